@@ -1,0 +1,96 @@
+# shellcheck shell=bash
+# Ringlet for bash: a function for each agent, and one line when another .ringlet.toml starts to govern.
+#
+# src/shell fills this in and prints it as one line, evaluated with aliases off. So: comments stand on lines of their
+# own, no here-documents. Written for bash 3.2, which macOS has.
+
+# Succeeds when $1 may become our function: nobody else's function has the name. An alias of that name would hide
+# ours, so it goes, unless it comes down to the name itself (`alias claude='claude --verbose'`) and leads there.
+function __ringlet_free {
+  local text pattern
+  # In posix mode a function's name must be an identifier; another ends a script.
+  if [[ -o posix && $1 == *[-.]* ]]; then
+    return 1
+  fi
+  if declare -F "$1" >/dev/null; then
+    text=$(declare -f "$1")
+    pattern="^[^{]*\\{[[:space:]]*command ('[^']*'|\\\\['!])+ exec $1 -- \"\\\$@\"[[:space:]]*\\}\$"
+    if [[ ! $text =~ $pattern ]]; then
+      return 1
+    fi
+  fi
+  if alias "$1" >/dev/null 2>&1; then
+    text=$(alias "$1")
+    pattern="^(alias )?$1=' *([A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:,+@%-]* +)*$1[] ;&|<>'[:space:]]"
+    if [[ ! $text =~ $pattern ]]; then
+      unalias "$1"
+    fi
+  fi
+}
+
+# each agent
+if __ringlet_free @agent@; then
+  function @agent@ {
+    command '@ringlet@' exec @agent@ -- "$@"
+  }
+fi
+# end
+
+# Runs at every prompt, and returns at once while the directory is the same. The very first time it only takes note:
+# what governs where the shell starts is not news. The exit status it was called with is the one it returns.
+function __ringlet_notice {
+  local prev=$? dir=${PWD-} start stop=. file=
+  if [ "$dir" = "${__ringlet_pwd-}" ]; then
+    return "$prev"
+  fi
+  __ringlet_pwd=$dir
+  if [[ ${HOME-} == /*[!/]* ]]; then
+    stop=${HOME%"${HOME##*[!/]}"}
+    stop=${stop%/*}
+    stop=${stop%"${stop##*[!/]}"}
+  fi
+  # The root is the empty string here: a double slash in front means another place to some systems.
+  while [[ $dir == */ ]]; do
+    dir=${dir%/}
+  done
+  start=$dir
+  while [[ -z $dir || $dir == /* ]]; do
+    case $dir in
+      "$stop" | '@ceilings@') if [ "$dir" != "$start" ]; then break; fi ;;
+    esac
+    if [[ -e $dir/.ringlet.toml ]]; then
+      file=$dir/.ringlet.toml
+      break
+    fi
+    if [[ -z $dir ]]; then
+      break
+    fi
+    dir=${dir%/*}
+  done
+  if [ -n "$file" ] && [ "$file" != "${__ringlet_file-$file}" ] && [[ -x '@ringlet@' ]]; then
+    command '@ringlet@' notice </dev/null || :
+  fi
+  __ringlet_file=$file
+  export -n __ringlet_pwd __ringlet_file
+  return "$prev"
+}
+
+# Adds the notice to PROMPT_COMMAND, once. A string stays a string (a newline ends whatever it ends with) and an array
+# an array. `&& :` lets a status other than 0 through without `set -e` or an ERR trap acting on it. PROMPT_COMMAND may
+# be exported and reach a shell that knows no such function, hence the variable, which is not. `printf -v` because
+# an assignment to a readonly PROMPT_COMMAND would end the user's rc file.
+function __ringlet_install {
+  local old=${PROMPT_COMMAND-} line=$'\n'
+  unset -v __ringlet_pwd __ringlet_file
+  __ringlet_call=__ringlet_notice
+  export -n __ringlet_call
+  export -fn __ringlet_notice
+  if [[ "${PROMPT_COMMAND[*]-}" != *__ringlet_call* ]]; then
+    printf -v PROMPT_COMMAND '%s' "${old:+$old$line}\"\${__ringlet_call:-:}\" && :" 2>/dev/null || :
+  fi
+}
+
+if [[ $- == *i* ]]; then
+  __ringlet_install
+fi
+unset -f __ringlet_free __ringlet_install

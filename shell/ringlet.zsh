@@ -1,0 +1,80 @@
+# Ringlet for zsh: a function for each agent, and one line when another .ringlet.toml starts to govern.
+#
+# src/shell fills this in and prints it as one line, under `emulate zsh -o no_aliases -c`. So: comments stand on
+# lines of their own, no here-documents, and whatever the user's options are, they are not in force here.
+
+# Succeeds when $1 may become our function: nobody else's function has the name. An alias of that name would hide
+# ours, so it goes, unless it comes down to the name itself (`alias claude='claude --verbose'`) and leads there.
+function __ringlet_free {
+  setopt local_options extended_glob
+  local alias
+  if (( ${+functions[$1]} )); then
+    if [[ ${functions[$1]} != $'\t'"command "(\'[^\']#\'|\$\'([^\'\\]|\\?)#\'|\\[\'\!])##" exec $1 -- \"\$@\"" ]]; then
+      return 1
+    fi
+  fi
+  for alias in "${aliases[$1]-$1}" "${galiases[$1]-$1}"; do
+    if [[ $alias != [[:space:]]#([A-Za-z_][A-Za-z0-9_]#=[A-Za-z0-9_./:,+@%-]#[[:space:]]##|(noglob|nocorrect)[[:space:]]##)#$1([[:space:]\;\&\|\<\>]*|) ]]; then
+      unalias -- $1
+    fi
+  done
+}
+
+# each agent
+if __ringlet_free @agent@; then
+  function @agent@ {
+    command '@ringlet@' exec @agent@ -- "$@"
+  }
+fi
+# end
+
+# Changing directory only marks the next prompt: a script, a subshell or a function that comes back says nothing,
+# and steady prompts cost nothing.
+function __ringlet_moved {
+  if (( ! ${precmd_functions[(Ie)__ringlet_notice]} )); then
+    precmd_functions+=(__ringlet_notice)
+  fi
+}
+
+# Runs at the first prompt after a change. The very first one only takes note: what governs there is not news.
+function __ringlet_notice {
+  local dir=${PWD-} start stop=. file=
+  precmd_functions=("${(@)precmd_functions:#__ringlet_notice}")
+  if [[ ${HOME-} == /*[^/]* ]]; then
+    stop=${HOME%"${HOME##*[^/]}"}
+    stop=${stop%/*}
+    stop=${stop%"${stop##*[^/]}"}
+  fi
+  # The root is the empty string here: a double slash in front means another place to some systems.
+  while [[ $dir == */ ]]; do
+    dir=${dir%/}
+  done
+  start=$dir
+  while [[ -z $dir || $dir == /* ]]; do
+    case $dir in
+      ("$stop" | '@ceilings@') if [[ $dir != "$start" ]]; then break; fi ;;
+    esac
+    if [[ -e $dir/.ringlet.toml ]]; then
+      file=$dir/.ringlet.toml
+      break
+    fi
+    if [[ -z $dir ]]; then
+      break
+    fi
+    dir=${dir%/*}
+  done
+  if [[ -n $file && $file != "${__ringlet_file-$file}" && -x '@ringlet@' ]]; then
+    command '@ringlet@' notice </dev/null || true
+  fi
+  typeset -g __ringlet_file=$file
+}
+
+unfunction __ringlet_free
+if [[ -o interactive ]]; then
+  unset __ringlet_file
+  typeset -ga chpwd_functions precmd_functions
+  if (( ! ${chpwd_functions[(Ie)__ringlet_moved]} )); then
+    chpwd_functions+=(__ringlet_moved)
+  fi
+  __ringlet_moved
+fi

@@ -1,0 +1,288 @@
+//! The log's files: their names, how they are opened, and the lock. Called by the rest of this module.
+//!
+//! What is written must be a regular file of mode 0600 and our own, in a folder of our own that nobody else may
+//! write; a symlink is never followed. Reading is laxer, so that a copied log can be examined: it only refuses what
+//! is not a regular file.
+
+use super::AuditError;
+use super::head::Link;
+use super::lines::{self, Lines};
+use super::record::Claim;
+use crate::platform;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where a log lives: `audit.jsonl` and the files named after it.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    folder: PathBuf,
+    active: PathBuf,
+    stem: OsString,
+    suffix: &'static str,
+}
+
+impl Files {
+    /// The names for a log at `path`; a relative path is made absolute now, for the process may change directory.
+    pub(super) fn new(path: &Path) -> Result<Self, AuditError> {
+        let nameless = || AuditError::NoName(path.to_owned());
+        let active = std::path::absolute(path).map_err(|_| nameless())?;
+        let (Some(folder), Some(name)) = (active.parent(), active.file_name()) else { return Err(nameless()) };
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(nameless());
+        }
+        let (stem, suffix) = match (active.file_stem(), active.extension()) {
+            (Some(stem), Some(extension)) if extension == "jsonl" => (stem, ".jsonl"),
+            _ => (name, ""),
+        };
+        Ok(Self { folder: folder.to_owned(), stem: stem.to_owned(), suffix, active: active.clone() })
+    }
+
+    /// The file that is appended to.
+    pub(super) fn active(&self) -> &Path {
+        &self.active
+    }
+
+    /// A rotated file; 1 is the newest.
+    pub(super) fn rotated(&self, index: u32) -> PathBuf {
+        self.beside(&format!(".{index}{}", self.suffix))
+    }
+
+    /// The head file.
+    pub(super) fn head(&self) -> PathBuf {
+        self.beside(".head")
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.beside(".lock")
+    }
+
+    fn beside(&self, ending: &str) -> PathBuf {
+        let mut name = self.stem.clone();
+        name.push(ending);
+        self.folder.join(name)
+    }
+
+    /// The indexes of the rotated files that exist, newest (1) first.
+    pub(super) fn rotated_indexes(&self) -> Result<Vec<u32>, AuditError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(AuditError::io("list", &self.folder)(error)),
+        };
+        let mut indexes = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(AuditError::io("list", &self.folder))?.file_name();
+            indexes.extend(self.index_of(name.as_encoded_bytes()));
+        }
+        indexes.sort_unstable();
+        Ok(indexes)
+    }
+
+    fn index_of(&self, name: &[u8]) -> Option<u32> {
+        let rest = name.strip_prefix(self.stem.as_encoded_bytes())?.strip_prefix(b".")?;
+        let digits = std::str::from_utf8(rest.strip_suffix(self.suffix.as_bytes())?).ok()?;
+        let index = digits.parse().ok()?;
+        // "01" and "+1" are somebody else's files.
+        (index > 0 && self.rotated(index).file_name()?.as_encoded_bytes() == name).then_some(index)
+    }
+
+    /// Creates the folder (0700) when there is none, and refuses one that others could swap files in.
+    pub(super) fn prepare_folder(&self) -> Result<(), AuditError> {
+        platform::create_private_folder(&self.folder).map_err(AuditError::io("create", &self.folder))?;
+        let access = platform::access(&self.folder).map_err(AuditError::io("examine", &self.folder))?;
+        let (path, described) = (self.folder.clone(), access.describe());
+        if !access.is_ours() {
+            return Err(AuditError::Foreign { path, access: described });
+        }
+        if access.others_may_write() {
+            return Err(AuditError::Wide { path, access: described, most: 0o755 });
+        }
+        Ok(())
+    }
+
+    /// Takes the lock, for at most `patience`.
+    pub(super) fn lock(&self, patience: Duration) -> Result<platform::Lock, AuditError> {
+        let lock = self.lock_path();
+        platform::lock_file(&lock, patience).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => AuditError::Busy { lock, waited: patience },
+            _ => refusal("lock", &lock, error),
+        })
+    }
+
+    /// Opens everything there is for reading, oldest first, with its length; under the lock, so that no rotation comes
+    /// in between, and without one where the lock cannot be taken because nobody can write there either.
+    pub(super) fn snapshot<T>(
+        &self,
+        patience: Duration,
+        and: impl FnOnce() -> Result<T, AuditError>,
+    ) -> Result<(Vec<Part>, T), AuditError> {
+        let _lock = match self.lock_path().exists().then(|| self.lock(patience)) {
+            None => None,
+            Some(Ok(lock)) => Some(lock),
+            Some(Err(AuditError::Io { source, .. }))
+                if matches!(source.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) =>
+            {
+                None
+            }
+            Some(Err(error)) => return Err(error),
+        };
+        let rotated = self.rotated_indexes()?.into_iter().rev().map(|index| self.rotated(index));
+        let mut parts = Vec::new();
+        for path in rotated.chain([self.active.clone()]) {
+            parts.extend(Part::open(&path)?);
+        }
+        Ok((parts, and()?))
+    }
+}
+
+/// One file of the log, open for reading.
+pub(super) struct Part {
+    pub path: PathBuf,
+    pub file: File,
+    /// Its length when it was opened, in bytes.
+    pub length: u64,
+}
+
+impl Part {
+    /// Opens a file; none when there is none.
+    pub(super) fn open(path: &Path) -> Result<Option<Self>, AuditError> {
+        let Some(file) = open_for_reading(path)? else { return Ok(None) };
+        let length = file.metadata().map_err(AuditError::io("examine", path))?.len();
+        Ok(Some(Self { path: path.to_owned(), file, length }))
+    }
+
+    /// Its last line, whole or not.
+    pub(super) fn last_line(&mut self) -> Result<Vec<u8>, AuditError> {
+        lines::last_line(&mut self.file, self.length).map_err(AuditError::io("read", &self.path))
+    }
+
+    /// The line that its first line says it follows.
+    pub(super) fn starts_after(self) -> Result<Option<Link>, AuditError> {
+        let mut lines = Lines::new(self.file, self.length);
+        let first = lines.next().map_err(AuditError::io("read", &self.path))?;
+        let claim = first.and_then(|(line, _)| Claim::of(line));
+        Ok(claim.map(|claim| Link { n: claim.n - 1, hash: claim.prev }))
+    }
+}
+
+/// How a file is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Write {
+    /// Only ever at its end.
+    Append,
+    /// Anywhere; the file is created when absent.
+    InPlace,
+}
+
+/// Opens a file for writing and reading, creating it with mode 0600; refuses one that is a symlink, not a regular
+/// file, another user's, or open to others.
+pub(super) fn open_private(path: &Path, write: Write) -> Result<File, AuditError> {
+    let mut options = OpenOptions::new();
+    options.read(true).create(true);
+    match write {
+        Write::Append => options.append(true),
+        Write::InPlace => options.write(true),
+    };
+    let file = private(&mut options).open(path).map_err(|error| refusal("open", path, error))?;
+    let meta = file.metadata().map_err(AuditError::io("examine", path))?;
+    if !meta.is_file() {
+        return Err(AuditError::NotAFile(path.to_owned()));
+    }
+    // By path, after a symlink was ruled out: only we may swap files in this folder.
+    let access = platform::access(path).map_err(AuditError::io("examine", path))?;
+    let described = access.describe();
+    if !access.is_ours() {
+        return Err(AuditError::Foreign { path: path.to_owned(), access: described });
+    }
+    if access.others_may_anything() {
+        return Err(AuditError::Wide { path: path.to_owned(), access: described, most: 0o600 });
+    }
+    Ok(file)
+}
+
+/// Opens a regular file for reading; none when there is none.
+pub(super) fn open_for_reading(path: &Path) -> Result<Option<File>, AuditError> {
+    let file = match quiet(OpenOptions::new().read(true)).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(refusal("open", path, error)),
+    };
+    match file.metadata().map_err(AuditError::io("examine", path))?.is_file() {
+        true => Ok(Some(file)),
+        false => Err(AuditError::NotAFile(path.to_owned())),
+    }
+}
+
+/// Names the reason when the system's error is only a symptom of it (ELOOP, ENXIO, EISDIR).
+fn refusal(what: &'static str, path: &Path, error: io::Error) -> AuditError {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if !meta.is_file() => AuditError::NotAFile(path.to_owned()),
+        _ => AuditError::io(what, path)(error),
+    }
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    options.mode(0o600).custom_flags(flags)
+}
+
+/// O_NONBLOCK and O_NOCTTY: opening a FIFO must not hang, and a terminal must not become ours.
+#[cfg(unix)]
+fn quiet(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+}
+
+#[cfg(windows)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::windows::fs::OpenOptionsExt;
+    // FILE_FLAG_OPEN_REPARSE_POINT: a link is opened itself, and then refused as no regular file. The folder's
+    // access list, inherited from the user's profile, is what keeps others out.
+    options.custom_flags(0x0020_0000)
+}
+
+#[cfg(windows)]
+fn quiet(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_made_from_the_logs() {
+        let named = |path: &str| {
+            let files = Files::new(Path::new(path)).expect(path);
+            [files.rotated(3), files.head(), files.lock_path()].map(|path| path.to_string_lossy().into_owned())
+        };
+        assert_eq!(named("/s/audit.jsonl"), ["/s/audit.3.jsonl", "/s/audit.head", "/s/audit.lock"]);
+        assert_eq!(named("/s/a.log"), ["/s/a.log.3", "/s/a.log.head", "/s/a.log.lock"]);
+        for bad in ["", "/", "..", "/s/", "/s/.."] {
+            assert!(matches!(Files::new(Path::new(bad)), Err(AuditError::NoName(_))), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn only_exact_names_are_rotated_files() {
+        let files = Files::new(Path::new("/s/audit.jsonl")).expect("a name");
+        assert_eq!(files.index_of(b"audit.12.jsonl"), Some(12));
+        for other in [
+            "audit.jsonl",
+            "audit.0.jsonl",
+            "audit.01.jsonl",
+            "audit.+1.jsonl",
+            "audit.x.jsonl",
+            "audit.1.jsonl.bak",
+            "b.audit.1.jsonl",
+            "audit.99999999999.jsonl",
+        ] {
+            assert_eq!(files.index_of(other.as_bytes()), None, "{other}");
+        }
+    }
+}

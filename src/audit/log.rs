@@ -1,0 +1,209 @@
+//! Appending and rotation. Called through [`Log`] by whoever hands out or changes a key.
+//!
+//! The chain is continued from the head file, not from what the log happens to end in: so damage is never healed
+//! over, it stays visible as a break in the chain. The one exception is a line that the head announced and a dying
+//! process left whole.
+
+use super::AuditError;
+use super::digest::Digest;
+use super::files::{self, Files, Part};
+use super::head::{Head, HeadFile, Link, Stored};
+use super::lines::{self, MAX_LINE};
+use super::record::{Claim, Entry, Record};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How large the log may grow, and how long an append may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes in the active file before it is rotated.
+    pub max_bytes: u64,
+    /// Rotated files that are kept; none is taken as one.
+    pub keep: u32,
+    /// How long another process may hold the lock before the append fails.
+    pub lock_wait: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_bytes: 64 << 20, keep: 8, lock_wait: Duration::from_secs(2) }
+    }
+}
+
+/// An audit log that can be appended to, by any number of threads and processes at once.
+#[derive(Debug)]
+pub struct Log {
+    files: Files,
+    limits: Limits,
+}
+
+impl Log {
+    /// Checks the folder (created with mode 0700) and the file, so that an unusable log is refused before a key is
+    /// fetched. No file is held open: each append sees what rotation by another process made of them.
+    pub fn open(path: &Path, limits: Limits) -> Result<Self, AuditError> {
+        let files = Files::new(path)?;
+        files.prepare_folder()?;
+        files::open_private(files.active(), files::Write::Append)?;
+        Ok(Self { files, limits })
+    }
+
+    /// Appends one record. Any error means that it may be missing from the log: the caller must not go on.
+    ///
+    /// A crash leaves the log without the line, or with the whole line, announced by the head; after a power cut also
+    /// with a part of it, which stays, and which the next append ends with a newline.
+    pub fn append(&self, record: &Record) -> Result<(), AuditError> {
+        let _lock = self.files.lock(self.limits.lock_wait)?;
+        let (mut head_file, stored) = HeadFile::open(&self.files)?;
+        let mut active = Active::open(&self.files)?;
+        let mut head = match stored {
+            Stored::Valid(head) => active.settle(head)?,
+            Stored::Absent | Stored::Damaged => rebuild(&self.files)?,
+        };
+        let line = Entry { n: head.last.n.saturating_add(1), record: record.clone(), prev: head.last.hash }.to_line();
+        if line.len() > MAX_LINE {
+            return Err(AuditError::TooLong(line.len()));
+        }
+        // A torn file is not rotated: the newline that ends the fragment belongs behind it.
+        let full = active.length > 0 && active.length + line.len() as u64 >= self.limits.max_bytes;
+        if full && !active.torn {
+            drop(active);
+            let rotation = Rotation::plan(&self.files, self.limits.keep, head)?;
+            head = rotation.head;
+            rotation.run(&mut head_file, usize::MAX)?;
+            active = Active::open(&self.files)?;
+        }
+        let hash = Digest::of(line.as_bytes());
+        head.announced = Some(hash);
+        head_file.store(&head)?;
+        active.write(&line)?;
+        head.last = Link { n: head.last.n.saturating_add(1), hash };
+        head.announced = None;
+        head_file.store(&head)
+    }
+}
+
+/// The file that is appended to, as it was found under the lock.
+struct Active<'a> {
+    path: &'a Path,
+    file: File,
+    length: u64,
+    torn: bool,
+}
+
+impl<'a> Active<'a> {
+    fn open(files: &'a Files) -> Result<Self, AuditError> {
+        let path = files.active();
+        let mut file = files::open_private(path, files::Write::Append)?;
+        let length = file.metadata().map_err(AuditError::io("examine", path))?.len();
+        let torn = lines::is_torn(&mut file, length).map_err(AuditError::io("read", path))?;
+        Ok(Self { path, file, length, torn })
+    }
+
+    /// Completes what a dying process announced, if its line is there; only then is the log's end read at all.
+    fn settle(&mut self, mut head: Head) -> Result<Head, AuditError> {
+        if let Some(hash) = head.announced.take() {
+            let last = lines::last_line(&mut self.file, self.length).map_err(AuditError::io("read", self.path))?;
+            if Digest::of(&last) == hash {
+                head.last = Link { n: head.last.n.saturating_add(1), hash };
+            }
+        }
+        Ok(head)
+    }
+
+    /// One write call at the end of the file; what it accepted only in part is taken back.
+    fn write(&mut self, line: &str) -> Result<(), AuditError> {
+        // After a torn line the newline comes first, in the same write: the fragment stays, and stays alone.
+        let text = [if self.torn { "\n" } else { "" }, line, "\n"].concat();
+        let wrote = loop {
+            match self.file.write(text.as_bytes()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => break done.map_err(AuditError::io("write", self.path))?,
+            }
+        };
+        if wrote == text.len() {
+            return Ok(());
+        }
+        // A handle of its own: on Windows one for appending may not cut. Should this fail too, the fragment stays
+        // and is treated as after a power cut.
+        let whole = files::open_private(self.path, files::Write::InPlace)?;
+        whole.set_len(self.length).map_err(AuditError::io("take back a part of a line from", self.path))?;
+        Err(AuditError::Short { path: self.path.to_owned(), wrote, wanted: text.len() })
+    }
+}
+
+/// A head for a log that has lost its own. With lines in the log, the next one will follow *nothing* (an all-zero
+/// `prev`), which `verify` reports for as long as that line is kept.
+fn rebuild(files: &Files) -> Result<Head, AuditError> {
+    let rotated = files.rotated_indexes()?.into_iter().map(|index| files.rotated(index));
+    let mut found = Vec::new();
+    for path in [files.active().to_owned()].into_iter().chain(rotated) {
+        let part = Part::open(&path)?;
+        found.extend(part.filter(|part| part.length > 0));
+    }
+    let Some(newest) = found.first_mut() else { return Ok(Head::NEW) };
+    let n = Claim::of(&newest.last_line()?).map_or(0, |claim| claim.n);
+    let oldest = found.pop().expect("there is a first, so there is a last");
+    let anchor = oldest.starts_after()?.unwrap_or(Link::START);
+    Ok(Head { last: Link { n, hash: Digest::NONE }, announced: None, anchor })
+}
+
+/// A rotation as a list of steps, each of which leaves a log that appends and verifies.
+pub(super) struct Rotation {
+    /// The head after it: nothing announced, and the anchor moved past what is dropped.
+    pub head: Head,
+    /// Oldest first; files whose lines all lie before the new anchor.
+    drop: Vec<PathBuf>,
+    /// Each into a name that is free by then.
+    rename: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Rotation {
+    /// Only looks. A gap in the numbers, as a crash during a rotation leaves it, is filled before anything is dropped.
+    pub(super) fn plan(files: &Files, keep: u32, mut head: Head) -> Result<Self, AuditError> {
+        let keep = keep.max(1);
+        let existing = files.rotated_indexes()?;
+        let free = (1..=keep).find(|index| !existing.contains(index));
+        let kept = if free.is_some() { keep } else { keep - 1 };
+        let (keeping, dropping): (Vec<_>, Vec<_>) = existing.into_iter().partition(|&index| index <= kept);
+        if let Some(&newest) = dropping.first() {
+            let oldest_kept = keeping.last().map_or(files.active().to_owned(), |&index| files.rotated(index));
+            head.anchor = anchor(&files.rotated(newest), &oldest_kept)?.unwrap_or(head.anchor);
+        }
+        let shifts = (1..free.unwrap_or(keep)).rev().map(|index| (files.rotated(index), files.rotated(index + 1)));
+        let rename = shifts.chain([(files.active().to_owned(), files.rotated(1))]).collect();
+        Ok(Self { head, drop: dropping.into_iter().rev().map(|index| files.rotated(index)).collect(), rename })
+    }
+
+    /// Does the first `steps` of it. The head comes first: what it no longer answers for may then go.
+    pub(super) fn run(&self, head_file: &mut HeadFile, steps: usize) -> Result<(), AuditError> {
+        let Some(steps) = steps.checked_sub(1) else { return Ok(()) };
+        head_file.store(&self.head)?;
+        for path in self.drop.iter().take(steps) {
+            fs::remove_file(path).map_err(AuditError::io("remove", path))?;
+        }
+        for (from, to) in self.rename.iter().take(steps.saturating_sub(self.drop.len())) {
+            fs::rename(from, to).map_err(AuditError::io("rename", from))?;
+        }
+        Ok(())
+    }
+
+    /// How many steps there are.
+    #[cfg(test)]
+    pub(super) fn steps(&self) -> usize {
+        1 + self.drop.len() + self.rename.len()
+    }
+}
+
+/// The chain's place between two files: after the last dropped line or, where that one is damaged, before the first
+/// kept one.
+fn anchor(dropped: &Path, kept: &Path) -> Result<Option<Link>, AuditError> {
+    if let Some(mut part) = Part::open(dropped)? {
+        let last = part.last_line()?;
+        if let Some(claim) = Claim::of(&last) {
+            return Ok(Some(Link { n: claim.n, hash: Digest::of(&last) }));
+        }
+    }
+    Part::open(kept)?.map_or(Ok(None), Part::starts_after)
+}

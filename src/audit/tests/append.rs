@@ -1,0 +1,126 @@
+//! What an append leaves, and what it refuses.
+
+use super::*;
+
+#[test]
+fn appended_records_come_back_numbered_and_chained() {
+    let world = World::with(PATIENT, 20);
+    let entries = world.entries(&Filter::default());
+    assert_eq!(
+        entries.iter().map(|entry| entry.record.clone()).collect::<Vec<_>>(),
+        (0..20).map(record).collect::<Vec<_>>()
+    );
+    let mut before = Digest::NONE;
+    for (entry, n) in entries.iter().zip(1..) {
+        assert_eq!((entry.n, entry.prev), (n, before));
+        before = Digest::of(entry.to_line().as_bytes());
+    }
+    let report = world.verify();
+    assert!(report.is_intact(), "{:?}", report.findings);
+    assert_eq!((report.files, report.lines, report.first, report.last), (1, 20, Some(1), Some(20)));
+}
+
+#[cfg(unix)]
+#[test]
+fn everything_that_is_created_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let path = world.file("state/ringlet/audit.jsonl");
+    Log::open(&path, SMALL).and_then(|log| (0..9).try_for_each(|second| log.append(&record(second)))).expect("appends");
+    let folder = path.parent().expect("a folder");
+    let mode = |path: &Path| fs::metadata(path).expect("examined").permissions().mode() & 0o7777;
+    assert_eq!(mode(folder), 0o700);
+    let names: Vec<_> = fs::read_dir(folder).expect("listed").map(|entry| entry.expect("an entry").path()).collect();
+    assert!(names.len() >= 5, "{names:?}");
+    assert!(names.iter().all(|path| mode(path) == 0o600), "{names:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_and_folders_that_others_reach_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+    for name in ["audit.jsonl", "audit.head"] {
+        let world = World::with(PATIENT, 2);
+        let log = Log::open(&world.path, PATIENT).expect("opens");
+        chmod(&world.file(name), 0o640);
+        let error = log.append(&record(3)).expect_err("too wide");
+        assert!(matches!(&error, AuditError::Wide { path, most: 0o600, .. } if *path == world.file(name)), "{error}");
+        assert_eq!(world.numbers(), [1, 2]);
+    }
+    let world = World::with(PATIENT, 1);
+    chmod(world.folder.path(), 0o770);
+    let error = Log::open(&world.path, PATIENT).expect_err("too wide");
+    assert!(matches!(&error, AuditError::Wide { path, most: 0o755, .. } if path == world.folder.path()), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn another_users_folder_is_refused() {
+    let world = World::new();
+    let path = if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(world.folder.path(), Some(12345), None).expect("root may chown");
+        world.path.clone()
+    } else {
+        "/ringlet-audit-test.jsonl".into()
+    };
+    assert!(matches!(Log::open(&path, PATIENT), Err(AuditError::Foreign { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn only_regular_files_are_written_or_read() {
+    use std::os::unix::fs::symlink;
+    let world = World::new();
+    let elsewhere = world.file("elsewhere");
+    fs::write(&elsewhere, "precious").expect("written");
+    let fifo = |path: &Path| {
+        assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo runs").success());
+    };
+    let make = |kind, path: &Path| match kind {
+        "symlink" => symlink(&elsewhere, path).expect("a link"),
+        "dangling" => symlink("nowhere", path).expect("a link"),
+        "device" => symlink("/dev/full", path).expect("a link"),
+        "folder" => fs::create_dir(path).expect("a folder"),
+        _ => fifo(path),
+    };
+    for kind in ["symlink", "dangling", "device", "folder", "fifo"] {
+        for name in ["jsonl", "head", "lock"] {
+            let path = world.file(&format!("{kind}-{name}.jsonl"));
+            make(kind, &path.with_extension(name));
+            let done = Log::open(&path, PATIENT).and_then(|log| log.append(&record(1)));
+            assert!(matches!(done, Err(AuditError::NotAFile(_))), "{kind} {name}: {done:?}");
+        }
+        if kind == "fifo" || kind == "folder" {
+            let path = world.file(&format!("{kind}-jsonl.jsonl"));
+            assert!(matches!(verify(&path), Err(AuditError::NotAFile(_))), "{kind}");
+        }
+    }
+    assert_eq!(fs::read(&elsewhere).expect("read"), b"precious");
+    assert!(!world.file("nowhere").exists());
+    assert!(matches!(
+        Log::open(Path::new("/dev/full"), PATIENT),
+        Err(AuditError::NotAFile(_) | AuditError::Foreign { .. })
+    ));
+}
+
+#[test]
+fn a_lock_that_is_held_too_long_is_named() {
+    let world = World::with(PATIENT, 1);
+    let held = world.files().lock(PATIENT.lock_wait).expect("free");
+    let log = Log::open(&world.path, Limits { lock_wait: Duration::ZERO, ..PATIENT }).expect("opens");
+    let error = log.append(&record(2)).expect_err("held");
+    assert!(matches!(&error, AuditError::Busy { lock, .. } if *lock == world.file("audit.lock")), "{error}");
+    drop(held);
+    log.append(&record(2)).expect("free again");
+    assert_eq!(world.numbers(), [1, 2]);
+}
+
+#[test]
+fn a_record_that_no_reader_would_take_is_refused() {
+    let world = World::with(PATIENT, 1);
+    let log = Log::open(&world.path, PATIENT).expect("opens");
+    let long = Record { cwd: Some("x".repeat(300 << 10).into()), ..record(2) };
+    assert!(matches!(log.append(&long), Err(AuditError::TooLong(_))));
+    assert!(world.verify().is_intact());
+}

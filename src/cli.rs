@@ -1,0 +1,351 @@
+//! The command line, as clap types; imports nothing of ours.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Keep coding agents' API keys in the OS keychain, and out of the shell.
+#[derive(Debug, Parser)]
+#[command(name = "ringlet", version, disable_help_subcommand = true, max_term_width = 100, after_help = "\
+Start here:
+  ringlet keychain set anthropic work
+  ringlet profiles create work --agent claude --provider anthropic --key-alias work
+  echo 'eval \"$(ringlet hook zsh)\"' >> ~/.zshrc
+  printf 'profile = \"work\"\\n' > .ringlet.toml && ringlet allow")]
+pub struct Cli {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Record every key lookup, in PATH or the usual place
+    #[arg(long, global = true, value_name = "PATH", num_args = 0..=1, require_equals = true)]
+    pub audit_log: Option<Option<PathBuf>>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_possible_values = true)]
+    pub color: Color,
+    /// Say more
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the shell code for your rc file
+    #[command(after_help = "\
+Add one line to your rc file:
+  zsh         eval \"$(ringlet hook zsh)\"
+  bash        eval \"$(ringlet hook bash)\"
+  fish        ringlet hook fish | source
+  powershell  Invoke-Expression (& ringlet hook powershell | Out-String)")]
+    Hook {
+        /// Your shell
+        #[arg(value_enum)]
+        shell: ShellName,
+    },
+    /// Start an agent with its key; what the hook's functions call
+    #[command(after_help = "\
+Examples:
+  ringlet exec claude -- -p hi
+  ringlet exec --profile personal claude
+  ringlet exec --dry-run codex
+
+Exit status: the agent's own; 125 if ringlet fails, 126 if the agent cannot be
+executed, 127 if it is not found.")]
+    Exec {
+        /// Use this profile, whatever the directory says
+        #[arg(long, value_name = "NAME")]
+        profile: Option<String>,
+        /// Print what would happen; look nothing up
+        #[arg(long)]
+        dry_run: bool,
+        /// The agent
+        agent: String,
+        /// The agent's own arguments
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
+    /// Store, list, rename and remove keys; none is ever shown
+    #[command(subcommand)]
+    Keychain(Keychain),
+    /// Say which key and settings an agent gets
+    #[command(subcommand)]
+    Profiles(Profiles),
+    /// Allow a project's .ringlet.toml as it is now
+    #[command(after_help = "\
+The exact content is allowed, at this place: an edit ends it. PATH may also be
+one of an agent's own project files, such as .claude/settings.json, or an agent's
+program inside the project.
+
+Examples:
+  ringlet allow
+  ringlet allow ~/code/shop
+  ringlet allow .claude/settings.json")]
+    Allow {
+        /// A directory, or one file [default: the working directory]
+        path: Option<PathBuf>,
+    },
+    /// Deny a project's .ringlet.toml until it is allowed again
+    Deny {
+        /// A directory, or one file [default: the working directory]
+        path: Option<PathBuf>,
+    },
+    /// Show which profile governs here and which credential wins
+    Status {
+        /// Only this agent
+        agent: Option<String>,
+    },
+    /// Look for what is wrong with the installation
+    Doctor,
+    /// Write a .ringlet.toml here and allow it
+    #[command(after_help = "Example:\n  ringlet init work")]
+    Init {
+        /// The profile that governs here
+        profile: String,
+    },
+    /// Ask the audit log, or verify it
+    #[command(args_conflicts_with_subcommands = true, after_help = "\
+Example: what asked for work's Anthropic key this week
+  ringlet audit --since 7d --alias anthropic/work")]
+    Audit {
+        /// Verify instead of asking
+        #[command(subcommand)]
+        verify: Option<AuditCommand>,
+        /// Not before: 30m, 24h, 7d, 2w, or a date
+        #[arg(long, value_name = "WHEN")]
+        since: Option<String>,
+        /// An alias, or PROVIDER/ALIAS
+        #[arg(long, value_name = "ALIAS")]
+        alias: Option<String>,
+        /// Lookups for this agent
+        #[arg(long, value_name = "AGENT")]
+        agent: Option<String>,
+    },
+    /// Show the agents that ringlet knows
+    #[command(subcommand)]
+    Agents(List),
+    /// Show the providers that ringlet knows
+    #[command(subcommand)]
+    Providers(List),
+    /// Links named after the agents, for scripts and editors
+    #[command(subcommand)]
+    Shims(Shims),
+    /// Print the completions for a shell
+    #[command(after_help = "\
+Examples:
+  zsh         source <(ringlet completions zsh)
+  bash        source <(ringlet completions bash)
+  fish        ringlet completions fish | source
+  powershell  Invoke-Expression (& ringlet completions powershell | Out-String)")]
+    Completions {
+        /// Your shell
+        #[arg(value_enum)]
+        shell: ShellName,
+    },
+    /// Print the line on entering a directory; called by the hook
+    #[command(hide = true)]
+    Notice,
+}
+
+/// The shells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShellName {
+    /// Z shell
+    Zsh,
+    /// Bash
+    Bash,
+    /// fish
+    Fish,
+    /// PowerShell
+    #[value(name = "powershell", alias = "pwsh")]
+    PowerShell,
+}
+
+/// `ringlet keychain`
+#[derive(Debug, Subcommand)]
+pub enum Keychain {
+    /// Store a key; asks for it without echo
+    #[command(after_help = "\
+Examples:
+  ringlet keychain set anthropic work
+  ringlet keychain set openai default --from-env OPENAI_API_KEY
+  pass show openai | ringlet keychain set openai default --stdin --replace")]
+    Set {
+        /// The provider, such as anthropic
+        provider: String,
+        /// Your name for this key, such as work
+        alias: String,
+        /// Take the key from this variable
+        #[arg(long, value_name = "VAR", conflicts_with = "stdin")]
+        from_env: Option<String>,
+        /// Take the key from standard input
+        #[arg(long)]
+        stdin: bool,
+        /// Replace a key that is there
+        #[arg(long)]
+        replace: bool,
+    },
+    /// List the names of keys, never a value
+    List {
+        /// Only names that begin so, such as anthropic/
+        prefix: Option<String>,
+    },
+    /// Remove a key
+    Remove {
+        /// The provider
+        provider: String,
+        /// The alias
+        alias: String,
+    },
+    /// Give a key another alias
+    Rename {
+        /// The provider
+        provider: String,
+        /// The alias as it is
+        alias: String,
+        /// The alias as it shall be
+        new_alias: String,
+        /// Replace a key that is there
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Ask for the keychain to be unlocked
+    Unlock,
+}
+
+/// `ringlet profiles`
+#[derive(Debug, Subcommand)]
+pub enum Profiles {
+    /// Create a profile
+    #[command(after_help = "\
+Examples:
+  ringlet profiles create work --agent claude --provider anthropic --key-alias work
+  ringlet profiles create cheap --agent codex --provider openrouter --model some/model")]
+    Create(Create),
+    /// List the profiles
+    List,
+    /// Show what each agent gets, and from which line
+    Inspect {
+        /// The profile
+        name: String,
+    },
+    /// Change a profile: set values, or open it in $EDITOR
+    #[command(after_help = "\
+Examples:
+  ringlet profiles edit work
+  ringlet profiles edit work model=claude-sonnet-4-5 provider-config.key-alias=team
+  ringlet profiles edit work model=")]
+    Edit {
+        /// The profile
+        name: String,
+        /// KEY=VALUE to set, KEY= to take out; dotted keys for tables
+        #[arg(value_name = "KEY=VALUE")]
+        changes: Vec<String>,
+    },
+    /// Remove a profile; its keys stay in the keychain
+    Remove {
+        /// The profile
+        name: String,
+    },
+    /// Show or set the profile where no .ringlet.toml names one
+    Default {
+        /// The profile
+        #[arg(conflicts_with = "unset")]
+        name: Option<String>,
+        /// Have none
+        #[arg(long)]
+        unset: bool,
+    },
+    /// Start a profile's agent, whatever the directory says
+    Run {
+        /// The profile
+        name: String,
+        /// Which of its agents [default: the top-level one]
+        #[arg(long, value_name = "AGENT")]
+        agent: Option<String>,
+        /// Print what would happen; look nothing up
+        #[arg(long)]
+        dry_run: bool,
+        /// The agent's own arguments
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
+}
+
+/// `ringlet profiles create`
+#[derive(Debug, Args)]
+pub struct Create {
+    /// The profile's name
+    pub name: String,
+    /// The agent
+    #[arg(long, value_name = "AGENT")]
+    pub agent: String,
+    /// The provider [default: the agent's usual one]
+    #[arg(long, value_name = "PROVIDER")]
+    pub provider: Option<String>,
+    /// Which of the provider's keys
+    #[arg(long, value_name = "ALIAS", default_value = "default")]
+    pub key_alias: String,
+    /// The model
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// An endpoint's name, or a URL
+    #[arg(long, value_name = "ENDPOINT")]
+    pub endpoint: Option<String>,
+    /// The agent's own configuration folder
+    #[arg(long, value_name = "DIR")]
+    pub config_dir: Option<String>,
+}
+
+/// `ringlet audit`
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check that no line was changed, moved, added or lost
+    Verify,
+}
+
+/// `ringlet agents` and `ringlet providers`
+#[derive(Debug, Subcommand)]
+pub enum List {
+    /// List them
+    List,
+}
+
+/// `ringlet shims`
+#[derive(Debug, Subcommand)]
+pub enum Shims {
+    /// Create the links, and say which folder to put on PATH
+    Install {
+        /// The agents [default: those the hook wraps]
+        agents: Vec<String>,
+    },
+    /// Remove the links
+    Remove {
+        /// The agents [default: all]
+        agents: Vec<String>,
+    },
+}

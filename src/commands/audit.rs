@@ -1,0 +1,95 @@
+//! `ringlet audit`: what asked for which key, and whether the record of it is whole.
+
+use super::Setting;
+use crate::audit::{self, Filter, parse_since};
+use crate::failure::{Failure, status};
+use crate::host::Host;
+use crate::name::KeyName;
+use crate::output::Ink;
+use serde_json::json;
+use std::ops::ControlFlow;
+
+/// `ringlet audit [--since] [--alias] [--agent]`
+pub(super) fn ask(
+    host: &mut Host,
+    setting: &Setting,
+    since: Option<&str>,
+    alias: Option<&str>,
+    agent: Option<&str>,
+) -> Result<(), Failure> {
+    let mut filter = Filter {
+        since: since.map(|text| parse_since(text, host.world.now)).transpose()?,
+        agent: agent.map(str::parse).transpose()?,
+        ..Filter::default()
+    };
+    match alias {
+        Some(pair) if pair.contains('/') => {
+            let key: KeyName = pair.parse()?;
+            (filter.provider, filter.alias) = (Some(key.provider), Some(key.alias));
+        }
+        alias => filter.alias = alias.map(str::parse).transpose()?,
+    }
+    let output = &mut host.output;
+    let as_lines = output.wants_json();
+    let scan = audit::query(&setting.audit_path(), &filter, |entry| {
+        if as_lines {
+            // One object a line, as in the log itself: a million of them must not be held in memory.
+            output.raw(&(entry.to_line() + "\n"));
+        } else {
+            let record = &entry.record;
+            let who = record.agent.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+            let ink = if record.result == audit::Outcome::Granted { Ink::Good } else { Ink::Bad };
+            let text = serde_json::to_value((record.action, record.result)).unwrap_or_default();
+            let word = |at: usize| text[at].as_str().unwrap_or_default().to_owned();
+            let profile = record.profile.as_ref().map_or_else(String::new, |name| format!("  profile {name}"));
+            let place = record.cwd.as_ref().map_or_else(String::new, |path| format!("  in {}", path.display()));
+            let reason = record.reason.as_ref().map_or_else(String::new, |why| format!("  ({why})"));
+            output.line(&[
+                (Ink::Dim, &format!("{}  ", record.time)),
+                (Ink::Plain, &format!("{:<7} ", word(0))),
+                (ink, &format!("{:<8} ", word(1))),
+                (Ink::Bold, &record.key.to_string()),
+                (Ink::Plain, &format!("  {who}  pid {}{profile}{place}{reason}", record.pid)),
+            ]);
+        }
+        ControlFlow::Continue(())
+    });
+    let scan = match scan {
+        Err(audit::AuditError::Missing(path)) => {
+            return Err(Failure::new(format!("there is no audit log at {}", path.display()))
+                .hint("write `enabled = true` under `[audit]` in config.toml, or use --audit-log"));
+        }
+        scan => scan?,
+    };
+    if scan.unreadable > 0 {
+        host.output.warn(&format!("{} lines cannot be read; run `ringlet audit verify`", scan.unreadable));
+    }
+    Ok(())
+}
+
+/// `ringlet audit verify`
+pub(super) fn verify(host: &mut Host, setting: &Setting) -> Result<u8, Failure> {
+    let report = audit::verify(&setting.audit_path())?;
+    if host.output.wants_json() {
+        let findings: Vec<_> = report
+            .findings
+            .iter()
+            .map(|it| json!({ "file": it.file.to_string_lossy(), "line": it.line, "what": it.flaw.to_string() }))
+            .collect();
+        host.output.json(&json!({
+            "intact": report.is_intact(), "files": report.files, "lines": report.lines,
+            "first": report.first, "last": report.last, "findings": findings, "more": report.more,
+        }));
+    } else {
+        for finding in &report.findings {
+            host.output.line(&[(Ink::Bad, &finding.to_string())]);
+        }
+        if report.more > 0 {
+            host.output.data(&format!("and {} more", report.more));
+        }
+        let ink = if report.is_intact() { Ink::Good } else { Ink::Bad };
+        let verdict = if report.is_intact() { "intact" } else { "damaged" };
+        host.output.line(&[(ink, verdict), (Ink::Plain, &format!(": {} lines in {} files", report.lines, report.files))]);
+    }
+    Ok(if report.is_intact() { 0 } else { status::FAILURE })
+}

@@ -1,0 +1,135 @@
+//! `ringlet completions`: the registration for a shell, and the answers to what it then asks.
+
+use crate::cli::{Cli, ShellName};
+use crate::env::Env;
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::paths::Paths;
+use crate::profile::Profiles;
+use crate::registry::Registry;
+use crate::shell::{COMPLETE_VARIABLE, Shell, render_completion};
+use crate::store::{self, Prompt};
+use clap::CommandFactory;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh};
+use std::path::Path;
+
+/// `ringlet completions SHELL`
+pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<u8, Failure> {
+    let script = script(Shell::from(shell))?;
+    host.output.raw(&script);
+    Ok(0)
+}
+
+/// The registration for a shell, as it is kept in `/completions`.
+pub fn script(shell: Shell) -> Result<String, Failure> {
+    let completer: &dyn EnvCompleter = match shell {
+        Shell::Zsh => &Zsh,
+        Shell::Bash => &Bash,
+        Shell::Fish => &Fish,
+        Shell::PowerShell => return Ok(render_completion(Path::new("ringlet"))?),
+    };
+    let mut script = Vec::new();
+    completer
+        .write_registration(COMPLETE_VARIABLE, "ringlet", "ringlet", "ringlet", &mut script)
+        .map_err(|error| Failure::new(format!("the completions cannot be written: {error}")))?;
+    Ok(String::from_utf8_lossy(&script).into_owned())
+}
+
+/// Answers a shell that asks for completions; false when none asked.
+pub(super) fn answered(host: &Host) -> Result<bool, Failure> {
+    if host.world.env.non_empty(COMPLETE_VARIABLE).is_none() {
+        return Ok(false);
+    }
+    let completion = CompleteEnv::with_factory(command).var(COMPLETE_VARIABLE);
+    completion
+        .try_complete(host.world.arguments.iter().cloned(), host.world.cwd.as_deref().ok())
+        .map_err(|error| Failure::new(error.to_string()))
+}
+
+/// A command's path, one of its arguments, and where that argument's candidates come from.
+type Live = (&'static [&'static str], &'static str, fn() -> Vec<CompletionCandidate>);
+
+/// The command line's definition, with what completes names live.
+pub fn command() -> clap::Command {
+    let live: &[Live] = &[
+        (&["exec"], "agent", agents),
+        (&["exec"], "profile", profiles),
+        (&["status"], "agent", agents),
+        (&["init"], "profile", profiles),
+        (&["audit"], "alias", keys),
+        (&["audit"], "agent", agents),
+        (&["keychain", "set"], "provider", providers),
+        (&["keychain", "set"], "alias", aliases),
+        (&["keychain", "list"], "prefix", keys),
+        (&["keychain", "remove"], "provider", providers_with_keys),
+        (&["keychain", "remove"], "alias", aliases),
+        (&["keychain", "rename"], "provider", providers_with_keys),
+        (&["keychain", "rename"], "alias", aliases),
+        (&["profiles", "create"], "agent", agents),
+        (&["profiles", "create"], "provider", providers),
+        (&["profiles", "create"], "key_alias", aliases),
+        (&["profiles", "inspect"], "name", profiles),
+        (&["profiles", "edit"], "name", profiles),
+        (&["profiles", "remove"], "name", profiles),
+        (&["profiles", "default"], "name", profiles),
+        (&["profiles", "run"], "name", profiles),
+        (&["profiles", "run"], "agent", agents),
+        (&["shims", "install"], "agents", agents),
+        (&["shims", "remove"], "agents", agents),
+    ];
+    live.iter().fold(Cli::command(), |command, (path, argument, candidates)| {
+        extend(command, path, argument, ArgValueCandidates::new(*candidates))
+    })
+}
+
+fn extend(command: clap::Command, path: &[&str], argument: &str, add: ArgValueCandidates) -> clap::Command {
+    match path.split_first() {
+        None => command.mut_arg(argument, |arg| arg.add(add)),
+        Some((first, rest)) => command.mut_subcommand(*first, |sub| extend(sub, rest, argument, add)),
+    }
+}
+
+// Completion must never fail, ask or take long: what cannot be read has no candidates.
+fn paths() -> Option<Paths> {
+    Paths::new(&Env::current()).ok()
+}
+
+fn candidates(names: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+fn agents() -> Vec<CompletionCandidate> {
+    paths().and_then(|paths| Registry::new(&paths).agent_names().ok()).map(candidates).unwrap_or_default()
+}
+
+fn providers() -> Vec<CompletionCandidate> {
+    paths().and_then(|paths| Registry::new(&paths).provider_names().ok()).map(candidates).unwrap_or_default()
+}
+
+fn profiles() -> Vec<CompletionCandidate> {
+    let names = paths().and_then(|paths| Profiles::new(&paths, &Registry::new(&paths)).names().ok());
+    candidates(names.unwrap_or_default().iter().map(ToString::to_string))
+}
+
+fn key_names() -> Vec<crate::name::KeyName> {
+    let found = paths().and_then(|paths| {
+        let settings = crate::config::Settings::read(&paths).ok()?;
+        store::open(&settings, &paths, &Env::current(), Prompt::Never).names().ok()
+    });
+    found.unwrap_or_default().into_iter().collect()
+}
+
+fn keys() -> Vec<CompletionCandidate> {
+    candidates(key_names().iter().map(ToString::to_string))
+}
+
+fn aliases() -> Vec<CompletionCandidate> {
+    let names: std::collections::BTreeSet<String> = key_names().iter().map(|key| key.alias.to_string()).collect();
+    candidates(names)
+}
+
+fn providers_with_keys() -> Vec<CompletionCandidate> {
+    let names: std::collections::BTreeSet<String> = key_names().iter().map(|key| key.provider.to_string()).collect();
+    candidates(names)
+}

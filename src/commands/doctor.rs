@@ -1,0 +1,136 @@
+//! `ringlet doctor`: look at the installation and say what is wrong with it. Changes nothing.
+
+use super::Setting;
+use crate::failure::{Failure, status};
+use crate::host::Host;
+use crate::output::Ink;
+use crate::platform;
+use crate::plan;
+use crate::profile::Profiles;
+use crate::store::{self, Prompt};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// How a check ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grade {
+    Good,
+    Note,
+    Bad,
+}
+
+struct Check {
+    grade: Grade,
+    text: String,
+    hint: Option<String>,
+}
+
+/// `ringlet doctor`; status 1 when something is wrong.
+pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<u8, Failure> {
+    let mut checks = Vec::new();
+    let mut say = |grade, text: String, hint: Option<String>| checks.push(Check { grade, text, hint });
+    say(Grade::Good, format!("the settings in {} are right", setting.paths.pretty(&setting.paths.config())), None);
+    let store = store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
+    match store.names() {
+        Ok(names) => say(Grade::Good, format!("{} answers and holds {} keys", store.place(), names.len()), None),
+        Err(error) => say(Grade::Bad, error.to_string(), error.hint()),
+    }
+    if store.fell_back() {
+        say(Grade::Note, "there is no keychain, so keys are in a plain file".into(), Some("install GNOME Keyring or KWallet".into()));
+    }
+    let profiles = Profiles::new(&setting.paths, &setting.registry);
+    let mut sound = 0;
+    for name in profiles.names()? {
+        let resolved = profiles.read(&name).and_then(|file| {
+            file.bindings.keys().map(|agent| profiles.resolve(&file, agent)).collect::<Result<Vec<_>, _>>()
+        });
+        match resolved {
+            Err(error) => say(Grade::Bad, error.to_string(), error.hint()),
+            Ok(found) => {
+                sound += 1;
+                for key in found.iter().flatten().map(|it| &it.key.value) {
+                    if matches!(store.contains(key), Ok(false)) {
+                        let hint = format!("run `ringlet keychain set {} {}`", key.provider, key.alias);
+                        say(Grade::Bad, format!("profile \"{name}\" needs {key}, which is not in {}", store.place()), Some(hint));
+                    }
+                }
+            }
+        }
+    }
+    say(Grade::Good, format!("{sound} profiles are right"), None);
+    if let Some(name) = setting.settings.default_profile.as_ref().filter(|name| profiles.read(name).is_err()) {
+        say(Grade::Bad, format!("the default profile \"{name}\" cannot be read"), Some("run `ringlet profiles default NAME`".into()));
+    }
+    let (grade, text, hint) = hooked(setting);
+    say(grade, text, hint);
+    if let Ok(context) = setting.context(&host.world) {
+        for command in crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)? {
+            if let Err(error) = plan::find_binary(&context, &command) {
+                say(Grade::Note, error.to_string(), None);
+            }
+        }
+    }
+    for name in leftovers(host, setting)? {
+        let hint = format!("take it out of your rc file and run `unset {name}`");
+        say(Grade::Bad, format!("{name} is set in this shell, where every program can read it"), Some(hint));
+    }
+    if let Some(log) = setting.audit_log().err() {
+        say(Grade::Bad, log.to_string(), None);
+    }
+    let bad = checks.iter().any(|check| check.grade == Grade::Bad);
+    report(host, &checks);
+    Ok(if bad { status::FAILURE } else { 0 })
+}
+
+// Looked for as text, in the files a shell may read; never run.
+fn hooked(setting: &Setting) -> (Grade, String, Option<String>) {
+    let home = &setting.paths.home;
+    let files: Vec<PathBuf> =
+        [".zshrc", ".bashrc", ".bash_profile", ".profile", ".config/fish/config.fish", ".config/powershell/profile.ps1",
+         ".config/powershell/Microsoft.PowerShell_profile.ps1"].iter().map(|name| home.join(name)).collect();
+    let found = files.iter().find(|file| {
+        platform::read_file(file, 8 << 20).is_ok_and(|read| memchr::memmem::find(&read.bytes, b"ringlet hook").is_some())
+    });
+    match found {
+        Some(file) => (Grade::Good, format!("{} loads the hook", setting.paths.pretty(file)), None),
+        None => (
+            Grade::Note,
+            "no rc file loads the hook".into(),
+            Some("see `ringlet hook --help` for the line to add".into()),
+        ),
+    }
+}
+
+// Variables of known providers that hold something; the value is not looked at.
+fn leftovers(host: &Host, setting: &Setting) -> Result<Vec<String>, Failure> {
+    let mut found = Vec::new();
+    for name in setting.registry.provider_names()? {
+        let spec = setting.registry.provider(&name.parse()?)?;
+        let set = std::iter::once(&spec.variable).chain(&spec.also);
+        found.extend(set.filter(|name| host.world.env.non_empty(name.as_str()).is_some()).map(ToString::to_string));
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+fn report(host: &mut Host, checks: &[Check]) {
+    let word = |grade| match grade {
+        Grade::Good => (Ink::Good, "ok"),
+        Grade::Note => (Ink::Warn, "note"),
+        Grade::Bad => (Ink::Bad, "wrong"),
+    };
+    if host.output.wants_json() {
+        let rows: Vec<_> =
+            checks.iter().map(|it| json!({ "grade": word(it.grade).1, "what": it.text, "hint": it.hint })).collect();
+        host.output.json(&rows);
+        return;
+    }
+    for check in checks {
+        let (ink, label) = word(check.grade);
+        host.output.line(&[(ink, &format!("{label:<6}")), (Ink::Plain, &check.text)]);
+        if let Some(hint) = &check.hint {
+            host.output.line(&[(Ink::Dim, &format!("      {hint}"))]);
+        }
+    }
+}

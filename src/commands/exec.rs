@@ -1,0 +1,123 @@
+//! `ringlet exec`: start an agent with its key, or print what would happen.
+
+use super::{AuditWanted, Setting, keychain};
+use crate::env::Change;
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::launch::{self, LaunchError, Request};
+use crate::name::Profile;
+use crate::output::Ink;
+use crate::plan::{LaunchPlan, SecretUse, Sink};
+use crate::store::{self, Prompt};
+use serde_json::{Value, json};
+use std::ffi::OsString;
+
+/// `ringlet exec AGENT [-- ARGS]`
+pub(super) fn run(
+    host: &mut Host,
+    audit: AuditWanted,
+    agent: &str,
+    profile: Option<&str>,
+    dry_run: bool,
+    words: &[OsString],
+) -> Result<u8, Failure> {
+    let profile = profile.map(str::parse).transpose()?;
+    if !dry_run {
+        return start(host, audit, agent, profile.as_ref(), words);
+    }
+    let setting = Setting::new(&host.world, audit)?;
+    let context = setting.context(&host.world)?;
+    let plan = launch::prepare(&context, &Request { word: agent, profile: profile.as_ref(), words })?;
+    if host.output.wants_json() {
+        host.output.json(&as_json(&plan));
+    } else {
+        print(host, &plan);
+    }
+    Ok(0)
+}
+
+/// Starts the agent; on Unix this only comes back with a failure.
+pub(super) fn start(
+    host: &mut Host,
+    audit: AuditWanted,
+    agent: &str,
+    profile: Option<&Profile>,
+    words: &[OsString],
+) -> Result<u8, Failure> {
+    let setting = Setting::new(&host.world, audit)?;
+    let context = setting.context(&host.world)?;
+    let plan = launch::prepare(&context, &Request { word: agent, profile, words })?;
+    let log = setting.audit_log().map_err(LaunchError::from)?;
+    let open = || store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
+    let output = &mut host.output;
+    let warn = |store: &dyn store::Store| keychain::warn_of_fallback(&setting, store, output);
+    let status = launch::run(&plan, &context, open, warn, log.as_ref(), host.world.now)?;
+    // Only Windows comes back; its exit codes are wider than a shell's.
+    Ok(u8::try_from(status).unwrap_or(1))
+}
+
+fn print(host: &mut Host, plan: &LaunchPlan) {
+    let row = |name: &str, value: String| vec![(Ink::Dim, name.to_owned()), (Ink::Plain, value)];
+    let mut rows = vec![row("start", plan.binary.display().to_string())];
+    rows.extend(plan.arguments.iter().map(|word| row("argument", word.to_string_lossy().into_owned())));
+    match &plan.profile {
+        None => rows.push(row("profile", "none; the agent starts as if ringlet were not there".into())),
+        Some(part) => {
+            let resolved = &part.resolved;
+            rows.push(row("profile", resolved.profile.to_string()));
+            rows.push(row("provider", resolved.provider.value.name.to_string()));
+            rows.extend(resolved.base_url.iter().map(|url| row("endpoint", url.value.clone())));
+            rows.extend(part.changes.iter().map(|change| match change {
+                Change::Set(name, value) => row("set", format!("{name}={}", value.to_string_lossy())),
+                Change::Unset(name) => row("take away", name.to_string()),
+            }));
+            rows.extend(part.secrets.iter().map(|used| row("key", describe(used))));
+            rows.extend(part.no_key.iter().map(|why| row("key", format!("none: {why}"))));
+        }
+    }
+    host.output.table(&rows);
+}
+
+fn describe(used: &SecretUse) -> String {
+    match &used.sink {
+        Sink::Variable(name) => format!("{} in {name}", used.key),
+        Sink::Descriptor(name) => format!("{} through a pipe, its number in {name}", used.key),
+    }
+}
+
+fn as_json(plan: &LaunchPlan) -> Value {
+    let words: Vec<_> = plan.arguments.iter().map(|word| word.to_string_lossy()).collect();
+    let mut made = json!({ "binary": plan.binary.to_string_lossy(), "command": plan.command, "arguments": words, "profile": null });
+    if let Some(part) = &plan.profile {
+        let mut set = serde_json::Map::new();
+        let mut unset = Vec::new();
+        for change in &part.changes {
+            match change {
+                Change::Set(name, value) => drop(set.insert(name.to_string(), value.to_string_lossy().into())),
+                Change::Unset(name) => unset.push(name.to_string()),
+            }
+        }
+        let secrets: Vec<Value> = part
+            .secrets
+            .iter()
+            .map(|used| {
+                let (variable, delivery) = match &used.sink {
+                    Sink::Variable(name) => (name, "variable"),
+                    Sink::Descriptor(name) => (name, "descriptor"),
+                };
+                json!({ "key": used.key, "variable": variable, "delivery": delivery })
+            })
+            .collect();
+        made["profile"] = json!({
+            "name": part.resolved.profile,
+            "agent": part.resolved.agent.name,
+            "provider": part.resolved.provider.value.name,
+            "endpoint": part.resolved.base_url.as_ref().map(|url| &url.value),
+            "set": set,
+            "unset": unset,
+            "secrets": secrets,
+            "no_key": part.no_key,
+        });
+    }
+    made
+}

@@ -1,0 +1,255 @@
+//! `ringlet keychain`: store, list, rename and remove keys. There is deliberately no command that shows one.
+
+use super::Setting;
+use crate::audit::{Action, Outcome, Record};
+use crate::cli::Keychain;
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::name::{Alias, KeyName, NameError, Provider, closest};
+use crate::output::{Ink, Output};
+use crate::platform;
+use crate::registry::ProviderSpec;
+use crate::secret::Secret;
+use crate::store::{self, MAX_KEY, Prompt, Store, StoreError};
+use sha2::{Digest, Sha256};
+use std::io::{self, IsTerminal, Read};
+use std::time::{Duration, SystemTime};
+use zeroize::Zeroizing;
+
+/// `ringlet keychain ...`
+pub(super) fn run(host: &mut Host, setting: &Setting, command: Keychain) -> Result<(), Failure> {
+    // A person at the terminal can be asked to unlock; a script cannot.
+    let prompt = if io::stdin().is_terminal() || matches!(command, Keychain::Unlock) { Prompt::Ask } else { Prompt::Never };
+    let prompt = if matches!(command, Keychain::List { .. }) { Prompt::Never } else { prompt };
+    platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
+    let store = store::open(&setting.settings, &setting.paths, &host.world.env, prompt);
+    let done = match command {
+        Keychain::Set { provider, alias, from_env, stdin, replace } => {
+            let key = key_name(&provider, &alias)?;
+            set(host, setting, store.as_ref(), &key, from_env.as_deref(), stdin, replace)
+        }
+        Keychain::List { prefix } => list(host, store.as_ref(), prefix.as_deref().unwrap_or("")),
+        Keychain::Remove { provider, alias } => {
+            let key = key_name(&provider, &alias)?;
+            let done = store.remove(&key).map_err(|error| with_names(store.as_ref(), error));
+            record(host, setting, Action::Remove, &key, &done)?;
+            done.map(|()| host.output.note(&format!("removed {key} from {}", store.place())))
+        }
+        Keychain::Rename { provider, alias, new_alias, replace } => {
+            rename(host, setting, store.as_ref(), &key_name(&provider, &alias)?, &key_name(&provider, &new_alias)?, replace)
+        }
+        Keychain::Unlock => store.unlock().map_err(Failure::from).map(|()| {
+            host.output.note(&format!("{} is unlocked", store.place()));
+        }),
+    };
+    warn_of_fallback(setting, store.as_ref(), &mut host.output);
+    done
+}
+
+fn key_name(provider: &str, alias: &str) -> Result<KeyName, NameError> {
+    Ok(KeyName::new(provider.parse::<Provider>()?, alias.parse::<Alias>()?))
+}
+
+fn set(
+    host: &mut Host,
+    setting: &Setting,
+    store: &dyn Store,
+    key: &KeyName,
+    from_env: Option<&str>,
+    stdin: bool,
+    replace: bool,
+) -> Result<(), Failure> {
+    let provider = known_provider(host, setting, key)?;
+    if !replace && store.contains(key)? {
+        return Err(Failure::new(format!("{key} is already in {}", store.place()))
+            .hint(format!("run `ringlet keychain set {} {} --replace` to replace it", key.provider, key.alias)));
+    }
+    let typed = from_env.is_none() && !stdin;
+    let secret = match from_env {
+        Some(name) => from_variable(host, name)?,
+        None if stdin => from_stdin()?,
+        None => ask(key)?,
+    };
+    let secret = checked(secret)?;
+    let text = std::str::from_utf8(secret.expose()).map_err(|_| Failure::new("the key is not UTF-8 text"))?;
+    if let Some(provider) = provider.filter(|provider| provider.recognises(text) == Some(false)) {
+        let odd = format!("this does not look like a key of {}", provider.title);
+        let question = format!("ringlet: {odd}; store it all the same? [y/N] ");
+        if !typed {
+            host.output.warn(&odd);
+        } else if !platform::ask_terminal(&question).is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes")) {
+            return Err(Failure::new("nothing was stored").hint("copy the key again and run the command once more"));
+        }
+    }
+    let done = store.set(key, &secret).map_err(Failure::from);
+    record(host, setting, Action::Set, key, &done)?;
+    done?;
+    host.output.note(&format!("stored {key} in {}", store.place()));
+    if let Some(name) = from_env {
+        host.output.note(&format!("{name} is still set in this shell; run `unset {name}`, and take it out of your rc file"));
+    }
+    Ok(())
+}
+
+// An unknown provider is allowed, since [secrets] may name any; a misspelt one is worth a word.
+fn known_provider(host: &mut Host, setting: &Setting, key: &KeyName) -> Result<Option<ProviderSpec>, Failure> {
+    let names = setting.registry.provider_names()?;
+    if names.contains(key.provider.as_str()) {
+        return Ok(Some(setting.registry.provider(&key.provider)?));
+    }
+    let meant = closest(key.provider.as_str(), names.iter().map(String::as_str));
+    let meant = meant.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+    host.output.warn(&format!("ringlet knows no provider \"{}\"{meant}", key.provider));
+    Ok(None)
+}
+
+fn from_variable(host: &Host, name: &str) -> Result<Secret, Failure> {
+    let name: crate::name::Variable = name.parse()?;
+    match host.world.env.get(name.as_str()) {
+        Some(value) => Ok(Secret::new(value.as_encoded_bytes().to_vec())),
+        None => Err(Failure::new(format!("{name} is not set")).hint("export it, or leave --from-env out to type the key")),
+    }
+}
+
+fn from_stdin() -> Result<Secret, Failure> {
+    // One byte more than is allowed, so that a longer input is refused and not cut.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY + 4));
+    let read = io::stdin().lock().take(MAX_KEY as u64 + 3).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::new(format!("standard input cannot be read: {error}")))?;
+    Ok(Secret::from(bytes))
+}
+
+fn ask(key: &KeyName) -> Result<Secret, Failure> {
+    match platform::prompt_secret(&format!("ringlet: key for {key} (it is not shown): ")) {
+        Ok(typed) => Ok(Secret::from(typed)),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            Err(Failure { status: 130, ..Failure::new("interrupted; nothing was stored") })
+        }
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Failure::new("no key was given; nothing was stored")),
+        Err(error) => Err(Failure::new(format!("there is no terminal to ask on: {error}"))
+            .hint("use --stdin, or --from-env VAR")),
+    }
+}
+
+/// One trailing newline is not part of a key; anything else that no header could carry is refused.
+fn checked(secret: Secret) -> Result<Secret, Failure> {
+    let bytes = secret.expose();
+    let bytes = bytes.strip_suffix(b"\n").map_or(bytes, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    let refused = |why: &str| Err(Failure::new(format!("the key {why}; nothing was stored")));
+    if bytes.is_empty() {
+        return refused("is empty");
+    }
+    if bytes.contains(&b'\n') || bytes.contains(&b'\r') {
+        return refused("has more than one line");
+    }
+    if bytes.iter().any(|byte| *byte < b' ' || *byte == 0x7f) {
+        return refused("holds a control character");
+    }
+    if bytes.len() > MAX_KEY {
+        return refused(&format!("is longer than {MAX_KEY} bytes"));
+    }
+    if bytes.iter().all(|byte| *byte == b' ') {
+        return refused("is blank");
+    }
+    Ok(if bytes.len() == secret.len() { secret } else { Secret::new(bytes.to_vec()) })
+}
+
+fn rename(
+    host: &mut Host,
+    setting: &Setting,
+    store: &dyn Store,
+    from: &KeyName,
+    to: &KeyName,
+    replace: bool,
+) -> Result<(), Failure> {
+    if from == to {
+        return Err(Failure::usage(format!("{from} already has that name")));
+    }
+    if !replace && store.contains(to)? {
+        return Err(Failure::new(format!("{to} is already in {}", store.place())).hint("add --replace to replace it"));
+    }
+    let done = store.get(from).map_err(|error| with_names(store, error)).and_then(|secret| {
+        // Stored under the new name and read back before the old one goes: at no moment is the key in neither.
+        store.set(to, &secret)?;
+        if store.get(to)?.expose() != secret.expose() {
+            return Err(Failure::new(format!("{} gave {to} back changed; {from} is untouched", store.place())));
+        }
+        store.remove(from)?;
+        Ok(())
+    });
+    record(host, setting, Action::Rename, from, &done)?;
+    done?;
+    host.output.note(&format!("{from} is now {to}; profiles that name the old alias must be edited"));
+    Ok(())
+}
+
+fn list(host: &mut Host, store: &dyn Store, prefix: &str) -> Result<(), Failure> {
+    let names: Vec<KeyName> = store.names()?.into_iter().filter(|name| name.to_string().starts_with(prefix)).collect();
+    if host.output.wants_json() {
+        let rows: Vec<_> = names
+            .iter()
+            .map(|name| serde_json::json!({ "name": name, "provider": name.provider, "alias": name.alias }))
+            .collect();
+        host.output.json(&rows);
+        return Ok(());
+    }
+    for name in &names {
+        host.output.line(&[(Ink::Dim, &format!("{}/", name.provider)), (Ink::Plain, name.alias.as_str())]);
+    }
+    if names.is_empty() {
+        host.output.note("there is no key; `ringlet keychain set PROVIDER ALIAS` stores one");
+    }
+    Ok(())
+}
+
+// A name that is not there may be misspelt; names are no secret.
+fn with_names(store: &dyn Store, error: StoreError) -> Failure {
+    let StoreError::NotFound { key, .. } = &error else { return error.into() };
+    let names: Vec<String> = store.names().unwrap_or_default().iter().map(ToString::to_string).collect();
+    let made = Failure::new(error.to_string());
+    match closest(&key.to_string(), names.iter().map(String::as_str)) {
+        Some(word) => made.hint(format!("did you mean `{word}`?")),
+        None => made.hint("run `ringlet keychain list`"),
+    }
+}
+
+fn record(host: &Host, setting: &Setting, action: Action, key: &KeyName, done: &Result<(), Failure>) -> Result<(), Failure> {
+    let Some(log) = setting.audit_log()? else { return Ok(()) };
+    let reason = done.as_ref().err().map(|failure| failure.message.clone());
+    log.append(&Record {
+        time: host.world.now,
+        action,
+        key: key.clone(),
+        profile: None,
+        agent: None,
+        binary: None,
+        binary_sha256: None,
+        pid: std::process::id(),
+        cwd: host.world.cwd.as_ref().ok().cloned(),
+        result: if done.is_ok() { Outcome::Granted } else { Outcome::Error },
+        reason,
+    })?;
+    Ok(())
+}
+
+/// Says that the file stands in for a keychain, once a day per terminal.
+pub(super) fn warn_of_fallback(setting: &Setting, store: &dyn Store, output: &mut Output) {
+    if !store.fell_back() {
+        return;
+    }
+    let terminal = platform::terminal_name().unwrap_or_default();
+    let mark = setting.paths.said().join(crate::trust::hex(&Sha256::digest(terminal.as_encoded_bytes())[..8]));
+    let said = std::fs::metadata(&mark).and_then(|meta| meta.modified());
+    let today = said.is_ok_and(|at| {
+        SystemTime::now().duration_since(at).is_ok_and(|since| since < Duration::from_secs(24 * 60 * 60))
+    });
+    if today {
+        return;
+    }
+    // Without the mark it is said again; that is all.
+    let _ = platform::create_private_folder(&setting.paths.said()).and_then(|()| platform::replace_file(&mark, b""));
+    let file = setting.paths.pretty(&setting.paths.credentials());
+    output.aside(&format!("\u{26a0} Using file-backed credentials ({file})."));
+    output.aside("  For better security on multi-user systems, install GNOME Keyring or set up a service-mode keychain.");
+}

@@ -1,0 +1,183 @@
+//! The commands, one file each: arguments in, the layers below called, the result to `output`.
+
+mod agents;
+mod allow;
+mod audit;
+mod completions;
+mod doctor;
+mod exec;
+mod hook;
+mod init;
+mod keychain;
+mod notice;
+mod profiles;
+mod providers;
+mod shims;
+mod status;
+
+pub use completions::{command as complete_command, script as completion_script};
+
+use crate::cli::{Cli, Color, Command};
+use crate::config::Settings;
+use crate::failure::{Failure, status as exit};
+use crate::host::{Host, World};
+use crate::output::Style;
+use crate::paths::Paths;
+use crate::plan::Context;
+use crate::registry::Registry;
+use clap::Parser;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// What most commands start from.
+pub(crate) struct Setting {
+    pub(crate) paths: Paths,
+    pub(crate) settings: Settings,
+    pub(crate) registry: Registry,
+    pub(crate) audit: AuditWanted,
+}
+
+/// Whether lookups are recorded, by the command line alone.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum AuditWanted {
+    #[default]
+    AsConfigured,
+    Yes,
+    At(PathBuf),
+}
+
+impl Setting {
+    pub(crate) fn new(world: &World, audit: AuditWanted) -> Result<Self, Failure> {
+        let paths = Paths::new(&world.env)?;
+        let settings = Settings::read(&paths)?;
+        let registry = Registry::new(&paths);
+        Ok(Self { paths, settings, registry, audit })
+    }
+
+    /// The context for a decision in the working directory.
+    pub(crate) fn context<'a>(&'a self, world: &'a World) -> Result<Context<'a>, Failure> {
+        Ok(Context {
+            paths: &self.paths,
+            settings: &self.settings,
+            registry: &self.registry,
+            env: &world.env,
+            cwd: world.cwd()?,
+            ringlet: world.executable.as_deref().ok(),
+        })
+    }
+
+    /// Where the audit log is, whether it is enabled or not.
+    pub(crate) fn audit_path(&self) -> PathBuf {
+        match &self.audit {
+            AuditWanted::At(path) => path.clone(),
+            _ => self.settings.audit.path.clone().unwrap_or_else(|| self.paths.audit_log()),
+        }
+    }
+
+    /// Opens the audit log when lookups are to be recorded.
+    pub(crate) fn audit_log(&self) -> Result<Option<crate::audit::Log>, crate::audit::AuditError> {
+        if matches!(self.audit, AuditWanted::AsConfigured) && !self.settings.audit.enabled {
+            return Ok(None);
+        }
+        let limits = crate::audit::Limits {
+            max_bytes: self.settings.audit.max_bytes,
+            keep: u32::try_from(self.settings.audit.keep).unwrap_or(u32::MAX),
+            ..Default::default()
+        };
+        crate::audit::Log::open(&self.audit_path(), limits).map(Some)
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn dispatch(host: &mut Host) -> Result<u8, Failure> {
+    if let Some(agent) = invoked_as(&host.world) {
+        let words = host.world.arguments.split_off(1);
+        host.output.settle(Style::default(), &host.world.env);
+        return exec::start(host, AuditWanted::default(), &agent, None, &words).map_err(Failure::in_exec);
+    }
+    if completions::answered(host)? {
+        return Ok(0);
+    }
+    let in_exec = host.world.arguments.get(1).is_some_and(|word| word == "exec");
+    let cli = match Cli::try_parse_from(&host.world.arguments) {
+        Ok(cli) => cli,
+        Err(error) => return refused(host, &error, in_exec),
+    };
+    let color = match cli.global.color {
+        Color::Auto => None,
+        Color::Always => Some(true),
+        Color::Never => Some(false),
+    };
+    let style = Style { color, json: cli.global.json, quiet: cli.global.quiet, verbose: cli.global.verbose };
+    host.output.settle(style, &host.world.env);
+    let audit = match cli.global.audit_log {
+        None => AuditWanted::AsConfigured,
+        Some(None) => AuditWanted::Yes,
+        Some(Some(path)) => AuditWanted::At(std::path::absolute(&path).unwrap_or(path)),
+    };
+    match cli.command {
+        Command::Exec { profile, dry_run, agent, args } => {
+            exec::run(host, audit, &agent, profile.as_deref(), dry_run, &args).map_err(Failure::in_exec)
+        }
+        Command::Hook { shell } => hook::run(host, shell),
+        Command::Completions { shell } => completions::run(host, shell),
+        command => {
+            let setting = Setting::new(&host.world, audit)?;
+            match command {
+                Command::Keychain(command) => keychain::run(host, &setting, command)?,
+                Command::Profiles(command) => return profiles::run(host, &setting, command),
+                Command::Allow { path } => allow::allow(host, &setting, path.as_deref())?,
+                Command::Deny { path } => allow::deny(host, &setting, path.as_deref())?,
+                Command::Status { agent } => status::run(host, &setting, agent.as_deref())?,
+                Command::Doctor => return doctor::run(host, &setting),
+                Command::Init { profile } => init::run(host, &setting, &profile)?,
+                Command::Audit { verify: None, since, alias, agent } => {
+                    audit::ask(host, &setting, since.as_deref(), alias.as_deref(), agent.as_deref())?;
+                }
+                Command::Audit { verify: Some(_), .. } => return audit::verify(host, &setting),
+                Command::Agents(_) => agents::run(host, &setting)?,
+                Command::Providers(_) => providers::run(host, &setting)?,
+                Command::Shims(command) => shims::run(host, &setting, command)?,
+                Command::Notice => notice::run(host, &setting)?,
+                Command::Exec { .. } | Command::Hook { .. } | Command::Completions { .. } => {
+                    unreachable!("handled above")
+                }
+            }
+            Ok(0)
+        }
+    }
+}
+
+// A link named after an agent starts that agent. Any other name is ringlet itself, however it was renamed.
+fn invoked_as(world: &World) -> Option<String> {
+    let name = Path::new(world.arguments.first()?).file_name()?.to_str()?;
+    let name = if cfg!(windows) { name.strip_suffix(".exe").unwrap_or(name) } else { name };
+    if name == "ringlet" {
+        return None;
+    }
+    let registry = Registry::new(&Paths::new(&world.env).ok()?);
+    let known = registry.commands().ok()?;
+    known.values().flatten().any(|command| command == name).then(|| name.to_owned())
+}
+
+// clap prints help and version through the same door as errors.
+fn refused(host: &mut Host, error: &clap::Error, in_exec: bool) -> Result<u8, Failure> {
+    let wants = |name: &str| host.world.arguments.iter().take_while(|word| *word != "--").any(|word| word == OsStr::new(name));
+    let color = match host.world.arguments.iter().position(|word| word == "--color") {
+        Some(at) => host.world.arguments.get(at + 1).cloned(),
+        None => host.world.arguments.iter().find_map(|word| Some(OsString::from(word.to_str()?.strip_prefix("--color=")?))),
+    };
+    let color = color.and_then(|when| match when.to_str() {
+        Some("always") => Some(true),
+        Some("never") => Some(false),
+        _ => None,
+    });
+    host.output.settle(Style { color, quiet: wants("-q"), ..Style::default() }, &host.world.env);
+    let text = error.render();
+    if error.use_stderr() {
+        host.output.usage(&text.to_string(), &text.ansi().to_string());
+        return Ok(if in_exec { exit::EXEC_FAILED } else { exit::USAGE });
+    }
+    host.output.help(&text.to_string(), &text.ansi().to_string());
+    Ok(0)
+}

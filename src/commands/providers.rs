@@ -1,0 +1,53 @@
+//! `ringlet providers list`: what ringlet knows of each provider.
+
+use super::Setting;
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::name::Provider;
+use crate::output::Ink;
+use crate::registry::ProviderSpec;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// `ringlet providers list`
+pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
+    let mut specs: Vec<ProviderSpec> = Vec::new();
+    for name in setting.registry.provider_names()? {
+        specs.push(setting.registry.provider(&name.parse::<Provider>()?)?);
+    }
+    if host.output.wants_json() {
+        let rows: Vec<_> = specs
+            .iter()
+            .map(|spec| {
+                let endpoints: BTreeMap<_, BTreeMap<String, _>> = spec
+                    .endpoints
+                    .iter()
+                    .map(|(name, urls)| (name, urls.iter().map(|(protocol, url)| (protocol.to_string(), url)).collect()))
+                    .collect();
+                json!({
+                    "name": spec.name, "title": spec.title, "variable": spec.variable, "also": spec.also,
+                    "console": spec.console, "endpoints": endpoints,
+                })
+            })
+            .collect();
+        host.output.json(&rows);
+        return Ok(());
+    }
+    let mut rows = vec![["PROVIDER", "VARIABLE", "ENDPOINT", "PROTOCOL", "URL"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec()];
+    for spec in &specs {
+        let mut first = true;
+        let urls = spec.endpoints.iter().flat_map(|(name, urls)| urls.iter().map(move |(protocol, url)| (name, protocol, url)));
+        let mut cells: Vec<[String; 3]> = urls.map(|(name, protocol, url)| [name.clone(), protocol.to_string(), url.clone()]).collect();
+        if cells.is_empty() {
+            cells.push(["-".into(), "own".into(), "-".into()]);
+        }
+        for [endpoint, protocol, url] in cells {
+            let head = if first { [spec.name.to_string(), spec.variable.to_string()] } else { Default::default() };
+            first = false;
+            let [name, variable] = head;
+            rows.push(vec![(Ink::Bold, name), (Ink::Plain, variable), (Ink::Plain, endpoint), (Ink::Plain, protocol), (Ink::Plain, url)]);
+        }
+    }
+    host.output.table(&rows);
+    Ok(())
+}

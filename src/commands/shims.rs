@@ -1,0 +1,93 @@
+//! `ringlet shims`: links named after the agents, for scripts and editors that read no rc file.
+
+use super::Setting;
+use crate::cli::Shims;
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::name::Agent;
+use crate::output::Ink;
+use crate::platform;
+use serde_json::json;
+use std::path::Path;
+
+/// `ringlet shims install|remove`
+pub(super) fn run(host: &mut Host, setting: &Setting, command: Shims) -> Result<(), Failure> {
+    let folder = setting.paths.shims();
+    match command {
+        Shims::Install { agents } => {
+            let commands = if agents.is_empty() {
+                crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?
+            } else {
+                commands_of(setting, &agents)?
+            };
+            if commands.is_empty() {
+                return Err(Failure::new("no agent is bound by a profile or found on PATH")
+                    .hint("name the agents: `ringlet shims install claude`"));
+            }
+            link(setting, host.world.executable()?, &commands)?;
+            if host.output.wants_json() {
+                host.output.json(&json!({ "folder": folder.to_string_lossy(), "commands": commands }));
+            } else {
+                host.output.line(&[(Ink::Plain, &folder.display().to_string())]);
+                host.output.note(&format!("links for {}", commands.join(", ")));
+                let search = host.world.env.get("PATH").unwrap_or_default();
+                if !std::env::split_paths(search).any(|entry| entry == folder) {
+                    host.output.note("put this folder at the head of PATH where scripts and editors start agents");
+                }
+            }
+        }
+        Shims::Remove { agents } => {
+            let names = if agents.is_empty() { installed(&folder)? } else { commands_of(setting, &agents)? };
+            for name in &names {
+                let link = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+                match std::fs::remove_file(&link) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                        return Err(Failure::new(format!("there is no link for {name} in {}", folder.display())));
+                    }
+                    done => done.map_err(|error| Failure::io("removed", &link, &error))?,
+                }
+            }
+            host.output.note(&format!("removed {} links", names.len()));
+        }
+    }
+    Ok(())
+}
+
+/// Makes or renews the links for these commands.
+pub(super) fn link(setting: &Setting, ringlet: &Path, commands: &[String]) -> Result<(), Failure> {
+    let folder = setting.paths.shims();
+    platform::create_private_folder(&folder).map_err(|error| Failure::io("created", &folder, &error))?;
+    for command in commands {
+        let link = folder.join(format!("{command}{}", std::env::consts::EXE_SUFFIX));
+        platform::link_to(ringlet, &link).map_err(|error| Failure::io("created", &link, &error))?;
+    }
+    Ok(())
+}
+
+// Agents by name or command; only commands that ringlet knows, since a link's name is all it has to go by.
+fn commands_of(setting: &Setting, words: &[String]) -> Result<Vec<String>, Failure> {
+    words
+        .iter()
+        .map(|word| {
+            let meaning = setting.registry.agents_for(word)?;
+            if meaning.agents.is_empty() {
+                setting.registry.agent(&word.parse::<Agent>()?)?;
+            }
+            Ok(meaning.command)
+        })
+        .collect()
+}
+
+fn installed(folder: &Path) -> Result<Vec<String>, Failure> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Failure::io("listed", folder, &error)),
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .map(|name| name.strip_suffix(std::env::consts::EXE_SUFFIX).unwrap_or(&name).to_owned())
+        .collect();
+    names.sort();
+    Ok(names)
+}

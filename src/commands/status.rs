@@ -1,0 +1,187 @@
+//! `ringlet status`: which file governs, which profile, which credential wins, and what a launch does about it.
+
+use super::{Setting, allow};
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::launch::{self, Request};
+use crate::name::Agent;
+use crate::output::Ink;
+use crate::plan::{self, Context, LaunchPlan, PlanError, Project, Sink};
+use crate::profile::Profiles;
+use crate::store::{self, Prompt, Store};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// One agent's part of the answer.
+struct Row {
+    word: String,
+    outcome: Result<LaunchPlan, PlanError>,
+    key: Option<KeyState>,
+}
+
+/// Whether the key is there; its value is never looked at.
+struct KeyState {
+    name: String,
+    there: Result<bool, store::StoreError>,
+}
+
+/// `ringlet status [AGENT]`
+pub(super) fn run(host: &mut Host, setting: &Setting, only: Option<&str>) -> Result<(), Failure> {
+    let context = setting.context(&host.world)?;
+    let project = plan::find_project(&context);
+    let store = store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
+    let words = match only {
+        Some(word) => vec![word.to_owned()],
+        None => shown(setting, &context, project.as_ref().ok().and_then(Option::as_ref))?,
+    };
+    let rows: Vec<Row> = words.into_iter().map(|word| examine(&context, store.as_ref(), word)).collect();
+    if host.output.wants_json() {
+        let agents: Vec<Value> = rows.iter().map(as_json).collect();
+        let governing = match &project {
+            Ok(None) => Value::Null,
+            Ok(Some(project)) => json!({
+                "file": project.file.to_string_lossy(),
+                "trust": project.verdict.to_string(),
+                "profile": project.content.as_ref().and_then(|content| content.profile.as_ref()),
+            }),
+            Err(error) => json!({ "error": error.to_string() }),
+        };
+        let default = &setting.settings.default_profile;
+        host.output.json(&json!({
+            "directory": context.cwd.to_string_lossy(), "project": governing, "default_profile": default, "agents": agents,
+        }));
+        return Ok(());
+    }
+    let mut head = vec![vec![(Ink::Dim, "directory".to_owned()), (Ink::Plain, setting.paths.pretty(context.cwd))]];
+    head.extend(governing(setting, &project));
+    if let Some(name) = &setting.settings.default_profile {
+        head.push(vec![(Ink::Dim, "default".into()), (Ink::Plain, format!("profile {name}, where no file governs"))]);
+    }
+    host.output.table(&head);
+    for row in &rows {
+        print(host, setting, row);
+    }
+    if rows.is_empty() {
+        host.output.note("no agent is bound by a profile or found on PATH");
+    }
+    Ok(())
+}
+
+fn governing(setting: &Setting, project: &Result<Option<Project>, PlanError>) -> Vec<Vec<(Ink, String)>> {
+    let label = |name: &str| (Ink::Dim, name.to_owned());
+    match project {
+        Ok(None) => vec![vec![label("governed by"), (Ink::Plain, "no .ringlet.toml".into())]],
+        Err(error) => vec![vec![label("governed by"), (Ink::Bad, error.to_string())]],
+        Ok(Some(project)) => {
+            let file = vec![label("governed by"), (Ink::Plain, setting.paths.pretty(&project.file))];
+            let (ink, said) = match &project.content {
+                Some(content) => (Ink::Good, format!("{}: {}", project.verdict, allow::describe(content))),
+                None => (Ink::Bad, format!("{}; run `ringlet allow`", project.verdict)),
+            };
+            vec![file, vec![label("trust"), (ink, said)]]
+        }
+    }
+}
+
+// The agents bound by the profiles that matter here, and those found on PATH.
+fn shown(setting: &Setting, context: &Context<'_>, project: Option<&Project>) -> Result<Vec<String>, Failure> {
+    let mut names: BTreeSet<&crate::name::Profile> = setting.settings.default_profile.iter().collect();
+    if let Some(content) = project.and_then(|project| project.content.as_ref()) {
+        names.extend(content.profile.iter().chain(content.agents.values()));
+    }
+    let profiles = Profiles::new(&setting.paths, &setting.registry);
+    let bound: BTreeSet<Agent> =
+        names.into_iter().filter_map(|name| profiles.read(name).ok()).flat_map(|file| file.bindings.into_keys()).collect();
+    let commands = setting.registry.commands()?;
+    Ok(commands
+        .iter()
+        .filter(|(agent, commands)| {
+            bound.contains(agent) || commands.iter().any(|command| plan::find_binary(context, command).is_ok())
+        })
+        .map(|(agent, _)| agent.to_string())
+        .collect())
+}
+
+fn examine(context: &Context<'_>, store: &dyn Store, word: String) -> Row {
+    let outcome = launch::prepare(context, &Request { word: &word, profile: None, words: &[] });
+    let used = outcome.as_ref().ok().and_then(|plan| plan.profile.as_ref()).and_then(|part| part.secrets.first());
+    let key = used.map(|used| KeyState { name: used.key.to_string(), there: store.contains(&used.key) });
+    Row { word, outcome, key }
+}
+
+fn print(host: &mut Host, setting: &Setting, row: &Row) {
+    let output = &mut host.output;
+    output.data("");
+    let line = |name: &str, ink: Ink, value: String| vec![(Ink::Dim, format!("  {name}")), (ink, value)];
+    let plan = match &row.outcome {
+        Ok(plan) => plan,
+        Err(error) => {
+            output.line(&[(Ink::Bold, &row.word)]);
+            let ink = if matches!(error, PlanError::NotFound { .. }) { Ink::Warn } else { Ink::Bad };
+            output.table(&[line("refused", ink, error.to_string())]);
+            return;
+        }
+    };
+    output.line(&[(Ink::Bold, &row.word), (Ink::Dim, &format!("  {}", plan.binary.display()))]);
+    let Some(part) = &plan.profile else {
+        output.table(&[line("profile", Ink::Plain, "none: starts as if ringlet were not there".into())]);
+        return;
+    };
+    let resolved = &part.resolved;
+    let mut rows = vec![
+        line("profile", Ink::Plain, resolved.profile.to_string()),
+        line("provider", Ink::Plain, format!("{}  ({})", resolved.provider.value.name, resolved.provider.from)),
+    ];
+    rows.extend(resolved.base_url.iter().map(|url| line("endpoint", Ink::Plain, format!("{}  ({})", url.value, url.from))));
+    if let Some(key) = &row.key {
+        let (ink, said) = match &key.there {
+            Ok(true) => (Ink::Good, format!("{} is in the store, and wins", key.name)),
+            Ok(false) => (Ink::Bad, format!("{} is not in the store; run `ringlet keychain set {}`", key.name, key.name.replace('/', " "))),
+            Err(error) => (Ink::Bad, format!("{}: {error}", key.name)),
+        };
+        rows.push(line("key", ink, said));
+    }
+    rows.extend(part.secrets.iter().map(|used| {
+        let way = match &used.sink {
+            Sink::Variable(name) => format!("{} in {name}", used.key),
+            Sink::Descriptor(name) => format!("{} through a pipe ({name}), so tool shells do not see it", used.key),
+        };
+        line("given as", Ink::Plain, way)
+    }));
+    rows.extend(part.removed.iter().map(|name| {
+        line("leftover", Ink::Warn, format!("{name} is set in this shell and would compete; a launch takes it away"))
+    }));
+    rows.extend(resolved.config_dir.iter().map(|it| line("config-dir", Ink::Plain, setting.paths.pretty(&it.value))));
+    output.table(&rows);
+}
+
+fn as_json(row: &Row) -> Value {
+    match &row.outcome {
+        Err(error) => json!({ "agent": row.word, "refused": error.to_string() }),
+        Ok(plan) => {
+            let mut made = json!({ "agent": row.word, "binary": plan.binary.to_string_lossy(), "profile": null });
+            if let Some(part) = &plan.profile {
+                made["profile"] = json!(part.resolved.profile);
+                made["provider"] = json!(part.resolved.provider.value.name);
+                made["endpoint"] = json!(part.resolved.base_url.as_ref().map(|url| &url.value));
+                made["leftover"] = json!(part.removed);
+                made["given_as"] = part
+                    .secrets
+                    .iter()
+                    .map(|used| match &used.sink {
+                        Sink::Variable(name) => json!({ "key": used.key, "variable": name, "delivery": "variable" }),
+                        Sink::Descriptor(name) => json!({ "key": used.key, "variable": name, "delivery": "descriptor" }),
+                    })
+                    .collect();
+            }
+            if let Some(key) = &row.key {
+                made["key"] = json!({
+                    "name": key.name,
+                    "there": key.there.as_ref().ok(),
+                    "error": key.there.as_ref().err().map(ToString::to_string),
+                });
+            }
+            made
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The user's settings, `~/.config/ringlet/config.toml`.
+
+use super::{ConfigError, Source};
+use crate::name::Profile;
+use crate::paths::Paths;
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::time::Duration;
+use toml::Spanned;
+
+/// Which credential store is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The OS keychain, and the file where there is none.
+    #[default]
+    System,
+    /// Always the file.
+    File,
+    /// The OS keychain or nothing.
+    SystemOnly,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct RawSettings {
+    default_profile: Option<Spanned<String>>,
+    ceiling_dirs: Vec<Spanned<String>>,
+    stop_at_mount_points: bool,
+    credentials: RawCredentials,
+    hook: RawHook,
+    trust: RawTrust,
+    audit: RawAudit,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct RawCredentials {
+    backend: Backend,
+    timeout: Option<Spanned<f64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct RawHook {
+    agents: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct RawTrust {
+    allow_under: Vec<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct RawAudit {
+    enabled: bool,
+    path: Option<Spanned<String>>,
+    max_bytes: Option<Spanned<u64>>,
+    keep: Option<Spanned<usize>>,
+}
+
+/// The `[hook]` table.
+#[derive(Debug, Clone, Default)]
+pub struct Hook {
+    /// The commands to define functions for, in place of what profiles and PATH say.
+    pub agents: Option<Vec<String>>,
+}
+
+/// The `[trust]` table.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// Project files below these folders need no record.
+    pub allow_under: Vec<PathBuf>,
+}
+
+/// The `[audit]` table.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// Whether every lookup is recorded.
+    pub enabled: bool,
+    /// Where, when not in the state directory.
+    pub path: Option<PathBuf>,
+    /// The size in bytes at which the log rotates.
+    pub max_bytes: u64,
+    /// How many rotated files are kept.
+    pub keep: usize,
+}
+
+/// The settings, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The profile where no project file names one.
+    pub default_profile: Option<Profile>,
+    /// Folders that the search for a project file does not enter.
+    pub ceiling_dirs: Vec<PathBuf>,
+    /// Whether that search also ends at a mount point.
+    pub stop_at_mount_points: bool,
+    /// Which credential store is used.
+    pub backend: Backend,
+    /// How long a store may take for one operation.
+    pub timeout: Duration,
+    /// The `[hook]` table.
+    pub hook: Hook,
+    /// The `[trust]` table.
+    pub trust: Trust,
+    /// The `[audit]` table.
+    pub audit: Audit,
+}
+
+impl Settings {
+    /// Reads the settings; without a file they are the defaults.
+    pub fn read(paths: &Paths) -> Result<Self, ConfigError> {
+        let file = paths.config();
+        match Source::read(&file)? {
+            Some(source) => Self::parse(&source, paths),
+            None => Self::parse(&Source { file, text: String::new(), access: None }, paths),
+        }
+    }
+
+    fn parse(source: &Source, paths: &Paths) -> Result<Self, ConfigError> {
+        if source.access.is_some_and(|access| !access.is_ours() || access.others_may_write()) {
+            // Whoever can write the settings can name folders that need no `ringlet allow`.
+            return Err(ConfigError::whole(&source.file, "can be written by others, or belongs to another user")
+                .with_hint(format!("run `chmod go-w {}`", source.file.display())));
+        }
+        let raw: RawSettings = source.parse()?;
+        let folder = |text: &Spanned<String>| {
+            let path = paths.expand(text.get_ref());
+            let absolute = path.is_absolute();
+            absolute.then_some(path).ok_or_else(|| {
+                source.error(text.span(), format!("{:?} is not an absolute path or one below `~/`", text.get_ref()))
+            })
+        };
+        let folders = |list: &[Spanned<String>]| list.iter().map(folder).collect::<Result<Vec<_>, _>>();
+        let default_profile = raw.default_profile.as_ref().map(|name| {
+            name.get_ref().parse().map_err(|error: crate::name::NameError| source.error(name.span(), error.to_string()))
+        });
+        let commands = |list: &Vec<Spanned<String>>| {
+            let command = |name: &Spanned<String>| match name.get_ref().parse::<crate::name::Agent>() {
+                Ok(name) => Ok(name.to_string()),
+                Err(error) => Err(source.error(name.span(), error.to_string())),
+            };
+            list.iter().map(command).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self {
+            default_profile: default_profile.transpose()?,
+            ceiling_dirs: folders(&raw.ceiling_dirs)?,
+            stop_at_mount_points: raw.stop_at_mount_points,
+            backend: raw.credentials.backend,
+            timeout: seconds(source, raw.credentials.timeout.as_ref())?,
+            hook: Hook { agents: raw.hook.agents.as_ref().map(commands).transpose()? },
+            trust: Trust { allow_under: folders(&raw.trust.allow_under)? },
+            audit: Audit {
+                enabled: raw.audit.enabled,
+                path: raw.audit.path.as_ref().map(folder).transpose()?,
+                max_bytes: at_least(source, raw.audit.max_bytes.as_ref(), 64 * 1024, 64 << 20)?,
+                keep: at_least(source, raw.audit.keep.as_ref(), 1, 8)?,
+            },
+        })
+    }
+}
+
+fn seconds(source: &Source, given: Option<&Spanned<f64>>) -> Result<Duration, ConfigError> {
+    let Some(given) = given else { return Ok(Duration::from_secs(2)) };
+    if !(0.05..=600.0).contains(given.get_ref()) {
+        return Err(source.error(given.span(), "`timeout` is in seconds, from 0.05 to 600"));
+    }
+    Ok(Duration::from_secs_f64(*given.get_ref()))
+}
+
+fn at_least<T: Copy + PartialOrd + std::fmt::Display>(
+    source: &Source,
+    given: Option<&Spanned<T>>,
+    least: T,
+    usual: T,
+) -> Result<T, ConfigError> {
+    match given {
+        None => Ok(usual),
+        Some(given) if *given.get_ref() < least => {
+            Err(source.error(given.span(), format!("{} is too small; the least is {least}", given.get_ref())))
+        }
+        Some(given) => Ok(*given.get_ref()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Env;
+    use std::path::Path;
+
+    fn parse(text: &str) -> Result<Settings, ConfigError> {
+        let paths = Paths::new(&Env::from_pairs([("HOME", "/h"), ("USERPROFILE", "C:\\h")])).expect("home");
+        Settings::parse(&Source { file: Path::new("c").into(), text: text.into(), access: None }, &paths)
+    }
+
+    #[test]
+    fn defaults_hold_without_a_file() {
+        let settings = parse("").expect("empty is valid");
+        assert_eq!(settings.backend, Backend::System);
+        assert_eq!(settings.timeout, Duration::from_secs(2));
+        assert!(!settings.audit.enabled);
+    }
+
+    #[test]
+    fn every_mistake_has_its_place() {
+        for (text, at) in [
+            ("[credentials]\nbackend = \"sytem\"", (2, 11)),
+            ("[trust]\nallow-under = [\"~/work\", \"code\"]", (2, 26)),
+            ("default-profile = \"Work\"", (1, 19)),
+            ("[credentials]\ntimeout = 0.0", (2, 11)),
+            ("[audit]\nkeep = 0", (2, 8)),
+            ("colour = true", (1, 1)),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!(error.at, Some(at), "{error}");
+        }
+    }
+}

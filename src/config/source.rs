@@ -1,0 +1,181 @@
+//! One configuration file's text, and errors that point into it.
+
+use crate::name::closest;
+use crate::platform::{self, Access, ReadError};
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// The largest configuration file that is read; a thousand times what any of them needs.
+pub const MAX_BYTES: u64 = 1024 * 1024;
+
+/// What is wrong with a configuration file, and where. Lines and columns count from 1, columns in characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// Line and column, unless the whole file is meant.
+    pub at: Option<(usize, usize)>,
+    /// What is wrong, as a sentence without a full stop.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl ConfigError {
+    /// An error about the file as a whole.
+    pub fn whole(file: &Path, message: impl Into<String>) -> Self {
+        Self { file: file.into(), at: None, message: message.into(), hint: None }
+    }
+
+    /// The same error with the next thing to do.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Some((line, column)) => write!(f, "{}:{line}:{column}: {}", self.file.display(), self.message),
+            None => write!(f, "{}: {}", self.file.display(), self.message),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A configuration file, read once. Whoever hashes it and whoever parses it see the same bytes.
+pub struct Source {
+    /// Where it was read.
+    pub file: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// Who may have written it.
+    pub access: Option<Access>,
+}
+
+impl Source {
+    /// Reads a file; `Ok(None)` where there is none.
+    pub fn read(file: &Path) -> Result<Option<Self>, ConfigError> {
+        match platform::read_file(file, MAX_BYTES) {
+            Ok(read) => Self::from_bytes(file, read.bytes, Some(read.access)).map(Some),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(unreadable(file, &error)),
+        }
+    }
+
+    /// Takes bytes that were read elsewhere, or are built in.
+    pub fn from_bytes(file: &Path, bytes: Vec<u8>, access: Option<Access>) -> Result<Self, ConfigError> {
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self { file: file.into(), text, access }),
+            Err(error) => {
+                let good = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
+                let source = Self { file: file.into(), text, access };
+                Err(source.error(good..good, "the file is not UTF-8 from here on"))
+            }
+        }
+    }
+
+    /// Parses the text; an unknown key or a wrong type is an error with its place.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        toml::from_str(&self.text).map_err(|error| {
+            let message = without_values(&one_line(error.message()));
+            let hint = suggestion(&message);
+            let mut made = self.error(error.span().unwrap_or(0..0), message);
+            made.hint = hint;
+            made
+        })
+    }
+
+    /// An error about a place in this file, given as a byte range.
+    pub fn error(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
+        let mut at = span.start.min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        let before = &self.text[..at];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        ConfigError { file: self.file.clone(), at: Some((line, column)), message: message.into(), hint: None }
+    }
+}
+
+fn unreadable(file: &Path, error: &ReadError) -> ConfigError {
+    let made = ConfigError::whole(file, format!("cannot be read: {error}"));
+    match error {
+        ReadError::Dangling => made.with_hint("remove the symlink or restore what it points to"),
+        ReadError::Io(io) if io.kind() == std::io::ErrorKind::PermissionDenied => {
+            made.with_hint("make it readable for yourself, or remove it")
+        }
+        _ => made,
+    }
+}
+
+// The parser's messages may run over several lines and repeat the input; ours are one line.
+fn one_line(message: &str) -> String {
+    message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+// serde repeats a string of the wrong type, and people paste keys where a table belongs.
+fn without_values(message: &str) -> String {
+    match (message.find(": string \""), message.rfind("\", expected")) {
+        (Some(start), Some(end)) if start < end => format!("{}: a string{}", &message[..start], &message[end + 1..]),
+        _ => message.to_owned(),
+    }
+}
+
+// serde says: unknown field `profle`, expected one of `profile`, `agents`
+fn suggestion(message: &str) -> Option<String> {
+    let (found, expected) = message.strip_prefix("unknown ")?.split_once(", expected ")?;
+    let quoted = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let (found, expected) = (quoted(found), quoted(expected));
+    let word = closest(found.first()?, expected.iter().map(String::as_str))?;
+    Some(format!("did you mean `{word}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        #[serde(rename = "profile")]
+        _profile: String,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Table {
+        #[serde(rename = "key")]
+        _key: std::collections::BTreeMap<String, String>,
+    }
+
+    #[test]
+    fn a_key_pasted_in_the_wrong_place_is_not_repeated() {
+        let source = Source::from_bytes(Path::new("f"), b"key = \"sk-canary, expected\"".to_vec(), None).expect("UTF-8");
+        let error = source.parse::<Table>().expect_err("wrong type").to_string();
+        assert!(!error.contains("canary"), "{error}");
+    }
+
+    fn parse(bytes: &[u8]) -> ConfigError {
+        Source::from_bytes(Path::new("f"), bytes.to_vec(), None)
+            .and_then(|source| source.parse::<Sample>())
+            .expect_err("bad input")
+    }
+
+    #[test]
+    fn errors_name_line_and_column() {
+        let error = parse(b"profile = \"a\"\nprofle = \"b\"\n");
+        assert_eq!(error.at, Some((2, 1)), "{error}");
+        assert_eq!(error.hint.as_deref(), Some("did you mean `profile`?"));
+        assert_eq!(parse(b"profile = 1\n").at, Some((1, 11)));
+        assert_eq!(parse(b"profile = \"\xff\"").at, Some((1, 12)));
+        assert_eq!(parse("# \u{e9}\u{e9}\nx y".as_bytes()).at.map(|at| at.0), Some(2));
+        assert!(parse(b"profile = \"a\0\"").at.is_some());
+    }
+}

@@ -1,0 +1,221 @@
+//! What a command failed with: one message, hints, one exit status.
+//!
+//! Every module below has its own error type; here they are translated once, and `main` prints the result once. No
+//! message ever holds a key's value, since none of the errors below has a field for one.
+
+use crate::audit::{AuditError, SinceError};
+use crate::config::ConfigError;
+use crate::launch::LaunchError;
+use crate::name::NameError;
+use crate::paths::PathsError;
+use crate::plan::PlanError;
+use crate::profile::ProfileError;
+use crate::registry::RegistryError;
+use crate::shell::ShellError;
+use crate::store::StoreError;
+use crate::trust::{TrustError, Verdict};
+use std::io;
+use std::path::Path;
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub struct Failure {
+    /// What failed, on which thing; lower case, no full stop.
+    pub message: String,
+    /// The next commands to type.
+    pub hints: Vec<String>,
+    /// The exit status.
+    pub status: u8,
+}
+
+/// The statuses of `exec`, as a shell and `env` give them.
+pub mod status {
+    /// Anything else.
+    pub const FAILURE: u8 = 1;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 2;
+    /// Ringlet itself failed in `exec`.
+    pub const EXEC_FAILED: u8 = 125;
+    /// The agent cannot be executed.
+    pub const NOT_EXECUTABLE: u8 = 126;
+    /// The agent is not there.
+    pub const NOT_FOUND: u8 = 127;
+}
+
+impl Failure {
+    /// A failure with status 1.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hints: Vec::new(), status: status::FAILURE }
+    }
+
+    /// A wrong command line.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { status: status::USAGE, ..Self::new(message) }
+    }
+
+    /// Adds the next thing to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// A failure to read or write something.
+    pub fn io(doing: &str, path: &Path, error: &io::Error) -> Self {
+        Self::new(format!("{}: cannot be {doing}: {error}", path.display()))
+    }
+
+    /// In `exec` every failure of Ringlet's own is 125.
+    pub fn in_exec(mut self) -> Self {
+        if self.status == status::FAILURE || self.status == status::USAGE {
+            self.status = status::EXEC_FAILED;
+        }
+        self
+    }
+
+    fn maybe(mut self, hint: Option<String>) -> Self {
+        self.hints.extend(hint);
+        self
+    }
+}
+
+impl From<NameError> for Failure {
+    fn from(error: NameError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<PathsError> for Failure {
+    fn from(error: PathsError) -> Self {
+        Self::new(error.to_string()).hint("set HOME to your home directory")
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(error.to_string()).maybe(error.hint)
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        Self::new(error.to_string()).maybe(error.hint())
+    }
+}
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Self {
+        Self::new(error.to_string()).maybe(error.hint())
+    }
+}
+
+impl From<TrustError> for Failure {
+    fn from(error: TrustError) -> Self {
+        let hint = match &error {
+            TrustError::Unsafe { file, .. } => {
+                Some(format!("run `chmod go-w {0}` if it is yours, and look at what it says", file.display()))
+            }
+            TrustError::Record { file, .. } => Some(format!("remove {} and allow the project again", file.display())),
+            TrustError::Unreadable { .. } | TrustError::Write { .. } => None,
+        };
+        Self::new(error.to_string()).maybe(hint)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(error.to_string()).maybe(error.hint())
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<SinceError> for Failure {
+    fn from(error: SinceError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<ShellError> for Failure {
+    fn from(error: ShellError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        let message = error.to_string();
+        match error {
+            PlanError::NotAllowed { file, verdict } => {
+                let folder = file.parent().unwrap_or(&file).display().to_string();
+                let read = match verdict {
+                    Verdict::Changed => "look at what changed",
+                    _ => "look at it",
+                };
+                Self::new(message)
+                    .hint(format!("{read}, then run `ringlet allow {folder}`"))
+                    .hint("`command NAME` starts an agent without ringlet")
+            }
+            PlanError::Trust(error) => error.into(),
+            PlanError::Config(error) => error.into(),
+            PlanError::Profile(error) => error.into(),
+            PlanError::Registry(error) => error.into(),
+            PlanError::Search { .. } => Self::new(message).hint("set `ceiling-dirs` in config.toml to end the search below it"),
+            PlanError::NotFound { command } => Self {
+                status: status::NOT_FOUND,
+                ..Self::new(message).hint(format!("install {command}, or put it on PATH"))
+            },
+            PlanError::NotExecutable { file } => Self {
+                status: status::NOT_EXECUTABLE,
+                ..Self::new(message).hint(format!("run `chmod +x {}`", file.display()))
+            },
+            PlanError::BinaryInProject { binary, .. } => Self::new(message)
+                .hint(format!("if you trust that program, run `ringlet allow {}`", binary.display()))
+                .hint("otherwise take the folder out of PATH"),
+            PlanError::Guarded { findings } => {
+                let mut made = Self::new(message);
+                for finding in findings.iter().skip(1) {
+                    made = made.hint(format!("also {finding}"));
+                }
+                for finding in &findings {
+                    made = made.hint(format!("look at it; if it is what you want, run `ringlet allow {}`", finding.file.display()));
+                }
+                made
+            }
+            PlanError::NotBound { profile, .. } => Self::new(message).hint(format!("see `ringlet profiles inspect {profile}`")),
+        }
+    }
+}
+
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        let message = error.to_string();
+        let made = match error {
+            LaunchError::Plan(error) => error.into(),
+            LaunchError::Store { profile, error } => {
+                let message = match &error {
+                    StoreError::NotFound { place, key } => format!("{profile} has no key {key} in {place}"),
+                    other => format!("{profile}: {other}"),
+                };
+                Self::new(message).maybe(error.hint())
+            }
+            LaunchError::Unusable(key) => {
+                Self::new(message).hint(format!("run `ringlet keychain set {} {} --replace`", key.provider, key.alias))
+            }
+            LaunchError::Audit(_) => Self::new(message).hint("mend the log, or turn `[audit]` off in config.toml"),
+            LaunchError::Loop(_) => Self::new(message).hint("take the link or script out of PATH, or put the real agent before it"),
+            LaunchError::Exec { error, .. } => Self {
+                status: match error.kind() {
+                    io::ErrorKind::NotFound => status::NOT_FOUND,
+                    _ => status::NOT_EXECUTABLE,
+                },
+                ..Self::new(message)
+            },
+            LaunchError::ConfigDir { .. } | LaunchError::Protect(_) => Self::new(message),
+        };
+        made.in_exec()
+    }
+}

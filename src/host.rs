@@ -1,0 +1,63 @@
+//! What the outside world is to a command: environment, working directory, clock, streams. A test replaces it.
+
+use crate::env::Env;
+use crate::failure::Failure;
+use crate::output::Output;
+use jiff::Timestamp;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The outside world: what is only read, and where output goes.
+pub struct Host {
+    /// What is only read.
+    pub world: World,
+    /// Where output goes.
+    pub output: Output,
+}
+
+/// What a command sees of the outside world, taken once.
+pub struct World {
+    /// The command line, `argv[0]` first.
+    pub arguments: Vec<OsString>,
+    /// The environment's snapshot.
+    pub env: Env,
+    /// The working directory with symlinks resolved; an error when it was deleted.
+    pub cwd: io::Result<PathBuf>,
+    /// Ringlet's own executable.
+    pub executable: io::Result<PathBuf>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Host {
+    /// The real one.
+    pub fn real() -> Self {
+        let world = World {
+            arguments: std::env::args_os().collect(),
+            env: Env::current(),
+            cwd: std::env::current_dir().and_then(|path| path.canonicalize()),
+            executable: std::env::current_exe(),
+            now: Timestamp::now(),
+        };
+        Self { world, output: Output::standard() }
+    }
+}
+
+impl World {
+    /// The working directory, or a failure that says what happened to it.
+    pub fn cwd(&self) -> Result<&Path, Failure> {
+        self.cwd.as_deref().map_err(|error| {
+            let message = match error.kind() {
+                io::ErrorKind::NotFound => "the working directory no longer exists".to_owned(),
+                _ => format!("the working directory cannot be read: {error}"),
+            };
+            Failure::new(message).hint("run `cd` to a directory that exists")
+        })
+    }
+
+    /// Ringlet's own executable, or a failure.
+    pub fn executable(&self) -> Result<&Path, Failure> {
+        self.executable.as_deref().map_err(|error| Failure::new(format!("ringlet's own path cannot be told: {error}")))
+    }
+}

@@ -1,0 +1,252 @@
+//! The way of a launch, and the only module that gives a secret to a child.
+//!
+//! configuration -> trust -> profile -> binary -> plan -> guard -> store -> audit -> exec. The store comes after
+//! everything that can refuse, so a refused launch never touches a keychain.
+
+use crate::audit::{Action, AuditError, Digest, Log, Outcome, Record};
+use crate::name::{Agent, Profile};
+use crate::plan::{self, Choice, Context, LaunchPlan, PlanError, ProfilePart, Sink};
+use crate::platform;
+use crate::profile::Profiles;
+use crate::secret::Secret;
+use crate::store::{Store, StoreError};
+use jiff::Timestamp;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The variable by which a launch recognises that it was started by itself.
+const LOOP_MARK: &str = "RINGLET_LAUNCH";
+
+/// Why an agent was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// It was refused, or could not be decided.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A key could not be had.
+    #[error("{profile}: {error}")]
+    Store {
+        /// `profile "work"`.
+        profile: String,
+        /// What the store said.
+        error: StoreError,
+    },
+    /// The lookup could not be recorded.
+    #[error("the launch is refused because the lookup cannot be recorded: {0}")]
+    Audit(#[from] AuditError),
+    /// A key from the keychain is not one that any header could carry.
+    #[error("the key {0} in the keychain is empty or holds a control character, such as a newline")]
+    Unusable(crate::name::KeyName),
+    /// The agent on PATH leads back here.
+    #[error("{} leads back to ringlet", .0.display())]
+    Loop(PathBuf),
+    /// The profile's configuration folder cannot be made.
+    #[error("the configuration folder {} cannot be created: {error}", folder.display())]
+    ConfigDir {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's error.
+        error: io::Error,
+    },
+    /// This process could not be closed to others before it holds a secret.
+    #[error("this process cannot be protected: {0}")]
+    Protect(io::Error),
+    /// The system would not start the agent.
+    #[error("{}: {error}", binary.display())]
+    Exec {
+        /// The agent's program.
+        binary: PathBuf,
+        /// The system's error.
+        error: io::Error,
+    },
+}
+
+/// What is to be started.
+pub struct Request<'a> {
+    /// The word that was typed: a command, or an agent's name.
+    pub word: &'a str,
+    /// A profile in place of the directory's.
+    pub profile: Option<&'a Profile>,
+    /// The user's own arguments.
+    pub words: &'a [OsString],
+}
+
+/// Decides a launch, up to and without the lookup.
+pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
+    let meaning = context.registry.agents_for(request.word)?;
+    let project = if request.profile.is_some() { None } else { plan::find_project(context)? };
+    let choice = match request.profile {
+        Some(name) => Choice::Profile(name.clone(), plan::Why::Option),
+        None => plan::choose(context, project.as_ref(), &meaning.agents)?,
+    };
+    let resolved = match &choice {
+        Choice::None => None,
+        Choice::Profile(name, why) => {
+            let profiles = Profiles::new(context.paths, context.registry);
+            let file = profiles.read(name)?;
+            let agent: Option<&Agent> = meaning.agents.iter().find(|agent| file.bindings.contains_key(*agent));
+            if agent.is_none() && *why == plan::Why::Option {
+                return Err(PlanError::NotBound { profile: name.clone(), agent: request.word.to_owned() });
+            }
+            agent.map(|agent| profiles.resolve(&file, agent)).transpose()?.flatten()
+        }
+    };
+    let binary = plan::find_binary(context, &meaning.command)?;
+    let Some(resolved) = resolved else {
+        return Ok(LaunchPlan::untouched(meaning.command, binary, request.words));
+    };
+    let version = plan::installed_version(&resolved.agent, &binary);
+    let made = LaunchPlan::new(meaning.command, binary, version.as_ref(), request.words, resolved, context.env);
+    if let Some(part) = made.profile.as_ref().filter(|part| !part.secrets.is_empty()) {
+        let folder = project.as_ref().and_then(|project| project.file.parent());
+        plan::guard_binary(context, folder, &made.binary)?;
+        let findings = plan::guard_project(context, &part.resolved.agent)?;
+        if !findings.is_empty() {
+            return Err(PlanError::Guarded { findings });
+        }
+    }
+    Ok(made)
+}
+
+/// Carries a plan out. On Unix it comes back only with an error; on Windows with the agent's exit code.
+pub fn run(
+    plan: &LaunchPlan,
+    context: &Context<'_>,
+    store: impl FnOnce() -> Box<dyn Store>,
+    warn: impl FnOnce(&dyn Store),
+    audit: Option<&Log>,
+    now: Timestamp,
+) -> Result<i32, LaunchError> {
+    let mut env = context.env.clone();
+    let looped = format!("{}:{}", std::process::id(), plan.command);
+    let marked = env.get(LOOP_MARK).is_some_and(|mark| mark == looped.as_str());
+    env.unset(LOOP_MARK);
+    if leads_to_ringlet(&plan.binary) {
+        if marked {
+            return Err(LaunchError::Loop(plan.binary.clone()));
+        }
+        env.set(LOOP_MARK, looped.into());
+    }
+    // The shell set `_` to the program it started, which was to be the agent.
+    if let (Some(last), Some(ringlet)) = (env.get("_"), context.ringlet)
+        && platform::same_file(Path::new(last), ringlet)
+    {
+        env.set("_", plan.binary.clone().into());
+    }
+    let mut arguments: Vec<OsString> = vec![plan.command.clone().into()];
+    arguments.extend_from_slice(&plan.arguments);
+    let started = |error| LaunchError::Exec { binary: plan.binary.clone(), error };
+    let Some(part) = &plan.profile else {
+        return platform::exec(&plan.binary, &arguments, env.pairs(), &[]).map_err(started);
+    };
+    if let Some(folder) = &part.resolved.config_dir {
+        let failed = |error| LaunchError::ConfigDir { folder: folder.value.clone(), error };
+        platform::create_private_folder(&folder.value).map_err(failed)?;
+    }
+    env.apply(&part.changes);
+    if part.secrets.is_empty() {
+        return platform::exec(&plan.binary, &arguments, env.pairs(), &[]).map_err(started);
+    }
+    let digest = audit.map(|_| digest_of(context, &plan.binary)).transpose()?;
+    let hardened = platform::harden().map_err(LaunchError::Protect)?;
+    let opened = store();
+    let secrets = fetch(part, opened.as_ref(), |key, outcome, reason| {
+        let Some(log) = audit else { return Ok(()) };
+        log.append(&Record {
+            time: now,
+            action: Action::Lookup,
+            key: key.clone(),
+            profile: Some(part.resolved.profile.clone()),
+            agent: Some(part.resolved.agent.name.clone()),
+            binary: Some(plan.binary.clone()),
+            binary_sha256: digest,
+            pid: std::process::id(),
+            cwd: Some(context.cwd.to_owned()),
+            result: outcome,
+            reason,
+        })
+    })?;
+    warn(opened.as_ref());
+    drop(opened);
+    let mut pipe = None;
+    let mut variables = Vec::new();
+    for (used, secret) in part.secrets.iter().zip(&secrets) {
+        match &used.sink {
+            Sink::Variable(name) => {
+                env.unset(name.as_str());
+                variables.push((name.as_str(), secret.expose()));
+            }
+            Sink::Descriptor(name) => {
+                let descriptor = platform::inheritable_pipe(secret.expose()).map_err(LaunchError::Protect)?;
+                env.set(name.as_str(), descriptor.to_string().into());
+                pipe = Some(descriptor);
+            }
+        }
+    }
+    hardened.restore_limits().map_err(LaunchError::Protect)?;
+    let done = platform::exec(&plan.binary, &arguments, env.pairs(), &variables);
+    if let Some(descriptor) = pipe {
+        platform::close_inheritable(descriptor);
+    }
+    done.map_err(started)
+}
+
+fn fetch(
+    part: &ProfilePart,
+    store: &dyn Store,
+    record: impl Fn(&crate::name::KeyName, Outcome, Option<String>) -> Result<(), AuditError>,
+) -> Result<Vec<Secret>, LaunchError> {
+    let mut secrets = Vec::new();
+    for used in &part.secrets {
+        match store.get(&used.key) {
+            Ok(secret) => {
+                let bad = secret.is_empty() || secret.expose().iter().any(|byte| *byte < b' ' || *byte == 0x7f);
+                if bad {
+                    record(&used.key, Outcome::Error, Some("the value is empty or holds a control character".into()))?;
+                    return Err(LaunchError::Unusable(used.key.clone()));
+                }
+                record(&used.key, Outcome::Granted, None)?;
+                secrets.push(secret);
+            }
+            Err(error) => {
+                record(&used.key, Outcome::Error, Some(error.to_string()))?;
+                return Err(LaunchError::Store { profile: format!("profile \"{}\"", part.resolved.profile), error });
+            }
+        }
+    }
+    Ok(secrets)
+}
+
+// A wrapper script that calls ringlet, or a link to another copy of it: what could start us again.
+fn leads_to_ringlet(binary: &Path) -> bool {
+    let real = binary.canonicalize().unwrap_or_else(|_| binary.into());
+    if real.file_stem() == Some(OsStr::new("ringlet")) {
+        return true;
+    }
+    let mut start = [0u8; 4096];
+    let read = std::fs::File::open(&real).and_then(|mut file| io::Read::read(&mut file, &mut start)).unwrap_or(0);
+    start[..read].starts_with(b"#!") && memchr::memmem::find(&start[..read], b"ringlet").is_some()
+}
+
+// Agents are up to hundreds of megabytes, so the digest is remembered with all that would change with the content.
+fn digest_of(context: &Context<'_>, binary: &Path) -> Result<Digest, LaunchError> {
+    let failed = |error| LaunchError::Exec { binary: binary.into(), error };
+    let stamp = platform::content_stamp(binary).map_err(failed)?;
+    let folder = context.paths.state().join("digests");
+    let file = folder.join(Digest::of(binary.as_os_str().as_encoded_bytes()).to_string());
+    if let Ok(read) = platform::read_file(&file, 4096)
+        && read.access.is_ours()
+        && !read.access.others_may_write()
+        && let Some((known, digest)) = std::str::from_utf8(&read.bytes).ok().and_then(|text| text.split_once('\n'))
+        && known == stamp
+        && let Ok(digest) = digest.trim().parse()
+    {
+        return Ok(digest);
+    }
+    let digest = std::fs::File::open(binary).and_then(Digest::of_reader).map_err(failed)?;
+    // Only a cache: without it the next launch hashes again.
+    let _ = platform::create_private_folder(&folder)
+        .and_then(|()| platform::replace_file(&file, format!("{stamp}\n{digest}\n").as_bytes()));
+    Ok(digest)
+}

@@ -1,0 +1,242 @@
+//! Validated names: providers, aliases, profiles, agents and environment variables.
+//!
+//! A name that reached one of these types is safe to use as a keychain account, a file name and a word of a
+//! message. Everything else is refused here, before any store or file is touched.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The longest name, in bytes.
+pub const MAX_LEN: usize = 64;
+
+/// Why a name was refused. The text never repeats the raw name: it may hold control characters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing was given.
+    #[error("{0} is empty")]
+    Empty(&'static str),
+    /// More than [`MAX_LEN`] bytes.
+    #[error("{0} is {1} bytes long; at most {MAX_LEN} are allowed")]
+    TooLong(&'static str, usize),
+    /// A character outside the allowed set.
+    #[error("{what} {shown:?} has {found} at position {at}; allowed are {allowed}")]
+    Forbidden {
+        /// Which kind of name.
+        what: &'static str,
+        /// The name, for people; printed escaped.
+        shown: String,
+        /// The character, described.
+        found: String,
+        /// Its position in characters, from 1.
+        at: usize,
+        /// The allowed set, in words.
+        allowed: &'static str,
+    },
+    /// No slash, or more than one, where `provider/alias` is wanted.
+    #[error("{0:?} is not of the form PROVIDER/ALIAS")]
+    NotAPair(String),
+}
+
+fn describe(c: char) -> String {
+    match c {
+        ' ' => "a space".into(),
+        c if c.is_ascii_uppercase() => format!("the upper-case letter '{c}'"),
+        c if c.is_control() => format!("the control character U+{:04X}", c as u32),
+        c if c.is_ascii() => format!("'{c}'"),
+        c => format!("the non-ASCII character U+{:04X}", c as u32),
+    }
+}
+
+/// A word for a message: a long one is cut, since people paste keys where names belong.
+pub fn shorten(word: &str) -> String {
+    const SHOWN: usize = 24;
+    if word.chars().count() <= SHOWN { word.to_owned() } else { word.chars().take(8).chain("...".chars()).collect() }
+}
+
+const NAME_ALLOWED: &str = "a-z, 0-9, and after the first character also '.', '_' and '-'";
+
+fn check_name(what: &'static str, name: &str) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty(what));
+    }
+    let ok = |at: usize, c: char| {
+        c.is_ascii_lowercase() || c.is_ascii_digit() || (at > 0 && matches!(c, '.' | '_' | '-'))
+    };
+    if let Some((at, c)) = name.chars().enumerate().find(|&(at, c)| !ok(at, c)) {
+        return Err(NameError::Forbidden {
+            what,
+            shown: shorten(name),
+            found: describe(c),
+            at: at + 1,
+            allowed: NAME_ALLOWED,
+        });
+    }
+    if name.len() > MAX_LEN {
+        return Err(NameError::TooLong(what, name.len()));
+    }
+    Ok(())
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $check:path) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $type(String);
+
+        impl $type {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = NameError;
+            fn from_str(name: &str) -> Result<Self, NameError> {
+                $check($what, name)?;
+                Ok(Self(name.to_owned()))
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// A provider, such as `anthropic`.
+    Provider, "provider", check_name
+);
+name!(
+    /// A key's alias with its provider, such as `work`.
+    Alias, "alias", check_name
+);
+name!(
+    /// A profile; also the name of its folder.
+    Profile, "profile", check_name
+);
+name!(
+    /// An agent, such as `claude`.
+    Agent, "agent", check_name
+);
+name!(
+    /// An environment variable: `[A-Za-z_][A-Za-z0-9_]*`.
+    Variable, "variable", check_variable
+);
+
+fn check_variable(what: &'static str, name: &str) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty(what));
+    }
+    let ok = |at: usize, c: char| c == '_' || c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit());
+    if let Some((at, c)) = name.chars().enumerate().find(|&(at, c)| !ok(at, c)) {
+        return Err(NameError::Forbidden {
+            what,
+            shown: shorten(name),
+            found: describe(c),
+            at: at + 1,
+            allowed: "A-Z, a-z, '_', and after the first character 0-9",
+        });
+    }
+    Ok(())
+}
+
+/// The name of one key: `provider/alias`, which is also its account in the keychain.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyName {
+    /// The provider that issued the key.
+    pub provider: Provider,
+    /// Which of the user's keys with that provider.
+    pub alias: Alias,
+}
+
+impl KeyName {
+    /// Joins two checked names.
+    pub fn new(provider: Provider, alias: Alias) -> Self {
+        Self { provider, alias }
+    }
+}
+
+impl FromStr for KeyName {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let shown = || shorten(text);
+        let (provider, alias) = text.split_once('/').ok_or_else(|| NameError::NotAPair(shown()))?;
+        if alias.contains('/') {
+            return Err(NameError::NotAPair(shown()));
+        }
+        Ok(Self::new(provider.parse()?, alias.parse()?))
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.provider, self.alias)
+    }
+}
+
+impl serde::Serialize for KeyName {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// The candidate closest to a misspelt word, if one is close enough to be meant.
+pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|&(distance, candidate)| distance <= 1 + candidate.chars().count().min(word.chars().count()) / 4)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_names_are_refused_with_their_reason() {
+        let long = "a".repeat(65);
+        for bad in ["", "/", "..", ".a", "-a", "a/b", "A", "a b", "a\nb", "a\0", "a\u{1b}[31m", "\u{430}nthropic", "caf\u{e9}", &long] {
+            let error = bad.parse::<Alias>().expect_err(bad).to_string();
+            assert!(!error.chars().any(char::is_control), "{error:?}");
+        }
+        let pasted = "sk-ant-api03-PASTED".repeat(4).parse::<Alias>().expect_err("upper case").to_string();
+        assert!(!pasted.contains("PASTED"), "{pasted}");
+        assert!("..".parse::<KeyName>().is_err());
+        assert!("a/b/c".parse::<KeyName>().is_err());
+        assert!("a/..".parse::<KeyName>().is_err());
+    }
+
+    #[test]
+    fn good_names_pass_unchanged() {
+        for good in ["a", "0", "work", "work-2", "a.b_c-d", &"a".repeat(64)] {
+            assert_eq!(good.parse::<Alias>().expect(good).as_str(), good);
+        }
+        assert_eq!("anthropic/work".parse::<KeyName>().expect("valid").to_string(), "anthropic/work");
+    }
+
+    #[test]
+    fn variables_follow_the_shells_rule() {
+        assert!("GITHUB_TOKEN".parse::<Variable>().is_ok());
+        for bad in ["", "1A", "A-B", "A=B", "A\0"] {
+            assert!(bad.parse::<Variable>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_closest_word_is_suggested_only_when_close() {
+        assert_eq!(closest("calude", ["claude", "codex"]), Some("claude"));
+        assert_eq!(closest("zzz", ["claude", "codex"]), None);
+    }
+}

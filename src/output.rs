@@ -1,0 +1,245 @@
+//! The only printer: data and shell code to stdout, messages to stderr.
+//!
+//! Names of files and directories come from strangers, so control characters are made visible before they reach a
+//! terminal. Colours are for terminals, and `NO_COLOR` turns them off. A closed pipe ends the output silently.
+
+use crate::env::Env;
+use crate::failure::Failure;
+use serde::Serialize;
+use std::io::{self, IsTerminal, Write};
+
+/// When to use colours, and how much to say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    /// Colours whatever the terminal says; `None` decides by it.
+    pub color: Option<bool>,
+    /// Print data as JSON.
+    pub json: bool,
+    /// Say only what went wrong.
+    pub quiet: bool,
+    /// Say more.
+    pub verbose: bool,
+}
+
+/// Where output goes.
+pub struct Output {
+    out: Box<dyn Write>,
+    err: Box<dyn Write>,
+    color_out: bool,
+    color_err: bool,
+    style: Style,
+    failed: Option<io::Error>,
+}
+
+/// A colour or weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ink {
+    /// As it is.
+    Plain,
+    /// What matters most.
+    Bold,
+    /// What matters least.
+    Dim,
+    /// All is well.
+    Good,
+    /// Something to look at.
+    Warn,
+    /// Something is wrong.
+    Bad,
+}
+
+impl Ink {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Bold => "\x1b[1m",
+            Self::Dim => "\x1b[2m",
+            Self::Good => "\x1b[32m",
+            Self::Warn => "\x1b[33m",
+            Self::Bad => "\x1b[1;31m",
+        }
+    }
+}
+
+impl Output {
+    /// The process's own streams.
+    pub fn standard() -> Self {
+        let (out, err) = (io::stdout(), io::stderr());
+        let (color_out, color_err) = (out.is_terminal(), err.is_terminal());
+        let out = Box::new(io::BufWriter::new(out));
+        Self { out, err: Box::new(err), color_out, color_err, style: Style::default(), failed: None }
+    }
+
+    /// Settles colours and loudness once the command line is known.
+    pub fn settle(&mut self, style: Style, env: &Env) {
+        // https://no-color.org: any value but the empty one; TERM=dumb cannot show them.
+        let plain = env.non_empty("NO_COLOR").is_some() || env.get("TERM").is_some_and(|term| term == "dumb");
+        let decide = |terminal: bool| style.color.unwrap_or(terminal && !plain);
+        self.color_out = decide(self.color_out);
+        self.color_err = decide(self.color_err);
+        self.style = style;
+    }
+
+    /// Whether data is wanted as JSON.
+    pub fn wants_json(&self) -> bool {
+        self.style.json
+    }
+
+    /// Whether more is wanted.
+    pub fn is_verbose(&self) -> bool {
+        self.style.verbose
+    }
+
+    /// A line of data, in pieces.
+    pub fn line(&mut self, pieces: &[(Ink, &str)]) {
+        let text = painted(pieces, self.color_out);
+        self.write(text.as_bytes());
+    }
+
+    /// A line of plain data.
+    pub fn data(&mut self, text: &str) {
+        self.line(&[(Ink::Plain, text)]);
+    }
+
+    /// Text that is meant to be read by a program, byte for byte.
+    pub fn raw(&mut self, text: &str) {
+        self.write(text.as_bytes());
+    }
+
+    /// Data as JSON, followed by a newline.
+    pub fn json(&mut self, data: &impl Serialize) {
+        let mut text = serde_json::to_vec_pretty(data).expect("our data has only string keys");
+        text.push(b'\n');
+        self.write(&text);
+    }
+
+    /// A table: columns as wide as their widest cell, two blanks between.
+    pub fn table(&mut self, rows: &[Vec<(Ink, String)>]) {
+        let mut widths: Vec<usize> = Vec::new();
+        for row in rows {
+            for (at, (_, cell)) in row.iter().enumerate() {
+                let width = visible(cell).chars().count();
+                match widths.get_mut(at) {
+                    Some(widest) => *widest = width.max(*widest),
+                    None => widths.push(width),
+                }
+            }
+        }
+        for row in rows {
+            let last = row.len().saturating_sub(1);
+            let padded: Vec<(Ink, String)> = row
+                .iter()
+                .enumerate()
+                .flat_map(|(at, (ink, cell))| {
+                    let gap = if at == last { 0 } else { widths[at] + 2 - visible(cell).chars().count() };
+                    [(*ink, cell.clone()), (Ink::Plain, " ".repeat(gap))]
+                })
+                .collect();
+            let pieces: Vec<(Ink, &str)> = padded.iter().map(|(ink, cell)| (*ink, cell.as_str())).collect();
+            self.line(&pieces);
+        }
+    }
+
+    /// What was done, for a person; silent with `--quiet`.
+    pub fn note(&mut self, text: &str) {
+        if !self.style.quiet {
+            self.message(Ink::Dim, None, text);
+        }
+    }
+
+    /// Something to look at; not an error.
+    pub fn warn(&mut self, text: &str) {
+        self.message(Ink::Warn, Some("warning"), text);
+    }
+
+    /// A failure and its hints.
+    pub fn failure(&mut self, failure: &Failure) {
+        self.message(Ink::Bad, Some("error"), &failure.message);
+        for hint in &failure.hints {
+            self.message(Ink::Good, Some("hint"), hint);
+        }
+    }
+
+    /// A line for a person that is neither data nor a message of ours, such as the notice.
+    pub fn aside(&mut self, text: &str) {
+        let _ = self.err.write_all(painted(&[(Ink::Dim, text)], self.color_err).as_bytes());
+    }
+
+    /// Help, plain and painted.
+    pub fn help(&mut self, plain: &str, painted: &str) {
+        let text = if self.color_out { painted } else { plain };
+        self.write(text.as_bytes());
+    }
+
+    /// A wrong command line, plain and painted.
+    pub fn usage(&mut self, plain: &str, painted: &str) {
+        // The user's own words are in it, and a hostile name may have been pasted: then nothing is painted.
+        let hostile = plain.chars().any(|c| c.is_control() && c != '\n');
+        let text = match (hostile, self.color_err) {
+            (true, _) => plain.lines().map(|line| visible(line) + "\n").collect(),
+            (false, true) => painted.to_owned(),
+            (false, false) => plain.to_owned(),
+        };
+        let _ = self.err.write_all(format!("ringlet: {text}").as_bytes());
+    }
+
+    fn message(&mut self, ink: Ink, kind: Option<&str>, text: &str) {
+        let label = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
+        let pieces = [(Ink::Plain, "ringlet: "), (ink, label.as_str()), (Ink::Plain, text)];
+        // A stderr that cannot be written leaves nobody to tell.
+        let _ = self.err.write_all(painted(&pieces, self.color_err).as_bytes());
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if self.failed.is_none()
+            && let Err(error) = self.out.write_all(bytes)
+        {
+            self.failed = Some(error);
+        }
+    }
+
+    /// Writes everything out before the process ends or becomes another; a closed pipe is no failure.
+    pub fn finish(&mut self) -> Result<(), Failure> {
+        let flushed = self.out.flush();
+        match self.failed.take().or(flushed.err()) {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(format!("the output cannot be written: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn painted(pieces: &[(Ink, &str)], color: bool) -> String {
+    let mut line = String::new();
+    for (ink, text) in pieces {
+        let paint = color && *ink != Ink::Plain && !text.is_empty();
+        line.push_str(if paint { ink.code() } else { "" });
+        line.push_str(&visible(text));
+        line.push_str(if paint { "\x1b[0m" } else { "" });
+    }
+    line.push('\n');
+    line
+}
+
+/// Text with every control character, and every one that reorders text, made visible; newlines too.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        let hidden = c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if hidden { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_raw_reaches_the_terminal() {
+        assert_eq!(visible("a\x1b[31m\n\u{9b}\u{202e}"), "a\\u{1b}[31m\\n\\u{9b}\\u{202e}");
+        assert_eq!(visible("caf\u{e9}"), "caf\u{e9}");
+        assert_eq!(painted(&[(Ink::Bad, "x\x1b")], true), "\x1b[1;31mx\\u{1b}\x1b[0m\n");
+    }
+}

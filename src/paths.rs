@@ -1,0 +1,169 @@
+//! Every place Ringlet reads or writes.
+//!
+//! Decided once from the environment's snapshot. `XDG_*` variables are honoured on every Unix, macOS included; a
+//! relative one is ignored, as the XDG base directory specification (0.8) says. Nothing is created here.
+
+use crate::env::Env;
+use crate::name::Profile;
+use std::path::{Path, PathBuf};
+
+/// Why the places could not be decided.
+#[derive(Debug, thiserror::Error)]
+pub enum PathsError {
+    /// No home directory is known.
+    #[error("HOME is not set")]
+    NoHome,
+    /// `HOME` would mean another folder in every directory.
+    #[error("HOME is {0:?}, which is not an absolute path")]
+    RelativeHome(PathBuf),
+}
+
+/// The places, all absolute.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// The user's home directory, as the environment names it.
+    pub home: PathBuf,
+    config: PathBuf,
+    state: PathBuf,
+}
+
+impl Paths {
+    /// Decides the places from the environment.
+    pub fn new(env: &Env) -> Result<Self, PathsError> {
+        let home = home(env)?;
+        let config = config_base(env, &home).join("ringlet");
+        let state = state_base(env, &home).join("ringlet");
+        Ok(Self { home, config, state })
+    }
+
+    /// `config.toml`, the user's settings.
+    pub fn config(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
+
+    /// `credentials.toml`, the file-backed store.
+    pub fn credentials(&self) -> PathBuf {
+        self.config.join("credentials.toml")
+    }
+
+    /// The folder of the user's own `agents` or `providers`.
+    pub fn registry(&self, kind: &str) -> PathBuf {
+        self.config.join(kind)
+    }
+
+    /// The folder that holds the profiles' folders.
+    pub fn profiles(&self) -> PathBuf {
+        self.home.join(".ringlet").join("profiles")
+    }
+
+    /// One profile's file.
+    pub fn profile(&self, name: &Profile) -> PathBuf {
+        self.profiles().join(name.as_str()).join("ringlet.toml")
+    }
+
+    /// The folder for what Ringlet remembers by itself: trust records, audit log, the index of names. Mode 0700.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// The folder of trust records.
+    pub fn trust(&self) -> PathBuf {
+        self.state.join("trust")
+    }
+
+    /// The audit log, unless configured elsewhere.
+    pub fn audit_log(&self) -> PathBuf {
+        self.state.join("audit.jsonl")
+    }
+
+    /// The index of names in the system keychain.
+    pub fn names(&self) -> PathBuf {
+        self.state.join("names")
+    }
+
+    /// The folder of links named after the agents.
+    pub fn shims(&self) -> PathBuf {
+        self.state.join("shims")
+    }
+
+    /// The folder of what was said once today.
+    pub fn said(&self) -> PathBuf {
+        self.state.join("said")
+    }
+
+    /// A path the way people write it: `~` for the home directory.
+    pub fn pretty(&self, path: &Path) -> String {
+        match path.strip_prefix(&self.home) {
+            Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+            Ok(rest) => format!("~{}{}", std::path::MAIN_SEPARATOR, rest.display()),
+            Err(_) => path.display().to_string(),
+        }
+    }
+
+    /// Expands a leading `~/`, the only expansion that configuration knows.
+    pub fn expand(&self, text: &str) -> PathBuf {
+        match text.strip_prefix('~') {
+            Some("") => self.home.clone(),
+            Some(rest) if rest.starts_with(std::path::is_separator) => self.home.join(&rest[1..]),
+            _ => PathBuf::from(text),
+        }
+    }
+}
+
+fn home(env: &Env) -> Result<PathBuf, PathsError> {
+    #[cfg(windows)]
+    let found = env.non_empty("USERPROFILE").map(PathBuf::from).or_else(dirs::home_dir);
+    #[cfg(not(windows))]
+    let found = env.non_empty("HOME").map(PathBuf::from);
+    let home = found.ok_or(PathsError::NoHome)?;
+    if home.is_absolute() { Ok(home) } else { Err(PathsError::RelativeHome(home)) }
+}
+
+#[cfg(not(windows))]
+fn config_base(env: &Env, home: &Path) -> PathBuf {
+    env.absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"))
+}
+
+#[cfg(windows)]
+fn config_base(env: &Env, home: &Path) -> PathBuf {
+    env.absolute("APPDATA").or_else(dirs::config_dir).unwrap_or_else(|| home.join("AppData/Roaming"))
+}
+
+#[cfg(not(any(windows, target_os = "macos")))]
+fn state_base(env: &Env, home: &Path) -> PathBuf {
+    env.absolute("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state"))
+}
+
+#[cfg(target_os = "macos")]
+fn state_base(env: &Env, home: &Path) -> PathBuf {
+    let platform = || dirs::data_local_dir().unwrap_or_else(|| home.join("Library/Application Support"));
+    env.absolute("XDG_STATE_HOME").unwrap_or_else(platform)
+}
+
+#[cfg(windows)]
+fn state_base(env: &Env, home: &Path) -> PathBuf {
+    env.absolute("LOCALAPPDATA").or_else(dirs::data_local_dir).unwrap_or_else(|| home.join("AppData/Local"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xdg_variables_are_honoured_and_relative_ones_are_not() {
+        let env = Env::from_pairs([("HOME", "/h"), ("XDG_CONFIG_HOME", "/c"), ("XDG_STATE_HOME", "rel")]);
+        let paths = Paths::new(&env).expect("absolute home");
+        assert_eq!(paths.config(), Path::new("/c/ringlet/config.toml"));
+        assert!(paths.state().starts_with("/h"));
+        assert_eq!(paths.expand("~/x"), Path::new("/h/x"));
+        assert_eq!(paths.expand("~x"), Path::new("~x"));
+        assert_eq!(paths.pretty(Path::new("/h/a")), "~/a");
+    }
+
+    #[test]
+    fn a_missing_or_relative_home_is_refused() {
+        let none: [(&str, &str); 0] = [];
+        assert!(matches!(Paths::new(&Env::from_pairs(none)), Err(PathsError::NoHome)));
+        assert!(matches!(Paths::new(&Env::from_pairs([("HOME", "x")])), Err(PathsError::RelativeHome(_))));
+    }
+}

@@ -1,0 +1,102 @@
+//! The agent's real program: past Ringlet's own links, never the project's.
+
+use super::{Context, PlanError};
+use crate::platform;
+use crate::registry::AgentSpec;
+use crate::trust::{Evidence, Trust};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+// The largest agent seen is a quarter of this.
+const MAX_PROGRAM: u64 = 1 << 30;
+
+/// Finds the agent on PATH. Ringlet's folder of links is passed over, and so is every other way to Ringlet itself.
+pub fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBuf, PlanError> {
+    let not_found = || PlanError::NotFound { command: command.to_owned() };
+    let search = context.env.non_empty("PATH").ok_or_else(not_found)?;
+    let shims = context.paths.shims();
+    let is_ours = |path: &PathBuf| {
+        path.parent().is_some_and(|folder| folder == shims)
+            || context.ringlet.is_some_and(|ringlet| platform::same_file(path, ringlet))
+    };
+    if let Some(found) = platform::candidates(command, search).find(|path| !is_ours(path)) {
+        return Ok(found);
+    }
+    // A file of that name without the right to run it deserves its own message and status, as in a shell.
+    let plain = std::env::split_paths(search).filter(|folder| folder.is_absolute()).map(|folder| folder.join(command));
+    match plain.into_iter().find(|path| path.is_file() && !is_ours(path)) {
+        Some(file) => Err(PlanError::NotExecutable { file }),
+        None => Err(not_found()),
+    }
+}
+
+/// Refuses a program that lies inside the project the agent would work on, unless exactly it was allowed.
+pub fn guard_binary(context: &Context<'_>, project: Option<&Path>, binary: &Path) -> Result<(), PlanError> {
+    let real = binary.canonicalize().map_err(|_| PlanError::NotExecutable { file: binary.into() })?;
+    let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
+    let repository = context.cwd.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok());
+    let folders = [project, repository, Some(context.cwd)];
+    // A "project" that holds the whole home would refuse every program the user installed there.
+    let holding = folders
+        .into_iter()
+        .flatten()
+        .filter(|folder| !home.starts_with(folder))
+        .find(|folder| real.starts_with(folder) || binary.starts_with(folder));
+    let Some(folder) = holding else { return Ok(()) };
+    let trust = Trust::new(context.paths, &context.settings.trust.allow_under);
+    if trust.is_recorded(&Evidence::read(binary, MAX_PROGRAM)?)? {
+        return Ok(());
+    }
+    Err(PlanError::BinaryInProject { binary: binary.into(), project: folder.into() })
+}
+
+/// A program's version: numbers, compared one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(Vec<u64>);
+
+impl Version {
+    /// Reads `1.2.3`; what follows the numbers, such as `-beta`, is passed over.
+    pub fn parse(text: &str) -> Option<Self> {
+        let numbers = text.split(|c: char| !c.is_ascii_digit() && c != '.').next()?;
+        let parts = numbers.split('.').map(str::parse).collect::<Result<Vec<u64>, _>>().ok()?;
+        (parts.len() >= 2).then_some(Self(parts))
+    }
+
+    /// Whether it is the given version or a later one.
+    pub fn is_at_least(&self, since: &str) -> bool {
+        Self::parse(since).is_some_and(|since| self.0 >= since.0)
+    }
+}
+
+/// The installed version, told from where the program lies and without starting it: the npm package's
+/// `package.json` above it, or a folder or file named after the version, as native installers make them.
+pub fn installed_version(agent: &AgentSpec, binary: &Path) -> Option<Version> {
+    let real = binary.canonicalize().ok()?;
+    if let Some(package) = agent.package.as_deref().and_then(|package| package.strip_prefix("npm ")) {
+        for folder in real.ancestors().skip(1).take(4) {
+            let Ok(read) = platform::read_file(&folder.join("package.json"), 1 << 20) else { continue };
+            let Ok(manifest) = serde_json::from_slice::<serde_json::Value>(&read.bytes) else { continue };
+            if manifest.get("name").and_then(|name| name.as_str()) == Some(package) {
+                return Version::parse(manifest.get("version")?.as_str()?);
+            }
+        }
+    }
+    let mut names = real.components().rev().map(|part| OsString::from(part.as_os_str()));
+    let last = names.next()?;
+    let folder = names.next()?;
+    if folder == "versions" { Version::parse(last.to_str()?) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        let version = |text| Version::parse(text).expect("a version");
+        assert!(version("2.1.330").is_at_least("2.1.99"));
+        assert!(!version("2.0.1").is_at_least("2.1.0"));
+        assert!(version("3.0.0-beta.1").is_at_least("2.9"));
+        assert_eq!(Version::parse("latest"), None);
+    }
+}

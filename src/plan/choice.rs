@@ -1,0 +1,69 @@
+//! Which profile governs a directory.
+
+use super::{Context, PlanError};
+use crate::config::{MAX_BYTES, ProjectFile, Source, find_project_file};
+use crate::name::{Agent, Profile};
+use crate::trust::{Evidence, Trust, Verdict};
+use std::path::PathBuf;
+
+/// The project file that governs a directory, read once.
+pub struct Project {
+    /// Where it was found.
+    pub file: PathBuf,
+    /// What the user has said about it.
+    pub verdict: Verdict,
+    /// What it says; only a trusted one is parsed.
+    pub content: Option<ProjectFile>,
+}
+
+/// Which profile a launch takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// None: the agent starts as if Ringlet were not there.
+    None,
+    /// This one, for this reason.
+    Profile(Profile, Why),
+}
+
+/// Why a profile was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// It was named on the command line.
+    Option,
+    /// The project's file names it.
+    Project(PathBuf),
+    /// It is the user's default.
+    Default,
+}
+
+/// Finds the governing project file, decides on it, and parses those very bytes when it is trusted.
+pub fn find_project(context: &Context<'_>) -> Result<Option<Project>, PlanError> {
+    let found = find_project_file(context.cwd, context.paths, context.settings)
+        .map_err(|error| PlanError::Search { start: context.cwd.into(), error })?;
+    let Some(file) = found else { return Ok(None) };
+    let evidence = Evidence::read(&file, MAX_BYTES)?;
+    evidence.refuse_others()?;
+    let verdict = Trust::new(context.paths, &context.settings.trust.allow_under).verdict(&evidence)?;
+    let content = match verdict {
+        Verdict::Trusted => Some(ProjectFile::parse(&Source::from_bytes(&file, evidence.bytes, None)?)?),
+        Verdict::Unknown | Verdict::Changed | Verdict::Denied => None,
+    };
+    Ok(Some(Project { file, verdict, content }))
+}
+
+/// Chooses the profile for the agents a word may mean. A project file that is not trusted refuses.
+pub fn choose(context: &Context<'_>, project: Option<&Project>, agents: &[Agent]) -> Result<Choice, PlanError> {
+    let default = || match &context.settings.default_profile {
+        Some(name) => Choice::Profile(name.clone(), Why::Default),
+        None => Choice::None,
+    };
+    let Some(project) = project else { return Ok(default()) };
+    let Some(content) = &project.content else {
+        return Err(PlanError::NotAllowed { file: project.file.clone(), verdict: project.verdict.clone() });
+    };
+    let named = agents.iter().find_map(|agent| content.agents.get(agent)).or(content.profile.as_ref());
+    Ok(match named {
+        Some(name) => Choice::Profile(name.clone(), Why::Project(project.file.clone())),
+        None => default(),
+    })
+}

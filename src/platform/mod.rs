@@ -1,0 +1,140 @@
+//! What differs between operating systems, and the only home of `unsafe`.
+//!
+//! Everything here is mechanism: replacing the process, private files, locks, memory that is not swapped, a prompt
+//! without echo. No decision about trust, keys or profiles is taken here.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub use unix::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::*;
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Why a file that was found could not be taken as input.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The system's own error.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A directory, FIFO, device or socket stands where a file is wanted.
+    #[error("it is {0}, not a regular file")]
+    NotAFile(&'static str),
+    /// A symlink leads nowhere.
+    #[error("it is a symlink to nothing")]
+    Dangling,
+    /// More bytes than any honest file of its kind has.
+    #[error("it is larger than {0} bytes")]
+    TooLarge(u64),
+}
+
+impl ReadError {
+    /// Whether there is simply no such file.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// A file's bytes, read once, with who could have changed them.
+pub struct Bytes {
+    /// The content.
+    pub bytes: Vec<u8>,
+    /// Owner and mode of the very file that was read.
+    pub access: Access,
+}
+
+/// Reads a regular file of at most `limit` bytes. Never blocks on a FIFO and never follows the path twice: type,
+/// owner and mode come from the opened file.
+pub fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
+    let file = match open_for_reading(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
+            return Err(ReadError::Dangling);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(ReadError::NotAFile(kind_of(&meta)));
+    }
+    if meta.len() > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1);
+    (&file).take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    Ok(Bytes { bytes, access: access_of(&meta) })
+}
+
+/// Replaces a file whole: a private temporary file beside it, fsync, rename, fsync of the directory. A crash leaves
+/// the old content or the new one, and at worst a stray `.ringlet-*` file, never a mixture.
+pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // tempfile creates with mode 0600; the content is never wider than that, not even for a moment.
+    let mut file = tempfile::Builder::new().prefix(".ringlet-").tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder)
+}
+
+/// Creates a folder and its missing parents; the last one is private (0700) when it is new.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match make_private_folder(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        done => done,
+    }
+}
+
+/// An exclusive lock on a file that exists for nothing else, held until dropped.
+pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+
+/// Takes the lock, waiting at most `patience`; a holder that was stopped must not hang everyone else.
+pub fn lock_file(path: &Path, patience: Duration) -> io::Result<Lock> {
+    let file = open_private_for_writing(path)?;
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let text = format!("another process has held it for {} s", patience.as_secs());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
+/// Whether two paths lead to one and the same file; false when either cannot be looked at.
+pub fn same_file(a: &Path, b: &Path) -> bool {
+    match (file_identity(a), file_identity(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// The candidates for a command on a search path, first match first. Empty and relative entries are passed over:
+/// they would let the working directory choose what runs.
+pub fn candidates<'a>(command: &'a str, search: &'a std::ffi::OsStr) -> impl Iterator<Item = PathBuf> + 'a {
+    std::env::split_paths(search)
+        .filter(|folder| folder.is_absolute())
+        .flat_map(move |folder| executables_in(&folder, command))
+}

@@ -1,0 +1,389 @@
+//! Unix: Linux, macOS and the BSDs.
+#![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use zeroize::{Zeroize, Zeroizing};
+
+/// Who owns an opened file and who may write to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    owner: u32,
+    mode: u32,
+}
+
+impl Access {
+    /// Whether the file belongs to the user who runs Ringlet.
+    pub fn is_ours(&self) -> bool {
+        self.owner == rustix::process::geteuid().as_raw()
+    }
+
+    /// Whether anyone but its owner may write it.
+    pub fn others_may_write(&self) -> bool {
+        self.mode & 0o022 != 0
+    }
+
+    /// Whether anyone but its owner may do anything with it.
+    pub fn others_may_anything(&self) -> bool {
+        self.mode & 0o077 != 0
+    }
+
+    /// The permission bits, for messages.
+    pub fn describe(&self) -> String {
+        format!("mode {:04o}, owner {}", self.mode & 0o7777, self.owner)
+    }
+}
+
+pub(super) fn access_of(meta: &Metadata) -> Access {
+    Access { owner: meta.uid(), mode: meta.mode() }
+}
+
+/// The owner and mode of a path, symlinks followed.
+pub fn access(path: &Path) -> io::Result<Access> {
+    Ok(access_of(&std::fs::metadata(path)?))
+}
+
+pub(super) fn kind_of(meta: &Metadata) -> &'static str {
+    let kind: FileType = meta.file_type();
+    match () {
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () if kind.is_block_device() || kind.is_char_device() => "a device",
+        () => "something else",
+    }
+}
+
+pub(super) fn open_for_reading(path: &Path) -> io::Result<File> {
+    // O_NONBLOCK: opening a FIFO without a writer must not hang. O_NOCTTY: a terminal must not become ours.
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC).open(path)
+}
+
+pub(super) fn open_private_for_writing(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
+        .open(path)
+}
+
+pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    match File::open(path)?.sync_all() {
+        // Some file systems cannot sync a folder; the rename itself has happened.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+        done => done,
+    }
+}
+
+pub(super) fn file_identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+pub(super) fn executables_in(folder: &Path, command: &str) -> Option<PathBuf> {
+    let path = folder.join(command);
+    is_executable(&path).then_some(path)
+}
+
+/// Whether the user may execute this regular file.
+pub fn is_executable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// One level of a walk towards the root, looked at through a directory handle: on a deep path this keeps each look
+/// at one step where the full path would be resolved again every time.
+pub struct Level<'a> {
+    /// The directory's path.
+    pub path: &'a Path,
+    handle: BorrowedFd<'a>,
+}
+
+impl Level<'_> {
+    /// Whether an entry of that relative name is here; a dangling symlink counts.
+    pub fn has(&self, name: &str) -> io::Result<bool> {
+        match rustix::fs::statat(self.handle, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The device the directory is on; it changes at a mount point.
+    pub fn device(&self) -> io::Result<u64> {
+        Ok(rustix::fs::fstat(self.handle)?.st_dev)
+    }
+}
+
+/// Walks from a canonical directory to the root until `visit` says stop.
+pub fn ascend(start: &Path, mut visit: impl FnMut(&Level<'_>) -> io::Result<bool>) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | path_only();
+    let mut handle: OwnedFd = rustix::fs::open(start, flags, Mode::empty())?;
+    let mut path = start;
+    loop {
+        if !visit(&Level { path, handle: handle.as_fd() })? {
+            return Ok(());
+        }
+        let Some(parent) = path.parent() else { return Ok(()) };
+        handle = rustix::fs::openat(&handle, "..", flags, Mode::empty())?;
+        path = parent;
+    }
+}
+
+// Linux can hold a directory without the right to list it, so a parent with mode 0711 does not end the walk.
+fn path_only() -> OFlags {
+    #[cfg(target_os = "linux")]
+    return OFlags::PATH;
+    #[cfg(not(target_os = "linux"))]
+    return OFlags::empty();
+}
+
+/// Keeps the memory out of swap where limits allow; the kernel forgets the lock when the process ends.
+pub fn lock_memory(bytes: &[u8]) {
+    if !bytes.is_empty() {
+        // SAFETY: the range is one live slice; mlock neither reads nor writes it.
+        unsafe { libc::mlock(bytes.as_ptr().cast(), bytes.len()) };
+    }
+}
+
+/// While it lives, this process leaves no core dump and cannot be traced by the user's other processes.
+pub struct Hardened {
+    core: Rlimit,
+}
+
+/// Closes this process to debuggers and core dumps before a secret arrives.
+pub fn harden() -> io::Result<Hardened> {
+    let core = getrlimit(Resource::Core);
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: core.maximum })?;
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    #[cfg(target_os = "macos")]
+    // SAFETY: PT_DENY_ATTACH takes no pointers; the remaining arguments are ignored.
+    unsafe {
+        libc::ptrace(libc::PT_DENY_ATTACH, 0, std::ptr::null_mut(), 0);
+    }
+    Ok(Hardened { core })
+}
+
+impl Hardened {
+    /// Gives the agent its limits back as they were. The process itself stays closed: the kernel opens the new
+    /// image to its user again at `execve`.
+    pub fn restore_limits(&self) -> io::Result<()> {
+        Ok(setrlimit(Resource::Core, self.core)?)
+    }
+}
+
+static SIGPIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
+
+// Rust's start-up code ignores SIGPIPE. What we inherited must be known from before that, to hand it on unchanged.
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]
+#[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
+#[used]
+static REMEMBER_SIGPIPE: extern "C" fn() = {
+    extern "C" fn remember() {
+        // SAFETY: sigaction with a null new action only writes the old one into the zeroed local.
+        let inherited = unsafe {
+            let mut old: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(libc::SIGPIPE, std::ptr::null(), &mut old);
+            old.sa_sigaction
+        };
+        SIGPIPE_WAS_IGNORED.store(inherited == libc::SIG_IGN, Ordering::Relaxed);
+    }
+    remember
+};
+
+fn set_sigpipe(handler: libc::sighandler_t) {
+    // SAFETY: setting a disposition to SIG_DFL or SIG_IGN installs no handler of ours.
+    unsafe { libc::signal(libc::SIGPIPE, handler) };
+}
+
+fn nul(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("{what} holds a NUL byte"))
+}
+
+fn c_strings<'a>(what: &str, words: impl Iterator<Item = &'a OsStr>) -> io::Result<Vec<CString>> {
+    words.map(|word| CString::new(word.as_bytes()).map_err(|_| nul(what))).collect()
+}
+
+// `NAME=value` and its NUL, in one allocation that is never moved and is wiped on drop.
+fn env_string(name: &[u8], value: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+    if value.contains(&0) {
+        return Err(nul("a variable's value"));
+    }
+    let mut string = Zeroizing::new(Vec::with_capacity(name.len() + value.len() + 2));
+    for part in [name, b"=", value, b"\0"] {
+        string.extend_from_slice(part);
+    }
+    Ok(string)
+}
+
+/// Replaces this process by the program, which keeps pid, terminal and everything else; comes back only with the
+/// error. The strings that hold a secret are wiped before that. (On Windows it comes back with the exit code.)
+pub fn exec(
+    binary: &Path,
+    arguments: &[OsString],
+    environment: &[(OsString, OsString)],
+    secrets: &[(&str, &[u8])],
+) -> io::Result<i32> {
+    let path = CString::new(binary.as_os_str().as_bytes()).map_err(|_| nul("the agent's path"))?;
+    let words = c_strings("an argument", arguments.iter().map(OsString::as_os_str))?;
+    let plain = environment.iter().map(|(name, value)| env_string(name.as_bytes(), value.as_bytes()));
+    let secret = secrets.iter().map(|(name, value)| env_string(name.as_bytes(), value));
+    let strings = plain.chain(secret).collect::<io::Result<Vec<_>>>()?;
+    let argv: Vec<_> = words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect();
+    let envp: Vec<_> = strings.iter().map(|string| string.as_ptr().cast()).chain([std::ptr::null()]).collect();
+    let ignored = SIGPIPE_WAS_IGNORED.load(Ordering::Relaxed);
+    if !ignored {
+        set_sigpipe(libc::SIG_DFL);
+    }
+    // SAFETY: both arrays end in null and point into `words` and `strings`, NUL-terminated and alive until return.
+    unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    let mut error = io::Error::last_os_error();
+    if error.raw_os_error() == Some(libc::ENOEXEC) {
+        // A script without a `#!` line: every shell hands it to sh, so the agent must start the same way here.
+        let shell = c"/bin/sh";
+        let script: Vec<_> = [shell.as_ptr(), path.as_ptr()].into_iter().chain(argv.iter().skip(1).copied()).collect();
+        // SAFETY: as above; `argv` ends in null, and so does its tail.
+        unsafe { libc::execve(shell.as_ptr(), script.as_ptr(), envp.as_ptr()) };
+        error = io::Error::last_os_error();
+    }
+    if !ignored {
+        set_sigpipe(libc::SIG_IGN);
+    }
+    Err(error)
+}
+
+/// A pipe that already holds the bytes and whose only other end is closed: it can be read once, to its end, by
+/// whoever inherits the descriptor. Takes at most what every pipe holds (4096 bytes), so the write cannot block.
+pub fn inheritable_pipe(bytes: &[u8]) -> io::Result<RawFd> {
+    const EVERY_PIPE_HOLDS: usize = 4096;
+    if bytes.len() > EVERY_PIPE_HOLDS {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the value does not fit a pipe"));
+    }
+    let (reader, writer) = rustix::pipe::pipe()?;
+    rustix::io::fcntl_setfd(&writer, rustix::io::FdFlags::CLOEXEC)?;
+    File::from(writer).write_all(bytes)?;
+    Ok(std::os::fd::IntoRawFd::into_raw_fd(reader))
+}
+
+/// Closes a descriptor made by [`inheritable_pipe`] when the launch failed after all.
+pub fn close_inheritable(descriptor: RawFd) {
+    // SAFETY: the descriptor came from `into_raw_fd` above and nobody else owns it.
+    drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
+}
+
+/// Asks on the terminal itself, without echo, whatever stdin and stdout are. The terminal's settings are put back on
+/// every way out; Ctrl-C is an answer of its own (`Interrupted`), so that they are.
+pub fn prompt_secret(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut terminal = OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open("/dev/tty")?;
+    let restore = Quiet::new(&terminal)?;
+    terminal.write_all(question.as_bytes())?;
+    let typed = read_typed(&mut terminal);
+    drop(restore);
+    terminal.write_all(b"\n")?;
+    typed
+}
+
+struct Quiet {
+    terminal: File,
+    before: rustix::termios::Termios,
+}
+
+impl Quiet {
+    fn new(terminal: &File) -> io::Result<Self> {
+        let before = tcgetattr(terminal)?;
+        let mut quiet = before.clone();
+        // Byte by byte and without signals: a Ctrl-C that killed us here would leave the terminal without echo.
+        quiet.local_modes &= !(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
+        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
+        let terminal = terminal.try_clone()?;
+        tcsetattr(&terminal, OptionalActions::Flush, &quiet)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        // Nothing better can be done when the terminal is gone.
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+    }
+}
+
+fn read_typed(terminal: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
+    const LONGEST: usize = 16 * 1024;
+    let mut typed = Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut byte = Zeroizing::new([0u8; 1]);
+    loop {
+        if terminal.read(&mut byte[..])? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match byte[0] {
+            b'\r' | b'\n' => return Ok(typed),
+            0x03 | 0x1c => return Err(io::ErrorKind::Interrupted.into()),
+            0x04 if typed.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            0x04 => return Ok(typed),
+            0x7f | 0x08 => {
+                typed.pop();
+            }
+            0x15 => typed.zeroize(),
+            _ if typed.len() == LONGEST => {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "more than 16384 bytes were typed"));
+            }
+            other => typed.push(other),
+        }
+    }
+}
+
+/// Reads one visible line from the terminal itself; `None` where there is no terminal or no answer.
+pub fn ask_terminal(question: &str) -> Option<String> {
+    let mut terminal = OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open("/dev/tty").ok()?;
+    terminal.write_all(question.as_bytes()).ok()?;
+    let mut line = String::new();
+    io::BufRead::read_line(&mut io::BufReader::new(terminal), &mut line).ok()?;
+    Some(line.trim().to_owned())
+}
+
+/// The controlling terminal's name, to say a thing once per terminal.
+pub fn terminal_name() -> Option<OsString> {
+    [io::stderr().as_fd(), io::stdin().as_fd(), io::stdout().as_fd()]
+        .into_iter()
+        .find_map(|fd| rustix::termios::ttyname(fd, Vec::new()).ok())
+        .map(|name| OsStr::from_bytes(name.to_bytes()).to_owned())
+}
+
+/// Makes or renews a link named after an agent that leads to ringlet.
+pub fn link_to(target: &Path, link: &Path) -> io::Result<()> {
+    if std::fs::read_link(link).is_ok_and(|old| old == target) {
+        return Ok(());
+    }
+    let folder = link.parent().unwrap_or(Path::new("/"));
+    let fresh = folder.join(format!(".ringlet-{}-{}", std::process::id(), link.file_name().map_or_else(Default::default, |name| name.to_string_lossy())));
+    let _ = std::fs::remove_file(&fresh);
+    std::os::unix::fs::symlink(target, &fresh)?;
+    // rename, not remove and create: at no moment is the command missing.
+    std::fs::rename(&fresh, link).inspect_err(|_| {
+        let _ = std::fs::remove_file(&fresh);
+    })
+}
+
+/// What changes whenever a file's content does: device, inode, size, mtime and ctime (which no user can set).
+pub fn content_stamp(path: &Path) -> io::Result<String> {
+    let meta = std::fs::metadata(path)?;
+    let numbers = [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
+    Ok(format!("{} {} {} {numbers:?}", meta.dev(), meta.ino(), meta.len()))
+}

@@ -1,0 +1,107 @@
+//! Profiles: which provider, key and settings an agent gets.
+//!
+//! A profile is the user's own file; nothing in a project can add to it. `Profiles` reads them, `Resolved` is one
+//! profile made concrete for one agent, with the line each value came from.
+
+mod raw;
+mod resolved;
+
+pub use raw::{Binding, ProfileFile};
+pub use resolved::{Resolved, Sourced};
+
+use crate::config::{ConfigError, Source};
+use crate::name::{Agent, Profile, closest};
+use crate::paths::Paths;
+use crate::registry::{Registry, RegistryError};
+use std::path::PathBuf;
+
+/// Why a profile could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// There is no such profile.
+    #[error("profile \"{name}\" does not exist")]
+    Missing {
+        /// The name that was asked for.
+        name: Profile,
+        /// The closest name there is.
+        closest: Option<String>,
+    },
+    /// Its file is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A definition it needs is wrong or missing.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The folder of profiles cannot be listed.
+    #[error("{0} cannot be listed: {1}")]
+    Folder(PathBuf, std::io::Error),
+}
+
+impl ProfileError {
+    /// The next thing to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { closest: Some(word), .. } => Some(format!("did you mean `{word}`?")),
+            Self::Missing { name, .. } => Some(format!("run `ringlet profiles create {name}`")),
+            Self::Config(error) => error.hint.clone(),
+            Self::Registry(error) => error.hint(),
+            Self::Folder(..) => None,
+        }
+    }
+}
+
+/// The user's profiles.
+pub struct Profiles<'a> {
+    paths: &'a Paths,
+    registry: &'a Registry,
+}
+
+impl<'a> Profiles<'a> {
+    /// The profiles in their place.
+    pub fn new(paths: &'a Paths, registry: &'a Registry) -> Self {
+        Self { paths, registry }
+    }
+
+    /// The names of all profiles, sorted. A folder whose name is no profile's name is passed over.
+    pub fn names(&self) -> Result<Vec<Profile>, ProfileError> {
+        let folder = self.paths.profiles();
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(ProfileError::Folder(folder, error)),
+        };
+        let mut names: Vec<Profile> = entries
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .filter(|name| self.paths.profile(name).symlink_metadata().is_ok())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Reads and checks one profile.
+    pub fn read(&self, name: &Profile) -> Result<ProfileFile, ProfileError> {
+        let file = self.paths.profile(name);
+        let Some(source) = Source::read(&file)? else {
+            let names = self.names()?;
+            let closest = closest(name.as_str(), names.iter().map(Profile::as_str)).map(str::to_owned);
+            return Err(ProfileError::Missing { name: name.clone(), closest });
+        };
+        self.parse(name, source)
+    }
+
+    /// Checks a profile's text.
+    pub fn parse(&self, name: &Profile, source: Source) -> Result<ProfileFile, ProfileError> {
+        if source.access.is_some_and(|access| !access.is_ours() || access.others_may_write()) {
+            return Err(ConfigError::whole(&source.file, "can be written by others, or belongs to another user")
+                .with_hint(format!("run `chmod go-w {}`", source.file.display()))
+                .into());
+        }
+        Ok(ProfileFile::parse(name.clone(), source)?)
+    }
+
+    /// Makes a profile concrete for one agent.
+    pub fn resolve(&self, file: &ProfileFile, agent: &Agent) -> Result<Option<Resolved>, ProfileError> {
+        let Some(binding) = file.bindings.get(agent) else { return Ok(None) };
+        Resolved::new(file, agent, binding, self.registry, self.paths).map(Some)
+    }
+}

@@ -1,0 +1,229 @@
+//! One agent: how it is started, where it reads its key, what would compete with that, what in a project could send
+//! the key elsewhere.
+
+use super::Protocol;
+use crate::config::{ConfigError, Source};
+use crate::name::{Agent, NameError, Provider, Variable};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawAgent {
+    title: String,
+    command: Spanned<String>,
+    #[serde(default)]
+    also: Vec<Spanned<String>>,
+    package: Option<String>,
+    provider: Spanned<String>,
+    #[serde(default)]
+    config_dir: Vec<RawConfigDir>,
+    #[serde(default)]
+    unset: Vec<Spanned<String>>,
+    #[serde(default)]
+    set: BTreeMap<Spanned<String>, String>,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    api: Vec<RawApi>,
+    #[serde(default)]
+    guard: Vec<Guard>,
+    #[serde(default)]
+    no_key: NoKey,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfigDir {
+    variable: Spanned<String>,
+    #[serde(default)]
+    suffix: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawApi {
+    protocol: Protocol,
+    #[serde(default)]
+    providers: Vec<Spanned<String>>,
+    key: Spanned<String>,
+    key_fd: Option<Spanned<String>>,
+    key_fd_since: Option<String>,
+    bearer: Option<Spanned<String>>,
+    base_url: Option<Spanned<String>>,
+    #[serde(default)]
+    base_url_suffix: String,
+    model: Option<Spanned<String>>,
+    #[serde(default)]
+    model_args: Vec<String>,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    set: BTreeMap<Spanned<String>, String>,
+}
+
+/// How an agent reaches a provider over one protocol.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The only providers it is for; empty means any that offers the protocol.
+    pub providers: Vec<Provider>,
+    /// The variable for the key; `None` means the provider's own variable.
+    pub key: Option<Variable>,
+    /// The variable that takes a descriptor's number in place of the key, and the first version that knows it.
+    pub key_fd: Option<(Variable, String)>,
+    /// The variable for the key where the provider wants a bearer token.
+    pub bearer: Option<Variable>,
+    /// The variable for the base URL; it is always set, the first party's too.
+    pub base_url: Option<Variable>,
+    /// What the agent wants behind the base URL.
+    pub base_url_suffix: String,
+    /// The variable for the model.
+    pub model: Option<Variable>,
+    /// The arguments for the model, with `{model}`.
+    pub model_args: Vec<String>,
+    /// Arguments before the user's own, with `{base-url}`, `{key-variable}`, `{provider}` and `{model}`.
+    pub args: Vec<String>,
+    /// More variables, with the same placeholders.
+    pub set: BTreeMap<Variable, String>,
+}
+
+/// A variable that moves the agent's configuration, and what it wants behind the folder.
+#[derive(Debug, Clone)]
+pub struct ConfigDir {
+    /// The variable.
+    pub variable: Variable,
+    /// Appended to the folder.
+    pub suffix: String,
+}
+
+/// A project file to look at before a key is looked up.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// Its path below any directory from the working directory up.
+    pub file: String,
+    /// How it is read.
+    pub format: GuardFormat,
+    /// The dotted keys that refuse a launch; `*` stands for any run of characters of one segment.
+    #[serde(default)]
+    pub keys: Vec<String>,
+}
+
+/// How a guarded file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuardFormat {
+    /// JSON, comments allowed.
+    Json,
+    /// TOML.
+    Toml,
+    /// `NAME=value` lines.
+    Env,
+    /// YAML or INI: top-level `name:` and `name =` lines.
+    Keys,
+    /// Its mere existence.
+    Any,
+}
+
+/// The invocations that need no key.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoKey {
+    /// As the first argument.
+    pub flags: Vec<String>,
+    /// As the first argument.
+    pub commands: Vec<String>,
+}
+
+/// An agent's definition.
+#[derive(Debug, Clone)]
+pub struct AgentSpec {
+    /// Its name.
+    pub name: Agent,
+    /// Its name for people.
+    pub title: String,
+    /// What is looked up on PATH.
+    pub command: String,
+    /// Older commands of the same agent.
+    pub also: Vec<String>,
+    /// Where it comes from, for people.
+    pub package: Option<String>,
+    /// The provider that `profiles create` takes when none is named.
+    pub provider: Provider,
+    /// The variables that move its configuration.
+    pub config_dir: Vec<ConfigDir>,
+    /// Variables that would compete with the key; one trailing `*` stands for the rest of the name.
+    pub unset: Vec<String>,
+    /// Variables that are always set.
+    pub set: BTreeMap<Variable, String>,
+    /// Arguments that are always put before the user's own.
+    pub args: Vec<String>,
+    /// The ways to reach a provider, the preferred one first.
+    pub api: Vec<Api>,
+    /// Project files to look at first.
+    pub guard: Vec<Guard>,
+    /// Invocations that need no key.
+    pub no_key: NoKey,
+}
+
+impl AgentSpec {
+    pub(super) fn parse(name: Agent, source: &Source) -> Result<Self, ConfigError> {
+        let raw: RawAgent = source.parse()?;
+        let refused = |span, error: NameError| source.error(span, error.to_string());
+        let variable = |text: &Spanned<String>| text.get_ref().parse().map_err(|error| refused(text.span(), error));
+        let provider = |text: &Spanned<String>| text.get_ref().parse().map_err(|error| refused(text.span(), error));
+        let command = |text: &Spanned<String>| match text.get_ref().parse::<Agent>() {
+            Ok(command) => Ok(command.to_string()),
+            Err(error) => Err(source.error(text.span(), error.to_string().replacen("agent", "command", 1))),
+        };
+        let set = |pairs: &BTreeMap<Spanned<String>, String>| {
+            pairs.iter().map(|(key, value)| Ok((variable(key)?, value.clone()))).collect::<Result<BTreeMap<_, _>, _>>()
+        };
+        for name in &raw.unset {
+            let stem = name.get_ref().strip_suffix('*').unwrap_or(name.get_ref());
+            stem.parse::<Variable>().map_err(|error| refused(name.span(), error))?;
+        }
+        let api = |raw: &RawApi| {
+            let key_fd = raw.key_fd.as_ref().map(variable).transpose()?;
+            Ok(Api {
+                protocol: raw.protocol,
+                providers: raw.providers.iter().map(provider).collect::<Result<_, _>>()?,
+                key: if raw.key.get_ref() == "{provider-variable}" { None } else { Some(variable(&raw.key)?) },
+                key_fd: key_fd.map(|name| (name, raw.key_fd_since.clone().unwrap_or_default())),
+                bearer: raw.bearer.as_ref().map(variable).transpose()?,
+                base_url: raw.base_url.as_ref().map(variable).transpose()?,
+                base_url_suffix: raw.base_url_suffix.clone(),
+                model: raw.model.as_ref().map(variable).transpose()?,
+                model_args: raw.model_args.clone(),
+                args: raw.args.clone(),
+                set: set(&raw.set)?,
+            })
+        };
+        let config_dir = |raw: &RawConfigDir| {
+            Ok::<_, ConfigError>(ConfigDir { variable: variable(&raw.variable)?, suffix: raw.suffix.clone() })
+        };
+        Ok(Self {
+            name,
+            title: raw.title,
+            command: command(&raw.command)?,
+            also: raw.also.iter().map(command).collect::<Result<_, _>>()?,
+            package: raw.package,
+            provider: provider(&raw.provider)?,
+            config_dir: raw.config_dir.iter().map(config_dir).collect::<Result<_, _>>()?,
+            unset: raw.unset.into_iter().map(Spanned::into_inner).collect(),
+            set: set(&raw.set)?,
+            args: raw.args,
+            api: raw.api.iter().map(api).collect::<Result<_, ConfigError>>()?,
+            guard: raw.guard,
+            no_key: raw.no_key,
+        })
+    }
+
+    /// The commands it is started by, the usual one first.
+    pub fn commands(&self) -> Vec<String> {
+        std::iter::once(&self.command).chain(&self.also).cloned().collect()
+    }
+}

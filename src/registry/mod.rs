@@ -1,0 +1,228 @@
+//! Agents and providers: those built in, then the user's own.
+//!
+//! A definition is one TOML file named after what it defines. A file of the user's replaces the built-in one of that
+//! name whole, so what a launch does can be read in one place. Only the definitions that are asked for are parsed:
+//! a launch pays for one agent and one provider, not for all of them.
+
+mod agent;
+mod builtin;
+mod provider;
+
+pub use agent::{AgentSpec, Api, ConfigDir, Guard, GuardFormat, NoKey};
+pub use builtin::{AGENTS, PROVIDERS};
+pub use provider::{Auth, Protocol, ProviderSpec, check_url};
+
+use crate::config::{ConfigError, Source};
+use crate::name::{Agent, Provider, closest};
+use crate::paths::Paths;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Why a definition could not be given.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// Neither built in nor the user's.
+    #[error("unknown {what} \"{name}\"")]
+    Unknown {
+        /// `agent` or `provider`.
+        what: &'static str,
+        /// The name that was asked for.
+        name: String,
+        /// The closest name there is.
+        closest: Option<String>,
+        /// Where the user could define it.
+        file: PathBuf,
+    },
+    /// The user's definition is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The user's folder of definitions cannot be listed.
+    #[error("{0} cannot be listed: {1}")]
+    Folder(PathBuf, std::io::Error),
+}
+
+impl RegistryError {
+    /// The next thing to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { closest: Some(word), .. } => Some(format!("did you mean `{word}`?")),
+            Self::Unknown { what, file, .. } => {
+                Some(format!("`ringlet {what}s list` shows all; your own go to {}", file.display()))
+            }
+            Self::Config(error) => error.hint.clone(),
+            Self::Folder(..) => None,
+        }
+    }
+}
+
+/// The definitions, read on demand.
+pub struct Registry {
+    agents: PathBuf,
+    providers: PathBuf,
+}
+
+impl Registry {
+    /// A registry that looks for the user's definitions in their place.
+    pub fn new(paths: &Paths) -> Self {
+        Self { agents: paths.registry("agents"), providers: paths.registry("providers") }
+    }
+
+    /// One agent's definition.
+    pub fn agent(&self, name: &Agent) -> Result<AgentSpec, RegistryError> {
+        let file = self.agents.join(format!("{name}.toml"));
+        if let Some(source) = Source::read(&file)? {
+            return Ok(AgentSpec::parse(name.clone(), &source)?);
+        }
+        match AGENTS.iter().find(|built| built.name == name.as_str()) {
+            Some(built) => Ok(AgentSpec::parse(name.clone(), &source_of(&file, built.toml))?),
+            None => Err(unknown("agent", name.as_str(), file, self.agent_names()?)),
+        }
+    }
+
+    /// One provider's definition.
+    pub fn provider(&self, name: &Provider) -> Result<ProviderSpec, RegistryError> {
+        let file = self.providers.join(format!("{name}.toml"));
+        if let Some(source) = Source::read(&file)? {
+            return Ok(ProviderSpec::parse(name.clone(), &source)?);
+        }
+        match PROVIDERS.iter().find(|built| built.0 == name.as_str()) {
+            Some(built) => Ok(ProviderSpec::parse(name.clone(), &source_of(&file, built.1))?),
+            None => Err(unknown("provider", name.as_str(), file, self.provider_names()?)),
+        }
+    }
+
+    /// Every agent's name, sorted.
+    pub fn agent_names(&self) -> Result<BTreeSet<String>, RegistryError> {
+        let mut names = own(&self.agents)?;
+        names.extend(AGENTS.iter().map(|built| built.name.to_owned()));
+        Ok(names)
+    }
+
+    /// Every provider's name, sorted.
+    pub fn provider_names(&self) -> Result<BTreeSet<String>, RegistryError> {
+        let mut names = own(&self.providers)?;
+        names.extend(PROVIDERS.iter().map(|built| built.0.to_owned()));
+        Ok(names)
+    }
+
+    /// The agents that a typed word may mean, by name or by command, and the command it runs.
+    pub fn agents_for(&self, word: &str) -> Result<Meaning, RegistryError> {
+        let commands = self.commands()?;
+        let agents: Vec<Agent> = commands
+            .iter()
+            .filter(|(name, commands)| name.as_str() == word || commands.iter().any(|command| command == word))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let is_command = commands.values().flatten().any(|command| command == word);
+        let command = match agents.first() {
+            Some(agent) if !is_command => commands[agent].first().cloned().unwrap_or_else(|| word.to_owned()),
+            _ => word.to_owned(),
+        };
+        Ok(Meaning { agents, command })
+    }
+
+    /// Every agent with the commands it is started by, the usual one first.
+    pub fn commands(&self) -> Result<BTreeMap<Agent, Vec<String>>, RegistryError> {
+        let mut commands: BTreeMap<Agent, Vec<String>> = AGENTS
+            .iter()
+            .map(|built| {
+                let name = built.name.parse().expect("built-in names are valid");
+                (name, built.commands.iter().map(|command| (*command).to_owned()).collect())
+            })
+            .collect();
+        for name in own(&self.agents)? {
+            let name: Agent = name.parse().expect("only valid names are listed");
+            let spec = self.agent(&name)?;
+            commands.insert(name, spec.commands());
+        }
+        Ok(commands)
+    }
+}
+
+/// What a word typed by the user may mean.
+pub struct Meaning {
+    /// The agents of that name or command; several where two share a command.
+    pub agents: Vec<Agent>,
+    /// The command to look for on PATH.
+    pub command: String,
+}
+
+fn source_of(file: &Path, text: &str) -> Source {
+    Source { file: file.into(), text: text.to_owned(), access: None }
+}
+
+fn unknown(what: &'static str, name: &str, file: PathBuf, names: BTreeSet<String>) -> RegistryError {
+    let closest = closest(name, names.iter().map(String::as_str)).map(str::to_owned);
+    RegistryError::Unknown { what, name: name.to_owned(), closest, file }
+}
+
+// A folder that is not there is an empty one. Files with other endings are somebody else's.
+fn own(folder: &Path) -> Result<BTreeSet<String>, RegistryError> {
+    let failed = |error| RegistryError::Folder(folder.to_owned(), error);
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut names = BTreeSet::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            match stem.parse::<Agent>() {
+                Ok(_) => names.insert(stem),
+                Err(error) => return Err(ConfigError::whole(&path, format!("its name is refused: {error}")).into()),
+            };
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builtin_only() -> Registry {
+        Registry { agents: "/nonexistent".into(), providers: "/nonexistent".into() }
+    }
+
+    #[test]
+    fn every_built_in_definition_parses_and_agrees_with_the_table() {
+        let registry = builtin_only();
+        for built in AGENTS {
+            let name: Agent = built.name.parse().expect("valid name");
+            let spec = registry.agent(&name).unwrap_or_else(|error| panic!("{}: {error}", built.name));
+            assert_eq!(spec.commands(), built.commands, "{}", built.name);
+            assert!(!spec.api.is_empty(), "{}", built.name);
+            registry.provider(&spec.provider).unwrap_or_else(|error| panic!("{}: {error}", built.name));
+        }
+        for (name, _) in PROVIDERS {
+            let name: Provider = name.parse().expect("valid name");
+            registry.provider(&name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        assert!(AGENTS.len() >= 18 && PROVIDERS.len() >= 20);
+    }
+
+    #[test]
+    fn every_definition_file_is_built_in() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("registry");
+        let agents: BTreeSet<String> = AGENTS.iter().map(|built| built.name.to_owned()).collect();
+        let providers: BTreeSet<String> = PROVIDERS.iter().map(|built| built.0.to_owned()).collect();
+        assert_eq!(own(&folder.join("agents")).expect("listed"), agents);
+        assert_eq!(own(&folder.join("providers")).expect("listed"), providers);
+    }
+
+    #[test]
+    fn a_misspelt_agent_gets_the_closest_word() {
+        let error = builtin_only().agent(&"calude".parse().expect("valid")).expect_err("unknown");
+        assert_eq!(error.hint().as_deref(), Some("did you mean `claude`?"));
+    }
+
+    #[test]
+    fn a_command_that_two_agents_share_means_both() {
+        let meaning = builtin_only().agents_for("grok").expect("readable");
+        assert_eq!(meaning.agents.iter().map(Agent::as_str).collect::<Vec<_>>(), ["grok", "grok-cli"]);
+        let meaning = builtin_only().agents_for("cursor").expect("readable");
+        assert_eq!(meaning.command, "agent");
+    }
+}

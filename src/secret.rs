@@ -1,0 +1,60 @@
+//! Bytes that are wiped when dropped.
+//!
+//! The one type that carries a key through Ringlet. It refuses to be shown: `Debug` is redacted, and there is no
+//! `Display`, `Serialize` or `Clone`. The stores make secrets, `launch` hands them to the agent, and nobody else
+//! looks inside.
+
+use crate::platform;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// A key's bytes, kept out of swap where the system allows and wiped on drop.
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// Takes the bytes over; the vector is not copied, so no second copy is left behind.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self::from(Zeroizing::new(bytes))
+    }
+
+    /// The bytes themselves; every caller is a place to audit.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The number of bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no byte at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<Zeroizing<Vec<u8>>> for Secret {
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        // Best effort: RLIMIT_MEMLOCK may be zero in a container, and a key in swap is not worth a failed launch.
+        platform::lock_memory(&bytes);
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_never_shows_the_bytes() {
+        let secret = Secret::new(b"sk-canary".to_vec());
+        assert_eq!(format!("{secret:?}"), "Secret(redacted)");
+        assert_eq!(secret.expose(), b"sk-canary");
+    }
+}

@@ -1,0 +1,357 @@
+//! The shell code that `ringlet hook` prints: one function for each agent, and the directory notice.
+//!
+//! The code itself is in real shell files under `/shell`; here they are filled in, put on one line and wrapped so
+//! that the user's aliases and options do not apply. This module knows text alone: it reads no configuration, looks at
+//! no file, and never decides which agents there are. Called by `hook` and by `commands`.
+
+mod quote;
+
+pub use quote::quote;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// A shell that Ringlet can hook into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shell {
+    /// zsh, 5.0.8 or newer.
+    Zsh,
+    /// bash, 3.2 or newer.
+    Bash,
+    /// fish, 3.6 or newer.
+    Fish,
+    /// PowerShell, both `pwsh` and Windows PowerShell.
+    PowerShell,
+}
+
+impl Shell {
+    /// Every shell, in the order messages list them.
+    pub const ALL: [Self; 4] = [Self::Zsh, Self::Bash, Self::Fish, Self::PowerShell];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zsh => "zsh",
+            Self::Bash => "bash",
+            Self::Fish => "fish",
+            Self::PowerShell => "powershell",
+        }
+    }
+}
+
+impl fmt::Display for Shell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Shell {
+    type Err = ShellError;
+
+    /// Reads a shell's name as [`Shell::name`] gives it; `pwsh` means PowerShell too.
+    fn from_str(name: &str) -> Result<Self, ShellError> {
+        let name = if name == "pwsh" { "powershell" } else { name };
+        Self::ALL.into_iter().find(|shell| shell.name() == name).ok_or_else(|| ShellError::Unknown(name.to_owned()))
+    }
+}
+
+/// Why there is no code for a shell.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    /// Not one of [`Shell::ALL`].
+    #[error("no shell is called {0:?}; known are zsh, bash, fish and powershell")]
+    Unknown(String),
+    /// A NUL cannot be part of any shell's word.
+    #[error("a NUL cannot be passed in shell code")]
+    Nul,
+    /// PowerShell's strings are Unicode; a path that is not cannot be written in one.
+    #[error("a path that is not Unicode cannot be written in PowerShell")]
+    NotUnicode,
+    /// A relative path would mean another file in every directory.
+    #[error("{0:?} is not an absolute path, and shell code needs one")]
+    NotAbsolute(PathBuf),
+    /// A command's name that is not `[a-z0-9][a-z0-9._-]*`.
+    #[error("{0:?} cannot be a function's name")]
+    Name(String),
+    /// A command's name that a shell uses itself; see [`reserved`].
+    #[error("{0:?} is a word of the shells' own, and a function of that name would break them")]
+    Reserved(String),
+    /// PowerShell wants links, and there is no directory of them.
+    #[error("PowerShell's aliases need a directory of links, and none is known")]
+    NoLinks,
+    /// PowerShell would take the link's path as a pattern, and could run another file that matches.
+    #[error("the directory of links {0:?} has a '[' or ']' in its path, which PowerShell takes as a pattern")]
+    Brackets(PathBuf),
+}
+
+/// What the hook is made for.
+#[derive(Debug, Clone, Copy)]
+pub struct Hook<'a> {
+    /// The absolute path of the binary that the functions call.
+    pub ringlet: &'a Path,
+    /// The agents' commands, such as `claude`: `[a-z0-9][a-z0-9._-]*`, none of them [`reserved`].
+    pub commands: &'a [String],
+    /// Absolute directories where the notice's walk up ends.
+    pub ceilings: &'a [PathBuf],
+    /// PowerShell alone: the absolute directory of links to `ringlet`, each named after an agent.
+    pub links: Option<&'a Path>,
+}
+
+/// The environment variable that asks `ringlet` for completions; its value is the shell's name.
+pub const COMPLETE_VARIABLE: &str = "COMPLETE";
+
+const ZSH: &str = include_str!("../../shell/ringlet.zsh");
+const BASH: &str = include_str!("../../shell/ringlet.bash");
+const FISH: &str = include_str!("../../shell/ringlet.fish");
+const POWERSHELL: &str = include_str!("../../shell/ringlet.ps1");
+const COMPLETION: &str = include_str!("../../shell/completion.ps1");
+
+/// Renders the code for one shell to evaluate: one line that ends with a newline, or for PowerShell ASCII lines.
+///
+/// A Unix path in another encoding is written with escapes, so the text is always UTF-8.
+pub fn render(shell: Shell, hook: &Hook) -> Result<String, ShellError> {
+    for name in hook.commands {
+        check(name)?;
+    }
+    let ringlet = path_word(shell, hook.ringlet)?;
+    let ceilings = ceilings(shell, hook.ceilings)?;
+    let links = match (shell, hook.links) {
+        (Shell::PowerShell, Some(links)) => Some(checked_links(links)?),
+        (Shell::PowerShell, None) if !hook.commands.is_empty() => return Err(ShellError::NoLinks),
+        _ => None,
+    };
+    let word = |name: &str| match name.strip_prefix("link:") {
+        Some(command) => {
+            let links = links.expect("links are checked before an agent is written");
+            path_word(shell, &links.join(format!("{command}{}", std::env::consts::EXE_SUFFIX)))
+        }
+        None if name == "ringlet" => Ok(ringlet.clone()),
+        None => Ok(ceilings.clone()),
+    };
+    let template = match shell {
+        Shell::Zsh => ZSH,
+        Shell::Bash => BASH,
+        Shell::Fish => FISH,
+        Shell::PowerShell => POWERSHELL,
+    };
+    let lines = each_agent(template, hook.commands);
+    match shell {
+        Shell::Zsh => {
+            let code = quote(shell, fill(&one_line(&lines), word)?.as_bytes())?;
+            Ok(format!("'builtin' 'emulate' 'zsh' '-o' 'no_aliases' '-o' 'no_all_export' '-c' {code}\n"))
+        }
+        Shell::Bash => {
+            let code = quote(shell, fill(&one_line(&lines), word)?.as_bytes())?;
+            Ok(format!(
+                "'builtin' 'shopt' '-q' 'expand_aliases' && __ringlet_aliases=-s || __ringlet_aliases=-u; \
+                 'builtin' 'shopt' '-u' 'expand_aliases'; 'builtin' 'eval' {code}; \
+                 'builtin' 'shopt' \"$__ringlet_aliases\" 'expand_aliases'; 'builtin' 'unset' '-v' '__ringlet_aliases'\n"
+            ))
+        }
+        Shell::Fish => Ok(fill(&one_line(&lines), word)? + "\n"),
+        Shell::PowerShell => Ok(fill(&lines.join("\n"), word)? + "\n"),
+    }
+}
+
+/// Renders PowerShell's registration of completions for `ringlet`, which may be a name to be found on PATH.
+pub fn render_completion(ringlet: &Path) -> Result<String, ShellError> {
+    let shell = Shell::PowerShell;
+    let lines = each_agent(COMPLETION, &[]);
+    let word = |name: &str| match name {
+        "variable" => quote(shell, COMPLETE_VARIABLE.as_bytes()),
+        _ => path_text(ringlet).and_then(|path| quote(shell, path)),
+    };
+    Ok(fill(&lines.join("\n"), word)? + "\n")
+}
+
+/// Whether a function of that name would take a word away from a shell, or from the hook itself.
+pub fn reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
+/// Reserved words, special built-ins, and the commands that the hook's own code uses, of any of the shells.
+const RESERVED: &[&str] = &[
+    "alias",
+    "and",
+    "begin",
+    "break",
+    "builtin",
+    "case",
+    "catch",
+    "cd",
+    "command",
+    "contains",
+    "continue",
+    "coproc",
+    "declare",
+    "do",
+    "done",
+    "echo",
+    "elif",
+    "else",
+    "elseif",
+    "emulate",
+    "end",
+    "esac",
+    "eval",
+    "exec",
+    "exit",
+    "export",
+    "false",
+    "fi",
+    "finally",
+    "for",
+    "foreach",
+    "function",
+    "functions",
+    "if",
+    "in",
+    "local",
+    "nocorrect",
+    "noglob",
+    "not",
+    "or",
+    "param",
+    "printf",
+    "process",
+    "prompt",
+    "read",
+    "readonly",
+    "repeat",
+    "return",
+    "ringlet",
+    "select",
+    "set",
+    "setopt",
+    "shift",
+    "shopt",
+    "source",
+    "status",
+    "string",
+    "switch",
+    "test",
+    "then",
+    "throw",
+    "time",
+    "trap",
+    "true",
+    "try",
+    "type",
+    "typeset",
+    "unalias",
+    "unfunction",
+    "unset",
+    "until",
+    "while",
+];
+
+fn check(name: &str) -> Result<(), ShellError> {
+    let ok =
+        |at: usize, c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || (at > 0 && matches!(c, '.' | '_' | '-'));
+    if name.is_empty() || !name.chars().enumerate().all(|(at, c)| ok(at, c)) {
+        return Err(ShellError::Name(name.to_owned()));
+    }
+    if reserved(name) { Err(ShellError::Reserved(name.to_owned())) } else { Ok(()) }
+}
+
+fn checked_links(links: &Path) -> Result<&Path, ShellError> {
+    if path_text(links)?.iter().any(|byte| matches!(byte, b'[' | b']')) {
+        return Err(ShellError::Brackets(links.to_owned()));
+    }
+    Ok(links)
+}
+
+/// A path's bytes: any on Unix; elsewhere a path may hold unpaired surrogates, which no shell's text can.
+fn path_text(path: &Path) -> Result<&[u8], ShellError> {
+    match path.to_str() {
+        Some(text) => Ok(text.as_bytes()),
+        None if cfg!(unix) => Ok(path.as_os_str().as_encoded_bytes()),
+        None => Err(ShellError::NotUnicode),
+    }
+}
+
+fn path_word(shell: Shell, path: &Path) -> Result<String, ShellError> {
+    if !path.is_absolute() {
+        return Err(ShellError::NotAbsolute(path.to_owned()));
+    }
+    quote(shell, path_text(path)?)
+}
+
+/// The ceilings as the shell's list: patterns of a `case`, or words. Never empty, since a pattern must be there.
+///
+/// The templates compare with a path in one form: without a slash at its end (so the root is empty) in zsh and bash,
+/// with one in fish, and as .NET writes it in PowerShell.
+fn ceilings(shell: Shell, ceilings: &[PathBuf]) -> Result<String, ShellError> {
+    let mut words = Vec::new();
+    for ceiling in ceilings {
+        if !ceiling.is_absolute() {
+            return Err(ShellError::NotAbsolute(ceiling.clone()));
+        }
+        let mut text = path_text(ceiling)?;
+        if shell != Shell::PowerShell || text.len() > 1 {
+            while let [rest @ .., b'/'] = text {
+                text = rest;
+            }
+        }
+        let slash: &[u8] = if shell == Shell::Fish { b"/" } else { b"" };
+        words.push(quote(shell, &[text, slash].concat())?);
+    }
+    if words.is_empty() {
+        words.push(quote(shell, b".")?);
+    }
+    Ok(words.join(match shell {
+        Shell::Zsh | Shell::Bash => "|",
+        Shell::Fish => " ",
+        Shell::PowerShell => ", ",
+    }))
+}
+
+/// The template's lines without comments, the lines between `# each agent` and `# end` once for every command.
+fn each_agent(template: &str, commands: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut section: Option<Vec<&str>> = None;
+    for line in template.lines().map(str::trim) {
+        match (line, &mut section) {
+            ("# each agent", _) => section = Some(Vec::new()),
+            ("# end", Some(body)) => {
+                let body = std::mem::take(body);
+                lines.extend(commands.iter().flat_map(|name| body.iter().map(|line| line.replace("@agent@", name))));
+                section = None;
+            }
+            (line, _) if line.is_empty() || line.starts_with('#') => {}
+            (line, Some(body)) => body.push(line),
+            (line, None) => lines.push(line.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Joins lines of zsh, bash or fish: with `;`, save where the grammar has just opened something.
+fn one_line(lines: &[String]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        if !text.is_empty() {
+            let opens = ["do", "then", "else", "{", "in", ";;"]
+                .iter()
+                .any(|word| text.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with(' ')));
+            text.push_str(if opens { " " } else { "; " });
+        }
+        text.push_str(line);
+    }
+    text
+}
+
+/// Puts a word for every `'@name@'`, in one pass: what a word holds is not looked at again.
+fn fill(template: &str, word: impl Fn(&str) -> Result<String, ShellError>) -> Result<String, ShellError> {
+    let mut text = String::with_capacity(2 * template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("'@") {
+        let (name, tail) = after.split_once("@'").expect("a template's placeholder is closed");
+        text.push_str(before);
+        text.push_str(&word(name)?);
+        rest = tail;
+    }
+    text.push_str(rest);
+    Ok(text)
+}

@@ -1,0 +1,324 @@
+//! The file-backed store, `credentials.toml`, for machines without a keychain.
+//!
+//! Its form is `[provider.alias]` with `key = "..."`. The file must be the user's own and readable by nobody else; that
+//! is checked on the opened file. Changes are made under a lock, keep comments and the other entries, and replace the
+//! file whole. Everything read from it is wiped, and no error repeats a line of it.
+
+use super::{MAX_KEY, Store, StoreError};
+use crate::name::KeyName;
+use crate::paths::Paths;
+use crate::platform;
+use crate::secret::Secret;
+use memchr::memmem;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+use toml_edit::{DocumentMut, Item, Table, value};
+use zeroize::Zeroizing;
+
+// Ten thousand keys of the largest size and their headers.
+const MAX_BYTES: u64 = 32 << 20;
+
+/// Above this size one entry is cut out before it is parsed; see [`entry_alone`].
+const SMALL: usize = 32 * 1024;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    key: Zeroizing<String>,
+}
+
+type Entries = BTreeMap<String, BTreeMap<String, Entry>>;
+
+/// The store.
+pub struct FileStore {
+    file: PathBuf,
+}
+
+impl FileStore {
+    /// The store in its place; nothing is read yet.
+    pub fn new(paths: &Paths) -> Self {
+        Self { file: paths.credentials() }
+    }
+
+    fn failed(&self, why: impl Into<String>) -> StoreError {
+        StoreError::File { file: self.file.clone(), line: None, why: why.into() }
+    }
+
+    fn not_found(&self, key: &KeyName) -> StoreError {
+        StoreError::NotFound { place: self.place(), key: key.clone() }
+    }
+
+    // `None` without a file.
+    fn read(&self) -> Result<Option<Zeroizing<String>>, StoreError> {
+        let read = match platform::read_file(&self.file, MAX_BYTES) {
+            Ok(read) => read,
+            Err(error) if error.is_absent() => return Ok(None),
+            Err(error) => return Err(self.failed(format!("cannot be read: {error}"))),
+        };
+        let (bytes, access) = (Zeroizing::new(read.bytes), read.access);
+        let refused = |why: String| StoreError::Unsafe { file: self.file.clone(), why };
+        if !access.is_ours() {
+            return Err(refused(format!("belongs to another user ({})", access.describe())));
+        }
+        if access.others_may_anything() {
+            return Err(refused(format!("is open to others than its owner ({}); it must be 0600", access.describe())));
+        }
+        // Checked in place and then moved, so that no second copy is made.
+        if let Err(error) = std::str::from_utf8(&bytes) {
+            let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            return Err(StoreError::File { file: self.file.clone(), line: Some(line), why: "is not UTF-8 from here on".into() });
+        }
+        let mut bytes = bytes;
+        let text = String::from_utf8(std::mem::take(&mut *bytes)).expect("checked above");
+        Ok(Some(Zeroizing::new(text)))
+    }
+
+    fn parse(&self, text: &str) -> Result<Entries, StoreError> {
+        toml::from_str(text).map_err(|error| self.misshapen(text, error.span()))
+    }
+
+    // The parser's own message may repeat a value, so only the place is passed on.
+    fn misshapen(&self, text: &str, span: Option<std::ops::Range<usize>>) -> StoreError {
+        let line = span.map(|span| text.as_bytes()[..span.start.min(text.len())].iter().filter(|&&byte| byte == b'\n').count() + 1);
+        let why = "is not of the form `[provider.alias]` with `key = \"...\"`".to_owned();
+        StoreError::File { file: self.file.clone(), line, why }
+    }
+
+    fn find(&self, key: &KeyName) -> Result<Option<Secret>, StoreError> {
+        let Some(text) = self.read()? else { return Ok(None) };
+        let mut entries = match entry_alone(&text, key) {
+            Some(slice) => self.parse(slice)?,
+            None => self.parse(&text)?,
+        };
+        let found = entries.get_mut(key.provider.as_str()).and_then(|aliases| aliases.remove(key.alias.as_str()));
+        found.map(|mut entry| self.usable(std::mem::take(&mut *entry.key).into_bytes(), key)).transpose()
+    }
+
+    // The file is edited by hand, too; what no header may hold must not reach an agent.
+    fn usable(&self, bytes: Vec<u8>, key: &KeyName) -> Result<Secret, StoreError> {
+        let secret = Secret::new(bytes);
+        let bad = secret.is_empty() || secret.len() > MAX_KEY || secret.expose().iter().any(|byte| *byte < b' ' || *byte == 0x7f);
+        if bad {
+            return Err(self.failed(format!("the key of {key} is empty, too long, or holds a control character")));
+        }
+        Ok(secret)
+    }
+
+    fn change(&self, edit: impl FnOnce(&mut DocumentMut) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let failed = |error: std::io::Error| self.failed(format!("cannot be written: {error}"));
+        // A symlink into somebody's dotfiles stays a symlink: what it leads to is replaced.
+        let target = self.file.canonicalize().unwrap_or_else(|_| self.file.clone());
+        let folder = target.parent().expect("a file lies in a folder");
+        platform::create_private_folder(folder).map_err(failed)?;
+        let lock = target.with_extension("toml.lock");
+        let _lock = platform::lock_file(&lock, Duration::from_secs(5)).map_err(failed)?;
+        let text = self.read()?.unwrap_or_default();
+        self.parse(&text)?;
+        let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| self.misshapen(&text, error.span()))?;
+        edit(&mut document)?;
+        let after = Zeroizing::new(document.to_string());
+        self.parse(&after)?;
+        platform::replace_file(&target, after.as_bytes()).map_err(failed)
+    }
+}
+
+impl Store for FileStore {
+    fn place(&self) -> String {
+        format!("{}", self.file.display())
+    }
+
+    fn get(&self, key: &KeyName) -> Result<Secret, StoreError> {
+        self.find(key)?.ok_or_else(|| self.not_found(key))
+    }
+
+    fn contains(&self, key: &KeyName) -> Result<bool, StoreError> {
+        Ok(self.find(key)?.is_some())
+    }
+
+    fn set(&self, key: &KeyName, secret: &Secret) -> Result<(), StoreError> {
+        let text = std::str::from_utf8(secret.expose()).map_err(|_| self.failed("holds text, and this key is not UTF-8"))?;
+        self.change(|document| {
+            let provider = document.entry(key.provider.as_str()).or_insert_with(|| {
+                let mut table = Table::new();
+                table.set_implicit(true);
+                Item::Table(table)
+            });
+            let provider = provider.as_table_like_mut().expect("the file's form was checked");
+            let alias = provider.entry(key.alias.as_str()).or_insert_with(|| Item::Table(Table::new()));
+            let alias = alias.as_table_like_mut().expect("the file's form was checked");
+            match alias.get_mut("key") {
+                // Only the value is replaced: a comment behind it stays.
+                Some(old) => {
+                    let decor = old.as_value().map(|value| value.decor().clone());
+                    *old = value(text);
+                    if let (Some(new), Some(decor)) = (old.as_value_mut(), decor) {
+                        *new.decor_mut() = decor;
+                    }
+                }
+                None => {
+                    alias.insert("key", value(text));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn remove(&self, key: &KeyName) -> Result<(), StoreError> {
+        self.change(|document| {
+            let provider = document.get_mut(key.provider.as_str()).and_then(Item::as_table_like_mut);
+            let Some(provider) = provider else { return Err(self.not_found(key)) };
+            provider.remove(key.alias.as_str()).ok_or_else(|| self.not_found(key))?;
+            if provider.is_empty() {
+                document.remove(key.provider.as_str());
+            }
+            Ok(())
+        })
+    }
+
+    fn names(&self) -> Result<BTreeSet<KeyName>, StoreError> {
+        let Some(text) = self.read()? else { return Ok(BTreeSet::new()) };
+        let mut names = BTreeSet::new();
+        for (provider, aliases) in self.parse(&text)? {
+            for alias in aliases.keys() {
+                let name = format!("{provider}/{alias}");
+                let parsed = name.parse().map_err(|error: crate::name::NameError| self.failed(error.to_string()))?;
+                names.insert(parsed);
+            }
+        }
+        Ok(names)
+    }
+
+    fn unlock(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Cuts one entry out of a large file, so that a launch does not parse ten thousand others. In valid TOML a line that
+/// is exactly `[provider.alias]` is that table's header unless it stands in a multi-line string; a file that has any,
+/// or the header not exactly once in its usual form, is parsed whole instead.
+fn entry_alone<'t>(text: &'t str, key: &KeyName) -> Option<&'t str> {
+    let bytes = text.as_bytes();
+    if bytes.len() < SMALL || memmem::find(bytes, b"\"\"\"").is_some() || memmem::find(bytes, b"'''").is_some() {
+        return None;
+    }
+    let word = |name: &str| if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() };
+    let header = format!("[{}.{}]", word(key.provider.as_str()), word(key.alias.as_str()));
+    let mut starts = memmem::find_iter(bytes, &header).filter(|&at| at == 0 || bytes[at - 1] == b'\n');
+    let start = starts.next()?;
+    let after = start + header.len();
+    if starts.next().is_some() || !matches!(bytes.get(after), None | Some(b'\n' | b'\r')) {
+        return None;
+    }
+    let end = memmem::find(&bytes[after..], b"\n[").map_or(bytes.len(), |at| after + at);
+    Some(&text[start..end])
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn store(content: Option<&str>) -> (tempfile::TempDir, FileStore) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("credentials.toml");
+        if let Some(content) = content {
+            std::fs::write(&file, content).expect("written");
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("chmod");
+        }
+        (folder, FileStore { file })
+    }
+
+    fn key(name: &str) -> KeyName {
+        name.parse().expect("valid")
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn comments_and_other_entries_survive_a_change() {
+        let before = "# mine\n[anthropic.work]   # the firm's\nkey = \"old\" # note\n\n[openai.default]\nkey = 'x'\n";
+        let (_folder, store) = store(Some(before));
+        store.set(&key("anthropic/work"), &secret("new")).expect("set");
+        let text = std::fs::read_to_string(&store.file).expect("readable");
+        assert_eq!(text, before.replace("\"old\"", "\"new\""));
+        store.set(&key("minimax/a.b"), &secret("m\"'\\")).expect("set");
+        assert_eq!(store.get(&key("minimax/a.b")).expect("found").expose(), b"m\"'\\");
+        store.remove(&key("minimax/a.b")).expect("removed");
+        assert_eq!(std::fs::read_to_string(&store.file).expect("readable"), text);
+    }
+
+    #[test]
+    fn the_file_is_private_from_its_first_byte_and_a_wider_one_is_refused() {
+        let (_folder, store) = store(None);
+        assert!(matches!(store.get(&key("a/b")), Err(StoreError::NotFound { .. })));
+        store.set(&key("a/b"), &secret("k")).expect("set");
+        assert_eq!(std::fs::metadata(&store.file).expect("there").permissions().mode() & 0o777, 0o600);
+        for mode in [0o640, 0o604, 0o660, 0o601] {
+            std::fs::set_permissions(&store.file, PermissionsExt::from_mode(mode)).expect("chmod");
+            assert!(matches!(store.get(&key("a/b")), Err(StoreError::Unsafe { .. })), "{mode:o}");
+            assert!(matches!(store.set(&key("a/c"), &secret("k")), Err(StoreError::Unsafe { .. })), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_by_line_and_never_quoted_or_changed() {
+        for (content, line) in [
+            ("[anthropic]\ndefault = \"sk-canary\"\n", 2),
+            ("[anthropic.default]\nkey = \"sk-canary\n", 2),
+            ("[anthropic.default]\nkey = \"k\"\nsk-canary = 1\n", 3),
+            ("a = \"sk-canary\"", 1),
+        ] {
+            let (_folder, store) = store(Some(content));
+            let errors = [store.get(&key("anthropic/default")).expect_err("damaged"), store.set(&key("a/b"), &secret("k")).expect_err("damaged")];
+            for error in errors {
+                assert!(matches!(&error, StoreError::File { line: Some(at), .. } if *at == line), "{error}");
+                assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+            }
+            assert_eq!(std::fs::read_to_string(&store.file).expect("readable"), content);
+        }
+    }
+
+    #[test]
+    fn one_entry_of_a_large_file_is_found_without_the_others() {
+        let mut text: String = (0..2000).map(|n| format!("[p.a{n}]\nkey = \"value-{n}\"\n\n")).collect();
+        let (_folder, store) = store(Some(&text));
+        assert_eq!(store.get(&key("p/a1234")).expect("found").expose(), b"value-1234");
+        assert!(matches!(store.get(&key("p/a2000")), Err(StoreError::NotFound { .. })));
+        // What looks like the header inside a multi-line string is not one.
+        text.push_str("[q.z]\nkey = \"\"\"\n[p.a2001]\nkey = \"decoy\"\n\"\"\"\n");
+        std::fs::write(&store.file, &text).expect("written");
+        assert!(matches!(store.get(&key("p/a2001")), Err(StoreError::NotFound { .. })));
+        // A second header of the same name is an error, as it is in a small file.
+        std::fs::write(&store.file, text + "[p.a1]\nkey = \"again\"\n").expect("written");
+        assert!(matches!(store.get(&key("p/a1")), Err(StoreError::File { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn any_sequence_of_changes_reads_back(changes in proptest::collection::vec(("[a-c]", "[a-z][a-z0-9.]{0,3}", proptest::option::of("[ -~]{1,40}")), 1..12)) {
+            let (_folder, store) = store(None);
+            let mut model = BTreeMap::new();
+            for (provider, alias, text) in changes {
+                let name = key(&format!("{provider}/{alias}"));
+                match text {
+                    Some(text) => {
+                        store.set(&name, &secret(&text)).expect("set");
+                        model.insert(name, text);
+                    }
+                    None => {
+                        assert_eq!(store.remove(&name).is_ok(), model.remove(&name).is_some());
+                    }
+                }
+            }
+            assert_eq!(store.names().expect("listed"), model.keys().cloned().collect());
+            for (name, text) in model {
+                assert_eq!(store.get(&name).expect("found").expose(), text.as_bytes());
+            }
+        }
+    }
+}

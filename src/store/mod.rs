@@ -1,0 +1,198 @@
+//! Credential stores: the OS keychain, a private file, memory.
+//!
+//! A store knows names and secrets and nothing of profiles or agents. Every operation is bounded in time, and listing
+//! needs names alone. A keychain that is locked or broken is an error of its own and never a reason to look
+//! elsewhere: other keys than the ones the user meant would be worse than none.
+
+mod file;
+mod memory;
+mod names;
+#[cfg(all(unix, not(target_os = "macos")))]
+pub mod secret_service;
+mod system;
+
+pub use file::FileStore;
+pub use memory::MemoryStore;
+pub use system::SystemStore;
+
+use crate::config::{Backend, Settings};
+use crate::env::Env;
+use crate::name::KeyName;
+use crate::paths::Paths;
+use crate::secret::Secret;
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The service under which every key is kept (on Windows the first part of the target).
+pub const SERVICE: &str = "ringlet";
+
+/// The largest key in bytes: what Windows' Credential Manager holds, and so the limit everywhere.
+pub const MAX_KEY: usize = 2560;
+
+/// Whether a person may be asked to unlock the keychain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prompt {
+    /// Never: a launch must not open a dialog.
+    Never,
+    /// Yes, and waits up to a minute for the answer.
+    Ask,
+}
+
+/// Why a store could not do what it was asked. No field ever holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The store works and has no such key.
+    #[error("{place} has no key {key}")]
+    NotFound {
+        /// Which store.
+        place: String,
+        /// The key.
+        key: KeyName,
+    },
+    /// There is no keychain here at all.
+    #[error("there is no keychain: {0}")]
+    Absent(String),
+    /// The keychain is there and locked.
+    #[error("the keychain is locked")]
+    Locked,
+    /// Nobody answered in time.
+    #[error("the keychain did not answer within {after:?} ({doing})")]
+    Timeout {
+        /// What was being waited for.
+        doing: String,
+        /// How long.
+        after: Duration,
+    },
+    /// The person closed the dialog.
+    #[error("unlocking the keychain was declined")]
+    Dismissed,
+    /// Several entries answer to one name.
+    #[error("the keychain holds {count} entries for {key}")]
+    Ambiguous {
+        /// The key.
+        key: KeyName,
+        /// How many.
+        count: usize,
+    },
+    /// The file-backed store may have been read or written by others.
+    #[error("{}: {why}", file.display())]
+    Unsafe {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file-backed store is damaged, or cannot be read or written.
+    #[error("{}{}: {why}", file.display(), line.map_or_else(String::new, |line| format!(":{line}")))]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// The line, where one is to blame.
+        line: Option<usize>,
+        /// What is wrong.
+        why: String,
+    },
+    /// The keychain answered nonsense, broke off or refused.
+    #[error("the keychain failed: {0}")]
+    Broken(String),
+}
+
+impl StoreError {
+    /// The next thing to do.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotFound { key, .. } => format!("run `ringlet keychain set {} {}`", key.provider, key.alias),
+            Self::Absent(_) => "install GNOME Keyring or KWallet, or set `[credentials] backend = \"file\"` in config.toml".into(),
+            Self::Locked => "run `ringlet keychain unlock`, or unlock it by logging in to the desktop".into(),
+            Self::Timeout { .. } => "see whether the keychain's daemon hangs or waits for a dialog, then try again".into(),
+            Self::Dismissed => "run the command again and answer the dialog".into(),
+            Self::Ambiguous { .. } => "remove all but one with the keychain's own tool, such as Seahorse".into(),
+            Self::Unsafe { file, .. } => {
+                format!("run `chmod 600 {0}` and `chown \"$USER\" {0}`, and rotate keys that others may have read", file.display())
+            }
+            Self::File { .. } => return None,
+            Self::Broken(_) => "run `ringlet doctor`".into(),
+        })
+    }
+}
+
+/// A credential store.
+pub trait Store {
+    /// What it is called in messages.
+    fn place(&self) -> String;
+    /// Looks one key up.
+    fn get(&self, key: &KeyName) -> Result<Secret, StoreError>;
+    /// Whether the key is there, without its value.
+    fn contains(&self, key: &KeyName) -> Result<bool, StoreError>;
+    /// Stores a key, replacing an older value.
+    fn set(&self, key: &KeyName, secret: &Secret) -> Result<(), StoreError>;
+    /// Takes a key away.
+    fn remove(&self, key: &KeyName) -> Result<(), StoreError>;
+    /// The names of all keys, sorted.
+    fn names(&self) -> Result<BTreeSet<KeyName>, StoreError>;
+    /// Makes it usable, asking the user where that is needed.
+    fn unlock(&self) -> Result<(), StoreError>;
+    /// Whether the file stood in for a keychain that is not there, in any operation so far.
+    fn fell_back(&self) -> bool {
+        false
+    }
+}
+
+/// The store the settings ask for.
+pub fn open(settings: &Settings, paths: &Paths, env: &Env, prompt: Prompt) -> Box<dyn Store> {
+    let file = || FileStore::new(paths);
+    let system = || SystemStore::new(paths, env, settings.timeout, prompt);
+    match settings.backend {
+        Backend::File => Box::new(file()),
+        Backend::SystemOnly => Box::new(system()),
+        Backend::System => Box::new(SystemOrFile { system: system(), file: file(), fell_back: Cell::new(false) }),
+    }
+}
+
+/// The keychain, and the file where there is none. Only `Absent` leads to the file.
+struct SystemOrFile {
+    system: SystemStore,
+    file: FileStore,
+    fell_back: Cell<bool>,
+}
+
+impl SystemOrFile {
+    fn either<T>(&self, operation: impl Fn(&dyn Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match operation(&self.system) {
+            Err(StoreError::Absent(_)) => {
+                self.fell_back.set(true);
+                operation(&self.file)
+            }
+            done => done,
+        }
+    }
+}
+
+impl Store for SystemOrFile {
+    fn place(&self) -> String {
+        if self.fell_back.get() { self.file.place() } else { self.system.place() }
+    }
+    fn get(&self, key: &KeyName) -> Result<Secret, StoreError> {
+        self.either(|store| store.get(key))
+    }
+    fn contains(&self, key: &KeyName) -> Result<bool, StoreError> {
+        self.either(|store| store.contains(key))
+    }
+    fn set(&self, key: &KeyName, secret: &Secret) -> Result<(), StoreError> {
+        self.either(|store| store.set(key, secret))
+    }
+    fn remove(&self, key: &KeyName) -> Result<(), StoreError> {
+        self.either(|store| store.remove(key))
+    }
+    fn names(&self) -> Result<BTreeSet<KeyName>, StoreError> {
+        self.either(|store| store.names())
+    }
+    fn unlock(&self) -> Result<(), StoreError> {
+        self.either(|store| store.unlock())
+    }
+    fn fell_back(&self) -> bool {
+        self.fell_back.get()
+    }
+}

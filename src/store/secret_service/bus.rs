@@ -1,0 +1,339 @@
+//! One blocking connection to the session bus, every step of it bounded by the operation's deadline.
+//!
+//! Calls are queued and go out together, the first in the same write as the authentication and the greeting. It
+//! refuses buses that are not Unix sockets of this user or root, since values travel in the clear. It knows nothing
+//! of keychains; `service` calls it.
+
+use super::address::{self, Address};
+use super::error::ServiceError;
+use super::wire::{self, Call, Kind, Message, Writer};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::sockopt::{self, Timeout};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with};
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use zeroize::{Zeroize, Zeroizing};
+
+/// The bus itself, as a destination.
+pub(super) const BUS: &str = "org.freedesktop.DBus";
+/// Bytes received at once; a longer message is read straight into its own buffer.
+const STAGING: usize = 8 << 10;
+/// The longest line of the authentication that is waited for.
+const LINE: usize = 4 << 10;
+
+type Result<T> = std::result::Result<T, ServiceError>;
+
+/// When an operation must be over, and what to say if it is not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    end: Option<Instant>,
+    whole: Duration,
+    pub doing: &'static str,
+    /// How long a person may take over a question, if longer.
+    person: Option<Duration>,
+}
+
+impl Deadline {
+    pub(super) fn new(whole: Duration, doing: &'static str, person: Option<Duration>) -> Self {
+        // A duration beyond the clock's range means no end.
+        Self { end: Instant::now().checked_add(whole), whole, doing, person }
+    }
+
+    /// The same, or for as long as a person has, while one is being asked.
+    pub(super) fn for_a_person(&self) -> Self {
+        const DOING: &str = "waiting for an answer to the keychain's question";
+        match self.person {
+            Some(person) => Self::new(person, DOING, None),
+            None => Self { doing: DOING, ..*self },
+        }
+    }
+
+    pub(super) fn passed(&self) -> ServiceError {
+        ServiceError::Timeout { doing: self.doing, after: self.whole }
+    }
+
+    fn lost(&self) -> ServiceError {
+        ServiceError::Lost { doing: self.doing }
+    }
+
+    /// What is left of it; an error once nothing is.
+    fn left(&self) -> Result<Duration> {
+        const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+        match self.end {
+            None => Ok(LONGEST),
+            Some(end) => match end.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => Err(self.passed()),
+                left => Ok(left.min(LONGEST)),
+            },
+        }
+    }
+}
+
+/// A call's number, by which its answer is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Serial(u32);
+
+/// A connection. Dropped after any failure: a message may have been read in part.
+pub(super) struct Bus {
+    socket: OwnedFd,
+    out: Writer,
+    staging: Zeroizing<Vec<u8>>,
+    /// What of `staging` is still to be read.
+    unread: std::ops::Range<usize>,
+    last: u32,
+    /// Calls whose answer will be asked for, with those that came while another was waited for.
+    awaited: Vec<(Serial, Option<Message>)>,
+    /// The greeting, until it is answered.
+    hello: Option<Serial>,
+}
+
+impl Bus {
+    /// Connects to the first address that somebody listens at, and queues authentication and greeting without
+    /// waiting for an answer to either.
+    pub(super) fn connect(bus: Option<&OsStr>, runtime: Option<&Path>, deadline: &Deadline) -> Result<Self> {
+        let deadline = Deadline { doing: CONNECTING, ..*deadline };
+        let mut why = String::new();
+        for address in address::candidates(bus, runtime)? {
+            match dial(&address, &deadline) {
+                Ok(socket) => return Self::greet(socket, address),
+                // A stopped bus whose queue of connections is full.
+                Err(Errno::AGAIN | Errno::TIMEDOUT) => return Err(deadline.passed()),
+                Err(errno) => why = format!("the session bus at {address} cannot be reached ({errno})"),
+            }
+            deadline.left()?;
+        }
+        Err(ServiceError::Absent { why })
+    }
+
+    fn greet(socket: OwnedFd, address: Address) -> Result<Self> {
+        address.check_owner(&socket)?;
+        let mut bus = Self {
+            socket,
+            out: Writer::default(),
+            staging: Zeroizing::new(vec![0; STAGING]),
+            unread: 0..0,
+            last: 0,
+            awaited: Vec::new(),
+            hello: None,
+        };
+        bus.out.reserve(1024);
+        // No user name: the kernel tells the bus who we are, also where a user namespace gives us another number.
+        bus.out.raw(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n");
+        bus.hello = Some(bus.ask_bus("Hello", "", |_| {}));
+        Ok(bus)
+    }
+
+    /// Queues a call whose answer will be fetched with `answer`.
+    pub(super) fn ask(&mut self, call: &Call<'_>, body: impl FnOnce(&mut Writer)) -> Serial {
+        let serial = self.tell(call, body);
+        self.awaited.push((serial, None));
+        serial
+    }
+
+    /// Queues a call to the bus itself.
+    pub(super) fn ask_bus(&mut self, member: &str, signature: &str, body: impl FnOnce(&mut Writer)) -> Serial {
+        let (path, interface) = ("/org/freedesktop/DBus", BUS);
+        self.ask(&Call { destination: BUS, path, interface, member, signature, flags: 0 }, body)
+    }
+
+    /// Queues a call whose answer, if any, is ignored.
+    pub(super) fn tell(&mut self, call: &Call<'_>, body: impl FnOnce(&mut Writer)) -> Serial {
+        // Zero is no serial; four billion calls on one connection are none of ours, but must not overflow.
+        self.last = self.last.checked_add(1).unwrap_or(1);
+        self.out.call(self.last, call, body);
+        Serial(self.last)
+    }
+
+    /// Room for a large argument, so that it is not moved around while the message is written.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.out.reserve(bytes);
+    }
+
+    /// The answer to a call: a reply or an error. Sends whatever is queued first, ignores what is not awaited.
+    pub(super) fn answer(&mut self, serial: Serial, deadline: &Deadline) -> Result<Message> {
+        loop {
+            if let Some(at) = self.awaited.iter().position(|(known, arrived)| *known == serial && arrived.is_some())
+                && let (_, Some(message)) = self.awaited.swap_remove(at)
+            {
+                return Ok(message);
+            }
+            if let Some(message) = self.next(deadline)?
+                && let Some(slot) = self.awaited.iter_mut().find(|(known, _)| Some(known.0) == message.reply_to)
+            {
+                slot.1 = Some(message);
+            }
+        }
+    }
+
+    /// Gives up waiting for a call's answer.
+    pub(super) fn forget(&mut self, serial: Serial) {
+        self.awaited.retain(|(known, _)| *known != serial);
+    }
+
+    /// Whether this message answers that call.
+    pub(super) fn answers(message: &Message, serial: Serial) -> bool {
+        message.reply_to == Some(serial.0)
+    }
+
+    /// The next message; nothing for one that is of no interest to anybody.
+    pub(super) fn next(&mut self, deadline: &Deadline) -> Result<Option<Message>> {
+        if self.hello.is_none() {
+            return self.receive(deadline);
+        }
+        let deadline = Deadline { doing: CONNECTING, ..*deadline };
+        self.flush(&deadline)?;
+        self.authenticate(&deadline)?;
+        let hello = self.hello.take();
+        loop {
+            let Some(message) = self.receive(&deadline)? else { continue };
+            if message.reply_to != hello.map(|serial| serial.0) {
+                continue;
+            }
+            hello.into_iter().for_each(|serial| self.forget(serial));
+            return match message.kind {
+                Kind::Error => Err(ServiceError::Denied { why: "the session bus does not let us in".to_owned() }),
+                _ => Ok(None),
+            };
+        }
+    }
+
+    /// Reads the lines that answer our authentication, up to `OK`. The text before `BEGIN` asks for nothing more.
+    fn authenticate(&mut self, deadline: &Deadline) -> Result<()> {
+        loop {
+            let line = self.line(deadline)?;
+            match line.split(|&b| b == b' ').next() {
+                Some(b"OK") => return Ok(()),
+                Some(b"DATA") => {}
+                Some(b"REJECTED") => {
+                    return Err(ServiceError::Denied { why: "the session bus rejects this user".to_owned() });
+                }
+                _ => return Err(ServiceError::Broken { what: "the session bus does not authenticate".to_owned() }),
+            }
+        }
+    }
+
+    fn line(&mut self, deadline: &Deadline) -> Result<Vec<u8>> {
+        loop {
+            let unread = &self.staging[self.unread.clone()];
+            if let Some(end) = unread.windows(2).position(|pair| pair == b"\r\n") {
+                let line = unread[..end].to_vec();
+                self.unread.start += end + 2;
+                return Ok(line);
+            }
+            if unread.len() >= LINE {
+                return Err(ServiceError::Broken { what: "the session bus does not authenticate".to_owned() });
+            }
+            self.fill(deadline)?;
+        }
+    }
+
+    fn receive(&mut self, deadline: &Deadline) -> Result<Option<Message>> {
+        self.flush(deadline)?;
+        while self.unread.len() < wire::HEAD {
+            self.fill(deadline)?;
+        }
+        let head = self.staging[self.unread.clone()].first_chunk().expect("the loop above waited for a header");
+        // The one allocation the message ever needs: it may be a key, and a grown vector leaves copies behind.
+        let mut bytes = Zeroizing::new(vec![0; wire::length(head)?]);
+        let there = bytes.len().min(self.unread.len());
+        let taken = &mut self.staging[self.unread.start..self.unread.start + there];
+        bytes[..there].copy_from_slice(taken);
+        taken.zeroize();
+        self.unread.start += there;
+        let mut filled = there;
+        while filled < bytes.len() {
+            filled += read(&self.socket, &mut bytes[filled..], deadline)?;
+        }
+        let message = Message::parse(bytes)?;
+        let of_interest = matches!(message.kind, Kind::Reply | Kind::Error | Kind::Signal);
+        Ok(of_interest.then_some(message))
+    }
+
+    /// Receives more behind what is unread, which is at most a line or a header.
+    fn fill(&mut self, deadline: &Deadline) -> Result<()> {
+        self.staging.copy_within(self.unread.clone(), 0);
+        self.unread = 0..self.unread.len();
+        let end = self.unread.end;
+        self.unread.end += read(&self.socket, &mut self.staging[end..], deadline)?;
+        Ok(())
+    }
+
+    /// Sends what is queued, then wipes it.
+    pub(super) fn flush(&mut self, deadline: &Deadline) -> Result<()> {
+        let mut sent = 0;
+        while sent < self.out.bytes().len() {
+            wait(&self.socket, PollFlags::OUT, deadline)?;
+            match send(&self.socket, &self.out.bytes()[sent..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                Ok(count) => sent += count,
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                // What the other side still had to say, such as a rejection, is worth more than a broken pipe.
+                Err(Errno::PIPE | Errno::CONNRESET) => break,
+                Err(errno) => return Err(broken(errno)),
+            }
+        }
+        self.out.clear();
+        Ok(())
+    }
+
+    /// Sends what is queued as far as that goes at once; for a farewell after the deadline.
+    pub(super) fn flush_now(&mut self) {
+        // Nothing depends on it, so a full or broken socket is no further error.
+        let _ = send(&self.socket, self.out.bytes(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        self.out.clear();
+    }
+
+    /// Whether a kept connection is still open, without waiting.
+    pub(super) fn is_alive(&self) -> bool {
+        let mut byte = [0];
+        match recv(&self.socket, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((_, count)) => count > 0,
+            Err(errno) => matches!(errno, Errno::AGAIN | Errno::INTR),
+        }
+    }
+}
+
+const CONNECTING: &str = "connecting to the session bus";
+
+fn dial(address: &Address, deadline: &Deadline) -> rustix::io::Result<OwnedFd> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // A non-blocking connect would fail at once when the queue is full; a blocking one obeys the send timeout.
+    let left = deadline.left().map_err(|_| Errno::TIMEDOUT)?.max(Duration::from_millis(1));
+    sockopt::set_socket_timeout(&socket, Timeout::Send, Some(left))?;
+    loop {
+        match connect(&socket, &address.socket) {
+            Err(Errno::INTR) if deadline.left().is_ok() => {}
+            outcome => return outcome.map(|()| socket),
+        }
+    }
+}
+
+fn wait(socket: &OwnedFd, ready: PollFlags, deadline: &Deadline) -> Result<()> {
+    loop {
+        let left = deadline.left()?;
+        let left = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
+        match poll(&mut [PollFd::new(socket, ready)], Some(&left)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(()),
+            Err(errno) => return Err(broken(errno)),
+        }
+    }
+}
+
+fn read(socket: &OwnedFd, into: &mut [u8], deadline: &Deadline) -> Result<usize> {
+    loop {
+        wait(socket, PollFlags::IN, deadline)?;
+        match recv(socket, &mut *into, RecvFlags::DONTWAIT) {
+            Ok((_, 0)) | Err(Errno::CONNRESET | Errno::PIPE) => return Err(deadline.lost()),
+            Ok((_, count)) => return Ok(count),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(errno) => return Err(broken(errno)),
+        }
+    }
+}
+
+fn broken(errno: Errno) -> ServiceError {
+    ServiceError::Broken { what: format!("the session bus connection fails ({errno})") }
+}

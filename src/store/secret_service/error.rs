@@ -1,0 +1,86 @@
+//! What can go wrong between us and the keychain service, by name.
+//!
+//! No field can hold a key: names and paths are ours or checked, and a service's own message texts are dropped, since
+//! a careless one could quote what it was given. `failure` turns these into hints; other stores see them boxed in
+//! keyring-core's error, from which they can be downcast.
+
+use super::wire::Malformed;
+use keyring_core::Error;
+use std::time::Duration;
+
+/// Why an operation on the Secret Service did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// There is no keychain here at all, so that another store may take its place.
+    #[error("there is no keychain service: {why}")]
+    Absent {
+        /// What is missing: the bus, the service, or its default collection.
+        why: String,
+    },
+    /// The keychain is there and must be unlocked first; never a reason to look elsewhere.
+    #[error("the keychain is locked")]
+    Locked,
+    /// The deadline passed.
+    #[error("the keychain did not answer within {after:?} ({doing})")]
+    Timeout {
+        /// What was being waited for.
+        doing: &'static str,
+        /// The whole operation's deadline.
+        after: Duration,
+    },
+    /// The bus or the service ended in the middle of the operation.
+    #[error("the keychain service went away ({doing})")]
+    Lost {
+        /// What was being waited for.
+        doing: &'static str,
+    },
+    /// The person said no, or there was no way to ask anybody.
+    #[error("the keychain's question was dismissed, or there was nobody to ask")]
+    Dismissed,
+    /// Several items carry the same service and account; which one is meant is not guessed.
+    #[error("{} items in the keychain have this name: {}", .items.len(), .items.join(", "))]
+    Ambiguous {
+        /// The items' object paths, each naming its collection.
+        items: Vec<String>,
+    },
+    /// No item has this name.
+    #[error("no such item in the keychain")]
+    NotFound,
+    /// The bus or the service refuses us, or the bus is not to be trusted.
+    #[error("access to the keychain is refused: {why}")]
+    Denied {
+        /// By whom.
+        why: String,
+    },
+    /// A name or a value that cannot be sent.
+    #[error("the {what} {problem}")]
+    Invalid {
+        /// Which part.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The bus or the service answers what it must not.
+    #[error("the keychain service is broken: {what}")]
+    Broken {
+        /// The D-Bus error's name, or what was malformed.
+        what: String,
+    },
+}
+
+impl From<Malformed> for ServiceError {
+    fn from(Malformed(what): Malformed) -> Self {
+        Self::Broken { what: format!("it sent {what}") }
+    }
+}
+
+impl From<ServiceError> for Error {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::NotFound => Self::NoEntry,
+            ServiceError::Invalid { what, problem } => Self::Invalid(what.to_owned(), problem.to_owned()),
+            ServiceError::Absent { .. } | ServiceError::Locked => Self::NoStorageAccess(Box::new(error)),
+            _ => Self::PlatformFailure(Box::new(error)),
+        }
+    }
+}

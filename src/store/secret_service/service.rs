@@ -1,0 +1,438 @@
+//! The Secret Service's own calls: search, read, write, delete, list, and the prompts a service asks people with.
+//!
+//! Nothing here unlocks or asks anybody unless `unlock` is called, or the service answers a write with a prompt. Items
+//! of the `session` collection do not exist for us: it forgets them at logout. Values travel plain (the `plain`
+//! algorithm), so only over the sockets `address` takes. Called by the store in `mod`; after the Secret Service API
+//! draft 0.2 of freedesktop.org, with the ways in which gnome-keyring, KeePassXC and KWallet differ from it.
+
+use super::bus::{BUS, Bus, Deadline, Serial};
+use super::error::ServiceError;
+use super::wire::{Call, Kind, MAX_MESSAGE, Message, NO_AUTO_START, NO_REPLY, Writer};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::slice;
+use zeroize::Zeroizing;
+
+const NAME: &str = "org.freedesktop.secrets";
+const ROOT: &str = "/org/freedesktop/secrets";
+const SESSION_COLLECTION: &str = "/org/freedesktop/secrets/collection/session";
+const SERVICE: &str = "org.freedesktop.Secret.Service";
+const COLLECTION: &str = "org.freedesktop.Secret.Collection";
+const ITEM: &str = "org.freedesktop.Secret.Item";
+const PROMPT: &str = "org.freedesktop.Secret.Prompt";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// Objects taken from one answer; a keychain with more is not believed.
+const MOST_OBJECTS: usize = 1 << 16;
+/// Attributes of one item.
+const MOST_ATTRIBUTES: usize = 1 << 10;
+/// Calls on their way at once while listing: enough to hide the latency, few enough to fit the socket's buffer.
+const WINDOW: usize = 64;
+/// What a message needs beside the value.
+const OVERHEAD: usize = 64 << 10;
+/// An object path that means "none".
+const NONE: &str = "/";
+
+type Result<T> = std::result::Result<T, ServiceError>;
+
+/// A session for values to travel in, and which process opened it.
+struct Session {
+    path: String,
+    owner: String,
+}
+
+/// A connection to the bus, used for the keychain service.
+pub(super) struct Service {
+    bus: Bus,
+    session: Option<Session>,
+    /// The unique bus name of the service that answered the last search.
+    owner: String,
+    /// What an unlock would be asked for: the objects the present operation wants.
+    wanted: Vec<String>,
+    /// Whether the service has answered in the present operation.
+    heard: bool,
+    /// Whether the bus was told to pass the prompts' signals on.
+    watching: bool,
+}
+
+impl Service {
+    /// Connects; nothing is sent before the first question.
+    pub(super) fn connect(bus: Option<&OsStr>, runtime: Option<&Path>, deadline: &Deadline) -> Result<Self> {
+        let bus = Bus::connect(bus, runtime, deadline)?;
+        Ok(Self {
+            bus,
+            session: None,
+            owner: String::new(),
+            wanted: Vec::new(),
+            heard: false,
+            watching: false,
+        })
+    }
+
+    /// Makes a kept connection ready for another operation; nothing if it has ended meanwhile.
+    pub(super) fn again(mut self) -> Option<Self> {
+        self.heard = false;
+        self.wanted.clear();
+        self.bus.is_alive().then_some(self)
+    }
+
+    /// The value of the one item with this service and account.
+    pub(super) fn get(&mut self, service: &str, account: &str, deadline: &Deadline) -> Result<Zeroizing<Vec<u8>>> {
+        let Some(item) = self.find(service, account, deadline)? else { return Err(self.missing(deadline)) };
+        let session = self.session(deadline)?;
+        let call = self.ask(&item, ITEM, "GetSecret", "o", |w| w.string(&session));
+        let message = self.item_answer(call, deadline)?;
+        let mut body = message.body("(oayays)")?;
+        body.path()?;
+        body.bytestring()?;
+        // Exactly as large as the value, so that no wiping is missed by a later growth.
+        Ok(Zeroizing::new(body.bytestring()?.to_vec()))
+    }
+
+    /// Replaces the value of the one matching item, or creates an item in the default collection.
+    pub(super) fn set(&mut self, service: &str, account: &str, value: &[u8], deadline: &Deadline) -> Result<()> {
+        if value.len() > MAX_MESSAGE - OVERHEAD {
+            return Err(ServiceError::Invalid { what: "value", problem: "is longer than 63 MiB" });
+        }
+        if let Some(item) = self.find(service, account, deadline)? {
+            let session = self.session(deadline)?;
+            self.bus.reserve(value.len() + OVERHEAD);
+            // Replacing through CreateItem hangs in KeePassXC.
+            let call = self.ask(&item, ITEM, "SetSecret", "(oayays)", |w| secret(w, &session, value));
+            return self.item_answer(call, deadline).map(drop);
+        }
+        let collection = self.usable(deadline)?;
+        let session = self.session(deadline)?;
+        self.bus.reserve(value.len() + OVERHEAD);
+        let call = self.ask(&collection, COLLECTION, "CreateItem", "a{sv}(oayays)b", |w| {
+            w.array(8, |w| {
+                w.pad(8);
+                w.string("org.freedesktop.Secret.Item.Label");
+                w.signature("s");
+                w.string(&format!("{service} {account}"));
+                w.pad(8);
+                w.string("org.freedesktop.Secret.Item.Attributes");
+                w.signature("a{ss}");
+                w.dictionary(&[("service", service), ("username", account)]);
+            });
+            secret(w, &session, value);
+            w.boolean(false);
+        });
+        let message = self.answer(call, deadline)?;
+        let mut body = message.body("oo")?;
+        body.path()?;
+        // KeePassXC creates nothing before its prompt was called, even where it asks nobody.
+        self.finish(body.path()?, &message, deadline)
+    }
+
+    /// Deletes the one item with this service and account.
+    pub(super) fn remove(&mut self, service: &str, account: &str, deadline: &Deadline) -> Result<()> {
+        let Some(item) = self.find(service, account, deadline)? else { return Err(self.missing(deadline)) };
+        let call = self.ask(&item, ITEM, "Delete", "", |_| {});
+        let message = self.item_answer(call, deadline)?;
+        self.finish(message.body("o")?.path()?, &message, deadline)
+    }
+
+    /// The attributes of the one item with this service and account.
+    pub(super) fn attributes(
+        &mut self,
+        service: &str,
+        account: &str,
+        deadline: &Deadline,
+    ) -> Result<Vec<(String, String)>> {
+        let Some(item) = self.find(service, account, deadline)? else { return Err(self.missing(deadline)) };
+        let call = self.ask_property(&item, ITEM, "Attributes");
+        attributes_of(&self.item_answer(call, deadline)?)
+    }
+
+    /// The accounts under one service, sorted, each once. No value is asked for.
+    pub(super) fn accounts(&mut self, service: &str, deadline: &Deadline) -> Result<Vec<String>> {
+        let (items, locked) = self.search(&[("service", service)], deadline)?;
+        if items.is_empty() && locked.is_empty() {
+            return match self.missing(deadline) {
+                ServiceError::NotFound => Ok(Vec::new()),
+                other => Err(other),
+            };
+        }
+        let mut accounts = BTreeSet::new();
+        let mut hidden = Vec::new();
+        let all: Vec<_> = items.iter().map(|item| (item, false)).chain(locked.iter().map(|item| (item, true))).collect();
+        for window in all.chunks(WINDOW) {
+            let calls: Vec<_> = window.iter().map(|(item, _)| self.ask_property(item, ITEM, "Attributes")).collect();
+            for (call, &(item, locked)) in calls.into_iter().zip(window) {
+                let attributes = match self.item_answer(call, deadline) {
+                    Ok(message) => attributes_of(&message)?,
+                    // Deleted since the search.
+                    Err(ServiceError::NotFound) => continue,
+                    Err(ServiceError::Locked) => Vec::new(),
+                    Err(other) => return Err(other),
+                };
+                let value = |key: &str| attributes.iter().find(|(known, _)| known == key).map(|(_, value)| value);
+                match value("username") {
+                    Some(account) if value("service").is_some_and(|found| found == service) => {
+                        accounts.insert(account.clone());
+                    }
+                    // gnome-keyring knows only hashes of the attributes before a collection's first unlock.
+                    _ if locked => hidden.push(item.clone()),
+                    _ => {}
+                }
+            }
+        }
+        if !hidden.is_empty() {
+            self.wanted = hidden;
+            return Err(ServiceError::Locked);
+        }
+        Ok(accounts.into_iter().collect())
+    }
+
+    /// The default collection, if it is there and unlocked.
+    pub(super) fn usable(&mut self, deadline: &Deadline) -> Result<String> {
+        if !self.heard {
+            // Only to have been introduced: see `search`.
+            self.search(&[("service", "-")], deadline)?;
+        }
+        let alias = self.ask(ROOT, SERVICE, "ReadAlias", "s", |w| w.string("default"));
+        let collections = self.ask_property(ROOT, SERVICE, "Collections");
+        let default = self.answer(alias, deadline)?.body("o")?.path()?.to_owned();
+        let message = self.answer(collections, deadline)?;
+        if default != NONE && default != SESSION_COLLECTION {
+            return match self.locked(slice::from_ref(&default), deadline)?.is_empty() {
+                true => Ok(default),
+                false => Err(ServiceError::Locked),
+            };
+        }
+        let mut body = message.body("v")?;
+        body.variant("ao")?;
+        let mut others = body.array(4, MOST_ATTRIBUTES, |r| Ok(r.path()?.to_owned()))?;
+        others.retain(|path| path != SESSION_COLLECTION);
+        match self.locked(&others, deadline)?.is_empty() {
+            true => Err(ServiceError::Absent { why: "it has no default collection".to_owned() }),
+            false => Err(ServiceError::Locked),
+        }
+    }
+
+    /// Asks for what the operation found locked to be unlocked, by a person if need be.
+    pub(super) fn unlock(&mut self, deadline: &Deadline) -> Result<()> {
+        let wanted = std::mem::take(&mut self.wanted);
+        let call = self.ask(ROOT, SERVICE, "Unlock", "ao", |w| {
+            w.array(4, |w| wanted.iter().for_each(|path| w.string(path)));
+        });
+        let message = self.answer(call, deadline)?;
+        let mut body = message.body("aoo")?;
+        body.array(4, MOST_OBJECTS, |r| r.path().map(drop))?;
+        self.finish(body.path()?, &message, deadline)
+    }
+
+    /// Why nothing matched: KeePassXC, and a keychain that nobody set up, say only that there is no such item.
+    fn missing(&mut self, deadline: &Deadline) -> ServiceError {
+        self.usable(deadline).err().unwrap_or(ServiceError::NotFound)
+    }
+
+    /// Which of these collections are locked; they become what an unlock is asked for.
+    fn locked(&mut self, collections: &[String], deadline: &Deadline) -> Result<&[String]> {
+        let calls: Vec<_> = collections.iter().map(|path| self.ask_property(path, COLLECTION, "Locked")).collect();
+        self.wanted.clear();
+        for (call, path) in calls.into_iter().zip(collections) {
+            let message = self.answer(call, deadline)?;
+            let mut body = message.body("v")?;
+            body.variant("b")?;
+            if body.boolean()? {
+                self.wanted.push(path.clone());
+            }
+        }
+        Ok(&self.wanted)
+    }
+
+    fn find(&mut self, service: &str, account: &str, deadline: &Deadline) -> Result<Option<String>> {
+        let (mut items, mut locked) = self.search(&[("service", service), ("username", account)], deadline)?;
+        if items.len() + locked.len() > 1 {
+            items.append(&mut locked);
+            items.sort();
+            return Err(ServiceError::Ambiguous { items });
+        }
+        if !locked.is_empty() {
+            self.wanted = locked;
+            return Err(ServiceError::Locked);
+        }
+        // Should it be locked before the next call, this is what to unlock.
+        self.wanted.clone_from(&items);
+        Ok(items.pop())
+    }
+
+    /// The unlocked and the locked items with these attributes.
+    ///
+    /// It is the first call of every operation, and nothing is sent before its answer is there. gnome-keyring (42 to
+    /// 50) takes note of a new client beside its message loop; an `OpenSession` or a property that overtakes the note
+    /// aborts the daemon, which comes back locked. A search that overtakes it is only refused as unknown.
+    fn search(&mut self, attributes: &[(&str, &str)], deadline: &Deadline) -> Result<(Vec<String>, Vec<String>)> {
+        let mut search = || {
+            let call = self.ask(ROOT, SERVICE, "SearchItems", "a{ss}", |w| w.dictionary(attributes));
+            self.bus.answer(call, deadline)
+        };
+        let mut message = search()?;
+        if message.error.as_deref() == Some("org.freedesktop.DBus.Error.UnknownMethod") {
+            message = search()?;
+        }
+        let message = self.accept(message, deadline)?;
+        let mut body = message.body("aoao")?;
+        let mut list = || {
+            let mut items = body.array(4, MOST_OBJECTS, |r| Ok(r.path()?.to_owned()))?;
+            items.retain(|path| path.rsplit_once('/').is_none_or(|(collection, _)| collection != SESSION_COLLECTION));
+            Ok::<_, ServiceError>(items)
+        };
+        let found = (list()?, list()?);
+        self.owner = message.sender.unwrap_or_default();
+        Ok(found)
+    }
+
+    /// The path of a session for values to travel in. A service that was restarted knows no session of its
+    /// predecessor, so one that another process opened is not used.
+    fn session(&mut self, deadline: &Deadline) -> Result<String> {
+        if let Some(session) = self.session.as_ref().filter(|session| session.owner == self.owner) {
+            return Ok(session.path.clone());
+        }
+        let call = self.ask(ROOT, SERVICE, "OpenSession", "sv", |w| {
+            w.string("plain");
+            w.signature("s");
+            w.string("");
+        });
+        let message = self.answer(call, deadline)?;
+        let mut body = message.body("vo")?;
+        // Plain has no output, but KWallet's is not even the empty string it should be.
+        body.skip_variant()?;
+        let path = body.path()?.to_owned();
+        self.session = Some(Session { path: path.clone(), owner: message.sender.clone().unwrap_or_default() });
+        Ok(path)
+    }
+
+    fn ask(&mut self, path: &str, interface: &str, member: &str, signature: &str, body: impl FnOnce(&mut Writer)) -> Serial {
+        // The first call may start the service; a later one that finds it gone must not talk to another instance.
+        let flags = if self.heard { NO_AUTO_START } else { 0 };
+        self.bus.ask(&Call { destination: NAME, path, interface, member, signature, flags }, body)
+    }
+
+    fn ask_property(&mut self, path: &str, interface: &str, name: &str) -> Serial {
+        self.ask(path, PROPERTIES, "Get", "ss", |w| {
+            w.string(interface);
+            w.string(name);
+        })
+    }
+
+    fn answer(&mut self, call: Serial, deadline: &Deadline) -> Result<Message> {
+        let message = self.bus.answer(call, deadline)?;
+        self.accept(message, deadline)
+    }
+
+    fn accept(&mut self, message: Message, deadline: &Deadline) -> Result<Message> {
+        if message.kind == Kind::Error {
+            return Err(self.refusal(message.error.as_deref().unwrap_or_default(), deadline));
+        }
+        self.heard = true;
+        Ok(message)
+    }
+
+    /// The answer of an item, which may have been deleted since it was found.
+    fn item_answer(&mut self, call: Serial, deadline: &Deadline) -> Result<Message> {
+        let message = self.bus.answer(call, deadline)?;
+        match (message.kind, message.error.as_deref().unwrap_or_default()) {
+            (Kind::Error, "org.freedesktop.Secret.Error.NoSuchObject") => Err(ServiceError::NotFound),
+            (Kind::Error, "org.freedesktop.DBus.Error.UnknownObject") => Err(ServiceError::NotFound),
+            (Kind::Error, name) => Err(self.refusal(name, deadline)),
+            _ => Ok(message),
+        }
+    }
+
+    /// What an error's name means. Its text is dropped: it may quote what it was given.
+    fn refusal(&self, name: &str, deadline: &Deadline) -> ServiceError {
+        let broken = || {
+            let printable = name.len() < 256 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+            let what = if printable { name } else { "an error without a proper name" };
+            ServiceError::Broken { what: format!("{what} ({})", deadline.doing) }
+        };
+        let absent = |why: &str| ServiceError::Absent { why: why.to_owned() };
+        let Some(known) = name.strip_prefix("org.freedesktop.DBus.Error.") else {
+            return match name {
+                "org.freedesktop.Secret.Error.IsLocked" => ServiceError::Locked,
+                _ if name.starts_with("org.freedesktop.systemd1.") => absent("the keychain service cannot be started"),
+                _ => broken(),
+            };
+        };
+        match known {
+            // Once it has answered, it is not absent but gone: no reason to look for the key elsewhere.
+            "ServiceUnknown" | "NameHasNoOwner" if self.heard => ServiceError::Lost { doing: deadline.doing },
+            "ServiceUnknown" | "NameHasNoOwner" => absent("nothing on the session bus is one"),
+            _ if known.starts_with("Spawn.") => absent("the keychain service cannot be started"),
+            "NoReply" | "Disconnected" => ServiceError::Lost { doing: deadline.doing },
+            "Timeout" | "TimedOut" => deadline.passed(),
+            "AccessDenied" | "AuthFailed" => {
+                ServiceError::Denied { why: format!("by the session bus or the service ({})", deadline.doing) }
+            }
+            _ => broken(),
+        }
+    }
+
+    /// Runs the prompt a service answered with, if it is one.
+    fn finish(&mut self, prompt: &str, from: &Message, deadline: &Deadline) -> Result<()> {
+        if prompt == NONE {
+            return Ok(());
+        }
+        let outcome = self.run_prompt(prompt, from.sender.as_deref().unwrap_or_default(), &deadline.for_a_person());
+        if matches!(outcome, Err(ServiceError::Timeout { .. })) {
+            // A question that nobody waits for must not stay on the screen.
+            let flags = NO_REPLY | NO_AUTO_START;
+            let (interface, member, signature) = (PROMPT, "Dismiss", "");
+            self.bus.tell(&Call { destination: NAME, path: prompt, interface, member, signature, flags }, |_| {});
+            self.bus.flush_now();
+        }
+        outcome
+    }
+
+    fn run_prompt(&mut self, prompt: &str, owner: &str, deadline: &Deadline) -> Result<()> {
+        if !self.watching {
+            let completed = format!("type='signal',sender='{NAME}',interface='{PROMPT}',member='Completed'");
+            let vanished = format!("type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{NAME}'");
+            for rule in [completed, vanished] {
+                let call = self.bus.ask_bus("AddMatch", "s", |w| w.string(&rule));
+                self.answer(call, deadline)?;
+            }
+            self.watching = true;
+        }
+        // No window to show the question over.
+        let call = self.ask(prompt, PROMPT, "Prompt", "s", |w| w.string(""));
+        loop {
+            let Some(message) = self.bus.next(deadline)? else { continue };
+            let is = |member: &str| message.kind == Kind::Signal && message.member.as_deref() == Some(member);
+            let sender = message.sender.as_deref().unwrap_or_default();
+            if Bus::answers(&message, call) && message.kind == Kind::Error {
+                return Err(self.refusal(message.error.as_deref().unwrap_or_default(), deadline));
+            }
+            if is("Completed") && sender == owner && message.path.as_deref() == Some(prompt) {
+                self.bus.forget(call);
+                return match message.body("bv")?.boolean()? {
+                    true => Err(ServiceError::Dismissed),
+                    false => Ok(()),
+                };
+            }
+            if is("NameOwnerChanged") && sender == BUS && message.body("sss")?.string()? == NAME {
+                return Err(ServiceError::Lost { doing: deadline.doing });
+            }
+        }
+    }
+}
+
+/// A value for the session (`(oayays)`): no parameters, since nothing is encrypted.
+fn secret(w: &mut Writer, session: &str, value: &[u8]) {
+    w.pad(8);
+    w.string(session);
+    w.bytestring(&[]);
+    w.bytestring(value);
+    w.string("text/plain");
+}
+
+fn attributes_of(message: &Message) -> Result<Vec<(String, String)>> {
+    let mut body = message.body("v")?;
+    body.variant("a{ss}")?;
+    let pairs = body.dictionary(MOST_ATTRIBUTES)?;
+    Ok(pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+}

@@ -1,0 +1,396 @@
+//! Which project files the user has allowed.
+//!
+//! A record binds a file's canonical path to the SHA-256 of its exact bytes: an edit, a copy elsewhere or a swapped
+//! symlink ends it. There are no exemptions; `[trust] allow-under` is the user's own word for a whole folder, and a
+//! denial outlasts both. Only the commands `allow` and `deny` write records; a launch only reads them.
+
+use crate::paths::Paths;
+use crate::platform::{self, Access, ReadError};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What the user has said about a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// These exact bytes, here, are allowed.
+    Trusted,
+    /// Nothing was said.
+    Unknown,
+    /// Other bytes were allowed here.
+    Changed,
+    /// The user said no.
+    Denied,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Trusted => "allowed",
+            Self::Unknown => "not allowed",
+            Self::Changed => "changed since it was allowed",
+            Self::Denied => "denied",
+        })
+    }
+}
+
+/// Why trust could not be decided or recorded. Each refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {why}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        why: ReadError,
+    },
+    /// Someone else may have written it.
+    #[error("{}: {why}", file.display())]
+    Unsafe {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with its owner or mode.
+        why: String,
+    },
+    /// A record is damaged, or could have been written by someone else.
+    #[error("the trust record {}: {why}", file.display())]
+    Record {
+        /// The record.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A record cannot be written.
+    #[error("the trust record {} cannot be written: {why}", file.display())]
+    Write {
+        /// The record.
+        file: PathBuf,
+        /// The system's error.
+        why: io::Error,
+    },
+}
+
+/// A project's file, read once: the hash that is compared and the text that is parsed are of the same bytes.
+pub struct Evidence {
+    /// The path by which it was found.
+    pub found: PathBuf,
+    /// The file itself, symlinks resolved.
+    pub canonical: PathBuf,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    hash: String,
+    access: Access,
+}
+
+fn canonical(found: &Path) -> Result<PathBuf, TrustError> {
+    found.canonicalize().map_err(|error| {
+        let dangling = error.kind() == io::ErrorKind::NotFound && found.symlink_metadata().is_ok();
+        let why = if dangling { ReadError::Dangling } else { error.into() };
+        TrustError::Unreadable { file: found.into(), why }
+    })
+}
+
+fn list_folder(folder: &Path, limit: u64, list: &mut Vec<u8>) -> Result<(), ReadError> {
+    let mut paths = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    for path in paths {
+        let meta = path.symlink_metadata()?;
+        list.extend_from_slice(path.as_os_str().as_encoded_bytes());
+        if meta.is_dir() {
+            list.push(b'\n');
+            list_folder(&path, limit, list)?;
+        } else {
+            let bytes = match path.read_link() {
+                Ok(target) => target.as_os_str().as_encoded_bytes().to_vec(),
+                Err(_) => platform::read_file(&path, limit)?.bytes,
+            };
+            list.extend_from_slice(format!("\0{}\n", hex(&Sha256::digest(&bytes))).as_bytes());
+        }
+        if list.len() as u64 > limit {
+            return Err(ReadError::TooLarge(limit));
+        }
+    }
+    Ok(())
+}
+
+impl Evidence {
+    /// Reads a file that trust is to be decided on, whoever owns it.
+    pub fn read(found: &Path, limit: u64) -> Result<Self, TrustError> {
+        let canonical = canonical(found)?;
+        let unreadable = |why: ReadError| TrustError::Unreadable { file: found.into(), why };
+        let read = platform::read_file(&canonical, limit).map_err(unreadable)?;
+        let hash = hex(&Sha256::digest(&read.bytes));
+        Ok(Self { found: found.into(), canonical, bytes: read.bytes, hash, access: read.access })
+    }
+
+    /// The same, and a folder stands for all it holds: its bytes are then a list of the files below it with their
+    /// hashes, in the order of their names. Symlinks count by what they say, not by what they lead to.
+    pub fn read_any(found: &Path, limit: u64) -> Result<Self, TrustError> {
+        let canonical = canonical(found)?;
+        if !canonical.is_dir() {
+            return Self::read(found, limit);
+        }
+        let unreadable = |why: ReadError| TrustError::Unreadable { file: found.into(), why };
+        let mut list = Vec::new();
+        list_folder(&canonical, limit, &mut list).map_err(unreadable)?;
+        let access = platform::access(&canonical).map_err(|error| unreadable(error.into()))?;
+        let hash = hex(&Sha256::digest(&list));
+        Ok(Self { found: found.into(), canonical, bytes: list, hash, access })
+    }
+
+    /// Refuses a file that others may write or that another user owns.
+    pub fn refuse_others(&self) -> Result<(), TrustError> {
+        let refused = |why: String| Err(TrustError::Unsafe { file: self.found.clone(), why });
+        if !self.access.is_ours() {
+            return refused(format!("belongs to another user ({})", self.access.describe()));
+        }
+        if self.access.others_may_write() {
+            return refused(format!("can be written by others ({})", self.access.describe()));
+        }
+        Ok(())
+    }
+
+    /// The SHA-256 of the bytes, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.hash
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Decision {
+    Allow,
+    Deny,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    // For people who look into the folder; the record's own name is what binds it to the path.
+    path: String,
+    decision: Decision,
+    sha256: Option<String>,
+}
+
+/// The user's records, and the folders they allow whole.
+pub struct Trust<'a> {
+    folder: PathBuf,
+    allow_under: &'a [PathBuf],
+}
+
+impl<'a> Trust<'a> {
+    /// The records in their place.
+    pub fn new(paths: &Paths, allow_under: &'a [PathBuf]) -> Self {
+        Self { folder: paths.trust(), allow_under }
+    }
+
+    /// What the user has said about this file with these bytes.
+    pub fn verdict(&self, file: &Evidence) -> Result<Verdict, TrustError> {
+        let real = self.read(&file.canonical)?;
+        // A denial holds for the place too, so that a symlink swapped below it does not escape it.
+        let place = self.read(&place_of(&file.found))?;
+        let denied = |record: &Option<Record>| record.as_ref().is_some_and(|it| it.decision == Decision::Deny);
+        if denied(&real) || denied(&place) {
+            return Ok(Verdict::Denied);
+        }
+        if real.as_ref().is_some_and(|record| record.sha256.as_deref() == Some(file.sha256())) {
+            return Ok(Verdict::Trusted);
+        }
+        if self.allowed_folder(&file.canonical).is_some() {
+            return Ok(Verdict::Trusted);
+        }
+        Ok(if real.is_some() { Verdict::Changed } else { Verdict::Unknown })
+    }
+
+    /// The `allow-under` folder that covers a canonical path, compared component by component.
+    pub fn allowed_folder(&self, canonical: &Path) -> Option<&'a Path> {
+        self.allow_under
+            .iter()
+            .map(PathBuf::as_path)
+            .find(|folder| folder.canonicalize().is_ok_and(|folder| canonical.starts_with(folder)))
+    }
+
+    /// Whether exactly these bytes were allowed at this place; unlike [`Trust::verdict`] no folder rule counts.
+    pub fn is_recorded(&self, file: &Evidence) -> Result<bool, TrustError> {
+        let record = self.read(&file.canonical)?;
+        Ok(record.is_some_and(|it| it.decision == Decision::Allow && it.sha256.as_deref() == Some(file.sha256())))
+    }
+
+    /// Allows exactly these bytes at this place, and takes an earlier denial back.
+    pub fn allow(&self, file: &Evidence) -> Result<(), TrustError> {
+        let place = place_of(&file.found);
+        if place != file.canonical {
+            let denial = self.record_of(&place);
+            match std::fs::remove_file(&denial) {
+                Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(TrustError::Write { file: denial, why }),
+                _ => {}
+            }
+        }
+        self.write(&file.canonical, Decision::Allow, Some(file.sha256().to_owned()))
+    }
+
+    /// Denies a file, whether it exists or not, until the user allows it again.
+    pub fn deny(&self, found: &Path) -> Result<(), TrustError> {
+        let place = place_of(found);
+        if let Ok(canonical) = found.canonicalize()
+            && canonical != place
+        {
+            self.write(&canonical, Decision::Deny, None)?;
+        }
+        self.write(&place, Decision::Deny, None)
+    }
+
+    fn record_of(&self, path: &Path) -> PathBuf {
+        self.folder.join(format!("{}.toml", hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()))))
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Record>, TrustError> {
+        let file = self.record_of(path);
+        let damaged = |why: String| TrustError::Record { file: file.clone(), why };
+        let read = match platform::read_file(&file, 64 * 1024) {
+            Ok(read) => read,
+            Err(error) if error.is_absent() => return Ok(None),
+            Err(error) => return Err(damaged(format!("cannot be read: {error}"))),
+        };
+        if !read.access.is_ours() || read.access.others_may_write() {
+            return Err(damaged(format!("could have been written by others ({})", read.access.describe())));
+        }
+        let text = std::str::from_utf8(&read.bytes).map_err(|_| damaged("is not UTF-8".into()))?;
+        toml::from_str(text).map(Some).map_err(|error| damaged(format!("does not parse: {}", error.message())))
+    }
+
+    fn write(&self, path: &Path, decision: Decision, sha256: Option<String>) -> Result<(), TrustError> {
+        let file = self.record_of(path);
+        let record = Record { path: path.to_string_lossy().into_owned(), decision, sha256 };
+        let text = toml::to_string(&record).expect("three strings always serialise");
+        let written = platform::create_private_folder(&self.folder).and_then(|()| platform::replace_file(&file, text.as_bytes()));
+        written.map_err(|why| TrustError::Write { file, why })
+    }
+}
+
+// The file's own place: its folder with symlinks resolved, its last component as it is.
+fn place_of(found: &Path) -> PathBuf {
+    match (found.parent().map(Path::canonicalize), found.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => found.to_owned(),
+    }
+}
+
+/// Bytes as lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    struct World {
+        root: tempfile::TempDir,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self { root: tempfile::tempdir().expect("a temporary folder") }
+        }
+        fn path(&self, name: &str) -> PathBuf {
+            self.root.path().canonicalize().expect("exists").join(name)
+        }
+        fn write(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.path(name);
+            std::fs::create_dir_all(path.parent().expect("below root")).expect("created");
+            std::fs::write(&path, text).expect("written");
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("chmod");
+            path
+        }
+        fn trust<'a>(&self, allow_under: &'a [PathBuf]) -> Trust<'a> {
+            Trust { folder: self.path("trust"), allow_under }
+        }
+    }
+
+    fn verdict(trust: &Trust<'_>, path: &Path) -> Verdict {
+        trust.verdict(&Evidence::read(path, 1000).expect("readable")).expect("decided")
+    }
+
+    fn allow(trust: &Trust<'_>, path: &Path) {
+        trust.allow(&Evidence::read(path, 1000).expect("readable")).expect("recorded");
+    }
+
+    #[test]
+    fn an_edit_a_copy_and_a_swapped_symlink_end_trust() {
+        let world = World::new();
+        let trust = world.trust(&[]);
+        let file = world.write("a/f", "one");
+        assert_eq!(verdict(&trust, &file), Verdict::Unknown);
+        allow(&trust, &file);
+        assert_eq!(verdict(&trust, &file), Verdict::Trusted);
+        world.write("a/f", "two");
+        assert_eq!(verdict(&trust, &file), Verdict::Changed);
+        world.write("a/f", "one");
+        let copy = world.write("b/f", "one");
+        assert_eq!(verdict(&trust, &copy), Verdict::Unknown);
+        let link = world.path("link");
+        symlink(&file, &link).expect("linked");
+        assert_eq!(verdict(&trust, &link), Verdict::Trusted);
+        std::fs::remove_file(&link).expect("removed");
+        symlink(&copy, &link).expect("linked");
+        assert_eq!(verdict(&trust, &link), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_denial_beats_records_and_folders_until_the_user_allows_again() {
+        let world = World::new();
+        let file = world.write("work/f", "one");
+        let other = world.write("work/g", "two");
+        let under = [world.path("work")];
+        let trust = world.trust(&under);
+        assert_eq!(verdict(&trust, &file), Verdict::Trusted);
+        let link = world.path("work/link");
+        symlink(&file, &link).expect("linked");
+        trust.deny(&link).expect("denied");
+        assert_eq!(verdict(&trust, &link), Verdict::Denied);
+        std::fs::remove_file(&link).expect("removed");
+        symlink(&other, &link).expect("linked");
+        assert_eq!(verdict(&trust, &link), Verdict::Denied, "a swapped symlink does not escape a denial");
+        allow(&trust, &link);
+        assert_eq!(verdict(&trust, &link), Verdict::Trusted);
+    }
+
+    #[test]
+    fn allow_under_compares_components() {
+        let world = World::new();
+        let inside = world.write("work/x/f", "one");
+        let beside = world.write("workshop/f", "one");
+        let under = [world.path("work")];
+        let trust = world.trust(&under);
+        assert_eq!(verdict(&trust, &inside), Verdict::Trusted);
+        assert_eq!(verdict(&trust, &beside), Verdict::Unknown);
+    }
+
+    #[test]
+    fn what_others_may_write_is_refused() {
+        let world = World::new();
+        let file = world.write("f", "one");
+        for mode in [0o666, 0o664, 0o646] {
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).expect("chmod");
+            let evidence = Evidence::read(&file, 1000).expect("readable");
+            assert!(matches!(evidence.refuse_others(), Err(TrustError::Unsafe { .. })), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_record_refuses() {
+        let world = World::new();
+        let trust = world.trust(&[]);
+        let file = world.write("f", "one");
+        allow(&trust, &file);
+        let evidence = Evidence::read(&file, 1000).expect("readable");
+        std::fs::write(trust.record_of(&file), "decision = 1").expect("written");
+        assert!(matches!(trust.verdict(&evidence), Err(TrustError::Record { .. })));
+    }
+}

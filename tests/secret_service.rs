@@ -1,0 +1,307 @@
+//! The Linux keychain against a real gnome-keyring, looked at from outside with `secret-tool`; and against none, a
+//! stopped, a killed, a hung and a lying one.
+
+use crate::common::keyring::{Keyring, State};
+use ringlet::store::secret_service::{Options, Prompt, SecretService, ServiceError, Status};
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+/// Long enough never to matter, for operations that are meant to end by themselves.
+const AMPLE: Duration = Duration::from_secs(60);
+/// For operations that are meant to run into it.
+const SHORT: Duration = Duration::from_millis(300);
+
+fn store(keyring: &Keyring, deadline: Duration) -> Arc<SecretService> {
+    SecretService::new(Options {
+        deadline,
+        prompt: Prompt::Never,
+        bus_address: Some(keyring.address()),
+        runtime_dir: None,
+    })
+}
+
+/// Runs something that must return by itself, and fails the test instead of hanging with it.
+fn returning<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, outcome) = mpsc::channel();
+    thread::spawn(move || done.send(work()));
+    outcome.recv_timeout(Duration::from_secs(120)).expect("the operation to end")
+}
+
+fn get(store: &Arc<SecretService>, account: &'static str) -> Result<Vec<u8>, ServiceError> {
+    let store = Arc::clone(store);
+    returning(move || store.get("ringlet", account).map(|value| value.to_vec()))
+}
+
+#[test]
+fn what_is_set_here_is_read_by_secret_tool_and_the_reverse() {
+    let keyring = Keyring::start(State::Unlocked);
+    let ours = store(&keyring, AMPLE);
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    let work = ["service", "ringlet", "username", "anthropic/work"];
+    assert_eq!(keyring.secret_tool_lookup(&work).as_deref(), Some(&b"sk-1"[..]));
+    // In another connection, as another process would have it.
+    assert_eq!(get(&store(&keyring, AMPLE), "anthropic/work"), Ok(b"sk-1".to_vec()));
+
+    // As keyring 3 writes it: more attributes than we ask for.
+    let theirs = ["service", "ringlet", "username", "openai/x", "target", "default", "application", "rust-keyring"];
+    keyring.secret_tool_store(None, &theirs, b"sk-2");
+    assert_eq!(get(&ours, "openai/x"), Ok(b"sk-2".to_vec()));
+    assert_eq!(ours.set("ringlet", "openai/x", b"sk-3"), Ok(()));
+    assert_eq!(keyring.secret_tool_lookup(&theirs).as_deref(), Some(&b"sk-3"[..]));
+    assert_eq!(get(&ours, "openai/x"), Ok(b"sk-3".to_vec()));
+}
+
+#[test]
+fn replacing_leaves_one_item_and_its_label() {
+    let keyring = Keyring::start(State::Unlocked);
+    let ours = store(&keyring, AMPLE);
+    for value in [&b"first"[..], b"second", b""] {
+        assert_eq!(ours.set("ringlet", "anthropic/work", value), Ok(()));
+        assert_eq!(get(&ours, "anthropic/work").as_deref(), Ok(value));
+    }
+    let found = keyring.command("secret-tool").args(["search", "--all", "service", "ringlet"]).output();
+    let found = String::from_utf8_lossy(&found.expect("secret-tool").stdout).into_owned();
+    assert_eq!(found.matches("label = ").count(), 1, "{found}");
+    assert!(found.contains("label = ringlet anthropic/work\n"), "{found}");
+}
+
+#[test]
+fn values_of_every_size_and_content_come_back_unchanged() {
+    let keyring = Keyring::start(State::Unlocked);
+    let ours = store(&keyring, AMPLE);
+    let sizes = [1, 7, 8, 2560, 8 << 10, 16 << 10, 3 << 20];
+    for size in sizes {
+        let value: Vec<u8> = (0..size).map(|at: u32| (at.wrapping_mul(31) >> 3) as u8).collect();
+        assert_eq!(ours.set("ringlet", "anthropic/work", &value), Ok(()), "{size}");
+        assert!(get(&ours, "anthropic/work").as_ref() == Ok(&value), "{size}");
+    }
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"\xff\x00\xfe\n"), Ok(()));
+    assert_eq!(get(&ours, "anthropic/work").as_deref(), Ok(&b"\xff\x00\xfe\n"[..]));
+    let huge = vec![b'x'; 64 << 20];
+    assert!(matches!(ours.set("ringlet", "anthropic/work", &huge), Err(ServiceError::Invalid { .. })));
+    assert_eq!(get(&ours, "anthropic/work").as_deref(), Ok(&b"\xff\x00\xfe\n"[..]));
+}
+
+#[test]
+fn a_removed_item_is_gone() {
+    let keyring = Keyring::start(State::Unlocked);
+    let ours = store(&keyring, AMPLE);
+    assert_eq!(ours.remove("ringlet", "anthropic/work"), Err(ServiceError::NotFound));
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    assert_eq!(ours.set("ringlet", "anthropic/home", b"sk-2"), Ok(()));
+    assert_eq!(ours.remove("ringlet", "anthropic/work"), Ok(()));
+    assert_eq!(get(&ours, "anthropic/work"), Err(ServiceError::NotFound));
+    assert_eq!(keyring.secret_tool_lookup(&["service", "ringlet", "username", "anthropic/work"]), None);
+    assert_eq!(get(&ours, "anthropic/home"), Ok(b"sk-2".to_vec()));
+}
+
+#[test]
+fn two_items_of_one_name_are_ambiguous() {
+    let keyring = Keyring::start(State::Unlocked);
+    for application in ["a", "b"] {
+        let attributes = ["service", "ringlet", "username", "anthropic/work", "application", application];
+        keyring.secret_tool_store(None, &attributes, b"x");
+    }
+    let ours = store(&keyring, AMPLE);
+    for error in [
+        get(&ours, "anthropic/work").err(),
+        ours.set("ringlet", "anthropic/work", b"x").err(),
+        ours.remove("ringlet", "anthropic/work").err(),
+    ] {
+        assert!(matches!(&error, Some(ServiceError::Ambiguous { items }) if items.len() == 2), "{error:?}");
+    }
+}
+
+#[test]
+fn an_item_that_will_be_forgotten_is_not_taken_for_ours() {
+    let keyring = Keyring::start(State::Unlocked);
+    let work = ["service", "ringlet", "username", "anthropic/work"];
+    keyring.secret_tool_store(Some("session"), &work, b"for today");
+    let ours = store(&keyring, AMPLE);
+    assert_eq!(get(&ours, "anthropic/work"), Err(ServiceError::NotFound));
+    assert_eq!(ours.accounts("ringlet"), Ok(vec![]));
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"for good"), Ok(()));
+    assert_eq!(get(&ours, "anthropic/work"), Ok(b"for good".to_vec()));
+}
+
+#[test]
+fn three_hundred_accounts_are_listed_in_order() {
+    let keyring = Keyring::start(State::Unlocked);
+    let ours = store(&keyring, AMPLE);
+    let names: Vec<_> = (0..300).map(|n| format!("provider/alias-{n:03}")).collect();
+    for name in names.iter().rev() {
+        assert_eq!(ours.set("ringlet", name, b"x"), Ok(()));
+    }
+    keyring.secret_tool_store(None, &["service", "another", "username", "not/ours"], b"x");
+    assert_eq!(ours.accounts("ringlet"), Ok(names));
+    assert_eq!(ours.accounts("nobody"), Ok(vec![]));
+    assert_eq!(ours.status(), Ok(Status::Available));
+    assert_eq!(ours.unlock(), Ok(()));
+}
+
+#[test]
+fn a_locked_keychain_is_locked_for_everything_and_asks_nobody() {
+    let mut keyring = Keyring::start(State::Unlocked);
+    assert_eq!(store(&keyring, AMPLE).set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    keyring.lock();
+    let ours = store(&keyring, AMPLE);
+    assert_eq!(get(&ours, "anthropic/work"), Err(ServiceError::Locked));
+    assert_eq!(get(&ours, "anthropic/other"), Err(ServiceError::Locked));
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"x"), Err(ServiceError::Locked));
+    assert_eq!(ours.set("ringlet", "anthropic/new", b"x"), Err(ServiceError::Locked));
+    assert_eq!(ours.remove("ringlet", "anthropic/work"), Err(ServiceError::Locked));
+    assert_eq!(ours.accounts("ringlet"), Err(ServiceError::Locked));
+    assert_eq!(ours.status(), Ok(Status::Locked));
+    // Asked to ask, with nobody there to be asked.
+    assert_eq!(returning(move || ours.unlock()), Err(ServiceError::Dismissed));
+    keyring.restart();
+    assert_eq!(get(&store(&keyring, AMPLE), "anthropic/work"), Ok(b"sk-1".to_vec()));
+}
+
+#[test]
+fn a_keychain_that_is_not_there_is_absent() {
+    for state in [State::Absent, State::NoBus, State::NoDefault] {
+        let keyring = Keyring::start(state);
+        let ours = store(&keyring, AMPLE);
+        assert!(matches!(get(&ours, "anthropic/work"), Err(ServiceError::Absent { .. })), "{state:?}");
+        assert!(matches!(ours.set("ringlet", "a/b", b"x"), Err(ServiceError::Absent { .. })), "{state:?}");
+        assert!(matches!(ours.accounts("ringlet"), Err(ServiceError::Absent { .. })), "{state:?}");
+        assert!(matches!(ours.status(), Ok(Status::Absent { .. })), "{state:?}");
+        assert!(matches!(ours.unlock(), Err(ServiceError::Absent { .. })), "{state:?}");
+    }
+    let mut keyring = Keyring::start(State::Absent);
+    keyring.kill_bus();
+    let stale = store(&keyring, AMPLE);
+    assert!(matches!(get(&stale, "anthropic/work"), Err(ServiceError::Absent { .. })));
+}
+
+#[test]
+fn a_stopped_service_or_bus_is_a_timeout() {
+    let mut keyring = Keyring::start(State::Unlocked);
+    let connected = store(&keyring, SHORT);
+    assert_eq!(connected.set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    keyring.stop_service();
+    for ours in [connected, store(&keyring, SHORT)] {
+        assert!(matches!(get(&ours, "anthropic/work"), Err(ServiceError::Timeout { .. })));
+    }
+    keyring.stop_bus();
+    let ours = store(&keyring, SHORT);
+    assert!(matches!(get(&ours, "anthropic/work"), Err(ServiceError::Timeout { .. })));
+    assert!(matches!(returning(move || ours.status()), Err(ServiceError::Timeout { .. })));
+}
+
+#[test]
+fn a_service_that_never_starts_is_a_timeout() {
+    let keyring = Keyring::start(State::HungActivation);
+    let ours = store(&keyring, SHORT);
+    assert!(matches!(get(&ours, "anthropic/work"), Err(ServiceError::Timeout { .. })));
+}
+
+#[test]
+fn a_service_killed_in_mid_call_is_lost() {
+    let mut keyring = Keyring::start(State::Unlocked);
+    keyring.stop_service();
+    let ours = store(&keyring, AMPLE);
+    let (asking, asked) = mpsc::channel();
+    let caller = thread::spawn(move || {
+        let _ = asking.send(());
+        ours.get("ringlet", "anthropic/work").map(|value| value.to_vec())
+    });
+    asked.recv().expect("the caller");
+    // The call is on its way once the bus has a connection more than its own and the service's.
+    let connections = || {
+        let mut ask = keyring.command("dbus-send");
+        ask.args(["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.ListNames"]);
+        let names = ask.output().expect("dbus-send").stdout;
+        String::from_utf8_lossy(&names).matches("\":1.").count()
+    };
+    while connections() < 3 && !caller.is_finished() {}
+    keyring.kill_service();
+    let outcome = returning(move || caller.join().expect("no panic"));
+    assert!(matches!(outcome, Err(ServiceError::Lost { .. })), "{outcome:?}");
+}
+
+#[test]
+fn a_store_outlives_its_service_and_its_bus() {
+    let mut keyring = Keyring::start(State::Unlocked);
+    let ours = store(&keyring, AMPLE);
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    keyring.restart();
+    assert_eq!(get(&ours, "anthropic/work"), Ok(b"sk-1".to_vec()));
+    keyring.kill_service();
+    assert!(matches!(get(&ours, "anthropic/work"), Err(ServiceError::Absent { .. })));
+    keyring.kill_bus();
+    assert!(matches!(get(&ours, "anthropic/work"), Err(ServiceError::Absent { .. })));
+}
+
+#[test]
+fn without_an_address_the_runtime_directorys_bus_is_used() {
+    let keyring = Keyring::start(State::Unlocked);
+    let mut second = OsString::from("unix:path=/nonexistent/bus;tcp:host=localhost,port=1;");
+    second.push(keyring.address());
+    for (bus_address, runtime_dir) in [(None, Some(keyring.runtime_dir())), (Some(second), None)] {
+        let ours = SecretService::new(Options { deadline: AMPLE, prompt: Prompt::Never, bus_address, runtime_dir });
+        assert_eq!(ours.status(), Ok(Status::Available));
+    }
+}
+
+#[test]
+fn several_threads_share_one_store() {
+    let keyring = Keyring::start(State::Unlocked);
+    let ours = store(&keyring, AMPLE);
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    let threads: Vec<_> = (0..8).map(|_| (Arc::clone(&ours), store(&keyring, AMPLE))).collect();
+    let threads = threads.into_iter().map(|(shared, own)| {
+        thread::spawn(move || (0..20).all(|_| [&shared, &own].iter().all(|s| get(s, "anthropic/work").is_ok())))
+    });
+    let outcomes: Vec<_> = threads.collect::<Vec<_>>().into_iter().map(thread::JoinHandle::join).collect();
+    assert!(outcomes.into_iter().all(|outcome| matches!(outcome, Ok(true))), "{}", keyring.logged());
+}
+
+#[test]
+fn a_bus_of_lies_is_named_and_left() {
+    let broken = |error: &ServiceError| matches!(error, ServiceError::Broken { .. });
+    let denied = |error: &ServiceError| matches!(error, ServiceError::Denied { .. });
+    let late = |error: &ServiceError| matches!(error, ServiceError::Timeout { .. });
+    let liars: [(&[u8], Duration, fn(&ServiceError) -> bool); 6] = [
+        (b"220 mail.example.org ESMTP\r\n", AMPLE, broken),
+        (b"REJECTED EXTERNAL DBUS_COOKIE_SHA1\r\n", AMPLE, denied),
+        (b"DATA\r\nOK 00\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", AMPLE, broken),
+        (b"DATA\r\nOK 00\r\nl\x02\0\x01\xf0\xff\xff\xff\x01\0\0\0\0\0\0\0", AMPLE, broken),
+        // A header that announces almost as much as is allowed, and nothing more.
+        (b"DATA\r\nOK 00\r\nl\x02\0\x01\0\0\0\0\x01\0\0\0\0\0\xff\x03", SHORT, late),
+        // Half a line, for ever.
+        (b"DATA\r\nOK 0", SHORT, late),
+    ];
+    for (lie, deadline, expected) in liars {
+        let folder = tempfile::tempdir().expect("a folder");
+        let listener = UnixListener::bind(folder.path().join("bus")).expect("a socket");
+        thread::spawn(move || -> std::io::Result<()> {
+            let (mut stream, _) = listener.accept()?;
+            stream.write_all(lie)?;
+            stream.read_to_end(&mut Vec::new()).map(drop)
+        });
+        let runtime_dir = Some(folder.path().to_owned());
+        let ours = SecretService::new(Options { deadline, prompt: Prompt::Never, bus_address: None, runtime_dir });
+        let error = get(&ours, "anthropic/work").expect_err("a lie is no value");
+        assert!(expected(&error), "{error:?}");
+    }
+}
+
+#[test]
+fn a_bus_of_another_user_is_refused() {
+    let keyring = Keyring::start(State::Unlocked);
+    // Only root can make a socket another's; elsewhere the bus keeps its owner and stays usable.
+    let socket = keyring.runtime_dir().join("bus");
+    let chown = Command::new("chown").arg("12345").arg(&socket).stderr(Stdio::null()).status();
+    let ours = store(&keyring, AMPLE);
+    match chown.expect("chown").success() {
+        true => assert!(matches!(ours.status(), Err(ServiceError::Denied { .. }))),
+        false => assert_eq!(ours.status(), Ok(Status::Available)),
+    }
+}
