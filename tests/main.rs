@@ -1,0 +1,8 @@
+//! The integration tests, one binary: one file a command, and beside them what concerns them all.
+
+mod common;
+
+mod exec;
+mod layering;
+mod secret_service;
+mod shells;

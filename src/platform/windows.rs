@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
-    FILE_READ_ATTRIBUTES, FileBasicInfo, GetFileInformationByHandle, GetFileInformationByHandleEx, SECURITY_IDENTIFICATION,
+    FILE_READ_ATTRIBUTES, FileBasicInfo, GetFileInformationByHandle, GetFileInformationByHandleEx,
+    SECURITY_IDENTIFICATION,
 };
 use windows_sys::Win32::System::Console::{
     CONSOLE_MODE, CTRL_BREAK_EVENT, CTRL_C_EVENT, GetConsoleMode, GetConsoleWindow, ReadConsoleW,
@@ -107,7 +108,8 @@ pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
 
 fn look(path: &Path) -> io::Result<(File, BY_HANDLE_FILE_INFORMATION)> {
     // Only the attributes are asked for, so that a running program and a folder can be looked at too.
-    let file = OpenOptions::new().access_mode(FILE_READ_ATTRIBUTES).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?;
+    let file =
+        OpenOptions::new().access_mode(FILE_READ_ATTRIBUTES).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?;
     let mut found = BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: the handle is open for the whole call, and the struct is ours to be written.
     match unsafe { GetFileInformationByHandle(file.as_raw_handle(), &mut found) } {
@@ -235,7 +237,8 @@ pub fn exec(
     let mut command = Command::new(without_verbatim_prefix(binary));
     command.args(arguments.iter().skip(1)).env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
     for (name, value) in secrets {
-        let not_text = |_| io::Error::new(io::ErrorKind::InvalidInput, "the key is not text, as Windows' variables are");
+        let not_text =
+            |_| io::Error::new(io::ErrorKind::InvalidInput, "the key is not text, as Windows' variables are");
         command.env(name, std::str::from_utf8(value).map_err(not_text)?);
     }
     leave_ctrl_c_to_the_child()?;
@@ -409,9 +412,7 @@ fn read_unit(console: &File) -> io::Result<u16> {
     let mut unit = 0u16;
     let mut count = 0;
     // SAFETY: the buffer is one unit long, as the length says; no control structure is given.
-    match unsafe {
-        ReadConsoleW(console.as_raw_handle(), (&raw mut unit).cast(), 1, &mut count, std::ptr::null())
-    } {
+    match unsafe { ReadConsoleW(console.as_raw_handle(), (&raw mut unit).cast(), 1, &mut count, std::ptr::null()) } {
         0 => Err(io::Error::last_os_error()),
         _ if count == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(unit),
@@ -422,7 +423,8 @@ fn to_utf8(typed: &[u16]) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(typed.len() * 3));
     let mut four = Zeroizing::new([0u8; 4]);
     for character in char::decode_utf16(typed.iter().copied()) {
-        let character = character.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "half a character was typed"))?;
+        let character =
+            character.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "half a character was typed"))?;
         bytes.extend_from_slice(character.encode_utf8(&mut four[..]).as_bytes());
     }
     Ok(bytes)
@@ -545,10 +547,12 @@ mod tests {
     fn a_child_has_the_given_variables_alone_and_its_exit_code_comes_back_whole() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let agent = folder.path().join("an agent.cmd");
-        let script = "@if not \"%KEY%\"==\"sk-1\" exit 1\r\n@if defined PATHEXT_LEFT exit 2\r\n@exit %~1\r\n";
+        let script = "@if not \"%KEY%\"==\"sk-1\" exit 1\r\n@if defined CARGO_MANIFEST_DIR exit 2\r\n@exit %~1\r\n";
         std::fs::write(&agent, script).expect("writable");
         let root = std::env::var_os("SystemRoot").expect("every process has it");
-        let run = |code: &str| exec(&agent, &["agent".into(), code.into()], &[("SystemRoot".into(), root.clone())], &[("KEY", b"sk-1")]);
+        let run = |code: &str| {
+            exec(&agent, &["agent".into(), code.into()], &[("SystemRoot".into(), root.clone())], &[("KEY", b"sk-1")])
+        };
         for code in [0, 41, 300, -1_073_741_510] {
             assert_eq!(run(&code.to_string()).expect("started"), code);
         }

@@ -299,3 +299,27 @@ fn a_copied_log_verifies_without_its_lock() {
     assert!(copy.verify().is_intact());
     assert!(!copy.file("audit.lock").exists(), "reading changes nothing");
 }
+
+#[test]
+fn a_first_line_that_does_not_follow_what_was_dropped_is_named() {
+    let world = World::new();
+    world.restore(sample());
+    let n = world.head().anchor.n + 1;
+    world.edit("audit.3.jsonl", |bytes| {
+        let mut lines = split(&bytes);
+        let prev = Entry::from_line(lines[0].trim_end().as_bytes()).expect("a record").prev.to_string();
+        lines[0] = lines[0].replace(&prev, &Digest::of(b"another").to_string());
+        lines.concat().into_bytes()
+    });
+    assert_eq!(world.flaws(), [Flaw::Uprooted(n), Flaw::Edited(n)]);
+}
+
+#[test]
+fn a_record_numbered_zero_is_no_record() {
+    let world = World::with(PATIENT, 1);
+    world.edit_lines(|lines| lines[0] = lines[0].replace("\"n\":1", "\"n\":0"));
+    assert_eq!(world.flaws(), [Flaw::Unreadable, Flaw::Truncated { from: 1, to: 1 }]);
+    fs::remove_file(world.file("audit.head")).expect("removed");
+    world.append(PATIENT, 1..2);
+    assert!(!world.verify().is_intact());
+}

@@ -77,7 +77,7 @@ fn a_dropped_file_with_a_damaged_end_does_not_taint_the_rest() {
     world.edit("audit.3.jsonl", |bytes| bytes[..bytes.len() - 9].to_vec());
     assert_ne!(world.flaws(), []);
     let mut second = 12;
-    while world.head().anchor == Head::NEW.anchor {
+    while world.verify().first == Some(1) {
         world.append(SMALL, second..second + 1);
         second += 1;
     }
@@ -92,4 +92,14 @@ fn a_torn_line_in_a_full_file_is_ended_before_the_file_is_rotated() {
     world.append(SMALL, 3..6);
     assert_eq!((world.flaws(), world.numbers()), (vec![], vec![1, 2, 3, 4, 5, 6]));
     assert!(world.file("audit.1.jsonl").exists());
+}
+
+#[test]
+fn files_are_opened_under_the_lock() {
+    let world = World::with(SMALL, 9);
+    let files = world.files();
+    let (parts, held) = files.snapshot(PATIENT.lock_wait, || Ok(files.lock(Duration::ZERO).is_err())).expect("opens");
+    assert_eq!((parts.len(), held), (3, true));
+    let _lock = files.lock(PATIENT.lock_wait).expect("free again");
+    assert!(matches!(files.snapshot(Duration::ZERO, || Ok(())), Err(AuditError::Busy { .. })));
 }

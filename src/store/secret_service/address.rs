@@ -59,7 +59,8 @@ impl Address {
     fn parse(text: &[u8]) -> Option<Self> {
         let pairs = text.strip_prefix(b"unix:")?;
         let value = |wanted: &[u8]| {
-            let mut values = pairs.split(|&b| b == b',').filter_map(|pair| pair.strip_prefix(wanted)?.strip_prefix(b"="));
+            let mut values =
+                pairs.split(|&b| b == b',').filter_map(|pair| pair.strip_prefix(wanted)?.strip_prefix(b"="));
             values.next().and_then(unescape).filter(|value| !value.is_empty())
         };
         match (value(b"path"), value(b"abstract")) {

@@ -60,14 +60,7 @@ impl Service {
     /// Connects; nothing is sent before the first question.
     pub(super) fn connect(bus: Option<&OsStr>, runtime: Option<&Path>, deadline: &Deadline) -> Result<Self> {
         let bus = Bus::connect(bus, runtime, deadline)?;
-        Ok(Self {
-            bus,
-            session: None,
-            owner: String::new(),
-            wanted: Vec::new(),
-            heard: false,
-            watching: false,
-        })
+        Ok(Self { bus, session: None, owner: String::new(), wanted: Vec::new(), heard: false, watching: false })
     }
 
     /// Makes a kept connection ready for another operation; nothing if it has ended meanwhile.
@@ -157,7 +150,8 @@ impl Service {
         }
         let mut accounts = BTreeSet::new();
         let mut hidden = Vec::new();
-        let all: Vec<_> = items.iter().map(|item| (item, false)).chain(locked.iter().map(|item| (item, true))).collect();
+        let all: Vec<_> =
+            items.iter().map(|item| (item, false)).chain(locked.iter().map(|item| (item, true))).collect();
         for window in all.chunks(WINDOW) {
             let calls: Vec<_> = window.iter().map(|(item, _)| self.ask_property(item, ITEM, "Attributes")).collect();
             for (call, &(item, locked)) in calls.into_iter().zip(window) {
@@ -306,7 +300,14 @@ impl Service {
         Ok(path)
     }
 
-    fn ask(&mut self, path: &str, interface: &str, member: &str, signature: &str, body: impl FnOnce(&mut Writer)) -> Serial {
+    fn ask(
+        &mut self,
+        path: &str,
+        interface: &str,
+        member: &str,
+        signature: &str,
+        body: impl FnOnce(&mut Writer),
+    ) -> Serial {
         // The first call may start the service; a later one that finds it gone must not talk to another instance.
         let flags = if self.heard { NO_AUTO_START } else { 0 };
         self.bus.ask(&Call { destination: NAME, path, interface, member, signature, flags }, body)

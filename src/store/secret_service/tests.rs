@@ -511,7 +511,10 @@ fn listing_reads_names_alone_and_says_when_some_are_hidden() {
             _ => vec![Say::Error("org.freedesktop.DBus.Error.UnknownObject")],
         });
         let names = bus.store().accounts("ringlet");
-        assert_eq!(names, if hidden { Err(ServiceError::Locked) } else { Ok(vec!["a/a".to_owned(), "z/z".to_owned()]) });
+        assert_eq!(
+            names,
+            if hidden { Err(ServiceError::Locked) } else { Ok(vec!["a/a".to_owned(), "z/z".to_owned()]) }
+        );
         assert!(bus.heard().iter().all(|member| member == "SearchItems" || member == "Get"));
     }
 }

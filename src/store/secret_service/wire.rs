@@ -187,10 +187,7 @@ pub(super) fn length(head: &[u8; HEAD]) -> Result<usize> {
     reader.u32()?;
     let fields = u64::from(reader.u32()?);
     let total = HEAD as u64 + fields.next_multiple_of(8) + body;
-    usize::try_from(total)
-        .ok()
-        .filter(|&total| total <= MAX_MESSAGE)
-        .ok_or(Malformed("a message longer than 64 MiB"))
+    usize::try_from(total).ok().filter(|&total| total <= MAX_MESSAGE).ok_or(Malformed("a message longer than 64 MiB"))
 }
 
 fn endianness(mark: u8) -> Result<bool> {

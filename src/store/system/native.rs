@@ -63,7 +63,10 @@ impl Native {
 
 /// Makes the crate choose its store for this system, once a process; nothing is connected.
 fn open() -> Result<()> {
-    keyring::Entry::store_status().as_ref().map(|_| ()).map_err(|error| Error::PlatformFailure(error.to_string().into()))
+    keyring::Entry::store_status()
+        .as_ref()
+        .map(|_| ())
+        .map_err(|error| Error::PlatformFailure(error.to_string().into()))
 }
 
 /// Nobody answered in time.

@@ -1,0 +1,213 @@
+//! A hermetic world for one test: a scratch home, stand-in agents, and the `ringlet` binary under test.
+//!
+//! The environment is cleared, so neither the user's keychain nor anything of this machine can be reached. Keys are
+//! kept in the file store unless a test brings a [`super::keyring::Keyring`].
+
+use assert_cmd::Command;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// A key that looks like one of Anthropic's and is none.
+pub const KEY: &str = "sk-ant-api03-TESTTESTTESTTESTTESTTESTTEST";
+
+/// A world, gone when dropped.
+pub struct World {
+    folder: tempfile::TempDir,
+    env: Vec<(OsString, OsString)>,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Done {
+    /// Its exit status; `None` after a signal.
+    pub status: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained of.
+    pub stderr: String,
+}
+
+impl Done {
+    /// Asserts success and gives stdout.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.status, Some(0), "{self:?}");
+        self.stdout
+    }
+
+    /// Asserts this status and that stderr says each of these things.
+    #[track_caller]
+    pub fn fails(self, status: i32, says: &[&str]) -> Self {
+        assert_eq!(self.status, Some(status), "{self:?}");
+        for text in says {
+            assert!(self.stderr.contains(text), "{text:?} is not in {self:?}");
+        }
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+        self
+    }
+}
+
+impl World {
+    /// A world whose keys are kept in the file store.
+    pub fn new() -> Self {
+        let world = Self::bare();
+        world.write("home/.config/ringlet/config.toml", "[credentials]\nbackend = \"file\"\n");
+        world
+    }
+
+    /// A world without any file of ringlet's.
+    pub fn bare() -> Self {
+        let folder = tempfile::Builder::new().prefix("ringlet-world-").tempdir().expect("a temporary folder");
+        let mut world = Self { folder, env: Vec::new() };
+        for part in ["home/project", "bin"] {
+            fs::create_dir_all(world.path(part)).expect("a folder");
+        }
+        let search = format!("{}:/usr/local/bin:/usr/bin:/bin", world.path("bin").display());
+        world.set("PATH", search);
+        world.set("HOME", world.path("home"));
+        world.set("TERM", "dumb");
+        world.set("LANG", "C.UTF-8");
+        world
+    }
+
+    /// The same world on a keychain: its bus, and the default backend.
+    pub fn on(keyring: &super::keyring::Keyring) -> Self {
+        let mut world = Self::bare();
+        world.set("DBUS_SESSION_BUS_ADDRESS", keyring.address());
+        world.set("XDG_RUNTIME_DIR", keyring.runtime_dir());
+        world
+    }
+
+    /// A path in this world, canonical: `home/...`, `bin/...` or anything else.
+    pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().canonicalize().expect("exists").join(below)
+    }
+
+    /// The project directory, where commands run unless told otherwise.
+    pub fn project(&self) -> PathBuf {
+        self.path("home/project")
+    }
+
+    /// Sets a variable for every later command.
+    pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.unset(name);
+        self.env.push((name.into(), value.into()));
+    }
+
+    /// Takes a variable away.
+    pub fn unset(&mut self, name: &str) {
+        self.env.retain(|(key, _)| key != name);
+    }
+
+    /// The environment of every command.
+    pub fn env(&self) -> &[(OsString, OsString)] {
+        &self.env
+    }
+
+    /// Writes a file with its folders, mode 0644.
+    pub fn write(&self, below: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(below);
+        fs::create_dir_all(path.parent().expect("in the world")).expect("a folder");
+        fs::write(&path, content).expect("written");
+        self.chmod(&path, 0o644);
+        path
+    }
+
+    /// Reads a file as text.
+    pub fn read(&self, below: impl AsRef<Path>) -> String {
+        fs::read_to_string(self.path(below)).expect("readable")
+    }
+
+    /// Changes a mode.
+    pub fn chmod(&self, path: &Path, mode: u32) {
+        fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("chmod");
+    }
+
+    /// Writes a program into `bin`.
+    pub fn program(&self, name: &str, script: &str) -> PathBuf {
+        let path = self.write(Path::new("bin").join(name), script);
+        self.chmod(&path, 0o755);
+        path
+    }
+
+    /// A stand-in agent that prints its arguments and environment, one a line, NUL-safe enough for a test:
+    /// `arg=...`, then `env=NAME=value` for every variable, sorted, and the key read from a descriptor as `fd=...`.
+    pub fn agent(&self, name: &str) -> PathBuf {
+        self.program(
+            name,
+            "#!/bin/sh\n\
+             echo \"pid=$$\"\n\
+             for word in \"$@\"; do printf 'arg=%s\\n' \"$word\"; done\n\
+             env | sort | sed 's/^/env=/'\n\
+             if [ -n \"$CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR\" ]; then\n\
+               printf 'fd='; cat \"/dev/fd/$CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR\"; echo\n\
+             fi\n",
+        )
+    }
+
+    /// The `ringlet` command in the project directory.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_in(&self.project(), arguments)
+    }
+
+    /// The `ringlet` command in a directory.
+    pub fn command_in(&self, folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringlet"));
+        command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value))).current_dir(folder).args(arguments);
+        command
+    }
+
+    /// Runs `ringlet` in the project directory.
+    pub fn run(&self, arguments: &[&str]) -> Done {
+        done(&mut self.command(arguments))
+    }
+
+    /// Runs `ringlet` with something on its standard input.
+    pub fn feed(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Done {
+        done(self.command(arguments).write_stdin(input))
+    }
+
+    /// Stores a key.
+    pub fn store_key(&self, name: &str, value: &str) {
+        let (provider, alias) = name.split_once('/').expect("PROVIDER/ALIAS");
+        self.feed(&["keychain", "set", provider, alias, "--stdin", "--replace"], value).ok();
+    }
+
+    /// Writes a profile.
+    pub fn profile(&self, name: &str, text: &str) -> PathBuf {
+        self.write(format!("home/.ringlet/profiles/{name}/ringlet.toml"), text)
+    }
+
+    /// Writes the project's file and allows it.
+    pub fn allow(&self, text: &str) -> PathBuf {
+        let file = self.write("home/project/.ringlet.toml", text);
+        self.run(&["allow"]).ok();
+        file
+    }
+
+    /// All of the usual: a stand-in `claude`, the key `anthropic/work`, the profile `work`, an allowed project.
+    pub fn ready() -> Self {
+        let world = Self::new();
+        world.make_ready();
+        world
+    }
+
+    /// The same, for a world that is there already.
+    pub fn make_ready(&self) {
+        self.agent("claude");
+        self.store_key("anthropic/work", KEY);
+        self.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n\n[provider-config]\nkey-alias = \"work\"\n");
+        self.allow("profile = \"work\"\n");
+    }
+}
+
+fn done(command: &mut Command) -> Done {
+    let output = command.output().expect("ringlet starts");
+    Done {
+        status: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
