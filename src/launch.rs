@@ -11,7 +11,7 @@ use crate::profile::Profiles;
 use crate::secret::Secret;
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -221,7 +221,7 @@ fn fetch(
 // A wrapper script that calls ringlet, or a link to another copy of it: what could start us again.
 fn leads_to_ringlet(binary: &Path) -> bool {
     let real = binary.canonicalize().unwrap_or_else(|_| binary.into());
-    if real.file_stem() == Some(OsStr::new("ringlet")) {
+    if real.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"ringlet")) {
         return true;
     }
     let mut start = [0u8; 4096];

@@ -102,7 +102,7 @@ impl Stored {
     }
 
     fn from_file(file: &mut File) -> std::io::Result<Self> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(1024);
         file.take(1024).read_to_end(&mut bytes)?;
         if bytes.is_empty() {
             return Ok(Self::Absent);

@@ -50,6 +50,13 @@ pub(super) fn start(
     let log = setting.audit_log().map_err(LaunchError::from)?;
     let open = || store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
     let output = &mut host.output;
+    if output.is_verbose() {
+        let with = plan.profile.as_ref().map_or_else(
+            || "without a profile".to_owned(),
+            |part| format!("with profile \"{}\" and key {}", part.resolved.profile, part.resolved.key.value),
+        );
+        output.note(&format!("starting {} {with}", plan.binary.display()));
+    }
     let warn = |store: &dyn store::Store| keychain::warn_of_fallback(&setting, store, output);
     let status = launch::run(&plan, &context, open, warn, log.as_ref(), host.world.now)?;
     // Only Windows comes back; its exit codes are wider than a shell's.

@@ -5,8 +5,9 @@ use crate::config::PROJECT_FILE;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::name::Profile;
+use crate::platform;
 use crate::profile::Profiles;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 
 /// `ringlet init PROFILE`
 pub(super) fn run(host: &mut Host, setting: &Setting, profile: &str) -> Result<(), Failure> {
@@ -14,8 +15,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, profile: &str) -> Result<(
     Profiles::new(&setting.paths, &setting.registry).read(&name)?;
     let file = host.world.cwd()?.join(PROJECT_FILE);
     // Never over a file that is there: it may be a colleague's.
-    let created = std::fs::OpenOptions::new().write(true).create_new(true).open(&file);
-    match created.and_then(|mut open| writeln!(open, "profile = \"{name}\"")) {
+    match platform::create_shared_file(&file, format!("profile = \"{name}\"\n").as_bytes()) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             return Err(Failure::new(format!("{} already exists", file.display())).hint("edit it, then run `ringlet allow`"));

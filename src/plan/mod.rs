@@ -217,7 +217,7 @@ fn key_sink(resolved: &Resolved, version: Option<&Version>) -> (Sink, Fill) {
             changes.push(Change::Set(own, OsString::new()));
             Sink::Variable(bearer.clone())
         }
-        (_, Some((variable, since))) if version.is_some_and(|version| version.is_at_least(since)) => {
+        (_, Some((variable, since))) if cfg!(unix) && version.is_some_and(|version| version.is_at_least(since)) => {
             Sink::Descriptor(variable.clone())
         }
         _ => Sink::Variable(own),

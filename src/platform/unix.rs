@@ -18,6 +18,7 @@ use zeroize::{Zeroize, Zeroizing};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     owner: u32,
+    group: u32,
     mode: u32,
 }
 
@@ -29,7 +30,13 @@ impl Access {
 
     /// Whether anyone but its owner may write it.
     pub fn others_may_write(&self) -> bool {
-        self.mode & 0o022 != 0
+        self.mode & 0o002 != 0 || (self.mode & 0o020 != 0 && !self.group_is_the_owner_alone())
+    }
+
+    // Where each user has a group of their own, of the same number, the usual umask is 002 and every checkout is
+    // group-writable: that group is nobody else, unless someone was added to it. Root's group is not of that kind.
+    fn group_is_the_owner_alone(&self) -> bool {
+        self.owner != 0 && self.group == self.owner && !has_members(self.group)
     }
 
     /// Whether anyone but its owner may do anything with it.
@@ -43,8 +50,16 @@ impl Access {
     }
 }
 
+// group(5): name:password:number:members. A group that is not listed there has members we cannot know.
+fn has_members(group: u32) -> bool {
+    let Ok(list) = std::fs::read_to_string("/etc/group") else { return true };
+    let number = group.to_string();
+    let found = list.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.get(2) == Some(&number.as_str()));
+    found.is_none_or(|fields| fields.get(3).is_none_or(|members| !members.trim().is_empty()))
+}
+
 pub(super) fn access_of(meta: &Metadata) -> Access {
-    Access { owner: meta.uid(), mode: meta.mode() }
+    Access { owner: meta.uid(), group: meta.gid(), mode: meta.mode() }
 }
 
 /// The owner and mode of a path, symlinks followed.
@@ -76,6 +91,11 @@ pub(super) fn open_private_for_writing(path: &Path) -> io::Result<File> {
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
         .open(path)
+}
+
+/// Creates a file that was not there, for others to read and none to write, whatever the umask.
+pub fn create_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?.write_all(content)
 }
 
 pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {
@@ -242,7 +262,7 @@ pub fn exec(
     let path = CString::new(binary.as_os_str().as_bytes()).map_err(|_| nul("the agent's path"))?;
     let words = c_strings("an argument", arguments.iter().map(OsString::as_os_str))?;
     let plain = environment.iter().map(|(name, value)| env_string(name.as_bytes(), value.as_bytes()));
-    let secret = secrets.iter().map(|(name, value)| env_string(name.as_bytes(), value));
+    let secret = secrets.iter().map(|(name, value)| env_string(name.as_bytes(), value).inspect(|string| lock_memory(string)));
     let strings = plain.chain(secret).collect::<io::Result<Vec<_>>>()?;
     let argv: Vec<_> = words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect();
     let envp: Vec<_> = strings.iter().map(|string| string.as_ptr().cast()).chain([std::ptr::null()]).collect();
