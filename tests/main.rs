@@ -3,6 +3,7 @@
 mod common;
 
 mod exec;
+mod generated;
 mod layering;
 mod secret_service;
 mod shells;

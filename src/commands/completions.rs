@@ -15,7 +15,7 @@ use clap_complete::env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh};
 use std::path::Path;
 
 /// `ringlet completions SHELL`
-pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<u8, Failure> {
+pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
     let script = script(Shell::from(shell))?;
     host.output.raw(&script);
     Ok(0)
@@ -33,7 +33,16 @@ pub fn script(shell: Shell) -> Result<String, Failure> {
     completer
         .write_registration(COMPLETE_VARIABLE, "ringlet", "ringlet", "ringlet", &mut script)
         .map_err(|error| Failure::new(format!("the completions cannot be written: {error}")))?;
-    Ok(String::from_utf8_lossy(&script).into_owned())
+    let script = String::from_utf8_lossy(&script).into_owned();
+    Ok(if shell == Shell::Zsh { autoloadable(&script) } else { script })
+}
+
+// From a folder of `fpath` the whole file becomes the function that completes. It must then complete at once, too, and
+// not only register what completes the next time.
+fn autoloadable(script: &str) -> String {
+    let (functions, register) = script.trim_end().rsplit_once('\n').expect("the script has many lines");
+    let complete = register.replacen("compdef ", "", 1).replacen(" ringlet", " \"$@\"", 1);
+    format!("{functions}\nif [[ ${{funcstack[1]-}} == _ringlet ]]; then\n    {complete}\nelse\n    {register}\nfi\n")
 }
 
 /// Answers a shell that asks for completions; false when none asked.
@@ -50,43 +59,47 @@ pub(super) fn answered(host: &Host) -> Result<bool, Failure> {
 /// A command's path, one of its arguments, and where that argument's candidates come from.
 type Live = (&'static [&'static str], &'static str, fn() -> Vec<CompletionCandidate>);
 
+const LIVE: &[Live] = &[
+    (&["exec"], "agent", agents),
+    (&["exec"], "profile", profiles),
+    (&["status"], "agent", agents),
+    (&["init"], "profile", profiles),
+    (&["audit"], "alias", keys),
+    (&["audit"], "agent", agents),
+    (&["keychain", "set"], "provider", providers),
+    (&["keychain", "set"], "alias", aliases),
+    (&["keychain", "list"], "prefix", keys),
+    (&["keychain", "remove"], "provider", providers_with_keys),
+    (&["keychain", "remove"], "alias", aliases),
+    (&["keychain", "rename"], "provider", providers_with_keys),
+    (&["keychain", "rename"], "alias", aliases),
+    (&["profiles", "create"], "agent", agents),
+    (&["profiles", "create"], "provider", providers),
+    (&["profiles", "create"], "key_alias", aliases),
+    (&["profiles", "inspect"], "name", profiles),
+    (&["profiles", "edit"], "name", profiles),
+    (&["profiles", "remove"], "name", profiles),
+    (&["profiles", "default"], "name", profiles),
+    (&["profiles", "run"], "name", profiles),
+    (&["profiles", "run"], "agent", agents),
+    (&["shims", "install"], "agents", agents),
+    (&["shims", "remove"], "agents", agents),
+];
 /// The command line's definition, with what completes names live.
 pub fn command() -> clap::Command {
-    let live: &[Live] = &[
-        (&["exec"], "agent", agents),
-        (&["exec"], "profile", profiles),
-        (&["status"], "agent", agents),
-        (&["init"], "profile", profiles),
-        (&["audit"], "alias", keys),
-        (&["audit"], "agent", agents),
-        (&["keychain", "set"], "provider", providers),
-        (&["keychain", "set"], "alias", aliases),
-        (&["keychain", "list"], "prefix", keys),
-        (&["keychain", "remove"], "provider", providers_with_keys),
-        (&["keychain", "remove"], "alias", aliases),
-        (&["keychain", "rename"], "provider", providers_with_keys),
-        (&["keychain", "rename"], "alias", aliases),
-        (&["profiles", "create"], "agent", agents),
-        (&["profiles", "create"], "provider", providers),
-        (&["profiles", "create"], "key_alias", aliases),
-        (&["profiles", "inspect"], "name", profiles),
-        (&["profiles", "edit"], "name", profiles),
-        (&["profiles", "remove"], "name", profiles),
-        (&["profiles", "default"], "name", profiles),
-        (&["profiles", "run"], "name", profiles),
-        (&["profiles", "run"], "agent", agents),
-        (&["shims", "install"], "agents", agents),
-        (&["shims", "remove"], "agents", agents),
-    ];
-    live.iter().fold(Cli::command(), |command, (path, argument, candidates)| {
+    LIVE.iter().fold(Cli::command(), |command, (path, argument, candidates)| {
         extend(command, path, argument, ArgValueCandidates::new(*candidates))
     })
 }
 
+// In place: clap's singular `mut_arg` and `mut_subcommand` move what they change to the end, and with it the position
+// of an argument.
 fn extend(command: clap::Command, path: &[&str], argument: &str, add: ArgValueCandidates) -> clap::Command {
     match path.split_first() {
-        None => command.mut_arg(argument, |arg| arg.add(add)),
-        Some((first, rest)) => command.mut_subcommand(*first, |sub| extend(sub, rest, argument, add)),
+        None => command.mut_args(|arg| if arg.get_id() == argument { arg.add(add.clone()) } else { arg }),
+        Some((first, rest)) => command.mut_subcommands(|sub| {
+            if sub.get_name() == *first { extend(sub, rest, argument, add.clone()) } else { sub }
+        }),
     }
 }
 
@@ -132,4 +145,20 @@ fn aliases() -> Vec<CompletionCandidate> {
 fn providers_with_keys() -> Vec<CompletionCandidate> {
     let names: std::collections::BTreeSet<String> = key_names().iter().map(|key| key.provider.to_string()).collect();
     candidates(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_live_argument_is_one_of_the_command_line() {
+        let whole = command();
+        for (path, argument, _) in LIVE {
+            let found = path.iter().try_fold(&whole, |command, name| command.find_subcommand(name));
+            let found = found.and_then(|command| command.get_arguments().find(|arg| arg.get_id() == argument));
+            assert!(found.is_some_and(|arg| arg.get::<ArgValueCandidates>().is_some()), "{path:?} {argument}");
+        }
+        whole.debug_assert();
+    }
 }
