@@ -106,6 +106,7 @@ mod tests {
         assert_eq!(env.get("A"), None);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_relative_path_is_as_good_as_unset() {
         let env = Env::from_pairs([("X", "rel"), ("Y", "/abs"), ("Z", "")]);

@@ -25,21 +25,21 @@ pub struct Failure {
     /// The next commands to type.
     pub hints: Vec<String>,
     /// The exit status.
-    pub status: u8,
+    pub status: i32,
 }
 
 /// The statuses of `exec`, as a shell and `env` give them.
 pub mod status {
     /// Anything else.
-    pub const FAILURE: u8 = 1;
+    pub const FAILURE: i32 = 1;
     /// The command line is wrong.
-    pub const USAGE: u8 = 2;
+    pub const USAGE: i32 = 2;
     /// Ringlet itself failed in `exec`.
-    pub const EXEC_FAILED: u8 = 125;
+    pub const EXEC_FAILED: i32 = 125;
     /// The agent cannot be executed.
-    pub const NOT_EXECUTABLE: u8 = 126;
+    pub const NOT_EXECUTABLE: i32 = 126;
     /// The agent is not there.
-    pub const NOT_FOUND: u8 = 127;
+    pub const NOT_FOUND: i32 = 127;
 }
 
 impl Failure {

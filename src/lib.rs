@@ -23,7 +23,7 @@ pub mod store;
 pub mod trust;
 
 /// Runs one command to its end and gives the exit status. The one place where a failure is printed.
-pub fn run(mut host: host::Host) -> u8 {
+pub fn run(mut host: host::Host) -> i32 {
     let done = commands::dispatch(&mut host);
     let done = done.and_then(|status| host.output.finish().map(|()| status));
     done.unwrap_or_else(|failure| {

@@ -1,8 +1,8 @@
 //! The `ringlet` command.
 
 use ringlet::host::Host;
-use std::process::ExitCode;
 
-fn main() -> ExitCode {
-    ExitCode::from(ringlet::run(Host::real()))
+#[allow(clippy::exit, reason = "the one place where the process ends; exit codes of Windows are wider than ExitCode")]
+fn main() {
+    std::process::exit(ringlet::run(Host::real()))
 }

@@ -225,6 +225,8 @@ fn painted(pieces: &[(Ink, &str)], color: bool) -> String {
 /// Text with every control character, and every one that reorders text, made visible; newlines too.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
+    // The prefix that makes a Windows path canonical means nothing to people.
+    let text = if cfg!(windows) { text.replace(r"\\?\", "") } else { text.to_owned() };
     for c in text.chars() {
         let hidden = c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
         if hidden { shown.extend(c.escape_default()) } else { shown.push(c) }

@@ -145,7 +145,7 @@ fn state_base(env: &Env, home: &Path) -> PathBuf {
     env.absolute("LOCALAPPDATA").or_else(dirs::data_local_dir).unwrap_or_else(|| home.join("AppData/Local"))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 

@@ -31,7 +31,7 @@ impl fmt::Display for Verdict {
         f.write_str(match self {
             Self::Trusted => "allowed",
             Self::Unknown => "not allowed",
-            Self::Changed => "changed since it was allowed",
+            Self::Changed => "not allowed any more: it has changed",
             Self::Denied => "denied",
         })
     }

@@ -255,6 +255,7 @@ fn quiet(options: &mut OpenOptions) -> &mut OpenOptions {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn every_name_is_made_from_the_logs() {
         let named = |path: &str| {

@@ -68,7 +68,7 @@ pub(super) fn ask(
 }
 
 /// `ringlet audit verify`
-pub(super) fn verify(host: &mut Host, setting: &Setting) -> Result<u8, Failure> {
+pub(super) fn verify(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
     let report = audit::verify(&setting.audit_path())?;
     if host.output.wants_json() {
         let findings: Vec<_> = report

@@ -26,7 +26,7 @@ struct Check {
 }
 
 /// `ringlet doctor`; status 1 when something is wrong.
-pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<u8, Failure> {
+pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
     let mut checks = Vec::new();
     let mut say = |grade, text: String, hint: Option<String>| checks.push(Check { grade, text, hint });
     say(Grade::Good, format!("the settings in {} are right", setting.paths.pretty(&setting.paths.config())), None);
@@ -61,13 +61,20 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<u8, Failure> {
     if let Some(name) = setting.settings.default_profile.as_ref().filter(|name| profiles.read(name).is_err()) {
         say(Grade::Bad, format!("the default profile \"{name}\" cannot be read"), Some("run `ringlet profiles default NAME`".into()));
     }
-    let (grade, text, hint) = hooked(setting);
+    let rc_files = rc_files(setting);
+    let (grade, text, hint) = hooked(setting, &rc_files);
     say(grade, text, hint);
+    let commands = crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?;
     if let Ok(context) = setting.context(&host.world) {
-        for command in crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)? {
-            if let Err(error) = plan::find_binary(&context, &command) {
-                say(Grade::Note, error.to_string(), None);
-            }
+        for error in commands.iter().filter_map(|command| plan::find_binary(&context, command).err()) {
+            say(Grade::Note, error.to_string(), None);
+        }
+    }
+    for (file, bytes) in &rc_files {
+        for (line, command, what) in definitions(&String::from_utf8_lossy(bytes), &commands) {
+            let place = format!("{}:{line}", setting.paths.pretty(file));
+            let hint = format!("the hook leaves a function alone and takes an alias away; remove the line to be sure of `{command}`");
+            say(Grade::Note, format!("{place} defines {what} {command} of its own"), Some(hint));
         }
     }
     for name in leftovers(host, setting)? {
@@ -82,23 +89,55 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<u8, Failure> {
     Ok(if bad { status::FAILURE } else { 0 })
 }
 
-// Looked for as text, in the files a shell may read; never run.
-fn hooked(setting: &Setting) -> (Grade, String, Option<String>) {
-    let home = &setting.paths.home;
-    let files: Vec<PathBuf> =
-        [".zshrc", ".bashrc", ".bash_profile", ".profile", ".config/fish/config.fish", ".config/powershell/profile.ps1",
-         ".config/powershell/Microsoft.PowerShell_profile.ps1"].iter().map(|name| home.join(name)).collect();
-    let found = files.iter().find(|file| {
-        platform::read_file(file, 8 << 20).is_ok_and(|read| memchr::memmem::find(&read.bytes, b"ringlet hook").is_some())
-    });
-    match found {
-        Some(file) => (Grade::Good, format!("{} loads the hook", setting.paths.pretty(file)), None),
-        None => (
-            Grade::Note,
-            "no rc file loads the hook".into(),
-            Some("see `ringlet hook --help` for the line to add".into()),
-        ),
+// The files a shell may read, as they are; never run.
+fn rc_files(setting: &Setting) -> Vec<(PathBuf, Vec<u8>)> {
+    const NAMES: &[&str] = &[
+        ".zshenv",
+        ".zprofile",
+        ".zshrc",
+        ".bash_profile",
+        ".profile",
+        ".bashrc",
+        ".bash_aliases",
+        ".config/fish/config.fish",
+        ".config/powershell/profile.ps1",
+        ".config/powershell/Microsoft.PowerShell_profile.ps1",
+    ];
+    let read = |name: &&str| {
+        let file = setting.paths.home.join(name);
+        let bytes = platform::read_file(&file, 8 << 20).ok()?.bytes;
+        Some((file, bytes))
+    };
+    NAMES.iter().filter_map(read).collect()
+}
+
+fn hooked(setting: &Setting, files: &[(PathBuf, Vec<u8>)]) -> (Grade, String, Option<String>) {
+    match files.iter().find(|(_, bytes)| memchr::memmem::find(bytes, b"ringlet hook").is_some()) {
+        Some((file, _)) => (Grade::Good, format!("{} loads the hook", setting.paths.pretty(file)), None),
+        None => {
+            let hint = "see `ringlet hook --help` for the line to add".to_owned();
+            (Grade::Note, "no rc file loads the hook".into(), Some(hint))
+        }
     }
+}
+
+// Aliases and functions of the agents' names. By the look of the line alone: this is a note, not a verdict.
+fn definitions<'a>(text: &str, commands: &'a [String]) -> Vec<(usize, &'a str, &'static str)> {
+    let mut found = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let words: Vec<&str> = line.split(|c: char| c.is_whitespace() || matches!(c, ';' | '=' | '(' | '{')).filter(|word| !word.is_empty()).collect();
+        for command in commands {
+            let named = |at: usize| words.get(at).is_some_and(|word| word == command);
+            let what = match words.first().copied() {
+                Some("alias" | "Set-Alias" | "New-Alias") if words.iter().any(|word| word == command) => "an alias",
+                Some("function") if named(1) => "a function",
+                _ if named(0) && line.trim_start()[command.len()..].trim_start().starts_with("()") => "a function",
+                _ => continue,
+            };
+            found.push((at + 1, command.as_str(), what));
+        }
+    }
+    found
 }
 
 // Variables of known providers that hold something; the value is not looked at.
@@ -132,5 +171,18 @@ fn report(host: &mut Host, checks: &[Check]) {
         if let Some(hint) = &check.hint {
             host.output.line(&[(Ink::Dim, &format!("      {hint}"))]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agents_name_in_an_alias_or_function_is_found_by_line() {
+        let text = "# alias claude=x\nalias claude='claude --x'\nclaude () { :; }\nfunction codex {\nclaude -p hi\nalias cl=claude-x\n";
+        let commands = ["claude".to_owned(), "codex".to_owned()];
+        let found = definitions(text, &commands);
+        assert_eq!(found, [(2, "claude", "an alias"), (3, "claude", "a function"), (4, "codex", "a function")]);
     }
 }

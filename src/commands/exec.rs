@@ -20,7 +20,7 @@ pub(super) fn run(
     profile: Option<&str>,
     dry_run: bool,
     words: &[OsString],
-) -> Result<u8, Failure> {
+) -> Result<i32, Failure> {
     let profile = profile.map(str::parse).transpose()?;
     if !dry_run {
         return start(host, audit, agent, profile.as_ref(), words);
@@ -43,7 +43,7 @@ pub(super) fn start(
     agent: &str,
     profile: Option<&Profile>,
     words: &[OsString],
-) -> Result<u8, Failure> {
+) -> Result<i32, Failure> {
     let setting = Setting::new(&host.world, audit)?;
     let context = setting.context(&host.world)?;
     let plan = launch::prepare(&context, &Request { word: agent, profile, words })?;
@@ -59,8 +59,8 @@ pub(super) fn start(
     }
     let warn = |store: &dyn store::Store| keychain::warn_of_fallback(&setting, store, output);
     let status = launch::run(&plan, &context, open, warn, log.as_ref(), host.world.now)?;
-    // Only Windows comes back; its exit codes are wider than a shell's.
-    Ok(u8::try_from(status).unwrap_or(1))
+    // Only Windows comes back.
+    Ok(status)
 }
 
 fn print(host: &mut Host, plan: &LaunchPlan) {

@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::shell::{self, Shell};
 
 /// Prints the code, and for PowerShell makes the links its aliases lead to.
-pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<u8, Failure> {
+pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
     let setting = Setting::new(&host.world, AuditWanted::default())?;
     let shell = Shell::from(shell);
     let commands = crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?;

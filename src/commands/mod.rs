@@ -89,7 +89,7 @@ impl Setting {
 }
 
 /// Runs the command that the arguments name.
-pub fn dispatch(host: &mut Host) -> Result<u8, Failure> {
+pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
     if let Some(agent) = invoked_as(&host.world) {
         let words = host.world.arguments.split_off(1);
         host.output.settle(Style::default(), &host.world.env);
@@ -161,7 +161,7 @@ fn invoked_as(world: &World) -> Option<String> {
 }
 
 // clap prints help and version through the same door as errors.
-fn refused(host: &mut Host, error: &clap::Error, in_exec: bool) -> Result<u8, Failure> {
+fn refused(host: &mut Host, error: &clap::Error, in_exec: bool) -> Result<i32, Failure> {
     let wants = |name: &str| host.world.arguments.iter().take_while(|word| *word != "--").any(|word| word == OsStr::new(name));
     let color = match host.world.arguments.iter().position(|word| word == "--color") {
         Some(at) => host.world.arguments.get(at + 1).cloned(),

@@ -14,7 +14,7 @@ use std::path::Path;
 use toml_edit::{DocumentMut, Item, value};
 
 /// `ringlet profiles ...`
-pub(super) fn run(host: &mut Host, setting: &Setting, command: Command) -> Result<u8, Failure> {
+pub(super) fn run(host: &mut Host, setting: &Setting, command: Command) -> Result<i32, Failure> {
     let profiles = Profiles::new(&setting.paths, &setting.registry);
     match command {
         Command::Create(create) => make(host, setting, &profiles, &create)?,

@@ -309,6 +309,7 @@ mod tests {
         assert_eq!(part.secrets, [SecretUse { key: "anthropic/work".parse().expect("valid"), sink }]);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_new_enough_claude_gets_a_descriptor_and_a_third_party_a_bearer_token() {
         let secrets = |plan: LaunchPlan| plan.profile.expect("a profile").secrets[0].sink.clone();

@@ -145,7 +145,9 @@ impl Level<'_> {
 
     /// The device the directory is on; it changes at a mount point.
     pub fn device(&self) -> io::Result<u64> {
-        Ok(rustix::fs::fstat(self.handle)?.st_dev)
+        // Its type differs: signed and 32 bits wide on macOS.
+        #[allow(clippy::unnecessary_cast, reason = "it is one here or there")]
+        Ok(rustix::fs::fstat(self.handle)?.st_dev as u64)
     }
 }
 

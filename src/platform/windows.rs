@@ -13,6 +13,8 @@ use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use windows_sys::Win32::Foundation::ERROR_NOT_FOUND;
+use windows_sys::Win32::Security::Credentials::{CREDENTIALW, CredEnumerateW, CredFree};
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
     FILE_READ_ATTRIBUTES, FileBasicInfo, GetFileInformationByHandle, GetFileInformationByHandleEx,
@@ -95,6 +97,11 @@ pub(super) fn open_private_for_writing(path: &Path) -> io::Result<File> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a symlink"));
     }
     Ok(file)
+}
+
+/// Creates a file that was not there; who may read it, its folder's access list says.
+pub fn create_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(content)
 }
 
 pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {
@@ -444,6 +451,42 @@ pub fn terminal_name() -> Option<OsString> {
     // SAFETY: no arguments; the handle that comes back is only used as a number.
     let window = unsafe { GetConsoleWindow() };
     (!window.is_null()).then(|| format!("console-{:x}", window.addr()).into())
+}
+
+/// The targets in the Credential Manager that fit a pattern, which may end in `*`. The values that the system hands
+/// out with them are wiped unread; keyring's own search would fetch the values of all other programs as well.
+pub fn credential_targets(pattern: &str) -> io::Result<Vec<String>> {
+    let pattern: Vec<u16> = pattern.encode_utf16().chain([0]).collect();
+    let (mut count, mut list) = (0, std::ptr::null_mut());
+    // SAFETY: the pattern ends in NUL; the list is written only on success, and freed below.
+    if unsafe { CredEnumerateW(pattern.as_ptr(), 0, &mut count, &mut list) } == 0 {
+        let error = io::Error::last_os_error();
+        return if error.raw_os_error() == Some(ERROR_NOT_FOUND as i32) { Ok(Vec::new()) } else { Err(error) };
+    }
+    let targets = (0..count as usize)
+        // SAFETY: the list holds `count` pointers to credentials, valid until CredFree.
+        .map(|at| unsafe { wipe_and_name(list.add(at).read()) })
+        .collect();
+    // SAFETY: the list came from CredEnumerateW, and nothing points into it any more.
+    unsafe { CredFree(list.cast()) };
+    Ok(targets)
+}
+
+/// # Safety
+/// The pointer must lead to a credential made by the system. Fields are read without trust in their alignment:
+/// Windows documents none inside the block, and Wine's are odd after a name of odd length.
+unsafe fn wipe_and_name(credential: *const CREDENTIALW) -> String {
+    // SAFETY: the caller vouches for the struct, and the system for its blob's size and its name's NUL.
+    unsafe {
+        let size = (&raw const (*credential).CredentialBlobSize).read_unaligned();
+        let blob = (&raw const (*credential).CredentialBlob).read_unaligned();
+        if size > 0 {
+            std::slice::from_raw_parts_mut(blob, size as usize).zeroize();
+        }
+        let name = (&raw const (*credential).TargetName).read_unaligned();
+        let units = (0..).map(|at| name.add(at).read_unaligned()).take_while(|&unit| unit != 0);
+        String::from_utf16_lossy(&units.collect::<Vec<_>>())
+    }
 }
 
 /// What changes whenever a file's content does: volume, index, size, and the times of its creation, last write and last

@@ -69,12 +69,12 @@ pub enum StoreError {
     #[error("unlocking the keychain was declined")]
     Dismissed,
     /// Several entries answer to one name.
-    #[error("the keychain holds {count} entries for {key}")]
+    #[error("the keychain holds {} entries for {key}: {}", entries.len(), entries.join(", "))]
     Ambiguous {
         /// The key.
         key: KeyName,
-        /// How many.
-        count: usize,
+        /// The entries, as the keychain names them.
+        entries: Vec<String>,
     },
     /// The file-backed store may have been read or written by others.
     #[error("{}: {why}", file.display())]

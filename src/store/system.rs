@@ -35,7 +35,10 @@ impl SystemStore {
     fn translate(&self, key: &KeyName, error: Error) -> StoreError {
         match error {
             Error::NoEntry => StoreError::NotFound { place: self.place(), key: key.clone() },
-            Error::Ambiguous(entries) => StoreError::Ambiguous { key: key.clone(), count: entries.len() },
+            Error::Ambiguous(entries) => {
+                let entries = (1..=entries.len()).map(|at| format!("entry {at}")).collect();
+                StoreError::Ambiguous { key: key.clone(), entries }
+            }
             Error::NoStorageAccess(cause) | Error::PlatformFailure(cause) => {
                 native::translate(key, cause.as_ref(), self.timeout)
             }
@@ -147,7 +150,7 @@ mod native {
 
     pub fn translate(key: &KeyName, cause: &(dyn StdError + Send + Sync + 'static), _timeout: Duration) -> StoreError {
         match cause.downcast_ref::<ServiceError>() {
-            Some(ServiceError::Ambiguous { items }) => StoreError::Ambiguous { key: key.clone(), count: items.len() },
+            Some(ServiceError::Ambiguous { items }) => StoreError::Ambiguous { key: key.clone(), entries: items.clone() },
             Some(error) => whole(error),
             None => StoreError::Broken(cause.to_string()),
         }

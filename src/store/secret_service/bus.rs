@@ -6,7 +6,8 @@
 
 use super::address::{self, Address};
 use super::error::ServiceError;
-use super::wire::{self, Call, Kind, Message, Writer};
+use super::wire::{self, Kind, Message};
+use super::writer::{Call, Writer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::{self, Timeout};

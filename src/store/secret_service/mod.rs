@@ -11,10 +11,12 @@
 mod address;
 mod bus;
 mod error;
+mod prompt;
 mod service;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod writer;
 
 pub use error::ServiceError;
 

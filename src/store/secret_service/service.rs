@@ -1,30 +1,30 @@
-//! The Secret Service's own calls: search, read, write, delete, list, and the prompts a service asks people with.
+//! The Secret Service's own calls: search, read, write, delete, list.
 //!
 //! Nothing here unlocks or asks anybody unless `unlock` is called, or the service answers a write with a prompt. Items
 //! of the `session` collection do not exist for us: it forgets them at logout. Values travel plain (the `plain`
 //! algorithm), so only over the sockets `address` takes. Called by the store in `mod`; after the Secret Service API
 //! draft 0.2 of freedesktop.org, with the ways in which gnome-keyring, KeePassXC and KWallet differ from it.
 
-use super::bus::{BUS, Bus, Deadline, Serial};
+use super::bus::{Bus, Deadline, Serial};
 use super::error::ServiceError;
-use super::wire::{Call, Kind, MAX_MESSAGE, Message, NO_AUTO_START, NO_REPLY, Writer};
+use super::wire::{Kind, MAX_MESSAGE, Message};
+use super::writer::{Call, NO_AUTO_START, Writer};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::slice;
 use zeroize::Zeroizing;
 
-const NAME: &str = "org.freedesktop.secrets";
-const ROOT: &str = "/org/freedesktop/secrets";
+pub(super) const NAME: &str = "org.freedesktop.secrets";
+pub(super) const ROOT: &str = "/org/freedesktop/secrets";
 const SESSION_COLLECTION: &str = "/org/freedesktop/secrets/collection/session";
-const SERVICE: &str = "org.freedesktop.Secret.Service";
+pub(super) const SERVICE: &str = "org.freedesktop.Secret.Service";
 const COLLECTION: &str = "org.freedesktop.Secret.Collection";
 const ITEM: &str = "org.freedesktop.Secret.Item";
-const PROMPT: &str = "org.freedesktop.Secret.Prompt";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// Objects taken from one answer; a keychain with more is not believed.
-const MOST_OBJECTS: usize = 1 << 16;
+pub(super) const MOST_OBJECTS: usize = 1 << 16;
 /// Attributes of one item.
 const MOST_ATTRIBUTES: usize = 1 << 10;
 /// Calls on their way at once while listing: enough to hide the latency, few enough to fit the socket's buffer.
@@ -32,9 +32,9 @@ const WINDOW: usize = 64;
 /// What a message needs beside the value.
 const OVERHEAD: usize = 64 << 10;
 /// An object path that means "none".
-const NONE: &str = "/";
+pub(super) const NONE: &str = "/";
 
-type Result<T> = std::result::Result<T, ServiceError>;
+pub(super) type Result<T> = std::result::Result<T, ServiceError>;
 
 /// A session for values to travel in, and which process opened it.
 struct Session {
@@ -44,16 +44,16 @@ struct Session {
 
 /// A connection to the bus, used for the keychain service.
 pub(super) struct Service {
-    bus: Bus,
+    pub(super) bus: Bus,
     session: Option<Session>,
     /// The unique bus name of the service that answered the last search.
     owner: String,
     /// What an unlock would be asked for: the objects the present operation wants.
-    wanted: Vec<String>,
+    pub(super) wanted: Vec<String>,
     /// Whether the service has answered in the present operation.
     heard: bool,
     /// Whether the bus was told to pass the prompts' signals on.
-    watching: bool,
+    pub(super) watching: bool,
 }
 
 impl Service {
@@ -206,18 +206,6 @@ impl Service {
         }
     }
 
-    /// Asks for what the operation found locked to be unlocked, by a person if need be.
-    pub(super) fn unlock(&mut self, deadline: &Deadline) -> Result<()> {
-        let wanted = std::mem::take(&mut self.wanted);
-        let call = self.ask(ROOT, SERVICE, "Unlock", "ao", |w| {
-            w.array(4, |w| wanted.iter().for_each(|path| w.string(path)));
-        });
-        let message = self.answer(call, deadline)?;
-        let mut body = message.body("aoo")?;
-        body.array(4, MOST_OBJECTS, |r| r.path().map(drop))?;
-        self.finish(body.path()?, &message, deadline)
-    }
-
     /// Why nothing matched: KeePassXC, and a keychain that nobody set up, say only that there is no such item.
     fn missing(&mut self, deadline: &Deadline) -> ServiceError {
         self.usable(deadline).err().unwrap_or(ServiceError::NotFound)
@@ -300,7 +288,7 @@ impl Service {
         Ok(path)
     }
 
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         path: &str,
         interface: &str,
@@ -320,7 +308,7 @@ impl Service {
         })
     }
 
-    fn answer(&mut self, call: Serial, deadline: &Deadline) -> Result<Message> {
+    pub(super) fn answer(&mut self, call: Serial, deadline: &Deadline) -> Result<Message> {
         let message = self.bus.answer(call, deadline)?;
         self.accept(message, deadline)
     }
@@ -345,7 +333,7 @@ impl Service {
     }
 
     /// What an error's name means. Its text is dropped: it may quote what it was given.
-    fn refusal(&self, name: &str, deadline: &Deadline) -> ServiceError {
+    pub(super) fn refusal(&self, name: &str, deadline: &Deadline) -> ServiceError {
         let broken = || {
             let printable = name.len() < 256 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
             let what = if printable { name } else { "an error without a proper name" };
@@ -370,54 +358,6 @@ impl Service {
                 ServiceError::Denied { why: format!("by the session bus or the service ({})", deadline.doing) }
             }
             _ => broken(),
-        }
-    }
-
-    /// Runs the prompt a service answered with, if it is one.
-    fn finish(&mut self, prompt: &str, from: &Message, deadline: &Deadline) -> Result<()> {
-        if prompt == NONE {
-            return Ok(());
-        }
-        let outcome = self.run_prompt(prompt, from.sender.as_deref().unwrap_or_default(), &deadline.for_a_person());
-        if matches!(outcome, Err(ServiceError::Timeout { .. })) {
-            // A question that nobody waits for must not stay on the screen.
-            let flags = NO_REPLY | NO_AUTO_START;
-            let (interface, member, signature) = (PROMPT, "Dismiss", "");
-            self.bus.tell(&Call { destination: NAME, path: prompt, interface, member, signature, flags }, |_| {});
-            self.bus.flush_now();
-        }
-        outcome
-    }
-
-    fn run_prompt(&mut self, prompt: &str, owner: &str, deadline: &Deadline) -> Result<()> {
-        if !self.watching {
-            let completed = format!("type='signal',sender='{NAME}',interface='{PROMPT}',member='Completed'");
-            let vanished = format!("type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{NAME}'");
-            for rule in [completed, vanished] {
-                let call = self.bus.ask_bus("AddMatch", "s", |w| w.string(&rule));
-                self.answer(call, deadline)?;
-            }
-            self.watching = true;
-        }
-        // No window to show the question over.
-        let call = self.ask(prompt, PROMPT, "Prompt", "s", |w| w.string(""));
-        loop {
-            let Some(message) = self.bus.next(deadline)? else { continue };
-            let is = |member: &str| message.kind == Kind::Signal && message.member.as_deref() == Some(member);
-            let sender = message.sender.as_deref().unwrap_or_default();
-            if Bus::answers(&message, call) && message.kind == Kind::Error {
-                return Err(self.refusal(message.error.as_deref().unwrap_or_default(), deadline));
-            }
-            if is("Completed") && sender == owner && message.path.as_deref() == Some(prompt) {
-                self.bus.forget(call);
-                return match message.body("bv")?.boolean()? {
-                    true => Err(ServiceError::Dismissed),
-                    false => Ok(()),
-                };
-            }
-            if is("NameOwnerChanged") && sender == BUS && message.body("sss")?.string()? == NAME {
-                return Err(ServiceError::Lost { doing: deadline.doing });
-            }
         }
     }
 }

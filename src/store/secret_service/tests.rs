@@ -1,6 +1,7 @@
 //! The store against a bus of our own making: services that prompt, lie, die or differ as the real ones do.
 
-use super::wire::{Message, Writer};
+use super::wire::Message;
+use super::writer::Writer;
 use super::*;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -545,8 +546,9 @@ fn errors_have_names_and_quote_nothing() {
 
 #[test]
 fn a_lying_service_is_called_broken() {
+    type Text<'a> = &'a dyn Fn() -> Writer;
     let text = || body(|w| w.string("text"));
-    let lies: [fn(&dyn Fn() -> Writer) -> Say; 6] = [
+    let lies: [fn(Text<'_>) -> Say; 6] = [
         |text| Say::Reply("s", text()),
         |text| Say::Reply("aoao", text()),
         |_| Say::Reply("aoao", Writer::default()),

@@ -1,12 +1,11 @@
-//! D-Bus messages as bytes: writing calls, and reading whatever a bus or a service sends.
+//! Reading D-Bus messages: whatever a bus or a service sends.
 //!
-//! What is read is hostile until proved otherwise: every length is checked against the bytes that are there, every
-//! type against the one expected, nesting against a limit, and nothing here panics or allocates more than the message
-//! is long. What is written or read may hold a key, so each buffer is wiped on drop and never grows in place. No I/O;
-//! called by `bus` and `service` only. The format is the "Marshaling" and "Message Format" chapters of the D-Bus
-//! specification.
+//! It is hostile until proved otherwise: every length is checked against the bytes that are there, every type against
+//! the one expected, nesting against a limit, and nothing here panics or allocates more than the message is long. A
+//! message may hold a key, so its buffer is wiped on drop and never grows. No I/O; called by `bus` and `service`. The
+//! format is the "Type System" and "Message Protocol" chapters of the D-Bus specification; `writer` is its other half.
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// The longest message taken or sent, in bytes: half of what the specification allows, and 25 000 times a key.
 pub(super) const MAX_MESSAGE: usize = 64 << 20;
@@ -22,11 +21,6 @@ pub(super) struct Malformed(pub &'static str);
 
 type Result<T> = std::result::Result<T, Malformed>;
 
-/// A message that expects no answer.
-pub(super) const NO_REPLY: u8 = 1;
-/// A message that must not start the service it is for.
-pub(super) const NO_AUTO_START: u8 = 2;
-
 /// What a message says of itself before its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -36,144 +30,6 @@ pub(super) enum Kind {
     Signal,
     /// A type of a later protocol version, to be ignored.
     Other,
-}
-
-/// Whom a call is for, and the signature of its arguments.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Call<'a> {
-    pub destination: &'a str,
-    pub path: &'a str,
-    pub interface: &'a str,
-    pub member: &'a str,
-    pub signature: &'a str,
-    pub flags: u8,
-}
-
-/// Messages to be sent, one after the other; always little endian.
-#[derive(Default)]
-pub(super) struct Writer {
-    bytes: Zeroizing<Vec<u8>>,
-    /// Where the current message begins: padding counts from there.
-    start: usize,
-}
-
-impl Writer {
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Forgets and wipes everything written so far; the memory is kept for the next messages.
-    pub(super) fn clear(&mut self) {
-        self.bytes.zeroize();
-        self.start = 0;
-    }
-
-    /// Makes room for `more` bytes. Growing a vector in place would leave its old bytes behind unwiped.
-    pub(super) fn reserve(&mut self, more: usize) {
-        let wanted = self.bytes.len() + more;
-        if wanted > self.bytes.capacity() {
-            let mut bigger = Zeroizing::new(Vec::with_capacity(wanted.max(2 * self.bytes.capacity()).max(1024)));
-            bigger.extend_from_slice(&self.bytes);
-            self.bytes = bigger;
-        }
-    }
-
-    /// Bytes outside any message, such as the authentication's lines.
-    pub(super) fn raw(&mut self, bytes: &[u8]) {
-        self.reserve(bytes.len());
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    /// One whole call: its header, then what `body` writes, which must be what the call's signature says.
-    pub(super) fn call(&mut self, serial: u32, call: &Call<'_>, body: impl FnOnce(&mut Self)) {
-        self.start = self.bytes.len();
-        self.raw(&[b'l', 1, call.flags, 1, 0, 0, 0, 0]);
-        self.u32(serial);
-        self.array(8, |w| {
-            for (code, signature, value) in [
-                (1, "o", call.path),
-                (2, "s", call.interface),
-                (3, "s", call.member),
-                (6, "s", call.destination),
-                (8, "g", call.signature),
-            ] {
-                if code == 8 && value.is_empty() {
-                    continue;
-                }
-                w.pad(8);
-                w.raw(&[code]);
-                w.signature(signature);
-                if code == 8 { w.signature(value) } else { w.string(value) }
-            }
-        });
-        self.pad(8);
-        let arguments = self.bytes.len();
-        body(self);
-        let length = length_field(self.bytes.len() - arguments);
-        self.bytes[self.start + 4..self.start + 8].copy_from_slice(&length);
-    }
-
-    pub(super) fn pad(&mut self, to: usize) {
-        let missing = (self.bytes.len() - self.start).wrapping_neg() % to;
-        self.raw(&[0; 8][..missing]);
-    }
-
-    pub(super) fn u32(&mut self, value: u32) {
-        self.pad(4);
-        self.raw(&value.to_le_bytes());
-    }
-
-    pub(super) fn boolean(&mut self, value: bool) {
-        self.u32(u32::from(value));
-    }
-
-    /// A string or an object path; the caller has refused NUL in it, which a bus answers by hanging up.
-    pub(super) fn string(&mut self, text: &str) {
-        self.bytestring(text.as_bytes());
-        self.raw(&[0]);
-    }
-
-    pub(super) fn signature(&mut self, text: &str) {
-        debug_assert!(text.len() < 256, "signatures here are literals");
-        self.raw(&[text.len() as u8]);
-        self.raw(text.as_bytes());
-        self.raw(&[0]);
-    }
-
-    /// An array of bytes (`ay`).
-    pub(super) fn bytestring(&mut self, bytes: &[u8]) {
-        self.pad(4);
-        self.raw(&length_field(bytes.len()));
-        self.raw(bytes);
-    }
-
-    /// An array whose elements, written by `fill`, are aligned to `to` bytes.
-    pub(super) fn array(&mut self, to: usize, fill: impl FnOnce(&mut Self)) {
-        self.u32(0);
-        let length_at = self.bytes.len() - 4;
-        self.pad(to);
-        let first = self.bytes.len();
-        fill(self);
-        let length = length_field(self.bytes.len() - first);
-        self.bytes[length_at..length_at + 4].copy_from_slice(&length);
-    }
-
-    /// Attributes (`a{ss}`).
-    pub(super) fn dictionary(&mut self, pairs: &[(&str, &str)]) {
-        self.array(8, |w| {
-            for (key, value) in pairs {
-                w.pad(8);
-                w.string(key);
-                w.string(value);
-            }
-        });
-    }
-}
-
-/// A length as D-Bus writes it. Callers stay below `MAX_MESSAGE`; more would be refused by the bus, never truncated
-/// into a shorter, valid message.
-fn length_field(length: usize) -> [u8; 4] {
-    u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }
 
 /// The whole length of the message that begins with `head`.
@@ -474,6 +330,7 @@ fn type_end(signature: &[u8], depth: u32) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::writer::{Call, NO_REPLY, Writer};
     use super::*;
     use proptest::prelude::*;
 
@@ -563,7 +420,7 @@ mod tests {
             let mut cut = whole[..end].to_vec();
             let body = whole.len() - u32::from_le_bytes(whole[4..8].try_into().expect("four bytes")) as usize;
             if end >= body {
-                cut[4..8].copy_from_slice(&length_field(end - body));
+                cut[4..8].copy_from_slice(&(end as u32 - body as u32).to_le_bytes());
                 assert!(read(&cut).is_err(), "{end}");
             }
         }
@@ -607,16 +464,6 @@ mod tests {
         for bad in ["", "a", "(", "(u", "z", "a("] {
             assert!(skip(bad.as_bytes(), &[0; 64]).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_growing_writer_keeps_its_content_and_a_cleared_one_has_none() {
-        let mut w = Writer::default();
-        let block = [7; 1000];
-        (0..100).for_each(|_| w.raw(&block));
-        assert_eq!(w.bytes(), [7; 100_000]);
-        w.clear();
-        assert!(w.bytes().is_empty());
     }
 
     proptest! {

@@ -4,6 +4,8 @@
 //! ends with the process. The size of a key is the caller's to check. Both systems list names without values.
 
 use super::*;
+#[cfg(windows)]
+use crate::platform;
 use keyring_core::Result;
 use keyring_core::api::{Credential, CredentialApi};
 use std::any::Any;
@@ -17,7 +19,16 @@ use zeroize::Zeroizing;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Native {
+    limits: Limits,
+}
+
+/// What one call may take.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
     deadline: Duration,
+    /// Whether the system may ask the user; Windows never does.
+    #[cfg_attr(windows, expect(dead_code, reason = "Windows shows no dialog"))]
+    prompt: Prompt,
 }
 
 impl Native {
@@ -26,12 +37,12 @@ impl Native {
             Prompt::Never => timeout,
             Prompt::Ask => PATIENCE.max(timeout),
         };
-        Self { deadline }
+        Self { limits: Limits { deadline, prompt } }
     }
 
     pub fn entry(&self, key: &KeyName) -> Result<Entry> {
         open()?;
-        let credential = Bounded { entry: Arc::new(place(key)?), deadline: self.deadline };
+        let credential = Bounded { entry: Arc::new(place(key)?), limits: self.limits };
         Ok(Entry::new_with_credential(Arc::new(credential)))
     }
 
@@ -41,7 +52,7 @@ impl Native {
     }
 
     pub fn accounts(&self) -> Option<std::result::Result<Vec<String>, StoreError>> {
-        let listed = open().and_then(|()| bounded("listing the keys", self.deadline, accounts));
+        let listed = open().and_then(|()| bounded("listing the keys", self.limits, accounts));
         Some(listed.map_err(|error| match error {
             Error::NoStorageAccess(cause) | Error::PlatformFailure(cause) => whole(cause.as_ref()),
             _ => StoreError::Broken("it does not list its entries as it should".into()),
@@ -77,20 +88,32 @@ struct TooSlow {
     after: Duration,
 }
 
+/// This session has no keychain.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct NoSession(String);
+
 fn bounded<T: Send + 'static>(
     doing: &'static str,
-    deadline: Duration,
+    limits: Limits,
     call: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let (answer, answers) = sync_channel(1);
     let run = move || {
+        let call = || match limited(limits, call) {
+            // The session came over the network and has no credentials of its own, as Linux without a desktop has none.
+            Err(Error::NoStorageAccess(cause)) if cfg!(windows) => {
+                Err(Error::NoStorageAccess(NoSession(cause.to_string()).into()))
+            }
+            done => done,
+        };
         // Nobody listens any more when the time was up.
         let _ = answer.send(call());
     };
     std::thread::Builder::new().spawn(run).map_err(|error| Error::PlatformFailure(error.into()))?;
-    answers.recv_timeout(deadline).unwrap_or_else(|failed| {
+    answers.recv_timeout(limits.deadline).unwrap_or_else(|failed| {
         Err(Error::PlatformFailure(match failed {
-            RecvTimeoutError::Timeout => TooSlow { doing, after: deadline }.into(),
+            RecvTimeoutError::Timeout => TooSlow { doing, after: limits.deadline }.into(),
             RecvTimeoutError::Disconnected => format!("it broke off ({doing})").into(),
         }))
     })
@@ -100,7 +123,7 @@ fn bounded<T: Send + 'static>(
 #[derive(Debug)]
 struct Bounded {
     entry: Arc<Entry>,
-    deadline: Duration,
+    limits: Limits,
 }
 
 impl Bounded {
@@ -110,7 +133,7 @@ impl Bounded {
         call: impl FnOnce(&Entry) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let entry = Arc::clone(&self.entry);
-        bounded(doing, self.deadline, move || call(&entry))
+        bounded(doing, self.limits, move || call(&entry))
     }
 }
 
@@ -163,10 +186,40 @@ pub fn translate(_key: &KeyName, cause: &(dyn StdError + Send + Sync + 'static),
 }
 
 fn whole(cause: &(dyn StdError + Send + Sync + 'static)) -> StoreError {
-    match cause.downcast_ref::<TooSlow>() {
-        Some(slow) => StoreError::Timeout { doing: slow.doing.into(), after: slow.after },
+    if let Some(slow) = cause.downcast_ref::<TooSlow>() {
+        return StoreError::Timeout { doing: slow.doing.into(), after: slow.after };
+    }
+    #[cfg(target_os = "macos")]
+    if let Some(error) = cause.downcast_ref::<security_framework::base::Error>() {
+        // SecBase.h's names for these codes stand beside them.
+        return match error.code() {
+            // errSecInteractionNotAllowed: a dialog would be needed, to unlock or to let this very build in.
+            -25308 => StoreError::Locked,
+            // errSecUserCanceled
+            -128 => StoreError::Dismissed,
+            // errSecNotAvailable, errSecNoSuchKeychain, errSecNoDefaultKeychain
+            -25291 | -25294 | -25307 => StoreError::Absent(error.to_string()),
+            _ => StoreError::Broken(error.to_string()),
+        };
+    }
+    match cause.downcast_ref::<NoSession>() {
+        Some(none) => StoreError::Absent(none.to_string()),
         None => StoreError::Broken(cause.to_string()),
     }
+}
+
+// A launch must not open a dialog: the call then fails with a code of its own, and `unlock` is where it is allowed.
+#[cfg(target_os = "macos")]
+fn limited<T>(limits: Limits, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    use security_framework::os::macos::keychain::SecKeychain;
+    let quiet = (limits.prompt == Prompt::Never).then(SecKeychain::disable_user_interaction);
+    let _quiet = quiet.transpose().map_err(|error| Error::PlatformFailure(error.into()))?;
+    call()
+}
+
+#[cfg(windows)]
+fn limited<T>(_limits: Limits, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    call()
 }
 
 #[cfg(target_os = "macos")]
@@ -217,24 +270,29 @@ fn exists(entry: &Entry) -> Result<()> {
 
 #[cfg(windows)]
 fn accounts() -> Result<Vec<String>> {
-    let mut accounts = Vec::new();
-    for entry in Entry::search(&HashMap::from([("pattern", "^ringlet/")]))? {
-        // Gone since, or not a generic credential: passed over.
-        let Ok(attributes) = entry.get_attributes() else { continue };
-        let target = attributes.get("target_name").map_or("", String::as_str);
-        accounts.extend(target.strip_prefix("ringlet/").map(str::to_owned));
-    }
-    Ok(accounts)
+    let targets = platform::credential_targets("ringlet/*").map_err(|error| match error.raw_os_error() {
+        Some(NO_SUCH_LOGON_SESSION) => Error::NoStorageAccess(error.into()),
+        _ => Error::PlatformFailure(error.into()),
+    })?;
+    Ok(targets.iter().filter_map(|target| target.strip_prefix("ringlet/")).map(str::to_owned).collect())
 }
+
+// winerror.h's ERROR_NO_SUCH_LOGON_SESSION; keyring makes the same `NoStorageAccess` of it.
+#[cfg(windows)]
+const NO_SUCH_LOGON_SESSION: i32 = 1312;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn limits(deadline: Duration) -> Limits {
+        Limits { deadline, prompt: Prompt::Never }
+    }
+
     #[test]
     fn a_call_that_takes_too_long_is_given_up() {
         let (hold, held) = sync_channel::<()>(1);
-        let waited = bounded("waiting", Duration::from_millis(20), move || {
+        let waited = bounded("waiting", limits(Duration::from_millis(20)), move || {
             let _ = held.recv();
             Ok(())
         });
@@ -267,9 +325,23 @@ mod tests {
             assert_eq!(attributes["target_name"], "ringlet/ringlet-test/round.trip");
             assert_eq!((attributes["username"].as_str(), attributes["persistence"].as_str()), ("round.trip", "Local"));
             assert!(store.contains(&key).expect("asked") && store.names().expect("listed").contains(&key));
+            let odd = "ringlet-test/odd".parse().expect("valid");
+            store.set(&odd, &Secret::new(b"sk-two".to_vec())).expect("stored");
+            let names = store.names().expect("listed");
+            assert!(names.contains(&key) && names.contains(&odd));
+            store.remove(&odd).expect("removed");
             store.unlock().expect("nothing to unlock");
             store.remove(&key).expect("removed");
             assert!(!store.contains(&key).expect("asked") && !store.names().expect("listed").contains(&key));
+        }
+
+        #[test]
+        fn a_session_without_credentials_counts_as_no_keychain() {
+            let none = || Err::<(), _>(Error::NoStorageAccess("no session".into()));
+            let Err(Error::NoStorageAccess(cause)) = bounded("asking", limits(Duration::from_secs(10)), none) else {
+                panic!("another error")
+            };
+            assert_eq!(whole(cause.as_ref()), StoreError::Absent("no session".into()));
         }
 
         #[test]

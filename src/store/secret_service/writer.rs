@@ -1,0 +1,165 @@
+//! Writing D-Bus messages: calls, one after the other, in one buffer.
+//!
+//! The buffer may hold a key: it is wiped on drop and never grows in place, where a copy would stay behind. Nothing is
+//! checked here but by assertion, since all that is written is ours or was checked when it was read; the one thing
+//! callers must refuse is NUL. Called by `bus` and `service`; the format is described in `wire`.
+
+use zeroize::{Zeroize, Zeroizing};
+
+/// A message that expects no answer.
+pub(super) const NO_REPLY: u8 = 1;
+/// A message that must not start the service it is for.
+pub(super) const NO_AUTO_START: u8 = 2;
+
+/// Whom a call is for, and the signature of its arguments.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call<'a> {
+    pub destination: &'a str,
+    pub path: &'a str,
+    pub interface: &'a str,
+    pub member: &'a str,
+    pub signature: &'a str,
+    pub flags: u8,
+}
+
+/// Messages to be sent, one after the other; always little endian.
+#[derive(Default)]
+pub(super) struct Writer {
+    bytes: Zeroizing<Vec<u8>>,
+    /// Where the current message begins: padding counts from there.
+    start: usize,
+}
+
+impl Writer {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Forgets and wipes everything written so far; the memory is kept for the next messages.
+    pub(super) fn clear(&mut self) {
+        self.bytes.zeroize();
+        self.start = 0;
+    }
+
+    /// Makes room for `more` bytes. Growing a vector in place would leave its old bytes behind unwiped.
+    pub(super) fn reserve(&mut self, more: usize) {
+        let wanted = self.bytes.len() + more;
+        if wanted > self.bytes.capacity() {
+            let mut bigger = Zeroizing::new(Vec::with_capacity(wanted.max(2 * self.bytes.capacity()).max(1024)));
+            bigger.extend_from_slice(&self.bytes);
+            self.bytes = bigger;
+        }
+    }
+
+    /// Bytes outside any message, such as the authentication's lines.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// One whole call: its header, then what `body` writes, which must be what the call's signature says.
+    pub(super) fn call(&mut self, serial: u32, call: &Call<'_>, body: impl FnOnce(&mut Self)) {
+        self.start = self.bytes.len();
+        self.raw(&[b'l', 1, call.flags, 1, 0, 0, 0, 0]);
+        self.u32(serial);
+        self.array(8, |w| {
+            for (code, signature, value) in [
+                (1, "o", call.path),
+                (2, "s", call.interface),
+                (3, "s", call.member),
+                (6, "s", call.destination),
+                (8, "g", call.signature),
+            ] {
+                if code == 8 && value.is_empty() {
+                    continue;
+                }
+                w.pad(8);
+                w.raw(&[code]);
+                w.signature(signature);
+                if code == 8 { w.signature(value) } else { w.string(value) }
+            }
+        });
+        self.pad(8);
+        let arguments = self.bytes.len();
+        body(self);
+        let length = length_field(self.bytes.len() - arguments);
+        self.bytes[self.start + 4..self.start + 8].copy_from_slice(&length);
+    }
+
+    pub(super) fn pad(&mut self, to: usize) {
+        let missing = (self.bytes.len() - self.start).wrapping_neg() % to;
+        self.raw(&[0; 8][..missing]);
+    }
+
+    pub(super) fn u32(&mut self, value: u32) {
+        self.pad(4);
+        self.raw(&value.to_le_bytes());
+    }
+
+    pub(super) fn boolean(&mut self, value: bool) {
+        self.u32(u32::from(value));
+    }
+
+    /// A string or an object path; the caller has refused NUL in it, which a bus answers by hanging up.
+    pub(super) fn string(&mut self, text: &str) {
+        self.bytestring(text.as_bytes());
+        self.raw(&[0]);
+    }
+
+    pub(super) fn signature(&mut self, text: &str) {
+        debug_assert!(text.len() < 256, "signatures here are literals");
+        self.raw(&[text.len() as u8]);
+        self.raw(text.as_bytes());
+        self.raw(&[0]);
+    }
+
+    /// An array of bytes (`ay`).
+    pub(super) fn bytestring(&mut self, bytes: &[u8]) {
+        self.pad(4);
+        self.raw(&length_field(bytes.len()));
+        self.raw(bytes);
+    }
+
+    /// An array whose elements, written by `fill`, are aligned to `to` bytes.
+    pub(super) fn array(&mut self, to: usize, fill: impl FnOnce(&mut Self)) {
+        self.u32(0);
+        let length_at = self.bytes.len() - 4;
+        self.pad(to);
+        let first = self.bytes.len();
+        fill(self);
+        let length = length_field(self.bytes.len() - first);
+        self.bytes[length_at..length_at + 4].copy_from_slice(&length);
+    }
+
+    /// Attributes (`a{ss}`).
+    pub(super) fn dictionary(&mut self, pairs: &[(&str, &str)]) {
+        self.array(8, |w| {
+            for (key, value) in pairs {
+                w.pad(8);
+                w.string(key);
+                w.string(value);
+            }
+        });
+    }
+}
+
+/// A length as D-Bus writes it. Callers stay below `MAX_MESSAGE`; more would be refused by the bus, never truncated
+/// into a shorter, valid message.
+fn length_field(length: usize) -> [u8; 4] {
+    u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_growing_writer_keeps_its_content_and_a_cleared_one_has_none() {
+        let mut w = Writer::default();
+        let block = [7; 1000];
+        (0..100).for_each(|_| w.raw(&block));
+        assert_eq!(w.bytes(), [7; 100_000]);
+        w.clear();
+        assert!(w.bytes().is_empty());
+    }
+}
