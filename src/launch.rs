@@ -15,8 +15,13 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The variable by which a launch recognises that it was started by itself.
+/// The variable by which a launch recognises that it was started by itself: `PID:DEPTH:COMMAND`. Only programs that
+/// may lead back to Ringlet ever see it.
 const LOOP_MARK: &str = "RINGLET_LAUNCH";
+
+/// How often such a program may start Ringlet anew below itself. An agent behind a wrapper may well start another
+/// agent, but not in a tower of them.
+const MAX_DEPTH: u32 = 8;
 
 /// Why an agent was not started.
 #[derive(Debug, thiserror::Error)]
@@ -119,14 +124,14 @@ pub fn run(
     now: Timestamp,
 ) -> Result<i32, LaunchError> {
     let mut env = context.env.clone();
-    let looped = format!("{}:{}", std::process::id(), plan.command);
-    let marked = env.get(LOOP_MARK).is_some_and(|mark| mark == looped.as_str());
+    let (pid, depth) = marked(&env, &plan.command).unwrap_or_default();
     env.unset(LOOP_MARK);
-    if leads_to_ringlet(&plan.binary) {
-        if marked {
+    if leads_to_ringlet(&plan.binary, context.ringlet) {
+        // The same process has been here before, or each one starts the next.
+        if pid == std::process::id() || depth >= MAX_DEPTH {
             return Err(LaunchError::Loop(plan.binary.clone()));
         }
-        env.set(LOOP_MARK, looped.into());
+        env.set(LOOP_MARK, format!("{}:{}:{}", std::process::id(), depth + 1, plan.command).into());
     }
     // The shell set `_` to the program it started, which was to be the agent.
     if let (Some(last), Some(ringlet)) = (env.get("_"), context.ringlet)
@@ -166,9 +171,11 @@ pub fn run(
             result: outcome,
             reason,
         })
-    })?;
+    });
+    // Before the error, too: that the key was looked for in a file may be all that is wrong.
     warn(opened.as_ref());
     drop(opened);
+    let secrets = secrets?;
     let mut pipe = None;
     let mut variables = Vec::new();
     for (used, secret) in part.secrets.iter().zip(&secrets) {
@@ -218,15 +225,43 @@ fn fetch(
     Ok(secrets)
 }
 
-// A wrapper script that calls ringlet, or a link to another copy of it: what could start us again.
-fn leads_to_ringlet(binary: &Path) -> bool {
+// Who launched this very command last, and how deep that was.
+fn marked(env: &crate::env::Env, command: &str) -> Option<(u32, u32)> {
+    let (pid, rest) = env.get(LOOP_MARK)?.to_str()?.split_once(':')?;
+    let (depth, marked) = rest.split_once(':')?;
+    if marked == command { Some((pid.parse().ok()?, depth.parse().ok()?)) } else { None }
+}
+
+// A wrapper script that calls ringlet, or another copy of it, under whatever name.
+fn leads_to_ringlet(binary: &Path, ringlet: Option<&Path>) -> bool {
     let real = binary.canonicalize().unwrap_or_else(|_| binary.into());
     if real.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"ringlet")) {
         return true;
     }
-    let mut start = [0u8; 4096];
-    let read = std::fs::File::open(&real).and_then(|mut file| io::Read::read(&mut file, &mut start)).unwrap_or(0);
-    start[..read].starts_with(b"#!") && memchr::memmem::find(&start[..read], b"ringlet").is_some()
+    let Ok(mut file) = std::fs::File::open(&real) else { return false };
+    let mut block = vec![0u8; 4096];
+    let read = io::Read::read(&mut file, &mut block).unwrap_or(0);
+    if block[..read].starts_with(b"#!") {
+        return memchr::memmem::find(&block[..read], b"ringlet").is_some();
+    }
+    // A copy named after an agent: the variable's name stands in every one of them, and none is much larger than we.
+    let size = |path: &Path| path.metadata().map_or(0, |meta| meta.len());
+    size(&real) <= ringlet.map_or(0, size).saturating_mul(2) && holds(file, LOOP_MARK.as_bytes())
+}
+
+fn holds(mut file: impl io::Read, needle: &[u8]) -> bool {
+    let mut block = vec![0u8; 64 * 1024];
+    // What a block ends in may be the needle's start, so it is looked at again with the next one.
+    let mut kept = 0;
+    while let Ok(read @ 1..) = file.read(&mut block[kept..]) {
+        let filled = kept + read;
+        if memchr::memmem::find(&block[..filled], needle).is_some() {
+            return true;
+        }
+        kept = filled.min(needle.len() - 1);
+        block.copy_within(filled - kept..filled, 0);
+    }
+    false
 }
 
 // Agents are up to hundreds of megabytes, so the digest is remembered with all that would change with the content.

@@ -21,6 +21,7 @@ use crate::cli::{Cli, Color, Command};
 use crate::config::Settings;
 use crate::failure::{Failure, status as exit};
 use crate::host::{Host, World};
+use crate::name::shorten;
 use crate::output::Style;
 use crate::paths::Paths;
 use crate::plan::Context;
@@ -98,7 +99,7 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
     if completions::answered(host)? {
         return Ok(0);
     }
-    let in_exec = host.world.arguments.get(1).is_some_and(|word| word == "exec");
+    let in_exec = names_exec(&host.world.arguments);
     let cli = match Cli::try_parse_from(&host.world.arguments) {
         Ok(cli) => cli,
         Err(error) => return refused(host, &error, in_exec),
@@ -160,6 +161,19 @@ fn invoked_as(world: &World) -> Option<String> {
     known.values().flatten().any(|command| command == name).then(|| name.to_owned())
 }
 
+// Needed where the rest of the command line does not parse: the options of every command may stand before its name.
+fn names_exec(arguments: &[OsString]) -> bool {
+    let mut words = arguments.iter().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--color" {
+            words.next();
+        } else if !word.as_encoded_bytes().starts_with(b"-") {
+            return word == "exec";
+        }
+    }
+    false
+}
+
 // clap prints help and version through the same door as errors.
 fn refused(host: &mut Host, error: &clap::Error, in_exec: bool) -> Result<i32, Failure> {
     let wants = |name: &str| host.world.arguments.iter().take_while(|word| *word != "--").any(|word| word == OsStr::new(name));
@@ -175,9 +189,24 @@ fn refused(host: &mut Host, error: &clap::Error, in_exec: bool) -> Result<i32, F
     host.output.settle(Style { color, quiet: wants("-q"), ..Style::default() }, &host.world.env);
     let text = error.render();
     if error.use_stderr() {
-        host.output.usage(&text.to_string(), &text.ansi().to_string());
+        let [plain, painted] = [text.to_string(), text.ansi().to_string()].map(|text| without_long_words(&host.world, text));
+        host.output.usage(&plain, &painted);
         return Ok(if in_exec { exit::EXEC_FAILED } else { exit::USAGE });
     }
     host.output.help(&text.to_string(), &text.ansi().to_string());
     Ok(0)
+}
+
+// What has no place on a command line is repeated by clap, and the likeliest such word is a key.
+fn without_long_words(world: &World, mut text: String) -> String {
+    for word in world.arguments.iter().skip(1) {
+        let word = word.to_string_lossy();
+        for part in [word.as_ref(), word.trim_start_matches('-'), word.split_once('=').map_or("", |(_, value)| value)] {
+            let short = shorten(part);
+            if short != part {
+                text = text.replace(part, &short);
+            }
+        }
+    }
+    text
 }

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// A key that looks like one of Anthropic's and is none.
 pub const KEY: &str = "sk-ant-api03-TESTTESTTESTTESTTESTTESTTEST";
 
+/// The binary under test.
+pub const RINGLET: &str = env!("CARGO_BIN_EXE_ringlet");
+
 /// A world, gone when dropped.
 pub struct World {
     folder: tempfile::TempDir,
@@ -154,9 +157,22 @@ impl World {
 
     /// The `ringlet` command in a directory.
     pub fn command_in(&self, folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringlet"));
+        let mut command = Command::new(RINGLET);
         command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value))).current_dir(folder).args(arguments);
         command
+    }
+
+    /// A program in this world and its project directory, for what `assert_cmd` has no word for: a pid, a terminal,
+    /// open streams.
+    pub fn process(&self, program: impl AsRef<OsStr>) -> std::process::Command {
+        let mut command = std::process::Command::new(program);
+        command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value))).current_dir(self.project());
+        command
+    }
+
+    /// Runs a script with `sh`, where `ringlet` stands for the binary under test.
+    pub fn sh(&self, script: &str) -> Done {
+        finish(self.process("sh").arg("-c").arg(format!("ringlet() {{ {} \"$@\"; }}\n{script}", RINGLET)))
     }
 
     /// Runs `ringlet` in the project directory.
@@ -178,6 +194,18 @@ impl World {
     /// Writes a profile.
     pub fn profile(&self, name: &str, text: &str) -> PathBuf {
         self.write(format!("home/.ringlet/profiles/{name}/ringlet.toml"), text)
+    }
+
+    /// Runs `ringlet` in another directory.
+    pub fn run_in(&self, folder: &Path, arguments: &[&str]) -> Done {
+        done(&mut self.command_in(folder, arguments))
+    }
+
+    /// Adds to the user's settings, below what is there.
+    pub fn configure(&self, text: &str) {
+        let file = self.path("home/.config/ringlet/config.toml");
+        let before = fs::read_to_string(&file).unwrap_or_default();
+        self.write("home/.config/ringlet/config.toml", before + text);
     }
 
     /// Writes the project's file and allows it.
@@ -204,7 +232,15 @@ impl World {
 }
 
 fn done(command: &mut Command) -> Done {
-    let output = command.output().expect("ringlet starts");
+    told(&command.output().expect("ringlet starts"))
+}
+
+/// Runs a command to its end.
+pub fn finish(command: &mut std::process::Command) -> Done {
+    told(&command.output().expect("the program starts"))
+}
+
+fn told(output: &std::process::Output) -> Done {
     Done {
         status: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -1,0 +1,484 @@
+//! `ringlet keychain`: what is stored, what is refused, and the states a keychain can be in.
+
+use crate::common::keyring::{Keyring, State};
+use crate::common::pty::Terminal;
+use crate::common::world::{KEY, RINGLET, World};
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+const FILE: &str = "home/.config/ringlet/credentials.toml";
+const LABELS: [&str; 4] = ["service", "ringlet", "username", "anthropic/work"];
+
+fn set(world: &World, input: impl Into<Vec<u8>>) -> crate::common::world::Done {
+    world.feed(&["keychain", "set", "anthropic", "work", "--stdin", "--replace"], input)
+}
+
+/// What the agent is given for `anthropic/work`.
+fn given(world: &World) -> String {
+    world.program("claude", "#!/bin/sh\nprintf %s \"$ANTHROPIC_API_KEY\"\n");
+    world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n");
+    world.run(&["profiles", "run", "work"]).ok()
+}
+
+#[test]
+fn a_key_comes_from_a_variable_or_from_stdin() {
+    let mut world = World::new();
+    world.set("MY_KEY", KEY);
+    let done = world.run(&["keychain", "set", "anthropic", "work", "--from-env", "MY_KEY"]);
+    assert!(done.stderr.contains("stored anthropic/work in ") && done.stderr.contains("unset MY_KEY"), "{done:?}");
+    assert!(!done.stderr.contains(KEY), "{done:?}");
+    assert_eq!(done.ok(), "");
+    assert_eq!(given(&world), KEY);
+    world.run(&["keychain", "set", "anthropic", "x", "--from-env", "NOT_SET"]).fails(1, &["NOT_SET is not set", "export it"]);
+    world.run(&["keychain", "set", "anthropic", "x", "--from-env", "NOT-A-NAME"]).fails(2, &["variable"]);
+    world.run(&["keychain", "set", "anthropic", "x", "--from-env", "MY_KEY", "--stdin"]).fails(2, &["cannot be used with"]);
+    set(&world, KEY.replace("TEST", "MORE")).ok();
+    assert_eq!(given(&world), KEY.replace("TEST", "MORE"));
+}
+
+#[test]
+fn a_key_that_is_there_is_only_replaced_on_demand() {
+    let world = World::new();
+    set(&world, KEY).ok();
+    let again = ["keychain", "set", "anthropic", "work", "--stdin"];
+    world.feed(&again, "sk-other").fails(1, &["anthropic/work is already in", "keychain set anthropic work --replace"]);
+    assert_eq!(given(&world), KEY);
+}
+
+#[test]
+fn one_trailing_newline_is_not_part_of_a_key() {
+    let world = World::new();
+    for ending in ["\n", "\r\n", "\r", ""] {
+        set(&world, format!("{KEY}{ending}")).ok();
+        assert_eq!(given(&world), KEY, "{ending:?}");
+    }
+    // Blanks are part of it: nobody but its owner knows.
+    set(&world, format!(" {KEY} \n")).ok();
+    assert_eq!(given(&world), format!(" {KEY} "));
+}
+
+#[test]
+fn what_can_be_no_key_is_refused_and_the_old_one_kept() {
+    let mut world = World::new();
+    set(&world, KEY).ok();
+    let before = world.read(FILE);
+    let long = "k".repeat(2561);
+    for (input, why) in [
+        (&b""[..], "is empty"),
+        (b"\n", "is empty"),
+        (b"\r\n", "is empty"),
+        (b"  ", "is blank"),
+        (b"one\ntwo", "has more than one line"),
+        (b"one\n\n", "has more than one line"),
+        (b"one\rtwo", "has more than one line"),
+        (b"a\0b", "holds a control character"),
+        (b"a\x1bb", "holds a control character"),
+        (b"a\tb", "holds a control character"),
+        (b"a\x7fb", "holds a control character"),
+        (b"a\xffb", "is not UTF-8 text"),
+        (long.as_bytes(), "is longer than 2560 bytes"),
+        (&[b'k'; 100_000], "is longer than 2560 bytes"),
+    ] {
+        let done = set(&world, input);
+        assert_eq!(done.stdout, "");
+        done.fails(1, &["ringlet: error: the key ", why]);
+        assert_eq!(world.read(FILE), before);
+    }
+    world.set("EMPTY", "");
+    world.run(&["keychain", "set", "anthropic", "work", "--replace", "--from-env", "EMPTY"]).fails(1, &["is empty"]);
+    assert_eq!(world.read(FILE), before);
+}
+
+#[test]
+fn a_key_may_have_2560_bytes() {
+    let keyring = Keyring::start(State::Unlocked);
+    for world in [World::new(), World::on(&keyring)] {
+        let key = "k".repeat(2560);
+        set(&world, format!("{key}\r\n")).ok();
+        assert_eq!(given(&world), key);
+    }
+}
+
+#[test]
+fn a_key_that_looks_wrong_is_stored_with_a_warning_where_nobody_can_be_asked() {
+    let world = World::new();
+    let done = set(&world, "sk-proj-openai");
+    assert!(done.stderr.contains("warning: this does not look like a key of Anthropic"), "{done:?}");
+    done.ok();
+    let done = world.feed(&["keychain", "set", "antropic", "work", "--stdin"], "x");
+    assert!(done.stderr.contains("ringlet knows no provider \"antropic\"; did you mean `anthropic`?"), "{done:?}");
+    done.ok();
+}
+
+/// `ringlet` and its arguments on a terminal, by way of a shell that shows the terminal's state afterwards.
+fn on_terminal(world: &World, arguments: &str) -> Terminal {
+    let mut command = world.process("sh");
+    command.arg("-c").arg(format!("{RINGLET} {arguments}; echo status=$?; stty -a | tr -d ';' | tr ' ' '\\n' | grep -x -e -echo -e echo -e icanon -e isig"));
+    Terminal::start(command)
+}
+
+fn ends_with(terminal: Terminal, status: u32, says: &[&str]) {
+    let (_, rest) = terminal.end();
+    for text in says {
+        assert!(rest.contains(text), "{text:?} is not in {rest}");
+    }
+    assert!(rest.contains(&format!("status={status}\r\n")), "{rest}");
+    // The terminal is as it was.
+    assert!(rest.ends_with("isig\r\nicanon\r\necho\r\n"), "{rest}");
+}
+
+#[test]
+fn the_prompt_does_not_echo_and_puts_the_terminal_back() {
+    let world = World::new();
+    let mut terminal = on_terminal(&world, "keychain set anthropic work");
+    terminal.expect("key for anthropic/work (it is not shown): ");
+    // A typing error and its correction; then all of it once more.
+    terminal.press("wrong");
+    terminal.ctrl('u');
+    terminal.press(KEY);
+    terminal.press("x\x7f");
+    terminal.send("");
+    let seen = terminal.expect("stored anthropic/work in ");
+    assert!(!seen.contains("sk-ant"), "{seen}");
+    ends_with(terminal, 0, &[]);
+    assert_eq!(given(&world), KEY);
+}
+
+#[test]
+fn an_interrupted_prompt_stores_nothing_and_puts_the_terminal_back() {
+    for (letter, status, says) in [('c', 130, "interrupted; nothing was stored"), ('d', 1, "no key was given; nothing was stored")] {
+        let world = World::new();
+        let mut terminal = on_terminal(&world, "keychain set anthropic work");
+        terminal.expect("(it is not shown): ");
+        if letter == 'c' {
+            terminal.press("sk-half");
+        }
+        terminal.ctrl(letter);
+        ends_with(terminal, status, &[says]);
+        assert!(!world.path(FILE).exists());
+    }
+}
+
+#[test]
+fn a_typed_key_that_looks_wrong_is_confirmed_first() {
+    let world = World::new();
+    for (answer, status, says) in [("n", 1, "nothing was stored"), ("", 1, "nothing was stored"), ("y", 0, "stored anthropic/work in ")] {
+        let mut terminal = on_terminal(&world, "keychain set anthropic work");
+        terminal.expect("(it is not shown): ");
+        terminal.send("sk-proj-of-openai");
+        terminal.expect("this does not look like a key of Anthropic; store it all the same? [y/N] ");
+        terminal.send(answer);
+        ends_with(terminal, status, &[says]);
+        assert_eq!(world.path(FILE).exists(), status == 0);
+    }
+    assert_eq!(given(&world), "sk-proj-of-openai");
+}
+
+#[test]
+fn without_a_terminal_the_prompt_says_what_to_use() {
+    let world = World::new();
+    let mut command = world.process("setsid");
+    command.args(["--wait", RINGLET, "keychain", "set", "anthropic", "work"]);
+    let done = crate::common::world::finish(&mut command);
+    done.fails(1, &["there is no terminal to ask on", "use --stdin, or --from-env VAR"]);
+}
+
+#[test]
+fn bad_names_are_refused_before_any_store_is_touched() {
+    // Any touch of this keychain would be an error of its own, after a while.
+    let keyring = Keyring::start(State::HungActivation);
+    let world = World::on(&keyring);
+    let long = "a".repeat(65);
+    for bad in ["", "a/b", "..", ".", "/", "Work", "a b", "a\nb", "\x1b[31mred", "caf\u{e9}", "\u{430}nthropic", "-x", "_x", "a\\b", "a*", &long] {
+        for arguments in [
+            &["set", "--stdin", "--", bad, "work"][..],
+            &["set", "--stdin", "--", "anthropic", bad],
+            &["remove", "--", bad, "work"],
+            &["remove", "--", "anthropic", bad],
+            &["rename", "--", "anthropic", bad, "new"],
+            &["rename", "--", "anthropic", "old", bad],
+        ] {
+            let done = world.feed(&[&["keychain"], arguments].concat(), KEY);
+            assert!(!done.stderr.contains('\x1b') && done.stdout.is_empty(), "{done:?}");
+            let done = done.fails(2, &["ringlet: error: "]);
+            assert!(done.stderr.contains("provider") || done.stderr.contains("alias"), "{done:?}");
+        }
+    }
+    assert!(!world.path("home/.config").exists() && !world.path("home/.local").exists());
+    // A key where a name belongs is not repeated.
+    let pasted = format!("{KEY}-{KEY}");
+    let done = world.feed(&["keychain", "set", "anthropic", &pasted, "--stdin"], "x").fails(2, &["alias"]);
+    assert!(!done.stderr.contains("TESTTEST"), "{done:?}");
+}
+
+#[test]
+fn keys_are_listed_by_prefix_sorted_and_without_a_value() {
+    let keyring = Keyring::start(State::Unlocked);
+    for world in [World::new(), World::on(&keyring)] {
+        assert!(world.run(&["keychain", "list"]).stderr.contains("there is no key"));
+        for name in ["openai/b", "anthropic/work", "openai/a", "github/work"] {
+            world.store_key(name, KEY);
+        }
+        assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/work\ngithub/work\nopenai/a\nopenai/b\n");
+        assert_eq!(world.run(&["keychain", "list", "openai/"]).ok(), "openai/a\nopenai/b\n");
+        assert_eq!(world.run(&["keychain", "list", "nothing"]).ok(), "");
+        let json = world.run(&["keychain", "list", "--json", "github"]).ok();
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(json, serde_json::json!([{ "name": "github/work", "provider": "github", "alias": "work" }]));
+        assert_eq!(world.run(&["keychain", "list", "--json", "nothing"]).ok(), "[]\n");
+    }
+}
+
+#[test]
+fn a_key_is_renamed_and_removed() {
+    let keyring = Keyring::start(State::Unlocked);
+    for world in [World::new(), World::on(&keyring)] {
+        world.store_key("anthropic/old", KEY);
+        world.store_key("anthropic/other", "sk-other");
+        world.run(&["keychain", "rename", "anthropic", "old", "other"]).fails(1, &["anthropic/other is already in", "--replace"]);
+        world.run(&["keychain", "rename", "anthropic", "old", "old"]).fails(2, &["already has that name"]);
+        world.run(&["keychain", "rename", "anthropic", "odl", "new"]).fails(1, &["no key anthropic/odl", "did you mean `anthropic/old`?"]);
+        world.run(&["keychain", "rename", "anthropic", "old", "work"]).ok();
+        assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/other\nanthropic/work\n");
+        assert_eq!(given(&world), KEY);
+        world.run(&["keychain", "rename", "anthropic", "other", "work", "--replace"]).ok();
+        assert_eq!(given(&world), "sk-other");
+        world.run(&["keychain", "remove", "anthropic", "wrok"]).fails(1, &["no key anthropic/wrok", "did you mean `anthropic/work`?"]);
+        world.run(&["keychain", "remove", "anthropic", "work"]).ok();
+        assert_eq!(world.run(&["keychain", "list"]).ok(), "");
+        world.run(&["keychain", "remove", "anthropic", "work"]).fails(1, &["no key anthropic/work", "run `ringlet keychain list`"]);
+    }
+}
+
+#[test]
+fn a_key_set_in_one_process_is_read_in_another_from_the_real_keychain() {
+    let keyring = Keyring::start(State::Unlocked);
+    let world = World::on(&keyring);
+    let done = set(&world, KEY);
+    assert!(done.stderr.contains("stored anthropic/work in the keychain"), "{done:?}");
+    done.ok();
+    assert_eq!(given(&world), KEY);
+    assert_eq!(keyring.secret_tool_lookup(&LABELS).as_deref(), Some(KEY.as_bytes()));
+    assert!(!world.path(FILE).exists());
+    // Under a service that was restarted, too.
+    let mut keyring = keyring;
+    keyring.restart();
+    assert_eq!(given(&world), KEY);
+}
+
+#[test]
+fn a_locked_keychain_is_an_error_and_never_a_reason_to_look_elsewhere() {
+    let mut keyring = Keyring::start(State::Unlocked);
+    let world = World::on(&keyring);
+    world.make_ready();
+    world.write(FILE, "[anthropic.work]\nkey = \"sk-of-another-account\"\n");
+    world.chmod(&world.path(FILE), 0o600);
+    keyring.lock();
+    for arguments in [&["exec", "claude"][..], &["profiles", "run", "work"]] {
+        let done = world.run(arguments).fails(125, &["profile \"work\": the keychain is locked", "hint: run `ringlet keychain unlock`"]);
+        assert_eq!(done.stdout, "");
+    }
+    set(&world, KEY).fails(1, &["the keychain is locked", "hint"]);
+    world.run(&["keychain", "remove", "anthropic", "work"]).fails(1, &["the keychain is locked"]);
+    world.run(&["keychain", "rename", "anthropic", "work", "new"]).fails(1, &["the keychain is locked"]);
+    // Names come from the index.
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/work\n");
+    assert!(world.read(FILE).contains("sk-of-another-account"));
+    // Without a key the agent starts all the same.
+    world.run(&["exec", "claude", "--", "--version"]).ok();
+}
+
+#[test]
+fn without_a_keychain_the_file_is_used_with_a_warning_once_a_day() {
+    for state in [State::Absent, State::NoBus] {
+        let keyring = Keyring::start(state);
+        let world = World::on(&keyring);
+        let done = set(&world, KEY);
+        let warning = "\u{26a0} Using file-backed credentials (~/.config/ringlet/credentials.toml).\n  For better security on multi-user systems, \
+                       install GNOME Keyring or set up a service-mode keychain.\n";
+        assert!(done.stderr.ends_with(warning), "{done:?}");
+        done.ok();
+        assert_eq!(fs::metadata(world.path(FILE)).expect("the file").permissions().mode() & 0o7777, 0o600);
+        assert_eq!(given(&world), KEY);
+        assert_eq!(world.run(&["keychain", "list"]).stderr, "");
+        // Another terminal has not heard it yet.
+        let mut command = world.process(RINGLET);
+        command.args(["profiles", "run", "work"]);
+        let (_, seen) = Terminal::start(command).end();
+        assert!(seen.contains("Using file-backed credentials") && seen.ends_with(KEY), "{seen}");
+        // A day later it is said again.
+        let said = world.path("home/.local/state/ringlet/said");
+        for entry in fs::read_dir(said).expect("marks") {
+            let mark = File::options().write(true).open(entry.expect("a mark").path()).expect("a mark");
+            mark.set_modified(SystemTime::now() - Duration::from_secs(25 * 60 * 60)).expect("an older mark");
+        }
+        let done = world.run(&["profiles", "run", "work"]);
+        assert!(done.stderr.contains("Using file-backed credentials"), "{done:?}");
+        assert_eq!(done.ok(), KEY);
+    }
+}
+
+#[test]
+fn system_only_refuses_without_a_keychain() {
+    for state in [State::Absent, State::NoBus] {
+        let keyring = Keyring::start(state);
+        let world = World::on(&keyring);
+        world.configure("[credentials]\nbackend = \"system-only\"\n");
+        world.agent("claude");
+        world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n");
+        set(&world, KEY).fails(1, &["there is no keychain: ", "hint: install GNOME Keyring or KWallet"]);
+        world.run(&["profiles", "run", "work"]).fails(125, &["profile \"work\": there is no keychain: "]);
+        world.run(&["keychain", "list"]).fails(1, &["there is no keychain: "]);
+        assert!(!world.path(FILE).exists());
+    }
+}
+
+#[test]
+fn without_a_session_bus_at_all_the_keychain_is_absent() {
+    let mut world = World::bare();
+    world.configure("[credentials]\nbackend = \"system-only\"\n");
+    set(&world, KEY).fails(1, &["there is no keychain: "]);
+    world.set("DBUS_SESSION_BUS_ADDRESS", "nonsense");
+    set(&world, KEY).fails(1, &["hint: "]);
+    world.set("XDG_RUNTIME_DIR", "relative");
+    set(&world, KEY).fails(1, &["hint: "]);
+}
+
+/// A world with a short deadline, since these tests are meant to run into it.
+fn impatient(keyring: &Keyring) -> World {
+    let world = World::on(keyring);
+    world.configure("[credentials]\ntimeout = 0.3\n");
+    world
+}
+
+fn does_not_answer(world: &World) {
+    let done = world.run(&["exec", "claude"]);
+    assert_eq!(done.stdout, "");
+    done.fails(125, &["profile \"work\": the keychain did not answer within 300ms (", "hint: see whether the keychain's daemon hangs"]);
+    set(world, KEY).fails(1, &["the keychain did not answer within 300ms"]);
+    world.run(&["keychain", "list"]).fails(1, &["the keychain did not answer within 300ms"]);
+    assert!(!world.path(FILE).exists(), "a keychain that hangs is not absent");
+    world.run(&["exec", "claude", "--", "--version"]).ok();
+    world.run(&["status"]).ok();
+}
+
+#[test]
+fn a_stopped_service_or_bus_is_given_up_after_the_deadline() {
+    for stop in [Keyring::stop_service, Keyring::stop_bus] {
+        let mut keyring = Keyring::start(State::Unlocked);
+        let world = World::on(&keyring);
+        world.make_ready();
+        world.configure("[credentials]\ntimeout = 0.3\n");
+        stop(&mut keyring);
+        does_not_answer(&world);
+    }
+}
+
+#[test]
+fn a_hung_activation_is_given_up_after_the_deadline() {
+    let keyring = Keyring::start(State::HungActivation);
+    let world = impatient(&keyring);
+    world.agent("claude");
+    world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n");
+    world.allow("profile = \"work\"\n");
+    does_not_answer(&world);
+}
+
+#[test]
+fn a_killed_service_or_bus_is_an_absent_keychain_and_says_so() {
+    for kill in [Keyring::kill_service, Keyring::kill_bus] {
+        let mut keyring = Keyring::start(State::Unlocked);
+        let world = World::on(&keyring);
+        world.make_ready();
+        kill(&mut keyring);
+        let done = world.run(&["exec", "claude"]);
+        assert_eq!(done.stdout, "");
+        // The file was looked into, and there is nothing; that it was the file is half of the answer.
+        done.fails(125, &["Using file-backed credentials", "no key anthropic/work in ", "credentials.toml"]);
+        world.configure("[credentials]\nbackend = \"system-only\"\n");
+        world.run(&["exec", "claude"]).fails(125, &["there is no keychain: "]);
+    }
+}
+
+#[test]
+fn a_service_in_which_nobody_has_a_keyring_counts_as_no_keychain() {
+    let keyring = Keyring::start(State::NoDefault);
+    let world = impatient(&keyring);
+    let done = set(&world, KEY);
+    assert!(done.stderr.contains("Using file-backed credentials"), "{done:?}");
+    done.ok();
+    assert_eq!(given(&world), KEY);
+    world.configure("backend = \"system-only\"\n");
+    set(&world, KEY).fails(1, &["there is no keychain: ", "hint: "]);
+}
+
+#[test]
+fn a_key_that_is_twice_in_the_keychain_is_refused() {
+    let keyring = Keyring::start(State::Unlocked);
+    let world = World::on(&keyring);
+    world.make_ready();
+    let more = [&LABELS[..], &["target", "elsewhere"]].concat();
+    keyring.secret_tool_store(None, &more, b"sk-other");
+    world.run(&["exec", "claude"]).fails(125, &["the keychain holds 2 entries for anthropic/work", "Seahorse"]);
+}
+
+#[test]
+fn a_key_from_elsewhere_that_no_header_can_carry_is_refused() {
+    let keyring = Keyring::start(State::Unlocked);
+    let world = World::on(&keyring);
+    world.make_ready();
+    keyring.secret_tool_store(None, &LABELS, b"sk-two\nlines");
+    let done = world.run(&["exec", "claude"]).fails(125, &["anthropic/work in the keychain is empty or holds a control character"]);
+    assert!(!done.stderr.contains("sk-two"), "{done:?}");
+}
+
+#[test]
+fn a_file_that_others_may_read_is_refused() {
+    let world = World::ready();
+    let file = world.path(FILE);
+    for mode in [0o640, 0o604, 0o644, 0o620] {
+        world.chmod(&file, mode);
+        world.run(&["exec", "claude"]).fails(125, &["is open to others than its owner", "chmod 600"]);
+        set(&world, KEY).fails(1, &["it must be 0600"]);
+        world.run(&["keychain", "list"]).fails(1, &["it must be 0600"]);
+    }
+    world.chmod(&file, 0o400);
+    world.run(&["exec", "claude"]).ok();
+}
+
+#[test]
+fn another_users_file_is_refused() {
+    let world = World::ready();
+    // Only root can give a file away; elsewhere the unit tests of the owner's check stand for this.
+    if rustix::process::geteuid().is_root() {
+        chown(&world.path(FILE), 12345);
+        world.run(&["exec", "claude"]).fails(125, &["belongs to another user"]);
+    }
+}
+
+fn chown(path: &Path, owner: u32) {
+    std::os::unix::fs::chown(path, Some(owner), None).expect("root may");
+}
+
+#[test]
+fn lookups_and_changes_are_recorded_by_name() {
+    let world = World::new();
+    world.configure("[audit]\nenabled = true\n");
+    set(&world, KEY).ok();
+    world.run(&["keychain", "rename", "anthropic", "work", "new"]).ok();
+    world.run(&["keychain", "remove", "anthropic", "new"]).ok();
+    world.run(&["keychain", "remove", "anthropic", "new"]).fails(1, &[]);
+    let log = world.read("home/.local/state/ringlet/audit.jsonl");
+    let actions: Vec<String> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .map(|line| format!("{} {} {}", line["action"].as_str().unwrap(), line["key"].as_str().unwrap(), line["result"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        actions,
+        ["set anthropic/work granted", "rename anthropic/work granted", "remove anthropic/new granted", "remove anthropic/new error"]
+    );
+    assert!(!log.contains("sk-ant"), "{log}");
+}
