@@ -6,7 +6,7 @@
 use crate::audit::{AuditError, SinceError};
 use crate::config::ConfigError;
 use crate::launch::LaunchError;
-use crate::name::NameError;
+use crate::name::{NameError, shorten};
 use crate::paths::PathsError;
 use crate::plan::PlanError;
 use crate::profile::ProfileError;
@@ -166,7 +166,7 @@ impl From<PlanError> for Failure {
             PlanError::Search { .. } => Self::new(message).hint("set `ceiling-dirs` in config.toml to end the search below it"),
             PlanError::NotFound { command } => Self {
                 status: status::NOT_FOUND,
-                ..Self::new(message).hint(format!("install {command}, or put it on PATH"))
+                ..Self::new(message).hint(format!("install {}, or put it on PATH", shorten(&command)))
             },
             PlanError::NotExecutable { file } => Self {
                 status: status::NOT_EXECUTABLE,

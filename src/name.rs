@@ -133,6 +133,16 @@ name!(
     Variable, "variable", check_variable
 );
 
+impl Variable {
+    /// A value as it may be shown. One whose variable is named like a secret is not: it may have been written into
+    /// `[env]` by mistake, where a key has no place.
+    pub fn shown<'a>(&self, value: &'a str) -> &'a str {
+        let name = self.0.to_ascii_uppercase();
+        let secret = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"].iter().any(|word| name.contains(word));
+        if secret { "(not shown)" } else { value }
+    }
+}
+
 fn check_variable(what: &'static str, name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty(what));

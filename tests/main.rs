@@ -4,6 +4,8 @@ mod common;
 
 mod exec;
 mod generated;
+mod keychain;
 mod layering;
+mod no_leak;
 mod secret_service;
 mod shells;

@@ -75,7 +75,7 @@ fn print(host: &mut Host, plan: &LaunchPlan) {
             rows.push(row("provider", resolved.provider.value.name.to_string()));
             rows.extend(resolved.base_url.iter().map(|url| row("endpoint", url.value.clone())));
             rows.extend(part.changes.iter().map(|change| match change {
-                Change::Set(name, value) => row("set", format!("{name}={}", value.to_string_lossy())),
+                Change::Set(name, value) => row("set", format!("{name}={}", name.shown(&value.to_string_lossy()))),
                 Change::Unset(name) => row("take away", name.to_string()),
             }));
             rows.extend(part.secrets.iter().map(|used| row("key", describe(used))));
@@ -100,7 +100,7 @@ fn as_json(plan: &LaunchPlan) -> Value {
         let mut unset = Vec::new();
         for change in &part.changes {
             match change {
-                Change::Set(name, value) => drop(set.insert(name.to_string(), value.to_string_lossy().into())),
+                Change::Set(name, value) => drop(set.insert(name.to_string(), name.shown(&value.to_string_lossy()).into())),
                 Change::Unset(name) => unset.push(name.to_string()),
             }
         }

@@ -5,7 +5,7 @@ use crate::cli::{Create, Profiles as Command};
 use crate::config::Source;
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::name::{Agent, Alias, Profile, Provider, closest};
+use crate::name::{Agent, Alias, Profile, Provider, closest, shorten};
 use crate::output::Ink;
 use crate::platform;
 use crate::profile::{ProfileError, Profiles, Resolved};
@@ -190,7 +190,7 @@ fn inspect(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &P
         if !it.args.is_empty() {
             rows.push(row("args", &it.args.join(" "), ""));
         }
-        rows.extend(it.env.iter().map(|(name, it)| row("env", &format!("{name}={}", it.value), &it.from)));
+        rows.extend(it.env.iter().map(|(name, it)| row("env", &format!("{name}={}", name.shown(&it.value)), &it.from)));
         rows.extend(it.secrets.iter().map(|(name, it)| row("secret", &format!("{name} from {}", it.value), &it.from)));
         host.output.table(&rows);
     }
@@ -198,7 +198,7 @@ fn inspect(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &P
 }
 
 fn as_json(it: &Resolved) -> serde_json::Value {
-    let env: serde_json::Map<_, _> = it.env.iter().map(|(name, at)| (name.to_string(), json!(at.value))).collect();
+    let env: serde_json::Map<_, _> = it.env.iter().map(|(name, at)| (name.to_string(), json!(name.shown(&at.value)))).collect();
     let secrets: serde_json::Map<_, _> = it.secrets.iter().map(|(name, at)| (name.to_string(), json!(at.value))).collect();
     let from: serde_json::Map<_, _> = [("provider", Some(&it.provider.from)), ("key", Some(&it.key.from))]
         .into_iter()
@@ -236,7 +236,7 @@ fn edit(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Prof
     })?;
     for change in changes {
         let Some((key, new)) = change.split_once('=') else {
-            return Err(Failure::usage(format!("{change:?} is not of the form KEY=VALUE")));
+            return Err(Failure::usage(format!("{:?} is not of the form KEY=VALUE", shorten(change))));
         };
         assign(&mut document, key, new)?;
     }
@@ -251,12 +251,12 @@ fn edit(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Prof
 fn assign(document: &mut DocumentMut, key: &str, new: &str) -> Result<(), Failure> {
     let parts: Vec<&str> = key.split('.').collect();
     let Some((last, tables)) = parts.split_last().filter(|_| parts.iter().all(|part| !part.is_empty())) else {
-        return Err(Failure::usage(format!("{key:?} is not a key such as model or provider-config.key-alias")));
+        return Err(Failure::usage(format!("{:?} is not a key such as model or provider-config.key-alias", shorten(key))));
     };
     let mut table: &mut dyn toml_edit::TableLike = document.as_table_mut();
     for part in tables {
         let entry = table.entry(part).or_insert_with(|| Item::Table(toml_edit::Table::new()));
-        table = entry.as_table_like_mut().ok_or_else(|| Failure::usage(format!("`{part}` in {key:?} is not a table")))?;
+        table = entry.as_table_like_mut().ok_or_else(|| Failure::usage(format!("`{part}` in {:?} is not a table", shorten(key))))?;
     }
     if new.is_empty() {
         table.remove(last);

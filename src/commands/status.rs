@@ -4,7 +4,7 @@ use super::{Setting, allow};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::launch::{self, Request};
-use crate::name::Agent;
+use crate::name::{Agent, shorten};
 use crate::output::Ink;
 use crate::plan::{self, Context, LaunchPlan, PlanError, Project, Sink};
 use crate::profile::Profiles;
@@ -106,7 +106,7 @@ fn examine(context: &Context<'_>, store: &dyn Store, word: String) -> Row {
     let outcome = launch::prepare(context, &Request { word: &word, profile: None, words: &[] });
     let used = outcome.as_ref().ok().and_then(|plan| plan.profile.as_ref()).and_then(|part| part.secrets.first());
     let key = used.map(|used| KeyState { name: used.key.to_string(), there: store.contains(&used.key) });
-    Row { word, outcome, key }
+    Row { word: shorten(&word), outcome, key }
 }
 
 fn print(host: &mut Host, setting: &Setting, row: &Row) {

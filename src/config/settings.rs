@@ -1,7 +1,7 @@
 //! The user's settings, `~/.config/ringlet/config.toml`.
 
 use super::{ConfigError, Source};
-use crate::name::Profile;
+use crate::name::{Profile, shorten};
 use crate::paths::Paths;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -130,7 +130,7 @@ impl Settings {
             let path = paths.expand(text.get_ref());
             let absolute = path.is_absolute();
             absolute.then_some(path).ok_or_else(|| {
-                source.error(text.span(), format!("{:?} is not an absolute path or one below `~/`", text.get_ref()))
+                source.error(text.span(), format!("{:?} is not an absolute path or one below `~/`", shorten(text.get_ref())))
             })
         };
         let folders = |list: &[Spanned<String>]| list.iter().map(folder).collect::<Result<Vec<_>, _>>();

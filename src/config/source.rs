@@ -1,6 +1,6 @@
 //! One configuration file's text, and errors that point into it.
 
-use crate::name::closest;
+use crate::name::{closest, shorten};
 use crate::platform::{self, Access, ReadError};
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -120,10 +120,19 @@ fn one_line(message: &str) -> String {
     message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-// serde repeats a string of the wrong type, and people paste keys where a table belongs.
+// serde repeats a string of the wrong type and a word it does not know, and people paste keys where either belongs.
 fn without_values(message: &str) -> String {
-    match (message.find(": string \""), message.rfind("\", expected")) {
-        (Some(start), Some(end)) if start < end => format!("{}: a string{}", &message[..start], &message[end + 1..]),
+    if let (Some(start), Some(end)) = (message.find(": string \""), message.rfind("\", expected"))
+        && start < end
+    {
+        return format!("{}: a string{}", &message[..start], &message[end + 1..]);
+    }
+    // What is expected stands behind; it is ours, and short.
+    let (found, expected) = message.split_at(message.find(", expected").unwrap_or(message.len()));
+    match (found.find('`'), found.rfind('`')) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}`{}`{}{expected}", &found[..start], shorten(&found[start + 1..end]), &found[end + 1..])
+        }
         _ => message.to_owned(),
     }
 }

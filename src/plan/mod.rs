@@ -14,7 +14,7 @@ pub use guard::{Finding, guard_project};
 
 use crate::config::{ConfigError, Settings};
 use crate::env::{Change, Env};
-use crate::name::{KeyName, Profile, Variable};
+use crate::name::{KeyName, Profile, Variable, shorten};
 use crate::paths::Paths;
 use crate::profile::{ProfileError, Resolved};
 use crate::registry::{AgentSpec, Auth, Protocol, Registry, RegistryError};
@@ -71,7 +71,7 @@ pub enum PlanError {
         error: io::Error,
     },
     /// The agent is nowhere on PATH.
-    #[error("{command}: not found on PATH")]
+    #[error("{}: not found on PATH", shorten(command))]
     NotFound {
         /// The command.
         command: String,
@@ -97,7 +97,7 @@ pub enum PlanError {
         findings: Vec<Finding>,
     },
     /// The profile does not bind the agent that was asked for by name.
-    #[error("profile \"{profile}\" does not bind {agent}")]
+    #[error("profile \"{profile}\" does not bind {}", shorten(agent))]
     NotBound {
         /// The profile.
         profile: Profile,

@@ -3,7 +3,7 @@
 use super::raw::At;
 use super::{Binding, ProfileError, ProfileFile};
 use crate::config::ConfigError;
-use crate::name::{Agent, KeyName, Profile, Variable, closest};
+use crate::name::{Agent, KeyName, Profile, Variable, closest, shorten};
 use crate::paths::Paths;
 use crate::registry::{AgentSpec, Api, Protocol, ProviderSpec, Registry, RegistryError, check_url};
 use std::collections::BTreeMap;
@@ -127,7 +127,7 @@ impl Place<'_> {
     fn folder(&self, at: &At<String>) -> Result<Sourced<PathBuf>, ProfileError> {
         let path = self.paths.expand(&at.value);
         if !path.is_absolute() {
-            return Err(self.error(&at.span, format!("{:?} is not an absolute path or one below `~/`", at.value)).into());
+            return Err(self.error(&at.span, format!("{:?} is not an absolute path or one below `~/`", shorten(&at.value))).into());
         }
         Ok(Sourced { value: path, from: self.of(&at.span) })
     }
@@ -163,7 +163,7 @@ impl Place<'_> {
             Some(at) if provider.endpoints.contains_key(&at.value) => &at.value,
             Some(at) => {
                 let names: Vec<&str> = provider.endpoints.keys().map(String::as_str).collect();
-                let made = self.error(&at.span, format!("{} has no endpoint \"{}\"", provider.title, at.value));
+                let made = self.error(&at.span, format!("{} has no endpoint \"{}\"", provider.title, shorten(&at.value)));
                 return Err(made
                     .with_hint(match closest(&at.value, names.iter().copied()) {
                         Some(word) => format!("did you mean `{word}`?"),

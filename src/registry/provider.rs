@@ -125,29 +125,30 @@ impl ProviderSpec {
     }
 }
 
-/// Whether a key may be sent to this URL: TLS, or the machine itself. `{name}` marks what the user must fill in.
+/// Whether a key may be sent to this URL: TLS, or the machine itself. `{name}` marks what the user must fill in. The
+/// error does not repeat the URL: a key may be in it, and the error's place says which is meant.
 pub fn check_url(url: &str) -> Result<(), String> {
     if url.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\' || byte == b'"') {
-        return Err(format!("{url:?} has a character that no URL may have"));
+        return Err("the URL has a character that no URL may have".into());
     }
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("{url:?} is not a URL such as https://host/v1"))?;
+    let (scheme, rest) = url.split_once("://").ok_or("this is not a URL such as https://host/v1")?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
-        return Err(format!("the URL of {:?} holds a user name; a key belongs in the keychain", authority.rsplit('@').next().unwrap_or_default()));
+        return Err("the URL holds a user name; a key belongs in the keychain".into());
     }
     let host = match authority.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
     };
     if host.is_empty() {
-        return Err(format!("{url:?} names no host"));
+        return Err("the URL names no host".into());
     }
     let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     match scheme {
         "https" => Ok(()),
         "http" if loopback => Ok(()),
-        "http" => Err(format!("{url:?} would send the key unencrypted; use https")),
-        _ => Err(format!("{url:?} is neither https nor http")),
+        "http" => Err("the URL would send the key unencrypted; use https".into()),
+        _ => Err("the URL is neither https nor http".into()),
     }
 }
 
