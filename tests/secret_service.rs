@@ -233,10 +233,12 @@ fn a_store_outlives_its_service_and_its_bus() {
     assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
     keyring.restart();
     assert_eq!(get(&ours, "anthropic/work"), Ok(b"sk-1".to_vec()));
+    let still_connected = store(&keyring, AMPLE);
+    assert_eq!(still_connected.status(), Ok(Status::Available));
     keyring.kill_service();
     assert!(matches!(get(&ours, "anthropic/work"), Err(ServiceError::Absent { .. })));
     keyring.kill_bus();
-    assert!(matches!(get(&ours, "anthropic/work"), Err(ServiceError::Absent { .. })));
+    assert!(matches!(get(&still_connected, "anthropic/work"), Err(ServiceError::Absent { .. })));
 }
 
 #[test]
@@ -268,7 +270,8 @@ fn a_bus_of_lies_is_named_and_left() {
     let broken = |error: &ServiceError| matches!(error, ServiceError::Broken { .. });
     let denied = |error: &ServiceError| matches!(error, ServiceError::Denied { .. });
     let late = |error: &ServiceError| matches!(error, ServiceError::Timeout { .. });
-    let liars: [(&[u8], Duration, fn(&ServiceError) -> bool); 6] = [
+    type Expected = fn(&ServiceError) -> bool;
+    let liars: [(&[u8], Duration, Expected); 6] = [
         (b"220 mail.example.org ESMTP\r\n", AMPLE, broken),
         (b"REJECTED EXTERNAL DBUS_COOKIE_SHA1\r\n", AMPLE, denied),
         (b"DATA\r\nOK 00\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", AMPLE, broken),

@@ -7,7 +7,7 @@
 mod file;
 mod memory;
 mod names;
-#[cfg(all(unix, not(target_os = "macos")))]
+#[cfg(target_os = "linux")]
 pub mod secret_service;
 mod system;
 

@@ -94,7 +94,7 @@ impl Store for SystemStore {
     }
 }
 
-#[cfg(all(unix, not(target_os = "macos")))]
+#[cfg(target_os = "linux")]
 mod native {
     use super::super::secret_service::{self, Options, SecretService, ServiceError};
     use super::*;
@@ -105,11 +105,17 @@ mod native {
     /// How long a person may take to answer a dialog.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    pub struct Native(Arc<SecretService>);
+    /// Listing reads one property of each entry: with ten thousand of them that takes seconds.
+    const LISTING: u32 = 5;
+
+    pub struct Native {
+        service: Arc<SecretService>,
+        listing: Arc<SecretService>,
+    }
 
     impl Native {
         pub fn new(env: &Env, timeout: Duration, prompt: Prompt) -> Self {
-            Self(SecretService::new(Options {
+            let options = Options {
                 deadline: timeout,
                 prompt: match prompt {
                     Prompt::Never => secret_service::Prompt::Never,
@@ -117,11 +123,13 @@ mod native {
                 },
                 bus_address: env.non_empty("DBUS_SESSION_BUS_ADDRESS").map(Into::into),
                 runtime_dir: env.absolute("XDG_RUNTIME_DIR"),
-            }))
+            };
+            let listing = SecretService::new(Options { deadline: timeout * LISTING, ..options.clone() });
+            Self { service: SecretService::new(options), listing }
         }
 
         pub fn entry(&self, key: &KeyName) -> keyring_core::Result<Entry> {
-            self.0.build(SERVICE, &key.to_string(), None)
+            self.service.build(SERVICE, &key.to_string(), None)
         }
 
         pub fn set(&self, entry: &Entry, _key: &KeyName, secret: &Secret) -> keyring_core::Result<()> {
@@ -129,11 +137,11 @@ mod native {
         }
 
         pub fn accounts(&self) -> Option<Result<Vec<String>, StoreError>> {
-            Some(self.0.accounts(SERVICE).map_err(|error| whole(&error)))
+            Some(self.listing.accounts(SERVICE).map_err(|error| whole(&error)))
         }
 
         pub fn unlock(&self) -> Result<(), StoreError> {
-            self.0.unlock().map_err(|error| whole(&error))
+            self.service.unlock().map_err(|error| whole(&error))
         }
     }
 

@@ -601,6 +601,20 @@ fn a_bus_that_does_not_let_us_in_is_named() {
 }
 
 #[test]
+fn a_bus_that_takes_no_more_connections_is_a_timeout() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("bus");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    // Stopped, with room for one connection in its queue, which another client has.
+    rustix::net::listen(&listener, 0).expect("a shorter queue");
+    let _first = UnixStream::connect(&socket).expect("the one connection");
+    let deadline = Duration::from_millis(50);
+    let runtime_dir = Some(folder.path().to_owned());
+    let store = SecretService::new(Options { deadline, prompt: Prompt::Never, bus_address: None, runtime_dir });
+    assert!(matches!(store.get("ringlet", "a/b"), Err(ServiceError::Timeout { .. })));
+}
+
+#[test]
 fn names_that_cannot_be_sent_are_refused_before_anything_is_connected() {
     let options = Options { deadline: Duration::ZERO, prompt: Prompt::Never, bus_address: None, runtime_dir: None };
     let store = SecretService::new(options);

@@ -451,6 +451,15 @@ mod tests {
     }
 
     #[test]
+    fn strings_end_with_their_only_nul_and_are_utf_8() {
+        let read = |bytes: &[u8]| Reader { bytes, at: 0, big: false }.string().is_ok();
+        assert!(read(b"\x02\0\0\0ab\0"));
+        for bad in [&b"\x02\0\0\0a\0\0"[..], b"\x02\0\0\0abc", b"\x02\0\0\0ab", b"\x02\0\0\0\xc3\x28\0"] {
+            assert!(!read(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn nesting_and_empty_structures_end() {
         let skip = |signature: &[u8], bytes: &[u8]| {
             let mut reader = Reader { bytes, at: 0, big: false };
