@@ -96,7 +96,7 @@ fn invocations_that_need_no_key_start_without_a_lookup() {
     world.agent("claude");
     world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n");
     world.allow("profile = \"work\"\n");
-    for words in [&["--version"][..], &["-h"], &["mcp", "list"], &["config", "get"], &["doctor"]] {
+    for words in [&["--version"][..], &["-h"], &["mcp", "list"], &["update"]] {
         let arguments = [&["exec", "claude", "--"], words].concat();
         let seen = world.run(&arguments).ok();
         assert!(seen.contains(&format!("arg={}\n", words[0])), "{seen}");
@@ -207,12 +207,12 @@ fn installed(world: &World, version: &str) {
 #[test]
 fn a_new_enough_claude_reads_its_key_from_a_descriptor_and_no_variable_holds_it() {
     let world = World::ready();
-    installed(&world, "2.1.330");
+    installed(&world, "99.0.0");
     let seen = world.run(&["exec", "claude"]).ok();
     assert!(seen.contains(&format!("\nfd={KEY}\n")), "{seen}");
     assert_eq!(seen.matches(KEY).count(), 1, "{seen}");
     assert!(!seen.contains("ANTHROPIC_API_KEY"), "{seen}");
-    installed(&world, "2.1.329");
+    installed(&world, "0.2.1");
     let seen = world.run(&["exec", "claude"]).ok();
     assert!(seen.contains(&format!("env=ANTHROPIC_API_KEY={KEY}\n")) && !seen.contains("fd="), "{seen}");
 }

@@ -47,7 +47,9 @@ pub(super) fn start(
     let setting = Setting::new(&host.world, audit)?;
     let context = setting.context(&host.world)?;
     let plan = launch::prepare(&context, &Request { word: agent, profile, words })?;
-    let log = setting.audit_log().map_err(LaunchError::from)?;
+    // What looks nothing up has nothing to record, and starts whatever state the log is in.
+    let looks_up = plan.profile.as_ref().is_some_and(|part| !part.secrets.is_empty());
+    let log = if looks_up { setting.audit_log().map_err(LaunchError::from)? } else { None };
     let open = || store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
     let output = &mut host.output;
     if output.is_verbose() {

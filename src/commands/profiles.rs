@@ -24,13 +24,13 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Command) -> Resul
         Command::Remove { name } => remove(host, setting, &profiles, &name.parse()?)?,
         Command::Default { name, unset } => default(host, setting, &profiles, name.as_deref(), unset)?,
         Command::Run { name, agent, dry_run, args } => {
-            let name: Profile = name.parse()?;
             let word = match agent {
-                Some(agent) => agent,
-                None => main_agent(&profiles, &name)?.to_string(),
+                Some(agent) => Ok(agent),
+                None => name.parse().map_err(Failure::from).and_then(|name| Ok(main_agent(&profiles, &name)?.to_string())),
             };
             let audit = setting.audit.clone();
-            return exec::run(host, audit, &word, Some(name.as_str()), dry_run, &args).map_err(Failure::in_exec);
+            let started = word.and_then(|word| exec::run(host, audit, &word, Some(&name), dry_run, &args));
+            return started.map_err(Failure::in_exec);
         }
     }
     Ok(0)
