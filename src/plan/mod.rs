@@ -235,7 +235,8 @@ fn key_sink(resolved: &Resolved, version: Option<&Version>) -> (Sink, Fill) {
             .replace("{model}", model.unwrap_or_default())
     };
     if let Some(name) = &api.base_url {
-        changes.push(Change::Set(name.clone(), base_url.into()));
+        let instead = api.base_url_default.as_deref().filter(|_| resolved.default_endpoint);
+        changes.push(Change::Set(name.clone(), instead.unwrap_or(base_url).into()));
     }
     let mut arguments: Vec<OsString> = api.args.iter().map(|word| fill(word).into()).collect();
     if let Some(model) = model {

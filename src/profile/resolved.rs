@@ -32,6 +32,8 @@ pub struct Resolved {
     pub api: Api,
     /// The base URL, with what the agent wants behind it; `None` for an agent's own backend.
     pub base_url: Option<Sourced<String>>,
+    /// Whether that is the provider's default, because the profile names no endpoint.
+    pub default_endpoint: bool,
     /// The key.
     pub key: Sourced<KeyName>,
     /// The model.
@@ -80,6 +82,7 @@ impl Resolved {
             provider: Sourced { from: place.of(&binding.provider.span), value: provider },
             api,
             base_url,
+            default_endpoint: binding.endpoint.is_none(),
             key: Sourced { value: key, from: place.of(&binding.alias.span) },
             model: binding.model.as_ref().map(|at| place.sourced(at)),
             config_dir,

@@ -52,6 +52,7 @@ struct RawApi {
     key_fd_since: Option<String>,
     bearer: Option<Spanned<String>>,
     base_url: Option<Spanned<String>>,
+    base_url_default: Option<String>,
     #[serde(default)]
     base_url_suffix: String,
     model: Option<Spanned<String>>,
@@ -78,6 +79,9 @@ pub struct Api {
     pub bearer: Option<Variable>,
     /// The variable for the base URL; it is always set, the first party's too.
     pub base_url: Option<Variable>,
+    /// What that variable is set to in place of the provider's own default endpoint, where the agent takes its mere
+    /// presence for something else; the empty value still keeps others from supplying one.
+    pub base_url_default: Option<String>,
     /// What the agent wants behind the base URL.
     pub base_url_suffix: String,
     /// The variable for the model.
@@ -195,6 +199,7 @@ impl AgentSpec {
                 key_fd: key_fd.map(|name| (name, raw.key_fd_since.clone().unwrap_or_default())),
                 bearer: raw.bearer.as_ref().map(variable).transpose()?,
                 base_url: raw.base_url.as_ref().map(variable).transpose()?,
+                base_url_default: raw.base_url_default.clone(),
                 base_url_suffix: raw.base_url_suffix.clone(),
                 model: raw.model.as_ref().map(variable).transpose()?,
                 model_args: raw.model_args.clone(),
