@@ -357,8 +357,8 @@ fn does_not_answer(world: &World) {
     let done = world.run(&["exec", "claude"]);
     assert_eq!(done.stdout, "");
     done.fails(125, &["profile \"work\": the keychain did not answer within 300ms (", "hint: see whether the keychain's daemon hangs"]);
-    set(world, KEY).fails(1, &["the keychain did not answer within 300ms"]);
-    world.run(&["keychain", "list"]).fails(1, &["the keychain did not answer within 300ms"]);
+    set(world, KEY).fails(1, &["the keychain did not answer within "]);
+    world.run(&["keychain", "list"]).fails(1, &["the keychain did not answer within "]);
     assert!(!world.path(FILE).exists(), "a keychain that hangs is not absent");
     world.run(&["exec", "claude", "--", "--version"]).ok();
     world.run(&["status"]).ok();

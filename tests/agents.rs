@@ -1,0 +1,87 @@
+//! `ringlet agents list` and `ringlet providers list`, and the user's own definitions.
+
+use crate::common::world::{KEY, World};
+use std::fs;
+
+const OWN: &str = "title = \"My Agent\"\ncommand = \"mine\"\nprovider = \"acme\"\nunset = [\"ACME_*\"]\n\
+                   [[api]]\nprotocol = \"chat\"\nkey = \"ACME_KEY\"\nbase-url = \"ACME_URL\"\n[no-key]\nflags = [\"--version\"]\n";
+const ACME: &str = "title = \"Acme\"\nvariable = \"ACME_KEY\"\npattern = '^acme-[0-9]+$'\n[endpoints.default]\nchat = \"https://acme.example/v1\"\n";
+
+fn json(text: &str) -> Vec<serde_json::Value> {
+    serde_json::from_str(text).expect("JSON")
+}
+
+#[test]
+fn agents_are_listed_with_binary_and_profiles() {
+    let world = World::ready();
+    let seen = world.run(&["agents", "list"]).ok();
+    let row = |name: &str| seen.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {seen}")).split_whitespace().collect::<Vec<_>>();
+    assert_eq!(row("AGENT"), ["AGENT", "COMMAND", "BINARY", "PROFILES"]);
+    assert_eq!(row("claude"), ["claude", "claude", world.path("bin/claude").to_str().expect("UTF-8"), "work"]);
+    assert_eq!(row("gemini"), ["gemini", "gemini", "-", "-"]);
+    let names: Vec<&str> = seen.lines().skip(1).map(|line| line.split_whitespace().next().expect("a name")).collect();
+    assert!(names.len() >= 18 && names.is_sorted(), "{names:?}");
+    let rows = json(&world.run(&["agents", "list", "--json"]).ok());
+    let claude = rows.iter().find(|row| row["name"] == "claude").expect("listed");
+    assert_eq!(claude["profiles"], serde_json::json!(["work"]));
+    assert_eq!(claude["binary"], world.path("bin/claude").to_str().expect("UTF-8"));
+    // A broken profile is named and hides nothing.
+    world.profile("broken", "agent = 1\n");
+    let done = world.run(&["agents", "list"]);
+    assert!(done.stderr.contains("broken/ringlet.toml:1:9: "), "{done:?}");
+    assert_eq!(done.ok(), seen);
+}
+
+#[test]
+fn providers_are_listed_with_their_endpoints() {
+    let world = World::new();
+    let seen = world.run(&["providers", "list"]).ok();
+    assert!(seen.contains("https://api.anthropic.com") && seen.contains("ANTHROPIC_API_KEY"), "{seen}");
+    let rows = json(&world.run(&["providers", "list", "--json"]).ok());
+    assert!(rows.len() >= 20);
+    let minimax = rows.iter().find(|row| row["name"] == "minimax").expect("listed");
+    assert_eq!(minimax["endpoints"]["china"]["anthropic"], "https://api.minimaxi.com/anthropic");
+}
+
+#[test]
+fn the_users_own_definitions_add_and_override() {
+    let mut world = World::ready();
+    world.write("home/.config/ringlet/agents/mine.toml", OWN);
+    world.write("home/.config/ringlet/providers/acme.toml", ACME);
+    world.agent("mine");
+    world.set("ACME_LEFTOVER", "x");
+    let done = world.feed(&["keychain", "set", "acme", "default", "--stdin"], "nonsense");
+    assert!(done.stderr.contains("this does not look like a key of Acme"), "{done:?}");
+    world.run(&["profiles", "create", "mine", "--agent", "mine"]).ok();
+    let seen = world.run(&["profiles", "run", "mine", "--", "x"]).ok();
+    assert!(seen.contains("env=ACME_KEY=nonsense\n") && seen.contains("env=ACME_URL=https://acme.example/v1\n"), "{seen}");
+    assert!(!seen.contains("ACME_LEFTOVER"), "{seen}");
+    assert!(world.run(&["hook", "bash"]).ok().contains("mine"));
+    // One of a built-in's name replaces it whole.
+    world.write("home/.config/ringlet/agents/claude.toml", OWN.replace("\"mine\"", "\"claude\"").replace("acme", "anthropic").replace("chat", "anthropic"));
+    let seen = world.run(&["exec", "claude"]).ok();
+    assert!(seen.contains(&format!("env=ACME_KEY={KEY}\n")), "{seen}");
+}
+
+#[test]
+fn a_wrong_definition_is_named_by_file_line_and_column() {
+    let world = World::ready();
+    for (file, text, says) in [
+        ("agents/mine.toml", OWN.replace("command", "comand"), "mine.toml:2:1: unknown field `comand`"),
+        ("agents/mine.toml", OWN.replace("\"mine\"", "\"a/b\""), "mine.toml:2:11: command"),
+        ("agents/mine.toml", OWN.replace("ACME_KEY", "ACME-KEY"), "mine.toml:7:7: variable"),
+        ("agents/mine.toml", OWN.replace("\"chat\"", "\"smoke\""), "mine.toml:6:12: "),
+        ("agents/Mine.toml", OWN.into(), "Mine.toml: its name is refused"),
+        ("providers/acme.toml", ACME.replace("https:", "http:"), "acme.toml:5:8: the URL would send the key unencrypted"),
+        ("providers/acme.toml", ACME.replace("'^acme", "'(^acme"), "acme.toml:3:11: `pattern` is not a regular expression"),
+        ("providers/acme.toml", ACME.replace("default", "Default = 1 #"), "acme.toml:4:"),
+    ] {
+        let file = world.write(format!("home/.config/ringlet/{file}"), text);
+        let command = if says.starts_with("acme") { "providers" } else { "agents" };
+        world.run(&[command, "list"]).fails(1, &[says]);
+        fs::remove_file(file).expect("removed");
+    }
+    // Other files in the folder are somebody else's.
+    world.write("home/.config/ringlet/agents/README.md", "mine");
+    world.run(&["agents", "list"]).ok();
+}

@@ -1,0 +1,74 @@
+//! `ringlet doctor`: what is wrong with the installation, and nothing changed.
+
+use crate::common::keyring::{Keyring, State};
+use crate::common::world::World;
+
+fn checks(world: &World) -> Vec<(String, String)> {
+    let done = world.run(&["doctor", "--json"]);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&done.stdout).expect("JSON");
+    let text = |row: &serde_json::Value, name: &str| row[name].as_str().expect("text").to_owned();
+    let rows: Vec<_> = rows.iter().map(|row| (text(row, "grade"), text(row, "what"))).collect();
+    let wrong = rows.iter().any(|(grade, _)| grade == "wrong");
+    assert_eq!(done.status, Some(i32::from(wrong)), "{rows:?}");
+    rows
+}
+
+fn says(world: &World, grade: &str, what: &str) {
+    let rows = checks(world);
+    assert!(rows.iter().any(|row| row.0 == grade && row.1.contains(what)), "{grade} {what:?} is not in {rows:?}");
+}
+
+#[test]
+fn a_sound_installation_has_nothing_wrong() {
+    let world = World::ready();
+    world.write("home/.zshrc", "eval \"$(ringlet hook zsh)\"\n");
+    let seen = world.run(&["doctor"]).ok();
+    for text in ["ok    the settings in ~/.config/ringlet/config.toml are right", "holds 1 keys", "1 profiles are right", "~/.zshrc loads the hook"] {
+        assert!(seen.contains(text), "{text:?} is not in {seen}");
+    }
+    assert!(!seen.contains("wrong") && !seen.contains("note"), "{seen}");
+}
+
+#[test]
+fn each_mistake_is_found() {
+    let mut world = World::ready();
+    says(&world, "note", "no rc file loads the hook");
+    world.profile("second", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"gone\"\n");
+    says(&world, "wrong", "profile \"second\" needs anthropic/gone");
+    world.profile("third", "agent = \"calude\"\nprovider = \"anthropic\"\n");
+    says(&world, "wrong", "third/ringlet.toml:1:9: unknown agent");
+    world.run(&["profiles", "default", "work"]).ok();
+    world.run(&["profiles", "remove", "work"]).ok();
+    says(&world, "wrong", "the default profile \"work\" cannot be read");
+    world.set("OPENAI_API_KEY", "sk-leftover");
+    says(&world, "wrong", "OPENAI_API_KEY is set in this shell");
+    assert!(!world.run(&["doctor"]).stdout.contains("sk-leftover"));
+    world.chmod(&world.path("home/.config/ringlet/credentials.toml"), 0o644);
+    says(&world, "wrong", "it must be 0600");
+    world.configure("[audit]\nenabled = true\npath = \"/dev/full\"\n");
+    says(&world, "wrong", "/dev/full is not a regular file");
+    std::fs::remove_file(world.path("bin/claude")).expect("removed");
+    says(&world, "note", "claude: not found on PATH");
+}
+
+#[test]
+fn the_state_of_the_keychain_is_told() {
+    let mut keyring = Keyring::start(State::Unlocked);
+    let world = World::on(&keyring);
+    world.make_ready();
+    says(&world, "ok", "the keychain answers and holds 1 keys");
+    world.configure("[credentials]\ntimeout = 0.2\n");
+    keyring.stop_service();
+    says(&world, "wrong", "the keychain did not answer within ");
+    drop(keyring);
+    let keyring = Keyring::start(State::Absent);
+    let world = World::on(&keyring);
+    says(&world, "note", "there is no keychain, so keys are in a plain file");
+}
+
+#[test]
+fn nothing_is_changed() {
+    let world = World::bare();
+    world.run(&["doctor"]).ok();
+    assert_eq!(std::fs::read_dir(world.path("home")).expect("a home").count(), 1, "only the project");
+}

@@ -1,0 +1,43 @@
+//! `ringlet init`: a project file that governs at once.
+
+use crate::common::world::{KEY, World};
+use std::fs;
+use std::os::unix::fs::symlink;
+
+#[test]
+fn a_project_file_is_written_and_allowed() {
+    let world = World::ready();
+    let folder = world.path("home/fresh");
+    fs::create_dir(&folder).expect("a folder");
+    let done = world.run_in(&folder, &["init", "work"]);
+    assert!(done.stderr.contains(&format!("allowed {}/.ringlet.toml: profile work", folder.display())), "{done:?}");
+    done.ok();
+    assert_eq!(world.read("home/fresh/.ringlet.toml"), "profile = \"work\"\n");
+    assert!(world.run_in(&folder, &["exec", "claude"]).ok().contains(KEY));
+}
+
+#[test]
+fn what_is_there_is_never_overwritten() {
+    let world = World::ready();
+    world.write("home/project/.ringlet.toml", "profile = \"theirs\"\n");
+    world.run(&["init", "work"]).fails(1, &[".ringlet.toml already exists", "edit it, then run `ringlet allow`"]);
+    assert_eq!(world.read("home/project/.ringlet.toml"), "profile = \"theirs\"\n");
+    // Not even through a dangling link.
+    let link = world.path("home/project/.ringlet.toml");
+    fs::remove_file(&link).expect("removed");
+    symlink(world.path("home/elsewhere"), &link).expect("linked");
+    world.run(&["init", "work"]).fails(1, &["already exists"]);
+    assert!(!world.path("home/elsewhere").exists());
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_not_written() {
+    let world = World::ready();
+    let folder = world.path("home/fresh");
+    fs::create_dir(&folder).expect("a folder");
+    world.run_in(&folder, &["init", "wrok"]).fails(1, &["profile \"wrok\" does not exist", "did you mean `work`?"]);
+    world.run_in(&folder, &["init", "../work"]).fails(2, &["profile"]);
+    world.run_in(&folder, &["init"]).fails(2, &["<PROFILE>"]);
+    assert!(!folder.join(".ringlet.toml").exists());
+    world.run_in("/proc/self".as_ref(), &["init", "work"]).fails(1, &[".ringlet.toml: cannot be written"]);
+}
