@@ -7,12 +7,13 @@
 use crate::common::keyring::{Keyring, State};
 use crate::common::pty::Terminal;
 use crate::common::world::{RINGLET, World, finish};
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -26,6 +27,8 @@ struct Canary {
     windows: HashSet<[u8; WINDOW]>,
     /// Twice as long, since half as many of anyone's hexadecimal digits would match by chance.
     hex: HashSet<[u8; 2 * WINDOW]>,
+    /// Which pairs of bytes any of them begins with: whole memories are looked through.
+    begins: Vec<bool>,
 }
 
 impl Canary {
@@ -60,12 +63,21 @@ impl Canary {
             texts.iter().flat_map(|text| text.windows(WINDOW)).map(|it| it.try_into().expect("a window")).collect();
         let both = [hex.to_uppercase(), hex];
         let hex = both.iter().flat_map(|text| text.as_bytes().windows(2 * WINDOW));
-        Self { key, windows, hex: hex.map(|it| it.try_into().expect("a window")).collect() }
+        let hex: HashSet<[u8; 2 * WINDOW]> = hex.map(|it| it.try_into().expect("a window")).collect();
+        let windows: HashSet<[u8; WINDOW]> = windows;
+        let mut begins = vec![false; 1 << 16];
+        windows.iter().map(|it| (it[0], it[1])).chain(hex.iter().map(|it| (it[0], it[1]))).for_each(|pair| {
+            begins[pair_of(pair.0, pair.1)] = true;
+        });
+        Self { key, windows, hex, begins }
     }
 
     fn is_in(&self, bytes: &[u8]) -> bool {
-        bytes.windows(WINDOW).any(|window| self.windows.contains(window))
-            || bytes.windows(2 * WINDOW).any(|window| self.hex.contains(window))
+        (1..bytes.len()).filter(|&at| self.begins[pair_of(bytes[at - 1], bytes[at])]).any(|at| {
+            let rest = &bytes[at - 1..];
+            rest.get(..WINDOW).is_some_and(|window| self.windows.contains(window))
+                || rest.get(..2 * WINDOW).is_some_and(|window| self.hex.contains(window))
+        })
     }
 
     #[track_caller]
@@ -92,6 +104,10 @@ impl Canary {
             }
         }
     }
+}
+
+fn pair_of(first: u8, second: u8) -> usize {
+    usize::from(first) << 8 | usize::from(second)
 }
 
 fn base64(bytes: &[u8]) -> Vec<u8> {
@@ -479,4 +495,360 @@ mistakes! {
     a_key_in_an_agents_definition_is_not_told "home/.config/ringlet/agents/own.toml"
     a_key_in_a_providers_definition_is_not_told "home/.config/ringlet/providers/own.toml"
     a_key_in_a_guarded_file_is_not_told "home/project/.claude/settings.json"
+}
+
+#[test]
+fn a_key_that_could_be_a_name_is_no_alias() {
+    let canary = Canary::new();
+    let world = prepare(World::new(), &canary);
+    let body: String = canary.key.bytes().skip(13).map(|byte| char::from(b'a' + byte % 26)).take(32).collect();
+    let key = format!("sk-{body}");
+    let refused =
+        world.feed(&["keychain", "set", "deepseek", &key, "--stdin"], "x").fails(2, &["looks like the key itself"]);
+    assert!(!refused.stderr.contains(&body) && !refused.stdout.contains(&body), "{refused:?}");
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/work\n");
+}
+
+#[test]
+fn a_typed_key_is_not_echoed() {
+    let canary = Canary::new();
+    let world = prepare(World::new(), &canary);
+    for (provider, answer) in
+        [("anthropic", None), ("openai", Some("y")), ("groq", Some("n")), ("anthropic", Some("\x03"))]
+    {
+        let mut command = world.process(RINGLET);
+        command.args(["keychain", "set", provider, "typed", "--replace"]);
+        let mut terminal = Terminal::start(command);
+        terminal.expect("it is not shown");
+        let interrupted = answer == Some("\x03");
+        terminal.press(&canary.key);
+        // Enter ends the key; Control-C takes it back.
+        terminal.press(if interrupted { "\x03" } else { "\r" });
+        if let Some(answer) = answer.filter(|_| !interrupted) {
+            terminal.expect("store it all the same?");
+            terminal.send(answer);
+        }
+        terminal.expect(if answer.is_some_and(|answer| answer != "y") { "nothing was stored" } else { "stored" });
+        let seen = terminal.transcript();
+        let (status, _) = terminal.end();
+        canary.assert_not_in(seen.as_bytes(), "the terminal");
+        assert_eq!(status.success(), matches!(answer, None | Some("y")), "{seen}");
+    }
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/typed\nanthropic/work\nopenai/typed\n");
+    canary.assert_not_below(&world.path(""), &[world.path("home/.config/ringlet/credentials.toml")]);
+}
+
+/// A `claude` that is new enough to read its key from a descriptor, and says nothing of it.
+fn descriptor_reader(world: &World) {
+    world.write("lib/package.json", "{\"name\": \"@anthropic-ai/claude-code\", \"version\": \"2.1.330\"}");
+    let agent = world.write("lib/claude", "#!/bin/sh\necho started $CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR\n");
+    world.chmod(&agent, 0o755);
+    fs::remove_file(world.path("bin/claude")).expect("removed");
+    symlink(agent, world.path("bin/claude")).expect("a link");
+}
+
+#[test]
+fn only_the_agents_own_start_carries_the_key() {
+    let canary = Canary::new();
+    let world = prepare(World::new(), &canary);
+    let calls = |name: &str| -> Vec<String> {
+        let log = world.path(name);
+        // A script starts something before, beside and after the agent.
+        let script = format!("/bin/true; /bin/sleep 0 & {RINGLET} exec claude -- word; wait; /bin/true");
+        let mut strace = world.process("strace");
+        strace
+            .args(["-f", "-v", "-s", "99999", "-e", "trace=execve,execveat", "-o"])
+            .arg(&log)
+            .args(["sh", "-c", &script]);
+        let done = finish(&mut strace).ok();
+        assert!(done.contains("started"), "{done}");
+        let text = fs::read_to_string(&log).expect("strace's log");
+        fs::remove_file(log).expect("removed");
+        text.lines().filter(|line| line.contains("exec")).map(str::to_owned).collect()
+    };
+    let seen = calls("by-variable");
+    let carrying: Vec<&String> = seen.iter().filter(|line| canary.is_in(line.as_bytes())).collect();
+    let [only] = carrying.as_slice() else { panic!("{carrying:#?}") };
+    // execve("PATH", [ARGUMENTS], [ENVIRONMENT]) = 0
+    let (start, environment) = only.split_once("], [").expect("arguments and environment");
+    assert!(start.contains("/bin/claude\", [\"claude\", \"word\""), "{start}");
+    canary.assert_not_in(start.as_bytes(), "an argument vector");
+    assert!(environment.contains(&format!("\"ANTHROPIC_API_KEY={}\"", canary.key)), "{environment}");
+    assert!(seen.len() >= 6, "{seen:#?}");
+    descriptor_reader(&world);
+    for line in calls("by-descriptor") {
+        canary.assert_not_in(line.as_bytes(), "a start");
+    }
+}
+
+/// Reads what a process may write to, as far as it can be read; empty when the process is closed to us or gone.
+fn memory_of(pid: u32) -> Vec<u8> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let Ok(mut memory) = File::open(format!("/proc/{pid}/mem")) else { return Vec::new() };
+    let mut all = Vec::new();
+    for line in maps.lines() {
+        let mut fields = line.split(' ');
+        let (range, rights) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
+        let Some((start, end)) = range.split_once('-').filter(|_| rights.starts_with("rw")) else { continue };
+        let address = |text| u64::from_str_radix(text, 16).expect("an address");
+        let (start, end) = (address(start), address(end));
+        if memory.seek(SeekFrom::Start(start)).is_ok() {
+            // A region that cannot be read to its end, such as a guard page, still counts up to there.
+            let _ = (&memory).take(end - start).read_to_end(&mut all);
+        }
+    }
+    all
+}
+
+/// The processes whose arguments or environment hold the canary, of those that may be looked at.
+fn processes_with(canary: &Canary) -> Vec<u32> {
+    let pids = fs::read_dir("/proc").expect("Linux").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        ["environ", "cmdline"]
+            .iter()
+            .any(|file| fs::read(format!("/proc/{pid}/{file}")).is_ok_and(|text| canary.is_in(&text)))
+    })
+    .collect()
+}
+
+/// The shell's whole state, into a file: variables of every kind, functions, history.
+fn dump(shell: &str) -> &'static str {
+    match shell {
+        "fish" => "begin; env; set; set --show; functions; history; cat /proc/$fish_pid/environ; end",
+        "zsh" => "{ env; set; typeset; typeset -f; export; fc -l -1000; cat /proc/$$/environ; }",
+        _ => "{ env; set; declare -p; export; history; cat /proc/$$/environ; }",
+    }
+}
+
+fn the_shell_never_has_the_key(shell: &str) {
+    let canary = Canary::new();
+    let world = prepare(World::new(), &canary);
+    // The agent stays until it is told, so that there is something to look at beside it.
+    world.program("claude", "#!/bin/sh\necho $$ >\"$HOME/agent\"\necho the agent is up\nread -r line\n");
+    world.program(
+        "beside",
+        "#!/bin/sh\nenv >\"$HOME/beside\"\ncat /proc/$PPID/environ >>\"$HOME/beside\"\necho looked\n",
+    );
+    let (rc, options): (_, &[&str]) = match shell {
+        "zsh" => (".zshrc", &["-d", "-i"]),
+        "bash" => (".bashrc", &["--noprofile", "-i"]),
+        _ => (".config/fish/config.fish", &["-i"]),
+    };
+    let prompt = match shell {
+        "fish" => "function fish_prompt; echo -n 'R1NG> '; end; set fish_greeting",
+        "zsh" => "unsetopt prompt_sp; PS1='R1NG> '",
+        _ => "PS1='R1NG> '",
+    };
+    let load = match shell {
+        "fish" => format!("{RINGLET} hook fish | source"),
+        _ => format!("eval \"$({RINGLET} hook {shell})\""),
+    };
+    for folder in [".local/share", ".cache"] {
+        fs::create_dir_all(world.path("home").join(folder).join("fish/generated_completions")).expect("a folder");
+    }
+    world.write(Path::new("home").join(rc), format!("{prompt}\n{load}\n"));
+    let mut command = world.process(shell);
+    command.args(options);
+    let mut terminal = Terminal::start(command);
+    terminal.expect("R1NG> ");
+    let mut line = |text: &str, shows: &str| {
+        terminal.send(text);
+        terminal.expect(shows);
+    };
+    let id = if shell == "fish" { "$fish_pid" } else { "$$" };
+    line(&format!("echo {id} >$HOME/shell; {} >$HOME/before 2>&1; echo do''ne", dump(shell)), "done");
+    let pid = |name: &str| -> u32 { world.read(Path::new("home").join(name)).trim().parse().expect("a process id") };
+    line("claude", "the agent is up");
+    let agent = pid("agent");
+    assert_eq!(processes_with(&canary), [agent], "only the agent has it");
+    canary.assert_not_in(&memory_of(pid("shell")), "the shell's memory while the agent runs");
+    line("go", "R1NG> ");
+    line("claude </dev/null &", "the agent is up");
+    line("beside", "looked");
+    line(&format!("{} >$HOME/after 2>&1; echo do''ne", dump(shell)), "done");
+    canary.assert_not_in(&memory_of(pid("shell")), "the shell's memory afterwards");
+    assert!(!memory_of(pid("shell")).is_empty(), "the shell's memory could not be looked at");
+    canary.assert_not_in(terminal.transcript().as_bytes(), "the terminal");
+    // What the shell said of itself is among the files.
+    assert!(world.read("home/after").contains("HOME"), "{}", world.read("home/after"));
+    canary.assert_not_below(&world.path(""), &[world.path("home/.config/ringlet/credentials.toml")]);
+}
+
+#[test]
+fn bash_never_has_the_key() {
+    the_shell_never_has_the_key("bash");
+}
+
+#[test]
+fn zsh_never_has_the_key() {
+    the_shell_never_has_the_key("zsh");
+}
+
+#[test]
+fn fish_never_has_the_key() {
+    the_shell_never_has_the_key("fish");
+}
+
+/// An unprivileged user's world: root may read everything, so as root all of this is done as `nobody`.
+struct Unprivileged {
+    world: World,
+    is_root: bool,
+}
+
+const NOBODY: u32 = 65534;
+
+impl Unprivileged {
+    fn new(canary: &Canary) -> Self {
+        let is_root = rustix::process::geteuid().is_root();
+        let world = prepare(World::new(), canary);
+        // The build's own folder may be closed to others.
+        fs::copy(RINGLET, world.path("bin/ringlet")).expect("a copy");
+        world.chmod(&world.path("bin/ringlet"), 0o755);
+        // Written as ourselves so far; the record of trust holds, being about bytes and a place.
+        if is_root {
+            world.chmod(&world.path(""), 0o755);
+            give_away(&world.path(""));
+        }
+        Self { world, is_root }
+    }
+
+    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = self.world.process(program);
+        if self.is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn state(&self) -> PathBuf {
+        self.world.path("home/.local/state/ringlet")
+    }
+}
+
+fn give_away(path: &Path) {
+    std::os::unix::fs::lchown(path, Some(NOBODY), Some(NOBODY)).expect("root may");
+    if path.is_dir() && !path.is_symlink() {
+        fs::read_dir(path).expect("listed").for_each(|entry| give_away(&entry.expect("an entry").path()));
+    }
+}
+
+/// What another process of the same user can get out of this one: its environment, its memory, and a debugger's hold.
+/// Whether each of the three succeeds.
+fn attack(from: &Unprivileged, pid: u32) -> [bool; 3] {
+    let reads = |file: &str| {
+        let script =
+            format!("exec dd if=/proc/{pid}/{file} of=/dev/null bs=1 count=1 skip=$1 iflag=skip_bytes status=none");
+        // Where the stack lies, for the memory; from the start, for the environment.
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+        let stack = maps.lines().find(|line| line.contains("[stack]")).and_then(|line| line.split('-').next());
+        let at = stack.map_or(0, |start| u64::from_str_radix(start, 16).expect("an address"));
+        let at = if file == "mem" { at } else { 0 };
+        let mut shell = from.command("sh");
+        shell.args(["-c", &script, "sh", &at.to_string()]).stderr(Stdio::null());
+        shell.status().expect("dd").success()
+    };
+    let (environ, memory) = (reads("environ"), reads("mem"));
+    // strace says at once whether it may attach. When it may, its end frees the process again.
+    let mut strace = from.command("strace");
+    strace.args(["-o", "/dev/null", "-p", &pid.to_string()]).stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut strace = strace.spawn().expect("strace");
+    let mut said = String::new();
+    let mut letters = strace.stderr.take().expect("a pipe").bytes();
+    while !said.ends_with('\n') {
+        let Some(Ok(letter)) = letters.next() else { break };
+        said.push(char::from(letter));
+    }
+    let _ = strace.kill();
+    strace.wait().expect("ended");
+    [environ, memory, said.contains("attached")]
+}
+
+/// Starts ringlet with these arguments and stops it while it holds the secret. To make that a while, the test holds
+/// the audit log's lock, which ringlet waits two seconds for; `None` when this machine took longer to look.
+fn holding_the_secret(from: &Unprivileged, canary: &Canary, arguments: &[&str], input: &str) -> Option<Child> {
+    let lock = File::options().read(true).write(true).open(from.state().join("audit.lock")).expect("the lock");
+    lock.lock().expect("locked");
+    let mut command = from.command("sh");
+    // As much core as the system gives, so that it is ringlet who says no.
+    let script = "ulimit -S -c \"$(ulimit -H -c)\"; exec \"$@\"";
+    command.args(["-c", script, "sh"]).arg(from.world.path("bin/ringlet")).args(arguments);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("ringlet starts");
+    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("ringlet reads");
+    let pid = child.id();
+    // Root can see that the secret is there; anyone else, that ringlet has closed itself, on its way to it.
+    let has_it = || {
+        if from.is_root {
+            canary.is_in(&memory_of(pid))
+        } else {
+            fs::metadata(format!("/proc/{pid}/mem")).is_ok_and(|it| it.uid() == 0)
+        }
+    };
+    while !has_it() {
+        if child.try_wait().expect("a child").is_some() {
+            return None;
+        }
+    }
+    signal(&child, Signal::STOP);
+    loop {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        match stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()) {
+            Some('T') => return has_it().then_some(child),
+            Some('Z') | None => return None,
+            Some(_) => {}
+        }
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("a child of ours");
+}
+
+#[test]
+fn while_it_holds_a_key_ringlet_is_closed_to_the_users_other_processes() {
+    let canary = Canary::new();
+    let from = Unprivileged::new(&canary);
+    let mut first = from.command(from.world.path("bin/ringlet"));
+    // The first lookup makes the log and its lock.
+    assert_eq!(finish(first.args(["--audit-log", "exec", "claude"])).ok(), "started\n");
+    let launch: (&[&str], _) = (&["--audit-log", "exec", "claude"], "");
+    let set: (&[&str], _) =
+        (&["--audit-log", "keychain", "set", "anthropic", "new", "--stdin", "--replace"], canary.key.as_str());
+    for (arguments, input) in [launch, set] {
+        let mut tries = std::iter::repeat_with(|| holding_the_secret(&from, &canary, arguments, input)).take(20);
+        let mut child = tries.find_map(|held| held).expect("ringlet holds the secret while it waits for the lock");
+        assert_eq!(attack(&from, child.id()), [false; 3], "environment, memory, debugger of ringlet {arguments:?}");
+        canary.assert_not_in(&fs::read(format!("/proc/{}/environ", child.id())).unwrap_or_default(), "its environment");
+        // Dumps core by default, and is no signal that the runtime handles.
+        signal(&child, Signal::QUIT);
+        signal(&child, Signal::CONT);
+        let status = child.wait().expect("ended");
+        assert_eq!((status.signal(), status.core_dumped()), (Some(3), false), "{status}");
+    }
+    let left = [from.world.path("home/.config/ringlet/credentials.toml")];
+    canary.assert_not_below(&from.world.path(""), &left);
+}
+
+#[test]
+fn the_attacks_on_ringlet_succeed_on_any_other_process() {
+    let canary = Canary::new();
+    let from = Unprivileged::new(&canary);
+    let mut victim = from.command("sh");
+    let script = "ulimit -S -c \"$(ulimit -H -c)\"; ulimit -c; read -r line";
+    let mut victim = victim.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh");
+    let mut limit = String::new();
+    let mut letters = victim.stdout.take().expect("a pipe").bytes();
+    while !limit.ends_with('\n') {
+        limit.push(char::from(letters.next().expect("a line").expect("readable")));
+    }
+    let [environ, memory, debugger] = attack(&from, victim.id());
+    // Where Yama restricts debuggers to their own children, nobody can do more than read the environment.
+    let yama = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").is_ok_and(|scope| scope.trim() != "0");
+    assert!(environ && (yama || memory && debugger), "{environ} {memory} {debugger}");
+    signal(&victim, Signal::QUIT);
+    let status = victim.wait().expect("ended");
+    // A core that is handed to a program, or that the system forbids, proves nothing here.
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").expect("Linux");
+    let to_a_file = !pattern.starts_with('|') && limit != "0\n";
+    assert!(status.core_dumped() || !to_a_file, "{status}, {limit}");
 }

@@ -60,6 +60,12 @@ fn set(
     replace: bool,
 ) -> Result<(), Failure> {
     let provider = known_provider(host, setting, key)?;
+    // Some providers' keys are made of what names are made of. The name would be listed, and kept outside the store.
+    let name = key.alias.as_str();
+    if name.len() >= 20 && provider.as_ref().is_some_and(|provider| provider.recognises(name) == Some(true)) {
+        return Err(Failure::usage("the alias looks like the key itself; nothing was stored")
+            .hint(format!("run `ringlet keychain set {} ALIAS` with a name of your own, such as work; the key is asked for", key.provider)));
+    }
     if !replace && store.contains(key)? {
         return Err(Failure::new(format!("{key} is already in {}", store.place()))
             .hint(format!("run `ringlet keychain set {} {} --replace` to replace it", key.provider, key.alias)));
