@@ -174,9 +174,9 @@ impl Output {
     /// A wrong command line, plain and painted.
     pub fn usage(&mut self, plain: &str, painted: &str) {
         // The user's own words are in it, and a hostile name may have been pasted: then nothing is painted.
-        let hostile = plain.chars().any(|c| c.is_control() && c != '\n');
-        let text = match (hostile, self.color_err) {
-            (true, _) => plain.lines().map(|line| visible(line) + "\n").collect(),
+        let tame: String = plain.lines().map(|line| visible(line) + "\n").collect();
+        let text = match (tame.trim_end() != plain.trim_end(), self.color_err) {
+            (true, _) => tame,
             (false, true) => painted.to_owned(),
             (false, false) => plain.to_owned(),
         };

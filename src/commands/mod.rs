@@ -22,7 +22,7 @@ use crate::config::Settings;
 use crate::failure::{Failure, status as exit};
 use crate::host::{Host, World};
 use crate::name::shorten;
-use crate::output::Style;
+use crate::output::{Style, visible};
 use crate::paths::Paths;
 use crate::plan::Context;
 use crate::registry::Registry;
@@ -102,7 +102,10 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
     let in_exec = names_exec(&host.world.arguments);
     let cli = match Cli::try_parse_from(&host.world.arguments) {
         Ok(cli) => cli,
-        Err(error) => return refused(host, &error, in_exec),
+        Err(error) => {
+            let error = tamed(&host.world.arguments).unwrap_or(error);
+            return refused(host, &error, in_exec);
+        }
     };
     let color = match cli.global.color {
         Color::Auto => None,
@@ -159,6 +162,12 @@ fn invoked_as(world: &World) -> Option<String> {
     let registry = Registry::new(&Paths::new(&world.env).ok()?);
     let known = registry.commands().ok()?;
     known.values().flatten().any(|command| command == name).then(|| name.to_owned())
+}
+
+// clap repeats words as they are, and a newline in one would let it forge a line of ours.
+fn tamed(arguments: &[OsString]) -> Option<clap::Error> {
+    let shown: Vec<OsString> = arguments.iter().map(|word| visible(&word.to_string_lossy()).into()).collect();
+    if shown == arguments { None } else { Cli::try_parse_from(shown).err() }
 }
 
 // Needed where the rest of the command line does not parse: the options of every command may stand before its name.
