@@ -39,10 +39,11 @@ fi
 # Runs at every prompt, and returns at once while the directory is the same. The very first time it only takes note:
 # what governs where the shell starts is not news. The exit status it was called with is the one it returns.
 function __ringlet_notice {
-  local prev=$? dir=${PWD-} start stop=. file=
-  if [ "$dir" = "${__ringlet_pwd-}" ]; then
+  local prev=$?
+  if [ "${PWD-}" = "${__ringlet_pwd-}" ]; then
     return "$prev"
   fi
+  local dir=${PWD-} start stop=. file=
   __ringlet_pwd=$dir
   if [[ ${HOME-} == /*[!/]* ]]; then
     stop=${HOME%"${HOME##*[!/]}"}

@@ -9,16 +9,16 @@
   # Captured once: a second capture of the prompt would be our own, and recurse. `At` and `File` are null until the
   # first prompt, which only takes note: what governs where the shell starts is not news.
   if ($null -eq $ExecutionContext.SessionState.PSVariable.Get('global:__ringlet')) {
-    $old = $null
+    $old = { 'PS> ' }
     if ($items.Exists('Function:\prompt')) { $old = $function:prompt }
     $global:__ringlet = @{ Prompt = $old; Links = @{}; At = $null; File = $null }
 
     function global:prompt {
       $ok = $?
       __ringlet_notice
-      # Makes $? False again for the prompt that was there, and leaves $Error as it is.
+      # Makes $? False again for the prompt that was there, and leaves $Error as it is. Nothing may come in between.
       if (-not $ok) { Microsoft.PowerShell.Utility\Write-Error 'x' -ErrorAction Ignore }
-      if ($null -ne $global:__ringlet['Prompt']) { & $global:__ringlet['Prompt'] }
+      & $global:__ringlet.Prompt
     }
   }
 

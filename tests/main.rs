@@ -2,10 +2,22 @@
 
 mod common;
 
+mod agents;
+mod allow;
+mod audit;
+mod bad_input;
+mod completions;
+mod doctor;
 mod exec;
 mod generated;
+mod init;
 mod keychain;
 mod layering;
 mod no_leak;
+mod powershell;
+mod profiles;
 mod secret_service;
 mod shells;
+mod shims;
+mod status;
+mod transcripts;

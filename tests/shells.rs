@@ -39,8 +39,12 @@ case ${1-} in
   trap 'echo continued' CONT
   echo waiting
   while :; do
-    read -r line || exit 9
-    if [ "$line" = done ]; then echo finished && exit 5; fi
+    # A signal that comes just before `read` waits is only acted on after it, hence the time limit.
+    read -r -t 0.1 line
+    case $? in
+    0) if [ "$line" = done ]; then echo finished && exit 5; fi ;;
+    1) exit 9 ;;
+    esac
   done
   ;;
 esac
@@ -183,7 +187,9 @@ impl World {
             ),
         };
         self.write(file, &format!("{prompt}\n{rc}\n"));
-        let words: Vec<&str> = through.iter().chain([&shell.name()]).chain(options).copied().collect();
+        // Whoever runs the tests in the background ignores SIGINT, and bash hands that on to the agent.
+        let signals: &[&str] = if cfg!(target_os = "linux") { &["env", "--default-signal"] } else { &["env"] };
+        let words: Vec<&str> = signals.iter().chain(through).chain([&shell.name()]).chain(options).copied().collect();
         let mut command = self.command(words[0]);
         command.args(&words[1..]).current_dir(folder);
         // A login shell sets PWD; this is what keeps a directory's name as it was typed.
@@ -442,6 +448,9 @@ fn hostile_directories_run_nothing_and_print_nothing(shell: Shell) {
         let shown = session.line(&format!(". {}", word(shell, go)));
         assert_eq!(shown.matches(NOTICE).count(), 1, "{name:?}: {shown:?}");
         assert!(!shown.contains('\x1b') && !shown.contains('\x07'), "{name:?}: {shown:?}");
+        let echo = |line: &&str| line.contains("go'") || line.contains(NOTICE);
+        let rest: String = shown.lines().filter(|line| !echo(line)).collect();
+        assert_eq!(rest.trim(), "", "{name:?} brings a message");
         let shown = session.line(&format!("cd {}", word(shell, world.home())));
         assert!(!shown.contains(NOTICE) && !shown.contains('\x1b'), "{name:?}: {shown:?}");
         let found = fs::read_dir(project.join("sub")).expect("readable").count();
@@ -577,7 +586,6 @@ fn the_agent_has_the_terminal_and_hears_its_size_change(shell: Shell) {
     session.terminal.send("claude --wait");
     session.terminal.expect("waiting\r\n");
     session.terminal.resize(30, 300);
-    session.terminal.send("look");
     session.terminal.expect("resized\r\n");
     session.terminal.send("done");
     session.terminal.expect("finished");
@@ -659,6 +667,9 @@ fn the_notice_comes_once_on_entering(shell: Shell) {
             assert_eq!(session.line("").matches(NOTICE).count(), 0, "a steady prompt in {}", folder.display());
         }
     }
+    if shell == Shell::Fish {
+        assert_eq!(session.print("functions --query __ringlet_notice; or echo gone"), "gone");
+    }
     let there_and_back = format!("cd {}; cd {}", word(shell, &one), word(shell, &plain));
     assert_eq!(session.line(&there_and_back).matches(NOTICE).count(), 0, "only where a line ends counts");
     assert!(world.calls().iter().all(|call| strings(call) == ["notice"]));
@@ -677,6 +688,13 @@ fn the_notice_keeps_the_status(shell: Shell) {
         assert_eq!(session.last_status(), "0");
     }
     assert_eq!(world.calls().len(), 2);
+    let statuses = if shell == Shell::Bash { "${PIPESTATUS[*]}" } else { "$pipestatus" };
+    session.line(&format!("cd {}; false | true | sh -c 'exit 3'", word(shell, &plain)));
+    assert!(session.line(&format!("echo \"<{statuses}>\"")).contains("<1 0 3>"));
+    if shell != Shell::Fish {
+        session.line("true last-word");
+        assert!(session.line("echo \"<$_>\"").contains("<last-word>"));
+    }
 }
 
 fn the_walk_ends_at_the_ceilings(shell: Shell) {
@@ -1138,6 +1156,18 @@ fn prompt_command_keeps_its_kind_and_its_content() {
         assert_eq!(kind.matches("ringlet_call").count(), 1, "{before}: {kind}");
         assert_eq!(session.enter(&project), 1, "{before}");
     }
+}
+
+#[test]
+fn what_others_add_to_prompt_command_sees_the_users_status() {
+    let world = World::new();
+    let project = world.project("project");
+    let rc = format!("{}\nPROMPT_COMMAND=\"$PROMPT_COMMAND; seen=\\$?\"", world.hook(Shell::Bash));
+    let mut session = world.shell(Shell::Bash, &rc);
+    session.line("(exit 42)");
+    assert_eq!(session.print("echo $seen"), "42");
+    session.line(&format!("cd {}; (exit 43)", word(Shell::Bash, &project)));
+    assert_eq!(session.print("echo $seen"), "43");
 }
 
 #[test]

@@ -184,7 +184,8 @@ impl LaunchPlan {
         let mut arguments: Vec<OsString> = agent.args.iter().map(OsString::from).collect();
         let mut secrets = Vec::new();
         if no_key.is_none() {
-            let (sink, fill) = key_sink(&resolved, version);
+            let plain = resolved.api.key_fd_unless.iter().any(|it| words.iter().any(|word| word == it.as_str()) || env.non_empty(it).is_some());
+            let (sink, fill) = key_sink(&resolved, version.filter(|_| !plain));
             secrets.push(SecretUse { key: resolved.key.value.clone(), sink });
             secrets.extend(resolved.secrets.iter().map(|(name, key)| SecretUse {
                 key: key.value.clone(),
@@ -317,6 +318,9 @@ mod tests {
         let descriptor = Sink::Descriptor("CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR".parse().expect("valid"));
         assert_eq!(secrets(plan(CLAUDE, "claude", &[], &[], Some("99.0.0"))), descriptor);
         assert!(matches!(secrets(plan(CLAUDE, "claude", &[], &[], Some("0.2.1"))), Sink::Variable(_)));
+        assert!(matches!(secrets(plan(CLAUDE, "claude", &["--bare"], &[], Some("99.0.0"))), Sink::Variable(_)));
+        let simple = [("CLAUDE_CODE_SIMPLE", "1")];
+        assert!(matches!(secrets(plan(CLAUDE, "claude", &[], &simple, Some("99.0.0"))), Sink::Variable(_)));
         let other = CLAUDE.replace("\"anthropic\"", "\"openrouter\"");
         let plan = plan(&other, "claude", &[], &[], Some("99.0.0"));
         assert_eq!(environment(&plan, &[]).get("ANTHROPIC_API_KEY"), Some("".as_ref()));

@@ -50,6 +50,8 @@ struct RawApi {
     key: Spanned<String>,
     key_fd: Option<Spanned<String>>,
     key_fd_since: Option<String>,
+    #[serde(default)]
+    key_fd_unless: Vec<String>,
     bearer: Option<Spanned<String>>,
     base_url: Option<Spanned<String>>,
     base_url_default: Option<String>,
@@ -75,6 +77,8 @@ pub struct Api {
     pub key: Option<Variable>,
     /// The variable that takes a descriptor's number in place of the key, and the first version that knows it.
     pub key_fd: Option<(Variable, String)>,
+    /// What makes the agent read the variable alone: arguments, and names of variables that are set.
+    pub key_fd_unless: Vec<String>,
     /// The variable for the key where the provider wants a bearer token.
     pub bearer: Option<Variable>,
     /// The variable for the base URL; it is always set, the first party's too.
@@ -197,6 +201,7 @@ impl AgentSpec {
                 providers: raw.providers.iter().map(provider).collect::<Result<_, _>>()?,
                 key: if raw.key.get_ref() == "{provider-variable}" { None } else { Some(variable(&raw.key)?) },
                 key_fd: key_fd.map(|name| (name, raw.key_fd_since.clone().unwrap_or_default())),
+                key_fd_unless: raw.key_fd_unless.clone(),
                 bearer: raw.bearer.as_ref().map(variable).transpose()?,
                 base_url: raw.base_url.as_ref().map(variable).transpose()?,
                 base_url_default: raw.base_url_default.clone(),

@@ -139,7 +139,7 @@ pub fn render(shell: Shell, hook: &Hook) -> Result<String, ShellError> {
     match shell {
         Shell::Zsh => {
             let code = quote(shell, fill(&one_line(&lines), word)?.as_bytes())?;
-            Ok(format!("'builtin' 'emulate' 'zsh' '-o' 'no_aliases' '-o' 'no_all_export' '-c' {code}\n"))
+            Ok(format!("'builtin' 'emulate' 'zsh' '-o' 'no_aliases' '-c' {code}\n"))
         }
         Shell::Bash => {
             let code = quote(shell, fill(&one_line(&lines), word)?.as_bytes())?;
@@ -167,84 +167,16 @@ pub fn render_completion(ringlet: &Path) -> Result<String, ShellError> {
 
 /// Whether a function of that name would take a word away from a shell, or from the hook itself.
 pub fn reserved(name: &str) -> bool {
-    RESERVED.contains(&name)
+    RESERVED.split(' ').any(|word| word == name)
 }
 
 /// Reserved words, special built-ins, and the commands that the hook's own code uses, of any of the shells.
-const RESERVED: &[&str] = &[
-    "alias",
-    "and",
-    "begin",
-    "break",
-    "builtin",
-    "case",
-    "catch",
-    "cd",
-    "command",
-    "contains",
-    "continue",
-    "coproc",
-    "declare",
-    "do",
-    "done",
-    "echo",
-    "elif",
-    "else",
-    "elseif",
-    "emulate",
-    "end",
-    "esac",
-    "eval",
-    "exec",
-    "exit",
-    "export",
-    "false",
-    "fi",
-    "finally",
-    "for",
-    "foreach",
-    "function",
-    "functions",
-    "if",
-    "in",
-    "local",
-    "nocorrect",
-    "noglob",
-    "not",
-    "or",
-    "param",
-    "printf",
-    "process",
-    "prompt",
-    "read",
-    "readonly",
-    "repeat",
-    "return",
-    "ringlet",
-    "select",
-    "set",
-    "setopt",
-    "shift",
-    "shopt",
-    "source",
-    "status",
-    "string",
-    "switch",
-    "test",
-    "then",
-    "throw",
-    "time",
-    "trap",
-    "true",
-    "try",
-    "type",
-    "typeset",
-    "unalias",
-    "unfunction",
-    "unset",
-    "until",
-    "while",
-];
+const RESERVED: &str = "\
+    alias and begin break builtin case catch cd command contains continue coproc declare do done echo elif else \
+    elseif emulate end esac eval exec exit export false fi finally for foreach function functions if in local \
+    nocorrect noglob not or param printf process prompt read readonly repeat return ringlet select set setopt \
+    shift shopt source status string switch test then throw time trap true try type typeset unalias unfunction \
+    unset until while";
 
 fn check(name: &str) -> Result<(), ShellError> {
     let ok =

@@ -50,11 +50,6 @@ impl Terminal {
         Self { pty, child, seen, read: 0 }
     }
 
-    /// The program's process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Types a line and Enter.
     pub fn send(&mut self, line: &str) {
         self.press(line);
