@@ -6,12 +6,18 @@ use std::path::PathBuf;
 
 /// Keep coding agents' API keys in the OS keychain, and out of the shell.
 #[derive(Debug, Parser)]
-#[command(name = "ringlet", version, disable_help_subcommand = true, max_term_width = 100, after_help = "\
+#[command(
+    name = "ringlet",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "\
 Start here:
   ringlet keychain set anthropic work
   ringlet profiles create work --agent claude --provider anthropic --key-alias work
   echo 'eval \"$(ringlet hook zsh)\"' >> ~/.zshrc
-  printf 'profile = \"work\"\\n' > .ringlet.toml && ringlet allow")]
+  printf 'profile = \"work\"\\n' > .ringlet.toml && ringlet allow"
+)]
 pub struct Cli {
     /// What applies to every command.
     #[command(flatten)]
@@ -128,9 +134,12 @@ Examples:
         profile: String,
     },
     /// Ask the audit log, or verify it
-    #[command(args_conflicts_with_subcommands = true, after_help = "\
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "\
 Example: what asked for work's Anthropic key this week
-  ringlet audit --since 7d --alias anthropic/work")]
+  ringlet audit --since 7d --alias anthropic/work"
+    )]
     Audit {
         /// Verify instead of asking
         #[command(subcommand)]

@@ -78,6 +78,11 @@ impl Failure {
     }
 }
 
+// A path as a word of a command that is meant to be copied: a repository chooses the names of its folders.
+fn word(path: &Path) -> String {
+    shell_escape::escape(path.to_string_lossy()).into_owned()
+}
+
 impl From<NameError> for Failure {
     fn from(error: NameError) -> Self {
         Self::usage(error.to_string())
@@ -112,9 +117,9 @@ impl From<TrustError> for Failure {
     fn from(error: TrustError) -> Self {
         let hint = match &error {
             TrustError::Unsafe { file, .. } => {
-                Some(format!("run `chmod go-w {0}` if it is yours, and look at what it says", file.display()))
+                Some(format!("run `chmod go-w {}` if it is yours, and look at what it says", word(file)))
             }
-            TrustError::Record { file, .. } => Some(format!("remove {} and allow the project again", file.display())),
+            TrustError::Record { file, .. } => Some(format!("remove {} and allow the project again", word(file))),
             TrustError::Unreadable { .. } | TrustError::Write { .. } => None,
         };
         Self::new(error.to_string()).maybe(hint)
@@ -150,7 +155,7 @@ impl From<PlanError> for Failure {
         let message = error.to_string();
         match error {
             PlanError::NotAllowed { file, verdict } => {
-                let folder = file.parent().unwrap_or(&file).display().to_string();
+                let folder = word(file.parent().unwrap_or(&file));
                 let read = match verdict {
                     Verdict::Changed => "look at what changed",
                     _ => "look at it",
@@ -163,17 +168,19 @@ impl From<PlanError> for Failure {
             PlanError::Config(error) => error.into(),
             PlanError::Profile(error) => error.into(),
             PlanError::Registry(error) => error.into(),
-            PlanError::Search { .. } => Self::new(message).hint("set `ceiling-dirs` in config.toml to end the search below it"),
+            PlanError::Search { .. } => {
+                Self::new(message).hint("set `ceiling-dirs` in config.toml to end the search below it")
+            }
             PlanError::NotFound { command } => Self {
                 status: status::NOT_FOUND,
                 ..Self::new(message).hint(format!("install {}, or put it on PATH", shorten(&command)))
             },
             PlanError::NotExecutable { file } => Self {
                 status: status::NOT_EXECUTABLE,
-                ..Self::new(message).hint(format!("run `chmod +x {}`", file.display()))
+                ..Self::new(message).hint(format!("run `chmod +x {}`", word(&file)))
             },
             PlanError::BinaryInProject { binary, .. } => Self::new(message)
-                .hint(format!("if you trust that program, run `ringlet allow {}`", binary.display()))
+                .hint(format!("if you trust that program, run `ringlet allow {}`", word(&binary)))
                 .hint("otherwise take the folder out of PATH"),
             PlanError::Guarded { findings } => {
                 let mut made = Self::new(message);
@@ -181,11 +188,16 @@ impl From<PlanError> for Failure {
                     made = made.hint(format!("also {finding}"));
                 }
                 for finding in &findings {
-                    made = made.hint(format!("look at it; if it is what you want, run `ringlet allow {}`", finding.file.display()));
+                    made = made.hint(format!(
+                        "look at it; if it is what you want, run `ringlet allow {}`",
+                        word(&finding.file)
+                    ));
                 }
                 made
             }
-            PlanError::NotBound { profile, .. } => Self::new(message).hint(format!("see `ringlet profiles inspect {profile}`")),
+            PlanError::NotBound { profile, .. } => {
+                Self::new(message).hint(format!("see `ringlet profiles inspect {profile}`"))
+            }
         }
     }
 }
@@ -206,7 +218,9 @@ impl From<LaunchError> for Failure {
                 Self::new(message).hint(format!("run `ringlet keychain set {} {} --replace`", key.provider, key.alias))
             }
             LaunchError::Audit(_) => Self::new(message).hint("mend the log, or turn `[audit]` off in config.toml"),
-            LaunchError::Loop(_) => Self::new(message).hint("take the link or script out of PATH, or put the real agent before it"),
+            LaunchError::Loop(_) => {
+                Self::new(message).hint("take the link or script out of PATH, or put the real agent before it")
+            }
             LaunchError::Exec { error, .. } => Self {
                 status: match error.kind() {
                     io::ErrorKind::NotFound => status::NOT_FOUND,

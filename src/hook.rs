@@ -16,7 +16,12 @@ use std::collections::BTreeSet;
 ///
 /// A profile that cannot be read is passed over here: a shell must start all the same, and the launch itself will
 /// say what is wrong.
-pub fn commands(paths: &Paths, settings: &Settings, registry: &Registry, env: &Env) -> Result<Vec<String>, RegistryError> {
+pub fn commands(
+    paths: &Paths,
+    settings: &Settings,
+    registry: &Registry,
+    env: &Env,
+) -> Result<Vec<String>, RegistryError> {
     if let Some(named) = &settings.hook.agents {
         return Ok(named.iter().filter(|name| !shell::reserved(name)).cloned().collect());
     }

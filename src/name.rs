@@ -59,9 +59,8 @@ fn check_name(what: &'static str, name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty(what));
     }
-    let ok = |at: usize, c: char| {
-        c.is_ascii_lowercase() || c.is_ascii_digit() || (at > 0 && matches!(c, '.' | '_' | '-'))
-    };
+    let ok =
+        |at: usize, c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || (at > 0 && matches!(c, '.' | '_' | '-'));
     if let Some((at, c)) = name.chars().enumerate().find(|&(at, c)| !ok(at, c)) {
         return Err(NameError::Forbidden {
             what,
@@ -138,7 +137,8 @@ impl Variable {
     /// `[env]` by mistake, where a key has no place.
     pub fn shown<'a>(&self, value: &'a str) -> &'a str {
         let name = self.0.to_ascii_uppercase();
-        let secret = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"].iter().any(|word| name.contains(word));
+        let secret =
+            ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"].iter().any(|word| name.contains(word));
         if secret { "(not shown)" } else { value }
     }
 }
@@ -217,7 +217,22 @@ mod tests {
     #[test]
     fn bad_names_are_refused_with_their_reason() {
         let long = "a".repeat(65);
-        for bad in ["", "/", "..", ".a", "-a", "a/b", "A", "a b", "a\nb", "a\0", "a\u{1b}[31m", "\u{430}nthropic", "caf\u{e9}", &long] {
+        for bad in [
+            "",
+            "/",
+            "..",
+            ".a",
+            "-a",
+            "a/b",
+            "A",
+            "a b",
+            "a\nb",
+            "a\0",
+            "a\u{1b}[31m",
+            "\u{430}nthropic",
+            "caf\u{e9}",
+            &long,
+        ] {
             let error = bad.parse::<Alias>().expect_err(bad).to_string();
             assert!(!error.chars().any(char::is_control), "{error:?}");
         }

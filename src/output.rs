@@ -228,7 +228,8 @@ pub fn visible(text: &str) -> String {
     // The prefix that makes a Windows path canonical means nothing to people.
     let text = if cfg!(windows) { text.replace(r"\\?\", "") } else { text.to_owned() };
     for c in text.chars() {
-        let hidden = c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        let hidden = c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
         if hidden { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     shown

@@ -226,7 +226,9 @@ impl<'a> Trust<'a> {
         if place != file.canonical {
             let denial = self.record_of(&place);
             match std::fs::remove_file(&denial) {
-                Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(TrustError::Write { file: denial, why }),
+                Err(why) if why.kind() != io::ErrorKind::NotFound => {
+                    return Err(TrustError::Write { file: denial, why });
+                }
                 _ => {}
             }
         }
@@ -267,7 +269,8 @@ impl<'a> Trust<'a> {
         let file = self.record_of(path);
         let record = Record { path: path.to_string_lossy().into_owned(), decision, sha256 };
         let text = toml::to_string(&record).expect("three strings always serialise");
-        let written = platform::create_private_folder(&self.folder).and_then(|()| platform::replace_file(&file, text.as_bytes()));
+        let written =
+            platform::create_private_folder(&self.folder).and_then(|()| platform::replace_file(&file, text.as_bytes()));
         written.map_err(|why| TrustError::Write { file, why })
     }
 }

@@ -15,7 +15,13 @@ fn json(text: &str) -> Vec<serde_json::Value> {
 fn agents_are_listed_with_binary_and_profiles() {
     let world = World::ready();
     let seen = world.run(&["agents", "list"]).ok();
-    let row = |name: &str| seen.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {seen}")).split_whitespace().collect::<Vec<_>>();
+    let row = |name: &str| {
+        seen.lines()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_else(|| panic!("{name}: {seen}"))
+            .split_whitespace()
+            .collect::<Vec<_>>()
+    };
     assert_eq!(row("AGENT"), ["AGENT", "COMMAND", "BINARY", "PROFILES"]);
     assert_eq!(row("claude"), ["claude", "claude", world.path("bin/claude").to_str().expect("UTF-8"), "work"]);
     assert_eq!(row("gemini"), ["gemini", "gemini", "-", "-"]);
@@ -54,11 +60,17 @@ fn the_users_own_definitions_add_and_override() {
     assert!(done.stderr.contains("this does not look like a key of Acme"), "{done:?}");
     world.run(&["profiles", "create", "mine", "--agent", "mine"]).ok();
     let seen = world.run(&["profiles", "run", "mine", "--", "x"]).ok();
-    assert!(seen.contains("env=ACME_KEY=nonsense\n") && seen.contains("env=ACME_URL=https://acme.example/v1\n"), "{seen}");
+    assert!(
+        seen.contains("env=ACME_KEY=nonsense\n") && seen.contains("env=ACME_URL=https://acme.example/v1\n"),
+        "{seen}"
+    );
     assert!(!seen.contains("ACME_LEFTOVER"), "{seen}");
     assert!(world.run(&["hook", "bash"]).ok().contains("mine"));
     // One of a built-in's name replaces it whole.
-    world.write("home/.config/ringlet/agents/claude.toml", OWN.replace("\"mine\"", "\"claude\"").replace("acme", "anthropic").replace("chat", "anthropic"));
+    world.write(
+        "home/.config/ringlet/agents/claude.toml",
+        OWN.replace("\"mine\"", "\"claude\"").replace("acme", "anthropic").replace("chat", "anthropic"),
+    );
     let seen = world.run(&["exec", "claude"]).ok();
     assert!(seen.contains(&format!("env=ACME_KEY={KEY}\n")), "{seen}");
 }
@@ -72,8 +84,16 @@ fn a_wrong_definition_is_named_by_file_line_and_column() {
         ("agents/mine.toml", OWN.replace("ACME_KEY", "ACME-KEY"), "mine.toml:7:7: variable"),
         ("agents/mine.toml", OWN.replace("\"chat\"", "\"smoke\""), "mine.toml:6:12: "),
         ("agents/Mine.toml", OWN.into(), "Mine.toml: its name is refused"),
-        ("providers/acme.toml", ACME.replace("https:", "http:"), "acme.toml:5:8: the URL would send the key unencrypted"),
-        ("providers/acme.toml", ACME.replace("'^acme", "'(^acme"), "acme.toml:3:11: `pattern` is not a regular expression"),
+        (
+            "providers/acme.toml",
+            ACME.replace("https:", "http:"),
+            "acme.toml:5:8: the URL would send the key unencrypted",
+        ),
+        (
+            "providers/acme.toml",
+            ACME.replace("'^acme", "'(^acme"),
+            "acme.toml:3:11: `pattern` is not a regular expression",
+        ),
         ("providers/acme.toml", ACME.replace("default", "Default = 1 #"), "acme.toml:4:"),
     ] {
         let file = world.write(format!("home/.config/ringlet/{file}"), text);

@@ -100,7 +100,9 @@ fn a_full_disk_refuses_the_launch() {
     let world = World::ready();
     // The limit on a file's size stands for the full disk: it bites root, too. SIGXFSZ is ignored, as Rust's programs
     // have to be told.
-    world.sh("trap '' XFSZ; ulimit -f 0; ringlet --audit-log exec claude").fails(125, &["the launch is refused because the lookup cannot be recorded"]);
+    world
+        .sh("trap '' XFSZ; ulimit -f 0; ringlet --audit-log exec claude")
+        .fails(125, &["the launch is refused because the lookup cannot be recorded"]);
     world.run(&["--audit-log", "exec", "claude"]).ok();
     world.run(&["audit", "verify"]).ok();
 }
@@ -135,7 +137,13 @@ fn questions_are_answered_by_time_alias_and_agent() {
     for word in ["lookup", "granted", "openai/work", "codex", "pid ", "profile codex", "in "] {
         assert!(text.contains(word), "{word} is not in {text}");
     }
-    for (since, says) in [("yesterday", "is not a point in time"), ("", "is not a point in time"), ("2026-02-30", "is not a day"), ("99999999999999999999d", "too long ago"), ("7", "is not a point")] {
+    for (since, says) in [
+        ("yesterday", "is not a point in time"),
+        ("", "is not a point in time"),
+        ("2026-02-30", "is not a day"),
+        ("99999999999999999999d", "too long ago"),
+        ("7", "is not a point"),
+    ] {
         world.run(&["audit", "--since", since]).fails(2, &[says]);
     }
     world.run(&["audit", "--alias", "Work"]).fails(2, &["alias"]);

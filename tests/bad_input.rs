@@ -14,14 +14,24 @@ struct Case {
     good: &'static str,
 }
 
-const CONFIG: Case = Case { file: "home/.config/ringlet/config.toml", command: &["keychain", "list"], status: 1, good: "[credentials]\nbackend = \"file\"\n" };
+const CONFIG: Case = Case {
+    file: "home/.config/ringlet/config.toml",
+    command: &["keychain", "list"],
+    status: 1,
+    good: "[credentials]\nbackend = \"file\"\n",
+};
 const PROFILE: Case = Case {
     file: "home/.ringlet/profiles/work/ringlet.toml",
     command: &["exec", "claude"],
     status: 125,
     good: "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n",
 };
-const PROJECT: Case = Case { file: "home/project/.ringlet.toml", command: &["exec", "claude"], status: 125, good: "profile = \"work\"\n" };
+const PROJECT: Case = Case {
+    file: "home/project/.ringlet.toml",
+    command: &["exec", "claude"],
+    status: 125,
+    good: "profile = \"work\"\n",
+};
 const CREDENTIALS: Case = Case {
     file: "home/.config/ringlet/credentials.toml",
     command: &["exec", "claude"],
@@ -152,7 +162,12 @@ fn wrong_types_in_the_settings_are_named_by_line_and_column() {
     ] {
         let file = world.write(CONFIG.file, text);
         let place = format!("{}:{place}: ", file.display());
-        for (command, status) in [(&["exec", "claude"][..], 125), (&["status"], 1), (&["hook", "bash"], 1), (&["profiles", "default", "work"], 1)] {
+        for (command, status) in [
+            (&["exec", "claude"][..], 125),
+            (&["status"], 1),
+            (&["hook", "bash"], 1),
+            (&["profiles", "default", "work"], 1),
+        ] {
             world.run(command).fails(status, &[&place, says]);
         }
         assert_eq!(world.read(CONFIG.file), text);
@@ -218,7 +233,9 @@ fn a_home_that_is_not_there_has_nothing_in_it_and_cannot_always_be_made() {
     world.set("HOME", "/proc/ringlet");
     assert_eq!(world.run(&["profiles", "list"]).ok(), "");
     world.run(&["keychain", "list"]).ok();
-    world.feed(&["keychain", "set", "anthropic", "work", "--stdin"], KEY).fails(1, &["/proc/ringlet/.config/ringlet/credentials.toml: cannot be written"]);
+    world
+        .feed(&["keychain", "set", "anthropic", "work", "--stdin"], KEY)
+        .fails(1, &["/proc/ringlet/.config/ringlet/credentials.toml: cannot be written"]);
     world.run(&["profiles", "create", "x", "--agent", "claude"]).fails(1, &["cannot be written"]);
     // No profile, no project: the agent starts as if ringlet were not there.
     let away = world.path("away");
@@ -229,7 +246,12 @@ fn a_home_that_is_not_there_has_nothing_in_it_and_cannot_always_be_made() {
 #[test]
 fn on_a_full_disk_nothing_is_lost() {
     let world = World::ready();
-    let kept = ["home/.config/ringlet/credentials.toml", "home/.config/ringlet/config.toml", "home/.ringlet/profiles/work/ringlet.toml", "home/project/.ringlet.toml"];
+    let kept = [
+        "home/.config/ringlet/credentials.toml",
+        "home/.config/ringlet/config.toml",
+        "home/.ringlet/profiles/work/ringlet.toml",
+        "home/project/.ringlet.toml",
+    ];
     let before: Vec<String> = kept.iter().map(|file| world.read(file)).collect();
     // A limit on the size of files stands for the full disk: it bites root, too, and needs no mount.
     for command in [
@@ -249,9 +271,9 @@ fn on_a_full_disk_nothing_is_lost() {
         }
         let after: Vec<String> = kept.iter().map(|file| world.read(file)).collect();
         assert_eq!(after, before, "{command}");
-        let stray = fs::read_dir(world.path("home/.config/ringlet")).expect("a folder").filter(|entry| {
-            entry.as_ref().expect("readable").file_name().to_string_lossy().starts_with(".ringlet-")
-        });
+        let stray = fs::read_dir(world.path("home/.config/ringlet"))
+            .expect("a folder")
+            .filter(|entry| entry.as_ref().expect("readable").file_name().to_string_lossy().starts_with(".ringlet-"));
         assert_eq!(stray.count(), 0, "{command}");
     }
     world.sh("trap '' XFSZ; ulimit -f 0; ringlet deny; ringlet allow").fails(1, &["the trust record "]);
@@ -266,7 +288,15 @@ fn a_deleted_working_directory_is_said() {
     for command in ["allow", "deny", "status", "init work"] {
         gone(&format!("ringlet {command}")).fails(1, &["the working directory no longer exists"]);
     }
-    for command in ["keychain list", "profiles list", "hook zsh", "notice", "audit verify || true", "doctor || true", "--audit-log=x keychain list"] {
+    for command in [
+        "keychain list",
+        "profiles list",
+        "hook zsh",
+        "notice",
+        "audit verify || true",
+        "doctor || true",
+        "--audit-log=x keychain list",
+    ] {
         gone(&format!("ringlet {command}")).ok();
     }
     gone("printf k | ringlet --audit-log=relative keychain set openai x --stdin --replace").fails(1, &["relative"]);
@@ -275,7 +305,14 @@ fn a_deleted_working_directory_is_said() {
 #[test]
 fn a_closed_pipe_ends_the_output_silently() {
     let world = World::ready();
-    for arguments in [&["providers", "list"][..], &["--help"], &["hook", "bash"], &["completions", "bash"], &["providers", "list", "--json"], &["status"]] {
+    for arguments in [
+        &["providers", "list"][..],
+        &["--help"],
+        &["hook", "bash"],
+        &["completions", "bash"],
+        &["providers", "list", "--json"],
+        &["status"],
+    ] {
         let (reader, writer) = rustix::pipe::pipe().expect("a pipe");
         drop(reader);
         let output = world.process(RINGLET).args(arguments).stdout(Stdio::from(writer)).output().expect("starts");
@@ -294,7 +331,14 @@ fn a_closed_pipe_ends_the_output_silently() {
 #[test]
 fn an_output_that_cannot_be_written_is_an_error() {
     let world = World::ready();
-    for arguments in [&["providers", "list"][..], &["hook", "zsh"], &["--help"], &["--version"], &["agents", "list", "--json"], &["exec", "--dry-run", "claude"]] {
+    for arguments in [
+        &["providers", "list"][..],
+        &["hook", "zsh"],
+        &["--help"],
+        &["--version"],
+        &["agents", "list", "--json"],
+        &["exec", "--dry-run", "claude"],
+    ] {
         let full = File::options().write(true).open("/dev/full").expect("the device");
         let output = world.process(RINGLET).args(arguments).stdout(full).output().expect("starts");
         let said = String::from_utf8_lossy(&output.stderr);
@@ -311,7 +355,13 @@ fn colours_are_for_terminals_unless_asked_for() {
         done.stdout.contains('\x1b') || done.stderr.contains('\x1b')
     };
     world.set("TERM", "xterm");
-    for (arguments, color) in [(&["status"][..], false), (&["status", "--color", "always"], true), (&["status", "--color=never"], false), (&["--color=always", "--help"], true), (&["--color=always", "nonsense"], true)] {
+    for (arguments, color) in [
+        (&["status"][..], false),
+        (&["status", "--color", "always"], true),
+        (&["status", "--color=never"], false),
+        (&["--color=always", "--help"], true),
+        (&["--color=always", "nonsense"], true),
+    ] {
         assert_eq!(painted(&world, arguments), color, "{arguments:?}");
     }
     // On a terminal, with and without the user's wish.
@@ -320,8 +370,14 @@ fn colours_are_for_terminals_unless_asked_for() {
         command.args(arguments);
         crate::common::pty::Terminal::start(command).end().1.contains('\x1b')
     };
-    assert!(on_terminal(&world, &["status"]) && on_terminal(&world, &["--help"]) && on_terminal(&world, &["profiles", "inspect", "gone"]));
-    assert!(!on_terminal(&world, &["status", "--color", "never"]) && !on_terminal(&world, &["--help", "--color", "never"]));
+    assert!(
+        on_terminal(&world, &["status"])
+            && on_terminal(&world, &["--help"])
+            && on_terminal(&world, &["profiles", "inspect", "gone"])
+    );
+    assert!(
+        !on_terminal(&world, &["status", "--color", "never"]) && !on_terminal(&world, &["--help", "--color", "never"])
+    );
     world.set("NO_COLOR", "1");
     assert!(!on_terminal(&world, &["status"]) && !on_terminal(&world, &["--help"]));
     assert!(painted(&world, &["status", "--color", "always"]), "the command line is the newer wish");
@@ -335,7 +391,13 @@ fn colours_are_for_terminals_unless_asked_for() {
 #[test]
 fn quiet_says_only_what_went_wrong() {
     let world = World::ready();
-    for arguments in [&["-q", "allow"][..], &["profiles", "default", "work", "-q"], &["--quiet", "deny"], &["-q", "keychain", "list"], &["-q", "shims", "install", "codex"]] {
+    for arguments in [
+        &["-q", "allow"][..],
+        &["profiles", "default", "work", "-q"],
+        &["--quiet", "deny"],
+        &["-q", "keychain", "list"],
+        &["-q", "shims", "install", "codex"],
+    ] {
         let done = world.run(arguments);
         assert_eq!(done.stderr, "", "{arguments:?}");
         done.ok();
@@ -360,7 +422,10 @@ fn hostile_words_on_the_command_line_are_shown_and_not_obeyed() {
             &["agents", word],
         ] {
             let done = world.run(arguments);
-            let clean = |text: &str| !text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}') && !text.contains("\nringlet: error: forged");
+            let clean = |text: &str| {
+                !text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}')
+                    && !text.contains("\nringlet: error: forged")
+            };
             assert!(clean(&done.stdout) && clean(&done.stderr) && !done.stderr.contains("panicked"), "{done:?}");
         }
     }
@@ -400,7 +465,22 @@ fn names_of_every_bad_kind_are_refused_by_every_command() {
     let world = World::ready();
     let before = tree(&world.path("home"));
     let long = "a".repeat(65);
-    for bad in ["", "..", "a/b", "A", "a b", "a\u{7f}", "a\tb", "\u{430}bc", "\u{ff41}", "a\u{200b}", "*", "~", "$(touch x)", &long] {
+    for bad in [
+        "",
+        "..",
+        "a/b",
+        "A",
+        "a b",
+        "a\u{7f}",
+        "a\tb",
+        "\u{430}bc",
+        "\u{ff41}",
+        "a\u{200b}",
+        "*",
+        "~",
+        "$(touch x)",
+        &long,
+    ] {
         for arguments in [
             &["profiles", "inspect", "--", bad][..],
             &["profiles", "edit", "--", bad],

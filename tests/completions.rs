@@ -7,13 +7,15 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-const SHELLS: [(&str, &str); 4] = [("bash", "ringlet.bash"), ("zsh", "_ringlet"), ("fish", "ringlet.fish"), ("powershell", "ringlet.ps1")];
+const SHELLS: [(&str, &str); 4] =
+    [("bash", "ringlet.bash"), ("zsh", "_ringlet"), ("fish", "ringlet.fish"), ("powershell", "ringlet.ps1")];
 
 #[test]
 fn the_registrations_are_those_in_the_repository() {
     let world = World::bare();
     for (shell, file) in SHELLS {
-        let kept = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(file)).expect(file);
+        let kept =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(file)).expect(file);
         assert_eq!(world.run(&["completions", shell]).ok(), kept, "{shell}");
     }
     world.run(&["completions", "csh"]).fails(2, &["csh", "bash"]);
@@ -24,7 +26,8 @@ fn the_shells_take_the_registrations() {
     let world = World::bare();
     for (shell, check) in [("bash", "bash"), ("zsh", "zsh"), ("fish", "fish")] {
         let script = world.run(&["completions", shell]).ok();
-        let mut child = world.process(check).arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect(check);
+        let mut child =
+            world.process(check).arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect(check);
         child.stdin.take().expect("a pipe").write_all(script.as_bytes()).expect("read");
         let output = child.wait_with_output().expect("ends");
         assert!(output.status.success() && output.stderr.is_empty(), "{shell}: {output:?}");
@@ -47,7 +50,10 @@ fn names_are_completed_live() {
     world.write("home/.config/ringlet/agents/mine.toml", "title = \"M\"\ncommand = \"mine\"\nprovider = \"openai\"\n");
     assert_eq!(offered(&world, &["exec", "cla"]), ["claude"]);
     assert_eq!(offered(&world, &["exec", "mi"]), ["mine"]);
-    assert_eq!(offered(&world, &["profiles", "run", ""]).iter().filter(|word| !word.starts_with('-')).collect::<Vec<_>>(), ["second", "work"]);
+    assert_eq!(
+        offered(&world, &["profiles", "run", ""]).iter().filter(|word| !word.starts_with('-')).collect::<Vec<_>>(),
+        ["second", "work"]
+    );
     assert_eq!(offered(&world, &["exec", "--profile", "w"]), ["work"]);
     assert_eq!(offered(&world, &["keychain", "set", "anth"]), ["anthropic"]);
     assert_eq!(offered(&world, &["keychain", "remove", "anthropic", "w"]), ["work"]);

@@ -23,7 +23,12 @@ fn a_sound_installation_has_nothing_wrong() {
     let world = World::ready();
     world.write("home/.zshrc", "eval \"$(ringlet hook zsh)\"\n");
     let seen = world.run(&["doctor"]).ok();
-    for text in ["ok    the settings in ~/.config/ringlet/config.toml are right", "holds 1 keys", "1 profiles are right", "~/.zshrc loads the hook"] {
+    for text in [
+        "ok    the settings in ~/.config/ringlet/config.toml are right",
+        "holds 1 keys",
+        "1 profiles are right",
+        "~/.zshrc loads the hook",
+    ] {
         assert!(seen.contains(text), "{text:?} is not in {seen}");
     }
     assert!(!seen.contains("wrong") && !seen.contains("note"), "{seen}");

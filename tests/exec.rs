@@ -60,7 +60,9 @@ fn the_agents_exit_status_is_ringlets() {
 #[test]
 fn what_fails_before_the_agent_has_its_own_status() {
     let world = World::ready();
-    world.run(&["exec", "--profile", "wrok", "claude"]).fails(125, &["profile \"wrok\" does not exist", "did you mean `work`?"]);
+    world
+        .run(&["exec", "--profile", "wrok", "claude"])
+        .fails(125, &["profile \"wrok\" does not exist", "did you mean `work`?"]);
     world.run(&["exec", "--profile", "Work", "claude"]).fails(125, &["upper-case letter 'W'"]);
     world.run(&["exec", "--profile", "work", "codex"]).fails(125, &["profile \"work\" does not bind codex"]);
     world.run(&["exec"]).fails(125, &["required arguments"]);
@@ -83,7 +85,10 @@ fn a_missing_key_is_named_with_the_command_that_stores_it() {
     world.run(&["keychain", "remove", "anthropic", "work"]).ok();
     world.run(&["exec", "claude"]).fails(
         125,
-        &["ringlet: error: profile \"work\" has no key anthropic/work in ", "ringlet: hint: run `ringlet keychain set anthropic work`"],
+        &[
+            "ringlet: error: profile \"work\" has no key anthropic/work in ",
+            "ringlet: hint: run `ringlet keychain set anthropic work`",
+        ],
     );
 }
 
@@ -113,7 +118,10 @@ fn a_dry_run_prints_the_plan_and_looks_nothing_up() {
     let keyring = Keyring::start(State::HungActivation);
     let mut world = World::on(&keyring);
     world.agent("claude");
-    world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\nmodel = \"m1\"\n[provider-config]\nkey-alias = \"work\"\n");
+    world.profile(
+        "work",
+        "agent = \"claude\"\nprovider = \"anthropic\"\nmodel = \"m1\"\n[provider-config]\nkey-alias = \"work\"\n",
+    );
     world.allow("profile = \"work\"\n");
     world.set("ANTHROPIC_AUTH_TOKEN", "leftover");
     let seen = world.run(&["exec", "--dry-run", "claude", "--", "-p", "hi"]).ok();
@@ -199,7 +207,10 @@ fn installed(world: &World, version: &str) {
     let script = fs::read_to_string(world.agent("claude")).expect("a script");
     let script = world.write(format!("{package}/cli.js"), script);
     world.chmod(&script, 0o755);
-    world.write(format!("{package}/package.json"), format!("{{\"name\":\"@anthropic-ai/claude-code\",\"version\":\"{version}\"}}"));
+    world.write(
+        format!("{package}/package.json"),
+        format!("{{\"name\":\"@anthropic-ai/claude-code\",\"version\":\"{version}\"}}"),
+    );
     fs::remove_file(world.path("bin/claude")).expect("removed");
     symlink(script, world.path("bin/claude")).expect("linked");
 }
@@ -236,7 +247,8 @@ fn variables_that_are_not_utf8_pass_unchanged() {
     let odd = OsString::from_vec(b"v\xff\xfe=\n\x01".to_vec());
     world.set("ODD_VALUE", odd);
     let name = OsString::from_vec(b"N\xffAME".to_vec());
-    let output = world.process(RINGLET).args(["exec", "claude"]).env(name, "x").env("a b", "y").output().expect("starts");
+    let output =
+        world.process(RINGLET).args(["exec", "claude"]).env(name, "x").env("a b", "y").output().expect("starts");
     let all: Vec<&[u8]> = output.stdout.split(|byte| *byte == 0).collect();
     for wanted in [&b"ODD_VALUE=v\xff\xfe=\n\x01"[..], b"N\xffAME=x", b"a b=y"] {
         assert!(all.contains(&wanted), "{wanted:?} is not in {:?}", String::from_utf8_lossy(&output.stdout));
@@ -270,7 +282,9 @@ fn a_script_without_an_interpreter_starts_as_in_a_shell() {
 
 #[test]
 fn agents_start_from_folders_with_any_name() {
-    for name in ["a b", "it's", "quote\"s", "$(touch owned)", "`touch owned`", "new\nline", "-n", "caf\u{e9}", "back\\slash"] {
+    for name in
+        ["a b", "it's", "quote\"s", "$(touch owned)", "`touch owned`", "new\nline", "-n", "caf\u{e9}", "back\\slash"]
+    {
         let mut world = World::ready();
         let folder = world.path("tools").join(name);
         fs::create_dir_all(&folder).expect("a folder");
@@ -351,7 +365,8 @@ fn two_ringlets_that_lead_to_each_other_end_with_an_error() {
             }
         }
         world.set("PATH", format!("{}:{}:/usr/bin:/bin", world.path("one").display(), world.path("two").display()));
-        finish(&mut world.process("claude")).fails(125, &["leads back to ringlet", "take the link or script out of PATH"]);
+        finish(&mut world.process("claude"))
+            .fails(125, &["leads back to ringlet", "take the link or script out of PATH"]);
         // With the real agent behind them both, the first one found still wins, and still is not it.
         world.run(&["exec", "claude"]).fails(125, &["leads back to ringlet"]);
     }
@@ -359,7 +374,11 @@ fn two_ringlets_that_lead_to_each_other_end_with_an_error() {
 
 #[test]
 fn a_wrapper_that_calls_ringlet_again_ends_with_an_error() {
-    for script in ["exec RINGLET exec claude -- \"$@\"", "RINGLET exec claude -- \"$@\"\nexit $?", "RINGLET exec claude | cat; exit 125"] {
+    for script in [
+        "exec RINGLET exec claude -- \"$@\"",
+        "RINGLET exec claude -- \"$@\"\nexit $?",
+        "RINGLET exec claude | cat; exit 125",
+    ] {
         let world = World::ready();
         world.program("claude", &format!("#!/bin/sh\n# ringlet\n{}\n", script.replace("RINGLET", RINGLET)));
         world.run(&["exec", "claude", "--", "x"]).fails(125, &["leads back to ringlet"]);
@@ -373,7 +392,10 @@ fn a_wrapper_may_call_another_profiles_agent_and_an_agent_may_start_itself() {
     let real = world.path("real");
     fs::create_dir(&real).expect("a folder");
     fs::rename(world.agent("claude"), real.join("agent")).expect("moved");
-    let inner = format!("#!/bin/sh\nif [ \"$1\" = again ]; then {RINGLET} exec claude -- second; exit $?; fi\nexec {} \"$@\"\n", real.join("agent").display());
+    let inner = format!(
+        "#!/bin/sh\nif [ \"$1\" = again ]; then {RINGLET} exec claude -- second; exit $?; fi\nexec {} \"$@\"\n",
+        real.join("agent").display()
+    );
     world.program("claude", &inner);
     let seen = world.run(&["exec", "claude", "--", "again"]).ok();
     assert!(seen.contains("arg=second\n"), "{seen}");

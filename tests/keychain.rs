@@ -31,9 +31,13 @@ fn a_key_comes_from_a_variable_or_from_stdin() {
     assert!(!done.stderr.contains(KEY), "{done:?}");
     assert_eq!(done.ok(), "");
     assert_eq!(given(&world), KEY);
-    world.run(&["keychain", "set", "anthropic", "x", "--from-env", "NOT_SET"]).fails(1, &["NOT_SET is not set", "export it"]);
+    world
+        .run(&["keychain", "set", "anthropic", "x", "--from-env", "NOT_SET"])
+        .fails(1, &["NOT_SET is not set", "export it"]);
     world.run(&["keychain", "set", "anthropic", "x", "--from-env", "NOT-A-NAME"]).fails(2, &["variable"]);
-    world.run(&["keychain", "set", "anthropic", "x", "--from-env", "MY_KEY", "--stdin"]).fails(2, &["cannot be used with"]);
+    world
+        .run(&["keychain", "set", "anthropic", "x", "--from-env", "MY_KEY", "--stdin"])
+        .fails(2, &["cannot be used with"]);
     set(&world, KEY.replace("TEST", "MORE")).ok();
     assert_eq!(given(&world), KEY.replace("TEST", "MORE"));
 }
@@ -148,7 +152,9 @@ fn the_prompt_does_not_echo_and_puts_the_terminal_back() {
 
 #[test]
 fn an_interrupted_prompt_stores_nothing_and_puts_the_terminal_back() {
-    for (letter, status, says) in [('c', 130, "interrupted; nothing was stored"), ('d', 1, "no key was given; nothing was stored")] {
+    for (letter, status, says) in
+        [('c', 130, "interrupted; nothing was stored"), ('d', 1, "no key was given; nothing was stored")]
+    {
         let world = World::new();
         let mut terminal = on_terminal(&world, "keychain set anthropic work");
         terminal.expect("(it is not shown): ");
@@ -164,7 +170,9 @@ fn an_interrupted_prompt_stores_nothing_and_puts_the_terminal_back() {
 #[test]
 fn a_typed_key_that_looks_wrong_is_confirmed_first() {
     let world = World::new();
-    for (answer, status, says) in [("n", 1, "nothing was stored"), ("", 1, "nothing was stored"), ("y", 0, "stored anthropic/work in ")] {
+    for (answer, status, says) in
+        [("n", 1, "nothing was stored"), ("", 1, "nothing was stored"), ("y", 0, "stored anthropic/work in ")]
+    {
         let mut terminal = on_terminal(&world, "keychain set anthropic work");
         terminal.expect("(it is not shown): ");
         terminal.send("sk-proj-of-openai");
@@ -191,7 +199,24 @@ fn bad_names_are_refused_before_any_store_is_touched() {
     let keyring = Keyring::start(State::HungActivation);
     let world = World::on(&keyring);
     let long = "a".repeat(65);
-    for bad in ["", "a/b", "..", ".", "/", "Work", "a b", "a\nb", "\x1b[31mred", "caf\u{e9}", "\u{430}nthropic", "-x", "_x", "a\\b", "a*", &long] {
+    for bad in [
+        "",
+        "a/b",
+        "..",
+        ".",
+        "/",
+        "Work",
+        "a b",
+        "a\nb",
+        "\x1b[31mred",
+        "caf\u{e9}",
+        "\u{430}nthropic",
+        "-x",
+        "_x",
+        "a\\b",
+        "a*",
+        &long,
+    ] {
         for arguments in [
             &["set", "--stdin", "--", bad, "work"][..],
             &["set", "--stdin", "--", "anthropic", bad],
@@ -237,18 +262,26 @@ fn a_key_is_renamed_and_removed() {
     for world in [World::new(), World::on(&keyring)] {
         world.store_key("anthropic/old", KEY);
         world.store_key("anthropic/other", "sk-other");
-        world.run(&["keychain", "rename", "anthropic", "old", "other"]).fails(1, &["anthropic/other is already in", "--replace"]);
+        world
+            .run(&["keychain", "rename", "anthropic", "old", "other"])
+            .fails(1, &["anthropic/other is already in", "--replace"]);
         world.run(&["keychain", "rename", "anthropic", "old", "old"]).fails(2, &["already has that name"]);
-        world.run(&["keychain", "rename", "anthropic", "odl", "new"]).fails(1, &["no key anthropic/odl", "did you mean `anthropic/old`?"]);
+        world
+            .run(&["keychain", "rename", "anthropic", "odl", "new"])
+            .fails(1, &["no key anthropic/odl", "did you mean `anthropic/old`?"]);
         world.run(&["keychain", "rename", "anthropic", "old", "work"]).ok();
         assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/other\nanthropic/work\n");
         assert_eq!(given(&world), KEY);
         world.run(&["keychain", "rename", "anthropic", "other", "work", "--replace"]).ok();
         assert_eq!(given(&world), "sk-other");
-        world.run(&["keychain", "remove", "anthropic", "wrok"]).fails(1, &["no key anthropic/wrok", "did you mean `anthropic/work`?"]);
+        world
+            .run(&["keychain", "remove", "anthropic", "wrok"])
+            .fails(1, &["no key anthropic/wrok", "did you mean `anthropic/work`?"]);
         world.run(&["keychain", "remove", "anthropic", "work"]).ok();
         assert_eq!(world.run(&["keychain", "list"]).ok(), "");
-        world.run(&["keychain", "remove", "anthropic", "work"]).fails(1, &["no key anthropic/work", "run `ringlet keychain list`"]);
+        world
+            .run(&["keychain", "remove", "anthropic", "work"])
+            .fails(1, &["no key anthropic/work", "run `ringlet keychain list`"]);
     }
 }
 
@@ -277,7 +310,9 @@ fn a_locked_keychain_is_an_error_and_never_a_reason_to_look_elsewhere() {
     world.chmod(&world.path(FILE), 0o600);
     keyring.lock();
     for arguments in [&["exec", "claude"][..], &["profiles", "run", "work"]] {
-        let done = world.run(arguments).fails(125, &["profile \"work\": the keychain is locked", "hint: run `ringlet keychain unlock`"]);
+        let done = world
+            .run(arguments)
+            .fails(125, &["profile \"work\": the keychain is locked", "hint: run `ringlet keychain unlock`"]);
         assert_eq!(done.stdout, "");
     }
     set(&world, KEY).fails(1, &["the keychain is locked", "hint"]);
@@ -356,7 +391,13 @@ fn impatient(keyring: &Keyring) -> World {
 fn does_not_answer(world: &World) {
     let done = world.run(&["exec", "claude"]);
     assert_eq!(done.stdout, "");
-    done.fails(125, &["profile \"work\": the keychain did not answer within 300ms (", "hint: see whether the keychain's daemon hangs"]);
+    done.fails(
+        125,
+        &[
+            "profile \"work\": the keychain did not answer within 300ms (",
+            "hint: see whether the keychain's daemon hangs",
+        ],
+    );
     set(world, KEY).fails(1, &["the keychain did not answer within "]);
     world.run(&["keychain", "list"]).fails(1, &["the keychain did not answer within "]);
     assert!(!world.path(FILE).exists(), "a keychain that hangs is not absent");
@@ -430,7 +471,9 @@ fn a_key_from_elsewhere_that_no_header_can_carry_is_refused() {
     let world = World::on(&keyring);
     world.make_ready();
     keyring.secret_tool_store(None, &LABELS, b"sk-two\nlines");
-    let done = world.run(&["exec", "claude"]).fails(125, &["anthropic/work in the keychain is empty or holds a control character"]);
+    let done = world
+        .run(&["exec", "claude"])
+        .fails(125, &["anthropic/work in the keychain is empty or holds a control character"]);
     assert!(!done.stderr.contains("sk-two"), "{done:?}");
 }
 
@@ -474,11 +517,23 @@ fn lookups_and_changes_are_recorded_by_name() {
     let actions: Vec<String> = log
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
-        .map(|line| format!("{} {} {}", line["action"].as_str().unwrap(), line["key"].as_str().unwrap(), line["result"].as_str().unwrap()))
+        .map(|line| {
+            format!(
+                "{} {} {}",
+                line["action"].as_str().unwrap(),
+                line["key"].as_str().unwrap(),
+                line["result"].as_str().unwrap()
+            )
+        })
         .collect();
     assert_eq!(
         actions,
-        ["set anthropic/work granted", "rename anthropic/work granted", "remove anthropic/new granted", "remove anthropic/new error"]
+        [
+            "set anthropic/work granted",
+            "rename anthropic/work granted",
+            "remove anthropic/new granted",
+            "remove anthropic/new error"
+        ]
     );
     assert!(!log.contains("sk-ant"), "{log}");
 }

@@ -73,7 +73,9 @@ fn imports() -> BTreeMap<String, BTreeSet<String>> {
             match piece.strip_prefix('{') {
                 Some(list) => {
                     let list = list.split('}').next().unwrap_or_default();
-                    mine.extend(list.split(',').map(|item| item.trim().split("::").next().unwrap_or_default().to_owned()));
+                    mine.extend(
+                        list.split(',').map(|item| item.trim().split("::").next().unwrap_or_default().to_owned()),
+                    );
                 }
                 None => drop(mine.insert(piece.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect())),
             }
@@ -100,7 +102,12 @@ fn modules_import_from_lower_layers_alone() {
             }
         }
         for (_, never) in FORBIDDEN.iter().filter(|(name, _)| name == module) {
-            wrong.extend(imported.iter().filter(|other| never.contains(&other.as_str())).map(|other| format!("{module} must not import {other}")));
+            wrong.extend(
+                imported
+                    .iter()
+                    .filter(|other| never.contains(&other.as_str()))
+                    .map(|other| format!("{module} must not import {other}")),
+            );
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -116,7 +123,10 @@ fn unsafe_code_lives_in_platform_alone_and_keyring_in_store() {
         let text = fs::read_to_string(&path).expect("UTF-8");
         let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         let says = |word: &str| code.iter().any(|line| line.contains(word));
-        assert!(below.starts_with("platform") || !(says("unsafe {") || says("unsafe fn") || says("allow(unsafe_code")), "{below:?}");
+        assert!(
+            below.starts_with("platform") || !(says("unsafe {") || says("unsafe fn") || says("allow(unsafe_code")),
+            "{below:?}"
+        );
         assert!(below.starts_with("store") || !says("keyring"), "{below:?}");
     }
 }

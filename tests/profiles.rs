@@ -15,11 +15,25 @@ fn a_profile_is_created_listed_inspected_and_removed() {
     let world = World::new();
     assert!(world.run(&["profiles", "list"]).stderr.contains("there is no profile"));
     let done = world.run(&[
-        "profiles", "create", "work", "--agent", "claude", "--provider", "anthropic", "--key-alias", "team", "--model", "m1",
-        "--config-dir", "~/.claude-work",
+        "profiles",
+        "create",
+        "work",
+        "--agent",
+        "claude",
+        "--provider",
+        "anthropic",
+        "--key-alias",
+        "team",
+        "--model",
+        "m1",
+        "--config-dir",
+        "~/.claude-work",
     ]);
     assert!(done.stderr.contains("created profile \"work\": claude with anthropic/team"), "{done:?}");
-    assert!(done.stderr.contains("there is no key anthropic/team yet; run `ringlet keychain set anthropic team`"), "{done:?}");
+    assert!(
+        done.stderr.contains("there is no key anthropic/team yet; run `ringlet keychain set anthropic team`"),
+        "{done:?}"
+    );
     assert_eq!(done.ok(), "");
     assert_eq!(
         world.read(FILE),
@@ -32,13 +46,22 @@ fn a_profile_is_created_listed_inspected_and_removed() {
         serde_json::json!([{ "name": "work", "default": false, "agents": { "claude": { "provider": "anthropic", "key": "anthropic/team" } } }])
     );
     let seen = world.run(&["profiles", "inspect", "work"]).ok();
-    for text in ["anthropic/team", "https://api.anthropic.com", "m1", "~/.claude-work", "~/.ringlet/profiles/work/ringlet.toml:7", "provider anthropic"] {
+    for text in [
+        "anthropic/team",
+        "https://api.anthropic.com",
+        "m1",
+        "~/.claude-work",
+        "~/.ringlet/profiles/work/ringlet.toml:7",
+        "provider anthropic",
+    ] {
         assert!(seen.contains(text), "{text} is not in {seen}");
     }
     let seen = json(&world.run(&["profiles", "inspect", "work", "--json"]).ok());
     assert_eq!(seen["agents"]["claude"]["key"], "anthropic/team");
     assert_eq!(seen["agents"]["claude"]["from"]["model"], "~/.ringlet/profiles/work/ringlet.toml:3");
-    world.run(&["profiles", "create", "work", "--agent", "codex"]).fails(1, &["profile \"work\" already exists", "profiles edit work"]);
+    world
+        .run(&["profiles", "create", "work", "--agent", "codex"])
+        .fails(1, &["profile \"work\" already exists", "profiles edit work"]);
     world.run(&["profiles", "remove", "work"]).ok();
     assert!(!world.path("home/.ringlet/profiles/work").exists());
     world.run(&["profiles", "remove", "work"]).fails(1, &["profile \"work\" does not exist"]);
@@ -48,9 +71,12 @@ fn a_profile_is_created_listed_inspected_and_removed() {
 fn a_profile_that_could_not_be_used_is_not_created() {
     let world = World::new();
     let create = |arguments: &[&str]| world.run(&[&["profiles", "create"], arguments].concat());
-    create(&["work", "--agent", "calude"]).fails(1, &["ringlet: error: unknown agent \"calude\"", "did you mean `claude`?"]);
-    create(&["work", "--agent", "claude", "--provider", "antropic"]).fails(1, &["ringlet: error: unknown provider \"antropic\"", "did you mean `anthropic`?"]);
-    create(&["work", "--agent", "claude", "--endpoint", "chnia", "--provider", "minimax"]).fails(1, &["no endpoint \"chnia\"", "did you mean `china`?"]);
+    create(&["work", "--agent", "calude"])
+        .fails(1, &["ringlet: error: unknown agent \"calude\"", "did you mean `claude`?"]);
+    create(&["work", "--agent", "claude", "--provider", "antropic"])
+        .fails(1, &["ringlet: error: unknown provider \"antropic\"", "did you mean `anthropic`?"]);
+    create(&["work", "--agent", "claude", "--endpoint", "chnia", "--provider", "minimax"])
+        .fails(1, &["no endpoint \"chnia\"", "did you mean `china`?"]);
     create(&["work", "--agent", "claude", "--endpoint", "http://elsewhere.example"]).fails(1, &["https"]);
     create(&["work", "--agent", "claude", "--model", "a\"b"]).fails(1, &["no model's name holds"]);
     create(&["work", "--agent", "claude", "--model", ""]).fails(1, &["is empty"]);
@@ -79,7 +105,8 @@ fn one_profile_serves_several_agents_and_two_profiles_share_a_key() {
     );
     world.profile("second", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n");
     let seen = world.run(&["exec", "claude", "--", "x"]).ok();
-    for line in [&format!("env=ANTHROPIC_API_KEY={KEY}"), "env=PLAIN=text", "env=SHARED=all", "env=GITHUB_TOKEN=ghp-1"] {
+    for line in [&format!("env=ANTHROPIC_API_KEY={KEY}"), "env=PLAIN=text", "env=SHARED=all", "env=GITHUB_TOKEN=ghp-1"]
+    {
         assert!(seen.lines().any(|seen| seen == line), "{line} is not in {seen}");
     }
     assert!(seen.contains("arg=--verbose\narg=x\n"), "{seen}");
@@ -87,7 +114,12 @@ fn one_profile_serves_several_agents_and_two_profiles_share_a_key() {
     assert!(seen.contains(&format!("env=CLAUDE_CONFIG_DIR={}\n", folder.display())), "{seen}");
     assert_eq!(fs::metadata(folder).expect("made").permissions().mode() & 0o777, 0o700);
     let seen = world.run(&["exec", "codex"]).ok();
-    assert!(seen.contains("env=SHARED=codex\n") && seen.contains("env=PLAIN=text\n") && seen.contains("env=GITHUB_TOKEN=ghp-1\n"), "{seen}");
+    assert!(
+        seen.contains("env=SHARED=codex\n")
+            && seen.contains("env=PLAIN=text\n")
+            && seen.contains("env=GITHUB_TOKEN=ghp-1\n"),
+        "{seen}"
+    );
     assert!(seen.contains("arg=model=\"m2\"\n") && seen.contains("=sk-openai\n") && !seen.contains(KEY), "{seen}");
     assert!(!seen.contains("CLAUDE_CONFIG_DIR"), "{seen}");
     assert!(world.run(&["profiles", "run", "second"]).ok().contains(KEY));
@@ -105,7 +137,10 @@ fn one_profile_serves_several_agents_and_two_profiles_share_a_key() {
 fn a_profile_without_a_top_level_agent_asks_which_to_run() {
     let world = World::ready();
     world.agent("codex");
-    world.profile("many", "[agents.claude]\nprovider = \"anthropic\"\nkey-alias = \"work\"\n[agents.codex]\nprovider = \"openai\"\n");
+    world.profile(
+        "many",
+        "[agents.claude]\nprovider = \"anthropic\"\nkey-alias = \"work\"\n[agents.codex]\nprovider = \"openai\"\n",
+    );
     world.run(&["profiles", "run", "many"]).fails(125, &["binds several agents: claude, codex", "--agent claude"]);
     assert!(world.run(&["profiles", "run", "many", "--agent", "claude"]).ok().contains(KEY));
     world.profile("one", "[agents.claude]\nprovider = \"anthropic\"\nkey-alias = \"work\"\n");
@@ -127,7 +162,10 @@ fn an_endpoint_is_a_name_or_a_url() {
         world.profile("work", &format!("agent = \"claude\"\nprovider = \"minimax\"\n{endpoint}\n"));
         let seen = world.run(&["exec", "claude"]).ok();
         assert!(seen.contains(&format!("env=ANTHROPIC_BASE_URL={url}\n")), "{seen}");
-        assert!(seen.contains("env=ANTHROPIC_AUTH_TOKEN=mm-key\n") && seen.contains("env=ANTHROPIC_API_KEY=\n"), "{seen}");
+        assert!(
+            seen.contains("env=ANTHROPIC_AUTH_TOKEN=mm-key\n") && seen.contains("env=ANTHROPIC_API_KEY=\n"),
+            "{seen}"
+        );
     }
 }
 
@@ -148,16 +186,32 @@ fn every_mistake_names_file_line_column_and_the_closest_word() {
         ("agent = \"claude\nprovider = \"anthropic\"\n", "1:16", "string"),
         ("agent = \"claude\"\nprovider = \"anthropic\"\nmodel = \"a\\nb\"\n", "3:9", "no model's name holds"),
         ("agent = \"claude\"\nprovider = \"anthropic\"\nmodel = \"\"\n", "3:9", "is empty"),
-        ("agent = \"claude\"\nprovider = \"anthropic\"\nendpoint = \"ftp://host.example\"\n", "3:12", "neither https nor http"),
+        (
+            "agent = \"claude\"\nprovider = \"anthropic\"\nendpoint = \"ftp://host.example\"\n",
+            "3:12",
+            "neither https nor http",
+        ),
         ("agent = \"claude\"\nprovider = \"anthropic\"\nconfig-dir = \"x\"\n", "3:14", "not an absolute path"),
         ("agent = \"claude\"\nprovider = \"anthropic\"\nargs = \"--x\"\n", "3:8", "expected a sequence"),
         ("agent = \"claude\"\nprovider = \"anthropic\"\nargs = [\"a\\u0000\"]\n", "3:9", "NUL"),
-        ("agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alais = \"work\"\n", "4:1", "did you mean `key-alias`?"),
+        (
+            "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alais = \"work\"\n",
+            "4:1",
+            "did you mean `key-alias`?",
+        ),
         ("agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"a/b\"\n", "4:13", "'/'"),
         ("agent = \"claude\"\nprovider = \"anthropic\"\n[env]\n1A = \"x\"\n", "4:1", "variable"),
         ("agent = \"claude\"\nprovider = \"anthropic\"\n[env]\nA = 1\n", "4:5", "expected a string"),
-        ("agent = \"claude\"\nprovider = \"anthropic\"\n[env]\nANTHROPIC_BASE_URL = \"https://x.example\"\n", "4:22", "use `endpoint` and `key-alias`"),
-        ("agent = \"claude\"\nprovider = \"anthropic\"\n[secrets]\nANTHROPIC_API_KEY = \"a/b\"\n", "4:21", "use `endpoint` and `key-alias`"),
+        (
+            "agent = \"claude\"\nprovider = \"anthropic\"\n[env]\nANTHROPIC_BASE_URL = \"https://x.example\"\n",
+            "4:22",
+            "use `endpoint` and `key-alias`",
+        ),
+        (
+            "agent = \"claude\"\nprovider = \"anthropic\"\n[secrets]\nANTHROPIC_API_KEY = \"a/b\"\n",
+            "4:21",
+            "use `endpoint` and `key-alias`",
+        ),
         ("agent = \"claude\"\nprovider = \"anthropic\"\n[secrets]\nX = \"github\"\n", "4:5", "PROVIDER/ALIAS"),
         ("agent = \"claude\"\nprovider = \"anthropic\"\n[agents.claude]\n", "3:9", "bound twice"),
         ("agent = \"claude\"\nprovider = \"anthropic\"\n[agents.codex]\nkey = \"x\"\n", "4:1", "unknown field"),
@@ -192,7 +246,9 @@ fn values_are_changed_in_place_and_comments_stay() {
     world.run(&["profiles", "edit", "work", "env.A=", "args=[\"--x\", \"y\"]"]).ok();
     assert!(world.read(FILE).contains("args = [\"--x\", \"y\"]"));
     let kept = world.read(FILE);
-    world.run(&["profiles", "edit", "work", "provider=antropic"]).fails(1, &["unknown provider \"antropic\"", "did you mean `anthropic`?"]);
+    world
+        .run(&["profiles", "edit", "work", "provider=antropic"])
+        .fails(1, &["unknown provider \"antropic\"", "did you mean `anthropic`?"]);
     world.run(&["profiles", "edit", "work", "modle=x"]).fails(1, &["unknown field `modle`", "did you mean `model`?"]);
     world.run(&["profiles", "edit", "work", "model"]).fails(2, &["not of the form KEY=VALUE"]);
     world.run(&["profiles", "edit", "work", "=x"]).fails(2, &["is not a key"]);
@@ -218,7 +274,10 @@ fn the_editor_works_on_a_copy_that_is_checked_first() {
     world.run(&["profiles", "edit", "work"]).fails(1, &["neither VISUAL nor EDITOR is set", "KEY=VALUE"]);
     let before = world.read(FILE);
     // An editor's own options, and a path that a shell would take apart.
-    world.program("ed", "#!/bin/sh\n[ \"$1\" = --wait ] || exit 9\nsed -i 's/^provider.*/&\\nmodel = \"from the editor\"/' \"$2\"\n");
+    world.program(
+        "ed",
+        "#!/bin/sh\n[ \"$1\" = --wait ] || exit 9\nsed -i 's/^provider.*/&\\nmodel = \"from the editor\"/' \"$2\"\n",
+    );
     world.set("EDITOR", "ed --wait");
     world.run(&["profiles", "edit", "work"]).ok();
     assert!(world.read(FILE).contains("provider = \"anthropic\"\nmodel = \"from the editor\"\n"));
@@ -253,7 +312,11 @@ fn the_default_is_set_shown_and_unset_with_comments_kept() {
     world.run(&["profiles", "default", "work"]).ok();
     assert_eq!(world.run(&["profiles", "default"]).ok(), "work\n");
     let text = world.read("home/.config/ringlet/config.toml");
-    assert!(text.contains("default-profile = \"work\"") && text.contains("[credentials] # all of them\nbackend = \"file\"\n"), "{text}");
+    assert!(
+        text.contains("default-profile = \"work\"")
+            && text.contains("[credentials] # all of them\nbackend = \"file\"\n"),
+        "{text}"
+    );
     assert!(text.contains("# mine"), "{text}");
     world.run(&["profiles", "default", "wrok"]).fails(1, &["does not exist", "did you mean `work`?"]);
     world.run(&["profiles", "default", "work", "--unset"]).fails(2, &["cannot be used with"]);
@@ -261,7 +324,10 @@ fn the_default_is_set_shown_and_unset_with_comments_kept() {
     assert!(done.stderr.contains("it was the default profile"), "{done:?}");
     done.ok();
     world.run(&["profiles", "default", "--unset"]).ok();
-    assert_eq!(world.read("home/.config/ringlet/config.toml"), "# mine\n[credentials] # all of them\nbackend = \"file\"\n");
+    assert_eq!(
+        world.read("home/.config/ringlet/config.toml"),
+        "# mine\n[credentials] # all of them\nbackend = \"file\"\n"
+    );
 }
 
 #[test]

@@ -12,7 +12,10 @@ fn links_are_made_for_the_agents_that_the_hook_wraps_and_removed_again() {
     let world = World::ready();
     world.agent("codex");
     let done = world.run(&["shims", "install"]);
-    assert!(done.stderr.contains("links for claude, codex") && done.stderr.contains("put this folder at the head of PATH"), "{done:?}");
+    assert!(
+        done.stderr.contains("links for claude, codex") && done.stderr.contains("put this folder at the head of PATH"),
+        "{done:?}"
+    );
     assert_eq!(done.ok(), format!("{}\n", world.path(FOLDER).display()));
     for name in ["claude", "codex"] {
         assert_eq!(fs::read_link(world.path(FOLDER).join(name)).expect("a link"), Path::new(RINGLET));
@@ -33,7 +36,9 @@ fn links_are_made_for_the_agents_that_the_hook_wraps_and_removed_again() {
 #[test]
 fn links_are_made_for_named_agents_alone() {
     let mut world = World::new();
-    world.run(&["shims", "install"]).fails(1, &["no agent is bound by a profile or found on PATH", "ringlet shims install claude"]);
+    world
+        .run(&["shims", "install"])
+        .fails(1, &["no agent is bound by a profile or found on PATH", "ringlet shims install claude"]);
     // The command counts, not the agent's name.
     world.set("PATH", format!("{}:/usr/bin:/bin", world.path(FOLDER).display()));
     let done = world.run(&["shims", "install", "cursor", "codex", "--json"]);

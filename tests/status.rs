@@ -6,7 +6,8 @@ use std::fs;
 
 fn has(world: &World, arguments: &[&str], rows: &[&str]) -> String {
     let seen = world.run(arguments).ok();
-    let tight = seen.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("\n");
+    let tight =
+        seen.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("\n");
     for row in rows {
         assert!(tight.contains(row), "{row:?} is not in {tight}");
     }
@@ -42,7 +43,10 @@ fn a_governed_directory_says_who_governs_and_what_wins() {
     assert_eq!(json["directory"], world.project().to_str().expect("UTF-8"));
     assert_eq!((&json["project"]["trust"], &json["project"]["profile"]), (&"allowed".into(), &"work".into()));
     let claude = &json["agents"][0];
-    assert_eq!((&claude["agent"], &claude["profile"], &claude["provider"]), (&"claude".into(), &"work".into(), &"anthropic".into()));
+    assert_eq!(
+        (&claude["agent"], &claude["profile"], &claude["provider"]),
+        (&"claude".into(), &"work".into(), &"anthropic".into())
+    );
     assert_eq!(claude["binary"], world.path("bin/claude").to_str().expect("UTF-8"));
     assert_eq!(claude["key"], serde_json::json!({ "name": "anthropic/work", "there": true, "error": null }));
     assert_eq!(claude["leftover"], serde_json::json!(["ANTHROPIC_AUTH_TOKEN"]));
@@ -51,7 +55,9 @@ fn a_governed_directory_says_who_governs_and_what_wins() {
 #[test]
 fn a_project_that_is_not_allowed_changed_or_denied_is_refused() {
     let world = World::ready();
-    for (text, deny, verdict) in [("profile = \"work\"\n# more\n", false, "changed"), ("profile = \"work\"\n", true, "denied")] {
+    for (text, deny, verdict) in
+        [("profile = \"work\"\n# more\n", false, "changed"), ("profile = \"work\"\n", true, "denied")]
+    {
         world.write("home/project/.ringlet.toml", text);
         if deny {
             world.run(&["deny"]).ok();
@@ -73,7 +79,11 @@ fn without_a_project_the_default_or_nothing_governs() {
     has(&world, &["status"], &["governed by no .ringlet.toml", "profile none: starts as if ringlet were not there"]);
     assert_eq!(json(&world)["project"], serde_json::Value::Null);
     world.run(&["profiles", "default", "work"]).ok();
-    has(&world, &["status"], &["default profile work, where no file governs", "profile work", "key anthropic/work is in the store"]);
+    has(
+        &world,
+        &["status"],
+        &["default profile work, where no file governs", "profile work", "key anthropic/work is in the store"],
+    );
     assert_eq!(json(&world)["default_profile"], "work");
     fs::remove_file(world.path("bin/claude")).expect("removed");
     world.run(&["profiles", "default", "--unset"]).ok();

@@ -18,7 +18,9 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
     let mut broken = Vec::new();
     for name in profiles.names()? {
         match profiles.read(&name) {
-            Ok(file) => file.bindings.keys().for_each(|agent| bound.entry(agent.clone()).or_default().push(name.clone())),
+            Ok(file) => {
+                file.bindings.keys().for_each(|agent| bound.entry(agent.clone()).or_default().push(name.clone()))
+            }
             Err(error) => broken.push(error.to_string()),
         }
     }

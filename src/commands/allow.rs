@@ -64,7 +64,9 @@ fn target(host: &Host, path: Option<&Path>) -> Result<PathBuf, Failure> {
         None => host.world.cwd()?.to_owned(),
     };
     let is_agents_folder = path.components().any(|part| {
-        part.as_os_str().to_str().is_some_and(|name| name.starts_with('.') && name.len() > 1 && name != ".." && name != PROJECT_FILE)
+        part.as_os_str()
+            .to_str()
+            .is_some_and(|name| name.starts_with('.') && name.len() > 1 && name != ".." && name != PROJECT_FILE)
     });
     if path.is_dir() && (path.join(PROJECT_FILE).symlink_metadata().is_ok() || !is_agents_folder) {
         return Ok(path.join(PROJECT_FILE));

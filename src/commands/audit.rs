@@ -89,7 +89,8 @@ pub(super) fn verify(host: &mut Host, setting: &Setting) -> Result<i32, Failure>
         }
         let ink = if report.is_intact() { Ink::Good } else { Ink::Bad };
         let verdict = if report.is_intact() { "intact" } else { "damaged" };
-        host.output.line(&[(ink, verdict), (Ink::Plain, &format!(": {} lines in {} files", report.lines, report.files))]);
+        host.output
+            .line(&[(ink, verdict), (Ink::Plain, &format!(": {} lines in {} files", report.lines, report.files))]);
     }
     Ok(if report.is_intact() { 0 } else { status::FAILURE })
 }

@@ -4,8 +4,8 @@ use super::Setting;
 use crate::failure::{Failure, status};
 use crate::host::Host;
 use crate::output::Ink;
-use crate::platform;
 use crate::plan;
+use crate::platform;
 use crate::profile::Profiles;
 use crate::store::{self, Prompt};
 use serde_json::json;
@@ -36,7 +36,11 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
         Err(error) => say(Grade::Bad, error.to_string(), error.hint()),
     }
     if store.fell_back() {
-        say(Grade::Note, "there is no keychain, so keys are in a plain file".into(), Some("install GNOME Keyring or KWallet".into()));
+        say(
+            Grade::Note,
+            "there is no keychain, so keys are in a plain file".into(),
+            Some("install GNOME Keyring or KWallet".into()),
+        );
     }
     let profiles = Profiles::new(&setting.paths, &setting.registry);
     let mut sound = 0;
@@ -51,7 +55,11 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
                 for key in found.iter().flatten().map(|it| &it.key.value) {
                     if matches!(store.contains(key), Ok(false)) {
                         let hint = format!("run `ringlet keychain set {} {}`", key.provider, key.alias);
-                        say(Grade::Bad, format!("profile \"{name}\" needs {key}, which is not in {}", store.place()), Some(hint));
+                        say(
+                            Grade::Bad,
+                            format!("profile \"{name}\" needs {key}, which is not in {}", store.place()),
+                            Some(hint),
+                        );
                     }
                 }
             }
@@ -59,7 +67,11 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
     }
     say(Grade::Good, format!("{sound} profiles are right"), None);
     if let Some(name) = setting.settings.default_profile.as_ref().filter(|name| profiles.read(name).is_err()) {
-        say(Grade::Bad, format!("the default profile \"{name}\" cannot be read"), Some("run `ringlet profiles default NAME`".into()));
+        say(
+            Grade::Bad,
+            format!("the default profile \"{name}\" cannot be read"),
+            Some("run `ringlet profiles default NAME`".into()),
+        );
     }
     let rc_files = rc_files(setting);
     let (grade, text, hint) = hooked(setting, &rc_files);
@@ -73,7 +85,9 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
     for (file, bytes) in &rc_files {
         for (line, command, what) in definitions(&String::from_utf8_lossy(bytes), &commands) {
             let place = format!("{}:{line}", setting.paths.pretty(file));
-            let hint = format!("the hook leaves a function alone and takes an alias away; remove the line to be sure of `{command}`");
+            let hint = format!(
+                "the hook leaves a function alone and takes an alias away; remove the line to be sure of `{command}`"
+            );
             say(Grade::Note, format!("{place} defines {what} {command} of its own"), Some(hint));
         }
     }
@@ -125,7 +139,10 @@ fn hooked(setting: &Setting, files: &[(PathBuf, Vec<u8>)]) -> (Grade, String, Op
 fn definitions<'a>(text: &str, commands: &'a [String]) -> Vec<(usize, &'a str, &'static str)> {
     let mut found = Vec::new();
     for (at, line) in text.lines().enumerate() {
-        let words: Vec<&str> = line.split(|c: char| c.is_whitespace() || matches!(c, ';' | '=' | '(' | '{')).filter(|word| !word.is_empty()).collect();
+        let words: Vec<&str> = line
+            .split(|c: char| c.is_whitespace() || matches!(c, ';' | '=' | '(' | '{'))
+            .filter(|word| !word.is_empty())
+            .collect();
         for command in commands {
             let named = |at: usize| words.get(at).is_some_and(|word| word == command);
             let what = match words.first().copied() {

@@ -102,7 +102,9 @@ fn as_json(plan: &LaunchPlan) -> Value {
         let mut unset = Vec::new();
         for change in &part.changes {
             match change {
-                Change::Set(name, value) => drop(set.insert(name.to_string(), name.shown(&value.to_string_lossy()).into())),
+                Change::Set(name, value) => {
+                    drop(set.insert(name.to_string(), name.shown(&value.to_string_lossy()).into()))
+                }
                 Change::Unset(name) => unset.push(name.to_string()),
             }
         }

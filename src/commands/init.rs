@@ -18,7 +18,9 @@ pub(super) fn run(host: &mut Host, setting: &Setting, profile: &str) -> Result<(
     match platform::create_shared_file(&file, format!("profile = \"{name}\"\n").as_bytes()) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Err(Failure::new(format!("{} already exists", file.display())).hint("edit it, then run `ringlet allow`"));
+            return Err(
+                Failure::new(format!("{} already exists", file.display())).hint("edit it, then run `ringlet allow`")
+            );
         }
         Err(error) => return Err(Failure::io("written", &file, &error)),
     }

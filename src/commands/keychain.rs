@@ -19,7 +19,8 @@ use zeroize::Zeroizing;
 /// `ringlet keychain ...`
 pub(super) fn run(host: &mut Host, setting: &Setting, command: Keychain) -> Result<(), Failure> {
     // A person at the terminal can be asked to unlock; a script cannot.
-    let prompt = if io::stdin().is_terminal() || matches!(command, Keychain::Unlock) { Prompt::Ask } else { Prompt::Never };
+    let prompt =
+        if io::stdin().is_terminal() || matches!(command, Keychain::Unlock) { Prompt::Ask } else { Prompt::Never };
     let prompt = if matches!(command, Keychain::List { .. }) { Prompt::Never } else { prompt };
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     let store = store::open(&setting.settings, &setting.paths, &host.world.env, prompt);
@@ -35,9 +36,14 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Keychain) -> Resu
             record(host, setting, Action::Remove, &key, &done)?;
             done.map(|()| host.output.note(&format!("removed {key} from {}", store.place())))
         }
-        Keychain::Rename { provider, alias, new_alias, replace } => {
-            rename(host, setting, store.as_ref(), &key_name(&provider, &alias)?, &key_name(&provider, &new_alias)?, replace)
-        }
+        Keychain::Rename { provider, alias, new_alias, replace } => rename(
+            host,
+            setting,
+            store.as_ref(),
+            &key_name(&provider, &alias)?,
+            &key_name(&provider, &new_alias)?,
+            replace,
+        ),
         Keychain::Unlock => store.unlock().map_err(Failure::from).map(|()| {
             host.output.note(&format!("{} is unlocked", store.place()));
         }),
@@ -63,8 +69,10 @@ fn set(
     // Some providers' keys are made of what names are made of. The name would be listed, and kept outside the store.
     let name = key.alias.as_str();
     if name.len() >= 20 && provider.as_ref().is_some_and(|provider| provider.recognises(name) == Some(true)) {
-        return Err(Failure::usage("the alias looks like the key itself; nothing was stored")
-            .hint(format!("run `ringlet keychain set {} ALIAS` with a name of your own, such as work; the key is asked for", key.provider)));
+        return Err(Failure::usage("the alias looks like the key itself; nothing was stored").hint(format!(
+            "run `ringlet keychain set {} ALIAS` with a name of your own, such as work; the key is asked for",
+            key.provider
+        )));
     }
     if !replace && store.contains(key)? {
         return Err(Failure::new(format!("{key} is already in {}", store.place()))
@@ -83,7 +91,8 @@ fn set(
         let question = format!("ringlet: {odd}; store it all the same? [y/N] ");
         if !typed {
             host.output.warn(&odd);
-        } else if !platform::ask_terminal(&question).is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes")) {
+        } else if !platform::ask_terminal(&question).is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
+        {
             return Err(Failure::new("nothing was stored").hint("copy the key again and run the command once more"));
         }
     }
@@ -92,7 +101,8 @@ fn set(
     done?;
     host.output.note(&format!("stored {key} in {}", store.place()));
     if let Some(name) = from_env {
-        host.output.note(&format!("{name} is still set in this shell; run `unset {name}`, and take it out of your rc file"));
+        host.output
+            .note(&format!("{name} is still set in this shell; run `unset {name}`, and take it out of your rc file"));
     }
     Ok(())
 }
@@ -113,7 +123,9 @@ fn from_variable(host: &Host, name: &str) -> Result<Secret, Failure> {
     let name: crate::name::Variable = name.parse()?;
     match host.world.env.get(name.as_str()) {
         Some(value) => Ok(Secret::new(value.as_encoded_bytes().to_vec())),
-        None => Err(Failure::new(format!("{name} is not set")).hint("export it, or leave --from-env out to type the key")),
+        None => {
+            Err(Failure::new(format!("{name} is not set")).hint("export it, or leave --from-env out to type the key"))
+        }
     }
 }
 
@@ -131,9 +143,12 @@ fn ask(key: &KeyName) -> Result<Secret, Failure> {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {
             Err(Failure { status: 130, ..Failure::new("interrupted; nothing was stored") })
         }
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Failure::new("no key was given; nothing was stored")),
-        Err(error) => Err(Failure::new(format!("there is no terminal to ask on: {error}"))
-            .hint("use --stdin, or --from-env VAR")),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(Failure::new("no key was given; nothing was stored"))
+        }
+        Err(error) => {
+            Err(Failure::new(format!("there is no terminal to ask on: {error}")).hint("use --stdin, or --from-env VAR"))
+        }
     }
 }
 
@@ -220,7 +235,13 @@ fn with_names(store: &dyn Store, error: StoreError) -> Failure {
     }
 }
 
-fn record(host: &Host, setting: &Setting, action: Action, key: &KeyName, done: &Result<(), Failure>) -> Result<(), Failure> {
+fn record(
+    host: &Host,
+    setting: &Setting,
+    action: Action,
+    key: &KeyName,
+    done: &Result<(), Failure>,
+) -> Result<(), Failure> {
     let Some(log) = setting.audit_log()? else { return Ok(()) };
     let reason = done.as_ref().err().map(|failure| failure.message.clone());
     log.append(&Record {
@@ -257,5 +278,6 @@ pub(super) fn warn_of_fallback(setting: &Setting, store: &dyn Store, output: &mu
     let _ = platform::create_private_folder(&setting.paths.said()).and_then(|()| platform::replace_file(&mark, b""));
     let file = setting.paths.pretty(&setting.paths.credentials());
     output.aside(&format!("\u{26a0} Using file-backed credentials ({file})."));
-    output.aside("  For better security on multi-user systems, install GNOME Keyring or set up a service-mode keychain.");
+    output
+        .aside("  For better security on multi-user systems, install GNOME Keyring or set up a service-mode keychain.");
 }

@@ -185,10 +185,13 @@ fn names_exec(arguments: &[OsString]) -> bool {
 
 // clap prints help and version through the same door as errors.
 fn refused(host: &mut Host, error: &clap::Error, in_exec: bool) -> Result<i32, Failure> {
-    let wants = |name: &str| host.world.arguments.iter().take_while(|word| *word != "--").any(|word| word == OsStr::new(name));
+    let wants =
+        |name: &str| host.world.arguments.iter().take_while(|word| *word != "--").any(|word| word == OsStr::new(name));
     let color = match host.world.arguments.iter().position(|word| word == "--color") {
         Some(at) => host.world.arguments.get(at + 1).cloned(),
-        None => host.world.arguments.iter().find_map(|word| Some(OsString::from(word.to_str()?.strip_prefix("--color=")?))),
+        None => {
+            host.world.arguments.iter().find_map(|word| Some(OsString::from(word.to_str()?.strip_prefix("--color=")?)))
+        }
     };
     let color = color.and_then(|when| match when.to_str() {
         Some("always") => Some(true),
@@ -198,7 +201,8 @@ fn refused(host: &mut Host, error: &clap::Error, in_exec: bool) -> Result<i32, F
     host.output.settle(Style { color, quiet: wants("-q"), ..Style::default() }, &host.world.env);
     let text = error.render();
     if error.use_stderr() {
-        let [plain, painted] = [text.to_string(), text.ansi().to_string()].map(|text| without_long_words(&host.world, text));
+        let [plain, painted] =
+            [text.to_string(), text.ansi().to_string()].map(|text| without_long_words(&host.world, text));
         host.output.usage(&plain, &painted);
         return Ok(if in_exec { exit::EXEC_FAILED } else { exit::USAGE });
     }

@@ -26,7 +26,9 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Command) -> Resul
         Command::Run { name, agent, dry_run, args } => {
             let word = match agent {
                 Some(agent) => Ok(agent),
-                None => name.parse().map_err(Failure::from).and_then(|name| Ok(main_agent(&profiles, &name)?.to_string())),
+                None => {
+                    name.parse().map_err(Failure::from).and_then(|name| Ok(main_agent(&profiles, &name)?.to_string()))
+                }
             };
             let audit = setting.audit.clone();
             let started = word.and_then(|word| exec::run(host, audit, &word, Some(&name), dry_run, &args));
@@ -78,7 +80,8 @@ fn make(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, create: &Cr
     let store = crate::store::open(&setting.settings, &setting.paths, &host.world.env, crate::store::Prompt::Never);
     let key = crate::name::KeyName::new(provider, alias);
     if matches!(store.contains(&key), Ok(false)) {
-        host.output.note(&format!("there is no key {key} yet; run `ringlet keychain set {} {}`", key.provider, key.alias));
+        host.output
+            .note(&format!("there is no key {key} yet; run `ringlet keychain set {} {}`", key.provider, key.alias));
     }
     Ok(())
 }
@@ -169,7 +172,8 @@ fn inspect(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &P
         resolved.extend(profiles.resolve(&file, agent)?);
     }
     if host.output.wants_json() {
-        let agents: serde_json::Map<_, _> = resolved.iter().map(|it| (it.agent.name.to_string(), as_json(it))).collect();
+        let agents: serde_json::Map<_, _> =
+            resolved.iter().map(|it| (it.agent.name.to_string(), as_json(it))).collect();
         host.output.json(&json!({ "name": name, "file": file.source.file.to_string_lossy(), "agents": agents }));
         return Ok(());
     }
@@ -186,7 +190,9 @@ fn inspect(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &P
         ];
         rows.extend(it.base_url.iter().map(|url| row("endpoint", &url.value, &url.from)));
         rows.extend(it.model.iter().map(|model| row("model", &model.value, &model.from)));
-        rows.extend(it.config_dir.iter().map(|folder| row("config-dir", &setting.paths.pretty(&folder.value), &folder.from)));
+        rows.extend(
+            it.config_dir.iter().map(|folder| row("config-dir", &setting.paths.pretty(&folder.value), &folder.from)),
+        );
         if !it.args.is_empty() {
             rows.push(row("args", &it.args.join(" "), ""));
         }
@@ -198,8 +204,10 @@ fn inspect(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &P
 }
 
 fn as_json(it: &Resolved) -> serde_json::Value {
-    let env: serde_json::Map<_, _> = it.env.iter().map(|(name, at)| (name.to_string(), json!(name.shown(&at.value)))).collect();
-    let secrets: serde_json::Map<_, _> = it.secrets.iter().map(|(name, at)| (name.to_string(), json!(at.value))).collect();
+    let env: serde_json::Map<_, _> =
+        it.env.iter().map(|(name, at)| (name.to_string(), json!(name.shown(&at.value)))).collect();
+    let secrets: serde_json::Map<_, _> =
+        it.secrets.iter().map(|(name, at)| (name.to_string(), json!(at.value))).collect();
     let from: serde_json::Map<_, _> = [("provider", Some(&it.provider.from)), ("key", Some(&it.key.from))]
         .into_iter()
         .chain([
@@ -222,7 +230,13 @@ fn as_json(it: &Resolved) -> serde_json::Value {
     })
 }
 
-fn edit(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Profile, changes: &[String]) -> Result<(), Failure> {
+fn edit(
+    host: &mut Host,
+    setting: &Setting,
+    profiles: &Profiles<'_>,
+    name: &Profile,
+    changes: &[String],
+) -> Result<(), Failure> {
     let file = setting.paths.profile(name);
     // Read without judging it: a broken profile is what one edits.
     let Some(source) = Source::read(&file)? else {
@@ -232,7 +246,8 @@ fn edit(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Prof
         return in_editor(host, profiles, name, &file, &source.text);
     }
     let mut document: DocumentMut = source.text.parse().map_err(|error: toml_edit::TomlError| {
-        Failure::from(source.error(error.span().unwrap_or(0..0), error.message())).hint(format!("run `ringlet profiles edit {name}`"))
+        Failure::from(source.error(error.span().unwrap_or(0..0), error.message()))
+            .hint(format!("run `ringlet profiles edit {name}`"))
     })?;
     for change in changes {
         let Some((key, new)) = change.split_once('=') else {
@@ -241,7 +256,7 @@ fn edit(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Prof
         assign(&mut document, key, new)?;
     }
     let text = document.to_string();
-    check(profiles, name, &file, &text)?;
+    check(profiles, name, &file, &text).map_err(|error| unwritten(error, &file))?;
     write(&file, &text)?;
     host.output.note(&format!("changed profile \"{name}\""));
     Ok(())
@@ -251,12 +266,17 @@ fn edit(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Prof
 fn assign(document: &mut DocumentMut, key: &str, new: &str) -> Result<(), Failure> {
     let parts: Vec<&str> = key.split('.').collect();
     let Some((last, tables)) = parts.split_last().filter(|_| parts.iter().all(|part| !part.is_empty())) else {
-        return Err(Failure::usage(format!("{:?} is not a key such as model or provider-config.key-alias", shorten(key))));
+        return Err(Failure::usage(format!(
+            "{:?} is not a key such as model or provider-config.key-alias",
+            shorten(key)
+        )));
     };
     let mut table: &mut dyn toml_edit::TableLike = document.as_table_mut();
     for part in tables {
         let entry = table.entry(part).or_insert_with(|| Item::Table(toml_edit::Table::new()));
-        table = entry.as_table_like_mut().ok_or_else(|| Failure::usage(format!("`{part}` in {:?} is not a table", shorten(key))))?;
+        table = entry
+            .as_table_like_mut()
+            .ok_or_else(|| Failure::usage(format!("`{part}` in {:?} is not a table", shorten(key))))?;
     }
     if new.is_empty() {
         table.remove(last);

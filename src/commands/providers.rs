@@ -22,7 +22,9 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
                 let endpoints: BTreeMap<_, BTreeMap<String, _>> = spec
                     .endpoints
                     .iter()
-                    .map(|(name, urls)| (name, urls.iter().map(|(protocol, url)| (protocol.to_string(), url)).collect()))
+                    .map(|(name, urls)| {
+                        (name, urls.iter().map(|(protocol, url)| (protocol.to_string(), url)).collect())
+                    })
                     .collect();
                 json!({
                     "name": spec.name, "title": spec.title, "variable": spec.variable, "also": spec.also,
@@ -33,11 +35,16 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
         host.output.json(&rows);
         return Ok(());
     }
-    let mut rows = vec![["PROVIDER", "VARIABLE", "ENDPOINT", "PROTOCOL", "URL"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec()];
+    let mut rows =
+        vec![["PROVIDER", "VARIABLE", "ENDPOINT", "PROTOCOL", "URL"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec()];
     for spec in &specs {
         let mut first = true;
-        let urls = spec.endpoints.iter().flat_map(|(name, urls)| urls.iter().map(move |(protocol, url)| (name, protocol, url)));
-        let mut cells: Vec<[String; 3]> = urls.map(|(name, protocol, url)| [name.clone(), protocol.to_string(), url.clone()]).collect();
+        let urls = spec
+            .endpoints
+            .iter()
+            .flat_map(|(name, urls)| urls.iter().map(move |(protocol, url)| (name, protocol, url)));
+        let mut cells: Vec<[String; 3]> =
+            urls.map(|(name, protocol, url)| [name.clone(), protocol.to_string(), url.clone()]).collect();
         if cells.is_empty() {
             cells.push(["-".into(), "own".into(), "-".into()]);
         }
@@ -45,7 +52,13 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
             let head = if first { [spec.name.to_string(), spec.variable.to_string()] } else { Default::default() };
             first = false;
             let [name, variable] = head;
-            rows.push(vec![(Ink::Bold, name), (Ink::Plain, variable), (Ink::Plain, endpoint), (Ink::Plain, protocol), (Ink::Plain, url)]);
+            rows.push(vec![
+                (Ink::Bold, name),
+                (Ink::Plain, variable),
+                (Ink::Plain, endpoint),
+                (Ink::Plain, protocol),
+                (Ink::Plain, url),
+            ]);
         }
     }
     host.output.table(&rows);

@@ -90,8 +90,11 @@ fn shown(setting: &Setting, context: &Context<'_>, project: Option<&Project>) ->
         names.extend(content.profile.iter().chain(content.agents.values()));
     }
     let profiles = Profiles::new(&setting.paths, &setting.registry);
-    let bound: BTreeSet<Agent> =
-        names.into_iter().filter_map(|name| profiles.read(name).ok()).flat_map(|file| file.bindings.into_keys()).collect();
+    let bound: BTreeSet<Agent> = names
+        .into_iter()
+        .filter_map(|name| profiles.read(name).ok())
+        .flat_map(|file| file.bindings.into_keys())
+        .collect();
     let commands = setting.registry.commands()?;
     Ok(commands
         .iter()
@@ -132,11 +135,16 @@ fn print(host: &mut Host, setting: &Setting, row: &Row) {
         line("profile", Ink::Plain, resolved.profile.to_string()),
         line("provider", Ink::Plain, format!("{}  ({})", resolved.provider.value.name, resolved.provider.from)),
     ];
-    rows.extend(resolved.base_url.iter().map(|url| line("endpoint", Ink::Plain, format!("{}  ({})", url.value, url.from))));
+    rows.extend(
+        resolved.base_url.iter().map(|url| line("endpoint", Ink::Plain, format!("{}  ({})", url.value, url.from))),
+    );
     if let Some(key) = &row.key {
         let (ink, said) = match &key.there {
             Ok(true) => (Ink::Good, format!("{} is in the store, and wins", key.name)),
-            Ok(false) => (Ink::Bad, format!("{} is not in the store; run `ringlet keychain set {}`", key.name, key.name.replace('/', " "))),
+            Ok(false) => (
+                Ink::Bad,
+                format!("{} is not in the store; run `ringlet keychain set {}`", key.name, key.name.replace('/', " ")),
+            ),
             Err(error) => (Ink::Bad, format!("{}: {error}", key.name)),
         };
         rows.push(line("key", ink, said));
@@ -170,7 +178,9 @@ fn as_json(row: &Row) -> Value {
                     .iter()
                     .map(|used| match &used.sink {
                         Sink::Variable(name) => json!({ "key": used.key, "variable": name, "delivery": "variable" }),
-                        Sink::Descriptor(name) => json!({ "key": used.key, "variable": name, "delivery": "descriptor" }),
+                        Sink::Descriptor(name) => {
+                            json!({ "key": used.key, "variable": name, "delivery": "descriptor" })
+                        }
                     })
                     .collect();
             }

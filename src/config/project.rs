@@ -39,7 +39,8 @@ impl ProjectFile {
         };
         let mut agents = BTreeMap::new();
         for (agent, chosen) in &raw.agents {
-            let name = agent.get_ref().parse().map_err(|error: NameError| source.error(agent.span(), error.to_string()))?;
+            let name =
+                agent.get_ref().parse().map_err(|error: NameError| source.error(agent.span(), error.to_string()))?;
             agents.insert(name, profile(chosen)?);
         }
         let file = Self { profile: raw.profile.as_ref().map(profile).transpose()?, agents };

@@ -130,7 +130,10 @@ impl Settings {
             let path = paths.expand(text.get_ref());
             let absolute = path.is_absolute();
             absolute.then_some(path).ok_or_else(|| {
-                source.error(text.span(), format!("{:?} is not an absolute path or one below `~/`", shorten(text.get_ref())))
+                source.error(
+                    text.span(),
+                    format!("{:?} is not an absolute path or one below `~/`", shorten(text.get_ref())),
+                )
             })
         };
         let folders = |list: &[Spanned<String>]| list.iter().map(folder).collect::<Result<Vec<_>, _>>();

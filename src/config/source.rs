@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_key_pasted_in_the_wrong_place_is_not_repeated() {
-        let source = Source::from_bytes(Path::new("f"), b"key = \"sk-canary, expected\"".to_vec(), None).expect("UTF-8");
+        let source =
+            Source::from_bytes(Path::new("f"), b"key = \"sk-canary, expected\"".to_vec(), None).expect("UTF-8");
         let error = source.parse::<Table>().expect_err("wrong type").to_string();
         assert!(!error.contains("canary"), "{error}");
     }

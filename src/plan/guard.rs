@@ -117,7 +117,9 @@ fn matches(text: &str, pattern: &str) -> bool {
         None => text == pattern,
         Some((head, rest)) => match text.strip_prefix(head) {
             None => false,
-            Some(tail) => tail.char_indices().map(|(at, _)| at).chain([tail.len()]).any(|at| matches(&tail[at..], rest)),
+            Some(tail) => {
+                tail.char_indices().map(|(at, _)| at).chain([tail.len()]).any(|at| matches(&tail[at..], rest))
+            }
         },
     }
 }
@@ -187,7 +189,9 @@ mod tests {
         let toml = guard(GuardFormat::Toml, &["model_providers"]);
         assert_eq!(offending(b"[model_providers.x]\nbase_url = \"y\"", &toml), Ok(vec!["model_providers".into()]));
         let env = guard(GuardFormat::Env, &["*_BASE_URL"]);
-        for text in ["OPENAI_BASE_URL=x", "  export OPENAI_BASE_URL = x", "\u{feff}OPENAI_BASE_URL=x", "OPENAI_BASE_URL: x"] {
+        for text in
+            ["OPENAI_BASE_URL=x", "  export OPENAI_BASE_URL = x", "\u{feff}OPENAI_BASE_URL=x", "OPENAI_BASE_URL: x"]
+        {
             assert_eq!(offending(text.as_bytes(), &env), Ok(vec!["OPENAI_BASE_URL".into()]), "{text}");
         }
         assert_eq!(offending(b"# OPENAI_BASE_URL=x\nA=OPENAI_BASE_URL", &env), Ok(vec![]));

@@ -170,7 +170,8 @@ impl LaunchPlan {
         let agent = &resolved.agent;
         let no_key = needs_no_key(agent, words);
         let removed = competing(agent, env);
-        let mut changes: Vec<Change> = removed.iter().filter_map(|name| Some(Change::Unset(name.parse().ok()?))).collect();
+        let mut changes: Vec<Change> =
+            removed.iter().filter_map(|name| Some(Change::Unset(name.parse().ok()?))).collect();
         let set = |name: &Variable, value: &str| Change::Set(name.clone(), value.into());
         changes.extend(agent.set.iter().map(|(name, value)| set(name, value)));
         if let Some(folder) = &resolved.config_dir {
@@ -184,13 +185,19 @@ impl LaunchPlan {
         let mut arguments: Vec<OsString> = agent.args.iter().map(OsString::from).collect();
         let mut secrets = Vec::new();
         if no_key.is_none() {
-            let plain = resolved.api.key_fd_unless.iter().any(|it| words.iter().any(|word| word == it.as_str()) || env.non_empty(it).is_some());
+            let plain = resolved
+                .api
+                .key_fd_unless
+                .iter()
+                .any(|it| words.iter().any(|word| word == it.as_str()) || env.non_empty(it).is_some());
             let (sink, fill) = key_sink(&resolved, version.filter(|_| !plain));
             secrets.push(SecretUse { key: resolved.key.value.clone(), sink });
-            secrets.extend(resolved.secrets.iter().map(|(name, key)| SecretUse {
-                key: key.value.clone(),
-                sink: Sink::Variable(name.clone()),
-            }));
+            secrets.extend(
+                resolved
+                    .secrets
+                    .iter()
+                    .map(|(name, key)| SecretUse { key: key.value.clone(), sink: Sink::Variable(name.clone()) }),
+            );
             changes.extend(fill.changes);
             arguments.extend(fill.arguments);
         }
@@ -298,7 +305,12 @@ mod tests {
 
     #[test]
     fn leftover_credentials_are_taken_away_and_the_base_url_is_always_set() {
-        let before = [("PATH", "/bin"), ("ANTHROPIC_AUTH_TOKEN", "x"), ("CLAUDE_CODE_USE_BEDROCK", "1"), ("ANTHROPIC_BASE_URL", "http://evil")];
+        let before = [
+            ("PATH", "/bin"),
+            ("ANTHROPIC_AUTH_TOKEN", "x"),
+            ("CLAUDE_CODE_USE_BEDROCK", "1"),
+            ("ANTHROPIC_BASE_URL", "http://evil"),
+        ];
         let plan = plan(CLAUDE, "claude", &["-p", "hi"], &before, None);
         let env = environment(&plan, &before);
         assert_eq!(env.get("ANTHROPIC_AUTH_TOKEN"), None);
@@ -329,7 +341,9 @@ mod tests {
 
     #[test]
     fn an_invocation_without_need_of_a_key_gets_none() {
-        for (words, none) in [(&["--version"][..], true), (&["mcp", "list"], true), (&["-p", "config"], false), (&[], false)] {
+        for (words, none) in
+            [(&["--version"][..], true), (&["mcp", "list"], true), (&["-p", "config"], false), (&[], false)]
+        {
             let plan = plan(CLAUDE, "claude", words, &[], None);
             assert_eq!(plan.profile.expect("a profile").secrets.is_empty(), none, "{words:?}");
         }
@@ -353,7 +367,8 @@ mod tests {
         let mut fitting = 0;
         for agent in registry.agent_names().expect("listed") {
             for provider in registry.provider_names().expect("listed") {
-                let text = format!("agent = \"{agent}\"\nprovider = \"{provider}\"\nmodel = \"m\"\n[provider-config]\n");
+                let text =
+                    format!("agent = \"{agent}\"\nprovider = \"{provider}\"\nmodel = \"m\"\n[provider-config]\n");
                 let source = Source { file: "p".into(), text, access: None };
                 let file = profiles.parse(&"p".parse().expect("valid"), source).expect("valid profile");
                 let Ok(Some(resolved)) = profiles.resolve(&file, &agent.parse().expect("valid")) else { continue };

@@ -54,7 +54,10 @@ impl Access {
 fn has_members(group: u32) -> bool {
     let Ok(list) = std::fs::read_to_string("/etc/group") else { return true };
     let number = group.to_string();
-    let found = list.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.get(2) == Some(&number.as_str()));
+    let found = list
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.get(2) == Some(&number.as_str()));
     found.is_none_or(|fields| fields.get(3).is_none_or(|members| !members.trim().is_empty()))
 }
 
@@ -264,7 +267,8 @@ pub fn exec(
     let path = CString::new(binary.as_os_str().as_bytes()).map_err(|_| nul("the agent's path"))?;
     let words = c_strings("an argument", arguments.iter().map(OsString::as_os_str))?;
     let plain = environment.iter().map(|(name, value)| env_string(name.as_bytes(), value.as_bytes()));
-    let secret = secrets.iter().map(|(name, value)| env_string(name.as_bytes(), value).inspect(|string| lock_memory(string)));
+    let secret =
+        secrets.iter().map(|(name, value)| env_string(name.as_bytes(), value).inspect(|string| lock_memory(string)));
     let strings = plain.chain(secret).collect::<io::Result<Vec<_>>>()?;
     let argv: Vec<_> = words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect();
     let envp: Vec<_> = strings.iter().map(|string| string.as_ptr().cast()).chain([std::ptr::null()]).collect();
@@ -394,7 +398,11 @@ pub fn link_to(target: &Path, link: &Path) -> io::Result<()> {
         return Ok(());
     }
     let folder = link.parent().unwrap_or(Path::new("/"));
-    let fresh = folder.join(format!(".ringlet-{}-{}", std::process::id(), link.file_name().map_or_else(Default::default, |name| name.to_string_lossy())));
+    let fresh = folder.join(format!(
+        ".ringlet-{}-{}",
+        std::process::id(),
+        link.file_name().map_or_else(Default::default, |name| name.to_string_lossy())
+    ));
     let _ = std::fs::remove_file(&fresh);
     std::os::unix::fs::symlink(target, &fresh)?;
     // rename, not remove and create: at no moment is the command missing.

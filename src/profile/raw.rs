@@ -120,8 +120,13 @@ impl Reader<'_> {
     // It goes into arguments and JSON of the agents' own.
     fn model(&self, text: Option<&Text>) -> Result<Option<At<String>>, ConfigError> {
         let model = self.optional(text)?;
-        match model.as_ref().and_then(|at| at.value.chars().find(|c| c.is_control() || matches!(c, '"' | '\\' | '{' | '}'))) {
-            Some(c) => Err(self.0.error(text.map(Spanned::span).unwrap_or_default(), format!("no model's name holds {c:?}"))),
+        match model
+            .as_ref()
+            .and_then(|at| at.value.chars().find(|c| c.is_control() || matches!(c, '"' | '\\' | '{' | '}')))
+        {
+            Some(c) => {
+                Err(self.0.error(text.map(Spanned::span).unwrap_or_default(), format!("no model's name holds {c:?}")))
+            }
             None => Ok(model),
         }
     }
@@ -155,7 +160,9 @@ impl ProfileFile {
             let agent = read.checked::<Agent>(agent)?;
             let Some(provider) = provider.clone() else {
                 let span = agent.span.clone().unwrap_or_default();
-                return Err(source.error(span, "`agent` is given without `provider`").with_hint("add `provider = \"NAME\"`"));
+                return Err(source
+                    .error(span, "`agent` is given without `provider`")
+                    .with_hint("add `provider = \"NAME\"`"));
             };
             let binding = Binding {
                 agent: agent.clone(),
@@ -201,7 +208,9 @@ impl ProfileFile {
             bindings.insert(agent.value, binding);
         }
         if bindings.is_empty() {
-            return Err(source.error(0..0, "binds no agent").with_hint("write `agent = \"claude\"` and `provider = \"anthropic\"`"));
+            return Err(source
+                .error(0..0, "binds no agent")
+                .with_hint("write `agent = \"claude\"` and `provider = \"anthropic\"`"));
         }
         let main = raw.agent.as_ref().map(|text| read.checked::<Agent>(text)).transpose()?.map(|at| at.value);
         Ok(Self { name, source, main, bindings })

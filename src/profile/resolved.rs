@@ -74,7 +74,9 @@ impl Resolved {
         if let Some(at) = &binding.config_dir
             && spec.config_dir.is_empty()
         {
-            return Err(place.error(&at.span, format!("{} has no variable for its configuration folder", spec.title)).into());
+            return Err(place
+                .error(&at.span, format!("{} has no variable for its configuration folder", spec.title))
+                .into());
         }
         let key = KeyName::new(binding.provider.value.clone(), binding.alias.value.clone());
         Ok(Self {
@@ -130,7 +132,9 @@ impl Place<'_> {
     fn folder(&self, at: &At<String>) -> Result<Sourced<PathBuf>, ProfileError> {
         let path = self.paths.expand(&at.value);
         if !path.is_absolute() {
-            return Err(self.error(&at.span, format!("{:?} is not an absolute path or one below `~/`", shorten(&at.value))).into());
+            return Err(self
+                .error(&at.span, format!("{:?} is not an absolute path or one below `~/`", shorten(&at.value)))
+                .into());
         }
         Ok(Sourced { value: path, from: self.of(&at.span) })
     }
@@ -166,7 +170,8 @@ impl Place<'_> {
             Some(at) if provider.endpoints.contains_key(&at.value) => &at.value,
             Some(at) => {
                 let names: Vec<&str> = provider.endpoints.keys().map(String::as_str).collect();
-                let made = self.error(&at.span, format!("{} has no endpoint \"{}\"", provider.title, shorten(&at.value)));
+                let made =
+                    self.error(&at.span, format!("{} has no endpoint \"{}\"", provider.title, shorten(&at.value)));
                 return Err(made
                     .with_hint(match closest(&at.value, names.iter().copied()) {
                         Some(word) => format!("did you mean `{word}`?"),
@@ -192,7 +197,13 @@ impl Place<'_> {
         }
     }
 
-    fn url(&self, api: &Api, url: &str, from: String, span: &Option<Range<usize>>) -> Result<Sourced<String>, ConfigError> {
+    fn url(
+        &self,
+        api: &Api,
+        url: &str,
+        from: String,
+        span: &Option<Range<usize>>,
+    ) -> Result<Sourced<String>, ConfigError> {
         let url = url.trim_end_matches('/');
         if let Some(blank) = url.split_once('{').and_then(|(_, rest)| rest.split_once('}')) {
             let message = format!("the endpoint {url} needs your own `{}` in it", blank.0);

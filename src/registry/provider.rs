@@ -158,10 +158,21 @@ mod tests {
 
     #[test]
     fn a_key_is_only_sent_over_tls_or_to_this_machine() {
-        for good in ["https://api.x.ai/v1", "http://127.0.0.1:80", "http://[::1]:9/v1", "http://localhost", "https://{r}.a.com"] {
+        for good in
+            ["https://api.x.ai/v1", "http://127.0.0.1:80", "http://[::1]:9/v1", "http://localhost", "https://{r}.a.com"]
+        {
             assert_eq!(check_url(good), Ok(()), "{good}");
         }
-        for bad in ["http://api.x.ai", "ftp://x", "x", "https://", "https://u:p@h/", "http://127.0.0.1.evil.com", "https://a b", "https://a\n"] {
+        for bad in [
+            "http://api.x.ai",
+            "ftp://x",
+            "x",
+            "https://",
+            "https://u:p@h/",
+            "http://127.0.0.1.evil.com",
+            "https://a b",
+            "https://a\n",
+        ] {
             assert!(check_url(bad).is_err(), "{bad}");
         }
     }

@@ -68,7 +68,11 @@ impl FileStore {
         // Checked in place and then moved, so that no second copy is made.
         if let Err(error) = std::str::from_utf8(&bytes) {
             let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
-            return Err(StoreError::File { file: self.file.clone(), line: Some(line), why: "is not UTF-8 from here on".into() });
+            return Err(StoreError::File {
+                file: self.file.clone(),
+                line: Some(line),
+                why: "is not UTF-8 from here on".into(),
+            });
         }
         let mut bytes = bytes;
         let text = String::from_utf8(std::mem::take(&mut *bytes)).expect("checked above");
@@ -81,7 +85,9 @@ impl FileStore {
 
     // The parser's own message may repeat a value, so only the place is passed on.
     fn misshapen(&self, text: &str, span: Option<std::ops::Range<usize>>) -> StoreError {
-        let line = span.map(|span| text.as_bytes()[..span.start.min(text.len())].iter().filter(|&&byte| byte == b'\n').count() + 1);
+        let line = span.map(|span| {
+            text.as_bytes()[..span.start.min(text.len())].iter().filter(|&&byte| byte == b'\n').count() + 1
+        });
         let why = "is not of the form `[provider.alias]` with `key = \"...\"`".to_owned();
         StoreError::File { file: self.file.clone(), line, why }
     }
@@ -99,7 +105,9 @@ impl FileStore {
     // The file is edited by hand, too; what no header may hold must not reach an agent.
     fn usable(&self, bytes: Vec<u8>, key: &KeyName) -> Result<Secret, StoreError> {
         let secret = Secret::new(bytes);
-        let bad = secret.is_empty() || secret.len() > MAX_KEY || secret.expose().iter().any(|byte| *byte < b' ' || *byte == 0x7f);
+        let bad = secret.is_empty()
+            || secret.len() > MAX_KEY
+            || secret.expose().iter().any(|byte| *byte < b' ' || *byte == 0x7f);
         if bad {
             return Err(self.failed(format!("the key of {key} is empty, too long, or holds a control character")));
         }
@@ -116,7 +124,8 @@ impl FileStore {
         let _lock = platform::lock_file(&lock, Duration::from_secs(5)).map_err(failed)?;
         let text = self.read()?.unwrap_or_default();
         self.parse(&text)?;
-        let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| self.misshapen(&text, error.span()))?;
+        let mut document: DocumentMut =
+            text.parse().map_err(|error: toml_edit::TomlError| self.misshapen(&text, error.span()))?;
         edit(&mut document)?;
         let after = Zeroizing::new(document.to_string());
         self.parse(&after)?;
@@ -138,7 +147,8 @@ impl Store for FileStore {
     }
 
     fn set(&self, key: &KeyName, secret: &Secret) -> Result<(), StoreError> {
-        let text = std::str::from_utf8(secret.expose()).map_err(|_| self.failed("holds text, and this key is not UTF-8"))?;
+        let text =
+            std::str::from_utf8(secret.expose()).map_err(|_| self.failed("holds text, and this key is not UTF-8"))?;
         self.change(|document| {
             let provider = document.entry(key.provider.as_str()).or_insert_with(|| {
                 let mut table = Table::new();
@@ -274,7 +284,10 @@ mod tests {
             ("a = \"sk-canary\"", 1),
         ] {
             let (_folder, store) = store(Some(content));
-            let errors = [store.get(&key("anthropic/default")).expect_err("damaged"), store.set(&key("a/b"), &secret("k")).expect_err("damaged")];
+            let errors = [
+                store.get(&key("anthropic/default")).expect_err("damaged"),
+                store.set(&key("a/b"), &secret("k")).expect_err("damaged"),
+            ];
             for error in errors {
                 assert!(matches!(&error, StoreError::File { line: Some(at), .. } if *at == line), "{error}");
                 assert!(!format!("{error} {error:?}").contains("canary"), "{error}");

@@ -104,13 +104,20 @@ impl StoreError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NotFound { key, .. } => format!("run `ringlet keychain set {} {}`", key.provider, key.alias),
-            Self::Absent(_) => "install GNOME Keyring or KWallet, or set `[credentials] backend = \"file\"` in config.toml".into(),
+            Self::Absent(_) => {
+                "install GNOME Keyring or KWallet, or set `[credentials] backend = \"file\"` in config.toml".into()
+            }
             Self::Locked => "run `ringlet keychain unlock`, or unlock it by logging in to the desktop".into(),
-            Self::Timeout { .. } => "see whether the keychain's daemon hangs or waits for a dialog, then try again".into(),
+            Self::Timeout { .. } => {
+                "see whether the keychain's daemon hangs or waits for a dialog, then try again".into()
+            }
             Self::Dismissed => "run the command again and answer the dialog".into(),
             Self::Ambiguous { .. } => "remove all but one with the keychain's own tool, such as Seahorse".into(),
             Self::Unsafe { file, .. } => {
-                format!("run `chmod 600 {0}` and `chown \"$USER\" {0}`, and rotate keys that others may have read", file.display())
+                format!(
+                    "run `chmod 600 {0}` and `chown \"$USER\" {0}`, and rotate keys that others may have read",
+                    file.display()
+                )
             }
             Self::File { .. } => return None,
             Self::Broken(_) => "run `ringlet doctor`".into(),

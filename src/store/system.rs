@@ -158,7 +158,9 @@ mod native {
 
     pub fn translate(key: &KeyName, cause: &(dyn StdError + Send + Sync + 'static), _timeout: Duration) -> StoreError {
         match cause.downcast_ref::<ServiceError>() {
-            Some(ServiceError::Ambiguous { items }) => StoreError::Ambiguous { key: key.clone(), entries: items.clone() },
+            Some(ServiceError::Ambiguous { items }) => {
+                StoreError::Ambiguous { key: key.clone(), entries: items.clone() }
+            }
             Some(error) => whole(error),
             None => StoreError::Broken(cause.to_string()),
         }

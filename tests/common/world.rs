@@ -158,7 +158,11 @@ impl World {
     /// The `ringlet` command in a directory.
     pub fn command_in(&self, folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(RINGLET);
-        command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value))).current_dir(folder).args(arguments);
+        command
+            .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .current_dir(folder)
+            .args(arguments);
         command
     }
 
@@ -226,7 +230,10 @@ impl World {
     pub fn make_ready(&self) {
         self.agent("claude");
         self.store_key("anthropic/work", KEY);
-        self.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n\n[provider-config]\nkey-alias = \"work\"\n");
+        self.profile(
+            "work",
+            "agent = \"claude\"\nprovider = \"anthropic\"\n\n[provider-config]\nkey-alias = \"work\"\n",
+        );
         self.allow("profile = \"work\"\n");
     }
 }
