@@ -96,6 +96,23 @@ fn an_agent_is_not_started_when_its_lookup_cannot_be_recorded() {
 }
 
 #[test]
+fn a_key_is_not_changed_when_that_cannot_be_recorded() {
+    let world = World::ready();
+    let file = "home/.config/ringlet/credentials.toml";
+    let before = world.read(file);
+    for arguments in [
+        &["keychain", "set", "anthropic", "new", "--stdin"][..],
+        &["keychain", "remove", "anthropic", "work"],
+        &["keychain", "rename", "anthropic", "work", "new"],
+    ] {
+        let done = world.feed(&[&["--audit-log=/dev/full"], arguments].concat(), "sk-new");
+        done.fails(1, &["/dev/full is not a regular file"]);
+        assert_eq!(world.read(file), before, "{arguments:?}");
+    }
+    world.run(&["--audit-log=/dev/full", "keychain", "list"]).ok();
+}
+
+#[test]
 fn a_full_disk_refuses_the_launch() {
     let world = World::ready();
     // The limit on a file's size stands for the full disk: it bites root, too. SIGXFSZ is ignored, as Rust's programs

@@ -520,9 +520,9 @@ fn lookups_and_changes_are_recorded_by_name() {
         .map(|line| {
             format!(
                 "{} {} {}",
-                line["action"].as_str().unwrap(),
-                line["key"].as_str().unwrap(),
-                line["result"].as_str().unwrap()
+                line["action"].as_str().expect("text"),
+                line["key"].as_str().expect("text"),
+                line["result"].as_str().expect("text")
             )
         })
         .collect();

@@ -22,6 +22,10 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Keychain) -> Resu
     let prompt =
         if io::stdin().is_terminal() || matches!(command, Keychain::Unlock) { Prompt::Ask } else { Prompt::Never };
     let prompt = if matches!(command, Keychain::List { .. }) { Prompt::Never } else { prompt };
+    if !matches!(command, Keychain::List { .. } | Keychain::Unlock) {
+        // A log that cannot be written must be known before the change that it would not record.
+        setting.audit_log()?;
+    }
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     let store = store::open(&setting.settings, &setting.paths, &host.world.env, prompt);
     let done = match command {
