@@ -36,12 +36,19 @@ impl Host {
         let world = World {
             arguments: std::env::args_os().collect(),
             env: Env::current(),
-            cwd: std::env::current_dir().and_then(|path| path.canonicalize()),
+            cwd: working_directory(),
             executable: std::env::current_exe(),
             now: Timestamp::now(),
         };
         Self { world, output: Output::standard() }
     }
+}
+
+// A Unix system answers with the directory's own path, which has no symlinks; looking at each part of it again takes a
+// call for each level.
+fn working_directory() -> io::Result<PathBuf> {
+    let path = std::env::current_dir()?;
+    if cfg!(unix) { Ok(path) } else { path.canonicalize() }
 }
 
 impl World {

@@ -34,8 +34,15 @@ pub fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBuf, Plan
 pub fn guard_binary(context: &Context<'_>, project: Option<&Path>, binary: &Path) -> Result<(), PlanError> {
     let real = binary.canonicalize().map_err(|_| PlanError::NotExecutable { file: binary.into() })?;
     let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
-    let repository = context.cwd.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok());
-    let folders = [project, repository, Some(context.cwd)];
+    let mut repository = None;
+    platform::ascend(context.cwd, |level| {
+        if level.has(".git")? {
+            repository = Some(level.path.to_owned());
+        }
+        Ok(repository.is_none())
+    })
+    .map_err(|error| PlanError::Search { start: context.cwd.into(), error })?;
+    let folders = [project, repository.as_deref(), Some(context.cwd)];
     // A "project" that holds the whole home would refuse every program the user installed there.
     let holding = folders
         .into_iter()

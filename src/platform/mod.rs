@@ -50,9 +50,19 @@ pub struct Bytes {
     pub access: Access,
 }
 
-/// Reads a regular file of at most `limit` bytes. Never blocks on a FIFO and never follows the path twice: type,
-/// owner and mode come from the opened file.
-pub fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
+/// A regular file that was opened for reading, with who could have changed it.
+pub struct Opened {
+    /// The file, at its start.
+    pub file: File,
+    /// Its size when it was opened, in bytes.
+    pub size: u64,
+    /// Owner and mode of the very file that was opened.
+    pub access: Access,
+}
+
+/// Opens a regular file. Never blocks on a FIFO and never follows the path twice: type, owner and mode come from the
+/// opened file.
+pub fn open_file(path: &Path) -> Result<Opened, ReadError> {
     let file = match open_for_reading(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
@@ -64,15 +74,21 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
     if !meta.is_file() {
         return Err(ReadError::NotAFile(kind_of(&meta)));
     }
-    if meta.len() > limit {
+    Ok(Opened { file, size: meta.len(), access: access_of(&meta) })
+}
+
+/// Reads a regular file of at most `limit` bytes, opened as [`open_file`] does.
+pub fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
+    let Opened { file, size, access } = open_file(path)?;
+    if size > limit {
         return Err(ReadError::TooLarge(limit));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1);
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
     (&file).take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLarge(limit));
     }
-    Ok(Bytes { bytes, access: access_of(&meta) })
+    Ok(Bytes { bytes, access })
 }
 
 /// Replaces a file whole: a private temporary file beside it, fsync, rename, fsync of the directory. A crash leaves

@@ -98,7 +98,9 @@ pub(super) fn open_private_for_writing(path: &Path) -> io::Result<File> {
 
 /// Creates a file that was not there, for others to read and none to write, whatever the umask.
 pub fn create_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?.write_all(content)
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
+    // A full disk must not leave an empty file where there was none.
+    file.write_all(content).inspect_err(|_| drop(std::fs::remove_file(path)))
 }
 
 pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {
@@ -128,18 +130,20 @@ pub fn is_executable(path: &Path) -> bool {
         && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// One level of a walk towards the root, looked at through a directory handle: on a deep path this keeps each look
-/// at one step where the full path would be resolved again every time.
+/// One level of a walk towards the root, looked at from a directory handle a few levels below at most: on a deep path
+/// this keeps each look short where the full path would be resolved again every time.
 pub struct Level<'a> {
     /// The directory's path.
     pub path: &'a Path,
     handle: BorrowedFd<'a>,
+    /// The way there from the handle, `../` as often as it takes.
+    way: &'a str,
 }
 
 impl Level<'_> {
     /// Whether an entry of that relative name is here; a dangling symlink counts.
     pub fn has(&self, name: &str) -> io::Result<bool> {
-        match rustix::fs::statat(self.handle, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+        match rustix::fs::statat(self.handle, [self.way, name].concat(), rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) => Ok(true),
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(false),
             Err(error) => Err(error.into()),
@@ -148,24 +152,27 @@ impl Level<'_> {
 
     /// The device the directory is on; it changes at a mount point.
     pub fn device(&self) -> io::Result<u64> {
-        // Its type differs: signed and 32 bits wide on macOS.
-        #[allow(clippy::unnecessary_cast, reason = "it is one here or there")]
-        Ok(rustix::fs::fstat(self.handle)?.st_dev as u64)
+        let way = [self.way, "."].concat();
+        Ok(rustix::fs::statat(self.handle, way, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?.st_dev)
     }
 }
 
 /// Walks from a canonical directory to the root until `visit` says stop.
 pub fn ascend(start: &Path, mut visit: impl FnMut(&Level<'_>) -> io::Result<bool>) -> io::Result<()> {
+    // Opening a handle costs as much as looking up eight times `..`.
+    const WAY: &str = "../../../../../../../../";
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | path_only();
     let mut handle: OwnedFd = rustix::fs::open(start, flags, Mode::empty())?;
     let mut path = start;
     loop {
-        if !visit(&Level { path, handle: handle.as_fd() })? {
-            return Ok(());
+        for end in (0..WAY.len()).step_by("../".len()) {
+            if !visit(&Level { path, handle: handle.as_fd(), way: &WAY[..end] })? {
+                return Ok(());
+            }
+            let Some(parent) = path.parent() else { return Ok(()) };
+            path = parent;
         }
-        let Some(parent) = path.parent() else { return Ok(()) };
-        handle = rustix::fs::openat(&handle, "..", flags, Mode::empty())?;
-        path = parent;
+        handle = rustix::fs::openat(&handle, WAY, flags, Mode::empty())?;
     }
 }
 

@@ -7,11 +7,12 @@
 use super::{MAX_KEY, Store, StoreError};
 use crate::name::KeyName;
 use crate::paths::Paths;
-use crate::platform;
+use crate::platform::{self, Access};
 use crate::secret::Secret;
 use memchr::memmem;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 use toml_edit::{DocumentMut, Item, Table, value};
@@ -20,7 +21,7 @@ use zeroize::Zeroizing;
 // Ten thousand keys of the largest size and their headers.
 const MAX_BYTES: u64 = 32 << 20;
 
-/// Above this size one entry is cut out before it is parsed; see [`entry_alone`].
+/// Above this size one entry is cut out before it is parsed, and read in blocks of this size; see [`entry_alone`].
 const SMALL: usize = 32 * 1024;
 
 #[derive(Deserialize)]
@@ -57,14 +58,8 @@ impl FileStore {
             Err(error) if error.is_absent() => return Ok(None),
             Err(error) => return Err(self.failed(format!("cannot be read: {error}"))),
         };
-        let (bytes, access) = (Zeroizing::new(read.bytes), read.access);
-        let refused = |why: String| StoreError::Unsafe { file: self.file.clone(), why };
-        if !access.is_ours() {
-            return Err(refused(format!("belongs to another user ({})", access.describe())));
-        }
-        if access.others_may_anything() {
-            return Err(refused(format!("is open to others than its owner ({}); it must be 0600", access.describe())));
-        }
+        let mut bytes = Zeroizing::new(read.bytes);
+        self.check(&read.access)?;
         // Checked in place and then moved, so that no second copy is made.
         if let Err(error) = std::str::from_utf8(&bytes) {
             let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
@@ -74,9 +69,19 @@ impl FileStore {
                 why: "is not UTF-8 from here on".into(),
             });
         }
-        let mut bytes = bytes;
         let text = String::from_utf8(std::mem::take(&mut *bytes)).expect("checked above");
         Ok(Some(Zeroizing::new(text)))
+    }
+
+    fn check(&self, access: &Access) -> Result<(), StoreError> {
+        let refused = |why: String| StoreError::Unsafe { file: self.file.clone(), why };
+        if !access.is_ours() {
+            return Err(refused(format!("belongs to another user ({})", access.describe())));
+        }
+        if access.others_may_anything() {
+            return Err(refused(format!("is open to others than its owner ({}); it must be 0600", access.describe())));
+        }
+        Ok(())
     }
 
     fn parse(&self, text: &str) -> Result<Entries, StoreError> {
@@ -93,13 +98,27 @@ impl FileStore {
     }
 
     fn find(&self, key: &KeyName) -> Result<Option<Secret>, StoreError> {
-        let Some(text) = self.read()? else { return Ok(None) };
-        let mut entries = match entry_alone(&text, key) {
-            Some(slice) => self.parse(slice)?,
-            None => self.parse(&text)?,
+        let entry = self.cut_out(key)?.and_then(|entry| self.parse(&entry).ok());
+        let mut entries = match entry {
+            Some(entries) => entries,
+            None => match self.read()? {
+                Some(text) => self.parse(&text)?,
+                None => return Ok(None),
+            },
         };
         let found = entries.get_mut(key.provider.as_str()).and_then(|aliases| aliases.remove(key.alias.as_str()));
         found.map(|mut entry| self.usable(std::mem::take(&mut *entry.key).into_bytes(), key)).transpose()
+    }
+
+    // One entry of a large file. `None` means that the file must be read whole, to find the key or to say what is wrong.
+    fn cut_out(&self, key: &KeyName) -> Result<Option<Zeroizing<String>>, StoreError> {
+        match platform::open_file(&self.file) {
+            Ok(opened) if (SMALL as u64..=MAX_BYTES).contains(&opened.size) => {
+                self.check(&opened.access)?;
+                Ok(entry_alone(opened.file, key))
+            }
+            _ => Ok(None),
+        }
     }
 
     // The file is edited by hand, too; what no header may hold must not reach an agent.
@@ -205,24 +224,56 @@ impl Store for FileStore {
     }
 }
 
-/// Cuts one entry out of a large file, so that a launch does not parse ten thousand others. In valid TOML a line that
-/// is exactly `[provider.alias]` is that table's header unless it stands in a multi-line string; a file that has any,
-/// or the header not exactly once in its usual form, is parsed whole instead.
-fn entry_alone<'t>(text: &'t str, key: &KeyName) -> Option<&'t str> {
-    let bytes = text.as_bytes();
-    if bytes.len() < SMALL || memmem::find(bytes, b"\"\"\"").is_some() || memmem::find(bytes, b"'''").is_some() {
-        return None;
-    }
+/// Cuts one entry out of a large file, so that a launch neither parses nor keeps ten thousand others. In valid TOML a
+/// line that is exactly `[provider.alias]` is that table's header unless it stands in a multi-line string; a file that
+/// has any, or the header not exactly once in its usual form, gives `None` and is parsed whole instead.
+fn entry_alone(mut file: impl Read, key: &KeyName) -> Option<Zeroizing<String>> {
     let word = |name: &str| if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() };
     let header = format!("[{}.{}]", word(key.provider.as_str()), word(key.alias.as_str()));
-    let mut starts = memmem::find_iter(bytes, &header).filter(|&at| at == 0 || bytes[at - 1] == b'\n');
-    let start = starts.next()?;
-    let after = start + header.len();
-    if starts.next().is_some() || !matches!(bytes.get(after), None | Some(b'\n' | b'\r')) {
-        return None;
+    let [header, basic, literal] = [header.as_bytes(), b"\"\"\"", b"'''"].map(memmem::Finder::new);
+    let mut block = Zeroizing::new(vec![0; SMALL]);
+    let mut kept = 0;
+    // It never grows, which would leave a copy behind: an entry that does not fit is none of the usual form.
+    let mut entry = Zeroizing::new(Vec::with_capacity(SMALL));
+    let (mut found, mut within) = (false, false);
+    loop {
+        let read = file.read(&mut block[kept..]).ok()?;
+        let filled = kept + read;
+        // Whole lines, since nothing that is looked for goes over the end of one.
+        let end = if read == 0 { filled } else { memchr::memrchr(b'\n', &block[..filled])? + 1 };
+        let lines = &block[..end];
+        if basic.find(lines).is_some() || literal.find(lines).is_some() || std::str::from_utf8(lines).is_err() {
+            return None;
+        }
+        let mut start = within.then_some(0);
+        let mut body = 0;
+        for at in header.find_iter(lines).filter(|&at| at == 0 || lines[at - 1] == b'\n') {
+            body = at + header.needle().len();
+            if found || !matches!(lines.get(body), None | Some(b'\n' | b'\r')) {
+                return None;
+            }
+            (found, within, start) = (true, true, Some(at));
+        }
+        if let Some(start) = start {
+            let next = match lines.first() {
+                Some(b'[') if body == 0 => Some(0),
+                _ => memmem::find(&lines[body..], b"\n[").map(|at| body + at + 1),
+            };
+            within = next.is_none();
+            let part = &lines[start..next.unwrap_or(end)];
+            if part.len() > entry.capacity() - entry.len() {
+                return None;
+            }
+            entry.extend_from_slice(part);
+        }
+        if read == 0 {
+            break;
+        }
+        block.copy_within(end..filled, 0);
+        kept = filled - end;
     }
-    let end = memmem::find(&bytes[after..], b"\n[").map_or(bytes.len(), |at| after + at);
-    Some(&text[start..end])
+    let text = String::from_utf8(std::mem::take(&mut *entry)).expect("every line was checked");
+    found.then(|| Zeroizing::new(text))
 }
 
 #[cfg(all(test, unix))]
@@ -300,7 +351,10 @@ mod tests {
     fn one_entry_of_a_large_file_is_found_without_the_others() {
         let mut text: String = (0..2000).map(|n| format!("[p.a{n}]\nkey = \"value-{n}\"\n\n")).collect();
         let (_folder, store) = store(Some(&text));
-        assert_eq!(store.get(&key("p/a1234")).expect("found").expose(), b"value-1234");
+        // Every one of them, so also those that lie across two blocks.
+        for n in 0..2000 {
+            assert_eq!(store.get(&key(&format!("p/a{n}"))).expect("found").expose(), format!("value-{n}").as_bytes());
+        }
         assert!(matches!(store.get(&key("p/a2000")), Err(StoreError::NotFound { .. })));
         // What looks like the header inside a multi-line string is not one.
         text.push_str("[q.z]\nkey = \"\"\"\n[p.a2001]\nkey = \"decoy\"\n\"\"\"\n");
