@@ -53,6 +53,13 @@ pub fn shorten(word: &str) -> String {
     if word.chars().count() <= SHOWN { word.to_owned() } else { word.chars().take(8).chain("...".chars()).collect() }
 }
 
+/// What must not reach a terminal as it is: controls, line and paragraph separators, and what reorders or hides text.
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 const NAME_ALLOWED: &str = "a-z, 0-9, and after the first character also '.', '_' and '-'";
 
 fn check_name(what: &'static str, name: &str) -> Result<(), NameError> {

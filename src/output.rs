@@ -5,6 +5,7 @@
 
 use crate::env::Env;
 use crate::failure::Failure;
+use crate::name::is_unprintable;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 
@@ -110,7 +111,8 @@ impl Output {
     pub fn json(&mut self, data: &impl Serialize) {
         let mut text = serde_json::to_vec_pretty(data).expect("our data has only string keys");
         text.push(b'\n');
-        self.write(&text);
+        let text = String::from_utf8(text).expect("JSON is UTF-8");
+        self.write(visible_in_json(&text).as_bytes());
     }
 
     /// A table: columns as wide as their widest cell, two blanks between.
@@ -222,15 +224,27 @@ fn painted(pieces: &[(Ink, &str)], color: bool) -> String {
     line
 }
 
+/// The same JSON with those characters escaped that JSON itself would leave as they are: the rest of the control
+/// characters, and those that reorder text. They can stand in strings only, so that it stays the same data.
+fn visible_in_json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unprintable(c) && c != '\n' {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 /// Text with every control character, and every one that reorders text, made visible; newlines too.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     // The prefix that makes a Windows path canonical means nothing to people.
     let text = if cfg!(windows) { text.replace(r"\\?\", "") } else { text.to_owned() };
     for c in text.chars() {
-        let hidden = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if hidden { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if is_unprintable(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     shown
 }
@@ -243,6 +257,7 @@ mod tests {
     fn nothing_raw_reaches_the_terminal() {
         assert_eq!(visible("a\x1b[31m\n\u{9b}\u{202e}"), "a\\u{1b}[31m\\n\\u{9b}\\u{202e}");
         assert_eq!(visible("caf\u{e9}"), "caf\u{e9}");
+        assert_eq!(visible_in_json("[\n\"\u{7f}\u{9b}\u{202e}\u{e9}\"]"), "[\n\"\\u007f\\u009b\\u202e\u{e9}\"]");
         assert_eq!(painted(&[(Ink::Bad, "x\x1b")], true), "\x1b[1;31mx\\u{1b}\x1b[0m\n");
     }
 }

@@ -16,7 +16,7 @@ use std::process::Command;
 
 /// The date in the pages' footers: of the last change to what they say, not of the build, so that a build can be
 /// repeated byte for byte.
-const DATE: &str = "2025-11-22";
+const DATE: &str = "2026-11-22";
 
 const SCRIPTS: [(Shell, &str); 4] = [
     (Shell::Bash, "ringlet.bash"),

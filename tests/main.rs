@@ -10,6 +10,7 @@ mod completions;
 mod doctor;
 mod exec;
 mod generated;
+mod hostile;
 mod init;
 mod keychain;
 mod layering;

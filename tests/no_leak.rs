@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -324,7 +324,7 @@ fn every_command_is_among_the_cases() {
     assert!(found.len() > 20, "{found:?}");
     for leaf in found {
         let is_tried = |case: &&str| **case == leaf || case.starts_with(&format!("{leaf} "));
-        assert!(CASES.iter().any(|case| is_tried(&case)), "`ringlet {leaf}` has no case here");
+        assert!(CASES.iter().any(is_tried), "`ringlet {leaf}` has no case here");
     }
 }
 
@@ -754,11 +754,7 @@ fn attack(from: &Unprivileged, pid: u32) -> [bool; 3] {
     strace.args(["-o", "/dev/null", "-p", &pid.to_string()]).stderr(Stdio::piped()).stdout(Stdio::null());
     let mut strace = strace.spawn().expect("strace");
     let mut said = String::new();
-    let mut letters = strace.stderr.take().expect("a pipe").bytes();
-    while !said.ends_with('\n') {
-        let Some(Ok(letter)) = letters.next() else { break };
-        said.push(char::from(letter));
-    }
+    BufReader::new(strace.stderr.take().expect("a pipe")).read_line(&mut said).expect("readable");
     let _ = strace.kill();
     strace.wait().expect("ended");
     [environ, memory, said.contains("attached")]
@@ -837,10 +833,7 @@ fn the_attacks_on_ringlet_succeed_on_any_other_process() {
     let script = "ulimit -S -c \"$(ulimit -H -c)\"; ulimit -c; read -r line";
     let mut victim = victim.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh");
     let mut limit = String::new();
-    let mut letters = victim.stdout.take().expect("a pipe").bytes();
-    while !limit.ends_with('\n') {
-        limit.push(char::from(letters.next().expect("a line").expect("readable")));
-    }
+    BufReader::new(victim.stdout.take().expect("a pipe")).read_line(&mut limit).expect("a line");
     let [environ, memory, debugger] = attack(&from, victim.id());
     // Where Yama restricts debuggers to their own children, nobody can do more than read the environment.
     let yama = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").is_ok_and(|scope| scope.trim() != "0");

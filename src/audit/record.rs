@@ -10,7 +10,7 @@
 //! to look at in a terminal.
 
 use super::digest::Digest;
-use crate::name::{Agent, KeyName, Profile};
+use crate::name::{Agent, KeyName, Profile, is_unprintable};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -137,7 +137,9 @@ impl Entry {
         for c in json.chars() {
             if is_unprintable(c) {
                 // Outside ASCII everything JSON has is inside a string, where this is the same character.
-                write!(safe, "\\u{:04x}", c as u32).expect("a String takes every write");
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(safe, "\\u{unit:04x}").expect("a String takes every write");
+                }
             } else {
                 safe.push(c);
             }
@@ -197,12 +199,6 @@ impl Claim {
 /// The time as lines hold it: always as long, so that text order is time order.
 pub(super) fn time_text(time: Timestamp) -> String {
     format!("{time:.3}")
-}
-
-/// Controls (C0 is JSON's own business), line and paragraph separators, and what reorders text on a terminal.
-fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn shortened(reason: &str) -> Cow<'_, str> {

@@ -61,6 +61,10 @@ pub fn guard_project(context: &Context<'_>, agent: &AgentSpec) -> Result<Vec<Fin
 }
 
 fn examine(trust: &Trust<'_>, file: PathBuf, guard: &Guard) -> Result<Option<Finding>, TrustError> {
+    // A folder in a file's place says nothing to the agent; `.env` is often one, and a large one.
+    if guard.format != GuardFormat::Any && file.is_dir() {
+        return Ok(None);
+    }
     let evidence = match Evidence::read_any(&file, MAX_FILE) {
         Ok(evidence) => evidence,
         Err(error) => return Ok(Some(Finding { file, keys: Vec::new(), why: Some(error.to_string()) })),
@@ -80,10 +84,11 @@ fn offending(bytes: &[u8], guard: &Guard) -> Result<Vec<String>, String> {
     let mut paths = Vec::new();
     match guard.format {
         GuardFormat::Json => {
-            let options = jsonc_parser::ParseOptions::default();
-            let value = jsonc_parser::parse_to_serde_value::<Option<serde_json::Value>>(text, &options);
-            if let Some(value) = value.map_err(|error| format!("it does not parse as JSON: {}", error.kind()))? {
-                walk_json(&value, &mut Vec::new(), &mut paths);
+            // Not into a map: of two entries with one name it keeps one, and another parser may take the other.
+            let parsed = jsonc_parser::parse_to_ast(text, &Default::default(), &Default::default());
+            let parsed = parsed.map_err(|error| format!("it does not parse as JSON: {}", error.kind()))?;
+            if let Some(value) = &parsed.value {
+                walk_json(value, &mut Vec::new(), &mut paths);
             }
         }
         GuardFormat::Toml => {
@@ -124,17 +129,18 @@ fn matches(text: &str, pattern: &str) -> bool {
     }
 }
 
-fn walk_json(value: &serde_json::Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+fn walk_json(value: &jsonc_parser::ast::Value<'_>, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+    use jsonc_parser::ast::Value;
     match value {
-        serde_json::Value::Object(map) => {
-            for (key, value) in map {
-                path.push(key.clone());
+        Value::Object(object) => {
+            for entry in &object.properties {
+                path.push(entry.name.as_str().to_owned());
                 found.push(path.clone());
-                walk_json(value, path, found);
+                walk_json(&entry.value, path, found);
                 path.pop();
             }
         }
-        serde_json::Value::Array(list) => list.iter().for_each(|value| walk_json(value, path, found)),
+        Value::Array(list) => list.elements.iter().for_each(|value| walk_json(value, path, found)),
         _ => {}
     }
 }
@@ -185,6 +191,8 @@ mod tests {
         assert_eq!(offending(text, &json), Ok(vec!["apiKeyHelper".into(), "env.ANTHROPIC_BASE_URL".into()]));
         assert_eq!(offending(b"{\"provider\":{\"p\":{\"options\":{\"baseURL\":1}}}}", &json).expect("parses").len(), 1);
         assert_eq!(offending(b"{\"permissions\":{\"allow\":[]}}", &json), Ok(vec![]));
+        let twice = b"{\"env\": {\"ANTHROPIC_X\": 1}, \"env\": {}}";
+        assert_eq!(offending(twice, &json), Ok(vec!["env.ANTHROPIC_X".into()]));
         assert!(offending(b"{", &json).is_err());
         let toml = guard(GuardFormat::Toml, &["model_providers"]);
         assert_eq!(offending(b"[model_providers.x]\nbase_url = \"y\"", &toml), Ok(vec!["model_providers".into()]));
