@@ -701,8 +701,10 @@ impl Unprivileged {
     fn new(canary: &Canary) -> Self {
         let is_root = rustix::process::geteuid().is_root();
         let world = prepare(World::new(), canary);
-        // The build's own folder may be closed to others.
-        fs::copy(RINGLET, world.path("bin/ringlet")).expect("a copy");
+        // The build's own folder may be closed to others. Copied by another process: what this one has open for
+        // writing, a child that another test starts at that moment holds open too, and then it cannot be executed.
+        let copied = Command::new("cp").arg(RINGLET).arg(world.path("bin/ringlet")).status().expect("cp");
+        assert!(copied.success());
         world.chmod(&world.path("bin/ringlet"), 0o755);
         // Written as ourselves so far; the record of trust holds, being about bytes and a place.
         if is_root {
@@ -761,15 +763,17 @@ fn attack(from: &Unprivileged, pid: u32) -> [bool; 3] {
 }
 
 /// Starts ringlet with these arguments and stops it while it holds the secret. To make that a while, the test holds
-/// the audit log's lock, which ringlet waits two seconds for; `None` when this machine took longer to look.
-fn holding_the_secret(from: &Unprivileged, canary: &Canary, arguments: &[&str], input: &str) -> Option<Child> {
+/// the audit log's lock, which ringlet waits two seconds for; it has ended when this machine took longer to look.
+fn holding_the_secret(from: &Unprivileged, canary: &Canary, arguments: &[&str], input: &str) -> Result<Child, String> {
     let lock = File::options().read(true).write(true).open(from.state().join("audit.lock")).expect("the lock");
     lock.lock().expect("locked");
     let mut command = from.command("sh");
     // As much core as the system gives, so that it is ringlet who says no.
     let script = "ulimit -S -c \"$(ulimit -H -c)\"; exec \"$@\"";
     command.args(["-c", script, "sh"]).arg(from.world.path("bin/ringlet")).args(arguments);
-    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("ringlet starts");
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ringlet starts");
+    let ended = |child: Child| Err(format!("{:?}", child.wait_with_output().expect("waited for")));
     child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("ringlet reads");
     let pid = child.id();
     // Root can see that the secret is there; anyone else, that ringlet has closed itself, on its way to it.
@@ -782,15 +786,16 @@ fn holding_the_secret(from: &Unprivileged, canary: &Canary, arguments: &[&str], 
     };
     while !has_it() {
         if child.try_wait().expect("a child").is_some() {
-            return None;
+            return ended(child);
         }
     }
     signal(&child, Signal::STOP);
     loop {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         match stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()) {
-            Some('T') => return has_it().then_some(child),
-            Some('Z') | None => return None,
+            Some('T') if has_it() => return Ok(child),
+            Some('T') => signal(&child, Signal::CONT),
+            Some('Z') | None => return ended(child),
             Some(_) => {}
         }
     }
@@ -811,8 +816,14 @@ fn while_it_holds_a_key_ringlet_is_closed_to_the_users_other_processes() {
     let set: (&[&str], _) =
         (&["--audit-log", "keychain", "set", "anthropic", "new", "--stdin", "--replace"], canary.key.as_str());
     for (arguments, input) in [launch, set] {
-        let mut tries = std::iter::repeat_with(|| holding_the_secret(&from, &canary, arguments, input)).take(20);
-        let mut child = tries.find_map(|held| held).expect("ringlet holds the secret while it waits for the lock");
+        let mut ended = Vec::new();
+        let mut child = loop {
+            match holding_the_secret(&from, &canary, arguments, input) {
+                Ok(child) => break child,
+                Err(done) => ended.push(done),
+            }
+            assert!(ended.len() < 20, "ringlet was never seen waiting with the secret: {ended:#?}");
+        };
         assert_eq!(attack(&from, child.id()), [false; 3], "environment, memory, debugger of ringlet {arguments:?}");
         canary.assert_not_in(&fs::read(format!("/proc/{}/environ", child.id())).unwrap_or_default(), "its environment");
         // Dumps core by default, and is no signal that the runtime handles.
@@ -821,7 +832,15 @@ fn while_it_holds_a_key_ringlet_is_closed_to_the_users_other_processes() {
         let status = child.wait().expect("ended");
         assert_eq!((status.signal(), status.core_dumped()), (Some(3), false), "{status}");
     }
-    let left = [from.world.path("home/.config/ringlet/credentials.toml")];
+    // Killed while it replaces the store's file, it may leave what was to become it: beside it, and as private.
+    let folder = from.world.path("home/.config/ringlet");
+    let entries = fs::read_dir(&folder).expect("listed").map(|entry| entry.expect("an entry"));
+    let mut left: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_name().as_bytes().starts_with(b".ringlet-"))
+        .map(|entry| entry.path())
+        .collect();
+    assert!(left.iter().all(|path| path.metadata().expect("there").mode() & 0o777 == 0o600), "{left:?}");
+    left.push(folder.join("credentials.toml"));
     canary.assert_not_below(&from.world.path(""), &left);
 }
 
