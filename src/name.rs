@@ -63,24 +63,31 @@ pub fn is_unprintable(c: char) -> bool {
 const NAME_ALLOWED: &str = "a-z, 0-9, and after the first character also '.', '_' and '-'";
 
 fn check_name(what: &'static str, name: &str) -> Result<(), NameError> {
+    let ok = |at, c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || (at > 0 && matches!(c, '.' | '_' | '-'));
+    check(what, name, ok, NAME_ALLOWED)?;
+    if name.len() > MAX_LEN { Err(NameError::TooLong(what, name.len())) } else { Ok(()) }
+}
+
+fn check_variable(what: &'static str, name: &str) -> Result<(), NameError> {
+    let ok = |at, c: char| c == '_' || c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit());
+    check(what, name, ok, "A-Z, a-z, '_', and after the first character 0-9")
+}
+
+fn check(
+    what: &'static str,
+    name: &str,
+    ok: impl Fn(usize, char) -> bool,
+    allowed: &'static str,
+) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty(what));
     }
-    let ok =
-        |at: usize, c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || (at > 0 && matches!(c, '.' | '_' | '-'));
-    if let Some((at, c)) = name.chars().enumerate().find(|&(at, c)| !ok(at, c)) {
-        return Err(NameError::Forbidden {
-            what,
-            shown: shorten(name),
-            found: describe(c),
-            at: at + 1,
-            allowed: NAME_ALLOWED,
-        });
+    match name.chars().enumerate().find(|&(at, c)| !ok(at, c)) {
+        None => Ok(()),
+        Some((at, c)) => {
+            Err(NameError::Forbidden { what, shown: shorten(name), found: describe(c), at: at + 1, allowed })
+        }
     }
-    if name.len() > MAX_LEN {
-        return Err(NameError::TooLong(what, name.len()));
-    }
-    Ok(())
 }
 
 macro_rules! name {
@@ -148,23 +155,6 @@ impl Variable {
             ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"].iter().any(|word| name.contains(word));
         if secret { "(not shown)" } else { value }
     }
-}
-
-fn check_variable(what: &'static str, name: &str) -> Result<(), NameError> {
-    if name.is_empty() {
-        return Err(NameError::Empty(what));
-    }
-    let ok = |at: usize, c: char| c == '_' || c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit());
-    if let Some((at, c)) = name.chars().enumerate().find(|&(at, c)| !ok(at, c)) {
-        return Err(NameError::Forbidden {
-            what,
-            shown: shorten(name),
-            found: describe(c),
-            at: at + 1,
-            allowed: "A-Z, a-z, '_', and after the first character 0-9",
-        });
-    }
-    Ok(())
 }
 
 /// The name of one key: `provider/alias`, which is also its account in the keychain.
