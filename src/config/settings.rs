@@ -120,11 +120,8 @@ impl Settings {
     }
 
     fn parse(source: &Source, paths: &Paths) -> Result<Self, ConfigError> {
-        if source.access.is_some_and(|access| !access.is_ours() || access.others_may_write()) {
-            // Whoever can write the settings can name folders that need no `ringlet allow`.
-            return Err(ConfigError::whole(&source.file, "can be written by others, or belongs to another user")
-                .with_hint(format!("run `chmod go-w {}`", source.file.display())));
-        }
+        // Whoever can write the settings can name folders that need no `ringlet allow`.
+        source.refuse_others()?;
         let raw: RawSettings = source.parse()?;
         let folder = |text: &Spanned<String>| {
             let path = paths.expand(text.get_ref());

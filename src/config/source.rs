@@ -80,6 +80,15 @@ impl Source {
         }
     }
 
+    /// Refuses a file of the user's own that somebody else may have written: it chooses endpoints, keys and trust.
+    pub fn refuse_others(&self) -> Result<(), ConfigError> {
+        if self.access.is_some_and(|access| !access.is_ours() || access.others_may_write()) {
+            return Err(ConfigError::whole(&self.file, "can be written by others, or belongs to another user")
+                .with_hint(format!("run `chmod go-w {}`", self.file.display())));
+        }
+        Ok(())
+    }
+
     /// Parses the text; an unknown key or a wrong type is an error with its place.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         toml::from_str(&self.text).map_err(|error| {

@@ -91,11 +91,7 @@ impl<'a> Profiles<'a> {
 
     /// Checks a profile's text.
     pub fn parse(&self, name: &Profile, source: Source) -> Result<ProfileFile, ProfileError> {
-        if source.access.is_some_and(|access| !access.is_ours() || access.others_may_write()) {
-            return Err(ConfigError::whole(&source.file, "can be written by others, or belongs to another user")
-                .with_hint(format!("run `chmod go-w {}`", source.file.display()))
-                .into());
-        }
+        source.refuse_others()?;
         Ok(ProfileFile::parse(name.clone(), source)?)
     }
 

@@ -71,6 +71,7 @@ impl Registry {
     pub fn agent(&self, name: &Agent) -> Result<AgentSpec, RegistryError> {
         let file = self.agents.join(format!("{name}.toml"));
         if let Some(source) = Source::read(&file)? {
+            source.refuse_others()?;
             return Ok(AgentSpec::parse(name.clone(), &source)?);
         }
         match AGENTS.iter().find(|built| built.name == name.as_str()) {
@@ -83,6 +84,7 @@ impl Registry {
     pub fn provider(&self, name: &Provider) -> Result<ProviderSpec, RegistryError> {
         let file = self.providers.join(format!("{name}.toml"));
         if let Some(source) = Source::read(&file)? {
+            source.refuse_others()?;
             return Ok(ProviderSpec::parse(name.clone(), &source)?);
         }
         match PROVIDERS.iter().find(|built| built.0 == name.as_str()) {
