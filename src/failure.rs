@@ -179,9 +179,11 @@ impl From<PlanError> for Failure {
                 status: status::NOT_EXECUTABLE,
                 ..Self::new(message).hint(format!("run `chmod +x {}`", word(&file)))
             },
-            PlanError::BinaryInProject { binary, .. } => Self::new(message)
-                .hint(format!("if you trust that program, run `ringlet allow {}`", word(&binary)))
-                .hint("otherwise take the folder out of PATH"),
+            PlanError::BinaryInProject { binary, .. } | PlanError::InterpreterInProject { binary, .. } => {
+                Self::new(message)
+                    .hint(format!("if you trust that program, run `ringlet allow {}`", word(&binary)))
+                    .hint("otherwise take the folder out of PATH")
+            }
             PlanError::Guarded { findings } => {
                 let mut made = Self::new(message);
                 for finding in findings.iter().skip(1) {

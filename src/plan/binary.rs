@@ -5,6 +5,7 @@ use crate::platform;
 use crate::registry::AgentSpec;
 use crate::trust::{Evidence, Trust};
 use std::ffi::OsString;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 // The largest agent seen is a quarter of this.
@@ -30,31 +31,67 @@ pub fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBuf, Plan
     }
 }
 
-/// Refuses a program that lies inside the project the agent would work on, unless exactly it was allowed.
+// How many interpreters in a row a kernel follows, at most.
+const MAX_INTERPRETERS: usize = 5;
+
+/// Refuses a program that lies inside the project the agent would work on, unless exactly it was allowed; and, since
+/// it would be given the key as well, an interpreter there that the program's first line leads to.
 pub fn guard_binary(context: &Context<'_>, project: Option<&Path>, binary: &Path) -> Result<(), PlanError> {
-    let real = binary.canonicalize().map_err(|_| PlanError::NotExecutable { file: binary.into() })?;
     let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
-    let mut repository = None;
+    let mut folders: Vec<PathBuf> = project.into_iter().chain([context.cwd]).map(Path::to_owned).collect();
+    // Every repository above counts: a submodule lies in another one.
     platform::ascend(context.cwd, |level| {
         if level.has(".git")? {
-            repository = Some(level.path.to_owned());
+            folders.push(level.path.to_owned());
         }
-        Ok(repository.is_none())
+        Ok(!home.starts_with(level.path))
     })
     .map_err(|error| PlanError::Search { start: context.cwd.into(), error })?;
-    let folders = [project, repository.as_deref(), Some(context.cwd)];
     // A "project" that holds the whole home would refuse every program the user installed there.
-    let holding = folders
-        .into_iter()
-        .flatten()
-        .filter(|folder| !home.starts_with(folder))
-        .find(|folder| real.starts_with(folder) || binary.starts_with(folder));
-    let Some(folder) = holding else { return Ok(()) };
+    folders.retain(|folder| !home.starts_with(folder));
     let trust = Trust::new(context.paths, &context.settings.trust.allow_under);
-    if trust.is_recorded(&Evidence::read(binary, MAX_PROGRAM)?)? {
-        return Ok(());
+    let mut program = binary.to_owned();
+    for at in 0..=MAX_INTERPRETERS {
+        let real = program.canonicalize().map_err(|_| PlanError::NotExecutable { file: program.clone() })?;
+        let holding = folders.iter().find(|folder| real.starts_with(folder) || program.starts_with(folder));
+        if let Some(folder) = holding
+            && !trust.is_recorded(&Evidence::read(&program, MAX_PROGRAM)?)?
+        {
+            let (binary, project) = (program, folder.clone());
+            return Err(match at {
+                0 => PlanError::BinaryInProject { binary, project },
+                _ => PlanError::InterpreterInProject { binary, project },
+            });
+        }
+        match interpreter(context, &real) {
+            Some(next) => program = next,
+            None => break,
+        }
     }
-    Err(PlanError::BinaryInProject { binary: binary.into(), project: folder.into() })
+    Ok(())
+}
+
+// What the kernel, and `env` behind it, would run a script with. Unlike for the agent itself, entries of PATH that mean
+// the working directory count here, because they do for `env`.
+fn interpreter(context: &Context<'_>, script: &Path) -> Option<PathBuf> {
+    let mut head = Vec::with_capacity(256);
+    platform::open_file(script).ok()?.file.take(256).read_to_end(&mut head).ok()?;
+    let head = String::from_utf8_lossy(&head);
+    let mut words = head.lines().next()?.strip_prefix("#!")?.split_ascii_whitespace();
+    // Without `./` in it, for a message.
+    let here = |path: PathBuf| context.cwd.join(path).components().collect::<PathBuf>();
+    let program = here(words.next()?.into());
+    if program.file_name()? != "env" {
+        return program.is_file().then_some(program);
+    }
+    let named = words.map(|word| word.strip_prefix("-S").unwrap_or(word));
+    let mut named = named.filter(|word| !word.is_empty());
+    let command = named.find(|word| !word.starts_with('-') && !word.contains('='))?;
+    if command.contains('/') {
+        return Some(here(command.into()));
+    }
+    let folders = std::env::split_paths(context.env.get("PATH")?);
+    folders.map(|folder| here(folder.join(command))).find(|path| platform::is_executable(path))
 }
 
 /// A program's version: numbers, compared one by one.

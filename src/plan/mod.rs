@@ -90,6 +90,14 @@ pub enum PlanError {
         /// The project's directory.
         project: PathBuf,
     },
+    /// What would run the agent's script belongs to that project.
+    #[error("the agent would be run by {}, which lies inside the project {}", binary.display(), project.display())]
+    InterpreterInProject {
+        /// The interpreter.
+        binary: PathBuf,
+        /// The project's directory.
+        project: PathBuf,
+    },
     /// Project files could send the key elsewhere.
     #[error("{}", findings.first().map_or_else(String::new, ToString::to_string))]
     Guarded {
