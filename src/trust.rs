@@ -1,7 +1,7 @@
 //! Which project files the user has allowed.
 //!
-//! A record binds a file's canonical path to the SHA-256 of its exact bytes: an edit, a copy elsewhere or a swapped
-//! symlink ends it. There are no exemptions; `[trust] allow-under` is the user's own word for a whole folder, and a
+//! A record binds the place where a file is found, the file it leads to, and the SHA-256 of the exact bytes: an edit,
+//! a copy or a link elsewhere, or a swapped symlink ends it. There are no exemptions; `[trust] allow-under` is the user's own word for a whole folder, and a
 //! denial outlasts both. Only the commands `allow` and `deny` write records; a launch only reads them.
 
 use crate::paths::Paths;
@@ -174,6 +174,23 @@ struct Record {
     path: String,
     decision: Decision,
     sha256: Option<String>,
+    // The SHA-256 of the path of what was allowed, where symlinks lead there.
+    #[serde(default)]
+    leads_to: Option<String>,
+}
+
+impl Record {
+    fn allows(&self, file: &Evidence) -> bool {
+        self.decision == Decision::Allow
+            && self.sha256.as_deref() == Some(file.sha256())
+            && self.leads_to == leads_to(file)
+    }
+}
+
+// Hashed, since a path need not be text.
+fn leads_to(file: &Evidence) -> Option<String> {
+    let canonical = file.canonical.as_os_str();
+    (place_of(&file.found) != file.canonical).then(|| hex(&Sha256::digest(canonical.as_encoded_bytes())))
 }
 
 /// The user's records, and the folders they allow whole.
@@ -190,49 +207,53 @@ impl<'a> Trust<'a> {
 
     /// What the user has said about this file with these bytes.
     pub fn verdict(&self, file: &Evidence) -> Result<Verdict, TrustError> {
-        let real = self.read(&file.canonical)?;
-        // A denial holds for the place too, so that a symlink swapped below it does not escape it.
-        let place = self.read(&place_of(&file.found))?;
-        let denied = |record: &Option<Record>| record.as_ref().is_some_and(|it| it.decision == Decision::Deny);
-        if denied(&real) || denied(&place) {
-            return Ok(Verdict::Denied);
+        let recorded = self.recorded(file)?;
+        if !matches!(recorded, Verdict::Unknown | Verdict::Changed) {
+            return Ok(recorded);
         }
-        if real.as_ref().is_some_and(|record| record.sha256.as_deref() == Some(file.sha256())) {
+        // A link from outside into such a folder is not below it, and neither is one from inside out.
+        if self.is_in_allowed_folder(&file.canonical) && self.is_in_allowed_folder(&place_of(&file.found)) {
             return Ok(Verdict::Trusted);
         }
-        if self.allowed_folder(&file.canonical).is_some() {
-            return Ok(Verdict::Trusted);
-        }
-        Ok(if real.is_some() { Verdict::Changed } else { Verdict::Unknown })
+        Ok(recorded)
     }
 
-    /// The `allow-under` folder that covers a canonical path, compared component by component.
-    pub fn allowed_folder(&self, canonical: &Path) -> Option<&'a Path> {
-        self.allow_under
-            .iter()
-            .map(PathBuf::as_path)
-            .find(|folder| folder.canonicalize().is_ok_and(|folder| canonical.starts_with(folder)))
+    // What the records alone say.
+    fn recorded(&self, file: &Evidence) -> Result<Verdict, TrustError> {
+        let place = place_of(&file.found);
+        let record = self.read(&place)?;
+        // A denial holds for the file behind a symlink, and for the place, so that a swapped symlink does not escape it.
+        let real = if place == file.canonical { None } else { self.read(&file.canonical)? };
+        if record.iter().chain(&real).any(|it| it.decision == Decision::Deny) {
+            return Ok(Verdict::Denied);
+        }
+        Ok(match record {
+            Some(record) if record.allows(file) => Verdict::Trusted,
+            Some(_) => Verdict::Changed,
+            None => Verdict::Unknown,
+        })
+    }
+
+    // Compared component by component.
+    fn is_in_allowed_folder(&self, path: &Path) -> bool {
+        self.allow_under.iter().any(|folder| folder.canonicalize().is_ok_and(|folder| path.starts_with(folder)))
     }
 
     /// Whether exactly these bytes were allowed at this place; unlike [`Trust::verdict`] no folder rule counts.
     pub fn is_recorded(&self, file: &Evidence) -> Result<bool, TrustError> {
-        let record = self.read(&file.canonical)?;
-        Ok(record.is_some_and(|it| it.decision == Decision::Allow && it.sha256.as_deref() == Some(file.sha256())))
+        Ok(self.recorded(file)? == Verdict::Trusted)
     }
 
     /// Allows exactly these bytes at this place, and takes an earlier denial back.
     pub fn allow(&self, file: &Evidence) -> Result<(), TrustError> {
         let place = place_of(&file.found);
-        if place != file.canonical {
-            let denial = self.record_of(&place);
-            match std::fs::remove_file(&denial) {
-                Err(why) if why.kind() != io::ErrorKind::NotFound => {
-                    return Err(TrustError::Write { file: denial, why });
-                }
-                _ => {}
-            }
+        self.write(&place, Decision::Allow, Some(file))?;
+        // After the record, so that a crash in between denies.
+        if place != file.canonical && self.read(&file.canonical)?.is_some_and(|it| it.decision == Decision::Deny) {
+            let denial = self.record_of(&file.canonical);
+            std::fs::remove_file(&denial).map_err(|why| TrustError::Write { file: denial, why })?;
         }
-        self.write(&file.canonical, Decision::Allow, Some(file.sha256().to_owned()))
+        Ok(())
     }
 
     /// Denies a file, whether it exists or not, until the user allows it again.
@@ -265,22 +286,33 @@ impl<'a> Trust<'a> {
         toml::from_str(text).map(Some).map_err(|error| damaged(format!("does not parse: {}", error.message())))
     }
 
-    fn write(&self, path: &Path, decision: Decision, sha256: Option<String>) -> Result<(), TrustError> {
+    fn write(&self, path: &Path, decision: Decision, allowed: Option<&Evidence>) -> Result<(), TrustError> {
         let file = self.record_of(path);
-        let record = Record { path: path.to_string_lossy().into_owned(), decision, sha256 };
-        let text = toml::to_string(&record).expect("three strings always serialise");
+        let record = Record {
+            path: path.to_string_lossy().into_owned(),
+            decision,
+            sha256: allowed.map(|file| file.sha256().to_owned()),
+            leads_to: allowed.and_then(leads_to),
+        };
+        let text = toml::to_string(&record).expect("strings always serialise");
         let written =
             platform::create_private_folder(&self.folder).and_then(|()| platform::replace_file(&file, text.as_bytes()));
         written.map_err(|why| TrustError::Write { file, why })
     }
 }
 
-// The file's own place: its folder with symlinks resolved, its last component as it is.
+// The file's own place: its project's folder with symlinks resolved, and the rest as it is. An agent's folder, such as
+// `.claude`, belongs to the rest: a repository may link it to one that was allowed elsewhere, and what the files there
+// say, such as `./hook`, means something else here.
 fn place_of(found: &Path) -> PathBuf {
-    match (found.parent().map(Path::canonicalize), found.file_name()) {
-        (Some(Ok(folder)), Some(name)) => folder.join(name),
-        _ => found.to_owned(),
-    }
+    let (Some(folder), Some(name)) = (found.parent(), found.file_name()) else { return found.to_owned() };
+    let resolved = match (folder.parent(), folder.file_name()) {
+        (Some(project), Some(own)) if own.as_encoded_bytes().starts_with(b".") => {
+            project.canonicalize().map(|project| project.join(own))
+        }
+        _ => folder.canonicalize(),
+    };
+    resolved.map_or_else(|_| found.to_owned(), |folder| folder.join(name))
 }
 
 /// Bytes as lower-case hexadecimal.
@@ -339,10 +371,28 @@ mod tests {
         assert_eq!(verdict(&trust, &copy), Verdict::Unknown);
         let link = world.path("link");
         symlink(&file, &link).expect("linked");
+        assert_eq!(verdict(&trust, &link), Verdict::Unknown, "a link does not borrow trust");
+        allow(&trust, &link);
         assert_eq!(verdict(&trust, &link), Verdict::Trusted);
         std::fs::remove_file(&link).expect("removed");
         symlink(&copy, &link).expect("linked");
-        assert_eq!(verdict(&trust, &link), Verdict::Unknown);
+        assert_eq!(verdict(&trust, &link), Verdict::Changed);
+        assert_eq!(verdict(&trust, &copy), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_linked_folder_of_an_agents_does_not_borrow_trust() {
+        let world = World::new();
+        let trust = world.trust(&[]);
+        let file = world.write("good/.claude/settings.json", "{}");
+        let recorded = |path: &Path| trust.is_recorded(&Evidence::read(path, 1000).expect("readable"));
+        allow(&trust, &file);
+        std::fs::create_dir(world.path("evil")).expect("created");
+        symlink(world.path("good/.claude"), world.path("evil/.claude")).expect("linked");
+        let linked = world.path("evil/.claude/settings.json");
+        assert!(recorded(&file).expect("decided") && !recorded(&linked).expect("decided"));
+        allow(&trust, &linked);
+        assert!(recorded(&linked).expect("decided"));
     }
 
     #[test]
@@ -373,6 +423,9 @@ mod tests {
         let trust = world.trust(&under);
         assert_eq!(verdict(&trust, &inside), Verdict::Trusted);
         assert_eq!(verdict(&trust, &beside), Verdict::Unknown);
+        let link = world.path("link");
+        symlink(&inside, &link).expect("linked");
+        assert_eq!(verdict(&trust, &link), Verdict::Unknown, "a link from outside is not below the folder");
     }
 
     #[test]

@@ -69,7 +69,15 @@ fn target(host: &Host, path: Option<&Path>) -> Result<PathBuf, Failure> {
             .is_some_and(|name| name.starts_with('.') && name.len() > 1 && name != ".." && name != PROJECT_FILE)
     });
     if path.is_dir() && (path.join(PROJECT_FILE).symlink_metadata().is_ok() || !is_agents_folder) {
-        return Ok(path.join(PROJECT_FILE));
+        return Ok(resolved(&path).join(PROJECT_FILE));
     }
-    Ok(path)
+    // A launch finds it from a working directory without symlinks.
+    match path.parent().filter(|_| path.file_name().is_some_and(|name| name == PROJECT_FILE)) {
+        Some(folder) => Ok(resolved(folder).join(PROJECT_FILE)),
+        None => Ok(path),
+    }
+}
+
+fn resolved(folder: &Path) -> PathBuf {
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }
