@@ -92,15 +92,36 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
 }
 
 /// Replaces a file whole: a private temporary file beside it, fsync, rename, fsync of the directory. A crash leaves
-/// the old content or the new one, and at worst a stray `.ringlet-*` file, never a mixture.
+/// the old content or the new one, and at worst a stray `.ringlet-*` file, never a mixture; see [`remove_strays`].
 pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     // tempfile creates with mode 0600; the content is never wider than that, not even for a moment.
-    let mut file = tempfile::Builder::new().prefix(".ringlet-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(&stray_prefix(path)).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     sync_folder(folder)
+}
+
+/// Removes what a crash left of earlier replacements of this file. Only for a caller who holds the lock on it: nobody
+/// else may be replacing it now.
+pub fn remove_strays(path: &Path) -> io::Result<()> {
+    let prefix = stray_prefix(path);
+    let Some(folder) = path.parent().filter(|folder| folder.is_dir()) else { return Ok(()) };
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn stray_prefix(path: &Path) -> std::ffi::OsString {
+    let mut prefix = std::ffi::OsString::from(".ringlet-");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push("-");
+    prefix
 }
 
 /// Creates a folder and its missing parents; the last one is private (0700) when it is new.

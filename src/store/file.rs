@@ -141,6 +141,8 @@ impl FileStore {
         platform::create_private_folder(folder).map_err(failed)?;
         let lock = target.with_extension("toml.lock");
         let _lock = platform::lock_file(&lock, Duration::from_secs(5)).map_err(failed)?;
+        // A copy of every key that a killed change left behind.
+        platform::remove_strays(&target).map_err(failed)?;
         let text = self.read()?.unwrap_or_default();
         self.parse(&text)?;
         let mut document: DocumentMut =
@@ -363,6 +365,15 @@ mod tests {
         // A second header of the same name is an error, as it is in a small file.
         std::fs::write(&store.file, text + "[p.a1]\nkey = \"again\"\n").expect("written");
         assert!(matches!(store.get(&key("p/a1")), Err(StoreError::File { .. })));
+    }
+
+    #[test]
+    fn what_a_killed_change_left_is_gone_after_the_next() {
+        let (folder, store) = store(None);
+        let stray = folder.path().join(".ringlet-credentials.toml-x1");
+        std::fs::write(&stray, "[a.b]\nkey = \"k\"\n").expect("written");
+        store.set(&key("a/b"), &secret("k")).expect("set");
+        assert!(!stray.exists());
     }
 
     proptest! {
