@@ -63,7 +63,9 @@ pub fn find_project_file(start: &Path, paths: &Paths, settings: &Settings) -> io
     let mut found = None;
     let mut device = None;
     platform::ascend(start, |level| {
-        if level.path != start && ceilings.iter().any(|ceiling| ceiling == level.path) {
+        // Canonical paths are the same only if their text is; comparing part by part costs more on a deep one.
+        let text = level.path.as_os_str();
+        if text != start.as_os_str() && ceilings.iter().any(|ceiling| ceiling.as_os_str() == text) {
             return Ok(false);
         }
         if settings.stop_at_mount_points {

@@ -39,11 +39,19 @@ pub fn guard_project(context: &Context<'_>, agent: &AgentSpec) -> Result<Vec<Fin
     let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
     let mut present: Vec<(PathBuf, &Guard)> = Vec::new();
     platform::ascend(context.cwd, |level| {
-        if level.path == home {
+        // Canonical paths are the same only if their text is.
+        if level.path.as_os_str() == home.as_os_str() {
             return Ok(false);
         }
+        // Most of an agent's files lie in one folder of its own, and most directories have none.
+        let mut absent = None;
         for guard in &agent.guard {
-            if level.has(&guard.file)? {
+            let folder = guard.file.split_once('/').map(|(folder, _)| folder);
+            if let Some(folder) = folder
+                && (absent == Some(folder) || !level.has(folder)?)
+            {
+                absent = Some(folder);
+            } else if level.has(&guard.file)? {
                 present.push((level.path.join(&guard.file), guard));
             }
         }

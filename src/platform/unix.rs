@@ -169,8 +169,13 @@ pub fn ascend(start: &Path, mut visit: impl FnMut(&Level<'_>) -> io::Result<bool
             if !visit(&Level { path, handle: handle.as_fd(), way: &WAY[..end] })? {
                 return Ok(());
             }
-            let Some(parent) = path.parent() else { return Ok(()) };
-            path = parent;
+            // A canonical path is cut by hand: `Path::parent` takes it apart anew at every level.
+            let bytes = path.as_os_str().as_bytes();
+            path = match memchr::memrchr(b'/', bytes) {
+                Some(0) if bytes.len() > 1 => Path::new("/"),
+                Some(at @ 1..) => Path::new(OsStr::from_bytes(&bytes[..at])),
+                _ => return Ok(()),
+            };
         }
         handle = rustix::fs::openat(&handle, WAY, flags, Mode::empty())?;
     }
