@@ -200,10 +200,11 @@ impl Store for FileStore {
         self.change(|document| {
             let provider = document.get_mut(key.provider.as_str()).and_then(Item::as_table_like_mut);
             let Some(provider) = provider else { return Err(self.not_found(key)) };
-            provider.remove(key.alias.as_str()).ok_or_else(|| self.not_found(key))?;
+            let mut gone = vec![provider.remove(key.alias.as_str()).ok_or_else(|| self.not_found(key))?];
             if provider.is_empty() {
-                document.remove(key.provider.as_str());
+                gone.extend(document.remove(key.provider.as_str()));
             }
+            gone.iter().filter_map(Item::as_table).for_each(|table| keep_comments(document, table));
             Ok(())
         })
     }
@@ -223,6 +224,34 @@ impl Store for FileStore {
 
     fn unlock(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+// Comments in a paragraph of their own above a removed table are about more than it: they move to what follows.
+fn keep_comments(document: &mut DocumentMut, removed: &Table) {
+    let above = removed.decor().prefix().and_then(|text| text.as_str()).unwrap_or_default();
+    let Some(kept) = above.rfind("\n\n").map(|end| &above[..end + 2]).filter(|text| text.contains('#')) else { return };
+    let position = removed.position();
+    let tables = document.as_table_mut().iter_mut().filter_map(|(_, item)| item.as_table_mut()).flat_map(|table| {
+        // A provider without a header of its own has nothing to move a comment to.
+        if table.is_implicit() || table.position() <= position {
+            table.iter_mut().filter_map(|(_, item)| item.as_table_mut()).collect()
+        } else {
+            vec![table]
+        }
+    });
+    let next = tables.filter(|table| table.position() > position).min_by_key(|table| table.position());
+    match next {
+        Some(next) => {
+            let own = next.decor().prefix().and_then(|text| text.as_str()).unwrap_or_default();
+            let both = format!("{kept}{}", own.trim_start_matches('\n'));
+            next.decor_mut().set_prefix(both);
+        }
+        None => {
+            let own = document.trailing().as_str().unwrap_or_default();
+            let both = format!("{kept}{}", own.trim_start_matches('\n'));
+            document.set_trailing(both);
+        }
     }
 }
 
@@ -313,6 +342,18 @@ mod tests {
         assert_eq!(store.get(&key("minimax/a.b")).expect("found").expose(), b"m\"'\\");
         store.remove(&key("minimax/a.b")).expect("removed");
         assert_eq!(std::fs::read_to_string(&store.file).expect("readable"), text);
+    }
+
+    #[test]
+    fn a_comment_on_the_file_outlives_the_entry_below_it() {
+        let text =
+            "# the firm's keys\n\n# work\n[anthropic.work]\nkey = \"k\"\n\n# mine\n[openai.x]\nkey = \"k\"\n# end\n";
+        let (_folder, store) = store(Some(text));
+        let read = || std::fs::read_to_string(&store.file).expect("readable");
+        store.remove(&key("anthropic/work")).expect("removed");
+        assert_eq!(read(), "# the firm's keys\n\n# mine\n[openai.x]\nkey = \"k\"\n# end\n");
+        store.remove(&key("openai/x")).expect("removed");
+        assert_eq!(read(), "# the firm's keys\n\n# end\n");
     }
 
     #[test]
