@@ -98,17 +98,24 @@ fn list_folder(folder: &Path, limit: u64, list: &mut Vec<u8>) -> Result<(), Read
     let mut paths = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     paths.sort();
     for path in paths {
-        let meta = path.symlink_metadata()?;
         list.extend_from_slice(path.as_os_str().as_encoded_bytes());
-        if meta.is_dir() {
+        if path.symlink_metadata()?.is_dir() {
             list.push(b'\n');
             list_folder(&path, limit, list)?;
         } else {
-            let bytes = match path.read_link() {
-                Ok(target) => target.as_os_str().as_encoded_bytes().to_vec(),
-                Err(_) => platform::read_file(&path, limit)?.bytes,
-            };
-            list.extend_from_slice(format!("\0{}\n", hex(&Sha256::digest(&bytes))).as_bytes());
+            let mut digest = Sha256::new();
+            let link = path.read_link();
+            if let Ok(target) = &link {
+                digest.update(target.as_os_str().as_encoded_bytes());
+                digest.update(b"\0");
+            }
+            match platform::read_file(&path, limit) {
+                Ok(read) => digest.update(&read.bytes),
+                // Nothing is there yet; whatever appears is a change.
+                Err(ReadError::Dangling) if link.is_ok() => {}
+                Err(error) => return Err(error),
+            }
+            list.extend_from_slice(format!("\0{}\n", hex(&digest.finalize())).as_bytes());
         }
         if list.len() as u64 > limit {
             return Err(ReadError::TooLarge(limit));
@@ -128,7 +135,8 @@ impl Evidence {
     }
 
     /// The same, and a folder stands for all it holds: its bytes are then a list of the files below it with their
-    /// hashes, in the order of their names. Symlinks count by what they say, not by what they lead to.
+    /// hashes, in the order of their names. Symlinks count by what they say and by the file they lead to; one to a
+    /// folder is refused.
     pub fn read_any(found: &Path, limit: u64) -> Result<Self, TrustError> {
         let canonical = canonical(found)?;
         if !canonical.is_dir() {
