@@ -42,7 +42,7 @@ impl ProfileError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { closest: Some(word), .. } => Some(format!("did you mean `{word}`?")),
-            Self::Missing { name, .. } => Some(format!("run `ringlet profiles create {name}`")),
+            Self::Missing { name, .. } => Some(format!("run `ringlet profiles create {name} --agent AGENT`")),
             Self::Config(error) => error.hint.clone(),
             Self::Registry(error) => error.hint(),
             Self::Folder(..) => None,
