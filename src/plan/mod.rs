@@ -266,9 +266,11 @@ fn key_sink(resolved: &Resolved, version: Option<&Version>) -> (Sink, Fill) {
 // The variables of the shell that would win over the profile's key, or lead it elsewhere.
 fn competing(agent: &AgentSpec, env: &Env) -> Vec<String> {
     let competes = |name: &str| {
+        // As the system compares them, like [`Env`].
+        let name = if cfg!(windows) { name.to_ascii_uppercase() } else { name.to_owned() };
         agent.unset.iter().any(|pattern| match pattern.strip_suffix('*') {
             Some(stem) => name.starts_with(stem),
-            None => name == pattern,
+            None => name == *pattern,
         })
     };
     let mut names: Vec<String> = env.names().filter(|name| competes(name)).map(str::to_owned).collect();
