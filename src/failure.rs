@@ -134,7 +134,7 @@ impl From<StoreError> for Failure {
 
 impl From<AuditError> for Failure {
     fn from(error: AuditError) -> Self {
-        Self::new(error.to_string())
+        Self::new(error.to_string()).hint("see where the log is with `ringlet doctor`, and `[audit]` in config.toml")
     }
 }
 

@@ -106,7 +106,7 @@ pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPla
     if let Some(part) = made.profile.as_ref().filter(|part| !part.secrets.is_empty()) {
         let folder = project.as_ref().and_then(|project| project.file.parent());
         plan::guard_binary(context, folder, &made.binary)?;
-        let findings = plan::guard_project(context, &part.resolved.agent)?;
+        let findings = plan::guard_project(context, &part.resolved.agent, &part.secrets)?;
         if !findings.is_empty() {
             return Err(PlanError::Guarded { findings });
         }

@@ -56,7 +56,7 @@ fn nodes<'tree>(tree: &'tree Tree, kind: &str) -> Vec<Node<'tree>> {
         if node.kind() == kind {
             found.push(node);
         }
-        waiting.extend((0..node.child_count()).rev().filter_map(|at| node.child(at.try_into().expect("few"))));
+        waiting.extend((0..node.child_count()).rev().filter_map(|at| node.child(at)));
     }
     found
 }

@@ -31,7 +31,12 @@ pub(super) fn run(host: &mut Host, setting: &Setting, only: Option<&str>) -> Res
     let project = plan::find_project(&context);
     let store = store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
     let words = match only {
-        Some(word) => vec![word.to_owned()],
+        Some(word) => {
+            if setting.registry.agents_for(word)?.agents.is_empty() {
+                setting.registry.agent(&word.parse()?)?;
+            }
+            vec![word.to_owned()]
+        }
         None => shown(setting, &context, project.as_ref().ok().and_then(Option::as_ref))?,
     };
     let rows: Vec<Row> = words.into_iter().map(|word| examine(&context, store.as_ref(), word)).collect();

@@ -3,7 +3,7 @@
 //! An agent may read settings from the working directory and from any directory above it, so all of them are looked
 //! at, up to but not including the home directory: what lies there is the user's own.
 
-use super::{Context, PlanError};
+use super::{Context, PlanError, SecretUse, Sink};
 use crate::platform;
 use crate::registry::{AgentSpec, Guard, GuardFormat};
 use crate::trust::{Evidence, Trust, TrustError};
@@ -35,9 +35,10 @@ impl fmt::Display for Finding {
 }
 
 /// Looks at every guarded file; those whose exact content the user has allowed are passed over.
-pub fn guard_project(context: &Context<'_>, agent: &AgentSpec) -> Result<Vec<Finding>, PlanError> {
+pub fn guard_project(context: &Context<'_>, agent: &AgentSpec, secrets: &[SecretUse]) -> Result<Vec<Finding>, PlanError> {
     let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
     let mut present: Vec<(PathBuf, &Guard)> = Vec::new();
+    let piped = secrets.iter().all(|used| matches!(used.sink, Sink::Descriptor(_)));
     platform::ascend(context.cwd, |level| {
         // Canonical paths are the same only if their text is.
         if level.path.as_os_str() == home.as_os_str() {
@@ -45,7 +46,7 @@ pub fn guard_project(context: &Context<'_>, agent: &AgentSpec) -> Result<Vec<Fin
         }
         // Most of an agent's files lie in one folder of its own, and most directories have none.
         let mut absent = None;
-        for guard in &agent.guard {
+        for guard in agent.guard.iter().filter(|guard| !(piped && guard.only_variable)) {
             let folder = guard.file.split_once('/').map(|(folder, _)| folder);
             if let Some(folder) = folder
                 && (absent == Some(folder) || !level.has(folder)?)
@@ -126,6 +127,10 @@ fn is_at(path: &[String], pattern: &[&str]) -> bool {
 
 /// `*` stands for any run of characters.
 fn matches(text: &str, pattern: &str) -> bool {
+    // Windows knows one variable by every spelling; a setting's name spelt otherwise only refuses too much there.
+    if cfg!(windows) && !text.bytes().chain(pattern.bytes()).all(|byte| !byte.is_ascii_uppercase()) {
+        return matches(&text.to_ascii_lowercase(), &pattern.to_ascii_lowercase());
+    }
     match pattern.split_once('*') {
         None => text == pattern,
         Some((head, rest)) => match text.strip_prefix(head) {
@@ -189,7 +194,7 @@ mod tests {
     use super::*;
 
     fn guard(format: GuardFormat, keys: &[&str]) -> Guard {
-        Guard { file: "f".into(), format, keys: keys.iter().map(|key| (*key).to_owned()).collect() }
+        Guard { file: "f".into(), format, only_variable: false, keys: keys.iter().map(|key| (*key).to_owned()).collect() }
     }
 
     #[test]

@@ -115,6 +115,9 @@ pub struct Guard {
     pub file: String,
     /// How it is read.
     pub format: GuardFormat,
+    /// Whether it only matters when the key lies in a variable, which all that the agent starts inherits.
+    #[serde(default, rename = "only-variable")]
+    pub only_variable: bool,
     /// The dotted keys that refuse a launch; `*` stands for any run of characters of one segment.
     #[serde(default)]
     pub keys: Vec<String>,

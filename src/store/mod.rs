@@ -119,7 +119,7 @@ impl StoreError {
                     file.display()
                 )
             }
-            Self::File { .. } => return None,
+            Self::File { file, .. } => format!("mend {}, or move it away and store the keys again", file.display()),
             Self::Broken(_) => "run `ringlet doctor`".into(),
         })
     }
