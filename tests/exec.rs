@@ -216,6 +216,16 @@ fn installed(world: &World, version: &str) {
 }
 
 #[test]
+fn a_projects_servers_are_refused_only_where_they_could_read_the_key() {
+    let world = World::ready();
+    world.write("home/project/.mcp.json", "{\"mcpServers\": {\"x\": {\"command\": \"x\"}}}");
+    world.run(&["exec", "claude"]).fails(125, &[".mcp.json sets mcpServers.x.command"]);
+    installed(&world, "99.0.0");
+    assert!(world.run(&["exec", "claude"]).ok().contains(&format!("\nfd={KEY}\n")));
+    world.run(&["exec", "claude", "--", "--bare"]).fails(125, &[".mcp.json"]);
+}
+
+#[test]
 fn a_new_enough_claude_reads_its_key_from_a_descriptor_and_no_variable_holds_it() {
     let world = World::ready();
     installed(&world, "99.0.0");
