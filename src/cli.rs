@@ -154,6 +154,18 @@ Example: what asked for work's Anthropic key this week
         #[arg(long, value_name = "AGENT")]
         agent: Option<String>,
     },
+    /// Move the keys in your rc files into the keychain
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "\
+Every key is stored and read back before a file is changed; nothing else in a
+file changes, and `ringlet migrate undo` takes it back.
+
+Examples:
+  ringlet migrate --dry-run
+  ringlet migrate ~/.zshrc .env"
+    )]
+    Migrate(Migrate),
     /// Show the agents that ringlet knows
     #[command(subcommand)]
     Agents(List),
@@ -335,6 +347,36 @@ pub struct Create {
 pub enum AuditCommand {
     /// Check that no line was changed, moved, added or lost
     Verify,
+}
+
+/// `ringlet migrate`
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// Undo instead
+    #[command(subcommand)]
+    pub undo: Option<MigrateCommand>,
+    /// Show what would move; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Move keys even into the plain file that stands in for a keychain
+    #[arg(long)]
+    pub allow_file: bool,
+    /// Only these files [default: those your shells read]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// `ringlet migrate undo`
+#[derive(Debug, Subcommand)]
+pub enum MigrateCommand {
+    /// Put the keys back where they stood
+    Undo {
+        /// The run [default: the latest]
+        run: Option<String>,
+    },
 }
 
 /// `ringlet agents` and `ringlet providers`

@@ -6,6 +6,7 @@
 use crate::audit::{AuditError, SinceError};
 use crate::config::ConfigError;
 use crate::launch::LaunchError;
+use crate::migrate::MigrateError;
 use crate::name::{NameError, shorten};
 use crate::paths::PathsError;
 use crate::plan::PlanError;
@@ -128,6 +129,12 @@ impl From<TrustError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        Self::new(error.to_string()).maybe(error.hint())
+    }
+}
+
+impl From<MigrateError> for Failure {
+    fn from(error: MigrateError) -> Self {
         Self::new(error.to_string()).maybe(error.hint())
     }
 }

@@ -10,6 +10,7 @@ pub mod failure;
 pub mod hook;
 pub mod host;
 pub mod launch;
+pub mod migrate;
 pub mod name;
 pub mod output;
 pub mod paths;

@@ -21,6 +21,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (2, "plan", &[]),
     (2, "launch", &["plan"]),
     (2, "hook", &[]),
+    (2, "migrate", &[]),
     (3, "cli", &[]),
     (3, "commands", &["cli", "failure", "output", "host"]),
     (3, "failure", &[]),

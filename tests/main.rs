@@ -14,6 +14,7 @@ mod hostile;
 mod init;
 mod keychain;
 mod layering;
+mod migrate;
 mod no_leak;
 mod powershell;
 mod profiles;

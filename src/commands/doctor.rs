@@ -3,6 +3,7 @@
 use super::Setting;
 use crate::failure::{Failure, status};
 use crate::host::Host;
+use crate::migrate;
 use crate::output::Ink;
 use crate::plan;
 use crate::platform;
@@ -91,6 +92,10 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
             say(Grade::Note, format!("{place} defines {what} {command} of its own"), Some(hint));
         }
     }
+    for (place, what) in plaintext(host, setting) {
+        let hint = "run `ringlet migrate --dry-run` to see what can be moved".to_owned();
+        say(Grade::Bad, format!("{place} has {what} in plaintext"), Some(hint));
+    }
     for name in leftovers(host, setting)? {
         let hint = format!("take it out of your rc file and run `unset {name}`");
         say(Grade::Bad, format!("{name} is set in this shell, where every program can read it"), Some(hint));
@@ -168,6 +173,22 @@ fn leftovers(host: &Host, setting: &Setting) -> Result<Vec<String>, Failure> {
     found.sort();
     found.dedup();
     Ok(found)
+}
+
+// Keys in the files that shells and agents read; the values stay where they are.
+fn plaintext(host: &Host, setting: &Setting) -> Vec<(String, String)> {
+    let scan = migrate::plan::scan(&migrate::files::candidates(&setting.paths, &host.world.env), &[]);
+    let plan = migrate::plan::Plan::new(scan, &std::collections::BTreeMap::new());
+    let mut found = Vec::new();
+    for file in &plan.files {
+        for placed in &file.findings {
+            let finding = &placed.finding;
+            let place = format!("{}:{}", setting.paths.pretty(&file.path), finding.line);
+            let variable = finding.variable.as_deref().map_or_else(|| "a key".to_owned(), str::to_owned);
+            found.push((place, format!("{variable} ({})", finding.provider)));
+        }
+    }
+    found
 }
 
 fn report(host: &mut Host, checks: &[Check]) {

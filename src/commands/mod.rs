@@ -9,6 +9,7 @@ mod exec;
 mod hook;
 mod init;
 mod keychain;
+mod migrate;
 mod notice;
 mod profiles;
 mod providers;
@@ -139,6 +140,7 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                     audit::ask(host, &setting, since.as_deref(), alias.as_deref(), agent.as_deref())?;
                 }
                 Command::Audit { verify: Some(_), .. } => return audit::verify(host, &setting),
+                Command::Migrate(command) => return migrate::run(host, &setting, command),
                 Command::Agents(_) => agents::run(host, &setting)?,
                 Command::Providers(_) => providers::run(host, &setting)?,
                 Command::Shims(command) => shims::run(host, &setting, command)?,

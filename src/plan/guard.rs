@@ -35,7 +35,11 @@ impl fmt::Display for Finding {
 }
 
 /// Looks at every guarded file; those whose exact content the user has allowed are passed over.
-pub fn guard_project(context: &Context<'_>, agent: &AgentSpec, secrets: &[SecretUse]) -> Result<Vec<Finding>, PlanError> {
+pub fn guard_project(
+    context: &Context<'_>,
+    agent: &AgentSpec,
+    secrets: &[SecretUse],
+) -> Result<Vec<Finding>, PlanError> {
     let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
     let mut present: Vec<(PathBuf, &Guard)> = Vec::new();
     let piped = secrets.iter().all(|used| matches!(used.sink, Sink::Descriptor(_)));
@@ -194,7 +198,12 @@ mod tests {
     use super::*;
 
     fn guard(format: GuardFormat, keys: &[&str]) -> Guard {
-        Guard { file: "f".into(), format, only_variable: false, keys: keys.iter().map(|key| (*key).to_owned()).collect() }
+        Guard {
+            file: "f".into(),
+            format,
+            only_variable: false,
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        }
     }
 
     #[test]

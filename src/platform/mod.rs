@@ -13,6 +13,9 @@ mod windows;
 #[cfg(windows)]
 pub use windows::*;
 
+mod rewrite;
+pub use rewrite::*;
+
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

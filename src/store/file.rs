@@ -35,12 +35,14 @@ type Entries = BTreeMap<String, BTreeMap<String, Entry>>;
 /// The store.
 pub struct FileStore {
     file: PathBuf,
+    /// Where the private secret is, in the state directory.
+    private: PathBuf,
 }
 
 impl FileStore {
     /// The store in its place; nothing is read yet.
     pub fn new(paths: &Paths) -> Self {
-        Self { file: paths.credentials() }
+        Self { file: paths.credentials(), private: paths.state().join("migrate").join("secret") }
     }
 
     fn failed(&self, why: impl Into<String>) -> StoreError {
@@ -225,6 +227,32 @@ impl Store for FileStore {
     fn unlock(&self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    // 0600 in the state directory: as private as the keys themselves are with this store.
+    fn private_secret(&self) -> Result<Secret, StoreError> {
+        let failed = |doing: &str, why: String| StoreError::File {
+            file: self.private.clone(),
+            line: None,
+            why: format!("cannot be {doing}: {why}"),
+        };
+        match platform::read_file(&self.private, 4096) {
+            Ok(read) if read.access.is_ours() && !read.access.others_may_anything() && !read.bytes.is_empty() => {
+                return Ok(Secret::new(read.bytes));
+            }
+            Ok(read) => {
+                let why = format!("is open to others than its owner ({}), or empty", read.access.describe());
+                return Err(StoreError::Unsafe { file: self.private.clone(), why });
+            }
+            Err(error) if error.is_absent() => {}
+            Err(error) => return Err(failed("read", error.to_string())),
+        }
+        let made = super::fresh_secret()?;
+        let folder = self.private.parent().expect("the secret lies in the state directory");
+        platform::create_private_folder(folder)
+            .and_then(|()| platform::replace_file(&self.private, made.expose()))
+            .map_err(|error| failed("written", error.to_string()))?;
+        Ok(made)
+    }
 }
 
 // Comments in a paragraph of their own above a removed table are about more than it: they move to what follows.
@@ -320,7 +348,7 @@ mod tests {
             std::fs::write(&file, content).expect("written");
             std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("chmod");
         }
-        (folder, FileStore { file })
+        (folder, FileStore { private: file.with_extension("secret"), file })
     }
 
     fn key(name: &str) -> KeyName {

@@ -39,4 +39,7 @@ impl Store for MemoryStore {
     fn unlock(&self) -> Result<(), StoreError> {
         Ok(())
     }
+    fn private_secret(&self) -> Result<Secret, StoreError> {
+        Ok(Secret::new(b"a rehearsal has no secret".to_vec()))
+    }
 }

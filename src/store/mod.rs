@@ -28,6 +28,12 @@ use std::time::Duration;
 /// The service under which every key is kept (on Windows the first part of the target).
 pub const SERVICE: &str = "ringlet";
 
+/// The service of what is Ringlet's own.
+const PRIVATE_SERVICE: &str = "ringlet-migrate";
+
+/// The account of the private secret.
+const PRIVATE_ACCOUNT: &str = "hmac";
+
 /// The largest key in bytes: what Windows' Credential Manager holds, and so the limit everywhere.
 pub const MAX_KEY: usize = 2560;
 
@@ -141,10 +147,24 @@ pub trait Store {
     fn names(&self) -> Result<BTreeSet<KeyName>, StoreError>;
     /// Makes it usable, asking the user where that is needed.
     fn unlock(&self) -> Result<(), StoreError>;
+    /// A secret of Ringlet's own, made when it is first asked for: `migrate` knows values by it. Kept apart from the
+    /// keys, under another service, so that no listing shows it.
+    fn private_secret(&self) -> Result<Secret, StoreError>;
     /// Whether the file stood in for a keychain that is not there, in any operation so far.
     fn fell_back(&self) -> bool {
         false
     }
+}
+
+// 32 bytes from the system, as text: Windows' own tools and the file store want text.
+fn fresh_secret() -> Result<Secret, StoreError> {
+    let mut bytes = zeroize::Zeroizing::new([0u8; 32]);
+    getrandom::fill(&mut bytes[..]).map_err(|error| StoreError::Broken(format!("no random bytes: {error}")))?;
+    let mut digits = Vec::with_capacity(64);
+    for byte in bytes.iter() {
+        digits.extend([byte >> 4, byte & 15].map(|half| b"0123456789abcdef"[usize::from(half)]));
+    }
+    Ok(Secret::new(digits))
 }
 
 /// The store the settings ask for.
@@ -198,6 +218,9 @@ impl Store for SystemOrFile {
     }
     fn unlock(&self) -> Result<(), StoreError> {
         self.either(|store| store.unlock())
+    }
+    fn private_secret(&self) -> Result<Secret, StoreError> {
+        self.either(|store| store.private_secret())
     }
     fn fell_back(&self) -> bool {
         self.fell_back.get()

@@ -5,7 +5,7 @@
 //! printed with `{:?}` or kept.
 
 use super::names::Names;
-use super::{Prompt, SERVICE, Store, StoreError};
+use super::{PRIVATE_ACCOUNT, PRIVATE_SERVICE, Prompt, SERVICE, Store, StoreError};
 use crate::env::Env;
 use crate::name::KeyName;
 use crate::paths::Paths;
@@ -92,6 +92,21 @@ impl Store for SystemStore {
     fn unlock(&self) -> Result<(), StoreError> {
         self.native.unlock()
     }
+
+    fn private_secret(&self) -> Result<Secret, StoreError> {
+        // Only for messages; the entry itself has a service of its own.
+        let key: KeyName = "ringlet/private".parse().expect("a valid name");
+        let entry = self.native.private().map_err(|error| self.translate(&key, error))?;
+        match entry.get_secret() {
+            Ok(found) => return Ok(Secret::new(found)),
+            Err(Error::NoEntry) => {}
+            Err(error) => return Err(self.translate(&key, error)),
+        }
+        let made = super::fresh_secret()?;
+        entry.set_secret(made.expose()).map_err(|error| self.translate(&key, error))?;
+        // What the keychain gives back is what counts: another run may have been quicker.
+        entry.get_secret().map(Secret::new).map_err(|error| self.translate(&key, error))
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -130,6 +145,10 @@ mod native {
 
         pub fn entry(&self, key: &KeyName) -> keyring_core::Result<Entry> {
             self.service.build(SERVICE, &key.to_string(), None)
+        }
+
+        pub fn private(&self) -> keyring_core::Result<Entry> {
+            self.service.build(PRIVATE_SERVICE, PRIVATE_ACCOUNT, None)
         }
 
         pub fn set(&self, entry: &Entry, _key: &KeyName, secret: &Secret) -> keyring_core::Result<()> {

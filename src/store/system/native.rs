@@ -46,6 +46,12 @@ impl Native {
         Ok(Entry::new_with_credential(Arc::new(credential)))
     }
 
+    pub fn private(&self) -> Result<Entry> {
+        open()?;
+        let credential = Bounded { entry: Arc::new(private_place()?), limits: self.limits };
+        Ok(Entry::new_with_credential(Arc::new(credential)))
+    }
+
     pub fn set(&self, entry: &Entry, key: &KeyName, secret: &Secret) -> Result<()> {
         entry.set_secret(secret.expose())?;
         describe(entry, key)
@@ -225,6 +231,21 @@ fn limited<T>(_limits: Limits, call: impl FnOnce() -> Result<T>) -> Result<T> {
 #[cfg(target_os = "macos")]
 fn place(key: &KeyName) -> Result<Entry> {
     Entry::new(SERVICE, &key.to_string())
+}
+
+#[cfg(target_os = "macos")]
+fn private_place() -> Result<Entry> {
+    Entry::new(PRIVATE_SERVICE, PRIVATE_ACCOUNT)
+}
+
+#[cfg(windows)]
+fn private_place() -> Result<Entry> {
+    let target = format!("{PRIVATE_SERVICE}/{PRIVATE_ACCOUNT}");
+    Entry::new_with_modifiers(
+        PRIVATE_SERVICE,
+        PRIVATE_ACCOUNT,
+        &HashMap::from([("target", target.as_str()), ("persistence", "Local")]),
+    )
 }
 
 #[cfg(target_os = "macos")]

@@ -1,0 +1,223 @@
+//! `ringlet migrate`: keys out of the rc files and into the keychain, and `ringlet migrate undo`.
+//!
+//! Scan, plan, show, ask, then `migrate::apply`; the protocol itself lives there. Nothing printed here holds more of
+//! a key than its mask.
+
+mod after;
+mod show;
+
+use super::Setting;
+use crate::cli::{Migrate, MigrateCommand};
+use crate::config::Backend;
+use crate::failure::{Failure, status};
+use crate::host::Host;
+use crate::migrate::apply::{self, End, Report, Setup};
+use crate::migrate::files;
+use crate::migrate::plan::{self, Plan, Scan};
+use crate::migrate::{MigrateError, undo};
+use crate::name::KeyName;
+use crate::platform;
+use crate::secret::Secret;
+use crate::store::{self, Prompt, Store};
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+/// `ringlet migrate ...`
+pub(super) fn run(host: &mut Host, setting: &Setting, command: Migrate) -> Result<i32, Failure> {
+    platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
+    match &command.undo {
+        Some(MigrateCommand::Undo { run }) => take_back(host, setting, run.as_deref()),
+        None => move_keys(host, setting, &command),
+    }
+}
+
+fn opener<'a>(host: &'a Host, setting: &'a Setting, prompt: Prompt) -> impl Fn() -> Box<dyn Store> + use<'a> {
+    move || store::open(&setting.settings, &setting.paths, &host.world.env, prompt)
+}
+
+fn prompt() -> Prompt {
+    if io::stdin().is_terminal() { Prompt::Ask } else { Prompt::Never }
+}
+
+fn move_keys(host: &mut Host, setting: &Setting, command: &Migrate) -> Result<i32, Failure> {
+    let (mut left, mut before) = (Vec::new(), None);
+    if !command.dry_run {
+        // Only long enough to clear up: whoever is asked below may take their time.
+        let _lock = apply::lock(&setting.paths)?;
+        let found = apply::recover(&setting.paths)?;
+        found.warnings.iter().for_each(|text| host.output.warn(text));
+        left = found.left;
+        before = found.continued.map(|journal| journal.run);
+    }
+    let named = named(host, command, left)?;
+    // Naming files means these and no others.
+    let candidates = match named.as_slice() {
+        [] => files::candidates(&setting.paths, &host.world.env),
+        _ => Vec::new(),
+    };
+    let scan = plan::scan(&candidates, &named);
+    let existing = existing(host, setting, &scan, command.dry_run)?;
+    let mut plan = Plan::new(scan, &existing);
+    drop(existing);
+    show::plan(host, setting, &plan);
+    for trouble in &plan.troubles {
+        host.output.warn(&format!("{}: {}", setting.paths.pretty(&trouble.path), trouble.why));
+    }
+    let troubled = if plan.troubles.is_empty() { 0 } else { status::FAILURE };
+    if command.dry_run {
+        return Ok(troubled);
+    }
+    if !plan.moves() {
+        host.output.note("there is no key to move");
+        return Ok(troubled);
+    }
+    if !command.yes && !ask(setting, &mut plan)? {
+        host.output.note("nothing was changed");
+        return Ok(troubled);
+    }
+    plan.keep_wanted();
+    let report = {
+        let open = opener(host, setting, prompt());
+        refuse_plain_file(setting, open().as_ref(), command.allow_file)?;
+        let _lock = apply::lock(&setting.paths)?;
+        // Another run may have come and gone, or been killed, while the question stood.
+        let recovered = apply::recover(&setting.paths)?;
+        let run = format!("{}-{}", host.world.now.strftime("%Y%m%dT%H%M%S%6fZ"), std::process::id());
+        let setup = Setup { paths: &setting.paths, open: &open, run };
+        let before = before.map_or(Ok(None), |run| apply::still(&setting.paths, &run))?;
+        apply::apply(&setup, &plan, recovered.continued.or(before))?
+    };
+    let kept = tell(host, setting, &report);
+    after::tell(host, setting, &plan, &report, command.yes)?;
+    Ok(if kept { status::FAILURE } else { troubled })
+}
+
+// The files named on the command line, and those that an interrupted run was told about.
+fn named(host: &Host, command: &Migrate, left: Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
+    let mut named = Vec::new();
+    for path in &command.paths {
+        // A pasted key is no file, and no message may repeat it.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if crate::name::shorten(&name) != name && path.symlink_metadata().is_err() {
+            return Err(Failure::usage(format!("there is no file {}", crate::name::shorten(&name))).hint(
+                "name files, or run `ringlet migrate` alone; a key that was pasted here is in the shell's history now",
+            ));
+        }
+        named.push(if path.is_absolute() { path.clone() } else { host.world.cwd()?.join(path) });
+    }
+    if !named.is_empty() {
+        named.extend(left);
+    }
+    Ok(named)
+}
+
+// What the store has for the providers that matter: equal values share an entry, others keep theirs.
+fn existing(
+    host: &mut Host,
+    setting: &Setting,
+    scan: &Scan,
+    rehearsal: bool,
+) -> Result<BTreeMap<KeyName, Secret>, Failure> {
+    let providers = scan.providers();
+    if providers.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let prompt = if rehearsal { Prompt::Never } else { prompt() };
+    let store = store::open(&setting.settings, &setting.paths, &host.world.env, prompt);
+    let read = || {
+        let names = store.names()?.into_iter().filter(|name| providers.contains(name.provider.as_str()));
+        names.map(|name| Ok((name.clone(), store.get(&name)?))).collect::<Result<BTreeMap<_, _>, store::StoreError>>()
+    };
+    match read() {
+        Ok(found) => Ok(found),
+        Err(error) if rehearsal => {
+            host.output.warn(&format!("the aliases may turn out otherwise: {error}"));
+            Ok(BTreeMap::new())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+// A key that goes from one plain file to another has gained nothing, unless that is what the user wants.
+fn refuse_plain_file(setting: &Setting, store: &dyn Store, allowed: bool) -> Result<(), Failure> {
+    if allowed || setting.settings.backend == Backend::File {
+        return Ok(());
+    }
+    // Any operation shows whether there is a keychain at all.
+    store.names().map_err(MigrateError::from)?;
+    if store.fell_back() { Err(MigrateError::PlainFile(store.place()).into()) } else { Ok(()) }
+}
+
+// `true` to go on. With several files each can be left out.
+fn ask(setting: &Setting, plan: &mut Plan) -> Result<bool, Failure> {
+    let several = plan.files.iter().filter(|file| file.is_edited()).count() > 1;
+    let choices = if several { "[y]es, [n]o, [c]hoose" } else { "[y]es, [n]o" };
+    let Some(answer) = platform::ask_terminal(&format!("ringlet: move these keys? {choices}: ")) else {
+        return Err(Failure::new("there is no terminal to ask on; nothing was changed")
+            .hint("add --yes to go on without a question, or --dry-run to only look"));
+    };
+    match answer.to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(true),
+        "c" | "choose" if several => {
+            for file in plan.files.iter_mut().filter(|file| file.is_edited()) {
+                let question = format!("ringlet: change {}? [y]es, [n]o: ", setting.paths.pretty(&file.path));
+                let answer = platform::ask_terminal(&question).unwrap_or_default().to_ascii_lowercase();
+                file.wanted = matches!(answer.as_str(), "y" | "yes");
+            }
+            Ok(plan.moves())
+        }
+        _ => Ok(false),
+    }
+}
+
+// Says what happened to each file; `true` when one still holds its keys.
+fn tell(host: &mut Host, setting: &Setting, report: &Report) -> bool {
+    for (key, fresh) in &report.keys {
+        let done = if *fresh { "stored" } else { "found there already:" };
+        host.output.note(&format!("{done} {key} in {}", report.place));
+    }
+    let mut kept = false;
+    for (path, end) in &report.files {
+        let path = setting.paths.pretty(path);
+        match end {
+            End::Done => host.output.note(&format!("cleaned {path}")),
+            End::Doubtful(why) => {
+                kept = true;
+                host.output.warn(&format!("{path} was rewritten and {why}"));
+            }
+            End::Kept(why) => {
+                kept = true;
+                host.output.warn(&format!("{path} still holds its keys: {why}"));
+            }
+        }
+    }
+    for path in &report.compiled {
+        host.output.note(&format!("deleted {}, which zsh compiled from it", setting.paths.pretty(path)));
+    }
+    if report.files.iter().any(|(_, end)| matches!(end, End::Done)) {
+        host.output.note("`ringlet migrate undo` takes this back");
+    }
+    kept
+}
+
+fn take_back(host: &mut Host, setting: &Setting, run: Option<&str>) -> Result<i32, Failure> {
+    let _lock = apply::lock(&setting.paths)?;
+    let found = apply::recover(&setting.paths)?;
+    found.warnings.iter().for_each(|text| host.output.warn(text));
+    let store = store::open(&setting.settings, &setting.paths, &host.world.env, prompt());
+    let done = undo::undo(&setting.paths, store.as_ref(), run)?;
+    let mut failed = false;
+    for (path, end) in &done.files {
+        let path = setting.paths.pretty(path);
+        match end {
+            Ok(()) => host.output.note(&format!("put the keys back into {path}")),
+            Err(why) => {
+                failed = true;
+                host.output.warn(&format!("{path} is left as it is: {why}"));
+            }
+        }
+    }
+    host.output.note(&format!("the keys stay in {}; `ringlet keychain remove` takes one away", store.place()));
+    Ok(if failed { status::FAILURE } else { 0 })
+}

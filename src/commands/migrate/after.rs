@@ -1,0 +1,307 @@
+//! What comes after a run: a profile where there is none, the hook's line, and what is left to do, most needed first.
+
+use crate::cli::{Create, Profiles as ProfilesCommand};
+use crate::commands::{Setting, profiles};
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::migrate::apply::{End, Report};
+use crate::migrate::plan::{Plan, PlannedFile};
+use crate::name::Provider;
+use crate::platform;
+use crate::profile::Profiles;
+use memchr::memmem;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Creates what is missing and says what is left to do.
+pub(super) fn tell(host: &mut Host, setting: &Setting, plan: &Plan, report: &Report, yes: bool) -> Result<(), Failure> {
+    let cleaned =
+        |file: &&PlannedFile| report.files.iter().any(|(path, end)| *path == file.path && matches!(end, End::Done));
+    let files: Vec<&PlannedFile> = plan.files.iter().filter(cleaned).collect();
+    if files.is_empty() {
+        return Ok(());
+    }
+    profile(host, setting, plan)?;
+    hook(host, setting, yes);
+    rotate(host, setting, plan, &files);
+    let shell = Shell::of(host);
+    unset(host, plan, shell);
+    sessions(host, setting, &files);
+    blocks(host, setting, &files);
+    Ok(())
+}
+
+// The agent that a provider's keys are usually for.
+fn agent(provider: &str) -> &'static str {
+    match provider {
+        "anthropic" => "claude",
+        "openai" => "codex",
+        "google" => "gemini",
+        _ => "opencode",
+    }
+}
+
+// The variables that send an agent's key elsewhere: then the key may not be the provider's own at all.
+fn sent_elsewhere(plan: &Plan, provider: &str) -> bool {
+    let variable = match provider {
+        "anthropic" => "ANTHROPIC_BASE_URL",
+        "openai" => "OPENAI_BASE_URL",
+        "google" => "GOOGLE_GEMINI_BASE_URL",
+        _ => return false,
+    };
+    let sets = |line: &[u8]| {
+        let line = line.trim_ascii_start();
+        !line.starts_with(b"#") && memmem::find(line, variable.as_bytes()).is_some()
+    };
+    plan.files.iter().any(|file| file.after.split(|byte| *byte == b'\n').any(sets))
+}
+
+fn profile(host: &mut Host, setting: &Setting, plan: &Plan) -> Result<(), Failure> {
+    if !Profiles::new(&setting.paths, &setting.registry).names()?.is_empty() {
+        return Ok(());
+    }
+    const NAME: &str = "default";
+    let mut bound: BTreeSet<&str> = BTreeSet::new();
+    let mut seen: BTreeSet<&Provider> = BTreeSet::new();
+    // `default` first: of several keys of a provider it is the one that was in use.
+    let mut keys: Vec<_> = plan.keys.iter().filter(|key| key.wanted && !key.commented).collect();
+    keys.sort_by_key(|key| (key.name.alias.as_str() != "default", agent(key.name.provider.as_str()) != "claude"));
+    for key in keys {
+        let (provider, alias) = (&key.name.provider, &key.name.alias);
+        if !seen.insert(provider) {
+            continue;
+        }
+        let agent = agent(provider.as_str());
+        if sent_elsewhere(plan, provider.as_str()) {
+            host.output.warn(&format!(
+                "your files name an endpoint of their own for {provider}, so no profile was made for {}; run `ringlet profiles create NAME --agent {agent} --provider {provider} --key-alias {alias} --endpoint URL`",
+                key.name
+            ));
+            continue;
+        }
+        if !bound.insert(agent) {
+            host.output.note(&format!(
+                "for {} run `ringlet profiles create NAME --agent {agent} --provider {provider} --key-alias {alias}`",
+                key.name
+            ));
+            continue;
+        }
+        let made = if bound.len() == 1 {
+            let create = Create {
+                name: NAME.into(),
+                agent: agent.into(),
+                provider: Some(provider.to_string()),
+                key_alias: alias.to_string(),
+                model: None,
+                endpoint: None,
+                config_dir: None,
+            };
+            profiles::run(host, setting, ProfilesCommand::Create(create))
+        } else {
+            let changes =
+                vec![format!("agents.{agent}.provider={provider}"), format!("agents.{agent}.key-alias={alias}")];
+            profiles::run(host, setting, ProfilesCommand::Edit { name: NAME.into(), changes })
+        };
+        if let Err(failure) = made {
+            // The keys have moved all the same; a profile can be made by hand.
+            bound.remove(agent);
+            host.output.warn(&format!("no profile was made for {}: {}", key.name, failure.message));
+        }
+    }
+    if !bound.is_empty() && setting.settings.default_profile.is_none() {
+        profiles::run(host, setting, ProfilesCommand::Default { name: Some(NAME.into()), unset: false })?;
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shell {
+    Posix(&'static str),
+    Fish,
+    Pwsh,
+    Csh,
+}
+
+impl Shell {
+    fn of(host: &Host) -> Self {
+        let shell = host.world.env.non_empty("SHELL").map(PathBuf::from).unwrap_or_default();
+        match shell.file_stem().and_then(|name| name.to_str()).unwrap_or_default() {
+            "zsh" => Self::Posix("zsh"),
+            "fish" => Self::Fish,
+            "pwsh" | "powershell" => Self::Pwsh,
+            "csh" | "tcsh" => Self::Csh,
+            _ if cfg!(windows) => Self::Pwsh,
+            _ => Self::Posix("bash"),
+        }
+    }
+}
+
+fn hook(host: &mut Host, setting: &Setting, yes: bool) {
+    let home = &setting.paths.home;
+    let config = host.world.env.absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
+    let zdotdir = host.world.env.absolute("ZDOTDIR").unwrap_or_else(|| home.clone());
+    let (file, line) = match Shell::of(host) {
+        Shell::Posix("zsh") => (zdotdir.join(".zshrc"), "eval \"$(ringlet hook zsh)\""),
+        Shell::Posix(_) => (home.join(".bashrc"), "eval \"$(ringlet hook bash)\""),
+        Shell::Fish => (config.join("fish/config.fish"), "ringlet hook fish | source"),
+        Shell::Pwsh => {
+            (config.join("powershell/profile.ps1"), "Invoke-Expression (& ringlet hook powershell | Out-String)")
+        }
+        // There is no hook for it; `ringlet exec` and the shims serve.
+        Shell::Csh => return,
+    };
+    let bytes = platform::read_file(&file, 16 << 20).map(|read| read.bytes).unwrap_or_default();
+    if memmem::find(&bytes, b"ringlet hook").is_some() {
+        return;
+    }
+    let shown = setting.paths.pretty(&file);
+    let asked =
+        if yes { None } else { platform::ask_terminal(&format!("ringlet: add `{line}` to {shown}? [y]es, [n]o: ")) };
+    if asked.is_some_and(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")) {
+        match append(&file, line) {
+            Ok(()) => return host.output.note(&format!("added the hook to {shown}; open a new shell")),
+            Err(error) => host.output.warn(&format!("{shown}: cannot be written: {error}")),
+        }
+    }
+    host.output.note(&format!("add this line to {shown} if it is not loaded yet: {line}"));
+}
+
+// One write to the end: killed before it, nothing is there; the kernel does not tear so short a write.
+fn append(file: &Path, line: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let bytes = platform::read_file(file, 16 << 20).map(|read| read.bytes).unwrap_or_default();
+    let crlf = bytes.ends_with(b"\r\n");
+    let gap = if bytes.is_empty() || bytes.ends_with(b"\n") { "" } else { "\n" };
+    let text = format!("{gap}{line}{}\n", if crlf { "\r" } else { "" });
+    std::fs::OpenOptions::new().append(true).create(true).open(file)?.write_all(text.as_bytes())
+}
+
+fn rotate(host: &mut Host, setting: &Setting, plan: &Plan, files: &[&PlannedFile]) {
+    let mut must: Vec<String> = Vec::new();
+    for file in files {
+        let path = setting.paths.pretty(&file.path);
+        match tracked(&file.target) {
+            Some(true) => must.push(format!("{path} is tracked by git, and its history keeps the keys")),
+            Some(false) => must.push(format!("{path} lies in a git repository: rotate if it was ever committed")),
+            None => {}
+        }
+        if file.look.others_may_read {
+            must.push(format!("{path} can be read by other users of this machine"));
+        }
+        let synced = ["Dropbox", "OneDrive", "Google Drive", "iCloud", "Mobile Documents", "Nextcloud", "Syncthing"];
+        let inside =
+            |word: &&&str| file.target.components().any(|part| part.as_os_str().to_string_lossy().contains(**word));
+        if let Some(word) = synced.iter().find(inside) {
+            must.push(format!("{path} is synced ({word})"));
+        }
+    }
+    for file in &plan.files {
+        let moved = |value: &[u8]| plan.keys.iter().any(|key| key.value.as_slice() == value);
+        if file.findings.iter().any(|it| it.name.is_none() && moved(&it.finding.value)) {
+            must.push(format!("{} has a key, too", setting.paths.pretty(&file.path)));
+        }
+    }
+    let providers: BTreeSet<&Provider> =
+        plan.keys.iter().filter(|key| key.wanted).map(|key| &key.name.provider).collect();
+    let mut consoles = Vec::new();
+    for provider in providers {
+        let console = setting.registry.provider(provider).ok().and_then(|spec| spec.console);
+        consoles.push(console.map_or_else(|| provider.to_string(), |url| format!("{provider} ({url})")));
+    }
+    if must.is_empty() {
+        host.output.note(&format!(
+            "these keys were readable to every program you ran: rotate them at {}",
+            consoles.join(", ")
+        ));
+        return;
+    }
+    must.sort();
+    must.dedup();
+    host.output.warn(&format!("rotate these keys now, at {}:", consoles.join(", ")));
+    for why in must {
+        host.output.warn(&format!("  {why}"));
+    }
+}
+
+// Whether git has the file in its index; `None` outside a repository. The index names every path in full, but for the
+// rare version 4, which shortens them; then it is only known that there is a repository.
+fn tracked(file: &Path) -> Option<bool> {
+    let root = file.ancestors().skip(1).find(|folder| folder.join(".git").symlink_metadata().is_ok())?;
+    let index =
+        platform::read_file(&root.join(".git").join("index"), 256 << 20).map(|read| read.bytes).unwrap_or_default();
+    let mut name = file.strip_prefix(root).ok()?.to_string_lossy().into_owned().into_bytes();
+    name.push(0);
+    Some(memmem::find(&index, &name).is_some())
+}
+
+fn unset(host: &mut Host, plan: &Plan, shell: Shell) {
+    let names: BTreeSet<&str> = plan
+        .keys
+        .iter()
+        .filter(|key| key.wanted && !key.commented)
+        .flat_map(|key| key.variables.iter().map(String::as_str))
+        .collect();
+    if names.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = names.into_iter().collect();
+    let line = match shell {
+        Shell::Posix(_) => format!("unset {}", names.join(" ")),
+        Shell::Fish => format!("set -e {}", names.join(" ")),
+        Shell::Csh => names.iter().map(|name| format!("unsetenv {name}")).collect::<Vec<_>>().join("; "),
+        Shell::Pwsh => {
+            format!("Remove-Item {}", names.iter().map(|name| format!("Env:{name}")).collect::<Vec<_>>().join(", "))
+        }
+    };
+    host.output.note(&format!("in shells that are open now, run: {line}"));
+}
+
+// What must be told to somebody else than the file.
+fn sessions(host: &mut Host, setting: &Setting, files: &[&PlannedFile]) {
+    let mut said = BTreeSet::new();
+    for file in files {
+        for placed in file.findings.iter().filter(|it| it.name.is_some()) {
+            let name = placed.finding.variable.as_deref().unwrap_or("NAME");
+            for warn in &placed.finding.warn {
+                let text = match *warn {
+                    "direnv-allow" => {
+                        let folder = file.path.parent().unwrap_or(Path::new("."));
+                        format!("run `direnv allow {}`, since its file changed", setting.paths.pretty(folder))
+                    }
+                    "launchd-session" => format!("run `launchctl unsetenv {name}`"),
+                    "systemd-session" => format!("run `systemctl --user unset-environment {name}`, or log in anew"),
+                    "registry" => {
+                        format!("the registry may hold {name} as well: remove it from your environment variables")
+                    }
+                    "universal-variable" => format!("a running fish keeps {name}: run `set -e -U {name}` there"),
+                    _ => continue,
+                };
+                said.insert(text);
+            }
+        }
+    }
+    said.iter().for_each(|text| host.output.note(text));
+}
+
+// A block between a tool's own markers is the tool's: it may write the key back.
+fn blocks(host: &mut Host, setting: &Setting, files: &[&PlannedFile]) {
+    let mut said = BTreeSet::new();
+    for file in files {
+        let lines: Vec<&[u8]> = file.look.bytes.split(|byte| *byte == b'\n').collect();
+        for placed in file.findings.iter().filter(|it| it.name.is_some()) {
+            let above = &lines[..placed.finding.line.saturating_sub(1).min(lines.len())];
+            let opened = above.iter().rposition(|line| memmem::find(line, b">>>").is_some());
+            let closed = above.iter().rposition(|line| memmem::find(line, b"<<<").is_some());
+            if let Some(at) = opened.filter(|at| closed.is_none_or(|closed| closed < *at)) {
+                let line = String::from_utf8_lossy(lines[at]);
+                let tool: String = line.chars().filter(|c| !matches!(c, '#' | '>')).take(60).collect();
+                said.insert(format!(
+                    "the block \"{}\" in {} may be written anew with the key by its tool",
+                    tool.trim(),
+                    setting.paths.pretty(&file.path)
+                ));
+            }
+        }
+    }
+    said.iter().for_each(|text| host.output.warn(text));
+}

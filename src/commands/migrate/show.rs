@@ -1,0 +1,84 @@
+//! What a plan looks like: a masked diff, conflicts side by side, what is only reported; or JSON.
+
+use crate::commands::Setting;
+use crate::host::Host;
+use crate::migrate::plan::{Placed, Plan, PlannedFile};
+use crate::output::Ink;
+use serde_json::json;
+
+/// Shows a plan.
+pub(super) fn plan(host: &mut Host, setting: &Setting, plan: &Plan) {
+    if host.output.wants_json() {
+        let rows: Vec<_> =
+            plan.files.iter().flat_map(|file| file.findings.iter().map(|placed| row(file, placed))).collect();
+        host.output.json(&json!({ "found": rows }));
+        return;
+    }
+    let secrets = plan.secrets();
+    let output = &mut host.output;
+    for file in plan.files.iter().filter(|file| file.is_edited()) {
+        let path = setting.paths.pretty(&file.path);
+        let link = if file.path == file.target {
+            String::new()
+        } else {
+            format!(" -> {}", setting.paths.pretty(&file.target))
+        };
+        output.line(&[(Ink::Bold, &path), (Ink::Dim, &link)]);
+        for (line, old, new) in file.hunks(&secrets) {
+            output.line(&[(Ink::Dim, &format!("@@ line {line} @@"))]);
+            old.lines().for_each(|text| output.line(&[(Ink::Bad, &format!("-{text}"))]));
+            new.lines().for_each(|text| output.line(&[(Ink::Good, &format!("+{text}"))]));
+        }
+        for placed in &file.findings {
+            let Some(name) = &placed.name else { continue };
+            let variable = placed.finding.variable.as_deref().unwrap_or("a key");
+            output.line(&[
+                (Ink::Dim, &format!("  line {}: ", placed.finding.line)),
+                (Ink::Plain, variable),
+                (Ink::Dim, " becomes "),
+                (Ink::Good, &name.to_string()),
+            ]);
+        }
+    }
+    for (provider, rows) in plan.conflicts() {
+        output.line(&[(Ink::Warn, &format!("{provider} has {} different keys:", rows.len()))]);
+        let cells = rows.into_iter().map(|(name, mask, places)| {
+            vec![(Ink::Plain, format!("  {name}")), (Ink::Plain, mask), (Ink::Dim, places.join(", "))]
+        });
+        output.table(&cells.collect::<Vec<_>>());
+    }
+    let left = plan.files.iter().flat_map(|file| file.findings.iter().map(move |placed| (file, placed)));
+    let left: Vec<_> = left.filter(|(_, placed)| placed.name.is_none()).collect();
+    if !left.is_empty() {
+        output.line(&[(Ink::Warn, "found and left in place:")]);
+        let cells = left.into_iter().map(|(file, placed)| {
+            let finding = &placed.finding;
+            vec![
+                (Ink::Plain, format!("  {}:{}", setting.paths.pretty(&file.path), finding.line)),
+                (Ink::Plain, finding.variable.clone().unwrap_or_else(|| "a key".into())),
+                (Ink::Plain, finding.provider.to_string()),
+                (Ink::Dim, why(placed).to_owned()),
+            ]
+        });
+        output.table(&cells.collect::<Vec<_>>());
+    }
+}
+
+fn why(placed: &Placed) -> &'static str {
+    placed.finding.reason.or(placed.blocked).unwrap_or("left-out")
+}
+
+fn row(file: &PlannedFile, placed: &Placed) -> serde_json::Value {
+    let finding = &placed.finding;
+    let moved = placed.name.is_some();
+    json!({
+        "file": file.path.to_string_lossy(),
+        "line": finding.line,
+        "variable": finding.variable,
+        "provider": finding.provider,
+        "alias": placed.name.as_ref().map(|name| &name.alias),
+        "action": if moved { "moved" } else { "reported" },
+        "form": moved.then_some(finding.form),
+        "reason": (!moved).then(|| why(placed)),
+    })
+}

@@ -1,0 +1,485 @@
+//! Stores the keys, reads each back, and only then rewrites the files: the one writer of the user's files.
+//!
+//! The order is what keeps every key: journal `planned`, store all, read each back through a fresh handle, journal
+//! `stored`, then file by file through a temporary one, journal `done`. A process may be killed between any two
+//! steps; [`recover`], which runs before everything else, brings each state to one that a run starts from.
+
+use super::MigrateError;
+use super::journal::{self, CHECK, FileRecord, Journal, KeyRecord, Seal, Stage, VALUE, digest};
+use super::plan::{Plan, PlannedFile};
+use super::tokens::Key;
+use crate::name::KeyName;
+use crate::paths::Paths;
+use crate::platform::{self, Stamp};
+use crate::secret::Secret;
+use crate::store::Store;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Files larger than this are not read: no rc file is, and a log that was named by mistake may be.
+pub const MAX_FILE: u64 = 16 << 20;
+
+/// How one file ended.
+#[derive(Debug)]
+pub enum End {
+    /// Rewritten, and read again.
+    Done,
+    /// Rewritten, and not seen to be right afterwards.
+    Doubtful(String),
+    /// Left as it was, for this reason; its keys are in the store as well.
+    Kept(String),
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Its name.
+    pub run: String,
+    /// Where the keys are.
+    pub place: String,
+    /// The keys: whether each was stored now, or was there already.
+    pub keys: Vec<(KeyName, bool)>,
+    /// The files.
+    pub files: Vec<(PathBuf, End)>,
+    /// Compiled copies that were deleted, since zsh would go on loading the key from them.
+    pub compiled: Vec<PathBuf>,
+}
+
+/// What an interrupted run left.
+#[derive(Default)]
+pub struct Recovered {
+    /// Its journal, when it had rewritten files: the next run takes it over, so that one `undo` takes all back.
+    pub continued: Option<Journal>,
+    /// The files it had not come to.
+    pub left: Vec<PathBuf>,
+    /// What the user must look at.
+    pub warnings: Vec<String>,
+}
+
+/// What a run works with.
+pub struct Setup<'a> {
+    /// Where the journals are.
+    pub paths: &'a Paths,
+    /// Opens the store anew.
+    pub open: &'a dyn Fn() -> Box<dyn Store>,
+    /// The run's name.
+    pub run: String,
+}
+
+/// Takes the lock that lets one run work at a time; does not wait.
+pub fn lock(paths: &Paths) -> Result<platform::Lock, MigrateError> {
+    let folder = journal::folder(paths);
+    let file = folder.join("lock");
+    let failed = |error: io::Error| MigrateError::journal(file.clone(), error.to_string());
+    platform::create_private_folder(&folder).map_err(failed)?;
+    platform::lock_file(&file, Duration::ZERO).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => MigrateError::Busy,
+        _ => failed(error),
+    })
+}
+
+/// The journal of a run that was recovered before the question was asked, if nobody took it back since. Needs the lock.
+pub fn still(paths: &Paths, run: &str) -> Result<Option<Journal>, MigrateError> {
+    Ok(Journal::all(paths)?.into_iter().find(|journal| journal.run == run && journal.stage == Stage::Done))
+}
+
+/// Brings what an interrupted run left to a state that a new one starts from. Needs the lock. Gives the journal of
+/// the interrupted run when it had rewritten files, and the files it had not come to.
+pub fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
+    let mut all = Recovered::default();
+    journal::tidy(paths)?;
+    for mut journal in Journal::all(paths)? {
+        match journal.stage {
+            // A temporary file that could not be deleted then.
+            Stage::Done | Stage::Undone => {
+                let prefix = journal.prefix();
+                journal.files.iter().try_for_each(|file| sweep(&file.path, &prefix))?;
+            }
+            Stage::Planned | Stage::Stored => {
+                let prefix = journal.prefix();
+                for file in journal.files.iter_mut().filter(|file| !file.done) {
+                    file.done = settle(file, &prefix, &file.after, &mut all.warnings)?;
+                    if file.done && file.zsh {
+                        remove_compiled(&file.path)?;
+                    }
+                }
+                all.left.extend(journal.files.iter().filter(|file| !file.done).map(|file| file.path.clone()));
+                journal.files.retain(|file| file.done);
+                if journal.files.is_empty() {
+                    journal.drop_it(paths)?;
+                } else {
+                    journal.stage = Stage::Done;
+                    journal.write(paths, &[])?;
+                    all.continued = Some(journal);
+                }
+            }
+            Stage::Undoing => {
+                let prefix = journal.prefix();
+                for file in journal.files.iter_mut().filter(|file| !file.undone) {
+                    file.undone = settle(file, &prefix, &file.before, &mut all.warnings)?;
+                }
+                let whole = journal.files.iter().all(|file| file.undone);
+                journal.stage = if whole { Stage::Undone } else { Stage::Done };
+                journal.write(paths, &[])?;
+            }
+        }
+    }
+    Ok(all)
+}
+
+// Whether a file has come to the wanted image. A torn one gets it again from the copy that was kept; what a killed run
+// left beside the file goes.
+fn settle(file: &FileRecord, prefix: &str, wanted: &str, warnings: &mut Vec<String>) -> Result<bool, MigrateError> {
+    let Ok(now) = platform::look_at(&file.path, MAX_FILE) else {
+        return sweep(&file.path, prefix).map(|()| false);
+    };
+    let hash = digest(&now.bytes);
+    let mut whole = hash == wanted;
+    if file.in_place && hash != file.before && hash != file.after {
+        for image in images(&file.path, prefix) {
+            let Ok(copy) = platform::look_at(&image, MAX_FILE) else { continue };
+            if digest(&copy.bytes) != wanted {
+                continue;
+            }
+            // Torn means: begins as the image does, and is no longer than either. Anything else is somebody's edit.
+            let same = now.bytes.iter().zip(copy.bytes.iter()).take_while(|(a, b)| a == b).count();
+            if same == 0 || now.bytes.len() as u64 > file.size.max(copy.bytes.len() as u64) {
+                let (file, image) = (file.path.display(), image.display());
+                warnings.push(format!("{file} was edited after a run was killed; what that run wrote is in {image}"));
+                return Ok(false);
+            }
+            platform::write_in_place(&file.path, &copy.bytes)
+                .map_err(|error| MigrateError::file(file.path.clone(), format!("cannot be made whole: {error}")))?;
+            whole = true;
+        }
+    }
+    sweep(&file.path, prefix)?;
+    Ok(whole)
+}
+
+fn images(path: &Path, prefix: &str) -> Vec<PathBuf> {
+    let entries = path.parent().and_then(|folder| fs::read_dir(folder).ok());
+    let named = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(prefix);
+    let mut found: Vec<PathBuf> =
+        entries.into_iter().flatten().flatten().filter(named).map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}
+
+// Deletes what a killed run left beside a file.
+fn sweep(path: &Path, prefix: &str) -> Result<(), MigrateError> {
+    for stray in images(path, prefix) {
+        fs::remove_file(&stray)
+            .map_err(|error| MigrateError::file(stray.clone(), format!("cannot be removed: {error}")))?;
+    }
+    Ok(())
+}
+
+fn compiled(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".zwc");
+    name.into()
+}
+
+// zsh loads `.zshrc.zwc` in place of `.zshrc` when it is not older, and the key is in it.
+fn remove_compiled(path: &Path) -> Result<Option<PathBuf>, MigrateError> {
+    let file = compiled(path);
+    match fs::remove_file(&file) {
+        Ok(()) => Ok(Some(file)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(MigrateError::file(file, format!("still holds the key and cannot be removed: {error}"))),
+    }
+}
+
+/// Whether two values are equal; takes the same time wherever they differ.
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b))) == 0
+}
+
+/// Carries the plan out. Needs the lock and a recovered state. An error means that no file was touched, unless it
+/// says otherwise.
+pub fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) -> Result<Report, MigrateError> {
+    let store = (setup.open)();
+    let seal = Seal::new(store.private_secret()?);
+    let mut journal = Journal {
+        version: 1,
+        run: setup.run.clone(),
+        stage: Stage::Planned,
+        place: store.place(),
+        check: seal.of(CHECK, b""),
+        keys: continued.as_ref().map(|old| old.keys.clone()).unwrap_or_default(),
+        files: continued.as_ref().map(|old| old.files.clone()).unwrap_or_default(),
+    };
+    let already = journal.files.len();
+    let numbers = enlist(&mut journal, plan, &seal);
+    let keys = known(plan, &numbers);
+    let mut report = Report { run: setup.run.clone(), place: store.place(), ..Report::default() };
+    // Only files that can be taken back are rewritten at all.
+    let mut work = Vec::new();
+    for file in plan.files.iter().filter(|file| file.is_edited()) {
+        match record(file, &keys, &seal) {
+            Some(record) => {
+                journal.files.push(record);
+                work.push(file);
+            }
+            None => {
+                report.files.push((file.path.clone(), End::Kept("what would be removed cannot be journaled".into())))
+            }
+        }
+    }
+    journal.write(setup.paths, &keys)?;
+    if let Some(old) = continued.filter(|old| old.run != journal.run) {
+        old.drop_it(setup.paths)?;
+    }
+    let stored = store_all(setup, plan, store.as_ref(), &mut report);
+    if let Err(error) = stored {
+        // Nothing was rewritten: what is in the store now is used again by the next run.
+        if already == 0 {
+            journal.drop_it(setup.paths)?;
+        } else {
+            journal.files.truncate(already);
+            journal.stage = Stage::Done;
+            journal.write(setup.paths, &keys)?;
+        }
+        return Err(error);
+    }
+    journal.stage = Stage::Stored;
+    journal.write(setup.paths, &keys)?;
+    for (at, file) in work.into_iter().enumerate() {
+        let at = already + at;
+        let end = match rewrite(setup, &mut journal, at, file, &keys, &seal) {
+            Ok(()) => {
+                journal.files[at].done = true;
+                journal.write(setup.paths, &keys)?;
+                End::Done
+            }
+            Err(Stop::Kept(why)) => End::Kept(why),
+            Err(Stop::Doubtful(why)) => {
+                // It is rewritten all the same, and must stay in the journal to be taken back.
+                journal.files[at].done = true;
+                journal.write(setup.paths, &keys)?;
+                End::Doubtful(why)
+            }
+            Err(Stop::Fatal(error)) => return Err(error),
+        };
+        if matches!(end, End::Done | End::Doubtful(_)) && journal.files[at].zsh {
+            for path in [&file.path, &file.target] {
+                match remove_compiled(path) {
+                    Ok(gone) => report.compiled.extend(gone),
+                    Err(error) => report.files.push((compiled(path), End::Kept(error.to_string()))),
+                }
+            }
+        }
+        report.files.push((file.path.clone(), end));
+    }
+    journal.files.retain(|file| file.done);
+    journal.stage = Stage::Done;
+    if journal.files.is_empty() {
+        journal.drop_it(setup.paths)?
+    } else {
+        journal.write(setup.paths, &keys)?
+    }
+    Ok(report)
+}
+
+// The run's keys behind those of the run it continues; the same key keeps its number.
+fn enlist(journal: &mut Journal, plan: &Plan, seal: &Seal) -> BTreeMap<KeyName, usize> {
+    let mut numbers = BTreeMap::new();
+    for key in plan.keys.iter().filter(|key| key.wanted) {
+        let name = key.name.to_string();
+        let hmac = seal.of(VALUE, &key.value);
+        let number = match journal.keys.iter().position(|it| it.name == name && it.hmac == hmac) {
+            Some(number) => number,
+            None => {
+                let variables = key.variables.iter().cloned().collect();
+                journal.keys.push(KeyRecord { name, hmac, variables });
+                journal.keys.len() - 1
+            }
+        };
+        numbers.insert(key.name.clone(), number);
+    }
+    numbers
+}
+
+// Every value of the plan, those that are only reported among them: none may be written down.
+fn known<'a>(plan: &'a Plan, numbers: &BTreeMap<KeyName, usize>) -> Vec<Key<'a>> {
+    let moved = plan.keys.iter().map(|key| Key { value: &key.value, number: numbers.get(&key.name).copied() });
+    let seen = plan.files.iter().flat_map(|file| &file.findings).filter(|it| it.name.is_none());
+    moved
+        .chain(seen.map(|it| Key { value: &it.finding.value, number: None }))
+        .filter(|key| !key.value.is_empty())
+        .collect()
+}
+
+fn record(file: &PlannedFile, keys: &[Key<'_>], seal: &Seal) -> Option<FileRecord> {
+    let images = (file.look.bytes.as_slice(), file.after.as_slice());
+    let mut record = FileRecord::new(&file.target, images, &file.cuts, keys, seal)?;
+    record.in_place = file.look.links > 1;
+    record.zsh = file.is_zsh();
+    Some(record)
+}
+
+fn store_all(setup: &Setup<'_>, plan: &Plan, store: &dyn Store, report: &mut Report) -> Result<(), MigrateError> {
+    let wanted = || plan.keys.iter().filter(|key| key.wanted);
+    for key in wanted() {
+        if !key.there {
+            // Between plan and now somebody may have stored another key under the name.
+            match store.get(&key.name) {
+                Ok(found) if same(found.expose(), &key.value) => {}
+                Ok(_) => return Err(MigrateError::Taken(key.name.clone())),
+                Err(crate::store::StoreError::NotFound { .. }) => {
+                    store.set(&key.name, &Secret::new(key.value.to_vec()))?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        report.keys.push((key.name.clone(), !key.there));
+    }
+    // A fresh handle: what the first one remembers proves nothing.
+    let fresh = (setup.open)();
+    for key in wanted() {
+        let lost = |how| MigrateError::ReadBack { key: key.name.clone(), place: fresh.place(), how };
+        match fresh.get(&key.name) {
+            Ok(found) if same(found.expose(), &key.value) => {}
+            Ok(_) => return Err(lost("gave it back changed")),
+            Err(crate::store::StoreError::NotFound { .. }) => return Err(lost("has lost it")),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Why a file was not rewritten.
+pub enum Stop {
+    /// It is as it was.
+    Kept(String),
+    /// It was rewritten, and could not be looked at afterwards or is not what it should be.
+    Doubtful(String),
+    /// The run cannot go on.
+    Fatal(MigrateError),
+}
+
+fn rewrite(
+    setup: &Setup<'_>,
+    journal: &mut Journal,
+    at: usize,
+    file: &PlannedFile,
+    keys: &[Key<'_>],
+    seal: &Seal,
+) -> Result<(), Stop> {
+    let prefix = journal.prefix();
+    let wanted = Content {
+        path: &file.path,
+        target: &file.target,
+        stamp: &file.look.stamp,
+        before: &file.look.bytes,
+        after: &file.after,
+    };
+    match replace(&wanted, file.look.links > 1, &prefix) {
+        Err(Refusal::Changed) => {}
+        done => return ended(done, file),
+    }
+    // It changed since the plan: planned again, once. The keys in it must be ones that are stored by now.
+    let changed = || Stop::Kept("it was changed meanwhile; run `ringlet migrate` again".into());
+    let again = file.again().map_err(|_| changed())?;
+    let mut record = record(&again, keys, seal).ok_or_else(changed)?;
+    std::mem::swap(&mut record, &mut journal.files[at]);
+    journal.write(setup.paths, keys).map_err(Stop::Fatal)?;
+    let wanted = Content {
+        path: &again.path,
+        target: &again.target,
+        stamp: &again.look.stamp,
+        before: &again.look.bytes,
+        after: &again.after,
+    };
+    match replace(&wanted, again.look.links > 1, &prefix) {
+        Err(Refusal::Changed) => Err(changed()),
+        done => ended(done, &again),
+    }
+}
+
+fn ended(done: Result<(), Refusal>, file: &PlannedFile) -> Result<(), Stop> {
+    done.map_err(|refusal| match refusal {
+        Refusal::Changed => Stop::Kept("it was changed meanwhile".into()),
+        Refusal::Because(why) => Stop::Kept(why),
+        Refusal::Torn(why) => Stop::Fatal(MigrateError::file(file.target.clone(), why)),
+    })?;
+    // Read and parsed anew: what is on disk must be what was planned, and hold nothing that a second run would move.
+    let now = platform::look_at(&file.target, MAX_FILE)
+        .map_err(|error| Stop::Doubtful(format!("cannot be read again: {error}")))?;
+    if digest(&now.bytes) != digest(&file.after) || file.would_move(&now.bytes) {
+        return Err(Stop::Doubtful("is not what it should be; `ringlet migrate undo` takes it back".into()));
+    }
+    Ok(())
+}
+
+/// New content for a file that must still be what it was.
+pub struct Content<'a> {
+    /// The file as it was named.
+    pub path: &'a Path,
+    /// The file itself.
+    pub target: &'a Path,
+    /// What it was.
+    pub stamp: &'a Stamp,
+    /// Its content.
+    pub before: &'a [u8],
+    /// Its content to be.
+    pub after: &'a [u8],
+}
+
+/// Why a file was not replaced; but for `Torn` it is as it was.
+pub enum Refusal {
+    /// Somebody else has changed it.
+    Changed,
+    /// The system, or its metadata, does not allow it.
+    Because(String),
+    /// Half of it was written, and the other half could be neither written nor taken back.
+    Torn(String),
+}
+
+/// Replaces a file through a temporary one beside it, or in place where it has further names.
+pub fn replace(content: &Content<'_>, in_place: bool, prefix: &str) -> Result<(), Refusal> {
+    let because = |doing: &str, error: &io::Error| Refusal::Because(format!("{doing}: {error}"));
+    platform::check_writable(content.target).map_err(|error| because("cannot be written", &error))?;
+    let mut file = platform::new_beside(content.target, prefix)
+        .map_err(|error| because("no temporary file can be made beside it", &error))?;
+    file.write_all(content.after).map_err(|error| because("a temporary file cannot be written", &error))?;
+    if !in_place {
+        platform::copy_metadata(content.target, file.as_file())
+            .map_err(|error| because("its owner, mode or attributes cannot be kept", &error))?;
+    }
+    file.as_file().sync_all().map_err(|error| because("a temporary file cannot be written", &error))?;
+    if in_place {
+        platform::sync_folder_of(content.target).map_err(|error| because("its folder cannot be synced", &error))?;
+    }
+    // The last look before the point of no return.
+    let now = platform::look_at(content.target, MAX_FILE).map_err(|_| Refusal::Changed)?;
+    let leads = content.path.canonicalize().is_ok_and(|path| path == content.target);
+    if !leads || now.stamp != *content.stamp || now.bytes.as_slice() != content.before {
+        return Err(Refusal::Changed);
+    }
+    if in_place {
+        return overwrite(content, file);
+    }
+    file.persist(content.target).map_err(|error| because("cannot be replaced", &error.error))?;
+    // The new content is in place; that the rename outlasts a power cut is all that could fail here.
+    let _ = platform::sync_folder_of(content.target);
+    Ok(())
+}
+
+fn overwrite(content: &Content<'_>, image: tempfile::NamedTempFile) -> Result<(), Refusal> {
+    let Err(error) = platform::write_in_place(content.target, content.after) else { return Ok(()) };
+    match platform::write_in_place(content.target, content.before) {
+        Ok(()) => Err(Refusal::Because(format!("cannot be written: {error}"))),
+        Err(_) => {
+            let kept = image.into_temp_path().keep();
+            let kept = kept.map_or_else(|_| "lost".to_owned(), |path| path.display().to_string());
+            Err(Refusal::Torn(format!(
+                "is torn, since it could not be written: {error}; the whole of it is in {kept}, and the next run puts it back"
+            )))
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Keys inside arbitrary text: where they are, and which name they stand under.
+
+use super::patterns::{LETTER_DIGIT, LONGEST_KEY, LONGEST_NAME, PATTERNS, PLAUSIBLE, WORD, WORD_DASH, back, forth};
+use super::{Judgement, judge, provider_of};
+use crate::migrate::model::Span;
+use aho_corasick::{AhoCorasick, MatchKind};
+use std::sync::LazyLock;
+
+/// A key or credential inside arbitrary text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// The name it is set under, where one stands before it.
+    pub name: Option<Span>,
+    /// The value, without quotes.
+    pub value: Span,
+    /// Whose it is; never `Ignored`.
+    pub judgement: Judgement,
+}
+
+/// The keys and foreign credentials in any bytes, in order, never overlapping, with the names they stand under.
+///
+/// One pass looks for the patterns' literal beginnings and the known names' endings; only around those the rules are
+/// asked, so that text without keys costs what a search for fixed strings costs.
+pub fn hits(bytes: &[u8]) -> Vec<Hit> {
+    let mut found: Vec<Hit> = Vec::new();
+    for mark in LITERALS.1.find_iter(bytes) {
+        let literal = LITERALS.0[mark.pattern().as_usize()];
+        let hit = match literal {
+            "_KEY" | "_TOKEN" => by_name(bytes, mark.start(), mark.end()),
+            "T3BlbkFJ" => {
+                let start = back(bytes, mark.start(), WORD_DASH, 256);
+                (start..mark.start().saturating_sub(20))
+                    .find(|at| bytes[*at..].starts_with(b"sk-") && starts_token(bytes, *at))
+                    .and_then(|start| by_value(bytes, start))
+            }
+            _ if starts_token(bytes, mark.start()) => by_value(bytes, mark.start()),
+            _ => None,
+        };
+        if let Some(hit) = hit {
+            match found.last_mut() {
+                Some(last) if hit.value.start < last.value.end => {
+                    // The same value, met once by its name and once by its beginning.
+                    if last.name.is_none() && hit.name.is_some() {
+                        *last = hit;
+                    }
+                }
+                _ => found.push(hit),
+            }
+        }
+    }
+    found
+}
+
+// What the one pass looks for. `T3BlbkFJ` stands for OpenAI's keys, since `sk-` also ends "task-" and "disk-".
+const MARKS: &[&str] = &[
+    "_KEY",
+    "_TOKEN",
+    "T3BlbkFJ",
+    "sk-ant-",
+    "AIza",
+    "AQ.Ab8",
+    "sk-or-v1-",
+    "xai-",
+    "gsk_",
+    "pplx-",
+    "r8_",
+    "nvapi-",
+    "ABSK",
+    "csk-",
+    "tgp_v1_",
+    "crsr_",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "AKIA",
+    "npm_",
+    "sk_live_",
+];
+
+static LITERALS: LazyLock<(&'static [&'static str], AhoCorasick)> = LazyLock::new(|| {
+    let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(MARKS);
+    (MARKS, automaton.expect("a few short literals always fit"))
+});
+
+// A token begins after anything that is no part of a word, and after a text's own escapes: `\n`, `\x3d`, `\u003d`.
+fn starts_token(bytes: &[u8], at: usize) -> bool {
+    let before = &bytes[..at];
+    if !before.last().is_some_and(|byte| WORD.has(*byte)) {
+        return true;
+    }
+    let escaped = |size: usize, letters: &[u8]| {
+        before.len() >= size
+            && before[before.len() - size] == b'\\'
+            && letters.contains(&before[before.len() - size + 1])
+            && before[before.len() - size + 2..].iter().all(u8::is_ascii_hexdigit)
+    };
+    escaped(2, b"nrtefv0") || escaped(4, b"xX") || escaped(6, b"u")
+}
+
+fn by_value(bytes: &[u8], start: usize) -> Option<Hit> {
+    let rest = &bytes[start..];
+    for pattern in PATTERNS.iter().filter(|pattern| rest.starts_with(pattern.prefix.as_bytes())) {
+        let end = pattern.reach(bytes, start);
+        let ends = bytes.get(end).is_none_or(|byte| !WORD_DASH.has(*byte));
+        if ends && pattern.matches(&bytes[start..end]) {
+            let name = name_before(bytes, start);
+            let judgement = judge(name.clone().and_then(|name| text(bytes, &name)), &bytes[start..end]);
+            return match judgement {
+                Judgement::Ignored(_) => None,
+                judgement => Some(Hit { name, value: start..end, judgement }),
+            };
+        }
+    }
+    None
+}
+
+// The value of a known name whose last part stands at `start..end`.
+fn by_name(bytes: &[u8], start: usize, end: usize) -> Option<Hit> {
+    let name = back(bytes, start, WORD, LONGEST_NAME)..forth(bytes, end, WORD, LONGEST_NAME);
+    // In `\nNAME` the escape's letter is glued to the name.
+    let first = name.start;
+    let glued = first > 0 && bytes[first - 1] == b'\\' && matches!(bytes[first], b'n' | b't' | b'r');
+    let name = first + usize::from(glued)..name.end;
+    provider_of(text(bytes, &name)?)?;
+    let from = value_after(bytes, &name)?;
+    let to = forth(bytes, from, PLAUSIBLE, LONGEST_KEY);
+    let ends = match bytes.get(to) {
+        None => true,
+        Some(b'"' | b'\'' | b'`' | b';' | b')' | b'}' | b']' | b'<' | b'>' | b',' | b'\\' | b'|' | b'&' | b'#') => true,
+        Some(byte) => byte.is_ascii_whitespace() || byte.is_ascii_control() || !byte.is_ascii(),
+    };
+    match judge(text(bytes, &name), &bytes[from..to]) {
+        Judgement::Ignored(_) => None,
+        judgement => ends.then_some(Hit { name: Some(name), value: from..to, judgement }),
+    }
+}
+
+pub(super) fn text<'a>(bytes: &'a [u8], span: &Span) -> Option<&'a str> {
+    std::str::from_utf8(&bytes[span.clone()]).ok()
+}
+
+// The name that a value is set under: `NAME=value`, `NAME: "value"`, `set -gx NAME value`, `'NAME', 'value'`, ...
+fn name_before(bytes: &[u8], start: usize) -> Option<Span> {
+    let mut at = skip_back(bytes, start, is_quote);
+    if bytes[..at].ends_with(b"$") && at < start {
+        at -= 1;
+    }
+    if bytes[..at].ends_with(b"<string>") {
+        let key = skip_back(bytes, at - b"<string>".len(), is_space);
+        return identifier_before(bytes, bytes[..key].strip_suffix(b"</key>")?.len());
+    }
+    let before = skip_back(bytes, at, is_space);
+    let quoted = |at: usize| at > 0 && is_quote(bytes[at - 1]);
+    let assigned = match bytes[..before] {
+        [.., b'=' | b':'] => skip_back(bytes, before, |byte| matches!(byte, b'=' | b':' | b'?' | b'-' | b'+')),
+        // `${NAME:-value}`
+        [.., b':' | b'=', b'-'] if before == start => before - 2,
+        [.., 0] => {
+            let name = identifier_before(bytes, before - 1)?;
+            return bytes[name.clone()].contains(&b'_').then_some(name);
+        }
+        [.., b','] if at < start && quoted(skip_back(bytes, before - 1, is_blank)) => before - 1,
+        _ if before < at && skip_back(bytes, at, is_blank) == before => {
+            let name = identifier_before(bytes, before)?;
+            return is_set_word(bytes, name.start).then_some(name);
+        }
+        _ => return None,
+    };
+    let name = identifier_before(bytes, skip_back(bytes, skip_back(bytes, assigned, is_blank), is_quote))?;
+    match &bytes[name.clone()] {
+        b"DEFAULT" | b"OVERRIDE" => identifier_before(bytes, skip_back(bytes, name.start, is_blank)),
+        _ => Some(name),
+    }
+}
+
+fn identifier_before(bytes: &[u8], end: usize) -> Option<Span> {
+    let start = back(bytes, end, WORD, LONGEST_NAME + 1);
+    // `--api-key=...` is an option, not a name.
+    let option = bytes[..start].last() == Some(&b'-');
+    let letter = bytes.get(start).is_some_and(|byte| !byte.is_ascii_digit());
+    (start < end && letter && !option && !may_be_key(&bytes[start..end])).then_some(start..end)
+}
+
+// Names are printed. In a list of keys the one before would be taken for the next one's name.
+fn may_be_key(name: &[u8]) -> bool {
+    let lower = name.iter().any(u8::is_ascii_lowercase);
+    let mixed = lower && name.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+    name.len() > LONGEST_NAME || (name.len() >= 20 && mixed)
+}
+
+// Whether the words before a name make what follows it its value, although only a blank stands between them.
+fn is_set_word(bytes: &[u8], name: usize) -> bool {
+    // PowerShell's `Set-Item Env:NAME 'value'`.
+    let drive = bytes[..name].strip_suffix(b"\\").unwrap_or(&bytes[..name]);
+    if drive.last_chunk::<4>().is_some_and(|drive| drive.eq_ignore_ascii_case(b"env:")) {
+        return true;
+    }
+    let mut end = skip_back(bytes, name, is_blank);
+    loop {
+        if end == name {
+            return false;
+        }
+        let start = bytes[..end].iter().rposition(|byte| is_space(*byte) || *byte == b';').map_or(0, |at| at + 1);
+        match &bytes[start..end] {
+            [] => return false,
+            [b'-', ..] => end = skip_back(bytes, start, is_blank),
+            word => {
+                // A shell's word may follow a history's own mark or a comment's: `: 17180;setenv`, `#set`.
+                let word = &word[back(word, word.len(), LETTER_DIGIT, LONGEST_NAME)..];
+                return matches!(word, b"set" | b"setenv" | b"setx");
+            }
+        }
+        if end == 0 {
+            return false;
+        }
+    }
+}
+
+fn value_after(bytes: &[u8], name: &Span) -> Option<usize> {
+    let rest = |at: usize| bytes.get(at..).unwrap_or_default();
+    let open = |at: usize| {
+        let at = at + usize::from(rest(at).starts_with(b"$'") || rest(at).starts_with(b"$\""));
+        Some(skip(bytes, at, is_quote))
+    };
+    if rest(name.end).starts_with(b"</key>") {
+        let at = skip(bytes, name.end + b"</key>".len(), is_space);
+        return rest(at).starts_with(b"<string>").then_some(at + b"<string>".len());
+    }
+    let closed = skip(bytes, name.end, is_quote);
+    let quoted = closed > name.end;
+    let at = skip(bytes, closed, is_blank);
+    let wide: fn(u8) -> bool = if quoted { is_space } else { is_blank };
+    match rest(at) {
+        // `NAME="${NAME:-value}"`
+        [b'=', ..] | [b':', b'=' | b'-', ..] | [b'?' | b'+', b'=', ..] | [b':', ..] => {
+            let sign = |byte: u8| matches!(byte, b'=' | b':' | b'?' | b'-' | b'+' | b'>');
+            let value = skip(bytes, skip(bytes, at, sign), wide);
+            if rest(value).starts_with(b"\"${") || rest(value).starts_with(b"${") {
+                let inner = skip(bytes, value, |byte| matches!(byte, b'"' | b'$' | b'{'));
+                let inner = forth(bytes, inner, WORD, LONGEST_NAME);
+                return (rest(inner).starts_with(b":-") || rest(inner).starts_with(b":=")).then(|| open(inner + 2))?;
+            }
+            open(value)
+        }
+        [b',', ..] if quoted => {
+            let at = skip(bytes, at + 1, wide);
+            // `{"name": "NAME", "value": "..."}`
+            let key = skip(bytes, at, is_quote);
+            if let Some(after) = rest(key).strip_prefix(b"value") {
+                let colon = skip(after, skip(after, 0, is_quote), is_blank);
+                return (after.get(colon) == Some(&b':'))
+                    .then(|| open(skip(bytes, bytes.len() - after.len() + colon + 1, is_space)))?;
+            }
+            (key > at).then_some(key)
+        }
+        // zsh's compiled files
+        [0, ..] => open(at + 1),
+        // pam_env's way
+        [b'D', ..] if rest(at).starts_with(b"DEFAULT=") => open(at + 8),
+        [b'O', ..] if rest(at).starts_with(b"OVERRIDE=") => open(at + 9),
+        [b'\r' | b'\n', ..] => {
+            let line = skip(bytes, at, is_space);
+            rest(line).starts_with(b"value:").then(|| open(skip(bytes, line + 6, is_blank)))?
+        }
+        _ if at > closed
+            && (is_set_word(bytes, name.start) || is_set_word(bytes, skip_back(bytes, name.start, is_quote))) =>
+        {
+            let option = rest(at).first_chunk::<7>().is_some_and(|word| word.eq_ignore_ascii_case(b"-value "));
+            open(if option { skip(bytes, at + 7, is_blank) } else { at })
+        }
+        _ => None,
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+fn is_quote(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\'' | b'\\')
+}
+
+fn skip(bytes: &[u8], from: usize, what: fn(u8) -> bool) -> usize {
+    bytes[from..].iter().position(|byte| !what(*byte)).map_or(bytes.len(), |size| from + size)
+}
+
+fn skip_back(bytes: &[u8], from: usize, what: fn(u8) -> bool) -> usize {
+    bytes[..from].iter().rposition(|byte| !what(*byte)).map_or(0, |at| at + 1)
+}

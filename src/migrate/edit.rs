@@ -1,0 +1,294 @@
+//! The scrub: which bytes go once it is known which words do, after the corpus' rules S1 to S5.
+//!
+//! Works on positions only; it never looks into a value, and what it puts in is a filler or a marker. Called by
+//! `examine`, whose findings say what goes.
+
+use crate::migrate::model::{Body, Node, Script, Setting, Span};
+use std::collections::HashSet;
+
+/// One replacement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// The bytes that go.
+    pub span: Span,
+    /// What stands there instead: nothing, a filler or a marker, never a byte of a key.
+    pub with: Vec<u8>,
+}
+
+/// The bytes with every cut made. The cuts are sorted and disjoint.
+pub fn apply(bytes: &[u8], cuts: &[Cut]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    for cut in cuts {
+        out.extend_from_slice(&bytes[at..cut.span.start]);
+        out.extend_from_slice(&cut.with);
+        at = cut.span.end;
+    }
+    out.extend_from_slice(&bytes[at..]);
+    out
+}
+
+/// The cuts that take the words which begin at `gone` out of the script, sorted and disjoint. `markers` are the
+/// replacements inside comments; those in a line that goes altogether are left out.
+pub(super) fn scrub(bytes: &[u8], script: &Script, gone: &HashSet<usize>, markers: Vec<Cut>) -> Vec<Cut> {
+    let mut scrub = Scrub { bytes, script, gone, deleted: vec![], cuts: vec![] };
+    scrub.sequence(&script.nodes, None);
+    scrub.statements();
+    scrub.cuts.extend(markers);
+    disjoint(scrub.cuts)
+}
+
+// A wider cut swallows those inside it; neighbours stay apart.
+fn disjoint(mut cuts: Vec<Cut>) -> Vec<Cut> {
+    cuts.sort_by_key(|cut| (cut.span.start, std::cmp::Reverse(cut.span.end)));
+    let mut kept: Vec<Cut> = Vec::with_capacity(cuts.len());
+    for mut cut in cuts {
+        match kept.last_mut() {
+            Some(last) if cut.span.start < last.span.end => {
+                if cut.span.end > last.span.end && cut.with.is_empty() {
+                    cut.span.start = last.span.end;
+                    kept.push(cut);
+                }
+            }
+            _ => kept.push(cut),
+        }
+    }
+    kept
+}
+
+struct Scrub<'a> {
+    bytes: &'a [u8],
+    script: &'a Script,
+    gone: &'a HashSet<usize>,
+    // Statements to delete, before it is known whether their lines go with them.
+    deleted: Vec<Span>,
+    cuts: Vec<Cut>,
+}
+
+impl Scrub<'_> {
+    fn is_gone(&self, node: &Node) -> bool {
+        match node {
+            Node::Setting(setting) => {
+                let mut words = setting.words.iter();
+                !setting.keeps && !setting.words.is_empty() && words.all(|word| self.gone.contains(&word.span.start))
+            }
+            Node::List { operands, .. } => !operands.is_empty() && operands.iter().all(|operand| self.is_gone(operand)),
+            Node::Compound { .. } | Node::Other(_) => false,
+        }
+    }
+
+    // A body is one that must not become empty; the file itself may.
+    fn sequence(&mut self, nodes: &[Node], body: Option<&Body>) {
+        let emptied = body.is_some() && !nodes.is_empty() && nodes.iter().all(|node| self.is_gone(node));
+        for (index, node) in nodes.iter().enumerate() {
+            if !self.is_gone(node) {
+                self.inside(node);
+            } else if emptied && index == 0 && !self.script.filler.is_empty() {
+                self.fill(node.span());
+                self.drop_comment(node.span().end);
+            } else {
+                self.deleted.push(node.span().clone());
+            }
+        }
+    }
+
+    fn inside(&mut self, node: &Node) {
+        match node {
+            Node::Setting(setting) => self.words(setting),
+            Node::List { operands, .. } => {
+                for operand in operands {
+                    if self.is_gone(operand) {
+                        self.fill(operand.span());
+                    } else {
+                        self.inside(operand);
+                    }
+                }
+            }
+            Node::Compound { bodies, .. } => bodies.iter().for_each(|body| self.sequence(&body.nodes, Some(body))),
+            Node::Other(_) => {}
+        }
+    }
+
+    fn fill(&mut self, span: &Span) {
+        self.cuts.push(Cut { span: span.clone(), with: self.script.filler.as_bytes().to_vec() });
+    }
+
+    fn drop_comment(&mut self, end: usize) {
+        let mut at = end;
+        let mut blanks = end;
+        while let Some(byte) = self.bytes.get(at) {
+            match byte {
+                b' ' | b'\t' => {}
+                b';' if !self.is_arm_end(at) => blanks = at + 1,
+                _ => break,
+            }
+            at += 1;
+        }
+        if let Some(comment) = self.script.comments.iter().find(|comment| comment.start == at) {
+            self.cuts.push(Cut { span: blanks..comment.end, with: vec![] });
+        }
+    }
+
+    // Rule S3, word by word: a word takes the blanks before it along, a statement's first one those behind it.
+    fn words(&mut self, setting: &Setting) {
+        let mut first = setting.span.start;
+        for word in &setting.words {
+            if !self.gone.contains(&word.span.start) {
+                continue;
+            }
+            let span = if word.span.start == first {
+                first = self.blanks_after(word.span.end).min(setting.span.end);
+                word.span.start..first
+            } else {
+                self.blanks_before(word.span.start, setting.span.start)..word.span.end
+            };
+            self.cuts.push(Cut { span, with: vec![] });
+        }
+    }
+
+    // Rules S1 and S2, a group of statements with common lines at a time.
+    fn statements(&mut self) {
+        let mut deleted = std::mem::take(&mut self.deleted);
+        deleted.sort_by_key(|span| span.start);
+        let mut rest = deleted.as_slice();
+        while let Some(first) = rest.first() {
+            let start = self.line_start(first.start);
+            let mut end = self.line_end(first.end);
+            let mut size = 1;
+            while let Some(next) = rest.get(size).filter(|next| next.start < end) {
+                end = end.max(self.line_end(next.end));
+                size += 1;
+            }
+            let (group, others) = rest.split_at(size);
+            if self.is_nothing_left(start..end, group) {
+                self.cuts.push(Cut { span: start..end, with: vec![] });
+            } else {
+                self.shared(group, start..end);
+            }
+            rest = others;
+        }
+    }
+
+    fn is_nothing_left(&self, lines: Span, group: &[Span]) -> bool {
+        let mut at = lines.start;
+        let mut spans = group.iter().peekable();
+        while at < lines.end {
+            if let Some(span) = spans.next_if(|span| span.start == at) {
+                at = span.end;
+                continue;
+            }
+            if let Some(comment) = self.script.comments.iter().find(|comment| comment.start == at) {
+                at = comment.end;
+                continue;
+            }
+            match self.bytes[at] {
+                b' ' | b'\t' | b'\r' | b'\n' => at += 1,
+                b';' if !self.is_arm_end(at) => at += 1,
+                _ if self.continuation(at) > 0 => at += self.continuation(at),
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    // Rule S2: the `;` behind goes along, else the one before, else the blanks behind.
+    fn shared(&mut self, group: &[Span], lines: Span) {
+        let mut cuts: Vec<Span> = Vec::new();
+        for span in group {
+            let after = self.blanks_after(span.end);
+            if self.bytes.get(after) == Some(&b';') && !self.is_arm_end(after) {
+                cuts.push(span.start..self.blanks_after(after + 1));
+                continue;
+            }
+            // What stands before may be gone already.
+            let mut back = self.blanks_before(span.start, lines.start);
+            while let Some(cut) = cuts.iter().rev().find(|cut| cut.start < back && back <= cut.end) {
+                back = self.blanks_before(cut.start, lines.start);
+            }
+            if back > lines.start && self.bytes[back - 1] == b';' && !self.is_arm_end(back - 1) {
+                cuts.push(self.blanks_before(back - 1, lines.start)..span.end);
+            } else {
+                cuts.push(span.start..after);
+            }
+        }
+        self.cuts.extend(cuts.into_iter().map(|span| Cut { span, with: vec![] }));
+    }
+
+    fn is_arm_end(&self, at: usize) -> bool {
+        let next = self.bytes.get(at + 1);
+        matches!(next, Some(b';' | b'&' | b'|')) || at > 0 && self.bytes[at - 1] == b';'
+    }
+
+    // A backslash (in PowerShell a backtick) at a line's end is a blank.
+    fn continuation(&self, at: usize) -> usize {
+        let mark = if self.script.filler.is_empty() { b'`' } else { b'\\' };
+        match &self.bytes[at..] {
+            [first, b'\n', ..] if *first == mark => 2,
+            [first, b'\r', b'\n', ..] if *first == mark => 3,
+            _ => 0,
+        }
+    }
+
+    fn blanks_after(&self, from: usize) -> usize {
+        let mut at = from;
+        while at < self.bytes.len() {
+            match self.bytes[at] {
+                b' ' | b'\t' => at += 1,
+                _ if self.continuation(at) > 0 => at += self.continuation(at),
+                _ => break,
+            }
+        }
+        at
+    }
+
+    fn blanks_before(&self, from: usize, least: usize) -> usize {
+        let mut at = from;
+        while at > least {
+            if matches!(self.bytes[at - 1], b' ' | b'\t') {
+                at -= 1;
+            } else if at >= least + 2 && self.continuation(at - 2) == 2 {
+                at -= 2;
+            } else if at >= least + 3 && self.continuation(at - 3) == 3 {
+                at -= 3;
+            } else {
+                break;
+            }
+        }
+        at
+    }
+
+    // A line that ends in a backslash goes on, unless the backslash belongs to a comment.
+    fn is_continued(&self, newline: usize) -> bool {
+        let mark = match self.bytes[..newline] {
+            [.., b'\r'] => newline.checked_sub(2),
+            _ => newline.checked_sub(1),
+        };
+        mark.is_some_and(|mark| {
+            self.continuation(mark) > 0
+                && !self.script.comments.iter().any(|comment| comment.start <= mark && mark < comment.end)
+        })
+    }
+
+    fn line_start(&self, at: usize) -> usize {
+        let mut from = at;
+        loop {
+            match self.bytes[..from].iter().rposition(|byte| *byte == b'\n') {
+                Some(newline) if self.is_continued(newline) => from = newline,
+                Some(newline) => return newline + 1,
+                // The byte order mark belongs to the file, not to its first line.
+                None => return if self.bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 },
+            }
+        }
+    }
+
+    fn line_end(&self, at: usize) -> usize {
+        let mut from = at;
+        while let Some(size) = self.bytes[from..].iter().position(|byte| *byte == b'\n') {
+            from += size + 1;
+            if !self.is_continued(from - 1) {
+                return from;
+            }
+        }
+        self.bytes.len()
+    }
+}

@@ -1,0 +1,459 @@
+//! What is a key in a file, whether it can move, and what would be cut for it.
+//!
+//! Pure: bytes in, findings and cuts out, by the corpus' rules for every dialect alike. Opens no file, asks no store,
+//! and decides no alias: the plan does, and passes it in. Called by the scan, the plan and, after a file has been
+//! written, by the apply that reads it again.
+
+use crate::migrate::detect::{self, Judgement};
+use crate::migrate::dialect::Dialect;
+use crate::migrate::edit::{self, Cut};
+use crate::migrate::model::{Body, Node, Scope, Script, Span, Value, Word};
+use crate::migrate::{csh, fish, lines, posix, powershell};
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use zeroize::Zeroizing;
+
+pub use crate::migrate::edit::apply;
+
+/// What happens to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Into the keychain and out of the file.
+    Moved,
+    /// Named to the user; the file keeps it.
+    Reported,
+}
+
+/// One key at one place. Its `Debug` shows no byte of the key.
+pub struct Finding {
+    /// Counted from 1; the name's, or the key's where it has no name.
+    pub line: usize,
+    /// Where the name (or the key) begins, in bytes.
+    pub offset: usize,
+    /// The variable it is set to, if any.
+    pub variable: Option<String>,
+    /// Whose key it is.
+    pub provider: String,
+    /// What is done about it.
+    pub action: Action,
+    /// How it is set, in the corpus' words; empty where it is only reported.
+    pub form: &'static str,
+    /// Why it stays, in the corpus' words.
+    pub reason: Option<&'static str>,
+    /// What to tell the user besides.
+    pub warn: Vec<&'static str>,
+    /// The key, as the shell would see it.
+    pub value: Zeroizing<Vec<u8>>,
+    /// Whether it is set outside every construct: the last of those becomes the default.
+    pub top_level: bool,
+    /// Whether it stands in a comment: never the default.
+    pub commented: bool,
+}
+
+impl fmt::Debug for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, variable, provider, action, form, reason, .. } = self;
+        write!(f, "Finding {{ line {line}, {variable:?}, {provider}, {action:?}, {form}, {reason:?}, value redacted }}")
+    }
+}
+
+/// A file, looked through.
+#[derive(Debug)]
+pub struct Examined {
+    script: Script,
+    findings: Vec<Finding>,
+    // The words that go, by where they begin.
+    gone: HashSet<usize>,
+    // Values in comments, with their findings.
+    markers: Vec<(Span, usize)>,
+}
+
+/// Looks through a file's bytes.
+pub fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
+    let script = match dialect {
+        Dialect::Bash | Dialect::Zsh | Dialect::Sh => posix::read(bytes, dialect),
+        Dialect::Fish => fish::read(bytes),
+        Dialect::PowerShell => powershell::read(bytes),
+        Dialect::Csh => csh::read(bytes),
+        _ => lines::read(bytes, dialect),
+    };
+    let mut settings = Vec::new();
+    collect(&script.nodes, Place::default(), &mut settings);
+    let verdicts = Verdicts::of(&settings, &script);
+    let mut look = Look { bytes, dialect, findings: vec![], covered: vec![] };
+    for (set, verdict) in settings.iter().zip(&verdicts.words) {
+        look.setting(set, verdict, &settings);
+    }
+    for fixed in &script.fixed {
+        look.fixed(fixed.name.as_deref(), fixed.at, &fixed.value, fixed.reason);
+    }
+    let markers = look.comments(&script.comments);
+    look.overlooked();
+    let gone = verdicts.gone(&settings);
+    look.conflicts();
+    let (findings, markers) = sorted(look.findings, markers);
+    Examined { script, findings, gone, markers }
+}
+
+impl Examined {
+    /// The keys, in file order.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// What has to change in the file for everything that moves; `alias` names the entry, for the markers in comments.
+    pub fn cuts(&self, bytes: &[u8], alias: &dyn Fn(&Finding) -> String) -> Vec<Cut> {
+        let markers = self.markers.iter().map(|(span, index)| {
+            let finding = &self.findings[*index];
+            let with = format!("<moved-to-ringlet:{}/{}>", finding.provider, alias(finding)).into_bytes();
+            Cut { span: span.clone(), with }
+        });
+        edit::scrub(bytes, &self.script, &self.gone, markers.collect())
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    depth: usize,
+    function: bool,
+    launcher: bool,
+}
+
+// A word with what the tree says about its place.
+struct Set<'a> {
+    word: &'a Word,
+    form: &'static str,
+    place: Place,
+}
+
+fn collect<'a>(nodes: &'a [Node], place: Place, into: &mut Vec<Set<'a>>) {
+    for node in nodes {
+        match node {
+            Node::Setting(setting) => {
+                into.extend(setting.words.iter().map(|word| Set { word, form: setting.form, place }));
+            }
+            Node::List { operands, .. } => collect(operands, place, into),
+            Node::Compound { bodies, .. } => {
+                bodies.iter().for_each(|body| collect(&body.nodes, place.within(body), into))
+            }
+            Node::Other(_) => {}
+        }
+    }
+}
+
+impl Place {
+    fn within(self, body: &Body) -> Self {
+        Self {
+            depth: self.depth + 1,
+            function: self.function || body.scope != Scope::Plain,
+            launcher: self.launcher || body.scope == Scope::Launcher,
+        }
+    }
+}
+
+// What becomes of one word.
+enum Verdict {
+    Nothing,
+    // Moved, with the form and the word (by index) whose value it has.
+    Key { provider: String, form: &'static str, source: usize },
+    Report { provider: String, reason: &'static str, source: usize },
+}
+
+struct Verdicts {
+    words: Vec<Verdict>,
+}
+
+impl Verdicts {
+    fn of(settings: &[Set<'_>], script: &Script) -> Self {
+        let appended: HashSet<&str> = script
+            .fixed
+            .iter()
+            .filter(|fixed| fixed.reason == "append")
+            .filter_map(|fixed| fixed.name.as_deref())
+            .collect();
+        // Names whose key a launcher takes over: without them it would send another key to its endpoint.
+        let mut held: HashSet<&str> = HashSet::new();
+        loop {
+            let mut verdicts = Self { words: Vec::new() };
+            for (index, set) in settings.iter().enumerate() {
+                verdicts.words.push(judged(set, index, &appended, &held));
+            }
+            verdicts.follow(settings);
+            let before = held.len();
+            for (set, verdict) in settings.iter().zip(&verdicts.words) {
+                // Only a copy under another name: what refers to itself gets the agent's own key back.
+                if let (Verdict::Report { reason: "launcher", .. }, Value::Copy(from)) = (verdict, &set.word.value)
+                    && *from != set.word.name
+                {
+                    held.insert(from);
+                }
+            }
+            if held.len() == before {
+                return verdicts;
+            }
+        }
+    }
+
+    // Rule S8, until nothing new follows.
+    fn follow(&mut self, settings: &[Set<'_>]) {
+        loop {
+            let mut changed = false;
+            for (index, set) in settings.iter().enumerate() {
+                let Value::Copy(from) = &set.word.value else { continue };
+                if !matches!(self.words[index], Verdict::Nothing) {
+                    continue;
+                }
+                // The last one before it, else the first one after.
+                let holds = |at: &usize| *at != index && settings[*at].word.name == *from && self.value(*at).is_some();
+                let found = (0..index).rev().find(holds).or_else(|| (index + 1..settings.len()).find(holds));
+                let Some((provider, source, moved)) = found.and_then(|at| self.value(at)) else { continue };
+                let provider = provider.to_owned();
+                self.words[index] = if set.place.launcher {
+                    Verdict::Report { provider, reason: "launcher", source }
+                } else if moved && self.is_only_moved(settings, from) {
+                    Verdict::Key { provider, form: "copy", source }
+                } else {
+                    continue;
+                };
+                changed = true;
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    fn value(&self, at: usize) -> Option<(&str, usize, bool)> {
+        match &self.words[at] {
+            Verdict::Key { provider, source, .. } => Some((provider, *source, true)),
+            Verdict::Report { provider, source, reason: "launcher" } => Some((provider, *source, false)),
+            _ => None,
+        }
+    }
+
+    fn is_key(&self, at: usize) -> bool {
+        matches!(self.words[at], Verdict::Key { .. })
+    }
+
+    // Whether every assignment to the name goes. A copy of itself does not count: it goes with what it copies.
+    fn is_only_moved(&self, settings: &[Set<'_>], name: &str) -> bool {
+        settings.iter().enumerate().filter(|(_, set)| set.word.name == name).all(|(at, set)| match &set.word.value {
+            Value::Bare => true,
+            Value::Copy(from) if from == name => true,
+            _ => self.is_key(at),
+        })
+    }
+
+    // The keys' words, and by rule S6 the bare ones that nothing is left for.
+    fn gone(&self, settings: &[Set<'_>]) -> HashSet<usize> {
+        let moved: HashSet<&str> = settings
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| self.is_key(*at))
+            .map(|(_, set)| set.word.name.as_str())
+            .collect();
+        let goes = |at: usize, set: &Set<'_>| {
+            let name = set.word.name.as_str();
+            self.is_key(at)
+                || matches!(set.word.value, Value::Bare)
+                    && moved.contains(name)
+                    && !set.place.launcher
+                    && self.is_only_moved(settings, name)
+        };
+        let words = settings.iter().enumerate().filter(|(at, set)| goes(*at, set));
+        words.map(|(_, set)| set.word.span.start).collect()
+    }
+}
+
+fn judged(set: &Set<'_>, index: usize, appended: &HashSet<&str>, held: &HashSet<&str>) -> Verdict {
+    let name = set.word.name.as_str();
+    let (value, form, own) = match &set.word.value {
+        Value::Literal(value, _) => (value, set.form, true),
+        Value::Default(of, value, _) => (value, "default-expansion", of == name),
+        _ => return Verdict::Nothing,
+    };
+    let report = |provider: String, reason| Verdict::Report { provider, reason, source: index };
+    match detect::judge(Some(name), value) {
+        Judgement::Key(provider) if set.place.launcher || held.contains(name) => report(provider, "launcher"),
+        Judgement::Key(provider) if !own => report(provider, "default-of-other"),
+        Judgement::Key(provider) if appended.contains(name) => report(provider, "append"),
+        Judgement::Key(provider) => Verdict::Key { provider, form, source: index },
+        Judgement::Foreign(provider) => report(provider.to_owned(), "not-agent-key"),
+        Judgement::Ignored(_) => Verdict::Nothing,
+    }
+}
+
+struct Look<'a> {
+    bytes: &'a [u8],
+    dialect: Dialect,
+    findings: Vec<Finding>,
+    // The settings' words that findings already speak about.
+    covered: Vec<Span>,
+}
+
+impl Look<'_> {
+    fn finding(&self, variable: Option<&str>, offset: usize, provider: String, value: &[u8]) -> Finding {
+        Finding {
+            line: 1 + self.bytes[..offset].iter().filter(|byte| **byte == b'\n').count(),
+            offset,
+            variable: variable.map(str::to_owned),
+            provider,
+            action: Action::Moved,
+            form: "",
+            reason: None,
+            warn: vec![],
+            value: Zeroizing::new(value.to_vec()),
+            top_level: false,
+            commented: false,
+        }
+    }
+
+    fn report(&mut self, finding: Finding, reason: &'static str) {
+        // Two readers of one stretch, or a name and its value, speak about the same key once.
+        let twin = |other: &&mut Finding| {
+            other.line == finding.line && other.provider == finding.provider && other.value == finding.value
+        };
+        match self.findings.iter_mut().find(twin) {
+            Some(twin) => {
+                if twin.variable.is_none() {
+                    twin.variable = finding.variable;
+                }
+            }
+            None => self.findings.push(Finding { action: Action::Reported, reason: Some(reason), ..finding }),
+        }
+    }
+
+    fn setting(&mut self, set: &Set<'_>, verdict: &Verdict, settings: &[Set<'_>]) {
+        let (provider, source, reason) = match verdict {
+            Verdict::Nothing => return,
+            Verdict::Key { provider, source, .. } => (provider, source, None),
+            Verdict::Report { provider, source, reason } => (provider, source, Some(*reason)),
+        };
+        let (Value::Literal(value, _) | Value::Default(_, value, _)) = &settings[*source].word.value else { return };
+        let name = Some(set.word.name.as_str());
+        let mut finding = self.finding(name, set.word.name_span.start, provider.clone(), value);
+        finding.top_level = set.place.depth == 0;
+        self.covered.push(set.word.span.clone());
+        match verdict {
+            Verdict::Key { form, .. } if !self.dialect.is_report_only() => {
+                finding.form = form;
+                if set.place.function {
+                    finding.warn.push("function");
+                }
+                finding.warn.extend(session(set.form));
+                self.findings.push(finding);
+            }
+            _ => self.report(finding, reason.unwrap_or("not-shell")),
+        }
+    }
+
+    fn fixed(&mut self, name: Option<&str>, at: usize, value: &[u8], reason: &'static str) {
+        match detect::judge(name, value) {
+            Judgement::Key(provider) => self.report(self.finding(name, at, provider, value), reason),
+            Judgement::Foreign(provider) => {
+                self.report(self.finding(name, at, provider.to_owned(), value), "not-agent-key");
+            }
+            Judgement::Ignored(_) => {}
+        }
+    }
+
+    // Keys in comments move, too (rule S9): where each stands, and its finding.
+    fn comments(&mut self, comments: &[Span]) -> Vec<(Span, usize)> {
+        let mut markers = Vec::new();
+        for comment in comments {
+            for hit in detect::hits(&self.bytes[comment.clone()]) {
+                let value = comment.start + hit.value.start..comment.start + hit.value.end;
+                let name = hit.name.map(|name| comment.start + name.start..comment.start + name.end);
+                let offset = name.as_ref().map_or(value.start, |name| name.start);
+                let name = name.and_then(|name| std::str::from_utf8(&self.bytes[name]).ok());
+                match hit.judgement {
+                    Judgement::Key(provider) if !self.dialect.is_report_only() => {
+                        let mut finding = self.finding(name, offset, provider, &self.bytes[value.clone()]);
+                        finding.form = "comment";
+                        finding.commented = true;
+                        markers.push((value, self.findings.len()));
+                        self.findings.push(finding);
+                    }
+                    Judgement::Key(provider) => {
+                        let finding = self.finding(name, offset, provider, &self.bytes[value]);
+                        self.report(finding, "not-shell");
+                    }
+                    Judgement::Foreign(provider) => {
+                        let finding = self.finding(name, offset, provider.to_owned(), &self.bytes[value]);
+                        self.report(finding, "not-agent-key");
+                    }
+                    Judgement::Ignored(_) => {}
+                }
+            }
+        }
+        self.covered.extend(comments.iter().cloned());
+        markers
+    }
+
+    // Nothing that looks like a key stays unmentioned, whatever a reader made of its place.
+    fn overlooked(&mut self) {
+        for hit in detect::hits(self.bytes) {
+            let at = hit.name.as_ref().map_or(hit.value.start, |name| name.start);
+            let value = &self.bytes[hit.value.clone()];
+            let near = |finding: &Finding| {
+                finding.offset <= hit.value.start
+                    && hit.value.start - finding.offset < 4096
+                    && finding.value.windows(value.len()).any(|window| window == value)
+            };
+            let covered = self.covered.iter().any(|span| span.start < hit.value.end && hit.value.start < span.end);
+            if covered || self.findings.iter().any(near) {
+                continue;
+            }
+            let name = hit.name.and_then(|name| std::str::from_utf8(&self.bytes[name]).ok());
+            match hit.judgement {
+                Judgement::Key(provider) => self.report(self.finding(name, at, provider, value), "argument"),
+                Judgement::Foreign(provider) => {
+                    self.report(self.finding(name, at, provider.to_owned(), value), "not-agent-key");
+                }
+                Judgement::Ignored(_) => {}
+            }
+        }
+    }
+
+    // One name, several keys, outside functions: only one of them can be the default.
+    fn conflicts(&mut self) {
+        let mut values: BTreeMap<String, HashSet<usize>> = BTreeMap::new();
+        let active = |finding: &Finding| {
+            finding.action == Action::Moved && !finding.commented && !finding.warn.contains(&"function")
+        };
+        for finding in self.findings.iter().filter(|finding| active(finding)) {
+            let Some(name) = &finding.variable else { continue };
+            let first = self.findings.iter().position(|other| other.value == finding.value);
+            values.entry(name.clone()).or_default().extend(first);
+        }
+        for finding in self.findings.iter_mut().filter(|finding| active(finding)) {
+            if finding.variable.as_ref().is_some_and(|name| values[name].len() > 1) {
+                finding.warn.push("conflict");
+            }
+        }
+    }
+}
+
+// What goes on holding the value after the file has lost it.
+fn session(form: &str) -> Option<&'static str> {
+    match form {
+        "launchctl" => Some("launchd-session"),
+        "setx" | "ps-setenvironmentvariable" => Some("registry"),
+        "fish-universal" => Some("universal-variable"),
+        "environment.d" => Some("systemd-session"),
+        _ => None,
+    }
+}
+
+fn sorted(findings: Vec<Finding>, markers: Vec<(Span, usize)>) -> (Vec<Finding>, Vec<(Span, usize)>) {
+    let mut order: Vec<usize> = (0..findings.len()).collect();
+    order.sort_by_key(|index| findings[*index].offset);
+    let place = |old: usize| order.iter().position(|index| *index == old).expect("every finding has its place");
+    let markers = markers.into_iter().map(|(span, index)| (span, place(index))).collect();
+    let mut findings: Vec<Option<Finding>> = findings.into_iter().map(Some).collect();
+    let sorted = order.iter().filter_map(|index| findings[*index].take()).collect();
+    (sorted, markers)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,523 @@
+//! The corpus' shell cases, cases of our own, and files composed at random.
+
+use super::*;
+use proptest::prelude::*;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[derive(Deserialize)]
+struct Case {
+    shell: String,
+    path: String,
+    #[serde(default)]
+    found: Vec<Found>,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    action: String,
+    line: usize,
+    provider: String,
+    variable: String,
+    alias: Option<String>,
+    form: Option<String>,
+    reason: Option<String>,
+    value: Option<String>,
+    #[serde(default)]
+    warn: Vec<String>,
+}
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate-corpus")
+}
+
+/// The corpus' rule for aliases, for one file with an empty keychain.
+fn aliases(findings: &[Finding]) -> Vec<String> {
+    let mut named: BTreeMap<(String, Vec<u8>), String> = BTreeMap::new();
+    let moved: Vec<&Finding> = findings.iter().filter(|finding| finding.action == Action::Moved).collect();
+    let key = |finding: &Finding| (finding.provider.clone(), finding.value.to_vec());
+    let providers: HashSet<&str> = moved.iter().map(|finding| finding.provider.as_str()).collect();
+    for provider in providers {
+        let own: Vec<&&Finding> = moved.iter().filter(|finding| finding.provider == provider).collect();
+        let active: Vec<&&&Finding> = own.iter().filter(|finding| !finding.commented).collect();
+        let default = active.iter().rev().find(|finding| finding.top_level).or(active.last());
+        if let Some(finding) = default {
+            named.insert(key(finding), "default".into());
+        }
+        let mut number = 1;
+        for finding in active {
+            named.entry(key(finding)).or_insert_with(|| {
+                number += 1;
+                number.to_string()
+            });
+        }
+        let mut number = 0;
+        for finding in own {
+            named.entry(key(finding)).or_insert_with(|| {
+                number += 1;
+                if number == 1 { "commented".into() } else { format!("commented-{number}") }
+            });
+        }
+    }
+    findings.iter().map(|finding| named.get(&key(finding)).cloned().unwrap_or_default()).collect()
+}
+
+fn scrubbed(bytes: &[u8], dialect: Dialect) -> (Vec<u8>, Examined) {
+    let examined = examine(bytes, dialect);
+    let names = aliases(examined.findings());
+    let alias = |finding: &Finding| {
+        let at = examined.findings().iter().position(|other| std::ptr::eq(other, finding));
+        names[at.expect("one of the findings")].clone()
+    };
+    let cuts = examined.cuts(bytes, &alias);
+    assert!(cuts.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "sorted and disjoint: {cuts:?}");
+    (apply(bytes, &cuts), examined)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn dialect_of(shell: &str) -> Option<Dialect> {
+    match shell {
+        "bash" => Some(Dialect::Bash),
+        "zsh" => Some(Dialect::Zsh),
+        "sh" => Some(Dialect::Sh),
+        _ => None,
+    }
+}
+
+#[test]
+fn corpus_of_posix_shells_comes_out_byte_for_byte() {
+    let mut cases = 0;
+    let mut wrong = Vec::new();
+    let mut folders: Vec<_> = std::fs::read_dir(corpus().join("cases"))
+        .expect("the corpus")
+        .map(|entry| entry.expect("a case").path())
+        .collect();
+    folders.sort();
+    for folder in folders {
+        let case = std::fs::read_to_string(folder.join("expect.toml")).expect("expect.toml");
+        let case: Case = toml::from_str(&case).expect("a case's form");
+        let Some(dialect) = dialect_of(&case.shell) else { continue };
+        cases += 1;
+        let file = |stem: &str| {
+            let mut entries = std::fs::read_dir(&folder).expect("a case").map(|entry| entry.expect("a file").path());
+            let path =
+                entries.find(|path| path.file_stem().is_some_and(|name| name == stem)).expect("a file of the case");
+            std::fs::read(path).expect("a file of the case")
+        };
+        let (input, expected) = (file("input"), file("expected"));
+        let (out, examined) = scrubbed(&input, dialect);
+        let name = format!("{} ({})", folder.file_name().unwrap_or_default().to_string_lossy(), case.path);
+        if out != expected {
+            wrong.push(format!("{name}: got\n{}\nwanted\n{}", text(&out), text(&expected)));
+        }
+        let names = aliases(examined.findings());
+        let mut got: Vec<String> = Vec::new();
+        for (finding, alias) in examined.findings().iter().zip(&names) {
+            let Finding { line, provider, variable, form, reason, .. } = finding;
+            let variable = variable.clone().unwrap_or_default();
+            let mut warn = finding.warn.clone();
+            warn.retain(|warn| *warn != "direnv-allow");
+            got.push(match finding.action {
+                Action::Moved => {
+                    format!("{line} {provider} {variable} moved {alias} {form} {warn:?} {}", text(&finding.value))
+                }
+                Action::Reported => format!("{line} {provider} {variable} reported {reason:?}"),
+            });
+        }
+        let mut wanted: Vec<String> = Vec::new();
+        for found in &case.found {
+            let Found { line, provider, variable, alias, form, reason, value, .. } = found;
+            let mut warn = found.warn.clone();
+            warn.retain(|warn| warn != "direnv-allow");
+            match found.action.as_str() {
+                "moved" => wanted.push(format!(
+                    "{line} {provider} {variable} moved {} {} {warn:?} {}",
+                    alias.as_deref().unwrap_or_default(),
+                    form.as_deref().unwrap_or_default(),
+                    value.as_deref().unwrap_or_default()
+                )),
+                "reported" => wanted.push(format!("{line} {provider} {variable} reported {reason:?}")),
+                _ => {}
+            }
+        }
+        if got != wanted {
+            wrong.push(format!("{name}: found\n{}\nwanted\n{}", got.join("\n"), wanted.join("\n")));
+        }
+        let (again, second) = scrubbed(&out, dialect);
+        if again != out || second.findings().iter().any(|finding| finding.action == Action::Moved) {
+            wrong.push(format!("{name}: a second run is not idle"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {cases}\n{}", wrong.len(), wrong.join("\n\n"));
+    assert!(cases > 20, "{cases}");
+}
+
+// Distinct keys by a letter: `@a` anthropic, `@o` openai, `@g` groq, `@r` openrouter.
+fn keyed(template: &str) -> String {
+    let body = |size: usize| "Te5TrQ8kFaKe2WxYz7Lm9PbN".chars().cycle().take(size).collect::<String>();
+    let mut text = template.to_owned();
+    for number in ["", "2", "3"] {
+        let tail = format!("{}x", number.repeat(2));
+        let fit = |size: usize| body(size - tail.len()) + &tail;
+        let marker =
+            |letter: &str| if number.is_empty() { format!("@{letter}.") } else { format!("@{letter}{number}") };
+        text = text.replace(&marker("a"), &format!("sk-ant-api03-{}AA", fit(93)));
+        text = text.replace(&marker("o"), &format!("sk-proj-{}T3BlbkFJ{}", fit(74), body(74)));
+        text = text.replace(&marker("g"), &format!("gsk_{}", fit(52)));
+        let hex: String = format!("{number}deadbeefc53fc0ff").chars().cycle().take(64).collect();
+        text = text.replace(&marker("r"), &format!("sk-or-v1-{hex}"));
+    }
+    text
+}
+
+#[track_caller]
+fn becomes(dialect: Dialect, input: &str, expected: &str) {
+    let input = keyed(input);
+    let (out, examined) = scrubbed(input.as_bytes(), dialect);
+    assert_eq!(text(&out), keyed(expected), "{dialect:?} {input:?} {:?}", examined.findings());
+    let (again, _) = scrubbed(&out, dialect);
+    assert_eq!(again, out, "a second run is idle");
+}
+
+#[test]
+fn statements_go_with_their_separators() {
+    for (input, expected) in [
+        ("A=1; export ANTHROPIC_API_KEY=@a.\n", "A=1\n"),
+        ("export ANTHROPIC_API_KEY=@a. ; A=1\n", "A=1\n"),
+        ("A=1 ; export ANTHROPIC_API_KEY=@a. # c\n", "A=1 # c\n"),
+        ("ANTHROPIC_API_KEY=@a.; export ANTHROPIC_API_KEY\nB=1\n", "B=1\n"),
+        ("ANTHROPIC_API_KEY=@a.; export ANTHROPIC_API_KEY; B=1\n", "B=1\n"),
+        ("B=1; ANTHROPIC_API_KEY=@a.; export ANTHROPIC_API_KEY\n", "B=1\n"),
+        ("B=1; ANTHROPIC_API_KEY=@a.; export ANTHROPIC_API_KEY # c\n", "B=1 # c\n"),
+        ("export OPENAI_API_KEY=@o. ANTHROPIC_API_KEY=@a.; # both\nB=1\n", "B=1\n"),
+        ("\t export ANTHROPIC_API_KEY=@a.;\nB=1", "B=1"),
+        ("B=1\n  export ANTHROPIC_API_KEY=@a.  ", "B=1\n"),
+        ("export ANTHROPIC_API_KEY=@a. >/dev/null 2>&1\nB=1\n", "B=1\n"),
+    ] {
+        for dialect in [Dialect::Bash, Dialect::Zsh, Dialect::Sh] {
+            becomes(dialect, input, expected);
+        }
+    }
+}
+
+#[test]
+fn words_go_with_the_blanks_before_them() {
+    for (input, expected) in [
+        ("ANTHROPIC_API_KEY=@a. B=1\n", "B=1\n"),
+        ("B=1 ANTHROPIC_API_KEY=@a. C=2\n", "B=1 C=2\n"),
+        ("ANTHROPIC_API_KEY=@a. OPENAI_API_KEY=@o. C=2\n", "C=2\n"),
+        ("ANTHROPIC_API_KEY=@a. \\\n  B=1\n", "B=1\n"),
+        ("export B \\\n  ANTHROPIC_API_KEY=@a. \\\n  C=2\n", "export B \\\n  C=2\n"),
+        ("export B=1 ANTHROPIC_API_KEY\nANTHROPIC_API_KEY=@a.\n", "export B=1\n"),
+        ("export B=1 $more ANTHROPIC_API_KEY=@a.\n", "export B=1 $more\n"),
+        ("declare -r -x ANTHROPIC_API_KEY=@a. B=2 # c\n", "declare -r -x B=2 # c\n"),
+        (": ${ANTHROPIC_API_KEY:=@a.} ${B:=1}\n", ": ${B:=1}\n"),
+    ] {
+        becomes(Dialect::Bash, input, expected);
+        becomes(Dialect::Zsh, input, expected);
+    }
+}
+
+#[test]
+fn emptied_bodies_and_operands_get_a_filler() {
+    for (input, expected) in [
+        ("f() { ANTHROPIC_API_KEY=@a.; export ANTHROPIC_API_KEY; }\n", "f() { :; }\n"),
+        ("f() {\n\tANTHROPIC_API_KEY=@a. # c\n\texport ANTHROPIC_API_KEY # d\n}\n", "f() {\n\t:\n}\n"),
+        ("f() { export ANTHROPIC_API_KEY=@a.; # c\n}\n", "f() { :;\n}\n"),
+        ("if true; then export ANTHROPIC_API_KEY=@a.; else B=1; fi\n", "if true; then :; else B=1; fi\n"),
+        ("for h in a b; do\n  export ANTHROPIC_API_KEY=@a.\ndone\n", "for h in a b; do\n  :\ndone\n"),
+        ("(export ANTHROPIC_API_KEY=@a.)\n", "(:)\n"),
+        ("{ export ANTHROPIC_API_KEY=@a.; }\n", "{ :; }\n"),
+        (
+            "case $H in\n  a) export ANTHROPIC_API_KEY=@a.;;\n  b) B=1; export OPENAI_API_KEY=@o. ;;\nesac\n",
+            "case $H in\n  a) :;;\n  b) B=1 ;;\nesac\n",
+        ),
+        ("case $H in\n  b) B=1\n    export OPENAI_API_KEY=@o. ;;\nesac\n", "case $H in\n  b) B=1\n    ;;\nesac\n"),
+        ("export ANTHROPIC_API_KEY=@a. && echo set\n", ": && echo set\n"),
+        ("! export ANTHROPIC_API_KEY=@a. || B=1\n", "! : || B=1\n"),
+        ("[ -d / ] && { export ANTHROPIC_API_KEY=@a.; } || B=1\n", "[ -d / ] && { :; } || B=1\n"),
+        ("[ -d / ] &&\n  export ANTHROPIC_API_KEY=@a.\n", "[ -d / ] &&\n  :\n"),
+        ("B=1; ANTHROPIC_API_KEY=@a. && export ANTHROPIC_API_KEY; C=1\n", "B=1; C=1\n"),
+        ("if ANTHROPIC_API_KEY=@a.; then B=1; fi\n", "if :; then B=1; fi\n"),
+        (
+            "f() {\n  if true; then\n    export ANTHROPIC_API_KEY=@a.\n  fi\n}\n",
+            "f() {\n  if true; then\n    :\n  fi\n}\n",
+        ),
+    ] {
+        for dialect in [Dialect::Bash, Dialect::Zsh, Dialect::Sh] {
+            becomes(dialect, input, expected);
+        }
+    }
+    becomes(Dialect::Zsh, "f() { export ANTHROPIC_API_KEY=@a. }\n", "f() { : }\n");
+    becomes(Dialect::Zsh, "if [[ -n $X ]] { B=1; export ANTHROPIC_API_KEY=@a. }\n", "if [[ -n $X ]] { B=1 }\n");
+    becomes(Dialect::Zsh, "for f (a b) export ANTHROPIC_API_KEY=@a.\n", "for f (a b) :\n");
+}
+
+#[test]
+fn values_are_what_the_shell_would_see() {
+    let want = keyed("@a.");
+    let (head, tail) = want.split_at(30);
+    let escaped: String = want.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+    let octal: String = want.bytes().map(|byte| format!("\\{byte:03o}")).collect();
+    for written in [
+        format!("{head}\"{tail}\""),
+        format!("'{head}'\"{tail}\""),
+        format!("{head}\\\n{tail}"),
+        format!("\"{head}\\\n{tail}\""),
+        format!("$'{escaped}'"),
+        format!("$'{octal}'"),
+        format!("$'{head}'{tail}"),
+        want.replace('-', "\\-"),
+        format!("$\"{want}\""),
+        format!("''{want}\"\""),
+    ] {
+        for form in ["export ANTHROPIC_API_KEY=", "ANTHROPIC_API_KEY=", "MY_OWN=", "typeset -gx ANTHROPIC_API_KEY="] {
+            let input = format!("B=1\n{form}{written}\nC=2\n");
+            for dialect in [Dialect::Bash, Dialect::Zsh] {
+                let (out, examined) = scrubbed(input.as_bytes(), dialect);
+                assert_eq!(text(&out), "B=1\nC=2\n", "{dialect:?} {input}");
+                let values: Vec<String> = examined.findings().iter().map(|finding| text(&finding.value)).collect();
+                assert_eq!(values, std::slice::from_ref(&want), "{dialect:?} {input}");
+            }
+        }
+        becomes(Dialect::Bash, &format!("export \"ANTHROPIC_API_KEY={want}\"\n"), "");
+    }
+}
+
+#[test]
+fn odd_bytes_survive() {
+    let (out, _) = scrubbed(keyed("\u{feff}export ANTHROPIC_API_KEY=@a.\r\nB=1\r\n").as_bytes(), Dialect::Bash);
+    assert_eq!(out, "\u{feff}B=1\r\n".as_bytes());
+    let mut input = b"# caf\xe9 \xff\nN='\xe9'\n".to_vec();
+    input.extend_from_slice(keyed("export B=1 \\\r\n  ANTHROPIC_API_KEY=@a.\r\nC=2").as_bytes());
+    for dialect in [Dialect::Bash, Dialect::Zsh, Dialect::Sh] {
+        let (out, _) = scrubbed(&input, dialect);
+        assert_eq!(out, b"# caf\xe9 \xff\nN='\xe9'\nexport B=1\r\nC=2");
+    }
+}
+
+#[test]
+fn what_cannot_be_cut_out_is_reported_and_stays() {
+    for (input, reason) in [
+        ("ANTHROPIC_API_KEY=@a. claude\n", "inline-prefix"),
+        ("env ANTHROPIC_API_KEY=@a. claude\n", "inline-prefix"),
+        ("alias c='ANTHROPIC_API_KEY=@a. claude'\n", "alias"),
+        ("alias -g c=\"ANTHROPIC_API_KEY=\\\"@a.\\\" claude\"\n", "alias"),
+        ("eval \"export ANTHROPIC_API_KEY=@a.\"\n", "eval"),
+        ("x=$(ANTHROPIC_API_KEY=@a. claude -p hi)\n", "inline-prefix"),
+        ("x=$(export ANTHROPIC_API_KEY=@a.; printf %s hi)\n", "substitution"),
+        ("x=`export ANTHROPIC_API_KEY=@a.`\n", "substitution"),
+        ("keys=(\n  @a. # c\n)\n", "array"),
+        ("keys[1]=@a.\n", "array"),
+        ("declare -A k=([anthropic]=@a.)\n", "array"),
+        ("curl -H \"x-api-key: @a.\" https://example.net\n", "argument"),
+        ("claude --api-key=@a.\n", "argument"),
+        ("export A=${B:-@a.}\n", "default-of-other"),
+        ("cat <<E\nANTHROPIC_API_KEY=@a.\nE\n", "heredoc"),
+        ("read K <<< @a.\n", "here-string"),
+        ("export ANTHROPIC_API_KEY=@a. &\n", "background"),
+        ("f() {\n  export ANTHROPIC_API_KEY=@a.\n  claude\n}\n", "launcher"),
+        ("f() { if true; then export ANTHROPIC_API_KEY=@a.; fi; claude \"$@\"; }\n", "launcher"),
+        ("( export ANTHROPIC_API_KEY=@a.; claude )\n", "launcher"),
+        ("f() { export ANTHROPIC_API_KEY=@a.; x=$(claude -p hi); }\n", "launcher"),
+        ("K=@a.\nf() { export ANTHROPIC_AUTH_TOKEN=$K; claude; }\n", "launcher"),
+        ("export ANTHROPIC_API_KEY=@a.\nif true; then\n", "moved"),
+        ("x='\nexport ANTHROPIC_API_KEY=@a.\n", "unparsed"),
+        ("if true; then\n  export ANTHROPIC_API_KEY=@a.\n", "unparsed"),
+    ] {
+        for dialect in [Dialect::Bash, Dialect::Zsh] {
+            let input = keyed(input);
+            let (out, examined) = scrubbed(input.as_bytes(), dialect);
+            let found = examined.findings();
+            if reason == "moved" {
+                assert_eq!(text(&out), "if true; then\n");
+                continue;
+            }
+            assert_eq!(text(&out), input, "{dialect:?}");
+            assert!(!found.is_empty(), "{dialect:?} {input}");
+            for finding in found {
+                assert_eq!((finding.action, finding.reason), (Action::Reported, Some(reason)), "{dialect:?} {input}");
+                assert_eq!(text(&finding.value), keyed("@a."));
+            }
+        }
+    }
+}
+
+#[test]
+fn functions_that_only_set_and_print_are_no_launchers() {
+    let input =
+        "f() {\n  unset B\n  [ -n \"$C\" ] || return 1\n  local x=1\n  export ANTHROPIC_API_KEY=@a.\n  echo ok\n}\n";
+    becomes(Dialect::Bash, input, &input.replace("  export ANTHROPIC_API_KEY=@a.\n", ""));
+    // Defining a function runs nothing.
+    becomes(Dialect::Zsh, "f() { export ANTHROPIC_API_KEY=@a.; }\nclaude\n", "f() { :; }\nclaude\n");
+}
+
+#[test]
+fn bare_declarations_and_copies_follow_their_key() {
+    for (input, expected) in [
+        ("export ANTHROPIC_API_KEY\nANTHROPIC_API_KEY=@a.\n", ""),
+        (
+            "ANTHROPIC_API_KEY=@a.\nexport ANTHROPIC_API_KEY\nANTHROPIC_API_KEY=$(pass x)\n",
+            "export ANTHROPIC_API_KEY\nANTHROPIC_API_KEY=$(pass x)\n",
+        ),
+        ("K=@r.\nexport OPENAI_API_KEY=\"${K}\" OPENAI_BASE_URL=x\n", "export OPENAI_BASE_URL=x\n"),
+        ("K=@r.\nL=$K\nexport OPENAI_API_KEY=$L\n", ""),
+        ("K=@r.\nexport OPENAI_API_KEY=x$K\n", "export OPENAI_API_KEY=x$K\n"),
+        ("export ANTHROPIC_API_KEY=@a.\nexport ANTHROPIC_API_KEY=$ANTHROPIC_API_KEY\n", ""),
+    ] {
+        becomes(Dialect::Bash, input, expected);
+        becomes(Dialect::Zsh, input, expected);
+    }
+}
+
+#[test]
+fn keys_in_comments_leave_a_marker() {
+    becomes(
+        Dialect::Zsh,
+        "# old: @a2\nalias x=y # export OPENAI_API_KEY='@o.'\n",
+        "# old: <moved-to-ringlet:anthropic/commented>\nalias x=y # export OPENAI_API_KEY='<moved-to-ringlet:openai/commented>'\n",
+    );
+    let input = keyed("export ANTHROPIC_API_KEY=@a. # was @a2\n");
+    let (out, examined) = scrubbed(input.as_bytes(), Dialect::Bash);
+    assert_eq!((out.len(), examined.findings().len()), (0, 2), "the line goes, both keys are kept");
+    assert!(examined.findings()[1].commented);
+}
+
+#[test]
+fn nothing_that_is_shown_holds_a_key() {
+    let input = keyed("export ANTHROPIC_API_KEY=@a. # @a2\nalias x='OPENAI_API_KEY=@o. y'\nexport A=${A:-@g.}\n");
+    let examined = examine(input.as_bytes(), Dialect::Bash);
+    let shown = format!("{examined:?} {:?}", examined.cuts(input.as_bytes(), &|_| "default".into()));
+    for key in ["@a.", "@a2", "@o.", "@g."] {
+        assert!(!shown.contains(&keyed(key)[..24]), "{shown}");
+        assert!(!shown.contains(&format!("{:?}", &keyed(key).as_bytes()[8..24]).replace(['[', ']'], "")), "{shown}");
+    }
+}
+
+// Lines of ordinary files, and lines with keys; whole constructs around them.
+const PLAIN: &[&str] = &[
+    "export EDITOR=vim",
+    "alias ll='ls -alF'",
+    "# a comment; with 'quotes",
+    "",
+    "PATH=\"$HOME/bin:$PATH\"  # path",
+    "[ -f ~/.x ] && . ~/.x",
+    "A=1; B=2",
+    "cat <<EOF >/dev/null\nit's $HOME\nEOF",
+    "x=$(printf '%s)' \"a\")",
+    "export A \\\n  C=3",
+    "printf '%s\\n' \"${A:-b}\" | cat",
+    "arr=(1 '2' # three\n 3)",
+];
+
+const KEYED: &[&str] = &[
+    "export ANTHROPIC_API_KEY=@a.",
+    "export ANTHROPIC_API_KEY=\"@a2\" # mine",
+    "OPENAI_API_KEY='@o.'; export OPENAI_API_KEY",
+    "B=2; GROQ_API_KEY=@g.; C=3",
+    "export D=1 OPENROUTER_API_KEY=@r. \\\n  E=2",
+    "[ -n \"$X\" ] || export OPENAI_API_KEY=@o2",
+    "# export OPENAI_API_KEY=\"@o3\"",
+    "ANTHROPIC_API_KEY=@a3 && export ANTHROPIC_API_KEY",
+    "readonly GROQ_API_KEY=@g2 F=1",
+    ": \"${OPENAI_API_KEY:=@o.}\"",
+    "ANTHROPIC_API_KEY=@a. true-program",
+    "\texport GROQ_API_KEY=$'@g3' ;",
+];
+
+const AROUND: &[(&str, &str)] = &[
+    ("if [ -d / ]; then\n", "\nfi"),
+    ("f() {\n", "\n}"),
+    ("for h in a b; do\n", "\ndone"),
+    ("case $H in\n a|b)\n", "\n ;;\nesac"),
+    ("{\n", "\n}"),
+    ("(\n", "\n)"),
+    ("while false; do ", "\ndone"),
+    ("if true; then :; else\n", "\nfi # end"),
+];
+
+fn fragment() -> impl Strategy<Value = String> {
+    let line = prop_oneof![prop::sample::select(PLAIN), prop::sample::select(KEYED)].prop_map(keyed);
+    line.prop_recursive(3, 24, 4, |inner| {
+        (prop::sample::select(AROUND), prop::collection::vec(inner, 1..4))
+            .prop_map(|((open, close), lines)| format!("{open}{}\n:{close}", lines.join("\n")))
+    })
+}
+
+fn accepts(shell: &str, text: &[u8]) -> bool {
+    use std::io::Write;
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(text).expect("room for it");
+    let options: &[&str] = if shell == "zsh" { &["-f", "-n"] } else { &["-n"] };
+    Command::new(shell).args(options).arg(file.path()).output().expect("the shell is installed").status.success()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_files_lose_their_keys_and_nothing_else(
+        lines in prop::collection::vec(fragment(), 1..8), crlf: bool, newline: bool, zsh: bool,
+    ) {
+        let mut input = lines.join("\n");
+        if newline {
+            input.push('\n');
+        }
+        let dialect = if zsh { Dialect::Zsh } else { Dialect::Bash };
+        let (out, examined) = scrubbed(input.as_bytes(), dialect);
+        let shell = if zsh { "zsh" } else { "bash" };
+        prop_assert!(accepts(shell, input.as_bytes()), "a fragment is wrong:\n{input}");
+        prop_assert!(accepts(shell, &out), "{shell} refuses\n{}\nfrom\n{input}", text(&out));
+        for finding in examined.findings() {
+            prop_assert!(finding.reason != Some("unparsed"), "{finding:?}\n{input}");
+        }
+        // What is left over is what was reported, under a name that says so.
+        let (again, second) = scrubbed(&out, dialect);
+        prop_assert_eq!(&again, &out);
+        prop_assert!(second.findings().iter().all(|finding| finding.action == Action::Reported));
+        // Cuts take keys' statements, words and separators: every other line is there, in its order.
+        let output = text(&out);
+        let mut rest = output.lines();
+        for line in input.lines().filter(|line| PLAIN.contains(line)) {
+            prop_assert!(rest.any(|other| other == line), "{line:?} is lost:\n{output}\nfrom\n{input}");
+        }
+        if crlf {
+            // The same file from elsewhere: nothing but the line ends differs.
+            let (out, _) = scrubbed(input.replace('\n', "\r\n").as_bytes(), dialect);
+            prop_assert_eq!(text(&out), output.replace('\n', "\r\n"));
+        }
+    }
+    #[test]
+    fn any_bytes_come_back_except_the_cuts(
+        pieces in prop::collection::vec(
+            prop_oneof![
+                prop::sample::select(vec![
+                    "export ", "ANTHROPIC_API_KEY=", "@a.", "'", "\"", "`", "$(", ")", "(", "((", "{ ", "}", "${", "[", "]]", "[[ ",
+                    "\\", "\n", "\r\n", ";", ";;", "&&", "|", "&", " ", "\t", "# ", "<<E\n", "E\n", "if ", "then ", "fi", "case x in ",
+                    "esac", "do ", "done", "for ", "f() ", "$'", "\\x41", ": ", "=", "+=", "<(", ">", "!", "$", "end", "setenv ", "set -gx ",
+                    "\u{feff}", "é",
+                ]).prop_map(|piece| keyed(piece).into_bytes()),
+                prop::collection::vec(any::<u8>(), 1..3),
+            ],
+            0..60,
+        )
+    ) {
+        let input = pieces.concat();
+        for dialect in [Dialect::Bash, Dialect::Zsh, Dialect::Sh, Dialect::Fish, Dialect::Csh, Dialect::PowerShell, Dialect::DotEnv] {
+            let examined = examine(&input, dialect);
+            let cuts = examined.cuts(&input, &|_| "default".into());
+            prop_assert!(cuts.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "{cuts:?}");
+            prop_assert!(cuts.iter().all(|cut| cut.span.end <= input.len()));
+            let moves = examined.findings().iter().any(|finding| finding.action == Action::Moved);
+            prop_assert_eq!(moves, !cuts.is_empty(), "{:?} {:?}", dialect, examined.findings());
+            let out = apply(&input, &cuts);
+            // Everything that the shells were to lose is gone, and a second run finds nothing more to do.
+            let again = examine(&out, dialect);
+            prop_assert!(again.cuts(&out, &|_| "default".into()).is_empty(), "{:?} {:?}", dialect, text(&out));
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The places themselves.
+
+use super::{Role, Search, first_bytes, listed, read_limited, sourced};
+use crate::migrate::dialect::{self, Dialect};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+const ZSH: &[&str] = &[".zshenv", ".zprofile", ".zshrc", ".zlogin", ".zlogout", ".zpreztorc"];
+
+const AT_HOME: &[&str] = &[
+    ".bash_profile",
+    ".bash_login",
+    ".profile",
+    ".bashrc",
+    ".bash_aliases",
+    ".bash_logout",
+    ".kshrc",
+    ".tcshrc",
+    ".cshrc",
+    ".login",
+    ".pam_environment",
+    ".xprofile",
+    ".xsessionrc",
+];
+
+const PROFILES: &[&str] = &[
+    "profile.ps1",
+    "Microsoft.PowerShell_profile.ps1",
+    "Microsoft.VSCode_profile.ps1",
+    "Microsoft.PowerShellISE_profile.ps1",
+];
+
+/// What shells and sessions read when they start.
+pub(super) fn start_files(search: &mut Search<'_>) {
+    let home = search.home.clone();
+    for name in AT_HOME {
+        search.add(&home.join(name), Role::Rc);
+    }
+    // bash reads the one without a terminal, POSIX shells the other with one.
+    for (variable, dialect) in [("BASH_ENV", Dialect::Bash), ("ENV", Dialect::Sh)] {
+        if let Some(path) = search.place(variable) {
+            let own = Some(dialect::of(&path, &first_bytes(&path))).filter(|own| *own != Dialect::Text);
+            search.add_as(&path, Role::Rc, Some(own.unwrap_or(dialect)));
+        }
+    }
+    for folder in search.zdotdirs() {
+        for name in ZSH {
+            search.add(&folder.join(name), Role::Rc);
+        }
+    }
+    let custom = zsh_custom(search);
+    search.add_folder(&custom, Role::Rc, Some(Dialect::Zsh), |name| name.ends_with(".zsh"));
+
+    let fish = search.config.join("fish");
+    search.add(&fish.join("config.fish"), Role::Rc);
+    for folder in ["conf.d", "functions"] {
+        search.add_folder(&fish.join(folder), Role::Rc, Some(Dialect::Fish), |name| name.ends_with(".fish"));
+    }
+    search.add(&fish.join("fish_variables"), Role::Rc);
+
+    for folder in ["Documents/PowerShell", "Documents/WindowsPowerShell", ".config/powershell"] {
+        for name in PROFILES {
+            search.add(&home.join(folder).join(name), Role::Rc);
+        }
+    }
+    for name in PROFILES {
+        search.add(&search.config.join("powershell").join(name), Role::Rc);
+    }
+
+    let session = search.config.join("environment.d");
+    search.add_folder(&session, Role::Rc, None, |name| name.ends_with(".conf"));
+    let plasma = search.config.join("plasma-workspace/env");
+    search.add_folder(&plasma, Role::Rc, Some(Dialect::Sh), |name| name.ends_with(".sh"));
+}
+
+// oh-my-zsh's folder of the user's own: as the environment, then as ~/.zshrc says, then its default.
+fn zsh_custom(search: &Search<'_>) -> PathBuf {
+    let known = sourced::Known { home: &search.home, config: &search.config, zdotdir: None };
+    let rcs = search.zdotdirs().into_iter().rev();
+    let set_in = |folder: PathBuf| {
+        sourced::value_of("ZSH_CUSTOM", &read_limited(&folder.join(".zshrc")).unwrap_or_default(), &known)
+    };
+    search
+        .place("ZSH_CUSTOM")
+        .or_else(|| rcs.filter_map(set_in).next())
+        .or_else(|| search.place("ZSH").map(|folder| folder.join("custom")))
+        .unwrap_or_else(|| search.home.join(".oh-my-zsh/custom"))
+}
+
+/// What an administrator or a service's own file sets.
+pub(super) fn system_files(search: &mut Search<'_>) {
+    let etc = Path::new("/etc");
+    for name in ["profile", "bash.bashrc", "bashrc", "environment", "zshenv", "zprofile", "zshrc", "zlogin"] {
+        search.add(&etc.join(name), Role::System);
+    }
+    for name in ["csh.cshrc", "csh.login", "fish/config.fish", "security/pam_env.conf"] {
+        search.add(&etc.join(name), Role::System);
+    }
+    search.add_folder(&etc.join("profile.d"), Role::System, None, |name| name.contains('.'));
+    search.add_folder(&etc.join("zsh"), Role::System, Some(Dialect::Zsh), |_| true);
+    search.add_folder(&etc.join("fish/conf.d"), Role::System, None, |name| name.ends_with(".fish"));
+    search.add_folder(&etc.join("environment.d"), Role::System, None, |name| name.ends_with(".conf"));
+
+    let units = search.config.join("systemd/user");
+    let is_unit = |name: &str| name.ends_with(".service") || name.ends_with(".conf");
+    search.add_folder(&units, Role::System, Some(Dialect::Structured), is_unit);
+    for folder in listed(&units).into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "d")) {
+        search.add_folder(&folder, Role::System, Some(Dialect::Structured), is_unit);
+    }
+    let launch = search.home.join("Library/LaunchAgents");
+    search.add_folder(&launch, Role::System, Some(Dialect::Structured), |name| name.ends_with(".plist"));
+}
+
+/// The shells' histories.
+pub(super) fn histories(search: &mut Search<'_>) {
+    let home = search.home.clone();
+    let (data, state) = (search.data.clone(), search.state.clone());
+    let mut add = |path: PathBuf| search.add_as(&path, Role::Residue, Some(Dialect::History));
+    for name in [".bash_history", ".zsh_history", ".zhistory", ".histfile", ".history", ".sh_history", ".ksh_history"] {
+        add(home.join(name));
+    }
+    for folder in [&data, &state, &home.join(".cache")] {
+        for name in ["zsh/history", "zsh/zsh_history", "bash/history", "bash/bash_history"] {
+            add(folder.join(name));
+        }
+    }
+    // fish's sessions have a history each, by `fish_history`.
+    add(data.join("fish/fish_history"));
+    add(data.join("powershell/PSReadLine/ConsoleHost_history.txt"));
+    add(data.join("atuin/history.db"));
+    for agent in [".codex/history.jsonl", ".claude/history.jsonl"] {
+        add(home.join(agent));
+    }
+    for folder in search.zdotdirs() {
+        search.add_as(&folder.join(".zsh_history"), Role::Residue, Some(Dialect::History));
+    }
+    if let Some(file) = search.place("HISTFILE") {
+        search.add_as(&file, Role::Residue, Some(Dialect::History));
+    }
+    if let Some(folder) = search.env.absolute("APPDATA") {
+        let file = folder.join("Microsoft/Windows/PowerShell/PSReadLine/ConsoleHost_history.txt");
+        search.add_as(&file, Role::Residue, Some(Dialect::History));
+    }
+    // macOS keeps one for each terminal window.
+    for folder in [".zsh_sessions", ".bash_sessions"] {
+        let is_history = |name: &str| name.contains("history");
+        search.add_folder(&home.join(folder), Role::Residue, Some(Dialect::History), is_history);
+    }
+}
+
+/// What agents wrote down of the shell that they were started from. Long functions and few keys: read as text.
+pub(super) fn snapshots(search: &mut Search<'_>) {
+    let codex = search.env.absolute("CODEX_HOME").unwrap_or_else(|| search.home.join(".codex"));
+    let claude = search.env.absolute("CLAUDE_CONFIG_DIR").unwrap_or_else(|| search.home.join(".claude"));
+    for folder in [codex.join("shell_snapshots"), claude.join("shell-snapshots")] {
+        search.add_folder(&folder, Role::Residue, Some(Dialect::Text), |_| true);
+    }
+}
+
+/// Backups and editors' files of what was found so far.
+pub(super) fn leftovers(search: &mut Search<'_>) {
+    let edited = search.found.iter().filter(|file| matches!(file.role, Role::Rc | Role::Sourced));
+    let mut folders: BTreeSet<PathBuf> = BTreeSet::from([search.home.clone()]);
+    let mut names: BTreeSet<String> = AT_HOME.iter().chain(ZSH).map(|name| (*name).to_owned()).collect();
+    for file in edited {
+        folders.extend(file.path.parent().map(Path::to_owned));
+        names.extend(file.path.file_name().map(|name| name.to_string_lossy().into_owned()));
+    }
+    for folder in &folders {
+        search
+            .add_folder(folder, Role::Residue, None, |name| is_leftover_of_any(name, &names) || is_hidden_backup(name));
+    }
+    let (home, state, data) = (search.home.clone(), search.state.clone(), search.data.clone());
+    for folder in ["undo", "undodir", "swap", "backup", "tmp"] {
+        for base in [home.join(".vim"), state.join("vim"), state.join("nvim"), data.join("nvim")] {
+            // `%home%user%.zshrc`: the whole path in the file's name.
+            let is_ours = |name: &str| name.rsplit('%').next().is_some_and(|last| is_copy_of_any(last, &names));
+            search.add_folder(&base.join(folder), Role::Residue, Some(Dialect::Text), is_ours);
+        }
+    }
+    for folder in [".emacs.d/backups", ".emacs.d/auto-save-list"] {
+        // `!home!user!.zshrc~`
+        let is_ours = |name: &str| name.rsplit('!').next().is_some_and(|last| is_copy_of_any(last, &names));
+        search.add_folder(&home.join(folder), Role::Residue, Some(Dialect::Text), is_ours);
+    }
+    for editor in editors(search) {
+        local_history(search, &editor.join("History"), &names);
+    }
+}
+
+// `.zshrc.bak`, `.zshrc~`, `.zshrc.pre-oh-my-zsh`, `.zshrc.zwc`, `.config.fish.swp`, `..zshrc.un~`, `#.zshrc#`.
+fn is_leftover_of_any(name: &str, names: &BTreeSet<String>) -> bool {
+    names.iter().any(|of| {
+        let bare = name.trim_start_matches(['.', '#']);
+        let rest = bare.strip_prefix(of.trim_start_matches('.'));
+        name != of && rest.is_some_and(|rest| rest.starts_with(['.', '~', '-', '#']))
+    })
+}
+
+// Any hidden file's backup: what it is of may be gone.
+fn is_hidden_backup(name: &str) -> bool {
+    let endings = [".bak", ".orig", ".save", "~"];
+    let swap = name.len() > 4 && name.is_char_boundary(name.len() - 4) && name[name.len() - 4..].starts_with(".sw");
+    name.starts_with('.') && (swap || endings.iter().any(|ending| name.ends_with(ending)))
+}
+
+fn is_copy_of_any(name: &str, names: &BTreeSet<String>) -> bool {
+    names.contains(name) || is_leftover_of_any(name, names)
+}
+
+// VS Code's copies of every saved file: a folder each, whose `entries.json` says of which.
+fn local_history(search: &mut Search<'_>, history: &Path, names: &BTreeSet<String>) {
+    for folder in listed(history) {
+        let entries = read_limited(&folder.join("entries.json")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&entries);
+        let resource = text.split("\"resource\"").nth(1).and_then(|rest| rest.split('"').nth(1));
+        let name = resource.and_then(|resource| resource.rsplit('/').next());
+        if name.is_some_and(|name| names.contains(name)) {
+            search.add_folder(&folder, Role::Residue, None, |name| name != "entries.json");
+        }
+    }
+}
+
+// The folders of settings of VS Code and its relatives, on each system.
+fn editors(search: &Search<'_>) -> Vec<PathBuf> {
+    let mut bases = vec![search.config.clone(), search.home.join("Library/Application Support")];
+    bases.extend(search.env.absolute("APPDATA"));
+    let names = ["Code", "Code - Insiders", "VSCodium", "Cursor", "Windsurf"];
+    bases.iter().flat_map(|base| names.iter().map(|name| base.join(name).join("User"))).collect()
+}
+
+const AGENTS_OWN: &[&str] = &[
+    ".claude/settings.json",
+    ".claude/settings.local.json",
+    ".claude.json",
+    ".codex/auth.json",
+    ".codex/config.toml",
+    ".codex/.env",
+    ".aider.conf.yml",
+    ".aider.conf.yaml",
+    ".gemini/settings.json",
+    ".gemini/.env",
+    ".qwen/settings.json",
+    ".qwen/.env",
+    ".continue/config.yaml",
+    ".continue/config.json",
+    ".continue/.env",
+    ".cursor/mcp.json",
+    ".codeium/windsurf/mcp_config.json",
+    ".factory/settings.json",
+    ".factory/config.json",
+    ".factory/mcp.json",
+    ".grok/user-settings.json",
+    ".kimi/config.toml",
+    ".vibe/config.toml",
+    ".vibe/.env",
+    ".mcp.json",
+    "docker-compose.yml",
+    "docker-compose.yaml",
+    "compose.yml",
+    "compose.yaml",
+    "Library/Application Support/Claude/claude_desktop_config.json",
+    "Library/Application Support/io.datasette.llm/keys.json",
+];
+
+const AGENTS_CONFIG: &[&str] = &[
+    "Claude/claude_desktop_config.json",
+    "opencode/opencode.json",
+    "opencode/opencode.jsonc",
+    "goose/config.yaml",
+    "goose/secrets.yaml",
+    "crush/crush.json",
+    "amp/settings.json",
+    "zed/settings.json",
+    "io.datasette.llm/keys.json",
+    "github-copilot/mcp.json",
+];
+
+const AGENTS_DATA: &[&str] = &["opencode/auth.json", "amp/secrets.json", "crush/crush.json"];
+
+/// Agents' and editors' own configuration, `.env` files in their folders included.
+pub(super) fn agents_own(search: &mut Search<'_>) {
+    let (home, config, data) = (search.home.clone(), search.config.clone(), search.data.clone());
+    for (base, names) in [(&home, AGENTS_OWN), (&config, AGENTS_CONFIG), (&data, AGENTS_DATA)] {
+        for name in names {
+            search.add(&base.join(name), Role::AgentConfig);
+        }
+    }
+    for (variable, names) in [
+        ("CLAUDE_CONFIG_DIR", &["settings.json", "settings.local.json", ".claude.json"][..]),
+        ("CODEX_HOME", &["auth.json", "config.toml", ".env"]),
+    ] {
+        if let Some(folder) = search.env.absolute(variable) {
+            for name in names {
+                search.add(&folder.join(name), Role::AgentConfig);
+            }
+        }
+    }
+    for folder in editors(search) {
+        for name in ["settings.json", "mcp.json"] {
+            search.add(&folder.join(name), Role::AgentConfig);
+        }
+    }
+    if let Some(folder) = search.env.absolute("APPDATA") {
+        search.add(&folder.join("Claude/claude_desktop_config.json"), Role::AgentConfig);
+    }
+}

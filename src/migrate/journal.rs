@@ -1,0 +1,305 @@
+//! What a run did, so that the next one can finish it and `undo` can take it back: `migrate/RUN/journal.json` in the
+//! state directory, mode 0600.
+//!
+//! It holds no key: removed bytes are [`Token`]s, values are known by an HMAC under a secret that the keychain keeps,
+//! and context lines by an HMAC likewise. Before every write that is checked once more, in every build. Each write
+//! replaces the file whole, so a crash leaves one state or the next.
+
+use super::MigrateError;
+use super::edit::Cut;
+use super::tokens::{self, Key, Token};
+use crate::paths::Paths;
+use crate::platform;
+use crate::secret::Secret;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// How far a run came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Nothing but this journal was written.
+    Planned,
+    /// Every key is in the store and was read back; files may have been rewritten.
+    Stored,
+    /// All that could be done is done.
+    Done,
+    /// Being taken back; a temporary file may hold keys.
+    Undoing,
+    /// Taken back.
+    Undone,
+}
+
+/// A key of the run, by name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRecord {
+    /// `provider/alias`.
+    pub name: String,
+    /// HMAC-SHA256 of the value, in hexadecimal.
+    pub hmac: String,
+    /// The variables it stood in.
+    pub variables: Vec<String>,
+}
+
+/// One place that was cut.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CutRecord {
+    /// Where the replacement stands in the file as it is afterwards.
+    pub at: usize,
+    /// What stands there instead.
+    pub with: String,
+    /// What stood there.
+    pub removed: Vec<Token>,
+    /// Where its line begins, in bytes before `at`.
+    pub column: usize,
+    /// HMAC of the line above.
+    pub above: String,
+    /// HMAC of its own line.
+    pub line: String,
+}
+
+/// One file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRecord {
+    /// The file itself, symlinks resolved.
+    pub path: PathBuf,
+    /// SHA-256 of the file before.
+    pub before: String,
+    /// Its size before, in bytes.
+    pub size: u64,
+    /// SHA-256 of the file after.
+    pub after: String,
+    /// The cuts in file order.
+    pub cuts: Vec<CutRecord>,
+    /// Whether it has further names and is therefore written in place.
+    pub in_place: bool,
+    /// Whether zsh may have a compiled copy beside it.
+    pub zsh: bool,
+    /// Whether it was rewritten.
+    pub done: bool,
+    /// Whether that was taken back.
+    pub undone: bool,
+}
+
+/// A run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// 1.
+    pub version: u32,
+    /// Its name: when it began, and which process it was.
+    pub run: String,
+    /// How far it came.
+    pub stage: Stage,
+    /// Where the keys are kept, for messages.
+    pub place: String,
+    /// HMAC of a constant: tells a lost secret from a rotated key.
+    pub check: String,
+    /// The keys.
+    pub keys: Vec<KeyRecord>,
+    /// The files.
+    pub files: Vec<FileRecord>,
+}
+
+/// The secret under which values are known.
+pub struct Seal(Secret);
+
+impl Seal {
+    /// A seal with the secret that the store keeps for it.
+    pub fn new(secret: Secret) -> Self {
+        Self(secret)
+    }
+
+    /// HMAC-SHA256, in hexadecimal.
+    pub fn of(&self, what: &str, bytes: &[u8]) -> String {
+        tokens::hex(&self.mac(what, bytes).finalize().into_bytes())
+    }
+
+    /// Whether the bytes have this HMAC; takes the same time either way.
+    pub fn matches(&self, what: &str, bytes: &[u8], digits: &str) -> bool {
+        let expected: Vec<u8> = (0..digits.len() / 2)
+            .filter_map(|at| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok())
+            .collect();
+        self.mac(what, bytes).verify_slice(&expected).is_ok()
+    }
+
+    fn mac(&self, what: &str, bytes: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose()).expect("HMAC takes a key of any length");
+        mac.update(what.as_bytes());
+        mac.update(b"\0");
+        mac.update(bytes);
+        mac
+    }
+}
+
+/// SHA-256 in hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
+    tokens::hex(&Sha256::digest(bytes))
+}
+
+/// What context lines and the check are marked with under the seal.
+pub const LINE: &str = "line";
+/// See [`LINE`].
+pub const VALUE: &str = "value";
+/// See [`LINE`].
+pub const CHECK: &str = "check";
+
+/// The line that holds `at`, terminator included, and the one above it.
+pub fn context(image: &[u8], at: usize) -> (std::ops::Range<usize>, Option<std::ops::Range<usize>>) {
+    let begin = |end: usize| image[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |it| it + 1);
+    let start = begin(at);
+    let end = image[at..].iter().position(|byte| *byte == b'\n').map_or(image.len(), |it| at + it + 1);
+    let above = start.checked_sub(1).map(|newline| begin(newline)..start);
+    (start..end, above)
+}
+
+impl FileRecord {
+    /// Records one file's cuts, or says why that cannot be done.
+    pub fn new(
+        path: &Path,
+        (before, after): (&[u8], &[u8]),
+        cuts: &[Cut],
+        keys: &[Key<'_>],
+        seal: &Seal,
+    ) -> Option<Self> {
+        let mut records = Vec::new();
+        let (mut gone, mut come) = (0, 0);
+        for cut in cuts {
+            let at = cut.span.start - gone + come;
+            gone += cut.span.len();
+            come += cut.with.len();
+            let (line, above) = context(after, at);
+            records.push(CutRecord {
+                at,
+                with: String::from_utf8_lossy(&cut.with).into_owned(),
+                removed: tokens::record(&before[cut.span.clone()], keys)?,
+                column: at - line.start,
+                above: seal.of(LINE, above.map_or(&b"\0start"[..], |above| &after[above])),
+                line: seal.of(LINE, &after[line]),
+            });
+        }
+        Some(Self {
+            path: path.to_owned(),
+            before: digest(before),
+            size: before.len() as u64,
+            after: digest(after),
+            cuts: records,
+            in_place: false,
+            zsh: false,
+            done: false,
+            undone: false,
+        })
+    }
+}
+
+/// The folder of all runs.
+pub fn folder(paths: &Paths) -> PathBuf {
+    paths.state().join("migrate")
+}
+
+/// Removes what a killed run left among the journals: temporary files, and a folder without a journal. Needs the lock.
+pub fn tidy(paths: &Paths) -> Result<(), MigrateError> {
+    let base = folder(paths);
+    let failed = |error: std::io::Error| MigrateError::journal(base.clone(), error.to_string());
+    let list = |folder: &Path| match std::fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|it| it.path())).collect::<Result<Vec<_>, _>>(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    let stray = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".ringlet-"));
+    for path in list(&base).map_err(failed)? {
+        if path.is_dir() {
+            for inner in list(&path).map_err(failed)?.iter().filter(|path| stray(path)) {
+                std::fs::remove_file(inner).map_err(failed)?;
+            }
+            if path.join("journal.json").symlink_metadata().is_err() {
+                // Only an empty one goes: anything else in it is not ours.
+                let _ = std::fs::remove_dir(&path);
+            }
+        } else if stray(&path) {
+            std::fs::remove_file(&path).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+impl Journal {
+    /// What the run's temporary files' names begin with.
+    pub fn prefix(&self) -> String {
+        format!(".ringlet-{}-", self.run)
+    }
+
+    fn file(paths: &Paths, run: &str) -> PathBuf {
+        folder(paths).join(run).join("journal.json")
+    }
+
+    /// Writes the journal, fsynced, after making sure that no piece of a key is in it.
+    pub fn write(&self, paths: &Paths, keys: &[Key<'_>]) -> Result<(), MigrateError> {
+        let file = Self::file(paths, &self.run);
+        let text = serde_json::to_vec_pretty(self).expect("a journal has only string keys");
+        // JSON escapes some characters; a piece must be in neither form.
+        let pieces = self.files.iter().flat_map(|file| &file.cuts).flat_map(|cut| &cut.removed);
+        let plain: Vec<u8> = pieces
+            .filter_map(|token| if let Token::Text(text) = token { Some(text.as_bytes()) } else { None })
+            .collect::<Vec<_>>()
+            .join(&0);
+        if tokens::holds_piece(&text, keys) || tokens::holds_piece(&plain, keys) {
+            return Err(MigrateError::Leak);
+        }
+        let failed = |error: std::io::Error| MigrateError::journal(file.clone(), error.to_string());
+        for part in [folder(paths), folder(paths).join(&self.run)] {
+            platform::create_private_folder(&part).map_err(failed)?;
+        }
+        platform::replace_file(&file, &text).map_err(failed)
+    }
+
+    /// Takes the journal away.
+    pub fn drop_it(&self, paths: &Paths) -> Result<(), MigrateError> {
+        let file = Self::file(paths, &self.run);
+        match std::fs::remove_dir_all(folder(paths).join(&self.run)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(MigrateError::journal(file, error.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Every journal, the oldest first. A folder without one was left by a crash and is passed over.
+    pub fn all(paths: &Paths) -> Result<Vec<Self>, MigrateError> {
+        let base = folder(paths);
+        let failed = |error: std::io::Error| MigrateError::journal(base.clone(), error.to_string());
+        let entries = match std::fs::read_dir(&base) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut runs = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            let Some(run) = name.to_str() else { continue };
+            let file = Self::file(paths, run);
+            let bytes = match platform::read_file(&file, 64 << 20) {
+                Ok(read) => read.bytes,
+                Err(platform::ReadError::Io(error))
+                    if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
+                {
+                    continue;
+                }
+                Err(error) => return Err(MigrateError::journal(file, error.to_string())),
+            };
+            let journal: Self = serde_json::from_slice(&bytes)
+                .map_err(|error| MigrateError::journal(file.clone(), format!("is damaged: {error}")))?;
+            if journal.version != 1 || journal.run != run {
+                return Err(MigrateError::journal(file, "is not of this version of ringlet".into()));
+            }
+            runs.push(journal);
+        }
+        runs.sort_by(|a, b| a.run.cmp(&b.run));
+        Ok(runs)
+    }
+}

@@ -1,0 +1,50 @@
+//! JSON, YAML, TOML, property lists, units: keys are found and named, nothing is taken apart.
+
+use super::anywhere;
+use crate::migrate::detect::{self, Judgement};
+use crate::migrate::model::Fixed;
+use zeroize::Zeroizing;
+
+// A configuration's own spelling of a variable: `openai-api-key: ...`, and aider's `- deepseek=sk-...`.
+pub(super) fn keys(bytes: &[u8]) -> Vec<Fixed> {
+    const REASON: &str = "structured-config";
+    let mut found = anywhere(bytes, REASON);
+    let mut start = 0;
+    for line in bytes.split(|byte| *byte == b'\n') {
+        if let Some((at, name, value)) = spelt_entry(line) {
+            let is_new = !found.iter().any(|fixed| *fixed.value == value);
+            if is_new && matches!(detect::judge(Some(&name), value), Judgement::Key(_)) {
+                found.push(Fixed {
+                    name: Some(name),
+                    at: start + at,
+                    value: Zeroizing::new(value.to_vec()),
+                    reason: REASON,
+                });
+            }
+        }
+        start += line.len() + 1;
+    }
+    found.sort_by_key(|fixed| fixed.at);
+    found
+}
+
+fn spelt_entry(line: &[u8]) -> Option<(usize, String, &[u8])> {
+    let skip =
+        |from: usize, what: &[u8]| line[from..].iter().position(|byte| !what.contains(byte)).map(|size| from + size);
+    let start = skip(0, b" \t-\"'{")?;
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let end = start + line[start..].iter().position(|byte| !is_part(byte))?;
+    let sign = skip(end, b"\"' \t")?;
+    if !matches!(line[sign], b':' | b'=') {
+        return None;
+    }
+    let from = skip(sign + 1, b" \t\"'")?;
+    let stop = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b',' | b'}' | b'#');
+    let value = &line[from..line[from..].iter().position(stop).map_or(line.len(), |size| from + size)];
+    let spelt = std::str::from_utf8(&line[start..end]).ok()?.replace('-', "_").to_ascii_uppercase();
+    if detect::is_key_name(&spelt) {
+        return Some((start, spelt, value));
+    }
+    let name = format!("{spelt}_API_KEY");
+    (line[sign] == b'=' && value.starts_with(b"sk-") && detect::is_key_name(&name)).then_some((start, name, value))
+}

@@ -1,0 +1,147 @@
+//! Looks for values in text that no reader takes apart: an alias, a nested command, code that does not parse.
+//!
+//! It only finds what could be a key and which name stands before it; whether it is one, `examine` decides, and nothing
+//! found here is ever cut out. Called by the readers of the dialects.
+
+use super::model::Fixed;
+use zeroize::Zeroizing;
+
+/// No key is shorter (rule D1), so shorter words are not worth carrying around.
+const SHORTEST: usize = 20;
+/// Between a name and its value: blanks, quotes, and what the languages put there.
+const BETWEEN: &[u8] = b" \t\r\n'\"`=:,()\\";
+/// How far a value may stand from its name.
+const FARTHEST: usize = 12;
+
+/// One expression of PowerShell takes about twenty levels of its tree.
+const DEEPEST: usize = 800;
+
+/// A name for values that have none beside them, and where it stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The offset of its first byte in the file.
+    pub at: usize,
+}
+
+/// Adds every word of `text` that is long enough for a key to `fixed`.
+///
+/// `at` gives the offset in the file of a byte of `text`. `known` is the name where the text itself has none.
+pub(super) fn find(
+    text: &[u8],
+    at: impl Fn(usize) -> usize,
+    reason: &'static str,
+    known: Option<Named<'_>>,
+    fixed: &mut Vec<Fixed>,
+) {
+    let mut before: Option<(std::ops::Range<usize>, &str)> = None;
+    let mut from = 0;
+    while from < text.len() {
+        if !is_part(text[from]) {
+            from += 1;
+            continue;
+        }
+        let to = from + text[from..].iter().take_while(|byte| is_part(**byte)).count();
+        let (name, value) = split(text, from, to);
+        if to - value >= SHORTEST {
+            // `NAME=value`, then a name that stands just before, then whatever the caller knows.
+            let near = || before.clone().filter(|(span, _)| belongs(&text[span.end..value]));
+            let (name, place) = match name.or_else(near) {
+                Some((span, name)) => (Some(name.to_owned()), at(span.start)),
+                None => (known.map(|known| known.name.to_owned()), known.map_or_else(|| at(value), |known| known.at)),
+            };
+            fixed.push(Fixed { name, at: place, value: Zeroizing::new(text[value..to].to_vec()), reason });
+            before = None;
+        } else if let Some(name) = identifier(trimmed(&text[from..to])).filter(|name| name.contains('_')) {
+            before = Some((from..from + name.len(), name));
+        }
+        from = to;
+    }
+}
+
+/// The same for raw bytes of a file, beginning at `start`.
+pub(super) fn find_raw(
+    bytes: &[u8],
+    start: usize,
+    reason: &'static str,
+    known: Option<Named<'_>>,
+    fixed: &mut Vec<Fixed>,
+) {
+    find(bytes, |offset| start + offset, reason, known, fixed);
+}
+
+/// The characters of rule D1.
+fn is_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_.+/=-".contains(&byte)
+}
+
+/// The name in `NAME=value` and where the value begins; of `x=NAME=value` the inner ones.
+fn split(text: &[u8], from: usize, to: usize) -> (Option<(std::ops::Range<usize>, &str)>, usize) {
+    let mut found = (None, from);
+    while let Some(offset) = text[found.1..to].iter().position(|byte| *byte == b'=') {
+        let (start, end) = (found.1, found.1 + offset);
+        // Trailing `=` are padding, not an assignment.
+        if to - end - 1 < SHORTEST {
+            break;
+        }
+        let name = identifier(&text[start..end]).map(|name| (start..end, name));
+        let option = text[start..end].starts_with(b"-") && found.1 == from;
+        if name.is_none() && !option {
+            break;
+        }
+        found = (name, end + 1);
+    }
+    found
+}
+
+fn trimmed(word: &[u8]) -> &[u8] {
+    let end = word.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    &word[..end]
+}
+
+/// A variable's name, or nothing.
+pub(super) fn identifier(word: &[u8]) -> Option<&str> {
+    let first = word.first()?;
+    let plain = word.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    if plain && !first.is_ascii_digit() { std::str::from_utf8(word).ok() } else { None }
+}
+
+fn belongs(gap: &[u8]) -> bool {
+    gap.len() <= FARTHEST && gap.iter().all(|byte| BETWEEN.contains(byte))
+}
+
+/// The bytes as a parser takes them: what is not UTF-8 becomes a letter, so that a stray byte in a comment or a string
+/// cannot upset a grammar. Offsets stay what they are.
+pub(super) fn parsable(bytes: &[u8]) -> Vec<u8> {
+    let mut clean = Vec::with_capacity(bytes.len() + 8);
+    for chunk in bytes.utf8_chunks() {
+        clean.extend_from_slice(chunk.valid().as_bytes());
+        clean.extend(chunk.invalid().iter().map(|_| b'_'));
+    }
+    clean
+}
+
+/// Whether a tree is deeper than a person's script could be; its readers follow it with a stack of their own.
+pub(super) fn is_deep(tree: &tree_sitter::Tree) -> bool {
+    let mut cursor = tree.walk();
+    let mut depth = 0usize;
+    loop {
+        if cursor.goto_first_child() {
+            depth += 1;
+            if depth > DEEPEST {
+                return true;
+            }
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return false;
+            }
+            depth -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod check;

@@ -1,0 +1,115 @@
+//! Moving keys from the files that shells read into the keychain, and nothing else about those files.
+//!
+//! `files` knows where to look and `dialect` what language it is; `examine` takes a file apart and says what is a key
+//! and which bytes go; `plan` gives each value a name; `apply` stores, reads back and rewrites; `journal` and `undo`
+//! take it back. No user's code is ever run, and no copy of a key is left outside the store.
+
+pub mod apply;
+mod csh;
+mod detect;
+pub mod dialect;
+mod edit;
+pub mod examine;
+pub mod files;
+mod fish;
+pub mod journal;
+mod lines;
+mod loose;
+mod model;
+pub mod plan;
+mod posix;
+mod powershell;
+mod tokens;
+pub mod undo;
+
+use crate::name::KeyName;
+use crate::store::StoreError;
+use std::path::PathBuf;
+
+pub use tokens::masked;
+
+/// Why a run stopped. No field ever holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// Another run holds the lock.
+    #[error("another run of `ringlet migrate` is at work")]
+    Busy,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store did not give a key back.
+    #[error("{place} took {key} and {how}; no file was changed")]
+    ReadBack {
+        /// The key.
+        key: KeyName,
+        /// The store.
+        place: String,
+        /// What it did.
+        how: &'static str,
+    },
+    /// Somebody stored another key under the name that was chosen.
+    #[error("{0} was stored by somebody else meanwhile; no file was changed")]
+    Taken(KeyName),
+    /// The keys would only move from one plain file to another.
+    #[error("there is no keychain, and {0} is a plain file")]
+    PlainFile(String),
+    /// The journal cannot be read or written.
+    #[error("{}: {why}", file.display())]
+    Journal {
+        /// The journal.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A piece of a key would be in the journal.
+    #[error("the journal would hold a piece of a key; no file was changed")]
+    Leak,
+    /// One of the user's files needs a look.
+    #[error("{} {why}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What about it.
+        why: String,
+    },
+    /// There is nothing to take back.
+    #[error("{}", .0.as_ref().map_or_else(|| "there is no run to take back".to_owned(), |run| format!("there is no run {:?}", crate::name::shorten(run))))]
+    NoRun(Option<String>),
+    /// It was taken back before.
+    #[error("run {0} is taken back already")]
+    Already(String),
+    /// The secret that values are known by is not the journal's.
+    #[error("run {run} kept its keys in {place}, and this is another store, or its secret was replaced")]
+    Sealed {
+        /// The run.
+        run: String,
+        /// Where its keys were kept.
+        place: String,
+    },
+}
+
+impl MigrateError {
+    fn journal(file: PathBuf, why: String) -> Self {
+        Self::Journal { file, why }
+    }
+
+    fn file(file: PathBuf, why: String) -> Self {
+        Self::File { file, why }
+    }
+
+    /// The next thing to do.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Busy => "wait for it, or answer its question".into(),
+            Self::Store(error) => return error.hint(),
+            Self::ReadBack { .. } => "the keychain does not keep what it is given; run `ringlet doctor`".into(),
+            Self::Taken(_) | Self::Leak => "run `ringlet migrate` again".into(),
+            Self::PlainFile(_) => {
+                "install GNOME Keyring or KWallet, or add --allow-file to move them all the same".into()
+            }
+            Self::Journal { file, .. } => format!("look at {}", file.display()),
+            Self::File { .. } | Self::NoRun(_) | Self::Already(_) => return None,
+            Self::Sealed { .. } => "set `[credentials] backend` as it was, and run it again".into(),
+        })
+    }
+}

@@ -1,0 +1,443 @@
+//! What would move where: files examined, aliases given, the cuts made in memory. Reads only; called by the command
+//! for every run, by `apply` when a file changed meanwhile, and by `doctor`.
+
+use super::apply::{MAX_FILE, same};
+use super::dialect::{self, Dialect};
+use super::edit::{self, Cut};
+use super::examine::{self, Action, Finding};
+use super::files::Candidate;
+use super::tokens::{self, Key};
+use crate::name::{Alias, KeyName, Provider};
+use crate::platform::{self, Look, ReadError};
+use crate::secret::Secret;
+use crate::store::MAX_KEY;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// One of several values of a provider: its name, masked, and where it stands.
+pub type Rival = (KeyName, String, Vec<String>);
+
+/// A file that could not be read, or must not be edited.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub why: String,
+}
+
+/// A finding and where its value goes.
+pub struct Placed {
+    /// What was found.
+    pub finding: Finding,
+    /// The key it becomes; `None` when it is only reported.
+    pub name: Option<KeyName>,
+    /// Why it is only reported although its form could be moved, in one word.
+    pub blocked: Option<&'static str>,
+}
+
+/// A file with something in it.
+pub struct PlannedFile {
+    /// As it was found or named.
+    pub path: PathBuf,
+    /// The file itself, symlinks resolved.
+    pub target: PathBuf,
+    /// Its language.
+    pub dialect: Dialect,
+    /// Its content and what must still be so when it is replaced.
+    pub look: Look,
+    /// What is in it.
+    pub findings: Vec<Placed>,
+    /// What is taken out.
+    pub cuts: Vec<Cut>,
+    /// What it becomes.
+    pub after: Zeroizing<Vec<u8>>,
+    /// Whether the user wants it changed.
+    pub wanted: bool,
+}
+
+/// A key of the plan.
+pub struct PlannedKey {
+    /// Its name.
+    pub name: KeyName,
+    /// Its value.
+    pub value: Zeroizing<Vec<u8>>,
+    /// The variables it stood in.
+    pub variables: BTreeSet<String>,
+    /// Whether the store has it already, under this very name.
+    pub there: bool,
+    /// Whether it was found in comments alone.
+    pub commented: bool,
+    /// Whether a file that is wanted holds it.
+    pub wanted: bool,
+}
+
+/// A plan.
+#[derive(Default)]
+pub struct Plan {
+    /// The files with findings, in the order in which they were found.
+    pub files: Vec<PlannedFile>,
+    /// The keys.
+    pub keys: Vec<PlannedKey>,
+    /// The files that could not be read, or must not be edited.
+    pub troubles: Vec<Trouble>,
+}
+
+/// A file that was read and examined.
+pub struct Scanned {
+    path: PathBuf,
+    target: PathBuf,
+    dialect: Dialect,
+    look: Look,
+    examined: examine::Examined,
+    /// Why nothing in it is moved.
+    blocked: Option<&'static str>,
+}
+
+/// What a scan found.
+#[derive(Default)]
+pub struct Scan {
+    files: Vec<Scanned>,
+    /// The files that could not be read, or must not be edited.
+    pub troubles: Vec<Trouble>,
+}
+
+/// Reads and examines the files named by the user, and the candidates. A file that is not there is an error only where
+/// it was named.
+pub fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
+    let mut scan = Scan::default();
+    let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
+    let all = named.iter().map(|path| (path, None)).chain(candidates.iter().map(|it| (&it.path, Some(it))));
+    for (path, candidate) in all {
+        let trouble = |why: String| Trouble { path: path.clone(), why };
+        let report_only = candidate.is_some_and(|it| it.role.is_report_only());
+        let target = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if !seen.insert(target.clone()) {
+            continue;
+        }
+        let look = match platform::look_at(&target, MAX_FILE) {
+            Ok(look) => look,
+            Err(error) => {
+                let vanished = error.is_absent() && candidate.is_some() && path.symlink_metadata().is_err();
+                if !report_only && !vanished {
+                    scan.troubles.push(trouble(match error {
+                        ReadError::TooLarge(_) => "it is larger than 16 MiB, which no rc file is".into(),
+                        ReadError::Io(error) => format!("cannot be read: {error}"),
+                        other => other.to_string(),
+                    }));
+                }
+                continue;
+            }
+        };
+        // Two names of one file are one file.
+        if scan.files.iter().any(|file| file.look.stamp == look.stamp && platform::same_file(&file.target, &target)) {
+            continue;
+        }
+        let dialect = candidate.map_or_else(|| dialect::of(path, &look.bytes), |it| it.dialect);
+        let examined = examine::examine(&look.bytes, dialect);
+        let blocked = match () {
+            () if report_only => Some("not-edited"),
+            _ if !look.ours => {
+                if examined.findings().iter().any(|it| it.action == Action::Moved) {
+                    scan.troubles.push(trouble("holds keys and belongs to another user, so it is not edited".into()));
+                }
+                Some("foreign-owned")
+            }
+            _ => None,
+        };
+        if !examined.findings().is_empty() {
+            let path = path.clone();
+            scan.files.push(Scanned { path, target, dialect, look, examined, blocked });
+        }
+    }
+    scan
+}
+
+impl Scan {
+    /// The providers whose keys would move: whose entries in the store matter.
+    pub fn providers(&self) -> BTreeSet<String> {
+        let moved = self.files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings());
+        moved.filter(|it| it.action == Action::Moved).map(|it| it.provider.clone()).collect()
+    }
+}
+
+impl Plan {
+    /// Gives every value its alias and makes the cuts. `existing` holds what the store has for the providers.
+    pub fn new(scan: Scan, existing: &BTreeMap<KeyName, Secret>) -> Self {
+        let names = aliases(&scan.files, existing);
+        let mut plan = Self { troubles: scan.troubles, ..Self::default() };
+        for file in scan.files {
+            let Scanned { path, target, dialect, look, examined, blocked } = file;
+            let name_of = |finding: &Finding| names.of(finding);
+            let made = match blocked {
+                Some(_) => None,
+                None => match cut(&look.bytes, dialect, &examined, &name_of) {
+                    Ok(made) => Some(made),
+                    Err(why) => {
+                        plan.troubles.push(Trouble { path: path.clone(), why });
+                        None
+                    }
+                },
+            };
+            let blocked = blocked.or(made.is_none().then_some("cannot-edit"));
+            let (cuts, after) = made.unwrap_or_else(|| (Vec::new(), look.bytes.clone()));
+            let place = |finding: Finding| {
+                let moved = finding.action == Action::Moved;
+                let name = (moved && blocked.is_none()).then(|| names.of(&finding)).flatten();
+                Placed { blocked: if moved && name.is_none() { blocked } else { None }, finding, name }
+            };
+            let findings = examined.findings().iter().map(copied).map(place).collect();
+            plan.files.push(PlannedFile { path, target, dialect, look, findings, cuts, after, wanted: true });
+        }
+        plan.collect_keys(existing);
+        plan
+    }
+
+    fn collect_keys(&mut self, existing: &BTreeMap<KeyName, Secret>) {
+        for placed in self.files.iter().flat_map(|file| &file.findings) {
+            let Some(name) = &placed.name else { continue };
+            let variable = placed.finding.variable.clone();
+            let found = self.keys.iter().position(|key| key.name == *name).unwrap_or_else(|| {
+                self.keys.push(PlannedKey {
+                    name: name.clone(),
+                    value: placed.finding.value.clone(),
+                    variables: BTreeSet::new(),
+                    there: existing.contains_key(name),
+                    commented: true,
+                    wanted: true,
+                });
+                self.keys.len() - 1
+            });
+            self.keys[found].variables.extend(variable);
+            self.keys[found].commented &= placed.finding.commented;
+        }
+    }
+
+    /// Leaves the files out that the user does not want changed, and the keys that are in no other.
+    pub fn keep_wanted(&mut self) {
+        for key in &mut self.keys {
+            let holds = |file: &PlannedFile| file.findings.iter().any(|it| it.name.as_ref() == Some(&key.name));
+            key.wanted = self.files.iter().any(|file| file.wanted && holds(file));
+        }
+    }
+
+    /// Whether there is anything to move.
+    pub fn moves(&self) -> bool {
+        self.files.iter().any(PlannedFile::is_edited)
+    }
+
+    /// Everything that must not be shown or written.
+    pub fn secrets(&self) -> Vec<Key<'_>> {
+        let values = self.files.iter().flat_map(|file| &file.findings).map(|it| &it.finding.value);
+        values.filter(|value| !value.is_empty()).map(|value| Key { value, number: None }).collect()
+    }
+
+    /// Providers with more than one active value, and these with where each stands.
+    pub fn conflicts(&self) -> Vec<(Provider, Vec<Rival>)> {
+        let mut found: BTreeMap<Provider, Vec<Rival>> = BTreeMap::new();
+        for key in self.keys.iter().filter(|key| !key.commented) {
+            let mut places = Vec::new();
+            for file in &self.files {
+                for it in file.findings.iter().filter(|it| it.name.as_ref() == Some(&key.name)) {
+                    places.push(format!("{}:{}", file.path.display(), it.finding.line));
+                }
+            }
+            let row = (key.name.clone(), tokens::masked(&key.value), places);
+            found.entry(key.name.provider.clone()).or_default().push(row);
+        }
+        found.into_iter().filter(|(_, rows)| rows.len() > 1).collect()
+    }
+}
+
+impl PlannedFile {
+    /// Whether it is going to be rewritten.
+    pub fn is_edited(&self) -> bool {
+        self.wanted && !self.cuts.is_empty()
+    }
+
+    /// Whether zsh reads it.
+    pub fn is_zsh(&self) -> bool {
+        self.dialect == Dialect::Zsh
+    }
+
+    /// Plans a file anew that changed meanwhile, with the aliases that were given; fails when another key is in it.
+    pub fn again(&self) -> Result<Self, String> {
+        let target = self.path.canonicalize().map_err(|error| error.to_string())?;
+        let look = platform::look_at(&target, MAX_FILE).map_err(|error| error.to_string())?;
+        if !look.ours {
+            return Err("belongs to another user".into());
+        }
+        let examined = examine::examine(&look.bytes, self.dialect);
+        let name_of = |finding: &Finding| {
+            let known = self.findings.iter().find(|it| {
+                it.finding.provider == finding.provider && same(&it.finding.value, &finding.value) && it.name.is_some()
+            });
+            known.and_then(|it| it.name.clone())
+        };
+        let (cuts, after) = cut(&look.bytes, self.dialect, &examined, &name_of)?;
+        if cuts.is_empty() {
+            return Err("nothing is left to take out".into());
+        }
+        let findings = examined.findings().iter().map(copied).map(|finding| {
+            let name = (finding.action == Action::Moved).then(|| name_of(&finding)).flatten();
+            Placed { finding, name, blocked: None }
+        });
+        let findings = findings.collect();
+        Ok(Self { path: self.path.clone(), target, dialect: self.dialect, look, findings, cuts, after, wanted: true })
+    }
+
+    /// Whether a run would still take something out of these bytes.
+    pub fn would_move(&self, bytes: &[u8]) -> bool {
+        examine::examine(bytes, self.dialect).findings().iter().any(|it| it.action == Action::Moved)
+    }
+
+    /// The changed lines before and after, with every key masked: line number, old lines, new lines.
+    pub fn hunks(&self, keys: &[Key<'_>]) -> Vec<(usize, String, String)> {
+        let bytes = &self.look.bytes;
+        let begin = |at: usize| bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |it| it + 1);
+        // A cut that ends with its line's terminator leaves the next line alone.
+        let end = |at: usize| {
+            if at > 0 && bytes[at - 1] == b'\n' {
+                at
+            } else {
+                bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |it| at + it + 1)
+            }
+        };
+        let mut groups: Vec<(std::ops::Range<usize>, Vec<&Cut>)> = Vec::new();
+        for cut in &self.cuts {
+            let whole = cut.span.end > cut.span.start && begin(cut.span.start) == cut.span.start;
+            let until =
+                if whole { end(cut.span.end) } else { end(cut.span.end.max(cut.span.start + 1).min(bytes.len())) };
+            let lines = begin(cut.span.start)..until;
+            match groups.last_mut() {
+                Some((last, cuts)) if lines.start < last.end => {
+                    last.end = last.end.max(lines.end);
+                    cuts.push(cut);
+                }
+                _ => groups.push((lines, vec![cut])),
+            }
+        }
+        let shown = |(lines, cuts): (std::ops::Range<usize>, Vec<&Cut>)| {
+            let number = bytes[..lines.start].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let mut new = Zeroizing::new(Vec::with_capacity(lines.len() + 64));
+            let mut at = lines.start;
+            for cut in cuts {
+                new.extend_from_slice(&bytes[at..cut.span.start]);
+                new.extend_from_slice(&cut.with);
+                at = cut.span.end;
+            }
+            new.extend_from_slice(&bytes[at.min(lines.end)..lines.end]);
+            (number, tokens::mask(&bytes[lines], keys), tokens::mask(&new, keys))
+        };
+        groups.into_iter().map(shown).collect()
+    }
+}
+
+// Makes the cuts and proves them in memory: the result holds nothing that a second run would move.
+fn cut(
+    bytes: &[u8],
+    dialect: Dialect,
+    examined: &examine::Examined,
+    name_of: &dyn Fn(&Finding) -> Option<KeyName>,
+) -> Result<(Vec<Cut>, Zeroizing<Vec<u8>>), String> {
+    let moved: Vec<&Finding> = examined.findings().iter().filter(|it| it.action == Action::Moved).collect();
+    if moved.is_empty() {
+        return Ok((Vec::new(), Zeroizing::new(bytes.to_vec())));
+    }
+    if moved.iter().any(|finding| name_of(finding).is_none()) {
+        return Err("holds a key that cannot be stored, so it is not edited".into());
+    }
+    let alias = |finding: &Finding| name_of(finding).map_or_else(String::new, |name| name.alias.to_string());
+    let cuts = examined.cuts(bytes, &alias);
+    let after = Zeroizing::new(edit::apply(bytes, &cuts));
+    let left = examine::examine(&after, dialect);
+    if cuts.is_empty() || left.findings().iter().any(|it| it.action == Action::Moved) {
+        return Err("holds keys in a way that cannot be edited safely; take them out by hand".into());
+    }
+    Ok((cuts, after))
+}
+
+fn copied(finding: &Finding) -> Finding {
+    Finding {
+        line: finding.line,
+        offset: finding.offset,
+        variable: finding.variable.clone(),
+        provider: finding.provider.clone(),
+        action: finding.action,
+        form: finding.form,
+        reason: finding.reason,
+        warn: finding.warn.clone(),
+        value: finding.value.clone(),
+        top_level: finding.top_level,
+        commented: finding.commented,
+    }
+}
+
+struct Aliases(Vec<(String, Zeroizing<Vec<u8>>, KeyName)>);
+
+impl Aliases {
+    fn of(&self, finding: &Finding) -> Option<KeyName> {
+        let found =
+            self.0.iter().find(|(provider, value, _)| *provider == *finding.provider && same(value, &finding.value));
+        found.map(|(_, _, name)| name.clone())
+    }
+}
+
+// The corpus' rules: `default` for the last assignment at top level, numbers for the others in file order,
+// `commented` for what is switched off. An entry with another value is never overwritten.
+fn aliases(files: &[Scanned], existing: &BTreeMap<KeyName, Secret>) -> Aliases {
+    let mut by_provider: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
+    for finding in files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings()) {
+        let fits = finding.action == Action::Moved && finding.value.len() <= MAX_KEY;
+        if fits && std::str::from_utf8(&finding.value).is_ok() {
+            by_provider.entry(finding.provider.to_string()).or_default().push(finding);
+        }
+    }
+    let mut given = Vec::new();
+    for (provider, findings) in by_provider {
+        let Ok(provider) = provider.parse::<Provider>() else { continue };
+        let active = || findings.iter().filter(|it| !it.commented);
+        let preferred = active().rfind(|it| it.top_level).or_else(|| active().next_back());
+        let mut order: Vec<(&Finding, &str)> = preferred.map(|it| (*it, "default")).into_iter().collect();
+        for (more, base) in
+            active().map(|it| (*it, "")).chain(findings.iter().filter(|it| it.commented).map(|it| (*it, "commented")))
+        {
+            if !order.iter().any(|(it, _)| same(&it.value, &more.value)) {
+                order.push((more, base));
+            }
+        }
+        let mut used: BTreeSet<KeyName> = BTreeSet::new();
+        let named =
+            |word: String| KeyName::new(provider.clone(), word.parse::<Alias>().expect("our own words are aliases"));
+        let reuse = |value: &[u8]| {
+            let equal =
+                existing.iter().find(|(name, secret)| name.provider == provider && same(secret.expose(), value));
+            equal.map(|(name, _)| name.clone())
+        };
+        // What the store has already first: a fresh alias must not take such a name.
+        let reused: Vec<Option<KeyName>> = order.iter().map(|(it, _)| reuse(&it.value)).collect();
+        used.extend(reused.iter().flatten().cloned());
+        for ((finding, base), reused) in order.into_iter().zip(reused) {
+            let words = (1..).map(|n: usize| match (base, n) {
+                ("default", 1) => "default".to_owned(),
+                ("commented", 1) => "commented".to_owned(),
+                ("commented", n) => format!("commented-{n}"),
+                ("default", n) => n.to_string(),
+                (_, n) => (n + 1).to_string(),
+            });
+            let name = reused.unwrap_or_else(|| {
+                let mut free = words.map(&named).filter(|name| !used.contains(name) && !existing.contains_key(name));
+                free.next().expect("there is no end of numbers")
+            });
+            used.insert(name.clone());
+            given.push((provider.to_string(), finding.value.clone(), name));
+        }
+    }
+    Aliases(given)
+}
+
+/// A path as it was named, made absolute without resolving symlinks.
+pub fn absolute(path: &Path, cwd: &Path) -> PathBuf {
+    if path.is_absolute() { path.to_owned() } else { cwd.join(path) }
+}

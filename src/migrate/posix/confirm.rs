@@ -1,0 +1,110 @@
+//! The published grammars' word on what the reader found.
+//!
+//! Asked only about statements that hold a literal long enough to be a key. Each must be a statement of its own in a
+//! grammar's tree of the construct it stands in, outside anything the grammar calls an error; where that construct is
+//! beyond the grammars, in its tree of the statement alone. Never about a whole file: one word of zsh's that is
+//! unknown to the grammar turns all of it into an error, and some send the parser astray for minutes.
+
+use super::settle;
+use crate::migrate::model::{Fixed, Node, Setting, Span, Value};
+use std::ops::ControlFlow;
+use tree_sitter::{Language, ParseOptions, Parser, Tree};
+
+// Shorter literals are never keys.
+const SHORTEST: usize = 16;
+
+pub(super) fn confirm(bytes: &[u8], zsh: bool, nodes: &mut [Node], fixed: &mut Vec<Fixed>) {
+    if !nodes.iter().any(has_literal) {
+        return;
+    }
+    let languages = if zsh { [zsh_grammar(), bash_grammar()] } else { [bash_grammar(), zsh_grammar()] };
+    for node in nodes {
+        let whole = node.span().clone();
+        let mut seen = languages.each_ref().map(|_| None);
+        let mut known = |setting: &Setting| {
+            languages.iter().zip(&mut seen).any(|(language, seen)| {
+                let tree = seen.get_or_insert_with(|| parse(language, &bytes[whole.clone()]));
+                let span = &setting.span;
+                tree.as_ref()
+                    .is_some_and(|tree| is_statement(tree, &(span.start - whole.start..span.end - whole.start)))
+                    || parse(language, &bytes[span.clone()]).is_some_and(|tree| is_statement(&tree, &(0..span.len())))
+            })
+        };
+        walk(std::slice::from_mut(node), &mut known, fixed);
+    }
+}
+
+fn bash_grammar() -> Language {
+    tree_sitter_bash::LANGUAGE.into()
+}
+
+fn zsh_grammar() -> Language {
+    tree_sitter_zsh::LANGUAGE.into()
+}
+
+// Nothing where the parser does not come to an end within steps in proportion to the text.
+fn parse(language: &Language, bytes: &[u8]) -> Option<Tree> {
+    let mut parser = Parser::new();
+    parser.set_language(language).expect("the grammars are built for this library's version");
+    // Steps come in hundreds; an ordinary text takes a few of them per byte.
+    let mut left = 100 + bytes.len();
+    let mut patience = |_: &_| {
+        left = left.saturating_sub(1);
+        if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let options = ParseOptions::new().progress_callback(&mut patience);
+    parser.parse_with_options(&mut |at, _| &bytes[at.min(bytes.len())..], None, Some(options))
+}
+
+// Whether a node of a statement's kind has exactly these bytes, without an error in it or around it.
+fn is_statement(tree: &Tree, span: &Span) -> bool {
+    let Some(mut node) = tree.root_node().descendant_for_byte_range(span.start, span.end) else { return false };
+    let mut found = false;
+    loop {
+        let kind = node.kind();
+        if node.is_error() || node.is_missing() {
+            return false;
+        }
+        let exact = node.start_byte() == span.start && node.end_byte() == span.end;
+        let statement = matches!(
+            kind,
+            "declaration_command" | "variable_assignment" | "variable_assignments" | "command" | "redirected_statement"
+        );
+        found |= exact && statement && !node.has_error();
+        // A statement by itself may be all there is of the file.
+        match node.parent() {
+            Some(parent) => node = parent,
+            None => return found,
+        }
+    }
+}
+
+fn has_literal(node: &Node) -> bool {
+    match node {
+        Node::Setting(setting) => is_asked(setting),
+        Node::List { operands, .. } => operands.iter().any(has_literal),
+        Node::Compound { bodies, .. } => bodies.iter().flat_map(|body| &body.nodes).any(has_literal),
+        Node::Other(_) => false,
+    }
+}
+
+fn is_asked(setting: &Setting) -> bool {
+    setting.words.iter().any(|word| match &word.value {
+        Value::Literal(value, _) | Value::Default(_, value, _) => value.len() >= SHORTEST,
+        _ => false,
+    })
+}
+
+fn walk(nodes: &mut [Node], known: &mut dyn FnMut(&Setting) -> bool, fixed: &mut Vec<Fixed>) {
+    for node in nodes {
+        match node {
+            Node::Setting(setting) if is_asked(setting) && !known(setting) => {
+                let span = setting.span.clone();
+                settle(std::mem::replace(node, Node::Other(span)), "unparsed", fixed);
+            }
+            Node::List { operands, .. } => walk(operands, known, fixed),
+            Node::Compound { bodies, .. } => bodies.iter_mut().for_each(|body| walk(&mut body.nodes, known, fixed)),
+            Node::Setting(_) | Node::Other(_) => {}
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Takes a run back: puts the removed bytes where they stood, with the keys from the store.
+//!
+//! Only the very values come back (their HMAC must match) and only to places that are certain: the file is as the run
+//! left it, or each cut's line and the one above it are found exactly once. The keys stay in the store. Needs the
+//! lock and a recovered state.
+
+use super::MigrateError;
+use super::apply::{Content, MAX_FILE, Refusal, replace};
+use super::journal::{CHECK, FileRecord, Journal, LINE, Seal, Stage, VALUE, context, digest};
+use super::tokens;
+use crate::name::KeyName;
+use crate::paths::Paths;
+use crate::platform;
+use crate::secret::Secret;
+use crate::store::{Store, StoreError};
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// What became of each file.
+#[derive(Debug)]
+pub struct Undone {
+    /// The run.
+    pub run: String,
+    /// The files: taken back, or why not.
+    pub files: Vec<(PathBuf, Result<(), String>)>,
+}
+
+/// Takes a run back: the named one, or the latest that can be.
+pub fn undo(paths: &Paths, store: &dyn Store, run: Option<&str>) -> Result<Undone, MigrateError> {
+    let mut journals = Journal::all(paths)?;
+    let found = match run {
+        Some(run) => journals.iter().position(|it| it.run == run),
+        None => journals.iter().rposition(|it| it.stage == Stage::Done),
+    };
+    let Some(at) = found else { return Err(MigrateError::NoRun(run.map(str::to_owned))) };
+    let mut journal = journals.swap_remove(at);
+    if journal.stage == Stage::Undone {
+        return Err(MigrateError::Already(journal.run));
+    }
+    let seal = Seal::new(store.private_secret()?);
+    if !seal.matches(CHECK, b"", &journal.check) {
+        return Err(MigrateError::Sealed { run: journal.run, place: journal.place });
+    }
+    let values: Vec<Result<Secret, String>> = journal.keys.iter().map(|key| value(store, &seal, key)).collect();
+    // From here on a killed run may leave a temporary file with keys in it; the next one looks for it.
+    journal.stage = Stage::Undoing;
+    journal.write(paths, &[])?;
+    let mut report = Undone { run: journal.run.clone(), files: Vec::new() };
+    let prefix = journal.prefix();
+    // The latest first: a file may stand in a run twice, when one continued another.
+    for at in (0..journal.files.len()).rev() {
+        if journal.files[at].undone {
+            continue;
+        }
+        let done = restore(&journal.files[at], &values, &seal, &prefix);
+        if done.is_ok() {
+            journal.files[at].undone = true;
+            journal.write(paths, &[])?;
+        }
+        report.files.push((journal.files[at].path.clone(), done));
+    }
+    report.files.reverse();
+    let whole = journal.files.iter().all(|file| file.undone);
+    journal.stage = if whole { Stage::Undone } else { Stage::Done };
+    journal.write(paths, &[])?;
+    Ok(report)
+}
+
+fn value(store: &dyn Store, seal: &Seal, key: &super::journal::KeyRecord) -> Result<Secret, String> {
+    let name: KeyName = key.name.parse().map_err(|_| format!("the journal names no key: {}", key.name))?;
+    match store.get(&name) {
+        Ok(found) if seal.matches(VALUE, found.expose(), &key.hmac) => Ok(found),
+        Ok(_) => Err(format!("{name} was rotated since")),
+        Err(StoreError::NotFound { .. }) => Err(format!("{name} is no longer in {}", store.place())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn restore(file: &FileRecord, values: &[Result<Secret, String>], seal: &Seal, prefix: &str) -> Result<(), String> {
+    let target = file.path.canonicalize().map_err(|error| format!("cannot be found: {error}"))?;
+    if target != file.path {
+        return Err("is now a symlink".into());
+    }
+    let look = platform::look_at(&target, MAX_FILE).map_err(|error| format!("cannot be read: {error}"))?;
+    if !look.ours {
+        return Err("belongs to another user".into());
+    }
+    let hash = digest(&look.bytes);
+    if hash == file.before {
+        return Ok(());
+    }
+    let mut pieces = Vec::new();
+    for cut in &file.cuts {
+        pieces.push(refill(&cut.removed, values)?);
+    }
+    let places: Vec<usize> = if hash == file.after {
+        file.cuts.iter().map(|cut| cut.at).collect()
+    } else {
+        file.cuts.iter().map(|cut| place(&look.bytes, cut, seal)).collect::<Result<_, _>>()?
+    };
+    let mut after =
+        Zeroizing::new(Vec::with_capacity(look.bytes.len() + pieces.iter().map(|it| it.len()).sum::<usize>()));
+    let mut at = 0;
+    for ((cut, place), piece) in file.cuts.iter().zip(places).zip(&pieces) {
+        let replaced = place..place + cut.with.len();
+        if place < at || look.bytes.get(replaced.clone()) != Some(cut.with.as_bytes()) {
+            return Err("was edited since, where the keys stood".into());
+        }
+        after.extend_from_slice(&look.bytes[at..place]);
+        after.extend_from_slice(piece);
+        at = replaced.end;
+    }
+    after.extend_from_slice(&look.bytes[at..]);
+    if hash == file.after && digest(&after) != file.before {
+        return Err("does not come out as it was".into());
+    }
+    let content = Content { path: &file.path, target: &target, stamp: &look.stamp, before: &look.bytes, after: &after };
+    replace(&content, look.links > 1, prefix).map_err(|refusal| match refusal {
+        Refusal::Changed => "was changed meanwhile; run `ringlet migrate undo` again".into(),
+        Refusal::Because(why) | Refusal::Torn(why) => why,
+    })?;
+    let now = platform::look_at(&target, MAX_FILE).map_err(|error| format!("cannot be read again: {error}"))?;
+    if *now.bytes == *after { Ok(()) } else { Err("was written and is not what it should be".into()) }
+}
+
+fn refill(removed: &[tokens::Token], values: &[Result<Secret, String>]) -> Result<Zeroizing<Vec<u8>>, String> {
+    for token in removed {
+        if let tokens::Token::Piece(key, ..) | tokens::Token::Escaped(key, ..) = token
+            && let Some(Err(why)) = values.get(*key)
+        {
+            return Err(why.clone());
+        }
+    }
+    let of = |number: usize| values.get(number)?.as_ref().ok().map(Secret::expose);
+    tokens::restore(removed, &of).ok_or_else(|| "the journal refers to a key that it does not name".into())
+}
+
+// The one line that is as the cut's own line was, below one that is as the line above it was.
+fn place(bytes: &[u8], cut: &super::journal::CutRecord, seal: &Seal) -> Result<usize, String> {
+    let mut found = None;
+    let starts = std::iter::once(0).chain(bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1));
+    for start in starts {
+        let (line, above) = context(bytes, start);
+        let above = above.map_or(&b"\0start"[..], |above| &bytes[above]);
+        if seal.matches(LINE, &bytes[line], &cut.line) && seal.matches(LINE, above, &cut.above) {
+            if found.is_some() {
+                return Err("was edited since, and the lines around a key are there more than once".into());
+            }
+            found = Some(start + cut.column);
+        }
+    }
+    found.ok_or_else(|| "was edited since, and the lines around a key are gone".into())
+}
