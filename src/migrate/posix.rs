@@ -22,7 +22,7 @@ pub fn read(bytes: &[u8], dialect: Dialect) -> Script {
     let zsh = dialect == Dialect::Zsh;
     let mut reader = Reader::new(bytes, zsh);
     let mut nodes = reader.file();
-    confirm::confirm(bytes, zsh, &mut nodes, &mut reader.fixed);
+    confirm::confirm(bytes, &mut nodes, &mut reader.fixed);
     Script { nodes, comments: reader.comments, fixed: reader.fixed, filler: ":" }
 }
 

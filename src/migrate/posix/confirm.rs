@@ -1,9 +1,10 @@
-//! The published grammars' word on what the reader found.
+//! A published grammar's word on what the reader found.
 //!
-//! Asked only about statements that hold a literal long enough to be a key. Each must be a statement of its own in a
+//! Asked only about statements that hold a literal long enough to be a key. Each must be a statement of its own in the
 //! grammar's tree of the construct it stands in, outside anything the grammar calls an error; where that construct is
-//! beyond the grammars, in its tree of the statement alone. Never about a whole file: one word of zsh's that is
-//! unknown to the grammar turns all of it into an error, and some send the parser astray for minutes.
+//! beyond the grammar, in its tree of the statement alone. Never about a whole file: one unknown word turns all of it
+//! into an error. It is bash's grammar for zsh, too, which has no statement of its own that sets a variable: zsh's own
+//! one is larger than the whole rest of ringlet, and some files send it astray for minutes.
 
 use super::settle;
 use crate::migrate::model::{Fixed, Node, Setting, Span, Value};
@@ -13,33 +14,23 @@ use tree_sitter::{Language, ParseOptions, Parser, Tree};
 // Shorter literals are never keys.
 const SHORTEST: usize = 16;
 
-pub(super) fn confirm(bytes: &[u8], zsh: bool, nodes: &mut [Node], fixed: &mut Vec<Fixed>) {
+pub(super) fn confirm(bytes: &[u8], nodes: &mut [Node], fixed: &mut Vec<Fixed>) {
     if !nodes.iter().any(has_literal) {
         return;
     }
-    let languages = if zsh { [zsh_grammar(), bash_grammar()] } else { [bash_grammar(), zsh_grammar()] };
+    let language = tree_sitter_bash::LANGUAGE.into();
     for node in nodes {
         let whole = node.span().clone();
-        let mut seen = languages.each_ref().map(|_| None);
+        let mut seen = None;
         let mut known = |setting: &Setting| {
-            languages.iter().zip(&mut seen).any(|(language, seen)| {
-                let tree = seen.get_or_insert_with(|| parse(language, &bytes[whole.clone()]));
-                let span = &setting.span;
-                tree.as_ref()
-                    .is_some_and(|tree| is_statement(tree, &(span.start - whole.start..span.end - whole.start)))
-                    || parse(language, &bytes[span.clone()]).is_some_and(|tree| is_statement(&tree, &(0..span.len())))
-            })
+            let tree = seen.get_or_insert_with(|| parse(&language, &bytes[whole.clone()]));
+            let span = &setting.span;
+            let within = span.start - whole.start..span.end - whole.start;
+            tree.as_ref().is_some_and(|tree| is_statement(tree, &within))
+                || parse(&language, &bytes[span.clone()]).is_some_and(|tree| is_statement(&tree, &(0..span.len())))
         };
         walk(std::slice::from_mut(node), &mut known, fixed);
     }
-}
-
-fn bash_grammar() -> Language {
-    tree_sitter_bash::LANGUAGE.into()
-}
-
-fn zsh_grammar() -> Language {
-    tree_sitter_zsh::LANGUAGE.into()
 }
 
 // Nothing where the parser does not come to an end within steps in proportion to the text.
