@@ -153,7 +153,9 @@ impl Level<'_> {
     /// The device the directory is on; it changes at a mount point.
     pub fn device(&self) -> io::Result<u64> {
         let way = [self.way, "."].concat();
-        Ok(rustix::fs::statat(self.handle, way, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?.st_dev)
+        // Its type differs: signed and 32 bits wide on macOS.
+        #[allow(clippy::unnecessary_cast, reason = "it is one here or there")]
+        Ok(rustix::fs::statat(self.handle, way, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?.st_dev as u64)
     }
 }
 
