@@ -50,9 +50,10 @@ impl ProjectFile {
         Ok(file)
     }
 
-    /// The profile for one agent, and whether it was named for that agent alone.
-    pub fn profile_for(&self, agent: &Agent) -> Option<&Profile> {
-        self.agents.get(agent).or(self.profile.as_ref())
+    /// The profile for the agents that one command may mean: the first that is named for one of them, else the one for
+    /// all.
+    pub fn profile_for(&self, agents: &[Agent]) -> Option<&Profile> {
+        agents.iter().find_map(|agent| self.agents.get(agent)).or(self.profile.as_ref())
     }
 }
 
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn one_agent_may_have_another_profile() {
         let file = parse("profile = \"work\"\n[agents]\ncodex = \"cheap\"\n").expect("valid");
-        let profile = |agent: &str| file.profile_for(&agent.parse().expect("valid")).map(ToString::to_string);
+        let profile = |agent: &str| file.profile_for(&[agent.parse().expect("valid")]).map(ToString::to_string);
         assert_eq!(profile("claude").as_deref(), Some("work"));
         assert_eq!(profile("codex").as_deref(), Some("cheap"));
     }

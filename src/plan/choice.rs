@@ -61,8 +61,7 @@ pub fn choose(context: &Context<'_>, project: Option<&Project>, agents: &[Agent]
     let Some(content) = &project.content else {
         return Err(PlanError::NotAllowed { file: project.file.clone(), verdict: project.verdict.clone() });
     };
-    let named = agents.iter().find_map(|agent| content.agents.get(agent)).or(content.profile.as_ref());
-    Ok(match named {
+    Ok(match content.profile_for(agents) {
         Some(name) => Choice::Profile(name.clone(), Why::Project(project.file.clone())),
         None => default(),
     })
