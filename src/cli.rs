@@ -163,7 +163,8 @@ file changes, and `ringlet migrate undo` takes it back.
 
 Examples:
   ringlet migrate --dry-run
-  ringlet migrate ~/.zshrc .env"
+  ringlet migrate ~/.zshrc .env
+  ringlet migrate --watch"
     )]
     Migrate(Migrate),
     /// Show the agents that ringlet knows
@@ -364,6 +365,9 @@ pub struct Migrate {
     /// Move keys even into the plain file that stands in for a keychain
     #[arg(long)]
     pub allow_file: bool,
+    /// Go on looking, and say when a key comes back; change nothing
+    #[arg(long, conflicts_with_all = ["dry_run", "yes", "allow_file"])]
+    pub watch: bool,
     /// Only these files [default: those your shells read]
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,

@@ -200,14 +200,25 @@ impl Output {
         }
     }
 
+    /// Data as JSON on a line of its own, for a reader of lines.
+    pub fn json_line(&mut self, data: &impl Serialize) {
+        let text = serde_json::to_string(data).expect("our data has only string keys");
+        self.write(visible_in_json(&text).as_bytes());
+        self.write(b"\n");
+    }
+
     /// Writes everything out before the process ends or becomes another; a closed pipe is no failure.
     pub fn finish(&mut self) -> Result<(), Failure> {
+        self.flush().map(drop)
+    }
+
+    /// Writes everything out; `false` when nobody reads it any more.
+    pub fn flush(&mut self) -> Result<bool, Failure> {
         let flushed = self.out.flush();
         match self.failed.take().or(flushed.err()) {
-            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::new(format!("the output cannot be written: {error}")))
-            }
-            _ => Ok(()),
+            Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Some(error) => Err(Failure::new(format!("the output cannot be written: {error}"))),
+            None => Ok(true),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod after;
 mod show;
+mod watch;
 
 use super::Setting;
 use crate::cli::{Migrate, MigrateCommand};
@@ -28,6 +29,10 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Migrate) -> Resul
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     match &command.undo {
         Some(MigrateCommand::Undo { run }) => take_back(host, setting, run.as_deref()),
+        None if command.watch => {
+            let named = named(host, &command, Vec::new())?;
+            watch::run(host, setting, &named)
+        }
         None => move_keys(host, setting, &command),
     }
 }
@@ -72,7 +77,7 @@ fn move_keys(host: &mut Host, setting: &Setting, command: &Migrate) -> Result<i3
         host.output.note("there is no key to move");
         return Ok(troubled);
     }
-    if !command.yes && !ask(setting, &mut plan)? {
+    if !command.yes && !ask(host, setting, &mut plan)? {
         host.output.note("nothing was changed");
         return Ok(troubled);
     }
@@ -150,7 +155,9 @@ fn refuse_plain_file(setting: &Setting, store: &dyn Store, allowed: bool) -> Res
 }
 
 // `true` to go on. With several files each can be left out.
-fn ask(setting: &Setting, plan: &mut Plan) -> Result<bool, Failure> {
+fn ask(host: &mut Host, setting: &Setting, plan: &mut Plan) -> Result<bool, Failure> {
+    // What is asked about stands above the question.
+    host.output.flush()?;
     let several = plan.files.iter().filter(|file| file.is_edited()).count() > 1;
     let choices = if several { "[y]es, [n]o, [c]hoose" } else { "[y]es, [n]o" };
     let Some(answer) = platform::ask_terminal(&format!("ringlet: move these keys? {choices}: ")) else {

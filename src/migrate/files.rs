@@ -10,7 +10,7 @@ mod sourced;
 use super::dialect::{self, Dialect};
 use crate::env::Env;
 use crate::paths::Paths;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -51,6 +51,11 @@ impl Role {
 /// The files there are, each once (by what it resolves to), in the order in which they matter: start files, what they
 /// source, the system's, what is left over, the agents' own. Folders are sorted.
 pub fn candidates(paths: &Paths, env: &Env) -> Vec<Candidate> {
+    search(paths, env).0
+}
+
+/// The same, with every folder in which such a file is or could come to be.
+pub fn search(paths: &Paths, env: &Env) -> (Vec<Candidate>, BTreeSet<PathBuf>) {
     let mut search = Search::new(paths, env);
     places::start_files(&mut search);
     search.sourced_by_those();
@@ -59,7 +64,7 @@ pub fn candidates(paths: &Paths, env: &Env) -> Vec<Candidate> {
     places::snapshots(&mut search);
     places::leftovers(&mut search);
     places::agents_own(&mut search);
-    search.found
+    (search.found, search.folders)
 }
 
 /// The first bytes of a file, enough for [`dialect::of`]; none if it is no regular file or cannot be read.
@@ -86,6 +91,7 @@ struct Search<'a> {
     env: &'a Env,
     found: Vec<Candidate>,
     seen: HashSet<PathBuf>,
+    folders: BTreeSet<PathBuf>,
 }
 
 impl<'a> Search<'a> {
@@ -100,6 +106,7 @@ impl<'a> Search<'a> {
             env,
             found: Vec::new(),
             seen: HashSet::new(),
+            folders: BTreeSet::new(),
         }
     }
 
@@ -109,6 +116,7 @@ impl<'a> Search<'a> {
     }
 
     fn add_as(&mut self, path: &Path, role: Role, dialect: Option<Dialect>) {
+        self.folders.extend(path.parent().map(Path::to_owned));
         if !may_be_read(path) {
             return;
         }
@@ -121,6 +129,7 @@ impl<'a> Search<'a> {
 
     // Adds a folder's files whose names are wanted.
     fn add_folder(&mut self, folder: &Path, role: Role, dialect: Option<Dialect>, wanted: impl Fn(&str) -> bool) {
+        self.folders.insert(folder.to_owned());
         for path in listed(folder) {
             if path.file_name().is_some_and(|name| wanted(&name.to_string_lossy())) {
                 self.add_as(&path, role, dialect);

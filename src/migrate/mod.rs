@@ -2,7 +2,7 @@
 //!
 //! `files` knows where to look and `dialect` what language it is; `examine` takes a file apart and says what is a key
 //! and which bytes go; `plan` gives each value a name; `apply` stores, reads back and rewrites; `journal` and `undo`
-//! take it back. No user's code is ever run, and no copy of a key is left outside the store.
+//! take it back; `watch` says when a key comes back. No user's code is ever run, and no copy of a key is left outside the store.
 
 pub mod apply;
 mod csh;
@@ -21,6 +21,7 @@ mod posix;
 mod powershell;
 mod tokens;
 pub mod undo;
+pub mod watch;
 
 use crate::name::KeyName;
 use crate::store::StoreError;
@@ -86,6 +87,14 @@ pub enum MigrateError {
         /// Where its keys were kept.
         place: String,
     },
+    /// The files cannot be watched.
+    #[error("{} cannot be watched: {why}", folder.as_ref().map_or_else(|| "the files".to_owned(), |it| it.display().to_string()))]
+    Watch {
+        /// Which folder, if it is one.
+        folder: Option<PathBuf>,
+        /// Why.
+        why: String,
+    },
 }
 
 impl MigrateError {
@@ -109,6 +118,7 @@ impl MigrateError {
             }
             Self::Journal { file, .. } => format!("look at {}", file.display()),
             Self::File { .. } | Self::NoRun(_) | Self::Already(_) => return None,
+            Self::Watch { .. } => "name the files to watch, or raise `fs.inotify.max_user_watches`".into(),
             Self::Sealed { .. } => "set `[credentials] backend` as it was, and run it again".into(),
         })
     }

@@ -155,6 +155,11 @@ pub fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
 }
 
 impl Scan {
+    /// The keys, file by file.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.files.iter().flat_map(|file| file.examined.findings())
+    }
+
     /// The providers whose keys would move: whose entries in the store matter.
     pub fn providers(&self) -> BTreeSet<String> {
         let moved = self.files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings());

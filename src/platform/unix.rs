@@ -115,7 +115,8 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-pub(super) fn file_identity(path: &Path) -> Option<(u64, u64)> {
+/// What tells one file from every other that is there now: device and inode.
+pub fn file_identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 

@@ -129,7 +129,8 @@ fn identity(found: &BY_HANDLE_FILE_INFORMATION) -> (u64, u64) {
     (found.dwVolumeSerialNumber.into(), u64::from(found.nFileIndexHigh) << 32 | u64::from(found.nFileIndexLow))
 }
 
-pub(super) fn file_identity(path: &Path) -> Option<(u64, u64)> {
+/// What tells one file from every other that is there now: volume and index.
+pub fn file_identity(path: &Path) -> Option<(u64, u64)> {
     look(path).ok().map(|(_, found)| identity(&found))
 }
 

@@ -1,0 +1,46 @@
+//! `ringlet migrate --watch`: a line for every key that stands in plaintext, now and whenever one comes back.
+
+use crate::commands::Setting;
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::migrate::watch::{Seen, Watch};
+use crate::output::Ink;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Goes on until it is interrupted, or nobody reads what it says.
+pub(super) fn run(host: &mut Host, setting: &Setting, named: &[PathBuf]) -> Result<i32, Failure> {
+    let env = host.world.env.clone();
+    let (mut watch, mut seen) = Watch::start(&setting.paths, &env, named)?;
+    host.output.note(&format!("watching {} files; Ctrl-C ends it", watch.count()));
+    loop {
+        if !seen.is_empty() && !tell(host, setting, &seen)? {
+            return Ok(0);
+        }
+        seen = watch.wait()?;
+    }
+}
+
+fn tell(host: &mut Host, setting: &Setting, seen: &[Seen]) -> Result<bool, Failure> {
+    for Seen { file, line, variable, provider } in seen {
+        if host.output.wants_json() {
+            host.output.json_line(&json!({
+                "file": file.to_string_lossy(), "line": line, "variable": variable, "provider": provider,
+            }));
+            continue;
+        }
+        let place = format!("{}:{line}", setting.paths.pretty(file));
+        let what = variable.as_deref().unwrap_or("a key");
+        host.output.line(&[
+            (Ink::Bold, &place),
+            (Ink::Plain, " has "),
+            (Ink::Bad, what),
+            (Ink::Plain, &format!(" ({provider}) in plaintext")),
+        ]);
+    }
+    let goes_on = host.output.flush()?;
+    if goes_on {
+        host.output.note("run `ringlet migrate` to move what can be moved");
+    }
+    Ok(goes_on)
+}

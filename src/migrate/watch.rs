@@ -1,0 +1,195 @@
+//! Says when a key comes into one of the files that a run looks at: what `ringlet migrate --watch` waits for.
+//!
+//! Reads only, and only what changed: the system says in which folder something happened, and a file is read when its
+//! stamp is not the one that was seen last. Nothing is polled. Of a value only its digest is remembered, in memory.
+
+use super::MigrateError;
+use super::files::{self, Candidate, Role};
+use super::journal::digest;
+use super::{dialect, plan};
+use crate::env::Env;
+use crate::paths::Paths;
+use crate::platform;
+use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+/// An editor's save is several events; they are waited for this long, and never longer than the second.
+const QUIET: Duration = Duration::from_millis(40);
+const AT_MOST: Duration = Duration::from_millis(300);
+
+/// A key that stands in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The file, as it was found or named.
+    pub file: PathBuf,
+    /// Counted from 1.
+    pub line: usize,
+    /// The variable it is set to, if any.
+    pub variable: Option<String>,
+    /// Whose key it is.
+    pub provider: String,
+}
+
+/// What a file was when it was read last.
+#[derive(Default)]
+struct Known {
+    stamp: Option<String>,
+    // Digests of the variable and the value.
+    keys: BTreeSet<String>,
+}
+
+/// The files that are watched.
+pub struct Watch<'a> {
+    paths: &'a Paths,
+    env: &'a Env,
+    named: &'a [PathBuf],
+    watcher: RecommendedWatcher,
+    events: Receiver<notify::Result<Event>>,
+    folders: BTreeMap<PathBuf, Option<(u64, u64)>>,
+    files: BTreeMap<PathBuf, Known>,
+}
+
+impl<'a> Watch<'a> {
+    /// Begins to watch the named files, or all that a run would look at; gives what is in them now.
+    pub fn start(paths: &'a Paths, env: &'a Env, named: &'a [PathBuf]) -> Result<(Self, Vec<Seen>), MigrateError> {
+        let (send, events) = mpsc::channel();
+        // A receiver that is gone means that the watch is over.
+        let watcher = notify::recommended_watcher(move |event| drop(send.send(event))).map_err(watching(None))?;
+        let (folders, files) = Default::default();
+        let mut watch = Self { paths, env, named, watcher, events, folders, files };
+        let there = watch.look()?;
+        Ok((watch, there))
+    }
+
+    /// How many files there are to watch.
+    pub fn count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Waits until a key comes into a file where it was not before.
+    pub fn wait(&mut self) -> Result<Vec<Seen>, MigrateError> {
+        loop {
+            let mut relevant = self.is_relevant(self.events.recv())?;
+            let until = Instant::now() + AT_MOST;
+            while Instant::now() < until
+                && let Ok(event) = self.events.recv_timeout(QUIET)
+            {
+                relevant |= self.is_relevant(Ok(event))?;
+            }
+            if relevant {
+                let news = self.look()?;
+                if !news.is_empty() {
+                    return Ok(news);
+                }
+            }
+        }
+    }
+
+    fn is_relevant(&self, event: Result<notify::Result<Event>, mpsc::RecvError>) -> Result<bool, MigrateError> {
+        let event = event.map_err(|error| MigrateError::Watch { folder: None, why: error.to_string() })?;
+        let event = event.map_err(watching(None))?;
+        Ok(match event.kind {
+            // Reading, our own included, changes nothing.
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) | EventKind::Modify(ModifyKind::Data(_)) => {
+                event.need_rescan() || event.paths.iter().any(|path| self.is_ours(path))
+            }
+            EventKind::Access(_) => event.need_rescan(),
+            _ => true,
+        })
+    }
+
+    // Watched by the file's own name, or by that of what it links to.
+    fn is_ours(&self, path: &Path) -> bool {
+        self.files.contains_key(path) || self.files.keys().any(|file| platform::same_file(file, path))
+    }
+
+    fn wanted(&self) -> (Vec<Candidate>, BTreeSet<PathBuf>) {
+        if self.named.is_empty() {
+            return files::search(self.paths, self.env);
+        }
+        let candidate = |path: &PathBuf| {
+            let dialect = dialect::of(path, &files::first_bytes(path));
+            Candidate { path: path.clone(), dialect, role: Role::Rc }
+        };
+        let folders = self.named.iter().filter_map(|path| path.parent().map(Path::to_owned));
+        (self.named.iter().map(candidate).collect(), folders.collect())
+    }
+
+    // Watches what there is to watch by now, reads what changed, and gives the keys that are new.
+    fn look(&mut self) -> Result<Vec<Seen>, MigrateError> {
+        let (candidates, mut folders) = self.wanted();
+        // A change behind a symlink happens in the target's folder.
+        let targets = candidates.iter().filter_map(|it| it.path.canonicalize().ok()?.parent().map(Path::to_owned));
+        folders.extend(targets);
+        for folder in folders {
+            self.watch(&folder)?;
+        }
+        let mut news = Vec::new();
+        let mut now = BTreeMap::new();
+        for candidate in candidates {
+            let mut known = self.files.remove(&candidate.path).unwrap_or_default();
+            let stamp = platform::content_stamp(&candidate.path).ok();
+            if stamp.is_none() {
+                known = Known::default();
+            } else if stamp != known.stamp {
+                let scan = plan::scan(std::slice::from_ref(&candidate), &[]);
+                let mut keys = BTreeSet::new();
+                for finding in scan.findings() {
+                    let variable = finding.variable.as_deref().unwrap_or_default();
+                    let key = digest(&[variable.as_bytes(), b"=", &finding.value].concat());
+                    if !known.keys.contains(&key) {
+                        news.push(Seen {
+                            file: candidate.path.clone(),
+                            line: finding.line,
+                            variable: finding.variable.clone(),
+                            provider: finding.provider.clone(),
+                        });
+                    }
+                    keys.insert(key);
+                }
+                known = Known { stamp, keys };
+            }
+            now.insert(candidate.path, known);
+        }
+        self.files = now;
+        Ok(news)
+    }
+
+    // The folder itself, or what is there of the way to it: one that is made later is seen from there.
+    fn watch(&mut self, folder: &Path) -> Result<(), MigrateError> {
+        let Some(there) = folder.ancestors().find(|it| it.is_dir()) else { return Ok(()) };
+        let identity = platform::file_identity(there);
+        match self.folders.get(there) {
+            Some(known) if *known == identity => return Ok(()),
+            // Another folder has the name now.
+            Some(_) => drop(self.watcher.unwatch(there)),
+            None => {}
+        }
+        match self.watcher.watch(there, RecursiveMode::NonRecursive) {
+            Ok(()) => drop(self.folders.insert(there.to_owned(), identity)),
+            // A folder of which nothing may be known holds nothing that a shell of the user's could read.
+            Err(error) if is_denied(&error) => {}
+            Err(error) => return Err(watching(Some(there))(error)),
+        }
+        Ok(())
+    }
+}
+
+fn is_denied(error: &notify::Error) -> bool {
+    matches!(&error.kind, notify::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied)
+}
+
+fn watching(folder: Option<&Path>) -> impl FnOnce(notify::Error) -> MigrateError {
+    let folder = folder.map(Path::to_owned);
+    move |error| {
+        let why = match error.kind {
+            notify::ErrorKind::MaxFilesWatch => "the system watches as many folders as it can".to_owned(),
+            other => notify::Error::new(other).to_string(),
+        };
+        MigrateError::Watch { folder, why }
+    }
+}
