@@ -18,6 +18,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Files larger than this are not read: no rc file is, and a log that was named by mistake may be.
 pub const MAX_FILE: u64 = 16 << 20;
@@ -443,6 +444,10 @@ pub enum Refusal {
 /// Replaces a file through a temporary one beside it, or in place where it has further names.
 pub fn replace(content: &Content<'_>, in_place: bool, prefix: &str) -> Result<(), Refusal> {
     let because = |doing: &str, error: &io::Error| Refusal::Because(format!("{doing}: {error}"));
+    let leads = || content.path.canonicalize().is_ok_and(|path| path == content.target);
+    if !leads() {
+        return Err(Refusal::Changed);
+    }
     platform::check_writable(content.target).map_err(|error| because("cannot be written", &error))?;
     let mut file = platform::new_beside(content.target, prefix)
         .map_err(|error| because("no temporary file can be made beside it", &error))?;
@@ -457,8 +462,7 @@ pub fn replace(content: &Content<'_>, in_place: bool, prefix: &str) -> Result<()
     }
     // The last look before the point of no return.
     let now = platform::look_at(content.target, MAX_FILE).map_err(|_| Refusal::Changed)?;
-    let leads = content.path.canonicalize().is_ok_and(|path| path == content.target);
-    if !leads || now.stamp != *content.stamp || now.bytes.as_slice() != content.before {
+    if !leads() || now.stamp != *content.stamp || now.bytes.as_slice() != content.before {
         return Err(Refusal::Changed);
     }
     if in_place {
@@ -483,3 +487,43 @@ fn overwrite(content: &Content<'_>, image: tempfile::NamedTempFile) -> Result<()
         }
     }
 }
+
+/// Adds a line at the end of a file of the user's, as carefully as [`replace`] does; makes the file if there is none.
+/// Needs the lock: what a killed run left of this goes first.
+pub fn add_line(path: &Path, line: &str) -> Result<(), String> {
+    let target = match path.canonicalize() {
+        Ok(target) => target,
+        Err(_) if path.symlink_metadata().is_ok() => return Err("is a symlink to nothing".into()),
+        Err(_) => return make_with(path, line).map_err(|error| format!("cannot be made: {error}")),
+    };
+    platform::remove_strays(&target).map_err(|error| format!("its folder cannot be cleared up: {error}"))?;
+    let look = platform::look_at(&target, MAX_FILE).map_err(|error| format!("cannot be read: {error}"))?;
+    if !look.ours {
+        return Err("belongs to another user".into());
+    }
+    // UTF-16, or no text at all.
+    if look.bytes.contains(&0) {
+        return Err("is not written in UTF-8".into());
+    }
+    let ending = if look.bytes.ends_with(b"\r\n") { "\r\n" } else { "\n" };
+    let gap = if look.bytes.is_empty() || look.bytes.ends_with(b"\n") { "" } else { ending };
+    let after = Zeroizing::new([look.bytes.as_slice(), gap.as_bytes(), line.as_bytes(), ending.as_bytes()].concat());
+    let content = Content { path, target: &target, stamp: &look.stamp, before: &look.bytes, after: &after };
+    replace(&content, look.links > 1, &platform::stray_prefix(&target).to_string_lossy()).map_err(|refusal| {
+        match refusal {
+            Refusal::Changed => "was changed meanwhile".into(),
+            Refusal::Because(why) | Refusal::Torn(why) => why,
+        }
+    })
+}
+
+// A crash leaves no file, an empty one, or the whole line.
+fn make_with(path: &Path, line: &str) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    let mut file = fs::File::create_new(path)?;
+    file.write_all(format!("{line}\n").as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -59,25 +59,6 @@ pub fn of(path: &Path, first_bytes: &[u8]) -> Dialect {
         .unwrap_or_else(|| by_looks(first))
 }
 
-/// The warnings that go with a key moved out of such a file in such a form, in a fixed order: what the user must know
-/// beside the edit.
-pub fn warns(path: &Path, dialect: Dialect, form: &str) -> Vec<&'static str> {
-    let mut warns = Vec::new();
-    // Whatever changes in it, direnv wants to be told again.
-    if path.file_name().is_some_and(|name| name == ".envrc") {
-        warns.push("direnv-allow");
-    }
-    warns.extend(match (form, dialect) {
-        ("comment", _) => None,
-        ("launchctl", _) => Some("launchd-session"),
-        ("ps-setenvironmentvariable" | "setx", _) => Some("registry"),
-        ("fish-universal", _) | (_, Dialect::FishVariables) => Some("universal-variable"),
-        (_, Dialect::EnvironmentD) => Some("systemd-session"),
-        _ => None,
-    });
-    warns
-}
-
 // Editors' swap and undo files and zsh's compiled ones: whatever their names say, they are no text.
 fn is_binary(name: &str, first: &[u8]) -> bool {
     let swap = name
@@ -286,19 +267,6 @@ mod tests {
         ] {
             assert_eq!(of(Path::new(path), first.as_bytes()), want, "{path} {first:?}");
         }
-    }
-
-    #[test]
-    fn warnings_go_with_the_place_and_the_form() {
-        let warned = |path: &str, dialect, form| warns(Path::new(path), dialect, form);
-        assert_eq!(warned("./.envrc", Dialect::Bash, "export"), ["direnv-allow"]);
-        assert_eq!(warned("./.envrc", Dialect::Bash, "comment"), ["direnv-allow"]);
-        assert_eq!(warned("a.conf", Dialect::EnvironmentD, "environment.d"), ["systemd-session"]);
-        assert_eq!(warned("a.conf", Dialect::EnvironmentD, "comment"), [""; 0]);
-        assert_eq!(warned(".zprofile", Dialect::Zsh, "launchctl"), ["launchd-session"]);
-        assert_eq!(warned("fish_variables", Dialect::FishVariables, "fish-universal"), ["universal-variable"]);
-        assert_eq!(warned("a.ps1", Dialect::PowerShell, "ps-setenvironmentvariable"), ["registry"]);
-        assert_eq!(warned("a.ps1", Dialect::PowerShell, "ps-env"), [""; 0]);
     }
 
     proptest! {

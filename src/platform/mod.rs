@@ -120,7 +120,8 @@ pub fn remove_strays(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn stray_prefix(path: &Path) -> std::ffi::OsString {
+/// What the temporary files' names begin with that are made to replace this one.
+pub fn stray_prefix(path: &Path) -> std::ffi::OsString {
     let mut prefix = std::ffi::OsString::from(".ringlet-");
     prefix.push(path.file_name().unwrap_or_default());
     prefix.push("-");

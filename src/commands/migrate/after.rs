@@ -1,10 +1,12 @@
 //! What comes after a run: a profile where there is none, the hook's line, and what is left to do, most needed first.
 
+use super::show;
 use crate::cli::{Create, Profiles as ProfilesCommand};
 use crate::commands::{Setting, profiles};
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::migrate::apply::{End, Report};
+use crate::migrate::apply::{self, End, Report};
+use crate::migrate::files;
 use crate::migrate::plan::{Plan, PlannedFile};
 use crate::name::Provider;
 use crate::platform;
@@ -26,6 +28,7 @@ pub(super) fn tell(host: &mut Host, setting: &Setting, plan: &Plan, report: &Rep
     rotate(host, setting, plan, &files);
     let shell = Shell::of(host);
     unset(host, plan, shell);
+    references(host, setting, plan);
     sessions(host, setting, &files);
     blocks(host, setting, &files);
     Ok(())
@@ -158,22 +161,13 @@ fn hook(host: &mut Host, setting: &Setting, yes: bool) {
     let asked =
         if yes { None } else { platform::ask_terminal(&format!("ringlet: add `{line}` to {shown}? [y]es, [n]o: ")) };
     if asked.is_some_and(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")) {
-        match append(&file, line) {
+        let added = apply::lock(&setting.paths).map_err(|error| format!("stays as it is: {error}"));
+        match added.and_then(|_lock| apply::add_line(&file, line)) {
             Ok(()) => return host.output.note(&format!("added the hook to {shown}; open a new shell")),
-            Err(error) => host.output.warn(&format!("{shown}: cannot be written: {error}")),
+            Err(why) => host.output.warn(&format!("{shown} {why}")),
         }
     }
     host.output.note(&format!("add this line to {shown} if it is not loaded yet: {line}"));
-}
-
-// One write to the end: killed before it, nothing is there; the kernel does not tear so short a write.
-fn append(file: &Path, line: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    let bytes = platform::read_file(file, 16 << 20).map(|read| read.bytes).unwrap_or_default();
-    let crlf = bytes.ends_with(b"\r\n");
-    let gap = if bytes.is_empty() || bytes.ends_with(b"\n") { "" } else { "\n" };
-    let text = format!("{gap}{line}{}\n", if crlf { "\r" } else { "" });
-    std::fs::OpenOptions::new().append(true).create(true).open(file)?.write_all(text.as_bytes())
 }
 
 fn rotate(host: &mut Host, setting: &Setting, plan: &Plan, files: &[&PlannedFile]) {
@@ -256,18 +250,60 @@ fn unset(host: &mut Host, plan: &Plan, shell: Shell) {
     host.output.note(&format!("in shells that are open now, run: {line}"));
 }
 
+// Code that went by a variable which nothing sets any more: it has to ask for its key elsewhere.
+fn references(host: &mut Host, setting: &Setting, plan: &Plan) {
+    let moved = plan.keys.iter().filter(|key| key.wanted && !key.commented);
+    let names: BTreeSet<&str> = moved.flat_map(|key| key.variables.iter().map(String::as_str)).collect();
+    let read = files::candidates(&setting.paths, &host.world.env);
+    let read = read.iter().filter(|it| !it.role.is_report_only()).map(|it| &it.path);
+    let all: BTreeSet<&PathBuf> =
+        read.chain(plan.files.iter().filter(|it| it.is_edited()).map(|it| &it.path)).collect();
+    for path in all {
+        let Ok(read) = platform::read_file(path, apply::MAX_FILE) else { continue };
+        let bytes = zeroize::Zeroizing::new(read.bytes);
+        for (line, name) in references_in(&bytes, &names) {
+            let place = format!("{}:{line}", setting.paths.pretty(path));
+            host.output.warn(&format!("{place} uses {name}, whose key is in the keychain now"));
+        }
+    }
+}
+
+// `$NAME`, `${NAME...}`, `$env:NAME` of these names, comments left out.
+fn references_in<'a>(bytes: &[u8], names: &BTreeSet<&'a str>) -> Vec<(usize, &'a str)> {
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let mut found = Vec::new();
+    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        if line.trim_ascii_start().starts_with(b"#") {
+            continue;
+        }
+        for name in names {
+            let uses = memmem::find_iter(line, name.as_bytes()).any(|start| {
+                let (before, after) = (&line[..start], line.get(start + name.len()));
+                let opened = [&b"$"[..], b"${", b"$env:", b"${env:", b"$Env:", b"${Env:"]
+                    .iter()
+                    .any(|sign| before.ends_with(sign));
+                opened && !after.is_some_and(|byte| of_name(*byte))
+            });
+            if uses {
+                found.push((at + 1, *name));
+            }
+        }
+    }
+    found
+}
+
 // What must be told to somebody else than the file.
 fn sessions(host: &mut Host, setting: &Setting, files: &[&PlannedFile]) {
     let mut said = BTreeSet::new();
     for file in files {
+        if show::is_direnvs(file) {
+            let folder = file.path.parent().unwrap_or(Path::new("."));
+            said.insert(format!("run `direnv allow {}`, since its file changed", setting.paths.pretty(folder)));
+        }
         for placed in file.findings.iter().filter(|it| it.name.is_some()) {
             let name = placed.finding.variable.as_deref().unwrap_or("NAME");
             for warn in &placed.finding.warn {
                 let text = match *warn {
-                    "direnv-allow" => {
-                        let folder = file.path.parent().unwrap_or(Path::new("."));
-                        format!("run `direnv allow {}`, since its file changed", setting.paths.pretty(folder))
-                    }
                     "launchd-session" => format!("run `launchctl unsetenv {name}`"),
                     "systemd-session" => format!("run `systemctl --user unset-environment {name}`, or log in anew"),
                     "registry" => {
@@ -304,4 +340,17 @@ fn blocks(host: &mut Host, setting: &Setting, files: &[&PlannedFile]) {
         }
     }
     said.iter().for_each(|text| host.output.warn(text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_uses_of_the_very_names_count() {
+        let text =
+            b"curl -H \"x: $A_KEY\"\n# $A_KEY\necho ${A_KEY:-none}\n$A_KEY2 A_KEY\n$b = $env:A_KEY\nset x $B\r\n";
+        let found = references_in(text, &BTreeSet::from(["A_KEY", "B"]));
+        assert_eq!(found, [(1, "A_KEY"), (3, "A_KEY"), (5, "A_KEY"), (6, "B")]);
+    }
 }

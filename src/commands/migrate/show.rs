@@ -24,6 +24,9 @@ pub(super) fn plan(host: &mut Host, setting: &Setting, plan: &Plan) {
             format!(" -> {}", setting.paths.pretty(&file.target))
         };
         output.line(&[(Ink::Bold, &path), (Ink::Dim, &link)]);
+        if is_direnvs(file) {
+            output.line(&[(Ink::Warn, "direnv will want to be told `direnv allow` again")]);
+        }
         for (line, old, new) in file.hunks(&secrets) {
             output.line(&[(Ink::Dim, &format!("@@ line {line} @@"))]);
             old.lines().for_each(|text| output.line(&[(Ink::Bad, &format!("-{text}"))]));
@@ -62,6 +65,11 @@ pub(super) fn plan(host: &mut Host, setting: &Setting, plan: &Plan) {
         });
         output.table(&cells.collect::<Vec<_>>());
     }
+}
+
+/// Whether an edit ends what `direnv allow` allowed.
+pub(super) fn is_direnvs(file: &PlannedFile) -> bool {
+    file.path.file_name().is_some_and(|name| name == ".envrc")
 }
 
 fn why(placed: &Placed) -> &'static str {
