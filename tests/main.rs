@@ -15,6 +15,8 @@ mod init;
 mod keychain;
 mod layering;
 mod migrate;
+mod migrate_live;
+mod migrate_sourced;
 mod no_leak;
 mod powershell;
 mod profiles;

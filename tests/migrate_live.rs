@@ -1,0 +1,336 @@
+//! `ringlet migrate` on a real keychain, at a terminal, on files that it must not touch, and watching.
+
+use super::common::keyring::{Keyring, State};
+use super::common::pty::Terminal;
+use super::common::world::{Done, RINGLET, World, finish};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const KEY: &str = "sk-ant-api03-TESTab12FAKEcd34TESTef56FAKEgh78TESTij90FAKEkl12TESTmn34FAKEop56";
+const OTHER: &str = "sk-proj-TESTqq11FAKErr22TESTss33FAKEtt44TESTuu55FAKEvv66TEST";
+
+fn zshrc() -> String {
+    format!("# mine\nexport ANTHROPIC_API_KEY=\"{KEY}\"\nalias ll='ls -l'\n")
+}
+
+const CLEAN: &str = "# mine\nalias ll='ls -l'\n";
+
+fn lookup(keyring: &Keyring, account: &str) -> Option<Vec<u8>> {
+    keyring.secret_tool_lookup(&["service", "ringlet", "username", account])
+}
+
+#[track_caller]
+fn shows_no_key(text: &str) {
+    for key in [KEY, OTHER] {
+        // The mask shows seven characters and four.
+        assert!(key.as_bytes().windows(16).all(|piece| !text.as_bytes().windows(16).any(|it| it == piece)), "{text}");
+    }
+}
+
+#[test]
+fn keys_move_into_a_real_keychain_and_back() {
+    let keyring = Keyring::start(State::Unlocked);
+    let world = World::on(&keyring);
+    world.agent("claude");
+    world.write("home/.zshrc", zshrc());
+    let done = world.run(&["migrate", "--yes"]);
+    shows_no_key(&done.stderr);
+    done.ok();
+    assert_eq!(world.read("home/.zshrc"), CLEAN);
+    assert_eq!(lookup(&keyring, "anthropic/default").as_deref(), Some(KEY.as_bytes()));
+    assert!(world.run(&["exec", "claude"]).ok().contains(&format!("={KEY}")));
+    // The journal's own secret is no key of the user's.
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/default\n");
+    world.run(&["migrate", "undo"]).ok();
+    assert_eq!(world.read("home/.zshrc"), zshrc());
+    assert!(!world.path("home/.config/ringlet/credentials.toml").exists());
+}
+
+#[test]
+fn a_keychain_that_cannot_be_used_changes_no_file() {
+    let refused = |keyring: &Keyring, says: &[&str]| {
+        let world = World::on(keyring);
+        world.write("home/.zshrc", zshrc());
+        world.run(&["migrate", "--yes"]).fails(1, says);
+        assert_eq!(world.read("home/.zshrc"), zshrc());
+        assert!(!world.path("home/.config/ringlet/credentials.toml").exists());
+        assert_eq!(
+            fs::read_dir(world.path("home/.local/state/ringlet/migrate")).expect("there").count(),
+            1,
+            "the lock"
+        );
+    };
+    let mut keyring = Keyring::start(State::Unlocked);
+    keyring.secret_tool_store(None, &["service", "ringlet", "username", "openai/x"], b"sk-1");
+    keyring.lock();
+    refused(&keyring, &["the keychain is locked", "hint: run `ringlet keychain unlock`"]);
+    keyring.stop_service();
+    refused(&keyring, &["did not answer within"]);
+    // What would forget the keys at logout is no keychain: there is only the session's own collection.
+    refused(&Keyring::start(State::NoDefault), &["there is no keychain", "--allow-file"]);
+    refused(&Keyring::start(State::Absent), &["there is no keychain", "--allow-file"]);
+}
+
+/// A file that stays as it is, with its key in the store or not at all.
+#[track_caller]
+fn stays(world: &World, says: &[&str]) {
+    let done = world.run(&["migrate", "--yes"]);
+    shows_no_key(&done.stderr);
+    done.fails(1, says);
+    assert_eq!(world.read("home/.zshrc"), zshrc());
+}
+
+#[test]
+fn files_of_others_are_left_to_them() {
+    let world = World::new();
+    let file = world.write("home/.zshrc", zshrc());
+    chown(&file, Some(12345), None).expect("root may");
+    stays(&world, &["~/.zshrc: holds keys and belongs to another user"]);
+    // The same behind a link of our own.
+    fs::rename(&file, world.path("home/theirs")).expect("moved");
+    symlink(world.path("home/theirs"), &file).expect("linked");
+    stays(&world, &["belongs to another user"]);
+    assert!(file.is_symlink());
+}
+
+#[test]
+fn an_immutable_file_is_named_and_its_key_is_safe() {
+    let world = World::new();
+    let file = world.write("home/.zshrc", zshrc());
+    let flag = |word: &str| finish(world.process("chattr").arg(word).arg(&file)).ok();
+    flag("+i");
+    stays(&world, &["~/.zshrc still holds its keys", "Operation not permitted"]);
+    flag("-i");
+    world.run(&["migrate", "--yes"]).ok();
+    assert_eq!(world.read("home/.zshrc"), CLEAN);
+}
+
+#[test]
+fn a_folder_that_takes_no_file_is_named_and_the_key_is_safe() {
+    let world = World::new();
+    let file = world.write("home/dotfiles/zshrc", zshrc());
+    symlink(&file, world.path("home/.zshrc")).expect("linked");
+    let folder = world.path("home/dotfiles");
+    let flag = |word: &str| finish(world.process("chattr").arg(word).arg(&folder)).ok();
+    flag("+i");
+    stays(&world, &["~/.zshrc still holds its keys", "no temporary file can be made beside it"]);
+    flag("-i");
+    world.run(&["migrate", "--yes"]).ok();
+    assert_eq!(world.read("home/dotfiles/zshrc"), CLEAN);
+}
+
+fn at_terminal(world: &World, arguments: &[&str]) -> Terminal {
+    let mut command = world.process(RINGLET);
+    command.args(arguments);
+    Terminal::start(command)
+}
+
+#[test]
+fn a_person_is_asked_once_and_no_is_no() {
+    let mut world = World::new();
+    world.set("SHELL", "/usr/bin/zsh");
+    world.write("home/.zshrc", zshrc());
+    for answer in ["n", "", "perhaps"] {
+        let mut terminal = at_terminal(&world, &["migrate"]);
+        let plan = terminal.expect("move these keys? [y]es, [n]o: ");
+        assert!(plan.contains("-export ANTHROPIC_API_KEY=\"sk-ant-") && plan.contains("anthropic/default"), "{plan}");
+        shows_no_key(&plan);
+        terminal.send(answer);
+        terminal.expect("nothing was changed");
+        assert!(terminal.end().0.success());
+        assert_eq!(world.read("home/.zshrc"), zshrc());
+    }
+    let mut terminal = at_terminal(&world, &["migrate"]);
+    terminal.expect("[n]o: ");
+    terminal.ctrl('c');
+    assert!(!terminal.end().0.success());
+    assert_eq!(world.read("home/.zshrc"), zshrc());
+    assert!(!world.path("home/.config/ringlet/credentials.toml").exists());
+}
+
+#[test]
+fn yes_moves_the_keys_and_adds_the_hook_where_that_is_wanted() {
+    let mut world = World::new();
+    world.set("SHELL", "/usr/bin/zsh");
+    let file = world.write("home/.zshrc", zshrc());
+    world.chmod(&file, 0o640);
+    let mut terminal = at_terminal(&world, &["migrate"]);
+    terminal.expect("move these keys? [y]es, [n]o: ");
+    terminal.send("y");
+    terminal.expect("add `eval \"$(ringlet hook zsh)\"` to ~/.zshrc? [y]es, [n]o: ");
+    terminal.send("y");
+    terminal.expect("added the hook to ~/.zshrc; open a new shell");
+    terminal.expect("unset ANTHROPIC_API_KEY");
+    assert!(terminal.end().0.success());
+    assert_eq!(world.read("home/.zshrc"), format!("{CLEAN}eval \"$(ringlet hook zsh)\"\n"));
+    assert_eq!(fs::metadata(&file).expect("there").mode() & 0o7777, 0o640);
+    // The line does not stand in the way of undoing.
+    world.run(&["migrate", "undo"]).ok();
+    assert_eq!(world.read("home/.zshrc"), format!("{}eval \"$(ringlet hook zsh)\"\n", zshrc()));
+}
+
+#[test]
+fn files_can_be_chosen_one_by_one() {
+    let world = World::new();
+    world.write("home/.zshrc", zshrc());
+    world.write("home/.bashrc", format!("export OPENAI_API_KEY={OTHER}\n"));
+    let mut terminal = at_terminal(&world, &["migrate"]);
+    terminal.expect("[y]es, [n]o, [c]hoose: ");
+    terminal.send("c");
+    terminal.expect("change ~/.bashrc? [y]es, [n]o: ");
+    terminal.send("n");
+    terminal.expect("change ~/.zshrc? [y]es, [n]o: ");
+    terminal.send("y");
+    terminal.expect("add `eval");
+    terminal.send("n");
+    terminal.expect("add this line to ~/.bashrc");
+    assert!(terminal.end().0.success());
+    assert_eq!(world.read("home/.zshrc"), CLEAN);
+    assert!(world.read("home/.bashrc").contains(OTHER));
+    // Only the key that went out of a file went into the store.
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/default\n");
+}
+
+#[test]
+fn different_keys_of_one_provider_are_shown_side_by_side_and_masked() {
+    let world = World::new();
+    let second = KEY.replace("TEST", "FAKE");
+    world.write("home/.zshrc", zshrc());
+    world.write("home/.bashrc", format!("export ANTHROPIC_API_KEY={second}\n"));
+    let done = world.run(&["migrate", "--dry-run"]);
+    assert!(!done.stdout.contains(&second[..20]), "{done:?}");
+    shows_no_key(&done.stdout);
+    let shown = done.ok();
+    assert!(shown.contains("anthropic has 2 different keys:"), "{shown}");
+    for row in ["anthropic/default", "anthropic/2"] {
+        let line = shown.lines().find(|line| line.trim_start().starts_with(row)).expect(row);
+        assert!(line.contains("sk-ant-") && line.contains("rc:"), "{line}");
+    }
+}
+
+#[test]
+fn what_is_left_to_do_is_said() {
+    let world = World::new();
+    let repository = world.path("home/dotfiles");
+    let rc = world.write("home/dotfiles/zshrc", format!("{}curl -H \"x-api-key: $ANTHROPIC_API_KEY\" x\n", zshrc()));
+    symlink(&rc, world.path("home/.zshrc")).expect("linked");
+    let git = |words: &[&str]| {
+        let mut command = world.process("git");
+        finish(command.arg("-C").arg(&repository).args(["-c", "init.defaultBranch=main"]).args(words)).ok();
+    };
+    git(&["init", "-q"]);
+    git(&["add", "zshrc"]);
+    let envrc = world.write("home/project/.envrc", format!("export OPENAI_API_KEY={OTHER}\n"));
+    let done = world.run(&["migrate", "--yes"]);
+    for text in [
+        "rotate these keys now",
+        "~/.zshrc is tracked by git",
+        "can be read by other users",
+        "in shells that are open now, run: unset ANTHROPIC_API_KEY",
+        "~/.zshrc:3 uses ANTHROPIC_API_KEY, whose key is in the keychain now",
+        "add this line to ~/.bashrc",
+    ] {
+        assert!(done.stderr.contains(text), "{text}: {}", done.stderr);
+    }
+    let order = ["rotate these keys", "unset ANTHROPIC_API_KEY"].map(|text| done.stderr.find(text));
+    assert!(order.is_sorted(), "what is needed most comes first");
+    let named = envrc.to_string_lossy().into_owned();
+    let plan = world.run(&["migrate", "--dry-run", &named]).ok();
+    assert!(plan.contains("direnv will want to be told"), "{plan}");
+    let done = world.run(&["migrate", "--yes", &named]);
+    assert!(done.stderr.contains("run `direnv allow ~/project`"), "{done:?}");
+}
+
+/// Reads a watcher's lines; it is killed at the end.
+struct Watcher {
+    child: std::process::Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Watcher {
+    fn start(world: &World, arguments: &[&str]) -> Self {
+        let mut command = world.process(RINGLET);
+        command.args(["migrate", "--watch"]).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        // It says so once it watches.
+        let mut said = String::new();
+        let stderr = child.stderr.take().expect("a pipe");
+        let mut stderr = BufReader::new(stderr);
+        stderr.read_line(&mut said).expect("readable");
+        assert!(said.contains("watching"), "{said}");
+        // What it says later must not block it.
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        Self { child, lines }
+    }
+
+    fn line(&mut self) -> String {
+        let line = self.lines.next().expect("it goes on").expect("UTF-8");
+        shows_no_key(&line);
+        line
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_key_that_comes_back_is_named_at_once() {
+    let world = World::new();
+    let file = world.write("home/.zshrc", "# mine\n");
+    let mut watcher = Watcher::start(&world, &[]);
+    let append = |path: &Path, text: &str| {
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(path).expect("writable");
+        file.write_all(text.as_bytes()).expect("written");
+    };
+    append(&file, &format!("export ANTHROPIC_API_KEY={KEY}\n"));
+    assert_eq!(watcher.line(), "~/.zshrc:2 has ANTHROPIC_API_KEY (anthropic) in plaintext");
+    // As editors save: another file takes the name. The key that was there is not named again, the new one is.
+    let next =
+        world.write("home/.zshrc.new", format!("\n\n{}export OPENAI_API_KEY={OTHER}\n", world.read("home/.zshrc")));
+    fs::rename(next, &file).expect("renamed");
+    assert_eq!(watcher.line(), "~/.zshrc:5 has OPENAI_API_KEY (openai) in plaintext");
+    // Taken out, and back again: named again. In a folder that was not there when the watch began.
+    world.run(&["migrate", "--yes"]).ok();
+    let late = world.write("home/.config/fish/conf.d/key.fish", format!("set -gx OPENAI_API_KEY {OTHER}\n"));
+    assert_eq!(watcher.line(), "~/.config/fish/conf.d/key.fish:1 has OPENAI_API_KEY (openai) in plaintext");
+    fs::remove_file(late).expect("removed");
+    append(&file, &format!("export ANTHROPIC_API_KEY={KEY}\n"));
+    assert_eq!(watcher.line(), "~/.zshrc:4 has ANTHROPIC_API_KEY (anthropic) in plaintext");
+}
+
+#[test]
+fn a_watch_speaks_json_and_ends_with_its_reader() {
+    let world = World::new();
+    let target = world.write("home/dotfiles/env", "");
+    symlink(&target, world.path("home/linked")).expect("linked");
+    let named = world.path("home/linked").to_string_lossy().into_owned();
+    let mut watcher = Watcher::start(&world, &["--json", &named]);
+    // The change happens where the link leads.
+    fs::write(&target, format!("A=1\nOPENAI_API_KEY={OTHER}\n")).expect("written");
+    let row: serde_json::Value = serde_json::from_str(&watcher.line()).expect("JSON");
+    assert_eq!(row, serde_json::json!({"file": named, "line": 2, "variable": "OPENAI_API_KEY", "provider": "openai"}));
+    let Watcher { child, lines } = &mut watcher;
+    *lines = BufReader::new(
+        Command::new("true").stdout(Stdio::piped()).spawn().expect("starts").stdout.take().expect("a pipe"),
+    )
+    .lines();
+    fs::write(&target, format!("ANTHROPIC_API_KEY={KEY}\n")).expect("written");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn a_watch_changes_nothing_and_takes_no_word_of_a_run() {
+    let world = World::new();
+    for word in ["--dry-run", "--yes", "--allow-file"] {
+        let done: Done = world.run(&["migrate", "--watch", word]);
+        assert_eq!(done.status, Some(2), "{done:?}");
+    }
+}
