@@ -161,7 +161,7 @@ pub fn run(
         log.append(&Record {
             time: now,
             action: Action::Lookup,
-            key: key.clone(),
+            subject: key.clone().into(),
             profile: Some(part.resolved.profile.clone()),
             agent: Some(part.resolved.agent.name.clone()),
             binary: Some(plan.binary.clone()),

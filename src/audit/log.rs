@@ -54,6 +54,12 @@ impl Log {
     /// A crash leaves the log without the line, or with the whole line, announced by the head; after a power cut also
     /// with a part of it, which stays, and which the next append ends with a newline.
     pub fn append(&self, record: &Record) -> Result<(), AuditError> {
+        self.append_all(std::slice::from_ref(record))
+    }
+
+    /// Appends records in their order, each as [`Self::append`] does, with nobody's in between. An error may come after
+    /// some of them.
+    pub fn append_all(&self, records: &[Record]) -> Result<(), AuditError> {
         let _lock = self.files.lock(self.limits.lock_wait)?;
         let (mut head_file, stored) = HeadFile::open(&self.files)?;
         let mut active = Active::open(&self.files)?;
@@ -61,25 +67,28 @@ impl Log {
             Stored::Valid(head) => active.settle(head)?,
             Stored::Absent | Stored::Damaged => rebuild(&self.files)?,
         };
-        let line = Entry { n: head.last.n.saturating_add(1), record: record.clone(), prev: head.last.hash }.to_line();
-        if line.len() > MAX_LINE {
-            return Err(AuditError::TooLong(line.len()));
+        for record in records {
+            let n = head.last.n.saturating_add(1);
+            let line = Entry { n, record: record.clone(), prev: head.last.hash }.to_line();
+            if line.len() > MAX_LINE {
+                head_file.store(&head)?;
+                return Err(AuditError::TooLong(line.len()));
+            }
+            // A torn file is not rotated: the newline that ends the fragment belongs behind it.
+            let full = active.length > 0 && active.length + line.len() as u64 >= self.limits.max_bytes;
+            if full && !active.torn {
+                drop(active);
+                let rotation = Rotation::plan(&self.files, self.limits.keep, head)?;
+                head = rotation.head;
+                rotation.run(&mut head_file, usize::MAX)?;
+                active = Active::open(&self.files)?;
+            }
+            let hash = Digest::of(line.as_bytes());
+            // One write for the line before and for this one: the next turn, or the end, says that it is there.
+            head_file.store(&Head { announced: Some(hash), ..head })?;
+            active.write(&line)?;
+            head.last = Link { n, hash };
         }
-        // A torn file is not rotated: the newline that ends the fragment belongs behind it.
-        let full = active.length > 0 && active.length + line.len() as u64 >= self.limits.max_bytes;
-        if full && !active.torn {
-            drop(active);
-            let rotation = Rotation::plan(&self.files, self.limits.keep, head)?;
-            head = rotation.head;
-            rotation.run(&mut head_file, usize::MAX)?;
-            active = Active::open(&self.files)?;
-        }
-        let hash = Digest::of(line.as_bytes());
-        head.announced = Some(hash);
-        head_file.store(&head)?;
-        active.write(&line)?;
-        head.last = Link { n: head.last.n.saturating_add(1), hash };
-        head.announced = None;
         head_file.store(&head)
     }
 }
@@ -123,6 +132,8 @@ impl<'a> Active<'a> {
             }
         };
         if wrote == text.len() {
+            self.length += text.len() as u64;
+            self.torn = false;
             return Ok(());
         }
         // A handle of its own: on Windows one for appending may not cut. Should this fail too, the fragment stays

@@ -29,7 +29,7 @@ mod verify;
 pub use digest::Digest;
 pub use log::{Limits, Log};
 pub use query::{Filter, Scan, query};
-pub use record::{Action, Entry, Outcome, Record};
+pub use record::{Action, Entry, Outcome, Record, Subject};
 pub use since::{SinceError, parse_since};
 pub use verify::{Finding, Flaw, Report, verify};
 

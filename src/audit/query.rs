@@ -19,9 +19,9 @@ use std::path::Path;
 /// Which records are wanted; an empty filter wants them all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Not before this time, to the millisecond.
+    /// Not before this time.
     pub since: Option<Timestamp>,
-    /// Before this time, to the millisecond.
+    /// Before this time.
     pub until: Option<Timestamp>,
     /// Keys of this provider.
     pub provider: Option<Provider>,
@@ -81,8 +81,9 @@ pub fn query(path: &Path, filter: &Filter, mut each: impl FnMut(Entry) -> Contro
 impl Filter {
     /// Whether the names are the wanted ones.
     fn wants(&self, Entry { record, .. }: &Entry) -> bool {
-        self.provider.as_ref().is_none_or(|provider| *provider == record.key.provider)
-            && self.alias.as_ref().is_none_or(|alias| *alias == record.key.alias)
+        let key = record.subject.key();
+        self.provider.as_ref().is_none_or(|provider| key.is_some_and(|key| *provider == key.provider))
+            && self.alias.as_ref().is_none_or(|alias| key.is_some_and(|key| *alias == key.alias))
             && self.agent.as_ref().is_none_or(|agent| Some(agent) == record.agent.as_ref())
     }
 }
@@ -125,6 +126,6 @@ impl Sieve {
 
 /// The time's bytes, if the line begins as records do.
 fn time_of(line: &[u8]) -> Option<&[u8]> {
-    let (time, rest) = line.strip_prefix(b"{\"time\":\"")?.split_at_checked("0000-00-00T00:00:00.000Z".len())?;
+    let (time, rest) = line.strip_prefix(b"{\"time\":\"")?.split_at_checked("0000-00-00T00:00:00.000000000Z".len())?;
     (time.ends_with(b"Z") && time[0].is_ascii_digit() && rest.starts_with(b"\"")).then_some(time)
 }

@@ -1,8 +1,8 @@
 //! One record, and its form as a line of JSON.
 //!
-//! A line holds, in this order: `time n action key profile agent binary binary_sha256 pid cwd result reason prev`;
-//! what is not known is left out. `time` is RFC 3339 in UTC to the millisecond and always first, so that a reader
-//! can compare it without parsing JSON.
+//! A line holds, in this order: `time n action key service target profile agent binary binary_sha256 pid cwd result
+//! reason prev`; what is not known is left out. `time` is RFC 3339 in UTC to the nanosecond and always first, so that a
+//! reader can compare it without parsing JSON.
 //!
 //! Paths are written losslessly. Bytes that are not UTF-8 become `\xHH` (two lower-case digits); a backslash that
 //! happens to stand before `xHH` becomes `\x5c`; everything else is itself. JSON then escapes the backslash again.
@@ -14,7 +14,7 @@ use crate::name::{Agent, KeyName, Profile, is_unprintable};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// A reason is cut after this many characters.
@@ -32,6 +32,16 @@ pub enum Action {
     Remove,
     /// It got another name.
     Rename,
+    /// A client came to the daemon.
+    Connect,
+    /// A client read it.
+    Read,
+    /// A client stored or replaced it.
+    Write,
+    /// A client deleted it.
+    Delete,
+    /// A client learned its name.
+    Search,
 }
 
 /// How it ended.
@@ -44,17 +54,58 @@ pub enum Outcome {
     Denied,
     /// The store failed, or has no such key.
     Error,
+    /// A client may go on to ask.
+    Accepted,
+}
+
+/// What something was done to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A key of Ringlet's own.
+    Key(KeyName),
+    /// An entry of another service, or what was asked for in place of one.
+    Target {
+        /// The service.
+        service: String,
+        /// The target; a prefix where that was refused.
+        target: String,
+    },
+    /// Nothing: a client came.
+    Connection,
+}
+
+impl Subject {
+    /// Ringlet's own key, if it is one.
+    pub fn key(&self) -> Option<&KeyName> {
+        if let Self::Key(key) = self { Some(key) } else { None }
+    }
+}
+
+impl From<KeyName> for Subject {
+    fn from(key: KeyName) -> Self {
+        Self::Key(key)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => key.fmt(f),
+            Self::Target { service, target } => write!(f, "{service} {target}"),
+            Self::Connection => f.write_str("-"),
+        }
+    }
 }
 
 /// What happened; there is no field for a key's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// When, by the caller's clock; kept to the millisecond.
+    /// When, by the caller's clock.
     pub time: Timestamp,
     /// What was done.
     pub action: Action,
-    /// To which key.
-    pub key: KeyName,
+    /// To what.
+    pub subject: Subject,
     /// For which profile.
     pub profile: Option<Profile>,
     /// For which agent.
@@ -63,7 +114,7 @@ pub struct Record {
     pub binary: Option<PathBuf>,
     /// The digest of that program's file.
     pub binary_sha256: Option<Digest>,
-    /// Ringlet's process, which on Unix becomes the agent's.
+    /// Ringlet's process, which on Unix becomes the agent's; of a client of the daemon its own.
     pub pid: u32,
     /// The working directory; none when it has been deleted.
     pub cwd: Option<PathBuf>,
@@ -89,7 +140,12 @@ struct Wire<'a> {
     time: Cow<'a, str>,
     n: u64,
     action: Action,
-    key: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    service: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     profile: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,11 +166,18 @@ struct Wire<'a> {
 impl Entry {
     fn wire(&self) -> Wire<'_> {
         let record = &self.record;
+        let (key, service, target) = match &record.subject {
+            Subject::Key(key) => (Some(key.to_string().into()), None, None),
+            Subject::Target { service, target } => (None, Some(service.into()), Some(target.into())),
+            Subject::Connection => (None, None, None),
+        };
         Wire {
             time: time_text(record.time).into(),
             n: self.n,
             action: record.action,
-            key: record.key.to_string().into(),
+            key,
+            service,
+            target,
             profile: record.profile.as_ref().map(|name| name.as_str().into()),
             agent: record.agent.as_ref().map(|name| name.as_str().into()),
             binary: record.binary.as_deref().map(|path| escape_path(path).into()),
@@ -150,10 +213,18 @@ impl Entry {
     /// Reads a line back; none when it is not a whole record of this form.
     pub fn from_line(line: &[u8]) -> Option<Self> {
         let wire: Wire<'_> = serde_json::from_slice(line).ok()?;
+        let subject = match (wire.key, wire.service, wire.target) {
+            (Some(key), None, None) => Subject::Key(key.parse().ok()?),
+            (None, Some(service), Some(target)) => {
+                Subject::Target { service: service.into_owned(), target: target.into_owned() }
+            }
+            (None, None, None) => Subject::Connection,
+            _ => return None,
+        };
         let record = Record {
             time: wire.time.parse().ok()?,
             action: wire.action,
-            key: wire.key.parse().ok()?,
+            subject,
             profile: wire.profile.map(|name| name.parse()).transpose().ok()?,
             agent: wire.agent.map(|name| name.parse()).transpose().ok()?,
             binary: wire.binary.map(|path| unescape_path(&path)),
@@ -198,7 +269,7 @@ impl Claim {
 
 /// The time as lines hold it: always as long, so that text order is time order.
 pub(super) fn time_text(time: Timestamp) -> String {
-    format!("{time:.3}")
+    format!("{time:.9}")
 }
 
 fn shortened(reason: &str) -> Cow<'_, str> {
@@ -288,7 +359,7 @@ mod tests {
         ];
         let at: Vec<_> = names.iter().map(|name| line.find(&format!("\"{name}\":")).expect(name)).collect();
         assert!(at.is_sorted(), "{line}");
-        assert!(line.starts_with("{\"time\":\"2026-11-01T00:00:03.000Z\",\"n\":7,"), "{line}");
+        assert!(line.starts_with("{\"time\":\"2026-11-01T00:00:03.000000000Z\",\"n\":7,"), "{line}");
     }
 
     #[test]

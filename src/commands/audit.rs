@@ -48,7 +48,7 @@ pub(super) fn ask(
                 (Ink::Dim, &format!("{}  ", record.time)),
                 (Ink::Plain, &format!("{:<7} ", word(0))),
                 (ink, &format!("{:<8} ", word(1))),
-                (Ink::Bold, &record.key.to_string()),
+                (Ink::Bold, &record.subject.to_string()),
                 (Ink::Plain, &format!("  {who}  pid {}{profile}{place}{reason}", record.pid)),
             ]);
         }

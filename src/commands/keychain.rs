@@ -251,7 +251,7 @@ fn record(
     log.append(&Record {
         time: host.world.now,
         action,
-        key: key.clone(),
+        subject: key.clone().into(),
         profile: None,
         agent: None,
         binary: None,

@@ -124,3 +124,27 @@ fn a_record_that_no_reader_would_take_is_refused() {
     assert!(matches!(log.append(&long), Err(AuditError::TooLong(_))));
     assert!(world.verify().is_intact());
 }
+
+#[test]
+fn records_appended_together_are_as_those_appended_one_by_one() {
+    let subject = |i: i64| match i % 3 {
+        0 => Subject::Target { service: "tool".into(), target: format!("prod/{i}") },
+        1 => Subject::Connection,
+        _ => record(1).subject,
+    };
+    let records: Vec<Record> = (0..25).map(|i| Record { subject: subject(i), ..record(i) }).collect();
+    let texts = [true, false].map(|together| {
+        let world = World::new();
+        let log = Log::open(&world.path, Limits { keep: 1000, ..SMALL }).expect("opens");
+        if together {
+            log.append_all(&records[..20]).expect("appends");
+            log.append_all(&[]).expect("nothing to do");
+            log.append_all(&records[20..]).expect("appends");
+        } else {
+            records.iter().for_each(|record| log.append(record).expect("appends"));
+        }
+        assert!(verify(&world.path).expect("verified").is_intact());
+        world.state()
+    });
+    assert_eq!(texts[0], texts[1]);
+}

@@ -27,7 +27,7 @@ pub(super) fn record(second: i64) -> Record {
     Record {
         time: start + SignedDuration::from_secs(second),
         action: Action::Lookup,
-        key: "anthropic/work".parse().expect("a name"),
+        subject: Subject::Key("anthropic/work".parse().expect("a name")),
         profile: Some("work".parse().expect("a name")),
         agent: Some("claude".parse().expect("a name")),
         binary: Some("/usr/local/bin/claude".into()),

@@ -11,7 +11,12 @@ fn a_query_finds_exactly_what_a_plain_filter_finds() {
     // The clock is set back again and again: 7 steps forward, 20 back.
     let all: Vec<_> = (0..120_i64)
         .map(|i| Record {
-            key: keys[i as usize % 4].parse().expect("a name"),
+            // What is no key of ours is found by no filter for one.
+            subject: match i % 11 {
+                0 => Subject::Target { service: "tool".into(), target: "anthropic/work".into() },
+                1 => Subject::Connection,
+                _ => Subject::Key(keys[i as usize % 4].parse().expect("a name")),
+            },
             agent: agents[i as usize % 3].map(|agent| agent.parse().expect("a name")),
             reason: Some(format!("\"agent\":\"claude\" anthropic/work {i}")),
             ..record(i * 7 % 20 + i / 10)
@@ -35,8 +40,9 @@ fn a_query_finds_exactly_what_a_plain_filter_finds() {
                     let want = all.iter().filter(|it| {
                         since.is_none_or(|since| it.time >= since)
                             && until.is_none_or(|until| it.time < until)
-                            && provider.is_none_or(|name| it.key.provider.as_str() == name)
-                            && alias.is_none_or(|name| it.key.alias.as_str() == name)
+                            && provider
+                                .is_none_or(|name| it.subject.key().is_some_and(|key| key.provider.as_str() == name))
+                            && alias.is_none_or(|name| it.subject.key().is_some_and(|key| key.alias.as_str() == name))
                             && agent.is_none_or(|name| it.agent.as_ref().is_some_and(|it| it.as_str() == name))
                     });
                     let got = world.entries(&filter);
