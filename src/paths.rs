@@ -46,6 +46,11 @@ impl Paths {
         self.config.join("credentials.toml")
     }
 
+    /// `services.toml`, where the file-backed store keeps what the daemon's clients store under other services.
+    pub fn services(&self) -> PathBuf {
+        self.config.join("services.toml")
+    }
+
     /// The folder of the user's own `agents` or `providers`.
     pub fn registry(&self, kind: &str) -> PathBuf {
         self.config.join(kind)

@@ -1,6 +1,7 @@
 //! The file-backed store, `credentials.toml`, for machines without a keychain.
 //!
-//! Its form is `[provider.alias]` with `key = "..."`. The file must be the user's own and readable by nobody else; that
+//! Its form is `[provider.alias]` with `key = "..."`; entries of other services, which the daemon keeps, are in the same
+//! form in a file of their own, with `attributes` where they have any. The file must be the user's own and readable by nobody else; that
 //! is checked on the opened file. Changes are made under a lock, keep comments and the other entries, and replace the
 //! file whole. Everything read from it is wiped, and no error repeats a line of it.
 
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
 use zeroize::Zeroizing;
 
 // Ten thousand keys of the largest size and their headers.
@@ -28,9 +29,28 @@ const SMALL: usize = 32 * 1024;
 #[serde(deny_unknown_fields)]
 struct Entry {
     key: Zeroizing<String>,
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
 }
 
 type Entries = BTreeMap<String, BTreeMap<String, Entry>>;
+
+/// Provider and alias, or a service and its target.
+pub(super) type Pair<'a> = (&'a str, &'a str);
+
+/// A value and its attributes.
+pub(super) type Found = (Secret, Vec<(String, String)>);
+
+impl Entry {
+    fn taken(mut self) -> Found {
+        let secret = Secret::new(std::mem::take(&mut *self.key).into_bytes());
+        (secret, std::mem::take(&mut self.attributes).into_iter().collect())
+    }
+}
+
+fn pair(key: &KeyName) -> Pair<'_> {
+    (key.provider.as_str(), key.alias.as_str())
+}
 
 /// The store.
 pub struct FileStore {
@@ -43,6 +63,11 @@ impl FileStore {
     /// The store in its place; nothing is read yet.
     pub fn new(paths: &Paths) -> Self {
         Self { file: paths.credentials(), private: paths.state().join("migrate").join("secret") }
+    }
+
+    /// The file of other services' entries.
+    pub(super) fn of_services(paths: &Paths) -> Self {
+        Self { file: paths.services(), ..Self::new(paths) }
     }
 
     fn failed(&self, why: impl Into<String>) -> StoreError {
@@ -99,8 +124,9 @@ impl FileStore {
         StoreError::File { file: self.file.clone(), line, why }
     }
 
-    fn find(&self, key: &KeyName) -> Result<Option<Secret>, StoreError> {
-        let entry = self.cut_out(key)?.and_then(|entry| self.parse(&entry).ok());
+    /// One entry with its attributes.
+    pub(super) fn find(&self, pair: Pair<'_>) -> Result<Option<Found>, StoreError> {
+        let entry = self.cut_out(pair)?.and_then(|entry| self.parse(&entry).ok());
         let mut entries = match entry {
             Some(entries) => entries,
             None => match self.read()? {
@@ -108,34 +134,86 @@ impl FileStore {
                 None => return Ok(None),
             },
         };
-        let found = entries.get_mut(key.provider.as_str()).and_then(|aliases| aliases.remove(key.alias.as_str()));
-        found.map(|mut entry| self.usable(std::mem::take(&mut *entry.key).into_bytes(), key)).transpose()
+        let found = entries.get_mut(pair.0).and_then(|aliases| aliases.remove(pair.1));
+        Ok(found.map(Entry::taken))
+    }
+
+    /// Every entry below a first name, sorted, that is wanted by its second.
+    pub(super) fn below(&self, first: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, Found)>, StoreError> {
+        let Some(text) = self.read()? else { return Ok(Vec::new()) };
+        let entries = self.parse(&text)?.remove(first).unwrap_or_default();
+        Ok(entries.into_iter().filter(|(name, _)| wanted(name)).map(|(name, entry)| (name, entry.taken())).collect())
     }
 
     // One entry of a large file. `None` means that the file must be read whole, to find the key or to say what is wrong.
-    fn cut_out(&self, key: &KeyName) -> Result<Option<Zeroizing<String>>, StoreError> {
+    fn cut_out(&self, pair: Pair<'_>) -> Result<Option<Zeroizing<String>>, StoreError> {
         match platform::open_file(&self.file) {
             Ok(opened) if (SMALL as u64..=MAX_BYTES).contains(&opened.size) => {
                 self.check(&opened.access)?;
-                Ok(entry_alone(opened.file, key))
+                Ok(entry_alone(opened.file, pair))
             }
             _ => Ok(None),
         }
     }
 
-    // The file is edited by hand, too; what no header may hold must not reach an agent.
-    fn usable(&self, bytes: Vec<u8>, key: &KeyName) -> Result<Secret, StoreError> {
-        let secret = Secret::new(bytes);
-        let bad = secret.is_empty()
-            || secret.len() > MAX_KEY
-            || secret.expose().iter().any(|byte| *byte < b' ' || *byte == 0x7f);
-        if bad {
-            return Err(self.failed(format!("the key of {key} is empty, too long, or holds a control character")));
-        }
-        Ok(secret)
+    /// Stores an entry, replacing an older one; its attributes only where some are given.
+    pub(super) fn put(
+        &self,
+        pair: Pair<'_>,
+        secret: &Secret,
+        attributes: &[(String, String)],
+    ) -> Result<(), StoreError> {
+        let text =
+            std::str::from_utf8(secret.expose()).map_err(|_| self.failed("holds text, and this key is not UTF-8"))?;
+        self.change(|document| {
+            let first = document.entry(pair.0).or_insert_with(|| {
+                let mut table = Table::new();
+                table.set_implicit(true);
+                Item::Table(table)
+            });
+            let first = first.as_table_like_mut().expect("the file's form was checked");
+            let entry = first.entry(pair.1).or_insert_with(|| Item::Table(Table::new()));
+            let entry = entry.as_table_like_mut().expect("the file's form was checked");
+            match entry.get_mut("key") {
+                // Only the value is replaced: a comment behind it stays.
+                Some(old) => {
+                    let decor = old.as_value().map(|value| value.decor().clone());
+                    *old = value(text);
+                    if let (Some(new), Some(decor)) = (old.as_value_mut(), decor) {
+                        *new.decor_mut() = decor;
+                    }
+                }
+                None => {
+                    entry.insert("key", value(text));
+                }
+            }
+            if !attributes.is_empty() {
+                let table: InlineTable = attributes.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+                entry.insert("attributes", value(table));
+            }
+            true
+        })
     }
 
-    fn change(&self, edit: impl FnOnce(&mut DocumentMut) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    /// Takes an entry away; `false` when there is none.
+    pub(super) fn take(&self, pair: Pair<'_>) -> Result<bool, StoreError> {
+        let mut there = false;
+        self.change(|document| {
+            let first = document.get_mut(pair.0).and_then(Item::as_table_like_mut);
+            let Some(first) = first else { return false };
+            let mut gone: Vec<Item> = first.remove(pair.1).into_iter().collect();
+            there = !gone.is_empty();
+            if first.is_empty() {
+                gone.extend(document.remove(pair.0));
+            }
+            gone.iter().filter_map(Item::as_table).for_each(|table| keep_comments(document, table));
+            there
+        })?;
+        Ok(there)
+    }
+
+    // Nothing is written where the edit says that nothing changed.
+    fn change(&self, edit: impl FnOnce(&mut DocumentMut) -> bool) -> Result<(), StoreError> {
         let failed = |error: std::io::Error| self.failed(format!("cannot be written: {error}"));
         // A symlink into somebody's dotfiles stays a symlink: what it leads to is replaced.
         let target = self.file.canonicalize().unwrap_or_else(|_| self.file.clone());
@@ -149,7 +227,9 @@ impl FileStore {
         self.parse(&text)?;
         let mut document: DocumentMut =
             text.parse().map_err(|error: toml_edit::TomlError| self.misshapen(&text, error.span()))?;
-        edit(&mut document)?;
+        if !edit(&mut document) {
+            return Ok(());
+        }
         let after = Zeroizing::new(document.to_string());
         self.parse(&after)?;
         platform::replace_file(&target, after.as_bytes()).map_err(failed)
@@ -162,53 +242,27 @@ impl Store for FileStore {
     }
 
     fn get(&self, key: &KeyName) -> Result<Secret, StoreError> {
-        self.find(key)?.ok_or_else(|| self.not_found(key))
+        let (secret, _) = self.find(pair(key))?.ok_or_else(|| self.not_found(key))?;
+        // The file is edited by hand, too; what no header may hold must not reach an agent.
+        let bad = secret.is_empty()
+            || secret.len() > MAX_KEY
+            || secret.expose().iter().any(|byte| *byte < b' ' || *byte == 0x7f);
+        if bad {
+            return Err(self.failed(format!("the key of {key} is empty, too long, or holds a control character")));
+        }
+        Ok(secret)
     }
 
     fn contains(&self, key: &KeyName) -> Result<bool, StoreError> {
-        Ok(self.find(key)?.is_some())
+        Ok(self.find(pair(key))?.is_some())
     }
 
     fn set(&self, key: &KeyName, secret: &Secret) -> Result<(), StoreError> {
-        let text =
-            std::str::from_utf8(secret.expose()).map_err(|_| self.failed("holds text, and this key is not UTF-8"))?;
-        self.change(|document| {
-            let provider = document.entry(key.provider.as_str()).or_insert_with(|| {
-                let mut table = Table::new();
-                table.set_implicit(true);
-                Item::Table(table)
-            });
-            let provider = provider.as_table_like_mut().expect("the file's form was checked");
-            let alias = provider.entry(key.alias.as_str()).or_insert_with(|| Item::Table(Table::new()));
-            let alias = alias.as_table_like_mut().expect("the file's form was checked");
-            match alias.get_mut("key") {
-                // Only the value is replaced: a comment behind it stays.
-                Some(old) => {
-                    let decor = old.as_value().map(|value| value.decor().clone());
-                    *old = value(text);
-                    if let (Some(new), Some(decor)) = (old.as_value_mut(), decor) {
-                        *new.decor_mut() = decor;
-                    }
-                }
-                None => {
-                    alias.insert("key", value(text));
-                }
-            }
-            Ok(())
-        })
+        self.put(pair(key), secret, &[])
     }
 
     fn remove(&self, key: &KeyName) -> Result<(), StoreError> {
-        self.change(|document| {
-            let provider = document.get_mut(key.provider.as_str()).and_then(Item::as_table_like_mut);
-            let Some(provider) = provider else { return Err(self.not_found(key)) };
-            let mut gone = vec![provider.remove(key.alias.as_str()).ok_or_else(|| self.not_found(key))?];
-            if provider.is_empty() {
-                gone.extend(document.remove(key.provider.as_str()));
-            }
-            gone.iter().filter_map(Item::as_table).for_each(|table| keep_comments(document, table));
-            Ok(())
-        })
+        if self.take(pair(key))? { Ok(()) } else { Err(self.not_found(key)) }
     }
 
     fn names(&self) -> Result<BTreeSet<KeyName>, StoreError> {
@@ -286,9 +340,14 @@ fn keep_comments(document: &mut DocumentMut, removed: &Table) {
 /// Cuts one entry out of a large file, so that a launch neither parses nor keeps ten thousand others. In valid TOML a
 /// line that is exactly `[provider.alias]` is that table's header unless it stands in a multi-line string; a file that
 /// has any, or the header not exactly once in its usual form, gives `None` and is parsed whole instead.
-fn entry_alone(mut file: impl Read, key: &KeyName) -> Option<Zeroizing<String>> {
+fn entry_alone(mut file: impl Read, (first, second): Pair<'_>) -> Option<Zeroizing<String>> {
+    // Names as ours are. Any other may be written in more ways than one.
+    let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if !plain(first) || !plain(second) {
+        return None;
+    }
     let word = |name: &str| if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() };
-    let header = format!("[{}.{}]", word(key.provider.as_str()), word(key.alias.as_str()));
+    let header = format!("[{}.{}]", word(first), word(second));
     let [header, basic, literal] = [header.as_bytes(), b"\"\"\"", b"'''"].map(memmem::Finder::new);
     let mut block = Zeroizing::new(vec![0; SMALL]);
     let mut kept = 0;

@@ -5,6 +5,7 @@
 //! elsewhere: other keys than the ones the user meant would be worse than none.
 
 mod file;
+pub mod items;
 mod memory;
 mod names;
 #[cfg(target_os = "linux")]

@@ -165,7 +165,7 @@ mod native {
     }
 
     // An error that is about no single key.
-    fn whole(error: &ServiceError) -> StoreError {
+    pub fn whole(error: &ServiceError) -> StoreError {
         match error {
             ServiceError::Absent { why } => StoreError::Absent(why.clone()),
             ServiceError::Locked => StoreError::Locked,
@@ -188,3 +188,8 @@ mod native {
 
 #[cfg(any(target_os = "macos", windows))]
 mod native;
+
+#[cfg(any(target_os = "macos", windows))]
+pub(super) use native::services;
+#[cfg(target_os = "linux")]
+pub(super) use native::whole;

@@ -23,7 +23,7 @@ pub use error::ServiceError;
 use bus::Deadline;
 use keyring_core::api::{CredentialApi, CredentialPersistence, CredentialStoreApi};
 use keyring_core::{Credential, Entry, Error};
-use service::Service;
+use service::{Listed, Service};
 use std::any::Any;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -72,6 +72,25 @@ pub enum Status {
     },
 }
 
+/// An item of a service.
+pub struct Item {
+    /// Its account.
+    pub account: String,
+    /// Its attributes, but for those that every item has.
+    pub attributes: Vec<(String, String)>,
+    /// Its value, where that was asked for.
+    pub value: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// Attributes that keychains and their libraries give to every item.
+const OURS: &[&str] = &["service", "username", "target", "application", "xdg:schema"];
+
+fn further(mut attributes: Vec<(String, String)>) -> Vec<(String, String)> {
+    attributes.retain(|(name, _)| !OURS.contains(&name.as_str()) && !name.starts_with("gkr:"));
+    attributes.sort();
+    attributes
+}
+
 /// A store that connects at its first operation and keeps the connection for the next; a clone shares it.
 #[derive(Clone)]
 pub struct SecretService(Arc<Shared>);
@@ -98,7 +117,58 @@ impl SecretService {
     pub fn set(&self, service: &str, account: &str, value: &[u8]) -> Result<()> {
         check(service, account)?;
         let prompt = self.0.options.prompt;
-        self.operation("storing a key", prompt, |s, deadline| s.set(service, account, value, deadline))
+        self.operation("storing a key", prompt, |s, deadline| s.set((service, account), value, &[], deadline))
+    }
+
+    /// Stores a value as [`Self::set`] does; where further attributes are given, they take the place of the item's own.
+    pub fn set_with(&self, service: &str, account: &str, value: &[u8], further: &[(&str, &str)]) -> Result<()> {
+        check(service, account)?;
+        for (name, text) in further {
+            check_part("attribute", name)?;
+            if text.contains('\0') || OURS.contains(name) {
+                return Err(ServiceError::Invalid { what: "attribute", problem: "is none that can be kept" });
+            }
+        }
+        let prompt = self.0.options.prompt;
+        self.operation("storing a key", prompt, |s, deadline| s.set((service, account), value, further, deadline))
+    }
+
+    /// The value of the one item with this service and account, and its further attributes.
+    pub fn item(&self, service: &str, account: &str) -> Result<Item> {
+        check(service, account)?;
+        let prompt = self.0.options.prompt;
+        let (value, attributes) =
+            self.operation("looking up a key", prompt, |s, deadline| s.item(service, account, deadline))?;
+        Ok(Item { account: account.to_owned(), attributes: further(attributes), value: Some(value) })
+    }
+
+    /// The items under a service whose account is wanted, sorted by it, with their values where these are asked for.
+    /// Nobody is asked for an unlock; two items of one account are an error, and so is a locked one whose value is wanted.
+    pub fn items(&self, service: &str, values: bool, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Item>> {
+        check_part("service", service)?;
+        self.operation("listing the keys", Prompt::Never, |s, deadline| {
+            let mut listed = s.listed(service, deadline)?;
+            listed.retain(|it| wanted(&it.account));
+            listed.sort_by(|a, b| a.account.cmp(&b.account));
+            if let Some(pair) = listed.windows(2).find(|pair| pair[0].account == pair[1].account) {
+                return Err(ServiceError::Ambiguous { items: pair.iter().map(|it| it.path.clone()).collect() });
+            }
+            let mut found: HashMap<String, Zeroizing<Vec<u8>>> = HashMap::new();
+            if values {
+                if listed.iter().any(|it| it.locked) {
+                    return Err(ServiceError::Locked);
+                }
+                let paths: Vec<String> = listed.iter().map(|it| it.path.clone()).collect();
+                found = s.values(&paths, deadline)?.into_iter().collect();
+                // Deleted since it was listed.
+                listed.retain(|it| found.contains_key(&it.path));
+            }
+            let item = |it: Listed| {
+                let value = found.remove(&it.path);
+                Item { account: it.account, attributes: further(it.attributes), value }
+            };
+            Ok(listed.into_iter().map(item).collect())
+        })
     }
 
     /// Deletes the one item with this service and account.
@@ -206,7 +276,7 @@ impl CredentialStoreApi for SecretService {
             return Err(Error::NotSupportedByStore(format!("this store knows no modifier {name:?}")));
         }
         check(service, user)?;
-        let item = Item { store: self.clone(), service: service.to_owned(), account: user.to_owned() };
+        let item = Named { store: self.clone(), service: service.to_owned(), account: user.to_owned() };
         Ok(Entry::new_with_credential(Arc::new(item)))
     }
 
@@ -232,19 +302,19 @@ impl CredentialStoreApi for SecretService {
 }
 
 /// An entry: a name to look up each time, whether or not there is an item for it.
-struct Item {
+struct Named {
     store: SecretService,
     service: String,
     account: String,
 }
 
-impl fmt::Debug for Item {
+impl fmt::Debug for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Item({:?}, {:?})", self.service, self.account)
+        write!(f, "Named({:?}, {:?})", self.service, self.account)
     }
 }
 
-impl CredentialApi for Item {
+impl CredentialApi for Named {
     fn set_secret(&self, secret: &[u8]) -> keyring_core::Result<()> {
         Ok(self.store.set(&self.service, &self.account, secret)?)
     }

@@ -7,7 +7,7 @@
 
 use super::bus::{Bus, Deadline, Serial};
 use super::error::ServiceError;
-use super::wire::{Kind, MAX_MESSAGE, Message};
+use super::wire::{Kind, MAX_MESSAGE, Malformed, Message, Reader};
 use super::writer::{Call, NO_AUTO_START, Writer};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -35,6 +35,18 @@ const OVERHEAD: usize = 64 << 10;
 pub(super) const NONE: &str = "/";
 
 pub(super) type Result<T> = std::result::Result<T, ServiceError>;
+
+/// An item's attributes, names and values.
+pub(super) type Attributes = Vec<(String, String)>;
+
+/// An item as a listing shows it.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub path: String,
+    pub locked: bool,
+    pub account: String,
+    pub attributes: Attributes,
+}
 
 /// A session for values to travel in, and which process opened it.
 struct Session {
@@ -73,18 +85,65 @@ impl Service {
     /// The value of the one item with this service and account.
     pub(super) fn get(&mut self, service: &str, account: &str, deadline: &Deadline) -> Result<Zeroizing<Vec<u8>>> {
         let Some(item) = self.find(service, account, deadline)? else { return Err(self.missing(deadline)) };
-        let session = self.session(deadline)?;
-        let call = self.ask(&item, ITEM, "GetSecret", "o", |w| w.string(&session));
+        let call = self.ask_secret(&item, deadline)?;
         let message = self.item_answer(call, deadline)?;
-        let mut body = message.body("(oayays)")?;
-        body.path()?;
-        body.bytestring()?;
-        // Exactly as large as the value, so that no wiping is missed by a later growth.
-        Ok(Zeroizing::new(body.bytestring()?.to_vec()))
+        Ok(value_in(&mut message.body("(oayays)")?)?)
     }
 
-    /// Replaces the value of the one matching item, or creates an item in the default collection.
-    pub(super) fn set(&mut self, service: &str, account: &str, value: &[u8], deadline: &Deadline) -> Result<()> {
+    /// The same, with all the item's attributes; both are asked for at once.
+    pub(super) fn item(
+        &mut self,
+        service: &str,
+        account: &str,
+        deadline: &Deadline,
+    ) -> Result<(Zeroizing<Vec<u8>>, Attributes)> {
+        let Some(item) = self.find(service, account, deadline)? else { return Err(self.missing(deadline)) };
+        let secret = self.ask_secret(&item, deadline)?;
+        let attributes = self.ask_property(&item, ITEM, "Attributes");
+        let secret = self.item_answer(secret, deadline);
+        let attributes = self.item_answer(attributes, deadline)?;
+        Ok((value_in(&mut secret?.body("(oayays)")?)?, attributes_of(&attributes)?))
+    }
+
+    fn ask_secret(&mut self, item: &str, deadline: &Deadline) -> Result<Serial> {
+        let session = self.session(deadline)?;
+        Ok(self.ask(item, ITEM, "GetSecret", "o", |w| w.string(&session)))
+    }
+
+    /// The values of unlocked items by their paths, in no order; one that was deleted meanwhile is left out.
+    pub(super) fn values(
+        &mut self,
+        items: &[String],
+        deadline: &Deadline,
+    ) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
+        let session = self.session(deadline)?;
+        let mut all = Vec::with_capacity(items.len());
+        for some in items.chunks(WINDOW) {
+            let call = self.ask(ROOT, SERVICE, "GetSecrets", "aoo", |w| {
+                w.array(4, |w| some.iter().for_each(|path| w.string(path)));
+                w.string(&session);
+            });
+            let message = self.answer(call, deadline)?;
+            all.extend(message.body("a{o(oayays)}")?.array(8, MOST_OBJECTS, |entry| {
+                entry.pad(8)?;
+                let path = entry.path()?.to_owned();
+                entry.pad(8)?;
+                Ok((path, value_in(entry)?))
+            })?);
+        }
+        Ok(all)
+    }
+
+    /// Replaces the value of the one matching item, and its further attributes where some are given; or creates an item
+    /// in the default collection.
+    pub(super) fn set(
+        &mut self,
+        (service, account): (&str, &str),
+        value: &[u8],
+        further: &[(&str, &str)],
+        deadline: &Deadline,
+    ) -> Result<()> {
+        let attributes = [&[("service", service), ("username", account)], further].concat();
         if value.len() > MAX_MESSAGE - OVERHEAD {
             return Err(ServiceError::Invalid { what: "value", problem: "is longer than 63 MiB" });
         }
@@ -93,7 +152,17 @@ impl Service {
             self.bus.reserve(value.len() + OVERHEAD);
             // Replacing through CreateItem hangs in KeePassXC.
             let call = self.ask(&item, ITEM, "SetSecret", "(oayays)", |w| secret(w, &session, value));
-            return self.item_answer(call, deadline).map(drop);
+            self.item_answer(call, deadline)?;
+            if !further.is_empty() {
+                let call = self.ask(&item, PROPERTIES, "Set", "ssv", |w| {
+                    w.string(ITEM);
+                    w.string("Attributes");
+                    w.signature("a{ss}");
+                    w.dictionary(&attributes);
+                });
+                self.item_answer(call, deadline)?;
+            }
+            return Ok(());
         }
         let collection = self.usable(deadline)?;
         let session = self.session(deadline)?;
@@ -107,7 +176,7 @@ impl Service {
                 w.pad(8);
                 w.string("org.freedesktop.Secret.Item.Attributes");
                 w.signature("a{ss}");
-                w.dictionary(&[("service", service), ("username", account)]);
+                w.dictionary(&attributes);
             });
             secret(w, &session, value);
             w.boolean(false);
@@ -128,12 +197,7 @@ impl Service {
     }
 
     /// The attributes of the one item with this service and account.
-    pub(super) fn attributes(
-        &mut self,
-        service: &str,
-        account: &str,
-        deadline: &Deadline,
-    ) -> Result<Vec<(String, String)>> {
+    pub(super) fn attributes(&mut self, service: &str, account: &str, deadline: &Deadline) -> Result<Attributes> {
         let Some(item) = self.find(service, account, deadline)? else { return Err(self.missing(deadline)) };
         let call = self.ask_property(&item, ITEM, "Attributes");
         attributes_of(&self.item_answer(call, deadline)?)
@@ -141,6 +205,12 @@ impl Service {
 
     /// The accounts under one service, sorted, each once. No value is asked for.
     pub(super) fn accounts(&mut self, service: &str, deadline: &Deadline) -> Result<Vec<String>> {
+        let listed = self.listed(service, deadline)?;
+        Ok(listed.into_iter().map(|item| item.account).collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    /// The items under one service, in no order. No value is asked for.
+    pub(super) fn listed(&mut self, service: &str, deadline: &Deadline) -> Result<Vec<Listed>> {
         let (items, locked) = self.search(&[("service", service)], deadline)?;
         if items.is_empty() && locked.is_empty() {
             return match self.missing(deadline) {
@@ -148,7 +218,7 @@ impl Service {
                 other => Err(other),
             };
         }
-        let mut accounts = BTreeSet::new();
+        let mut listed = Vec::with_capacity(items.len() + locked.len());
         let mut hidden = Vec::new();
         let all: Vec<_> =
             items.iter().map(|item| (item, false)).chain(locked.iter().map(|item| (item, true))).collect();
@@ -165,7 +235,8 @@ impl Service {
                 let value = |key: &str| attributes.iter().find(|(known, _)| known == key).map(|(_, value)| value);
                 match value("username") {
                     Some(account) if value("service").is_some_and(|found| found == service) => {
-                        accounts.insert(account.clone());
+                        let account = account.clone();
+                        listed.push(Listed { path: item.clone(), locked, account, attributes });
                     }
                     // gnome-keyring knows only hashes of the attributes before a collection's first unlock.
                     _ if locked => hidden.push(item.clone()),
@@ -177,7 +248,7 @@ impl Service {
             self.wanted = hidden;
             return Err(ServiceError::Locked);
         }
-        Ok(accounts.into_iter().collect())
+        Ok(listed)
     }
 
     /// The default collection, if it is there and unlocked.
@@ -371,7 +442,16 @@ fn secret(w: &mut Writer, session: &str, value: &[u8]) {
     w.string("text/plain");
 }
 
-fn attributes_of(message: &Message) -> Result<Vec<(String, String)>> {
+// Of one `(oayays)`. Exactly as large as the value, so that no wiping is missed by a later growth.
+fn value_in(body: &mut Reader<'_>) -> std::result::Result<Zeroizing<Vec<u8>>, Malformed> {
+    body.path()?;
+    body.bytestring()?;
+    let value = Zeroizing::new(body.bytestring()?.to_vec());
+    body.string()?;
+    Ok(value)
+}
+
+fn attributes_of(message: &Message) -> Result<Attributes> {
     let mut body = message.body("v")?;
     body.variant("a{ss}")?;
     let pairs = body.dictionary(MOST_ATTRIBUTES)?;

@@ -228,6 +228,60 @@ fn limited<T>(_limits: Limits, call: impl FnOnce() -> Result<T>) -> Result<T> {
     call()
 }
 
+/// Entries of any service, for the daemon; nobody is asked anything.
+pub mod services {
+    use super::*;
+
+    fn limits(deadline: Duration) -> Limits {
+        Limits { deadline, prompt: Prompt::Never }
+    }
+
+    fn entry(service: &str, target: &str, timeout: Duration) -> Result<Bounded> {
+        open()?;
+        Ok(Bounded { entry: Arc::new(named(service, target)?), limits: limits(timeout) })
+    }
+
+    fn told<T>(done: Result<T>) -> std::result::Result<Option<T>, StoreError> {
+        match done {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::NoEntry) => Ok(None),
+            Err(Error::NoStorageAccess(cause) | Error::PlatformFailure(cause)) => Err(whole(cause.as_ref())),
+            // The other variants may carry the value; their kind alone is passed on.
+            Err(_) => Err(StoreError::Broken("it does not work as it should".into())),
+        }
+    }
+
+    pub fn get(service: &str, target: &str, timeout: Duration) -> std::result::Result<Option<Secret>, StoreError> {
+        Ok(told(entry(service, target, timeout).and_then(|it| it.get_secret()))?.map(Secret::new))
+    }
+
+    pub fn set(service: &str, target: &str, value: &Secret, timeout: Duration) -> std::result::Result<(), StoreError> {
+        let done = told(entry(service, target, timeout).and_then(|it| it.set_secret(value.expose())))?;
+        done.ok_or_else(|| StoreError::Broken("it does not take entries".into()))
+    }
+
+    pub fn remove(service: &str, target: &str, timeout: Duration) -> std::result::Result<bool, StoreError> {
+        Ok(told(entry(service, target, timeout).and_then(|it| it.delete_credential()))?.is_some())
+    }
+
+    pub fn targets(service: &str, timeout: Duration) -> std::result::Result<Vec<String>, StoreError> {
+        let service = service.to_owned();
+        let listed = open().and_then(|()| bounded("listing the keys", limits(timeout), move || listed(&service)));
+        Ok(told(listed)?.unwrap_or_default())
+    }
+}
+
+#[cfg(target_os = "macos")]
+fn named(service: &str, target: &str) -> Result<Entry> {
+    Entry::new(service, target)
+}
+
+#[cfg(windows)]
+fn named(service: &str, target: &str) -> Result<Entry> {
+    let whole = format!("{service}/{target}");
+    Entry::new_with_modifiers(service, target, &HashMap::from([("target", whole.as_str()), ("persistence", "Local")]))
+}
+
 #[cfg(target_os = "macos")]
 fn place(key: &KeyName) -> Result<Entry> {
     Entry::new(SERVICE, &key.to_string())
@@ -263,9 +317,13 @@ fn exists(entry: &Entry) -> Result<()> {
     }
 }
 
-#[cfg(target_os = "macos")]
 fn accounts() -> Result<Vec<String>> {
-    let found = Entry::search(&HashMap::from([("service", SERVICE)]))?;
+    listed(SERVICE)
+}
+
+#[cfg(target_os = "macos")]
+fn listed(service: &str) -> Result<Vec<String>> {
+    let found = Entry::search(&HashMap::from([("service", service)]))?;
     Ok(found.iter().filter_map(Entry::get_specifiers).map(|(_, account)| account).collect())
 }
 
@@ -290,12 +348,14 @@ fn exists(entry: &Entry) -> Result<()> {
 }
 
 #[cfg(windows)]
-fn accounts() -> Result<Vec<String>> {
-    let targets = platform::credential_targets("ringlet/*").map_err(|error| match error.raw_os_error() {
-        Some(NO_SUCH_LOGON_SESSION) => Error::NoStorageAccess(error.into()),
-        _ => Error::PlatformFailure(error.into()),
-    })?;
-    Ok(targets.iter().filter_map(|target| target.strip_prefix("ringlet/")).map(str::to_owned).collect())
+fn listed(service: &str) -> Result<Vec<String>> {
+    let targets =
+        platform::credential_targets(&format!("{service}/*")).map_err(|error| match error.raw_os_error() {
+            Some(NO_SUCH_LOGON_SESSION) => Error::NoStorageAccess(error.into()),
+            _ => Error::PlatformFailure(error.into()),
+        })?;
+    let own = |target: &String| target.strip_prefix(service)?.strip_prefix('/').map(str::to_owned);
+    Ok(targets.iter().filter_map(own).collect())
 }
 
 // winerror.h's ERROR_NO_SUCH_LOGON_SESSION; keyring makes the same `NoStorageAccess` of it.
