@@ -5,6 +5,7 @@
 
 use crate::env::Env;
 use crate::name::Profile;
+use crate::platform;
 use std::path::{Path, PathBuf};
 
 /// Why the places could not be decided.
@@ -25,6 +26,7 @@ pub struct Paths {
     pub home: PathBuf,
     config: PathBuf,
     state: PathBuf,
+    runtime: Option<PathBuf>,
 }
 
 impl Paths {
@@ -33,7 +35,9 @@ impl Paths {
         let home = home(env)?;
         let config = config_base(env, &home).join("ringlet");
         let state = state_base(env, &home).join("ringlet");
-        Ok(Self { home, config, state })
+        // No Windows program sets it, and a file system there says nothing of owners.
+        let runtime = if cfg!(windows) { None } else { env.absolute("XDG_RUNTIME_DIR") };
+        Ok(Self { home, config, state, runtime })
     }
 
     /// `config.toml`, the user's settings.
@@ -84,6 +88,19 @@ impl Paths {
     /// The index of names in the system keychain.
     pub fn names(&self) -> PathBuf {
         self.state.join("names")
+    }
+
+    /// The folder for what shall not outlive the session: sockets, leases. Mode 0700, whoever creates it sees to that.
+    ///
+    /// Below `XDG_RUNTIME_DIR`, else below the system's own such folder; one that is not there, belongs to another user
+    /// or is open to others' writing is passed over (`sudo` without `-i` keeps the caller's), and `run` in the state
+    /// directory stands in. The disk is looked at on every call.
+    pub fn runtime(&self) -> PathBuf {
+        let is_private = |base: &PathBuf| {
+            base.is_dir() && platform::access(base).is_ok_and(|access| access.is_ours() && !access.others_may_write())
+        };
+        let base = self.runtime.clone().filter(is_private).or_else(|| platform::runtime_base().filter(is_private));
+        base.map_or_else(|| self.state.join("run"), |base| base.join("ringlet"))
     }
 
     /// The folder of links named after the agents.
@@ -163,6 +180,27 @@ mod tests {
         assert_eq!(paths.expand("~/x"), Path::new("/h/x"));
         assert_eq!(paths.expand("~x"), Path::new("~x"));
         assert_eq!(paths.pretty(Path::new("/h/a")), "~/a");
+    }
+
+    #[test]
+    fn the_runtime_folder_is_one_that_is_ours_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let given = folder.path().join("run");
+        let runtime = |given: &Path| {
+            let pairs = [("HOME", "/h".as_ref()), ("XDG_RUNTIME_DIR", given.as_os_str())];
+            Paths::new(&Env::from_pairs(pairs)).expect("absolute home").runtime()
+        };
+        let stand_in = runtime(Path::new("relative"));
+        assert!(
+            stand_in.starts_with("/h")
+                || Some(&stand_in) == platform::runtime_base().map(|it| it.join("ringlet")).as_ref()
+        );
+        assert_eq!(runtime(&given), stand_in);
+        std::fs::create_dir(&given).expect("created");
+        assert_eq!(runtime(&given), given.join("ringlet"));
+        std::fs::set_permissions(&given, PermissionsExt::from_mode(0o777)).expect("chmod");
+        assert_eq!(runtime(&given), stand_in);
     }
 
     #[test]

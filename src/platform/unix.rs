@@ -426,6 +426,13 @@ pub fn link_to(target: &Path, link: &Path) -> io::Result<()> {
     })
 }
 
+/// Where the system keeps what ends with the user's session, whatever the environment says; whether it is there, and
+/// whose, is for the caller to look at.
+pub fn runtime_base() -> Option<PathBuf> {
+    // systemd's and elogind's place, pam_systemd(8); nothing like it exists elsewhere.
+    cfg!(target_os = "linux").then(|| format!("/run/user/{}", rustix::process::geteuid().as_raw()).into())
+}
+
 /// What changes whenever a file's content does: device, inode, size, mtime and ctime (which no user can set).
 pub fn content_stamp(path: &Path) -> io::Result<String> {
     let meta = std::fs::metadata(path)?;

@@ -490,6 +490,11 @@ unsafe fn wipe_and_name(credential: *const CREDENTIALW) -> String {
     }
 }
 
+/// Where the system keeps what ends with the user's session: Windows has no such folder.
+pub fn runtime_base() -> Option<PathBuf> {
+    None
+}
+
 /// What changes whenever a file's content does: volume, index, size, and the times of its creation, last write and last
 /// change.
 pub fn content_stamp(path: &Path) -> io::Result<String> {

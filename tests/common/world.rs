@@ -70,6 +70,10 @@ impl World {
         let search = format!("{}:/usr/local/bin:/usr/bin:/bin", world.path("bin").display());
         world.set("PATH", search);
         world.set("HOME", world.path("home"));
+        // Else it would be the machine's own, below /run/user.
+        fs::create_dir(world.path("run")).expect("a folder");
+        world.chmod(&world.path("run"), 0o700);
+        world.set("XDG_RUNTIME_DIR", world.path("run"));
         world.set("TERM", "dumb");
         world.set("LANG", "C.UTF-8");
         world
