@@ -3,7 +3,8 @@
 //! configuration -> trust -> profile -> binary -> plan -> guard -> store -> audit -> exec. The store comes after
 //! everything that can refuse, so a refused launch never touches a keychain.
 
-use crate::audit::{Action, AuditError, Digest, Log, Outcome, Record};
+use crate::audit::{Action, AuditError, Log, Outcome, Record};
+use crate::digest::Digest;
 use crate::name::{Agent, Profile};
 use crate::plan::{self, Choice, Context, LaunchPlan, PlanError, ProfilePart, Sink};
 use crate::platform;

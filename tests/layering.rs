@@ -8,6 +8,8 @@ use std::path::Path;
 const TABLE: &[(u8, &str, &[&str])] = &[
     (0, "secret", &["platform"]),
     (0, "name", &[]),
+    // Not `audit`'s own: a plan compares a program with its pin, and may not import the log.
+    (0, "digest", &[]),
     (0, "env", &["name"]),
     (0, "platform", &[]),
     (1, "paths", &[]),

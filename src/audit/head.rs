@@ -9,8 +9,8 @@
 //! dies at, the log ends either at the head's last line or at the announced one, and anything else is damage.
 
 use super::AuditError;
-use super::digest::Digest;
 use super::files::{self, Files};
+use crate::digest::Digest;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;

@@ -5,11 +5,11 @@
 //! process left whole.
 
 use super::AuditError;
-use super::digest::Digest;
 use super::files::{self, Files, Part};
 use super::head::{Head, HeadFile, Link, Stored};
 use super::lines::{self, MAX_LINE};
 use super::record::{Claim, Entry, Record};
+use crate::digest::Digest;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

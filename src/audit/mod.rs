@@ -14,7 +14,6 @@
 //! Nothing is synced to the disk on append: a write that was accepted outlives its process, and a launch must not
 //! wait for a busy disk. After a power cut the last lines may be missing, and `verify` then says so.
 
-mod digest;
 mod files;
 mod head;
 mod lines;
@@ -26,7 +25,6 @@ mod since;
 mod tests;
 mod verify;
 
-pub use digest::Digest;
 pub use log::{Limits, Log};
 pub use query::{Filter, Scan, query};
 pub use record::{Action, Entry, Outcome, Record, Subject};

@@ -9,7 +9,7 @@
 //! Control and direction characters are `\uHHHH` in the JSON, those beyond ASCII included, so the raw file is safe
 //! to look at in a terminal.
 
-use super::digest::Digest;
+use crate::digest::Digest;
 use crate::name::{Agent, KeyName, Profile, is_unprintable};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,12 +1,12 @@
 //! Checking a whole log against its chain and its head. Called by `ringlet audit verify`; changes nothing.
 
 use super::AuditError;
-use super::digest::Digest;
 use super::files::Files;
 use super::head::{Head, Link, Stored};
 use super::lines::{End, Lines};
 use super::log::Limits;
 use super::record::Claim;
+use crate::digest::Digest;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;

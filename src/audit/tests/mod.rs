@@ -10,6 +10,7 @@ use super::files::{self, Files};
 use super::head::{Head, HeadFile, Stored};
 use super::log::Rotation;
 use super::*;
+use crate::digest::Digest;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

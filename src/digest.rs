@@ -1,4 +1,5 @@
-//! A SHA-256 that was computed or read back, never handed in as bytes: so no key can pass for one.
+//! A SHA-256 that was computed or read back, never handed in as bytes: so no key can pass for one. The audit log chains
+//! its lines with it, and a program is told by it.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -16,7 +17,7 @@ pub struct NotADigest;
 
 impl Digest {
     /// No line at all: what the very first line follows.
-    pub(super) const NONE: Self = Self([0; 32]);
+    pub const NONE: Self = Self([0; 32]);
 
     /// The digest of a text or a line.
     pub fn of(bytes: &[u8]) -> Self {
