@@ -55,6 +55,16 @@ impl Paths {
         self.config.join("services.toml")
     }
 
+    /// `daemon.json`, which programs the daemon knows and what each may do.
+    pub fn daemon_policy(&self) -> PathBuf {
+        self.config.join("daemon.json")
+    }
+
+    /// `http_token`, the bearer token of the daemon's HTTP side.
+    pub fn http_token(&self) -> PathBuf {
+        self.config.join("http_token")
+    }
+
     /// The folder of the user's own `agents` or `providers`.
     pub fn registry(&self, kind: &str) -> PathBuf {
         self.config.join(kind)

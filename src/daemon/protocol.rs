@@ -409,7 +409,8 @@ mod tests {
             assert_eq!(parse(text).map(drop), Err(Malformed::Fields), "{text}");
         }
         let deep = format!(r#"{{"type":{}"REQUEST"{}}}"#, "[".repeat(5000), "]".repeat(5000));
-        let long = format!(r#"{{"type":"REQUEST","action":"read","service":"t","targets":["{}"]}}"#, "a".repeat(MAX_REQUEST));
+        let long =
+            format!(r#"{{"type":"REQUEST","action":"read","service":"t","targets":["{}"]}}"#, "a".repeat(MAX_REQUEST));
         for text in ["", "{", "hello", "{} {}", "\u{0}", &READ[..40], deep.as_str(), long.as_str()] {
             assert_eq!(parse(text).map(drop), Err(Malformed::Json), "{}", &text[..text.len().min(40)]);
         }
@@ -429,7 +430,8 @@ mod tests {
 
     #[test]
     fn a_prefix_matches_the_string_and_with_a_boundary_only_whole_parts() {
-        let request = |boundary: bool| Request { at_boundary: boundary, matching: Match::Prefix, ..parse(READ).expect("sound") };
+        let request =
+            |boundary: bool| Request { at_boundary: boundary, matching: Match::Prefix, ..parse(READ).expect("sound") };
         assert!(request(false).matches("proj_1", "proj_10:x"));
         assert!(!request(true).matches("proj_1", "proj_10:x"));
         for (target, name) in [("proj_1", "proj_1:x"), ("proj_1:", "proj_1:x"), ("a/b", "a/b/c"), ("a/b", "a/b")] {

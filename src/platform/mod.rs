@@ -13,6 +13,11 @@ mod windows;
 #[cfg(windows)]
 pub use windows::*;
 
+#[cfg(unix)]
+mod peer;
+#[cfg(unix)]
+pub use peer::{Peer, Program};
+
 mod rewrite;
 pub use rewrite::*;
 

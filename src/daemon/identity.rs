@@ -1,0 +1,90 @@
+//! Who a client is, as policy knows it: from what the kernel says of the process at the other end.
+//!
+//! The file that runs is opened through the process itself and hashed, so that a file which took its path meanwhile
+//! cannot pass for it. Hashes are remembered by device, inode, size and both times, all of which change with a content.
+//! Of an interpreter the script counts as well; where the command line names none, it is an interpreter alone, which
+//! nobody can register.
+
+use super::policy::{Client, Hash, Program, is_interpreter};
+use crate::digest::Digest;
+use crate::platform::{self, Peer};
+use std::collections::HashMap;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// Hashes that are remembered; beyond that all are forgotten.
+const MOST_HASHES: usize = 256;
+
+type Stamp = (u64, u64, u64, [i64; 4]);
+
+/// Hashes of files that were hashed before.
+#[derive(Default)]
+pub struct Hashes(Mutex<HashMap<Stamp, Digest>>);
+
+impl Hashes {
+    fn of(&self, file: &File) -> io::Result<Hash> {
+        let before = stamp(&file.metadata()?);
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept().get(&before) {
+            return Ok(Hash(*known));
+        }
+        let digest = Digest::of_reader(file)?;
+        // A file that was written while it was read has no hash that anybody could have approved.
+        if stamp(&file.metadata()?) != before {
+            return Err(io::Error::other("it changes while it is read"));
+        }
+        let mut all = kept();
+        if all.len() >= MOST_HASHES {
+            all.clear();
+        }
+        all.insert(before, digest);
+        Ok(Hash(digest))
+    }
+}
+
+fn stamp(meta: &Metadata) -> Stamp {
+    (meta.dev(), meta.ino(), meta.len(), [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()])
+}
+
+/// A client, and what tells that the process still runs the same file.
+pub struct Identity {
+    /// The process.
+    pub peer: Peer,
+    /// What policy knows it by.
+    pub client: Client,
+    file: (u64, u64),
+}
+
+impl Identity {
+    /// Finds out who a peer is.
+    pub fn of(peer: Peer, hashes: &Hashes) -> io::Result<Self> {
+        let running = peer.program()?;
+        let meta = running.file.metadata()?;
+        let file = (meta.dev(), meta.ino());
+        let runs = Program { hash: hashes.of(&running.file)?, path: running.path };
+        let client = match is_interpreter(&runs.path).then(|| script(&peer)).flatten() {
+            None => Client { program: runs, interpreter: None },
+            Some(path) => {
+                let opened = platform::open_file(&path).map_err(|error| io::Error::other(error.to_string()))?;
+                Client { program: Program { hash: hashes.of(&opened.file)?, path }, interpreter: Some(runs) }
+            }
+        };
+        Ok(Self { peer, client, file })
+    }
+
+    /// Whether the process still runs, and runs what it ran: a program that it became since has not been looked at.
+    pub fn still_holds(&self) -> bool {
+        let now = self.peer.program().and_then(|it| it.file.metadata());
+        now.is_ok_and(|meta| (meta.dev(), meta.ino()) == self.file)
+    }
+}
+
+// The first word behind the interpreter's own name. With an option in its place (`-c`, `-m`) no file says what is run.
+fn script(peer: &Peer) -> Option<PathBuf> {
+    let arguments = peer.arguments().ok()?;
+    let named = arguments.get(1).filter(|word| !word.as_encoded_bytes().starts_with(b"-"))?;
+    peer.cwd().ok()?.join(named).canonicalize().ok()
+}

@@ -1,0 +1,77 @@
+//! The daemon: one door to the keychain for registered programs, and a window on names for tools.
+//!
+//! `protocol` has the messages and `policy` the decision, both pure; `roster` keeps who is registered and who waits;
+//! `identity` tells who asks, from what the kernel says; `server` answers. The daemon never asks a person anything, and
+//! no value leaves it but in the answer to a registered program.
+
+#[cfg(unix)]
+pub mod identity;
+pub mod policy;
+pub mod protocol;
+pub mod roster;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the daemon, or a command about it, did not do what was asked. No field ever holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The policy, or another file of the daemon's, is wrong.
+    #[error("{}: {why}", file.display())]
+    Policy {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it, and where.
+        why: String,
+    },
+    /// An interpreter runs whatever it is given.
+    #[error("{} is an interpreter, so that registering it would let every script in", .0.display())]
+    Interpreter(PathBuf),
+    /// It is neither a program nor a script that says what runs it.
+    #[error("what runs {} cannot be told", .0.display())]
+    NoInterpreter(PathBuf),
+    /// The path is registered with another content.
+    #[error("{} is registered and has changed since", .0.display())]
+    Changed(PathBuf),
+    /// Nobody has registered it.
+    #[error("{} is not registered", .0.display())]
+    NotRegistered(PathBuf),
+    /// Nobody waits under this hash, or more than one.
+    #[error("no one program with the hash {0} waits for approval")]
+    NotPending(String),
+    /// The system's own error.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+impl DaemonError {
+    /// For `map_err`: what was tried on which path.
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Io { doing, path, source }
+    }
+
+    /// The next thing to do.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Policy { file, .. } => {
+                format!("mend {}, or move it away and register the programs again", file.display())
+            }
+            Self::Interpreter(_) => "register the script itself, by its path".into(),
+            Self::NoInterpreter(_) => "give the script a `#!` line, or name its program with --interpreter".into(),
+            Self::Changed(path) => {
+                format!("look at what changed, then run `ringlet daemon upgrade {}`", path.display())
+            }
+            Self::NotRegistered(path) => format!("run `ringlet daemon register {}`", path.display()),
+            Self::NotPending(_) => "see `ringlet daemon list-pending`; at least 8 digits of a hash are needed".into(),
+            Self::Io { .. } => return None,
+        })
+    }
+}

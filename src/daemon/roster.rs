@@ -1,0 +1,315 @@
+//! Who is registered, and who waits: the policy's file, `daemon.json` beside config.toml, and the queue of programs that
+//! were refused, `pending.json` in the state directory.
+//!
+//! Changes are made under a lock and replace a file whole. A policy that others may write is refused: it says who gets
+//! keys. The queue holds each program once and at most [`MOST_PENDING`], and forgets it after a day.
+
+use super::DaemonError;
+use super::policy::{Hash, Policy, Program, Registered, VERSION, is_interpreter};
+use crate::digest::Digest;
+use crate::name::shorten;
+use crate::paths::Paths;
+use crate::platform;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a refused program waits for approval.
+pub const PENDING_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// A flood of refused programs must not fill the disk.
+const MOST_PENDING: usize = 100;
+
+const MAX_FILE: u64 = 4 << 20;
+
+/// A program that asked and is not registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pending {
+    /// The program, or the script where an interpreter runs one.
+    pub path: PathBuf,
+    /// Its SHA-256.
+    pub hash: Hash,
+    /// What runs the script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interpreter: Option<Program>,
+    /// Its command line. Long words are cut: one might be a key.
+    pub arguments: Vec<String>,
+    /// When it asked last, RFC 3339.
+    pub time: Timestamp,
+}
+
+/// What a program may do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// Services it may read.
+    pub read: Vec<String>,
+    /// Services it may write and delete in.
+    pub write: Vec<String>,
+    /// Whether it may list names.
+    pub search: bool,
+}
+
+/// The two files.
+#[derive(Debug, Clone)]
+pub struct Roster {
+    policy: PathBuf,
+    pending: PathBuf,
+}
+
+impl Roster {
+    /// The files in their places; nothing is read yet.
+    pub fn new(paths: &Paths) -> Self {
+        Self { policy: paths.daemon_policy(), pending: paths.state().join("pending.json") }
+    }
+
+    /// Where the policy is.
+    pub fn policy_file(&self) -> &Path {
+        &self.policy
+    }
+
+    /// The policy; without a file nobody is registered.
+    pub fn policy(&self) -> Result<Policy, DaemonError> {
+        let Some(bytes) = read_own(&self.policy)? else { return Ok(Policy::default()) };
+        let policy: Policy = serde_json::from_slice(&bytes).map_err(|error| {
+            let at = format!("line {}, column {}", error.line(), error.column());
+            DaemonError::Policy { file: self.policy.clone(), why: format!("{at}: {}", reason(&error)) }
+        })?;
+        if policy.protocol_version != VERSION {
+            let why = format!("`protocol_version` is {:?} and not {VERSION:?}", shorten(&policy.protocol_version));
+            return Err(DaemonError::Policy { file: self.policy.clone(), why });
+        }
+        Ok(policy)
+    }
+
+    fn change<T>(&self, edit: impl FnOnce(&mut Policy) -> Result<T, DaemonError>) -> Result<T, DaemonError> {
+        locked(&self.policy, || {
+            let mut policy = self.policy()?;
+            let done = edit(&mut policy)?;
+            write_own(&self.policy, &policy)?;
+            Ok(done)
+        })
+    }
+
+    /// Registers a program with these permissions, or gives a registered one these in place of its own. `interpreter`
+    /// runs it where it is a script without a `#!` line of its own; `search` is where interpreters are looked for.
+    pub fn register(
+        &self,
+        path: &Path,
+        interpreter: Option<&str>,
+        search: Option<&OsStr>,
+        permissions: &Permissions,
+        now: Timestamp,
+    ) -> Result<Registered, DaemonError> {
+        let (program, interpreter) = look_at(path, interpreter, search)?;
+        self.change(|policy| {
+            let entry = match policy.at(&program.path) {
+                Some(entry) if entry.hash != program.hash || entry.interpreter != interpreter => {
+                    return Err(DaemonError::Changed(program.path.clone()));
+                }
+                Some(entry) => entry,
+                None => {
+                    policy.registered_binaries.push(new_entry(program, interpreter, now));
+                    policy.registered_binaries.last_mut().expect("it was pushed just now")
+                }
+            };
+            grant(entry, permissions);
+            Ok(entry.clone())
+        })
+    }
+
+    /// Registers a program that waits, by its hash or the beginning of it.
+    pub fn approve(&self, hash: &str, permissions: &Permissions, now: Timestamp) -> Result<Registered, DaemonError> {
+        let wanted = hash.strip_prefix("sha256:").unwrap_or(hash);
+        let fits = |it: &Pending| it.hash.0.to_string().starts_with(wanted);
+        let waiting = self.pending(now)?;
+        let mut found = waiting.iter().filter(|it| wanted.len() >= 8 && fits(it));
+        let (Some(pending), None) = (found.next(), found.next()) else {
+            return Err(DaemonError::NotPending(shorten(hash)));
+        };
+        if pending.interpreter.is_none() && is_interpreter(&pending.path) {
+            return Err(DaemonError::Interpreter(pending.path.clone()));
+        }
+        let program = Program { path: pending.path.clone(), hash: pending.hash };
+        let interpreter = pending.interpreter.clone();
+        let entry = self.change(|policy| {
+            policy.registered_binaries.retain(|it| it.path != program.path);
+            let mut entry = new_entry(program.clone(), interpreter, now);
+            grant(&mut entry, permissions);
+            policy.registered_binaries.push(entry.clone());
+            Ok(entry)
+        })?;
+        self.change_pending(now, |waiting| waiting.retain(|it| (&it.path, it.hash) != (&program.path, program.hash)))?;
+        Ok(entry)
+    }
+
+    /// Takes a registered program's new content for its own; its permissions stay.
+    pub fn upgrade(&self, path: &Path, search: Option<&OsStr>) -> Result<Registered, DaemonError> {
+        let named = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        self.change(|policy| {
+            let entry = policy.at(&named).ok_or_else(|| DaemonError::NotRegistered(named.clone()))?;
+            let runs = entry.interpreter.as_ref().map(|it| it.path.to_string_lossy().into_owned());
+            let (program, interpreter) = look_at(&named, runs.as_deref(), search)?;
+            entry.hash = program.hash;
+            entry.interpreter = interpreter;
+            Ok(entry.clone())
+        })
+    }
+
+    /// Takes a program's registration away.
+    pub fn unregister(&self, path: &Path) -> Result<(), DaemonError> {
+        let named = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        self.change(|policy| {
+            let before = policy.registered_binaries.len();
+            policy.registered_binaries.retain(|it| it.path != named);
+            if policy.registered_binaries.len() < before { Ok(()) } else { Err(DaemonError::NotRegistered(named)) }
+        })
+    }
+
+    /// Those that wait, the latest last.
+    pub fn pending(&self, now: Timestamp) -> Result<Vec<Pending>, DaemonError> {
+        let Some(bytes) = read_own(&self.pending)? else { return Ok(Vec::new()) };
+        let mut waiting: Vec<Pending> = serde_json::from_slice(&bytes)
+            .map_err(|error| DaemonError::Policy { file: self.pending.clone(), why: reason(&error) })?;
+        waiting.retain(|it| now.duration_since(it.time) < PENDING_FOR);
+        Ok(waiting)
+    }
+
+    /// Notes a program that was refused.
+    pub fn note(&self, pending: Pending) -> Result<(), DaemonError> {
+        self.change_pending(pending.time, |waiting| {
+            waiting.retain(|it| (&it.path, it.hash) != (&pending.path, pending.hash));
+            waiting.push(pending);
+            let over = waiting.len().saturating_sub(MOST_PENDING);
+            waiting.drain(..over);
+        })
+    }
+
+    fn change_pending(&self, now: Timestamp, edit: impl FnOnce(&mut Vec<Pending>)) -> Result<(), DaemonError> {
+        locked(&self.pending, || {
+            // What cannot be read any more is no reason to refuse everybody: the queue is made anew.
+            let mut waiting = self.pending(now).unwrap_or_default();
+            edit(&mut waiting);
+            write_own(&self.pending, &waiting)
+        })
+    }
+}
+
+fn new_entry(program: Program, interpreter: Option<Program>, now: Timestamp) -> Registered {
+    let Program { path, hash } = program;
+    Registered {
+        path,
+        hash,
+        registered_at: format!("{now:.0}"),
+        interpreter,
+        allowed_read_services: Vec::new(),
+        allowed_write_services: Vec::new(),
+        can_search: false,
+    }
+}
+
+fn grant(entry: &mut Registered, permissions: &Permissions) {
+    entry.allowed_read_services.clone_from(&permissions.read);
+    entry.allowed_write_services.clone_from(&permissions.write);
+    entry.can_search = permissions.search;
+}
+
+// The program at a path, and what runs it where it is a script.
+fn look_at(
+    path: &Path,
+    interpreter: Option<&str>,
+    search: Option<&OsStr>,
+) -> Result<(Program, Option<Program>), DaemonError> {
+    let failed = |path: &Path| DaemonError::io("read", path);
+    let real = path.canonicalize().map_err(failed(path))?;
+    if is_interpreter(&real) {
+        return Err(DaemonError::Interpreter(real));
+    }
+    let (head, hash) = hash_of(&real)?;
+    let named = match (interpreter, head.strip_prefix("#!")) {
+        (Some(named), _) => Some(named.to_owned()),
+        (None, Some(line)) => Some(interpreter_in(line).ok_or_else(|| DaemonError::NoInterpreter(real.clone()))?),
+        (None, None) if is_binary(&head) => None,
+        (None, None) => return Err(DaemonError::NoInterpreter(real)),
+    };
+    let program = Program { path: real, hash };
+    let Some(named) = named else { return Ok((program, None)) };
+    let found = if named.contains('/') {
+        Some(PathBuf::from(&named))
+    } else {
+        search.and_then(|search| platform::candidates(&named, search).next())
+    };
+    let found = found.ok_or_else(|| DaemonError::NoInterpreter(program.path.clone()))?;
+    let runs = found.canonicalize().map_err(failed(&found))?;
+    let (head, hash) = hash_of(&runs)?;
+    // A shim that starts another one is not what the kernel will name.
+    if !is_binary(&head) {
+        return Err(DaemonError::NoInterpreter(program.path));
+    }
+    Ok((program, Some(Program { path: runs, hash })))
+}
+
+fn hash_of(path: &Path) -> Result<(String, Hash), DaemonError> {
+    let opened = platform::open_file(path)
+        .map_err(|error| DaemonError::io("read", path)(std::io::Error::other(error.to_string())))?;
+    let mut head = Vec::with_capacity(256);
+    let mut file = opened.file;
+    (&mut file).take(256).read_to_end(&mut head).map_err(DaemonError::io("read", path))?;
+    let digest = Digest::of_reader(head.as_slice().chain(file)).map_err(DaemonError::io("read", path))?;
+    // One character a byte: only the first line of a script, or a program's first bytes, are looked at.
+    Ok((head.iter().map(|byte| char::from(*byte)).collect(), Hash(digest)))
+}
+
+// ELF, Mach-O (either order, and universal), and Windows' own.
+fn is_binary(head: &str) -> bool {
+    let magic: [&[u8]; 6] =
+        [b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe", b"\xce\xfa\xed\xfe", b"MZ"];
+    let bytes: Vec<u8> = head.chars().take(4).map(|c| c as u8).collect();
+    magic.iter().any(|magic| bytes.starts_with(magic))
+}
+
+// What the kernel, and `env` behind it, would run a script with.
+fn interpreter_in(line: &str) -> Option<String> {
+    let mut words = line.lines().next()?.split_ascii_whitespace();
+    let first = words.next()?;
+    if Path::new(first).file_name()? != "env" {
+        return Some(first.to_owned());
+    }
+    words.find(|word| !word.starts_with('-') && !word.contains('=')).map(str::to_owned)
+}
+
+// `None` without a file. What others may write is refused.
+fn read_own(file: &Path) -> Result<Option<Vec<u8>>, DaemonError> {
+    match platform::read_file(file, MAX_FILE) {
+        Ok(read) if read.access.is_ours() && !read.access.others_may_write() => Ok(Some(read.bytes)),
+        Ok(read) => {
+            let why = format!("belongs to another user or may be written by others ({})", read.access.describe());
+            Err(DaemonError::Policy { file: file.to_owned(), why })
+        }
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(DaemonError::Policy { file: file.to_owned(), why: format!("cannot be read: {error}") }),
+    }
+}
+
+fn write_own(file: &Path, data: &impl Serialize) -> Result<(), DaemonError> {
+    let mut text = serde_json::to_vec_pretty(data).expect("paths that are not UTF-8 were refused before");
+    text.push(b'\n');
+    platform::replace_file(file, &text).map_err(DaemonError::io("write", file))
+}
+
+fn locked<T>(file: &Path, work: impl FnOnce() -> Result<T, DaemonError>) -> Result<T, DaemonError> {
+    let folder = file.parent().expect("the file lies in a folder");
+    platform::create_private_folder(folder).map_err(DaemonError::io("create", folder))?;
+    let lock = file.with_extension("lock");
+    let _lock = platform::lock_file(&lock, Duration::from_secs(5)).map_err(DaemonError::io("lock", &lock))?;
+    work()
+}
+
+// serde's own text without its place, which stands in front of it already.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}

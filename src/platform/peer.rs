@@ -1,0 +1,239 @@
+//! Who is at the other end of a local socket, as the kernel tells it: never as the peer does.
+//!
+//! Linux: the credentials and a pidfd that the kernel took when the peer connected, and what `/proc` says of that very
+//! process, looked at while the pidfd shows that it still runs, so that no other process can have its number.
+//! macOS: the same of the pid alone, which leaves a moment in which a number may be reused.
+
+#![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(target_os = "macos")]
+use macos as system;
+
+/// The process at the other end.
+pub struct Peer {
+    /// Its user.
+    pub uid: u32,
+    /// Its number.
+    pub pid: u32,
+    handle: system::Handle,
+}
+
+/// What a process runs.
+pub struct Program {
+    /// The path by which the kernel knows it now.
+    pub path: PathBuf,
+    /// The very file that runs, whatever has the path by now.
+    pub file: File,
+}
+
+impl Peer {
+    /// Asks the kernel who connected.
+    pub fn of(socket: impl AsFd) -> io::Result<Self> {
+        system::peer(socket.as_fd())
+    }
+
+    /// Whether it is this process' user.
+    pub fn is_ours(&self) -> bool {
+        self.uid == rustix::process::geteuid().as_raw()
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&self) -> bool {
+        self.handle.is_alive(self.pid)
+    }
+
+    /// What it runs; fails when it has ended meanwhile, or `/proc` does not tell.
+    pub fn program(&self) -> io::Result<Program> {
+        self.still(system::program(self.pid))
+    }
+
+    /// Its command line, its own name first; as the process itself may have changed it.
+    pub fn arguments(&self) -> io::Result<Vec<OsString>> {
+        self.still(system::arguments(self.pid))
+    }
+
+    /// Its working directory, symlinks resolved.
+    pub fn cwd(&self) -> io::Result<PathBuf> {
+        self.still(system::cwd(self.pid))
+    }
+
+    // What was read of a number is about this process only if it still runs now.
+    fn still<T>(&self, told: io::Result<T>) -> io::Result<T> {
+        if self.is_alive() { told } else { Err(io::Error::new(io::ErrorKind::NotFound, "the client has ended")) }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use super::{Peer, Program};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    use std::ffi::OsString;
+    use std::fs::{self, File};
+    use std::io;
+    use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+    use std::os::unix::ffi::OsStringExt;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::PathBuf;
+
+    pub(super) struct Handle(OwnedFd);
+
+    impl Handle {
+        pub(super) fn is_alive(&self, _pid: u32) -> bool {
+            // A pidfd becomes readable when its process ends, and only then can the number go to another.
+            let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            matches!(poll(&mut fds, Some(&now)), Ok(0))
+        }
+    }
+
+    pub(super) fn peer(socket: BorrowedFd<'_>) -> io::Result<Peer> {
+        let credentials = rustix::net::sockopt::socket_peercred(socket)?;
+        let handle = match peer_pidfd(socket) {
+            Ok(handle) => handle,
+            // Before Linux 6.5: a process that ended since it connected may have left its number to another.
+            Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {
+                pidfd_open(credentials.pid, PidfdFlags::empty())?
+            }
+            Err(error) => return Err(error),
+        };
+        let pid = Pid::as_raw(Some(credentials.pid));
+        Ok(Peer { uid: credentials.uid.as_raw(), pid: u32::try_from(pid).unwrap_or(0), handle: Handle(handle) })
+    }
+
+    fn peer_pidfd(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        let mut pidfd: libc::c_int = -1;
+        let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+        // SAFETY: the socket is open for the call; value and length point to live locals of the sizes that are told.
+        let done = unsafe {
+            libc::getsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_PEERPIDFD,
+                (&raw mut pidfd).cast(),
+                &raw mut length,
+            )
+        };
+        if done != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel made this descriptor for us in the call above, close-on-exec, and nobody else has it.
+        Ok(unsafe { OwnedFd::from_raw_fd(pidfd) })
+    }
+
+    pub(super) fn program(pid: u32) -> io::Result<Program> {
+        let link = format!("/proc/{pid}/exe");
+        // The link leads to the file itself, even where its path has been given to another one.
+        let file = File::open(&link)?;
+        let path = fs::read_link(&link)?;
+        // Neither before nor after another `execve`.
+        let (opened, now) = (file.metadata()?, fs::metadata(&link)?);
+        if (opened.dev(), opened.ino()) != (now.dev(), now.ino()) || !opened.is_file() {
+            return Err(io::Error::other("the client changes what it runs"));
+        }
+        Ok(Program { path, file })
+    }
+
+    pub(super) fn arguments(pid: u32) -> io::Result<Vec<OsString>> {
+        let mut bytes = fs::read(format!("/proc/{pid}/cmdline"))?;
+        if bytes.last() == Some(&0) {
+            bytes.pop();
+        }
+        Ok(bytes.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect())
+    }
+
+    pub(super) fn cwd(pid: u32) -> io::Result<PathBuf> {
+        fs::read_link(format!("/proc/{pid}/cwd"))
+    }
+}
+
+#[cfg(target_os = "macos")]
+mod macos {
+    use super::{Peer, Program};
+    use std::ffi::OsString;
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::{AsRawFd, BorrowedFd};
+    use std::os::unix::ffi::OsStringExt;
+    use std::path::PathBuf;
+
+    pub(super) struct Handle;
+
+    impl Handle {
+        pub(super) fn is_alive(&self, pid: u32) -> bool {
+            let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+            pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+        }
+    }
+
+    pub(super) fn peer(socket: BorrowedFd<'_>) -> io::Result<Peer> {
+        let (mut uid, mut gid) = (0, 0);
+        // SAFETY: the socket is open for the call, and both pointers are to live locals.
+        if unsafe { libc::getpeereid(socket.as_raw_fd(), &raw mut uid, &raw mut gid) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let mut pid: libc::pid_t = 0;
+        let mut length = size_of::<libc::pid_t>() as libc::socklen_t;
+        // SAFETY: as above; value and length point to live locals of the sizes that are told.
+        let done = unsafe {
+            libc::getsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_LOCAL,
+                libc::LOCAL_PEERPID,
+                (&raw mut pid).cast(),
+                &raw mut length,
+            )
+        };
+        if done != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Peer { uid, pid: u32::try_from(pid).unwrap_or(0), handle: Handle })
+    }
+
+    pub(super) fn program(pid: u32) -> io::Result<Program> {
+        let mut path = vec![0u8; libc::PROC_PIDPATHINFO_MAXSIZE as usize];
+        // SAFETY: the buffer is as large as is told, and the call writes no more than that.
+        let length = unsafe { libc::proc_pidpath(pid as i32, path.as_mut_ptr().cast(), path.len() as u32) };
+        let length = usize::try_from(length).ok().filter(|length| *length > 0).ok_or_else(io::Error::last_os_error)?;
+        path.truncate(length);
+        let path = PathBuf::from(OsString::from_vec(path));
+        Ok(Program { file: File::open(&path)?, path })
+    }
+
+    pub(super) fn arguments(_pid: u32) -> io::Result<Vec<OsString>> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "macOS tells no other process' command line cheaply"))
+    }
+
+    pub(super) fn cwd(_pid: u32) -> io::Result<PathBuf> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "macOS tells no other process' directory cheaply"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn the_other_end_is_this_very_test() {
+        let (one, _other) = UnixStream::pair().expect("a pair");
+        let peer = Peer::of(&one).expect("told");
+        assert_eq!(peer.pid, std::process::id());
+        assert!(peer.is_ours() && peer.is_alive());
+        let program = peer.program().expect("told");
+        assert_eq!(program.path, std::env::current_exe().expect("known"));
+        #[cfg(target_os = "linux")]
+        {
+            assert_eq!(peer.arguments().expect("told"), std::env::args_os().collect::<Vec<_>>());
+            assert_eq!(peer.cwd().expect("told"), std::env::current_dir().expect("known"));
+        }
+    }
+}
