@@ -7,7 +7,7 @@
 mod patterns;
 mod text;
 
-pub use text::hits;
+pub use text::{AFTER, BEFORE, Hit, LONGEST_MARK, hits, is_better, search};
 
 use patterns::{PATTERNS, PLAUSIBLE, Pattern, Whose, prefix_owner};
 

@@ -96,6 +96,11 @@ pub fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
 }
 
 impl Examined {
+    /// A file that was looked through for what is only reported.
+    pub fn reported(findings: Vec<Finding>) -> Self {
+        Self { script: Script::default(), findings, gone: HashSet::new(), markers: Vec::new() }
+    }
+
     /// The keys, in file order.
     pub fn findings(&self) -> &[Finding] {
         &self.findings

@@ -17,6 +17,8 @@ use super::model::{Fixed, Node, Script, Setting, Span, Value};
 use cursor::{BOM, Cursor};
 use zeroize::Zeroizing;
 
+pub(super) use structured::{LONGEST_ENTRY, spelt_entry};
+
 /// Takes a file of one of these formats apart; any other dialect is read as plain text.
 pub fn read(bytes: &[u8], dialect: Dialect) -> Script {
     match dialect {
@@ -25,8 +27,17 @@ pub fn read(bytes: &[u8], dialect: Dialect) -> Script {
         Dialect::PamEnv => parse(bytes, "pam-env", session::pam_env),
         Dialect::FishVariables => fish_variables::read(bytes),
         Dialect::Structured => Script { fixed: structured::keys(bytes), ..Script::default() },
-        Dialect::History => Script { fixed: anywhere(bytes, "history"), ..Script::default() },
+        Dialect::History => Script { fixed: anywhere(bytes, reason(dialect)), ..Script::default() },
         _ => Script { fixed: text(bytes), ..Script::default() },
+    }
+}
+
+/// Why a key in a file of such a dialect is only reported.
+pub(super) fn reason(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Structured => "structured-config",
+        Dialect::History => "history",
+        _ => "not-shell",
     }
 }
 
@@ -121,15 +132,11 @@ fn found_in(bytes: &[u8], reason: &'static str) -> impl Iterator<Item = (Fixed, 
 
 // zsh's compiled files hold every word twice, once for each byte order, with the shell's signs in codes of their own.
 fn text(bytes: &[u8]) -> Vec<Fixed> {
-    const REASON: &str = "not-shell";
-    if !bytes.starts_with(&[7, 6, 5, 4]) && !bytes.starts_with(&[4, 5, 6, 7]) {
-        return anywhere(bytes, REASON);
+    if !is_compiled(bytes) {
+        return anywhere(bytes, reason(Dialect::Text));
     }
-    let plain = |byte: &u8| match byte.checked_sub(ZSH_SIGNS.0) {
-        Some(code) => ZSH_SIGNS.1.get(usize::from(code)).copied().unwrap_or(*byte),
-        None => *byte,
-    };
-    let mut found = anywhere(&Zeroizing::new(bytes.iter().map(plain).collect::<Vec<u8>>()), REASON);
+    let bytes = Zeroizing::new(bytes.iter().copied().map(plain).collect::<Vec<u8>>());
+    let mut found = anywhere(&bytes, reason(Dialect::Text));
     let mut seen = Vec::new();
     found.retain(|fixed| {
         let is_new = !seen.contains(&(fixed.name.clone(), fixed.value.clone()));
@@ -137,6 +144,17 @@ fn text(bytes: &[u8]) -> Vec<Fixed> {
         is_new
     });
     found
+}
+
+/// Whether zsh compiled this, from its first bytes.
+pub(super) fn is_compiled(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[7, 6, 5, 4]) || bytes.starts_with(&[4, 5, 6, 7])
+}
+
+/// What a byte of a file that zsh compiled stands for.
+pub(super) fn plain(byte: u8) -> u8 {
+    let code = byte.checked_sub(ZSH_SIGNS.0).map(usize::from);
+    code.and_then(|code| ZSH_SIGNS.1.get(code)).copied().unwrap_or(byte)
 }
 
 // The first code, and what it and those after it stand for (zsh's Src/zsh.h, `Pound` to `Bnull`).

@@ -1,8 +1,9 @@
 //! Moving keys from the files that shells read into the keychain, and nothing else about those files.
 //!
 //! `files` knows where to look and `dialect` what language it is; `examine` takes a file apart and says what is a key
-//! and which bytes go; `plan` gives each value a name; `apply` stores, reads back and rewrites; `journal` and `undo`
-//! take it back; `watch` says when a key comes back. No user's code is ever run, and no copy of a key is left outside the store.
+//! and which bytes go, `stream` looks through what is only reported; `plan` gives each value a name; `apply` stores,
+//! reads back and rewrites; `journal` and `undo` take it back; `watch` says when a key comes back. No user's code is
+//! ever run, and no copy of a key is left outside the store.
 
 pub mod apply;
 mod csh;
@@ -19,6 +20,7 @@ mod model;
 pub mod plan;
 mod posix;
 mod powershell;
+mod stream;
 mod tokens;
 pub mod undo;
 pub mod watch;

@@ -4,14 +4,18 @@
 use super::apply::{MAX_FILE, same};
 use super::dialect::{self, Dialect};
 use super::edit::{self, Cut};
-use super::examine::{self, Action, Finding};
-use super::files::Candidate;
+use super::examine::{self, Action, Examined, Finding};
+use super::files::{self, Candidate};
+use super::lines;
+use super::stream;
 use super::tokens::{self, Key};
 use crate::name::{Alias, KeyName, Provider};
 use crate::platform::{self, Look, ReadError};
 use crate::secret::Secret;
 use crate::store::MAX_KEY;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -103,8 +107,11 @@ pub struct Scan {
     pub troubles: Vec<Trouble>,
 }
 
+// What is only reported is kept to this size, for whoever wants to know what else stands beside a key.
+const KEPT: u64 = 1 << 20;
+
 /// Reads and examines the files named by the user, and the candidates. A file that is not there is an error only where
-/// it was named.
+/// it was named. What is only reported is looked through whatever its size.
 pub fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
     let mut scan = Scan::default();
     let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
@@ -116,8 +123,8 @@ pub fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
         if !seen.insert(target.clone()) {
             continue;
         }
-        let look = match platform::look_at(&target, MAX_FILE) {
-            Ok(look) => look,
+        let (look, rest) = match open(path, &target, candidate) {
+            Ok(opened) => opened,
             Err(error) => {
                 let vanished = error.is_absent() && candidate.is_some() && path.symlink_metadata().is_err();
                 if !report_only && !vanished {
@@ -134,8 +141,8 @@ pub fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
         if scan.files.iter().any(|file| file.look.stamp == look.stamp && platform::same_file(&file.target, &target)) {
             continue;
         }
-        let dialect = candidate.map_or_else(|| dialect::of(path, &look.bytes), |it| it.dialect);
-        let examined = examine::examine(&look.bytes, dialect);
+        let (mut look, dialect, examined, unlisted) = look_into(path, candidate, look, rest);
+        scan.troubles.extend(unlisted.map(trouble));
         let blocked = match () {
             () if report_only => Some("not-edited"),
             _ if !look.ours => {
@@ -146,12 +153,60 @@ pub fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
             }
             _ => None,
         };
+        if (report_only || dialect.is_report_only()) && look.stamp.size() > KEPT {
+            look.bytes = Zeroizing::default();
+        }
         if !examined.findings().is_empty() {
             let path = path.clone();
             scan.files.push(Scanned { path, target, dialect, look, examined, blocked });
         }
     }
     scan
+}
+
+// Reads a file, or opens it where it is too large to be read whole and need not be.
+fn open(path: &Path, target: &Path, candidate: Option<&Candidate>) -> Result<(Look, Option<File>), ReadError> {
+    let limit = match candidate {
+        Some(it) if it.dialect.is_report_only() => KEPT,
+        _ => MAX_FILE,
+    };
+    let passes = || match candidate {
+        Some(it) => it.role.is_report_only() || it.dialect.is_report_only(),
+        // Whatever a script's name promises could be edited was meant to be.
+        None => [&[][..], &files::first_bytes(target)].iter().all(|first| dialect::of(path, first).is_report_only()),
+    };
+    match platform::look_at(target, limit) {
+        Err(ReadError::TooLarge(_)) if passes() => {
+            let (file, look) = platform::open_to_look(target)?;
+            Ok((look, Some(file)))
+        }
+        done => Ok((done?, None)),
+    }
+}
+
+// Takes the file apart, or looks through what is only reported; also gives why not all of it is listed.
+fn look_into(
+    path: &Path,
+    candidate: Option<&Candidate>,
+    look: Look,
+    rest: Option<File>,
+) -> (Look, Dialect, Examined, Option<String>) {
+    let Some(file) = rest else {
+        let dialect = candidate.map_or_else(|| dialect::of(path, &look.bytes), |it| it.dialect);
+        // A compiled file holds every word twice, which only a look at all of it tells.
+        if !dialect.is_report_only() || lines::is_compiled(&look.bytes) {
+            let examined = examine::examine(&look.bytes, dialect);
+            return (look, dialect, examined, None);
+        }
+        let seen = stream::look_through(look.bytes.as_slice(), dialect);
+        return (look, dialect, Examined::reported(seen.findings), seen.trouble);
+    };
+    let dialect = candidate.map_or_else(|| dialect::of(path, &files::first_bytes(path)), |it| it.dialect);
+    // Too large to be taken apart as code, such a backup still is text.
+    let dialect = if dialect.is_report_only() { dialect } else { Dialect::Text };
+    // A history that grows meanwhile is read to where it ended.
+    let seen = stream::look_through(file.take(look.stamp.size()), dialect);
+    (look, dialect, Examined::reported(seen.findings), seen.trouble)
 }
 
 impl Scan {

@@ -18,6 +18,13 @@ pub struct Stamp {
     modified: Option<SystemTime>,
 }
 
+impl Stamp {
+    /// The file's size, in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
 /// A file as it was read once.
 pub struct Look {
     /// Its content, wiped when dropped.
@@ -34,6 +41,22 @@ pub struct Look {
 
 /// Reads a regular file of at most `limit` bytes with all that its replacement needs to know; never blocks.
 pub fn look_at(path: &Path, limit: u64) -> Result<Look, ReadError> {
+    let (file, mut look) = open_to_look(path)?;
+    let size = look.stamp.size;
+    if size > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    // Room for one byte more, so that the buffer never moves and leaves a copy behind.
+    look.bytes.reserve_exact(usize::try_from(size).unwrap_or(0) + 1);
+    file.take(size + 1).read_to_end(&mut look.bytes)?;
+    if look.bytes.len() as u64 != size {
+        return Err(io::Error::other("it changes while it is read").into());
+    }
+    Ok(look)
+}
+
+/// Opens a regular file for one who reads it piece by piece; never blocks. The look at it has no bytes.
+pub fn open_to_look(path: &Path) -> Result<(File, Look), ReadError> {
     let file = match open_for_reading(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
@@ -45,23 +68,14 @@ pub fn look_at(path: &Path, limit: u64) -> Result<Look, ReadError> {
     if !meta.is_file() {
         return Err(ReadError::NotAFile(kind_of(&meta)));
     }
-    if meta.len() > limit {
-        return Err(ReadError::TooLarge(limit));
-    }
-    // Room for one byte more, so that the buffer never moves and leaves a copy behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1));
-    (&file).take(meta.len() + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 != meta.len() {
-        return Err(io::Error::other("it changes while it is read").into());
-    }
-    let access = super::access_of(&meta);
-    Ok(Look {
-        bytes,
+    let look = Look {
+        bytes: Zeroizing::default(),
         stamp: stamp_of(&file, &meta),
         links: links_of(&file, &meta),
-        ours: access.is_ours(),
+        ours: super::access_of(&meta).is_ours(),
         others_may_read: readable_by_others(&meta),
-    })
+    };
+    Ok((file, look))
 }
 
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 use super::patterns::{LETTER_DIGIT, LONGEST_KEY, LONGEST_NAME, PATTERNS, PLAUSIBLE, WORD, WORD_DASH, back, forth};
 use super::{Judgement, judge, provider_of};
 use crate::migrate::model::Span;
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 use std::sync::LazyLock;
 
 /// A key or credential inside arbitrary text.
@@ -23,32 +23,70 @@ pub struct Hit {
 /// asked, so that text without keys costs what a search for fixed strings costs.
 pub fn hits(bytes: &[u8]) -> Vec<Hit> {
     let mut found: Vec<Hit> = Vec::new();
-    for mark in LITERALS.1.find_iter(bytes) {
-        let literal = LITERALS.0[mark.pattern().as_usize()];
-        let hit = match literal {
-            "_KEY" | "_TOKEN" => by_name(bytes, mark.start(), mark.end()),
-            "T3BlbkFJ" => {
-                let start = back(bytes, mark.start(), WORD_DASH, 256);
-                (start..mark.start().saturating_sub(20))
-                    .find(|at| bytes[*at..].starts_with(b"sk-") && starts_token(bytes, *at))
-                    .and_then(|start| by_value(bytes, start))
+    search(bytes, 0, bytes.len(), |hit| match found.last_mut() {
+        Some(last) if hit.value.start < last.value.end => {
+            if is_better(&hit, last) {
+                *last = hit;
             }
-            _ if starts_token(bytes, mark.start()) => by_value(bytes, mark.start()),
-            _ => None,
-        };
-        if let Some(hit) = hit {
-            match found.last_mut() {
-                Some(last) if hit.value.start < last.value.end => {
-                    // The same value, met once by its name and once by its beginning.
-                    if last.name.is_none() && hit.name.is_some() {
-                        *last = hit;
-                    }
-                }
-                _ => found.push(hit),
+        }
+        _ => found.push(hit),
+    });
+    found
+}
+
+/// Of two hits that overlap, whether the later one stays: it is the same value, met once by its beginning and once by
+/// its name.
+pub fn is_better(hit: &Hit, last: &Hit) -> bool {
+    last.name.is_none() && hit.name.is_some()
+}
+
+/// Gives every hit whose mark begins at `from` or after it and before `until`, and where a search that goes on must
+/// begin. Hits may overlap; [`is_better`] tells which one stays.
+///
+/// What is said about a mark depends on [`BEFORE`] and [`AFTER`] alone, so that a text in pieces gives what the whole
+/// of it gives, if each piece is seen with so much of its neighbours.
+pub fn search(bytes: &[u8], from: usize, until: usize, mut found: impl FnMut(Hit)) -> usize {
+    let mut next = from.max(until);
+    for mark in LITERALS.1.find_iter(Input::new(bytes).span(from..bytes.len())) {
+        if mark.start() >= until {
+            break;
+        }
+        next = next.max(mark.end());
+        // No rule sees more. Without bounds, blanks without end would be walked once for each name among them.
+        let window = mark.start().saturating_sub(BEFORE)..bytes.len().min(mark.end() + AFTER);
+        let inside = mark.start() - window.start..mark.end() - window.start;
+        if let Some(hit) = at_mark(&bytes[window.clone()], &inside, LITERALS.0[mark.pattern().as_usize()]) {
+            // At an edge that is not the text's own the rest is unknown: half a name, or half a value.
+            let cut = hit.value.end == window.len() && window.end < bytes.len()
+                || hit.name.as_ref().is_some_and(|name| name.start == 0) && window.start > 0;
+            if !cut {
+                let moved = |span: Span| span.start + window.start..span.end + window.start;
+                found(Hit { name: hit.name.map(moved), value: moved(hit.value), judgement: hit.judgement });
             }
         }
     }
-    found
+    next
+}
+
+/// So many bytes before a mark are looked at. Half of it is for blanks and options between a name and its value.
+pub const BEFORE: usize = 2048;
+/// So many bytes after a mark are looked at.
+pub const AFTER: usize = 2048;
+/// No mark is longer.
+pub const LONGEST_MARK: usize = 16;
+
+fn at_mark(bytes: &[u8], mark: &Span, literal: &str) -> Option<Hit> {
+    match literal {
+        "_KEY" | "_TOKEN" => by_name(bytes, mark.start, mark.end),
+        "T3BlbkFJ" => {
+            let start = back(bytes, mark.start, WORD_DASH, 256);
+            (start..mark.start.saturating_sub(20))
+                .find(|at| bytes[*at..].starts_with(b"sk-") && starts_token(bytes, *at))
+                .and_then(|start| by_value(bytes, start))
+        }
+        _ if starts_token(bytes, mark.start) => by_value(bytes, mark.start),
+        _ => None,
+    }
 }
 
 // What the one pass looks for. `T3BlbkFJ` stands for OpenAI's keys, since `sk-` also ends "task-" and "disk-".

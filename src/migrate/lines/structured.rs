@@ -1,34 +1,42 @@
 //! JSON, YAML, TOML, property lists, units: keys are found and named, nothing is taken apart.
 
-use super::anywhere;
+use super::{anywhere, reason};
 use crate::migrate::detect::{self, Judgement};
+use crate::migrate::dialect::Dialect;
 use crate::migrate::model::Fixed;
 use zeroize::Zeroizing;
 
 // A configuration's own spelling of a variable: `openai-api-key: ...`, and aider's `- deepseek=sk-...`.
 pub(super) fn keys(bytes: &[u8]) -> Vec<Fixed> {
-    const REASON: &str = "structured-config";
-    let mut found = anywhere(bytes, REASON);
-    let mut start = 0;
-    for line in bytes.split(|byte| *byte == b'\n') {
-        if let Some((at, name, value)) = spelt_entry(line) {
-            let is_new = !found.iter().any(|fixed| *fixed.value == value);
-            if is_new && matches!(detect::judge(Some(&name), value), Judgement::Key(_)) {
-                found.push(Fixed {
-                    name: Some(name),
-                    at: start + at,
-                    value: Zeroizing::new(value.to_vec()),
-                    reason: REASON,
-                });
-            }
+    let reason = reason(Dialect::Structured);
+    let mut found = anywhere(bytes, reason);
+    let starts = memchr::memchr_iter(b'\n', bytes).map(|end| end + 1);
+    for start in std::iter::once(0).chain(starts) {
+        let Some((at, name, value)) = spelt_entry(&bytes[start..]) else { continue };
+        let is_new = !found.iter().any(|fixed| *fixed.value == value);
+        if is_new && matches!(detect::judge(Some(&name), value), Judgement::Key(_)) {
+            found.push(Fixed { name: Some(name), at: start + at, value: Zeroizing::new(value.to_vec()), reason });
         }
-        start += line.len() + 1;
     }
     found.sort_by_key(|fixed| fixed.at);
     found
 }
 
-fn spelt_entry(line: &[u8]) -> Option<(usize, String, &[u8])> {
+/// Where the entry of the line that begins here begins, the variable that its name stands for, and its value. Looks
+/// at [`LONGEST_ENTRY`] bytes and one more.
+pub(in crate::migrate) fn spelt_entry(bytes: &[u8]) -> Option<(usize, String, &[u8])> {
+    let near = &bytes[..bytes.len().min(LONGEST_ENTRY)];
+    let line = &near[..memchr::memchr(b'\n', near).unwrap_or(near.len())];
+    let entry = entry(line)?;
+    // What reaches the limit may go on after it.
+    let cut = line.len() == LONGEST_ENTRY && bytes.len() > LONGEST_ENTRY && line.ends_with(entry.2);
+    (!cut).then_some(entry)
+}
+
+/// An entry that is longer, blanks before it included, is not looked for.
+pub(in crate::migrate) const LONGEST_ENTRY: usize = 1024;
+
+fn entry(line: &[u8]) -> Option<(usize, String, &[u8])> {
     let skip =
         |from: usize, what: &[u8]| line[from..].iter().position(|byte| !what.contains(byte)).map(|size| from + size);
     let start = skip(0, b" \t-\"'{")?;
