@@ -47,7 +47,9 @@ pub fn is_better(hit: &Hit, last: &Hit) -> bool {
 /// of it gives, if each piece is seen with so much of its neighbours.
 pub fn search(bytes: &[u8], from: usize, until: usize, mut found: impl FnMut(Hit)) -> usize {
     let mut next = from.max(until);
-    for mark in LITERALS.1.find_iter(Input::new(bytes).span(from..bytes.len())) {
+    // A mark that begins before the end may reach beyond it.
+    let searched = from..bytes.len().min(next + LONGEST_MARK);
+    for mark in LITERALS.1.find_iter(Input::new(bytes).span(searched)) {
         if mark.start() >= until {
             break;
         }
@@ -117,6 +119,14 @@ const MARKS: &[&str] = &[
     "npm_",
     "sk_live_",
 ];
+
+const _: () = {
+    let mut at = 0;
+    while at < MARKS.len() {
+        assert!(MARKS[at].len() <= LONGEST_MARK, "a mark at the end of a piece would be cut in two");
+        at += 1;
+    }
+};
 
 static LITERALS: LazyLock<(&'static [&'static str], AhoCorasick)> = LazyLock::new(|| {
     let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(MARKS);

@@ -89,7 +89,7 @@ fn a_key_anywhere_in_a_line_longer_than_a_piece_is_found() {
         let text = format!("ls\n{} A_NAME={GROQ} {}\n{GROQ}", "y".repeat(before), "z".repeat(9000));
         let want = whole(text.as_bytes(), Dialect::History);
         assert_eq!(want.len(), 2);
-        for size in SMALLEST..SMALLEST + 150 {
+        for size in (SMALLEST..SMALLEST + 150).step_by(3) {
             agree(text.as_bytes(), Dialect::History, size, &want);
         }
     }
