@@ -6,6 +6,7 @@
 
 use crate::platform;
 use std::fmt;
+use std::io;
 use zeroize::Zeroizing;
 
 /// A key's bytes, kept out of swap where the system allows and wiped on drop.
@@ -15,6 +16,17 @@ impl Secret {
     /// Takes the bytes over; the vector is not copied, so no second copy is left behind.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self::from(Zeroizing::new(bytes))
+    }
+
+    /// 256 random bits from the system, as 64 hexadecimal digits: files and other systems' own tools want text.
+    pub fn fresh() -> io::Result<Self> {
+        let mut bytes = Zeroizing::new([0u8; 32]);
+        getrandom::fill(&mut bytes[..]).map_err(|error| io::Error::other(format!("no random bytes: {error}")))?;
+        let mut digits = Vec::with_capacity(64);
+        for byte in bytes.iter() {
+            digits.extend([byte >> 4, byte & 15].map(|half| b"0123456789abcdef"[usize::from(half)]));
+        }
+        Ok(Self::new(digits))
     }
 
     /// The bytes themselves; every caller is a place to audit.

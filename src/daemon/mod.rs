@@ -1,14 +1,21 @@
 //! The daemon: one door to the keychain for registered programs, and a window on names for tools.
 //!
 //! `protocol` has the messages and `policy` the decision, both pure; `roster` keeps who is registered and who waits;
-//! `identity` tells who asks, from what the kernel says; `server` answers. The daemon never asks a person anything, and
+//! `identity` tells who asks, from what the kernel says; `door` is what a request does, `server` the sockets around it;
+//! `live` keeps what a file says in force. The daemon never asks a person anything, and
 //! no value leaves it but in the answer to a registered program.
 
 #[cfg(unix)]
+pub mod door;
+#[cfg(unix)]
 pub mod identity;
+pub mod live;
 pub mod policy;
 pub mod protocol;
 pub mod roster;
+#[cfg(unix)]
+pub mod server;
+pub mod token;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,6 +46,42 @@ pub enum DaemonError {
     /// Nobody waits under this hash, or more than one.
     #[error("no one program with the hash {0} waits for approval")]
     NotPending(String),
+    /// The bearer token cannot be used.
+    #[error("{}: {why}", file.display())]
+    Token {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A daemon of this user's runs already.
+    #[error("the daemon is running already{}", .0.map_or_else(String::new, |pid| format!(", as process {pid}")))]
+    Running(Option<u32>),
+    /// None runs.
+    #[error("the daemon is not running")]
+    NotRunning,
+    /// The socket cannot be opened.
+    #[error("the socket {}: {why}", socket.display())]
+    Socket {
+        /// Its path.
+        socket: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The HTTP side cannot be opened.
+    #[error("cannot listen on {address}: {why}")]
+    Http {
+        /// Where.
+        address: String,
+        /// Why.
+        why: String,
+    },
+    /// It does not answer, or not as it should.
+    #[error("the daemon does not answer as it should: {0}")]
+    Mute(String),
+    /// A file that it reads is wrong, and there is no last good one.
+    #[error("{0}")]
+    Start(String),
     /// The system's own error.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -71,7 +114,13 @@ impl DaemonError {
             }
             Self::NotRegistered(path) => format!("run `ringlet daemon register {}`", path.display()),
             Self::NotPending(_) => "see `ringlet daemon list-pending`; at least 8 digits of a hash are needed".into(),
-            Self::Io { .. } => return None,
+            Self::Token { .. } => "run `ringlet daemon rotate-token`".into(),
+            Self::Running(_) => "see `ringlet daemon status`, or end it with `ringlet daemon stop`".into(),
+            Self::NotRunning => "run `ringlet daemon start`".into(),
+            Self::Socket { .. } => "name another with --socket, or `[daemon] socket` in config.toml".into(),
+            Self::Http { .. } => "end what listens there, or set `[daemon] port` in config.toml".into(),
+            Self::Mute(_) => "run `ringlet daemon stop`, then `ringlet daemon start`".into(),
+            Self::Start(_) | Self::Io { .. } => return None,
         })
     }
 }

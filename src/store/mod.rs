@@ -30,7 +30,7 @@ use std::time::Duration;
 pub const SERVICE: &str = "ringlet";
 
 /// The service of what is Ringlet's own.
-const PRIVATE_SERVICE: &str = "ringlet-migrate";
+pub const PRIVATE_SERVICE: &str = "ringlet-migrate";
 
 /// The account of the private secret.
 const PRIVATE_ACCOUNT: &str = "hmac";
@@ -157,15 +157,8 @@ pub trait Store {
     }
 }
 
-// 32 bytes from the system, as text: Windows' own tools and the file store want text.
 fn fresh_secret() -> Result<Secret, StoreError> {
-    let mut bytes = zeroize::Zeroizing::new([0u8; 32]);
-    getrandom::fill(&mut bytes[..]).map_err(|error| StoreError::Broken(format!("no random bytes: {error}")))?;
-    let mut digits = Vec::with_capacity(64);
-    for byte in bytes.iter() {
-        digits.extend([byte >> 4, byte & 15].map(|half| b"0123456789abcdef"[usize::from(half)]));
-    }
-    Ok(Secret::new(digits))
+    Secret::fresh().map_err(|error| StoreError::Broken(error.to_string()))
 }
 
 /// The store the settings ask for.

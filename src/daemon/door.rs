@@ -1,0 +1,373 @@
+//! What a request does: policy, then the keychain, then the record of it, then the answer.
+//!
+//! The order is what makes it safe. Everything that can refuse comes before the keychain is touched. A value is not
+//! given out, and nothing is stored or taken away, unless that could be recorded. A batch is done whole or not at all:
+//! what was changed of it is put back. Called by `server` on a thread of its own for each request; blocking.
+
+use super::identity::{Hashes, Identity};
+use super::live::Live;
+use super::policy::{Policy, Registered, decide};
+use super::protocol::{Action, Found, Malformed, Reason, Request, Response};
+use super::roster::{Pending, Roster};
+use crate::audit::{self, AuditError, Log, Outcome, Record, Subject};
+use crate::config::Settings;
+use crate::name::{KeyName, shorten};
+use crate::platform::Peer;
+use crate::secret::Secret;
+use crate::store::items::{Item, Items};
+use crate::store::{MAX_KEY, PRIVATE_SERVICE, SERVICE, StoreError};
+use jiff::Timestamp;
+use std::sync::{Mutex, PoisonError};
+use zeroize::Zeroizing;
+
+/// What the settings say, and what was opened accordingly.
+pub struct Setup {
+    /// The settings.
+    pub settings: Settings,
+    /// The keychain.
+    pub items: Items,
+    /// The audit log, which the daemon always writes.
+    pub log: Log,
+}
+
+/// The one way to the keychain.
+pub struct Door {
+    /// What the settings say.
+    pub setup: Live<Setup>,
+    /// Who is registered.
+    pub policy: Live<Policy>,
+    /// Where that is kept, and who waits.
+    pub roster: Roster,
+    /// The time.
+    pub clock: fn() -> Timestamp,
+    /// Hashes of programs.
+    pub hashes: Hashes,
+    /// One change at a time: a batch that fails puts back what was there before it.
+    pub changes: Mutex<()>,
+}
+
+/// An answer, and whether the connection goes on.
+pub struct Answer {
+    /// The line.
+    pub line: Zeroizing<Vec<u8>>,
+    /// Whether nothing more is taken from this client.
+    pub last: bool,
+}
+
+/// Why something was not done: the word for the client, and more for the record.
+struct Refusal {
+    reason: Reason,
+    why: String,
+}
+
+impl Refusal {
+    fn new(reason: Reason, why: impl Into<String>) -> Self {
+        Self { reason, why: why.into() }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::new(Reason::InternalError, error.to_string())
+    }
+}
+
+impl From<AuditError> for Refusal {
+    fn from(error: AuditError) -> Self {
+        Self::new(Reason::InternalError, error.to_string())
+    }
+}
+
+impl Door {
+    /// Finds out who came, and records it. `Err` is the answer to whatever is asked, and the last.
+    pub fn admit(&self, peer: Peer) -> Result<Identity, Answer> {
+        let refused = |reason| last(&Response::refused(reason));
+        if !peer.is_ours() {
+            let why = format!("user {}", peer.uid);
+            self.record_connection(None, peer.pid, Outcome::Denied, Some(why)).ok();
+            return Err(refused(Reason::InternalError));
+        }
+        let pid = peer.pid;
+        let identity = Identity::of(peer, &self.hashes).map_err(|error| {
+            let why = format!("who it is cannot be told: {error}");
+            self.record_connection(None, pid, Outcome::Denied, Some(why)).ok();
+            refused(Reason::InternalError)
+        })?;
+        let known = self.policy.current().entry(&identity.client).is_some();
+        let (outcome, why) = match known {
+            true => (Outcome::Accepted, None),
+            false => (Outcome::Denied, Some(Reason::UnregisteredBinaryPendingApproval.word().to_owned())),
+        };
+        let recorded = self.record_connection(Some(&identity), pid, outcome, why);
+        if !known {
+            let client = &identity.client;
+            let words = identity.peer.arguments().unwrap_or_default();
+            let pending = Pending {
+                path: client.program.path.clone(),
+                hash: client.program.hash,
+                interpreter: client.interpreter.clone(),
+                arguments: words.iter().take(32).map(|word| shorten(&word.to_string_lossy())).collect(),
+                time: (self.clock)(),
+            };
+            // Where it cannot be noted it is refused all the same.
+            self.roster.note(pending).ok();
+            return Err(refused(Reason::UnregisteredBinaryPendingApproval));
+        }
+        recorded.map(|()| identity).map_err(|_| refused(Reason::InternalError))
+    }
+
+    /// Answers one line.
+    pub fn answer(&self, identity: &Identity, line: &[u8]) -> Answer {
+        let request = match Request::parse(line) {
+            Ok(request) => request,
+            Err(malformed) => {
+                let why = Some(Reason::MalformedRequest.word().to_owned());
+                self.record_connection(Some(identity), identity.peer.pid, Outcome::Error, why).ok();
+                let response = Response::refused(Reason::MalformedRequest);
+                return Answer { last: malformed == Malformed::Json, ..last(&response) };
+            }
+        };
+        if !identity.still_holds() {
+            return last(&Response::refused(Reason::InternalError));
+        }
+        let policy = self.policy.current();
+        let Some(entry) = policy.entry(&identity.client) else {
+            return last(&Response::refused(Reason::UnregisteredBinaryPendingApproval));
+        };
+        let setup = self.setup.current();
+        let done = self.perform(&setup, identity, entry, &request);
+        let response = done.unwrap_or_else(|refusal| {
+            let outcome = match refusal.reason.status() {
+                super::protocol::Status::Denied => Outcome::Denied,
+                _ => Outcome::Error,
+            };
+            let asked: Vec<&str> = request.targets.iter().map(String::as_str).collect();
+            // What is refused is refused, whether or not that can be recorded.
+            self.record(&setup, identity, &request, &named(&asked), outcome, Some(&refusal.why)).ok();
+            Response::refused(refusal.reason)
+        });
+        match response.to_line() {
+            Ok(line) => Answer { line, last: false },
+            // A value that is no text cannot be carried.
+            Err(_) => Answer { last: false, ..last(&Response::refused(Reason::InternalError)) },
+        }
+    }
+
+    fn perform(
+        &self,
+        setup: &Setup,
+        identity: &Identity,
+        entry: &Registered,
+        request: &Request,
+    ) -> Result<Response, Refusal> {
+        decide(entry, request, &[PRIVATE_SERVICE]).map_err(|reason| Refusal::new(reason, reason.word()))?;
+        match request.action {
+            Action::Read => {
+                let found = self.find(setup, request, true)?;
+                self.record_found(setup, identity, request, &found)?;
+                Ok(Response::success(found.into_iter().map(shown).collect()))
+            }
+            Action::Search => {
+                let found = self.find(setup, request, false)?;
+                self.record_found(setup, identity, request, &found)?;
+                let names = found.into_iter().map(|it| Item { value: None, ..it });
+                Ok(Response::success(names.map(shown).collect()))
+            }
+            Action::Write => self.write(setup, identity, request),
+            Action::Delete => self.delete(setup, identity, request),
+        }
+    }
+
+    fn find(&self, setup: &Setup, request: &Request, values: bool) -> Result<Vec<Item>, Refusal> {
+        if request.enumerates() {
+            return Ok(setup.items.list(&request.service, values, &|name| request.wants(name))?);
+        }
+        let mut found = Vec::with_capacity(request.targets.len());
+        for target in &request.targets {
+            // What is not there is left out of the answer.
+            found.extend(setup.items.get(&request.service, target)?);
+        }
+        Ok(found)
+    }
+
+    fn record_found(
+        &self,
+        setup: &Setup,
+        identity: &Identity,
+        request: &Request,
+        found: &[Item],
+    ) -> Result<(), AuditError> {
+        let names: Vec<&str> = match request.enumerates() {
+            true => found.iter().map(|it| it.target.as_str()).collect(),
+            false => request.targets.iter().map(String::as_str).collect(),
+        };
+        // Nothing found is recorded by what was asked for.
+        let asked: Vec<&str> = request.targets.iter().map(String::as_str).collect();
+        let names = if names.is_empty() { named(&asked) } else { names };
+        self.record(setup, identity, request, &names, Outcome::Granted, None)
+    }
+
+    fn write(&self, setup: &Setup, identity: &Identity, request: &Request) -> Result<Response, Refusal> {
+        let service = request.service.as_str();
+        if service == SERVICE {
+            let sound = |value: &Secret| {
+                !value.is_empty()
+                    && value.len() <= MAX_KEY
+                    && value.expose().iter().all(|byte| *byte >= b' ' && *byte != 0x7f)
+            };
+            let keys = request.targets.iter().all(|target| target.parse::<KeyName>().is_ok());
+            if !keys || !request.values.iter().all(sound) || !request.attributes.is_empty() {
+                let why = "no name of a key, or a value that no header could carry";
+                return Err(Refusal::new(Reason::MalformedRequest, why));
+            }
+        }
+        let _one = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.before(setup, service, &request.targets)?;
+        self.intend(setup, identity, request, &request.targets)?;
+        for (at, (target, value)) in request.targets.iter().zip(&request.values).enumerate() {
+            if let Err(error) = setup.items.set(service, target, value, &request.attributes) {
+                return Err(put_back(setup, service, &before[..=at], error));
+            }
+        }
+        Ok(Response::success(Vec::new()))
+    }
+
+    fn delete(&self, setup: &Setup, identity: &Identity, request: &Request) -> Result<Response, Refusal> {
+        let service = request.service.as_str();
+        let _one = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before: Vec<(String, Option<Item>)> = match request.enumerates() {
+            true => {
+                let found = setup.items.list(service, true, &|name| request.wants(name))?;
+                found.into_iter().map(|it| (it.target.clone(), Some(it))).collect()
+            }
+            false => self.before(setup, service, &request.targets)?,
+        };
+        let targets: Vec<String> = before.iter().map(|(target, _)| target.clone()).collect();
+        self.intend(setup, identity, request, if targets.is_empty() { &request.targets } else { &targets })?;
+        for (at, target) in targets.iter().enumerate() {
+            if let Err(error) = setup.items.remove(service, target) {
+                return Err(put_back(setup, service, &before[..=at], error));
+            }
+        }
+        Ok(Response::success(Vec::new()))
+    }
+
+    // What is there before a change, so that it can be put back.
+    fn before(
+        &self,
+        setup: &Setup,
+        service: &str,
+        targets: &[String],
+    ) -> Result<Vec<(String, Option<Item>)>, StoreError> {
+        targets.iter().map(|target| Ok((target.clone(), setup.items.get(service, target)?))).collect()
+    }
+
+    // A change is recorded before it is made: one that could not be recorded must not be.
+    fn intend(
+        &self,
+        setup: &Setup,
+        identity: &Identity,
+        request: &Request,
+        targets: &[String],
+    ) -> Result<(), AuditError> {
+        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+        self.record(setup, identity, request, &targets, Outcome::Granted, None)
+    }
+
+    fn record(
+        &self,
+        setup: &Setup,
+        identity: &Identity,
+        request: &Request,
+        targets: &[&str],
+        result: Outcome,
+        reason: Option<&str>,
+    ) -> Result<(), AuditError> {
+        let action = match request.action {
+            Action::Read => audit::Action::Read,
+            Action::Write => audit::Action::Write,
+            Action::Delete => audit::Action::Delete,
+            Action::Search => audit::Action::Search,
+        };
+        let time = (self.clock)();
+        let records: Vec<Record> = targets
+            .iter()
+            .map(|target| Record {
+                time,
+                action,
+                subject: subject(&request.service, target),
+                result,
+                reason: reason.map(str::to_owned),
+                ..blank(Some(identity), identity.peer.pid, time)
+            })
+            .collect();
+        setup.log.append_all(&records)
+    }
+
+    fn record_connection(
+        &self,
+        identity: Option<&Identity>,
+        pid: u32,
+        result: Outcome,
+        reason: Option<String>,
+    ) -> Result<(), AuditError> {
+        let record = Record { result, reason, ..blank(identity, pid, (self.clock)()) };
+        self.setup.current().log.append(&record)
+    }
+}
+
+fn blank(identity: Option<&Identity>, pid: u32, time: Timestamp) -> Record {
+    let program = identity.map(|it| &it.client.program);
+    Record {
+        time,
+        action: audit::Action::Connect,
+        subject: Subject::Connection,
+        profile: None,
+        agent: None,
+        binary: program.map(|it| it.path.clone()),
+        binary_sha256: program.map(|it| it.hash.0),
+        pid,
+        cwd: None,
+        result: Outcome::Granted,
+        reason: None,
+    }
+}
+
+fn subject(service: &str, target: &str) -> Subject {
+    match (service, target.parse()) {
+        (SERVICE, Ok(key)) => Subject::Key(key),
+        _ => Subject::Target { service: service.to_owned(), target: target.to_owned() },
+    }
+}
+
+// A search for everything has asked for nothing by name.
+fn named<'a>(targets: &[&'a str]) -> Vec<&'a str> {
+    if targets.is_empty() { vec![""] } else { targets.to_vec() }
+}
+
+fn shown(item: Item) -> Found {
+    Found { target: item.target, value: item.value, attributes: item.attributes }
+}
+
+fn last(response: &Response) -> Answer {
+    Answer { line: response.to_line().expect("a refusal has no value"), last: true }
+}
+
+// Undoes what a batch did before it failed; what cannot be undone is said in the record.
+fn put_back(setup: &Setup, service: &str, before: &[(String, Option<Item>)], error: StoreError) -> Refusal {
+    let mut lost = Vec::new();
+    for (target, was) in before {
+        let done = match was.as_ref().and_then(|item| item.value.as_ref().map(|value| (value, &item.attributes))) {
+            Some((value, attributes)) => setup.items.set(service, target, value, attributes),
+            None => setup.items.remove(service, target).map(drop),
+        };
+        if done.is_err() {
+            lost.push(target.as_str());
+        }
+    }
+    let rest = match lost.as_slice() {
+        [] => String::new(),
+        lost => format!("; not put back: {}", lost.join(", ")),
+    };
+    Refusal::new(Reason::InternalError, format!("{error}{rest}"))
+}

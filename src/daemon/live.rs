@@ -1,0 +1,90 @@
+//! A file whose content is in force as soon as it is there, and whose last good content stays in force when a new one
+//! is wrong.
+//!
+//! Each use looks at the file's stamp, one system call, so that no change is ever missed by a moment; a watcher
+//! (`notify`) looks as well when the system says that something happened, so that a mistake is in the log and in
+//! `status` before anybody asks for anything.
+
+use crate::platform;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+type Reader<T> = Box<dyn Fn() -> Result<T, String> + Send + Sync>;
+
+/// A value that follows its file.
+pub struct Live<T> {
+    file: PathBuf,
+    read: Reader<T>,
+    held: Mutex<Held<T>>,
+}
+
+struct Held<T> {
+    value: Arc<T>,
+    stamp: Option<String>,
+    problem: Option<String>,
+}
+
+impl<T> Live<T> {
+    /// Reads the file for the first time; what is wrong then has no last good content to stand in for it.
+    pub fn new(file: PathBuf, read: impl Fn() -> Result<T, String> + Send + Sync + 'static) -> Result<Self, String> {
+        let stamp = platform::content_stamp(&file).ok();
+        let value = Arc::new(read()?);
+        Ok(Self { file, read: Box::new(read), held: Mutex::new(Held { value, stamp, problem: None }) })
+    }
+
+    /// What is in force now.
+    pub fn current(&self) -> Arc<T> {
+        Arc::clone(&self.look().value)
+    }
+
+    /// Why the file as it is now is not what is in force.
+    pub fn problem(&self) -> Option<String> {
+        self.look().problem.clone()
+    }
+
+    fn look(&self) -> MutexGuard<'_, Held<T>> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the reading: what comes after it has another stamp, and is read the next time.
+        let stamp = platform::content_stamp(&self.file).ok();
+        if stamp != held.stamp {
+            held.stamp = stamp;
+            match (self.read)() {
+                Ok(value) => (held.value, held.problem) = (Arc::new(value), None),
+                Err(problem) => held.problem = Some(problem),
+            }
+        }
+        held
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn the_last_good_content_stays_until_there_is_a_better_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("n");
+        let path = file.clone();
+        let number = move || match fs::read_to_string(&path) {
+            Ok(text) => text.trim().parse::<u32>().map_err(|error| error.to_string()),
+            Err(_) => Ok(0),
+        };
+        let live = Live::new(file.clone(), number).expect("no file is 0");
+        assert_eq!(*live.current(), 0);
+        for (text, value, problem) in [("7", 7, false), ("seven", 7, true), ("78", 78, false), ("", 78, true)] {
+            // A new file each time, as a replacement makes one: its stamp is another whatever the clock says.
+            fs::write(folder.path().join("next"), text).expect("written");
+            fs::rename(folder.path().join("next"), &file).expect("renamed");
+            assert_eq!((*live.current(), live.problem().is_some()), (value, problem), "{text:?}");
+        }
+        fs::remove_file(&file).expect("removed");
+        assert_eq!((*live.current(), live.problem()), (0, None));
+    }
+}

@@ -1,0 +1,250 @@
+//! The socket: connections, lines, deadlines. Which answer a line gets is `door`'s business.
+//!
+//! A client is a task; what may block (hashing its program, the keychain, the log) runs on other threads, a few at a
+//! time, so that a client that is slow, silent or gone holds up nobody else. Every wait has an end.
+
+use super::door::{Answer, Door};
+use super::protocol::{MAX_REQUEST, Reason, Response};
+use crate::platform::Peer;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+/// What a client may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long a message may take to come, from when the last one was answered.
+    pub read: Duration,
+    /// How long a client may take to read its answer.
+    pub write: Duration,
+    /// How long a request may wait for its turn at the keychain.
+    pub turn: Duration,
+    /// Clients at once; more wait to be accepted.
+    pub clients: usize,
+    /// Requests at the keychain at once.
+    pub lookups: usize,
+    /// How long requests may go on after the daemon was told to stop.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            read: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+            turn: Duration::from_secs(10),
+            clients: 1024,
+            lookups: 8,
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Answers clients until it is told to stop, then lets running requests end.
+pub async fn serve(listener: UnixListener, door: Arc<Door>, limits: Limits, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(limits.clients));
+    let turns = Arc::new(Semaphore::new(limits.lookups));
+    let mut clients = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            accepted = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (listener.accept().await, place)
+            } => accepted,
+        };
+        while clients.try_join_next().is_some() {}
+        match accepted {
+            (Ok((stream, _)), Ok(place)) => {
+                let client = Client { door: Arc::clone(&door), turns: Arc::clone(&turns), limits, stop: stop.clone() };
+                clients.spawn(async move {
+                    // What went wrong with one connection is that client's affair.
+                    let _ = client.run(stream).await;
+                    drop(place);
+                });
+            }
+            // Too many open files, most likely: soon there are fewer.
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+    drop(listener);
+    let all = async { while clients.join_next().await.is_some() {} };
+    let _ = timeout(limits.drain, all).await;
+}
+
+struct Client {
+    door: Arc<Door>,
+    turns: Arc<Semaphore>,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+}
+
+impl Client {
+    async fn run(mut self, mut stream: UnixStream) -> io::Result<()> {
+        let peer = Peer::of(&stream)?;
+        let door = Arc::clone(&self.door);
+        let admitted = spawn_blocking(move || door.admit(peer).map(Arc::new)).await.map_err(io::Error::other)?;
+        let mut lines = Lines::new(MAX_REQUEST);
+        loop {
+            let line = tokio::select! {
+                _ = self.stop.wait_for(|stop| *stop) => return Ok(()),
+                // Silence, or half a line, ends the connection.
+                line = timeout(self.limits.read, lines.next(&mut stream)) => match line {
+                    Ok(line) => line?,
+                    Err(_) => return Ok(()),
+                },
+            };
+            let answer = match (line, &admitted) {
+                (Line::End, _) => return Ok(()),
+                (Line::Whole(_), Err(refusal)) => Answer { line: refusal.line.clone(), last: true },
+                (Line::TooLong, _) => refused(Reason::MalformedRequest, true),
+                (Line::Whole(line), Ok(identity)) => {
+                    let Ok(Ok(turn)) = timeout(self.limits.turn, Arc::clone(&self.turns).acquire_owned()).await else {
+                        self.write(&mut stream, &refused(Reason::InternalError, false)).await?;
+                        continue;
+                    };
+                    let (door, identity) = (Arc::clone(&self.door), Arc::clone(identity));
+                    let work = move || {
+                        let _turn = turn;
+                        door.answer(&identity, &line)
+                    };
+                    spawn_blocking(work).await.map_err(io::Error::other)?
+                }
+            };
+            self.write(&mut stream, &answer).await?;
+            if answer.last {
+                return close(stream).await;
+            }
+        }
+    }
+
+    async fn write(&self, stream: &mut UnixStream, answer: &Answer) -> io::Result<()> {
+        timeout(self.limits.write, stream.write_all(&answer.line)).await.map_err(io::Error::other)?
+    }
+}
+
+fn refused(reason: Reason, last: bool) -> Answer {
+    Answer { line: Response::refused(reason).to_line().expect("a refusal has no value"), last }
+}
+
+// What the client is still sending is read, within reason: closed on it, the socket would take the answer back.
+async fn close(mut stream: UnixStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut rest = (&mut stream).take(16 << 20);
+    let _ = timeout(Duration::from_secs(1), tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+    Ok(())
+}
+
+/// What comes next from a client.
+enum Line {
+    /// A line without its newline.
+    Whole(Zeroizing<Vec<u8>>),
+    /// More than a line may have.
+    TooLong,
+    /// Nothing; what was begun and not ended is nothing, too.
+    End,
+}
+
+/// Lines of a stream, in wiped memory that never moves without being wiped.
+struct Lines {
+    buffer: Zeroizing<Vec<u8>>,
+    filled: usize,
+    longest: usize,
+}
+
+impl Lines {
+    fn new(longest: usize) -> Self {
+        Self { buffer: Zeroizing::new(vec![0; 1024]), filled: 0, longest }
+    }
+
+    async fn next(&mut self, from: &mut (impl AsyncRead + Unpin)) -> io::Result<Line> {
+        let mut searched = 0;
+        loop {
+            if let Some(at) = memchr::memchr(b'\n', &self.buffer[searched..self.filled]) {
+                let end = searched + at;
+                if end > self.longest {
+                    return Ok(Line::TooLong);
+                }
+                let line = Zeroizing::new(self.buffer[..end].to_vec());
+                self.buffer.copy_within(end + 1..self.filled, 0);
+                self.filled -= end + 1;
+                return Ok(Line::Whole(line));
+            }
+            if self.filled > self.longest {
+                return Ok(Line::TooLong);
+            }
+            searched = self.filled;
+            if self.filled == self.buffer.len() {
+                let mut larger = Zeroizing::new(vec![0; (2 * self.filled).min(self.longest + 2)]);
+                larger[..self.filled].copy_from_slice(&self.buffer);
+                self.buffer = larger;
+            }
+            match from.read(&mut self.buffer[self.filled..]).await? {
+                0 => return Ok(Line::End),
+                read => self.filled += read,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
+    }
+
+    async fn lines(pieces: &[&[u8]], longest: usize) -> Vec<String> {
+        let (mut ours, mut theirs) = tokio::io::duplex(7);
+        let pieces: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.to_vec()).collect();
+        let writer = tokio::spawn(async move {
+            for piece in pieces {
+                if theirs.write_all(&piece).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let mut lines = Lines::new(longest);
+        let mut all = Vec::new();
+        loop {
+            match lines.next(&mut ours).await.expect("no error") {
+                Line::Whole(line) => all.push(String::from_utf8_lossy(&line).into_owned()),
+                Line::TooLong => {
+                    all.push("(too long)".into());
+                    break;
+                }
+                Line::End => break,
+            }
+        }
+        drop(ours);
+        writer.await.expect("it ends");
+        all
+    }
+
+    #[test]
+    fn lines_come_whole_however_they_are_cut() {
+        let text = format!("one\n\n{}\nfour\nrest without an end", "x".repeat(3000));
+        let whole = ["one", "", &"x".repeat(3000), "four"];
+        assert_eq!(run(lines(&[text.as_bytes()], 4000)), whole);
+        let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        assert_eq!(run(lines(&bytes, 4000)), whole);
+    }
+
+    #[test]
+    fn a_line_may_be_as_long_as_is_allowed_and_no_longer() {
+        for longest in [10, 1023, 1024, 1025, 5000] {
+            let text = format!("{}\n{}\n", "a".repeat(longest), "b".repeat(longest + 1));
+            assert_eq!(run(lines(&[text.as_bytes()], longest)), ["a".repeat(longest).as_str(), "(too long)"]);
+            // It is not waited for the end of what is too long already.
+            let endless = "c".repeat(longest + 1);
+            assert_eq!(run(lines(&[endless.as_bytes()], longest)), ["(too long)"]);
+        }
+    }
+}

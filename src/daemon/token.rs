@@ -1,0 +1,94 @@
+//! The bearer token of the HTTP side: `http_token` beside config.toml, since the daemon needs it before anyone has logged
+//! in. It gives no access to any key's value.
+//!
+//! 256 random bits as hexadecimal digits, mode 0600; a file that others may read or write is refused, as is one that
+//! holds anything else. It is replaced whole, so a reader sees the old token or the new one.
+
+use super::DaemonError;
+use crate::platform;
+use crate::secret::Secret;
+use std::path::Path;
+
+const DIGITS: usize = 64;
+
+/// Reads the token; `None` without a file.
+pub fn read(file: &Path) -> Result<Option<Secret>, DaemonError> {
+    let refused = |why: String| DaemonError::Token { file: file.to_owned(), why };
+    let read = match platform::read_file(file, 4096) {
+        Ok(read) => read,
+        Err(error) if error.is_absent() => return Ok(None),
+        Err(error) => return Err(refused(format!("cannot be read: {error}"))),
+    };
+    let mut bytes = zeroize::Zeroizing::new(read.bytes);
+    if !read.access.is_ours() || read.access.others_may_anything() {
+        return Err(refused(format!("is open to others than its owner ({})", read.access.describe())));
+    }
+    let length = bytes.trim_ascii_end().len();
+    bytes.truncate(length);
+    if length != DIGITS || !bytes.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return Err(refused(format!("is not of {DIGITS} hexadecimal digits")));
+    }
+    Ok(Some(Secret::from(bytes)))
+}
+
+/// Reads the token, and makes one where there is none.
+pub fn ensure(file: &Path) -> Result<Secret, DaemonError> {
+    match read(file)? {
+        Some(token) => Ok(token),
+        None => rotate(file),
+    }
+}
+
+/// Puts a new token in the place of the old one.
+pub fn rotate(file: &Path) -> Result<Secret, DaemonError> {
+    let folder = file.parent().expect("the token lies in the configuration folder");
+    let token = Secret::fresh().map_err(DaemonError::io("make a token for", file))?;
+    platform::create_private_folder(folder).map_err(DaemonError::io("create", folder))?;
+    platform::replace_file(file, token.expose()).map_err(DaemonError::io("write", file))?;
+    Ok(token)
+}
+
+/// Whether a presented token is this one; takes the same time wherever they differ.
+pub fn matches(token: &Secret, presented: &[u8]) -> bool {
+    let token = token.expose();
+    token.len() == presented.len()
+        && std::hint::black_box(token.iter().zip(presented).fold(0, |all, (a, b)| all | (a ^ b))) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_made_once_and_replaced_when_that_is_asked_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("ringlet/http_token");
+        assert!(read(&file).expect("no file is no error").is_none());
+        let first = ensure(&file).expect("made");
+        assert_eq!(first.len(), DIGITS);
+        assert!(matches(&ensure(&file).expect("read"), first.expose()));
+        let second = rotate(&file).expect("replaced");
+        assert!(
+            !matches(&second, first.expose()) && matches(&read(&file).expect("read").expect("there"), second.expose())
+        );
+        assert!(!matches(&second, b"") && !matches(&second, &second.expose()[1..]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_others_may_read_or_is_no_token_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("http_token");
+        rotate(&file).expect("made");
+        for mode in [0o604, 0o640, 0o620, 0o602] {
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).expect("chmod");
+            assert!(read(&file).is_err_and(|error| error.to_string().contains("open to others")), "{mode:o}");
+        }
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("chmod");
+        for text in ["", "short", &"g".repeat(DIGITS), &"a".repeat(DIGITS + 1)] {
+            std::fs::write(&file, text).expect("written");
+            assert!(read(&file).is_err_and(|error| error.to_string().contains("hexadecimal")), "{text}");
+        }
+    }
+}
