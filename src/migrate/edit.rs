@@ -29,9 +29,16 @@ pub fn apply(bytes: &[u8], cuts: &[Cut]) -> Vec<u8> {
 }
 
 /// The cuts that take the words which begin at `gone` out of the script, sorted and disjoint. `markers` are the
-/// replacements inside comments; those in a line that goes altogether are left out.
-pub(super) fn scrub(bytes: &[u8], script: &Script, gone: &HashSet<usize>, markers: Vec<Cut>) -> Vec<Cut> {
-    let mut scrub = Scrub { bytes, script, gone, deleted: vec![], cuts: vec![] };
+/// replacements inside comments; those in a line that goes altogether are left out. `kept` are other tools' credentials
+/// in comments, which no store will hold: such a comment outlives its line.
+pub(super) fn scrub(
+    bytes: &[u8],
+    script: &Script,
+    gone: &HashSet<usize>,
+    markers: Vec<Cut>,
+    kept: &[Span],
+) -> Vec<Cut> {
+    let mut scrub = Scrub { bytes, script, gone, kept, deleted: vec![], cuts: vec![] };
     scrub.sequence(&script.nodes, None);
     scrub.statements();
     scrub.cuts.extend(markers);
@@ -60,6 +67,7 @@ struct Scrub<'a> {
     bytes: &'a [u8],
     script: &'a Script,
     gone: &'a HashSet<usize>,
+    kept: &'a [Span],
     // Statements to delete, before it is known whether their lines go with them.
     deleted: Vec<Span>,
     cuts: Vec<Cut>,
@@ -124,9 +132,16 @@ impl Scrub<'_> {
             }
             at += 1;
         }
-        if let Some(comment) = self.script.comments.iter().find(|comment| comment.start == at) {
+        if let Some(comment) = self.dropped_comment(at) {
             self.cuts.push(Cut { span: blanks..comment.end, with: vec![] });
         }
+    }
+
+    // The comment that begins here, if it may go with its statement.
+    fn dropped_comment(&self, at: usize) -> Option<&Span> {
+        let stays =
+            |comment: &Span| self.kept.iter().any(|kept| comment.start <= kept.start && kept.end <= comment.end);
+        self.script.comments.iter().find(|comment| comment.start == at && !stays(comment))
     }
 
     // Rule S3, word by word: a word takes the blanks before it along, a statement's first one those behind it.
@@ -177,7 +192,7 @@ impl Scrub<'_> {
                 at = span.end;
                 continue;
             }
-            if let Some(comment) = self.script.comments.iter().find(|comment| comment.start == at) {
+            if let Some(comment) = self.dropped_comment(at) {
                 at = comment.end;
                 continue;
             }

@@ -8,7 +8,7 @@ use crate::migrate::detect::{self, Judgement};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
 use crate::migrate::model::{Body, Node, Scope, Script, Span, Value, Word};
-use crate::migrate::{csh, fish, lines, posix, powershell};
+use crate::migrate::{csh, fish, lines, posix, powershell, wide};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -66,10 +66,24 @@ pub struct Examined {
     gone: HashSet<usize>,
     // Values in comments, with their findings.
     markers: Vec<(Span, usize)>,
+    // Credentials in comments that stay.
+    kept: Vec<Span>,
 }
 
 /// Looks through a file's bytes.
 pub fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
+    let Some(text) = wide::narrowed(bytes) else { return examine_text(bytes, dialect) };
+    // Two bytes a character: an edit made for one would tear it.
+    let examined = examine_text(&text, dialect);
+    let report = |finding: Finding| {
+        let (offset, reason) = (finding.offset * 2, finding.reason.or(Some("unparsed")));
+        Finding { offset, action: Action::Reported, form: "", reason, warn: vec![], commented: false, ..finding }
+    };
+    let findings = examined.findings.into_iter().map(report).collect();
+    Examined::reported(findings)
+}
+
+fn examine_text(bytes: &[u8], dialect: Dialect) -> Examined {
     let script = match dialect {
         Dialect::Bash | Dialect::Zsh | Dialect::Sh => posix::read(bytes, dialect),
         Dialect::Fish => fish::read(bytes),
@@ -80,7 +94,7 @@ pub fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
     let mut settings = Vec::new();
     collect(&script.nodes, Place::default(), &mut settings);
     let verdicts = Verdicts::of(&settings, &script);
-    let mut look = Look { bytes, dialect, findings: vec![], covered: vec![] };
+    let mut look = Look { bytes, dialect, findings: vec![], covered: vec![], kept: vec![] };
     for (set, verdict) in settings.iter().zip(&verdicts.words) {
         look.setting(set, verdict, &settings);
     }
@@ -92,13 +106,13 @@ pub fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
     let gone = verdicts.gone(&settings);
     look.conflicts();
     let (findings, markers) = sorted(look.findings, markers);
-    Examined { script, findings, gone, markers }
+    Examined { script, findings, gone, markers, kept: look.kept }
 }
 
 impl Examined {
     /// A file that was looked through for what is only reported.
     pub fn reported(findings: Vec<Finding>) -> Self {
-        Self { script: Script::default(), findings, gone: HashSet::new(), markers: Vec::new() }
+        Self { script: Script::default(), findings, gone: HashSet::new(), markers: vec![], kept: vec![] }
     }
 
     /// The keys, in file order.
@@ -113,7 +127,7 @@ impl Examined {
             let with = format!("<moved-to-ringlet:{}/{}>", finding.provider, alias(finding)).into_bytes();
             Cut { span: span.clone(), with }
         });
-        edit::scrub(bytes, &self.script, &self.gone, markers.collect())
+        edit::scrub(bytes, &self.script, &self.gone, markers.collect(), &self.kept)
     }
 }
 
@@ -294,6 +308,8 @@ struct Look<'a> {
     findings: Vec<Finding>,
     // The settings' words that findings already speak about.
     covered: Vec<Span>,
+    // Other tools' credentials in comments.
+    kept: Vec<Span>,
 }
 
 impl Look<'_> {
@@ -384,8 +400,9 @@ impl Look<'_> {
                         self.report(finding, "not-shell");
                     }
                     Judgement::Foreign(provider) => {
-                        let finding = self.finding(name, offset, provider.to_owned(), &self.bytes[value]);
+                        let finding = self.finding(name, offset, provider.to_owned(), &self.bytes[value.clone()]);
                         self.report(finding, "not-agent-key");
+                        self.kept.push(value);
                     }
                     Judgement::Ignored(_) => {}
                 }

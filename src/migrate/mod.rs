@@ -24,6 +24,7 @@ mod stream;
 mod tokens;
 pub mod undo;
 pub mod watch;
+mod wide;
 
 use crate::name::KeyName;
 use crate::store::StoreError;

@@ -521,3 +521,38 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn text_of_two_bytes_a_character_is_reported_in_every_dialect() {
+    let key = format!("sk-ant-oat01-{}", "TESTab12FAKEcd34".repeat(3));
+    let line = format!("A=b\r\nexport MISTRAL_API_KEY=TESTJOi1FAKE9u6ATESTGTHb\r\n# {key}\r\n");
+    for mark in ["", "\u{feff}"] {
+        for unit in [u16::to_le_bytes, u16::to_be_bytes] {
+            let input: Vec<u8> = format!("{mark}{line}").encode_utf16().flat_map(unit).collect();
+            for path in [".zshrc", ".env", "profile.ps1", "config.fish", ".tcshrc", "settings.json", "notes"] {
+                let dialect = crate::migrate::dialect::of(Path::new(path), &input);
+                let (out, examined) = scrubbed(&input, dialect);
+                assert_eq!(out, input, "{path}");
+                let found = examined.findings().iter().map(|it| (it.action, it.line, it.provider.as_str()));
+                let wanted = [(Action::Reported, 2, "mistral"), (Action::Reported, 3, "anthropic")];
+                assert!(found.eq(wanted), "{path} {mark:?} {:?}", examined.findings());
+                let at = examined.findings()[0].offset;
+                assert_eq!(input[at..at + 2], unit(u16::from(b'M')), "{path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_tools_credential_in_a_trailing_comment_outlives_the_line() {
+    let (key, token) = (format!("xai-{}", "TESTab12FAKEcd34".repeat(5)), format!("ghp_{}", "TESTab12FAKE".repeat(3)));
+    for (before, after) in [
+        ("A=b\nexport X={key} # {token}\nC=d\n", "A=b\n# {token}\nC=d\n"),
+        ("f() {\n  X={key}; # {token}\n}\n", "f() {\n  :; # {token}\n}\n"),
+        ("X={key} # xai-nothing\n", ""),
+    ] {
+        let filled = |text: &str| text.replace("{key}", &key).replace("{token}", &token);
+        let (out, _) = scrubbed(filled(before).as_bytes(), Dialect::Bash);
+        assert_eq!(text(&out), filled(after));
+    }
+}
