@@ -165,13 +165,15 @@ fn by_value(bytes: &[u8], start: usize) -> Option<Hit> {
     None
 }
 
+// In `\nNAME` the escape's letter is glued to the name: where that begins.
+fn unglued(bytes: &[u8], start: usize) -> usize {
+    let glued = bytes[..start].ends_with(b"\\") && matches!(bytes.get(start), Some(b'n' | b't' | b'r'));
+    start + usize::from(glued)
+}
+
 // The value of a known name whose last part stands at `start..end`.
 fn by_name(bytes: &[u8], start: usize, end: usize) -> Option<Hit> {
-    let name = back(bytes, start, WORD, LONGEST_NAME)..forth(bytes, end, WORD, LONGEST_NAME);
-    // In `\nNAME` the escape's letter is glued to the name.
-    let first = name.start;
-    let glued = first > 0 && bytes[first - 1] == b'\\' && matches!(bytes[first], b'n' | b't' | b'r');
-    let name = first + usize::from(glued)..name.end;
+    let name = unglued(bytes, back(bytes, start, WORD, LONGEST_NAME))..forth(bytes, end, WORD, LONGEST_NAME);
     provider_of(text(bytes, &name)?)?;
     let from = value_after(bytes, &name)?;
     let to = forth(bytes, from, PLAUSIBLE, LONGEST_KEY);
@@ -198,6 +200,9 @@ fn name_before(bytes: &[u8], start: usize) -> Option<Span> {
     }
     if bytes[..at].ends_with(b"<string>") {
         let key = skip_back(bytes, at - b"<string>".len(), is_space);
+        if let Some(listed) = bytes[..key].strip_suffix(b"</string>") {
+            return identifier_before(bytes, listed.len()).filter(|name| bytes[name.clone()].contains(&b'_'));
+        }
         return identifier_before(bytes, bytes[..key].strip_suffix(b"</key>")?.len());
     }
     let before = skip_back(bytes, at, is_space);
@@ -225,7 +230,7 @@ fn name_before(bytes: &[u8], start: usize) -> Option<Span> {
 }
 
 fn identifier_before(bytes: &[u8], end: usize) -> Option<Span> {
-    let start = back(bytes, end, WORD, LONGEST_NAME + 1);
+    let start = unglued(bytes, back(bytes, end, WORD, LONGEST_NAME + 1)).min(end);
     // `--api-key=...` is an option, not a name.
     let option = bytes[..start].last() == Some(&b'-');
     let letter = bytes.get(start).is_some_and(|byte| !byte.is_ascii_digit());
@@ -257,7 +262,7 @@ fn is_set_word(bytes: &[u8], name: usize) -> bool {
             [b'-', ..] => end = skip_back(bytes, start, is_blank),
             word => {
                 // A shell's word may follow a history's own mark or a comment's: `: 17180;setenv`, `#set`.
-                let word = &word[back(word, word.len(), LETTER_DIGIT, LONGEST_NAME)..];
+                let word = &word[unglued(word, back(word, word.len(), LETTER_DIGIT, LONGEST_NAME))..];
                 return matches!(word, b"set" | b"setenv" | b"setx");
             }
         }
@@ -273,8 +278,9 @@ fn value_after(bytes: &[u8], name: &Span) -> Option<usize> {
         let at = at + usize::from(rest(at).starts_with(b"$'") || rest(at).starts_with(b"$\""));
         Some(skip(bytes, at, is_quote))
     };
-    if rest(name.end).starts_with(b"</key>") {
-        let at = skip(bytes, name.end + b"</key>".len(), is_space);
+    // A list's strings are a command's words: `launchctl`, `setenv`, the name, the value.
+    if let Some(end) = [&b"</key>"[..], b"</string>"].into_iter().find(|end| rest(name.end).starts_with(end)) {
+        let at = skip(bytes, name.end + end.len(), is_space);
         return rest(at).starts_with(b"<string>").then_some(at + b"<string>".len());
     }
     let closed = skip(bytes, name.end, is_quote);
@@ -304,6 +310,8 @@ fn value_after(bytes: &[u8], name: &Span) -> Option<usize> {
             }
             (key > at).then_some(key)
         }
+        // `<env name="NAME" value="..."/>`
+        [b'v', ..] if quoted && rest(at).starts_with(b"value=") => open(at + 6),
         // zsh's compiled files
         [0, ..] => open(at + 1),
         // pam_env's way
