@@ -310,8 +310,11 @@ impl<'t> Reader<'t> {
             Some(setting) => {
                 for token in tokens {
                     if let Kind::Word(word) = &token.kind {
-                        let name =
-                            setting.words.first().map(|word| Named { name: &word.name, at: word.name_span.start });
+                        let name = setting.words.first().map(|word| Named {
+                            name: &word.name,
+                            at: word.name_span.start,
+                            direct: false,
+                        });
                         self.commands(word, name);
                     }
                 }
@@ -335,7 +338,7 @@ impl<'t> Reader<'t> {
                 && matches!(owner.value, Value::Dynamic)
                 && token.span.start > owner.name_span.start
             {
-                self.literal(text, "array", Some(Named { name: &owner.name, at: owner.name_span.start }));
+                self.literal(text, "array", Some(Named { name: &owner.name, at: owner.name_span.start, direct: true }));
             }
         }
     }
@@ -517,7 +520,7 @@ impl<'t> Reader<'t> {
         let known = match (first.text.as_slice(), rest.first()) {
             (b"set" | b"setenv", Some((name, token))) => {
                 let end = name.text.iter().position(|byte| matches!(byte, b'[' | b'=')).unwrap_or(name.text.len());
-                loose::identifier(&name.text[..end]).map(|name| Named { name, at: token.span.start })
+                loose::identifier(&name.text[..end]).map(|name| Named { name, at: token.span.start, direct: true })
             }
             _ => None,
         };
@@ -543,6 +546,7 @@ impl<'t> Reader<'t> {
     }
 
     fn commands(&mut self, word: &Decoded, known: Option<Named<'_>>) {
+        let known = known.map(|known| Named { direct: false, ..known });
         for span in &word.commands {
             loose::find_raw(&self.bytes[span.clone()], span.start, "substitution", known, &mut self.fixed);
         }

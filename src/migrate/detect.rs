@@ -56,6 +56,17 @@ pub fn judge(name: Option<&str>, value: &[u8]) -> Judgement {
     }
 }
 
+/// Whether a word that only stands near a name can hardly be anything but its key: a provider's own beginning, or letters
+/// and digits as no person mixes them.
+pub fn is_telling(word: &[u8]) -> bool {
+    let body = word.strip_prefix(b"sk-").unwrap_or(word);
+    let runs = body.split(|byte| !byte.is_ascii_digit()).filter(|run| !run.is_empty()).count();
+    let mixed = body.iter().any(u8::is_ascii_lowercase) && body.iter().any(u8::is_ascii_uppercase);
+    prefix_owner(word).is_some()
+        || PATTERNS.iter().any(|pattern| pattern.matches(word))
+        || body.iter().all(u8::is_ascii_alphanumeric) && runs > 1 && (mixed || body.len() < word.len())
+}
+
 /// Whether a variable of this name holds a key of a provider of agents.
 pub fn is_key_name(name: &str) -> bool {
     provider_of(name).is_some_and(|(_, whose)| whose != Whose::Other)

@@ -505,7 +505,7 @@ impl Reader<'_> {
                     reason: "inline-prefix",
                 }),
                 _ => {
-                    let named = known.as_ref().map(|(name, at)| Named { name, at: *at });
+                    let named = known.as_ref().map(|(name, at)| Named { name, at: *at, direct: true });
                     let at = |offset: usize| word.from.get(offset).copied().unwrap_or(0);
                     loose::find(&word.text, at, reason, named, &mut self.fixed);
                 }
@@ -527,7 +527,7 @@ impl Reader<'_> {
         while let Some(node) = waiting.pop() {
             if node.kind() == "command_substitution" {
                 let span = self.span(node);
-                let named = known.as_ref().map(|(name, at)| Named { name, at: *at });
+                let named = known.as_ref().map(|(name, at)| Named { name, at: *at, direct: false });
                 loose::find_raw(&self.bytes[span.clone()], span.start, "substitution", named, &mut self.fixed);
             } else {
                 waiting.extend(children(node));

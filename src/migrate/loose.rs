@@ -3,6 +3,7 @@
 //! It only finds what could be a key and which name stands before it; whether it is one, `examine` decides, and nothing
 //! found here is ever cut out. Called by the readers of the dialects.
 
+use super::detect;
 use super::model::Fixed;
 use zeroize::Zeroizing;
 
@@ -23,6 +24,8 @@ pub(super) struct Named<'a> {
     pub name: &'a str,
     /// The offset of its first byte in the file.
     pub at: usize,
+    /// Whether the words are what it is set to, not the words of a command that gives its value.
+    pub direct: bool,
 }
 
 /// Adds every word of `text` that is long enough for a key to `fixed`.
@@ -44,9 +47,12 @@ pub(super) fn find(
         }
         let to = from + text[from..].iter().take_while(|byte| is_part(**byte)).count();
         let (name, value) = split(text, from, to);
-        if to - value >= SHORTEST {
+        let is_uri = text[value..to].starts_with(b"//") && text[..value].ends_with(b":");
+        if to - value >= SHORTEST && !is_uri {
             // `NAME=value`, then a name that stands just before, then whatever the caller knows.
             let near = || before.clone().filter(|(span, _)| belongs(&text[span.end..value]));
+            // A command's words are paths and services' names, unless they can hardly be anything but a key.
+            let known = known.filter(|known| known.direct || detect::is_telling(&text[value..to]));
             let (name, place) = match name.or_else(near) {
                 Some((span, name)) => (Some(name.to_owned()), at(span.start)),
                 None => (known.map(|known| known.name.to_owned()), known.map_or_else(|| at(value), |known| known.at)),

@@ -2,7 +2,7 @@
 //!
 //! The grammar says what is a statement and what a block; strings are decoded here, typographic quotes included, which
 //! PowerShell takes for plain ones. Here-strings and everything inside an error of the grammar are reported, never
-//! placed; so is a file in UTF-16. Facts: `about_Quoting_Rules`, `about_Special_Characters`,
+//! placed. Facts: `about_Quoting_Rules`, `about_Special_Characters`,
 //! `about_Environment_Variables`. Called by `examine`.
 
 mod plain;
@@ -50,11 +50,6 @@ const HARMLESS_TYPES: &[&str] = &["environment", "console", "string", "convert",
 /// Takes a PowerShell script apart.
 pub fn read(bytes: &[u8]) -> Script {
     let mut script = Script::default();
-    if let Some(text) = utf16(bytes) {
-        // Two bytes a character: an edit made for one would tear it.
-        loose::find(&text, |offset| offset * 2 + 2, "unparsed", None, &mut script.fixed);
-        return script;
-    }
     // A file of comments alone is no program to the grammar; an empty statement at the end makes it one.
     let mut plain = Zeroizing::new(loose::parsable(bytes));
     let (parts, empty) = Plain::new(&mut plain);
@@ -109,19 +104,6 @@ fn whole(parser: &mut Parser, plain: &mut [u8], empty: &[usize]) -> Option<tree_
         empty.iter().for_each(|at| plain[*at] = b';');
         parse(plain)
     })
-}
-
-/// The low bytes of a UTF-16 text with its mark; what is not ASCII becomes a zero.
-fn utf16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let big = match bytes {
-        [0xff, 0xfe, ..] => false,
-        [0xfe, 0xff, ..] => true,
-        _ => return None,
-    };
-    let unit =
-        |pair: &[u8]| if big { u16::from_be_bytes([pair[0], pair[1]]) } else { u16::from_le_bytes([pair[0], pair[1]]) };
-    let text = bytes[2..].chunks_exact(2).map(|pair| u8::try_from(unit(pair)).ok().filter(u8::is_ascii).unwrap_or(0));
-    Some(Zeroizing::new(text.collect()))
 }
 
 fn children(node: Tree<'_>) -> Vec<Tree<'_>> {
@@ -235,7 +217,7 @@ impl Reader<'_> {
             if let [Word { name, name_span, value: Value::Dynamic, .. }] = setting.words.as_slice() {
                 let (name, at) = (name.clone(), name_span.start);
                 let mut bodies = Vec::new();
-                self.literals(node, "argument", Some(Named { name: &name, at }), &mut bodies);
+                self.literals(node, "argument", Some(Named { name: &name, at, direct: true }), &mut bodies);
                 if !bodies.is_empty() {
                     return Node::Compound { span, bodies };
                 }
@@ -268,6 +250,8 @@ impl Reader<'_> {
             "string_literal" | "generic_token" | "command_parameter" => {
                 let here = core(node).kind().contains("here_string");
                 let word = self.decode(node);
+                // What stands beside an expansion is mostly a path.
+                let known = known.map(|known| Named { direct: known.direct && (word.literal || here), ..known });
                 loose::find(
                     &word.text,
                     |at| word.at(at),
@@ -287,7 +271,8 @@ impl Reader<'_> {
                     let text = self.decode(place);
                     (loose::identifier(&text.text).map(str::to_owned), text.at(0))
                 });
-                let named = key.as_ref().and_then(|(name, at)| Some(Named { name: name.as_deref()?, at: *at }));
+                let named =
+                    key.as_ref().and_then(|(name, at)| Some(Named { name: name.as_deref()?, at: *at, direct: true }));
                 self.inner(node, "array", named, blocks);
             }
             "array_expression" => self.inner(node, "array", known, blocks),
@@ -300,8 +285,14 @@ impl Reader<'_> {
                 };
                 let setter = matches!(name.as_str(), "setx" | "setx.exe" | "set-item" | "si" | "new-item" | "ni");
                 let target = if setter { self.setter_target(node) } else { None };
-                let named = target.as_ref().map(|(name, at)| Named { name, at: *at });
+                let named = target.as_ref().map(|(name, at)| Named { name, at: *at, direct: true });
+                let known = known.map(|known| Named { direct: false, ..known });
                 self.inner(node, reason, named.or(known), blocks);
+            }
+            // What is called or looked up with the words gives the value.
+            "invokation_expression" | "element_access" => {
+                let known = known.map(|known| Named { direct: false, ..known });
+                self.inner(node, reason, known, blocks);
             }
             "assignment_expression" => {
                 let target = node.named_child(0).map(core);
@@ -325,7 +316,7 @@ impl Reader<'_> {
                 };
                 match &name {
                     Some((name, span)) => {
-                        let named = Named { name, at: span.start };
+                        let named = Named { name, at: span.start, direct: true };
                         self.inner(node, reason, Some(named), blocks);
                     }
                     None => self.inner(node, reason, known, blocks),

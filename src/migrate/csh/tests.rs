@@ -374,3 +374,22 @@ fn tcsh_accepts_and_does_what_is_left_of_what_it_accepted() {
     }
     assert!(accepted > 100, "{accepted}");
 }
+
+#[test]
+fn the_words_of_a_command_that_gives_the_key_are_none() {
+    for command in [
+        "op read op://Private/openai/credential",
+        "security find-generic-password -a me -s openai -w",
+        "pass show providers/openai/personal",
+    ] {
+        for text in [
+            format!("setenv OPENAI_API_KEY `{command}`\n"),
+            format!("setenv OPENAI_API_KEY \"`{command}`\"\n"),
+            format!("set OPENAI_API_KEY=`{command}`\n"),
+        ] {
+            comes_out(Dialect::Csh, &text, &text, &[]);
+        }
+    }
+    let text = format!("setenv MISTRAL_API_KEY `echo {}`\n", mistral(1));
+    comes_out(Dialect::Csh, &text, &text, &["1 mistral MISTRAL_API_KEY substitution"]);
+}

@@ -451,3 +451,25 @@ fn fish_accepts_what_is_left_of_what_it_accepted() {
     }
     assert!(accepted > 150, "{accepted}");
 }
+
+#[test]
+fn the_words_of_a_command_that_gives_the_key_are_none() {
+    for command in [
+        "op read \"op://Private/openai/credential\"",
+        "security find-generic-password -a $USER -s openai -w",
+        "pass show providers/openai/personal",
+        "cat ~/.config/secrets/openai.personal",
+    ] {
+        for text in [
+            format!("set -gx OPENAI_API_KEY ({command})\n"),
+            format!("set -gx OPENAI_API_KEY \"$({command})\"\n"),
+            format!("OPENAI_API_KEY=({command}) codex\n"),
+        ] {
+            comes_out(Dialect::Fish, &text, &text, &[]);
+        }
+    }
+    let text = format!("set -gx MISTRAL_API_KEY (echo {})\n", mistral(1));
+    comes_out(Dialect::Fish, &text, &text, &["1 mistral MISTRAL_API_KEY substitution"]);
+    let text = "alias k 'env OPENAI_API_KEY=op://Private/openai/credential-account op run -- codex'\n";
+    comes_out(Dialect::Fish, text, text, &[]);
+}
