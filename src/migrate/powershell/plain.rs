@@ -16,7 +16,7 @@ pub(super) fn quote(text: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// Puts into ASCII what the grammar does not know: typographic quotes, `??` and `??=`. Offsets stay what they are.
+/// Puts into ASCII what the grammar does not know: typographic quotes, `??`, `??=` and `a ? b : c`. Offsets stay what they are.
 pub(super) struct Plain<'t> {
     text: &'t mut Vec<u8>,
     parts: Vec<Span>,
@@ -48,6 +48,7 @@ impl<'t> Plain<'t> {
     fn code(&mut self, from: usize, close: Option<u8>) -> Option<usize> {
         let mut at = from;
         let mut word = true;
+        let mut choices = 0usize;
         while at < self.text.len() {
             let rest = &self.text[at..];
             let fresh = std::mem::replace(&mut word, false);
@@ -64,6 +65,19 @@ impl<'t> Plain<'t> {
                 [b'?', b'?', ..] => {
                     self.text[at..at + 2].copy_from_slice(b" +");
                     at += 2;
+                    word = true;
+                }
+                // `a ? b : c`; at a statement's start `?` is a command's name.
+                [b'?', next, ..] if (fresh || !b".[".contains(next)) && self.ends_operand(from, at, fresh) => {
+                    self.text[at] = b'+';
+                    choices += 1;
+                    at += 1;
+                    word = true;
+                }
+                [b':', next, ..] if choices > 0 && *next != b':' && self.ends_choice(from, at) => {
+                    self.text[at] = b'+';
+                    choices -= 1;
+                    at += 1;
                     word = true;
                 }
                 [open @ (b'(' | b'{' | b'['), ..] => {
@@ -101,6 +115,20 @@ impl<'t> Plain<'t> {
             }
         }
         close.is_none().then_some(self.text.len())
+    }
+
+    /// Whether an operand stands before, on the same line. A name holds a `?` that is not `apart` from it.
+    fn ends_operand(&self, from: usize, at: usize, apart: bool) -> bool {
+        let before = &self.text[from..at];
+        let before =
+            &before[before.iter().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(0, |last| last + 1)..];
+        let last = self.text[from..at - before.len()].last();
+        last.is_some_and(|byte| apart && (byte.is_ascii_alphanumeric() || *byte == b'_') || b")]}'\"".contains(byte))
+    }
+
+    /// Whether a `:` here is no part of a name: `$env:A`, `[a]::b`.
+    fn ends_choice(&self, from: usize, at: usize) -> bool {
+        self.text[from..at].last().is_some_and(|byte| b" \t)]}'\"".contains(byte)) && self.ends_operand(from, at, true)
     }
 
     /// Whether the line that ends at `at` and the next one are one statement.

@@ -203,7 +203,7 @@ impl Reader<'_> {
                 continue;
             };
             let is = |long: &str, least: usize| parameter.len() >= least && long.starts_with(parameter.as_str());
-            if is("force", 1) {
+            if is("force", 1) || is("verbose", 3) || is("debug", 1) || is("passthru", 3) {
                 continue;
             }
             let given = rest.next().filter(|given| given.parameter.is_none())?;
@@ -258,7 +258,9 @@ impl Reader<'_> {
     }
 
     pub(super) fn command_name(&self, command: Tree<'_>) -> String {
-        let name = children(command).into_iter().find(|part| part.kind() == "command_name");
+        let named = |part: &Tree<'_>| matches!(part.kind(), "command_name" | "command_name_expr");
+        // `& setx` is `setx`; a block or a string behind the sign names nothing here.
+        let name = children(command).into_iter().find(named).map(core).filter(|name| name.kind() == "command_name");
         name.map_or_else(String::new, |name| String::from_utf8_lossy(self.raw(name)).to_ascii_lowercase())
     }
 
@@ -333,7 +335,7 @@ impl Reader<'_> {
             "variable" | "braced_variable" => self.target(node).map_or(Value::Dynamic, |(name, _)| Value::Copy(name)),
             // `$env:A ?? 'k'`, see `Plain`.
             "additive_expression" => match children(node).as_slice() {
-                [left, sign, right] if self.bytes.get(sign.byte_range()) == Some(b"?") => {
+                [left, sign, right] if self.bytes[..sign.end_byte()].ends_with(b"??") => {
                     match (self.target(core(*left)), self.value(*right)) {
                         (Some((name, _)), Value::Literal(text, span)) => Value::Default(name, text, span),
                         _ => Value::Dynamic,

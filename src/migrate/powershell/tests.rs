@@ -227,13 +227,12 @@ fn utf16_is_reported_and_never_torn() {
 #[test]
 fn what_does_not_parse_is_reported_and_its_neighbours_move() {
     let (a, b) = (openai(1), openai(2));
-    // Both lines are fine with PowerShell 7; the grammar knows neither.
     comes_out(
         Dialect::PowerShell,
         &format!(
-            "$env:OPENAI_API_KEY = '{a}'\n$x = $y ? '{b}' : 'none'\n$z?.Foo()\n$env:OPENAI_API_KEY = '{a}'\nGet-X\n"
+            "$env:OPENAI_API_KEY = '{a}'\nclean {{ $x = '{b}' | }}\n$z?.Foo()\n$env:OPENAI_API_KEY = '{a}'\nGet-X\n"
         ),
-        &format!("$x = $y ? '{b}' : 'none'\n$z?.Foo()\nGet-X\n"),
+        &format!("clean {{ $x = '{b}' | }}\n$z?.Foo()\nGet-X\n"),
         &["1 openai OPENAI_API_KEY moved ps-env", "2 openai - unparsed", "4 openai OPENAI_API_KEY moved ps-env"],
     );
     for open in ["echo \"open\n", "if ($x) {\n", "echo 'open\n", "<# open\n", "$x = @'\n"] {
@@ -378,4 +377,48 @@ fn the_grammar_accepts_what_is_left_of_what_it_accepted() {
         }
     }
     assert!(accepted > 200, "{accepted}");
+}
+
+#[test]
+fn a_choice_between_two_values_does_not_hide_what_stands_beside_it() {
+    let (a, b) = (openai(1), mistral(2));
+    comes_out(
+        Dialect::PowerShell,
+        &format!(
+            "if ($x) {{\n  $y = $z ? 'a' : $env:B\n  ls | ? {{ $_ }}\n  $w = ($z)?\"a\":[int]::MaxValue\n  \
+             $env:OPENAI_API_KEY = '{a}'\n}}\n$env:MISTRAL_API_KEY = $z ? '{b}' : $env:C\n"
+        ),
+        &format!(
+            "if ($x) {{\n  $y = $z ? 'a' : $env:B\n  ls | ? {{ $_ }}\n  $w = ($z)?\"a\":[int]::MaxValue\n}}\n\
+             $env:MISTRAL_API_KEY = $z ? '{b}' : $env:C\n"
+        ),
+        &["5 openai OPENAI_API_KEY moved ps-env", "7 mistral MISTRAL_API_KEY argument"],
+    );
+}
+
+#[test]
+fn a_setter_may_be_called_with_a_sign_and_with_switches() {
+    let (a, b) = (openai(1), mistral(2));
+    comes_out(
+        Dialect::PowerShell,
+        &format!("& setx OPENAI_API_KEY {a}\nSet-Item Env:MISTRAL_API_KEY '{b}' -Verbose\n& {{ ls }}\n"),
+        "& { ls }\n",
+        &["1 openai OPENAI_API_KEY moved setx", "2 mistral MISTRAL_API_KEY moved ps-item"],
+    );
+}
+
+#[test]
+fn the_words_of_a_command_that_gives_the_key_are_none() {
+    for value in [
+        "(op read \"op://Private/openai/credential\")",
+        "Get-Secret -Name OpenAIProductionAccount1 -AsPlainText",
+        "[Environment]::GetEnvironmentVariable('OPENAI_PRODUCTION_ACCOUNT', 'User')",
+        "$secrets['openai-production-account']",
+        "(Get-Content \"$HOME/.config/secrets/openai.personal\").Trim()",
+    ] {
+        let text = format!("$env:OPENAI_API_KEY = {value}\n");
+        comes_out(Dialect::PowerShell, &text, &text, &[]);
+    }
+    let text = format!("$env:MISTRAL_API_KEY = (echo {})\n", mistral(1));
+    comes_out(Dialect::PowerShell, &text, &text, &["1 mistral MISTRAL_API_KEY argument"]);
 }
