@@ -228,6 +228,10 @@ impl Verdicts {
                 let Some((provider, source, moved)) = found.and_then(|at| self.value(at)) else { continue };
                 let provider = provider.to_owned();
                 self.words[index] = if set.place.launcher {
+                    // A launcher that saves a variable, sets it and puts it back holds the one key that it sets.
+                    if settings[source].place.launcher {
+                        continue;
+                    }
                     Verdict::Report { provider, reason: "launcher", source }
                 } else if moved && self.is_only_moved(settings, from) {
                     Verdict::Key { provider, form: "copy", source }

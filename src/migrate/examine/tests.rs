@@ -556,3 +556,16 @@ fn another_tools_credential_in_a_trailing_comment_outlives_the_line() {
         assert_eq!(text(&out), filled(after));
     }
 }
+
+#[test]
+fn a_launcher_that_puts_the_old_value_back_holds_one_key() {
+    let key = format!("xai-{}", "TESTab12FAKEcd34".repeat(5));
+    let bash = format!("f() {{\n  local old=$A\n  export A={key}\n  grok\n  export A=\"$old\"\n}}\n");
+    let shell = format!("function f {{\n  $old = $env:A\n  $env:A = '{key}'\n  grok\n  $env:A = $old\n}}\n");
+    for (input, dialect) in [(bash, Dialect::Bash), (shell, Dialect::PowerShell)] {
+        let (out, examined) = scrubbed(input.as_bytes(), dialect);
+        assert_eq!(text(&out), input);
+        let found = examined.findings().iter().map(|it| (it.action, it.line, it.reason));
+        assert!(found.eq([(Action::Reported, 3, Some("launcher"))]), "{:?}", examined.findings());
+    }
+}
