@@ -281,7 +281,7 @@ mod tests {
     fn a_key_in_a_line_that_is_not_understood_is_reported_at_its_line() {
         for (text, want) in [
             ("A=1\nOPENAI_API_KEY=@ claude\n", "A=1|unparsed OPENAI_API_KEY=@ on 2"),
-            ("OPENAI_API_KEY=$(echo %)", "unparsed -=% on 1"),
+            ("OPENAI_API_KEY=$(echo %)", "unparsed OPENAI_API_KEY=% on 1"),
             ("OPENAI_API_KEY: @", "unparsed OPENAI_API_KEY=@ on 1"),
             ("A=it's\nGROQ_API_KEY=%\nB=don't", "GROQ_API_KEY=%"),
             ("A='it\nGROQ_API_KEY=%\nB=x'", "A=it\nGROQ_API_KEY=%\nB=x|unparsed GROQ_API_KEY=% on 2"),

@@ -276,7 +276,8 @@ fn value_after(bytes: &[u8], name: &Span) -> Option<usize> {
     let rest = |at: usize| bytes.get(at..).unwrap_or_default();
     let open = |at: usize| {
         let at = at + usize::from(rest(at).starts_with(b"$'") || rest(at).starts_with(b"$\""));
-        Some(skip(bytes, at, is_quote))
+        let at = skip(bytes, at, is_quote);
+        Some(printed(bytes, at).unwrap_or(at))
     };
     // A list's strings are a command's words: `launchctl`, `setenv`, the name, the value.
     if let Some(end) = [&b"</key>"[..], b"</string>"].into_iter().find(|end| rest(name.end).starts_with(end)) {
@@ -329,6 +330,20 @@ fn value_after(bytes: &[u8], name: &Span) -> Option<usize> {
         }
         _ => None,
     }
+}
+
+// The literal that a substitution does nothing but print: `$(echo literal)`.
+fn printed(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = &bytes[at..];
+    let open = [&b"$("[..], b"(", b"`"].into_iter().find(|open| rest.starts_with(open))?;
+    let mut at = skip(bytes, at + open.len(), is_blank);
+    let words = [&b"echo "[..], b"printf "];
+    at += words.into_iter().find(|word| bytes[at..].starts_with(word))?.len();
+    for option in [&b"-n "[..], b"%s ", b"'%s' ", b"\"%s\" ", b"'%s\\n' "] {
+        at = skip(bytes, at, is_blank);
+        at += if bytes[at..].starts_with(option) { option.len() } else { 0 };
+    }
+    Some(skip(bytes, skip(bytes, at, is_blank), is_quote))
 }
 
 fn is_blank(byte: u8) -> bool {
