@@ -419,6 +419,7 @@ mod tests {
             "[Environment]::SetEnvironmentVariable('NAME', '@', 'User')",
             "setx NAME @",
             "launchctl setenv NAME @",
+            "ENV NAME @",
             "NAME DEFAULT=@",
             "NAME  OVERRIDE=\"@\"",
             "NAME: @",

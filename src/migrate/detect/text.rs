@@ -263,7 +263,7 @@ fn is_set_word(bytes: &[u8], name: usize) -> bool {
             word => {
                 // A shell's word may follow a history's own mark or a comment's: `: 17180;setenv`, `#set`.
                 let word = &word[unglued(word, back(word, word.len(), LETTER_DIGIT, LONGEST_NAME))..];
-                return matches!(word, b"set" | b"setenv" | b"setx");
+                return matches!(word, b"set" | b"setenv" | b"setx" | b"ENV");
             }
         }
         if end == 0 {
