@@ -109,6 +109,14 @@ impl Reader<'_> {
         match first.kind() {
             "command" => self.command(first),
             "invokation_expression" => self.invocation(first),
+            // `[void](New-Item ...)`
+            "parenthesized_expression" => {
+                let [_, inside, _] = children(first)[..] else { return None };
+                match children(inside)[..] {
+                    [chain] if chain.kind() == "pipeline_chain" => self.chain(chain),
+                    _ => None,
+                }
+            }
             _ => None,
         }
     }

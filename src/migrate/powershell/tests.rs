@@ -397,13 +397,20 @@ fn a_choice_between_two_values_does_not_hide_what_stands_beside_it() {
 }
 
 #[test]
-fn a_setter_may_be_called_with_a_sign_and_with_switches() {
+fn a_setter_may_be_called_with_a_sign_with_switches_and_for_nothing() {
     let (a, b) = (openai(1), mistral(2));
     comes_out(
         Dialect::PowerShell,
-        &format!("& setx OPENAI_API_KEY {a}\nSet-Item Env:MISTRAL_API_KEY '{b}' -Verbose\n& {{ ls }}\n"),
+        &format!(
+            "& setx OPENAI_API_KEY {a}\nSet-Item Env:MISTRAL_API_KEY '{b}' -Verbose\n& {{ ls }}\n\
+             [void](New-Item Env:OPENAI_API_KEY -Value '{a}')\n"
+        ),
         "& { ls }\n",
-        &["1 openai OPENAI_API_KEY moved setx", "2 mistral MISTRAL_API_KEY moved ps-item"],
+        &[
+            "1 openai OPENAI_API_KEY moved setx",
+            "2 mistral MISTRAL_API_KEY moved ps-item",
+            "4 openai OPENAI_API_KEY moved ps-item",
+        ],
     );
 }
 
