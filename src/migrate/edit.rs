@@ -3,7 +3,7 @@
 //! Works on positions only; it never looks into a value, and what it puts in is a filler or a marker. Called by
 //! `examine`, whose findings say what goes.
 
-use crate::migrate::model::{Body, Node, Script, Setting, Span};
+use crate::migrate::model::{Body, Node, Scope, Script, Setting, Span};
 use std::collections::HashSet;
 
 /// One replacement.
@@ -85,15 +85,32 @@ impl Scrub<'_> {
         }
     }
 
+    // Whether a `!` stands before one of the list's operands.
+    fn is_negated(&self, node: &Node) -> bool {
+        let Node::List { span, operands } = node else { return false };
+        let mut at = span.start;
+        operands.iter().any(|operand| {
+            let gap = &self.bytes[at..operand.span().start];
+            at = operand.span().end;
+            gap.contains(&b'!')
+        })
+    }
+
     // A body is one that must not become empty; the file itself may.
     fn sequence(&mut self, nodes: &[Node], body: Option<&Body>) {
-        let emptied = body.is_some() && !nodes.is_empty() && nodes.iter().all(|node| self.is_gone(node));
+        let condition = body.is_some_and(|body| body.scope == Scope::Condition);
+        let goes = |node: &Node| self.is_gone(node) && !(condition && self.is_negated(node));
+        let emptied = body.is_some() && !nodes.is_empty() && nodes.iter().all(goes);
+        let gone: Vec<bool> = nodes.iter().map(goes).collect();
         for (index, node) in nodes.iter().enumerate() {
-            if !self.is_gone(node) {
+            if !gone[index] {
                 self.inside(node);
             } else if emptied && index == 0 && !self.script.filler.is_empty() {
                 self.fill(node.span());
-                self.drop_comment(node.span().end);
+                // The line's comment goes with all that stood before it.
+                let line = self.line_end(node.span().end);
+                let last = nodes.iter().rfind(|other| other.span().start < line).unwrap_or(node);
+                self.drop_comment(last.span().end);
             } else {
                 self.deleted.push(node.span().clone());
             }

@@ -164,7 +164,7 @@ impl Place {
     fn within(self, body: &Body) -> Self {
         Self {
             depth: self.depth + 1,
-            function: self.function || body.scope != Scope::Plain,
+            function: self.function || matches!(body.scope, Scope::Function | Scope::Launcher),
             launcher: self.launcher || body.scope == Scope::Launcher,
         }
     }

@@ -75,6 +75,8 @@ pub struct Body {
 pub enum Scope {
     /// A branch, loop or group of the surrounding code.
     Plain,
+    /// What decides whether or how often another body runs: there a list's `!` matters even when its operands go.
+    Condition,
     /// A function's body or a subshell without any program in it.
     Function,
     /// A function's body or a subshell that also runs a program: its keys are reported, never moved.

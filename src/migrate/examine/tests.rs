@@ -228,6 +228,7 @@ fn emptied_bodies_and_operands_get_a_filler() {
         ("f() { ANTHROPIC_API_KEY=@a.; export ANTHROPIC_API_KEY; }\n", "f() { :; }\n"),
         ("f() {\n\tANTHROPIC_API_KEY=@a. # c\n\texport ANTHROPIC_API_KEY # d\n}\n", "f() {\n\t:\n}\n"),
         ("f() { export ANTHROPIC_API_KEY=@a.; # c\n}\n", "f() { :;\n}\n"),
+        ("f() {\n\tANTHROPIC_API_KEY=@a.; export ANTHROPIC_API_KEY # d\n}\n", "f() {\n\t:\n}\n"),
         ("if true; then export ANTHROPIC_API_KEY=@a.; else B=1; fi\n", "if true; then :; else B=1; fi\n"),
         ("for h in a b; do\n  export ANTHROPIC_API_KEY=@a.\ndone\n", "for h in a b; do\n  :\ndone\n"),
         ("(export ANTHROPIC_API_KEY=@a.)\n", "(:)\n"),
@@ -244,6 +245,7 @@ fn emptied_bodies_and_operands_get_a_filler() {
         ("B=1; ANTHROPIC_API_KEY=@a. && export ANTHROPIC_API_KEY; C=1\n", "B=1; C=1\n"),
         ("if ANTHROPIC_API_KEY=@a.; then B=1; fi\n", "if :; then B=1; fi\n"),
         (
+        ("while ! export ANTHROPIC_API_KEY=@a.; do B=1; done\n", "while ! :; do B=1; done\n"),
             "f() {\n  if true; then\n    export ANTHROPIC_API_KEY=@a.\n  fi\n}\n",
             "f() {\n  if true; then\n    :\n  fi\n}\n",
         ),

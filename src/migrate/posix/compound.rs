@@ -74,6 +74,7 @@ impl Reader<'_> {
         let start = self.at;
         let nodes = self.list(condition)?;
         Ok(Body { span: start..self.at, nodes, scope })
+        let scope = if condition { Scope::Condition } else { scope };
     }
 
     // What zsh also takes for a body: `{ ... }`, or one statement.
