@@ -42,6 +42,8 @@ struct Reader<'a> {
     fixed: Vec<Fixed>,
     // Here-documents whose text begins at the next line.
     pending: Vec<HereDocument>,
+    // What commands only pass on, long enough for a key: the words of `echo`, the text of here-strings.
+    passed: Vec<Passed>,
     // How many programs run so far in the function or subshell that is being read.
     programs: usize,
     depth: usize,
@@ -49,23 +51,43 @@ struct Reader<'a> {
     stuck: Option<usize>,
 }
 
+struct Passed {
+    span: Span,
+    text: Zeroizing<Vec<u8>>,
+}
+
 struct HereDocument {
     end: Vec<u8>,
     tabs: bool,
 }
+
+// No key is shorter.
+const SHORTEST: usize = 20;
 
 const CLOSING: &[&[u8]] = &[b"then", b"do", b"done", b"fi", b"elif", b"else", b"esac", b"}"];
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8], zsh: bool) -> Self {
         let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        Self { bytes, at, zsh, comments: vec![], fixed: vec![], pending: vec![], programs: 0, depth: 0, stuck: None }
+        Self {
+            bytes,
+            at,
+            zsh,
+            comments: vec![],
+            fixed: vec![],
+            pending: vec![],
+            passed: vec![],
+            programs: 0,
+            depth: 0,
+            stuck: None,
+        }
     }
 
     // Statement by statement, so that what cannot be read spoils only what follows it: just so far a shell gets, too.
     fn file(&mut self) -> Vec<Node> {
         let mut nodes = Vec::new();
         loop {
+            self.passed.clear();
             let ready = self.newlines();
             let (start, fixed, comments) = (self.at, self.fixed.len(), self.comments.len());
             let ended = ready.and_then(|()| self.statement(false, &mut nodes)).and_then(|more| match self.peek() {
@@ -76,7 +98,9 @@ impl<'a> Reader<'a> {
                 Ok(true) => {}
                 Ok(false) => return nodes,
                 Err(Unreadable) => {
-                    let from = nodes.iter().take_while(|node| node.span().start < start).count();
+                    // A shell runs nothing of a line that it cannot read.
+                    let line = self.bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                    let from = nodes.iter().take_while(|node| node.span().end <= line).count();
                     let broken = nodes.split_off(from);
                     let start = broken.first().map_or(start, |node| node.span().start.min(start));
                     self.fixed.truncate(fixed);
@@ -363,6 +387,22 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Remembers a word that its command only passes on.
+    fn passes(&mut self, word: &Word) {
+        if let Some(text) = word.literal().filter(|text| text.len() >= SHORTEST) {
+            self.passed.push(Passed { span: word.span.clone(), text: Zeroizing::new(text.to_vec()) });
+        }
+    }
+
+    /// Reports what is passed on within these bytes as a key of this name.
+    fn report_passed(&mut self, within: &Span, name: &str, at: usize, reason: &'static str) {
+        for Passed { span, text } in &self.passed {
+            if within.start <= span.start && span.end <= within.end {
+                self.fixed.push(Fixed { name: Some(name.to_owned()), at, value: text.clone(), reason });
+            }
+        }
+    }
+
     /// Turns settings that nothing can be cut out of into reports.
     fn settle(&mut self, nodes: Vec<Node>, reason: &'static str) {
         for node in nodes {
@@ -423,6 +463,8 @@ mod tests {
             "function a b { echo $0 }\nfunction { echo anonymous }\n",
             "ls **/*(.om[1,3]) =(cat) <->\nprint -l ${(s:}:)x}\n",
             "echo a &! echo b &| echo c\n",
+            "function() { emulate -L zsh } a b\nfunction { echo } c # d\n",
+            "eval exp\\=\\( ${tmp:gs/\\\\{/\\{/:gs/\\\\}/\\}/} \\) 2>/dev/null\n",
         ] {
             assert_eq!(stuck(text, true), None, "{text}");
         }
@@ -439,6 +481,7 @@ mod tests {
             "while read -r l; do :; done < <(ls)\ncoproc c { cat; }\nselect x in a b; do break; done\n",
             "if ! ( a ) then b; fi\n{ ( a ) }\nf() ( a )\n",
             "a=(x [3]=y 'z' # why\n)\ndeclare -A m=([k]=\"v\")\nm[a b]=c\n",
+            "f() { echo; } 2>/dev/null\nf() ( echo ) >&2 <x\n",
             "exec {fd}>&1 2>|x &>>y <&-\ntime -p ls | wc\n",
             "echo ${x:-\"}\"} \"${x:-it's}\" ${x#\\}} $'a\\'b' $\"c\" a[ b\n",
         ] {

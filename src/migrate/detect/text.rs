@@ -260,10 +260,10 @@ fn is_set_word(bytes: &[u8], name: usize) -> bool {
         match &bytes[start..end] {
             [] => return false,
             [b'-', ..] => end = skip_back(bytes, start, is_blank),
-            word => {
+            whole => {
                 // A shell's word may follow a history's own mark or a comment's: `: 17180;setenv`, `#set`.
-                let word = &word[unglued(word, back(word, word.len(), LETTER_DIGIT, LONGEST_NAME))..];
-                return matches!(word, b"set" | b"setenv" | b"setx" | b"ENV");
+                let word = &whole[unglued(whole, back(whole, whole.len(), LETTER_DIGIT, LONGEST_NAME))..];
+                return matches!(word, b"set" | b"setenv" | b"setx" | b"ENV") || whole == b"set-environment";
             }
         }
         if end == 0 {

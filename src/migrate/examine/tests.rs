@@ -216,6 +216,7 @@ fn words_go_with_the_blanks_before_them() {
         ("export B=1 $more ANTHROPIC_API_KEY=@a.\n", "export B=1 $more\n"),
         ("declare -r -x ANTHROPIC_API_KEY=@a. B=2 # c\n", "declare -r -x B=2 # c\n"),
         (": ${ANTHROPIC_API_KEY:=@a.} ${B:=1}\n", ": ${B:=1}\n"),
+        (": \"$X\" ${ANTHROPIC_API_KEY:=@a.}\n", ": \"$X\"\n"),
     ] {
         becomes(Dialect::Bash, input, expected);
         becomes(Dialect::Zsh, input, expected);
@@ -227,8 +228,8 @@ fn emptied_bodies_and_operands_get_a_filler() {
     for (input, expected) in [
         ("f() { ANTHROPIC_API_KEY=@a.; export ANTHROPIC_API_KEY; }\n", "f() { :; }\n"),
         ("f() {\n\tANTHROPIC_API_KEY=@a. # c\n\texport ANTHROPIC_API_KEY # d\n}\n", "f() {\n\t:\n}\n"),
-        ("f() { export ANTHROPIC_API_KEY=@a.; # c\n}\n", "f() { :;\n}\n"),
         ("f() {\n\tANTHROPIC_API_KEY=@a.; export ANTHROPIC_API_KEY # d\n}\n", "f() {\n\t:\n}\n"),
+        ("f() { export ANTHROPIC_API_KEY=@a.; # c\n}\n", "f() { :;\n}\n"),
         ("if true; then export ANTHROPIC_API_KEY=@a.; else B=1; fi\n", "if true; then :; else B=1; fi\n"),
         ("for h in a b; do\n  export ANTHROPIC_API_KEY=@a.\ndone\n", "for h in a b; do\n  :\ndone\n"),
         ("(export ANTHROPIC_API_KEY=@a.)\n", "(:)\n"),
@@ -244,8 +245,8 @@ fn emptied_bodies_and_operands_get_a_filler() {
         ("[ -d / ] &&\n  export ANTHROPIC_API_KEY=@a.\n", "[ -d / ] &&\n  :\n"),
         ("B=1; ANTHROPIC_API_KEY=@a. && export ANTHROPIC_API_KEY; C=1\n", "B=1; C=1\n"),
         ("if ANTHROPIC_API_KEY=@a.; then B=1; fi\n", "if :; then B=1; fi\n"),
-        (
         ("while ! export ANTHROPIC_API_KEY=@a.; do B=1; done\n", "while ! :; do B=1; done\n"),
+        (
             "f() {\n  if true; then\n    export ANTHROPIC_API_KEY=@a.\n  fi\n}\n",
             "f() {\n  if true; then\n    :\n  fi\n}\n",
         ),
@@ -350,12 +351,72 @@ fn what_cannot_be_cut_out_is_reported_and_stays() {
 }
 
 #[test]
+fn a_key_that_only_its_name_tells_is_found_wherever_the_name_is_given_it() {
+    let key = "TESTJOi1FAKE9u6ATESTGTHbFA";
+    for (template, reason) in [
+        ("export MISTRAL_API_KEY=$(echo @)\n", "substitution"),
+        ("export MISTRAL_API_KEY=\"$(printf %s '@')\"\n", "substitution"),
+        ("MISTRAL_API_KEY=`echo @`\n", "substitution"),
+        ("read -r MISTRAL_API_KEY <<< @\n", "here-string"),
+        ("declare -A k=([MISTRAL_API_KEY]=@)\n", "array"),
+        ("k['MISTRAL_API_KEY']=\"@\"\n", "array"),
+        ("tmux set-environment -g MISTRAL_API_KEY @\n", "argument"),
+        ("k=([a]=1\n[MISTRAL_API_KEY]=@)\n", "array"),
+    ] {
+        for dialect in [Dialect::Bash, Dialect::Zsh] {
+            let input = template.replace('@', key);
+            let (out, examined) = scrubbed(input.as_bytes(), dialect);
+            assert_eq!(text(&out), input);
+            let found: Vec<_> = examined.findings().iter().map(|it| (it.provider.as_str(), it.reason)).collect();
+            assert_eq!(found, [("mistral", Some(reason))], "{dialect:?} {input}");
+        }
+    }
+    let (_, examined) = scrubbed(format!("typeset -A k=(MISTRAL_API_KEY {key})\n").as_bytes(), Dialect::Zsh);
+    assert_eq!(examined.findings().len(), 1);
+    // What a command makes of its words is not known, nor what they are to it.
+    for input in [
+        "export MISTRAL_API_KEY=$(echo personal/mistral/token | vault-read)\n",
+        "export MISTRAL_API_KEY=$(vault-read find-generic-password-of mistral)\n",
+        "export MISTRAL_API_KEY=`pass show personal/mistral/token`\n",
+    ] {
+        assert!(scrubbed(input.as_bytes(), Dialect::Zsh).1.findings().is_empty(), "{input}");
+    }
+}
+
+#[test]
+fn a_declaration_that_changes_the_value_keeps_it() {
+    for options in ["-l", "-ux", "-i", "-a"] {
+        let input = keyed(&format!("declare {options} ANTHROPIC_API_KEY=@a.\n"));
+        for dialect in [Dialect::Bash, Dialect::Zsh] {
+            let (out, examined) = scrubbed(input.as_bytes(), dialect);
+            assert_eq!(text(&out), input);
+            assert_eq!(examined.findings().len(), 1, "{input}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_no_shell_runs_is_left_alone() {
+    for input in ["export ANTHROPIC_API_KEY=@a. )\n", "B=1; export ANTHROPIC_API_KEY=@a.; fi\n"] {
+        becomes(Dialect::Bash, input, input);
+        becomes(Dialect::Zsh, &format!("export OPENAI_API_KEY=@o.\n{input}"), input);
+    }
+}
+
+#[test]
 fn functions_that_only_set_and_print_are_no_launchers() {
     let input =
         "f() {\n  unset B\n  [ -n \"$C\" ] || return 1\n  local x=1\n  export ANTHROPIC_API_KEY=@a.\n  echo ok\n}\n";
     becomes(Dialect::Bash, input, &input.replace("  export ANTHROPIC_API_KEY=@a.\n", ""));
     // Defining a function runs nothing.
     becomes(Dialect::Zsh, "f() { export ANTHROPIC_API_KEY=@a.; }\nclaude\n", "f() { :; }\nclaude\n");
+    let input = "f() {\n  x=`echo y`\n  export ANTHROPIC_API_KEY=@a.\n} 2>/dev/null\n";
+    becomes(Dialect::Bash, input, &input.replace("  export ANTHROPIC_API_KEY=@a.\n", ""));
+    for input in
+        ["f() { x=`date`; export ANTHROPIC_API_KEY=@a.; }\n", "(function { claude; }; export GROQ_API_KEY=@g.)\n"]
+    {
+        becomes(Dialect::Zsh, input, input);
+    }
 }
 
 #[test]

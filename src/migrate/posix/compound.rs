@@ -48,33 +48,34 @@ impl Reader<'_> {
                 if self.peek_at(1) == Some(b'(') && self.arithmetic(self.at + 2) {
                     vec![]
                 } else if self.zsh && self.empty_parentheses() {
-                    // An anonymous function runs where it stands; its arguments are ordinary words.
-                    let bodies = self.body_of_function(false)?;
-                    self.arguments()?;
-                    bodies
+                    self.anonymous()?
                 } else {
                     self.subshell()?
                 }
             }
             _ => return self.simple(),
         };
-        let mut end = self.at;
+        self.redirections()?;
+        Ok(Node::Compound { span: start..self.at, bodies })
+    }
+
+    /// What may stand behind a compound command or a function's body.
+    pub(super) fn redirections(&mut self) -> Result<()> {
         loop {
+            let end = self.at;
             self.blanks();
             if !self.redirection()? {
-                break;
+                self.at = end;
+                return Ok(());
             }
-            end = self.at;
         }
-        self.at = end;
-        Ok(Node::Compound { span: start..end, bodies })
     }
 
     fn body(&mut self, scope: Scope, condition: bool) -> Result<Body> {
         let start = self.at;
         let nodes = self.list(condition)?;
-        Ok(Body { span: start..self.at, nodes, scope })
         let scope = if condition { Scope::Condition } else { scope };
+        Ok(Body { span: start..self.at, nodes, scope })
     }
 
     // What zsh also takes for a body: `{ ... }`, or one statement.
@@ -365,17 +366,26 @@ impl Reader<'_> {
         self.at += b"function".len();
         self.blanks();
         // zsh: any number of names, none included.
+        let mut named = false;
         while !matches!(self.peek(), None | Some(b'\n' | b'(' | b';')) && self.token() != b"{" {
             if self.word(false)?.span.is_empty() {
                 return Err(Unreadable);
             }
+            named = true;
             self.blanks();
             if !self.zsh {
                 break;
             }
         }
         self.empty_parentheses();
-        self.body_of_function(true)
+        if self.zsh && !named { self.anonymous() } else { self.body_of_function(true) }
+    }
+
+    // Runs where it stands; its arguments are ordinary words.
+    fn anonymous(&mut self) -> Result<Vec<Body>> {
+        let bodies = self.body_of_function(false)?;
+        self.arguments()?;
+        Ok(bodies)
     }
 
     // A function that is only defined runs nothing; an anonymous one does.

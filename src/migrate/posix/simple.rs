@@ -1,6 +1,6 @@
 //! Simple commands: which are settings, and where the others hold keys.
 
-use super::word::{Part, Word, identifier, is_name};
+use super::word::{Part, Word, element, identifier, is_name};
 use super::{HereDocument, Reader, Result, Unreadable};
 use crate::migrate::model::{Fixed, Node, Setting, Span, Value, Word as Name};
 use zeroize::Zeroizing;
@@ -71,6 +71,7 @@ impl Reader<'_> {
         }
         if operator.starts_with(b"<<<") {
             self.look_into(&word, "here-string");
+            self.passes(&word);
         } else if operator.starts_with(b"<<") {
             // The delimiter counts as written, without its quotes.
             let mut end = Vec::new();
@@ -107,6 +108,7 @@ impl Reader<'_> {
                 Some(b'(') if self.is_function(&simple) => {
                     self.empty_parentheses();
                     let bodies = self.body_of_function(true)?;
+                    self.redirections()?;
                     return Ok(Node::Compound { span: start..self.at, bodies });
                 }
                 _ if self.zsh && self.token() == b"}" => break,
@@ -190,9 +192,11 @@ impl Reader<'_> {
             let setting = match (declaring, first.as_slice()) {
                 (Some(form), _) => self.declared(&span, form, &words[at + 1..]),
                 (None, b":" | b"true") if at == 0 => self.defaulted(&span, &words[1..]),
-                (None, b"launchctl") if at == 0 && words.len() == 4 && words[1].literal() == Some(b"setenv") => {
+                (None, b"launchctl" | b"/bin/launchctl")
+                    if words.len() == at + 4 && words[at + 1].literal() == Some(b"setenv") =>
+                {
                     self.programs -= 1;
-                    self.pair(&span, "launchctl", &words[2], &words[3])
+                    self.pair(&span, "launchctl", &words[at + 2], &words[at + 3])
                 }
                 (None, b"setx" | b"setx.exe") if at == 0 && matches!(words.len(), 3 | 4) => {
                     let plain = words.get(3).is_none_or(|word| matches!(word.literal(), Some(b"/m" | b"/M" | b"-m")));
@@ -222,6 +226,17 @@ impl Reader<'_> {
         for word in &words {
             self.look_into(word, reason);
         }
+        match first.as_slice() {
+            b"echo" | b"printf" | b"print" => words.iter().for_each(|word| self.passes(word)),
+            b"read" => {
+                for word in &words {
+                    if let Some(name) = word.literal().and_then(identifier) {
+                        self.report_passed(&span, &name, word.span.start, "here-string");
+                    }
+                }
+            }
+            _ => {}
+        }
         Node::Other(span)
     }
 
@@ -239,11 +254,18 @@ impl Reader<'_> {
         }
         if word.array {
             self.report(span.clone(), "array");
+            if let Some((name, value)) = word.literal().and_then(element) {
+                let value = Zeroizing::new(value.to_vec());
+                self.fixed.push(Fixed { name: Some(name), at: name_span.start, value, reason: "array" });
+            }
         } else if word.parts.iter().any(|part| matches!(part, Part::Default { name: other, .. } if *other != name)) {
             self.report(span.clone(), "default-of-other");
         }
         let value_span = self.value_span(&span);
         let value = word.value(skip, value_span);
+        if matches!(value, Value::Dynamic) && !word.array {
+            self.report_passed(&span, &name, name_span.start, "substitution");
+        }
         Some(Name { span, name_span, name, value })
     }
 
@@ -268,9 +290,9 @@ impl Reader<'_> {
             };
             match text {
                 b"--" => options = false,
-                // Printing, functions and tied arrays: not about one variable's value.
+                // Printing, functions, arrays, and what changes a value: numbers, letters' case, padding.
                 [b'-' | b'+', letters @ ..] if options => {
-                    acts |= letters.iter().any(|letter| matches!(letter, b'f' | b'F' | b'T' | b'm'))
+                    acts |= letters.iter().any(|letter| b"fFTmaAilucELRZ".contains(letter))
                         || letters.contains(&b'p') && form != "export";
                 }
                 _ => match self.name(word) {
@@ -281,16 +303,7 @@ impl Reader<'_> {
                             names.push(Name { span: word.span.clone(), name_span, name, value: Value::Bare });
                         }
                         // `export $(...)`, `export $names`: the rest can go on without the key.
-                        None if word.literal().is_none() => {
-                            let at = word.span.start;
-                            let name = String::new();
-                            names.push(Name {
-                                span: word.span.clone(),
-                                name_span: at..at,
-                                name,
-                                value: Value::Dynamic,
-                            });
-                        }
+                        None if word.literal().is_none() => names.push(unnamed(word)),
                         None => return None,
                     },
                 },
@@ -304,21 +317,21 @@ impl Reader<'_> {
         })
     }
 
-    // `: "${A:=key}"`
+    // `: "${A:=key}"`, perhaps among other words that can go on without it.
     fn defaulted(&mut self, span: &Span, words: &[Word]) -> Option<Setting> {
         let mut names = Vec::new();
         for word in words {
             let mut parts = word.parts.iter().filter(|part| !matches!(part, Part::Literal(bytes) if bytes.is_empty()));
-            let (Some(Part::Default { name, name_span, sets: true, literal, span }), None) =
-                (parts.next(), parts.next())
-            else {
-                return None;
-            };
-            let value = Value::Default(name.clone(), Zeroizing::new(literal.to_vec()), span.clone());
-            let (name, name_span) = (name.clone(), name_span.clone());
-            names.push(Name { span: word.span.clone(), name_span, name, value });
+            names.push(match (parts.next(), parts.next()) {
+                (Some(Part::Default { name, name_span, sets: true, literal, span }), None) => {
+                    let value = Value::Default(name.clone(), Zeroizing::new(literal.to_vec()), span.clone());
+                    Name { span: word.span.clone(), name_span: name_span.clone(), name: name.clone(), value }
+                }
+                _ => unnamed(word),
+            });
         }
-        (!names.is_empty()).then(|| Setting { span: span.clone(), form: "assign", words: names, keeps: false })
+        let sets = names.iter().any(|name| !name.name.is_empty());
+        sets.then(|| Setting { span: span.clone(), form: "assign", words: names, keeps: false })
     }
 
     // A command that takes the name and the value as two words.
@@ -336,4 +349,10 @@ impl Reader<'_> {
         let words = vec![Name { span: whole, name_span, name: text, value }];
         Some(Setting { span: span.clone(), form, words, keeps: false })
     }
+}
+
+// A word that sets nothing that could be told.
+fn unnamed(word: &Word) -> Name {
+    let at = word.span.start;
+    Name { span: word.span.clone(), name_span: at..at, name: String::new(), value: Value::Dynamic }
 }

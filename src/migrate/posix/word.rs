@@ -1,7 +1,7 @@
 //! Words: where one ends, and what the shell would make of it.
 
 use super::{Reader, Result, Unreadable};
-use crate::migrate::model::{Span, Value};
+use crate::migrate::model::{Fixed, Node, Span, Value};
 use zeroize::Zeroizing;
 
 /// A word, taken apart.
@@ -101,6 +101,15 @@ pub(super) fn is_name(byte: u8) -> bool {
 pub(super) fn identifier(bytes: &[u8]) -> Option<String> {
     let valid = bytes.first().is_some_and(|byte| !byte.is_ascii_digit()) && bytes.iter().all(|byte| is_name(*byte));
     valid.then(|| String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// The subscript and the value of `NAME[subscript]=value`, where the subscript could be a variable's name.
+pub(super) fn element(text: &[u8]) -> Option<(String, &[u8])> {
+    let open = text.iter().position(|byte| *byte == b'[')?;
+    let close = text.windows(2).position(|pair| pair == b"]=")?;
+    let quotes: &[_] = &['"', '\''];
+    let name = std::str::from_utf8(text.get(open + 1..close)?).ok()?.trim_matches(quotes);
+    Some((identifier(name.as_bytes())?, &text[close + 2..]))
 }
 
 fn push(parts: &mut Vec<Part>, byte: u8) {
@@ -260,8 +269,19 @@ impl Reader<'_> {
         while *self.bytes.get(at).ok_or(Unreadable)? != b'`' {
             at += if self.bytes[at] == b'\\' { 2 } else { 1 };
         }
-        self.programs += 1;
         self.report(start..at, "substitution");
+        // Without a backslash it is code as it stands; otherwise nobody looks what it runs.
+        let mut inside = Reader { at: start, depth: self.depth, ..Reader::new(&self.bytes[..at], self.zsh) };
+        let plain = !self.bytes[start..at].contains(&b'\\');
+        match inside.list(false) {
+            Ok(nodes) if plain && inside.at == at => {
+                inside.substituted(nodes, 0);
+                self.fixed.append(&mut inside.fixed);
+                self.passed.append(&mut inside.passed);
+                self.programs += inside.programs;
+            }
+            _ => self.programs += 1,
+        }
         self.at = at + 1;
         parts.push(Part::Dynamic);
         Ok(())
@@ -347,10 +367,18 @@ impl Reader<'_> {
         let from = self.at;
         // Inside double quotes a single quote quotes only in a pattern, and in zsh nowhere.
         let plain = quoted && (self.zsh || matches!(operator, b'-' | b'=' | b'+' | b'?'));
+        // Outside quotes zsh counts the braces in it: `${x:gs/\\{/{/}`.
+        let counts = self.zsh && !quoted;
+        let mut braces = 0usize;
         let mut parts = Vec::new();
         loop {
             match self.peek().ok_or(Unreadable)? {
-                b'}' => break,
+                b'}' if braces == 0 => break,
+                byte @ (b'{' | b'}') if counts => {
+                    braces = if byte == b'{' { braces + 1 } else { braces - 1 };
+                    push(&mut parts, byte);
+                    self.at += 1;
+                }
                 byte @ b'\'' if plain => {
                     push(&mut parts, byte);
                     self.at += 1;
@@ -437,11 +465,20 @@ impl Reader<'_> {
     /// The inside of `$(`, `<(`, `>(` or `=(`, and its end.
     pub(super) fn substitution(&mut self) -> Result<()> {
         let outer = std::mem::take(&mut self.pending);
+        let passed = self.passed.len();
         let nodes = self.list(false)?;
         self.expect(b")")?;
         self.pending = outer;
-        self.settle(nodes, "substitution");
+        self.substituted(nodes, passed);
         Ok(())
+    }
+
+    // Only what one command by itself prints is what the substitution comes to.
+    fn substituted(&mut self, nodes: Vec<Node>, passed: usize) {
+        if !matches!(nodes.as_slice(), [Node::Other(_)]) {
+            self.passed.truncate(passed);
+        }
+        self.settle(nodes, "substitution");
     }
 
     /// Moves behind the `))` of an arithmetic expression whose inside begins at `from`, if there is one.
@@ -512,6 +549,7 @@ impl Reader<'_> {
     fn array(&mut self) -> Result<()> {
         let start = self.at;
         self.at += 1;
+        let mut before = None;
         loop {
             self.newlines()?;
             match self.peek().ok_or(Unreadable)? {
@@ -524,6 +562,15 @@ impl Reader<'_> {
                     // A brace by itself is a word here.
                     self.at += usize::from(word.span.is_empty());
                     self.look_into(&word, "array");
+                    // `[NAME]=value`; zsh takes a map's names and values in turn, too.
+                    let text = word.literal().unwrap_or_default();
+                    let name = identifier(text);
+                    let pair = element(text).or(before.take().map(|name| (name, text)));
+                    if let Some((name, value)) = pair {
+                        let value = Zeroizing::new(value.to_vec());
+                        self.fixed.push(Fixed { name: Some(name), at: word.span.start, value, reason: "array" });
+                    }
+                    before = name.filter(|_| self.zsh);
                 }
             }
         }
