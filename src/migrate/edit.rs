@@ -251,9 +251,13 @@ impl Scrub<'_> {
         matches!(next, Some(b';' | b'&' | b'|')) || at > 0 && self.bytes[at - 1] == b';'
     }
 
-    // A backslash (in PowerShell a backtick) at a line's end is a blank.
+    // A backslash (in PowerShell a backtick) at a line's end is a blank, unless another one takes its meaning.
     fn continuation(&self, at: usize) -> usize {
         let mark = if self.script.filler.is_empty() { b'`' } else { b'\\' };
+        let before = self.bytes[..at].iter().rev().take_while(|byte| **byte == mark).count();
+        if before % 2 == 1 {
+            return 0;
+        }
         match &self.bytes[at..] {
             [first, b'\n', ..] if *first == mark => 2,
             [first, b'\r', b'\n', ..] if *first == mark => 3,

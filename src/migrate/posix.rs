@@ -59,6 +59,8 @@ struct Passed {
 struct HereDocument {
     end: Vec<u8>,
     tabs: bool,
+    // Whether a backslash joins lines in it: the end's word has no quotes.
+    joins: bool,
 }
 
 // No key is shorter.
@@ -209,6 +211,7 @@ impl<'a> Reader<'a> {
         for document in std::mem::take(&mut self.pending) {
             let start = self.at;
             let mut body = start;
+            let mut joined = false;
             while self.at < self.bytes.len() {
                 let rest = self.rest();
                 let size = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |size| size + 1);
@@ -219,9 +222,11 @@ impl<'a> Reader<'a> {
                     line = &line[line.iter().take_while(|byte| **byte == b'\t').count()..];
                 }
                 self.at += size;
-                if line == document.end {
+                if line == document.end && !joined {
                     break;
                 }
+                let backslashes = line.iter().rev().take_while(|byte| **byte == b'\\').count();
+                joined = document.joins && backslashes % 2 == 1;
                 body = self.at;
             }
             self.report(start..body, "heredoc");

@@ -197,6 +197,8 @@ fn statements_go_with_their_separators() {
         ("\t export ANTHROPIC_API_KEY=@a.;\nB=1", "B=1"),
         ("B=1\n  export ANTHROPIC_API_KEY=@a.  ", "B=1\n"),
         ("export ANTHROPIC_API_KEY=@a. >/dev/null 2>&1\nB=1\n", "B=1\n"),
+        ("B=a\\\\\nexport ANTHROPIC_API_KEY=@a.\nC=1\n", "B=a\\\\\nC=1\n"),
+        ("export ANTHROPIC_API_KEY=@a. B=a\\\\\nC=1\n", "export B=a\\\\\nC=1\n"),
     ] {
         for dialect in [Dialect::Bash, Dialect::Zsh, Dialect::Sh] {
             becomes(dialect, input, expected);
@@ -321,6 +323,7 @@ fn what_cannot_be_cut_out_is_reported_and_stays() {
         ("claude --api-key=@a.\n", "argument"),
         ("export A=${B:-@a.}\n", "default-of-other"),
         ("cat <<E\nANTHROPIC_API_KEY=@a.\nE\n", "heredoc"),
+        ("cat <<E\na \\\nE\nANTHROPIC_API_KEY=@a.\nE\n", "heredoc"),
         ("read K <<< @a.\n", "here-string"),
         ("export ANTHROPIC_API_KEY=@a. &\n", "background"),
         ("f() {\n  export ANTHROPIC_API_KEY=@a.\n  claude\n}\n", "launcher"),

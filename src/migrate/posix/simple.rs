@@ -75,12 +75,14 @@ impl Reader<'_> {
         } else if operator.starts_with(b"<<") {
             // The delimiter counts as written, without its quotes.
             let mut end = Vec::new();
-            for &byte in &self.bytes[word.span] {
+            let written = &self.bytes[word.span];
+            for &byte in written {
                 if !matches!(byte, b'\'' | b'"' | b'\\') {
                     end.push(byte);
                 }
             }
-            self.pending.push(HereDocument { end, tabs: operator.ends_with(b"-") });
+            let joins = end.len() == written.len();
+            self.pending.push(HereDocument { end, tabs: operator.ends_with(b"-"), joins });
         }
         Ok(true)
     }
