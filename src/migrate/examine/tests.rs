@@ -522,6 +522,52 @@ fn accepts(shell: &str, text: &[u8]) -> bool {
     Command::new(shell).args(options).arg(file.path()).output().expect("the shell is installed").status.success()
 }
 
+// What a shell has in its variables once it has sourced the file.
+fn sourced(shell: &[&str], file: &[u8]) -> HashSet<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("file");
+    std::fs::write(&path, file).expect("room for it");
+    let script = "set -a; . \"$1\" >/dev/null 2>&1; unset -f f; env";
+    let out = Command::new(shell[0])
+        .args(&shell[1..])
+        .args(["-c", script, shell[0]])
+        .arg(&path)
+        .env_clear()
+        .envs([("PATH", "/usr/bin:/bin"), ("HOME", "/nonexistent")])
+        .output()
+        .expect("the shell is installed");
+    String::from_utf8_lossy(&out.stdout).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn shells_have_every_other_variable_afterwards() {
+    // A readonly name that is set again ends the reading of a file.
+    let keyed_lines: Vec<String> = KEYED.iter().filter(|line| !line.contains("readonly")).map(|it| keyed(it)).collect();
+    let plain = PLAIN.iter().filter(|line| !line.starts_with("arr="));
+    let mut input: String = plain.map(|line| format!("{line}\n")).collect();
+    for (number, (open, close)) in AROUND.iter().enumerate() {
+        let lines = keyed_lines.join(&format!("\nIN{number}=1\n"));
+        input.push_str(&format!("{open}{lines}\n:{close}\nAFTER{number}=1\n"));
+    }
+    input.push_str(&keyed_lines.join("\n"));
+    for (shell, dialect) in [
+        (&["bash"][..], Dialect::Bash),
+        (&["zsh", "-f"], Dialect::Zsh),
+        (&["dash"], Dialect::Sh),
+        (&["ksh"], Dialect::Sh),
+    ] {
+        let (out, examined) = scrubbed(input.as_bytes(), dialect);
+        let names: Vec<String> =
+            examined.findings().iter().filter_map(|it| Some(format!("{}=", it.variable.as_ref()?))).collect();
+        let moved = |line: &String| names.iter().any(|name| line.starts_with(name.as_str())) || line.starts_with("_=");
+        let (before, after) = (sourced(shell, input.as_bytes()), sourced(shell, &out));
+        assert!(before.contains("AFTER7=1"), "{shell:?} reads all of it: {before:?}");
+        assert!(before.iter().any(moved), "{shell:?}");
+        let left = |lines: HashSet<String>| lines.into_iter().filter(|line| !moved(line)).collect::<HashSet<_>>();
+        assert_eq!(left(before), left(after), "{shell:?}\n{}", text(&out));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
