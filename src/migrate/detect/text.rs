@@ -343,7 +343,10 @@ fn printed(bytes: &[u8], at: usize) -> Option<usize> {
         at = skip(bytes, at, is_blank);
         at += if bytes[at..].starts_with(option) { option.len() } else { 0 };
     }
-    Some(skip(bytes, skip(bytes, at, is_blank), is_quote))
+    let from = skip(bytes, skip(bytes, at, is_blank), is_quote);
+    let to = skip(bytes, forth(bytes, from, PLAUSIBLE, LONGEST_KEY), is_quote);
+    // What is piped on is made into something else.
+    matches!(bytes.get(skip(bytes, to, is_blank)), Some(b')' | b'`')).then_some(from)
 }
 
 fn is_blank(byte: u8) -> bool {
