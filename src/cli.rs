@@ -167,6 +167,9 @@ Examples:
   ringlet migrate --watch"
     )]
     Migrate(Migrate),
+    /// One door to the keychain for registered programs
+    #[command(subcommand)]
+    Daemon(Daemon),
     /// Show the agents that ringlet knows
     #[command(subcommand)]
     Agents(List),
@@ -381,6 +384,82 @@ pub enum MigrateCommand {
         /// The run [default: the latest]
         run: Option<String>,
     },
+}
+
+/// `ringlet daemon`
+#[derive(Debug, Subcommand)]
+pub enum Daemon {
+    /// Start it; it goes on by itself
+    Start {
+        /// Stay here, and write the log to standard error
+        #[arg(long)]
+        foreground: bool,
+        /// Listen there [default: agent.sock in the runtime directory]
+        #[arg(long, value_name = "PATH")]
+        socket: Option<PathBuf>,
+        /// Leave the terminal; what `start` does by itself
+        #[arg(long, hide = true, requires = "foreground")]
+        detached: bool,
+    },
+    /// End it, once it has answered what it was asked
+    Stop,
+    /// Show where it listens, who may use it, and what is wrong
+    Status,
+    /// Make a new token for its HTTP side; the old one ends at once
+    RotateToken,
+    /// Let a program ask for keys, or change what it may do
+    #[command(after_help = "\
+The program is known by its path and its content. A script is bound to what runs
+it; an interpreter by itself is refused. Prefixes match the string: `proj_1`
+matches `proj_10`.
+
+Examples:
+  ringlet daemon register /usr/local/bin/your-tool --read your-tool --search
+  ringlet daemon register ./client.py --read your-tool --write your-tool")]
+    Register {
+        /// The program or script
+        path: PathBuf,
+        /// What runs the script, where it has no `#!` line
+        #[arg(long, value_name = "PROGRAM")]
+        interpreter: Option<String>,
+        /// What it may do
+        #[command(flatten)]
+        permissions: Permissions,
+    },
+    /// Take a program's registration away
+    Unregister {
+        /// The program or script
+        path: PathBuf,
+    },
+    /// Register a program that asked, by its hash
+    Approve {
+        /// Its SHA-256, or the first 8 digits of it or more
+        hash: String,
+        /// What it may do
+        #[command(flatten)]
+        permissions: Permissions,
+    },
+    /// List the programs that asked and are not registered
+    ListPending,
+    /// Take a registered program's new content for its own
+    Upgrade {
+        /// The program or script
+        path: PathBuf,
+    },
+}
+
+/// What a program may do.
+#[derive(Debug, Clone, Args)]
+pub struct Permissions {
+    /// Let it read this service; may be given again
+    #[arg(long, value_name = "SERVICE")]
+    pub read: Vec<String>,
+    /// Let it write and delete in this service; may be given again
+    #[arg(long, value_name = "SERVICE")]
+    pub write: Vec<String>,
+    /// Let it list names, and read and delete by prefix
+    #[arg(long)]
+    pub search: bool,
 }
 
 /// `ringlet agents` and `ringlet providers`

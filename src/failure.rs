@@ -5,6 +5,7 @@
 
 use crate::audit::{AuditError, SinceError};
 use crate::config::ConfigError;
+use crate::daemon::DaemonError;
 use crate::launch::LaunchError;
 use crate::migrate::MigrateError;
 use crate::name::{NameError, shorten};
@@ -135,6 +136,12 @@ impl From<StoreError> for Failure {
 
 impl From<MigrateError> for Failure {
     fn from(error: MigrateError) -> Self {
+        Self::new(error.to_string()).maybe(error.hint())
+    }
+}
+
+impl From<DaemonError> for Failure {
+    fn from(error: DaemonError) -> Self {
         Self::new(error.to_string()).maybe(error.hint())
     }
 }

@@ -4,6 +4,8 @@ mod agents;
 mod allow;
 mod audit;
 mod completions;
+#[cfg(unix)]
+mod daemon;
 mod doctor;
 mod exec;
 mod hook;
@@ -141,6 +143,10 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 }
                 Command::Audit { verify: Some(_), .. } => return audit::verify(host, &setting),
                 Command::Migrate(command) => return migrate::run(host, &setting, command),
+                #[cfg(unix)]
+                Command::Daemon(command) => daemon::run(host, &setting, command)?,
+                #[cfg(not(unix))]
+                Command::Daemon(_) => return Err(Failure::new("the daemon does not run on this system yet")),
                 Command::Agents(_) => agents::run(host, &setting)?,
                 Command::Providers(_) => providers::run(host, &setting)?,
                 Command::Shims(command) => shims::run(host, &setting, command)?,

@@ -31,6 +31,7 @@ struct RawSettings {
     hook: RawHook,
     trust: RawTrust,
     audit: RawAudit,
+    daemon: RawDaemon,
 }
 
 #[derive(Default, Deserialize)]
@@ -61,6 +62,13 @@ struct RawAudit {
     keep: Option<Spanned<usize>>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct RawDaemon {
+    port: Option<u16>,
+    socket: Option<Spanned<String>>,
+}
+
 /// The `[hook]` table.
 #[derive(Debug, Clone, Default)]
 pub struct Hook {
@@ -88,6 +96,15 @@ pub struct Audit {
     pub keep: usize,
 }
 
+/// The `[daemon]` table.
+#[derive(Debug, Clone)]
+pub struct Daemon {
+    /// The port of its HTTP side on loopback; 0 is any that is free.
+    pub port: u16,
+    /// Its socket, when not in the runtime directory.
+    pub socket: Option<PathBuf>,
+}
+
 /// The settings, checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -107,6 +124,8 @@ pub struct Settings {
     pub trust: Trust,
     /// The `[audit]` table.
     pub audit: Audit,
+    /// The `[daemon]` table.
+    pub daemon: Daemon,
 }
 
 impl Settings {
@@ -157,6 +176,10 @@ impl Settings {
                 path: raw.audit.path.as_ref().map(folder).transpose()?,
                 max_bytes: at_least(source, raw.audit.max_bytes.as_ref(), 64 * 1024, 64 << 20)?,
                 keep: at_least(source, raw.audit.keep.as_ref(), 1, 8)?,
+            },
+            daemon: Daemon {
+                port: raw.daemon.port.unwrap_or(8765),
+                socket: raw.daemon.socket.as_ref().map(folder).transpose()?,
             },
         })
     }

@@ -6,13 +6,19 @@
 //! no value leaves it but in the answer to a registered program.
 
 #[cfg(unix)]
+pub mod client;
+#[cfg(unix)]
 pub mod door;
+#[cfg(unix)]
+pub mod http;
 #[cfg(unix)]
 pub mod identity;
 pub mod live;
 pub mod policy;
 pub mod protocol;
 pub mod roster;
+#[cfg(unix)]
+pub mod running;
 #[cfg(unix)]
 pub mod server;
 pub mod token;

@@ -119,6 +119,7 @@ impl Roster {
             grant(entry, permissions);
             Ok(entry.clone())
         })
+        .inspect(|entry| self.no_longer_pending(&entry.path, now))
     }
 
     /// Registers a program that waits, by its hash or the beginning of it.
@@ -142,8 +143,15 @@ impl Roster {
             policy.registered_binaries.push(entry.clone());
             Ok(entry)
         })?;
-        self.change_pending(now, |waiting| waiting.retain(|it| (&it.path, it.hash) != (&program.path, program.hash)))?;
+        self.no_longer_pending(&entry.path, now);
         Ok(entry)
+    }
+
+    // The queue is a convenience: where it cannot be written, what is registered is registered all the same.
+    fn no_longer_pending(&self, path: &Path, now: Timestamp) {
+        if self.pending(now).is_ok_and(|waiting| waiting.iter().any(|it| it.path == path)) {
+            self.change_pending(now, |waiting| waiting.retain(|it| it.path != path)).ok();
+        }
     }
 
     /// Takes a registered program's new content for its own; its permissions stay.

@@ -439,3 +439,56 @@ pub fn content_stamp(path: &Path) -> io::Result<String> {
     let numbers = [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
     Ok(format!("{} {} {} {numbers:?}", meta.dev(), meta.ino(), meta.len()))
 }
+
+/// A socket that listens at a path and is its owner's alone, from the first moment on.
+pub fn private_listener(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
+    // The mask is the process' own; whoever calls this has no other thread that makes files.
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+    let listener = std::os::unix::net::UnixListener::bind(path);
+    rustix::process::umask(before);
+    listener
+}
+
+/// Lets this process have as many open files as it may. Best effort: with fewer, fewer clients are served at a time.
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Sends SIGTERM to a process that is, asked with it in hand, still the one that is meant.
+pub fn terminate(pid: u32, is_meant: impl FnOnce() -> bool) -> io::Result<()> {
+    use rustix::process::{Pid, Signal};
+    let gone = || io::Error::new(io::ErrorKind::NotFound, "there is no such process");
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
+    #[cfg(target_os = "linux")]
+    let handle = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+    if !is_meant() {
+        return Err(gone());
+    }
+    #[cfg(target_os = "linux")]
+    return Ok(rustix::process::pidfd_send_signal(handle, Signal::TERM)?);
+    #[cfg(not(target_os = "linux"))]
+    return Ok(rustix::process::kill_process(pid, Signal::TERM)?);
+}
+
+/// Makes this process the leader of a session of its own, without a terminal, in the root directory.
+pub fn detach() -> io::Result<()> {
+    rustix::process::setsid()?;
+    std::env::set_current_dir("/")
+}
+
+/// Lets standard error go to a private file from here on, at its end.
+pub fn redirect_errors(file: &Path) -> io::Result<()> {
+    let mut open = OpenOptions::new();
+    open.append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    rustix::stdio::dup2_stderr(open.open(file)?)?;
+    Ok(())
+}
+
+/// Lets standard output go nowhere, so that whoever reads it sees its end.
+pub fn close_stdout() -> io::Result<()> {
+    rustix::stdio::dup2_stdout(OpenOptions::new().write(true).open("/dev/null")?)?;
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! `ringlet daemon`: start and stop it, say who may use it, look at it.
+
+use super::Setting;
+use crate::cli::{Daemon, Permissions};
+use crate::daemon::policy::Registered;
+use crate::daemon::roster::{self, PENDING_FOR, Roster};
+use crate::daemon::running::{self, Event, Options, Run};
+use crate::daemon::{client, token};
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::output::Ink;
+use crate::platform;
+use serde_json::Value;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long a daemon may take to end what it is doing.
+const ENDING: Duration = Duration::from_secs(15);
+
+/// What the child says when it answers; never seen by a person.
+const READY: &str = "ready";
+
+/// `ringlet daemon ...`
+pub(super) fn run(host: &mut Host, setting: &Setting, command: Daemon) -> Result<(), Failure> {
+    let roster = Roster::new(&setting.paths);
+    let (now, search) = (host.world.now, host.world.env.get("PATH").map(ToOwned::to_owned));
+    match command {
+        Daemon::Start { foreground: true, socket, detached } => serve(host, setting, socket, detached),
+        Daemon::Start { foreground: false, socket, .. } => start(host, setting, socket.as_deref()),
+        Daemon::Stop => {
+            let run = running::stop(&setting.paths, ENDING)?;
+            host.output.note(&format!("the daemon, process {}, has ended", run.pid));
+            Ok(())
+        }
+        Daemon::Status => status(host, setting),
+        Daemon::RotateToken => {
+            let file = setting.paths.http_token();
+            token::rotate(&file)?;
+            host.output
+                .note(&format!("{} has a new token; the old one is refused from now on", setting.paths.pretty(&file)));
+            Ok(())
+        }
+        Daemon::Register { path, interpreter, permissions } => {
+            let path = host.world.cwd()?.join(path);
+            let granted = granted(&permissions);
+            let entry = roster.register(&path, interpreter.as_deref(), search.as_deref(), &granted, now)?;
+            told(host, "registered", &entry);
+            Ok(())
+        }
+        Daemon::Approve { hash, permissions } => {
+            let entry = roster.approve(&hash, &granted(&permissions), now)?;
+            told(host, "approved", &entry);
+            Ok(())
+        }
+        Daemon::Upgrade { path } => {
+            let entry = roster.upgrade(&host.world.cwd()?.join(path), search.as_deref())?;
+            told(host, "upgraded", &entry);
+            Ok(())
+        }
+        Daemon::Unregister { path } => {
+            let path = host.world.cwd()?.join(path);
+            roster.unregister(&path)?;
+            host.output.note(&format!("{} is no longer registered", path.display()));
+            Ok(())
+        }
+        Daemon::ListPending => pending(host, setting, &roster),
+    }
+}
+
+fn granted(permissions: &Permissions) -> roster::Permissions {
+    let Permissions { read, write, search } = permissions.clone();
+    roster::Permissions { read, write, search }
+}
+
+fn told(host: &mut Host, done: &str, entry: &Registered) {
+    if host.output.wants_json() {
+        return host.output.json(entry);
+    }
+    let runs = entry.interpreter.as_ref().map_or_else(String::new, |it| format!(", run by {}", it.path.display()));
+    host.output.note(&format!("{done} {}{runs}, {}", entry.path.display(), entry.hash));
+    host.output.note(&format!("it may {}", may(entry)));
+    if entry.allowed_read_services.is_empty() && entry.allowed_write_services.is_empty() {
+        let path = entry.path.display();
+        host.output.note(&format!("to give it access, run `ringlet daemon register {path} --read SERVICE`"));
+    }
+}
+
+fn may(entry: &Registered) -> String {
+    let list = |what: &str, services: &[String]| match services {
+        [] => None,
+        some => Some(format!("{what} {}", some.join(", "))),
+    };
+    let search = entry.can_search.then(|| "list names".to_owned());
+    let all: Vec<String> = [
+        list("read", &entry.allowed_read_services),
+        list("write and delete in", &entry.allowed_write_services),
+        search,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if all.is_empty() { "do nothing yet".to_owned() } else { all.join("; ") }
+}
+
+fn pending(host: &mut Host, setting: &Setting, roster: &Roster) -> Result<(), Failure> {
+    let waiting = roster.pending(host.world.now)?;
+    if host.output.wants_json() {
+        host.output.json(&waiting);
+        return Ok(());
+    }
+    if waiting.is_empty() {
+        host.output.note("no program waits for approval");
+        return Ok(());
+    }
+    let rows = waiting.iter().map(|it| {
+        let words = it.arguments.join(" ");
+        vec![
+            (Ink::Bold, it.hash.0.to_string()[..16].to_owned()),
+            (Ink::Plain, setting.paths.pretty(&it.path)),
+            (Ink::Dim, format!("{:.0}", it.time)),
+            (Ink::Dim, words),
+        ]
+    });
+    host.output.table(&rows.collect::<Vec<_>>());
+    let hours = PENDING_FOR.as_hours();
+    host.output.note(&format!("run `ringlet daemon approve HASH` for one that you know; each waits for {hours} hours"));
+    Ok(())
+}
+
+fn status(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
+    let run = running::find(&setting.paths)?.ok_or(crate::daemon::DaemonError::NotRunning)?;
+    let data = client::status(&setting.paths, &run)?;
+    if host.output.wants_json() {
+        host.output.json(&data);
+        return Ok(());
+    }
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let row = |name: &str, ink: Ink, text: String| vec![(Ink::Dim, name.to_owned()), (ink, text)];
+    let keychain = &data["keychain"];
+    let state = word(&keychain["state"]);
+    let why = keychain["message"].as_str().map_or_else(String::new, |why| format!(" ({why})"));
+    let addresses: Vec<String> =
+        data["http"].as_array().into_iter().flatten().map(|it| format!("http://{}", word(it))).collect();
+    let mut rows = vec![
+        row("process", Ink::Plain, format!("{}, since {}", data["pid"], word(&data["started"]))),
+        row("socket", Ink::Plain, setting.paths.pretty(Path::new(&word(&data["socket"])))),
+        row("http", Ink::Plain, addresses.join(", ")),
+        row("keychain", if state == "ready" { Ink::Good } else { Ink::Bad }, format!("{state}{why}")),
+    ];
+    for name in ["config", "policy"] {
+        let file = setting.paths.pretty(Path::new(&word(&data[name]["file"])));
+        rows.push(match data[name]["problem"].as_str() {
+            None => row(name, Ink::Plain, file),
+            Some(problem) => row(name, Ink::Bad, format!("{problem}; what was last good stays in force")),
+        });
+    }
+    rows.push(row("pending", Ink::Plain, data["pending"].to_string()));
+    for entry in data["policy"]["registered"].as_array().into_iter().flatten() {
+        if let Ok(entry) = serde_json::from_value::<Registered>(entry.clone()) {
+            rows.push(row("program", Ink::Plain, format!("{}: may {}", entry.path.display(), may(&entry))));
+        }
+    }
+    host.output.table(&rows);
+    Ok(())
+}
+
+fn log_file(setting: &Setting) -> PathBuf {
+    setting.paths.state().join("daemon.log")
+}
+
+// Starts another ringlet that goes on by itself, and waits until it answers.
+fn start(host: &mut Host, setting: &Setting, socket: Option<&Path>) -> Result<(), Failure> {
+    let mut command = Command::new(host.world.executable()?);
+    command.args(["daemon", "start", "--foreground", "--detached"]);
+    if let Some(socket) = socket {
+        command.arg("--socket").arg(host.world.cwd()?.join(socket));
+    }
+    let failed = |error: std::io::Error| Failure::new(format!("the daemon cannot be started: {error}"));
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+    let mut said = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        stdout.take(4096).read_to_string(&mut said).map_err(failed)?;
+    }
+    if said.trim() != READY {
+        // It has ended, and said why.
+        let mut why = String::new();
+        if let Some(stderr) = child.stderr.take() {
+            stderr.take(64 << 10).read_to_string(&mut why).map_err(failed)?;
+        }
+        child.wait().map_err(failed)?;
+        return Err(passed_on(&why));
+    }
+    let run = running::find(&setting.paths)?.ok_or(crate::daemon::DaemonError::NotRunning)?;
+    announce(host, setting, &run);
+    host.output.note(&format!("its log is {}", setting.paths.pretty(&log_file(setting))));
+    Ok(())
+}
+
+// The child's own words, as its failure.
+fn passed_on(text: &str) -> Failure {
+    let labelled = |label: &'static str| text.lines().filter_map(move |line| line.strip_prefix(label));
+    let message = labelled("ringlet: error: ").next().unwrap_or("the daemon ended without a word");
+    labelled("ringlet: hint: ").fold(Failure::new(message), Failure::hint)
+}
+
+fn announce(host: &mut Host, setting: &Setting, run: &Run) {
+    let addresses: Vec<String> = run.http.iter().map(|it| format!("http://{it}")).collect();
+    let socket = setting.paths.pretty(&run.socket);
+    host.output.note(&format!("the daemon answers at {socket} and {}", addresses.join(", ")));
+}
+
+fn serve(host: &mut Host, setting: &Setting, socket: Option<PathBuf>, detached: bool) -> Result<(), Failure> {
+    let protect = |error: std::io::Error| Failure::new(format!("this process cannot be protected: {error}"));
+    platform::harden().map_err(protect)?;
+    let socket = socket.map(|path| host.world.cwd().map(|cwd| cwd.join(path))).transpose()?;
+    if detached {
+        platform::detach().map_err(|error| Failure::new(format!("the daemon cannot be started: {error}")))?;
+    }
+    let (events, heard) = mpsc::channel();
+    let (paths, env) = (setting.paths.clone(), host.world.env.clone());
+    let daemon = std::thread::spawn(move || running::run(&paths, &env, Options { socket, events }));
+    for event in heard {
+        match event {
+            Event::Said(text) => host.output.note(&format!("{:.0} {text}", jiff::Timestamp::now())),
+            Event::Ready(run) => {
+                announce(host, setting, &run);
+                if detached {
+                    let file = log_file(setting);
+                    platform::redirect_errors(&file).map_err(|error| Failure::io("written", &file, &error))?;
+                    host.output.raw(READY);
+                    host.output.finish()?;
+                    platform::close_stdout().map_err(protect)?;
+                    host.output.note(&format!("{:.0} started, process {}", jiff::Timestamp::now(), run.pid));
+                }
+            }
+        }
+    }
+    let done = daemon.join().map_err(|_| Failure::new("the daemon failed, and its log says more"))?;
+    Ok(done?)
+}

@@ -1,0 +1,466 @@
+//! The HTTP side: names and states for tools, on loopback, never a value.
+//!
+//! Everything but `/v1/health` wants the bearer token, which is read anew for each request, so that a replaced one is
+//! refused at once. A `Host` that is not loopback's, or any `Origin`, is a web page that was led here (DNS rebinding)
+//! and is refused before the token is looked at; there is no CORS. A wrong token is answered late, and only so many
+//! wait for that at a time.
+
+use super::door::Door;
+use super::running::Run;
+use super::token;
+use crate::audit::{self, AuditError, Filter, parse_since};
+use crate::name::KeyName;
+use crate::paths::Paths;
+use crate::profile::Profiles;
+use crate::registry::Registry;
+use crate::store::items::State as Keychain;
+use crate::store::{SERVICE, StoreError};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Query, Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout;
+
+/// How late a wrong token is answered.
+const SLOW: Duration = Duration::from_millis(500);
+/// How many such answers wait at a time; more are refused at once.
+const MOST_SLOW: usize = 32;
+/// Connections at once.
+const MOST_CONNECTIONS: usize = 256;
+/// How long a connection may take to say what it wants.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+/// How many audit records an answer has unless more are asked for, and at most.
+const USUAL_RECORDS: usize = 1000;
+const MOST_RECORDS: usize = 100_000;
+
+/// What the answers are made from.
+pub struct Window {
+    /// The way to the keychain's names and the settings.
+    pub door: Arc<Door>,
+    /// Ringlet's places.
+    pub paths: Paths,
+    /// This daemon.
+    pub run: Run,
+}
+
+struct Shared {
+    window: Arc<Window>,
+    slow: Semaphore,
+}
+
+type Here = State<Arc<Shared>>;
+
+/// Answers until it is told to stop.
+pub async fn serve(listeners: Vec<TcpListener>, window: Arc<Window>, stop: watch::Receiver<bool>) {
+    let shared = Arc::new(Shared { window, slow: Semaphore::new(MOST_SLOW) });
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let router = router(shared);
+    let mut all = JoinSet::new();
+    for listener in listeners {
+        all.spawn(accept(listener, router.clone(), Arc::clone(&places), stop.clone()));
+    }
+    while all.join_next().await.is_some() {}
+}
+
+// The daemon is to end.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn accept(listener: TcpListener, router: Router, places: Arc<Semaphore>, mut stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = told(&mut stop) => break,
+            accepted = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (listener.accept().await, place)
+            } => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        let (Ok((stream, _)), Ok(place)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let (service, mut stop) = (TowerToHyperService::new(router.clone()), stop.clone());
+        connections.spawn(async move {
+            let mut builder = hyper::server::conn::http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(64 << 10);
+            let connection = builder.serve_connection(TokioIo::new(stream), service);
+            tokio::pin!(connection);
+            tokio::select! {
+                // What went wrong with one connection is that client's affair.
+                _ = connection.as_mut() => {}
+                () = told(&mut stop) => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = timeout(Duration::from_secs(2), connection).await;
+                }
+            }
+            drop(place);
+        });
+    }
+    while connections.join_next().await.is_some() {}
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/v1/health", get(health))
+        .route("/v1/status", get(status))
+        .route("/v1/profiles", get(profiles))
+        .route("/v1/keys", get(keys))
+        .route("/v1/audit", get(records))
+        .route("/v1/openapi.json", get(openapi))
+        .fallback(|| async {
+            refusal(StatusCode::NOT_FOUND, "not_found", "there is no such route", Some("see /v1/openapi.json"))
+        })
+        .method_not_allowed_fallback(|| async {
+            refusal(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "only GET is answered", None)
+        })
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard))
+        .with_state(shared)
+}
+
+async fn guard(State(shared): Here, request: Request, next: Next) -> Response {
+    let mut response = match refused(&shared, request.uri(), request.headers()).await {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn refused(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
+    if !is_local(uri, headers, &shared.window.run) {
+        let text = "the Host header does not name this machine's loopback address";
+        return Some(refusal(StatusCode::FORBIDDEN, "wrong_host", text, None));
+    }
+    if headers.contains_key(ORIGIN) {
+        return Some(refusal(StatusCode::FORBIDDEN, "web_page", "web pages are not answered", None));
+    }
+    if uri.path() == "/v1/health" {
+        return None;
+    }
+    let presented = bearer(headers).unwrap_or_default();
+    let token = match token::read(&shared.window.paths.http_token()) {
+        Ok(Some(token)) => token,
+        Ok(None) => return Some(no_token("there is no token any more")),
+        Err(error) => return Some(no_token(&error.to_string())),
+    };
+    if token::matches(&token, presented) {
+        return None;
+    }
+    let Ok(_place) = shared.slow.try_acquire() else {
+        let text = "too many requests with a wrong token wait for their answer";
+        let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", text, None);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        return Some(response);
+    };
+    tokio::time::sleep(SLOW).await;
+    let hint = "send `Authorization: Bearer` and the content of ~/.config/ringlet/http_token";
+    let mut response = refusal(StatusCode::UNAUTHORIZED, "unauthorized", "the token is missing or wrong", Some(hint));
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    Some(response)
+}
+
+fn no_token(why: &str) -> Response {
+    refusal(StatusCode::SERVICE_UNAVAILABLE, "no_token", why, Some("run `ringlet daemon rotate-token`"))
+}
+
+// One Host header, and it names loopback and this very port; so does an absolute request target.
+fn is_local(uri: &Uri, headers: &HeaderMap, run: &Run) -> bool {
+    let Some(port) = run.http.first().map(|address| address.port()) else { return false };
+    let names = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
+    let local = |text: &str| names.iter().any(|name| name.eq_ignore_ascii_case(text));
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    host.to_str().is_ok_and(local) && uri.authority().is_none_or(|authority| local(authority.as_str()))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let (Some(one), None) = (all.next(), all.next()) else { return None };
+    let (scheme, token) = one.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())
+}
+
+fn answer(status: StatusCode, data: &Value) -> Response {
+    let body = Body::from(data.to_string() + "\n");
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn refusal(status: StatusCode, code: &str, message: &str, hint: Option<&str>) -> Response {
+    answer(status, &json!({ "error": { "code": code, "message": message, "hint": hint } }))
+}
+
+// Runs what may block beside the connections.
+async fn elsewhere(work: impl FnOnce() -> Response + Send + 'static) -> Response {
+    let failed = |_| refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the answer could not be made", None);
+    spawn_blocking(work).await.unwrap_or_else(failed)
+}
+
+async fn health() -> Response {
+    answer(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+async fn status(State(shared): Here) -> Response {
+    elsewhere(move || answer(StatusCode::OK, &describe(&shared.window))).await
+}
+
+fn describe(window: &Window) -> Value {
+    let Window { door, run, .. } = window;
+    let setup = door.setup.current();
+    let (keychain, why) = match setup.items.state() {
+        Keychain::Ready => ("ready", None),
+        Keychain::Locked => ("locked", Some("the keychain is locked".to_owned())),
+        Keychain::Absent => ("absent", Some("there is no keychain".to_owned())),
+        Keychain::Broken(why) => ("broken", Some(why)),
+    };
+    let now = (door.clock)();
+    let policy = door.policy.current();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": run.pid,
+        "started": run.started.to_string(),
+        "socket": run.socket.to_string_lossy(),
+        "http": run.http,
+        "keychain": { "state": keychain, "message": why },
+        "config": { "file": door.setup.file().to_string_lossy(), "problem": door.setup.problem() },
+        "policy": {
+            "file": door.policy.file().to_string_lossy(),
+            "problem": door.policy.problem(),
+            "registered": policy.registered_binaries,
+        },
+        "pending": door.roster.pending(now).map_or(0, |waiting| waiting.len()),
+    })
+}
+
+async fn profiles(State(shared): Here) -> Response {
+    elsewhere(move || {
+        let registry = Registry::new(&shared.window.paths);
+        let profiles = Profiles::new(&shared.window.paths, &registry);
+        let failed = |error: crate::profile::ProfileError| {
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "profiles", &error.to_string(), error.hint().as_deref())
+        };
+        let names = match profiles.names() {
+            Ok(names) => names,
+            Err(error) => return failed(error),
+        };
+        let mut rows = Vec::new();
+        for name in names {
+            let bound = profiles.read(&name).and_then(|file| {
+                file.bindings.keys().map(|agent| profiles.resolve(&file, agent)).collect::<Result<Vec<_>, _>>()
+            });
+            rows.push(match bound {
+                Err(error) => json!({ "name": name, "problem": error.to_string() }),
+                Ok(found) => {
+                    let agents = found.iter().flatten().map(|it| {
+                        json!({
+                            "agent": it.agent.name, "provider": it.provider.value.name, "key": it.key.value,
+                            "endpoint": it.base_url.as_ref().map(|url| &url.value),
+                        })
+                    });
+                    json!({ "name": name, "agents": agents.collect::<Vec<_>>() })
+                }
+            });
+        }
+        answer(StatusCode::OK, &json!({ "profiles": rows }))
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prefix {
+    #[serde(default)]
+    prefix: String,
+}
+
+fn bad_query(error: &impl std::fmt::Display) -> Response {
+    refusal(StatusCode::BAD_REQUEST, "bad_query", &error.to_string(), Some("see /v1/openapi.json"))
+}
+
+async fn keys(State(shared): Here, query: Result<Query<Prefix>, axum::extract::rejection::QueryRejection>) -> Response {
+    let prefix = match query {
+        Ok(Query(query)) => query.prefix,
+        Err(error) => return bad_query(&error),
+    };
+    elsewhere(move || {
+        let setup = shared.window.door.setup.current();
+        let wanted = |name: &str| name.starts_with(&prefix) && name.parse::<KeyName>().is_ok();
+        match setup.items.list(SERVICE, false, &wanted) {
+            Ok(items) => {
+                let names: Vec<String> = items.into_iter().map(|it| it.target).collect();
+                answer(StatusCode::OK, &json!({ "keys": names }))
+            }
+            Err(error) => {
+                let code = match error {
+                    StoreError::Locked => "keychain_locked",
+                    StoreError::Absent(_) => "keychain_absent",
+                    _ => "keychain_failed",
+                };
+                refusal(StatusCode::SERVICE_UNAVAILABLE, code, &error.to_string(), error.hint().as_deref())
+            }
+        }
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    since: Option<String>,
+    alias: Option<String>,
+    agent: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn records(
+    State(shared): Here,
+    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let wanted = match query {
+        Ok(Query(wanted)) => wanted,
+        Err(error) => return bad_query(&error),
+    };
+    elsewhere(move || {
+        let door = &shared.window.door;
+        let filter = match filter(&wanted, (door.clock)()) {
+            Ok(filter) => filter,
+            Err(why) => return bad_query(&why),
+        };
+        let limit = wanted.limit.unwrap_or(USUAL_RECORDS).min(MOST_RECORDS);
+        let setup = door.setup.current();
+        let path = setup.settings.audit.path.clone().unwrap_or_else(|| shared.window.paths.audit_log());
+        // The latest ones, in the order in which they were written.
+        let mut kept = VecDeque::new();
+        let mut left_out = 0u64;
+        let scan = audit::query(&path, &filter, |entry| {
+            kept.push_back(serde_json::to_value(&entry).unwrap_or_default());
+            if kept.len() > limit {
+                kept.pop_front();
+                left_out += 1;
+            }
+            ControlFlow::Continue(())
+        });
+        match scan {
+            Ok(scan) => {
+                let data = json!({ "records": kept, "left_out": left_out, "unreadable": scan.unreadable });
+                answer(StatusCode::OK, &data)
+            }
+            Err(AuditError::Missing(_)) => {
+                answer(StatusCode::OK, &json!({ "records": [], "left_out": 0, "unreadable": 0 }))
+            }
+            Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "audit", &error.to_string(), None),
+        }
+    })
+    .await
+}
+
+fn filter(wanted: &Wanted, now: Timestamp) -> Result<Filter, String> {
+    let since = wanted.since.as_deref().map(|text| parse_since(text, now)).transpose();
+    let mut filter = Filter { since: since.map_err(|error| error.to_string())?, ..Filter::default() };
+    let wrong = |error: crate::name::NameError| error.to_string();
+    filter.agent = wanted.agent.as_deref().map(str::parse).transpose().map_err(wrong)?;
+    match wanted.alias.as_deref() {
+        Some(pair) if pair.contains('/') => {
+            let key: KeyName = pair.parse().map_err(wrong)?;
+            (filter.provider, filter.alias) = (Some(key.provider), Some(key.alias));
+        }
+        alias => filter.alias = alias.map(str::parse).transpose().map_err(wrong)?,
+    }
+    Ok(filter)
+}
+
+async fn openapi() -> Response {
+    answer(StatusCode::OK, &document())
+}
+
+/// The routes as an OpenAPI 3.1 document.
+pub fn document() -> Value {
+    let error = json!({ "$ref": "#/components/schemas/Error" });
+    let failure = |what: &str| json!({ "description": what, "content": { "application/json": { "schema": error } } });
+    let route = |summary: &str, parameters: Value, properties: Value| {
+        json!({ "get": {
+            "summary": summary,
+            "parameters": parameters,
+            "responses": {
+                "200": { "description": "as asked", "content": { "application/json": { "schema": {
+                    "type": "object", "properties": properties,
+                } } } },
+                "400": failure("the query is wrong"),
+                "401": failure("the token is missing or wrong; answered late"),
+                "403": failure("the Host is not loopback's, or a web page asks"),
+                "429": failure("too many wrong tokens"),
+                "503": failure("the keychain is locked or absent, or the token's file cannot be used"),
+            },
+        } })
+    };
+    let text = json!({ "type": "string" });
+    let number = json!({ "type": "integer" });
+    let objects = json!({ "type": "array", "items": { "type": "object" } });
+    let parameter = |name: &str, what: &str, schema: &Value| json!({ "name": name, "in": "query", "required": false, "description": what, "schema": schema });
+    let mut health = route("Whether the daemon answers", json!([]), json!({ "status": text }));
+    // The one route without the token.
+    health["get"]["security"] = json!([]);
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Ringlet's daemon",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Names and states, on loopback; no route gives a key's value.",
+            "license": { "name": "MIT OR Apache-2.0" },
+        },
+        "servers": [{ "url": "http://127.0.0.1:8765" }],
+        "security": [{ "token": [] }],
+        "paths": {
+            "/v1/health": health,
+            "/v1/status": route("The daemon, its files and the keychain's state", json!([]), json!({
+                "version": text, "pid": number, "started": text, "socket": text,
+                "http": { "type": "array", "items": text }, "keychain": { "type": "object" },
+                "config": { "type": "object" }, "policy": { "type": "object" }, "pending": number,
+            })),
+            "/v1/profiles": route("The profiles and what each agent gets", json!([]), json!({ "profiles": objects })),
+            "/v1/keys": route(
+                "Names of keys, never values",
+                json!([parameter("prefix", "what names begin with, such as anthropic/", &text)]),
+                json!({ "keys": { "type": "array", "items": text } }),
+            ),
+            "/v1/audit": route(
+                "Who asked for which key",
+                json!([
+                    parameter("since", "30m, 24h, 7d, 2w, or a date", &text),
+                    parameter("alias", "an alias, or PROVIDER/ALIAS", &text),
+                    parameter("agent", "lookups for this agent", &text),
+                    parameter("limit", "the latest so many; 1000 unless given", &number),
+                ]),
+                json!({ "records": objects, "left_out": number, "unreadable": number }),
+            ),
+            "/v1/openapi.json": route("This document", json!([]), json!({})),
+        },
+        "components": {
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "schemas": { "Error": { "type": "object", "properties": { "error": {
+                "type": "object",
+                "properties": { "code": text, "message": text, "hint": { "type": ["string", "null"] } },
+            } } } },
+        },
+    })
+}

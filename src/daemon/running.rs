@@ -1,0 +1,329 @@
+//! The daemon's life: one for each user, from the lock to the last answer; and how others find and end it.
+//!
+//! What says that it runs is the lock on `daemon.lock` in the runtime folder, which a kill ends with the process; the
+//! run file beside it only says where. A socket that nobody listens on is a leftover and goes. SIGTERM and SIGINT let
+//! running requests end, then the socket and the run file are removed.
+
+use super::DaemonError;
+use super::door::{Door, Setup};
+use super::http::{self, Window};
+use super::identity::Hashes;
+use super::live::Live;
+use super::roster::Roster;
+use super::server::{self, Limits};
+use super::token;
+use crate::audit::{self, Log};
+use crate::config::Settings;
+use crate::env::Env;
+use crate::paths::Paths;
+use crate::platform;
+use crate::store::items::Items;
+use jiff::Timestamp;
+use notify::{RecursiveMode, Watcher};
+use serde::{Deserialize, Serialize};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use std::{fs, io};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Where a running daemon is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its process.
+    pub pid: u32,
+    /// When it began.
+    pub started: Timestamp,
+    /// Its socket.
+    pub socket: PathBuf,
+    /// The addresses of its HTTP side.
+    pub http: Vec<SocketAddr>,
+}
+
+/// What happens, for whoever prints it.
+#[derive(Debug)]
+pub enum Event {
+    /// It answers from now on.
+    Ready(Run),
+    /// Something worth a line in the log; never with a value.
+    Said(String),
+}
+
+/// How to run it.
+pub struct Options {
+    /// The socket, in place of the settings' and the usual one.
+    pub socket: Option<PathBuf>,
+    /// Where events go; one that nobody takes any more is dropped.
+    pub events: Sender<Event>,
+}
+
+fn lock_file(paths: &Paths) -> PathBuf {
+    paths.runtime().join("daemon.lock")
+}
+
+fn run_file(paths: &Paths) -> PathBuf {
+    paths.runtime().join("daemon.json")
+}
+
+// `None` when somebody else has it.
+fn try_lock(paths: &Paths, patience: Duration) -> Result<Option<platform::Lock>, DaemonError> {
+    let (folder, file) = (paths.runtime(), lock_file(paths));
+    platform::create_private_folder(&folder).map_err(DaemonError::io("create", &folder))?;
+    match platform::lock_file(&file, patience) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(None),
+        Err(error) => Err(DaemonError::io("lock", &file)(error)),
+    }
+}
+
+/// The daemon that runs now, if one does.
+pub fn find(paths: &Paths) -> Result<Option<Run>, DaemonError> {
+    if try_lock(paths, Duration::ZERO)?.is_some() {
+        return Ok(None);
+    }
+    let file = run_file(paths);
+    let read = platform::read_file(&file, 1 << 16).map_err(|error| DaemonError::Mute(error.to_string()))?;
+    let run = serde_json::from_slice(&read.bytes).map_err(|error| DaemonError::Mute(error.to_string()))?;
+    Ok(Some(run))
+}
+
+/// Ends the running daemon and waits until it has gone.
+pub fn stop(paths: &Paths, patience: Duration) -> Result<Run, DaemonError> {
+    let run = find(paths)?.ok_or(DaemonError::NotRunning)?;
+    // Asked again with the process in hand: only one that still holds the lock is the daemon.
+    platform::terminate(run.pid, || matches!(try_lock(paths, Duration::ZERO), Ok(None)))
+        .map_err(|error| DaemonError::Mute(format!("process {} cannot be ended: {error}", run.pid)))?;
+    match try_lock(paths, patience)? {
+        Some(_) => Ok(run),
+        None => Err(DaemonError::Mute(format!("process {} does not end", run.pid))),
+    }
+}
+
+/// Opens what the settings name, for the first time and whenever they change.
+fn setup(paths: &Paths, env: &Env) -> Result<Setup, String> {
+    let settings = Settings::read(paths).map_err(|error| error.to_string())?;
+    let limits = audit::Limits {
+        max_bytes: settings.audit.max_bytes,
+        keep: u32::try_from(settings.audit.keep).unwrap_or(u32::MAX),
+        ..Default::default()
+    };
+    let log = settings.audit.path.clone().unwrap_or_else(|| paths.audit_log());
+    let log = Log::open(&log, limits).map_err(|error| error.to_string())?;
+    Ok(Setup { items: Items::new(&settings, paths, env), settings, log })
+}
+
+/// Runs the daemon until it is told to end.
+pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError> {
+    platform::raise_file_limit();
+    let lock = try_lock(paths, Duration::ZERO)?;
+    let Some(_lock) = lock else {
+        return Err(DaemonError::Running(find(paths).ok().flatten().map(|run| run.pid)));
+    };
+    let events = Arc::new(Mutex::new(options.events));
+    let say = {
+        let events = Arc::clone(&events);
+        move |text: String| {
+            if let Ok(events) = events.lock() {
+                // Nobody to tell is no reason to stop.
+                let _ = events.send(Event::Said(text));
+            }
+        }
+    };
+    let door = Arc::new(door(paths, env, say.clone())?);
+    let settings = door.setup.current().settings.clone();
+    token::ensure(&paths.http_token())?;
+    let mut given = listenfd::ListenFd::from_env();
+    let socket =
+        options.socket.or_else(|| settings.daemon.socket.clone()).unwrap_or_else(|| paths.runtime().join("agent.sock"));
+    let listener = Socket::open(&socket, &mut given)?;
+    let http = listen(settings.daemon.port, &mut given)?;
+    let addresses = http.iter().filter_map(|it| it.local_addr().ok()).collect();
+    let run = Run { pid: std::process::id(), started: Timestamp::now(), socket, http: addresses };
+    let text = serde_json::to_vec(&run).map_err(|error| DaemonError::Mute(error.to_string()))?;
+    let file = run_file(paths);
+    platform::replace_file(&file, &text).map_err(DaemonError::io("write", &file))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(24)
+        .thread_keep_alive(Duration::from_secs(2))
+        .build()
+        .map_err(DaemonError::io("start", Path::new("threads")))?;
+    let window = Window { door: Arc::clone(&door), paths: paths.clone(), run: run.clone() };
+    let done = runtime.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        let (unix, tcp) = listener.prepare(http)?;
+        let sockets = tokio::spawn(server::serve(unix, Arc::clone(&door), Limits::default(), stopped.clone()));
+        let http = tokio::spawn(http::serve(tcp, Arc::new(window), stopped));
+        let watcher = follow(paths, Arc::clone(&door), say.clone());
+        if let Ok(events) = events.lock() {
+            let _ = events.send(Event::Ready(run.clone()));
+        }
+        let why = wait_for_the_end().await?;
+        say(format!("{why}: ending"));
+        drop(watcher);
+        stop.send_replace(true);
+        let _ = sockets.await;
+        let _ = http.await;
+        Ok(())
+    });
+    // What still waits for a keychain must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    listener.remove();
+    let _ = fs::remove_file(&file);
+    done
+}
+
+fn door(paths: &Paths, env: &Env, say: impl Fn(String) + Clone + Send + Sync + 'static) -> Result<Door, DaemonError> {
+    let roster = Roster::new(paths);
+    // Whoever reads first says what is wrong; a start says it by failing.
+    let told = |say: &(dyn Fn(String) + Send + Sync), problem: &String| {
+        say(format!("{problem}; what was last good stays in force"));
+    };
+    let (own, world, voice) = (paths.clone(), env.clone(), say.clone());
+    let setup = Live::new(paths.config(), move || setup(&own, &world).inspect_err(|problem| told(&voice, problem)));
+    let (list, voice) = (roster.clone(), say);
+    let policy = Live::new(roster.policy_file().to_owned(), move || {
+        list.policy().map_err(|error| error.to_string()).inspect_err(|problem| told(&voice, problem))
+    });
+    Ok(Door {
+        setup: setup.map_err(DaemonError::Start)?,
+        policy: policy.map_err(DaemonError::Start)?,
+        roster,
+        clock: Timestamp::now,
+        hashes: Hashes::default(),
+        changes: Mutex::new(()),
+    })
+}
+
+// Looks at the files when the system says that something happened beside them; without a watcher each use looks.
+fn follow(paths: &Paths, door: Arc<Door>, say: impl Fn(String) + Send + 'static) -> Option<notify::RecommendedWatcher> {
+    let files = [paths.config(), paths.daemon_policy(), paths.http_token()];
+    let folder = paths.config().parent()?.to_owned();
+    platform::create_private_folder(&folder).ok()?;
+    let (token_file, known) = (paths.http_token(), files.clone());
+    let heard = move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return };
+        if event.kind.is_access()
+            || !event.paths.iter().any(|path| known.iter().any(|it| it.file_name() == path.file_name()))
+        {
+            return;
+        }
+        door.setup.current();
+        door.policy.current();
+        if let Err(error) = token::read(&token_file) {
+            say(format!("{error}; the HTTP side refuses everybody"));
+        }
+    };
+    let mut watcher = notify::recommended_watcher(heard).ok()?;
+    watcher.watch(&folder, RecursiveMode::NonRecursive).ok()?;
+    Some(watcher)
+}
+
+async fn wait_for_the_end() -> Result<&'static str, DaemonError> {
+    let failed = || DaemonError::io("wait for", Path::new("signals"));
+    let mut term = signal(SignalKind::terminate()).map_err(failed())?;
+    let mut int = signal(SignalKind::interrupt()).map_err(failed())?;
+    // A terminal that closes is no reason to end.
+    let mut hup = signal(SignalKind::hangup()).map_err(failed())?;
+    loop {
+        tokio::select! {
+            _ = term.recv() => return Ok("SIGTERM"),
+            _ = int.recv() => return Ok("SIGINT"),
+            _ = hup.recv() => {}
+        }
+    }
+}
+
+/// The socket, and whether it is ours to remove.
+struct Socket {
+    path: PathBuf,
+    listener: UnixListener,
+    identity: Option<(u64, u64)>,
+}
+
+impl Socket {
+    fn open(path: &Path, given: &mut listenfd::ListenFd) -> Result<Self, DaemonError> {
+        let failed = |why: String| DaemonError::Socket { socket: path.to_owned(), why };
+        for at in 0..given.len() {
+            if let Ok(Some(listener)) = given.take_unix_listener(at) {
+                return Ok(Self { path: path.to_owned(), listener, identity: None });
+            }
+        }
+        let folder = path.parent().ok_or_else(|| failed("has no folder".into()))?;
+        platform::create_private_folder(folder).map_err(DaemonError::io("create", folder))?;
+        let access = platform::access(folder).map_err(DaemonError::io("examine", folder))?;
+        if !access.is_ours() || access.others_may_write() {
+            return Err(failed(format!("others may write to its folder ({})", access.describe())));
+        }
+        Self::clear(path).map_err(failed)?;
+        let listener = platform::private_listener(path).map_err(|error| failed(error.to_string()))?;
+        Ok(Self { path: path.to_owned(), listener, identity: platform::file_identity(path) })
+    }
+
+    // Takes a leftover away: a socket of ours that nobody listens on. Anything else stays.
+    fn clear(path: &Path) -> Result<(), String> {
+        use std::os::unix::fs::FileTypeExt;
+        let Ok(meta) = fs::symlink_metadata(path) else { return Ok(()) };
+        if !meta.file_type().is_socket() {
+            return Err("something that is no socket has this name".into());
+        }
+        match UnixStream::connect(path) {
+            Ok(_) => Err("another program listens there".into()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path).map_err(|error| format!("a leftover cannot be removed: {error}"))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn prepare(
+        &self,
+        http: Vec<TcpListener>,
+    ) -> Result<(tokio::net::UnixListener, Vec<tokio::net::TcpListener>), DaemonError> {
+        let failed = |error: io::Error| DaemonError::Socket { socket: self.path.clone(), why: error.to_string() };
+        let unix = self.listener.try_clone().map_err(failed)?;
+        unix.set_nonblocking(true).map_err(failed)?;
+        let unix = tokio::net::UnixListener::from_std(unix).map_err(failed)?;
+        let tcp = http.into_iter().map(|it| {
+            it.set_nonblocking(true)?;
+            tokio::net::TcpListener::from_std(it)
+        });
+        Ok((unix, tcp.collect::<io::Result<_>>().map_err(failed)?))
+    }
+
+    fn remove(&self) {
+        if self.identity.is_some() && platform::file_identity(&self.path) == self.identity {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+// Loopback alone. A machine without IPv6 has one address only.
+fn listen(port: u16, given: &mut listenfd::ListenFd) -> Result<Vec<TcpListener>, DaemonError> {
+    let mut listeners = Vec::new();
+    for at in 0..given.len() {
+        listeners.extend(given.take_tcp_listener(at).ok().flatten());
+    }
+    if !listeners.is_empty() {
+        return Ok(listeners);
+    }
+    let four = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let failed = |address: SocketAddr, error: &io::Error| DaemonError::Http {
+        address: address.to_string(),
+        why: error.to_string(),
+    };
+    let first = TcpListener::bind(four).map_err(|error| failed(four, &error))?;
+    let chosen = first.local_addr().map_or(port, |address| address.port());
+    listeners.push(first);
+    let six = SocketAddr::from((Ipv6Addr::LOCALHOST, chosen));
+    match TcpListener::bind(six) {
+        Ok(second) => listeners.push(second),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT)) => {}
+        Err(error) => return Err(failed(six, &error)),
+    }
+    Ok(listeners)
+}
