@@ -407,6 +407,10 @@ pub enum Daemon {
     Status,
     /// Make a new token for its HTTP side; the old one ends at once
     RotateToken,
+    /// Let the system start it: systemd's user manager, or launchd
+    Install,
+    /// Undo that
+    Uninstall,
     /// Let a program ask for keys, or change what it may do
     #[command(after_help = "\
 The program is known by its path and its content. A script is bound to what runs

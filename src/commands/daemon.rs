@@ -5,7 +5,8 @@ use crate::cli::{Daemon, Permissions};
 use crate::daemon::policy::Registered;
 use crate::daemon::roster::{self, PENDING_FOR, Roster};
 use crate::daemon::running::{self, Event, Options, Run};
-use crate::daemon::{client, token};
+use crate::daemon::service::{Installation, MARK, Manager};
+use crate::daemon::{DaemonError, client, token};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::output::Ink;
@@ -36,6 +37,8 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Daemon) -> Result
             Ok(())
         }
         Daemon::Status => status(host, setting),
+        Daemon::Install => install(host, setting),
+        Daemon::Uninstall => uninstall(host, setting),
         Daemon::RotateToken => {
             let file = setting.paths.http_token();
             token::rotate(&file)?;
@@ -131,7 +134,7 @@ fn pending(host: &mut Host, setting: &Setting, roster: &Roster) -> Result<(), Fa
 }
 
 fn status(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
-    let run = running::find(&setting.paths)?.ok_or(crate::daemon::DaemonError::NotRunning)?;
+    let run = running::find(&setting.paths)?.ok_or(DaemonError::NotRunning)?;
     let data = client::status(&setting.paths, &run)?;
     if host.output.wants_json() {
         host.output.json(&data);
@@ -167,6 +170,86 @@ fn status(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
     Ok(())
 }
 
+fn manager(host: &Host) -> Option<(Manager, &'static str)> {
+    let found =
+        if cfg!(target_os = "macos") { (Manager::Launchd, "launchctl") } else { (Manager::Systemd, "systemctl") };
+    platform::candidates(found.1, host.world.env.get("PATH")?).next().map(|_| found)
+}
+
+fn installation(host: &Host, setting: &Setting) -> Result<Option<Installation>, Failure> {
+    let Some((manager, _)) = manager(host) else { return Ok(None) };
+    let ringlet = host.world.executable()?;
+    Ok(Some(Installation::new(manager, ringlet, &setting.paths, &setting.settings, &host.world.env)))
+}
+
+fn install(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
+    let Some(wanted) = installation(host, setting)? else {
+        let hint = "run `ringlet daemon start` when you log in, such as from ~/.profile";
+        return Err(Failure::new("there is neither systemd nor launchd here").hint(hint));
+    };
+    if setting.settings.daemon.port == 0 {
+        return Err(Failure::new("`[daemon] port` is 0, and the system must know which one to open"));
+    }
+    if wanted.files.iter().any(|(file, _)| is_foreign(file)) {
+        let foreign = wanted.files.iter().find(|(file, _)| is_foreign(file)).map(|(file, _)| file.clone());
+        return Err(DaemonError::Foreign(foreign.unwrap_or_default()).into());
+    }
+    // What a daemon that was started by hand holds, the system could not open.
+    if running::find(&setting.paths)?.is_some() {
+        running::stop(&setting.paths, ENDING)?;
+    }
+    for (file, text) in &wanted.files {
+        let failed = |error: std::io::Error| Failure::io("written", file, &error);
+        file.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
+        platform::replace_file(file, text.as_bytes()).map_err(failed)?;
+    }
+    if let Err(error) = wanted.enable.iter().try_for_each(|command| carry_out(command)) {
+        // Units that nobody has taken note of would only surprise.
+        wanted.files.iter().for_each(|(file, _)| drop(std::fs::remove_file(file)));
+        return Err(error.into());
+    }
+    for (file, _) in &wanted.files {
+        host.output.note(&format!("wrote {}", setting.paths.pretty(file)));
+    }
+    host.output.note("the system starts the daemon from now on");
+    Ok(())
+}
+
+fn uninstall(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
+    let wanted = installation(host, setting)?;
+    let files: Vec<PathBuf> = wanted.iter().flat_map(|it| &it.files).map(|(file, _)| file.clone()).collect();
+    let there: Vec<&PathBuf> = files.iter().filter(|file| file.exists() && !is_foreign(file)).collect();
+    if there.is_empty() {
+        host.output.note("nothing is installed");
+        return Ok(());
+    }
+    let wanted = wanted.expect("it named the files");
+    // One that fails must not keep the rest: what is gone is gone.
+    let disabled = wanted.disable.iter().try_for_each(|command| carry_out(command));
+    for file in there {
+        std::fs::remove_file(file).map_err(|error| Failure::io("removed", file, &error))?;
+        host.output.note(&format!("removed {}", setting.paths.pretty(file)));
+    }
+    wanted.afterwards.iter().try_for_each(|command| carry_out(command))?;
+    Ok(disabled?)
+}
+
+fn is_foreign(file: &Path) -> bool {
+    platform::read_file(file, 1 << 20).is_ok_and(|read| memchr::memmem::find(&read.bytes, MARK.as_bytes()).is_none())
+}
+
+fn carry_out(command: &[String]) -> Result<(), DaemonError> {
+    let failed = |why: String| DaemonError::Manager { command: command.join(" "), why };
+    let (program, words) = command.split_first().expect("every command has a name");
+    let done =
+        Command::new(program).args(words).stdin(Stdio::null()).output().map_err(|error| failed(error.to_string()))?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&done.stderr);
+    Err(failed(said.lines().next().map_or_else(|| done.status.to_string(), str::to_owned)))
+}
+
 fn log_file(setting: &Setting) -> PathBuf {
     setting.paths.state().join("daemon.log")
 }
@@ -194,7 +277,7 @@ fn start(host: &mut Host, setting: &Setting, socket: Option<&Path>) -> Result<()
         child.wait().map_err(failed)?;
         return Err(passed_on(&why));
     }
-    let run = running::find(&setting.paths)?.ok_or(crate::daemon::DaemonError::NotRunning)?;
+    let run = running::find(&setting.paths)?.ok_or(DaemonError::NotRunning)?;
     announce(host, setting, &run);
     host.output.note(&format!("its log is {}", setting.paths.pretty(&log_file(setting))));
     Ok(())

@@ -21,6 +21,7 @@ pub mod roster;
 pub mod running;
 #[cfg(unix)]
 pub mod server;
+pub mod service;
 pub mod token;
 
 use std::io;
@@ -88,6 +89,17 @@ pub enum DaemonError {
     /// A file that it reads is wrong, and there is no last good one.
     #[error("{0}")]
     Start(String),
+    /// A file that was to be written is not ours.
+    #[error("{} was not written by ringlet, and stays as it is", .0.display())]
+    Foreign(PathBuf),
+    /// The system's manager of services refuses.
+    #[error("`{command}` fails: {why}")]
+    Manager {
+        /// What was run.
+        command: String,
+        /// What it said.
+        why: String,
+    },
     /// The system's own error.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -126,6 +138,8 @@ impl DaemonError {
             Self::Socket { .. } => "name another with --socket, or `[daemon] socket` in config.toml".into(),
             Self::Http { .. } => "end what listens there, or set `[daemon] port` in config.toml".into(),
             Self::Mute(_) => "run `ringlet daemon stop`, then `ringlet daemon start`".into(),
+            Self::Foreign(path) => format!("move {} away, and run it again", path.display()),
+            Self::Manager { .. } => "run `ringlet daemon start` where there is no such service".into(),
             Self::Start(_) | Self::Io { .. } => return None,
         })
     }

@@ -142,6 +142,7 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
     let listener = Socket::open(&socket, &mut given)?;
     let http = listen(settings.daemon.port, &mut given)?;
     let addresses = http.iter().filter_map(|it| it.local_addr().ok()).collect();
+    let socket = listener.path.clone();
     let run = Run { pid: std::process::id(), started: Timestamp::now(), socket, http: addresses };
     let text = serde_json::to_vec(&run).map_err(|error| DaemonError::Mute(error.to_string()))?;
     let file = run_file(paths);
@@ -250,7 +251,9 @@ impl Socket {
         let failed = |why: String| DaemonError::Socket { socket: path.to_owned(), why };
         for at in 0..given.len() {
             if let Ok(Some(listener)) = given.take_unix_listener(at) {
-                return Ok(Self { path: path.to_owned(), listener, identity: None });
+                // It lies where whoever opened it wanted it.
+                let there = listener.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
+                return Ok(Self { path: there.unwrap_or_else(|| path.to_owned()), listener, identity: None });
             }
         }
         let folder = path.parent().ok_or_else(|| failed("has no folder".into()))?;

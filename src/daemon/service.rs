@@ -1,0 +1,154 @@
+//! Letting the system start the daemon: a systemd user unit with its sockets, or a launchd agent.
+//!
+//! Says which files and which commands; `commands::daemon` carries that out. systemd opens the sockets itself and hands
+//! them over, so that the daemon starts with the first client. Where there is neither, the plain command is all there is.
+
+use crate::config::Settings;
+use crate::env::Env;
+use crate::paths::Paths;
+use std::path::{Path, PathBuf};
+
+/// What every file of ours begins with or holds; one without it is somebody else's and stays.
+pub const MARK: &str = "Written by `ringlet daemon install`";
+
+/// The unit's and the agent's name.
+const UNIT: &str = "ringlet";
+const LABEL: &str = "dev.ringlet.daemon";
+
+/// What starts programs here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    /// systemd's user manager.
+    Systemd,
+    /// macOS' launchd.
+    Launchd,
+}
+
+/// The files and commands of an installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installation {
+    /// Which files with which content.
+    pub files: Vec<(PathBuf, String)>,
+    /// What is to be run once they are there.
+    pub enable: Vec<Vec<String>>,
+    /// What is to be run before they go.
+    pub disable: Vec<Vec<String>>,
+    /// What is to be run when they have gone.
+    pub afterwards: Vec<Vec<String>>,
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split(' ').map(str::to_owned).collect()
+}
+
+impl Installation {
+    /// What it takes for this manager.
+    pub fn new(manager: Manager, ringlet: &Path, paths: &Paths, settings: &Settings, env: &Env) -> Self {
+        match manager {
+            Manager::Systemd => Self::systemd(ringlet, paths, settings, env),
+            Manager::Launchd => Self::launchd(ringlet, paths),
+        }
+    }
+
+    fn systemd(ringlet: &Path, paths: &Paths, settings: &Settings, env: &Env) -> Self {
+        let config = env.absolute("XDG_CONFIG_HOME").unwrap_or_else(|| paths.home.join(".config"));
+        let folder = config.join("systemd/user");
+        let socket = match &settings.daemon.socket {
+            Some(socket) => specifiers(&socket.to_string_lossy()),
+            None => "%t/ringlet/agent.sock".to_owned(),
+        };
+        let port = settings.daemon.port;
+        let sockets = format!(
+            "# {MARK}\n[Unit]\nDescription=Ringlet's sockets\n\n[Socket]\nListenStream={socket}\nSocketMode=0600\n\
+             DirectoryMode=0700\nListenStream=127.0.0.1:{port}\nListenStream=[::1]:{port}\n\n[Install]\nWantedBy=sockets.target\n"
+        );
+        // A key in a core file, or in a program that somebody made of this one, would be the end of it.
+        let service = format!(
+            "# {MARK}\n[Unit]\nDescription=Ringlet's daemon\nRequires={UNIT}.socket\nAfter={UNIT}.socket\n\n[Service]\n\
+             ExecStart={} daemon start --foreground\nLimitCORE=0\nNoNewPrivileges=yes\nMemoryDenyWriteExecute=yes\n\
+             RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\nLockPersonality=yes\nRestart=on-failure\n\n[Install]\nAlso={UNIT}.socket\n",
+            quoted(&ringlet.to_string_lossy())
+        );
+        let systemctl = |rest: &str| words(&format!("systemctl --user {rest}"));
+        Self {
+            files: vec![
+                (folder.join(format!("{UNIT}.socket")), sockets),
+                (folder.join(format!("{UNIT}.service")), service),
+            ],
+            enable: vec![systemctl("daemon-reload"), systemctl(&format!("enable --now {UNIT}.socket"))],
+            disable: vec![systemctl(&format!("disable --now {UNIT}.socket {UNIT}.service"))],
+            afterwards: vec![systemctl("daemon-reload")],
+        }
+    }
+
+    fn launchd(ringlet: &Path, paths: &Paths) -> Self {
+        let file = paths.home.join(format!("Library/LaunchAgents/{LABEL}.plist"));
+        let log = paths.state().join("daemon.log");
+        let text = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- {MARK} -->\n<plist version=\"1.0\">\n<dict>\n\
+             \t<key>Label</key>\n\t<string>{LABEL}</string>\n\t<key>ProgramArguments</key>\n\t<array>\n\
+             \t\t<string>{}</string>\n\t\t<string>daemon</string>\n\t\t<string>start</string>\n\t\t<string>--foreground</string>\n\t</array>\n\
+             \t<key>RunAtLoad</key>\n\t<true/>\n\t<key>StandardErrorPath</key>\n\t<string>{}</string>\n\
+             \t<key>HardResourceLimits</key>\n\t<dict>\n\t\t<key>Core</key>\n\t\t<integer>0</integer>\n\t</dict>\n</dict>\n</plist>\n",
+            xml(&ringlet.to_string_lossy()),
+            xml(&log.to_string_lossy()),
+        );
+        let path = file.to_string_lossy().into_owned();
+        Self {
+            files: vec![(file, text)],
+            enable: vec![vec!["launchctl".into(), "load".into(), "-w".into(), path.clone()]],
+            disable: vec![vec!["launchctl".into(), "unload".into(), "-w".into(), path]],
+            afterwards: vec![],
+        }
+    }
+}
+
+// systemd.unit(5): `%` begins a specifier; systemd.service(5): a word in quotes, with `\`, `"` and `$` escaped.
+fn specifiers(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", specifiers(&text.replace('\\', "\\\\").replace('"', "\\\"")).replace('$', "$$"))
+}
+
+fn xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(manager: Manager, ringlet: &str) -> Installation {
+        let env = Env::from_pairs([("HOME", "/nowhere/me")]);
+        let paths = Paths::new(&env).expect("a home");
+        let settings = Settings::read(&paths).expect("no file is no error");
+        Installation::new(manager, Path::new(ringlet), &paths, &settings, &env)
+    }
+
+    #[test]
+    fn units_name_the_program_and_its_sockets() {
+        let made = made(Manager::Systemd, "/opt/my tools/50%/ring$let");
+        let [(socket, sockets), (_, service)] = &made.files[..] else { panic!("two units: {made:?}") };
+        assert_eq!(socket, Path::new("/nowhere/me/.config/systemd/user/ringlet.socket"));
+        for line in [
+            "ListenStream=%t/ringlet/agent.sock",
+            "SocketMode=0600",
+            "DirectoryMode=0700",
+            "ListenStream=127.0.0.1:8765",
+        ] {
+            assert!(sockets.lines().any(|it| it == line), "{line}: {sockets}");
+        }
+        let start = "ExecStart=\"/opt/my tools/50%%/ring$$let\" daemon start --foreground";
+        assert!(service.lines().any(|line| line == start), "{service}");
+        assert!(made.files.iter().all(|(_, text)| text.contains(MARK)));
+    }
+
+    #[test]
+    fn an_agent_is_xml_whatever_the_path() {
+        let made = made(Manager::Launchd, "/opt/a&b/<c>/ringlet");
+        assert!(made.files[0].1.contains("<string>/opt/a&amp;b/&lt;c&gt;/ringlet</string>"));
+        assert_eq!(made.enable[0][3], "/nowhere/me/Library/LaunchAgents/dev.ringlet.daemon.plist");
+    }
+}
