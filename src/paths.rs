@@ -90,6 +90,16 @@ impl Paths {
         self.state.join("trust")
     }
 
+    /// The folder of pins, one record an agent.
+    pub fn pins(&self) -> PathBuf {
+        self.state.join("pins")
+    }
+
+    /// The folder of remembered digests of programs; only a cache.
+    pub fn digests(&self) -> PathBuf {
+        self.state.join("digests")
+    }
+
     /// The audit log, unless configured elsewhere.
     pub fn audit_log(&self) -> PathBuf {
         self.state.join("audit.jsonl")

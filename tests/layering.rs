@@ -10,6 +10,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (0, "name", &[]),
     // Not `audit`'s own: a plan compares a program with its pin, and may not import the log.
     (0, "digest", &[]),
+    // Settings, leases and `--since` read the same lengths of time.
+    (0, "duration", &[]),
     (0, "env", &["name"]),
     (0, "platform", &[]),
     (1, "paths", &[]),
@@ -19,6 +21,9 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (1, "trust", &["paths"]),
     (1, "store", &["config", "paths"]),
     (1, "audit", &["paths"]),
+    // Records of what the user said, as `trust`; `plan` and the daemon decide by them.
+    (1, "pins", &["paths"]),
+    (1, "lease", &["paths"]),
     (1, "shell", &[]),
     (2, "plan", &[]),
     (2, "launch", &["plan"]),

@@ -1,5 +1,6 @@
 //! The points in time that `--since` and `--until` take. Called by `ringlet audit` alone.
 
+use crate::duration::{self, DurationError};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -29,19 +30,17 @@ pub fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp, SinceError> 
     // The text comes from a command line; `{:?}` escapes it, this bounds it. What does not even begin like a time may
     // be a key that was pasted.
     let shown = || text.chars().take(40).collect::<String>();
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let unit = match &text[digits..] {
-        _ if digits == 0 => return Err(SinceError::Form(crate::name::shorten(text))),
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 604_800,
-        _ => return parse_moment(text).map_err(|refuse| refuse(shown())),
-    };
-    let seconds = text[..digits].parse::<i64>().ok().and_then(|count| count.checked_mul(unit));
-    let ago = seconds.and_then(|seconds| now.checked_sub(SignedDuration::from_secs(seconds)).ok());
-    ago.ok_or_else(|| SinceError::TooFar(shown()))
+    match duration::parse(text) {
+        Ok(ago) => {
+            let ago = SignedDuration::try_from(ago).ok().and_then(|ago| now.checked_sub(ago).ok());
+            ago.ok_or_else(|| SinceError::TooFar(shown()))
+        }
+        Err(DurationError::TooLong) => Err(SinceError::TooFar(shown())),
+        Err(DurationError::Form) if text.starts_with(|c: char| c.is_ascii_digit()) => {
+            parse_moment(text).map_err(|refuse| refuse(shown()))
+        }
+        Err(DurationError::Form) => Err(SinceError::Form(crate::name::shorten(text))),
+    }
 }
 
 fn parse_moment(text: &str) -> Result<Timestamp, fn(String) -> SinceError> {

@@ -1,9 +1,11 @@
 //! The user's settings, `~/.config/ringlet/config.toml`.
 
+use super::scope::{RawScope, Scope};
 use super::{ConfigError, Source};
-use crate::name::{Profile, shorten};
+use crate::name::{KeyName, Profile, shorten};
 use crate::paths::Paths;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use toml::Spanned;
@@ -32,6 +34,7 @@ struct RawSettings {
     trust: RawTrust,
     audit: RawAudit,
     daemon: RawDaemon,
+    scope: BTreeMap<Spanned<String>, RawScope>,
 }
 
 #[derive(Default, Deserialize)]
@@ -126,6 +129,8 @@ pub struct Settings {
     pub audit: Audit,
     /// The `[daemon]` table.
     pub daemon: Daemon,
+    /// The `[scope."PROVIDER/ALIAS"]` tables: what else must hold before that key is looked up.
+    pub scopes: BTreeMap<KeyName, Scope>,
 }
 
 impl Settings {
@@ -181,6 +186,7 @@ impl Settings {
                 port: raw.daemon.port.unwrap_or(8765),
                 socket: raw.daemon.socket.as_ref().map(folder).transpose()?,
             },
+            scopes: raw.scope.iter().map(|(key, scope)| scope.check(source, key, folder)).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -228,6 +234,18 @@ mod tests {
     }
 
     #[test]
+    fn a_scope_says_who_where_and_how_long() {
+        let text = "[scope.\"anthropic/work\"]\nagents = [\"claude\"]\ndirectories = [\"~/work\"]\npin = true\nlease = \"8h\"\n[scope.\"a/b\"]\n";
+        let settings = parse(text).expect("valid");
+        let work = &settings.scopes[&"anthropic/work".parse().expect("valid")];
+        assert_eq!(work.agents, Some(vec!["claude".parse().expect("valid")]));
+        assert_eq!(work.directories.as_ref().map(Vec::len), Some(1));
+        assert_eq!((work.pin, work.lease, work.line), (true, Some(Duration::from_secs(28_800)), 1));
+        let empty = &settings.scopes[&"a/b".parse().expect("valid")];
+        assert_eq!((&empty.agents, &empty.directories, empty.pin, empty.lease), (&None, &None, false, None));
+    }
+
+    #[test]
     fn every_mistake_has_its_place() {
         for (text, at) in [
             ("[credentials]\nbackend = \"sytem\"", (2, 11)),
@@ -236,6 +254,21 @@ mod tests {
             ("[credentials]\ntimeout = 0.0", (2, 11)),
             ("[audit]\nkeep = 0", (2, 8)),
             ("colour = true", (1, 1)),
+            ("[scope.\"anthropic/work\"]\nagent = [\"claude\"]", (2, 1)),
+            ("[scope.anthropic.work]\npin = true", (1, 18)),
+            ("[scope.\"anthropic\"]\npin = true", (1, 8)),
+            ("[scope.\"anthropic/Work\"]\npin = true", (1, 8)),
+            ("[scope.\"anthropic/work\"]\nagents = \"claude\"", (2, 10)),
+            ("[scope.\"anthropic/work\"]\nagents = [\"codex\", \"Claude\"]", (2, 20)),
+            ("[scope.\"anthropic/work\"]\nagents = []", (2, 10)),
+            ("[scope.\"anthropic/work\"]\ndirectories = []", (2, 15)),
+            ("[scope.\"anthropic/work\"]\ndirectories = [\"~/a\", \"work\"]", (2, 23)),
+            ("[scope.\"anthropic/work\"]\npin = \"yes\"", (2, 7)),
+            ("[scope.\"anthropic/work\"]\nlease = \"8 h\"", (2, 9)),
+            ("[scope.\"anthropic/work\"]\nlease = \"0s\"", (2, 9)),
+            ("[scope.\"anthropic/work\"]\nlease = \"31d\"", (2, 9)),
+            ("[scope.\"anthropic/work\"]\nlease = 8", (2, 9)),
+            ("[scope.\"a/b\"]\npin = true\n[scope.\"a/b\"]\npin = false", (3, 8)),
         ] {
             let error = parse(text).expect_err(text);
             assert_eq!(error.at, Some(at), "{error}");

@@ -99,6 +99,34 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
     Ok(Bytes { bytes, access })
 }
 
+/// Why a record of our own is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotOurs {
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(ReadError),
+    /// Somebody else may have written it, or may read it.
+    #[error("is open to others, or another user's ({0})")]
+    Open(String),
+    /// It is not text.
+    #[error("is not UTF-8")]
+    NotText,
+}
+
+/// Reads a record that [`replace_file`] wrote, of at most 64 KiB; none where there is no such file. One that is not the
+/// user's own, or is wider than 0600, was not left so by us.
+pub fn read_record(path: &Path) -> Result<Option<String>, NotOurs> {
+    let read = match read_file(path, 64 * 1024) {
+        Ok(read) => read,
+        Err(error) if error.is_absent() => return Ok(None),
+        Err(error) => return Err(NotOurs::Unreadable(error)),
+    };
+    if !read.access.is_ours() || read.access.others_may_anything() {
+        return Err(NotOurs::Open(read.access.describe()));
+    }
+    String::from_utf8(read.bytes).map(Some).map_err(|_| NotOurs::NotText)
+}
+
 /// Replaces a file whole: a private temporary file beside it, fsync, rename, fsync of the directory. A crash leaves
 /// the old content or the new one, and at worst a stray `.ringlet-*` file, never a mixture; see [`remove_strays`].
 pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {

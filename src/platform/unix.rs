@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 use zeroize::{Zeroize, Zeroizing};
 
 /// Who owns an opened file and who may write to it.
@@ -435,9 +436,75 @@ pub fn runtime_base() -> Option<PathBuf> {
 
 /// What changes whenever a file's content does: device, inode, size, mtime and ctime (which no user can set).
 pub fn content_stamp(path: &Path) -> io::Result<String> {
-    let meta = std::fs::metadata(path)?;
+    Ok(stamp_of(&std::fs::metadata(path)?))
+}
+
+/// The same of an opened file.
+pub fn file_stamp(file: &File) -> io::Result<String> {
+    Ok(stamp_of(&file.metadata()?))
+}
+
+fn stamp_of(meta: &Metadata) -> String {
     let numbers = [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
-    Ok(format!("{} {} {} {numbers:?}", meta.dev(), meta.ino(), meta.len()))
+    format!("{} {} {} {numbers:?}", meta.dev(), meta.ino(), meta.len())
+}
+
+/// When the file last changed in any way, by the wall clock: its ctime.
+pub fn last_change(file: &File) -> io::Result<SystemTime> {
+    let seconds = u64::try_from(file.metadata()?.ctime()).unwrap_or(0);
+    Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// Time that only ever passes: no setting of the wall clock moves it, and it goes on while the system sleeps. Where it
+/// counts from differs, and it begins anew when the system does; see [`boot_id`].
+pub fn boot_clock() -> io::Result<Duration> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let clock = rustix::time::ClockId::Boottime;
+    // macOS's counts sleep (clock_gettime(3) there); elsewhere `boot_id` fails first.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let clock = rustix::time::ClockId::Monotonic;
+    let now = rustix::time::clock_gettime(clock);
+    match (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec)) {
+        (Ok(seconds), Ok(nanoseconds)) => Ok(Duration::new(seconds, nanoseconds)),
+        _ => Err(io::Error::other("the system's clock stands before its own start")),
+    }
+}
+
+/// What tells this run of the system, from its start on, from every other.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn boot_id() -> io::Result<String> {
+    // random(4).
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
+/// What tells this run of the system, from its start on, from every other.
+#[cfg(target_os = "macos")]
+pub fn boot_id() -> io::Result<String> {
+    // A UUID as text, with its NUL; made anew by the kernel at every start.
+    let mut text = [0u8; 64];
+    let mut size = text.len();
+    // SAFETY: the name ends in NUL; the buffer is `size` bytes long and ours to be written; nothing is set.
+    let done = unsafe {
+        libc::sysctlbyname(
+            c"kern.bootsessionuuid".as_ptr(),
+            text.as_mut_ptr().cast(),
+            &mut size,
+            std::ptr::null_mut(),
+            0,
+        )
+    };
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(text).into_owned())
+}
+
+/// What tells this run of the system, from its start on, from every other: not to be had here.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
+pub fn boot_id() -> io::Result<String> {
+    // The time of the start, which the BSDs do tell, moves with the wall clock.
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no number for each of its starts"))
 }
 
 /// A socket that listens at a path and is its owner's alone, from the first moment on.

@@ -13,6 +13,7 @@ use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 use windows_sys::Win32::Foundation::ERROR_NOT_FOUND;
 use windows_sys::Win32::Security::Credentials::{CREDENTIALW, CredEnumerateW, CredFree};
 use windows_sys::Win32::Storage::FileSystem::{
@@ -33,7 +34,9 @@ use windows_sys::Win32::System::JobObjects::{
     SetInformationJobObject,
 };
 use windows_sys::Win32::System::Memory::VirtualLock;
+use windows_sys::Win32::System::Registry::{HKEY_LOCAL_MACHINE, RRF_RT_REG_DWORD, RegGetValueW};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
+use windows_sys::Win32::System::WindowsProgramming::QueryInterruptTime;
 use windows_sys::core::BOOL;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -117,11 +120,16 @@ fn look(path: &Path) -> io::Result<(File, BY_HANDLE_FILE_INFORMATION)> {
     // Only the attributes are asked for, so that a running program and a folder can be looked at too.
     let file =
         OpenOptions::new().access_mode(FILE_READ_ATTRIBUTES).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?;
+    let found = look_at(&file)?;
+    Ok((file, found))
+}
+
+fn look_at(file: &File) -> io::Result<BY_HANDLE_FILE_INFORMATION> {
     let mut found = BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: the handle is open for the whole call, and the struct is ours to be written.
     match unsafe { GetFileInformationByHandle(file.as_raw_handle(), &mut found) } {
         0 => Err(io::Error::last_os_error()),
-        _ => Ok((file, found)),
+        _ => Ok(found),
     }
 }
 
@@ -498,7 +506,12 @@ pub fn runtime_base() -> Option<PathBuf> {
 /// What changes whenever a file's content does: volume, index, size, and the times of its creation, last write and last
 /// change.
 pub fn content_stamp(path: &Path) -> io::Result<String> {
-    let (file, found) = look(path)?;
+    file_stamp(&look(path)?.0)
+}
+
+/// The same of an opened file.
+pub fn file_stamp(file: &File) -> io::Result<String> {
+    let found = look_at(file)?;
     let mut basic = FILE_BASIC_INFO::default();
     // SAFETY: the handle is open for the call; pointer and size are those of the struct this class fills.
     let done = unsafe {
@@ -515,6 +528,46 @@ pub fn content_stamp(path: &Path) -> io::Result<String> {
     let (volume, index) = identity(&found);
     let times = [basic.CreationTime, basic.LastWriteTime, basic.ChangeTime];
     Ok(format!("{volume} {index} {} {} {times:?}", found.nFileSizeHigh, found.nFileSizeLow))
+}
+
+/// When the file's content last changed, by the wall clock.
+pub fn last_change(file: &File) -> io::Result<SystemTime> {
+    file.metadata()?.modified()
+}
+
+/// Time that only ever passes: no setting of the wall clock moves it, and it goes on while the system sleeps. It begins
+/// anew when the system does; see [`boot_id`].
+pub fn boot_clock() -> io::Result<Duration> {
+    let mut passed = 0u64;
+    // SAFETY: the number is ours to be written.
+    unsafe { QueryInterruptTime(&mut passed) };
+    // In units of 100 ns.
+    Ok(Duration::from_micros(passed / 10))
+}
+
+/// What tells this run of the system, from its start on, from every other: a number that its loader counts up.
+pub fn boot_id() -> io::Result<String> {
+    let wide = |text: &str| text.encode_utf16().chain([0]).collect::<Vec<u16>>();
+    let key = wide(r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters");
+    let name = wide("BootId");
+    let mut number = 0u32;
+    let mut size = size_of::<u32>() as u32;
+    // SAFETY: both texts end in NUL; the number is ours to be written and as long as `size` says.
+    let done = unsafe {
+        RegGetValueW(
+            HKEY_LOCAL_MACHINE,
+            key.as_ptr(),
+            name.as_ptr(),
+            RRF_RT_REG_DWORD,
+            std::ptr::null_mut(),
+            (&raw mut number).cast(),
+            &mut size,
+        )
+    };
+    match done {
+        0 => Ok(number.to_string()),
+        error => Err(io::Error::from_raw_os_error(error as i32)),
+    }
 }
 
 /// Makes or renews a file named after an agent that is ringlet: a hard link, or a copy on another volume. Windows

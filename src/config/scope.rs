@@ -1,0 +1,79 @@
+//! The `[scope."PROVIDER/ALIAS"]` tables of the settings: for whom a key is kept, and until when.
+
+use super::{ConfigError, Source};
+use crate::duration;
+use crate::name::{Agent, KeyName, NameError};
+use serde::Deserialize;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+use toml::Spanned;
+
+/// How short and how long a lease may be. What must hold for longer than a month needs no lease.
+pub const LEASE_LIMITS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawScope {
+    agents: Option<Spanned<Vec<Spanned<String>>>>,
+    directories: Option<Spanned<Vec<Spanned<String>>>>,
+    pin: bool,
+    lease: Option<Spanned<String>>,
+}
+
+/// What must hold before one key is looked up, beside all that holds for every key. What is not said is not asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The agents that may have it, at least one.
+    pub agents: Option<Vec<Agent>>,
+    /// The folders it may be used in and below, absolute and as written: symlinks are not resolved. At least one.
+    pub directories: Option<Vec<PathBuf>>,
+    /// Whether the agent's program must be the one that was pinned.
+    pub pin: bool,
+    /// Whether a live lease is needed, and how long one lasts at most.
+    pub lease: Option<Duration>,
+    /// Where it stands in the settings, from 1.
+    pub line: usize,
+}
+
+impl RawScope {
+    pub(super) fn check(
+        &self,
+        source: &Source,
+        key: &Spanned<String>,
+        folder: impl Fn(&Spanned<String>) -> Result<PathBuf, ConfigError>,
+    ) -> Result<(KeyName, Scope), ConfigError> {
+        let wrong = |at: &Spanned<String>, error: NameError| source.error(at.span(), error.to_string());
+        let name = key.get_ref().parse().map_err(|error| {
+            wrong(key, error).with_hint("a scope is named after its key, such as [scope.\"anthropic/work\"]")
+        })?;
+        let agent = |text: &Spanned<String>| text.get_ref().parse::<Agent>().map_err(|error| wrong(text, error));
+        let lease = self.lease.as_ref().map(|text| match duration::parse(text.get_ref()) {
+            Ok(length) if LEASE_LIMITS.contains(&length) => Ok(length),
+            _ => Err(source.error(text.span(), "`lease` is a length of time from 1s to 30d, such as \"8h\"")),
+        });
+        let scope = Scope {
+            agents: some(source, self.agents.as_ref(), agent)?,
+            directories: some(source, self.directories.as_ref(), folder)?,
+            pin: self.pin,
+            lease: lease.transpose()?,
+            line: source.error(key.span(), "").at.map_or(0, |(line, _)| line),
+        };
+        Ok((name, scope))
+    }
+}
+
+// An empty list could mean everyone or no one, so it means nothing.
+fn some<T>(
+    source: &Source,
+    list: Option<&Spanned<Vec<Spanned<String>>>>,
+    read: impl Fn(&Spanned<String>) -> Result<T, ConfigError>,
+) -> Result<Option<Vec<T>>, ConfigError> {
+    let Some(list) = list else { return Ok(None) };
+    if list.get_ref().is_empty() {
+        return Err(source
+            .error(list.span(), "the list is empty")
+            .with_hint("name at least one, or leave the key out"));
+    }
+    list.get_ref().iter().map(read).collect::<Result<_, _>>().map(Some)
+}
