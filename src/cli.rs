@@ -154,6 +154,9 @@ Example: what asked for work's Anthropic key this week
         #[arg(long, value_name = "AGENT")]
         agent: Option<String>,
     },
+    /// Grant, list and revoke leases on keys whose scope asks for one
+    #[command(subcommand)]
+    Lease(Lease),
     /// Move the keys in your rc files into the keychain
     #[command(
         args_conflicts_with_subcommands = true,
@@ -170,9 +173,9 @@ Examples:
     /// One door to the keychain for registered programs
     #[command(subcommand)]
     Daemon(Daemon),
-    /// Show the agents that ringlet knows
+    /// Show the agents that ringlet knows, and pin their programs
     #[command(subcommand)]
-    Agents(List),
+    Agents(Agents),
     /// Show the providers that ringlet knows
     #[command(subcommand)]
     Providers(List),
@@ -467,6 +470,72 @@ pub struct Permissions {
 }
 
 /// `ringlet agents` and `ringlet providers`
+/// `ringlet lease`
+#[derive(Debug, Subcommand)]
+pub enum Lease {
+    /// Let a key be looked up for some time
+    #[command(after_help = "\
+The key's scope in config.toml says how long a lease may last. A lease ends with
+its time, asleep or awake, or with a restart of the system, whatever the clock on
+the wall says.
+
+Examples:
+  ringlet lease grant anthropic/work
+  ringlet lease grant anthropic/work --for 30m --agent claude --directory .")]
+    Grant {
+        /// The key
+        #[arg(value_name = "PROVIDER/ALIAS")]
+        key: String,
+        /// For how long: 90s, 30m, 8h [default: as long as may be]
+        #[arg(long = "for", value_name = "TIME")]
+        length: Option<String>,
+        /// For this agent alone
+        #[arg(long, value_name = "AGENT")]
+        agent: Option<String>,
+        /// In this directory and below alone
+        #[arg(long, value_name = "DIR")]
+        directory: Option<PathBuf>,
+    },
+    /// List the leases and how long they last
+    List,
+    /// Revoke leases
+    #[command(after_help = "\
+Examples:
+  ringlet lease revoke anthropic/work
+  ringlet lease revoke --all")]
+    Revoke {
+        /// A key, or one lease as `ringlet lease list` names it
+        #[arg(value_name = "PROVIDER/ALIAS|ID", required_unless_present = "all")]
+        which: Option<String>,
+        /// Revoke all of them
+        #[arg(long, conflicts_with = "which")]
+        all: bool,
+    },
+}
+
+/// `ringlet agents`
+#[derive(Debug, Subcommand)]
+pub enum Agents {
+    /// List them
+    List,
+    /// Remember an agent's program, for keys kept for pinned ones
+    #[command(after_help = "\
+A key whose scope in config.toml says `pin = true` is given to exactly the program
+that was pinned. After an update, look at what changed and pin it again.
+
+Examples:
+  ringlet agents pin claude
+  ringlet agents pin claude --remove")]
+    Pin {
+        /// The agent
+        agent: String,
+        /// Forget it instead
+        #[arg(long)]
+        remove: bool,
+    },
+}
+
+/// `ringlet providers`
 #[derive(Debug, Subcommand)]
 pub enum List {
     /// List them

@@ -7,9 +7,11 @@ use crate::audit::{AuditError, SinceError};
 use crate::config::ConfigError;
 use crate::daemon::DaemonError;
 use crate::launch::LaunchError;
+use crate::lease::LeaseError;
 use crate::migrate::MigrateError;
 use crate::name::{NameError, shorten};
 use crate::paths::PathsError;
+use crate::pins::PinError;
 use crate::plan::PlanError;
 use crate::profile::ProfileError;
 use crate::registry::RegistryError;
@@ -164,6 +166,27 @@ impl From<ShellError> for Failure {
     }
 }
 
+impl From<PinError> for Failure {
+    fn from(error: PinError) -> Self {
+        let hint = match &error {
+            PinError::Record { file, .. } => Some(format!("remove {} and pin the agent again", word(file))),
+            PinError::Write { .. } | PinError::Folder { .. } => None,
+        };
+        Self::new(error.to_string()).maybe(hint)
+    }
+}
+
+impl From<LeaseError> for Failure {
+    fn from(error: LeaseError) -> Self {
+        let hint = match &error {
+            LeaseError::Folder { folder, .. } => Some(format!("run `chmod 700 {}` if it is yours", word(folder))),
+            LeaseError::NotText(_) => Some("use --directory with a folder above it".to_owned()),
+            LeaseError::Clock(_) | LeaseError::Write { .. } => None,
+        };
+        Self::new(error.to_string()).maybe(hint)
+    }
+}
+
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         let message = error.to_string();
@@ -211,6 +234,9 @@ impl From<PlanError> for Failure {
                 }
                 made
             }
+            PlanError::Scoped(refused) => Self::new(message).hint(refused.hint()),
+            PlanError::Pin(error) => error.into(),
+            PlanError::Lease(error) => error.into(),
             PlanError::NotBound { profile, .. } => {
                 Self::new(message).hint(format!("see `ringlet profiles inspect {profile}`"))
             }
@@ -234,6 +260,7 @@ impl From<LaunchError> for Failure {
                 Self::new(message).hint(format!("run `ringlet keychain set {} {} --replace`", key.provider, key.alias))
             }
             LaunchError::Audit(_) => Self::new(message).hint("mend the log, or turn `[audit]` off in config.toml"),
+            LaunchError::Swapped(_) => Self::new(message).hint("start it again; if it was updated, pin it anew"),
             LaunchError::Loop(_) => {
                 Self::new(message).hint("take the link or script out of PATH, or put the real agent before it")
             }

@@ -1,12 +1,12 @@
 //! The way of a launch, and the only module that gives a secret to a child.
 //!
-//! configuration -> trust -> profile -> binary -> plan -> guard -> store -> audit -> exec. The store comes after
-//! everything that can refuse, so a refused launch never touches a keychain.
+//! configuration -> trust -> profile -> binary -> plan -> guard -> scopes -> store -> audit -> exec. The store comes
+//! after everything that can refuse, so a refused launch never touches a keychain.
 
 use crate::audit::{Action, AuditError, Log, Outcome, Record};
-use crate::digest::Digest;
 use crate::name::{Agent, Profile};
-use crate::plan::{self, Choice, Context, LaunchPlan, PlanError, ProfilePart, Sink};
+use crate::pins;
+use crate::plan::{self, Choice, Context, LaunchPlan, PlanError, ProfilePart, Refused, Sink};
 use crate::platform;
 use crate::profile::Profiles;
 use crate::secret::Secret;
@@ -44,6 +44,9 @@ pub enum LaunchError {
     /// A key from the keychain is not one that any header could carry.
     #[error("the key {0} in the keychain is empty or holds a control character, such as a newline")]
     Unusable(crate::name::KeyName),
+    /// The agent's program is not the one any more that was compared with its pin.
+    #[error("{} changed while it was being started", .0.display())]
+    Swapped(PathBuf),
     /// The agent on PATH leads back here.
     #[error("{} leads back to ringlet", .0.display())]
     Loop(PathBuf),
@@ -103,16 +106,44 @@ pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPla
         return Ok(LaunchPlan::untouched(meaning.command, binary, request.words));
     };
     let version = plan::installed_version(&resolved.agent, &binary);
-    let made = LaunchPlan::new(meaning.command, binary, version.as_ref(), request.words, resolved, context.env);
-    if let Some(part) = made.profile.as_ref().filter(|part| !part.secrets.is_empty()) {
+    let mut made = LaunchPlan::new(meaning.command, binary, version.as_ref(), request.words, resolved, context.env);
+    if let Some(part) = made.profile.as_mut().filter(|part| !part.secrets.is_empty()) {
         let folder = project.as_ref().and_then(|project| project.file.parent());
         plan::guard_binary(context, folder, &made.binary)?;
         let findings = plan::guard_project(context, &part.resolved.agent, &part.secrets)?;
         if !findings.is_empty() {
             return Err(PlanError::Guarded { findings });
         }
+        let (profile, agent) = (&part.resolved.profile, &part.resolved.agent.name);
+        part.scopes = plan::check_scopes(context, profile, agent, &part.secrets, &made.binary)?;
     }
     Ok(made)
+}
+
+/// Records that a key's scope refused a launch, and gives back what to say: the refusal, or that it cannot be recorded.
+pub fn refuse(context: &Context<'_>, refused: Box<Refused>, audit: Option<&Log>, now: Timestamp) -> LaunchError {
+    let record = |log: &Log| {
+        log.append(&Record {
+            time: now,
+            action: Action::Lookup,
+            subject: refused.key.clone().into(),
+            profile: Some(refused.profile.clone()),
+            agent: Some(refused.agent.clone()),
+            binary: Some(refused.binary.clone()),
+            // Measured for the record alone where no rule asked; one that cannot be read is left out.
+            binary_sha256: refused
+                .digest
+                .or_else(|| pins::measure(context.paths, &refused.binary).ok().map(|it| it.digest)),
+            pid: std::process::id(),
+            cwd: Some(context.cwd.to_owned()),
+            result: Outcome::Denied,
+            reason: Some(format!("the key {}", refused.reason)),
+        })
+    };
+    match audit.map(record) {
+        Some(Err(error)) => error.into(),
+        None | Some(Ok(())) => PlanError::Scoped(refused).into(),
+    }
 }
 
 /// Carries a plan out. On Unix it comes back only with an error; on Windows with the agent's exit code.
@@ -154,10 +185,14 @@ pub fn run(
     if part.secrets.is_empty() {
         return platform::exec(&plan.binary, &arguments, env.pairs(), &[]).map_err(started);
     }
-    let digest = audit.map(|_| digest_of(context, &plan.binary)).transpose()?;
+    let measured = match (&part.scopes.measured, audit) {
+        (Some(measured), _) => Some(measured.digest),
+        (None, Some(_)) => Some(pins::measure(context.paths, &plan.binary).map_err(started)?.digest),
+        (None, None) => None,
+    };
     let hardened = platform::harden().map_err(LaunchError::Protect)?;
     let opened = store();
-    let secrets = fetch(part, opened.as_ref(), |key, outcome, reason| {
+    let record = |key: &crate::name::KeyName, outcome, reason| {
         let Some(log) = audit else { return Ok(()) };
         log.append(&Record {
             time: now,
@@ -166,17 +201,28 @@ pub fn run(
             profile: Some(part.resolved.profile.clone()),
             agent: Some(part.resolved.agent.name.clone()),
             binary: Some(plan.binary.clone()),
-            binary_sha256: digest,
+            binary_sha256: measured,
             pid: std::process::id(),
             cwd: Some(context.cwd.to_owned()),
             result: outcome,
             reason,
         })
-    });
+    };
+    let secrets = fetch(part, opened.as_ref(), record);
     // Before the error, too: that the key was looked for in a file may be all that is wrong.
     warn(opened.as_ref());
     drop(opened);
     let secrets = secrets?;
+    // A lookup can take seconds, in which an agent may update itself. What remains is the moment between this look and
+    // the kernel's own: to start what was opened and hashed (fexecve) would close that, but gives a script `/dev/fd/N`
+    // for its own path, by which node finds what belongs to it. Whoever could use that moment may write the user's
+    // files, and could write a pin as well.
+    if part.scopes.measured.as_ref().is_some_and(|measured| !measured.is_still_at(&plan.binary)) {
+        for used in &part.secrets {
+            record(&used.key, Outcome::Denied, Some("the program changed while it was being started".into()))?;
+        }
+        return Err(LaunchError::Swapped(plan.binary.clone()));
+    }
     let mut pipe = None;
     let mut variables = Vec::new();
     for (used, secret) in part.secrets.iter().zip(&secrets) {
@@ -263,26 +309,4 @@ fn holds(mut file: impl io::Read, needle: &[u8]) -> bool {
         block.copy_within(filled - kept..filled, 0);
     }
     false
-}
-
-// Agents are up to hundreds of megabytes, so the digest is remembered with all that would change with the content.
-fn digest_of(context: &Context<'_>, binary: &Path) -> Result<Digest, LaunchError> {
-    let failed = |error| LaunchError::Exec { binary: binary.into(), error };
-    let stamp = platform::content_stamp(binary).map_err(failed)?;
-    let folder = context.paths.state().join("digests");
-    let file = folder.join(Digest::of(binary.as_os_str().as_encoded_bytes()).to_string());
-    if let Ok(read) = platform::read_file(&file, 4096)
-        && read.access.is_ours()
-        && !read.access.others_may_write()
-        && let Some((known, digest)) = std::str::from_utf8(&read.bytes).ok().and_then(|text| text.split_once('\n'))
-        && known == stamp
-        && let Ok(digest) = digest.trim().parse()
-    {
-        return Ok(digest);
-    }
-    let digest = std::fs::File::open(binary).and_then(Digest::of_reader).map_err(failed)?;
-    // Only a cache: without it the next launch hashes again.
-    let _ = platform::create_private_folder(&folder)
-        .and_then(|()| platform::replace_file(&file, format!("{stamp}\n{digest}\n").as_bytes()));
-    Ok(digest)
 }

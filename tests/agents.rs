@@ -2,6 +2,7 @@
 
 use crate::common::world::{KEY, World};
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 const OWN: &str = "title = \"My Agent\"\ncommand = \"mine\"\nprovider = \"acme\"\nunset = [\"ACME_*\"]\n\
                    [[api]]\nprotocol = \"chat\"\nkey = \"ACME_KEY\"\nbase-url = \"ACME_URL\"\n[no-key]\nflags = [\"--version\"]\n";
@@ -22,9 +23,9 @@ fn agents_are_listed_with_binary_and_profiles() {
             .split_whitespace()
             .collect::<Vec<_>>()
     };
-    assert_eq!(row("AGENT"), ["AGENT", "COMMAND", "BINARY", "PROFILES"]);
-    assert_eq!(row("claude"), ["claude", "claude", world.path("bin/claude").to_str().expect("UTF-8"), "work"]);
-    assert_eq!(row("gemini"), ["gemini", "gemini", "-", "-"]);
+    assert_eq!(row("AGENT"), ["AGENT", "COMMAND", "BINARY", "PROFILES", "PIN"]);
+    assert_eq!(row("claude"), ["claude", "claude", world.path("bin/claude").to_str().expect("UTF-8"), "work", "-"]);
+    assert_eq!(row("gemini"), ["gemini", "gemini", "-", "-", "-"]);
     let names: Vec<&str> = seen.lines().skip(1).map(|line| line.split_whitespace().next().expect("a name")).collect();
     assert!(names.len() >= 18 && names.is_sorted(), "{names:?}");
     let rows = json(&world.run(&["agents", "list", "--json"]).ok());
@@ -36,6 +37,47 @@ fn agents_are_listed_with_binary_and_profiles() {
     let done = world.run(&["agents", "list"]);
     assert!(done.stderr.contains("broken/ringlet.toml:1:9: "), "{done:?}");
     assert_eq!(done.ok(), seen);
+}
+
+#[test]
+fn a_pin_is_recorded_listed_and_forgotten() {
+    let world = World::ready();
+    let program = world.path("bin/claude");
+    let done = world.run(&["agents", "pin", "claude"]);
+    assert!(done.stderr.contains("pinned claude") && done.stderr.contains("claude is a script"), "{done:?}");
+    let printed = done.ok();
+    assert!(printed.trim().ends_with(program.to_str().expect("UTF-8")) && printed.len() > 64, "{printed}");
+    let record = world.path("home/.local/state/ringlet/pins/claude.toml");
+    assert_eq!(fs::metadata(&record).expect("there").permissions().mode() & 0o777, 0o600);
+    let pin = || {
+        let rows = json(&world.run(&["agents", "list", "--json"]).ok());
+        rows.into_iter().find(|row| row["name"] == "claude").expect("listed")["pin"].clone()
+    };
+    assert_eq!(pin()["state"], "as pinned");
+    assert_eq!(pin()["program"], program.to_str().expect("UTF-8"));
+    assert_eq!(pin()["sha256"], printed.split_whitespace().next().expect("a digest"));
+    world.program("claude", "#!/bin/sh\necho another\n");
+    assert_eq!(pin()["state"], "changed");
+    assert!(
+        world
+            .run(&["agents", "list"])
+            .ok()
+            .lines()
+            .any(|line| line.starts_with("claude") && line.ends_with(" changed"))
+    );
+    fs::remove_file(&program).expect("removed");
+    assert_eq!(pin()["state"], "missing");
+    world.run(&["agents", "pin", "claude", "--remove"]).ok();
+    assert_eq!(pin(), serde_json::Value::Null);
+    world.run(&["agents", "pin", "claude", "--remove"]).fails(1, &["claude is not pinned"]);
+    world.run(&["agents", "pin", "claude"]).fails(127, &["claude: not found on PATH"]);
+    world.run(&["agents", "pin", "calude"]).fails(1, &["unknown agent \"calude\"", "did you mean `claude`?"]);
+    world.run(&["agents", "pin", "../claude"]).fails(2, &["agent"]);
+    // A program of the project's own is no more pinned than started.
+    let inside = world.write("home/project/bin/claude", "#!/bin/sh\n");
+    world.chmod(&inside, 0o755);
+    symlink(&inside, &program).expect("linked");
+    world.run(&["agents", "pin", "claude"]).fails(1, &["which lies inside the project"]);
 }
 
 #[test]

@@ -223,6 +223,28 @@ const CASES: &[&str] = &[
     "audit verify",
     "agents list",
     "agents list CANARY",
+    "agents pin claude",
+    "agents pin CANARY",
+    "agents pin claude CANARY",
+    "keychain set anthropic leased --stdin --replace < CANARY",
+    "exec --profile leased claude",
+    "lease grant anthropic/leased",
+    "lease grant anthropic/leased --for 1h --agent claude --directory .",
+    "lease grant anthropic/leased --for CANARY",
+    "lease grant anthropic/leased --agent CANARY",
+    "lease grant anthropic/leased --directory CANARY",
+    "lease grant anthropic/work",
+    "lease grant CANARY",
+    "lease grant anthropic/CANARY",
+    "lease list",
+    "lease list CANARY",
+    "exec --profile leased claude",
+    "exec --profile leased --dry-run claude",
+    "lease revoke anthropic/leased",
+    "lease revoke anthropic/CANARY",
+    "lease revoke CANARY",
+    "lease revoke --all",
+    "agents pin claude --remove",
     "providers list",
     "providers CANARY",
     "shims install claude",
@@ -280,6 +302,9 @@ fn prepare(mut world: World, canary: &Canary) -> World {
     world.set("RUST_BACKTRACE", "full");
     world.store_key("anthropic/work", &canary.key);
     world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n");
+    world
+        .profile("leased", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"leased\"\n");
+    world.configure("[scope.\"anthropic/leased\"]\nagents = [\"claude\"]\npin = true\nlease = \"8h\"\n");
     world.allow("profile = \"work\"\n");
     world
 }
@@ -397,6 +422,13 @@ const MISTAKES: &[(&str, &[&str])] = &[
             "[trust]\nallow-under = [\"CANARY\"]\n",
             "[audit]\npath = \"CANARY\"\n",
             "[audit]\nkeep = \"CANARY\"\n",
+            "[scope.\"CANARY\"]\npin = true\n",
+            "[scope.\"anthropic/CANARY\"]\npin = true\n",
+            "[scope.\"anthropic/work\"]\nagents = [\"CANARY\"]\n",
+            "[scope.\"anthropic/work\"]\ndirectories = [\"CANARY\"]\n",
+            "[scope.\"anthropic/work\"]\nlease = \"CANARY\"\n",
+            "[scope.\"anthropic/work\"]\npin = \"CANARY\"\n",
+            "[scope.\"anthropic/work\"]\nCANARY = 1\n",
         ],
     ),
     (

@@ -118,6 +118,40 @@ fn the_first_steps() {
 }
 
 #[test]
+fn a_key_that_is_kept_for_someone() {
+    let world = World::ready();
+    let mut session = Session::new();
+    let scope = |rules: &str| {
+        let text = format!("[credentials]\nbackend = \"file\"\n\n[scope.\"anthropic/work\"]\n{rules}");
+        world.write("home/.config/ringlet/config.toml", text);
+    };
+    scope("agents = [\"codex\"]\n");
+    session.run(&world, &["exec", "claude"]);
+    scope("directories = [\"~/work\"]\n");
+    session.run(&world, &["exec", "claude"]);
+    scope("agents = [\"claude\"]\ndirectories = [\"~/project\"]\npin = true\nlease = \"8h\"\n");
+    session.run(&world, &["exec", "claude"]);
+    session.run(&world, &["agents", "pin", "claude"]);
+    session.run(&world, &["status"]);
+    session.run(&world, &["lease", "grant", "anthropic/work", "--for", "9h"]);
+    session.run(&world, &["lease", "grant", "anthropic/work", "--agent", "codex"]);
+    session.run(&world, &["lease", "grant", "anthropic/work", "--agent", "claude"]);
+    session.run(&world, &["lease", "list"]);
+    session.run(&world, &["status"]);
+    session.run(&world, &["exec", "--dry-run", "claude"]);
+    world.program("claude", "#!/bin/sh\necho new\n");
+    session.run(&world, &["exec", "claude"]);
+    session.run(&world, &["agents", "pin", "claude", "--remove"]);
+    session.run(&world, &["lease", "revoke", "--all"]);
+    session.run(&world, &["lease", "list"]);
+    session.run(&world, &["lease", "revoke", "anthropic/work"]);
+    session.run(&world, &["lease", "grant", "openai/work"]);
+    scope("agents = [\"codex\", \"Claude\"]\n");
+    session.run(&world, &["exec", "claude"]);
+    same("scopes-and-leases", &session.text);
+}
+
+#[test]
 fn the_errors_of_the_command_line() {
     let world = World::ready();
     let mut session = Session::new();

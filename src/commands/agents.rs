@@ -1,17 +1,85 @@
-//! `ringlet agents list`: what ringlet knows, what is installed, and what is bound.
+//! `ringlet agents`: what ringlet knows, what is installed, bound and pinned.
 
 use super::Setting;
+use crate::cli::Agents;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::name::{Agent, Profile};
 use crate::output::Ink;
+use crate::pins::{self, Pin, Pins};
 use crate::plan;
+use crate::platform;
 use crate::profile::Profiles;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
 
-/// `ringlet agents list`
-pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
+/// `ringlet agents list|pin`
+pub(super) fn run(host: &mut Host, setting: &Setting, command: Agents) -> Result<(), Failure> {
+    match command {
+        Agents::List => list(host, setting),
+        Agents::Pin { agent, remove: false } => pin(host, setting, &agent.parse()?),
+        Agents::Pin { agent, remove: true } => unpin(host, setting, &agent.parse()?),
+    }
+}
+
+fn pin(host: &mut Host, setting: &Setting, agent: &Agent) -> Result<(), Failure> {
+    setting.registry.agent(agent)?;
+    let context = setting.context(&host.world)?;
+    // The very program that a launch would find, under the conditions that a launch has.
+    let program = plan::find_binary(&context, &setting.registry.agents_for(agent.as_str())?.command)?;
+    plan::guard_binary(&context, None, &program)?;
+    let measured = pins::measure(&setting.paths, &program).map_err(|error| Failure::io("read", &program, &error))?;
+    let made = Pin { agent: agent.clone(), program, digest: measured.digest, pinned: host.world.now };
+    Pins::new(&setting.paths).write(&made)?;
+    if host.output.wants_json() {
+        host.output.json(&as_json(&made));
+    } else {
+        host.output.data(&format!("{}  {}", made.digest, made.program.display()));
+        host.output.note(&format!("pinned {agent}"));
+    }
+    if is_script(&made.program) {
+        host.output.warn(&format!(
+            "{agent} is a script: the pin covers this file, and neither what runs it nor what it loads"
+        ));
+    }
+    Ok(())
+}
+
+fn is_script(program: &Path) -> bool {
+    let mut head = Vec::new();
+    let opened = platform::open_file(program).map(|opened| opened.file.take(2));
+    opened.is_ok_and(|mut file| file.read_to_end(&mut head).is_ok()) && head == b"#!"
+}
+
+fn unpin(host: &mut Host, setting: &Setting, agent: &Agent) -> Result<(), Failure> {
+    // Not looked up among the known ones: a pin may outlive the agent's definition.
+    if !Pins::new(&setting.paths).remove(agent)? {
+        return Err(Failure::new(format!("{agent} is not pinned")).hint("run `ringlet agents list`"));
+    }
+    host.output.note(&format!("{agent} is not pinned any more"));
+    Ok(())
+}
+
+fn as_json(pin: &Pin) -> serde_json::Value {
+    json!({
+        "agent": pin.agent, "program": pin.program.to_string_lossy(), "sha256": pin.digest.to_string(),
+        "pinned": pin.pinned.to_string(),
+    })
+}
+
+// What became of a pinned program since.
+fn state(setting: &Setting, pin: &Pin, found: Option<&Path>) -> &'static str {
+    match found.map(|program| pins::measure(&setting.paths, program)) {
+        None => "missing",
+        Some(Err(_)) => "unreadable",
+        Some(Ok(measured)) if measured.digest == pin.digest => "as pinned",
+        Some(Ok(_)) => "changed",
+    }
+}
+
+fn list(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
     let context = setting.context(&host.world)?;
     let profiles = Profiles::new(&setting.paths, &setting.registry);
     let mut bound: BTreeMap<Agent, Vec<Profile>> = BTreeMap::new();
@@ -24,36 +92,48 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
             Err(error) => broken.push(error.to_string()),
         }
     }
+    let (pinned, doubtful) = Pins::new(&setting.paths).list()?;
+    broken.extend(doubtful.iter().map(ToString::to_string));
     let mut rows = Vec::new();
     for (agent, commands) in setting.registry.commands()? {
         let spec = setting.registry.agent(&agent)?;
         let found = commands.iter().find_map(|command| plan::find_binary(&context, command).ok());
-        rows.push((spec, commands, found, bound.remove(&agent).unwrap_or_default()));
+        let pin = pinned.iter().find(|pin| pin.agent == agent).map(|pin| (pin, state(setting, pin, found.as_deref())));
+        rows.push((spec, commands, found, bound.remove(&agent).unwrap_or_default(), pin));
     }
     let output = &mut host.output;
     broken.iter().for_each(|error| output.warn(error));
     if output.wants_json() {
         let rows: Vec<_> = rows
             .iter()
-            .map(|(spec, commands, found, profiles)| {
+            .map(|(spec, commands, found, profiles, pin)| {
+                let pin = pin.map(|(pin, state)| {
+                    let mut made = as_json(pin);
+                    made["state"] = state.into();
+                    made
+                });
                 json!({
                     "name": spec.name, "title": spec.title, "commands": commands, "package": spec.package,
                     "provider": spec.provider, "binary": found.as_ref().map(|path| path.to_string_lossy()),
-                    "profiles": profiles,
+                    "profiles": profiles, "pin": pin,
                 })
             })
             .collect();
         output.json(&rows);
         return Ok(());
     }
-    let head = ["AGENT", "COMMAND", "BINARY", "PROFILES"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec();
-    let body = rows.iter().map(|(spec, commands, found, profiles)| {
+    let head = ["AGENT", "COMMAND", "BINARY", "PROFILES", "PIN"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec();
+    let body = rows.iter().map(|(spec, commands, found, profiles, pin)| {
         let names: Vec<&str> = profiles.iter().map(Profile::as_str).collect();
         vec![
             (if found.is_some() { Ink::Bold } else { Ink::Plain }, spec.name.to_string()),
             (Ink::Plain, commands.first().cloned().unwrap_or_default()),
             (Ink::Plain, found.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string())),
             (Ink::Plain, if names.is_empty() { "-".to_owned() } else { names.join(", ") }),
+            (
+                if pin.is_none_or(|(_, state)| state == "as pinned") { Ink::Plain } else { Ink::Bad },
+                pin.map_or("-", |(_, state)| state).to_owned(),
+            ),
         ]
     });
     output.table(&std::iter::once(head).chain(body).collect::<Vec<_>>());

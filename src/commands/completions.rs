@@ -66,6 +66,10 @@ const LIVE: &[Live] = &[
     (&["init"], "profile", profiles),
     (&["audit"], "alias", keys),
     (&["audit"], "agent", agents),
+    (&["agents", "pin"], "agent", agents),
+    (&["lease", "grant"], "key", leased),
+    (&["lease", "grant"], "agent", agents),
+    (&["lease", "revoke"], "which", leased),
     (&["keychain", "set"], "provider", providers),
     (&["keychain", "set"], "alias", aliases),
     (&["keychain", "list"], "prefix", keys),
@@ -135,6 +139,13 @@ fn key_names() -> Vec<crate::name::KeyName> {
 
 fn keys() -> Vec<CompletionCandidate> {
     candidates(key_names().iter().map(ToString::to_string))
+}
+
+// The keys whose scope asks for a lease.
+fn leased() -> Vec<CompletionCandidate> {
+    let settings = paths().and_then(|paths| crate::config::Settings::read(&paths).ok());
+    let scopes = settings.map(|settings| settings.scopes).unwrap_or_default();
+    candidates(scopes.iter().filter(|(_, scope)| scope.lease.is_some()).map(|(key, _)| key.to_string()))
 }
 
 fn aliases() -> Vec<CompletionCandidate> {

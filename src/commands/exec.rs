@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::launch::{self, LaunchError, Request};
 use crate::name::Profile;
 use crate::output::Ink;
-use crate::plan::{LaunchPlan, SecretUse, Sink};
+use crate::plan::{LaunchPlan, Pass, PlanError, ProfilePart, SecretUse, Sink};
 use crate::store::{self, Prompt};
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -46,7 +46,14 @@ pub(super) fn start(
 ) -> Result<i32, Failure> {
     let setting = Setting::new(&host.world, audit)?;
     let context = setting.context(&host.world)?;
-    let plan = launch::prepare(&context, &Request { word: agent, profile, words })?;
+    let plan = match launch::prepare(&context, &Request { word: agent, profile, words }) {
+        Ok(plan) => plan,
+        Err(PlanError::Scoped(refused)) => {
+            let log = setting.audit_log().map_err(LaunchError::from)?;
+            return Err(launch::refuse(&context, refused, log.as_ref(), host.world.now).into());
+        }
+        Err(error) => return Err(error.into()),
+    };
     // What looks nothing up has nothing to record, and starts whatever state the log is in.
     let looks_up = plan.profile.as_ref().is_some_and(|part| !part.secrets.is_empty());
     let log = if looks_up { setting.audit_log().map_err(LaunchError::from)? } else { None };
@@ -81,10 +88,25 @@ fn print(host: &mut Host, plan: &LaunchPlan) {
                 Change::Unset(name) => row("take away", name.to_string()),
             }));
             rows.extend(part.secrets.iter().map(|used| row("key", describe(used))));
+            rows.extend(part.scopes.keys.iter().map(|pass| row("scope", scope(pass))));
             rows.extend(part.no_key.iter().map(|why| row("key", format!("none: {why}"))));
         }
     }
     host.output.table(&rows);
+}
+
+/// What a key's scope asked for, and that it holds.
+pub(super) fn scope(pass: &Pass) -> String {
+    let because = if pass.because.is_empty() { "asks for nothing".to_owned() } else { pass.because.join(", ") };
+    format!("{}: {because}", pass.key)
+}
+
+pub(super) fn scopes_as_json(plan: &ProfilePart) -> Value {
+    let scope = |pass: &Pass| {
+        let left = pass.lease.map(|left| left.as_secs());
+        json!({ "key": pass.key, "because": pass.because, "lease_seconds": left })
+    };
+    plan.scopes.keys.iter().map(scope).collect()
 }
 
 fn describe(used: &SecretUse) -> String {
@@ -127,6 +149,7 @@ fn as_json(plan: &LaunchPlan) -> Value {
             "set": set,
             "unset": unset,
             "secrets": secrets,
+            "scopes": scopes_as_json(part),
             "no_key": part.no_key,
         });
     }

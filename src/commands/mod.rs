@@ -11,6 +11,7 @@ mod exec;
 mod hook;
 mod init;
 mod keychain;
+mod lease;
 mod migrate;
 mod notice;
 mod profiles;
@@ -147,7 +148,8 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Daemon(command) => daemon::run(host, &setting, command)?,
                 #[cfg(not(unix))]
                 Command::Daemon(_) => return Err(Failure::new("the daemon does not run on this system yet")),
-                Command::Agents(_) => agents::run(host, &setting)?,
+                Command::Lease(command) => lease::run(host, &setting, command)?,
+                Command::Agents(command) => agents::run(host, &setting, command)?,
                 Command::Providers(_) => providers::run(host, &setting)?,
                 Command::Shims(command) => shims::run(host, &setting, command)?,
                 Command::Notice => notice::run(host, &setting)?,

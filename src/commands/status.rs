@@ -1,6 +1,6 @@
 //! `ringlet status`: which file governs, which profile, which credential wins, and what a launch does about it.
 
-use super::{Setting, allow};
+use super::{Setting, allow, exec};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::launch::{self, Request};
@@ -126,7 +126,11 @@ fn print(host: &mut Host, setting: &Setting, row: &Row) {
         Err(error) => {
             output.line(&[(Ink::Bold, &row.word)]);
             let ink = if matches!(error, PlanError::NotFound { .. }) { Ink::Warn } else { Ink::Bad };
-            output.table(&[line("refused", ink, error.to_string())]);
+            let said = match error {
+                PlanError::Scoped(refused) => format!("{refused}; {}", refused.hint()),
+                _ => error.to_string(),
+            };
+            output.table(&[line("refused", ink, said)]);
             return;
         }
     };
@@ -161,6 +165,7 @@ fn print(host: &mut Host, setting: &Setting, row: &Row) {
         };
         line("given as", Ink::Plain, way)
     }));
+    rows.extend(part.scopes.keys.iter().map(|pass| line("scope", Ink::Good, exec::scope(pass))));
     rows.extend(part.removed.iter().map(|name| {
         line("leftover", Ink::Warn, format!("{name} is set in this shell and would compete; a launch takes it away"))
     }));
@@ -170,6 +175,9 @@ fn print(host: &mut Host, setting: &Setting, row: &Row) {
 
 fn as_json(row: &Row) -> Value {
     match &row.outcome {
+        Err(PlanError::Scoped(refused)) => json!({
+            "agent": row.word, "refused": refused.to_string(), "refused_key": refused.key, "hint": refused.hint(),
+        }),
         Err(error) => json!({ "agent": row.word, "refused": error.to_string() }),
         Ok(plan) => {
             let mut made = json!({ "agent": row.word, "binary": plan.binary.to_string_lossy(), "profile": null });
@@ -178,6 +186,7 @@ fn as_json(row: &Row) -> Value {
                 made["provider"] = json!(part.resolved.provider.value.name);
                 made["endpoint"] = json!(part.resolved.base_url.as_ref().map(|url| &url.value));
                 made["leftover"] = json!(part.removed);
+                made["scopes"] = exec::scopes_as_json(part);
                 made["given_as"] = part
                     .secrets
                     .iter()

@@ -1,21 +1,28 @@
 //! From a directory, a word and an environment to a launch plan.
 //!
 //! `choice` finds the profile, `binary` the agent's real program, `guard` what in the project could send the key
-//! elsewhere. `LaunchPlan` itself is pure: it holds references to secrets and can be printed. The same plan serves
+//! elsewhere, `gate` whether the scopes of the keys let them be looked up; `scope` is the rule itself, which the daemon
+//! asks as well. `LaunchPlan` itself is pure: it holds references to secrets and can be printed. The same plan serves
 //! `exec`, `exec --dry-run` and `status`; nothing here ever opens a store.
 
 mod binary;
 mod choice;
+mod gate;
 mod guard;
+mod scope;
 
 pub use binary::{Version, find_binary, guard_binary, installed_version};
 pub use choice::{Choice, Project, Why, choose, find_project};
+pub use gate::{Passed, Refused, check_scopes};
 pub use guard::{Finding, guard_project};
+pub use scope::{Facts, Pass, Reason, Rule};
 
 use crate::config::{ConfigError, Settings};
 use crate::env::{Change, Env};
+use crate::lease::LeaseError;
 use crate::name::{KeyName, Profile, Variable, shorten};
 use crate::paths::Paths;
+use crate::pins::PinError;
 use crate::profile::{ProfileError, Resolved};
 use crate::registry::{AgentSpec, Auth, Protocol, Registry, RegistryError};
 use crate::trust::{TrustError, Verdict};
@@ -104,6 +111,15 @@ pub enum PlanError {
         /// What was found, at least one.
         findings: Vec<Finding>,
     },
+    /// A key's scope does not let it be looked up.
+    #[error("{0}")]
+    Scoped(Box<Refused>),
+    /// A pin cannot be read.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// The leases cannot be read.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
     /// The profile does not bind the agent that was asked for by name.
     #[error("profile \"{profile}\" does not bind {}", shorten(agent))]
     NotBound {
@@ -158,6 +174,8 @@ pub struct ProfilePart {
     pub removed: Vec<String>,
     /// Why no key is looked up, when none is.
     pub no_key: Option<String>,
+    /// What the keys' scopes asked for, once they were asked.
+    pub scopes: Passed,
 }
 
 impl LaunchPlan {
@@ -211,7 +229,7 @@ impl LaunchPlan {
         }
         arguments.extend(resolved.args.iter().map(OsString::from));
         arguments.extend_from_slice(words);
-        let profile = ProfilePart { changes, secrets, removed, no_key, resolved };
+        let profile = ProfilePart { changes, secrets, removed, no_key, scopes: Passed::default(), resolved };
         Self { command, binary, arguments, profile: Some(profile) }
     }
 }

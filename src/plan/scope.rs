@@ -1,0 +1,442 @@
+//! For whom a key is kept: the one rule that `exec` and the daemon both ask.
+//!
+//! Pure: whoever asks brings the facts, the clock among them. A fact that is not known refuses wherever the scope asks
+//! for it.
+
+use crate::config::{Scope, Settings};
+use crate::digest::Digest;
+use crate::duration::shown;
+use crate::lease::{Grant, Moment, State};
+use crate::name::{Agent, KeyName};
+use crate::pins::Pin;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What is known of who asks for a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The agents that the asking program may be; for a launch the one, for a peer of the daemon any number. One of them
+    /// must satisfy the whole rule.
+    pub agents: &'a [Agent],
+    /// The working directory, canonical.
+    pub directory: Option<&'a Path>,
+    /// The digest of the program that would get the key.
+    pub program: Option<Digest>,
+    /// The pins; those of other agents do no harm.
+    pub pins: &'a [Pin],
+    /// The granted leases; those of other keys and those that have ended do no harm.
+    pub grants: &'a [Grant],
+    /// The present, by the clock that leases are bound to.
+    pub now: Option<&'a Moment>,
+}
+
+/// What is asked before one key is looked up.
+#[derive(Debug, Clone)]
+pub struct Rule<'a> {
+    key: KeyName,
+    scope: &'a Scope,
+    // Those that exist, canonical; the one look at the disk, taken when the rule is made.
+    directories: Vec<PathBuf>,
+}
+
+/// That a key may be looked up, and what to say about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Pass {
+    /// The key.
+    pub key: KeyName,
+    /// What was asked for and holds, in a few words each.
+    pub because: Vec<String>,
+    /// For how long the lease holds, where one is asked for.
+    pub lease: Option<Duration>,
+}
+
+/// Why a key may not be looked up. Said as what the key is: `is kept for claude, and this is codex`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// It is for other agents.
+    Agent {
+        /// For whom it is.
+        kept: Vec<Agent>,
+        /// Who asks, as far as that is known.
+        asking: Vec<Agent>,
+    },
+    /// It is for other directories.
+    Directory {
+        /// For which it is, as the settings say.
+        kept: Vec<PathBuf>,
+        /// From where it is asked for, where that is known.
+        asking: Option<PathBuf>,
+    },
+    /// No program is pinned for the agent.
+    NotPinned(Option<Agent>),
+    /// The program cannot be read, or is not known.
+    Unmeasured(Option<Agent>),
+    /// The program is not the one that was pinned.
+    Changed(Pin),
+    /// There is no lease.
+    NoLease,
+    /// There is one, for another agent or directory.
+    NarrowLease,
+    /// It has ended, that long ago.
+    Ended(Duration),
+    /// It ended with the last run of the system.
+    OtherBoot,
+    /// The clock that leases are bound to cannot be read.
+    NoClock,
+}
+
+impl Reason {
+    /// Whether a new lease is what is wanted.
+    pub fn wants_lease(&self) -> bool {
+        matches!(self, Self::NoLease | Self::NarrowLease | Self::Ended(_) | Self::OtherBoot)
+    }
+
+    // How far the rule held: of several agents, the one that came farthest is worth a word.
+    fn stage(&self) -> u8 {
+        match self {
+            Self::Agent { .. } | Self::Directory { .. } => 0,
+            Self::NotPinned(_) | Self::Unmeasured(_) => 1,
+            Self::Changed(_) => 2,
+            Self::NoClock | Self::NoLease | Self::OtherBoot => 3,
+            Self::Ended(_) | Self::NarrowLease => 4,
+        }
+    }
+}
+
+fn list<T: ToString>(names: &[T]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let program = |agent: &Option<Agent>| agent.as_ref().map_or_else(|| "the program".to_owned(), Agent::to_string);
+        match self {
+            Self::Agent { kept, asking } if asking.is_empty() => {
+                write!(f, "is kept for {}, and which agent asks is not known", list(kept))
+            }
+            Self::Agent { kept, asking } => write!(f, "is kept for {}, and this is {}", list(kept), list(asking)),
+            Self::Directory { kept, asking } => {
+                let kept: Vec<_> = kept.iter().map(|path| path.display()).collect();
+                write!(f, "is kept for what lies in {}, and the working directory is ", list(&kept))?;
+                match asking {
+                    Some(path) => write!(f, "{}", path.display()),
+                    None => f.write_str("not known"),
+                }
+            }
+            Self::NotPinned(agent) => write!(f, "is kept for a pinned program, and {} is not pinned", program(agent)),
+            Self::Unmeasured(agent) => {
+                write!(f, "is kept for a pinned program, and {} cannot be read", program(agent))
+            }
+            Self::Changed(pin) => {
+                write!(f, "is kept for a pinned program, and {} has changed since it was pinned", pin.agent)
+            }
+            Self::NoLease => f.write_str("needs a lease, and there is none"),
+            Self::NarrowLease => f.write_str("needs a lease, and the one there is is for another agent or directory"),
+            Self::Ended(ago) => write!(f, "needs a lease, and the last one ended {} ago", shown(*ago)),
+            Self::OtherBoot => f.write_str("needs a lease, and the last one ended when the system was started anew"),
+            Self::NoClock => f.write_str("needs a lease, and the time since the system's start cannot be read"),
+        }
+    }
+}
+
+impl<'a> Rule<'a> {
+    /// The rule for a key; none where the settings have no scope for it. Looks at the scope's folders, to resolve their
+    /// symlinks: one that is not there holds nothing.
+    pub fn of(settings: &'a Settings, key: &KeyName) -> Option<Self> {
+        let scope = settings.scopes.get(key)?;
+        let directories = scope.directories.iter().flatten().filter_map(|path| path.canonicalize().ok()).collect();
+        Some(Self { key: key.clone(), scope, directories })
+    }
+
+    /// Whether the program's digest and the pins are among the facts that count.
+    pub fn wants_pin(&self) -> bool {
+        self.scope.pin
+    }
+
+    /// Whether the grants and the clock are.
+    pub fn wants_lease(&self) -> bool {
+        self.scope.lease.is_some()
+    }
+
+    /// The line of the settings that it stands in.
+    pub fn line(&self) -> usize {
+        self.scope.line
+    }
+
+    /// Decides. The same facts always give the same answer.
+    pub fn check(&self, facts: &Facts<'_>) -> Result<Pass, Reason> {
+        let mut because = Vec::new();
+        let agents: Vec<&Agent> = match &self.scope.agents {
+            None => facts.agents.iter().collect(),
+            Some(kept) => {
+                let meant: Vec<_> = facts.agents.iter().filter(|agent| kept.contains(agent)).collect();
+                if meant.is_empty() {
+                    return Err(Reason::Agent { kept: kept.clone(), asking: facts.agents.to_vec() });
+                }
+                because.push(format!("kept for {}", list(kept)));
+                meant
+            }
+        };
+        if let Some(kept) = &self.scope.directories {
+            // Part by part: `~/work2` is not below `~/work`.
+            let holding = facts.directory.and_then(|here| self.directories.iter().find(|path| here.starts_with(path)));
+            let Some(holding) = holding else {
+                let asking = facts.directory.map(Path::to_owned);
+                return Err(Reason::Directory { kept: kept.clone(), asking });
+            };
+            because.push(format!("in {}", holding.display()));
+        }
+        // Without an agent's name only what is bound to none can hold.
+        let candidates: Vec<Option<&Agent>> =
+            if agents.is_empty() { vec![None] } else { agents.into_iter().map(Some).collect() };
+        let mut refused: Option<Reason> = None;
+        for agent in candidates {
+            match self.check_pin(agent, facts).and_then(|()| self.check_lease(agent, facts)) {
+                Ok(lease) => {
+                    because.extend(self.scope.pin.then(|| "pinned".to_owned()));
+                    because.extend(lease.map(|left| format!("leased for another {}", shown(left))));
+                    return Ok(Pass { key: self.key.clone(), because, lease });
+                }
+                Err(reason) if refused.as_ref().is_none_or(|it| it.stage() < reason.stage()) => refused = Some(reason),
+                Err(_) => {}
+            }
+        }
+        Err(refused.expect("there is at least one candidate, and each that fails leaves its reason"))
+    }
+
+    fn check_pin(&self, agent: Option<&Agent>, facts: &Facts<'_>) -> Result<(), Reason> {
+        if !self.scope.pin {
+            return Ok(());
+        }
+        let Some(pin) = facts.pins.iter().find(|pin| agent == Some(&pin.agent)) else {
+            return Err(Reason::NotPinned(agent.cloned()));
+        };
+        match facts.program {
+            None => Err(Reason::Unmeasured(agent.cloned())),
+            Some(digest) if digest != pin.digest => Err(Reason::Changed(pin.clone())),
+            Some(_) => Ok(()),
+        }
+    }
+
+    // For how long the best grant holds; none where no lease is asked for.
+    fn check_lease(&self, agent: Option<&Agent>, facts: &Facts<'_>) -> Result<Option<Duration>, Reason> {
+        let Some(most) = self.scope.lease else { return Ok(None) };
+        let now = facts.now.ok_or(Reason::NoClock)?;
+        let mut best = Reason::NoLease;
+        let mut left = Duration::ZERO;
+        for grant in facts.grants.iter().filter(|grant| grant.key == self.key) {
+            let covers = grant.covers(agent, facts.directory);
+            match grant.state(now, most) {
+                State::Live(for_as_long) if covers => left = left.max(for_as_long),
+                State::Live(_) => best = Reason::NarrowLease,
+                State::Ended(ago) if covers => match best {
+                    Reason::Ended(shorter) if shorter <= ago => {}
+                    Reason::NarrowLease => {}
+                    _ => best = Reason::Ended(ago),
+                },
+                State::OtherBoot if covers && best == Reason::NoLease => best = Reason::OtherBoot,
+                State::Ended(_) | State::OtherBoot => {}
+            }
+        }
+        if left.is_zero() { Err(best) } else { Ok(Some(left)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn agent(name: &str) -> Agent {
+        name.parse().expect("valid")
+    }
+
+    fn scope() -> Scope {
+        Scope { agents: None, directories: None, pin: false, lease: None, line: 1 }
+    }
+
+    fn rule<'a>(scope: &'a Scope, directories: &[&str]) -> Rule<'a> {
+        let directories = directories.iter().map(PathBuf::from).collect();
+        Rule { key: "anthropic/work".parse().expect("valid"), scope, directories }
+    }
+
+    const NOTHING: Facts<'static> =
+        Facts { agents: &[], directory: None, program: None, pins: &[], grants: &[], now: None };
+
+    fn pin(name: &str, content: &str) -> Pin {
+        let pinned = "2026-11-01T09:00:00Z".parse().expect("a time");
+        Pin { agent: agent(name), program: "/bin/x".into(), digest: Digest::of(content.as_bytes()), pinned }
+    }
+
+    fn grant(key: &str, begins: u64, ends: u64) -> Grant {
+        Grant {
+            id: "0".into(),
+            key: key.parse().expect("valid"),
+            agent: None,
+            directory: None,
+            boot: "this".into(),
+            begins: Duration::from_secs(begins),
+            ends: Duration::from_secs(ends),
+            granted: String::new(),
+        }
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment { boot: "this".into(), clock: Duration::from_secs(seconds) }
+    }
+
+    #[test]
+    fn an_empty_scope_asks_for_nothing() {
+        let scope = scope();
+        assert!(rule(&scope, &[]).check(&NOTHING).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_fact_refuses_where_the_scope_asks_for_it() {
+        let agents = Scope { agents: Some(vec![agent("claude")]), ..scope() };
+        assert!(matches!(rule(&agents, &[]).check(&NOTHING), Err(Reason::Agent { .. })));
+        let directories = Scope { directories: Some(vec!["/w".into()]), ..scope() };
+        assert!(matches!(rule(&directories, &["/w"]).check(&NOTHING), Err(Reason::Directory { asking: None, .. })));
+        let pinned = Scope { pin: true, ..scope() };
+        assert_eq!(rule(&pinned, &[]).check(&NOTHING), Err(Reason::NotPinned(None)));
+        let (pins, agents) = ([pin("claude", "x")], [agent("claude")]);
+        let facts = Facts { agents: &agents, pins: &pins, ..NOTHING };
+        assert_eq!(rule(&pinned, &[]).check(&facts), Err(Reason::Unmeasured(Some(agent("claude")))));
+        let leased = Scope { lease: Some(Duration::from_secs(60)), ..scope() };
+        let grants = [grant("anthropic/work", 0, 60)];
+        assert_eq!(rule(&leased, &[]).check(&Facts { grants: &grants, ..NOTHING }), Err(Reason::NoClock));
+    }
+
+    #[test]
+    fn directories_are_compared_part_by_part_and_a_missing_one_holds_nothing() {
+        let scope = Scope { directories: Some(vec!["/h/work".into(), "/gone".into()]), ..scope() };
+        let rule = rule(&scope, &["/h/work"]);
+        let check = |path: &str| rule.check(&Facts { directory: Some(Path::new(path)), ..NOTHING }).is_ok();
+        assert!(check("/h/work") && check("/h/work/a/b"));
+        assert!(!check("/h/work2") && !check("/h") && !check("/") && !check("/gone"));
+    }
+
+    #[test]
+    fn one_agent_must_satisfy_the_whole_rule() {
+        let scope = Scope {
+            agents: Some(vec![agent("claude"), agent("codex")]),
+            pin: true,
+            lease: Some(Duration::from_secs(60)),
+            ..scope()
+        };
+        let rule = rule(&scope, &[]);
+        let both = [agent("claude"), agent("codex")];
+        let pins = [pin("claude", "x"), pin("codex", "y")];
+        let moment = at(10);
+        let for_codex = [Grant { agent: Some(agent("codex")), ..grant("anthropic/work", 0, 60) }];
+        let facts = Facts { agents: &both, pins: &pins, grants: &for_codex, now: Some(&moment), ..NOTHING };
+        // Claude is the pinned program and codex has the lease: nobody has both.
+        let claude = Facts { program: Some(Digest::of(b"x")), ..facts };
+        assert_eq!(rule.check(&claude), Err(Reason::NarrowLease));
+        assert!(rule.check(&Facts { program: Some(Digest::of(b"y")), ..facts }).is_ok());
+        assert!(matches!(rule.check(&Facts { program: Some(Digest::of(b"z")), ..facts }), Err(Reason::Changed(_))));
+        let third = [agent("gemini")];
+        assert!(matches!(rule.check(&Facts { agents: &third, ..claude }), Err(Reason::Agent { .. })));
+    }
+
+    #[test]
+    fn the_lease_that_holds_longest_counts_and_the_reason_is_the_closest_one() {
+        let scope = Scope { lease: Some(Duration::from_secs(50)), ..scope() };
+        let rule = rule(&scope, &[]);
+        let moment = at(100);
+        let check = |grants: &[Grant]| rule.check(&Facts { grants, now: Some(&moment), ..NOTHING });
+        let key = "anthropic/work";
+        assert_eq!(check(&[]), Err(Reason::NoLease));
+        assert_eq!(check(&[grant("anthropic/other", 90, 140)]), Err(Reason::NoLease));
+        let live = check(&[grant(key, 90, 110), grant(key, 80, 130), grant(key, 0, 50)]).expect("live");
+        assert_eq!(live.lease, Some(Duration::from_secs(30)));
+        let ended = [grant(key, 10, 40), grant(key, 50, 95), grant(key, 0, 10)];
+        assert_eq!(check(&ended), Err(Reason::Ended(Duration::from_secs(5))));
+        assert_eq!(check(&[Grant { boot: "other".into(), ..grant(key, 90, 140) }]), Err(Reason::OtherBoot));
+        // Its file was edited to hold for ever; the settings still count.
+        assert_eq!(check(&[grant(key, 40, u64::MAX / 1000)]), Err(Reason::Ended(Duration::from_secs(10))));
+        let narrow = Grant { directory: Some("/w".into()), ..grant(key, 90, 140) };
+        assert_eq!(check(&[narrow]), Err(Reason::NarrowLease));
+    }
+
+    #[test]
+    fn what_the_wall_clock_says_does_not_matter() {
+        let scope = Scope { lease: Some(Duration::from_secs(50)), ..scope() };
+        let rule = rule(&scope, &[]);
+        for granted in ["", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "nonsense"] {
+            let grants = [Grant { granted: granted.into(), ..grant("anthropic/work", 90, 140) }];
+            for (now, holds) in [(120, true), (140, false)] {
+                let moment = at(now);
+                assert_eq!(rule.check(&Facts { grants: &grants, now: Some(&moment), ..NOTHING }).is_ok(), holds);
+            }
+        }
+    }
+
+    prop_compose! {
+        fn any_grant()(
+            key in prop::sample::select(vec!["a/b", "anthropic/work"]),
+            agent in prop::sample::select(vec![None, Some("claude"), Some("codex")]),
+            directory in prop::sample::select(vec![None, Some("/h/work"), Some("/h")]),
+            boot in prop::sample::select(vec!["this", "other"]),
+            begins in 0u64..200, ends in 0u64..200,
+        ) -> Grant {
+            Grant {
+                agent: agent.map(|name| name.parse().expect("valid")), directory: directory.map(PathBuf::from),
+                boot: boot.into(), ..grant(key, begins, ends)
+            }
+        }
+    }
+
+    prop_compose! {
+        fn any_scope()(
+            agents in prop::sample::select(vec![None, Some(vec!["claude"]), Some(vec!["claude", "codex"])]),
+            in_work: bool, pin: bool, lease in prop::option::of(1u64..200),
+        ) -> Scope {
+            Scope {
+                agents: agents.map(|names| names.into_iter().map(agent).collect()),
+                directories: in_work.then(|| vec!["/h/work".into()]),
+                pin, lease: lease.map(Duration::from_secs), line: 1,
+            }
+        }
+    }
+
+    proptest! {
+        // The rule said once more, as the settings' documentation does: there is an agent for which all of it holds.
+        #[test]
+        fn a_key_is_given_exactly_when_everything_that_is_asked_for_holds(
+            scope in any_scope(),
+            grants in prop::collection::vec(any_grant(), 0..4),
+            names in prop::sample::subsequence(vec!["claude", "codex", "gemini"], 0..=3),
+            directory in prop::sample::select(vec![None, Some("/h/work/a"), Some("/h/work2"), Some("/h")]),
+            program in prop::sample::select(vec![None, Some("x"), Some("y")]),
+            pinned in prop::sample::subsequence(vec![("claude", "x"), ("codex", "y"), ("gemini", "y")], 0..=3),
+            clock in prop::option::of(0u64..200),
+        ) {
+            let agents: Vec<Agent> = names.iter().map(|name| agent(name)).collect();
+            let pins: Vec<Pin> = pinned.iter().map(|(name, content)| pin(name, content)).collect();
+            let moment = clock.map(at);
+            let directory = directory.map(Path::new);
+            let program = program.map(|text| Digest::of(text.as_bytes()));
+            let facts = Facts { agents: &agents, directory, program, pins: &pins, grants: &grants, now: moment.as_ref() };
+            let asked = rule(&scope, &["/h/work"]).check(&facts);
+            let may = |who: Option<&Agent>| {
+                let right_agent = scope.agents.as_ref().is_none_or(|kept| who.is_some_and(|who| kept.contains(who)));
+                let right_place = scope.directories.is_none() || directory == Some(Path::new("/h/work/a"));
+                let right_program = !scope.pin
+                    || pins.iter().any(|pin| Some(&pin.agent) == who && Some(pin.digest) == program);
+                let leased = scope.lease.is_none_or(|most| clock.is_some_and(|now| grants.iter().any(|grant| {
+                    let (begins, ends) = (grant.begins.as_secs(), grant.ends.as_secs());
+                    grant.key.to_string() == "anthropic/work" && grant.boot == "this"
+                        && begins <= now && now < ends && now < begins + most.as_secs()
+                        && grant.agent.as_ref().is_none_or(|mine| who == Some(mine))
+                        && grant.directory.as_ref().is_none_or(|mine| directory.is_some_and(|it| it.starts_with(mine)))
+                })));
+                right_agent && right_place && right_program && leased
+            };
+            let wanted = agents.iter().any(|who| may(Some(who))) || (agents.is_empty() && may(None));
+            prop_assert_eq!(asked.is_ok(), wanted, "{:?}", asked);
+        }
+    }
+}
