@@ -9,9 +9,12 @@ use super::live::Live;
 use super::policy::{Policy, Registered, decide};
 use super::protocol::{Action, Found, Malformed, Reason, Request, Response};
 use super::roster::{Pending, Roster};
+use super::scopes;
 use crate::audit::{self, AuditError, Log, Outcome, Record, Subject};
 use crate::config::Settings;
+use crate::env::Env;
 use crate::name::{KeyName, shorten};
+use crate::paths::Paths;
 use crate::platform::Peer;
 use crate::secret::Secret;
 use crate::store::items::{Item, Items};
@@ -32,6 +35,10 @@ pub struct Setup {
 
 /// The one way to the keychain.
 pub struct Door {
+    /// Ringlet's places.
+    pub paths: Paths,
+    /// The daemon's own environment: where agents' programs are looked for.
+    pub env: Env,
     /// What the settings say.
     pub setup: Live<Setup>,
     /// Who is registered.
@@ -163,6 +170,7 @@ impl Door {
         decide(entry, request, &[PRIVATE_SERVICE]).map_err(|reason| Refusal::new(reason, reason.word()))?;
         match request.action {
             Action::Read => {
+                self.check_scopes(setup, identity, request)?;
                 let found = self.find(setup, request, true)?;
                 self.record_found(setup, identity, request, &found)?;
                 Ok(Response::success(found.into_iter().map(shown).collect()))
@@ -176,6 +184,22 @@ impl Door {
             Action::Write => self.write(setup, identity, request),
             Action::Delete => self.delete(setup, identity, request),
         }
+    }
+
+    // For whom Ringlet's own keys are kept. Names are not: a search goes on.
+    fn check_scopes(&self, setup: &Setup, identity: &Identity, request: &Request) -> Result<(), Refusal> {
+        if request.service != SERVICE || setup.settings.scopes.is_empty() {
+            return Ok(());
+        }
+        let listed;
+        let mut names: Vec<&str> = request.targets.iter().map(String::as_str).collect();
+        if request.enumerates() {
+            listed = self.find(setup, request, false)?;
+            names = listed.iter().map(|it| it.target.as_str()).collect();
+        }
+        let keys: Vec<KeyName> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        scopes::check(&self.paths, &self.env, &setup.settings, identity, &keys)
+            .map_err(|why| Refusal::new(Reason::ActionNotInPolicy, why))
     }
 
     fn find(&self, setup: &Setup, request: &Request, values: bool) -> Result<Vec<Item>, Refusal> {
@@ -221,6 +245,7 @@ impl Door {
                 return Err(Refusal::new(Reason::MalformedRequest, why));
             }
         }
+        self.check_scopes(setup, identity, request)?;
         let _one = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.before(setup, service, &request.targets)?;
         self.intend(setup, identity, request, &request.targets)?;
@@ -234,6 +259,7 @@ impl Door {
 
     fn delete(&self, setup: &Setup, identity: &Identity, request: &Request) -> Result<Response, Refusal> {
         let service = request.service.as_str();
+        self.check_scopes(setup, identity, request)?;
         let _one = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let before: Vec<(String, Option<Item>)> = match request.enumerates() {
             true => {

@@ -1,7 +1,7 @@
 //! The daemon: one door to the keychain for registered programs, and a window on names for tools.
 //!
 //! `protocol` has the messages and `policy` the decision, both pure; `roster` keeps who is registered and who waits;
-//! `identity` tells who asks, from what the kernel says; `door` is what a request does, `server` the sockets around it;
+//! `identity` tells who asks, from what the kernel says, and `scopes` for whom a key is kept; `door` is what a request does, `server` the sockets around it;
 //! `live` keeps what a file says in force. The daemon never asks a person anything, and
 //! no value leaves it but in the answer to a registered program.
 
@@ -19,6 +19,8 @@ pub mod protocol;
 pub mod roster;
 #[cfg(unix)]
 pub mod running;
+#[cfg(unix)]
+mod scopes;
 #[cfg(unix)]
 pub mod server;
 pub mod service;

@@ -191,6 +191,8 @@ fn door(paths: &Paths, env: &Env, say: impl Fn(String) + Clone + Send + Sync + '
         list.policy().map_err(|error| error.to_string()).inspect_err(|problem| told(&voice, problem))
     });
     Ok(Door {
+        paths: paths.clone(),
+        env: env.clone(),
         setup: setup.map_err(DaemonError::Start)?,
         policy: policy.map_err(DaemonError::Start)?,
         roster,

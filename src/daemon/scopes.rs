@@ -1,0 +1,66 @@
+//! Scopes for a client: the same rule as a launch's, with what the kernel says of the process for its facts.
+//!
+//! Which agent a client is follows from its program: the one that `PATH` leads to under an agent's command, or the one
+//! the user pinned for it. A client that is no agent has no agent's name, and what a scope asks for and is not known
+//! refuses.
+
+use super::identity::Identity;
+use super::policy::Program;
+use crate::config::Settings;
+use crate::env::Env;
+use crate::lease::{Leases, Moment};
+use crate::name::{Agent, KeyName};
+use crate::paths::Paths;
+use crate::pins::{Pin, Pins};
+use crate::plan::{Facts, Rule};
+use crate::platform;
+use crate::registry::Registry;
+
+/// Decides for each of these keys; gives the first refusal, as a sentence for the record.
+pub fn check(
+    paths: &Paths,
+    env: &Env,
+    settings: &Settings,
+    identity: &Identity,
+    keys: &[KeyName],
+) -> Result<(), String> {
+    let rules: Vec<(&KeyName, Rule<'_>)> =
+        keys.iter().filter_map(|key| Some((key, Rule::of(settings, key)?))).collect();
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let program = &identity.client.program;
+    // A pin that cannot be read is none.
+    let (pins, _) = Pins::new(paths).list().map_err(|error| error.to_string())?;
+    let agents = agents(paths, env, program, &pins)?;
+    let directory = identity.peer.cwd().ok();
+    let found = Leases::new(paths).load().map_err(|error| error.to_string())?;
+    // After the grants: one from between would seem to begin in the future.
+    let now = Moment::now().ok();
+    let facts = Facts {
+        agents: &agents,
+        directory: directory.as_deref(),
+        program: Some(program.hash.0),
+        pins: &pins,
+        grants: &found.grants,
+        now: now.as_ref(),
+    };
+    for (key, rule) in rules {
+        if let Err(reason) = rule.check(&facts) {
+            return Err(format!("the key {key} {reason}"));
+        }
+    }
+    Ok(())
+}
+
+fn agents(paths: &Paths, env: &Env, program: &Program, pins: &[Pin]) -> Result<Vec<Agent>, String> {
+    let commands = Registry::new(paths).commands().map_err(|error| error.to_string())?;
+    let search = env.get("PATH").unwrap_or_default();
+    let is_found = |command: &String| {
+        let mut found = platform::candidates(command, search);
+        found.next().and_then(|path| path.canonicalize().ok()).is_some_and(|path| path == program.path)
+    };
+    let is_pinned = |agent: &Agent| pins.iter().any(|pin| pin.agent == *agent && pin.digest == program.hash.0);
+    let is_it = |(agent, commands): &(Agent, Vec<String>)| is_pinned(agent) || commands.iter().any(is_found);
+    Ok(commands.into_iter().filter(is_it).map(|(agent, _)| agent).collect())
+}
