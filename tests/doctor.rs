@@ -77,3 +77,12 @@ fn nothing_is_changed() {
     world.run(&["doctor"]).ok();
     assert_eq!(std::fs::read_dir(world.path("home")).expect("a home").count(), 1, "only the project");
 }
+
+#[test]
+fn a_scope_for_a_key_that_is_not_there_is_named() {
+    let world = World::ready();
+    world.configure("[scope.\"anthropic/work\"]\nagents = [\"claude\"]\n[scope.\"anthropic/wrok\"]\npin = true\n");
+    let said = world.run(&["doctor"]).stdout;
+    assert!(said.contains("there is a scope for anthropic/wrok"), "{said}");
+    assert!(!said.contains("scope for anthropic/work"), "{said}");
+}

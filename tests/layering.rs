@@ -29,6 +29,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (2, "launch", &["plan"]),
     (2, "hook", &[]),
     (2, "migrate", &[]),
+    (2, "daemon", &["plan"]),
     (3, "cli", &[]),
     (3, "commands", &["cli", "failure", "output", "host"]),
     (3, "failure", &[]),
@@ -136,5 +137,26 @@ fn unsafe_code_lives_in_platform_alone_and_keyring_in_store() {
             "{below:?}"
         );
         assert!(below.starts_with("store") || !says("keyring"), "{below:?}");
+    }
+}
+
+#[test]
+fn the_daemons_messages_and_policy_are_pure() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/daemon");
+    for name in ["protocol.rs", "policy.rs"] {
+        let text = fs::read_to_string(root.join(name)).expect("there");
+        let code = text.split("#[cfg(test)]").next().expect("a first part");
+        for reach in [
+            "std::fs",
+            "std::io",
+            "std::net",
+            "std::time",
+            "tokio",
+            "crate::platform",
+            "crate::store",
+            "Timestamp::now",
+        ] {
+            assert!(!code.contains(reach), "{name} reaches for {reach}");
+        }
     }
 }

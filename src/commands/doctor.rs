@@ -74,6 +74,11 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
             Some("run `ringlet profiles default NAME`".into()),
         );
     }
+    // A scope for a key that is misspelt keeps nothing.
+    for key in setting.settings.scopes.keys().filter(|key| matches!(store.contains(key), Ok(false))) {
+        let hint = format!("look at the name in {}", setting.paths.pretty(&setting.paths.config()));
+        say(Grade::Note, format!("there is a scope for {key}, which is not in {}", store.place()), Some(hint));
+    }
     let rc_files = rc_files(setting);
     let (grade, text, hint) = hooked(setting, &rc_files);
     say(grade, text, hint);
