@@ -45,7 +45,7 @@ pub(super) fn ask(
             let place = record.cwd.as_ref().map_or_else(String::new, |path| format!("  in {}", path.display()));
             let reason = record.reason.as_ref().map_or_else(String::new, |why| format!("  ({why})"));
             output.line(&[
-                (Ink::Dim, &format!("{}  ", record.time)),
+                (Ink::Dim, &format!("{:.3}  ", record.time)),
                 (Ink::Plain, &format!("{:<7} ", word(0))),
                 (ink, &format!("{:<8} ", word(1))),
                 (Ink::Bold, &record.subject.to_string()),
