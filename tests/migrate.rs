@@ -377,6 +377,24 @@ fn the_next_claude_works() {
 }
 
 #[test]
+fn an_endpoint_beside_the_key_makes_no_profile_and_one_in_a_launcher_does() {
+    let launcher = "deepseek() {\n  export ANTHROPIC_BASE_URL=https://api.deepseek.com\n  export ANTHROPIC_AUTH_TOKEN=sk-abcdef0123456789abcdef0123456789\n  claude\n}\n";
+    for (more, profile) in [
+        ("export ANTHROPIC_BASE_URL=https://gateway.example\n", false),
+        ("#export ANTHROPIC_BASE_URL=https://gateway.example\n", true),
+        (launcher, true),
+    ] {
+        let world = World::new();
+        world.agent("claude");
+        world.write("home/.zshrc", zshrc() + more);
+        let done = world.run(&["migrate", "--yes"]);
+        assert_eq!(done.status, Some(0), "{done:?}");
+        assert_eq!(world.path("home/.ringlet/profiles/default/ringlet.toml").exists(), profile, "{more}");
+        assert_eq!(done.stderr.contains("name an endpoint of their own"), !profile, "{done:?}");
+    }
+}
+
+#[test]
 fn doctor_names_what_is_still_in_plaintext() {
     let world = World::new();
     world.write("home/.zshrc", zshrc());

@@ -115,6 +115,13 @@ impl Examined {
         Self { script: Script::default(), findings, gone: HashSet::new(), markers: vec![], kept: vec![] }
     }
 
+    /// The functions and subshells that pair a key with a program: what is set in them holds for that program alone.
+    pub fn launchers(&self) -> Vec<Span> {
+        let mut spans = Vec::new();
+        launchers(&self.script.nodes, &mut spans);
+        spans
+    }
+
     /// The keys, in file order.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
@@ -156,6 +163,19 @@ fn collect<'a>(nodes: &'a [Node], place: Place, into: &mut Vec<Set<'a>>) {
                 bodies.iter().for_each(|body| collect(&body.nodes, place.within(body), into))
             }
             Node::Other(_) => {}
+        }
+    }
+}
+
+fn launchers(nodes: &[Node], into: &mut Vec<Span>) {
+    for node in nodes {
+        match node {
+            Node::List { operands, .. } => launchers(operands, into),
+            Node::Compound { bodies, .. } => bodies.iter().for_each(|body| match body.scope {
+                Scope::Launcher => into.push(body.span.clone()),
+                Scope::Plain | Scope::Condition | Scope::Function => launchers(&body.nodes, into),
+            }),
+            Node::Setting(_) | Node::Other(_) => {}
         }
     }
 }

@@ -61,8 +61,7 @@ impl Node {
 /// A sequence of statements that must not become empty.
 #[derive(Debug)]
 pub struct Body {
-    /// From behind the opening word to before the closing one; what the readers' tests check their trees by.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only the tests look at it"))]
+    /// From behind the opening word to before the closing one.
     pub span: Span,
     /// Its statements.
     pub nodes: Vec<Node>,

@@ -53,6 +53,8 @@ pub struct PlannedFile {
     pub look: Look,
     /// What is in it.
     pub findings: Vec<Placed>,
+    /// Where a key is paired with a program, in its content.
+    pub launchers: Vec<std::ops::Range<usize>>,
     /// What is taken out.
     pub cuts: Vec<Cut>,
     /// What it becomes.
@@ -248,7 +250,18 @@ impl Plan {
                 Placed { blocked: if moved && name.is_none() { blocked } else { None }, finding, name }
             };
             let findings = examined.findings().iter().map(copied).map(place).collect();
-            plan.files.push(PlannedFile { path, target, dialect, look, findings, cuts, after, wanted: true });
+            let launchers = examined.launchers();
+            plan.files.push(PlannedFile {
+                path,
+                target,
+                dialect,
+                look,
+                findings,
+                launchers,
+                cuts,
+                after,
+                wanted: true,
+            });
         }
         plan.collect_keys(existing);
         plan
@@ -344,7 +357,8 @@ impl PlannedFile {
             Placed { finding, name, blocked: None }
         });
         let findings = findings.collect();
-        Ok(Self { path: self.path.clone(), target, dialect: self.dialect, look, findings, cuts, after, wanted: true })
+        let (path, dialect, launchers) = (self.path.clone(), self.dialect, examined.launchers());
+        Ok(Self { path, target, dialect, look, findings, launchers, cuts, after, wanted: true })
     }
 
     /// Whether a run would still take something out of these bytes.

@@ -52,11 +52,15 @@ fn sent_elsewhere(plan: &Plan, provider: &str) -> bool {
         "google" => "GOOGLE_GEMINI_BASE_URL",
         _ => return false,
     };
-    let sets = |line: &[u8]| {
-        let line = line.trim_ascii_start();
-        !line.starts_with(b"#") && memmem::find(line, variable.as_bytes()).is_some()
-    };
-    plan.files.iter().any(|file| file.after.split(|byte| *byte == b'\n').any(sets))
+    plan.files.iter().any(|file| {
+        let bytes = &file.look.bytes;
+        memmem::find_iter(bytes, variable.as_bytes()).any(|at| {
+            let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+            // What a launcher sets is for the program that it starts, and its key stays with it.
+            let paired = file.launchers.iter().any(|span| span.contains(&at));
+            !paired && !bytes[start..at].trim_ascii_start().starts_with(b"#")
+        })
+    })
 }
 
 fn profile(host: &mut Host, setting: &Setting, plan: &Plan) -> Result<(), Failure> {
