@@ -298,10 +298,7 @@ impl Verdicts {
         let goes = |at: usize, set: &Set<'_>| {
             let name = set.word.name.as_str();
             self.is_key(at)
-                || matches!(set.word.value, Value::Bare)
-                    && moved.contains(name)
-                    && !set.place.launcher
-                    && self.is_only_moved(settings, name)
+                || matches!(set.word.value, Value::Bare) && moved.contains(name) && self.is_only_moved(settings, name)
         };
         let words = settings.iter().enumerate().filter(|(at, set)| goes(*at, set));
         words.map(|(_, set)| set.word.span.start).collect()

@@ -430,6 +430,7 @@ fn bare_declarations_and_copies_follow_their_key() {
             "ANTHROPIC_API_KEY=@a.\nexport ANTHROPIC_API_KEY\nANTHROPIC_API_KEY=$(pass x)\n",
             "export ANTHROPIC_API_KEY\nANTHROPIC_API_KEY=$(pass x)\n",
         ),
+        ("ANTHROPIC_API_KEY=@a.\nf() { export ANTHROPIC_API_KEY; claude; }\n", "f() { claude; }\n"),
         ("K=@r.\nexport OPENAI_API_KEY=\"${K}\" OPENAI_BASE_URL=x\n", "export OPENAI_BASE_URL=x\n"),
         ("K=@r.\nL=$K\nexport OPENAI_API_KEY=$L\n", ""),
         ("K=@r.\nexport OPENAI_API_KEY=x$K\n", "export OPENAI_API_KEY=x$K\n"),
