@@ -341,12 +341,14 @@ fn keep_comments(document: &mut DocumentMut, removed: &Table) {
 /// line that is exactly `[provider.alias]` is that table's header unless it stands in a multi-line string; a file that
 /// has any, or the header not exactly once in its usual form, gives `None` and is parsed whole instead.
 fn entry_alone(mut file: impl Read, (first, second): Pair<'_>) -> Option<Zeroizing<String>> {
-    // Names as ours are. Any other may be written in more ways than one.
-    let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    // Names as ours and hierarchical targets are. Any other may be written in more ways than one.
+    let plain =
+        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@+".contains(&b));
     if !plain(first) || !plain(second) {
         return None;
     }
-    let word = |name: &str| if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() };
+    let bare = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    let word = |name: &str| if bare(name) { name.to_owned() } else { format!("\"{name}\"") };
     let header = format!("[{}.{}]", word(first), word(second));
     let [header, basic, literal] = [header.as_bytes(), b"\"\"\"", b"'''"].map(memmem::Finder::new);
     let mut block = Zeroizing::new(vec![0; SMALL]);
@@ -493,6 +495,28 @@ mod tests {
         // A second header of the same name is an error, as it is in a small file.
         std::fs::write(&store.file, text + "[p.a1]\nkey = \"again\"\n").expect("written");
         assert!(matches!(store.get(&key("p/a1")), Err(StoreError::File { .. })));
+    }
+
+    #[test]
+    fn hierarchical_targets_are_cut_out_of_a_large_file_as_well() {
+        let (_folder, store) = store(None);
+        let names: Vec<String> = (0..3000).map(|n| format!("prod/team-{}/shop:{n}/key.a@b+c", n % 7)).collect();
+        let text: String = names.iter().map(|name| format!("[bench.\"{name}\"]\nkey = \"of {name}\"\n\n")).collect();
+        std::fs::write(&store.file, text).expect("written");
+        std::fs::set_permissions(&store.file, PermissionsExt::from_mode(0o600)).expect("chmod");
+        store.put(("bench", &names[7]), &secret("new"), &[("env".into(), "prod".into())]).expect("set");
+        for (n, name) in names.iter().enumerate() {
+            let pair = ("bench", name.as_str());
+            let cut = store.cut_out(pair).expect("readable").expect("in the form that we write");
+            assert!(cut.len() < 200, "{}", *cut);
+            let (value, attributes) = store.find(pair).expect("readable").expect("there");
+            let wanted = if n == 7 { "new".to_owned() } else { format!("of {name}") };
+            assert_eq!((value.expose(), attributes.len()), (wanted.as_bytes(), usize::from(n == 7)));
+        }
+        // In another form it is still found, if with more effort.
+        std::fs::write(&store.file, format!("{}[bench.'a/b']\nkey = \"c\"\n", "#\n".repeat(SMALL))).expect("written");
+        assert!(store.cut_out(("bench", "a/b")).expect("readable").is_none());
+        assert_eq!(store.find(("bench", "a/b")).expect("readable").expect("there").0.expose(), b"c");
     }
 
     #[test]
