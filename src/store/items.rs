@@ -191,9 +191,6 @@ mod system {
     use std::sync::{Arc, Mutex, PoisonError};
     use std::time::Duration;
 
-    /// Listing reads one property of each entry: with ten thousand of them that takes seconds.
-    const LISTING: u32 = 5;
-
     /// Connections that nobody uses at the moment.
     pub(super) struct System {
         options: Options,
@@ -253,10 +250,7 @@ mod system {
             values: bool,
             wanted: &dyn Fn(&str) -> bool,
         ) -> Result<Vec<Item>, StoreError> {
-            // A connection of its own, for its deadline is another.
-            let options = Options { deadline: self.options.deadline * LISTING, ..self.options.clone() };
-            let found = SecretService::new(options).items(service, values, wanted).map_err(|error| whole(&error))?;
-            Ok(found.into_iter().map(item).collect())
+            self.with(|it| it.items(service, values, wanted)).map(|found| found.into_iter().map(item).collect())
         }
 
         pub(super) fn state(&self) -> Result<(), StoreError> {

@@ -43,6 +43,17 @@ impl Deadline {
         Self { end: Instant::now().checked_add(whole), whole, doing, person }
     }
 
+    /// The same for a part of the operation, which must be over in `most` as well.
+    pub(super) fn part(&self, most: Duration) -> Self {
+        let part = Self::new(most, self.doing, self.person);
+        // No end is later than any; `whole` is what an error names, so it goes with the end.
+        match (self.end, part.end) {
+            (Some(end), Some(sooner)) if end <= sooner => *self,
+            (_, None) => *self,
+            _ => part,
+        }
+    }
+
     /// The same, or for as long as a person has, while one is being asked.
     pub(super) fn for_a_person(&self) -> Self {
         const DOING: &str = "waiting for an answer to the keychain's question";

@@ -72,6 +72,10 @@ pub enum Status {
     },
 }
 
+/// A listing asks for one property of each item, and gnome-keyring goes through all of them for each: 10 000 items take
+/// it 20 seconds and more.
+const LISTING: u32 = 30;
+
 /// An item of a service.
 pub struct Item {
     /// Its account.
@@ -144,10 +148,12 @@ impl SecretService {
 
     /// The items under a service whose account is wanted, sorted by it, with their values where these are asked for.
     /// Nobody is asked for an unlock; two items of one account are an error, and so is a locked one whose value is wanted.
+    /// The deadline is that of each answer; all of them together may take [`LISTING`] times as long.
     pub fn items(&self, service: &str, values: bool, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Item>> {
         check_part("service", service)?;
-        self.operation("listing the keys", Prompt::Never, |s, deadline| {
-            let mut listed = s.listed(service, deadline)?;
+        let each = self.0.options.deadline;
+        self.within(each.saturating_mul(LISTING), "listing the keys", Prompt::Never, |s, deadline| {
+            let mut listed = s.listed(service, each, deadline)?;
             listed.retain(|it| wanted(&it.account));
             listed.sort_by(|a, b| a.account.cmp(&b.account));
             if let Some(pair) = listed.windows(2).find(|pair| pair[0].account == pair[1].account) {
@@ -159,7 +165,7 @@ impl SecretService {
                     return Err(ServiceError::Locked);
                 }
                 let paths: Vec<String> = listed.iter().map(|it| it.path.clone()).collect();
-                found = s.values(&paths, deadline)?.into_iter().collect();
+                found = s.values(&paths, each, deadline)?.into_iter().collect();
                 // Deleted since it was listed.
                 listed.retain(|it| found.contains_key(&it.path));
             }
@@ -210,14 +216,25 @@ impl SecretService {
         &self,
         doing: &'static str,
         prompt: Prompt,
+        work: impl FnMut(&mut Service, &Deadline) -> Result<T>,
+    ) -> Result<T> {
+        self.within(self.0.options.deadline, doing, prompt, work)
+    }
+
+    /// The same with another deadline.
+    fn within<T>(
+        &self,
+        deadline: Duration,
+        doing: &'static str,
+        prompt: Prompt,
         mut work: impl FnMut(&mut Service, &Deadline) -> Result<T>,
     ) -> Result<T> {
-        let Options { deadline, bus_address, runtime_dir, .. } = &self.0.options;
+        let Options { bus_address, runtime_dir, .. } = &self.0.options;
         let person = match prompt {
             Prompt::Never => None,
             Prompt::Ask(patience) => Some(patience),
         };
-        let fresh = || Deadline::new(*deadline, doing, person);
+        let fresh = || Deadline::new(deadline, doing, person);
         let deadline = fresh();
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut service = match kept.take().and_then(Service::again) {

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::slice;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 pub(super) const NAME: &str = "org.freedesktop.secrets";
@@ -29,6 +30,9 @@ pub(super) const MOST_OBJECTS: usize = 1 << 16;
 const MOST_ATTRIBUTES: usize = 1 << 10;
 /// Calls on their way at once while listing: enough to hide the latency, few enough to fit the socket's buffer.
 const WINDOW: usize = 64;
+/// How long they should take together. gnome-keyring goes through all its items for each of them, and whoever else asks
+/// it for something waits until they are done.
+const WINDOW_TIME: Duration = Duration::from_millis(20);
 /// What a message needs beside the value.
 const OVERHEAD: usize = 64 << 10;
 /// An object path that means "none".
@@ -114,16 +118,17 @@ impl Service {
     pub(super) fn values(
         &mut self,
         items: &[String],
+        each: Duration,
         deadline: &Deadline,
     ) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
-        let session = self.session(deadline)?;
+        let session = self.session(&deadline.part(each))?;
         let mut all = Vec::with_capacity(items.len());
         for some in items.chunks(WINDOW) {
             let call = self.ask(ROOT, SERVICE, "GetSecrets", "aoo", |w| {
                 w.array(4, |w| some.iter().for_each(|path| w.string(path)));
                 w.string(&session);
             });
-            let message = self.answer(call, deadline)?;
+            let message = self.answer(call, &deadline.part(each))?;
             all.extend(message.body("a{o(oayays)}")?.array(8, MOST_OBJECTS, |entry| {
                 entry.pad(8)?;
                 let path = entry.path()?.to_owned();
@@ -205,13 +210,14 @@ impl Service {
 
     /// The accounts under one service, sorted, each once. No value is asked for.
     pub(super) fn accounts(&mut self, service: &str, deadline: &Deadline) -> Result<Vec<String>> {
-        let listed = self.listed(service, deadline)?;
+        let listed = self.listed(service, Duration::MAX, deadline)?;
         Ok(listed.into_iter().map(|item| item.account).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
-    /// The items under one service, in no order. No value is asked for.
-    pub(super) fn listed(&mut self, service: &str, deadline: &Deadline) -> Result<Vec<Listed>> {
-        let (items, locked) = self.search(&[("service", service)], deadline)?;
+    /// The items under one service, in no order. No value is asked for. However many there are, no answer may take
+    /// longer than `each`.
+    pub(super) fn listed(&mut self, service: &str, each: Duration, deadline: &Deadline) -> Result<Vec<Listed>> {
+        let (items, locked) = self.search(&[("service", service)], &deadline.part(each))?;
         if items.is_empty() && locked.is_empty() {
             return match self.missing(deadline) {
                 ServiceError::NotFound => Ok(Vec::new()),
@@ -222,10 +228,14 @@ impl Service {
         let mut hidden = Vec::new();
         let all: Vec<_> =
             items.iter().map(|item| (item, false)).chain(locked.iter().map(|item| (item, true))).collect();
-        for window in all.chunks(WINDOW) {
+        let (mut rest, mut size) = (&all[..], WINDOW);
+        while !rest.is_empty() {
+            let (window, others) = rest.split_at(size.min(rest.len()));
+            rest = others;
+            let began = Instant::now();
             let calls: Vec<_> = window.iter().map(|(item, _)| self.ask_property(item, ITEM, "Attributes")).collect();
             for (call, &(item, locked)) in calls.into_iter().zip(window) {
-                let attributes = match self.item_answer(call, deadline) {
+                let attributes = match self.item_answer(call, &deadline.part(each)) {
                     Ok(message) => attributes_of(&message)?,
                     // Deleted since the search.
                     Err(ServiceError::NotFound) => continue,
@@ -243,6 +253,7 @@ impl Service {
                     _ => {}
                 }
             }
+            size = next_window(size, began.elapsed());
         }
         if !hidden.is_empty() {
             self.wanted = hidden;
@@ -433,6 +444,15 @@ impl Service {
     }
 }
 
+/// How many calls to send at once after `size` of them took so long.
+fn next_window(size: usize, took: Duration) -> usize {
+    match took {
+        _ if took > WINDOW_TIME => (size / 2).max(1),
+        _ if took < WINDOW_TIME / 4 => (2 * size).min(WINDOW),
+        _ => size,
+    }
+}
+
 /// A value for the session (`(oayays)`): no parameters, since nothing is encrypted.
 fn secret(w: &mut Writer, session: &str, value: &[u8]) {
     w.pad(8);
@@ -456,4 +476,19 @@ fn attributes_of(message: &Message) -> Result<Attributes> {
     body.variant("a{ss}")?;
     let pairs = body.dictionary(MOST_ATTRIBUTES)?;
     Ok(pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_keychain_is_asked_less_at_once_and_a_fast_one_more() {
+        let sizes = |took: Duration, from: usize| {
+            std::iter::successors(Some(from), move |size| Some(next_window(*size, took))).take(10).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(WINDOW_TIME * 2, WINDOW), [64, 32, 16, 8, 4, 2, 1, 1, 1, 1]);
+        assert_eq!(sizes(WINDOW_TIME / 2, 8), [8; 10]);
+        assert_eq!(sizes(WINDOW_TIME / 8, 1), [1, 2, 4, 8, 16, 32, 64, 64, 64, 64]);
+    }
 }

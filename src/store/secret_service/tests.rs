@@ -521,6 +521,39 @@ fn listing_reads_names_alone_and_says_when_some_are_hidden() {
 }
 
 #[test]
+fn a_listing_ends_when_one_answer_is_late_and_not_when_all_are_many() {
+    let deadline = Duration::from_millis(500);
+    let items: Vec<String> = (0..150).map(|n| format!("{LOGIN}/{n}")).collect();
+    let list = |answered: usize| {
+        let (items, mut asked) = (items.clone(), 0);
+        let mut bus = FakeBus::new(move |member, _| match member {
+            "SearchItems" => {
+                let items: Vec<&str> = items.iter().map(String::as_str).collect();
+                vec![paths(&[&items, &[]])]
+            }
+            _ if asked == answered => vec![],
+            _ => {
+                asked += 1;
+                // Together they take longer than the deadline, which is that of each.
+                thread::sleep(deadline / 100);
+                let account = format!("a{asked:03}");
+                vec![Say::Reply(
+                    "v",
+                    body(|w| {
+                        w.signature("a{ss}");
+                        w.dictionary(&[("service", "ringlet"), ("username", &account)]);
+                    }),
+                )]
+            }
+        });
+        bus.options.deadline = deadline;
+        SecretService::new(bus.options.clone()).items("ringlet", false, &|_| true)
+    };
+    assert_eq!(list(150).expect("listed").len(), 150);
+    assert!(matches!(list(100), Err(ServiceError::Timeout { after, .. }) if after == deadline));
+}
+
+#[test]
 fn errors_have_names_and_quote_nothing() {
     let failing = |name: &'static str, at: &'static str| {
         let bus = FakeBus::new(move |member, _| if member == at { vec![Say::Error(name)] } else { sound(member) });
