@@ -119,6 +119,7 @@ fn setup(paths: &Paths, env: &Env) -> Result<Setup, String> {
 /// Runs the daemon until it is told to end.
 pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError> {
     platform::raise_file_limit();
+    platform::give_memory_back();
     let lock = try_lock(paths, Duration::ZERO)?;
     let Some(_lock) = lock else {
         return Err(DaemonError::Running(find(paths).ok().flatten().map(|run| run.pid)));

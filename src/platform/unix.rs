@@ -516,6 +516,18 @@ pub fn private_listener(path: &Path) -> io::Result<std::os::unix::net::UnixListe
     listener
 }
 
+/// Has what this process frees given back to the system. glibc gives each thread an arena of its own, and once a large
+/// block was freed it keeps blocks of that size: a daemon would for ever be as large as its largest moments together.
+pub fn give_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    for (parameter, value) in
+        [(libc::M_ARENA_MAX, 1), (libc::M_MMAP_THRESHOLD, 128 << 10), (libc::M_TRIM_THRESHOLD, 256 << 10)]
+    {
+        // SAFETY: it takes two numbers by value and touches nothing but the allocator's own settings, under its lock.
+        unsafe { libc::mallopt(parameter, value) };
+    }
+}
+
 /// Lets this process have as many open files as it may. Best effort: with fewer, fewer clients are served at a time.
 pub fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
