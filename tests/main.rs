@@ -7,6 +7,7 @@ mod allow;
 mod audit;
 mod bad_input;
 mod completions;
+mod daemon;
 mod doctor;
 mod exec;
 mod generated;

@@ -17,11 +17,15 @@ use crate::name::{KeyName, shorten};
 use crate::paths::Paths;
 use crate::platform::Peer;
 use crate::secret::Secret;
-use crate::store::items::{Item, Items};
+use crate::store::items::{Item, Items, is_taken};
 use crate::store::{MAX_KEY, PRIVATE_SERVICE, SERVICE, StoreError};
 use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
+
+/// How long a batch that failed may be undone: each step of it may take as long as a lookup, and others wait.
+const UNDOING: Duration = Duration::from_secs(10);
 
 /// What the settings say, and what was opened accordingly.
 pub struct Setup {
@@ -106,6 +110,9 @@ impl Door {
             false => (Outcome::Denied, Some(Reason::UnregisteredBinaryPendingApproval.word().to_owned())),
         };
         let recorded = self.record_connection(Some(&identity), pid, outcome, why);
+        if !known && !identity.has_its_path() {
+            return Err(refused(Reason::UnregisteredBinaryPendingApproval));
+        }
         if !known {
             let client = &identity.client;
             let words = identity.peer.arguments().unwrap_or_default();
@@ -134,16 +141,8 @@ impl Door {
                 return Answer { last: malformed == Malformed::Json, ..last(&response) };
             }
         };
-        if !identity.still_holds() {
-            return last(&Response::refused(Reason::InternalError));
-        }
-        let policy = self.policy.current();
-        let Some(entry) = policy.entry(&identity.client) else {
-            return last(&Response::refused(Reason::UnregisteredBinaryPendingApproval));
-        };
         let setup = self.setup.current();
-        let done = self.perform(&setup, identity, entry, &request);
-        let response = done.unwrap_or_else(|refusal| {
+        let refuse = |refusal: Refusal| {
             let outcome = match refusal.reason.status() {
                 super::protocol::Status::Denied => Outcome::Denied,
                 _ => Outcome::Error,
@@ -151,12 +150,19 @@ impl Door {
             let asked: Vec<&str> = request.targets.iter().map(String::as_str).collect();
             // What is refused is refused, whether or not that can be recorded.
             self.record(&setup, identity, &request, &named(&asked), outcome, Some(&refusal.why)).ok();
-            Response::refused(refusal.reason)
-        });
-        match response.to_line() {
+            last(&Response::refused(refusal.reason))
+        };
+        if !identity.still_holds() {
+            return refuse(Refusal::new(Reason::InternalError, "the client does not run what it ran"));
+        }
+        let policy = self.policy.current();
+        let Some(entry) = policy.entry(&identity.client) else {
+            let reason = Reason::UnregisteredBinaryPendingApproval;
+            return refuse(Refusal::new(reason, reason.word()));
+        };
+        match self.perform(&setup, identity, entry, &request) {
             Ok(line) => Answer { line, last: false },
-            // A value that is no text cannot be carried.
-            Err(_) => Answer { last: false, ..last(&Response::refused(Reason::InternalError)) },
+            Err(refusal) => Answer { last: false, ..refuse(refusal) },
         }
     }
 
@@ -166,24 +172,27 @@ impl Door {
         identity: &Identity,
         entry: &Registered,
         request: &Request,
-    ) -> Result<Response, Refusal> {
+    ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         decide(entry, request, &[PRIVATE_SERVICE]).map_err(|reason| Refusal::new(reason, reason.word()))?;
-        match request.action {
-            Action::Read => {
-                self.check_scopes(setup, identity, request)?;
-                let found = self.find(setup, request, true)?;
-                self.record_found(setup, identity, request, &found)?;
-                Ok(Response::success(found.into_iter().map(shown).collect()))
-            }
+        if request.action != Action::Search {
+            self.check_scopes(setup, identity, request)?;
+        }
+        let found = match request.action {
+            Action::Read => self.find(setup, request, true)?,
             Action::Search => {
                 let found = self.find(setup, request, false)?;
-                self.record_found(setup, identity, request, &found)?;
-                let names = found.into_iter().map(|it| Item { value: None, ..it });
-                Ok(Response::success(names.map(shown).collect()))
+                found.into_iter().map(|it| Item { value: None, ..it }).collect()
             }
-            Action::Write => self.write(setup, identity, request),
-            Action::Delete => self.delete(setup, identity, request),
-        }
+            Action::Write => return self.write(setup, identity, request).map(|()| done()),
+            Action::Delete => return self.delete(setup, identity, request).map(|()| done()),
+        };
+        let names = self.names_found(request, &found);
+        let line = Response::success(found.into_iter().map(shown).collect()).to_line();
+        // Before the record, which would say that the client got it.
+        let line = line.map_err(|_| Refusal::new(Reason::InternalError, "a value that is not text cannot be sent"))?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.record(setup, identity, request, &named(&names), Outcome::Granted, None)?;
+        Ok(line)
     }
 
     // For whom Ringlet's own keys are kept. Names are not: a search goes on.
@@ -214,24 +223,15 @@ impl Door {
         Ok(found)
     }
 
-    fn record_found(
-        &self,
-        setup: &Setup,
-        identity: &Identity,
-        request: &Request,
-        found: &[Item],
-    ) -> Result<(), AuditError> {
-        let names: Vec<&str> = match request.enumerates() {
-            true => found.iter().map(|it| it.target.as_str()).collect(),
-            false => request.targets.iter().map(String::as_str).collect(),
-        };
-        // Nothing found is recorded by what was asked for.
-        let asked: Vec<&str> = request.targets.iter().map(String::as_str).collect();
-        let names = if names.is_empty() { named(&asked) } else { names };
-        self.record(setup, identity, request, &names, Outcome::Granted, None)
+    // What the record is about. Nothing found is recorded by what was asked for.
+    fn names_found(&self, request: &Request, found: &[Item]) -> Vec<String> {
+        match request.enumerates() && !found.is_empty() {
+            true => found.iter().map(|it| it.target.clone()).collect(),
+            false => request.targets.clone(),
+        }
     }
 
-    fn write(&self, setup: &Setup, identity: &Identity, request: &Request) -> Result<Response, Refusal> {
+    fn write(&self, setup: &Setup, identity: &Identity, request: &Request) -> Result<(), Refusal> {
         let service = request.service.as_str();
         if service == SERVICE {
             let sound = |value: &Secret| {
@@ -245,21 +245,24 @@ impl Door {
                 return Err(Refusal::new(Reason::MalformedRequest, why));
             }
         }
-        self.check_scopes(setup, identity, request)?;
+        if request.attributes.iter().any(|(name, _)| is_taken(name)) {
+            return Err(Refusal::new(Reason::MalformedRequest, "an attribute that keychains have for themselves"));
+        }
         let _one = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.before(setup, service, &request.targets)?;
         self.intend(setup, identity, request, &request.targets)?;
         for (at, (target, value)) in request.targets.iter().zip(&request.values).enumerate() {
-            if let Err(error) = setup.items.set(service, target, value, &request.attributes) {
-                return Err(put_back(setup, service, &before[..=at], error));
+            // Without any, an entry that is there keeps those that it has.
+            let attributes = Some(request.attributes.as_slice()).filter(|it| !it.is_empty());
+            if let Err(error) = setup.items.set(service, target, value, attributes) {
+                return Err(put_back(setup, request, &before[..=at], error));
             }
         }
-        Ok(Response::success(Vec::new()))
+        Ok(())
     }
 
-    fn delete(&self, setup: &Setup, identity: &Identity, request: &Request) -> Result<Response, Refusal> {
+    fn delete(&self, setup: &Setup, identity: &Identity, request: &Request) -> Result<(), Refusal> {
         let service = request.service.as_str();
-        self.check_scopes(setup, identity, request)?;
         let _one = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let before: Vec<(String, Option<Item>)> = match request.enumerates() {
             true => {
@@ -272,10 +275,10 @@ impl Door {
         self.intend(setup, identity, request, if targets.is_empty() { &request.targets } else { &targets })?;
         for (at, target) in targets.iter().enumerate() {
             if let Err(error) = setup.items.remove(service, target) {
-                return Err(put_back(setup, service, &before[..=at], error));
+                return Err(put_back(setup, request, &before[..=at], error));
             }
         }
-        Ok(Response::success(Vec::new()))
+        Ok(())
     }
 
     // What is there before a change, so that it can be put back.
@@ -375,16 +378,30 @@ fn shown(item: Item) -> Found {
     Found { target: item.target, value: item.value, attributes: item.attributes }
 }
 
+fn done() -> Zeroizing<Vec<u8>> {
+    Response::success(Vec::new()).to_line().expect("it has no value")
+}
+
 fn last(response: &Response) -> Answer {
     Answer { line: response.to_line().expect("a refusal has no value"), last: true }
 }
 
 // Undoes what a batch did before it failed; what cannot be undone is said in the record.
-fn put_back(setup: &Setup, service: &str, before: &[(String, Option<Item>)], error: StoreError) -> Refusal {
+fn put_back(setup: &Setup, request: &Request, before: &[(String, Option<Item>)], error: StoreError) -> Refusal {
+    let (service, attributed) = (request.service.as_str(), !request.attributes.is_empty());
     let mut lost = Vec::new();
+    let start = Instant::now();
     for (target, was) in before {
+        if start.elapsed() > UNDOING {
+            lost.push(target.as_str());
+            continue;
+        }
         let done = match was.as_ref().and_then(|item| item.value.as_ref().map(|value| (value, &item.attributes))) {
-            Some((value, attributes)) => setup.items.set(service, target, value, attributes),
+            Some((value, attributes)) => {
+                // Where the batch gave none, the entry has its own still.
+                let changed = Some(attributes.as_slice()).filter(|it| attributed || !it.is_empty());
+                setup.items.set(service, target, value, changed)
+            }
             None => setup.items.remove(service, target).map(drop),
         };
         if done.is_err() {

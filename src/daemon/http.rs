@@ -41,6 +41,8 @@ use tokio::time::timeout;
 const SLOW: Duration = Duration::from_millis(500);
 /// How many such answers wait at a time; more are refused at once.
 const MOST_SLOW: usize = 32;
+/// Answers at once for which the keychain or files are read; they must leave threads to the socket's clients.
+const MOST_TURNS: usize = 8;
 /// Connections at once.
 const MOST_CONNECTIONS: usize = 256;
 /// How long a connection may take to say what it wants.
@@ -62,13 +64,15 @@ pub struct Window {
 struct Shared {
     window: Arc<Window>,
     slow: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 type Here = State<Arc<Shared>>;
 
 /// Answers until it is told to stop.
 pub async fn serve(listeners: Vec<TcpListener>, window: Arc<Window>, stop: watch::Receiver<bool>) {
-    let shared = Arc::new(Shared { window, slow: Semaphore::new(MOST_SLOW) });
+    let shared =
+        Arc::new(Shared { window, slow: Semaphore::new(MOST_SLOW), turns: Arc::new(Semaphore::new(MOST_TURNS)) });
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let router = router(shared);
     let mut all = JoinSet::new();
@@ -211,9 +215,14 @@ fn refusal(status: StatusCode, code: &str, message: &str, hint: Option<&str>) ->
 }
 
 // Runs what may block beside the connections.
-async fn elsewhere(work: impl FnOnce() -> Response + Send + 'static) -> Response {
-    let failed = |_| refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the answer could not be made", None);
-    spawn_blocking(work).await.unwrap_or_else(failed)
+async fn elsewhere(shared: &Shared, work: impl FnOnce() -> Response + Send + 'static) -> Response {
+    let failed = || refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the answer could not be made", None);
+    let Ok(turn) = Arc::clone(&shared.turns).acquire_owned().await else { return failed() };
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
+    spawn_blocking(work).await.unwrap_or_else(|_| failed())
 }
 
 async fn health() -> Response {
@@ -221,7 +230,8 @@ async fn health() -> Response {
 }
 
 async fn status(State(shared): Here) -> Response {
-    elsewhere(move || answer(StatusCode::OK, &describe(&shared.window))).await
+    let window = Arc::clone(&shared.window);
+    elsewhere(&shared, move || answer(StatusCode::OK, &describe(&window))).await
 }
 
 fn describe(window: &Window) -> Value {
@@ -253,9 +263,10 @@ fn describe(window: &Window) -> Value {
 }
 
 async fn profiles(State(shared): Here) -> Response {
-    elsewhere(move || {
-        let registry = Registry::new(&shared.window.paths);
-        let profiles = Profiles::new(&shared.window.paths, &registry);
+    let window = Arc::clone(&shared.window);
+    elsewhere(&shared, move || {
+        let registry = Registry::new(&window.paths);
+        let profiles = Profiles::new(&window.paths, &registry);
         let failed = |error: crate::profile::ProfileError| {
             refusal(StatusCode::INTERNAL_SERVER_ERROR, "profiles", &error.to_string(), error.hint().as_deref())
         };
@@ -302,10 +313,16 @@ async fn keys(State(shared): Here, query: Result<Query<Prefix>, axum::extract::r
         Ok(Query(query)) => query.prefix,
         Err(error) => return bad_query(&error),
     };
-    elsewhere(move || {
-        let setup = shared.window.door.setup.current();
+    let window = Arc::clone(&shared.window);
+    elsewhere(&shared, move || {
+        let setup = window.door.setup.current();
         let wanted = |name: &str| name.starts_with(&prefix) && name.parse::<KeyName>().is_ok();
         match setup.items.list(SERVICE, false, &wanted) {
+            // The file that stands in for it has none, which is not what an empty keychain would mean.
+            Ok(items) if items.is_empty() && setup.items.state() == Keychain::Absent => {
+                let error = StoreError::Absent("it is not there yet, and the file has no keys".into());
+                refusal(StatusCode::SERVICE_UNAVAILABLE, "keychain_absent", &error.to_string(), error.hint().as_deref())
+            }
             Ok(items) => {
                 let names: Vec<String> = items.into_iter().map(|it| it.target).collect();
                 answer(StatusCode::OK, &json!({ "keys": names }))
@@ -340,15 +357,16 @@ async fn records(
         Ok(Query(wanted)) => wanted,
         Err(error) => return bad_query(&error),
     };
-    elsewhere(move || {
-        let door = &shared.window.door;
+    let window = Arc::clone(&shared.window);
+    elsewhere(&shared, move || {
+        let door = &window.door;
         let filter = match filter(&wanted, (door.clock)()) {
             Ok(filter) => filter,
             Err(why) => return bad_query(&why),
         };
         let limit = wanted.limit.unwrap_or(USUAL_RECORDS).min(MOST_RECORDS);
         let setup = door.setup.current();
-        let path = setup.settings.audit.path.clone().unwrap_or_else(|| shared.window.paths.audit_log());
+        let path = setup.settings.audit.path.clone().unwrap_or_else(|| window.paths.audit_log());
         // The latest ones, in the order in which they were written.
         let mut kept = VecDeque::new();
         let mut left_out = 0u64;

@@ -14,9 +14,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Hashes that are remembered; beyond that all are forgotten.
 const MOST_HASHES: usize = 256;
+
+/// How long ago a file must have changed for its hash to be remembered.
+const SETTLED: Duration = Duration::from_secs(3);
 
 type Stamp = (u64, u64, u64, [i64; 4]);
 
@@ -36,6 +40,10 @@ impl Hashes {
         if stamp(&file.metadata()?) != before {
             return Err(io::Error::other("it changes while it is read"));
         }
+        // Until the clock of its times has moved on, another write would not show in them.
+        if !is_settled(&file.metadata()?) {
+            return Ok(Hash(digest));
+        }
         let mut all = kept();
         if all.len() >= MOST_HASHES {
             all.clear();
@@ -43,6 +51,13 @@ impl Hashes {
         all.insert(before, digest);
         Ok(Hash(digest))
     }
+}
+
+// File systems tell times by the tick of some milliseconds, or by the second.
+fn is_settled(meta: &Metadata) -> bool {
+    let changed = UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(meta.ctime()).unwrap_or(0)));
+    let age = changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
+    age.is_some_and(|age| age > SETTLED)
 }
 
 fn stamp(meta: &Metadata) -> Stamp {
@@ -56,11 +71,14 @@ pub struct Identity {
     /// What policy knows it by.
     pub client: Client,
     file: (u64, u64),
+    image: u64,
 }
 
 impl Identity {
     /// Finds out who a peer is.
     pub fn of(peer: Peer, hashes: &Hashes) -> io::Result<Self> {
+        // Before everything else: whatever the process becomes meanwhile is seen by `still_holds`.
+        let image = peer.image()?;
         let running = peer.program()?;
         let meta = running.file.metadata()?;
         let file = (meta.dev(), meta.ino());
@@ -72,13 +90,22 @@ impl Identity {
                 Client { program: Program { hash: hashes.of(&opened.file)?, path }, interpreter: Some(runs) }
             }
         };
-        Ok(Self { peer, client, file })
+        Ok(Self { peer, client, file, image })
     }
 
-    /// Whether the process still runs, and runs what it ran: a program that it became since has not been looked at.
+    /// Whether the process still runs, and runs what it ran: a program that it became since has not been looked at, be it
+    /// another script of the same interpreter.
     pub fn still_holds(&self) -> bool {
         let now = self.peer.program().and_then(|it| it.file.metadata());
         now.is_ok_and(|meta| (meta.dev(), meta.ino()) == self.file)
+            && self.peer.image().is_ok_and(|image| image == self.image)
+    }
+
+    /// Whether the path that policy would know it by still leads to what it runs. A file that was replaced since is known
+    /// under no path at all.
+    pub fn has_its_path(&self) -> bool {
+        self.client.interpreter.is_some()
+            || std::fs::metadata(&self.client.program.path).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.file)
     }
 }
 

@@ -153,6 +153,8 @@ pub fn is_interpreter(program: &Path) -> bool {
         "jshell",
         "julia",
         "ksh",
+        // The dynamic loader runs any program that it is given.
+        "ld",
         "lldb",
         "lua",
         "luajit",

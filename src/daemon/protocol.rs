@@ -172,11 +172,15 @@ impl Request {
         if line.len() > MAX_REQUEST {
             return Err(Malformed::Json);
         }
-        let wire: Wire = serde_json::from_slice(line).map_err(|error| {
-            // What is whole JSON with the wrong fields leaves the stream in step.
-            let whole = serde_json::from_slice::<de::IgnoredAny>(line).is_ok();
-            if error.is_data() && whole { Malformed::Fields } else { Malformed::Json }
-        })?;
+        // What is whole JSON and no request of ours leaves the stream in step.
+        // (What is passed over is not looked at for UTF-8, without which it is no JSON either.)
+        let is_json = || std::str::from_utf8(line).is_ok() && serde_json::from_slice::<de::IgnoredAny>(line).is_ok();
+        let malformed = || if is_json() { Malformed::Fields } else { Malformed::Json };
+        // An array would be taken for the fields in their order.
+        if !line.trim_ascii_start().starts_with(b"{") {
+            return Err(malformed());
+        }
+        let wire: Wire = serde_json::from_slice(line).map_err(|_| malformed())?;
         let Kind::Request = wire.kind;
         let values = wire.values.map(|values| values.into_iter().map(|value| value.0).collect::<Vec<_>>());
         let request = Self {
@@ -402,19 +406,24 @@ mod tests {
             r#"{"type":"REQUEST","action":"read","service":"t","match":"glob","targets":["a"]}"#,
             r#"{"type":"REQUEST","action":"read","service":"t","targets":["a"],"match_boundary":true}"#,
             r#"["REQUEST"]"#,
+            r#"["REQUEST","read","t","exact",["a"]]"#,
             "7",
             "null",
         ];
         for text in fields {
             assert_eq!(parse(text).map(drop), Err(Malformed::Fields), "{text}");
         }
-        let deep = format!(r#"{{"type":{}"REQUEST"{}}}"#, "[".repeat(5000), "]".repeat(5000));
+        // However deep it goes, it is JSON, and is looked through without going down.
+        let deep = format!(r#"{{"type":{}"REQUEST"{}}}"#, "[".repeat(30_000), "]".repeat(30_000));
+        assert_eq!(parse(&deep).map(drop), Err(Malformed::Fields));
         let long =
             format!(r#"{{"type":"REQUEST","action":"read","service":"t","targets":["{}"]}}"#, "a".repeat(MAX_REQUEST));
-        for text in ["", "{", "hello", "{} {}", "\u{0}", &READ[..40], deep.as_str(), long.as_str()] {
+        for text in ["", "{", "hello", "{} {}", "\u{0}", &READ[..40], long.as_str()] {
             assert_eq!(parse(text).map(drop), Err(Malformed::Json), "{}", &text[..text.len().min(40)]);
         }
-        assert_eq!(Request::parse(b"\xff").map(drop), Err(Malformed::Json));
+        for bytes in [&b"\xff"[..], b"{\"unknown\":\"\xff\"}"] {
+            assert_eq!(Request::parse(bytes).map(drop), Err(Malformed::Json));
+        }
     }
 
     #[test]

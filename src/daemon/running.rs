@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use notify::{RecursiveMode, Watcher};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
@@ -30,6 +30,9 @@ use std::time::Duration;
 use std::{fs, io};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+/// How long a start waits for the lock.
+const ASKING: Duration = Duration::from_millis(100);
 
 /// Where a running daemon is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,9 +83,15 @@ fn try_lock(paths: &Paths, patience: Duration) -> Result<Option<platform::Lock>,
     }
 }
 
+// Whether a daemon has the lock. Any number may ask at once: none of them takes another for a daemon.
+fn is_locked(paths: &Paths) -> Result<bool, DaemonError> {
+    let file = lock_file(paths);
+    platform::is_locked(&file).map_err(DaemonError::io("examine", &file))
+}
+
 /// The daemon that runs now, if one does.
 pub fn find(paths: &Paths) -> Result<Option<Run>, DaemonError> {
-    if try_lock(paths, Duration::ZERO)?.is_some() {
+    if !is_locked(paths)? {
         return Ok(None);
     }
     let file = run_file(paths);
@@ -95,7 +104,7 @@ pub fn find(paths: &Paths) -> Result<Option<Run>, DaemonError> {
 pub fn stop(paths: &Paths, patience: Duration) -> Result<Run, DaemonError> {
     let run = find(paths)?.ok_or(DaemonError::NotRunning)?;
     // Asked again with the process in hand: only one that still holds the lock is the daemon.
-    platform::terminate(run.pid, || matches!(try_lock(paths, Duration::ZERO), Ok(None)))
+    platform::terminate(run.pid, || matches!(find(paths), Ok(Some(now)) if now == run))
         .map_err(|error| DaemonError::Mute(format!("process {} cannot be ended: {error}", run.pid)))?;
     match try_lock(paths, patience)? {
         Some(_) => Ok(run),
@@ -120,10 +129,14 @@ fn setup(paths: &Paths, env: &Env) -> Result<Setup, String> {
 pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError> {
     platform::raise_file_limit();
     platform::give_memory_back();
-    let lock = try_lock(paths, Duration::ZERO)?;
+    // Whoever only asks has the lock for a moment.
+    let lock = try_lock(paths, ASKING)?;
     let Some(_lock) = lock else {
         return Err(DaemonError::Running(find(paths).ok().flatten().map(|run| run.pid)));
     };
+    // What a killed daemon left: its process may be another's by now.
+    let file = run_file(paths);
+    let _ = fs::remove_file(&file);
     let events = Arc::new(Mutex::new(options.events));
     let say = {
         let events = Arc::clone(&events);
@@ -146,7 +159,6 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
     let socket = listener.path.clone();
     let run = Run { pid: std::process::id(), started: Timestamp::now(), socket, http: addresses };
     let text = serde_json::to_vec(&run).map_err(|error| DaemonError::Mute(error.to_string()))?;
-    let file = run_file(paths);
     platform::replace_file(&file, &text).map_err(DaemonError::io("write", &file))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -174,7 +186,7 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
     });
     // What still waits for a keychain must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    listener.remove();
+    drop(listener);
     let _ = fs::remove_file(&file);
     done
 }
@@ -277,11 +289,9 @@ impl Socket {
         if !meta.file_type().is_socket() {
             return Err("something that is no socket has this name".into());
         }
-        match UnixStream::connect(path) {
-            Ok(_) => Err("another program listens there".into()),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                fs::remove_file(path).map_err(|error| format!("a leftover cannot be removed: {error}"))
-            }
+        match platform::has_listener(path) {
+            Ok(true) => Err("another program listens there".into()),
+            Ok(false) => fs::remove_file(path).map_err(|error| format!("a leftover cannot be removed: {error}")),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -300,8 +310,10 @@ impl Socket {
         });
         Ok((unix, tcp.collect::<io::Result<_>>().map_err(failed)?))
     }
+}
 
-    fn remove(&self) {
+impl Drop for Socket {
+    fn drop(&mut self) {
         if self.identity.is_some() && platform::file_identity(&self.path) == self.identity {
             let _ = fs::remove_file(&self.path);
         }
@@ -313,6 +325,11 @@ fn listen(port: u16, given: &mut listenfd::ListenFd) -> Result<Vec<TcpListener>,
     let mut listeners = Vec::new();
     for at in 0..given.len() {
         listeners.extend(given.take_tcp_listener(at).ok().flatten());
+    }
+    let open = listeners.iter().filter_map(|it| it.local_addr().ok()).find(|address| !address.ip().is_loopback());
+    if let Some(address) = open {
+        let why = "the socket that was handed over is open to other machines".into();
+        return Err(DaemonError::Http { address: address.to_string(), why });
     }
     if !listeners.is_empty() {
         return Ok(listeners);

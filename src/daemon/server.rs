@@ -29,6 +29,8 @@ pub struct Limits {
     pub clients: usize,
     /// Requests at the keychain at once.
     pub lookups: usize,
+    /// Clients at once that are being found out about; they do not hold up requests.
+    pub arrivals: usize,
     /// How long requests may go on after the daemon was told to stop.
     pub drain: Duration,
 }
@@ -41,6 +43,7 @@ impl Default for Limits {
             turn: Duration::from_secs(10),
             clients: 1024,
             lookups: 8,
+            arrivals: 4,
             drain: Duration::from_secs(5),
         }
     }
@@ -50,6 +53,7 @@ impl Default for Limits {
 pub async fn serve(listener: UnixListener, door: Arc<Door>, limits: Limits, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits.clients));
     let turns = Arc::new(Semaphore::new(limits.lookups));
+    let doors = Arc::new(Semaphore::new(limits.arrivals));
     let mut clients = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -62,7 +66,13 @@ pub async fn serve(listener: UnixListener, door: Arc<Door>, limits: Limits, mut 
         while clients.try_join_next().is_some() {}
         match accepted {
             (Ok((stream, _)), Ok(place)) => {
-                let client = Client { door: Arc::clone(&door), turns: Arc::clone(&turns), limits, stop: stop.clone() };
+                let client = Client {
+                    door: Arc::clone(&door),
+                    turns: Arc::clone(&turns),
+                    arrivals: Arc::clone(&doors),
+                    limits,
+                    stop: stop.clone(),
+                };
                 clients.spawn(async move {
                     // What went wrong with one connection is that client's affair.
                     let _ = client.run(stream).await;
@@ -81,6 +91,7 @@ pub async fn serve(listener: UnixListener, door: Arc<Door>, limits: Limits, mut 
 struct Client {
     door: Arc<Door>,
     turns: Arc<Semaphore>,
+    arrivals: Arc<Semaphore>,
     limits: Limits,
     stop: watch::Receiver<bool>,
 }
@@ -89,7 +100,12 @@ impl Client {
     async fn run(mut self, mut stream: UnixStream) -> io::Result<()> {
         let peer = Peer::of(&stream)?;
         let door = Arc::clone(&self.door);
-        let admitted = spawn_blocking(move || door.admit(peer).map(Arc::new)).await.map_err(io::Error::other)?;
+        let arrival = Arc::clone(&self.arrivals).acquire_owned().await.map_err(io::Error::other)?;
+        let work = move || {
+            let _arrival = arrival;
+            door.admit(peer).map(Arc::new)
+        };
+        let admitted = spawn_blocking(work).await.map_err(io::Error::other)?;
         let mut lines = Lines::new(MAX_REQUEST);
         loop {
             let line = tokio::select! {

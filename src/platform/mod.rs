@@ -197,6 +197,20 @@ pub fn lock_file(path: &Path, patience: Duration) -> io::Result<Lock> {
     }
 }
 
+/// Whether somebody has the lock of [`lock_file`]; takes nothing from anybody who asks the same.
+pub fn is_locked(path: &Path) -> io::Result<bool> {
+    let file = match open_for_reading(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// Whether two paths lead to one and the same file; false when either cannot be looked at.
 pub fn same_file(a: &Path, b: &Path) -> bool {
     match (file_identity(a), file_identity(b)) {

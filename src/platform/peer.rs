@@ -60,6 +60,11 @@ impl Peer {
         self.still(system::arguments(self.pid))
     }
 
+    /// A number that another `execve` changes, where the system has one: of the same file, too.
+    pub fn image(&self) -> io::Result<u64> {
+        self.still(system::image(self.pid))
+    }
+
     /// Its working directory, symlinks resolved.
     pub fn cwd(&self) -> io::Result<PathBuf> {
         self.still(system::cwd(self.pid))
@@ -150,6 +155,15 @@ mod linux {
         Ok(bytes.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect())
     }
 
+    // Where the stack begins, which the kernel chooses at random at each `execve`: proc_pid_stat(5), field 28.
+    pub(super) fn image(pid: u32) -> io::Result<u64> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The second field is a name that may hold spaces and brackets.
+        let field = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(25));
+        let start = field.and_then(|text| text.parse().ok()).filter(|start| *start != 0);
+        start.ok_or_else(|| io::Error::other("the system does not tell where its stack begins"))
+    }
+
     pub(super) fn cwd(pid: u32) -> io::Result<PathBuf> {
         fs::read_link(format!("/proc/{pid}/cwd"))
     }
@@ -212,6 +226,11 @@ mod macos {
         Err(io::Error::new(io::ErrorKind::Unsupported, "macOS tells no other process' command line cheaply"))
     }
 
+    // Nothing of the kind is told; `program` still sees another file.
+    pub(super) fn image(_pid: u32) -> io::Result<u64> {
+        Ok(0)
+    }
+
     pub(super) fn cwd(_pid: u32) -> io::Result<PathBuf> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "macOS tells no other process' directory cheaply"))
     }
@@ -234,6 +253,7 @@ mod tests {
         {
             assert_eq!(peer.arguments().expect("told"), std::env::args_os().collect::<Vec<_>>());
             assert_eq!(peer.cwd().expect("told"), std::env::current_dir().expect("known"));
+            assert_eq!(peer.image().expect("told"), peer.image().expect("told"));
         }
     }
 }

@@ -528,6 +528,19 @@ pub fn give_memory_back() {
     }
 }
 
+/// Whether anybody listens on the socket at a path; does not wait for a listener that has too much to do.
+pub fn has_listener(path: &Path) -> io::Result<bool> {
+    use rustix::io::Errno;
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    match connect(&socket, &SocketAddrUnix::new(path)?) {
+        Ok(()) | Err(Errno::AGAIN | Errno::INPROGRESS) => Ok(true),
+        Err(Errno::CONNREFUSED) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Lets this process have as many open files as it may. Best effort: with fewer, fewer clients are served at a time.
 pub fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};

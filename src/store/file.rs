@@ -156,12 +156,12 @@ impl FileStore {
         }
     }
 
-    /// Stores an entry, replacing an older one; its attributes only where some are given.
+    /// Stores an entry, replacing an older one, whose attributes stay where none are given.
     pub(super) fn put(
         &self,
         pair: Pair<'_>,
         secret: &Secret,
-        attributes: &[(String, String)],
+        attributes: Option<&[(String, String)]>,
     ) -> Result<(), StoreError> {
         let text =
             std::str::from_utf8(secret.expose()).map_err(|_| self.failed("holds text, and this key is not UTF-8"))?;
@@ -187,9 +187,13 @@ impl FileStore {
                     entry.insert("key", value(text));
                 }
             }
-            if !attributes.is_empty() {
-                let table: InlineTable = attributes.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-                entry.insert("attributes", value(table));
+            match attributes {
+                None => {}
+                Some([]) => drop(entry.remove("attributes")),
+                Some(some) => {
+                    let table: InlineTable = some.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+                    entry.insert("attributes", value(table));
+                }
             }
             true
         })
@@ -258,7 +262,7 @@ impl Store for FileStore {
     }
 
     fn set(&self, key: &KeyName, secret: &Secret) -> Result<(), StoreError> {
-        self.put(pair(key), secret, &[])
+        self.put(pair(key), secret, None)
     }
 
     fn remove(&self, key: &KeyName) -> Result<(), StoreError> {

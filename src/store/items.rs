@@ -70,14 +70,14 @@ impl Items {
         )
     }
 
-    /// Stores an entry, replacing an older one; its attributes only where some are given. For Ringlet's own service the
-    /// target must be a key's name.
+    /// Stores an entry, replacing an older one; the attributes of that one stay where none are given. For Ringlet's own
+    /// service the target must be a key's name.
     pub fn set(
         &self,
         service: &str,
         target: &str,
         value: &Secret,
-        attributes: &[(String, String)],
+        attributes: Option<&[(String, String)]>,
     ) -> Result<(), StoreError> {
         let own = own_name(service, target)?;
         self.either(
@@ -175,6 +175,12 @@ impl Items {
     }
 }
 
+/// Whether keychains and their libraries give an attribute of this name to entries, so that nobody else may.
+pub fn is_taken(attribute: &str) -> bool {
+    const TAKEN: &[&str] = &["service", "username", "target", "application", "xdg:schema"];
+    TAKEN.contains(&attribute) || attribute.starts_with("gkr:")
+}
+
 fn own_name(service: &str, target: &str) -> Result<Option<KeyName>, StoreError> {
     if service != SERVICE {
         return Ok(None);
@@ -230,10 +236,9 @@ mod system {
             service: &str,
             target: &str,
             value: &Secret,
-            attributes: &[(String, String)],
+            attributes: Option<&[(String, String)]>,
         ) -> Result<(), StoreError> {
-            let further: Vec<_> = attributes.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-            self.with(|it| it.set_with(service, target, value.expose(), &further))
+            self.with(|it| it.set_with(service, target, value.expose(), attributes))
         }
 
         pub(super) fn remove(&self, service: &str, target: &str) -> Result<bool, StoreError> {
@@ -295,9 +300,9 @@ mod system {
             service: &str,
             target: &str,
             value: &Secret,
-            attributes: &[(String, String)],
+            attributes: Option<&[(String, String)]>,
         ) -> Result<(), StoreError> {
-            if !attributes.is_empty() {
+            if attributes.is_some_and(|it| !it.is_empty()) {
                 return Err(StoreError::Broken("it keeps no attributes".into()));
             }
             services::set(service, target, value, self.timeout)

@@ -20,6 +20,7 @@ mod writer;
 
 pub use error::ServiceError;
 
+use crate::store::items::is_taken;
 use bus::Deadline;
 use keyring_core::api::{CredentialApi, CredentialPersistence, CredentialStoreApi};
 use keyring_core::{Credential, Entry, Error};
@@ -86,11 +87,8 @@ pub struct Item {
     pub value: Option<Zeroizing<Vec<u8>>>,
 }
 
-/// Attributes that keychains and their libraries give to every item.
-const OURS: &[&str] = &["service", "username", "target", "application", "xdg:schema"];
-
 fn further(mut attributes: Vec<(String, String)>) -> Vec<(String, String)> {
-    attributes.retain(|(name, _)| !OURS.contains(&name.as_str()) && !name.starts_with("gkr:"));
+    attributes.retain(|(name, _)| !is_taken(name));
     attributes.sort();
     attributes
 }
@@ -121,15 +119,21 @@ impl SecretService {
     pub fn set(&self, service: &str, account: &str, value: &[u8]) -> Result<()> {
         check(service, account)?;
         let prompt = self.0.options.prompt;
-        self.operation("storing a key", prompt, |s, deadline| s.set((service, account), value, &[], deadline))
+        self.operation("storing a key", prompt, |s, deadline| s.set((service, account), value, None, deadline))
     }
 
     /// Stores a value as [`Self::set`] does; where further attributes are given, they take the place of the item's own.
-    pub fn set_with(&self, service: &str, account: &str, value: &[u8], further: &[(&str, &str)]) -> Result<()> {
+    pub fn set_with(
+        &self,
+        service: &str,
+        account: &str,
+        value: &[u8],
+        further: Option<&[(String, String)]>,
+    ) -> Result<()> {
         check(service, account)?;
-        for (name, text) in further {
+        for (name, text) in further.into_iter().flatten() {
             check_part("attribute", name)?;
-            if text.contains('\0') || OURS.contains(name) {
+            if text.contains('\0') || is_taken(name) {
                 return Err(ServiceError::Invalid { what: "attribute", problem: "is none that can be kept" });
             }
         }

@@ -9,6 +9,7 @@ use super::bus::{Bus, Deadline, Serial};
 use super::error::ServiceError;
 use super::wire::{Kind, MAX_MESSAGE, Malformed, Message, Reader};
 use super::writer::{Call, NO_AUTO_START, Writer};
+use crate::store::items::is_taken;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -145,10 +146,10 @@ impl Service {
         &mut self,
         (service, account): (&str, &str),
         value: &[u8],
-        further: &[(&str, &str)],
+        further: Option<&[(String, String)]>,
         deadline: &Deadline,
     ) -> Result<()> {
-        let attributes = [&[("service", service), ("username", account)], further].concat();
+        let given = || further.into_iter().flatten().map(|(name, text)| (name.as_str(), text.as_str()));
         if value.len() > MAX_MESSAGE - OVERHEAD {
             return Err(ServiceError::Invalid { what: "value", problem: "is longer than 63 MiB" });
         }
@@ -158,7 +159,13 @@ impl Service {
             // Replacing through CreateItem hangs in KeePassXC.
             let call = self.ask(&item, ITEM, "SetSecret", "(oayays)", |w| secret(w, &session, value));
             self.item_answer(call, deadline)?;
-            if !further.is_empty() {
+            if further.is_some() {
+                // Those by which other libraries find the item stay.
+                let call = self.ask_property(&item, ITEM, "Attributes");
+                let there = attributes_of(&self.item_answer(call, deadline)?)?;
+                let kept = there.iter().filter(|(name, _)| is_taken(name));
+                let attributes: Vec<(&str, &str)> =
+                    kept.map(|(name, text)| (name.as_str(), text.as_str())).chain(given()).collect();
                 let call = self.ask(&item, PROPERTIES, "Set", "ssv", |w| {
                     w.string(ITEM);
                     w.string("Attributes");
@@ -169,6 +176,8 @@ impl Service {
             }
             return Ok(());
         }
+        let attributes: Vec<(&str, &str)> =
+            [("service", service), ("username", account)].into_iter().chain(given()).collect();
         let collection = self.usable(deadline)?;
         let session = self.session(deadline)?;
         self.bus.reserve(value.len() + OVERHEAD);
