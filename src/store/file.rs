@@ -508,7 +508,7 @@ mod tests {
         let text: String = names.iter().map(|name| format!("[bench.\"{name}\"]\nkey = \"of {name}\"\n\n")).collect();
         std::fs::write(&store.file, text).expect("written");
         std::fs::set_permissions(&store.file, PermissionsExt::from_mode(0o600)).expect("chmod");
-        store.put(("bench", &names[7]), &secret("new"), &[("env".into(), "prod".into())]).expect("set");
+        store.put(("bench", &names[7]), &secret("new"), Some(&[("env".into(), "prod".into())])).expect("set");
         for (n, name) in names.iter().enumerate() {
             let pair = ("bench", name.as_str());
             let cut = store.cut_out(pair).expect("readable").expect("in the form that we write");

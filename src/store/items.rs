@@ -70,8 +70,8 @@ impl Items {
         )
     }
 
-    /// Stores an entry, replacing an older one; the attributes of that one stay where none are given. For Ringlet's own
-    /// service the target must be a key's name.
+    /// Stores an entry, replacing an older one, whose attributes stay where none are given; in a file only where the
+    /// settings say so. For Ringlet's own service the target must be a key's name.
     pub fn set(
         &self,
         service: &str,
@@ -80,16 +80,13 @@ impl Items {
         attributes: Option<&[(String, String)]>,
     ) -> Result<(), StoreError> {
         let own = own_name(service, target)?;
-        self.either(
-            || {
-                self.system.set(service, target, value, attributes)?;
-                own.as_ref().map_or(Ok(()), |key| self.names.change(|names| names.insert(key.clone())))
-            },
-            || {
-                let (file, pair) = self.place(service, target).expect("checked above");
-                file.put(pair, value, attributes)
-            },
-        )
+        // Where the keychain is only not there yet, a file that took its entry would hide it from then on.
+        if self.backend == Backend::File {
+            let (file, pair) = self.place(service, target).expect("checked above");
+            return file.put(pair, value, attributes);
+        }
+        self.system.set(service, target, value, attributes)?;
+        own.as_ref().map_or(Ok(()), |key| self.names.change(|names| names.insert(key.clone())))
     }
 
     /// Takes an entry away; `false` when there is none.
