@@ -6,3 +6,4 @@ mod hostile;
 mod http;
 mod life;
 mod limits;
+mod scopes;
