@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How large the log may grow, and how long an append may wait.
@@ -37,6 +38,9 @@ impl Default for Limits {
 pub struct Log {
     files: Files,
     limits: Limits,
+    /// One thread of this process at a time asks for the lock: the others queue here, and what they wait for one
+    /// another does not count as another process' holding it.
+    turn: Mutex<()>,
 }
 
 impl Log {
@@ -46,7 +50,7 @@ impl Log {
         let files = Files::new(path)?;
         files.prepare_folder()?;
         files::open_private(files.active(), files::Write::Append)?;
-        Ok(Self { files, limits })
+        Ok(Self { files, limits, turn: Mutex::new(()) })
     }
 
     /// Appends one record. Any error means that it may be missing from the log: the caller must not go on.
@@ -60,6 +64,8 @@ impl Log {
     /// Appends records in their order, each as [`Self::append`] does, with nobody's in between. An error may come after
     /// some of them.
     pub fn append_all(&self, records: &[Record]) -> Result<(), AuditError> {
+        // A thread that panicked has left no more than a killed process would have.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = self.files.lock(self.limits.lock_wait)?;
         let (mut head_file, stored) = HeadFile::open(&self.files)?;
         let mut active = Active::open(&self.files)?;

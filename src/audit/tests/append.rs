@@ -20,6 +20,18 @@ fn appended_records_come_back_numbered_and_chained() {
     assert_eq!((report.files, report.lines, report.first, report.last), (1, 20, Some(1), Some(20)));
 }
 
+#[test]
+fn threads_wait_for_one_another_without_losing_patience() {
+    let world = World::new();
+    let log = Log::open(&world.path, Limits { lock_wait: Duration::ZERO, ..PATIENT }).expect("opens");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..25).for_each(|second| log.append(&record(second)).expect("appends")));
+        }
+    });
+    assert_eq!(world.verify().lines, 200);
+}
+
 #[cfg(unix)]
 #[test]
 fn everything_that_is_created_is_private() {
