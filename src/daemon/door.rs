@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::env::Env;
 use crate::name::{KeyName, shorten};
 use crate::paths::Paths;
-use crate::platform::Peer;
+use crate::platform::{self, Peer};
 use crate::secret::Secret;
 use crate::store::items::{Item, Items, is_taken};
 use crate::store::{MAX_KEY, PRIVATE_SERVICE, SERVICE, StoreError};
@@ -213,7 +213,10 @@ impl Door {
 
     fn find(&self, setup: &Setup, request: &Request, values: bool) -> Result<Vec<Item>, Refusal> {
         if request.enumerates() {
-            return Ok(setup.items.list(&request.service, values, &|name| request.wants(name))?);
+            let found = setup.items.list(&request.service, values, &|name| request.wants(name));
+            // A listing goes through everything that is stored, for a few names as well.
+            platform::give_memory_back_now();
+            return Ok(found?);
         }
         let mut found = Vec::with_capacity(request.targets.len());
         for target in &request.targets {

@@ -12,6 +12,7 @@ use crate::env::Env;
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::Secret;
+use std::sync::{Mutex, PoisonError};
 
 /// An entry of a service.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct Items {
     own: FileStore,
     others: FileStore,
     names: Names,
+    /// One listing of a file at a time: it is parsed whole, which takes twenty times its size.
+    listing: Mutex<()>,
 }
 
 impl Items {
@@ -55,6 +58,7 @@ impl Items {
             own: FileStore::new(paths),
             others: FileStore::of_services(paths),
             names: Names::new(paths.names()),
+            listing: Mutex::new(()),
         }
     }
 
@@ -107,6 +111,7 @@ impl Items {
         self.either(
             || self.system.list(service, values, wanted),
             || {
+                let _one = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
                 let item = |target, (value, attributes): (Secret, _)| Item {
                     target,
                     attributes,
