@@ -294,6 +294,12 @@ impl Third {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 
+    /// Whether the daemon has closed the script's connection.
+    pub fn has_ended(&mut self) -> bool {
+        self.send("");
+        self.line() == "END"
+    }
+
     /// Ends its input.
     pub fn close(&mut self) {
         self.stdin = None;

@@ -55,7 +55,8 @@ def main():
     while waiting and show():
         waiting -= 1
     if then:
-        os.dup2(connection.fileno(), 3, inheritable=True)
+        os.dup2(connection.fileno(), 3)
+        os.set_inheritable(3, True)
         os.execv(then[0], then)
 
 

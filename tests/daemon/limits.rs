@@ -1,1 +1,229 @@
-//! x
+//! What a client may take, with the clock held still: time passes only when nothing else can happen.
+
+use crate::common::daemon::{read, refused, results, success, write};
+use crate::common::world::World;
+use ringlet::audit::Log;
+use ringlet::config::Settings;
+use ringlet::daemon::door::{Door, Setup};
+use ringlet::daemon::identity::Hashes;
+use ringlet::daemon::live::Live;
+use ringlet::daemon::roster::{Permissions, Roster};
+use ringlet::daemon::server::{Limits, serve};
+use ringlet::env::Env;
+use ringlet::paths::Paths;
+use ringlet::store::items::Items;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+/// A daemon's socket in this process, which is registered for everything in the service `tool`.
+struct Served {
+    world: World,
+    socket: PathBuf,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+}
+
+impl Served {
+    fn start(world: World, limits: Limits) -> Self {
+        let env = Env::from_pairs(world.env().iter().cloned());
+        let paths = Paths::new(&env).expect("a home");
+        let roster = Roster::new(&paths);
+        let permissions = Permissions { read: vec!["tool".into()], write: vec!["tool".into()], search: true };
+        let this = std::env::current_exe().expect("known");
+        roster.register(&this, None, None, &permissions, jiff::Timestamp::now()).expect("registered");
+        let list = roster.clone();
+        let setup = {
+            let paths = paths.clone();
+            move || {
+                let settings = Settings::read(&paths).map_err(|error| error.to_string())?;
+                let log = Log::open(&paths.audit_log(), Default::default()).map_err(|error| error.to_string())?;
+                Ok(Setup { items: Items::new(&settings, &paths, &env), settings, log })
+            }
+        };
+        let door = Door {
+            setup: Live::new(paths.config(), setup).expect("sound"),
+            policy: Live::new(roster.policy_file().to_owned(), move || list.policy().map_err(|it| it.to_string()))
+                .expect("sound"),
+            roster,
+            clock: jiff::Timestamp::now,
+            hashes: Hashes::default(),
+            changes: Default::default(),
+        };
+        let socket = world.path("run/socket");
+        let listener = UnixListener::bind(&socket).expect("bound");
+        let (stop, stopped) = watch::channel(false);
+        let server = tokio::spawn(serve(listener, Arc::new(door), limits, stopped));
+        Self { world, socket, stop, server }
+    }
+
+    async fn connect(&self) -> Client {
+        Client(BufReader::new(UnixStream::connect(&self.socket).await.expect("it listens")))
+    }
+}
+
+struct Client(BufReader<UnixStream>);
+
+impl Client {
+    async fn send(&mut self, text: impl AsRef<[u8]>) {
+        self.0.write_all(text.as_ref()).await.expect("it reads");
+    }
+
+    async fn answer(&mut self) -> Value {
+        let mut line = String::new();
+        self.0.read_line(&mut line).await.expect("text");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+
+    async fn ask(&mut self, request: &Value) -> Value {
+        self.send(format!("{request}\n")).await;
+        self.answer().await
+    }
+
+    // How long until it is closed, with nothing said.
+    async fn ends_after(&mut self) -> Duration {
+        let start = Instant::now();
+        let mut rest = Vec::new();
+        // With bytes of the client's on their way, the end is a reset.
+        let _ = self.0.read_to_end(&mut rest).await;
+        assert_eq!(rest, b"");
+        start.elapsed()
+    }
+}
+
+fn with_the_clock_held(test: impl Future<Output = ()>) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(true).build().expect("a runtime").block_on(test);
+}
+
+fn is_about(elapsed: Duration, wanted: u64) -> bool {
+    let wanted = Duration::from_secs(wanted);
+    elapsed >= wanted && elapsed < wanted + Duration::from_secs(1)
+}
+
+#[test]
+fn silence_and_half_a_line_end_after_thirty_seconds() {
+    with_the_clock_held(async {
+        let served = Served::start(World::new(), Limits::default());
+        let mut silent = served.connect().await;
+        let mut half = served.connect().await;
+        half.send(&write("a", "v").to_string()[..40]).await;
+        let both = tokio::join!(silent.ends_after(), half.ends_after());
+        assert!(is_about(both.0, 30) && is_about(both.1, 30), "{both:?}");
+        // One that dribbles has no longer for its line than any other.
+        let mut slow = served.connect().await;
+        let start = Instant::now();
+        let text = write("a", "v").to_string();
+        for byte in text.bytes().cycle() {
+            if slow.0.write_all(&[byte]).await.is_err() {
+                break;
+            }
+            sleep(Duration::from_secs(4)).await;
+        }
+        assert!(start.elapsed() >= Duration::from_secs(30) && start.elapsed() <= Duration::from_secs(36));
+        assert_eq!(served.connect().await.ask(&read(&["a"])).await, success());
+    });
+}
+
+#[test]
+fn each_answer_begins_the_thirty_seconds_anew() {
+    with_the_clock_held(async {
+        let served = Served::start(World::new(), Limits::default());
+        let mut client = served.connect().await;
+        for _ in 0..4 {
+            sleep(Duration::from_secs(25)).await;
+            assert_eq!(client.ask(&read(&["a"])).await, success());
+        }
+        assert!(is_about(client.ends_after().await, 30));
+    });
+}
+
+#[test]
+fn one_who_does_not_read_the_answers_is_left() {
+    with_the_clock_held(async {
+        let served = Served::start(World::new(), Limits::default());
+        let mut other = served.connect().await;
+        assert_eq!(other.ask(&write("a", &"x".repeat(60_000))).await, success());
+        let mut client = served.connect().await;
+        let lines = format!("{}\n", read(&["a"])).repeat(200);
+        client.send(&lines).await;
+        sleep(Duration::from_secs(31)).await;
+        let mut rest = Vec::new();
+        // Cut off: a reset, or an end.
+        let _ = client.0.read_to_end(&mut rest).await;
+        assert!(rest.len() < 200 * 60_000, "{}", rest.len());
+        assert_eq!(served.connect().await.ask(&read(&["b"])).await, success());
+    });
+}
+
+#[test]
+fn more_clients_than_there_are_places_wait_for_one() {
+    with_the_clock_held(async {
+        let served = Served::start(World::new(), Limits { clients: 2, ..Limits::default() });
+        let (mut one, mut two) = (served.connect().await, served.connect().await);
+        assert_eq!(one.ask(&read(&["a"])).await, success());
+        assert_eq!(two.ask(&read(&["a"])).await, success());
+        let mut three = served.connect().await;
+        three.send(format!("{}\n", write("a", "v"))).await;
+        // It has no turn while both are there, and has it when one of them has gone.
+        assert_eq!(two.ask(&read(&["a"])).await, success());
+        drop(one);
+        assert_eq!(three.answer().await, success());
+        assert_eq!(two.ask(&read(&["a"])).await, results(&[("a", Some("v"))]));
+    });
+}
+
+#[test]
+fn a_request_waits_only_so_long_for_its_turn() {
+    // A bus that takes connections and answers nothing.
+    let mut world = World::bare();
+    let bus = std::os::unix::net::UnixListener::bind(world.path("run/bus")).expect("bound");
+    world.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", world.path("run/bus").display()));
+    world.write("home/.config/ringlet/config.toml", "[credentials]\ntimeout = 2.0\n");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let limits = Limits { lookups: 1, turn: Duration::from_millis(50), ..Limits::default() };
+        let served = Served::start(world, limits);
+        let mut first = served.connect().await;
+        // Known before: finding out who it is takes a turn of another kind.
+        first.send("{}\n").await;
+        assert_eq!(first.answer().await, refused("error", "malformed_request"));
+        first.send(format!("{}\n", read(&["a"]))).await;
+        let mut second = served.connect().await;
+        second.send(format!("{}\n", read(&["a"]))).await;
+        // Whoever waits is told first, and may ask again.
+        tokio::select! {
+            biased;
+            answer = second.answer() => assert_eq!(answer, refused("error", "internal_error")),
+            answer = first.answer() => panic!("{answer}"),
+        }
+        assert_eq!(first.answer().await, refused("error", "internal_error"));
+        second.send("{}\n").await;
+        assert_eq!(second.answer().await, refused("error", "malformed_request"));
+    });
+    drop(bus);
+}
+
+#[test]
+fn told_to_stop_it_lets_idle_clients_go_and_takes_no_new_ones() {
+    with_the_clock_held(async {
+        let served = Served::start(World::new(), Limits::default());
+        let mut client = served.connect().await;
+        assert_eq!(client.ask(&write("a", "v")).await, success());
+        let mut half = served.connect().await;
+        half.send("{\"type\":").await;
+        served.stop.send_replace(true);
+        let start = Instant::now();
+        assert_eq!(tokio::join!(client.ends_after(), half.ends_after()), (Duration::ZERO, Duration::ZERO));
+        served.server.await.expect("it ends");
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert!(UnixStream::connect(&served.socket).await.is_err());
+        drop(served.world);
+    });
+}
