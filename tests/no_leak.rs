@@ -4,6 +4,7 @@
 //! of it in a row, nor its base64, its hexadecimal form, or its bytes backwards. A path and an agent's own arguments are
 //! repeated as they were typed; everything else that a person may paste a key into is tried.
 
+use crate::common::daemon::{self, Daemon, Third, register, register_this, served};
 use crate::common::keyring::{Keyring, State};
 use crate::common::pty::Terminal;
 use crate::common::world::{RINGLET, World, finish};
@@ -902,4 +903,137 @@ fn the_attacks_on_ringlet_succeed_on_any_other_process() {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").expect("Linux");
     let to_a_file = !pattern.starts_with('|') && limit != "0\n";
     assert!(status.core_dumped() || !to_a_file, "{status}, {limit}");
+}
+
+#[test]
+fn what_goes_through_the_daemon_is_in_the_keychain_and_with_the_client_alone() {
+    let keyring = Keyring::start(State::Unlocked);
+    let canary = Canary::new();
+    let world = served(prepare(World::on(&keyring), &canary));
+    the_daemon_leaks_nothing(&world, &canary, &[]);
+    canary.assert_not_below(&keyring.runtime_dir(), &[]);
+}
+
+#[test]
+fn what_goes_through_the_daemon_is_in_the_file_and_with_the_client_alone() {
+    let canary = Canary::new();
+    let world = served(prepare(World::new(), &canary));
+    let except = ["services.toml", "credentials.toml"].map(|name| world.path("home/.config/ringlet").join(name));
+    the_daemon_leaks_nothing(&world, &canary, &except);
+}
+
+fn the_daemon_leaks_nothing(world: &World, canary: &Canary, except: &[PathBuf]) {
+    let key = canary.key.as_str();
+    let mut daemon = Daemon::start(world);
+    let all = ["--read", "tool", "--write", "tool", "--read", "ringlet", "--write", "ringlet", "--search"];
+    register_this(world, &all);
+    let connect = || daemon::Client::connect(&daemon.socket);
+    let mut client = connect();
+    let own = |action: &str, more| daemon::request(action, "ringlet", more);
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(&text.replace("CANARY", key)).expect("JSON");
+    assert_eq!(client.ask(&daemon::write("a", key)), daemon::success());
+    assert_eq!(client.ask(&daemon::read(&["a"])), daemon::results(&[("a", Some(key))]));
+    let given = client.ask(&own("read", json(r#"{"match":"prefix","targets":["anthropic/"]}"#)));
+    assert_eq!(given, daemon::results(&[("anthropic/work", Some(key))]));
+    // A value where none belongs, or one that is refused.
+    for ask in [
+        own("write", json(r#"{"targets":["Not A Name"],"values":["CANARY"]}"#)),
+        own("write", json(r#"{"targets":["anthropic/x"],"values":["CANARY\n"]}"#)),
+        own("write", json(r#"{"targets":["anthropic/x"],"values":["CANARY","CANARY"]}"#)),
+        daemon::request("write", "tool", json(r#"{"targets":["b"],"values":["CANARY"],"CANARY":"CANARY"}"#)),
+        daemon::request("CANARY", "tool", json(r#"{"targets":["b"],"values":["CANARY"]}"#)),
+        daemon::request("read", "tool", json(r#"{"match":"CANARY","targets":["b"]}"#)),
+        daemon::request(
+            "write",
+            "tool",
+            json(r#"{"targets":["b"],"values":["CANARY"],"attributes":{"service":"CANARY"}}"#),
+        ),
+    ] {
+        assert_eq!(client.ask(&ask)["status"], "error", "{ask}");
+    }
+    client.send(format!("{key}\n"));
+    assert_eq!(client.answer(), daemon::refused("error", "malformed_request"));
+    let mut client = connect();
+    client.send(key.repeat(3000));
+    assert_eq!(client.answer(), daemon::refused("error", "malformed_request"));
+    // One that is not registered, with the key on its command line and in what it asks.
+    let script = daemon::script(world, "stranger");
+    let mut command = world.process("/usr/bin/python3");
+    command.args(["-c", &fs::read_to_string(&script).expect("readable")]).arg(&daemon.socket).args(["--then", key]);
+    let mut stranger = Third::start(command);
+    assert_eq!(stranger.ask(&daemon::write("b", key))["status"], "denied");
+    drop(stranger);
+    register(world, &script, &["--read", "tool"]);
+    let mut third = Third::script(world, &daemon, &script, &[]);
+    assert_eq!(third.ask(&daemon::read(&["a"])), daemon::results(&[("a", Some(key))]));
+    // Where somebody may paste it.
+    for (route, headers) in [
+        ("/v1/status", format!("Authorization: Bearer {key}\r\n")),
+        ("/v1/status", format!("Authorization: {key}\r\n")),
+        ("/v1/health", format!("Origin: {key}\r\n")),
+        ("/v1/health", format!("Host: {key}\r\n")),
+        ("/CANARY", String::new()),
+    ] {
+        let answer = format!("{:?}", daemon.http(daemon.request("GET", &route.replace("CANARY", key), &headers)));
+        canary.assert_not_in(answer.as_bytes(), route);
+    }
+    for route in [
+        "/v1/CANARY",
+        "/v1/keys",
+        "/v1/keys?prefix=CANARY",
+        "/v1/keys?CANARY=x",
+        "/v1/audit",
+        "/v1/audit?since=CANARY",
+        "/v1/audit?alias=CANARY",
+        "/v1/audit?alias=anthropic/CANARY",
+        "/v1/audit?agent=CANARY",
+        "/v1/audit?limit=CANARY",
+        "/v1/status",
+        "/v1/profiles",
+        "/v1/openapi.json",
+    ] {
+        let answer = format!("{:?}", daemon.get(&route.replace("CANARY", key)));
+        canary.assert_not_in(answer.as_bytes(), route);
+    }
+    for arguments in
+        [&["status"][..], &["status", "--json"], &["list-pending"], &["list-pending", "--json"], &["approve", key]]
+    {
+        let done = world.run(&[&["daemon"], arguments].concat());
+        canary.assert_not_in(format!("{done:?}").as_bytes(), "a command");
+    }
+    // Wrong settings and a wrong policy, with the key in them.
+    let config = world.read("home/.config/ringlet/config.toml");
+    for (file, text) in
+        [("config.toml", format!("{config}{key} = {key}\n")), ("daemon.json", format!("{{\"{key}\": {key}"))]
+    {
+        let path = Path::new("home/.config/ringlet").join(file);
+        let before = world.read(&path);
+        world.write(&path, text);
+        canary.assert_not_in(format!("{:?}", daemon.get("/v1/status")).as_bytes(), "the status");
+        world.write(&path, before);
+    }
+    for file in ["cmdline", "environ"] {
+        let seen = fs::read(format!("/proc/{}/{file}", daemon.pid())).unwrap_or_default();
+        canary.assert_not_in(&seen, file);
+    }
+    canary.assert_not_in(daemon.said().as_bytes(), "the log");
+    canary.assert_not_below(&world.path(""), except);
+    // Dumps core by default, and is no signal that it handles.
+    daemon.signal(Signal::QUIT);
+    let status = daemon.end();
+    assert_eq!((status.signal(), status.core_dumped()), (Some(3), false), "{status}");
+    canary.assert_not_in(daemon.said().as_bytes(), "the log");
+    canary.assert_not_below(&world.path(""), except);
+}
+
+#[test]
+fn the_daemon_is_closed_to_the_users_other_processes() {
+    let canary = Canary::new();
+    let from = Unprivileged::new(&canary);
+    from.world.configure("[daemon]\nport = 0\n");
+    if from.is_root {
+        give_away(&from.world.path("home/.config"));
+    }
+    let daemon = Daemon::start_by(&from.world, from.command(from.world.path("bin/ringlet")));
+    assert_eq!(attack(&from, daemon.pid()), [false; 3], "environment, memory, debugger of the daemon");
 }

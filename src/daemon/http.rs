@@ -304,14 +304,17 @@ struct Prefix {
     prefix: String,
 }
 
-fn bad_query(error: &impl std::fmt::Display) -> Response {
-    refusal(StatusCode::BAD_REQUEST, "bad_query", &error.to_string(), Some("see /v1/openapi.json"))
+fn bad_query(why: &str) -> Response {
+    refusal(StatusCode::BAD_REQUEST, "bad_query", why, Some("see /v1/openapi.json"))
 }
+
+// The parser's own words repeat what was typed, which may be a key.
+const UNREADABLE: &str = "a parameter is unknown, there twice, or no number where one is wanted";
 
 async fn keys(State(shared): Here, query: Result<Query<Prefix>, axum::extract::rejection::QueryRejection>) -> Response {
     let prefix = match query {
         Ok(Query(query)) => query.prefix,
-        Err(error) => return bad_query(&error),
+        Err(_) => return bad_query(UNREADABLE),
     };
     let window = Arc::clone(&shared.window);
     elsewhere(&shared, move || {
@@ -355,7 +358,7 @@ async fn records(
 ) -> Response {
     let wanted = match query {
         Ok(Query(wanted)) => wanted,
-        Err(error) => return bad_query(&error),
+        Err(_) => return bad_query(UNREADABLE),
     };
     let window = Arc::clone(&shared.window);
     elsewhere(&shared, move || {

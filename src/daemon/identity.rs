@@ -115,3 +115,35 @@ fn script(peer: &Peer) -> Option<PathBuf> {
     let named = arguments.get(1).filter(|word| !word.as_encoded_bytes().starts_with(b"-"))?;
     peer.cwd().ok()?.join(named).canonicalize().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_that_changes_faster_than_its_times_is_hashed_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("script");
+        let hashes = Hashes::default();
+        for n in 0..500 {
+            // The same length, in place: only the times tell, if they do.
+            let content = format!("{n:08}");
+            fs::write(&path, &content).expect("written");
+            let hash = hashes.of(&File::open(&path).expect("there")).expect("hashed");
+            assert_eq!(hash, Hash(Digest::of(content.as_bytes())), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_hash_is_remembered_and_threads_agree_on_it() {
+        let hashes = Hashes::default();
+        let this = std::env::current_exe().expect("known");
+        let told: Vec<Hash> = std::thread::scope(|scope| {
+            let one = || hashes.of(&File::open(&this).expect("there")).expect("hashed");
+            let all: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
+            all.into_iter().map(|it| it.join().expect("no panic")).collect()
+        });
+        assert!(told.iter().all(|hash| *hash == told[0]));
+    }
+}

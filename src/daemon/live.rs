@@ -87,4 +87,40 @@ mod tests {
         fs::remove_file(&file).expect("removed");
         assert_eq!((*live.current(), live.problem()), (0, None));
     }
+
+    // A writer that never rests, with every third content wrong, beside readers that never rest: nobody sees a content
+    // go back, or one that was never there whole.
+    #[test]
+    fn readers_beside_a_writer_see_whole_contents_in_their_order() {
+        const LAST: u32 = 300;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("n");
+        fs::write(&file, "0 0").expect("written");
+        let path = file.clone();
+        let pair = move || {
+            let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
+            let (a, b) = text.split_once(' ').ok_or("not two")?;
+            let number = |text: &str| text.parse::<u32>().map_err(|error| error.to_string());
+            Ok((number(a)?, number(b)?))
+        };
+        let live = Live::new(file.clone(), pair).expect("there");
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let mut before = 0;
+                    while before < LAST {
+                        let (a, b) = *live.current();
+                        assert!(a == b && a >= before && a % 3 != 1, "{a} {b} after {before}");
+                        before = a;
+                    }
+                });
+            }
+            for n in 1..=LAST {
+                let text = if n % 3 == 1 { "wrong".to_owned() } else { format!("{n} {n}") };
+                fs::write(folder.path().join("next"), text).expect("written");
+                fs::rename(folder.path().join("next"), &file).expect("renamed");
+            }
+        });
+        assert_eq!((*live.current(), live.problem()), ((LAST, LAST), None));
+    }
 }

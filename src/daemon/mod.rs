@@ -5,6 +5,7 @@
 //! `live` keeps what a file says in force. The daemon never asks a person anything, and
 //! no value leaves it but in the answer to a registered program.
 
+pub mod check;
 #[cfg(unix)]
 pub mod client;
 #[cfg(unix)]

@@ -316,8 +316,97 @@ fn locked<T>(file: &Path, work: impl FnOnce() -> Result<T, DaemonError>) -> Resu
     work()
 }
 
-// serde's own text without its place, which stands in front of it already.
+// serde's own text without its place, which stands in front of it already; and what it repeats of the file is cut, since
+// people paste keys into the wrong file.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.split(" at line ").next().unwrap_or(&text).to_owned()
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    let repeated = |part: &str| part.split(' ').map(shorten).collect::<Vec<_>>().join(" ");
+    text.split_inclusive(['`', '"'])
+        .map(|part| {
+            let (part, quote) = part.split_at(part.trim_end_matches(['`', '"']).len());
+            repeated(part) + quote
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Env;
+
+    #[test]
+    fn changes_at_once_are_all_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let env = Env::from_pairs([("HOME", folder.path()), ("USERPROFILE", folder.path())]);
+        let roster = Roster::new(&Paths::new(&env).expect("a home"));
+        let now = Timestamp::now();
+        let program = |n: u8| {
+            let path = folder.path().join(format!("tool-{n}"));
+            std::fs::write(&path, [b"\x7fELF", &[n][..]].concat()).expect("written");
+            path.canonicalize().expect("there")
+        };
+        let programs: Vec<PathBuf> = (0..12).map(program).collect();
+        std::thread::scope(|scope| {
+            for path in &programs {
+                let roster = &roster;
+                scope.spawn(move || {
+                    let (program, _) = look_at(path, None, None).expect("a program");
+                    let Program { path, hash } = program;
+                    let pending = Pending { path, hash, interpreter: None, arguments: Vec::new(), time: now };
+                    roster.note(pending.clone()).expect("noted");
+                    if pending.path.to_string_lossy().ends_with(['1', '3', '5']) {
+                        roster.approve(&hash.0.to_string(), &Permissions::default(), now).expect("it waits");
+                    } else {
+                        roster.register(&pending.path, None, None, &Permissions::default(), now).expect("registered");
+                    }
+                });
+            }
+        });
+        let mut known: Vec<PathBuf> =
+            roster.policy().expect("sound").registered_binaries.into_iter().map(|it| it.path).collect();
+        known.sort();
+        let mut programs = programs;
+        programs.sort();
+        assert_eq!(known, programs);
+        assert_eq!(roster.pending(now).expect("sound"), []);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_policy_is_said_without_what_was_pasted_into_it() {
+        let key = "sk-ant-api03-".to_owned() + &"QwErTy".repeat(12);
+        for (text, says) in [
+            (
+                format!("{{\"{key}\": 1}}"),
+                "unknown field `sk-ant-a...`, expected `protocol_version` or `registered_binaries`",
+            ),
+            (
+                format!("{{\"protocol_version\": \"1\", \"registered_binaries\": \"{key}\"}}"),
+                "invalid type: string \"sk-ant-a...\", expected",
+            ),
+            (format!("{{\"a`b {key}\": 1}}"), "unknown field `a`b sk-ant-a...`"),
+        ] {
+            let error = serde_json::from_str::<Policy>(&text).expect_err("wrong");
+            let said = reason(&error);
+            assert!(said.starts_with(says) && !said.contains("QwErTy"), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_queue_forgets_after_a_day_and_never_grows_beyond_its_length() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let env = Env::from_pairs([("HOME", folder.path()), ("USERPROFILE", folder.path())]);
+        let roster = Roster::new(&Paths::new(&env).expect("a home"));
+        let start: Timestamp = "2026-11-25T00:00:00Z".parse().expect("a time");
+        for n in 0..MOST_PENDING + 5 {
+            let (path, hash) = (PathBuf::from(format!("/{n}")), Hash(Digest::of(&n.to_le_bytes())));
+            let pending = Pending { path, hash, interpreter: None, arguments: Vec::new(), time: start };
+            roster.note(pending).expect("noted");
+        }
+        let waiting = roster.pending(start).expect("sound");
+        assert_eq!((waiting.len(), waiting[0].path.as_path()), (MOST_PENDING, Path::new("/5")));
+        let late = start + PENDING_FOR;
+        assert_eq!(roster.pending(late - SignedDuration::from_secs(1)).expect("sound").len(), MOST_PENDING);
+        assert_eq!(roster.pending(late).expect("sound"), []);
+    }
 }

@@ -119,7 +119,7 @@ impl Daemon {
     /// Asks the HTTP side with the right token.
     #[track_caller]
     pub fn get(&self, route: &str) -> Answer {
-        self.http(&self.request("GET", route, &format!("Authorization: Bearer {}\r\n", self.token())))
+        self.http(self.request("GET", route, &format!("Authorization: Bearer {}\r\n", self.token())))
     }
 
     /// A request in full, for this daemon's own `Host`.

@@ -1,0 +1,104 @@
+//! What must hold of the protocol and the policy whatever comes: for the fuzz targets, and for tests with random input.
+//!
+//! Each function panics where it does not hold, and does nothing else.
+
+use super::policy::{Policy, decide};
+use super::protocol::{Action, MAX_NAME, MAX_REQUEST, Malformed, Match, Request};
+use crate::store::PRIVATE_SERVICE;
+
+/// A line is read or refused, and what was read keeps the documented rules.
+pub fn line(line: &[u8]) {
+    let request = match Request::parse(line) {
+        Ok(request) => request,
+        // Only what is JSON leaves the connection open.
+        Err(Malformed::Fields) => return assert!(serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()),
+        Err(Malformed::Json) => return,
+    };
+    assert!(line.len() <= MAX_REQUEST);
+    let write = request.action == Action::Write;
+    let names = request.targets.iter().chain([&request.service]);
+    assert!(names.into_iter().all(|name| !name.is_empty() && name.len() <= MAX_NAME && !name.contains('\0')));
+    assert_eq!(request.values.len(), if write { request.targets.len() } else { 0 });
+    assert!(!(write && request.matching == Match::Prefix));
+    assert!(write || request.attributes.is_empty());
+    assert!(request.action == Action::Search || !request.targets.is_empty());
+    // A name is always meant by itself, and by no target that it does not begin with.
+    for target in &request.targets {
+        assert!(request.wants(target));
+        assert!(!request.matches(target, &target[..target.len() - target.chars().last().map_or(0, char::len_utf8)]));
+    }
+}
+
+/// A request is granted only what the policy's file says, of whichever of its programs asks.
+pub fn decision(policy: &[u8], line: &[u8]) {
+    let (Ok(policy), Ok(request)) = (serde_json::from_slice::<Policy>(policy), Request::parse(line)) else { return };
+    for entry in &policy.registered_binaries {
+        if decide(entry, &request, &[PRIVATE_SERVICE]).is_err() {
+            continue;
+        }
+        let allowed = match request.action {
+            Action::Read | Action::Search => &entry.allowed_read_services,
+            Action::Write | Action::Delete => &entry.allowed_write_services,
+        };
+        assert!(allowed.contains(&request.service) && request.service != PRIVATE_SERVICE);
+        assert!(entry.can_search || !request.enumerates());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn some_request() -> impl Strategy<Value = Value> {
+        let action = prop_oneof![Just("read"), Just("write"), Just("delete"), Just("search"), Just("list")];
+        let targets = prop::collection::vec(prop_oneof!["[ab]{0,2}", "\\PC{0,3}", "a\\x00"], 0..4);
+        let values = prop::option::of(prop::collection::vec("\\PC{0,3}", 0..4));
+        let matching = prop::option::of(prop_oneof![Just("exact"), Just("prefix"), Just("")]);
+        (action, "tool|other|ringlet-migrate|", targets, values, matching, any::<bool>(), 0..20u8).prop_map(
+            |(action, service, targets, values, matching, boundary, odd)| {
+                let mut all = json!({ "type": "REQUEST", "action": action, "service": service, "targets": targets });
+                let fields = all.as_object_mut().expect("an object");
+                fields.extend(values.map(|values| ("values".into(), json!(values))));
+                fields.extend(matching.map(|matching| ("match".into(), json!(matching))));
+                fields.extend(boundary.then(|| ("match_boundary".into(), json!(true))));
+                fields.extend((odd == 0).then(|| ("more".into(), json!(1))));
+                fields.extend((odd == 1).then(|| ("attributes".into(), json!({ "a": "b" }))));
+                all
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_read_by_the_rules(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            super::line(&bytes);
+        }
+
+        #[test]
+        fn any_request_is_read_by_the_rules(
+            request in some_request(), at in any::<prop::sample::Index>(), byte in prop::option::of(any::<u8>()),
+        ) {
+            let mut line = request.to_string().into_bytes();
+            if let Some(byte) = byte {
+                let at = at.index(line.len());
+                line[at] = byte;
+            }
+            super::line(&line);
+        }
+
+        #[test]
+        fn nothing_is_granted_that_no_policy_names(
+            request in some_request(),
+            read in prop::collection::vec("tool|other|ringlet-migrate", 0..2),
+            write in prop::collection::vec("tool|other|ringlet-migrate", 0..2),
+            search in any::<bool>(),
+        ) {
+            let policy = json!({ "protocol_version": "1", "registered_binaries": [{
+                "path": "/bin/a", "hash": format!("sha256:{}", "0".repeat(64)), "registered_at": "",
+                "allowed_read_services": read, "allowed_write_services": write, "can_search": search,
+            }] });
+            super::decision(policy.to_string().as_bytes(), request.to_string().as_bytes());
+        }
+    }
+}
