@@ -6,6 +6,7 @@
 //! `status` before anybody asks for anything.
 
 use crate::platform;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -48,6 +49,11 @@ impl<T> Live<T> {
         let stamp = platform::content_stamp(&self.file).ok();
         if stamp != held.stamp {
             held.stamp = stamp;
+            // An editor that does not replace the file empties it first, and nothing would then be the settings.
+            if fs::metadata(&self.file).is_ok_and(|meta| meta.len() == 0) {
+                held.problem = Some(format!("{} is empty, as it is while it is being written", self.file.display()));
+                return held;
+            }
             match (self.read)() {
                 Ok(value) => (held.value, held.problem) = (Arc::new(value), None),
                 Err(problem) => held.problem = Some(problem),
@@ -65,7 +71,6 @@ impl<T> Live<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn the_last_good_content_stays_until_there_is_a_better_one() {

@@ -167,7 +167,7 @@ fn a_policy_that_is_wrong_or_open_to_others_leaves_the_last_good_one_in_force() 
     let (path, good) = (world.path(file), world.read(file));
     for (text, mode, says) in [
         ("{\n  \"protocol_version\": \"1\",\n  \"registered\": []\n}\n", 0o600, "line 3, column "),
-        ("", 0o600, "line 1, column 0"),
+        ("{\n", 0o600, "line 2, column 0"),
         (&good.replace("\"1\"", "\"3\""), 0o600, "`protocol_version` is"),
         (&good, 0o622, "may be written by others"),
     ] {

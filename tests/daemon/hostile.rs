@@ -219,7 +219,7 @@ fn where_the_record_cannot_be_written_nothing_is_given() {
     assert!(new.has_ended());
     assert_eq!(daemon.get("/v1/keys").status, 200);
     // With a disk that takes the record, all is as it was.
-    world.write("home/.config/ringlet/config.toml", settings + "[daemon]\nport = 0\n");
+    world.write("home/.config/ringlet/config.toml", settings);
     assert_eq!(client.ask(&read(&["a"])), found);
 }
 

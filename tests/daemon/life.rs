@@ -315,6 +315,11 @@ fn settings_that_are_wrong_leave_the_last_good_ones_in_force() {
     let text = world.run(&["daemon", "status"]);
     // The command reads the settings, too, and what it says of them is enough.
     assert!(format!("{text:?}").contains("config.toml:6:8"), "{text:?}");
+    // An empty one is one that is being written; without one the usual settings hold.
+    world.write(file, "");
+    let problem = daemon.get("/v1/status").json()["config"]["problem"].as_str().expect("a problem").to_owned();
+    assert!(problem.contains("is empty"), "{problem}");
+    assert_eq!(client.ask(&read(&["a"])), results(&[("a", Some("v"))]));
     world.write(file, &good);
     assert_eq!(daemon.get("/v1/status").json()["config"]["problem"], Value::Null);
     assert_eq!(client.ask(&read(&["a"])), results(&[("a", Some("v"))]));

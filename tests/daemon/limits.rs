@@ -5,19 +5,22 @@ use crate::common::world::World;
 use ringlet::audit::Log;
 use ringlet::config::Settings;
 use ringlet::daemon::door::{Door, Setup};
+use ringlet::daemon::http::{self, Window};
 use ringlet::daemon::identity::Hashes;
 use ringlet::daemon::live::Live;
 use ringlet::daemon::roster::{Permissions, Roster};
+use ringlet::daemon::running::Run;
 use ringlet::daemon::server::{Limits, serve};
 use ringlet::env::Env;
 use ringlet::paths::Paths;
 use ringlet::store::items::Items;
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -26,12 +29,13 @@ use tokio::time::{Instant, sleep};
 struct Served {
     world: World,
     socket: PathBuf,
+    http: SocketAddr,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
 }
 
 impl Served {
-    fn start(world: World, limits: Limits) -> Self {
+    async fn start(world: World, limits: Limits) -> Self {
         let env = Env::from_pairs(world.env().iter().cloned());
         let paths = Paths::new(&env).expect("a home");
         let roster = Roster::new(&paths);
@@ -59,8 +63,14 @@ impl Served {
         let socket = world.path("run/socket");
         let listener = UnixListener::bind(&socket).expect("bound");
         let (stop, stopped) = watch::channel(false);
-        let server = tokio::spawn(serve(listener, Arc::new(door), limits, stopped));
-        Self { world, socket, stop, server }
+        let door = Arc::new(door);
+        let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let http = tcp.local_addr().expect("known");
+        let run = Run { pid: 0, started: jiff::Timestamp::now(), socket: socket.clone(), http: vec![http] };
+        let window = Window { door: Arc::clone(&door), paths, run };
+        tokio::spawn(http::serve(vec![tcp], Arc::new(window), stopped.clone()));
+        let server = tokio::spawn(serve(listener, door, limits, stopped));
+        Self { world, socket, http, stop, server }
     }
 
     async fn connect(&self) -> Client {
@@ -110,7 +120,7 @@ fn is_about(elapsed: Duration, wanted: u64) -> bool {
 #[test]
 fn silence_and_half_a_line_end_after_thirty_seconds() {
     with_the_clock_held(async {
-        let served = Served::start(World::new(), Limits::default());
+        let served = Served::start(World::new(), Limits::default()).await;
         let mut silent = served.connect().await;
         let mut half = served.connect().await;
         half.send(&write("a", "v").to_string()[..40]).await;
@@ -134,7 +144,7 @@ fn silence_and_half_a_line_end_after_thirty_seconds() {
 #[test]
 fn each_answer_begins_the_thirty_seconds_anew() {
     with_the_clock_held(async {
-        let served = Served::start(World::new(), Limits::default());
+        let served = Served::start(World::new(), Limits::default()).await;
         let mut client = served.connect().await;
         for _ in 0..4 {
             sleep(Duration::from_secs(25)).await;
@@ -147,7 +157,7 @@ fn each_answer_begins_the_thirty_seconds_anew() {
 #[test]
 fn one_who_does_not_read_the_answers_is_left() {
     with_the_clock_held(async {
-        let served = Served::start(World::new(), Limits::default());
+        let served = Served::start(World::new(), Limits::default()).await;
         let mut other = served.connect().await;
         assert_eq!(other.ask(&write("a", &"x".repeat(60_000))).await, success());
         let mut client = served.connect().await;
@@ -165,7 +175,7 @@ fn one_who_does_not_read_the_answers_is_left() {
 #[test]
 fn more_clients_than_there_are_places_wait_for_one() {
     with_the_clock_held(async {
-        let served = Served::start(World::new(), Limits { clients: 2, ..Limits::default() });
+        let served = Served::start(World::new(), Limits { clients: 2, ..Limits::default() }).await;
         let (mut one, mut two) = (served.connect().await, served.connect().await);
         assert_eq!(one.ask(&read(&["a"])).await, success());
         assert_eq!(two.ask(&read(&["a"])).await, success());
@@ -189,7 +199,7 @@ fn a_request_waits_only_so_long_for_its_turn() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let limits = Limits { lookups: 1, turn: Duration::from_millis(50), ..Limits::default() };
-        let served = Served::start(world, limits);
+        let served = Served::start(world, limits).await;
         let mut first = served.connect().await;
         // Known before: finding out who it is takes a turn of another kind.
         first.send("{}\n").await;
@@ -213,7 +223,7 @@ fn a_request_waits_only_so_long_for_its_turn() {
 #[test]
 fn told_to_stop_it_lets_idle_clients_go_and_takes_no_new_ones() {
     with_the_clock_held(async {
-        let served = Served::start(World::new(), Limits::default());
+        let served = Served::start(World::new(), Limits::default()).await;
         let mut client = served.connect().await;
         assert_eq!(client.ask(&write("a", "v")).await, success());
         let mut half = served.connect().await;
@@ -225,5 +235,23 @@ fn told_to_stop_it_lets_idle_clients_go_and_takes_no_new_ones() {
         assert_eq!(start.elapsed(), Duration::ZERO);
         assert!(UnixStream::connect(&served.socket).await.is_err());
         drop(served.world);
+    });
+}
+
+#[test]
+fn http_headers_that_do_not_end_and_silence_are_left_after_ten_seconds() {
+    with_the_clock_held(async {
+        let served = Served::start(World::new(), Limits::default()).await;
+        let whole = format!("GET /v1/health HTTP/1.1\r\nHost: {}\r\n\r\n", served.http);
+        // Nothing, a part, and a whole request with nothing behind it.
+        for text in ["", "GET /v1/health HTTP/1.1\r\nHost: ", &whole] {
+            let mut stream = TcpStream::connect(served.http).await.expect("it listens");
+            stream.write_all(text.as_bytes()).await.expect("it reads");
+            let start = Instant::now();
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest).await;
+            assert!(is_about(start.elapsed(), 10), "{text:?} {:?}", start.elapsed());
+            assert_eq!(rest.starts_with(b"HTTP/1.1 200"), text == whole, "{rest:?}");
+        }
     });
 }
