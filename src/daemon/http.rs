@@ -10,7 +10,6 @@ use super::running::Run;
 use super::token;
 use crate::audit::{self, AuditError, Filter, parse_since};
 use crate::name::KeyName;
-use crate::paths::Paths;
 use crate::profile::Profiles;
 use crate::registry::Registry;
 use crate::store::items::State as Keychain;
@@ -55,8 +54,6 @@ const MOST_RECORDS: usize = 100_000;
 pub struct Window {
     /// The way to the keychain's names and the settings.
     pub door: Arc<Door>,
-    /// Ringlet's places.
-    pub paths: Paths,
     /// This daemon.
     pub run: Run,
 }
@@ -163,7 +160,7 @@ async fn refused(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Option<Resp
         return None;
     }
     let presented = bearer(headers).unwrap_or_default();
-    let token = match token::read(&shared.window.paths.http_token()) {
+    let token = match token::read(&shared.window.door.paths.http_token()) {
         Ok(Some(token)) => token,
         Ok(None) => return Some(no_token("there is no token any more")),
         Err(error) => return Some(no_token(&error.to_string())),
@@ -265,8 +262,8 @@ fn describe(window: &Window) -> Value {
 async fn profiles(State(shared): Here) -> Response {
     let window = Arc::clone(&shared.window);
     elsewhere(&shared, move || {
-        let registry = Registry::new(&window.paths);
-        let profiles = Profiles::new(&window.paths, &registry);
+        let registry = Registry::new(&window.door.paths);
+        let profiles = Profiles::new(&window.door.paths, &registry);
         let failed = |error: crate::profile::ProfileError| {
             refusal(StatusCode::INTERNAL_SERVER_ERROR, "profiles", &error.to_string(), error.hint().as_deref())
         };
@@ -369,7 +366,7 @@ async fn records(
         };
         let limit = wanted.limit.unwrap_or(USUAL_RECORDS).min(MOST_RECORDS);
         let setup = door.setup.current();
-        let path = setup.settings.audit.path.clone().unwrap_or_else(|| window.paths.audit_log());
+        let path = setup.settings.audit.path.clone().unwrap_or_else(|| window.door.paths.audit_log());
         // The latest ones, in the order in which they were written.
         let mut kept = VecDeque::new();
         let mut left_out = 0u64;

@@ -166,7 +166,7 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
         .thread_keep_alive(Duration::from_secs(2))
         .build()
         .map_err(DaemonError::io("start", Path::new("threads")))?;
-    let window = Window { door: Arc::clone(&door), paths: paths.clone(), run: run.clone() };
+    let window = Window { door: Arc::clone(&door), run: run.clone() };
     let done = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
         let (unix, tcp) = listener.prepare(http)?;

@@ -44,7 +44,7 @@ impl Served {
         roster.register(&this, None, None, &permissions, jiff::Timestamp::now()).expect("registered");
         let list = roster.clone();
         let setup = {
-            let paths = paths.clone();
+            let (paths, env) = (paths.clone(), env.clone());
             move || {
                 let settings = Settings::read(&paths).map_err(|error| error.to_string())?;
                 let log = Log::open(&paths.audit_log(), Default::default()).map_err(|error| error.to_string())?;
@@ -52,6 +52,7 @@ impl Served {
             }
         };
         let door = Door {
+            env,
             setup: Live::new(paths.config(), setup).expect("sound"),
             policy: Live::new(roster.policy_file().to_owned(), move || list.policy().map_err(|it| it.to_string()))
                 .expect("sound"),
@@ -59,6 +60,7 @@ impl Served {
             clock: jiff::Timestamp::now,
             hashes: Hashes::default(),
             changes: Default::default(),
+            paths,
         };
         let socket = world.path("run/socket");
         let listener = UnixListener::bind(&socket).expect("bound");
@@ -67,7 +69,7 @@ impl Served {
         let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let http = tcp.local_addr().expect("known");
         let run = Run { pid: 0, started: jiff::Timestamp::now(), socket: socket.clone(), http: vec![http] };
-        let window = Window { door: Arc::clone(&door), paths, run };
+        let window = Window { door: Arc::clone(&door), run };
         tokio::spawn(http::serve(vec![tcp], Arc::new(window), stopped.clone()));
         let server = tokio::spawn(serve(listener, door, limits, stopped));
         Self { world, socket, http, stop, server }
