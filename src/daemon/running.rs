@@ -28,7 +28,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fs, io};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// How long a start waits for the lock.
@@ -168,6 +168,8 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
         .map_err(DaemonError::io("start", Path::new("threads")))?;
     let window = Window { door: Arc::clone(&door), run: run.clone() };
     let done = runtime.block_on(async {
+        // Before anybody is told that it runs: until then a signal ends it without a word.
+        let ending = Ending::listen()?;
         let (stop, stopped) = watch::channel(false);
         let (unix, tcp) = listener.prepare(http)?;
         let sockets = tokio::spawn(server::serve(unix, Arc::clone(&door), Limits::default(), stopped.clone()));
@@ -176,7 +178,7 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
         if let Ok(events) = events.lock() {
             let _ = events.send(Event::Ready(run.clone()));
         }
-        let why = wait_for_the_end().await?;
+        let why = ending.wait().await;
         say(format!("{why}: ending"));
         drop(watcher);
         stop.send_replace(true);
@@ -239,17 +241,31 @@ fn follow(paths: &Paths, door: Arc<Door>, say: impl Fn(String) + Send + 'static)
     Some(watcher)
 }
 
-async fn wait_for_the_end() -> Result<&'static str, DaemonError> {
-    let failed = || DaemonError::io("wait for", Path::new("signals"));
-    let mut term = signal(SignalKind::terminate()).map_err(failed())?;
-    let mut int = signal(SignalKind::interrupt()).map_err(failed())?;
-    // A terminal that closes is no reason to end.
-    let mut hup = signal(SignalKind::hangup()).map_err(failed())?;
-    loop {
-        tokio::select! {
-            _ = term.recv() => return Ok("SIGTERM"),
-            _ = int.recv() => return Ok("SIGINT"),
-            _ = hup.recv() => {}
+/// The signals that end it, and the one that does not.
+struct Ending {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Ending {
+    fn listen() -> Result<Self, DaemonError> {
+        let listen = |kind| signal(kind).map_err(DaemonError::io("wait for", Path::new("signals")));
+        Ok(Self {
+            term: listen(SignalKind::terminate())?,
+            int: listen(SignalKind::interrupt())?,
+            hup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn wait(mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => return "SIGTERM",
+                _ = self.int.recv() => return "SIGINT",
+                // A terminal that closes is no reason to end.
+                _ = self.hup.recv() => {}
+            }
         }
     }
 }
