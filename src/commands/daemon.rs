@@ -171,8 +171,11 @@ fn status(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
 }
 
 fn manager(host: &Host) -> Option<(Manager, &'static str)> {
-    let found =
-        if cfg!(target_os = "macos") { (Manager::Launchd, "launchctl") } else { (Manager::Systemd, "systemctl") };
+    let found = match () {
+        () if cfg!(target_os = "macos") => (Manager::Launchd, "launchctl"),
+        () if cfg!(windows) => (Manager::Scheduler, "schtasks"),
+        () => (Manager::Systemd, "systemctl"),
+    };
     platform::candidates(found.1, host.world.env.get("PATH")?).next().map(|_| found)
 }
 
@@ -185,7 +188,7 @@ fn installation(host: &Host, setting: &Setting) -> Result<Option<Installation>, 
 fn install(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
     let Some(wanted) = installation(host, setting)? else {
         let hint = "run `ringlet daemon start` when you log in, such as from ~/.profile";
-        return Err(Failure::new("there is neither systemd nor launchd here").hint(hint));
+        return Err(Failure::new("there is neither systemd, launchd nor a task scheduler here").hint(hint));
     };
     if setting.settings.daemon.port == 0 {
         return Err(Failure::new("`[daemon] port` is 0, and the system must know which one to open"));
@@ -224,6 +227,10 @@ fn uninstall(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
         return Ok(());
     }
     let wanted = wanted.expect("it named the files");
+    // systemd and launchd end what they started; a task of Windows' is over when the daemon runs.
+    if cfg!(windows) && running::find(&setting.paths)?.is_some() {
+        running::stop(&setting.paths, ENDING)?;
+    }
     // One that fails must not keep the rest: what is gone is gone.
     let disabled = wanted.disable.iter().try_for_each(|command| carry_out(command));
     for file in there {
@@ -261,6 +268,7 @@ fn start(host: &mut Host, setting: &Setting, socket: Option<&Path>) -> Result<()
     if let Some(socket) = socket {
         command.arg("--socket").arg(host.world.cwd()?.join(socket));
     }
+    platform::set_apart(&mut command);
     let failed = |error: std::io::Error| Failure::new(format!("the daemon cannot be started: {error}"));
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;

@@ -4,7 +4,6 @@ mod agents;
 mod allow;
 mod audit;
 mod completions;
-#[cfg(unix)]
 mod daemon;
 mod doctor;
 mod exec;
@@ -144,10 +143,7 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 }
                 Command::Audit { verify: Some(_), .. } => return audit::verify(host, &setting),
                 Command::Migrate(command) => return migrate::run(host, &setting, command),
-                #[cfg(unix)]
                 Command::Daemon(command) => daemon::run(host, &setting, command)?,
-                #[cfg(not(unix))]
-                Command::Daemon(_) => return Err(Failure::new("the daemon does not run on this system yet")),
                 Command::Lease(command) => lease::run(host, &setting, command)?,
                 Command::Agents(command) => agents::run(host, &setting, command)?,
                 Command::Providers(_) => providers::run(host, &setting)?,

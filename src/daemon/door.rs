@@ -94,7 +94,7 @@ impl Door {
     pub fn admit(&self, peer: Peer) -> Result<Identity, Answer> {
         let refused = |reason| last(&Response::refused(reason));
         if !peer.is_ours() {
-            let why = format!("user {}", peer.uid);
+            let why = format!("user {}", peer.user);
             self.record_connection(None, peer.pid, Outcome::Denied, Some(why)).ok();
             return Err(refused(Reason::InternalError));
         }

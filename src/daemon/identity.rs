@@ -1,20 +1,19 @@
 //! Who a client is, as policy knows it: from what the kernel says of the process at the other end.
 //!
 //! The file that runs is opened through the process itself and hashed, so that a file which took its path meanwhile
-//! cannot pass for it. Hashes are remembered by device, inode, size and both times, all of which change with a content.
+//! cannot pass for it. Hashes are remembered by the file's stamp, which changes with a content.
 //! Of an interpreter the script counts as well; where the command line names none, it is an interpreter alone, which
-//! nobody can register.
+//! nobody can register. Where the system tells no command line (macOS, Windows), that holds for every script.
 
 use super::policy::{Client, Hash, Program, is_interpreter};
 use crate::digest::Digest;
 use crate::platform::{self, Peer};
 use std::collections::HashMap;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 /// Hashes that are remembered; beyond that all are forgotten.
 const MOST_HASHES: usize = 256;
@@ -22,26 +21,24 @@ const MOST_HASHES: usize = 256;
 /// How long ago a file must have changed for its hash to be remembered.
 const SETTLED: Duration = Duration::from_secs(3);
 
-type Stamp = (u64, u64, u64, [i64; 4]);
-
 /// Hashes of files that were hashed before.
 #[derive(Default)]
-pub struct Hashes(Mutex<HashMap<Stamp, Digest>>);
+pub struct Hashes(Mutex<HashMap<String, Digest>>);
 
 impl Hashes {
     fn of(&self, file: &File) -> io::Result<Hash> {
-        let before = stamp(&file.metadata()?);
+        let before = platform::file_stamp(file)?;
         let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept().get(&before) {
             return Ok(Hash(*known));
         }
         let digest = Digest::of_reader(file)?;
         // A file that was written while it was read has no hash that anybody could have approved.
-        if stamp(&file.metadata()?) != before {
+        if platform::file_stamp(file)? != before {
             return Err(io::Error::other("it changes while it is read"));
         }
         // Until the clock of its times has moved on, another write would not show in them.
-        if !is_settled(&file.metadata()?) {
+        if !is_settled(file)? {
             return Ok(Hash(digest));
         }
         let mut all = kept();
@@ -54,14 +51,9 @@ impl Hashes {
 }
 
 // File systems tell times by the tick of some milliseconds, or by the second.
-fn is_settled(meta: &Metadata) -> bool {
-    let changed = UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(meta.ctime()).unwrap_or(0)));
-    let age = changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
-    age.is_some_and(|age| age > SETTLED)
-}
-
-fn stamp(meta: &Metadata) -> Stamp {
-    (meta.dev(), meta.ino(), meta.len(), [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()])
+fn is_settled(file: &File) -> io::Result<bool> {
+    let age = SystemTime::now().duration_since(platform::last_change(file)?);
+    Ok(age.is_ok_and(|age| age > SETTLED))
 }
 
 /// A client, and what tells that the process still runs the same file.
@@ -80,8 +72,7 @@ impl Identity {
         // Before everything else: whatever the process becomes meanwhile is seen by `still_holds`.
         let image = peer.image()?;
         let running = peer.program()?;
-        let meta = running.file.metadata()?;
-        let file = (meta.dev(), meta.ino());
+        let file = platform::opened_identity(&running.file)?;
         let runs = Program { hash: hashes.of(&running.file)?, path: running.path };
         let client = match is_interpreter(&runs.path).then(|| script(&peer)).flatten() {
             None => Client { program: runs, interpreter: None },
@@ -96,16 +87,15 @@ impl Identity {
     /// Whether the process still runs, and runs what it ran: a program that it became since has not been looked at, be it
     /// another script of the same interpreter.
     pub fn still_holds(&self) -> bool {
-        let now = self.peer.program().and_then(|it| it.file.metadata());
-        now.is_ok_and(|meta| (meta.dev(), meta.ino()) == self.file)
-            && self.peer.image().is_ok_and(|image| image == self.image)
+        let now = self.peer.program().and_then(|it| platform::opened_identity(&it.file));
+        now.is_ok_and(|file| file == self.file) && self.peer.image().is_ok_and(|image| image == self.image)
     }
 
     /// Whether the path that policy would know it by still leads to what it runs. A file that was replaced since is known
     /// under no path at all.
     pub fn has_its_path(&self) -> bool {
         self.client.interpreter.is_some()
-            || std::fs::metadata(&self.client.program.path).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.file)
+            || platform::file_identity(&self.client.program.path).is_some_and(|file| file == self.file)
     }
 }
 

@@ -6,23 +6,18 @@
 //! no value leaves it but in the answer to a registered program.
 
 pub mod check;
-#[cfg(unix)]
 pub mod client;
-#[cfg(unix)]
 pub mod door;
-#[cfg(unix)]
 pub mod http;
-#[cfg(unix)]
 pub mod identity;
 pub mod live;
+#[cfg(windows)]
+pub mod pipe;
 pub mod policy;
 pub mod protocol;
 pub mod roster;
-#[cfg(unix)]
 pub mod running;
-#[cfg(unix)]
 mod scopes;
-#[cfg(unix)]
 pub mod server;
 pub mod service;
 pub mod token;

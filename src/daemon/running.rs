@@ -2,13 +2,15 @@
 //!
 //! What says that it runs is the lock on `daemon.lock` in the runtime folder, which a kill ends with the process; the
 //! run file beside it only says where. A socket that nobody listens on is a leftover and goes. SIGTERM and SIGINT let
-//! running requests end, then the socket and the run file are removed.
+//! running requests end, then the socket and the run file are removed. Windows' part of it is in `pipe`.
 
 use super::DaemonError;
 use super::door::{Door, Setup};
 use super::http::{self, Window};
 use super::identity::Hashes;
 use super::live::Live;
+#[cfg(windows)]
+use super::pipe::{Socket, the_end, usual_socket};
 use super::roster::Roster;
 use super::server::{self, Limits};
 use super::token;
@@ -22,13 +24,15 @@ use jiff::Timestamp;
 use notify::{RecursiveMode, Watcher};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+#[cfg(unix)]
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fs, io};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// How long a start waits for the lock.
@@ -151,8 +155,8 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
     let settings = door.setup.current().settings.clone();
     token::ensure(&paths.http_token())?;
     let mut given = listenfd::ListenFd::from_env();
-    let socket =
-        options.socket.or_else(|| settings.daemon.socket.clone()).unwrap_or_else(|| paths.runtime().join("agent.sock"));
+    let socket = options.socket.or_else(|| settings.daemon.socket.clone());
+    let socket = socket.map_or_else(|| usual_socket(paths), Ok)?;
     let listener = Socket::open(&socket, &mut given)?;
     let http = listen(settings.daemon.port, &mut given)?;
     let addresses = http.iter().filter_map(|it| it.local_addr().ok()).collect();
@@ -169,7 +173,7 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
     let window = Window { door: Arc::clone(&door), run: run.clone() };
     let done = runtime.block_on(async {
         // Before anybody is told that it runs: until then a signal ends it without a word.
-        let ending = Ending::listen()?;
+        let end = the_end()?;
         let (stop, stopped) = watch::channel(false);
         let (unix, tcp) = listener.prepare(http)?;
         let sockets = tokio::spawn(server::serve(unix, Arc::clone(&door), Limits::default(), stopped.clone()));
@@ -178,7 +182,7 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
         if let Ok(events) = events.lock() {
             let _ = events.send(Event::Ready(run.clone()));
         }
-        let why = ending.wait().await;
+        let why = end.await;
         say(format!("{why}: ending"));
         drop(watcher);
         stop.send_replace(true);
@@ -241,42 +245,39 @@ fn follow(paths: &Paths, door: Arc<Door>, say: impl Fn(String) + Send + 'static)
     Some(watcher)
 }
 
-/// The signals that end it, and the one that does not.
-struct Ending {
-    term: Signal,
-    int: Signal,
-    hup: Signal,
+#[cfg(unix)]
+fn usual_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
+    Ok(paths.runtime().join("agent.sock"))
 }
 
-impl Ending {
-    fn listen() -> Result<Self, DaemonError> {
-        let listen = |kind| signal(kind).map_err(DaemonError::io("wait for", Path::new("signals")));
-        Ok(Self {
-            term: listen(SignalKind::terminate())?,
-            int: listen(SignalKind::interrupt())?,
-            hup: listen(SignalKind::hangup())?,
-        })
-    }
-
-    async fn wait(mut self) -> &'static str {
+// Takes note of signals from now on; what comes back waits for one that ends the daemon, and says which it was.
+#[cfg(unix)]
+fn the_end() -> Result<impl Future<Output = &'static str>, DaemonError> {
+    let failed = || DaemonError::io("wait for", Path::new("signals"));
+    let mut term = signal(SignalKind::terminate()).map_err(failed())?;
+    let mut int = signal(SignalKind::interrupt()).map_err(failed())?;
+    // A terminal that closes is no reason to end.
+    let mut hup = signal(SignalKind::hangup()).map_err(failed())?;
+    Ok(async move {
         loop {
             tokio::select! {
-                _ = self.term.recv() => return "SIGTERM",
-                _ = self.int.recv() => return "SIGINT",
-                // A terminal that closes is no reason to end.
-                _ = self.hup.recv() => {}
+                _ = term.recv() => return "SIGTERM",
+                _ = int.recv() => return "SIGINT",
+                _ = hup.recv() => {}
             }
         }
-    }
+    })
 }
 
 /// The socket, and whether it is ours to remove.
+#[cfg(unix)]
 struct Socket {
     path: PathBuf,
     listener: UnixListener,
     identity: Option<(u64, u64)>,
 }
 
+#[cfg(unix)]
 impl Socket {
     fn open(path: &Path, given: &mut listenfd::ListenFd) -> Result<Self, DaemonError> {
         let failed = |why: String| DaemonError::Socket { socket: path.to_owned(), why };
@@ -361,8 +362,17 @@ fn listen(port: u16, given: &mut listenfd::ListenFd) -> Result<Vec<TcpListener>,
     let six = SocketAddr::from((Ipv6Addr::LOCALHOST, chosen));
     match TcpListener::bind(six) {
         Ok(second) => listeners.push(second),
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT)) => {}
+        Err(error) if is_no_address(&error) => {}
         Err(error) => return Err(failed(six, &error)),
     }
     Ok(listeners)
+}
+
+fn is_no_address(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let numbers = [libc::EADDRNOTAVAIL, libc::EAFNOSUPPORT];
+    // winsock2.h's WSAEADDRNOTAVAIL and WSAEAFNOSUPPORT.
+    #[cfg(windows)]
+    let numbers = [10049, 10047];
+    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }

@@ -4,13 +4,16 @@
 //! time, so that a client that is slow, silent or gone holds up nobody else. Every wait has an end.
 
 use super::door::{Answer, Door};
+#[cfg(windows)]
+use super::pipe::{Listener, Stream};
 use super::protocol::{MAX_REQUEST, Reason, Response};
 use crate::platform::Peer;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener as Listener, UnixStream as Stream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
@@ -50,7 +53,7 @@ impl Default for Limits {
 }
 
 /// Answers clients until it is told to stop, then lets running requests end.
-pub async fn serve(listener: UnixListener, door: Arc<Door>, limits: Limits, mut stop: watch::Receiver<bool>) {
+pub async fn serve(listener: Listener, door: Arc<Door>, limits: Limits, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits.clients));
     let turns = Arc::new(Semaphore::new(limits.lookups));
     let doors = Arc::new(Semaphore::new(limits.arrivals));
@@ -97,7 +100,7 @@ struct Client {
 }
 
 impl Client {
-    async fn run(mut self, mut stream: UnixStream) -> io::Result<()> {
+    async fn run(mut self, mut stream: Stream) -> io::Result<()> {
         let peer = Peer::of(&stream)?;
         let door = Arc::clone(&self.door);
         let arrival = Arc::clone(&self.arrivals).acquire_owned().await.map_err(io::Error::other)?;
@@ -140,7 +143,7 @@ impl Client {
         }
     }
 
-    async fn write(&self, stream: &mut UnixStream, answer: &Answer) -> io::Result<()> {
+    async fn write(&self, stream: &mut Stream, answer: &Answer) -> io::Result<()> {
         timeout(self.limits.write, stream.write_all(&answer.line)).await.map_err(io::Error::other)?
     }
 }
@@ -150,7 +153,7 @@ fn refused(reason: Reason, last: bool) -> Answer {
 }
 
 // What the client is still sending is read, within reason: closed on it, the socket would take the answer back.
-async fn close(mut stream: UnixStream) -> io::Result<()> {
+async fn close(mut stream: Stream) -> io::Result<()> {
     stream.shutdown().await?;
     let mut rest = (&mut stream).take(16 << 20);
     let _ = timeout(Duration::from_secs(1), tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;

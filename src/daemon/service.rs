@@ -1,4 +1,5 @@
-//! Letting the system start the daemon: a systemd user unit with its sockets, or a launchd agent.
+//! Letting the system start the daemon: a systemd user unit with its sockets, a launchd agent, or a scheduled task of
+//! Windows'.
 //!
 //! Says which files and which commands; `commands::daemon` carries that out. systemd opens the sockets itself and hands
 //! them over, so that the daemon starts with the first client. Where there is neither, the plain command is all there is.
@@ -22,6 +23,8 @@ pub enum Manager {
     Systemd,
     /// macOS' launchd.
     Launchd,
+    /// Windows' Task Scheduler.
+    Scheduler,
 }
 
 /// The files and commands of an installation.
@@ -47,6 +50,7 @@ impl Installation {
         match manager {
             Manager::Systemd => Self::systemd(ringlet, paths, settings, env),
             Manager::Launchd => Self::launchd(ringlet, paths),
+            Manager::Scheduler => Self::scheduler(ringlet, paths, env),
         }
     }
 
@@ -103,6 +107,39 @@ impl Installation {
     }
 }
 
+impl Installation {
+    // A definition as a file (Task Scheduler Schema 1.2), not schtasks' own words: those would need an administrator, end
+    // the daemon after three days, and not start it on battery.
+    fn scheduler(ringlet: &Path, paths: &Paths, env: &Env) -> Self {
+        let file = paths.state().join("daemon-task.xml");
+        let part = |name: &str| env.non_empty(name).map(|text| text.to_string_lossy().into_owned());
+        let user = part("USERNAME").unwrap_or_default();
+        let user = ascii(&part("USERDOMAIN").map_or_else(|| user.clone(), |domain| format!("{domain}\\{user}")));
+        // The plain path: the prefix of a canonical one is not for this program.
+        let program = ringlet.to_string_lossy();
+        let program = ascii(program.strip_prefix(r"\\?\").unwrap_or(&program));
+        let text = format!(
+            "<!-- {MARK} -->\n<Task version=\"1.2\" xmlns=\"http://schemas.microsoft.com/windows/2004/02/mit/task\">\n\
+             <Triggers><LogonTrigger><UserId>{user}</UserId></LogonTrigger></Triggers>\n\
+             <Principals><Principal id=\"Author\"><UserId>{user}</UserId><LogonType>InteractiveToken</LogonType>\
+             <RunLevel>LeastPrivilege</RunLevel></Principal></Principals>\n\
+             <Settings><DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>\
+             <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries><ExecutionTimeLimit>PT0S</ExecutionTimeLimit></Settings>\n\
+             <Actions Context=\"Author\"><Exec><Command>{program}</Command><Arguments>daemon start</Arguments></Exec></Actions>\n\
+             </Task>\n"
+        );
+        let schtasks = |rest: &str| words(&format!("schtasks {rest}"));
+        let mut create = schtasks(&format!("/Create /F /TN {UNIT} /XML"));
+        create.push(file.to_string_lossy().into_owned());
+        Self {
+            files: vec![(file, text)],
+            enable: vec![create, schtasks(&format!("/Run /TN {UNIT}"))],
+            disable: vec![schtasks(&format!("/Delete /F /TN {UNIT}"))],
+            afterwards: vec![],
+        }
+    }
+}
+
 // systemd.unit(5): `%` begins a specifier; systemd.service(5): a word in quotes, with `\`, `"` and `$` escaped.
 fn specifiers(text: &str) -> String {
     text.replace('%', "%%")
@@ -116,12 +153,23 @@ fn xml(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+// schtasks takes a file without a declaration for the machine's own code page; what is ASCII is so in each.
+fn ascii(text: &str) -> String {
+    let shown = |c: char| if c.is_ascii() { c.to_string() } else { format!("&#{};", u32::from(c)) };
+    xml(text).chars().map(shown).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn made(manager: Manager, ringlet: &str) -> Installation {
-        let env = Env::from_pairs([("HOME", "/nowhere/me")]);
+        let env = Env::from_pairs([
+            ("HOME", "/nowhere/me"),
+            ("USERPROFILE", "C:\\nowhere\\me"),
+            ("USERNAME", "J\u{fc}rgen"),
+            ("USERDOMAIN", "A&B"),
+        ]);
         let paths = Paths::new(&env).expect("a home");
         let settings = Settings::read(&paths).expect("no file is no error");
         Installation::new(manager, Path::new(ringlet), &paths, &settings, &env)
@@ -150,5 +198,16 @@ mod tests {
         let made = made(Manager::Launchd, "/opt/a&b/<c>/ringlet");
         assert!(made.files[0].1.contains("<string>/opt/a&amp;b/&lt;c&gt;/ringlet</string>"));
         assert_eq!(made.enable[0][3], "/nowhere/me/Library/LaunchAgents/dev.ringlet.daemon.plist");
+    }
+    #[test]
+    fn a_task_is_ascii_and_runs_for_its_user_without_an_end() {
+        let made = made(Manager::Scheduler, "\\\\?\\C:\\Tools & more\\r\u{ef}nglet.exe");
+        let (file, text) = &made.files[0];
+        assert!(text.is_ascii() && text.contains(MARK), "{text}");
+        assert!(text.contains(r"<UserId>A&amp;B\J&#252;rgen</UserId>"), "{text}");
+        assert!(text.contains("<ExecutionTimeLimit>PT0S</ExecutionTimeLimit>"), "{text}");
+        assert!(text.contains("<Arguments>daemon start</Arguments>"), "{text}");
+        assert_eq!(made.enable[0][..6], ["schtasks", "/Create", "/F", "/TN", "ringlet", "/XML"]);
+        assert_eq!(made.enable[0][6], file.to_string_lossy());
     }
 }

@@ -13,9 +13,7 @@ mod windows;
 #[cfg(windows)]
 pub use windows::*;
 
-#[cfg(unix)]
 mod peer;
-#[cfg(unix)]
 pub use peer::{Peer, Program};
 
 mod rewrite;

@@ -2,25 +2,33 @@
 //!
 //! Linux: the credentials and a pidfd that the kernel took when the peer connected, and what `/proc` says of that very
 //! process, looked at while the pidfd shows that it still runs, so that no other process can have its number.
-//! macOS: the same of the pid alone, which leaves a moment in which a number may be reused.
+//! macOS: the same of the pid alone, which leaves a moment in which a number may be reused. Windows: see `peer/windows.rs`.
 
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+#[cfg(unix)]
+use std::os::fd::AsFd as AsSocket;
+#[cfg(windows)]
+use std::os::windows::io::AsHandle as AsSocket;
 use std::path::PathBuf;
+
+#[cfg(windows)]
+mod windows;
 
 #[cfg(target_os = "linux")]
 use linux as system;
 #[cfg(target_os = "macos")]
 use macos as system;
+#[cfg(windows)]
+use windows as system;
 
 /// The process at the other end.
 pub struct Peer {
-    /// Its user.
-    pub uid: u32,
+    /// Its user, as the system knows them: a number, or on Windows a SID.
+    pub user: String,
     /// Its number.
     pub pid: u32,
     handle: system::Handle,
@@ -36,13 +44,13 @@ pub struct Program {
 
 impl Peer {
     /// Asks the kernel who connected.
-    pub fn of(socket: impl AsFd) -> io::Result<Self> {
-        system::peer(socket.as_fd())
+    pub fn of(socket: &impl AsSocket) -> io::Result<Self> {
+        system::peer(socket)
     }
 
     /// Whether it is this process' user.
     pub fn is_ours(&self) -> bool {
-        self.uid == rustix::process::geteuid().as_raw()
+        system::own().is_some_and(|own| own == self.user)
     }
 
     /// Whether it still runs.
@@ -50,9 +58,9 @@ impl Peer {
         self.handle.is_alive(self.pid)
     }
 
-    /// What it runs; fails when it has ended meanwhile, or `/proc` does not tell.
+    /// What it runs; fails when it has ended meanwhile, or the system does not tell.
     pub fn program(&self) -> io::Result<Program> {
-        self.still(system::program(self.pid))
+        self.still(system::program(self.pid, &self.handle))
     }
 
     /// Its command line, its own name first; as the process itself may have changed it.
@@ -84,7 +92,7 @@ mod linux {
     use std::ffi::OsString;
     use std::fs::{self, File};
     use std::io;
-    use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+    use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
     use std::os::unix::ffi::OsStringExt;
     use std::os::unix::fs::MetadataExt;
     use std::path::PathBuf;
@@ -100,7 +108,12 @@ mod linux {
         }
     }
 
-    pub(super) fn peer(socket: BorrowedFd<'_>) -> io::Result<Peer> {
+    pub(super) fn own() -> Option<String> {
+        Some(rustix::process::geteuid().as_raw().to_string())
+    }
+
+    pub(super) fn peer(socket: &impl AsFd) -> io::Result<Peer> {
+        let socket = socket.as_fd();
         let credentials = rustix::net::sockopt::socket_peercred(socket)?;
         let handle = match peer_pidfd(socket) {
             Ok(handle) => handle,
@@ -111,7 +124,8 @@ mod linux {
             Err(error) => return Err(error),
         };
         let pid = Pid::as_raw(Some(credentials.pid));
-        Ok(Peer { uid: credentials.uid.as_raw(), pid: u32::try_from(pid).unwrap_or(0), handle: Handle(handle) })
+        let user = credentials.uid.as_raw().to_string();
+        Ok(Peer { user, pid: u32::try_from(pid).unwrap_or(0), handle: Handle(handle) })
     }
 
     fn peer_pidfd(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
@@ -134,7 +148,7 @@ mod linux {
         Ok(unsafe { OwnedFd::from_raw_fd(pidfd) })
     }
 
-    pub(super) fn program(pid: u32) -> io::Result<Program> {
+    pub(super) fn program(pid: u32, _handle: &Handle) -> io::Result<Program> {
         let link = format!("/proc/{pid}/exe");
         // The link leads to the file itself, even where its path has been given to another one.
         let file = File::open(&link)?;
@@ -175,7 +189,7 @@ mod macos {
     use std::ffi::OsString;
     use std::fs::File;
     use std::io;
-    use std::os::fd::{AsRawFd, BorrowedFd};
+    use std::os::fd::{AsFd, AsRawFd};
     use std::os::unix::ffi::OsStringExt;
     use std::path::PathBuf;
 
@@ -188,7 +202,12 @@ mod macos {
         }
     }
 
-    pub(super) fn peer(socket: BorrowedFd<'_>) -> io::Result<Peer> {
+    pub(super) fn own() -> Option<String> {
+        Some(rustix::process::geteuid().as_raw().to_string())
+    }
+
+    pub(super) fn peer(socket: &impl AsFd) -> io::Result<Peer> {
+        let socket = socket.as_fd();
         let (mut uid, mut gid) = (0, 0);
         // SAFETY: the socket is open for the call, and both pointers are to live locals.
         if unsafe { libc::getpeereid(socket.as_raw_fd(), &raw mut uid, &raw mut gid) } != 0 {
@@ -209,10 +228,10 @@ mod macos {
         if done != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Peer { uid, pid: u32::try_from(pid).unwrap_or(0), handle: Handle })
+        Ok(Peer { user: uid.to_string(), pid: u32::try_from(pid).unwrap_or(0), handle: Handle })
     }
 
-    pub(super) fn program(pid: u32) -> io::Result<Program> {
+    pub(super) fn program(pid: u32, _handle: &Handle) -> io::Result<Program> {
         let mut path = vec![0u8; libc::PROC_PIDPATHINFO_MAXSIZE as usize];
         // SAFETY: the buffer is as large as is told, and the call writes no more than that.
         let length = unsafe { libc::proc_pidpath(pid as i32, path.as_mut_ptr().cast(), path.len() as u32) };
@@ -236,7 +255,7 @@ mod macos {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use std::os::unix::net::UnixStream;

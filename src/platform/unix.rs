@@ -121,6 +121,11 @@ pub fn file_identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
+/// The same of an opened file.
+pub fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
+    file.metadata().map(|meta| (meta.dev(), meta.ino()))
+}
+
 pub(super) fn executables_in(folder: &Path, command: &str) -> Option<PathBuf> {
     let path = folder.join(command);
     is_executable(&path).then_some(path)
@@ -573,6 +578,9 @@ pub fn terminate(pid: u32, is_meant: impl FnOnce() -> bool) -> io::Result<()> {
     #[cfg(not(target_os = "linux"))]
     return Ok(rustix::process::kill_process(pid, Signal::TERM)?);
 }
+
+/// Nothing: what a command starts leaves the terminal by itself, with [`detach`].
+pub fn set_apart(_command: &mut std::process::Command) {}
 
 /// Makes this process the leader of a session of its own, without a terminal, in the root directory.
 pub fn detach() -> io::Result<()> {

@@ -6,11 +6,14 @@
 
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
+mod daemon;
+pub use daemon::*;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::windows::fs::OpenOptionsExt;
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, FromRawHandle, IntoRawHandle, OwnedHandle};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -140,6 +143,11 @@ fn identity(found: &BY_HANDLE_FILE_INFORMATION) -> (u64, u64) {
 /// What tells one file from every other that is there now: volume and index.
 pub fn file_identity(path: &Path) -> Option<(u64, u64)> {
     look(path).ok().map(|(_, found)| identity(&found))
+}
+
+/// The same of an opened file.
+pub fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
+    look_at(file).map(|found| identity(&found))
 }
 
 // What CreateProcess runs, directly or through cmd.exe, in the system's own order. A `.ps1` is only run by

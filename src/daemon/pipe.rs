@@ -1,0 +1,115 @@
+//! Windows' side of the daemon's life: a named pipe in the socket's place, and what ends it.
+//!
+//! The pipe is named after the user's SID, which `whoami /user` shows, and nobody else may open it. It goes with the
+//! process, so there are no leftovers. Values pass through the system library's buffers here, which are not wiped.
+
+use super::DaemonError;
+use crate::paths::Paths;
+use crate::platform;
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use tokio::signal::windows as signal;
+use tokio::sync::{Mutex, oneshot};
+
+/// A client's end.
+pub use tokio::net::windows::named_pipe::NamedPipeServer as Stream;
+
+const PIPES: &str = r"\\.\pipe\";
+
+/// The pipe, unless the user names another.
+pub fn usual_socket(_paths: &Paths) -> Result<PathBuf, DaemonError> {
+    let user = platform::own_user().map_err(DaemonError::io("find", Path::new("the user")))?;
+    Ok(PathBuf::from(format!("{PIPES}ringlet-agent-{user}")))
+}
+
+/// The pipe's name.
+pub struct Socket {
+    /// The same.
+    pub path: PathBuf,
+}
+
+impl Socket {
+    /// Checks the name; nobody hands a pipe over.
+    pub fn open(path: &Path, _given: &mut listenfd::ListenFd) -> Result<Self, DaemonError> {
+        let rest = path.to_str().and_then(|name| name.strip_prefix(PIPES));
+        match rest {
+            Some(name) if !name.is_empty() && !name.contains(['\\', '/']) => Ok(Self { path: path.to_owned() }),
+            _ => Err(DaemonError::Socket { socket: path.to_owned(), why: format!("a pipe is named {PIPES}NAME") }),
+        }
+    }
+
+    /// Begins to listen.
+    pub fn prepare(&self, http: Vec<TcpListener>) -> Result<(Listener, Vec<tokio::net::TcpListener>), DaemonError> {
+        let failed = |error: io::Error| DaemonError::Socket { socket: self.path.clone(), why: error.to_string() };
+        let first = platform::private_pipe(&self.path, true).map_err(|error| match error.kind() {
+            // So the system says that the name is taken.
+            io::ErrorKind::PermissionDenied => failed(io::Error::other("another program listens there")),
+            _ => failed(error),
+        })?;
+        let tcp = http.into_iter().map(|it| {
+            it.set_nonblocking(true)?;
+            tokio::net::TcpListener::from_std(it)
+        });
+        let tcp = tcp.collect::<io::Result<_>>().map_err(failed)?;
+        Ok((Listener { name: self.path.clone(), free: Mutex::new(Some(first)) }, tcp))
+    }
+
+    /// Nothing: it goes with the last handle to it.
+    pub fn remove(&self) {}
+}
+
+/// The instance that waits for the next client.
+pub struct Listener {
+    name: PathBuf,
+    free: Mutex<Option<Stream>>,
+}
+
+impl Listener {
+    /// The next client, and no address, in the form of a Unix socket's.
+    pub async fn accept(&self) -> io::Result<(Stream, ())> {
+        let mut free = self.free.lock().await;
+        let instance = match &mut *free {
+            Some(instance) => instance,
+            none => none.insert(platform::private_pipe(&self.name, false)?),
+        };
+        let connected = instance.connect().await;
+        // Before the old one can go: with the last instance the name would be free for anybody. Where it fails, the
+        // next call tries again.
+        let next = platform::private_pipe(&self.name, false).ok();
+        let taken = std::mem::replace(&mut *free, next);
+        // A client that has gone already has used its instance up.
+        connected?;
+        taken.map(|stream| (stream, ())).ok_or_else(|| io::Error::other("no instance was there"))
+    }
+}
+
+/// Takes note of whatever ends the daemon from now on; what comes back waits for it, and says what it was.
+pub fn the_end() -> Result<impl Future<Output = &'static str>, DaemonError> {
+    let failed = || DaemonError::io("wait for", Path::new("the end"));
+    let event = platform::EndEvent::new().map_err(failed())?;
+    let (tell, asked) = oneshot::channel();
+    // Left behind when something else ends the daemon; the process ends it.
+    let wait = move || {
+        if event.wait().is_ok() {
+            let _ = tell.send(());
+        }
+    };
+    std::thread::Builder::new().spawn(wait).map_err(failed())?;
+    let mut ctrl_c = signal::ctrl_c().map_err(failed())?;
+    let mut ctrl_break = signal::ctrl_break().map_err(failed())?;
+    // The console's end is the end of every process on it, some seconds later.
+    let mut closes = signal::ctrl_close().map_err(failed())?;
+    let mut leaves = signal::ctrl_logoff().map_err(failed())?;
+    let mut shuts_down = signal::ctrl_shutdown().map_err(failed())?;
+    Ok(async move {
+        tokio::select! {
+            Ok(()) = asked => "asked to",
+            _ = ctrl_c.recv() => "Ctrl-C",
+            _ = ctrl_break.recv() => "Ctrl-Break",
+            _ = closes.recv() => "the console closes",
+            _ = leaves.recv() => "the user logs off",
+            _ = shuts_down.recv() => "the system shuts down",
+        }
+    })
+}
