@@ -53,6 +53,12 @@ pub fn shorten(word: &str) -> String {
     if word.chars().count() <= SHOWN { word.to_owned() } else { word.chars().take(8).chain("...".chars()).collect() }
 }
 
+/// Whether a word that may be any text is likelier a key that was pasted: long, and of both cases and digits.
+pub fn looks_like_a_key(word: &str) -> bool {
+    let has = |kind: fn(&char) -> bool| word.chars().any(|c| kind(&c));
+    shorten(word) != word && has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase) && has(char::is_ascii_digit)
+}
+
 /// What must not reach a terminal as it is: controls, line and paragraph separators, and what reorders or hides text.
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()

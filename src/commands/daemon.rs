@@ -1,6 +1,6 @@
 //! `ringlet daemon`: start and stop it, say who may use it, look at it.
 
-use super::Setting;
+use super::{Setting, named_file};
 use crate::cli::{Daemon, Permissions};
 use crate::daemon::policy::Registered;
 use crate::daemon::roster::{self, PENDING_FOR, Roster};
@@ -9,6 +9,7 @@ use crate::daemon::service::{Installation, MARK, Manager};
 use crate::daemon::{DaemonError, client, token};
 use crate::failure::Failure;
 use crate::host::Host;
+use crate::name::{looks_like_a_key, shorten};
 use crate::output::Ink;
 use crate::platform;
 use serde_json::Value;
@@ -47,24 +48,24 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Daemon) -> Result
             Ok(())
         }
         Daemon::Register { path, interpreter, permissions } => {
-            let path = host.world.cwd()?.join(path);
-            let granted = granted(&permissions);
+            let path = named_file(&host.world, &path)?;
+            let granted = granted(&permissions)?;
             let entry = roster.register(&path, interpreter.as_deref(), search.as_deref(), &granted, now)?;
             told(host, "registered", &entry);
             Ok(())
         }
         Daemon::Approve { hash, permissions } => {
-            let entry = roster.approve(&hash, &granted(&permissions), now)?;
+            let entry = roster.approve(&hash, &granted(&permissions)?, now)?;
             told(host, "approved", &entry);
             Ok(())
         }
         Daemon::Upgrade { path } => {
-            let entry = roster.upgrade(&host.world.cwd()?.join(path), search.as_deref())?;
+            let entry = roster.upgrade(&named_file(&host.world, &path)?, search.as_deref())?;
             told(host, "upgraded", &entry);
             Ok(())
         }
         Daemon::Unregister { path } => {
-            let path = host.world.cwd()?.join(path);
+            let path = named_file(&host.world, &path)?;
             roster.unregister(&path)?;
             host.output.note(&format!("{} is no longer registered", path.display()));
             Ok(())
@@ -73,9 +74,16 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Daemon) -> Result
     }
 }
 
-fn granted(permissions: &Permissions) -> roster::Permissions {
+fn granted(permissions: &Permissions) -> Result<roster::Permissions, Failure> {
     let Permissions { read, write, search } = permissions.clone();
-    roster::Permissions { read, write, search }
+    // A key pasted here would be kept in the policy, and shown.
+    if let Some(service) = read.iter().chain(&write).find(|service| looks_like_a_key(service)) {
+        let text = format!("{} looks like a key and not like the name of a service", shorten(service));
+        return Err(
+            Failure::usage(text).hint("name a service, such as your-tool; the key is in the shell's history now")
+        );
+    }
+    Ok(roster::Permissions { read, write, search })
 }
 
 fn told(host: &mut Host, done: &str, entry: &Registered) {

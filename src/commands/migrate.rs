@@ -100,17 +100,8 @@ fn move_keys(host: &mut Host, setting: &Setting, command: &Migrate) -> Result<i3
 
 // The files named on the command line, and those that an interrupted run was told about.
 fn named(host: &Host, command: &Migrate, left: Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
-    let mut named = Vec::new();
-    for path in &command.paths {
-        // A pasted key is no file, and no message may repeat it.
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if crate::name::shorten(&name) != name && path.symlink_metadata().is_err() {
-            return Err(Failure::usage(format!("there is no file {}", crate::name::shorten(&name))).hint(
-                "name files, or run `ringlet migrate` alone; a key that was pasted here is in the shell's history now",
-            ));
-        }
-        named.push(if path.is_absolute() { path.clone() } else { host.world.cwd()?.join(path) });
-    }
+    let mut named =
+        command.paths.iter().map(|path| super::named_file(&host.world, path)).collect::<Result<Vec<_>, _>>()?;
     if !named.is_empty() {
         named.extend(left);
     }

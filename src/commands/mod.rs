@@ -158,6 +158,16 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
     }
 }
 
+/// A file named on the command line, made absolute. A pasted key is no file, and no message may repeat it.
+pub(crate) fn named_file(world: &World, path: &Path) -> Result<PathBuf, Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if shorten(&name) != name && path.symlink_metadata().is_err() {
+        return Err(Failure::usage(format!("there is no file {}", shorten(&name)))
+            .hint("name a file; a key that was pasted here is in the shell's history now"));
+    }
+    Ok(if path.is_absolute() { path.to_owned() } else { world.cwd()?.join(path) })
+}
+
 // A link named after an agent starts that agent. Any other name is ringlet itself, however it was renamed.
 fn invoked_as(world: &World) -> Option<String> {
     let name = Path::new(world.arguments.first()?).file_name()?.to_str()?;

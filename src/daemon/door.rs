@@ -130,9 +130,17 @@ impl Door {
         recorded.map(|()| identity).map_err(|_| refused(Reason::InternalError))
     }
 
-    /// Answers one line.
-    pub fn answer(&self, identity: &Identity, line: &[u8]) -> Answer {
-        let request = match Request::parse(line) {
+    /// Refuses a request for which there was no time.
+    pub fn turn_away(&self, identity: &Identity, request: &Request) -> Answer {
+        let asked: Vec<&str> = request.targets.iter().map(String::as_str).collect();
+        let why = Some("others kept the keychain busy for too long");
+        self.record(&self.setup.current(), identity, request, &named(&asked), Outcome::Error, why).ok();
+        Answer { last: false, ..last(&Response::refused(Reason::InternalError)) }
+    }
+
+    /// Answers one line, as it was read.
+    pub fn answer(&self, identity: &Identity, request: Result<Request, Malformed>) -> Answer {
+        let request = match request {
             Ok(request) => request,
             Err(malformed) => {
                 let why = Some(Reason::MalformedRequest.word().to_owned());

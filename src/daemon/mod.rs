@@ -124,7 +124,9 @@ impl DaemonError {
                 format!("mend {}, or move it away and register the programs again", file.display())
             }
             Self::Interpreter(_) => "register the script itself, by its path".into(),
-            Self::NoInterpreter(_) => "give the script a `#!` line, or name its program with --interpreter".into(),
+            Self::NoInterpreter(_) => {
+                "give the script a `#!` line that names a program and no options, or name it with --interpreter".into()
+            }
             Self::Changed(path) => {
                 format!("look at what changed, then run `ringlet daemon upgrade {}`", path.display())
             }

@@ -279,14 +279,16 @@ fn is_binary(head: &str) -> bool {
     magic.iter().any(|magic| bytes.starts_with(magic))
 }
 
-// What the kernel, and `env` behind it, would run a script with.
+// What the kernel, and `env` behind it, would run a script with. With an option between the two the client's own command
+// line would not begin with the script.
 fn interpreter_in(line: &str) -> Option<String> {
     let mut words = line.lines().next()?.split_ascii_whitespace();
-    let first = words.next()?;
-    if Path::new(first).file_name()? != "env" {
-        return Some(first.to_owned());
+    let mut named = words.next()?;
+    if Path::new(named).file_name()? == "env" {
+        named = words.next().filter(|word| *word != "-S").or_else(|| words.next())?;
     }
-    words.find(|word| !word.starts_with('-') && !word.contains('=')).map(str::to_owned)
+    let alone = words.next().is_none() && !named.starts_with('-') && !named.contains('=');
+    alone.then(|| named.to_owned())
 }
 
 // `None` without a file. What others may write is refused.

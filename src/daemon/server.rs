@@ -6,7 +6,7 @@
 use super::door::{Answer, Door};
 #[cfg(windows)]
 use super::pipe::{Listener, Stream};
-use super::protocol::{MAX_REQUEST, Reason, Response};
+use super::protocol::{MAX_REQUEST, Reason, Request, Response};
 use crate::platform::Peer;
 use std::io;
 use std::sync::Arc;
@@ -30,8 +30,10 @@ pub struct Limits {
     pub turn: Duration,
     /// Clients at once; more wait to be accepted.
     pub clients: usize,
-    /// Requests at the keychain at once.
+    /// Requests at the keychain at once that name their targets.
     pub lookups: usize,
+    /// The same of those for which names are listed, which may take a keychain's every name; they do not hold up lookups.
+    pub listings: usize,
     /// Clients at once that are being found out about; they do not hold up requests.
     pub arrivals: usize,
     /// How long requests may go on after the daemon was told to stop.
@@ -46,6 +48,7 @@ impl Default for Limits {
             turn: Duration::from_secs(10),
             clients: 1024,
             lookups: 8,
+            listings: 2,
             arrivals: 4,
             drain: Duration::from_secs(5),
         }
@@ -55,7 +58,7 @@ impl Default for Limits {
 /// Answers clients until it is told to stop, then lets running requests end.
 pub async fn serve(listener: Listener, door: Arc<Door>, limits: Limits, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits.clients));
-    let turns = Arc::new(Semaphore::new(limits.lookups));
+    let turns = [limits.lookups, limits.listings].map(|most| Arc::new(Semaphore::new(most)));
     let doors = Arc::new(Semaphore::new(limits.arrivals));
     let mut clients = JoinSet::new();
     loop {
@@ -71,7 +74,7 @@ pub async fn serve(listener: Listener, door: Arc<Door>, limits: Limits, mut stop
             (Ok((stream, _)), Ok(place)) => {
                 let client = Client {
                     door: Arc::clone(&door),
-                    turns: Arc::clone(&turns),
+                    turns: turns.clone(),
                     arrivals: Arc::clone(&doors),
                     limits,
                     stop: stop.clone(),
@@ -93,7 +96,8 @@ pub async fn serve(listener: Listener, door: Arc<Door>, limits: Limits, mut stop
 
 struct Client {
     door: Arc<Door>,
-    turns: Arc<Semaphore>,
+    // For lookups, and for listings.
+    turns: [Arc<Semaphore>; 2],
     arrivals: Arc<Semaphore>,
     limits: Limits,
     stop: watch::Receiver<bool>,
@@ -124,14 +128,15 @@ impl Client {
                 (Line::Whole(_), Err(refusal)) => Answer { line: refusal.line.clone(), last: true },
                 (Line::TooLong, _) => refused(Reason::MalformedRequest, true),
                 (Line::Whole(line), Ok(identity)) => {
-                    let Ok(Ok(turn)) = timeout(self.limits.turn, Arc::clone(&self.turns).acquire_owned()).await else {
-                        self.write(&mut stream, &refused(Reason::InternalError, false)).await?;
-                        continue;
-                    };
+                    let request = Request::parse(&line);
+                    let listing = request.as_ref().is_ok_and(Request::enumerates);
+                    let turns = Arc::clone(&self.turns[usize::from(listing)]);
+                    let turn = timeout(self.limits.turn, turns.acquire_owned()).await;
                     let (door, identity) = (Arc::clone(&self.door), Arc::clone(identity));
-                    let work = move || {
-                        let _turn = turn;
-                        door.answer(&identity, &line)
+                    let work = move || match (turn, request) {
+                        (Ok(Ok(_turn)), request) => door.answer(&identity, request),
+                        (_, Ok(request)) => door.turn_away(&identity, &request),
+                        (_, Err(_)) => refused(Reason::InternalError, false),
                     };
                     spawn_blocking(work).await.map_err(io::Error::other)?
                 }
