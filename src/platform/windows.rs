@@ -38,8 +38,8 @@ use windows_sys::Win32::System::JobObjects::{
 };
 use windows_sys::Win32::System::Memory::VirtualLock;
 use windows_sys::Win32::System::Registry::{HKEY_LOCAL_MACHINE, RRF_RT_REG_DWORD, RegGetValueW};
+use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
-use windows_sys::Win32::System::WindowsProgramming::QueryInterruptTime;
 use windows_sys::core::BOOL;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -546,11 +546,8 @@ pub fn last_change(file: &File) -> io::Result<SystemTime> {
 /// Time that only ever passes: no setting of the wall clock moves it, and it goes on while the system sleeps. It begins
 /// anew when the system does; see [`boot_id`].
 pub fn boot_clock() -> io::Result<Duration> {
-    let mut passed = 0u64;
-    // SAFETY: the number is ours to be written.
-    unsafe { QueryInterruptTime(&mut passed) };
-    // In units of 100 ns.
-    Ok(Duration::from_micros(passed / 10))
+    // SAFETY: no arguments, and a number comes back. It counts sleep, and has no more than a tick's precision.
+    Ok(Duration::from_millis(unsafe { GetTickCount64() }))
 }
 
 /// What tells this run of the system, from its start on, from every other: a number that its loader counts up.
