@@ -185,12 +185,20 @@ pub fn is_interpreter(program: &Path) -> bool {
         "xonsh",
         "zsh",
     ];
+    const OF_WINDOWS: &[&str] =
+        &["cmd", "cscript", "javaw", "mshta", "py", "pythonw", "regsvr32", "rundll32", "wscript", "wsl"];
     let Some(name) = program.file_name().and_then(|name| name.to_str()) else { return false };
-    let name = name.strip_suffix(".exe").unwrap_or(name);
+    // There it is the same file whatever the case.
+    let (more, is_same): (_, fn(&str, &str) -> bool) =
+        if cfg!(windows) { (OF_WINDOWS, str::eq_ignore_ascii_case) } else { (&[] as &[_], |a, b| a == b) };
+    let name = match name.rsplit_once('.') {
+        Some((name, kind)) if is_same(kind, "exe") => name,
+        _ => name,
+    };
     // `python3.11`, `lua5.4`, `ruby2.7`, `vim.basic`, `perl5.36-x86_64-linux-gnu`
     let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
     let stem = name.split(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-')).next().unwrap_or(name);
-    [name, bare, stem].iter().any(|it| NAMES.contains(it))
+    [name, bare, stem].iter().any(|it| NAMES.iter().chain(more).any(|name| is_same(it, name)))
 }
 
 #[cfg(test)]
@@ -294,6 +302,9 @@ mod tests {
         }
         for name in ["nc", "nc.openbsd", "claude", "nodemon-like", "shellcheck", "pythonic", "your-tool", "rg", "R2"] {
             assert_eq!(is_interpreter(&Path::new("/usr/bin").join(name)), name == "R2", "{name}");
+        }
+        for name in ["Python.EXE", "cmd.exe", "py.exe", "PowerShell.exe"] {
+            assert_eq!(is_interpreter(Path::new(name)), cfg!(windows), "{name}");
         }
     }
 
