@@ -42,6 +42,9 @@ pub enum DaemonError {
     /// It is neither a program nor a script that says what runs it.
     #[error("what runs {} cannot be told", .0.display())]
     NoInterpreter(PathBuf),
+    /// Which script an interpreter runs is not told here.
+    #[error("{} is a script, and this system does not tell which script a client runs", .0.display())]
+    Script(PathBuf),
     /// The path is registered with another content.
     #[error("{} is registered and has changed since", .0.display())]
     Changed(PathBuf),
@@ -127,6 +130,7 @@ impl DaemonError {
             Self::NoInterpreter(_) => {
                 "give the script a `#!` line that names a program and no options, or name it with --interpreter".into()
             }
+            Self::Script(_) => "register a program that is no script".into(),
             Self::Changed(path) => {
                 format!("look at what changed, then run `ringlet daemon upgrade {}`", path.display())
             }

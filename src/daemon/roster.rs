@@ -9,7 +9,7 @@ use super::policy::{Hash, Policy, Program, Registered, VERSION, is_interpreter};
 use crate::digest::Digest;
 use crate::name::shorten;
 use crate::paths::Paths;
-use crate::platform;
+use crate::platform::{self, Peer};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
@@ -245,6 +245,9 @@ fn look_at(
     };
     let program = Program { path: real, hash };
     let Some(named) = named else { return Ok((program, None)) };
+    if !Peer::TELLS_SCRIPTS {
+        return Err(DaemonError::Script(program.path));
+    }
     let found = if named.contains('/') {
         Some(PathBuf::from(&named))
     } else {

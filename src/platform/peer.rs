@@ -43,6 +43,9 @@ pub struct Program {
 }
 
 impl Peer {
+    /// Whether [`Peer::arguments`] and [`Peer::cwd`] are told here: without them no script can be told from another.
+    pub const TELLS_SCRIPTS: bool = cfg!(target_os = "linux");
+
     /// Asks the kernel who connected.
     pub fn of(socket: &impl AsSocket) -> io::Result<Self> {
         system::peer(socket)
