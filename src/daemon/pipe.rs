@@ -11,6 +11,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use tokio::signal::windows as signal;
 use tokio::sync::{Mutex, oneshot};
+use tokio::task::JoinSet;
 
 /// A client's end.
 pub use tokio::net::windows::named_pipe::NamedPipeServer as Stream;
@@ -42,7 +43,7 @@ impl Socket {
     /// Begins to listen.
     pub fn prepare(&self, http: Vec<TcpListener>) -> Result<(Listener, Vec<tokio::net::TcpListener>), DaemonError> {
         let failed = |error: io::Error| DaemonError::Socket { socket: self.path.clone(), why: error.to_string() };
-        let first = platform::private_pipe(&self.path, true).map_err(|error| match error.kind() {
+        let pipe = Listener::new(&self.path).map_err(|error| match error.kind() {
             // So the system says that the name is taken.
             io::ErrorKind::PermissionDenied => failed(io::Error::other("another program listens there")),
             _ => failed(error),
@@ -52,36 +53,47 @@ impl Socket {
             tokio::net::TcpListener::from_std(it)
         });
         let tcp = tcp.collect::<io::Result<_>>().map_err(failed)?;
-        Ok((Listener { name: self.path.clone(), free: Mutex::new(Some(first)) }, tcp))
+        Ok((pipe, tcp))
     }
 
     /// Nothing: it goes with the last handle to it.
     pub fn remove(&self) {}
 }
 
-/// The instance that waits for the next client.
+/// How many clients may come at one moment; one more finds the pipe busy and has to try again (`WaitNamedPipe`).
+const WAITING: usize = 16;
+
+/// The instances that wait for clients. Some always do: with the last one the name would be free for anybody.
 pub struct Listener {
     name: PathBuf,
-    free: Mutex<Option<Stream>>,
+    waiting: Mutex<JoinSet<io::Result<Stream>>>,
 }
 
 impl Listener {
+    fn new(name: &Path) -> io::Result<Self> {
+        let mut waiting = JoinSet::new();
+        wait(&mut waiting, platform::private_pipe(name, true)?);
+        Ok(Self { name: name.to_owned(), waiting: Mutex::new(waiting) })
+    }
+
     /// The next client, and no address, in the form of a Unix socket's.
     pub async fn accept(&self) -> io::Result<(Stream, ())> {
-        let mut free = self.free.lock().await;
-        let instance = match &mut *free {
-            Some(instance) => instance,
-            none => none.insert(platform::private_pipe(&self.name, false)?),
-        };
-        let connected = instance.connect().await;
-        // Before the old one can go: with the last instance the name would be free for anybody. Where it fails, the
-        // next call tries again.
-        let next = platform::private_pipe(&self.name, false).ok();
-        let taken = std::mem::replace(&mut *free, next);
-        // A client that has gone already has used its instance up.
-        connected?;
-        taken.map(|stream| (stream, ())).ok_or_else(|| io::Error::other("no instance was there"))
+        let mut waiting = self.waiting.lock().await;
+        while waiting.len() < WAITING {
+            match platform::private_pipe(&self.name, false) {
+                Ok(instance) => wait(&mut waiting, instance),
+                Err(error) if waiting.is_empty() => return Err(error),
+                Err(_) => break,
+            }
+        }
+        let come = waiting.join_next().await.ok_or_else(|| io::Error::other("no instance waits"))?;
+        Ok((come.map_err(io::Error::other)??, ()))
     }
+}
+
+fn wait(waiting: &mut JoinSet<io::Result<Stream>>, instance: Stream) {
+    // A client that has gone already has used its instance up.
+    waiting.spawn(async move { instance.connect().await.map(|()| instance) });
 }
 
 /// Takes note of whatever ends the daemon from now on; what comes back waits for it, and says what it was.

@@ -105,9 +105,7 @@ impl Installation {
             afterwards: vec![],
         }
     }
-}
 
-impl Installation {
     // A definition as a file (Task Scheduler Schema 1.2), not schtasks' own words: those would need an administrator, end
     // the daemon after three days, and not start it on battery.
     fn scheduler(ringlet: &Path, paths: &Paths, env: &Env) -> Self {
@@ -175,6 +173,8 @@ mod tests {
         Installation::new(manager, Path::new(ringlet), &paths, &settings, &env)
     }
 
+    // Their paths are a Unix system's.
+    #[cfg(unix)]
     #[test]
     fn units_name_the_program_and_its_sockets() {
         let made = made(Manager::Systemd, "/opt/my tools/50%/ring$let");
@@ -193,6 +193,7 @@ mod tests {
         assert!(made.files.iter().all(|(_, text)| text.contains(MARK)));
     }
 
+    #[cfg(unix)]
     #[test]
     fn an_agent_is_xml_whatever_the_path() {
         let made = made(Manager::Launchd, "/opt/a&b/<c>/ringlet");

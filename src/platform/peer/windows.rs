@@ -52,7 +52,7 @@ pub(super) fn program(_pid: u32, handle: &Handle) -> io::Result<Program> {
     let path = path_of(handle)?;
     let file = open(&path)?;
     // A running program can be renamed, and another put in its place. The file that is open now cannot be renamed, and
-    // neither can its folders: if the system still says this path, it is this file.
+    // neither can its folders: what the system says from here on is about this file.
     if path_of(handle)? != path {
         return Err(io::Error::other("the client's program is being moved"));
     }
@@ -65,7 +65,9 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).share_mode(FILE_SHARE_READ).open(path)
 }
 
-// Where the file lies now: in this form, unlike the native one, the system asks the file itself.
+// Where the file lies: in this form, unlike the native one, the system is said to ask the file itself, so that a renamed
+// one is told by its new name. Wine tells the one that the process was started by, and Microsoft promises neither: who
+// may write to a registered program's folder could pass for that program, as could whoever may write to its memory.
 fn path_of(handle: &Handle) -> io::Result<PathBuf> {
     let mut path = vec![0u16; 32 * 1024];
     let mut length = path.len() as u32;
