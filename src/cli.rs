@@ -410,7 +410,7 @@ pub enum Daemon {
     Status,
     /// Make a new token for its HTTP side; the old one ends at once
     RotateToken,
-    /// Let the system start it: systemd's user manager, or launchd
+    /// Let the system start it: systemd, launchd or Task Scheduler
     Install,
     /// Undo that
     Uninstall,
