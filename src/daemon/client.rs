@@ -1,7 +1,7 @@
 //! Asking the running daemon for its status, over its own HTTP side.
 
 use super::DaemonError;
-use super::running::Run;
+use super::Run;
 use super::token;
 use crate::paths::Paths;
 use http_body_util::{BodyExt, Empty, Limited};

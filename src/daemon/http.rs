@@ -5,8 +5,8 @@
 //! and is refused before the token is looked at; there is no CORS. A wrong token is answered late, and only so many
 //! wait for that at a time.
 
+use super::Run;
 use super::door::Door;
-use super::running::Run;
 use super::token;
 use crate::audit::{self, AuditError, Filter, parse_since};
 use crate::name::KeyName;

@@ -1,9 +1,10 @@
 //! The daemon: one door to the keychain for registered programs, and a window on names for tools.
 //!
 //! `protocol` has the messages and `policy` the decision, both pure; `roster` keeps who is registered and who waits;
-//! `identity` tells who asks, from what the kernel says, and `scopes` for whom a key is kept; `door` is what a request does, `server` the sockets around it;
-//! `live` keeps what a file says in force. The daemon never asks a person anything, and
-//! no value leaves it but in the answer to a registered program.
+//! `identity` tells who asks, from what the kernel says, and `scopes` for whom a key is kept; `door` is what a request
+//! does, `server` the connections around it, `http` the window; `running` is its life, with what differs by system in
+//! `socket` and `pipe`; `live` keeps what a file says in force. The daemon never asks a person anything, and no value
+//! leaves it but in the answer to a registered program.
 
 pub mod check;
 pub mod client;
@@ -13,6 +14,8 @@ pub mod identity;
 pub mod live;
 #[cfg(windows)]
 pub mod pipe;
+#[cfg(windows)]
+use pipe as endpoint;
 pub mod policy;
 pub mod protocol;
 pub mod roster;
@@ -20,10 +23,30 @@ pub mod running;
 mod scopes;
 pub mod server;
 pub mod service;
+#[cfg(unix)]
+pub mod socket;
+#[cfg(unix)]
+use socket as endpoint;
 pub mod token;
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+/// Where a running daemon is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its process.
+    pub pid: u32,
+    /// When it began.
+    pub started: Timestamp,
+    /// Its socket.
+    pub socket: PathBuf,
+    /// The addresses of its HTTP side.
+    pub http: Vec<SocketAddr>,
+}
 
 /// Why the daemon, or a command about it, did not do what was asked. No field ever holds a secret.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,6 @@ use super::DaemonError;
 use crate::paths::Paths;
 use crate::platform;
 use std::io;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use tokio::signal::windows as signal;
 use tokio::sync::{Mutex, oneshot};
@@ -41,23 +40,14 @@ impl Socket {
     }
 
     /// Begins to listen.
-    pub fn prepare(&self, http: Vec<TcpListener>) -> Result<(Listener, Vec<tokio::net::TcpListener>), DaemonError> {
-        let failed = |error: io::Error| DaemonError::Socket { socket: self.path.clone(), why: error.to_string() };
-        let pipe = Listener::new(&self.path).map_err(|error| match error.kind() {
+    pub fn prepare(&self) -> Result<Listener, DaemonError> {
+        let failed = |why: String| DaemonError::Socket { socket: self.path.clone(), why };
+        Listener::new(&self.path).map_err(|error| match error.kind() {
             // So the system says that the name is taken.
-            io::ErrorKind::PermissionDenied => failed(io::Error::other("another program listens there")),
-            _ => failed(error),
-        })?;
-        let tcp = http.into_iter().map(|it| {
-            it.set_nonblocking(true)?;
-            tokio::net::TcpListener::from_std(it)
-        });
-        let tcp = tcp.collect::<io::Result<_>>().map_err(failed)?;
-        Ok((pipe, tcp))
+            io::ErrorKind::PermissionDenied => failed("another program listens there".into()),
+            _ => failed(error.to_string()),
+        })
     }
-
-    /// Nothing: it goes with the last handle to it.
-    pub fn remove(&self) {}
 }
 
 /// How many clients may come at one moment; one more finds the pipe busy and has to try again (`WaitNamedPipe`).

@@ -2,18 +2,18 @@
 //!
 //! What says that it runs is the lock on `daemon.lock` in the runtime folder, which a kill ends with the process; the
 //! run file beside it only says where. A socket that nobody listens on is a leftover and goes. SIGTERM and SIGINT let
-//! running requests end, then the socket and the run file are removed. Windows' part of it is in `pipe`.
+//! running requests end, then the socket and the run file are removed. What differs by system is in `socket` and
+//! `pipe`.
 
-use super::DaemonError;
 use super::door::{Door, Setup};
+use super::endpoint::{Socket, the_end, usual_socket};
 use super::http::{self, Window};
 use super::identity::Hashes;
 use super::live::Live;
-#[cfg(windows)]
-use super::pipe::{Socket, the_end, usual_socket};
 use super::roster::Roster;
 use super::server::{self, Limits};
 use super::token;
+use super::{DaemonError, Run};
 use crate::audit::{self, Log};
 use crate::config::Settings;
 use crate::env::Env;
@@ -22,34 +22,16 @@ use crate::platform;
 use crate::store::items::Items;
 use jiff::Timestamp;
 use notify::{RecursiveMode, Watcher};
-use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-#[cfg(unix)]
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fs, io};
-#[cfg(unix)]
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// How long a start waits for the lock.
 const ASKING: Duration = Duration::from_millis(100);
-
-/// Where a running daemon is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
-    /// Its process.
-    pub pid: u32,
-    /// When it began.
-    pub started: Timestamp,
-    /// Its socket.
-    pub socket: PathBuf,
-    /// The addresses of its HTTP side.
-    pub http: Vec<SocketAddr>,
-}
 
 /// What happens, for whoever prints it.
 #[derive(Debug)]
@@ -175,8 +157,9 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
         // Before anybody is told that it runs: until then a signal ends it without a word.
         let end = the_end()?;
         let (stop, stopped) = watch::channel(false);
-        let (unix, tcp) = listener.prepare(http)?;
-        let sockets = tokio::spawn(server::serve(unix, Arc::clone(&door), Limits::default(), stopped.clone()));
+        let sockets = listener.prepare()?;
+        let tcp = http.into_iter().map(prepared).collect::<Result<_, _>>()?;
+        let sockets = tokio::spawn(server::serve(sockets, Arc::clone(&door), Limits::default(), stopped.clone()));
         let http = tokio::spawn(http::serve(tcp, Arc::new(window), stopped));
         let watcher = follow(paths, Arc::clone(&door), say.clone());
         if let Ok(events) = events.lock() {
@@ -245,96 +228,9 @@ fn follow(paths: &Paths, door: Arc<Door>, say: impl Fn(String) + Send + 'static)
     Some(watcher)
 }
 
-#[cfg(unix)]
-fn usual_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
-    Ok(paths.runtime().join("agent.sock"))
-}
-
-// Takes note of signals from now on; what comes back waits for one that ends the daemon, and says which it was.
-#[cfg(unix)]
-fn the_end() -> Result<impl Future<Output = &'static str>, DaemonError> {
-    let failed = || DaemonError::io("wait for", Path::new("signals"));
-    let mut term = signal(SignalKind::terminate()).map_err(failed())?;
-    let mut int = signal(SignalKind::interrupt()).map_err(failed())?;
-    // A terminal that closes is no reason to end.
-    let mut hup = signal(SignalKind::hangup()).map_err(failed())?;
-    Ok(async move {
-        loop {
-            tokio::select! {
-                _ = term.recv() => return "SIGTERM",
-                _ = int.recv() => return "SIGINT",
-                _ = hup.recv() => {}
-            }
-        }
-    })
-}
-
-/// The socket, and whether it is ours to remove.
-#[cfg(unix)]
-struct Socket {
-    path: PathBuf,
-    listener: UnixListener,
-    identity: Option<(u64, u64)>,
-}
-
-#[cfg(unix)]
-impl Socket {
-    fn open(path: &Path, given: &mut listenfd::ListenFd) -> Result<Self, DaemonError> {
-        let failed = |why: String| DaemonError::Socket { socket: path.to_owned(), why };
-        for at in 0..given.len() {
-            if let Ok(Some(listener)) = given.take_unix_listener(at) {
-                // It lies where whoever opened it wanted it.
-                let there = listener.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
-                return Ok(Self { path: there.unwrap_or_else(|| path.to_owned()), listener, identity: None });
-            }
-        }
-        let folder = path.parent().ok_or_else(|| failed("has no folder".into()))?;
-        platform::create_private_folder(folder).map_err(DaemonError::io("create", folder))?;
-        let access = platform::access(folder).map_err(DaemonError::io("examine", folder))?;
-        if !access.is_ours() || access.others_may_write() {
-            return Err(failed(format!("others may write to its folder ({})", access.describe())));
-        }
-        Self::clear(path).map_err(failed)?;
-        let listener = platform::private_listener(path).map_err(|error| failed(error.to_string()))?;
-        Ok(Self { path: path.to_owned(), listener, identity: platform::file_identity(path) })
-    }
-
-    // Takes a leftover away: a socket of ours that nobody listens on. Anything else stays.
-    fn clear(path: &Path) -> Result<(), String> {
-        use std::os::unix::fs::FileTypeExt;
-        let Ok(meta) = fs::symlink_metadata(path) else { return Ok(()) };
-        if !meta.file_type().is_socket() {
-            return Err("something that is no socket has this name".into());
-        }
-        match platform::has_listener(path) {
-            Ok(true) => Err("another program listens there".into()),
-            Ok(false) => fs::remove_file(path).map_err(|error| format!("a leftover cannot be removed: {error}")),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    fn prepare(
-        &self,
-        http: Vec<TcpListener>,
-    ) -> Result<(tokio::net::UnixListener, Vec<tokio::net::TcpListener>), DaemonError> {
-        let failed = |error: io::Error| DaemonError::Socket { socket: self.path.clone(), why: error.to_string() };
-        let unix = self.listener.try_clone().map_err(failed)?;
-        unix.set_nonblocking(true).map_err(failed)?;
-        let unix = tokio::net::UnixListener::from_std(unix).map_err(failed)?;
-        let tcp = http.into_iter().map(|it| {
-            it.set_nonblocking(true)?;
-            tokio::net::TcpListener::from_std(it)
-        });
-        Ok((unix, tcp.collect::<io::Result<_>>().map_err(failed)?))
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if self.identity.is_some() && platform::file_identity(&self.path) == self.identity {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
+fn prepared(listener: TcpListener) -> Result<tokio::net::TcpListener, DaemonError> {
+    let ready = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
+    ready.map_err(DaemonError::io("listen on", Path::new("the HTTP side")))
 }
 
 // Loopback alone. A machine without IPv6 has one address only.

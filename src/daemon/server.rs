@@ -4,16 +4,13 @@
 //! time, so that a client that is slow, silent or gone holds up nobody else. Every wait has an end.
 
 use super::door::{Answer, Door};
-#[cfg(windows)]
-use super::pipe::{Listener, Stream};
+use super::endpoint::{Listener, Stream};
 use super::protocol::{MAX_REQUEST, Reason, Request, Response};
 use crate::platform::Peer;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-#[cfg(unix)]
-use tokio::net::{UnixListener as Listener, UnixStream as Stream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;

@@ -176,6 +176,12 @@ pub fn terminate(pid: u32, is_meant: impl FnOnce() -> bool) -> io::Result<()> {
 /// Nothing: handles are not limited in number here.
 pub fn raise_file_limit() {}
 
+/// Nothing: the system's own heap gives back what is free.
+pub fn give_memory_back() {}
+
+/// See [`give_memory_back`].
+pub fn give_memory_back_now() {}
+
 /// Lets what a command starts live on by itself, with no console and no stream of ours but those that it is given.
 pub fn set_apart(command: &mut Command) {
     command.creation_flags(DETACHED_PROCESS);
