@@ -299,7 +299,7 @@ impl Door {
         service: &str,
         targets: &[String],
     ) -> Result<Vec<(String, Option<Item>)>, StoreError> {
-        targets.iter().map(|target| Ok((target.clone(), setup.items.get(service, target)?))).collect()
+        targets.iter().map(|target| Ok((target.clone(), setup.items.get_fresh(service, target)?))).collect()
     }
 
     // A change is recorded before it is made: one that could not be recorded must not be.

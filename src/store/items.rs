@@ -62,10 +62,20 @@ impl Items {
         }
     }
 
-    /// Looks one entry up; `None` when there is none.
+    /// Looks one entry up; `None` when there is none. Of an entry that had no attributes of its own it may be remembered
+    /// for some seconds that it has none; what is to be changed is looked at with [`Self::get_fresh`].
     pub fn get(&self, service: &str, target: &str) -> Result<Option<Item>, StoreError> {
+        self.look_up(service, target, false)
+    }
+
+    /// Looks one entry up with everything as it is now.
+    pub fn get_fresh(&self, service: &str, target: &str) -> Result<Option<Item>, StoreError> {
+        self.look_up(service, target, true)
+    }
+
+    fn look_up(&self, service: &str, target: &str, fresh: bool) -> Result<Option<Item>, StoreError> {
         self.either(
-            || self.system.get(service, target),
+            || self.system.get(service, target, fresh),
             || {
                 let Some((file, pair)) = self.place(service, target) else { return Ok(None) };
                 let found = file.find(pair)?;
@@ -196,13 +206,21 @@ mod system {
     use super::super::system::whole;
     use super::{Item, Secret, StoreError};
     use crate::env::Env;
+    use std::collections::HashMap;
     use std::sync::{Arc, Mutex, PoisonError};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
+
+    /// How long an item without attributes is not asked for them again: that is a third of a lookup's time, and another
+    /// program that gives it some is seen that much later. What an item's value is, is asked each time.
+    const BARE_FOR: Duration = Duration::from_secs(5);
+    const MOST_BARE: usize = 1024;
 
     /// Connections that nobody uses at the moment.
     pub(super) struct System {
         options: Options,
         idle: Mutex<Vec<Arc<SecretService>>>,
+        // Items by their paths, and when each was seen to have no attributes of its own.
+        bare: Mutex<HashMap<String, Instant>>,
     }
 
     impl System {
@@ -213,7 +231,7 @@ mod system {
                 bus_address: env.non_empty("DBUS_SESSION_BUS_ADDRESS").map(Into::into),
                 runtime_dir: env.absolute("XDG_RUNTIME_DIR"),
             };
-            Self { options, idle: Mutex::default() }
+            Self { options, idle: Mutex::default(), bare: Mutex::default() }
         }
 
         fn with<T>(&self, work: impl FnOnce(&SecretService) -> Result<T, ServiceError>) -> Result<T, StoreError> {
@@ -225,12 +243,25 @@ mod system {
             done.map_err(|error| whole(&error))
         }
 
-        pub(super) fn get(&self, service: &str, target: &str) -> Result<Option<Item>, StoreError> {
-            self.with(|it| match it.item(service, target) {
-                Ok(found) => Ok(Some(item(found))),
+        pub(super) fn get(&self, service: &str, target: &str, fresh: bool) -> Result<Option<Item>, StoreError> {
+            let bare = || self.bare.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_bare = |path: &str| !fresh && bare().get(path).is_some_and(|asked| asked.elapsed() < BARE_FOR);
+            let (path, found) = match self.with(|it| match it.item(service, target, &is_bare) {
+                Ok(found) => Ok(Some(found)),
                 Err(ServiceError::NotFound) => Ok(None),
                 Err(other) => Err(other),
-            })
+            })? {
+                Some(found) => found,
+                None => return Ok(None),
+            };
+            if found.attributes.is_empty() && !is_bare(&path) {
+                let mut bare = bare();
+                if bare.len() >= MOST_BARE {
+                    bare.clear();
+                }
+                bare.insert(path, Instant::now());
+            }
+            Ok(Some(item(found)))
         }
 
         pub(super) fn set(
@@ -240,7 +271,9 @@ mod system {
             value: &Secret,
             attributes: Option<&[(String, String)]>,
         ) -> Result<(), StoreError> {
-            self.with(|it| it.set_with(service, target, value.expose(), attributes))
+            let done = self.with(|it| it.set_with(service, target, value.expose(), attributes));
+            self.bare.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            done
         }
 
         pub(super) fn remove(&self, service: &str, target: &str) -> Result<bool, StoreError> {
@@ -292,7 +325,7 @@ mod system {
             Self { timeout }
         }
 
-        pub(super) fn get(&self, service: &str, target: &str) -> Result<Option<Item>, StoreError> {
+        pub(super) fn get(&self, service: &str, target: &str, _fresh: bool) -> Result<Option<Item>, StoreError> {
             let value = services::get(service, target, self.timeout)?;
             Ok(value.map(|value| Item { target: target.to_owned(), attributes: Vec::new(), value: Some(value) }))
         }
@@ -324,7 +357,7 @@ mod system {
             for target in services::targets(service, self.timeout)?.into_iter().filter(|target| wanted(target)) {
                 if !values {
                     items.push(Item { target, attributes: Vec::new(), value: None });
-                } else if let Some(item) = self.get(service, &target)? {
+                } else if let Some(item) = self.get(service, &target, true)? {
                     items.push(item);
                 }
             }

@@ -141,13 +141,14 @@ impl SecretService {
         self.operation("storing a key", prompt, |s, deadline| s.set((service, account), value, further, deadline))
     }
 
-    /// The value of the one item with this service and account, and its further attributes.
-    pub fn item(&self, service: &str, account: &str) -> Result<Item> {
+    /// The value of the one item with this service and account, its further attributes, and its path. An item of which is
+    /// said that it has none is not asked for them, which in a large keychain costs as much as the lookup.
+    pub fn item(&self, service: &str, account: &str, is_bare: &dyn Fn(&str) -> bool) -> Result<(String, Item)> {
         check(service, account)?;
         let prompt = self.0.options.prompt;
-        let (value, attributes) =
-            self.operation("looking up a key", prompt, |s, deadline| s.item(service, account, deadline))?;
-        Ok(Item { account: account.to_owned(), attributes: further(attributes), value: Some(value) })
+        let (path, value, attributes) =
+            self.operation("looking up a key", prompt, |s, deadline| s.item(service, account, is_bare, deadline))?;
+        Ok((path, Item { account: account.to_owned(), attributes: further(attributes), value: Some(value) }))
     }
 
     /// The items under a service whose account is wanted, sorted by it, with their values where these are asked for.

@@ -95,19 +95,21 @@ impl Service {
         Ok(value_in(&mut message.body("(oayays)")?)?)
     }
 
-    /// The same, with all the item's attributes; both are asked for at once.
+    /// The same with the item's path, and with all its attributes, unless it is known to have none but those that every
+    /// item has. Both are asked for at once.
     pub(super) fn item(
         &mut self,
         service: &str,
         account: &str,
+        is_bare: &dyn Fn(&str) -> bool,
         deadline: &Deadline,
-    ) -> Result<(Zeroizing<Vec<u8>>, Attributes)> {
+    ) -> Result<(String, Zeroizing<Vec<u8>>, Attributes)> {
         let Some(item) = self.find(service, account, deadline)? else { return Err(self.missing(deadline)) };
         let secret = self.ask_secret(&item, deadline)?;
-        let attributes = self.ask_property(&item, ITEM, "Attributes");
+        let attributes = (!is_bare(&item)).then(|| self.ask_property(&item, ITEM, "Attributes"));
         let secret = self.item_answer(secret, deadline);
-        let attributes = self.item_answer(attributes, deadline)?;
-        Ok((value_in(&mut secret?.body("(oayays)")?)?, attributes_of(&attributes)?))
+        let attributes = attributes.map(|call| attributes_of(&self.item_answer(call, deadline)?)).transpose()?;
+        Ok((item, value_in(&mut secret?.body("(oayays)")?)?, attributes.unwrap_or_default()))
     }
 
     fn ask_secret(&mut self, item: &str, deadline: &Deadline) -> Result<Serial> {
