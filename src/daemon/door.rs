@@ -182,11 +182,8 @@ impl Door {
         request: &Request,
     ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         decide(entry, request, &[PRIVATE_SERVICE]).map_err(|reason| Refusal::new(reason, reason.word()))?;
-        if request.action != Action::Search {
-            self.check_scopes(setup, identity, request)?;
-        }
         let found = match request.action {
-            Action::Read => self.find(setup, request, true)?,
+            Action::Read => self.read(setup, identity, request)?,
             Action::Search => {
                 let found = self.find(setup, request, false)?;
                 found.into_iter().map(|it| Item { value: None, ..it }).collect()
@@ -204,19 +201,36 @@ impl Door {
     }
 
     // For whom Ringlet's own keys are kept. Names are not: a search goes on.
-    fn check_scopes(&self, setup: &Setup, identity: &Identity, request: &Request) -> Result<(), Refusal> {
-        if request.service != SERVICE || setup.settings.scopes.is_empty() {
+    fn check_scopes<'n>(
+        &self,
+        setup: &Setup,
+        identity: &Identity,
+        service: &str,
+        names: impl Iterator<Item = &'n String>,
+    ) -> Result<(), Refusal> {
+        if service != SERVICE || setup.settings.scopes.is_empty() {
             return Ok(());
         }
-        let listed;
-        let mut names: Vec<&str> = request.targets.iter().map(String::as_str).collect();
-        if request.enumerates() {
-            listed = self.find(setup, request, false)?;
-            names = listed.iter().map(|it| it.target.as_str()).collect();
-        }
-        let keys: Vec<KeyName> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let keys: Vec<KeyName> = names.filter_map(|name| name.parse().ok()).collect();
         scopes::check(&self.paths, &self.env, &setup.settings, identity, &keys)
             .map_err(|why| Refusal::new(Reason::ActionNotInPolicy, why))
+    }
+
+    // A prefix is resolved to names, and all of them are decided before any value is asked for; then once more, since
+    // another program may have stored a key in between.
+    fn read(&self, setup: &Setup, identity: &Identity, request: &Request) -> Result<Vec<Item>, Refusal> {
+        let service = request.service.as_str();
+        if !request.enumerates() {
+            self.check_scopes(setup, identity, service, request.targets.iter())?;
+            return self.find(setup, request, true);
+        }
+        if service == SERVICE && !setup.settings.scopes.is_empty() {
+            let listed = self.find(setup, request, false)?;
+            self.check_scopes(setup, identity, service, listed.iter().map(|it| &it.target))?;
+        }
+        let found = self.find(setup, request, true)?;
+        self.check_scopes(setup, identity, service, found.iter().map(|it| &it.target))?;
+        Ok(found)
     }
 
     fn find(&self, setup: &Setup, request: &Request, values: bool) -> Result<Vec<Item>, Refusal> {
@@ -259,6 +273,7 @@ impl Door {
         if request.attributes.iter().any(|(name, _)| is_taken(name)) {
             return Err(Refusal::new(Reason::MalformedRequest, "an attribute that keychains have for themselves"));
         }
+        self.check_scopes(setup, identity, service, request.targets.iter())?;
         let _one = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.before(setup, service, &request.targets)?;
         self.intend(setup, identity, request, &request.targets)?;
@@ -283,6 +298,7 @@ impl Door {
             false => self.before(setup, service, &request.targets)?,
         };
         let targets: Vec<String> = before.iter().map(|(target, _)| target.clone()).collect();
+        self.check_scopes(setup, identity, service, targets.iter())?;
         self.intend(setup, identity, request, if targets.is_empty() { &request.targets } else { &targets })?;
         for (at, target) in targets.iter().enumerate() {
             if let Err(error) = setup.items.remove(service, target) {
