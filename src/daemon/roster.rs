@@ -343,8 +343,8 @@ mod tests {
     #[test]
     fn changes_at_once_are_all_kept() {
         let folder = tempfile::tempdir().expect("a folder");
-        let env = Env::from_pairs([("HOME", folder.path()), ("USERPROFILE", folder.path())]);
-        let roster = Roster::new(&Paths::new(&env).expect("a home"));
+        let bases = ["HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"].map(|base| (base, folder.path()));
+        let roster = Roster::new(&Paths::new(&Env::from_pairs(bases)).expect("a home"));
         let now = Timestamp::now();
         let program = |n: u8| {
             let path = folder.path().join(format!("tool-{n}"));

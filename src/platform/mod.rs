@@ -133,8 +133,27 @@ pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(&stray_prefix(path)).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    persist(file, path)?;
     sync_folder(folder)
+}
+
+// Windows refuses to replace a file that somebody has open, if only for the moment in which they read it.
+fn persist(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        match file.persist(path) {
+            Ok(_) => return Ok(()),
+            Err(failed)
+                if cfg!(windows)
+                    && failed.error.kind() == io::ErrorKind::PermissionDenied
+                    && start.elapsed() < Duration::from_secs(1) =>
+            {
+                file = failed.file;
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(failed) => return Err(failed.error),
+        }
+    }
 }
 
 /// Removes what a crash left of earlier replacements of this file. Only for a caller who holds the lock on it: nobody
