@@ -45,6 +45,11 @@ impl Secret {
     }
 }
 
+/// Whether two values are equal; takes the same time wherever they differ.
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b))) == 0
+}
+
 impl From<Zeroizing<Vec<u8>>> for Secret {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
         // Best effort: RLIMIT_MEMLOCK may be zero in a container, and a key in swap is not worth a failed launch.

@@ -10,7 +10,7 @@ use super::files::Files;
 use super::lines::Lines;
 use super::log::Limits;
 use super::record::{Entry, time_text};
-use crate::name::{Agent, Alias, Provider};
+use crate::name::{Agent, Alias, KeyName, NameError, Provider};
 use jiff::Timestamp;
 use memchr::memmem::Finder;
 use std::ops::ControlFlow;
@@ -79,6 +79,17 @@ pub fn query(path: &Path, filter: &Filter, mut each: impl FnMut(Entry) -> Contro
 }
 
 impl Filter {
+    /// Wants the keys that a word names: an alias, or `PROVIDER/ALIAS`.
+    pub fn set_alias(&mut self, word: &str) -> Result<(), NameError> {
+        if word.contains('/') {
+            let key: KeyName = word.parse()?;
+            (self.provider, self.alias) = (Some(key.provider), Some(key.alias));
+        } else {
+            self.alias = Some(word.parse()?);
+        }
+        Ok(())
+    }
+
     /// Whether the names are the wanted ones.
     fn wants(&self, Entry { record, .. }: &Entry) -> bool {
         let key = record.subject.key();

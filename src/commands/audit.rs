@@ -4,7 +4,6 @@ use super::Setting;
 use crate::audit::{self, Filter, parse_since};
 use crate::failure::{Failure, status};
 use crate::host::Host;
-use crate::name::KeyName;
 use crate::output::Ink;
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -22,13 +21,7 @@ pub(super) fn ask(
         agent: agent.map(str::parse).transpose()?,
         ..Filter::default()
     };
-    match alias {
-        Some(pair) if pair.contains('/') => {
-            let key: KeyName = pair.parse()?;
-            (filter.provider, filter.alias) = (Some(key.provider), Some(key.alias));
-        }
-        alias => filter.alias = alias.map(str::parse).transpose()?,
-    }
+    alias.map_or(Ok(()), |alias| filter.set_alias(alias))?;
     let output = &mut host.output;
     let as_lines = output.wants_json();
     let scan = audit::query(&setting.audit_path(), &filter, |entry| {

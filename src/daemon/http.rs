@@ -12,6 +12,7 @@ use crate::audit::{self, AuditError, Filter, parse_since};
 use crate::name::KeyName;
 use crate::profile::Profiles;
 use crate::registry::Registry;
+use crate::secret::same;
 use crate::store::items::State as Keychain;
 use crate::store::{SERVICE, StoreError};
 use axum::Router;
@@ -165,7 +166,7 @@ async fn refused(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Option<Resp
         Ok(None) => return Some(no_token("there is no token any more")),
         Err(error) => return Some(no_token(&error.to_string())),
     };
-    if token::matches(&token, presented) {
+    if same(token.expose(), presented) {
         return None;
     }
     let Ok(_place) = shared.slow.try_acquire() else {
@@ -397,13 +398,7 @@ fn filter(wanted: &Wanted, now: Timestamp) -> Result<Filter, String> {
     let mut filter = Filter { since: since.map_err(|error| error.to_string())?, ..Filter::default() };
     let wrong = |error: crate::name::NameError| error.to_string();
     filter.agent = wanted.agent.as_deref().map(str::parse).transpose().map_err(wrong)?;
-    match wanted.alias.as_deref() {
-        Some(pair) if pair.contains('/') => {
-            let key: KeyName = pair.parse().map_err(wrong)?;
-            (filter.provider, filter.alias) = (Some(key.provider), Some(key.alias));
-        }
-        alias => filter.alias = alias.map(str::parse).transpose().map_err(wrong)?,
-    }
+    wanted.alias.as_deref().map_or(Ok(()), |alias| filter.set_alias(alias)).map_err(wrong)?;
     Ok(filter)
 }
 

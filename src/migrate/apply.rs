@@ -11,7 +11,7 @@ use super::tokens::Key;
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::platform::{self, Stamp};
-use crate::secret::Secret;
+use crate::secret::{Secret, same};
 use crate::store::Store;
 use std::collections::BTreeMap;
 use std::fs;
@@ -193,11 +193,6 @@ fn remove_compiled(path: &Path) -> Result<Option<PathBuf>, MigrateError> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(MigrateError::file(file, format!("still holds the key and cannot be removed: {error}"))),
     }
-}
-
-/// Whether two values are equal; takes the same time wherever they differ.
-pub fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b))) == 0
 }
 
 /// Carries the plan out. Needs the lock and a recovered state. An error means that no file was touched, unless it

@@ -1,7 +1,7 @@
 //! What would move where: files examined, aliases given, the cuts made in memory. Reads only; called by the command
 //! for every run, by `apply` when a file changed meanwhile, and by `doctor`.
 
-use super::apply::{MAX_FILE, same};
+use super::apply::MAX_FILE;
 use super::dialect::{self, Dialect};
 use super::edit::{self, Cut};
 use super::examine::{self, Action, Examined, Finding};
@@ -11,7 +11,7 @@ use super::stream;
 use super::tokens::{self, Key};
 use crate::name::{Alias, KeyName, Provider};
 use crate::platform::{self, Look, ReadError};
-use crate::secret::Secret;
+use crate::secret::{Secret, same};
 use crate::store::MAX_KEY;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
