@@ -101,6 +101,24 @@ executed, 127 if it is not found.")]
     /// Say which key and settings an agent gets
     #[command(subcommand)]
     Profiles(Profiles),
+    /// Log an agent in, in the folder of a login profile
+    #[command(after_help = "\
+The agent's own login is started in the profile's folder, which is made when it
+is missing. Ringlet never sees the token.
+
+Examples:
+  ringlet login max
+  ringlet login max --agent codex -- --device-auth")]
+    Login {
+        /// The profile
+        profile: String,
+        /// Which of its agents [default: the one that has a login]
+        #[arg(long, value_name = "AGENT")]
+        agent: Option<String>,
+        /// More arguments for the agent's own login
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
     /// Allow a project's .ringlet.toml as it is now
     #[command(after_help = "\
 The exact content is allowed, at this place: an edit ends it. PATH may also be
@@ -272,7 +290,9 @@ pub enum Profiles {
     #[command(after_help = "\
 Examples:
   ringlet profiles create work --agent claude --provider anthropic --key-alias work
-  ringlet profiles create cheap --agent codex --provider openrouter --model some/model")]
+  ringlet profiles create cheap --agent codex --provider openrouter --model some/model
+  ringlet profiles create max --agent claude --login --config-dir ~/.claude-max
+  ringlet profiles create home --agent codex --no-key --endpoint http://127.0.0.1:11434/v1")]
     Create(Create),
     /// List the profiles
     List,
@@ -341,9 +361,18 @@ pub struct Create {
     /// The model
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
+    /// Use the login that the agent itself keeps in its folder
+    #[arg(long, conflicts_with_all = ["no_key", "provider", "key_alias", "endpoint"])]
+    pub login: bool,
+    /// Send no key: a model at home, or a gateway that adds one
+    #[arg(long, requires = "endpoint", conflicts_with = "key_alias")]
+    pub no_key: bool,
     /// An endpoint's name, or a URL
     #[arg(long, value_name = "ENDPOINT")]
     pub endpoint: Option<String>,
+    /// Let the endpoint be one of your own network without TLS
+    #[arg(long, requires = "endpoint")]
+    pub allow_http: bool,
     /// The agent's own configuration folder
     #[arg(long, value_name = "DIR")]
     pub config_dir: Option<String>,

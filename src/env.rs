@@ -82,6 +82,11 @@ impl Env {
         }
     }
 
+    /// Keeps the variables whose name is not text, and those that `keep` says.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.0.retain(|(key, _)| key.to_str().is_none_or(&keep));
+    }
+
     /// Takes every occurrence of a variable away.
     pub fn unset(&mut self, name: &str) {
         self.0.retain(|(key, _)| !same_name(key, name));

@@ -14,7 +14,8 @@ use crate::paths::PathsError;
 use crate::pins::PinError;
 use crate::plan::PlanError;
 use crate::profile::ProfileError;
-use crate::registry::RegistryError;
+use crate::profile::edit::EditError;
+use crate::registry::{Misplaced, RegistryError};
 use crate::shell::ShellError;
 use crate::store::StoreError;
 use crate::trust::{TrustError, Verdict};
@@ -114,6 +115,21 @@ impl From<RegistryError> for Failure {
 impl From<ProfileError> for Failure {
     fn from(error: ProfileError) -> Self {
         Self::new(error.to_string()).maybe(error.hint())
+    }
+}
+
+impl From<EditError> for Failure {
+    fn from(error: EditError) -> Self {
+        let message = error.to_string();
+        match error {
+            EditError::Exists(name) => {
+                Self::new(message).hint(format!("run `ringlet profiles edit {name}`, or remove it first"))
+            }
+            EditError::Profile(error) => error.into(),
+            EditError::Broken { name, .. } => Self::new(message).hint(format!("run `ringlet profiles edit {name}`")),
+            EditError::Word { .. } => Self::usage(message),
+            EditError::Write { .. } => Self::new(message),
+        }
     }
 }
 
@@ -237,6 +253,19 @@ impl From<PlanError> for Failure {
             PlanError::Scoped(refused) => Self::new(message).hint(refused.hint()),
             PlanError::Pin(error) => error.into(),
             PlanError::Lease(error) => error.into(),
+            PlanError::NoLoginFolder { profile, agent, .. } => {
+                let agent = agent.map(|agent| format!(" --agent {agent}")).unwrap_or_default();
+                Self::new(message).hint(format!("run `ringlet login {profile}{agent}`"))
+            }
+            PlanError::LoginFolder { folder, .. } => Self::new(message)
+                .hint(format!("run `chmod go-w {}` if it is yours, and look at what it holds", word(&folder))),
+            PlanError::LoginOverridden { .. } => Self::new(message).hint("take the line out of that file"),
+            PlanError::FolderInProject { .. } => {
+                Self::new(message).hint("name a folder outside of every project as `config-dir`")
+            }
+            PlanError::NotALogin { profile, .. } => {
+                Self::new(message).hint(format!("run `ringlet profiles inspect {profile}`"))
+            }
             PlanError::NotBound { profile, .. } => {
                 Self::new(message).hint(format!("see `ringlet profiles inspect {profile}`"))
             }
@@ -247,32 +276,36 @@ impl From<PlanError> for Failure {
 impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
         let message = error.to_string();
-        let made = match error {
-            LaunchError::Plan(error) => error.into(),
-            LaunchError::Store { profile, error } => {
-                let message = match &error {
-                    StoreError::NotFound { place, key } => format!("{profile} has no key {key} in {place}"),
-                    other => format!("{profile}: {other}"),
-                };
-                Self::new(message).maybe(error.hint())
-            }
-            LaunchError::Unusable(key) => {
-                Self::new(message).hint(format!("run `ringlet keychain set {} {} --replace`", key.provider, key.alias))
-            }
-            LaunchError::Audit(_) => Self::new(message).hint("mend the log, or turn `[audit]` off in config.toml"),
-            LaunchError::Swapped(_) => Self::new(message).hint("start it again; if it was updated, pin it anew"),
-            LaunchError::Loop(_) => {
-                Self::new(message).hint("take the link or script out of PATH, or put the real agent before it")
-            }
-            LaunchError::Exec { error, .. } => Self {
-                status: match error.kind() {
-                    io::ErrorKind::NotFound => status::NOT_FOUND,
-                    _ => status::NOT_EXECUTABLE,
+        let made =
+            match error {
+                LaunchError::Plan(error) => error.into(),
+                LaunchError::Store { profile, error } => {
+                    let message = match &error {
+                        StoreError::NotFound { place, key } => format!("{profile} has no key {key} in {place}"),
+                        other => format!("{profile}: {other}"),
+                    };
+                    Self::new(message).maybe(error.hint())
+                }
+                LaunchError::Unusable { key, .. } => Self::new(message)
+                    .hint(format!("run `ringlet keychain set {} {} --replace`", key.provider, key.alias)),
+                LaunchError::Misplaced { key, wrong: Misplaced::Of(owner) } => Self::new(message)
+                    .hint(format!("run `ringlet keychain set {owner} {}`, and name it in the profile", key.alias)),
+                LaunchError::Misplaced { key, wrong: Misplaced::NotOf(_) } => Self::new(message)
+                    .hint(format!("run `ringlet keychain set {} {} --replace`", key.provider, key.alias)),
+                LaunchError::Audit(_) => Self::new(message).hint("mend the log, or turn `[audit]` off in config.toml"),
+                LaunchError::Swapped(_) => Self::new(message).hint("start it again; if it was updated, pin it anew"),
+                LaunchError::Loop(_) => {
+                    Self::new(message).hint("take the link or script out of PATH, or put the real agent before it")
+                }
+                LaunchError::Exec { error, .. } => Self {
+                    status: match error.kind() {
+                        io::ErrorKind::NotFound => status::NOT_FOUND,
+                        _ => status::NOT_EXECUTABLE,
+                    },
+                    ..Self::new(message)
                 },
-                ..Self::new(message)
-            },
-            LaunchError::ConfigDir { .. } | LaunchError::Protect(_) => Self::new(message),
-        };
+                LaunchError::ConfigDir { .. } | LaunchError::Protect(_) => Self::new(message),
+            };
         made.in_exec()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::env::Env;
 use crate::failure::Failure;
+use crate::mark;
 use crate::output::Output;
 use jiff::Timestamp;
 use std::ffi::OsString;
@@ -20,7 +21,7 @@ pub struct Host {
 pub struct World {
     /// The command line, `argv[0]` first.
     pub arguments: Vec<OsString>,
-    /// The environment's snapshot.
+    /// The environment's snapshot, without what an earlier launch had set.
     pub env: Env,
     /// The working directory with symlinks resolved; an error when it was deleted.
     pub cwd: io::Result<PathBuf>,
@@ -35,13 +36,21 @@ impl Host {
     pub fn real() -> Self {
         let world = World {
             arguments: std::env::args_os().collect(),
-            env: Env::current(),
+            env: environment(),
             cwd: working_directory(),
             executable: std::env::current_exe(),
             now: Timestamp::now(),
         };
         Self { world, output: Output::standard() }
     }
+}
+
+/// This process's environment without what an earlier launch had set. Before any path is settled, since a launch may have
+/// moved Ringlet's own places with the agent's.
+pub fn environment() -> Env {
+    let mut env = Env::current();
+    mark::undo(&mut env);
+    env
 }
 
 // A Unix system answers with the directory's own path, which has no symlinks; looking at each part of it again takes a

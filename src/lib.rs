@@ -14,6 +14,7 @@ pub mod hook;
 pub mod host;
 pub mod launch;
 pub mod lease;
+pub mod mark;
 pub mod migrate;
 pub mod name;
 pub mod output;

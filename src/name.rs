@@ -153,6 +153,26 @@ name!(
 );
 
 impl Variable {
+    /// Whether it is one of Ringlet's own, which no profile may set.
+    pub fn is_ringlets(&self) -> bool {
+        self.folded().starts_with("RINGLET_")
+    }
+
+    /// Whether a program cannot do without it, so that no launch ever takes it away.
+    pub fn is_never_taken_away(&self) -> bool {
+        matches!(self.folded().as_str(), "HOME" | "PATH" | "TMPDIR")
+    }
+
+    /// Whether it moves the places of every program (the XDG base directory specification), not of one agent alone.
+    pub fn is_xdg(&self) -> bool {
+        self.folded().starts_with("XDG_")
+    }
+
+    // As the system compares names.
+    fn folded(&self) -> String {
+        if cfg!(windows) { self.0.to_ascii_uppercase() } else { self.0.clone() }
+    }
+
     /// A value as it may be shown. One whose variable is named like a secret is not: it may have been written into
     /// `[env]` by mistake, where a key has no place.
     pub fn shown<'a>(&self, value: &'a str) -> &'a str {

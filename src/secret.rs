@@ -50,6 +50,94 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b))) == 0
 }
 
+/// The largest key in bytes: what Windows' Credential Manager holds, and so the limit everywhere.
+pub const MAX_KEY: usize = 2560;
+
+/// Which bytes a key may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// The value of an HTTP header: one line. Every key of a provider that the registry knows has this shape.
+    Header,
+    /// Text in which line feeds are kept, such as a certificate. It reaches an agent by `[secrets]` alone.
+    Text,
+}
+
+/// Why a value is no key. The text never repeats the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not a byte.
+    #[error("is empty")]
+    Empty,
+    /// Nothing but blanks and line ends.
+    #[error("is blank")]
+    Blank,
+    /// A line end where one line is wanted.
+    #[error("has more than one line")]
+    SeveralLines,
+    /// A byte that neither a header nor a text file may hold.
+    #[error("holds a control character")]
+    Control,
+    /// More bytes than every keychain holds.
+    #[error("is longer than {MAX_KEY} bytes")]
+    TooLong,
+    /// Bytes that no variable and no file of ours can hold.
+    #[error("is not UTF-8 text")]
+    NotText,
+}
+
+/// A secret that was found fit to be given to an agent.
+#[derive(Debug)]
+pub struct Key(Secret);
+
+impl Key {
+    /// Checks a value that was stored, or is about to be. The bytes stay as they are.
+    pub fn new(secret: Secret, shape: Shape) -> Result<Self, KeyError> {
+        check_key(secret.expose(), shape)?;
+        Ok(Self(secret))
+    }
+
+    /// A value as a person or a program gave it: one line end behind a single line is not part of the key.
+    pub fn typed(secret: Secret, shape: Shape) -> Result<Self, KeyError> {
+        let bytes = secret.expose();
+        let line = bytes.strip_suffix(b"\n").map_or(bytes, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.len() == bytes.len() || line.contains(&b'\n') {
+            return Self::new(secret, shape);
+        }
+        Self::new(Secret::new(line.to_vec()), shape)
+    }
+
+    /// The bytes themselves; every caller is a place to audit.
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose()
+    }
+
+    /// The secret, for a store.
+    pub fn secret(&self) -> &Secret {
+        &self.0
+    }
+}
+
+/// Whether bytes are fit to be a key of that shape.
+pub fn check_key(bytes: &[u8], shape: Shape) -> Result<(), KeyError> {
+    if bytes.is_empty() {
+        return Err(KeyError::Empty);
+    }
+    if bytes.len() > MAX_KEY {
+        return Err(KeyError::TooLong);
+    }
+    if bytes.iter().all(|byte| matches!(byte, b' ' | b'\n')) {
+        return Err(KeyError::Blank);
+    }
+    if shape == Shape::Header && bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return Err(KeyError::SeveralLines);
+    }
+    if bytes.iter().any(|byte| (*byte < b' ' && *byte != b'\n') || *byte == 0x7f) {
+        return Err(KeyError::Control);
+    }
+    if std::str::from_utf8(bytes).is_err() { Err(KeyError::NotText) } else { Ok(()) }
+}
+
 impl From<Zeroizing<Vec<u8>>> for Secret {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
         // Best effort: RLIMIT_MEMLOCK may be zero in a container, and a key in swap is not worth a failed launch.
@@ -73,5 +161,39 @@ mod tests {
         let secret = Secret::new(b"sk-canary".to_vec());
         assert_eq!(format!("{secret:?}"), "Secret(redacted)");
         assert_eq!(secret.expose(), b"sk-canary");
+        let key = Key::new(secret, Shape::Header).expect("a key");
+        assert_eq!(format!("{key:?}"), "Key(Secret(redacted))");
+    }
+
+    #[test]
+    fn a_key_is_one_line_and_other_secrets_keep_their_line_feeds() {
+        let typed = |text: &str, shape| {
+            Key::typed(Secret::new(text.as_bytes().to_vec()), shape)
+                .map(|key| String::from_utf8(key.expose().to_vec()).expect("text"))
+        };
+        for (text, header, any) in [
+            ("k", Ok("k"), Ok("k")),
+            ("k\n", Ok("k"), Ok("k")),
+            ("k\r\n", Ok("k"), Ok("k")),
+            ("k\r", Ok("k"), Ok("k")),
+            (" k ", Ok(" k "), Ok(" k ")),
+            ("a\nb\n", Err(KeyError::SeveralLines), Ok("a\nb\n")),
+            ("a\n\n", Err(KeyError::SeveralLines), Ok("a\n\n")),
+            ("a\r\nb", Err(KeyError::SeveralLines), Err(KeyError::Control)),
+            ("", Err(KeyError::Empty), Err(KeyError::Empty)),
+            ("\n", Err(KeyError::Empty), Err(KeyError::Empty)),
+            ("  \n", Err(KeyError::Blank), Err(KeyError::Blank)),
+            ("\n\n\n", Err(KeyError::Blank), Err(KeyError::Blank)),
+            ("a\tb", Err(KeyError::Control), Err(KeyError::Control)),
+            ("a\0b", Err(KeyError::Control), Err(KeyError::Control)),
+            ("a\x7f", Err(KeyError::Control), Err(KeyError::Control)),
+            ("caf\u{e9}", Ok("caf\u{e9}"), Ok("caf\u{e9}")),
+        ] {
+            assert_eq!(typed(text, Shape::Header).as_deref(), header.as_deref(), "{text:?}");
+            assert_eq!(typed(text, Shape::Text).as_deref(), any.as_deref(), "{text:?}");
+        }
+        assert_eq!(check_key(b"\xff", Shape::Text), Err(KeyError::NotText));
+        assert_eq!(check_key(&[b'k'; MAX_KEY], Shape::Header), Ok(()));
+        assert_eq!(check_key(&[b'k'; MAX_KEY + 1], Shape::Header), Err(KeyError::TooLong));
     }
 }

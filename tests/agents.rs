@@ -23,9 +23,12 @@ fn agents_are_listed_with_binary_and_profiles() {
             .split_whitespace()
             .collect::<Vec<_>>()
     };
-    assert_eq!(row("AGENT"), ["AGENT", "COMMAND", "BINARY", "PROFILES", "PIN"]);
-    assert_eq!(row("claude"), ["claude", "claude", world.path("bin/claude").to_str().expect("UTF-8"), "work", "-"]);
-    assert_eq!(row("gemini"), ["gemini", "gemini", "-", "-", "-"]);
+    assert_eq!(row("AGENT"), ["AGENT", "COMMAND", "BINARY", "PROFILES", "PIN", "ACCOUNTS"]);
+    assert_eq!(
+        row("claude"),
+        ["claude", "claude", world.path("bin/claude").to_str().expect("UTF-8"), "work", "-", "key,login,none"]
+    );
+    assert_eq!(row("gemini"), ["gemini", "gemini", "-", "-", "-", "key"]);
     let names: Vec<&str> = seen.lines().skip(1).map(|line| line.split_whitespace().next().expect("a name")).collect();
     assert!(names.len() >= 18 && names.is_sorted(), "{names:?}");
     let rows = json(&world.run(&["agents", "list", "--json"]).ok());
@@ -129,7 +132,7 @@ fn a_wrong_definition_is_named_by_file_line_and_column() {
         (
             "providers/acme.toml",
             ACME.replace("https:", "http:"),
-            "acme.toml:5:8: the URL would send the key unencrypted",
+            "acme.toml:5:8: the URL would send everything unencrypted",
         ),
         (
             "providers/acme.toml",

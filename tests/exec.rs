@@ -264,7 +264,12 @@ fn variables_that_are_not_utf8_pass_unchanged() {
         assert!(all.contains(&wanted), "{wanted:?} is not in {:?}", String::from_utf8_lossy(&output.stdout));
     }
     assert!(all.contains(&format!("ANTHROPIC_API_KEY={KEY}").as_bytes()));
-    assert!(!all.iter().any(|pair| pair.starts_with(b"RINGLET_")), "nothing of ringlet's own stays behind");
+    // Of ringlet's own the names of what it set stay behind, and nothing else.
+    let own: Vec<&[u8]> = all.iter().filter(|pair| pair.starts_with(b"RINGLET_")).copied().collect();
+    assert_eq!(
+        own.iter().map(|pair| String::from_utf8_lossy(pair).into_owned()).collect::<Vec<_>>(),
+        ["RINGLET_SET=ANTHROPIC_API_KEY,ANTHROPIC_BASE_URL,CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST"]
+    );
 }
 
 #[test]

@@ -471,9 +471,7 @@ fn a_key_from_elsewhere_that_no_header_can_carry_is_refused() {
     let world = World::on(&keyring);
     world.make_ready();
     keyring.secret_tool_store(None, &LABELS, b"sk-two\nlines");
-    let done = world
-        .run(&["exec", "claude"])
-        .fails(125, &["anthropic/work in the keychain is empty or holds a control character"]);
+    let done = world.run(&["exec", "claude"]).fails(125, &["anthropic/work in the keychain has more than one line"]);
     assert!(!done.stderr.contains("sk-two"), "{done:?}");
 }
 

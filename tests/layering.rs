@@ -14,6 +14,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (0, "duration", &[]),
     (0, "env", &["name"]),
     (0, "platform", &[]),
+    // Decided by `plan` and undone by `host`, so below both.
+    (0, "mark", &["env", "name", "platform"]),
     (1, "paths", &[]),
     (1, "config", &["paths"]),
     (1, "registry", &["config", "paths"]),

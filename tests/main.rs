@@ -2,6 +2,7 @@
 
 mod common;
 
+mod accounts;
 mod agents;
 mod allow;
 mod audit;

@@ -128,6 +128,8 @@ const CASES: &[&str] = &[
     "keychain set anthropic typed --stdin --replace < CANARY",
     "keychain set anthropic typed --stdin < CANARY",
     "keychain set anthropic typed --from-env PASTED --replace",
+    "keychain set claude-subscription typed --stdin --replace < CANARY",
+    "keychain set anthropic token --stdin --replace < sk-ant-oat01-CANARY",
     "keychain set openai wrong --stdin --replace < CANARY",
     "keychain set opneai wrong --stdin --replace < CANARY",
     "keychain set anthropic lines --stdin < CANARY\\nCANARY",
@@ -174,6 +176,11 @@ const CASES: &[&str] = &[
     "profiles create other --agent claude --endpoint CANARY",
     "profiles create other --agent claude --endpoint https://CANARY@host/",
     "profiles create other --agent claude --config-dir CANARY",
+    "profiles create other --agent claude --login --config-dir CANARY",
+    "profiles create other --agent claude --login CANARY",
+    "profiles create other --agent claude --no-key --endpoint CANARY",
+    "profiles create other --agent claude --no-key --endpoint http://CANARY",
+    "profiles create other --agent claude --no-key --allow-http --endpoint http://CANARY@gateway",
     "profiles list",
     "profiles inspect work",
     "profiles inspect CANARY",
@@ -183,8 +190,24 @@ const CASES: &[&str] = &[
     "profiles edit work provider-config.key-alias=CANARY",
     "profiles edit work endpoint=CANARY",
     "profiles edit work provider.CANARY=x",
+    "profiles edit work auth=CANARY",
+    "profiles edit work delivery=CANARY",
+    "profiles edit work provider-config.auth-header=CANARY",
+    "profiles edit work allow-http=CANARY",
     "profiles edit work",
     "profiles edit CANARY",
+    "login work",
+    "login login",
+    "login login -- CANARY",
+    "login login --agent CANARY",
+    "login login CANARY",
+    "login CANARY",
+    "exec --profile login claude",
+    "exec --profile login --dry-run claude",
+    "exec --profile none claude",
+    "exec --profile none --dry-run claude",
+    "profiles inspect login",
+    "profiles inspect none",
     "profiles default work",
     "profiles default CANARY",
     "profiles default --unset",
@@ -325,6 +348,14 @@ fn prepare(mut world: World, canary: &Canary) -> World {
     world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n");
     world
         .profile("leased", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"leased\"\n");
+    // A login whose token is the canary, and a profile that is to hide it.
+    world.write(
+        "home/.claude-login/.credentials.json",
+        format!("{{\"claudeAiOauth\":{{\"accessToken\":\"{}\"}}}}", canary.key),
+    );
+    let login = "agent = \"claude\"\nauth = \"login\"\nconfig-dir = \"~/.claude-login\"\n";
+    world.profile("login", login);
+    world.profile("none", &format!("{}endpoint = \"http://127.0.0.1:9\"\n", login.replace("\"login\"", "\"none\"")));
     world.configure("[scope.\"anthropic/leased\"]\nagents = [\"claude\"]\npin = true\nlease = \"8h\"\n");
     world.allow("profile = \"work\"\n");
     world
@@ -357,6 +388,7 @@ fn run_all<'a>(
     assert!(wrong.is_empty(), "these tell the key {}, or did not end well:\n{}", canary.key, wrong.join("\n"));
     let mut except = mine.to_vec();
     except.push(world.path("home/.config/ringlet/credentials.toml"));
+    except.push(world.path("home/.claude-login/.credentials.json"));
     canary.assert_not_below(&world.path(""), &except);
 }
 

@@ -40,7 +40,7 @@ fn a_profile_is_created_listed_inspected_and_removed() {
         "agent = \"claude\"\nprovider = \"anthropic\"\nmodel = \"m1\"\nconfig-dir = \"~/.claude-work\"\n\n[provider-config]\nkey-alias = \"team\"\n"
     );
     assert_eq!(fs::metadata(world.path(FILE)).expect("there").permissions().mode() & 0o022, 0);
-    assert_eq!(world.run(&["profiles", "list"]).ok(), "PROFILE  AGENT   KEY\nwork     claude  anthropic/team\n");
+    assert_eq!(world.run(&["profiles", "list"]).ok(), "PROFILE  AGENT   ACCOUNT\nwork     claude  anthropic/team\n");
     assert_eq!(
         json(&world.run(&["profiles", "list", "--json"]).ok()),
         serde_json::json!([{ "name": "work", "default": false, "agents": { "claude": { "provider": "anthropic", "key": "anthropic/team" } } }])
@@ -129,7 +129,7 @@ fn one_profile_serves_several_agents_and_two_profiles_share_a_key() {
     assert!(!seen.contains("ghp-1") && !seen.contains("PLAIN") && !seen.contains(KEY), "{seen}");
     assert_eq!(
         world.run(&["profiles", "list"]).ok(),
-        "PROFILE  AGENT   KEY\nsecond   claude  anthropic/work\nwork     claude  anthropic/work\n         codex   openai/default\n"
+        "PROFILE  AGENT   ACCOUNT\nsecond   claude  anthropic/work\nwork     claude  anthropic/work\n         codex   openai/default\n"
     );
 }
 

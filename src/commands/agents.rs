@@ -114,7 +114,7 @@ fn list(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
                 });
                 json!({
                     "name": spec.name, "title": spec.title, "commands": commands, "package": spec.package,
-                    "provider": spec.provider, "binary": found.as_ref().map(|path| path.to_string_lossy()),
+                    "provider": spec.provider, "accounts": spec.kinds(), "binary": found.as_ref().map(|path| path.to_string_lossy()),
                     "profiles": profiles, "pin": pin,
                 })
             })
@@ -122,7 +122,8 @@ fn list(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
         output.json(&rows);
         return Ok(());
     }
-    let head = ["AGENT", "COMMAND", "BINARY", "PROFILES", "PIN"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec();
+    let head =
+        ["AGENT", "COMMAND", "BINARY", "PROFILES", "PIN", "ACCOUNTS"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec();
     let body = rows.iter().map(|(spec, commands, found, profiles, pin)| {
         let names: Vec<&str> = profiles.iter().map(Profile::as_str).collect();
         vec![
@@ -134,6 +135,7 @@ fn list(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
                 if pin.is_none_or(|(_, state)| state == "as pinned") { Ink::Plain } else { Ink::Bad },
                 pin.map_or("-", |(_, state)| state).to_owned(),
             ),
+            (Ink::Plain, spec.kinds().join(",")),
         ]
     });
     output.table(&std::iter::once(head).chain(body).collect::<Vec<_>>());

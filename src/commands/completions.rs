@@ -1,9 +1,8 @@
 //! `ringlet completions`: the registration for a shell, and the answers to what it then asks.
 
 use crate::cli::{Cli, ShellName};
-use crate::env::Env;
 use crate::failure::Failure;
-use crate::host::Host;
+use crate::host::{Host, environment};
 use crate::paths::Paths;
 use crate::profile::Profiles;
 use crate::registry::Registry;
@@ -64,6 +63,8 @@ const LIVE: &[Live] = &[
     (&["exec"], "profile", profiles),
     (&["status"], "agent", agents),
     (&["init"], "profile", profiles),
+    (&["login"], "profile", profiles),
+    (&["login"], "agent", agents),
     (&["audit"], "alias", keys),
     (&["audit"], "agent", agents),
     (&["agents", "pin"], "agent", agents),
@@ -109,7 +110,7 @@ fn extend(command: clap::Command, path: &[&str], argument: &str, add: ArgValueCa
 
 // Completion must never fail, ask or take long: what cannot be read has no candidates.
 fn paths() -> Option<Paths> {
-    Paths::new(&Env::current()).ok()
+    Paths::new(&environment()).ok()
 }
 
 fn candidates(names: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {
@@ -132,7 +133,7 @@ fn profiles() -> Vec<CompletionCandidate> {
 fn key_names() -> Vec<crate::name::KeyName> {
     let found = paths().and_then(|paths| {
         let settings = crate::config::Settings::read(&paths).ok()?;
-        store::open(&settings, &paths, &Env::current(), Prompt::Never).names().ok()
+        store::open(&settings, &paths, &environment(), Prompt::Never).names().ok()
     });
     found.unwrap_or_default().into_iter().collect()
 }

@@ -273,6 +273,9 @@ fn log_file(setting: &Setting) -> PathBuf {
 fn start(host: &mut Host, setting: &Setting, socket: Option<&Path>) -> Result<(), Failure> {
     let mut command = Command::new(host.world.executable()?);
     command.args(["daemon", "start", "--foreground", "--detached"]);
+    // Below a launch this shell's own environment holds an account, which the daemon would outlive.
+    let pairs = host.world.env.pairs();
+    command.env_clear().envs(pairs.iter().map(|(name, value)| (name, value)));
     if let Some(socket) = socket {
         command.arg("--socket").arg(host.world.cwd()?.join(socket));
     }

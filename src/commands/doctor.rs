@@ -53,7 +53,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
             Err(error) => say(Grade::Bad, error.to_string(), error.hint()),
             Ok(found) => {
                 sound += 1;
-                for key in found.iter().flatten().map(|it| &it.key.value) {
+                for key in found.iter().flatten().filter_map(|it| Some(&it.account.key()?.value)) {
                     if matches!(store.contains(key), Ok(false)) {
                         let hint = format!("run `ringlet keychain set {} {}`", key.provider, key.alias);
                         say(

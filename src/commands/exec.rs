@@ -3,11 +3,12 @@
 use super::{AuditWanted, Setting, keychain};
 use crate::env::Change;
 use crate::failure::Failure;
-use crate::host::Host;
-use crate::launch::{self, LaunchError, Request};
+use crate::host::{Host, World};
+use crate::launch::{self, LaunchIo, Process, Said};
 use crate::name::Profile;
-use crate::output::Ink;
-use crate::plan::{LaunchPlan, Pass, PlanError, ProfilePart, SecretUse, Sink};
+use crate::output::{Ink, Output};
+use crate::plan::{self, Keyless, LaunchPlan, Notice, Pass, Request, SecretUse, Sink};
+use crate::profile::{Account, Resolved};
 use crate::store::{self, Prompt};
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -27,7 +28,7 @@ pub(super) fn run(
     }
     let setting = Setting::new(&host.world, audit)?;
     let context = setting.context(&host.world)?;
-    let plan = launch::prepare(&context, &Request { word: agent, profile: profile.as_ref(), words })?;
+    let plan = plan::prepare(&context, &Request { word: agent, profile: profile.as_ref(), words })?;
     if host.output.wants_json() {
         host.output.json(&as_json(&plan));
     } else {
@@ -46,53 +47,106 @@ pub(super) fn start(
 ) -> Result<i32, Failure> {
     let setting = Setting::new(&host.world, audit)?;
     let context = setting.context(&host.world)?;
-    let plan = match launch::prepare(&context, &Request { word: agent, profile, words }) {
-        Ok(plan) => plan,
-        Err(PlanError::Scoped(refused)) => {
-            let log = setting.audit_log().map_err(LaunchError::from)?;
-            return Err(launch::refuse(&context, refused, log.as_ref(), host.world.now).into());
-        }
-        Err(error) => return Err(error.into()),
-    };
-    // What looks nothing up has nothing to record, and starts whatever state the log is in.
-    let looks_up = plan.profile.as_ref().is_some_and(|part| !part.secrets.is_empty());
-    let log = if looks_up { setting.audit_log().map_err(LaunchError::from)? } else { None };
-    let open = || store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
-    let output = &mut host.output;
-    if output.is_verbose() {
-        let with = plan.profile.as_ref().map_or_else(
-            || "without a profile".to_owned(),
-            |part| format!("with profile \"{}\" and key {}", part.resolved.profile, part.resolved.key.value),
-        );
-        output.note(&format!("starting {} {with}", plan.binary.display()));
-    }
-    let warn = |store: &dyn store::Store| keychain::warn_of_fallback(&setting, store, output);
-    let status = launch::run(&plan, &context, open, warn, log.as_ref(), host.world.now)?;
+    let request = Request { word: agent, profile, words };
     // Only Windows comes back.
-    Ok(status)
+    Ok(with_io(&setting, &host.world, &mut host.output, |io| launch::launch(&context, &request, io))?)
+}
+
+/// Hands a launch the outside world as it is.
+pub(super) fn with_io<T>(
+    setting: &Setting,
+    world: &World,
+    output: &mut Output,
+    launch: impl FnOnce(LaunchIo<'_>) -> T,
+) -> T {
+    launch(LaunchIo {
+        log: &|| setting.audit_log(),
+        open_store: &|| store::open(&setting.settings, &setting.paths, &world.env, Prompt::Never),
+        say: &mut |said| match said {
+            Said::Decided(plan) if output.is_verbose() => output.note(&decided(plan)),
+            Said::Decided(_) => {}
+            Said::Notice(notice) => output.note(&noticed(setting, notice)),
+            Said::Asked(store) => keychain::warn_of_fallback(setting, store, output),
+        },
+        now: world.now,
+        exec: &Process::exec,
+    })
+}
+
+fn decided(plan: &LaunchPlan) -> String {
+    let binary = plan.start().binary.display();
+    match plan.part() {
+        None => format!("starting {binary} without a profile"),
+        Some(part) => {
+            format!("starting {binary} with profile \"{}\" and {}", part.resolved.profile, account(&part.resolved))
+        }
+    }
+}
+
+/// An account in a few words.
+pub(super) fn account(resolved: &Resolved) -> String {
+    match &resolved.account {
+        Account::Key { key, .. } => format!("key {}", key.value),
+        Account::Login { .. } => "the agent's own login".to_owned(),
+        Account::None { .. } => "no key".to_owned(),
+    }
+}
+
+/// A notice as one line.
+pub(super) fn noticed(setting: &Setting, notice: &Notice) -> String {
+    match notice {
+        Notice::NoLogin { profile, agent, folder } => {
+            let agent = agent.as_ref().map(|agent| format!(" --agent {agent}")).unwrap_or_default();
+            let folder = setting.paths.pretty(folder);
+            format!("{folder} shows no login; run `ringlet login {profile}{agent}` to log in")
+        }
+        Notice::EndpointDropped { names, profile, endpoint } => {
+            let names = names.join(", ");
+            let goes = match endpoint {
+                Some(endpoint) => format!("goes to {endpoint}"),
+                None => "goes to the agent's own service".to_owned(),
+            };
+            format!("{names} of this shell is not used: profile \"{profile}\" {goes}")
+        }
+    }
 }
 
 fn print(host: &mut Host, plan: &LaunchPlan) {
     let row = |name: &str, value: String| vec![(Ink::Dim, name.to_owned()), (Ink::Plain, value)];
-    let mut rows = vec![row("start", plan.binary.display().to_string())];
-    rows.extend(plan.arguments.iter().map(|word| row("argument", word.to_string_lossy().into_owned())));
-    match &plan.profile {
+    let start = plan.start();
+    let mut rows = vec![row("start", start.binary.display().to_string())];
+    rows.extend(start.arguments.iter().map(|word| row("argument", word.to_string_lossy().into_owned())));
+    match plan.part() {
         None => rows.push(row("profile", "none; the agent starts as if ringlet were not there".into())),
         Some(part) => {
             let resolved = &part.resolved;
             rows.push(row("profile", resolved.profile.to_string()));
-            rows.push(row("provider", resolved.provider.value.name.to_string()));
-            rows.extend(resolved.base_url.iter().map(|url| row("endpoint", url.value.clone())));
+            rows.push(row("account", account(resolved)));
+            rows.extend(resolved.account.provider().map(|it| row("provider", it.value.name.to_string())));
+            rows.extend(resolved.account.base_url().map(|url| row("endpoint", url.value.clone())));
             rows.extend(part.changes.iter().map(|change| match change {
                 Change::Set(name, value) => row("set", format!("{name}={}", name.shown(&value.to_string_lossy()))),
                 Change::Unset(name) => row("take away", name.to_string()),
             }));
-            rows.extend(part.secrets.iter().map(|used| row("key", describe(used))));
-            rows.extend(part.scopes.keys.iter().map(|pass| row("scope", scope(pass))));
-            rows.extend(part.no_key.iter().map(|why| row("key", format!("none: {why}"))));
+            rows.extend(plan.secrets().iter().map(|used| row("key", describe(used))));
+            rows.extend(scopes(plan).iter().map(|pass| row("scope", scope(pass))));
+            rows.extend(plan.keyless().map(|why| row("key", keyless(why))));
         }
     }
     host.output.table(&rows);
+}
+
+fn keyless(why: &Keyless) -> String {
+    match why {
+        Keyless::Login => "none: the agent has its own login".to_owned(),
+        Keyless::NoKey => "none: the profile says so".to_owned(),
+        Keyless::NotNeeded(why) => format!("none: {why}"),
+    }
+}
+
+/// What the scopes of a launch's keys asked for.
+pub(super) fn scopes(plan: &LaunchPlan) -> &[Pass] {
+    plan.scopes().map_or(&[], |passed| &passed.keys)
 }
 
 /// What a key's scope asked for, and that it holds.
@@ -101,12 +155,24 @@ pub(super) fn scope(pass: &Pass) -> String {
     format!("{}: {because}", pass.key)
 }
 
-pub(super) fn scopes_as_json(plan: &ProfilePart) -> Value {
+pub(super) fn scopes_as_json(plan: &LaunchPlan) -> Value {
     let scope = |pass: &Pass| {
         let left = pass.lease.map(|left| left.as_secs());
         json!({ "key": pass.key, "because": pass.because, "lease_seconds": left })
     };
-    plan.scopes.keys.iter().map(scope).collect()
+    scopes(plan).iter().map(scope).collect()
+}
+
+/// Where each key goes.
+pub(super) fn secrets_as_json(plan: &LaunchPlan) -> Value {
+    let given = |used: &SecretUse| {
+        let delivery = match &used.sink {
+            Sink::Variable(_) => "variable",
+            Sink::Descriptor(_) => "descriptor",
+        };
+        json!({ "key": used.key, "variable": used.sink.variable(), "delivery": delivery })
+    };
+    plan.secrets().iter().map(given).collect()
 }
 
 fn describe(used: &SecretUse) -> String {
@@ -117,9 +183,12 @@ fn describe(used: &SecretUse) -> String {
 }
 
 fn as_json(plan: &LaunchPlan) -> Value {
-    let words: Vec<_> = plan.arguments.iter().map(|word| word.to_string_lossy()).collect();
-    let mut made = json!({ "binary": plan.binary.to_string_lossy(), "command": plan.command, "arguments": words, "profile": null });
-    if let Some(part) = &plan.profile {
+    let start = plan.start();
+    let words: Vec<_> = start.arguments.iter().map(|word| word.to_string_lossy()).collect();
+    let mut made = json!({
+        "binary": start.binary.to_string_lossy(), "command": start.command, "arguments": words, "profile": null,
+    });
+    if let Some(part) = plan.part() {
         let mut set = serde_json::Map::new();
         let mut unset = Vec::new();
         for change in &part.changes {
@@ -130,27 +199,18 @@ fn as_json(plan: &LaunchPlan) -> Value {
                 Change::Unset(name) => unset.push(name.to_string()),
             }
         }
-        let secrets: Vec<Value> = part
-            .secrets
-            .iter()
-            .map(|used| {
-                let (variable, delivery) = match &used.sink {
-                    Sink::Variable(name) => (name, "variable"),
-                    Sink::Descriptor(name) => (name, "descriptor"),
-                };
-                json!({ "key": used.key, "variable": variable, "delivery": delivery })
-            })
-            .collect();
+        let account = &part.resolved.account;
         made["profile"] = json!({
             "name": part.resolved.profile,
             "agent": part.resolved.agent.name,
-            "provider": part.resolved.provider.value.name,
-            "endpoint": part.resolved.base_url.as_ref().map(|url| &url.value),
+            "auth": account.word(),
+            "provider": account.provider().map(|it| &it.value.name),
+            "endpoint": account.base_url().map(|url| &url.value),
             "set": set,
             "unset": unset,
-            "secrets": secrets,
-            "scopes": scopes_as_json(part),
-            "no_key": part.no_key,
+            "secrets": secrets_as_json(plan),
+            "scopes": scopes_as_json(plan),
+            "no_key": plan.keyless().map(keyless),
         });
     }
     made

@@ -8,9 +8,9 @@ use crate::host::Host;
 use crate::name::{Alias, KeyName, NameError, Provider, closest};
 use crate::output::{Ink, Output};
 use crate::platform;
-use crate::registry::ProviderSpec;
-use crate::secret::Secret;
-use crate::store::{self, MAX_KEY, Prompt, Store, StoreError};
+use crate::registry::{Misplaced, ProviderSpec, misplaced};
+use crate::secret::{Key, MAX_KEY, Secret};
+use crate::store::{self, Prompt, Store, StoreError};
 use sha2::{Digest, Sha256};
 use std::io::{self, IsTerminal, Read};
 use std::time::{Duration, SystemTime};
@@ -88,8 +88,12 @@ fn set(
         None if stdin => from_stdin()?,
         None => ask(key)?,
     };
-    let secret = checked(secret)?;
-    let text = std::str::from_utf8(secret.expose()).map_err(|_| Failure::new("the key is not UTF-8 text"))?;
+    let shape = setting.registry.shape(&key.provider);
+    let secret = Key::typed(secret, shape).map_err(|why| Failure::new(format!("the key {why}; nothing was stored")))?;
+    if let Some(wrong) = misplaced(&key.provider, secret.expose()).filter(|_| provider.is_some()) {
+        return Err(elsewhere(key, &wrong));
+    }
+    let text = std::str::from_utf8(secret.expose()).expect("a key is text");
     if let Some(provider) = provider.filter(|provider| provider.recognises(text) == Some(false)) {
         let odd = format!("this does not look like a key of {}", provider.title);
         let question = format!("ringlet: {odd}; store it all the same? [y/N] ");
@@ -100,7 +104,7 @@ fn set(
             return Err(Failure::new("nothing was stored").hint("copy the key again and run the command once more"));
         }
     }
-    let done = store.set(key, &secret).map_err(Failure::from);
+    let done = store.set(key, secret.secret()).map_err(Failure::from);
     record(host, setting, Action::Set, key, &done)?;
     done?;
     host.output.note(&format!("stored {key} in {}", store.place()));
@@ -109,6 +113,18 @@ fn set(
             .note(&format!("{name} is still set in this shell; run `unset {name}`, and take it out of your rc file"));
     }
     Ok(())
+}
+
+// A key that was made for another provider would go out in the wrong way, or to the wrong host.
+fn elsewhere(key: &KeyName, wrong: &Misplaced) -> Failure {
+    match wrong {
+        Misplaced::Of(owner) => {
+            Failure::new(format!("this is a key of {owner}, not of {}; nothing was stored", key.provider))
+                .hint(format!("run `ringlet keychain set {owner} {}`", key.alias))
+        }
+        Misplaced::NotOf(owner) => Failure::new(format!("this is no key of {owner}; nothing was stored"))
+            .hint(format!("copy the token again and run `ringlet keychain set {owner} {}`", key.alias)),
+    }
 }
 
 // An unknown provider is allowed, since [secrets] may name any; a misspelt one is worth a word.
@@ -154,30 +170,6 @@ fn ask(key: &KeyName) -> Result<Secret, Failure> {
             Err(Failure::new(format!("there is no terminal to ask on: {error}")).hint("use --stdin, or --from-env VAR"))
         }
     }
-}
-
-/// One trailing newline is not part of a key; anything else that no header could carry is refused.
-fn checked(secret: Secret) -> Result<Secret, Failure> {
-    let bytes = secret.expose();
-    let bytes = bytes.strip_suffix(b"\n").map_or(bytes, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
-    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-    let refused = |why: &str| Err(Failure::new(format!("the key {why}; nothing was stored")));
-    if bytes.is_empty() {
-        return refused("is empty");
-    }
-    if bytes.contains(&b'\n') || bytes.contains(&b'\r') {
-        return refused("has more than one line");
-    }
-    if bytes.iter().any(|byte| *byte < b' ' || *byte == 0x7f) {
-        return refused("holds a control character");
-    }
-    if bytes.len() > MAX_KEY {
-        return refused(&format!("is longer than {MAX_KEY} bytes"));
-    }
-    if bytes.iter().all(|byte| *byte == b' ') {
-        return refused("is blank");
-    }
-    Ok(if bytes.len() == secret.len() { secret } else { Secret::new(bytes.to_vec()) })
 }
 
 fn rename(

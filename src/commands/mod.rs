@@ -11,6 +11,7 @@ mod hook;
 mod init;
 mod keychain;
 mod lease;
+mod login;
 mod migrate;
 mod notice;
 mod profiles;
@@ -133,6 +134,9 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
             match command {
                 Command::Keychain(command) => keychain::run(host, &setting, command)?,
                 Command::Profiles(command) => return profiles::run(host, &setting, command),
+                Command::Login { profile, agent, args } => {
+                    return login::run(host, &setting, &profile, agent.as_deref(), &args).map_err(Failure::in_exec);
+                }
                 Command::Allow { path } => allow::allow(host, &setting, path.as_deref())?,
                 Command::Deny { path } => allow::deny(host, &setting, path.as_deref())?,
                 Command::Status { agent } => status::run(host, &setting, agent.as_deref())?,

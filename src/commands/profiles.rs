@@ -5,13 +5,13 @@ use crate::cli::{Create, Profiles as Command};
 use crate::config::Source;
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::name::{Agent, Alias, Profile, Provider, closest, shorten};
+use crate::name::{Agent, KeyName, Profile, Provider};
 use crate::output::Ink;
 use crate::platform;
-use crate::profile::{ProfileError, Profiles, Resolved};
+use crate::profile::edit::{self, NewAccount, NewBinding};
+use crate::profile::{Account, Binding, Kind, Profiles, Resolved};
 use serde_json::json;
-use std::path::Path;
-use toml_edit::{DocumentMut, Item, value};
+use toml_edit::DocumentMut;
 
 /// `ringlet profiles ...`
 pub(super) fn run(host: &mut Host, setting: &Setting, command: Command) -> Result<i32, Failure> {
@@ -20,7 +20,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Command) -> Resul
         Command::Create(create) => make(host, setting, &profiles, &create)?,
         Command::List => list(host, setting, &profiles)?,
         Command::Inspect { name } => inspect(host, setting, &profiles, &name.parse()?)?,
-        Command::Edit { name, changes } => edit(host, setting, &profiles, &name.parse()?, &changes)?,
+        Command::Edit { name, changes } => edit(host, &profiles, &name.parse()?, &changes)?,
         Command::Remove { name } => remove(host, setting, &profiles, &name.parse()?)?,
         Command::Default { name, unset } => default(host, setting, &profiles, name.as_deref(), unset)?,
         Command::Run { name, agent, dry_run, args } => {
@@ -53,67 +53,56 @@ fn main_agent(profiles: &Profiles<'_>, name: &Profile) -> Result<Agent, Failure>
 
 fn make(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, create: &Create) -> Result<(), Failure> {
     let name: Profile = create.name.parse()?;
+    let binding = binding(setting, create)?;
+    profiles.create(&name, &binding)?;
+    created(host, setting, &name, &binding);
+    Ok(())
+}
+
+fn binding(setting: &Setting, create: &Create) -> Result<NewBinding, Failure> {
     let agent: Agent = create.agent.parse()?;
     let spec = setting.registry.agent(&agent)?;
-    let provider: Provider = create.provider.as_deref().map_or(Ok(spec.provider), str::parse)?;
-    let alias: Alias = create.key_alias.parse()?;
-    let file = setting.paths.profile(&name);
-    if file.symlink_metadata().is_ok() {
-        return Err(Failure::new(format!("profile \"{name}\" already exists"))
-            .hint(format!("run `ringlet profiles edit {name}`, or remove it first")));
-    }
-    let mut document = DocumentMut::new();
-    document["agent"] = value(agent.as_str());
-    document["provider"] = value(provider.as_str());
-    let optional = [("model", &create.model), ("endpoint", &create.endpoint), ("config-dir", &create.config_dir)];
-    for (key, given) in optional {
-        if let Some(given) = given {
-            document[key] = value(given);
+    let provider: Option<Provider> = create.provider.as_deref().map(str::parse).transpose()?;
+    let account = match (create.login, create.no_key) {
+        (true, _) => NewAccount::Login,
+        (_, true) => {
+            NewAccount::None { provider, endpoint: create.endpoint.clone().expect("asked for on the command line") }
+        }
+        _ => NewAccount::Key {
+            provider: provider.unwrap_or(spec.provider),
+            alias: create.key_alias.parse()?,
+            endpoint: create.endpoint.clone(),
+        },
+    };
+    let (model, config_dir) = (create.model.clone(), create.config_dir.clone());
+    Ok(NewBinding { agent, account, allow_http: create.allow_http, model, config_dir })
+}
+
+/// Says what was made, and what is still missing.
+pub(super) fn created(host: &mut Host, setting: &Setting, name: &Profile, binding: &NewBinding) {
+    let agent = &binding.agent;
+    match &binding.account {
+        NewAccount::Key { provider, alias, .. } => {
+            host.output.note(&format!("created profile \"{name}\": {agent} with {provider}/{alias}"));
+            let (settings, paths, env) = (&setting.settings, &setting.paths, &host.world.env);
+            let store = crate::store::open(settings, paths, env, crate::store::Prompt::Never);
+            let key = KeyName::new(provider.clone(), alias.clone());
+            if matches!(store.contains(&key), Ok(false)) {
+                host.output.note(&format!("there is no key {key} yet; run `ringlet keychain set {provider} {alias}`"));
+            }
+        }
+        NewAccount::Login => {
+            host.output.note(&format!("created profile \"{name}\": {agent} with its own login"));
+            if let Some(folder) = &binding.config_dir
+                && !setting.paths.expand(folder).is_dir()
+            {
+                host.output.note(&format!("there is no {folder} yet; run `ringlet login {name}`"));
+            }
+        }
+        NewAccount::None { endpoint, .. } => {
+            host.output.note(&format!("created profile \"{name}\": {agent} at {endpoint}, without a key"));
         }
     }
-    document["provider-config"] = Item::Table(toml_edit::Table::new());
-    document["provider-config"]["key-alias"] = value(alias.as_str());
-    let text = document.to_string();
-    check(profiles, &name, &file, &text).map_err(|error| unwritten(error, &file))?;
-    write(&file, &text)?;
-    host.output.note(&format!("created profile \"{name}\": {agent} with {provider}/{alias}"));
-    let store = crate::store::open(&setting.settings, &setting.paths, &host.world.env, crate::store::Prompt::Never);
-    let key = crate::name::KeyName::new(provider, alias);
-    if matches!(store.contains(&key), Ok(false)) {
-        host.output
-            .note(&format!("there is no key {key} yet; run `ringlet keychain set {} {}`", key.provider, key.alias));
-    }
-    Ok(())
-}
-
-// The text is not in the file yet, so its name and line would lead nowhere.
-fn unwritten(error: Failure, file: &Path) -> Failure {
-    let prefix = format!("{}:", file.display());
-    match error.message.strip_prefix(&prefix) {
-        Some(rest) => {
-            let text = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':').trim_start().to_owned();
-            Failure { message: text, ..error }
-        }
-        None => error,
-    }
-}
-
-fn check(profiles: &Profiles<'_>, name: &Profile, file: &Path, text: &str) -> Result<(), Failure> {
-    let source = Source { file: file.into(), text: text.to_owned(), access: None };
-    let parsed = profiles.parse(name, source)?;
-    for agent in parsed.bindings.keys() {
-        profiles.resolve(&parsed, agent)?;
-    }
-    Ok(())
-}
-
-fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    // A profile may be a symlink into dotfiles; what it leads to is replaced.
-    let target = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    let folder = target.parent().expect("a profile lies in its folder");
-    platform::create_private_folder(folder)
-        .and_then(|()| platform::replace_file(&target, text.as_bytes()))
-        .map_err(|error| Failure::io("written", file, &error))
 }
 
 fn list(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>) -> Result<(), Failure> {
@@ -138,8 +127,9 @@ fn list(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>) -> Result<(
                     .bindings
                     .iter()
                     .map(|(agent, it)| {
-                        let key = format!("{}/{}", it.provider.value, it.alias.value);
-                        (agent.to_string(), json!({ "provider": it.provider.value, "key": key }))
+                        let provider = it.provider.as_ref().map(|at| &at.value);
+                        let auth = it.kind.value.word();
+                        (agent.to_string(), json!({ "auth": auth, "provider": provider, "key": key_of(it) }))
                     })
                     .collect();
                 json!({ "name": name, "default": Some(name) == default, "agents": agents })
@@ -152,17 +142,28 @@ fn list(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>) -> Result<(
         output.note("there is no profile; `ringlet profiles create NAME --agent claude` makes one");
         return Ok(());
     }
-    let mut table = vec![["PROFILE", "AGENT", "KEY"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec()];
+    let mut table = vec![["PROFILE", "AGENT", "ACCOUNT"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec()];
     for (name, file) in &rows {
         for (at, (agent, it)) in file.bindings.iter().enumerate() {
             let mark = if Some(name) == default { " (default)" } else { "" };
             let shown = if at == 0 { format!("{name}{mark}") } else { String::new() };
-            let key = format!("{}/{}", it.provider.value, it.alias.value);
-            table.push(vec![(Ink::Bold, shown), (Ink::Plain, agent.to_string()), (Ink::Plain, key)]);
+            let account = key_of(it).unwrap_or_else(|| match (&it.kind.value, &it.endpoint) {
+                (Kind::None, Some(endpoint)) => format!("no key, {}", endpoint.value),
+                (kind, _) => kind.word().to_owned(),
+            });
+            table.push(vec![(Ink::Bold, shown), (Ink::Plain, agent.to_string()), (Ink::Plain, account)]);
         }
     }
     output.table(&table);
     Ok(())
+}
+
+// The name of the key, where the account is one.
+fn key_of(binding: &Binding) -> Option<String> {
+    match (&binding.kind.value, &binding.provider) {
+        (Kind::Key { alias }, Some(provider)) => Some(format!("{}/{}", provider.value, alias.value)),
+        _ => None,
+    }
 }
 
 fn inspect(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Profile) -> Result<(), Failure> {
@@ -184,11 +185,15 @@ fn inspect(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &P
         let row = |name: &str, value: &str, from: &str| {
             vec![(Ink::Dim, format!("  {name}")), (Ink::Plain, value.to_owned()), (Ink::Dim, from.to_owned())]
         };
-        let mut rows = vec![
-            row("provider", it.provider.value.name.as_str(), &it.provider.from),
-            row("key", &it.key.value.to_string(), &it.key.from),
-        ];
-        rows.extend(it.base_url.iter().map(|url| row("endpoint", &url.value, &url.from)));
+        let account = &it.account;
+        let mut rows = Vec::new();
+        rows.extend(account.provider().map(|at| row("provider", at.value.name.as_str(), &at.from)));
+        rows.push(match account {
+            Account::Key { key, .. } => row("key", &key.value.to_string(), &key.from),
+            Account::Login { from, .. } => row("account", "the agent's own login", from),
+            Account::None { from, .. } => row("account", "no key", from),
+        });
+        rows.extend(account.base_url().map(|url| row("endpoint", &url.value, &url.from)));
         rows.extend(it.model.iter().map(|model| row("model", &model.value, &model.from)));
         rows.extend(
             it.config_dir.iter().map(|folder| row("config-dir", &setting.paths.pretty(&folder.value), &folder.from)),
@@ -208,19 +213,27 @@ fn as_json(it: &Resolved) -> serde_json::Value {
         it.env.iter().map(|(name, at)| (name.to_string(), json!(name.shown(&at.value)))).collect();
     let secrets: serde_json::Map<_, _> =
         it.secrets.iter().map(|(name, at)| (name.to_string(), json!(at.value))).collect();
-    let from: serde_json::Map<_, _> = [("provider", Some(&it.provider.from)), ("key", Some(&it.key.from))]
-        .into_iter()
-        .chain([
-            ("endpoint", it.base_url.as_ref().map(|at| &at.from)),
-            ("model", it.model.as_ref().map(|at| &at.from)),
-            ("config-dir", it.config_dir.as_ref().map(|at| &at.from)),
-        ])
-        .filter_map(|(name, from)| Some((name.to_owned(), json!(from?))))
-        .collect();
+    let account = &it.account;
+    let auth = match account {
+        Account::Key { .. } => None,
+        Account::Login { from, .. } | Account::None { from, .. } => Some(from),
+    };
+    let from: serde_json::Map<_, _> = [
+        ("auth", auth),
+        ("provider", account.provider().map(|at| &at.from)),
+        ("key", account.key().map(|at| &at.from)),
+        ("endpoint", account.base_url().map(|at| &at.from)),
+        ("model", it.model.as_ref().map(|at| &at.from)),
+        ("config-dir", it.config_dir.as_ref().map(|at| &at.from)),
+    ]
+    .into_iter()
+    .filter_map(|(name, from)| Some((name.to_owned(), json!(from?))))
+    .collect();
     json!({
-        "provider": it.provider.value.name,
-        "key": it.key.value,
-        "endpoint": it.base_url.as_ref().map(|at| &at.value),
+        "auth": account.word(),
+        "provider": account.provider().map(|at| &at.value.name),
+        "key": account.key().map(|at| &at.value),
+        "endpoint": account.base_url().map(|at| &at.value),
         "model": it.model.as_ref().map(|at| &at.value),
         "config-dir": it.config_dir.as_ref().map(|at| at.value.to_string_lossy()),
         "args": it.args,
@@ -230,75 +243,17 @@ fn as_json(it: &Resolved) -> serde_json::Value {
     })
 }
 
-fn edit(
-    host: &mut Host,
-    setting: &Setting,
-    profiles: &Profiles<'_>,
-    name: &Profile,
-    changes: &[String],
-) -> Result<(), Failure> {
-    let file = setting.paths.profile(name);
-    // Read without judging it: a broken profile is what one edits.
-    let Some(source) = Source::read(&file)? else {
-        return Err(profiles.read(name).err().map_or_else(|| Failure::new("the profile vanished"), Into::into));
-    };
+fn edit(host: &mut Host, profiles: &Profiles<'_>, name: &Profile, changes: &[String]) -> Result<(), Failure> {
     if changes.is_empty() {
-        return in_editor(host, profiles, name, &file, &source.text);
+        return in_editor(host, profiles, name);
     }
-    let mut document: DocumentMut = source.text.parse().map_err(|error: toml_edit::TomlError| {
-        Failure::from(source.error(error.span().unwrap_or(0..0), error.message()))
-            .hint(format!("run `ringlet profiles edit {name}`"))
-    })?;
-    for change in changes {
-        let Some((key, new)) = change.split_once('=') else {
-            return Err(Failure::usage(format!("{:?} is not of the form KEY=VALUE", shorten(change))));
-        };
-        assign(&mut document, key, new)?;
-    }
-    let text = document.to_string();
-    check(profiles, name, &file, &text).map_err(|error| unwritten(error, &file))?;
-    write(&file, &text)?;
+    profiles.assign(name, changes)?;
     host.output.note(&format!("changed profile \"{name}\""));
     Ok(())
 }
 
-// A comment behind the old value stays where it is.
-fn assign(document: &mut DocumentMut, key: &str, new: &str) -> Result<(), Failure> {
-    let parts: Vec<&str> = key.split('.').collect();
-    let Some((last, tables)) = parts.split_last().filter(|_| parts.iter().all(|part| !part.is_empty())) else {
-        return Err(Failure::usage(format!(
-            "{:?} is not a key such as model or provider-config.key-alias",
-            shorten(key)
-        )));
-    };
-    let mut table: &mut dyn toml_edit::TableLike = document.as_table_mut();
-    for part in tables {
-        let entry = table.entry(part).or_insert_with(|| Item::Table(toml_edit::Table::new()));
-        table = entry
-            .as_table_like_mut()
-            .ok_or_else(|| Failure::usage(format!("`{part}` in {:?} is not a table", shorten(key))))?;
-    }
-    if new.is_empty() {
-        table.remove(last);
-        return Ok(());
-    }
-    // An array or a quoted string is taken as TOML; anything else is text.
-    let parsed: toml_edit::Value = match new.parse::<toml_edit::Value>() {
-        Ok(parsed @ (toml_edit::Value::Array(_) | toml_edit::Value::String(_))) => parsed,
-        _ => new.into(),
-    };
-    match table.get_mut(last).and_then(Item::as_value_mut) {
-        Some(old) => {
-            let decor = old.decor().clone();
-            *old = parsed;
-            *old.decor_mut() = decor;
-        }
-        None => drop(table.insert(last, value(parsed))),
-    }
-    Ok(())
-}
-
-fn in_editor(host: &mut Host, profiles: &Profiles<'_>, name: &Profile, file: &Path, text: &str) -> Result<(), Failure> {
+fn in_editor(host: &mut Host, profiles: &Profiles<'_>, name: &Profile) -> Result<(), Failure> {
+    let Source { file, text, .. } = profiles.text(name)?;
     let editor = ["VISUAL", "EDITOR"].into_iter().find_map(|name| host.world.env.non_empty(name));
     let Some(editor) = editor.and_then(|editor| editor.to_str()) else {
         return Err(Failure::new("neither VISUAL nor EDITOR is set")
@@ -317,9 +272,10 @@ fn in_editor(host: &mut Host, profiles: &Profiles<'_>, name: &Profile, file: &Pa
             .hint(format!("your text is in {}", copy.display())));
     }
     let edited = Source::read(&copy)?.map(|source| source.text).unwrap_or_default();
-    check(profiles, name, &copy, &edited)
-        .map_err(|failure| failure.hint(format!("the profile is unchanged; your text is in {}", copy.display())))?;
-    write(file, &edited)?;
+    profiles.check(name, &copy, &edited).map_err(|error| {
+        Failure::from(error).hint(format!("the profile is unchanged; your text is in {}", copy.display()))
+    })?;
+    profiles.replace(name, &edited)?;
     std::fs::remove_file(&copy).map_err(|error| Failure::io("removed", &copy, &error))?;
     host.output.note(&format!("changed profile \"{name}\""));
     Ok(())
@@ -328,7 +284,7 @@ fn in_editor(host: &mut Host, profiles: &Profiles<'_>, name: &Profile, file: &Pa
 fn remove(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Profile) -> Result<(), Failure> {
     let file = setting.paths.profile(name);
     if file.symlink_metadata().is_err() {
-        return Err(missing(profiles, name)?);
+        return Err(profiles.missing(name).into());
     }
     std::fs::remove_file(&file).map_err(|error| Failure::io("removed", &file, &error))?;
     // The folder may hold what the user put there; only an empty one goes.
@@ -338,12 +294,6 @@ fn remove(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Pr
         host.output.warn("it was the default profile; run `ringlet profiles default NAME` or `--unset`");
     }
     Ok(())
-}
-
-fn missing(profiles: &Profiles<'_>, name: &Profile) -> Result<Failure, Failure> {
-    let names = profiles.names()?;
-    let closest = closest(name.as_str(), names.iter().map(Profile::as_str)).map(str::to_owned);
-    Ok(ProfileError::Missing { name: name.clone(), closest }.into())
 }
 
 fn default(
@@ -369,14 +319,19 @@ fn default(
     if let Some(name) = &name {
         profiles.read(name)?;
     }
+    set_default(host, setting, name.as_ref())
+}
+
+/// Makes a profile the default one, or none.
+pub(super) fn set_default(host: &mut Host, setting: &Setting, name: Option<&Profile>) -> Result<(), Failure> {
     let file = setting.paths.config();
     let text = Source::read(&file)?.map(|source| source.text).unwrap_or_default();
     let mut document: DocumentMut = text.parse().expect("the settings were parsed at the start");
-    match &name {
-        Some(name) => assign(&mut document, "default-profile", name.as_str())?,
+    match name {
+        Some(name) => edit::assign(&mut document, "default-profile", name.as_str())?,
         None => drop(document.remove("default-profile")),
     }
-    write(&file, &document.to_string())?;
+    edit::write(&file, &document.to_string())?;
     host.output.note(&match name {
         Some(name) => format!("\"{name}\" is the default profile"),
         None => "there is no default profile any more".to_owned(),

@@ -3,11 +3,10 @@
 use super::{Setting, allow, exec};
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::launch::{self, Request};
 use crate::name::{Agent, shorten};
-use crate::output::Ink;
-use crate::plan::{self, Context, LaunchPlan, PlanError, Project, Sink};
-use crate::profile::Profiles;
+use crate::output::{Ink, Output};
+use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Project, Request, Sink};
+use crate::profile::{Account, Profiles};
 use crate::store::{self, Prompt, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -41,7 +40,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, only: Option<&str>) -> Res
     };
     let rows: Vec<Row> = words.into_iter().map(|word| examine(&context, store.as_ref(), word)).collect();
     if host.output.wants_json() {
-        let agents: Vec<Value> = rows.iter().map(as_json).collect();
+        let agents: Vec<Value> = rows.iter().map(|row| as_json(setting, row)).collect();
         let governing = match &project {
             Ok(None) => Value::Null,
             Ok(Some(project)) => json!({
@@ -64,7 +63,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, only: Option<&str>) -> Res
     }
     host.output.table(&head);
     for row in &rows {
-        print(host, setting, row);
+        print(&mut host.output, setting, &context, row);
     }
     if rows.is_empty() {
         host.output.note("no agent is bound by a profile or found on PATH");
@@ -111,14 +110,13 @@ fn shown(setting: &Setting, context: &Context<'_>, project: Option<&Project>) ->
 }
 
 fn examine(context: &Context<'_>, store: &dyn Store, word: String) -> Row {
-    let outcome = launch::prepare(context, &Request { word: &word, profile: None, words: &[] });
-    let used = outcome.as_ref().ok().and_then(|plan| plan.profile.as_ref()).and_then(|part| part.secrets.first());
+    let outcome = plan::prepare(context, &Request { word: &word, profile: None, words: &[] });
+    let used = outcome.as_ref().ok().and_then(|plan| plan.secrets().first());
     let key = used.map(|used| KeyState { name: used.key.to_string(), there: store.contains(&used.key) });
     Row { word: shorten(&word), outcome, key }
 }
 
-fn print(host: &mut Host, setting: &Setting, row: &Row) {
-    let output = &mut host.output;
+fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Row) {
     output.data("");
     let line = |name: &str, ink: Ink, value: String| vec![(Ink::Dim, format!("  {name}")), (ink, value)];
     let plan = match &row.outcome {
@@ -134,19 +132,20 @@ fn print(host: &mut Host, setting: &Setting, row: &Row) {
             return;
         }
     };
-    output.line(&[(Ink::Bold, &row.word), (Ink::Dim, &format!("  {}", plan.binary.display()))]);
-    let Some(part) = &plan.profile else {
+    output.line(&[(Ink::Bold, &row.word), (Ink::Dim, &format!("  {}", plan.start().binary.display()))]);
+    let Some(part) = plan.part() else {
         output.table(&[line("profile", Ink::Plain, "none: starts as if ringlet were not there".into())]);
         return;
     };
     let resolved = &part.resolved;
     let mut rows = vec![
         line("profile", Ink::Plain, resolved.profile.to_string()),
-        line("provider", Ink::Plain, format!("{}  ({})", resolved.provider.value.name, resolved.provider.from)),
+        line("account", Ink::Plain, account(setting, context, part)),
     ];
-    rows.extend(
-        resolved.base_url.iter().map(|url| line("endpoint", Ink::Plain, format!("{}  ({})", url.value, url.from))),
-    );
+    let account = &resolved.account;
+    rows.extend(account.provider().map(|it| line("provider", Ink::Plain, format!("{}  ({})", it.value.name, it.from))));
+    rows.extend(account.base_url().map(|url| line("endpoint", Ink::Plain, format!("{}  ({})", url.value, url.from))));
+    rows.extend(part.notices.iter().map(|notice| line("note", Ink::Warn, exec::noticed(setting, notice))));
     if let Some(key) = &row.key {
         let (ink, said) = match &key.there {
             Ok(true) => (Ink::Good, format!("{} is in the store, and wins", key.name)),
@@ -158,14 +157,14 @@ fn print(host: &mut Host, setting: &Setting, row: &Row) {
         };
         rows.push(line("key", ink, said));
     }
-    rows.extend(part.secrets.iter().map(|used| {
+    rows.extend(plan.secrets().iter().map(|used| {
         let way = match &used.sink {
             Sink::Variable(name) => format!("{} in {name}", used.key),
             Sink::Descriptor(name) => format!("{} through a pipe ({name}), so tool shells do not see it", used.key),
         };
         line("given as", Ink::Plain, way)
     }));
-    rows.extend(part.scopes.keys.iter().map(|pass| line("scope", Ink::Good, exec::scope(pass))));
+    rows.extend(exec::scopes(plan).iter().map(|pass| line("scope", Ink::Good, exec::scope(pass))));
     rows.extend(part.removed.iter().map(|name| {
         line("leftover", Ink::Warn, format!("{name} is set in this shell and would compete; a launch takes it away"))
     }));
@@ -173,30 +172,37 @@ fn print(host: &mut Host, setting: &Setting, row: &Row) {
     output.table(&rows);
 }
 
-fn as_json(row: &Row) -> Value {
+// Of which kind the account is, and where a login lies.
+fn account(setting: &Setting, context: &Context<'_>, part: &Part) -> String {
+    let resolved = &part.resolved;
+    match &resolved.account {
+        Account::Login { login, .. } => {
+            let folder = plan::login_folder(context, resolved, login);
+            format!("{} login, {}", resolved.agent.name, setting.paths.pretty(&folder))
+        }
+        Account::Key { .. } | Account::None { .. } => exec::account(resolved),
+    }
+}
+
+fn as_json(setting: &Setting, row: &Row) -> Value {
     match &row.outcome {
         Err(PlanError::Scoped(refused)) => json!({
             "agent": row.word, "refused": refused.to_string(), "refused_key": refused.key, "hint": refused.hint(),
         }),
         Err(error) => json!({ "agent": row.word, "refused": error.to_string() }),
         Ok(plan) => {
-            let mut made = json!({ "agent": row.word, "binary": plan.binary.to_string_lossy(), "profile": null });
-            if let Some(part) = &plan.profile {
+            let mut made =
+                json!({ "agent": row.word, "binary": plan.start().binary.to_string_lossy(), "profile": null });
+            if let Some(part) = plan.part() {
                 made["profile"] = json!(part.resolved.profile);
-                made["provider"] = json!(part.resolved.provider.value.name);
-                made["endpoint"] = json!(part.resolved.base_url.as_ref().map(|url| &url.value));
+                let account = &part.resolved.account;
+                made["auth"] = json!(account.word());
+                made["provider"] = json!(account.provider().map(|it| &it.value.name));
+                made["endpoint"] = json!(account.base_url().map(|url| &url.value));
                 made["leftover"] = json!(part.removed);
-                made["scopes"] = exec::scopes_as_json(part);
-                made["given_as"] = part
-                    .secrets
-                    .iter()
-                    .map(|used| match &used.sink {
-                        Sink::Variable(name) => json!({ "key": used.key, "variable": name, "delivery": "variable" }),
-                        Sink::Descriptor(name) => {
-                            json!({ "key": used.key, "variable": name, "delivery": "descriptor" })
-                        }
-                    })
-                    .collect();
+                made["notes"] = part.notices.iter().map(|notice| exec::noticed(setting, notice)).collect();
+                made["scopes"] = exec::scopes_as_json(plan);
+                made["given_as"] = exec::secrets_as_json(plan);
             }
             if let Some(key) = &row.key {
                 made["key"] = json!({

@@ -16,9 +16,10 @@ use crate::env::Env;
 use crate::name::{KeyName, shorten};
 use crate::paths::Paths;
 use crate::platform::{self, Peer};
-use crate::secret::Secret;
+use crate::registry::Registry;
+use crate::secret::{Secret, check_key};
 use crate::store::items::{Item, Items, is_taken};
-use crate::store::{MAX_KEY, PRIVATE_SERVICE, SERVICE, StoreError};
+use crate::store::{PRIVATE_SERVICE, SERVICE, StoreError};
 use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -259,13 +260,13 @@ impl Door {
     fn write(&self, setup: &Setup, identity: &Identity, request: &Request) -> Result<(), Refusal> {
         let service = request.service.as_str();
         if service == SERVICE {
-            let sound = |value: &Secret| {
-                !value.is_empty()
-                    && value.len() <= MAX_KEY
-                    && value.expose().iter().all(|byte| *byte >= b' ' && *byte != 0x7f)
+            let registry = Registry::new(&self.paths);
+            let is_key = |(target, value): (&String, &Secret)| {
+                let name = target.parse::<KeyName>();
+                name.is_ok_and(|name| check_key(value.expose(), registry.shape(&name.provider)).is_ok())
             };
-            let keys = request.targets.iter().all(|target| target.parse::<KeyName>().is_ok());
-            if !keys || !request.values.iter().all(sound) || !request.attributes.is_empty() {
+            let keys = request.targets.iter().zip(&request.values).all(is_key);
+            if !keys || !request.attributes.is_empty() {
                 let why = "no name of a key, or a value that no header could carry";
                 return Err(Refusal::new(Reason::MalformedRequest, why));
             }

@@ -282,8 +282,11 @@ async fn profiles(State(shared): Here) -> Response {
                 Ok(found) => {
                     let agents = found.iter().flatten().map(|it| {
                         json!({
-                            "agent": it.agent.name, "provider": it.provider.value.name, "key": it.key.value,
-                            "endpoint": it.base_url.as_ref().map(|url| &url.value),
+                            "agent": it.agent.name,
+                            "auth": it.account.word(),
+                            "provider": it.account.provider().map(|at| &at.value.name),
+                            "key": it.account.key().map(|at| &at.value),
+                            "endpoint": it.account.base_url().map(|url| &url.value),
                         })
                     });
                     json!({ "name": name, "agents": agents.collect::<Vec<_>>() })

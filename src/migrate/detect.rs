@@ -86,7 +86,7 @@ const NAMES: &[(&str, &str, Whose)] = &[
     ("BAILIAN_API_KEY", "dashscope", Whose::Agents),
     ("CEREBRAS_API_KEY", "cerebras", Whose::Agents),
     ("CLAUDE_API_KEY", "anthropic", Whose::Agents),
-    ("CLAUDE_CODE_OAUTH_TOKEN", "anthropic", Whose::Agents),
+    ("CLAUDE_CODE_OAUTH_TOKEN", "claude-subscription", Whose::Agents),
     ("COHERE_API_KEY", "cohere", Whose::Agents),
     ("COPILOT_GITHUB_TOKEN", "github", Whose::Agents),
     ("CO_API_KEY", "cohere", Whose::Agents),
@@ -220,7 +220,7 @@ mod tests {
         vec![
             ("anthropic", format!("sk-ant-api03-{}AA", body(93))),
             ("anthropic", format!("sk-ant-admin01-{}AA", body(93))),
-            ("anthropic", format!("sk-ant-oat01-{}", body(40))),
+            ("claude-subscription", format!("sk-ant-oat01-{}", body(40))),
             ("openai", marked("sk-proj-", 74)),
             ("openai", marked("sk-svcacct-", 58)),
             ("openai", marked("sk-admin-", 58)),
@@ -254,7 +254,7 @@ mod tests {
     fn a_key_that_is_too_short_or_too_long_is_none_under_an_unknown_name() {
         for (provider, value) in agents_keys() {
             let shorter = &value[..value.len() - 3];
-            let fixed = !matches!(provider, "anthropic" | "openai" | "google" | "bedrock");
+            let fixed = !matches!(provider, "anthropic" | "claude-subscription" | "openai" | "google" | "bedrock");
             if fixed {
                 assert_eq!(judge(Some("OTHER"), shorter.as_bytes()), Judgement::Ignored("unknown"), "{provider}");
                 assert_eq!(judge(Some("OTHER"), format!("{value}q").as_bytes()), Judgement::Ignored("unknown"));

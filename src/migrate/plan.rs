@@ -11,8 +11,7 @@ use super::stream;
 use super::tokens::{self, Key};
 use crate::name::{Alias, KeyName, Provider};
 use crate::platform::{self, Look, ReadError};
-use crate::secret::{Secret, same};
-use crate::store::MAX_KEY;
+use crate::secret::{Secret, Shape, check_key, same};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
@@ -463,8 +462,7 @@ impl Aliases {
 fn aliases(files: &[Scanned], existing: &BTreeMap<KeyName, Secret>) -> Aliases {
     let mut by_provider: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
     for finding in files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings()) {
-        let fits = finding.action == Action::Moved && finding.value.len() <= MAX_KEY;
-        if fits && std::str::from_utf8(&finding.value).is_ok() {
+        if finding.action == Action::Moved && check_key(&finding.value, Shape::Header).is_ok() {
             by_provider.entry(finding.provider.to_string()).or_default().push(finding);
         }
     }

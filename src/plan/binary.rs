@@ -1,6 +1,6 @@
 //! The agent's real program: past Ringlet's own links, never the project's.
 
-use super::{Context, PlanError};
+use super::{Context, PlanError, project};
 use crate::platform;
 use crate::registry::AgentSpec;
 use crate::trust::{Evidence, Trust};
@@ -36,24 +36,13 @@ const MAX_INTERPRETERS: usize = 5;
 
 /// Refuses a program that lies inside the project the agent would work on, unless exactly it was allowed; and, since
 /// it would be given the key as well, an interpreter there that the program's first line leads to.
-pub fn guard_binary(context: &Context<'_>, project: Option<&Path>, binary: &Path) -> Result<(), PlanError> {
-    let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
-    let mut folders: Vec<PathBuf> = project.into_iter().chain([context.cwd]).map(Path::to_owned).collect();
-    // Every repository above counts: a submodule lies in another one.
-    platform::ascend(context.cwd, |level| {
-        if level.has(".git")? {
-            folders.push(level.path.to_owned());
-        }
-        Ok(!home.starts_with(level.path))
-    })
-    .map_err(|error| PlanError::Search { start: context.cwd.into(), error })?;
-    // A "project" that holds the whole home would refuse every program the user installed there.
-    folders.retain(|folder| !home.starts_with(folder));
+pub fn guard_binary(context: &Context<'_>, governing: Option<&Path>, binary: &Path) -> Result<(), PlanError> {
+    let folders = project::folders(context, governing)?;
     let trust = Trust::new(context.paths, &context.settings.trust.allow_under);
     let mut program = binary.to_owned();
     for at in 0..=MAX_INTERPRETERS {
         let real = program.canonicalize().map_err(|_| PlanError::NotExecutable { file: program.clone() })?;
-        let holding = folders.iter().find(|folder| real.starts_with(folder) || program.starts_with(folder));
+        let holding = project::holding(&folders, &program);
         if let Some(folder) = holding
             && !trust.is_recorded(&Evidence::read(&program, MAX_PROGRAM)?)?
         {

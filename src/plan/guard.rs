@@ -178,7 +178,7 @@ fn walk_toml(value: &toml::Value, path: &mut Vec<String>, found: &mut Vec<Vec<St
 }
 
 // Lenient on purpose: what one agent's parser takes for an assignment must not slip past.
-fn env_name(line: &str) -> Option<String> {
+pub(super) fn env_name(line: &str) -> Option<String> {
     let line = line.trim_start_matches('\u{feff}').trim_start();
     let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
     let end = line.find(['=', ':'])?;

@@ -116,6 +116,16 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
+/// The bytes of a word of the system's.
+pub fn bytes_of(word: &OsStr) -> Option<&[u8]> {
+    Some(word.as_bytes())
+}
+
+/// A word of the system's from its bytes.
+pub fn os_string_of(bytes: Vec<u8>) -> Option<OsString> {
+    Some(std::os::unix::ffi::OsStringExt::from_vec(bytes))
+}
+
 /// What tells one file from every other that is there now: device and inode.
 pub fn file_identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))

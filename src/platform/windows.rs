@@ -140,6 +140,16 @@ fn identity(found: &BY_HANDLE_FILE_INFORMATION) -> (u64, u64) {
     (found.dwVolumeSerialNumber.into(), u64::from(found.nFileIndexHigh) << 32 | u64::from(found.nFileIndexLow))
 }
 
+/// The bytes of a word of the system's; none where it is not text.
+pub fn bytes_of(word: &OsStr) -> Option<&[u8]> {
+    word.to_str().map(str::as_bytes)
+}
+
+/// A word of the system's from its bytes.
+pub fn os_string_of(bytes: Vec<u8>) -> Option<OsString> {
+    String::from_utf8(bytes).ok().map(Into::into)
+}
+
 /// What tells one file from every other that is there now: volume and index.
 pub fn file_identity(path: &Path) -> Option<(u64, u64)> {
     look(path).ok().map(|(_, found)| identity(&found))

@@ -3,11 +3,12 @@
 //! A profile is the user's own file; nothing in a project can add to it. `Profiles` reads them, `Resolved` is one
 //! profile made concrete for one agent, with the line each value came from.
 
+pub mod edit;
 mod raw;
 mod resolved;
 
-pub use raw::{Binding, ProfileFile};
-pub use resolved::{Resolved, Sourced};
+pub use raw::{Binding, Delivery, Kind, ProfileFile};
+pub use resolved::{Account, Reach, Resolved, Sourced};
 
 use crate::config::{ConfigError, Source};
 use crate::name::{Agent, Profile, closest};
@@ -29,6 +30,9 @@ pub enum ProfileError {
     /// Its file is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A text that is in no file yet is wrong.
+    #[error("{0}")]
+    Unwritten(String, Option<String>),
     /// A definition it needs is wrong or missing.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -44,6 +48,7 @@ impl ProfileError {
             Self::Missing { closest: Some(word), .. } => Some(format!("did you mean `{word}`?")),
             Self::Missing { name, .. } => Some(format!("run `ringlet profiles create {name} --agent AGENT`")),
             Self::Config(error) => error.hint.clone(),
+            Self::Unwritten(_, hint) => hint.clone(),
             Self::Registry(error) => error.hint(),
             Self::Folder(..) => None,
         }
@@ -81,12 +86,20 @@ impl<'a> Profiles<'a> {
     /// Reads and checks one profile.
     pub fn read(&self, name: &Profile) -> Result<ProfileFile, ProfileError> {
         let file = self.paths.profile(name);
-        let Some(source) = Source::read(&file)? else {
-            let names = self.names()?;
-            let closest = closest(name.as_str(), names.iter().map(Profile::as_str)).map(str::to_owned);
-            return Err(ProfileError::Missing { name: name.clone(), closest });
+        match Source::read(&file)? {
+            Some(source) => self.parse(name, source),
+            None => Err(self.missing(name)),
+        }
+    }
+
+    /// That there is no profile of a name, with the closest one there is.
+    pub fn missing(&self, name: &Profile) -> ProfileError {
+        let names = match self.names() {
+            Ok(names) => names,
+            Err(error) => return error,
         };
-        self.parse(name, source)
+        let closest = closest(name.as_str(), names.iter().map(Profile::as_str)).map(str::to_owned);
+        ProfileError::Missing { name: name.clone(), closest }
     }
 
     /// Checks a profile's text.

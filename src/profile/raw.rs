@@ -1,7 +1,8 @@
 //! A profile as it is written: parsed and checked, not yet looked up in the registry.
 
 use crate::config::{ConfigError, Source};
-use crate::name::{Agent, Alias, KeyName, NameError, Profile, Provider, Variable};
+use crate::name::{Agent, Alias, KeyName, NameError, Profile, Provider, Variable, closest, shorten};
+use crate::registry::{Auth, Http};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -14,8 +15,11 @@ type Text = Spanned<String>;
 struct RawProfile {
     agent: Option<Text>,
     provider: Option<Text>,
+    auth: Option<Text>,
+    delivery: Option<Text>,
     model: Option<Text>,
     endpoint: Option<Text>,
+    allow_http: Option<Spanned<bool>>,
     config_dir: Option<Text>,
     args: Option<Vec<Text>>,
     #[serde(default)]
@@ -32,15 +36,20 @@ struct RawProfile {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct RawProviderConfig {
     key_alias: Option<Text>,
+    auth_header: Option<Text>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct RawAgentTable {
+    auth: Option<Text>,
+    delivery: Option<Text>,
     provider: Option<Text>,
     key_alias: Option<Text>,
+    auth_header: Option<Text>,
     model: Option<Text>,
     endpoint: Option<Text>,
+    allow_http: Option<Spanned<bool>>,
     config_dir: Option<Text>,
     args: Option<Vec<Text>>,
     env: BTreeMap<Text, Text>,
@@ -56,19 +65,64 @@ pub struct At<T> {
     pub span: Option<std::ops::Range<usize>>,
 }
 
+/// Of which kind an account is, and the key where it is one.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// A key from the store.
+    Key {
+        /// Which of the provider's keys.
+        alias: At<Alias>,
+    },
+    /// The login that the agent itself keeps.
+    Login,
+    /// No key: a model at home, or a gateway that adds its own.
+    None,
+}
+
+impl Kind {
+    /// The words of `auth`, the default first.
+    pub const WORDS: [&str; 3] = ["key", "login", "none"];
+
+    /// The word of `auth`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Key { .. } => Self::WORDS[0],
+            Self::Login => Self::WORDS[1],
+            Self::None => Self::WORDS[2],
+        }
+    }
+}
+
+/// How a key is to reach the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// The best way that was tried with this agent.
+    Auto,
+    /// To the agent itself.
+    Direct,
+    /// To a broker of the launch.
+    Broker,
+}
+
 /// What a profile says about one agent.
 #[derive(Debug, Clone)]
 pub struct Binding {
     /// The agent, and where it is named.
     pub agent: At<Agent>,
-    /// The provider.
-    pub provider: At<Provider>,
-    /// Which of its keys.
-    pub alias: At<Alias>,
+    /// Of which kind the account is; the place is where `auth` stands.
+    pub kind: At<Kind>,
+    /// The provider. A key always has one.
+    pub provider: Option<At<Provider>>,
+    /// The header that a gateway wants in place of the provider's own.
+    pub auth_header: Option<At<Auth>>,
+    /// How the key is to be delivered.
+    pub delivery: At<Delivery>,
     /// The model.
     pub model: Option<At<String>>,
     /// A name from the provider's list, or a URL.
     pub endpoint: Option<At<String>>,
+    /// Whether that may be a machine of a private network, without TLS.
+    pub http: Http,
     /// The agent's own configuration folder.
     pub config_dir: Option<At<String>>,
     /// Arguments before the user's own.
@@ -135,12 +189,152 @@ impl Reader<'_> {
         texts.into_iter().flatten().map(|text| Ok(self.plain(text)?.value)).collect()
     }
 
+    // A variable that `table` may set. What a launch sets, the next one below it must be able to take away again.
+    fn variable(&self, name: &Text, table: &str, kept: fn(&Variable) -> bool) -> Result<Variable, ConfigError> {
+        let variable = self.checked::<Variable>(name)?.value;
+        if kept(&variable) {
+            let message = format!("`[{table}]` cannot set {variable}: the next launch could not take it away again");
+            return Err(self.0.error(name.span(), message));
+        }
+        Ok(variable)
+    }
+
     fn env(&self, pairs: &BTreeMap<Text, Text>) -> Result<BTreeMap<Variable, At<String>>, ConfigError> {
-        pairs.iter().map(|(name, text)| Ok((self.checked(name)?.value, self.plain(text)?))).collect()
+        let read = |(name, text)| Ok((self.variable(name, "env", Variable::is_ringlets)?, self.plain(text)?));
+        pairs.iter().map(read).collect()
     }
 
     fn secrets(&self, pairs: &BTreeMap<Text, Text>) -> Result<BTreeMap<Variable, At<KeyName>>, ConfigError> {
-        pairs.iter().map(|(name, text)| Ok((self.checked(name)?.value, self.checked(text)?))).collect()
+        let kept = |variable: &Variable| variable.is_ringlets() || variable.is_never_taken_away();
+        let read = |(name, text)| Ok((self.variable(name, "secrets", kept)?, self.checked(text)?));
+        pairs.iter().map(read).collect()
+    }
+}
+
+// What `[agents.NAME]` and the top level say in the same words, so that one reading serves both.
+struct Words<'a> {
+    agent: At<Agent>,
+    auth: Option<&'a Text>,
+    delivery: Option<&'a Text>,
+    provider: Option<&'a Text>,
+    key_alias: Option<&'a Text>,
+    auth_header: Option<&'a Text>,
+    model: Option<&'a Text>,
+    endpoint: Option<&'a Text>,
+    allow_http: Option<&'a Spanned<bool>>,
+    config_dir: Option<&'a Text>,
+    args: Option<&'a Vec<Text>>,
+}
+
+// What a table inherits from the top: nothing that decides where the account goes or of which kind it is.
+struct Shared {
+    provider: Option<At<Provider>>,
+    alias: At<Alias>,
+    env: BTreeMap<Variable, At<String>>,
+    secrets: BTreeMap<Variable, At<KeyName>>,
+}
+
+impl Reader<'_> {
+    // One of a few words.
+    fn word<T: Copy>(
+        &self,
+        text: Option<&Text>,
+        what: &str,
+        words: &[(&str, T)],
+    ) -> Result<Option<At<T>>, ConfigError> {
+        let Some(text) = text else { return Ok(None) };
+        if let Some((_, value)) = words.iter().find(|(word, _)| word == text.get_ref()) {
+            return Ok(Some(At { value: *value, span: Some(text.span()) }));
+        }
+        let known: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        let made = self.0.error(text.span(), format!("`{what}` is {:?}", shorten(text.get_ref())));
+        Err(match closest(text.get_ref(), words.iter().map(|(word, _)| *word)) {
+            Some(word) => made.with_hint(format!("did you mean `{word}`?")),
+            None => made.with_hint(format!("it is one of {}", known.join(", "))),
+        })
+    }
+
+    fn binding(&self, words: Words<'_>, shared: &Shared) -> Result<Binding, ConfigError> {
+        let [key, login, none] = Kind::WORDS;
+        let auth = self.word(words.auth, "auth", &[(key, 0), (login, 1), (none, 2)])?;
+        let at = |value| At { value, span: auth.as_ref().and_then(|auth| auth.span.clone()) };
+        let kind = match auth.as_ref().map_or(0, |auth| auth.value) {
+            0 => at(Kind::Key {
+                alias: words.key_alias.map_or_else(|| Ok(shared.alias.clone()), |text| self.checked(text))?,
+            }),
+            1 => at(Kind::Login),
+            _ => at(Kind::None),
+        };
+        let word = kind.value.word();
+        let beside = |text: Option<&Text>, what: &str, why: &str| match text {
+            Some(text) => Err(self.0.error(text.span(), format!("`{what}` beside `auth = \"{word}\"`: {why}"))),
+            None => Ok(()),
+        };
+        let own = words.provider.map(|text| self.checked::<Provider>(text)).transpose()?;
+        let (delivery, endpoint) = (
+            self.word(
+                words.delivery,
+                "delivery",
+                &[("auto", Delivery::Auto), ("direct", Delivery::Direct), ("broker", Delivery::Broker)],
+            )?,
+            self.optional(words.endpoint)?,
+        );
+        let auth_header =
+            self.word(words.auth_header, "auth-header", &[("bearer", Auth::Bearer), ("x-api-key", Auth::XApiKey)])?;
+        let provider = match &kind.value {
+            Kind::Key { .. } => match own.or_else(|| shared.provider.clone()) {
+                Some(provider) => Some(provider),
+                None => {
+                    let span = words.agent.span.clone().unwrap_or_default();
+                    let message = format!("agent \"{}\" has no `provider`", words.agent.value);
+                    return Err(self.0.error(span, message).with_hint(
+                        "add `provider = \"NAME\"`, or `auth = \"login\"` for the login that the agent keeps itself",
+                    ));
+                }
+            },
+            Kind::Login => {
+                beside(words.key_alias, "key-alias", "a login needs no key")?;
+                beside(words.endpoint, "endpoint", "a login goes to the agent's own service alone")?;
+                beside(words.auth_header, "auth-header", "no key is sent")?;
+                own
+            }
+            Kind::None => {
+                beside(words.key_alias, "key-alias", "no key is looked up")?;
+                if endpoint.is_none() {
+                    let span = kind.span.clone().unwrap_or_default();
+                    return Err(self
+                        .0
+                        .error(span, "`auth = \"none\"` needs an `endpoint`")
+                        .with_hint("add `endpoint = \"http://127.0.0.1:11434\"`, or where your server is"));
+                }
+                own
+            }
+        };
+        let delivery = delivery.unwrap_or(At { value: Delivery::Auto, span: None });
+        if let (Delivery::Broker, Kind::Login | Kind::None) = (delivery.value, &kind.value) {
+            beside(words.delivery, "delivery", "there is no key that a broker could hold")?;
+        }
+        let http = match words.allow_http {
+            Some(allow) if endpoint.is_none() => {
+                return Err(self.0.error(allow.span(), "`allow-http` belongs to `endpoint`, which is not given"));
+            }
+            Some(allow) if *allow.get_ref() => Http::Private,
+            _ => Http::Loopback,
+        };
+        Ok(Binding {
+            agent: words.agent,
+            kind,
+            provider,
+            auth_header,
+            delivery,
+            model: self.model(words.model)?,
+            endpoint,
+            http,
+            config_dir: self.optional(words.config_dir)?,
+            args: self.list(words.args)?,
+            env: shared.env.clone(),
+            secrets: shared.secrets.clone(),
+        })
     }
 }
 
@@ -148,36 +342,48 @@ impl ProfileFile {
     pub(super) fn parse(name: Profile, source: Source) -> Result<Self, ConfigError> {
         let raw: RawProfile = source.parse()?;
         let read = Reader(&source);
-        let provider = raw.provider.as_ref().map(|text| read.checked::<Provider>(text)).transpose()?;
         let alias = match &raw.provider_config.key_alias {
             Some(text) => read.checked(text)?,
             None => At { value: "default".parse().expect("a valid alias"), span: None },
         };
-        let shared_env = read.env(&raw.env)?;
-        let shared_secrets = read.secrets(&raw.secrets)?;
+        let shared = Shared {
+            provider: raw.provider.as_ref().map(|text| read.checked::<Provider>(text)).transpose()?,
+            alias,
+            env: read.env(&raw.env)?,
+            secrets: read.secrets(&raw.secrets)?,
+        };
         let mut bindings = BTreeMap::new();
+        let mut main = None;
         if let Some(agent) = &raw.agent {
-            let agent = read.checked::<Agent>(agent)?;
-            let Some(provider) = provider.clone() else {
-                let span = agent.span.clone().unwrap_or_default();
-                return Err(source
-                    .error(span, "`agent` is given without `provider`")
-                    .with_hint("add `provider = \"NAME\"`"));
+            let words = Words {
+                agent: read.checked::<Agent>(agent)?,
+                auth: raw.auth.as_ref(),
+                delivery: raw.delivery.as_ref(),
+                provider: raw.provider.as_ref(),
+                key_alias: raw.provider_config.key_alias.as_ref(),
+                auth_header: raw.provider_config.auth_header.as_ref(),
+                model: raw.model.as_ref(),
+                endpoint: raw.endpoint.as_ref(),
+                allow_http: raw.allow_http.as_ref(),
+                config_dir: raw.config_dir.as_ref(),
+                args: raw.args.as_ref(),
             };
-            let binding = Binding {
-                agent: agent.clone(),
-                provider,
-                alias: alias.clone(),
-                model: read.model(raw.model.as_ref())?,
-                endpoint: read.optional(raw.endpoint.as_ref())?,
-                config_dir: read.optional(raw.config_dir.as_ref())?,
-                args: read.list(raw.args.as_ref())?,
-                env: shared_env.clone(),
-                secrets: shared_secrets.clone(),
-            };
-            bindings.insert(agent.value, binding);
-        } else if let Some(stray) = [&raw.model, &raw.endpoint, &raw.config_dir].into_iter().flatten().next() {
-            return Err(source.error(stray.span(), "belongs to `agent`, which is not given"));
+            let binding = read.binding(words, &shared)?;
+            main = Some(binding.agent.value.clone());
+            bindings.insert(binding.agent.value.clone(), binding);
+        } else {
+            let texts = [
+                &raw.auth,
+                &raw.delivery,
+                &raw.model,
+                &raw.endpoint,
+                &raw.config_dir,
+                &raw.provider_config.auth_header,
+            ];
+            let stray = texts.into_iter().flatten().map(Spanned::span);
+            if let Some(span) = stray.chain(raw.allow_http.iter().map(Spanned::span)).min_by_key(|span| span.start) {
+                return Err(source.error(span, "belongs to `agent`, which is not given"));
+            }
         }
         for (agent, table) in &raw.agents {
             let agent = read.checked::<Agent>(agent)?;
@@ -185,34 +391,29 @@ impl ProfileFile {
                 let span = agent.span.clone().unwrap_or_default();
                 return Err(source.error(span, format!("agent \"{}\" is bound twice", agent.value)));
             }
-            let own = table.provider.as_ref().map(|text| read.checked(text)).transpose()?;
-            let Some(provider) = own.or_else(|| provider.clone()) else {
-                let span = agent.span.clone().unwrap_or_default();
-                return Err(source.error(span, format!("agent \"{}\" has no `provider`", agent.value)));
+            let words = Words {
+                agent,
+                auth: table.auth.as_ref(),
+                delivery: table.delivery.as_ref(),
+                provider: table.provider.as_ref(),
+                key_alias: table.key_alias.as_ref(),
+                auth_header: table.auth_header.as_ref(),
+                model: table.model.as_ref(),
+                endpoint: table.endpoint.as_ref(),
+                allow_http: table.allow_http.as_ref(),
+                config_dir: table.config_dir.as_ref(),
+                args: table.args.as_ref(),
             };
-            let mut env = shared_env.clone();
-            env.extend(read.env(&table.env)?);
-            let mut secrets = shared_secrets.clone();
-            secrets.extend(read.secrets(&table.secrets)?);
-            let binding = Binding {
-                agent: agent.clone(),
-                provider,
-                alias: table.key_alias.as_ref().map_or_else(|| Ok(alias.clone()), |text| read.checked(text))?,
-                model: read.model(table.model.as_ref())?,
-                endpoint: read.optional(table.endpoint.as_ref())?,
-                config_dir: read.optional(table.config_dir.as_ref())?,
-                args: read.list(table.args.as_ref())?,
-                env,
-                secrets,
-            };
-            bindings.insert(agent.value, binding);
+            let mut binding = read.binding(words, &shared)?;
+            binding.env.extend(read.env(&table.env)?);
+            binding.secrets.extend(read.secrets(&table.secrets)?);
+            bindings.insert(binding.agent.value.clone(), binding);
         }
         if bindings.is_empty() {
             return Err(source
                 .error(0..0, "binds no agent")
                 .with_hint("write `agent = \"claude\"` and `provider = \"anthropic\"`"));
         }
-        let main = raw.agent.as_ref().map(|text| read.checked::<Agent>(text)).transpose()?.map(|at| at.value);
         Ok(Self { name, source, main, bindings })
     }
 }

@@ -1,11 +1,11 @@
 //! One profile made concrete for one agent.
 
-use super::raw::At;
+use super::raw::{At, Delivery, Kind};
 use super::{Binding, ProfileError, ProfileFile};
 use crate::config::ConfigError;
 use crate::name::{Agent, KeyName, Profile, Variable, closest, shorten};
 use crate::paths::Paths;
-use crate::registry::{AgentSpec, Api, Protocol, ProviderSpec, Registry, RegistryError, check_url};
+use crate::registry::{AgentSpec, Api, Auth, Login, Protocol, ProviderSpec, Registry, RegistryError, check_url};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -19,6 +19,91 @@ pub struct Sourced<T> {
     pub from: String,
 }
 
+/// How an agent reaches the service that an account belongs to.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// The agent's way of being given a key and a base URL.
+    pub api: Api,
+    /// The base URL, with what the agent wants behind it; `None` for an agent's own backend.
+    pub base_url: Option<Sourced<String>>,
+    /// Whether that is the provider's default, because the profile names no endpoint.
+    pub default_endpoint: bool,
+    /// The variable for the key.
+    pub key_variable: Variable,
+    /// The name that the agent is told for the provider.
+    pub provider_name: String,
+    /// Whether the key is sent as a bearer token where the agent could send it otherwise.
+    pub bearer: bool,
+}
+
+/// The account: what the agent gets, and what goes with it.
+#[derive(Debug, Clone)]
+pub enum Account {
+    /// A key from the store.
+    Key {
+        /// The provider's definition.
+        provider: Sourced<ProviderSpec>,
+        /// The key.
+        key: Sourced<KeyName>,
+        /// Where it goes.
+        reach: Reach,
+    },
+    /// The agent's own login.
+    Login {
+        /// What the registry knows of it.
+        login: Login,
+        /// Where the profile says so.
+        from: String,
+    },
+    /// No key: a made-up one goes to the profile's endpoint.
+    None {
+        /// The provider's definition, where the profile names one.
+        provider: Option<Sourced<ProviderSpec>>,
+        /// Where it goes.
+        reach: Reach,
+        /// Where the profile says so.
+        from: String,
+    },
+}
+
+impl Account {
+    /// The word of `auth`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Key { .. } => Kind::WORDS[0],
+            Self::Login { .. } => Kind::WORDS[1],
+            Self::None { .. } => Kind::WORDS[2],
+        }
+    }
+
+    /// The key, where it is one.
+    pub fn key(&self) -> Option<&Sourced<KeyName>> {
+        if let Self::Key { key, .. } = self { Some(key) } else { None }
+    }
+
+    /// The provider, where there is one.
+    pub fn provider(&self) -> Option<&Sourced<ProviderSpec>> {
+        match self {
+            Self::Key { provider, .. } => Some(provider),
+            Self::Login { .. } => None,
+            Self::None { provider, .. } => provider.as_ref(),
+        }
+    }
+
+    /// Where requests go, and how; a login knows that itself.
+    pub fn reach(&self) -> Option<&Reach> {
+        match self {
+            Self::Key { reach, .. } | Self::None { reach, .. } => Some(reach),
+            Self::Login { .. } => None,
+        }
+    }
+
+    /// The base URL.
+    pub fn base_url(&self) -> Option<&Sourced<String>> {
+        self.reach()?.base_url.as_ref()
+    }
+}
+
 /// What one agent gets from one profile. Names of keys, never a value.
 #[derive(Debug, Clone)]
 pub struct Resolved {
@@ -26,16 +111,10 @@ pub struct Resolved {
     pub profile: Profile,
     /// The agent's definition.
     pub agent: AgentSpec,
-    /// The provider's definition.
-    pub provider: Sourced<ProviderSpec>,
-    /// How the agent reaches it.
-    pub api: Api,
-    /// The base URL, with what the agent wants behind it; `None` for an agent's own backend.
-    pub base_url: Option<Sourced<String>>,
-    /// Whether that is the provider's default, because the profile names no endpoint.
-    pub default_endpoint: bool,
-    /// The key.
-    pub key: Sourced<KeyName>,
+    /// Whether it is the one that commands take where the profile serves several.
+    pub is_main: bool,
+    /// The account.
+    pub account: Account,
     /// The model.
     pub model: Option<Sourced<String>>,
     /// The agent's own configuration folder, absolute.
@@ -58,18 +137,12 @@ impl Resolved {
     ) -> Result<Self, ProfileError> {
         let place = Place { file, paths };
         let spec = place.known(&binding.agent.span, registry.agent(agent))?;
-        let provider = place.known(&binding.provider.span, registry.provider(&binding.provider.value))?;
-        let (api, base_url) = place.reach(&spec, &provider, binding)?;
-        for name in binding.env.keys().chain(binding.secrets.keys()) {
-            let taken = [&api.key, &api.bearer, &api.base_url].into_iter().flatten().any(|ours| ours == name)
-                || api.key_fd.as_ref().is_some_and(|(ours, _)| ours == name);
-            if taken {
-                let span = binding.env.get(name).map(|at| at.span.clone());
-                let span = span.or_else(|| binding.secrets.get(name).map(|at| at.span.clone())).flatten();
-                let why = format!("{name} is what Ringlet itself sets for {}", spec.title);
-                return Err(place.error(&span, why).with_hint("use `endpoint` and `key-alias`").into());
-            }
+        if binding.delivery.value == Delivery::Broker {
+            let made = place.error(&binding.delivery.span, "this version of ringlet has no broker yet");
+            return Err(made.with_hint("write `delivery = \"auto\"`, or take the line out").into());
         }
+        let account = place.account(&spec, binding, registry)?;
+        place.refuse_taken(&spec, &account, binding)?;
         let config_dir = binding.config_dir.as_ref().map(|at| place.folder(at)).transpose()?;
         if let Some(at) = &binding.config_dir
             && spec.config_dir.is_empty()
@@ -78,14 +151,11 @@ impl Resolved {
                 .error(&at.span, format!("{} has no variable for its configuration folder", spec.title))
                 .into());
         }
-        let key = KeyName::new(binding.provider.value.clone(), binding.alias.value.clone());
         Ok(Self {
             profile: file.name.clone(),
-            provider: Sourced { from: place.of(&binding.provider.span), value: provider },
-            api,
-            base_url,
-            default_endpoint: binding.endpoint.is_none(),
-            key: Sourced { value: key, from: place.of(&binding.alias.span) },
+            is_main: file.main.as_ref().or(file.bindings.keys().next().filter(|_| file.bindings.len() == 1))
+                == Some(agent),
+            account,
             model: binding.model.as_ref().map(|at| place.sourced(at)),
             config_dir,
             args: binding.args.clone(),
@@ -130,7 +200,8 @@ impl Place<'_> {
     }
 
     fn folder(&self, at: &At<String>) -> Result<Sourced<PathBuf>, ProfileError> {
-        let path = self.paths.expand(&at.value);
+        // Some agents tell accounts apart by the very spelling, so a slash at the end must not make another one.
+        let path: PathBuf = self.paths.expand(&at.value).components().collect();
         if !path.is_absolute() {
             return Err(self
                 .error(&at.span, format!("{:?} is not an absolute path or one below `~/`", shorten(&at.value)))
@@ -139,13 +210,141 @@ impl Place<'_> {
         Ok(Sourced { value: path, from: self.of(&at.span) })
     }
 
+    fn account(&self, agent: &AgentSpec, binding: &Binding, registry: &Registry) -> Result<Account, ProfileError> {
+        let provider = match &binding.provider {
+            Some(at) => {
+                let spec = self.known(&at.span, registry.provider(&at.value))?;
+                Some(Sourced { from: self.of(&at.span), value: spec })
+            }
+            None => None,
+        };
+        let from = self.of(&binding.kind.span);
+        match (&binding.kind.value, provider) {
+            (Kind::Key { alias }, Some(provider)) => {
+                let (api, base_url) = self.reach(agent, &provider.value, binding)?;
+                let key = KeyName::new(provider.value.name.clone(), alias.value.clone());
+                let reach = self.with_header(agent, binding, Some(&provider.value), api, base_url)?;
+                Ok(Account::Key { key: Sourced { value: key, from: self.of(&alias.span) }, provider, reach })
+            }
+            (Kind::Key { .. }, None) => unreachable!("a key without a provider is refused when the profile is read"),
+            (Kind::Login, _) => match &agent.login {
+                Some(login) => Ok(Account::Login { login: login.clone(), from }),
+                None => {
+                    let message = format!("ringlet does not know how to start {} on its own login", agent.title);
+                    let made = self.error(&binding.kind.span, message);
+                    Err(made.with_hint(format!("`command {}` starts it without ringlet", agent.command)).into())
+                }
+            },
+            (Kind::None, provider) => {
+                if !agent.hides_logins {
+                    let message = format!(
+                        "{} may send a login or key that it has stored, so it cannot be started without one",
+                        agent.title
+                    );
+                    return Err(self.error(&binding.kind.span, message).into());
+                }
+                let (api, base_url) = match &provider {
+                    Some(provider) => self.reach(agent, &provider.value, binding)?,
+                    None => self.reach_any(agent, binding)?,
+                };
+                if api.protocol == Protocol::Own || !api.follows_endpoint() {
+                    let span = binding.endpoint.as_ref().and_then(|at| at.span.clone());
+                    return Err(self.error(&span, format!("{} follows no endpoint there", agent.title)).into());
+                }
+                let provided = provider.as_ref().map(|it| &it.value);
+                let mut reach = self.with_header(agent, binding, provided, api, base_url)?;
+                // Nobody checks a made-up key, and a client may ask about one that is no bearer token.
+                reach.bearer |= binding.auth_header.is_none() && reach.api.bearer.is_some();
+                Ok(Account::None { provider, reach, from })
+            }
+        }
+    }
+
+    // What Ringlet sets itself for this account, or takes away for it, is not for `[env]` and `[secrets]` to set.
+    fn refuse_taken(&self, agent: &AgentSpec, account: &Account, binding: &Binding) -> Result<(), ProfileError> {
+        let ours = |name: &Variable| {
+            account.reach().is_some_and(|Reach { api, key_variable, .. }| {
+                [Some(key_variable), api.bearer.as_ref(), api.base_url.as_ref()].contains(&Some(name))
+                    || api.key_fd.as_ref().is_some_and(|(ours, _)| ours == name)
+                    || (api.protocol == Protocol::Own && api.set.contains_key(name) && agent.is_endpoint(name.as_str()))
+            })
+        };
+        let names = binding.env.iter().map(|(name, at)| (name, &at.span));
+        let names = names.chain(binding.secrets.iter().map(|(name, at)| (name, &at.span)));
+        for (name, span) in names {
+            if ours(name) {
+                let why = format!("{name} is what Ringlet itself sets for {}", agent.title);
+                return Err(self.error(span, why).with_hint("use `endpoint` and `key-alias`").into());
+            }
+            if let Account::Login { login, .. } = account
+                && (agent.competes_with_login(name.as_str()) || login.set.contains_key(name))
+            {
+                let why = format!("{name} would win over the login of {}, and a launch takes it away", agent.title);
+                return Err(self.error(span, why).into());
+            }
+        }
+        Ok(())
+    }
+
+    // A gateway may want another header than the provider itself.
+    fn with_header(
+        &self,
+        agent: &AgentSpec,
+        binding: &Binding,
+        provider: Option<&ProviderSpec>,
+        api: Api,
+        base_url: Option<Sourced<String>>,
+    ) -> Result<Reach, ProfileError> {
+        let usual = provider.map_or(Auth::Bearer, |provider| provider.auth(api.protocol));
+        let asked = binding.auth_header.as_ref();
+        if let Some(at) = asked
+            && !(api.protocol == Protocol::Anthropic && (at.value == Auth::XApiKey || api.bearer.is_some()))
+        {
+            let message = format!("{} sends its key over {} in one header only", agent.title, api.protocol);
+            return Err(self.error(&at.span, message).with_hint("take `auth-header` out").into());
+        }
+        let bearer = api.protocol == Protocol::Anthropic && asked.map_or(usual, |at| at.value) == Auth::Bearer;
+        let key_variable = match (&api.key, provider) {
+            (Some(own), _) => own.clone(),
+            (None, Some(provider)) => provider.variable.clone(),
+            (None, None) => "RINGLET_API_KEY".parse().expect("a valid name"),
+        };
+        Ok(Reach {
+            base_url,
+            default_endpoint: binding.endpoint.is_none(),
+            key_variable,
+            provider_name: provider.map_or_else(|| "local".to_owned(), |provider| provider.name.to_string()),
+            bearer,
+            api,
+        })
+    }
+
+    // Without a provider the endpoint alone says where to go, and the agent speaks what most servers speak.
+    fn reach_any(&self, agent: &AgentSpec, binding: &Binding) -> Result<(Api, Option<Sourced<String>>), ProfileError> {
+        let at = binding.endpoint.as_ref().expect("`none` without an endpoint is refused when the profile is read");
+        if !at.value.contains("://") {
+            let message =
+                format!("without a provider the endpoint must be a URL, and {:?} is none", shorten(&at.value));
+            return Err(self.error(&at.span, message).into());
+        }
+        check_url(&at.value, binding.http).map_err(|why| self.error(&at.span, why))?;
+        let apis = || agent.api.iter().filter(|api| api.protocol != Protocol::Own && api.follows_endpoint());
+        let chat = || apis().filter(|api| api.protocol == Protocol::Chat);
+        let any = |api: &&Api| api.providers.is_empty();
+        let api = chat().find(any).or_else(|| chat().next()).or_else(|| apis().find(any)).or_else(|| apis().next());
+        let api = api.ok_or_else(|| self.error(&at.span, format!("{} follows no endpoint", agent.title)))?;
+        Ok((api.clone(), Some(self.url(api, &at.value, self.of(&at.span), &at.span)?)))
+    }
+
     fn reach(
         &self,
         agent: &AgentSpec,
         provider: &ProviderSpec,
         binding: &Binding,
     ) -> Result<(Api, Option<Sourced<String>>), ProfileError> {
-        let fits = |api: &&Api| api.providers.is_empty() || api.providers.contains(&provider.name);
+        let span = binding.provider.as_ref().and_then(|at| at.span.clone());
+        let fits =
+            |api: &&Api| api.providers.contains(&provider.name) || (api.providers.is_empty() && !provider.own_endpoint);
         let offered = |protocol: Protocol| provider.endpoints.values().any(|urls| urls.contains_key(&protocol));
         let cannot = || {
             let speaks = list(agent.api.iter().filter(fits).map(|api| api.protocol.to_string()));
@@ -154,18 +353,22 @@ impl Place<'_> {
                 "{} cannot use {}: it speaks {speaks} there, and {} offers {offers}",
                 agent.title, provider.title, provider.title
             );
-            self.error(&binding.provider.span, message)
+            self.error(&span, message)
         };
         // An agent's own backend is for exactly the provider it names.
         let own = agent.api.iter().find(|api| api.protocol == Protocol::Own && api.providers.contains(&provider.name));
         let endpoint = binding.endpoint.as_ref();
+        if let Some(at) = endpoint.filter(|_| provider.own_endpoint) {
+            let message = format!("`endpoint` beside {}: it goes to its own service alone", provider.title);
+            return Err(self.error(&at.span, message).with_hint("take `endpoint` out").into());
+        }
         let name = match endpoint {
             Some(at) if at.value.contains("://") => {
-                check_url(&at.value).map_err(|why| self.error(&at.span, why))?;
+                check_url(&at.value, binding.http).map_err(|why| self.error(&at.span, why))?;
                 let api = agent.api.iter().filter(fits).find(|api| offered(api.protocol));
                 let api = api.or_else(|| agent.api.iter().filter(fits).find(|api| api.protocol != Protocol::Own));
                 let api = api.ok_or_else(cannot)?;
-                return Ok((api.clone(), Some(self.url(api, &at.value, self.of(&at.span), &binding.provider.span)?)));
+                return Ok((api.clone(), Some(self.url(api, &at.value, self.of(&at.span), &span)?)));
             }
             Some(at) if provider.endpoints.contains_key(&at.value) => &at.value,
             Some(at) => {
@@ -188,7 +391,7 @@ impl Place<'_> {
                     Some(at) => self.of(&at.span),
                     None => format!("provider {}", provider.name),
                 };
-                return Ok((api.clone(), Some(self.url(api, url, from, &binding.provider.span)?)));
+                return Ok((api.clone(), Some(self.url(api, url, from, &span)?)));
             }
         }
         match own {

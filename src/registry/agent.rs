@@ -22,6 +22,10 @@ struct RawAgent {
     #[serde(default)]
     unset: Vec<Spanned<String>>,
     #[serde(default)]
+    login_unset: Vec<Spanned<String>>,
+    login: Option<RawLogin>,
+    hides_logins: Option<bool>,
+    #[serde(default)]
     set: BTreeMap<Spanned<String>, String>,
     #[serde(default)]
     args: Vec<String>,
@@ -39,6 +43,22 @@ struct RawConfigDir {
     variable: Spanned<String>,
     #[serde(default)]
     suffix: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawLogin {
+    folder: String,
+    #[serde(default)]
+    files: Vec<String>,
+    #[serde(default)]
+    keychain_on: Vec<String>,
+    moved_by: Option<MovedBy>,
+    args: Vec<String>,
+    #[serde(default)]
+    set: BTreeMap<Spanned<String>, String>,
+    #[serde(default)]
+    overrides: Vec<Override>,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +116,55 @@ pub struct Api {
     pub args: Vec<String>,
     /// More variables, with the same placeholders.
     pub set: BTreeMap<Variable, String>,
+}
+
+/// The login that an agent keeps by itself. Ringlet starts the agent on it and never reads, copies or renews it.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The folder that holds it where no variable moves it, `~/` expanded by the caller.
+    pub folder: String,
+    /// The files in the folder of which any one shows that somebody is logged in; empty means that it lies elsewhere.
+    pub files: Vec<String>,
+    /// The systems, as Rust names them, on which it lies in the system's keychain and not in a file.
+    pub keychain_on: Vec<String>,
+    /// The agent's own setting that moves it out of the file.
+    pub moved_by: Option<MovedBy>,
+    /// The arguments with which the agent logs in.
+    pub args: Vec<String>,
+    /// Variables that keep others from being filled in, and the vendor's own base URL where that is harmless.
+    pub set: BTreeMap<Variable, String>,
+    /// Files in the folder that outrank the environment.
+    pub overrides: Vec<Override>,
+}
+
+/// A setting of an agent's own TOML file that keeps its login somewhere else.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MovedBy {
+    /// The file, below the folder.
+    pub file: String,
+    /// The top-level key.
+    pub key: String,
+    /// The value that leaves the login in its file.
+    pub unless: String,
+}
+
+/// A dotenv file in the folder whose lines win over the environment, and the names that would choose another account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// The file, below the folder.
+    pub file: String,
+    /// The variables.
+    pub names: Vec<String>,
+}
+
+impl Api {
+    /// Whether an endpoint that a profile names reaches the agent at all.
+    pub fn follows_endpoint(&self) -> bool {
+        let placed = |text: &String| text.contains("{base-url}");
+        self.base_url.is_some() || self.args.iter().any(placed) || self.set.values().any(placed)
+    }
 }
 
 /// A variable that moves the agent's configuration, and what it wants behind the folder.
@@ -168,6 +237,12 @@ pub struct AgentSpec {
     pub config_dir: Vec<ConfigDir>,
     /// Variables that would compete with the key; one trailing `*` stands for the rest of the name.
     pub unset: Vec<String>,
+    /// Variables that, beside those of `unset`, would win over its own login or hide it; written the same way.
+    pub login_unset: Vec<String>,
+    /// Its own login; `None` where Ringlet does not know how to start the agent on one.
+    pub login: Option<Login>,
+    /// Whether it sends no login or key that it has stored, when it is given a base URL and a key.
+    pub hides_logins: bool,
     /// Variables that are always set.
     pub set: BTreeMap<Variable, String>,
     /// Arguments that are always put before the user's own.
@@ -181,7 +256,8 @@ pub struct AgentSpec {
 }
 
 impl AgentSpec {
-    pub(super) fn parse(name: Agent, source: &Source) -> Result<Self, ConfigError> {
+    // `own` says that the user wrote the definition: what it leaves out is then the user's to know.
+    pub(super) fn parse(name: Agent, source: &Source, own: bool) -> Result<Self, ConfigError> {
         let raw: RawAgent = source.parse()?;
         let refused = |span, error: NameError| source.error(span, error.to_string());
         let variable = |text: &Spanned<String>| text.get_ref().parse().map_err(|error| refused(text.span(), error));
@@ -193,7 +269,7 @@ impl AgentSpec {
         let set = |pairs: &BTreeMap<Spanned<String>, String>| {
             pairs.iter().map(|(key, value)| Ok((variable(key)?, value.clone()))).collect::<Result<BTreeMap<_, _>, _>>()
         };
-        for name in &raw.unset {
+        for name in raw.unset.iter().chain(&raw.login_unset) {
             let stem = name.get_ref().strip_suffix('*').unwrap_or(name.get_ref());
             stem.parse::<Variable>().map_err(|error| refused(name.span(), error))?;
         }
@@ -215,6 +291,17 @@ impl AgentSpec {
                 set: set(&raw.set)?,
             })
         };
+        let login = |raw: RawLogin| {
+            Ok::<_, ConfigError>(Login {
+                set: set(&raw.set)?,
+                folder: raw.folder,
+                files: raw.files,
+                keychain_on: raw.keychain_on,
+                moved_by: raw.moved_by,
+                args: raw.args,
+                overrides: raw.overrides,
+            })
+        };
         let config_dir = |raw: &RawConfigDir| {
             Ok::<_, ConfigError>(ConfigDir { variable: variable(&raw.variable)?, suffix: raw.suffix.clone() })
         };
@@ -227,6 +314,9 @@ impl AgentSpec {
             provider: provider(&raw.provider)?,
             config_dir: raw.config_dir.iter().map(config_dir).collect::<Result<_, _>>()?,
             unset: raw.unset.into_iter().map(Spanned::into_inner).collect(),
+            login_unset: raw.login_unset.into_iter().map(Spanned::into_inner).collect(),
+            login: raw.login.map(login).transpose()?,
+            hides_logins: raw.hides_logins.unwrap_or(own),
             set: set(&raw.set)?,
             args: raw.args,
             api: raw.api.iter().map(api).collect::<Result<_, ConfigError>>()?,
@@ -235,8 +325,40 @@ impl AgentSpec {
         })
     }
 
+    /// The kinds of account that it can be given, as the words of `auth`.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        let all = [("key", true), ("login", self.login.is_some()), ("none", self.hides_logins)];
+        all.into_iter().filter(|(_, can)| *can).map(|(word, _)| word).collect()
+    }
+
+    /// Whether a variable would win over a key that Ringlet gives, or lead it elsewhere.
+    pub fn competes_with_key(&self, name: &str) -> bool {
+        matches_any(&self.unset, name)
+    }
+
+    /// Whether a variable would win over the agent's own login, or hide it.
+    pub fn competes_with_login(&self, name: &str) -> bool {
+        matches_any(&self.login_unset, name) || self.competes_with_key(name)
+    }
+
+    /// Whether a variable, when somebody sets it, says where this agent sends its requests.
+    pub fn is_endpoint(&self, name: &str) -> bool {
+        let own = self.api.iter().filter_map(|api| api.base_url.as_ref()).any(|ours| ours.as_str() == name);
+        let named = ["_URL", "_API_BASE", "_ENDPOINT", "_HOST", "_UNIX_SOCKET"].iter().any(|end| name.ends_with(end));
+        own || (named && self.competes_with_login(name))
+    }
+
     /// The commands it is started by, the usual one first.
     pub fn commands(&self) -> Vec<String> {
         std::iter::once(&self.command).chain(&self.also).cloned().collect()
     }
+}
+
+fn matches_any(patterns: &[String], name: &str) -> bool {
+    // As the system compares them, like [`crate::env::Env`].
+    let name = if cfg!(windows) { name.to_ascii_uppercase() } else { name.to_owned() };
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(stem) => name.starts_with(stem),
+        None => name == *pattern,
+    })
 }

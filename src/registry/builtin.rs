@@ -50,7 +50,11 @@ pub const AGENTS: &[Builtin] = agents! {
 
 /// The providers' names and definitions.
 pub const PROVIDERS: &[(&str, &str)] = providers! {
-    "amp" "anthropic" "azure" "cerebras" "cursor" "dashscope" "deepseek" "factory" "fireworks" "github" "google"
+    "amp" "anthropic" "azure" "cerebras" "claude-subscription" "cursor" "dashscope" "deepseek" "factory" "fireworks" "github" "google"
     "groq" "huggingface" "kimi" "minimax" "mistral" "moonshot" "nvidia" "ollama" "openai" "openrouter" "perplexity"
     "together" "vercel" "xai" "zai"
 };
+
+/// What keys begin with that belong to one provider alone, and that provider. A value that was put elsewhere would be sent
+/// in another header, or to another host.
+pub const PREFIXES: &[(&str, &str)] = &[("sk-ant-oat", "claude-subscription")];

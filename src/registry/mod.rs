@@ -8,13 +8,14 @@ mod agent;
 mod builtin;
 mod provider;
 
-pub use agent::{AgentSpec, Api, ConfigDir, Guard, GuardFormat, NoKey};
-pub use builtin::{AGENTS, PROVIDERS};
-pub use provider::{Auth, Protocol, ProviderSpec, check_url};
+pub use agent::{AgentSpec, Api, ConfigDir, Guard, GuardFormat, Login, NoKey, Override};
+pub use builtin::{AGENTS, PREFIXES, PROVIDERS};
+pub use provider::{Auth, Http, Protocol, ProviderSpec, check_url};
 
 use crate::config::{ConfigError, Source};
 use crate::name::{Agent, Provider, closest};
 use crate::paths::Paths;
+use crate::secret::Shape;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -72,10 +73,10 @@ impl Registry {
         let file = self.agents.join(format!("{name}.toml"));
         if let Some(source) = Source::read(&file)? {
             source.refuse_others()?;
-            return Ok(AgentSpec::parse(name.clone(), &source)?);
+            return Ok(AgentSpec::parse(name.clone(), &source, true)?);
         }
         match AGENTS.iter().find(|built| built.name == name.as_str()) {
-            Some(built) => Ok(AgentSpec::parse(name.clone(), &source_of(&file, built.toml))?),
+            Some(built) => Ok(AgentSpec::parse(name.clone(), &source_of(&file, built.toml), false)?),
             None => Err(unknown("agent", name.as_str(), file, self.agent_names()?)),
         }
     }
@@ -91,6 +92,14 @@ impl Registry {
             Some(built) => Ok(ProviderSpec::parse(name.clone(), &source_of(&file, built.1))?),
             None => Err(unknown("provider", name.as_str(), file, self.provider_names()?)),
         }
+    }
+
+    /// Which bytes a key under this provider may hold: what an agent's key may, or any text where the registry does not
+    /// know the provider and `[secrets]` alone can name it.
+    pub fn shape(&self, name: &Provider) -> Shape {
+        let known = PROVIDERS.iter().any(|built| built.0 == name.as_str())
+            || self.providers.join(format!("{name}.toml")).symlink_metadata().is_ok();
+        if known { Shape::Header } else { Shape::Text }
     }
 
     /// Every agent's name, sorted.
@@ -139,6 +148,26 @@ impl Registry {
         }
         Ok(commands)
     }
+}
+
+/// A key that lies under a provider that it was not made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Misplaced {
+    /// It is another provider's, which is known by how it begins.
+    Of(Provider),
+    /// It does not begin as every key of that provider does.
+    NotOf(Provider),
+}
+
+/// Whether a key's first bytes tell that it belongs to another provider than the one it is stored under.
+pub fn misplaced(provider: &Provider, key: &[u8]) -> Option<Misplaced> {
+    PREFIXES.iter().find_map(|(prefix, owner)| {
+        match (key.starts_with(prefix.as_bytes()), *owner == provider.as_str()) {
+            (true, false) => Some(Misplaced::Of(owner.parse().expect("built-in names are valid"))),
+            (false, true) => Some(Misplaced::NotOf(provider.clone())),
+            _ => None,
+        }
+    })
 }
 
 /// What a word typed by the user may mean.
@@ -196,6 +225,10 @@ mod tests {
             let spec = registry.agent(&name).unwrap_or_else(|error| panic!("{}: {error}", built.name));
             assert_eq!(spec.commands(), built.commands, "{}", built.name);
             assert!(!spec.api.is_empty(), "{}", built.name);
+            // A list without a login would never be asked.
+            assert!(spec.login.is_some() || spec.login_unset.is_empty(), "{}", built.name);
+            // One that follows no endpoint, or has no key of its own there, could not be given "no key".
+            assert!(!spec.hides_logins || spec.api.iter().any(Api::follows_endpoint), "{}", built.name);
             registry.provider(&spec.provider).unwrap_or_else(|error| panic!("{}: {error}", built.name));
         }
         for (name, _) in PROVIDERS {
@@ -212,6 +245,21 @@ mod tests {
         let providers: BTreeSet<String> = PROVIDERS.iter().map(|built| built.0.to_owned()).collect();
         assert_eq!(own(&folder.join("agents")).expect("listed"), agents);
         assert_eq!(own(&folder.join("providers")).expect("listed"), providers);
+    }
+
+    #[test]
+    fn what_a_key_begins_with_tells_whose_it_is() {
+        let provider = |name: &str| name.parse::<Provider>().expect("valid");
+        let (token, key) = (b"sk-ant-oat01-abc", b"sk-ant-api03-abc");
+        let subscription = provider("claude-subscription");
+        assert_eq!(misplaced(&provider("anthropic"), token), Some(Misplaced::Of(subscription.clone())));
+        assert_eq!(misplaced(&provider("openrouter"), token), Some(Misplaced::Of(subscription.clone())));
+        assert_eq!(misplaced(&subscription, key), Some(Misplaced::NotOf(subscription.clone())));
+        assert_eq!(misplaced(&subscription, token), None);
+        assert_eq!(misplaced(&provider("anthropic"), key), None);
+        for (_, owner) in PREFIXES {
+            builtin_only().provider(&provider(owner)).expect("built in");
+        }
     }
 
     #[test]

@@ -58,6 +58,8 @@ struct RawProvider {
     endpoints: BTreeMap<String, BTreeMap<Protocol, Spanned<String>>>,
     #[serde(default)]
     auth: BTreeMap<Protocol, Auth>,
+    #[serde(default)]
+    own_endpoint: bool,
 }
 
 /// A provider's definition.
@@ -77,6 +79,8 @@ pub struct ProviderSpec {
     pub console: Option<String>,
     /// Base URLs by endpoint name, then protocol.
     pub endpoints: BTreeMap<String, BTreeMap<Protocol, String>>,
+    /// Whether its keys go to its own service alone, with the agents that name it: no profile can send them elsewhere.
+    pub own_endpoint: bool,
     auth: BTreeMap<Protocol, Auth>,
 }
 
@@ -95,7 +99,7 @@ impl ProviderSpec {
         for (endpoint, urls) in raw.endpoints {
             let mut checked = BTreeMap::new();
             for (protocol, url) in urls {
-                check_url(url.get_ref()).map_err(|why| source.error(url.span(), why))?;
+                check_url(url.get_ref(), Http::Loopback).map_err(|why| source.error(url.span(), why))?;
                 checked.insert(protocol, url.into_inner());
             }
             endpoints.insert(endpoint, checked);
@@ -108,6 +112,7 @@ impl ProviderSpec {
             pattern: raw.pattern.map(Spanned::into_inner),
             console: raw.console,
             endpoints,
+            own_endpoint: raw.own_endpoint,
             auth: raw.auth,
         })
     }
@@ -125,9 +130,19 @@ impl ProviderSpec {
     }
 }
 
-/// Whether a key may be sent to this URL: TLS, or the machine itself. `{name}` marks what the user must fill in. The
-/// error does not repeat the URL: a key may be in it, and the error's place says which is meant.
-pub fn check_url(url: &str) -> Result<(), String> {
+/// Whether a profile says that its endpoint may be reached without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http {
+    /// It says `allow-http = true`: a machine of a private network will do.
+    Private,
+    /// It does not: this machine alone.
+    Loopback,
+}
+
+/// Whether a key may be sent to this URL: TLS, this machine, or, where that is allowed, a machine of a private network.
+/// `{name}` marks what the user must fill in. The error does not repeat the URL: a key may be in it, and the error's
+/// place says which is meant.
+pub fn check_url(url: &str, http: Http) -> Result<(), String> {
     if url.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\' || byte == b'"') {
         return Err("the URL has a character that no URL may have".into());
     }
@@ -143,12 +158,55 @@ pub fn check_url(url: &str) -> Result<(), String> {
     if host.is_empty() {
         return Err("the URL names no host".into());
     }
-    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    match scheme {
-        "https" => Ok(()),
-        "http" if loopback => Ok(()),
-        "http" => Err("the URL would send the key unencrypted; use https".into()),
+    match (scheme, Distance::of(host), http) {
+        ("https", _, _) | ("http", Distance::Here, _) | ("http", Distance::Private, Http::Private) => Ok(()),
+        ("http", Distance::Private, Http::Loopback) => {
+            Err("the URL would send everything unencrypted through your network; use https, or say `allow-http = true` beside it".into())
+        }
+        ("http", Distance::Far, _) => Err("the URL would send everything unencrypted; use https".into()),
         _ => Err("the URL is neither https nor http".into()),
+    }
+}
+
+/// How far a request to a host travels, told from the host's name alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Distance {
+    /// Not out of this machine.
+    Here,
+    /// Within a private network: RFC 1918, RFC 4193, a name without a dot, or below `.internal` or `.local`.
+    Private,
+    /// Anywhere; also whatever is written in a way that one reader may take for another host than the next one.
+    Far,
+}
+
+impl Distance {
+    fn of(host: &str) -> Self {
+        let host = host.to_ascii_lowercase();
+        if let Ok(address) = host.parse::<std::net::IpAddr>() {
+            // `::ffff:10.0.0.1` is an IPv4 address to every client.
+            return match address.to_canonical() {
+                address if address.is_loopback() => Self::Here,
+                std::net::IpAddr::V4(address) if address.is_private() => Self::Private,
+                std::net::IpAddr::V6(address) if address.is_unique_local() => Self::Private,
+                _ => Self::Far,
+            };
+        }
+        let plain = |label: &str| {
+            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        };
+        let labels: Vec<&str> = host.split('.').collect();
+        // The URL standard reads a name whose last part is a number, such as `0x7f.1` or `2130706433`, as an IPv4 address.
+        let last = labels.last().copied().unwrap_or_default();
+        let number = last.bytes().all(|byte| byte.is_ascii_digit())
+            || last.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        if !labels.iter().all(|label| plain(label)) || number {
+            return Self::Far;
+        }
+        match labels.as_slice() {
+            ["localhost"] => Self::Here,
+            [_] | [.., "internal" | "local"] => Self::Private,
+            _ => Self::Far,
+        }
     }
 }
 
@@ -158,14 +216,21 @@ mod tests {
 
     #[test]
     fn a_key_is_only_sent_over_tls_or_to_this_machine() {
-        for good in
-            ["https://api.x.ai/v1", "http://127.0.0.1:80", "http://[::1]:9/v1", "http://localhost", "https://{r}.a.com"]
-        {
-            assert_eq!(check_url(good), Ok(()), "{good}");
+        for good in [
+            "https://api.x.ai/v1",
+            "http://127.0.0.1:80",
+            "http://[::1]:9/v1",
+            "http://localhost",
+            "http://LocalHost:1",
+            "http://[::ffff:127.0.0.1]",
+            "https://{r}.a.com",
+        ] {
+            assert_eq!(check_url(good, Http::Loopback), Ok(()), "{good}");
         }
         for bad in [
             "http://api.x.ai",
             "ftp://x",
+            "ftp://localhost",
             "x",
             "https://",
             "https://u:p@h/",
@@ -173,7 +238,58 @@ mod tests {
             "https://a b",
             "https://a\n",
         ] {
-            assert!(check_url(bad).is_err(), "{bad}");
+            assert!(check_url(bad, Http::Loopback).is_err(), "{bad}");
+            assert!(check_url(bad, Http::Private).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn without_tls_a_private_network_is_reached_only_where_that_was_allowed() {
+        for private in [
+            "http://192.168.1.5:11434",
+            "http://10.0.0.1",
+            "http://172.16.0.1/v1",
+            "http://172.31.255.255",
+            "http://[fd00::1]:4000",
+            "http://[::ffff:10.0.0.1]",
+            "http://gateway:4000/v1",
+            "http://llm.corp.internal",
+            "http://nas.local:1234",
+            "http://NAS.Local",
+        ] {
+            let refused = check_url(private, Http::Loopback).expect_err(private);
+            assert!(refused.contains("`allow-http = true`"), "{private}: {refused}");
+            assert_eq!(check_url(private, Http::Private), Ok(()), "{private}");
+        }
+        // Public, or not what it seems: another reader takes the host for something else.
+        for far in [
+            "http://8.8.8.8",
+            "http://172.32.0.1",
+            "http://169.254.169.254",
+            "http://100.64.0.1",
+            "http://0.0.0.0",
+            "http://[2001:db8::1]",
+            "http://[::ffff:8.8.8.8]",
+            "http://134744072",
+            "http://0x08080808",
+            "http://010.0.0.1",
+            "http://10.1",
+            "http://0x7f.1",
+            "http://example.com",
+            "http://internal.example.com",
+            "http://evil.com.",
+            "http://com.",
+            "http://gateway%2eexample%2ecom",
+            "http://gateway\u{3002}com",
+            "http://\u{ff4c}ocalhost",
+            "http://.local",
+            "http://a..internal",
+            "http://xinternal.com",
+        ] {
+            for http in [Http::Loopback, Http::Private] {
+                let refused = check_url(far, http).expect_err(far);
+                assert!(!refused.contains("allow-http"), "{far}: {refused}");
+            }
         }
     }
 }

@@ -35,9 +35,6 @@ pub const PRIVATE_SERVICE: &str = "ringlet-migrate";
 /// The account of the private secret.
 const PRIVATE_ACCOUNT: &str = "hmac";
 
-/// The largest key in bytes: what Windows' Credential Manager holds, and so the limit everywhere.
-pub const MAX_KEY: usize = 2560;
-
 /// Whether a person may be asked to unlock the keychain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prompt {

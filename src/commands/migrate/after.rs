@@ -1,16 +1,16 @@
 //! What comes after a run: a profile where there is none, the hook's line, and what is left to do, most needed first.
 
 use super::show;
-use crate::cli::{Create, Profiles as ProfilesCommand};
 use crate::commands::{Setting, profiles};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::migrate::apply::{self, End, Report};
 use crate::migrate::files;
 use crate::migrate::plan::{Plan, PlannedFile};
-use crate::name::Provider;
+use crate::name::{Profile, Provider};
 use crate::platform;
 use crate::profile::Profiles;
+use crate::profile::edit::{NewAccount, NewBinding};
 use memchr::memmem;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub(super) fn tell(host: &mut Host, setting: &Setting, plan: &Plan, report: &Rep
 // The agent that a provider's keys are usually for.
 fn agent(provider: &str) -> &'static str {
     match provider {
-        "anthropic" => "claude",
+        "anthropic" | "claude-subscription" => "claude",
         "openai" => "codex",
         "google" => "gemini",
         _ => "opencode",
@@ -47,7 +47,7 @@ fn agent(provider: &str) -> &'static str {
 // The variables that send an agent's key elsewhere: then the key may not be the provider's own at all.
 fn sent_elsewhere(plan: &Plan, provider: &str) -> bool {
     let variable = match provider {
-        "anthropic" => "ANTHROPIC_BASE_URL",
+        "anthropic" | "claude-subscription" => "ANTHROPIC_BASE_URL",
         "openai" => "OPENAI_BASE_URL",
         "google" => "GOOGLE_GEMINI_BASE_URL",
         _ => return false,
@@ -64,15 +64,21 @@ fn sent_elsewhere(plan: &Plan, provider: &str) -> bool {
 }
 
 fn profile(host: &mut Host, setting: &Setting, plan: &Plan) -> Result<(), Failure> {
-    if !Profiles::new(&setting.paths, &setting.registry).names()?.is_empty() {
+    let profiles = Profiles::new(&setting.paths, &setting.registry);
+    if !profiles.names()?.is_empty() {
         return Ok(());
     }
     const NAME: &str = "default";
+    let name: Profile = NAME.parse()?;
     let mut bound: BTreeSet<&str> = BTreeSet::new();
     let mut seen: BTreeSet<&Provider> = BTreeSet::new();
-    // `default` first: of several keys of a provider it is the one that was in use.
+    // `default` first: of several keys of a provider it is the one that was in use. A subscription before an API key, which
+    // would be billed.
     let mut keys: Vec<_> = plan.keys.iter().filter(|key| key.wanted && !key.commented).collect();
-    keys.sort_by_key(|key| (key.name.alias.as_str() != "default", agent(key.name.provider.as_str()) != "claude"));
+    keys.sort_by_key(|key| {
+        let provider = key.name.provider.as_str();
+        (key.name.alias.as_str() != "default", agent(provider) != "claude", provider != "claude-subscription")
+    });
     for key in keys {
         let (provider, alias) = (&key.name.provider, &key.name.alias);
         if !seen.insert(provider) {
@@ -93,30 +99,27 @@ fn profile(host: &mut Host, setting: &Setting, plan: &Plan) -> Result<(), Failur
             ));
             continue;
         }
-        let made = if bound.len() == 1 {
-            let create = Create {
-                name: NAME.into(),
-                agent: agent.into(),
-                provider: Some(provider.to_string()),
-                key_alias: alias.to_string(),
-                model: None,
-                endpoint: None,
-                config_dir: None,
-            };
-            profiles::run(host, setting, ProfilesCommand::Create(create))
-        } else {
-            let changes =
-                vec![format!("agents.{agent}.provider={provider}"), format!("agents.{agent}.key-alias={alias}")];
-            profiles::run(host, setting, ProfilesCommand::Edit { name: NAME.into(), changes })
+        let binding = NewBinding {
+            agent: agent.parse()?,
+            account: NewAccount::Key { provider: provider.clone(), alias: alias.clone(), endpoint: None },
+            allow_http: false,
+            model: None,
+            config_dir: None,
         };
-        if let Err(failure) = made {
-            // The keys have moved all the same; a profile can be made by hand.
-            bound.remove(agent);
-            host.output.warn(&format!("no profile was made for {}: {}", key.name, failure.message));
+        let first = bound.len() == 1;
+        let made = if first { profiles.create(&name, &binding) } else { profiles.bind(&name, &binding) };
+        match made {
+            Ok(()) if first => profiles::created(host, setting, &name, &binding),
+            Ok(()) => host.output.note(&format!("changed profile \"{name}\"")),
+            Err(error) => {
+                // The keys have moved all the same; a profile can be made by hand.
+                bound.remove(agent);
+                host.output.warn(&format!("no profile was made for {}: {error}", key.name));
+            }
         }
     }
     if !bound.is_empty() && setting.settings.default_profile.is_none() {
-        profiles::run(host, setting, ProfilesCommand::Default { name: Some(NAME.into()), unset: false })?;
+        profiles::set_default(host, setting, Some(&name))?;
     }
     Ok(())
 }

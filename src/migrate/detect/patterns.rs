@@ -87,7 +87,7 @@ pub(super) const MARKER: &[u8] = b"T3BlbkFJ";
 pub(super) const PATTERNS: &[Pattern] = &[
     anthropic("sk-ant-api03-"),
     anthropic("sk-ant-admin01-"),
-    Pattern::agents("anthropic", "sk-ant-oat01-", WORD_DASH, 20, usize::MAX),
+    Pattern::agents("claude-subscription", "sk-ant-oat01-", WORD_DASH, 20, usize::MAX),
     openai("sk-proj-"),
     openai("sk-svcacct-"),
     openai("sk-admin-"),
@@ -143,6 +143,7 @@ const fn openai(prefix: &'static str) -> Pattern {
 
 // Beginnings that tell the provider of a value whose variable is known, even when the length is unusual.
 pub(super) const PREFIXES: &[(&str, &str)] = &[
+    ("sk-ant-oat", "claude-subscription"),
     ("sk-ant-", "anthropic"),
     ("sk-or-", "openrouter"),
     ("sk-proj-", "openai"),

@@ -647,7 +647,7 @@ fn text_of_two_bytes_a_character_is_reported_in_every_dialect() {
                 let (out, examined) = scrubbed(&input, dialect);
                 assert_eq!(out, input, "{path}");
                 let found = examined.findings().iter().map(|it| (it.action, it.line, it.provider.as_str()));
-                let wanted = [(Action::Reported, 2, "mistral"), (Action::Reported, 3, "anthropic")];
+                let wanted = [(Action::Reported, 2, "mistral"), (Action::Reported, 3, "claude-subscription")];
                 assert!(found.eq(wanted), "{path} {mark:?} {:?}", examined.findings());
                 let at = examined.findings()[0].offset;
                 assert_eq!(input[at..at + 2], unit(u16::from(b'M')), "{path}");

@@ -105,7 +105,7 @@ fn a_file_that_zsh_compiled_is_read_in_its_own_signs() {
     bytes.iter_mut().filter(|byte| **byte == 1).for_each(|byte| *byte = 0x9b);
     let seen = look_by_pieces(bytes.as_slice(), Dialect::Text, SMALLEST);
     assert_eq!(seen.findings.len(), 1);
-    assert_eq!(seen.findings[0].provider, "anthropic");
+    assert_eq!(seen.findings[0].provider, "claude-subscription");
 }
 
 #[test]

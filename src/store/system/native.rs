@@ -385,8 +385,9 @@ mod tests {
 
     #[cfg(windows)]
     mod windows {
-        use super::super::super::super::{MAX_KEY, Store};
+        use super::super::super::super::Store;
         use super::*;
+        use crate::secret::MAX_KEY;
 
         fn store(folder: &std::path::Path) -> SystemStore {
             let env = Env::from_pairs([("USERPROFILE", folder), ("APPDATA", folder), ("LOCALAPPDATA", folder)]);

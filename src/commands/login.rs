@@ -1,0 +1,78 @@
+//! `ringlet login`: start an agent's own login, in the folder of a login profile.
+
+use super::{Setting, exec};
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::launch::{self, LaunchError};
+use crate::name::{Agent, Profile};
+use crate::plan::{self, Context, PlanError};
+use crate::platform;
+use crate::profile::{Account, Kind, ProfileFile, Profiles};
+use std::ffi::OsString;
+
+/// `ringlet login PROFILE [--agent AGENT]`; on Unix this only comes back with a failure.
+pub(super) fn run(
+    host: &mut Host,
+    setting: &Setting,
+    profile: &str,
+    agent: Option<&str>,
+    words: &[OsString],
+) -> Result<i32, Failure> {
+    let name: Profile = profile.parse()?;
+    let profiles = Profiles::new(&setting.paths, &setting.registry);
+    let file = profiles.read(&name)?;
+    let agent = match agent {
+        Some(agent) => agent.parse()?,
+        None => only_login(&file)?,
+    };
+    let Some(resolved) = profiles.resolve(&file, &agent)? else {
+        return Err(PlanError::NotBound { profile: name, agent: agent.to_string() }.into());
+    };
+    let Account::Login { login, .. } = &resolved.account else {
+        let what = exec::account(&resolved);
+        return Err(PlanError::NotALogin { profile: name, agent, what }.into());
+    };
+    let login = login.clone();
+    let folder = plan::login_folder(&setting.context(&host.world)?, &resolved, &login);
+    let made = !folder.is_dir();
+    platform::create_private_folder(&folder).map_err(|error| Failure::io("created", &folder, &error))?;
+    let context = setting.context(&host.world)?;
+    let there = folder.canonicalize().map_err(|error| Failure::io("opened", &folder, &error))?;
+    // The agent works there, so that it is there that a project could lead it astray.
+    let context = Context { cwd: &there, ..context };
+    let sign_in = plan::sign_in(&context, resolved, &login, words).inspect_err(|_| {
+        if made {
+            // Only a folder that is still empty goes.
+            let _ = std::fs::remove_dir(&folder);
+        }
+    })?;
+    std::env::set_current_dir(&there).map_err(|error| Failure::io("entered", &there, &error))?;
+    let done =
+        exec::with_io(setting, &host.world, &mut host.output, |mut io| launch::carry_out(&sign_in, &context, &mut io));
+    done.map_err(|error: LaunchError| error.into())
+}
+
+// The agent that has a login, where there is only one.
+fn only_login(file: &ProfileFile) -> Result<Agent, Failure> {
+    let logins: Vec<&Agent> = file
+        .bindings
+        .values()
+        .filter(|binding| matches!(binding.kind.value, Kind::Login))
+        .map(|binding| &binding.agent.value)
+        .collect();
+    match (logins.as_slice(), &file.main) {
+        ([only], _) => Ok((*only).clone()),
+        ([], _) => Err(Failure::new(format!("profile \"{}\" has no login", file.name))
+            .hint(format!("run `ringlet profiles inspect {}`", file.name))),
+        (several, Some(main)) if several.contains(&main) => Ok(main.clone()),
+        (several, _) => {
+            let names: Vec<&str> = several.iter().map(|agent| agent.as_str()).collect();
+            Err(Failure::usage(format!(
+                "profile \"{}\" has logins for several agents: {}",
+                file.name,
+                names.join(", ")
+            ))
+            .hint(format!("run `ringlet login {} --agent {}`", file.name, several[0])))
+        }
+    }
+}

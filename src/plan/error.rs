@@ -1,0 +1,142 @@
+//! Why there is no plan.
+
+use super::{Finding, Refused};
+use crate::config::ConfigError;
+use crate::lease::LeaseError;
+use crate::name::{Profile, Variable, shorten};
+use crate::pins::PinError;
+use crate::profile::ProfileError;
+use crate::registry::RegistryError;
+use crate::trust::{TrustError, Verdict};
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is no plan. Every variant refuses the launch.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The project file is not allowed as it is.
+    #[error("{} is {verdict}", file.display())]
+    NotAllowed {
+        /// The project file.
+        file: PathBuf,
+        /// What the user has said so far.
+        verdict: Verdict,
+    },
+    /// Trust could not be decided.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// A configuration file is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The profile cannot be used.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// A definition cannot be used.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A directory on the way up cannot be looked into.
+    #[error("cannot look for .ringlet.toml from {} up: {error}", start.display())]
+    Search {
+        /// Where the search began.
+        start: PathBuf,
+        /// The system's error.
+        error: io::Error,
+    },
+    /// The agent is nowhere on PATH.
+    #[error("{}: not found on PATH", shorten(command))]
+    NotFound {
+        /// The command.
+        command: String,
+    },
+    /// The agent is there and cannot be executed.
+    #[error("{}: not executable", file.display())]
+    NotExecutable {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The agent's program belongs to the project it would work on.
+    #[error("the agent would be {}, which lies inside the project {}", binary.display(), project.display())]
+    BinaryInProject {
+        /// The program.
+        binary: PathBuf,
+        /// The project's directory.
+        project: PathBuf,
+    },
+    /// What would run the agent's script belongs to that project.
+    #[error("the agent would be run by {}, which lies inside the project {}", binary.display(), project.display())]
+    InterpreterInProject {
+        /// The interpreter.
+        binary: PathBuf,
+        /// The project's directory.
+        project: PathBuf,
+    },
+    /// Project files could send the key elsewhere.
+    #[error("{}", findings.first().map_or_else(String::new, ToString::to_string))]
+    Guarded {
+        /// What was found, at least one.
+        findings: Vec<Finding>,
+    },
+    /// A key's scope does not let it be looked up.
+    #[error("{0}")]
+    Scoped(Box<Refused>),
+    /// A pin cannot be read.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// The leases cannot be read.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The profile does not bind the agent that was asked for by name.
+    #[error("profile \"{profile}\" does not bind {}", shorten(agent))]
+    NotBound {
+        /// The profile.
+        profile: Profile,
+        /// The agent.
+        agent: String,
+    },
+    /// The profile's login lies in a folder that is not there.
+    #[error("the login folder {} of profile \"{profile}\" does not exist", folder.display())]
+    NoLoginFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// The profile.
+        profile: Profile,
+        /// The agent, where the profile has a login for several.
+        agent: Option<crate::name::Agent>,
+    },
+    /// Somebody else could put a login, or settings, into the folder.
+    #[error("the login folder {} {why}", folder.display())]
+    LoginFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file of the login's folder chooses another account.
+    #[error("{} {why}", file.display())]
+    LoginOverridden {
+        /// The file.
+        file: PathBuf,
+        /// What it says, or why that cannot be known.
+        why: String,
+        /// The variable that it sets.
+        name: Option<Variable>,
+    },
+    /// The agent would keep its configuration where the project can write it.
+    #[error("the configuration folder {} lies inside the project {}", folder.display(), project.display())]
+    FolderInProject {
+        /// The folder.
+        folder: PathBuf,
+        /// The project's directory.
+        project: PathBuf,
+    },
+    /// There is nothing to log in to.
+    #[error("profile \"{profile}\" has no login: {agent} gets {what}")]
+    NotALogin {
+        /// The profile.
+        profile: Profile,
+        /// The agent.
+        agent: crate::name::Agent,
+        /// What it gets.
+        what: String,
+    },
+}

@@ -1,0 +1,380 @@
+//! A launch, decided and printable. Pure: the same input gives the same plan, and nothing is looked at.
+
+use super::binary::Version;
+use super::gate::Passed;
+use crate::env::{Change, Env};
+use crate::mark;
+use crate::name::{Agent, KeyName, Profile, Variable};
+use crate::profile::{Account, Reach, Resolved};
+use crate::registry::{AgentSpec, Login};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What an agent is given where it wants a key and the profile says that there is none.
+const DUMMY: &str = "no-key";
+
+/// Where a secret goes in the agent's process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sink {
+    /// Into a variable.
+    Variable(Variable),
+    /// Into a pipe whose descriptor number is put into the variable.
+    Descriptor(Variable),
+}
+
+impl Sink {
+    /// The variable that the agent finds it by.
+    pub fn variable(&self) -> &Variable {
+        match self {
+            Self::Variable(name) | Self::Descriptor(name) => name,
+        }
+    }
+}
+
+/// What a secret is to the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The account's key, which goes into a header.
+    Account,
+    /// One of `[secrets]`.
+    Extra,
+}
+
+/// One secret that a launch needs: its name and where it goes, never its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretUse {
+    /// The key's name.
+    pub key: KeyName,
+    /// Where it goes.
+    pub sink: Sink,
+    /// What it is there for.
+    pub purpose: Purpose,
+}
+
+/// What is started, whatever it is given.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The command as the agent sees it in `argv[0]`.
+    pub command: String,
+    /// The agent's program.
+    pub binary: PathBuf,
+    /// The arguments behind `argv[0]`.
+    pub arguments: Vec<OsString>,
+}
+
+/// Something that the user should know before the agent starts. Each is one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The folder shows no login, so the agent will ask for one.
+    NoLogin {
+        /// The profile.
+        profile: Profile,
+        /// The agent, where the profile has several logins.
+        agent: Option<Agent>,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The shell names an endpoint that is not the profile's.
+    EndpointDropped {
+        /// The variables.
+        names: Vec<String>,
+        /// The profile.
+        profile: Profile,
+        /// Where its requests go instead, where that is known.
+        endpoint: Option<String>,
+    },
+}
+
+/// What a profile adds to a launch.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The profile made concrete.
+    pub resolved: Resolved,
+    /// Changes to the environment, in order, all but the secrets.
+    pub changes: Vec<Change>,
+    /// Variables of the shell that would have competed and are taken away.
+    pub removed: Vec<String>,
+    /// What to say first.
+    pub notices: Vec<Notice>,
+}
+
+/// Why a profile's launch opens no store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keyless {
+    /// The agent has its own login.
+    Login,
+    /// The profile says that there is no key.
+    NoKey,
+    /// The invocation needs none, for this reason.
+    NotNeeded(String),
+}
+
+/// A launch, by what there is to give.
+#[derive(Debug, Clone)]
+pub enum LaunchPlan {
+    /// Nothing: no profile governs, and the agent starts as if Ringlet were not there.
+    Bare(Start),
+    /// A profile that needs no store.
+    Keyless {
+        /// What is started.
+        start: Start,
+        /// What the profile adds.
+        part: Part,
+        /// Why there is nothing to look up.
+        why: Keyless,
+    },
+    /// A profile with keys to look up.
+    Keyed {
+        /// What is started.
+        start: Start,
+        /// What the profile adds.
+        part: Part,
+        /// The keys, the account's own first; at least one.
+        secrets: Vec<SecretUse>,
+        /// What their scopes asked for.
+        scopes: Passed,
+    },
+}
+
+impl LaunchPlan {
+    /// What is started.
+    pub fn start(&self) -> &Start {
+        match self {
+            Self::Bare(start) | Self::Keyless { start, .. } | Self::Keyed { start, .. } => start,
+        }
+    }
+
+    /// What the profile adds.
+    pub fn part(&self) -> Option<&Part> {
+        match self {
+            Self::Bare(_) => None,
+            Self::Keyless { part, .. } | Self::Keyed { part, .. } => Some(part),
+        }
+    }
+
+    /// The keys to look up.
+    pub fn secrets(&self) -> &[SecretUse] {
+        if let Self::Keyed { secrets, .. } = self { secrets } else { &[] }
+    }
+
+    /// Why none is looked up, where a profile is used all the same.
+    pub fn keyless(&self) -> Option<&Keyless> {
+        if let Self::Keyless { why, .. } = self { Some(why) } else { None }
+    }
+
+    /// What the scopes of the keys asked for.
+    pub fn scopes(&self) -> Option<&Passed> {
+        if let Self::Keyed { scopes, .. } = self { Some(scopes) } else { None }
+    }
+}
+
+/// A launch with a profile before anything outside was asked about it.
+pub(super) struct Draft {
+    pub(super) start: Start,
+    pub(super) part: Part,
+    pub(super) secrets: Vec<SecretUse>,
+    /// Why the invocation needs no account at all.
+    pub(super) idle: Option<String>,
+}
+
+impl Draft {
+    /// What a profile comes to for these words and this environment.
+    pub(super) fn new(
+        mut start: Start,
+        version: Option<&Version>,
+        words: &[OsString],
+        resolved: Resolved,
+        env: &Env,
+    ) -> Self {
+        let agent = &resolved.agent;
+        let idle = needs_no_key(agent, words);
+        let removed = competing(&resolved, env);
+        let mut changes: Vec<Change> =
+            removed.iter().filter_map(|name| Some(Change::Unset(name.parse().ok()?))).collect();
+        changes.extend(agent.set.iter().map(|(name, value)| Change::Set(name.clone(), value.into())));
+        changes.extend(config_dir(&resolved, env));
+        let own = resolved.env.iter();
+        changes.extend(own.map(|(name, value)| Change::Set(name.clone(), value.value.clone().into())));
+        let mut arguments: Vec<OsString> = agent.args.iter().map(OsString::from).collect();
+        let mut secrets = Vec::new();
+        let fill = match &resolved.account {
+            Account::Login { login, .. } => Some(login_fill(&resolved, login)),
+            Account::None { reach, .. } => {
+                let (key, mut fill) = fill(&resolved, reach, None);
+                fill.changes.push(Change::Set(key.variable().clone(), DUMMY.into()));
+                Some(fill)
+            }
+            Account::Key { key, reach, .. } if idle.is_none() => {
+                let is_said = |it: &String| words.iter().any(|word| word == it.as_str()) || env.non_empty(it).is_some();
+                let plain = reach.api.key_fd_unless.iter().any(is_said);
+                let (sink, fill) = fill(&resolved, reach, version.filter(|_| !plain));
+                secrets.push(SecretUse { key: key.value.clone(), sink, purpose: Purpose::Account });
+                Some(fill)
+            }
+            Account::Key { .. } => None,
+        };
+        if let Some(fill) = fill {
+            changes.extend(fill.changes);
+            // Options for a session have no place before `mcp list` and its like.
+            arguments.extend(fill.arguments.into_iter().filter(|_| idle.is_none()));
+        }
+        if idle.is_none() {
+            secrets.extend(resolved.secrets.iter().map(|(name, key)| SecretUse {
+                key: key.value.clone(),
+                sink: Sink::Variable(name.clone()),
+                purpose: Purpose::Extra,
+            }));
+        }
+        let notices = dropped_endpoints(&resolved, &changes, env).into_iter().collect();
+        if let Some(mark) = mark::make(env, &changes, secrets.iter().map(|used| used.sink.variable())) {
+            changes.push(Change::Set(mark::NAME.parse().expect("a valid name"), mark));
+        }
+        arguments.extend(resolved.args.iter().map(OsString::from));
+        arguments.extend_from_slice(words);
+        start.arguments = arguments;
+        Self { start, part: Part { resolved, changes, removed, notices }, secrets, idle }
+    }
+
+    /// The plan, once everything that could refuse was asked.
+    pub(super) fn passed(self, scopes: Passed) -> LaunchPlan {
+        let Self { start, part, secrets, idle } = self;
+        if !secrets.is_empty() {
+            return LaunchPlan::Keyed { start, part, secrets, scopes };
+        }
+        let why = match (&part.resolved.account, idle) {
+            (_, Some(why)) => Keyless::NotNeeded(why),
+            (Account::Login { .. }, None) => Keyless::Login,
+            (Account::None { .. } | Account::Key { .. }, None) => Keyless::NoKey,
+        };
+        LaunchPlan::Keyless { start, part, why }
+    }
+}
+
+struct Fill {
+    changes: Vec<Change>,
+    arguments: Vec<OsString>,
+}
+
+// Where the key goes, and the variables and arguments that point the agent at the account's service.
+fn fill(resolved: &Resolved, reach: &Reach, version: Option<&Version>) -> (Sink, Fill) {
+    let api = &reach.api;
+    let mut changes = Vec::new();
+    let sink = match (&api.bearer, &api.key_fd) {
+        (Some(bearer), _) if reach.bearer => {
+            // An empty key keeps the agent from sending, or asking for, one of its own beside the token.
+            changes.push(Change::Set(reach.key_variable.clone(), OsString::new()));
+            Sink::Variable(bearer.clone())
+        }
+        (_, Some((variable, since))) if cfg!(unix) && version.is_some_and(|version| version.is_at_least(since)) => {
+            Sink::Descriptor(variable.clone())
+        }
+        _ => Sink::Variable(reach.key_variable.clone()),
+    };
+    let base_url = reach.base_url.as_ref().map_or("", |url| url.value.as_str());
+    let model = resolved.model.as_ref().map(|model| model.value.as_str());
+    let fill = |template: &str| {
+        template
+            .replace("{key-variable}", sink.variable().as_str())
+            .replace("{provider}", &reach.provider_name)
+            .replace("{base-url}", base_url)
+            .replace("{model}", model.unwrap_or_default())
+    };
+    if let Some(name) = &api.base_url {
+        let instead = api.base_url_default.as_deref().filter(|_| reach.default_endpoint);
+        changes.push(Change::Set(name.clone(), instead.unwrap_or(base_url).into()));
+    }
+    let mut arguments: Vec<OsString> = api.args.iter().map(|word| fill(word).into()).collect();
+    if let Some(model) = model {
+        changes.extend(api.model.iter().map(|name| Change::Set(name.clone(), model.into())));
+        arguments.extend(api.model_args.iter().map(|word| OsString::from(fill(word))));
+    }
+    changes.extend(api.set.iter().map(|(name, value)| Change::Set(name.clone(), fill(value).into())));
+    (sink, Fill { changes, arguments })
+}
+
+// For a login nothing points anywhere: the agent goes where its login belongs. The model is chosen as for a key of its own
+// vendor.
+fn login_fill(resolved: &Resolved, login: &Login) -> Fill {
+    let mut changes: Vec<Change> =
+        login.set.iter().map(|(name, value)| Change::Set(name.clone(), value.into())).collect();
+    let mut arguments = Vec::new();
+    if let (Some(model), Some(api)) = (&resolved.model, resolved.agent.api.first()) {
+        changes.extend(api.model.iter().map(|name| Change::Set(name.clone(), model.value.clone().into())));
+        let provider = resolved.agent.provider.as_str();
+        let fill = |word: &String| word.replace("{model}", &model.value).replace("{provider}", provider).into();
+        arguments.extend(api.model_args.iter().map(fill));
+    }
+    Fill { changes, arguments }
+}
+
+// The default folder of a login is meant by leaving the variables out: set to the same folder they would mean another
+// account to some agents. `XDG_*` belong to every program, and stay.
+fn config_dir(resolved: &Resolved, env: &Env) -> Vec<Change> {
+    let variables = resolved.agent.config_dir.iter();
+    match (&resolved.config_dir, &resolved.account) {
+        (Some(folder), _) => variables
+            .map(|it| {
+                let mut path = folder.value.clone().into_os_string();
+                path.push(&it.suffix);
+                Change::Set(it.variable.clone(), path)
+            })
+            .collect(),
+        (None, Account::Login { .. }) => variables
+            .filter(|it| !it.variable.is_xdg() && env.get(it.variable.as_str()).is_some())
+            .map(|it| Change::Unset(it.variable.clone()))
+            .collect(),
+        (None, _) => Vec::new(),
+    }
+}
+
+// The variables of the shell that would win over the profile's account, or lead it elsewhere.
+fn competing(resolved: &Resolved, env: &Env) -> Vec<String> {
+    let agent = &resolved.agent;
+    let competes = |name: &&str| match resolved.account {
+        Account::Login { .. } => agent.competes_with_login(name),
+        Account::Key { .. } | Account::None { .. } => agent.competes_with_key(name),
+    };
+    let mut names: Vec<String> = env.names().filter(competes).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+// The endpoints that somebody set in the shell and that are not the profile's.
+fn dropped_endpoints(resolved: &Resolved, changes: &[Change], env: &Env) -> Option<Notice> {
+    let suffix = resolved.account.reach().map_or("", |reach| reach.api.base_url_suffix.as_str());
+    let bare = |url: &str| {
+        let url = url.trim_end_matches('/');
+        url.strip_suffix(suffix).unwrap_or(url).trim_end_matches('/').to_owned()
+    };
+    let login = match &resolved.account {
+        Account::Login { login, .. } => {
+            login.set.iter().find(|(name, _)| resolved.agent.is_endpoint(name.as_str())).map(|(_, url)| url.as_str())
+        }
+        Account::Key { .. } | Account::None { .. } => None,
+    };
+    let endpoint = resolved.account.base_url().map(|url| url.value.as_str()).or(login);
+    let mut after = env.clone();
+    after.apply(changes);
+    let is_dropped = |name: &&str| {
+        let Some(before) = env.non_empty(name).filter(|_| resolved.agent.is_endpoint(name)) else { return false };
+        let before = bare(&before.to_string_lossy());
+        let now = after.non_empty(name).map(|value| bare(&value.to_string_lossy()));
+        now.as_ref() != Some(&before) && endpoint.map(bare).as_ref() != Some(&before)
+    };
+    let mut names: Vec<String> = env.names().filter(is_dropped).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    (!names.is_empty()).then(|| Notice::EndpointDropped {
+        names,
+        profile: resolved.profile.clone(),
+        endpoint: endpoint.map(str::to_owned),
+    })
+}
+
+// Only the first argument counts: behind a prompt or an option with a value, a word such as `config` is the user's text.
+fn needs_no_key(agent: &AgentSpec, words: &[OsString]) -> Option<String> {
+    let first = words.first()?.to_str()?;
+    let named = agent.no_key.flags.iter().chain(&agent.no_key.commands).any(|word| word == first);
+    named.then(|| format!("`{} {first}` needs no key", agent.command))
+}

@@ -1,0 +1,139 @@
+//! Whether the folder of an agent's own login may be used, and how the agent logs in there.
+//!
+//! The login itself is never opened: that its file is there and is not empty is all that is asked of it.
+
+use super::launch_plan::{Draft, LaunchPlan, Notice, Start};
+use super::{Context, Passed, PlanError, find_binary, find_project, guard_binary, guard_project, project};
+use crate::config::MAX_BYTES;
+use crate::name::Agent;
+use crate::platform::{self, ReadError};
+use crate::profile::{Account, Resolved};
+use crate::registry::{Login, Override};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The folder in which an agent keeps its login: the profile's, else the agent's own.
+pub fn login_folder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> PathBuf {
+    resolved.config_dir.as_ref().map_or_else(|| context.paths.expand(&login.folder), |folder| folder.value.clone())
+}
+
+/// Refuses a folder that the project, or somebody else, could fill. For a login it also looks whether there is one.
+pub(super) fn check(
+    context: &Context<'_>,
+    governing: Option<&Path>,
+    resolved: &Resolved,
+) -> Result<Option<Notice>, PlanError> {
+    if let Some(folder) = &resolved.config_dir {
+        let folders = project::folders(context, governing)?;
+        if let Some(project) = project::holding(&folders, &folder.value) {
+            return Err(PlanError::FolderInProject { folder: folder.value.clone(), project: project.clone() });
+        }
+    }
+    let Account::Login { login, .. } = &resolved.account else { return Ok(None) };
+    let folder = login_folder(context, resolved, login);
+    // The default folder is the agent's own, and a new user has none yet.
+    if resolved.config_dir.is_some() {
+        refuse_foreign(&folder, resolved)?;
+    }
+    for file in &login.overrides {
+        refuse_override(&folder, file)?;
+    }
+    let shown = is_shown(&folder, login);
+    Ok((!shown).then(|| Notice::NoLogin { profile: resolved.profile.clone(), agent: several(resolved), folder }))
+}
+
+// The agent's name, where the command would not know it by itself.
+fn several(resolved: &Resolved) -> Option<Agent> {
+    (!resolved.is_main).then(|| resolved.agent.name.clone())
+}
+
+fn refuse_foreign(folder: &Path, resolved: &Resolved) -> Result<(), PlanError> {
+    let refused = |why: String| PlanError::LoginFolder { folder: folder.to_owned(), why };
+    if !folder.is_dir() {
+        return Err(match folder.symlink_metadata() {
+            Ok(_) if folder.exists() => refused("is not a folder".to_owned()),
+            _ => PlanError::NoLoginFolder {
+                folder: folder.to_owned(),
+                profile: resolved.profile.clone(),
+                agent: several(resolved),
+            },
+        });
+    }
+    let access = platform::access(folder).map_err(|error| refused(format!("cannot be looked at: {error}")))?;
+    if !access.is_ours() {
+        return Err(refused(format!("belongs to another user ({})", access.describe())));
+    }
+    if access.others_may_write() {
+        return Err(refused(format!("can be written by others ({})", access.describe())));
+    }
+    Ok(())
+}
+
+fn refuse_override(folder: &Path, over: &Override) -> Result<(), PlanError> {
+    let file = folder.join(&over.file);
+    let refused = |why: String, name| PlanError::LoginOverridden { file: file.clone(), why, name };
+    let bytes = match platform::read_file(&file, MAX_BYTES) {
+        Ok(read) => read.bytes,
+        Err(error) if error.is_absent() => return Ok(()),
+        // A folder of that name says nothing to the agent.
+        Err(ReadError::NotAFile(_)) if file.is_dir() => return Ok(()),
+        Err(error) => return Err(refused(format!("cannot be checked: {error}"), None)),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    for name in text.lines().filter_map(super::guard::env_name) {
+        if over.names.contains(&name) {
+            let why = format!("sets {name}, which would win over the login");
+            return Err(refused(why, name.parse().ok()));
+        }
+    }
+    Ok(())
+}
+
+// Whether a login can be seen, or may lie where nobody can see it.
+fn is_shown(folder: &Path, login: &Login) -> bool {
+    if login.files.is_empty() || login.keychain_on.iter().any(|system| system == std::env::consts::OS) {
+        return true;
+    }
+    if login.files.iter().any(|file| folder.join(file).metadata().is_ok_and(|meta| meta.len() > 0)) {
+        return true;
+    }
+    let Some(moved) = &login.moved_by else { return false };
+    let Ok(read) = platform::read_file(&folder.join(&moved.file), MAX_BYTES) else { return false };
+    let settings: Option<toml::Table> = std::str::from_utf8(&read.bytes).ok().and_then(|text| text.parse().ok());
+    let value = settings.as_ref().and_then(|table| table.get(&moved.key)).and_then(toml::Value::as_str);
+    value.is_some_and(|value| value != moved.unless)
+}
+
+/// Decides how the agent logs in. `folder` is the login's folder, canonical, and the context's working directory.
+pub fn sign_in(
+    context: &Context<'_>,
+    resolved: Resolved,
+    login: &Login,
+    words: &[OsString],
+) -> Result<LaunchPlan, PlanError> {
+    let folder = context.cwd;
+    let governing = find_project(context)?.and_then(|project| project.file.parent().map(Path::to_owned));
+    let mut folders = project::folders(context, governing.as_deref())?;
+    // The folder itself is no project: people keep their agents' settings in git.
+    folders.retain(|holder| holder != folder);
+    if let Some(project) = project::holding(&folders, folder) {
+        return Err(PlanError::FolderInProject { folder: folder.to_owned(), project: project.clone() });
+    }
+    let findings = guard_project(context, &resolved.agent, &[])?;
+    if !findings.is_empty() {
+        return Err(PlanError::Guarded { findings });
+    }
+    for file in &login.overrides {
+        refuse_override(folder, file)?;
+    }
+    let command = resolved.agent.command.clone();
+    let binary = find_binary(context, &command)?;
+    guard_binary(context, governing.as_deref(), &binary)?;
+    let words: Vec<OsString> = login.args.iter().map(OsString::from).chain(words.iter().cloned()).collect();
+    let start = Start { command, binary, arguments: Vec::new() };
+    let mut draft = Draft::new(start, None, &words, resolved, context.env);
+    // Nothing but the login is wanted, and it may be what is missing.
+    draft.secrets.clear();
+    draft.part.notices.clear();
+    Ok(draft.passed(Passed::default()))
+}

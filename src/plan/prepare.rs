@@ -1,0 +1,68 @@
+//! The way of a decision, up to and without any lookup.
+
+use super::launch_plan::{Draft, LaunchPlan, Start};
+use super::{Choice, Context, Passed, PlanError, Why, login};
+use super::{check_scopes, choose, find_binary, find_project, guard_binary, guard_project, installed_version};
+use crate::name::{Agent, Profile};
+use crate::profile::{Profiles, Resolved};
+use std::ffi::OsString;
+use std::path::Path;
+
+/// What is to be started.
+pub struct Request<'a> {
+    /// The word that was typed: a command, or an agent's name.
+    pub word: &'a str,
+    /// A profile in place of the directory's.
+    pub profile: Option<&'a Profile>,
+    /// The user's own arguments.
+    pub words: &'a [OsString],
+}
+
+/// Decides a launch. Trust comes before the profile, the program before the plan, and all that can refuse before the end.
+pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
+    let meaning = context.registry.agents_for(request.word)?;
+    let project = if request.profile.is_some() { None } else { find_project(context)? };
+    let choice = match request.profile {
+        Some(name) => Choice::Profile(name.clone(), Why::Option),
+        None => choose(context, project.as_ref(), &meaning.agents)?,
+    };
+    let resolved = resolve(context, request.word, &choice, &meaning.agents)?;
+    let binary = find_binary(context, &meaning.command)?;
+    let start = Start { command: meaning.command, binary, arguments: request.words.to_vec() };
+    let Some(resolved) = resolved else { return Ok(LaunchPlan::Bare(start)) };
+    let version = installed_version(&resolved.agent, &start.binary);
+    let governing = project.as_ref().and_then(|project| project.file.parent());
+    judge(context, governing, Draft::new(start, version.as_ref(), request.words, resolved, context.env))
+}
+
+fn resolve(
+    context: &Context<'_>,
+    word: &str,
+    choice: &Choice,
+    agents: &[Agent],
+) -> Result<Option<Resolved>, PlanError> {
+    let Choice::Profile(name, why) = choice else { return Ok(None) };
+    let profiles = Profiles::new(context.paths, context.registry);
+    let file = profiles.read(name)?;
+    let agent: Option<&Agent> = agents.iter().find(|agent| file.bindings.contains_key(*agent));
+    if agent.is_none() && *why == Why::Option {
+        return Err(PlanError::NotBound { profile: name.clone(), agent: word.to_owned() });
+    }
+    Ok(agent.map(|agent| profiles.resolve(&file, agent)).transpose()?.flatten())
+}
+
+// An invocation that needs no account gives nothing away, so there is nothing to judge.
+fn judge(context: &Context<'_>, governing: Option<&Path>, mut draft: Draft) -> Result<LaunchPlan, PlanError> {
+    if draft.idle.is_some() {
+        return Ok(draft.passed(Passed::default()));
+    }
+    guard_binary(context, governing, &draft.start.binary)?;
+    let findings = guard_project(context, &draft.part.resolved.agent, &draft.secrets)?;
+    if !findings.is_empty() {
+        return Err(PlanError::Guarded { findings });
+    }
+    draft.part.notices.splice(0..0, login::check(context, governing, &draft.part.resolved)?);
+    let (profile, agent) = (&draft.part.resolved.profile, &draft.part.resolved.agent.name);
+    let scopes = check_scopes(context, profile, agent, &draft.secrets, &draft.start.binary)?;
+    Ok(draft.passed(scopes))
+}

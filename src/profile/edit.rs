@@ -1,0 +1,241 @@
+//! The one writer of profiles: what `profiles`, `migrate` and `init` change goes through here.
+//!
+//! A text is read back as a launch would read it before it replaces a file, so a profile that works is never replaced by
+//! one that does not. Comments and order stay. A file is replaced whole, mode 0600, in a folder of mode 0700.
+
+use super::{ProfileError, Profiles};
+use crate::config::{ConfigError, Source};
+use crate::name::{Agent, Alias, Profile, Provider, shorten};
+use crate::platform;
+use std::io;
+use std::path::{Path, PathBuf};
+use toml_edit::{DocumentMut, Item, TableLike, Value, value};
+
+/// Why a profile was not written. The file is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// There is one of that name.
+    #[error("profile \"{0}\" already exists")]
+    Exists(Profile),
+    /// The text would be no profile that a launch could use.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The file cannot be changed as it is, because it does not parse.
+    #[error("{error}")]
+    Broken {
+        /// The profile.
+        name: Profile,
+        /// Where it is wrong.
+        error: ConfigError,
+    },
+    /// A word that is to change a value is none.
+    #[error("{word:?} {why}")]
+    Word {
+        /// The word, shortened.
+        word: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The file cannot be written.
+    #[error("{}: cannot be written: {error}", file.display())]
+    Write {
+        /// The file.
+        file: PathBuf,
+        /// The system's error.
+        error: io::Error,
+    },
+}
+
+/// The account of a new profile, or of one more agent in it.
+#[derive(Debug, Clone)]
+pub enum NewAccount {
+    /// A key.
+    Key {
+        /// Whose.
+        provider: Provider,
+        /// Which of them.
+        alias: Alias,
+        /// Another endpoint than the provider's own.
+        endpoint: Option<String>,
+    },
+    /// The agent's own login.
+    Login,
+    /// No key.
+    None {
+        /// The provider, where the protocol or the model's name depends on it.
+        provider: Option<Provider>,
+        /// Where to go.
+        endpoint: String,
+    },
+}
+
+/// One agent and its account.
+#[derive(Debug, Clone)]
+pub struct NewBinding {
+    /// The agent.
+    pub agent: Agent,
+    /// What it gets.
+    pub account: NewAccount,
+    /// Whether the endpoint may be one of a private network, without TLS.
+    pub allow_http: bool,
+    /// The model.
+    pub model: Option<String>,
+    /// The agent's configuration folder.
+    pub config_dir: Option<String>,
+}
+
+impl Profiles<'_> {
+    /// Writes a profile that was not there, for one agent.
+    pub fn create(&self, name: &Profile, binding: &NewBinding) -> Result<(), EditError> {
+        if self.paths.profile(name).symlink_metadata().is_ok() {
+            return Err(EditError::Exists(name.clone()));
+        }
+        let mut document = DocumentMut::new();
+        document["agent"] = value(binding.agent.as_str());
+        let alias = describe(document.as_table_mut(), binding);
+        if let Some(alias) = alias {
+            document["provider-config"] = Item::Table(toml_edit::Table::new());
+            document["provider-config"]["key-alias"] = value(alias.as_str());
+        }
+        self.replace(name, &document.to_string())
+    }
+
+    /// Adds an agent to a profile, in a table of its own.
+    pub fn bind(&self, name: &Profile, binding: &NewBinding) -> Result<(), EditError> {
+        let mut document = self.document(name)?;
+        let table = table_at(document.as_table_mut(), &["agents", binding.agent.as_str()], "agents")?;
+        if let Some(alias) = describe(table, binding) {
+            table.insert("key-alias", value(alias.as_str()));
+        }
+        self.replace(name, &document.to_string())
+    }
+
+    /// Changes values, each `KEY=VALUE`; `KEY=` takes one out, and dots lead into tables.
+    pub fn assign(&self, name: &Profile, changes: &[String]) -> Result<(), EditError> {
+        let mut document = self.document(name)?;
+        for change in changes {
+            let Some((key, new)) = change.split_once('=') else {
+                return Err(EditError::Word { word: shorten(change), why: "is not of the form KEY=VALUE" });
+            };
+            assign(&mut document, key, new)?;
+        }
+        self.replace(name, &document.to_string())
+    }
+
+    /// Replaces a profile's text, or writes a new one, if a launch could use it.
+    pub fn replace(&self, name: &Profile, text: &str) -> Result<(), EditError> {
+        let file = self.paths.profile(name);
+        self.check(name, &file, text).map_err(|error| without_place(error, &file))?;
+        write(&file, text)
+    }
+
+    /// Whether a text would be a profile that a launch could use. `file` is named in the error.
+    pub fn check(&self, name: &Profile, file: &Path, text: &str) -> Result<(), ProfileError> {
+        let source = Source { file: file.into(), text: text.to_owned(), access: None };
+        let parsed = self.parse(name, source)?;
+        for agent in parsed.bindings.keys() {
+            self.resolve(&parsed, agent)?;
+        }
+        Ok(())
+    }
+
+    /// A profile's text, unjudged: a broken profile is what one edits.
+    pub fn text(&self, name: &Profile) -> Result<Source, ProfileError> {
+        match Source::read(&self.paths.profile(name))? {
+            Some(source) => Ok(source),
+            None => Err(self.missing(name)),
+        }
+    }
+
+    fn document(&self, name: &Profile) -> Result<DocumentMut, EditError> {
+        let source = self.text(name)?;
+        source.text.parse().map_err(|error: toml_edit::TomlError| EditError::Broken {
+            name: name.clone(),
+            error: source.error(error.span().unwrap_or(0..0), error.message()),
+        })
+    }
+}
+
+/// Writes a configuration file whole. One that is a symlink into dotfiles stays one: what it leads to is replaced.
+pub fn write(file: &Path, text: &str) -> Result<(), EditError> {
+    let target = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let folder = target.parent().expect("a file lies in its folder");
+    platform::create_private_folder(folder)
+        .and_then(|()| platform::replace_file(&target, text.as_bytes()))
+        .map_err(|error| EditError::Write { file: file.to_owned(), error })
+}
+
+/// Sets one value of a TOML document, or takes it out when the new one is empty. A comment behind it stays.
+pub fn assign(document: &mut DocumentMut, key: &str, new: &str) -> Result<(), EditError> {
+    let word = |why| EditError::Word { word: shorten(key), why };
+    let parts: Vec<&str> = key.split('.').collect();
+    let Some((last, tables)) = parts.split_last().filter(|_| parts.iter().all(|part| !part.is_empty())) else {
+        return Err(word("is not a key such as model or provider-config.key-alias"));
+    };
+    let table = table_at(document.as_table_mut(), tables, key)?;
+    if new.is_empty() {
+        table.remove(last);
+        return Ok(());
+    }
+    // An array, a quoted string, true and false are taken as TOML; anything else is text.
+    let parsed: Value = match new.parse::<Value>() {
+        Ok(parsed @ (Value::Array(_) | Value::String(_) | Value::Boolean(_))) => parsed,
+        _ => new.into(),
+    };
+    match table.get_mut(last).and_then(Item::as_value_mut) {
+        Some(old) => {
+            let decor = old.decor().clone();
+            *old = parsed;
+            *old.decor_mut() = decor;
+        }
+        None => drop(table.insert(last, value(parsed))),
+    }
+    Ok(())
+}
+
+fn table_at<'a>(mut table: &'a mut dyn TableLike, way: &[&str], key: &str) -> Result<&'a mut dyn TableLike, EditError> {
+    for part in way {
+        let entry = table.entry(part).or_insert_with(|| Item::Table(toml_edit::Table::new()));
+        table = entry
+            .as_table_like_mut()
+            .ok_or_else(|| EditError::Word { word: shorten(key), why: "leads through a value that is not a table" })?;
+    }
+    Ok(table)
+}
+
+// Writes all but the alias, whose place differs.
+fn describe<'a>(table: &mut dyn TableLike, binding: &'a NewBinding) -> Option<&'a Alias> {
+    let mut put = |key: &str, text: &str| drop(table.insert(key, value(text)));
+    let (endpoint, alias) = match &binding.account {
+        NewAccount::Key { provider, alias, endpoint } => {
+            put("provider", provider.as_str());
+            (endpoint.as_deref(), Some(alias))
+        }
+        NewAccount::Login => {
+            put("auth", "login");
+            (None, None)
+        }
+        NewAccount::None { provider, endpoint } => {
+            put("auth", "none");
+            provider.iter().for_each(|provider| put("provider", provider.as_str()));
+            (Some(endpoint.as_str()), None)
+        }
+    };
+    let rest =
+        [("model", binding.model.as_deref()), ("endpoint", endpoint), ("config-dir", binding.config_dir.as_deref())];
+    for (key, text) in rest {
+        text.iter().for_each(|text| put(key, text));
+    }
+    if binding.allow_http {
+        table.insert("allow-http", value(true));
+    }
+    alias
+}
+
+// The text is not in the file yet, so its name and line would lead nowhere.
+fn without_place(error: ProfileError, file: &Path) -> EditError {
+    match error {
+        ProfileError::Config(error) if error.file == file => ProfileError::Unwritten(error.message, error.hint).into(),
+        error => error.into(),
+    }
+}
