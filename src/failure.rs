@@ -6,19 +6,21 @@
 use crate::audit::{AuditError, SinceError};
 use crate::config::ConfigError;
 use crate::daemon::DaemonError;
+use crate::hint::Hint;
 use crate::launch::LaunchError;
 use crate::lease::LeaseError;
 use crate::migrate::MigrateError;
-use crate::name::{NameError, shorten};
+use crate::name::{KeyName, NameError, shorten};
 use crate::paths::PathsError;
 use crate::pins::PinError;
-use crate::plan::PlanError;
+use crate::plan::{PlanError, login_command};
 use crate::profile::ProfileError;
 use crate::profile::edit::EditError;
 use crate::registry::{Misplaced, RegistryError};
 use crate::shell::ShellError;
 use crate::store::StoreError;
 use crate::trust::{TrustError, Verdict};
+use crate::words;
 use std::io;
 use std::path::Path;
 
@@ -28,7 +30,7 @@ pub struct Failure {
     /// What failed, on which thing; lower case, no full stop.
     pub message: String,
     /// The next commands to type.
-    pub hints: Vec<String>,
+    pub hints: Vec<Hint>,
     /// The exit status.
     pub status: i32,
 }
@@ -59,7 +61,7 @@ impl Failure {
     }
 
     /// Adds the next thing to do.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hints.push(hint.into());
         self
     }
@@ -77,15 +79,10 @@ impl Failure {
         self
     }
 
-    fn maybe(mut self, hint: Option<String>) -> Self {
+    fn maybe(mut self, hint: Option<Hint>) -> Self {
         self.hints.extend(hint);
         self
     }
-}
-
-// A path as a word of a command that is meant to be copied: a repository chooses the names of its folders.
-fn word(path: &Path) -> String {
-    shell_escape::escape(path.to_string_lossy()).into_owned()
 }
 
 impl From<NameError> for Failure {
@@ -122,11 +119,12 @@ impl From<EditError> for Failure {
     fn from(error: EditError) -> Self {
         let message = error.to_string();
         match error {
-            EditError::Exists(name) => {
-                Self::new(message).hint(format!("run `ringlet profiles edit {name}`, or remove it first"))
-            }
+            EditError::Exists(name) => Self::new(message)
+                .hint(Hint::run(words!["ringlet", "profiles", "edit", name]).and(", or remove it first")),
             EditError::Profile(error) => error.into(),
-            EditError::Broken { name, .. } => Self::new(message).hint(format!("run `ringlet profiles edit {name}`")),
+            EditError::Broken { name, .. } => {
+                Self::new(message).hint(Hint::run(words!["ringlet", "profiles", "edit", name]))
+            }
             EditError::Word { .. } => Self::usage(message),
             EditError::Write { .. } => Self::new(message),
         }
@@ -137,9 +135,11 @@ impl From<TrustError> for Failure {
     fn from(error: TrustError) -> Self {
         let hint = match &error {
             TrustError::Unsafe { file, .. } => {
-                Some(format!("run `chmod go-w {}` if it is yours, and look at what it says", word(file)))
+                Some(Hint::run(words!["chmod", "go-w", file]).and(" if it is yours, and look at what it says"))
             }
-            TrustError::Record { file, .. } => Some(format!("remove {} and allow the project again", word(file))),
+            TrustError::Record { file, .. } => {
+                Some(format!("remove {} and allow the project again", file.display()).into())
+            }
             TrustError::Unreadable { .. } | TrustError::Write { .. } => None,
         };
         Self::new(error.to_string()).maybe(hint)
@@ -185,7 +185,7 @@ impl From<ShellError> for Failure {
 impl From<PinError> for Failure {
     fn from(error: PinError) -> Self {
         let hint = match &error {
-            PinError::Record { file, .. } => Some(format!("remove {} and pin the agent again", word(file))),
+            PinError::Record { file, .. } => Some(format!("remove {} and pin the agent again", file.display()).into()),
             PinError::Write { .. } | PinError::Folder { .. } => None,
         };
         Self::new(error.to_string()).maybe(hint)
@@ -195,8 +195,8 @@ impl From<PinError> for Failure {
 impl From<LeaseError> for Failure {
     fn from(error: LeaseError) -> Self {
         let hint = match &error {
-            LeaseError::Folder { folder, .. } => Some(format!("run `chmod 700 {}` if it is yours", word(folder))),
-            LeaseError::NotText(_) => Some("use --directory with a folder above it".to_owned()),
+            LeaseError::Folder { folder, .. } => Some(Hint::run(words!["chmod", "700", folder]).and(" if it is yours")),
+            LeaseError::NotText(_) => Some("use --directory with a folder above it".into()),
             LeaseError::Clock(_) | LeaseError::Write { .. } => None,
         };
         Self::new(error.to_string()).maybe(hint)
@@ -208,13 +208,13 @@ impl From<PlanError> for Failure {
         let message = error.to_string();
         match error {
             PlanError::NotAllowed { file, verdict } => {
-                let folder = word(file.parent().unwrap_or(&file));
+                let folder = file.parent().unwrap_or(&file);
                 let read = match verdict {
                     Verdict::Changed => "look at what changed",
                     _ => "look at it",
                 };
                 Self::new(message)
-                    .hint(format!("{read}, then run `ringlet allow {folder}`"))
+                    .hint(Hint::from(format!("{read}, then run ")).command(words!["ringlet", "allow", folder]))
                     .hint("`command NAME` starts an agent without ringlet")
             }
             PlanError::Trust(error) => error.into(),
@@ -230,11 +230,11 @@ impl From<PlanError> for Failure {
             },
             PlanError::NotExecutable { file } => Self {
                 status: status::NOT_EXECUTABLE,
-                ..Self::new(message).hint(format!("run `chmod +x {}`", word(&file)))
+                ..Self::new(message).hint(Hint::run(words!["chmod", "+x", file]))
             },
             PlanError::BinaryInProject { binary, .. } | PlanError::InterpreterInProject { binary, .. } => {
                 Self::new(message)
-                    .hint(format!("if you trust that program, run `ringlet allow {}`", word(&binary)))
+                    .hint(Hint::from("if you trust that program, run ").command(words!["ringlet", "allow", binary]))
                     .hint("otherwise take the folder out of PATH")
             }
             PlanError::Guarded { findings } => {
@@ -243,10 +243,8 @@ impl From<PlanError> for Failure {
                     made = made.hint(format!("also {finding}"));
                 }
                 for finding in &findings {
-                    made = made.hint(format!(
-                        "look at it; if it is what you want, run `ringlet allow {}`",
-                        word(&finding.file)
-                    ));
+                    let look = Hint::from("look at it; if it is what you want, run ");
+                    made = made.hint(look.command(words!["ringlet", "allow", finding.file]));
                 }
                 made
             }
@@ -254,20 +252,19 @@ impl From<PlanError> for Failure {
             PlanError::Pin(error) => error.into(),
             PlanError::Lease(error) => error.into(),
             PlanError::NoLoginFolder { profile, agent, .. } => {
-                let agent = agent.map(|agent| format!(" --agent {agent}")).unwrap_or_default();
-                Self::new(message).hint(format!("run `ringlet login {profile}{agent}`"))
+                Self::new(message).hint(Hint::run(login_command(&profile, agent.as_ref())))
             }
             PlanError::LoginFolder { folder, .. } => Self::new(message)
-                .hint(format!("run `chmod go-w {}` if it is yours, and look at what it holds", word(&folder))),
+                .hint(Hint::run(words!["chmod", "go-w", folder]).and(" if it is yours, and look at what it holds")),
             PlanError::LoginOverridden { .. } => Self::new(message).hint("take the line out of that file"),
             PlanError::FolderInProject { .. } => {
                 Self::new(message).hint("name a folder outside of every project as `config-dir`")
             }
             PlanError::NotALogin { profile, .. } => {
-                Self::new(message).hint(format!("run `ringlet profiles inspect {profile}`"))
+                Self::new(message).hint(Hint::run(words!["ringlet", "profiles", "inspect", profile]))
             }
             PlanError::NotBound { profile, .. } => {
-                Self::new(message).hint(format!("see `ringlet profiles inspect {profile}`"))
+                Self::new(message).hint(Hint::from("see ").command(words!["ringlet", "profiles", "inspect", profile]))
             }
         }
     }
@@ -276,36 +273,36 @@ impl From<PlanError> for Failure {
 impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
         let message = error.to_string();
-        let made =
-            match error {
-                LaunchError::Plan(error) => error.into(),
-                LaunchError::Store { profile, error } => {
-                    let message = match &error {
-                        StoreError::NotFound { place, key } => format!("{profile} has no key {key} in {place}"),
-                        other => format!("{profile}: {other}"),
-                    };
-                    Self::new(message).maybe(error.hint())
-                }
-                LaunchError::Unusable { key, .. } => Self::new(message)
-                    .hint(format!("run `ringlet keychain set {} {} --replace`", key.provider, key.alias)),
-                LaunchError::Misplaced { key, wrong: Misplaced::Of(owner) } => Self::new(message)
-                    .hint(format!("run `ringlet keychain set {owner} {}`, and name it in the profile", key.alias)),
-                LaunchError::Misplaced { key, wrong: Misplaced::NotOf(_) } => Self::new(message)
-                    .hint(format!("run `ringlet keychain set {} {} --replace`", key.provider, key.alias)),
-                LaunchError::Audit(_) => Self::new(message).hint("mend the log, or turn `[audit]` off in config.toml"),
-                LaunchError::Swapped(_) => Self::new(message).hint("start it again; if it was updated, pin it anew"),
-                LaunchError::Loop(_) => {
-                    Self::new(message).hint("take the link or script out of PATH, or put the real agent before it")
-                }
-                LaunchError::Exec { error, .. } => Self {
-                    status: match error.kind() {
-                        io::ErrorKind::NotFound => status::NOT_FOUND,
-                        _ => status::NOT_EXECUTABLE,
-                    },
-                    ..Self::new(message)
+        let made = match error {
+            LaunchError::Plan(error) => error.into(),
+            LaunchError::Store { profile, error } => {
+                let message = match &error {
+                    StoreError::NotFound { place, key } => format!("{profile} has no key {key} in {place}"),
+                    other => format!("{profile}: {other}"),
+                };
+                Self::new(message).maybe(error.hint())
+            }
+            LaunchError::Unusable { key, .. } | LaunchError::Misplaced { key, wrong: Misplaced::NotOf(_) } => {
+                Self::new(message).hint(Hint::run(key.replace_command()))
+            }
+            LaunchError::Misplaced { key, wrong: Misplaced::Of(owner) } => {
+                let key = KeyName::new(owner, key.alias);
+                Self::new(message).hint(Hint::run(key.set_command()).and(", and name it in the profile"))
+            }
+            LaunchError::Audit(_) => Self::new(message).hint("mend the log, or turn `[audit]` off in config.toml"),
+            LaunchError::Swapped(_) => Self::new(message).hint("start it again; if it was updated, pin it anew"),
+            LaunchError::Loop(_) => {
+                Self::new(message).hint("take the link or script out of PATH, or put the real agent before it")
+            }
+            LaunchError::Exec { error, .. } => Self {
+                status: match error.kind() {
+                    io::ErrorKind::NotFound => status::NOT_FOUND,
+                    _ => status::NOT_EXECUTABLE,
                 },
-                LaunchError::ConfigDir { .. } | LaunchError::Protect(_) => Self::new(message),
-            };
+                ..Self::new(message)
+            },
+            LaunchError::ConfigDir { .. } | LaunchError::Protect(_) => Self::new(message),
+        };
         made.in_exec()
     }
 }

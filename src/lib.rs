@@ -10,6 +10,7 @@ pub mod digest;
 pub mod duration;
 pub mod env;
 pub mod failure;
+pub mod hint;
 pub mod hook;
 pub mod host;
 pub mod launch;

@@ -109,6 +109,12 @@ macro_rules! name {
             }
         }
 
+        impl AsRef<std::ffi::OsStr> for $type {
+            fn as_ref(&self) -> &std::ffi::OsStr {
+                self.0.as_ref()
+            }
+        }
+
         impl FromStr for $type {
             type Err = NameError;
             fn from_str(name: &str) -> Result<Self, NameError> {
@@ -196,6 +202,16 @@ impl KeyName {
     /// Joins two checked names.
     pub fn new(provider: Provider, alias: Alias) -> Self {
         Self { provider, alias }
+    }
+
+    /// The command that stores another value in its place.
+    pub fn replace_command(&self) -> [std::ffi::OsString; 6] {
+        crate::words!["ringlet", "keychain", "set", self.provider, self.alias, "--replace"]
+    }
+
+    /// The command that stores it.
+    pub fn set_command(&self) -> [std::ffi::OsString; 5] {
+        crate::words!["ringlet", "keychain", "set", self.provider, self.alias]
     }
 }
 

@@ -5,7 +5,9 @@
 
 use crate::env::Env;
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::name::is_unprintable;
+use crate::shell::Shell;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 
@@ -29,6 +31,7 @@ pub struct Output {
     color_out: bool,
     color_err: bool,
     style: Style,
+    shell: Shell,
     failed: Option<io::Error>,
 }
 
@@ -68,7 +71,15 @@ impl Output {
         let (out, err) = (io::stdout(), io::stderr());
         let (color_out, color_err) = (out.is_terminal(), err.is_terminal());
         let out = Box::new(io::BufWriter::new(out));
-        Self { out, err: Box::new(err), color_out, color_err, style: Style::default(), failed: None }
+        Self {
+            out,
+            err: Box::new(err),
+            color_out,
+            color_err,
+            style: Style::default(),
+            shell: Shell::Bash,
+            failed: None,
+        }
     }
 
     /// Settles colours and loudness once the command line is known.
@@ -79,6 +90,7 @@ impl Output {
         self.color_out = decide(self.color_out);
         self.color_err = decide(self.color_err);
         self.style = style;
+        self.shell = Shell::of_user(env);
     }
 
     /// Whether data is wanted as JSON.
@@ -143,23 +155,31 @@ impl Output {
     }
 
     /// What was done, for a person; silent with `--quiet`.
-    pub fn note(&mut self, text: &str) {
+    pub fn note(&mut self, text: impl Into<Hint>) {
         if !self.style.quiet {
-            self.message(Ink::Dim, None, text);
+            let text = self.written(&text.into());
+            self.message(Ink::Dim, None, &text);
         }
     }
 
     /// Something to look at; not an error.
-    pub fn warn(&mut self, text: &str) {
-        self.message(Ink::Warn, Some("warning"), text);
+    pub fn warn(&mut self, text: impl Into<Hint>) {
+        let text = self.written(&text.into());
+        self.message(Ink::Warn, Some("warning"), &text);
     }
 
     /// A failure and its hints.
     pub fn failure(&mut self, failure: &Failure) {
         self.message(Ink::Bad, Some("error"), &failure.message);
         for hint in &failure.hints {
-            self.message(Ink::Good, Some("hint"), hint);
+            let text = self.written(hint);
+            self.message(Ink::Good, Some("hint"), &text);
         }
+    }
+
+    /// A hint as text; its commands can be pasted into the user's shell.
+    pub fn written(&self, hint: &Hint) -> String {
+        self.shell.write_hint(hint)
     }
 
     /// A line for a person that is neither data nor a message of ours, such as the notice.

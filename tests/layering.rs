@@ -13,6 +13,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     // Settings, leases and `--since` read the same lengths of time.
     (0, "duration", &[]),
     (0, "env", &["name"]),
+    // Only the words; `shell` quotes them and `output` prints them.
+    (0, "hint", &[]),
     (0, "platform", &[]),
     // Decided by `plan` and undone by `host`, so below both.
     (0, "mark", &["env", "name", "platform"]),

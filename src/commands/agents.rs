@@ -37,12 +37,11 @@ fn pin(host: &mut Host, setting: &Setting, agent: &Agent) -> Result<(), Failure>
         host.output.json(&as_json(&made));
     } else {
         host.output.data(&format!("{}  {}", made.digest, made.program.display()));
-        host.output.note(&format!("pinned {agent}"));
+        host.output.note(format!("pinned {agent}"));
     }
     if is_script(&made.program) {
-        host.output.warn(&format!(
-            "{agent} is a script: the pin covers this file, and neither what runs it nor what it loads"
-        ));
+        host.output
+            .warn(format!("{agent} is a script: the pin covers this file, and neither what runs it nor what it loads"));
     }
     Ok(())
 }
@@ -58,7 +57,7 @@ fn unpin(host: &mut Host, setting: &Setting, agent: &Agent) -> Result<(), Failur
     if !Pins::new(&setting.paths).remove(agent)? {
         return Err(Failure::new(format!("{agent} is not pinned")).hint("run `ringlet agents list`"));
     }
-    host.output.note(&format!("{agent} is not pinned any more"));
+    host.output.note(format!("{agent} is not pinned any more"));
     Ok(())
 }
 

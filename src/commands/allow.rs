@@ -23,13 +23,13 @@ pub(super) fn allow(host: &mut Host, setting: &Setting, path: Option<&Path>) -> 
     evidence.refuse_others()?;
     if !is_project {
         trust.allow(&evidence)?;
-        host.output.note(&format!("allowed {} as it is now", file.display()));
+        host.output.note(format!("allowed {} as it is now", file.display()));
         return Ok(());
     }
     // What does not parse is not worth allowing: the same bytes would only be refused at the launch.
     let project = ProjectFile::parse(&Source::from_bytes(&file, evidence.bytes.clone(), None)?)?;
     trust.allow(&evidence)?;
-    host.output.note(&format!("allowed {}: {}", file.display(), describe(&project)));
+    host.output.note(format!("allowed {}: {}", file.display(), describe(&project)));
     let profiles = Profiles::new(&setting.paths, &setting.registry);
     for name in project.profile.iter().chain(project.agents.values()) {
         if let Err(error) = profiles.read(name) {
@@ -45,7 +45,7 @@ pub(super) fn allow(host: &mut Host, setting: &Setting, path: Option<&Path>) -> 
 pub(super) fn deny(host: &mut Host, setting: &Setting, path: Option<&Path>) -> Result<(), Failure> {
     let file = target(host, path)?;
     Trust::new(&setting.paths, &[]).deny(&file)?;
-    host.output.note(&format!("denied {} until you allow it again", file.display()));
+    host.output.note(format!("denied {} until you allow it again", file.display()));
     Ok(())
 }
 

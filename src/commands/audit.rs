@@ -55,7 +55,7 @@ pub(super) fn ask(
         scan => scan?,
     };
     if scan.unreadable > 0 {
-        host.output.warn(&format!("{} lines cannot be read; run `ringlet audit verify`", scan.unreadable));
+        host.output.warn(format!("{} lines cannot be read; run `ringlet audit verify`", scan.unreadable));
     }
     Ok(())
 }

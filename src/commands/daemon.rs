@@ -8,10 +8,12 @@ use crate::daemon::running::{self, Event, Options};
 use crate::daemon::service::{Installation, MARK, Manager};
 use crate::daemon::{DaemonError, Run, client, token};
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::{looks_like_a_key, shorten};
 use crate::output::Ink;
 use crate::platform;
+use crate::words;
 use serde_json::Value;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -34,7 +36,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Daemon) -> Result
         Daemon::Start { foreground: false, socket, .. } => start(host, setting, socket.as_deref()),
         Daemon::Stop => {
             let run = running::stop(&setting.paths, ENDING)?;
-            host.output.note(&format!("the daemon, process {}, has ended", run.pid));
+            host.output.note(format!("the daemon, process {}, has ended", run.pid));
             Ok(())
         }
         Daemon::Status => status(host, setting),
@@ -44,7 +46,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Daemon) -> Result
             let file = setting.paths.http_token();
             token::rotate(&file)?;
             host.output
-                .note(&format!("{} has a new token; the old one is refused from now on", setting.paths.pretty(&file)));
+                .note(format!("{} has a new token; the old one is refused from now on", setting.paths.pretty(&file)));
             Ok(())
         }
         Daemon::Register { path, interpreter, permissions } => {
@@ -67,7 +69,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Daemon) -> Result
         Daemon::Unregister { path } => {
             let path = named_file(&host.world, &path)?;
             roster.unregister(&path)?;
-            host.output.note(&format!("{} is no longer registered", path.display()));
+            host.output.note(format!("{} is no longer registered", path.display()));
             Ok(())
         }
         Daemon::ListPending => pending(host, setting, &roster),
@@ -91,11 +93,11 @@ fn told(host: &mut Host, done: &str, entry: &Registered) {
         return host.output.json(entry);
     }
     let runs = entry.interpreter.as_ref().map_or_else(String::new, |it| format!(", run by {}", it.path.display()));
-    host.output.note(&format!("{done} {}{runs}, {}", entry.path.display(), entry.hash));
-    host.output.note(&format!("it may {}", may(entry)));
+    host.output.note(format!("{done} {}{runs}, {}", entry.path.display(), entry.hash));
+    host.output.note(format!("it may {}", may(entry)));
     if entry.allowed_read_services.is_empty() && entry.allowed_write_services.is_empty() {
-        let path = entry.path.display();
-        host.output.note(&format!("to give it access, run `ringlet daemon register {path} --read SERVICE`"));
+        let command = words!["ringlet", "daemon", "register", entry.path, "--read", "SERVICE"];
+        host.output.note(Hint::from("to give it access, run ").command(command));
     }
 }
 
@@ -137,7 +139,7 @@ fn pending(host: &mut Host, setting: &Setting, roster: &Roster) -> Result<(), Fa
     });
     host.output.table(&rows.collect::<Vec<_>>());
     let hours = PENDING_FOR.as_hours();
-    host.output.note(&format!("run `ringlet daemon approve HASH` for one that you know; each waits for {hours} hours"));
+    host.output.note(format!("run `ringlet daemon approve HASH` for one that you know; each waits for {hours} hours"));
     Ok(())
 }
 
@@ -220,7 +222,7 @@ fn install(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
         return Err(error.into());
     }
     for (file, _) in &wanted.files {
-        host.output.note(&format!("wrote {}", setting.paths.pretty(file)));
+        host.output.note(format!("wrote {}", setting.paths.pretty(file)));
     }
     host.output.note("the system starts the daemon from now on");
     Ok(())
@@ -243,7 +245,7 @@ fn uninstall(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
     let disabled = wanted.disable.iter().try_for_each(|command| carry_out(command));
     for file in there {
         std::fs::remove_file(file).map_err(|error| Failure::io("removed", file, &error))?;
-        host.output.note(&format!("removed {}", setting.paths.pretty(file)));
+        host.output.note(format!("removed {}", setting.paths.pretty(file)));
     }
     wanted.afterwards.iter().try_for_each(|command| carry_out(command))?;
     Ok(disabled?)
@@ -298,7 +300,7 @@ fn start(host: &mut Host, setting: &Setting, socket: Option<&Path>) -> Result<()
     }
     let run = running::find(&setting.paths)?.ok_or(DaemonError::NotRunning)?;
     announce(host, setting, &run);
-    host.output.note(&format!("its log is {}", setting.paths.pretty(&log_file(setting))));
+    host.output.note(format!("its log is {}", setting.paths.pretty(&log_file(setting))));
     Ok(())
 }
 
@@ -306,13 +308,13 @@ fn start(host: &mut Host, setting: &Setting, socket: Option<&Path>) -> Result<()
 fn passed_on(text: &str) -> Failure {
     let labelled = |label: &'static str| text.lines().filter_map(move |line| line.strip_prefix(label));
     let message = labelled("ringlet: error: ").next().unwrap_or("the daemon ended without a word");
-    labelled("ringlet: hint: ").fold(Failure::new(message), Failure::hint)
+    labelled("ringlet: hint: ").fold(Failure::new(message), |failure, hint| failure.hint(hint))
 }
 
 fn announce(host: &mut Host, setting: &Setting, run: &Run) {
     let addresses: Vec<String> = run.http.iter().map(|it| format!("http://{it}")).collect();
     let socket = setting.paths.pretty(&run.socket);
-    host.output.note(&format!("the daemon answers at {socket} and {}", addresses.join(", ")));
+    host.output.note(format!("the daemon answers at {socket} and {}", addresses.join(", ")));
 }
 
 fn serve(host: &mut Host, setting: &Setting, socket: Option<PathBuf>, detached: bool) -> Result<(), Failure> {
@@ -327,7 +329,7 @@ fn serve(host: &mut Host, setting: &Setting, socket: Option<PathBuf>, detached: 
     let daemon = std::thread::spawn(move || running::run(&paths, &env, Options { socket, events }));
     for event in heard {
         match event {
-            Event::Said(text) => host.output.note(&format!("{:.0} {text}", jiff::Timestamp::now())),
+            Event::Said(text) => host.output.note(format!("{:.0} {text}", jiff::Timestamp::now())),
             Event::Ready(run) => {
                 announce(host, setting, &run);
                 if detached {
@@ -336,7 +338,7 @@ fn serve(host: &mut Host, setting: &Setting, socket: Option<PathBuf>, detached: 
                     host.output.raw(READY);
                     host.output.finish()?;
                     platform::close_stdout().map_err(protect)?;
-                    host.output.note(&format!("{:.0} started, process {}", jiff::Timestamp::now(), run.pid));
+                    host.output.note(format!("{:.0} started, process {}", jiff::Timestamp::now(), run.pid));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use super::Setting;
 use crate::failure::{Failure, status};
+use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate;
 use crate::output::Ink;
@@ -23,13 +24,13 @@ enum Grade {
 struct Check {
     grade: Grade,
     text: String,
-    hint: Option<String>,
+    hint: Option<Hint>,
 }
 
 /// `ringlet doctor`; status 1 when something is wrong.
 pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
     let mut checks = Vec::new();
-    let mut say = |grade, text: String, hint: Option<String>| checks.push(Check { grade, text, hint });
+    let mut say = |grade, text: String, hint: Option<Hint>| checks.push(Check { grade, text, hint });
     say(Grade::Good, format!("the settings in {} are right", setting.paths.pretty(&setting.paths.config())), None);
     let store = store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
     match store.names() {
@@ -55,7 +56,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
                 sound += 1;
                 for key in found.iter().flatten().filter_map(|it| Some(&it.account.key()?.value)) {
                     if matches!(store.contains(key), Ok(false)) {
-                        let hint = format!("run `ringlet keychain set {} {}`", key.provider, key.alias);
+                        let hint = Hint::run(key.set_command());
                         say(
                             Grade::Bad,
                             format!("profile \"{name}\" needs {key}, which is not in {}", store.place()),
@@ -76,7 +77,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
     }
     // A scope for a key that is misspelt keeps nothing.
     for key in setting.settings.scopes.keys().filter(|key| matches!(store.contains(key), Ok(false))) {
-        let hint = format!("look at the name in {}", setting.paths.pretty(&setting.paths.config()));
+        let hint = Hint::from(format!("look at the name in {}", setting.paths.pretty(&setting.paths.config())));
         say(Grade::Note, format!("there is a scope for {key}, which is not in {}", store.place()), Some(hint));
     }
     let rc_files = rc_files(setting);
@@ -91,18 +92,18 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
     for (file, bytes) in &rc_files {
         for (line, command, what) in definitions(&String::from_utf8_lossy(bytes), &commands) {
             let place = format!("{}:{line}", setting.paths.pretty(file));
-            let hint = format!(
+            let hint = Hint::from(format!(
                 "the hook leaves a function alone and takes an alias away; remove the line to be sure of `{command}`"
-            );
+            ));
             say(Grade::Note, format!("{place} defines {what} {command} of its own"), Some(hint));
         }
     }
     for (place, what) in plaintext(host, setting) {
-        let hint = "run `ringlet migrate --dry-run` to see what can be moved".to_owned();
+        let hint = Hint::from("run `ringlet migrate --dry-run` to see what can be moved");
         say(Grade::Bad, format!("{place} has {what} in plaintext"), Some(hint));
     }
     for name in leftovers(host, setting)? {
-        let hint = format!("take it out of your rc file and run `unset {name}`");
+        let hint = Hint::from("take it out of your rc file and run ").command(["unset", &name]);
         say(Grade::Bad, format!("{name} is set in this shell, where every program can read it"), Some(hint));
     }
     if let Some(log) = setting.audit_log().err() {
@@ -135,11 +136,11 @@ fn rc_files(setting: &Setting) -> Vec<(PathBuf, Vec<u8>)> {
     NAMES.iter().filter_map(read).collect()
 }
 
-fn hooked(setting: &Setting, files: &[(PathBuf, Vec<u8>)]) -> (Grade, String, Option<String>) {
+fn hooked(setting: &Setting, files: &[(PathBuf, Vec<u8>)]) -> (Grade, String, Option<Hint>) {
     match files.iter().find(|(_, bytes)| memchr::memmem::find(bytes, b"ringlet hook").is_some()) {
         Some((file, _)) => (Grade::Good, format!("{} loads the hook", setting.paths.pretty(file)), None),
         None => {
-            let hint = "see `ringlet hook --help` for the line to add".to_owned();
+            let hint = Hint::from("see `ringlet hook --help` for the line to add");
             (Grade::Note, "no rc file loads the hook".into(), Some(hint))
         }
     }
@@ -202,16 +203,20 @@ fn report(host: &mut Host, checks: &[Check]) {
         Grade::Note => (Ink::Warn, "note"),
         Grade::Bad => (Ink::Bad, "wrong"),
     };
+    let hints: Vec<Option<String>> =
+        checks.iter().map(|check| check.hint.as_ref().map(|hint| host.output.written(hint))).collect();
+    let checks = checks.iter().zip(hints);
     if host.output.wants_json() {
-        let rows: Vec<_> =
-            checks.iter().map(|it| json!({ "grade": word(it.grade).1, "what": it.text, "hint": it.hint })).collect();
+        let rows: Vec<_> = checks
+            .map(|(check, hint)| json!({ "grade": word(check.grade).1, "what": check.text, "hint": hint }))
+            .collect();
         host.output.json(&rows);
         return;
     }
-    for check in checks {
+    for (check, hint) in checks {
         let (ink, label) = word(check.grade);
         host.output.line(&[(ink, &format!("{label:<6}")), (Ink::Plain, &check.text)]);
-        if let Some(hint) = &check.hint {
+        if let Some(hint) = hint {
             host.output.line(&[(Ink::Dim, &format!("      {hint}"))]);
         }
     }

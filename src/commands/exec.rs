@@ -3,6 +3,7 @@
 use super::{AuditWanted, Setting, keychain};
 use crate::env::Change;
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::host::{Host, World};
 use crate::launch::{self, LaunchIo, Process, Said};
 use crate::name::Profile;
@@ -63,9 +64,9 @@ pub(super) fn with_io<T>(
         log: &|| setting.audit_log(),
         open_store: &|| store::open(&setting.settings, &setting.paths, &world.env, Prompt::Never),
         say: &mut |said| match said {
-            Said::Decided(plan) if output.is_verbose() => output.note(&decided(plan)),
+            Said::Decided(plan) if output.is_verbose() => output.note(decided(plan)),
             Said::Decided(_) => {}
-            Said::Notice(notice) => output.note(&noticed(setting, notice)),
+            Said::Notice(notice) => output.note(noticed(setting, notice)),
             Said::Asked(store) => keychain::warn_of_fallback(setting, store, output),
         },
         now: world.now,
@@ -93,12 +94,11 @@ pub(super) fn account(resolved: &Resolved) -> String {
 }
 
 /// A notice as one line.
-pub(super) fn noticed(setting: &Setting, notice: &Notice) -> String {
+pub(super) fn noticed(setting: &Setting, notice: &Notice) -> Hint {
     match notice {
         Notice::NoLogin { profile, agent, folder } => {
-            let agent = agent.as_ref().map(|agent| format!(" --agent {agent}")).unwrap_or_default();
-            let folder = setting.paths.pretty(folder);
-            format!("{folder} shows no login; run `ringlet login {profile}{agent}` to log in")
+            let said = Hint::from(format!("{} shows no login; run ", setting.paths.pretty(folder)));
+            said.command(plan::login_command(profile, agent.as_ref())).and(" to log in")
         }
         Notice::EndpointDropped { names, profile, endpoint } => {
             let names = names.join(", ");
@@ -106,7 +106,7 @@ pub(super) fn noticed(setting: &Setting, notice: &Notice) -> String {
                 Some(endpoint) => format!("goes to {endpoint}"),
                 None => "goes to the agent's own service".to_owned(),
             };
-            format!("{names} of this shell is not used: profile \"{profile}\" {goes}")
+            format!("{names} of this shell is not used: profile \"{profile}\" {goes}").into()
         }
     }
 }

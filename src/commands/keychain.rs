@@ -4,6 +4,7 @@ use super::Setting;
 use crate::audit::{Action, Outcome, Record};
 use crate::cli::Keychain;
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::{Alias, KeyName, NameError, Provider, closest};
 use crate::output::{Ink, Output};
@@ -11,6 +12,7 @@ use crate::platform;
 use crate::registry::{Misplaced, ProviderSpec, misplaced};
 use crate::secret::{Key, MAX_KEY, Secret};
 use crate::store::{self, Prompt, Store, StoreError};
+use crate::words;
 use sha2::{Digest, Sha256};
 use std::io::{self, IsTerminal, Read};
 use std::time::{Duration, SystemTime};
@@ -38,7 +40,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Keychain) -> Resu
             let key = key_name(&provider, &alias)?;
             let done = store.remove(&key).map_err(|error| with_names(store.as_ref(), error));
             record(host, setting, Action::Remove, &key, &done)?;
-            done.map(|()| host.output.note(&format!("removed {key} from {}", store.place())))
+            done.map(|()| host.output.note(format!("removed {key} from {}", store.place())))
         }
         Keychain::Rename { provider, alias, new_alias, replace } => rename(
             host,
@@ -49,7 +51,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Keychain) -> Resu
             replace,
         ),
         Keychain::Unlock => store.unlock().map_err(Failure::from).map(|()| {
-            host.output.note(&format!("{} is unlocked", store.place()));
+            host.output.note(format!("{} is unlocked", store.place()));
         }),
     };
     warn_of_fallback(setting, store.as_ref(), &mut host.output);
@@ -73,14 +75,14 @@ fn set(
     // Some providers' keys are made of what names are made of. The name would be listed, and kept outside the store.
     let name = key.alias.as_str();
     if name.len() >= 20 && provider.as_ref().is_some_and(|provider| provider.recognises(name) == Some(true)) {
-        return Err(Failure::usage("the alias looks like the key itself; nothing was stored").hint(format!(
-            "run `ringlet keychain set {} ALIAS` with a name of your own, such as work; the key is asked for",
-            key.provider
-        )));
+        return Err(Failure::usage("the alias looks like the key itself; nothing was stored").hint(
+            Hint::run(words!["ringlet", "keychain", "set", key.provider, "ALIAS"])
+                .and(" with a name of your own, such as work; the key is asked for"),
+        ));
     }
     if !replace && store.contains(key)? {
         return Err(Failure::new(format!("{key} is already in {}", store.place()))
-            .hint(format!("run `ringlet keychain set {} {} --replace` to replace it", key.provider, key.alias)));
+            .hint(Hint::run(key.replace_command()).and(" to replace it")));
     }
     let typed = from_env.is_none() && !stdin;
     let secret = match from_env {
@@ -107,10 +109,10 @@ fn set(
     let done = store.set(key, secret.secret()).map_err(Failure::from);
     record(host, setting, Action::Set, key, &done)?;
     done?;
-    host.output.note(&format!("stored {key} in {}", store.place()));
+    host.output.note(format!("stored {key} in {}", store.place()));
     if let Some(name) = from_env {
-        host.output
-            .note(&format!("{name} is still set in this shell; run `unset {name}`, and take it out of your rc file"));
+        let said = Hint::from(format!("{name} is still set in this shell; run "));
+        host.output.note(said.command(["unset", name]).and(", and take it out of your rc file"));
     }
     Ok(())
 }
@@ -120,10 +122,10 @@ fn elsewhere(key: &KeyName, wrong: &Misplaced) -> Failure {
     match wrong {
         Misplaced::Of(owner) => {
             Failure::new(format!("this is a key of {owner}, not of {}; nothing was stored", key.provider))
-                .hint(format!("run `ringlet keychain set {owner} {}`", key.alias))
+                .hint(Hint::run(KeyName::new(owner.clone(), key.alias.clone()).set_command()))
         }
         Misplaced::NotOf(owner) => Failure::new(format!("this is no key of {owner}; nothing was stored"))
-            .hint(format!("copy the token again and run `ringlet keychain set {owner} {}`", key.alias)),
+            .hint(Hint::from("copy the token again and run ").command(key.set_command())),
     }
 }
 
@@ -135,7 +137,7 @@ fn known_provider(host: &mut Host, setting: &Setting, key: &KeyName) -> Result<O
     }
     let meant = closest(key.provider.as_str(), names.iter().map(String::as_str));
     let meant = meant.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
-    host.output.warn(&format!("ringlet knows no provider \"{}\"{meant}", key.provider));
+    host.output.warn(format!("ringlet knows no provider \"{}\"{meant}", key.provider));
     Ok(None)
 }
 
@@ -197,7 +199,7 @@ fn rename(
     });
     record(host, setting, Action::Rename, from, &done)?;
     done?;
-    host.output.note(&format!("{from} is now {to}; profiles that name the old alias must be edited"));
+    host.output.note(format!("{from} is now {to}; profiles that name the old alias must be edited"));
     Ok(())
 }
 

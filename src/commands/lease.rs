@@ -60,7 +60,7 @@ fn grant(
         let agent = made.agent.as_ref().map_or_else(String::new, |agent| format!(", for {agent} alone"));
         let directory = made.directory.as_ref();
         let directory = directory.map_or_else(String::new, |path| format!(", in {} alone", setting.paths.pretty(path)));
-        host.output.note(&format!("leased {} for {}{agent}{directory}", made.key, shown(length)));
+        host.output.note(format!("leased {} for {}{agent}{directory}", made.key, shown(length)));
     }
     Ok(())
 }
@@ -95,7 +95,7 @@ fn list(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
     let now = Moment::now().map_err(LeaseError::Clock)?;
     let output = &mut host.output;
     for (file, why) in &found.broken {
-        output.warn(&format!("{} is no lease: it {why}", file.display()));
+        output.warn(format!("{} is no lease: it {why}", file.display()));
     }
     let most = |key: &KeyName| setting.settings.scopes.get(key).and_then(|scope| scope.lease);
     let state = |grant: &Grant| grant.state(&now, most(&grant.key).unwrap_or(Duration::MAX));

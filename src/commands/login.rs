@@ -2,12 +2,14 @@
 
 use super::{Setting, exec};
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::host::Host;
 use crate::launch::{self, LaunchError};
 use crate::name::{Agent, Profile};
 use crate::plan::{self, Context, PlanError};
 use crate::platform;
 use crate::profile::{Account, Kind, ProfileFile, Profiles};
+use crate::words;
 use std::ffi::OsString;
 
 /// `ringlet login PROFILE [--agent AGENT]`; on Unix this only comes back with a failure.
@@ -63,7 +65,7 @@ fn only_login(file: &ProfileFile) -> Result<Agent, Failure> {
     match (logins.as_slice(), &file.main) {
         ([only], _) => Ok((*only).clone()),
         ([], _) => Err(Failure::new(format!("profile \"{}\" has no login", file.name))
-            .hint(format!("run `ringlet profiles inspect {}`", file.name))),
+            .hint(Hint::run(words!["ringlet", "profiles", "inspect", file.name]))),
         (several, Some(main)) if several.contains(&main) => Ok(main.clone()),
         (several, _) => {
             let names: Vec<&str> = several.iter().map(|agent| agent.as_str()).collect();
@@ -72,7 +74,7 @@ fn only_login(file: &ProfileFile) -> Result<Agent, Failure> {
                 file.name,
                 names.join(", ")
             ))
-            .hint(format!("run `ringlet login {} --agent {}`", file.name, several[0])))
+            .hint(Hint::run(plan::login_command(&file.name, Some(several[0])))))
         }
     }
 }

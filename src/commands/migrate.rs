@@ -67,7 +67,7 @@ fn move_keys(host: &mut Host, setting: &Setting, command: &Migrate) -> Result<i3
     drop(existing);
     show::plan(host, setting, &plan);
     for trouble in &plan.troubles {
-        host.output.warn(&format!("{}: {}", setting.paths.pretty(&trouble.path), trouble.why));
+        host.output.warn(format!("{}: {}", setting.paths.pretty(&trouble.path), trouble.why));
     }
     let troubled = if plan.troubles.is_empty() { 0 } else { status::FAILURE };
     if command.dry_run {
@@ -128,7 +128,7 @@ fn existing(
     match read() {
         Ok(found) => Ok(found),
         Err(error) if rehearsal => {
-            host.output.warn(&format!("the aliases may turn out otherwise: {error}"));
+            host.output.warn(format!("the aliases may turn out otherwise: {error}"));
             Ok(BTreeMap::new())
         }
         Err(error) => Err(error.into()),
@@ -173,25 +173,25 @@ fn ask(host: &mut Host, setting: &Setting, plan: &mut Plan) -> Result<bool, Fail
 fn tell(host: &mut Host, setting: &Setting, report: &Report) -> bool {
     for (key, fresh) in &report.keys {
         let done = if *fresh { "stored" } else { "found there already:" };
-        host.output.note(&format!("{done} {key} in {}", report.place));
+        host.output.note(format!("{done} {key} in {}", report.place));
     }
     let mut kept = false;
     for (path, end) in &report.files {
         let path = setting.paths.pretty(path);
         match end {
-            End::Done => host.output.note(&format!("cleaned {path}")),
+            End::Done => host.output.note(format!("cleaned {path}")),
             End::Doubtful(why) => {
                 kept = true;
-                host.output.warn(&format!("{path} was rewritten and {why}"));
+                host.output.warn(format!("{path} was rewritten and {why}"));
             }
             End::Kept(why) => {
                 kept = true;
-                host.output.warn(&format!("{path} still holds its keys: {why}"));
+                host.output.warn(format!("{path} still holds its keys: {why}"));
             }
         }
     }
     for path in &report.compiled {
-        host.output.note(&format!("deleted {}, which zsh compiled from it", setting.paths.pretty(path)));
+        host.output.note(format!("deleted {}, which zsh compiled from it", setting.paths.pretty(path)));
     }
     if report.files.iter().any(|(_, end)| matches!(end, End::Done)) {
         host.output.note("`ringlet migrate undo` takes this back");
@@ -209,13 +209,13 @@ fn take_back(host: &mut Host, setting: &Setting, run: Option<&str>) -> Result<i3
     for (path, end) in &done.files {
         let path = setting.paths.pretty(path);
         match end {
-            Ok(()) => host.output.note(&format!("put the keys back into {path}")),
+            Ok(()) => host.output.note(format!("put the keys back into {path}")),
             Err(why) => {
                 failed = true;
-                host.output.warn(&format!("{path} is left as it is: {why}"));
+                host.output.warn(format!("{path} is left as it is: {why}"));
             }
         }
     }
-    host.output.note(&format!("the keys stay in {}; `ringlet keychain remove` takes one away", store.place()));
+    host.output.note(format!("the keys stay in {}; `ringlet keychain remove` takes one away", store.place()));
     Ok(if failed { status::FAILURE } else { 0 })
 }

@@ -4,12 +4,15 @@ use super::{Setting, exec};
 use crate::cli::{Create, Profiles as Command};
 use crate::config::Source;
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::{Agent, KeyName, Profile, Provider};
 use crate::output::Ink;
+use crate::plan;
 use crate::platform;
 use crate::profile::edit::{self, NewAccount, NewBinding};
 use crate::profile::{Account, Binding, Kind, Profiles, Resolved};
+use crate::words;
 use serde_json::json;
 use toml_edit::DocumentMut;
 
@@ -47,7 +50,7 @@ fn main_agent(profiles: &Profiles<'_>, name: &Profile) -> Result<Agent, Failure>
     match agents.as_slice() {
         [only] => Ok(only.parse()?),
         several => Err(Failure::usage(format!("profile \"{name}\" binds several agents: {}", several.join(", ")))
-            .hint(format!("run `ringlet profiles run {name} --agent {}`", several[0]))),
+            .hint(Hint::run(words!["ringlet", "profiles", "run", name, "--agent", several[0]]))),
     }
 }
 
@@ -83,24 +86,25 @@ pub(super) fn created(host: &mut Host, setting: &Setting, name: &Profile, bindin
     let agent = &binding.agent;
     match &binding.account {
         NewAccount::Key { provider, alias, .. } => {
-            host.output.note(&format!("created profile \"{name}\": {agent} with {provider}/{alias}"));
+            host.output.note(format!("created profile \"{name}\": {agent} with {provider}/{alias}"));
             let (settings, paths, env) = (&setting.settings, &setting.paths, &host.world.env);
             let store = crate::store::open(settings, paths, env, crate::store::Prompt::Never);
             let key = KeyName::new(provider.clone(), alias.clone());
             if matches!(store.contains(&key), Ok(false)) {
-                host.output.note(&format!("there is no key {key} yet; run `ringlet keychain set {provider} {alias}`"));
+                host.output.note(Hint::from(format!("there is no key {key} yet; run ")).command(key.set_command()));
             }
         }
         NewAccount::Login => {
-            host.output.note(&format!("created profile \"{name}\": {agent} with its own login"));
+            host.output.note(format!("created profile \"{name}\": {agent} with its own login"));
             if let Some(folder) = &binding.config_dir
                 && !setting.paths.expand(folder).is_dir()
             {
-                host.output.note(&format!("there is no {folder} yet; run `ringlet login {name}`"));
+                let said = Hint::from(format!("there is no {folder} yet; run "));
+                host.output.note(said.command(plan::login_command(name, None)));
             }
         }
         NewAccount::None { endpoint, .. } => {
-            host.output.note(&format!("created profile \"{name}\": {agent} at {endpoint}, without a key"));
+            host.output.note(format!("created profile \"{name}\": {agent} at {endpoint}, without a key"));
         }
     }
 }
@@ -117,7 +121,7 @@ fn list(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>) -> Result<(
     }
     let output = &mut host.output;
     for error in broken {
-        output.warn(&error.to_string());
+        output.warn(error.to_string());
     }
     if output.wants_json() {
         let rows: Vec<_> = rows
@@ -248,7 +252,7 @@ fn edit(host: &mut Host, profiles: &Profiles<'_>, name: &Profile, changes: &[Str
         return in_editor(host, profiles, name);
     }
     profiles.assign(name, changes)?;
-    host.output.note(&format!("changed profile \"{name}\""));
+    host.output.note(format!("changed profile \"{name}\""));
     Ok(())
 }
 
@@ -256,8 +260,10 @@ fn in_editor(host: &mut Host, profiles: &Profiles<'_>, name: &Profile) -> Result
     let Source { file, text, .. } = profiles.text(name)?;
     let editor = ["VISUAL", "EDITOR"].into_iter().find_map(|name| host.world.env.non_empty(name));
     let Some(editor) = editor.and_then(|editor| editor.to_str()) else {
-        return Err(Failure::new("neither VISUAL nor EDITOR is set")
-            .hint(format!("run `ringlet profiles edit {name} KEY=VALUE`, or edit {}", file.display())));
+        return Err(Failure::new("neither VISUAL nor EDITOR is set").hint(
+            Hint::run(words!["ringlet", "profiles", "edit", name, "KEY=VALUE"])
+                .and(format!(", or edit {}", file.display())),
+        ));
     };
     // The editor works on a copy, so a mistake never replaces a profile that works.
     let copy = file.with_file_name("ringlet.edited.toml");
@@ -277,7 +283,7 @@ fn in_editor(host: &mut Host, profiles: &Profiles<'_>, name: &Profile) -> Result
     })?;
     profiles.replace(name, &edited)?;
     std::fs::remove_file(&copy).map_err(|error| Failure::io("removed", &copy, &error))?;
-    host.output.note(&format!("changed profile \"{name}\""));
+    host.output.note(format!("changed profile \"{name}\""));
     Ok(())
 }
 
@@ -289,7 +295,7 @@ fn remove(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Pr
     std::fs::remove_file(&file).map_err(|error| Failure::io("removed", &file, &error))?;
     // The folder may hold what the user put there; only an empty one goes.
     let _ = file.parent().map(std::fs::remove_dir);
-    host.output.note(&format!("removed profile \"{name}\"; its keys are still in the keychain"));
+    host.output.note(format!("removed profile \"{name}\"; its keys are still in the keychain"));
     if setting.settings.default_profile.as_ref() == Some(name) {
         host.output.warn("it was the default profile; run `ringlet profiles default NAME` or `--unset`");
     }

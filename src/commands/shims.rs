@@ -29,7 +29,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Shims) -> Result<
                 host.output.json(&json!({ "folder": folder.to_string_lossy(), "commands": commands }));
             } else {
                 host.output.line(&[(Ink::Plain, &folder.display().to_string())]);
-                host.output.note(&format!("links for {}", commands.join(", ")));
+                host.output.note(format!("links for {}", commands.join(", ")));
                 let search = host.world.env.get("PATH").unwrap_or_default();
                 if !std::env::split_paths(search).any(|entry| entry == folder) {
                     host.output.note("put this folder at the head of PATH where scripts and editors start agents");
@@ -47,7 +47,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Shims) -> Result<
                     done => done.map_err(|error| Failure::io("removed", &link, &error))?,
                 }
             }
-            host.output.note(&format!("removed {} links", names.len()));
+            host.output.note(format!("removed {} links", names.len()));
         }
     }
     Ok(())

@@ -2,8 +2,9 @@
 
 use super::{Setting, allow, exec};
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::host::Host;
-use crate::name::{Agent, shorten};
+use crate::name::{Agent, KeyName, shorten};
 use crate::output::{Ink, Output};
 use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Project, Request, Sink};
 use crate::profile::{Account, Profiles};
@@ -20,7 +21,7 @@ struct Row {
 
 /// Whether the key is there; its value is never looked at.
 struct KeyState {
-    name: String,
+    name: KeyName,
     there: Result<bool, store::StoreError>,
 }
 
@@ -40,7 +41,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, only: Option<&str>) -> Res
     };
     let rows: Vec<Row> = words.into_iter().map(|word| examine(&context, store.as_ref(), word)).collect();
     if host.output.wants_json() {
-        let agents: Vec<Value> = rows.iter().map(|row| as_json(setting, row)).collect();
+        let agents: Vec<Value> = rows.iter().map(|row| as_json(&host.output, setting, row)).collect();
         let governing = match &project {
             Ok(None) => Value::Null,
             Ok(Some(project)) => json!({
@@ -112,7 +113,7 @@ fn shown(setting: &Setting, context: &Context<'_>, project: Option<&Project>) ->
 fn examine(context: &Context<'_>, store: &dyn Store, word: String) -> Row {
     let outcome = plan::prepare(context, &Request { word: &word, profile: None, words: &[] });
     let used = outcome.as_ref().ok().and_then(|plan| plan.secrets().first());
-    let key = used.map(|used| KeyState { name: used.key.to_string(), there: store.contains(&used.key) });
+    let key = used.map(|used| KeyState { name: used.key.clone(), there: store.contains(&used.key) });
     Row { word: shorten(&word), outcome, key }
 }
 
@@ -125,7 +126,7 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
             output.line(&[(Ink::Bold, &row.word)]);
             let ink = if matches!(error, PlanError::NotFound { .. }) { Ink::Warn } else { Ink::Bad };
             let said = match error {
-                PlanError::Scoped(refused) => format!("{refused}; {}", refused.hint()),
+                PlanError::Scoped(refused) => format!("{refused}; {}", output.written(&refused.hint())),
                 _ => error.to_string(),
             };
             output.table(&[line("refused", ink, said)]);
@@ -145,13 +146,16 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
     let account = &resolved.account;
     rows.extend(account.provider().map(|it| line("provider", Ink::Plain, format!("{}  ({})", it.value.name, it.from))));
     rows.extend(account.base_url().map(|url| line("endpoint", Ink::Plain, format!("{}  ({})", url.value, url.from))));
-    rows.extend(part.notices.iter().map(|notice| line("note", Ink::Warn, exec::noticed(setting, notice))));
+    let noticed = part.notices.iter().map(|notice| output.written(&exec::noticed(setting, notice)));
+    rows.extend(noticed.map(|said| line("note", Ink::Warn, said)));
     if let Some(key) = &row.key {
         let (ink, said) = match &key.there {
             Ok(true) => (Ink::Good, format!("{} is in the store, and wins", key.name)),
             Ok(false) => (
                 Ink::Bad,
-                format!("{} is not in the store; run `ringlet keychain set {}`", key.name, key.name.replace('/', " ")),
+                output.written(
+                    &Hint::from(format!("{} is not in the store; run ", key.name)).command(key.name.set_command()),
+                ),
             ),
             Err(error) => (Ink::Bad, format!("{}: {error}", key.name)),
         };
@@ -184,10 +188,10 @@ fn account(setting: &Setting, context: &Context<'_>, part: &Part) -> String {
     }
 }
 
-fn as_json(setting: &Setting, row: &Row) -> Value {
+fn as_json(output: &Output, setting: &Setting, row: &Row) -> Value {
     match &row.outcome {
         Err(PlanError::Scoped(refused)) => json!({
-            "agent": row.word, "refused": refused.to_string(), "refused_key": refused.key, "hint": refused.hint(),
+            "agent": row.word, "refused": refused.to_string(), "refused_key": refused.key, "hint": output.written(&refused.hint()),
         }),
         Err(error) => json!({ "agent": row.word, "refused": error.to_string() }),
         Ok(plan) => {
@@ -200,7 +204,8 @@ fn as_json(setting: &Setting, row: &Row) -> Value {
                 made["provider"] = json!(account.provider().map(|it| &it.value.name));
                 made["endpoint"] = json!(account.base_url().map(|url| &url.value));
                 made["leftover"] = json!(part.removed);
-                made["notes"] = part.notices.iter().map(|notice| exec::noticed(setting, notice)).collect();
+                made["notes"] =
+                    part.notices.iter().map(|notice| output.written(&exec::noticed(setting, notice))).collect();
                 made["scopes"] = exec::scopes_as_json(plan);
                 made["given_as"] = exec::secrets_as_json(plan);
             }

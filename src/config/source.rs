@@ -1,7 +1,9 @@
 //! One configuration file's text, and errors that point into it.
 
+use crate::hint::Hint;
 use crate::name::{closest, shorten};
 use crate::platform::{self, Access, ReadError};
+use crate::words;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::ops::Range;
@@ -20,7 +22,7 @@ pub struct ConfigError {
     /// What is wrong, as a sentence without a full stop.
     pub message: String,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
 }
 
 impl ConfigError {
@@ -30,7 +32,7 @@ impl ConfigError {
     }
 
     /// The same error with the next thing to do.
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -84,7 +86,7 @@ impl Source {
     pub fn refuse_others(&self) -> Result<(), ConfigError> {
         if self.access.is_some_and(|access| !access.is_ours() || access.others_may_write()) {
             return Err(ConfigError::whole(&self.file, "can be written by others, or belongs to another user")
-                .with_hint(format!("run `chmod go-w {}`", self.file.display())));
+                .with_hint(Hint::run(words!["chmod", "go-w", self.file])));
         }
         Ok(())
     }
@@ -95,7 +97,7 @@ impl Source {
             let message = without_values(&one_line(error.message()));
             let hint = suggestion(&message);
             let mut made = self.error(error.span().unwrap_or(0..0), message);
-            made.hint = hint;
+            made.hint = hint.map(Hint::from);
             made
         })
     }
@@ -191,7 +193,7 @@ mod tests {
     fn errors_name_line_and_column() {
         let error = parse(b"profile = \"a\"\nprofle = \"b\"\n");
         assert_eq!(error.at, Some((2, 1)), "{error}");
-        assert_eq!(error.hint.as_deref(), Some("did you mean `profile`?"));
+        assert_eq!(error.hint, Some("did you mean `profile`?".into()));
         assert_eq!(parse(b"profile = 1\n").at, Some((1, 11)));
         assert_eq!(parse(b"profile = \"\xff\"").at, Some((1, 12)));
         assert_eq!(parse("# \u{e9}\u{e9}\nx y".as_bytes()).at.map(|at| at.0), Some(2));

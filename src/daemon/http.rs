@@ -9,10 +9,12 @@ use super::Run;
 use super::door::Door;
 use super::token;
 use crate::audit::{self, AuditError, Filter, parse_since};
+use crate::hint::Hint;
 use crate::name::KeyName;
 use crate::profile::Profiles;
 use crate::registry::Registry;
 use crate::secret::same;
+use crate::shell::Shell;
 use crate::store::items::State as Keychain;
 use crate::store::{SERVICE, StoreError};
 use axum::Router;
@@ -208,6 +210,11 @@ fn answer(status: StatusCode, data: &Value) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+// Whoever asks has no shell that could be told; most read a POSIX shell's quoting.
+fn written(hint: Option<Hint>) -> Option<String> {
+    hint.map(|hint| Shell::Bash.write_hint(&hint))
+}
+
 fn refusal(status: StatusCode, code: &str, message: &str, hint: Option<&str>) -> Response {
     answer(status, &json!({ "error": { "code": code, "message": message, "hint": hint } }))
 }
@@ -266,7 +273,7 @@ async fn profiles(State(shared): Here) -> Response {
         let registry = Registry::new(&window.door.paths);
         let profiles = Profiles::new(&window.door.paths, &registry);
         let failed = |error: crate::profile::ProfileError| {
-            refusal(StatusCode::INTERNAL_SERVER_ERROR, "profiles", &error.to_string(), error.hint().as_deref())
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "profiles", &error.to_string(), written(error.hint()).as_deref())
         };
         let names = match profiles.names() {
             Ok(names) => names,
@@ -325,7 +332,12 @@ async fn keys(State(shared): Here, query: Result<Query<Prefix>, axum::extract::r
             // The file that stands in for it has none, which is not what an empty keychain would mean.
             Ok(items) if items.is_empty() && setup.items.state() == Keychain::Absent => {
                 let error = StoreError::Absent("it is not there yet, and the file has no keys".into());
-                refusal(StatusCode::SERVICE_UNAVAILABLE, "keychain_absent", &error.to_string(), error.hint().as_deref())
+                refusal(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "keychain_absent",
+                    &error.to_string(),
+                    written(error.hint()).as_deref(),
+                )
             }
             Ok(items) => {
                 let names: Vec<String> = items.into_iter().map(|it| it.target).collect();
@@ -337,7 +349,7 @@ async fn keys(State(shared): Here, query: Result<Query<Prefix>, axum::extract::r
                     StoreError::Absent(_) => "keychain_absent",
                     _ => "keychain_failed",
                 };
-                refusal(StatusCode::SERVICE_UNAVAILABLE, code, &error.to_string(), error.hint().as_deref())
+                refusal(StatusCode::SERVICE_UNAVAILABLE, code, &error.to_string(), written(error.hint()).as_deref())
             }
         }
     })

@@ -29,6 +29,8 @@ pub mod socket;
 use socket as endpoint;
 pub mod token;
 
+use crate::hint::Hint;
+use crate::words;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -144,10 +146,10 @@ impl DaemonError {
     }
 
     /// The next thing to do.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<Hint> {
         Some(match self {
             Self::Policy { file, .. } => {
-                format!("mend {}, or move it away and register the programs again", file.display())
+                format!("mend {}, or move it away and register the programs again", file.display()).into()
             }
             Self::Interpreter(_) => "register the script itself, by its path".into(),
             Self::NoInterpreter(_) => {
@@ -155,9 +157,9 @@ impl DaemonError {
             }
             Self::Script(_) => "register a program that is no script".into(),
             Self::Changed(path) => {
-                format!("look at what changed, then run `ringlet daemon upgrade {}`", path.display())
+                Hint::from("look at what changed, then run ").command(words!["ringlet", "daemon", "upgrade", path])
             }
-            Self::NotRegistered(path) => format!("run `ringlet daemon register {}`", path.display()),
+            Self::NotRegistered(path) => Hint::run(words!["ringlet", "daemon", "register", path]),
             Self::NotPending(_) => "see `ringlet daemon list-pending`; at least 8 digits of a hash are needed".into(),
             Self::Token { .. } => "run `ringlet daemon rotate-token`".into(),
             Self::Running(_) => "see `ringlet daemon status`, or end it with `ringlet daemon stop`".into(),
@@ -165,7 +167,7 @@ impl DaemonError {
             Self::Socket { .. } => "name another with --socket, or `[daemon] socket` in config.toml".into(),
             Self::Http { .. } => "end what listens there, or set `[daemon] port` in config.toml".into(),
             Self::Mute(_) => "run `ringlet daemon stop`, then `ringlet daemon start`".into(),
-            Self::Foreign(path) => format!("move {} away, and run it again", path.display()),
+            Self::Foreign(path) => format!("move {} away, and run it again", path.display()).into(),
             Self::Manager { .. } => "run `ringlet daemon start` where there is no such service".into(),
             Self::Start(_) | Self::Io { .. } => return None,
         })

@@ -26,6 +26,7 @@ pub mod undo;
 pub mod watch;
 mod wide;
 
+use crate::hint::Hint;
 use crate::name::KeyName;
 use crate::store::StoreError;
 use std::path::PathBuf;
@@ -110,7 +111,7 @@ impl MigrateError {
     }
 
     /// The next thing to do.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<Hint> {
         Some(match self {
             Self::Busy => "wait for it, or answer its question".into(),
             Self::Store(error) => return error.hint(),
@@ -119,7 +120,7 @@ impl MigrateError {
             Self::PlainFile(_) => {
                 "install GNOME Keyring or KWallet, or add --allow-file to move them all the same".into()
             }
-            Self::Journal { file, .. } => format!("look at {}", file.display()),
+            Self::Journal { file, .. } => format!("look at {}", file.display()).into(),
             Self::File { .. } | Self::NoRun(_) | Self::Already(_) => return None,
             Self::Watch { .. } => "name the files to watch, or raise `fs.inotify.max_user_watches`".into(),
             Self::Sealed { .. } => "set `[credentials] backend` as it was, and run it again".into(),

@@ -3,9 +3,11 @@
 use super::scope::{Facts, Pass, Reason, Rule};
 use super::{Context, PlanError, SecretUse};
 use crate::digest::Digest;
+use crate::hint::Hint;
 use crate::lease::{Found, Leases, Moment};
 use crate::name::{Agent, KeyName, Profile};
 use crate::pins::{self, Measured, Pins};
+use crate::words;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -47,14 +49,14 @@ impl fmt::Display for Refused {
 
 impl Refused {
     /// The next command to type, or the line to look at.
-    pub fn hint(&self) -> String {
+    pub fn hint(&self) -> Hint {
         match &self.reason {
-            reason if reason.wants_lease() => format!("run `ringlet lease grant {}`", self.key),
-            Reason::NotPinned(_) => format!("run `ringlet agents pin {}`", self.agent),
+            reason if reason.wants_lease() => Hint::run(["ringlet", "lease", "grant", &self.key.to_string()]),
+            Reason::NotPinned(_) => Hint::run(words!["ringlet", "agents", "pin", self.agent]),
             Reason::Changed(_) => {
-                format!("if you know why it changed, run `ringlet agents pin {}`", self.agent)
+                Hint::from("if you know why it changed, run ").command(words!["ringlet", "agents", "pin", self.agent])
             }
-            _ => format!("see [scope.\"{}\"], {}:{}", self.key, self.rule.0.display(), self.rule.1),
+            _ => format!("see [scope.\"{}\"], {}:{}", self.key, self.rule.0.display(), self.rule.1).into(),
         }
     }
 }

@@ -5,10 +5,11 @@
 use super::launch_plan::{Draft, LaunchPlan, Notice, Start};
 use super::{Context, Passed, PlanError, find_binary, find_project, guard_binary, guard_project, project};
 use crate::config::MAX_BYTES;
-use crate::name::Agent;
+use crate::name::{Agent, Profile};
 use crate::platform::{self, ReadError};
 use crate::profile::{Account, Resolved};
 use crate::registry::{Login, Override};
+use crate::words;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,15 @@ pub(super) fn check(
 // The agent's name, where the command would not know it by itself.
 fn several(resolved: &Resolved) -> Option<Agent> {
     (!resolved.is_main).then(|| resolved.agent.name.clone())
+}
+
+/// The command that logs a profile's agent in.
+pub fn login_command(profile: &Profile, agent: Option<&Agent>) -> Vec<OsString> {
+    let mut words = Vec::from(words!["ringlet", "login", profile]);
+    if let Some(agent) = agent {
+        words.extend(words!["--agent", agent]);
+    }
+    words
 }
 
 fn refuse_foreign(folder: &Path, resolved: &Resolved) -> Result<(), PlanError> {

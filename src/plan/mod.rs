@@ -25,7 +25,7 @@ pub use error::PlanError;
 pub use gate::{Passed, Refused, check_scopes};
 pub use guard::{Finding, guard_project};
 pub use launch_plan::{Keyless, LaunchPlan, Notice, Part, Purpose, SecretUse, Sink, Start};
-pub use login::{login_folder, sign_in};
+pub use login::{login_command, login_folder, sign_in};
 pub use prepare::{Request, prepare};
 pub use scope::{Facts, Pass, Reason, Rule};
 

@@ -11,9 +11,11 @@ pub use raw::{Binding, Delivery, Kind, ProfileFile};
 pub use resolved::{Account, Reach, Resolved, Sourced};
 
 use crate::config::{ConfigError, Source};
+use crate::hint::Hint;
 use crate::name::{Agent, Profile, closest};
 use crate::paths::Paths;
 use crate::registry::{Registry, RegistryError};
+use crate::words;
 use std::path::PathBuf;
 
 /// Why a profile could not be used.
@@ -32,7 +34,7 @@ pub enum ProfileError {
     Config(#[from] ConfigError),
     /// A text that is in no file yet is wrong.
     #[error("{0}")]
-    Unwritten(String, Option<String>),
+    Unwritten(String, Option<Hint>),
     /// A definition it needs is wrong or missing.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -43,10 +45,12 @@ pub enum ProfileError {
 
 impl ProfileError {
     /// The next thing to do.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<Hint> {
         match self {
-            Self::Missing { closest: Some(word), .. } => Some(format!("did you mean `{word}`?")),
-            Self::Missing { name, .. } => Some(format!("run `ringlet profiles create {name} --agent AGENT`")),
+            Self::Missing { closest: Some(word), .. } => Some(format!("did you mean `{word}`?").into()),
+            Self::Missing { name, .. } => {
+                Some(Hint::run(words!["ringlet", "profiles", "create", name, "--agent", "AGENT"]))
+            }
             Self::Config(error) => error.hint.clone(),
             Self::Unwritten(_, hint) => hint.clone(),
             Self::Registry(error) => error.hint(),

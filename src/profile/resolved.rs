@@ -3,6 +3,7 @@
 use super::raw::{At, Delivery, Kind};
 use super::{Binding, ProfileError, ProfileFile};
 use crate::config::ConfigError;
+use crate::hint::Hint;
 use crate::name::{Agent, KeyName, Profile, Variable, closest, shorten};
 use crate::paths::Paths;
 use crate::registry::{AgentSpec, Api, Auth, Login, Protocol, ProviderSpec, Registry, RegistryError, check_url};
@@ -232,7 +233,11 @@ impl Place<'_> {
                 None => {
                     let message = format!("ringlet does not know how to start {} on its own login", agent.title);
                     let made = self.error(&binding.kind.span, message);
-                    Err(made.with_hint(format!("`command {}` starts it without ringlet", agent.command)).into())
+                    Err(made
+                        .with_hint(
+                            Hint::from("").command(["command", &agent.command]).and(" starts it without ringlet"),
+                        )
+                        .into())
                 }
             },
             (Kind::None, provider) => {

@@ -13,6 +13,7 @@ pub use builtin::{AGENTS, PREFIXES, PROVIDERS};
 pub use provider::{Auth, Http, Protocol, ProviderSpec, check_url};
 
 use crate::config::{ConfigError, Source};
+use crate::hint::Hint;
 use crate::name::{Agent, Provider, closest};
 use crate::paths::Paths;
 use crate::secret::Shape;
@@ -44,11 +45,12 @@ pub enum RegistryError {
 
 impl RegistryError {
     /// The next thing to do.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<Hint> {
         match self {
-            Self::Unknown { closest: Some(word), .. } => Some(format!("did you mean `{word}`?")),
+            Self::Unknown { closest: Some(word), .. } => Some(format!("did you mean `{word}`?").into()),
             Self::Unknown { what, file, .. } => {
-                Some(format!("`ringlet {what}s list` shows all; your own go to {}", file.display()))
+                let list = Hint::from("").command(["ringlet", &format!("{what}s"), "list"]);
+                Some(list.and(format!(" shows all; your own go to {}", file.display())))
             }
             Self::Config(error) => error.hint.clone(),
             Self::Folder(..) => None,
@@ -265,7 +267,7 @@ mod tests {
     #[test]
     fn a_misspelt_agent_gets_the_closest_word() {
         let error = builtin_only().agent(&"calude".parse().expect("valid")).expect_err("unknown");
-        assert_eq!(error.hint().as_deref(), Some("did you mean `claude`?"));
+        assert_eq!(error.hint(), Some("did you mean `claude`?".into()));
     }
 
     #[test]

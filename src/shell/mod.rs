@@ -8,6 +8,9 @@ mod quote;
 
 pub use quote::quote;
 
+use crate::env::Env;
+use crate::hint::{Hint, Piece};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -26,6 +29,45 @@ pub enum Shell {
 }
 
 impl Shell {
+    /// The shell that a person pastes commands into, told by `SHELL`.
+    pub fn of_user(env: &Env) -> Self {
+        let shell = env.non_empty("SHELL").map(PathBuf::from).unwrap_or_default();
+        match shell.file_stem().and_then(|name| name.to_str()).unwrap_or_default() {
+            "fish" => Self::Fish,
+            "zsh" => Self::Zsh,
+            "pwsh" | "powershell" => Self::PowerShell,
+            _ if cfg!(windows) => Self::PowerShell,
+            _ => Self::Bash,
+        }
+    }
+
+    /// A hint as text whose commands this shell would run as they are meant.
+    pub fn write_hint(self, hint: &Hint) -> String {
+        let command = |words: &[OsString]| words.iter().map(|word| self.word(word)).collect::<Vec<_>>().join(" ");
+        let pieces = hint.pieces().iter().map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Command(words) => format!("`{}`", command(words)),
+        });
+        pieces.collect()
+    }
+
+    // Quoted only where it must be: commands are read before they are pasted.
+    fn word(self, word: &OsStr) -> String {
+        let plain =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'/' | b'-' | b':' | b'+' | b'=');
+        let bytes = word.as_encoded_bytes();
+        if !bytes.is_empty() && !bytes.starts_with(b"=") && bytes.iter().all(plain) {
+            return word.to_string_lossy().into_owned();
+        }
+        // A word that the shell cannot be given is shown, and not to be pasted.
+        match quote(self, bytes) {
+            // PowerShell joins what is no ASCII to the rest by `+`, which only brackets make one word.
+            Ok(sum) if self == Self::PowerShell && sum.contains("' + ") => format!("({sum})"),
+            Ok(quoted) => quoted,
+            Err(_) => word.to_string_lossy().into_owned(),
+        }
+    }
+
     /// Every shell, in the order messages list them.
     pub const ALL: [Self; 4] = [Self::Zsh, Self::Bash, Self::Fish, Self::PowerShell];
 

@@ -18,9 +18,11 @@ pub use system::SystemStore;
 
 use crate::config::{Backend, Settings};
 use crate::env::Env;
+use crate::hint::Hint;
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::Secret;
+use crate::words;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -105,9 +107,9 @@ pub enum StoreError {
 
 impl StoreError {
     /// The next thing to do.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<Hint> {
         Some(match self {
-            Self::NotFound { key, .. } => format!("run `ringlet keychain set {} {}`", key.provider, key.alias),
+            Self::NotFound { key, .. } => Hint::run(key.set_command()),
             Self::Absent(_) => {
                 "install GNOME Keyring or KWallet, or set `[credentials] backend = \"file\"` in config.toml".into()
             }
@@ -118,12 +120,12 @@ impl StoreError {
             Self::Dismissed => "run the command again and answer the dialog".into(),
             Self::Ambiguous { .. } => "remove all but one with the keychain's own tool, such as Seahorse".into(),
             Self::Unsafe { file, .. } => {
-                format!(
-                    "run `chmod 600 {0}` and `chown \"$USER\" {0}`, and rotate keys that others may have read",
-                    file.display()
-                )
+                let made = Hint::run(words!["chmod", "600", file]);
+                made.and(" once it is your own, and rotate keys that others may have read")
             }
-            Self::File { file, .. } => format!("mend {}, or move it away and store the keys again", file.display()),
+            Self::File { file, .. } => {
+                format!("mend {}, or move it away and store the keys again", file.display()).into()
+            }
             Self::Broken(_) => "run `ringlet doctor`".into(),
         })
     }

@@ -3,16 +3,19 @@
 use super::show;
 use crate::commands::{Setting, profiles};
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate::apply::{self, End, Report};
 use crate::migrate::files;
 use crate::migrate::plan::{Plan, PlannedFile};
-use crate::name::{Profile, Provider};
+use crate::name::{Alias, Profile, Provider};
 use crate::platform;
 use crate::profile::Profiles;
 use crate::profile::edit::{NewAccount, NewBinding};
+use crate::words;
 use memchr::memmem;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Creates what is missing and says what is left to do.
@@ -63,6 +66,12 @@ fn sent_elsewhere(plan: &Plan, provider: &str) -> bool {
     })
 }
 
+// The command that makes a profile for a key.
+fn create(agent: &str, provider: &Provider, alias: &Alias) -> Vec<OsString> {
+    words!["ringlet", "profiles", "create", "NAME", "--agent", agent, "--provider", provider, "--key-alias", alias]
+        .into()
+}
+
 fn profile(host: &mut Host, setting: &Setting, plan: &Plan) -> Result<(), Failure> {
     let profiles = Profiles::new(&setting.paths, &setting.registry);
     if !profiles.names()?.is_empty() {
@@ -86,17 +95,17 @@ fn profile(host: &mut Host, setting: &Setting, plan: &Plan) -> Result<(), Failur
         }
         let agent = agent(provider.as_str());
         if sent_elsewhere(plan, provider.as_str()) {
-            host.output.warn(&format!(
-                "your files name an endpoint of their own for {provider}, so no profile was made for {}; run `ringlet profiles create NAME --agent {agent} --provider {provider} --key-alias {alias} --endpoint URL`",
+            let said = Hint::from(format!(
+                "your files name an endpoint of their own for {provider}, so no profile was made for {}; run ",
                 key.name
             ));
+            let command = create(agent, provider, alias).into_iter().chain(words!["--endpoint", "URL"]);
+            host.output.warn(said.command(command));
             continue;
         }
         if !bound.insert(agent) {
-            host.output.note(&format!(
-                "for {} run `ringlet profiles create NAME --agent {agent} --provider {provider} --key-alias {alias}`",
-                key.name
-            ));
+            let said = Hint::from(format!("for {} run ", key.name));
+            host.output.note(said.command(create(agent, provider, alias)));
             continue;
         }
         let binding = NewBinding {
@@ -110,11 +119,11 @@ fn profile(host: &mut Host, setting: &Setting, plan: &Plan) -> Result<(), Failur
         let made = if first { profiles.create(&name, &binding) } else { profiles.bind(&name, &binding) };
         match made {
             Ok(()) if first => profiles::created(host, setting, &name, &binding),
-            Ok(()) => host.output.note(&format!("changed profile \"{name}\"")),
+            Ok(()) => host.output.note(format!("changed profile \"{name}\"")),
             Err(error) => {
                 // The keys have moved all the same; a profile can be made by hand.
                 bound.remove(agent);
-                host.output.warn(&format!("no profile was made for {}: {error}", key.name));
+                host.output.warn(format!("no profile was made for {}: {error}", key.name));
             }
         }
     }
@@ -170,11 +179,11 @@ fn hook(host: &mut Host, setting: &Setting, yes: bool) {
     if asked.is_some_and(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")) {
         let added = apply::lock(&setting.paths).map_err(|error| format!("stays as it is: {error}"));
         match added.and_then(|_lock| apply::add_line(&file, line)) {
-            Ok(()) => return host.output.note(&format!("added the hook to {shown}; open a new shell")),
-            Err(why) => host.output.warn(&format!("{shown} {why}")),
+            Ok(()) => return host.output.note(format!("added the hook to {shown}; open a new shell")),
+            Err(why) => host.output.warn(format!("{shown} {why}")),
         }
     }
-    host.output.note(&format!("add this line to {shown} if it is not loaded yet: {line}"));
+    host.output.note(format!("add this line to {shown} if it is not loaded yet: {line}"));
 }
 
 fn rotate(host: &mut Host, setting: &Setting, plan: &Plan, files: &[&PlannedFile]) {
@@ -210,17 +219,15 @@ fn rotate(host: &mut Host, setting: &Setting, plan: &Plan, files: &[&PlannedFile
         consoles.push(console.map_or_else(|| provider.to_string(), |url| format!("{provider} ({url})")));
     }
     if must.is_empty() {
-        host.output.note(&format!(
-            "these keys were readable to every program you ran: rotate them at {}",
-            consoles.join(", ")
-        ));
+        host.output
+            .note(format!("these keys were readable to every program you ran: rotate them at {}", consoles.join(", ")));
         return;
     }
     must.sort();
     must.dedup();
-    host.output.warn(&format!("rotate these keys now, at {}:", consoles.join(", ")));
+    host.output.warn(format!("rotate these keys now, at {}:", consoles.join(", ")));
     for why in must {
-        host.output.warn(&format!("  {why}"));
+        host.output.warn(format!("  {why}"));
     }
 }
 
@@ -254,7 +261,7 @@ fn unset(host: &mut Host, plan: &Plan, shell: Shell) {
             format!("Remove-Item {}", names.iter().map(|name| format!("Env:{name}")).collect::<Vec<_>>().join(", "))
         }
     };
-    host.output.note(&format!("in shells that are open now, run: {line}"));
+    host.output.note(format!("in shells that are open now, run: {line}"));
 }
 
 // Code that went by a variable which nothing sets any more: it has to ask for its key elsewhere.
@@ -270,7 +277,7 @@ fn references(host: &mut Host, setting: &Setting, plan: &Plan) {
         let bytes = zeroize::Zeroizing::new(read.bytes);
         for (line, name) in references_in(&bytes, &names) {
             let place = format!("{}:{line}", setting.paths.pretty(path));
-            host.output.warn(&format!("{place} uses {name}, whose key is in the keychain now"));
+            host.output.warn(format!("{place} uses {name}, whose key is in the keychain now"));
         }
     }
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub(super) fn run(host: &mut Host, setting: &Setting, named: &[PathBuf]) -> Result<i32, Failure> {
     let env = host.world.env.clone();
     let (mut watch, mut seen) = Watch::start(&setting.paths, &env, named)?;
-    host.output.note(&format!("watching {} files; Ctrl-C ends it", watch.count()));
+    host.output.note(format!("watching {} files; Ctrl-C ends it", watch.count()));
     loop {
         if !seen.is_empty() && !tell(host, setting, &seen)? {
             return Ok(0);
