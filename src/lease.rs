@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::name::{Agent, KeyName};
 use crate::paths::Paths;
 use crate::platform;
+use crate::platform::private::{self, Privacy};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -264,13 +265,8 @@ impl Leases {
     fn files(&self) -> Result<Vec<PathBuf>, LeaseError> {
         for folder in [&self.base, &self.folder] {
             let wrong = |why: String| LeaseError::Folder { folder: folder.clone(), why };
-            let access = match platform::access(folder) {
-                Ok(access) => access,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(wrong(format!("cannot be looked at: {error}"))),
-            };
-            if !access.is_ours() || access.others_may_write() {
-                return Err(wrong(format!("can be written by others, or is another user's ({})", access.describe())));
+            if !private::folder(folder, Privacy::Unwritten).map_err(|why| wrong(why.to_string()))? {
+                return Ok(Vec::new());
             }
         }
         let wrong = |why: String| LeaseError::Folder { folder: self.folder.clone(), why };

@@ -6,6 +6,7 @@
 use crate::env::Env;
 use crate::name::Profile;
 use crate::platform;
+use crate::platform::private::{self, Privacy};
 use std::path::{Path, PathBuf};
 
 /// Why the places could not be decided.
@@ -116,9 +117,8 @@ impl Paths {
     /// or is open to others' writing is passed over (`sudo` without `-i` keeps the caller's), and `run` in the state
     /// directory stands in. The disk is looked at on every call.
     pub fn runtime(&self) -> PathBuf {
-        let is_private = |base: &PathBuf| {
-            base.is_dir() && platform::access(base).is_ok_and(|access| access.is_ours() && !access.others_may_write())
-        };
+        let is_private =
+            |base: &PathBuf| base.is_dir() && private::folder(base, Privacy::Unwritten).is_ok_and(|there| there);
         let base = self.runtime.clone().filter(is_private).or_else(|| platform::runtime_base().filter(is_private));
         base.map_or_else(|| self.state.join("run"), |base| base.join("ringlet"))
     }

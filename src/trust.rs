@@ -5,6 +5,7 @@
 //! denial outlasts both. Only the commands `allow` and `deny` write records; a launch only reads them.
 
 use crate::paths::Paths;
+use crate::platform::private::{self, Privacy};
 use crate::platform::{self, Access, ReadError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -152,14 +153,8 @@ impl Evidence {
 
     /// Refuses a file that others may write or that another user owns.
     pub fn refuse_others(&self) -> Result<(), TrustError> {
-        let refused = |why: String| Err(TrustError::Unsafe { file: self.found.clone(), why });
-        if !self.access.is_ours() {
-            return refused(format!("belongs to another user ({})", self.access.describe()));
-        }
-        if self.access.others_may_write() {
-            return refused(format!("can be written by others ({})", self.access.describe()));
-        }
-        Ok(())
+        private::check(&self.access, Privacy::Unwritten)
+            .map_err(|why| TrustError::Unsafe { file: self.found.clone(), why: why.to_string() })
     }
 
     /// The SHA-256 of the bytes, in hexadecimal.
@@ -282,15 +277,9 @@ impl<'a> Trust<'a> {
     fn read(&self, path: &Path) -> Result<Option<Record>, TrustError> {
         let file = self.record_of(path);
         let damaged = |why: String| TrustError::Record { file: file.clone(), why };
-        let read = match platform::read_file(&file, 64 * 1024) {
-            Ok(read) => read,
-            Err(error) if error.is_absent() => return Ok(None),
-            Err(error) => return Err(damaged(format!("cannot be read: {error}"))),
-        };
-        if !read.access.is_ours() || read.access.others_may_write() {
-            return Err(damaged(format!("could have been written by others ({})", read.access.describe())));
-        }
-        let text = std::str::from_utf8(&read.bytes).map_err(|_| damaged("is not UTF-8".into()))?;
+        let read = private::read(&file, 64 * 1024, Privacy::Unwritten).map_err(|why| damaged(why.to_string()))?;
+        let Some(bytes) = read else { return Ok(None) };
+        let text = std::str::from_utf8(&bytes).map_err(|_| damaged("is not UTF-8".into()))?;
         toml::from_str(text).map(Some).map_err(|error| damaged(format!("does not parse: {}", error.message())))
     }
 

@@ -136,7 +136,7 @@ fn a_doubtful_pin_refuses() {
     }
     fs::write(&record, &text).expect("written");
     world.chmod(&record, 0o644);
-    world.run(&["exec", "claude"]).fails(125, &["is open to others, or another user's (mode 0644"]);
+    world.run(&["exec", "claude"]).fails(125, &["is open to others than its owner (mode 0644"]);
     fs::remove_file(&record).expect("removed");
     fs::create_dir(&record).expect("a folder");
     world.run(&["exec", "claude"]).fails(125, &["it is a directory, not a regular file"]);

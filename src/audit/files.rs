@@ -9,6 +9,7 @@ use super::head::Link;
 use super::lines::{self, Lines};
 use super::record::Claim;
 use crate::platform;
+use crate::platform::private::{self, Access, NotPrivate, Privacy};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -93,14 +94,7 @@ impl Files {
     pub(super) fn prepare_folder(&self) -> Result<(), AuditError> {
         platform::create_private_folder(&self.folder).map_err(AuditError::io("create", &self.folder))?;
         let access = platform::access(&self.folder).map_err(AuditError::io("examine", &self.folder))?;
-        let (path, described) = (self.folder.clone(), access.describe());
-        if !access.is_ours() {
-            return Err(AuditError::Foreign { path, access: described });
-        }
-        if access.others_may_write() {
-            return Err(AuditError::Wide { path, access: described, most: 0o755 });
-        }
-        Ok(())
+        refuse_others(&self.folder, &access, Privacy::Unwritten)
     }
 
     /// Takes the lock, for at most `patience`.
@@ -193,14 +187,18 @@ pub(super) fn open_private(path: &Path, write: Write) -> Result<File, AuditError
     }
     // By path, after a symlink was ruled out: only we may swap files in this folder.
     let access = platform::access(path).map_err(AuditError::io("examine", path))?;
-    let described = access.describe();
-    if !access.is_ours() {
-        return Err(AuditError::Foreign { path: path.to_owned(), access: described });
-    }
-    if access.others_may_anything() {
-        return Err(AuditError::Wide { path: path.to_owned(), access: described, most: 0o600 });
-    }
+    refuse_others(path, &access, Privacy::Unread)?;
     Ok(file)
+}
+
+fn refuse_others(path: &Path, access: &Access, privacy: Privacy) -> Result<(), AuditError> {
+    let path = path.to_owned();
+    private::check(access, privacy).map_err(|why| match why {
+        NotPrivate::Writable(access) => AuditError::Wide { path, access, most: 0o755 },
+        NotPrivate::Open(access) => AuditError::Wide { path, access, most: 0o600 },
+        NotPrivate::Foreign(access) => AuditError::Foreign { path, access },
+        NotPrivate::Unreadable(error) => AuditError::io("examine", &path)(io::Error::other(error.to_string())),
+    })
 }
 
 /// Opens a regular file for reading; none when there is none.

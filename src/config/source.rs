@@ -2,6 +2,7 @@
 
 use crate::hint::Hint;
 use crate::name::{closest, shorten};
+use crate::platform::private::{self, Privacy};
 use crate::platform::{self, Access, ReadError};
 use crate::words;
 use serde::de::DeserializeOwned;
@@ -84,7 +85,7 @@ impl Source {
 
     /// Refuses a file of the user's own that somebody else may have written: it chooses endpoints, keys and trust.
     pub fn refuse_others(&self) -> Result<(), ConfigError> {
-        if self.access.is_some_and(|access| !access.is_ours() || access.others_may_write()) {
+        if self.access.is_some_and(|access| private::check(&access, Privacy::Unwritten).is_err()) {
             return Err(ConfigError::whole(&self.file, "can be written by others, or belongs to another user")
                 .with_hint(Hint::run(words!["chmod", "go-w", self.file])));
         }

@@ -9,6 +9,7 @@ use super::policy::{Hash, Policy, Program, Registered, VERSION, is_interpreter};
 use crate::digest::Digest;
 use crate::name::shorten;
 use crate::paths::Paths;
+use crate::platform::private::{self, Privacy};
 use crate::platform::{self, Peer};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -296,15 +297,8 @@ fn interpreter_in(line: &str) -> Option<String> {
 
 // `None` without a file. What others may write is refused.
 fn read_own(file: &Path) -> Result<Option<Vec<u8>>, DaemonError> {
-    match platform::read_file(file, MAX_FILE) {
-        Ok(read) if read.access.is_ours() && !read.access.others_may_write() => Ok(Some(read.bytes)),
-        Ok(read) => {
-            let why = format!("belongs to another user or may be written by others ({})", read.access.describe());
-            Err(DaemonError::Policy { file: file.to_owned(), why })
-        }
-        Err(error) if error.is_absent() => Ok(None),
-        Err(error) => Err(DaemonError::Policy { file: file.to_owned(), why: format!("cannot be read: {error}") }),
-    }
+    private::read(file, MAX_FILE, Privacy::Unwritten)
+        .map_err(|why| DaemonError::Policy { file: file.to_owned(), why: why.to_string() })
 }
 
 fn write_own(file: &Path, data: &impl Serialize) -> Result<(), DaemonError> {

@@ -3,6 +3,7 @@
 use super::DaemonError;
 use crate::paths::Paths;
 use crate::platform;
+use crate::platform::private::{self, Privacy};
 use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -55,10 +56,7 @@ impl Socket {
         }
         let folder = path.parent().ok_or_else(|| failed("has no folder".into()))?;
         platform::create_private_folder(folder).map_err(DaemonError::io("create", folder))?;
-        let access = platform::access(folder).map_err(DaemonError::io("examine", folder))?;
-        if !access.is_ours() || access.others_may_write() {
-            return Err(failed(format!("others may write to its folder ({})", access.describe())));
-        }
+        private::folder(folder, Privacy::Unwritten).map_err(|why| failed(format!("its folder {why}")))?;
         Self::clear(path).map_err(failed)?;
         let listener = platform::private_listener(path).map_err(|error| failed(error.to_string()))?;
         Ok(Self { path: path.to_owned(), listener, identity: platform::file_identity(path) })

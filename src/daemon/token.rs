@@ -6,6 +6,7 @@
 
 use super::DaemonError;
 use crate::platform;
+use crate::platform::private::{self, Privacy};
 use crate::secret::Secret;
 use std::path::Path;
 
@@ -14,15 +15,9 @@ const DIGITS: usize = 64;
 /// Reads the token; `None` without a file.
 pub fn read(file: &Path) -> Result<Option<Secret>, DaemonError> {
     let refused = |why: String| DaemonError::Token { file: file.to_owned(), why };
-    let read = match platform::read_file(file, 4096) {
-        Ok(read) => read,
-        Err(error) if error.is_absent() => return Ok(None),
-        Err(error) => return Err(refused(format!("cannot be read: {error}"))),
-    };
-    let mut bytes = zeroize::Zeroizing::new(read.bytes);
-    if !read.access.is_ours() || read.access.others_may_anything() {
-        return Err(refused(format!("is open to others than its owner ({})", read.access.describe())));
-    }
+    let read = private::read(file, 4096, Privacy::Unread).map_err(|why| refused(why.to_string()))?;
+    let Some(bytes) = read else { return Ok(None) };
+    let mut bytes = zeroize::Zeroizing::new(bytes);
     let length = bytes.trim_ascii_end().len();
     bytes.truncate(length);
     if length != DIGITS || !bytes.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {

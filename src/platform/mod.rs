@@ -16,6 +16,9 @@ pub use windows::*;
 mod peer;
 pub use peer::{Peer, Program};
 
+pub mod private;
+pub use private::{Access, access};
+
 mod rewrite;
 pub use rewrite::*;
 
@@ -80,7 +83,7 @@ pub fn open_file(path: &Path) -> Result<Opened, ReadError> {
     if !meta.is_file() {
         return Err(ReadError::NotAFile(kind_of(&meta)));
     }
-    Ok(Opened { file, size: meta.len(), access: access_of(&meta) })
+    Ok(Opened { size: meta.len(), access: private::access_of(&file, &meta), file })
 }
 
 /// Reads a regular file of at most `limit` bytes, opened as [`open_file`] does.
@@ -100,12 +103,9 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
 /// Why a record of our own is not believed.
 #[derive(Debug, thiserror::Error)]
 pub enum NotOurs {
-    /// It cannot be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(ReadError),
-    /// Somebody else may have written it, or may read it.
-    #[error("is open to others, or another user's ({0})")]
-    Open(String),
+    /// It cannot be read, or somebody else may have written it, or may read it.
+    #[error(transparent)]
+    NotPrivate(#[from] private::NotPrivate),
     /// It is not text.
     #[error("is not UTF-8")]
     NotText,
@@ -114,15 +114,8 @@ pub enum NotOurs {
 /// Reads a record that [`replace_file`] wrote, of at most 64 KiB; none where there is no such file. One that is not the
 /// user's own, or is wider than 0600, was not left so by us.
 pub fn read_record(path: &Path) -> Result<Option<String>, NotOurs> {
-    let read = match read_file(path, 64 * 1024) {
-        Ok(read) => read,
-        Err(error) if error.is_absent() => return Ok(None),
-        Err(error) => return Err(NotOurs::Unreadable(error)),
-    };
-    if !read.access.is_ours() || read.access.others_may_anything() {
-        return Err(NotOurs::Open(read.access.describe()));
-    }
-    String::from_utf8(read.bytes).map(Some).map_err(|_| NotOurs::NotText)
+    let Some(bytes) = private::read(path, 64 * 1024, private::Privacy::Unread)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|_| NotOurs::NotText)
 }
 
 /// Replaces a file whole: a private temporary file beside it, fsync, rename, fsync of the directory. A crash leaves

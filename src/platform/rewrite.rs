@@ -72,7 +72,7 @@ pub fn open_to_look(path: &Path) -> Result<(File, Look), ReadError> {
         bytes: Zeroizing::default(),
         stamp: stamp_of(&file, &meta),
         links: links_of(&file, &meta),
-        ours: super::access_of(&meta).is_ours(),
+        ours: super::private::access_of(&file, &meta).is_ours(),
         others_may_read: readable_by_others(&meta),
     };
     Ok((file, look))

@@ -15,62 +15,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use zeroize::{Zeroize, Zeroizing};
 
-/// Who owns an opened file and who may write to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
-    owner: u32,
-    group: u32,
-    mode: u32,
-}
-
-impl Access {
-    /// Whether the file belongs to the user who runs Ringlet.
-    pub fn is_ours(&self) -> bool {
-        self.owner == rustix::process::geteuid().as_raw()
-    }
-
-    /// Whether anyone but its owner may write it.
-    pub fn others_may_write(&self) -> bool {
-        self.mode & 0o002 != 0 || (self.mode & 0o020 != 0 && !self.group_is_the_owner_alone())
-    }
-
-    // Where each user has a group of their own, of the same number, the usual umask is 002 and every checkout is
-    // group-writable: that group is nobody else, unless someone was added to it. Root's group is not of that kind.
-    fn group_is_the_owner_alone(&self) -> bool {
-        self.owner != 0 && self.group == self.owner && !has_members(self.group)
-    }
-
-    /// Whether anyone but its owner may do anything with it.
-    pub fn others_may_anything(&self) -> bool {
-        self.mode & 0o077 != 0
-    }
-
-    /// The permission bits, for messages.
-    pub fn describe(&self) -> String {
-        format!("mode {:04o}, owner {}", self.mode & 0o7777, self.owner)
-    }
-}
-
-// group(5): name:password:number:members. A group that is not listed there has members we cannot know.
-fn has_members(group: u32) -> bool {
-    let Ok(list) = std::fs::read_to_string("/etc/group") else { return true };
-    let number = group.to_string();
-    let found = list
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>())
-        .find(|fields| fields.get(2) == Some(&number.as_str()));
-    found.is_none_or(|fields| fields.get(3).is_none_or(|members| !members.trim().is_empty()))
-}
-
-pub(super) fn access_of(meta: &Metadata) -> Access {
-    Access { owner: meta.uid(), group: meta.gid(), mode: meta.mode() }
-}
-
-/// The owner and mode of a path, symlinks followed.
-pub fn access(path: &Path) -> io::Result<Access> {
-    Ok(access_of(&std::fs::metadata(path)?))
-}
-
 pub(super) fn kind_of(meta: &Metadata) -> &'static str {
     let kind: FileType = meta.file_type();
     match () {
@@ -114,6 +58,22 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
         done => done,
     }
+}
+
+/// Whether anything in the environment that a process was started with is as `wanted` says; `false` where the system does
+/// not tell. What was read is wiped: it may hold a key.
+pub fn environment_of(pid: u32, wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> bool {
+    const MOST: u64 = 4 << 20;
+    let Ok(file) = File::open(format!("/proc/{pid}/environ")) else { return false };
+    // As much as there can be, so that it never moves and leaves a copy behind; only what is read becomes memory.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MOST as usize));
+    if file.take(MOST).read_to_end(&mut bytes).is_err() {
+        return false;
+    }
+    bytes.split(|byte| *byte == 0).any(|pair| {
+        let Some(at) = memchr::memchr(b'=', pair) else { return false };
+        std::str::from_utf8(&pair[..at]).is_ok_and(|name| wanted(name, &pair[at + 1..]))
+    })
 }
 
 /// The bytes of a word of the system's.

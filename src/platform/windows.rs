@@ -43,41 +43,6 @@ use windows_sys::Win32::System::Threading::GetCurrentProcess;
 use windows_sys::core::BOOL;
 use zeroize::{Zeroize, Zeroizing};
 
-/// Who owns an opened file and who may write to it: on Windows the folder's access list decides, and it is not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access;
-
-impl Access {
-    /// Whether the file belongs to the user who runs Ringlet; not examined, so always true.
-    pub fn is_ours(&self) -> bool {
-        true
-    }
-
-    /// Whether anyone but its owner may write it; not examined, so always false.
-    pub fn others_may_write(&self) -> bool {
-        false
-    }
-
-    /// Whether anyone but its owner may do anything with it; not examined, so always false.
-    pub fn others_may_anything(&self) -> bool {
-        false
-    }
-
-    /// What is known, for messages.
-    pub fn describe(&self) -> String {
-        "the access list of its folder".to_owned()
-    }
-}
-
-pub(super) fn access_of(_meta: &Metadata) -> Access {
-    Access
-}
-
-/// The access of a path, symlinks followed.
-pub fn access(path: &Path) -> io::Result<Access> {
-    Ok(access_of(&std::fs::metadata(path)?))
-}
-
 pub(super) fn kind_of(meta: &Metadata) -> &'static str {
     if meta.is_dir() { "a directory" } else { "something else" }
 }
@@ -138,6 +103,11 @@ fn look_at(file: &File) -> io::Result<BY_HANDLE_FILE_INFORMATION> {
 
 fn identity(found: &BY_HANDLE_FILE_INFORMATION) -> (u64, u64) {
     (found.dwVolumeSerialNumber.into(), u64::from(found.nFileIndexHigh) << 32 | u64::from(found.nFileIndexLow))
+}
+
+/// Whether anything in the environment that a process was started with is as `wanted` says; the system does not tell.
+pub fn environment_of(_pid: u32, _wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> bool {
+    false
 }
 
 /// The bytes of a word of the system's; none where it is not text.

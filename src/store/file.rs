@@ -8,6 +8,7 @@
 use super::{Store, StoreError};
 use crate::name::KeyName;
 use crate::paths::Paths;
+use crate::platform::private::{self, NotPrivate, Privacy};
 use crate::platform::{self, Access};
 use crate::secret::{Secret, Shape, check_key};
 use memchr::memmem;
@@ -101,14 +102,10 @@ impl FileStore {
     }
 
     fn check(&self, access: &Access) -> Result<(), StoreError> {
-        let refused = |why: String| StoreError::Unsafe { file: self.file.clone(), why };
-        if !access.is_ours() {
-            return Err(refused(format!("belongs to another user ({})", access.describe())));
-        }
-        if access.others_may_anything() {
-            return Err(refused(format!("is open to others than its owner ({}); it must be 0600", access.describe())));
-        }
-        Ok(())
+        private::check(access, Privacy::Unread).map_err(|why| {
+            let must = if matches!(why, NotPrivate::Open(_)) { "; it must be 0600" } else { "" };
+            StoreError::Unsafe { file: self.file.clone(), why: format!("{why}{must}") }
+        })
     }
 
     fn parse(&self, text: &str) -> Result<Entries, StoreError> {
@@ -288,16 +285,13 @@ impl Store for FileStore {
             line: None,
             why: format!("cannot be {doing}: {why}"),
         };
-        match platform::read_file(&self.private, 4096) {
-            Ok(read) if read.access.is_ours() && !read.access.others_may_anything() && !read.bytes.is_empty() => {
-                return Ok(Secret::new(read.bytes));
-            }
-            Ok(read) => {
-                let why = format!("is open to others than its owner ({}), or empty", read.access.describe());
-                return Err(StoreError::Unsafe { file: self.private.clone(), why });
-            }
-            Err(error) if error.is_absent() => {}
-            Err(error) => return Err(failed("read", error.to_string())),
+        let refused = |why: String| StoreError::Unsafe { file: self.private.clone(), why };
+        match private::read(&self.private, 4096, Privacy::Unread) {
+            Ok(Some(bytes)) if bytes.is_empty() => return Err(refused("is empty".into())),
+            Ok(Some(bytes)) => return Ok(Secret::new(bytes)),
+            Ok(None) => {}
+            Err(NotPrivate::Unreadable(error)) => return Err(failed("read", error.to_string())),
+            Err(why) => return Err(refused(why.to_string())),
         }
         let made = super::fresh_secret()?;
         let folder = self.private.parent().expect("the secret lies in the state directory");

@@ -169,7 +169,7 @@ fn a_policy_that_is_wrong_or_open_to_others_leaves_the_last_good_one_in_force() 
         ("{\n  \"protocol_version\": \"1\",\n  \"registered\": []\n}\n", 0o600, "line 3, column "),
         ("{\n", 0o600, "line 2, column 0"),
         (&good.replace("\"1\"", "\"3\""), 0o600, "`protocol_version` is"),
-        (&good, 0o622, "may be written by others"),
+        (&good, 0o622, "can be written by others"),
     ] {
         fs::write(&path, text).expect("written");
         world.chmod(&path, mode);

@@ -146,7 +146,7 @@ fn a_leftover_is_recognised_and_what_is_none_stays() {
     let text = open.join("a.sock");
     world
         .run(&["daemon", "start", "--socket", text.to_str().expect("UTF-8")])
-        .fails(1, &["others may write to its folder"]);
+        .fails(1, &["its folder can be written by others"]);
     let long = world.path("run").join("x".repeat(120));
     world.run(&["daemon", "start", "--socket", long.to_str().expect("UTF-8")]).fails(1, &["the socket "]);
     assert!(!runtime(&world).join("daemon.json").exists());

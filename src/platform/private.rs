@@ -1,0 +1,74 @@
+//! One answer to the question whether a file or folder is the user's own.
+//!
+//! What decides about endpoints, keys and trust must not be another user's to write, and what holds a secret not another's to
+//! read. Every reader of such a file asks here, so that all of them see the same: owner, mode, access list and groups.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub use unix::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::*;
+
+use super::{ReadError, read_file};
+use std::io;
+use std::path::Path;
+
+/// What others must not be able to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privacy {
+    /// Write it.
+    Unwritten,
+    /// Do anything with it.
+    Unread,
+}
+
+/// Why something is not the user's own. Each text goes behind a path.
+#[derive(Debug, thiserror::Error)]
+pub enum NotPrivate {
+    /// It cannot be read or looked at.
+    #[error("cannot be read: {0}")]
+    Unreadable(ReadError),
+    /// It is another user's.
+    #[error("belongs to another user ({0})")]
+    Foreign(String),
+    /// Others may write it.
+    #[error("can be written by others ({0})")]
+    Writable(String),
+    /// Others may do something with it.
+    #[error("is open to others than its owner ({0})")]
+    Open(String),
+}
+
+/// Whether what was opened is the user's own.
+pub fn check(access: &Access, privacy: Privacy) -> Result<(), NotPrivate> {
+    let described = || access.describe();
+    match privacy {
+        _ if !access.is_ours() => Err(NotPrivate::Foreign(described())),
+        Privacy::Unwritten if access.others_may_write() => Err(NotPrivate::Writable(described())),
+        Privacy::Unread if access.others_may_anything() => Err(NotPrivate::Open(described())),
+        Privacy::Unwritten | Privacy::Unread => Ok(()),
+    }
+}
+
+/// Reads a file of the user's own, of at most `limit` bytes; none where there is no such file. Owner and mode are those
+/// of the very file that was read.
+pub fn read(path: &Path, limit: u64, privacy: Privacy) -> Result<Option<Vec<u8>>, NotPrivate> {
+    match read_file(path, limit) {
+        Ok(read) => check(&read.access, privacy).map(|()| Some(read.bytes)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(NotPrivate::Unreadable(error)),
+    }
+}
+
+/// Whether a folder is the user's own; `false` where there is none.
+pub fn folder(path: &Path, privacy: Privacy) -> Result<bool, NotPrivate> {
+    match access(path) {
+        Ok(access) => check(&access, privacy).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(NotPrivate::Unreadable(error.into())),
+    }
+}
