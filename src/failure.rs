@@ -260,6 +260,8 @@ impl From<PlanError> for Failure {
             PlanError::FolderInProject { .. } => {
                 Self::new(message).hint("name a folder outside of every project as `config-dir`")
             }
+            PlanError::Shared { command, word } => Self::new(message)
+                .hint(Hint::from("").command(["command", &command, &word]).and(" runs it without ringlet")),
             PlanError::NotALogin { profile, .. } => {
                 Self::new(message).hint(Hint::run(words!["ringlet", "profiles", "inspect", profile]))
             }

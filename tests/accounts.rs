@@ -454,7 +454,12 @@ const ACCOUNTS: &[(&str, &str, &str, &[&str])] = &[
         "claude-key",
         "claude",
         "provider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n",
-        &["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST"],
+        &[
+            "ANTHROPIC_API_KEY",
+            "ANTHROPIC_BASE_URL",
+            "CLAUDE_CODE_DISABLE_AGENT_VIEW",
+            "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST",
+        ],
     ),
     (
         "claude-third",
@@ -465,6 +470,7 @@ const ACCOUNTS: &[(&str, &str, &str, &[&str])] = &[
             "ANTHROPIC_AUTH_TOKEN",
             "ANTHROPIC_BASE_URL",
             "ANTHROPIC_MODEL",
+            "CLAUDE_CODE_DISABLE_AGENT_VIEW",
             "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST",
             "GITHUB_TOKEN",
             "MINE",
@@ -474,13 +480,19 @@ const ACCOUNTS: &[(&str, &str, &str, &[&str])] = &[
         "claude-login",
         "claude",
         "auth = \"login\"\nconfig-dir = \"~/.claude-work\"\n",
-        &["ANTHROPIC_BASE_URL", "CLAUDE_CONFIG_DIR"],
+        &["ANTHROPIC_BASE_URL", "ANTHROPIC_CONFIG_DIR", "CLAUDE_CONFIG_DIR"],
     ),
     (
         "claude-none",
         "claude",
         "auth = \"none\"\nendpoint = \"http://127.0.0.1:9\"\n",
-        &["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST"],
+        &[
+            "ANTHROPIC_API_KEY",
+            "ANTHROPIC_AUTH_TOKEN",
+            "ANTHROPIC_BASE_URL",
+            "CLAUDE_CODE_DISABLE_AGENT_VIEW",
+            "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST",
+        ],
     ),
     (
         "codex-key",
@@ -667,6 +679,119 @@ fn the_login_files_are_never_touched() {
         (before.mtime_nsec(), before.ctime_nsec(), before.ino())
     );
     assert_eq!(fs::read_to_string(&file).expect("there"), token);
+}
+
+#[test]
+fn each_agents_login_is_looked_for_where_that_agent_keeps_it() {
+    let mut world = World::bare();
+    world.write("home/.config/ringlet/config.toml", "[credentials]\nbackend = \"system-only\"\n");
+    world.set("XDG_DATA_HOME", world.path("home/data"));
+    for (agent, command, file, below, login) in [
+        ("claude", "claude", ".claude/.credentials.json", "cc/.credentials.json", &["auth", "login"][..]),
+        (
+            "claude",
+            "claude",
+            ".claude/anthropic/credentials/x.json",
+            "cc/anthropic/credentials/x.json",
+            &["auth", "login"],
+        ),
+        ("codex", "codex", ".codex/auth.json", "cc/auth.json", &["login"]),
+        ("opencode", "opencode", "data/opencode/auth.json", "cc/data/opencode/auth.json", &["auth", "login"]),
+        ("gemini", "gemini", ".gemini/oauth_creds.json", "cc/.gemini/oauth_creds.json", &[]),
+        ("grok", "grok", ".grok/auth.json", "cc/auth.json", &["login"]),
+        ("kimi", "kimi", ".kimi-code/credentials/kimi-code.json", "cc/credentials/kimi-code.json", &["login"]),
+    ] {
+        world.agent(command);
+        for (rest, file) in [("", file), ("config-dir = \"~/cc\"\n", below)] {
+            world.profile("max", &format!("agent = \"{agent}\"\nauth = \"login\"\n{rest}"));
+            let at = world.path("home").join(file);
+            let _ = fs::remove_dir_all(world.path("home/cc"));
+            fs::create_dir_all(world.path("home/cc")).expect("a folder");
+            let told = world.run(&["exec", "--profile", "max", agent]);
+            assert!(told.stderr.contains("shows no login; run `ringlet login max`"), "{agent} {file}: {told:?}");
+            world.write(Path::new("home").join(file), "x");
+            let quiet = world.run(&["exec", "--profile", "max", agent]);
+            assert_eq!(quiet.stderr, "", "{agent} {file}");
+            let seen = world.run(&["login", "max"]).ok();
+            let words: Vec<&str> = seen.lines().filter_map(|line| line.strip_prefix("arg=")).collect();
+            assert!(words.ends_with(login), "{agent}: {words:?}");
+            fs::remove_file(at).expect("removed");
+            let _ = fs::remove_dir_all(world.path("home/.claude"));
+        }
+    }
+    for agent in ["qwen", "amp", "cline", "copilot", "aider", "llm"] {
+        world.profile("max", &format!("agent = \"{agent}\"\nauth = \"login\"\n"));
+        world.agent(agent);
+        world.run(&["exec", "--profile", "max", agent]).fails(125, &["does not know how to start", "on its own login"]);
+    }
+}
+
+#[test]
+fn a_session_is_not_served_by_what_an_earlier_launch_left() {
+    let world = with_login();
+    // Codex: never by the process of another session.
+    world.profile("codex", "agent = \"codex\"\nauth = \"login\"\nmodel = \"m\"\n");
+    let words = |seen: &str| seen.lines().filter_map(|line| line.strip_prefix("arg=")).collect::<Vec<_>>().join(" ");
+    world.agent("codex");
+    let seen = world.run(&["exec", "--profile", "codex", "codex", "--", "resume"]).ok();
+    assert_eq!(words(&seen), "-c check_for_update_on_startup=false -m m resume");
+    let package = world.path("lib/node_modules/@openai/codex");
+    fs::create_dir_all(package.join("bin")).expect("a folder");
+    fs::rename(world.path("bin/codex"), package.join("bin/codex")).expect("moved");
+    std::os::unix::fs::symlink(package.join("bin/codex"), world.path("bin/codex")).expect("a link");
+    for (version, wanted) in
+        [("0.171.0", "--no-daemon"), ("0.165.0", "--no-daemon"), ("0.150.0", "-c check_for_update_on_startup=false")]
+    {
+        fs::write(package.join("package.json"), format!("{{\"name\":\"@openai/codex\",\"version\":\"{version}\"}}"))
+            .expect("written");
+        let seen = world.run(&["exec", "--profile", "codex", "codex", "--", "resume"]).ok();
+        assert_eq!(words(&seen), format!("{wanted} -m m resume"));
+        assert_eq!(
+            words(&world.run(&["exec", "--profile", "codex", "codex", "--", "login", "status"]).ok()),
+            "login status"
+        );
+    }
+    // Cline: in its own process, and never by the hub.
+    let file = World::new();
+    file.store_key("anthropic/default", KEY);
+    file.agent("cline");
+    file.profile("cline", "agent = \"cline\"\nprovider = \"anthropic\"\n");
+    let run = |words: &[&str]| file.run(&[&["exec", "--profile", "cline", "cline", "--"], words].concat());
+    assert!(run(&["hi"]).ok().contains("env=CLINE_SESSION_BACKEND_MODE=local\n"));
+    run(&["hub", "list"]).fails(125, &["`cline hub` goes through a process", "`command cline hub`"]);
+    run(&["hi", "-z"]).fails(125, &["`cline -z` goes through a process"]);
+    run(&["hi", "--", "-z"]).ok();
+    run(&["say", "hub"]).ok();
+    // Claude Code: not in the background, but for a login.
+    let key = World::ready();
+    for words in [&["--bg", "hi"][..], &["agents"], &["attach", "x"], &["hi", "--bg"]] {
+        key.run(&[&["exec", "claude", "--"], words].concat()).fails(125, &["goes through a process"]);
+        world.run(&[&["exec", "claude", "--"], words].concat()).ok();
+    }
+    // A supervisor that was started with another account is not used.
+    let lock =
+        |pid: u32| world.write("home/.claude-work/daemon.lock", format!("{{\"pid\":{pid},\"origin\":\"transient\"}}"));
+    let switched = || world.run(&["exec", "claude"]).ok().contains("env=CLAUDE_CODE_DISABLE_AGENT_VIEW=1\n");
+    assert!(!switched());
+    for (name, value, wanted) in [
+        ("CLAUDE_SECURESTORAGE_CONFIG_DIR", "/elsewhere", true),
+        ("ANTHROPIC_API_KEY", "sk-first", true),
+        ("ANTHROPIC_BASE_URL", "https://api.anthropic.com", false),
+        ("ANTHROPIC_API_KEY", "", false),
+        ("LANG", "C", false),
+    ] {
+        let mut left =
+            std::process::Command::new("sleep").arg("60").env_clear().env(name, value).spawn().expect("sleeps");
+        lock(left.id());
+        assert_eq!(switched(), wanted, "{name}={value}");
+        left.kill().expect("killed");
+        left.wait().expect("gone");
+        assert!(!switched(), "it has ended");
+    }
+    for broken in ["", "{}", "{\"pid\":\"x\"}", "[", "{\"pid\":99999999999}"] {
+        world.write("home/.claude-work/daemon.lock", broken);
+        assert!(!switched(), "{broken}");
+    }
 }
 
 #[test]

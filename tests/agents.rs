@@ -23,12 +23,12 @@ fn agents_are_listed_with_binary_and_profiles() {
             .split_whitespace()
             .collect::<Vec<_>>()
     };
-    assert_eq!(row("AGENT"), ["AGENT", "COMMAND", "BINARY", "PROFILES", "PIN", "ACCOUNTS"]);
+    assert_eq!(row("AGENT"), ["AGENT", "COMMAND", "BINARY", "PROFILES", "ACCOUNTS", "PIN"]);
     assert_eq!(
         row("claude"),
-        ["claude", "claude", world.path("bin/claude").to_str().expect("UTF-8"), "work", "-", "key,login,none"]
+        ["claude", "claude", world.path("bin/claude").to_str().expect("UTF-8"), "work", "key,login,none", "-"]
     );
-    assert_eq!(row("gemini"), ["gemini", "gemini", "-", "-", "-", "key"]);
+    assert_eq!(row("gemini"), ["gemini", "gemini", "-", "-", "key,login", "-"]);
     let names: Vec<&str> = seen.lines().skip(1).map(|line| line.split_whitespace().next().expect("a name")).collect();
     assert!(names.len() >= 18 && names.is_sorted(), "{names:?}");
     let rows = json(&world.run(&["agents", "list", "--json"]).ok());

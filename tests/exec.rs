@@ -268,7 +268,9 @@ fn variables_that_are_not_utf8_pass_unchanged() {
     let own: Vec<&[u8]> = all.iter().filter(|pair| pair.starts_with(b"RINGLET_")).copied().collect();
     assert_eq!(
         own.iter().map(|pair| String::from_utf8_lossy(pair).into_owned()).collect::<Vec<_>>(),
-        ["RINGLET_SET=ANTHROPIC_API_KEY,ANTHROPIC_BASE_URL,CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST"]
+        [
+            "RINGLET_SET=ANTHROPIC_API_KEY,ANTHROPIC_BASE_URL,CLAUDE_CODE_DISABLE_AGENT_VIEW,CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST"
+        ]
     );
 }
 

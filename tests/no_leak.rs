@@ -348,7 +348,13 @@ fn prepare(mut world: World, canary: &Canary) -> World {
     world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n");
     world
         .profile("leased", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"leased\"\n");
-    // A login whose token is the canary, and a profile that is to hide it.
+    world.configure("[scope.\"anthropic/leased\"]\nagents = [\"claude\"]\npin = true\nlease = \"8h\"\n");
+    world.allow("profile = \"work\"\n");
+    world
+}
+
+/// A login whose token is the canary, and a profile that is to hide it.
+fn add_login(world: &World, canary: &Canary) {
     world.write(
         "home/.claude-login/.credentials.json",
         format!("{{\"claudeAiOauth\":{{\"accessToken\":\"{}\"}}}}", canary.key),
@@ -356,9 +362,6 @@ fn prepare(mut world: World, canary: &Canary) -> World {
     let login = "agent = \"claude\"\nauth = \"login\"\nconfig-dir = \"~/.claude-login\"\n";
     world.profile("login", login);
     world.profile("none", &format!("{}endpoint = \"http://127.0.0.1:9\"\n", login.replace("\"login\"", "\"none\"")));
-    world.configure("[scope.\"anthropic/leased\"]\nagents = [\"claude\"]\npin = true\nlease = \"8h\"\n");
-    world.allow("profile = \"work\"\n");
-    world
 }
 
 #[track_caller]
@@ -417,6 +420,7 @@ fn every_command_is_among_the_cases() {
 fn no_command_tells_a_key_from_the_file_store() {
     let canary = Canary::new();
     let mut world = prepare(World::new(), &canary);
+    add_login(&world, &canary);
     run_all(&mut world, &canary, LEVELS, CASES.iter(), &[]);
     assert!(canary.is_in(&fs::read(world.path("home/.config/ringlet/credentials.toml")).expect("the store")));
 }
@@ -426,6 +430,7 @@ fn no_command_tells_a_key_from_a_real_keychain() {
     let canary = Canary::new();
     let mut keyring = Keyring::start(State::Unlocked);
     let mut world = prepare(World::on(&keyring), &canary);
+    add_login(&world, &canary);
     run_all(&mut world, &canary, LEVELS, CASES.iter(), &[]);
     keyring.lock();
     run_all(&mut world, &canary, &LEVELS[..1], CASES.iter(), &[]);

@@ -43,7 +43,7 @@ fn a_profile_is_created_listed_inspected_and_removed() {
     assert_eq!(world.run(&["profiles", "list"]).ok(), "PROFILE  AGENT   ACCOUNT\nwork     claude  anthropic/team\n");
     assert_eq!(
         json(&world.run(&["profiles", "list", "--json"]).ok()),
-        serde_json::json!([{ "name": "work", "default": false, "agents": { "claude": { "provider": "anthropic", "key": "anthropic/team" } } }])
+        serde_json::json!([{ "name": "work", "default": false, "agents": { "claude": { "auth": "key", "provider": "anthropic", "key": "anthropic/team" } } }])
     );
     let seen = world.run(&["profiles", "inspect", "work"]).ok();
     for text in [

@@ -122,7 +122,7 @@ fn list(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
         return Ok(());
     }
     let head =
-        ["AGENT", "COMMAND", "BINARY", "PROFILES", "PIN", "ACCOUNTS"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec();
+        ["AGENT", "COMMAND", "BINARY", "PROFILES", "ACCOUNTS", "PIN"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec();
     let body = rows.iter().map(|(spec, commands, found, profiles, pin)| {
         let names: Vec<&str> = profiles.iter().map(Profile::as_str).collect();
         vec![
@@ -130,11 +130,11 @@ fn list(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
             (Ink::Plain, commands.first().cloned().unwrap_or_default()),
             (Ink::Plain, found.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string())),
             (Ink::Plain, if names.is_empty() { "-".to_owned() } else { names.join(", ") }),
+            (Ink::Plain, spec.kinds().join(",")),
             (
                 if pin.is_none_or(|(_, state)| state == "as pinned") { Ink::Plain } else { Ink::Bad },
                 pin.map_or("-", |(_, state)| state).to_owned(),
             ),
-            (Ink::Plain, spec.kinds().join(",")),
         ]
     });
     output.table(&std::iter::once(head).chain(body).collect::<Vec<_>>());

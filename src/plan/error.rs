@@ -139,4 +139,12 @@ pub enum PlanError {
         /// What it gets.
         what: String,
     },
+    /// The invocation would be served by a process of an earlier launch.
+    #[error("`{command} {word}` goes through a process that an earlier launch may have left, with that one's account")]
+    Shared {
+        /// The agent's command.
+        command: String,
+        /// The word that leads there.
+        word: String,
+    },
 }

@@ -188,17 +188,20 @@ impl Draft {
     ) -> Self {
         let agent = &resolved.agent;
         let idle = needs_no_key(agent, words);
+        let is_login = matches!(resolved.account, Account::Login { .. });
         let removed = competing(&resolved, env);
         let mut changes: Vec<Change> =
             removed.iter().filter_map(|name| Some(Change::Unset(name.parse().ok()?))).collect();
-        changes.extend(agent.set.iter().map(|(name, value)| Change::Set(name.clone(), value.into())));
+        // What is always set serves the ways to give a key.
+        let always = agent.set.iter().filter(|_| !is_login);
+        changes.extend(always.map(|(name, value)| Change::Set(name.clone(), value.into())));
         changes.extend(config_dir(&resolved, env));
         let own = resolved.env.iter();
         changes.extend(own.map(|(name, value)| Change::Set(name.clone(), value.value.clone().into())));
-        let mut arguments: Vec<OsString> = agent.args.iter().map(OsString::from).collect();
+        let mut arguments: Vec<OsString> = agent.args.iter().filter(|_| !is_login).map(OsString::from).collect();
         let mut secrets = Vec::new();
         let fill = match &resolved.account {
-            Account::Login { login, .. } => Some(login_fill(&resolved, login)),
+            Account::Login { login, .. } => Some(login_fill(&resolved, login, version)),
             Account::None { reach, .. } => {
                 let (key, mut fill) = fill(&resolved, reach, None);
                 fill.changes.push(Change::Set(key.variable().clone(), DUMMY.into()));
@@ -226,9 +229,6 @@ impl Draft {
             }));
         }
         let notices = dropped_endpoints(&resolved, &changes, env).into_iter().collect();
-        if let Some(mark) = mark::make(env, &changes, secrets.iter().map(|used| used.sink.variable())) {
-            changes.push(Change::Set(mark::NAME.parse().expect("a valid name"), mark));
-        }
         arguments.extend(resolved.args.iter().map(OsString::from));
         arguments.extend_from_slice(words);
         start.arguments = arguments;
@@ -236,8 +236,11 @@ impl Draft {
     }
 
     /// The plan, once everything that could refuse was asked.
-    pub(super) fn passed(self, scopes: Passed) -> LaunchPlan {
-        let Self { start, part, secrets, idle } = self;
+    pub(super) fn passed(self, scopes: Passed, env: &Env) -> LaunchPlan {
+        let Self { start, mut part, secrets, idle } = self;
+        if let Some(mark) = mark::make(env, &part.changes, secrets.iter().map(|used| used.sink.variable())) {
+            part.changes.push(Change::Set(mark::NAME.parse().expect("a valid name"), mark));
+        }
         if !secrets.is_empty() {
             return LaunchPlan::Keyed { start, part, secrets, scopes };
         }
@@ -292,17 +295,18 @@ fn fill(resolved: &Resolved, reach: &Reach, version: Option<&Version>) -> (Sink,
     (sink, Fill { changes, arguments })
 }
 
-// For a login nothing points anywhere: the agent goes where its login belongs. The model is chosen as for a key of its own
-// vendor.
-fn login_fill(resolved: &Resolved, login: &Login) -> Fill {
+// For a login nothing points anywhere: the agent goes where its login belongs.
+fn login_fill(resolved: &Resolved, login: &Login, version: Option<&Version>) -> Fill {
     let mut changes: Vec<Change> =
         login.set.iter().map(|(name, value)| Change::Set(name.clone(), value.into())).collect();
-    let mut arguments = Vec::new();
-    if let (Some(model), Some(api)) = (&resolved.model, resolved.agent.api.first()) {
-        changes.extend(api.model.iter().map(|name| Change::Set(name.clone(), model.value.clone().into())));
-        let provider = resolved.agent.provider.as_str();
-        let fill = |word: &String| word.replace("{model}", &model.value).replace("{provider}", provider).into();
-        arguments.extend(api.model_args.iter().map(fill));
+    let mut arguments: Vec<OsString> = Vec::new();
+    if let Some(apart) = &login.apart {
+        let knows = version.is_some_and(|version| version.is_at_least(&apart.since));
+        arguments.extend((if knows { &apart.args } else { &apart.otherwise }).iter().map(OsString::from));
+    }
+    if let Some(model) = &resolved.model {
+        changes.extend(login.model.iter().map(|name| Change::Set(name.clone(), model.value.clone().into())));
+        arguments.extend(login.model_args.iter().map(|word| word.replace("{model}", &model.value).into()));
     }
     Fill { changes, arguments }
 }

@@ -2,45 +2,86 @@
 //!
 //! The login itself is never opened: that its file is there and is not empty is all that is asked of it.
 
-use super::launch_plan::{Draft, LaunchPlan, Notice, Start};
+use super::launch_plan::{Draft, LaunchPlan, Notice, Part, Start};
 use super::{Context, Passed, PlanError, find_binary, find_project, guard_binary, guard_project, project};
 use crate::config::MAX_BYTES;
+use crate::env::Change;
 use crate::name::{Agent, Profile};
+use crate::platform::private::{self, Privacy};
 use crate::platform::{self, ReadError};
 use crate::profile::{Account, Resolved};
-use crate::registry::{Login, Override};
+use crate::registry::{Login, Override, Supervisor};
 use crate::words;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The folder in which an agent keeps its login: the profile's, else the agent's own.
+/// The folder of an agent's login, as people name it: the profile's, else the agent's own.
 pub fn login_folder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> PathBuf {
-    resolved.config_dir.as_ref().map_or_else(|| context.paths.expand(&login.folder), |folder| folder.value.clone())
+    match &resolved.config_dir {
+        Some(folder) => folder.value.clone(),
+        None => default_folder(context, login),
+    }
 }
 
-/// Refuses a folder that the project, or somebody else, could fill. For a login it also looks whether there is one.
-pub(super) fn check(
-    context: &Context<'_>,
-    governing: Option<&Path>,
-    resolved: &Resolved,
-) -> Result<Option<Notice>, PlanError> {
+// A variable of the agent's own is taken away for a login, but `XDG_*` stay as the shell has them.
+fn default_folder(context: &Context<'_>, login: &Login) -> PathBuf {
+    let moved =
+        login.variable.as_ref().filter(|name| name.is_xdg()).and_then(|name| context.env.absolute(name.as_str()));
+    moved.unwrap_or_else(|| context.paths.expand(&login.folder))
+}
+
+// The folder that the login's files are named from.
+fn files_folder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> PathBuf {
+    let Some(folder) = &resolved.config_dir else { return default_folder(context, login) };
+    let mut variables = resolved.agent.config_dir.iter();
+    let moves = variables.find(|it| login.variable.as_ref().is_none_or(|name| *name == it.variable));
+    let suffix = moves.map_or("", |it| it.suffix.trim_start_matches('/'));
+    if suffix.is_empty() { folder.value.clone() } else { folder.value.join(suffix) }
+}
+
+/// Refuses a folder that the project, or somebody else, could fill. For a login it also looks whether there is one, and
+/// keeps the agent from a process that an earlier launch left there with another account.
+pub(super) fn check(context: &Context<'_>, governing: Option<&Path>, part: &mut Part) -> Result<(), PlanError> {
+    let resolved = &part.resolved;
     if let Some(folder) = &resolved.config_dir {
         let folders = project::folders(context, governing)?;
         if let Some(project) = project::holding(&folders, &folder.value) {
             return Err(PlanError::FolderInProject { folder: folder.value.clone(), project: project.clone() });
         }
     }
-    let Account::Login { login, .. } = &resolved.account else { return Ok(None) };
-    let folder = login_folder(context, resolved, login);
+    let Account::Login { login, .. } = &resolved.account else { return Ok(()) };
+    let files = files_folder(context, resolved, login);
     // The default folder is the agent's own, and a new user has none yet.
-    if resolved.config_dir.is_some() {
-        refuse_foreign(&folder, resolved)?;
+    if let Some(folder) = &resolved.config_dir {
+        refuse_foreign(&folder.value, resolved)?;
     }
     for file in &login.overrides {
-        refuse_override(&folder, file)?;
+        refuse_override(&files, file)?;
     }
-    let shown = is_shown(&folder, login);
-    Ok((!shown).then(|| Notice::NoLogin { profile: resolved.profile.clone(), agent: several(resolved), folder }))
+    let switch = login.supervisor.as_ref().filter(|it| has_another_account(&files, it, resolved, login));
+    part.changes.extend(switch.map(|it| Change::Set(it.switch.clone(), "1".into())));
+    if !is_shown(&files, login) {
+        let missing = Notice::NoLogin {
+            profile: resolved.profile.clone(),
+            agent: several(resolved),
+            folder: login_folder(context, resolved, login),
+        };
+        part.notices.insert(0, missing);
+    }
+    Ok(())
+}
+
+// Whether the process that a session may go through was started with what would win over the login. Its environment may
+// hold a key; only names are looked at, and values compared with what a launch of a login sets itself.
+fn has_another_account(folder: &Path, supervisor: &Supervisor, resolved: &Resolved, login: &Login) -> bool {
+    let Ok(read) = platform::read_file(&folder.join(&supervisor.file), MAX_BYTES) else { return false };
+    let lock: Option<serde_json::Value> = serde_json::from_slice(&read.bytes).ok();
+    let pid = lock.as_ref().and_then(|lock| lock.get("pid")).and_then(serde_json::Value::as_u64);
+    let Some(pid) = pid.and_then(|pid| u32::try_from(pid).ok()) else { return false };
+    platform::environment_of(pid, &mut |name, value| {
+        let ours = login.set.iter().any(|(own, set)| own.as_str() == name && set.as_bytes() == value);
+        !ours && !value.is_empty() && resolved.agent.competes_with_login(name)
+    })
 }
 
 // The agent's name, where the command would not know it by itself.
@@ -69,14 +110,7 @@ fn refuse_foreign(folder: &Path, resolved: &Resolved) -> Result<(), PlanError> {
             },
         });
     }
-    let access = platform::access(folder).map_err(|error| refused(format!("cannot be looked at: {error}")))?;
-    if !access.is_ours() {
-        return Err(refused(format!("belongs to another user ({})", access.describe())));
-    }
-    if access.others_may_write() {
-        return Err(refused(format!("can be written by others ({})", access.describe())));
-    }
-    Ok(())
+    private::folder(folder, Privacy::Unwritten).map(drop).map_err(|why| refused(why.to_string()))
 }
 
 fn refuse_override(folder: &Path, over: &Override) -> Result<(), PlanError> {
@@ -133,8 +167,9 @@ pub fn sign_in(
     if !findings.is_empty() {
         return Err(PlanError::Guarded { findings });
     }
+    let files = files_folder(context, &resolved, login);
     for file in &login.overrides {
-        refuse_override(folder, file)?;
+        refuse_override(&files, file)?;
     }
     let command = resolved.agent.command.clone();
     let binary = find_binary(context, &command)?;
@@ -145,5 +180,5 @@ pub fn sign_in(
     // Nothing but the login is wanted, and it may be what is missing.
     draft.secrets.clear();
     draft.part.notices.clear();
-    Ok(draft.passed(Passed::default()))
+    Ok(draft.passed(Passed::default(), context.env))
 }

@@ -4,7 +4,8 @@ use super::launch_plan::{Draft, LaunchPlan, Start};
 use super::{Choice, Context, Passed, PlanError, Why, login};
 use super::{check_scopes, choose, find_binary, find_project, guard_binary, guard_project, installed_version};
 use crate::name::{Agent, Profile};
-use crate::profile::{Profiles, Resolved};
+use crate::profile::{Account, Profiles, Resolved};
+use crate::registry::AgentSpec;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -32,7 +33,7 @@ pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPla
     let Some(resolved) = resolved else { return Ok(LaunchPlan::Bare(start)) };
     let version = installed_version(&resolved.agent, &start.binary);
     let governing = project.as_ref().and_then(|project| project.file.parent());
-    judge(context, governing, Draft::new(start, version.as_ref(), request.words, resolved, context.env))
+    judge(context, governing, request.words, Draft::new(start, version.as_ref(), request.words, resolved, context.env))
 }
 
 fn resolve(
@@ -52,17 +53,37 @@ fn resolve(
 }
 
 // An invocation that needs no account gives nothing away, so there is nothing to judge.
-fn judge(context: &Context<'_>, governing: Option<&Path>, mut draft: Draft) -> Result<LaunchPlan, PlanError> {
+fn judge(
+    context: &Context<'_>,
+    governing: Option<&Path>,
+    words: &[OsString],
+    mut draft: Draft,
+) -> Result<LaunchPlan, PlanError> {
     if draft.idle.is_some() {
-        return Ok(draft.passed(Passed::default()));
+        return Ok(draft.passed(Passed::default(), context.env));
+    }
+    if !matches!(draft.part.resolved.account, Account::Login { .. }) {
+        refuse_shared(&draft.part.resolved.agent, words)?;
     }
     guard_binary(context, governing, &draft.start.binary)?;
     let findings = guard_project(context, &draft.part.resolved.agent, &draft.secrets)?;
     if !findings.is_empty() {
         return Err(PlanError::Guarded { findings });
     }
-    draft.part.notices.splice(0..0, login::check(context, governing, &draft.part.resolved)?);
+    login::check(context, governing, &mut draft.part)?;
     let (profile, agent) = (&draft.part.resolved.profile, &draft.part.resolved.agent.name);
     let scopes = check_scopes(context, profile, agent, &draft.secrets, &draft.start.binary)?;
-    Ok(draft.passed(scopes))
+    Ok(draft.passed(scopes, context.env))
+}
+
+// Some commands go through a process that an earlier launch left behind, whichever account that has. A login has its own way
+// out, see `login`.
+fn refuse_shared(agent: &AgentSpec, words: &[OsString]) -> Result<(), PlanError> {
+    let options =
+        words.iter().take_while(|word| *word != "--").filter(|word| word.as_encoded_bytes().starts_with(b"-"));
+    let mut told = words.iter().take(1).chain(options).filter_map(|word| word.to_str());
+    match told.find(|word| agent.shared.iter().any(|shared| shared == word)) {
+        Some(word) => Err(PlanError::Shared { command: agent.command.clone(), word: word.to_owned() }),
+        None => Ok(()),
+    }
 }

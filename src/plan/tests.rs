@@ -20,7 +20,7 @@ fn plan(profile: &str, agent: &str, words: &[&str], env: &[(&str, &str)], versio
     let words: Vec<OsString> = words.iter().map(OsString::from).collect();
     let version = version.map(|text| Version::parse(text).expect("a version"));
     let start = Start { command: agent.into(), binary: "/bin/agent".into(), arguments: Vec::new() };
-    Draft::new(start, version.as_ref(), &words, resolved, &env).passed(Passed::default())
+    Draft::new(start, version.as_ref(), &words, resolved, &env).passed(Passed::default(), &env)
 }
 
 fn environment(plan: &LaunchPlan, before: &[(&str, &str)]) -> Env {
@@ -105,7 +105,8 @@ fn every_pair_that_fits_gives_a_plan_without_open_placeholders() {
                 let Ok(Some(resolved)) = profiles.resolve(&file, &agent.parse().expect("valid")) else { continue };
                 fitting += 1;
                 let start = Start { command: agent.clone(), binary: "/x".into(), arguments: Vec::new() };
-                let plan = Draft::new(start, None, &[], resolved, &Env::default()).passed(Passed::default());
+                let plan =
+                    Draft::new(start, None, &[], resolved, &Env::default()).passed(Passed::default(), &Env::default());
                 let shown = format!("{:?} {:?}", plan.start().arguments, plan.part().expect("a profile").changes);
                 for open in ["{base-url}", "{key-variable}", "{provider}", "{model}"] {
                     assert!(!shown.contains(open), "{agent} with {provider}: {shown}");

@@ -229,7 +229,15 @@ impl Place<'_> {
             }
             (Kind::Key { .. }, None) => unreachable!("a key without a provider is refused when the profile is read"),
             (Kind::Login, _) => match &agent.login {
-                Some(login) => Ok(Account::Login { login: login.clone(), from }),
+                Some(login) => {
+                    if let Some(at) =
+                        binding.model.as_ref().filter(|_| login.model.is_none() && login.model_args.is_empty())
+                    {
+                        let message = format!("{} chooses the model of its own login itself", agent.title);
+                        return Err(self.error(&at.span, message).with_hint("take `model` out").into());
+                    }
+                    Ok(Account::Login { login: login.clone(), from })
+                }
                 None => {
                     let message = format!("ringlet does not know how to start {} on its own login", agent.title);
                     let made = self.error(&binding.kind.span, message);

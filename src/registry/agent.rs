@@ -35,6 +35,8 @@ struct RawAgent {
     guard: Vec<Guard>,
     #[serde(default)]
     no_key: NoKey,
+    #[serde(default)]
+    shared: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -49,16 +51,30 @@ struct RawConfigDir {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawLogin {
     folder: String,
+    variable: Option<Spanned<String>>,
     #[serde(default)]
     files: Vec<String>,
     #[serde(default)]
     keychain_on: Vec<String>,
     moved_by: Option<MovedBy>,
+    #[serde(default)]
     args: Vec<String>,
+    model: Option<Spanned<String>>,
+    #[serde(default)]
+    model_args: Vec<String>,
     #[serde(default)]
     set: BTreeMap<Spanned<String>, String>,
     #[serde(default)]
     overrides: Vec<Override>,
+    apart: Option<Apart>,
+    supervisor: Option<RawSupervisor>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSupervisor {
+    file: String,
+    switch: Spanned<String>,
 }
 
 #[derive(Deserialize)]
@@ -123,18 +139,49 @@ pub struct Api {
 pub struct Login {
     /// The folder that holds it where no variable moves it, `~/` expanded by the caller.
     pub folder: String,
+    /// Which of the `config-dir` variables moves it, where it is not the first.
+    pub variable: Option<Variable>,
     /// The files in the folder of which any one shows that somebody is logged in; empty means that it lies elsewhere.
     pub files: Vec<String>,
     /// The systems, as Rust names them, on which it lies in the system's keychain and not in a file.
     pub keychain_on: Vec<String>,
     /// The agent's own setting that moves it out of the file.
     pub moved_by: Option<MovedBy>,
-    /// The arguments with which the agent logs in.
+    /// The arguments with which the agent logs in; none where it asks by itself.
     pub args: Vec<String>,
+    /// The variable for the model.
+    pub model: Option<Variable>,
+    /// The arguments for the model, with `{model}`.
+    pub model_args: Vec<String>,
     /// Variables that keep others from being filled in, and the vendor's own base URL where that is harmless.
     pub set: BTreeMap<Variable, String>,
     /// Files in the folder that outrank the environment.
     pub overrides: Vec<Override>,
+    /// What keeps a session from being served by a process of an earlier launch.
+    pub apart: Option<Apart>,
+    /// A process that an earlier launch may have left, and that serves some sessions.
+    pub supervisor: Option<Supervisor>,
+}
+
+/// Arguments that keep a session in the agent's own process.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apart {
+    /// The arguments.
+    pub args: Vec<String>,
+    /// The first version that knows them.
+    pub since: String,
+    /// What does the same for a version that does not, or is not known.
+    pub otherwise: Vec<String>,
+}
+
+/// A process that outlives its session and serves later ones.
+#[derive(Debug, Clone)]
+pub struct Supervisor {
+    /// The JSON file in the login's folder with its `pid`, there while it lives.
+    pub file: String,
+    /// The variable that keeps the agent from using it.
+    pub switch: Variable,
 }
 
 /// A setting of an agent's own TOML file that keeps its login somewhere else.
@@ -235,7 +282,7 @@ pub struct AgentSpec {
     pub provider: Provider,
     /// The variables that move its configuration.
     pub config_dir: Vec<ConfigDir>,
-    /// Variables that would compete with the key; one trailing `*` stands for the rest of the name.
+    /// Variables that would compete with the key; one `*` stands for any part of a name.
     pub unset: Vec<String>,
     /// Variables that, beside those of `unset`, would win over its own login or hide it; written the same way.
     pub login_unset: Vec<String>,
@@ -253,6 +300,8 @@ pub struct AgentSpec {
     pub guard: Vec<Guard>,
     /// Invocations that need no key.
     pub no_key: NoKey,
+    /// Words that lead to a process of an earlier launch, whichever account it has; refused for all but a login.
+    pub shared: Vec<String>,
 }
 
 impl AgentSpec {
@@ -270,7 +319,7 @@ impl AgentSpec {
             pairs.iter().map(|(key, value)| Ok((variable(key)?, value.clone()))).collect::<Result<BTreeMap<_, _>, _>>()
         };
         for name in raw.unset.iter().chain(&raw.login_unset) {
-            let stem = name.get_ref().strip_suffix('*').unwrap_or(name.get_ref());
+            let stem = name.get_ref().replacen('*', "", 1);
             stem.parse::<Variable>().map_err(|error| refused(name.span(), error))?;
         }
         let api = |raw: &RawApi| {
@@ -292,8 +341,16 @@ impl AgentSpec {
             })
         };
         let login = |raw: RawLogin| {
+            let supervisor = |raw: &RawSupervisor| {
+                Ok::<_, ConfigError>(Supervisor { file: raw.file.clone(), switch: variable(&raw.switch)? })
+            };
             Ok::<_, ConfigError>(Login {
                 set: set(&raw.set)?,
+                variable: raw.variable.as_ref().map(variable).transpose()?,
+                model: raw.model.as_ref().map(variable).transpose()?,
+                model_args: raw.model_args,
+                apart: raw.apart,
+                supervisor: raw.supervisor.as_ref().map(supervisor).transpose()?,
                 folder: raw.folder,
                 files: raw.files,
                 keychain_on: raw.keychain_on,
@@ -322,6 +379,7 @@ impl AgentSpec {
             api: raw.api.iter().map(api).collect::<Result<_, ConfigError>>()?,
             guard: raw.guard,
             no_key: raw.no_key,
+            shared: raw.shared,
         })
     }
 
@@ -357,8 +415,8 @@ impl AgentSpec {
 fn matches_any(patterns: &[String], name: &str) -> bool {
     // As the system compares them, like [`crate::env::Env`].
     let name = if cfg!(windows) { name.to_ascii_uppercase() } else { name.to_owned() };
-    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(stem) => name.starts_with(stem),
+    patterns.iter().any(|pattern| match pattern.split_once('*') {
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| rest.ends_with(tail)),
         None => name == *pattern,
     })
 }
