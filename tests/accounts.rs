@@ -655,6 +655,43 @@ fn a_daemon_started_below_a_launch_holds_nothing_of_its_account() {
 }
 
 #[test]
+fn status_says_whose_login_it_is() {
+    let world = with_login();
+    world.agent("codex");
+    let account = |agent: &str| {
+        let json: serde_json::Value =
+            serde_json::from_str(&world.run(&["--json", "status", agent]).ok()).expect("JSON");
+        json["agents"][0]["account"].as_str().expect("a line").to_owned()
+    };
+    assert_eq!(account("claude"), "claude login, ~/.claude-work");
+    let whose = "{\"oauthAccount\":{\"emailAddress\":\"work@example.org\",\"organizationName\":\"Work Org\"}}";
+    world.write("home/.claude-work/.claude.json", whose);
+    world.write(
+        "home/.claude-work/.credentials.json",
+        "{\"claudeAiOauth\":{\"accessToken\":\"sk-ant-oat01-CANARY\",\"subscriptionType\":\"max\"}}",
+    );
+    assert_eq!(account("claude"), "claude login work@example.org (Work Org, max), ~/.claude-work");
+    assert!(world.run(&["status"]).ok().contains("claude login work@example.org (Work Org, max)"));
+    // Without a folder of its own the file lies beside the default one.
+    world.profile("max", "agent = \"claude\"\nauth = \"login\"\n[agents.codex]\nauth = \"login\"\n");
+    world.write("home/.claude.json", whose.replace("work@", "home@"));
+    assert_eq!(account("claude"), "claude login home@example.org (Work Org), ~/.claude");
+    // {"email":"a@b","https://api.openai.com/auth":{"chatgpt_plan_type":"plus"}}, unsigned.
+    let token =
+        "x.eyJlbWFpbCI6ImFAYiIsImh0dHBzOi8vYXBpLm9wZW5haS5jb20vYXV0aCI6eyJjaGF0Z3B0X3BsYW5fdHlwZSI6InBsdXMifX0.CANARY";
+    world.write(
+        "home/.codex/auth.json",
+        format!("{{\"tokens\":{{\"id_token\":\"{token}\",\"access_token\":\"CANARY\"}}}}"),
+    );
+    assert_eq!(account("codex"), "codex login a@b (plus), ~/.codex");
+    for broken in ["", "[]", "{\"tokens\":{\"id_token\":\"x\"}}", "{\"tokens\":{\"id_token\":\"a.%%.c\"}}"] {
+        world.write("home/.codex/auth.json", broken);
+        assert_eq!(account("codex"), "codex login, ~/.codex", "{broken}");
+    }
+    assert!(!world.run(&["-v", "status"]).ok().contains("CANARY"));
+}
+
+#[test]
 fn the_login_files_are_never_touched() {
     let world = with_login();
     let file = world.path("home/.claude-work/.credentials.json");

@@ -41,7 +41,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, only: Option<&str>) -> Res
     };
     let rows: Vec<Row> = words.into_iter().map(|word| examine(&context, store.as_ref(), word)).collect();
     if host.output.wants_json() {
-        let agents: Vec<Value> = rows.iter().map(|row| as_json(&host.output, setting, row)).collect();
+        let agents: Vec<Value> = rows.iter().map(|row| as_json(&host.output, setting, &context, row)).collect();
         let governing = match &project {
             Ok(None) => Value::Null,
             Ok(Some(project)) => json!({
@@ -141,7 +141,7 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
     let resolved = &part.resolved;
     let mut rows = vec![
         line("profile", Ink::Plain, resolved.profile.to_string()),
-        line("account", Ink::Plain, account(setting, context, part)),
+        line("account", Ink::Plain, account(context, part)),
     ];
     let account = &resolved.account;
     rows.extend(account.provider().map(|it| line("provider", Ink::Plain, format!("{}  ({})", it.value.name, it.from))));
@@ -177,18 +177,15 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
 }
 
 // Of which kind the account is, and where a login lies.
-fn account(setting: &Setting, context: &Context<'_>, part: &Part) -> String {
+fn account(context: &Context<'_>, part: &Part) -> String {
     let resolved = &part.resolved;
     match &resolved.account {
-        Account::Login { login, .. } => {
-            let folder = plan::login_folder(context, resolved, login);
-            format!("{} login, {}", resolved.agent.name, setting.paths.pretty(&folder))
-        }
+        Account::Login { login, .. } => plan::describe_login(context, resolved, login),
         Account::Key { .. } | Account::None { .. } => exec::account(resolved),
     }
 }
 
-fn as_json(output: &Output, setting: &Setting, row: &Row) -> Value {
+fn as_json(output: &Output, setting: &Setting, context: &Context<'_>, row: &Row) -> Value {
     match &row.outcome {
         Err(PlanError::Scoped(refused)) => json!({
             "agent": row.word, "refused": refused.to_string(), "refused_key": refused.key, "hint": output.written(&refused.hint()),
@@ -201,6 +198,7 @@ fn as_json(output: &Output, setting: &Setting, row: &Row) -> Value {
                 made["profile"] = json!(part.resolved.profile);
                 let account = &part.resolved.account;
                 made["auth"] = json!(account.word());
+                made["account"] = json!(self::account(context, part));
                 made["provider"] = json!(account.provider().map(|it| &it.value.name));
                 made["endpoint"] = json!(account.base_url().map(|url| &url.value));
                 made["leftover"] = json!(part.removed);

@@ -31,7 +31,7 @@ fn default_folder(context: &Context<'_>, login: &Login) -> PathBuf {
 }
 
 // The folder that the login's files are named from.
-fn files_folder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> PathBuf {
+pub(super) fn files_folder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> PathBuf {
     let Some(folder) = &resolved.config_dir else { return default_folder(context, login) };
     let mut variables = resolved.agent.config_dir.iter();
     let moves = variables.find(|it| login.variable.as_ref().is_none_or(|name| *name == it.variable));

@@ -68,6 +68,8 @@ struct RawLogin {
     overrides: Vec<Override>,
     apart: Option<Apart>,
     supervisor: Option<RawSupervisor>,
+    #[serde(default)]
+    holder: Vec<Holder>,
 }
 
 #[derive(Deserialize)]
@@ -161,6 +163,26 @@ pub struct Login {
     pub apart: Option<Apart>,
     /// A process that an earlier launch may have left, and that serves some sessions.
     pub supervisor: Option<Supervisor>,
+    /// Where whose login it is can be read.
+    pub holder: Vec<Holder>,
+}
+
+/// A JSON file that says whose a login is. Each entry is named by the keys that lead to it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Holder {
+    /// The file, below the login's folder.
+    pub file: String,
+    /// Where it lies instead when no variable moves the folder.
+    pub default: Option<String>,
+    /// The JSON Web Token in which the entries are, where they are not in the file itself.
+    pub within: Vec<String>,
+    /// The account's name.
+    pub name: Vec<String>,
+    /// The organization's name.
+    pub organization: Vec<String>,
+    /// The plan.
+    pub plan: Vec<String>,
 }
 
 /// Arguments that keep a session in the agent's own process.
@@ -350,6 +372,7 @@ impl AgentSpec {
                 model: raw.model.as_ref().map(variable).transpose()?,
                 model_args: raw.model_args,
                 apart: raw.apart,
+                holder: raw.holder,
                 supervisor: raw.supervisor.as_ref().map(supervisor).transpose()?,
                 folder: raw.folder,
                 files: raw.files,

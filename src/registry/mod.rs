@@ -8,7 +8,7 @@ mod agent;
 mod builtin;
 mod provider;
 
-pub use agent::{AgentSpec, Api, ConfigDir, Guard, GuardFormat, Login, NoKey, Override, Supervisor};
+pub use agent::{AgentSpec, Api, ConfigDir, Guard, GuardFormat, Holder, Login, NoKey, Override, Supervisor};
 pub use builtin::{AGENTS, PREFIXES, PROVIDERS};
 pub use provider::{Auth, Http, Protocol, ProviderSpec, check_url};
 
