@@ -3,12 +3,16 @@
 //! A profile is the user's own file; nothing in a project can add to it. `Profiles` reads them, `Resolved` is one
 //! profile made concrete for one agent, with the line each value came from.
 
+mod account;
+mod binding;
 pub mod edit;
 mod raw;
 mod resolved;
 
-pub use raw::{Binding, Delivery, Kind, ProfileFile};
-pub use resolved::{Account, Reach, Resolved, Sourced};
+pub use account::{Account, Reach};
+pub use binding::{Binding, Delivery, Kind};
+pub use raw::ProfileFile;
+pub use resolved::{Resolved, Sourced};
 
 use crate::config::{ConfigError, Source};
 use crate::hint::Hint;

@@ -6,10 +6,12 @@
 
 mod agent;
 mod builtin;
+mod login;
 mod provider;
 
-pub use agent::{AgentSpec, Api, ConfigDir, Guard, GuardFormat, Holder, Login, NoKey, Override, Supervisor};
+pub use agent::{AgentSpec, Api, ConfigDir, Guard, GuardFormat, NoKey};
 pub use builtin::{AGENTS, PREFIXES, PROVIDERS};
+pub use login::{Holder, Login, Override, Supervisor};
 pub use provider::{Auth, Http, Protocol, ProviderSpec, check_url};
 
 use crate::config::{ConfigError, Source};

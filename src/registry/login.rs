@@ -1,0 +1,159 @@
+//! What is known of an agent's own login: where it lies, how it is made, what would be in its way.
+
+use crate::config::{ConfigError, Source};
+use crate::name::{NameError, Variable};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawLogin {
+    folder: String,
+    variable: Option<Spanned<String>>,
+    #[serde(default)]
+    files: Vec<String>,
+    #[serde(default)]
+    keychain_on: Vec<String>,
+    moved_by: Option<MovedBy>,
+    #[serde(default)]
+    args: Vec<String>,
+    model: Option<Spanned<String>>,
+    #[serde(default)]
+    model_args: Vec<String>,
+    #[serde(default)]
+    set: BTreeMap<Spanned<String>, String>,
+    #[serde(default)]
+    overrides: Vec<Override>,
+    apart: Option<Apart>,
+    supervisor: Option<RawSupervisor>,
+    #[serde(default)]
+    holder: Vec<Holder>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSupervisor {
+    file: String,
+    switch: Spanned<String>,
+}
+
+impl RawLogin {
+    /// Checks the names in it. `source` is the agent's definition, for errors that point into it.
+    pub(super) fn check(self, source: &Source) -> Result<Login, ConfigError> {
+        let variable = |text: &Spanned<String>| {
+            text.get_ref().parse::<Variable>().map_err(|error: NameError| source.error(text.span(), error.to_string()))
+        };
+        let supervisor = self
+            .supervisor
+            .map(|raw| Ok::<_, ConfigError>(Supervisor { switch: variable(&raw.switch)?, file: raw.file }));
+        let set = self.set.iter().map(|(name, value)| Ok((variable(name)?, value.clone())));
+        Ok(Login {
+            set: set.collect::<Result<_, ConfigError>>()?,
+            variable: self.variable.as_ref().map(variable).transpose()?,
+            model: self.model.as_ref().map(variable).transpose()?,
+            supervisor: supervisor.transpose()?,
+            folder: self.folder,
+            files: self.files,
+            keychain_on: self.keychain_on,
+            moved_by: self.moved_by,
+            args: self.args,
+            model_args: self.model_args,
+            overrides: self.overrides,
+            apart: self.apart,
+            holder: self.holder,
+        })
+    }
+}
+
+/// The login that an agent keeps by itself. Ringlet starts the agent on it and never reads, copies or renews it.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The folder that holds it where no variable moves it, `~/` expanded by the caller.
+    pub folder: String,
+    /// Which of the `config-dir` variables moves it, where it is not the first.
+    pub variable: Option<Variable>,
+    /// The files in the folder of which any one shows that somebody is logged in; empty means that it lies elsewhere.
+    pub files: Vec<String>,
+    /// The systems, as Rust names them, on which it lies in the system's keychain and not in a file.
+    pub keychain_on: Vec<String>,
+    /// The agent's own setting that moves it out of the file.
+    pub moved_by: Option<MovedBy>,
+    /// The arguments with which the agent logs in; none where it asks by itself.
+    pub args: Vec<String>,
+    /// The variable for the model.
+    pub model: Option<Variable>,
+    /// The arguments for the model, with `{model}`.
+    pub model_args: Vec<String>,
+    /// Variables that keep others from being filled in, and the vendor's own base URL where that is harmless.
+    pub set: BTreeMap<Variable, String>,
+    /// Files in the folder that outrank the environment.
+    pub overrides: Vec<Override>,
+    /// What keeps a session from being served by a process of an earlier launch.
+    pub apart: Option<Apart>,
+    /// A process that an earlier launch may have left, and that serves some sessions.
+    pub supervisor: Option<Supervisor>,
+    /// Where whose login it is can be read.
+    pub holder: Vec<Holder>,
+}
+
+/// A JSON file that says whose a login is. Each entry is named by the keys that lead to it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Holder {
+    /// The file, below the login's folder.
+    pub file: String,
+    /// Where it lies instead when no variable moves the folder.
+    pub default: Option<String>,
+    /// The JSON Web Token in which the entries are, where they are not in the file itself.
+    pub within: Vec<String>,
+    /// The account's name.
+    pub name: Vec<String>,
+    /// The organization's name.
+    pub organization: Vec<String>,
+    /// The plan.
+    pub plan: Vec<String>,
+}
+
+/// Arguments that keep a session in the agent's own process.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apart {
+    /// The arguments.
+    pub args: Vec<String>,
+    /// The first version that knows them.
+    pub since: String,
+    /// What does the same for a version that does not, or is not known.
+    pub otherwise: Vec<String>,
+}
+
+/// A process that outlives its session and serves later ones.
+#[derive(Debug, Clone)]
+pub struct Supervisor {
+    /// The JSON file in the login's folder with its `pid`, there while it lives.
+    pub file: String,
+    /// The variable that keeps the agent from using it.
+    pub switch: Variable,
+}
+
+/// A setting of an agent's own TOML file that keeps its login somewhere else.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MovedBy {
+    /// The file, below the folder.
+    pub file: String,
+    /// The top-level key.
+    pub key: String,
+    /// The value that leaves the login in its file.
+    pub unless: String,
+}
+
+/// A dotenv file in the folder whose lines win over the environment, and the names that would choose another account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// The file, below the folder.
+    pub file: String,
+    /// The variables.
+    pub names: Vec<String>,
+}
