@@ -69,6 +69,8 @@ fn without_a_login_the_agent_starts_after_one_line_and_a_missing_folder_refuses(
     assert!(world.run(&["exec", "claude", "--", "--version"]).stderr.is_empty());
     fs::remove_dir(world.path("home/.claude-work")).expect("empty");
     world.run(&["exec", "claude"]).fails(125, &["does not exist", "run `ringlet login max`"]);
+    let doctor = world.run(&["doctor"]).stdout;
+    assert!(doctor.contains("the login folder ~/.claude-work of profile \"max\" does not exist"), "{doctor}");
     assert!(!world.path("home/.claude-work").exists(), "a launch made the folder");
     // The default folder is the agent's own, and is never asked for.
     world.profile("max", &LOGIN.replace("config-dir = \"~/.claude-work\"\n", ""));

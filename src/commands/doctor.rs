@@ -8,7 +8,7 @@ use crate::migrate;
 use crate::output::Ink;
 use crate::plan;
 use crate::platform;
-use crate::profile::Profiles;
+use crate::profile::{Account, Profiles};
 use crate::store::{self, Prompt};
 use serde_json::json;
 use std::path::PathBuf;
@@ -54,6 +54,16 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
             Err(error) => say(Grade::Bad, error.to_string(), error.hint()),
             Ok(found) => {
                 sound += 1;
+                for it in found.iter().flatten().filter(|it| matches!(it.account, Account::Login { .. })) {
+                    if let Some(folder) = it.config_dir.as_ref().filter(|folder| !folder.value.is_dir()) {
+                        let text = format!(
+                            "the login folder {} of profile \"{name}\" does not exist",
+                            setting.paths.pretty(&folder.value)
+                        );
+                        let agent = (!it.is_main).then_some(&it.agent.name);
+                        say(Grade::Bad, text, Some(Hint::run(plan::login_command(&name, agent))));
+                    }
+                }
                 for key in found.iter().flatten().filter_map(|it| Some(&it.account.key()?.value)) {
                     if matches!(store.contains(key), Ok(false)) {
                         let hint = Hint::run(key.set_command());

@@ -41,14 +41,17 @@ pub(super) fn run(
     let context = setting.context(&host.world)?;
     let there = folder.canonicalize().map_err(|error| Failure::io("opened", &folder, &error))?;
     // The agent works there, so that it is there that a project could lead it astray.
-    let context = Context { cwd: &there, ..context };
+    let mut env = host.world.env.clone();
+    env.set("PWD", folder.clone().into());
+    let context = Context { cwd: &there, env: &env, ..context };
     let sign_in = plan::sign_in(&context, resolved, &login, words).inspect_err(|_| {
         if made {
             // Only a folder that is still empty goes.
             let _ = std::fs::remove_dir(&folder);
         }
     })?;
-    std::env::set_current_dir(&there).map_err(|error| Failure::io("entered", &there, &error))?;
+    // Not the canonical path: on Windows it begins as no other program wants it.
+    std::env::set_current_dir(&folder).map_err(|error| Failure::io("entered", &folder, &error))?;
     let done =
         exec::with_io(setting, &host.world, &mut host.output, |mut io| launch::carry_out(&sign_in, &context, &mut io));
     done.map_err(|error: LaunchError| error.into())
