@@ -14,6 +14,7 @@ use crate::name::{KeyName, NameError, shorten};
 use crate::paths::PathsError;
 use crate::pins::PinError;
 use crate::plan::{PlanError, login_command};
+use crate::platform::private::NotPrivate;
 use crate::profile::ProfileError;
 use crate::profile::edit::EditError;
 use crate::registry::{Misplaced, RegistryError};
@@ -254,9 +255,17 @@ impl From<PlanError> for Failure {
             PlanError::NoLoginFolder { profile, agent, .. } => {
                 Self::new(message).hint(Hint::run(login_command(&profile, agent.as_ref())))
             }
-            PlanError::LoginFolder { folder, .. } => Self::new(message)
+            PlanError::LoginFolder { folder, why: NotPrivate::Writable(_) } => Self::new(message)
                 .hint(Hint::run(words!["chmod", "go-w", folder]).and(" if it is yours, and look at what it holds")),
-            PlanError::LoginOverridden { .. } => Self::new(message).hint("take the line out of that file"),
+            PlanError::LoginFolder { .. } | PlanError::LoginNoFolder(_) => {
+                Self::new(message).hint("name a folder of your own as `config-dir`")
+            }
+            PlanError::LoginOverridden { name: Some(_), .. } => {
+                Self::new(message).hint("take the line out of that file")
+            }
+            PlanError::LoginOverridden { name: None, .. } => Self::new(message).hint("look at that file"),
+            PlanError::Stored { .. } => Self::new(message)
+                .hint("take it out, or give the profile a `config-dir` of its own, where the agent keeps nothing"),
             PlanError::FolderInProject { .. } => {
                 Self::new(message).hint("name a folder outside of every project as `config-dir`")
             }

@@ -202,6 +202,14 @@ fn ringlet_login_is_refused_where_a_project_could_lead_it_astray() {
         "{\"env\":{\"ANTHROPIC_BASE_URL\":\"https://evil.example\"}}",
     );
     world.run(&["login", "max"]).fails(125, &["settings.json sets env.ANTHROPIC_BASE_URL"]);
+    fs::remove_dir_all(world.path("home/.claude-work")).expect("removed");
+    // One that others can fill, and one whose parents would have to be made in a project.
+    fs::create_dir(world.path("home/.claude-work")).expect("a folder");
+    world.chmod(&world.path("home/.claude-work"), 0o777);
+    world.run(&["login", "max"]).fails(125, &["can be written by others"]);
+    world.profile("max", &LOGIN.replace("~/.claude-work", "~/shop/a/b"));
+    world.run(&["login", "max"]).fails(125, &["lies inside the project"]);
+    assert!(!world.path("home/shop/a").exists(), "a folder was left behind");
     // What is no login.
     world.profile("key", "agent = \"claude\"\nprovider = \"anthropic\"\n[agents.codex]\nprovider = \"openai\"\n");
     world.run(&["login", "key"]).fails(125, &["profile \"key\" has no login"]);
@@ -384,6 +392,11 @@ fn what_contradicts_itself_is_named_by_line_and_column() {
         world.run(&["exec", "--profile", "wrong", agent.unwrap_or("claude")]).fails(125, &[says]);
         world.run(&["profiles", "inspect", "wrong"]).fails(1, &[says]);
     }
+    let many: String = (0..600).map(|at| format!("V{at} = \"x\"\n")).collect();
+    world.profile("wrong", &claude(&format!("provider = \"anthropic\"\n[env]\n{many}")));
+    world
+        .run(&["exec", "--profile", "wrong", "claude"])
+        .fails(125, &["`[env]` has 600 entries; at most 512 are allowed"]);
     // Nothing but the secrets' own names are kept: these may stand.
     world.profile("right", &claude("provider = \"anthropic\"\n[env]\nHOME = \"/x\"\nTMPDIR = \"/tmp\"\n"));
     world.run(&["profiles", "inspect", "right"]).ok();
@@ -418,7 +431,7 @@ fn a_token_under_the_wrong_provider_is_refused_with_the_right_command() {
     let world = World::ready();
     for provider in ["anthropic", "openrouter", "zai"] {
         let done = world.feed(&["keychain", "set", provider, "max", "--stdin"], TOKEN);
-        let done = done.fails(1, &["nothing was stored", "run `ringlet keychain set claude-subscription max`"]);
+        let done = done.fails(1, &["nothing was stored", "run `ringlet keychain set claude-subscription max --stdin`"]);
         assert!(!done.stderr.contains(TOKEN), "{done:?}");
     }
     world.feed(&["keychain", "set", "claude-subscription", "max", "--stdin"], KEY).fails(1, &["nothing was stored"]);
@@ -435,7 +448,7 @@ fn a_token_under_the_wrong_provider_is_refused_with_the_right_command() {
     fs::write(&file, format!("[anthropic.work]\nkey = \"{TOKEN}\"\n")).expect("written");
     let done = world.run(&["exec", "--profile", "work", "claude"]);
     let done =
-        done.fails(125, &["is one of claude-subscription", "run `ringlet keychain set claude-subscription work`"]);
+        done.fails(125, &["is a key of claude-subscription", "run `ringlet keychain set claude-subscription work`"]);
     assert!(!done.stderr.contains("oat01"), "{done:?}");
 }
 
@@ -721,6 +734,111 @@ fn the_login_files_are_never_touched() {
 }
 
 #[test]
+fn what_needs_no_key_is_judged_all_the_same_where_a_login_is_in_reach() {
+    let world = with_login();
+    let run = |words: &[&str]| world.run(&[&["exec", "claude", "--"], words].concat());
+    world.write("home/project/.claude/settings.json", "{\"forceLoginMethod\":\"console\"}");
+    for words in [&["auth", "login"][..], &["setup-token"], &["mcp", "list"], &["hi"]] {
+        run(words).fails(125, &["settings.json sets forceLoginMethod"]);
+    }
+    run(&["--version"]).ok();
+    fs::remove_file(world.path("home/project/.claude/settings.json")).expect("removed");
+    run(&["auth", "login"]).ok();
+    // With a key none of these gives anything away, but the folder is looked at.
+    for kind in ["auth = \"login\"", "provider = \"anthropic\""] {
+        world.profile("max", &format!("agent = \"claude\"\n{kind}\nconfig-dir = \"~/project/cc\"\n"));
+        run(&["auth", "login"]).fails(125, &["lies inside the project"]);
+        assert!(!world.path("home/project/cc").exists());
+    }
+    world.agent("codex");
+    world.profile("max", "agent = \"codex\"\nauth = \"login\"\n");
+    world.write("home/.codex/.env", "CODEX_ACCESS_TOKEN=x\n");
+    world.run(&["exec", "codex", "--", "cloud", "exec", "hi"]).fails(125, &["sets CODEX_ACCESS_TOKEN"]);
+}
+
+#[test]
+fn no_folder_of_the_agents_own_is_in_the_project_however_it_is_named() {
+    let mut world = with_login();
+    let inside = world.project().join("evil");
+    fs::create_dir(&inside).expect("a folder");
+    let refused = |world: &World, agent: &str| {
+        world.run(&["exec", "--profile", "max", agent]).fails(125, &["lies inside the project"]);
+    };
+    // By the shell, by `[env]`, by a way through what is not there, by the default folder's being a link.
+    world.set("CLAUDE_CONFIG_DIR", &inside);
+    world.profile("max", "agent = \"claude\"\nauth = \"none\"\nendpoint = \"http://127.0.0.1:9\"\n");
+    refused(&world, "claude");
+    world.unset("CLAUDE_CONFIG_DIR");
+    let none = "agent = \"claude\"\nauth = \"none\"\nendpoint = \"http://127.0.0.1:9\"\n[env]\nCLAUDE_CONFIG_DIR = ";
+    world.profile("max", &format!("{none}{:?}\n", inside.display()));
+    refused(&world, "claude");
+    world.profile("max", "agent = \"claude\"\nauth = \"login\"\nconfig-dir = \"~/nope/../project/evil\"\n");
+    refused(&world, "claude");
+    world.profile("max", "agent = \"claude\"\nauth = \"login\"\n");
+    std::os::unix::fs::symlink(&inside, world.path("home/.claude")).expect("a link");
+    refused(&world, "claude");
+    fs::remove_file(world.path("home/.claude")).expect("removed");
+    world.run(&["exec", "--profile", "max", "claude"]).ok();
+    // Whoever works on the settings of an agent works in its folder.
+    fs::create_dir(world.path("home/.claude")).expect("a folder");
+    world.run_in(&world.path("home/.claude"), &["exec", "--profile", "max", "claude"]).ok();
+    world.chmod(&world.path("home/.claude"), 0o777);
+    world.run(&["exec", "--profile", "max", "claude"]).fails(125, &["can be written by others"]);
+    world.agent("opencode");
+    world.profile("max", "agent = \"opencode\"\nauth = \"login\"\n");
+    world.run(&["exec", "--profile", "max", "opencode"]).ok();
+    world.set("XDG_DATA_HOME", &inside);
+    refused(&world, "opencode");
+    // The user's word for a profile takes nothing out of the project.
+    let world = with_login();
+    world.write("home/gov/.ringlet.toml", "profile = \"max\"\n");
+    fs::create_dir_all(world.path("home/gov/sub")).expect("a folder");
+    fs::create_dir_all(world.path("home/gov/cc")).expect("a folder");
+    world.profile("gov", "agent = \"claude\"\nauth = \"login\"\nconfig-dir = \"~/gov/cc\"\n");
+    let below = world.path("home/gov/sub");
+    world.run_in(&below, &["exec", "--profile", "gov", "claude"]).fails(125, &["lies inside the project"]);
+    world.run_in(&below, &["profiles", "run", "gov"]).fails(125, &["lies inside the project"]);
+}
+
+#[test]
+fn without_a_key_nothing_that_the_user_has_stored_is_sent() {
+    let world = World::new();
+    // Aider: an option outranks every file that it keeps keys in, over one protocol alone.
+    world.agent("aider");
+    let none = |agent: &str, rest: &str| {
+        format!("agent = \"{agent}\"\nauth = \"none\"\nendpoint = \"http://127.0.0.1:9/v1\"\n{rest}")
+    };
+    world.profile("none", &none("aider", "model = \"m\"\n"));
+    let seen = world.run(&["exec", "--profile", "none", "aider"]).ok();
+    assert!(seen.contains("arg=--openai-api-key\narg=no-key\n"), "{seen}");
+    world.profile("none", &none("aider", "provider = \"anthropic\"\n"));
+    world
+        .run(&["exec", "--profile", "none", "aider"])
+        .fails(125, &["may send a key that it has stored over anthropic"]);
+    // Claude Code and Qwen: what they would send stands in their own settings.
+    let refused = |agent: &str, file: &str, content: &str, says: &str| {
+        let path = world.write(Path::new("home").join(file), content);
+        world.run(&["exec", "--profile", "none", agent]).fails(125, &[file, says, "config-dir"]);
+        fs::remove_file(path).expect("removed");
+        world.run(&["exec", "--profile", "none", agent]).ok();
+    };
+    world.agent("claude");
+    world.profile("none", &none("claude", ""));
+    refused("claude", ".claude/settings.json", "{\"apiKeyHelper\":\"x\"}", "sets apiKeyHelper");
+    refused("claude", ".claude/settings.json", "{\"env\":{\"ANTHROPIC_CUSTOM_HEADERS\":\"x\"}}", "sets env.ANTHROPIC");
+    refused("claude", ".claude/settings.json", "{", "cannot be checked");
+    refused("claude", ".claude.json", "{\"primaryApiKey\":\"x\"}", "sets primaryApiKey");
+    world.write("home/.claude/settings.json", "{\"model\":\"opus\",\"env\":{\"EDITOR\":\"vi\"}}");
+    world.run(&["exec", "--profile", "none", "claude"]).ok();
+    world.write("home/.claude/settings.json", "{\"apiKeyHelper\":\"x\"}");
+    world.profile("none", &none("claude", "config-dir = \"~/.claude-none\"\n"));
+    world.run(&["exec", "--profile", "none", "claude"]).ok();
+    world.agent("qwen");
+    world.profile("none", &none("qwen", "model = \"m\"\n"));
+    refused("qwen", ".qwen/settings.json", "{\"modelProviders\":{\"openai\":[]}}", "sets modelProviders");
+}
+
+#[test]
 fn each_agents_login_is_looked_for_where_that_agent_keeps_it() {
     let mut world = World::bare();
     world.write("home/.config/ringlet/config.toml", "[credentials]\nbackend = \"system-only\"\n");
@@ -785,10 +903,9 @@ fn a_session_is_not_served_by_what_an_earlier_launch_left() {
             .expect("written");
         let seen = world.run(&["exec", "--profile", "codex", "codex", "--", "resume"]).ok();
         assert_eq!(words(&seen), format!("{wanted} -m m resume"));
-        assert_eq!(
-            words(&world.run(&["exec", "--profile", "codex", "codex", "--", "login", "status"]).ok()),
-            "login status"
-        );
+        let status = world.run(&["exec", "--profile", "codex", "codex", "--", "login", "status"]).ok();
+        assert_eq!(words(&status), format!("{wanted} login status"));
+        assert_eq!(words(&world.run(&["exec", "--profile", "codex", "codex", "--", "--version"]).ok()), "--version");
     }
     // Cline: in its own process, and never by the hub.
     let file = World::new();

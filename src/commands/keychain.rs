@@ -93,7 +93,8 @@ fn set(
     let shape = setting.registry.shape(&key.provider);
     let secret = Key::typed(secret, shape).map_err(|why| Failure::new(format!("the key {why}; nothing was stored")))?;
     if let Some(wrong) = misplaced(&key.provider, secret.expose()).filter(|_| provider.is_some()) {
-        return Err(elsewhere(key, &wrong));
+        let from = from_env.map(|name| vec!["--from-env", name]).or(stdin.then(|| vec!["--stdin"]));
+        return Err(elsewhere(key, &wrong, &from.unwrap_or_default()));
     }
     let text = std::str::from_utf8(secret.expose()).expect("a key is text");
     if let Some(provider) = provider.filter(|provider| provider.recognises(text) == Some(false)) {
@@ -118,13 +119,15 @@ fn set(
 }
 
 // A key that was made for another provider would go out in the wrong way, or to the wrong host.
-fn elsewhere(key: &KeyName, wrong: &Misplaced) -> Failure {
+fn elsewhere(key: &KeyName, wrong: &Misplaced, from: &[&str]) -> Failure {
+    let from = from.iter().map(std::ffi::OsString::from);
     match wrong {
         Misplaced::Of(owner) => {
+            let right = KeyName::new(owner.clone(), key.alias.clone());
             Failure::new(format!("this is a key of {owner}, not of {}; nothing was stored", key.provider))
-                .hint(Hint::run(KeyName::new(owner.clone(), key.alias.clone()).set_command()))
+                .hint(Hint::run(right.set_command().into_iter().chain(from)))
         }
-        Misplaced::NotOf(owner) => Failure::new(format!("this is no key of {owner}; nothing was stored"))
+        Misplaced::NotOf(owner) => Failure::new(format!("this is not a key of {owner}; nothing was stored"))
             .hint(Hint::from("copy the token again and run ").command(key.set_command())),
     }
 }

@@ -37,6 +37,8 @@ pub(super) fn run(
     let login = login.clone();
     let folder = plan::login_folder(&setting.context(&host.world)?, &resolved, &login);
     let made = !folder.is_dir();
+    let above = folder.ancestors().find_map(|above| above.canonicalize().ok()).unwrap_or_default();
+    plan::refuse_project(&Context { cwd: &above, ..setting.context(&host.world)? }, &folder)?;
     platform::create_private_folder(&folder).map_err(|error| Failure::io("created", &folder, &error))?;
     let context = setting.context(&host.world)?;
     let there = folder.canonicalize().map_err(|error| Failure::io("opened", &folder, &error))?;

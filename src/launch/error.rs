@@ -35,7 +35,7 @@ pub enum LaunchError {
         why: KeyError,
     },
     /// The key was made for another provider, so it would be sent in the wrong way or to the wrong host.
-    #[error("the key {key} {}", match wrong { Misplaced::Of(owner) => format!("is one of {owner}"), Misplaced::NotOf(owner) => format!("is none of {owner}") })]
+    #[error("the key {key} {}", match wrong { Misplaced::Of(owner) => format!("is a key of {owner}"), Misplaced::NotOf(owner) => format!("is not a key of {owner}") })]
     Misplaced {
         /// The key.
         key: KeyName,

@@ -36,13 +36,12 @@ const MAX_INTERPRETERS: usize = 5;
 
 /// Refuses a program that lies inside the project the agent would work on, unless exactly it was allowed; and, since
 /// it would be given the key as well, an interpreter there that the program's first line leads to.
-pub fn guard_binary(context: &Context<'_>, governing: Option<&Path>, binary: &Path) -> Result<(), PlanError> {
-    let folders = project::folders(context, governing)?;
+pub fn guard_binary(context: &Context<'_>, folders: &[PathBuf], binary: &Path) -> Result<(), PlanError> {
     let trust = Trust::new(context.paths, &context.settings.trust.allow_under);
     let mut program = binary.to_owned();
     for at in 0..=MAX_INTERPRETERS {
         let real = program.canonicalize().map_err(|_| PlanError::NotExecutable { file: program.clone() })?;
-        let holding = project::holding(&folders, &program);
+        let holding = project::holding(folders, &program);
         if let Some(folder) = holding
             && !trust.is_recorded(&Evidence::read(&program, MAX_PROGRAM)?)?
         {

@@ -5,6 +5,7 @@ use crate::config::ConfigError;
 use crate::lease::LeaseError;
 use crate::name::{Profile, Variable, shorten};
 use crate::pins::PinError;
+use crate::platform::private::NotPrivate;
 use crate::profile::ProfileError;
 use crate::registry::RegistryError;
 use crate::trust::{TrustError, Verdict};
@@ -109,8 +110,11 @@ pub enum PlanError {
         /// The folder.
         folder: PathBuf,
         /// What is wrong with it.
-        why: String,
+        why: NotPrivate,
     },
+    /// What has the folder's name is none.
+    #[error("the login folder {} is not a folder", .0.display())]
+    LoginNoFolder(PathBuf),
     /// A file of the login's folder chooses another account.
     #[error("{} {why}", file.display())]
     LoginOverridden {
@@ -146,5 +150,13 @@ pub enum PlanError {
         command: String,
         /// The word that leads there.
         word: String,
+    },
+    /// A file of the user's own holds what would be sent to a service that is to get no key.
+    #[error("{} {why}", file.display())]
+    Stored {
+        /// The file.
+        file: PathBuf,
+        /// What it says, or why that cannot be known.
+        why: String,
     },
 }

@@ -92,7 +92,7 @@ fn examine(trust: &Trust<'_>, file: PathBuf, guard: &Guard) -> Result<Option<Fin
     }
 }
 
-fn offending(bytes: &[u8], guard: &Guard) -> Result<Vec<String>, String> {
+pub(super) fn offending(bytes: &[u8], guard: &Guard) -> Result<Vec<String>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
     let mut paths = Vec::new();
     match guard.format {

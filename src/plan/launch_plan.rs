@@ -168,13 +168,21 @@ impl LaunchPlan {
     }
 }
 
+/// An invocation that needs no key.
+pub(super) struct Idle {
+    /// In words.
+    why: String,
+    /// Whether it is an option such as `--version`, which needs no account at all.
+    pub(super) is_flag: bool,
+}
+
 /// A launch with a profile before anything outside was asked about it.
 pub(super) struct Draft {
     pub(super) start: Start,
     pub(super) part: Part,
     pub(super) secrets: Vec<SecretUse>,
-    /// Why the invocation needs no account at all.
-    pub(super) idle: Option<String>,
+    /// Why the invocation needs no key.
+    pub(super) idle: Option<Idle>,
 }
 
 impl Draft {
@@ -201,10 +209,15 @@ impl Draft {
         let mut arguments: Vec<OsString> = agent.args.iter().filter(|_| !is_login).map(OsString::from).collect();
         let mut secrets = Vec::new();
         let fill = match &resolved.account {
-            Account::Login { login, .. } => Some(login_fill(&resolved, login, version)),
+            Account::Login { login, .. } => Some(login_fill(&resolved, login, version, idle.as_ref())),
             Account::None { reach, .. } => {
                 let (key, mut fill) = fill(&resolved, reach, None);
                 fill.changes.push(Change::Set(key.variable().clone(), DUMMY.into()));
+                fill.arguments.extend(reach.api.dummy_args.iter().map(|word| {
+                    word.replace("{dummy}", DUMMY)
+                        .replace("{base-url}", reach.base_url.as_ref().map_or("", |url| &url.value))
+                        .into()
+                }));
                 Some(fill)
             }
             Account::Key { key, reach, .. } if idle.is_none() => {
@@ -219,7 +232,7 @@ impl Draft {
         if let Some(fill) = fill {
             changes.extend(fill.changes);
             // Options for a session have no place before `mcp list` and its like.
-            arguments.extend(fill.arguments.into_iter().filter(|_| idle.is_none()));
+            arguments.extend(fill.arguments.into_iter().filter(|_| is_login || idle.is_none()));
         }
         if idle.is_none() {
             secrets.extend(resolved.secrets.iter().map(|(name, key)| SecretUse {
@@ -238,6 +251,9 @@ impl Draft {
     /// The plan, once everything that could refuse was asked.
     pub(super) fn passed(self, scopes: Passed, env: &Env) -> LaunchPlan {
         let Self { start, mut part, secrets, idle } = self;
+        if idle.is_some() {
+            part.notices.clear();
+        }
         if let Some(mark) = mark::make(env, &part.changes, secrets.iter().map(|used| used.sink.variable())) {
             part.changes.push(Change::Set(mark::NAME.parse().expect("a valid name"), mark));
         }
@@ -245,7 +261,7 @@ impl Draft {
             return LaunchPlan::Keyed { start, part, secrets, scopes };
         }
         let why = match (&part.resolved.account, idle) {
-            (_, Some(why)) => Keyless::NotNeeded(why),
+            (_, Some(idle)) => Keyless::NotNeeded(idle.why),
             (Account::Login { .. }, None) => Keyless::Login,
             (Account::None { .. } | Account::Key { .. }, None) => Keyless::NoKey,
         };
@@ -296,15 +312,15 @@ fn fill(resolved: &Resolved, reach: &Reach, version: Option<&Version>) -> (Sink,
 }
 
 // For a login nothing points anywhere: the agent goes where its login belongs.
-fn login_fill(resolved: &Resolved, login: &Login, version: Option<&Version>) -> Fill {
+fn login_fill(resolved: &Resolved, login: &Login, version: Option<&Version>, idle: Option<&Idle>) -> Fill {
     let mut changes: Vec<Change> =
         login.set.iter().map(|(name, value)| Change::Set(name.clone(), value.into())).collect();
     let mut arguments: Vec<OsString> = Vec::new();
-    if let Some(apart) = &login.apart {
+    if let Some(apart) = login.apart.as_ref().filter(|_| idle.is_none_or(|idle| !idle.is_flag)) {
         let knows = version.is_some_and(|version| version.is_at_least(&apart.since));
         arguments.extend((if knows { &apart.args } else { &apart.otherwise }).iter().map(OsString::from));
     }
-    if let Some(model) = &resolved.model {
+    if let Some(model) = resolved.model.as_ref().filter(|_| idle.is_none()) {
         changes.extend(login.model.iter().map(|name| Change::Set(name.clone(), model.value.clone().into())));
         arguments.extend(login.model_args.iter().map(|word| word.replace("{model}", &model.value).into()));
     }
@@ -377,8 +393,9 @@ fn dropped_endpoints(resolved: &Resolved, changes: &[Change], env: &Env) -> Opti
 }
 
 // Only the first argument counts: behind a prompt or an option with a value, a word such as `config` is the user's text.
-fn needs_no_key(agent: &AgentSpec, words: &[OsString]) -> Option<String> {
+fn needs_no_key(agent: &AgentSpec, words: &[OsString]) -> Option<Idle> {
     let first = words.first()?.to_str()?;
-    let named = agent.no_key.flags.iter().chain(&agent.no_key.commands).any(|word| word == first);
-    named.then(|| format!("`{} {first}` needs no key", agent.command))
+    let is_flag = agent.no_key.flags.iter().any(|word| word == first);
+    let named = is_flag || agent.no_key.commands.iter().any(|word| word == first);
+    named.then(|| Idle { why: format!("`{} {first}` needs no key", agent.command), is_flag })
 }

@@ -3,8 +3,8 @@
 //! The login itself is never opened: that its file is there and is not empty is all that is asked of it.
 
 use super::launch_plan::{Draft, LaunchPlan, Notice, Part, Start};
-use super::{Context, Passed, PlanError, find_binary, find_project, guard_binary, guard_project, project};
-use crate::config::MAX_BYTES;
+use super::{Context, Passed, PlanError, find_binary, guard_binary, guard_project, project};
+use crate::config::{MAX_BYTES, PROJECT_FILE};
 use crate::env::Change;
 use crate::name::{Agent, Profile};
 use crate::platform::private::{self, Privacy};
@@ -39,21 +39,50 @@ pub(super) fn files_folder(context: &Context<'_>, resolved: &Resolved, login: &L
     if suffix.is_empty() { folder.value.clone() } else { folder.value.join(suffix) }
 }
 
-/// Refuses a folder that the project, or somebody else, could fill. For a login it also looks whether there is one, and
-/// keeps the agent from a process that an earlier launch left there with another account.
-pub(super) fn check(context: &Context<'_>, governing: Option<&Path>, part: &mut Part) -> Result<(), PlanError> {
+/// Refuses a folder of the agent's own that lies in the project, wherever it was named: in the profile, in `[env]` or in
+/// the shell.
+pub(super) fn refuse_inside(context: &Context<'_>, folders: &[PathBuf], part: &Part) -> Result<(), PlanError> {
     let resolved = &part.resolved;
-    if let Some(folder) = &resolved.config_dir {
-        let folders = project::folders(context, governing)?;
-        if let Some(project) = project::holding(&folders, &folder.value) {
-            return Err(PlanError::FolderInProject { folder: folder.value.clone(), project: project.clone() });
-        }
+    let mut env = context.env.clone();
+    env.apply(&part.changes);
+    let named = resolved.agent.config_dir.iter().filter_map(|it| env.absolute(it.variable.as_str()));
+    let default = match &resolved.account {
+        Account::Login { login, .. } => Some(login_folder(context, resolved, login)),
+        Account::Key { .. } | Account::None { .. } => None,
+    };
+    match named
+        .chain(default)
+        .filter(|folder| !is_usual(context, folder))
+        .find_map(|folder| Some((project::holding(folders, &folder)?.clone(), folder)))
+    {
+        Some((project, folder)) => Err(PlanError::FolderInProject { folder, project }),
+        None => Ok(()),
     }
+}
+
+// The places below the home that agents take by themselves are the user's own, wherever the project lies: people work on
+// their agents' settings, too. A link that leads elsewhere is not such a place.
+fn is_usual(context: &Context<'_>, folder: &Path) -> bool {
+    const SHARED: [&str; 4] = [".config", ".local/share", ".local/state", ".cache"];
+    let home = &context.paths.home;
+    let Ok(below) = folder.strip_prefix(home) else { return false };
+    let first = below.components().next().map(|part| part.as_os_str().as_encoded_bytes());
+    let usual = SHARED.iter().any(|shared| below == Path::new(shared))
+        || (below.components().count() == 1 && first.is_some_and(|name| name.starts_with(b".")))
+        || below.as_os_str().is_empty();
+    // What is not there yet would be made in just that place.
+    usual && home.canonicalize().is_ok_and(|home| folder.canonicalize().map_or(true, |real| real == home.join(below)))
+}
+
+/// Refuses a login's folder that is missing, or that somebody else could fill; says when it shows no login, and keeps the
+/// agent from a process that an earlier launch left there with another account.
+pub(super) fn check(context: &Context<'_>, part: &mut Part) -> Result<(), PlanError> {
+    let resolved = &part.resolved;
     let Account::Login { login, .. } = &resolved.account else { return Ok(()) };
-    let files = files_folder(context, resolved, login);
+    let (folder, files) = (login_folder(context, resolved, login), files_folder(context, resolved, login));
     // The default folder is the agent's own, and a new user has none yet.
-    if let Some(folder) = &resolved.config_dir {
-        refuse_foreign(&folder.value, resolved)?;
+    if resolved.config_dir.is_some() || (folder.exists() && folder != context.paths.home) {
+        refuse_foreign(&folder, resolved)?;
     }
     for file in &login.overrides {
         refuse_override(&files, file)?;
@@ -61,11 +90,7 @@ pub(super) fn check(context: &Context<'_>, governing: Option<&Path>, part: &mut 
     let switch = login.supervisor.as_ref().filter(|it| has_another_account(&files, it, resolved, login));
     part.changes.extend(switch.map(|it| Change::Set(it.switch.clone(), "1".into())));
     if !is_shown(&files, login) {
-        let missing = Notice::NoLogin {
-            profile: resolved.profile.clone(),
-            agent: several(resolved),
-            folder: login_folder(context, resolved, login),
-        };
+        let missing = Notice::NoLogin { profile: resolved.profile.clone(), agent: several(resolved), folder };
         part.notices.insert(0, missing);
     }
     Ok(())
@@ -78,10 +103,12 @@ fn has_another_account(folder: &Path, supervisor: &Supervisor, resolved: &Resolv
     let lock: Option<serde_json::Value> = serde_json::from_slice(&read.bytes).ok();
     let pid = lock.as_ref().and_then(|lock| lock.get("pid")).and_then(serde_json::Value::as_u64);
     let Some(pid) = pid.and_then(|pid| u32::try_from(pid).ok()) else { return false };
-    platform::environment_of(pid, &mut |name, value| {
+    let told = platform::environment_of(pid, &mut |name, value| {
         let ours = login.set.iter().any(|(own, set)| own.as_str() == name && set.as_bytes() == value);
         !ours && !value.is_empty() && resolved.agent.competes_with_login(name)
-    })
+    });
+    // Where no process tells, as on macOS, every login would lose its background sessions.
+    told.unwrap_or(cfg!(target_os = "linux"))
 }
 
 // The agent's name, where the command would not know it by itself.
@@ -99,18 +126,12 @@ pub fn login_command(profile: &Profile, agent: Option<&Agent>) -> Vec<OsString> 
 }
 
 fn refuse_foreign(folder: &Path, resolved: &Resolved) -> Result<(), PlanError> {
-    let refused = |why: String| PlanError::LoginFolder { folder: folder.to_owned(), why };
-    if !folder.is_dir() {
-        return Err(match folder.symlink_metadata() {
-            Ok(_) if folder.exists() => refused("is not a folder".to_owned()),
-            _ => PlanError::NoLoginFolder {
-                folder: folder.to_owned(),
-                profile: resolved.profile.clone(),
-                agent: several(resolved),
-            },
-        });
+    let refused = |why| PlanError::LoginFolder { folder: folder.to_owned(), why };
+    if !private::folder(folder, Privacy::Unwritten).map_err(refused)? {
+        let (folder, profile) = (folder.to_owned(), resolved.profile.clone());
+        return Err(PlanError::NoLoginFolder { folder, profile, agent: several(resolved) });
     }
-    private::folder(folder, Privacy::Unwritten).map(drop).map_err(|why| refused(why.to_string()))
+    if folder.is_dir() { Ok(()) } else { Err(PlanError::LoginNoFolder(folder.to_owned())) }
 }
 
 fn refuse_override(folder: &Path, over: &Override) -> Result<(), PlanError> {
@@ -148,6 +169,22 @@ fn is_shown(folder: &Path, login: &Login) -> bool {
     value.is_some_and(|value| value != moved.unless)
 }
 
+/// Refuses a login's folder that lies in a project, whose settings could lead the sign-in elsewhere. The folder itself is no
+/// project: people keep their agents' settings in git. It need not exist; the context's working directory does, and is
+/// the folder or the nearest one above it.
+pub fn refuse_project(context: &Context<'_>, folder: &Path) -> Result<(), PlanError> {
+    let mut folders = project::folders(context, project::governing(context)?.as_deref())?;
+    folders.retain(|holder| holder != folder && (context.cwd == folder || holder != context.cwd || is_project(holder)));
+    match project::holding(&folders, folder) {
+        Some(project) => Err(PlanError::FolderInProject { folder: folder.to_owned(), project: project.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn is_project(folder: &Path) -> bool {
+    [".git", PROJECT_FILE].iter().any(|mark| folder.join(mark).symlink_metadata().is_ok())
+}
+
 /// Decides how the agent logs in. `folder` is the login's folder, canonical, and the context's working directory.
 pub fn sign_in(
     context: &Context<'_>,
@@ -156,13 +193,8 @@ pub fn sign_in(
     words: &[OsString],
 ) -> Result<LaunchPlan, PlanError> {
     let folder = context.cwd;
-    let governing = find_project(context)?.and_then(|project| project.file.parent().map(Path::to_owned));
-    let mut folders = project::folders(context, governing.as_deref())?;
-    // The folder itself is no project: people keep their agents' settings in git.
-    folders.retain(|holder| holder != folder);
-    if let Some(project) = project::holding(&folders, folder) {
-        return Err(PlanError::FolderInProject { folder: folder.to_owned(), project: project.clone() });
-    }
+    refuse_project(context, folder)?;
+    refuse_foreign(folder, &resolved)?;
     let findings = guard_project(context, &resolved.agent, &[])?;
     if !findings.is_empty() {
         return Err(PlanError::Guarded { findings });
@@ -173,7 +205,7 @@ pub fn sign_in(
     }
     let command = resolved.agent.command.clone();
     let binary = find_binary(context, &command)?;
-    guard_binary(context, governing.as_deref(), &binary)?;
+    guard_binary(context, &project::folders(context, None)?, &binary)?;
     let words: Vec<OsString> = login.args.iter().map(OsString::from).chain(words.iter().cloned()).collect();
     let start = Start { command, binary, arguments: Vec::new() };
     let mut draft = Draft::new(start, None, &words, resolved, context.env);

@@ -17,6 +17,7 @@ mod login;
 mod prepare;
 mod project;
 mod scope;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -27,8 +28,9 @@ pub use gate::{Passed, Refused, check_scopes};
 pub use guard::{Finding, guard_project};
 pub use holder::describe_login;
 pub use launch_plan::{Keyless, LaunchPlan, Notice, Part, Purpose, SecretUse, Sink, Start};
-pub use login::{login_command, login_folder, sign_in};
+pub use login::{login_command, login_folder, refuse_project, sign_in};
 pub use prepare::{Request, prepare};
+pub use project::folders as project_folders;
 pub use scope::{Facts, Pass, Reason, Rule};
 
 use crate::config::Settings;

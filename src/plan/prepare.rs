@@ -1,7 +1,7 @@
 //! The way of a decision, up to and without any lookup.
 
 use super::launch_plan::{Draft, LaunchPlan, Start};
-use super::{Choice, Context, Passed, PlanError, Why, login};
+use super::{Choice, Context, Passed, PlanError, Version, Why, login, project, stored};
 use super::{check_scopes, choose, find_binary, find_project, guard_binary, guard_project, installed_version};
 use crate::name::{Agent, Profile};
 use crate::profile::{Account, Profiles, Resolved};
@@ -32,8 +32,14 @@ pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPla
     let start = Start { command: meaning.command, binary, arguments: request.words.to_vec() };
     let Some(resolved) = resolved else { return Ok(LaunchPlan::Bare(start)) };
     let version = installed_version(&resolved.agent, &start.binary);
-    let governing = project.as_ref().and_then(|project| project.file.parent());
-    judge(context, governing, request.words, Draft::new(start, version.as_ref(), request.words, resolved, context.env))
+    let governing = match (&project, request.profile) {
+        (Some(project), _) => project.file.parent().map(Path::to_owned),
+        // The user's word replaces the project's choice, and not what the project could do.
+        (None, Some(_)) => project::governing(context)?,
+        (None, None) => None,
+    };
+    let draft = Draft::new(start, version.as_ref(), request.words, resolved, context.env);
+    judge(context, governing.as_deref(), request.words, version.as_ref(), draft)
 }
 
 fn resolve(
@@ -52,25 +58,34 @@ fn resolve(
     Ok(agent.map(|agent| profiles.resolve(&file, agent)).transpose()?.flatten())
 }
 
-// An invocation that needs no account gives nothing away, so there is nothing to judge.
+// What prints a version gives nothing away, and what needs no key no key. But `mcp list` and its like have a login in reach,
+// and some use it.
 fn judge(
     context: &Context<'_>,
     governing: Option<&Path>,
     words: &[OsString],
+    version: Option<&Version>,
     mut draft: Draft,
 ) -> Result<LaunchPlan, PlanError> {
-    if draft.idle.is_some() {
+    if draft.idle.as_ref().is_some_and(|idle| idle.is_flag) {
         return Ok(draft.passed(Passed::default(), context.env));
     }
-    if !matches!(draft.part.resolved.account, Account::Login { .. }) {
+    let folders = project::folders(context, governing)?;
+    login::refuse_inside(context, &folders, &draft.part)?;
+    let is_login = matches!(draft.part.resolved.account, Account::Login { .. });
+    if draft.idle.is_some() && !is_login {
+        return Ok(draft.passed(Passed::default(), context.env));
+    }
+    if !is_login {
         refuse_shared(&draft.part.resolved.agent, words)?;
     }
-    guard_binary(context, governing, &draft.start.binary)?;
+    guard_binary(context, &folders, &draft.start.binary)?;
     let findings = guard_project(context, &draft.part.resolved.agent, &draft.secrets)?;
     if !findings.is_empty() {
         return Err(PlanError::Guarded { findings });
     }
-    login::check(context, governing, &mut draft.part)?;
+    login::check(context, &mut draft.part)?;
+    stored::refuse(context, &draft.part.resolved, version)?;
     let (profile, agent) = (&draft.part.resolved.profile, &draft.part.resolved.agent.name);
     let scopes = check_scopes(context, profile, agent, &draft.secrets, &draft.start.binary)?;
     Ok(draft.passed(scopes, context.env))

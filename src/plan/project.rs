@@ -1,13 +1,14 @@
 //! Which directories belong to the project that an agent would work on.
 
 use super::{Context, PlanError};
+use crate::config::find_project_file;
 use crate::platform;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The directories of the project: that of its governing file, the working directory, and every repository above it,
 /// since a submodule lies in another one. One that holds the user's home is left out: it would make everything that the
 /// user has installed there a part of the project.
-pub(super) fn folders(context: &Context<'_>, governing: Option<&Path>) -> Result<Vec<PathBuf>, PlanError> {
+pub fn folders(context: &Context<'_>, governing: Option<&Path>) -> Result<Vec<PathBuf>, PlanError> {
     let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
     let mut folders: Vec<PathBuf> = governing.into_iter().chain([context.cwd]).map(Path::to_owned).collect();
     platform::ascend(context.cwd, |level| {
@@ -27,12 +28,28 @@ pub(super) fn holding<'a>(folders: &'a [PathBuf], place: &Path) -> Option<&'a Pa
     folders.iter().find(|folder| real.starts_with(folder) || place.starts_with(folder))
 }
 
-// Links are followed as far as there is anything to follow.
+// Links are followed as far as there is anything to follow. What does not exist yet would be made as plain folders, so `..`
+// behind it leads back the way it came.
 fn resolved(place: &Path) -> PathBuf {
-    for there in place.ancestors() {
-        if let Ok(real) = there.canonicalize() {
-            return real.join(place.strip_prefix(there).expect("an ancestor"));
+    let mut real = PathBuf::new();
+    for part in place.components() {
+        match part {
+            Component::ParentDir => drop(real.pop()),
+            Component::CurDir => {}
+            part => {
+                real.push(part);
+                if let Ok(led) = real.canonicalize() {
+                    real = led;
+                }
+            }
         }
     }
-    place.to_owned()
+    real
+}
+
+/// The folder of the project file that governs the working directory, whatever the user has said about it.
+pub(super) fn governing(context: &Context<'_>) -> Result<Option<PathBuf>, PlanError> {
+    let found = find_project_file(context.cwd, context.paths, context.settings)
+        .map_err(|error| PlanError::Search { start: context.cwd.into(), error })?;
+    Ok(found.and_then(|file| file.parent().map(Path::to_owned)))
 }

@@ -60,20 +60,27 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether anything in the environment that a process was started with is as `wanted` says; `false` where the system does
-/// not tell. What was read is wiped: it may hold a key.
-pub fn environment_of(pid: u32, wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> bool {
+/// Whether anything in the environment that a process was started with is as `wanted` says; `None` where the system does
+/// not tell. A process that has ended has none. What was read is wiped: it may hold a key.
+pub fn environment_of(pid: u32, wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> Option<bool> {
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
     const MOST: u64 = 4 << 20;
-    let Ok(file) = File::open(format!("/proc/{pid}/environ")) else { return false };
     // As much as there can be, so that it never moves and leaves a copy behind; only what is read becomes memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MOST as usize));
-    if file.take(MOST).read_to_end(&mut bytes).is_err() {
-        return false;
+    let read = File::open(format!("/proc/{pid}/environ")).and_then(|file| file.take(MOST).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => {
+            return Some(false);
+        }
+        Err(_) => return None,
     }
-    bytes.split(|byte| *byte == 0).any(|pair| {
+    Some(bytes.split(|byte| *byte == 0).any(|pair| {
         let Some(at) = memchr::memchr(b'=', pair) else { return false };
         std::str::from_utf8(&pair[..at]).is_ok_and(|name| wanted(name, &pair[at + 1..]))
-    })
+    }))
 }
 
 /// The bytes of a word of the system's.

@@ -106,8 +106,8 @@ fn identity(found: &BY_HANDLE_FILE_INFORMATION) -> (u64, u64) {
 }
 
 /// Whether anything in the environment that a process was started with is as `wanted` says; the system does not tell.
-pub fn environment_of(_pid: u32, _wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> bool {
-    false
+pub fn environment_of(_pid: u32, _wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> Option<bool> {
+    None
 }
 
 /// The bytes of a word of the system's; none where it is not text.

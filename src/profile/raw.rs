@@ -11,6 +11,10 @@ use toml::Spanned;
 
 type Text = Spanned<String>;
 
+/// How many variables one table may set, and how many agents a profile may bind.
+const MAX_VARIABLES: usize = 512;
+const MAX_AGENTS: usize = 128;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawProfile {
@@ -123,12 +127,25 @@ impl Reader<'_> {
         Ok(variable)
     }
 
+    // A launch goes through all of them for each, and no program takes so many.
+    fn bounded<T>(&self, table: &str, pairs: &BTreeMap<Text, T>, most: usize) -> Result<(), ConfigError> {
+        match pairs.keys().nth(most) {
+            Some(name) => {
+                let message = format!("`[{table}]` has {} entries; at most {most} are allowed", pairs.len());
+                Err(self.0.error(name.span(), message))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn env(&self, pairs: &BTreeMap<Text, Text>) -> Result<BTreeMap<Variable, At<String>>, ConfigError> {
+        self.bounded("env", pairs, MAX_VARIABLES)?;
         let read = |(name, text)| Ok((self.variable(name, "env", Variable::is_ringlets)?, self.plain(text)?));
         pairs.iter().map(read).collect()
     }
 
     fn secrets(&self, pairs: &BTreeMap<Text, Text>) -> Result<BTreeMap<Variable, At<KeyName>>, ConfigError> {
+        self.bounded("secrets", pairs, MAX_VARIABLES)?;
         let kept = |variable: &Variable| variable.is_ringlets() || variable.is_never_taken_away();
         let read = |(name, text)| Ok((self.variable(name, "secrets", kept)?, self.checked(text)?));
         pairs.iter().map(read).collect()
@@ -148,6 +165,14 @@ struct Words<'a> {
     allow_http: Option<&'a Spanned<bool>>,
     config_dir: Option<&'a Text>,
     args: Option<&'a Vec<Text>>,
+}
+
+// The word of `auth`, before it is known which key it means.
+#[derive(Clone, Copy)]
+enum Asked {
+    Key,
+    Login,
+    None,
 }
 
 // What a table inherits from the top: nothing that decides where the account goes or of which kind it is.
@@ -180,14 +205,14 @@ impl Reader<'_> {
 
     fn binding(&self, words: Words<'_>, shared: &Shared) -> Result<Binding, ConfigError> {
         let [key, login, none] = Kind::WORDS;
-        let auth = self.word(words.auth, "auth", &[(key, 0), (login, 1), (none, 2)])?;
+        let auth = self.word(words.auth, "auth", &[(key, Asked::Key), (login, Asked::Login), (none, Asked::None)])?;
         let at = |value| At { value, span: auth.as_ref().and_then(|auth| auth.span.clone()) };
-        let kind = match auth.as_ref().map_or(0, |auth| auth.value) {
-            0 => at(Kind::Key {
+        let kind = match auth.as_ref().map_or(Asked::Key, |auth| auth.value) {
+            Asked::Key => at(Kind::Key {
                 alias: words.key_alias.map_or_else(|| Ok(shared.alias.clone()), |text| self.checked(text))?,
             }),
-            1 => at(Kind::Login),
-            _ => at(Kind::None),
+            Asked::Login => at(Kind::Login),
+            Asked::None => at(Kind::None),
         };
         let word = kind.value.word();
         let beside = |text: Option<&Text>, what: &str, why: &str| match text {
@@ -309,6 +334,7 @@ impl ProfileFile {
                 return Err(source.error(span, "belongs to `agent`, which is not given"));
             }
         }
+        read.bounded("agents", &raw.agents, MAX_AGENTS)?;
         for (agent, table) in &raw.agents {
             let agent = read.checked::<Agent>(agent)?;
             if bindings.contains_key(&agent.value) {

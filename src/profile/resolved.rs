@@ -180,6 +180,11 @@ impl Place<'_> {
                     let span = binding.endpoint.as_ref().and_then(|at| at.span.clone());
                     return Err(self.error(&span, format!("{} follows no endpoint there", agent.title)).into());
                 }
+                // Where one way needs an option to outrank stored keys, a way without one does not.
+                if api.dummy_args.is_empty() && agent.api.iter().any(|it| !it.dummy_args.is_empty()) {
+                    let message = format!("{} may send a key that it has stored over {}", agent.title, api.protocol);
+                    return Err(self.error(&binding.kind.span, message).with_hint("take `provider` out").into());
+                }
                 let provided = provider.as_ref().map(|it| &it.value);
                 let mut reach = self.with_header(agent, binding, provided, api, base_url)?;
                 // Nobody checks a made-up key, and a client may ask about one that is no bearer token.
@@ -191,24 +196,28 @@ impl Place<'_> {
 
     // What Ringlet sets itself for this account, or takes away for it, is not for `[env]` and `[secrets]` to set.
     fn refuse_taken(&self, agent: &AgentSpec, account: &Account, binding: &Binding) -> Result<(), ProfileError> {
-        let ours = |name: &Variable| {
-            account.reach().is_some_and(|Reach { api, key_variable, .. }| {
-                [Some(key_variable), api.bearer.as_ref(), api.base_url.as_ref()].contains(&Some(name))
-                    || api.key_fd.as_ref().is_some_and(|(ours, _)| ours == name)
-                    || (api.protocol == Protocol::Own && api.set.contains_key(name) && agent.is_endpoint(name.as_str()))
-            })
-        };
-        let names = binding.env.iter().map(|(name, at)| (name, &at.span));
-        let names = names.chain(binding.secrets.iter().map(|(name, at)| (name, &at.span)));
-        for (name, span) in names {
-            if ours(name) {
+        let env = binding.env.iter().map(|(name, at)| (name, &at.span, false));
+        let names = env.chain(binding.secrets.iter().map(|(name, at)| (name, &at.span, true)));
+        for (name, span, secret) in names {
+            let moves = agent.config_dir.iter().any(|it| it.variable == *name);
+            if is_credential_of(agent, account, name) || (secret && is_set_for(agent, account, name)) {
                 let why = format!("{name} is what Ringlet itself sets for {}", agent.title);
                 return Err(self.error(span, why).with_hint("use `endpoint` and `key-alias`").into());
             }
-            if let Account::Login { login, .. } = account
-                && (agent.competes_with_login(name.as_str()) || login.set.contains_key(name))
-            {
-                let why = format!("{name} would win over the login of {}, and a launch takes it away", agent.title);
+            if moves && (secret || binding.config_dir.is_some() || matches!(account, Account::Login { .. })) {
+                let why = format!("{name} moves the configuration folder of {}", agent.title);
+                return Err(self.error(span, why).with_hint("use `config-dir`").into());
+            }
+            let (competes, what) = match account {
+                Account::Key { .. } => (false, ""),
+                Account::Login { login, .. } => {
+                    let competes = agent.competes_with_login(name.as_str()) || login.set.contains_key(name);
+                    (competes, "win over the login")
+                }
+                Account::None { .. } => (agent.competes_with_key(name.as_str()), "be sent in place of no key"),
+            };
+            if competes {
+                let why = format!("{name} would {what} of {}, and a launch takes it away", agent.title);
                 return Err(self.error(span, why).into());
             }
         }
@@ -346,6 +355,24 @@ impl Place<'_> {
         let value = if url.ends_with(suffix) { url.to_owned() } else { format!("{url}{suffix}") };
         Ok(Sourced { value, from })
     }
+}
+
+// The names by which this account, or another credential of the same agent, reaches it.
+fn is_credential_of(agent: &AgentSpec, account: &Account, name: &Variable) -> bool {
+    let by_descriptor = |api: &Api| api.key_fd.as_ref().is_some_and(|(ours, _)| ours == name);
+    let chosen = account.reach().is_some_and(|Reach { api, key_variable, .. }| {
+        [Some(key_variable), api.bearer.as_ref(), api.base_url.as_ref()].contains(&Some(name))
+            || by_descriptor(api)
+            || (api.protocol == Protocol::Own && api.set.contains_key(name) && agent.is_endpoint(name.as_str()))
+    });
+    // An agent that takes one credential from a descriptor takes no two of them.
+    let mut others = agent.api.iter().filter(|api| account.key().is_some() && api.key_fd.is_some());
+    chosen || others.any(|api| api.key.as_ref() == Some(name) || by_descriptor(api))
+}
+
+// What is set besides, to pin an endpoint or to hide a login. `[env]` comes before it and cannot win; a secret could.
+fn is_set_for(agent: &AgentSpec, account: &Account, name: &Variable) -> bool {
+    agent.set.contains_key(name) || account.reach().is_some_and(|reach| reach.api.set.contains_key(name))
 }
 
 fn list(words: impl Iterator<Item = String>) -> String {

@@ -38,6 +38,8 @@ struct RawAgent {
     no_key: NoKey,
     #[serde(default)]
     shared: Vec<String>,
+    #[serde(default)]
+    stored: Vec<Stored>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +72,8 @@ struct RawApi {
     #[serde(default)]
     args: Vec<String>,
     #[serde(default)]
+    dummy_args: Vec<String>,
+    #[serde(default)]
     set: BTreeMap<Spanned<String>, String>,
 }
 
@@ -101,6 +105,8 @@ pub struct Api {
     pub model_args: Vec<String>,
     /// Arguments before the user's own, with `{base-url}`, `{key-variable}`, `{provider}` and `{model}`.
     pub args: Vec<String>,
+    /// Arguments that give the made-up key of an account without one, `{dummy}`, so that it outranks stored keys.
+    pub dummy_args: Vec<String>,
     /// More variables, with the same placeholders.
     pub set: BTreeMap<Variable, String>,
 }
@@ -136,6 +142,20 @@ pub struct Guard {
     /// The dotted keys that refuse a launch; `*` stands for any run of characters of one segment.
     #[serde(default)]
     pub keys: Vec<String>,
+}
+
+/// A JSON file of the user's own in which the agent keeps credentials that it sends beside those that it is given.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stored {
+    /// The file, below the agent's configuration folder.
+    pub file: String,
+    /// Where it lies when no variable moves that folder.
+    pub default: String,
+    /// The dotted keys, as in [`Guard`].
+    pub keys: Vec<String>,
+    /// The first version that sends none of them; without it all do.
+    pub until: Option<String>,
 }
 
 /// How a guarded file is read.
@@ -201,6 +221,8 @@ pub struct AgentSpec {
     pub no_key: NoKey,
     /// Words that lead to a process of an earlier launch, whichever account it has; refused for all but a login.
     pub shared: Vec<String>,
+    /// Credentials of the user's own that older versions send beside others.
+    pub stored: Vec<Stored>,
 }
 
 impl AgentSpec {
@@ -236,6 +258,7 @@ impl AgentSpec {
                 model: raw.model.as_ref().map(variable).transpose()?,
                 model_args: raw.model_args.clone(),
                 args: raw.args.clone(),
+                dummy_args: raw.dummy_args.clone(),
                 set: set(&raw.set)?,
             })
         };
@@ -260,6 +283,7 @@ impl AgentSpec {
             guard: raw.guard,
             no_key: raw.no_key,
             shared: raw.shared,
+            stored: raw.stored,
         })
     }
 

@@ -9,7 +9,7 @@ mod builtin;
 mod login;
 mod provider;
 
-pub use agent::{AgentSpec, Api, ConfigDir, Guard, GuardFormat, NoKey};
+pub use agent::{AgentSpec, Api, ConfigDir, Guard, GuardFormat, NoKey, Stored};
 pub use builtin::{AGENTS, PREFIXES, PROVIDERS};
 pub use login::{Holder, Login, Override, Supervisor};
 pub use provider::{Auth, Http, Protocol, ProviderSpec, check_url};
@@ -165,6 +165,8 @@ pub enum Misplaced {
 
 /// Whether a key's first bytes tell that it belongs to another provider than the one it is stored under.
 pub fn misplaced(provider: &Provider, key: &[u8]) -> Option<Misplaced> {
+    // A blank before it was pasted with it.
+    let key = key.trim_ascii_start();
     PREFIXES.iter().find_map(|(prefix, owner)| {
         match (key.starts_with(prefix.as_bytes()), *owner == provider.as_str()) {
             (true, false) => Some(Misplaced::Of(owner.parse().expect("built-in names are valid"))),
@@ -231,7 +233,7 @@ mod tests {
             assert!(!spec.api.is_empty(), "{}", built.name);
             // A list without a login would never be asked.
             assert!(spec.login.is_some() || spec.login_unset.is_empty(), "{}", built.name);
-            // One that follows no endpoint, or has no key of its own there, could not be given "no key".
+            // Without an endpoint of its own there is nowhere to go without a key.
             assert!(!spec.hides_logins || spec.api.iter().any(Api::follows_endpoint), "{}", built.name);
             registry.provider(&spec.provider).unwrap_or_else(|error| panic!("{}: {error}", built.name));
         }

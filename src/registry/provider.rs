@@ -151,13 +151,7 @@ pub fn check_url(url: &str, http: Http) -> Result<(), String> {
     if authority.contains('@') {
         return Err("the URL holds a user name; a key belongs in the keychain".into());
     }
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    if host.is_empty() {
-        return Err("the URL names no host".into());
-    }
+    let host = host_of(authority)?;
     match (scheme, Distance::of(host), http) {
         ("https", _, _) | ("http", Distance::Here, _) | ("http", Distance::Private, Http::Private) => Ok(()),
         ("http", Distance::Private, Http::Loopback) => {
@@ -165,6 +159,28 @@ pub fn check_url(url: &str, http: Http) -> Result<(), String> {
         }
         ("http", Distance::Far, _) => Err("the URL would send everything unencrypted; use https".into()),
         _ => Err("the URL is neither https nor http".into()),
+    }
+}
+
+// The host of `host`, `host:port` or `[IPv6]:port`; whatever else stands there some client would read in another way.
+fn host_of(authority: &str) -> Result<&str, &'static str> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']').ok_or("the URL has a `[` without its `]`")?;
+            if host.parse::<std::net::Ipv6Addr>().is_err() {
+                return Err("what stands between `[` and `]` is no IPv6 address");
+            }
+            (host, port)
+        }
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    if host.is_empty() {
+        return Err("the URL names no host");
+    }
+    match port.strip_prefix(':') {
+        None if port.is_empty() => Ok(host),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok() => Ok(host),
+        _ => Err("the URL has no port number where one belongs"),
     }
 }
 
@@ -237,6 +253,16 @@ mod tests {
             "http://127.0.0.1.evil.com",
             "https://a b",
             "https://a\n",
+            "http://[::1].evil.com/",
+            "http://[::1]evil.com/",
+            "http://[localhost]/",
+            "http://[::1",
+            "https://[evil",
+            "http://localhost:80:evil.com/",
+            "http://localhost:evil.com/",
+            "http://127.0.0.1:99999",
+            "http://127.0.0.1:",
+            "http://localhost:+80",
         ] {
             assert!(check_url(bad, Http::Loopback).is_err(), "{bad}");
             assert!(check_url(bad, Http::Private).is_err(), "{bad}");

@@ -6,6 +6,7 @@
 //! CSH_JUNKIE_QUOTES refuses a newline between quotes. Called by the templates' renderer in this module's parent.
 
 use super::{Shell, ShellError};
+use crate::name::is_unprintable;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -27,7 +28,7 @@ pub fn quote(shell: Shell, text: &[u8]) -> Result<String, ShellError> {
 /// zsh and bash: single quotes, through `shell_escape`, where the text is plain; `$'...'` where it is not.
 fn posix(text: &[u8]) -> String {
     match std::str::from_utf8(text) {
-        Ok(plain) if !plain.contains(char::is_control) => {
+        Ok(plain) if !plain.contains(is_unprintable) => {
             let word = shell_escape::unix::escape(Cow::Borrowed(plain));
             // An untouched word comes back borrowed, and without quotes.
             if matches!(word, Cow::Borrowed(_)) { format!("'{word}'") } else { word.into_owned() }
@@ -42,12 +43,12 @@ fn fish(text: &[u8]) -> String {
     escaped("'", text, |byte| format!("'\\X{byte:02x}'"))
 }
 
-/// Escapes `\` and `'`, and through `raw` every byte of what is a control character or not UTF-8.
+/// Escapes `\` and `'`, and through `raw` every byte of what is not UTF-8, controls a terminal or reorders text.
 fn escaped(open: &str, text: &[u8], raw: impl Fn(u8) -> String) -> String {
     let mut word = open.to_owned();
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_control() {
+            if is_unprintable(c) {
                 word.extend(c.encode_utf8(&mut [0; 4]).bytes().map(&raw));
             } else {
                 if matches!(c, '\\' | '\'') {
