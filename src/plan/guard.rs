@@ -200,6 +200,7 @@ mod tests {
     fn guard(format: GuardFormat, keys: &[&str]) -> Guard {
         Guard {
             file: "f".into(),
+            also: Vec::new(),
             format,
             only_variable: false,
             keys: keys.iter().map(|key| (*key).to_owned()).collect(),

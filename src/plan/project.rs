@@ -31,6 +31,9 @@ pub(super) fn holding<'a>(folders: &'a [PathBuf], place: &Path) -> Option<&'a Pa
 // Links are followed as far as there is anything to follow. What does not exist yet would be made as plain folders, so `..`
 // behind it leads back the way it came.
 fn resolved(place: &Path) -> PathBuf {
+    if let Ok(real) = place.canonicalize() {
+        return real;
+    }
     let mut real = PathBuf::new();
     for part in place.components() {
         match part {

@@ -41,8 +41,13 @@ fn look(file: PathBuf, stored: &Stored) -> Result<(), PlanError> {
         Err(ReadError::NotAFile(_)) if file.is_dir() => return Ok(()),
         Err(error) => return Err(PlanError::Stored { file, why: format!("cannot be checked: {error}") }),
     };
-    let guard =
-        Guard { file: stored.file.clone(), format: GuardFormat::Json, only_variable: false, keys: stored.keys.clone() };
+    let guard = Guard {
+        file: stored.file.clone(),
+        also: Vec::new(),
+        format: GuardFormat::Json,
+        only_variable: false,
+        keys: stored.keys.clone(),
+    };
     match offending(&bytes, &guard) {
         Ok(keys) if keys.is_empty() => Ok(()),
         Ok(keys) => {

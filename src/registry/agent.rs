@@ -134,6 +134,9 @@ pub struct ConfigDir {
 pub struct Guard {
     /// Its path below any directory from the working directory up.
     pub file: String,
+    /// Further files that are read the same way; each becomes a guard of its own when the definition is parsed.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// How it is read.
     pub format: GuardFormat,
     /// Whether it only matters when the key lies in a variable, which all that the agent starts inherits.
@@ -142,6 +145,14 @@ pub struct Guard {
     /// The dotted keys that refuse a launch; `*` stands for any run of characters of one segment.
     #[serde(default)]
     pub keys: Vec<String>,
+}
+
+impl Guard {
+    fn each(mut self) -> impl Iterator<Item = Self> {
+        let also = std::mem::take(&mut self.also);
+        let more: Vec<Self> = also.into_iter().map(|file| Self { file, ..self.clone() }).collect();
+        std::iter::once(self).chain(more)
+    }
 }
 
 /// A JSON file of the user's own in which the agent keeps credentials that it sends beside those that it is given.
@@ -280,7 +291,7 @@ impl AgentSpec {
             set: set(&raw.set)?,
             args: raw.args,
             api: raw.api.iter().map(api).collect::<Result<_, ConfigError>>()?,
-            guard: raw.guard,
+            guard: raw.guard.into_iter().flat_map(Guard::each).collect(),
             no_key: raw.no_key,
             shared: raw.shared,
             stored: raw.stored,
@@ -319,8 +330,15 @@ impl AgentSpec {
 fn matches_any(patterns: &[String], name: &str) -> bool {
     // As the system compares them, like [`crate::env::Env`].
     let name = if cfg!(windows) { name.to_ascii_uppercase() } else { name.to_owned() };
-    patterns.iter().any(|pattern| match pattern.split_once('*') {
-        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| rest.ends_with(tail)),
-        None => name == *pattern,
+    let (name, first) = (name.as_bytes(), name.as_bytes().first());
+    patterns.iter().map(String::as_bytes).any(|pattern| {
+        // Nearly every pair differs in the first letter, and a launch compares all of them.
+        if pattern.first() != first && pattern.first() != Some(&b'*') {
+            return false;
+        }
+        match memchr::memchr(b'*', pattern) {
+            Some(at) => name.strip_prefix(&pattern[..at]).is_some_and(|rest| rest.ends_with(&pattern[at + 1..])),
+            None => name == pattern,
+        }
     })
 }
