@@ -46,6 +46,16 @@ impl Env {
         self.non_empty(name).map(PathBuf::from).filter(|path| path.is_absolute())
     }
 
+    /// A variable's value as it would be after these changes.
+    pub fn get_after<'a>(&'a self, changes: &'a [Change], name: &str) -> Option<&'a OsStr> {
+        let last = changes.iter().rev().find_map(|change| match change {
+            Change::Set(other, value) if same_name(OsStr::new(other.as_str()), name) => Some(Some(value.as_os_str())),
+            Change::Unset(other) if same_name(OsStr::new(other.as_str()), name) => Some(None),
+            Change::Set(..) | Change::Unset(_) => None,
+        });
+        last.unwrap_or_else(|| self.get(name))
+    }
+
     /// Every pair, in order.
     pub fn pairs(&self) -> &[(OsString, OsString)] {
         &self.0
@@ -107,6 +117,10 @@ mod tests {
         let mut env = Env::from_pairs([("A", "1"), ("B", "2"), ("A", "3")]);
         env.apply(&[Change::Set("A".parse().expect("valid"), "x".into())]);
         assert_eq!(env.pairs(), [("A".into(), "x".into()), ("B".into(), "2".into())]);
+        let changes =
+            [Change::Unset("B".parse().expect("valid")), Change::Set("C".parse().expect("valid"), "3".into())];
+        let after = ["A", "B", "C", "D"].map(|name| env.get_after(&changes, name));
+        assert_eq!(after, [Some("x".as_ref()), None, Some("3".as_ref()), None]);
         env.apply(&[Change::Unset("A".parse().expect("valid"))]);
         assert_eq!(env.get("A"), None);
     }

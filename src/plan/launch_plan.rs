@@ -374,12 +374,10 @@ fn dropped_endpoints(resolved: &Resolved, changes: &[Change], env: &Env) -> Opti
         Account::Key { .. } | Account::None { .. } => None,
     };
     let endpoint = resolved.account.base_url().map(|url| url.value.as_str()).or(login);
-    let mut after = env.clone();
-    after.apply(changes);
     let is_dropped = |name: &&str| {
         let Some(before) = env.non_empty(name).filter(|_| resolved.agent.is_endpoint(name)) else { return false };
         let before = bare(&before.to_string_lossy());
-        let now = after.non_empty(name).map(|value| bare(&value.to_string_lossy()));
+        let now = env.get_after(changes, name).map(|value| bare(&value.to_string_lossy()));
         now.as_ref() != Some(&before) && endpoint.map(bare).as_ref() != Some(&before)
     };
     let mut names: Vec<String> = env.names().filter(is_dropped).map(str::to_owned).collect();

@@ -6,7 +6,7 @@ use super::launch_plan::{Draft, LaunchPlan, Notice, Part, Start};
 use super::{Context, Passed, PlanError, find_binary, guard_binary, guard_project, project};
 use crate::config::{MAX_BYTES, PROJECT_FILE};
 use crate::env::Change;
-use crate::name::{Agent, Profile};
+use crate::name::{Agent, Profile, Variable};
 use crate::platform::private::{self, Privacy};
 use crate::platform::{self, ReadError};
 use crate::profile::{Account, Resolved};
@@ -43,9 +43,8 @@ pub(super) fn files_folder(context: &Context<'_>, resolved: &Resolved, login: &L
 /// the shell.
 pub(super) fn refuse_inside(context: &Context<'_>, folders: &[PathBuf], part: &Part) -> Result<(), PlanError> {
     let resolved = &part.resolved;
-    let mut env = context.env.clone();
-    env.apply(&part.changes);
-    let named = resolved.agent.config_dir.iter().filter_map(|it| env.absolute(it.variable.as_str()));
+    let value = |name: &Variable| context.env.get_after(&part.changes, name.as_str()).map(PathBuf::from);
+    let named = resolved.agent.config_dir.iter().filter_map(|it| value(&it.variable).filter(|path| path.is_absolute()));
     let default = match &resolved.account {
         Account::Login { login, .. } => Some(login_folder(context, resolved, login)),
         Account::Key { .. } | Account::None { .. } => None,
