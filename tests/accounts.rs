@@ -71,6 +71,7 @@ fn without_a_login_the_agent_starts_after_one_line_and_a_missing_folder_refuses(
     world.run(&["exec", "claude"]).fails(125, &["does not exist", "run `ringlet login max`"]);
     let doctor = world.run(&["doctor"]).stdout;
     assert!(doctor.contains("the login folder ~/.claude-work of profile \"max\" does not exist"), "{doctor}");
+    world.run(&["exec", "claude", "--", "--version"]).ok();
     assert!(!world.path("home/.claude-work").exists(), "a launch made the folder");
     // The default folder is the agent's own, and is never asked for.
     world.profile("max", &LOGIN.replace("config-dir = \"~/.claude-work\"\n", ""));
@@ -751,6 +752,7 @@ fn what_needs_no_key_is_judged_all_the_same_where_a_login_is_in_reach() {
     for kind in ["auth = \"login\"", "provider = \"anthropic\""] {
         world.profile("max", &format!("agent = \"claude\"\n{kind}\nconfig-dir = \"~/project/cc\"\n"));
         run(&["auth", "login"]).fails(125, &["lies inside the project"]);
+        run(&["--version"]).fails(125, &["lies inside the project"]);
         assert!(!world.path("home/project/cc").exists());
     }
     world.agent("codex");

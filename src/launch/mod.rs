@@ -17,6 +17,7 @@ use crate::env::Env;
 use crate::name::Variable;
 use crate::plan::{Context, LaunchPlan, Notice, Part, PlanError, Request, Sink, Start, prepare};
 use crate::platform;
+use crate::profile::Account;
 use crate::secret::Key;
 use crate::store::Store;
 use fetch::Lookup;
@@ -125,8 +126,11 @@ fn environment(start: &Start, context: &Context<'_>) -> Result<Env, LaunchError>
     Ok(env)
 }
 
-// A login's folder is there, or the launch was refused.
+// A login's folder is made by `ringlet login` alone: a new one would be another account.
 fn make_folder(part: &Part) -> Result<(), LaunchError> {
+    if matches!(part.resolved.account, Account::Login { .. }) {
+        return Ok(());
+    }
     let Some(folder) = &part.resolved.config_dir else { return Ok(()) };
     let failed = |error| LaunchError::ConfigDir { folder: folder.value.clone(), error };
     platform::create_private_folder(&folder.value).map_err(failed)

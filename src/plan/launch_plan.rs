@@ -213,11 +213,7 @@ impl Draft {
             Account::None { reach, .. } => {
                 let (key, mut fill) = fill(&resolved, reach, None);
                 fill.changes.push(Change::Set(key.variable().clone(), DUMMY.into()));
-                fill.arguments.extend(reach.api.dummy_args.iter().map(|word| {
-                    word.replace("{dummy}", DUMMY)
-                        .replace("{base-url}", reach.base_url.as_ref().map_or("", |url| &url.value))
-                        .into()
-                }));
+                fill.arguments.extend(reach.api.dummy_args.iter().map(|word| word.replace("{dummy}", DUMMY).into()));
                 Some(fill)
             }
             Account::Key { key, reach, .. } if idle.is_none() => {

@@ -58,8 +58,8 @@ fn resolve(
     Ok(agent.map(|agent| profiles.resolve(&file, agent)).transpose()?.flatten())
 }
 
-// What prints a version gives nothing away, and what needs no key no key. But `mcp list` and its like have a login in reach,
-// and some use it.
+// What prints a version needs no account. What needs no key gives none away, but `mcp list` and its like have a login in
+// reach, and some use it.
 fn judge(
     context: &Context<'_>,
     governing: Option<&Path>,
@@ -67,13 +67,11 @@ fn judge(
     version: Option<&Version>,
     mut draft: Draft,
 ) -> Result<LaunchPlan, PlanError> {
-    if draft.idle.as_ref().is_some_and(|idle| idle.is_flag) {
-        return Ok(draft.passed(Passed::default(), context.env));
-    }
     let folders = project::folders(context, governing)?;
+    // Whatever the invocation, the agent may write there.
     login::refuse_inside(context, &folders, &draft.part)?;
     let is_login = matches!(draft.part.resolved.account, Account::Login { .. });
-    if draft.idle.is_some() && !is_login {
+    if draft.idle.as_ref().is_some_and(|idle| idle.is_flag || !is_login) {
         return Ok(draft.passed(Passed::default(), context.env));
     }
     if !is_login {
