@@ -239,3 +239,94 @@ fn without_place(error: ProfileError, file: &Path) -> EditError {
         error => error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Env;
+    use crate::paths::Paths;
+    use crate::registry::Registry;
+
+    struct Home {
+        _folder: tempfile::TempDir,
+        paths: Paths,
+        registry: Registry,
+    }
+
+    impl Home {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let home = folder.path().to_str().expect("text").to_owned();
+            let paths = Paths::new(&Env::from_pairs([("HOME", &home), ("USERPROFILE", &home)])).expect("a home");
+            let registry = Registry::new(&paths);
+            Self { _folder: folder, paths, registry }
+        }
+
+        fn profiles(&self) -> Profiles<'_> {
+            Profiles::new(&self.paths, &self.registry)
+        }
+
+        fn text(&self, name: &Profile) -> String {
+            self.profiles().text(name).expect("there").text
+        }
+    }
+
+    fn binding(agent: &str, account: NewAccount) -> NewBinding {
+        let agent = agent.parse().expect("valid");
+        NewBinding { agent, account, allow_http: false, model: None, config_dir: None }
+    }
+
+    fn key(provider: &str, alias: &str) -> NewAccount {
+        let (provider, alias) = (provider.parse().expect("valid"), alias.parse().expect("valid"));
+        NewAccount::Key { provider, alias, endpoint: None }
+    }
+
+    #[test]
+    fn accounts_of_every_kind_are_written_and_read_back() {
+        let (home, name) = (Home::new(), "p".parse().expect("valid"));
+        home.profiles().create(&name, &binding("claude", NewAccount::Login)).expect("written");
+        assert_eq!(home.text(&name), "agent = \"claude\"\nauth = \"login\"\n");
+        home.profiles().bind(&name, &binding("codex", key("openai", "work"))).expect("written");
+        let none = NewAccount::None { provider: None, endpoint: "http://gateway:1".into() };
+        let none = NewBinding { allow_http: true, ..binding("copilot", none) };
+        home.profiles().bind(&name, &none).expect("written");
+        let file = home.profiles().read(&name).expect("valid");
+        let kinds: Vec<(&str, &str)> =
+            file.bindings.iter().map(|(agent, it)| (agent.as_str(), it.kind.value.word())).collect();
+        assert_eq!(kinds, [("claude", "login"), ("codex", "key"), ("copilot", "none")]);
+        let again = home.profiles().create(&name, &binding("claude", NewAccount::Login));
+        assert!(matches!(again, Err(EditError::Exists(_))));
+    }
+
+    #[test]
+    fn what_no_launch_could_use_never_replaces_what_one_could() {
+        let (home, name) = (Home::new(), "p".parse().expect("valid"));
+        home.profiles().create(&name, &binding("claude", key("anthropic", "work"))).expect("written");
+        let before = home.text(&name);
+        for wrong in ["auth=login", "provider=nobody", "endpoint=http://gateway", "model", ".=x", "agent.x=y", "auth=x"]
+        {
+            home.profiles().assign(&name, &[wrong.to_owned()]).expect_err(wrong);
+            assert_eq!(home.text(&name), before, "{wrong}");
+        }
+        home.profiles().bind(&name, &binding("amp", NewAccount::Login)).expect_err("amp has no login");
+        assert_eq!(home.text(&name), before);
+        // An error about a text that is in no file yet names no place in one.
+        let error = home.profiles().assign(&name, &["auth=login".to_owned()]).expect_err("a key-alias beside it");
+        assert!(!error.to_string().contains("ringlet.toml"), "{error}");
+    }
+
+    #[test]
+    fn comments_stay_and_words_keep_their_type() {
+        let (home, name) = (Home::new(), "p".parse().expect("valid"));
+        let text = "# mine\nagent = \"claude\" # first\nprovider = \"anthropic\"\n";
+        home.profiles().replace(&name, text).expect("written");
+        let changes = ["endpoint=http://gateway:4000", "allow-http=true", "args=[\"-v\"]", "model=true-ish"];
+        home.profiles().assign(&name, &changes.map(str::to_owned)).expect("written");
+        let after = home.text(&name);
+        assert!(after.starts_with("# mine\nagent = \"claude\" # first\n"), "{after}");
+        assert!(after.contains("allow-http = true\n") && after.contains("model = \"true-ish\"\n"), "{after}");
+        let changes = ["endpoint=", "allow-http=", "args=", "model="];
+        home.profiles().assign(&name, &changes.map(str::to_owned)).expect("written");
+        assert_eq!(home.text(&name), text);
+    }
+}

@@ -60,12 +60,7 @@ impl Shell {
             return word.to_string_lossy().into_owned();
         }
         // A word that the shell cannot be given is shown, and not to be pasted.
-        match quote(self, bytes) {
-            // PowerShell joins what is no ASCII to the rest by `+`, which only brackets make one word.
-            Ok(sum) if self == Self::PowerShell && sum.contains("' + ") => format!("({sum})"),
-            Ok(quoted) => quoted,
-            Err(_) => word.to_string_lossy().into_owned(),
-        }
+        quote(self, bytes).unwrap_or_else(|_| word.to_string_lossy().into_owned())
     }
 
     /// Every shell, in the order messages list them.
@@ -328,4 +323,45 @@ fn fill(template: &str, word: impl Fn(&str) -> Result<String, ShellError>) -> Re
     }
     text.push_str(rest);
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hints_words_are_quoted_for_the_shell_that_reads_them() {
+        let hint = Hint::from("look, then run ").command(["ringlet", "allow", "/a b/$(x)'"]).and(" again");
+        for (shell, word) in [
+            (Shell::Bash, r"'/a b/$(x)'\'''"),
+            (Shell::Zsh, r"'/a b/$(x)'\'''"),
+            (Shell::Fish, r"'/a b/$(x)\''"),
+            (Shell::PowerShell, "'/a b/$(x)'''"),
+        ] {
+            assert_eq!(shell.write_hint(&hint), format!("look, then run `ringlet allow {word}` again"));
+        }
+        let plain = Hint::run(["ringlet", "profiles", "edit", "work", "model=m-1.2:x"]);
+        assert_eq!(Shell::PowerShell.write_hint(&plain), "run `ringlet profiles edit work model=m-1.2:x`");
+        // What is empty, a file search of zsh's, or no ASCII.
+        let odd = Hint::run(["x", "", "=ls", "caf\u{e9}"]);
+        assert_eq!(Shell::Zsh.write_hint(&odd), "run `x '' '=ls' 'caf\u{e9}'`");
+        assert!(
+            Shell::PowerShell.write_hint(&odd).contains(" ('caf' + [char]"),
+            "{}",
+            Shell::PowerShell.write_hint(&odd)
+        );
+        assert_eq!(Shell::Bash.write_hint(&Hint::run(["x", "\u{202e}a"])), r"run `x $'\342\200\256a'`");
+    }
+
+    #[test]
+    fn the_users_shell_is_told_by_its_name() {
+        for (path, shell) in [
+            ("/usr/bin/fish", Shell::Fish),
+            ("/bin/zsh", Shell::Zsh),
+            ("/opt/pwsh", Shell::PowerShell),
+            ("/bin/tcsh", Shell::Bash),
+        ] {
+            assert_eq!(Shell::of_user(&Env::from_pairs([("SHELL", path)])), shell, "{path}");
+        }
+    }
 }
