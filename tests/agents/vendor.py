@@ -24,38 +24,15 @@ import ssl
 import sys
 import threading
 
+# Nothing is left behind, no compiled module either.
+sys.dont_write_bytecode = True
+import apis  # noqa: E402
+
 CERTIFICATE, KEY, READY, LOG = sys.argv[1:5]
 CREDENTIALS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie", "chatgpt-account-id")
 SECRET = re.compile(rb"[\w-]*made-up-[\w-]+")
-TEXT = "PONG"
-COMMAND = "sh ./inner.sh"
+WORD, COMMAND = "RUN-INNER", "sh ./inner.sh"
 lock = threading.Lock()
-
-
-def messages(request):
-    """Events of the Messages API."""
-    said = json.dumps(request.get("messages", []))
-    shell = next((t["name"] for t in request.get("tools", []) if t.get("name", "").lower() == "bash"), None)
-    call = "RUN-INNER" in said and shell and "tool_result" not in said
-    message = {"id": "m", "type": "message", "role": "assistant", "model": request.get("model"), "content": [],
-               "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1}}
-    if not request.get("stream"):
-        return dict(message, content=[{"type": "text", "text": TEXT}], stop_reason="end_turn")
-    if call:
-        block = {"type": "tool_use", "id": "t", "name": shell, "input": {}}
-        delta = {"type": "input_json_delta", "partial_json": json.dumps({"command": COMMAND, "description": "inner"})}
-    else:
-        block = {"type": "text", "text": ""}
-        delta = {"type": "text_delta", "text": TEXT}
-    reason = {"stop_reason": "tool_use" if call else "end_turn", "stop_sequence": None}
-    return [
-        {"type": "message_start", "message": message},
-        {"type": "content_block_start", "index": 0, "content_block": block},
-        {"type": "content_block_delta", "index": 0, "delta": delta},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": reason, "usage": {"output_tokens": 1}},
-        {"type": "message_stop"},
-    ]
 
 
 def shell_call(request):
@@ -65,7 +42,7 @@ def shell_call(request):
     those that it does not know the shell is a function of its own.
     """
     items = request.get("input", [])
-    if "RUN-INNER" not in json.dumps(items) or any(item.get("type", "").endswith("_call_output") for item in items):
+    if WORD not in json.dumps(items) or any(item.get("type", "").endswith("_call_output") for item in items):
         return None
     # Long enough for an agent below: what is not over by then goes on in the background, and Codex ends it.
     arguments = json.dumps({"cmd": COMMAND, "yield_time_ms": 30000})
@@ -77,37 +54,7 @@ def shell_call(request):
             "input": "text(await tools.exec_command(%s))" % arguments}
 
 
-def responses(request):
-    """Events of the Responses API."""
-    item = shell_call(request) or {"id": "i", "type": "message", "role": "assistant", "status": "completed",
-                                   "content": [{"type": "output_text", "text": TEXT, "annotations": []}]}
-    usage = {"input_tokens": 1, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 1,
-             "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 2}
-    whole = {"id": "r", "object": "response", "created_at": 1, "status": "completed", "model": request.get("model"),
-             "output": [item], "usage": usage}
-    return [
-        {"type": "response.created", "sequence_number": 0, "response": dict(whole, status="in_progress", output=[])},
-        {"type": "response.output_item.done", "sequence_number": 1, "output_index": 0, "item": item},
-        {"type": "response.completed", "sequence_number": 2, "response": whole},
-    ]
-
-
-class Vendor(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def body(self):
-        if self.headers.get("transfer-encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("content-length") or 0))
-        whole = b""
-        while size := int(self.rfile.readline().strip() or b"0", 16):
-            whole += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return whole
-
+class Vendor(apis.Handler):
     def record(self, raw=b""):
         path = self.path.split("?")[0]
         sent = {name.lower(): value for name, value in self.headers.items()
@@ -120,22 +67,6 @@ class Vendor(http.server.BaseHTTPRequestHandler):
         }
         with lock, open(LOG, "a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
-
-    def answer(self, what, status=200):
-        kind = "application/json"
-        data = json.dumps(what).encode()
-        if isinstance(what, list):
-            kind = "text/event-stream"
-            data = "".join("event: %s\ndata: %s\n\n" % (event["type"], json.dumps(event)) for event in what).encode()
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-    def nothing(self):
-        self.answer({"error": {"type": "not_found_error", "message": "not here"}}, 404)
 
     def do_HEAD(self):
         self.record()
@@ -153,7 +84,7 @@ class Vendor(http.server.BaseHTTPRequestHandler):
                        "workspace_backend_origin": "https://chatgpt.com", "account_routing_override": "NO_CONSTRAINT"}
             return self.answer({"accounts": [account], "account_ordering": [account["id"]], "default_account_id": account["id"]})
         if path.endswith("/models"):
-            return self.answer({"object": "list", "data": [{"id": "fake", "object": "model", "type": "model"}], "models": []})
+            return self.models()
         return self.nothing()
 
     def do_POST(self):
@@ -168,9 +99,9 @@ class Vendor(http.server.BaseHTTPRequestHandler):
         if path.endswith("/count_tokens"):
             return self.answer({"input_tokens": 1})
         if path.endswith("/messages"):
-            return self.answer(messages(request))
+            return self.answer(apis.messages(request, WORD, COMMAND))
         if path.endswith("/responses"):
-            return self.answer(responses(request))
+            return self.answer(apis.responses(request, shell_call(request)))
         return self.nothing()
 
 
