@@ -332,13 +332,13 @@ mod tests {
     #[test]
     fn a_hints_words_are_quoted_for_the_shell_that_reads_them() {
         let hint = Hint::from("look, then run ").command(["ringlet", "allow", "/a b/$(x)'"]).and(" again");
-        for (shell, word) in [
-            (Shell::Bash, r"'/a b/$(x)'\'''"),
-            (Shell::Zsh, r"'/a b/$(x)'\'''"),
-            (Shell::Fish, r"'/a b/$(x)\''"),
-            (Shell::PowerShell, "'/a b/$(x)'''"),
+        for (shell, text) in [
+            (Shell::Bash, r"look, then run `ringlet allow '/a b/$(x)'\'''` again"),
+            (Shell::Zsh, r"look, then run `ringlet allow '/a b/$(x)'\'''` again"),
+            (Shell::Fish, r"look, then run `ringlet allow '/a b/$(x)\''` again"),
+            (Shell::PowerShell, "look, then run `ringlet allow '/a b/$(x)'''` again"),
         ] {
-            assert_eq!(shell.write_hint(&hint), format!("look, then run `ringlet allow {word}` again"));
+            assert_eq!(shell.write_hint(&hint), text);
         }
         let plain = Hint::run(["ringlet", "profiles", "edit", "work", "model=m-1.2:x"]);
         assert_eq!(Shell::PowerShell.write_hint(&plain), "run `ringlet profiles edit work model=m-1.2:x`");
