@@ -34,12 +34,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Looks at every guarded file; those whose exact content the user has allowed are passed over.
-pub fn guard_project(
-    context: &Context<'_>,
-    agent: &AgentSpec,
-    secrets: &[SecretUse],
-) -> Result<Vec<Finding>, PlanError> {
+/// Refuses when a guarded file could send a key elsewhere; those whose exact content the user has allowed are passed over.
+pub(super) fn guard_project(context: &Context<'_>, agent: &AgentSpec, secrets: &[SecretUse]) -> Result<(), PlanError> {
     let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
     let mut present: Vec<(PathBuf, &Guard)> = Vec::new();
     let piped = secrets.iter().all(|used| matches!(used.sink, Sink::Descriptor(_)));
@@ -70,7 +66,7 @@ pub fn guard_project(
             findings.push(finding);
         }
     }
-    Ok(findings)
+    if findings.is_empty() { Ok(()) } else { Err(PlanError::Guarded { findings }) }
 }
 
 fn examine(trust: &Trust<'_>, file: PathBuf, guard: &Guard) -> Result<Option<Finding>, TrustError> {
@@ -82,7 +78,11 @@ fn examine(trust: &Trust<'_>, file: PathBuf, guard: &Guard) -> Result<Option<Fin
         Ok(evidence) => evidence,
         Err(error) => return Ok(Some(Finding { file, keys: Vec::new(), why: Some(error.to_string()) })),
     };
-    let found = if guard.format == GuardFormat::Any { Ok(Vec::new()) } else { offending(&evidence.bytes, guard) };
+    let found = if guard.format == GuardFormat::Any {
+        Ok(Vec::new())
+    } else {
+        offending(&evidence.bytes, guard.format, &guard.keys)
+    };
     match found {
         Ok(keys) if keys.is_empty() && guard.format != GuardFormat::Any => Ok(None),
         // Whoever else may write the file could replace what was allowed before the agent reads it.
@@ -92,10 +92,11 @@ fn examine(trust: &Trust<'_>, file: PathBuf, guard: &Guard) -> Result<Option<Fin
     }
 }
 
-pub(super) fn offending(bytes: &[u8], guard: &Guard) -> Result<Vec<String>, String> {
+/// The keys of a file that match one of these patterns, as dotted paths.
+pub(super) fn offending(bytes: &[u8], format: GuardFormat, patterns: &[String]) -> Result<Vec<String>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
     let mut paths = Vec::new();
-    match guard.format {
+    match format {
         GuardFormat::Json => {
             // Not into a map: of two entries with one name it keeps one, and another parser may take the other.
             let parsed = jsonc_parser::parse_to_ast(text, &Default::default(), &Default::default());
@@ -112,8 +113,7 @@ pub(super) fn offending(bytes: &[u8], guard: &Guard) -> Result<Vec<String>, Stri
         GuardFormat::Keys => paths.extend(text.lines().filter_map(top_level_key).map(|name| vec![name])),
         GuardFormat::Any => {}
     }
-    let mut keys: Vec<String> = guard
-        .keys
+    let mut keys: Vec<String> = patterns
         .iter()
         .filter_map(|pattern| {
             let parts: Vec<&str> = pattern.split('.').collect();
@@ -197,36 +197,33 @@ fn top_level_key(line: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn guard(format: GuardFormat, keys: &[&str]) -> Guard {
-        Guard {
-            file: "f".into(),
-            also: Vec::new(),
-            format,
-            only_variable: false,
-            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-        }
+    type Found = Result<Vec<String>, String>;
+
+    fn guard(format: GuardFormat, keys: &[&str]) -> impl Fn(&[u8]) -> Found + use<> {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        move |bytes| offending(bytes, format, &keys)
     }
 
     #[test]
     fn keys_are_found_in_every_format() {
         let json = guard(GuardFormat::Json, &["env.ANTHROPIC_*", "apiKeyHelper", "provider.*.options.baseURL"]);
         let text = b"{ // note\n \"env\": {\"ANTHROPIC_BASE_URL\": \"x\", \"A\": \"1\"}, \"apiKeyHelper\": \"y\",}";
-        assert_eq!(offending(text, &json), Ok(vec!["apiKeyHelper".into(), "env.ANTHROPIC_BASE_URL".into()]));
-        assert_eq!(offending(b"{\"provider\":{\"p\":{\"options\":{\"baseURL\":1}}}}", &json).expect("parses").len(), 1);
-        assert_eq!(offending(b"{\"permissions\":{\"allow\":[]}}", &json), Ok(vec![]));
+        assert_eq!(json(text), Ok(vec!["apiKeyHelper".into(), "env.ANTHROPIC_BASE_URL".into()]));
+        assert_eq!(json(b"{\"provider\":{\"p\":{\"options\":{\"baseURL\":1}}}}").expect("parses").len(), 1);
+        assert_eq!(json(b"{\"permissions\":{\"allow\":[]}}"), Ok(vec![]));
         let twice = b"{\"env\": {\"ANTHROPIC_X\": 1}, \"env\": {}}";
-        assert_eq!(offending(twice, &json), Ok(vec!["env.ANTHROPIC_X".into()]));
-        assert!(offending(b"{", &json).is_err());
+        assert_eq!(json(twice), Ok(vec!["env.ANTHROPIC_X".into()]));
+        assert!(json(b"{").is_err());
         let toml = guard(GuardFormat::Toml, &["model_providers"]);
-        assert_eq!(offending(b"[model_providers.x]\nbase_url = \"y\"", &toml), Ok(vec!["model_providers".into()]));
+        assert_eq!(toml(b"[model_providers.x]\nbase_url = \"y\""), Ok(vec!["model_providers".into()]));
         let env = guard(GuardFormat::Env, &["*_BASE_URL"]);
         for text in
             ["OPENAI_BASE_URL=x", "  export OPENAI_BASE_URL = x", "\u{feff}OPENAI_BASE_URL=x", "OPENAI_BASE_URL: x"]
         {
-            assert_eq!(offending(text.as_bytes(), &env), Ok(vec!["OPENAI_BASE_URL".into()]), "{text}");
+            assert_eq!(env(text.as_bytes()), Ok(vec!["OPENAI_BASE_URL".into()]), "{text}");
         }
-        assert_eq!(offending(b"# OPENAI_BASE_URL=x\nA=OPENAI_BASE_URL", &env), Ok(vec![]));
+        assert_eq!(env(b"# OPENAI_BASE_URL=x\nA=OPENAI_BASE_URL"), Ok(vec![]));
         let keys = guard(GuardFormat::Keys, &["openai-api-base"]);
-        assert_eq!(offending(b"model: x\nopenai-api-base: y", &keys), Ok(vec!["openai-api-base".into()]));
+        assert_eq!(keys(b"model: x\nopenai-api-base: y"), Ok(vec!["openai-api-base".into()]));
     }
 }

@@ -27,7 +27,7 @@ pub fn holder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> Opti
         };
         let Ok(read) = platform::read_file(&file, MAX_BYTES) else { continue };
         let bytes = Zeroizing::new(read.bytes);
-        let Some(json) = within(&bytes, told) else { continue };
+        let Some(json) = within(bytes, told) else { continue };
         let shown = |way: &Vec<String>| entry(&json, way).filter(|text| text.chars().count() <= LONGEST);
         name = name.or_else(|| shown(&told.name));
         more.extend([&told.organization, &told.plan].into_iter().filter_map(shown));
@@ -47,11 +47,11 @@ pub fn describe_login(context: &Context<'_>, resolved: &Resolved, login: &Login)
 }
 
 // The JSON that the entries are in: the file's, or the middle part of a JSON Web Token in it (RFC 7519).
-fn within(bytes: &Zeroizing<Vec<u8>>, told: &Holder) -> Option<Zeroizing<Vec<u8>>> {
+fn within(bytes: Zeroizing<Vec<u8>>, told: &Holder) -> Option<Zeroizing<Vec<u8>>> {
     if told.within.is_empty() {
-        return Some(bytes.clone());
+        return Some(bytes);
     }
-    let token = Zeroizing::new(entry(bytes, &told.within)?);
+    let token = Zeroizing::new(entry(&bytes, &told.within)?);
     decoded(token.split('.').nth(1)?)
 }
 

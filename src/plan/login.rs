@@ -2,13 +2,14 @@
 //!
 //! The login itself is never opened: that its file is there and is not empty is all that is asked of it.
 
+use super::guard::{self, guard_project};
 use super::launch_plan::{Draft, LaunchPlan, Notice, Part, Start};
-use super::{Context, Passed, PlanError, find_binary, guard_binary, guard_project, project};
+use super::{Context, Passed, PlanError, find_binary, guard_binary, project, stored};
 use crate::config::{MAX_BYTES, PROJECT_FILE};
 use crate::env::Change;
 use crate::name::{Agent, Profile, Variable};
+use crate::platform;
 use crate::platform::private::{self, Privacy};
-use crate::platform::{self, ReadError};
 use crate::profile::{Account, Resolved};
 use crate::registry::{Login, Override, Supervisor};
 use crate::words;
@@ -136,15 +137,10 @@ fn refuse_foreign(folder: &Path, resolved: &Resolved) -> Result<(), PlanError> {
 fn refuse_override(folder: &Path, over: &Override) -> Result<(), PlanError> {
     let file = folder.join(&over.file);
     let refused = |why: String, name| PlanError::LoginOverridden { file: file.clone(), why, name };
-    let bytes = match platform::read_file(&file, MAX_BYTES) {
-        Ok(read) => read.bytes,
-        Err(error) if error.is_absent() => return Ok(()),
-        // A folder of that name says nothing to the agent.
-        Err(ReadError::NotAFile(_)) if file.is_dir() => return Ok(()),
-        Err(error) => return Err(refused(format!("cannot be checked: {error}"), None)),
-    };
+    let failed = |error| refused(format!("cannot be checked: {error}"), None);
+    let Some(bytes) = stored::read(&file).map_err(failed)? else { return Ok(()) };
     let text = String::from_utf8_lossy(&bytes);
-    for name in text.lines().filter_map(super::guard::env_name) {
+    for name in text.lines().filter_map(guard::env_name) {
         if over.names.contains(&name) {
             let why = format!("sets {name}, which would win over the login");
             return Err(refused(why, name.parse().ok()));
@@ -194,10 +190,7 @@ pub fn sign_in(
     let folder = context.cwd;
     refuse_project(context, folder)?;
     refuse_foreign(folder, &resolved)?;
-    let findings = guard_project(context, &resolved.agent, &[])?;
-    if !findings.is_empty() {
-        return Err(PlanError::Guarded { findings });
-    }
+    guard_project(context, &resolved.agent, &[])?;
     let files = files_folder(context, &resolved, login);
     for file in &login.overrides {
         refuse_override(&files, file)?;

@@ -25,7 +25,7 @@ pub use binary::{Version, find_binary, guard_binary, installed_version};
 pub use choice::{Choice, Project, Why, choose, find_project};
 pub use error::PlanError;
 pub use gate::{Passed, Refused, check_scopes};
-pub use guard::{Finding, guard_project};
+pub use guard::Finding;
 pub use holder::describe_login;
 pub use launch_plan::{Keyless, LaunchPlan, Notice, Part, Purpose, SecretUse, Sink, Start};
 pub use login::{login_command, login_folder, refuse_project, sign_in};

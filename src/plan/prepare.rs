@@ -1,8 +1,9 @@
 //! The way of a decision, up to and without any lookup.
 
+use super::guard::guard_project;
 use super::launch_plan::{Draft, LaunchPlan, Start};
 use super::{Choice, Context, Passed, PlanError, Version, Why, login, project, stored};
-use super::{check_scopes, choose, find_binary, find_project, guard_binary, guard_project, installed_version};
+use super::{check_scopes, choose, find_binary, find_project, guard_binary, installed_version};
 use crate::name::{Agent, Profile};
 use crate::profile::{Account, Profiles, Resolved};
 use crate::registry::AgentSpec;
@@ -78,10 +79,7 @@ fn judge(
         refuse_shared(&draft.part.resolved.agent, words)?;
     }
     guard_binary(context, &folders, &draft.start.binary)?;
-    let findings = guard_project(context, &draft.part.resolved.agent, &draft.secrets)?;
-    if !findings.is_empty() {
-        return Err(PlanError::Guarded { findings });
-    }
+    guard_project(context, &draft.part.resolved.agent, &draft.secrets)?;
     login::check(context, &mut draft.part)?;
     stored::refuse(context, &draft.part.resolved, version)?;
     let (profile, agent) = (&draft.part.resolved.profile, &draft.part.resolved.agent.name);

@@ -6,8 +6,9 @@ use super::{Context, PlanError};
 use crate::config::MAX_BYTES;
 use crate::platform::{self, ReadError};
 use crate::profile::{Account, Resolved};
-use crate::registry::{Guard, GuardFormat, Stored};
-use std::path::PathBuf;
+use crate::registry::{GuardFormat, Stored};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Refuses an account without a key where the installed version, or one that is not known, would send a stored one.
 pub(super) fn refuse(context: &Context<'_>, resolved: &Resolved, version: Option<&Version>) -> Result<(), PlanError> {
@@ -34,25 +35,27 @@ fn file_of(context: &Context<'_>, resolved: &Resolved, stored: &Stored) -> PathB
 }
 
 fn look(file: PathBuf, stored: &Stored) -> Result<(), PlanError> {
-    let bytes = match platform::read_file(&file, MAX_BYTES) {
-        Ok(read) => zeroize::Zeroizing::new(read.bytes),
-        Err(error) if error.is_absent() => return Ok(()),
-        // A folder of that name says nothing to the agent.
-        Err(ReadError::NotAFile(_)) if file.is_dir() => return Ok(()),
-        Err(error) => return Err(PlanError::Stored { file, why: format!("cannot be checked: {error}") }),
+    let found = match read(&file) {
+        Ok(Some(bytes)) => offending(&bytes, GuardFormat::Json, &stored.keys),
+        Ok(None) => return Ok(()),
+        Err(error) => Err(error.to_string()),
     };
-    let guard = Guard {
-        file: stored.file.clone(),
-        also: Vec::new(),
-        format: GuardFormat::Json,
-        only_variable: false,
-        keys: stored.keys.clone(),
-    };
-    match offending(&bytes, &guard) {
+    match found {
         Ok(keys) if keys.is_empty() => Ok(()),
         Ok(keys) => {
             Err(PlanError::Stored { file, why: format!("sets {}, which would be sent as well", keys.join(", ")) })
         }
         Err(why) => Err(PlanError::Stored { file, why: format!("cannot be checked: {why}") }),
+    }
+}
+
+/// A file of the agent's own that may hold credentials. A folder of that name says nothing to the agent, no more than no
+/// file at all.
+pub(super) fn read(file: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, ReadError> {
+    match platform::read_file(file, MAX_BYTES) {
+        Ok(read) => Ok(Some(Zeroizing::new(read.bytes))),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(ReadError::NotAFile(_)) if file.is_dir() => Ok(None),
+        Err(error) => Err(error),
     }
 }
