@@ -20,6 +20,7 @@ pub mod migrate;
 pub mod name;
 pub mod output;
 pub mod paths;
+pub mod percent;
 pub mod pins;
 pub mod plan;
 pub mod platform;

@@ -10,10 +10,10 @@
 
 use crate::env::{Change, Env};
 use crate::name::Variable;
+use crate::percent;
 use crate::platform;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write;
 
 /// The variable: names separated by commas. Behind an `XDG_*` name stands `=` and the earlier value, its bytes other
 /// than `[A-Za-z0-9._/-]` as `%` and two hexadecimal digits; nothing stands behind `=` where there was none.
@@ -83,15 +83,7 @@ fn folded(name: &str) -> String {
 }
 
 fn encoded(value: &OsStr) -> Option<String> {
-    let mut text = String::new();
-    for byte in platform::bytes_of(value)? {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'/' | b'-') {
-            text.push(char::from(*byte));
-        } else {
-            write!(text, "%{byte:02x}").expect("a string takes everything");
-        }
-    }
-    Some(text)
+    platform::bytes_of(value).map(percent::encoded)
 }
 
 // `None` when it is not of the form; `Some(None)` when nothing stood there.
@@ -99,20 +91,7 @@ fn decoded(text: &str) -> Option<Option<OsString>> {
     if text.is_empty() {
         return Some(None);
     }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        if *first == b'%' {
-            let digits = std::str::from_utf8(behind.get(..2)?).ok()?;
-            let byte = u8::from_str_radix(digits, 16).ok().filter(|byte| *byte != 0 && !digits.starts_with('+'))?;
-            bytes.push(byte);
-            rest = &behind[2..];
-        } else {
-            bytes.push(*first);
-            rest = behind;
-        }
-    }
-    platform::os_string_of(bytes).map(Some)
+    platform::os_string_of(percent::decoded(text.as_bytes())?).map(Some)
 }
 
 #[cfg(test)]

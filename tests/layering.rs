@@ -16,8 +16,10 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     // Only the words; `shell` quotes them and `output` prints them.
     (0, "hint", &[]),
     (0, "platform", &[]),
+    // The mark and the addresses of a bus are written in it.
+    (0, "percent", &[]),
     // Decided by `plan` and undone by `host`, so below both.
-    (0, "mark", &["env", "name", "platform"]),
+    (0, "mark", &["env", "name", "percent", "platform"]),
     (1, "paths", &[]),
     (1, "config", &["paths"]),
     (1, "registry", &["config", "paths"]),

@@ -5,6 +5,7 @@
 //! Called by `bus`.
 
 use super::error::ServiceError;
+use crate::percent;
 use rustix::net::{SocketAddrUnix, sockopt};
 use rustix::process::geteuid;
 use std::ffi::OsStr;
@@ -61,7 +62,7 @@ impl Address {
         let value = |wanted: &[u8]| {
             let mut values =
                 pairs.split(|&b| b == b',').filter_map(|pair| pair.strip_prefix(wanted)?.strip_prefix(b"="));
-            values.next().and_then(unescape).filter(|value| !value.is_empty())
+            values.next().and_then(percent::decoded).filter(|value| !value.is_empty())
         };
         match (value(b"path"), value(b"abstract")) {
             (Some(path), None) if path[0] == b'/' => Self::at(PathBuf::from(std::ffi::OsString::from_vec(path))),
@@ -87,20 +88,6 @@ impl Address {
             None => Err(ServiceError::Denied { why: format!("whose the session bus at {self} is cannot be told") }),
         }
     }
-}
-
-/// Undoes percent-escapes; nothing for a malformed one or a NUL.
-fn unescape(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |b: &u8| char::from(*b).to_digit(16);
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(&b) = rest.next() {
-        plain.push(match b {
-            b'%' => u8::try_from(16 * digit(rest.next()?)? + digit(rest.next()?)?).ok()?,
-            b => b,
-        });
-    }
-    (!plain.contains(&0)).then_some(plain)
 }
 
 #[cfg(test)]
