@@ -119,19 +119,26 @@ Examples:
         #[arg(last = true)]
         args: Vec<OsString>,
     },
-    /// Allow a project's .ringlet.toml as it is now
+    /// Allow a project's files as they are now
     #[command(after_help = "\
-The exact content is allowed, at this place: an edit ends it. PATH may also be
-one of an agent's own project files, such as .claude/settings.json, or an agent's
-program inside the project.
+A directory stands for its .ringlet.toml, of which the exact content is allowed at
+this place. PATH may also be one of an agent's own project files, such as
+.claude/settings.json, of which the values are allowed that are not harmless by
+themselves; a folder of code that an agent loads, such as .opencode/plugins; or an
+agent's program inside the project.
 
 Examples:
   ringlet allow
   ringlet allow ~/code/shop
-  ringlet allow .claude/settings.json")]
+  ringlet allow .claude/settings.json .mcp.json
+  ringlet allow --all")]
     Allow {
-        /// A directory, or one file [default: the working directory]
-        path: Option<PathBuf>,
+        /// Directories and files [default: the working directory]
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Allow .ringlet.toml and all that its profiles' agents find
+        #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with = "paths")]
+        all: Option<Option<PathBuf>>,
     },
     /// Deny a project's .ringlet.toml until it is allowed again
     Deny {

@@ -6,6 +6,7 @@
 use crate::audit::{AuditError, SinceError};
 use crate::config::ConfigError;
 use crate::daemon::DaemonError;
+use crate::guard::{BindError, Finding, GuardError, What};
 use crate::hint::Hint;
 use crate::launch::LaunchError;
 use crate::lease::LeaseError;
@@ -204,6 +205,12 @@ impl From<LeaseError> for Failure {
     }
 }
 
+impl From<BindError> for Failure {
+    fn from(error: BindError) -> Self {
+        Self::new(error.to_string()).hint("an agent refuses to start while it is there")
+    }
+}
+
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         let message = error.to_string();
@@ -238,17 +245,13 @@ impl From<PlanError> for Failure {
                     .hint(Hint::from("if you trust that program, run ").command(words!["ringlet", "allow", binary]))
                     .hint("otherwise take the folder out of PATH")
             }
-            PlanError::Guarded { findings } => {
-                let mut made = Self::new(message);
-                for finding in findings.iter().skip(1) {
-                    made = made.hint(format!("also {finding}"));
-                }
-                for finding in &findings {
-                    let look = Hint::from("look at it; if it is what you want, run ");
-                    made = made.hint(look.command(words!["ringlet", "allow", finding.file]));
-                }
-                made
+            PlanError::Guarded { findings } => guarded(Self::new(message), &findings),
+            PlanError::Bind(error) => error.into(),
+            PlanError::Guard(GuardError::Trust(error)) => error.into(),
+            PlanError::Guard(GuardError::Search { .. }) => {
+                Self::new(message).hint("start the agent in another directory")
             }
+            PlanError::NoDirectory { .. } => Self::new(message).hint("name a directory that exists"),
             PlanError::Scoped(refused) => Self::new(message).hint(refused.hint()),
             PlanError::Pin(error) => error.into(),
             PlanError::Lease(error) => error.into(),
@@ -279,6 +282,37 @@ impl From<PlanError> for Failure {
             }
         }
     }
+}
+
+// A refusal shows the first findings and gives one command for all of them.
+fn guarded(mut made: Failure, findings: &[Finding]) -> Failure {
+    const SHOWN: usize = 8;
+    for finding in findings.iter().take(SHOWN).skip(1) {
+        made = made.hint(format!("also {finding}"));
+    }
+    if findings.len() > SHOWN {
+        made = made.hint(format!("and {} more", findings.len() - SHOWN));
+    }
+    let mut files: Vec<&Path> = findings.iter().filter(|it| it.can_be_allowed()).map(|it| it.file.as_path()).collect();
+    files.dedup();
+    for finding in findings {
+        match &finding.what {
+            What::Open { file, .. } => {
+                made = made.hint(Hint::run(words!["chmod", "go-w", file]).and(" if it is yours"))
+            }
+            What::Unread { can_be_allowed: false, .. } => {
+                made = made.hint(format!("mend or remove {}", finding.file.display()))
+            }
+            _ => {}
+        }
+    }
+    if files.is_empty() {
+        return made;
+    }
+    let look = if files.len() == 1 { "look at it" } else { "look at them" };
+    let mut command = Vec::from(words!["ringlet", "allow"]);
+    command.extend(files.iter().map(|file| file.as_os_str().to_owned()));
+    made.hint(Hint::from(format!("{look}; if that is what you want, run ")).command(command))
 }
 
 impl From<LaunchError> for Failure {

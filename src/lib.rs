@@ -10,6 +10,8 @@ pub mod digest;
 pub mod duration;
 pub mod env;
 pub mod failure;
+pub mod git;
+pub mod guard;
 pub mod hint;
 pub mod hook;
 pub mod host;

@@ -3,12 +3,18 @@
 //! A record binds the place where a file is found, the file it leads to, and the SHA-256 of the exact bytes: an edit,
 //! a copy or a link elsewhere, or a swapped symlink ends it. There are no exemptions; `[trust] allow-under` is the user's own word for a whole folder, and a
 //! denial outlasts both. Only the commands `allow` and `deny` write records; a launch only reads them.
+//!
+//! For what an agent reads itself, such as its settings, a record binds values in place of bytes, and programs by their
+//! content. A linked worktree shares its repository's records.
 
+use crate::digest::Digest;
+use crate::git;
 use crate::paths::Paths;
 use crate::platform::private::{self, Privacy};
 use crate::platform::{self, Access, ReadError};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -157,6 +163,11 @@ impl Evidence {
             .map_err(|why| TrustError::Unsafe { file: self.found.clone(), why: why.to_string() })
     }
 
+    /// Who may do what with it.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// The SHA-256 of the bytes, in hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.hash
@@ -170,6 +181,9 @@ enum Decision {
     Deny,
 }
 
+// Some ten thousand files of a folder of code.
+const MAX_RECORD: u64 = 4 << 20;
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record {
@@ -180,6 +194,112 @@ struct Record {
     // The SHA-256 of the path of what was allowed, where symlinks lead there.
     #[serde(default)]
     leads_to: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    values: Vec<BoundValue>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    files: Vec<BoundFile>,
+}
+
+/// What a record binds of a file that an agent reads itself, or of a folder of code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bound {
+    /// The entries that are not harmless by themselves.
+    pub values: Vec<BoundValue>,
+    /// The programs that they start, or the files of the folder.
+    pub files: Vec<BoundFile>,
+}
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundValue {
+    /// The names that lead to it, as a JSON list.
+    pub at: String,
+    /// The SHA-256 of its value's canonical form.
+    pub sha256: String,
+    /// The value for people: short, and without what looks like a secret.
+    pub shown: String,
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundFile {
+    /// Its path from the folder of what the record is for, or from the folder itself.
+    pub path: String,
+    /// The SHA-256 of its bytes.
+    pub sha256: String,
+}
+
+/// All that the user has said about one place.
+pub struct Word {
+    records: Vec<Record>,
+    // By the names that lead there; more than one where a worktree shares them.
+    values: HashMap<String, Vec<BoundValue>>,
+    files: HashMap<String, String>,
+}
+
+impl Word {
+    fn new(mut records: Vec<Record>) -> Self {
+        let (mut values, mut files) = (HashMap::<String, Vec<BoundValue>>::new(), HashMap::new());
+        for record in &mut records {
+            for value in record.values.drain(..) {
+                values.entry(value.at.clone()).or_default().push(value);
+            }
+            for file in record.files.drain(..) {
+                files.entry(file.path).or_insert(file.sha256);
+            }
+        }
+        Self { records, values, files }
+    }
+
+    /// Whether the user said no.
+    pub fn is_denied(&self) -> bool {
+        self.records.iter().any(|record| record.decision == Decision::Deny)
+    }
+
+    /// Whether these exact bytes were allowed.
+    pub fn allows(&self, file: &Evidence) -> bool {
+        !self.is_denied() && self.records.iter().any(|record| record.allows(file))
+    }
+
+    /// Whether a file with this digest was allowed as a whole.
+    pub fn allows_file(&self, digest: Digest) -> bool {
+        let digest = digest.to_string();
+        let is_it = |record: &Record| record.decision == Decision::Allow && record.sha256.as_ref() == Some(&digest);
+        !self.is_denied() && self.records.iter().any(is_it)
+    }
+
+    /// Whether any bytes were allowed.
+    pub fn has_bytes(&self) -> bool {
+        self.records.iter().any(|record| record.sha256.is_some())
+    }
+
+    /// Whether an entry was allowed with this value.
+    pub fn allows_value(&self, at: &str, digest: Digest) -> bool {
+        let digest = digest.to_string();
+        self.values.get(at).is_some_and(|values| values.iter().any(|value| value.sha256 == digest))
+    }
+
+    /// A value with which an entry was allowed.
+    pub fn value(&self, at: &str) -> Option<&str> {
+        self.values.get(at)?.first().map(|value| value.shown.as_str())
+    }
+
+    /// The digest with which a file was allowed; see [`BoundFile::path`].
+    pub fn file(&self, path: &Path) -> Option<Digest> {
+        self.files.get(path.to_string_lossy().as_ref())?.parse().ok()
+    }
+
+    /// Whether any file was allowed.
+    pub fn has_files(&self) -> bool {
+        !self.files.is_empty()
+    }
+}
+
+/// The way from a folder to a path; both absolute and without `..`.
+pub fn relative(path: &Path, folder: &Path) -> PathBuf {
+    let shared = path.components().zip(folder.components()).take_while(|(one, other)| one == other).count();
+    let up = folder.components().skip(shared).map(|_| std::path::Component::ParentDir);
+    up.chain(path.components().skip(shared)).collect()
 }
 
 impl Record {
@@ -223,18 +343,29 @@ impl<'a> Trust<'a> {
 
     // What the records alone say.
     fn recorded(&self, file: &Evidence) -> Result<Verdict, TrustError> {
-        let place = place_of(&file.found);
-        let record = self.read(&place)?;
-        // A denial holds for the file behind a symlink, and for the place, so that a swapped symlink does not escape it.
-        let real = if place == file.canonical { None } else { self.read(&file.canonical)? };
-        if record.iter().chain(&real).any(|it| it.decision == Decision::Deny) {
-            return Ok(Verdict::Denied);
-        }
-        Ok(match record {
-            Some(record) if record.allows(file) => Verdict::Trusted,
-            Some(_) => Verdict::Changed,
-            None => Verdict::Unknown,
+        let word = self.word_on(&file.found)?;
+        Ok(match word.records.as_slice() {
+            _ if word.is_denied() => Verdict::Denied,
+            _ if word.allows(file) => Verdict::Trusted,
+            [] => Verdict::Unknown,
+            _ => Verdict::Changed,
         })
+    }
+
+    /// All that the user has said about a place, read once.
+    pub fn word_on(&self, found: &Path) -> Result<Word, TrustError> {
+        let place = place_of(found);
+        let mut records: Vec<Record> = self.read(&place)?.into_iter().collect();
+        // A denial holds for the file behind a symlink, and for the place, so that a swapped symlink does not escape it.
+        if let Ok(real) = found.canonicalize()
+            && real != place
+        {
+            records.extend(self.read(&real)?.filter(|record| record.decision == Decision::Deny));
+        }
+        if let Some(place) = in_main_checkout(&place) {
+            records.extend(self.read(&place)?);
+        }
+        Ok(Word::new(records))
     }
 
     // Compared component by component.
@@ -250,10 +381,21 @@ impl<'a> Trust<'a> {
     /// Allows exactly these bytes at this place, and takes an earlier denial back.
     pub fn allow(&self, file: &Evidence) -> Result<(), TrustError> {
         let place = place_of(&file.found);
-        self.write(&place, Decision::Allow, Some(file))?;
-        // After the record, so that a crash in between denies.
-        if place != file.canonical && self.read(&file.canonical)?.is_some_and(|it| it.decision == Decision::Deny) {
-            let denial = self.record_of(&file.canonical);
+        self.write(&place, Decision::Allow, Some(file), Bound::default())?;
+        self.take_denial_back(&place, &file.canonical)
+    }
+
+    /// Allows these values and files at this place, and takes an earlier denial back.
+    pub fn allow_values(&self, found: &Path, bound: Bound) -> Result<(), TrustError> {
+        let place = place_of(found);
+        self.write(&place, Decision::Allow, None, bound)?;
+        self.take_denial_back(&place, &canonical(found)?)
+    }
+
+    // After the record, so that a crash in between denies.
+    fn take_denial_back(&self, place: &Path, real: &Path) -> Result<(), TrustError> {
+        if place != real && self.read(real)?.is_some_and(|it| it.decision == Decision::Deny) {
+            let denial = self.record_of(real);
             std::fs::remove_file(&denial).map_err(|why| TrustError::Write { file: denial, why })?;
         }
         Ok(())
@@ -265,9 +407,9 @@ impl<'a> Trust<'a> {
         if let Ok(canonical) = found.canonicalize()
             && canonical != place
         {
-            self.write(&canonical, Decision::Deny, None)?;
+            self.write(&canonical, Decision::Deny, None, Bound::default())?;
         }
-        self.write(&place, Decision::Deny, None)
+        self.write(&place, Decision::Deny, None, Bound::default())
     }
 
     fn record_of(&self, path: &Path) -> PathBuf {
@@ -277,25 +419,43 @@ impl<'a> Trust<'a> {
     fn read(&self, path: &Path) -> Result<Option<Record>, TrustError> {
         let file = self.record_of(path);
         let damaged = |why: String| TrustError::Record { file: file.clone(), why };
-        let read = private::read(&file, 64 * 1024, Privacy::Unwritten).map_err(|why| damaged(why.to_string()))?;
+        let read = private::read(&file, MAX_RECORD, Privacy::Unwritten).map_err(|why| damaged(why.to_string()))?;
         let Some(bytes) = read else { return Ok(None) };
         let text = std::str::from_utf8(&bytes).map_err(|_| damaged("is not UTF-8".into()))?;
         toml::from_str(text).map(Some).map_err(|error| damaged(format!("does not parse: {}", error.message())))
     }
 
-    fn write(&self, path: &Path, decision: Decision, allowed: Option<&Evidence>) -> Result<(), TrustError> {
+    fn write(
+        &self,
+        path: &Path,
+        decision: Decision,
+        allowed: Option<&Evidence>,
+        bound: Bound,
+    ) -> Result<(), TrustError> {
         let file = self.record_of(path);
         let record = Record {
             path: path.to_string_lossy().into_owned(),
             decision,
             sha256: allowed.map(|file| file.sha256().to_owned()),
             leads_to: allowed.and_then(leads_to),
+            values: bound.values,
+            files: bound.files,
         };
         let text = toml::to_string(&record).expect("strings always serialise");
+        if text.len() as u64 > MAX_RECORD {
+            let why = io::Error::new(io::ErrorKind::FileTooLarge, "there is too much to be bound");
+            return Err(TrustError::Write { file, why });
+        }
         let written =
             platform::create_private_folder(&self.folder).and_then(|()| platform::replace_file(&file, text.as_bytes()));
         written.map_err(|why| TrustError::Write { file, why })
     }
+}
+
+// Where the same file lies in the main checkout of a linked worktree.
+fn in_main_checkout(place: &Path) -> Option<PathBuf> {
+    let root = place.ancestors().skip(1).find(|folder| folder.join(".git").symlink_metadata().is_ok())?;
+    Some(git::main_checkout(root)?.join(place.strip_prefix(root).ok()?))
 }
 
 // The file's own place: its project's folder with symlinks resolved, and the rest as it is. An agent's folder, such as

@@ -219,7 +219,7 @@ fn installed(world: &World, version: &str) {
 fn a_projects_servers_are_refused_only_where_they_could_read_the_key() {
     let world = World::ready();
     world.write("home/project/.mcp.json", "{\"mcpServers\": {\"x\": {\"command\": \"x\"}}}");
-    world.run(&["exec", "claude"]).fails(125, &[".mcp.json sets mcpServers.x.command"]);
+    world.run(&["exec", "claude"]).fails(125, &[".mcp.json: mcpServers = {x: {command: "]);
     installed(&world, "99.0.0");
     assert!(world.run(&["exec", "claude"]).ok().contains(&format!("\nfd={KEY}\n")));
     world.run(&["exec", "claude", "--", "--bare"]).fails(125, &[".mcp.json"]);

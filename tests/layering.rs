@@ -16,6 +16,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     // Only the words; `shell` quotes them and `output` prints them.
     (0, "hint", &[]),
     (0, "platform", &[]),
+    // `trust` and the guard follow a checkout's links.
+    (0, "git", &["platform"]),
     // The mark and the addresses of a bus are written in it.
     (0, "percent", &[]),
     // Decided by `plan` and undone by `host`, so below both.
@@ -31,7 +33,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (1, "pins", &["paths"]),
     (1, "lease", &["paths"]),
     (1, "shell", &[]),
-    (2, "plan", &[]),
+    (2, "guard", &[]),
+    (2, "plan", &["guard"]),
     (2, "launch", &["plan"]),
     (2, "hook", &[]),
     (2, "migrate", &[]),

@@ -24,6 +24,7 @@ mod migrate_sourced;
 mod no_leak;
 mod powershell;
 mod profiles;
+mod readers;
 mod scope;
 mod secret_service;
 mod shells;

@@ -128,7 +128,7 @@ fn whatever_is_wrong_with_one_agent_does_not_hide_the_others() {
     let world = World::ready();
     world.agent("codex");
     world.write("home/project/.claude/settings.json", "{\"apiKeyHelper\":\"x\"}");
-    has(&world, &["status"], &["refused", "settings.json sets apiKeyHelper", "codex", "profile none"]);
+    has(&world, &["status"], &["refused", "settings.json: apiKeyHelper = ", "codex", "profile none"]);
     world.profile("work", "agent = \"calude\"\nprovider = \"anthropic\"\n");
     world.run(&["status"]).ok();
     world.profile("work", "agent = \n");

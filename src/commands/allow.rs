@@ -3,32 +3,74 @@
 use super::Setting;
 use crate::config::{MAX_BYTES, PROJECT_FILE, ProjectFile, Source};
 use crate::failure::Failure;
+use crate::guard::{self, Binding};
+use crate::hint::Hint;
 use crate::host::Host;
+use crate::plan::{self, Context};
 use crate::profile::Profiles;
-use crate::trust::{Evidence, Trust};
+use crate::trust::{Bound, Evidence, Trust};
+use crate::words;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-const MAX_FILE: u64 = 1 << 30;
+const MAX_PROGRAM: u64 = 1 << 30;
 
-/// `ringlet allow [PATH]`
-pub(super) fn allow(host: &mut Host, setting: &Setting, path: Option<&Path>) -> Result<(), Failure> {
-    let file = target(host, path)?;
-    let trust = Trust::new(&setting.paths, &setting.settings.trust.allow_under);
-    let is_project = file.file_name().is_some_and(|name| name == PROJECT_FILE);
+/// `ringlet allow [PATH...]`
+pub(super) fn allow(host: &mut Host, setting: &Setting, paths: &[PathBuf]) -> Result<(), Failure> {
+    let here = [PathBuf::from(".")];
+    for path in if paths.is_empty() { &here } else { paths } {
+        let file = target(host, setting, path)?;
+        if is_project(&file) {
+            allow_project(host, setting, &file)?;
+        } else {
+            allow_file(host, setting, &file)?;
+        }
+    }
+    Ok(())
+}
+
+/// `ringlet allow --all [DIR]`
+pub(super) fn allow_all(host: &mut Host, setting: &Setting, folder: Option<&Path>) -> Result<(), Failure> {
+    let folder = host.world.cwd()?.join(folder.unwrap_or(Path::new("")));
+    let folder = folder.canonicalize().map_err(|error| Failure::io("opened", &folder, &error))?;
+    let at = Context { cwd: &folder, ..setting.context(&host.world)? };
+    let found = plan::governing_file(&at)?;
+    let profiles = match &found {
+        Some(file) => {
+            let project = allow_project(host, setting, file)?;
+            project.profile.iter().chain(project.agents.values()).cloned().collect()
+        }
+        None => setting.settings.default_profile.iter().cloned().collect::<BTreeSet<_>>(),
+    };
+    if profiles.is_empty() {
+        return Err(Failure::new(format!("no profile governs {}", folder.display()))
+            .hint("run `ringlet init PROFILE` to write a .ringlet.toml"));
+    }
+    let mut files: BTreeSet<PathBuf> = BTreeSet::new();
+    for name in &profiles {
+        let at = Context { cwd: &folder, ..setting.context(&host.world)? };
+        files.extend(plan::findings(&at, name)?.into_iter().map(|finding| finding.file));
+    }
+    if files.is_empty() {
+        host.output.note("the agents find nothing else here that has to be allowed");
+    }
+    files.iter().try_for_each(|file| allow_file(host, setting, file))
+}
+
+fn is_project(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name == PROJECT_FILE)
+}
+
+fn allow_project(host: &mut Host, setting: &Setting, file: &Path) -> Result<ProjectFile, Failure> {
     if file.symlink_metadata().is_err() {
         let made = Failure::new(format!("{} does not exist", file.display()));
-        return Err(if is_project { made.hint("run `ringlet init PROFILE` to write one") } else { made });
+        return Err(made.hint("run `ringlet init PROFILE` to write one"));
     }
-    let evidence = Evidence::read_any(&file, if is_project { MAX_BYTES } else { MAX_FILE })?;
+    let evidence = Evidence::read(file, MAX_BYTES)?;
     evidence.refuse_others()?;
-    if !is_project {
-        trust.allow(&evidence)?;
-        host.output.note(format!("allowed {} as it is now", file.display()));
-        return Ok(());
-    }
     // What does not parse is not worth allowing: the same bytes would only be refused at the launch.
-    let project = ProjectFile::parse(&Source::from_bytes(&file, evidence.bytes.clone(), None)?)?;
-    trust.allow(&evidence)?;
+    let project = ProjectFile::parse(&Source::from_bytes(file, evidence.bytes.clone(), None)?)?;
+    Trust::new(&setting.paths, &setting.settings.trust.allow_under).allow(&evidence)?;
     host.output.note(format!("allowed {}: {}", file.display(), describe(&project)));
     let profiles = Profiles::new(&setting.paths, &setting.registry);
     for name in project.profile.iter().chain(project.agents.values()) {
@@ -38,12 +80,67 @@ pub(super) fn allow(host: &mut Host, setting: &Setting, path: Option<&Path>) -> 
             failure.hints.iter().for_each(|hint| host.output.note(hint));
         }
     }
+    Ok(project)
+}
+
+fn allow_file(host: &mut Host, setting: &Setting, file: &Path) -> Result<(), Failure> {
+    if file.symlink_metadata().is_err() {
+        return Err(Failure::new(format!("{} does not exist", file.display())));
+    }
+    let trust = Trust::new(&setting.paths, &setting.settings.trust.allow_under);
+    let bindings = plan::bindings(&setting.context(&host.world)?, file)?;
+    for binding in bindings {
+        match binding {
+            Binding::Values { file, bound, by_name } => {
+                refuse_open(&file)?;
+                let told = told(&bound, &by_name);
+                trust.allow_values(&file, bound)?;
+                host.output.note(format!("allowed {}", file.display()));
+                told.iter().for_each(|line| host.output.note(format!("  {line}")));
+            }
+            Binding::Bytes(file) => {
+                let evidence = Evidence::read(&file, MAX_PROGRAM)?;
+                refuse_open(&file)?;
+                trust.allow(&evidence)?;
+                host.output.note(format!("allowed {} as it is now", file.display()));
+            }
+            Binding::Harmless(file) => {
+                // An earlier denial is taken back all the same.
+                trust.allow_values(&file, Bound::default())?;
+                host.output.note(format!("{} holds nothing that has to be allowed", file.display()));
+            }
+        }
+    }
     Ok(())
+}
+
+// A launch would refuse it in spite of the record.
+fn refuse_open(file: &Path) -> Result<(), Failure> {
+    match guard::open_to_others(file) {
+        Some(access) => Err(Failure::new(format!("{}: others may write it ({access})", file.display()))
+            .hint(Hint::run(words!["chmod", "go-w", file]).and(" if it is yours"))),
+        None => Ok(()),
+    }
+}
+
+// What a record binds, in lines.
+fn told(bound: &Bound, by_name: &[String]) -> Vec<String> {
+    const SHOWN: usize = 20;
+    let values = bound.values.iter().map(guard::describe);
+    let files = bound.files.iter().map(|file| format!("{} by its content", guard::describe_file(file)));
+    let mut lines: Vec<String> = values.chain(files).collect();
+    if lines.len() > SHOWN {
+        let more = lines.len() - SHOWN;
+        lines.truncate(SHOWN);
+        lines.push(format!("and {more} more"));
+    }
+    lines.extend(by_name.iter().map(|command| format!("`{command}`: what this starts by name is not bound")));
+    lines
 }
 
 /// `ringlet deny [PATH]`
 pub(super) fn deny(host: &mut Host, setting: &Setting, path: Option<&Path>) -> Result<(), Failure> {
-    let file = target(host, path)?;
+    let file = target(host, setting, path.unwrap_or(Path::new("")))?;
     Trust::new(&setting.paths, &[]).deny(&file)?;
     host.output.note(format!("denied {} until you allow it again", file.display()));
     Ok(())
@@ -56,23 +153,16 @@ pub(super) fn describe(project: &ProjectFile) -> String {
     all.chain(some).collect::<Vec<_>>().join(", ")
 }
 
-// A directory stands for its project file; any other path for itself.
-fn target(host: &Host, path: Option<&Path>) -> Result<PathBuf, Failure> {
-    let path = match path {
-        Some(path) if path.is_absolute() => path.to_owned(),
-        Some(path) => host.world.cwd()?.join(path),
-        None => host.world.cwd()?.to_owned(),
-    };
-    let is_agents_folder = path.components().any(|part| {
-        part.as_os_str()
-            .to_str()
-            .is_some_and(|name| name.starts_with('.') && name.len() > 1 && name != ".." && name != PROJECT_FILE)
-    });
-    if path.is_dir() && (path.join(PROJECT_FILE).symlink_metadata().is_ok() || !is_agents_folder) {
-        return Ok(resolved(&path).join(PROJECT_FILE));
+// A directory stands for its project file, but for one that agents load code from; any other path for itself.
+fn target(host: &Host, setting: &Setting, path: &Path) -> Result<PathBuf, Failure> {
+    let path: PathBuf = host.world.cwd()?.join(path).components().collect();
+    if path.is_dir() {
+        let has_file = path.join(PROJECT_FILE).symlink_metadata().is_ok();
+        let is_loaded = !has_file && plan::is_loaded(&setting.context(&host.world)?, &path)?;
+        return Ok(if is_loaded { path } else { resolved(&path).join(PROJECT_FILE) });
     }
     // A launch finds it from a working directory without symlinks.
-    match path.parent().filter(|_| path.file_name().is_some_and(|name| name == PROJECT_FILE)) {
+    match path.parent().filter(|_| is_project(&path)) {
         Some(folder) => Ok(resolved(folder).join(PROJECT_FILE)),
         None => Ok(path),
     }

@@ -24,5 +24,5 @@ pub(super) fn run(host: &mut Host, setting: &Setting, profile: &str) -> Result<(
         }
         Err(error) => return Err(Failure::io("written", &file, &error)),
     }
-    allow::allow(host, setting, None)
+    allow::allow(host, setting, &[])
 }

@@ -137,7 +137,8 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Login { profile, agent, args } => {
                     return login::run(host, &setting, &profile, agent.as_deref(), &args).map_err(Failure::in_exec);
                 }
-                Command::Allow { path } => allow::allow(host, &setting, path.as_deref())?,
+                Command::Allow { all: Some(folder), .. } => allow::allow_all(host, &setting, folder.as_deref())?,
+                Command::Allow { paths, all: None } => allow::allow(host, &setting, &paths)?,
                 Command::Deny { path } => allow::deny(host, &setting, path.as_deref())?,
                 Command::Status { agent } => status::run(host, &setting, agent.as_deref())?,
                 Command::Doctor => return doctor::run(host, &setting),

@@ -1,7 +1,8 @@
 //! Why there is no plan.
 
-use super::{Finding, Refused};
+use super::Refused;
 use crate::config::ConfigError;
+use crate::guard::{BindError, Finding, GuardError};
 use crate::lease::LeaseError;
 use crate::name::{Profile, Variable, shorten};
 use crate::pins::PinError;
@@ -71,7 +72,21 @@ pub enum PlanError {
         /// The project's directory.
         project: PathBuf,
     },
-    /// Project files could send the key elsewhere.
+    /// The project could not be looked at.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    /// Something of the project's cannot be allowed.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The directory that the agent is told to work in cannot be used.
+    #[error("the agent is told to work in {}, which cannot be used: {why}", directory.display())]
+    NoDirectory {
+        /// The directory.
+        directory: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Project files hold what is neither harmless nor allowed.
     #[error("{}", findings.first().map_or_else(String::new, ToString::to_string))]
     Guarded {
         /// What was found, at least one.

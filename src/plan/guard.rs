@@ -1,229 +1,107 @@
-//! The agent's own project files that could send a key elsewhere, or run something beside it.
-//!
-//! An agent may read settings from the working directory and from any directory above it, so all of them are looked
-//! at, up to but not including the home directory: what lies there is the user's own.
+//! What a launch is to the guard, and what the guard says of its project.
 
-use super::{Context, PlanError, SecretUse, Sink};
-use crate::platform;
-use crate::registry::{AgentSpec, Guard, GuardFormat};
-use crate::trust::{Evidence, Trust, TrustError};
-use std::fmt;
-use std::path::PathBuf;
+use super::launch_plan::{Draft, Start};
+use super::{Context, PlanError, SecretUse, Sink, find_binary, installed_version, project};
+use crate::guard::{self, Bind, Binding, Finding, Launch, Told, prefix_of};
+use crate::name::Profile;
+use crate::profile::{Account, Profiles, Resolved};
+use crate::registry::{AgentSpec, Version};
+use crate::trust::Trust;
+use std::path::{Path, PathBuf};
 
-const MAX_FILE: u64 = 8 << 20;
-
-/// A project file that refuses a launch, and the keys in it that do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// The file.
-    pub file: PathBuf,
-    /// The keys, as dotted paths; empty when the file's existence is enough.
-    pub keys: Vec<String>,
-    /// Why its content could not be taken apart, when it could not.
-    pub why: Option<String>,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
-        match (&self.why, self.keys.as_slice()) {
-            (Some(why), _) => write!(f, "{file} cannot be checked: {why}"),
-            (None, []) => write!(f, "{file} could run code that sees the key"),
-            (None, keys) => write!(f, "{file} sets {}, which could send the key elsewhere", keys.join(", ")),
-        }
-    }
-}
-
-/// Refuses when a guarded file could send a key elsewhere; those whose exact content the user has allowed are passed over.
-pub(super) fn guard_project(context: &Context<'_>, agent: &AgentSpec, secrets: &[SecretUse]) -> Result<(), PlanError> {
+/// Refuses when the agent would load something from the project that is neither harmless nor allowed. Gives whether
+/// anything of the agent's is there at all.
+pub(super) fn guard_project(
+    context: &Context<'_>,
+    here: &Path,
+    folders: &[PathBuf],
+    told: &Told,
+    resolved: &Resolved,
+    version: Option<&Version>,
+    secrets: &[SecretUse],
+) -> Result<bool, PlanError> {
     let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
-    let mut present: Vec<(PathBuf, &Guard)> = Vec::new();
-    let piped = secrets.iter().all(|used| matches!(used.sink, Sink::Descriptor(_)));
-    platform::ascend(context.cwd, |level| {
-        // Canonical paths are the same only if their text is.
-        if level.path.as_os_str() == home.as_os_str() {
-            return Ok(false);
-        }
-        // Most of an agent's files lie in one folder of its own, and most directories have none.
-        let mut absent = None;
-        for guard in agent.guard.iter().filter(|guard| !(piped && guard.only_variable)) {
-            let folder = guard.file.split_once('/').map(|(folder, _)| folder);
-            if let Some(folder) = folder
-                && (absent == Some(folder) || !level.has(folder)?)
-            {
-                absent = Some(folder);
-            } else if level.has(&guard.file)? {
-                present.push((level.path.join(&guard.file), guard));
-            }
-        }
-        Ok(true)
-    })
-    .map_err(|error| PlanError::Search { start: context.cwd.into(), error })?;
-    let trust = Trust::new(context.paths, &context.settings.trust.allow_under);
+    let reach = resolved.account.reach();
+    let provider = resolved.account.provider().map(|provider| &provider.value);
+    let keys = reach.into_iter().flat_map(|reach| std::iter::once(&reach.key_variable).chain(&reach.api.bearer));
+    let mut prefixes: Vec<String> =
+        keys.chain(provider.map(|provider| &provider.variable)).filter_map(|name| prefix_of(name.as_str())).collect();
+    prefixes.dedup();
+    // OpenCode's name for a provider that it does not know is Ringlet's.
+    let models = reach.map(|reach| reach.provider_name.as_str()).into_iter().chain(["ringlet"]);
+    let launch = Launch {
+        agent: &resolved.agent,
+        version,
+        directory: context.cwd,
+        here,
+        home: &home,
+        told,
+        env: context.env,
+        has_variable: secrets.iter().any(|used| matches!(used.sink, Sink::Variable(_))),
+        is_login: matches!(resolved.account, Account::Login { .. }),
+        prefixes,
+        models: models.map(|name| format!("{name}/")).collect(),
+        inside: &|path| project::holding(folders, path).is_some(),
+    };
+    let seen = guard::look(&launch, &Trust::new(context.paths, &context.settings.trust.allow_under))?;
+    if seen.findings.is_empty() { Ok(seen.anything) } else { Err(PlanError::Guarded { findings: seen.findings }) }
+}
+
+/// What the guard finds in the directory of a context for every agent that a profile binds.
+pub fn findings(context: &Context<'_>, profile: &Profile) -> Result<Vec<Finding>, PlanError> {
+    let profiles = Profiles::new(context.paths, context.registry);
+    let file = profiles.read(profile)?;
+    let folders = project::folders(context, project::governing(context)?.as_deref())?;
     let mut findings = Vec::new();
-    for (file, guard) in present {
-        if let Some(finding) = examine(&trust, file, guard)? {
-            findings.push(finding);
+    for agent in file.bindings.keys() {
+        let Some(resolved) = profiles.resolve(&file, agent)? else { continue };
+        let command = resolved.agent.command.clone();
+        // An agent that is not installed yet may come later.
+        let binary = find_binary(context, &command).unwrap_or_default();
+        let version = installed_version(&resolved.agent, &binary);
+        let start = Start { command, binary, arguments: Vec::new() };
+        let draft = Draft::new(start, version.as_ref(), &[], resolved, context.env);
+        let resolved = &draft.part.resolved;
+        let told = Told::default();
+        match guard_project(context, context.cwd, &folders, &told, resolved, version.as_ref(), &draft.secrets) {
+            Ok(_) => {}
+            Err(PlanError::Guarded { findings: found }) => findings.extend(found),
+            Err(error) => return Err(error),
         }
     }
-    if findings.is_empty() { Ok(()) } else { Err(PlanError::Guarded { findings }) }
+    Ok(findings)
 }
 
-fn examine(trust: &Trust<'_>, file: PathBuf, guard: &Guard) -> Result<Option<Finding>, TrustError> {
-    // A folder in a file's place says nothing to the agent; `.env` is often one, and a large one.
-    if guard.format != GuardFormat::Any && file.is_dir() {
-        return Ok(None);
+/// How a file or folder is bound when the user allows it, for every agent that would load it.
+pub fn bindings(context: &Context<'_>, path: &Path) -> Result<Vec<Binding>, PlanError> {
+    let agents = agents(context)?;
+    let mut prefixes = Vec::new();
+    for name in context.registry.provider_names()? {
+        let provider = context.registry.provider(&name.parse().expect("only valid names are listed"))?;
+        prefixes.extend(prefix_of(provider.variable.as_str()));
     }
-    let evidence = match Evidence::read_any(&file, MAX_FILE) {
-        Ok(evidence) => evidence,
-        Err(error) => return Ok(Some(Finding { file, keys: Vec::new(), why: Some(error.to_string()) })),
-    };
-    let found = if guard.format == GuardFormat::Any {
-        Ok(Vec::new())
-    } else {
-        offending(&evidence.bytes, guard.format, &guard.keys)
-    };
-    match found {
-        Ok(keys) if keys.is_empty() && guard.format != GuardFormat::Any => Ok(None),
-        // Whoever else may write the file could replace what was allowed before the agent reads it.
-        _ if trust.is_recorded(&evidence)? && evidence.refuse_others().is_ok() => Ok(None),
-        Ok(keys) => Ok(Some(Finding { file, keys, why: None })),
-        Err(why) => Ok(Some(Finding { file, keys: Vec::new(), why: Some(why) })),
+    for api in agents.iter().flat_map(|agent| &agent.api) {
+        prefixes.extend(api.key.iter().chain(&api.bearer).filter_map(|name| prefix_of(name.as_str())));
     }
+    prefixes.sort();
+    prefixes.dedup();
+    let there = path.parent().and_then(|folder| folder.canonicalize().ok());
+    let at = Context { cwd: there.as_deref().unwrap_or(context.cwd), ..*context };
+    let mut folders = project::folders(&at, project::governing(&at)?.as_deref())?;
+    folders.extend(project::folders(context, project::governing(context)?.as_deref())?);
+    let inside = |path: &Path| project::holding(&folders, path).is_some();
+    let bind = Bind { agents: &agents, prefixes: &prefixes, directory: context.cwd, inside: &inside };
+    Ok(guard::bind(&bind, path)?)
 }
 
-/// The keys of a file that match one of these patterns, as dotted paths.
-pub(super) fn offending(bytes: &[u8], format: GuardFormat, patterns: &[String]) -> Result<Vec<String>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-    let mut paths = Vec::new();
-    match format {
-        GuardFormat::Json => {
-            // Not into a map: of two entries with one name it keeps one, and another parser may take the other.
-            let parsed = jsonc_parser::parse_to_ast(text, &Default::default(), &Default::default());
-            let parsed = parsed.map_err(|error| format!("it does not parse as JSON: {}", error.kind()))?;
-            if let Some(value) = &parsed.value {
-                walk_json(value, &mut Vec::new(), &mut paths);
-            }
-        }
-        GuardFormat::Toml => {
-            let table: toml::Table = toml::from_str(text).map_err(|_| "it does not parse as TOML".to_owned())?;
-            walk_toml(&toml::Value::Table(table), &mut Vec::new(), &mut paths);
-        }
-        GuardFormat::Env => paths.extend(text.lines().filter_map(env_name).map(|name| vec![name])),
-        GuardFormat::Keys => paths.extend(text.lines().filter_map(top_level_key).map(|name| vec![name])),
-        GuardFormat::Any => {}
-    }
-    let mut keys: Vec<String> = patterns
-        .iter()
-        .filter_map(|pattern| {
-            let parts: Vec<&str> = pattern.split('.').collect();
-            paths.iter().find(|path| is_at(path, &parts)).map(|path| path[..parts.len()].join("."))
-        })
-        .collect();
-    keys.sort();
-    keys.dedup();
-    Ok(keys)
+/// Whether any agent loads a folder by itself.
+pub fn is_loaded(context: &Context<'_>, folder: &Path) -> Result<bool, PlanError> {
+    let guards = agents(context)?.into_iter().flat_map(|agent| agent.guard);
+    Ok(guards.into_iter().any(|guard| folder.ends_with(&guard.file)))
 }
 
-fn is_at(path: &[String], pattern: &[&str]) -> bool {
-    path.len() >= pattern.len() && path.iter().zip(pattern).all(|(segment, pattern)| matches(segment, pattern))
-}
-
-/// `*` stands for any run of characters.
-fn matches(text: &str, pattern: &str) -> bool {
-    // Windows knows one variable by every spelling; a setting's name spelt otherwise only refuses too much there.
-    if cfg!(windows) && !text.bytes().chain(pattern.bytes()).all(|byte| !byte.is_ascii_uppercase()) {
-        return matches(&text.to_ascii_lowercase(), &pattern.to_ascii_lowercase());
-    }
-    match pattern.split_once('*') {
-        None => text == pattern,
-        Some((head, rest)) => match text.strip_prefix(head) {
-            None => false,
-            Some(tail) => {
-                tail.char_indices().map(|(at, _)| at).chain([tail.len()]).any(|at| matches(&tail[at..], rest))
-            }
-        },
-    }
-}
-
-fn walk_json(value: &jsonc_parser::ast::Value<'_>, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
-    use jsonc_parser::ast::Value;
-    match value {
-        Value::Object(object) => {
-            for entry in &object.properties {
-                path.push(entry.name.as_str().to_owned());
-                found.push(path.clone());
-                walk_json(&entry.value, path, found);
-                path.pop();
-            }
-        }
-        Value::Array(list) => list.elements.iter().for_each(|value| walk_json(value, path, found)),
-        _ => {}
-    }
-}
-
-fn walk_toml(value: &toml::Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
-    match value {
-        toml::Value::Table(table) => {
-            for (key, value) in table {
-                path.push(key.clone());
-                found.push(path.clone());
-                walk_toml(value, path, found);
-                path.pop();
-            }
-        }
-        toml::Value::Array(list) => list.iter().for_each(|value| walk_toml(value, path, found)),
-        _ => {}
-    }
-}
-
-// Lenient on purpose: what one agent's parser takes for an assignment must not slip past.
-pub(super) fn env_name(line: &str) -> Option<String> {
-    let line = line.trim_start_matches('\u{feff}').trim_start();
-    let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
-    let end = line.find(['=', ':'])?;
-    let name = line[..end].trim().trim_matches(['"', '\'']);
-    (!name.is_empty() && !name.starts_with('#')).then(|| name.to_owned())
-}
-
-fn top_level_key(line: &str) -> Option<String> {
-    let line = line.trim_start_matches('\u{feff}').trim_start_matches(['-', ' ', '\t']);
-    let end = line.find([':', '='])?;
-    let name = line[..end].trim().trim_matches(['"', '\'']);
-    (!name.is_empty() && !name.starts_with(['#', ';'])).then(|| name.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Found = Result<Vec<String>, String>;
-
-    fn guard(format: GuardFormat, keys: &[&str]) -> impl Fn(&[u8]) -> Found + use<> {
-        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-        move |bytes| offending(bytes, format, &keys)
-    }
-
-    #[test]
-    fn keys_are_found_in_every_format() {
-        let json = guard(GuardFormat::Json, &["env.ANTHROPIC_*", "apiKeyHelper", "provider.*.options.baseURL"]);
-        let text = b"{ // note\n \"env\": {\"ANTHROPIC_BASE_URL\": \"x\", \"A\": \"1\"}, \"apiKeyHelper\": \"y\",}";
-        assert_eq!(json(text), Ok(vec!["apiKeyHelper".into(), "env.ANTHROPIC_BASE_URL".into()]));
-        assert_eq!(json(b"{\"provider\":{\"p\":{\"options\":{\"baseURL\":1}}}}").expect("parses").len(), 1);
-        assert_eq!(json(b"{\"permissions\":{\"allow\":[]}}"), Ok(vec![]));
-        let twice = b"{\"env\": {\"ANTHROPIC_X\": 1}, \"env\": {}}";
-        assert_eq!(json(twice), Ok(vec!["env.ANTHROPIC_X".into()]));
-        assert!(json(b"{").is_err());
-        let toml = guard(GuardFormat::Toml, &["model_providers"]);
-        assert_eq!(toml(b"[model_providers.x]\nbase_url = \"y\""), Ok(vec!["model_providers".into()]));
-        let env = guard(GuardFormat::Env, &["*_BASE_URL"]);
-        for text in
-            ["OPENAI_BASE_URL=x", "  export OPENAI_BASE_URL = x", "\u{feff}OPENAI_BASE_URL=x", "OPENAI_BASE_URL: x"]
-        {
-            assert_eq!(env(text.as_bytes()), Ok(vec!["OPENAI_BASE_URL".into()]), "{text}");
-        }
-        assert_eq!(env(b"# OPENAI_BASE_URL=x\nA=OPENAI_BASE_URL"), Ok(vec![]));
-        let keys = guard(GuardFormat::Keys, &["openai-api-base"]);
-        assert_eq!(keys(b"model: x\nopenai-api-base: y"), Ok(vec!["openai-api-base".into()]));
-    }
+fn agents(context: &Context<'_>) -> Result<Vec<AgentSpec>, PlanError> {
+    let names = context.registry.agent_names()?;
+    let agents = names.iter().map(|name| context.registry.agent(&name.parse().expect("only valid names are listed")));
+    Ok(agents.collect::<Result<_, _>>()?)
 }

@@ -1,12 +1,11 @@
 //! A launch, decided and printable. Pure: the same input gives the same plan, and nothing is looked at.
 
-use super::binary::Version;
 use super::gate::Passed;
 use crate::env::{Change, Env};
 use crate::mark;
 use crate::name::{Agent, KeyName, Profile, Variable};
 use crate::profile::{Account, Reach, Resolved};
-use crate::registry::{AgentSpec, Login};
+use crate::registry::{AgentSpec, Login, Version};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -242,6 +241,28 @@ impl Draft {
         arguments.extend_from_slice(words);
         start.arguments = arguments;
         Self { start, part: Part { resolved, changes, removed, notices }, secrets, idle }
+    }
+
+    /// Tells the agent not to read the project's configuration, where it is known how and the user's words do not say it.
+    /// Only where there is none: that closes the time between the look and the agent's own.
+    pub(super) fn turn_project_off(&mut self, version: Option<&Version>, words: &[OsString]) {
+        let Some(switch) = &self.part.resolved.agent.switch else { return };
+        let is_said = |word: &OsString| {
+            let word = word.as_encoded_bytes();
+            switch.unless.iter().any(|option| {
+                word.strip_prefix(option.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"="))
+            })
+        };
+        if self.idle.is_some()
+            || !version.is_some_and(|version| version.is_at_least(&switch.since))
+            || words.iter().any(is_said)
+        {
+            return;
+        }
+        let before = self.start.arguments.len() - words.len();
+        self.start.arguments.splice(before..before, switch.args.iter().map(OsString::from));
+        let set = switch.set.iter().map(|(name, value)| Change::Set(name.clone(), value.into()));
+        self.part.changes.extend(set);
     }
 
     /// The plan, once everything that could refuse was asked.

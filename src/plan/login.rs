@@ -2,11 +2,12 @@
 //!
 //! The login itself is never opened: that its file is there and is not empty is all that is asked of it.
 
-use super::guard::{self, guard_project};
+use super::guard::guard_project;
 use super::launch_plan::{Draft, LaunchPlan, Notice, Part, Start};
 use super::{Context, Passed, PlanError, find_binary, guard_binary, project, stored};
 use crate::config::{MAX_BYTES, PROJECT_FILE};
 use crate::env::Change;
+use crate::guard::{self, Told};
 use crate::name::{Agent, Profile, Variable};
 use crate::platform;
 use crate::platform::private::{self, Privacy};
@@ -139,14 +140,11 @@ fn refuse_override(folder: &Path, over: &Override) -> Result<(), PlanError> {
     let refused = |why: String, name| PlanError::LoginOverridden { file: file.clone(), why, name };
     let failed = |error| refused(format!("cannot be checked: {error}"), None);
     let Some(bytes) = stored::read(&file).map_err(failed)? else { return Ok(()) };
-    let text = String::from_utf8_lossy(&bytes);
-    for name in text.lines().filter_map(guard::env_name) {
-        if over.names.contains(&name) {
-            let why = format!("sets {name}, which would win over the login");
-            return Err(refused(why, name.parse().ok()));
-        }
+    let set = guard::variables(&bytes).map_err(|why| refused(format!("cannot be checked: it {why}"), None))?;
+    match set.into_iter().find(|name| over.names.contains(name)) {
+        Some(name) => Err(refused(format!("sets {name}, which would win over the login"), name.parse().ok())),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 // Whether a login can be seen, or may lie where nobody can see it.
@@ -190,14 +188,15 @@ pub fn sign_in(
     let folder = context.cwd;
     refuse_project(context, folder)?;
     refuse_foreign(folder, &resolved)?;
-    guard_project(context, &resolved.agent, &[])?;
+    let folders = project::folders(context, None)?;
+    guard_project(context, context.cwd, &folders, &Told::default(), &resolved, None, &[])?;
     let files = files_folder(context, &resolved, login);
     for file in &login.overrides {
         refuse_override(&files, file)?;
     }
     let command = resolved.agent.command.clone();
     let binary = find_binary(context, &command)?;
-    guard_binary(context, &project::folders(context, None)?, &binary)?;
+    guard_binary(context, &folders, &binary)?;
     let words: Vec<OsString> = login.args.iter().map(OsString::from).chain(words.iter().cloned()).collect();
     let start = Start { command, binary, arguments: Vec::new() };
     let mut draft = Draft::new(start, None, &words, resolved, context.env);

@@ -1,7 +1,7 @@
 //! From a directory, a word and an environment to a launch plan.
 //!
 //! `prepare` is the way of a decision, from top to bottom. `choice` finds the profile, `binary` the agent's real program,
-//! `guard` what in the project could send the account elsewhere, `login` whether a login's folder is fit to be used,
+//! `guard` asks what in the project is neither harmless nor allowed, `login` whether a login's folder is fit to be used,
 //! `gate` whether the scopes of the keys let them be looked up; `scope` is the rule itself, which the daemon asks as
 //! well. A `LaunchPlan` holds references to secrets and can be printed. The same plan serves `exec`, `exec --dry-run` and
 //! `status`; nothing here ever opens a store.
@@ -21,16 +21,16 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use binary::{Version, find_binary, guard_binary, installed_version};
+pub use binary::{find_binary, guard_binary, installed_version};
 pub use choice::{Choice, Project, Why, choose, find_project};
 pub use error::PlanError;
 pub use gate::{Passed, Refused, check_scopes};
-pub use guard::Finding;
+pub use guard::{bindings, findings, is_loaded};
 pub use holder::describe_login;
 pub use launch_plan::{Keyless, LaunchPlan, Notice, Part, Purpose, SecretUse, Sink, Start};
 pub use login::{login_command, login_folder, refuse_project, sign_in};
 pub use prepare::{Request, prepare};
-pub use project::folders as project_folders;
+pub use project::{folders as project_folders, governing_file};
 pub use scope::{Facts, Pass, Reason, Rule};
 
 use crate::config::Settings;
@@ -40,6 +40,7 @@ use crate::registry::Registry;
 use std::path::Path;
 
 /// What every decision is made from.
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Ringlet's places.
     pub paths: &'a Paths,

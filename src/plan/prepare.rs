@@ -2,13 +2,14 @@
 
 use super::guard::guard_project;
 use super::launch_plan::{Draft, LaunchPlan, Start};
-use super::{Choice, Context, Passed, PlanError, Version, Why, login, project, stored};
+use super::{Choice, Context, Passed, PlanError, Why, login, project, stored};
 use super::{check_scopes, choose, find_binary, find_project, guard_binary, installed_version};
+use crate::guard::{self, Told};
 use crate::name::{Agent, Profile};
 use crate::profile::{Account, Profiles, Resolved};
-use crate::registry::AgentSpec;
+use crate::registry::{AgentSpec, Version};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is to be started.
 pub struct Request<'a> {
@@ -21,41 +22,81 @@ pub struct Request<'a> {
 }
 
 /// Decides a launch. Trust comes before the profile, the program before the plan, and all that can refuse before the end.
+/// What the project may say is asked of the directory that the agent will work in.
 pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
     let meaning = context.registry.agents_for(request.word)?;
-    let project = if request.profile.is_some() { None } else { find_project(context)? };
-    let choice = match request.profile {
-        Some(name) => Choice::Profile(name.clone(), Why::Option),
-        None => choose(context, project.as_ref(), &meaning.agents)?,
-    };
-    let resolved = resolve(context, request.word, &choice, &meaning.agents)?;
+    let settled = settle(context, request, &meaning.agents)?;
     let binary = find_binary(context, &meaning.command)?;
     let start = Start { command: meaning.command, binary, arguments: request.words.to_vec() };
-    let Some(resolved) = resolved else { return Ok(LaunchPlan::Bare(start)) };
-    let version = installed_version(&resolved.agent, &start.binary);
-    let governing = match (&project, request.profile) {
-        (Some(project), _) => project.file.parent().map(Path::to_owned),
-        // The user's word replaces the project's choice, and not what the project could do.
-        (None, Some(_)) => project::governing(context)?,
-        (None, None) => None,
-    };
-    let draft = Draft::new(start, version.as_ref(), request.words, resolved, context.env);
-    judge(context, governing.as_deref(), request.words, version.as_ref(), draft)
+    let Some(settled) = settled else { return Ok(LaunchPlan::Bare(start)) };
+    let version = installed_version(&settled.resolved.agent, &start.binary);
+    let draft = Draft::new(start, version.as_ref(), request.words, settled.resolved, context.env);
+    let at = Context { cwd: &settled.directory, ..*context };
+    judge(&at, context, settled.governing.as_deref(), &settled.told, request.words, version.as_ref(), draft)
 }
 
-fn resolve(
-    context: &Context<'_>,
-    word: &str,
-    choice: &Choice,
-    agents: &[Agent],
-) -> Result<Option<Resolved>, PlanError> {
-    let Choice::Profile(name, why) = choice else { return Ok(None) };
+// A profile that is used, and where.
+struct Settled {
+    told: Told,
+    // The directory that the agent will work in, canonical.
+    directory: PathBuf,
+    // The folder of the file that governs it.
+    governing: Option<PathBuf>,
+    resolved: Resolved,
+}
+
+// The first of the agents that the word may mean to which a profile is bound. Each is asked where it would work.
+fn settle(context: &Context<'_>, request: &Request<'_>, agents: &[Agent]) -> Result<Option<Settled>, PlanError> {
+    // A word that is no agent's is started as well, and the project is asked all the same.
+    let candidates = agents.iter().map(Some).chain(agents.is_empty().then_some(None));
+    for agent in candidates {
+        let told = match agent {
+            Some(agent) => guard::told(&context.registry.agent(agent)?.directory, request.words, context.env),
+            None => Told::default(),
+        };
+        let directory = directory(context, &told)?;
+        let at = Context { cwd: &directory, ..*context };
+        let project = if request.profile.is_some() { None } else { find_project(&at)? };
+        let choice = match request.profile {
+            Some(name) => Choice::Profile(name.clone(), Why::Option),
+            None => choose(&at, project.as_ref(), agents)?,
+        };
+        let Some(resolved) = resolve(&at, &choice, agent)? else { continue };
+        let governing = match (&project, request.profile) {
+            (Some(project), _) => project.file.parent().map(Path::to_owned),
+            // The user's word replaces the project's choice, and not what the project could do.
+            (None, Some(_)) => project::governing(&at)?,
+            (None, None) => None,
+        };
+        return Ok(Some(Settled { told, directory, governing, resolved }));
+    }
+    match request.profile {
+        Some(name) => Err(PlanError::NotBound { profile: name.clone(), agent: request.word.to_owned() }),
+        None => Ok(None),
+    }
+}
+
+// A word that only may name the directory does so where there is one.
+fn directory(context: &Context<'_>, told: &Told) -> Result<PathBuf, PlanError> {
+    let Some(named) = &told.directory else { return Ok(context.cwd.to_owned()) };
+    let path = context.cwd.join(&named.path);
+    match path.canonicalize() {
+        // Node and others cut `..` by the text, the system follows links first.
+        Ok(directory) if guard::plain(&path).canonicalize().ok().as_ref() != Some(&directory) => {
+            Err(PlanError::NoDirectory { directory: path, why: "`..` behind a link may lead to two places".into() })
+        }
+        Ok(directory) if directory.is_dir() => Ok(directory),
+        _ if !named.is_certain => Ok(context.cwd.to_owned()),
+        Ok(_) => Err(PlanError::NoDirectory { directory: path, why: "it is not a directory".into() }),
+        Err(error) => Err(PlanError::NoDirectory { directory: path, why: error.to_string() }),
+    }
+}
+
+fn resolve(context: &Context<'_>, choice: &Choice, agent: Option<&Agent>) -> Result<Option<Resolved>, PlanError> {
+    let Choice::Profile(name, _) = choice else { return Ok(None) };
     let profiles = Profiles::new(context.paths, context.registry);
     let file = profiles.read(name)?;
-    let agent: Option<&Agent> = agents.iter().find(|agent| file.bindings.contains_key(*agent));
-    if agent.is_none() && *why == Why::Option {
-        return Err(PlanError::NotBound { profile: name.clone(), agent: word.to_owned() });
-    }
+    let agent = agent.filter(|agent| file.bindings.contains_key(*agent));
     Ok(agent.map(|agent| profiles.resolve(&file, agent)).transpose()?.flatten())
 }
 
@@ -63,12 +104,17 @@ fn resolve(
 // reach, and some use it.
 fn judge(
     context: &Context<'_>,
+    here: &Context<'_>,
     governing: Option<&Path>,
+    told: &Told,
     words: &[OsString],
     version: Option<&Version>,
     mut draft: Draft,
 ) -> Result<LaunchPlan, PlanError> {
-    let folders = project::folders(context, governing)?;
+    let mut folders = project::folders(context, governing)?;
+    if here.cwd != context.cwd {
+        folders.extend(project::folders(here, project::governing(here)?.as_deref())?);
+    }
     // Whatever the invocation, the agent may write there.
     login::refuse_inside(context, &folders, &draft.part)?;
     let is_login = matches!(draft.part.resolved.account, Account::Login { .. });
@@ -78,8 +124,11 @@ fn judge(
     if !is_login {
         refuse_shared(&draft.part.resolved.agent, words)?;
     }
-    guard_binary(context, &folders, &draft.start.binary)?;
-    guard_project(context, &draft.part.resolved.agent, &draft.secrets)?;
+    guard_binary(here, &folders, &draft.start.binary)?;
+    let anything = guard_project(context, here.cwd, &folders, told, &draft.part.resolved, version, &draft.secrets)?;
+    if !anything {
+        draft.turn_project_off(version, words);
+    }
     login::check(context, &mut draft.part)?;
     stored::refuse(context, &draft.part.resolved, version)?;
     let (profile, agent) = (&draft.part.resolved.profile, &draft.part.resolved.agent.name);

@@ -50,9 +50,13 @@ fn resolved(place: &Path) -> PathBuf {
     real
 }
 
-/// The folder of the project file that governs the working directory, whatever the user has said about it.
+/// The project file that governs the working directory, whatever the user has said about it.
+pub fn governing_file(context: &Context<'_>) -> Result<Option<PathBuf>, PlanError> {
+    find_project_file(context.cwd, context.paths, context.settings)
+        .map_err(|error| PlanError::Search { start: context.cwd.into(), error })
+}
+
+/// The folder of that file.
 pub(super) fn governing(context: &Context<'_>) -> Result<Option<PathBuf>, PlanError> {
-    let found = find_project_file(context.cwd, context.paths, context.settings)
-        .map_err(|error| PlanError::Search { start: context.cwd.into(), error })?;
-    Ok(found.and_then(|file| file.parent().map(Path::to_owned)))
+    Ok(governing_file(context)?.and_then(|file| file.parent().map(Path::to_owned)))
 }

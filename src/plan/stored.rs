@@ -1,12 +1,11 @@
 //! Credentials in the user's own files that an agent would send beside what it is given, to a service without a key.
 
-use super::binary::Version;
-use super::guard::offending;
 use super::{Context, PlanError};
 use crate::config::MAX_BYTES;
+use crate::guard;
 use crate::platform::{self, ReadError};
 use crate::profile::{Account, Resolved};
-use crate::registry::{GuardFormat, Stored};
+use crate::registry::{Stored, Version};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -36,7 +35,7 @@ fn file_of(context: &Context<'_>, resolved: &Resolved, stored: &Stored) -> PathB
 
 fn look(file: PathBuf, stored: &Stored) -> Result<(), PlanError> {
     let found = match read(&file) {
-        Ok(Some(bytes)) => offending(&bytes, GuardFormat::Json, &stored.keys),
+        Ok(Some(bytes)) => guard::present(&bytes, &stored.keys).map_err(|why| format!("it {why}")),
         Ok(None) => return Ok(()),
         Err(error) => Err(error.to_string()),
     };

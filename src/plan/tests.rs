@@ -6,6 +6,7 @@ use crate::config::Source;
 use crate::env::Change;
 use crate::mark;
 use crate::profile::Profiles;
+use crate::registry::Version;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 

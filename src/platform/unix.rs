@@ -103,6 +103,24 @@ pub fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
     file.metadata().map(|meta| (meta.dev(), meta.ino()))
 }
 
+/// Whether owners and modes on a path's file system are made up: those of Windows, of networks and of FUSE show every file
+/// as open to everybody, or as somebody's who does not own it.
+#[cfg(target_os = "linux")]
+pub fn invents_modes(path: &Path) -> bool {
+    // From Linux' magic.h and the drivers: 9p (which WSL's drvfs is), vfat, exfat, NTFS twice, CIFS twice, FUSE.
+    const MADE_UP: [u32; 8] =
+        [0x0102_1997, 0x0000_4d44, 0x2011_bab0, 0x5346_544e, 0x7366_746e, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546];
+    // The type's width differs from one architecture to another.
+    #[allow(clippy::cast_possible_truncation, reason = "the numbers have 32 bits")]
+    rustix::fs::statfs(path).is_ok_and(|found| MADE_UP.contains(&(found.f_type as u32)))
+}
+
+/// Whether owners and modes on a path's file system are made up; not known here.
+#[cfg(not(target_os = "linux"))]
+pub fn invents_modes(_: &Path) -> bool {
+    false
+}
+
 pub(super) fn executables_in(folder: &Path, command: &str) -> Option<PathBuf> {
     let path = folder.join(command);
     is_executable(&path).then_some(path)

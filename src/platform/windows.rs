@@ -120,6 +120,11 @@ pub fn os_string_of(bytes: Vec<u8>) -> Option<OsString> {
     String::from_utf8(bytes).ok().map(Into::into)
 }
 
+/// Whether owners and modes on a path's file system are made up; none are looked at here.
+pub fn invents_modes(_: &Path) -> bool {
+    false
+}
+
 /// What tells one file from every other that is there now: volume and index.
 pub fn file_identity(path: &Path) -> Option<(u64, u64)> {
     look(path).ok().map(|(_, found)| identity(&found))

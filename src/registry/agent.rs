@@ -2,6 +2,7 @@
 //! the key elsewhere.
 
 use super::Protocol;
+use super::guard::{Directory, Guard, Names, RawGuard, RawSwitch, Switch};
 use super::login::{Login, RawLogin};
 use crate::config::{ConfigError, Source};
 use crate::name::{Agent, NameError, Provider, Variable};
@@ -33,7 +34,12 @@ struct RawAgent {
     #[serde(default)]
     api: Vec<RawApi>,
     #[serde(default)]
-    guard: Vec<Guard>,
+    guard: Vec<RawGuard>,
+    #[serde(default)]
+    names: Names,
+    #[serde(default)]
+    directory: Directory,
+    switch: Option<RawSwitch>,
     #[serde(default)]
     no_key: NoKey,
     #[serde(default)]
@@ -128,33 +134,6 @@ pub struct ConfigDir {
     pub suffix: String,
 }
 
-/// A project file to look at before a key is looked up.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Guard {
-    /// Its path below any directory from the working directory up.
-    pub file: String,
-    /// Further files that are read the same way; each becomes a guard of its own when the definition is parsed.
-    #[serde(default)]
-    pub also: Vec<String>,
-    /// How it is read.
-    pub format: GuardFormat,
-    /// Whether it only matters when the key lies in a variable, which all that the agent starts inherits.
-    #[serde(default, rename = "only-variable")]
-    pub only_variable: bool,
-    /// The dotted keys that refuse a launch; `*` stands for any run of characters of one segment.
-    #[serde(default)]
-    pub keys: Vec<String>,
-}
-
-impl Guard {
-    fn each(mut self) -> impl Iterator<Item = Self> {
-        let also = std::mem::take(&mut self.also);
-        let more: Vec<Self> = also.into_iter().map(|file| Self { file, ..self.clone() }).collect();
-        std::iter::once(self).chain(more)
-    }
-}
-
 /// A JSON file of the user's own in which the agent keeps credentials that it sends beside those that it is given.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,26 +142,10 @@ pub struct Stored {
     pub file: String,
     /// Where it lies when no variable moves that folder.
     pub default: String,
-    /// The dotted keys, as in [`Guard`].
+    /// The dotted keys; `*` stands for any part of one name.
     pub keys: Vec<String>,
     /// The first version that sends none of them; without it all do.
     pub until: Option<String>,
-}
-
-/// How a guarded file is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum GuardFormat {
-    /// JSON, comments allowed.
-    Json,
-    /// TOML.
-    Toml,
-    /// `NAME=value` lines.
-    Env,
-    /// YAML or INI: top-level `name:` and `name =` lines.
-    Keys,
-    /// Its mere existence.
-    Any,
 }
 
 /// The invocations that need no key.
@@ -226,8 +189,14 @@ pub struct AgentSpec {
     pub args: Vec<String>,
     /// The ways to reach a provider, the preferred one first.
     pub api: Vec<Api>,
-    /// Project files to look at first.
+    /// What it loads from a project by itself.
     pub guard: Vec<Guard>,
+    /// The environment variables that it takes from a project's files.
+    pub names: Names,
+    /// How it is told in which directory it works.
+    pub directory: Directory,
+    /// How it is told not to read a project's configuration.
+    pub switch: Option<Switch>,
     /// Invocations that need no key.
     pub no_key: NoKey,
     /// Words that lead to a process of an earlier launch, whichever account it has; refused for all but a login.
@@ -276,6 +245,10 @@ impl AgentSpec {
         let config_dir = |raw: &RawConfigDir| {
             Ok::<_, ConfigError>(ConfigDir { variable: variable(&raw.variable)?, suffix: raw.suffix.clone() })
         };
+        let mut guard = Vec::new();
+        for raw in raw.guard {
+            guard.extend(raw.check(source)?);
+        }
         Ok(Self {
             name,
             title: raw.title,
@@ -291,7 +264,10 @@ impl AgentSpec {
             set: set(&raw.set)?,
             args: raw.args,
             api: raw.api.iter().map(api).collect::<Result<_, ConfigError>>()?,
-            guard: raw.guard.into_iter().flat_map(Guard::each).collect(),
+            guard,
+            names: raw.names,
+            directory: raw.directory,
+            switch: raw.switch.map(|raw| raw.check(source)).transpose()?,
             no_key: raw.no_key,
             shared: raw.shared,
             stored: raw.stored,

@@ -24,6 +24,11 @@ impl Access {
         self.owner == rustix::process::geteuid().as_raw()
     }
 
+    /// Whether nobody but the user and root may write it.
+    pub fn is_trusted(&self) -> bool {
+        (self.is_ours() || self.owner == 0) && !self.others_may_write()
+    }
+
     /// Whether anyone but its owner may write it.
     pub fn others_may_write(&self) -> bool {
         // With an access list the group's bits are its mask, so without them it gives nobody anything.

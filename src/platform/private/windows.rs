@@ -14,6 +14,11 @@ impl Access {
         true
     }
 
+    /// Whether nobody but the user and the system may write it; not examined, so always true.
+    pub fn is_trusted(&self) -> bool {
+        true
+    }
+
     /// Whether anyone but its owner may write it; not examined, so always false.
     pub fn others_may_write(&self) -> bool {
         false

@@ -1,0 +1,134 @@
+//! Where a checkout's `.git` file leads, read as git reads it (gitrepository-layout(5)).
+//!
+//! Only what is needed to tell a linked worktree from its repository: no git is started, and nothing of git's
+//! configuration is read. Called by `guard`, which looks wherever the file leads, and by `trust`, which believes the file
+//! only where the repository confirms it.
+
+use crate::platform;
+use std::path::{Component, Path, PathBuf};
+
+const MAX_FILE: u64 = 64 * 1024;
+
+/// The folders that a `.git` file leads to: the repository's own folder, and the one that holds it. Both are given
+/// whatever they hold, since an agent may take either for the main checkout. None where `.git` is a folder or is absent.
+pub fn led_to(checkout: &Path) -> Vec<PathBuf> {
+    let Some((_, common)) = folders(checkout) else { return Vec::new() };
+    let above = common.parent().map(Path::to_owned);
+    [Some(common), above].into_iter().flatten().collect()
+}
+
+/// The main checkout of a linked worktree, canonical, where the links hold in both directions: the worktree's `.git` file
+/// names a folder of the repository, and that folder names the worktree's `.git` file.
+pub fn main_checkout(worktree: &Path) -> Option<PathBuf> {
+    let (own, common) = folders(worktree)?;
+    let own = own.canonicalize().ok()?;
+    let common = common.canonicalize().ok()?;
+    let back = read_path(&own.join("gitdir"), &own)?.canonicalize().ok()?;
+    let main = common.parent()?.to_owned();
+    let is_linked = own.parent() == Some(&common.join("worktrees"))
+        && back == worktree.canonicalize().ok()?.join(".git")
+        && main.join(".git").canonicalize().ok()? == common
+        && main.join(".git").symlink_metadata().is_ok_and(|meta| meta.is_dir());
+    is_linked.then_some(main)
+}
+
+// The worktree's own folder of the repository, and the one that it shares with the others.
+fn folders(checkout: &Path) -> Option<(PathBuf, PathBuf)> {
+    let file = checkout.join(".git");
+    let text = platform::read_file(&file, MAX_FILE).ok()?.bytes;
+    let own = path_of(text.strip_prefix(b"gitdir:")?, checkout)?;
+    let common = read_path(&own.join("commondir"), &own).unwrap_or_else(|| own.clone());
+    Some((own, common))
+}
+
+fn read_path(file: &Path, base: &Path) -> Option<PathBuf> {
+    path_of(&platform::read_file(file, MAX_FILE).ok()?.bytes, base)
+}
+
+// Git cuts line ends at the end and blanks behind the colon. `..` is resolved by its text where nothing is there to follow.
+fn path_of(text: &[u8], base: &Path) -> Option<PathBuf> {
+    let start = text.iter().position(|byte| *byte != b' ')?;
+    let end = text.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'))?;
+    let text = text.get(start..=end).filter(|text| !text.is_empty())?;
+    let path = base.join(platform::os_string_of(text.to_vec())?);
+    if path.as_os_str().as_encoded_bytes().contains(&0) {
+        return None;
+    }
+    Some(path.canonicalize().unwrap_or_else(|_| {
+        path.components().fold(PathBuf::new(), |mut made, part| {
+            match part {
+                Component::ParentDir => drop(made.pop()),
+                Component::CurDir => {}
+                part => made.push(part),
+            }
+            made
+        })
+    }))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    struct Rig(tempfile::TempDir);
+
+    impl Rig {
+        // A repository `main` with a linked worktree `wt`, as git writes them.
+        fn new() -> Self {
+            let rig = Self(tempfile::tempdir().expect("a temporary folder"));
+            fs::create_dir_all(rig.path("main/.git/worktrees/wt")).expect("folders");
+            fs::create_dir_all(rig.path("wt")).expect("a folder");
+            rig.write("main/.git/worktrees/wt/commondir", "../..\n");
+            rig.write("main/.git/worktrees/wt/gitdir", &format!("{}\n", rig.path("wt/.git").display()));
+            rig.write("wt/.git", &format!("gitdir: {}\n", rig.path("main/.git/worktrees/wt").display()));
+            rig
+        }
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().canonicalize().expect("there").join(name)
+        }
+        fn write(&self, name: &str, text: &str) {
+            fs::write(self.path(name), text).expect("written");
+        }
+    }
+
+    #[test]
+    fn a_worktree_whose_links_hold_both_ways_has_a_main_checkout() {
+        let rig = Rig::new();
+        assert_eq!(main_checkout(&rig.path("wt")), Some(rig.path("main")));
+        assert_eq!(led_to(&rig.path("wt")), [rig.path("main/.git"), rig.path("main")]);
+        // Relative links, as git 2.48 writes them on request.
+        rig.write("wt/.git", "gitdir: ../main/.git/worktrees/wt\n");
+        rig.write("main/.git/worktrees/wt/gitdir", "../../../../wt/.git\n");
+        assert_eq!(main_checkout(&rig.path("wt")), Some(rig.path("main")));
+    }
+
+    #[test]
+    fn a_link_in_one_direction_is_followed_and_not_believed() {
+        let rig = Rig::new();
+        fs::create_dir(rig.path("fake")).expect("a folder");
+        fs::copy(rig.path("wt/.git"), rig.path("fake/.git")).expect("copied");
+        assert_eq!(main_checkout(&rig.path("fake")), None);
+        assert_eq!(led_to(&rig.path("fake")), [rig.path("main/.git"), rig.path("main")]);
+        // A store of the project's own that claims to be a repository of somebody else's.
+        fs::create_dir_all(rig.path("fake/store/worktrees/x")).expect("folders");
+        rig.write("fake/store/worktrees/x/commondir", "../..");
+        rig.write("fake/store/worktrees/x/gitdir", &rig.path("fake/.git").display().to_string());
+        rig.write("fake/.git", "gitdir: store/worktrees/x");
+        assert_eq!(main_checkout(&rig.path("fake")), None);
+        assert_eq!(led_to(&rig.path("fake")), [rig.path("fake/store"), rig.path("fake")]);
+    }
+
+    #[test]
+    fn other_git_entries_lead_nowhere() {
+        let rig = Rig::new();
+        assert!(led_to(&rig.path("main")).is_empty());
+        for text in ["", "gitdir:", "gitdir: \n", "nonsense", "gitdir: a\0b"] {
+            rig.write("wt/.git", text);
+            assert!(led_to(&rig.path("wt")).is_empty(), "{text:?}");
+            assert_eq!(main_checkout(&rig.path("wt")), None, "{text:?}");
+        }
+        rig.write("wt/.git", "gitdir: ../nowhere/../gone\n");
+        assert_eq!(led_to(&rig.path("wt"))[0], rig.path("gone"));
+    }
+}

@@ -1,0 +1,231 @@
+//! Programs of the project: folders of code that the agent loads, and what a bound value starts.
+
+use super::budget::{Budget, Spent};
+use super::read::Value;
+use crate::digest::Digest;
+use crate::platform::{self, ReadError};
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// A file of code, told by its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Where it lies: below the folder for a folder of code, else whole.
+    pub path: PathBuf,
+    /// What it holds.
+    pub digest: Digest,
+    /// Whether somebody else may write it, in words.
+    pub open_to_others: Option<String>,
+}
+
+/// Why code could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum CodeError {
+    /// The project holds too much.
+    #[error(transparent)]
+    Spent(#[from] Spent),
+    /// A file cannot be read.
+    #[error("{}: {why}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        why: ReadError,
+    },
+}
+
+fn unreadable(file: &Path, why: impl Into<ReadError>) -> CodeError {
+    CodeError::Unreadable { file: file.to_owned(), why: why.into() }
+}
+
+/// Digests of files, each file read once however many names it has.
+#[derive(Default)]
+pub struct Digests(HashMap<(u64, u64), Digest>);
+
+impl Digests {
+    /// The digest of a file, and whether others may write it.
+    pub fn program(&mut self, path: PathBuf, shown: PathBuf, budget: &mut Budget) -> Result<Program, CodeError> {
+        let opened = platform::open_file(&path).map_err(|why| unreadable(&path, why))?;
+        let identity = platform::opened_identity(&opened.file).map_err(|error| unreadable(&path, error))?;
+        let open_to_others = open_to_others(&path, &opened.access);
+        let digest = match self.0.get(&identity) {
+            Some(digest) => *digest,
+            None => {
+                budget.take_bytes(opened.size)?;
+                // A file that grows meanwhile is not read on without end.
+                let limited = io::Read::take(opened.file, opened.size + 1);
+                let digest = Digest::of_reader(limited).map_err(|error| unreadable(&path, error))?;
+                self.0.insert(identity, digest);
+                digest
+            }
+        };
+        Ok(Program { path: shown, digest, open_to_others })
+    }
+}
+
+/// What is wrong with a file's owner or mode, if anything: an account other than the user's and root's may write it.
+pub fn open_to_others(path: &Path, access: &platform::Access) -> Option<String> {
+    let wrong = !access.is_trusted() && !platform::invents_modes(path);
+    wrong.then(|| access.describe())
+}
+
+/// Programs, and a folder among them that others may write, with its owner and mode.
+pub type Found = (Vec<Program>, Option<(PathBuf, String)>);
+
+/// A program, or the files of a folder of code: every file of the folder where one has one of the endings.
+pub fn all(path: &Path, endings: &[String], digests: &mut Digests, budget: &mut Budget) -> Result<Found, CodeError> {
+    if path.is_dir() {
+        return folder(path, endings, digests, budget);
+    }
+    let name = path.file_name().map(PathBuf::from).unwrap_or_default();
+    match digests.program(path.to_owned(), name, budget) {
+        Err(CodeError::Unreadable { why: ReadError::Dangling, .. }) => Ok((Vec::new(), None)),
+        done => Ok((vec![done?], None)),
+    }
+}
+
+/// The files of a folder that have one of the endings, at any depth, in the order of their names; or the file itself.
+pub fn documents(path: &Path, endings: &[impl AsRef<str>], budget: &mut Budget) -> Result<Vec<PathBuf>, CodeError> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    list(path, &mut files, budget)?;
+    files.retain(|file| file.extension().is_some_and(|ending| endings.iter().any(|known| ending == known.as_ref())));
+    files.sort();
+    Ok(files)
+}
+
+/// The files of a folder of code, each with its digest, in the order of their names; empty where no file has one of the
+/// endings. What is loaded may import the rest, so the rest counts, too. Links are followed, and no folder twice.
+fn folder(folder: &Path, endings: &[String], digests: &mut Digests, budget: &mut Budget) -> Result<Found, CodeError> {
+    let mut files = Vec::new();
+    let folders = list(folder, &mut files, budget)?;
+    let is_loaded = |file: &PathBuf| {
+        let name = file.as_os_str().as_encoded_bytes();
+        endings.is_empty() || endings.iter().any(|ending| name.ends_with(format!(".{ending}").as_bytes()))
+    };
+    if !files.iter().any(is_loaded) {
+        return Ok((Vec::new(), None));
+    }
+    files.sort();
+    let open = folders.into_iter().find_map(|folder| {
+        let access = platform::access(&folder).ok()?;
+        open_to_others(&folder, &access).map(|access| (folder, access))
+    });
+    let program = |file: PathBuf| {
+        let below = file.strip_prefix(folder).unwrap_or(&file).to_owned();
+        match digests.program(file, below, budget) {
+            // Nothing is there yet; whatever appears is another file.
+            Err(CodeError::Unreadable { why: ReadError::Dangling, .. }) => Ok(None),
+            done => done.map(Some),
+        }
+    };
+    Ok((files.into_iter().map(program).filter_map(Result::transpose).collect::<Result<_, _>>()?, open))
+}
+
+// The folders below a folder, itself first, and into `files` all that is none.
+fn list(folder: &Path, files: &mut Vec<PathBuf>, budget: &mut Budget) -> Result<Vec<PathBuf>, CodeError> {
+    let mut seen = HashSet::new();
+    let (mut folders, mut done) = (vec![folder.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        if !platform::file_identity(&folder).is_none_or(|identity| seen.insert(identity)) {
+            continue;
+        }
+        for entry in fs::read_dir(&folder).map_err(|error| unreadable(&folder, error))? {
+            budget.take_entry()?;
+            let entry = entry.map_err(|error| unreadable(&folder, error))?;
+            let path = entry.path();
+            let is_folder = match entry.file_type() {
+                Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+                _ => path.is_dir(),
+            };
+            if is_folder { folders.push(path) } else { files.push(path) }
+        }
+        done.push(folder);
+    }
+    Ok(done)
+}
+
+/// The files of the project that the words of a value lead to, with the agent's own variables filled in.
+pub fn programs_in(value: &Value, bases: &[&Path], is_inside: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
+    const MOST_WORDS: usize = 4096;
+    let mut words = Vec::new();
+    value.any_text(&mut |text| {
+        words.extend(shell_words(text).map(str::to_owned));
+        // A shell joins what quotes part.
+        let joined: String = text.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
+        words.extend(shell_words(&joined).map(str::to_owned));
+        words.len() > MOST_WORDS
+    });
+    let mut found: Vec<PathBuf> = Vec::new();
+    for word in &words {
+        let path = without_variables(word);
+        for base in bases {
+            let path = plain(&base.join(&path));
+            if !found.contains(&path) && path.is_file() && is_inside(&path) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// Whether a text starts something by a name alone, which no digest can bind.
+pub fn names_a_program(value: &Value) -> Option<String> {
+    let mut named = None;
+    value.any_text(&mut |text| {
+        let is_runner = |word: &&str| RUNNERS.contains(word);
+        named = shell_words(text).find(is_runner).map(|_| text.to_owned());
+        named.is_some()
+    });
+    named
+}
+
+const RUNNERS: [&str; 12] =
+    ["npm", "npx", "pnpm", "yarn", "bun", "bunx", "make", "just", "uv", "uvx", "poetry", "cargo"];
+
+// The variables by which agents name the project, which is one of the bases.
+const PROJECT_VARIABLES: [&str; 12] = [
+    "${CLAUDE_PROJECT_DIR}",
+    "$CLAUDE_PROJECT_DIR",
+    "${GEMINI_PROJECT_DIR}",
+    "$GEMINI_PROJECT_DIR",
+    "${QWEN_PROJECT_DIR}",
+    "$QWEN_PROJECT_DIR",
+    "${workspaceFolder}",
+    "${workspacePath}",
+    "${PWD}",
+    "$PWD",
+    "$(pwd)",
+    "%CLAUDE_PROJECT_DIR%",
+];
+
+fn without_variables(word: &str) -> String {
+    let filled = PROJECT_VARIABLES.iter().fold(word.to_owned(), |word, name| word.replace(name, "."));
+    filled.strip_prefix("file://").unwrap_or(&filled).to_owned()
+}
+
+// Cut where a shell, an option with `=` or a list of paths would be cut; quotes are dropped. Cutting too much only adds
+// words that lead nowhere.
+fn shell_words(text: &str) -> impl Iterator<Item = &str> {
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ';' | '|' | '&' | '<' | '>' | '=' | ',');
+    std::iter::once(text)
+        .chain(text.split(is_end))
+        .map(|word| word.trim_matches(['(', ')']))
+        .filter(|word| !word.is_empty())
+}
+
+/// A path without `.` and `..`, by its text.
+pub fn plain(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut made, part| {
+        match part {
+            Component::ParentDir => drop(made.pop()),
+            Component::CurDir => {}
+            part => made.push(part),
+        }
+        made
+    })
+}

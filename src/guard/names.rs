@@ -1,0 +1,185 @@
+//! Which environment variables a project's file may set beside an account.
+//!
+//! Applications choose the names of their own variables, so no list of harmless ones can be complete. Here families are
+//! listed that are never harmless, and every other name is.
+
+use crate::registry::{AgentSpec, matches};
+
+/// Why a variable is not harmless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// The agent reads it for itself, or for the provider of this launch.
+    Agents,
+    /// It says through whom requests go, or whose certificates are believed.
+    Traffic,
+    /// Programs read it when they start.
+    StartUp,
+    /// It moves the places of the user's files.
+    Places,
+}
+
+// Compared without regard to case: curl and others know both spellings.
+const TRAFFIC: [&str; 10] = [
+    "*PROXY",
+    "NODE_TLS_*",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_*",
+    "*_CA_BUNDLE",
+    "*_CA_CERTS",
+    "*_CERT_FILE",
+    "*_SSL_ROOTS_FILE_PATH",
+    "HTTPLIB2_*",
+    "GLOBAL_AGENT_*",
+];
+const START_UP: [&str; 47] = [
+    "LD_*",
+    "DYLD_*",
+    "GLIBC_TUNABLES",
+    "GCONV_PATH",
+    "LOCPATH",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "NODE_V8_COVERAGE",
+    "NODE_REPL_*",
+    "NODE_REDIRECT_WARNINGS",
+    "BUN_*",
+    "DENO_*",
+    "ELECTRON_*",
+    "PYTHON*",
+    "RUBYOPT",
+    "RUBYLIB",
+    "PERL5OPT",
+    "PERL5LIB",
+    "PERL5DB",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "_JAVA_OPTIONS",
+    "BASH_ENV",
+    "BASH_FUNC_*",
+    "BASHOPTS",
+    "SHELLOPTS",
+    "PS4",
+    "IFS",
+    "CDPATH",
+    "ENV",
+    "SHELL",
+    "ZDOTDIR",
+    "PROMPT_COMMAND",
+    "PATH",
+    "PATHEXT",
+    "COMSPEC",
+    "EDITOR",
+    "VISUAL",
+    "*PAGER",
+    "LESSOPEN",
+    "LESSCLOSE",
+    "BROWSER",
+    "GIT_*",
+    "SSH_*",
+    "npm_config_*",
+    "NPM_CONFIG_*",
+    "YARN_*",
+];
+const PLACES: [&str; 9] =
+    ["HOME", "XDG_*", "TMPDIR", "TMP", "TEMP", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "RINGLET_*"];
+// Of the families above, what changes no more than how a program prints or how much memory it takes.
+const REDEEMED: [&str; 2] = ["PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"];
+const HEAP: [&str; 4] = ["max-old-space-size", "max-semi-space-size", "max-heap-size", "stack-trace-limit"];
+const OTHERS: [&str; 8] =
+    ["_API_KEY", "_API_BASE", "_BASE_URL", "_AUTH_TOKEN", "_API_TOKEN", "_URL", "_ENDPOINT", "_HOST"];
+
+/// What is known of a launch that names are judged for.
+pub struct Names<'a> {
+    /// The agent.
+    pub agent: &'a AgentSpec,
+    /// Whether it has its own login, and so more variables that compete.
+    pub is_login: bool,
+    /// What the names begin with by which the launch's key and its provider's go.
+    pub prefixes: Vec<String>,
+    /// Whether the agent's telemetry is on.
+    pub telemetry: bool,
+    /// Whether every name is one that the agent reads.
+    pub every: bool,
+}
+
+impl Names<'_> {
+    /// Why a variable with this value is not harmless; none when it is.
+    pub fn family(&self, name: &str, value: &str) -> Option<Family> {
+        // Windows knows one variable by every spelling.
+        let upper = name.to_ascii_uppercase();
+        let name = if cfg!(windows) { upper.as_str() } else { name };
+        let is = |patterns: &[&str], name: &str| patterns.iter().any(|pattern| matches(pattern, name));
+        if is(&PLACES, name) {
+            return Some(Family::Places);
+        }
+        if is(&TRAFFIC, &upper) {
+            return Some(Family::Traffic);
+        }
+        if is(&START_UP, name) {
+            let is_harmless = REDEEMED.contains(&name) || (name == "NODE_OPTIONS" && sets_heap_alone(value));
+            return (!is_harmless).then_some(Family::StartUp);
+        }
+        if self.every {
+            return Some(Family::Agents);
+        }
+        if name.contains("_USE_") && matches!(value, "" | "0") {
+            return None;
+        }
+        let is_read = self.is_set(name) || self.is_the_agents(name);
+        (is_read || (name.starts_with("OTEL_") && self.telemetry)).then_some(Family::Agents)
+    }
+
+    // What Ringlet gives the agent is not for a project to set.
+    fn is_set(&self, name: &str) -> bool {
+        let agent = self.agent;
+        let api = agent.api.iter().any(|api| {
+            let key = api.key_fd.iter().map(|(name, _)| name);
+            let names = key.chain(&api.bearer).chain(api.set.keys());
+            names.chain(&api.base_url).any(|set| set.as_str() == name && !self.is_anothers(name))
+        });
+        api || agent.set.keys().any(|set| set.as_str() == name)
+            || agent.config_dir.iter().any(|it| it.variable.as_str() == name)
+            || agent.directory.variables.iter().any(|it| it == name)
+    }
+
+    fn is_the_agents(&self, name: &str) -> bool {
+        let names = &self.agent.names;
+        if names.harmless.iter().any(|pattern| matches(pattern, name)) {
+            return false;
+        }
+        let competes =
+            if self.is_login { self.agent.competes_with_login(name) } else { self.agent.competes_with_key(name) };
+        self.has_prefix(name) || (competes && !self.is_anothers(name))
+    }
+
+    fn has_prefix(&self, name: &str) -> bool {
+        self.agent.names.prefixes.iter().chain(&self.prefixes).any(|prefix| name.starts_with(prefix.as_str()))
+    }
+
+    // A key or address of a provider that this launch does not use is an application's, or the user's for another agent.
+    fn is_anothers(&self, name: &str) -> bool {
+        !self.has_prefix(name) && OTHERS.iter().any(|end| name.ends_with(end))
+    }
+}
+
+/// The beginning that a provider's variables share: `OPENAI_` of `OPENAI_API_KEY`.
+pub fn prefix_of(name: &str) -> Option<String> {
+    name.find('_').map(|at| name[..=at].to_owned())
+}
+
+// V8's options take `_` for `-`; a number may be an argument of its own.
+fn sets_heap_alone(value: &str) -> bool {
+    let mut words = value.split_ascii_whitespace();
+    while let Some(word) = words.next() {
+        let Some(option) = word.strip_prefix("--") else { return false };
+        let (name, number) = match option.split_once('=') {
+            Some((name, number)) => (name, Some(number)),
+            None => (option, words.next()),
+        };
+        let is_number = number.is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+        if !HEAP.contains(&name.replace('_', "-").as_str()) || !is_number {
+            return false;
+        }
+    }
+    true
+}

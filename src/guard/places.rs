@@ -1,0 +1,85 @@
+//! Which files and folders of a project an agent loads by itself, and which of them are there.
+
+use crate::git;
+use crate::platform;
+use crate::registry::{AgentSpec, Format, Guard};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Something of the agent's that is there.
+#[derive(Debug, Clone)]
+pub struct Place<'a> {
+    /// The directory that it belongs to.
+    pub level: PathBuf,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// How it is looked at.
+    pub guard: &'a Guard,
+}
+
+/// What is there, in the directory and above it.
+pub struct Places<'a> {
+    /// Everything that may hold something else than words for the model.
+    pub found: Vec<Place<'a>>,
+    /// Whether anything of the agent's is there at all, in the home directory too.
+    pub anything: bool,
+}
+
+/// Looks in a canonical directory; above it in the roots of its repositories, and up to the file system's root for what
+/// the agent looks for that far; and where a `.git` file leads. The home directory is the user's own.
+pub fn find<'a>(agent: &'a AgentSpec, directory: &Path, home: &Path) -> io::Result<Places<'a>> {
+    let mut places = Places { found: Vec::new(), anything: false };
+    let mut roots = Vec::new();
+    platform::ascend(directory, |level| {
+        // Canonical paths are the same only if their text is.
+        let is_home = level.path.as_os_str() == home.as_os_str();
+        let is_root = level.has(".git")?;
+        if is_root {
+            roots.push(level.path.to_owned());
+        }
+        let is_start = level.path.as_os_str() == directory.as_os_str();
+        // Most of an agent's files lie in one folder of its own, and most directories have none.
+        let (mut absent, mut present) = (None, None);
+        for guard in agent.guard.iter().filter(|guard| is_start || is_root || guard.above) {
+            let folder = guard.file.split_once('/').map(|(folder, _)| folder);
+            if folder.is_some() && absent == folder {
+                continue;
+            }
+            if let Some(folder) = folder.filter(|folder| present != Some(*folder)) {
+                if !level.has(folder)? {
+                    absent = Some(folder);
+                    continue;
+                }
+                present = Some(folder);
+            }
+            if level.has(&guard.file)? {
+                add(&mut places, level.path, guard, is_home);
+            }
+        }
+        Ok(true)
+    })?;
+    for root in roots {
+        for led in git::led_to(&root) {
+            if led != home && !directory.starts_with(&led) {
+                in_folder(agent, &led, &mut places);
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// Looks in one more folder, and not above it.
+pub fn in_folder<'a>(agent: &'a AgentSpec, folder: &Path, places: &mut Places<'a>) {
+    for guard in &agent.guard {
+        if folder.join(&guard.file).symlink_metadata().is_ok() {
+            add(places, folder, guard, false);
+        }
+    }
+}
+
+fn add<'a>(places: &mut Places<'a>, level: &Path, guard: &'a Guard, is_home: bool) {
+    places.anything = true;
+    if !is_home && guard.format != Format::Text {
+        places.found.push(Place { level: level.to_owned(), path: level.join(&guard.file), guard });
+    }
+}

@@ -1,0 +1,222 @@
+//! The value that every reader gives, the bounds that every reader keeps, and the reasons for which a file is not taken.
+
+use super::{dotenv, json, prompt, toml, yaml};
+use std::fmt;
+
+/// The largest file that is read, in bytes.
+pub const MAX_FILE: usize = 1 << 20;
+/// The deepest nesting of lists and tables.
+pub const MAX_DEPTH: usize = 64;
+/// The most values that a file may hold, counted at every level.
+pub const MAX_ENTRIES: usize = 16_384;
+
+/// A project file as its parser took it. A name that stands twice in a table is kept twice.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// No value.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// A number, as the file spells it.
+    Number(String),
+    /// A text without its quotes and escapes.
+    Text(String),
+    /// Values without names.
+    List(Vec<Value>),
+    /// Values with names, in the order of the file.
+    Table(Vec<(String, Value)>),
+}
+
+/// How a project file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// JSON with comments and trailing commas (RFC 8259, <https://jsonc.org>).
+    Json,
+    /// TOML (<https://toml.io/en/v1.1.0>).
+    Toml,
+    /// YAML 1.1 as PyYAML's safe loader reads it (<https://yaml.org/spec/1.1/>).
+    Yaml,
+    /// All that Node's `dotenv` or python-dotenv takes for an assignment.
+    Dotenv,
+    /// Markdown with a YAML front matter; each embedded shell command is an entry named `!`.
+    Prompt,
+    /// A prompt in TOML; each embedded shell command is an entry named `!`.
+    PromptToml,
+}
+
+/// Why a file was not taken. It continues a sentence that the file's name begins.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// The file has more than [`MAX_FILE`] bytes.
+    #[error("is larger than {} KiB", MAX_FILE >> 10)]
+    TooLarge,
+    /// The file nests deeper than [`MAX_DEPTH`].
+    #[error("nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// The file holds more than [`MAX_ENTRIES`] values, its aliases expanded.
+    #[error("holds more than {MAX_ENTRIES} entries")]
+    TooManyEntries,
+    /// The file's aliases would expand to more text than a file may have.
+    #[error("expands to more than {} KiB", MAX_FILE >> 10)]
+    Expands,
+    /// The file is not of its format.
+    #[error("does not parse as {format}: {reason} (line {line})")]
+    Syntax {
+        /// The format's name.
+        format: &'static str,
+        /// The parser's reason, shortened.
+        reason: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The file holds something that parsers of its format understand differently.
+    #[error("holds {what} (line {line})")]
+    Ambiguous {
+        /// What it is, and why it is not taken.
+        what: &'static str,
+        /// The line, from 1.
+        line: usize,
+    },
+}
+
+impl Unread {
+    /// A parser's reason may repeat the file's own characters.
+    pub(super) fn syntax(format: &'static str, reason: impl fmt::Display, line: usize) -> Self {
+        let clean = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+        let reason = reason.to_string().chars().take(80).map(clean).collect();
+        Self::Syntax { format, reason, line }
+    }
+
+    pub(super) fn ambiguous(what: &'static str, text: &str, at: usize) -> Self {
+        Self::Ambiguous { what, line: line_of(text, at) }
+    }
+
+    /// The same reason in a text that starts so many lines later in the file.
+    pub(super) fn below(mut self, lines: usize) -> Self {
+        if let Self::Syntax { line, .. } | Self::Ambiguous { line, .. } = &mut self {
+            *line += lines;
+        }
+        self
+    }
+}
+
+/// The line of a byte, from 1.
+pub(super) fn line_of(text: &str, at: usize) -> usize {
+    1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
+}
+
+/// Takes a file apart, within 1 MiB, 64 levels and 16384 entries.
+///
+/// Bytes that are not UTF-8 are replaced, and a byte order mark at the start is dropped. A file without any content is an
+/// empty table.
+pub fn read(reader: Reader, bytes: &[u8]) -> Result<Value, Unread> {
+    if bytes.len() > MAX_FILE {
+        return Err(Unread::TooLarge);
+    }
+    let marked = String::from_utf8_lossy(bytes);
+    // Each byte that is not UTF-8 becomes three.
+    if marked.len() > 2 * MAX_FILE {
+        return Err(Unread::TooLarge);
+    }
+    let text = marked.strip_prefix('\u{feff}').unwrap_or(&marked);
+    match reader {
+        Reader::Json => json::read(text),
+        Reader::Toml => toml::read(text),
+        Reader::Yaml => yaml::read(text, yaml::Readers::PyYaml),
+        // Some versions of python-dotenv take the mark for a part of the first name.
+        Reader::Dotenv => dotenv::read(&marked),
+        Reader::Prompt => prompt::read(text),
+        Reader::PromptToml => prompt::read_toml(text),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    pub(crate) fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    pub(crate) fn number(text: &str) -> Value {
+        Value::Number(text.to_owned())
+    }
+
+    pub(crate) fn table<const N: usize>(entries: [(&str, Value); N]) -> Value {
+        Value::Table(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// The deepest level and the number of values.
+    pub(crate) fn extent(value: &Value) -> (usize, usize) {
+        let inner: Vec<_> = match value {
+            Value::List(list) => list.iter().map(extent).collect(),
+            Value::Table(entries) => entries.iter().map(|(_, value)| extent(value)).collect(),
+            _ => return (0, 0),
+        };
+        let depth = inner.iter().map(|(depth, _)| *depth).max().unwrap_or(0);
+        (depth + 1, inner.iter().map(|(_, count)| count + 1).sum())
+    }
+
+    const ALL: [Reader; 6] =
+        [Reader::Json, Reader::Toml, Reader::Yaml, Reader::Dotenv, Reader::Prompt, Reader::PromptToml];
+
+    #[test]
+    fn file_without_content_is_an_empty_table() {
+        for reader in ALL {
+            for empty in ["", "\u{feff}", " \n\n \r\n"] {
+                assert_eq!(read(reader, empty.as_bytes()), Ok(Value::Table(vec![])), "{reader:?} {empty:?}");
+            }
+        }
+        for reader in [Reader::Toml, Reader::Yaml, Reader::Dotenv, Reader::PromptToml] {
+            assert_eq!(read(reader, b"# note\n\n# note"), Ok(Value::Table(vec![])), "{reader:?}");
+        }
+        assert_eq!(read(Reader::Json, b"// note\n/* note */"), Ok(Value::Table(vec![])));
+    }
+
+    #[test]
+    fn file_above_the_limit_is_not_read() {
+        for reader in ALL {
+            assert_eq!(read(reader, &vec![b' '; MAX_FILE + 1]), Err(Unread::TooLarge));
+            assert_eq!(
+                read(reader, &vec![b'\n'; MAX_FILE]).is_ok(),
+                !matches!(reader, Reader::Toml | Reader::PromptToml)
+            );
+        }
+    }
+
+    #[test]
+    fn byte_that_is_not_utf8_is_replaced() {
+        let replaced = Ok(table([("A", text("caf\u{fffd}"))]));
+        assert_eq!(read(Reader::Dotenv, b"A=caf\xe9"), replaced);
+        assert_eq!(read(Reader::Json, b"{\"A\":\"caf\xe9\"}"), replaced);
+        assert_eq!(read(Reader::Toml, b"A='caf\xe9'"), replaced);
+        assert_eq!(read(Reader::Yaml, b"A: caf\xe9"), replaced);
+    }
+
+    #[test]
+    fn reason_repeats_no_control_character_and_is_short() {
+        let long = format!("{}\u{1b}[31m\u{202e}", "x".repeat(500));
+        let shown = Unread::syntax("YAML", format!("{long}{long}"), 3).to_string();
+        assert!(shown.len() < 120 && shown.is_ascii() && !shown.contains('\u{1b}'), "{shown}");
+        assert!(Unread::syntax("YAML", "\u{1b}\u{202e}", 3).to_string().ends_with("YAML: ?? (line 3)"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_stay_within_the_bounds(bytes in prop::collection::vec(any::<u8>(), 0..200), which in 0..6_usize) {
+            if let Ok(value) = read(ALL[which], &bytes) {
+                let (depth, entries) = extent(&value);
+                prop_assert!(depth <= MAX_DEPTH && entries <= MAX_ENTRIES);
+            }
+        }
+
+        #[test]
+        fn any_structure_stays_within_the_bounds(text in "[-\\[\\]{}:,\"'#&*?!|>=.\n\r\t ab\\\\\u{2028}<]{0,60}", which in 0..6_usize) {
+            if let Ok(value) = read(ALL[which], text.as_bytes()) {
+                let (depth, entries) = extent(&value);
+                prop_assert!(depth <= MAX_DEPTH && entries <= MAX_ENTRIES);
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Takes project files apart as the agents that load them would.
+//!
+//! The guard calls [`read`] and judges the entries. A reader opens no file and judges nothing. What two parsers of the
+//! same format could understand differently is [`Unread`] rather than one of the two readings.
+
+mod document;
+mod dotenv;
+mod json;
+mod prompt;
+mod toml;
+mod yaml;
+
+pub use document::{MAX_DEPTH, MAX_ENTRIES, MAX_FILE, Reader, Unread, Value, read};

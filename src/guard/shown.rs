@@ -1,0 +1,211 @@
+//! What of a project's file may stand in a message: short, printable, and never a key.
+
+use super::read::Value;
+use crate::name::{is_unprintable, looks_like_a_key};
+
+/// The longest value in a message, in characters.
+pub const SHOWN: usize = 60;
+/// The longest value in a record.
+pub const KEPT: usize = 240;
+
+/// The names that lead to an entry, with dots between them.
+pub fn path(at: &[String]) -> String {
+    const MOST: usize = 8;
+    let name = |name: &String| {
+        let name = short(&printable(name), 40);
+        if name.is_empty() || name.contains(['.', ' ', '"']) { format!("{name:?}") } else { name }
+    };
+    let mut made = at.iter().take(MOST).map(name).collect::<Vec<_>>().join(".");
+    if at.len() > MOST {
+        made.push_str("...");
+    }
+    made
+}
+
+/// A value on one line, at most `KEPT` characters of it. What is named like a secret, or looks like one, is left out.
+pub fn value(at: &[String], value: &Value) -> String {
+    let mut made = String::new();
+    let name = at.last().map_or("", String::as_str);
+    write(name, value, &mut made, 0);
+    short(&made, KEPT)
+}
+
+fn write(name: &str, value: &Value, made: &mut String, depth: usize) {
+    if made.len() > 4 * KEPT || depth > 16 {
+        return;
+    }
+    match value {
+        Value::Null => made.push_str("null"),
+        Value::Bool(truth) => made.push_str(if *truth { "true" } else { "false" }),
+        Value::Number(number) => made.push_str(&short(number, 24)),
+        Value::Text(_) if is_secret(name) => made.push_str("(not shown)"),
+        Value::Text(text) if depth == 0 => made.push_str(&masked(text)),
+        Value::Text(text) => made.push_str(&format!("{:?}", masked(text))),
+        Value::List(list) => {
+            made.push('[');
+            for (at, value) in list.iter().enumerate() {
+                if at > 0 {
+                    made.push_str(", ");
+                }
+                write(name, value, made, depth + 1);
+            }
+            made.push(']');
+        }
+        Value::Table(entries) => {
+            made.push('{');
+            for (at, (name, value)) in entries.iter().enumerate() {
+                if at > 0 {
+                    made.push_str(", ");
+                }
+                made.push_str(&short(&printable(name), 40));
+                made.push_str(": ");
+                write(name, value, made, depth + 1);
+            }
+            made.push('}');
+        }
+    }
+}
+
+// By the last word of the name: `apiKeyHelper` is a program, `API_KEY_2` a key.
+fn is_secret(name: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDENTIALS", "AUTHORIZATION", "COOKIE"];
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '_' | '-'));
+    let start = name.char_indices().rev().scan(false, |was_upper, (at, c)| {
+        // A new word begins behind `_` or `-`, and where a small letter is followed by a capital one.
+        let ends = matches!(c, '_' | '-' | '.') || (*was_upper && c.is_ascii_lowercase());
+        *was_upper = c.is_ascii_uppercase();
+        (!ends).then_some(at)
+    });
+    let last = &name[start.last().unwrap_or(name.len())..];
+    let last = last.to_ascii_uppercase();
+    WORDS.iter().any(|word| last == *word || last.ends_with(word))
+}
+
+// Each run of a key's characters is looked at by itself, and the account in a URL goes whatever it looks like.
+fn masked(text: &str) -> String {
+    let text = printable(&text.chars().take(4 * KEPT).collect::<String>());
+    let mut made = String::new();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find("://") {
+        let (before, behind) = rest.split_at(at + 3);
+        made.push_str(before);
+        let end = behind.find(['/', ' ', '?', '"']).unwrap_or(behind.len());
+        rest = match behind[..end].rfind('@') {
+            Some(account) => {
+                made.push_str("...");
+                &behind[account..]
+            }
+            None => behind,
+        };
+    }
+    made.push_str(rest);
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let mut shown = String::new();
+    let mut rest = made.as_str();
+    while let Some(start) = rest.find(is_key) {
+        let (before, from) = rest.split_at(start);
+        let end = from.find(|c| !is_key(c)).unwrap_or(from.len());
+        let (run, behind) = from.split_at(end);
+        shown.push_str(before);
+        if is_a_key(run) {
+            shown.extend(run.chars().take(4));
+            shown.push_str("...");
+        } else {
+            shown.push_str(run);
+        }
+        rest = behind;
+    }
+    shown.push_str(rest);
+    shown
+}
+
+fn is_a_key(run: &str) -> bool {
+    const BEGINNINGS: [&str; 12] =
+        ["sk-", "sk_", "gsk_", "xai-", "AIza", "ghp_", "gho_", "github_pat_", "glpat-", "AKIA", "hf_", "eyJ"];
+    let is_dense = |part: &str| {
+        part.len() >= 16
+            && part.bytes().any(|byte| byte.is_ascii_digit())
+            && part.bytes().any(|byte| byte.is_ascii_alphabetic())
+    };
+    run.len() >= 12 && BEGINNINGS.iter().any(|begin| run.starts_with(begin))
+        || looks_like_a_key(run)
+        || run.split(['-', '_']).any(is_dense)
+}
+
+/// The text with what must not reach a terminal replaced.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if is_unprintable(c) { '?' } else { c }).collect()
+}
+
+/// The beginning of a text.
+pub fn short(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        text.to_owned()
+    } else {
+        text.chars().take(most - 3).chain("...".chars()).collect()
+    }
+}
+
+/// Two values of which each is cut so that where they differ can be seen.
+pub fn difference(old: &str, new: &str) -> (String, String) {
+    let same = old.chars().zip(new.chars()).take_while(|(one, other)| one == other).count();
+    let from = if same > SHOWN / 2 { same - SHOWN / 3 } else { 0 };
+    let cut = |text: &str| {
+        let tail: String = text.chars().skip(from).collect();
+        short(&if from > 0 { format!("...{tail}") } else { tail }, SHOWN)
+    };
+    (cut(old), cut(new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> String {
+        value(&[], &Value::Text(text.to_owned()))
+    }
+
+    #[test]
+    fn keys_and_accounts_are_never_shown() {
+        for (from, to) in [
+            ("./x.sh --key sk-ant-api03-REALKEYREALKEYREALKEY", "./x.sh --key sk-a..."),
+            ("http://user:pass@proxy.example:3128/x", "http://...@proxy.example:3128/x"),
+            ("https://a@b@evil.example", "https://...@evil.example"),
+            ("T0ken9aBcDeFgHiJkLmNoPq", "T0ke..."),
+            ("npm run format-all-the-files-2", "npm run format-all-the-files-2"),
+            ("a\u{1b}[31mb\u{202e}c\nd", "a?[31mb?c?d"),
+        ] {
+            assert_eq!(text(from), to);
+        }
+        let named = |name: &str| value(&[name.to_owned()], &Value::Text("abc".into()));
+        assert_eq!(named("STRIPE_API_KEY"), "(not shown)");
+        assert_eq!(named("HTTP_PROXY"), "abc");
+        for name in ["apiKey", "API_KEY_2", "x-api-key", "APIKEY", "authToken"] {
+            assert_eq!(named(name), "(not shown)", "{name}");
+        }
+        for name in ["apiKeyHelper", "keyFile", "TOKENS_FILE", ""] {
+            assert_eq!(named(name), "abc", "{name}");
+        }
+        let table = Value::Table(vec![("authorization".into(), Value::Text("Bearer x".into()))]);
+        assert_eq!(value(&[], &table), "{authorization: (not shown)}");
+    }
+
+    #[test]
+    fn long_values_and_names_are_cut() {
+        assert_eq!(text(&"a b ".repeat(100_000)).chars().count(), KEPT);
+
+        let list = Value::List(vec![Value::Text("y ".repeat(100)); 100_000]);
+        assert!(value(&[], &list).len() <= KEPT);
+        assert_eq!(path(&["x".repeat(40_000), "a.b".into()]), format!("\"{}...\".\"a.b\"", "x".repeat(37)));
+        assert!(path(&vec!["n".to_owned(); 1000]).len() < 30);
+    }
+
+    #[test]
+    fn a_difference_shows_where_two_values_part() {
+        let same = "x".repeat(100);
+        let (old, new) = difference(&format!("{same} old"), &format!("{same} new"));
+        assert!(old.ends_with(" old") && new.ends_with(" new") && old.len() <= SHOWN, "{old} {new}");
+        assert_eq!(difference("./a", "./b"), ("./a".into(), "./b".into()));
+    }
+}
