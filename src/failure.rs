@@ -269,6 +269,7 @@ impl From<PlanError> for Failure {
             PlanError::LoginOverridden { name: None, .. } => Self::new(message).hint("look at that file"),
             PlanError::Stored { .. } => Self::new(message)
                 .hint("take it out, or give the profile a `config-dir` of its own, where the agent keeps nothing"),
+            PlanError::OwnPlace(place) => Self { hints: place.hints(), ..Self::new(message) },
             PlanError::FolderInProject { .. } => {
                 Self::new(message).hint("name a folder outside of every project as `config-dir`")
             }

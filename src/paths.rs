@@ -27,18 +27,77 @@ pub struct Paths {
     pub home: PathBuf,
     config: PathBuf,
     state: PathBuf,
+    profiles: PathBuf,
     runtime: Option<PathBuf>,
+    deciders: Deciders,
+}
+
+/// Which variables put the places where they are.
+#[derive(Debug, Clone, Copy)]
+enum Deciders {
+    /// These, for the configuration and the state.
+    Variables { config: &'static str, state: &'static str },
+    /// None but HOME: the user named one folder for all of it.
+    Named,
+}
+
+/// A place that decides about endpoints, keys or trust, and the variable that puts it there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What it is, for a message.
+    pub what: &'static str,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The variable.
+    pub variable: &'static str,
 }
 
 impl Paths {
     /// Decides the places from the environment.
     pub fn new(env: &Env) -> Result<Self, PathsError> {
         let home = home(env)?;
-        let config = config_base(env, &home).join("ringlet");
-        let state = state_base(env, &home).join("ringlet");
+        let [config, state, profiles] = below(env, &home);
         // No Windows program sets it, and a file system there says nothing of owners.
         let runtime = if cfg!(windows) { None } else { env.absolute("XDG_RUNTIME_DIR") };
-        Ok(Self { home, config, state, runtime })
+        let by = |name: &'static str| if env.absolute(name).is_some() { name } else { HOME };
+        let deciders = Deciders::Variables { config: by(CONFIG_VARIABLE), state: by(STATE_VARIABLE) };
+        Ok(Self { home, config, state, profiles, runtime, deciders })
+    }
+
+    /// The places below one folder that the user named: configuration, profiles and state. Sockets and leases lie in its
+    /// state, apart from those of the usual places.
+    pub fn named(env: &Env, folder: &Path) -> Result<Self, PathsError> {
+        let (state, profiles) = (folder.join("state"), folder.join("profiles"));
+        let deciders = Deciders::Named;
+        Ok(Self { home: home(env)?, config: folder.to_owned(), state, profiles, runtime: None, deciders })
+    }
+
+    /// Whether the user named them on the command line.
+    pub fn are_named(&self) -> bool {
+        matches!(self.deciders, Deciders::Named)
+    }
+
+    /// Where configuration, state and profiles lie below a home when no variable moves them.
+    pub fn usual(home: &Path) -> [PathBuf; 3] {
+        below(&Env::default(), home)
+    }
+
+    /// What must not lie where somebody else chooses its content, and by which variable each is where it is. What the user
+    /// named on the command line is not among it.
+    pub fn places(&self) -> Vec<Place> {
+        let place = |what, path, variable| Place { what, path, variable };
+        let mut places = vec![place("the home directory", self.home.clone(), HOME)];
+        let Deciders::Variables { config, state } = self.deciders else { return places };
+        let configuration = |path| place("ringlet's configuration", path, config);
+        places.push(configuration(self.config.clone()));
+        // Each may be a link of its own.
+        places.extend([self.config(), self.registry("agents"), self.registry("providers")].map(configuration));
+        places.push(place("the keys' file", self.credentials(), config));
+        places.push(place("the folder of profiles", self.profiles(), HOME));
+        places.push(place("ringlet's state", self.state.clone(), state));
+        places.push(place("the folder of trust", self.trust(), state));
+        places.extend(self.runtime.iter().map(|path| place("the folder of leases", path.clone(), "XDG_RUNTIME_DIR")));
+        places
     }
 
     /// `config.toml`, the user's settings.
@@ -73,7 +132,7 @@ impl Paths {
 
     /// The folder that holds the profiles' folders.
     pub fn profiles(&self) -> PathBuf {
-        self.home.join(".ringlet").join("profiles")
+        self.profiles.clone()
     }
 
     /// One profile's file.
@@ -119,6 +178,9 @@ impl Paths {
     pub fn runtime(&self) -> PathBuf {
         let is_private =
             |base: &PathBuf| base.is_dir() && private::folder(base, Privacy::Unwritten).is_ok_and(|there| there);
+        if self.are_named() {
+            return self.state.join("run");
+        }
         let base = self.runtime.clone().filter(is_private).or_else(|| platform::runtime_base().filter(is_private));
         base.map_or_else(|| self.state.join("run"), |base| base.join("ringlet"))
     }
@@ -150,6 +212,15 @@ impl Paths {
             _ => PathBuf::from(text),
         }
     }
+}
+
+const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+const CONFIG_VARIABLE: &str = if cfg!(windows) { "APPDATA" } else { "XDG_CONFIG_HOME" };
+const STATE_VARIABLE: &str = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_STATE_HOME" };
+
+// Configuration, state and profiles.
+fn below(env: &Env, home: &Path) -> [PathBuf; 3] {
+    [config_base(env, home).join("ringlet"), state_base(env, home).join("ringlet"), home.join(".ringlet/profiles")]
 }
 
 fn home(env: &Env) -> Result<PathBuf, PathsError> {

@@ -786,7 +786,9 @@ fn no_folder_of_the_agents_own_is_in_the_project_however_it_is_named() {
     world.run(&["exec", "--profile", "max", "claude"]).ok();
     // Whoever works on the settings of an agent works in its folder.
     fs::create_dir(world.path("home/.claude")).expect("a folder");
-    world.run_in(&world.path("home/.claude"), &["exec", "--profile", "max", "claude"]).ok();
+    let (home, settings) = (world.path("home"), world.path("home/.claude"));
+    world.run_with_account(Some(&home), &settings, &["exec", "--profile", "max", "claude"]).ok();
+    world.run_in(&settings, &["exec", "--profile", "max", "claude"]).fails(125, &["lies inside the project"]);
     world.chmod(&world.path("home/.claude"), 0o777);
     world.run(&["exec", "--profile", "max", "claude"]).fails(125, &["can be written by others"]);
     world.agent("opencode");

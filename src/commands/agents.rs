@@ -29,7 +29,7 @@ fn pin(host: &mut Host, setting: &Setting, agent: &Agent) -> Result<(), Failure>
     let context = setting.context(&host.world)?;
     // The very program that a launch would find, under the conditions that a launch has.
     let program = plan::find_binary(&context, &setting.registry.agents_for(agent.as_str())?.command)?;
-    plan::guard_binary(&context, &plan::project_folders(&context, None)?, &program)?;
+    plan::guard_binary(&context, &plan::ProjectFolders::new(&context)?, &program)?;
     let measured = pins::measure(&setting.paths, &program).map_err(|error| Failure::io("read", &program, &error))?;
     let made = Pin { agent: agent.clone(), program, digest: measured.digest, pinned: host.world.now };
     Pins::new(&setting.paths).write(&made)?;

@@ -32,6 +32,12 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
     let mut checks = Vec::new();
     let mut say = |grade, text: String, hint: Option<Hint>| checks.push(Check { grade, text, hint });
     say(Grade::Good, format!("the settings in {} are right", setting.paths.pretty(&setting.paths.config())), None);
+    if let Ok(context) = setting.context(&host.world)
+        && let Err(error) = plan::refuse_own_places(&context)
+    {
+        let Failure { message, mut hints, .. } = error.into();
+        say(Grade::Bad, message, (!hints.is_empty()).then(|| hints.remove(0)));
+    }
     let store = store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
     match store.names() {
         Ok(names) => say(Grade::Good, format!("{} answers and holds {} keys", store.place(), names.len()), None),

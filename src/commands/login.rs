@@ -6,7 +6,7 @@ use crate::hint::Hint;
 use crate::host::Host;
 use crate::launch::{self, LaunchError};
 use crate::name::{Agent, Profile};
-use crate::plan::{self, Context, PlanError};
+use crate::plan::{self, Context, PlanError, ProjectFolders};
 use crate::platform;
 use crate::profile::{Account, Kind, ProfileFile, Profiles};
 use crate::words;
@@ -21,6 +21,9 @@ pub(super) fn run(
     words: &[OsString],
 ) -> Result<i32, Failure> {
     let name: Profile = profile.parse()?;
+    let here = setting.context(&host.world)?;
+    plan::refuse_own_places(&here)?;
+    let mut folders = ProjectFolders::new(&here)?;
     let profiles = Profiles::new(&setting.paths, &setting.registry);
     let file = profiles.read(&name)?;
     let agent = match agent {
@@ -46,7 +49,8 @@ pub(super) fn run(
     let mut env = host.world.env.clone();
     env.set("PWD", folder.clone().into());
     let context = Context { cwd: &there, env: &env, ..context };
-    let sign_in = plan::sign_in(&context, resolved, &login, words).inspect_err(|_| {
+    folders.add(&there)?;
+    let sign_in = plan::sign_in(&context, &folders, resolved, &login, words).inspect_err(|_| {
         if made {
             // Only a folder that is still empty goes.
             let _ = std::fs::remove_dir(&folder);

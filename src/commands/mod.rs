@@ -28,7 +28,8 @@ use crate::host::{Host, World};
 use crate::name::shorten;
 use crate::output::{Style, visible};
 use crate::paths::Paths;
-use crate::plan::Context;
+use crate::plan::{self, Context};
+use crate::platform;
 use crate::registry::Registry;
 use clap::Parser;
 use std::ffi::{OsStr, OsString};
@@ -54,9 +55,16 @@ pub(crate) enum AuditWanted {
 impl Setting {
     pub(crate) fn new(world: &World, audit: AuditWanted) -> Result<Self, Failure> {
         let paths = Paths::new(&world.env)?;
-        let settings = Settings::read(&paths)?;
         let registry = Registry::new(&paths);
-        Ok(Self { paths, settings, registry, audit })
+        match Settings::read(&paths) {
+            Ok(settings) => Ok(Self { paths, settings, registry, audit }),
+            // What a project says there is not for the user to mend.
+            Err(error) => {
+                let made = Self { settings: Settings::unsaid(&paths), paths, registry, audit };
+                plan::refuse_own_places(&made.context(world)?)?;
+                Err(error.into())
+            }
+        }
     }
 
     /// The context for a decision in the working directory.
@@ -68,6 +76,7 @@ impl Setting {
             env: &world.env,
             cwd: world.cwd()?,
             ringlet: world.executable.as_deref().ok(),
+            account_home: &platform::account_home,
         })
     }
 

@@ -139,8 +139,14 @@ impl Settings {
         let file = paths.config();
         match Source::read(&file)? {
             Some(source) => Self::parse(&source, paths),
-            None => Self::parse(&Source { file, text: String::new(), access: None }, paths),
+            None => Ok(Self::unsaid(paths)),
         }
+    }
+
+    /// The settings of a user who has said nothing.
+    pub fn unsaid(paths: &Paths) -> Self {
+        let source = Source { file: paths.config(), text: String::new(), access: None };
+        Self::parse(&source, paths).expect("nothing is wrong with an empty file")
     }
 
     fn parse(source: &Source, paths: &Paths) -> Result<Self, ConfigError> {

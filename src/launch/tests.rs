@@ -60,8 +60,15 @@ impl Rig {
         let paths = Paths::new(&env).expect("a home");
         let (settings, registry) = (Settings::read(&paths).expect("none"), Registry::new(&paths));
         let cwd = home.join("project");
-        let context =
-            Context { paths: &paths, settings: &settings, registry: &registry, env: &env, cwd: &cwd, ringlet: None };
+        let context = Context {
+            paths: &paths,
+            settings: &settings,
+            registry: &registry,
+            env: &env,
+            cwd: &cwd,
+            ringlet: None,
+            account_home: &|home| Ok(home.to_owned()),
+        };
         let (profile, words) = (profile.map(|name| name.parse().expect("valid")), [OsString::from("hi")]);
         let request = Request { word: "claude", profile: profile.as_ref(), words: &words };
         let audited = self.audited.take();

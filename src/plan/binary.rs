@@ -1,6 +1,6 @@
 //! The agent's real program: past Ringlet's own links, never the project's.
 
-use super::{Context, PlanError, project};
+use super::{Context, PlanError, ProjectFolders};
 use crate::platform;
 use crate::registry::{AgentSpec, Version};
 use crate::trust::{Evidence, Trust};
@@ -36,16 +36,16 @@ const MAX_INTERPRETERS: usize = 5;
 
 /// Refuses a program that lies inside the project the agent would work on, unless exactly it was allowed; and, since
 /// it would be given the key as well, an interpreter there that the program's first line leads to.
-pub fn guard_binary(context: &Context<'_>, folders: &[PathBuf], binary: &Path) -> Result<(), PlanError> {
+pub fn guard_binary(context: &Context<'_>, folders: &ProjectFolders<'_>, binary: &Path) -> Result<(), PlanError> {
     let trust = Trust::new(context.paths, &context.settings.trust.allow_under);
     let mut program = binary.to_owned();
     for at in 0..=MAX_INTERPRETERS {
         let real = program.canonicalize().map_err(|_| PlanError::NotExecutable { file: program.clone() })?;
-        let holding = project::holding(folders, &program);
+        let holding = folders.holding(&program);
         if let Some(folder) = holding
             && !trust.is_recorded(&Evidence::read(&program, MAX_PROGRAM)?)?
         {
-            let (binary, project) = (program, folder.clone());
+            let (binary, project) = (program, folder.to_owned());
             return Err(match at {
                 0 => PlanError::BinaryInProject { binary, project },
                 _ => PlanError::InterpreterInProject { binary, project },

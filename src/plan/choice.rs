@@ -36,11 +36,15 @@ pub enum Why {
     Default,
 }
 
+/// The project file that governs the working directory, whatever the user has said about it.
+pub fn governing_file(context: &Context<'_>) -> Result<Option<PathBuf>, PlanError> {
+    find_project_file(context.cwd, context.paths, context.settings)
+        .map_err(|error| PlanError::Search { start: context.cwd.into(), error })
+}
+
 /// Finds the governing project file, decides on it, and parses those very bytes when it is trusted.
 pub fn find_project(context: &Context<'_>) -> Result<Option<Project>, PlanError> {
-    let found = find_project_file(context.cwd, context.paths, context.settings)
-        .map_err(|error| PlanError::Search { start: context.cwd.into(), error })?;
-    let Some(file) = found else { return Ok(None) };
+    let Some(file) = governing_file(context)? else { return Ok(None) };
     let evidence = Evidence::read(&file, MAX_BYTES)?;
     evidence.refuse_others()?;
     let verdict = Trust::new(context.paths, &context.settings.trust.allow_under).verdict(&evidence)?;

@@ -148,6 +148,9 @@ pub enum PlanError {
         /// The project's directory.
         project: PathBuf,
     },
+    /// Ringlet itself would.
+    #[error(transparent)]
+    OwnPlace(Box<super::OwnPlace>),
     /// There is nothing to log in to.
     #[error("profile \"{profile}\" has no login: {agent} gets {what}")]
     NotALogin {

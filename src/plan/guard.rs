@@ -1,20 +1,20 @@
 //! What a launch is to the guard, and what the guard says of its project.
 
 use super::launch_plan::{Draft, Start};
-use super::{Context, PlanError, SecretUse, Sink, find_binary, installed_version, project};
+use super::{Context, PlanError, ProjectFolders, SecretUse, Sink, find_binary, installed_version};
 use crate::guard::{self, Bind, Binding, Finding, Launch, Told, prefix_of};
 use crate::name::Profile;
 use crate::profile::{Account, Profiles, Resolved};
 use crate::registry::{AgentSpec, Version};
 use crate::trust::Trust;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Refuses when the agent would load something from the project that is neither harmless nor allowed. Gives whether
 /// anything of the agent's is there at all.
 pub(super) fn guard_project(
     context: &Context<'_>,
     here: &Path,
-    folders: &[PathBuf],
+    folders: &ProjectFolders<'_>,
     told: &Told,
     resolved: &Resolved,
     version: Option<&Version>,
@@ -41,7 +41,7 @@ pub(super) fn guard_project(
         is_login: matches!(resolved.account, Account::Login { .. }),
         prefixes,
         models: models.map(|name| format!("{name}/")).collect(),
-        inside: &|path| project::holding(folders, path).is_some(),
+        inside: &|path| folders.holding(path).is_some(),
     };
     let seen = guard::look(&launch, &Trust::new(context.paths, &context.settings.trust.allow_under))?;
     if seen.findings.is_empty() { Ok(seen.anything) } else { Err(PlanError::Guarded { findings: seen.findings }) }
@@ -51,7 +51,7 @@ pub(super) fn guard_project(
 pub fn findings(context: &Context<'_>, profile: &Profile) -> Result<Vec<Finding>, PlanError> {
     let profiles = Profiles::new(context.paths, context.registry);
     let file = profiles.read(profile)?;
-    let folders = project::folders(context, project::governing(context)?.as_deref())?;
+    let folders = ProjectFolders::new(context)?;
     let mut findings = Vec::new();
     for agent in file.bindings.keys() {
         let Some(resolved) = profiles.resolve(&file, agent)? else { continue };
@@ -86,10 +86,11 @@ pub fn bindings(context: &Context<'_>, path: &Path) -> Result<Vec<Binding>, Plan
     prefixes.sort();
     prefixes.dedup();
     let there = path.parent().and_then(|folder| folder.canonicalize().ok());
-    let at = Context { cwd: there.as_deref().unwrap_or(context.cwd), ..*context };
-    let mut folders = project::folders(&at, project::governing(&at)?.as_deref())?;
-    folders.extend(project::folders(context, project::governing(context)?.as_deref())?);
-    let inside = |path: &Path| project::holding(&folders, path).is_some();
+    let mut folders = ProjectFolders::new(context)?;
+    if let Some(there) = there {
+        folders.add(&there)?;
+    }
+    let inside = |path: &Path| folders.holding(path).is_some();
     let bind = Bind { agents: &agents, prefixes: &prefixes, directory: context.cwd, inside: &inside };
     Ok(guard::bind(&bind, path)?)
 }

@@ -4,8 +4,8 @@
 
 use super::guard::guard_project;
 use super::launch_plan::{Draft, LaunchPlan, Notice, Part, Start};
-use super::{Context, Passed, PlanError, find_binary, guard_binary, project, stored};
-use crate::config::{MAX_BYTES, PROJECT_FILE};
+use super::{Context, Passed, PlanError, ProjectFolders, find_binary, guard_binary, stored};
+use crate::config::MAX_BYTES;
 use crate::env::Change;
 use crate::guard::{self, Told};
 use crate::name::{Agent, Profile, Variable};
@@ -43,36 +43,24 @@ pub(super) fn files_folder(context: &Context<'_>, resolved: &Resolved, login: &L
 
 /// Refuses a folder of the agent's own that lies in the project, wherever it was named: in the profile, in `[env]` or in
 /// the shell.
-pub(super) fn refuse_inside(context: &Context<'_>, folders: &[PathBuf], part: &Part) -> Result<(), PlanError> {
+pub(super) fn refuse_inside(context: &Context<'_>, folders: &ProjectFolders<'_>, part: &Part) -> Result<(), PlanError> {
     let resolved = &part.resolved;
     let value = |name: &Variable| context.env.get_after(&part.changes, name.as_str()).map(PathBuf::from);
-    let named = resolved.agent.config_dir.iter().filter_map(|it| value(&it.variable).filter(|path| path.is_absolute()));
+    let named = resolved
+        .agent
+        .config_dir
+        .iter()
+        .filter_map(|it| value(&it.variable).filter(|path| !path.as_os_str().is_empty()));
     let default = match &resolved.account {
         Account::Login { login, .. } => Some(login_folder(context, resolved, login)),
         Account::Key { .. } | Account::None { .. } => None,
     };
-    match named
-        .chain(default)
-        .filter(|folder| !is_usual(context, folder))
-        .find_map(|folder| Some((project::holding(folders, &folder)?.clone(), folder)))
-    {
+    // What is relative means a folder where the agent works.
+    let named = named.map(|folder| context.cwd.join(folder));
+    match named.chain(default).find_map(|folder| Some((folders.holding_settings(&folder)?.to_owned(), folder))) {
         Some((project, folder)) => Err(PlanError::FolderInProject { folder, project }),
         None => Ok(()),
     }
-}
-
-// The places below the home that agents take by themselves are the user's own, wherever the project lies: people work on
-// their agents' settings, too. A link that leads elsewhere is not such a place.
-fn is_usual(context: &Context<'_>, folder: &Path) -> bool {
-    const SHARED: [&str; 4] = [".config", ".local/share", ".local/state", ".cache"];
-    let home = &context.paths.home;
-    let Ok(below) = folder.strip_prefix(home) else { return false };
-    let first = below.components().next().map(|part| part.as_os_str().as_encoded_bytes());
-    let usual = SHARED.iter().any(|shared| below == Path::new(shared))
-        || (below.components().count() == 1 && first.is_some_and(|name| name.starts_with(b".")))
-        || below.as_os_str().is_empty();
-    // What is not there yet would be made in just that place.
-    usual && home.canonicalize().is_ok_and(|home| folder.canonicalize().map_or(true, |real| real == home.join(below)))
 }
 
 /// Refuses a login's folder that is missing, or that somebody else could fill; says when it shows no login, and keeps the
@@ -166,21 +154,18 @@ fn is_shown(folder: &Path, login: &Login) -> bool {
 /// project: people keep their agents' settings in git. It need not exist; the context's working directory does, and is
 /// the folder or the nearest one above it.
 pub fn refuse_project(context: &Context<'_>, folder: &Path) -> Result<(), PlanError> {
-    let mut folders = project::folders(context, project::governing(context)?.as_deref())?;
-    folders.retain(|holder| holder != folder && (context.cwd == folder || holder != context.cwd || is_project(holder)));
-    match project::holding(&folders, folder) {
-        Some(project) => Err(PlanError::FolderInProject { folder: folder.to_owned(), project: project.clone() }),
+    let folders = ProjectFolders::new(context)?.around(folder);
+    match folders.holding_settings(folder) {
+        Some(project) => Err(PlanError::FolderInProject { folder: folder.to_owned(), project: project.to_owned() }),
         None => Ok(()),
     }
 }
 
-fn is_project(folder: &Path) -> bool {
-    [".git", PROJECT_FILE].iter().any(|mark| folder.join(mark).symlink_metadata().is_ok())
-}
-
-/// Decides how the agent logs in. `folder` is the login's folder, canonical, and the context's working directory.
+/// Decides how the agent logs in. The context's working directory is the login's folder, canonical; `folders` are those
+/// that no program may come from.
 pub fn sign_in(
     context: &Context<'_>,
+    folders: &ProjectFolders<'_>,
     resolved: Resolved,
     login: &Login,
     words: &[OsString],
@@ -188,15 +173,14 @@ pub fn sign_in(
     let folder = context.cwd;
     refuse_project(context, folder)?;
     refuse_foreign(folder, &resolved)?;
-    let folders = project::folders(context, None)?;
-    guard_project(context, context.cwd, &folders, &Told::default(), &resolved, None, &[])?;
+    guard_project(context, context.cwd, folders, &Told::default(), &resolved, None, &[])?;
     let files = files_folder(context, &resolved, login);
     for file in &login.overrides {
         refuse_override(&files, file)?;
     }
     let command = resolved.agent.command.clone();
     let binary = find_binary(context, &command)?;
-    guard_binary(context, &folders, &binary)?;
+    guard_binary(context, folders, &binary)?;
     let words: Vec<OsString> = login.args.iter().map(OsString::from).chain(words.iter().cloned()).collect();
     let start = Start { command, binary, arguments: Vec::new() };
     let mut draft = Draft::new(start, None, &words, resolved, context.env);

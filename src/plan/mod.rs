@@ -22,7 +22,7 @@ mod stored;
 mod tests;
 
 pub use binary::{find_binary, guard_binary, installed_version};
-pub use choice::{Choice, Project, Why, choose, find_project};
+pub use choice::{Choice, Project, Why, choose, find_project, governing_file};
 pub use error::PlanError;
 pub use gate::{Passed, Refused, check_scopes};
 pub use guard::{bindings, findings, is_loaded};
@@ -30,7 +30,7 @@ pub use holder::describe_login;
 pub use launch_plan::{Keyless, LaunchPlan, Notice, Part, Purpose, SecretUse, Sink, Start};
 pub use login::{login_command, login_folder, refuse_project, sign_in};
 pub use prepare::{Request, prepare};
-pub use project::{folders as project_folders, governing_file};
+pub use project::{AccountHome, OwnPlace, ProjectFolders, refuse_own_places};
 pub use scope::{Facts, Pass, Reason, Rule};
 
 use crate::config::Settings;
@@ -54,4 +54,6 @@ pub struct Context<'a> {
     pub cwd: &'a Path,
     /// Ringlet's own executable, never to be mistaken for an agent.
     pub ringlet: Option<&'a Path>,
+    /// What the system calls the user's home.
+    pub account_home: AccountHome<'a>,
 }

@@ -2,14 +2,14 @@
 
 use super::guard::guard_project;
 use super::launch_plan::{Draft, LaunchPlan, Start};
-use super::{Choice, Context, Passed, PlanError, Why, login, project, stored};
+use super::{Choice, Context, Passed, PlanError, ProjectFolders, Why, login, stored};
 use super::{check_scopes, choose, find_binary, find_project, guard_binary, installed_version};
 use crate::guard::{self, Told};
 use crate::name::{Agent, Profile};
 use crate::profile::{Account, Profiles, Resolved};
 use crate::registry::{AgentSpec, Version};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What is to be started.
 pub struct Request<'a> {
@@ -24,15 +24,17 @@ pub struct Request<'a> {
 /// Decides a launch. Trust comes before the profile, the program before the plan, and all that can refuse before the end.
 /// What the project may say is asked of the directory that the agent will work in.
 pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
+    let mut folders = ProjectFolders::new(context)?;
+    folders.refuse_own_places(context.paths)?;
     let meaning = context.registry.agents_for(request.word)?;
-    let settled = settle(context, request, &meaning.agents)?;
+    let settled = settle(context, &mut folders, request, &meaning.agents)?;
     let binary = find_binary(context, &meaning.command)?;
     let start = Start { command: meaning.command, binary, arguments: request.words.to_vec() };
     let Some(settled) = settled else { return Ok(LaunchPlan::Bare(start)) };
     let version = installed_version(&settled.resolved.agent, &start.binary);
     let draft = Draft::new(start, version.as_ref(), request.words, settled.resolved, context.env);
     let at = Context { cwd: &settled.directory, ..*context };
-    judge(&at, context, settled.governing.as_deref(), &settled.told, request.words, version.as_ref(), draft)
+    judge(&at, context, &folders, &settled.told, request.words, version.as_ref(), draft)
 }
 
 // A profile that is used, and where.
@@ -40,13 +42,16 @@ struct Settled {
     told: Told,
     // The directory that the agent will work in, canonical.
     directory: PathBuf,
-    // The folder of the file that governs it.
-    governing: Option<PathBuf>,
     resolved: Resolved,
 }
 
 // The first of the agents that the word may mean to which a profile is bound. Each is asked where it would work.
-fn settle(context: &Context<'_>, request: &Request<'_>, agents: &[Agent]) -> Result<Option<Settled>, PlanError> {
+fn settle<'a>(
+    context: &Context<'a>,
+    folders: &mut ProjectFolders<'a>,
+    request: &Request<'_>,
+    agents: &[Agent],
+) -> Result<Option<Settled>, PlanError> {
     // A word that is no agent's is started as well, and the project is asked all the same.
     let candidates = agents.iter().map(Some).chain(agents.is_empty().then_some(None));
     for agent in candidates {
@@ -55,6 +60,10 @@ fn settle(context: &Context<'_>, request: &Request<'_>, agents: &[Agent]) -> Res
             None => Told::default(),
         };
         let directory = directory(context, &told)?;
+        if directory != context.cwd {
+            folders.add(&directory)?;
+            folders.refuse_own_places(context.paths)?;
+        }
         let at = Context { cwd: &directory, ..*context };
         let project = if request.profile.is_some() { None } else { find_project(&at)? };
         let choice = match request.profile {
@@ -62,13 +71,7 @@ fn settle(context: &Context<'_>, request: &Request<'_>, agents: &[Agent]) -> Res
             None => choose(&at, project.as_ref(), agents)?,
         };
         let Some(resolved) = resolve(&at, &choice, agent)? else { continue };
-        let governing = match (&project, request.profile) {
-            (Some(project), _) => project.file.parent().map(Path::to_owned),
-            // The user's word replaces the project's choice, and not what the project could do.
-            (None, Some(_)) => project::governing(&at)?,
-            (None, None) => None,
-        };
-        return Ok(Some(Settled { told, directory, governing, resolved }));
+        return Ok(Some(Settled { told, directory, resolved }));
     }
     match request.profile {
         Some(name) => Err(PlanError::NotBound { profile: name.clone(), agent: request.word.to_owned() }),
@@ -105,18 +108,14 @@ fn resolve(context: &Context<'_>, choice: &Choice, agent: Option<&Agent>) -> Res
 fn judge(
     context: &Context<'_>,
     here: &Context<'_>,
-    governing: Option<&Path>,
+    folders: &ProjectFolders<'_>,
     told: &Told,
     words: &[OsString],
     version: Option<&Version>,
     mut draft: Draft,
 ) -> Result<LaunchPlan, PlanError> {
-    let mut folders = project::folders(context, governing)?;
-    if here.cwd != context.cwd {
-        folders.extend(project::folders(here, project::governing(here)?.as_deref())?);
-    }
     // Whatever the invocation, the agent may write there.
-    login::refuse_inside(context, &folders, &draft.part)?;
+    login::refuse_inside(context, folders, &draft.part)?;
     let is_login = matches!(draft.part.resolved.account, Account::Login { .. });
     if draft.idle.as_ref().is_some_and(|idle| idle.is_flag || !is_login) {
         return Ok(draft.passed(Passed::default(), context.env));
@@ -124,8 +123,8 @@ fn judge(
     if !is_login {
         refuse_shared(&draft.part.resolved.agent, words)?;
     }
-    guard_binary(here, &folders, &draft.start.binary)?;
-    let anything = guard_project(context, here.cwd, &folders, told, &draft.part.resolved, version, &draft.secrets)?;
+    guard_binary(here, folders, &draft.start.binary)?;
+    let anything = guard_project(context, here.cwd, folders, told, &draft.part.resolved, version, &draft.secrets)?;
     if !anything {
         draft.turn_project_off(version, words);
     }

@@ -1,62 +1,402 @@
-//! Which directories belong to the project that an agent would work on.
+//! Which directories belong to the project that an agent would work on, and what lies inside them.
+//!
+//! One question for each place that Ringlet reads or runs: could whoever writes the project write there as well? The
+//! agent's program, what runs it, Ringlet's own folders and the agent's are asked in the same way.
 
 use super::{Context, PlanError};
-use crate::config::find_project_file;
-use crate::platform;
+use crate::config::PROJECT_FILE;
+use crate::hint::Hint;
+use crate::paths::{Paths, Place};
+use crate::platform::{self, NoAccount, Step};
+use crate::words;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// The directories of the project: that of its governing file, the working directory, and every repository above it,
-/// since a submodule lies in another one. One that holds the user's home is left out: it would make everything that the
-/// user has installed there a part of the project.
-pub fn folders(context: &Context<'_>, governing: Option<&Path>) -> Result<Vec<PathBuf>, PlanError> {
-    let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
-    let mut folders: Vec<PathBuf> = governing.into_iter().chain([context.cwd]).map(Path::to_owned).collect();
-    platform::ascend(context.cwd, |level| {
-        if level.has(".git")? {
-            folders.push(level.path.to_owned());
-        }
-        Ok(!home.starts_with(level.path))
-    })
-    .map_err(|error| PlanError::Search { start: context.cwd.into(), error })?;
-    folders.retain(|folder| !home.starts_with(folder));
-    Ok(folders)
+type Identity = (u64, u64);
+
+/// What the system's list of accounts calls the user's home, given what the environment does.
+pub type AccountHome<'a> = &'a dyn Fn(&Path) -> Result<PathBuf, NoAccount>;
+
+/// The directories of a project, and what was looked at to compare places with them.
+///
+/// They are the folder of the nearest project file, every repository that holds the working directory (a submodule lies
+/// in another one), and that directory itself. Whichever of them holds the home of the account is no project: it would
+/// make everything that the user has installed there a part of it. A smaller one below it still is.
+pub struct ProjectFolders<'a> {
+    folders: Vec<Folder>,
+    home: &'a Path,
+    account_home: AccountHome<'a>,
+    // Read only when something lies inside.
+    account: OnceCell<Result<Account, NoAccount>>,
+    looked: RefCell<HashMap<PathBuf, Step>>,
 }
 
-/// The one of these directories that holds a place, which need not exist yet: as it is written, or where its links lead.
-pub(super) fn holding<'a>(folders: &'a [PathBuf], place: &Path) -> Option<&'a PathBuf> {
-    let real = resolved(place);
-    folders.iter().find(|folder| real.starts_with(folder) || place.starts_with(folder))
+struct Folder {
+    path: PathBuf,
+    identity: Option<Identity>,
+    is_marked: bool,
 }
 
-// Links are followed as far as there is anything to follow. What does not exist yet would be made as plain folders, so `..`
-// behind it leads back the way it came.
-fn resolved(place: &Path) -> PathBuf {
-    if let Ok(real) = place.canonicalize() {
-        return real;
+impl Folder {
+    fn new(path: &Path, is_marked: bool) -> Self {
+        Self { path: path.to_owned(), identity: platform::file_identity(path), is_marked }
     }
-    let mut real = PathBuf::new();
-    for part in place.components() {
-        match part {
-            Component::ParentDir => drop(real.pop()),
-            Component::CurDir => {}
-            part => {
-                real.push(part);
-                if let Ok(led) = real.canonicalize() {
-                    real = led;
+
+    fn is(&self, path: &Path, identity: Option<Identity>) -> bool {
+        self.path == path || (identity.is_some() && self.identity == identity)
+    }
+}
+
+struct Account {
+    home: PathBuf,
+    above: Vec<(PathBuf, Option<Identity>)>,
+}
+
+// As many as Linux follows in one path, path_resolution(7).
+const MAX_LINKS: usize = 40;
+
+impl<'a> ProjectFolders<'a> {
+    /// Those of the project that the working directory lies in. Neither the settings nor HOME can end the search: both may
+    /// be what is asked about.
+    pub fn new(context: &Context<'a>) -> Result<Self, PlanError> {
+        let mut made = Self {
+            folders: Vec::new(),
+            home: &context.paths.home,
+            account_home: context.account_home,
+            account: OnceCell::new(),
+            looked: RefCell::default(),
+        };
+        made.add(context.cwd)?;
+        Ok(made)
+    }
+
+    /// Adds those of the project that another directory lies in, which is canonical.
+    pub fn add(&mut self, directory: &Path) -> Result<(), PlanError> {
+        let (mut files, mut repositories) = (Vec::new(), Vec::new());
+        let mut mark = |path: &Path, has: &dyn Fn(&str) -> io::Result<bool>| {
+            if files.is_empty() && has(PROJECT_FILE)? {
+                files.push(Folder::new(path, true));
+            } else if has(".git")? {
+                repositories.push(Folder::new(path, true));
+            }
+            Ok(())
+        };
+        let climbed = platform::ascend(directory, |level| mark(level.path, &|name| level.has(name)).map(|()| true));
+        match climbed {
+            Ok(()) => {}
+            // Nobody may look through one of them. What lies above it can still be named from the root.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                for path in directory.ancestors() {
+                    let _ = mark(path, &|name| Ok(path.join(name).symlink_metadata().is_ok()));
                 }
             }
+            Err(error) => return Err(PlanError::Search { start: directory.into(), error }),
+        }
+        let itself = Folder::new(directory, false);
+        let is_home = itself.path == self.home
+            || itself.identity.is_some_and(|it| platform::file_identity(self.home) == Some(it));
+        self.folders.extend(files);
+        if !is_home {
+            self.folders.push(itself);
+        }
+        self.folders.extend(repositories);
+        Ok(())
+    }
+
+    /// Leaves out one folder, and every directory that is a project only because the agent would work there.
+    pub(super) fn around(mut self, folder: &Path) -> Self {
+        self.folders.retain(|holder| holder.is_marked && holder.path != folder);
+        self
+    }
+
+    /// The one of these directories that holds a place, which need not exist yet: as it is written, or where its links
+    /// lead, or on the way there. A directory is recognised by what it is, so that a second mount of it counts.
+    pub fn holding(&self, place: &Path) -> Option<&Path> {
+        if self.folders.is_empty() {
+            return None;
+        }
+        let mut holds = vec![false; self.folders.len()];
+        self.walk(place, &mut |path, identity| {
+            for (folder, holds) in self.folders.iter().zip(&mut holds) {
+                *holds |= folder.is(path, identity);
+            }
+        });
+        let mut found = self.folders.iter().zip(holds).filter_map(|(folder, holds)| holds.then_some(folder));
+        found.find(|folder| !self.holds_home(folder)).map(|folder| folder.path.as_path())
+    }
+
+    /// The same for a folder of settings. Those at their usual places below the account's home are the user's own wherever
+    /// the project lies: people work on their settings, too. A link that leads elsewhere is not such a place.
+    pub fn holding_settings(&self, place: &Path) -> Option<&Path> {
+        self.holding(place).filter(|_| !self.is_usual(place))
+    }
+
+    /// The home of the user's account.
+    pub fn account(&self) -> Result<&Path, &NoAccount> {
+        self.entry().as_ref().map(|account| account.home.as_path())
+    }
+
+    fn entry(&self) -> &Result<Account, NoAccount> {
+        self.account.get_or_init(|| {
+            let home = (self.account_home)(self.home)?;
+            let home = home.canonicalize().unwrap_or(home);
+            let mut above = Vec::new();
+            self.walk(&home, &mut |path, identity| above.push((path.to_owned(), identity)));
+            Ok(Account { home, above })
+        })
+    }
+
+    fn holds_home(&self, folder: &Folder) -> bool {
+        let Ok(account) = self.entry() else { return false };
+        account.above.iter().any(|(path, identity)| folder.is(path, *identity))
+    }
+
+    fn is_usual(&self, place: &Path) -> bool {
+        const SHARED: [&str; 4] = [".config", ".local/share", ".local/state", ".cache"];
+        // What is not there yet would be made in just that place.
+        let leads_to = |expected: &Path| self.walk(place, &mut |_, _| {}) == expected;
+        if platform::runtime_base().is_some_and(|base| place.starts_with(&base) && leads_to(place)) {
+            return true;
+        }
+        let Ok(home) = self.account() else { return false };
+        // The home as the environment writes it may be a way through links to the account's.
+        let below = match (place.strip_prefix(home), place.strip_prefix(self.home)) {
+            (Ok(below), _) => below,
+            (_, Ok(below)) if self.walk(self.home, &mut |_, _| {}) == home => below,
+            _ => return false,
+        };
+        let there = home.join(below);
+        let mut parts = below.components();
+        let usual = match (parts.next(), parts.next()) {
+            (None, _) => true,
+            (Some(Component::Normal(only)), None) => only.as_encoded_bytes().starts_with(b"."),
+            _ => {
+                SHARED.iter().any(|usual| below == Path::new(usual))
+                    || Paths::usual(home).iter().any(|usual| there.starts_with(usual))
+            }
+        };
+        usual && leads_to(&there)
+    }
+
+    // Every directory that a path names, on the way that the system takes: what is written, and what each link makes of
+    // it; and where it ends. What does not exist yet would be made as plain folders, so `..` behind it leads back the way
+    // it came.
+    fn walk(&self, place: &Path, visit: &mut dyn FnMut(&Path, Option<Identity>)) -> PathBuf {
+        let parts = |path: &Path| {
+            let parts = path.components().rev().filter(|part| *part != Component::CurDir);
+            parts.map(|part| part.as_os_str().to_owned()).collect::<Vec<OsString>>()
+        };
+        let mut waiting = parts(place);
+        let mut real = PathBuf::new();
+        let mut links = 0;
+        while let Some(part) = waiting.pop() {
+            if part == ".." {
+                real.pop();
+                continue;
+            }
+            real.push(&part);
+            match self.look(&real) {
+                Step::Link(target) if links < MAX_LINKS => {
+                    links += 1;
+                    // A link below /proc leads to what it says nowhere.
+                    visit(&real, platform::file_identity(&real));
+                    real.pop();
+                    waiting.extend(parts(&target));
+                }
+                Step::Other(identity) => visit(&real, Some(identity)),
+                Step::Link(_) | Step::Nothing => visit(&real, None),
+            }
+        }
+        real
+    }
+
+    fn look(&self, path: &Path) -> Step {
+        if let Some(step) = self.looked.borrow().get(path) {
+            return step.clone();
+        }
+        let step = platform::step(path);
+        self.looked.borrow_mut().insert(path.to_owned(), step.clone());
+        step
+    }
+}
+
+/// Ringlet's own place, inside the project: whoever writes the project would choose endpoints, keys and trust.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.text())]
+pub struct OwnPlace {
+    place: Place,
+    project: PathBuf,
+    account: Result<PathBuf, NoAccount>,
+}
+
+impl OwnPlace {
+    fn text(&self) -> String {
+        let Self { place: Place { what, path, variable }, project, account } = self;
+        let (path, project) = (path.display(), project.display());
+        let said = format!("{what} would be {path}, which {variable} puts inside the project {project}");
+        match account {
+            Ok(_) => said,
+            Err(why) => format!("{said}; {why}, so ringlet cannot tell whose home it is"),
         }
     }
-    real
+
+    /// What to do about it.
+    pub fn hints(&self) -> Vec<Hint> {
+        let mut hints = Vec::new();
+        let variable = self.place.variable;
+        match &self.account {
+            Ok(home) if variable == "HOME" => {
+                let mut set = OsString::from("HOME=");
+                set.push(home);
+                hints.push(
+                    Hint::from("run ")
+                        .command(words!["env", set, "ringlet", "status"])
+                        .and(" to see how it is with the home of your account"),
+                );
+            }
+            Ok(_) if cfg!(unix) => hints.push(
+                Hint::from("run ")
+                    .command(words!["env", "-u", variable, "ringlet", "status"])
+                    .and(format!(" to see how it is without {variable}")),
+            ),
+            _ => {}
+        }
+        hints.push("a folder that is named on the command line is believed: `ringlet --config-home DIR ...`".into());
+        hints
+    }
 }
 
-/// The project file that governs the working directory, whatever the user has said about it.
-pub fn governing_file(context: &Context<'_>) -> Result<Option<PathBuf>, PlanError> {
-    find_project_file(context.cwd, context.paths, context.settings)
-        .map_err(|error| PlanError::Search { start: context.cwd.into(), error })
+/// Refuses to work with Ringlet's own places where they lie inside the project: it could choose an endpoint, a key and its
+/// own trust. Nothing lifts it but the user's word on the command line.
+pub fn refuse_own_places(context: &Context<'_>) -> Result<(), PlanError> {
+    ProjectFolders::new(context)?.refuse_own_places(context.paths)
 }
 
-/// The folder of that file.
-pub(super) fn governing(context: &Context<'_>) -> Result<Option<PathBuf>, PlanError> {
-    Ok(governing_file(context)?.and_then(|file| file.parent().map(Path::to_owned)))
+impl ProjectFolders<'_> {
+    pub(super) fn refuse_own_places(&self, paths: &Paths) -> Result<(), PlanError> {
+        for place in paths.places() {
+            let Some(project) = self.holding_settings(&place.path) else { continue };
+            let account = self.account().map(Path::to_owned).map_err(Clone::clone);
+            // Where nobody can tell whose home it is, a folder on the command line is all that a user can say.
+            if account.is_err() && paths.are_named() {
+                continue;
+            }
+            return Err(PlanError::OwnPlace(Box::new(OwnPlace { place, project: project.to_owned(), account })));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::env::Env;
+    use crate::registry::Registry;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    struct Place {
+        root: tempfile::TempDir,
+    }
+
+    impl Place {
+        fn new(folders: &[&str]) -> Self {
+            let made = Self { root: tempfile::tempdir().expect("a temporary folder") };
+            folders.iter().for_each(|folder| fs::create_dir_all(made.path(folder)).expect("a folder"));
+            made
+        }
+
+        fn path(&self, below: &str) -> PathBuf {
+            self.root.path().canonicalize().expect("there").join(below)
+        }
+
+        /// The folder that holds a place, for a working directory, a HOME and an account's home.
+        fn holding(&self, cwd: &str, homes: (&str, Option<&str>), ask: &str, settings: bool) -> Option<String> {
+            let env = Env::from_pairs([("HOME", self.path(homes.0))]);
+            let paths = Paths::new(&env).expect("absolute");
+            let (user, registry) = (Settings::read(&paths).expect("none"), Registry::new(&paths));
+            let account = homes.1.map(|home| self.path(home)).ok_or(NoAccount::NoEntry(7));
+            let context = Context {
+                paths: &paths,
+                settings: &user,
+                registry: &registry,
+                env: &env,
+                cwd: &self.path(cwd),
+                ringlet: None,
+                account_home: &move |_| account.clone(),
+            };
+            let folders = ProjectFolders::new(&context).expect("can be looked at");
+            let place = self.path(ask);
+            let found = if settings { folders.holding_settings(&place) } else { folders.holding(&place) };
+            found.map(|it| it.strip_prefix(self.path("")).expect("below").to_str().expect("text").to_owned())
+        }
+    }
+
+    #[test]
+    fn a_place_is_inside_as_it_is_written_where_its_links_lead_and_on_the_way() {
+        let at = Place::new(&["home", "p/sub/.git", "out/real", "p/cfg"]);
+        fs::write(at.path("p/.ringlet.toml"), "").expect("written");
+        symlink(at.path("p/cfg"), at.path("out/in")).expect("a link");
+        symlink("../p/turn", at.path("out/through")).expect("a link");
+        symlink(at.path("out/real"), at.path("p/turn")).expect("a link");
+        symlink(at.path("p/missing"), at.path("out/dangling")).expect("a link");
+        symlink("loop", at.path("out/loop")).expect("a link");
+        for ask in [
+            "p",
+            "p/x/y",
+            "out/../p/x",
+            "out/in",
+            "out/in/x",
+            "out/through",
+            "out/through/x",
+            "out/dangling/x",
+            "p/../out",
+        ] {
+            assert_eq!(at.holding("p/sub", ("home", Some("home")), ask, false).as_deref(), Some("p"), "{ask}");
+        }
+        for ask in ["out", "out/x/../y", "pp", "out/real/p", "out/loop/x", "home/.config", ""] {
+            assert_eq!(at.holding("p/sub", ("home", Some("home")), ask, false), None, "{ask}");
+        }
+        // A directory that nothing marks is a project while an agent works there, unless it is the home.
+        assert_eq!(at.holding("out", ("home", Some("home")), "out/real", false).as_deref(), Some("out"));
+        assert_eq!(at.holding("home", ("home", Some("p")), "home/bin", false), None);
+    }
+
+    #[test]
+    fn what_holds_the_accounts_home_is_the_users_own_and_lifts_nothing_below() {
+        let at = Place::new(&["u/home/code/x/.git", "u/home/.git", "u/.git"]);
+        fs::write(at.path("u/home/.ringlet.toml"), "").expect("written");
+        let homes = ("u/home", Some("u/home"));
+        let ask = |ask| at.holding("u/home/code/x", homes, ask, false);
+        assert_eq!(ask("u/home/.local/bin/claude"), None);
+        assert_eq!(ask("u/tools"), None);
+        assert_eq!(ask("u/home/code/x/claude").as_deref(), Some("u/home/code/x"));
+        // The environment's home does not count where the account has another.
+        let ask = |homes| at.holding("u/home/code/x", homes, "u/home/.config/ringlet", true);
+        assert_eq!(ask(("u/home", Some("elsewhere"))).as_deref(), Some("u/home"));
+        assert_eq!(ask(("u/home", None)).as_deref(), Some("u/home"));
+        assert_eq!(ask(homes), None);
+    }
+
+    #[test]
+    fn settings_at_their_usual_places_are_the_users_own_but_for_links() {
+        let at = Place::new(&["home/.config/.git", "home/.config/other", "home/.claude/.git", "p/.git"]);
+        let homes = ("home", Some("home"));
+        for (cwd, ask) in [
+            ("home/.config", "home/.config/ringlet"),
+            ("home/.config", "home/.config/ringlet/config.toml"),
+            ("home/.config", "home/.config"),
+            ("home/.claude", "home/.claude"),
+        ] {
+            assert_eq!(at.holding(cwd, homes, ask, true), None, "{ask}");
+            assert_eq!(at.holding(cwd, ("home", None), ask, true).as_deref(), Some(cwd), "{ask}");
+        }
+        assert_eq!(at.holding("home/.config", homes, "home/.config/other", true).as_deref(), Some("home/.config"));
+        symlink(at.path("p/ringlet"), at.path("home/.config/ringlet")).expect("a link");
+        assert_eq!(at.holding("p", homes, "home/.config/ringlet/config.toml", true).as_deref(), Some("p"));
+    }
 }

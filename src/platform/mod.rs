@@ -13,6 +13,9 @@ mod windows;
 #[cfg(windows)]
 pub use windows::*;
 
+mod account;
+pub use account::{NoAccount, account_home};
+
 mod peer;
 pub use peer::{Peer, Program};
 
@@ -219,6 +222,17 @@ pub fn is_locked(path: &Path) -> io::Result<bool> {
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+/// What stands at a path: a link, which is not followed, or something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A link, and where it leads.
+    Link(PathBuf),
+    /// Anything else, with what [`file_identity`] says of it.
+    Other((u64, u64)),
+    /// Nothing, or nothing that can be seen.
+    Nothing,
 }
 
 /// Whether two paths lead to one and the same file; false when either cannot be looked at.

@@ -98,6 +98,15 @@ pub fn file_identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
+/// What stands at a path itself.
+pub fn step(path: &Path) -> super::Step {
+    let found = match std::fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_symlink() => std::fs::read_link(path).map(super::Step::Link),
+        found => found.map(|meta| super::Step::Other((meta.dev(), meta.ino()))),
+    };
+    found.unwrap_or(super::Step::Nothing)
+}
+
 /// The same of an opened file.
 pub fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
     file.metadata().map(|meta| (meta.dev(), meta.ino()))

@@ -130,6 +130,14 @@ pub fn file_identity(path: &Path) -> Option<(u64, u64)> {
     look(path).ok().map(|(_, found)| identity(&found))
 }
 
+/// What stands at a path itself. A junction counts as a link.
+pub fn step(path: &Path) -> super::Step {
+    match std::fs::read_link(path) {
+        Ok(target) => super::Step::Link(target),
+        Err(_) => file_identity(path).map_or(super::Step::Nothing, super::Step::Other),
+    }
+}
+
 /// The same of an opened file.
 pub fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
     look_at(file).map(|found| identity(&found))

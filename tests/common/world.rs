@@ -209,6 +209,24 @@ impl World {
         done(&mut self.command_in(folder, arguments))
     }
 
+    /// Runs `ringlet` in mounts of its own, which a script makes first: as root, or in a namespace of the user's. Where a
+    /// system lets nobody have those, the test fails with what `unshare` or `mount` says.
+    pub fn run_mounted(&self, folder: &Path, script: &str, arguments: &[&str]) -> Done {
+        let mut command = self.process("unshare");
+        command.arg(if rustix::process::geteuid().is_root() { "-m" } else { "-rm" });
+        let script =
+            format!("{{ {script}; }} || {{ echo 'the test cannot mount' >&2; exit 99; }}; cd \"$0\" && exec \"$@\"");
+        finish(command.args(["sh", "-c", &script]).arg(folder).arg(RINGLET).args(arguments))
+    }
+
+    /// Runs `ringlet` as a user whose home the system calls as it says, or, without one, does not know.
+    pub fn run_with_account(&self, home: Option<&Path>, folder: &Path, arguments: &[&str]) -> Done {
+        // In a namespace of its own every user is root.
+        let entry = home.map_or_else(String::new, |home| format!("root:x:0:0::{}:/bin/sh\n", home.display()));
+        let list = self.write("passwd", format!("nobody:x:65534:65534::/:/bin/sh\n{entry}"));
+        self.run_mounted(folder, &format!("mount --bind '{}' /etc/passwd", list.display()), arguments)
+    }
+
     /// Adds to the user's settings, below what is there.
     pub fn configure(&self, text: &str) {
         let file = self.path("home/.config/ringlet/config.toml");

@@ -1,0 +1,62 @@
+//! The home that the system's own list of accounts gives to this process's user, whatever the environment says.
+
+use std::path::{Path, PathBuf};
+
+/// Why nobody can tell which home is the user's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoAccount {
+    /// The list does not name the user, as in many containers.
+    #[error("user id {0} has no entry in /etc/passwd")]
+    NoEntry(u32),
+    /// The list cannot be read.
+    #[error("/etc/passwd cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// The real user's home. `_environments` is what the environment calls so.
+///
+/// The file is read as it is: getpwuid(3) loads the modules of nsswitch.conf, which a static program cannot.
+#[cfg(all(unix, not(target_os = "macos")))]
+pub fn account_home(_environments: &Path) -> Result<PathBuf, NoAccount> {
+    const LARGEST: u64 = 16 << 20;
+    let id = rustix::process::getuid().as_raw();
+    let read = super::read_file(Path::new("/etc/passwd"), LARGEST);
+    let read = read.map_err(|error| NoAccount::Unreadable(error.to_string()))?;
+    home_of(&read.bytes, id).ok_or(NoAccount::NoEntry(id))
+}
+
+/// The home as the environment has it. Accounts are kept by directory services here, and no file lists them.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+pub fn account_home(environments: &Path) -> Result<PathBuf, NoAccount> {
+    Ok(environments.to_owned())
+}
+
+// passwd(5): name:password:uid:gid:comment:home:shell. Of two entries with one number the first counts, as for the system.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn home_of(list: &[u8], id: u32) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let fields = list.split(|byte| *byte == b'\n').map(|line| line.split(|byte| *byte == b':').collect::<Vec<_>>());
+    let mut entries = fields.filter(|fields| fields.len() == 7);
+    let is_id = |field: &[u8]| std::str::from_utf8(field).ok().and_then(|text| text.parse().ok()) == Some(id);
+    let entry = entries.find(|fields| is_id(fields[2]))?;
+    let home = PathBuf::from(std::ffi::OsStr::from_bytes(entry[5]));
+    home.is_absolute().then_some(home)
+}
+
+#[cfg(all(test, unix, not(target_os = "macos")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_whole_entry_of_the_users_number_gives_the_home() {
+        let list = b"root:x:0:0:root:/root:/bin/sh\n# 7:7\nshort:x:7:7\na:x:7:7:A, B:/home/a b:/bin/sh\nb:x:7:7::/b:\n\
+            c:x:8:8::relative:/bin/sh\nd:x:9:9:::/bin/sh\ne:x:10:10:\xff:/home/\xff:\n";
+        let home = |id| home_of(list, id);
+        assert_eq!(home(0), Some("/root".into()));
+        assert_eq!(home(7), Some("/home/a b".into()));
+        for id in [8, 9, 70, u32::MAX] {
+            assert_eq!(home(id), None, "{id}");
+        }
+        assert!(home(10).is_some_and(|home| home.starts_with("/home")));
+    }
+}
