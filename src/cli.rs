@@ -33,6 +33,9 @@ pub struct Global {
     /// Record every key lookup, in PATH or the usual place
     #[arg(long, global = true, value_name = "PATH", num_args = 0..=1, require_equals = true)]
     pub audit_log: Option<Option<PathBuf>>,
+    /// Keep configuration, profiles and state in this folder
+    #[arg(long, global = true, value_name = "DIR")]
+    pub config_home: Option<PathBuf>,
     /// Print data as JSON
     #[arg(long, global = true)]
     pub json: bool,

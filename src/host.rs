@@ -29,6 +29,8 @@ pub struct World {
     pub executable: io::Result<PathBuf>,
     /// The time.
     pub now: Timestamp,
+    /// The folder that the command line names in place of Ringlet's usual ones, absolute.
+    pub config_home: Option<PathBuf>,
 }
 
 impl Host {
@@ -40,6 +42,7 @@ impl Host {
             cwd: working_directory(),
             executable: std::env::current_exe(),
             now: Timestamp::now(),
+            config_home: None,
         };
         Self { world, output: Output::standard() }
     }

@@ -39,6 +39,11 @@ fn no_variable_puts_ringlets_own_places_inside_the_project() {
             refused(world.run(&["exec", "--profile", "work", "claude"]));
             refused(world.run(&["exec", "--dry-run", "claude"]));
             refused(world.run(&["login", "work"]));
+            let refused = |done: crate::common::world::Done| done.fails(1, &says);
+            refused(world.feed(&["keychain", "set", "openai", "work", "--stdin"], KEY));
+            refused(world.run(&["keychain", "rename", "anthropic", "work", "other"]));
+            refused(world.run(&["migrate", "--yes"]));
+            refused(world.run(&["daemon", "start"]));
             let status = world.run(&["status", "claude"]).ok();
             assert!(status.contains(says[0]), "{status}");
             let doctor = world.run(&["doctor"]);
@@ -124,4 +129,59 @@ fn a_second_mount_of_the_project_is_the_project() {
             .run_mounted(folder, &mount, &["exec", "--profile", "work", "claude"])
             .fails(125, &["the agent would be", "which lies inside the project"]);
     }
+}
+
+#[test]
+fn a_folder_on_the_command_line_is_believed_inside_the_project_too() {
+    let (mut world, own) = planted();
+    let (project, here) = (world.project(), own.join("ringlet"));
+    let named = |words: &[&str]| {
+        let all = [&["--config-home", "own/ringlet"], words].concat();
+        world.run_in(&project, &all)
+    };
+    named(&["keychain", "list"]).ok();
+    let set = ["--config-home=own/ringlet", "keychain", "set", "anthropic", "other", "--stdin"];
+    world.feed(&set, KEY).ok();
+    assert!(world.read("home/project/own/ringlet/credentials.toml").contains(KEY));
+    named(&["profiles", "create", "there", "--agent", "claude", "--key-alias", "other"]).ok();
+    assert!(here.join("profiles/there/ringlet.toml").is_file());
+    // What was allowed and is the default elsewhere says nothing here.
+    named(&["exec", "claude"]).fails(125, &["is not allowed"]);
+    fs::write(project.join(".ringlet.toml"), "profile = \"there\"\n").expect("written");
+    named(&["allow"]).ok();
+    assert!(here.join("state/trust").is_dir());
+    assert!(named(&["exec", "claude"]).ok().contains(KEY));
+    assert!(world.run(&["exec", "claude", "--config-home", "own/ringlet"]).ok().contains(KEY));
+    world.run(&["exec", "claude"]).fails(125, &["it has changed"]);
+    let listed = named(&["profiles", "list"]).ok();
+    assert!(listed.contains("there") && !listed.contains("work"), "{listed}");
+    // HOME is another matter: agents keep their own settings there.
+    let home = world.path("home").into_os_string();
+    world.set("HOME", own.join("home"));
+    world.run(&["--config-home", "own/ringlet", "exec", "claude"]).fails(125, &["HOME puts inside"]);
+    world.run_with_account(None, &project, &["--config-home", "own/ringlet", "exec", "claude"]).ok();
+    world.set("HOME", home);
+    // What would go on without it.
+    for words in
+        [&["hook", "bash"][..], &["shims", "install", "claude"], &["daemon", "install"], &["daemon", "uninstall"]]
+    {
+        world.run(&[&["--config-home", "own/ringlet"], words].concat()).fails(2, &["--config-home cannot be kept by"]);
+    }
+    let pasted = "sk-ant-api03-PASTEDpasted0PASTEDpasted0";
+    let done = world.run(&["--config-home", pasted, "status"]).fails(2, &["there is no folder"]);
+    assert!(!done.stderr.contains("PASTED"), "{done:?}");
+}
+
+#[test]
+fn a_daemon_of_another_folder_is_another_daemon() {
+    let (world, own) = planted();
+    let other = own.join("ringlet");
+    fs::write(other.join("config.toml"), "[credentials]\nbackend = \"file\"\n[daemon]\nport = 0\n").expect("written");
+    let named = |words: &[&str]| world.run(&[&["--config-home", "own/ringlet"], words].concat());
+    named(&["daemon", "start"]).ok();
+    world.run(&["daemon", "status"]).fails(1, &["not running"]);
+    let status = named(&["daemon", "status"]).ok();
+    assert!(status.contains("project/own/ringlet/state/run/agent.sock"), "{status}");
+    assert!(other.join("http_token").is_file());
+    named(&["daemon", "stop"]).ok();
 }

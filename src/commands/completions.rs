@@ -110,7 +110,15 @@ fn extend(command: clap::Command, path: &[&str], argument: &str, add: ArgValueCa
 
 // Completion must never fail, ask or take long: what cannot be read has no candidates.
 fn paths() -> Option<Paths> {
-    Paths::new(&environment()).ok()
+    let words: Vec<_> = std::env::args_os().collect();
+    let named = words.iter().enumerate().find_map(|(at, word)| match word.to_str()? {
+        "--config-home" => words.get(at + 1).cloned(),
+        word => word.strip_prefix("--config-home=").map(Into::into),
+    });
+    match named {
+        Some(folder) => Paths::named(&environment(), &std::path::absolute(folder).ok()?).ok(),
+        None => Paths::new(&environment()).ok(),
+    }
 }
 
 fn candidates(names: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {

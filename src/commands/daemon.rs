@@ -196,6 +196,7 @@ fn installation(host: &Host, setting: &Setting) -> Result<Option<Installation>, 
 }
 
 fn install(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
+    super::refuse_config_home(&host.world, "a daemon that the system starts")?;
     let Some(wanted) = installation(host, setting)? else {
         let hint = "run `ringlet daemon start` when you log in, such as from ~/.profile";
         return Err(Failure::new("there is neither systemd, launchd nor a task scheduler here").hint(hint));
@@ -229,6 +230,7 @@ fn install(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
 }
 
 fn uninstall(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
+    super::refuse_config_home(&host.world, "a daemon that the system starts")?;
     let wanted = installation(host, setting)?;
     let files: Vec<PathBuf> = wanted.iter().flat_map(|it| &it.files).map(|(file, _)| file.clone()).collect();
     let there: Vec<&PathBuf> = files.iter().filter(|file| file.exists() && !is_foreign(file)).collect();
@@ -273,8 +275,12 @@ fn log_file(setting: &Setting) -> PathBuf {
 
 // Starts another ringlet that goes on by itself, and waits until it answers.
 fn start(host: &mut Host, setting: &Setting, socket: Option<&Path>) -> Result<(), Failure> {
+    setting.refuse_own_places(&host.world)?;
     let mut command = Command::new(host.world.executable()?);
     command.args(["daemon", "start", "--foreground", "--detached"]);
+    if let Some(folder) = &host.world.config_home {
+        command.arg("--config-home").arg(folder);
+    }
     // Below a launch this shell's own environment holds an account, which the daemon would outlive.
     let pairs = host.world.env.pairs();
     command.env_clear().envs(pairs.iter().map(|(name, value)| (name, value)));
@@ -320,6 +326,9 @@ fn announce(host: &mut Host, setting: &Setting, run: &Run) {
 fn serve(host: &mut Host, setting: &Setting, socket: Option<PathBuf>, detached: bool) -> Result<(), Failure> {
     let protect = |error: std::io::Error| Failure::new(format!("this process cannot be protected: {error}"));
     platform::harden().map_err(protect)?;
+    if !detached {
+        setting.refuse_own_places(&host.world)?;
+    }
     let socket = socket.map(|path| host.world.cwd().map(|cwd| cwd.join(path))).transpose()?;
     if detached {
         platform::detach().map_err(|error| Failure::new(format!("the daemon cannot be started: {error}")))?;

@@ -32,10 +32,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
     let mut checks = Vec::new();
     let mut say = |grade, text: String, hint: Option<Hint>| checks.push(Check { grade, text, hint });
     say(Grade::Good, format!("the settings in {} are right", setting.paths.pretty(&setting.paths.config())), None);
-    if let Ok(context) = setting.context(&host.world)
-        && let Err(error) = plan::refuse_own_places(&context)
-    {
-        let Failure { message, mut hints, .. } = error.into();
+    if let Err(Failure { message, mut hints, .. }) = setting.refuse_own_places(&host.world) {
         say(Grade::Bad, message, (!hints.is_empty()).then(|| hints.remove(0)));
     }
     let store = store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);

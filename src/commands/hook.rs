@@ -8,6 +8,7 @@ use crate::shell::{self, Shell};
 
 /// Prints the code, and for PowerShell makes the links its aliases lead to.
 pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
+    super::refuse_config_home(&host.world, "the functions of the hook")?;
     let setting = Setting::new(&host.world, AuditWanted::default())?;
     let shell = Shell::from(shell);
     let commands = crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?;

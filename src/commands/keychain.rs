@@ -33,6 +33,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Keychain) -> Resu
     let done = match command {
         Keychain::Set { provider, alias, from_env, stdin, replace } => {
             let key = key_name(&provider, &alias)?;
+            setting.refuse_own_places(&host.world)?;
             set(host, setting, store.as_ref(), &key, from_env.as_deref(), stdin, replace)
         }
         Keychain::List { prefix } => list(host, store.as_ref(), prefix.as_deref().unwrap_or("")),
@@ -42,14 +43,11 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Keychain) -> Resu
             record(host, setting, Action::Remove, &key, &done)?;
             done.map(|()| host.output.note(format!("removed {key} from {}", store.place())))
         }
-        Keychain::Rename { provider, alias, new_alias, replace } => rename(
-            host,
-            setting,
-            store.as_ref(),
-            &key_name(&provider, &alias)?,
-            &key_name(&provider, &new_alias)?,
-            replace,
-        ),
+        Keychain::Rename { provider, alias, new_alias, replace } => {
+            let (from, to) = (key_name(&provider, &alias)?, key_name(&provider, &new_alias)?);
+            setting.refuse_own_places(&host.world)?;
+            rename(host, setting, store.as_ref(), &from, &to, replace)
+        }
         Keychain::Unlock => store.unlock().map_err(Failure::from).map(|()| {
             host.output.note(format!("{} is unlocked", store.place()));
         }),

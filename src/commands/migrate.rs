@@ -48,6 +48,7 @@ fn prompt() -> Prompt {
 fn move_keys(host: &mut Host, setting: &Setting, command: &Migrate) -> Result<i32, Failure> {
     let (mut left, mut before) = (Vec::new(), None);
     if !command.dry_run {
+        setting.refuse_own_places(&host.world)?;
         // Only long enough to clear up: whoever is asked below may take their time.
         let _lock = apply::lock(&setting.paths)?;
         let found = apply::recover(&setting.paths)?;

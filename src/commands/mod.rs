@@ -25,7 +25,7 @@ use crate::cli::{Cli, Color, Command};
 use crate::config::Settings;
 use crate::failure::{Failure, status as exit};
 use crate::host::{Host, World};
-use crate::name::shorten;
+use crate::name::{looks_like_a_key, shorten};
 use crate::output::{Style, visible};
 use crate::paths::Paths;
 use crate::plan::{self, Context};
@@ -54,14 +54,17 @@ pub(crate) enum AuditWanted {
 
 impl Setting {
     pub(crate) fn new(world: &World, audit: AuditWanted) -> Result<Self, Failure> {
-        let paths = Paths::new(&world.env)?;
+        let paths = match &world.config_home {
+            Some(folder) => Paths::named(&world.env, folder)?,
+            None => Paths::new(&world.env)?,
+        };
         let registry = Registry::new(&paths);
         match Settings::read(&paths) {
             Ok(settings) => Ok(Self { paths, settings, registry, audit }),
             // What a project says there is not for the user to mend.
             Err(error) => {
                 let made = Self { settings: Settings::unsaid(&paths), paths, registry, audit };
-                plan::refuse_own_places(&made.context(world)?)?;
+                made.refuse_own_places(world)?;
                 Err(error.into())
             }
         }
@@ -78,6 +81,14 @@ impl Setting {
             ringlet: world.executable.as_deref().ok(),
             account_home: &platform::account_home,
         })
+    }
+
+    /// Refuses Ringlet's own places inside the project that the working directory lies in; one that is gone lies in none.
+    pub(crate) fn refuse_own_places(&self, world: &World) -> Result<(), Failure> {
+        match self.context(world) {
+            Ok(context) => Ok(plan::refuse_own_places(&context)?),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Where the audit log is, whether it is enabled or not.
@@ -132,6 +143,7 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
         Some(None) => AuditWanted::Yes,
         Some(Some(path)) => AuditWanted::At(std::path::absolute(&path).unwrap_or(path)),
     };
+    host.world.config_home = cli.global.config_home.map(|folder| config_home(&host.world, &folder)).transpose()?;
     match cli.command {
         Command::Exec { profile, dry_run, agent, args } => {
             exec::run(host, audit, &agent, profile.as_deref(), dry_run, &args).map_err(Failure::in_exec)
@@ -172,6 +184,25 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
     }
 }
 
+// A relative folder is one of the working directory. A pasted key is no folder, and no message may repeat it.
+fn config_home(world: &World, folder: &Path) -> Result<PathBuf, Failure> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    if looks_like_a_key(&name) && folder.symlink_metadata().is_err() {
+        return Err(Failure::usage(format!("there is no folder {}", shorten(&name)))
+            .hint("name a folder; a key that was pasted here is in the shell's history now"));
+    }
+    Ok(if folder.is_absolute() { folder.to_owned() } else { world.cwd()?.join(folder) })
+}
+
+/// Refuses what would outlive this command and would not know its folder.
+fn refuse_config_home(world: &World, what: &str) -> Result<(), Failure> {
+    match &world.config_home {
+        None => Ok(()),
+        Some(_) => Err(Failure::usage(format!("--config-home cannot be kept by {what}"))
+            .hint("leave the option out, or give it to each command that shall use that folder")),
+    }
+}
+
 /// A file named on the command line, made absolute. A pasted key is no file, and no message may repeat it.
 pub(crate) fn named_file(world: &World, path: &Path) -> Result<PathBuf, Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -204,7 +235,7 @@ fn tamed(arguments: &[OsString]) -> Option<clap::Error> {
 fn names_exec(arguments: &[OsString]) -> bool {
     let mut words = arguments.iter().skip(1);
     while let Some(word) = words.next() {
-        if word == "--color" {
+        if word == "--color" || word == "--config-home" {
             words.next();
         } else if !word.as_encoded_bytes().starts_with(b"-") {
             return word == "exec";

@@ -15,6 +15,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Shims) -> Result<
     let folder = setting.paths.shims();
     match command {
         Shims::Install { agents } => {
+            super::refuse_config_home(&host.world, "a link")?;
             let commands = if agents.is_empty() {
                 crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?
             } else {
