@@ -298,6 +298,19 @@ fn a_script_without_an_interpreter_starts_as_in_a_shell() {
 }
 
 #[test]
+fn a_program_that_this_machine_cannot_run_is_no_script() {
+    let world = World::ready();
+    for content in
+        [&b"\x7fELFgarbage\necho ran\n"[..], b"\x7fELF\necho ran", b"echo ran\n\0", b"\xcf\xfa\xed\xfe\0\necho ran\n"]
+    {
+        let program = world.write("bin/claude", content);
+        world.chmod(&program, 0o755);
+        let done = world.run(&["exec", "claude"]).fails(126, &["Exec format error"]);
+        assert_eq!(done.stdout, "");
+    }
+}
+
+#[test]
 fn agents_start_from_folders_with_any_name() {
     for name in
         ["a b", "it's", "quote\"s", "$(touch owned)", "`touch owned`", "new\nline", "-n", "caf\u{e9}", "back\\slash"]

@@ -281,6 +281,14 @@ fn env_string(name: &[u8], value: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(string)
 }
 
+// Another machine's program, or a broken one, is no script: sh would run what looks like words in it, with the key in its
+// environment. bash and zsh look for a NUL as well, if only in the first line.
+fn is_text(file: &Path) -> bool {
+    let mut block = Vec::with_capacity(4096);
+    let read = open_for_reading(file).and_then(|file| file.take(4096).read_to_end(&mut block));
+    read.is_ok() && !block.starts_with(b"\x7fELF") && !block.contains(&0)
+}
+
 /// Replaces this process by the program, which keeps pid, terminal and everything else; comes back only with the
 /// error. The strings that hold a secret are wiped before that. (On Windows it comes back with the exit code.)
 pub fn exec(
@@ -304,7 +312,7 @@ pub fn exec(
     // SAFETY: both arrays end in null and point into `words` and `strings`, NUL-terminated and alive until return.
     unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
     let mut error = io::Error::last_os_error();
-    if error.raw_os_error() == Some(libc::ENOEXEC) {
+    if error.raw_os_error() == Some(libc::ENOEXEC) && is_text(binary) {
         // A script without a `#!` line: every shell hands it to sh, so the agent must start the same way here.
         let shell = c"/bin/sh";
         let script: Vec<_> = [shell.as_ptr(), path.as_ptr()].into_iter().chain(argv.iter().skip(1).copied()).collect();
