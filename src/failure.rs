@@ -245,6 +245,8 @@ impl From<PlanError> for Failure {
                     .hint(Hint::from("if you trust that program, run ").command(words!["ringlet", "allow", binary]))
                     .hint("otherwise take the folder out of PATH")
             }
+            PlanError::FirstLine { .. } => Self::new(message)
+                .hint("let it begin with `#!` and the program's path, or `#!/usr/bin/env` and its name"),
             PlanError::Guarded { findings } => guarded(Self::new(message), &findings),
             PlanError::Bind(error) => error.into(),
             PlanError::Guard(GuardError::Trust(error)) => error.into(),

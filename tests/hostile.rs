@@ -458,7 +458,15 @@ fn an_interpreter_of_the_project_gets_no_key() {
     let evil = world.write("home/project/bin/node", "#!/bin/sh\necho evil\n");
     world.chmod(&evil, 0o755);
     world.program("node", "#!/bin/sh\necho good\n");
-    for first in ["#!/usr/bin/env node", "#! /usr/bin/env -S A=1 node --x", "#!bin/node", "#!/usr/bin/env bin/node"] {
+    for first in [
+        "#!/usr/bin/env node",
+        "#! /usr/bin/env -S A=1 node --x",
+        "#!/usr/bin/env -S -u FOO node",
+        "#!/usr/bin/env -S -C . --argv0 x node",
+        "#!/usr/bin/env -S PATH=bin node",
+        "#!bin/node",
+        "#!/usr/bin/env bin/node",
+    ] {
         world.program("claude", &format!("{first}\n"));
         // `env` looks into the working directory where PATH says so, other than ringlet does for the agent itself.
         for folder in ["bin", "./bin", "", project.join("bin").to_str().expect("UTF-8")] {
@@ -468,6 +476,10 @@ fn an_interpreter_of_the_project_gets_no_key() {
             world.set("PATH", format!("{folder}:{}:/usr/bin:/bin", world.path("bin").display()));
             world.run(&["exec", "claude"]).fails(125, &["would be run by", "inside the project", "ringlet allow "]);
         }
+    }
+    for first in ["#!/usr/bin/env -S -P bin node", "#!/usr/bin/env -S ${SHELL}", "#!/usr/bin/env --x"] {
+        world.program("claude", &format!("{first}\n"));
+        world.run(&["exec", "claude"]).fails(125, &["cannot be told from its first line", "hint: let it begin"]);
     }
     world.program("claude", "#!/usr/bin/env node\n");
     world.set("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display()));

@@ -1,11 +1,11 @@
 //! The agent's real program: past Ringlet's own links, never the project's.
 
+use super::interpreter::interpreter;
 use super::{Context, PlanError, ProjectFolders};
 use crate::platform;
 use crate::registry::{AgentSpec, Version};
 use crate::trust::{Evidence, Trust};
 use std::ffi::OsString;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 // The largest agent seen is a quarter of this.
@@ -31,7 +31,7 @@ pub fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBuf, Plan
     }
 }
 
-// How many interpreters in a row a kernel follows, at most.
+// How many interpreters in a row a kernel follows, at most; `env` could start more.
 const MAX_INTERPRETERS: usize = 5;
 
 /// Refuses a program that lies inside the project the agent would work on, unless exactly it was allowed; and, since
@@ -51,35 +51,13 @@ pub fn guard_binary(context: &Context<'_>, folders: &ProjectFolders<'_>, binary:
                 _ => PlanError::InterpreterInProject { binary, project },
             });
         }
-        match interpreter(context, &real) {
+        let unknown = |why| PlanError::FirstLine { script: program.clone(), why };
+        match interpreter(context, &real).map_err(unknown)? {
             Some(next) => program = next,
-            None => break,
+            None => return Ok(()),
         }
     }
-    Ok(())
-}
-
-// What the kernel, and `env` behind it, would run a script with. Unlike for the agent itself, entries of PATH that mean
-// the working directory count here, because they do for `env`.
-fn interpreter(context: &Context<'_>, script: &Path) -> Option<PathBuf> {
-    let mut head = Vec::with_capacity(256);
-    platform::open_file(script).ok()?.file.take(256).read_to_end(&mut head).ok()?;
-    let head = String::from_utf8_lossy(&head);
-    let mut words = head.lines().next()?.strip_prefix("#!")?.split_ascii_whitespace();
-    // Without `./` in it, for a message.
-    let here = |path: PathBuf| context.cwd.join(path).components().collect::<PathBuf>();
-    let program = here(words.next()?.into());
-    if program.file_name()? != "env" {
-        return program.is_file().then_some(program);
-    }
-    let named = words.map(|word| word.strip_prefix("-S").unwrap_or(word));
-    let mut named = named.filter(|word| !word.is_empty());
-    let command = named.find(|word| !word.starts_with('-') && !word.contains('='))?;
-    if command.contains('/') {
-        return Some(here(command.into()));
-    }
-    let folders = std::env::split_paths(context.env.get("PATH")?);
-    folders.map(|folder| here(folder.join(command))).find(|path| platform::is_executable(path))
+    Err(PlanError::FirstLine { script: program, why: "it leads to too many others".to_owned() })
 }
 
 /// The installed version, told from where the program lies and without starting it: the npm package's

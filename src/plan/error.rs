@@ -72,6 +72,14 @@ pub enum PlanError {
         /// The project's directory.
         project: PathBuf,
     },
+    /// What would run a script cannot be told.
+    #[error("what runs {} cannot be told from its first line: {why}", script.display())]
+    FirstLine {
+        /// The script.
+        script: PathBuf,
+        /// What is not understood.
+        why: String,
+    },
     /// The project could not be looked at.
     #[error(transparent)]
     Guard(#[from] GuardError),

@@ -12,6 +12,7 @@ mod error;
 mod gate;
 mod guard;
 mod holder;
+mod interpreter;
 mod launch_plan;
 mod login;
 mod prepare;
