@@ -47,16 +47,32 @@ fn describe(c: char) -> String {
     }
 }
 
-/// A word for a message: a long one is cut, since people paste keys where names belong.
+/// A word for a message, the one way in which what was refused is repeated. People paste keys where names belong, so one
+/// that could be a key is cut to less than any key's secret part.
 pub fn shorten(word: &str) -> String {
-    const SHOWN: usize = 24;
-    if word.chars().count() <= SHOWN { word.to_owned() } else { word.chars().take(8).chain("...".chars()).collect() }
+    const SHOWN: usize = 4;
+    if could_be_a_key(word) { word.chars().take(SHOWN).chain("...".chars()).collect() } else { word.to_owned() }
+}
+
+// No provider's keys are as short as this.
+const SHORTEST_KEY: usize = 13;
+
+// Of this length any word may be one.
+const LONG: usize = 25;
+
+fn could_be_a_key(word: &str) -> bool {
+    let has = |kind: fn(&char) -> bool| word.chars().any(|c| kind(&c));
+    let (upper, lower) = (has(char::is_ascii_uppercase), has(char::is_ascii_lowercase));
+    let mixed = (upper && lower) || (has(char::is_ascii_digit) && (upper || lower));
+    let length = word.chars().count();
+    length >= LONG || (length >= SHORTEST_KEY && mixed)
 }
 
 /// Whether a word that may be any text is likelier a key that was pasted: long, and of both cases and digits.
 pub fn looks_like_a_key(word: &str) -> bool {
     let has = |kind: fn(&char) -> bool| word.chars().any(|c| kind(&c));
-    shorten(word) != word && has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase) && has(char::is_ascii_digit)
+    let mixed = has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase) && has(char::is_ascii_digit);
+    word.chars().count() >= LONG && mixed
 }
 
 /// What must not reach a terminal as it is: controls, line and paragraph separators, and what reorders or hides text.
@@ -280,6 +296,25 @@ mod tests {
         assert!("..".parse::<KeyName>().is_err());
         assert!("a/b/c".parse::<KeyName>().is_err());
         assert!("a/..".parse::<KeyName>().is_err());
+    }
+
+    #[test]
+    fn what_could_be_a_key_is_never_repeated() {
+        for key in ["gsk_Hx7Qw2Lm9Zt4Rb8Yc", "sk-0123456789ab", "AIzaSyQwErTyUiOp", &"a".repeat(25), "0f8fad5bd9cb469f"]
+        {
+            assert_eq!(shorten(key), format!("{}...", &key[..4]), "{key}");
+            for error in
+                [format!("{key}/").parse::<KeyName>(), format!("x/{key}/").parse(), format!("x/{key} ").parse()]
+            {
+                let said = error.expect_err(key).to_string();
+                assert!(!said.contains(&key[..5]), "{said}");
+            }
+        }
+        for word in ["calude", "Anthropic", "claude-code", "some-long-profile-name", "2026-11-28T10:00", "..", "Work 2"]
+        {
+            let expected = if word.contains('T') { "2026..." } else { word };
+            assert_eq!(shorten(word), expected);
+        }
     }
 
     #[test]

@@ -607,6 +607,78 @@ fn a_key_that_could_be_a_name_is_no_alias() {
 }
 
 #[test]
+fn a_short_key_in_a_names_place_is_not_told_either() {
+    const SHORT: &str = "gsk_Hx7Qw2Lm9Zt4Rb8Yc";
+    let places = [
+        (
+            "home/.ringlet/profiles/work/ringlet.toml",
+            "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"KEY\"\n",
+        ),
+        (
+            "home/.ringlet/profiles/work/ringlet.toml",
+            "agent = \"claude\"\nprovider = \"anthropic\"\n[secrets]\nA = \"KEY\"\n",
+        ),
+        (
+            "home/.ringlet/profiles/work/ringlet.toml",
+            "agent = \"claude\"\nprovider = \"anthropic\"\n[secrets]\nA = \"github/KEY\"\n",
+        ),
+        ("home/.ringlet/profiles/work/ringlet.toml", "agent = \"claude\"\nprovider = \"KEY\"\n"),
+        ("home/.ringlet/profiles/work/ringlet.toml", "agent = \"KEY\"\nprovider = \"anthropic\"\n"),
+        ("home/.ringlet/profiles/work/ringlet.toml", "agent = \"claude\"\nKEY = \"anthropic\"\n"),
+        ("home/.config/ringlet/credentials.toml", "[anthropic.KEY]\nkey = \"x\"\n"),
+        ("home/.config/ringlet/credentials.toml", "[KEY.work]\nkey = \"x\"\n"),
+        ("home/.config/ringlet/credentials.toml", "KEY = \"x\"\n"),
+        ("home/.config/ringlet/config.toml", "default-profile = \"KEY\"\n"),
+        ("home/.config/ringlet/config.toml", "[scope.\"anthropic/KEY\"]\npin = true\n"),
+        ("home/project/.ringlet.toml", "profile = \"KEY\"\n"),
+    ];
+    for (file, text) in places {
+        let world = World::ready();
+        let written = world.write(file, text.replace("KEY", SHORT));
+        world.chmod(&written, 0o600);
+        world.run(&["allow"]);
+        for words in [
+            &["exec", "claude"][..],
+            &["status"],
+            &["doctor"],
+            &["keychain", "list"],
+            &["profiles", "list"],
+            &["profiles", "inspect", "work"],
+        ] {
+            let done = world.run(words);
+            assert!(!done.stdout.contains(&SHORT[..6]) && !done.stderr.contains(&SHORT[..6]), "{file} {text} {done:?}");
+        }
+    }
+    let world = World::ready();
+    for words in [
+        &["exec", SHORT][..],
+        &["exec", "--profile", SHORT, "claude"],
+        &["profiles", "inspect", SHORT],
+        &["profiles", "run", SHORT],
+        &["profiles", "create", SHORT, "--agent", "claude"],
+        &["profiles", "edit", "work", SHORT],
+        &["login", SHORT],
+        &["init", SHORT],
+        &["status", SHORT],
+        &["keychain", "set", SHORT, "work"],
+        &["keychain", "set", "anthropic", SHORT],
+        &["keychain", "rename", "anthropic", "work", SHORT],
+        &["keychain", "remove", "anthropic", SHORT],
+        &["lease", "grant", SHORT],
+        &["lease", "revoke", SHORT],
+        &["agents", "pin", SHORT],
+        &["audit", "--alias", SHORT],
+        &["audit", "--since", SHORT],
+        &["hook", SHORT],
+        &[SHORT],
+    ] {
+        let done = world.run(words);
+        assert!(done.status != Some(0), "{words:?}");
+        assert!(!done.stdout.contains(&SHORT[..6]) && !done.stderr.contains(&SHORT[..6]), "{words:?} {done:?}");
+    }
+}
+
+#[test]
 fn a_typed_key_is_not_echoed() {
     let canary = Canary::new();
     let world = prepare(World::new(), &canary);

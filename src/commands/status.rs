@@ -4,7 +4,7 @@ use super::{Setting, allow, exec};
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
-use crate::name::{Agent, KeyName, shorten};
+use crate::name::{Agent, KeyName};
 use crate::output::{Ink, Output};
 use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Project, Request, Sink};
 use crate::profile::{Account, Profiles};
@@ -114,7 +114,8 @@ fn examine(context: &Context<'_>, store: &dyn Store, word: String) -> Row {
     let outcome = plan::prepare(context, &Request { word: &word, profile: None, words: &[] });
     let used = outcome.as_ref().ok().and_then(|plan| plan.secrets().first());
     let key = used.map(|used| KeyState { name: used.key.clone(), there: store.contains(&used.key) });
-    Row { word: shorten(&word), outcome, key }
+    // It is an agent's or a command's, or it would have been refused above.
+    Row { word, outcome, key }
 }
 
 fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Row) {

@@ -377,13 +377,13 @@ mod tests {
         for (text, says) in [
             (
                 format!("{{\"{key}\": 1}}"),
-                "unknown field `sk-ant-a...`, expected `protocol_version` or `registered_binaries`",
+                "unknown field `sk-a...`, expected `protocol_version` or `registered_binaries`",
             ),
             (
                 format!("{{\"protocol_version\": \"1\", \"registered_binaries\": \"{key}\"}}"),
-                "invalid type: string \"sk-ant-a...\", expected",
+                "invalid type: string \"sk-a...\", expected",
             ),
-            (format!("{{\"a`b {key}\": 1}}"), "unknown field `a`b sk-ant-a...`"),
+            (format!("{{\"a`b {key}\": 1}}"), "unknown field `a`b sk-a...`"),
         ] {
             let error = serde_json::from_str::<Policy>(&text).expect_err("wrong");
             let said = reason(&error);
