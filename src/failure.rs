@@ -87,6 +87,11 @@ impl Failure {
     }
 }
 
+// In a table it would be another key.
+fn passed_over(line: String) -> Hint {
+    Hint::from(format!("if that file is not yours, write this at the head of config.toml: {line}"))
+}
+
 impl From<NameError> for Failure {
     fn from(error: NameError) -> Self {
         Self::usage(error.to_string())
@@ -215,7 +220,7 @@ impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         let message = error.to_string();
         match error {
-            PlanError::NotAllowed { file, verdict } => {
+            PlanError::NotAllowed { file, verdict, ceilings } => {
                 let folder = file.parent().unwrap_or(&file);
                 let read = match verdict {
                     Verdict::Changed => "look at what changed",
@@ -224,7 +229,10 @@ impl From<PlanError> for Failure {
                 Self::new(message)
                     .hint(Hint::from(format!("{read}, then run ")).command(words!["ringlet", "allow", folder]))
                     .hint("`command NAME` starts an agent without ringlet")
+                    .maybe(ceilings.map(passed_over))
             }
+            PlanError::Unsafe { error, ceilings: None } => error.into(),
+            PlanError::Unsafe { ceilings: Some(line), .. } => Self::new(message).hint(passed_over(line)),
             PlanError::Trust(error) => error.into(),
             PlanError::Config(error) => error.into(),
             PlanError::Profile(error) => error.into(),

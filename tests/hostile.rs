@@ -490,6 +490,26 @@ fn an_interpreter_of_the_project_gets_no_key() {
 }
 
 #[test]
+fn another_users_file_above_ends_no_launch_once_the_hint_is_followed() {
+    // Only root can make the foreign file.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let world = ready();
+    let folder = world.path("home/shared");
+    let file = world.write("home/shared/.ringlet.toml", "profile = \"work\"\n");
+    std::os::unix::fs::chown(&file, Some(12345), None).expect("root may");
+    let mine = folder.join("mine");
+    fs::create_dir(&mine).expect("a folder");
+    let config = world.read("home/.config/ringlet/config.toml");
+    let line = format!("ceiling-dirs = [\"/elsewhere\", \"{}\"]", folder.display());
+    world.write("home/.config/ringlet/config.toml", format!("ceiling-dirs = [\"/elsewhere\"]\n{config}"));
+    world.run_in(&mine, &["exec", "claude"]).fails(125, &["another user", &line]);
+    world.write("home/.config/ringlet/config.toml", format!("{line}\n{config}"));
+    assert_eq!(world.run_in(&mine, &["exec", "claude"]).ok(), "started\n");
+}
+
+#[test]
 fn definitions_that_others_may_write_are_refused() {
     let world = ready();
     for (file, text) in [

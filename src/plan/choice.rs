@@ -3,8 +3,9 @@
 use super::{Context, PlanError};
 use crate::config::{MAX_BYTES, ProjectFile, Source, find_project_file};
 use crate::name::{Agent, Profile};
+use crate::platform;
 use crate::trust::{Evidence, Trust, Verdict};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The project file that governs a directory, read once.
 pub struct Project {
@@ -46,7 +47,7 @@ pub fn governing_file(context: &Context<'_>) -> Result<Option<PathBuf>, PlanErro
 pub fn find_project(context: &Context<'_>) -> Result<Option<Project>, PlanError> {
     let Some(file) = governing_file(context)? else { return Ok(None) };
     let evidence = Evidence::read(&file, MAX_BYTES)?;
-    evidence.refuse_others()?;
+    evidence.refuse_others().map_err(|error| PlanError::Unsafe { error, ceilings: ceilings(context, &file) })?;
     let verdict = Trust::new(context.paths, &context.settings.trust.allow_under).verdict(&evidence)?;
     let content = match verdict {
         Verdict::Trusted => Some(ProjectFile::parse(&Source::from_bytes(&file, evidence.bytes, None)?)?),
@@ -63,10 +64,21 @@ pub fn choose(context: &Context<'_>, project: Option<&Project>, agents: &[Agent]
     };
     let Some(project) = project else { return Ok(default()) };
     let Some(content) = &project.content else {
-        return Err(PlanError::NotAllowed { file: project.file.clone(), verdict: project.verdict.clone() });
+        let (file, verdict) = (project.file.clone(), project.verdict.clone());
+        return Err(PlanError::NotAllowed { ceilings: ceilings(context, &file), file, verdict });
     };
     Ok(match content.profile_for(agents) {
         Some(name) => Choice::Profile(name.clone(), Why::Project(project.file.clone())),
         None => default(),
     })
+}
+
+// The line of config.toml that keeps the search from another user's file: /tmp is everybody's, and one there would govern
+// whatever lies below. None where the file is the user's own.
+fn ceilings(context: &Context<'_>, file: &Path) -> Option<String> {
+    let is_ours = platform::access(file).is_ok_and(|access| access.is_ours());
+    let folder = file.parent().filter(|_| !is_ours)?;
+    let all = context.settings.ceiling_dirs.iter().map(PathBuf::as_path).chain([folder]);
+    let all = all.map(|path| path.to_str().map(toml::Value::from)).collect::<Option<Vec<_>>>()?;
+    Some(format!("ceiling-dirs = {}", toml::Value::Array(all)))
 }
