@@ -158,7 +158,9 @@ fn a_folder_on_the_command_line_is_believed_inside_the_project_too() {
     // HOME is another matter: agents keep their own settings there.
     let home = world.path("home").into_os_string();
     world.set("HOME", own.join("home"));
-    world.run(&["--config-home", "own/ringlet", "exec", "claude"]).fails(125, &["HOME puts inside"]);
+    world
+        .run_with_account(Some(Path::new("/elsewhere")), &project, &["--config-home", "own/ringlet", "exec", "claude"])
+        .fails(125, &["HOME puts inside"]);
     world.run_with_account(None, &project, &["--config-home", "own/ringlet", "exec", "claude"]).ok();
     world.set("HOME", home);
     // What would go on without it.
