@@ -100,6 +100,12 @@ impl Paths {
         places
     }
 
+    /// One profile among these places.
+    pub fn place_of(&self, name: &Profile) -> Option<Place> {
+        let place = Place { what: "the profile", path: self.profile(name), variable: HOME };
+        (!self.are_named()).then_some(place)
+    }
+
     /// `config.toml`, the user's settings.
     pub fn config(&self) -> PathBuf {
         self.config.join("config.toml")

@@ -75,9 +75,10 @@ fn a_project_above_the_home_directory_does_not_count() {
     let world = World::ready();
     fs::remove_file(world.path("home/project/.ringlet.toml")).expect("removed");
     world.write(".ringlet.toml", TEXT);
-    assert!(!world.run(&["exec", "claude"]).ok().contains(KEY));
+    let launch = || world.run_with_account(Some(&world.path("home")), &world.project(), &["exec", "claude"]);
+    assert!(!launch().ok().contains(KEY));
     world.write("home/.ringlet.toml", TEXT);
-    refused(&world, &["home/.ringlet.toml is not allowed"]);
+    launch().fails(125, &["home/.ringlet.toml is not allowed"]);
 }
 
 #[test]

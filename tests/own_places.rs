@@ -59,6 +59,10 @@ fn no_variable_puts_ringlets_own_places_inside_the_project() {
     world.set("XDG_CONFIG_HOME", &own);
     world.run_in(&world.project().join("sub"), &["exec", "claude"]).fails(125, &["XDG_CONFIG_HOME puts inside"]);
     world.unset("XDG_CONFIG_HOME");
+    let profile = world.path("home/.ringlet/profiles/work");
+    fs::rename(&profile, own.join("work")).expect("moved");
+    symlink(own.join("work"), &profile).expect("a link");
+    world.run(&["exec", "claude"]).fails(125, &["the profile would be", "HOME puts inside"]);
     fs::rename(world.path("home/.ringlet/profiles"), own.join("profiles")).expect("moved");
     symlink(own.join("profiles"), world.path("home/.ringlet/profiles")).expect("a link");
     world.run(&["exec", "claude"]).fails(125, &["the folder of profiles would be", "HOME puts inside"]);

@@ -70,6 +70,9 @@ fn settle<'a>(
             Some(name) => Choice::Profile(name.clone(), Why::Option),
             None => choose(&at, project.as_ref(), agents)?,
         };
+        if let Choice::Profile(name, _) = &choice {
+            folders.refuse_profile(context.paths, name)?;
+        }
         let Some(resolved) = resolve(&at, &choice, agent)? else { continue };
         return Ok(Some(Settled { told, directory, resolved }));
     }

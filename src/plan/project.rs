@@ -6,6 +6,7 @@
 use super::{Context, PlanError};
 use crate::config::PROJECT_FILE;
 use crate::hint::Hint;
+use crate::name::Profile;
 use crate::paths::{Paths, Place};
 use crate::platform::{self, NoAccount, Step};
 use crate::words;
@@ -277,16 +278,25 @@ pub fn refuse_own_places(context: &Context<'_>) -> Result<(), PlanError> {
 
 impl ProjectFolders<'_> {
     pub(super) fn refuse_own_places(&self, paths: &Paths) -> Result<(), PlanError> {
-        for place in paths.places() {
-            let Some(project) = self.holding_settings(&place.path) else { continue };
-            let account = self.account().map(Path::to_owned).map_err(Clone::clone);
-            // Where nobody can tell whose home it is, a folder on the command line is all that a user can say.
-            if account.is_err() && paths.are_named() {
-                continue;
-            }
-            return Err(PlanError::OwnPlace(Box::new(OwnPlace { place, project: project.to_owned(), account })));
+        paths.places().into_iter().try_for_each(|place| self.refuse(paths, place))
+    }
+
+    /// The same for one profile, which may be a link of its own.
+    pub(super) fn refuse_profile(&self, paths: &Paths, name: &Profile) -> Result<(), PlanError> {
+        match paths.place_of(name) {
+            Some(place) => self.refuse(paths, place),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    fn refuse(&self, paths: &Paths, place: Place) -> Result<(), PlanError> {
+        let Some(project) = self.holding_settings(&place.path) else { return Ok(()) };
+        let account = self.account().map(Path::to_owned).map_err(Clone::clone);
+        // Where nobody can tell whose home it is, a folder on the command line is all that a user can say.
+        if account.is_err() && paths.are_named() {
+            return Ok(());
+        }
+        Err(PlanError::OwnPlace(Box::new(OwnPlace { place, project: project.to_owned(), account })))
     }
 }
 
