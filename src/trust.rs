@@ -223,7 +223,7 @@ pub struct BoundValue {
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoundFile {
-    /// Its path from the folder of what the record is for, or from the folder itself.
+    /// As a value names it, or for a folder of code its path below that.
     pub path: String,
     /// The SHA-256 of its bytes.
     pub sha256: String,
@@ -234,18 +234,19 @@ pub struct Word {
     records: Vec<Record>,
     // By the names that lead there; more than one where a worktree shares them.
     values: HashMap<String, Vec<BoundValue>>,
-    files: HashMap<String, String>,
+    files: HashMap<String, Vec<String>>,
 }
 
 impl Word {
     fn new(mut records: Vec<Record>) -> Self {
-        let (mut values, mut files) = (HashMap::<String, Vec<BoundValue>>::new(), HashMap::new());
+        let mut values = HashMap::<String, Vec<BoundValue>>::new();
+        let mut files = HashMap::<String, Vec<String>>::new();
         for record in &mut records {
             for value in record.values.drain(..) {
                 values.entry(value.at.clone()).or_default().push(value);
             }
             for file in record.files.drain(..) {
-                files.entry(file.path).or_insert(file.sha256);
+                files.entry(file.path).or_default().push(file.sha256);
             }
         }
         Self { records, values, files }
@@ -284,22 +285,21 @@ impl Word {
         self.values.get(at)?.first().map(|value| value.shown.as_str())
     }
 
-    /// The digest with which a file was allowed; see [`BoundFile::path`].
-    pub fn file(&self, path: &Path) -> Option<Digest> {
-        self.files.get(path.to_string_lossy().as_ref())?.parse().ok()
+    /// Whether a program was allowed with this content; see [`BoundFile::path`].
+    pub fn allows_program(&self, path: &Path, digest: Digest) -> bool {
+        let digest = digest.to_string();
+        self.files.get(path.to_string_lossy().as_ref()).is_some_and(|known| known.contains(&digest))
+    }
+
+    /// Whether a program was allowed with any content.
+    pub fn has_program(&self, path: &Path) -> bool {
+        self.files.contains_key(path.to_string_lossy().as_ref())
     }
 
     /// Whether any file was allowed.
     pub fn has_files(&self) -> bool {
         !self.files.is_empty()
     }
-}
-
-/// The way from a folder to a path; both absolute and without `..`.
-pub fn relative(path: &Path, folder: &Path) -> PathBuf {
-    let shared = path.components().zip(folder.components()).take_while(|(one, other)| one == other).count();
-    let up = folder.components().skip(shared).map(|_| std::path::Component::ParentDir);
-    up.chain(path.components().skip(shared)).collect()
 }
 
 impl Record {
@@ -343,7 +343,7 @@ impl<'a> Trust<'a> {
 
     // What the records alone say.
     fn recorded(&self, file: &Evidence) -> Result<Verdict, TrustError> {
-        let word = self.word_on(&file.found)?;
+        let word = self.word_at(&file.found, Some(&file.canonical))?;
         Ok(match word.records.as_slice() {
             _ if word.is_denied() => Verdict::Denied,
             _ if word.allows(file) => Verdict::Trusted,
@@ -354,13 +354,15 @@ impl<'a> Trust<'a> {
 
     /// All that the user has said about a place, read once.
     pub fn word_on(&self, found: &Path) -> Result<Word, TrustError> {
+        self.word_at(found, found.canonicalize().ok().as_deref())
+    }
+
+    fn word_at(&self, found: &Path, real: Option<&Path>) -> Result<Word, TrustError> {
         let place = place_of(found);
         let mut records: Vec<Record> = self.read(&place)?.into_iter().collect();
         // A denial holds for the file behind a symlink, and for the place, so that a swapped symlink does not escape it.
-        if let Ok(real) = found.canonicalize()
-            && real != place
-        {
-            records.extend(self.read(&real)?.filter(|record| record.decision == Decision::Deny));
+        if let Some(real) = real.filter(|real| **real != place) {
+            records.extend(self.read(real)?.filter(|record| record.decision == Decision::Deny));
         }
         if let Some(place) = in_main_checkout(&place) {
             records.extend(self.read(&place)?);

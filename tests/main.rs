@@ -12,6 +12,7 @@ mod daemon;
 mod doctor;
 mod exec;
 mod generated;
+mod guard;
 mod hints;
 mod hostile;
 mod init;

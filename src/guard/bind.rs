@@ -7,7 +7,7 @@ use super::read::MAX_FILE;
 use super::{PROMPTS, bases, document_of, key_of, shown, strict};
 use crate::guard::budget::Budget;
 use crate::registry::{AgentSpec, Format, Guard};
-use crate::trust::{Bound, BoundFile, BoundValue, relative};
+use crate::trust::{Bound, BoundFile, BoundValue};
 use std::path::{Path, PathBuf};
 
 /// What is to be bound.
@@ -134,9 +134,8 @@ impl Binder<'_> {
                 add(&mut bound.values, value);
                 let level = level_of(path, guard);
                 let bases = bases(level, path, self.bind.directory, self.bind.inside);
-                for program in code::programs_in(&offence.bound, &bases, self.bind.inside) {
-                    let shown = relative(&program, folder);
-                    let program = self.digests.program(program, shown, &mut self.budget);
+                for (named, program) in code::programs_in(&offence.bound, &bases, self.bind.inside) {
+                    let program = self.digests.program(program, named, &mut self.budget);
                     add(&mut bound.files, bound_file(&program.map_err(|error| refused(error.to_string()))?));
                 }
                 if let Some(command) = code::names_a_program(&offence.bound) {

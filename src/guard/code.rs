@@ -4,7 +4,7 @@ use super::budget::{Budget, Spent};
 use super::read::Value;
 use crate::digest::Digest;
 use crate::platform::{self, ReadError};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -149,8 +149,9 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>, budget: &mut Budget) -> Result<
     Ok(done)
 }
 
-/// The files of the project that the words of a value lead to, with the agent's own variables filled in.
-pub fn programs_in(value: &Value, bases: &[&Path], is_inside: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
+/// The files of the project that the words of a value lead to, with the agent's own variables filled in: each word, and
+/// the file. A record knows them by their words, so that it holds for another checkout, too.
+pub fn programs_in(value: &Value, bases: &[&Path], is_inside: &dyn Fn(&Path) -> bool) -> Vec<(PathBuf, PathBuf)> {
     const MOST_WORDS: usize = 4096;
     let mut words = Vec::new();
     value.any_text(&mut |text| {
@@ -160,17 +161,17 @@ pub fn programs_in(value: &Value, bases: &[&Path], is_inside: &dyn Fn(&Path) -> 
         words.extend(shell_words(&joined).map(str::to_owned));
         words.len() > MOST_WORDS
     });
-    let mut found: Vec<PathBuf> = Vec::new();
-    for word in &words {
-        let path = without_variables(word);
+    let words: BTreeSet<PathBuf> = words.iter().map(|word| plain(Path::new(&without_variables(word)))).collect();
+    let mut found = BTreeSet::new();
+    for word in words {
         for base in bases {
-            let path = plain(&base.join(&path));
-            if !found.contains(&path) && path.is_file() && is_inside(&path) {
-                found.push(path);
+            let path = plain(&base.join(&word));
+            if path.is_file() && is_inside(&path) {
+                found.insert((word.clone(), path));
             }
         }
     }
-    found
+    found.into_iter().collect()
 }
 
 /// Whether a text starts something by a name alone, which no digest can bind.
@@ -222,6 +223,9 @@ fn shell_words(text: &str) -> impl Iterator<Item = &str> {
 pub fn plain(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut made, part| {
         match part {
+            Component::ParentDir if matches!(made.components().next_back(), None | Some(Component::ParentDir)) => {
+                made.push(part);
+            }
             Component::ParentDir => drop(made.pop()),
             Component::CurDir => {}
             part => made.push(part),

@@ -22,11 +22,12 @@ pub use code::plain;
 pub use directory::{Named, Told, told};
 pub use judge::Why;
 pub use names::{Family, prefix_of};
+pub use places::is_bare_below;
 
 use crate::env::Env;
 use crate::platform;
 use crate::registry::{AgentSpec, Format, Guard, Rule, Version, matches};
-use crate::trust::{BoundFile, BoundValue, Evidence, Trust, TrustError, Word, relative};
+use crate::trust::{BoundFile, BoundValue, Evidence, Trust, TrustError, Word};
 use budget::Budget;
 use code::Digests;
 use judge::{Conditions, Offence};
@@ -343,7 +344,7 @@ impl Looking<'_> {
         // A record of version 0.1 binds the list of all files.
         let is_old = word.has_bytes() && Evidence::read_any(&place.path, 8 << 20).is_ok_and(|all| word.allows(&all));
         let whole = |file: &Path| if place.path.is_dir() { place.path.join(file) } else { place.path.clone() };
-        for file in files.iter().filter(|file| !is_old && word.file(&file.path) != Some(file.digest)) {
+        for file in files.iter().filter(|file| !is_old && !word.allows_program(&file.path, file.digest)) {
             // It may have been allowed by itself.
             if self.trust.word_on(&whole(&file.path))?.allows_file(file.digest) {
                 continue;
@@ -426,19 +427,18 @@ impl Looking<'_> {
             self.found(file, What::Entry { at, value, before, why: offence.why });
             return false;
         }
-        let (inside, folder) = (self.launch.inside, file.parent().unwrap_or(file));
-        for program in
-            code::programs_in(&offence.bound, &bases(&place.level, file, self.launch.directory, inside), inside)
-        {
-            match self.digests.program(program.clone(), program.clone(), &mut self.budget) {
-                Ok(found) if word.file(&relative(&program, folder)) == Some(found.digest) => {
+        let inside = self.launch.inside;
+        let bases = bases(&place.level, file, self.launch.directory, inside);
+        for (named, program) in code::programs_in(&offence.bound, &bases, inside) {
+            match self.digests.program(program.clone(), named.clone(), &mut self.budget) {
+                Ok(found) if word.allows_program(&named, found.digest) => {
                     if let Some(access) = found.open_to_others {
                         self.found(file, What::Open { file: program, access });
                         return false;
                     }
                 }
                 Ok(_) => {
-                    let changed = word.file(&relative(&program, folder)).is_some();
+                    let changed = word.has_program(&named);
                     self.found(file, What::Program { program, changed });
                     return false;
                 }

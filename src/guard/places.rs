@@ -3,6 +3,7 @@
 use crate::git;
 use crate::platform;
 use crate::registry::{AgentSpec, Format, Guard};
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -75,6 +76,33 @@ pub fn in_folder<'a>(agent: &'a AgentSpec, folder: &Path, places: &mut Places<'a
             add(places, folder, guard, false);
         }
     }
+}
+
+/// Whether nothing of the agent's lies in the folders below a directory either, where it is read once the agent works
+/// there. A directory with more than a few entries is not searched, and may hold something.
+pub fn is_bare_below(agent: &AgentSpec, directory: &Path) -> bool {
+    const MOST: usize = 256;
+    let names: HashSet<&str> = agent
+        .guard
+        .iter()
+        .flat_map(|guard| guard.file.split('/').next().into_iter().chain(guard.file.rsplit('/').next()))
+        .collect();
+    let (mut folders, mut left) = (vec![directory.to_owned()], MOST);
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { return false };
+        for entry in entries {
+            let Ok(entry) = entry else { return false };
+            let name = entry.file_name();
+            if left == 0 || name.to_str().is_some_and(|name| names.contains(name)) {
+                return false;
+            }
+            left -= 1;
+            if name != ".git" && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            }
+        }
+    }
+    true
 }
 
 fn add<'a>(places: &mut Places<'a>, level: &Path, guard: &'a Guard, is_home: bool) {

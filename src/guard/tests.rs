@@ -724,6 +724,19 @@ fn anything_of_the_agents_is_seen_and_nothing_else_is() {
     fs::write(world.home().join("CLAUDE.md"), "mine").expect("written");
     let seen = world.look(&usual("claude"));
     assert!(seen.anything && seen.findings.is_empty(), "the user's own, which the agent reads as well");
+    // What lies in a folder below is read once the agent works there.
+    let agent = world.registry.agent(&"claude".parse().expect("valid")).expect("built in");
+    let is_bare = || is_bare_below(&agent, &world.project());
+    world.write("src/deep/main.rs", "");
+    assert!(is_bare());
+    let file = world.write("src/deep/CLAUDE.md", "");
+    assert!(!is_bare());
+    fs::remove_file(file).expect("removed");
+    world.write("src/.claude/skills/a/SKILL.md", "");
+    assert!(!is_bare());
+    fs::remove_dir_all(world.project().join("src")).expect("removed");
+    (0..300).for_each(|at| drop(world.write(&format!("src/f{at}"), "")));
+    assert!(!is_bare(), "more than is searched");
 }
 
 #[test]

@@ -243,22 +243,23 @@ impl Draft {
         Self { start, part: Part { resolved, changes, removed, notices }, secrets, idle }
     }
 
-    /// Tells the agent not to read the project's configuration, where it is known how and the user's words do not say it.
-    /// Only where there is none: that closes the time between the look and the agent's own.
-    pub(super) fn turn_project_off(&mut self, version: Option<&Version>, words: &[OsString]) {
-        let Some(switch) = &self.part.resolved.agent.switch else { return };
+    /// Whether the agent can be told not to read the project's configuration, and the user's words do not say it themselves.
+    pub(super) fn has_switch(&self, version: Option<&Version>, words: &[OsString]) -> bool {
+        let Some(switch) = &self.part.resolved.agent.switch else { return false };
         let is_said = |word: &OsString| {
             let word = word.as_encoded_bytes();
             switch.unless.iter().any(|option| {
                 word.strip_prefix(option.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"="))
             })
         };
-        if self.idle.is_some()
-            || !version.is_some_and(|version| version.is_at_least(&switch.since))
-            || words.iter().any(is_said)
-        {
-            return;
-        }
+        self.idle.is_none()
+            && version.is_some_and(|version| version.is_at_least(&switch.since))
+            && !words.iter().any(is_said)
+    }
+
+    /// Tells the agent so. Only for a project without any: that closes the time between the look and the agent's own.
+    pub(super) fn turn_project_off(&mut self, words: &[OsString]) {
+        let Some(switch) = &self.part.resolved.agent.switch else { return };
         let before = self.start.arguments.len() - words.len();
         self.start.arguments.splice(before..before, switch.args.iter().map(OsString::from));
         let set = switch.set.iter().map(|(name, value)| Change::Set(name.clone(), value.into()));

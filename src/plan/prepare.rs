@@ -128,8 +128,9 @@ fn judge(
     }
     guard_binary(here, folders, &draft.start.binary)?;
     let anything = guard_project(context, here.cwd, folders, told, &draft.part.resolved, version, &draft.secrets)?;
-    if !anything {
-        draft.turn_project_off(version, words);
+    let agent = &draft.part.resolved.agent;
+    if !anything && draft.has_switch(version, words) && guard::is_bare_below(agent, context.cwd) {
+        draft.turn_project_off(words);
     }
     login::check(context, &mut draft.part)?;
     stored::refuse(context, &draft.part.resolved, version)?;

@@ -25,6 +25,7 @@ use crate::paths::Paths;
 use crate::secret::Shape;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Why a definition could not be given.
 #[derive(Debug, thiserror::Error)]
@@ -68,16 +69,29 @@ impl RegistryError {
 pub struct Registry {
     agents: PathBuf,
     providers: PathBuf,
+    // A launch asks twice for its agent.
+    known: Mutex<BTreeMap<Agent, AgentSpec>>,
 }
 
 impl Registry {
     /// A registry that looks for the user's definitions in their place.
     pub fn new(paths: &Paths) -> Self {
-        Self { agents: paths.registry("agents"), providers: paths.registry("providers") }
+        let known = Mutex::default();
+        Self { agents: paths.registry("agents"), providers: paths.registry("providers"), known }
     }
 
-    /// One agent's definition.
+    /// One agent's definition, read once.
     pub fn agent(&self, name: &Agent) -> Result<AgentSpec, RegistryError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(spec) = known.get(name) {
+            return Ok(spec.clone());
+        }
+        let spec = self.read_agent(name)?;
+        known.insert(name.clone(), spec.clone());
+        Ok(spec)
+    }
+
+    fn read_agent(&self, name: &Agent) -> Result<AgentSpec, RegistryError> {
         let file = self.agents.join(format!("{name}.toml"));
         if let Some(source) = Source::read(&file)? {
             source.refuse_others()?;
@@ -224,7 +238,7 @@ mod tests {
     use super::*;
 
     fn builtin_only() -> Registry {
-        Registry { agents: "/nonexistent".into(), providers: "/nonexistent".into() }
+        Registry { agents: "/nonexistent".into(), providers: "/nonexistent".into(), known: Mutex::default() }
     }
 
     #[test]
