@@ -456,7 +456,9 @@ impl<'a> Trust<'a> {
 
 // Where the same file lies in the main checkout of a linked worktree.
 fn in_main_checkout(place: &Path) -> Option<PathBuf> {
-    let root = place.ancestors().skip(1).find(|folder| folder.join(".git").symlink_metadata().is_ok())?;
+    let root =
+        place.ancestors().skip(1).find_map(|folder| Some((folder, folder.join(".git").symlink_metadata().ok()?)))?;
+    let root = root.1.is_file().then_some(root.0)?;
     Some(git::main_checkout(root)?.join(place.strip_prefix(root).ok()?))
 }
 

@@ -72,7 +72,7 @@ fn binding(setting: &Setting, create: &Create) -> Result<NewBinding, Failure> {
             NewAccount::None { provider, endpoint: create.endpoint.clone().expect("asked for on the command line") }
         }
         _ => NewAccount::Key {
-            provider: provider.unwrap_or(spec.provider),
+            provider: provider.unwrap_or(spec.provider.clone()),
             alias: create.key_alias.parse()?,
             endpoint: create.endpoint.clone(),
         },

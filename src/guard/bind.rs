@@ -9,11 +9,12 @@ use crate::guard::budget::Budget;
 use crate::registry::{AgentSpec, Format, Guard};
 use crate::trust::{Bound, BoundFile, BoundValue};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What is to be bound.
 pub struct Bind<'a> {
     /// Every agent that may load it.
-    pub agents: &'a [AgentSpec],
+    pub agents: &'a [Arc<AgentSpec>],
     /// What the names of any provider's variables begin with.
     pub prefixes: &'a [String],
     /// The working directory, canonical.
@@ -79,7 +80,7 @@ pub fn bind(bind: &Bind<'_>, path: &Path) -> Result<Vec<Binding>, BindError> {
 impl Bind<'_> {
     // The guards of all agents for a path, each with its agent. A document in a folder is the folder's.
     fn guards<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a Guard, &'a AgentSpec)> {
-        let all = self.agents.iter().flat_map(|agent| agent.guard.iter().map(move |guard| (guard, agent)));
+        let all = self.agents.iter().flat_map(|agent| agent.guard.iter().map(move |guard| (guard, agent.as_ref())));
         all.filter(move |(guard, _)| match guard.format {
             Format::Code => path.ends_with(&guard.file),
             _ => path.ancestors().any(|folder| folder.ends_with(&guard.file)),

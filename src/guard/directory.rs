@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub struct Told {
     /// The directory that the agent works in, where it is not the working directory.
     pub directory: Option<Named>,
-    /// Folders that are added to it.
+    /// Files and folders that are added to it.
     pub adds: Vec<PathBuf>,
     /// Files and folders to load, each with the agent's own file that it is read like.
     pub reads: Vec<(PathBuf, String)>,
@@ -43,6 +43,7 @@ pub fn told(spec: &Directory, words: &[OsString], env: &Env) -> Told {
         let is_option = options && word.as_encoded_bytes().starts_with(b"-") && word != "-";
         if !is_option {
             positional.get_or_insert(word.as_os_str());
+            told.adds.extend(spec.words_add.then(|| PathBuf::from(word)));
             continue;
         }
         let following = || words[at..].iter().take_while(|word| !word.as_encoded_bytes().starts_with(b"-"));

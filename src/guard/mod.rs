@@ -245,8 +245,8 @@ pub fn look(launch: &Launch<'_>, trust: &Trust<'_>) -> Result<Seen, GuardError> 
     let mut places = places::find(agent, launch.directory, launch.home)
         .map_err(|error| GuardError::Search { directory: launch.directory.into(), error })?;
     for added in &launch.told.adds {
-        if let Ok(folder) = launch.here.join(added).canonicalize() {
-            places::in_folder(agent, &folder, &mut places);
+        if let Ok(added) = launch.here.join(added).canonicalize() {
+            places::around(agent, &added, launch.home, &mut places);
         }
     }
     let code = Guard::code();

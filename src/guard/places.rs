@@ -69,8 +69,16 @@ pub fn find<'a>(agent: &'a AgentSpec, directory: &Path, home: &Path) -> io::Resu
     Ok(places)
 }
 
-/// Looks in one more folder, and not above it.
-pub fn in_folder<'a>(agent: &'a AgentSpec, folder: &Path, places: &mut Places<'a>) {
+/// Looks at one more file or folder: in the folder, and in the roots of the repositories that hold it.
+pub fn around<'a>(agent: &'a AgentSpec, added: &Path, home: &Path, places: &mut Places<'a>) {
+    let is_root = |folder: &Path| folder.join(".git").symlink_metadata().is_ok();
+    let folder = if added.is_dir() { added } else { added.parent().unwrap_or(added) };
+    for folder in folder.ancestors().filter(|at| *at != home && (*at == folder || is_root(at))) {
+        in_folder(agent, folder, places);
+    }
+}
+
+fn in_folder<'a>(agent: &'a AgentSpec, folder: &Path, places: &mut Places<'a>) {
     for guard in &agent.guard {
         if folder.join(&guard.file).symlink_metadata().is_ok() {
             add(places, folder, guard, false);

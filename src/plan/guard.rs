@@ -8,6 +8,7 @@ use crate::profile::{Account, Profiles, Resolved};
 use crate::registry::{AgentSpec, Version};
 use crate::trust::Trust;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Refuses when the agent would load something from the project that is neither harmless nor allowed. Gives whether
 /// anything of the agent's is there at all.
@@ -97,11 +98,10 @@ pub fn bindings(context: &Context<'_>, path: &Path) -> Result<Vec<Binding>, Plan
 
 /// Whether any agent loads a folder by itself.
 pub fn is_loaded(context: &Context<'_>, folder: &Path) -> Result<bool, PlanError> {
-    let guards = agents(context)?.into_iter().flat_map(|agent| agent.guard);
-    Ok(guards.into_iter().any(|guard| folder.ends_with(&guard.file)))
+    Ok(agents(context)?.iter().flat_map(|agent| &agent.guard).any(|guard| folder.ends_with(&guard.file)))
 }
 
-fn agents(context: &Context<'_>) -> Result<Vec<AgentSpec>, PlanError> {
+fn agents(context: &Context<'_>) -> Result<Vec<Arc<AgentSpec>>, PlanError> {
     let names = context.registry.agent_names()?;
     let agents = names.iter().map(|name| context.registry.agent(&name.parse().expect("only valid names are listed")));
     Ok(agents.collect::<Result<_, _>>()?)

@@ -11,6 +11,7 @@ use crate::registry::{AgentSpec, Api, Auth, Protocol, ProviderSpec, Registry, Re
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A value, and where a person would change it.
 #[derive(Debug, Clone)]
@@ -27,7 +28,7 @@ pub struct Resolved {
     /// The profile.
     pub profile: Profile,
     /// The agent's definition.
-    pub agent: AgentSpec,
+    pub agent: Arc<AgentSpec>,
     /// Whether it is the one that commands take where the profile serves several.
     pub is_main: bool,
     /// The account.

@@ -228,8 +228,11 @@ pub struct Directory {
     pub commands: Vec<String>,
     /// Options with a value, so that the value is not taken for a word of its own.
     pub valued: Vec<String>,
-    /// Options that add a folder; the agent's files there are looked at as well.
+    /// Options that add a file or folder; the agent's files there, and in the repositories that hold it, are looked at as
+    /// well.
     pub adds: Vec<String>,
+    /// Whether words that are no options add files and folders, too.
+    pub words_add: bool,
     /// Options that name a file or folder to load.
     pub reads: Vec<Reads>,
 }

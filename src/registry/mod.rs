@@ -25,7 +25,7 @@ use crate::paths::Paths;
 use crate::secret::Shape;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Why a definition could not be given.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,7 @@ pub struct Registry {
     agents: PathBuf,
     providers: PathBuf,
     // A launch asks twice for its agent.
-    known: Mutex<BTreeMap<Agent, AgentSpec>>,
+    known: Mutex<BTreeMap<Agent, Arc<AgentSpec>>>,
 }
 
 impl Registry {
@@ -81,13 +81,13 @@ impl Registry {
     }
 
     /// One agent's definition, read once.
-    pub fn agent(&self, name: &Agent) -> Result<AgentSpec, RegistryError> {
+    pub fn agent(&self, name: &Agent) -> Result<Arc<AgentSpec>, RegistryError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(spec) = known.get(name) {
-            return Ok(spec.clone());
+            return Ok(Arc::clone(spec));
         }
-        let spec = self.read_agent(name)?;
-        known.insert(name.clone(), spec.clone());
+        let spec = Arc::new(self.read_agent(name)?);
+        known.insert(name.clone(), Arc::clone(&spec));
         Ok(spec)
     }
 
