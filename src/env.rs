@@ -9,7 +9,10 @@ use std::path::PathBuf;
 
 /// The environment as it was when Ringlet started, in its original order.
 #[derive(Clone, Default)]
-pub struct Env(Vec<(OsString, OsString)>);
+pub struct Env {
+    pairs: Vec<(OsString, OsString)>,
+    is_nested: bool,
+}
 
 /// One change, applied in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,17 +26,27 @@ pub enum Change {
 impl Env {
     /// Takes the snapshot of this process.
     pub fn current() -> Self {
-        Self(std::env::vars_os().collect())
+        Self { pairs: std::env::vars_os().collect(), is_nested: false }
     }
 
     /// A snapshot from given pairs.
     pub fn from_pairs<K: Into<OsString>, V: Into<OsString>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+        Self { pairs: pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect(), is_nested: false }
+    }
+
+    /// Whether an earlier launch had set something in it.
+    pub fn is_nested(&self) -> bool {
+        self.is_nested
+    }
+
+    /// Notes that an earlier launch had set something in it.
+    pub fn set_nested(&mut self) {
+        self.is_nested = true;
     }
 
     /// A variable's value; an empty one counts as a value.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0.iter().find(|(key, _)| same_name(key, name)).map(|(_, value)| value.as_os_str())
+        self.pairs.iter().find(|(key, _)| same_name(key, name)).map(|(_, value)| value.as_os_str())
     }
 
     /// A variable's value unless it is unset or empty.
@@ -58,12 +71,12 @@ impl Env {
 
     /// Every pair, in order.
     pub fn pairs(&self) -> &[(OsString, OsString)] {
-        &self.0
+        &self.pairs
     }
 
     /// The variables' names that are UTF-8, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|(key, _)| key.to_str())
+        self.pairs.iter().filter_map(|(key, _)| key.to_str())
     }
 
     /// Applies changes in order.
@@ -78,28 +91,28 @@ impl Env {
 
     /// Sets one variable; it keeps its place when it was there.
     pub fn set(&mut self, name: &str, value: OsString) {
-        match self.0.iter().position(|(key, _)| same_name(key, name)) {
+        match self.pairs.iter().position(|(key, _)| same_name(key, name)) {
             Some(at) => {
-                self.0[at].1 = value;
+                self.pairs[at].1 = value;
                 // A duplicate further down would win in a program that keeps the last one.
                 let mut index = 0;
-                self.0.retain(|(key, _)| {
+                self.pairs.retain(|(key, _)| {
                     index += 1;
                     index - 1 <= at || !same_name(key, name)
                 });
             }
-            None => self.0.push((name.into(), value)),
+            None => self.pairs.push((name.into(), value)),
         }
     }
 
     /// Keeps the variables whose name is not text, and those that `keep` says.
     pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        self.0.retain(|(key, _)| key.to_str().is_none_or(&keep));
+        self.pairs.retain(|(key, _)| key.to_str().is_none_or(&keep));
     }
 
     /// Takes every occurrence of a variable away.
     pub fn unset(&mut self, name: &str) {
-        self.0.retain(|(key, _)| !same_name(key, name));
+        self.pairs.retain(|(key, _)| !same_name(key, name));
     }
 }
 

@@ -25,6 +25,7 @@ pub fn undo(env: &mut Env) {
     // A mark that is not text was not left by Ringlet, but is gone all the same.
     let mark = mark.to_str().unwrap_or_default().to_owned();
     env.unset(NAME);
+    env.set_nested();
     let mut gone: BTreeSet<String> = BTreeSet::new();
     for entry in mark.split(',') {
         let (name, before) = entry.split_once('=').map_or((entry, None), |(name, before)| (name, Some(before)));

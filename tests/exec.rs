@@ -416,6 +416,25 @@ fn a_wrapper_that_calls_ringlet_again_ends_with_an_error() {
 }
 
 #[test]
+fn a_wrapper_that_hides_whom_it_calls_ends_with_an_error_too() {
+    let world = World::ready();
+    let ringlet = assert_cmd::cargo::cargo_bin("ringlet");
+    symlink(ringlet, world.path("r")).expect("linked");
+    let call = world.path("r").display().to_string();
+    for script in [
+        format!("#!/bin/sh\nexec {call} exec claude -- \"$@\"\n"),
+        format!("#!/bin/sh\n{call} exec claude -- \"$@\"\n"),
+    ] {
+        world.program("claude", &script);
+        world.run(&["exec", "claude", "--", "x"]).fails(125, &["leads back to ringlet"]);
+    }
+    // Without a profile nothing is set that would tell.
+    fs::remove_file(world.path("home/project/.ringlet.toml")).expect("removed");
+    world.program("claude", &format!("#!/bin/sh\nexec {call} exec claude -- \"$@\"\n"));
+    world.run(&["exec", "claude", "--", "x"]).fails(125, &["leads back to ringlet"]);
+}
+
+#[test]
 fn a_wrapper_may_call_another_profiles_agent_and_an_agent_may_start_itself() {
     let world = World::ready();
     // The wrapper mentions ringlet and yet starts the real thing, which starts itself once more through ringlet.

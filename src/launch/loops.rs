@@ -3,22 +3,34 @@
 use super::LaunchError;
 use crate::env::Env;
 use crate::plan::Start;
+use crate::platform;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 /// The variable by which a launch recognises that it was started by itself: `PID:DEPTH:COMMAND`. Only programs that
-/// may lead back to Ringlet ever see it.
+/// may lead back to Ringlet see it.
 const LOOP_MARK: &str = "RINGLET_LAUNCH";
 
 /// How often such a program may start Ringlet anew below itself. An agent behind a wrapper may well start another
 /// agent, but not in a tower of them.
 const MAX_DEPTH: u32 = 8;
 
-/// Refuses a launch that comes back to where it was, and marks one that may.
+/// The processor time after which a process is taken for one that has been here before: a launch takes some milliseconds of
+/// it, and a process that runs one program after the other keeps what it has taken.
+const MUCH: Duration = Duration::from_millis(250);
+
+/// The processes above a launch below another one from which on it may be part of a tower.
+const MANY: usize = 24;
+
+/// Refuses a launch that comes back to where it was, and marks one that may. A wrapper that does not show that it calls
+/// Ringlet is known by the time that going round has taken, or by the processes that it has left behind. One that leaves
+/// processes behind and is started without a profile is not: nothing tells it from any other program.
 pub(super) fn refuse(env: &mut Env, start: &Start, ringlet: Option<&Path>) -> Result<(), LaunchError> {
     let (pid, depth) = marked(env, &start.command).unwrap_or_default();
     env.unset(LOOP_MARK);
-    if leads_to_ringlet(&start.binary, ringlet) {
+    let is_deep = env.is_nested() && platform::has_ancestors(MANY);
+    if is_deep || platform::processor_time() > MUCH || leads_to_ringlet(&start.binary, ringlet) {
         // The same process has been here before, or each one starts the next.
         if pid == std::process::id() || depth >= MAX_DEPTH {
             return Err(LaunchError::Loop(start.binary.clone()));

@@ -130,6 +130,22 @@ pub fn invents_modes(_: &Path) -> bool {
     false
 }
 
+/// The processor time that this process has taken, before it became this program too.
+pub fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
+/// Whether at least so many processes stand above this one; `false` where the system does not tell.
+pub fn has_ancestors(many: usize) -> bool {
+    // proc_pid_stat(5): the name may hold blanks and parentheses, and what follows it is the state and the parent.
+    let parent = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse::<u32>().ok().filter(|pid| *pid > 1)
+    };
+    std::iter::successors(Some(std::process::id()), |pid| parent(*pid)).nth(many).is_some()
+}
+
 pub(super) fn executables_in(folder: &Path, command: &str) -> Option<PathBuf> {
     let path = folder.join(command);
     is_executable(&path).then_some(path)

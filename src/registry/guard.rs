@@ -111,7 +111,7 @@ pub enum Rule {
 /// A rule's name for an entry, and the rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// The name; one `*` stands for any part of it.
+    /// The name; one `*` stands for any part of it, and a `\` in front means what follows by the letter.
     pub name: String,
     /// Whether the rule around it holds only where the entry stands there (`"!name"`).
     pub required: bool,
@@ -133,7 +133,11 @@ pub enum Scalar {
 impl Rule {
     /// The rule for an entry of a table, and whether it was named exactly.
     pub fn of<'a>(entries: &'a [Entry], name: &str) -> Option<(&'a Rule, bool)> {
-        let exact = entries.iter().find(|entry| entry.name == name);
+        let is_exact = |entry: &&Entry| match entry.name.strip_prefix('\\') {
+            Some(literal) => literal == name,
+            None => entry.name == name && !name.contains('*'),
+        };
+        let exact = entries.iter().find(is_exact);
         let entry = exact.or_else(|| entries.iter().find(|entry| matches(&entry.name, name)))?;
         Some((&entry.rule, exact.is_some()))
     }
