@@ -251,7 +251,9 @@ pub fn look(launch: &Launch<'_>, trust: &Trust<'_>) -> Result<Seen, GuardError> 
     }
     let code = Guard::code();
     for (path, like) in &launch.told.reads {
-        let path = code::plain(&launch.here.join(path));
+        // Some agents want `@` before the path, to tell it from the content itself.
+        let named = path.to_str().and_then(|path| path.strip_prefix('@')).map_or(path.as_path(), Path::new);
+        let path = code::plain(&launch.here.join(named));
         let guard = agent.guard.iter().find(|guard| guard.file == *like);
         let guard = guard.or((like == "code").then_some(&code));
         if let Some(guard) = guard.filter(|_| path.symlink_metadata().is_ok() && (launch.inside)(&path)) {
