@@ -242,7 +242,7 @@ pub struct Seen {
 /// Looks at everything that the agent would load from the project.
 pub fn look(launch: &Launch<'_>, trust: &Trust<'_>) -> Result<Seen, GuardError> {
     let agent = launch.agent;
-    let mut places = places::find(agent, launch.directory, launch.home)
+    let mut places = places::find(agent, launch.directory, launch.here, launch.home)
         .map_err(|error| GuardError::Search { directory: launch.directory.into(), error })?;
     for added in &launch.told.adds {
         if let Ok(added) = launch.here.join(added).canonicalize() {

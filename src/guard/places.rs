@@ -28,8 +28,19 @@ pub struct Places<'a> {
 
 /// Looks in a canonical directory; above it in the roots of its repositories, and up to the file system's root for what
 /// the agent looks for that far; and where a `.git` file leads. The home directory is the user's own.
-pub fn find<'a>(agent: &'a AgentSpec, directory: &Path, home: &Path) -> io::Result<Places<'a>> {
+///
+/// Where the agent is started in another directory, what its runtime reads is looked for there, too.
+pub fn find<'a>(agent: &'a AgentSpec, directory: &Path, here: &Path, home: &Path) -> io::Result<Places<'a>> {
     let mut places = Places { found: Vec::new(), anything: false };
+    search(&agent.guard.iter().collect::<Vec<_>>(), directory, home, &mut places)?;
+    if here != directory {
+        let read: Vec<&Guard> = agent.guard.iter().filter(|guard| guard.at_start).collect();
+        search(&read, here, home, &mut places)?;
+    }
+    Ok(places)
+}
+
+fn search<'a>(guards: &[&'a Guard], directory: &Path, home: &Path, places: &mut Places<'a>) -> io::Result<()> {
     let mut roots = Vec::new();
     platform::ascend(directory, |level| {
         // Canonical paths are the same only if their text is.
@@ -41,7 +52,7 @@ pub fn find<'a>(agent: &'a AgentSpec, directory: &Path, home: &Path) -> io::Resu
         let is_start = level.path.as_os_str() == directory.as_os_str();
         // Most of an agent's files lie in one folder of its own, and most directories have none.
         let (mut absent, mut present) = (None, None);
-        for guard in agent.guard.iter().filter(|guard| is_start || is_root || guard.above) {
+        for &guard in guards.iter().filter(|guard| is_start || is_root || guard.above) {
             let folder = guard.file.split_once('/').map(|(folder, _)| folder);
             if folder.is_some() && absent == folder {
                 continue;
@@ -54,7 +65,7 @@ pub fn find<'a>(agent: &'a AgentSpec, directory: &Path, home: &Path) -> io::Resu
                 present = Some(folder);
             }
             if level.has(&guard.file)? {
-                add(&mut places, level.path, guard, is_home);
+                add(places, level.path, guard, is_home);
             }
         }
         Ok(true)
@@ -62,11 +73,11 @@ pub fn find<'a>(agent: &'a AgentSpec, directory: &Path, home: &Path) -> io::Resu
     for root in roots {
         for led in git::led_to(&root) {
             if led != home && !directory.starts_with(&led) {
-                in_folder(agent, &led, &mut places);
+                in_folder(guards, &led, places);
             }
         }
     }
-    Ok(places)
+    Ok(())
 }
 
 /// Looks at one more file or folder: in the folder, and in the roots of the repositories that hold it.
@@ -74,12 +85,12 @@ pub fn around<'a>(agent: &'a AgentSpec, added: &Path, home: &Path, places: &mut 
     let is_root = |folder: &Path| folder.join(".git").symlink_metadata().is_ok();
     let folder = if added.is_dir() { added } else { added.parent().unwrap_or(added) };
     for folder in folder.ancestors().filter(|at| *at != home && (*at == folder || is_root(at))) {
-        in_folder(agent, folder, places);
+        in_folder(&agent.guard.iter().collect::<Vec<_>>(), folder, places);
     }
 }
 
-fn in_folder<'a>(agent: &'a AgentSpec, folder: &Path, places: &mut Places<'a>) {
-    for guard in &agent.guard {
+fn in_folder<'a>(guards: &[&'a Guard], folder: &Path, places: &mut Places<'a>) {
+    for &guard in guards {
         if folder.join(&guard.file).symlink_metadata().is_ok() {
             add(places, folder, guard, false);
         }

@@ -16,6 +16,8 @@ pub struct Guard {
     pub file: String,
     /// Whether the agent looks for it in every directory above the one it works in, too.
     pub above: bool,
+    /// Whether it is read where the agent is started, whichever directory it works in: by the runtime that it is built with.
+    pub at_start: bool,
     /// How it is read.
     pub format: Format,
     /// Which of its entries are harmless; for [`Format::Code`] whether it is code as a whole.
@@ -35,6 +37,7 @@ impl Guard {
         Self {
             file: String::new(),
             above: false,
+            at_start: false,
             format: Format::Code,
             harmless: Rule::Code,
             never: Vec::new(),
@@ -297,6 +300,8 @@ pub(super) struct RawGuard {
     also: Vec<String>,
     #[serde(default)]
     above: bool,
+    #[serde(default)]
+    at_start: bool,
     format: Format,
     harmless: Option<Spanned<toml::Value>>,
     #[serde(default)]
@@ -329,6 +334,7 @@ impl RawGuard {
             .map(|file| Guard {
                 file,
                 above: self.above,
+                at_start: self.at_start,
                 format: self.format,
                 harmless: harmless.clone(),
                 never: self.never.clone(),
