@@ -212,8 +212,10 @@ pub struct Bound {
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoundValue {
-    /// The names that lead to it, as a JSON list.
+    /// The SHA-256 of the names that lead to it.
     pub at: String,
+    /// These names for people: short, and without what looks like a secret.
+    pub name: String,
     /// The SHA-256 of its value's canonical form.
     pub sha256: String,
     /// The value for people: short, and without what looks like a secret.

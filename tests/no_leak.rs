@@ -233,6 +233,14 @@ const CASES: &[&str] = &[
     "deny",
     "exec claude",
     "allow .ringlet.toml",
+    "exec claude",
+    "allow .claude/settings.json",
+    "exec claude",
+    "allow --all",
+    "allow --all CANARY",
+    "deny .claude/settings.json",
+    "exec claude",
+    "allow .claude/settings.json CANARY",
     "doctor",
     "doctor CANARY",
     "init work",
@@ -555,7 +563,14 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     (
         "home/project/.claude/settings.json",
-        &["CANARY", "{\"env\": {\"ANTHROPIC_API_KEY\": \"CANARY\"}}", "{\"apiKeyHelper\": \"echo CANARY\"}"],
+        &[
+            "CANARY",
+            "{\"env\": {\"ANTHROPIC_API_KEY\": \"CANARY\"}}",
+            "{\"apiKeyHelper\": \"echo CANARY\"}",
+            "{\"env\": {\"HTTPS_PROXY\": \"http://user:CANARY@host\", \"EDITOR\": \"CANARY\"}}",
+            "{\"CANARY\": {\"CANARY\": [\"CANARY\"]}}",
+            "{\"x\": {\"a\": \"run --token=CANARY;CANARY\"}, \"y\": [\"CANARY\"]}",
+        ],
     ),
 ];
 

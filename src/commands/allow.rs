@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::guard::{self, Binding};
 use crate::hint::Hint;
 use crate::host::Host;
+use crate::name::{looks_like_a_key, shorten};
 use crate::plan::{self, Context};
 use crate::profile::Profiles;
 use crate::trust::{Bound, Evidence, Trust};
@@ -32,7 +33,8 @@ pub(super) fn allow(host: &mut Host, setting: &Setting, paths: &[PathBuf]) -> Re
 /// `ringlet allow --all [DIR]`
 pub(super) fn allow_all(host: &mut Host, setting: &Setting, folder: Option<&Path>) -> Result<(), Failure> {
     let folder = host.world.cwd()?.join(folder.unwrap_or(Path::new("")));
-    let folder = folder.canonicalize().map_err(|error| Failure::io("opened", &folder, &error))?;
+    let folder =
+        folder.canonicalize().map_err(|error| Failure::new(format!("{} cannot be opened: {error}", shown(&folder))))?;
     let at = Context { cwd: &folder, ..setting.context(&host.world)? };
     let found = plan::governing_file(&at)?;
     let profiles = match &found {
@@ -85,7 +87,7 @@ fn allow_project(host: &mut Host, setting: &Setting, file: &Path) -> Result<Proj
 
 fn allow_file(host: &mut Host, setting: &Setting, file: &Path) -> Result<(), Failure> {
     if file.symlink_metadata().is_err() {
-        return Err(Failure::new(format!("{} does not exist", file.display())));
+        return Err(Failure::new(format!("{} does not exist", shown(file))));
     }
     let trust = Trust::new(&setting.paths, &setting.settings.trust.allow_under);
     let bindings = plan::bindings(&setting.context(&host.world)?, file)?;
@@ -112,6 +114,12 @@ fn allow_file(host: &mut Host, setting: &Setting, file: &Path) -> Result<(), Fai
         }
     }
     Ok(())
+}
+
+// A path that is not there, in whose place a key may have been pasted.
+fn shown(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if looks_like_a_key(&name) { shorten(&name) } else { path.display().to_string() }
 }
 
 // A launch would refuse it in spite of the record.

@@ -129,6 +129,7 @@ impl Binder<'_> {
             for offence in judge::offences(&document, guard, &now, &strict(agent, &is_inside)) {
                 let value = BoundValue {
                     at: key_of(&offence.at),
+                    name: shown::path(&offence.at),
                     sha256: offence.bound.digest().to_string(),
                     shown: shown::value(&offence.at, &offence.bound),
                 };

@@ -153,9 +153,8 @@ pub fn open_to_others(file: &Path) -> Option<String> {
 
 /// A bound value for people.
 pub fn describe(value: &BoundValue) -> String {
-    let at: Vec<String> = serde_json::from_str(&value.at).unwrap_or_default();
     let shown = shown::short(&value.shown, shown::SHOWN);
-    if at.is_empty() { shown } else { format!("{} = {shown}", shown::path(&at)) }
+    if value.name.is_empty() { shown } else { format!("{} = {shown}", value.name) }
 }
 
 /// A bound file for people.
@@ -461,9 +460,9 @@ fn evidence_is_open(evidence: &Evidence) -> Option<String> {
     code::open_to_others(&evidence.canonical, evidence.access())
 }
 
-// The names of an entry as one text of a record.
+// What tells an entry's names from all others. They stand in no record themselves: people paste keys where names belong.
 fn key_of(at: &[String]) -> String {
-    serde_json::to_string(at).expect("texts always serialise")
+    Value::List(at.iter().cloned().map(Value::Text).collect()).digest().to_string()
 }
 
 // The directories from which the words of a file may be meant: its own, those above it in the project, and the one that

@@ -12,7 +12,7 @@ pub const KEPT: usize = 240;
 pub fn path(at: &[String]) -> String {
     const MOST: usize = 8;
     let name = |name: &String| {
-        let name = short(&printable(name), 40);
+        let name = short(&masked(name), 40);
         if name.is_empty() || name.contains(['.', ' ', '"']) { format!("{name:?}") } else { name }
     };
     let mut made = at.iter().take(MOST).map(name).collect::<Vec<_>>().join(".");
@@ -57,7 +57,7 @@ fn write(name: &str, value: &Value, made: &mut String, depth: usize) {
                 if at > 0 {
                     made.push_str(", ");
                 }
-                made.push_str(&short(&printable(name), 40));
+                made.push_str(&short(&masked(name), 40));
                 made.push_str(": ");
                 write(name, value, made, depth + 1);
             }
