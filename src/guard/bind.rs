@@ -136,7 +136,8 @@ impl Binder<'_> {
                 add(&mut bound.values, value);
                 let level = level_of(path, guard);
                 let bases = bases(level, path, self.bind.directory, self.bind.inside);
-                for (named, program) in code::programs_in(&offence.bound, &bases, self.bind.inside) {
+                let programs = code::programs_in(&offence.bound, &bases, self.bind.inside);
+                for (named, program) in programs.map_err(|spent| refused(spent.to_string()))? {
                     let program = self.digests.program(program, named, &mut self.budget);
                     add(&mut bound.files, bound_file(&program.map_err(|error| refused(error.to_string()))?));
                 }

@@ -12,6 +12,9 @@ pub enum Spent {
     /// Too many bytes.
     #[error("it holds more than {} MiB", Budget::BYTES >> 20)]
     Bytes,
+    /// Too many words that may lead to programs.
+    #[error("an entry of it has more than {} words", Budget::WORDS)]
+    Words,
     /// Too many files.
     #[error("it holds more than {} files", Budget::ENTRIES)]
     Entries,
@@ -20,6 +23,8 @@ pub enum Spent {
 impl Budget {
     const BYTES: u64 = 64 << 20;
     const ENTRIES: u32 = 20_000;
+    /// How many words of one entry may lead to programs.
+    pub const WORDS: usize = 4096;
 
     /// What a launch may spend: 64 MiB and 20 000 files.
     pub fn for_a_launch() -> Self {

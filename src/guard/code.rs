@@ -151,16 +151,22 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>, budget: &mut Budget) -> Result<
 
 /// The files of the project that the words of a value lead to, with the agent's own variables filled in: each word, and
 /// the file. A record knows them by their words, so that it holds for another checkout, too.
-pub fn programs_in(value: &Value, bases: &[&Path], is_inside: &dyn Fn(&Path) -> bool) -> Vec<(PathBuf, PathBuf)> {
-    const MOST_WORDS: usize = 4096;
+pub fn programs_in(
+    value: &Value,
+    bases: &[&Path],
+    is_inside: &dyn Fn(&Path) -> bool,
+) -> Result<Vec<(PathBuf, PathBuf)>, Spent> {
     let mut words = Vec::new();
     value.any_text(&mut |text| {
         words.extend(shell_words(text).map(str::to_owned));
         // A shell joins what quotes part.
         let joined: String = text.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
         words.extend(shell_words(&joined).map(str::to_owned));
-        words.len() > MOST_WORDS
+        words.len() > Budget::WORDS
     });
+    if words.len() > Budget::WORDS {
+        return Err(Spent::Words);
+    }
     let words: BTreeSet<PathBuf> = words.iter().map(|word| plain(Path::new(&without_variables(word)))).collect();
     let mut found = BTreeSet::new();
     for word in words {
@@ -171,7 +177,7 @@ pub fn programs_in(value: &Value, bases: &[&Path], is_inside: &dyn Fn(&Path) -> 
             }
         }
     }
-    found.into_iter().collect()
+    Ok(found.into_iter().collect())
 }
 
 /// Whether a text starts something by a name alone, which no digest can bind.

@@ -430,7 +430,14 @@ impl Looking<'_> {
         }
         let inside = self.launch.inside;
         let bases = bases(&place.level, file, self.launch.directory, inside);
-        for (named, program) in code::programs_in(&offence.bound, &bases, inside) {
+        let programs = match code::programs_in(&offence.bound, &bases, inside) {
+            Ok(programs) => programs,
+            Err(spent) => {
+                self.found(file, What::Unread { why: spent.to_string(), can_be_allowed: false });
+                return false;
+            }
+        };
+        for (named, program) in programs {
             match self.digests.program(program.clone(), named.clone(), &mut self.budget) {
                 Ok(found) if word.allows_program(&named, found.digest) => {
                     if let Some(access) = found.open_to_others {
