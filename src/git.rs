@@ -11,10 +11,35 @@ const MAX_FILE: u64 = 64 * 1024;
 
 /// The folders that a `.git` file leads to: the repository's own folder, and the one that holds it. Both are given
 /// whatever they hold, since an agent may take either for the main checkout. None where `.git` is a folder or is absent.
+///
+/// Agents read the files themselves, and cut blanks where git does not; both readings are followed.
 pub fn led_to(checkout: &Path) -> Vec<PathBuf> {
-    let Some((_, common)) = folders(checkout) else { return Vec::new() };
-    let above = common.parent().map(Path::to_owned);
-    [Some(common), above].into_iter().flatten().collect()
+    let Ok(read) = platform::read_file(&checkout.join(".git"), MAX_FILE) else { return Vec::new() };
+    let trimmed = trim(&read.bytes);
+    let owns = [&read.bytes, &trimmed].map(|text| {
+        let text = text.strip_prefix(b"gitdir:".as_slice())?;
+        Some([path_of(text, checkout), path_of(&trim(text), checkout)])
+    });
+    let mut led = Vec::new();
+    for own in owns.into_iter().flatten().flatten().flatten() {
+        let common = platform::read_file(&own.join("commondir"), MAX_FILE).map(|read| read.bytes).unwrap_or_default();
+        let commons = [path_of(&common, &own), path_of(&trim(&common), &own)].into_iter().flatten();
+        for common in commons.chain(common.is_empty().then(|| own.clone())) {
+            let above = common.parent().map(Path::to_owned);
+            led.extend([Some(common), above].into_iter().flatten());
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    led.retain(|path| seen.insert(path.clone()));
+    led
+}
+
+// As JavaScript trims: Unicode's blanks and the byte order mark.
+fn trim(text: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(text) {
+        Ok(text) => text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').as_bytes().to_vec(),
+        Err(_) => text.trim_ascii().to_vec(),
+    }
 }
 
 /// The main checkout of a linked worktree, canonical, where the links hold in both directions: the worktree's `.git` file
@@ -117,6 +142,21 @@ mod tests {
         rig.write("fake/.git", "gitdir: store/worktrees/x");
         assert_eq!(main_checkout(&rig.path("fake")), None);
         assert_eq!(led_to(&rig.path("fake")), [rig.path("fake/store"), rig.path("fake")]);
+    }
+
+    #[test]
+    fn blanks_that_only_agents_cut_are_followed() {
+        let rig = Rig::new();
+        let own = rig.path("main/.git/worktrees/wt").display().to_string();
+        for text in ["gitdir: OWN  \n", "gitdir:\tOWN\n", " \n gitdir: OWN", "gitdir:\u{a0}OWN\u{b}"] {
+            rig.write("wt/.git", &text.replace("OWN", &own));
+            assert!(led_to(&rig.path("wt")).contains(&rig.path("main")), "{text:?}");
+        }
+        rig.write("wt/.git", &format!("gitdir: {own}\n"));
+        for text in ["../.. \n", "\t../..\n", "\n../..\n"] {
+            rig.write("main/.git/worktrees/wt/commondir", text);
+            assert!(led_to(&rig.path("wt")).contains(&rig.path("main")), "{text:?}");
+        }
     }
 
     #[test]

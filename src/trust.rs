@@ -181,6 +181,9 @@ enum Decision {
     Deny,
 }
 
+// A file that says that something was denied once, so that a launch need not ask for each file that is harmless.
+const DENIALS: &str = "denials";
+
 // Some ten thousand files of a folder of code.
 const MAX_RECORD: u64 = 4 << 20;
 
@@ -354,6 +357,11 @@ impl<'a> Trust<'a> {
         })
     }
 
+    /// Whether the user has denied anything at all; most have not.
+    pub fn has_denials(&self) -> bool {
+        self.folder.join(DENIALS).symlink_metadata().is_ok()
+    }
+
     /// All that the user has said about a place, read once.
     pub fn word_on(&self, found: &Path) -> Result<Word, TrustError> {
         self.word_at(found, found.canonicalize().ok().as_deref())
@@ -407,6 +415,9 @@ impl<'a> Trust<'a> {
 
     /// Denies a file, whether it exists or not, until the user allows it again.
     pub fn deny(&self, found: &Path) -> Result<(), TrustError> {
+        let mark = self.folder.join(DENIALS);
+        let marked = platform::create_private_folder(&self.folder).and_then(|()| platform::replace_file(&mark, b""));
+        marked.map_err(|why| TrustError::Write { file: mark, why })?;
         let place = place_of(found);
         if let Ok(canonical) = found.canonicalize()
             && canonical != place

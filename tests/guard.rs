@@ -152,7 +152,7 @@ fn a_linked_worktree_shares_its_repositorys_records_and_denials() {
     world.run(&["allow", ".claude/settings.json"]).ok();
     assert!(starts(&wt).ok().contains(KEY));
     fs::write(world.path("home/wt/hooks/x.sh"), "two").expect("written");
-    starts(&wt).fails(125, &["x.sh, which it starts, has changed"]);
+    starts(&wt).fails(125, &["x.sh, which it names, has changed"]);
     starts(&main).ok();
     fs::write(world.path("home/wt/hooks/x.sh"), "one").expect("written");
     world.run(&["deny", ".claude/settings.json"]).ok();

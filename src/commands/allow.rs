@@ -98,13 +98,17 @@ fn allow_file(host: &mut Host, setting: &Setting, file: &Path) -> Result<(), Fai
                 let told = told(&bound, &by_name);
                 trust.allow_values(&file, bound)?;
                 host.output.note(format!("allowed {}", file.display()));
+                if file.is_dir() {
+                    host.output.note("  what these files load from elsewhere is not bound");
+                }
                 told.iter().for_each(|line| host.output.note(format!("  {line}")));
             }
             Binding::Bytes(file) => {
                 let evidence = Evidence::read(&file, MAX_PROGRAM)?;
                 refuse_open(&file)?;
                 trust.allow(&evidence)?;
-                host.output.note(format!("allowed {} as it is now", file.display()));
+                host.output
+                    .note(format!("allowed {} as it is now; what it names or loads is not bound", file.display()));
             }
             Binding::Harmless(file) => {
                 // An earlier denial is taken back all the same.
@@ -142,7 +146,7 @@ fn told(bound: &Bound, by_name: &[String]) -> Vec<String> {
         lines.truncate(SHOWN);
         lines.push(format!("and {more} more"));
     }
-    lines.extend(by_name.iter().map(|command| format!("`{command}`: what this starts by name is not bound")));
+    lines.extend(by_name.iter().map(|entry| format!("{entry}: what this starts by name is not bound")));
     lines
 }
 

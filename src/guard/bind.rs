@@ -1,7 +1,7 @@
 //! What `allow` binds of a file or folder of a project, for every agent that would load it.
 
 use super::code::{self, Digests, Program};
-use super::judge::{self, Conditions};
+use super::judge::{self, Conditions, Why};
 use super::names::Names;
 use super::read::MAX_FILE;
 use super::{PROMPTS, bases, document_of, key_of, shown, strict};
@@ -19,6 +19,8 @@ pub struct Bind<'a> {
     pub prefixes: &'a [String],
     /// The working directory, canonical.
     pub directory: &'a Path,
+    /// The user's home, canonical.
+    pub home: &'a Path,
     /// Whether a path lies in the project.
     pub inside: &'a dyn Fn(&Path) -> bool,
 }
@@ -32,7 +34,7 @@ pub enum Binding {
         file: PathBuf,
         /// What a record holds.
         bound: Bound,
-        /// Commands that name a program without a path, so that what they start is not bound.
+        /// Entries that start something of which no file of the project could be told, so that it is not bound.
         by_name: Vec<String>,
     },
     /// By its bytes: no agent loads it by itself, or it does not parse.
@@ -58,7 +60,11 @@ pub fn bind(bind: &Bind<'_>, path: &Path) -> Result<Vec<Binding>, BindError> {
     if !path.is_dir() {
         return Ok(vec![binding.file(path)?]);
     }
-    let folders: Vec<&Guard> = bind.guards(path).map(|(guard, _)| guard).collect();
+    // A folder in a file's place is nothing to an agent.
+    let is_folder = |guard: &&Guard| {
+        matches!(guard.format, Format::Code | Format::Prompts | Format::Text) || !guard.endings.is_empty()
+    };
+    let folders: Vec<&Guard> = bind.guards(path).map(|(guard, _)| guard).filter(is_folder).collect();
     if folders.is_empty() {
         return Err(refused("no agent loads this folder by itself".into()));
     }
@@ -135,14 +141,15 @@ impl Binder<'_> {
                 };
                 add(&mut bound.values, value);
                 let level = level_of(path, guard);
-                let bases = bases(level, path, self.bind.directory, self.bind.inside);
+                let bases = bases(level, path, [self.bind.directory, self.bind.home], self.bind.inside);
                 let programs = code::programs_in(&offence.bound, &bases, self.bind.inside);
-                for (named, program) in programs.map_err(|spent| refused(spent.to_string()))? {
+                let programs = programs.map_err(|spent| refused(spent.to_string()))?;
+                if programs.is_empty() && offence.why == Why::Runs {
+                    add(&mut by_name, shown::short(&shown::value(&offence.at, &offence.bound), shown::SHOWN));
+                }
+                for (named, program) in programs {
                     let program = self.digests.program(program, named, &mut self.budget);
                     add(&mut bound.files, bound_file(&program.map_err(|error| refused(error.to_string()))?));
-                }
-                if let Some(command) = code::names_a_program(&offence.bound) {
-                    add(&mut by_name, shown::short(&shown::value(&[], &super::Value::Text(command)), shown::SHOWN));
                 }
             }
         }

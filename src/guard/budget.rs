@@ -21,12 +21,12 @@ pub enum Spent {
 }
 
 impl Budget {
-    const BYTES: u64 = 64 << 20;
+    const BYTES: u64 = 256 << 20;
     const ENTRIES: u32 = 20_000;
     /// How many words of one entry may lead to programs.
-    pub const WORDS: usize = 4096;
+    pub const WORDS: usize = 2048;
 
-    /// What a launch may spend: 64 MiB and 20 000 files.
+    /// What a launch may spend: 256 MiB and 20 000 files.
     pub fn for_a_launch() -> Self {
         Self { bytes: Self::BYTES, entries: Self::ENTRIES }
     }

@@ -156,9 +156,10 @@ pub fn programs_in(
     bases: &[&Path],
     is_inside: &dyn Fn(&Path) -> bool,
 ) -> Result<Vec<(PathBuf, PathBuf)>, Spent> {
-    let mut words = Vec::new();
+    let mut words: BTreeSet<String> = BTreeSet::new();
     value.any_text(&mut |text| {
-        words.extend(shell_words(text).map(str::to_owned));
+        let text = without_variables(text);
+        words.extend(shell_words(&text).map(str::to_owned));
         // A shell joins what quotes part.
         let joined: String = text.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
         words.extend(shell_words(&joined).map(str::to_owned));
@@ -167,35 +168,43 @@ pub fn programs_in(
     if words.len() > Budget::WORDS {
         return Err(Spent::Words);
     }
-    let words: BTreeSet<PathBuf> = words.iter().map(|word| plain(Path::new(&without_variables(word)))).collect();
+    let words: BTreeSet<PathBuf> = words.iter().flat_map(|word| spellings(word)).collect();
+    // What is named may be meant from a folder that is named beside it: `cd tools && ./x.sh`.
+    let mut bases: Vec<PathBuf> = bases.iter().map(|base| base.to_path_buf()).collect();
+    let named = words.iter().flat_map(|word| bases.iter().map(move |base| plain(&base.join(word))));
+    let folders: BTreeSet<PathBuf> = named.filter(|path| path.is_dir() && is_inside(path)).take(FOLDERS).collect();
+    bases.extend(folders);
     let mut found = BTreeSet::new();
     for word in words {
-        for base in bases {
-            let path = plain(&base.join(&word));
-            if path.is_file() && is_inside(&path) {
-                found.insert((word.clone(), path));
+        for base in &bases {
+            for ending in ENDINGS {
+                let mut path = plain(&base.join(&word)).into_os_string();
+                path.push(ending);
+                let path = PathBuf::from(path);
+                if path.is_file() && is_inside(&path) {
+                    found.insert((word.clone(), path));
+                }
             }
         }
     }
     Ok(found.into_iter().collect())
 }
 
-/// Whether a text starts something by a name alone, which no digest can bind.
-pub fn names_a_program(value: &Value) -> Option<String> {
-    let mut named = None;
-    value.any_text(&mut |text| {
-        let is_runner = |word: &&str| RUNNERS.contains(word);
-        named = shell_words(text).find(is_runner).map(|_| text.to_owned());
-        named.is_some()
-    });
-    named
+// How many folders that a value names are looked into.
+const FOLDERS: usize = 8;
+
+// Runtimes add an ending, and take a folder for the file in it that bears such a name.
+const ENDINGS: [&str; 8] = ["", ".js", ".mjs", ".cjs", ".ts", ".py", ".sh", "/index.js"];
+
+// The ways to take a word for a path: as it is, from the home, which is one of the bases, and behind a short option.
+fn spellings(word: &str) -> Vec<PathBuf> {
+    let from_home = ["~/", "$HOME/", "${HOME}/", "file://"].iter().find_map(|start| word.strip_prefix(start));
+    let behind = word.strip_prefix('-').and_then(|rest| rest.find(['.', '/']).map(|at| &rest[at..]));
+    [Some(word), from_home, behind].into_iter().flatten().map(|word| plain(Path::new(word))).collect()
 }
 
-const RUNNERS: [&str; 12] =
-    ["npm", "npx", "pnpm", "yarn", "bun", "bunx", "make", "just", "uv", "uvx", "poetry", "cargo"];
-
 // The variables by which agents name the project, which is one of the bases.
-const PROJECT_VARIABLES: [&str; 12] = [
+const PROJECT_VARIABLES: [&str; 13] = [
     "${CLAUDE_PROJECT_DIR}",
     "$CLAUDE_PROJECT_DIR",
     "${GEMINI_PROJECT_DIR}",
@@ -207,12 +216,12 @@ const PROJECT_VARIABLES: [&str; 12] = [
     "${PWD}",
     "$PWD",
     "$(pwd)",
+    "$(git rev-parse --show-toplevel)",
     "%CLAUDE_PROJECT_DIR%",
 ];
 
-fn without_variables(word: &str) -> String {
-    let filled = PROJECT_VARIABLES.iter().fold(word.to_owned(), |word, name| word.replace(name, "."));
-    filled.strip_prefix("file://").unwrap_or(&filled).to_owned()
+fn without_variables(text: &str) -> String {
+    PROJECT_VARIABLES.iter().fold(text.to_owned(), |text, name| text.replace(name, "."))
 }
 
 // Cut where a shell, an option with `=` or a list of paths would be cut; quotes are dropped. Cutting too much only adds

@@ -42,7 +42,10 @@ pub fn told(spec: &Directory, words: &[OsString], env: &Env) -> Told {
         }
         let is_option = options && word.as_encoded_bytes().starts_with(b"-") && word != "-";
         if !is_option {
-            positional.get_or_insert(word.as_os_str());
+            // A value of an option without one.
+            if word != "true" && word != "false" {
+                positional.get_or_insert(word.as_os_str());
+            }
             told.adds.extend(spec.words_add.then(|| PathBuf::from(word)));
             continue;
         }
@@ -52,7 +55,17 @@ pub fn told(spec: &Directory, words: &[OsString], env: &Env) -> Told {
             at += usize::from(is_apart(word, &spec.options, spec));
         } else if let Some(value) = spec.adds.iter().find_map(|option| value_of(word, option, spec)) {
             // Such options may take several words, and one word too many is only looked at.
-            told.adds.extend(value.iter().chain(following()).map(PathBuf::from));
+            for word in value.iter().chain(following()) {
+                told.adds.push(PathBuf::from(word));
+                // Some take several in one word.
+                told.adds.extend(
+                    word.to_str()
+                        .into_iter()
+                        .filter(|word| word.contains(','))
+                        .flat_map(|word| word.split(','))
+                        .map(PathBuf::from),
+                );
+            }
         } else if let Some((value, like)) =
             spec.reads.iter().find_map(|reads| Some((value_of(word, &reads.option, spec)?, &reads.like)))
         {

@@ -2,7 +2,7 @@
 
 use super::names::{Family, Names};
 use super::read::Value;
-use crate::registry::{Entry, Guard, Rule, Scalar, Version};
+use crate::registry::{Entry, Guard, Rule, Scalar, Version, matches};
 
 /// Why an entry may not pass by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,7 @@ impl Walk<'_> {
                     }
                     at.push(name.clone());
                     match Rule::of(rules, name) {
+                        _ if self.is_placeholder(name) => found.push(self.offence(at, value.clone(), Why::Placeholder)),
                         Some((rule, true)) => self.collect(value, rule, at, found),
                         Some((rule, false)) => self.unit(value, rule, at, found),
                         None => found.push(self.offence(at, value.clone(), self.reason(value, Why::Unknown))),
@@ -106,8 +107,12 @@ impl Walk<'_> {
     }
 
     fn has_placeholder(&self, value: &Value) -> bool {
-        !self.guard.never.is_empty()
-            && value.any_text(&mut |text| self.guard.never.iter().any(|never| text.contains(never.as_str())))
+        !self.guard.never.is_empty() && value.any_text(&mut |text| self.is_placeholder(text))
+    }
+
+    // A name that a definition itself begins with `$`, such as `$schema`, fills nothing in.
+    fn is_placeholder(&self, text: &str) -> bool {
+        text != "$schema" && self.guard.never.iter().any(|never| text.contains(never.as_str()))
     }
 
     fn variable(&self, name: &str, value: &Value, conditions: &Conditions<'_>) -> Option<Why> {
@@ -134,6 +139,7 @@ impl Walk<'_> {
         }
         match (rule, value) {
             (Rule::Any, _) => None,
+            (Rule::Code, Value::Bool(false)) => None,
             (Rule::Code, _) => (!conditions.code_passes && !value.is_empty()).then_some(Why::Runs),
             (Rule::Empty, _) => unless(value.is_empty()),
             (Rule::Names, Value::Table(entries)) => {
@@ -147,7 +153,7 @@ impl Walk<'_> {
                 if reasons.contains(&None) { None } else { Some(known.copied().unwrap_or(Why::Unknown)) }
             }
             (Rule::Table(rules), Value::Table(entries)) => entries.iter().find_map(|(name, value)| {
-                if self.guard.never.iter().any(|never| name.contains(never.as_str())) {
+                if self.is_placeholder(name) {
                     return Some(Why::Placeholder);
                 }
                 match Rule::of(rules, name) {
@@ -155,6 +161,9 @@ impl Walk<'_> {
                     None => Some(self.reason(value, Why::Unknown)),
                 }
             }),
+            // Nothing is none of the values, and a list is no value that switches something off.
+            (Rule::OneOf(_), Value::Null) => Some(Why::Unknown),
+            (Rule::OneOf(_), Value::List(list)) if list.is_empty() => Some(Why::Unknown),
             (_, Value::List(list)) => one_of(list),
             (_, Value::Null) => None,
             (Rule::Inside, Value::Text(path)) => unless((conditions.inside)(path)),
@@ -169,7 +178,10 @@ impl Walk<'_> {
     fn alternative(&self, value: &Value, rule: &Rule, conditions: &Conditions<'_>) -> Option<Why> {
         let Rule::Table(rules) = rule else { return self.judge(value, rule, conditions) };
         let Value::Table(entries) = value else { return Some(Why::Unknown) };
-        let is_there = |rule: &&Entry| entries.iter().any(|(name, _)| *name == rule.name);
+        let is_there = |rule: &&Entry| {
+            let is_plain = |value: &Value| matches!(value, Value::Text(_) | Value::Bool(_) | Value::Number(_));
+            entries.iter().any(|(name, value)| *name == rule.name && is_plain(value))
+        };
         if !rules.iter().filter(|rule| rule.required).all(|rule| is_there(&rule)) {
             return Some(Why::Unknown);
         }
@@ -183,7 +195,8 @@ impl Walk<'_> {
             (Rule::Table(rules), Value::Table(entries)) => {
                 let kept = entries.iter().filter_map(|(name, value)| {
                     let rest = match Rule::of(rules, name) {
-                        Some((rule, _)) => self.residue(value, rule)?,
+                        Some((rule, _)) if !self.is_placeholder(name) => self.residue(value, rule)?,
+                        Some(_) => value.clone(),
                         None => value.clone(),
                     };
                     Some((name.clone(), rest))
@@ -201,7 +214,7 @@ impl Walk<'_> {
 
 fn is_same(scalar: &Scalar, value: &Value) -> bool {
     match (scalar, value) {
-        (Scalar::Text(one), Value::Text(other)) => one == other,
+        (Scalar::Text(one), Value::Text(other)) => matches(one, other),
         (Scalar::Bool(one), Value::Bool(other)) => one == other,
         (Scalar::Number(one), Value::Number(other)) => other.parse() == Ok(*one),
         _ => false,

@@ -121,7 +121,7 @@ impl fmt::Display for Finding {
                 let program = program.display();
                 let how =
                     if *changed { "has changed since it was allowed" } else { "was not there when it was allowed" };
-                write!(f, "{file}: {program}, which it starts, {how}")
+                write!(f, "{file}: {program}, which it names, {how}")
             }
             What::Unread { why, .. } => write!(f, "{file} cannot be checked: {why}"),
             What::Open { file: open, access } => {
@@ -244,7 +244,9 @@ pub fn look(launch: &Launch<'_>, trust: &Trust<'_>) -> Result<Seen, GuardError> 
     let mut places = places::find(agent, launch.directory, launch.here, launch.home)
         .map_err(|error| GuardError::Search { directory: launch.directory.into(), error })?;
     for added in &launch.told.adds {
-        if let Ok(added) = launch.here.join(added).canonicalize() {
+        // What is not there yet would be made in the nearest folder that is.
+        let path = launch.here.join(added);
+        if let Some(added) = path.ancestors().find_map(|path| path.canonicalize().ok()) {
             places::around(agent, &added, launch.home, &mut places);
         }
     }
@@ -294,6 +296,11 @@ impl Looking<'_> {
     }
 
     fn place(&mut self, place: &Place<'_>) -> Result<(), GuardError> {
+        // A denial holds for what is harmless, too.
+        if self.trust.has_denials() && self.trust.word_on(&place.path)?.is_denied() {
+            self.found(&place.path, What::Denied);
+            return Ok(());
+        }
         // Nothing can be read out of an environment that holds no secret.
         let is_code = place.guard.harmless == Rule::Code || place.guard.format == Format::Prompts;
         if is_code && !self.launch.has_variable {
@@ -429,7 +436,7 @@ impl Looking<'_> {
             return false;
         }
         let inside = self.launch.inside;
-        let bases = bases(&place.level, file, self.launch.directory, inside);
+        let bases = bases(&place.level, file, [self.launch.directory, self.launch.home], inside);
         let programs = match code::programs_in(&offence.bound, &bases, inside) {
             Ok(programs) => programs,
             Err(spent) => {
@@ -472,11 +479,11 @@ fn key_of(at: &[String]) -> String {
     Value::List(at.iter().cloned().map(Value::Text).collect()).digest().to_string()
 }
 
-// The directories from which the words of a file may be meant: its own, those above it in the project, and the one that
-// the agent works in.
-fn bases<'a>(level: &'a Path, file: &'a Path, directory: &'a Path, inside: &dyn Fn(&Path) -> bool) -> Vec<&'a Path> {
+// The directories from which the words of a file may be meant: its own, those above it in the project, those that the
+// agent works in (`others`), and the home.
+fn bases<'a>(level: &'a Path, file: &'a Path, others: [&'a Path; 2], inside: &dyn Fn(&Path) -> bool) -> Vec<&'a Path> {
     let above = file.ancestors().skip(1).take_while(|folder| inside(folder));
-    let mut bases: Vec<&Path> = above.chain([level, directory]).collect();
+    let mut bases: Vec<&Path> = above.chain([level]).chain(others).collect();
     bases.dedup();
     bases
 }

@@ -19,11 +19,14 @@ pub enum Family {
 }
 
 // Compared without regard to case: curl and others know both spellings.
-const TRAFFIC: [&str; 10] = [
+const TRAFFIC: [&str; 13] = [
     "*PROXY",
     "NODE_TLS_*",
     "NODE_EXTRA_CA_CERTS",
-    "SSL_*",
+    "SSL*",
+    "HOSTALIASES",
+    "LOCALDOMAIN",
+    "RES_OPTIONS",
     "*_CA_BUNDLE",
     "*_CA_CERTS",
     "*_CERT_FILE",
@@ -31,7 +34,7 @@ const TRAFFIC: [&str; 10] = [
     "HTTPLIB2_*",
     "GLOBAL_AGENT_*",
 ];
-const START_UP: [&str; 47] = [
+const START_UP: [&str; 61] = [
     "LD_*",
     "DYLD_*",
     "GLIBC_TUNABLES",
@@ -48,9 +51,6 @@ const START_UP: [&str; 47] = [
     "PYTHON*",
     "RUBYOPT",
     "RUBYLIB",
-    "PERL5OPT",
-    "PERL5LIB",
-    "PERL5DB",
     "JAVA_TOOL_OPTIONS",
     "JDK_JAVA_OPTIONS",
     "_JAVA_OPTIONS",
@@ -76,9 +76,26 @@ const START_UP: [&str; 47] = [
     "BROWSER",
     "GIT_*",
     "SSH_*",
-    "npm_config_*",
-    "NPM_CONFIG_*",
     "YARN_*",
+    "PERL*",
+    "OPENSSL_*",
+    "RIPGREP_CONFIG_PATH",
+    "NODE_COMPILE_CACHE",
+    "DOTNET_STARTUP_HOOKS",
+    "CURL_HOME",
+    "WGETRC",
+    "TAR_OPTIONS",
+    "MAKEFILES",
+    "MAKEFLAGS",
+    "RUSTC_*",
+    "RUSTFLAGS",
+    "GOFLAGS",
+    "PIP_*",
+    "UV_*",
+    "GNUPGHOME",
+    "INPUTRC",
+    "FPATH",
+    "KSH_ENV",
 ];
 const PLACES: [&str; 9] =
     ["HOME", "XDG_*", "TMPDIR", "TMP", "TEMP", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "RINGLET_*"];
@@ -112,11 +129,13 @@ impl Names<'_> {
         if is(&PLACES, name) {
             return Some(Family::Places);
         }
-        if is(&TRAFFIC, &upper) {
+        if is(&TRAFFIC, &upper) && upper != "TRUST_PROXY" {
             return Some(Family::Traffic);
         }
-        if is(&START_UP, name) {
-            let is_harmless = REDEEMED.contains(&name) || (name == "NODE_OPTIONS" && sets_heap_alone(value));
+        if is(&START_UP, name) || upper.starts_with("NPM_CONFIG_") {
+            let is_harmless = REDEEMED.contains(&name)
+                || (name == "NODE_OPTIONS" && sets_heap_alone(value))
+                || (name == "BROWSER" && value == "none");
             return (!is_harmless).then_some(Family::StartUp);
         }
         if self.every {

@@ -2,7 +2,7 @@
 
 use crate::git;
 use crate::platform;
-use crate::registry::{AgentSpec, Format, Guard};
+use crate::registry::{AgentSpec, Guard};
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub struct Place<'a> {
 
 /// What is there, in the directory and above it.
 pub struct Places<'a> {
-    /// Everything that may hold something else than words for the model.
+    /// Everything that is not the user's own.
     pub found: Vec<Place<'a>>,
     /// Whether anything of the agent's is there at all, in the home directory too.
     pub anything: bool,
@@ -125,8 +125,9 @@ pub fn is_bare_below(agent: &AgentSpec, directory: &Path) -> bool {
 }
 
 fn add<'a>(places: &mut Places<'a>, level: &Path, guard: &'a Guard, is_home: bool) {
-    places.anything = true;
-    if !is_home && guard.format != Format::Text {
+    // The agent's own folder of the user's is read with the switch as well.
+    places.anything |= !is_home || !guard.file.contains('/');
+    if !is_home {
         places.found.push(Place { level: level.to_owned(), path: level.join(&guard.file), guard });
     }
 }

@@ -92,13 +92,19 @@ pub fn bindings(context: &Context<'_>, path: &Path) -> Result<Vec<Binding>, Plan
         folders.add(&there)?;
     }
     let inside = |path: &Path| folders.holding(path).is_some();
-    let bind = Bind { agents: &agents, prefixes: &prefixes, directory: context.cwd, inside: &inside };
+    let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
+    let bind = Bind { agents: &agents, prefixes: &prefixes, directory: context.cwd, home: &home, inside: &inside };
     Ok(guard::bind(&bind, path)?)
 }
 
 /// Whether any agent loads a folder by itself.
 pub fn is_loaded(context: &Context<'_>, folder: &Path) -> Result<bool, PlanError> {
-    Ok(agents(context)?.iter().flat_map(|agent| &agent.guard).any(|guard| folder.ends_with(&guard.file)))
+    let agents = agents(context)?;
+    // A folder that only holds what agents load is asked about as well, so that it is not taken for a project.
+    Ok(agents.iter().flat_map(|agent| &agent.guard).any(|guard| {
+        let first = guard.file.split('/').next().unwrap_or_default();
+        folder.ends_with(&guard.file) || (first.starts_with('.') && folder.ends_with(first))
+    }))
 }
 
 fn agents(context: &Context<'_>) -> Result<Vec<Arc<AgentSpec>>, PlanError> {

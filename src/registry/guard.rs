@@ -125,7 +125,7 @@ pub struct Entry {
 /// A value that a rule can name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
-    /// A text.
+    /// A text; one `*` stands for any part of it.
     Text(String),
     /// A whole number.
     Number(i64),

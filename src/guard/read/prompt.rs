@@ -71,13 +71,24 @@ fn texts(value: &Value, found: &mut impl FnMut(&str) -> Result<(), Unread>) -> R
 fn divide(text: &str) -> Result<(Option<&str>, &str), Unread> {
     let is_fence = |line: &str| line.trim_end() == "---";
     let mut lines = text.split_inclusive(['\n', '\r']);
-    let Some(first) = lines.next().filter(|line| is_fence(line)) else { return Ok((None, text)) };
+    let Some(first) = lines.next() else { return Ok((None, text)) };
+    if !is_fence(first) {
+        // Some parsers take what follows the fence for a language, and run a front matter in JavaScript.
+        let other = first.strip_prefix("---").is_some_and(|rest| !rest.starts_with('-'));
+        let what = "a front matter in another language";
+        return if other { Err(Unread::Ambiguous { what, line: 1 }) } else { Ok((None, text)) };
+    }
     let mut end = first.len();
     for line in lines {
         if is_fence(line) {
             return Ok((Some(&text[first.len()..end]), &text[end + line.len()..]));
         }
         end += line.len();
+    }
+    // A rule at the start is one, too.
+    let rest = &text[first.len()..];
+    if can_only_be_words(rest) {
+        return Ok((None, rest));
     }
     Err(Unread::Ambiguous { what: "a front matter that does not end", line: 1 })
 }
@@ -130,6 +141,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_front_matter_in_a_language_is_refused() {
+        for fence in ["---js", "---javascript", "---JS", "---js ", "--- js", "---yaml", "---\u{a0}", "---x: 1"] {
+            assert!(read(&format!("{fence}\n(run(),{{}})\n---\nhi")).is_err(), "{fence:?}");
+        }
+        for text in ["----\nx\n---\n", "-- js\n", " ---js\n---\n"] {
+            assert_eq!(read(text), Ok(table([])), "{text:?}");
+        }
+        assert_eq!(read("---\nwords below a rule\n"), Ok(table([])));
+    }
+
+    #[test]
     fn a_front_matter_that_does_not_parse_is_taken_for_words_where_it_can_be_nothing_else() {
         for front in ["description: Use when: x", "argument-hint: [a] [b]", "\tname: x"] {
             assert_eq!(read(&format!("---\n{front}\n---\nbody")), Ok(table([])), "{front}");
@@ -166,7 +188,7 @@ mod tests {
     fn front_matter_that_does_not_parse_or_end_is_refused() {
         for prompt in [
             "---\na: b: hook\n---\n",
-            "---\na: 1\n",
+            "---\nhook: 1\n",
             "---\rmcp: 1\r---\r",
             "---\n- a\n---\n",
             "---\nx: !!str hook\n---",
