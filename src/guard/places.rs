@@ -45,6 +45,10 @@ fn search<'a>(guards: &[&'a Guard], directory: &Path, home: &Path, places: &mut 
     platform::ascend(directory, |level| {
         // Canonical paths are the same only if their text is.
         let is_home = level.path.as_os_str() == home.as_os_str();
+        // There it only matters whether anything is there at all.
+        if is_home && places.anything {
+            return Ok(true);
+        }
         let is_root = level.has(".git")?;
         if is_root {
             roots.push(level.path.to_owned());

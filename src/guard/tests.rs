@@ -284,6 +284,7 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("opencode", ".opencode/command/x.md", "text\n!`./x.sh`\n", "would run"),
     ("opencode", "node_modules/esprima/index.js", "x", "P/node_modules/esprima would run"),
     ("opencode", "tsconfig.json", r#"{"compilerOptions":{"paths":{"*":["./p.js"]}}}"#, "compilerOptions.paths.* = "),
+    ("opencode", "tsconfig.json", r#"{"compilerOptions":{"paths":{"*prima":["./p.js"]}}}"#, "paths.*prima = "),
     ("opencode", "tsconfig.json", r#"{"compilerOptions":{"paths":{"esp*":["./p.js"]}}}"#, "paths.esp* = "),
     ("opencode", "jsconfig.json", r#"{"compilerOptions":{"baseUrl":"lib"}}"#, "compilerOptions.baseUrl = lib"),
     ("opencode", "tsconfig.json", r#"{"extends":"./o.json"}"#, "extends = ./o.json would run"),
@@ -960,6 +961,8 @@ fn entries(rule: &Rule, at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
             }
         }
         Rule::Either(rules) => rules.iter().for_each(|rule| entries(rule, at, found)),
+        // Nothing is harmless.
+        Rule::OneOf(values) if values.is_empty() => {}
         Rule::Any | Rule::Inside | Rule::OwnModel | Rule::OneOf(_) => found.push(at.clone()),
         // Judged by the launch, or nothing.
         Rule::Code | Rule::Names | Rule::Empty => {}
@@ -970,7 +973,8 @@ fn holds(value: &Value, path: &[String]) -> bool {
     let Some((first, rest)) = path.split_first() else { return true };
     match value {
         Value::Table(entries) => entries.iter().any(|(name, value)| {
-            (matches(first, name) || first.strip_prefix('\\') == Some(name)) && holds(value, rest)
+            (matches(first, name) || first.strip_prefix('\\').is_some_and(|start| name.starts_with(start)))
+                && holds(value, rest)
         }),
         Value::List(list) => list.iter().any(|value| holds(value, path)),
         _ => false,

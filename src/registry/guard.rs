@@ -114,7 +114,8 @@ pub enum Rule {
 /// A rule's name for an entry, and the rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// The name; one `*` stands for any part of it, and a `\` in front means what follows by the letter.
+    /// The name; one `*` stands for any part of it, and a `\` in front means names that begin with what follows, a `*` by
+    /// the letter.
     pub name: String,
     /// Whether the rule around it holds only where the entry stands there (`"!name"`).
     pub required: bool,
@@ -137,11 +138,13 @@ impl Rule {
     /// The rule for an entry of a table, and whether it was named exactly.
     pub fn of<'a>(entries: &'a [Entry], name: &str) -> Option<(&'a Rule, bool)> {
         let is_exact = |entry: &&Entry| match entry.name.strip_prefix('\\') {
-            Some(literal) => literal == name,
+            Some(literal) => name.starts_with(literal),
             None => entry.name == name && !name.contains('*'),
         };
         let exact = entries.iter().find(is_exact);
-        let entry = exact.or_else(|| entries.iter().find(|entry| matches(&entry.name, name)))?;
+        // Of several patterns the longest says the most.
+        let patterns = || entries.iter().filter(|entry| matches(&entry.name, name));
+        let entry = exact.or_else(|| patterns().max_by_key(|entry| entry.name.len()))?;
         Some((&entry.rule, exact.is_some()))
     }
 
