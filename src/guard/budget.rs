@@ -31,6 +31,12 @@ impl Budget {
         Self { bytes: Self::BYTES, entries: Self::ENTRIES }
     }
 
+    /// The bytes and entries that are left.
+    #[cfg(test)]
+    pub fn left(&self) -> (u64, u32) {
+        (self.bytes, self.entries)
+    }
+
     /// Takes the bytes of a file that is about to be read.
     pub fn take_bytes(&mut self, bytes: u64) -> Result<(), Spent> {
         self.bytes = self.bytes.checked_sub(bytes).ok_or(Spent::Bytes)?;

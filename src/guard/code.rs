@@ -248,3 +248,36 @@ pub fn plain(path: &Path) -> PathBuf {
         made
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a walk over a folder of `n` files takes, linked to each other in every way.
+    fn spent(n: usize) -> (u64, u32) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for at in 0..n {
+            let deep = folder.path().join(format!("d{}/e{}", at % 7, at % 3));
+            fs::create_dir_all(&deep).expect("folders");
+            fs::write(deep.join(format!("f{at}.js")), "x".repeat(100)).expect("written");
+        }
+        #[cfg(unix)]
+        for at in 0..n {
+            std::os::unix::fs::symlink("d0", folder.path().join(format!("again{at}"))).expect("linked");
+            std::os::unix::fs::symlink("d0/e0/f0.js", folder.path().join(format!("same{at}.js"))).expect("linked");
+        }
+        let mut budget = Budget::for_a_launch();
+        let before = budget.left();
+        let (files, _) = all(folder.path(), &[], &mut Digests::default(), &mut budget).expect("walked");
+        assert_eq!(files.len(), if cfg!(unix) { 2 * n } else { n });
+        let after = budget.left();
+        (before.0 - after.0, before.1 - after.1)
+    }
+
+    #[test]
+    fn a_walk_over_four_times_the_files_takes_four_times_as_much() {
+        let ((bytes, entries), (more_bytes, more_entries)) = (spent(100), spent(400));
+        assert_eq!((bytes, more_bytes), (100 * 100, 400 * 100), "each file is read once, whatever leads to it");
+        assert!(more_entries <= 4 * entries && more_entries >= 3 * entries, "{entries} {more_entries}");
+    }
+}
