@@ -5,7 +5,7 @@
 //! only where the repository confirms it.
 
 use crate::platform;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 const MAX_FILE: u64 = 64 * 1024;
 
@@ -79,16 +79,7 @@ fn path_of(text: &[u8], base: &Path) -> Option<PathBuf> {
     if path.as_os_str().as_encoded_bytes().contains(&0) {
         return None;
     }
-    Some(path.canonicalize().unwrap_or_else(|_| {
-        path.components().fold(PathBuf::new(), |mut made, part| {
-            match part {
-                Component::ParentDir => drop(made.pop()),
-                Component::CurDir => {}
-                part => made.push(part),
-            }
-            made
-        })
-    }))
+    Some(path.canonicalize().unwrap_or_else(|_| platform::plain(&path)))
 }
 
 #[cfg(all(test, unix))]

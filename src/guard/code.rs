@@ -7,7 +7,7 @@ use crate::platform::{self, ReadError};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// A file of code, told by its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,14 +171,14 @@ pub fn programs_in(
     let words: BTreeSet<PathBuf> = words.iter().flat_map(|word| spellings(word)).collect();
     // What is named may be meant from a folder that is named beside it: `cd tools && ./x.sh`.
     let mut bases: Vec<PathBuf> = bases.iter().map(|base| base.to_path_buf()).collect();
-    let named = words.iter().flat_map(|word| bases.iter().map(move |base| plain(&base.join(word))));
+    let named = words.iter().flat_map(|word| bases.iter().map(move |base| platform::plain(&base.join(word))));
     let folders: BTreeSet<PathBuf> = named.filter(|path| path.is_dir() && is_inside(path)).take(FOLDERS).collect();
     bases.extend(folders);
     let mut found = BTreeSet::new();
     for word in words {
         for base in &bases {
             for ending in ENDINGS {
-                let mut path = plain(&base.join(&word)).into_os_string();
+                let mut path = platform::plain(&base.join(&word)).into_os_string();
                 path.push(ending);
                 let path = PathBuf::from(path);
                 if path.is_file() && is_inside(&path) {
@@ -200,7 +200,7 @@ const ENDINGS: [&str; 8] = ["", ".js", ".mjs", ".cjs", ".ts", ".py", ".sh", "/in
 fn spellings(word: &str) -> Vec<PathBuf> {
     let from_home = ["~/", "$HOME/", "${HOME}/", "file://"].iter().find_map(|start| word.strip_prefix(start));
     let behind = word.strip_prefix('-').and_then(|rest| rest.find(['.', '/']).map(|at| &rest[at..]));
-    [Some(word), from_home, behind].into_iter().flatten().map(|word| plain(Path::new(word))).collect()
+    [Some(word), from_home, behind].into_iter().flatten().map(|word| platform::plain(Path::new(word))).collect()
 }
 
 // The variables by which agents name the project, which is one of the bases.
@@ -232,21 +232,6 @@ fn shell_words(text: &str) -> impl Iterator<Item = &str> {
         .chain(text.split(is_end))
         .map(|word| word.trim_matches(['(', ')']))
         .filter(|word| !word.is_empty())
-}
-
-/// A path without `.` and `..`, by its text.
-pub fn plain(path: &Path) -> PathBuf {
-    path.components().fold(PathBuf::new(), |mut made, part| {
-        match part {
-            Component::ParentDir if matches!(made.components().next_back(), None | Some(Component::ParentDir)) => {
-                made.push(part);
-            }
-            Component::ParentDir => drop(made.pop()),
-            Component::CurDir => {}
-            part => made.push(part),
-        }
-        made
-    })
 }
 
 #[cfg(test)]

@@ -51,8 +51,9 @@ pub fn told(spec: &Directory, words: &[OsString], env: &Env) -> Told {
         }
         let following = || words[at..].iter().take_while(|word| !word.as_encoded_bytes().starts_with(b"-"));
         if let Some(value) = spec.options.iter().find_map(|option| value_of(word, option, spec)) {
-            named = Some(value.map_or_else(|| words.get(at).cloned(), Some).unwrap_or_default());
-            at += usize::from(is_apart(word, &spec.options, spec));
+            let is_apart = value.is_none();
+            named = Some(value.or_else(|| words.get(at).cloned()).unwrap_or_default());
+            at += usize::from(is_apart);
         } else if let Some(value) = spec.adds.iter().find_map(|option| value_of(word, option, spec)) {
             // Such options may take several words, and one word too many is only looked at.
             for word in value.iter().chain(following()) {
@@ -111,10 +112,6 @@ fn value_of(word: &OsStr, option: &str, spec: &Directory) -> Option<Option<OsStr
         return Some(None);
     }
     Some(rest(value.strip_prefix(b"=").unwrap_or(value)))
-}
-
-fn is_apart(word: &OsStr, options: &[String], spec: &Directory) -> bool {
-    options.iter().find_map(|option| value_of(word, option, spec)) == Some(None)
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ pub mod read;
 mod shown;
 
 pub use bind::{Bind, BindError, Binding, bind};
-pub use code::plain;
 pub use directory::{Named, Told, told};
 pub use judge::Why;
 pub use names::{Family, prefix_of};
@@ -254,7 +253,7 @@ pub fn look(launch: &Launch<'_>, trust: &Trust<'_>) -> Result<Seen, GuardError> 
     for (path, like) in &launch.told.reads {
         // Some agents want `@` before the path, to tell it from the content itself.
         let named = path.to_str().and_then(|path| path.strip_prefix('@')).map_or(path.as_path(), Path::new);
-        let path = code::plain(&launch.here.join(named));
+        let path = platform::plain(&launch.here.join(named));
         let guard = agent.guard.iter().find(|guard| guard.file == *like);
         let guard = guard.or((like == "code").then_some(&code));
         if let Some(guard) = guard.filter(|_| path.symlink_metadata().is_ok() && (launch.inside)(&path)) {
@@ -553,7 +552,7 @@ fn is_inside(path: &str, bases: &[&Path], inside: &dyn Fn(&Path) -> bool) -> boo
         && !path.starts_with(['~', '-'])
         && bases
             .iter()
-            .map(|base| code::plain(&base.join(path)))
+            .map(|base| platform::plain(&base.join(path)))
             .all(|path| inside(&path) && path.canonicalize().map_or(true, |real| inside(&real)))
 }
 

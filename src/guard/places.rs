@@ -87,9 +87,10 @@ fn search<'a>(guards: &[&'a Guard], directory: &Path, home: &Path, places: &mut 
 /// Looks at one more file or folder: in the folder, and in the roots of the repositories that hold it.
 pub fn around<'a>(agent: &'a AgentSpec, added: &Path, home: &Path, places: &mut Places<'a>) {
     let is_root = |folder: &Path| folder.join(".git").symlink_metadata().is_ok();
+    let guards: Vec<&Guard> = agent.guard.iter().collect();
     let folder = if added.is_dir() { added } else { added.parent().unwrap_or(added) };
     for folder in folder.ancestors().filter(|at| *at != home && (*at == folder || is_root(at))) {
-        in_folder(&agent.guard.iter().collect::<Vec<_>>(), folder, places);
+        in_folder(&guards, folder, places);
     }
 }
 

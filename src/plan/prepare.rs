@@ -6,6 +6,7 @@ use super::{Choice, Context, Passed, PlanError, ProjectFolders, Why, login, stor
 use super::{check_scopes, choose, find_binary, find_project, guard_binary, installed_version};
 use crate::guard::{self, Told};
 use crate::name::{Agent, Profile};
+use crate::platform;
 use crate::profile::{Account, Profiles, Resolved};
 use crate::registry::{AgentSpec, Version};
 use std::ffi::OsString;
@@ -88,7 +89,7 @@ fn directory(context: &Context<'_>, told: &Told) -> Result<PathBuf, PlanError> {
     let path = context.cwd.join(&named.path);
     match path.canonicalize() {
         // Node and others cut `..` by the text, the system follows links first.
-        Ok(directory) if guard::plain(&path).canonicalize().ok().as_ref() != Some(&directory) => {
+        Ok(directory) if platform::plain(&path).canonicalize().ok().as_ref() != Some(&directory) => {
             Err(PlanError::NoDirectory { directory: path, why: "`..` behind a link may lead to two places".into() })
         }
         Ok(directory) if directory.is_dir() => Ok(directory),

@@ -27,8 +27,23 @@ pub use rewrite::*;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// A path without `.` and `..`, by its text.
+pub fn plain(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut made, part| {
+        match part {
+            Component::ParentDir if matches!(made.components().next_back(), None | Some(Component::ParentDir)) => {
+                made.push(part);
+            }
+            Component::ParentDir => drop(made.pop()),
+            Component::CurDir => {}
+            part => made.push(part),
+        }
+        made
+    })
+}
 
 /// Why a file that was found could not be taken as input.
 #[derive(Debug, thiserror::Error)]

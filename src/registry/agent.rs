@@ -2,7 +2,7 @@
 //! the key elsewhere.
 
 use super::Protocol;
-use super::guard::{Directory, Guard, Names, RawGuard, RawSwitch, Switch};
+use super::guard::{Directory, Guard, Names, RawGuard, RawSwitch, Switch, matches};
 use super::login::{Login, RawLogin};
 use crate::config::{ConfigError, Source};
 use crate::name::{Agent, NameError, Provider, Variable};
@@ -306,15 +306,10 @@ impl AgentSpec {
 fn matches_any(patterns: &[String], name: &str) -> bool {
     // As the system compares them, like [`crate::env::Env`].
     let name = if cfg!(windows) { name.to_ascii_uppercase() } else { name.to_owned() };
-    let (name, first) = (name.as_bytes(), name.as_bytes().first());
-    patterns.iter().map(String::as_bytes).any(|pattern| {
+    let first = name.as_bytes().first();
+    patterns.iter().any(|pattern| {
         // Nearly every pair differs in the first letter, and a launch compares all of them.
-        if pattern.first() != first && pattern.first() != Some(&b'*') {
-            return false;
-        }
-        match memchr::memchr(b'*', pattern) {
-            Some(at) => name.strip_prefix(&pattern[..at]).is_some_and(|rest| rest.ends_with(&pattern[at + 1..])),
-            None => name == pattern,
-        }
+        let head = pattern.as_bytes().first();
+        (head == first || head == Some(&b'*')) && matches(pattern, &name)
     })
 }
