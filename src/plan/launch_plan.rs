@@ -3,9 +3,9 @@
 use super::gate::Passed;
 use crate::env::{Change, Env};
 use crate::mark;
-use crate::name::{Agent, KeyName, Profile, Variable};
+use crate::name::{Agent, KeyName, Profile, Variable, shorten};
 use crate::profile::{Account, Reach, Resolved};
-use crate::registry::{AgentSpec, Login, Version};
+use crate::registry::{AgentSpec, Login, NoKey, Version};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -171,8 +171,16 @@ impl LaunchPlan {
 pub(super) struct Idle {
     /// In words.
     why: String,
-    /// Whether it is an option such as `--version`, which needs no account at all.
+    /// Whether it only asks for help or a version, which needs no account at all.
     pub(super) is_flag: bool,
+    /// Whether the agent is told the profile's provider all the same.
+    is_told: bool,
+}
+
+impl Idle {
+    fn new(agent: &AgentSpec, words: &str, is_flag: bool, is_told: bool) -> Self {
+        Self { why: format!("`{} {}` needs no key", agent.command, shorten(words)), is_flag, is_told }
+    }
 }
 
 /// A launch with a profile before anything outside was asked about it.
@@ -193,10 +201,10 @@ impl Draft {
         resolved: Resolved,
         env: &Env,
     ) -> Self {
-        let agent = &resolved.agent;
-        let idle = needs_no_key(agent, words);
+        let agent = resolved.agent.clone();
+        let idle = needs_no_key(&agent, words);
         let is_login = matches!(resolved.account, Account::Login { .. });
-        let removed = competing(&resolved, env);
+        let mut removed = competing(&resolved, env);
         let mut changes: Vec<Change> =
             removed.iter().filter_map(|name| Some(Change::Unset(name.parse().ok()?))).collect();
         // What is always set serves the ways to give a key.
@@ -222,6 +230,9 @@ impl Draft {
                 secrets.push(SecretUse { key: key.value.clone(), sink, purpose: Purpose::Account });
                 Some(fill)
             }
+            Account::Key { reach, .. } if idle.as_ref().is_some_and(|idle| idle.is_told) => {
+                Some(fill(&resolved, reach, version).1)
+            }
             Account::Key { .. } => None,
         };
         if let Some(fill) = fill {
@@ -236,7 +247,18 @@ impl Draft {
                 purpose: Purpose::Extra,
             }));
         }
-        let notices = dropped_endpoints(&resolved, &changes, env).into_iter().collect();
+        let notices: Vec<Notice> = dropped_endpoints(&resolved, &changes, env).into_iter().collect();
+        if !notices.is_empty() {
+            // First, so that the profile's own model comes after it.
+            let models: Vec<String> = env.names().filter(|name| agent.names_model(name)).map(str::to_owned).collect();
+            changes.splice(0..0, models.iter().filter_map(|name| Some(Change::Unset(name.parse().ok()?))));
+            removed.extend(models);
+            tidy(&mut removed);
+        }
+        if let Some(folder) = resolved.config_dir.as_ref().filter(|_| idle.is_none()) {
+            let folder = folder.value.to_string_lossy();
+            arguments.extend(agent.config_args.iter().map(|word| word.replace("{config-dir}", &folder).into()));
+        }
         arguments.extend(resolved.args.iter().map(OsString::from));
         arguments.extend_from_slice(words);
         start.arguments = arguments;
@@ -316,6 +338,8 @@ fn fill(resolved: &Resolved, reach: &Reach, version: Option<&Version>) -> (Sink,
             .replace("{base-url}", base_url)
             .replace("{model}", model.unwrap_or_default())
     };
+    let entry = if model.is_some() { fill(&api.model_entry) } else { String::new() };
+    let fill = |template: &str| fill(&template.replace("{model-entry}", &entry));
     if let Some(name) = &api.base_url {
         let instead = api.base_url_default.as_deref().filter(|_| reach.default_endpoint);
         changes.push(Change::Set(name.clone(), instead.unwrap_or(base_url).into()));
@@ -373,9 +397,13 @@ fn competing(resolved: &Resolved, env: &Env) -> Vec<String> {
         Account::Key { .. } | Account::None { .. } => agent.competes_with_key(name),
     };
     let mut names: Vec<String> = env.names().filter(competes).map(str::to_owned).collect();
+    tidy(&mut names);
+    names
+}
+
+fn tidy(names: &mut Vec<String>) {
     names.sort();
     names.dedup();
-    names
 }
 
 // The endpoints that somebody set in the shell and that are not the profile's.
@@ -399,8 +427,7 @@ fn dropped_endpoints(resolved: &Resolved, changes: &[Change], env: &Env) -> Opti
         now.as_ref() != Some(&before) && endpoint.map(bare).as_ref() != Some(&before)
     };
     let mut names: Vec<String> = env.names().filter(is_dropped).map(str::to_owned).collect();
-    names.sort();
-    names.dedup();
+    tidy(&mut names);
     (!names.is_empty()).then(|| Notice::EndpointDropped {
         names,
         profile: resolved.profile.clone(),
@@ -408,10 +435,21 @@ fn dropped_endpoints(resolved: &Resolved, changes: &[Change], env: &Env) -> Opti
     })
 }
 
-// Only the first argument counts: behind a prompt or an option with a value, a word such as `config` is the user's text.
+// Only the first words count: behind a prompt or an option with a value, a word such as `config` is the user's text. Every
+// parser takes a question for help behind a command, or behind a prompt, for that and for nothing else.
 fn needs_no_key(agent: &AgentSpec, words: &[OsString]) -> Option<Idle> {
-    let first = words.first()?.to_str()?;
-    let is_flag = agent.no_key.flags.iter().any(|word| word == first);
-    let named = is_flag || agent.no_key.commands.iter().any(|word| word == first);
-    named.then(|| Idle { why: format!("`{} {first}` needs no key", agent.command), is_flag })
+    let no_key = &agent.no_key;
+    let word = |at: usize| words.get(at).and_then(|word| word.to_str());
+    let first = word(0)?;
+    let is_asked = |word: &str| NoKey::HELP.contains(&word) && no_key.flags.iter().any(|flag| flag == word);
+    if no_key.flags.iter().any(|flag| flag == first) {
+        return Some(Idle::new(agent, first, true, false));
+    }
+    if !first.starts_with('-') && word(1).is_some_and(is_asked) {
+        return Some(Idle::new(agent, &format!("{first} {}", word(1).unwrap_or_default()), true, false));
+    }
+    let begins = |command: &&String| command.split(' ').enumerate().all(|(at, part)| word(at) == Some(part));
+    let told = no_key.told.iter().find(begins);
+    let command = told.or_else(|| no_key.commands.iter().find(begins))?;
+    Some(Idle::new(agent, command, false, told.is_some()))
 }

@@ -82,6 +82,85 @@ fn an_invocation_without_need_of_a_key_gets_none() {
 }
 
 #[test]
+fn help_behind_a_command_needs_no_key_and_a_command_may_have_several_words() {
+    let is_idle = |agent: &str, words: &[&str]| {
+        let profile = format!("agent = \"{agent}\"\nprovider = \"anthropic\"\n[provider-config]\n");
+        plan(&profile, agent, words, &[], None).secrets().is_empty()
+    };
+    for words in [&["exec", "--help"][..], &["a prompt", "-h"], &["mcp", "list"], &["--help"]] {
+        assert!(is_idle("claude", words), "{words:?}");
+    }
+    for words in [&["-p", "--help"][..], &["exec", "hi", "--help"], &["--", "--help"], &["exec", "--version"]] {
+        assert!(!is_idle("claude", words), "{words:?}");
+    }
+    assert!(is_idle("opencode", &["agent", "list"]) && !is_idle("opencode", &["agent", "create"]));
+    assert!(!is_idle("opencode", &["agent"]) && !is_idle("opencode", &["agent list"]));
+}
+
+#[test]
+fn an_endpoint_without_effect_is_refused_with_words() {
+    let paths = Paths::new(&Env::from_pairs([("HOME", "/h"), ("USERPROFILE", "C:\\h")])).expect("home");
+    let registry = Registry::new(&paths);
+    let profiles = Profiles::new(&paths, &registry);
+    for (agent, provider, endpoint, says) in [
+        (
+            "continue",
+            "openai",
+            "https://host.example/v1",
+            "no effect on Continue: it takes `apiBase` of its config.yaml",
+        ),
+        ("continue", "zai", "coding", "no effect on Continue"),
+        ("vibe", "mistral", "https://host.example/v1", "no effect on Mistral Vibe: it takes `api_base`"),
+        ("cline", "anthropic", "https://host.example", "no effect on Cline"),
+        ("crush", "groq", "https://host.example/v1", "Crush follows no endpoint there"),
+    ] {
+        let text = format!("agent = \"{agent}\"\nprovider = \"{provider}\"\nendpoint = \"{endpoint}\"\n");
+        let file = profiles.parse(&"p".parse().expect("valid"), Source { file: "p".into(), text, access: None });
+        let file = file.expect("parses");
+        let error = profiles.resolve(&file, &agent.parse().expect("valid")).expect_err("refused").to_string();
+        assert!(error.starts_with("p:3:12: ") && error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn the_model_of_opencode_stands_in_its_configuration() {
+    let config = |model: &str, words: &[&str]| {
+        let profile = CLAUDE.replace("claude", "opencode");
+        let plan = plan(&format!("{model}{profile}"), "opencode", words, &[], None);
+        let words: Vec<_> = plan.start().arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let env = environment(&plan, &[]);
+        (words, env.get("OPENCODE_CONFIG_CONTENT").map(|it| it.to_str().expect("text").to_owned()))
+    };
+    let provider = "\"provider\":{\"anthropic\":{\"options\":{\"baseURL\":\"https://api.anthropic.com/v1\",\"apiKey\":\"{env:ANTHROPIC_API_KEY}\"}}}";
+    let (words, content) = config("model = \"m\"\n", &["serve"]);
+    assert_eq!(words, ["serve"]);
+    assert_eq!(content, Some(format!("{{\"model\":\"anthropic/m\",{provider}}}")));
+    assert_eq!(config("", &["run", "hi"]).1, Some(format!("{{{provider}}}")));
+    // A listing without a key shows the profile's provider all the same.
+    assert_eq!(config("", &["models"]).1, Some(format!("{{{provider}}}")));
+    assert_eq!(config("", &["session", "list"]).1, None);
+}
+
+#[test]
+fn the_models_of_an_endpoint_go_with_it() {
+    let models =
+        [("ANTHROPIC_MODEL", "glm"), ("ANTHROPIC_DEFAULT_OPUS_MODEL", "glm"), ("CLAUDE_CODE_SUBAGENT_MODEL", "glm")];
+    let left = |profile: &str, endpoint: &str| {
+        let before: Vec<_> = models.into_iter().chain([("ANTHROPIC_BASE_URL", endpoint)]).collect();
+        let plan = plan(profile, "claude", &["hi"], &before, None);
+        let env = environment(&plan, &before);
+        models.map(|(name, _)| env.get(name).map(|it| it.to_str().expect("text").to_owned()))
+    };
+    let glm = Some("glm".to_owned());
+    assert_eq!(left(CLAUDE, "https://api.z.ai/api/anthropic"), [None, None, None]);
+    assert_eq!(left(LOGIN, "https://api.z.ai/api/anthropic"), [None, None, None]);
+    assert_eq!(left(CLAUDE, "https://api.anthropic.com"), [glm.clone(), glm.clone(), glm.clone()]);
+    assert_eq!(left(CLAUDE, ""), [glm.clone(), glm.clone(), glm]);
+    let own = format!("model = \"opus\"\n{CLAUDE}");
+    assert_eq!(left(&own, "https://api.z.ai/api/anthropic"), [Some("opus".to_owned()), None, None]);
+}
+
+#[test]
 fn codex_gets_a_provider_of_its_own_before_the_users_words() {
     let profile = "agent = \"codex\"\nprovider = \"openai\"\nmodel = \"m1\"\nargs = [\"--x\"]\n[provider-config]\n";
     let plan = plan(profile, "codex", &["exec", "hi"], &[], None);

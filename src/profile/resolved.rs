@@ -140,6 +140,9 @@ impl Place<'_> {
         match (&binding.kind.value, provider) {
             (Kind::Key { alias }, Some(provider)) => {
                 let (api, base_url) = self.reach(agent, &provider.value, binding)?;
+                if let Some(at) = binding.endpoint.as_ref().filter(|_| !api.follows_endpoint()) {
+                    return Err(self.without_effect(agent, &at.span).into());
+                }
                 let key = KeyName::new(provider.value.name.clone(), alias.value.clone());
                 let reach = self.with_header(agent, binding, Some(&provider.value), api, base_url)?;
                 Ok(Account::Key { key: Sourced { value: key, from: self.of(&alias.span) }, provider, reach })
@@ -179,7 +182,7 @@ impl Place<'_> {
                 };
                 if api.protocol == Protocol::Own || !api.follows_endpoint() {
                     let span = binding.endpoint.as_ref().and_then(|at| at.span.clone());
-                    return Err(self.error(&span, format!("{} follows no endpoint there", agent.title)).into());
+                    return Err(self.without_effect(agent, &span).into());
                 }
                 // Where one way needs an option to outrank stored keys, a way without one does not.
                 if api.dummy_args.is_empty() && agent.api.iter().any(|it| !it.dummy_args.is_empty()) {
@@ -223,6 +226,15 @@ impl Place<'_> {
             }
         }
         Ok(())
+    }
+
+    fn without_effect(&self, agent: &AgentSpec, span: &Option<Range<usize>>) -> ConfigError {
+        match &agent.endpoint_in {
+            Some(setting) => self
+                .error(span, format!("`endpoint` has no effect on {}: it takes {setting} alone", agent.title))
+                .with_hint("take `endpoint` out, and write it there"),
+            None => self.error(span, format!("{} follows no endpoint there", agent.title)),
+        }
     }
 
     // A gateway may want another header than the provider itself.

@@ -22,7 +22,12 @@ struct RawAgent {
     #[serde(default)]
     config_dir: Vec<RawConfigDir>,
     #[serde(default)]
+    config_args: Vec<String>,
+    endpoint_in: Option<String>,
+    #[serde(default)]
     unset: Vec<Spanned<String>>,
+    #[serde(default)]
+    models: Vec<Spanned<String>>,
     #[serde(default)]
     login_unset: Vec<Spanned<String>>,
     login: Option<RawLogin>,
@@ -76,6 +81,8 @@ struct RawApi {
     #[serde(default)]
     model_args: Vec<String>,
     #[serde(default)]
+    model_entry: String,
+    #[serde(default)]
     args: Vec<String>,
     #[serde(default)]
     dummy_args: Vec<String>,
@@ -109,6 +116,8 @@ pub struct Api {
     pub model: Option<Variable>,
     /// The arguments for the model, with `{model}`.
     pub model_args: Vec<String>,
+    /// What stands for `{model-entry}` where the profile names a model, with the same placeholders; else nothing does.
+    pub model_entry: String,
     /// Arguments before the user's own, with `{base-url}`, `{key-variable}`, `{provider}` and `{model}`.
     pub args: Vec<String>,
     /// Arguments that give the made-up key of an account without one, `{dummy}`, so that it outranks stored keys.
@@ -152,10 +161,17 @@ pub struct Stored {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoKey {
-    /// As the first argument.
+    /// As the first argument. One that asks for help is as good behind a command, see [`NoKey::HELP`].
     pub flags: Vec<String>,
-    /// As the first argument.
+    /// As the first arguments, one word or several.
     pub commands: Vec<String>,
+    /// The same, where the agent is to know the profile's provider all the same.
+    pub told: Vec<String>,
+}
+
+impl NoKey {
+    /// What every agent's parser takes for a question about the command before it.
+    pub const HELP: [&str; 2] = ["--help", "-h"];
 }
 
 /// An agent's definition.
@@ -175,8 +191,14 @@ pub struct AgentSpec {
     pub provider: Provider,
     /// The variables that move its configuration.
     pub config_dir: Vec<ConfigDir>,
+    /// Arguments before the user's own where the profile has a folder for it, with `{config-dir}`.
+    pub config_args: Vec<String>,
+    /// The setting of its own from which alone it takes the endpoint, for people; where a profile's has no effect.
+    pub endpoint_in: Option<String>,
     /// Variables that would compete with the key; one `*` stands for any part of a name.
     pub unset: Vec<String>,
+    /// Variables that name models, and go with an endpoint that is taken away; written the same way.
+    pub models: Vec<String>,
     /// Variables that, beside those of `unset`, would win over its own login or hide it; written the same way.
     pub login_unset: Vec<String>,
     /// Its own login; `None` where Ringlet does not know how to start the agent on one.
@@ -219,7 +241,7 @@ impl AgentSpec {
         let set = |pairs: &BTreeMap<Spanned<String>, String>| {
             pairs.iter().map(|(key, value)| Ok((variable(key)?, value.clone()))).collect::<Result<BTreeMap<_, _>, _>>()
         };
-        for name in raw.unset.iter().chain(&raw.login_unset) {
+        for name in raw.unset.iter().chain(&raw.login_unset).chain(&raw.models) {
             let stem = name.get_ref().replacen('*', "", 1);
             stem.parse::<Variable>().map_err(|error| refused(name.span(), error))?;
         }
@@ -237,6 +259,7 @@ impl AgentSpec {
                 base_url_suffix: raw.base_url_suffix.clone(),
                 model: raw.model.as_ref().map(variable).transpose()?,
                 model_args: raw.model_args.clone(),
+                model_entry: raw.model_entry.clone(),
                 args: raw.args.clone(),
                 dummy_args: raw.dummy_args.clone(),
                 set: set(&raw.set)?,
@@ -257,7 +280,10 @@ impl AgentSpec {
             package: raw.package,
             provider: provider(&raw.provider)?,
             config_dir: raw.config_dir.iter().map(config_dir).collect::<Result<_, _>>()?,
+            config_args: raw.config_args,
+            endpoint_in: raw.endpoint_in,
             unset: raw.unset.into_iter().map(Spanned::into_inner).collect(),
+            models: raw.models.into_iter().map(Spanned::into_inner).collect(),
             login_unset: raw.login_unset.into_iter().map(Spanned::into_inner).collect(),
             login: raw.login.map(|raw| raw.check(source)).transpose()?,
             hides_logins: raw.hides_logins.unwrap_or(own),
@@ -288,6 +314,11 @@ impl AgentSpec {
     /// Whether a variable would win over the agent's own login, or hide it.
     pub fn competes_with_login(&self, name: &str) -> bool {
         matches_any(&self.login_unset, name) || self.competes_with_key(name)
+    }
+
+    /// Whether a variable names a model of whichever endpoint stands beside it.
+    pub fn names_model(&self, name: &str) -> bool {
+        matches_any(&self.models, name)
     }
 
     /// Whether a variable, when somebody sets it, says where this agent sends its requests.
