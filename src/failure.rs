@@ -277,6 +277,8 @@ impl From<PlanError> for Failure {
                 Self::new(message).hint("take the line out of that file")
             }
             PlanError::LoginOverridden { name: None, .. } => Self::new(message).hint("look at that file"),
+            PlanError::NotChosen { .. } => Self::new(message)
+                .hint("set it there, or choose the API key in the agent's own dialog; ringlet does not"),
             PlanError::Stored { .. } => Self::new(message)
                 .hint("take it out, or give the profile a `config-dir` of its own, where the agent keeps nothing"),
             PlanError::OwnPlace(place) => Self { hints: place.hints(), ..Self::new(message) },
@@ -344,6 +346,10 @@ impl From<LaunchError> for Failure {
             LaunchError::Misplaced { key, wrong: Misplaced::Of(owner) } => {
                 let key = KeyName::new(owner, key.alias);
                 Self::new(message).hint(Hint::run(key.set_command()).and(", and name it in the profile"))
+            }
+            LaunchError::Rejected { key, .. } => {
+                let end = format!("take the entry out of that list that ends as {key} does");
+                Self::new(message).hint(format!("{end}, or store another key"))
             }
             LaunchError::Audit(_) => Self::new(message).hint("mend the log, or turn `[audit]` off in config.toml"),
             LaunchError::Swapped(_) => Self::new(message).hint("start it again; if it was updated, pin it anew"),

@@ -19,6 +19,15 @@ use std::ffi::{OsStr, OsString};
 /// than `[A-Za-z0-9._/-]` as `%` and two hexadecimal digits; nothing stands behind `=` where there was none.
 pub const NAME: &str = "RINGLET_SET";
 
+/// The variable by which a launch recognises that it was started by itself: `PID:DEPTH:COMMAND`. Only programs that may lead
+/// back to Ringlet see it.
+pub const LOOP: &str = "RINGLET_LAUNCH";
+
+/// What [`LOOP`] says of this process: how deep it is, and what it starts.
+pub fn looped(depth: u32, command: &str) -> String {
+    format!("{}:{depth}:{command}", std::process::id())
+}
+
 /// Takes away what an earlier launch has set, and the mark itself.
 pub fn undo(env: &mut Env) {
     let Some(mark) = env.get(NAME) else { return };

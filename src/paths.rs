@@ -166,6 +166,11 @@ impl Paths {
         self.state.join("digests")
     }
 
+    /// The folder of what programs said their versions are; only a cache.
+    pub fn versions(&self) -> PathBuf {
+        self.state.join("versions")
+    }
+
     /// The audit log, unless configured elsewhere.
     pub fn audit_log(&self) -> PathBuf {
         self.state.join("audit.jsonl")

@@ -23,6 +23,7 @@ mod migrate;
 mod migrate_live;
 mod migrate_sourced;
 mod no_leak;
+mod own_files;
 mod own_places;
 mod powershell;
 mod profiles;

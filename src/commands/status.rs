@@ -4,6 +4,7 @@ use super::{Setting, allow, exec};
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
+use crate::launch;
 use crate::name::{Agent, KeyName};
 use crate::output::{Ink, Output};
 use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Project, Request, Sink};
@@ -11,6 +12,7 @@ use crate::profile::{Account, Profiles};
 use crate::store::{self, Prompt, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// One agent's part of the answer.
 struct Row {
@@ -19,10 +21,12 @@ struct Row {
     key: Option<KeyState>,
 }
 
-/// Whether the key is there; its value is never looked at.
+/// Whether the key is there. Its value is looked at only where the agent has been told not to use one that ends like it.
 struct KeyState {
     name: KeyName,
     there: Result<bool, store::StoreError>,
+    /// The file that keeps the agent from using it.
+    rejected: Option<PathBuf>,
 }
 
 /// `ringlet status [AGENT]`
@@ -39,7 +43,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, only: Option<&str>) -> Res
         }
         None => shown(setting, &context, project.as_ref().ok().and_then(Option::as_ref))?,
     };
-    let rows: Vec<Row> = words.into_iter().map(|word| examine(&context, store.as_ref(), word)).collect();
+    let rows: Vec<Row> = words.into_iter().map(|word| examine(&context, setting, store.as_ref(), word)).collect();
     if host.output.wants_json() {
         let agents: Vec<Value> = rows.iter().map(|row| as_json(&host.output, setting, &context, row)).collect();
         let governing = match &project {
@@ -110,10 +114,17 @@ fn shown(setting: &Setting, context: &Context<'_>, project: Option<&Project>) ->
         .collect())
 }
 
-fn examine(context: &Context<'_>, store: &dyn Store, word: String) -> Row {
+fn examine(context: &Context<'_>, setting: &Setting, store: &dyn Store, word: String) -> Row {
     let outcome = plan::prepare(context, &Request { word: &word, profile: None, words: &[] });
     let used = outcome.as_ref().ok().and_then(|plan| plan.secrets().first());
-    let key = used.map(|used| KeyState { name: used.key.clone(), there: store.contains(&used.key) });
+    let key = used.map(|used| KeyState {
+        name: used.key.clone(),
+        there: store.contains(&used.key),
+        rejected: outcome
+            .as_ref()
+            .ok()
+            .and_then(|plan| launch::rejected(context, plan, store, &|| setting.audit_log())),
+    });
     // It is an agent's or a command's, or it would have been refused above.
     Row { word, outcome, key }
 }
@@ -151,7 +162,13 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
     rows.extend(noticed.map(|said| line("note", Ink::Warn, said)));
     if let Some(key) = &row.key {
         let (ink, said) = match &key.there {
-            Ok(true) => (Ink::Good, format!("{} is in the store, and wins", key.name)),
+            Ok(true) => match &key.rejected {
+                None => (Ink::Good, format!("{} is in the store, and wins", key.name)),
+                Some(file) => {
+                    let (agent, file) = (&resolved.agent.title, setting.paths.pretty(file));
+                    (Ink::Bad, format!("{} is in the store, but {agent} was told not to use it ({file})", key.name))
+                }
+            },
             Ok(false) => (
                 Ink::Bad,
                 output.written(
@@ -214,6 +231,9 @@ fn as_json(output: &Output, setting: &Setting, context: &Context<'_>, row: &Row)
                     "there": key.there.as_ref().ok(),
                     "error": key.there.as_ref().err().map(ToString::to_string),
                 });
+                if let Some(file) = &key.rejected {
+                    made["key"]["rejected_in"] = file.to_string_lossy().into();
+                }
             }
             made
         }

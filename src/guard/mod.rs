@@ -24,6 +24,7 @@ pub use names::{Family, prefix_of};
 pub use places::is_bare_below;
 
 use crate::env::Env;
+use crate::name::{Variable, shorten};
 use crate::platform;
 use crate::registry::{AgentSpec, Format, Guard, Rule, Version, matches};
 use crate::trust::{BoundFile, BoundValue, Evidence, Trust, TrustError, Word};
@@ -169,19 +170,35 @@ pub fn variables(bytes: &[u8]) -> Result<Vec<String>, Unread> {
     }
 }
 
-/// Which of these dotted paths stand in a JSON document; `*` stands for any part of one name.
-pub fn present(bytes: &[u8], paths: &[String]) -> Result<Vec<String>, Unread> {
+/// The entries of a JSON document at these dotted paths, each by its own path and with its value where that is a text; `*`
+/// stands for any part of one name.
+pub fn entries(bytes: &[u8], paths: &[String]) -> Result<Vec<(String, Option<String>)>, Unread> {
     let document = read::read(Reader::Json, bytes)?;
-    let there = |path: &&String| stands(&document, &path.split('.').collect::<Vec<_>>());
-    Ok(paths.iter().filter(there).cloned().collect())
+    let mut found = Vec::new();
+    for path in paths {
+        gather(&document, &path.split('.').collect::<Vec<_>>(), "", &mut found);
+    }
+    Ok(found)
 }
 
-fn stands(value: &Value, path: &[&str]) -> bool {
-    let Some((first, rest)) = path.split_first() else { return true };
+fn gather(value: &Value, path: &[&str], at: &str, found: &mut Vec<(String, Option<String>)>) {
+    let Some((first, rest)) = path.split_first() else {
+        let text = if let Value::Text(text) = value { Some(text.clone()) } else { None };
+        return found.push((at.to_owned(), text));
+    };
     match value {
-        Value::Table(entries) => entries.iter().any(|(name, value)| matches(first, name) && stands(value, rest)),
-        Value::List(list) => list.iter().any(|value| stands(value, path)),
-        _ => false,
+        Value::Table(entries) => {
+            for (name, value) in entries.iter().filter(|(name, _)| matches(first, name)) {
+                // A name that the pattern spells out, or of the form of a variable's, is no key that was pasted there.
+                let is_plain =
+                    name == first || name.parse::<Variable>().is_ok_and(|it| it.as_str() == name.to_uppercase());
+                let name = if is_plain { name.clone() } else { shorten(name) };
+                let at = if at.is_empty() { name } else { format!("{at}.{name}") };
+                gather(value, rest, &at, found);
+            }
+        }
+        Value::List(list) => list.iter().for_each(|value| gather(value, path, at, found)),
+        _ => {}
     }
 }
 

@@ -42,6 +42,18 @@ pub enum LaunchError {
         /// Whose it is, or is not.
         wrong: Misplaced,
     },
+    /// The user has told the agent not to use the key.
+    #[error("{agent} was told not to use the key {key}, and would start without it: it stands in `{list}` in {}", file.display())]
+    Rejected {
+        /// The key.
+        key: KeyName,
+        /// The agent's title.
+        agent: String,
+        /// The list, its names joined by dots.
+        list: String,
+        /// The file.
+        file: PathBuf,
+    },
     /// The agent's program is not the one any more that was compared with its pin.
     #[error("{} changed while it was being started", .0.display())]
     Swapped(PathBuf),

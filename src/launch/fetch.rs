@@ -5,12 +5,12 @@ use crate::audit::{Action, AuditError, Log, Outcome, Record};
 use crate::digest::Digest;
 use crate::name::{Agent, KeyName, Profile};
 use crate::pins;
-use crate::plan::{Context, LaunchPlan, Part, PlanError, Purpose, Refused, SecretUse};
+use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Purpose, Refused, Rejections, SecretUse};
 use crate::registry::misplaced;
 use crate::secret::{Key, Shape};
 use crate::store::Store;
 use jiff::Timestamp;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The lookups of one launch.
 pub(super) struct Lookup<'a> {
@@ -79,8 +79,21 @@ impl<'a> Lookup<'a> {
             self.record(&used.key, Outcome::Error, Some("the value was made for another provider".into()))?;
             return Err(LaunchError::Misplaced { key: used.key.clone(), wrong });
         }
+        if used.purpose == Purpose::Account {
+            self.refuse_rejected(used, &key)?;
+        }
         self.record(&used.key, Outcome::Granted, None)?;
         Ok(key)
+    }
+
+    // Whoever starts the agent would get another account, or none, without a word.
+    fn refuse_rejected(&self, used: &SecretUse, key: &Key) -> Result<(), LaunchError> {
+        let agent = &self.part.resolved.agent;
+        let rejections = plan::rejections(self.context, self.plan).filter(|list| list.hold(key.expose()));
+        let (Some(Rejections { file, .. }), Some(rejected)) = (rejections, &agent.rejected) else { return Ok(()) };
+        self.record(&used.key, Outcome::Denied, Some("the agent was told not to use it".into()))?;
+        let (key, list) = (used.key.clone(), rejected.list.join("."));
+        Err(LaunchError::Rejected { key, agent: agent.title.clone(), list, file })
     }
 
     // A lookup can take seconds, in which an agent may update itself. What remains is the moment between this look and
@@ -132,6 +145,31 @@ pub(super) fn refuse(context: &Context<'_>, refused: Box<Refused>, io: &LaunchIo
     match log.append(&asked.record(context, io.now, Outcome::Denied, reason)) {
         Err(error) => error.into(),
         Ok(()) => PlanError::Scoped(refused).into(),
+    }
+}
+
+/// The file by which the user has told the agent not to use the key of a plan. The key is looked up, and that recorded, only
+/// where such a file rejects any; where that cannot be recorded the key is not looked at, and may be one of them.
+pub fn rejected(
+    context: &Context<'_>,
+    plan: &LaunchPlan,
+    store: &dyn Store,
+    log: &dyn Fn() -> Result<Option<Log>, AuditError>,
+) -> Option<PathBuf> {
+    let rejections = plan::rejections(context, plan)?;
+    let (part, used) = (plan.part()?, plan.secrets().first()?);
+    let asked = Asked {
+        key: &used.key,
+        profile: &part.resolved.profile,
+        agent: &part.resolved.agent.name,
+        binary: &plan.start().binary,
+        digest: None,
+    };
+    let reason = Some("status compares it with those that the agent was told not to use".to_owned());
+    let record = || asked.record(context, Timestamp::now(), Outcome::Granted, reason);
+    match log().and_then(|log| log.map_or(Ok(()), |log| log.append(&record()))) {
+        Ok(()) if !store.get(&used.key).is_ok_and(|key| rejections.hold(key.expose())) => None,
+        Ok(()) | Err(_) => Some(rejections.file),
     }
 }
 

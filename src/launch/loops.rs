@@ -2,15 +2,12 @@
 
 use super::LaunchError;
 use crate::env::Env;
+use crate::mark;
 use crate::plan::Start;
 use crate::platform;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
-
-/// The variable by which a launch recognises that it was started by itself: `PID:DEPTH:COMMAND`. Only programs that
-/// may lead back to Ringlet see it.
-const LOOP_MARK: &str = "RINGLET_LAUNCH";
 
 /// How often such a program may start Ringlet anew below itself. An agent behind a wrapper may well start another
 /// agent, but not in a tower of them.
@@ -28,21 +25,21 @@ const MANY: usize = 24;
 /// processes behind and is started without a profile is not: nothing tells it from any other program.
 pub(super) fn refuse(env: &mut Env, start: &Start, ringlet: Option<&Path>) -> Result<(), LaunchError> {
     let (pid, depth) = marked(env, &start.command).unwrap_or_default();
-    env.unset(LOOP_MARK);
+    env.unset(mark::LOOP);
     let is_deep = env.is_nested() && platform::has_ancestors(MANY);
     if is_deep || platform::processor_time() > MUCH || leads_to_ringlet(&start.binary, ringlet) {
         // The same process has been here before, or each one starts the next.
         if pid == std::process::id() || depth >= MAX_DEPTH {
             return Err(LaunchError::Loop(start.binary.clone()));
         }
-        env.set(LOOP_MARK, format!("{}:{}:{}", std::process::id(), depth + 1, start.command).into());
+        env.set(mark::LOOP, mark::looped(depth + 1, &start.command).into());
     }
     Ok(())
 }
 
 // Who launched this very command last, and how deep that was.
 fn marked(env: &Env, command: &str) -> Option<(u32, u32)> {
-    let (pid, rest) = env.get(LOOP_MARK)?.to_str()?.split_once(':')?;
+    let (pid, rest) = env.get(mark::LOOP)?.to_str()?.split_once(':')?;
     let (depth, marked) = rest.split_once(':')?;
     if marked == command { Some((pid.parse().ok()?, depth.parse().ok()?)) } else { None }
 }
@@ -61,7 +58,7 @@ fn leads_to_ringlet(binary: &Path, ringlet: Option<&Path>) -> bool {
     }
     // A copy named after an agent: the variable's name stands in every one of them, and none is much larger than we.
     let size = |path: &Path| path.metadata().map_or(0, |meta| meta.len());
-    size(&real) <= ringlet.map_or(0, size).saturating_mul(2) && holds(file, LOOP_MARK.as_bytes())
+    size(&real) <= ringlet.map_or(0, size).saturating_mul(2) && holds(file, mark::LOOP.as_bytes())
 }
 
 fn holds(mut file: impl io::Read, needle: &[u8]) -> bool {

@@ -11,6 +11,7 @@ mod loops;
 mod tests;
 
 pub use error::LaunchError;
+pub use fetch::rejected;
 
 use crate::audit::{AuditError, Log};
 use crate::env::Env;

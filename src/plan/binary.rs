@@ -3,9 +3,7 @@
 use super::interpreter::interpreter;
 use super::{Context, PlanError, ProjectFolders};
 use crate::platform;
-use crate::registry::{AgentSpec, Version};
 use crate::trust::{Evidence, Trust};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 // The largest agent seen is a quarter of this.
@@ -15,11 +13,7 @@ const MAX_PROGRAM: u64 = 1 << 30;
 pub fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBuf, PlanError> {
     let not_found = || PlanError::NotFound { command: command.to_owned() };
     let search = context.env.non_empty("PATH").ok_or_else(not_found)?;
-    let shims = context.paths.shims();
-    let is_ours = |path: &PathBuf| {
-        path.parent().is_some_and(|folder| folder == shims)
-            || context.ringlet.is_some_and(|ringlet| platform::same_file(path, ringlet))
-    };
+    let is_ours = |path: &PathBuf| is_ours(context, path);
     if let Some(found) = platform::candidates(command, search).find(|path| !is_ours(path)) {
         return Ok(found);
     }
@@ -29,6 +23,12 @@ pub fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBuf, Plan
         Some(file) => Err(PlanError::NotExecutable { file }),
         None => Err(not_found()),
     }
+}
+
+/// Whether a program is Ringlet itself, or one of its links.
+pub(super) fn is_ours(context: &Context<'_>, path: &Path) -> bool {
+    path.parent().is_some_and(|folder| folder == context.paths.shims())
+        || context.ringlet.is_some_and(|ringlet| platform::same_file(path, ringlet))
 }
 
 // How many interpreters in a row a kernel follows, at most; `env` could start more.
@@ -58,23 +58,4 @@ pub fn guard_binary(context: &Context<'_>, folders: &ProjectFolders<'_>, binary:
         }
     }
     Err(PlanError::FirstLine { script: program, why: "it leads to too many others".to_owned() })
-}
-
-/// The installed version, told from where the program lies and without starting it: the npm package's
-/// `package.json` above it, or a folder or file named after the version, as native installers make them.
-pub fn installed_version(agent: &AgentSpec, binary: &Path) -> Option<Version> {
-    let real = binary.canonicalize().ok()?;
-    if let Some(package) = agent.package.as_deref().and_then(|package| package.strip_prefix("npm ")) {
-        for folder in real.ancestors().skip(1).take(4) {
-            let Ok(read) = platform::read_file(&folder.join("package.json"), 1 << 20) else { continue };
-            let Ok(manifest) = serde_json::from_slice::<serde_json::Value>(&read.bytes) else { continue };
-            if manifest.get("name").and_then(|name| name.as_str()) == Some(package) {
-                return Version::parse(manifest.get("version")?.as_str()?);
-            }
-        }
-    }
-    let mut names = real.components().rev().map(|part| OsString::from(part.as_os_str()));
-    let last = names.next()?;
-    let folder = names.next()?;
-    if folder == "versions" { Version::parse(last.to_str()?) } else { None }
 }

@@ -187,7 +187,19 @@ pub enum PlanError {
         /// The word that leads there.
         word: String,
     },
-    /// A file of the user's own holds what would be sent to a service that is to get no key.
+    /// The agent's own settings choose another account than a key.
+    #[error("{} {} `{key}` {} \"{wanted}\", so the key would {}", file.display(), if *is_set { "sets" } else { "does not set" }, if *is_set { "to another value than" } else { "to" }, if *is_set { "not be used" } else { "not be used at the profile's endpoint" })]
+    NotChosen {
+        /// The file.
+        file: PathBuf,
+        /// The setting, its names joined by dots.
+        key: String,
+        /// The value that it must have.
+        wanted: String,
+        /// Whether it has another one.
+        is_set: bool,
+    },
+    /// A file of the user's own holds what would be sent beside the profile's account, or in its place.
     #[error("{} {why}", file.display())]
     Stored {
         /// The file.

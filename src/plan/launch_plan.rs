@@ -437,7 +437,7 @@ fn dropped_endpoints(resolved: &Resolved, changes: &[Change], env: &Env) -> Opti
 
 // Only the first words count: behind a prompt or an option with a value, a word such as `config` is the user's text. Every
 // parser takes a question for help behind a command, or behind a prompt, for that and for nothing else.
-fn needs_no_key(agent: &AgentSpec, words: &[OsString]) -> Option<Idle> {
+pub(super) fn needs_no_key(agent: &AgentSpec, words: &[OsString]) -> Option<Idle> {
     let no_key = &agent.no_key;
     let word = |at: usize| words.get(at).and_then(|word| word.to_str());
     let first = word(0)?;

@@ -127,7 +127,7 @@ fn refuse_override(folder: &Path, over: &Override) -> Result<(), PlanError> {
     let file = folder.join(&over.file);
     let refused = |why: String, name| PlanError::LoginOverridden { file: file.clone(), why, name };
     let failed = |error| refused(format!("cannot be checked: {error}"), None);
-    let Some(bytes) = stored::read(&file).map_err(failed)? else { return Ok(()) };
+    let Some(bytes) = stored::read(&file, MAX_BYTES).map_err(failed)? else { return Ok(()) };
     let set = guard::variables(&bytes).map_err(|why| refused(format!("cannot be checked: it {why}"), None))?;
     match set.into_iter().find(|name| over.names.contains(name)) {
         Some(name) => Err(refused(format!("sets {name}, which would win over the login"), name.parse().ok())),

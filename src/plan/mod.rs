@@ -2,6 +2,7 @@
 //!
 //! `prepare` is the way of a decision, from top to bottom. `choice` finds the profile, `binary` the agent's real program,
 //! `guard` asks what in the project is neither harmless nor allowed, `login` whether a login's folder is fit to be used,
+//! `stored` whether the user's own files would win over the account, `version` which version of the agent this is,
 //! `gate` whether the scopes of the keys let them be looked up; `scope` is the rule itself, which the daemon asks as
 //! well. A `LaunchPlan` holds references to secrets and can be printed. The same plan serves `exec`, `exec --dry-run` and
 //! `status`; nothing here ever opens a store.
@@ -21,8 +22,10 @@ mod scope;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod version;
 
-pub use binary::{find_binary, guard_binary, installed_version};
+use binary::is_ours;
+pub use binary::{find_binary, guard_binary};
 pub use choice::{Choice, Project, Why, choose, find_project, governing_file};
 pub use error::PlanError;
 pub use gate::{Passed, Refused, check_scopes};
@@ -33,6 +36,8 @@ pub use login::{login_command, login_folder, refuse_project, sign_in};
 pub use prepare::{Request, prepare};
 pub use project::{AccountHome, OwnPlace, ProjectFolders, refuse_own_places};
 pub use scope::{Facts, Pass, Reason, Rule};
+pub use stored::{Rejections, over_login, rejections};
+use version::{asked_version, installed_version};
 
 use crate::config::Settings;
 use crate::env::Env;

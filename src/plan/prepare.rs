@@ -1,16 +1,16 @@
 //! The way of a decision, up to and without any lookup.
 
 use super::guard::guard_project;
-use super::launch_plan::{Draft, LaunchPlan, Start};
+use super::launch_plan::{Draft, LaunchPlan, Start, needs_no_key};
 use super::{Choice, Context, Passed, PlanError, ProjectFolders, Why, login, stored};
-use super::{check_scopes, choose, find_binary, find_project, guard_binary, installed_version};
+use super::{asked_version, check_scopes, choose, find_binary, find_project, guard_binary, installed_version, is_ours};
 use crate::guard::{self, Told};
 use crate::name::{Agent, Profile};
 use crate::platform;
 use crate::profile::{Account, Profiles, Resolved};
 use crate::registry::{AgentSpec, Version};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is to be started.
 pub struct Request<'a> {
@@ -28,14 +28,42 @@ pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPla
     let mut folders = ProjectFolders::new(context)?;
     folders.refuse_own_places(context.paths)?;
     let meaning = context.registry.agents_for(request.word)?;
+    let named = named_program(context, &meaning.command, request.words);
+    let words = if named.is_some() { &request.words[1..] } else { request.words };
+    let request = &Request { words, ..*request };
     let settled = settle(context, &mut folders, request, &meaning.agents)?;
-    let binary = find_binary(context, &meaning.command)?;
-    let start = Start { command: meaning.command, binary, arguments: request.words.to_vec() };
+    let binary = named.map_or_else(|| find_binary(context, &meaning.command), Ok)?;
+    let start = Start { command: meaning.command, binary, arguments: words.to_vec() };
     let Some(settled) = settled else { return Ok(LaunchPlan::Bare(start)) };
-    let version = installed_version(&settled.resolved.agent, &start.binary);
-    let draft = Draft::new(start, version.as_ref(), request.words, settled.resolved, context.env);
+    let version = version(context, &folders, words, &settled.resolved.agent, &start.binary)?;
+    let draft = Draft::new(start, version.as_ref(), words, settled.resolved, context.env);
     let at = Context { cwd: &settled.directory, ..*context };
-    judge(&at, context, &folders, &settled.told, request.words, version.as_ref(), draft)
+    judge(&at, context, &folders, &settled.told, words, version.as_ref(), draft)
+}
+
+// An editor that starts the agent through a wrapper names the program first, by its absolute path; a prompt is no such path.
+fn named_program(context: &Context<'_>, command: &str, words: &[OsString]) -> Option<PathBuf> {
+    let path = Path::new(words.first()?);
+    let name = Path::new(path.file_name()?);
+    let name = if cfg!(windows) { name.file_stem()? } else { name.as_os_str() };
+    let is_it = path.is_absolute() && name == command && platform::is_executable(path) && !is_ours(context, path);
+    is_it.then(|| path.to_owned())
+}
+
+// Only a program that passes is asked, and only for an invocation that something hangs on.
+fn version(
+    context: &Context<'_>,
+    folders: &ProjectFolders<'_>,
+    words: &[OsString],
+    agent: &AgentSpec,
+    binary: &Path,
+) -> Result<Option<Version>, PlanError> {
+    let told = installed_version(agent, binary);
+    if told.is_some() || needs_no_key(agent, words).is_some() {
+        return Ok(told);
+    }
+    guard_binary(context, folders, binary)?;
+    Ok(asked_version(context, agent, binary))
 }
 
 // A profile that is used, and where.

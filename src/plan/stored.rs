@@ -1,57 +1,172 @@
-//! Credentials in the user's own files that an agent would send beside what it is given, to a service without a key.
+//! Files of the user's own in which an agent keeps credentials, endpoints or a choice that would win over the profile's.
 
-use super::{Context, PlanError};
+use super::{Context, LaunchPlan, PlanError, Purpose, Sink};
 use crate::config::MAX_BYTES;
 use crate::guard;
 use crate::platform::{self, ReadError};
 use crate::profile::{Account, Resolved};
-use crate::registry::{Stored, Version};
+use crate::registry::{Chosen, Place, Stored, Version};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Refuses an account without a key where the installed version, or one that is not known, would send a stored one.
+// Claude Code keeps a history in the file that holds its list of rejected keys.
+const MAX_LIST: u64 = 64 << 20;
+
+/// Refuses an account that would not be the one that counts: where the installed version, or one that is not known, would
+/// send a stored credential to a service without a key, or would take one, or an endpoint, in place of the profile's.
 pub(super) fn refuse(context: &Context<'_>, resolved: &Resolved, version: Option<&Version>) -> Result<(), PlanError> {
-    if !matches!(resolved.account, Account::None { .. }) {
-        return Ok(());
-    }
-    for stored in &resolved.agent.stored {
-        let hidden = |until: &String| version.is_some_and(|version| version.is_at_least(until));
-        if !stored.until.as_ref().is_some_and(hidden) {
-            look(file_of(context, resolved, stored), stored)?;
+    let (files, why) = match &resolved.account {
+        Account::None { .. } => (&resolved.agent.stored, "would be sent as well"),
+        Account::Key { .. } => (&resolved.agent.outranks, "would win over the profile's account"),
+        Account::Login { .. } => return Ok(()),
+    };
+    for stored in files {
+        let is_past = |until: &String| version.is_some_and(|version| version.is_at_least(until));
+        if !stored.until.as_ref().is_some_and(is_past) {
+            let (file, found) = look(context, resolved, stored)?;
+            if !found.is_empty() {
+                return Err(PlanError::Stored { file, why: format!("sets {}, which {why}", found.join(", ")) });
+            }
         }
     }
-    Ok(())
+    match &resolved.agent.chosen {
+        Some(chosen) if resolved.account.key().is_some() => refuse_choice(context, resolved, chosen),
+        _ => Ok(()),
+    }
+}
+
+/// What in files of the user's own wins over a login, as sentences; the files are the user's word, so nothing is refused.
+pub fn over_login(context: &Context<'_>, resolved: &Resolved) -> Vec<String> {
+    let shown = |stored: &Stored| match look(context, resolved, stored) {
+        Ok((_, found)) if found.is_empty() => None,
+        Ok((file, found)) => {
+            Some(format!("{} sets {}, which wins over the login", context.paths.pretty(&file), found.join(", ")))
+        }
+        Err(error) => Some(error.to_string()),
+    };
+    resolved.agent.outranks.iter().filter_map(shown).collect()
 }
 
 // Below the profile's folder, else the shell's, else where the agent keeps it by itself.
-fn file_of(context: &Context<'_>, resolved: &Resolved, stored: &Stored) -> PathBuf {
+fn path_of(context: &Context<'_>, resolved: &Resolved, place: &Place) -> Option<PathBuf> {
+    if let Some(moved) = place.variable.as_ref().and_then(|name| context.env.absolute(name)) {
+        return Some(moved);
+    }
+    if Path::new(&place.default).is_absolute() {
+        return Some(place.default.clone().into());
+    }
     let moves = resolved.agent.config_dir.first();
-    let folder = match &resolved.config_dir {
-        Some(folder) => Some(folder.value.join(moves.map_or("", |it| it.suffix.trim_start_matches('/')))),
-        None => moves.and_then(|it| context.env.absolute(it.variable.as_str())),
+    let folder = match (&resolved.config_dir, &resolved.account) {
+        (Some(folder), _) => Some(folder.value.join(moves.map_or("", |it| it.suffix.trim_start_matches('/')))),
+        // A login means the default folder by leaving the variable out.
+        (None, Account::Login { .. }) => None,
+        (None, _) => moves.and_then(|it| context.env.absolute(it.variable.as_str())),
     };
-    folder.map_or_else(|| context.paths.expand(&stored.default), |folder| folder.join(&stored.file))
+    match folder {
+        Some(folder) => place.file.as_ref().map(|file| folder.join(file)),
+        None => Some(context.paths.expand(&place.default)),
+    }
 }
 
-fn look(file: PathBuf, stored: &Stored) -> Result<(), PlanError> {
-    let found = match read(&file) {
-        Ok(Some(bytes)) => guard::present(&bytes, &stored.keys).map_err(|why| format!("it {why}")),
-        Ok(None) => return Ok(()),
-        Err(error) => Err(error.to_string()),
-    };
-    match found {
-        Ok(keys) if keys.is_empty() => Ok(()),
-        Ok(keys) => {
-            Err(PlanError::Stored { file, why: format!("sets {}, which would be sent as well", keys.join(", ")) })
-        }
-        Err(why) => Err(PlanError::Stored { file, why: format!("cannot be checked: {why}") }),
+// The entries of a file that count for this account, by their names.
+fn look(context: &Context<'_>, resolved: &Resolved, stored: &Stored) -> Result<(PathBuf, Vec<String>), PlanError> {
+    let file = path_of(context, resolved, &stored.place()).unwrap_or_default();
+    let provider = resolved.account.reach().map_or("", |reach| reach.provider_name.as_str());
+    let keys: Vec<String> = stored.keys.iter().map(|key| key.replace("{provider}", provider)).collect();
+    let entries = entries(&file, &keys)?;
+    let counts = entries.into_iter().filter(|(name, value)| counts(resolved, name, value.as_deref()));
+    let names = counts.map(|(name, _)| name).collect();
+    Ok((file, names))
+}
+
+// A variable that the agent's settings set counts where it competes, and an endpoint where it is not the profile's.
+fn counts(resolved: &Resolved, name: &str, value: Option<&str>) -> bool {
+    let Some(variable) = name.strip_prefix("env.") else { return true };
+    let agent = &resolved.agent;
+    if agent.is_endpoint(variable) {
+        let bare = |url: &str| url.trim_end_matches('/').to_owned();
+        let own = resolved.account.base_url().map(|url| bare(&url.value));
+        return own.is_none() || value.map(bare) != own;
     }
+    match resolved.account {
+        Account::Key { .. } => agent.competes_with_key(variable),
+        Account::None { .. } => true,
+        Account::Login { .. } => agent.competes_with_login(variable),
+    }
+}
+
+fn entries(file: &Path, keys: &[String]) -> Result<Vec<(String, Option<String>)>, PlanError> {
+    let unread = |why: String| PlanError::Stored { file: file.to_owned(), why: format!("cannot be checked: {why}") };
+    match read(file, MAX_BYTES) {
+        Ok(Some(bytes)) => guard::entries(&bytes, keys).map_err(|why| unread(format!("it {why}"))),
+        Ok(None) => Ok(Vec::new()),
+        Err(error) => Err(unread(error.to_string())),
+    }
+}
+
+// A key that the agent's own settings do not choose is not used, whatever the environment holds.
+fn refuse_choice(context: &Context<'_>, resolved: &Resolved, chosen: &Chosen) -> Result<(), PlanError> {
+    let keys = [chosen.key.clone()];
+    let mut found = None;
+    for place in &chosen.files {
+        let Some(file) = path_of(context, resolved, place) else { continue };
+        if let Some((_, value)) = entries(&file, &keys)?.pop() {
+            found = Some((file, value));
+        }
+    }
+    let Chosen { key, value: wanted, files } = chosen;
+    match found {
+        Some((_, Some(value))) if value == *wanted => Ok(()),
+        Some((file, _)) => Err(PlanError::NotChosen { file, key: key.clone(), wanted: wanted.clone(), is_set: true }),
+        None if resolved.account.reach().is_none_or(|reach| reach.default_endpoint) => Ok(()),
+        None => {
+            let file = files.iter().filter(|place| place.file.is_some()).find_map(|it| path_of(context, resolved, it));
+            let file = file.unwrap_or_default();
+            Err(PlanError::NotChosen { file, key: key.clone(), wanted: wanted.clone(), is_set: false })
+        }
+    }
+}
+
+/// The ends of the keys that the user has told the agent not to use.
+pub struct Rejections {
+    /// The file that holds them.
+    pub file: PathBuf,
+    ends: Vec<Zeroizing<String>>,
+    last: usize,
+}
+
+impl Rejections {
+    /// Whether a key is among them.
+    pub fn hold(&self, key: &[u8]) -> bool {
+        let end = &key[key.len().saturating_sub(self.last)..];
+        self.ends.iter().any(|rejected| rejected.as_bytes() == end)
+    }
+}
+
+/// What may keep the agent from using the key of a plan; `None` where it would not ask about it, or has rejected none. A list
+/// that cannot be read rejects nothing: the agent reads it as little.
+pub fn rejections(context: &Context<'_>, plan: &LaunchPlan) -> Option<Rejections> {
+    let resolved = &plan.part()?.resolved;
+    let rejected = resolved.agent.rejected.as_ref()?;
+    let account = plan.secrets().iter().find(|used| used.purpose == Purpose::Account)?;
+    let is_asked = matches!(&account.sink, Sink::Variable(name) if *name.as_str() == rejected.variable);
+    let mut words = plan.start().arguments.iter().filter_map(|word| word.to_str());
+    if !is_asked || words.any(|word| rejected.unless.iter().any(|it| it == word)) {
+        return None;
+    }
+    let mut files = rejected.files.iter().filter_map(|place| path_of(context, resolved, place));
+    let file = files.find(|file| file.is_file())?;
+    let bytes = read(&file, MAX_LIST).ok()??;
+    let json: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    let list = rejected.list.iter().try_fold(&json, |value, name| value.get(name))?.as_array()?;
+    let ends: Vec<_> = list.iter().filter_map(|end| Some(Zeroizing::new(end.as_str()?.to_owned()))).collect();
+    (!ends.is_empty()).then_some(Rejections { file, ends, last: rejected.last })
 }
 
 /// A file of the agent's own that may hold credentials. A folder of that name says nothing to the agent, no more than no
 /// file at all.
-pub(super) fn read(file: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, ReadError> {
-    match platform::read_file(file, MAX_BYTES) {
+pub(super) fn read(file: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, ReadError> {
+    match platform::read_file(file, limit) {
         Ok(read) => Ok(Some(Zeroizing::new(read.bytes))),
         Err(error) if error.is_absent() => Ok(None),
         Err(ReadError::NotAFile(_)) if file.is_dir() => Ok(None),

@@ -25,9 +25,12 @@ pub use private::{Access, access};
 mod rewrite;
 pub use rewrite::*;
 
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// A path without `.` and `..`, by its text.
@@ -43,6 +46,36 @@ pub fn plain(path: &Path) -> PathBuf {
         }
         made
     })
+}
+
+/// What a program prints on standard output when it is started with these arguments in the root directory, its standard input
+/// empty; at most `limit` bytes of it. `None` where it cannot be started or has not ended in time. It is ended then, with
+/// whatever it has started in its process group.
+pub fn ask_program(
+    program: &Path,
+    arguments: &[String],
+    env: &[(OsString, OsString)],
+    deadline: Duration,
+    limit: usize,
+) -> Option<Vec<u8>> {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+    command.current_dir(std::path::MAIN_SEPARATOR_STR);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    set_group(&mut command);
+    let mut child = command.spawn().ok()?;
+    let out = child.stdout.take()?;
+    let (sender, answer) = mpsc::channel();
+    // A program may leave others behind that keep its output open.
+    std::thread::spawn(move || {
+        let mut read = Vec::new();
+        let all = out.take(limit as u64).read_to_end(&mut read);
+        let _ = sender.send(all.ok().map(|_| read));
+    });
+    let answer = answer.recv_timeout(deadline).ok().flatten();
+    end_group(&mut child);
+    let _ = child.wait();
+    answer
 }
 
 /// Why a file that was found could not be taken as input.

@@ -151,6 +151,18 @@ pub(super) fn executables_in(folder: &Path, command: &str) -> Option<PathBuf> {
     is_executable(&path).then_some(path)
 }
 
+/// Puts a process that is to be started into a group of its own.
+pub(super) fn set_group(command: &mut std::process::Command) {
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
+/// Ends a process that was started so, with all that is still in its group.
+pub(super) fn end_group(child: &mut std::process::Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+}
+
 /// Whether the user may execute this regular file.
 pub fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)

@@ -176,6 +176,14 @@ fn spellings(command: &str, order: &str) -> impl Iterator<Item = String> {
     given.into_iter().chain(kinds.into_iter().map(move |kind| format!("{command}{kind}")))
 }
 
+/// Windows has no such groups; what the process starts is left to it.
+pub(super) fn set_group(_command: &mut std::process::Command) {}
+
+/// Ends a process.
+pub(super) fn end_group(child: &mut std::process::Child) {
+    let _ = child.kill();
+}
+
 /// Whether the user may execute this regular file: its name decides.
 pub fn is_executable(path: &Path) -> bool {
     // Not `is_file` of what it leads to alone: a Store app's alias cannot be followed, yet it can be run.

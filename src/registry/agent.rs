@@ -4,6 +4,7 @@
 use super::Protocol;
 use super::guard::{Directory, Guard, Names, RawGuard, RawSwitch, Switch, matches};
 use super::login::{Login, RawLogin};
+use super::stored::{Chosen, Rejected, Stored};
 use crate::config::{ConfigError, Source};
 use crate::name::{Agent, NameError, Provider, Variable};
 use serde::Deserialize;
@@ -51,6 +52,14 @@ struct RawAgent {
     shared: Vec<String>,
     #[serde(default)]
     stored: Vec<Stored>,
+    #[serde(default)]
+    outranks: Vec<Stored>,
+    chosen: Option<Chosen>,
+    rejected: Option<Rejected>,
+    #[serde(default)]
+    version_in: Vec<String>,
+    #[serde(default)]
+    version_args: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -143,20 +152,6 @@ pub struct ConfigDir {
     pub suffix: String,
 }
 
-/// A JSON file of the user's own in which the agent keeps credentials that it sends beside those that it is given.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stored {
-    /// The file, below the agent's configuration folder.
-    pub file: String,
-    /// Where it lies when no variable moves that folder.
-    pub default: String,
-    /// The dotted keys; `*` stands for any part of one name.
-    pub keys: Vec<String>,
-    /// The first version that sends none of them; without it all do.
-    pub until: Option<String>,
-}
-
 /// The invocations that need no key.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -223,8 +218,18 @@ pub struct AgentSpec {
     pub no_key: NoKey,
     /// Words that lead to a process of an earlier launch, whichever account it has; refused for all but a login.
     pub shared: Vec<String>,
-    /// Credentials of the user's own that older versions send beside others.
+    /// Credentials of the user's own that are sent beside a made-up one.
     pub stored: Vec<Stored>,
+    /// Credentials and endpoints of the user's own that are taken in place of a key's or a login's.
+    pub outranks: Vec<Stored>,
+    /// The setting that chooses between a key and other accounts.
+    pub chosen: Option<Chosen>,
+    /// The list of keys that the user has told it not to use.
+    pub rejected: Option<Rejected>,
+    /// Parts of paths that tell the installed version, `{version}` in them; one `*` in a name stands for any part of it.
+    pub version_in: Vec<String>,
+    /// The arguments with which it prints its version, where no path tells it.
+    pub version_args: Vec<String>,
 }
 
 impl AgentSpec {
@@ -297,6 +302,11 @@ impl AgentSpec {
             no_key: raw.no_key,
             shared: raw.shared,
             stored: raw.stored,
+            outranks: raw.outranks,
+            chosen: raw.chosen,
+            rejected: raw.rejected,
+            version_in: raw.version_in,
+            version_args: raw.version_args,
         })
     }
 

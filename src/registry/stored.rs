@@ -1,0 +1,65 @@
+//! Files of the user's own in which an agent keeps what decides about its account. The definitions only say; `plan` looks.
+
+use serde::Deserialize;
+
+/// Where such a file lies.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Its path below the agent's configuration folder, where a profile or a variable moves that; without it the file
+    /// counts only where nothing does.
+    pub file: Option<String>,
+    /// Where it lies when nothing moves the folder, `~/` expanded by the caller; an absolute path is the system's own.
+    pub default: String,
+    /// The variable that moves this one file.
+    pub variable: Option<String>,
+}
+
+/// A JSON file that may hold credentials or endpoints.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stored {
+    /// The file, below the agent's configuration folder.
+    pub file: String,
+    /// Where it lies when no variable moves that folder.
+    pub default: String,
+    /// The dotted keys; `*` stands for any part of one name, `{provider}` for the profile's provider.
+    pub keys: Vec<String>,
+    /// The first version in which none of them counts beside what Ringlet gives; without it all do.
+    pub until: Option<String>,
+}
+
+impl Stored {
+    /// Where it lies.
+    pub fn place(&self) -> Place {
+        Place { file: Some(self.file.clone()), default: self.default.clone(), variable: None }
+    }
+}
+
+/// The setting by which an agent chooses between a key and its other accounts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    /// The dotted key.
+    pub key: String,
+    /// Its value for a key. Where it is not set at all, a key is used as well, but not at another endpoint.
+    pub value: String,
+    /// The JSON files that may set it, the last one that does counts.
+    pub files: Vec<Place>,
+}
+
+/// The list of the keys that the user has told an agent not to use, each by its last characters.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rejected {
+    /// The variable that the agent asks about; a key that it is given otherwise is used.
+    pub variable: String,
+    /// The JSON files that may hold it, the first one that is there counts.
+    pub files: Vec<Place>,
+    /// The keys that lead to it.
+    pub list: Vec<String>,
+    /// How many characters of a key it holds.
+    pub last: usize,
+    /// The words with which the agent passes it over.
+    pub unless: Vec<String>,
+}
