@@ -225,6 +225,15 @@ Examples:
     /// Print the line on entering a directory; called by the hook
     #[command(hide = true)]
     Notice,
+    /// Print the key of a launch to the agent that asks; called by the agent
+    #[command(hide = true)]
+    HandOver {
+        /// Hold the key for this process
+        #[arg(long, hide = true, value_name = "PID")]
+        of: Option<u32>,
+        /// Where the key is
+        socket: PathBuf,
+    },
 }
 
 /// The shells.

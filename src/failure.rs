@@ -8,7 +8,7 @@ use crate::config::ConfigError;
 use crate::daemon::DaemonError;
 use crate::guard::{BindError, Finding, GuardError, What};
 use crate::hint::Hint;
-use crate::launch::LaunchError;
+use crate::launch::{HandOverError, LaunchError};
 use crate::lease::LeaseError;
 use crate::migrate::MigrateError;
 use crate::name::{KeyName, NameError, shorten};
@@ -277,6 +277,22 @@ impl From<PlanError> for Failure {
                 Self::new(message).hint("take the line out of that file")
             }
             PlanError::LoginOverridden { name: None, .. } => Self::new(message).hint("look at that file"),
+            PlanError::OtherSession { session, agent, command, .. } => {
+                let failure = Self::new(message);
+                match command {
+                    Some(mut words) => {
+                        words.push(session);
+                        failure.hint(Hint::run(words))
+                    }
+                    None => {
+                        let words = words!["command", agent, "resume", session];
+                        failure.hint(Hint::from("").command(words).and(" starts it without ringlet"))
+                    }
+                }
+            }
+            PlanError::NotWithheld { variable, .. } => {
+                Self::new(message).hint(format!("add \"{variable}\" to that list, or leave the option out"))
+            }
             PlanError::NotChosen { .. } => Self::new(message)
                 .hint("set it there, or choose the API key in the agent's own dialog; ringlet does not"),
             PlanError::Stored { .. } => Self::new(message)
@@ -328,6 +344,16 @@ fn guarded(mut made: Failure, findings: &[Finding]) -> Failure {
     made.hint(Hint::from(format!("{look}; if that is what you want, run ")).command(command))
 }
 
+impl From<HandOverError> for Failure {
+    fn from(error: HandOverError) -> Self {
+        let hint = match error {
+            HandOverError::Gone | HandOverError::Refused => "leave the agent and start it again: a key is given once",
+            HandOverError::Io(_) => "start the agent again",
+        };
+        Self::new(error.to_string()).hint(hint)
+    }
+}
+
 impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
         let message = error.to_string();
@@ -347,6 +373,7 @@ impl From<LaunchError> for Failure {
                 let key = KeyName::new(owner, key.alias);
                 Self::new(message).hint(Hint::run(key.set_command()).and(", and name it in the profile"))
             }
+            LaunchError::HandOver(_) => Self::new(message).hint("mend what it names, then start the agent again"),
             LaunchError::Rejected { key, .. } => {
                 let end = format!("take the entry out of that list that ends as {key} does");
                 Self::new(message).hint(format!("{end}, or store another key"))

@@ -3,6 +3,7 @@
 //! Decided once from the environment's snapshot. `XDG_*` variables are honoured on every Unix, macOS included; a
 //! relative one is ignored, as the XDG base directory specification (0.8) says. Nothing is created here.
 
+use crate::digest::Digest;
 use crate::env::Env;
 use crate::name::Profile;
 use crate::platform;
@@ -164,6 +165,11 @@ impl Paths {
     /// The folder of remembered digests of programs; only a cache.
     pub fn digests(&self) -> PathBuf {
         self.state.join("digests")
+    }
+
+    /// The mark that an agent was started under an id of Ringlet's in this folder of its own.
+    pub fn sessions_mark(&self, folder: &Path) -> PathBuf {
+        self.state.join("sessions").join(Digest::of(folder.as_os_str().as_encoded_bytes()).to_string())
     }
 
     /// The folder of what programs said their versions are; only a cache.

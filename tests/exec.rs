@@ -244,9 +244,9 @@ fn codex_gets_a_provider_of_its_own_and_the_key_in_its_variable() {
     world.agent("codex");
     world.store_key("openai/default", "sk-openai");
     world.profile("codex", "agent = \"codex\"\nprovider = \"openai\"\n");
-    let seen = world.run(&["profiles", "run", "codex", "--", "exec", "hi"]).ok();
+    let seen = world.run(&["profiles", "run", "codex", "--", "hi", "there"]).ok();
     assert!(seen.contains("arg=model_providers.ringlet.env_key=\"RINGLET_API_KEY\"\n"), "{seen}");
-    assert!(seen.contains("env=RINGLET_API_KEY=sk-openai\n") && seen.contains("\narg=exec\narg=hi\n"), "{seen}");
+    assert!(seen.contains("env=RINGLET_API_KEY=sk-openai\n") && seen.contains("\narg=hi\narg=there\n"), "{seen}");
     assert_eq!(seen.matches("sk-openai").count(), 1, "{seen}");
 }
 

@@ -7,6 +7,7 @@ mod agents;
 mod allow;
 mod audit;
 mod bad_input;
+mod codex;
 mod completions;
 mod daemon;
 mod doctor;

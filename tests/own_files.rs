@@ -188,7 +188,7 @@ fn a_key_that_claude_was_told_not_to_use_is_refused_where_claude_would_ask() {
     list("home/.claude-work/.claude.json", "rejected");
     world.profile(
         "work",
-        "agent = \"claude\"\nprovider = \"anthropic\"\nconfig-dir = \"/.claude-work\"\n[provider-config]\nkey-alias = \"work\"\n",
+        "agent = \"claude\"\nprovider = \"anthropic\"\nconfig-dir = \"~/.claude-work\"\n[provider-config]\nkey-alias = \"work\"\n",
     );
     world.run(&["exec", "claude", "--", "hi"]).fails(125, &["/.claude-work/.claude.json"]);
 }

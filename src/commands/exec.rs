@@ -100,6 +100,18 @@ pub(super) fn noticed(setting: &Setting, notice: &Notice) -> Hint {
             let said = Hint::from(format!("{} shows no login; run ", setting.paths.pretty(folder)));
             said.command(plan::login_command(profile, agent.as_ref())).and(" to log in")
         }
+        Notice::OtherSessions { command, profile, resume } => {
+            let said =
+                format!("{command} lists sessions by provider, and under profile \"{profile}\" those of ringlet alone");
+            match resume {
+                Some(words) => {
+                    Hint::from(format!("{said}; ")).command(words).and(" with a session's id goes on with another")
+                }
+                None => {
+                    Hint::from(format!("{said}; ")).command(["command", command, "resume"]).and(" shows the others")
+                }
+            }
+        }
         Notice::EndpointDropped { names, profile, endpoint } => {
             let names = names.join(", ");
             let goes = match endpoint {
@@ -169,6 +181,7 @@ pub(super) fn secrets_as_json(plan: &LaunchPlan) -> Value {
         let delivery = match &used.sink {
             Sink::Variable(_) => "variable",
             Sink::Descriptor(_) => "descriptor",
+            Sink::Command => "command",
         };
         json!({ "key": used.key, "variable": used.sink.variable(), "delivery": delivery })
     };
@@ -179,6 +192,7 @@ fn describe(used: &SecretUse) -> String {
     match &used.sink {
         Sink::Variable(name) => format!("{} in {name}", used.key),
         Sink::Descriptor(name) => format!("{} through a pipe, its number in {name}", used.key),
+        Sink::Command => format!("{} to the command that the agent asks for it, once", used.key),
     }
 }
 

@@ -7,6 +7,7 @@ mod completions;
 mod daemon;
 mod doctor;
 mod exec;
+mod hand_over;
 mod hook;
 mod init;
 mod keychain;
@@ -149,6 +150,7 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
             exec::run(host, audit, &agent, profile.as_deref(), dry_run, &args).map_err(Failure::in_exec)
         }
         Command::Hook { shell } => hook::run(host, shell),
+        Command::HandOver { of, socket } => hand_over::run(of, &socket),
         Command::Completions { shell } => completions::run(host, shell),
         command => {
             let setting = Setting::new(&host.world, audit)?;
@@ -175,7 +177,10 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Providers(_) => providers::run(host, &setting)?,
                 Command::Shims(command) => shims::run(host, &setting, command)?,
                 Command::Notice => notice::run(host, &setting)?,
-                Command::Exec { .. } | Command::Hook { .. } | Command::Completions { .. } => {
+                Command::Exec { .. }
+                | Command::Hook { .. }
+                | Command::HandOver { .. }
+                | Command::Completions { .. } => {
                     unreachable!("handled above")
                 }
             }

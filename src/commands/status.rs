@@ -183,6 +183,9 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
         let way = match &used.sink {
             Sink::Variable(name) => format!("{} in {name}", used.key),
             Sink::Descriptor(name) => format!("{} through a pipe ({name}), so tool shells do not see it", used.key),
+            Sink::Command => {
+                format!("{} to the command that the agent asks for it, once; no environment holds it", used.key)
+            }
         };
         line("given as", Ink::Plain, way)
     }));

@@ -71,6 +71,9 @@ pub enum LaunchError {
     /// This process could not be closed to others before it holds a secret.
     #[error("this process cannot be protected: {0}")]
     Protect(io::Error),
+    /// The process that hands the key over cannot be left behind.
+    #[error("the key cannot be kept for the agent to ask for: {0}")]
+    HandOver(io::Error),
     /// The system would not start the agent.
     #[error("{}: {error}", binary.display())]
     Exec {

@@ -6,17 +6,23 @@
 
 mod error;
 mod fetch;
+#[cfg(target_os = "linux")]
+mod hand_over;
+#[cfg(not(target_os = "linux"))]
+#[path = "hand_over/none.rs"]
+mod hand_over;
 mod loops;
 #[cfg(all(test, unix))]
 mod tests;
 
 pub use error::LaunchError;
 pub use fetch::rejected;
+pub use hand_over::{HandOverError, ask, serve};
 
 use crate::audit::{AuditError, Log};
 use crate::env::Env;
 use crate::name::Variable;
-use crate::plan::{Context, LaunchPlan, Notice, Part, PlanError, Request, Sink, Start, prepare};
+use crate::plan::{self, Context, LaunchPlan, Notice, Part, PlanError, Request, Sink, Start, prepare};
 use crate::platform;
 use crate::profile::Account;
 use crate::secret::Key;
@@ -93,6 +99,7 @@ pub fn carry_out(plan: &LaunchPlan, context: &Context<'_>, io: &mut LaunchIo<'_>
     let mut process = Process::new(plan.start(), environment(plan.start(), context)?);
     let Some(part) = plan.part() else { return start(&process, io) };
     part.notices.iter().for_each(|notice| (io.say)(Said::Notice(notice)));
+    remember(part, context);
     make_folder(part)?;
     process.env.apply(&part.changes);
     if plan.secrets().is_empty() {
@@ -101,7 +108,7 @@ pub fn carry_out(plan: &LaunchPlan, context: &Context<'_>, io: &mut LaunchIo<'_>
     let lookup = Lookup::new(plan, part, context, io)?;
     let hardened = platform::harden().map_err(LaunchError::Protect)?;
     let keys = lookup.keys(io)?;
-    let pipe = deliver(&mut process, plan, keys)?;
+    let pipe = deliver(&mut process, plan, keys, context)?;
     hardened.restore_limits().map_err(LaunchError::Protect)?;
     let done = start(&process, io);
     if let Some(descriptor) = pipe {
@@ -127,6 +134,13 @@ fn environment(start: &Start, context: &Context<'_>) -> Result<Env, LaunchError>
     Ok(env)
 }
 
+// What was said before the first launch is not said again; without the mark it is.
+fn remember(part: &Part, context: &Context<'_>) {
+    let Some(mark) = plan::first_launch_mark(context, &part.resolved) else { return };
+    let folder = mark.parent().expect("it lies in a folder");
+    let _ = platform::create_private_folder(folder).and_then(|()| platform::replace_file(&mark, b""));
+}
+
 // A login's folder is made by `ringlet login` alone: a new one would be another account.
 fn make_folder(part: &Part) -> Result<(), LaunchError> {
     if matches!(part.resolved.account, Account::Login { .. }) {
@@ -137,8 +151,16 @@ fn make_folder(part: &Part) -> Result<(), LaunchError> {
     platform::create_private_folder(&folder.value).map_err(failed)
 }
 
+// Where a plan names the socket, which is made when the key is there.
+const SOCKET: &str = "{socket}";
+
 // Puts each key where its agent looks for it. The descriptor of a pipe, if there is one, is to be closed after a failure.
-fn deliver(process: &mut Process, plan: &LaunchPlan, keys: Vec<Key>) -> Result<Option<i32>, LaunchError> {
+fn deliver(
+    process: &mut Process,
+    plan: &LaunchPlan,
+    keys: Vec<Key>,
+    context: &Context<'_>,
+) -> Result<Option<i32>, LaunchError> {
     let mut pipe = None;
     for (used, key) in plan.secrets().iter().zip(keys) {
         match &used.sink {
@@ -150,6 +172,17 @@ fn deliver(process: &mut Process, plan: &LaunchPlan, keys: Vec<Key>) -> Result<O
                 let descriptor = platform::inheritable_pipe(key.expose()).map_err(LaunchError::Protect)?;
                 process.env.set(name.as_str(), descriptor.to_string().into());
                 pipe = Some(descriptor);
+            }
+            Sink::Command => {
+                let unknown = || LaunchError::HandOver(io::Error::other("ringlet's own path cannot be told"));
+                let ringlet = context.ringlet.ok_or_else(unknown)?;
+                let socket = hand_over::offer(context.paths, ringlet, &key).map_err(LaunchError::HandOver)?;
+                let socket = toml::Value::from(socket.to_string_lossy().as_ref()).to_string();
+                // Ours comes before the user's words, which may hold the same text.
+                let mut words = process.arguments.iter_mut();
+                let named = words.find(|word| word.to_str().is_some_and(|text| text.contains(SOCKET)));
+                let word = named.expect("a way by command has an argument for the socket");
+                *word = word.to_string_lossy().replace(SOCKET, &socket).into();
             }
         }
     }

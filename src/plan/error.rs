@@ -187,6 +187,28 @@ pub enum PlanError {
         /// The word that leads there.
         word: String,
     },
+    /// The agent goes on with a session only under the provider's id that it was made under.
+    #[error("the session {session} belongs to the provider \"{belongs}\", and {agent} would go on under \"{id}\"")]
+    OtherSession {
+        /// The session.
+        session: String,
+        /// Its provider's id.
+        belongs: String,
+        /// The agent's command.
+        agent: String,
+        /// The id that the launch would take.
+        id: String,
+        /// The command that goes on with it, where there is one for this account.
+        command: Option<Vec<String>>,
+    },
+    /// An option of the user's would give the key's variable to tool shells.
+    #[error("an option sets `{option}` without {variable}, so the agent's tool shells would be given the key")]
+    NotWithheld {
+        /// The setting.
+        option: String,
+        /// The variable.
+        variable: Variable,
+    },
     /// The agent's own settings choose another account than a key.
     #[error("{} {} `{key}` {} \"{wanted}\", so the key would {}", file.display(), if *is_set { "sets" } else { "does not set" }, if *is_set { "to another value than" } else { "to" }, if *is_set { "not be used" } else { "not be used at the profile's endpoint" })]
     NotChosen {

@@ -1,6 +1,6 @@
 //! What a launch is to the guard, and what the guard says of its project.
 
-use super::launch_plan::{Draft, Start};
+use super::launch_plan::{Draft, Means, Start};
 use super::{Context, PlanError, ProjectFolders, SecretUse, Sink, find_binary, installed_version};
 use crate::guard::{self, Bind, Binding, Finding, Launch, Told, prefix_of};
 use crate::name::Profile;
@@ -61,7 +61,8 @@ pub fn findings(context: &Context<'_>, profile: &Profile) -> Result<Vec<Finding>
         let binary = find_binary(context, &command).unwrap_or_default();
         let version = installed_version(&resolved.agent, &binary);
         let start = Start { command, binary, arguments: Vec::new() };
-        let draft = Draft::new(start, version.as_ref(), &[], resolved, context.env);
+        let means = Means { version: version.as_ref(), ..Means::default() };
+        let draft = Draft::new(start, &means, &[], resolved, context.env);
         let resolved = &draft.part.resolved;
         let told = Told::default();
         match guard_project(context, context.cwd, &folders, &told, resolved, version.as_ref(), &draft.secrets) {

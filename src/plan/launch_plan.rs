@@ -4,10 +4,11 @@ use super::gate::Passed;
 use crate::env::{Change, Env};
 use crate::mark;
 use crate::name::{Agent, KeyName, Profile, Variable, shorten};
+use crate::platform;
 use crate::profile::{Account, Reach, Resolved};
-use crate::registry::{AgentSpec, Login, NoKey, Version};
+use crate::registry::{AgentSpec, Api, Login, NoKey, Version};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What an agent is given where it wants a key and the profile says that there is none.
 const DUMMY: &str = "no-key";
@@ -19,13 +20,16 @@ pub enum Sink {
     Variable(Variable),
     /// Into a pipe whose descriptor number is put into the variable.
     Descriptor(Variable),
+    /// To the command that the agent asks for it, once.
+    Command,
 }
 
 impl Sink {
     /// The variable that the agent finds it by.
-    pub fn variable(&self) -> &Variable {
+    pub fn variable(&self) -> Option<&Variable> {
         match self {
-            Self::Variable(name) | Self::Descriptor(name) => name,
+            Self::Variable(name) | Self::Descriptor(name) => Some(name),
+            Self::Command => None,
         }
     }
 }
@@ -72,6 +76,15 @@ pub enum Notice {
         agent: Option<Agent>,
         /// The folder.
         folder: PathBuf,
+    },
+    /// The agent lists the sessions of each provider apart, and there are some that it will not list.
+    OtherSessions {
+        /// The agent's command.
+        command: String,
+        /// The profile.
+        profile: Profile,
+        /// The command that goes on with one of the others, where there is one for this account.
+        resume: Option<Vec<String>>,
     },
     /// The shell names an endpoint that is not the profile's.
     EndpointDropped {
@@ -183,6 +196,26 @@ impl Idle {
     }
 }
 
+/// What is there to start an agent with.
+#[derive(Clone, Default)]
+pub(super) struct Means<'a> {
+    /// The agent's version, where that is known.
+    pub(super) version: Option<&'a Version>,
+    /// Ringlet's own program, where it can hand a key over.
+    pub(super) ringlet: Option<&'a Path>,
+    /// What keeps the key's variable out of tool shells, as the agent's option wants it.
+    pub(super) withheld: Option<String>,
+}
+
+impl Means<'_> {
+    /// Whether the agent is handed its key when it asks a command for it.
+    pub(super) fn hand_over(&self, api: &Api) -> bool {
+        let since = api.command_args.as_ref().map(|(since, _)| since);
+        let knows = |since: &String| self.version.is_some_and(|version| version.is_at_least(since));
+        platform::HANDS_OVER && self.ringlet.is_some_and(|it| it.to_str().is_some()) && since.is_some_and(knows)
+    }
+}
+
 /// A launch with a profile before anything outside was asked about it.
 pub(super) struct Draft {
     pub(super) start: Start,
@@ -194,13 +227,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// What a profile comes to for these words and this environment.
-    pub(super) fn new(
-        mut start: Start,
-        version: Option<&Version>,
-        words: &[OsString],
-        resolved: Resolved,
-        env: &Env,
-    ) -> Self {
+    pub(super) fn new(mut start: Start, means: &Means<'_>, words: &[OsString], resolved: Resolved, env: &Env) -> Self {
         let agent = resolved.agent.clone();
         let idle = needs_no_key(&agent, words);
         let is_login = matches!(resolved.account, Account::Login { .. });
@@ -216,22 +243,24 @@ impl Draft {
         let mut arguments: Vec<OsString> = agent.args.iter().filter(|_| !is_login).map(OsString::from).collect();
         let mut secrets = Vec::new();
         let fill = match &resolved.account {
-            Account::Login { login, .. } => Some(login_fill(&resolved, login, version, idle.as_ref())),
+            Account::Login { login, .. } => Some(login_fill(&resolved, login, means.version, idle.as_ref())),
             Account::None { reach, .. } => {
-                let (key, mut fill) = fill(&resolved, reach, None);
-                fill.changes.push(Change::Set(key.variable().clone(), DUMMY.into()));
+                let without = Means { version: None, ringlet: None, withheld: means.withheld.clone() };
+                let (key, mut fill) = fill(&resolved, reach, &without);
+                fill.changes.extend(key.variable().map(|name| Change::Set(name.clone(), DUMMY.into())));
                 fill.arguments.extend(reach.api.dummy_args.iter().map(|word| word.replace("{dummy}", DUMMY).into()));
                 Some(fill)
             }
             Account::Key { key, reach, .. } if idle.is_none() => {
                 let is_said = |it: &String| words.iter().any(|word| word == it.as_str()) || env.non_empty(it).is_some();
                 let plain = reach.api.key_fd_unless.iter().any(is_said);
-                let (sink, fill) = fill(&resolved, reach, version.filter(|_| !plain));
+                let means = Means { version: means.version.filter(|_| !plain), ..means.clone() };
+                let (sink, fill) = fill(&resolved, reach, &means);
                 secrets.push(SecretUse { key: key.value.clone(), sink, purpose: Purpose::Account });
                 Some(fill)
             }
             Account::Key { reach, .. } if idle.as_ref().is_some_and(|idle| idle.is_told) => {
-                Some(fill(&resolved, reach, version).1)
+                Some(fill(&resolved, reach, means).1)
             }
             Account::Key { .. } => None,
         };
@@ -294,7 +323,7 @@ impl Draft {
         if idle.is_some() {
             part.notices.clear();
         }
-        if let Some(mark) = mark::make(env, &part.changes, secrets.iter().map(|used| used.sink.variable())) {
+        if let Some(mark) = mark::make(env, &part.changes, secrets.iter().filter_map(|used| used.sink.variable())) {
             part.changes.push(Change::Set(mark::NAME.parse().expect("a valid name"), mark));
         }
         if !secrets.is_empty() {
@@ -315,7 +344,7 @@ struct Fill {
 }
 
 // Where the key goes, and the variables and arguments that point the agent at the account's service.
-fn fill(resolved: &Resolved, reach: &Reach, version: Option<&Version>) -> (Sink, Fill) {
+fn fill(resolved: &Resolved, reach: &Reach, means: &Means<'_>) -> (Sink, Fill) {
     let api = &reach.api;
     let mut changes = Vec::new();
     let sink = match (&api.bearer, &api.key_fd) {
@@ -324,16 +353,17 @@ fn fill(resolved: &Resolved, reach: &Reach, version: Option<&Version>) -> (Sink,
             changes.push(Change::Set(reach.key_variable.clone(), OsString::new()));
             Sink::Variable(bearer.clone())
         }
-        (_, Some((variable, since))) if cfg!(unix) && version.is_some_and(|version| version.is_at_least(since)) => {
+        (_, Some((variable, since))) if cfg!(unix) && means.version.is_some_and(|it| it.is_at_least(since)) => {
             Sink::Descriptor(variable.clone())
         }
+        _ if means.hand_over(api) => Sink::Command,
         _ => Sink::Variable(reach.key_variable.clone()),
     };
     let base_url = reach.base_url.as_ref().map_or("", |url| url.value.as_str());
     let model = resolved.model.as_ref().map(|model| model.value.as_str());
     let fill = |template: &str| {
         template
-            .replace("{key-variable}", sink.variable().as_str())
+            .replace("{key-variable}", sink.variable().map_or("", Variable::as_str))
             .replace("{provider}", &reach.provider_name)
             .replace("{base-url}", base_url)
             .replace("{model}", model.unwrap_or_default())
@@ -345,6 +375,16 @@ fn fill(resolved: &Resolved, reach: &Reach, version: Option<&Version>) -> (Sink,
         changes.push(Change::Set(name.clone(), instead.unwrap_or(base_url).into()));
     }
     let mut arguments: Vec<OsString> = api.args.iter().map(|word| fill(word).into()).collect();
+    match (&sink, &api.command_args, means.ringlet.and_then(Path::to_str)) {
+        (Sink::Command, Some((_, words)), Some(ringlet)) => {
+            let ringlet = toml::Value::from(ringlet).to_string();
+            arguments.extend(words.iter().map(|word| fill(word).replace("{ringlet}", &ringlet).into()));
+        }
+        _ => {
+            let withheld = means.withheld.clone().unwrap_or_else(|| "[]".to_owned());
+            arguments.extend(api.key_args.iter().map(|word| fill(word).replace("{withheld}", &withheld).into()));
+        }
+    }
     if let Some(model) = model {
         changes.extend(api.model.iter().map(|name| Change::Set(name.clone(), model.into())));
         arguments.extend(api.model_args.iter().map(|word| OsString::from(fill(word))));

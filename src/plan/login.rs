@@ -3,7 +3,7 @@
 //! The login itself is never opened: that its file is there and is not empty is all that is asked of it.
 
 use super::guard::guard_project;
-use super::launch_plan::{Draft, LaunchPlan, Notice, Part, Start};
+use super::launch_plan::{Draft, LaunchPlan, Means, Notice, Part, Start};
 use super::{Context, Passed, PlanError, ProjectFolders, find_binary, guard_binary, stored};
 use crate::config::MAX_BYTES;
 use crate::env::Change;
@@ -183,7 +183,7 @@ pub fn sign_in(
     guard_binary(context, folders, &binary)?;
     let words: Vec<OsString> = login.args.iter().map(OsString::from).chain(words.iter().cloned()).collect();
     let start = Start { command, binary, arguments: Vec::new() };
-    let mut draft = Draft::new(start, None, &words, resolved, context.env);
+    let mut draft = Draft::new(start, &Means::default(), &words, resolved, context.env);
     // Nothing but the login is wanted, and it may be what is missing.
     draft.secrets.clear();
     draft.part.notices.clear();

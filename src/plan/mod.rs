@@ -19,10 +19,12 @@ mod login;
 mod prepare;
 mod project;
 mod scope;
+mod sessions;
 mod stored;
 #[cfg(test)]
 mod tests;
 mod version;
+mod withheld;
 
 use binary::is_ours;
 pub use binary::{find_binary, guard_binary};
@@ -36,6 +38,7 @@ pub use login::{login_command, login_folder, refuse_project, sign_in};
 pub use prepare::{Request, prepare};
 pub use project::{AccountHome, OwnPlace, ProjectFolders, refuse_own_places};
 pub use scope::{Facts, Pass, Reason, Rule};
+pub use sessions::first_launch_mark;
 pub use stored::{Rejections, over_login, rejections};
 use version::{asked_version, installed_version};
 

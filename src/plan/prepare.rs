@@ -1,8 +1,8 @@
 //! The way of a decision, up to and without any lookup.
 
 use super::guard::guard_project;
-use super::launch_plan::{Draft, LaunchPlan, Start, needs_no_key};
-use super::{Choice, Context, Passed, PlanError, ProjectFolders, Why, login, stored};
+use super::launch_plan::{Draft, LaunchPlan, Means, Start, needs_no_key};
+use super::{Choice, Context, Passed, PlanError, ProjectFolders, Why, login, sessions, stored, withheld};
 use super::{asked_version, check_scopes, choose, find_binary, find_project, guard_binary, installed_version, is_ours};
 use crate::guard::{self, Told};
 use crate::name::{Agent, Profile};
@@ -34,9 +34,10 @@ pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPla
     let settled = settle(context, &mut folders, request, &meaning.agents)?;
     let binary = named.map_or_else(|| find_binary(context, &meaning.command), Ok)?;
     let start = Start { command: meaning.command, binary, arguments: words.to_vec() };
-    let Some(settled) = settled else { return Ok(LaunchPlan::Bare(start)) };
+    let Some(mut settled) = settled else { return Ok(LaunchPlan::Bare(start)) };
     let version = version(context, &folders, words, &settled.resolved.agent, &start.binary)?;
-    let draft = Draft::new(start, version.as_ref(), words, settled.resolved, context.env);
+    let means = means(context, words, &mut settled.resolved, version.as_ref())?;
+    let draft = Draft::new(start, &means, words, settled.resolved, context.env);
     let at = Context { cwd: &settled.directory, ..*context };
     judge(&at, context, &folders, &settled.told, words, version.as_ref(), draft)
 }
@@ -64,6 +65,28 @@ fn version(
     }
     guard_binary(context, folders, binary)?;
     Ok(asked_version(context, agent, binary))
+}
+
+// Which way of the agent's the words take is settled in the account itself, so that all that follows sees one way.
+fn means<'a>(
+    context: &Context<'a>,
+    words: &[OsString],
+    resolved: &mut Resolved,
+    version: Option<&'a Version>,
+) -> Result<Means<'a>, PlanError> {
+    let mut means = Means { version, ringlet: context.ringlet, withheld: None };
+    if needs_no_key(&resolved.agent, words).is_some() {
+        return Ok(means);
+    }
+    if let Some(api) = sessions::way(context, resolved, words)? {
+        resolved.account.take_way(api);
+    }
+    if let Some(reach) = resolved.account.reach().filter(|reach| !means.hand_over(&reach.api)) {
+        let withheld = withheld::list(context, resolved, words, &reach.key_variable);
+        // A made-up key is no secret.
+        means.withheld = if resolved.account.key().is_some() { withheld? } else { withheld.ok().flatten() };
+    }
+    Ok(means)
 }
 
 // A profile that is used, and where.
@@ -162,7 +185,8 @@ fn judge(
         draft.turn_project_off(words);
     }
     login::check(context, &mut draft.part)?;
-    stored::refuse(context, &draft.part.resolved, version)?;
+    stored::refuse(context, &draft.part.resolved, version, &draft.secrets)?;
+    draft.part.notices.extend(sessions::unlisted(context, &draft.part.resolved));
     let (profile, agent) = (&draft.part.resolved.profile, &draft.part.resolved.agent.name);
     let scopes = check_scopes(context, profile, agent, &draft.secrets, &draft.start.binary)?;
     Ok(draft.passed(scopes, context.env))

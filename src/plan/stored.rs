@@ -1,8 +1,9 @@
 //! Files of the user's own in which an agent keeps credentials, endpoints or a choice that would win over the profile's.
 
-use super::{Context, LaunchPlan, PlanError, Purpose, Sink};
+use super::{Context, LaunchPlan, PlanError, Purpose, SecretUse, Sink};
 use crate::config::MAX_BYTES;
 use crate::guard;
+use crate::name::Variable;
 use crate::platform::{self, ReadError};
 use crate::profile::{Account, Resolved};
 use crate::registry::{Chosen, Place, Stored, Version};
@@ -14,7 +15,12 @@ const MAX_LIST: u64 = 64 << 20;
 
 /// Refuses an account that would not be the one that counts: where the installed version, or one that is not known, would
 /// send a stored credential to a service without a key, or would take one, or an endpoint, in place of the profile's.
-pub(super) fn refuse(context: &Context<'_>, resolved: &Resolved, version: Option<&Version>) -> Result<(), PlanError> {
+pub(super) fn refuse(
+    context: &Context<'_>,
+    resolved: &Resolved,
+    version: Option<&Version>,
+    secrets: &[SecretUse],
+) -> Result<(), PlanError> {
     let (files, why) = match &resolved.account {
         Account::None { .. } => (&resolved.agent.stored, "would be sent as well"),
         Account::Key { .. } => (&resolved.agent.outranks, "would win over the profile's account"),
@@ -28,6 +34,9 @@ pub(super) fn refuse(context: &Context<'_>, resolved: &Resolved, version: Option
                 return Err(PlanError::Stored { file, why: format!("sets {}, which {why}", found.join(", ")) });
             }
         }
+    }
+    for used in secrets.iter().filter(|used| used.purpose == Purpose::Account) {
+        used.sink.variable().map_or(Ok(()), |name| refuse_line(context, resolved, name))?;
     }
     match &resolved.agent.chosen {
         Some(chosen) if resolved.account.key().is_some() => refuse_choice(context, resolved, chosen),
@@ -48,7 +57,7 @@ pub fn over_login(context: &Context<'_>, resolved: &Resolved) -> Vec<String> {
 }
 
 // Below the profile's folder, else the shell's, else where the agent keeps it by itself.
-fn path_of(context: &Context<'_>, resolved: &Resolved, place: &Place) -> Option<PathBuf> {
+pub(super) fn path_of(context: &Context<'_>, resolved: &Resolved, place: &Place) -> Option<PathBuf> {
     if let Some(moved) = place.variable.as_ref().and_then(|name| context.env.absolute(name)) {
         return Some(moved);
     }
@@ -66,6 +75,28 @@ fn path_of(context: &Context<'_>, resolved: &Resolved, place: &Place) -> Option<
         Some(folder) => place.file.as_ref().map(|file| folder.join(file)),
         None => Some(context.paths.expand(&place.default)),
     }
+}
+
+// A line of the agent's own dotenv file wins over its environment.
+fn refuse_line(context: &Context<'_>, resolved: &Resolved, variable: &Variable) -> Result<(), PlanError> {
+    for place in &resolved.agent.env_files {
+        let Some(file) = path_of(context, resolved, place) else { continue };
+        let refused = |why: String| PlanError::Stored { file: file.clone(), why };
+        let unread = |why: String| refused(format!("cannot be checked: {why}"));
+        let Some(bytes) = read(&file, MAX_BYTES).map_err(|error| unread(error.to_string()))? else { continue };
+        let set = guard::variables(&bytes).map_err(|why| unread(format!("it {why}")))?;
+        if set.iter().any(|name| name == variable.as_str()) {
+            let text = String::from_utf8_lossy(&bytes);
+            let is_it = |line: &str| {
+                let line = line.trim_start();
+                let name = line.strip_prefix("export").map_or(line, str::trim_start);
+                name.strip_prefix(variable.as_str()).is_some_and(|rest| rest.trim_start().starts_with(['=', ':']))
+            };
+            let at = text.lines().position(is_it).map_or(String::new(), |at| format!(" in line {}", at + 1));
+            return Err(refused(format!("sets {variable}{at}, which would win over the profile's account")));
+        }
+    }
+    Ok(())
 }
 
 // The entries of a file that count for this account, by their names.

@@ -1,6 +1,6 @@
 //! Plans of profiles of every kind, below the process: what is set, taken away, looked up and marked.
 
-use super::launch_plan::Draft;
+use super::launch_plan::{Draft, Means};
 use super::*;
 use crate::config::Source;
 use crate::env::Change;
@@ -21,7 +21,8 @@ fn plan(profile: &str, agent: &str, words: &[&str], env: &[(&str, &str)], versio
     let words: Vec<OsString> = words.iter().map(OsString::from).collect();
     let version = version.map(|text| Version::parse(text).expect("a version"));
     let start = Start { command: agent.into(), binary: "/bin/agent".into(), arguments: Vec::new() };
-    Draft::new(start, version.as_ref(), &words, resolved, &env).passed(Passed::default(), &env)
+    Draft::new(start, &Means { version: version.as_ref(), ..Means::default() }, &words, resolved, &env)
+        .passed(Passed::default(), &env)
 }
 
 fn environment(plan: &LaunchPlan, before: &[(&str, &str)]) -> Env {
@@ -185,8 +186,8 @@ fn every_pair_that_fits_gives_a_plan_without_open_placeholders() {
                 let Ok(Some(resolved)) = profiles.resolve(&file, &agent.parse().expect("valid")) else { continue };
                 fitting += 1;
                 let start = Start { command: agent.clone(), binary: "/x".into(), arguments: Vec::new() };
-                let plan =
-                    Draft::new(start, None, &[], resolved, &Env::default()).passed(Passed::default(), &Env::default());
+                let plan = Draft::new(start, &Means::default(), &[], resolved, &Env::default())
+                    .passed(Passed::default(), &Env::default());
                 let shown = format!("{:?} {:?}", plan.start().arguments, plan.part().expect("a profile").changes);
                 for open in ["{base-url}", "{key-variable}", "{provider}", "{model}"] {
                     assert!(!shown.contains(open), "{agent} with {provider}: {shown}");
@@ -294,7 +295,7 @@ fn what_a_launch_sets_is_marked_and_a_launch_below_begins_without_it() {
     let plan = plan(first, "claude", &["hi"], &before, None);
     let mut env = environment(&plan, &before);
     for used in plan.secrets() {
-        env.set(used.sink.variable().as_str(), "secret".into());
+        env.set(used.sink.variable().expect("a variable").as_str(), "secret".into());
     }
     mark::undo(&mut env);
     let names: Vec<&str> = env.names().collect();

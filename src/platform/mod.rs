@@ -16,6 +16,14 @@ pub use windows::*;
 mod account;
 pub use account::{NoAccount, account_home};
 
+#[cfg(target_os = "linux")]
+mod offer;
+#[cfg(target_os = "linux")]
+pub use offer::*;
+
+/// Whether a key can be handed over to a command, see `launch`.
+pub const HANDS_OVER: bool = cfg!(target_os = "linux");
+
 mod peer;
 pub use peer::{Peer, Program};
 

@@ -83,6 +83,14 @@ impl Account {
         }
     }
 
+    /// Takes another way of the agent's to the same service, with a variable of its own for the key.
+    pub fn take_way(&mut self, api: Api) {
+        if let Self::Key { reach, .. } | Self::None { reach, .. } = self {
+            reach.key_variable = api.key.clone().unwrap_or_else(|| reach.key_variable.clone());
+            reach.api = api;
+        }
+    }
+
     /// The base URL.
     pub fn base_url(&self) -> Option<&Sourced<String>> {
         self.reach()?.base_url.as_ref()

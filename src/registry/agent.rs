@@ -4,7 +4,7 @@
 use super::Protocol;
 use super::guard::{Directory, Guard, Names, RawGuard, RawSwitch, Switch, matches};
 use super::login::{Login, RawLogin};
-use super::stored::{Chosen, Rejected, Stored};
+use super::stored::{Chosen, Place, Rejected, Sessions, Stored, Withheld};
 use crate::config::{ConfigError, Source};
 use crate::name::{Agent, NameError, Provider, Variable};
 use serde::Deserialize;
@@ -57,6 +57,10 @@ struct RawAgent {
     chosen: Option<Chosen>,
     rejected: Option<Rejected>,
     #[serde(default)]
+    env_files: Vec<Place>,
+    sessions: Option<Sessions>,
+    withheld: Option<Withheld>,
+    #[serde(default)]
     version_in: Vec<String>,
     #[serde(default)]
     version_args: Vec<String>,
@@ -97,6 +101,26 @@ struct RawApi {
     dummy_args: Vec<String>,
     #[serde(default)]
     set: BTreeMap<Spanned<String>, String>,
+    id: Option<String>,
+    #[serde(default)]
+    key_args: Vec<String>,
+    command_since: Option<String>,
+    #[serde(default)]
+    command_args: Vec<String>,
+    #[serde(default)]
+    form: Vec<RawForm>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawForm {
+    commands: Vec<String>,
+    #[serde(default)]
+    providers: Vec<Spanned<String>>,
+    id: String,
+    key: Spanned<String>,
+    #[serde(default)]
+    args: Vec<String>,
 }
 
 /// How an agent reaches a provider over one protocol.
@@ -133,9 +157,54 @@ pub struct Api {
     pub dummy_args: Vec<String>,
     /// More variables, with the same placeholders.
     pub set: BTreeMap<Variable, String>,
+    /// The agent's name for the provider, where it keeps its sessions apart by it.
+    pub id: Option<String>,
+    /// More arguments where the key lies in its variable, with `{withheld}` for the list of [`Withheld`].
+    pub key_args: Vec<String>,
+    /// More arguments, in place of those, where the agent asks a command for the key, and the first version that does:
+    /// `{ringlet}` is the command, `{socket}` its last argument, each a TOML string.
+    pub command_args: Option<(String, Vec<String>)>,
+    /// Other ways for some of the agent's commands.
+    pub forms: Vec<Form>,
+}
+
+/// Another way for some of an agent's commands.
+#[derive(Debug, Clone)]
+pub struct Form {
+    /// The commands, as the first word that is no option.
+    pub commands: Vec<String>,
+    /// The only providers it is for; empty means any.
+    pub providers: Vec<Provider>,
+    /// The agent's name for the provider.
+    pub id: String,
+    /// The variable for the key.
+    pub key: Variable,
+    /// The arguments, in place of all others but those for the model.
+    pub args: Vec<String>,
+}
+
+impl Form {
+    /// Whether it is for this provider.
+    pub fn is_for(&self, provider: Option<&Provider>) -> bool {
+        self.providers.is_empty() || provider.is_some_and(|provider| self.providers.contains(provider))
+    }
 }
 
 impl Api {
+    /// The way that a command takes, where it takes another one.
+    pub fn form(&self, provider: Option<&Provider>, command: Option<&str>) -> Option<Self> {
+        let is_meant = |form: &&Form| command.is_some_and(|command| form.commands.iter().any(|it| it == command));
+        let form = self.forms.iter().filter(|form| form.is_for(provider)).find(is_meant)?;
+        Some(Self {
+            key: Some(form.key.clone()),
+            id: Some(form.id.clone()),
+            args: Vec::new(),
+            key_args: form.args.clone(),
+            command_args: None,
+            ..self.clone()
+        })
+    }
+
     /// Whether an endpoint that a profile names reaches the agent at all.
     pub fn follows_endpoint(&self) -> bool {
         let placed = |text: &String| text.contains("{base-url}");
@@ -226,6 +295,12 @@ pub struct AgentSpec {
     pub chosen: Option<Chosen>,
     /// The list of keys that the user has told it not to use.
     pub rejected: Option<Rejected>,
+    /// Dotenv files of the user's own whose lines win over the environment.
+    pub env_files: Vec<Place>,
+    /// Its sessions, where they belong to a provider.
+    pub sessions: Option<Sessions>,
+    /// The list of variables that its tool shells do not get.
+    pub withheld: Option<Withheld>,
     /// Parts of paths that tell the installed version, `{version}` in them; one `*` in a name stands for any part of it.
     pub version_in: Vec<String>,
     /// The arguments with which it prints its version, where no path tells it.
@@ -250,6 +325,15 @@ impl AgentSpec {
             let stem = name.get_ref().replacen('*', "", 1);
             stem.parse::<Variable>().map_err(|error| refused(name.span(), error))?;
         }
+        let form = |raw: &RawForm| {
+            Ok::<_, ConfigError>(Form {
+                commands: raw.commands.clone(),
+                providers: raw.providers.iter().map(provider).collect::<Result<_, _>>()?,
+                id: raw.id.clone(),
+                key: variable(&raw.key)?,
+                args: raw.args.clone(),
+            })
+        };
         let api = |raw: &RawApi| {
             let key_fd = raw.key_fd.as_ref().map(variable).transpose()?;
             Ok(Api {
@@ -268,6 +352,10 @@ impl AgentSpec {
                 args: raw.args.clone(),
                 dummy_args: raw.dummy_args.clone(),
                 set: set(&raw.set)?,
+                id: raw.id.clone(),
+                key_args: raw.key_args.clone(),
+                command_args: raw.command_since.clone().map(|since| (since, raw.command_args.clone())),
+                forms: raw.form.iter().map(form).collect::<Result<_, _>>()?,
             })
         };
         let config_dir = |raw: &RawConfigDir| {
@@ -305,6 +393,9 @@ impl AgentSpec {
             outranks: raw.outranks,
             chosen: raw.chosen,
             rejected: raw.rejected,
+            env_files: raw.env_files,
+            sessions: raw.sessions,
+            withheld: raw.withheld,
             version_in: raw.version_in,
             version_args: raw.version_args,
         })

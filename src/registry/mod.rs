@@ -12,12 +12,12 @@ mod provider;
 mod stored;
 mod version;
 
-pub use agent::{AgentSpec, Api, ConfigDir, NoKey};
+pub use agent::{AgentSpec, Api, ConfigDir, Form, NoKey};
 pub use builtin::{AGENTS, PREFIXES, PROVIDERS};
 pub use guard::{Directory, Entry, Format, Guard, Ignored, Names, Reads, Rule, Scalar, Switch, matches};
 pub use login::{Holder, Login, Override, Supervisor};
 pub use provider::{Auth, Http, Protocol, ProviderSpec, check_url};
-pub use stored::{Chosen, Place, Rejected, Stored};
+pub use stored::{Chosen, Place, Rejected, Sessions, Stored, Withheld};
 pub use version::Version;
 
 use crate::config::{ConfigError, Source};

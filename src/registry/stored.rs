@@ -63,3 +63,49 @@ pub struct Rejected {
     /// The words with which the agent passes it over.
     pub unless: Vec<String>,
 }
+
+/// An agent's sessions, where it goes on with one only under the provider's id that it was made under.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sessions {
+    /// The agent's own folder when no variable moves it.
+    pub home: String,
+    /// The folders in it that hold the sessions, one file each, named `...-ID.jsonl`, in folders by date.
+    pub folders: Vec<String>,
+    /// The keys that lead to the provider's id in the JSON of a file's first line.
+    pub id: Vec<String>,
+    /// The commands that go on with a session, which is the next word; alone or behind another command.
+    pub resume: Vec<String>,
+    /// The options that mean the last session in place of a named one.
+    pub last: Vec<String>,
+    /// The options whose value is the next word.
+    pub valued: Vec<String>,
+}
+
+/// A list in an agent's TOML settings of the variables that its tool shells do not get.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withheld {
+    /// The file, below the agent's configuration folder.
+    pub file: String,
+    /// Where it lies when no variable moves that folder.
+    pub default: String,
+    /// The keys that lead to the list.
+    pub list: Vec<String>,
+    /// The options that set an entry, `KEY=VALUE`.
+    pub options: Vec<String>,
+    /// The options that lay another file, `NAME.` and the file's own name, over it.
+    pub layers: Vec<String>,
+}
+
+impl Withheld {
+    /// Where a file of that name lies, its own or a layer.
+    pub fn place(&self, layer: Option<&str>) -> Place {
+        let named = |path: &str| match (layer, path.rsplit_once('/')) {
+            (None, _) => path.to_owned(),
+            (Some(layer), Some((folder, file))) => format!("{folder}/{layer}.{file}"),
+            (Some(layer), None) => format!("{layer}.{path}"),
+        };
+        Place { file: Some(named(&self.file)), default: named(&self.default), variable: None }
+    }
+}

@@ -1,0 +1,119 @@
+//! Gives one key to the one command that the launched agent asks for it, once.
+//!
+//! Some agents take a key from a command's output. Ringlet names itself as that command (`ringlet hand-over SOCKET`), and
+//! leaves a process behind that alone holds the key: nothing of it is in the agent's environment, arguments or open files.
+//! That process answers one request, of a Ringlet that the agent or a process below it has started, and ends; it ends with
+//! the agent, too. It has no terminal, no child and no other open file. A program below the agent that asks before the agent
+//! does would be given the key as well, and the agent, which is then refused, would not work.
+
+use crate::paths::Paths;
+use crate::platform::{self, Peer};
+use crate::secret::{Key, Secret};
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+// A pipe holds as much at least, and a key is shorter.
+const MAX: u64 = 4096;
+// Both ends are Ringlet's and answer at once; a machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Leaves the process behind, and gives the socket that it answers at. This process is the one that becomes the agent.
+pub(super) fn offer(paths: &Paths, ringlet: &Path, key: &Key) -> io::Result<PathBuf> {
+    let folder = paths.runtime().join("launch");
+    platform::create_private_folder(&folder)?;
+    let name = Secret::fresh()?;
+    let socket = folder.join(String::from_utf8_lossy(&name.expose()[..16]).as_ref());
+    let listener = platform::private_listener(&socket)?;
+    let started = serve_apart(ringlet, &socket, listener.into(), key);
+    if started.is_err() {
+        let _ = std::fs::remove_file(&socket);
+    }
+    started.map(|()| socket)
+}
+
+fn serve_apart(ringlet: &Path, socket: &Path, listener: std::os::fd::OwnedFd, key: &Key) -> io::Result<()> {
+    let (reader, mut writer) = io::pipe()?;
+    writer.write_all(key.expose())?;
+    drop(writer);
+    let mut command = Command::new(ringlet);
+    command.args(["hand-over", "--of", &std::process::id().to_string()]).arg(socket).env_clear().current_dir("/");
+    command.stdin(Stdio::from(reader)).stdout(Stdio::from(listener)).stderr(Stdio::null());
+    platform::set_orphaned(&mut command);
+    let status = command.spawn()?.wait()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other("the process that holds the key did not start")) }
+}
+
+/// Holds the key that stands on standard input, and answers at the socket that is standard output, until it was asked for once
+/// or the process `agent` has ended.
+pub fn serve(agent: u32, socket: &Path) -> io::Result<()> {
+    let _hardened = platform::harden()?;
+    let listener = platform::listener_on_stdout()?;
+    let gone = RemoveOnDrop(socket);
+    let process = platform::Watched::of(agent)?;
+    let mut bytes = Vec::with_capacity(MAX as usize);
+    io::stdin().lock().take(MAX).read_to_end(&mut bytes)?;
+    let key = Secret::new(bytes);
+    let own = platform::file_identity(Path::new("/proc/self/exe"));
+    while let Some(mut client) = platform::client_or_end(&listener, &process)? {
+        if !is_asked(&client, agent, own) {
+            continue;
+        }
+        // Gone first: a second one finds nobody.
+        drop(gone);
+        client.set_write_timeout(Some(PATIENCE))?;
+        return client.write_all(key.expose());
+    }
+    Ok(())
+}
+
+struct RemoveOnDrop<'a>(&'a Path);
+
+impl Drop for RemoveOnDrop<'_> {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(self.0);
+    }
+}
+
+// Whether a client is this user's Ringlet, started by the agent or below it.
+fn is_asked(client: &UnixStream, agent: u32, own: Option<(u64, u64)>) -> bool {
+    let Ok(peer) = Peer::of(client) else { return false };
+    let is_ringlet = peer.program().is_ok_and(|program| platform::opened_identity(&program.file).ok() == own);
+    peer.is_ours() && own.is_some() && is_ringlet && platform::is_below(peer.pid, agent) && peer.is_alive()
+}
+
+/// Why a key was not handed over.
+#[derive(Debug, thiserror::Error)]
+pub enum HandOverError {
+    /// Nobody answers at the socket: it was asked before, or the launch has ended.
+    #[error("the key of this launch was given already, or the launch has ended")]
+    Gone,
+    /// Somebody answers, and gives nothing.
+    #[error("the key is given to the agent of its launch alone")]
+    Refused,
+    /// The system's error.
+    #[error("the key cannot be handed over: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Asks for the key of a launch and writes it out, as the agent that has started this process wants it.
+pub fn ask(socket: &Path, out: &mut impl Write) -> Result<(), HandOverError> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => {
+            HandOverError::Gone
+        }
+        _ => error.into(),
+    };
+    let stream = UnixStream::connect(socket).map_err(failed)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut key = Zeroizing::new(Vec::with_capacity(MAX as usize));
+    stream.take(MAX).read_to_end(&mut key).map_err(failed)?;
+    if key.is_empty() {
+        return Err(HandOverError::Refused);
+    }
+    out.write_all(&key)?;
+    Ok(out.flush()?)
+}
