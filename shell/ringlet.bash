@@ -36,6 +36,27 @@ if __ringlet_free @agent@; then
 fi
 # end
 
+# One command, which is told what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
+if ! declare -F ringlet >/dev/null || [[ $(declare -f ringlet) == *RINGLET_SHELL=* ]]; then
+  function ringlet {
+    # shellcheck disable=SC2043 # the renderer puts every agent there
+    RINGLET_SHELL="bash$(for name in @agents@; do
+      kind=program
+      if declare -F "$name" >/dev/null; then
+        kind=function
+        if [[ $(declare -f "$name") == *"command "*" exec $name -- "* ]]; then
+          kind=ringlet
+        fi
+      fi
+      pattern="^(alias )?$name=' *([A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:,+@%-]* +)*${name}[] ;&|<>'[:space:]]"
+      if shopt -q expand_aliases && alias "$name" >/dev/null 2>&1 && [[ ! $(alias "$name") =~ $pattern ]]; then
+        kind='alias'
+      fi
+      printf ' %s=%s' "$name" "$kind"
+    done)" command '@ringlet@' "$@"
+  }
+fi
+
 # Runs at every prompt, and returns at once while the directory is the same. The very first time it only takes note:
 # what governs where the shell starts is not news. The exit status it was called with is the one it returns.
 function __ringlet_notice {

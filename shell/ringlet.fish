@@ -20,6 +20,26 @@ if __ringlet_free @agent@
 end
 # end
 
+# One command, which is told what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
+if __ringlet_free ringlet
+    function ringlet --description 'ringlet: tell what this shell knows'
+        RINGLET_SHELL=(echo fish
+            for name in @agents@
+                set --local kind program
+                if functions --query -- $name
+                    set --local details (functions --details --verbose -- $name)
+                    set kind function
+                    if string match --quiet -- 'ringlet: *' "$details[5]"
+                        set kind ringlet
+                    else if string match --quiet -- 'alias *' "$details[5]"
+                        set kind alias
+                    end
+                end
+                echo $name=$kind
+            end) command '@ringlet@' $argv
+    end
+end
+
 functions --erase __ringlet_free
 # Changing directory only marks the next prompt: a script or a function that comes back says nothing, and steady
 # prompts cost nothing. The notice runs at that prompt; the very first one only takes note, since what governs where

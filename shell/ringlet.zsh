@@ -28,6 +28,28 @@ if __ringlet_free @agent@; then
 fi
 # end
 
+# One command, which is told what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
+if (( ! ${+functions[ringlet]} )) || [[ ${functions[ringlet]} == *RINGLET_SHELL=* ]]; then
+  function ringlet {
+    RINGLET_SHELL="zsh$(setopt local_options extended_glob
+      for name in @agents@; do
+        kind=program
+        if (( ${+functions[$name]} )); then
+          kind=function
+          if [[ ${functions[$name]} == *"command "*" exec $name -- "* ]]; then
+            kind=ringlet
+          fi
+        fi
+        for alias in "${aliases[$name]-$name}" "${galiases[$name]-$name}"; do
+          if [[ $alias != [[:space:]]#([A-Za-z_][A-Za-z0-9_]#=[A-Za-z0-9_./:,+@%-]#[[:space:]]##|(noglob|nocorrect)[[:space:]]##)#$name([[:space:]\;\&\|\<\>]*|) ]]; then
+            kind=alias
+          fi
+        done
+        print -rn -- " $name=$kind"
+      done)" command '@ringlet@' "$@"
+  }
+fi
+
 # Changing directory only marks the next prompt: a script, a subshell or a function that comes back says nothing,
 # and steady prompts cost nothing.
 function __ringlet_moved {

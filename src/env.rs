@@ -110,6 +110,13 @@ impl Env {
         self.pairs.retain(|(key, _)| key.to_str().is_none_or(&keep));
     }
 
+    /// Takes a variable away and gives its value.
+    pub fn take(&mut self, name: &str) -> Option<OsString> {
+        let value = self.get(name).map(OsStr::to_os_string);
+        self.unset(name);
+        value
+    }
+
     /// Takes every occurrence of a variable away.
     pub fn unset(&mut self, name: &str) {
         self.pairs.retain(|(key, _)| !same_name(key, name));

@@ -303,6 +303,9 @@ impl From<PlanError> for Failure {
             }
             PlanError::Shared { command, word } => Self::new(message)
                 .hint(Hint::from("").command(["command", &command, &word]).and(" runs it without ringlet")),
+            PlanError::Teammates { command, option, value, .. } => {
+                Self::new(message).hint(Hint::run(words![command, option, value]))
+            }
             PlanError::NotALogin { profile, .. } => {
                 Self::new(message).hint(Hint::run(words!["ringlet", "profiles", "inspect", profile]))
             }

@@ -4,6 +4,7 @@ use crate::env::Env;
 use crate::failure::Failure;
 use crate::mark;
 use crate::output::Output;
+use crate::shell::{self, Seen};
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::io;
@@ -23,6 +24,8 @@ pub struct World {
     pub arguments: Vec<OsString>,
     /// The environment's snapshot, without what an earlier launch had set.
     pub env: Env,
+    /// What the calling shell says of the agents' names, where its hook has passed that on.
+    pub shell: Option<Seen>,
     /// The working directory with symlinks resolved; an error when it was deleted.
     pub cwd: io::Result<PathBuf>,
     /// Ringlet's own executable.
@@ -36,9 +39,12 @@ pub struct World {
 impl Host {
     /// The real one.
     pub fn real() -> Self {
+        let mut env = environment();
+        let shell = env.take(shell::VARIABLE).and_then(|text| Seen::parse(text.to_str()?));
         let world = World {
             arguments: std::env::args_os().collect(),
-            env: environment(),
+            env,
+            shell,
             cwd: working_directory(),
             executable: std::env::current_exe(),
             now: Timestamp::now(),

@@ -1,7 +1,7 @@
 //! `ringlet doctor`: what is wrong with the installation, and nothing changed.
 
 use crate::common::keyring::{Keyring, State};
-use crate::common::world::World;
+use crate::common::world::{KEY, World};
 
 fn checks(world: &World) -> Vec<(String, String)> {
     let done = world.run(&["doctor", "--json"]);
@@ -20,13 +20,14 @@ fn says(world: &World, grade: &str, what: &str) {
 
 #[test]
 fn a_sound_installation_has_nothing_wrong() {
-    let world = World::ready();
+    let mut world = World::ready();
+    world.set("RINGLET_SHELL", "zsh claude=ringlet");
     world.write("home/.zshrc", "eval \"$(ringlet hook zsh)\"\n");
     let seen = world.run(&["doctor"]).ok();
     for text in [
         "ok    the settings in ~/.config/ringlet/config.toml are right",
-        "holds 1 keys",
-        "1 profiles are right",
+        "holds 1 key",
+        "1 profile is right",
         "~/.zshrc loads the hook",
     ] {
         assert!(seen.contains(text), "{text:?} is not in {seen}");
@@ -61,7 +62,7 @@ fn the_state_of_the_keychain_is_told() {
     let mut keyring = Keyring::start(State::Unlocked);
     let world = World::on(&keyring);
     world.make_ready();
-    says(&world, "ok", "the keychain answers and holds 1 keys");
+    says(&world, "ok", "the keychain answers and holds 1 key");
     world.configure("[credentials]\ntimeout = 0.2\n");
     keyring.stop_service();
     says(&world, "wrong", "the keychain did not answer within ");
@@ -85,4 +86,37 @@ fn a_scope_for_a_key_that_is_not_there_is_named() {
     let said = world.run(&["doctor"]).stdout;
     assert!(said.contains("there is a scope for anthropic/wrok"), "{said}");
     assert!(!said.contains("scope for anthropic/work"), "{said}");
+}
+
+#[test]
+fn a_wrong_settings_file_hides_nothing_else() {
+    let world = World::ready();
+    world.configure("[trsut]\n");
+    let done = world.run(&["doctor"]);
+    assert_eq!(done.status, Some(1), "{done:?}");
+    for text in ["config.toml:3:", "did you mean", "what follows is as if it said nothing", "no rc file loads the hook"]
+    {
+        assert!(done.stdout.contains(text), "{text:?} is not in {done:?}");
+    }
+}
+
+#[test]
+fn keys_that_no_profile_uses_and_names_that_lead_past_ringlet_are_found() {
+    let mut world = World::ready();
+    world.store_key("anthropic/spare", KEY);
+    says(&world, "note", "no profile uses anthropic/spare");
+    assert!(!world.run(&["doctor"]).stdout.contains("no profile uses anthropic/work"));
+    world.set("SHELL", "/usr/bin/zsh");
+    world.write("home/.zshrc", "source $HOME/f.zsh\neval \"$(ringlet hook zsh)\"\nalias cc=claude\n");
+    world.write("home/f.zsh", "claude() { command claude --verbose \"$@\"; }\n");
+    says(&world, "note", "~/f.zsh:1 defines a function claude of its own");
+    assert!(!world.run(&["doctor"]).stdout.contains(".zshrc:3"), "an alias of another name hides nothing");
+    for (kind, what) in [
+        ("alias", "in this shell `claude` is an alias that leads past ringlet"),
+        ("function", "in this shell `claude` is a function that is not ringlet's"),
+        ("program", "in this shell `claude` is the program itself"),
+    ] {
+        world.set("RINGLET_SHELL", format!("zsh claude={kind}"));
+        says(&world, "wrong", what);
+    }
 }

@@ -303,6 +303,7 @@ const CASES: &[&str] = &[
     "shims install CANARY",
     "shims remove claude",
     "shims remove CANARY",
+    "hand-over /nonexistent/socket",
     "hook bash",
     "hook zsh",
     "hook fish",

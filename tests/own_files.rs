@@ -217,3 +217,18 @@ fn a_first_word_that_is_the_path_of_the_agents_program_is_that_program() {
     let link = world.path("home/.local/state/ringlet/shims/claude").display().to_string();
     assert!(world.run(&["exec", "claude", "--", &link]).ok().contains(&format!("arg={link}\n")));
 }
+
+#[test]
+fn teams_in_other_terminals_are_refused_for_a_key_and_left_to_a_login() {
+    let world = World::ready();
+    claude(&world, "bin/claude", "echo 2.1.330");
+    let run = |words: &[&str]| world.run(&[&["exec", "claude", "--"], words].concat());
+    assert!(run(&["hi"]).ok().contains("arg=--teammate-mode\narg=in-process\n"));
+    for words in [&["--teammate-mode", "tmux"][..], &["hi", "--teammate-mode=auto"]] {
+        run(words).fails(125, &["starts others in other terminals", "run `claude --teammate-mode in-process`"]);
+    }
+    run(&["--teammate-mode", "in-process"]).ok();
+    world.profile("work", "agent = \"claude\"\nauth = \"login\"\n");
+    world.write("home/.claude/.credentials.json", "{\"claudeAiOauth\":{}}");
+    assert!(run(&["--teammate-mode", "tmux"]).ok().contains("arg=--teammate-mode\narg=tmux\n"));
+}

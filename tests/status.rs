@@ -1,7 +1,7 @@
 //! `ringlet status`: which profile governs, which credential wins, and what a launch does about it.
 
 use crate::common::keyring::{Keyring, State};
-use crate::common::world::{KEY, World};
+use crate::common::world::{KEY, RINGLET, World, finish};
 use std::fs;
 
 fn has(world: &World, arguments: &[&str], rows: &[&str]) -> String {
@@ -33,7 +33,7 @@ fn a_governed_directory_says_who_governs_and_what_wins() {
             "profile work",
             "provider anthropic (~/.ringlet/profiles/work/ringlet.toml:2)",
             "endpoint https://api.anthropic.com (provider anthropic)",
-            "key anthropic/work is in the store",
+            "key anthropic/work is in ~/.config/ringlet/credentials.toml",
             "given as anthropic/work in ANTHROPIC_API_KEY",
             "leftover ANTHROPIC_AUTH_TOKEN is set in this shell and would compete; a launch takes it away",
         ],
@@ -48,7 +48,13 @@ fn a_governed_directory_says_who_governs_and_what_wins() {
         (&"claude".into(), &"work".into(), &"anthropic".into())
     );
     assert_eq!(claude["binary"], world.path("bin/claude").to_str().expect("UTF-8"));
-    assert_eq!(claude["key"], serde_json::json!({ "name": "anthropic/work", "there": true, "error": null }));
+    assert_eq!(
+        claude["key"],
+        serde_json::json!({
+            "name": "anthropic/work", "there": true, "error": null,
+            "place": world.path("home/.config/ringlet/credentials.toml"),
+        })
+    );
     assert_eq!(claude["leftover"], serde_json::json!(["ANTHROPIC_AUTH_TOKEN"]));
 }
 
@@ -82,7 +88,11 @@ fn without_a_project_the_default_or_nothing_governs() {
     has(
         &world,
         &["status"],
-        &["default profile work, where no file governs", "profile work", "key anthropic/work is in the store"],
+        &[
+            "default profile work, where no file governs",
+            "profile work",
+            "key anthropic/work is in ~/.config/ringlet/credentials.toml",
+        ],
     );
     assert_eq!(json(&world)["default_profile"], "work");
     fs::remove_file(world.path("bin/claude")).expect("removed");
@@ -104,7 +114,11 @@ fn one_agent_alone_can_be_asked_for() {
 fn a_missing_key_is_named_with_the_command_that_stores_it() {
     let world = World::ready();
     world.run(&["keychain", "remove", "anthropic", "work"]).ok();
-    has(&world, &["status"], &["key anthropic/work is not in the store; run `ringlet keychain set anthropic work`"]);
+    has(
+        &world,
+        &["status"],
+        &["key anthropic/work is not in ~/.config/ringlet/credentials.toml; run `ringlet keychain set anthropic work`"],
+    );
     assert_eq!(json(&world)["agents"][0]["key"]["there"], false);
 }
 
@@ -113,7 +127,15 @@ fn a_keychain_that_is_locked_or_hangs_is_said_and_does_not_fail() {
     let mut keyring = Keyring::start(State::Unlocked);
     let world = World::on(&keyring);
     world.make_ready();
-    has(&world, &["status"], &["key anthropic/work is in the store"]);
+    has(&world, &["status"], &["key anthropic/work is in the keychain"]);
+    world.write(
+        "home/.config/ringlet/credentials.toml",
+        "[anthropic.work]\nkey = \"sk-ant-api03-COPYCOPYCOPYCOPYCOPYCOPYCOPY\"\n",
+    );
+    world.chmod(&world.path("home/.config/ringlet/credentials.toml"), 0o600);
+    let copy =
+        "copy ~/.config/ringlet/credentials.toml holds a key of that name as well, in plain text; it is not used";
+    assert!(!has(&world, &["status"], &[copy]).contains("COPYCOPY"));
     keyring.lock();
     // A locked collection may still tell names; whichever it is, no value is needed and nothing is asked.
     let key = json(&world)["agents"][0]["key"].clone();
@@ -136,4 +158,107 @@ fn whatever_is_wrong_with_one_agent_does_not_hide_the_others() {
     world.write("home/project/.ringlet.toml", "profile = \"gone\"\n");
     world.run(&["allow"]).ok();
     has(&world, &["status"], &["profile \"gone\" does not exist"]);
+}
+
+/// `ringlet status claude` in a real shell that has loaded these lines, each run of blanks as one.
+fn in_shell(world: &World, shell: &str, lines: &str) -> String {
+    let options: &[&str] = if shell == "zsh" { &["-f", "-c"] } else { &["-c"] };
+    let script = format!("{lines}\neval 'ringlet status claude; ringlet exec claude'\n");
+    let done = finish(world.process(shell).args(options).arg(script));
+    assert_eq!((done.status, done.stderr.as_str()), (Some(0), ""), "{shell} {lines}: {done:?}");
+    assert!(!done.stdout.contains("RINGLET_SHELL"), "{shell}: no agent sees what the shell said: {done:?}");
+    done.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_the_typed_word_is_in_this_shell_decides_whether_the_key_wins() {
+    let world = World::ready();
+    std::os::unix::fs::symlink(RINGLET, world.path("bin/ringlet")).expect("a link");
+    let program = world.path("bin/claude").display().to_string();
+    for shell in ["bash", "zsh", "fish"] {
+        let hook = match shell {
+            "fish" => "ringlet hook fish | source".to_owned(),
+            "bash" => "shopt -s expand_aliases\neval \"$(ringlet hook bash)\"".to_owned(),
+            _ => format!("eval \"$(ringlet hook {shell})\""),
+        };
+        let function = if shell == "fish" {
+            format!("function claude; {program} $argv; end")
+        } else {
+            format!("claude() {{ {program} \"$@\"; }}")
+        };
+        let alias = format!("alias claude='{program} --verbose'");
+        for (lines, says, wins) in [
+            (hook.clone(), "this shell `claude` is ringlet's function", true),
+            (format!("{hook}\n{hook}"), "this shell `claude` is ringlet's function", true),
+            (format!("{hook}\n{alias}"), "this shell `claude` is an alias that leads past ringlet; take it out", false),
+            (format!("{function}\n{hook}"), "this shell `claude` is a function that is not ringlet's", false),
+            (format!("{hook}\n{function}"), "this shell `claude` is a function that is not ringlet's", false),
+            (String::new(), "this shell this shell is not hooked, or cannot be seen", false),
+        ] {
+            let seen = in_shell(&world, shell, &lines);
+            assert!(seen.contains(says), "{shell} {lines}: {seen}");
+            assert_eq!(seen.contains("and wins"), wins, "{shell} {lines}: {seen}");
+        }
+        if shell != "fish" {
+            let own = format!("{hook}\nalias claude='claude --verbose'");
+            assert!(in_shell(&world, shell, &own).contains("is ringlet's function"), "{shell}: it leads there");
+        }
+    }
+    // The hook's shell was there before the profile's agent was: it has made no function of that name.
+    world.agent("codex");
+    let lines = "eval \"$(rm \"$HOME/../bin/codex\"; ringlet hook bash)\"; printf '#!/bin/sh\\n' >\"$HOME/../bin/codex\"; chmod 755 \"$HOME/../bin/codex\"; ringlet status codex";
+    assert!(in_shell(&world, "bash", lines).contains("`codex` is the program itself, without ringlet"));
+    // A link at the head of PATH leads here from everywhere.
+    world.run(&["shims", "install", "claude"]).ok();
+    let shims = world.path("home/.local/state/ringlet/shims");
+    let seen = in_shell(&world, "bash", &format!("PATH={}:$PATH", shims.display()));
+    assert!(seen.contains("`claude` is ringlet's link on PATH") && seen.contains("and wins"), "{seen}");
+}
+
+#[test]
+fn without_a_profile_it_says_what_the_agent_would_find_by_itself() {
+    let mut world = World::new();
+    world.agent("claude");
+    has(&world, &["status"], &["would use no key and no login that can be seen"]);
+    world.set("ANTHROPIC_API_KEY", "sk-leftover");
+    world.set("ANTHROPIC_BASE_URL", "https://x.example");
+    world.write("home/.claude/.credentials.json", "{\"claudeAiOauth\":{\"subscriptionType\":\"max\"}}");
+    world.write("home/.claude.json", "{\"oauthAccount\":{\"emailAddress\":\"me@example.org\"}}");
+    let uses =
+        "would use ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL of this shell; claude login me@example.org (max), ~/.claude";
+    assert!(!has(&world, &["status"], &[uses]).contains("leftover"));
+    assert_eq!(json(&world)["agents"][0]["would_use"].as_str().map(|it| it.starts_with("ANTHROPIC")), Some(true));
+}
+
+#[test]
+fn the_login_that_a_key_is_used_in_place_of_is_named() {
+    let world = World::ready();
+    world.write("home/.claude/.credentials.json", "{\"claudeAiOauth\":{\"subscriptionType\":\"max\"}}");
+    world.write("home/.claude.json", "{\"oauthAccount\":{\"emailAddress\":\"me@example.org\"}}");
+    let said = "login claude login me@example.org (max), ~/.claude, is not used: anthropic/work is used and billed in its place";
+    has(&world, &["status"], &[said]);
+}
+
+#[test]
+fn what_wins_over_a_login_in_the_users_own_settings_is_named() {
+    let world = World::new();
+    world.agent("claude");
+    world.profile("work", "agent = \"claude\"\nauth = \"login\"\n");
+    world.allow("profile = \"work\"\n");
+    world.write("home/.claude/.credentials.json", "{\"claudeAiOauth\":{}}");
+    world.write("home/.claude/settings.json", "{\"env\":{\"ANTHROPIC_API_KEY\":\"sk-mine\",\"EDITOR\":\"vi\"}}");
+    let said = "note ~/.claude/settings.json sets env.ANTHROPIC_API_KEY, which wins over the login";
+    assert!(!has(&world, &["status"], &[said]).contains("sk-mine"));
+    world.run(&["exec", "claude"]).ok();
+}
+
+#[test]
+fn each_refused_agent_has_the_command_that_mends_it() {
+    let world = World::ready();
+    world.write("home/project/.mcp.json", "{\"mcpServers\":{\"x\":{\"command\":\"./x\"}}}");
+    let done = world.run(&["exec", "claude"]);
+    let hint = done.stderr.lines().find_map(|line| line.strip_prefix("ringlet: hint: ")).expect("a hint").to_owned();
+    let seen = world.run(&["status", "claude"]).ok();
+    assert!(seen.contains(&hint) && hint.contains("ringlet allow"), "{seen}");
+    assert_eq!(json(&world)["agents"][0]["hint"], hint);
 }

@@ -91,7 +91,8 @@ fn the_help_of_every_command() {
 
 #[test]
 fn the_first_steps() {
-    let world = World::new();
+    let mut world = World::new();
+    world.set("RINGLET_SHELL", "bash claude=ringlet");
     world.agent("claude");
     let mut session = Session::new();
     session.feed(&world, &["keychain", "set", "anthropic", "work", "--stdin"], crate::common::world::KEY);
@@ -119,7 +120,8 @@ fn the_first_steps() {
 
 #[test]
 fn a_key_that_is_kept_for_someone() {
-    let world = World::ready();
+    let mut world = World::ready();
+    world.set("RINGLET_SHELL", "bash claude=ringlet");
     let mut session = Session::new();
     let scope = |rules: &str| {
         let text = format!("[credentials]\nbackend = \"file\"\n\n[scope.\"anthropic/work\"]\n{rules}");

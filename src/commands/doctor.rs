@@ -1,6 +1,7 @@
 //! `ringlet doctor`: look at the installation and say what is wrong with it. Changes nothing.
 
 use super::Setting;
+use crate::config::ConfigError;
 use crate::failure::{Failure, status};
 use crate::hint::Hint;
 use crate::host::Host;
@@ -9,8 +10,11 @@ use crate::output::Ink;
 use crate::plan;
 use crate::platform;
 use crate::profile::{Account, Profiles};
+use crate::shell::{Kind, Seen};
 use crate::store::{self, Prompt};
+use crate::words;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// How a check ended.
@@ -28,16 +32,28 @@ struct Check {
 }
 
 /// `ringlet doctor`; status 1 when something is wrong.
-pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
+pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>) -> Result<i32, Failure> {
     let mut checks = Vec::new();
     let mut say = |grade, text: String, hint: Option<Hint>| checks.push(Check { grade, text, hint });
-    say(Grade::Good, format!("the settings in {} are right", setting.paths.pretty(&setting.paths.config())), None);
+    let config = setting.paths.config();
+    let pretty = setting.paths.pretty(&config);
+    match wrong.map(Failure::from) {
+        Some(Failure { message, mut hints, .. }) => {
+            say(Grade::Bad, format!("{message}; what follows is as if it said nothing"), hints.pop());
+        }
+        None if config.exists() => say(Grade::Good, format!("the settings in {pretty} are right"), None),
+        None => say(Grade::Good, format!("there is no {pretty}, so the usual settings hold"), None),
+    }
     if let Err(Failure { message, mut hints, .. }) = setting.refuse_own_places(&host.world) {
         say(Grade::Bad, message, (!hints.is_empty()).then(|| hints.remove(0)));
     }
     let store = store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
+    let mut kept = BTreeSet::new();
     match store.names() {
-        Ok(names) => say(Grade::Good, format!("{} answers and holds {} keys", store.place(), names.len()), None),
+        Ok(names) => {
+            say(Grade::Good, format!("{} answers and holds {}", store.place(), counted(names.len(), "key")), None);
+            kept = names;
+        }
         Err(error) => say(Grade::Bad, error.to_string(), error.hint()),
     }
     if store.fell_back() {
@@ -57,6 +73,12 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
             Err(error) => say(Grade::Bad, error.to_string(), error.hint()),
             Ok(found) => {
                 sound += 1;
+                for used in found.iter().flatten() {
+                    let secrets = used.secrets.values().map(|key| &key.value);
+                    used.account.key().map(|key| &key.value).into_iter().chain(secrets).for_each(|key| {
+                        kept.remove(key);
+                    });
+                }
                 for it in found.iter().flatten().filter(|it| matches!(it.account, Account::Login { .. })) {
                     if let Some(folder) = it.config_dir.as_ref().filter(|folder| !folder.value.is_dir()) {
                         let text = format!(
@@ -80,7 +102,29 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
             }
         }
     }
-    say(Grade::Good, format!("{sound} profiles are right"), None);
+    match sound {
+        0 if profiles.names()?.is_empty() => {
+            let hint =
+                Hint::from("see `ringlet profiles create --help`, or `ringlet migrate --dry-run` for keys in files");
+            say(Grade::Note, "there is no profile yet".into(), Some(hint));
+        }
+        0 => {}
+        _ => say(
+            Grade::Good,
+            format!("{} right", if sound == 1 { "1 profile is".into() } else { format!("{sound} profiles are") }),
+            None,
+        ),
+    }
+    for key in &kept {
+        let hint = Hint::from("name it in a profile, or run ").command(words![
+            "ringlet",
+            "keychain",
+            "remove",
+            key.provider,
+            key.alias
+        ]);
+        say(Grade::Note, format!("no profile uses {key}"), Some(hint));
+    }
     if let Some(name) = setting.settings.default_profile.as_ref().filter(|name| profiles.read(name).is_err()) {
         say(
             Grade::Bad,
@@ -96,18 +140,29 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
     let rc_files = rc_files(setting);
     let (grade, text, hint) = hooked(setting, &rc_files);
     say(grade, text, hint);
+    if host.world.shell.is_none() {
+        let hint = Hint::from("with the hook's line in the rc file a new bash, zsh or fish is");
+        say(Grade::Note, "this shell is not hooked, or cannot be seen".into(), Some(hint));
+    }
     let commands = crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?;
     if let Ok(context) = setting.context(&host.world) {
         for error in commands.iter().filter_map(|command| plan::find_binary(&context, command).err()) {
             say(Grade::Note, error.to_string(), None);
         }
     }
-    for (file, bytes) in &rc_files {
+    for command in &commands {
+        if let Some((grade, text, hint)) = in_this_shell(host.world.shell.as_ref(), command) {
+            say(grade, text, hint);
+        }
+    }
+    for (file, bytes) in &start_files(host, setting) {
         for (line, command, what) in definitions(&String::from_utf8_lossy(bytes), &commands) {
             let place = format!("{}:{line}", setting.paths.pretty(file));
-            let hint = Hint::from(format!(
-                "the hook leaves a function alone and takes an alias away; remove the line to be sure of `{command}`"
-            ));
+            let why = match what {
+                "a function" => "the hook leaves a function alone",
+                _ => "an alias behind the hook's line hides ringlet's function",
+            };
+            let hint = Hint::from(format!("{why}; remove the line to be sure of `{command}`"));
             say(Grade::Note, format!("{place} defines {what} {command} of its own"), Some(hint));
         }
     }
@@ -119,8 +174,16 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
         let hint = Hint::from("take it out of your rc file and run ").command(["unset", &name]);
         say(Grade::Bad, format!("{name} is set in this shell, where every program can read it"), Some(hint));
     }
-    if let Some(log) = setting.audit_log().err() {
-        say(Grade::Bad, log.to_string(), None);
+    match setting.audit_log() {
+        Ok(Some(_)) => {
+            let log = setting.paths.pretty(&setting.audit_path());
+            say(Grade::Good, format!("lookups are recorded in {log}"), None);
+        }
+        Ok(None) => {}
+        Err(error) => {
+            let hint = Hint::from("mend the log, or turn `[audit]` off in config.toml");
+            say(Grade::Bad, error.to_string(), Some(hint));
+        }
     }
     let bad = checks.iter().any(|check| check.grade == Grade::Bad);
     report(host, &checks);
@@ -149,6 +212,39 @@ fn rc_files(setting: &Setting) -> Vec<(PathBuf, Vec<u8>)> {
     NAMES.iter().filter_map(read).collect()
 }
 
+// The same, and what they source: where an agent's name may be defined anew.
+fn start_files(host: &Host, setting: &Setting) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = rc_files(setting);
+    let candidates = migrate::files::candidates(&setting.paths, &host.world.env);
+    let sourced =
+        candidates.into_iter().filter(|candidate| !candidate.role.is_report_only()).map(|candidate| candidate.path);
+    for path in sourced {
+        if !files.iter().any(|(file, _)| platform::same_file(file, &path))
+            && let Ok(read) = platform::read_file(&path, 8 << 20)
+        {
+            files.push((path, read.bytes));
+        }
+    }
+    files
+}
+
+// What the calling shell says of an agent's name; nothing where it cannot be seen, which is said once.
+fn in_this_shell(shell: Option<&Seen>, command: &str) -> Option<(Grade, String, Option<Hint>)> {
+    let (text, hint) = match shell?.kind(command) {
+        Kind::Ringlet => return None,
+        Kind::Alias => ("an alias that leads past ringlet", "take it out, or put the hook's line below it"),
+        Kind::Function => ("a function that is not ringlet's", "take it out, or have it call `ringlet exec`"),
+        Kind::Program => {
+            ("the program itself, without ringlet", "open a new shell, or run the hook's line in this one")
+        }
+    };
+    Some((Grade::Bad, format!("in this shell `{command}` is {text}"), Some(hint.into())))
+}
+
+fn counted(many: usize, what: &str) -> String {
+    format!("{many} {what}{}", if many == 1 { "" } else { "s" })
+}
+
 fn hooked(setting: &Setting, files: &[(PathBuf, Vec<u8>)]) -> (Grade, String, Option<Hint>) {
     match files.iter().find(|(_, bytes)| memchr::memmem::find(bytes, b"ringlet hook").is_some()) {
         Some((file, _)) => (Grade::Good, format!("{} loads the hook", setting.paths.pretty(file)), None),
@@ -170,7 +266,11 @@ fn definitions<'a>(text: &str, commands: &'a [String]) -> Vec<(usize, &'a str, &
         for command in commands {
             let named = |at: usize| words.get(at).is_some_and(|word| word == command);
             let what = match words.first().copied() {
-                Some("alias" | "Set-Alias" | "New-Alias") if words.iter().any(|word| word == command) => "an alias",
+                Some("alias" | "Set-Alias" | "New-Alias")
+                    if words[1..].iter().find(|word| !word.starts_with('-')).is_some_and(|word| word == command) =>
+                {
+                    "an alias"
+                }
                 Some("function") if named(1) => "a function",
                 _ if named(0) && line.trim_start()[command.len()..].trim_start().starts_with("()") => "a function",
                 _ => continue,
@@ -241,9 +341,17 @@ mod tests {
 
     #[test]
     fn an_agents_name_in_an_alias_or_function_is_found_by_line() {
-        let text = "# alias claude=x\nalias claude='claude --x'\nclaude () { :; }\nfunction codex {\nclaude -p hi\nalias cl=claude-x\n";
+        let text = "# alias claude=x\nalias claude='claude --x'\nclaude () { :; }\nfunction codex {\nclaude -p hi\nalias cl=claude-x\nalias cc=claude\nalias -g codex=x\n";
         let commands = ["claude".to_owned(), "codex".to_owned()];
         let found = definitions(text, &commands);
-        assert_eq!(found, [(2, "claude", "an alias"), (3, "claude", "a function"), (4, "codex", "a function")]);
+        assert_eq!(
+            found,
+            [
+                (2, "claude", "an alias"),
+                (3, "claude", "a function"),
+                (4, "codex", "a function"),
+                (8, "codex", "an alias"),
+            ]
+        );
     }
 }

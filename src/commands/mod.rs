@@ -23,7 +23,7 @@ mod status;
 pub use completions::{command as complete_command, script as completion_script};
 
 use crate::cli::{Cli, Color, Command};
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use crate::failure::{Failure, status as exit};
 use crate::host::{Host, World};
 use crate::name::{looks_like_a_key, shorten};
@@ -55,18 +55,24 @@ pub(crate) enum AuditWanted {
 
 impl Setting {
     pub(crate) fn new(world: &World, audit: AuditWanted) -> Result<Self, Failure> {
+        let (made, wrong) = Self::despite(world, audit)?;
+        wrong.map_or(Ok(made), |error| Err(error.into()))
+    }
+
+    /// The same where config.toml is wrong: as if it said nothing, and what is wrong with it.
+    fn despite(world: &World, audit: AuditWanted) -> Result<(Self, Option<ConfigError>), Failure> {
         let paths = match &world.config_home {
             Some(folder) => Paths::named(&world.env, folder)?,
             None => Paths::new(&world.env)?,
         };
         let registry = Registry::new(&paths);
         match Settings::read(&paths) {
-            Ok(settings) => Ok(Self { paths, settings, registry, audit }),
+            Ok(settings) => Ok((Self { paths, settings, registry, audit }, None)),
             // What a project says there is not for the user to mend.
             Err(error) => {
                 let made = Self { settings: Settings::unsaid(&paths), paths, registry, audit };
                 made.refuse_own_places(world)?;
-                Err(error.into())
+                Ok((made, Some(error)))
             }
         }
     }
@@ -150,6 +156,10 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
             exec::run(host, audit, &agent, profile.as_deref(), dry_run, &args).map_err(Failure::in_exec)
         }
         Command::Hook { shell } => hook::run(host, shell),
+        Command::Doctor => {
+            let (setting, wrong) = Setting::despite(&host.world, audit)?;
+            doctor::run(host, &setting, wrong)
+        }
         Command::HandOver { of, socket } => hand_over::run(of, &socket),
         Command::Completions { shell } => completions::run(host, shell),
         command => {
@@ -164,7 +174,6 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Allow { paths, all: None } => allow::allow(host, &setting, &paths)?,
                 Command::Deny { path } => allow::deny(host, &setting, path.as_deref())?,
                 Command::Status { agent } => status::run(host, &setting, agent.as_deref())?,
-                Command::Doctor => return doctor::run(host, &setting),
                 Command::Init { profile } => init::run(host, &setting, &profile)?,
                 Command::Audit { verify: None, since, alias, agent } => {
                     audit::ask(host, &setting, since.as_deref(), alias.as_deref(), agent.as_deref())?;
@@ -179,6 +188,7 @@ pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Notice => notice::run(host, &setting)?,
                 Command::Exec { .. }
                 | Command::Hook { .. }
+                | Command::Doctor
                 | Command::HandOver { .. }
                 | Command::Completions { .. } => {
                     unreachable!("handled above")

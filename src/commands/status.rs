@@ -9,6 +9,7 @@ use crate::name::{Agent, KeyName};
 use crate::output::{Ink, Output};
 use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Project, Request, Sink};
 use crate::profile::{Account, Profiles};
+use crate::shell::{Kind, Seen};
 use crate::store::{self, Prompt, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -17,8 +18,81 @@ use std::path::PathBuf;
 /// One agent's part of the answer.
 struct Row {
     word: String,
-    outcome: Result<LaunchPlan, PlanError>,
+    outcome: Result<LaunchPlan, Refusal>,
     key: Option<KeyState>,
+    reach: Reach,
+}
+
+/// Why an agent would not start, and what mends it.
+struct Refusal {
+    failure: Failure,
+    /// It is not installed.
+    is_absent: bool,
+    /// The key whose scope refuses.
+    key: Option<KeyName>,
+}
+
+/// How the typed word leads to Ringlet in the calling shell, if it does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Function,
+    Link,
+    Alias,
+    OwnFunction,
+    Program,
+    Unseen,
+}
+
+impl Reach {
+    fn of(context: &Context<'_>, shell: Option<&Seen>, command: &str) -> Self {
+        match shell.map(|seen| seen.kind(command)) {
+            Some(Kind::Ringlet) => Self::Function,
+            Some(Kind::Alias) => Self::Alias,
+            Some(Kind::Function) => Self::OwnFunction,
+            _ if plan::leads_here(context, command) => Self::Link,
+            Some(Kind::Program) => Self::Program,
+            None => Self::Unseen,
+        }
+    }
+
+    /// Whether what is typed gets what Ringlet gives.
+    fn is_ours(self) -> bool {
+        matches!(self, Self::Function | Self::Link)
+    }
+
+    fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Function => Some("function"),
+            Self::Link => Some("link"),
+            Self::Alias => Some("alias"),
+            Self::OwnFunction => Some("own-function"),
+            Self::Program => Some("program"),
+            Self::Unseen => None,
+        }
+    }
+
+    fn said(self, command: &str) -> (Ink, String) {
+        match self {
+            Self::Function => (Ink::Good, format!("`{command}` is ringlet's function")),
+            Self::Link => (Ink::Good, format!("`{command}` is ringlet's link on PATH")),
+            Self::Alias => {
+                let way = "take it out, or put the hook's line below it";
+                (Ink::Bad, format!("`{command}` is an alias that leads past ringlet; {way}"))
+            }
+            Self::OwnFunction => {
+                let way = "take it out, or have it call `ringlet exec`";
+                (Ink::Bad, format!("`{command}` is a function that is not ringlet's; {way}"))
+            }
+            Self::Program => {
+                let way = "open a new shell, or run the hook's line in this one";
+                (Ink::Bad, format!("`{command}` is the program itself, without ringlet; {way}"))
+            }
+            Self::Unseen => {
+                let way = "with the hook's line in the rc file a new shell is";
+                (Ink::Warn, format!("this shell is not hooked, or cannot be seen; {way}"))
+            }
+        }
+    }
 }
 
 /// Whether the key is there. Its value is looked at only where the agent has been told not to use one that ends like it.
@@ -27,6 +101,10 @@ struct KeyState {
     there: Result<bool, store::StoreError>,
     /// The file that keeps the agent from using it.
     rejected: Option<PathBuf>,
+    /// What the store is called.
+    place: String,
+    /// Another store that holds a key of the same name.
+    copy: Option<PathBuf>,
 }
 
 /// `ringlet status [AGENT]`
@@ -43,7 +121,9 @@ pub(super) fn run(host: &mut Host, setting: &Setting, only: Option<&str>) -> Res
         }
         None => shown(setting, &context, project.as_ref().ok().and_then(Option::as_ref))?,
     };
-    let rows: Vec<Row> = words.into_iter().map(|word| examine(&context, setting, store.as_ref(), word)).collect();
+    let shell = host.world.shell.as_ref();
+    let examine = |word| examine(&context, setting, shell, store.as_ref(), word);
+    let rows: Vec<Row> = words.into_iter().map(examine).collect();
     if host.output.wants_json() {
         let agents: Vec<Value> = rows.iter().map(|row| as_json(&host.output, setting, &context, row)).collect();
         let governing = match &project {
@@ -114,7 +194,7 @@ fn shown(setting: &Setting, context: &Context<'_>, project: Option<&Project>) ->
         .collect())
 }
 
-fn examine(context: &Context<'_>, setting: &Setting, store: &dyn Store, word: String) -> Row {
+fn examine(context: &Context<'_>, setting: &Setting, shell: Option<&Seen>, store: &dyn Store, word: String) -> Row {
     let outcome = plan::prepare(context, &Request { word: &word, profile: None, words: &[] });
     let used = outcome.as_ref().ok().and_then(|plan| plan.secrets().first());
     let key = used.map(|used| KeyState {
@@ -124,9 +204,22 @@ fn examine(context: &Context<'_>, setting: &Setting, store: &dyn Store, word: St
             .as_ref()
             .ok()
             .and_then(|plan| launch::rejected(context, plan, store, &|| setting.audit_log())),
+        copy: store::copy_in_file(&setting.paths, store, &used.key),
+        // Last, since the file may have stood in.
+        place: store.place(),
     });
+    let command = match &outcome {
+        Ok(plan) => plan.start().command.clone(),
+        Err(_) => setting.registry.agents_for(&word).map_or_else(|_| word.clone(), |meaning| meaning.command),
+    };
+    let reach = Reach::of(context, shell, &command);
+    let refusal = |error: PlanError| Refusal {
+        is_absent: matches!(error, PlanError::NotFound { .. }),
+        key: if let PlanError::Scoped(refused) = &error { Some(refused.key.clone()) } else { None },
+        failure: error.into(),
+    };
     // It is an agent's or a command's, or it would have been refused above.
-    Row { word, outcome, key }
+    Row { word, outcome: outcome.map_err(refusal), key, reach }
 }
 
 fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Row) {
@@ -134,26 +227,29 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
     let line = |name: &str, ink: Ink, value: String| vec![(Ink::Dim, format!("  {name}")), (ink, value)];
     let plan = match &row.outcome {
         Ok(plan) => plan,
-        Err(error) => {
+        Err(refusal) => {
             output.line(&[(Ink::Bold, &row.word)]);
-            let ink = if matches!(error, PlanError::NotFound { .. }) { Ink::Warn } else { Ink::Bad };
-            let said = match error {
-                PlanError::Scoped(refused) => format!("{refused}; {}", output.written(&refused.hint())),
-                _ => error.to_string(),
-            };
-            output.table(&[line("refused", ink, said)]);
+            let ink = if refusal.is_absent { Ink::Warn } else { Ink::Bad };
+            output.table(&[line("refused", ink, mended(output, &refusal.failure))]);
             return;
         }
     };
     output.line(&[(Ink::Bold, &row.word), (Ink::Dim, &format!("  {}", plan.start().binary.display()))]);
+    let (ink, reach) = row.reach.said(&plan.start().command);
+    let reach = line("this shell", ink, reach);
     let Some(part) = plan.part() else {
-        output.table(&[line("profile", Ink::Plain, "none: starts as if ringlet were not there".into())]);
+        let mut rows = vec![line("profile", Ink::Plain, "none: starts as if ringlet were not there".into()), reach];
+        let ink = if bare(setting, context, row).is_some() { Ink::Warn } else { Ink::Plain };
+        let found = bare(setting, context, row).unwrap_or_else(|| "no key and no login that can be seen".to_owned());
+        rows.push(line("would use", ink, found));
+        output.table(&rows);
         return;
     };
     let resolved = &part.resolved;
     let mut rows = vec![
         line("profile", Ink::Plain, resolved.profile.to_string()),
         line("account", Ink::Plain, account(context, part)),
+        reach,
     ];
     let account = &resolved.account;
     rows.extend(account.provider().map(|it| line("provider", Ink::Plain, format!("{}  ({})", it.value.name, it.from))));
@@ -163,21 +259,33 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
     if let Some(key) = &row.key {
         let (ink, said) = match &key.there {
             Ok(true) => match &key.rejected {
-                None => (Ink::Good, format!("{} is in the store, and wins", key.name)),
+                None if row.reach.is_ours() => {
+                    (Ink::Good, format!("{} is in {}, and wins", key.name, place(setting, &key.place)))
+                }
+                None => (Ink::Plain, format!("{} is in {}", key.name, place(setting, &key.place))),
                 Some(file) => {
                     let (agent, file) = (&resolved.agent.title, setting.paths.pretty(file));
-                    (Ink::Bad, format!("{} is in the store, but {agent} was told not to use it ({file})", key.name))
+                    (Ink::Bad, format!("{} is there, but {agent} was told not to use it ({file})", key.name))
                 }
             },
             Ok(false) => (
                 Ink::Bad,
                 output.written(
-                    &Hint::from(format!("{} is not in the store; run ", key.name)).command(key.name.set_command()),
+                    &Hint::from(format!("{} is not in {}; run ", key.name, place(setting, &key.place)))
+                        .command(key.name.set_command()),
                 ),
             ),
             Err(error) => (Ink::Bad, format!("{}: {error}", key.name)),
         };
         rows.push(line("key", ink, said));
+        rows.extend(key.copy.iter().map(|file| {
+            let file = setting.paths.pretty(file);
+            line("copy", Ink::Warn, format!("{file} holds a key of that name as well, in plain text; it is not used"))
+        }));
+    }
+    rows.extend(outranked(context, part).map(|said| line("login", Ink::Warn, said)));
+    if matches!(account, Account::Login { .. }) {
+        rows.extend(plan::over_login(context, resolved).into_iter().map(|said| line("note", Ink::Bad, said)));
     }
     rows.extend(plan.secrets().iter().map(|used| {
         let way = match &used.sink {
@@ -197,6 +305,42 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
     output.table(&rows);
 }
 
+// A refusal on one line, with the commands that mend it.
+fn mended(output: &Output, failure: &Failure) -> String {
+    let hints = failure.hints.iter().map(|hint| output.written(hint));
+    std::iter::once(failure.message.clone()).chain(hints).collect::<Vec<_>>().join("; ")
+}
+
+fn place(setting: &Setting, place: &str) -> String {
+    let path = std::path::Path::new(place);
+    if path.is_absolute() { setting.paths.pretty(path) } else { place.to_owned() }
+}
+
+// What the agent finds by itself where no profile governs.
+fn bare(setting: &Setting, context: &Context<'_>, row: &Row) -> Option<String> {
+    let agent = setting.registry.agents_for(&row.word).ok()?.agents.into_iter().next()?;
+    let unused = plan::unused(context, setting.registry.agent(&agent).ok()?.as_ref(), None);
+    let shell = (!unused.variables.is_empty()).then(|| format!("{} of this shell", unused.variables.join(", ")));
+    let both: Vec<String> = shell.into_iter().chain(unused.login).collect();
+    (!both.is_empty()).then(|| both.join("; "))
+}
+
+// The agent's own login that a key, or no key, is used in place of.
+fn outranked(context: &Context<'_>, part: &Part) -> Option<String> {
+    let resolved = &part.resolved;
+    let login = match resolved.account {
+        Account::Login { .. } => None,
+        Account::Key { .. } | Account::None { .. } => {
+            plan::unused(context, &resolved.agent, resolved.named_folder()).login
+        }
+    }?;
+    let instead = match resolved.account.key() {
+        Some(key) => format!("{} is used and billed", key.value),
+        None => "no key is used".to_owned(),
+    };
+    Some(format!("{login}, is not used: {instead} in its place"))
+}
+
 // Of which kind the account is, and where a login lies.
 fn account(context: &Context<'_>, part: &Part) -> String {
     let resolved = &part.resolved;
@@ -208,13 +352,24 @@ fn account(context: &Context<'_>, part: &Part) -> String {
 
 fn as_json(output: &Output, setting: &Setting, context: &Context<'_>, row: &Row) -> Value {
     match &row.outcome {
-        Err(PlanError::Scoped(refused)) => json!({
-            "agent": row.word, "refused": refused.to_string(), "refused_key": refused.key, "hint": output.written(&refused.hint()),
-        }),
-        Err(error) => json!({ "agent": row.word, "refused": error.to_string() }),
+        Err(refusal) => {
+            let hints: Vec<String> = refusal.failure.hints.iter().map(|hint| output.written(hint)).collect();
+            let mut made = json!({
+                "agent": row.word, "refused": refusal.failure.message, "hint": hints.first(), "hints": hints,
+                "reached_by": row.reach.word(),
+            });
+            if let Some(key) = &refusal.key {
+                made["refused_key"] = json!(key);
+            }
+            made
+        }
         Ok(plan) => {
             let mut made =
                 json!({ "agent": row.word, "binary": plan.start().binary.to_string_lossy(), "profile": null });
+            made["reached_by"] = json!(row.reach.word());
+            if plan.part().is_none() {
+                made["would_use"] = json!(bare(setting, context, row));
+            }
             if let Some(part) = plan.part() {
                 made["profile"] = json!(part.resolved.profile);
                 let account = &part.resolved.account;
@@ -223,6 +378,7 @@ fn as_json(output: &Output, setting: &Setting, context: &Context<'_>, row: &Row)
                 made["provider"] = json!(account.provider().map(|it| &it.value.name));
                 made["endpoint"] = json!(account.base_url().map(|url| &url.value));
                 made["leftover"] = json!(part.removed);
+                made["login_not_used"] = json!(outranked(context, part));
                 made["notes"] =
                     part.notices.iter().map(|notice| output.written(&exec::noticed(setting, notice))).collect();
                 made["scopes"] = exec::scopes_as_json(plan);
@@ -234,6 +390,10 @@ fn as_json(output: &Output, setting: &Setting, context: &Context<'_>, row: &Row)
                     "there": key.there.as_ref().ok(),
                     "error": key.there.as_ref().err().map(ToString::to_string),
                 });
+                made["key"]["place"] = json!(key.place);
+                if let Some(file) = &key.copy {
+                    made["key"]["copy_in"] = file.to_string_lossy().into();
+                }
                 if let Some(file) = &key.rejected {
                     made["key"]["rejected_in"] = file.to_string_lossy().into();
                 }

@@ -25,6 +25,12 @@ pub fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBuf, Plan
     }
 }
 
+/// Whether a command's name leads to Ringlet on PATH, by one of its links.
+pub fn leads_here(context: &Context<'_>, command: &str) -> bool {
+    let search = context.env.non_empty("PATH").unwrap_or_default();
+    platform::candidates(command, search).next().is_some_and(|first| is_ours(context, &first))
+}
+
 /// Whether a program is Ringlet itself, or one of its links.
 pub(super) fn is_ours(context: &Context<'_>, path: &Path) -> bool {
     path.parent().is_some_and(|folder| folder == context.paths.shims())

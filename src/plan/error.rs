@@ -221,6 +221,18 @@ pub enum PlanError {
         /// Whether it has another one.
         is_set: bool,
     },
+    /// The agent would start others in other terminals.
+    #[error("`{command} {option} {}` starts others in other terminals, which do not get this account", shorten(said))]
+    Teammates {
+        /// The agent's command.
+        command: String,
+        /// The option.
+        option: String,
+        /// What the user's words say.
+        said: String,
+        /// What keeps them in the agent's own process.
+        value: String,
+    },
     /// A file of the user's own holds what would be sent beside the profile's account, or in its place.
     #[error("{} {why}", file.display())]
     Stored {

@@ -3,27 +3,28 @@
 //! `status` alone asks. The files belong to the agent and some hold a token as well; they are read once, only the named
 //! entries are taken out, and the buffer is wiped. Nothing here decides anything.
 
-use super::login::files_folder;
+use super::login::{files_folder, is_there};
 use super::{Context, login_folder};
 use crate::config::MAX_BYTES;
 use crate::platform;
 use crate::profile::Resolved;
-use crate::registry::{Holder, Login};
+use crate::registry::{AgentSpec, Holder, Login};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
+use std::path::Path;
 use zeroize::Zeroizing;
 
 // Longer text is no name, and would fill the screen.
 const LONGEST: usize = 100;
 
-/// What an agent's files say of the account that is logged in, such as `work@example.org (Work Org, max)`; `None` where
-/// they say nothing.
-pub fn holder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> Option<String> {
+// What an agent's files say of the account that is logged in, such as `work@example.org (Work Org, max)`; `None` where they say
+// nothing.
+fn holder(context: &Context<'_>, agent: &AgentSpec, config_dir: Option<&Path>, login: &Login) -> Option<String> {
     let (mut name, mut more) = (None, Vec::new());
     for told in &login.holder {
-        let file = match (&told.default, &resolved.config_dir) {
+        let file = match (&told.default, config_dir) {
             (Some(default), None) => context.paths.expand(default),
-            _ => files_folder(context, resolved, login).join(&told.file),
+            _ => files_folder(context, agent, config_dir, login).join(&told.file),
         };
         let Ok(read) = platform::read_file(&file, MAX_BYTES) else { continue };
         let bytes = Zeroizing::new(read.bytes);
@@ -38,12 +39,47 @@ pub fn holder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> Opti
 
 /// The login in a few words: whose it is, where that can be told, and where it lies.
 pub fn describe_login(context: &Context<'_>, resolved: &Resolved, login: &Login) -> String {
-    let folder = context.paths.pretty(&login_folder(context, resolved, login));
-    let agent = &resolved.agent.name;
-    match holder(context, resolved, login) {
-        Some(name) => format!("{agent} login {name}, {folder}"),
-        None => format!("{agent} login, {folder}"),
+    let folder = login_folder(context, resolved, login);
+    described(context, &resolved.agent, resolved.named_folder(), login, &folder)
+}
+
+fn described(
+    context: &Context<'_>,
+    agent: &AgentSpec,
+    config_dir: Option<&Path>,
+    login: &Login,
+    folder: &Path,
+) -> String {
+    let folder = context.paths.pretty(folder);
+    match holder(context, agent, config_dir, login) {
+        Some(name) => format!("{} login {name}, {folder}", agent.name),
+        None => format!("{} login, {folder}", agent.name),
     }
+}
+
+/// What an agent would find by itself.
+pub struct Unused {
+    /// The variables of the shell that name a credential, an endpoint or another account.
+    pub variables: Vec<String>,
+    /// The login that lies in a file, in a few words.
+    pub login: Option<String>,
+}
+
+/// What an agent would use if Ringlet gave it nothing, in the folder that a profile names, else in the shell's, else in its own.
+pub fn unused(context: &Context<'_>, agent: &AgentSpec, config_dir: Option<&Path>) -> Unused {
+    let set = |name: &&str| agent.competes_with_key(name) && context.env.non_empty(name).is_some();
+    let mut variables: Vec<String> = context.env.names().filter(set).map(str::to_owned).collect();
+    variables.sort();
+    variables.dedup();
+    let login = agent.login.as_ref().and_then(|login| {
+        let moves = agent.config_dir.iter().filter(|it| !it.variable.is_xdg());
+        let shell = moves.filter_map(|it| context.env.absolute(it.variable.as_str())).next();
+        let config_dir = config_dir.map(Path::to_owned).or(shell);
+        let files = files_folder(context, agent, config_dir.as_deref(), login);
+        let folder = config_dir.clone().unwrap_or_else(|| files.clone());
+        is_there(&files, login).then(|| described(context, agent, config_dir.as_deref(), login, &folder))
+    });
+    Unused { variables, login }
 }
 
 // The JSON that the entries are in: the file's, or the middle part of a JSON Web Token in it (RFC 7519).

@@ -241,6 +241,12 @@ impl Draft {
         let own = resolved.env.iter();
         changes.extend(own.map(|(name, value)| Change::Set(name.clone(), value.value.clone().into())));
         let mut arguments: Vec<OsString> = agent.args.iter().filter(|_| !is_login).map(OsString::from).collect();
+        if let Some(mates) = agent.teammates.as_ref().filter(|_| !is_login && idle.is_none())
+            && means.version.is_some_and(|version| version.is_at_least(&mates.since))
+            && mates.said(words).is_none()
+        {
+            arguments.extend([&mates.option, &mates.value].map(OsString::from));
+        }
         let mut secrets = Vec::new();
         let fill = match &resolved.account {
             Account::Login { login, .. } => Some(login_fill(&resolved, login, means.version, idle.as_ref())),

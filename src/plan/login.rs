@@ -12,7 +12,7 @@ use crate::name::{Agent, Profile, Variable};
 use crate::platform;
 use crate::platform::private::{self, Privacy};
 use crate::profile::{Account, Resolved};
-use crate::registry::{Login, Override, Supervisor};
+use crate::registry::{AgentSpec, Login, Override, Supervisor};
 use crate::words;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -33,12 +33,17 @@ fn default_folder(context: &Context<'_>, login: &Login) -> PathBuf {
 }
 
 // The folder that the login's files are named from.
-pub(super) fn files_folder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> PathBuf {
-    let Some(folder) = &resolved.config_dir else { return default_folder(context, login) };
-    let mut variables = resolved.agent.config_dir.iter();
+pub(super) fn files_folder(
+    context: &Context<'_>,
+    agent: &AgentSpec,
+    config_dir: Option<&Path>,
+    login: &Login,
+) -> PathBuf {
+    let Some(folder) = config_dir else { return default_folder(context, login) };
+    let mut variables = agent.config_dir.iter();
     let moves = variables.find(|it| login.variable.as_ref().is_none_or(|name| *name == it.variable));
     let suffix = moves.map_or("", |it| it.suffix.trim_start_matches('/'));
-    if suffix.is_empty() { folder.value.clone() } else { folder.value.join(suffix) }
+    if suffix.is_empty() { folder.to_owned() } else { folder.join(suffix) }
 }
 
 /// Refuses a folder of the agent's own that lies in the project, wherever it was named: in the profile, in `[env]` or in
@@ -68,7 +73,10 @@ pub(super) fn refuse_inside(context: &Context<'_>, folders: &ProjectFolders<'_>,
 pub(super) fn check(context: &Context<'_>, part: &mut Part) -> Result<(), PlanError> {
     let resolved = &part.resolved;
     let Account::Login { login, .. } = &resolved.account else { return Ok(()) };
-    let (folder, files) = (login_folder(context, resolved, login), files_folder(context, resolved, login));
+    let (folder, files) = (
+        login_folder(context, resolved, login),
+        files_folder(context, &resolved.agent, resolved.named_folder(), login),
+    );
     // The default folder is the agent's own, and a new user has none yet.
     if resolved.config_dir.is_some() || (folder.exists() && folder != context.paths.home) {
         refuse_foreign(&folder, resolved)?;
@@ -135,12 +143,17 @@ fn refuse_override(folder: &Path, over: &Override) -> Result<(), PlanError> {
     }
 }
 
+/// Whether a login's file is there.
+pub(super) fn is_there(folder: &Path, login: &Login) -> bool {
+    login.files.iter().any(|file| folder.join(file).metadata().is_ok_and(|meta| meta.len() > 0))
+}
+
 // Whether a login can be seen, or may lie where nobody can see it.
 fn is_shown(folder: &Path, login: &Login) -> bool {
     if login.files.is_empty() || login.keychain_on.iter().any(|system| system == std::env::consts::OS) {
         return true;
     }
-    if login.files.iter().any(|file| folder.join(file).metadata().is_ok_and(|meta| meta.len() > 0)) {
+    if is_there(folder, login) {
         return true;
     }
     let Some(moved) = &login.moved_by else { return false };
@@ -174,7 +187,7 @@ pub fn sign_in(
     refuse_project(context, folder)?;
     refuse_foreign(folder, &resolved)?;
     guard_project(context, context.cwd, folders, &Told::default(), &resolved, None, &[])?;
-    let files = files_folder(context, &resolved, login);
+    let files = files_folder(context, &resolved.agent, resolved.named_folder(), login);
     for file in &login.overrides {
         refuse_override(&files, file)?;
     }

@@ -27,12 +27,12 @@ mod version;
 mod withheld;
 
 use binary::is_ours;
-pub use binary::{find_binary, guard_binary};
+pub use binary::{find_binary, guard_binary, leads_here};
 pub use choice::{Choice, Project, Why, choose, find_project, governing_file};
 pub use error::PlanError;
 pub use gate::{Passed, Refused, check_scopes};
 pub use guard::{bindings, findings, is_loaded};
-pub use holder::describe_login;
+pub use holder::{Unused, describe_login, unused};
 pub use launch_plan::{Keyless, LaunchPlan, Notice, Part, Purpose, SecretUse, Sink, Start};
 pub use login::{login_command, login_folder, refuse_project, sign_in};
 pub use prepare::{Request, prepare};

@@ -198,8 +198,17 @@ fn refuse_shared(agent: &AgentSpec, words: &[OsString]) -> Result<(), PlanError>
     let options =
         words.iter().take_while(|word| *word != "--").filter(|word| word.as_encoded_bytes().starts_with(b"-"));
     let mut told = words.iter().take(1).chain(options).filter_map(|word| word.to_str());
-    match told.find(|word| agent.shared.iter().any(|shared| shared == word)) {
-        Some(word) => Err(PlanError::Shared { command: agent.command.clone(), word: word.to_owned() }),
-        None => Ok(()),
+    let command = || agent.command.clone();
+    if let Some(word) = told.find(|word| agent.shared.iter().any(|shared| shared == word)) {
+        return Err(PlanError::Shared { command: command(), word: word.to_owned() });
+    }
+    match agent.teammates.as_ref().and_then(|mates| Some((mates, mates.said(words)?))) {
+        Some((mates, said)) if said != mates.value => Err(PlanError::Teammates {
+            command: command(),
+            option: mates.option.clone(),
+            said: said.to_owned(),
+            value: mates.value.clone(),
+        }),
+        _ => Ok(()),
     }
 }

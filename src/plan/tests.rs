@@ -143,6 +143,21 @@ fn the_model_of_opencode_stands_in_its_configuration() {
 }
 
 #[test]
+fn teams_of_claude_stay_in_its_own_process_unless_a_login_starts_them() {
+    let mode = |profile: &str, words: &[&str], version: &str| {
+        let plan = plan(profile, "claude", words, &[], Some(version));
+        let words: Vec<_> = plan.start().arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        words.iter().position(|word| word == "--teammate-mode").map(|at| words[at + 1].clone())
+    };
+    let inside = Some("in-process".to_owned());
+    assert_eq!(mode(CLAUDE, &["hi"], "2.1.330"), inside);
+    assert_eq!(mode(CLAUDE, &["hi"], "2.1.0"), None);
+    assert_eq!(mode(CLAUDE, &["mcp", "list"], "2.1.330"), None);
+    assert_eq!(mode(LOGIN, &["hi"], "2.1.330"), None);
+    assert_eq!(mode(LOGIN, &["--teammate-mode", "tmux"], "2.1.330"), Some("tmux".into()));
+}
+
+#[test]
 fn the_models_of_an_endpoint_go_with_it() {
     let models =
         [("ANTHROPIC_MODEL", "glm"), ("ANTHROPIC_DEFAULT_OPUS_MODEL", "glm"), ("CLAUDE_CODE_SUBAGENT_MODEL", "glm")];

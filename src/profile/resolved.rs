@@ -10,7 +10,7 @@ use crate::paths::Paths;
 use crate::registry::{AgentSpec, Api, Auth, Protocol, ProviderSpec, Registry, RegistryError, check_url};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A value, and where a person would change it.
@@ -46,6 +46,11 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// The folder that the profile names for the agent's own configuration.
+    pub fn named_folder(&self) -> Option<&Path> {
+        self.config_dir.as_ref().map(|folder| folder.value.as_path())
+    }
+
     pub(super) fn new(
         file: &ProfileFile,
         agent: &Agent,

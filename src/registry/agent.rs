@@ -9,6 +9,7 @@ use crate::config::{ConfigError, Source};
 use crate::name::{Agent, NameError, Provider, Variable};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use toml::Spanned;
 
 #[derive(Deserialize)]
@@ -50,6 +51,7 @@ struct RawAgent {
     no_key: NoKey,
     #[serde(default)]
     shared: Vec<String>,
+    teammates: Option<Teammates>,
     #[serde(default)]
     stored: Vec<Stored>,
     #[serde(default)]
@@ -238,6 +240,29 @@ impl NoKey {
     pub const HELP: [&str; 2] = ["--help", "-h"];
 }
 
+/// An option with which an agent starts others of its kind in other terminals, where they get no key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Teammates {
+    /// The option; its value is the next word, or stands behind `=`.
+    pub option: String,
+    /// The value with which they run in its own process.
+    pub value: String,
+    /// The first version that knows it.
+    pub since: String,
+}
+
+impl Teammates {
+    /// What the words say; `None` where they do not name the option.
+    pub fn said<'a>(&self, words: &'a [OsString]) -> Option<&'a str> {
+        let words = || words.iter().map(|word| word.to_str().unwrap_or_default()).take_while(|word| *word != "--");
+        let apart =
+            words().zip(words().skip(1).chain([""])).filter(|(word, _)| *word == self.option).map(|(_, next)| next);
+        let joined = words().filter_map(|word| word.strip_prefix(&self.option)?.strip_prefix('='));
+        apart.chain(joined).last()
+    }
+}
+
 /// An agent's definition.
 #[derive(Debug, Clone)]
 pub struct AgentSpec {
@@ -287,6 +312,8 @@ pub struct AgentSpec {
     pub no_key: NoKey,
     /// Words that lead to a process of an earlier launch, whichever account it has; refused for all but a login.
     pub shared: Vec<String>,
+    /// What keeps it from starting others of its kind elsewhere.
+    pub teammates: Option<Teammates>,
     /// Credentials of the user's own that are sent beside a made-up one.
     pub stored: Vec<Stored>,
     /// Credentials and endpoints of the user's own that are taken in place of a key's or a login's.
@@ -389,6 +416,7 @@ impl AgentSpec {
             switch: raw.switch.map(|raw| raw.check(source)).transpose()?,
             no_key: raw.no_key,
             shared: raw.shared,
+            teammates: raw.teammates,
             stored: raw.stored,
             outranks: raw.outranks,
             chosen: raw.chosen,

@@ -12,7 +12,7 @@ mod provider;
 mod stored;
 mod version;
 
-pub use agent::{AgentSpec, Api, ConfigDir, Form, NoKey};
+pub use agent::{AgentSpec, Api, ConfigDir, Form, NoKey, Teammates};
 pub use builtin::{AGENTS, PREFIXES, PROVIDERS};
 pub use guard::{Directory, Entry, Format, Guard, Ignored, Names, Reads, Rule, Scalar, Switch, matches};
 pub use login::{Holder, Login, Override, Supervisor};

@@ -5,8 +5,10 @@
 //! no file, and never decides which agents there are. Called by `hook` and by `commands`.
 
 mod quote;
+mod seen;
 
 pub use quote::quote;
+pub use seen::{Kind, Seen, VARIABLE};
 
 use crate::env::Env;
 use crate::hint::{Hint, Piece};
@@ -280,7 +282,8 @@ fn ceilings(shell: Shell, ceilings: &[PathBuf]) -> Result<String, ShellError> {
 fn each_agent(template: &str, commands: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut section: Option<Vec<&str>> = None;
-    for line in template.lines().map(str::trim) {
+    let all = template.replace("@agents@", &commands.join(" "));
+    for line in all.lines().map(str::trim) {
         match (line, &mut section) {
             ("# each agent", _) => section = Some(Vec::new()),
             ("# end", Some(body)) => {

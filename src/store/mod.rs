@@ -171,6 +171,12 @@ pub fn open(settings: &Settings, paths: &Paths, env: &Env, prompt: Prompt) -> Bo
     }
 }
 
+/// The plain file, where a store that is another one has left a key of the same name there.
+pub fn copy_in_file(paths: &Paths, used: &dyn Store, key: &KeyName) -> Option<PathBuf> {
+    let file = FileStore::new(paths);
+    (file.place() != used.place() && file.contains(key).is_ok_and(|there| there)).then(|| paths.credentials())
+}
+
 /// The keychain, and the file where there is none. Only `Absent` leads to the file.
 struct SystemOrFile {
     system: SystemStore,
