@@ -9,6 +9,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 const FILE: &str = "home/.config/ringlet/credentials.toml";
+/// A key that `migrate` moves.
+const RC: &str = "export OPENAI_API_KEY=\"sk-proj-TESTqq11FAKErr22TESTss33FAKEtt44TESTuu55FAKEvv66TEST\"\n";
 const LABELS: [&str; 4] = ["service", "ringlet", "username", "anthropic/work"];
 
 fn set(world: &World, input: impl Into<Vec<u8>>) -> crate::common::world::Done {
@@ -372,13 +374,46 @@ fn system_only_refuses_without_a_keychain() {
 
 #[test]
 fn without_a_session_bus_at_all_the_keychain_is_absent() {
+    // The runtime directory stays: without it, the machine's own bus would be asked.
     let mut world = World::bare();
     world.configure("[credentials]\nbackend = \"system-only\"\n");
-    set(&world, KEY).fails(1, &["there is no keychain: "]);
-    world.set("DBUS_SESSION_BUS_ADDRESS", "nonsense");
-    set(&world, KEY).fails(1, &["hint: "]);
-    world.set("XDG_RUNTIME_DIR", "relative");
-    set(&world, KEY).fails(1, &["hint: "]);
+    for address in ["", "nonsense", "autolaunch:", "disabled:", "unix:runtime=yes"] {
+        world.set("DBUS_SESSION_BUS_ADDRESS", address);
+        set(&world, KEY).fails(1, &["there is no keychain: ", "hint: "]);
+    }
+}
+
+#[test]
+fn an_address_that_outlived_its_session_leads_to_the_sessions_own_bus() {
+    let mut keyring = Keyring::start(State::Unlocked);
+    let mut world = World::on(&keyring);
+    world.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", world.path("run/gone").display()));
+    set(&world, KEY).ok();
+    assert_eq!(given(&world), KEY);
+    assert_eq!(keyring.secret_tool_lookup(&LABELS).as_deref(), Some(KEY.as_bytes()));
+    // Another account's key is where it must never be looked for.
+    world.write(FILE, "[anthropic.work]\nkey = \"sk-of-another-account\"\n");
+    world.chmod(&world.path(FILE), 0o600);
+    world.write("home/.zshrc", RC);
+    keyring.kill_bus();
+    let says = "the keychain cannot be reached although this session has one: the session bus at ";
+    for backend in ["system", "system-only"] {
+        world.write("home/.config/ringlet/config.toml", format!("[credentials]\nbackend = \"{backend}\"\n"));
+        world.run(&["profiles", "run", "work"]).fails(125, &["profile \"work\": ", says, "hint: log out and in again"]);
+        for arguments in [
+            &["keychain", "list"][..],
+            &["keychain", "remove", "anthropic", "work"],
+            &["keychain", "unlock"],
+            &["migrate", "--yes"],
+            &["migrate", "--yes", "--allow-file"],
+        ] {
+            world.run(arguments).fails(1, &[says, "hint: log out and in again"]);
+        }
+        set(&world, KEY).fails(1, &[says]);
+        let done = world.run(&["doctor"]);
+        assert!(done.stdout.contains(says) || done.stderr.contains(says), "{done:?}");
+    }
+    assert_eq!(world.read(FILE), "[anthropic.work]\nkey = \"sk-of-another-account\"\n");
 }
 
 /// A world with a short deadline, since these tests are meant to run into it.
@@ -428,19 +463,17 @@ fn a_hung_activation_is_given_up_after_the_deadline() {
 }
 
 #[test]
-fn a_killed_service_or_bus_is_an_absent_keychain_and_says_so() {
-    for kill in [Keyring::kill_service, Keyring::kill_bus] {
-        let mut keyring = Keyring::start(State::Unlocked);
-        let world = World::on(&keyring);
-        world.make_ready();
-        kill(&mut keyring);
-        let done = world.run(&["exec", "claude"]);
-        assert_eq!(done.stdout, "");
-        // The file was looked into, and there is nothing; that it was the file is half of the answer.
-        done.fails(125, &["Using file-backed credentials", "no key anthropic/work in ", "credentials.toml"]);
-        world.configure("[credentials]\nbackend = \"system-only\"\n");
-        world.run(&["exec", "claude"]).fails(125, &["there is no keychain: "]);
-    }
+fn a_killed_service_is_an_absent_keychain_and_says_so() {
+    let mut keyring = Keyring::start(State::Unlocked);
+    let world = World::on(&keyring);
+    world.make_ready();
+    keyring.kill_service();
+    let done = world.run(&["exec", "claude"]);
+    assert_eq!(done.stdout, "");
+    // The file was looked into, and there is nothing; that it was the file is half of the answer.
+    done.fails(125, &["Using file-backed credentials", "no key anthropic/work in ", "credentials.toml"]);
+    world.configure("[credentials]\nbackend = \"system-only\"\n");
+    world.run(&["exec", "claude"]).fails(125, &["there is no keychain: "]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn store(keyring: &Keyring, deadline: Duration) -> Arc<SecretService> {
         deadline,
         prompt: Prompt::Never,
         bus_address: Some(keyring.address()),
-        runtime_dir: None,
+        runtime_dirs: Vec::new(),
     })
 }
 
@@ -246,8 +246,8 @@ fn without_an_address_the_runtime_directorys_bus_is_used() {
     let keyring = Keyring::start(State::Unlocked);
     let mut second = OsString::from("unix:path=/nonexistent/bus;tcp:host=localhost,port=1;");
     second.push(keyring.address());
-    for (bus_address, runtime_dir) in [(None, Some(keyring.runtime_dir())), (Some(second), None)] {
-        let ours = SecretService::new(Options { deadline: AMPLE, prompt: Prompt::Never, bus_address, runtime_dir });
+    for (bus_address, runtime_dirs) in [(None, vec![keyring.runtime_dir()]), (Some(second), vec![])] {
+        let ours = SecretService::new(Options { deadline: AMPLE, prompt: Prompt::Never, bus_address, runtime_dirs });
         assert_eq!(ours.status(), Ok(Status::Available));
     }
 }
@@ -289,8 +289,8 @@ fn a_bus_of_lies_is_named_and_left() {
             stream.write_all(lie)?;
             stream.read_to_end(&mut Vec::new()).map(drop)
         });
-        let runtime_dir = Some(folder.path().to_owned());
-        let ours = SecretService::new(Options { deadline, prompt: Prompt::Never, bus_address: None, runtime_dir });
+        let runtime_dirs = vec![folder.path().to_owned()];
+        let ours = SecretService::new(Options { deadline, prompt: Prompt::Never, bus_address: None, runtime_dirs });
         let error = get(&ours, "anthropic/work").expect_err("a lie is no value");
         assert!(expected(&error), "{error:?}");
     }

@@ -225,12 +225,7 @@ mod system {
 
     impl System {
         pub(super) fn new(env: &Env, timeout: Duration) -> Self {
-            let options = Options {
-                deadline: timeout,
-                prompt: Prompt::Never,
-                bus_address: env.non_empty("DBUS_SESSION_BUS_ADDRESS").map(Into::into),
-                runtime_dir: env.absolute("XDG_RUNTIME_DIR"),
-            };
+            let options = Options::new(env, timeout, Prompt::Never);
             Self { options, idle: Mutex::default(), bare: Mutex::default() }
         }
 

@@ -60,6 +60,9 @@ pub enum StoreError {
     /// There is no keychain here at all.
     #[error("there is no keychain: {0}")]
     Absent(String),
+    /// This session has a keychain's bus, and nothing can be asked there.
+    #[error("the keychain cannot be reached although this session has one: {0}")]
+    Unreachable(String),
     /// The keychain is there and locked.
     #[error("the keychain is locked")]
     Locked,
@@ -112,6 +115,11 @@ impl StoreError {
             Self::NotFound { key, .. } => Hint::run(key.set_command()),
             Self::Absent(_) => {
                 "install GNOME Keyring or KWallet, or set `[credentials] backend = \"file\"` in config.toml".into()
+            }
+            Self::Unreachable(_) => {
+                "log out and in again, which starts the session's bus anew; where there is to be none, \
+                                     set `[credentials] backend = \"file\"` in config.toml"
+                    .into()
             }
             Self::Locked => "run `ringlet keychain unlock`, or unlock it by logging in to the desktop".into(),
             Self::Timeout { .. } => {

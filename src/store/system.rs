@@ -130,15 +130,11 @@ mod native {
 
     impl Native {
         pub fn new(env: &Env, timeout: Duration, prompt: Prompt) -> Self {
-            let options = Options {
-                deadline: timeout,
-                prompt: match prompt {
-                    Prompt::Never => secret_service::Prompt::Never,
-                    Prompt::Ask => secret_service::Prompt::Ask(PATIENCE),
-                },
-                bus_address: env.non_empty("DBUS_SESSION_BUS_ADDRESS").map(Into::into),
-                runtime_dir: env.absolute("XDG_RUNTIME_DIR"),
+            let prompt = match prompt {
+                Prompt::Never => secret_service::Prompt::Never,
+                Prompt::Ask => secret_service::Prompt::Ask(PATIENCE),
             };
+            let options = Options::new(env, timeout, prompt);
             let listing = SecretService::new(Options { deadline: timeout * LISTING, ..options.clone() });
             Self { service: SecretService::new(options), listing }
         }
@@ -168,6 +164,7 @@ mod native {
     pub fn whole(error: &ServiceError) -> StoreError {
         match error {
             ServiceError::Absent { why } => StoreError::Absent(why.clone()),
+            ServiceError::Unreachable { why } => StoreError::Unreachable(why.clone()),
             ServiceError::Locked => StoreError::Locked,
             ServiceError::Timeout { doing, after } => StoreError::Timeout { doing: (*doing).into(), after: *after },
             ServiceError::Dismissed => StoreError::Dismissed,

@@ -1,19 +1,20 @@
 //! Where the session bus is: the addresses a lookup may connect to.
 //!
-//! Only Unix sockets, by path or abstract name, in the order they are listed ("Server Addresses" in the D-Bus
-//! specification); TCP, launched programs and everything else count as no bus, since keys cross it in the clear.
-//! Called by `bus`.
+//! Only Unix sockets, by path, abstract name or the runtime directory, in the order they are listed ("Server Addresses"
+//! in the D-Bus specification); TCP, launched programs and everything else are passed over, since keys cross it in the
+//! clear. Called by `bus`.
 
 use super::error::ServiceError;
 use crate::percent;
+use crate::platform;
 use rustix::net::{SocketAddrUnix, sockopt};
 use rustix::process::geteuid;
 use std::ffi::OsStr;
-use std::fmt;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 /// One Unix socket.
 pub(super) struct Address {
@@ -35,25 +36,79 @@ impl fmt::Display for Address {
     }
 }
 
-/// The sockets to try: those of `bus` (`DBUS_SESSION_BUS_ADDRESS`), or where that is unset the runtime directory's.
-pub(super) fn candidates(bus: Option<&OsStr>, runtime: Option<&Path>) -> Result<Vec<Address>, ServiceError> {
-    let absent = |why: &str| Err(ServiceError::Absent { why: why.to_owned() });
-    let Some(bus) = bus.filter(|bus| !bus.is_empty()) else {
-        let Some(runtime) = runtime.filter(|runtime| runtime.is_absolute()) else {
-            return absent("neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set");
-        };
-        return match Address::at(runtime.join("bus")) {
-            Some(address) => Ok(vec![address]),
-            None => absent("XDG_RUNTIME_DIR is too long for a socket"),
-        };
+/// Where a lookup may find the session bus.
+pub(super) struct Candidates {
+    /// In the order in which they are tried.
+    pub sockets: Vec<Candidate>,
+    /// What to say where there is none of them.
+    pub none: &'static str,
+}
+
+/// One of them.
+pub(super) struct Candidate {
+    pub address: Address,
+    /// Whether it is in the session's own place. Where that fails there is a bus, and with it perhaps a keychain, that
+    /// cannot be reached; any other socket that fails is none.
+    pub is_usual: bool,
+}
+
+/// The sockets to try: those of `bus` (`DBUS_SESSION_BUS_ADDRESS`), then the one in the session's own runtime directory.
+/// A terminal multiplexer that outlived a login keeps an address that leads nowhere, while the bus is where it always is.
+///
+/// Of `runtime`, the first directory of this user or root counts; a session has one bus, so the others are not looked at.
+pub(super) fn candidates(bus: Option<&OsStr>, runtime: &[PathBuf]) -> Candidates {
+    let usual = usual(runtime);
+    let bus = bus.filter(|bus| !bus.is_empty());
+    let none = match (bus, runtime) {
+        (None, []) => "neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set",
+        (None, _) => "DBUS_SESSION_BUS_ADDRESS is not set, and no bus is in the runtime directory",
+        (Some(_), _) => "DBUS_SESSION_BUS_ADDRESS names no Unix socket",
     };
-    let found: Vec<_> = bus.as_bytes().split(|&b| b == b';').filter_map(Address::parse).collect();
-    if found.is_empty() { absent("DBUS_SESSION_BUS_ADDRESS names no Unix socket") } else { Ok(found) }
+    let mut sockets: Vec<Candidate> = Vec::new();
+    for text in bus.unwrap_or_default().as_bytes().split(|&b| b == b';') {
+        let found = match &usual {
+            Some((path, is_ours)) if text == b"unix:runtime=yes" => {
+                Address::at(path.clone()).map(|address| Candidate { address, is_usual: *is_ours })
+            }
+            _ => Address::parse(text).map(|address| {
+                let is_usual = usual.as_ref().is_some_and(|(path, is_ours)| *is_ours && address.is_at(path));
+                Candidate { address, is_usual }
+            }),
+        };
+        sockets.extend(found);
+    }
+    if let Some((path, is_ours)) = usual
+        && !sockets.iter().any(|it| it.address.is_at(&path))
+        // Without it nothing is to be said of it, and the addresses that were named need not be hurried.
+        && fs::symlink_metadata(&path).is_ok()
+    {
+        sockets.extend(Address::at(path).map(|address| Candidate { address, is_usual: is_ours }));
+    }
+    Candidates { sockets, none }
+}
+
+/// Where the session's bus always is, and whether the directory is this user's. In another user's (`su` keeps the
+/// variable) there is no bus of this session; one that answers there all the same is refused by name.
+fn usual(runtime: &[PathBuf]) -> Option<(PathBuf, bool)> {
+    let owner = |folder: &&PathBuf| fs::metadata(folder).ok().map(|meta| meta.uid());
+    let there = || runtime.iter().filter(|folder| folder.is_absolute());
+    let ours = there().find(|folder| owner(folder).is_some_and(is_trusted));
+    let any = || there().find(|folder| owner(folder).is_some());
+    ours.map(|folder| (folder.join("bus"), true)).or_else(|| any().map(|folder| (folder.join("bus"), false)))
+}
+
+fn is_trusted(uid: u32) -> bool {
+    uid == 0 || uid == geteuid().as_raw()
 }
 
 impl Address {
     fn at(path: PathBuf) -> Option<Self> {
         Some(Self { socket: SocketAddrUnix::new(&path).ok()?, place: Place::Path(path) })
+    }
+
+    /// Whether it is the socket at this path, by whatever name.
+    fn is_at(&self, path: &Path) -> bool {
+        matches!(&self.place, Place::Path(own) if own == path || platform::same_file(own, path))
     }
 
     /// One address of the list, if it is one we take: `unix:` with `path` or `abstract`, other keys ignored.
@@ -83,7 +138,7 @@ impl Address {
             Place::Abstract(_) => sockopt::socket_peercred(socket).map(|peer| peer.uid.as_raw()).ok(),
         };
         match owner {
-            Some(uid) if uid == 0 || uid == geteuid().as_raw() => Ok(()),
+            Some(uid) if is_trusted(uid) => Ok(()),
             Some(uid) => Err(ServiceError::Denied { why: format!("the session bus at {self} belongs to user {uid}") }),
             None => Err(ServiceError::Denied { why: format!("whose the session bus at {self} is cannot be told") }),
         }
@@ -94,9 +149,23 @@ impl Address {
 mod tests {
     use super::*;
 
+    fn found(bus: Option<&str>, runtime: &[&Path]) -> Vec<(String, bool)> {
+        let runtime: Vec<PathBuf> = runtime.iter().map(PathBuf::from).collect();
+        let found = candidates(bus.map(OsStr::new), &runtime).sockets;
+        found.iter().map(|it| (it.address.to_string(), it.is_usual)).collect()
+    }
+
     fn shown(bus: &str) -> Vec<String> {
-        let found = candidates(Some(OsStr::new(bus)), None).unwrap_or_default();
-        found.iter().map(Address::to_string).collect()
+        found(Some(bus), &[]).into_iter().map(|(address, _)| address).collect()
+    }
+
+    /// A runtime directory with a file where the bus's socket would be.
+    fn runtime() -> (tempfile::TempDir, PathBuf, String) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bus = folder.path().join("bus");
+        fs::write(&bus, "").expect("a file");
+        let text = bus.display().to_string();
+        (folder, bus, text)
     }
 
     #[test]
@@ -114,12 +183,49 @@ mod tests {
     }
 
     #[test]
-    fn without_an_address_the_runtime_directory_is_used() {
-        for unset in [None, Some(OsStr::new(""))] {
-            let found = candidates(unset, Some(Path::new("/run/user/7"))).unwrap_or_default();
-            assert_eq!(found.iter().map(Address::to_string).collect::<Vec<_>>(), ["/run/user/7/bus"]);
-            assert!(matches!(candidates(unset, None), Err(ServiceError::Absent { .. })));
-            assert!(matches!(candidates(unset, Some(Path::new("relative"))), Err(ServiceError::Absent { .. })));
+    fn whatever_the_address_says_the_usual_place_comes_last() {
+        let (folder, _bus, usual) = runtime();
+        let runtime = [folder.path()];
+        for text in
+            [None, Some(""), Some("autolaunch:"), Some("disabled:"), Some("nonsense"), Some("tcp:host=a,port=1")]
+        {
+            assert_eq!(found(text, &runtime), [(usual.clone(), true)], "{text:?}");
+        }
+        assert_eq!(found(Some("unix:runtime=yes"), &runtime), [(usual.clone(), true)]);
+        let named = found(Some("unix:path=/nowhere;unix:abstract=x"), &runtime);
+        assert_eq!(named, [("/nowhere".to_owned(), false), ("@x".to_owned(), false), (usual.clone(), true)]);
+        // Named already, by whatever path: it keeps its place.
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("bus", &link).expect("a link");
+        for own in [&usual, &link.display().to_string()] {
+            let named = found(Some(&format!("unix:path={own},guid=00;unix:path=/nowhere")), &runtime);
+            assert_eq!(named, [(own.clone(), true), ("/nowhere".to_owned(), false)]);
+        }
+        // A session without a bus of its own has none that could be unreachable.
+        fs::remove_file(&usual).expect("removed");
+        assert_eq!(found(Some("unix:path=/nowhere"), &runtime), [("/nowhere".to_owned(), false)]);
+        assert!(found(None, &runtime).is_empty());
+    }
+
+    #[test]
+    fn a_runtime_directory_must_be_there_and_absolute_and_the_users_own() {
+        let (folder, _bus, usual) = runtime();
+        let (_other, _, second) = runtime();
+        let second_folder = Path::new(&second).parent().expect("its folder");
+        for unusable in [Path::new("relative"), Path::new("/nonexistent/run")] {
+            assert_eq!(found(None, &[unusable, folder.path()]), [(usual.clone(), true)]);
+            assert!(found(None, &[unusable]).is_empty());
+        }
+        assert!(found(None, &[]).is_empty());
+        // The first that counts is the session's, even where it has no bus.
+        fs::remove_file(&usual).expect("removed");
+        assert!(found(None, &[folder.path(), second_folder]).is_empty());
+        // Only root can make a directory another's.
+        if geteuid().is_root() {
+            fs::write(&usual, "").expect("a file");
+            std::os::unix::fs::chown(folder.path(), Some(12345), None).expect("chown");
+            assert_eq!(found(None, &[folder.path(), second_folder]), [(second.clone(), true)]);
+            assert_eq!(found(None, &[folder.path()]), [(usual, false)]);
         }
     }
 }

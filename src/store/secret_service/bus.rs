@@ -4,7 +4,7 @@
 //! refuses buses that are not Unix sockets of this user or root, since values travel in the clear. It knows nothing
 //! of keychains; `service` calls it.
 
-use super::address::{self, Address};
+use super::address::{self, Address, Candidate, Candidates};
 use super::error::ServiceError;
 use super::wire::{self, Kind, Message};
 use super::writer::{Call, Writer};
@@ -14,7 +14,7 @@ use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with};
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -103,24 +103,47 @@ pub(super) struct Bus {
 }
 
 impl Bus {
-    /// Connects to the first address that somebody listens at, and queues authentication and greeting without
-    /// waiting for an answer to either.
-    pub(super) fn connect(bus: Option<&OsStr>, runtime: Option<&Path>, deadline: &Deadline) -> Result<Self> {
+    /// Connects to the first address at which a bus answers. With the last of them, authentication and greeting are queued
+    /// without waiting for an answer to either; one that others stand behind must answer within its share of the time.
+    pub(super) fn connect(bus: Option<&OsStr>, runtime: &[PathBuf], deadline: &Deadline) -> Result<Self> {
         let deadline = Deadline { doing: CONNECTING, ..*deadline };
-        let mut why = String::new();
-        for address in address::candidates(bus, runtime)? {
-            match dial(&address, &deadline) {
-                Ok(socket) => return Self::greet(socket, address),
-                // A stopped bus whose queue of connections is full.
-                Err(Errno::AGAIN | Errno::TIMEDOUT) => return Err(deadline.passed()),
-                Err(errno) => why = format!("the session bus at {address} cannot be reached ({errno})"),
+        let Candidates { sockets, none } = address::candidates(bus, runtime);
+        let mut failed = ServiceError::Absent { why: none.to_owned() };
+        for (at, candidate) in sockets.iter().enumerate() {
+            let further = u32::try_from(sockets.len() - at - 1).unwrap_or(u32::MAX);
+            let outcome = match further {
+                0 => Self::reach(candidate, &deadline),
+                _ => {
+                    let part = deadline.part(deadline.left()? / further.saturating_add(1));
+                    Self::reach(candidate, &part).and_then(|mut bus| bus.next(&part).map(|_| bus))
+                }
+            };
+            match outcome {
+                Ok(bus) => return Ok(bus),
+                // A bus that is there and fails says more than one that is not.
+                Err(ServiceError::Absent { .. }) if !matches!(failed, ServiceError::Absent { .. }) => {}
+                Err(error) => failed = error,
             }
-            deadline.left()?;
         }
-        Err(ServiceError::Absent { why })
+        Err(failed)
     }
 
-    fn greet(socket: OwnedFd, address: Address) -> Result<Self> {
+    fn reach(candidate: &Candidate, deadline: &Deadline) -> Result<Self> {
+        let address = &candidate.address;
+        match dial(address, deadline) {
+            Ok(socket) => Self::greet(socket, address),
+            // A stopped bus whose queue of connections is full.
+            Err(Errno::AGAIN | Errno::TIMEDOUT) => Err(deadline.passed()),
+            Err(errno) => {
+                let why = format!("the session bus at {address} cannot be reached ({errno})");
+                // What was deleted meanwhile is not there any more.
+                let is_there = candidate.is_usual && errno != Errno::NOENT;
+                Err(if is_there { ServiceError::Unreachable { why } } else { ServiceError::Absent { why } })
+            }
+        }
+    }
+
+    fn greet(socket: OwnedFd, address: &Address) -> Result<Self> {
         address.check_owner(&socket)?;
         let mut bus = Self {
             socket,

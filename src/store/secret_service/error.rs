@@ -14,7 +14,13 @@ pub enum ServiceError {
     /// There is no keychain here at all, so that another store may take its place.
     #[error("there is no keychain service: {why}")]
     Absent {
-        /// What is missing: the bus, the service, or its default collection.
+        /// What is missing: the bus, or the service.
+        why: String,
+    },
+    /// There is a bus where this session has its own, and it takes no connection; never a reason to look elsewhere.
+    #[error("the keychain cannot be reached although this session has one: {why}")]
+    Unreachable {
+        /// Which bus, and what it does.
         why: String,
     },
     /// The keychain is there and must be unlocked first; never a reason to look elsewhere.
@@ -79,7 +85,9 @@ impl From<ServiceError> for Error {
         match error {
             ServiceError::NotFound => Self::NoEntry,
             ServiceError::Invalid { what, problem } => Self::Invalid(what.to_owned(), problem.to_owned()),
-            ServiceError::Absent { .. } | ServiceError::Locked => Self::NoStorageAccess(Box::new(error)),
+            ServiceError::Absent { .. } | ServiceError::Unreachable { .. } | ServiceError::Locked => {
+                Self::NoStorageAccess(Box::new(error))
+            }
             _ => Self::PlatformFailure(Box::new(error)),
         }
     }

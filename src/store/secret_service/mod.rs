@@ -20,6 +20,8 @@ mod writer;
 
 pub use error::ServiceError;
 
+use crate::env::Env;
+use crate::platform;
 use crate::store::items::is_taken;
 use bus::Deadline;
 use keyring_core::api::{CredentialApi, CredentialPersistence, CredentialStoreApi};
@@ -55,8 +57,21 @@ pub struct Options {
     pub prompt: Prompt,
     /// `DBUS_SESSION_BUS_ADDRESS`.
     pub bus_address: Option<OsString>,
-    /// `XDG_RUNTIME_DIR`, whose `bus` is used where there is no address.
-    pub runtime_dir: Option<PathBuf>,
+    /// Where the session's runtime directory may be. The `bus` in the first that is this user's is the session's own,
+    /// and is used where the address leads nowhere.
+    pub runtime_dirs: Vec<PathBuf>,
+}
+
+impl Options {
+    /// Those of the session that the environment tells of.
+    pub fn new(env: &Env, deadline: Duration, prompt: Prompt) -> Self {
+        Self {
+            deadline,
+            prompt,
+            bus_address: env.non_empty("DBUS_SESSION_BUS_ADDRESS").map(Into::into),
+            runtime_dirs: env.absolute("XDG_RUNTIME_DIR").into_iter().chain(platform::runtime_base()).collect(),
+        }
+    }
 }
 
 /// What there is to work with.
@@ -234,7 +249,7 @@ impl SecretService {
         prompt: Prompt,
         mut work: impl FnMut(&mut Service, &Deadline) -> Result<T>,
     ) -> Result<T> {
-        let Options { bus_address, runtime_dir, .. } = &self.0.options;
+        let Options { bus_address, runtime_dirs, .. } = &self.0.options;
         let person = match prompt {
             Prompt::Never => None,
             Prompt::Ask(patience) => Some(patience),
@@ -244,7 +259,7 @@ impl SecretService {
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut service = match kept.take().and_then(Service::again) {
             Some(service) => service,
-            None => Service::connect(bus_address.as_deref(), runtime_dir.as_deref(), &deadline)?,
+            None => Service::connect(bus_address.as_deref(), runtime_dirs, &deadline)?,
         };
         let mut outcome = work(&mut service, &deadline);
         if matches!(outcome, Err(ServiceError::Locked)) && person.is_some() {

@@ -12,7 +12,7 @@ use super::writer::{Call, NO_AUTO_START, Writer};
 use crate::store::items::is_taken;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::slice;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -75,7 +75,7 @@ pub(super) struct Service {
 
 impl Service {
     /// Connects; nothing is sent before the first question.
-    pub(super) fn connect(bus: Option<&OsStr>, runtime: Option<&Path>, deadline: &Deadline) -> Result<Self> {
+    pub(super) fn connect(bus: Option<&OsStr>, runtime: &[PathBuf], deadline: &Deadline) -> Result<Self> {
         let bus = Bus::connect(bus, runtime, deadline)?;
         Ok(Self { bus, session: None, owner: String::new(), wanted: Vec::new(), heard: false, watching: false })
     }

@@ -189,7 +189,7 @@ impl FakeBus {
             deadline: Duration::from_secs(20),
             prompt: Prompt::Never,
             bus_address: None,
-            runtime_dir: Some(folder.path().to_owned()),
+            runtime_dirs: vec![folder.path().to_owned()],
         };
         Self { options, heard, _folder: folder }
     }
@@ -642,14 +642,90 @@ fn a_bus_that_takes_no_more_connections_is_a_timeout() {
     rustix::net::listen(&listener, 0).expect("a shorter queue");
     let _first = UnixStream::connect(&socket).expect("the one connection");
     let deadline = Duration::from_millis(50);
-    let runtime_dir = Some(folder.path().to_owned());
-    let store = SecretService::new(Options { deadline, prompt: Prompt::Never, bus_address: None, runtime_dir });
+    let runtime_dirs = vec![folder.path().to_owned()];
+    let store = SecretService::new(Options { deadline, prompt: Prompt::Never, bus_address: None, runtime_dirs });
     assert!(matches!(store.get("ringlet", "a/b"), Err(ServiceError::Timeout { .. })));
+}
+
+/// Sockets at which no bus answers: one that is gone, one that nobody listens at, one whose owner hangs up, and one whose
+/// owner says nothing. The listener of the last lives as long as the value.
+fn dead_addresses(folder: &std::path::Path) -> (Vec<OsString>, UnixListener) {
+    let bind = |name: &str| UnixListener::bind(folder.join(name)).expect("a socket");
+    drop(bind("refused"));
+    let ending = bind("ending");
+    thread::spawn(move || ending.incoming().for_each(drop));
+    let silent = bind("silent");
+    let address = |name: &str| format!("unix:path={}", folder.join(name).display()).into();
+    (["gone", "refused", "ending", "silent"].map(address).into(), silent)
+}
+
+#[test]
+fn an_address_that_leads_nowhere_leaves_the_sessions_own_bus() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut addresses, _silent) = dead_addresses(folder.path());
+    addresses
+        .push(format!("unix:path={0}/gone;unix:path={0}/refused;tcp:host=a,port=1", folder.path().display()).into());
+    addresses.extend(["autolaunch:", "disabled:", "unix:abstract=ringlet-test-nobody", "\u{1b}"].map(OsString::from));
+    for address in addresses {
+        let mut bus = FakeBus::new(|member, _| sound(member));
+        // Half of it is for the one that says nothing.
+        bus.options.deadline = Duration::from_secs(4);
+        bus.options.bus_address = Some(address.clone());
+        assert_eq!(bus.store().get("ringlet", "a/b").as_deref().map(Vec::as_slice), Ok(CANARY), "{address:?}");
+    }
+}
+
+#[test]
+fn an_address_at_which_a_bus_answers_is_the_one_that_is_used() {
+    let named = FakeBus::new(|member, _| sound(member));
+    let mut usual = FakeBus::new(|_, _| vec![paths(&[&[], &[ITEM]])]);
+    let socket = named.options.runtime_dirs[0].join("bus");
+    usual.options.bus_address = Some(format!("unix:path={}", socket.display()).into());
+    assert_eq!(usual.store().get("ringlet", "a/b").as_deref().map(Vec::as_slice), Ok(CANARY));
+    assert!(usual.heard().is_empty());
+}
+
+#[test]
+fn a_bus_in_the_sessions_own_place_that_cannot_be_used_is_not_absent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (addresses, _silent) = dead_addresses(folder.path());
+    let own = tempfile::tempdir().expect("a folder");
+    drop(UnixListener::bind(own.path().join("bus")).expect("a socket"));
+    let itself = format!("unix:path={}/bus", own.path().display()).into();
+    for bus_address in addresses.into_iter().map(Some).chain([None, Some(itself), Some("autolaunch:".into())]) {
+        let store = SecretService::new(Options {
+            deadline: Duration::from_millis(400),
+            prompt: Prompt::Ask(Duration::from_secs(20)),
+            bus_address: bus_address.clone(),
+            runtime_dirs: vec![own.path().to_owned()],
+        });
+        let errors = [
+            store.get("ringlet", "a/b").err(),
+            store.set("ringlet", "a/b", CANARY).err(),
+            store.remove("ringlet", "a/b").err(),
+            store.accounts("ringlet").err(),
+            store.items("ringlet", true, &|_| true).err(),
+            store.status().err(),
+            store.unlock().err(),
+        ];
+        for error in errors {
+            let Some(ServiceError::Unreachable { why }) = error else { panic!("{bus_address:?}: {error:?}") };
+            assert!(why.contains("/bus cannot be reached ("), "{why}");
+        }
+    }
+    // Without one in that place, a dead address is no bus at all.
+    std::fs::remove_file(own.path().join("bus")).expect("removed");
+    let runtime_dirs = vec![own.path().to_owned()];
+    let bus_address = Some(format!("unix:path={}/refused", folder.path().display()).into());
+    let deadline = Duration::from_secs(20);
+    let store = SecretService::new(Options { deadline, prompt: Prompt::Never, bus_address, runtime_dirs });
+    assert!(matches!(store.get("ringlet", "a/b"), Err(ServiceError::Absent { .. })));
 }
 
 #[test]
 fn names_that_cannot_be_sent_are_refused_before_anything_is_connected() {
-    let options = Options { deadline: Duration::ZERO, prompt: Prompt::Never, bus_address: None, runtime_dir: None };
+    let options =
+        Options { deadline: Duration::ZERO, prompt: Prompt::Never, bus_address: None, runtime_dirs: Vec::new() };
     let store = SecretService::new(options);
     for (service, account) in [("", "a"), ("a", ""), ("a\0", "a"), ("a", "a\0b"), ("a", &"x".repeat(5000))] {
         assert!(matches!(store.get(service, account), Err(ServiceError::Invalid { .. })));
