@@ -477,15 +477,34 @@ fn a_killed_service_is_an_absent_keychain_and_says_so() {
 }
 
 #[test]
-fn a_service_in_which_nobody_has_a_keyring_counts_as_no_keychain() {
-    let keyring = Keyring::start(State::NoDefault);
-    let world = impatient(&keyring);
+fn a_service_in_which_nobody_has_a_keyring_counts_as_no_keychain_and_is_named() {
+    let mut keyring = Keyring::start(State::NoDefault);
+    let world = World::on(&keyring);
+    let none = "the keyring service has no keyring yet";
+    let how = ["log in to the desktop once", "Seahorse", "`gnome-keyring-daemon --replace --unlock`"];
+    let says = |done: &crate::common::world::Done, what: &[&str]| {
+        let all = format!("{}{}", done.stdout, done.stderr);
+        let wanted = what.iter().chain(&how);
+        assert!(wanted.into_iter().all(|text| all.contains(text)) && !all.contains("install GNOME"), "{all}");
+    };
     let done = set(&world, KEY);
-    assert!(done.stderr.contains("Using file-backed credentials"), "{done:?}");
+    says(&done, &["Using file-backed credentials", none]);
     done.ok();
     assert_eq!(given(&world), KEY);
-    world.configure("backend = \"system-only\"\n");
-    set(&world, KEY).fails(1, &["there is no keychain: ", "hint: "]);
+    says(&world.run(&["doctor"]), &["the keyring service has no keyring yet, so keys are in a plain file"]);
+    world.write("home/.zshrc", RC);
+    let done = world.run(&["migrate", "--yes"]);
+    says(&done, &[none, "is a plain file", "--allow-file"]);
+    done.fails(1, &[]);
+    world.configure("[credentials]\nbackend = \"system-only\"\n");
+    let done = set(&world, KEY);
+    says(&done, &["there is no keychain: the keyring service has no keyring yet", "backend = \"file\""]);
+    done.fails(1, &[]);
+    world.run(&["profiles", "run", "work"]).fails(125, &["profile \"work\": there is no keychain: ", none]);
+    // As the hint says: another service that is told a password makes one.
+    keyring.restart();
+    set(&world, KEY).ok();
+    assert_eq!(keyring.secret_tool_lookup(&LABELS).as_deref(), Some(KEY.as_bytes()));
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn a_keychain_that_cannot_be_used_changes_no_file() {
     keyring.stop_service();
     refused(&keyring, &["did not answer within"]);
     // What would forget the keys at logout is no keychain: there is only the session's own collection.
-    refused(&Keyring::start(State::NoDefault), &["there is no keychain", "--allow-file"]);
+    refused(&Keyring::start(State::NoDefault), &["the keyring service has no keyring yet, and ", "--allow-file"]);
     refused(&Keyring::start(State::Absent), &["there is no keychain", "--allow-file"]);
 }
 

@@ -256,5 +256,8 @@ fn the_errors_of_a_keychain() {
     session.feed(&world, &["keychain", "set", "anthropic", "work", "--stdin"], crate::common::world::KEY);
     world.configure("[credentials]\nbackend = \"system-only\"\n");
     session.feed(&world, &["keychain", "set", "anthropic", "work", "--stdin"], crate::common::world::KEY);
+    let empty = Keyring::start(State::NoDefault);
+    let world = World::on(&empty);
+    session.feed(&world, &["keychain", "set", "anthropic", "work", "--stdin"], crate::common::world::KEY);
     same("errors-keychain", &session.text);
 }

@@ -56,12 +56,9 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
         }
         Err(error) => say(Grade::Bad, error.to_string(), error.hint()),
     }
-    if store.fell_back() {
-        say(
-            Grade::Note,
-            "there is no keychain, so keys are in a plain file".into(),
-            Some("install GNOME Keyring or KWallet".into()),
-        );
+    if let Some(missing) = store.fell_back() {
+        let text = format!("{}, so keys are in a plain file", missing.summary());
+        say(Grade::Note, text, Some(missing.cure().into()));
     }
     let profiles = Profiles::new(&setting.paths, &setting.registry);
     let mut sound = 0;

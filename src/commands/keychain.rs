@@ -11,7 +11,7 @@ use crate::output::{Ink, Output};
 use crate::platform;
 use crate::registry::{Misplaced, ProviderSpec, misplaced};
 use crate::secret::{Key, MAX_KEY, Secret};
-use crate::store::{self, Prompt, Store, StoreError};
+use crate::store::{self, Missing, Prompt, Store, StoreError};
 use crate::words;
 use sha2::{Digest, Sha256};
 use std::io::{self, IsTerminal, Read};
@@ -261,9 +261,7 @@ fn record(
 
 /// Says that the file stands in for a keychain, once a day per terminal.
 pub(super) fn warn_of_fallback(setting: &Setting, store: &dyn Store, output: &mut Output) {
-    if !store.fell_back() {
-        return;
-    }
+    let Some(missing) = store.fell_back() else { return };
     let terminal = platform::terminal_name().unwrap_or_default();
     let mark = setting.paths.said().join(crate::trust::hex(&Sha256::digest(terminal.as_encoded_bytes())[..8]));
     let said = std::fs::metadata(&mark).and_then(|meta| meta.modified());
@@ -277,6 +275,10 @@ pub(super) fn warn_of_fallback(setting: &Setting, store: &dyn Store, output: &mu
     let _ = platform::create_private_folder(&setting.paths.said()).and_then(|()| platform::replace_file(&mark, b""));
     let file = setting.paths.pretty(&setting.paths.credentials());
     output.aside(&format!("\u{26a0} Using file-backed credentials ({file})."));
-    output
-        .aside("  For better security on multi-user systems, install GNOME Keyring or set up a service-mode keychain.");
+    output.aside(&match missing {
+        Missing::Keychain(_) => "  For better security on multi-user systems, install GNOME Keyring or set up a \
+                                 service-mode keychain."
+            .to_owned(),
+        other => format!("  For better security on multi-user systems: {other}; {}.", other.cure()),
+    });
 }

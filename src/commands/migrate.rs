@@ -143,7 +143,10 @@ fn refuse_plain_file(setting: &Setting, store: &dyn Store, allowed: bool) -> Res
     }
     // Any operation shows whether there is a keychain at all.
     store.names().map_err(MigrateError::from)?;
-    if store.fell_back() { Err(MigrateError::PlainFile(store.place()).into()) } else { Ok(()) }
+    match store.fell_back() {
+        Some(missing) => Err(MigrateError::PlainFile { place: store.place(), missing }.into()),
+        None => Ok(()),
+    }
 }
 
 // `true` to go on. With several files each can be left out.

@@ -16,7 +16,7 @@ use crate::registry::Registry;
 use crate::secret::same;
 use crate::shell::Shell;
 use crate::store::items::State as Keychain;
-use crate::store::{SERVICE, StoreError};
+use crate::store::{Missing, SERVICE, StoreError};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
@@ -331,7 +331,8 @@ async fn keys(State(shared): Here, query: Result<Query<Prefix>, axum::extract::r
         match setup.items.list(SERVICE, false, &wanted) {
             // The file that stands in for it has none, which is not what an empty keychain would mean.
             Ok(items) if items.is_empty() && setup.items.state() == Keychain::Absent => {
-                let error = StoreError::Absent("it is not there yet, and the file has no keys".into());
+                let error =
+                    StoreError::Absent(Missing::Keychain("it is not there yet, and the file has no keys".into()));
                 refusal(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "keychain_absent",

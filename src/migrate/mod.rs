@@ -28,7 +28,7 @@ mod wide;
 
 use crate::hint::Hint;
 use crate::name::KeyName;
-use crate::store::StoreError;
+use crate::store::{Missing, StoreError};
 use std::path::PathBuf;
 
 pub use tokens::masked;
@@ -56,8 +56,13 @@ pub enum MigrateError {
     #[error("{0} was stored by somebody else meanwhile; no file was changed")]
     Taken(KeyName),
     /// The keys would only move from one plain file to another.
-    #[error("there is no keychain, and {0} is a plain file")]
-    PlainFile(String),
+    #[error("{}, and {place} is a plain file", missing.summary())]
+    PlainFile {
+        /// The file.
+        place: String,
+        /// What there is not.
+        missing: Missing,
+    },
     /// The journal cannot be read or written.
     #[error("{}: {why}", file.display())]
     Journal {
@@ -117,8 +122,8 @@ impl MigrateError {
             Self::Store(error) => return error.hint(),
             Self::ReadBack { .. } => "the keychain does not keep what it is given; run `ringlet doctor`".into(),
             Self::Taken(_) | Self::Leak => "run `ringlet migrate` again".into(),
-            Self::PlainFile(_) => {
-                "install GNOME Keyring or KWallet, or add --allow-file to move them all the same".into()
+            Self::PlainFile { missing, .. } => {
+                format!("{}, or add --allow-file to move them all the same", missing.cure()).into()
             }
             Self::Journal { file, .. } => format!("look at {}", file.display()).into(),
             Self::File { .. } | Self::NoRun(_) | Self::Already(_) => return None,

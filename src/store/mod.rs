@@ -23,7 +23,7 @@ use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::Secret;
 use crate::words;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +36,42 @@ pub const PRIVATE_SERVICE: &str = "ringlet-migrate";
 
 /// The account of the private secret.
 const PRIVATE_ACCOUNT: &str = "hmac";
+
+/// What is missing where there is no keychain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// The keychain itself, or the way to it.
+    #[error("{0}")]
+    Keychain(String),
+    /// The keyring service runs, and nobody has made a keyring in it.
+    #[error("the keyring service has no keyring yet")]
+    Keyring,
+    /// It has keyrings, and none of them is the one for new keys.
+    #[error("the keyring service has no default keyring")]
+    Default,
+}
+
+impl Missing {
+    /// The same in a few words.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Keychain(_) => "there is no keychain".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
+    /// How there comes to be one.
+    pub fn cure(&self) -> &'static str {
+        match self {
+            Self::Keychain(_) => "install GNOME Keyring or KWallet",
+            Self::Keyring => {
+                "log in to the desktop once, make one in Seahorse or open a database in KeePassXC; without a desktop, pipe \
+                 a password for it, with no newline behind, to `gnome-keyring-daemon --replace --unlock`"
+            }
+            Self::Default => "make one of them the default in Seahorse, or open a database in KeePassXC",
+        }
+    }
+}
 
 /// Whether a person may be asked to unlock the keychain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +95,7 @@ pub enum StoreError {
     },
     /// There is no keychain here at all.
     #[error("there is no keychain: {0}")]
-    Absent(String),
+    Absent(Missing),
     /// This session has a keychain's bus, and nothing can be asked there.
     #[error("the keychain cannot be reached although this session has one: {0}")]
     Unreachable(String),
@@ -113,8 +149,8 @@ impl StoreError {
     pub fn hint(&self) -> Option<Hint> {
         Some(match self {
             Self::NotFound { key, .. } => Hint::run(key.set_command()),
-            Self::Absent(_) => {
-                "install GNOME Keyring or KWallet, or set `[credentials] backend = \"file\"` in config.toml".into()
+            Self::Absent(missing) => {
+                format!("{}, or set `[credentials] backend = \"file\"` in config.toml", missing.cure()).into()
             }
             Self::Unreachable(_) => {
                 "log out and in again, which starts the session's bus anew; where there is to be none, \
@@ -158,9 +194,9 @@ pub trait Store {
     /// A secret of Ringlet's own, made when it is first asked for: `migrate` knows values by it. Kept apart from the
     /// keys, under another service, so that no listing shows it.
     fn private_secret(&self) -> Result<Secret, StoreError>;
-    /// Whether the file stood in for a keychain that is not there, in any operation so far.
-    fn fell_back(&self) -> bool {
-        false
+    /// What was missing when the file stood in for the keychain, in any operation so far.
+    fn fell_back(&self) -> Option<Missing> {
+        None
     }
 }
 
@@ -175,7 +211,7 @@ pub fn open(settings: &Settings, paths: &Paths, env: &Env, prompt: Prompt) -> Bo
     match settings.backend {
         Backend::File => Box::new(file()),
         Backend::SystemOnly => Box::new(system()),
-        Backend::System => Box::new(SystemOrFile { system: system(), file: file(), fell_back: Cell::new(false) }),
+        Backend::System => Box::new(SystemOrFile { system: system(), file: file(), fell_back: RefCell::new(None) }),
     }
 }
 
@@ -189,14 +225,14 @@ pub fn copy_in_file(paths: &Paths, used: &dyn Store, key: &KeyName) -> Option<Pa
 struct SystemOrFile {
     system: SystemStore,
     file: FileStore,
-    fell_back: Cell<bool>,
+    fell_back: RefCell<Option<Missing>>,
 }
 
 impl SystemOrFile {
     fn either<T>(&self, operation: impl Fn(&dyn Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
         match operation(&self.system) {
-            Err(StoreError::Absent(_)) => {
-                self.fell_back.set(true);
+            Err(StoreError::Absent(missing)) => {
+                self.fell_back.replace(Some(missing));
                 operation(&self.file)
             }
             done => done,
@@ -206,7 +242,7 @@ impl SystemOrFile {
 
 impl Store for SystemOrFile {
     fn place(&self) -> String {
-        if self.fell_back.get() { self.file.place() } else { self.system.place() }
+        if self.fell_back.borrow().is_some() { self.file.place() } else { self.system.place() }
     }
     fn get(&self, key: &KeyName) -> Result<Secret, StoreError> {
         self.either(|store| store.get(key))
@@ -229,7 +265,7 @@ impl Store for SystemOrFile {
     fn private_secret(&self) -> Result<Secret, StoreError> {
         self.either(|store| store.private_secret())
     }
-    fn fell_back(&self) -> bool {
-        self.fell_back.get()
+    fn fell_back(&self) -> Option<Missing> {
+        self.fell_back.borrow().clone()
     }
 }

@@ -111,6 +111,7 @@ impl Store for SystemStore {
 
 #[cfg(target_os = "linux")]
 mod native {
+    use super::super::Missing;
     use super::super::secret_service::{self, Options, SecretService, ServiceError};
     use super::*;
     use keyring_core::api::CredentialStoreApi;
@@ -163,7 +164,9 @@ mod native {
     // An error that is about no single key.
     pub fn whole(error: &ServiceError) -> StoreError {
         match error {
-            ServiceError::Absent { why } => StoreError::Absent(why.clone()),
+            ServiceError::Absent { why } => StoreError::Absent(Missing::Keychain(why.clone())),
+            ServiceError::NoKeyring => StoreError::Absent(Missing::Keyring),
+            ServiceError::NoDefault => StoreError::Absent(Missing::Default),
             ServiceError::Unreachable { why } => StoreError::Unreachable(why.clone()),
             ServiceError::Locked => StoreError::Locked,
             ServiceError::Timeout { doing, after } => StoreError::Timeout { doing: (*doing).into(), after: *after },

@@ -23,6 +23,12 @@ pub enum ServiceError {
         /// Which bus, and what it does.
         why: String,
     },
+    /// The service runs, and nobody has made a collection in it; as good as no keychain.
+    #[error("the keyring service has no keyring yet")]
+    NoKeyring,
+    /// It has collections, and none of them is the default; as good as no keychain.
+    #[error("the keyring service has no default keyring")]
+    NoDefault,
     /// The keychain is there and must be unlocked first; never a reason to look elsewhere.
     #[error("the keychain is locked")]
     Locked,
@@ -85,9 +91,11 @@ impl From<ServiceError> for Error {
         match error {
             ServiceError::NotFound => Self::NoEntry,
             ServiceError::Invalid { what, problem } => Self::Invalid(what.to_owned(), problem.to_owned()),
-            ServiceError::Absent { .. } | ServiceError::Unreachable { .. } | ServiceError::Locked => {
-                Self::NoStorageAccess(Box::new(error))
-            }
+            ServiceError::Absent { .. }
+            | ServiceError::Unreachable { .. }
+            | ServiceError::NoKeyring
+            | ServiceError::NoDefault
+            | ServiceError::Locked => Self::NoStorageAccess(Box::new(error)),
             _ => Self::PlatformFailure(Box::new(error)),
         }
     }

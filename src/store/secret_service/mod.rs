@@ -217,6 +217,9 @@ impl SecretService {
             Ok(_) => Ok(Status::Available),
             Err(ServiceError::Locked) => Ok(Status::Locked),
             Err(ServiceError::Absent { why }) => Ok(Status::Absent { why }),
+            Err(none @ (ServiceError::NoKeyring | ServiceError::NoDefault)) => {
+                Ok(Status::Absent { why: none.to_string() })
+            }
             Err(other) => Err(other),
         }
     }

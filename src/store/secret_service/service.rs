@@ -294,7 +294,8 @@ impl Service {
         let mut others = body.array(4, MOST_ATTRIBUTES, |r| Ok(r.path()?.to_owned()))?;
         others.retain(|path| path != SESSION_COLLECTION);
         match self.locked(&others, deadline)?.is_empty() {
-            true => Err(ServiceError::Absent { why: "it has no default collection".to_owned() }),
+            true if others.is_empty() => Err(ServiceError::NoKeyring),
+            true => Err(ServiceError::NoDefault),
             false => Err(ServiceError::Locked),
         }
     }

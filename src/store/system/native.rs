@@ -3,6 +3,7 @@
 //! Neither takes a deadline, so every call runs in a thread of its own, which is left behind when the time is up and
 //! ends with the process. The size of a key is the caller's to check. Both systems list names without values.
 
+use super::super::Missing;
 use super::*;
 #[cfg(windows)]
 use crate::platform;
@@ -204,12 +205,12 @@ fn whole(cause: &(dyn StdError + Send + Sync + 'static)) -> StoreError {
             // errSecUserCanceled
             -128 => StoreError::Dismissed,
             // errSecNotAvailable, errSecNoSuchKeychain, errSecNoDefaultKeychain
-            -25291 | -25294 | -25307 => StoreError::Absent(error.to_string()),
+            -25291 | -25294 | -25307 => StoreError::Absent(Missing::Keychain(error.to_string())),
             _ => StoreError::Broken(error.to_string()),
         };
     }
     match cause.downcast_ref::<NoSession>() {
-        Some(none) => StoreError::Absent(none.to_string()),
+        Some(none) => StoreError::Absent(Missing::Keychain(none.to_string())),
         None => StoreError::Broken(cause.to_string()),
     }
 }
@@ -423,7 +424,7 @@ mod tests {
             let Err(Error::NoStorageAccess(cause)) = bounded("asking", limits(Duration::from_secs(10)), none) else {
                 panic!("another error")
             };
-            assert_eq!(whole(cause.as_ref()), StoreError::Absent("no session".into()));
+            assert_eq!(whole(cause.as_ref()), StoreError::Absent(Missing::Keychain("no session".into())));
         }
 
         #[test]
