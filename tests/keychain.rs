@@ -492,6 +492,9 @@ fn a_service_in_which_nobody_has_a_keyring_counts_as_no_keychain_and_is_named() 
     done.ok();
     assert_eq!(given(&world), KEY);
     says(&world.run(&["doctor"]), &["the keyring service has no keyring yet, so keys are in a plain file"]);
+    let done = world.run(&["keychain", "unlock"]);
+    assert!(!done.stderr.contains("is unlocked"), "{done:?}");
+    done.ok();
     world.write("home/.zshrc", RC);
     let done = world.run(&["migrate", "--yes"]);
     says(&done, &[none, "is a plain file", "--allow-file"]);

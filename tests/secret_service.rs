@@ -141,7 +141,7 @@ fn three_hundred_accounts_are_listed_in_order() {
     assert_eq!(ours.accounts("ringlet"), Ok(names));
     assert_eq!(ours.accounts("nobody"), Ok(vec![]));
     assert_eq!(ours.status(), Ok(Status::Available));
-    assert_eq!(ours.unlock(), Ok(()));
+    assert_eq!(ours.unlock("ringlet"), Ok(()));
 }
 
 #[test]
@@ -157,8 +157,15 @@ fn a_locked_keychain_is_locked_for_everything_and_asks_nobody() {
     assert_eq!(ours.remove("ringlet", "anthropic/work"), Err(ServiceError::Locked));
     assert_eq!(ours.accounts("ringlet"), Err(ServiceError::Locked));
     assert_eq!(ours.status(), Ok(Status::Locked));
+    assert_eq!(ours.unlock("ringlet"), Err(ServiceError::Locked));
     // Asked to ask, with nobody there to be asked.
-    assert_eq!(returning(move || ours.unlock()), Err(ServiceError::Dismissed));
+    let asking = SecretService::new(Options {
+        deadline: AMPLE,
+        prompt: Prompt::Ask(AMPLE),
+        bus_address: Some(keyring.address()),
+        runtime_dirs: Vec::new(),
+    });
+    assert_eq!(returning(move || asking.unlock("ringlet")), Err(ServiceError::Dismissed));
     keyring.restart();
     assert_eq!(get(&store(&keyring, AMPLE), "anthropic/work"), Ok(b"sk-1".to_vec()));
 }
@@ -176,7 +183,7 @@ fn a_keychain_that_is_not_there_is_absent() {
         assert!(is_absent(get(&ours, "anthropic/work").err()), "{state:?}");
         assert!(is_absent(ours.set("ringlet", "a/b", b"x").err()), "{state:?}");
         assert!(is_absent(ours.accounts("ringlet").err()), "{state:?}");
-        assert!(is_absent(ours.unlock().err()), "{state:?}");
+        assert!(is_absent(ours.unlock("ringlet").err()), "{state:?}");
         assert!(matches!(ours.status(), Ok(Status::Absent { .. })), "{state:?}");
     }
     let mut keyring = Keyring::start(State::Absent);

@@ -48,8 +48,9 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Keychain) -> Resu
             setting.refuse_own_places(&host.world)?;
             rename(host, setting, store.as_ref(), &from, &to, replace)
         }
-        Keychain::Unlock => store.unlock().map_err(Failure::from).map(|()| {
-            host.output.note(format!("{} is unlocked", store.place()));
+        Keychain::Unlock => store.unlock().map_err(Failure::from).map(|()| match store.fell_back() {
+            Some(missing) => host.output.note(format!("{}; there is nothing to unlock", missing.summary())),
+            None => host.output.note(format!("{} is unlocked", store.place())),
         }),
     };
     warn_of_fallback(setting, store.as_ref(), &mut host.output);

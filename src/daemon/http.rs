@@ -346,7 +346,7 @@ async fn keys(State(shared): Here, query: Result<Query<Prefix>, axum::extract::r
             }
             Err(error) => {
                 let code = match error {
-                    StoreError::Locked => "keychain_locked",
+                    StoreError::Locked | StoreError::Unconfirmed => "keychain_locked",
                     StoreError::Absent(_) => "keychain_absent",
                     _ => "keychain_failed",
                 };

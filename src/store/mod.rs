@@ -102,6 +102,9 @@ pub enum StoreError {
     /// The keychain is there and locked.
     #[error("the keychain is locked")]
     Locked,
+    /// The keychain is open, and gives the key only after a person has confirmed it in a window.
+    #[error("the key waits for a confirmation in the keychain's own window")]
+    Unconfirmed,
     /// Nobody answered in time.
     #[error("the keychain did not answer within {after:?} ({doing})")]
     Timeout {
@@ -158,6 +161,11 @@ impl StoreError {
                     .into()
             }
             Self::Locked => "run `ringlet keychain unlock`, or unlock it by logging in to the desktop".into(),
+            Self::Unconfirmed => {
+                "KeePassXC confirms a key for the one program that asked; in its settings, under Secret \
+                                  Service Integration, turn \"Confirm when passwords are retrieved by clients\" off"
+                    .into()
+            }
             Self::Timeout { .. } => {
                 "see whether the keychain's daemon hangs or waits for a dialog, then try again".into()
             }

@@ -157,7 +157,7 @@ mod native {
         }
 
         pub fn unlock(&self) -> Result<(), StoreError> {
-            self.service.unlock().map_err(|error| whole(&error))
+            self.service.unlock(SERVICE).map_err(|error| whole(&error))
         }
     }
 
@@ -167,6 +167,7 @@ mod native {
             ServiceError::Absent { why } => StoreError::Absent(Missing::Keychain(why.clone())),
             ServiceError::NoKeyring => StoreError::Absent(Missing::Keyring),
             ServiceError::NoDefault => StoreError::Absent(Missing::Default),
+            ServiceError::Unconfirmed => StoreError::Unconfirmed,
             ServiceError::Unreachable { why } => StoreError::Unreachable(why.clone()),
             ServiceError::Locked => StoreError::Locked,
             ServiceError::Timeout { doing, after } => StoreError::Timeout { doing: (*doing).into(), after: *after },

@@ -32,6 +32,9 @@ pub enum ServiceError {
     /// The keychain is there and must be unlocked first; never a reason to look elsewhere.
     #[error("the keychain is locked")]
     Locked,
+    /// The collection is unlocked, and the service gives the item only after a person has confirmed it.
+    #[error("the key waits for a confirmation in the keychain's own window")]
+    Unconfirmed,
     /// The deadline passed.
     #[error("the keychain did not answer within {after:?} ({doing})")]
     Timeout {
@@ -95,7 +98,8 @@ impl From<ServiceError> for Error {
             | ServiceError::Unreachable { .. }
             | ServiceError::NoKeyring
             | ServiceError::NoDefault
-            | ServiceError::Locked => Self::NoStorageAccess(Box::new(error)),
+            | ServiceError::Locked
+            | ServiceError::Unconfirmed => Self::NoStorageAccess(Box::new(error)),
             _ => Self::PlatformFailure(Box::new(error)),
         }
     }

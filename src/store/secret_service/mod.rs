@@ -181,8 +181,9 @@ impl SecretService {
             }
             let mut found: HashMap<String, Zeroizing<Vec<u8>>> = HashMap::new();
             if values {
-                if listed.iter().any(|it| it.locked) {
-                    return Err(ServiceError::Locked);
+                let locked: Vec<_> = listed.iter().filter(|it| it.locked).map(|it| it.path.clone()).collect();
+                if !locked.is_empty() {
+                    return Err(s.why_locked(locked, &deadline.part(each)));
                 }
                 let paths: Vec<String> = listed.iter().map(|it| it.path.clone()).collect();
                 found = s.values(&paths, each, deadline)?.into_iter().collect();
@@ -224,13 +225,22 @@ impl SecretService {
         }
     }
 
-    /// Unlocks the default collection, asking a person even under `Prompt::Never`, then within the deadline.
-    pub fn unlock(&self) -> Result<()> {
-        let prompt = match self.0.options.prompt {
-            Prompt::Never => Prompt::Ask(self.0.options.deadline),
-            ask => ask,
+    /// Unlocks what keeps a service's items, or a new one, from being used, asking a person where that is allowed. What is
+    /// open then is looked at by a connection of its own: KeePassXC's confirmations are for the one that asked.
+    pub fn unlock(&self, service: &str) -> Result<()> {
+        check_part("service", service)?;
+        let work = |s: &mut Service, deadline: &Deadline| s.all_open(service, deadline);
+        let look = || {
+            let other = Self::new(Options { prompt: Prompt::Never, ..self.0.options.clone() });
+            other.operation("asking for its state", Prompt::Never, work)
         };
-        self.operation("unlocking the keychain", prompt, |s, deadline| s.usable(deadline).map(drop))
+        let ask = self.0.options.prompt;
+        match look() {
+            Err(ServiceError::Locked | ServiceError::Unconfirmed) if ask != Prompt::Never => {}
+            done => return done,
+        }
+        self.operation("unlocking the keychain", ask, work)?;
+        look()
     }
 
     /// Runs one operation on the kept connection or a new one; where it finds a lock and may ask, once more after
@@ -265,7 +275,7 @@ impl SecretService {
             None => Service::connect(bus_address.as_deref(), runtime_dirs, &deadline)?,
         };
         let mut outcome = work(&mut service, &deadline);
-        if matches!(outcome, Err(ServiceError::Locked)) && person.is_some() {
+        if matches!(outcome, Err(ServiceError::Locked | ServiceError::Unconfirmed)) && person.is_some() {
             outcome = service.unlock(&deadline).and_then(|()| work(&mut service, &fresh()));
         }
         if outcome.as_ref().err().is_none_or(keeps_step) {
@@ -277,7 +287,10 @@ impl SecretService {
 
 /// Whether the connection can be used after this error: no answer to it is still on its way.
 fn keeps_step(error: &ServiceError) -> bool {
-    matches!(error, ServiceError::Locked | ServiceError::Ambiguous { .. } | ServiceError::NotFound)
+    matches!(
+        error,
+        ServiceError::Locked | ServiceError::Unconfirmed | ServiceError::Ambiguous { .. } | ServiceError::NotFound
+    )
 }
 
 fn check(service: &str, account: &str) -> Result<()> {

@@ -10,7 +10,7 @@ use super::error::ServiceError;
 use super::wire::{Kind, MAX_MESSAGE, Malformed, Message, Reader};
 use super::writer::{Call, NO_AUTO_START, Writer};
 use crate::store::items::is_taken;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::slice;
@@ -91,7 +91,10 @@ impl Service {
     pub(super) fn get(&mut self, service: &str, account: &str, deadline: &Deadline) -> Result<Zeroizing<Vec<u8>>> {
         let Some(item) = self.find(service, account, deadline)? else { return Err(self.missing(deadline)) };
         let call = self.ask_secret(&item, deadline)?;
-        let message = self.item_answer(call, deadline)?;
+        let message = match self.item_answer(call, deadline) {
+            Err(ServiceError::Locked) => return Err(self.why_locked(vec![item], deadline)),
+            answered => answered?,
+        };
         Ok(value_in(&mut message.body("(oayays)")?)?)
     }
 
@@ -109,6 +112,9 @@ impl Service {
         let attributes = (!is_bare(&item)).then(|| self.ask_property(&item, ITEM, "Attributes"));
         let secret = self.item_answer(secret, deadline);
         let attributes = attributes.map(|call| attributes_of(&self.item_answer(call, deadline)?)).transpose()?;
+        if matches!(secret, Err(ServiceError::Locked)) {
+            return Err(self.why_locked(vec![item], deadline));
+        }
         Ok((item, value_in(&mut secret?.body("(oayays)")?)?, attributes.unwrap_or_default()))
     }
 
@@ -300,6 +306,54 @@ impl Service {
         }
     }
 
+    /// Fails with what keeps a service's items, or a new one, from being used. The locked collections, then the items of
+    /// unlocked ones that wait for a confirmation, become what an unlock is asked for.
+    pub(super) fn all_open(&mut self, service: &str, deadline: &Deadline) -> Result<()> {
+        let (_, items) = self.search(&[("service", service)], deadline)?;
+        let mut wanted = match self.usable(deadline) {
+            Ok(_) => Vec::new(),
+            Err(ServiceError::Locked) => std::mem::take(&mut self.wanted),
+            Err(other) => return Err(other),
+        };
+        let (locked, waiting) = self.told_apart(items, deadline)?;
+        // The default collection holds most of them.
+        let further: Vec<_> = locked.into_iter().filter(|it| !wanted.contains(it)).collect();
+        wanted.extend(further);
+        let why = if wanted.is_empty() { ServiceError::Unconfirmed } else { ServiceError::Locked };
+        wanted.extend(waiting);
+        self.wanted = wanted;
+        if self.wanted.is_empty() { Ok(()) } else { Err(why) }
+    }
+
+    /// Why these items, which become what an unlock is asked for, cannot be read: their collection is locked, or it is not
+    /// and the service wants a person's word for each of them, as KeePassXC does unless told otherwise.
+    pub(super) fn why_locked(&mut self, items: Vec<String>, deadline: &Deadline) -> ServiceError {
+        let why = match self.told_apart(items.clone(), deadline) {
+            Ok((locked, _)) if locked.is_empty() => ServiceError::Unconfirmed,
+            Err(error @ (ServiceError::Timeout { .. } | ServiceError::Lost { .. })) => error,
+            _ => ServiceError::Locked,
+        };
+        self.wanted = items;
+        why
+    }
+
+    /// Of locked items, the locked collections that hold them, and those that unlocked ones hold.
+    fn told_apart(&mut self, items: Vec<String>, deadline: &Deadline) -> Result<(Vec<String>, Vec<String>)> {
+        let holder = |item: &str| match item.rsplit_once('/') {
+            Some((collection, _)) if !collection.is_empty() => collection.to_owned(),
+            _ => NONE.to_owned(),
+        };
+        let holders: BTreeSet<String> = items.iter().map(|item| holder(item)).collect();
+        if holders.len() > MOST_ATTRIBUTES {
+            return Err(ServiceError::Broken { what: "it has too many collections".to_owned() });
+        }
+        let holders: Vec<String> = holders.into_iter().collect();
+        let locked = self.locked(&holders, deadline)?.to_vec();
+        let shut: HashSet<&String> = locked.iter().collect();
+        let waiting = items.into_iter().filter(|item| !shut.contains(&holder(item))).collect();
+        Ok((locked, waiting))
+    }
+
     /// Why nothing matched: KeePassXC, and a keychain that nobody set up, say only that there is no such item.
     fn missing(&mut self, deadline: &Deadline) -> ServiceError {
         self.usable(deadline).err().unwrap_or(ServiceError::NotFound)
@@ -328,8 +382,7 @@ impl Service {
             return Err(ServiceError::Ambiguous { items });
         }
         if !locked.is_empty() {
-            self.wanted = locked;
-            return Err(ServiceError::Locked);
+            return Err(self.why_locked(locked, deadline));
         }
         // Should it be locked before the next call, this is what to unlock.
         self.wanted.clone_from(&items);

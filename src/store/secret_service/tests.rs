@@ -3,6 +3,8 @@
 use super::wire::Message;
 use super::writer::Writer;
 use super::*;
+use crate::paths::Paths;
+use crate::store::{self, Store, SystemStore};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc;
@@ -132,9 +134,10 @@ struct FakeBus {
 }
 
 impl FakeBus {
-    /// A bus for one connection. It lets everybody in, answers for itself, and asks `script` about the rest.
-    fn new(mut script: impl FnMut(&str, &Message) -> Vec<Say> + Send + 'static) -> Self {
+    /// A bus that lets everybody in, answers for itself, and asks `script` about the rest.
+    fn new(script: impl FnMut(&str, &Message) -> Vec<Say> + Send + 'static) -> Self {
         let (tell, heard) = mpsc::channel();
+        let script = Mutex::new(script);
         Self::raw(heard, move |mut stream| {
             let mut lines = Vec::new();
             while !lines.ends_with(b"BEGIN\r\n") {
@@ -158,7 +161,7 @@ impl FakeBus {
                     "AddMatch" => vec![nothing()],
                     _ => {
                         let _ = tell.send(member.clone());
-                        script(&member, &call)
+                        (script.lock().unwrap_or_else(PoisonError::into_inner))(&member, &call)
                     }
                 };
                 for say in answers {
@@ -180,11 +183,17 @@ impl FakeBus {
 
     fn raw(
         heard: mpsc::Receiver<String>,
-        serve: impl FnOnce(UnixStream) -> std::io::Result<()> + Send + 'static,
+        serve: impl Fn(UnixStream) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let listener = UnixListener::bind(folder.path().join("bus")).expect("a socket");
-        thread::spawn(move || listener.accept().and_then(|(stream, _)| serve(stream)));
+        let serve = Arc::new(serve);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let serve = Arc::clone(&serve);
+                thread::spawn(move || serve(stream));
+            }
+        });
         let options = Options {
             deadline: Duration::from_secs(20),
             prompt: Prompt::Never,
@@ -310,7 +319,78 @@ fn a_restarted_service_gets_a_new_session() {
 fn a_lookup_of_a_locked_item_asks_nobody() {
     let bus = FakeBus::new(|_, _| vec![paths(&[&[], &[ITEM]])]);
     assert_eq!(bus.store().get("ringlet", "a/b").err(), Some(ServiceError::Locked));
-    assert_eq!(bus.heard(), ["SearchItems"]);
+    // What was asked then is only what exactly is locked.
+    assert_eq!(bus.heard(), ["SearchItems", "Get"]);
+}
+
+/// A service of one unlocked collection that wants a person's word for its item, as KeePassXC does. `confirm` is how the
+/// question ends, and `lasts` whether every connection has the item then.
+fn confirming(confirm: fn() -> Vec<Say>, lasts: bool) -> impl FnMut(&str, &Message) -> Vec<Say> + Send + 'static {
+    let mut asked = false;
+    let mut service = prompting(false, confirm);
+    let mut searches = 0;
+    move |member, call| {
+        asked |= member == "Prompt";
+        // The second search after the question is another connection's.
+        searches += u32::from(member == "SearchItems" && asked);
+        match member {
+            "SearchItems" if asked && (lasts || searches == 1) => vec![paths(&[&[ITEM], &[]])],
+            "SearchItems" => vec![paths(&[&[], &[ITEM]])],
+            _ => service(member, call),
+        }
+    }
+}
+
+#[test]
+fn an_item_that_waits_for_a_confirmation_is_told_from_a_locked_keychain() {
+    let bus = FakeBus::new(confirming(Vec::new, false));
+    let store = bus.store();
+    let waits = Some(ServiceError::Unconfirmed);
+    assert_eq!(store.get("ringlet", "a/b").err(), waits);
+    assert_eq!(store.set("ringlet", "a/b", CANARY).err(), waits);
+    assert_eq!(store.remove("ringlet", "a/b").err(), waits);
+    assert_eq!(store.unlock("ringlet").err(), waits);
+    assert!(bus.heard().iter().all(|member| ["SearchItems", "Get", "ReadAlias"].contains(&member.as_str())));
+    // A service that finds it and then refuses it means the same.
+    let bus = FakeBus::new(|member, call| match member {
+        "GetSecret" => vec![Say::Error("org.freedesktop.Secret.Error.IsLocked")],
+        "Get" => vec![truth(property(call) != "Locked")],
+        _ => sound(member),
+    });
+    assert_eq!(bus.store().get("ringlet", "a/b").err(), waits);
+    assert_eq!(bus.store().item("ringlet", "a/b", &|_| true).err(), waits);
+}
+
+#[test]
+fn a_confirmed_item_is_read_by_who_asked_and_open_only_if_others_have_it_too() {
+    let bus = FakeBus::new(confirming(|| vec![completed(false)], false)).asking(Duration::from_secs(20));
+    assert_eq!(bus.store().get("ringlet", "a/b").as_deref().map(Vec::as_slice), Ok(CANARY));
+    for (lasts, expected) in [(true, Ok(())), (false, Err(ServiceError::Unconfirmed))] {
+        let bus = FakeBus::new(confirming(|| vec![completed(false)], lasts)).asking(Duration::from_secs(20));
+        assert_eq!(bus.store().unlock("ringlet"), expected);
+        let heard = bus.heard();
+        assert_eq!(heard.iter().filter(|member| *member == "Prompt").count(), 1, "{heard:?}");
+    }
+}
+
+#[test]
+fn an_unlock_that_nobody_answers_or_that_is_declined_is_none() {
+    let bus = FakeBus::new(confirming(Vec::new, true)).asking(Duration::from_millis(300));
+    assert!(matches!(bus.store().unlock("ringlet"), Err(ServiceError::Timeout { .. })));
+    let bus = FakeBus::new(confirming(|| vec![completed(true)], true)).asking(Duration::from_secs(20));
+    assert_eq!(bus.store().unlock("ringlet"), Err(ServiceError::Dismissed));
+    // A service that says it is unlocked, and is not.
+    let bus = FakeBus::new(|member, call| match member {
+        "Unlock" => {
+            let answer = body(|w| {
+                w.array(4, |w| w.string(LOGIN));
+                w.string("/");
+            });
+            vec![Say::Reply("aoo", answer)]
+        }
+        _ => empty(member, call, LOGIN, true),
+    });
+    assert_eq!(bus.asking(Duration::from_secs(20)).store().unlock("ringlet"), Err(ServiceError::Locked));
 }
 
 /// What a service says that has nothing by that name: one collection, and this default.
@@ -361,8 +441,8 @@ fn a_keychain_without_a_default_collection_is_named_unless_one_is_locked() {
             assert_eq!(store.set("ringlet", "a/b", CANARY).err(), Some(ServiceError::Locked));
         } else {
             assert_eq!(store.get("ringlet", "a/b").err(), Some(ServiceError::NoDefault));
-            let bus = FakeBus::new(move |member, call| empty(member, call, default, locked));
-            assert_eq!(bus.store().set("ringlet", "a/b", CANARY).err(), Some(ServiceError::NoDefault));
+            assert_eq!(store.set("ringlet", "a/b", CANARY).err(), Some(ServiceError::NoDefault));
+            assert!(matches!(store.status(), Ok(Status::Absent { .. })));
             assert!(!bus.heard().contains(&"CreateItem".to_owned()));
         }
     }
@@ -437,14 +517,14 @@ fn prompting(locked: bool, then: fn() -> Vec<Say>) -> impl FnMut(&str, &Message)
 fn a_locked_item_is_read_after_the_person_has_unlocked_it() {
     let bus = FakeBus::new(prompting(true, || vec![completed(false)])).asking(Duration::from_secs(20));
     assert_eq!(bus.store().get("ringlet", "a/b").as_deref().map(Vec::as_slice), Ok(CANARY));
-    assert_eq!(bus.heard(), ["SearchItems", "Unlock", "Prompt", "SearchItems", "OpenSession", "GetSecret"]);
+    assert_eq!(bus.heard(), ["SearchItems", "Get", "Unlock", "Prompt", "SearchItems", "OpenSession", "GetSecret"]);
 }
 
 #[test]
 fn a_dismissed_question_is_told_from_a_locked_keychain() {
     let bus = FakeBus::new(prompting(true, || vec![completed(true)])).asking(Duration::from_secs(20));
     assert_eq!(bus.store().get("ringlet", "a/b").err(), Some(ServiceError::Dismissed));
-    assert_eq!(bus.heard(), ["SearchItems", "Unlock", "Prompt"]);
+    assert_eq!(bus.heard(), ["SearchItems", "Get", "Unlock", "Prompt"]);
 }
 
 #[test]
@@ -453,7 +533,7 @@ fn a_question_nobody_answers_is_taken_back() {
     let store = bus.store();
     assert!(matches!(store.get("ringlet", "a/b").err(), Some(ServiceError::Timeout { .. })));
     drop(store);
-    assert_eq!(bus.heard.iter().collect::<Vec<_>>(), ["SearchItems", "Unlock", "Prompt", "Dismiss"]);
+    assert_eq!(bus.heard.iter().take(5).collect::<Vec<_>>(), ["SearchItems", "Get", "Unlock", "Prompt", "Dismiss"]);
 }
 
 #[test]
@@ -705,7 +785,7 @@ fn a_bus_in_the_sessions_own_place_that_cannot_be_used_is_not_absent() {
             store.accounts("ringlet").err(),
             store.items("ringlet", true, &|_| true).err(),
             store.status().err(),
-            store.unlock().err(),
+            store.unlock("ringlet").err(),
         ];
         for error in errors {
             let Some(ServiceError::Unreachable { why }) = error else { panic!("{bus_address:?}: {error:?}") };
@@ -719,6 +799,26 @@ fn a_bus_in_the_sessions_own_place_that_cannot_be_used_is_not_absent() {
     let deadline = Duration::from_secs(20);
     let store = SecretService::new(Options { deadline, prompt: Prompt::Never, bus_address, runtime_dirs });
     assert!(matches!(store.get("ringlet", "a/b"), Err(ServiceError::Absent { .. })));
+}
+
+#[test]
+fn what_a_person_is_told_names_the_state_and_a_way_out() {
+    let home = tempfile::tempdir().expect("a folder");
+    let key = "a/b".parse().expect("a name");
+    let get = |bus: FakeBus| {
+        let pairs: [(&str, OsString); 2] =
+            [("HOME", home.path().into()), ("XDG_RUNTIME_DIR", bus.options.runtime_dirs[0].clone().into())];
+        let env = Env::from_pairs(pairs);
+        let paths = Paths::new(&env).expect("a home");
+        let store = SystemStore::new(&paths, &env, Duration::from_secs(20), store::Prompt::Never);
+        let error = store.get(&key).expect_err("it cannot be read");
+        (error.to_string(), error.hint().map(|hint| format!("{:?}", hint.pieces())).unwrap_or_default())
+    };
+    let (error, hint) = get(FakeBus::new(confirming(Vec::new, true)));
+    assert!(error.contains("waits for a confirmation") && !error.contains("locked"), "{error}");
+    assert!(hint.contains("Confirm when passwords are retrieved by clients"), "{hint}");
+    let (error, hint) = get(FakeBus::new(|member, call| empty(member, call, "/", false)));
+    assert!(error.contains("no default keyring") && hint.contains("Seahorse"), "{error} {hint}");
 }
 
 #[test]
