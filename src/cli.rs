@@ -298,7 +298,7 @@ Examples:
         #[arg(long)]
         replace: bool,
     },
-    /// Ask for the keychain to be unlocked
+    /// Unlock the keychain, in its dialog or on the terminal
     Unlock,
 }
 

@@ -1,6 +1,6 @@
 //! `ringlet keychain`: what is stored, what is refused, and the states a keychain can be in.
 
-use crate::common::keyring::{Keyring, State};
+use crate::common::keyring::{Keyring, PASSWORD, State};
 use crate::common::pty::Terminal;
 use crate::common::world::{KEY, RINGLET, World};
 use std::fs::{self, File};
@@ -492,13 +492,13 @@ fn a_service_in_which_nobody_has_a_keyring_counts_as_no_keychain_and_is_named() 
     done.ok();
     assert_eq!(given(&world), KEY);
     says(&world.run(&["doctor"]), &["the keyring service has no keyring yet, so keys are in a plain file"]);
-    let done = world.run(&["keychain", "unlock"]);
-    assert!(!done.stderr.contains("is unlocked"), "{done:?}");
-    done.ok();
     world.write("home/.zshrc", RC);
     let done = world.run(&["migrate", "--yes"]);
     says(&done, &[none, "is a plain file", "--allow-file"]);
     done.fails(1, &[]);
+    let done = world.run(&["keychain", "unlock"]);
+    assert!(!done.stderr.contains("is unlocked"), "{done:?}");
+    done.ok();
     world.configure("[credentials]\nbackend = \"system-only\"\n");
     let done = set(&world, KEY);
     says(&done, &["there is no keychain: the keyring service has no keyring yet", "backend = \"file\""]);
@@ -508,6 +508,64 @@ fn a_service_in_which_nobody_has_a_keyring_counts_as_no_keychain_and_is_named() 
     keyring.restart();
     set(&world, KEY).ok();
     assert_eq!(keyring.secret_tool_lookup(&LABELS).as_deref(), Some(KEY.as_bytes()));
+}
+
+/// A world with a key in a keychain that is locked since, and no screen.
+fn locked() -> (Keyring, World) {
+    let mut keyring = Keyring::start(State::Unlocked);
+    let world = World::on(&keyring);
+    world.make_ready();
+    keyring.lock();
+    (keyring, world)
+}
+
+#[test]
+fn without_a_screen_no_dialog_is_asked_for_and_the_terminal_is_named() {
+    let (_keyring, world) = locked();
+    let says =
+        ["the keychain is locked", "hint: run `ringlet keychain unlock` in a terminal, or log in to the desktop"];
+    world.run(&["keychain", "unlock"]).fails(1, &says);
+    world.run(&["exec", "claude"]).fails(125, &says);
+    set(&world, KEY).fails(1, &says);
+    world.run(&["keychain", "remove", "anthropic", "work"]).fails(1, &says);
+    // Nor at a terminal, where a person could be asked.
+    let terminal = on_terminal(&world, "keychain remove anthropic work");
+    ends_with(terminal, 1, &says);
+}
+
+#[test]
+fn on_a_terminal_the_keyrings_password_unlocks_and_another_does_not() {
+    let (_keyring, mut world) = locked();
+    let question = "password of the keychain \"login\" (it is not shown): ";
+    let password = std::str::from_utf8(PASSWORD).expect("text");
+    let still = "the keychain is still locked";
+    for (typed, status, says) in [
+        ("not-the-password\r", 1, &["the password is wrong, and the keychain is still locked", "unlock` again"][..]),
+        ("\r", 1, &["the password is wrong"]),
+        ("\x04", 1, &["no password was given; ", still]),
+        ("half\x03", 130, &["interrupted; ", still]),
+    ] {
+        let mut terminal = on_terminal(&world, "keychain unlock");
+        terminal.expect(question);
+        terminal.press(typed);
+        ends_with(terminal, status, says);
+        world.run(&["exec", "claude"]).fails(125, &["the keychain is locked"]);
+    }
+    // A dialog that nothing can show is no way either.
+    world.set("DISPLAY", ":4711");
+    let closed = "the keychain's dialog was closed, or could not be shown";
+    world.run(&["keychain", "unlock"]).fails(1, &[closed, "hint: run `ringlet keychain unlock` in a terminal"]);
+    let mut terminal = on_terminal(&world, "keychain unlock");
+    terminal.expect(question);
+    terminal.press(&format!("wrong\x15{password}"));
+    terminal.send("");
+    let seen = terminal.expect("ringlet: the keychain is unlocked");
+    assert!(!seen.contains("keyring's") && !seen.contains("dialog"), "{seen}");
+    ends_with(terminal, 0, &[]);
+    assert!(world.run(&["exec", "claude"]).ok().contains(KEY));
+    // Nothing is asked where nothing is locked.
+    ends_with(on_terminal(&world, "keychain unlock"), 0, &["ringlet: the keychain is unlocked"]);
+    assert!(!world.path(FILE).exists());
 }
 
 #[test]

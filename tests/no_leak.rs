@@ -723,6 +723,32 @@ fn a_typed_key_is_not_echoed() {
     canary.assert_not_below(&world.path(""), &[world.path("home/.config/ringlet/credentials.toml")]);
 }
 
+#[test]
+fn a_typed_password_is_neither_shown_nor_kept() {
+    let canary = Canary::new();
+    let mut keyring = Keyring::start(State::Unlocked);
+    let world = prepare(World::on(&keyring), &Canary::new());
+    keyring.lock();
+    for level in LEVELS {
+        for end in ["\r", "\x03"] {
+            let mut command = world.process(RINGLET);
+            command.args(*level).args(["keychain", "unlock"]);
+            let mut terminal = Terminal::start(command);
+            terminal.expect("it is not shown");
+            terminal.press(&canary.key);
+            terminal.press(end);
+            terminal.expect("still locked");
+            let seen = terminal.transcript();
+            let (status, _) = terminal.end();
+            canary.assert_not_in(seen.as_bytes(), "the terminal");
+            assert!(!status.success(), "{seen}");
+        }
+    }
+    canary.assert_not_below(&world.path(""), &[]);
+    canary.assert_not_below(&keyring.runtime_dir(), &[]);
+    canary.assert_not_in(keyring.logged().as_bytes(), "the keyring's log");
+}
+
 /// A `claude` that is new enough to read its key from a descriptor, and says nothing of it.
 fn descriptor_reader(world: &World) {
     world.write("lib/package.json", "{\"name\": \"@anthropic-ai/claude-code\", \"version\": \"2.1.330\"}");

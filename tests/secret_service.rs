@@ -1,7 +1,7 @@
 //! The Linux keychain against a real gnome-keyring, looked at from outside with `secret-tool`; and against none, a
 //! stopped, a killed, a hung and a lying one.
 
-use crate::common::keyring::{Keyring, State};
+use crate::common::keyring::{Keyring, PASSWORD, State};
 use ringlet::store::secret_service::{Options, Prompt, SecretService, ServiceError, Status};
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -171,6 +171,25 @@ fn a_locked_keychain_is_locked_for_everything_and_asks_nobody() {
 }
 
 #[test]
+fn a_locked_keychain_opens_with_its_password_and_with_no_other() {
+    let mut keyring = Keyring::start(State::Unlocked);
+    assert_eq!(store(&keyring, AMPLE).set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    keyring.lock();
+    let ours = store(&keyring, AMPLE);
+    let login = ours.locked_collection("ringlet").expect("it takes a password").expect("it is locked");
+    assert!(login.ends_with("/login"), "{login}");
+    let more = [PASSWORD, b"x"].concat();
+    for wrong in [&b"wrong"[..], b"", &more, b"\xff\x00"] {
+        assert_eq!(ours.unlock_with(&login, wrong), Err(ServiceError::WrongPassword));
+        assert_eq!(get(&ours, "anthropic/work"), Err(ServiceError::Locked));
+    }
+    assert_eq!(store(&keyring, AMPLE).unlock_with(&login, PASSWORD), Ok(()));
+    assert_eq!(get(&ours, "anthropic/work"), Ok(b"sk-1".to_vec()));
+    assert_eq!(ours.locked_collection("ringlet"), Ok(None));
+    assert_eq!(ours.unlock("ringlet"), Ok(()));
+}
+
+#[test]
 fn a_keychain_that_is_not_there_is_absent() {
     for state in [State::Absent, State::NoBus, State::NoDefault] {
         let keyring = Keyring::start(state);
@@ -184,6 +203,7 @@ fn a_keychain_that_is_not_there_is_absent() {
         assert!(is_absent(ours.set("ringlet", "a/b", b"x").err()), "{state:?}");
         assert!(is_absent(ours.accounts("ringlet").err()), "{state:?}");
         assert!(is_absent(ours.unlock("ringlet").err()), "{state:?}");
+        assert!(is_absent(ours.locked_collection("ringlet").err()), "{state:?}");
         assert!(matches!(ours.status(), Ok(Status::Absent { .. })), "{state:?}");
     }
     let mut keyring = Keyring::start(State::Absent);

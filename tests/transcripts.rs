@@ -246,6 +246,7 @@ fn the_errors_of_a_keychain() {
     session.run(&world, &["keychain", "remove", "anthropic", "wrok"]);
     keyring.lock();
     session.run(&world, &["exec", "claude"]);
+    session.run(&world, &["keychain", "unlock"]);
     session.run(&world, &["keychain", "list"]);
     world.configure("[credentials]\ntimeout = 0.2\n");
     keyring.stop_service();

@@ -48,7 +48,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Keychain) -> Resu
             setting.refuse_own_places(&host.world)?;
             rename(host, setting, store.as_ref(), &from, &to, replace)
         }
-        Keychain::Unlock => store.unlock().map_err(Failure::from).map(|()| match store.fell_back() {
+        Keychain::Unlock => unlock(store.as_ref()).map(|()| match store.fell_back() {
             Some(missing) => host.output.note(format!("{}; there is nothing to unlock", missing.summary())),
             None => host.output.note(format!("{} is unlocked", store.place())),
         }),
@@ -162,17 +162,48 @@ fn from_stdin() -> Result<Secret, Failure> {
 }
 
 fn ask(key: &KeyName) -> Result<Secret, Failure> {
-    match platform::prompt_secret(&format!("ringlet: key for {key} (it is not shown): ")) {
-        Ok(typed) => Ok(Secret::from(typed)),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            Err(Failure { status: 130, ..Failure::new("interrupted; nothing was stored") })
+    typed(&format!("ringlet: key for {key} (it is not shown): "), "key", "nothing was stored", |error| {
+        Failure::new(format!("there is no terminal to ask on: {error}")).hint("use --stdin, or --from-env VAR")
+    })
+}
+
+// What a person types without echo; `so` is how things are when nothing was typed.
+fn typed(
+    question: &str,
+    what: &str,
+    so: &str,
+    no_terminal: impl FnOnce(io::Error) -> Failure,
+) -> Result<Secret, Failure> {
+    platform::prompt_secret(question).map(Secret::from).map_err(|error| match error.kind() {
+        io::ErrorKind::Interrupted => Failure { status: 130, ..Failure::new(format!("interrupted; {so}")) },
+        io::ErrorKind::UnexpectedEof => Failure::new(format!("no {what} was given; {so}")),
+        _ => no_terminal(error),
+    })
+}
+
+// The keychain's own dialog where there is a screen. Where there is none, or the dialog came to nothing (a service does not
+// tell whether it was closed or could not be shown), the terminal; each round there opens one collection.
+fn unlock(store: &dyn Store) -> Result<(), Failure> {
+    let mut opened = None;
+    loop {
+        let error = match store.unlock() {
+            Err(error @ (StoreError::Locked | StoreError::Dismissed)) => error,
+            done => return Ok(done?),
+        };
+        let collection = match store.locked_collection() {
+            Err(StoreError::NoPassword) if error == StoreError::Dismissed => return Err(error.into()),
+            found => found?,
+        };
+        // Unlocked meanwhile; or said to be, and not.
+        let Some(collection) = collection.filter(|it| opened.as_ref() != Some(it)) else { return Ok(store.unlock()?) };
+        if !io::stdin().is_terminal() {
+            return Err(error.into());
         }
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(Failure::new("no key was given; nothing was stored"))
-        }
-        Err(error) => {
-            Err(Failure::new(format!("there is no terminal to ask on: {error}")).hint("use --stdin, or --from-env VAR"))
-        }
+        let name = collection.rsplit('/').next().unwrap_or_default();
+        let question = format!("ringlet: password of the keychain \"{name}\" (it is not shown): ");
+        let password = typed(&question, "password", "the keychain is still locked", |_| error.into())?;
+        store.unlock_with(&collection, &password)?;
+        opened = Some(collection);
     }
 }
 

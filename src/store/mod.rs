@@ -78,7 +78,7 @@ impl Missing {
 pub enum Prompt {
     /// Never: a launch must not open a dialog.
     Never,
-    /// Yes, and waits up to a minute for the answer.
+    /// Yes, where there is a screen for the dialog, and waits up to a minute for the answer.
     Ask,
 }
 
@@ -105,6 +105,12 @@ pub enum StoreError {
     /// The keychain is open, and gives the key only after a person has confirmed it in a window.
     #[error("the key waits for a confirmation in the keychain's own window")]
     Unconfirmed,
+    /// The password that was typed opens nothing.
+    #[error("the password is wrong, and the keychain is still locked")]
+    WrongPassword,
+    /// The keychain takes its password in its own window alone.
+    #[error("the keychain is locked, and takes no password on a terminal")]
+    NoPassword,
     /// Nobody answered in time.
     #[error("the keychain did not answer within {after:?} ({doing})")]
     Timeout {
@@ -113,8 +119,8 @@ pub enum StoreError {
         /// How long.
         after: Duration,
     },
-    /// The person closed the dialog.
-    #[error("unlocking the keychain was declined")]
+    /// The person closed the dialog, or nothing could show it: services call both the same.
+    #[error("the keychain's dialog was closed, or could not be shown")]
     Dismissed,
     /// Several entries answer to one name.
     #[error("the keychain holds {} entries for {key}: {}", entries.len(), entries.join(", "))]
@@ -160,16 +166,18 @@ impl StoreError {
                                      set `[credentials] backend = \"file\"` in config.toml"
                     .into()
             }
-            Self::Locked => "run `ringlet keychain unlock`, or unlock it by logging in to the desktop".into(),
+            Self::Locked => "run `ringlet keychain unlock` in a terminal, or log in to the desktop".into(),
             Self::Unconfirmed => {
                 "KeePassXC confirms a key for the one program that asked; in its settings, under Secret \
                                   Service Integration, turn \"Confirm when passwords are retrieved by clients\" off"
                     .into()
             }
+            Self::WrongPassword => Hint::run(words!["ringlet", "keychain", "unlock"]).and(" again"),
+            Self::NoPassword => "unlock it in its own window, or log in to the desktop".into(),
             Self::Timeout { .. } => {
                 "see whether the keychain's daemon hangs or waits for a dialog, then try again".into()
             }
-            Self::Dismissed => "run the command again and answer the dialog".into(),
+            Self::Dismissed => "run `ringlet keychain unlock` in a terminal, and answer its question".into(),
             Self::Ambiguous { .. } => "remove all but one with the keychain's own tool, such as Seahorse".into(),
             Self::Unsafe { file, .. } => {
                 let made = Hint::run(words!["chmod", "600", file]);
@@ -197,8 +205,16 @@ pub trait Store {
     fn remove(&self, key: &KeyName) -> Result<(), StoreError>;
     /// The names of all keys, sorted.
     fn names(&self) -> Result<BTreeSet<KeyName>, StoreError>;
-    /// Makes it usable, asking the user where that is needed.
+    /// Makes it usable, asking the user in a dialog where that is needed and allowed.
     fn unlock(&self) -> Result<(), StoreError>;
+    /// What is locked and can be opened with a password, as the store calls it; nothing where all is open.
+    fn locked_collection(&self) -> Result<Option<String>, StoreError> {
+        Err(StoreError::NoPassword)
+    }
+    /// Unlocks what [`Self::locked_collection`] named.
+    fn unlock_with(&self, _collection: &str, _password: &Secret) -> Result<(), StoreError> {
+        Err(StoreError::NoPassword)
+    }
     /// A secret of Ringlet's own, made when it is first asked for: `migrate` knows values by it. Kept apart from the
     /// keys, under another service, so that no listing shows it.
     fn private_secret(&self) -> Result<Secret, StoreError>;
@@ -269,6 +285,12 @@ impl Store for SystemOrFile {
     }
     fn unlock(&self) -> Result<(), StoreError> {
         self.either(|store| store.unlock())
+    }
+    fn locked_collection(&self) -> Result<Option<String>, StoreError> {
+        self.system.locked_collection()
+    }
+    fn unlock_with(&self, collection: &str, password: &Secret) -> Result<(), StoreError> {
+        self.system.unlock_with(collection, password)
     }
     fn private_secret(&self) -> Result<Secret, StoreError> {
         self.either(|store| store.private_secret())

@@ -93,6 +93,14 @@ impl Store for SystemStore {
         self.native.unlock()
     }
 
+    fn locked_collection(&self) -> Result<Option<String>, StoreError> {
+        self.native.locked_collection()
+    }
+
+    fn unlock_with(&self, collection: &str, password: &Secret) -> Result<(), StoreError> {
+        self.native.unlock_with(collection, password)
+    }
+
     fn private_secret(&self) -> Result<Secret, StoreError> {
         // Only for messages; the entry itself has a service of its own.
         let key: KeyName = "ringlet/private".parse().expect("a valid name");
@@ -131,9 +139,11 @@ mod native {
 
     impl Native {
         pub fn new(env: &Env, timeout: Duration, prompt: Prompt) -> Self {
+            // Without a screen nobody could answer a dialog, and one on another screen is not this person's.
+            let has_screen = ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| env.non_empty(name).is_some());
             let prompt = match prompt {
-                Prompt::Never => secret_service::Prompt::Never,
-                Prompt::Ask => secret_service::Prompt::Ask(PATIENCE),
+                Prompt::Ask if has_screen => secret_service::Prompt::Ask(PATIENCE),
+                Prompt::Ask | Prompt::Never => secret_service::Prompt::Never,
             };
             let options = Options::new(env, timeout, prompt);
             let listing = SecretService::new(Options { deadline: timeout * LISTING, ..options.clone() });
@@ -159,6 +169,14 @@ mod native {
         pub fn unlock(&self) -> Result<(), StoreError> {
             self.service.unlock(SERVICE).map_err(|error| whole(&error))
         }
+
+        pub fn locked_collection(&self) -> Result<Option<String>, StoreError> {
+            self.service.locked_collection(SERVICE).map_err(|error| whole(&error))
+        }
+
+        pub fn unlock_with(&self, collection: &str, password: &Secret) -> Result<(), StoreError> {
+            self.service.unlock_with(collection, password.expose()).map_err(|error| whole(&error))
+        }
     }
 
     // An error that is about no single key.
@@ -168,6 +186,8 @@ mod native {
             ServiceError::NoKeyring => StoreError::Absent(Missing::Keyring),
             ServiceError::NoDefault => StoreError::Absent(Missing::Default),
             ServiceError::Unconfirmed => StoreError::Unconfirmed,
+            ServiceError::WrongPassword => StoreError::WrongPassword,
+            ServiceError::NoPassword => StoreError::NoPassword,
             ServiceError::Unreachable { why } => StoreError::Unreachable(why.clone()),
             ServiceError::Locked => StoreError::Locked,
             ServiceError::Timeout { doing, after } => StoreError::Timeout { doing: (*doing).into(), after: *after },

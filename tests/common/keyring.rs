@@ -38,7 +38,8 @@ pub struct Keyring {
 
 /// How long anything may take to start or end, on a machine busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(30);
-const PASSWORD: &[u8] = b"the keyring's password";
+/// What opens its default collection.
+pub const PASSWORD: &[u8] = b"the keyring's password";
 
 impl Keyring {
     /// Starts a session in this state and waits until it is in it.

@@ -35,6 +35,12 @@ pub enum ServiceError {
     /// The collection is unlocked, and the service gives the item only after a person has confirmed it.
     #[error("the key waits for a confirmation in the keychain's own window")]
     Unconfirmed,
+    /// The password opens nothing.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The service takes no password but in its own dialog.
+    #[error("the keychain service takes no password on a terminal")]
+    NoPassword,
     /// The deadline passed.
     #[error("the keychain did not answer within {after:?} ({doing})")]
     Timeout {

@@ -11,6 +11,7 @@
 mod address;
 mod bus;
 mod error;
+mod password;
 mod prompt;
 mod service;
 #[cfg(test)]
@@ -241,6 +242,20 @@ impl SecretService {
         }
         self.operation("unlocking the keychain", ask, work)?;
         look()
+    }
+
+    /// The path of a locked collection that keeps a service's items, or a new one, from being used, and that a password
+    /// typed here can open; nothing where all is open. Nobody is asked.
+    pub fn locked_collection(&self, service: &str) -> Result<Option<String>> {
+        check_part("service", service)?;
+        let work = |s: &mut Service, deadline: &Deadline| s.locked_collection(service, deadline);
+        self.operation("asking for its state", Prompt::Never, work)
+    }
+
+    /// Unlocks the collection that [`Self::locked_collection`] named with its password.
+    pub fn unlock_with(&self, collection: &str, password: &[u8]) -> Result<()> {
+        let work = |s: &mut Service, deadline: &Deadline| s.unlock_with(collection, password, deadline);
+        self.operation("unlocking the keychain", Prompt::Never, work)
     }
 
     /// Runs one operation on the kept connection or a new one; where it finds a lock and may ask, once more after

@@ -394,7 +394,11 @@ impl Service {
     /// It is the first call of every operation, and nothing is sent before its answer is there. gnome-keyring (42 to
     /// 50) takes note of a new client beside its message loop; an `OpenSession` or a property that overtakes the note
     /// aborts the daemon, which comes back locked. A search that overtakes it is only refused as unknown.
-    fn search(&mut self, attributes: &[(&str, &str)], deadline: &Deadline) -> Result<(Vec<String>, Vec<String>)> {
+    pub(super) fn search(
+        &mut self,
+        attributes: &[(&str, &str)],
+        deadline: &Deadline,
+    ) -> Result<(Vec<String>, Vec<String>)> {
         let mut search = || {
             let call = self.ask(ROOT, SERVICE, "SearchItems", "a{ss}", |w| w.dictionary(attributes));
             self.bus.answer(call, deadline)
@@ -417,7 +421,7 @@ impl Service {
 
     /// The path of a session for values to travel in. A service that was restarted knows no session of its
     /// predecessor, so one that another process opened is not used.
-    fn session(&mut self, deadline: &Deadline) -> Result<String> {
+    pub(super) fn session(&mut self, deadline: &Deadline) -> Result<String> {
         if let Some(session) = self.session.as_ref().filter(|session| session.owner == self.owner) {
             return Ok(session.path.clone());
         }
@@ -519,7 +523,7 @@ fn next_window(size: usize, took: Duration) -> usize {
 }
 
 /// A value for the session (`(oayays)`): no parameters, since nothing is encrypted.
-fn secret(w: &mut Writer, session: &str, value: &[u8]) {
+pub(super) fn secret(w: &mut Writer, session: &str, value: &[u8]) {
     w.pad(8);
     w.string(session);
     w.bytestring(&[]);

@@ -4,7 +4,8 @@ use super::wire::Message;
 use super::writer::Writer;
 use super::*;
 use crate::paths::Paths;
-use crate::store::{self, Store, SystemStore};
+use crate::secret::Secret;
+use crate::store::{self, Store, StoreError, SystemStore};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc;
@@ -391,6 +392,59 @@ fn an_unlock_that_nobody_answers_or_that_is_declined_is_none() {
         _ => empty(member, call, LOGIN, true),
     });
     assert_eq!(bus.asking(Duration::from_secs(20)).store().unlock("ringlet"), Err(ServiceError::Locked));
+}
+
+/// A locked service that describes itself so, and answers a password so.
+fn with_password(described: &'static str, answer: fn() -> Say) -> FakeBus {
+    FakeBus::new(move |member, call| match member {
+        "Introspect" => vec![Say::Reply("s", body(|w| w.string(described)))],
+        "UnlockWithMasterPassword" => {
+            let mut arguments = call.body("o(oayays)").map_err(|e| e.0).expect("a collection and a password");
+            assert_eq!(arguments.path(), Ok(LOGIN));
+            arguments.pad(8).map_err(|e| e.0).expect("a structure");
+            assert_eq!((arguments.path(), arguments.bytestring()), (Ok("/session/1"), Ok(&[][..])));
+            assert_eq!(arguments.bytestring(), Ok(CANARY));
+            vec![answer()]
+        }
+        _ => empty(member, call, LOGIN, true),
+    })
+}
+
+const TAKES_PASSWORDS: &str = "<interface name=\"org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface\">";
+
+#[test]
+fn a_password_is_given_to_a_service_that_takes_one_and_is_in_no_error() {
+    let outcome = |answer| {
+        let bus = with_password(TAKES_PASSWORDS, answer);
+        let store = bus.store();
+        assert_eq!(store.locked_collection("ringlet"), Ok(Some(LOGIN.to_owned())));
+        let outcome = store.unlock_with(LOGIN, CANARY);
+        assert!(bus.heard().iter().all(|member| member != "Unlock" && member != "Prompt"));
+        outcome
+    };
+    assert_eq!(outcome(nothing), Ok(()));
+    assert_eq!(outcome(|| Say::Error("org.gnome.keyring.Error.Denied")), Err(ServiceError::WrongPassword));
+    let failed = outcome(|| Say::Error("org.freedesktop.DBus.Error.Failed")).expect_err("it fails");
+    assert!(!format!("{failed} {failed:?}").contains("canary"), "{failed:?}");
+    let bus = with_password(TAKES_PASSWORDS, || Say::Bytes(Vec::new())).hurried();
+    assert!(matches!(bus.store().unlock_with(LOGIN, CANARY), Err(ServiceError::Timeout { .. })));
+}
+
+#[test]
+fn no_password_is_asked_for_where_none_is_taken_or_nothing_is_locked() {
+    for described in ["<node/>", ""] {
+        let bus = with_password(described, nothing);
+        assert_eq!(bus.store().locked_collection("ringlet"), Err(ServiceError::NoPassword));
+    }
+    let bus = FakeBus::new(|member, call| match member {
+        "Introspect" => vec![Say::Error("org.freedesktop.DBus.Error.UnknownMethod")],
+        _ => empty(member, call, LOGIN, true),
+    });
+    assert_eq!(bus.store().locked_collection("ringlet"), Err(ServiceError::NoPassword));
+    let bus = FakeBus::new(confirming(Vec::new, false));
+    assert_eq!(bus.store().locked_collection("ringlet"), Err(ServiceError::Unconfirmed));
+    let bus = FakeBus::new(|member, call| empty(member, call, LOGIN, false));
+    assert_eq!(bus.store().locked_collection("ringlet"), Ok(None));
 }
 
 /// What a service says that has nothing by that name: one collection, and this default.
@@ -801,24 +855,49 @@ fn a_bus_in_the_sessions_own_place_that_cannot_be_used_is_not_absent() {
     assert!(matches!(store.get("ringlet", "a/b"), Err(ServiceError::Absent { .. })));
 }
 
+/// The store of the settings' `system-only` on such a bus, for a person at a screen or not.
+fn system_store(bus: &FakeBus, has_screen: bool, home: &std::path::Path) -> SystemStore {
+    let mut pairs: Vec<(&str, OsString)> = vec![("HOME", home.into())];
+    pairs.push(("XDG_RUNTIME_DIR", bus.options.runtime_dirs[0].clone().into()));
+    pairs.extend(has_screen.then(|| ("WAYLAND_DISPLAY", "wayland-0".into())));
+    let env = Env::from_pairs(pairs);
+    SystemStore::new(&Paths::new(&env).expect("a home"), &env, Duration::from_secs(20), store::Prompt::Ask)
+}
+
 #[test]
 fn what_a_person_is_told_names_the_state_and_a_way_out() {
     let home = tempfile::tempdir().expect("a folder");
     let key = "a/b".parse().expect("a name");
-    let get = |bus: FakeBus| {
-        let pairs: [(&str, OsString); 2] =
-            [("HOME", home.path().into()), ("XDG_RUNTIME_DIR", bus.options.runtime_dirs[0].clone().into())];
-        let env = Env::from_pairs(pairs);
-        let paths = Paths::new(&env).expect("a home");
-        let store = SystemStore::new(&paths, &env, Duration::from_secs(20), store::Prompt::Never);
-        let error = store.get(&key).expect_err("it cannot be read");
-        (error.to_string(), error.hint().map(|hint| format!("{:?}", hint.pieces())).unwrap_or_default())
+    let told = |error: StoreError| {
+        let hint = error.hint().map(|hint| format!("{:?}", hint.pieces())).unwrap_or_default();
+        (error.to_string(), hint)
     };
-    let (error, hint) = get(FakeBus::new(confirming(Vec::new, true)));
+    let get = |bus: FakeBus, has_screen| {
+        let store = system_store(&bus, has_screen, home.path());
+        let error = store.get(&key).expect_err("it cannot be read");
+        (told(error), bus.heard())
+    };
+    // Without a screen nobody is asked, even where somebody may be.
+    let ((error, hint), heard) = get(FakeBus::new(confirming(|| vec![completed(true)], true)), false);
     assert!(error.contains("waits for a confirmation") && !error.contains("locked"), "{error}");
     assert!(hint.contains("Confirm when passwords are retrieved by clients"), "{hint}");
-    let (error, hint) = get(FakeBus::new(|member, call| empty(member, call, "/", false)));
+    assert!(!heard.contains(&"Unlock".to_owned()), "{heard:?}");
+    let ((error, hint), heard) = get(FakeBus::new(|member, call| empty(member, call, LOGIN, true)), false);
+    assert!(error.contains("is locked") && hint.contains("in a terminal"), "{error} {hint}");
+    assert!(!heard.contains(&"Unlock".to_owned()), "{heard:?}");
+    let ((error, hint), heard) = get(FakeBus::new(prompting(true, || vec![completed(true)])), true);
+    assert!(error.contains("was closed, or could not be shown") && hint.contains("in a terminal"), "{error}");
+    assert!(heard.contains(&"Prompt".to_owned()), "{heard:?}");
+    let ((error, hint), _) = get(FakeBus::new(|member, call| empty(member, call, "/", false)), true);
     assert!(error.contains("no default keyring") && hint.contains("Seahorse"), "{error} {hint}");
+    let bus = with_password("<node/>", nothing);
+    let (error, hint) = told(system_store(&bus, false, home.path()).locked_collection().expect_err("it takes none"));
+    assert!(error.contains("takes no password on a terminal") && hint.contains("its own window"), "{error} {hint}");
+    let bus = with_password(TAKES_PASSWORDS, || Say::Error("org.gnome.keyring.Error.Denied"));
+    let store = system_store(&bus, false, home.path());
+    let denied = store.unlock_with(LOGIN, &Secret::new(CANARY.to_vec())).expect_err("it is wrong");
+    let (error, hint) = told(denied);
+    assert!(error.contains("the password is wrong") && hint.contains("unlock"), "{error} {hint}");
 }
 
 #[test]

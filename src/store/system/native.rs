@@ -66,6 +66,14 @@ impl Native {
         }))
     }
 
+    pub fn locked_collection(&self) -> std::result::Result<Option<String>, StoreError> {
+        Err(StoreError::NoPassword)
+    }
+
+    pub fn unlock_with(&self, _collection: &str, _password: &Secret) -> std::result::Result<(), StoreError> {
+        Err(StoreError::NoPassword)
+    }
+
     pub fn unlock(&self) -> std::result::Result<(), StoreError> {
         // There is no call for it: macOS asks when a key is read, Windows has nothing to unlock. The names come from
         // the keychain itself, so one that does not parse is another tool's.
