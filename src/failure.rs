@@ -141,9 +141,6 @@ impl From<EditError> for Failure {
 impl From<TrustError> for Failure {
     fn from(error: TrustError) -> Self {
         let hint = match &error {
-            TrustError::Unsafe { file, .. } => {
-                Some(Hint::run(words!["chmod", "go-w", file]).and(" if it is yours, and look at what it says"))
-            }
             TrustError::Record { file, .. } => {
                 Some(format!("remove {} and allow the project again", file.display()).into())
             }
@@ -231,8 +228,6 @@ impl From<PlanError> for Failure {
                     .hint("`command NAME` starts an agent without ringlet")
                     .maybe(ceilings.map(passed_over))
             }
-            PlanError::Unsafe { error, ceilings: None } => error.into(),
-            PlanError::Unsafe { ceilings: Some(line), .. } => Self::new(message).hint(passed_over(line)),
             PlanError::Trust(error) => error.into(),
             PlanError::Config(error) => error.into(),
             PlanError::Profile(error) => error.into(),

@@ -2,7 +2,8 @@
 //!
 //! A record binds the place where a file is found, the file it leads to, and the SHA-256 of the exact bytes: an edit,
 //! a copy or a link elsewhere, or a swapped symlink ends it. There are no exemptions; `[trust] allow-under` is the user's own word for a whole folder, and a
-//! denial outlasts both. Only the commands `allow` and `deny` write records; a launch only reads them.
+//! denial outlasts both. Only the commands `allow` and `deny` write records; a launch only reads them. Who may write a file
+//! adds nothing to a record of its bytes, and counts where a folder alone speaks for it.
 //!
 //! For what an agent reads itself, such as its settings, a record binds values in place of bytes, and programs by their
 //! content. A linked worktree shares its repository's records.
@@ -31,16 +32,19 @@ pub enum Verdict {
     Changed,
     /// The user said no.
     Denied,
+    /// Only a folder of `allow-under` speaks for it, and somebody else may have written it, as these words say.
+    Exposed(String),
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Trusted => "allowed",
-            Self::Unknown => "not allowed",
-            Self::Changed => "not allowed any more: it has changed",
-            Self::Denied => "denied",
-        })
+        match self {
+            Self::Trusted => f.write_str("allowed"),
+            Self::Unknown => f.write_str("not allowed"),
+            Self::Changed => f.write_str("not allowed any more: it has changed"),
+            Self::Denied => f.write_str("denied"),
+            Self::Exposed(why) => write!(f, "not allowed: it {why}, so that `allow-under` does not count"),
+        }
     }
 }
 
@@ -54,14 +58,6 @@ pub enum TrustError {
         file: PathBuf,
         /// The reason.
         why: ReadError,
-    },
-    /// Someone else may have written it.
-    #[error("{}: {why}", file.display())]
-    Unsafe {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with its owner or mode.
-        why: String,
     },
     /// A record is damaged, or could have been written by someone else.
     #[error("the trust record {}: {why}", file.display())]
@@ -155,12 +151,6 @@ impl Evidence {
         let access = platform::access(&canonical).map_err(|error| unreadable(error.into()))?;
         let hash = hex(&Sha256::digest(&list));
         Ok(Self { found: found.into(), canonical, bytes: list, hash, access })
-    }
-
-    /// Refuses a file that others may write or that another user owns.
-    pub fn refuse_others(&self) -> Result<(), TrustError> {
-        private::check(&self.access, Privacy::Unwritten)
-            .map_err(|why| TrustError::Unsafe { file: self.found.clone(), why: why.to_string() })
     }
 
     /// Who may do what with it.
@@ -340,10 +330,11 @@ impl<'a> Trust<'a> {
             return Ok(recorded);
         }
         // A link from outside into such a folder is not below it, and neither is one from inside out.
-        if self.is_in_allowed_folder(&file.canonical) && self.is_in_allowed_folder(&place_of(&file.found)) {
-            return Ok(Verdict::Trusted);
+        if !self.is_in_allowed_folder(&file.canonical) || !self.is_in_allowed_folder(&place_of(&file.found)) {
+            return Ok(recorded);
         }
-        Ok(recorded)
+        let own = private::check(&file.access, Privacy::Unwritten);
+        Ok(own.map_or_else(|why| Verdict::Exposed(why.to_string()), |()| Verdict::Trusted))
     }
 
     // What the records alone say.
@@ -603,14 +594,23 @@ mod tests {
     }
 
     #[test]
-    fn what_others_may_write_is_refused() {
+    fn who_may_write_a_file_counts_only_where_no_record_speaks() {
         let world = World::new();
-        let file = world.write("f", "one");
-        for mode in [0o666, 0o664, 0o646] {
-            std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).expect("chmod");
-            let evidence = Evidence::read(&file, 1000).expect("readable");
-            assert!(matches!(evidence.refuse_others(), Err(TrustError::Unsafe { .. })), "{mode:o}");
-        }
+        let file = world.write("work/f", "one");
+        let under = [world.path("work")];
+        let (by_folder, by_record) = (world.trust(&under), world.trust(&[]));
+        assert_eq!(verdict(&by_folder, &file), Verdict::Trusted);
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o646)).expect("chmod");
+        assert!(matches!(verdict(&by_folder, &file), Verdict::Exposed(_)));
+        assert_eq!(verdict(&by_record, &file), Verdict::Unknown);
+        allow(&by_record, &file);
+        assert_eq!(verdict(&by_record, &file), Verdict::Trusted);
+        assert_eq!(verdict(&by_folder, &file), Verdict::Trusted);
+        std::fs::write(&file, "two").expect("written");
+        assert_eq!(verdict(&by_record, &file), Verdict::Changed);
+        assert!(matches!(verdict(&by_folder, &file), Verdict::Exposed(_)));
+        by_record.deny(&file).expect("denied");
+        assert_eq!(verdict(&by_folder, &file), Verdict::Denied);
     }
 
     #[test]

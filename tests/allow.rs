@@ -157,25 +157,51 @@ fn a_swapped_symlink_is_another_file() {
 }
 
 #[test]
-fn a_project_file_that_others_may_write_or_own_is_refused() {
+fn a_project_file_is_governed_by_its_record_whoever_may_write_or_own_it() {
     let world = World::ready();
     let file = world.path("home/project/.ringlet.toml");
-    for mode in [0o666, 0o646] {
+    let governed = |what: &str| {
+        starts(&world);
+        world.write("home/project/.ringlet.toml", format!("{TEXT}# {what}\n"));
+        refused(&world, &["has changed"]);
+        world.run(&["allow"]).ok();
+        starts(&world);
+    };
+    for mode in [0o666, 0o646, 0o664, 0o777] {
         world.chmod(&file, mode);
-        refused(&world, &["can be written by others", "chmod go-w"]);
-        world.run(&["allow"]).fails(1, &["can be written by others"]);
+        governed(&format!("{mode:o}"));
     }
-    world.chmod(&file, 0o644);
-    starts(&world);
     // Only root can make the foreign file and the foreign group.
     if root() {
         std::os::unix::fs::chown(&file, None, Some(12345)).expect("root may");
         world.chmod(&file, 0o664);
-        refused(&world, &["can be written by others"]);
-        world.chmod(&file, 0o644);
+        governed("a group");
         std::os::unix::fs::chown(&file, Some(12345), None).expect("root may");
-        refused(&world, &["belongs to another user"]);
-        world.run(&["allow"]).fails(1, &["belongs to another user"]);
+        governed("an owner");
+        world.run(&["deny"]).ok();
+        refused(&world, &["is denied"]);
+        world.run(&["allow", "--all"]).ok();
+        starts(&world);
+    }
+}
+
+#[test]
+fn a_folder_that_is_allowed_whole_speaks_for_the_users_own_files_alone() {
+    let world = World::ready();
+    let file = world.write("home/project/.ringlet.toml", format!("{TEXT}# new\n"));
+    refused(&world, &["has changed"]);
+    world.configure("[trust]\nallow-under = [\"~/project\"]\n");
+    starts(&world);
+    let says = ["can be written by others", "`allow-under` does not count", "run `ringlet allow "];
+    world.chmod(&file, 0o646);
+    refused(&world, &says);
+    assert!(world.run(&["status"]).ok().contains("`allow-under` does not count"));
+    world.run(&["allow"]).ok();
+    starts(&world);
+    if root() {
+        world.write("home/project/.ringlet.toml", format!("{TEXT}# newer\n"));
+        std::os::unix::fs::chown(&file, Some(12345), None).expect("root may");
+        refused(&world, &["belongs to another user", says[1], "ceiling-dirs"]);
     }
 }
 

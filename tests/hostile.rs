@@ -504,7 +504,7 @@ fn another_users_file_above_ends_no_launch_once_the_hint_is_followed() {
     let config = world.read("home/.config/ringlet/config.toml");
     let line = format!("ceiling-dirs = [\"/elsewhere\", \"{}\"]", folder.display());
     world.write("home/.config/ringlet/config.toml", format!("ceiling-dirs = [\"/elsewhere\"]\n{config}"));
-    world.run_in(&mine, &["exec", "claude"]).fails(125, &["another user", &line]);
+    world.run_in(&mine, &["exec", "claude"]).fails(125, &["is not allowed", "if that file is not yours", &line]);
     world.write("home/.config/ringlet/config.toml", format!("{line}\n{config}"));
     assert_eq!(world.run_in(&mine, &["exec", "claude"]).ok(), "started\n");
 }

@@ -69,7 +69,6 @@ fn allow_project(host: &mut Host, setting: &Setting, file: &Path) -> Result<Proj
         return Err(made.hint("run `ringlet init PROFILE` to write one"));
     }
     let evidence = Evidence::read(file, MAX_BYTES)?;
-    evidence.refuse_others()?;
     // What does not parse is not worth allowing: the same bytes would only be refused at the launch.
     let project = ProjectFile::parse(&Source::from_bytes(file, evidence.bytes.clone(), None)?)?;
     Trust::new(&setting.paths, &setting.settings.trust.allow_under).allow(&evidence)?;

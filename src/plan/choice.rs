@@ -47,11 +47,10 @@ pub fn governing_file(context: &Context<'_>) -> Result<Option<PathBuf>, PlanErro
 pub fn find_project(context: &Context<'_>) -> Result<Option<Project>, PlanError> {
     let Some(file) = governing_file(context)? else { return Ok(None) };
     let evidence = Evidence::read(&file, MAX_BYTES)?;
-    evidence.refuse_others().map_err(|error| PlanError::Unsafe { error, ceilings: ceilings(context, &file) })?;
     let verdict = Trust::new(context.paths, &context.settings.trust.allow_under).verdict(&evidence)?;
     let content = match verdict {
         Verdict::Trusted => Some(ProjectFile::parse(&Source::from_bytes(&file, evidence.bytes, None)?)?),
-        Verdict::Unknown | Verdict::Changed | Verdict::Denied => None,
+        Verdict::Unknown | Verdict::Changed | Verdict::Denied | Verdict::Exposed(_) => None,
     };
     Ok(Some(Project { file, verdict, content }))
 }

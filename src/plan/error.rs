@@ -26,14 +26,6 @@ pub enum PlanError {
         /// The line of config.toml that passes it over, where it is another user's.
         ceilings: Option<String>,
     },
-    /// The project file could have been written by another user.
-    #[error("{error}")]
-    Unsafe {
-        /// What is wrong with it.
-        error: TrustError,
-        /// The line of config.toml that passes it over, where it is another user's.
-        ceilings: Option<String>,
-    },
     /// Trust could not be decided.
     #[error(transparent)]
     Trust(#[from] TrustError),
