@@ -1,6 +1,6 @@
 //! Every place Ringlet reads or writes.
 //!
-//! Decided once from the environment's snapshot. `XDG_*` variables are honoured on every Unix, macOS included; a
+//! Decided once from the environment's snapshot, and where that names no home by the account. `XDG_*` variables are honoured on every Unix, macOS included; a
 //! relative one is ignored, as the XDG base directory specification (0.8) says. Nothing is created here.
 
 use crate::digest::Digest;
@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 /// Why the places could not be decided.
 #[derive(Debug, thiserror::Error)]
 pub enum PathsError {
-    /// No home directory is known.
-    #[error("HOME is not set")]
-    NoHome,
+    /// No home directory is known: the environment names none, and neither does the account, as it says.
+    #[error("HOME is not set, and {0}")]
+    NoHome(String),
     /// `HOME` would mean another folder in every directory.
     #[error("HOME is {0:?}, which is not an absolute path")]
     RelativeHome(PathBuf),
@@ -56,7 +56,7 @@ pub struct Place {
 impl Paths {
     /// Decides the places from the environment.
     pub fn new(env: &Env) -> Result<Self, PathsError> {
-        let home = home(env)?;
+        let home = home(env, &account_home)?;
         let [config, state, profiles] = below(env, &home);
         // No Windows program sets it, and a file system there says nothing of owners.
         let runtime = if cfg!(windows) { None } else { env.absolute("XDG_RUNTIME_DIR") };
@@ -70,7 +70,14 @@ impl Paths {
     pub fn named(env: &Env, folder: &Path) -> Result<Self, PathsError> {
         let (state, profiles) = (folder.join("state"), folder.join("profiles"));
         let deciders = Deciders::Named;
-        Ok(Self { home: home(env)?, config: folder.to_owned(), state, profiles, runtime: None, deciders })
+        Ok(Self {
+            home: home(env, &account_home)?,
+            config: folder.to_owned(),
+            state,
+            profiles,
+            runtime: None,
+            deciders,
+        })
     }
 
     /// Whether the user named them on the command line.
@@ -240,13 +247,24 @@ fn below(env: &Env, home: &Path) -> [PathBuf; 3] {
     [config_base(env, home).join("ringlet"), state_base(env, home).join("ringlet"), home.join(".ringlet/profiles")]
 }
 
-fn home(env: &Env) -> Result<PathBuf, PathsError> {
-    #[cfg(windows)]
-    let found = env.non_empty("USERPROFILE").map(PathBuf::from).or_else(dirs::home_dir);
-    #[cfg(not(windows))]
-    let found = env.non_empty("HOME").map(PathBuf::from);
-    let home = found.ok_or(PathsError::NoHome)?;
+// What the environment names, else the account's, as for login(1) and ssh.
+fn home(env: &Env, account: &dyn Fn() -> Result<PathBuf, String>) -> Result<PathBuf, PathsError> {
+    let home = match env.non_empty(HOME) {
+        Some(home) => PathBuf::from(home),
+        None => account().map_err(PathsError::NoHome)?,
+    };
     if home.is_absolute() { Ok(home) } else { Err(PathsError::RelativeHome(home)) }
+}
+
+#[cfg(all(unix, not(target_os = "macos")))]
+fn account_home() -> Result<PathBuf, String> {
+    platform::account_home(Path::new("")).map_err(|error| error.to_string())
+}
+
+// No file lists the accounts here.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn account_home() -> Result<PathBuf, String> {
+    dirs::home_dir().ok_or_else(|| "the account has no home directory".to_owned())
 }
 
 #[cfg(not(windows))]
@@ -312,9 +330,16 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_relative_home_is_refused() {
-        let none: [(&str, &str); 0] = [];
-        assert!(matches!(Paths::new(&Env::from_pairs(none)), Err(PathsError::NoHome)));
-        assert!(matches!(Paths::new(&Env::from_pairs([("HOME", "x")])), Err(PathsError::RelativeHome(_))));
+    fn without_a_home_in_the_environment_the_accounts_counts() {
+        let account = || Ok(PathBuf::from("/account"));
+        let unknown = || Err("nobody knows".to_owned());
+        for env in [Env::default(), Env::from_pairs([("HOME", "")])] {
+            assert_eq!(home(&env, &account).expect("the account's"), Path::new("/account"));
+            let error = home(&env, &unknown).expect_err("nobody's");
+            assert_eq!(error.to_string(), "HOME is not set, and nobody knows");
+        }
+        assert_eq!(home(&Env::from_pairs([("HOME", "/h")]), &account).expect("named"), Path::new("/h"));
+        let relative = home(&Env::from_pairs([("HOME", "x")]), &account);
+        assert!(matches!(relative, Err(PathsError::RelativeHome(_))));
     }
 }

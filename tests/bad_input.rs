@@ -191,7 +191,7 @@ fn unreadable_files_are_named() {
 }
 
 #[test]
-fn a_home_that_is_unset_relative_or_no_folder_is_an_error() {
+fn a_home_that_is_relative_or_no_folder_is_an_error() {
     let commands: [(&[&str], i32); 9] = [
         (&["exec", "claude"], 125),
         (&["keychain", "list"], 1),
@@ -205,16 +205,11 @@ fn a_home_that_is_unset_relative_or_no_folder_is_an_error() {
     ];
     let mut world = World::ready();
     for (home, says) in [
-        (None, &["HOME is not set", "set HOME to your home directory"][..]),
-        (Some(""), &["HOME is not set"]),
-        (Some("home"), &["HOME is \"home\", which is not an absolute path"]),
-        (Some("./"), &["not an absolute path"]),
-        (Some("/dev/null/x"), &["/dev/null/x/", "Not a directory"]),
+        ("home", &["HOME is \"home\", which is not an absolute path"][..]),
+        ("./", &["not an absolute path"]),
+        ("/dev/null/x", &["/dev/null/x/", "Not a directory"]),
     ] {
-        match home {
-            Some(home) => world.set("HOME", home),
-            None => world.unset("HOME"),
-        }
+        world.set("HOME", home);
         for (command, status) in commands {
             let done = world.feed(command, KEY);
             assert_eq!(done.stdout, "", "{home:?} {command:?}");

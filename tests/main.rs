@@ -15,6 +15,7 @@ mod exec;
 mod generated;
 mod guard;
 mod hints;
+mod homes;
 mod hostile;
 mod init;
 mod keychain;

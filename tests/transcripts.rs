@@ -227,7 +227,7 @@ fn the_errors_of_a_launch() {
     world.write("home/.config/ringlet/credentials.toml", "[anthropic.default]\nkey = \"sk\"\n");
     world.chmod(&world.path("home/.config/ringlet/credentials.toml"), 0o600);
     session.run(&world, &["exec", "claude"]);
-    world.unset("HOME");
+    world.set("HOME", "home");
     session.run(&world, &["exec", "claude"]);
     same("errors-launch", &session.text);
 }

@@ -25,13 +25,15 @@ pub use completions::{command as complete_command, script as completion_script};
 use crate::cli::{Cli, Color, Command};
 use crate::config::{ConfigError, Settings};
 use crate::failure::{Failure, status as exit};
+use crate::hint::Hint;
 use crate::host::{Host, World};
 use crate::name::{looks_like_a_key, shorten};
 use crate::output::{Style, visible};
 use crate::paths::Paths;
 use crate::plan::{self, Context};
-use crate::platform;
+use crate::platform::{self, private};
 use crate::registry::Registry;
+use crate::words;
 use clap::Parser;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -65,6 +67,9 @@ impl Setting {
             Some(folder) => Paths::named(&world.env, folder)?,
             None => Paths::new(&world.env)?,
         };
+        if world.config_home.is_none() {
+            refuse_root_elsewhere(world, &paths.home)?;
+        }
         let registry = Registry::new(&paths);
         match Settings::read(&paths) {
             Ok(settings) => Ok((Self { paths, settings, registry, audit }, None)),
@@ -118,6 +123,21 @@ impl Setting {
         };
         crate::audit::Log::open(&self.audit_path(), limits).map(Some)
     }
+}
+
+// Root in another's home, as sudo without -H leaves it: what the user wrote there is not root's word, and what root would
+// write there could not be read by the user any more.
+fn refuse_root_elsewhere(world: &World, home: &Path) -> Result<(), Failure> {
+    let Ok(access) = platform::access(home) else { return Ok(()) };
+    if !private::is_root() || access.is_ours() || platform::invents_modes(home) {
+        return Ok(());
+    }
+    let made = format!("ringlet runs as root, and the home directory {} is another user's", home.display());
+    let mut command = Vec::from(words!["sudo", "-H"]);
+    command.extend(world.arguments.iter().take_while(|word| !looks_like_a_key(&word.to_string_lossy())).cloned());
+    Err(Failure::new(format!("{made} ({})", access.describe()))
+        .hint(Hint::run(command).and(" for root's own configuration"))
+        .hint("run it without sudo, as the user whose home it is, for that user's"))
 }
 
 /// Runs the command that the arguments name.

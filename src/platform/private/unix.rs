@@ -8,6 +8,11 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// Whether this process has root's rights, and files that it makes are root's.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// Who owns an opened file, and who may do what with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
