@@ -1,7 +1,9 @@
 //! Whose home it is, and whose the files in it are.
 
 use crate::common::world::{KEY, World};
-use std::os::unix::fs::chown;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::{chown, symlink};
 
 fn root() -> bool {
     rustix::process::geteuid().is_root()
@@ -55,4 +57,48 @@ fn root_in_another_users_home_is_told_of_sudo_and_changes_nothing() {
     // What the user named is the user's word, and a home of root's own is no other's.
     world.run_mounted(&project, "true", &["--config-home", ".", "profiles", "list"]).ok();
     world.run_mounted(&project, "true", &["--version"]).ok();
+}
+
+#[test]
+fn what_root_owns_is_the_users_own_and_may_be_a_link() {
+    let world = World::ready();
+    let home = world.path("home");
+    // As home-manager leaves it: links into a store that is root's, where nobody may write.
+    let store = world.path("store");
+    let files = [".config/ringlet/config.toml", ".ringlet/profiles/work/ringlet.toml"];
+    world.write("home/.config/ringlet/agents/claude.toml", include_str!("../registry/agents/claude.toml"));
+    world.write("home/.config/ringlet/providers/anthropic.toml", include_str!("../registry/providers/anthropic.toml"));
+    for (at, file) in files.iter().chain(&[".config/ringlet/agents", ".config/ringlet/providers"]).enumerate() {
+        let kept = store.join(at.to_string());
+        fs::create_dir_all(&store).expect("a folder");
+        fs::rename(home.join(file), &kept).expect("moved");
+        symlink(&kept, home.join(file)).expect("a link");
+    }
+    // A user of a number that nobody has, to whom root gave all but the store.
+    let run = |words: &[&str]| -> crate::common::world::Done {
+        if !root() {
+            return world.run(words);
+        }
+        let mut command = world.process("setpriv");
+        command.args(["--reuid=12345", "--regid=12345", "--clear-groups", crate::common::world::RINGLET]).args(words);
+        crate::common::world::finish(&mut command)
+    };
+    if root() {
+        let mut all: Vec<OsString> = vec!["-Rh".into(), "12345:12345".into()];
+        all.extend([home.into_os_string(), world.path("run").into_os_string()]);
+        assert!(world.process("chown").args(all).status().expect("chown").success());
+        world.chmod(&world.path(""), 0o755);
+    }
+    assert!(run(&["exec", "claude"]).ok().contains(KEY));
+    assert!(run(&["profiles", "list"]).ok().contains("work"));
+    // Whoever else may write them is refused as ever.
+    world.chmod(&store.join("0"), 0o646);
+    run(&["exec", "claude"]).fails(125, &["can be written by others", "run `chmod go-w "]);
+    world.chmod(&store.join("0"), 0o444);
+    run(&["exec", "claude"]).ok();
+    if root() {
+        chown(store.join("1"), Some(12346), None).expect("root may");
+        let done = run(&["exec", "claude"]).fails(125, &["belongs to another user", "put a copy of your own"]);
+        assert!(!done.stderr.contains("chmod"), "{done:?}");
+    }
 }

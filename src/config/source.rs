@@ -2,7 +2,7 @@
 
 use crate::hint::Hint;
 use crate::name::{closest, shorten};
-use crate::platform::private::{self, Privacy};
+use crate::platform::private::{self, NotPrivate, Privacy};
 use crate::platform::{self, Access, ReadError};
 use crate::words;
 use serde::de::DeserializeOwned;
@@ -83,13 +83,12 @@ impl Source {
         }
     }
 
-    /// Refuses a file of the user's own that somebody else may have written: it chooses endpoints, keys and trust.
+    /// Refuses a file that somebody else than the user and root may have written: it chooses endpoints, keys and trust.
+    /// Root's is as good as the user's own, since programs such as home-manager keep configuration in a store of root's.
     pub fn refuse_others(&self) -> Result<(), ConfigError> {
-        if self.access.is_some_and(|access| private::check(&access, Privacy::Unwritten).is_err()) {
-            return Err(ConfigError::whole(&self.file, "can be written by others, or belongs to another user")
-                .with_hint(Hint::run(words!["chmod", "go-w", self.file])));
-        }
-        Ok(())
+        let Some(access) = self.access else { return Ok(()) };
+        private::check(&access, Privacy::UnwrittenOrRoots)
+            .map_err(|why| ConfigError::whole(&self.file, why.to_string()).with_hint(mend(&self.file, &why)))
     }
 
     /// Parses the text; an unknown key or a wrong type is an error with its place.
@@ -113,6 +112,20 @@ impl Source {
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         ConfigError { file: self.file.clone(), at: Some((line, column)), message: message.into(), hint: None }
+    }
+}
+
+// What makes such a file the user's own.
+fn mend(file: &Path, why: &NotPrivate) -> Hint {
+    match why {
+        _ if platform::invents_modes(file) => {
+            "its file system shows every file so: move it to another one, and put a link in its place".into()
+        }
+        NotPrivate::Foreign(_) if private::is_root() => {
+            "run ringlet as the user whose file it is, or by `sudo -H` with root's own configuration".into()
+        }
+        NotPrivate::Foreign(_) => "put a copy of your own in its place, if you trust what it says".into(),
+        _ => Hint::run(words!["chmod", "go-w", file]).and(" if it is yours, and look at what it says"),
     }
 }
 

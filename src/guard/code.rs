@@ -3,6 +3,7 @@
 use super::budget::{Budget, Spent};
 use super::read::Value;
 use crate::digest::Digest;
+use crate::platform::private::{self, Privacy};
 use crate::platform::{self, ReadError};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -67,7 +68,7 @@ impl Digests {
 
 /// What is wrong with a file's owner or mode, if anything: an account other than the user's and root's may write it.
 pub fn open_to_others(path: &Path, access: &platform::Access) -> Option<String> {
-    let wrong = !access.is_trusted() && !platform::invents_modes(path);
+    let wrong = private::check(access, Privacy::UnwrittenOrRoots).is_err() && !platform::invents_modes(path);
     wrong.then(|| access.describe())
 }
 

@@ -22,6 +22,8 @@ use std::path::Path;
 pub enum Privacy {
     /// Write it.
     Unwritten,
+    /// Write it, but for root, who may own it and can write anything. For what is only read.
+    UnwrittenOrRoots,
     /// Do anything with it.
     Unread,
 }
@@ -47,10 +49,16 @@ pub enum NotPrivate {
 pub fn check(access: &Access, privacy: Privacy) -> Result<(), NotPrivate> {
     let described = || access.describe();
     match privacy {
-        _ if !access.is_ours() => Err(NotPrivate::Foreign(described())),
-        Privacy::Unwritten if access.others_may_write() => Err(NotPrivate::Writable(described())),
+        Privacy::UnwrittenOrRoots if access.is_roots() => {}
+        _ if access.is_ours() => {}
+        _ => return Err(NotPrivate::Foreign(described())),
+    }
+    match privacy {
         Privacy::Unread if access.others_may_anything() => Err(NotPrivate::Open(described())),
-        Privacy::Unwritten | Privacy::Unread => Ok(()),
+        Privacy::Unwritten | Privacy::UnwrittenOrRoots if access.others_may_write() => {
+            Err(NotPrivate::Writable(described()))
+        }
+        _ => Ok(()),
     }
 }
 

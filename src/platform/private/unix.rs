@@ -29,9 +29,15 @@ impl Access {
         self.owner == rustix::process::geteuid().as_raw()
     }
 
-    /// Whether nobody but the user and root may write it.
-    pub fn is_trusted(&self) -> bool {
-        (self.is_ours() || self.owner == 0) && !self.others_may_write()
+    /// Whether the file belongs to root.
+    pub fn is_roots(&self) -> bool {
+        self.owner == 0
+    }
+
+    /// Whether nobody but the user and root can put another entry in the place of one of theirs in this folder.
+    pub fn keeps_entries(&self) -> bool {
+        let is_sticky = self.mode & 0o1000 != 0;
+        (self.is_ours() || self.is_roots()) && (is_sticky || !self.others_may_write())
     }
 
     /// Whether anyone but its owner may write it.

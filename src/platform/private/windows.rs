@@ -19,8 +19,13 @@ impl Access {
         true
     }
 
-    /// Whether nobody but the user and the system may write it; not examined, so always true.
-    pub fn is_trusted(&self) -> bool {
+    /// Whether the file belongs to the system; not examined, and [`Access::is_ours`] is true in any case.
+    pub fn is_roots(&self) -> bool {
+        false
+    }
+
+    /// Whether nobody else can put another entry in the place of one in this folder; not examined, so always true.
+    pub fn keeps_entries(&self) -> bool {
         true
     }
 
