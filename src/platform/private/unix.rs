@@ -47,7 +47,7 @@ impl Access {
         self.mode & 0o002 != 0 || group
     }
 
-    // Where each user has a group of their own, of the same number, the usual umask is 002 and every checkout is
+    // Where each user has a group of their own, of the same number or name, the usual umask is 002 and every checkout is
     // group-writable: that group is nobody else, unless someone was added to it. Root's group is not of that kind.
     fn group_is_the_owner_alone(&self) -> bool {
         let alone = || {
@@ -55,7 +55,7 @@ impl Access {
                 (std::fs::read_to_string("/etc/group").ok()?, std::fs::read_to_string("/etc/passwd").ok()?);
             Some(is_alone(&groups, &users, self.owner, self.group))
         };
-        self.owner != 0 && self.group == self.owner && alone().unwrap_or(false)
+        self.owner != 0 && alone().unwrap_or(false)
     }
 
     /// Whether anyone but its owner may do anything with it.
@@ -82,11 +82,12 @@ fn is_alone(groups: &str, users: &str, owner: u32, group: u32) -> bool {
         return false;
     }
     let mut listed = groups.lines().map(fields).filter(|fields| number(fields.get(2), group)).peekable();
-    let members_are_the_owner = |fields: Vec<String>| {
+    let is_the_owners = |fields: Vec<String>| {
         let members = fields.get(3).map_or("", |members| members.trim()).split(',').filter(|name| !name.is_empty());
-        members.map(str::trim).all(&own)
+        // Any other group without members may be a service's, or a program's that runs with it.
+        (group == owner || fields.first().is_some_and(|name| own(name))) && members.map(str::trim).all(&own)
     };
-    listed.peek().is_some() && listed.all(members_are_the_owner)
+    listed.peek().is_some() && listed.all(is_the_owners)
 }
 
 /// The access of an opened file.
@@ -141,6 +142,10 @@ mod tests {
         assert!(!alone("alice:x:2001:\nagain:x:2001:bob\n", ""));
         assert!(!alone("other:x:2001x:\n", ""));
         assert!(!alone("", ""));
+        // A group of the user's name under another number, and one that only has no members.
+        let numbered = |groups: &str| is_alone(groups, users, 2001, 2100);
+        assert!(numbered("alice:x:2100:\n") && numbered("alice:x:2100:alice\n"));
+        assert!(!numbered("shared:x:2100:\n") && !numbered("shared:x:2100:alice\n") && !numbered("alice:x:2100:bob\n"));
     }
 
     #[cfg(target_os = "linux")]
