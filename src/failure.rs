@@ -15,6 +15,7 @@ use crate::name::{KeyName, NameError, shorten};
 use crate::paths::PathsError;
 use crate::pins::PinError;
 use crate::plan::{PlanError, login_command};
+use crate::platform;
 use crate::platform::private::NotPrivate;
 use crate::profile::ProfileError;
 use crate::profile::edit::EditError;
@@ -311,6 +312,14 @@ impl From<PlanError> for Failure {
     }
 }
 
+/// What makes a file or folder that the user allowed one that nobody else may write.
+pub fn close_to_others(file: &Path) -> Hint {
+    match platform::access(file) {
+        Ok(access) if !access.is_ours() && !access.is_roots() => "put a copy of your own in its place".into(),
+        _ => Hint::run(words!["chmod", "go-w", file]).and(" if it is yours"),
+    }
+}
+
 // A refusal shows the first findings and gives one command for all of them.
 fn guarded(mut made: Failure, findings: &[Finding]) -> Failure {
     const SHOWN: usize = 8;
@@ -324,9 +333,7 @@ fn guarded(mut made: Failure, findings: &[Finding]) -> Failure {
     files.dedup();
     for finding in findings {
         match &finding.what {
-            What::Open { file, .. } => {
-                made = made.hint(Hint::run(words!["chmod", "go-w", file]).and(" if it is yours"))
-            }
+            What::Open { file, .. } => made = made.hint(close_to_others(file)),
             What::Unread { can_be_allowed: false, .. } => {
                 made = made.hint(format!("mend or remove {}", finding.file.display()))
             }

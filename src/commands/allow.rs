@@ -2,15 +2,13 @@
 
 use super::Setting;
 use crate::config::{MAX_BYTES, PROJECT_FILE, ProjectFile, Source};
-use crate::failure::Failure;
+use crate::failure::{Failure, close_to_others};
 use crate::guard::{self, Binding};
-use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::{looks_like_a_key, shorten};
 use crate::plan::{self, Context};
 use crate::profile::Profiles;
 use crate::trust::{Bound, Evidence, Trust};
-use crate::words;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -94,6 +92,12 @@ fn allow_file(host: &mut Host, setting: &Setting, file: &Path) -> Result<(), Fai
         match binding {
             Binding::Values { file, bound, by_name } => {
                 refuse_open(&file)?;
+                if file.is_dir() {
+                    let below = bound.files.iter().map(|bound| file.join(&bound.path)).collect::<Vec<_>>();
+                    let above = |path| Path::ancestors(path).skip(1).take_while(|folder| *folder != file);
+                    let folders: BTreeSet<&Path> = below.iter().flat_map(|path| above(path)).collect();
+                    folders.into_iter().chain(below.iter().map(PathBuf::as_path)).try_for_each(refuse_open)?;
+                }
                 let told = told(&bound, &by_name);
                 trust.allow_values(&file, bound)?;
                 host.output.note(format!("allowed {}", file.display()));
@@ -128,8 +132,9 @@ fn shown(path: &Path) -> String {
 // A launch would refuse it in spite of the record.
 fn refuse_open(file: &Path) -> Result<(), Failure> {
     match guard::open_to_others(file) {
-        Some(access) => Err(Failure::new(format!("{}: others may write it ({access})", file.display()))
-            .hint(Hint::run(words!["chmod", "go-w", file]).and(" if it is yours"))),
+        Some(access) => {
+            Err(Failure::new(format!("{}: others may write it ({access})", file.display())).hint(close_to_others(file)))
+        }
         None => Ok(()),
     }
 }

@@ -71,7 +71,8 @@ pub fn bind(bind: &Bind<'_>, path: &Path) -> Result<Vec<Binding>, BindError> {
     if folders.iter().all(|guard| guard.format != Format::Code) {
         let endings: Vec<&str> =
             folders.iter().flat_map(|guard| &guard.endings).map(String::as_str).chain(PROMPTS).collect();
-        let files = code::documents(path, &endings, &mut binding.budget).map_err(|error| refused(error.to_string()))?;
+        let (files, _) =
+            code::documents(path, &endings, &mut binding.budget).map_err(|error| refused(error.to_string()))?;
         return files.iter().map(|file| binding.file(file)).collect();
     }
     let files = code::all(path, &[], &mut binding.digests, &mut binding.budget);

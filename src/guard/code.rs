@@ -87,16 +87,29 @@ pub fn all(path: &Path, endings: &[String], digests: &mut Digests, budget: &mut 
     }
 }
 
-/// The files of a folder that have one of the endings, at any depth, in the order of their names; or the file itself.
-pub fn documents(path: &Path, endings: &[impl AsRef<str>], budget: &mut Budget) -> Result<Vec<PathBuf>, CodeError> {
+/// The files of a folder that have one of the endings, at any depth, in the order of their names, and the folders that they
+/// may lie in; or the file itself.
+pub fn documents(
+    path: &Path,
+    endings: &[impl AsRef<str>],
+    budget: &mut Budget,
+) -> Result<(Vec<PathBuf>, Vec<PathBuf>), CodeError> {
     if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
+        return Ok((vec![path.to_owned()], Vec::new()));
     }
     let mut files = Vec::new();
-    list(path, &mut files, budget)?;
+    let folders = list(path, &mut files, budget)?;
     files.retain(|file| file.extension().is_some_and(|ending| endings.iter().any(|known| ending == known.as_ref())));
     files.sort();
-    Ok(files)
+    Ok((files, folders))
+}
+
+/// The first of these folders in which others may put another file, with its owner and mode.
+pub fn open_folder(folders: impl IntoIterator<Item = PathBuf>) -> Option<(PathBuf, String)> {
+    folders.into_iter().find_map(|folder| {
+        let access = platform::access(&folder).ok()?;
+        open_to_others(&folder, &access).map(|access| (folder, access))
+    })
 }
 
 /// The files of a folder of code, each with its digest, in the order of their names; empty where no file has one of the
@@ -112,10 +125,7 @@ fn folder(folder: &Path, endings: &[String], digests: &mut Digests, budget: &mut
         return Ok((Vec::new(), None));
     }
     files.sort();
-    let open = folders.into_iter().find_map(|folder| {
-        let access = platform::access(&folder).ok()?;
-        open_to_others(&folder, &access).map(|access| (folder, access))
-    });
+    let open = open_folder(folders);
     let program = |file: PathBuf| {
         let below = file.strip_prefix(folder).unwrap_or(&file).to_owned();
         match digests.program(file, below, budget) {

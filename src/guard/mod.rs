@@ -334,16 +334,22 @@ impl Looking<'_> {
 
     // A file, or those of a folder that have one of the endings.
     fn documents(&mut self, place: &Place<'_>, endings: &[impl AsRef<str>]) -> Result<(), GuardError> {
-        match code::documents(&place.path, endings, &mut self.budget) {
-            Ok(files) => {
-                for file in files {
-                    self.document(place, &file)?;
-                    if self.is_enough() {
-                        break;
-                    }
-                }
+        let (files, folders) = match code::documents(&place.path, endings, &mut self.budget) {
+            Ok(found) => found,
+            Err(error) => {
+                self.found(&place.path, What::Unread { why: error.to_string(), can_be_allowed: false });
+                return Ok(());
             }
-            Err(error) => self.found(&place.path, What::Unread { why: error.to_string(), can_be_allowed: false }),
+        };
+        let mut by_record = false;
+        for file in files {
+            by_record |= self.document(place, &file)?;
+            if self.is_enough() {
+                break;
+            }
+        }
+        if let Some((file, access)) = code::open_folder(folders).filter(|_| by_record) {
+            self.found(&place.path, What::Open { file, access });
         }
         Ok(())
     }
@@ -384,7 +390,8 @@ impl Looking<'_> {
         Ok(())
     }
 
-    fn document(&mut self, place: &Place<'_>, file: &Path) -> Result<(), GuardError> {
+    // Whether something in it is there by the user's word alone.
+    fn document(&mut self, place: &Place<'_>, file: &Path) -> Result<bool, GuardError> {
         let evidence = match Evidence::read(file, MAX_FILE as u64) {
             Ok(evidence) => evidence,
             Err(error) => {
@@ -393,34 +400,34 @@ impl Looking<'_> {
                     other => other.to_string(),
                 };
                 self.found(file, What::Unread { why, can_be_allowed: false });
-                return Ok(());
+                return Ok(false);
             }
         };
         if let Err(spent) = self.budget.take_bytes(evidence.bytes.len() as u64) {
             self.found(file, What::Unread { why: spent.to_string(), can_be_allowed: false });
-            return Ok(());
+            return Ok(false);
         }
         let offences = offences(place.guard, file, &evidence.bytes, self.launch);
         if matches!(&offences, Ok(offences) if offences.is_empty()) {
-            return Ok(());
+            return Ok(false);
         }
         let word = self.trust.word_on(file)?;
         if word.is_denied() {
             self.found(file, What::Denied);
-            return Ok(());
+            return Ok(false);
         }
         let open = evidence_is_open(&evidence);
         if word.allows(&evidence) {
             if let Some(access) = open {
                 self.found(file, What::Open { file: file.into(), access });
             }
-            return Ok(());
+            return Ok(true);
         }
         let offences = match offences {
             Ok(offences) => offences,
             Err(why) => {
                 self.found(file, What::Unread { why, can_be_allowed: true });
-                return Ok(());
+                return Ok(false);
             }
         };
         let mut passed = true;
@@ -433,7 +440,7 @@ impl Looking<'_> {
         if let Some(access) = open.filter(|_| passed) {
             self.found(file, What::Open { file: file.into(), access });
         }
-        Ok(())
+        Ok(passed)
     }
 
     // Whether an entry was allowed with this value, and its programs with this content.

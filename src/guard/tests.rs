@@ -729,10 +729,27 @@ fn what_others_may_write_has_not_passed() {
     let deep = folder.join("deep");
     open(&deep, 0o777);
     assert!(world.says(&case).contains("others may write"), "{}", world.says(&case));
-    // What is harmless is not asked for its mode.
+    // So with the documents of a folder, in which another could be put.
     let world = World::new();
-    open(&world.write("opencode.json", r#"{"theme":"x"}"#), 0o666);
+    let case = Case { has_variable: true, ..usual("claude") };
+    let document = world.write(".claude/commands/deep/a.md", "!`./x.sh`\n");
+    let (deep, folder) = (world.project().join(".claude/commands/deep"), world.project().join(".claude/commands"));
+    world.allow(&document);
+    for (path, mode, back) in [(&document, 0o666, 0o644), (&deep, 0o777, 0o755), (&folder, 0o733, 0o755)] {
+        assert_eq!(world.says(&case), "", "{}", path.display());
+        open(path, mode);
+        assert!(world.says(&case).contains("others may write"), "{}: {}", path.display(), world.says(&case));
+        open(path, back);
+    }
+    // What is harmless is not asked for its mode, nor are words for the model.
+    let world = World::new();
+    world.write(".claude/commands/a.md", "Words.\n");
+    open(&world.write("CLAUDE.md", "Words.\n"), 0o666);
+    open(&world.project().join(".claude/commands"), 0o777);
+    open(&world.write(".claude/settings.json", r#"{"model":"opus"}"#), 0o666);
     assert_eq!(world.says(&case), "");
+    open(&world.write("opencode.json", r#"{"theme":"x"}"#), 0o666);
+    assert_eq!(world.says(&usual("opencode")), "");
 }
 
 #[test]
