@@ -27,8 +27,8 @@ pub fn commands(
     }
     let known = registry.commands()?;
     let search = env.non_empty("PATH").unwrap_or_default();
-    let on_path = |command: &&String| platform::candidates(command, search).next().is_some();
-    let mut commands: BTreeSet<String> = known.values().flatten().filter(on_path).cloned().collect();
+    let on_path = platform::found_on(search, known.values().flatten().map(String::as_str));
+    let mut commands: BTreeSet<String> = on_path.into_iter().map(str::to_owned).collect();
     let profiles = Profiles::new(paths, registry);
     for name in profiles.names().unwrap_or_default() {
         if let Ok(file) = profiles.read(&name) {

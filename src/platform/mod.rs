@@ -33,6 +33,7 @@ pub use private::{Access, access};
 mod rewrite;
 pub use rewrite::*;
 
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
@@ -299,10 +300,87 @@ pub fn same_file(a: &Path, b: &Path) -> bool {
     }
 }
 
+/// Which of these commands a search path leads to. Each folder is listed, once: where a look-up is slow, as on the drives of
+/// Windows in WSL, one for each name costs more than all else that a shell's start does.
+pub fn found_on<'a>(search: &std::ffi::OsStr, wanted: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let mut missing: BTreeSet<&str> = wanted.into_iter().collect();
+    let (mut found, mut seen) = (BTreeSet::new(), HashSet::new());
+    for folder in std::env::split_paths(search).filter(|folder| folder.is_absolute()) {
+        if missing.is_empty() {
+            break;
+        }
+        if !seen.insert(folder.clone()) {
+            continue;
+        }
+        // What cannot be listed may still be looked through, by name.
+        let likely = listed(&folder, &missing).unwrap_or_else(|| missing.clone());
+        found.extend(likely.into_iter().filter(|command| executables_in(&folder, command).is_some()));
+        missing.retain(|command| !found.contains(command));
+    }
+    found
+}
+
+// Those of the commands that a folder has an entry for, in whatever case, since some file systems tell none apart, and on
+// Windows with whatever ending. None where that cannot be told, or would take longer than to ask for each.
+fn listed<'a>(folder: &Path, wanted: &BTreeSet<&'a str>) -> Option<BTreeSet<&'a str>> {
+    const MOST: usize = 20_000;
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Some(BTreeSet::new());
+        }
+        Err(_) => return None,
+    };
+    let mut likely = BTreeSet::new();
+    for (at, entry) in entries.enumerate() {
+        let name = PathBuf::from(entry.ok().filter(|_| at < MOST)?.file_name());
+        let named = if cfg!(windows) { name.file_stem() } else { Some(name.as_os_str()) };
+        let is = |command: &&&str| named.is_some_and(|name| name.eq_ignore_ascii_case(command));
+        likely.extend(wanted.iter().filter(is).copied());
+    }
+    Some(likely)
+}
+
 /// The candidates for a command on a search path, first match first. Empty and relative entries are passed over:
 /// they would let the working directory choose what runs.
 pub fn candidates<'a>(command: &'a str, search: &'a std::ffi::OsStr) -> impl Iterator<Item = PathBuf> + 'a {
     std::env::split_paths(search)
         .filter(|folder| folder.is_absolute())
         .flat_map(move |folder| executables_in(&folder, command))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn what_is_found_by_listing_is_what_a_look_up_finds() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let path = |below: &str| root.path().join(below);
+        for folder in ["one", "two", "closed", "empty", "one/folder"] {
+            fs::create_dir(path(folder)).expect("a folder");
+        }
+        for (file, mode) in [
+            ("one/claude", 0o755),
+            ("one/codex", 0o644),
+            ("two/codex", 0o755),
+            ("closed/amp", 0o755),
+            ("two/Qwen", 0o755),
+        ] {
+            fs::write(path(file), "").expect("written");
+            fs::set_permissions(path(file), PermissionsExt::from_mode(mode)).expect("chmod");
+        }
+        symlink(path("two/codex"), path("one/linked")).expect("a link");
+        symlink("nowhere", path("one/dangling")).expect("a link");
+        // It can be looked through and not be listed, but for root.
+        fs::set_permissions(path("closed"), PermissionsExt::from_mode(0o311)).expect("chmod");
+        let folders = ["one", "missing", "one/claude", "empty", "closed", "two", "one"].map(path);
+        let search = std::env::join_paths(folders.into_iter().chain(["relative".into(), "".into()])).expect("a path");
+        let wanted = ["amp", "claude", "codex", "dangling", "folder", "gemini", "linked", "qwen"];
+        let found = found_on(&search, wanted);
+        assert_eq!(found, wanted.into_iter().filter(|name| candidates(name, &search).next().is_some()).collect());
+        assert!(["amp", "claude", "codex", "linked"].into_iter().all(|name| found.contains(name)), "{found:?}");
+        fs::set_permissions(path("closed"), PermissionsExt::from_mode(0o755)).expect("chmod");
+    }
 }
