@@ -1,6 +1,7 @@
-//! `ringlet shims`: links named after the agents. What they do is tested with `exec`.
+//! `ringlet shims`: links named after the agents, and the link by which ringlet itself is known. What they do is tested with
+//! `exec`.
 
-use crate::common::world::{RINGLET, World};
+use crate::common::world::{RINGLET, World, finish};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -58,4 +59,55 @@ fn a_folder_that_cannot_be_made_is_named() {
     let world = World::ready();
     world.write(FOLDER, "a file");
     world.run(&["shims", "install"]).fails(1, &["shims: cannot be created"]);
+}
+
+/// A program's path in this world, called by a script, with what it prints.
+fn typed(world: &World, line: &str) -> String {
+    let done = finish(world.process("sh").args(["-c", line]));
+    assert_eq!(done.status, Some(0), "{line}: {done:?}");
+    done.stdout + &done.stderr
+}
+
+#[test]
+fn hook_links_and_unit_keep_the_link_that_led_to_ringlet_through_an_upgrade() {
+    let world = World::ready();
+    let (one, two) = (world.path("pkg/1/ringlet"), world.path("pkg/2/ringlet"));
+    for version in [&one, &two] {
+        fs::create_dir_all(version.parent().expect("a folder")).expect("a folder");
+        fs::copy(RINGLET, version).expect("installed");
+    }
+    let link = world.path("bin/ringlet");
+    let turn = |to: &Path| {
+        let _ = fs::remove_file(&link);
+        symlink(to, &link).expect("a link");
+    };
+    turn(&one);
+    world.program("systemctl", "#!/bin/sh\nexit 0\n");
+    let unit = world.path("home/.config/systemd/user/ringlet.service");
+    for way in ["ringlet", link.to_str().expect("text")] {
+        for shell in ["zsh", "bash", "fish"] {
+            let hook = typed(&world, &format!("{way} hook {shell}"));
+            assert!(hook.contains("bin/ringlet") && !hook.contains("pkg/"), "{hook}");
+        }
+        typed(&world, &format!("{way} hook powershell"));
+        assert_eq!(fs::read_link(world.path(FOLDER).join("claude")).expect("a link"), link);
+        typed(&world, &format!("{way} shims remove && {way} shims install claude && {way} daemon install"));
+        assert_eq!(fs::read_link(world.path(FOLDER).join("claude")).expect("a link"), link);
+        assert!(fs::read_to_string(&unit).expect("written").contains(&format!("ExecStart=\"{}\" ", link.display())));
+    }
+    turn(&two);
+    fs::remove_dir_all(world.path("pkg/1")).expect("removed");
+    let key = typed(&world, &format!("'{}'", world.path(FOLDER).join("claude").display()));
+    assert!(key.contains(crate::common::world::KEY), "{key}");
+    // A file itself, a link of a project's, and one that others could turn.
+    let hook = |way: &Path| typed(&world, &format!("'{}' hook bash", way.display()));
+    let (by_link, by_file) = (link.to_str().expect("text"), two.to_str().expect("text"));
+    assert!(hook(&link).contains(by_link) && hook(&two).contains(by_file));
+    let inside = world.path("home/code/.bin/ringlet");
+    fs::create_dir_all(world.path("home/code/.git")).expect("a folder");
+    fs::create_dir(world.path("home/code/.bin")).expect("a folder");
+    symlink(&link, &inside).expect("a link");
+    assert!(hook(&inside).contains(by_file));
+    world.chmod(&world.path("bin"), 0o777);
+    assert!(hook(&link).contains(by_file));
 }

@@ -191,8 +191,8 @@ fn manager(host: &Host) -> Option<(Manager, &'static str)> {
 
 fn installation(host: &Host, setting: &Setting) -> Result<Option<Installation>, Failure> {
     let Some((manager, _)) = manager(host) else { return Ok(None) };
-    let ringlet = host.world.executable()?;
-    Ok(Some(Installation::new(manager, ringlet, &setting.paths, &setting.settings, &host.world.env)))
+    let ringlet = setting.lasting_path(&host.world)?;
+    Ok(Some(Installation::new(manager, &ringlet, &setting.paths, &setting.settings, &host.world.env)))
 }
 
 fn install(host: &mut Host, setting: &Setting) -> Result<(), Failure> {

@@ -13,12 +13,12 @@ pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
     let shell = Shell::from(shell);
     let commands = crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?;
     let links = setting.paths.shims();
-    let ringlet = host.world.executable()?;
+    let ringlet = setting.lasting_path(&host.world)?;
     if shell == Shell::PowerShell {
-        shims::link(&setting, ringlet, &commands)?;
+        shims::link(&setting, &ringlet, &commands)?;
     }
     let hook = shell::Hook {
-        ringlet,
+        ringlet: &ringlet,
         commands: &commands,
         ceilings: &setting.settings.ceiling_dirs,
         links: (shell == Shell::PowerShell).then_some(links.as_path()),

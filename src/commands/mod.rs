@@ -103,6 +103,18 @@ impl Setting {
         }
     }
 
+    /// The path by which shells and services are to start ringlet later: the link that this command line or PATH led to, so
+    /// that they go on working when an upgrade moves the program, unless somebody else could turn that link.
+    pub(crate) fn lasting_path(&self, world: &World) -> Result<PathBuf, Failure> {
+        let file = world.executable()?;
+        let Ok(context) = self.context(world) else { return Ok(file.to_owned()) };
+        let typed = world.arguments.first().map(PathBuf::from).filter(|path| path.is_absolute());
+        let search = world.env.non_empty("PATH").unwrap_or_default();
+        let way = typed.or_else(|| platform::candidates("ringlet", search).next());
+        let is_lasting = |way: &PathBuf| platform::same_file(way, file) && plan::is_lasting_way(&context, way, file);
+        Ok(way.filter(is_lasting).unwrap_or_else(|| file.to_owned()))
+    }
+
     /// Where the audit log is, whether it is enabled or not.
     pub(crate) fn audit_path(&self) -> PathBuf {
         match &self.audit {

@@ -25,7 +25,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Shims) -> Result<
                 return Err(Failure::new("no agent is bound by a profile or found on PATH")
                     .hint("name the agents: `ringlet shims install claude`"));
             }
-            link(setting, host.world.executable()?, &commands)?;
+            link(setting, &setting.lasting_path(&host.world)?, &commands)?;
             if host.output.wants_json() {
                 host.output.json(&json!({ "folder": folder.to_string_lossy(), "commands": commands }));
             } else {

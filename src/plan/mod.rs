@@ -36,7 +36,7 @@ pub use holder::{Unused, describe_login, unused};
 pub use launch_plan::{Keyless, LaunchPlan, Notice, Part, Purpose, SecretUse, Sink, Start};
 pub use login::{login_command, login_folder, refuse_project, sign_in};
 pub use prepare::{Request, prepare};
-pub use project::{AccountHome, OwnPlace, ProjectFolders, refuse_own_places};
+pub use project::{AccountHome, OwnPlace, ProjectFolders, is_lasting_way, refuse_own_places};
 pub use scope::{Facts, Pass, Reason, Rule};
 pub use sessions::first_launch_mark;
 pub use stored::{Rejections, over_login, rejections};

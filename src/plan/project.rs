@@ -8,6 +8,7 @@ use crate::config::PROJECT_FILE;
 use crate::hint::Hint;
 use crate::name::Profile;
 use crate::paths::{Paths, Place};
+use crate::platform::private::{self, Privacy};
 use crate::platform::{self, NoAccount, Step};
 use crate::words;
 use std::cell::{OnceCell, RefCell};
@@ -182,6 +183,16 @@ impl<'a> ProjectFolders<'a> {
         usual && leads_to(&there)
     }
 
+    // Whether somebody who writes one of these directories could turn a way elsewhere, and could not replace the file itself.
+    fn could_turn(&self, way: &Path, file: &Path) -> bool {
+        let holds = |folder: &Folder, path: &Path| {
+            let mut holds = false;
+            self.walk(path, &mut |path, identity| holds |= folder.is(path, identity));
+            holds
+        };
+        self.folders.iter().any(|it| holds(it, way) && !holds(it, file) && !self.holds_home(it))
+    }
+
     // Every directory that a path names, on the way that the system takes: what is written, and what each link makes of
     // it; and where it ends. What does not exist yet would be made as plain folders, so `..` behind it leads back the way
     // it came.
@@ -222,6 +233,29 @@ impl<'a> ProjectFolders<'a> {
         self.looked.borrow_mut().insert(path.to_owned(), step.clone());
         step
     }
+}
+
+/// Whether what outlives this process may name a file by a way through links, which then leads to whatever an upgrade puts
+/// there: nobody but the user and root can turn it, and it lies in no project, neither the working directory's nor one of its
+/// own. A project that holds the file as well, such as Homebrew's repository, changes nothing.
+pub fn is_lasting_way(context: &Context<'_>, way: &Path, file: &Path) -> bool {
+    let Ok(mut folders) = ProjectFolders::new(context) else { return false };
+    let mut turns = Vec::new();
+    folders.walk(way, &mut |path, _| {
+        let is_link = matches!(folders.look(path), Step::Link(_));
+        turns.extend(path.parent().filter(|_| is_link).map(Path::to_owned));
+    });
+    let here = folders.folders.len();
+    let added = turns.iter().try_for_each(|folder| folders.add(folder));
+    let mut at = 0..;
+    folders.folders.retain(|folder| at.next().is_some_and(|at| at < here) || folder.is_marked);
+    let is_kept = |folder: &PathBuf| {
+        let mut above = folder.ancestors().skip(1);
+        private::folder(folder, Privacy::UnwrittenOrRoots).unwrap_or(false)
+            && !platform::invents_modes(folder)
+            && above.all(|above| platform::access(above).is_ok_and(|access| access.keeps_entries()))
+    };
+    !turns.is_empty() && added.is_ok() && turns.iter().all(is_kept) && !folders.could_turn(way, file)
 }
 
 /// Ringlet's own place, inside the project: whoever writes the project would choose endpoints, keys and trust.
@@ -307,7 +341,7 @@ mod tests {
     use crate::env::Env;
     use crate::registry::Registry;
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     struct Place {
         root: tempfile::TempDir,
@@ -374,6 +408,63 @@ mod tests {
         // A directory that nothing marks is a project while an agent works there, unless it is the home.
         assert_eq!(at.holding("out", ("home", Some("home")), "out/real", false).as_deref(), Some("out"));
         assert_eq!(at.holding("home", ("home", Some("p")), "home/bin", false), None);
+    }
+
+    /// Whether a way may be kept, from a working directory; the account's home is `home`.
+    fn lasts(at: &Place, cwd: &str, way: &str) -> bool {
+        let paths = Paths::new(&Env::from_pairs([("HOME", at.path("home"))])).expect("absolute");
+        let (user, registry) = (Settings::read(&paths).expect("none"), Registry::new(&paths));
+        let context = Context {
+            paths: &paths,
+            settings: &user,
+            registry: &registry,
+            env: &Env::default(),
+            cwd: &at.path(cwd),
+            ringlet: None,
+            account_home: &|home| Ok(home.to_owned()),
+        };
+        let file = at.path(way).canonicalize().expect("it leads somewhere");
+        is_lasting_way(&context, &at.path(way), &file)
+    }
+
+    #[test]
+    fn a_way_through_links_lasts_where_neither_a_project_nor_others_can_turn_it() {
+        let at =
+            Place::new(&["home/bin", "home/.git", "pkg/1", "brew/.git", "brew/bin", "p/.git", "p/bin", "led", "open"]);
+        for (file, link) in [
+            ("pkg/1/ringlet", "home/bin/ringlet"),
+            ("home/bin/ringlet", "led/ringlet"),
+            ("brew/1", "brew/bin/ringlet"),
+            ("pkg/1/ringlet", "p/bin/ringlet"),
+            ("p/bin/ringlet", "led/through"),
+            ("p/bin", "led/bin"),
+            ("pkg/1/ringlet", "open/ringlet"),
+        ] {
+            if !at.path(file).exists() {
+                fs::write(at.path(file), "x").expect("written");
+            }
+            symlink(at.path(file), at.path(link)).expect("a link");
+        }
+        let mode =
+            |folder: &str, mode| fs::set_permissions(at.path(folder), PermissionsExt::from_mode(mode)).expect("chmod");
+        for cwd in ["home", "pkg", "p"] {
+            for way in ["home/bin/ringlet", "led/ringlet", "brew/bin/ringlet", "open/ringlet"] {
+                assert!(lasts(&at, cwd, way), "{way} from {cwd}");
+            }
+            for way in ["pkg/1/ringlet", "p/bin/ringlet", "led/through", "led/bin/ringlet"] {
+                assert!(!lasts(&at, cwd, way), "{way} from {cwd}");
+            }
+        }
+        // The working directory is a project while somebody works there.
+        assert!(!lasts(&at, "led", "led/ringlet"));
+        for open in [0o777, 0o1777] {
+            mode("open", open);
+            assert!(!lasts(&at, "home", "open/ringlet"), "{open:o}");
+        }
+        mode("home", 0o777);
+        assert!(!lasts(&at, "pkg", "home/bin/ringlet") && !lasts(&at, "pkg", "led/ringlet"));
+        mode("home", 0o1777);
+        assert!(lasts(&at, "pkg", "home/bin/ringlet"), "a sticky folder above keeps what is the user's");
     }
 
     #[test]
