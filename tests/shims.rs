@@ -111,3 +111,31 @@ fn hook_links_and_unit_keep_the_link_that_led_to_ringlet_through_an_upgrade() {
     world.chmod(&world.path("bin"), 0o777);
     assert!(hook(&link).contains(by_file));
 }
+
+#[test]
+fn doctor_names_links_that_start_no_ringlet() {
+    let world = World::ready();
+    world.run(&["shims", "install", "claude", "codex"]).ok();
+    let said = world.run(&["doctor"]).ok();
+    assert!(!said.contains("shims/"), "{said}");
+    let link = |name: &str, to: &str| {
+        let path = world.path(FOLDER).join(name);
+        let _ = fs::remove_file(&path);
+        symlink(to, &path).expect("a link");
+    };
+    link("claude", "/nonexistent/ringlet");
+    link("codex", "/bin/true");
+    let done = world.run(&["doctor"]);
+    assert_eq!(done.status, Some(1), "{done:?}");
+    for text in [
+        "the link ~/.local/state/ringlet/shims/claude leads nowhere",
+        "run `ringlet shims install claude`",
+        "the link ~/.local/state/ringlet/shims/codex leads to ",
+        "which is not this ringlet",
+        "run `ringlet shims install codex`",
+    ] {
+        assert!(done.stdout.contains(text), "{text:?} is not in {done:?}");
+    }
+    world.run(&["shims", "install", "claude", "codex"]).ok();
+    assert!(!world.run(&["doctor"]).stdout.contains("shims/"));
+}

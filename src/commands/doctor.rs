@@ -134,6 +134,9 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
         let hint = Hint::from(format!("look at the name in {}", setting.paths.pretty(&setting.paths.config())));
         say(Grade::Note, format!("there is a scope for {key}, which is not in {}", store.place()), Some(hint));
     }
+    if let Ok(ringlet) = host.world.executable() {
+        super::shims::broken(setting, ringlet).into_iter().for_each(|(text, hint)| say(Grade::Bad, text, Some(hint)));
+    }
     let rc_files = rc_files(setting);
     let (grade, text, hint) = hooked(setting, &rc_files);
     say(grade, text, hint);

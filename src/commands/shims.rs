@@ -3,10 +3,12 @@
 use super::Setting;
 use crate::cli::Shims;
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::Agent;
 use crate::output::Ink;
 use crate::platform;
+use crate::words;
 use serde_json::json;
 use std::path::Path;
 
@@ -52,6 +54,25 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Shims) -> Result<
         }
     }
     Ok(())
+}
+
+/// The links that start no ringlet, each with what is wrong and what mends it. A shell finds such a link first, so that the
+/// agent is not found or starts without its key.
+pub(super) fn broken(setting: &Setting, ringlet: &Path) -> Vec<(String, Hint)> {
+    let folder = setting.paths.shims();
+    let wrong = |name: &String| {
+        let link = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+        let said = match link.canonicalize() {
+            Err(_) => "leads nowhere".to_owned(),
+            Ok(_) if platform::is_linked(ringlet, &link) => return None,
+            Ok(file) => format!("leads to {}, which is not this ringlet", file.display()),
+        };
+        let text = format!("the link {} {said}", setting.paths.pretty(&link));
+        Some((text, Hint::run(words!["ringlet", "shims", "install", name])))
+    };
+    // What a crash left of a link begins with a dot, and no shell looks for it.
+    let names = installed(&folder).unwrap_or_default();
+    names.iter().filter(|name| !name.starts_with('.')).filter_map(wrong).collect()
 }
 
 /// Makes or renews the links for these commands.

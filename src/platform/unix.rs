@@ -472,6 +472,11 @@ pub fn link_to(target: &Path, link: &Path) -> io::Result<()> {
     })
 }
 
+/// Whether what [`link_to`] made leads to this target.
+pub fn is_linked(target: &Path, link: &Path) -> bool {
+    super::same_file(target, link)
+}
+
 /// Where the system keeps what ends with the user's session, whatever the environment says; whether it is there, and
 /// whose, is for the caller to look at.
 pub fn runtime_base() -> Option<PathBuf> {

@@ -586,10 +586,15 @@ pub fn boot_id() -> io::Result<String> {
     }
 }
 
+/// Whether what [`link_to`] made is this target.
+pub fn is_linked(target: &Path, link: &Path) -> bool {
+    super::same_file(target, link) || is_copy(target, link)
+}
+
 /// Makes or renews a file named after an agent that is ringlet: a hard link, or a copy on another volume. Windows
 /// finds only a `link` that ends in `.exe`.
 pub fn link_to(target: &Path, link: &Path) -> io::Result<()> {
-    if super::same_file(target, link) || is_copy(target, link) {
+    if is_linked(target, link) {
         return Ok(());
     }
     let folder = link.parent().unwrap_or(Path::new("."));
