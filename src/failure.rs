@@ -218,7 +218,7 @@ impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         let message = error.to_string();
         match error {
-            PlanError::NotAllowed { file, verdict, ceilings } => {
+            PlanError::NotAllowed { file, verdict, agent, ceilings } => {
                 let folder = file.parent().unwrap_or(&file);
                 let read = match verdict {
                     Verdict::Changed => "look at what changed",
@@ -226,7 +226,7 @@ impl From<PlanError> for Failure {
                 };
                 Self::new(message)
                     .hint(Hint::from(format!("{read}, then run ")).command(words!["ringlet", "allow", folder]))
-                    .hint("`command NAME` starts an agent without ringlet")
+                    .maybe(agent.map(|agent| Hint::from("").command([agent]).and(" starts the agent without ringlet")))
                     .maybe(ceilings.map(passed_over))
             }
             PlanError::Trust(error) => error.into(),
@@ -297,8 +297,9 @@ impl From<PlanError> for Failure {
             PlanError::FolderInProject { .. } => {
                 Self::new(message).hint("name a folder outside of every project as `config-dir`")
             }
-            PlanError::Shared { command, word } => Self::new(message)
-                .hint(Hint::from("").command(["command", &command, &word]).and(" runs it without ringlet")),
+            PlanError::Shared { binary, word, .. } => {
+                Self::new(message).hint(Hint::from("").command(words![binary, word]).and(" runs it without ringlet"))
+            }
             PlanError::Teammates { command, option, value, .. } => {
                 Self::new(message).hint(Hint::run(words![command, option, value]))
             }

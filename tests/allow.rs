@@ -30,7 +30,7 @@ fn a_project_does_nothing_until_it_is_allowed_and_an_edit_ends_that() {
         &[
             ".ringlet.toml is not allowed any more: it has changed",
             "look at what changed, then run `ringlet allow ",
-            "`command NAME` starts an agent without ringlet",
+            &format!("`{}` starts the agent without ringlet", world.path("bin/claude").display()),
         ],
     );
     let done = world.run(&["allow"]);

@@ -1,6 +1,6 @@
 //! Which profile governs a directory.
 
-use super::{Context, PlanError};
+use super::{Context, PlanError, find_binary};
 use crate::config::{MAX_BYTES, ProjectFile, Source, find_project_file};
 use crate::name::{Agent, Profile};
 use crate::platform;
@@ -64,7 +64,9 @@ pub fn choose(context: &Context<'_>, project: Option<&Project>, agents: &[Agent]
     let Some(project) = project else { return Ok(default()) };
     let Some(content) = &project.content else {
         let (file, verdict) = (project.file.clone(), project.verdict.clone());
-        return Err(PlanError::NotAllowed { ceilings: ceilings(context, &file), file, verdict });
+        let agent = agents.first().and_then(|agent| context.registry.agent(agent).ok());
+        let agent = agent.and_then(|agent| find_binary(context, &agent.command).ok());
+        return Err(PlanError::NotAllowed { ceilings: ceilings(context, &file), file, verdict, agent });
     };
     Ok(match content.profile_for(agents) {
         Some(name) => Choice::Profile(name.clone(), Why::Project(project.file.clone())),

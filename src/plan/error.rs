@@ -23,6 +23,8 @@ pub enum PlanError {
         file: PathBuf,
         /// What the user has said so far.
         verdict: Verdict,
+        /// The agent's program, where it is known: it starts without ringlet.
+        agent: Option<PathBuf>,
         /// The line of config.toml that passes it over, where it is another user's.
         ceilings: Option<String>,
     },
@@ -176,6 +178,8 @@ pub enum PlanError {
     Shared {
         /// The agent's command.
         command: String,
+        /// Its program.
+        binary: PathBuf,
         /// The word that leads there.
         word: String,
     },

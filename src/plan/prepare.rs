@@ -176,7 +176,7 @@ fn judge(
         return Ok(draft.passed(Passed::default(), context.env));
     }
     if !is_login {
-        refuse_shared(&draft.part.resolved.agent, words)?;
+        refuse_shared(&draft.part.resolved.agent, &draft.start, words)?;
     }
     guard_binary(here, folders, &draft.start.binary)?;
     let anything = guard_project(context, here.cwd, folders, told, &draft.part.resolved, version, &draft.secrets)?;
@@ -194,13 +194,13 @@ fn judge(
 
 // Some commands go through a process that an earlier launch left behind, whichever account that has. A login has its own way
 // out, see `login`.
-fn refuse_shared(agent: &AgentSpec, words: &[OsString]) -> Result<(), PlanError> {
+fn refuse_shared(agent: &AgentSpec, start: &Start, words: &[OsString]) -> Result<(), PlanError> {
     let options =
         words.iter().take_while(|word| *word != "--").filter(|word| word.as_encoded_bytes().starts_with(b"-"));
     let mut told = words.iter().take(1).chain(options).filter_map(|word| word.to_str());
     let command = || agent.command.clone();
     if let Some(word) = told.find(|word| agent.shared.iter().any(|shared| shared == word)) {
-        return Err(PlanError::Shared { command: command(), word: word.to_owned() });
+        return Err(PlanError::Shared { command: command(), binary: start.binary.clone(), word: word.to_owned() });
     }
     match agent.teammates.as_ref().and_then(|mates| Some((mates, mates.said(words)?))) {
         Some((mates, said)) if said != mates.value => Err(PlanError::Teammates {

@@ -4,7 +4,6 @@ use super::account::{Account, Reach};
 use super::binding::{At, Delivery, Kind};
 use super::{Binding, ProfileError, ProfileFile};
 use crate::config::ConfigError;
-use crate::hint::Hint;
 use crate::name::{Agent, KeyName, Profile, Variable, closest, shorten};
 use crate::paths::Paths;
 use crate::registry::{AgentSpec, Api, Auth, Protocol, ProviderSpec, Registry, RegistryError, check_url};
@@ -166,11 +165,7 @@ impl Place<'_> {
                 None => {
                     let message = format!("ringlet does not know how to start {} on its own login", agent.title);
                     let made = self.error(&binding.kind.span, message);
-                    Err(made
-                        .with_hint(
-                            Hint::from("").command(["command", &agent.command]).and(" starts it without ringlet"),
-                        )
-                        .into())
+                    Err(made.with_hint("take it out of the profile: what no profile binds starts as it is").into())
                 }
             },
             (Kind::None, provider) => {

@@ -45,7 +45,12 @@ impl Shell {
 
     /// A hint as text whose commands this shell would run as they are meant.
     pub fn write_hint(self, hint: &Hint) -> String {
-        let command = |words: &[OsString]| words.iter().map(|word| self.word(word)).collect::<Vec<_>>().join(" ");
+        let command = |words: &[OsString]| {
+            let words = words.iter().map(|word| self.word(word)).collect::<Vec<_>>().join(" ");
+            // A quoted word is a value there, which is only shown; the operator calls it.
+            let is_value = self == Self::PowerShell && words.starts_with(['\'', '(']);
+            if is_value { format!("& {words}") } else { words }
+        };
         let pieces = hint.pieces().iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Command(words) => format!("`{}`", command(words)),
@@ -343,6 +348,11 @@ mod tests {
         ] {
             assert_eq!(shell.write_hint(&hint), text);
         }
+        // A program whose path must be quoted.
+        let program = Hint::run(["/a b/claude", "x y"]);
+        assert_eq!(Shell::PowerShell.write_hint(&program), "run `& '/a b/claude' 'x y'`");
+        assert_eq!(Shell::Fish.write_hint(&program), "run `'/a b/claude' 'x y'`");
+        assert!(Shell::PowerShell.write_hint(&Hint::run(["/\u{e9}/claude"])).starts_with("run `& ('/' + [char]0x"));
         let plain = Hint::run(["ringlet", "profiles", "edit", "work", "model=m-1.2:x"]);
         assert_eq!(Shell::PowerShell.write_hint(&plain), "run `ringlet profiles edit work model=m-1.2:x`");
         // What is empty, a file search of zsh's, or no ASCII.
