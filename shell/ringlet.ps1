@@ -4,72 +4,85 @@
 # change the arguments. .NET calls rather than cmdlets: the first cmdlet of a module costs tens of milliseconds.
 # The block keeps our variables out of the profile's scope; what must stay says so.
 & {
-  $items = $ExecutionContext.SessionState.InvokeProvider.Item
-
-  # Captured once: a second capture of the prompt would be our own, and recurse. `At` and `File` are null until the
-  # first prompt, which only takes note: what governs where the shell starts is not news.
-  if ($null -eq $ExecutionContext.SessionState.PSVariable.Get('global:__ringlet')) {
-    $old = { 'PS> ' }
-    if ($items.Exists('Function:\prompt')) { $old = $function:prompt }
-    $global:__ringlet = @{ Prompt = $old; Links = @{}; At = $null; File = $null }
-
-    function global:prompt {
-      $ok = $?
-      __ringlet_notice
-      # Makes $? False again for the prompt that was there, and leaves $Error as it is. Nothing may come in between.
-      if (-not $ok) { Microsoft.PowerShell.Utility\Write-Error 'x' -ErrorAction Ignore }
-      & $global:__ringlet.Prompt
-    }
-  }
-
-  # Runs at every prompt, and returns at once while the location is the same. The process is started through .NET, so
-  # that $LASTEXITCODE, $? and the native error preference stay out of it, and nothing goes down the pipeline.
-  function global:__ringlet_notice {
-    $state = $global:__ringlet
-    $at = $ExecutionContext.SessionState.Path.CurrentLocation
-    if ($at.Provider.Name -cne 'FileSystem' -or $at.ProviderPath -ceq $state['At']) { return }
-    $state['At'] = $at.ProviderPath
-    $ends = @('@ceilings@')
-    $top = "$HOME".TrimEnd([System.IO.Path]::DirectorySeparatorChar)
-    if ($top) { $ends += [System.IO.Path]::GetDirectoryName($top) }
-    $found = ''
-    $dir = $at.ProviderPath
-    while ($dir) {
-      if ($dir -cne $at.ProviderPath -and $ends -contains $dir) { break }
-      $try = [System.IO.Path]::Combine($dir, '.ringlet.toml')
-      if ([System.IO.File]::Exists($try)) { $found = $try; break }
-      $dir = [System.IO.Path]::GetDirectoryName($dir)
-    }
-    $before = $state['File']
-    $state['File'] = $found
-    if ($found -and $null -ne $before -and $found -cne $before -and [System.IO.File]::Exists('@ringlet@')) {
-      $errors = $global:Error.Count
-      try {
-        $info = [System.Diagnostics.ProcessStartInfo]::new('@ringlet@', 'notice')
-        $info.UseShellExecute = $false
-        $info.WorkingDirectory = $at.ProviderPath
-        $process = [System.Diagnostics.Process]::Start($info)
-        $process.WaitForExit()
-        $process.Dispose()
-      } catch {
-        if ($global:Error.Count -gt $errors) { $global:Error.RemoveAt(0) }
-      }
-    }
-  }
-
-  # Whether the name may become our alias: the link is there, no function has the name, and no alias but our own.
+  # Where AppLocker or WDAC constrain the language every method call throws. There cmdlets make the aliases, and there is
+  # no notice, since a walk without methods would cost a cmdlet for each level at every prompt.
+  $full = $ExecutionContext.SessionState.LanguageMode -eq 'FullLanguage'
   $free = {
     param($name, $link)
-    if (-not [System.IO.File]::Exists($link) -or $items.Exists("Function:\$name")) { return $false }
-    if (-not $items.Exists("Alias:\$name")) { return $true }
-    $now = $items.Get("Alias:\$name")[0].Definition
-    return ($now -ceq $link -or $now -ceq $global:__ringlet['Links'][$name])
+    if (-not (Microsoft.PowerShell.Management\Test-Path -LiteralPath $link -PathType Leaf)) { return $false }
+    if (Microsoft.PowerShell.Management\Test-Path -LiteralPath "Function:\$name") { return $false }
+    if (-not (Microsoft.PowerShell.Management\Test-Path -LiteralPath "Alias:\$name")) { return $true }
+    return ((Microsoft.PowerShell.Utility\Get-Alias -Name $name).Definition -ceq $link)
+  }
+
+  if ($full) {
+    $items = $ExecutionContext.SessionState.InvokeProvider.Item
+
+    # Captured once: a second capture of the prompt would be our own, and recurse. `At` and `File` are null until the
+    # first prompt, which only takes note: what governs where the shell starts is not news.
+    if ($null -eq $ExecutionContext.SessionState.PSVariable.Get('global:__ringlet')) {
+      $old = { 'PS> ' }
+      if ($items.Exists('Function:\prompt')) { $old = $function:prompt }
+      $global:__ringlet = @{ Prompt = $old; Links = @{}; At = $null; File = $null }
+
+      function global:prompt {
+        $ok = $?
+        __ringlet_notice
+        # Makes $? False again for the prompt that was there, and leaves $Error as it is. Nothing may come in between.
+        if (-not $ok) { Microsoft.PowerShell.Utility\Write-Error 'x' -ErrorAction Ignore }
+        & $global:__ringlet.Prompt
+      }
+    }
+
+    # Runs at every prompt, and returns at once while the location is the same. The process is started through .NET, so
+    # that $LASTEXITCODE, $? and the native error preference stay out of it, and nothing goes down the pipeline.
+    function global:__ringlet_notice {
+      $state = $global:__ringlet
+      $at = $ExecutionContext.SessionState.Path.CurrentLocation
+      if ($at.Provider.Name -cne 'FileSystem' -or $at.ProviderPath -ceq $state['At']) { return }
+      $state['At'] = $at.ProviderPath
+      $ends = @('@ceilings@')
+      $top = "$HOME".TrimEnd([System.IO.Path]::DirectorySeparatorChar)
+      if ($top) { $ends += [System.IO.Path]::GetDirectoryName($top) }
+      $found = ''
+      $dir = $at.ProviderPath
+      while ($dir) {
+        if ($dir -cne $at.ProviderPath -and $ends -contains $dir) { break }
+        $try = [System.IO.Path]::Combine($dir, '.ringlet.toml')
+        if ([System.IO.File]::Exists($try)) { $found = $try; break }
+        $dir = [System.IO.Path]::GetDirectoryName($dir)
+      }
+      $before = $state['File']
+      $state['File'] = $found
+      if ($found -and $null -ne $before -and $found -cne $before -and [System.IO.File]::Exists('@ringlet@')) {
+        $errors = $global:Error.Count
+        try {
+          $info = [System.Diagnostics.ProcessStartInfo]::new('@ringlet@', 'notice')
+          $info.UseShellExecute = $false
+          $info.WorkingDirectory = $at.ProviderPath
+          $process = [System.Diagnostics.Process]::Start($info)
+          $process.WaitForExit()
+          $process.Dispose()
+        } catch {
+          if ($global:Error.Count -gt $errors) { $global:Error.RemoveAt(0) }
+        }
+      }
+    }
+
+    # Whether the name may become our alias: the link is there, no function has the name, and no alias but our own.
+    $free = {
+      param($name, $link)
+      if (-not [System.IO.File]::Exists($link) -or $items.Exists("Function:\$name")) { return $false }
+      if (-not $items.Exists("Alias:\$name")) { return $true }
+      $now = $items.Get("Alias:\$name")[0].Definition
+      return ($now -ceq $link -or $now -ceq $global:__ringlet['Links'][$name])
+    }
   }
 
   # each agent
   if (& $free '@agent@' '@link:@agent@@') {
     Microsoft.PowerShell.Utility\Set-Alias -Name @agent@ -Value '@link:@agent@@' -Scope Global -Force
-    $global:__ringlet['Links']['@agent@'] = '@link:@agent@@'
+    if ($full) { $global:__ringlet['Links']['@agent@'] = '@link:@agent@@' }
   }
   # end
 }

@@ -222,12 +222,43 @@ fn cmdlets_are_few() {
         used.sort_unstable();
         used.dedup();
         let known = [
+            "Microsoft.PowerShell.Management\\Test-Path",
+            "Microsoft.PowerShell.Utility\\Get-Alias",
             "Microsoft.PowerShell.Utility\\Set-Alias",
             "Microsoft.PowerShell.Utility\\Write-Error",
             "Register-ArgumentCompleter",
             "__ringlet_notice",
         ];
         assert!(!used.is_empty() && used.iter().all(|name| known.contains(name)), "{used:?}");
+    }
+}
+
+#[test]
+fn a_constrained_language_is_asked_for_before_any_method_is_called() {
+    let text = usual();
+    let tree = parse(&text);
+    let asked = text.find("$full = $ExecutionContext.SessionState.LanguageMode -eq 'FullLanguage'").expect("asked for");
+    let calls = nodes(&tree, "invokation_expression");
+    assert!(calls.len() > 10, "the calls were found");
+    for call in calls {
+        assert!(call.start_byte() > asked);
+        let mut outer = std::iter::successors(call.parent(), Node::parent);
+        let is_guarded =
+            outer.any(|outer| outer.kind() == "if_statement" && text[outer.byte_range()].starts_with("if ($full) {"));
+        assert!(is_guarded, "{}", &text[call.byte_range()]);
+    }
+    // Aliases are made in either, by one and the same line.
+    assert!(text.contains("\nif (& $free 'claude' "), "{text}");
+}
+
+#[test]
+fn a_hook_that_fails_is_a_comment_in_powershell_and_nothing_elsewhere() {
+    let world = crate::common::world::World::ready();
+    world.write("home/.config/ringlet/config.toml", "[nonsense\n");
+    for shell in ["zsh", "bash", "fish", "powershell", "pwsh"] {
+        let done = world.run(&["hook", shell]).fails(1, &["config.toml:1:"]);
+        let is_powershell = ["powershell", "pwsh"].contains(&shell);
+        assert_eq!(done.stdout, if is_powershell { "# failed\n" } else { "" }, "{shell}");
     }
 }
 
@@ -437,10 +468,24 @@ esac
     }
 
     #[test]
+    fn a_constrained_language_has_the_aliases_and_no_error() {
+        let Some(world) = World::new() else { return };
+        let project = word(&world.project("project"));
+        let hook = world.hook();
+        let script = format!(
+            "function codex {{ 'mine' }}\n$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'\n\
+             {hook}\n{hook}\n$null = prompt\nSet-Location -LiteralPath {project}\n$null = prompt\n\
+             (Get-Alias claude).Definition\ncodex\n\"$($Error.Count)\"\nclaude -p -- x\n"
+        );
+        assert_said(&world.run(&script), &format!("{}\nmine\n0\n", world.link("claude")));
+        assert_eq!(world.calls(), [[&*world.link("claude"), "-p", "--", "x"]]);
+    }
+
+    #[test]
     fn loading_leaves_no_variable_and_no_error_behind() {
         let Some(world) = World::new() else { return };
         let script = format!(
-            "{}\nforeach ($__name in 'items old free state at ends top found dir try before info process errors ok name link now'.Split(' ')) {{\n\
+            "{}\nforeach ($__name in 'full items old free state at ends top found dir try before info process errors ok name link now'.Split(' ')) {{\n\
              if ($null -ne $ExecutionContext.SessionState.PSVariable.Get(\"global:$__name\")) {{ \"$__name stayed\" }}\n}}\n\
              \"$($Error.Count) $($global:__ringlet.Count)\"\n",
             world.hook()
