@@ -120,3 +120,29 @@ fn keys_that_no_profile_uses_and_names_that_lead_past_ringlet_are_found() {
         says(&world, "wrong", what);
     }
 }
+
+#[test]
+fn a_line_that_cannot_load_the_hook_is_told_from_one_that_does() {
+    let mut world = World::ready();
+    world.write("home/.zshrc", "# eval \"$(ringlet hook zsh)\"\n");
+    says(&world, "note", "no rc file loads the hook");
+    world.write("home/.zshrc", "eval \"$(ringlet hook bash)\"\n");
+    says(&world, "wrong", "~/.zshrc loads the hook of bash, which zsh cannot read");
+    world.write("home/.zshrc", "eval \"$(ringlet hook zsh)\"\n");
+    says(&world, "ok", "~/.zshrc loads the hook");
+    let profile = "home/.config/powershell/profile.ps1";
+    world.write(profile, "<#\nInvoke-Expression (& ringlet hook powershell | Out-String)\n#>\n");
+    assert!(!world.run(&["doctor"]).stdout.contains("profile.ps1 loads"));
+    world.write(profile, "Invoke-Expression (& ringlet hook powershell | Out-String)\n");
+    says(&world, "ok", "profile.ps1 loads the hook");
+    says(&world, "note", "background jobs, `ForEach-Object -Parallel` and `&` behind a command");
+    assert!(world.run(&["doctor"]).ok().contains("state/ringlet/shims at the head of PATH"));
+    let links = world.path("home/.local/state/ringlet/shims");
+    let search = format!("{}:{}:/usr/bin:/bin", links.display(), world.path("bin").display());
+    world.set("PATH", search);
+    assert!(!world.run(&["doctor"]).stdout.contains("background jobs"));
+    // PowerShell would take the links' path for a pattern.
+    world.set("XDG_STATE_HOME", world.path("home/[state]"));
+    says(&world, "wrong", "profile.ps1 loads the hook, which fails: the directory of links ");
+    says(&world, "ok", "~/.zshrc loads the hook");
+}

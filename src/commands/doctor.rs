@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 /// How a check ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Grade {
+pub(super) enum Grade {
     Good,
     Note,
     Bad,
@@ -138,8 +138,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
         super::shims::broken(setting, ringlet).into_iter().for_each(|(text, hint)| say(Grade::Bad, text, Some(hint)));
     }
     let rc_files = rc_files(setting);
-    let (grade, text, hint) = hooked(setting, &rc_files);
-    say(grade, text, hint);
+    super::hook::loaded(host, setting, &rc_files).into_iter().for_each(|(grade, text, hint)| say(grade, text, hint));
     if host.world.shell.is_none() {
         let hint = Hint::from("with the hook's line in the rc file a new bash, zsh or fish is");
         say(Grade::Note, "this shell is not hooked, or cannot be seen".into(), Some(hint));
@@ -243,16 +242,6 @@ fn in_this_shell(shell: Option<&Seen>, command: &str) -> Option<(Grade, String, 
 
 fn counted(many: usize, what: &str) -> String {
     format!("{many} {what}{}", if many == 1 { "" } else { "s" })
-}
-
-fn hooked(setting: &Setting, files: &[(PathBuf, Vec<u8>)]) -> (Grade, String, Option<Hint>) {
-    match files.iter().find(|(_, bytes)| memchr::memmem::find(bytes, b"ringlet hook").is_some()) {
-        Some((file, _)) => (Grade::Good, format!("{} loads the hook", setting.paths.pretty(file)), None),
-        None => {
-            let hint = Hint::from("see `ringlet hook --help` for the line to add");
-            (Grade::Note, "no rc file loads the hook".into(), Some(hint))
-        }
-    }
 }
 
 // Aliases and functions of the agents' names. By the look of the line alone: this is a note, not a verdict.

@@ -1,10 +1,15 @@
-//! `ringlet hook`: the shell code for an rc file.
+//! `ringlet hook`: the shell code for an rc file, and whether an rc file loads it.
 
+use super::doctor::Grade;
 use super::{AuditWanted, Setting, shims};
 use crate::cli::ShellName;
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::host::Host;
+use crate::migrate::dialect::{self, Dialect};
 use crate::shell::{self, Shell};
+use memchr::memmem;
+use std::path::{Path, PathBuf};
 
 /// Prints the code, and for PowerShell makes the links its aliases lead to.
 pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
@@ -22,19 +27,119 @@ pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
 fn code(host: &Host, shell: Shell) -> Result<String, Failure> {
     super::refuse_config_home(&host.world, "the functions of the hook")?;
     let setting = Setting::new(&host.world, AuditWanted::default())?;
-    let commands = crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?;
-    let links = setting.paths.shims();
-    let ringlet = setting.lasting_path(&host.world)?;
+    let made = Rendered::new(host, &setting, shell)?;
     if shell == Shell::PowerShell {
-        shims::link(&setting, &ringlet, &commands)?;
+        shims::link(&setting, &made.ringlet, &made.commands)?;
     }
-    let hook = shell::Hook {
-        ringlet: &ringlet,
-        commands: &commands,
-        ceilings: &setting.settings.ceiling_dirs,
-        links: (shell == Shell::PowerShell).then_some(links.as_path()),
-    };
-    Ok(shell::render(shell, &hook)?)
+    Ok(made.code)
+}
+
+// The code, and what it calls by what names.
+struct Rendered {
+    code: String,
+    ringlet: PathBuf,
+    commands: Vec<String>,
+}
+
+impl Rendered {
+    fn new(host: &Host, setting: &Setting, shell: Shell) -> Result<Self, Failure> {
+        let commands = crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?;
+        let ringlet = setting.lasting_path(&host.world)?;
+        let links = setting.paths.shims();
+        let hook = shell::Hook {
+            ringlet: &ringlet,
+            commands: &commands,
+            ceilings: &setting.settings.ceiling_dirs,
+            links: (shell == Shell::PowerShell).then_some(links.as_path()),
+        };
+        Ok(Self { code: shell::render(shell, &hook)?, ringlet, commands })
+    }
+}
+
+/// Which of these files load the hook, and which have a line for it that cannot take effect.
+pub(super) fn loaded(
+    host: &Host,
+    setting: &Setting,
+    files: &[(PathBuf, Vec<u8>)],
+) -> Vec<(Grade, String, Option<Hint>)> {
+    let mut said = Vec::new();
+    for (file, bytes) in files {
+        let Some(shell) = shell_of(file) else { continue };
+        let Some(asked) = asked_for(shell, bytes) else { continue };
+        let shown = setting.paths.pretty(file);
+        // What is no shell's name may be a variable.
+        if let Some(other) = asked.parse().ok().filter(|other: &Shell| *other != shell) {
+            let text = format!("{shown} loads the hook of {other}, which {shell} cannot read");
+            said.push((Grade::Bad, text, Some(format!("the line for {shell} is: {}", line_for(shell)).into())));
+            continue;
+        }
+        if let Err(Failure { message, hints, .. }) = Rendered::new(host, setting, shell) {
+            said.push((
+                Grade::Bad,
+                format!("{shown} loads the hook, which fails: {message}"),
+                hints.into_iter().next(),
+            ));
+            continue;
+        }
+        said.push((Grade::Good, format!("{shown} loads the hook"), None));
+        let search = host.world.env.get("PATH").unwrap_or_default();
+        let links = setting.paths.shims();
+        if shell == Shell::PowerShell && !std::env::split_paths(search).any(|folder| folder == links) {
+            let text = "background jobs, `ForEach-Object -Parallel` and `&` behind a command see no alias of PowerShell's, \
+                        and start agents without ringlet";
+            let hint = format!("put {} at the head of PATH, after `ringlet shims install`", links.display());
+            said.push((Grade::Note, text.to_owned(), Some(hint.into())));
+        }
+    }
+    if said.is_empty() {
+        let hint = Hint::from("see `ringlet hook --help` for the line to add");
+        said.push((Grade::Note, "no rc file loads the hook".into(), Some(hint)));
+    }
+    said
+}
+
+/// The line of an rc file that loads the hook.
+pub(super) fn line_for(shell: Shell) -> &'static str {
+    match shell {
+        Shell::Zsh => "eval \"$(ringlet hook zsh)\"",
+        Shell::Bash => "eval \"$(ringlet hook bash)\"",
+        Shell::Fish => "ringlet hook fish | source",
+        Shell::PowerShell => "Invoke-Expression (& ringlet hook powershell | Out-String)",
+    }
+}
+
+fn shell_of(file: &Path) -> Option<Shell> {
+    Some(match dialect::of(file, &[]) {
+        Dialect::Zsh => Shell::Zsh,
+        Dialect::Bash | Dialect::Sh => Shell::Bash,
+        Dialect::Fish => Shell::Fish,
+        Dialect::PowerShell => Shell::PowerShell,
+        _ => return None,
+    })
+}
+
+// The word behind `ringlet hook` in the first line that is no comment.
+fn asked_for(shell: Shell, bytes: &[u8]) -> Option<String> {
+    const CALL: &[u8] = b"ringlet hook ";
+    let mut in_comment = false;
+    for line in bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+        // about_Comments: PowerShell has blocks of them.
+        if shell == Shell::PowerShell && !in_comment {
+            in_comment = line.starts_with(b"<#");
+        }
+        if in_comment {
+            in_comment = memmem::find(line, b"#>").is_none();
+            continue;
+        }
+        if line.starts_with(b"#") {
+            continue;
+        }
+        if let Some(at) = memmem::find(line, CALL) {
+            let rest = line[at + CALL.len()..].iter().skip_while(|byte| **byte == b' ');
+            return Some(rest.take_while(|byte| byte.is_ascii_alphanumeric()).map(|byte| char::from(*byte)).collect());
+        }
+    }
+    None
 }
 
 impl From<ShellName> for Shell {
@@ -45,5 +150,25 @@ impl From<ShellName> for Shell {
             ShellName::Fish => Self::Fish,
             ShellName::PowerShell => Self::PowerShell,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_a_comment_loads_nothing() {
+        let asked = |shell, text: &str| asked_for(shell, text.as_bytes());
+        for shell in Shell::ALL {
+            assert_eq!(asked(shell, &format!("# x\n  {}\r\n", line_for(shell))).as_deref(), Some(shell.name()));
+            assert_eq!(asked(shell, &format!("# {}\n", line_for(shell))), None);
+            assert_eq!(asked(shell, "ringlet status\n"), None);
+        }
+        let commented = "<# as it was\niex (ringlet hook pwsh | Out-String)\n#>\n";
+        assert_eq!(asked(Shell::PowerShell, commented), None);
+        let both = format!("{commented}<# one #>\n{}", line_for(Shell::PowerShell));
+        assert_eq!(asked(Shell::PowerShell, &both).as_deref(), Some("powershell"));
+        assert_eq!(asked(Shell::Zsh, "eval \"$(ringlet hook $name)\"").as_deref(), Some(""));
     }
 }
