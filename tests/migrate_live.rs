@@ -186,7 +186,7 @@ fn files_can_be_chosen_one_by_one() {
     terminal.send("y");
     terminal.expect("add `eval");
     terminal.send("n");
-    terminal.expect("add this line to ~/.bashrc");
+    terminal.expect("add this line to ~/.zshrc");
     assert!(terminal.end().0.success());
     assert_eq!(world.read("home/.zshrc"), CLEAN);
     assert!(world.read("home/.bashrc").contains(OTHER));
@@ -231,7 +231,7 @@ fn what_is_left_to_do_is_said() {
         "can be read by other users",
         "in shells that are open now, run: unset ANTHROPIC_API_KEY",
         "~/.zshrc:3 uses ANTHROPIC_API_KEY, whose key is in the keychain now",
-        "add this line to ~/.bashrc",
+        "add this line to ~/.zshrc",
     ] {
         assert!(done.stderr.contains(text), "{text}: {}", done.stderr);
     }
@@ -333,4 +333,37 @@ fn a_watch_changes_nothing_and_takes_no_word_of_a_run() {
         let done: Done = world.run(&["migrate", "--watch", word]);
         assert_eq!(done.status, Some(2), "{done:?}");
     }
+}
+
+#[test]
+fn the_hook_and_the_open_shells_are_those_of_the_files_that_were_edited() {
+    let mut world = World::new();
+    world.set("SHELL", "/usr/bin/zsh");
+    let profile = "home/.config/powershell/Microsoft.PowerShell_profile.ps1";
+    world.write(profile, format!("$env:ANTHROPIC_API_KEY = '{KEY}'\n"));
+    let said = world.run(&["migrate", "--yes"]);
+    for text in [
+        "in shells that are open now, run: Remove-Item Env:ANTHROPIC_API_KEY",
+        "add this line to ~/.config/powershell/Microsoft.PowerShell_profile.ps1",
+        "Invoke-Expression (& ringlet hook powershell | Out-String)",
+    ] {
+        assert!(said.stderr.contains(text), "{text}: {}", said.stderr);
+    }
+    assert!(!said.stderr.contains("unset ") && !said.stderr.contains("zshrc"), "{}", said.stderr);
+    assert!(!world.read(profile).contains(KEY));
+    // Of two shells each has its own, and what no shell owns goes by SHELL.
+    world.write(profile, format!("$env:OPENAI_API_KEY = '{OTHER}'\n"));
+    world.write("home/.config/fish/config.fish", format!("set -gx OPENAI_API_KEY {OTHER}\n"));
+    let said = world.run(&["migrate", "--yes"]).stderr;
+    for text in [
+        "in fish shells that are open now, run: set -e OPENAI_API_KEY",
+        "in powershell shells that are open now, run: Remove-Item Env:OPENAI_API_KEY",
+        "add this line to ~/.config/fish/config.fish",
+    ] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    let (key, envrc) = (KEY.replace("TEST", "FAKE"), "home/project/.envrc");
+    let file = world.write(envrc, format!("export ANTHROPIC_API_KEY={key}\n"));
+    let said = world.run(&["migrate", "--yes", file.to_str().expect("text")]).stderr;
+    assert!(said.contains("run: unset ANTHROPIC_API_KEY") && said.contains("add this line to ~/.zshrc"), "{said}");
 }

@@ -1,21 +1,25 @@
 //! What comes after a run: a profile where there is none, the hook's line, and what is left to do, most needed first.
 
 use super::show;
+use crate::commands::hook::line_for;
 use crate::commands::{Setting, profiles};
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate::apply::{self, End, Report};
+use crate::migrate::dialect::Dialect;
 use crate::migrate::files;
 use crate::migrate::plan::{Plan, PlannedFile};
 use crate::name::{Alias, Profile, Provider};
 use crate::platform;
 use crate::profile::Profiles;
 use crate::profile::edit::{NewAccount, NewBinding};
+use crate::shell;
 use crate::words;
 use memchr::memmem;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Creates what is missing and says what is left to do.
@@ -27,10 +31,10 @@ pub(super) fn tell(host: &mut Host, setting: &Setting, plan: &Plan, report: &Rep
         return Ok(());
     }
     profile(host, setting, plan)?;
-    hook(host, setting, yes);
+    let shells = Shell::of_files(&files).unwrap_or_else(|| BTreeSet::from([Shell::of_user(host)]));
+    shells.iter().for_each(|shell| hook(host, setting, *shell, &files, yes));
     rotate(host, setting, plan, &files);
-    let shell = Shell::of(host);
-    unset(host, plan, shell);
+    unset(host, plan, &shells);
     references(host, setting, plan);
     sessions(host, setting, &files);
     blocks(host, setting, &files);
@@ -133,42 +137,81 @@ fn profile(host: &mut Host, setting: &Setting, plan: &Plan) -> Result<(), Failur
     Ok(())
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+// Whose open sessions still have a key, and whose start file is to load the hook.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Shell {
-    Posix(&'static str),
-    Fish,
-    Pwsh,
+    Hooked(shell::Shell),
     Csh,
 }
 
 impl Shell {
-    fn of(host: &Host) -> Self {
+    fn of_user(host: &Host) -> Self {
         let shell = host.world.env.non_empty("SHELL").map(PathBuf::from).unwrap_or_default();
         match shell.file_stem().and_then(|name| name.to_str()).unwrap_or_default() {
-            "zsh" => Self::Posix("zsh"),
-            "fish" => Self::Fish,
-            "pwsh" | "powershell" => Self::Pwsh,
             "csh" | "tcsh" => Self::Csh,
-            _ if cfg!(windows) => Self::Pwsh,
-            _ => Self::Posix("bash"),
+            _ => Self::Hooked(shell::Shell::of_user(&host.world.env)),
+        }
+    }
+
+    // Those whose own files were edited; none where only others were, such as `.env`, which go by the user's shell.
+    fn of_files(files: &[&PlannedFile]) -> Option<BTreeSet<Self>> {
+        let of = |file: &&PlannedFile| {
+            Some(match file.dialect {
+                Dialect::Zsh => Self::Hooked(shell::Shell::Zsh),
+                // direnv's file is bash's language and every shell's business.
+                Dialect::Bash if !show::is_direnvs(file) => Self::Hooked(shell::Shell::Bash),
+                Dialect::Fish | Dialect::FishVariables => Self::Hooked(shell::Shell::Fish),
+                Dialect::PowerShell => Self::Hooked(shell::Shell::PowerShell),
+                Dialect::Csh => Self::Csh,
+                _ => return None,
+            })
+        };
+        let shells: BTreeSet<Self> = files.iter().filter_map(of).collect();
+        (!shells.is_empty()).then_some(shells)
+    }
+
+    fn unset(self, names: &[&str]) -> String {
+        use shell::Shell::{Bash, Fish, PowerShell, Zsh};
+        let all = |command: &str, between: &str| {
+            let each = names.iter().map(|name| format!("{command}{name}"));
+            each.collect::<Vec<_>>().join(between)
+        };
+        match self {
+            Self::Hooked(Bash | Zsh) => format!("unset {}", names.join(" ")),
+            Self::Hooked(Fish) => format!("set -e {}", names.join(" ")),
+            Self::Hooked(PowerShell) => format!("Remove-Item {}", all("Env:", ", ")),
+            Self::Csh => all("unsetenv ", "; "),
         }
     }
 }
 
-fn hook(host: &mut Host, setting: &Setting, yes: bool) {
+impl fmt::Display for Shell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hooked(shell) => shell.fmt(f),
+            Self::Csh => f.write_str("csh"),
+        }
+    }
+}
+
+fn hook(host: &mut Host, setting: &Setting, shell: Shell, files: &[&PlannedFile], yes: bool) {
     let home = &setting.paths.home;
     let config = host.world.env.absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
     let zdotdir = host.world.env.absolute("ZDOTDIR").unwrap_or_else(|| home.clone());
-    let (file, line) = match Shell::of(host) {
-        Shell::Posix("zsh") => (zdotdir.join(".zshrc"), "eval \"$(ringlet hook zsh)\""),
-        Shell::Posix(_) => (home.join(".bashrc"), "eval \"$(ringlet hook bash)\""),
-        Shell::Fish => (config.join("fish/config.fish"), "ringlet hook fish | source"),
-        Shell::Pwsh => {
-            (config.join("powershell/profile.ps1"), "Invoke-Expression (& ringlet hook powershell | Out-String)")
+    // There is no hook for csh; `ringlet exec` and the shims serve.
+    let Shell::Hooked(shell) = shell else { return };
+    let file = match shell {
+        shell::Shell::Zsh => zdotdir.join(".zshrc"),
+        shell::Shell::Bash => home.join(".bashrc"),
+        shell::Shell::Fish => config.join("fish/config.fish"),
+        // It has several, in places that differ from one system to the next.
+        shell::Shell::PowerShell => {
+            let is_profile = |path: &Path| path.to_string_lossy().ends_with("profile.ps1");
+            let edited = files.iter().map(|file| &file.path).find(|path| is_profile(path));
+            edited.cloned().unwrap_or_else(|| config.join("powershell/profile.ps1"))
         }
-        // There is no hook for it; `ringlet exec` and the shims serve.
-        Shell::Csh => return,
     };
+    let line = line_for(shell);
     let bytes = platform::read_file(&file, 16 << 20).map(|read| read.bytes).unwrap_or_default();
     if memmem::find(&bytes, b"ringlet hook").is_some() {
         return;
@@ -242,7 +285,7 @@ fn tracked(file: &Path) -> Option<bool> {
     Some(memmem::find(&index, &name).is_some())
 }
 
-fn unset(host: &mut Host, plan: &Plan, shell: Shell) {
+fn unset(host: &mut Host, plan: &Plan, shells: &BTreeSet<Shell>) {
     let names: BTreeSet<&str> = plan
         .keys
         .iter()
@@ -253,15 +296,10 @@ fn unset(host: &mut Host, plan: &Plan, shell: Shell) {
         return;
     }
     let names: Vec<&str> = names.into_iter().collect();
-    let line = match shell {
-        Shell::Posix(_) => format!("unset {}", names.join(" ")),
-        Shell::Fish => format!("set -e {}", names.join(" ")),
-        Shell::Csh => names.iter().map(|name| format!("unsetenv {name}")).collect::<Vec<_>>().join("; "),
-        Shell::Pwsh => {
-            format!("Remove-Item {}", names.iter().map(|name| format!("Env:{name}")).collect::<Vec<_>>().join(", "))
-        }
-    };
-    host.output.note(format!("in shells that are open now, run: {line}"));
+    for shell in shells {
+        let which = if shells.len() > 1 { format!("{shell} shells") } else { "shells".to_owned() };
+        host.output.note(format!("in {which} that are open now, run: {}", shell.unset(&names)));
+    }
 }
 
 // Code that went by a variable which nothing sets any more: it has to ask for its key elsewhere.
