@@ -9,7 +9,7 @@ use crate::hint::Hint;
 use crate::name::Profile;
 use crate::paths::{Paths, Place};
 use crate::platform::private::{self, Privacy};
-use crate::platform::{self, NoAccount, Step};
+use crate::platform::{self, Access, NoAccount, Step};
 use crate::words;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -237,7 +237,7 @@ impl<'a> ProjectFolders<'a> {
 
 /// Whether what outlives this process may name a file by a way through links, which then leads to whatever an upgrade puts
 /// there: nobody but the user and root can turn it, and it lies in no project, neither the working directory's nor one of its
-/// own. A project that holds the file as well, such as Homebrew's repository, changes nothing.
+/// own. Whoever could replace the file itself changes nothing: Homebrew's folders are a repository, and its group's to write.
 pub fn is_lasting_way(context: &Context<'_>, way: &Path, file: &Path) -> bool {
     let Ok(mut folders) = ProjectFolders::new(context) else { return false };
     let mut turns = Vec::new();
@@ -249,11 +249,18 @@ pub fn is_lasting_way(context: &Context<'_>, way: &Path, file: &Path) -> bool {
     let added = turns.iter().try_for_each(|folder| folders.add(folder));
     let mut at = 0..;
     folders.folders.retain(|folder| at.next().is_some_and(|at| at < here) || folder.is_marked);
+    let replaceable: Vec<Access> =
+        file.ancestors().skip(1).filter_map(|folder| platform::access(folder).ok()).collect();
     let is_kept = |folder: &PathBuf| {
+        let Ok(access) = platform::access(folder) else { return false };
+        let is_private = private::check(&access, Privacy::UnwrittenOrRoots).is_ok();
         let mut above = folder.ancestors().skip(1);
-        private::folder(folder, Privacy::UnwrittenOrRoots).unwrap_or(false)
+        (is_private || replaceable.iter().any(|other| other.lets_the_same(&access)))
             && !platform::invents_modes(folder)
-            && above.all(|above| platform::access(above).is_ok_and(|access| access.keeps_entries()))
+            && above.all(|above| {
+                let access = platform::access(above);
+                access.is_ok_and(|it| it.keeps_entries() || replaceable.iter().any(|other| other.lets_the_same(&it)))
+            })
     };
     !turns.is_empty() && added.is_ok() && turns.iter().all(is_kept) && !folders.could_turn(way, file)
 }
@@ -461,6 +468,14 @@ mod tests {
             mode("open", open);
             assert!(!lasts(&at, "home", "open/ringlet"), "{open:o}");
         }
+        // Whoever may put another link there may put another program there.
+        mode("open", 0o757);
+        mode("pkg", 0o757);
+        assert!(lasts(&at, "home", "open/ringlet"));
+        mode("pkg", 0o1757);
+        assert!(!lasts(&at, "home", "open/ringlet"));
+        mode("pkg", 0o755);
+        assert!(!lasts(&at, "home", "open/ringlet"));
         mode("home", 0o777);
         assert!(!lasts(&at, "pkg", "home/bin/ringlet") && !lasts(&at, "pkg", "led/ringlet"));
         mode("home", 0o1777);

@@ -40,6 +40,12 @@ impl Access {
         (self.is_ours() || self.is_roots()) && (is_sticky || !self.others_may_write())
     }
 
+    /// Whether those who may put another entry into this folder are the same as for the other one, by owner, group and mode.
+    pub fn lets_the_same(&self, other: &Self) -> bool {
+        let writers = |it: &Self| (it.owner, it.group, it.mode & 0o1022);
+        !self.keeps_entries() && !self.listed && !other.listed && writers(self) == writers(other)
+    }
+
     /// Whether anyone but its owner may write it.
     pub fn others_may_write(&self) -> bool {
         // With an access list the group's bits are its mask, so without them it gives nobody anything.

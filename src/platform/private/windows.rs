@@ -29,6 +29,11 @@ impl Access {
         true
     }
 
+    /// Whether those who may put another entry into this folder are the same as for the other one; not examined.
+    pub fn lets_the_same(&self, _: &Self) -> bool {
+        false
+    }
+
     /// Whether anyone but its owner may write it; not examined, so always false.
     pub fn others_may_write(&self) -> bool {
         false
