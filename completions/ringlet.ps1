@@ -1,5 +1,6 @@
 Register-ArgumentCompleter -Native -CommandName 'ringlet', 'ringlet.exe' -ScriptBlock {
 param($word, $ast, $cursor)
+if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') { return }
 $line = '--'
 $open = $true
 foreach ($element in $ast.CommandElements) {

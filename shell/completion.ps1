@@ -4,6 +4,8 @@
 # user's $LASTEXITCODE, could throw under the native error preference, and would expand the words again.
 Register-ArgumentCompleter -Native -CommandName 'ringlet', 'ringlet.exe' -ScriptBlock {
   param($word, $ast, $cursor)
+  # Where AppLocker or WDAC constrain the language every method call throws; file names are completed then.
+  if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') { return }
   $line = '--'
   $open = $true
   foreach ($element in $ast.CommandElements) {

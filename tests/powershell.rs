@@ -247,6 +247,10 @@ fn a_constrained_language_is_asked_for_before_any_method_is_called() {
             outer.any(|outer| outer.kind() == "if_statement" && text[outer.byte_range()].starts_with("if ($full) {"));
         assert!(is_guarded, "{}", &text[call.byte_range()]);
     }
+    let completion = render_completion(Path::new("ringlet")).expect("the completions render");
+    let asked = completion.find("if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') { return }");
+    let calls = nodes(&parse(&completion), "invokation_expression").iter().map(Node::start_byte).min();
+    assert!(asked.is_some() && asked < calls, "{completion}");
     // Aliases are made in either, by one and the same line.
     assert!(text.contains("\nif (& $free 'claude' "), "{text}");
 }
