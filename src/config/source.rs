@@ -124,7 +124,9 @@ fn mend(file: &Path, why: &NotPrivate) -> Hint {
         NotPrivate::Foreign(_) if private::is_root() => {
             "run ringlet as the user whose file it is, or by `sudo -H` with root's own configuration".into()
         }
-        NotPrivate::Foreign(_) => "put a copy of your own in its place, if you trust what it says".into(),
+        NotPrivate::Foreign(_) => {
+            "put a copy of your own in its place, or set HOME to your own home directory if it is not".into()
+        }
         _ => Hint::run(words!["chmod", "go-w", file]).and(" if it is yours, and look at what it says"),
     }
 }
