@@ -46,6 +46,12 @@ impl Shell {
     /// A hint as text whose commands this shell would run as they are meant.
     pub fn write_hint(self, hint: &Hint) -> String {
         let command = |words: &[OsString]| {
+            // The one built-in command among them that has another name in other shells.
+            if let ([unset, name], Some(own)) = (words, self.unset())
+                && unset == "unset"
+            {
+                return format!("{own}{}", self.word(name));
+            }
             let words = words.iter().map(|word| self.word(word)).collect::<Vec<_>>().join(" ");
             // A quoted word is a value there, which is only shown; the operator calls it.
             let is_value = self == Self::PowerShell && words.starts_with(['\'', '(']);
@@ -56,6 +62,15 @@ impl Shell {
             Piece::Command(words) => format!("`{}`", command(words)),
         });
         pieces.collect()
+    }
+
+    // What stands before a variable's name to take it away, where `unset` does not.
+    fn unset(self) -> Option<&'static str> {
+        match self {
+            Self::Zsh | Self::Bash => None,
+            Self::Fish => Some("set -e "),
+            Self::PowerShell => Some("Remove-Item Env:"),
+        }
     }
 
     // Quoted only where it must be: commands are read before they are pasted.
@@ -347,6 +362,11 @@ mod tests {
             (Shell::PowerShell, "look, then run `ringlet allow '/a b/$(x)'''` again"),
         ] {
             assert_eq!(shell.write_hint(&hint), text);
+        }
+        for (shell, text) in
+            [(Shell::Zsh, "unset A_B"), (Shell::Fish, "set -e A_B"), (Shell::PowerShell, "Remove-Item Env:A_B")]
+        {
+            assert_eq!(shell.write_hint(&Hint::run(["unset", "A_B"])), format!("run `{text}`"));
         }
         // A program whose path must be quoted.
         let program = Hint::run(["/a b/claude", "x y"]);
