@@ -273,7 +273,7 @@ impl From<PlanError> for Failure {
                 Self::new(message).hint("take the line out of that file")
             }
             PlanError::LoginOverridden { name: None, .. } => Self::new(message).hint("look at that file"),
-            PlanError::OtherSession { session, agent, command, .. } => {
+            PlanError::OtherSession { session, binary, command, .. } => {
                 let failure = Self::new(message);
                 match command {
                     Some(mut words) => {
@@ -281,7 +281,7 @@ impl From<PlanError> for Failure {
                         failure.hint(Hint::run(words))
                     }
                     None => {
-                        let words = words!["command", agent, "resume", session];
+                        let words = words![binary, "resume", session];
                         failure.hint(Hint::from("").command(words).and(" starts it without ringlet"))
                     }
                 }

@@ -11,6 +11,7 @@ use crate::output::{Ink, Output};
 use crate::plan::{self, Keyless, LaunchPlan, Notice, Pass, Request, SecretUse, Sink};
 use crate::profile::{Account, Resolved};
 use crate::store::{self, Prompt};
+use crate::words;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 
@@ -100,16 +101,14 @@ pub(super) fn noticed(setting: &Setting, notice: &Notice) -> Hint {
             let said = Hint::from(format!("{} shows no login; run ", setting.paths.pretty(folder)));
             said.command(plan::login_command(profile, agent.as_ref())).and(" to log in")
         }
-        Notice::OtherSessions { command, profile, resume } => {
+        Notice::OtherSessions { command, binary, profile, resume } => {
             let said =
                 format!("{command} lists sessions by provider, and under profile \"{profile}\" those of ringlet alone");
             match resume {
                 Some(words) => {
                     Hint::from(format!("{said}; ")).command(words).and(" with a session's id goes on with another")
                 }
-                None => {
-                    Hint::from(format!("{said}; ")).command(["command", command, "resume"]).and(" shows the others")
-                }
+                None => Hint::from(format!("{said}; ")).command(words![binary, "resume"]).and(" shows the others"),
             }
         }
         Notice::EndpointDropped { names, profile, endpoint } => {

@@ -194,6 +194,8 @@ pub enum PlanError {
         agent: String,
         /// The id that the launch would take.
         id: String,
+        /// The program, which goes on with it by itself.
+        binary: PathBuf,
         /// The command that goes on with it, where there is one for this account.
         command: Option<Vec<String>>,
     },

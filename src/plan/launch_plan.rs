@@ -81,6 +81,8 @@ pub enum Notice {
     OtherSessions {
         /// The agent's command.
         command: String,
+        /// Its program.
+        binary: PathBuf,
         /// The profile.
         profile: Profile,
         /// The command that goes on with one of the others, where there is one for this account.

@@ -36,7 +36,7 @@ pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPla
     let start = Start { command: meaning.command, binary, arguments: words.to_vec() };
     let Some(mut settled) = settled else { return Ok(LaunchPlan::Bare(start)) };
     let version = version(context, &folders, words, &settled.resolved.agent, &start.binary)?;
-    let means = means(context, words, &mut settled.resolved, version.as_ref())?;
+    let means = means(context, &start.binary, words, &mut settled.resolved, version.as_ref())?;
     let draft = Draft::new(start, &means, words, settled.resolved, context.env);
     let at = Context { cwd: &settled.directory, ..*context };
     judge(&at, context, &folders, &settled.told, words, version.as_ref(), draft)
@@ -70,6 +70,7 @@ fn version(
 // Which way of the agent's the words take is settled in the account itself, so that all that follows sees one way.
 fn means<'a>(
     context: &Context<'a>,
+    binary: &Path,
     words: &[OsString],
     resolved: &mut Resolved,
     version: Option<&'a Version>,
@@ -78,7 +79,7 @@ fn means<'a>(
     if needs_no_key(&resolved.agent, words).is_some() {
         return Ok(means);
     }
-    if let Some(api) = sessions::way(context, resolved, words)? {
+    if let Some(api) = sessions::way(context, resolved, words, binary)? {
         resolved.account.take_way(api);
     }
     if let Some(reach) = resolved.account.reach().filter(|reach| !means.hand_over(&reach.api)) {
@@ -186,7 +187,7 @@ fn judge(
     }
     login::check(context, &mut draft.part)?;
     stored::refuse(context, &draft.part.resolved, version, &draft.secrets)?;
-    draft.part.notices.extend(sessions::unlisted(context, &draft.part.resolved));
+    draft.part.notices.extend(sessions::unlisted(context, &draft.part.resolved, &draft.start.binary));
     let (profile, agent) = (&draft.part.resolved.profile, &draft.part.resolved.agent.name);
     let scopes = check_scopes(context, profile, agent, &draft.secrets, &draft.start.binary)?;
     Ok(draft.passed(scopes, context.env))

@@ -52,7 +52,12 @@ pub(super) fn asked<'a>(sessions: &Sessions, words: &'a [OsString]) -> Asked<'a>
 
 /// Which way of the agent's the words take: `Ok(None)` for the usual one. Refuses a session that the agent would not go on
 /// with, since it belongs to another provider.
-pub(super) fn way(context: &Context<'_>, resolved: &Resolved, words: &[OsString]) -> Result<Option<Api>, PlanError> {
+pub(super) fn way(
+    context: &Context<'_>,
+    resolved: &Resolved,
+    words: &[OsString],
+    binary: &Path,
+) -> Result<Option<Api>, PlanError> {
     let (Some(sessions), Some(reach)) = (&resolved.agent.sessions, resolved.account.reach()) else { return Ok(None) };
     let asked = asked(sessions, words);
     let provider = resolved.account.provider().map(|it| &it.value.name);
@@ -71,6 +76,7 @@ pub(super) fn way(context: &Context<'_>, resolved: &Resolved, words: &[OsString]
                 .find(|form| form.is_for(provider) && form.id == belongs)
                 .and_then(|form| resume_command(resolved, sessions, form)),
             agent: resolved.agent.command.clone(),
+            binary: binary.to_owned(),
             id: form.as_ref().unwrap_or(&reach.api).id.clone().unwrap_or_default(),
             belongs,
         }),
@@ -102,7 +108,7 @@ pub fn first_launch_mark(context: &Context<'_>, resolved: &Resolved) -> Option<P
 }
 
 /// Tells before that launch that the agent will not list the sessions that are there.
-pub(super) fn unlisted(context: &Context<'_>, resolved: &Resolved) -> Option<Notice> {
+pub(super) fn unlisted(context: &Context<'_>, resolved: &Resolved, binary: &Path) -> Option<Notice> {
     first_launch_mark(context, resolved)?;
     let (sessions, reach) = (resolved.agent.sessions.as_ref()?, resolved.account.reach()?);
     if !are_there(&folder(context, resolved, sessions), sessions) {
@@ -112,6 +118,7 @@ pub(super) fn unlisted(context: &Context<'_>, resolved: &Resolved) -> Option<Not
     let form = reach.api.forms.iter().find(|form| form.is_for(provider));
     Some(Notice::OtherSessions {
         command: resolved.agent.command.clone(),
+        binary: binary.to_owned(),
         profile: resolved.profile.clone(),
         resume: form.and_then(|form| resume_command(resolved, sessions, form)),
     })
