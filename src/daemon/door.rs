@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::env::Env;
 use crate::name::{KeyName, shorten};
 use crate::paths::Paths;
-use crate::platform::{self, Peer};
+use crate::platform::{self, Peer, Sender};
 use crate::registry::Registry;
 use crate::secret::{Secret, check_key};
 use crate::store::items::{Item, Items, is_taken};
@@ -137,6 +137,17 @@ impl Door {
         let why = Some("others kept the keychain busy for too long");
         self.record(&self.setup.current(), identity, request, &named(&asked), Outcome::Error, why).ok();
         Answer { last: false, ..last(&Response::refused(Reason::InternalError)) }
+    }
+
+    /// Refuses what another process sent on a client's connection.
+    pub fn refuse_sender(&self, identity: &Identity, sender: Sender) -> Answer {
+        let who = match sender {
+            Sender::Process(pid @ 1..) => format!("process {pid}"),
+            _ => "a process that cannot be named".to_owned(),
+        };
+        let why = Some(format!("{who} sent on this client's connection"));
+        self.record_connection(Some(identity), identity.peer.pid, Outcome::Denied, why).ok();
+        last(&Response::refused(Reason::InternalError))
     }
 
     /// Answers one line, as it was read.

@@ -69,8 +69,11 @@ pub struct Identity {
 impl Identity {
     /// Finds out who a peer is.
     pub fn of(peer: Peer, hashes: &Hashes) -> io::Result<Self> {
-        // Before everything else: whatever the process becomes meanwhile is seen by `still_holds`.
-        let image = peer.image()?;
+        // Whatever the process has become since it was accepted is seen by `still_holds`.
+        let image = peer.first_image.ok_or_else(|| io::Error::other("what it ran when it connected is not told"))?;
+        if !peer.has_our_numbers()? {
+            return Err(io::Error::other("it runs in a pid namespace of its own"));
+        }
         let running = peer.program()?;
         let file = platform::opened_identity(&running.file)?;
         let runs = Program { hash: hashes.of(&running.file)?, path: running.path };
@@ -81,7 +84,11 @@ impl Identity {
                 Client { program: Program { hash: hashes.of(&opened.file)?, path }, interpreter: Some(runs) }
             }
         };
-        Ok(Self { peer, client, file, image })
+        let made = Self { peer, client, file, image };
+        if !made.still_holds() {
+            return Err(io::Error::other("it does not run what it ran when it connected"));
+        }
+        Ok(made)
     }
 
     /// Whether the process still runs, and runs what it ran: a program that it became since has not been looked at, be it

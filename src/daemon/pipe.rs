@@ -6,8 +6,10 @@
 use super::DaemonError;
 use crate::paths::Paths;
 use crate::platform;
+use crate::platform::Sender;
 use std::io;
 use std::path::{Path, PathBuf};
+use tokio::io::AsyncReadExt;
 use tokio::signal::windows as signal;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinSet;
@@ -16,6 +18,16 @@ use tokio::task::JoinSet;
 pub use tokio::net::windows::named_pipe::NamedPipeServer as Stream;
 
 const PIPES: &str = r"\\.\pipe\";
+
+/// Nothing: a pipe's end tells who opened it, and no more.
+pub fn tell_senders(_stream: &Stream) -> io::Result<()> {
+    Ok(())
+}
+
+/// Reads what a client has sent.
+pub async fn receive(stream: &mut Stream, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
+    Ok((stream.read(buffer).await?, Sender::Untold))
+}
 
 /// The pipe, unless the user names another.
 pub fn usual_socket(_paths: &Paths) -> Result<PathBuf, DaemonError> {

@@ -4,13 +4,13 @@
 //! time, so that a client that is slow, silent or gone holds up nobody else. Every wait has an end.
 
 use super::door::{Answer, Door};
-use super::endpoint::{Listener, Stream};
+use super::endpoint::{Listener, Stream, receive, tell_senders};
 use super::protocol::{MAX_REQUEST, Reason, Request, Response};
-use crate::platform::Peer;
+use crate::platform::{Peer, Sender};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
@@ -102,6 +102,8 @@ struct Client {
 
 impl Client {
     async fn run(mut self, mut stream: Stream) -> io::Result<()> {
+        // Its listener has it, but not if it was asked for after this client had come.
+        tell_senders(&stream)?;
         let peer = Peer::of(&stream)?;
         let door = Arc::clone(&self.door);
         let arrival = Arc::clone(&self.arrivals).acquire_owned().await.map_err(io::Error::other)?;
@@ -112,17 +114,24 @@ impl Client {
         let admitted = spawn_blocking(work).await.map_err(io::Error::other)?;
         let mut lines = Lines::new(MAX_REQUEST);
         loop {
+            // Of another process nothing is taken, be it the rest of a line: whoever has the socket can write to it.
+            let own = |sender| admitted.as_ref().is_ok_and(|identity| identity.peer.wrote(sender));
             let line = tokio::select! {
                 _ = self.stop.wait_for(|stop| *stop) => return Ok(()),
                 // Silence, or half a line, ends the connection.
-                line = timeout(self.limits.read, lines.next(&mut stream)) => match line {
+                line = timeout(self.limits.read, lines.next(&mut stream, own)) => match line {
                     Ok(line) => line?,
                     Err(_) => return Ok(()),
                 },
             };
             let answer = match (line, &admitted) {
                 (Line::End, _) => return Ok(()),
-                (Line::Whole(_), Err(refusal)) => Answer { line: refusal.line.clone(), last: true },
+                (Line::Whole(_) | Line::Foreign(_), Err(refusal)) => Answer { line: refusal.line.clone(), last: true },
+                (Line::Foreign(sender), Ok(identity)) => {
+                    let (door, identity) = (Arc::clone(&self.door), Arc::clone(identity));
+                    let work = move || door.refuse_sender(&identity, sender);
+                    spawn_blocking(work).await.map_err(io::Error::other)?
+                }
                 (Line::TooLong, _) => refused(Reason::MalformedRequest, true),
                 (Line::Whole(line), Ok(identity)) => {
                     let request = Request::parse(&line);
@@ -166,10 +175,24 @@ async fn close(mut stream: Stream) -> io::Result<()> {
 enum Line {
     /// A line without its newline.
     Whole(Zeroizing<Vec<u8>>),
+    /// Bytes that another process sent.
+    Foreign(Sender),
     /// More than a line may have.
     TooLong,
     /// Nothing; what was begun and not ended is nothing, too.
     End,
+}
+
+/// What lines come from.
+trait Source {
+    /// Reads what is there, of one sender.
+    fn receive(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<(usize, Sender)>> + Send;
+}
+
+impl Source for Stream {
+    fn receive(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<(usize, Sender)>> + Send {
+        receive(self, buffer)
+    }
 }
 
 /// Lines of a stream, in wiped memory that never moves without being wiped.
@@ -184,7 +207,7 @@ impl Lines {
         Self { buffer: Zeroizing::new(vec![0; 1024]), filled: 0, longest }
     }
 
-    async fn next(&mut self, from: &mut (impl AsyncRead + Unpin)) -> io::Result<Line> {
+    async fn next(&mut self, from: &mut impl Source, is_own: impl Fn(Sender) -> bool) -> io::Result<Line> {
         let mut searched = 0;
         loop {
             if let Some(at) = memchr::memchr(b'\n', &self.buffer[searched..self.filled]) {
@@ -206,9 +229,10 @@ impl Lines {
                 larger[..self.filled].copy_from_slice(&self.buffer);
                 self.buffer = larger;
             }
-            match from.read(&mut self.buffer[self.filled..]).await? {
-                0 => return Ok(Line::End),
-                read => self.filled += read,
+            match from.receive(&mut self.buffer[self.filled..]).await? {
+                (0, _) => return Ok(Line::End),
+                (_, sender) if !is_own(sender) => return Ok(Line::Foreign(sender)),
+                (read, _) => self.filled += read,
             }
         }
     }
@@ -220,6 +244,12 @@ mod tests {
 
     fn run<T>(work: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
+    }
+
+    impl Source for tokio::io::DuplexStream {
+        async fn receive(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
+            Ok((self.read(buffer).await?, Sender::Untold))
+        }
     }
 
     async fn lines(pieces: &[&[u8]], longest: usize) -> Vec<String> {
@@ -235,7 +265,8 @@ mod tests {
         let mut lines = Lines::new(longest);
         let mut all = Vec::new();
         loop {
-            match lines.next(&mut ours).await.expect("no error") {
+            match lines.next(&mut ours, |sender| sender == Sender::Untold).await.expect("no error") {
+                Line::Foreign(sender) => panic!("{sender:?}"),
                 Line::Whole(line) => all.push(String::from_utf8_lossy(&line).into_owned()),
                 Line::TooLong => {
                     all.push("(too long)".into());

@@ -64,7 +64,7 @@ impl Installation {
         let port = settings.daemon.port;
         let sockets = format!(
             "# {MARK}\n[Unit]\nDescription=Ringlet's sockets\n\n[Socket]\nListenStream={socket}\nSocketMode=0600\n\
-             DirectoryMode=0700\nListenStream=127.0.0.1:{port}\nListenStream=[::1]:{port}\n\n[Install]\nWantedBy=sockets.target\n"
+             DirectoryMode=0700\nPassCredentials=yes\nListenStream=127.0.0.1:{port}\nListenStream=[::1]:{port}\n\n[Install]\nWantedBy=sockets.target\n"
         );
         // A key in a core file, or in a program that somebody made of this one, would be the end of it.
         let service = format!(
@@ -184,6 +184,7 @@ mod tests {
             "ListenStream=%t/ringlet/agent.sock",
             "SocketMode=0600",
             "DirectoryMode=0700",
+            "PassCredentials=yes",
             "ListenStream=127.0.0.1:8765",
         ] {
             assert!(sockets.lines().any(|it| it == line), "{line}: {sockets}");

@@ -3,14 +3,30 @@
 use super::DaemonError;
 use crate::paths::Paths;
 use crate::platform;
+use crate::platform::Sender;
 use crate::platform::private::{self, Privacy};
-use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
+use tokio::io::Interest;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where clients come in, and a client's end.
 pub use tokio::net::{UnixListener as Listener, UnixStream as Stream};
+
+/// Has the kernel name the sender of whatever is read here.
+pub use crate::platform::tell_senders;
+
+/// Reads what a client's process, or another that has its socket, has sent.
+pub async fn receive(stream: &mut Stream, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
+    loop {
+        stream.readable().await?;
+        match stream.try_io(Interest::READABLE, || platform::receive(&*stream, buffer)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            done => return done,
+        }
+    }
+}
 
 /// The socket, unless the user names another.
 pub fn usual_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
@@ -49,6 +65,7 @@ impl Socket {
         let failed = |why: String| DaemonError::Socket { socket: path.to_owned(), why };
         for at in 0..given.len() {
             if let Ok(Some(listener)) = given.take_unix_listener(at) {
+                tell_senders(&listener).map_err(|error| failed(error.to_string()))?;
                 // It lies where whoever opened it wanted it.
                 let there = listener.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
                 return Ok(Self { path: there.unwrap_or_else(|| path.to_owned()), listener, identity: None });
@@ -59,6 +76,7 @@ impl Socket {
         private::folder(folder, Privacy::Unwritten).map_err(|why| failed(format!("its folder {why}")))?;
         Self::clear(path).map_err(failed)?;
         let listener = platform::private_listener(path).map_err(|error| failed(error.to_string()))?;
+        tell_senders(&listener).map_err(|error| failed(error.to_string()))?;
         Ok(Self { path: path.to_owned(), listener, identity: platform::file_identity(path) })
     }
 

@@ -25,7 +25,9 @@ pub use offer::*;
 pub const HANDS_OVER: bool = cfg!(target_os = "linux");
 
 mod peer;
-pub use peer::{Peer, Program};
+pub use peer::{Peer, Program, Sender};
+#[cfg(unix)]
+pub use peer::{receive, tell_senders};
 
 pub mod private;
 pub use private::{Access, access};

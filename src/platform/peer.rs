@@ -31,7 +31,32 @@ pub struct Peer {
     pub user: String,
     /// Its number.
     pub pid: u32,
+    /// What [`Peer::image`] said when it was asked for the first time; `None` where the system did not tell.
+    pub first_image: Option<u64>,
     handle: system::Handle,
+}
+
+/// Who wrote what was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// This process, as the kernel says.
+    Process(u32),
+    /// The kernel tells it nowhere on this system.
+    Untold,
+}
+
+/// Has the kernel name the sender of everything that is read from a socket. A listener hands it on to its clients' sockets,
+/// so that it holds from the first byte.
+#[cfg(unix)]
+pub fn tell_senders(socket: &impl AsSocket) -> io::Result<()> {
+    system::tell_senders(socket)
+}
+
+/// Reads what is there from a socket of [`tell_senders`], and who wrote it; never of two senders in one go (unix(7)). A
+/// sender that the kernel cannot name is process 0, which nobody is.
+#[cfg(unix)]
+pub fn receive(socket: &impl AsSocket, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
+    system::receive(socket, buffer)
 }
 
 /// What a process runs.
@@ -48,7 +73,22 @@ impl Peer {
 
     /// Asks the kernel who connected.
     pub fn of(socket: &impl AsSocket) -> io::Result<Self> {
-        system::peer(socket)
+        let (user, pid, handle) = system::peer(socket)?;
+        let mut peer = Self { user, pid, first_image: None, handle };
+        // At once: what the process becomes while it waits for its turn must not pass for what connected.
+        peer.first_image = peer.image().ok();
+        Ok(peer)
+    }
+
+    /// Whether what this sender wrote is the peer's own. Any thread of its process may write.
+    pub fn wrote(&self, sender: Sender) -> bool {
+        sender == Sender::Untold || sender == Sender::Process(self.pid)
+    }
+
+    /// Fails for a process that has a pid namespace of its own: whoever made that has the right there to send in the name
+    /// of any process in it.
+    pub fn has_our_numbers(&self) -> io::Result<bool> {
+        self.still(system::has_our_numbers(self.pid))
     }
 
     /// Whether it is this process' user.
@@ -89,7 +129,7 @@ impl Peer {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use super::{Peer, Program};
+    use super::{Program, Sender};
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
     use std::ffi::OsString;
@@ -115,7 +155,7 @@ mod linux {
         Some(rustix::process::geteuid().as_raw().to_string())
     }
 
-    pub(super) fn peer(socket: &impl AsFd) -> io::Result<Peer> {
+    pub(super) fn peer(socket: &impl AsFd) -> io::Result<(String, u32, Handle)> {
         let socket = socket.as_fd();
         let credentials = rustix::net::sockopt::socket_peercred(socket)?;
         let handle = match peer_pidfd(socket) {
@@ -128,7 +168,7 @@ mod linux {
         };
         let pid = Pid::as_raw(Some(credentials.pid));
         let user = credentials.uid.as_raw().to_string();
-        Ok(Peer { user, pid: u32::try_from(pid).unwrap_or(0), handle: Handle(handle) })
+        Ok((user, u32::try_from(pid).unwrap_or(0), Handle(handle)))
     }
 
     fn peer_pidfd(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
@@ -181,6 +221,48 @@ mod linux {
         start.ok_or_else(|| io::Error::other("the system does not tell where its stack begins"))
     }
 
+    // proc_pid_status(5): one number for each namespace from that of this `/proc` down.
+    pub(super) fn has_our_numbers(pid: u32) -> io::Result<bool> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        let numbers = numbers.ok_or_else(|| io::Error::other("the system does not tell its pid namespaces"))?;
+        Ok(numbers.split_ascii_whitespace().count() == 1)
+    }
+
+    pub(super) fn tell_senders(socket: &impl AsFd) -> io::Result<()> {
+        Ok(rustix::net::sockopt::set_socket_passcred(socket, true)?)
+    }
+
+    // By hand: rustix takes 0, which the kernel gives for a sender that it cannot name, for no possible number.
+    pub(super) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
+        // Room for the credentials and nothing else: files that are sent along are never opened here.
+        // SAFETY: it computes a number from a number.
+        const ROOM: usize = unsafe { libc::CMSG_SPACE(size_of::<libc::ucred>() as u32) } as usize;
+        #[repr(align(8))]
+        struct Control([u8; ROOM]);
+        let mut control = Control([0; ROOM]);
+        let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        // SAFETY: all zeroes is a valid `msghdr`: null pointers and lengths of 0.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        message.msg_control = (&raw mut control.0).cast();
+        message.msg_controllen = ROOM as _;
+        // SAFETY: the socket is open for the call, and the message points to live buffers of the lengths that it tells.
+        let read = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
+        let read = usize::try_from(read).map_err(|_| io::Error::last_os_error())?;
+        // SAFETY: the kernel filled `message` in, and its control buffer is alive and aligned.
+        let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+        // SAFETY: a header that is not null lies whole in the control buffer.
+        let kind = unsafe { header.as_ref() }.map(|header| (header.cmsg_level, header.cmsg_type));
+        if kind != Some((libc::SOL_SOCKET, libc::SCM_CREDENTIALS)) {
+            return Ok((read, Sender::Process(0)));
+        }
+        // SAFETY: behind a header of this type stands a `ucred`, for which there was room; it need not be aligned.
+        let credentials = unsafe { libc::CMSG_DATA(header).cast::<libc::ucred>().read_unaligned() };
+        Ok((read, Sender::Process(u32::try_from(credentials.pid).unwrap_or(0))))
+    }
+
     pub(super) fn cwd(pid: u32) -> io::Result<PathBuf> {
         fs::read_link(format!("/proc/{pid}/cwd"))
     }
@@ -188,7 +270,7 @@ mod linux {
 
 #[cfg(target_os = "macos")]
 mod macos {
-    use super::{Peer, Program};
+    use super::{Program, Sender};
     use std::ffi::OsString;
     use std::fs::File;
     use std::io;
@@ -209,7 +291,7 @@ mod macos {
         Some(rustix::process::geteuid().as_raw().to_string())
     }
 
-    pub(super) fn peer(socket: &impl AsFd) -> io::Result<Peer> {
+    pub(super) fn peer(socket: &impl AsFd) -> io::Result<(String, u32, Handle)> {
         let socket = socket.as_fd();
         let (mut uid, mut gid) = (0, 0);
         // SAFETY: the socket is open for the call, and both pointers are to live locals.
@@ -231,7 +313,7 @@ mod macos {
         if done != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Peer { user: uid.to_string(), pid: u32::try_from(pid).unwrap_or(0), handle: Handle })
+        Ok((uid.to_string(), u32::try_from(pid).unwrap_or(0), Handle))
     }
 
     pub(super) fn program(pid: u32, _handle: &Handle) -> io::Result<Program> {
@@ -251,6 +333,20 @@ mod macos {
     // Nothing of the kind is told; `program` still sees another file.
     pub(super) fn image(_pid: u32) -> io::Result<u64> {
         Ok(0)
+    }
+
+    // There are no such namespaces.
+    pub(super) fn has_our_numbers(_pid: u32) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    // The kernel names who connected and nobody else.
+    pub(super) fn tell_senders(_socket: &impl AsFd) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
+        Ok((rustix::io::read(socket, buffer)?, Sender::Untold))
     }
 
     pub(super) fn cwd(_pid: u32) -> io::Result<PathBuf> {
@@ -275,7 +371,54 @@ mod tests {
         {
             assert_eq!(peer.arguments().expect("told"), std::env::args_os().collect::<Vec<_>>());
             assert_eq!(peer.cwd().expect("told"), std::env::current_dir().expect("known"));
-            assert_eq!(peer.image().expect("told"), peer.image().expect("told"));
+            assert_eq!(peer.image().ok(), peer.first_image);
+            assert!(peer.has_our_numbers().expect("told"));
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn each_read_has_one_sender_and_the_right_one() {
+        use std::io::Write;
+        use std::process::{Command, Stdio};
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        tell_senders(&ours).expect("told");
+        theirs.write_all(b"first half").expect("written");
+        let socket = Stdio::from(std::os::fd::OwnedFd::from(theirs.try_clone().expect("another")));
+        let mut child = Command::new("printf").arg(" of another").stdout(socket).spawn().expect("printf");
+        let other = child.id();
+        assert!(child.wait().expect("a child").success());
+        let writer = theirs.try_clone().expect("another");
+        std::thread::spawn(move || (&writer).write_all(b" of a thread").expect("written")).join().expect("no panic");
+        drop(theirs);
+        let peer = Peer::of(&ours).expect("told");
+        let mut read = Vec::new();
+        let mut buffer = [0; 64];
+        while let Ok((length @ 1.., sender)) = receive(&ours, &mut buffer) {
+            read.push((String::from_utf8_lossy(&buffer[..length]).into_owned(), sender, peer.wrote(sender)));
+        }
+        let me = Sender::Process(std::process::id());
+        let wanted =
+            [("first half", me, true), (" of another", Sender::Process(other), false), (" of a thread", me, true)];
+        assert_eq!(read, wanted.map(|(text, sender, ours)| (text.to_owned(), sender, ours)));
+    }
+
+    // Written before anybody asked for names, which is what a client does that is accepted later.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_was_written_before_the_connection_was_accepted_has_its_sender() {
+        use std::io::Write;
+        use std::os::unix::net::UnixListener;
+        let folder = tempfile::tempdir().expect("a folder");
+        let listener = UnixListener::bind(folder.path().join("socket")).expect("bound");
+        tell_senders(&listener).expect("told");
+        let mut client = UnixStream::connect(folder.path().join("socket")).expect("it listens");
+        client.write_all(b"early").expect("written");
+        let (accepted, _) = listener.accept().expect("a client");
+        client.write_all(b"late").expect("written");
+        let mut buffer = [0; 64];
+        let me = Sender::Process(std::process::id());
+        assert_eq!(receive(&accepted, &mut buffer).expect("read"), (9, me));
+        assert!(!Peer::of(&accepted).expect("told").wrote(Sender::Process(0)));
     }
 }

@@ -1,8 +1,8 @@
 //! What is done to the daemon: too much, too little, by the wrong user, with the keychain, the disk or `/proc` gone.
 
 use crate::common::daemon::{
-    ALL, Client, DEADLINE, Daemon, Third, nc, read, refused, register, register_this, request, results, script, served,
-    success, write,
+    ALL, Client, DEADLINE, Daemon, Third, copied, nc, read, refused, register, register_this, request, results, script,
+    served, success, write,
 };
 use crate::common::keyring::{Keyring, State};
 use crate::common::world::{RINGLET, World};
@@ -159,6 +159,44 @@ fn another_user_is_refused_even_where_the_socket_is_open() {
     assert_eq!(world.run(&["daemon", "list-pending", "--json"]).ok().trim(), "[]");
     let mut ours = Third::script(&world, &daemon, &client, &[]);
     assert_eq!(ours.ask(&write("a", "v")), success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_another_process_sends_on_a_registered_ones_connection_is_refused() {
+    let world = served(World::new());
+    let (daemon, mut other) = ready(&world);
+    assert_eq!(other.ask(&write("a", "v")), success());
+    let hold = copied(&world, std::path::Path::new("/bin/cat"), "hold");
+    register(&world, &hold, ALL);
+    // Stopped, so that the connection is accepted when the registered program runs already.
+    daemon.signal(Signal::STOP);
+    let mut command = world.process(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/daemon/shared.py"));
+    command.arg(&daemon.socket).arg(read(&["a"]).to_string()).arg(&hold);
+    let mut both = Third::start(command);
+    assert_eq!(both.line(), "sent");
+    daemon.signal(Signal::CONT);
+    assert_eq!(both.ask(&json!("the rest")), refused("error", "internal_error"));
+    let log = world.read("home/.local/state/ringlet/audit.jsonl");
+    assert!(log.contains("sent on this client's connection") && log.contains("/hold"), "{log}");
+    assert!(!log.contains("\"action\":\"read\""), "{log}");
+    assert_eq!(other.ask(&read(&["a"])), results(&[("a", Some("v"))]));
+}
+
+// With the right to make one, a process could there send in any other's name.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_in_a_pid_namespace_of_its_own_is_refused() {
+    let world = served(World::new());
+    let (daemon, _other) = ready(&world);
+    let nc = nc(&world);
+    register(&world, &nc, ALL);
+    let mut command = world.process("unshare");
+    command.arg(if rustix::process::geteuid().is_root() { "-pf" } else { "-rpf" });
+    command.arg(&nc).arg("-U").arg(&daemon.socket);
+    assert_eq!(Third::start(command).ask(&read(&["a"])), refused("error", "internal_error"));
+    assert!(world.read("home/.local/state/ringlet/audit.jsonl").contains("a pid namespace of its own"));
+    assert_eq!(Third::nc(&world, &daemon, &nc).ask(&read(&["a"])), success());
 }
 
 // A command that becomes the daemon in mounts of its own, which the script makes first.

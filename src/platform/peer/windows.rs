@@ -2,7 +2,7 @@
 //! number from another for as long as it is held. Between the two lies a moment in which a number may be reused, as on
 //! macOS.
 
-use super::{Peer, Program};
+use super::Program;
 use crate::platform::windows::{own_user, user_of};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -32,7 +32,7 @@ pub(super) fn own() -> Option<String> {
     own_user().ok()
 }
 
-pub(super) fn peer(pipe: &impl AsHandle) -> io::Result<Peer> {
+pub(super) fn peer(pipe: &impl AsHandle) -> io::Result<(String, u32, Handle)> {
     let mut pid = 0;
     // SAFETY: the pipe is open for the call; the number is ours to be written.
     if unsafe { GetNamedPipeClientProcessId(pipe.as_handle().as_raw_handle(), &raw mut pid) } == 0 {
@@ -45,7 +45,12 @@ pub(super) fn peer(pipe: &impl AsHandle) -> io::Result<Peer> {
     }
     // SAFETY: the call above made this handle for us, and nobody else has it.
     let process = unsafe { OwnedHandle::from_raw_handle(process) };
-    Ok(Peer { user: user_of(process.as_raw_handle())?, pid, handle: Handle(process) })
+    Ok((user_of(process.as_raw_handle())?, pid, Handle(process)))
+}
+
+// There are no such namespaces.
+pub(super) fn has_our_numbers(_pid: u32) -> io::Result<bool> {
+    Ok(true)
 }
 
 pub(super) fn program(_pid: u32, handle: &Handle) -> io::Result<Program> {
