@@ -465,8 +465,11 @@ pub enum Daemon {
     /// Let a program ask for keys, or change what it may do
     #[command(after_help = "\
 The program is known by its path and its content. A script is bound to what runs
-it; an interpreter by itself is refused. Prefixes match the string: `proj_1`
-matches `proj_10`.
+it; an interpreter by itself is refused. A script is recognised by what it says
+of itself: its process' command line, which must name it by an absolute path
+without links, and which any program of yours can write. That tells your scripts
+apart; it keeps no program out that means harm. Prefixes match the string:
+`proj_1` matches `proj_10`.
 
 Examples:
   ringlet daemon register /usr/local/bin/your-tool --read your-tool --search
@@ -490,11 +493,16 @@ Examples:
     Approve {
         /// Its SHA-256, or the first 8 digits of it or more
         hash: String,
+        /// Its path, where several have the same content
+        path: Option<PathBuf>,
         /// What it may do
         #[command(flatten)]
         permissions: Permissions,
     },
     /// List the programs that asked and are not registered
+    #[command(after_help = "\
+A script is listed by what its process said of itself: look at the file before
+you approve it. `register --help` says what its name is worth.")]
     ListPending,
     /// Take a registered program's new content for its own
     Upgrade {

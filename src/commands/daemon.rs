@@ -56,8 +56,9 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Daemon) -> Result
             told(host, "registered", &entry);
             Ok(())
         }
-        Daemon::Approve { hash, permissions } => {
-            let entry = roster.approve(&hash, &granted(&permissions)?, now)?;
+        Daemon::Approve { hash, path, permissions } => {
+            let path = path.map(|path| named_file(&host.world, &path)).transpose()?;
+            let entry = roster.approve(&hash, path.as_deref(), search.as_deref(), &granted(&permissions)?, now)?;
             told(host, "approved", &entry);
             Ok(())
         }
@@ -95,6 +96,11 @@ fn told(host: &mut Host, done: &str, entry: &Registered) {
     let runs = entry.interpreter.as_ref().map_or_else(String::new, |it| format!(", run by {}", it.path.display()));
     host.output.note(format!("{done} {}{runs}, {}", entry.path.display(), entry.hash));
     host.output.note(format!("it may {}", may(entry)));
+    if entry.interpreter.is_some() {
+        let path = entry.path.display();
+        host.output
+            .note(format!("a script is recognised by what it says of itself; start it as {path}, by that very path"));
+    }
     if entry.allowed_read_services.is_empty() && entry.allowed_write_services.is_empty() {
         let command = words!["ringlet", "daemon", "register", entry.path, "--read", "SERVICE"];
         host.output.note(Hint::from("to give it access, run ").command(command));
@@ -138,14 +144,22 @@ fn pending(host: &mut Host, setting: &Setting, roster: &Roster) -> Result<(), Fa
         ]
     });
     host.output.table(&rows.collect::<Vec<_>>());
+    for it in &waiting {
+        if let Some(why) = &it.why {
+            host.output.note(format!("{} cannot be approved: {why}", setting.paths.pretty(&it.path)));
+        }
+    }
+    if waiting.iter().any(|it| it.interpreter.is_some()) {
+        host.output.note("a script is listed by what its process said of itself; look at the file first");
+    }
     let hours = PENDING_FOR.as_hours();
     host.output.note(format!("run `ringlet daemon approve HASH` for one that you know; each waits for {hours} hours"));
     Ok(())
 }
 
 fn status(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
-    let run = running::find(&setting.paths)?.ok_or(DaemonError::NotRunning)?;
-    let data = client::status(&setting.paths, &run)?;
+    running::find(&setting.paths)?.ok_or(DaemonError::NotRunning)?;
+    let data = client::status(&setting.paths)?;
     if host.output.wants_json() {
         host.output.json(&data);
         return Ok(());

@@ -1,44 +1,34 @@
-//! Asking the running daemon for its status, over its own HTTP side.
+//! Asking the running daemon for its status, over a socket that is this user's alone.
 
 use super::DaemonError;
-use super::Run;
-use super::token;
+use super::endpoint::{connect, status_socket};
 use crate::paths::Paths;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
+use hyper::header::HOST;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::net::TcpStream;
-use zeroize::Zeroizing;
 
 /// How long the whole question may take; the daemon looks at the keychain for it.
 const PATIENCE: Duration = Duration::from_secs(10);
 const MOST: usize = 4 << 20;
 
 /// What `/v1/status` says.
-pub fn status(paths: &Paths, run: &Run) -> Result<Value, DaemonError> {
+pub fn status(paths: &Paths) -> Result<Value, DaemonError> {
     let mute = |why: String| DaemonError::Mute(why);
-    let file = paths.http_token();
-    let token =
-        token::read(&file)?.ok_or_else(|| DaemonError::Token { file: file.clone(), why: "is not there".into() })?;
-    let address = *run.http.first().ok_or_else(|| mute("it has no HTTP side".into()))?;
-    let bearer = Zeroizing::new([b"Bearer ", token.expose()].concat());
-    let mut bearer = HeaderValue::from_bytes(&bearer).map_err(|error| mute(error.to_string()))?;
-    bearer.set_sensitive(true);
+    let socket = status_socket(paths)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| mute(error.to_string()))?;
     runtime.block_on(async {
         let ask = async {
-            let stream = TcpStream::connect(address).await.map_err(|error| mute(error.to_string()))?;
+            let stream = connect(&socket).await.map_err(|error| mute(format!("{}: {error}", socket.display())))?;
             let (mut sender, connection) =
                 http1::handshake(TokioIo::new(stream)).await.map_err(|error| mute(error.to_string()))?;
             tokio::spawn(connection);
             let request = hyper::Request::get("/v1/status")
-                .header(HOST, address.to_string())
-                .header(AUTHORIZATION, bearer)
+                .header(HOST, "localhost")
                 .body(Empty::<Bytes>::new())
                 .map_err(|error| mute(error.to_string()))?;
             let response = sender.send_request(request).await.map_err(|error| mute(error.to_string()))?;

@@ -100,15 +100,19 @@ impl Door {
             return Err(refused(Reason::InternalError));
         }
         let pid = peer.pid;
-        let identity = Identity::of(peer, &self.hashes).map_err(|error| {
+        let policy = self.policy.current();
+        let identity = Identity::of(peer, &self.hashes, &policy).map_err(|error| {
             let why = format!("who it is cannot be told: {error}");
             self.record_connection(None, pid, Outcome::Denied, Some(why)).ok();
             refused(Reason::InternalError)
         })?;
-        let known = self.policy.current().entry(&identity.client).is_some();
+        let known = policy.entry(&identity.client).is_some();
         let (outcome, why) = match known {
             true => (Outcome::Accepted, None),
-            false => (Outcome::Denied, Some(Reason::UnregisteredBinaryPendingApproval.word().to_owned())),
+            false => {
+                let why = identity.no_script.map_or_else(String::new, |why| format!(": {why}"));
+                (Outcome::Denied, Some(format!("{}{why}", Reason::UnregisteredBinaryPendingApproval.word())))
+            }
         };
         let recorded = self.record_connection(Some(&identity), pid, outcome, why);
         if !known && !identity.has_its_path() {
@@ -121,6 +125,7 @@ impl Door {
                 path: client.program.path.clone(),
                 hash: client.program.hash,
                 interpreter: client.interpreter.clone(),
+                why: identity.no_script.map(str::to_owned),
                 arguments: words.iter().take(32).map(|word| shorten(&word.to_string_lossy())).collect(),
                 time: (self.clock)(),
             };
@@ -129,6 +134,18 @@ impl Door {
             return Err(refused(Reason::UnregisteredBinaryPendingApproval));
         }
         recorded.map(|()| identity).map_err(|_| refused(Reason::InternalError))
+    }
+
+    /// Whether a peer may be a registered program, as far as can be told without reading what it runs.
+    pub fn expects(&self, peer: &Peer) -> bool {
+        peer.is_ours() && peer.program().is_ok_and(|running| self.policy.current().names(&running.path))
+    }
+
+    /// Refuses a program that has too many connections.
+    pub fn too_many(&self, identity: &Identity) -> Answer {
+        let why = Some("too many connections of one program".to_owned());
+        self.record_connection(Some(identity), identity.peer.pid, Outcome::Denied, why).ok();
+        last(&Response::refused(Reason::InternalError))
     }
 
     /// Refuses a request for which there was no time.

@@ -1,4 +1,5 @@
-//! The HTTP side: names and states for tools, on loopback, never a value.
+//! The HTTP side: names and states for tools, on loopback, never a value; and its status on a socket of its own for
+//! `ringlet daemon status`, which nobody who fills the port's places can keep away.
 //!
 //! Everything but `/v1/health` wants the bearer token, which is read anew for each request, so that a replaced one is
 //! refused at once. A `Host` that is not loopback's, or any `Origin`, is a web page that was led here (DNS rebinding)
@@ -7,10 +8,12 @@
 
 use super::Run;
 use super::door::Door;
+use super::endpoint;
 use super::token;
 use crate::audit::{self, AuditError, Filter, parse_since};
 use crate::hint::Hint;
 use crate::name::KeyName;
+use crate::platform::Peer;
 use crate::profile::Profiles;
 use crate::registry::Registry;
 use crate::secret::same;
@@ -34,8 +37,9 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 
@@ -47,6 +51,8 @@ const MOST_SLOW: usize = 32;
 const MOST_TURNS: usize = 8;
 /// Connections at once.
 const MOST_CONNECTIONS: usize = 256;
+/// How long a connection to the socket may; only the user's own programs come there.
+const OWN_HEADER_TIME: Duration = Duration::from_secs(2);
 /// How long a connection may take to say what it wants.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// How many audit records an answer has unless more are asked for, and at most.
@@ -69,10 +75,40 @@ struct Shared {
 
 type Here = State<Arc<Shared>>;
 
+impl Shared {
+    fn new(window: Arc<Window>) -> Arc<Self> {
+        Arc::new(Self { window, slow: Semaphore::new(MOST_SLOW), turns: Arc::new(Semaphore::new(MOST_TURNS)) })
+    }
+}
+
+/// Answers `/v1/status` to this user's processes, without a token, until it is told to stop.
+pub async fn serve_own(listener: endpoint::Listener, window: Arc<Window>, mut stop: watch::Receiver<bool>) {
+    let router = Router::new().route("/v1/status", get(status)).with_state(Shared::new(window));
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = told(&mut stop) => break,
+            accepted = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (listener.accept().await, place)
+            } => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        let (Ok((stream, _)), Ok(place)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        if Peer::of(&stream).is_ok_and(|peer| peer.is_ours()) {
+            connections.spawn(converse(stream, router.clone(), OWN_HEADER_TIME, place, stop.clone()));
+        }
+    }
+    while connections.join_next().await.is_some() {}
+}
+
 /// Answers until it is told to stop.
 pub async fn serve(listeners: Vec<TcpListener>, window: Arc<Window>, stop: watch::Receiver<bool>) {
-    let shared =
-        Arc::new(Shared { window, slow: Semaphore::new(MOST_SLOW), turns: Arc::new(Semaphore::new(MOST_TURNS)) });
+    let shared = Shared::new(window);
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let router = router(shared);
     let mut all = JoinSet::new();
@@ -102,24 +138,32 @@ async fn accept(listener: TcpListener, router: Router, places: Arc<Semaphore>, m
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let (service, mut stop) = (TowerToHyperService::new(router.clone()), stop.clone());
-        connections.spawn(async move {
-            let mut builder = hyper::server::conn::http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(64 << 10);
-            let connection = builder.serve_connection(TokioIo::new(stream), service);
-            tokio::pin!(connection);
-            tokio::select! {
-                // What went wrong with one connection is that client's affair.
-                _ = connection.as_mut() => {}
-                () = told(&mut stop) => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = timeout(Duration::from_secs(2), connection).await;
-                }
-            }
-            drop(place);
-        });
+        connections.spawn(converse(stream, router.clone(), HEADER_TIME, place, stop.clone()));
     }
     while connections.join_next().await.is_some() {}
+}
+
+// One connection, to its end.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    header_time: Duration,
+    place: OwnedSemaphorePermit,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(header_time).max_buf_size(64 << 10);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(connection);
+    tokio::select! {
+        // What went wrong with one connection is that client's affair.
+        _ = connection.as_mut() => {}
+        () = told(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            let _ = timeout(Duration::from_secs(2), connection).await;
+        }
+    }
+    drop(place);
 }
 
 fn router(shared: Arc<Shared>) -> Router {

@@ -2,16 +2,19 @@
 //!
 //! The file that runs is opened through the process itself and hashed, so that a file which took its path meanwhile
 //! cannot pass for it. Hashes are remembered by the file's stamp, which changes with a content.
-//! Of an interpreter the script counts as well; where the command line names none, it is an interpreter alone, which
-//! nobody can register. Where the system tells no command line (macOS, Windows), that holds for every script.
+//! Of an interpreter the script counts as well, which is what the client says of itself: the command line is its own to
+//! write. It must name the script by an absolute path without links, which no turned link and no working directory can
+//! lead elsewhere. Where it does not, the client is an interpreter alone, which nobody can register. Where the system
+//! tells no command line (macOS, Windows), that holds for every script.
 
-use super::policy::{Client, Hash, Program, is_interpreter};
+use super::interpreters::is_interpreter;
+use super::policy::{Client, Hash, Policy, Program};
 use crate::digest::Digest;
 use crate::platform::{self, Peer};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -62,13 +65,15 @@ pub struct Identity {
     pub peer: Peer,
     /// What policy knows it by.
     pub client: Client,
+    /// Why it is known as an interpreter alone.
+    pub no_script: Option<&'static str>,
     file: (u64, u64),
     image: u64,
 }
 
 impl Identity {
-    /// Finds out who a peer is.
-    pub fn of(peer: Peer, hashes: &Hashes) -> io::Result<Self> {
+    /// Finds out who a peer is. The policy says which programs run scripts besides those that do by their names.
+    pub fn of(peer: Peer, hashes: &Hashes, policy: &Policy) -> io::Result<Self> {
         // Whatever the process has become since it was accepted is seen by `still_holds`.
         let image = peer.first_image.ok_or_else(|| io::Error::other("what it ran when it connected is not told"))?;
         if !peer.has_our_numbers()? {
@@ -77,14 +82,17 @@ impl Identity {
         let running = peer.program()?;
         let file = platform::opened_identity(&running.file)?;
         let runs = Program { hash: hashes.of(&running.file)?, path: running.path };
-        let client = match is_interpreter(&runs.path).then(|| script(&peer)).flatten() {
-            None => Client { program: runs, interpreter: None },
-            Some(path) => {
+        let runs_scripts = is_interpreter(&runs.path) || policy.runs_scripts(&runs);
+        let (client, no_script) = match runs_scripts.then(|| script(&peer)) {
+            None => (Client { program: runs, interpreter: None }, None),
+            Some(Err(why)) => (Client { program: runs, interpreter: None }, Some(why)),
+            Some(Ok(path)) => {
                 let opened = platform::open_file(&path).map_err(|error| io::Error::other(error.to_string()))?;
-                Client { program: Program { hash: hashes.of(&opened.file)?, path }, interpreter: Some(runs) }
+                let program = Program { hash: hashes.of(&opened.file)?, path };
+                (Client { program, interpreter: Some(runs) }, None)
             }
         };
-        let made = Self { peer, client, file, image };
+        let made = Self { peer, client, no_script, file, image };
         if !made.still_holds() {
             return Err(io::Error::other("it does not run what it ran when it connected"));
         }
@@ -107,10 +115,18 @@ impl Identity {
 }
 
 // The first word behind the interpreter's own name. With an option in its place (`-c`, `-m`) no file says what is run.
-fn script(peer: &Peer) -> Option<PathBuf> {
-    let arguments = peer.arguments().ok()?;
-    let named = arguments.get(1).filter(|word| !word.as_encoded_bytes().starts_with(b"-"))?;
-    peer.cwd().ok()?.join(named).canonicalize().ok()
+fn script(peer: &Peer) -> Result<PathBuf, &'static str> {
+    let arguments = peer.arguments().map_err(|_| "this system does not tell which script it runs")?;
+    let named = arguments.get(1).filter(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let named = Path::new(named.ok_or("its command line names no script behind the interpreter")?);
+    if !named.is_absolute() {
+        return Err("its command line names the script by a relative path; start it by the absolute one");
+    }
+    let real = named.canonicalize().map_err(|_| "the script that its command line names cannot be found")?;
+    if real != named {
+        return Err("its command line names the script by a path with a link in it; start it by the path without");
+    }
+    Ok(real)
 }
 
 #[cfg(test)]

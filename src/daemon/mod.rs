@@ -1,7 +1,7 @@
 //! The daemon: one door to the keychain for registered programs, and a window on names for tools.
 //!
 //! `protocol` has the messages and `policy` the decision, both pure; `roster` keeps who is registered and who waits;
-//! `identity` tells who asks, from what the kernel says, and `scopes` for whom a key is kept; `door` is what a request
+//! `identity` tells who asks, from what the kernel says, `interpreters` which programs run others, and `scopes` for whom a key is kept; `door` is what a request
 //! does, `server` the connections around it, `http` the window; `running` is its life, with what differs by system in
 //! `socket` and `pipe`; `live` keeps what a file says in force. The daemon never asks a person anything, and no value
 //! leaves it but in the answer to a registered program.
@@ -11,6 +11,7 @@ pub mod client;
 pub mod door;
 pub mod http;
 pub mod identity;
+mod interpreters;
 pub mod live;
 #[cfg(windows)]
 pub mod pipe;
@@ -67,6 +68,14 @@ pub enum DaemonError {
     /// It is neither a program nor a script that says what runs it.
     #[error("what runs {} cannot be told", .0.display())]
     NoInterpreter(PathBuf),
+    /// A script's path leads through a link, and would not be believed.
+    #[error("{} leads through a link to {}, and a script is known by a path without links alone", named.display(), real.display())]
+    Linked {
+        /// The path as it was given.
+        named: PathBuf,
+        /// Where it leads.
+        real: PathBuf,
+    },
     /// Which script an interpreter runs is not told here.
     #[error("{} is a script, and this system does not tell which script a client runs", .0.display())]
     Script(PathBuf),
@@ -76,9 +85,17 @@ pub enum DaemonError {
     /// Nobody has registered it.
     #[error("{} is not registered", .0.display())]
     NotRegistered(PathBuf),
-    /// Nobody waits under this hash, or more than one.
-    #[error("no one program with the hash {0} waits for approval")]
+    /// Nobody waits under this hash.
+    #[error("no program with the hash {0} waits for approval")]
     NotPending(String),
+    /// Several programs with the same content wait, or several whose hashes begin alike.
+    #[error("{} programs with the hash {hash} wait for approval, {} among them", paths.len(), shown(paths))]
+    SeveralPending {
+        /// What was asked for.
+        hash: String,
+        /// Their paths.
+        paths: Vec<PathBuf>,
+    },
     /// The bearer token cannot be used.
     #[error("{}: {why}", file.display())]
     Token {
@@ -155,6 +172,15 @@ impl DaemonError {
             Self::NoInterpreter(_) => {
                 "give the script a `#!` line that names a program and no options, or name it with --interpreter".into()
             }
+            Self::Linked { real, .. } => Hint::run(words!["ringlet", "daemon", "register", real])
+                .and(" with the same options, and start the script by that path"),
+            Self::SeveralPending { hash, paths } => Hint::from("name the path as well: ").command(words![
+                "ringlet",
+                "daemon",
+                "approve",
+                hash,
+                paths.first().map_or(Path::new("PATH"), |path| path)
+            ]),
             Self::Script(_) => "register a program that is no script".into(),
             Self::Changed(path) => {
                 Hint::from("look at what changed, then run ").command(words!["ringlet", "daemon", "upgrade", path])
@@ -172,4 +198,10 @@ impl DaemonError {
             Self::Start(_) | Self::Io { .. } => return None,
         })
     }
+}
+
+// A few are enough to see what they have in common.
+fn shown(paths: &[PathBuf]) -> String {
+    let first: Vec<String> = paths.iter().take(4).map(|path| path.display().to_string()).collect();
+    first.join(", ")
 }

@@ -35,6 +35,17 @@ pub fn usual_socket(_paths: &Paths) -> Result<PathBuf, DaemonError> {
     Ok(PathBuf::from(format!("{PIPES}ringlet-agent-{user}")))
 }
 
+/// Where the daemon tells its own user how it is.
+pub fn status_socket(_paths: &Paths) -> Result<PathBuf, DaemonError> {
+    let user = platform::own_user().map_err(DaemonError::io("find", Path::new("the user")))?;
+    Ok(PathBuf::from(format!("{PIPES}ringlet-status-{user}")))
+}
+
+/// Connects to [`status_socket`].
+pub async fn connect(path: &Path) -> io::Result<tokio::net::windows::named_pipe::NamedPipeClient> {
+    tokio::net::windows::named_pipe::ClientOptions::new().open(path)
+}
+
 /// The pipe's name.
 pub struct Socket {
     /// The same.

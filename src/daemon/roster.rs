@@ -5,7 +5,8 @@
 //! keys. The queue holds each program once and at most [`MOST_PENDING`], and forgets it after a day.
 
 use super::DaemonError;
-use super::policy::{Hash, Policy, Program, Registered, VERSION, is_interpreter};
+use super::interpreters::{is_interpreter, is_known};
+use super::policy::{Hash, Policy, Program, Registered, VERSION};
 use crate::digest::Digest;
 use crate::name::shorten;
 use crate::paths::Paths;
@@ -39,6 +40,9 @@ pub struct Pending {
     pub interpreter: Option<Program>,
     /// Its command line. Long words are cut: one might be a key.
     pub arguments: Vec<String>,
+    /// Why the script that an interpreter runs is not known; such an entry cannot be approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// When it asked last, RFC 3339.
     pub time: Timestamp,
 }
@@ -107,6 +111,9 @@ impl Roster {
     ) -> Result<Registered, DaemonError> {
         let (program, interpreter) = look_at(path, interpreter, search)?;
         self.change(|policy| {
+            if interpreter.is_none() && policy.runs_scripts(&program) {
+                return Err(DaemonError::Interpreter(program.path));
+            }
             let entry = match policy.at(&program.path) {
                 Some(entry) if entry.hash != program.hash || entry.interpreter != interpreter => {
                     return Err(DaemonError::Changed(program.path.clone()));
@@ -123,21 +130,39 @@ impl Roster {
         .inspect(|entry| self.no_longer_pending(&entry.path, now))
     }
 
-    /// Registers a program that waits, by its hash or the beginning of it.
-    pub fn approve(&self, hash: &str, permissions: &Permissions, now: Timestamp) -> Result<Registered, DaemonError> {
+    /// Registers a program that waits, by its hash or the beginning of it, and by its path where that is not enough.
+    /// `search` is where interpreters are looked for.
+    pub fn approve(
+        &self,
+        hash: &str,
+        path: Option<&Path>,
+        search: Option<&OsStr>,
+        permissions: &Permissions,
+        now: Timestamp,
+    ) -> Result<Registered, DaemonError> {
         let wanted = hash.strip_prefix("sha256:").unwrap_or(hash);
-        let fits = |it: &Pending| it.hash.0.to_string().starts_with(wanted);
-        let waiting = self.pending(now)?;
-        let mut found = waiting.iter().filter(|it| wanted.len() >= 8 && fits(it));
-        let (Some(pending), None) = (found.next(), found.next()) else {
-            return Err(DaemonError::NotPending(shorten(hash)));
+        let fits = |it: &Pending| {
+            it.hash.0.to_string().starts_with(wanted) && path.is_none_or(|path| platform::plain(path) == it.path)
         };
-        if pending.interpreter.is_none() && is_interpreter(&pending.path) {
-            return Err(DaemonError::Interpreter(pending.path.clone()));
-        }
+        let waiting = self.pending(now)?;
+        let found: Vec<&Pending> = waiting.iter().filter(|it| wanted.len() >= 8 && fits(it)).collect();
+        let pending = match found.as_slice() {
+            [] => return Err(DaemonError::NotPending(shorten(hash))),
+            [one] => *one,
+            several => {
+                let paths = several.iter().map(|it| it.path.clone()).collect();
+                return Err(DaemonError::SeveralPending { hash: hash.to_owned(), paths });
+            }
+        };
         let program = Program { path: pending.path.clone(), hash: pending.hash };
+        if pending.interpreter.is_none() && is_known(&program, search) {
+            return Err(DaemonError::Interpreter(program.path));
+        }
         let interpreter = pending.interpreter.clone();
         let entry = self.change(|policy| {
+            if interpreter.is_none() && policy.runs_scripts(&program) {
+                return Err(DaemonError::Interpreter(program.path.clone()));
+            }
             policy.registered_binaries.retain(|it| it.path != program.path);
             let mut entry = new_entry(program.clone(), interpreter, now);
             grant(&mut entry, permissions);
@@ -245,9 +270,19 @@ fn look_at(
         (None, None) => return Err(DaemonError::NoInterpreter(real)),
     };
     let program = Program { path: real, hash };
-    let Some(named) = named else { return Ok((program, None)) };
+    let Some(named) = named else {
+        return if is_known(&program, search) {
+            Err(DaemonError::Interpreter(program.path))
+        } else {
+            Ok((program, None))
+        };
+    };
     if !Peer::TELLS_SCRIPTS {
         return Err(DaemonError::Script(program.path));
+    }
+    // So it will have to stand in the client's command line.
+    if platform::plain(path) != program.path {
+        return Err(DaemonError::Linked { named: path.to_owned(), real: program.path });
     }
     let found = if named.contains('/') {
         Some(PathBuf::from(&named))
@@ -352,10 +387,13 @@ mod tests {
                 scope.spawn(move || {
                     let (program, _) = look_at(path, None, None).expect("a program");
                     let Program { path, hash } = program;
-                    let pending = Pending { path, hash, interpreter: None, arguments: Vec::new(), time: now };
+                    let pending =
+                        Pending { path, hash, interpreter: None, arguments: Vec::new(), why: None, time: now };
                     roster.note(pending.clone()).expect("noted");
                     if pending.path.to_string_lossy().ends_with(['1', '3', '5']) {
-                        roster.approve(&hash.0.to_string(), &Permissions::default(), now).expect("it waits");
+                        roster
+                            .approve(&hash.0.to_string(), None, None, &Permissions::default(), now)
+                            .expect("it waits");
                     } else {
                         roster.register(&pending.path, None, None, &Permissions::default(), now).expect("registered");
                     }
@@ -399,7 +437,7 @@ mod tests {
         let start: Timestamp = "2026-11-25T00:00:00Z".parse().expect("a time");
         for n in 0..MOST_PENDING + 5 {
             let (path, hash) = (PathBuf::from(format!("/{n}")), Hash(Digest::of(&n.to_le_bytes())));
-            let pending = Pending { path, hash, interpreter: None, arguments: Vec::new(), time: start };
+            let pending = Pending { path, hash, interpreter: None, arguments: Vec::new(), why: None, time: start };
             roster.note(pending).expect("noted");
         }
         let waiting = roster.pending(start).expect("sound");

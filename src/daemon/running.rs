@@ -6,7 +6,7 @@
 //! `pipe`.
 
 use super::door::{Door, Setup};
-use super::endpoint::{Socket, the_end, usual_socket};
+use super::endpoint::{Socket, status_socket, the_end, usual_socket};
 use super::http::{self, Window};
 use super::identity::Hashes;
 use super::live::Live;
@@ -135,12 +135,14 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
     };
     let door = Arc::new(door(paths, env, say.clone())?);
     let settings = door.setup.current().settings.clone();
-    token::ensure(&paths.http_token())?;
     let mut given = listenfd::ListenFd::from_env();
     let socket = options.socket.or_else(|| settings.daemon.socket.clone());
     let socket = socket.map_or_else(|| usual_socket(paths), Ok)?;
     let listener = Socket::open(&socket, &mut given)?;
+    let own = Socket::open(&status_socket(paths)?, &mut listenfd::ListenFd::empty())?;
     let http = listen(settings.daemon.port, &mut given)?;
+    // Once the port is ours: whoever had it while no daemon ran may have been sent the old one.
+    token::rotate(&paths.http_token())?;
     let addresses = http.iter().filter_map(|it| it.local_addr().ok()).collect();
     let socket = listener.path.clone();
     let run = Run { pid: std::process::id(), started: Timestamp::now(), socket, http: addresses };
@@ -152,15 +154,17 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
         .thread_keep_alive(Duration::from_secs(2))
         .build()
         .map_err(DaemonError::io("start", Path::new("threads")))?;
-    let window = Window { door: Arc::clone(&door), run: run.clone() };
+    let window = Arc::new(Window { door: Arc::clone(&door), run: run.clone() });
     let done = runtime.block_on(async {
         // Before anybody is told that it runs: until then a signal ends it without a word.
         let end = the_end()?;
         let (stop, stopped) = watch::channel(false);
         let sockets = listener.prepare()?;
+        let statuses = own.prepare()?;
         let tcp = http.into_iter().map(prepared).collect::<Result<_, _>>()?;
         let sockets = tokio::spawn(server::serve(sockets, Arc::clone(&door), Limits::default(), stopped.clone()));
-        let http = tokio::spawn(http::serve(tcp, Arc::new(window), stopped));
+        let own = tokio::spawn(http::serve_own(statuses, Arc::clone(&window), stopped.clone()));
+        let http = tokio::spawn(http::serve(tcp, window, stopped));
         let watcher = follow(paths, Arc::clone(&door), say.clone());
         if let Ok(events) = events.lock() {
             let _ = events.send(Event::Ready(run.clone()));
@@ -170,12 +174,13 @@ pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError
         drop(watcher);
         stop.send_replace(true);
         let _ = sockets.await;
+        let _ = own.await;
         let _ = http.await;
         Ok(())
     });
     // What still waits for a keychain must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    drop(listener);
+    drop((listener, own));
     let _ = fs::remove_file(&file);
     done
 }

@@ -7,11 +7,13 @@ use super::door::{Answer, Door};
 use super::endpoint::{Listener, Stream, receive, tell_senders};
 use super::protocol::{MAX_REQUEST, Reason, Request, Response};
 use crate::platform::{Peer, Sender};
+use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -27,6 +29,10 @@ pub struct Limits {
     pub turn: Duration,
     /// Clients at once; more wait to be accepted.
     pub clients: usize,
+    /// Clients at once that are one program; more of it are refused, so that it leaves places to others.
+    pub of_one_program: usize,
+    /// Clients at once that no policy names and that wait to be recorded, one after the other; more are refused unseen.
+    pub strangers: usize,
     /// Requests at the keychain at once that name their targets.
     pub lookups: usize,
     /// The same of those for which names are listed, which may take a keychain's every name; they do not hold up lookups.
@@ -43,7 +49,9 @@ impl Default for Limits {
             read: Duration::from_secs(30),
             write: Duration::from_secs(30),
             turn: Duration::from_secs(10),
-            clients: 1024,
+            clients: 4096,
+            of_one_program: 1024,
+            strangers: 32,
             lookups: 8,
             listings: 2,
             arrivals: 4,
@@ -56,7 +64,12 @@ impl Default for Limits {
 pub async fn serve(listener: Listener, door: Arc<Door>, limits: Limits, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits.clients));
     let turns = [limits.lookups, limits.listings].map(|most| Arc::new(Semaphore::new(most)));
-    let doors = Arc::new(Semaphore::new(limits.arrivals));
+    let arrivals = Arc::new(Arrivals {
+        expected: Arc::new(Semaphore::new(limits.arrivals)),
+        strangers: Arc::new(Semaphore::new(limits.strangers)),
+        one_stranger: Arc::new(Semaphore::new(1)),
+    });
+    let crowds = Arc::new(Crowds::default());
     let mut clients = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -72,7 +85,8 @@ pub async fn serve(listener: Listener, door: Arc<Door>, limits: Limits, mut stop
                 let client = Client {
                     door: Arc::clone(&door),
                     turns: turns.clone(),
-                    arrivals: Arc::clone(&doors),
+                    arrivals: Arc::clone(&arrivals),
+                    crowds: Arc::clone(&crowds),
                     limits,
                     stop: stop.clone(),
                 };
@@ -91,11 +105,68 @@ pub async fn serve(listener: Listener, door: Arc<Door>, limits: Limits, mut stop
     let _ = timeout(limits.drain, all).await;
 }
 
+/// Turns of those who are being found out about. Strangers have theirs apart: they hold up registered programs neither by
+/// their number nor by the size of what they run.
+struct Arrivals {
+    expected: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+    one_stranger: Arc<Semaphore>,
+}
+
+impl Arrivals {
+    /// `None` when too many strangers wait.
+    async fn turn(&self, is_expected: bool) -> io::Result<Option<[Option<OwnedSemaphorePermit>; 2]>> {
+        let turn = |of: &Arc<Semaphore>| Arc::clone(of).acquire_owned();
+        if is_expected {
+            return Ok(Some([Some(turn(&self.expected).await.map_err(io::Error::other)?), None]));
+        }
+        let Ok(place) = Arc::clone(&self.strangers).try_acquire_owned() else { return Ok(None) };
+        let turn = turn(&self.one_stranger).await.map_err(io::Error::other)?;
+        Ok(Some([Some(turn), Some(place)]))
+    }
+}
+
+/// How many connections each program has, by its path.
+#[derive(Default)]
+struct Crowds(Mutex<HashMap<PathBuf, usize>>);
+
+impl Crowds {
+    // `None` when it has as many as it may.
+    fn join(self: &Arc<Self>, program: &Path, most: usize) -> Option<Member> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(program.to_owned()).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Member { crowds: Arc::clone(self), program: program.to_owned() })
+    }
+}
+
+/// One connection of a program, counted until it is dropped.
+struct Member {
+    crowds: Arc<Crowds>,
+    program: PathBuf,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let mut all = self.crowds.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.program) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.program);
+            }
+        }
+    }
+}
+
 struct Client {
     door: Arc<Door>,
     // For lookups, and for listings.
     turns: [Arc<Semaphore>; 2],
-    arrivals: Arc<Semaphore>,
+    arrivals: Arc<Arrivals>,
+    crowds: Arc<Crowds>,
     limits: Limits,
     stop: watch::Receiver<bool>,
 }
@@ -106,16 +177,27 @@ impl Client {
         tell_senders(&stream)?;
         let peer = Peer::of(&stream)?;
         let door = Arc::clone(&self.door);
-        let arrival = Arc::clone(&self.arrivals).acquire_owned().await.map_err(io::Error::other)?;
+        let Some(turn) = self.arrivals.turn(door.expects(&peer)).await? else {
+            return self.refuse(stream, &refused(Reason::InternalError, true)).await;
+        };
         let work = move || {
-            let _arrival = arrival;
+            let _turn = turn;
             door.admit(peer).map(Arc::new)
         };
-        let admitted = spawn_blocking(work).await.map_err(io::Error::other)?;
+        // Whoever is not admitted is told so at once: a silent one must not keep a place.
+        let identity = match spawn_blocking(work).await.map_err(io::Error::other)? {
+            Ok(identity) => identity,
+            Err(refusal) => return self.refuse(stream, &refusal).await,
+        };
+        let Some(_member) = self.crowds.join(&identity.client.program.path, self.limits.of_one_program) else {
+            let (door, identity) = (Arc::clone(&self.door), Arc::clone(&identity));
+            let refusal = spawn_blocking(move || door.too_many(&identity)).await.map_err(io::Error::other)?;
+            return self.refuse(stream, &refusal).await;
+        };
         let mut lines = Lines::new(MAX_REQUEST);
         loop {
             // Of another process nothing is taken, be it the rest of a line: whoever has the socket can write to it.
-            let own = |sender| admitted.as_ref().is_ok_and(|identity| identity.peer.wrote(sender));
+            let own = |sender| identity.peer.wrote(sender);
             let line = tokio::select! {
                 _ = self.stop.wait_for(|stop| *stop) => return Ok(()),
                 // Silence, or half a line, ends the connection.
@@ -124,21 +206,19 @@ impl Client {
                     Err(_) => return Ok(()),
                 },
             };
-            let answer = match (line, &admitted) {
-                (Line::End, _) => return Ok(()),
-                (Line::Whole(_) | Line::Foreign(_), Err(refusal)) => Answer { line: refusal.line.clone(), last: true },
-                (Line::Foreign(sender), Ok(identity)) => {
-                    let (door, identity) = (Arc::clone(&self.door), Arc::clone(identity));
+            let (door, identity) = (Arc::clone(&self.door), Arc::clone(&identity));
+            let answer = match line {
+                Line::End => return Ok(()),
+                Line::Foreign(sender) => {
                     let work = move || door.refuse_sender(&identity, sender);
                     spawn_blocking(work).await.map_err(io::Error::other)?
                 }
-                (Line::TooLong, _) => refused(Reason::MalformedRequest, true),
-                (Line::Whole(line), Ok(identity)) => {
+                Line::TooLong => refused(Reason::MalformedRequest, true),
+                Line::Whole(line) => {
                     let request = Request::parse(&line);
                     let listing = request.as_ref().is_ok_and(Request::enumerates);
                     let turns = Arc::clone(&self.turns[usize::from(listing)]);
                     let turn = timeout(self.limits.turn, turns.acquire_owned()).await;
-                    let (door, identity) = (Arc::clone(&self.door), Arc::clone(identity));
                     let work = move || match (turn, request) {
                         (Ok(Ok(_turn)), request) => door.answer(&identity, request),
                         (_, Ok(request)) => door.turn_away(&identity, &request),
@@ -152,6 +232,11 @@ impl Client {
                 return close(stream).await;
             }
         }
+    }
+
+    async fn refuse(&self, mut stream: Stream, answer: &Answer) -> io::Result<()> {
+        self.write(&mut stream, answer).await?;
+        close(stream).await
     }
 
     async fn write(&self, stream: &mut Stream, answer: &Answer) -> io::Result<()> {

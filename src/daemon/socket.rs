@@ -33,6 +33,16 @@ pub fn usual_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
     Ok(paths.runtime().join("agent.sock"))
 }
 
+/// Where the daemon tells its own user how it is, beside the socket and apart from it.
+pub fn status_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
+    Ok(paths.runtime().join("status.sock"))
+}
+
+/// Connects to [`status_socket`].
+pub async fn connect(path: &Path) -> io::Result<Stream> {
+    Stream::connect(path).await
+}
+
 /// Takes note of signals from now on; what comes back waits for one that ends the daemon, and says which it was.
 pub fn the_end() -> Result<impl Future<Output = &'static str>, DaemonError> {
     let failed = || DaemonError::io("wait for", Path::new("signals"));

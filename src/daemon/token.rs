@@ -1,7 +1,7 @@
 //! The bearer token of the HTTP side: `http_token` beside config.toml, since the daemon needs it before anyone has logged
 //! in. It gives no access to any key's value.
 //!
-//! 256 random bits as hexadecimal digits, mode 0600; a file that others may read or write is refused, as is one that
+//! A daemon makes a new one when it starts. 256 random bits as hexadecimal digits, mode 0600; a file that others may read or write is refused, as is one that
 //! holds anything else. It is replaced whole, so a reader sees the old token or the new one.
 
 use super::DaemonError;
@@ -26,14 +26,6 @@ pub fn read(file: &Path) -> Result<Option<Secret>, DaemonError> {
     Ok(Some(Secret::from(bytes)))
 }
 
-/// Reads the token, and makes one where there is none.
-pub fn ensure(file: &Path) -> Result<Secret, DaemonError> {
-    match read(file)? {
-        Some(token) => Ok(token),
-        None => rotate(file),
-    }
-}
-
 /// Puts a new token in the place of the old one.
 pub fn rotate(file: &Path) -> Result<Secret, DaemonError> {
     let folder = file.parent().expect("the token lies in the configuration folder");
@@ -49,13 +41,13 @@ mod tests {
     use crate::secret::same;
 
     #[test]
-    fn a_token_is_made_once_and_replaced_when_that_is_asked_for() {
+    fn a_token_is_replaced_by_another_each_time() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("ringlet/http_token");
         assert!(read(&file).expect("no file is no error").is_none());
-        let first = ensure(&file).expect("made");
+        let first = rotate(&file).expect("made");
         assert_eq!(first.len(), DIGITS);
-        assert!(same(ensure(&file).expect("read").expose(), first.expose()));
+        assert!(same(read(&file).expect("read").expect("there").expose(), first.expose()));
         let second = rotate(&file).expect("replaced");
         assert!(
             !same(second.expose(), first.expose())

@@ -47,7 +47,7 @@ fn an_unknown_program_is_turned_away_waits_and_is_let_in_by_its_hash() {
     assert!(one["arguments"][1].as_str().is_some(), "{one}");
     let hash = one["hash"].as_str().expect("text").strip_prefix("sha256:").expect("a hash").to_owned();
     for wrong in [&hash[..7], "", "sha256:", "zzzzzzzz", &format!("{hash}0")] {
-        world.run(&["daemon", "approve", wrong]).fails(1, &["no one program with the hash", "list-pending"]);
+        world.run(&["daemon", "approve", wrong]).fails(1, &["no program with the hash", "list-pending"]);
     }
     world.run(&["daemon", "approve", &hash[..8]]).ok();
     assert_eq!(pending(&world), [Value::Null; 0]);
@@ -56,7 +56,7 @@ fn an_unknown_program_is_turned_away_waits_and_is_let_in_by_its_hash() {
     assert_eq!(client.ask(&read(&["a"])), refused("denied", "service_not_allowed"));
     register(&world, &script, ALL);
     assert_eq!(client.ask(&write("a", "v")), success());
-    world.run(&["daemon", "approve", &hash]).fails(1, &["no one program with the hash"]);
+    world.run(&["daemon", "approve", &hash]).fails(1, &["no program with the hash"]);
 }
 
 #[test]
@@ -101,9 +101,6 @@ fn a_script_is_bound_to_its_place_its_content_and_what_runs_it() {
     assert_eq!(Third::script(&world, &daemon, &client, &[]).ask(&write("a", "v")), success());
     // The very same content in another place.
     is_turned_away(Third::script(&world, &daemon, &script(&world, "other"), &[]));
-    // Under a link it is itself.
-    std::os::unix::fs::symlink(&client, world.path("bin/link")).expect("linked");
-    assert_eq!(Third::script(&world, &daemon, &world.path("bin/link"), &[]).ask(&read(&["a"]))["status"], "success");
     // Another interpreter of the same name.
     let python = fs::canonicalize("/usr/bin/python3").expect("there");
     let copy = copied(&world, &python, "python3");
@@ -132,6 +129,94 @@ fn a_script_is_bound_to_its_place_its_content_and_what_runs_it() {
     ] {
         world.run(&[&["daemon"], words].concat()).fails(1, &[says]);
     }
+}
+
+// The word in the command line is the script's own, and so are its working directory and its links.
+#[test]
+fn a_script_is_known_by_an_absolute_path_without_links_alone() {
+    let world = served(World::new());
+    let daemon = Daemon::start(&world);
+    let client = script(&world, "client");
+    let text = client.to_str().expect("UTF-8");
+    std::os::unix::fs::symlink(&client, world.path("bin/link")).expect("linked");
+    std::os::unix::fs::symlink(world.path("bin"), world.path("folder")).expect("linked");
+    for link in ["bin/link", "folder/client"] {
+        let link = world.path(link);
+        let done = world.run(&["daemon", "register", link.to_str().expect("UTF-8"), "--read", "tool"]);
+        done.fails(1, &["leads through a link to", &format!("run `ringlet daemon register {text}`")]);
+    }
+    let done = world.run(&["daemon", "register", text, "--read", "tool", "--write", "tool"]);
+    assert!(done.stderr.contains("recognised by what it says of itself"), "{done:?}");
+    done.ok();
+    let run = |script: &Path| {
+        let mut command = world.process("/usr/bin/python3");
+        command.current_dir(world.path("bin")).arg(script).arg(&daemon.socket);
+        Third::start(command)
+    };
+    assert_eq!(run(&client).ask(&write("a", "v")), success());
+    for (word, why) in [
+        ("client", "relative path"),
+        ("./client", "relative path"),
+        ("../bin/client", "relative path"),
+        ("/proc/self/cwd/client", "cannot be found"),
+    ] {
+        is_turned_away(run(Path::new(word)));
+        assert!(world.read("home/.local/state/ringlet/audit.jsonl").contains(why), "{word}");
+        let waiting = pending(&world);
+        assert!(waiting.last().expect("one")["why"].as_str().is_some_and(|said| said.contains(why)), "{waiting:?}");
+    }
+    is_turned_away(run(&world.path("bin/link")));
+    is_turned_away(run(&world.path("folder/client")));
+    let done = world.run(&["daemon", "list-pending"]);
+    assert!(done.stderr.contains("cannot be approved: its command line names the script by"), "{done:?}");
+    assert_eq!(run(&client).ask(&read(&["a"])), results(&[("a", Some("v"))]));
+}
+
+#[test]
+fn programs_of_one_content_are_told_apart_by_their_paths() {
+    let world = served(World::new());
+    let daemon = Daemon::start(&world);
+    for name in ["one", "two"] {
+        is_turned_away(Third::script(&world, &daemon, &script(&world, name), &[]));
+    }
+    let waiting = pending(&world);
+    let hash = waiting[0]["hash"].as_str().expect("text").strip_prefix("sha256:").expect("a hash")[..12].to_owned();
+    assert_eq!(waiting[0]["hash"], waiting[1]["hash"]);
+    let [one, two] = ["bin/one", "bin/two"].map(|path| world.path(path).to_str().expect("UTF-8").to_owned());
+    let says = format!("name the path as well: `ringlet daemon approve {hash} {one}`");
+    world.run(&["daemon", "approve", &hash]).fails(1, &["2 programs with the hash", &one, &two, &says]);
+    world.run(&["daemon", "approve", &hash, "/nowhere"]).fails(1, &["no program with the hash"]);
+    world.run(&["daemon", "approve", &hash, &two, "--write", "tool"]).ok();
+    assert_eq!(Third::script(&world, &daemon, &world.path("bin/two"), &[]).ask(&write("a", "v")), success());
+    is_turned_away(Third::script(&world, &daemon, &world.path("bin/one"), &[]));
+    world.run(&["daemon", "approve", &hash]).ok();
+}
+
+#[test]
+fn an_interpreter_under_another_name_is_none_the_less_one() {
+    let world = served(World::new());
+    let daemon = Daemon::start(&world);
+    let copy = copied(&world, &fs::canonicalize("/usr/bin/python3").expect("there"), "tool");
+    let text = copy.to_str().expect("UTF-8");
+    world.run(&["daemon", "register", text, "--read", "tool"]).fails(1, &["is an interpreter"]);
+    let plain = copied(&world, Path::new("/bin/cat"), "qemu-x86_64-static");
+    world.run(&["daemon", "register", plain.to_str().expect("UTF-8")]).fails(1, &["is an interpreter"]);
+    // It asks and waits under its other name, and is not approved.
+    let client = script(&world, "client");
+    let mut command = world.process(&copy);
+    command.arg(&client).arg(&daemon.socket);
+    is_turned_away(Third::start(command));
+    let waiting = pending(&world);
+    let hash = waiting[0]["hash"].as_str().expect("text").to_owned();
+    world.run(&["daemon", "approve", &hash]).fails(1, &["is an interpreter"]);
+    // Where a registered script names it, the script is bound as with any other.
+    world.run(&["daemon", "register", client.to_str().expect("UTF-8"), "--interpreter", text, "--write", "tool"]).ok();
+    let mut command = world.process(&copy);
+    command.arg(&client).arg(&daemon.socket);
+    assert_eq!(Third::start(command).ask(&write("a", "v")), success());
+    let mut command = world.process(&copy);
+    command.arg(script(&world, "other")).arg(&daemon.socket);
+    is_turned_away(Third::start(command));
 }
 
 #[test]

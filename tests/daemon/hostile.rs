@@ -183,6 +183,42 @@ fn what_another_process_sends_on_a_registered_ones_connection_is_refused() {
     assert_eq!(other.ask(&read(&["a"])), results(&[("a", Some("v"))]));
 }
 
+#[test]
+fn whoever_is_not_registered_is_answered_and_left_at_once() {
+    ringlet::platform::raise_file_limit();
+    let world = served(World::new());
+    let daemon = Daemon::start(&world);
+    let mut many: Vec<Client> = (0..300).map(|_| Client::connect(&daemon.socket)).collect();
+    // Those that are looked at wait for approval; where too many wait to be looked at, nothing is said of the rest.
+    let unregistered = refused("denied", "unregistered_binary_pending_approval");
+    let answers: Vec<_> = many.iter_mut().map(Client::answer).collect();
+    assert!(answers.contains(&unregistered));
+    assert!(answers.iter().all(|it| *it == unregistered || *it == refused("error", "internal_error")), "{answers:?}");
+    assert!(many.iter_mut().all(Client::has_ended));
+}
+
+#[test]
+fn status_is_told_while_the_ports_places_are_all_taken() {
+    ringlet::platform::raise_file_limit();
+    let world = served(World::new());
+    let daemon = Daemon::start(&world);
+    let half: Vec<std::net::TcpStream> = (0..400)
+        .map(|_| {
+            let mut stream = daemon.tcp();
+            std::io::Write::write_all(&mut stream, b"GET /v1/sta").expect("it reads");
+            stream
+        })
+        .collect();
+    fs::remove_file(world.path("home/.config/ringlet/http_token")).expect("the token");
+    let said = world.run(&["daemon", "status", "--json"]).ok();
+    assert!(
+        said.contains(&format!("\"pid\": {}", daemon.pid())) || said.contains(&format!("\"pid\":{}", daemon.pid()))
+    );
+    let socket = daemon.socket.with_file_name("status.sock");
+    assert_eq!(fs::metadata(socket).expect("there").permissions().mode() & 0o777, 0o600);
+    drop(half);
+}
+
 // With the right to make one, a process could there send in any other's name.
 #[cfg(target_os = "linux")]
 #[test]

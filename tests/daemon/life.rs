@@ -83,15 +83,27 @@ fn a_start_that_fails_says_why_and_leaves_nothing() {
     let world = served(World::new());
     world.configure("[audit]\npath = \"/proc/nowhere/log\"\n");
     world.run(&["daemon", "start"]).fails(1, &["/proc/nowhere"]);
-    for (mode, content) in [(0o640, "a".repeat(64)), (0o600, String::new()), (0o600, "short".into())] {
-        let world = served(World::new());
+}
+
+#[test]
+fn each_start_makes_a_new_token_whatever_lies_in_its_place() {
+    let world = served(World::new());
+    let mut before = "a".repeat(64);
+    for (mode, content) in [(0o640, before.clone()), (0o600, String::new()), (0o600, "short".into())] {
         let file = world.write("home/.config/ringlet/http_token", content);
         world.chmod(&file, mode);
-        world.run(&["daemon", "start"]).fails(1, &["http_token", "rotate-token"]);
-        world.run(&["daemon", "rotate-token"]).ok();
+        let daemon = Daemon::start(&world);
         assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
-        drop(Daemon::start(&world));
+        let token = daemon.token();
+        assert!(token.len() == 64 && token != before);
+        assert_eq!(daemon.get("/v1/status").status, 200);
+        before = token;
     }
+    // A start that fails leaves the token of the daemon that runs.
+    let daemon = Daemon::start(&world);
+    let token = daemon.token();
+    world.run(&["daemon", "start"]).fails(1, &["running already"]);
+    assert_eq!(daemon.token(), token);
 }
 
 #[test]

@@ -192,6 +192,30 @@ fn more_clients_than_there_are_places_wait_for_one() {
 }
 
 #[test]
+fn one_program_leaves_places_to_others() {
+    with_the_clock_held(async {
+        let served = Served::start(World::new(), Limits { of_one_program: 2, ..Limits::default() }).await;
+        let (mut one, mut two) = (served.connect().await, served.connect().await);
+        assert_eq!(one.ask(&read(&["a"])).await, success());
+        assert_eq!(two.ask(&read(&["a"])).await, success());
+        let mut three = served.connect().await;
+        assert_eq!(three.answer().await, refused("error", "internal_error"));
+        assert_eq!(three.ends_after().await, Duration::ZERO);
+        assert!(served.world.read("home/.local/state/ringlet/audit.jsonl").contains("too many connections"));
+        drop(one);
+        // Its place is free when the server has seen its end.
+        loop {
+            let mut next = served.connect().await;
+            next.send(format!("{}\n", read(&["a"]))).await;
+            if next.answer().await == success() {
+                break;
+            }
+        }
+        assert_eq!(two.ask(&read(&["a"])).await, success());
+    });
+}
+
+#[test]
 fn a_request_waits_only_so_long_for_its_turn() {
     // A bus that takes connections and answers nothing.
     let mut world = World::bare();
