@@ -169,6 +169,103 @@ fn an_interrupted_prompt_stores_nothing_and_puts_the_terminal_back() {
     }
 }
 
+/// The same, which says the number of its process first, by this shell: one with job control puts it in the foreground
+/// once more when it was stopped.
+fn as_a_process(world: &World, shell: &str, arguments: &str) -> Terminal {
+    let mut command = world.process(shell);
+    let state = "echo status=$?; stty -a | tr -d ';' | tr ' ' '\\n' | grep -x -e -echo -e echo -e icanon -e isig";
+    let job = format!("sh -c 'echo pid=$$; exec \"$@\"' sh {RINGLET} {arguments}");
+    command.arg("-c").arg(match shell {
+        "bash" => format!("set -m; {job}; {state}; fg && {{ {state}; }}"),
+        _ => format!("trap : INT; {job}; {state}"),
+    });
+    Terminal::start(command)
+}
+
+fn process_of(terminal: &mut Terminal) -> rustix::process::Pid {
+    terminal.expect("pid=");
+    let number = terminal.expect("\r\n").trim().parse().expect("a number");
+    rustix::process::Pid::from_raw(number).expect("a process")
+}
+
+#[test]
+fn a_signal_at_the_prompt_puts_the_terminal_back_and_does_what_it_does() {
+    use rustix::process::{Signal, kill_process};
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT, Signal::ALARM, Signal::USR1] {
+        let world = World::new();
+        let mut terminal = as_a_process(&world, "sh", "keychain set anthropic work");
+        let pid = process_of(&mut terminal);
+        terminal.expect("(it is not shown): ");
+        terminal.press("sk-half");
+        kill_process(pid, signal).expect("it runs");
+        ends_with(terminal, 128 + signal.as_raw() as u32, &[]);
+        assert!(!world.path(FILE).exists());
+    }
+}
+
+#[test]
+fn a_stop_at_the_prompt_puts_the_terminal_back_and_asks_again() {
+    use rustix::process::{Signal, kill_process};
+    for is_typed in [true, false] {
+        let world = World::new();
+        let mut terminal = as_a_process(&world, "bash", "keychain set anthropic work");
+        let pid = process_of(&mut terminal);
+        terminal.expect("(it is not shown): ");
+        terminal.press("sk-half");
+        if is_typed {
+            terminal.ctrl('z');
+        } else {
+            kill_process(pid, Signal::TSTP).expect("it runs");
+        }
+        let stopped = 128 + Signal::TSTP.as_raw();
+        terminal.expect(&format!("status={stopped}\r\nisig\r\nicanon\r\necho\r\n"));
+        terminal.expect("(it is not shown): ");
+        terminal.send(KEY);
+        assert!(!terminal.expect("stored anthropic/work in ").contains("sk-ant"));
+        ends_with(terminal, 0, &[]);
+        assert_eq!(given(&world), KEY);
+    }
+}
+
+#[test]
+fn a_signal_that_is_ignored_or_ends_nothing_is_no_answer() {
+    use rustix::process::{Signal, kill_process};
+    let world = World::new();
+    let mut terminal = as_a_process(&world, "bash", "keychain set anthropic work");
+    let pid = process_of(&mut terminal);
+    terminal.expect("(it is not shown): ");
+    terminal.resize(40, 200);
+    kill_process(pid, Signal::WINCH).expect("it runs");
+    kill_process(pid, Signal::STOP).expect("it runs");
+    terminal.expect(&format!("status={}\r\n", 128 + Signal::STOP.as_raw()));
+    terminal.expect("(it is not shown): ");
+    terminal.send(KEY);
+    assert!(!terminal.expect("stored anthropic/work in ").contains("sk-ant"));
+    assert_eq!(given(&world), KEY);
+}
+
+#[test]
+fn a_paste_answers_one_question() {
+    for (paste, answer, status) in [
+        ("sk-proj-of-openai\r\n", "y", 0),
+        ("sk-proj-of-openai\ny\ny\ny\n", "n", 1),
+        ("sk-proj-of-openai\r\n\r\nyes\r\nand a part of a line", "y", 0),
+    ] {
+        let world = World::new();
+        let mut terminal = on_terminal(&world, "keychain set anthropic work");
+        terminal.expect("(it is not shown): ");
+        terminal.press(paste);
+        let seen = terminal.expect("store it all the same? [y/N] ");
+        assert!(!seen.contains("yes") && !seen.contains("part"), "{seen}");
+        terminal.send(answer);
+        ends_with(terminal, status, &[]);
+        assert_eq!(world.path(FILE).exists(), status == 0, "{paste:?}");
+        if status == 0 {
+            assert_eq!(given(&world), "sk-proj-of-openai");
+        }
+    }
+}
+
 #[test]
 fn a_typed_key_that_looks_wrong_is_confirmed_first() {
     let world = World::new();

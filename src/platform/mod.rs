@@ -13,6 +13,11 @@ mod windows;
 #[cfg(windows)]
 pub use windows::*;
 
+#[cfg(unix)]
+mod terminal;
+#[cfg(unix)]
+pub use terminal::*;
+
 mod account;
 pub use account::{NoAccount, account_home};
 

@@ -3,7 +3,6 @@
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,11 +12,12 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt,
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 pub(super) fn kind_of(meta: &Metadata) -> &'static str {
     let kind: FileType = meta.file_type();
     match () {
+        () if kind.is_symlink() => "a symlink",
         () if kind.is_dir() => "a directory",
         () if kind.is_fifo() => "a FIFO",
         () if kind.is_socket() => "a socket",
@@ -371,78 +371,6 @@ pub fn inheritable_pipe(bytes: &[u8]) -> io::Result<RawFd> {
 pub fn close_inheritable(descriptor: RawFd) {
     // SAFETY: the descriptor came from `into_raw_fd` above and nobody else owns it.
     drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
-}
-
-/// Asks on the terminal itself, without echo, whatever stdin and stdout are. The terminal's settings are put back on
-/// every way out; Ctrl-C is an answer of its own (`Interrupted`), so that they are.
-pub fn prompt_secret(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut terminal = OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open("/dev/tty")?;
-    let restore = Quiet::new(&terminal)?;
-    terminal.write_all(question.as_bytes())?;
-    let typed = read_typed(&mut terminal);
-    drop(restore);
-    terminal.write_all(b"\n")?;
-    typed
-}
-
-struct Quiet {
-    terminal: File,
-    before: rustix::termios::Termios,
-}
-
-impl Quiet {
-    fn new(terminal: &File) -> io::Result<Self> {
-        let before = tcgetattr(terminal)?;
-        let mut quiet = before.clone();
-        // Byte by byte and without signals: a Ctrl-C that killed us here would leave the terminal without echo.
-        quiet.local_modes &= !(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
-        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-        let terminal = terminal.try_clone()?;
-        tcsetattr(&terminal, OptionalActions::Flush, &quiet)?;
-        Ok(Self { terminal, before })
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        // Nothing better can be done when the terminal is gone.
-        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
-    }
-}
-
-fn read_typed(terminal: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
-    const LONGEST: usize = 16 * 1024;
-    let mut typed = Zeroizing::new(Vec::with_capacity(LONGEST));
-    let mut byte = Zeroizing::new([0u8; 1]);
-    loop {
-        if terminal.read(&mut byte[..])? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        match byte[0] {
-            b'\r' | b'\n' => return Ok(typed),
-            0x03 | 0x1c => return Err(io::ErrorKind::Interrupted.into()),
-            0x04 if typed.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
-            0x04 => return Ok(typed),
-            0x7f | 0x08 => {
-                typed.pop();
-            }
-            0x15 => typed.zeroize(),
-            _ if typed.len() == LONGEST => {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "more than 16384 bytes were typed"));
-            }
-            other => typed.push(other),
-        }
-    }
-}
-
-/// Reads one visible line from the terminal itself; `None` where there is no terminal or no answer.
-pub fn ask_terminal(question: &str) -> Option<String> {
-    let mut terminal = OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open("/dev/tty").ok()?;
-    terminal.write_all(question.as_bytes()).ok()?;
-    let mut line = String::new();
-    io::BufRead::read_line(&mut io::BufReader::new(terminal), &mut line).ok()?;
-    Some(line.trim().to_owned())
 }
 
 /// The controlling terminal's name, to say a thing once per terminal.

@@ -25,8 +25,8 @@ use windows_sys::Win32::Storage::FileSystem::{
     SECURITY_IDENTIFICATION,
 };
 use windows_sys::Win32::System::Console::{
-    CONSOLE_MODE, CTRL_BREAK_EVENT, CTRL_C_EVENT, GetConsoleMode, GetConsoleWindow, ReadConsoleW,
-    SetConsoleCtrlHandler, SetConsoleMode,
+    CONSOLE_MODE, CTRL_BREAK_EVENT, CTRL_C_EVENT, FlushConsoleInputBuffer, GetConsoleMode, GetConsoleWindow,
+    ReadConsoleW, SetConsoleCtrlHandler, SetConsoleMode,
 };
 use windows_sys::Win32::System::Diagnostics::Debug::{
     SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SetErrorMode, THREAD_ERROR_MODE,
@@ -376,11 +376,19 @@ pub fn close_inheritable(_descriptor: i32) {}
 pub fn prompt_secret(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
     let (input, mut output) = console()?;
     let restore = Quiet::new(&input)?;
+    drop_rest(&input);
     output.write_all(question.as_bytes())?;
     let typed = read_typed(&input);
+    drop_rest(&input);
     drop(restore);
     output.write_all(b"\r\n")?;
     typed
+}
+
+// Drops what was typed or pasted and not read: a question takes one line.
+fn drop_rest(input: &File) {
+    // SAFETY: the handle is open for the call.
+    unsafe { FlushConsoleInputBuffer(input.as_raw_handle()) };
 }
 
 fn console() -> io::Result<(File, File)> {
@@ -468,6 +476,7 @@ fn to_utf8(typed: &[u16]) -> io::Result<Zeroizing<Vec<u8>>> {
 /// Reads one visible line from the console itself; `None` where there is no console or no answer.
 pub fn ask_terminal(question: &str) -> Option<String> {
     let (input, mut output) = console().ok()?;
+    drop_rest(&input);
     output.write_all(question.as_bytes()).ok()?;
     let mut line = String::new();
     BufReader::new(input).read_line(&mut line).ok()?;
