@@ -171,7 +171,11 @@ impl From<DaemonError> for Failure {
 
 impl From<AuditError> for Failure {
     fn from(error: AuditError) -> Self {
-        Self::new(error.to_string()).hint("see where the log is with `ringlet doctor`, and `[audit]` in config.toml")
+        let made = Self::new(error.to_string());
+        match &error {
+            AuditError::Lock(lock) => made.hint(lock.advice()),
+            _ => made.hint("see where the log is with `ringlet doctor`, and `[audit]` in config.toml"),
+        }
     }
 }
 
@@ -202,6 +206,7 @@ impl From<LeaseError> for Failure {
         let hint = match &error {
             LeaseError::Folder { folder, .. } => Some(Hint::run(words!["chmod", "700", folder]).and(" if it is yours")),
             LeaseError::NotText(_) => Some("use --directory with a folder above it".into()),
+            LeaseError::Lock(error) => Some(error.advice().into()),
             LeaseError::Clock(_) | LeaseError::Write { .. } => None,
         };
         Self::new(error.to_string()).maybe(hint)
@@ -384,6 +389,7 @@ impl From<LaunchError> for Failure {
                 let end = format!("take the entry out of that list that ends as {key} does");
                 Self::new(message).hint(format!("{end}, or store another key"))
             }
+            LaunchError::Audit(AuditError::Lock(lock)) => Self::new(message).hint(lock.advice()),
             LaunchError::Audit(_) => Self::new(message).hint("mend the log, or turn `[audit]` off in config.toml"),
             LaunchError::Swapped(_) => Self::new(message).hint("start it again; if it was updated, pin it anew"),
             LaunchError::Loop(_) => {

@@ -8,8 +8,8 @@
 use crate::digest::Digest;
 use crate::name::{Agent, KeyName};
 use crate::paths::Paths;
-use crate::platform;
 use crate::platform::private::{self, Privacy};
+use crate::platform::{self, LockError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -109,12 +109,15 @@ pub enum LeaseError {
     /// A record holds text, and a lossy one could mean another folder.
     #[error("{0:?} is not UTF-8, so no lease can be narrowed to it")]
     NotText(PathBuf),
+    /// The folder's lock cannot be taken.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// A grant cannot be written or removed.
     #[error("the lease {} cannot be {doing}: {why}", file.display())]
     Write {
-        /// The grant's file, or the lock beside it.
+        /// The grant's file.
         file: PathBuf,
-        /// `written`, `removed` or `locked`.
+        /// `written` or `removed`.
         doing: &'static str,
         /// The system's error.
         why: io::Error,
@@ -281,7 +284,7 @@ impl Leases {
 
     fn lock(&self) -> Result<platform::Lock, LeaseError> {
         let file = self.folder.join("lock");
-        platform::lock_file(&file, PATIENCE).map_err(|why| LeaseError::Write { file, doing: "locked", why })
+        Ok(platform::lock_file(&file, PATIENCE)?)
     }
 
     fn remove(&self, id: &str) -> Result<(), LeaseError> {

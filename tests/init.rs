@@ -41,3 +41,16 @@ fn a_profile_that_is_not_there_is_not_written() {
     assert!(!folder.join(".ringlet.toml").exists());
     world.run_in("/proc/self".as_ref(), &["init", "work"]).fails(1, &[".ringlet.toml: cannot be written"]);
 }
+
+// As one that was killed between writing the file and allowing it has left it.
+#[test]
+fn what_an_ended_run_has_written_is_allowed_by_the_next() {
+    let world = World::ready();
+    let file = world.write("home/project/.ringlet.toml", "profile = \"work\"\n");
+    fs::remove_dir_all(world.path("home/.local/state/ringlet/trust")).ok();
+    world.run(&["init", "work"]).ok();
+    assert!(world.run(&["status"]).ok().contains("work"));
+    assert_eq!(fs::read_to_string(&file).expect("there"), "profile = \"work\"\n");
+    let left = fs::read_dir(world.path("home/project")).expect("a folder");
+    assert_eq!(left.filter(|entry| entry.as_ref().is_ok_and(|it| it.file_name() != ".ringlet.toml")).count(), 0);
+}

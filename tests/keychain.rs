@@ -267,6 +267,24 @@ fn a_paste_answers_one_question() {
 }
 
 #[test]
+fn a_busy_lock_is_no_broken_file() {
+    let world = World::new();
+    world.feed(&["keychain", "set", "anthropic", "work", "--stdin"], KEY).ok();
+    let lock = world.path(FILE).with_extension("toml.lock");
+    let held = ringlet::platform::lock_file(&lock, std::time::Duration::ZERO).expect("free");
+    let done = world.feed(&["keychain", "set", "anthropic", "other", "--stdin"], KEY);
+    let who = format!("credentials.toml.lock is held by another process, {}", std::process::id());
+    let done = done.fails(1, &[&who, "it was waited for 5000 ms", "hint: try again"]);
+    assert!(!done.stderr.contains("move"), "{done:?}");
+    drop(held);
+    std::fs::remove_file(&lock).expect("removed");
+    std::os::unix::fs::symlink("elsewhere", &lock).expect("linked");
+    let done = world.feed(&["keychain", "set", "anthropic", "other", "--stdin"], KEY);
+    done.fails(1, &["credentials.toml.lock is a symlink and not the lock file", "hint: move "]);
+    assert_eq!(given(&world), KEY);
+}
+
+#[test]
 fn a_typed_key_that_looks_wrong_is_confirmed_first() {
     let world = World::new();
     for (answer, status, says) in

@@ -8,8 +8,8 @@ use super::AuditError;
 use super::head::Link;
 use super::lines::{self, Lines};
 use super::record::Claim;
-use crate::platform;
 use crate::platform::private::{self, Access, NotPrivate, Privacy};
+use crate::platform::{self, LockError};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -100,10 +100,7 @@ impl Files {
     /// Takes the lock, for at most `patience`.
     pub(super) fn lock(&self, patience: Duration) -> Result<platform::Lock, AuditError> {
         let lock = self.lock_path();
-        platform::lock_file(&lock, patience).map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => AuditError::Busy { lock, waited: patience },
-            _ => refusal("lock", &lock, error),
-        })
+        Ok(platform::lock_file(&lock, patience)?)
     }
 
     /// Opens everything there is for reading, oldest first, with its length; under the lock, so that no rotation comes
@@ -116,8 +113,8 @@ impl Files {
         let _lock = match self.lock_path().exists().then(|| self.lock(patience)) {
             None => None,
             Some(Ok(lock)) => Some(lock),
-            Some(Err(AuditError::Io { source, .. }))
-                if matches!(source.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) =>
+            Some(Err(AuditError::Lock(LockError::Io { kind, .. })))
+                if matches!(kind, io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) =>
             {
                 None
             }

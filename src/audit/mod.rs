@@ -31,9 +31,9 @@ pub use record::{Action, Entry, Outcome, Record, Subject};
 pub use since::{SinceError, parse_since};
 pub use verify::{Finding, Flaw, Report, verify};
 
+use crate::platform::LockError;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Why the audit log could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -65,14 +65,9 @@ pub enum AuditError {
         /// The widest mode that is accepted.
         most: u32,
     },
-    /// Another process, perhaps a stopped one, holds the lock.
-    #[error("another process has held the audit log's lock {} for {} ms", .lock.display(), .waited.as_millis())]
-    Busy {
-        /// The lock file.
-        lock: PathBuf,
-        /// How long it was tried.
-        waited: Duration,
-    },
+    /// The log's lock cannot be taken.
+    #[error("the audit log's lock {0}")]
+    Lock(#[from] LockError),
     /// The disk took only a part of the line; that part was taken back.
     #[error("only {wrote} of {wanted} bytes could be written to {}, the disk may be full", .path.display())]
     Short {

@@ -173,6 +173,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
         let hint = Hint::from("take it out of your rc file and run ").command(["unset", &name]);
         say(Grade::Bad, format!("{name} is set in this shell, where every program can read it"), Some(hint));
     }
+    strays(setting, &mut say);
     match setting.audit_log() {
         Ok(Some(_)) => {
             let log = setting.paths.pretty(&setting.audit_path());
@@ -180,13 +181,21 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
         }
         Ok(None) => {}
         Err(error) => {
-            let hint = Hint::from("mend the log, or turn `[audit]` off in config.toml");
-            say(Grade::Bad, error.to_string(), Some(hint));
+            let Failure { message, mut hints, .. } = Failure::from(error);
+            say(Grade::Bad, message, hints.pop());
         }
     }
     let bad = checks.iter().any(|check| check.grade == Grade::Bad);
     report(host, &checks);
     Ok(if bad { status::FAILURE } else { 0 })
+}
+
+// The next change in that folder takes them away.
+fn strays(setting: &Setting, say: &mut dyn FnMut(Grade, String, Option<Hint>)) {
+    for file in super::strays::find(setting) {
+        let text = format!("{} was left by a change that was killed, and may hold keys", setting.paths.pretty(&file));
+        say(Grade::Note, text, Some(Hint::run(words!["rm", file])));
+    }
 }
 
 // The files a shell may read, as they are; never run.

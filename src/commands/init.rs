@@ -15,8 +15,13 @@ pub(super) fn run(host: &mut Host, setting: &Setting, profile: &str) -> Result<(
     Profiles::new(&setting.paths, &setting.registry).read(&name)?;
     let file = host.world.cwd()?.join(PROJECT_FILE);
     // Never over a file that is there: it may be a colleague's.
-    match platform::create_shared_file(&file, format!("profile = \"{name}\"\n").as_bytes()) {
+    let text = format!("profile = \"{name}\"\n");
+    match platform::create_shared_file(&file, text.as_bytes()) {
         Ok(()) => {}
+        // One that was ended between the two steps: what is left is to allow it.
+        Err(error)
+            if error.kind() == ErrorKind::AlreadyExists
+                && platform::read_file(&file, 1 << 16).is_ok_and(|it| it.bytes == text.as_bytes()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             return Err(
                 Failure::new(format!("{} already exists", file.display())).hint("edit it, then run `ringlet allow`")

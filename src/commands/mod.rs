@@ -19,6 +19,7 @@ mod profiles;
 mod providers;
 mod shims;
 mod status;
+mod strays;
 
 pub use completions::{command as complete_command, script as completion_script};
 

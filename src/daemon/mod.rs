@@ -31,6 +31,7 @@ use socket as endpoint;
 pub mod token;
 
 use crate::hint::Hint;
+use crate::platform::LockError;
 use crate::words;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,9 @@ pub enum DaemonError {
         /// What it said.
         why: String,
     },
+    /// A lock cannot be taken.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The system's own error.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -195,6 +199,7 @@ impl DaemonError {
             Self::Mute(_) => "run `ringlet daemon stop`, then `ringlet daemon start`".into(),
             Self::Foreign(path) => format!("move {} away, and run it again", path.display()).into(),
             Self::Manager { .. } => "run `ringlet daemon start` where there is no such service".into(),
+            Self::Lock(error) => error.advice().into(),
             Self::Start(_) | Self::Io { .. } => return None,
         })
     }

@@ -346,7 +346,7 @@ fn locked<T>(file: &Path, work: impl FnOnce() -> Result<T, DaemonError>) -> Resu
     let folder = file.parent().expect("the file lies in a folder");
     platform::create_private_folder(folder).map_err(DaemonError::io("create", folder))?;
     let lock = file.with_extension("lock");
-    let _lock = platform::lock_file(&lock, Duration::from_secs(5)).map_err(DaemonError::io("lock", &lock))?;
+    let _lock = platform::lock_file(&lock, Duration::from_secs(5))?;
     work()
 }
 

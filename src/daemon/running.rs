@@ -18,7 +18,7 @@ use crate::audit::{self, Log};
 use crate::config::Settings;
 use crate::env::Env;
 use crate::paths::Paths;
-use crate::platform;
+use crate::platform::{self, LockError};
 use crate::store::items::Items;
 use jiff::Timestamp;
 use notify::{RecursiveMode, Watcher};
@@ -64,8 +64,8 @@ fn try_lock(paths: &Paths, patience: Duration) -> Result<Option<platform::Lock>,
     platform::create_private_folder(&folder).map_err(DaemonError::io("create", &folder))?;
     match platform::lock_file(&file, patience) {
         Ok(lock) => Ok(Some(lock)),
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(None),
-        Err(error) => Err(DaemonError::io("lock", &file)(error)),
+        Err(LockError::Busy { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -10,7 +10,7 @@ use super::plan::{Plan, PlannedFile};
 use super::tokens::Key;
 use crate::name::KeyName;
 use crate::paths::Paths;
-use crate::platform::{self, Stamp};
+use crate::platform::{self, LockError, Stamp};
 use crate::secret::{Secret, same};
 use crate::store::Store;
 use std::collections::BTreeMap;
@@ -76,9 +76,9 @@ pub fn lock(paths: &Paths) -> Result<platform::Lock, MigrateError> {
     let file = folder.join("lock");
     let failed = |error: io::Error| MigrateError::journal(file.clone(), error.to_string());
     platform::create_private_folder(&folder).map_err(failed)?;
-    platform::lock_file(&file, Duration::ZERO).map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => MigrateError::Busy,
-        _ => failed(error),
+    platform::lock_file(&file, Duration::ZERO).map_err(|error| match error {
+        LockError::Busy { .. } => MigrateError::Busy,
+        other => MigrateError::Lock(other),
     })
 }
 

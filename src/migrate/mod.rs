@@ -28,6 +28,7 @@ mod wide;
 
 use crate::hint::Hint;
 use crate::name::KeyName;
+use crate::platform::LockError;
 use crate::store::{Missing, StoreError};
 use std::path::PathBuf;
 
@@ -39,6 +40,9 @@ pub enum MigrateError {
     /// Another run holds the lock.
     #[error("another run of `ringlet migrate` is at work")]
     Busy,
+    /// The lock cannot be taken.
+    #[error(transparent)]
+    Lock(LockError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -118,6 +122,7 @@ impl MigrateError {
     /// The next thing to do.
     pub fn hint(&self) -> Option<Hint> {
         Some(match self {
+            Self::Lock(error) => error.advice().into(),
             Self::Busy => "wait for it, or answer its question".into(),
             Self::Store(error) => return error.hint(),
             Self::ReadBack { .. } => "the keychain does not keep what it is given; run `ringlet doctor`".into(),

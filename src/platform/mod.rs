@@ -37,6 +37,12 @@ pub use peer::{receive, tell_senders};
 pub mod private;
 pub use private::{Access, access};
 
+mod lock;
+pub use lock::{Lock, LockError, lock_file};
+
+mod strays;
+pub use strays::{old_strays, remove_strays, stray_prefix};
+
 mod rewrite;
 pub use rewrite::*;
 
@@ -185,16 +191,31 @@ pub fn read_record(path: &Path) -> Result<Option<String>, NotOurs> {
     String::from_utf8(bytes).map(Some).map_err(|_| NotOurs::NotText)
 }
 
+/// The new content is in force, and its folder could not be synced: what a crash of the system leaves is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("it is changed, but may be as before after a crash of the system: its folder cannot be synced: {0}")]
+pub struct NotLasting(io::Error);
+
+impl NotLasting {
+    /// Whether that is what an error says.
+    pub fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
 /// Replaces a file whole: a private temporary file beside it, fsync, rename, fsync of the directory. A crash leaves
-/// the old content or the new one, and at worst a stray `.ringlet-*` file, never a mixture; see [`remove_strays`].
+/// the old content or the new one, and at worst a stray `.ringlet-*` file, never a mixture; those of long ago go here, of
+/// whatever file in the folder. The error is [`NotLasting`] where the content is in force all the same.
 pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
+    // One that cannot be removed is in nobody's way.
+    old_strays(folder).iter().for_each(|stray| drop(fs::remove_file(stray)));
     // tempfile creates with mode 0600; the content is never wider than that, not even for a moment.
     let mut file = tempfile::Builder::new().prefix(&stray_prefix(path)).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     persist(file, path)?;
-    sync_folder(folder)
+    sync_folder(folder).map_err(|error| io::Error::other(NotLasting(error)))
 }
 
 // Windows refuses to replace a file that somebody has open, if only for the moment in which they read it.
@@ -216,28 +237,6 @@ fn persist(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes what a crash left of earlier replacements of this file. Only for a caller who holds the lock on it: nobody
-/// else may be replacing it now.
-pub fn remove_strays(path: &Path) -> io::Result<()> {
-    let prefix = stray_prefix(path);
-    let Some(folder) = path.parent().filter(|folder| folder.is_dir()) else { return Ok(()) };
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// What the temporary files' names begin with that are made to replace this one.
-pub fn stray_prefix(path: &Path) -> std::ffi::OsString {
-    let mut prefix = std::ffi::OsString::from(".ringlet-");
-    prefix.push(path.file_name().unwrap_or_default());
-    prefix.push("-");
-    prefix
-}
-
 /// Creates a folder and its missing parents; the last one is private (0700) when it is new.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
@@ -249,28 +248,6 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     match make_private_folder(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         done => done,
-    }
-}
-
-/// An exclusive lock on a file that exists for nothing else, held until dropped.
-pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
-
-/// Takes the lock, waiting at most `patience`; a holder that was stopped must not hang everyone else.
-pub fn lock_file(path: &Path, patience: Duration) -> io::Result<Lock> {
-    let file = open_private_for_writing(path)?;
-    let start = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Lock(file)),
-            Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err(TryLockError::WouldBlock) => {
-                let text = format!("another process has held it for {} s", patience.as_secs());
-                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
-            }
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
     }
 }
 

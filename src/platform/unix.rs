@@ -41,11 +41,15 @@ pub(super) fn open_private_for_writing(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Creates a file that was not there, for others to read and none to write, whatever the umask.
+/// Creates a file that was not there, for others to read and none to write, whatever the umask. Killed at any moment it
+/// leaves the whole file, or none under that name.
 pub fn create_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
-    // A full disk must not leave an empty file where there was none.
-    file.write_all(content).inspect_err(|_| drop(std::fs::remove_file(path)))
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mode = std::fs::Permissions::from_mode(0o644);
+    let mut file = tempfile::Builder::new().prefix(&super::stray_prefix(path)).permissions(mode).tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map(drop).map_err(|failed| failed.error)
 }
 
 pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {

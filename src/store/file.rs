@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::platform::private::{self, NotPrivate, Privacy};
-use crate::platform::{self, Access};
+use crate::platform::{self, Access, NotLasting, ReadError};
 use crate::secret::{Secret, Shape, check_key};
 use memchr::memmem;
 use serde::Deserialize;
@@ -75,6 +75,12 @@ impl FileStore {
         StoreError::File { file: self.file.clone(), line: None, why: why.into() }
     }
 
+    // The content is not to blame.
+    fn io(&self, doing: &'static str, error: &std::io::Error) -> StoreError {
+        let (file, why) = (self.file.clone(), error.to_string());
+        if NotLasting::is(error) { StoreError::NotLasting { file, why } } else { StoreError::Io { file, doing, why } }
+    }
+
     fn not_found(&self, key: &KeyName) -> StoreError {
         StoreError::NotFound { place: self.place(), key: key.clone() }
     }
@@ -84,6 +90,7 @@ impl FileStore {
         let read = match platform::read_file(&self.file, MAX_BYTES) {
             Ok(read) => read,
             Err(error) if error.is_absent() => return Ok(None),
+            Err(ReadError::Io(error)) => return Err(self.io("read", &error)),
             Err(error) => return Err(self.failed(format!("cannot be read: {error}"))),
         };
         let mut bytes = Zeroizing::new(read.bytes);
@@ -215,13 +222,13 @@ impl FileStore {
 
     // Nothing is written where the edit says that nothing changed.
     fn change(&self, edit: impl FnOnce(&mut DocumentMut) -> bool) -> Result<(), StoreError> {
-        let failed = |error: std::io::Error| self.failed(format!("cannot be written: {error}"));
+        let failed = |error: std::io::Error| self.io("written", &error);
         // A symlink into somebody's dotfiles stays a symlink: what it leads to is replaced.
         let target = self.file.canonicalize().unwrap_or_else(|_| self.file.clone());
         let folder = target.parent().expect("a file lies in a folder");
         platform::create_private_folder(folder).map_err(failed)?;
         let lock = target.with_extension("toml.lock");
-        let _lock = platform::lock_file(&lock, Duration::from_secs(5)).map_err(failed)?;
+        let _lock = platform::lock_file(&lock, Duration::from_secs(5))?;
         // A copy of every key that a killed change left behind.
         platform::remove_strays(&target).map_err(failed)?;
         let text = self.read()?.unwrap_or_default();

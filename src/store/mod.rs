@@ -21,6 +21,7 @@ use crate::env::Env;
 use crate::hint::Hint;
 use crate::name::KeyName;
 use crate::paths::Paths;
+use crate::platform::LockError;
 use crate::secret::Secret;
 use crate::words;
 use std::cell::RefCell;
@@ -123,7 +124,7 @@ pub enum StoreError {
     #[error("the keychain's dialog was closed, or could not be shown")]
     Dismissed,
     /// Several entries answer to one name.
-    #[error("the keychain holds {} entries for {key}: {}", entries.len(), entries.join(", "))]
+    #[error("the keychain holds {} entries for {key}: {}", entries.len(), first_of(entries))]
     Ambiguous {
         /// The key.
         key: KeyName,
@@ -146,6 +147,27 @@ pub enum StoreError {
         /// The line, where one is to blame.
         line: Option<usize>,
         /// What is wrong.
+        why: String,
+    },
+    /// What is to be changed is being changed by another process, or its lock cannot be taken.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The system does not let a file be read or written; that says nothing about what is in it.
+    #[error("{}: cannot be {doing}: {why}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// `read` or `written`.
+        doing: &'static str,
+        /// The system's error.
+        why: String,
+    },
+    /// A change is in force and may not outlast a crash.
+    #[error("{}: {why}", file.display())]
+    NotLasting {
+        /// The file.
+        file: PathBuf,
+        /// The system's error.
         why: String,
     },
     /// The keychain answered nonsense, broke off or refused.
@@ -186,6 +208,12 @@ impl StoreError {
             Self::File { file, .. } => {
                 format!("mend {}, or move it away and store the keys again", file.display()).into()
             }
+            Self::Lock(error) => error.advice().into(),
+            Self::Io { file, .. } => {
+                let folder = file.parent().unwrap_or(file);
+                format!("see whether {} is yours to use and its disk has room, then try again", folder.display()).into()
+            }
+            Self::NotLasting { .. } => "look at the disk, then run the command again".into(),
             Self::Broken(_) => "run `ringlet doctor`".into(),
         })
     }
@@ -222,6 +250,25 @@ pub trait Store {
     fn fell_back(&self) -> Option<Missing> {
         None
     }
+}
+
+// A keychain can hold any number of entries of one name.
+fn first_of(entries: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let mut text = entries.iter().take(SHOWN).map(|entry| clipped(entry)).collect::<Vec<_>>().join(", ");
+    if entries.len() > SHOWN {
+        text += &format!(" and {} more", entries.len() - SHOWN);
+    }
+    text
+}
+
+fn clipped(entry: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut text: String = entry.chars().take(LONGEST).collect();
+    if text.len() < entry.len() {
+        text += "...";
+    }
+    text
 }
 
 fn fresh_secret() -> Result<Secret, StoreError> {
@@ -297,5 +344,34 @@ impl Store for SystemOrFile {
     }
     fn fell_back(&self) -> Option<Missing> {
         self.fell_back.borrow().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_one_name_are_counted_and_a_few_of_them_shown() {
+        let told = |many: usize| {
+            let entries = (0..many).map(|n| format!("/item/{n}/{}", "x".repeat(1000))).collect();
+            StoreError::Ambiguous { key: "anthropic/work".parse().expect("a name"), entries }.to_string()
+        };
+        let text = told(65_000);
+        assert!(text.starts_with("the keychain holds 65000 entries for anthropic/work: /item/0/xxx"), "{text}");
+        assert!(text.ends_with("... and 64996 more") && text.len() < 1000, "{text}");
+        assert!(!told(4).contains("more"));
+    }
+
+    #[test]
+    fn a_hint_belongs_to_the_kind_of_error() {
+        let file = PathBuf::from("/c/credentials.toml");
+        let text = |error: StoreError| format!("{:?}", error.hint().expect("one").pieces());
+        let lock = LockError::Busy { file: "/c/lock".into(), pid: Some(7), waited: Duration::from_secs(5) };
+        assert_eq!(lock.to_string(), "/c/lock is held by another process, 7; it was waited for 5000 ms");
+        assert!(text(lock.into()).contains("try again"));
+        let full = StoreError::Io { file: file.clone(), doing: "written", why: "no space".into() };
+        let broken = StoreError::File { file, line: Some(3), why: "is not of the form".into() };
+        assert!(!text(full).contains("move it away") && text(broken).contains("move it away"));
     }
 }

@@ -34,7 +34,7 @@ impl Names {
         let failed = |error: std::io::Error| self.failed(format!("cannot be written: {error}"));
         let folder = self.0.parent().expect("the index lies in the state directory");
         platform::create_private_folder(folder).map_err(failed)?;
-        let _lock = platform::lock_file(&self.0.with_extension("lock"), Duration::from_secs(5)).map_err(failed)?;
+        let _lock = platform::lock_file(&self.0.with_extension("lock"), Duration::from_secs(5))?;
         let mut names = self.read()?;
         if !edit(&mut names) {
             return Ok(());

@@ -129,12 +129,8 @@ mod native {
     /// How long a person may take to answer a dialog.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// Listing reads one property of each entry: with ten thousand of them that takes seconds.
-    const LISTING: u32 = 5;
-
     pub struct Native {
         service: Arc<SecretService>,
-        listing: Arc<SecretService>,
     }
 
     impl Native {
@@ -145,9 +141,7 @@ mod native {
                 Prompt::Ask if has_screen => secret_service::Prompt::Ask(PATIENCE),
                 Prompt::Ask | Prompt::Never => secret_service::Prompt::Never,
             };
-            let options = Options::new(env, timeout, prompt);
-            let listing = SecretService::new(Options { deadline: timeout * LISTING, ..options.clone() });
-            Self { service: SecretService::new(options), listing }
+            Self { service: SecretService::new(Options::new(env, timeout, prompt)) }
         }
 
         pub fn entry(&self, key: &KeyName) -> keyring_core::Result<Entry> {
@@ -163,7 +157,7 @@ mod native {
         }
 
         pub fn accounts(&self) -> Option<Result<Vec<String>, StoreError>> {
-            Some(self.listing.accounts(SERVICE).map_err(|error| whole(&error)))
+            Some(self.service.accounts(SERVICE).map_err(|error| whole(&error)))
         }
 
         pub fn unlock(&self) -> Result<(), StoreError> {

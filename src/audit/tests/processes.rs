@@ -46,7 +46,7 @@ fn appends_from_threads_and_processes_are_all_there() {
         for _ in 0..60 {
             match verify(&world.path) {
                 Ok(report) => assert!(report.is_intact(), "{:?}", report.findings),
-                Err(error) => assert!(matches!(error, AuditError::Busy { .. }), "{error}"),
+                Err(error) => assert!(matches!(error, AuditError::Lock(LockError::Busy { .. })), "{error}"),
             }
         }
     });

@@ -101,5 +101,5 @@ fn files_are_opened_under_the_lock() {
     let (parts, held) = files.snapshot(PATIENT.lock_wait, || Ok(files.lock(Duration::ZERO).is_err())).expect("opens");
     assert_eq!((parts.len(), held), (3, true));
     let _lock = files.lock(PATIENT.lock_wait).expect("free again");
-    assert!(matches!(files.snapshot(Duration::ZERO, || Ok(())), Err(AuditError::Busy { .. })));
+    assert!(matches!(files.snapshot(Duration::ZERO, || Ok(())), Err(AuditError::Lock(LockError::Busy { .. }))));
 }

@@ -207,10 +207,12 @@ impl SecretService {
     }
 
     /// The accounts under a service, sorted; no value is read and nobody is asked. `Locked` also means that some names
-    /// cannot be read: gnome-keyring knows only their hashes before the first unlock.
+    /// cannot be read: gnome-keyring knows only their hashes before the first unlock. Deadlines are those of [`Self::items`].
     pub fn accounts(&self, service: &str) -> Result<Vec<String>> {
         check_part("service", service)?;
-        self.operation("listing the keys", Prompt::Never, |s, deadline| s.accounts(service, deadline))
+        let each = self.0.options.deadline;
+        let whole = each.saturating_mul(LISTING);
+        self.within(whole, "listing the keys", Prompt::Never, |s, deadline| s.accounts(service, each, deadline))
     }
 
     /// Whether keys can be read and stored; nobody is asked. Errors are those that say neither, such as a timeout.
@@ -287,7 +289,11 @@ impl SecretService {
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut service = match kept.take().and_then(Service::again) {
             Some(service) => service,
-            None => Service::connect(bus_address.as_deref(), runtime_dirs, &deadline)?,
+            // However long the whole may take, a service that does not answer is not waited for.
+            None => {
+                let part = deadline.part(self.0.options.deadline);
+                Service::connect(bus_address.as_deref(), runtime_dirs, &part)?
+            }
         };
         let mut outcome = work(&mut service, &deadline);
         if matches!(outcome, Err(ServiceError::Locked | ServiceError::Unconfirmed)) && person.is_some() {

@@ -226,8 +226,8 @@ impl Service {
     }
 
     /// The accounts under one service, sorted, each once. No value is asked for.
-    pub(super) fn accounts(&mut self, service: &str, deadline: &Deadline) -> Result<Vec<String>> {
-        let listed = self.listed(service, Duration::MAX, deadline)?;
+    pub(super) fn accounts(&mut self, service: &str, each: Duration, deadline: &Deadline) -> Result<Vec<String>> {
+        let listed = self.listed(service, each, deadline)?;
         Ok(listed.into_iter().map(|item| item.account).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
@@ -236,7 +236,7 @@ impl Service {
     pub(super) fn listed(&mut self, service: &str, each: Duration, deadline: &Deadline) -> Result<Vec<Listed>> {
         let (items, locked) = self.search(&[("service", service)], &deadline.part(each))?;
         if items.is_empty() && locked.is_empty() {
-            return match self.missing(deadline) {
+            return match self.missing(&deadline.part(each)) {
                 ServiceError::NotFound => Ok(Vec::new()),
                 other => Err(other),
             };

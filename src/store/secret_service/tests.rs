@@ -657,7 +657,8 @@ fn listing_reads_names_alone_and_says_when_some_are_hidden() {
 fn a_listing_ends_when_one_answer_is_late_and_not_when_all_are_many() {
     let deadline = Duration::from_millis(500);
     let items: Vec<String> = (0..150).map(|n| format!("{LOGIN}/{n}")).collect();
-    let list = |answered: usize| {
+    // By whichever of the two ways there are.
+    let list = |answered: usize, names: bool| {
         let (items, mut asked) = (items.clone(), 0);
         let mut bus = FakeBus::new(move |member, _| match member {
             "SearchItems" => {
@@ -680,10 +681,16 @@ fn a_listing_ends_when_one_answer_is_late_and_not_when_all_are_many() {
             }
         });
         bus.options.deadline = deadline;
-        SecretService::new(bus.options.clone()).items("ringlet", false, &|_| true)
+        let service = SecretService::new(bus.options.clone());
+        match names {
+            true => service.accounts("ringlet").map(|it| it.len()),
+            false => service.items("ringlet", false, &|_| true).map(|it| it.len()),
+        }
     };
-    assert_eq!(list(150).expect("listed").len(), 150);
-    assert!(matches!(list(100), Err(ServiceError::Timeout { after, .. }) if after == deadline));
+    for names in [true, false] {
+        assert_eq!(list(150, names), Ok(150));
+        assert!(matches!(list(100, names), Err(ServiceError::Timeout { after, .. }) if after == deadline));
+    }
 }
 
 #[test]

@@ -1,0 +1,108 @@
+//! What a killed change leaves: the temporary file that was to take a file's place.
+//!
+//! Known by its name, and by its age where nobody holds the lock under which it was made.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use std::{fs, io};
+
+/// A change takes milliseconds; one that was stopped for so long fails when it goes on, and leaves the file as it was.
+const OLD: Duration = Duration::from_secs(10 * 60);
+
+/// Letters and digits that `tempfile` adds.
+const RANDOM: usize = 6;
+
+/// What the temporary files' names begin with that are made to replace this one.
+pub fn stray_prefix(path: &Path) -> OsString {
+    let mut prefix = OsString::from(".ringlet-");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push("-");
+    prefix
+}
+
+/// Removes what a crash left of earlier replacements of this file. Only for a caller who holds the lock on it: nobody
+/// else may be replacing it now.
+pub fn remove_strays(path: &Path) -> io::Result<()> {
+    let prefix = stray_prefix(path);
+    let Some(folder) = path.parent().filter(|folder| folder.is_dir()) else { return Ok(()) };
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// The regular files in a folder that a killed change of any file there has left, long enough ago that none is at work.
+pub fn old_strays(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let is_old = |entry: &fs::DirEntry| {
+        let meta = entry.metadata();
+        meta.is_ok_and(|meta| {
+            let age = meta.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+            meta.is_file() && age.is_some_and(|age| age > OLD)
+        })
+    };
+    let strays = entries.flatten().filter(|entry| is_stray(entry.file_name().as_encoded_bytes()) && is_old(entry));
+    strays.map(|entry| entry.path()).collect()
+}
+
+// `.ringlet-NAME-` and what makes it unlike any other.
+fn is_stray(name: &[u8]) -> bool {
+    let Some((head, random)) = name.split_last_chunk::<RANDOM>() else { return false };
+    let named = head.strip_prefix(b".ringlet-").and_then(|rest| rest.strip_suffix(b"-"));
+    named.is_some_and(|named| !named.is_empty()) && random.iter().all(u8::is_ascii_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::replace_file;
+    use std::fs::File;
+
+    #[test]
+    fn a_change_takes_old_strays_of_every_file_away_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let made = |name: &str, is_old: bool| {
+            let path = folder.path().join(name);
+            let file = File::create(&path).expect("made");
+            let at = SystemTime::now() - if is_old { OLD + Duration::from_secs(5) } else { Duration::ZERO };
+            file.set_modified(at).expect("set");
+            path
+        };
+        let stray = made(".ringlet-a.toml-Ab3xYz", true);
+        let other = made(".ringlet-b-.dots-000000", true);
+        let kept = [
+            made(".ringlet-a.toml-Qq3xYz", false),
+            made(".ringlet-a.toml-Ab3x", true),
+            made(".ringlet--Ab3xYz", true),
+            made("ringlet-a.toml-Ab3xYz", true),
+            made(".ringlet-a.toml", true),
+            made(".ringlet-a.toml-Ab3x.z", true),
+        ];
+        fs::create_dir(folder.path().join(".ringlet-c-Ab3xYz")).expect("a folder");
+        let mut found = old_strays(folder.path());
+        found.sort();
+        assert_eq!(found, [stray.clone(), other.clone()]);
+        replace_file(&folder.path().join("c.toml"), b"new").expect("replaced");
+        assert!(!stray.exists() && !other.exists());
+        assert!(kept.iter().all(|path| path.exists()) && folder.path().join(".ringlet-c-Ab3xYz").exists());
+    }
+
+    #[test]
+    fn what_is_made_for_a_replacement_has_a_strays_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("credentials.toml");
+        let made = tempfile::Builder::new().prefix(&stray_prefix(&path)).tempfile_in(folder.path()).expect("made");
+        assert!(is_stray(made.path().file_name().expect("a name").as_encoded_bytes()));
+        File::options()
+            .write(true)
+            .open(made.path())
+            .expect("there")
+            .set_modified(SystemTime::UNIX_EPOCH)
+            .expect("set");
+        assert_eq!(old_strays(folder.path()), [made.path()]);
+    }
+}
