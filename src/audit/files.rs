@@ -113,11 +113,10 @@ impl Files {
         let _lock = match self.lock_path().exists().then(|| self.lock(patience)) {
             None => None,
             Some(Ok(lock)) => Some(lock),
-            Some(Err(AuditError::Lock(LockError::Io { kind, .. })))
-                if matches!(kind, io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) =>
-            {
-                None
-            }
+            Some(Err(AuditError::Lock(LockError::Io {
+                kind: io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied,
+                ..
+            }))) => None,
             Some(Err(error)) => return Err(error),
         };
         let rotated = self.rotated_indexes()?.into_iter().rev().map(|index| self.rotated(index));
