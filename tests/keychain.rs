@@ -284,6 +284,28 @@ fn a_busy_lock_is_no_broken_file() {
     assert_eq!(given(&world), KEY);
 }
 
+// The first is the new file's own, before anything is changed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_change_whose_folder_cannot_be_synced_is_in_force_and_says_so() {
+    for (when, is_changed, says) in [
+        (1, false, "credentials.toml: cannot be written: Input/output error"),
+        (2, true, "credentials.toml: it is changed, but may be as before after a crash of the system"),
+    ] {
+        let world = World::new();
+        world.feed(&["keychain", "set", "anthropic", "work", "--stdin"], "sk-ant-api03-before").ok();
+        let mut command = world.process("strace");
+        let inject = format!("inject=fsync,fdatasync:error=EIO:when={when}");
+        command.args(["-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", &inject, RINGLET]);
+        command.env("FROM", KEY).args(["keychain", "set", "anthropic", "work", "--replace", "--from-env", "FROM"]);
+        let done = command.output().expect("strace");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.code() == Some(1) && said.contains(says), "{said}");
+        assert!(!said.contains("move it away"), "{said}");
+        assert_eq!(given(&world) == KEY, is_changed);
+    }
+}
+
 #[test]
 fn a_typed_key_that_looks_wrong_is_confirmed_first() {
     let world = World::new();

@@ -13,6 +13,7 @@ mod bus;
 mod error;
 mod password;
 mod prompt;
+mod sealed;
 mod service;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,12 @@
 //! Unlocking with a password that was typed on the terminal, where no screen shows the service's own dialog.
 //!
 //! Of the known services only gnome-keyring (3.0 to 50) takes one, by an interface whose name says that nothing is promised
-//! of it; whether it is there is asked before anybody types. The password travels as the keys do: plain, over a Unix
-//! socket of this user. Nothing is kept of it, and it is in no error. Part of `service`.
+//! of it; whether it is there is asked before anybody types. The password is sealed as a key is when it is stored.
+//! Nothing is kept of it, and it is in no error. Part of `service`.
 
 use super::bus::Deadline;
 use super::error::ServiceError;
-use super::service::{ROOT, Result, Service, secret};
+use super::service::{ROOT, Result, Service};
 use super::wire::Kind;
 
 const INTERFACE: &str = "org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface";
@@ -33,10 +33,10 @@ impl Service {
     pub(super) fn unlock_with(&mut self, collection: &str, password: &[u8], deadline: &Deadline) -> Result<()> {
         // Only to have been introduced: see `search`.
         self.search(&[("service", "-")], deadline)?;
-        let session = self.session(deadline)?;
+        let sent = self.sent(password, deadline)?;
         let call = self.ask(ROOT, INTERFACE, "UnlockWithMasterPassword", "o(oayays)", |w| {
             w.string(collection);
-            secret(w, &session, password);
+            sent.write(w);
         });
         let message = self.bus.answer(call, deadline)?;
         match (message.kind, message.error.as_deref().unwrap_or_default()) {

@@ -1,15 +1,17 @@
 //! The Secret Service's own calls: search, read, write, delete, list.
 //!
 //! Nothing here unlocks or asks anybody unless `unlock` is called, or the service answers a write with a prompt. Items
-//! of the `session` collection do not exist for us: it forgets them at logout. Values travel plain (the `plain`
-//! algorithm), so only over the sockets `address` takes. Called by the store in `mod`; after the Secret Service API
+//! of the `session` collection do not exist for us: it forgets them at logout. Values that are looked up travel plain
+//! (the `plain` algorithm), so only over the sockets `address` takes; those that are stored are sealed where the service can. Called by the store in `mod`; after the Secret Service API
 //! draft 0.2 of freedesktop.org, with the ways in which gnome-keyring, KeePassXC and KWallet differ from it.
 
 use super::bus::{Bus, Deadline, Serial};
 use super::error::ServiceError;
+use super::sealed::{ALGORITHM, Exchange};
 use super::wire::{Kind, MAX_MESSAGE, Malformed, Message, Reader};
 use super::writer::{Call, NO_AUTO_START, Writer};
 use crate::store::items::is_taken;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -162,10 +164,10 @@ impl Service {
             return Err(ServiceError::Invalid { what: "value", problem: "is longer than 63 MiB" });
         }
         if let Some(item) = self.find(service, account, deadline)? {
-            let session = self.session(deadline)?;
-            self.bus.reserve(value.len() + OVERHEAD);
+            let sent = self.sent(value, deadline)?;
+            self.bus.reserve(sent.value.len() + OVERHEAD);
             // Replacing through CreateItem hangs in KeePassXC.
-            let call = self.ask(&item, ITEM, "SetSecret", "(oayays)", |w| secret(w, &session, value));
+            let call = self.ask(&item, ITEM, "SetSecret", "(oayays)", |w| sent.write(w));
             self.item_answer(call, deadline)?;
             if further.is_some() {
                 // Those by which other libraries find the item stay.
@@ -187,8 +189,8 @@ impl Service {
         let attributes: Vec<(&str, &str)> =
             [("service", service), ("username", account)].into_iter().chain(given()).collect();
         let collection = self.usable(deadline)?;
-        let session = self.session(deadline)?;
-        self.bus.reserve(value.len() + OVERHEAD);
+        let sent = self.sent(value, deadline)?;
+        self.bus.reserve(sent.value.len() + OVERHEAD);
         let call = self.ask(&collection, COLLECTION, "CreateItem", "a{sv}(oayays)b", |w| {
             w.array(8, |w| {
                 w.pad(8);
@@ -200,7 +202,7 @@ impl Service {
                 w.signature("a{ss}");
                 w.dictionary(&attributes);
             });
-            secret(w, &session, value);
+            sent.write(w);
             w.boolean(false);
         });
         let message = self.answer(call, deadline)?;
@@ -439,6 +441,31 @@ impl Service {
         Ok(path)
     }
 
+    /// A value as it is to be stored: sealed, but for a service that knows no such sessions. A person waits for it anyway,
+    /// while a lookup must take no time and its value travels plain.
+    pub(super) fn sent<'v>(&mut self, value: &'v [u8], deadline: &Deadline) -> Result<Sent<'v>> {
+        let failed =
+            |error: std::io::Error| ServiceError::Broken { what: format!("a value cannot be sealed: {error}") };
+        let exchange = Exchange::new().map_err(failed)?;
+        let call = self.ask(ROOT, SERVICE, "OpenSession", "sv", |w| {
+            w.string(ALGORITHM);
+            w.signature("ay");
+            w.bytestring(&exchange.public());
+        });
+        let message = self.bus.answer(call, deadline)?;
+        if message.error.as_deref() == Some("org.freedesktop.DBus.Error.NotSupported") {
+            let session = self.session(deadline)?;
+            return Ok(Sent { session, parameters: Vec::new(), value: Cow::Borrowed(value) });
+        }
+        let message = self.accept(message, deadline)?;
+        let mut body = message.body("vo")?;
+        body.variant("ay")?;
+        let sealing = exchange.key(body.bytestring()?);
+        let sealing = sealing.ok_or(ServiceError::Broken { what: "it agrees on no key".to_owned() })?;
+        let (vector, sealed) = sealing.seal(value).map_err(failed)?;
+        Ok(Sent { session: body.path()?.to_owned(), parameters: vector.to_vec(), value: Cow::Owned(sealed) })
+    }
+
     pub(super) fn ask(
         &mut self,
         path: &str,
@@ -522,13 +549,22 @@ fn next_window(size: usize, took: Duration) -> usize {
     }
 }
 
-/// A value for the session (`(oayays)`): no parameters, since nothing is encrypted.
-pub(super) fn secret(w: &mut Writer, session: &str, value: &[u8]) {
-    w.pad(8);
-    w.string(session);
-    w.bytestring(&[]);
-    w.bytestring(value);
-    w.string("text/plain");
+/// A value for a session (`(oayays)`).
+pub(super) struct Sent<'v> {
+    session: String,
+    /// The vector, or nothing where nothing is encrypted.
+    parameters: Vec<u8>,
+    value: Cow<'v, [u8]>,
+}
+
+impl Sent<'_> {
+    pub(super) fn write(&self, w: &mut Writer) {
+        w.pad(8);
+        w.string(&self.session);
+        w.bytestring(&self.parameters);
+        w.bytestring(&self.value);
+        w.string("text/plain");
+    }
 }
 
 // Of one `(oayays)`. Exactly as large as the value, so that no wiping is missed by a later growth.

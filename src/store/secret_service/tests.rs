@@ -128,6 +128,10 @@ fn message(kind: u8, reply_to: Option<u32>, sender: &str, say: &Say) -> Vec<u8> 
     w.bytes().to_vec()
 }
 
+fn algorithm(call: &Message) -> String {
+    call.body("sv").and_then(|mut body| body.string().map(str::to_owned)).map_err(|e| e.0).expect("an algorithm")
+}
+
 struct FakeBus {
     options: Options,
     heard: mpsc::Receiver<String>,
@@ -137,6 +141,15 @@ struct FakeBus {
 impl FakeBus {
     /// A bus that lets everybody in, answers for itself, and asks `script` about the rest.
     fn new(script: impl FnMut(&str, &Message) -> Vec<Say> + Send + 'static) -> Self {
+        Self::scripted(script, false)
+    }
+
+    /// The same, whose script also answers for sessions in which values are sealed.
+    fn sealing(script: impl FnMut(&str, &Message) -> Vec<Say> + Send + 'static) -> Self {
+        Self::scripted(script, true)
+    }
+
+    fn scripted(script: impl FnMut(&str, &Message) -> Vec<Say> + Send + 'static, seals: bool) -> Self {
         let (tell, heard) = mpsc::channel();
         let script = Mutex::new(script);
         Self::raw(heard, move |mut stream| {
@@ -160,6 +173,10 @@ impl FakeBus {
                 let answers = match member.as_str() {
                     "Hello" => vec![Say::Reply("s", body(|w| w.string(":1.9")))],
                     "AddMatch" => vec![nothing()],
+                    // As a service that seals nothing; it is asked for something plain next.
+                    "OpenSession" if !seals && algorithm(&call) != "plain" => {
+                        vec![Say::Error("org.freedesktop.DBus.Error.NotSupported")]
+                    }
                     _ => {
                         let _ = tell.send(member.clone());
                         (script.lock().unwrap_or_else(PoisonError::into_inner))(&member, &call)
@@ -691,6 +708,44 @@ fn a_listing_ends_when_one_answer_is_late_and_not_when_all_are_many() {
         assert_eq!(list(150, names), Ok(150));
         assert!(matches!(list(100, names), Err(ServiceError::Timeout { after, .. }) if after == deadline));
     }
+}
+
+#[test]
+fn a_value_that_is_stored_is_sealed_for_a_service_that_can() {
+    let (tell, told) = mpsc::channel();
+    let theirs = sealed::Exchange::new().expect("random");
+    let mut sealing = None;
+    let bus = FakeBus::sealing(move |member, call| match member {
+        "OpenSession" => {
+            let mut body = call.body("sv").map_err(|e| e.0).expect("a session");
+            assert_eq!(body.string().map_err(|e| e.0), Ok(sealed::ALGORITHM));
+            body.variant("ay").map_err(|e| e.0).expect("a half");
+            sealing = theirs.key(body.bytestring().map_err(|e| e.0).expect("a half"));
+            vec![Say::Reply(
+                "vo",
+                super::tests::body(|w| {
+                    w.signature("ay");
+                    w.bytestring(&theirs.public());
+                    w.string("/s/1");
+                }),
+            )]
+        }
+        "SetSecret" => {
+            let mut body = call.body("(oayays)").map_err(|e| e.0).expect("a secret");
+            body.pad(8).map_err(|e| e.0).expect("a structure");
+            let session = body.path().map_err(|e| e.0).expect("a session").to_owned();
+            let mut bytes = || body.bytestring().map_err(|e| e.0).expect("bytes").to_vec();
+            let (vector, sealed) = (bytes(), bytes());
+            let opened = sealing.as_ref().expect("a session before").open(&vector, &sealed);
+            tell.send((session, sealed, opened)).expect("somebody listens");
+            vec![nothing()]
+        }
+        other => sound(other),
+    });
+    bus.store().set("ringlet", "a/b", CANARY).expect("stored");
+    let (session, sealed, opened) = told.recv().expect("a value");
+    assert_eq!((session.as_str(), opened.as_slice()), ("/s/1", CANARY));
+    assert!(memchr::memmem::find(&sealed, CANARY).is_none());
 }
 
 #[test]
