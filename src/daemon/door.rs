@@ -4,7 +4,7 @@
 //! given out, and nothing is stored or taken away, unless that could be recorded. A batch is done whole or not at all:
 //! what was changed of it is put back. Called by `server` on a thread of its own for each request; blocking.
 
-use super::identity::{Hashes, Identity};
+use super::identity::{self, Hashes, Identity};
 use super::live::Live;
 use super::policy::{Policy, Registered, decide};
 use super::protocol::{Action, Found, Malformed, Reason, Request, Response};
@@ -138,7 +138,7 @@ impl Door {
 
     /// Whether a peer may be a registered program, as far as can be told without reading what it runs.
     pub fn expects(&self, peer: &Peer) -> bool {
-        peer.is_ours() && peer.program().is_ok_and(|running| self.policy.current().names(&running.path))
+        peer.is_ours() && identity::may_be(peer, &self.policy.current())
     }
 
     /// Refuses a program that has too many connections.

@@ -114,6 +114,13 @@ impl Identity {
     }
 }
 
+/// Whether a peer may be a registered program, by the paths alone. It decides whom it waits with and nothing else.
+pub fn may_be(peer: &Peer, policy: &Policy) -> bool {
+    let Ok(running) = peer.program() else { return false };
+    let is_script = || script(peer).is_ok_and(|path| policy.names(&path, Some(&running.path)));
+    policy.names(&running.path, None) || is_script()
+}
+
 // The first word behind the interpreter's own name. With an option in its place (`-c`, `-m`) no file says what is run.
 fn script(peer: &Peer) -> Result<PathBuf, &'static str> {
     let arguments = peer.arguments().map_err(|_| "this system does not tell which script it runs")?;

@@ -109,10 +109,10 @@ impl Policy {
         interpreters.into_iter().any(|it| it.path == program.path || it.hash == program.hash)
     }
 
-    /// Whether any entry names this path, as a program or as what runs one.
-    pub fn names(&self, path: &Path) -> bool {
-        let both = |it: &Registered| it.path == path || it.interpreter.as_ref().is_some_and(|it| it.path == path);
-        self.registered_binaries.iter().any(both)
+    /// Whether any entry is of a program at this path, run by what lies at the other one.
+    pub fn names(&self, program: &Path, interpreter: Option<&Path>) -> bool {
+        let runs = |it: &Registered| it.interpreter.as_ref().map(|it| it.path.as_path()) == interpreter;
+        self.registered_binaries.iter().any(|it| it.path == program && runs(it))
     }
 
     /// The entry at a path, whatever its hash.

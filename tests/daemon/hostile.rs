@@ -188,6 +188,8 @@ fn whoever_is_not_registered_is_answered_and_left_at_once() {
     ringlet::platform::raise_file_limit();
     let world = served(World::new());
     let daemon = Daemon::start(&world);
+    // What runs a registered script is no more expected than any other program without it.
+    register(&world, &script(&world, "client"), ALL);
     let mut many: Vec<Client> = (0..300).map(|_| Client::connect(&daemon.socket)).collect();
     // Those that are looked at wait for approval; where too many wait to be looked at, nothing is said of the rest.
     let unregistered = refused("denied", "unregistered_binary_pending_approval");
