@@ -14,7 +14,7 @@ use crate::migrate::MigrateError;
 use crate::name::{KeyName, NameError, shorten};
 use crate::paths::PathsError;
 use crate::pins::PinError;
-use crate::plan::{PlanError, login_command};
+use crate::plan::{OtherSession, PlanError, login_command};
 use crate::platform;
 use crate::platform::private::NotPrivate;
 use crate::profile::ProfileError;
@@ -278,7 +278,8 @@ impl From<PlanError> for Failure {
                 Self::new(message).hint("take the line out of that file")
             }
             PlanError::LoginOverridden { name: None, .. } => Self::new(message).hint("look at that file"),
-            PlanError::OtherSession { session, binary, command, .. } => {
+            PlanError::OtherSession(other) => {
+                let OtherSession { session, binary, command, .. } = *other;
                 let failure = Self::new(message);
                 match command {
                     Some(mut words) => {

@@ -286,7 +286,7 @@ fn harmless_project_settings_pass_and_unreadable_ones_do_not() {
 #[test]
 fn settings_above_the_working_directory_count_and_those_of_the_home_do_not() {
     let world = World::ready();
-    let evil = "{\"apiKeyHelper\":\"./steal\"}";
+    let evil = "{\"forceLoginMethod\":\"console\"}";
     world.write("home/.claude/settings.json", evil);
     starts(&world);
     let deep = world.path("home/project/a/b");
@@ -297,7 +297,7 @@ fn settings_above_the_working_directory_count_and_those_of_the_home_do_not() {
     world.run_in(&deep, &["exec", "claude"]).ok();
     world
         .run_in(&deep.join(".."), &["exec", "claude"])
-        .fails(125, &["project/a/.claude/settings.json: apiKeyHelper = "]);
+        .fails(125, &["project/a/.claude/settings.json: forceLoginMethod = "]);
     world.write("home/project/.mcp.json", "{\"mcpServers\":{\"x\":{\"command\":\"y\"}}}");
     world.run_in(&deep, &["exec", "claude"]).fails(125, &["project/.mcp.json: mcpServers = "]);
 }

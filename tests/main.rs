@@ -7,6 +7,7 @@ mod agents;
 mod allow;
 mod audit;
 mod bad_input;
+mod cases;
 mod codex;
 mod completions;
 mod daemon;

@@ -187,12 +187,6 @@ fn every_mistake_names_file_line_column_and_the_closest_word() {
         ("agent = \"claude\"\nprovider = \"anthropic\"\nmodel = \"a\\nb\"\n", "3:9", "no model's name holds"),
         ("agent = \"claude\"\nprovider = \"anthropic\"\nmodel = \"\"\n", "3:9", "is empty"),
         (
-            "agent = \"continue\"\nprovider = \"openai\"\nendpoint = \"https://host.example\"\n",
-            "3:12",
-            "`endpoint` has no effect on Continue: it takes `apiBase` of its config.yaml alone",
-        ),
-        ("agent = \"crush\"\nprovider = \"zai\"\nendpoint = \"coding\"\n", "3:12", "Crush follows no endpoint there"),
-        (
             "agent = \"claude\"\nprovider = \"anthropic\"\nendpoint = \"ftp://host.example\"\n",
             "3:12",
             "neither https nor http",

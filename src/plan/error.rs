@@ -184,21 +184,8 @@ pub enum PlanError {
         word: String,
     },
     /// The agent goes on with a session only under the provider's id that it was made under.
-    #[error("the session {session} belongs to the provider \"{belongs}\", and {agent} would go on under \"{id}\"")]
-    OtherSession {
-        /// The session.
-        session: String,
-        /// Its provider's id.
-        belongs: String,
-        /// The agent's command.
-        agent: String,
-        /// The id that the launch would take.
-        id: String,
-        /// The program, which goes on with it by itself.
-        binary: PathBuf,
-        /// The command that goes on with it, where there is one for this account.
-        command: Option<Vec<String>>,
-    },
+    #[error(transparent)]
+    OtherSession(Box<super::OtherSession>),
     /// An option of the user's would give the key's variable to tool shells.
     #[error("an option sets `{option}` without {variable}, so the agent's tool shells would be given the key")]
     NotWithheld {

@@ -38,7 +38,7 @@ pub use login::{login_command, login_folder, refuse_project, sign_in};
 pub use prepare::{Request, prepare};
 pub use project::{AccountHome, OwnPlace, ProjectFolders, is_lasting_way, refuse_own_places};
 pub use scope::{Facts, Pass, Reason, Rule};
-pub use sessions::first_launch_mark;
+pub use sessions::{OtherSession, first_launch_mark};
 pub use stored::{Rejections, over_login, rejections};
 use version::{asked_version, installed_version};
 

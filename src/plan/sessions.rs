@@ -15,6 +15,24 @@ const MAX_LINE: u64 = 4 << 20;
 const MAX_DEPTH: usize = 4;
 const MAX_ENTRIES: usize = 200_000;
 
+/// A session that the agent would not go on with.
+#[derive(Debug, thiserror::Error)]
+#[error("the session {session} belongs to the provider \"{belongs}\", and {agent} would go on under \"{id}\"")]
+pub struct OtherSession {
+    /// The session.
+    pub session: String,
+    /// Its provider's id.
+    pub belongs: String,
+    /// The agent's command.
+    pub agent: String,
+    /// The id that the launch would take.
+    pub id: String,
+    /// The program, which goes on with it by itself.
+    pub binary: PathBuf,
+    /// The command that goes on with it, where there is one for this account.
+    pub command: Option<Vec<String>>,
+}
+
 /// What the user's words ask of an agent that has sessions.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Asked<'a> {
@@ -69,7 +87,7 @@ pub(super) fn way(
     match &form {
         Some(form) if takes(form) => Ok(Some(form.clone())),
         _ if usual.as_ref() == Some(&belongs) => Ok(None),
-        _ => Err(PlanError::OtherSession {
+        _ => Err(PlanError::OtherSession(Box::new(OtherSession {
             session: session.to_owned(),
             // A way that goes on with it, where there is one for this account.
             command: (reach.api.forms.iter())
@@ -79,7 +97,7 @@ pub(super) fn way(
             binary: binary.to_owned(),
             id: form.as_ref().unwrap_or(&reach.api).id.clone().unwrap_or_default(),
             belongs,
-        }),
+        }))),
     }
 }
 

@@ -200,6 +200,8 @@ pub(super) fn read(file: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>
     match platform::read_file(file, limit) {
         Ok(read) => Ok(Some(Zeroizing::new(read.bytes))),
         Err(error) if error.is_absent() => Ok(None),
+        // A file stands where a folder would have to be.
+        Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(None),
         Err(ReadError::NotAFile(_)) if file.is_dir() => Ok(None),
         Err(error) => Err(error),
     }
