@@ -44,6 +44,7 @@ pub const AGENTS: &[Builtin] = agents! {
     "kimi": "kimi",
     "llm": "llm",
     "opencode": "opencode",
+    "pi": "pi",
     "qwen": "qwen",
     "vibe": "vibe" "vibe-acp",
 };
