@@ -41,6 +41,7 @@ pub const AGENTS: &[Builtin] = agents! {
     "goose": "goose",
     "grok": "grok",
     "grok-cli": "grok",
+    "kilo": "kilo" "kilocode",
     "kimi": "kimi",
     "llm": "llm",
     "opencode": "opencode",
