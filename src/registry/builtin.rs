@@ -29,7 +29,7 @@ macro_rules! providers {
 pub const AGENTS: &[Builtin] = agents! {
     "aider": "aider",
     "amp": "amp",
-    "claude": "claude",
+    "claude": "claude" "claude-agent-acp" "claude-code-acp",
     "cline": "cline",
     "codex": "codex",
     "continue": "cn",
