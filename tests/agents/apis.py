@@ -45,11 +45,36 @@ def responses(request, call=None):
              "output": [item], "usage": usage}
     if not request.get("stream"):
         return whole
-    return [
-        {"type": "response.created", "sequence_number": 0, "response": dict(whole, status="in_progress", output=[])},
-        {"type": "response.output_item.done", "sequence_number": 1, "output_index": 0, "item": item},
-        {"type": "response.completed", "sequence_number": 2, "response": whole},
+    text = []
+    if not call:
+        # Some take the text from here alone.
+        at = {"item_id": item["id"], "output_index": 0, "content_index": 0}
+        text = [
+            {"type": "response.output_item.added", "output_index": 0, "item": dict(item, status="in_progress", content=[])},
+            dict(at, type="response.content_part.added", part={"type": "output_text", "text": "", "annotations": []}),
+            dict(at, type="response.output_text.delta", delta=TEXT),
+            dict(at, type="response.output_text.done", text=TEXT),
+        ]
+    events = [
+        {"type": "response.created", "response": dict(whole, status="in_progress", output=[])},
+        *text,
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed", "response": whole},
     ]
+    return [dict(event, sequence_number=number) for number, event in enumerate(events)]
+
+
+def chat(request):
+    """Events of the Chat Completions API, or one answer."""
+    whole = {"id": "c", "object": "chat.completion", "created": 1, "model": request.get("model", "fake")}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    if not request.get("stream"):
+        message = {"role": "assistant", "content": TEXT}
+        return dict(whole, choices=[{"index": 0, "message": message, "finish_reason": "stop"}], usage=usage)
+
+    def chunk(delta, reason=None):
+        return dict(whole, object="chat.completion.chunk", choices=[{"index": 0, "delta": delta, "finish_reason": reason}])
+    return [chunk({"role": "assistant", "content": TEXT}), dict(chunk({}, "stop"), usage=usage)]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

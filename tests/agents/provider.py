@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A stand-in for the providers, on loopback: answers Messages, Responses and Gemini requests with PONG.
+"""A stand-in for the providers, on loopback: answers Messages, Responses, Chat Completions and Gemini requests with PONG.
 
 usage: provider.py PORT_FILE LOG
 
@@ -57,6 +57,8 @@ class Provider(apis.Handler):
             return self.answer(apis.messages(request, WORD, COMMAND))
         if path.endswith("/responses"):
             return self.answer(apis.responses(request))
+        if path.endswith("/chat/completions"):
+            return self.answer(apis.chat(request))
         if "enerateContent" in path:
             return self.answer(gemini(path))
         if path.endswith(":countTokens"):
