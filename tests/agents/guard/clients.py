@@ -133,6 +133,33 @@ class OpenCode(Client):
     screen = ["-m", "anthropic/claude-sonnet-4-5", "--auto", "--prompt", PROMPT]
 
 
+class Pi(Client):
+    """Its base URL is a setting of the user's own; the key comes from the environment."""
+    name = program = "pi"
+    keyname = "ANTHROPIC_API_KEY"
+    package = "@earendil-works/pi-coding-agent@1.6.0"
+    node = True
+    env = {"ANTHROPIC_API_KEY": KEY}
+    words = ["--model", "anthropic/claude-sonnet-4-5", "-p", PROMPT]
+    screen = ["--model", "anthropic/claude-sonnet-4-5", PROMPT]
+
+    def prepare(self, world):
+        save(world, ".pi/agent/models.json", {"providers": {"anthropic": {"baseUrl": world.provider}}})
+        save(world, ".pi/agent/trust.json", {world.project: True})
+
+
+class Kilo(Client):
+    keyname = "ANTHROPIC_API_KEY"
+    name = program = "kilo"
+    package = "@kilocode/cli@7.7.7"
+    node = True
+    env = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": "@PROVIDER@/v1", "KILO_AUTH_CONTENT": "{}", "KILO_CONFIG_CONTENT":
+           '{"provider":{"anthropic":{"options":{"baseURL":"@PROVIDER@/v1","apiKey":"{env:ANTHROPIC_API_KEY}"}}}}',
+           "KILO_DISABLE_MODELS_FETCH": "1", "KILO_NO_DAEMON": "1"}
+    words = ["run", "-m", "anthropic/claude-sonnet-4-5", "--auto", PROMPT]
+    screen = ["-m", "anthropic/claude-sonnet-4-5", "--auto", "--prompt", PROMPT]
+
+
 class Aider(Client):
     keyname = "OPENAI_API_KEY"
     name = program = "aider"
@@ -236,5 +263,5 @@ class Llm(Client):
     words = [PROMPT]
 
 
-ALL = {c.name: c for c in (c() for c in (Claude, ClaudeBearer, Codex, Gemini, Qwen, OpenCode, Aider, AiderAnthropic, Grok, Copilot,
+ALL = {c.name: c for c in (c() for c in (Claude, ClaudeBearer, Codex, Gemini, Qwen, OpenCode, Pi, Kilo, Aider, AiderAnthropic, Grok, Copilot,
                                          Continue, Cline, Kimi, Vibe, Llm))}
