@@ -254,6 +254,10 @@ const AGENTS_OWN: &[&str] = &[
     ".kimi/config.toml",
     ".vibe/config.toml",
     ".vibe/.env",
+    ".pi/agent/auth.json",
+    ".pi/agent/mcp.json",
+    ".pi/agent/models.json",
+    ".pi/agent/settings.json",
     ".mcp.json",
     "docker-compose.yml",
     "docker-compose.yaml",
@@ -270,13 +274,17 @@ const AGENTS_CONFIG: &[&str] = &[
     "goose/config.yaml",
     "goose/secrets.yaml",
     "crush/crush.json",
+    "kilo/kilo.json",
+    "kilo/kilo.jsonc",
+    "kilo/opencode.json",
+    "kilo/opencode.jsonc",
     "amp/settings.json",
     "zed/settings.json",
     "io.datasette.llm/keys.json",
     "github-copilot/mcp.json",
 ];
 
-const AGENTS_DATA: &[&str] = &["opencode/auth.json", "amp/secrets.json", "crush/crush.json"];
+const AGENTS_DATA: &[&str] = &["opencode/auth.json", "kilo/auth.json", "amp/secrets.json", "crush/crush.json"];
 
 /// Agents' and editors' own configuration, `.env` files in their folders included.
 pub(super) fn agents_own(search: &mut Search<'_>) {
