@@ -119,6 +119,9 @@ fn a_stored_login_or_key_that_an_agent_prefers_refuses_the_profiles_key() {
     let world = World::new();
     for (agent, provider, file, content) in [
         ("grok", "xai", ".grok/auth.json", "{\"session\":{}}"),
+        ("pi", "anthropic", ".pi/agent/auth.json", "{\"anthropic\":{\"type\":\"oauth\",\"access\":\"sk-theirs\"}}"),
+        ("pi", "anthropic", ".pi/agent/models.json", "{\"providers\":{\"anthropic\":{\"apiKey\":\"sk-theirs\"}}}"),
+        ("pi", "moonshot", ".pi/agent/auth.json", "{\"moonshotai\":{\"key\":\"sk-theirs\"}}"),
         ("llm", "openai", ".config/io.datasette.llm/keys.json", "{\"openai\":\"sk-theirs\"}"),
     ] {
         world.agent(agent);

@@ -5,7 +5,7 @@ use crate::config::MAX_BYTES;
 use crate::guard;
 use crate::name::Variable;
 use crate::platform::{self, ReadError};
-use crate::profile::{Account, Resolved};
+use crate::profile::{Account, Reach, Resolved};
 use crate::registry::{Chosen, Place, Stored, Version};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -102,7 +102,8 @@ fn refuse_line(context: &Context<'_>, resolved: &Resolved, variable: &Variable) 
 // The entries of a file that count for this account, by their names.
 fn look(context: &Context<'_>, resolved: &Resolved, stored: &Stored) -> Result<(PathBuf, Vec<String>), PlanError> {
     let file = path_of(context, resolved, &stored.place()).unwrap_or_default();
-    let provider = resolved.account.reach().map_or("", |reach| reach.provider_name.as_str());
+    let named = |reach: &Reach| reach.api.id.clone().unwrap_or_else(|| reach.provider_name.clone());
+    let provider = &resolved.account.reach().map_or_else(String::new, named);
     let keys: Vec<String> = stored.keys.iter().map(|key| key.replace("{provider}", provider)).collect();
     let entries = entries(&file, &keys)?;
     let counts = entries.into_iter().filter(|(name, value)| counts(resolved, name, value.as_deref()));

@@ -159,7 +159,7 @@ pub struct Api {
     pub dummy_args: Vec<String>,
     /// More variables, with the same placeholders.
     pub set: BTreeMap<Variable, String>,
-    /// The agent's name for the provider, where it keeps its sessions apart by it.
+    /// The agent's name for the provider, where it is not Ringlet's, or where its sessions are kept apart by it.
     pub id: Option<String>,
     /// More arguments where the key lies in its variable, with `{withheld}` for the list of [`Withheld`].
     pub key_args: Vec<String>,
