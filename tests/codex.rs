@@ -118,8 +118,8 @@ fn exec_keeps_the_providers_own_id_and_the_users_list_of_what_tool_shells_lack()
     assert_eq!(excluded(&["-m", "x", "e", "hi"]), "[\"CODEX_API_KEY\"]");
     world.write("home/.codex/config.toml", "[shell_environment_policy]\nexclude = [\"AWS_*\", \"it's\"]\n");
     world.write("home/.codex/fast.config.toml", "[shell_environment_policy]\nexclude = [\"FAST_*\"]\n");
-    assert_eq!(excluded(&["exec", "hi"]), "[\"AWS_*\", \"it's\", \"CODEX_API_KEY\"]");
-    assert_eq!(excluded(&["exec", "-p", "fast", "hi"]), "[\"AWS_*\", \"it's\", \"FAST_*\", \"CODEX_API_KEY\"]");
+    assert_eq!(excluded(&["exec", "hi"]), "[\"AWS_*\",\"it's\",\"CODEX_API_KEY\"]");
+    assert_eq!(excluded(&["exec", "-p", "fast", "hi"]), "[\"AWS_*\",\"it's\",\"FAST_*\",\"CODEX_API_KEY\"]");
     for option in [
         &["-c", "shell_environment_policy.exclude=[]"][..],
         &["-cshell_environment_policy.exclude=[\"X\"]"],
@@ -200,4 +200,21 @@ fn sessions_that_codex_will_not_list_are_spoken_of_before_the_first_launch() {
     assert_eq!(said(&[]), "");
     fs::create_dir_all(world.path("home/.codex/sessions/2026")).expect("a folder");
     assert_eq!(said(&[]), "");
+}
+
+#[test]
+fn the_adapter_of_editors_is_told_by_options_and_by_its_variable() {
+    let mut world = codex("0.171.0", "");
+    world.agent("codex-acp");
+    for name in ["CODEX_CONFIG", "DEFAULT_AUTH_REQUEST", "MODEL_PROVIDER", "CODEX_PATH"] {
+        world.set(name, "left");
+    }
+    let seen = world.run(&["exec", "codex-acp"]).ok();
+    assert!(seen.contains(&format!("env=RINGLET_API_KEY={CODEX_KEY}\n")) && !seen.contains("left"), "{seen}");
+    assert!(seen.contains("arg=model_providers.ringlet.env_key=\"RINGLET_API_KEY\"\n"), "{seen}");
+    let config = seen.lines().find_map(|line| line.strip_prefix("env=CODEX_CONFIG=")).expect("set");
+    let config: serde_json::Value = serde_json::from_str(config).expect("JSON");
+    assert_eq!(config["model_providers"]["ringlet"]["base_url"], "https://api.openai.com/v1");
+    assert_eq!(config["shell_environment_policy"]["exclude"], serde_json::json!(["RINGLET_API_KEY"]));
+    assert_eq!(config["cli_auth_credentials_store"], "ephemeral");
 }

@@ -41,6 +41,7 @@ fn each_mistake_is_found() {
     says(&world, "note", "no rc file loads the hook");
     world.profile("second", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"gone\"\n");
     says(&world, "wrong", "profile \"second\" needs anthropic/gone");
+    says(&world, "ok", "1 profile is right");
     world.profile("third", "agent = \"calude\"\nprovider = \"anthropic\"\n");
     says(&world, "wrong", "third/ringlet.toml:1:9: unknown agent");
     world.run(&["profiles", "default", "work"]).ok();
@@ -63,6 +64,9 @@ fn the_state_of_the_keychain_is_told() {
     let world = World::on(&keyring);
     world.make_ready();
     says(&world, "ok", "the keychain answers and holds 1 key");
+    assert!(!world.run(&["doctor"]).stdout.contains("locked"));
+    keyring.lock();
+    says(&world, "wrong", "the keychain is locked, so no launch gets a key");
     world.configure("[credentials]\ntimeout = 0.2\n");
     keyring.stop_service();
     says(&world, "wrong", "the keychain did not answer within ");

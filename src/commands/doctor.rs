@@ -11,7 +11,7 @@ use crate::plan;
 use crate::platform;
 use crate::profile::{Account, Profiles};
 use crate::shell::{Kind, Seen};
-use crate::store::{self, Prompt};
+use crate::store::{self, Prompt, StoreError};
 use crate::words;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -48,11 +48,17 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
         say(Grade::Bad, message, (!hints.is_empty()).then(|| hints.remove(0)));
     }
     let store = store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
+    // Asked anew each time, since the file may have stood in meanwhile.
+    let place = || setting.pretty_place(&store.place());
     let mut kept = BTreeSet::new();
     match store.names() {
         Ok(names) => {
-            say(Grade::Good, format!("{} answers and holds {}", store.place(), counted(names.len(), "key")), None);
+            say(Grade::Good, format!("{} answers and holds {}", place(), counted(names.len(), "key")), None);
             kept = names;
+            // Names are told while it is locked, and values are not.
+            if matches!(store.locked_collection(), Ok(Some(_))) {
+                say(Grade::Bad, format!("{} is locked, so no launch gets a key", place()), StoreError::Locked.hint());
+            }
         }
         Err(error) => say(Grade::Bad, error.to_string(), error.hint()),
     }
@@ -69,7 +75,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
         match resolved {
             Err(error) => say(Grade::Bad, error.to_string(), error.hint()),
             Ok(found) => {
-                sound += 1;
+                let mut is_sound = true;
                 for used in found.iter().flatten() {
                     let secrets = used.secrets.values().map(|key| &key.value);
                     used.account.key().map(|key| &key.value).into_iter().chain(secrets).for_each(|key| {
@@ -84,6 +90,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
                         );
                         let agent = (!it.is_main).then_some(&it.agent.name);
                         say(Grade::Bad, text, Some(Hint::run(plan::login_command(&name, agent))));
+                        is_sound = false;
                     }
                 }
                 for key in found.iter().flatten().filter_map(|it| Some(&it.account.key()?.value)) {
@@ -91,11 +98,13 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
                         let hint = Hint::run(key.set_command());
                         say(
                             Grade::Bad,
-                            format!("profile \"{name}\" needs {key}, which is not in {}", store.place()),
+                            format!("profile \"{name}\" needs {key}, which is not in {}", place()),
                             Some(hint),
                         );
+                        is_sound = false;
                     }
                 }
+                sound += usize::from(is_sound);
             }
         }
     }
@@ -132,7 +141,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
     // A scope for a key that is misspelt keeps nothing.
     for key in setting.settings.scopes.keys().filter(|key| matches!(store.contains(key), Ok(false))) {
         let hint = Hint::from(format!("look at the name in {}", setting.paths.pretty(&setting.paths.config())));
-        say(Grade::Note, format!("there is a scope for {key}, which is not in {}", store.place()), Some(hint));
+        say(Grade::Note, format!("there is a scope for {key}, which is not in {}", place()), Some(hint));
     }
     if let Ok(ringlet) = host.world.executable() {
         super::shims::broken(setting, ringlet).into_iter().for_each(|(text, hint)| say(Grade::Bad, text, Some(hint)));

@@ -83,6 +83,12 @@ impl Setting {
         }
     }
 
+    /// A store as people name it.
+    pub(crate) fn pretty_place(&self, place: &str) -> String {
+        let path = Path::new(place);
+        if path.is_absolute() { self.paths.pretty(path) } else { place.to_owned() }
+    }
+
     /// The context for a decision in the working directory.
     pub(crate) fn context<'a>(&'a self, world: &'a World) -> Result<Context<'a>, Failure> {
         Ok(Context {

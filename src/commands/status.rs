@@ -260,9 +260,9 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
         let (ink, said) = match &key.there {
             Ok(true) => match &key.rejected {
                 None if row.reach.is_ours() => {
-                    (Ink::Good, format!("{} is in {}, and wins", key.name, place(setting, &key.place)))
+                    (Ink::Good, format!("{} is in {}, and wins", key.name, setting.pretty_place(&key.place)))
                 }
-                None => (Ink::Plain, format!("{} is in {}", key.name, place(setting, &key.place))),
+                None => (Ink::Plain, format!("{} is in {}", key.name, setting.pretty_place(&key.place))),
                 Some(file) => {
                     let (agent, file) = (&resolved.agent.title, setting.paths.pretty(file));
                     (Ink::Bad, format!("{} is there, but {agent} was told not to use it ({file})", key.name))
@@ -271,7 +271,7 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
             Ok(false) => (
                 Ink::Bad,
                 output.written(
-                    &Hint::from(format!("{} is not in {}; run ", key.name, place(setting, &key.place)))
+                    &Hint::from(format!("{} is not in {}; run ", key.name, setting.pretty_place(&key.place)))
                         .command(key.name.set_command()),
                 ),
             ),
@@ -309,11 +309,6 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
 fn mended(output: &Output, failure: &Failure) -> String {
     let hints = failure.hints.iter().map(|hint| output.written(hint));
     std::iter::once(failure.message.clone()).chain(hints).collect::<Vec<_>>().join("; ")
-}
-
-fn place(setting: &Setting, place: &str) -> String {
-    let path = std::path::Path::new(place);
-    if path.is_absolute() { setting.paths.pretty(path) } else { place.to_owned() }
 }
 
 // What the agent finds by itself where no profile governs.

@@ -397,6 +397,8 @@ fn fill(resolved: &Resolved, reach: &Reach, means: &Means<'_>) -> (Sink, Fill) {
         changes.extend(api.model.iter().map(|name| Change::Set(name.clone(), model.into())));
         arguments.extend(api.model_args.iter().map(|word| OsString::from(fill(word))));
     }
+    let withheld = means.withheld.as_deref().unwrap_or("[]");
+    let fill = |template: &str| fill(template).replace("{withheld}", withheld);
     changes.extend(api.set.iter().map(|(name, value)| Change::Set(name.clone(), fill(value).into())));
     (sink, Fill { changes, arguments })
 }

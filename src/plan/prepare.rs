@@ -36,7 +36,7 @@ pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPla
     let start = Start { command: meaning.command, binary, arguments: words.to_vec() };
     let Some(mut settled) = settled else { return Ok(LaunchPlan::Bare(start)) };
     let version = version(context, &folders, words, &settled.resolved.agent, &start.binary)?;
-    let means = means(context, &start.binary, words, &mut settled.resolved, version.as_ref())?;
+    let means = means(context, &start, words, &mut settled.resolved, version.as_ref())?;
     let draft = Draft::new(start, &means, words, settled.resolved, context.env);
     let at = Context { cwd: &settled.directory, ..*context };
     judge(&at, context, &folders, &settled.told, words, version.as_ref(), draft)
@@ -70,7 +70,7 @@ fn version(
 // Which way of the agent's the words take is settled in the account itself, so that all that follows sees one way.
 fn means<'a>(
     context: &Context<'a>,
-    binary: &Path,
+    start: &Start,
     words: &[OsString],
     resolved: &mut Resolved,
     version: Option<&'a Version>,
@@ -79,7 +79,7 @@ fn means<'a>(
     if needs_no_key(&resolved.agent, words).is_some() {
         return Ok(means);
     }
-    if let Some(api) = sessions::way(context, resolved, words, binary)? {
+    if let Some(api) = sessions::way(context, resolved, words, start)? {
         resolved.account.take_way(api);
     }
     if let Some(reach) = resolved.account.reach().filter(|reach| !means.hand_over(&reach.api)) {

@@ -1,7 +1,7 @@
 //! An agent that keeps its sessions apart by the provider's id: which one a launch takes, and which session it cannot go on
 //! with.
 
-use super::{Context, Notice, PlanError};
+use super::{Context, Notice, PlanError, Start};
 use crate::profile::Resolved;
 use crate::registry::{Api, Form, Sessions};
 use std::ffi::OsString;
@@ -74,12 +74,12 @@ pub(super) fn way(
     context: &Context<'_>,
     resolved: &Resolved,
     words: &[OsString],
-    binary: &Path,
+    start: &Start,
 ) -> Result<Option<Api>, PlanError> {
     let (Some(sessions), Some(reach)) = (&resolved.agent.sessions, resolved.account.reach()) else { return Ok(None) };
     let asked = asked(sessions, words);
     let provider = resolved.account.provider().map(|it| &it.value.name);
-    let form = reach.api.form(provider, asked.command);
+    let form = reach.api.form(provider, &start.command, asked.command);
     let usual = &reach.api.id;
     let Some(session) = asked.session else { return Ok(form) };
     let Some(belongs) = owner(&folder(context, resolved, sessions), sessions, session) else { return Ok(form) };
@@ -91,10 +91,10 @@ pub(super) fn way(
             session: session.to_owned(),
             // A way that goes on with it, where there is one for this account.
             command: (reach.api.forms.iter())
-                .find(|form| form.is_for(provider) && form.id == belongs)
+                .find(|form| form.called.is_empty() && form.is_for(provider) && form.id == belongs)
                 .and_then(|form| resume_command(resolved, sessions, form)),
             agent: resolved.agent.command.clone(),
-            binary: binary.to_owned(),
+            binary: start.binary.clone(),
             id: form.as_ref().unwrap_or(&reach.api).id.clone().unwrap_or_default(),
             belongs,
         }))),
@@ -120,7 +120,7 @@ fn are_there(folder: &Path, sessions: &Sessions) -> bool {
 pub fn first_launch_mark(context: &Context<'_>, resolved: &Resolved) -> Option<PathBuf> {
     let (sessions, reach) = (resolved.agent.sessions.as_ref()?, resolved.account.reach()?);
     // A way of the agent's own goes on with its own sessions.
-    let is_own = reach.api.forms.iter().any(|form| Some(&form.id) == reach.api.id.as_ref());
+    let is_own = reach.api.forms.iter().any(|form| form.called.is_empty() && Some(&form.id) == reach.api.id.as_ref());
     let mark = context.paths.sessions_mark(&folder(context, resolved, sessions));
     (!is_own && !mark.exists()).then_some(mark)
 }
@@ -133,7 +133,7 @@ pub(super) fn unlisted(context: &Context<'_>, resolved: &Resolved, binary: &Path
         return None;
     }
     let provider = resolved.account.provider().map(|it| &it.value.name);
-    let form = reach.api.forms.iter().find(|form| form.is_for(provider));
+    let form = reach.api.forms.iter().find(|form| form.called.is_empty() && form.is_for(provider));
     Some(Notice::OtherSessions {
         command: resolved.agent.command.clone(),
         binary: binary.to_owned(),

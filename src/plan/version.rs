@@ -62,7 +62,7 @@ fn of_name(name: &str, before: &str, after: &str) -> Option<Version> {
 /// The program must have passed the guard. It is started in the root directory, without any variable that names an account.
 pub fn asked_version(context: &Context<'_>, agent: &AgentSpec, binary: &Path) -> Option<Version> {
     let real = binary.canonicalize().ok()?;
-    let is_named = real.file_stem().is_some_and(|name| agent.commands().iter().any(|command| name == command.as_str()));
+    let is_named = real.file_stem().is_some_and(|name| name == agent.command.as_str());
     if agent.version_args.is_empty() || !is_named {
         return None;
     }

@@ -9,7 +9,7 @@ use crate::profile::Resolved;
 use crate::registry::Withheld;
 use std::ffi::OsString;
 
-/// The list with the variable in it, as a TOML array for the agent's option. Refuses words that would replace the list by one
+/// The list with the variable in it, as an array that both TOML and JSON read. Refuses words that would replace the list by one
 /// without it.
 pub(super) fn list(
     context: &Context<'_>,
@@ -28,7 +28,8 @@ pub(super) fn list(
     names.extend(layer.map(|layer| entries(context, resolved, withheld, Some(layer))).unwrap_or_default());
     names.retain(|name| name != variable.as_str());
     names.push(variable.to_string());
-    Ok(Some(toml::Value::Array(names.into_iter().map(toml::Value::String).collect()).to_string()))
+    // JSON's strings are TOML's as well.
+    Ok(Some(serde_json::json!(names).to_string()))
 }
 
 // What the user's file lists. One that cannot be read is no list to the agent either, and it says so itself.

@@ -116,6 +116,9 @@ struct RawApi {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawForm {
+    #[serde(default)]
+    called: Vec<String>,
+    #[serde(default)]
     commands: Vec<String>,
     #[serde(default)]
     providers: Vec<Spanned<String>>,
@@ -123,6 +126,8 @@ struct RawForm {
     key: Spanned<String>,
     #[serde(default)]
     args: Vec<String>,
+    #[serde(default)]
+    set: BTreeMap<Spanned<String>, String>,
 }
 
 /// How an agent reaches a provider over one protocol.
@@ -173,6 +178,8 @@ pub struct Api {
 /// Another way for some of an agent's commands.
 #[derive(Debug, Clone)]
 pub struct Form {
+    /// The names by which the agent is started, where it is for those alone.
+    pub called: Vec<String>,
     /// The commands, as the first word that is no option.
     pub commands: Vec<String>,
     /// The only providers it is for; empty means any.
@@ -183,6 +190,8 @@ pub struct Form {
     pub key: Variable,
     /// The arguments, in place of all others but those for the model.
     pub args: Vec<String>,
+    /// More variables, with the same placeholders.
+    pub set: BTreeMap<Variable, String>,
 }
 
 impl Form {
@@ -194,8 +203,12 @@ impl Form {
 
 impl Api {
     /// The way that a command takes, where it takes another one.
-    pub fn form(&self, provider: Option<&Provider>, command: Option<&str>) -> Option<Self> {
-        let is_meant = |form: &&Form| command.is_some_and(|command| form.commands.iter().any(|it| it == command));
+    pub fn form(&self, provider: Option<&Provider>, called: &str, command: Option<&str>) -> Option<Self> {
+        let is_named = |form: &&Form| command.is_some_and(|command| form.commands.iter().any(|it| it == command));
+        let is_meant = |form: &&Form| match form.called.as_slice() {
+            [] => is_named(form),
+            names => names.iter().any(|name| name == called),
+        };
         let form = self.forms.iter().filter(|form| form.is_for(provider)).find(is_meant)?;
         Some(Self {
             key: Some(form.key.clone()),
@@ -203,6 +216,7 @@ impl Api {
             args: Vec::new(),
             key_args: form.args.clone(),
             command_args: None,
+            set: form.set.clone(),
             ..self.clone()
         })
     }
@@ -354,7 +368,9 @@ impl AgentSpec {
         }
         let form = |raw: &RawForm| {
             Ok::<_, ConfigError>(Form {
+                called: raw.called.clone(),
                 commands: raw.commands.clone(),
+                set: set(&raw.set)?,
                 providers: raw.providers.iter().map(provider).collect::<Result<_, _>>()?,
                 id: raw.id.clone(),
                 key: variable(&raw.key)?,

@@ -31,7 +31,7 @@ pub const AGENTS: &[Builtin] = agents! {
     "amp": "amp",
     "claude": "claude" "claude-agent-acp" "claude-code-acp",
     "cline": "cline",
-    "codex": "codex",
+    "codex": "codex" "codex-acp",
     "continue": "cn",
     "copilot": "copilot",
     "crush": "crush",
