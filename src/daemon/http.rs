@@ -34,11 +34,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
@@ -82,28 +83,9 @@ impl Shared {
 }
 
 /// Answers `/v1/status` to this user's processes, without a token, until it is told to stop.
-pub async fn serve_own(listener: endpoint::Listener, window: Arc<Window>, mut stop: watch::Receiver<bool>) {
+pub async fn serve_own(listener: endpoint::Listener, window: Arc<Window>, stop: watch::Receiver<bool>) {
     let router = Router::new().route("/v1/status", get(status)).with_state(Shared::new(window));
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            () = told(&mut stop) => break,
-            accepted = async {
-                let place = Arc::clone(&places).acquire_owned().await;
-                (listener.accept().await, place)
-            } => accepted,
-        };
-        while connections.try_join_next().is_some() {}
-        let (Ok((stream, _)), Ok(place)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        if Peer::of(&stream).is_ok_and(|peer| peer.is_ours()) {
-            connections.spawn(converse(stream, router.clone(), OWN_HEADER_TIME, place, stop.clone()));
-        }
-    }
-    while connections.join_next().await.is_some() {}
+    accept(listener, router, Arc::new(Semaphore::new(MOST_CONNECTIONS)), stop).await;
 }
 
 /// Answers until it is told to stop.
@@ -123,22 +105,53 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn accept(listener: TcpListener, router: Router, places: Arc<Semaphore>, mut stop: watch::Receiver<bool>) {
+// Where clients come from, and what is asked of one before its request is read.
+trait Listens: Send + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    const HEADER_TIME: Duration;
+    fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn is_open_to(_stream: &Self::Stream) -> bool {
+        true
+    }
+}
+
+impl Listens for TcpListener {
+    type Stream = TcpStream;
+    const HEADER_TIME: Duration = HEADER_TIME;
+    async fn next(&self) -> io::Result<TcpStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Listens for endpoint::Listener {
+    type Stream = endpoint::Stream;
+    const HEADER_TIME: Duration = OWN_HEADER_TIME;
+    async fn next(&self) -> io::Result<endpoint::Stream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+    fn is_open_to(stream: &endpoint::Stream) -> bool {
+        Peer::of(stream).is_ok_and(|peer| peer.is_ours())
+    }
+}
+
+async fn accept<L: Listens>(listener: L, router: Router, places: Arc<Semaphore>, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             () = told(&mut stop) => break,
             accepted = async {
                 let place = Arc::clone(&places).acquire_owned().await;
-                (listener.accept().await, place)
+                (listener.next().await, place)
             } => accepted,
         };
         while connections.try_join_next().is_some() {}
-        let (Ok((stream, _)), Ok(place)) = accepted else {
+        let (Ok(stream), Ok(place)) = accepted else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        connections.spawn(converse(stream, router.clone(), HEADER_TIME, place, stop.clone()));
+        if L::is_open_to(&stream) {
+            connections.spawn(converse(stream, router.clone(), L::HEADER_TIME, place, stop.clone()));
+        }
     }
     while connections.join_next().await.is_some() {}
 }

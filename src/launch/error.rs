@@ -83,3 +83,17 @@ pub enum LaunchError {
         error: io::Error,
     },
 }
+
+/// Why a key was not handed over.
+#[derive(Debug, thiserror::Error)]
+pub enum HandOverError {
+    /// Nobody answers at the socket: it was asked before, or the launch has ended.
+    #[error("the key of this launch was given already, or the launch has ended")]
+    Gone,
+    /// Somebody answers, and gives nothing.
+    #[error("the key is given to the agent of its launch alone")]
+    Refused,
+    /// The system's error.
+    #[error("the key cannot be handed over: {0}")]
+    Io(#[from] io::Error),
+}

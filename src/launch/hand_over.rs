@@ -6,6 +6,7 @@
 //! the agent, too. It has no terminal, no child and no other open file. A program below the agent that asks before the agent
 //! does would be given the key as well, and the agent, which is then refused, would not work.
 
+use super::HandOverError;
 use crate::paths::Paths;
 use crate::platform::{self, Peer};
 use crate::secret::{Key, Secret};
@@ -83,20 +84,6 @@ fn is_asked(client: &UnixStream, agent: u32, own: Option<(u64, u64)>) -> bool {
     let Ok(peer) = Peer::of(client) else { return false };
     let is_ringlet = peer.program().is_ok_and(|program| platform::opened_identity(&program.file).ok() == own);
     peer.is_ours() && own.is_some() && is_ringlet && platform::is_below(peer.pid, agent) && peer.is_alive()
-}
-
-/// Why a key was not handed over.
-#[derive(Debug, thiserror::Error)]
-pub enum HandOverError {
-    /// Nobody answers at the socket: it was asked before, or the launch has ended.
-    #[error("the key of this launch was given already, or the launch has ended")]
-    Gone,
-    /// Somebody answers, and gives nothing.
-    #[error("the key is given to the agent of its launch alone")]
-    Refused,
-    /// The system's error.
-    #[error("the key cannot be handed over: {0}")]
-    Io(#[from] io::Error),
 }
 
 /// Asks for the key of a launch and writes it out, as the agent that has started this process wants it.

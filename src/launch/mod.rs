@@ -15,9 +15,9 @@ mod loops;
 #[cfg(all(test, unix))]
 mod tests;
 
-pub use error::LaunchError;
+pub use error::{HandOverError, LaunchError};
 pub use fetch::rejected;
-pub use hand_over::{HandOverError, ask, serve};
+pub use hand_over::{ask, serve};
 
 use crate::audit::{AuditError, Log};
 use crate::env::Env;

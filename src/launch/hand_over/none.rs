@@ -1,5 +1,6 @@
 //! Where no key is handed over: nothing there names the process that asks as exactly as Linux does.
 
+use super::HandOverError;
 use crate::paths::Paths;
 use crate::secret::Key;
 use std::io::{self, Write};
@@ -12,20 +13,6 @@ pub(super) fn offer(_: &Paths, _: &Path, _: &Key) -> io::Result<PathBuf> {
 /// Holds no key.
 pub fn serve(_: u32, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Why a key was not handed over.
-#[derive(Debug, thiserror::Error)]
-pub enum HandOverError {
-    /// There is none.
-    #[error("the key of this launch was given already, or the launch has ended")]
-    Gone,
-    /// Somebody answers, and gives nothing.
-    #[error("the key is given to the agent of its launch alone")]
-    Refused,
-    /// The system's error.
-    #[error("the key cannot be handed over: {0}")]
-    Io(#[from] io::Error),
 }
 
 /// Has nothing to give.
