@@ -35,6 +35,9 @@ if __ringlet_free ringlet
                         set kind alias
                     end
                 end
+                if abbr --query -- $name; and not abbr --show | string match --quiet --regex -- " -- $name '?$name(\s|'|\$)"
+                    set kind alias
+                end
                 echo $name=$kind
             end) command '@ringlet@' $argv
     end

@@ -199,7 +199,11 @@ fn what_the_typed_word_is_in_this_shell_decides_whether_the_key_wins() {
             assert!(seen.contains(says), "{shell} {lines}: {seen}");
             assert_eq!(seen.contains("and wins"), wins, "{shell} {lines}: {seen}");
         }
-        if shell != "fish" {
+        if shell == "fish" {
+            let typed = |expansion: &str| in_shell(&world, shell, &format!("{hook}\nabbr -a claude '{expansion}'"));
+            assert!(typed(&format!("{program} --x")).contains("is an alias that leads past ringlet"));
+            assert!(typed("claude --x").contains("is ringlet's function") && typed("claude").contains("is ringlet's"));
+        } else {
             let own = format!("{hook}\nalias claude='claude --verbose'");
             assert!(in_shell(&world, shell, &own).contains("is ringlet's function"), "{shell}: it leads there");
         }

@@ -298,7 +298,8 @@ pub fn found_on<'a>(search: &std::ffi::OsStr, wanted: impl IntoIterator<Item = &
         }
         // What cannot be listed may still be looked through, by name.
         let likely = listed(&folder, &missing).unwrap_or_else(|| missing.clone());
-        found.extend(likely.into_iter().filter(|command| executables_in(&folder, command).is_some()));
+        found
+            .extend(likely.into_iter().filter(|command| executables_in(&folder, command).into_iter().next().is_some()));
         missing.retain(|command| !found.contains(command));
     }
     found
