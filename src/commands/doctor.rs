@@ -1,6 +1,7 @@
 //! `ringlet doctor`: look at the installation and say what is wrong with it. Changes nothing.
 
 use super::Setting;
+use super::reach::Reach;
 use crate::config::ConfigError;
 use crate::failure::{Failure, status};
 use crate::hint::Hint;
@@ -10,7 +11,6 @@ use crate::output::Ink;
 use crate::plan;
 use crate::platform;
 use crate::profile::{Account, Profiles};
-use crate::shell::{Kind, Seen};
 use crate::store::{self, Prompt, StoreError};
 use crate::words;
 use serde_json::json;
@@ -148,20 +148,23 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
     }
     let rc_files = rc_files(setting);
     super::hook::loaded(host, setting, &rc_files).into_iter().for_each(|(grade, text, hint)| say(grade, text, hint));
-    if host.world.shell.is_none() {
-        let hint = Hint::from("with the hook's line in the rc file a new bash, zsh or fish is");
-        say(Grade::Note, "this shell is not hooked, or cannot be seen".into(), Some(hint));
-    }
     let commands = crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?;
     if let Ok(context) = setting.context(&host.world) {
         for error in commands.iter().filter_map(|command| plan::find_binary(&context, command).err()) {
             say(Grade::Note, error.to_string(), None);
         }
-    }
-    for command in &commands {
-        if let Some((grade, text, hint)) = in_this_shell(host.world.shell.as_ref(), command) {
-            say(grade, text, hint);
+        let mut reached: Vec<(Grade, String, Option<Hint>)> = Vec::new();
+        for command in &commands {
+            let reach = Reach::of(&context, host.world.shell.as_ref(), command);
+            let (is, hint) = reach.said(command);
+            match reach {
+                Reach::Function | Reach::Link => {}
+                // Said once, and not of each name.
+                Reach::Unseen => reached = vec![(Grade::Note, is, hint.map(Hint::from))],
+                _ => reached.push((Grade::Bad, format!("in this shell {is}"), hint.map(Hint::from))),
+            }
         }
+        reached.into_iter().for_each(|(grade, text, hint)| say(grade, text, hint));
     }
     for (file, bytes) in &start_files(host, setting) {
         for (line, command, what) in definitions(&String::from_utf8_lossy(bytes), &commands) {
@@ -243,19 +246,6 @@ fn start_files(host: &Host, setting: &Setting) -> Vec<(PathBuf, Vec<u8>)> {
         }
     }
     files
-}
-
-// What the calling shell says of an agent's name; nothing where it cannot be seen, which is said once.
-fn in_this_shell(shell: Option<&Seen>, command: &str) -> Option<(Grade, String, Option<Hint>)> {
-    let (text, hint) = match shell?.kind(command) {
-        Kind::Ringlet => return None,
-        Kind::Alias => ("an alias that leads past ringlet", "take it out, or put the hook's line below it"),
-        Kind::Function => ("a function that is not ringlet's", "take it out, or have it call `ringlet exec`"),
-        Kind::Program => {
-            ("the program itself, without ringlet", "open a new shell, or run the hook's line in this one")
-        }
-    };
-    Some((Grade::Bad, format!("in this shell `{command}` is {text}"), Some(hint.into())))
 }
 
 fn counted(many: usize, what: &str) -> String {

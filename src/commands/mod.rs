@@ -17,6 +17,7 @@ mod migrate;
 mod notice;
 mod profiles;
 mod providers;
+mod reach;
 mod shims;
 mod status;
 mod strays;

@@ -1,5 +1,6 @@
 //! `ringlet status`: which file governs, which profile, which credential wins, and what a launch does about it.
 
+use super::reach::Reach;
 use super::{Setting, allow, exec};
 use crate::failure::Failure;
 use crate::hint::Hint;
@@ -9,7 +10,7 @@ use crate::name::{Agent, KeyName};
 use crate::output::{Ink, Output};
 use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Project, Request, Sink};
 use crate::profile::{Account, Profiles};
-use crate::shell::{Kind, Seen};
+use crate::shell::Seen;
 use crate::store::{self, Prompt, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -30,69 +31,6 @@ struct Refusal {
     is_absent: bool,
     /// The key whose scope refuses.
     key: Option<KeyName>,
-}
-
-/// How the typed word leads to Ringlet in the calling shell, if it does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    Function,
-    Link,
-    Alias,
-    OwnFunction,
-    Program,
-    Unseen,
-}
-
-impl Reach {
-    fn of(context: &Context<'_>, shell: Option<&Seen>, command: &str) -> Self {
-        match shell.map(|seen| seen.kind(command)) {
-            Some(Kind::Ringlet) => Self::Function,
-            Some(Kind::Alias) => Self::Alias,
-            Some(Kind::Function) => Self::OwnFunction,
-            _ if plan::leads_here(context, command) => Self::Link,
-            Some(Kind::Program) => Self::Program,
-            None => Self::Unseen,
-        }
-    }
-
-    /// Whether what is typed gets what Ringlet gives.
-    fn is_ours(self) -> bool {
-        matches!(self, Self::Function | Self::Link)
-    }
-
-    fn word(self) -> Option<&'static str> {
-        match self {
-            Self::Function => Some("function"),
-            Self::Link => Some("link"),
-            Self::Alias => Some("alias"),
-            Self::OwnFunction => Some("own-function"),
-            Self::Program => Some("program"),
-            Self::Unseen => None,
-        }
-    }
-
-    fn said(self, command: &str) -> (Ink, String) {
-        match self {
-            Self::Function => (Ink::Good, format!("`{command}` is ringlet's function")),
-            Self::Link => (Ink::Good, format!("`{command}` is ringlet's link on PATH")),
-            Self::Alias => {
-                let way = "take it out, or put the hook's line below it";
-                (Ink::Bad, format!("`{command}` is an alias that leads past ringlet; {way}"))
-            }
-            Self::OwnFunction => {
-                let way = "take it out, or have it call `ringlet exec`";
-                (Ink::Bad, format!("`{command}` is a function that is not ringlet's; {way}"))
-            }
-            Self::Program => {
-                let way = "open a new shell, or run the hook's line in this one";
-                (Ink::Bad, format!("`{command}` is the program itself, without ringlet; {way}"))
-            }
-            Self::Unseen => {
-                let way = "with the hook's line in the rc file a new shell is";
-                (Ink::Warn, format!("this shell is not hooked, or cannot be seen; {way}"))
-            }
-        }
-    }
 }
 
 /// Whether the key is there. Its value is looked at only where the agent has been told not to use one that ends like it.
@@ -235,14 +173,19 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
         }
     };
     output.line(&[(Ink::Bold, &row.word), (Ink::Dim, &format!("  {}", plan.start().binary.display()))]);
-    let (ink, reach) = row.reach.said(&plan.start().command);
-    let reach = line("this shell", ink, reach);
+    let (is, hint) = row.reach.said(&plan.start().command);
+    let reach = std::iter::once(is).chain(hint.map(str::to_owned)).collect::<Vec<_>>().join("; ");
+    let reach = line("this shell", row.reach.ink(), reach);
     let Some(part) = plan.part() else {
-        let mut rows = vec![line("profile", Ink::Plain, "none: starts as if ringlet were not there".into()), reach];
-        let ink = if bare(setting, context, row).is_some() { Ink::Warn } else { Ink::Plain };
-        let found = bare(setting, context, row).unwrap_or_else(|| "no key and no login that can be seen".to_owned());
-        rows.push(line("would use", ink, found));
-        output.table(&rows);
+        let (ink, found) = match bare(setting, context, row) {
+            Some(found) => (Ink::Warn, found),
+            None => (Ink::Plain, "no key and no login that can be seen".to_owned()),
+        };
+        output.table(&[
+            line("profile", Ink::Plain, "none: starts as if ringlet were not there".into()),
+            reach,
+            line("would use", ink, found),
+        ]);
         return;
     };
     let resolved = &part.resolved;
@@ -275,7 +218,10 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
                         .command(key.name.set_command()),
                 ),
             ),
-            Err(error) => (Ink::Bad, format!("{}: {error}", key.name)),
+            Err(error) => {
+                let hint = error.hint().map(|hint| format!("; {}", output.written(&hint))).unwrap_or_default();
+                (Ink::Bad, format!("{}: {error}{hint}", key.name))
+            }
         };
         rows.push(line("key", ink, said));
         rows.extend(key.copy.iter().map(|file| {

@@ -1,0 +1,82 @@
+//! How a typed word leads to Ringlet in the calling shell, if it does; `status` and `doctor` say it.
+
+use crate::output::Ink;
+use crate::plan::{self, Context};
+use crate::shell::{Kind, Seen};
+
+/// What an agent's command is in the calling shell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The hook's function.
+    Function,
+    /// One of Ringlet's links, found on PATH.
+    Link,
+    /// An alias that leads elsewhere.
+    Alias,
+    /// Somebody else's function.
+    OwnFunction,
+    /// The agent's program.
+    Program,
+    /// Nobody has told.
+    Unseen,
+}
+
+impl Reach {
+    /// What a command is, as far as the shell has told and PATH shows.
+    pub(super) fn of(context: &Context<'_>, shell: Option<&Seen>, command: &str) -> Self {
+        match shell.map(|seen| seen.kind(command)) {
+            Some(Kind::Ringlet) => Self::Function,
+            Some(Kind::Alias) => Self::Alias,
+            Some(Kind::Function) => Self::OwnFunction,
+            _ if plan::leads_here(context, command) => Self::Link,
+            Some(Kind::Program) => Self::Program,
+            None => Self::Unseen,
+        }
+    }
+
+    /// Whether what is typed gets what Ringlet gives.
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Self::Function | Self::Link)
+    }
+
+    /// For `--json`; nothing where nobody has told.
+    pub(super) fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Function => Some("function"),
+            Self::Link => Some("link"),
+            Self::Alias => Some("alias"),
+            Self::OwnFunction => Some("own-function"),
+            Self::Program => Some("program"),
+            Self::Unseen => None,
+        }
+    }
+
+    /// How well that is.
+    pub(super) fn ink(self) -> Ink {
+        match self {
+            Self::Function | Self::Link => Ink::Good,
+            Self::Alias | Self::OwnFunction | Self::Program => Ink::Bad,
+            Self::Unseen => Ink::Warn,
+        }
+    }
+
+    /// What it is in words, and what mends it.
+    pub(super) fn said(self, command: &str) -> (String, Option<&'static str>) {
+        let (is, hint) = match self {
+            Self::Function => ("ringlet's function", None),
+            Self::Link => ("ringlet's link on PATH", None),
+            Self::Alias => ("an alias that leads past ringlet", Some("take it out, or put the hook's line below it")),
+            Self::OwnFunction => {
+                ("a function that is not ringlet's", Some("take it out, or have it call `ringlet exec`"))
+            }
+            Self::Program => {
+                ("the program itself, without ringlet", Some("open a new shell, or run the hook's line in this one"))
+            }
+            Self::Unseen => {
+                let hint = "with the hook's line in the rc file a new bash, zsh or fish is";
+                return ("this shell is not hooked, or cannot be seen".to_owned(), Some(hint));
+            }
+        };
+        (format!("`{command}` is {is}"), hint)
+    }
+}
