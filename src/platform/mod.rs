@@ -284,7 +284,20 @@ pub fn same_file(a: &Path, b: &Path) -> bool {
     }
 }
 
-/// Which of these commands a search path leads to. Each folder is listed, once: where a look-up is slow, as on the drives of
+/// What is in a folder of a search path.
+pub(crate) enum Folder {
+    /// Nothing new: it is not there, or another name for one that was looked into.
+    Nothing,
+    /// Entries of these names.
+    Names(Vec<OsString>),
+    /// It cannot be listed, or to ask for each name takes less time.
+    Unlisted,
+}
+
+// A listing is not taken further.
+const MOST_NAMES: usize = 20_000;
+
+/// Which of these commands a search path leads to. A folder is looked into once: where a look-up is slow, as on the drives of
 /// Windows in WSL, one for each name costs more than all else that a shell's start does.
 pub fn found_on<'a>(search: &std::ffi::OsStr, wanted: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let mut missing: BTreeSet<&str> = wanted.into_iter().collect();
@@ -293,11 +306,11 @@ pub fn found_on<'a>(search: &std::ffi::OsStr, wanted: impl IntoIterator<Item = &
         if missing.is_empty() {
             break;
         }
-        if !seen.insert(folder.clone()) {
-            continue;
-        }
-        // What cannot be listed may still be looked through, by name.
-        let likely = listed(&folder, &missing).unwrap_or_else(|| missing.clone());
+        let likely = match look_into(&folder, &mut seen) {
+            Folder::Nothing => continue,
+            Folder::Names(names) => named(&names, &missing),
+            Folder::Unlisted => missing.clone(),
+        };
         found
             .extend(likely.into_iter().filter(|command| executables_in(&folder, command).into_iter().next().is_some()));
         missing.retain(|command| !found.contains(command));
@@ -305,25 +318,15 @@ pub fn found_on<'a>(search: &std::ffi::OsStr, wanted: impl IntoIterator<Item = &
     found
 }
 
-// Those of the commands that a folder has an entry for, in whatever case, since some file systems tell none apart, and on
-// Windows with whatever ending. None where that cannot be told, or would take longer than to ask for each.
-fn listed<'a>(folder: &Path, wanted: &BTreeSet<&'a str>) -> Option<BTreeSet<&'a str>> {
-    const MOST: usize = 20_000;
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Some(BTreeSet::new());
-        }
-        Err(_) => return None,
-    };
+// Those of the commands that have an entry, in whatever case, since some file systems tell none apart, and on Windows with
+// whatever ending.
+fn named<'a>(names: &[OsString], wanted: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
     let mut likely = BTreeSet::new();
-    for (at, entry) in entries.enumerate() {
-        let name = PathBuf::from(entry.ok().filter(|_| at < MOST)?.file_name());
-        let named = if cfg!(windows) { name.file_stem() } else { Some(name.as_os_str()) };
-        let is = |command: &&&str| named.is_some_and(|name| name.eq_ignore_ascii_case(command));
-        likely.extend(wanted.iter().filter(is).copied());
+    for name in names {
+        let name = if cfg!(windows) { Path::new(name).file_stem().unwrap_or(name) } else { name };
+        likely.extend(wanted.iter().filter(|command| name.eq_ignore_ascii_case(command)).copied());
     }
-    Some(likely)
+    likely
 }
 
 /// The candidates for a command on a search path, first match first. Empty and relative entries are passed over:

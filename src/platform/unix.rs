@@ -1,8 +1,10 @@
 //! Unix: Linux, macOS and the BSDs.
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
+use super::{Folder, MOST_NAMES};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::collections::HashSet;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
@@ -148,6 +150,34 @@ pub fn has_ancestors(many: usize) -> bool {
         stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse::<u32>().ok().filter(|pid| *pid > 1)
     };
     std::iter::successors(Some(std::process::id()), |pid| parent(*pid)).nth(many).is_some()
+}
+
+// A folder larger than this, in bytes, holds more entries than there are names to ask for, on file systems that say.
+const LARGE: u64 = 16 * 1024;
+
+/// Looks into a folder of a search path, unless it is one of those that were `seen`. Takes five system calls for a small one.
+pub(super) fn look_into(folder: &Path, seen: &mut HashSet<(u64, u64)>) -> Folder {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let handle = match rustix::fs::open(folder, flags, Mode::empty()) {
+        Ok(handle) => File::from(handle),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Folder::Nothing,
+        Err(_) => return Folder::Unlisted,
+    };
+    let Ok(meta) = handle.metadata() else { return Folder::Unlisted };
+    if !seen.insert((meta.dev(), meta.ino())) {
+        return Folder::Nothing;
+    }
+    // One that invents modes is another system's, where each look-up is slow.
+    if meta.len() > LARGE && !invents_modes(folder) {
+        return Folder::Unlisted;
+    }
+    let Ok(entries) = rustix::fs::Dir::new(OwnedFd::from(handle)) else { return Folder::Unlisted };
+    let names =
+        entries.take(MOST_NAMES + 1).map(|entry| Some(OsStr::from_bytes(entry.ok()?.file_name().to_bytes()).into()));
+    match names.collect::<Option<Vec<OsString>>>() {
+        Some(names) if names.len() <= MOST_NAMES => Folder::Names(names),
+        _ => Folder::Unlisted,
+    }
 }
 
 pub(super) fn executables_in(folder: &Path, command: &str) -> Option<PathBuf> {

@@ -162,6 +162,20 @@ fn kind(path: &Path) -> Option<&'static str> {
     KINDS.into_iter().find(|kind| extension.eq_ignore_ascii_case(&kind[1..]))
 }
 
+/// Looks into a folder of a search path.
+pub(super) fn look_into(folder: &Path, _: &mut std::collections::HashSet<(u64, u64)>) -> super::Folder {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return super::Folder::Nothing,
+        Err(_) => return super::Folder::Unlisted,
+    };
+    let names = entries.take(super::MOST_NAMES + 1).map(|entry| Some(entry.ok()?.file_name()));
+    match names.collect::<Option<Vec<OsString>>>() {
+        Some(names) if names.len() <= super::MOST_NAMES => super::Folder::Names(names),
+        _ => super::Folder::Unlisted,
+    }
+}
+
 pub(super) fn executables_in(folder: &Path, command: &str) -> Vec<PathBuf> {
     let order = std::env::var("PATHEXT").unwrap_or_default();
     spellings(command, &order).map(|name| folder.join(name)).filter(|path| is_executable(path)).collect()
