@@ -40,19 +40,19 @@ fi
 if ! declare -F ringlet >/dev/null || [[ $(declare -f ringlet) == *RINGLET_SHELL=* ]]; then
   function ringlet {
     # shellcheck disable=SC2043 # the renderer puts every agent there
-    RINGLET_SHELL="bash$(for name in @agents@; do
-      kind=program
-      if declare -F "$name" >/dev/null; then
-        kind=function
-        if [[ $(declare -f "$name") == *"command "*" exec $name -- "* ]]; then
-          kind=ringlet
+    RINGLET_SHELL="bash$(for __ringlet_name in @agents@; do
+      __ringlet_kind=program
+      if declare -F "$__ringlet_name" >/dev/null; then
+        __ringlet_kind=function
+        if [[ $(declare -f "$__ringlet_name") == *"command "*ringlet*" exec $__ringlet_name -- "* ]]; then
+          __ringlet_kind=ringlet
         fi
       fi
-      pattern="^(alias )?$name=' *([A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:,+@%-]* +)*${name}[] ;&|<>'[:space:]]"
-      if shopt -q expand_aliases && alias "$name" >/dev/null 2>&1 && [[ ! $(alias "$name") =~ $pattern ]]; then
-        kind='alias'
+      __ringlet_text="^(alias )?$__ringlet_name=' *([A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:,+@%-]* +)*${__ringlet_name}[] ;&|<>'[:space:]]"
+      if shopt -q expand_aliases && alias "$__ringlet_name" >/dev/null 2>&1 && [[ ! $(alias "$__ringlet_name") =~ $__ringlet_text ]]; then
+        __ringlet_kind='alias'
       fi
-      printf ' %s=%s' "$name" "$kind"
+      builtin printf ' %s=%s' "$__ringlet_name" "$__ringlet_kind"
     done)" command '@ringlet@' "$@"
   }
 fi

@@ -32,20 +32,20 @@ fi
 if (( ! ${+functions[ringlet]} )) || [[ ${functions[ringlet]} == *RINGLET_SHELL=* ]]; then
   function ringlet {
     RINGLET_SHELL="zsh$(setopt local_options extended_glob
-      for name in @agents@; do
-        kind=program
-        if (( ${+functions[$name]} )); then
-          kind=function
-          if [[ ${functions[$name]} == *"command "*" exec $name -- "* ]]; then
-            kind=ringlet
+      for __ringlet_name in @agents@; do
+        __ringlet_kind=program
+        if (( ${+functions[$__ringlet_name]} )); then
+          __ringlet_kind=function
+          if [[ ${functions[$__ringlet_name]} == *"command "*ringlet*" exec $__ringlet_name -- "* ]]; then
+            __ringlet_kind=ringlet
           fi
         fi
-        for alias in "${aliases[$name]-$name}" "${galiases[$name]-$name}"; do
-          if [[ $alias != [[:space:]]#([A-Za-z_][A-Za-z0-9_]#=[A-Za-z0-9_./:,+@%-]#[[:space:]]##|(noglob|nocorrect)[[:space:]]##)#$name([[:space:]\;\&\|\<\>]*|) ]]; then
-            kind=alias
+        for __ringlet_text in "${aliases[$__ringlet_name]-$__ringlet_name}" "${galiases[$__ringlet_name]-$__ringlet_name}"; do
+          if [[ $__ringlet_text != [[:space:]]#([A-Za-z_][A-Za-z0-9_]#=[A-Za-z0-9_./:,+@%-]#[[:space:]]##|(noglob|nocorrect)[[:space:]]##)#$__ringlet_name([[:space:]\;\&\|\<\>]*|) ]]; then
+            __ringlet_kind=alias
           fi
         done
-        print -rn -- " $name=$kind"
+        builtin print -rn -- " $__ringlet_name=$__ringlet_kind"
       done)" command '@ringlet@' "$@"
   }
 fi

@@ -292,6 +292,7 @@ impl From<PlanError> for Failure {
                     }
                 }
             }
+            PlanError::Moved { .. } => Self::new(message).hint("leave it out, and name an `endpoint` in a profile"),
             PlanError::NotWithheld { variable, .. } => {
                 Self::new(message).hint(format!("add \"{variable}\" to that list, or leave the option out"))
             }
@@ -385,7 +386,8 @@ impl From<LaunchError> for Failure {
                 let key = KeyName::new(owner, key.alias);
                 Self::new(message).hint(Hint::run(key.set_command()).and(", and name it in the profile"))
             }
-            LaunchError::HandOver(_) => Self::new(message).hint("mend what it names, then start the agent again"),
+            LaunchError::HandOver(_) => Self::new(message)
+                .hint("mend what it names, or let XDG_RUNTIME_DIR name a short path of your own, then start it again"),
             LaunchError::Rejected { key, .. } => {
                 let end = format!("take the entry out of that list that ends as {key} does");
                 Self::new(message).hint(format!("{end}, or store another key"))

@@ -218,3 +218,35 @@ fn the_adapter_of_editors_is_told_by_options_and_by_its_variable() {
     assert_eq!(config["shell_environment_policy"]["exclude"], serde_json::json!(["RINGLET_API_KEY"]));
     assert_eq!(config["cli_auth_credentials_store"], "ephemeral");
 }
+
+#[test]
+fn words_that_would_lead_the_key_elsewhere_are_refused() {
+    let world = codex("0.171.0", "");
+    for option in [
+        &["-c", "model_provider=\"mine\""][..],
+        &["-c", "openai_base_url=\"http://127.0.0.1:1\""],
+        &["--config=model_providers.ringlet.base_url=\"http://127.0.0.1:1\""],
+        &["-cmodel_providers={ringlet={}}"],
+    ] {
+        for form in [&["exec"][..], &[]] {
+            run(&world, &[form, option, &["hi"]].concat()).fails(125, &["would lead the key to another endpoint"]);
+        }
+    }
+    run(&world, &["exec", "-c", "model_providers.mine.name=\"m\"", "-c", "model=\"x\"", "hi"]).ok();
+    run(&world, &["exec", "--", "-c", "model_provider=\"mine\""]).ok();
+}
+
+#[test]
+fn what_a_project_keeps_from_tool_shells_stays_kept_and_no_text_stands_for_an_entry() {
+    let world = codex("0.171.0", "");
+    world.write("home/project/.codex/config.toml", "[shell_environment_policy]\nexclude = [\"AWS_*\"]\n");
+    world.run(&["allow", ".codex/config.toml"]).ok();
+    let seen = run(&world, &["exec", "hi"]).ok();
+    assert!(seen.contains("exclude=[\"AWS_*\",\"CODEX_API_KEY\"]\n"), "{seen}");
+    for set in ["exclude=['X'] # CODEX_API_KEY", "exclude=[\"NOT_CODEX_API_KEY\"]", "exclude=CODEX_API_KEY"] {
+        let option = format!("shell_environment_policy.{set}");
+        run(&world, &["exec", "-c", &option, "hi"]).fails(125, &["tool shells would be given the key"]);
+    }
+    let table = "shell_environment_policy={set={CODEX_API_KEY=\"x\"}}";
+    run(&world, &["exec", "-c", table, "hi"]).fails(125, &["tool shells would be given the key"]);
+}

@@ -155,16 +155,21 @@ fn a_line_that_cannot_load_the_hook_is_told_from_one_that_does() {
 fn what_a_killed_change_has_left_is_named_until_the_next_one() {
     let world = World::ready();
     let mut left = Vec::new();
-    for path in
-        ["home/.config/ringlet/.ringlet-credentials.toml-Ab3xYz", "home/.local/state/ringlet/trust/.ringlet-0a-q0Z9aa"]
-    {
+    for path in [
+        "home/.config/ringlet/.ringlet-credentials.toml-Ab3xYz0123456789.tmp",
+        "home/.local/state/ringlet/trust/.ringlet-0a-q0Z9aa0123456789.tmp",
+    ] {
         let file = world.write(path, "[anthropic.work]\nkey = \"sk-ant-left\"\n");
         let hour = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
         std::fs::File::options().write(true).open(&file).expect("there").set_modified(hour).expect("set");
         left.push(file);
     }
-    says(&world, "note", "/.ringlet-credentials.toml-Ab3xYz was left by a change that was killed, and may hold keys");
-    says(&world, "note", "/trust/.ringlet-0a-q0Z9aa was left by a change that was killed");
+    says(
+        &world,
+        "note",
+        "/.ringlet-credentials.toml-Ab3xYz0123456789.tmp was left by a change that was killed, and may hold keys",
+    );
+    says(&world, "note", "/trust/.ringlet-0a-q0Z9aa0123456789.tmp was left by a change that was killed");
     assert!(world.run(&["doctor"]).stdout.contains(&format!("run `rm {}`", left[0].display())));
     world.feed(&["keychain", "set", "anthropic", "other", "--stdin"], "sk-ant-api03-other").ok();
     world.run(&["allow"]).ok();

@@ -6,12 +6,12 @@ use crate::cli::Keychain;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
-use crate::name::{Alias, KeyName, NameError, Provider, closest};
+use crate::name::{Alias, KeyName, NameError, Provider, closest, shorten};
 use crate::output::{Ink, Output};
 use crate::platform;
 use crate::registry::{Misplaced, ProviderSpec, misplaced};
 use crate::secret::{Key, MAX_KEY, Secret};
-use crate::store::{self, Missing, Prompt, Store, StoreError};
+use crate::store::{self, Missing, Prompt, SCREENS, Store, StoreError};
 use crate::words;
 use sha2::{Digest, Sha256};
 use std::io::{self, IsTerminal, Read};
@@ -48,7 +48,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Keychain) -> Resu
             setting.refuse_own_places(&host.world)?;
             rename(host, setting, store.as_ref(), &from, &to, replace)
         }
-        Keychain::Unlock => unlock(store.as_ref()).map(|()| match store.fell_back() {
+        Keychain::Unlock => unlock(store.as_ref(), host).map(|()| match store.fell_back() {
             Some(missing) => host.output.note(format!("{}; there is nothing to unlock", missing.summary())),
             None => host.output.note(format!("{} is unlocked", store.place())),
         }),
@@ -177,21 +177,27 @@ fn typed(
     platform::prompt_secret(question).map(Secret::from).map_err(|error| match error.kind() {
         io::ErrorKind::Interrupted => Failure { status: 130, ..Failure::new(format!("interrupted; {so}")) },
         io::ErrorKind::UnexpectedEof => Failure::new(format!("no {what} was given; {so}")),
+        io::ErrorKind::InvalidInput => Failure::new(format!("no {what} is as long as that: {error}; {so}")),
         _ => no_terminal(error),
     })
 }
 
 // The keychain's own dialog where there is a screen. Where there is none, or the dialog came to nothing (a service does not
 // tell whether it was closed or could not be shown), the terminal; each round there opens one collection.
-fn unlock(store: &dyn Store) -> Result<(), Failure> {
+fn unlock(store: &dyn Store, host: &mut Host) -> Result<(), Failure> {
     let mut opened = None;
+    if let Some(screen) = SCREENS.iter().find_map(|name| host.world.env.non_empty(name)) {
+        let screen = screen.to_string_lossy();
+        host.output
+            .note(format!("where the keychain is locked, it asks in a window on the screen {}", shorten(&screen)));
+    }
     loop {
         let error = match store.unlock() {
-            Err(error @ (StoreError::Locked | StoreError::Dismissed)) => error,
+            Err(error @ (StoreError::Locked | StoreError::Dismissed | StoreError::Timeout { .. })) => error,
             done => return Ok(done?),
         };
         let collection = match store.locked_collection() {
-            Err(StoreError::NoPassword) if error == StoreError::Dismissed => return Err(error.into()),
+            Err(StoreError::NoPassword) if error != StoreError::Locked => return Err(error.into()),
             found => found?,
         };
         // Unlocked meanwhile; or said to be, and not.

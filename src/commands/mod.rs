@@ -154,10 +154,16 @@ fn refuse_root_elsewhere(world: &World, home: &Path) -> Result<(), Failure> {
     }
     let made = format!("ringlet runs as root, and the home directory {} is another user's", home.display());
     let mut command = Vec::from(words!["sudo", "-H"]);
-    command.extend(world.arguments.iter().take_while(|word| !looks_like_a_key(&word.to_string_lossy())).cloned());
-    Err(Failure::new(format!("{made} ({})", access.describe()))
-        .hint(Hint::run(command).and(" for root's own configuration"))
-        .hint("run it without sudo, as the user whose home it is, for that user's"))
+    command.extend_from_slice(&world.arguments);
+    let failure = Failure::new(format!("{made} ({})", access.describe()));
+    // A word that may be a key is in no hint, and a command without it would be another one.
+    let failure = match world.arguments.iter().skip(1).any(|word| looks_like_a_key(&word.to_string_lossy())) {
+        true => failure,
+        false => failure.hint(Hint::run(command).and(" for root's own configuration")),
+    };
+    Err(failure
+        .hint("run it without sudo, as the user whose home it is, for that user's")
+        .hint("in a container give root a home of its own in HOME, or name a folder: `ringlet --config-home DIR ...`"))
 }
 
 /// Runs the command that the arguments name.

@@ -17,6 +17,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+// What it says once nobody else can look into it.
+const READY: &[u8] = b"ready";
+
 // A pipe holds as much at least, and a key is shorter.
 const MAX: u64 = 4096;
 // Both ends are Ringlet's and answer at once; a machine may be busy.
@@ -26,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn offer(paths: &Paths, ringlet: &Path, key: &Key) -> io::Result<PathBuf> {
     let folder = paths.runtime().join("launch");
     platform::create_private_folder(&folder)?;
+    clear(&folder);
     let name = Secret::fresh()?;
     let socket = folder.join(String::from_utf8_lossy(&name.expose()[..16]).as_ref());
     let listener = platform::private_listener(&socket)?;
@@ -36,28 +40,46 @@ pub(super) fn offer(paths: &Paths, ringlet: &Path, key: &Key) -> io::Result<Path
     started.map(|()| socket)
 }
 
+// A socket that nobody answers at was left by a process that was killed.
+fn clear(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if matches!(platform::has_listener(&entry.path()), Ok(false)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn serve_apart(ringlet: &Path, socket: &Path, listener: std::os::fd::OwnedFd, key: &Key) -> io::Result<()> {
-    let (reader, mut writer) = io::pipe()?;
-    writer.write_all(key.expose())?;
-    drop(writer);
     let mut command = Command::new(ringlet);
     command.args(["hand-over", "--of", &std::process::id().to_string()]).arg(socket).env_clear().current_dir("/");
-    command.stdin(Stdio::from(reader)).stdout(Stdio::from(listener)).stderr(Stdio::null());
+    command.stdin(Stdio::piped()).stdout(Stdio::from(listener)).stderr(Stdio::piped());
     platform::set_orphaned(&mut command);
-    let status = command.spawn()?.wait()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other("the process that holds the key did not start")) }
+    let mut child = command.spawn()?;
+    let (mut into, told) = (child.stdin.take(), child.stderr.take());
+    child.wait()?;
+    // Until it has closed itself to others, whoever runs as this user could read its standard input.
+    let is_ready = told.is_some_and(|told| platform::reads_within(told, READY, PATIENCE));
+    match into.as_mut().filter(|_| is_ready) {
+        Some(into) => into.write_all(key.expose()),
+        None => Err(io::Error::other("the process that holds the key did not start")),
+    }
 }
 
 /// Holds the key that stands on standard input, and answers at the socket that is standard output, until it was asked for once
 /// or the process `agent` has ended.
 pub fn serve(agent: u32, socket: &Path) -> io::Result<()> {
     let _hardened = platform::harden()?;
+    io::stderr().write_all(READY)?;
+    platform::close_stderr()?;
     let listener = platform::listener_on_stdout()?;
     let gone = RemoveOnDrop(socket);
     let process = platform::Watched::of(agent)?;
     let mut bytes = Vec::with_capacity(MAX as usize);
     io::stdin().lock().take(MAX).read_to_end(&mut bytes)?;
     let key = Secret::new(bytes);
+    if key.is_empty() {
+        return Err(io::Error::other("no key came"));
+    }
     let own = platform::file_identity(Path::new("/proc/self/exe"));
     while let Some(mut client) = platform::client_or_end(&listener, &process)? {
         if !is_asked(&client, agent, own) {

@@ -194,6 +194,12 @@ pub enum PlanError {
         /// The variable.
         variable: Variable,
     },
+    /// An option of the user's would lead the key elsewhere.
+    #[error("an option sets `{option}`, which would lead the key to another endpoint than its own")]
+    Moved {
+        /// The setting.
+        option: String,
+    },
     /// The agent's own settings choose another account than a key.
     #[error("{} {} `{key}` {} \"{wanted}\", so the key would {}", file.display(), if *is_set { "sets" } else { "does not set" }, if *is_set { "to another value than" } else { "to" }, if *is_set { "not be used" } else { "not be used at the profile's endpoint" })]
     NotChosen {

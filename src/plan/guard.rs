@@ -59,7 +59,7 @@ pub fn findings(context: &Context<'_>, profile: &Profile) -> Result<Vec<Finding>
         let command = resolved.agent.command.clone();
         // An agent that is not installed yet may come later.
         let binary = find_binary(context, &command).unwrap_or_default();
-        let version = installed_version(&resolved.agent, &binary);
+        let version = installed_version(&resolved.agent, &command, &binary);
         let start = Start { command, binary, arguments: Vec::new() };
         let means = Means { version: version.as_ref(), ..Means::default() };
         let draft = Draft::new(start, &means, &[], resolved, context.env);

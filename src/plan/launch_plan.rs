@@ -231,7 +231,7 @@ impl Draft {
     /// What a profile comes to for these words and this environment.
     pub(super) fn new(mut start: Start, means: &Means<'_>, words: &[OsString], resolved: Resolved, env: &Env) -> Self {
         let agent = resolved.agent.clone();
-        let idle = needs_no_key(&agent, words);
+        let idle = needs_no_key(&resolved, means.version, words);
         let is_login = matches!(resolved.account, Account::Login { .. });
         let mut removed = competing(&resolved, env);
         let mut changes: Vec<Change> =
@@ -487,7 +487,8 @@ fn dropped_endpoints(resolved: &Resolved, changes: &[Change], env: &Env) -> Opti
 
 // Only the first words count: behind a prompt or an option with a value, a word such as `config` is the user's text. Every
 // parser takes a question for help behind a command, or behind a prompt, for that and for nothing else.
-pub(super) fn needs_no_key(agent: &AgentSpec, words: &[OsString]) -> Option<Idle> {
+pub(super) fn needs_no_key(resolved: &Resolved, version: Option<&Version>, words: &[OsString]) -> Option<Idle> {
+    let agent = &resolved.agent;
     let no_key = &agent.no_key;
     let word = |at: usize| words.get(at).and_then(|word| word.to_str());
     let first = word(0)?;
@@ -499,7 +500,13 @@ pub(super) fn needs_no_key(agent: &AgentSpec, words: &[OsString]) -> Option<Idle
         return Some(Idle::new(agent, &format!("{first} {}", word(1).unwrap_or_default()), true, false));
     }
     let begins = |command: &&String| command.split(' ').enumerate().all(|(at, part)| word(at) == Some(part));
-    let told = no_key.told.iter().find(begins);
-    let command = told.or_else(|| no_key.commands.iter().find(begins))?;
+    let has = |since: &String| version.is_some_and(|version| version.is_at_least(since));
+    // A prompt that goes out with a login goes out with the right account.
+    let is_login = matches!(resolved.account, Account::Login { .. });
+    let is_new = is_login || no_key.since.as_ref().is_none_or(has);
+    let told = no_key.told.iter().filter(|_| is_new).find(begins);
+    let command = told
+        .or_else(|| no_key.old.iter().find(begins))
+        .or_else(|| no_key.commands.iter().filter(|_| is_new).find(begins))?;
     Some(Idle::new(agent, command, false, told.is_some()))
 }

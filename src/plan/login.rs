@@ -4,7 +4,7 @@
 
 use super::guard::guard_project;
 use super::launch_plan::{Draft, LaunchPlan, Means, Notice, Part, Start};
-use super::{Context, Passed, PlanError, ProjectFolders, find_binary, guard_binary, stored};
+use super::{Context, Passed, PlanError, ProjectFolders, find_binary, guard_binary, installed_version, stored};
 use crate::config::MAX_BYTES;
 use crate::env::Change;
 use crate::guard::{self, Told};
@@ -196,7 +196,9 @@ pub fn sign_in(
     guard_binary(context, folders, &binary)?;
     let words: Vec<OsString> = login.args.iter().map(OsString::from).chain(words.iter().cloned()).collect();
     let start = Start { command, binary, arguments: Vec::new() };
-    let mut draft = Draft::new(start, &Means::default(), &words, resolved, context.env);
+    let version = installed_version(&resolved.agent, &start.command, &start.binary);
+    let means = Means { version: version.as_ref(), ..Means::default() };
+    let mut draft = Draft::new(start, &means, &words, resolved, context.env);
     // Nothing but the login is wanted, and it may be what is missing.
     draft.secrets.clear();
     draft.part.notices.clear();

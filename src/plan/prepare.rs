@@ -35,8 +35,8 @@ pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPla
     let binary = named.map_or_else(|| find_binary(context, &meaning.command), Ok)?;
     let start = Start { command: meaning.command, binary, arguments: words.to_vec() };
     let Some(mut settled) = settled else { return Ok(LaunchPlan::Bare(start)) };
-    let version = version(context, &folders, words, &settled.resolved.agent, &start.binary)?;
-    let means = means(context, &start, words, &mut settled.resolved, version.as_ref())?;
+    let version = version(context, &folders, words, &settled.resolved, &start)?;
+    let means = means(context, &start, words, &mut settled, version.as_ref())?;
     let draft = Draft::new(start, &means, words, settled.resolved, context.env);
     let at = Context { cwd: &settled.directory, ..*context };
     judge(&at, context, &folders, &settled.told, words, version.as_ref(), draft)
@@ -56,15 +56,16 @@ fn version(
     context: &Context<'_>,
     folders: &ProjectFolders<'_>,
     words: &[OsString],
-    agent: &AgentSpec,
-    binary: &Path,
+    resolved: &Resolved,
+    start: &Start,
 ) -> Result<Option<Version>, PlanError> {
-    let told = installed_version(agent, binary);
-    if told.is_some() || needs_no_key(agent, words).is_some() {
+    let agent = &resolved.agent;
+    let told = installed_version(agent, &start.command, &start.binary);
+    if told.is_some() || needs_no_key(resolved, told.as_ref(), words).is_some() {
         return Ok(told);
     }
-    guard_binary(context, folders, binary)?;
-    Ok(asked_version(context, agent, binary))
+    guard_binary(context, folders, &start.binary)?;
+    Ok(asked_version(context, agent, &start.binary))
 }
 
 // Which way of the agent's the words take is settled in the account itself, so that all that follows sees one way.
@@ -72,18 +73,22 @@ fn means<'a>(
     context: &Context<'a>,
     start: &Start,
     words: &[OsString],
-    resolved: &mut Resolved,
+    settled: &mut Settled,
     version: Option<&'a Version>,
 ) -> Result<Means<'a>, PlanError> {
+    let (resolved, directory) = (&mut settled.resolved, &settled.directory);
     let mut means = Means { version, ringlet: context.ringlet, withheld: None };
-    if needs_no_key(&resolved.agent, words).is_some() {
+    if needs_no_key(resolved, version, words).is_some() {
         return Ok(means);
+    }
+    if resolved.account.key().is_some() {
+        withheld::refuse_moved(resolved, words)?;
     }
     if let Some(api) = sessions::way(context, resolved, words, start)? {
         resolved.account.take_way(api);
     }
     if let Some(reach) = resolved.account.reach().filter(|reach| !means.hand_over(&reach.api)) {
-        let withheld = withheld::list(context, resolved, words, &reach.key_variable);
+        let withheld = withheld::list(context, directory, resolved, words, &reach.key_variable);
         // A made-up key is no secret.
         means.withheld = if resolved.account.key().is_some() { withheld? } else { withheld.ok().flatten() };
     }

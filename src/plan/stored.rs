@@ -183,7 +183,15 @@ pub fn rejections(context: &Context<'_>, plan: &LaunchPlan) -> Option<Rejections
     let account = plan.secrets().iter().find(|used| used.purpose == Purpose::Account)?;
     let is_asked = matches!(&account.sink, Sink::Variable(name) if *name.as_str() == rejected.variable);
     let mut words = plan.start().arguments.iter().filter_map(|word| word.to_str());
-    if !is_asked || words.any(|word| rejected.unless.iter().any(|it| it == word)) {
+    // A short option may stand among others, as in `-cp`.
+    let is_said = |word: &str, it: &String| match (it.strip_prefix('-'), word.strip_prefix('-')) {
+        _ if it == word => true,
+        (Some(letter), Some(letters)) if letter.len() == 1 => {
+            letters.bytes().all(|byte| byte.is_ascii_alphabetic()) && letters.contains(letter)
+        }
+        _ => false,
+    };
+    if !is_asked || words.any(|word| rejected.unless.iter().any(|it| is_said(word, it))) {
         return None;
     }
     let mut files = rejected.files.iter().filter_map(|place| path_of(context, resolved, place));

@@ -84,18 +84,30 @@ fn an_invocation_without_need_of_a_key_gets_none() {
 
 #[test]
 fn help_behind_a_command_needs_no_key_and_a_command_may_have_several_words() {
-    let is_idle = |agent: &str, words: &[&str]| {
+    let of_version = |agent: &str, words: &[&str], version: Option<&str>| {
         let profile = format!("agent = \"{agent}\"\nprovider = \"anthropic\"\n[provider-config]\n");
-        plan(&profile, agent, words, &[], None).secrets().is_empty()
+        plan(&profile, agent, words, &[], version).secrets().is_empty()
     };
-    for words in [&["exec", "--help"][..], &["a prompt", "-h"], &["mcp", "list"], &["--help"]] {
+    let is_idle = |agent: &str, words: &[&str]| of_version(agent, words, None);
+    for words in [&["exec", "--help"][..], &["a prompt", "-h"], &["mcp", "list"], &["doctor"], &["--help"]] {
         assert!(is_idle("claude", words), "{words:?}");
     }
-    for words in [&["-p", "--help"][..], &["exec", "hi", "--help"], &["--", "--help"], &["exec", "--version"]] {
+    for words in [
+        &["-p", "--help"][..],
+        &["exec", "hi", "--help"],
+        &["--", "--help"],
+        &["exec", "--version"],
+        &["mcp", "serve"],
+        &["mcp"],
+    ] {
         assert!(!is_idle("claude", words), "{words:?}");
     }
     assert!(is_idle("opencode", &["agent", "list"]) && !is_idle("opencode", &["agent", "create"]));
     assert!(!is_idle("opencode", &["agent"]) && !is_idle("opencode", &["agent list"]));
+    // To a version that does not know it such a word is a prompt.
+    for (version, idle) in [(Some("2.1.330"), true), (Some("2.0.1"), false), (None, false)] {
+        assert_eq!(of_version("claude", &["stop"], version), idle, "{version:?}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ const MAX_ANSWER: usize = 4096;
 
 /// The version as the path tells it, without starting the program: by the npm package's `package.json` above it, or by the
 /// names of folders and files, as other installers make them.
-pub fn installed_version(agent: &AgentSpec, binary: &Path) -> Option<Version> {
+pub fn installed_version(agent: &AgentSpec, command: &str, binary: &Path) -> Option<Version> {
     let real = binary.canonicalize().ok()?;
     if let Some(package) = agent.package.as_deref().and_then(|package| package.strip_prefix("npm ")) {
         for folder in real.ancestors().skip(1).take(4) {
@@ -26,6 +26,10 @@ pub fn installed_version(agent: &AgentSpec, binary: &Path) -> Option<Version> {
                 return Version::parse(manifest.get("version")?.as_str()?);
             }
         }
+    }
+    // An adapter has versions of its own.
+    if command != agent.command {
+        return None;
     }
     let parts: Vec<&str> = real.components().filter_map(|part| part.as_os_str().to_str()).collect();
     agent.version_in.iter().find_map(|pattern| {
@@ -92,7 +96,7 @@ mod tests {
     #[test]
     fn a_version_is_told_by_the_names_that_installers_give() {
         let patterns = [
-            "versions/{version}",
+            "claude/versions/{version}",
             "Caskroom/claude-code/{version}",
             "store/*-claude-code-{version}",
             "a.b-{version}-*",
@@ -107,7 +111,7 @@ mod tests {
         let version = Version::parse("2.1.330");
         for path in [
             "share/claude/versions/2.1.330",
-            "versions/2.1.330/claude",
+            "x/claude/versions/2.1.330/claude",
             "opt/Caskroom/claude-code/2.1.330/claude",
             "nix/store/0abc1def2-claude-code-2.1.330/bin/claude",
             "nix/store/9.9-x-claude-code-2.1.330/bin/.claude-wrapped",
@@ -115,8 +119,14 @@ mod tests {
         ] {
             assert_eq!(told(path), version, "{path}");
         }
-        for path in ["usr/bin/claude", "versions/latest", "Caskroom/other/2.1.330/claude", "versions/2", "a.b-2.1.330"]
-        {
+        for path in [
+            "usr/bin/claude",
+            "nodenv/versions/20.11.0/bin/x",
+            "claude/versions/latest",
+            "Caskroom/other/2.1.330/claude",
+            "versions/2",
+            "a.b-2.1.330",
+        ] {
             assert_eq!(told(path), None, "{path}");
         }
     }

@@ -8,11 +8,13 @@ use crate::name::Variable;
 use crate::profile::Resolved;
 use crate::registry::Withheld;
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// The list with the variable in it, as an array that both TOML and JSON read. Refuses words that would replace the list by one
 /// without it.
 pub(super) fn list(
     context: &Context<'_>,
+    directory: &Path,
     resolved: &Resolved,
     words: &[OsString],
     variable: &Variable,
@@ -24,18 +26,25 @@ pub(super) fn list(
         return Err(PlanError::NotWithheld { option: word, variable: variable.clone() });
     }
     let layer = said.iter().enumerate().find_map(|(at, _)| value(&withheld.layers, &said, at));
-    let mut names = entries(context, resolved, withheld, None);
-    names.extend(layer.map(|layer| entries(context, resolved, withheld, Some(layer))).unwrap_or_default());
-    names.retain(|name| name != variable.as_str());
+    let own = [None, layer].map(|layer| path_of(context, resolved, &withheld.place(layer)));
+    // Whichever of them the agent would take alone: what any of them keeps from tool shells stays kept.
+    let above = directory.ancestors().map(|folder| folder.join(&withheld.project));
+    let files = own.into_iter().flatten().chain(above).chain([PathBuf::from(&withheld.system)]);
+    let mut names: Vec<String> = Vec::new();
+    for name in files.flat_map(|file| entries(&file, withheld)) {
+        if name != variable.as_str() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
     names.push(variable.to_string());
     // JSON's strings are TOML's as well.
     Ok(Some(serde_json::json!(names).to_string()))
 }
 
 // What the user's file lists. One that cannot be read is no list to the agent either, and it says so itself.
-fn entries(context: &Context<'_>, resolved: &Resolved, withheld: &Withheld, layer: Option<&str>) -> Vec<String> {
+fn entries(file: &Path, withheld: &Withheld) -> Vec<String> {
     let read = || {
-        let bytes = stored::read(&path_of(context, resolved, &withheld.place(layer))?, MAX_BYTES).ok()??;
+        let bytes = stored::read(file, MAX_BYTES).ok()??;
         let table: toml::Table = std::str::from_utf8(&bytes).ok()?.parse().ok()?;
         let (first, rest) = withheld.list.split_first()?;
         let value = rest.iter().try_fold(table.get(first)?, |value, name| value.get(name))?;
@@ -44,15 +53,44 @@ fn entries(context: &Context<'_>, resolved: &Resolved, withheld: &Withheld, laye
     read().unwrap_or_default()
 }
 
-// An option that sets the list itself, or a table around it. What it sets may not parse alike everywhere, so the variable's name
-// in it is asked for and nothing else.
+/// Refuses words that would lead a key to another endpoint.
+pub(super) fn refuse_moved(resolved: &Resolved, words: &[OsString]) -> Result<(), PlanError> {
+    let Some(moved) = &resolved.agent.moved else { return Ok(()) };
+    let own = resolved.args.iter().map(OsString::from).collect::<Vec<_>>();
+    let said: Vec<&str> = own.iter().chain(words).filter_map(|word| word.to_str()).collect();
+    let leads = |names: &[String]| {
+        moved.names.iter().find(|name| {
+            let name: Vec<&str> = name.split('.').collect();
+            names.iter().zip(&name).all(|(a, b)| a == b)
+        })
+    };
+    match settings(&moved.options, &said).find_map(|(names, _)| leads(&names).cloned()) {
+        Some(option) => Err(PlanError::Moved { option }),
+        None => Ok(()),
+    }
+}
+
+// An option that sets the list itself without the variable, or a table around it. What is no TOML is a text to the agent.
 fn said_otherwise(withheld: &Withheld, words: &[&str], variable: &Variable) -> Option<String> {
+    settings(&withheld.options, words).find_map(|(names, set)| {
+        let rest = withheld.list.strip_prefix(names.as_slice())?;
+        let table: Option<toml::Table> = format!("it = {set}").parse().ok();
+        let value = table.as_ref().and_then(|table| table.get("it"));
+        let list = value.and_then(|value| rest.iter().try_fold(value, |value, name| value.get(name)));
+        let holds = list
+            .and_then(toml::Value::as_array)
+            .is_some_and(|list| list.iter().any(|name| name.as_str() == Some(variable.as_str())));
+        (!holds).then(|| withheld.list.join("."))
+    })
+}
+
+// What the words set by these options: the names that lead there, and the value.
+fn settings<'a>(options: &'a [String], words: &'a [&'a str]) -> impl Iterator<Item = (Vec<String>, &'a str)> + 'a {
     let until = words.iter().position(|word| *word == "--").unwrap_or(words.len());
-    (0..until).filter_map(|at| value(&withheld.options, words, at)).find_map(|setting| {
+    (0..until).filter_map(|at| value(options, words, at)).filter_map(|setting| {
         let (name, set) = setting.split_once('=')?;
-        let name: Vec<&str> = name.trim().split('.').map(|part| part.trim().trim_matches(['"', '\''])).collect();
-        let is_it = name.len() <= withheld.list.len() && name.iter().zip(&withheld.list).all(|(a, b)| a == b);
-        (is_it && !set.contains(variable.as_str())).then(|| withheld.list.join("."))
+        let part = |part: &str| part.trim().trim_matches(['"', '\'']).to_owned();
+        Some((name.trim().split('.').map(part).collect(), set))
     })
 }
 

@@ -41,7 +41,7 @@ mod lock;
 pub use lock::{Lock, LockError, lock_file};
 
 mod strays;
-pub use strays::{old_strays, remove_strays, stray_prefix};
+pub use strays::{old_strays, remove_strays, stray_prefix, temporary, temporary_for};
 
 mod rewrite;
 pub use rewrite::*;
@@ -87,17 +87,34 @@ pub fn ask_program(
     set_group(&mut command);
     let mut child = command.spawn().ok()?;
     let out = child.stdout.take()?;
-    let (sender, answer) = mpsc::channel();
+    let (sender, pieces) = mpsc::channel();
     // A program may leave others behind that keep its output open.
     std::thread::spawn(move || {
-        let mut read = Vec::new();
-        let all = out.take(limit as u64).read_to_end(&mut read);
-        let _ = sender.send(all.ok().map(|_| read));
+        let mut out = out.take(limit as u64);
+        let mut piece = [0; 512];
+        while let Ok(read @ 1..) = out.read(&mut piece) {
+            if sender.send(piece[..read].to_vec()).is_err() {
+                return;
+            }
+        }
     });
-    let answer = answer.recv_timeout(deadline).ok().flatten();
+    let end = Instant::now() + deadline;
+    let mut answer = Vec::new();
+    let mut has_ended = false;
+    // Its output's end is not waited for once it has ended itself.
+    while !has_ended && Instant::now() < end {
+        has_ended = !matches!(child.try_wait(), Ok(None));
+        match pieces.recv_timeout(Duration::from_millis(5)) {
+            Ok(piece) => answer.extend(piece),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    answer.extend(pieces.try_iter().flatten());
     end_group(&mut child);
+    let _ = child.kill();
     let _ = child.wait();
-    answer
+    (Instant::now() < end || has_ended).then_some(answer)
 }
 
 /// Why a file that was found could not be taken as input.
@@ -211,7 +228,7 @@ pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     // One that cannot be removed is in nobody's way.
     old_strays(folder).iter().for_each(|stray| drop(fs::remove_file(stray)));
     // tempfile creates with mode 0600; the content is never wider than that, not even for a moment.
-    let mut file = tempfile::Builder::new().prefix(&stray_prefix(path)).tempfile_in(folder)?;
+    let mut file = temporary_for(path, None)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     persist(file, path)?;

@@ -3,14 +3,18 @@
 
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+// `CLOSE_RANGE_CLOEXEC`, linux/close_range.h.
+const CLOSE_ON_EXEC: libc::c_uint = 4;
 
 /// Another process, whose end can be waited for.
 pub struct Watched(OwnedFd);
@@ -60,13 +64,48 @@ pub fn set_orphaned(command: &mut Command) {
         // SAFETY: fork is async-signal-safe, and so is what both processes do up to exec or _exit.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
-            0 => rustix::process::setsid().map(|_| ()).map_err(io::Error::from),
+            0 => {
+                // What the caller holds open, a lock among it, is not this process' to hold.
+                // SAFETY: it takes three numbers and marks this process' own descriptors, those of `Command` among them, which
+                // are to be closed at exec anyway. A kernel without the call (before 5.11) leaves them.
+                unsafe { libc::syscall(libc::SYS_close_range, 3 as libc::c_uint, libc::c_uint::MAX, CLOSE_ON_EXEC) };
+                rustix::process::setsid().map(|_| ()).map_err(io::Error::from)
+            }
             // SAFETY: it ends this process at once and runs nothing of it.
             _ => unsafe { libc::_exit(0) },
         }
     };
     // SAFETY: between fork and exec the closure makes system calls alone.
     unsafe { command.pre_exec(leave) };
+}
+
+/// Whether these bytes come from a pipe within a time.
+pub fn reads_within(pipe: impl AsFd + Read, wanted: &[u8], time: Duration) -> bool {
+    let mut pipe = pipe;
+    let mut read = vec![0; wanted.len()];
+    let mut filled = 0;
+    let end = Instant::now() + time;
+    while filled < wanted.len() {
+        let left = end.saturating_duration_since(Instant::now());
+        let wait = rustix::event::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
+        let mut fds = [PollFd::new(&pipe, PollFlags::IN)];
+        match poll(&mut fds, Some(&wait)) {
+            Ok(1..) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Ok(0) | Err(_) => return false,
+        }
+        match pipe.read(&mut read[filled..]) {
+            Ok(more @ 1..) => filled += more,
+            _ => return false,
+        }
+    }
+    read == wanted
+}
+
+/// Lets standard error go nowhere.
+pub fn close_stderr() -> io::Result<()> {
+    rustix::stdio::dup2_stderr(std::fs::OpenOptions::new().write(true).open("/dev/null")?)?;
+    Ok(())
 }
 
 /// The listening socket that this process was given as its standard output.

@@ -125,8 +125,7 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
 
 /// A temporary file beside a path, exclusive and 0600, whose name begins so; gone when dropped. A crash leaves it.
 pub fn new_beside(path: &Path, prefix: &str) -> io::Result<tempfile::NamedTempFile> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    tempfile::Builder::new().prefix(prefix).tempfile_in(folder)
+    super::temporary(path, prefix.as_ref(), None)
 }
 
 /// Gives the new file the old one's owner, extended attributes (which hold its ACL) and mode, in the order in which

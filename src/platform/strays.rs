@@ -2,16 +2,35 @@
 //!
 //! Known by its name, and by its age where nobody holds the lock under which it was made.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use std::{fs, io};
+use tempfile::NamedTempFile;
 
 /// A change takes milliseconds; one that was stopped for so long fails when it goes on, and leaves the file as it was.
 const OLD: Duration = Duration::from_secs(10 * 60);
 
-/// Letters and digits that `tempfile` adds.
-const RANDOM: usize = 6;
+/// Letters and digits that `tempfile` adds: more than a name has by chance.
+const RANDOM: usize = 16;
+
+const ENDING: &str = ".tmp";
+
+/// A temporary file that is to replace this one, in its folder: `.ringlet-NAME-RANDOM.tmp`, for its owner alone unless a mode
+/// is given.
+pub fn temporary_for(path: &Path, mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+    temporary(path, &stray_prefix(path), mode)
+}
+
+/// The same under another prefix.
+pub fn temporary(path: &Path, prefix: &OsStr, mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix).suffix(ENDING).rand_bytes(RANDOM);
+    if let Some(mode) = mode {
+        builder.permissions(mode);
+    }
+    builder.tempfile_in(path.parent().unwrap_or(Path::new(".")))
+}
 
 /// What the temporary files' names begin with that are made to replace this one.
 pub fn stray_prefix(path: &Path) -> OsString {
@@ -28,7 +47,10 @@ pub fn remove_strays(path: &Path) -> io::Result<()> {
     let Some(folder) = path.parent().filter(|folder| folder.is_dir()) else { return Ok(()) };
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+        let name = entry.file_name();
+        let is_ours =
+            name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) && is_stray(name.as_encoded_bytes());
+        if is_ours && entry.file_type()?.is_file() {
             fs::remove_file(entry.path())?;
         }
     }
@@ -51,7 +73,8 @@ pub fn old_strays(folder: &Path) -> Vec<PathBuf> {
 
 // `.ringlet-NAME-` and what makes it unlike any other.
 fn is_stray(name: &[u8]) -> bool {
-    let Some((head, random)) = name.split_last_chunk::<RANDOM>() else { return false };
+    let name = name.strip_suffix(ENDING.as_bytes());
+    let Some((head, random)) = name.and_then(|name| name.split_last_chunk::<RANDOM>()) else { return false };
     let named = head.strip_prefix(b".ringlet-").and_then(|rest| rest.strip_suffix(b"-"));
     named.is_some_and(|named| !named.is_empty()) && random.iter().all(u8::is_ascii_alphanumeric)
 }
@@ -72,30 +95,33 @@ mod tests {
             file.set_modified(at).expect("set");
             path
         };
-        let stray = made(".ringlet-a.toml-Ab3xYz", true);
-        let other = made(".ringlet-b-.dots-000000", true);
+        let stray = made(".ringlet-a.toml-Ab3xYz0123456789.tmp", true);
+        let other = made(".ringlet-b-.dots-0000000000000000.tmp", true);
         let kept = [
-            made(".ringlet-a.toml-Qq3xYz", false),
-            made(".ringlet-a.toml-Ab3x", true),
-            made(".ringlet--Ab3xYz", true),
-            made("ringlet-a.toml-Ab3xYz", true),
+            made(".ringlet-a.toml-Qq3xYz0123456789.tmp", false),
+            made(".ringlet-a.toml-backup", true),
+            made(".ringlet-a.toml-2026-11-28", true),
+            made(".ringlet--Ab3xYz0123456789.tmp", true),
+            made("ringlet-a.toml-Ab3xYz0123456789.tmp", true),
             made(".ringlet-a.toml", true),
             made(".ringlet-a.toml-Ab3x.z", true),
         ];
-        fs::create_dir(folder.path().join(".ringlet-c-Ab3xYz")).expect("a folder");
+        fs::create_dir(folder.path().join(".ringlet-c-Ab3xYz0123456789.tmp")).expect("a folder");
         let mut found = old_strays(folder.path());
         found.sort();
         assert_eq!(found, [stray.clone(), other.clone()]);
         replace_file(&folder.path().join("c.toml"), b"new").expect("replaced");
         assert!(!stray.exists() && !other.exists());
-        assert!(kept.iter().all(|path| path.exists()) && folder.path().join(".ringlet-c-Ab3xYz").exists());
+        assert!(
+            kept.iter().all(|path| path.exists()) && folder.path().join(".ringlet-c-Ab3xYz0123456789.tmp").exists()
+        );
     }
 
     #[test]
     fn what_is_made_for_a_replacement_has_a_strays_name() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("credentials.toml");
-        let made = tempfile::Builder::new().prefix(&stray_prefix(&path)).tempfile_in(folder.path()).expect("made");
+        let made = temporary_for(&path, None).expect("made");
         assert!(is_stray(made.path().file_name().expect("a name").as_encoded_bytes()));
         File::options()
             .write(true)

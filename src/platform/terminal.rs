@@ -228,9 +228,8 @@ fn read_typed(mut terminal: &File, signals: &Signals, stop_key: Option<u8>) -> E
             0x03 | 0x1c => return End::Failed(io::ErrorKind::Interrupted.into()),
             0x04 if typed.is_empty() => return End::Failed(io::ErrorKind::UnexpectedEof.into()),
             0x04 => return End::Typed(typed),
-            0x7f | 0x08 => {
-                typed.pop();
-            }
+            // A letter of several bytes goes whole.
+            0x7f | 0x08 => while typed.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
             0x15 => typed.zeroize(),
             key if Some(key) == stop_key => return End::StopKey,
             _ if typed.len() == LONGEST => {
@@ -247,8 +246,10 @@ fn drop_rest(terminal: &File) {
     let start = Instant::now();
     loop {
         let _ = tcflush(terminal, QueueSelector::IFlush);
-        let more = poll(&mut [PollFd::new(terminal, PollFlags::IN)], Some(&QUIET_FOR));
-        if !matches!(more, Ok(1..)) || start.elapsed() > DROPPING {
+        let mut fds = [PollFd::new(terminal, PollFlags::IN)];
+        let more = poll(&mut fds, Some(&QUIET_FOR));
+        // One that is gone hangs up for ever.
+        if !matches!(more, Ok(1..)) || fds[0].revents() != PollFlags::IN || start.elapsed() > DROPPING {
             return;
         }
     }

@@ -46,9 +46,7 @@ pub(super) fn open_private_for_writing(path: &Path) -> io::Result<File> {
 /// Creates a file that was not there, for others to read and none to write, whatever the umask. Killed at any moment it
 /// leaves the whole file, or none under that name.
 pub fn create_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mode = std::fs::Permissions::from_mode(0o644);
-    let mut file = tempfile::Builder::new().prefix(&super::stray_prefix(path)).permissions(mode).tempfile_in(folder)?;
+    let mut file = super::temporary_for(path, Some(std::fs::Permissions::from_mode(0o644)))?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map(drop).map_err(|failed| failed.error)

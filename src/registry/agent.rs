@@ -4,7 +4,7 @@
 use super::Protocol;
 use super::guard::{Directory, Guard, Names, RawGuard, RawSwitch, Switch, matches};
 use super::login::{Login, RawLogin};
-use super::stored::{Chosen, Place, Rejected, Sessions, Stored, Withheld};
+use super::stored::{Chosen, Moved, Place, Rejected, Sessions, Stored, Withheld};
 use crate::config::{ConfigError, Source};
 use crate::name::{Agent, NameError, Provider, Variable};
 use serde::Deserialize;
@@ -62,6 +62,7 @@ struct RawAgent {
     env_files: Vec<Place>,
     sessions: Option<Sessions>,
     withheld: Option<Withheld>,
+    moved: Option<Moved>,
     #[serde(default)]
     version_in: Vec<String>,
     #[serde(default)]
@@ -243,8 +244,13 @@ pub struct ConfigDir {
 pub struct NoKey {
     /// As the first argument. One that asks for help is as good behind a command, see [`NoKey::HELP`].
     pub flags: Vec<String>,
-    /// As the first arguments, one word or several.
+    /// As the first arguments, one word or several, from the version `since` on.
     pub commands: Vec<String>,
+    /// The first version that is known to have these commands. To an earlier one such a word is a prompt, which must not go out
+    /// without the profile's key.
+    pub since: Option<String>,
+    /// Commands that every version has.
+    pub old: Vec<String>,
     /// The same, where the agent is to know the profile's provider all the same.
     pub told: Vec<String>,
 }
@@ -342,6 +348,8 @@ pub struct AgentSpec {
     pub sessions: Option<Sessions>,
     /// The list of variables that its tool shells do not get.
     pub withheld: Option<Withheld>,
+    /// Options that would lead its key elsewhere.
+    pub moved: Option<Moved>,
     /// Parts of paths that tell the installed version, `{version}` in them; one `*` in a name stands for any part of it.
     pub version_in: Vec<String>,
     /// The arguments with which it prints its version, where no path tells it.
@@ -440,6 +448,7 @@ impl AgentSpec {
             env_files: raw.env_files,
             sessions: raw.sessions,
             withheld: raw.withheld,
+            moved: raw.moved,
             version_in: raw.version_in,
             version_args: raw.version_args,
         })

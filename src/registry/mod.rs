@@ -17,7 +17,7 @@ pub use builtin::{AGENTS, PREFIXES, PROVIDERS};
 pub use guard::{Directory, Entry, Format, Guard, Ignored, Names, Reads, Rule, Scalar, Switch, matches};
 pub use login::{Holder, Login, Override, Supervisor};
 pub use provider::{Auth, Http, Protocol, ProviderSpec, check_url};
-pub use stored::{Chosen, Place, Rejected, Sessions, Stored, Withheld};
+pub use stored::{Chosen, Moved, Place, Rejected, Sessions, Stored, Withheld};
 pub use version::Version;
 
 use crate::config::{ConfigError, Source};

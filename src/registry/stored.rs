@@ -96,6 +96,20 @@ pub struct Withheld {
     pub options: Vec<String>,
     /// The options that lay another file, `NAME.` and the file's own name, over it.
     pub layers: Vec<String>,
+    /// The same file of a project, below a directory.
+    pub project: String,
+    /// The system's.
+    pub system: String,
+}
+
+/// Options of the user's that would lead a key to another endpoint than its own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// The options that set an entry, `KEY=VALUE`.
+    pub options: Vec<String>,
+    /// The entries, their names joined by dots; what lies below one counts as well.
+    pub names: Vec<String>,
 }
 
 impl Withheld {

@@ -522,10 +522,15 @@ mod tests {
     #[test]
     fn what_a_killed_change_left_is_gone_after_the_next() {
         let (folder, store) = store(None);
-        let stray = folder.path().join(".ringlet-credentials.toml-x1");
+        let stray = folder.path().join(".ringlet-credentials.toml-x123456789abcdef.tmp");
         std::fs::write(&stray, "[a.b]\nkey = \"k\"\n").expect("written");
         store.set(&key("a/b"), &secret("k")).expect("set");
         assert!(!stray.exists());
+        // A file of the user's own is none.
+        let own = folder.path().join(".ringlet-credentials.toml-2026-11-28");
+        std::fs::write(&own, "a backup").expect("written");
+        store.set(&key("a/b"), &secret("k")).expect("set");
+        assert!(own.exists());
     }
 
     proptest! {

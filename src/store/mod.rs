@@ -219,6 +219,9 @@ impl StoreError {
     }
 }
 
+/// The variables that name a screen on which a service could show its dialog.
+pub const SCREENS: [&str; 2] = ["WAYLAND_DISPLAY", "DISPLAY"];
+
 /// A credential store.
 pub trait Store {
     /// What it is called in messages.

@@ -119,8 +119,8 @@ impl Store for SystemStore {
 
 #[cfg(target_os = "linux")]
 mod native {
-    use super::super::Missing;
     use super::super::secret_service::{self, Options, SecretService, ServiceError};
+    use super::super::{Missing, SCREENS};
     use super::*;
     use keyring_core::api::CredentialStoreApi;
     use std::error::Error as StdError;
@@ -136,7 +136,7 @@ mod native {
     impl Native {
         pub fn new(env: &Env, timeout: Duration, prompt: Prompt) -> Self {
             // Without a screen nobody could answer a dialog, and one on another screen is not this person's.
-            let has_screen = ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| env.non_empty(name).is_some());
+            let has_screen = SCREENS.iter().any(|name| env.non_empty(name).is_some());
             let prompt = match prompt {
                 Prompt::Ask if has_screen => secret_service::Prompt::Ask(PATIENCE),
                 Prompt::Ask | Prompt::Never => secret_service::Prompt::Never,

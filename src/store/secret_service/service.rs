@@ -453,7 +453,9 @@ impl Service {
             w.bytestring(&exchange.public());
         });
         let message = self.bus.answer(call, deadline)?;
-        if message.error.as_deref() == Some("org.freedesktop.DBus.Error.NotSupported") {
+        // Some say that they do not support it, and KWallet without its plugin that the arguments are wrong. What is wrong with
+        // the service itself shows in the next call.
+        if message.error.is_some() {
             let session = self.session(deadline)?;
             return Ok(Sent { session, parameters: Vec::new(), value: Cow::Borrowed(value) });
         }
