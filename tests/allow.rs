@@ -311,6 +311,21 @@ fn a_guarded_file_that_others_may_write_stays_refused() {
     world.chmod(&file, 0o666);
     refused(&world, &["settings.json was allowed, but others may write", "run `chmod go-w "]);
     world.run(&["allow", ".claude/settings.json"]).fails(1, &["others may write it", "run `chmod go-w "]);
+    world.chmod(&file, 0o644);
+    // Nor in a folder where another file could take its place.
+    for folder in [world.path("home/project/.claude"), world.project()] {
+        world.chmod(&folder, 0o777);
+        refused(
+            &world,
+            &["settings.json was allowed, but others may write", &format!("run `chmod go-w {}`", folder.display())],
+        );
+        world.chmod(&folder, 0o755);
+        starts(&world);
+    }
+    // What is harmless is not asked for that.
+    world.write("home/project/.claude/settings.json", "{\"model\":\"opus\"}");
+    world.chmod(&world.project(), 0o777);
+    starts(&world);
 }
 
 #[test]

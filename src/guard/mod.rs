@@ -348,6 +348,7 @@ impl Looking<'_> {
                 break;
             }
         }
+        let folders = folders.into_iter().chain(holding(place));
         if let Some((file, access)) = code::open_folder(folders).filter(|_| by_record) {
             self.found(&place.path, What::Open { file, access });
         }
@@ -384,7 +385,7 @@ impl Looking<'_> {
             return Ok(());
         }
         let file = files.into_iter().find_map(|file| Some((whole(&file.path), file.open_to_others?)));
-        if let Some((file, access)) = open.or(file) {
+        if let Some((file, access)) = open.or(file).or_else(|| code::open_folder(holding(place))) {
             self.found(&place.path, What::Open { file, access });
         }
         Ok(())
@@ -492,6 +493,12 @@ impl Looking<'_> {
 
 // The files of a folder of words for the model that agents load.
 const PROMPTS: [&str; 5] = ["md", "mdc", "mdx", "markdown", "toml"];
+
+// The folders in which somebody else could put another file in its place: up to the directory in which the agent looks.
+fn holding(place: &Place<'_>) -> impl Iterator<Item = PathBuf> {
+    let many = Path::new(&place.guard.file).components().count();
+    place.path.ancestors().skip(1).take(many).map(Path::to_owned).collect::<Vec<_>>().into_iter()
+}
 
 fn evidence_is_open(evidence: &Evidence) -> Option<String> {
     code::open_to_others(&evidence.canonical, evidence.access())
