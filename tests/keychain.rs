@@ -659,8 +659,10 @@ fn locked() -> (Keyring, World) {
 #[test]
 fn without_a_screen_no_dialog_is_asked_for_and_the_terminal_is_named() {
     let (_keyring, world) = locked();
-    let says =
-        ["the keychain is locked", "hint: run `ringlet keychain unlock` in a terminal, or log in to the desktop"];
+    let says = [
+        "the keychain is locked",
+        "hint: run `ringlet keychain unlock` in a terminal, unlock it in its own window, or log in",
+    ];
     world.run(&["keychain", "unlock"]).fails(1, &says);
     world.run(&["exec", "claude"]).fails(125, &says);
     set(&world, KEY).fails(1, &says);

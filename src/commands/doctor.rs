@@ -50,10 +50,11 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
     let store = store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
     // Asked anew each time, since the file may have stood in meanwhile.
     let place = || setting.pretty_place(&store.place());
-    let mut kept = BTreeSet::new();
+    let (mut kept, mut answers) = (BTreeSet::new(), false);
     match store.names() {
         Ok(names) => {
             say(Grade::Good, format!("{} answers and holds {}", place(), counted(names.len(), "key")), None);
+            answers = true;
             kept = names;
             // Names are told while it is locked, and values are not.
             if matches!(store.locked_collection(), Ok(Some(_))) {
@@ -94,7 +95,14 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
                     }
                 }
                 for key in found.iter().flatten().filter_map(|it| Some(&it.account.key()?.value)) {
-                    if matches!(store.contains(key), Ok(false)) {
+                    let there = store.contains(key);
+                    if let Err(error) = &there
+                        && answers
+                    {
+                        say(Grade::Bad, format!("{key}: {error}"), error.hint());
+                        is_sound = false;
+                    }
+                    if matches!(there, Ok(false)) {
                         let hint = Hint::run(key.set_command());
                         say(
                             Grade::Bad,

@@ -188,7 +188,10 @@ impl StoreError {
                                      set `[credentials] backend = \"file\"` in config.toml"
                     .into()
             }
-            Self::Locked => "run `ringlet keychain unlock` in a terminal, or log in to the desktop".into(),
+            Self::Locked => {
+                "run `ringlet keychain unlock` in a terminal, unlock it in its own window, or log in to the desktop"
+                    .into()
+            }
             Self::Unconfirmed => {
                 "KeePassXC confirms a key for the one program that asked; in its settings, under Secret \
                                   Service Integration, turn \"Confirm when passwords are retrieved by clients\" off"
@@ -199,7 +202,7 @@ impl StoreError {
             Self::Timeout { .. } => {
                 "see whether the keychain's daemon hangs or waits for a dialog, then try again".into()
             }
-            Self::Dismissed => "run `ringlet keychain unlock` in a terminal, and answer its question".into(),
+            Self::Dismissed => "run `ringlet keychain unlock` in a terminal, and answer what it asks".into(),
             Self::Ambiguous { .. } => "remove all but one with the keychain's own tool, such as Seahorse".into(),
             Self::Unsafe { file, .. } => {
                 let made = Hint::run(words!["chmod", "600", file]);

@@ -54,6 +54,11 @@ impl Deadline {
         }
     }
 
+    /// The first half of the time that the operation has.
+    pub(super) fn half(&self) -> Self {
+        self.part(self.whole / 2)
+    }
+
     /// The same, or for as long as a person has, while one is being asked.
     pub(super) fn for_a_person(&self) -> Self {
         const DOING: &str = "waiting for an answer to the keychain's question";
@@ -100,6 +105,8 @@ pub(super) struct Bus {
     awaited: Vec<(Serial, Option<Message>)>,
     /// The greeting, until it is answered.
     hello: Option<Serial>,
+    /// Whether a message has been read in part.
+    torn: bool,
 }
 
 impl Bus {
@@ -153,6 +160,7 @@ impl Bus {
             last: 0,
             awaited: Vec::new(),
             hello: None,
+            torn: false,
         };
         bus.out.reserve(1024);
         // No user name: the kernel tells the bus who we are, also where a user namespace gives us another number.
@@ -201,6 +209,11 @@ impl Bus {
                 slot.1 = Some(message);
             }
         }
+    }
+
+    /// Whether it can be used after a time has passed: no message has been read in part.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.torn
     }
 
     /// Gives up waiting for a call's answer.
@@ -279,9 +292,11 @@ impl Bus {
         taken.zeroize();
         self.unread.start += there;
         let mut filled = there;
+        self.torn = true;
         while filled < bytes.len() {
             filled += read(&self.socket, &mut bytes[filled..], deadline)?;
         }
+        self.torn = false;
         let message = Message::parse(bytes)?;
         let of_interest = matches!(message.kind, Kind::Reply | Kind::Error | Kind::Signal);
         Ok(of_interest.then_some(message))

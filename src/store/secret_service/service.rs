@@ -401,13 +401,9 @@ impl Service {
         attributes: &[(&str, &str)],
         deadline: &Deadline,
     ) -> Result<(Vec<String>, Vec<String>)> {
-        let mut search = || {
-            let call = self.ask(ROOT, SERVICE, "SearchItems", "a{ss}", |w| w.dictionary(attributes));
-            self.bus.answer(call, deadline)
-        };
-        let mut message = search()?;
+        let mut message = self.found(attributes, deadline)?;
         if message.error.as_deref() == Some("org.freedesktop.DBus.Error.UnknownMethod") {
-            message = search()?;
+            message = self.found(attributes, deadline)?;
         }
         let message = self.accept(message, deadline)?;
         let mut body = message.body("aoao")?;
@@ -419,6 +415,33 @@ impl Service {
         let found = (list()?, list()?);
         self.owner = message.sender.unwrap_or_default();
         Ok(found)
+    }
+
+    // The answer to a search. KeePassXC, while its database is locked, asks for the password in a window and answers no search
+    // before that, but every question for its state.
+    fn found(&mut self, attributes: &[(&str, &str)], deadline: &Deadline) -> Result<Message> {
+        let call = self.ask(ROOT, SERVICE, "SearchItems", "a{ss}", |w| w.dictionary(attributes));
+        match self.bus.answer(call, &deadline.half()) {
+            Err(ServiceError::Timeout { .. }) if self.bus.is_whole() && self.is_keepassxc(deadline) => {}
+            Err(ServiceError::Timeout { .. }) if self.bus.is_whole() => return self.bus.answer(call, deadline),
+            done => return done,
+        }
+        let heard = std::mem::replace(&mut self.heard, true);
+        let usable = self.usable(deadline);
+        self.heard = heard;
+        if usable == Err(ServiceError::Locked) {
+            self.bus.forget(call);
+            return Err(ServiceError::Locked);
+        }
+        self.bus.answer(call, deadline)
+    }
+
+    // Asked of the bus, not of the service: gnome-keyring must be asked nothing before its search is answered.
+    fn is_keepassxc(&mut self, deadline: &Deadline) -> bool {
+        let call = self.bus.ask_bus("GetConnectionUnixProcessID", "s", |w| w.string(NAME));
+        let pid = self.bus.answer(call, deadline).ok().and_then(|message| message.body("u").ok()?.u32().ok());
+        let name = pid.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+        name.is_some_and(|name| name.trim() == "keepassxc")
     }
 
     /// The path of a session for values to travel in. A service that was restarted knows no session of its

@@ -380,6 +380,31 @@ fn an_item_that_waits_for_a_confirmation_is_told_from_a_locked_keychain() {
 }
 
 #[test]
+fn keepassxc_that_answers_no_search_while_it_is_locked_is_locked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("keepassxc");
+    std::fs::copy("/bin/sleep", &program).expect("copied");
+    let mut keepassxc = std::process::Command::new(&program).arg("60").spawn().expect("started");
+    let outcome = |pid: u32, is_locked: bool| {
+        let mut bus = FakeBus::new(move |member, call| match member {
+            "SearchItems" => Vec::new(),
+            "GetConnectionUnixProcessID" => vec![Say::Reply("u", body(|w| w.u32(pid)))],
+            _ => empty(member, call, LOGIN, is_locked),
+        });
+        bus.options.deadline = Duration::from_secs(1);
+        (bus.store().get("ringlet", "a/b").err(), bus.heard())
+    };
+    assert_eq!(outcome(keepassxc.id(), true).0, Some(ServiceError::Locked));
+    assert!(matches!(outcome(keepassxc.id(), false).0, Some(ServiceError::Timeout { .. })));
+    // Nobody else is asked anything before the search is answered.
+    let (error, heard) = outcome(std::process::id(), true);
+    assert!(matches!(error, Some(ServiceError::Timeout { .. })));
+    assert_eq!(heard, ["SearchItems", "GetConnectionUnixProcessID"]);
+    keepassxc.kill().expect("ended");
+    keepassxc.wait().expect("gone");
+}
+
+#[test]
 fn a_confirmed_item_is_read_by_who_asked_and_open_only_if_others_have_it_too() {
     let bus = FakeBus::new(confirming(|| vec![completed(false)], false)).asking(Duration::from_secs(20));
     assert_eq!(bus.store().get("ringlet", "a/b").as_deref().map(Vec::as_slice), Ok(CANARY));
