@@ -29,7 +29,7 @@ if __ringlet_free ringlet
                 if functions --query -- $name
                     set --local details (functions --details --verbose -- $name)
                     set kind function
-                    if string match --quiet -- 'ringlet: *' "$details[5]"
+                    if test "$details[5]" = "ringlet: start $name with its key"
                         set kind ringlet
                     else if string match --quiet -- 'alias *' "$details[5]"
                         set kind alias
