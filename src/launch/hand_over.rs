@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 // What it says once nobody else can look into it.
@@ -40,9 +40,13 @@ pub(super) fn offer(paths: &Paths, ringlet: &Path, key: &Key) -> io::Result<Path
     started.map(|()| socket)
 }
 
-// A socket that nobody answers at was left by a process that was killed.
+// A socket that nobody answers at was left by a process that was killed, unless another launch is just making it.
 fn clear(folder: &Path) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+    let is_old = |entry: &std::fs::DirEntry| {
+        let made = entry.metadata().and_then(|meta| meta.modified()).ok();
+        made.and_then(|made| SystemTime::now().duration_since(made).ok()).is_some_and(|age| age > PATIENCE)
+    };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().filter(is_old) {
         if matches!(platform::has_listener(&entry.path()), Ok(false)) {
             let _ = std::fs::remove_file(entry.path());
         }
