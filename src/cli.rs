@@ -18,7 +18,7 @@ Start here:
   echo 'eval \"$(ringlet hook zsh)\"' >> ~/.zshrc
   printf 'profile = \"work\"\\n' > .ringlet.toml && ringlet allow"
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What applies to every command.
     #[command(flatten)]
     pub global: Global,
@@ -29,7 +29,7 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// Record every key lookup, in PATH or the usual place
     #[arg(long, global = true, value_name = "PATH", num_args = 0..=1, require_equals = true)]
     pub audit_log: Option<Option<PathBuf>>,
@@ -52,7 +52,7 @@ pub struct Global {
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set
     Auto,
     /// Always
@@ -63,7 +63,7 @@ pub enum Color {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Print the shell code for your rc file
     #[command(after_help = "\
 Add one line to your rc file:
@@ -252,7 +252,7 @@ pub enum ShellName {
 
 /// `ringlet keychain`
 #[derive(Debug, Subcommand)]
-pub enum Keychain {
+pub(crate) enum Keychain {
     /// Store a key; asks for it without echo
     #[command(after_help = "\
 Examples:
@@ -304,7 +304,7 @@ Examples:
 
 /// `ringlet profiles`
 #[derive(Debug, Subcommand)]
-pub enum Profiles {
+pub(crate) enum Profiles {
     /// Create a profile
     #[command(after_help = "\
 Examples:
@@ -365,7 +365,7 @@ Examples:
 
 /// `ringlet profiles create`
 #[derive(Debug, Args)]
-pub struct Create {
+pub(crate) struct Create {
     /// The profile's name
     pub name: String,
     /// The agent
@@ -399,14 +399,14 @@ pub struct Create {
 
 /// `ringlet audit`
 #[derive(Debug, Subcommand)]
-pub enum AuditCommand {
+pub(crate) enum AuditCommand {
     /// Check that no line was changed, moved, added or lost
     Verify,
 }
 
 /// `ringlet migrate`
 #[derive(Debug, Args)]
-pub struct Migrate {
+pub(crate) struct Migrate {
     /// Undo instead
     #[command(subcommand)]
     pub undo: Option<MigrateCommand>,
@@ -429,7 +429,7 @@ pub struct Migrate {
 
 /// `ringlet migrate undo`
 #[derive(Debug, Subcommand)]
-pub enum MigrateCommand {
+pub(crate) enum MigrateCommand {
     /// Put the keys back where they stood
     Undo {
         /// The run [default: the latest]
@@ -439,7 +439,7 @@ pub enum MigrateCommand {
 
 /// `ringlet daemon`
 #[derive(Debug, Subcommand)]
-pub enum Daemon {
+pub(crate) enum Daemon {
     /// Start it; it goes on by itself
     Start {
         /// Stay here, and write the log to standard error
@@ -513,7 +513,7 @@ you approve it. `register --help` says what its name is worth.")]
 
 /// What a program may do.
 #[derive(Debug, Clone, Args)]
-pub struct Permissions {
+pub(crate) struct Permissions {
     /// Let it read this service; may be given again
     #[arg(long, value_name = "SERVICE")]
     pub read: Vec<String>,
@@ -528,7 +528,7 @@ pub struct Permissions {
 /// `ringlet agents` and `ringlet providers`
 /// `ringlet lease`
 #[derive(Debug, Subcommand)]
-pub enum Lease {
+pub(crate) enum Lease {
     /// Let a key be looked up for some time
     #[command(after_help = "\
 The key's scope in config.toml says how long a lease may last. A lease ends with
@@ -571,7 +571,7 @@ Examples:
 
 /// `ringlet agents`
 #[derive(Debug, Subcommand)]
-pub enum Agents {
+pub(crate) enum Agents {
     /// List them
     List,
     /// Remember an agent's program, for keys kept for pinned ones
@@ -593,14 +593,14 @@ Examples:
 
 /// `ringlet providers`
 #[derive(Debug, Subcommand)]
-pub enum List {
+pub(crate) enum List {
     /// List them
     List,
 }
 
 /// `ringlet shims`
 #[derive(Debug, Subcommand)]
-pub enum Shims {
+pub(crate) enum Shims {
     /// Create the links, and say which folder to put on PATH
     Install {
         /// The agents [default: those the hook wraps]

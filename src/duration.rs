@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Why a text is no length of time. The text is not in it: it may be a key that was pasted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DurationError {
+pub(crate) enum DurationError {
     /// Not digits and one unit.
     #[error("a length of time is a number and a unit, such as 30m, 8h or 7d")]
     Form,
@@ -14,7 +14,7 @@ pub enum DurationError {
 }
 
 /// Reads digits and one of the units `s`, `m`, `h`, `d` and `w`, nothing before, between or behind.
-pub fn parse(text: &str) -> Result<Duration, DurationError> {
+pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let unit = match &text[digits..] {
         _ if digits == 0 => return Err(DurationError::Form),
@@ -30,7 +30,7 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
 }
 
 /// A length of time in its two largest units, rounded down: `7h59m`, `8h`, `45s`.
-pub fn shown(length: Duration) -> String {
+pub(crate) fn shown(length: Duration) -> String {
     let seconds = length.as_secs();
     let parts = [(seconds / 86_400, 'd'), (seconds / 3600 % 24, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
     let first = parts.iter().position(|(count, _)| *count > 0).unwrap_or(parts.len() - 1);

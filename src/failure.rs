@@ -39,17 +39,17 @@ pub struct Failure {
 }
 
 /// The statuses of `exec`, as a shell and `env` give them.
-pub mod status {
+pub(crate) mod status {
     /// Anything else.
-    pub const FAILURE: i32 = 1;
+    pub(crate) const FAILURE: i32 = 1;
     /// The command line is wrong.
-    pub const USAGE: i32 = 2;
+    pub(crate) const USAGE: i32 = 2;
     /// Ringlet itself failed in `exec`.
-    pub const EXEC_FAILED: i32 = 125;
+    pub(crate) const EXEC_FAILED: i32 = 125;
     /// The agent cannot be executed.
-    pub const NOT_EXECUTABLE: i32 = 126;
+    pub(crate) const NOT_EXECUTABLE: i32 = 126;
     /// The agent is not there.
-    pub const NOT_FOUND: i32 = 127;
+    pub(crate) const NOT_FOUND: i32 = 127;
 }
 
 impl Failure {
@@ -321,7 +321,7 @@ impl From<PlanError> for Failure {
 }
 
 /// What makes a file or folder that the user allowed one that nobody else may write.
-pub fn close_to_others(file: &Path) -> Hint {
+pub(crate) fn close_to_others(file: &Path) -> Hint {
     match platform::access(file) {
         Ok(access) if !access.is_ours() && !access.is_roots() => "put a copy of your own in its place".into(),
         _ => Hint::run(words!["chmod", "go-w", file]).and(" if it is yours"),

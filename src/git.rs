@@ -13,7 +13,7 @@ const MAX_FILE: u64 = 64 * 1024;
 /// whatever they hold, since an agent may take either for the main checkout. None where `.git` is a folder or is absent.
 ///
 /// Agents read the files themselves, and cut blanks where git does not; both readings are followed.
-pub fn led_to(checkout: &Path) -> Vec<PathBuf> {
+pub(crate) fn led_to(checkout: &Path) -> Vec<PathBuf> {
     let Ok(read) = platform::read_file(&checkout.join(".git"), MAX_FILE) else { return Vec::new() };
     let trimmed = trim(&read.bytes);
     let owns = [&read.bytes, &trimmed].map(|text| {
@@ -44,7 +44,7 @@ fn trim(text: &[u8]) -> Vec<u8> {
 
 /// The main checkout of a linked worktree, canonical, where the links hold in both directions: the worktree's `.git` file
 /// names a folder of the repository, and that folder names the worktree's `.git` file.
-pub fn main_checkout(worktree: &Path) -> Option<PathBuf> {
+pub(crate) fn main_checkout(worktree: &Path) -> Option<PathBuf> {
     let (own, common) = folders(worktree)?;
     let own = own.canonicalize().ok()?;
     let common = common.canonicalize().ok()?;

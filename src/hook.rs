@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 ///
 /// A profile that cannot be read is passed over here: a shell must start all the same, and the launch itself will
 /// say what is wrong.
-pub fn commands(
+pub(crate) fn commands(
     paths: &Paths,
     settings: &Settings,
     registry: &Registry,

@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 /// The outside world: what is only read, and where output goes.
 pub struct Host {
     /// What is only read.
-    pub world: World,
+    pub(crate) world: World,
     /// Where output goes.
-    pub output: Output,
+    pub(crate) output: Output,
 }
 
 /// What a command sees of the outside world, taken once.
-pub struct World {
+pub(crate) struct World {
     /// The command line, `argv[0]` first.
     pub arguments: Vec<OsString>,
     /// The environment's snapshot, without what an earlier launch had set.
@@ -71,7 +71,7 @@ fn working_directory() -> io::Result<PathBuf> {
 
 impl World {
     /// The working directory, or a failure that says what happened to it.
-    pub fn cwd(&self) -> Result<&Path, Failure> {
+    pub(crate) fn cwd(&self) -> Result<&Path, Failure> {
         self.cwd.as_deref().map_err(|error| {
             let message = match error.kind() {
                 io::ErrorKind::NotFound => "the working directory no longer exists".to_owned(),
@@ -82,7 +82,7 @@ impl World {
     }
 
     /// Ringlet's own executable, or a failure.
-    pub fn executable(&self) -> Result<&Path, Failure> {
+    pub(crate) fn executable(&self) -> Result<&Path, Failure> {
         self.executable.as_deref().map_err(|error| Failure::new(format!("ringlet's own path cannot be told: {error}")))
     }
 }

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A moment of this run of the system.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// Which run.
     pub boot: String,
     /// The clock that only passes, see [`platform::boot_clock`].
@@ -30,7 +30,7 @@ pub struct Moment {
 
 impl Moment {
     /// The present one, from the system.
-    pub fn now() -> io::Result<Self> {
+    pub(crate) fn now() -> io::Result<Self> {
         let boot = platform::boot_id()?;
         if boot.is_empty() {
             return Err(io::Error::other("the system's start has no number"));
@@ -41,7 +41,7 @@ impl Moment {
 
 /// A granted lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
+pub(crate) struct Grant {
     /// Its file's name without the ending; the same for every grant of the same width.
     pub id: String,
     /// The key.
@@ -62,7 +62,7 @@ pub struct Grant {
 
 /// Whether a grant holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// For as long.
     Live(Duration),
     /// Since as long not any more.
@@ -73,7 +73,7 @@ pub enum State {
 
 impl Grant {
     /// Whether it holds at a moment, when a lease lasts `most` at most: what the settings say now counts, too.
-    pub fn state(&self, now: &Moment, most: Duration) -> State {
+    pub(crate) fn state(&self, now: &Moment, most: Duration) -> State {
         // A clock that only passes is never before a moment of the same run.
         if self.boot != now.boot || now.clock < self.begins {
             return State::OtherBoot;
@@ -86,7 +86,7 @@ impl Grant {
     }
 
     /// Whether it is wide enough for an agent in a directory, which is canonical; what is unknown is in no narrow one.
-    pub fn covers(&self, agent: Option<&Agent>, directory: Option<&Path>) -> bool {
+    pub(crate) fn covers(&self, agent: Option<&Agent>, directory: Option<&Path>) -> bool {
         self.agent.as_ref().is_none_or(|mine| agent == Some(mine))
             && self.directory.as_ref().is_none_or(|mine| directory.is_some_and(|path| path.starts_with(mine)))
     }
@@ -126,7 +126,7 @@ pub enum LeaseError {
 
 /// What lies in the folder.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Grants, live and ended, sorted by key and width.
     pub grants: Vec<Grant>,
     /// Files that are none, and why.
@@ -135,7 +135,7 @@ pub struct Found {
 
 /// Which grants to revoke.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
+pub(crate) enum Which {
     /// All of them, and what is damaged.
     All,
     /// Those for a key.
@@ -158,7 +158,7 @@ struct Record {
 
 /// What is to be granted.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// The key.
     pub key: KeyName,
     /// For this agent alone.
@@ -170,21 +170,21 @@ pub struct Wish {
 }
 
 /// The granted leases.
-pub struct Leases {
+pub(crate) struct Leases {
     base: PathBuf,
     folder: PathBuf,
 }
 
 impl Leases {
     /// The leases in their place.
-    pub fn new(paths: &Paths) -> Self {
+    pub(crate) fn new(paths: &Paths) -> Self {
         let base = paths.runtime();
         Self { folder: base.join("leases"), base }
     }
 
     /// Reads all of them; the moment they are compared with is to be taken afterwards. A broken file is told apart, never
     /// taken for a grant; a folder that others may write refuses.
-    pub fn load(&self) -> Result<Found, LeaseError> {
+    pub(crate) fn load(&self) -> Result<Found, LeaseError> {
         let mut found = Found::default();
         for file in self.files()? {
             match read(&file) {
@@ -200,7 +200,7 @@ impl Leases {
     /// Grants a lease, in place of one of the same width, and removes those that have ended. Whole or not at all, mode
     /// 0600 in a folder of 0700. The clock is read while no one else grants: an earlier look would make a grant of
     /// somebody's from between seem to begin in the future.
-    pub fn grant(
+    pub(crate) fn grant(
         &self,
         wish: &Wish,
         now: impl FnOnce() -> io::Result<Moment>,
@@ -251,7 +251,7 @@ impl Leases {
     }
 
     /// Revokes grants and says how many files went.
-    pub fn revoke(&self, which: &Which) -> Result<usize, LeaseError> {
+    pub(crate) fn revoke(&self, which: &Which) -> Result<usize, LeaseError> {
         if !self.folder.is_dir() {
             return Ok(0);
         }

@@ -1,37 +1,39 @@
 //! Ringlet keeps coding agents' API keys in the OS keychain and gives them to exactly one place: the agent's own
 //! process.
 
-pub mod audit;
-pub mod cli;
-pub mod commands;
-pub mod config;
-pub mod daemon;
-pub mod digest;
-pub mod duration;
-pub mod env;
-pub mod failure;
-pub mod git;
-pub mod guard;
-pub mod hint;
-pub mod hook;
+mod audit;
+mod cli;
+mod commands;
+mod config;
+mod daemon;
+mod digest;
+mod duration;
+mod env;
+mod failure;
+mod git;
+mod guard;
+mod hint;
+mod hook;
 pub mod host;
-pub mod launch;
-pub mod lease;
-pub mod mark;
-pub mod migrate;
-pub mod name;
-pub mod output;
-pub mod paths;
-pub mod percent;
-pub mod pins;
-pub mod plan;
-pub mod platform;
-pub mod profile;
-pub mod registry;
-pub mod secret;
-pub mod shell;
-pub mod store;
-pub mod trust;
+mod launch;
+mod lease;
+mod mark;
+mod migrate;
+mod name;
+mod output;
+mod paths;
+mod percent;
+mod pins;
+mod plan;
+mod platform;
+mod profile;
+mod registry;
+mod secret;
+mod shell;
+mod store;
+#[doc(hidden)]
+pub mod testing;
+mod trust;
 
 /// Runs one command to its end and gives the exit status. The one place where a failure is printed.
 pub fn run(mut host: host::Host) -> i32 {

@@ -17,19 +17,19 @@ use std::ffi::{OsStr, OsString};
 
 /// The variable: names separated by commas. Behind an `XDG_*` name stands `=` and the earlier value, its bytes other
 /// than `[A-Za-z0-9._/-]` as `%` and two hexadecimal digits; nothing stands behind `=` where there was none.
-pub const NAME: &str = "RINGLET_SET";
+pub(crate) const NAME: &str = "RINGLET_SET";
 
 /// The variable by which a launch recognises that it was started by itself: `PID:DEPTH:COMMAND`. Only programs that may lead
 /// back to Ringlet see it.
-pub const LOOP: &str = "RINGLET_LAUNCH";
+pub(crate) const LOOP: &str = "RINGLET_LAUNCH";
 
 /// What [`LOOP`] says of this process: how deep it is, and what it starts.
-pub fn looped(depth: u32, command: &str) -> String {
+pub(crate) fn looped(depth: u32, command: &str) -> String {
     format!("{}:{depth}:{command}", std::process::id())
 }
 
 /// Takes away what an earlier launch has set, and the mark itself.
-pub fn undo(env: &mut Env) {
+pub(crate) fn undo(env: &mut Env) {
     let Some(mark) = env.get(NAME) else { return };
     // A mark that is not text was not left by Ringlet, but is gone all the same.
     let mark = mark.to_str().unwrap_or_default().to_owned();
@@ -54,7 +54,11 @@ pub fn undo(env: &mut Env) {
 
 /// The mark for what a launch sets, for the environment that it starts from; `None` when it sets nothing that may be
 /// taken away again.
-pub fn make<'a>(before: &Env, changes: &'a [Change], secrets: impl Iterator<Item = &'a Variable>) -> Option<OsString> {
+pub(crate) fn make<'a>(
+    before: &Env,
+    changes: &'a [Change],
+    secrets: impl Iterator<Item = &'a Variable>,
+) -> Option<OsString> {
     let set = changes.iter().filter_map(|change| match change {
         Change::Set(name, _) => Some(name),
         // An `XDG_*` variable that is taken away moves places as well.

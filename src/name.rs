@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The longest name, in bytes.
-pub const MAX_LEN: usize = 64;
+pub(crate) const MAX_LEN: usize = 64;
 
 /// Why a name was refused. The text never repeats the raw name: it may hold control characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +49,7 @@ fn describe(c: char) -> String {
 
 /// A word for a message, the one way in which what was refused is repeated. People paste keys where names belong, so one
 /// that could be a key is cut to less than any key's secret part.
-pub fn shorten(word: &str) -> String {
+pub(crate) fn shorten(word: &str) -> String {
     const SHOWN: usize = 4;
     if could_be_a_key(word) { word.chars().take(SHOWN).chain("...".chars()).collect() } else { word.to_owned() }
 }
@@ -69,14 +69,14 @@ fn could_be_a_key(word: &str) -> bool {
 }
 
 /// Whether a word that may be any text is likelier a key that was pasted: long, and of both cases and digits.
-pub fn looks_like_a_key(word: &str) -> bool {
+pub(crate) fn looks_like_a_key(word: &str) -> bool {
     let has = |kind: fn(&char) -> bool| word.chars().any(|c| kind(&c));
     let mixed = has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase) && has(char::is_ascii_digit);
     word.chars().count() >= LONG && mixed
 }
 
 /// What must not reach a terminal as it is: controls, line and paragraph separators, and what reorders or hides text.
-pub fn is_unprintable(c: char) -> bool {
+pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
         || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
@@ -256,7 +256,7 @@ impl serde::Serialize for KeyName {
 }
 
 /// The candidate closest to a misspelt word, if one is close enough to be meant.
-pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))

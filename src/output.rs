@@ -13,7 +13,7 @@ use std::io::{self, IsTerminal, Write};
 
 /// When to use colours, and how much to say.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Style {
+pub(crate) struct Style {
     /// Colours whatever the terminal says; `None` decides by it.
     pub color: Option<bool>,
     /// Print data as JSON.
@@ -25,7 +25,7 @@ pub struct Style {
 }
 
 /// Where output goes.
-pub struct Output {
+pub(crate) struct Output {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
     color_out: bool,
@@ -37,7 +37,7 @@ pub struct Output {
 
 /// A colour or weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ink {
+pub(crate) enum Ink {
     /// As it is.
     Plain,
     /// What matters most.
@@ -67,7 +67,7 @@ impl Ink {
 
 impl Output {
     /// The process's own streams.
-    pub fn standard() -> Self {
+    pub(crate) fn standard() -> Self {
         let (out, err) = (io::stdout(), io::stderr());
         let (color_out, color_err) = (out.is_terminal(), err.is_terminal());
         let out = Box::new(io::BufWriter::new(out));
@@ -83,7 +83,7 @@ impl Output {
     }
 
     /// Settles colours and loudness once the command line is known.
-    pub fn settle(&mut self, style: Style, env: &Env) {
+    pub(crate) fn settle(&mut self, style: Style, env: &Env) {
         // https://no-color.org: any value but the empty one; TERM=dumb cannot show them.
         let plain = env.non_empty("NO_COLOR").is_some() || env.get("TERM").is_some_and(|term| term == "dumb");
         let decide = |terminal: bool| style.color.unwrap_or(terminal && !plain);
@@ -94,33 +94,33 @@ impl Output {
     }
 
     /// Whether data is wanted as JSON.
-    pub fn wants_json(&self) -> bool {
+    pub(crate) fn wants_json(&self) -> bool {
         self.style.json
     }
 
     /// Whether more is wanted.
-    pub fn is_verbose(&self) -> bool {
+    pub(crate) fn is_verbose(&self) -> bool {
         self.style.verbose
     }
 
     /// A line of data, in pieces.
-    pub fn line(&mut self, pieces: &[(Ink, &str)]) {
+    pub(crate) fn line(&mut self, pieces: &[(Ink, &str)]) {
         let text = painted(pieces, self.color_out);
         self.write(text.as_bytes());
     }
 
     /// A line of plain data.
-    pub fn data(&mut self, text: &str) {
+    pub(crate) fn data(&mut self, text: &str) {
         self.line(&[(Ink::Plain, text)]);
     }
 
     /// Text that is meant to be read by a program, byte for byte.
-    pub fn raw(&mut self, text: &str) {
+    pub(crate) fn raw(&mut self, text: &str) {
         self.write(text.as_bytes());
     }
 
     /// Data as JSON, followed by a newline.
-    pub fn json(&mut self, data: &impl Serialize) {
+    pub(crate) fn json(&mut self, data: &impl Serialize) {
         let mut text = serde_json::to_vec_pretty(data).expect("our data has only string keys");
         text.push(b'\n');
         let text = String::from_utf8(text).expect("JSON is UTF-8");
@@ -128,7 +128,7 @@ impl Output {
     }
 
     /// A table: columns as wide as their widest cell, two blanks between.
-    pub fn table(&mut self, rows: &[Vec<(Ink, String)>]) {
+    pub(crate) fn table(&mut self, rows: &[Vec<(Ink, String)>]) {
         let mut widths: Vec<usize> = Vec::new();
         for row in rows {
             for (at, (_, cell)) in row.iter().enumerate() {
@@ -155,7 +155,7 @@ impl Output {
     }
 
     /// What was done, for a person; silent with `--quiet`.
-    pub fn note(&mut self, text: impl Into<Hint>) {
+    pub(crate) fn note(&mut self, text: impl Into<Hint>) {
         if !self.style.quiet {
             let text = self.written(&text.into());
             self.message(Ink::Dim, None, &text);
@@ -163,13 +163,13 @@ impl Output {
     }
 
     /// Something to look at; not an error.
-    pub fn warn(&mut self, text: impl Into<Hint>) {
+    pub(crate) fn warn(&mut self, text: impl Into<Hint>) {
         let text = self.written(&text.into());
         self.message(Ink::Warn, Some("warning"), &text);
     }
 
     /// A failure and its hints.
-    pub fn failure(&mut self, failure: &Failure) {
+    pub(crate) fn failure(&mut self, failure: &Failure) {
         self.message(Ink::Bad, Some("error"), &failure.message);
         for hint in &failure.hints {
             let text = self.written(hint);
@@ -178,23 +178,23 @@ impl Output {
     }
 
     /// A hint as text; its commands can be pasted into the user's shell.
-    pub fn written(&self, hint: &Hint) -> String {
+    pub(crate) fn written(&self, hint: &Hint) -> String {
         self.shell.write_hint(hint)
     }
 
     /// A line for a person that is neither data nor a message of ours, such as the notice.
-    pub fn aside(&mut self, text: &str) {
+    pub(crate) fn aside(&mut self, text: &str) {
         let _ = self.err.write_all(painted(&[(Ink::Dim, text)], self.color_err).as_bytes());
     }
 
     /// Help, plain and painted.
-    pub fn help(&mut self, plain: &str, painted: &str) {
+    pub(crate) fn help(&mut self, plain: &str, painted: &str) {
         let text = if self.color_out { painted } else { plain };
         self.write(text.as_bytes());
     }
 
     /// A wrong command line, plain and painted.
-    pub fn usage(&mut self, plain: &str, painted: &str) {
+    pub(crate) fn usage(&mut self, plain: &str, painted: &str) {
         // The user's own words are in it, and a hostile name may have been pasted: then nothing is painted.
         let tame: String = plain.lines().map(|line| visible(line) + "\n").collect();
         let text = match (tame.trim_end() != plain.trim_end(), self.color_err) {
@@ -221,19 +221,19 @@ impl Output {
     }
 
     /// Data as JSON on a line of its own, for a reader of lines.
-    pub fn json_line(&mut self, data: &impl Serialize) {
+    pub(crate) fn json_line(&mut self, data: &impl Serialize) {
         let text = serde_json::to_string(data).expect("our data has only string keys");
         self.write(visible_in_json(&text).as_bytes());
         self.write(b"\n");
     }
 
     /// Writes everything out before the process ends or becomes another; a closed pipe is no failure.
-    pub fn finish(&mut self) -> Result<(), Failure> {
+    pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         self.flush().map(drop)
     }
 
     /// Writes everything out; `false` when nobody reads it any more.
-    pub fn flush(&mut self) -> Result<bool, Failure> {
+    pub(crate) fn flush(&mut self) -> Result<bool, Failure> {
         let flushed = self.out.flush();
         match self.failed.take().or(flushed.err()) {
             Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
@@ -270,7 +270,7 @@ fn visible_in_json(text: &str) -> String {
 }
 
 /// Text with every control character, and every one that reorders text, made visible; newlines too.
-pub fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     // The prefix that makes a Windows path canonical means nothing to people.
     let text = if cfg!(windows) { text.replace(r"\\?\", "") } else { text.to_owned() };

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// Writes bytes down.
-pub fn encoded(bytes: &[u8]) -> String {
+pub(crate) fn encoded(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in bytes {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'/' | b'-') {
@@ -16,7 +16,7 @@ pub fn encoded(bytes: &[u8]) -> String {
 }
 
 /// Undoes percent-escapes; nothing for a malformed one or a NUL.
-pub fn decoded(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decoded(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |b: &u8| char::from(*b).to_digit(16);
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text.iter();

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 /// A program's digest, and what would tell that the file is another one now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// The digest of its bytes.
     pub digest: Digest,
     stamp: String,
@@ -25,14 +25,14 @@ pub struct Measured {
 
 impl Measured {
     /// Whether the path still leads to the very file that was measured, unchanged.
-    pub fn is_still_at(&self, program: &Path) -> bool {
+    pub(crate) fn is_still_at(&self, program: &Path) -> bool {
         platform::content_stamp(program).is_ok_and(|stamp| stamp == self.stamp)
     }
 }
 
 /// The digest of a program. Agents are up to hundreds of megabytes, so it is remembered with all that would change with
 /// the content.
-pub fn measure(paths: &Paths, program: &Path) -> io::Result<Measured> {
+pub(crate) fn measure(paths: &Paths, program: &Path) -> io::Result<Measured> {
     let opened = platform::open_file(program).map_err(|error| match error {
         ReadError::Io(error) => error,
         other => io::Error::new(io::ErrorKind::InvalidInput, other.to_string()),
@@ -41,7 +41,7 @@ pub fn measure(paths: &Paths, program: &Path) -> io::Result<Measured> {
 }
 
 /// The same of a file that is open already, at its start; the path is only what the digest is remembered by.
-pub fn measure_opened(paths: &Paths, program: &Path, file: &File) -> io::Result<Measured> {
+pub(crate) fn measure_opened(paths: &Paths, program: &Path, file: &File) -> io::Result<Measured> {
     // How long a change may go unseen: file systems keep time in steps of up to two seconds.
     const SETTLED: Duration = Duration::from_secs(3);
     let stamp = platform::file_stamp(file)?;
@@ -124,18 +124,18 @@ struct Record {
 }
 
 /// The pins.
-pub struct Pins {
+pub(crate) struct Pins {
     folder: PathBuf,
 }
 
 impl Pins {
     /// The pins in their place.
-    pub fn new(paths: &Paths) -> Self {
+    pub(crate) fn new(paths: &Paths) -> Self {
         Self { folder: paths.pins() }
     }
 
     /// An agent's pin, if it has one.
-    pub fn read(&self, agent: &Agent) -> Result<Option<Pin>, PinError> {
+    pub(crate) fn read(&self, agent: &Agent) -> Result<Option<Pin>, PinError> {
         let file = self.file(agent);
         let damaged = |why: String| PinError::Record { file: file.clone(), why };
         let text = match platform::read_record(&file) {
@@ -155,7 +155,7 @@ impl Pins {
     }
 
     /// Every pin, by agent, and what is wrong with those that cannot be used.
-    pub fn list(&self) -> Result<(Vec<Pin>, Vec<PinError>), PinError> {
+    pub(crate) fn list(&self) -> Result<(Vec<Pin>, Vec<PinError>), PinError> {
         let failed = |why| PinError::Folder { folder: self.folder.clone(), why };
         let (mut pins, mut broken) = (Vec::new(), Vec::new());
         let entries = match std::fs::read_dir(&self.folder) {
@@ -178,7 +178,7 @@ impl Pins {
     }
 
     /// Records a pin, in place of an earlier one: whole or not at all, mode 0600 in a folder of 0700.
-    pub fn write(&self, pin: &Pin) -> Result<(), PinError> {
+    pub(crate) fn write(&self, pin: &Pin) -> Result<(), PinError> {
         let file = self.file(&pin.agent);
         let record = Record {
             agent: pin.agent.to_string(),
@@ -193,7 +193,7 @@ impl Pins {
     }
 
     /// Removes a pin; false when there is none.
-    pub fn remove(&self, agent: &Agent) -> Result<bool, PinError> {
+    pub(crate) fn remove(&self, agent: &Agent) -> Result<bool, PinError> {
         let file = self.file(agent);
         match std::fs::remove_file(&file) {
             Ok(()) => Ok(true),

@@ -46,16 +46,16 @@ impl Secret {
 }
 
 /// Whether two values are equal; takes the same time wherever they differ.
-pub fn same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b))) == 0
 }
 
 /// The largest key in bytes: what Windows' Credential Manager holds, and so the limit everywhere.
-pub const MAX_KEY: usize = 2560;
+pub(crate) const MAX_KEY: usize = 2560;
 
 /// Which bytes a key may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// The value of an HTTP header: one line. Every key of a provider that the registry knows has this shape.
     Header,
     /// Text in which line feeds are kept, such as a certificate. It reaches an agent by `[secrets]` alone.
@@ -87,17 +87,17 @@ pub enum KeyError {
 
 /// A secret that was found fit to be given to an agent.
 #[derive(Debug)]
-pub struct Key(Secret);
+pub(crate) struct Key(Secret);
 
 impl Key {
     /// Checks a value that was stored, or is about to be. The bytes stay as they are.
-    pub fn new(secret: Secret, shape: Shape) -> Result<Self, KeyError> {
+    pub(crate) fn new(secret: Secret, shape: Shape) -> Result<Self, KeyError> {
         check_key(secret.expose(), shape)?;
         Ok(Self(secret))
     }
 
     /// A value as a person or a program gave it: one line end behind a single line is not part of the key.
-    pub fn typed(secret: Secret, shape: Shape) -> Result<Self, KeyError> {
+    pub(crate) fn typed(secret: Secret, shape: Shape) -> Result<Self, KeyError> {
         let bytes = secret.expose();
         let line = bytes.strip_suffix(b"\n").map_or(bytes, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -108,18 +108,18 @@ impl Key {
     }
 
     /// The bytes themselves; every caller is a place to audit.
-    pub fn expose(&self) -> &[u8] {
+    pub(crate) fn expose(&self) -> &[u8] {
         self.0.expose()
     }
 
     /// The secret, for a store.
-    pub fn secret(&self) -> &Secret {
+    pub(crate) fn secret(&self) -> &Secret {
         &self.0
     }
 }
 
 /// Whether bytes are fit to be a key of that shape.
-pub fn check_key(bytes: &[u8], shape: Shape) -> Result<(), KeyError> {
+pub(crate) fn check_key(bytes: &[u8], shape: Shape) -> Result<(), KeyError> {
     if bytes.is_empty() {
         return Err(KeyError::Empty);
     }

@@ -78,7 +78,7 @@ pub enum TrustError {
 }
 
 /// A project's file, read once: the hash that is compared and the text that is parsed are of the same bytes.
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// The path by which it was found.
     pub found: PathBuf,
     /// The file itself, symlinks resolved.
@@ -129,7 +129,7 @@ fn list_folder(folder: &Path, limit: u64, list: &mut Vec<u8>) -> Result<(), Read
 
 impl Evidence {
     /// Reads a file that trust is to be decided on, whoever owns it.
-    pub fn read(found: &Path, limit: u64) -> Result<Self, TrustError> {
+    pub(crate) fn read(found: &Path, limit: u64) -> Result<Self, TrustError> {
         let canonical = canonical(found)?;
         let unreadable = |why: ReadError| TrustError::Unreadable { file: found.into(), why };
         let read = platform::read_file(&canonical, limit).map_err(unreadable)?;
@@ -140,7 +140,7 @@ impl Evidence {
     /// The same, and a folder stands for all it holds: its bytes are then a list of the files below it with their
     /// hashes, in the order of their names. Symlinks count by what they say and by the file they lead to; one to a
     /// folder is refused.
-    pub fn read_any(found: &Path, limit: u64) -> Result<Self, TrustError> {
+    pub(crate) fn read_any(found: &Path, limit: u64) -> Result<Self, TrustError> {
         let canonical = canonical(found)?;
         if !canonical.is_dir() {
             return Self::read(found, limit);
@@ -154,12 +154,12 @@ impl Evidence {
     }
 
     /// Who may do what with it.
-    pub fn access(&self) -> &Access {
+    pub(crate) fn access(&self) -> &Access {
         &self.access
     }
 
     /// The SHA-256 of the bytes, in hexadecimal.
-    pub fn sha256(&self) -> &str {
+    pub(crate) fn sha256(&self) -> &str {
         &self.hash
     }
 }
@@ -195,7 +195,7 @@ struct Record {
 
 /// What a record binds of a file that an agent reads itself, or of a folder of code.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bound {
+pub(crate) struct Bound {
     /// The entries that are not harmless by themselves.
     pub values: Vec<BoundValue>,
     /// The programs that they start, or the files of the folder.
@@ -204,7 +204,7 @@ pub struct Bound {
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BoundValue {
+pub(crate) struct BoundValue {
     /// The SHA-256 of the names that lead to it.
     pub at: String,
     /// These names for people: short, and without what looks like a secret.
@@ -217,7 +217,7 @@ pub struct BoundValue {
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BoundFile {
+pub(crate) struct BoundFile {
     /// As a value names it, or for a folder of code its path below that.
     pub path: String,
     /// The SHA-256 of its bytes.
@@ -225,7 +225,7 @@ pub struct BoundFile {
 }
 
 /// All that the user has said about one place.
-pub struct Word {
+pub(crate) struct Word {
     records: Vec<Record>,
     // By the names that lead there; more than one where a worktree shares them.
     values: HashMap<String, Vec<BoundValue>>,
@@ -248,51 +248,51 @@ impl Word {
     }
 
     /// Whether the user said no.
-    pub fn is_denied(&self) -> bool {
+    pub(crate) fn is_denied(&self) -> bool {
         self.records.iter().any(|record| record.decision == Decision::Deny)
     }
 
     /// Whether these exact bytes were allowed.
-    pub fn allows(&self, file: &Evidence) -> bool {
+    pub(crate) fn allows(&self, file: &Evidence) -> bool {
         !self.is_denied() && self.records.iter().any(|record| record.allows(file))
     }
 
     /// Whether a file with this digest was allowed as a whole.
-    pub fn allows_file(&self, digest: Digest) -> bool {
+    pub(crate) fn allows_file(&self, digest: Digest) -> bool {
         let digest = digest.to_string();
         let is_it = |record: &Record| record.decision == Decision::Allow && record.sha256.as_ref() == Some(&digest);
         !self.is_denied() && self.records.iter().any(is_it)
     }
 
     /// Whether any bytes were allowed.
-    pub fn has_bytes(&self) -> bool {
+    pub(crate) fn has_bytes(&self) -> bool {
         self.records.iter().any(|record| record.sha256.is_some())
     }
 
     /// Whether an entry was allowed with this value.
-    pub fn allows_value(&self, at: &str, digest: Digest) -> bool {
+    pub(crate) fn allows_value(&self, at: &str, digest: Digest) -> bool {
         let digest = digest.to_string();
         self.values.get(at).is_some_and(|values| values.iter().any(|value| value.sha256 == digest))
     }
 
     /// A value with which an entry was allowed.
-    pub fn value(&self, at: &str) -> Option<&str> {
+    pub(crate) fn value(&self, at: &str) -> Option<&str> {
         self.values.get(at)?.first().map(|value| value.shown.as_str())
     }
 
     /// Whether a program was allowed with this content; see [`BoundFile::path`].
-    pub fn allows_program(&self, path: &Path, digest: Digest) -> bool {
+    pub(crate) fn allows_program(&self, path: &Path, digest: Digest) -> bool {
         let digest = digest.to_string();
         self.files.get(path.to_string_lossy().as_ref()).is_some_and(|known| known.contains(&digest))
     }
 
     /// Whether a program was allowed with any content.
-    pub fn has_program(&self, path: &Path) -> bool {
+    pub(crate) fn has_program(&self, path: &Path) -> bool {
         self.files.contains_key(path.to_string_lossy().as_ref())
     }
 
     /// Whether any file was allowed.
-    pub fn has_files(&self) -> bool {
+    pub(crate) fn has_files(&self) -> bool {
         !self.files.is_empty()
     }
 }
@@ -312,19 +312,19 @@ fn leads_to(file: &Evidence) -> Option<String> {
 }
 
 /// The user's records, and the folders they allow whole.
-pub struct Trust<'a> {
+pub(crate) struct Trust<'a> {
     folder: PathBuf,
     allow_under: &'a [PathBuf],
 }
 
 impl<'a> Trust<'a> {
     /// The records in their place.
-    pub fn new(paths: &Paths, allow_under: &'a [PathBuf]) -> Self {
+    pub(crate) fn new(paths: &Paths, allow_under: &'a [PathBuf]) -> Self {
         Self { folder: paths.trust(), allow_under }
     }
 
     /// What the user has said about this file with these bytes.
-    pub fn verdict(&self, file: &Evidence) -> Result<Verdict, TrustError> {
+    pub(crate) fn verdict(&self, file: &Evidence) -> Result<Verdict, TrustError> {
         let recorded = self.recorded(file)?;
         if !matches!(recorded, Verdict::Unknown | Verdict::Changed) {
             return Ok(recorded);
@@ -349,12 +349,12 @@ impl<'a> Trust<'a> {
     }
 
     /// Whether the user has denied anything at all; most have not.
-    pub fn has_denials(&self) -> bool {
+    pub(crate) fn has_denials(&self) -> bool {
         self.folder.join(DENIALS).symlink_metadata().is_ok()
     }
 
     /// All that the user has said about a place, read once.
-    pub fn word_on(&self, found: &Path) -> Result<Word, TrustError> {
+    pub(crate) fn word_on(&self, found: &Path) -> Result<Word, TrustError> {
         self.word_at(found, found.canonicalize().ok().as_deref())
     }
 
@@ -377,19 +377,19 @@ impl<'a> Trust<'a> {
     }
 
     /// Whether exactly these bytes were allowed at this place; unlike [`Trust::verdict`] no folder rule counts.
-    pub fn is_recorded(&self, file: &Evidence) -> Result<bool, TrustError> {
+    pub(crate) fn is_recorded(&self, file: &Evidence) -> Result<bool, TrustError> {
         Ok(self.recorded(file)? == Verdict::Trusted)
     }
 
     /// Allows exactly these bytes at this place, and takes an earlier denial back.
-    pub fn allow(&self, file: &Evidence) -> Result<(), TrustError> {
+    pub(crate) fn allow(&self, file: &Evidence) -> Result<(), TrustError> {
         let place = place_of(&file.found);
         self.write(&place, Decision::Allow, Some(file), Bound::default())?;
         self.take_denial_back(&place, &file.canonical)
     }
 
     /// Allows these values and files at this place, and takes an earlier denial back.
-    pub fn allow_values(&self, found: &Path, bound: Bound) -> Result<(), TrustError> {
+    pub(crate) fn allow_values(&self, found: &Path, bound: Bound) -> Result<(), TrustError> {
         let place = place_of(found);
         self.write(&place, Decision::Allow, None, bound)?;
         self.take_denial_back(&place, &canonical(found)?)
@@ -405,7 +405,7 @@ impl<'a> Trust<'a> {
     }
 
     /// Denies a file, whether it exists or not, until the user allows it again.
-    pub fn deny(&self, found: &Path) -> Result<(), TrustError> {
+    pub(crate) fn deny(&self, found: &Path) -> Result<(), TrustError> {
         let mark = self.folder.join(DENIALS);
         let marked = platform::create_private_folder(&self.folder).and_then(|()| platform::replace_file(&mark, b""));
         marked.map_err(|why| TrustError::Write { file: mark, why })?;
@@ -481,7 +481,7 @@ fn place_of(found: &Path) -> PathBuf {
 }
 
 /// Bytes as lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -271,7 +271,7 @@ fn a_busy_lock_is_no_broken_file() {
     let world = World::new();
     world.feed(&["keychain", "set", "anthropic", "work", "--stdin"], KEY).ok();
     let lock = world.path(FILE).with_extension("toml.lock");
-    let held = ringlet::platform::lock_file(&lock, std::time::Duration::ZERO).expect("free");
+    let held = ringlet::testing::lock_file(&lock, std::time::Duration::ZERO).expect("free");
     let done = world.feed(&["keychain", "set", "anthropic", "other", "--stdin"], KEY);
     let who = format!("credentials.toml.lock is held by another process, {}", std::process::id());
     let done = done.fails(1, &[&who, "it was waited for 5000 ms", "hint: try again"]);

@@ -46,6 +46,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (3, "host", &["failure", "output"]),
     (3, "lib", &["commands", "host", "failure", "output"]),
     (3, "main", &["host"]),
+    // What the tests and the fuzz targets may see; nothing imports it.
+    (4, "testing", &[]),
 ];
 
 /// Imports that the layers would allow and the promises do not.

@@ -4,7 +4,7 @@
 //! did not run, because PowerShell cannot be had everywhere the other shells can.
 
 use proptest::prelude::*;
-use ringlet::shell::{Hook, Shell, ShellError, quote, render, render_completion};
+use ringlet::testing::{Hook, Shell, ShellError, quote, render, render_completion};
 use std::path::{Path, PathBuf};
 use tree_sitter::{Node, Parser, Tree};
 

@@ -3,7 +3,7 @@
 //! `RINGLET_READERS_CACHE` names a folder for the libraries, which come from npm and PyPI; `RINGLET_READERS_COUNT` is the
 //! number of documents of each format, 20000 unless told. Started by `tests/agents/readers/run`.
 
-use ringlet::guard::read::{Reader, Value, read};
+use ringlet::testing::{Reader, Value, read};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};

@@ -2,7 +2,7 @@
 //! stopped, a killed, a hung and a lying one.
 
 use crate::common::keyring::{Keyring, PASSWORD, State};
-use ringlet::store::secret_service::{Options, Prompt, SecretService, ServiceError, Status};
+use ringlet::testing::{Options, Prompt, SecretService, ServiceError, Status};
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;

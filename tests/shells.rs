@@ -5,7 +5,7 @@
 
 use crate::common::pty::Terminal;
 use proptest::prelude::*;
-use ringlet::shell::{Hook, Shell, quote, render};
+use ringlet::testing::{Hook, Shell, quote, render};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write;

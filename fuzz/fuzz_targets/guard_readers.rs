@@ -1,7 +1,7 @@
 //! Any project file, its reader chosen by the first byte: what is taken stays within the bounds.
 #![no_main]
 
-use ringlet::guard::read::{MAX_DEPTH, MAX_ENTRIES, Reader, Value, read};
+use ringlet::testing::{MAX_DEPTH, MAX_ENTRIES, Reader, Value, read};
 
 /// The deepest level and the number of values.
 fn extent(value: &Value) -> (usize, usize) {

@@ -3,5 +3,5 @@
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let (policy, line) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()));
-    ringlet::daemon::check::decision(policy, line.trim_ascii_start());
+    ringlet::testing::decision(policy, line.trim_ascii_start());
 });

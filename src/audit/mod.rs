@@ -25,11 +25,12 @@ mod since;
 mod tests;
 mod verify;
 
-pub use log::{Limits, Log};
-pub use query::{Filter, Scan, query};
-pub use record::{Action, Entry, Outcome, Record, Subject};
-pub use since::{SinceError, parse_since};
-pub use verify::{Finding, Flaw, Report, verify};
+pub(crate) use log::Limits;
+pub use log::Log;
+pub(crate) use query::{Filter, query};
+pub(crate) use record::{Action, Outcome, Record, Subject};
+pub(crate) use since::{SinceError, parse_since};
+pub(crate) use verify::verify;
 
 use crate::platform::LockError;
 use std::io;

@@ -18,7 +18,7 @@ use std::path::Path;
 
 /// Which records are wanted; an empty filter wants them all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// Not before this time.
     pub since: Option<Timestamp>,
     /// Before this time.
@@ -33,7 +33,7 @@ pub struct Filter {
 
 /// What a query went through.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Scan {
+pub(crate) struct Scan {
     /// Lines in the log.
     pub lines: u64,
     /// Records that were given to the caller.
@@ -46,7 +46,11 @@ pub struct Scan {
 ///
 /// Files are opened under the lock and read without it: records appended meanwhile are left out, and a rotation
 /// neither hides nor repeats any.
-pub fn query(path: &Path, filter: &Filter, mut each: impl FnMut(Entry) -> ControlFlow<()>) -> Result<Scan, AuditError> {
+pub(crate) fn query(
+    path: &Path,
+    filter: &Filter,
+    mut each: impl FnMut(Entry) -> ControlFlow<()>,
+) -> Result<Scan, AuditError> {
     let files = Files::new(path)?;
     let (parts, ()) = files.snapshot(Limits::default().lock_wait, || Ok(()))?;
     if parts.is_empty() {
@@ -80,7 +84,7 @@ pub fn query(path: &Path, filter: &Filter, mut each: impl FnMut(Entry) -> Contro
 
 impl Filter {
     /// Wants the keys that a word names: an alias, or `PROVIDER/ALIAS`.
-    pub fn set_alias(&mut self, word: &str) -> Result<(), NameError> {
+    pub(crate) fn set_alias(&mut self, word: &str) -> Result<(), NameError> {
         if word.contains('/') {
             let key: KeyName = word.parse()?;
             (self.provider, self.alias) = (Some(key.provider), Some(key.alias));

@@ -126,7 +126,7 @@ pub struct Record {
 
 /// A record in its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its number, from 1 and without gaps.
     pub n: u64,
     /// What happened.
@@ -191,7 +191,7 @@ impl Entry {
     }
 
     /// The entry as the log holds it: one line of JSON, without its newline.
-    pub fn to_line(&self) -> String {
+    pub(crate) fn to_line(&self) -> String {
         let json = serde_json::to_string(&self.wire()).expect("names, numbers and strings always serialise");
         if json.is_ascii() && !json.contains('\x7f') {
             return json;
@@ -211,7 +211,7 @@ impl Entry {
     }
 
     /// Reads a line back; none when it is not a whole record of this form.
-    pub fn from_line(line: &[u8]) -> Option<Self> {
+    pub(crate) fn from_line(line: &[u8]) -> Option<Self> {
         let wire: Wire<'_> = serde_json::from_slice(line).ok()?;
         let subject = match (wire.key, wire.service, wire.target) {
             (Some(key), None, None) => Subject::Key(key.parse().ok()?),

@@ -26,7 +26,7 @@ pub enum SinceError {
 
 /// Reads a duration before `now` (`45s`, `30m`, `24h`, `7d`, `2w`), an RFC 3339 timestamp, or a date, whose first
 /// moment in UTC is meant, as the log's times are in UTC.
-pub fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp, SinceError> {
+pub(crate) fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp, SinceError> {
     // The text comes from a command line; `{:?}` escapes it, this bounds it. What does not even begin like a time may
     // be a key that was pasted.
     let shown = || text.chars().take(40).collect::<String>();

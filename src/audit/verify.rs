@@ -16,7 +16,7 @@ const MAX_FINDINGS: usize = 1000;
 
 /// What `verify` saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
+pub(crate) struct Report {
     /// Log files that were read.
     pub files: usize,
     /// Lines in them, damaged ones included.
@@ -35,14 +35,14 @@ pub struct Report {
 
 impl Report {
     /// Whether every line is there, unchanged and in its place.
-    pub fn is_intact(&self) -> bool {
+    pub(crate) fn is_intact(&self) -> bool {
         self.findings.is_empty()
     }
 }
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The log file, or the head file.
     pub file: Arc<Path>,
     /// The line in it, from 1; 0 for a file as a whole.
@@ -63,7 +63,7 @@ impl fmt::Display for Finding {
 
 /// What can be wrong with a log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     /// The file ends inside the line.
     #[error("the line was cut short, as by a full disk or a power cut")]
     Torn,
@@ -133,7 +133,7 @@ fn span(from: &u64, to: &u64) -> String {
 
 /// Reads the whole log, oldest line first, and reports every break. Takes the lock only while it opens the files;
 /// records appended after that are not looked at. Needs no more memory than one block.
-pub fn verify(path: &Path) -> Result<Report, AuditError> {
+pub(crate) fn verify(path: &Path) -> Result<Report, AuditError> {
     let files = Files::new(path)?;
     let (parts, stored) = files.snapshot(Limits::default().lock_wait, || Stored::read(&files))?;
     if parts.is_empty() && stored == Stored::Absent {

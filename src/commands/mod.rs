@@ -167,7 +167,7 @@ fn refuse_root_elsewhere(world: &World, home: &Path) -> Result<(), Failure> {
 }
 
 /// Runs the command that the arguments name.
-pub fn dispatch(host: &mut Host) -> Result<i32, Failure> {
+pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
     if let Some(agent) = invoked_as(&host.world) {
         let words = host.world.arguments.split_off(1);
         host.output.settle(Style::default(), &host.world.env);

@@ -8,7 +8,8 @@ mod scope;
 mod settings;
 mod source;
 
-pub use project::{PROJECT_FILE, ProjectFile, find_project_file};
-pub use scope::{LEASE_LIMITS, Scope};
-pub use settings::{Audit, Backend, Hook, Settings, Trust};
-pub use source::{ConfigError, MAX_BYTES, Source};
+pub(crate) use project::{PROJECT_FILE, ProjectFile, find_project_file};
+pub(crate) use scope::Scope;
+pub(crate) use settings::Backend;
+pub use settings::Settings;
+pub(crate) use source::{ConfigError, MAX_BYTES, Source};

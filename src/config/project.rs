@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 /// The file's name.
-pub const PROJECT_FILE: &str = ".ringlet.toml";
+pub(crate) const PROJECT_FILE: &str = ".ringlet.toml";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,7 +23,7 @@ struct RawProject {
 
 /// What a project file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectFile {
+pub(crate) struct ProjectFile {
     /// The profile for every agent that is not named below.
     pub profile: Option<Profile>,
     /// Another profile for one agent.
@@ -32,7 +32,7 @@ pub struct ProjectFile {
 
 impl ProjectFile {
     /// Parses a project file's text.
-    pub fn parse(source: &Source) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(source: &Source) -> Result<Self, ConfigError> {
         let raw: RawProject = source.parse()?;
         let profile = |name: &Spanned<String>| {
             name.get_ref().parse().map_err(|error: NameError| source.error(name.span(), error.to_string()))
@@ -52,14 +52,14 @@ impl ProjectFile {
 
     /// The profile for the agents that one command may mean: the first that is named for one of them, else the one for
     /// all.
-    pub fn profile_for(&self, agents: &[Agent]) -> Option<&Profile> {
+    pub(crate) fn profile_for(&self, agents: &[Agent]) -> Option<&Profile> {
         agents.iter().find_map(|agent| self.agents.get(agent)).or(self.profile.as_ref())
     }
 }
 
 /// Looks for the nearest project file from a canonical directory up. The home directory's parent and the configured
 /// ceilings are not looked into, unless the search starts there.
-pub fn find_project_file(start: &Path, paths: &Paths, settings: &Settings) -> io::Result<Option<PathBuf>> {
+pub(crate) fn find_project_file(start: &Path, paths: &Paths, settings: &Settings) -> io::Result<Option<PathBuf>> {
     let ceilings = ceilings(paths, settings);
     let mut found = None;
     let mut device = None;

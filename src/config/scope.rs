@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 /// How short and how long a lease may be. What must hold for longer than a month needs no lease.
-pub const LEASE_LIMITS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
+pub(crate) const LEASE_LIMITS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]

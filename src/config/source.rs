@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// The largest configuration file that is read; a thousand times what any of them needs.
-pub const MAX_BYTES: u64 = 1024 * 1024;
+pub(crate) const MAX_BYTES: u64 = 1024 * 1024;
 
 /// What is wrong with a configuration file, and where. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// A configuration file, read once. Whoever hashes it and whoever parses it see the same bytes.
-pub struct Source {
+pub(crate) struct Source {
     /// Where it was read.
     pub file: PathBuf,
     /// Its text.
@@ -62,7 +62,7 @@ pub struct Source {
 
 impl Source {
     /// Reads a file; `Ok(None)` where there is none.
-    pub fn read(file: &Path) -> Result<Option<Self>, ConfigError> {
+    pub(crate) fn read(file: &Path) -> Result<Option<Self>, ConfigError> {
         match platform::read_file(file, MAX_BYTES) {
             Ok(read) => Self::from_bytes(file, read.bytes, Some(read.access)).map(Some),
             Err(error) if error.is_absent() => Ok(None),
@@ -71,7 +71,7 @@ impl Source {
     }
 
     /// Takes bytes that were read elsewhere, or are built in.
-    pub fn from_bytes(file: &Path, bytes: Vec<u8>, access: Option<Access>) -> Result<Self, ConfigError> {
+    pub(crate) fn from_bytes(file: &Path, bytes: Vec<u8>, access: Option<Access>) -> Result<Self, ConfigError> {
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Self { file: file.into(), text, access }),
             Err(error) => {
@@ -85,14 +85,14 @@ impl Source {
 
     /// Refuses a file that somebody else than the user and root may have written: it chooses endpoints, keys and trust.
     /// Root's is as good as the user's own, since programs such as home-manager keep configuration in a store of root's.
-    pub fn refuse_others(&self) -> Result<(), ConfigError> {
+    pub(crate) fn refuse_others(&self) -> Result<(), ConfigError> {
         let Some(access) = self.access else { return Ok(()) };
         private::check(&access, Privacy::UnwrittenOrRoots)
             .map_err(|why| ConfigError::whole(&self.file, why.to_string()).with_hint(mend(&self.file, &why)))
     }
 
     /// Parses the text; an unknown key or a wrong type is an error with its place.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         toml::from_str(&self.text).map_err(|error| {
             let message = without_values(&one_line(error.message()));
             let hint = suggestion(&message);
@@ -103,7 +103,7 @@ impl Source {
     }
 
     /// An error about a place in this file, given as a byte range.
-    pub fn error(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
+    pub(crate) fn error(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
         let mut at = span.start.min(self.text.len());
         while !self.text.is_char_boundary(at) {
             at -= 1;

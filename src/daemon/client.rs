@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST: usize = 4 << 20;
 
 /// What `/v1/status` says.
-pub fn status(paths: &Paths) -> Result<Value, DaemonError> {
+pub(crate) fn status(paths: &Paths) -> Result<Value, DaemonError> {
     let mute = |why: String| DaemonError::Mute(why);
     let socket = status_socket(paths)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

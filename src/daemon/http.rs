@@ -83,7 +83,7 @@ impl Shared {
 }
 
 /// Answers `/v1/status` to this user's processes, without a token, until it is told to stop.
-pub async fn serve_own(listener: endpoint::Listener, window: Arc<Window>, stop: watch::Receiver<bool>) {
+pub(crate) async fn serve_own(listener: endpoint::Listener, window: Arc<Window>, stop: watch::Receiver<bool>) {
     let router = Router::new().route("/v1/status", get(status)).with_state(Shared::new(window));
     accept(listener, router, Arc::new(Semaphore::new(MOST_CONNECTIONS)), stop).await;
 }
@@ -480,7 +480,7 @@ async fn openapi() -> Response {
 }
 
 /// The routes as an OpenAPI 3.1 document.
-pub fn document() -> Value {
+pub(crate) fn document() -> Value {
     let error = json!({ "$ref": "#/components/schemas/Error" });
     let failure = |what: &str| json!({ "description": what, "content": { "application/json": { "schema": error } } });
     let route = |summary: &str, parameters: Value, properties: Value| {

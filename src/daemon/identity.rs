@@ -115,7 +115,7 @@ impl Identity {
 }
 
 /// Whether a peer may be a registered program, by the paths alone. It decides whom it waits with and nothing else.
-pub fn may_be(peer: &Peer, policy: &Policy) -> bool {
+pub(crate) fn may_be(peer: &Peer, policy: &Policy) -> bool {
     let Ok(running) = peer.program() else { return false };
     let is_script = || script(peer).is_ok_and(|path| policy.names(&path, Some(&running.path)));
     policy.names(&running.path, None) || is_script()

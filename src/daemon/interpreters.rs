@@ -17,7 +17,7 @@ const USUAL: &[&str] =
     &["/usr/local/bin", "/usr/bin", "/bin", "/lib64", "/lib", "/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu"];
 
 /// Whether a program is one of them, by its name or as a copy of one. `search` is where programs are looked for.
-pub fn is_known(program: &Program, search: Option<&OsStr>) -> bool {
+pub(super) fn is_known(program: &Program, search: Option<&OsStr>) -> bool {
     is_interpreter(&program.path) || is_copy(program, &known(search))
 }
 
@@ -48,7 +48,7 @@ fn started_for(kind: &str) -> Option<PathBuf> {
 }
 
 /// Whether a program is one of them by its name.
-pub fn is_interpreter(program: &Path) -> bool {
+pub(super) fn is_interpreter(program: &Path) -> bool {
     const NAMES: &[&str] = &[
         "ash",
         "awk",

@@ -6,29 +6,29 @@
 //! `socket` and `pipe`; `live` keeps what a file says in force. The daemon never asks a person anything, and no value
 //! leaves it but in the answer to a registered program.
 
-pub mod check;
-pub mod client;
-pub mod door;
-pub mod http;
-pub mod identity;
+pub(crate) mod check;
+pub(crate) mod client;
+pub(crate) mod door;
+pub(crate) mod http;
+pub(crate) mod identity;
 mod interpreters;
-pub mod live;
+pub(crate) mod live;
 #[cfg(windows)]
-pub mod pipe;
+pub(crate) mod pipe;
 #[cfg(windows)]
 use pipe as endpoint;
-pub mod policy;
-pub mod protocol;
-pub mod roster;
-pub mod running;
+pub(crate) mod policy;
+pub(crate) mod protocol;
+pub(crate) mod roster;
+pub(crate) mod running;
 mod scopes;
-pub mod server;
-pub mod service;
+pub(crate) mod server;
+pub(crate) mod service;
 #[cfg(unix)]
-pub mod socket;
+pub(crate) mod socket;
 #[cfg(unix)]
 use socket as endpoint;
-pub mod token;
+pub(crate) mod token;
 
 use crate::hint::Hint;
 use crate::platform::LockError;

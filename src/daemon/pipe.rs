@@ -15,46 +15,46 @@ use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinSet;
 
 /// A client's end.
-pub use tokio::net::windows::named_pipe::NamedPipeServer as Stream;
+pub(crate) use tokio::net::windows::named_pipe::NamedPipeServer as Stream;
 
 const PIPES: &str = r"\\.\pipe\";
 
 /// Nothing: a pipe's end tells who opened it, and no more.
-pub fn tell_senders(_stream: &Stream) -> io::Result<()> {
+pub(crate) fn tell_senders(_stream: &Stream) -> io::Result<()> {
     Ok(())
 }
 
 /// Reads what a client has sent.
-pub async fn receive(stream: &mut Stream, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
+pub(crate) async fn receive(stream: &mut Stream, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
     Ok((stream.read(buffer).await?, Sender::Untold))
 }
 
 /// The pipe, unless the user names another.
-pub fn usual_socket(_paths: &Paths) -> Result<PathBuf, DaemonError> {
+pub(crate) fn usual_socket(_paths: &Paths) -> Result<PathBuf, DaemonError> {
     let user = platform::own_user().map_err(DaemonError::io("find", Path::new("the user")))?;
     Ok(PathBuf::from(format!("{PIPES}ringlet-agent-{user}")))
 }
 
 /// Where the daemon tells its own user how it is.
-pub fn status_socket(_paths: &Paths) -> Result<PathBuf, DaemonError> {
+pub(crate) fn status_socket(_paths: &Paths) -> Result<PathBuf, DaemonError> {
     let user = platform::own_user().map_err(DaemonError::io("find", Path::new("the user")))?;
     Ok(PathBuf::from(format!("{PIPES}ringlet-status-{user}")))
 }
 
 /// Connects to [`status_socket`].
-pub async fn connect(path: &Path) -> io::Result<tokio::net::windows::named_pipe::NamedPipeClient> {
+pub(crate) async fn connect(path: &Path) -> io::Result<tokio::net::windows::named_pipe::NamedPipeClient> {
     tokio::net::windows::named_pipe::ClientOptions::new().open(path)
 }
 
 /// The pipe's name.
-pub struct Socket {
+pub(crate) struct Socket {
     /// The same.
     pub path: PathBuf,
 }
 
 impl Socket {
     /// Checks the name; nobody hands a pipe over.
-    pub fn open(path: &Path, _given: &mut listenfd::ListenFd) -> Result<Self, DaemonError> {
+    pub(crate) fn open(path: &Path, _given: &mut listenfd::ListenFd) -> Result<Self, DaemonError> {
         let rest = path.to_str().and_then(|name| name.strip_prefix(PIPES));
         match rest {
             Some(name) if !name.is_empty() && !name.contains(['\\', '/']) => Ok(Self { path: path.to_owned() }),
@@ -63,7 +63,7 @@ impl Socket {
     }
 
     /// Begins to listen.
-    pub fn prepare(&self) -> Result<Listener, DaemonError> {
+    pub(crate) fn prepare(&self) -> Result<Listener, DaemonError> {
         let failed = |why: String| DaemonError::Socket { socket: self.path.clone(), why };
         Listener::new(&self.path).map_err(|error| match error.kind() {
             // So the system says that the name is taken.
@@ -110,7 +110,7 @@ fn wait(waiting: &mut JoinSet<io::Result<Stream>>, instance: Stream) {
 }
 
 /// Takes note of whatever ends the daemon from now on; what comes back waits for it, and says what it was.
-pub fn the_end() -> Result<impl Future<Output = &'static str>, DaemonError> {
+pub(crate) fn the_end() -> Result<impl Future<Output = &'static str>, DaemonError> {
     let failed = || DaemonError::io("wait for", Path::new("the end"));
     let event = platform::EndEvent::new().map_err(failed())?;
     let (tell, asked) = oneshot::channel();

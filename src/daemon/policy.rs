@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::path::{Path, PathBuf};
 
 /// The only version there is.
-pub const VERSION: &str = "1";
+pub(crate) const VERSION: &str = "1";
 
 /// A program by its path and its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,7 +123,7 @@ impl Policy {
 
 /// Whether a registered program may make a request, before anything is looked up. `reserved` are the services that
 /// nobody may name, whatever the policy says.
-pub fn decide(entry: &Registered, request: &Request, reserved: &[&str]) -> Result<(), Reason> {
+pub(crate) fn decide(entry: &Registered, request: &Request, reserved: &[&str]) -> Result<(), Reason> {
     let services = match request.action {
         Action::Read | Action::Search => &entry.allowed_read_services,
         Action::Write | Action::Delete => &entry.allowed_write_services,

@@ -13,10 +13,10 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// The longest request, its newline not counted, in bytes.
-pub const MAX_REQUEST: usize = 64 * 1024;
+pub(crate) const MAX_REQUEST: usize = 64 * 1024;
 
 /// The longest service or target, in bytes: what every keychain takes.
-pub const MAX_NAME: usize = 1024;
+pub(crate) const MAX_NAME: usize = 1024;
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -217,7 +217,7 @@ impl Request {
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub(crate) enum Status {
     /// It was done.
     Success,
     /// The policy refuses it.
@@ -229,7 +229,7 @@ pub enum Status {
 /// Why a request was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
+pub(crate) enum Reason {
     /// Nobody has registered the client; the connection ends.
     UnregisteredBinaryPendingApproval,
     /// The client may not use the service so.
@@ -244,7 +244,7 @@ pub enum Reason {
 
 impl Reason {
     /// The status that goes with it.
-    pub fn status(self) -> Status {
+    pub(crate) fn status(self) -> Status {
         match self {
             Self::MalformedRequest | Self::InternalError => Status::Error,
             _ => Status::Denied,
@@ -252,7 +252,7 @@ impl Reason {
     }
 
     /// The word in the protocol.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::UnregisteredBinaryPendingApproval => "unregistered_binary_pending_approval",
             Self::ServiceNotAllowed => "service_not_allowed",
@@ -265,7 +265,7 @@ impl Reason {
 
 /// One entry of an answer.
 #[derive(Debug)]
-pub struct Found {
+pub(crate) struct Found {
     /// Its name.
     pub target: String,
     /// Its value, as text; never in a search.
@@ -276,7 +276,7 @@ pub struct Found {
 
 /// An answer.
 #[derive(Debug)]
-pub struct Response {
+pub(crate) struct Response {
     /// How it ended.
     pub status: Status,
     /// Why it was not done.
@@ -287,17 +287,17 @@ pub struct Response {
 
 impl Response {
     /// It was done.
-    pub fn success(results: Vec<Found>) -> Self {
+    pub(crate) fn success(results: Vec<Found>) -> Self {
         Self { status: Status::Success, reason: None, results }
     }
 
     /// It was not done.
-    pub fn refused(reason: Reason) -> Self {
+    pub(crate) fn refused(reason: Reason) -> Self {
         Self { status: reason.status(), reason: Some(reason), results: Vec::new() }
     }
 
     /// The line, with its newline. Fails where a value is not text, which JSON cannot carry.
-    pub fn to_line(&self) -> Result<Zeroizing<Vec<u8>>, std::str::Utf8Error> {
+    pub(crate) fn to_line(&self) -> Result<Zeroizing<Vec<u8>>, std::str::Utf8Error> {
         for found in &self.results {
             found.value.as_ref().map_or(Ok(""), |value| std::str::from_utf8(value.expose()))?;
         }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a refused program waits for approval.
-pub const PENDING_FOR: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const PENDING_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// A flood of refused programs must not fill the disk.
 const MOST_PENDING: usize = 100;

@@ -35,7 +35,7 @@ const ASKING: Duration = Duration::from_millis(100);
 
 /// What happens, for whoever prints it.
 #[derive(Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// It answers from now on.
     Ready(Run),
     /// Something worth a line in the log; never with a value.
@@ -43,7 +43,7 @@ pub enum Event {
 }
 
 /// How to run it.
-pub struct Options {
+pub(crate) struct Options {
     /// The socket, in place of the settings' and the usual one.
     pub socket: Option<PathBuf>,
     /// Where events go; one that nobody takes any more is dropped.
@@ -76,7 +76,7 @@ fn is_locked(paths: &Paths) -> Result<bool, DaemonError> {
 }
 
 /// The daemon that runs now, if one does.
-pub fn find(paths: &Paths) -> Result<Option<Run>, DaemonError> {
+pub(crate) fn find(paths: &Paths) -> Result<Option<Run>, DaemonError> {
     if !is_locked(paths)? {
         return Ok(None);
     }
@@ -87,7 +87,7 @@ pub fn find(paths: &Paths) -> Result<Option<Run>, DaemonError> {
 }
 
 /// Ends the running daemon and waits until it has gone.
-pub fn stop(paths: &Paths, patience: Duration) -> Result<Run, DaemonError> {
+pub(crate) fn stop(paths: &Paths, patience: Duration) -> Result<Run, DaemonError> {
     let run = find(paths)?.ok_or(DaemonError::NotRunning)?;
     // Asked again with the process in hand: only one that still holds the lock is the daemon.
     platform::terminate(run.pid, || matches!(find(paths), Ok(Some(now)) if now == run))
@@ -112,7 +112,7 @@ fn setup(paths: &Paths, env: &Env) -> Result<Setup, String> {
 }
 
 /// Runs the daemon until it is told to end.
-pub fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError> {
+pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError> {
     platform::raise_file_limit();
     platform::give_memory_back();
     // Whoever only asks has the lock for a moment.

@@ -17,7 +17,7 @@ use crate::platform;
 use crate::registry::Registry;
 
 /// Decides for each of these keys; gives the first refusal, as a sentence for the record.
-pub fn check(
+pub(super) fn check(
     paths: &Paths,
     env: &Env,
     settings: &Settings,

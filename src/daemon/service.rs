@@ -10,7 +10,7 @@ use crate::paths::Paths;
 use std::path::{Path, PathBuf};
 
 /// What every file of ours begins with or holds; one without it is somebody else's and stays.
-pub const MARK: &str = "Written by `ringlet daemon install`";
+pub(crate) const MARK: &str = "Written by `ringlet daemon install`";
 
 /// The unit's and the agent's name.
 const UNIT: &str = "ringlet";
@@ -18,7 +18,7 @@ const LABEL: &str = "dev.ringlet.daemon";
 
 /// What starts programs here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manager {
+pub(crate) enum Manager {
     /// systemd's user manager.
     Systemd,
     /// macOS' launchd.
@@ -29,7 +29,7 @@ pub enum Manager {
 
 /// The files and commands of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installation {
+pub(crate) struct Installation {
     /// Which files with which content.
     pub files: Vec<(PathBuf, String)>,
     /// What is to be run once they are there.
@@ -46,7 +46,7 @@ fn words(line: &str) -> Vec<String> {
 
 impl Installation {
     /// What it takes for this manager.
-    pub fn new(manager: Manager, ringlet: &Path, paths: &Paths, settings: &Settings, env: &Env) -> Self {
+    pub(crate) fn new(manager: Manager, ringlet: &Path, paths: &Paths, settings: &Settings, env: &Env) -> Self {
         match manager {
             Manager::Systemd => Self::systemd(ringlet, paths, settings, env),
             Manager::Launchd => Self::launchd(ringlet, paths),

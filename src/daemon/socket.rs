@@ -12,13 +12,13 @@ use tokio::io::Interest;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where clients come in, and a client's end.
-pub use tokio::net::{UnixListener as Listener, UnixStream as Stream};
+pub(crate) use tokio::net::{UnixListener as Listener, UnixStream as Stream};
 
 /// Has the kernel name the sender of whatever is read here.
-pub use crate::platform::tell_senders;
+pub(crate) use crate::platform::tell_senders;
 
 /// Reads what a client's process, or another that has its socket, has sent.
-pub async fn receive(stream: &mut Stream, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
+pub(crate) async fn receive(stream: &mut Stream, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
     loop {
         stream.readable().await?;
         match stream.try_io(Interest::READABLE, || platform::receive(&*stream, buffer)) {
@@ -29,22 +29,22 @@ pub async fn receive(stream: &mut Stream, buffer: &mut [u8]) -> io::Result<(usiz
 }
 
 /// The socket, unless the user names another.
-pub fn usual_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
+pub(crate) fn usual_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
     Ok(paths.runtime().join("agent.sock"))
 }
 
 /// Where the daemon tells its own user how it is, beside the socket and apart from it.
-pub fn status_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
+pub(crate) fn status_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
     Ok(paths.runtime().join("status.sock"))
 }
 
 /// Connects to [`status_socket`].
-pub async fn connect(path: &Path) -> io::Result<Stream> {
+pub(crate) async fn connect(path: &Path) -> io::Result<Stream> {
     Stream::connect(path).await
 }
 
 /// Takes note of signals from now on; what comes back waits for one that ends the daemon, and says which it was.
-pub fn the_end() -> Result<impl Future<Output = &'static str>, DaemonError> {
+pub(crate) fn the_end() -> Result<impl Future<Output = &'static str>, DaemonError> {
     let failed = || DaemonError::io("wait for", Path::new("signals"));
     let mut term = signal(SignalKind::terminate()).map_err(failed())?;
     let mut int = signal(SignalKind::interrupt()).map_err(failed())?;
@@ -62,7 +62,7 @@ pub fn the_end() -> Result<impl Future<Output = &'static str>, DaemonError> {
 }
 
 /// The socket, and whether it is ours to remove.
-pub struct Socket {
+pub(crate) struct Socket {
     /// Where it lies.
     pub path: PathBuf,
     listener: UnixListener,
@@ -71,7 +71,7 @@ pub struct Socket {
 
 impl Socket {
     /// Takes over what whoever started the daemon has opened, or opens it.
-    pub fn open(path: &Path, given: &mut listenfd::ListenFd) -> Result<Self, DaemonError> {
+    pub(crate) fn open(path: &Path, given: &mut listenfd::ListenFd) -> Result<Self, DaemonError> {
         let failed = |why: String| DaemonError::Socket { socket: path.to_owned(), why };
         for at in 0..given.len() {
             if let Ok(Some(listener)) = given.take_unix_listener(at) {
@@ -105,7 +105,7 @@ impl Socket {
     }
 
     /// Begins to listen.
-    pub fn prepare(&self) -> Result<Listener, DaemonError> {
+    pub(crate) fn prepare(&self) -> Result<Listener, DaemonError> {
         let ready = || {
             let listener = self.listener.try_clone()?;
             listener.set_nonblocking(true)?;

@@ -13,7 +13,7 @@ use std::path::Path;
 const DIGITS: usize = 64;
 
 /// Reads the token; `None` without a file.
-pub fn read(file: &Path) -> Result<Option<Secret>, DaemonError> {
+pub(crate) fn read(file: &Path) -> Result<Option<Secret>, DaemonError> {
     let refused = |why: String| DaemonError::Token { file: file.to_owned(), why };
     let read = private::read(file, 4096, Privacy::Unread).map_err(|why| refused(why.to_string()))?;
     let Some(bytes) = read else { return Ok(None) };
@@ -27,7 +27,7 @@ pub fn read(file: &Path) -> Result<Option<Secret>, DaemonError> {
 }
 
 /// Puts a new token in the place of the old one.
-pub fn rotate(file: &Path) -> Result<Secret, DaemonError> {
+pub(crate) fn rotate(file: &Path) -> Result<Secret, DaemonError> {
     let folder = file.parent().expect("the token lies in the configuration folder");
     let token = Secret::fresh().map_err(DaemonError::io("make a token for", file))?;
     platform::create_private_folder(folder).map_err(DaemonError::io("create", folder))?;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is to be bound.
-pub struct Bind<'a> {
+pub(crate) struct Bind<'a> {
     /// Every agent that may load it.
     pub agents: &'a [Arc<AgentSpec>],
     /// What the names of any provider's variables begin with.
@@ -27,7 +27,7 @@ pub struct Bind<'a> {
 
 /// How one file or folder is bound.
 #[derive(Debug)]
-pub enum Binding {
+pub(crate) enum Binding {
     /// By its values and programs.
     Values {
         /// The file, or the folder of code.
@@ -54,7 +54,7 @@ pub struct BindError {
 }
 
 /// Reads a file or folder and says how it is bound.
-pub fn bind(bind: &Bind<'_>, path: &Path) -> Result<Vec<Binding>, BindError> {
+pub(crate) fn bind(bind: &Bind<'_>, path: &Path) -> Result<Vec<Binding>, BindError> {
     let mut binding = Binder { bind, digests: Digests::default(), budget: Budget::for_a_launch() };
     let refused = |why: String| BindError { file: path.to_owned(), why };
     if !path.is_dir() {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// A file of code, told by its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
+pub(super) struct Program {
     /// Where it lies: below the folder for a folder of code, else whole.
     pub path: PathBuf,
     /// What it holds.
@@ -23,7 +23,7 @@ pub struct Program {
 
 /// Why code could not be taken.
 #[derive(Debug, thiserror::Error)]
-pub enum CodeError {
+pub(super) enum CodeError {
     /// The project holds too much.
     #[error(transparent)]
     Spent(#[from] Spent),
@@ -43,11 +43,11 @@ fn unreadable(file: &Path, why: impl Into<ReadError>) -> CodeError {
 
 /// Digests of files, each file read once however many names it has.
 #[derive(Default)]
-pub struct Digests(HashMap<(u64, u64), Digest>);
+pub(super) struct Digests(HashMap<(u64, u64), Digest>);
 
 impl Digests {
     /// The digest of a file, and whether others may write it.
-    pub fn program(&mut self, path: PathBuf, shown: PathBuf, budget: &mut Budget) -> Result<Program, CodeError> {
+    pub(super) fn program(&mut self, path: PathBuf, shown: PathBuf, budget: &mut Budget) -> Result<Program, CodeError> {
         let opened = platform::open_file(&path).map_err(|why| unreadable(&path, why))?;
         let identity = platform::opened_identity(&opened.file).map_err(|error| unreadable(&path, error))?;
         let open_to_others = open_to_others(&path, &opened.access);
@@ -67,16 +67,21 @@ impl Digests {
 }
 
 /// What is wrong with a file's owner or mode, if anything: an account other than the user's and root's may write it.
-pub fn open_to_others(path: &Path, access: &platform::Access) -> Option<String> {
+pub(super) fn open_to_others(path: &Path, access: &platform::Access) -> Option<String> {
     let wrong = private::check(access, Privacy::UnwrittenOrRoots).is_err() && !platform::invents_modes(path);
     wrong.then(|| access.describe())
 }
 
 /// Programs, and a folder among them that others may write, with its owner and mode.
-pub type Found = (Vec<Program>, Option<(PathBuf, String)>);
+pub(super) type Found = (Vec<Program>, Option<(PathBuf, String)>);
 
 /// A program, or the files of a folder of code: every file of the folder where one has one of the endings.
-pub fn all(path: &Path, endings: &[String], digests: &mut Digests, budget: &mut Budget) -> Result<Found, CodeError> {
+pub(super) fn all(
+    path: &Path,
+    endings: &[String],
+    digests: &mut Digests,
+    budget: &mut Budget,
+) -> Result<Found, CodeError> {
     if path.is_dir() {
         return folder(path, endings, digests, budget);
     }
@@ -89,7 +94,7 @@ pub fn all(path: &Path, endings: &[String], digests: &mut Digests, budget: &mut 
 
 /// The files of a folder that have one of the endings, at any depth, in the order of their names, and the folders that they
 /// may lie in; or the file itself.
-pub fn documents(
+pub(super) fn documents(
     path: &Path,
     endings: &[impl AsRef<str>],
     budget: &mut Budget,
@@ -105,7 +110,7 @@ pub fn documents(
 }
 
 /// The first of these folders in which others may put another file, with its owner and mode.
-pub fn open_folder(folders: impl IntoIterator<Item = PathBuf>) -> Option<(PathBuf, String)> {
+pub(super) fn open_folder(folders: impl IntoIterator<Item = PathBuf>) -> Option<(PathBuf, String)> {
     folders.into_iter().find_map(|folder| {
         let access = platform::access(&folder).ok()?;
         open_to_others(&folder, &access).map(|access| (folder, access))
@@ -162,7 +167,7 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>, budget: &mut Budget) -> Result<
 
 /// The files of the project that the words of a value lead to, with the agent's own variables filled in: each word, and
 /// the file. A record knows them by their words, so that it holds for another checkout, too.
-pub fn programs_in(
+pub(super) fn programs_in(
     value: &Value,
     bases: &[&Path],
     is_inside: &dyn Fn(&Path) -> bool,

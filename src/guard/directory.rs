@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// What the words say. Paths are as they were given.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub(crate) struct Told {
     /// The directory that the agent works in, where it is not the working directory.
     pub directory: Option<Named>,
     /// Files and folders that are added to it.
@@ -19,7 +19,7 @@ pub struct Told {
 
 /// A directory that is named.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Named {
+pub(crate) struct Named {
     /// Its path.
     pub path: PathBuf,
     /// Whether the word cannot mean anything else.
@@ -28,7 +28,7 @@ pub struct Named {
 
 /// Reads the words as the agent's own parser does: every spelling of an option, and the last one where it stands twice.
 /// Words that could be more than one thing are taken for what moves the directory.
-pub fn told(spec: &Directory, words: &[OsString], env: &Env) -> Told {
+pub(crate) fn told(spec: &Directory, words: &[OsString], env: &Env) -> Told {
     let mut told = Told::default();
     let variable = spec.variables.iter().find_map(|name| env.non_empty(name));
     let (mut named, mut positional) = (None, None);
@@ -117,7 +117,7 @@ fn value_of(word: &OsStr, option: &str, spec: &Directory) -> Option<Option<OsStr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::Reads;
+    use crate::registry::guard::Reads;
 
     fn spec() -> Directory {
         Directory {

@@ -14,14 +14,14 @@ mod directory;
 mod judge;
 mod names;
 mod places;
-pub mod read;
+pub(crate) mod read;
 mod shown;
 
-pub use bind::{Bind, BindError, Binding, bind};
-pub use directory::{Named, Told, told};
-pub use judge::Why;
-pub use names::{Family, prefix_of};
-pub use places::is_bare_below;
+pub(crate) use bind::{Bind, BindError, Binding, bind};
+pub(crate) use directory::{Told, told};
+pub(crate) use judge::Why;
+pub(crate) use names::{Family, prefix_of};
+pub(crate) use places::is_bare_below;
 
 use crate::env::Env;
 use crate::name::{Variable, shorten};
@@ -147,23 +147,23 @@ impl fmt::Display for Why {
 }
 
 /// Whether an account other than the user's and root's may write a file, as owner and mode in words.
-pub fn open_to_others(file: &Path) -> Option<String> {
+pub(crate) fn open_to_others(file: &Path) -> Option<String> {
     platform::access(file).ok().and_then(|access| code::open_to_others(file, &access))
 }
 
 /// A bound value for people.
-pub fn describe(value: &BoundValue) -> String {
+pub(crate) fn describe(value: &BoundValue) -> String {
     let shown = shown::short(&value.shown, shown::SHOWN);
     if value.name.is_empty() { shown } else { format!("{} = {shown}", value.name) }
 }
 
 /// A bound file for people.
-pub fn describe_file(file: &BoundFile) -> String {
+pub(crate) fn describe_file(file: &BoundFile) -> String {
     shown::short(&shown::printable(&file.path), shown::SHOWN)
 }
 
 /// The names of the variables that a `.env` sets, as any reader of such files would take them.
-pub fn variables(bytes: &[u8]) -> Result<Vec<String>, Unread> {
+pub(crate) fn variables(bytes: &[u8]) -> Result<Vec<String>, Unread> {
     match read::read(Reader::Dotenv, bytes)? {
         Value::Table(entries) => Ok(entries.into_iter().map(|(name, _)| name).collect()),
         _ => Ok(Vec::new()),
@@ -172,7 +172,7 @@ pub fn variables(bytes: &[u8]) -> Result<Vec<String>, Unread> {
 
 /// The entries of a JSON document at these dotted paths, each by its own path and with its value where that is a text; `*`
 /// stands for any part of one name.
-pub fn entries(bytes: &[u8], paths: &[String]) -> Result<Vec<(String, Option<String>)>, Unread> {
+pub(crate) fn entries(bytes: &[u8], paths: &[String]) -> Result<Vec<(String, Option<String>)>, Unread> {
     let document = read::read(Reader::Json, bytes)?;
     let mut found = Vec::new();
     for path in paths {
@@ -219,7 +219,7 @@ pub enum GuardError {
 }
 
 /// A launch, as far as the guard has to know it.
-pub struct Launch<'a> {
+pub(crate) struct Launch<'a> {
     /// The agent.
     pub agent: &'a AgentSpec,
     /// Its version, where that is known.
@@ -247,7 +247,7 @@ pub struct Launch<'a> {
 }
 
 /// What a look at a project came to.
-pub struct Seen {
+pub(crate) struct Seen {
     /// What refuses the launch.
     pub findings: Vec<Finding>,
     /// Whether anything of the agent's is there at all.
@@ -255,7 +255,7 @@ pub struct Seen {
 }
 
 /// Looks at everything that the agent would load from the project.
-pub fn look(launch: &Launch<'_>, trust: &Trust<'_>) -> Result<Seen, GuardError> {
+pub(crate) fn look(launch: &Launch<'_>, trust: &Trust<'_>) -> Result<Seen, GuardError> {
     let agent = launch.agent;
     let mut places = places::find(agent, launch.directory, launch.here, launch.home)
         .map_err(|error| GuardError::Search { directory: launch.directory.into(), error })?;

@@ -106,7 +106,7 @@ const OTHERS: [&str; 8] =
     ["_API_KEY", "_API_BASE", "_BASE_URL", "_AUTH_TOKEN", "_API_TOKEN", "_URL", "_ENDPOINT", "_HOST"];
 
 /// What is known of a launch that names are judged for.
-pub struct Names<'a> {
+pub(super) struct Names<'a> {
     /// The agent.
     pub agent: &'a AgentSpec,
     /// Whether it has its own login, and so more variables that compete.
@@ -121,7 +121,7 @@ pub struct Names<'a> {
 
 impl Names<'_> {
     /// Why a variable with this value is not harmless; none when it is.
-    pub fn family(&self, name: &str, value: &str) -> Option<Family> {
+    pub(super) fn family(&self, name: &str, value: &str) -> Option<Family> {
         // Windows knows one variable by every spelling.
         let upper = name.to_ascii_uppercase();
         let name = if cfg!(windows) { upper.as_str() } else { name };
@@ -182,7 +182,7 @@ impl Names<'_> {
 }
 
 /// The beginning that a provider's variables share: `OPENAI_` of `OPENAI_API_KEY`.
-pub fn prefix_of(name: &str) -> Option<String> {
+pub(crate) fn prefix_of(name: &str) -> Option<String> {
     name.find('_').map(|at| name[..=at].to_owned())
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Something of the agent's that is there.
 #[derive(Debug, Clone)]
-pub struct Place<'a> {
+pub(super) struct Place<'a> {
     /// The directory that it belongs to.
     pub level: PathBuf,
     /// The file or folder.
@@ -19,7 +19,7 @@ pub struct Place<'a> {
 }
 
 /// What is there, in the directory and above it.
-pub struct Places<'a> {
+pub(super) struct Places<'a> {
     /// Everything that is not the user's own.
     pub found: Vec<Place<'a>>,
     /// Whether anything of the agent's is there at all, in the home directory too.
@@ -30,7 +30,7 @@ pub struct Places<'a> {
 /// the agent looks for that far; and where a `.git` file leads. The home directory is the user's own.
 ///
 /// Where the agent is started in another directory, what its runtime reads is looked for there, too.
-pub fn find<'a>(agent: &'a AgentSpec, directory: &Path, here: &Path, home: &Path) -> io::Result<Places<'a>> {
+pub(super) fn find<'a>(agent: &'a AgentSpec, directory: &Path, here: &Path, home: &Path) -> io::Result<Places<'a>> {
     let mut places = Places { found: Vec::new(), anything: false };
     search(&agent.guard.iter().collect::<Vec<_>>(), directory, home, &mut places)?;
     if here != directory {
@@ -85,7 +85,7 @@ fn search<'a>(guards: &[&'a Guard], directory: &Path, home: &Path, places: &mut 
 }
 
 /// Looks at one more file or folder: in the folder, and in the roots of the repositories that hold it.
-pub fn around<'a>(agent: &'a AgentSpec, added: &Path, home: &Path, places: &mut Places<'a>) {
+pub(super) fn around<'a>(agent: &'a AgentSpec, added: &Path, home: &Path, places: &mut Places<'a>) {
     let is_root = |folder: &Path| folder.join(".git").symlink_metadata().is_ok();
     let guards: Vec<&Guard> = agent.guard.iter().collect();
     let folder = if added.is_dir() { added } else { added.parent().unwrap_or(added) };
@@ -104,7 +104,7 @@ fn in_folder<'a>(guards: &[&'a Guard], folder: &Path, places: &mut Places<'a>) {
 
 /// Whether nothing of the agent's lies in the folders below a directory either, where it is read once the agent works
 /// there. A directory with more than a few entries is not searched, and may hold something.
-pub fn is_bare_below(agent: &AgentSpec, directory: &Path) -> bool {
+pub(crate) fn is_bare_below(agent: &AgentSpec, directory: &Path) -> bool {
     const MOST: usize = 256;
     let names: HashSet<&str> = agent
         .guard

@@ -150,7 +150,7 @@ pub(super) fn refuse(context: &Context<'_>, refused: Box<Refused>, io: &LaunchIo
 
 /// The file by which the user has told the agent not to use the key of a plan. The key is looked up, and that recorded, only
 /// where such a file rejects any; where that cannot be recorded the key is not looked at, and may be one of them.
-pub fn rejected(
+pub(crate) fn rejected(
     context: &Context<'_>,
     plan: &LaunchPlan,
     store: &dyn Store,

@@ -71,7 +71,7 @@ fn serve_apart(ringlet: &Path, socket: &Path, listener: std::os::fd::OwnedFd, ke
 
 /// Holds the key that stands on standard input, and answers at the socket that is standard output, until it was asked for once
 /// or the process `agent` has ended.
-pub fn serve(agent: u32, socket: &Path) -> io::Result<()> {
+pub(crate) fn serve(agent: u32, socket: &Path) -> io::Result<()> {
     let _hardened = platform::harden()?;
     io::stderr().write_all(READY)?;
     platform::close_stderr()?;
@@ -113,7 +113,7 @@ fn is_asked(client: &UnixStream, agent: u32, own: Option<(u64, u64)>) -> bool {
 }
 
 /// Asks for the key of a launch and writes it out, as the agent that has started this process wants it.
-pub fn ask(socket: &Path, out: &mut impl Write) -> Result<(), HandOverError> {
+pub(crate) fn ask(socket: &Path, out: &mut impl Write) -> Result<(), HandOverError> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => {
             HandOverError::Gone

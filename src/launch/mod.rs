@@ -15,9 +15,9 @@ mod loops;
 #[cfg(all(test, unix))]
 mod tests;
 
-pub use error::{HandOverError, LaunchError};
-pub use fetch::rejected;
-pub use hand_over::{ask, serve};
+pub(crate) use error::{HandOverError, LaunchError};
+pub(crate) use fetch::rejected;
+pub(crate) use hand_over::{ask, serve};
 
 use crate::audit::{AuditError, Log};
 use crate::env::Env;
@@ -34,7 +34,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What a launch needs of the outside world, and what a test replaces.
-pub struct LaunchIo<'a> {
+pub(crate) struct LaunchIo<'a> {
     /// Opens the audit log, when lookups are to be recorded. Asked only by a launch that looks something up.
     pub log: &'a dyn Fn() -> Result<Option<Log>, AuditError>,
     /// Opens the store. Asked only by a launch that nothing refuses any more.
@@ -48,7 +48,7 @@ pub struct LaunchIo<'a> {
 }
 
 /// What a launch has to say.
-pub enum Said<'a> {
+pub(crate) enum Said<'a> {
     /// It was decided.
     Decided(&'a LaunchPlan),
     /// Something to know before the agent starts.
@@ -58,7 +58,7 @@ pub enum Said<'a> {
 }
 
 /// The agent's process, ready to be started.
-pub struct Process {
+pub(crate) struct Process {
     /// The program.
     pub binary: PathBuf,
     /// The arguments, `argv[0]` first.
@@ -77,7 +77,7 @@ impl Process {
     }
 
     /// Replaces this process by the agent's.
-    pub fn exec(&self) -> io::Result<i32> {
+    pub(crate) fn exec(&self) -> io::Result<i32> {
         let secrets: Vec<(&str, &[u8])> =
             self.secrets.iter().map(|(name, key)| (name.as_str(), key.expose())).collect();
         platform::exec(&self.binary, &self.arguments, self.env.pairs(), &secrets)
@@ -85,7 +85,7 @@ impl Process {
 }
 
 /// Starts an agent with what its profile gives. On Unix it comes back only with an error.
-pub fn launch(context: &Context<'_>, request: &Request<'_>, mut io: LaunchIo<'_>) -> Result<i32, LaunchError> {
+pub(crate) fn launch(context: &Context<'_>, request: &Request<'_>, mut io: LaunchIo<'_>) -> Result<i32, LaunchError> {
     match prepare(context, request) {
         Ok(plan) => carry_out(&plan, context, &mut io),
         Err(PlanError::Scoped(refused)) => Err(fetch::refuse(context, refused, &io)),
@@ -94,7 +94,7 @@ pub fn launch(context: &Context<'_>, request: &Request<'_>, mut io: LaunchIo<'_>
 }
 
 /// Carries a decided launch out.
-pub fn carry_out(plan: &LaunchPlan, context: &Context<'_>, io: &mut LaunchIo<'_>) -> Result<i32, LaunchError> {
+pub(crate) fn carry_out(plan: &LaunchPlan, context: &Context<'_>, io: &mut LaunchIo<'_>) -> Result<i32, LaunchError> {
     (io.say)(Said::Decided(plan));
     let mut process = Process::new(plan.start(), environment(plan.start(), context)?);
     let Some(part) = plan.part() else { return start(&process, io) };

@@ -6,7 +6,7 @@ use crate::config::Settings;
 use crate::paths::Paths;
 use crate::registry::Registry;
 use crate::secret::Secret;
-use crate::store::MemoryStore;
+use crate::store::memory::MemoryStore;
 use std::cell::{Cell, RefCell};
 use std::fs;
 

@@ -21,11 +21,11 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Files larger than this are not read: no rc file is, and a log that was named by mistake may be.
-pub const MAX_FILE: u64 = 16 << 20;
+pub(crate) const MAX_FILE: u64 = 16 << 20;
 
 /// How one file ended.
 #[derive(Debug)]
-pub enum End {
+pub(crate) enum End {
     /// Rewritten, and read again.
     Done,
     /// Rewritten, and not seen to be right afterwards.
@@ -36,9 +36,7 @@ pub enum End {
 
 /// What a run did.
 #[derive(Debug, Default)]
-pub struct Report {
-    /// Its name.
-    pub run: String,
+pub(crate) struct Report {
     /// Where the keys are.
     pub place: String,
     /// The keys: whether each was stored now, or was there already.
@@ -51,7 +49,7 @@ pub struct Report {
 
 /// What an interrupted run left.
 #[derive(Default)]
-pub struct Recovered {
+pub(crate) struct Recovered {
     /// Its journal, when it had rewritten files: the next run takes it over, so that one `undo` takes all back.
     pub continued: Option<Journal>,
     /// The files it had not come to.
@@ -61,7 +59,7 @@ pub struct Recovered {
 }
 
 /// What a run works with.
-pub struct Setup<'a> {
+pub(crate) struct Setup<'a> {
     /// Where the journals are.
     pub paths: &'a Paths,
     /// Opens the store anew.
@@ -71,7 +69,7 @@ pub struct Setup<'a> {
 }
 
 /// Takes the lock that lets one run work at a time; does not wait.
-pub fn lock(paths: &Paths) -> Result<platform::Lock, MigrateError> {
+pub(crate) fn lock(paths: &Paths) -> Result<platform::Lock, MigrateError> {
     let folder = journal::folder(paths);
     let file = folder.join("lock");
     let failed = |error: io::Error| MigrateError::journal(file.clone(), error.to_string());
@@ -83,13 +81,13 @@ pub fn lock(paths: &Paths) -> Result<platform::Lock, MigrateError> {
 }
 
 /// The journal of a run that was recovered before the question was asked, if nobody took it back since. Needs the lock.
-pub fn still(paths: &Paths, run: &str) -> Result<Option<Journal>, MigrateError> {
+pub(crate) fn still(paths: &Paths, run: &str) -> Result<Option<Journal>, MigrateError> {
     Ok(Journal::all(paths)?.into_iter().find(|journal| journal.run == run && journal.stage == Stage::Done))
 }
 
 /// Brings what an interrupted run left to a state that a new one starts from. Needs the lock. Gives the journal of
 /// the interrupted run when it had rewritten files, and the files it had not come to.
-pub fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
+pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
     let mut all = Recovered::default();
     journal::tidy(paths)?;
     for mut journal in Journal::all(paths)? {
@@ -197,7 +195,7 @@ fn remove_compiled(path: &Path) -> Result<Option<PathBuf>, MigrateError> {
 
 /// Carries the plan out. Needs the lock and a recovered state. An error means that no file was touched, unless it
 /// says otherwise.
-pub fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) -> Result<Report, MigrateError> {
+pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) -> Result<Report, MigrateError> {
     let store = (setup.open)();
     let seal = Seal::new(store.private_secret()?);
     let mut journal = Journal {
@@ -212,7 +210,7 @@ pub fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) -> Resu
     let already = journal.files.len();
     let numbers = enlist(&mut journal, plan, &seal);
     let keys = known(plan, &numbers);
-    let mut report = Report { run: setup.run.clone(), place: store.place(), ..Report::default() };
+    let mut report = Report { place: store.place(), ..Report::default() };
     // Only files that can be taken back are rewritten at all.
     let mut work = Vec::new();
     for file in plan.files.iter().filter(|file| file.is_edited()) {
@@ -349,7 +347,7 @@ fn store_all(setup: &Setup<'_>, plan: &Plan, store: &dyn Store, report: &mut Rep
 }
 
 /// Why a file was not rewritten.
-pub enum Stop {
+pub(crate) enum Stop {
     /// It is as it was.
     Kept(String),
     /// It was rewritten, and could not be looked at afterwards or is not what it should be.
@@ -413,7 +411,7 @@ fn ended(done: Result<(), Refusal>, file: &PlannedFile) -> Result<(), Stop> {
 }
 
 /// New content for a file that must still be what it was.
-pub struct Content<'a> {
+pub(crate) struct Content<'a> {
     /// The file as it was named.
     pub path: &'a Path,
     /// The file itself.
@@ -427,7 +425,7 @@ pub struct Content<'a> {
 }
 
 /// Why a file was not replaced; but for `Torn` it is as it was.
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// Somebody else has changed it.
     Changed,
     /// The system, or its metadata, does not allow it.
@@ -437,7 +435,7 @@ pub enum Refusal {
 }
 
 /// Replaces a file through a temporary one beside it, or in place where it has further names.
-pub fn replace(content: &Content<'_>, in_place: bool, prefix: &str) -> Result<(), Refusal> {
+pub(crate) fn replace(content: &Content<'_>, in_place: bool, prefix: &str) -> Result<(), Refusal> {
     let because = |doing: &str, error: &io::Error| Refusal::Because(format!("{doing}: {error}"));
     let leads = || content.path.canonicalize().is_ok_and(|path| path == content.target);
     if !leads() {
@@ -485,7 +483,7 @@ fn overwrite(content: &Content<'_>, image: tempfile::NamedTempFile) -> Result<()
 
 /// Adds a line at the end of a file of the user's, as carefully as [`replace`] does; makes the file if there is none.
 /// Needs the lock: what a killed run left of this goes first.
-pub fn add_line(path: &Path, line: &str) -> Result<(), String> {
+pub(crate) fn add_line(path: &Path, line: &str) -> Result<(), String> {
     let target = match path.canonicalize() {
         Ok(target) => target,
         Err(_) if path.symlink_metadata().is_ok() => return Err("is a symlink to nothing".into()),

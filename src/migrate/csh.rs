@@ -21,7 +21,7 @@ const HARMLESS: &[&str] = &[
 const DEEPEST: usize = 64;
 
 /// Takes a csh script apart.
-pub fn read(bytes: &[u8]) -> Script {
+pub(super) fn read(bytes: &[u8]) -> Script {
     let mut script = Script { filler: ":", ..Script::default() };
     let (tokens, stopped) = Lexer::new(bytes).run();
     for token in &tokens {

@@ -7,13 +7,13 @@
 mod patterns;
 mod text;
 
-pub use text::{AFTER, BEFORE, Hit, LONGEST_MARK, hits, is_better, search};
+pub(super) use text::{AFTER, BEFORE, Hit, LONGEST_MARK, hits, is_better, search};
 
 use patterns::{PATTERNS, PLAUSIBLE, Pattern, Whose, prefix_owner};
 
 /// What a value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Judgement {
+pub(super) enum Judgement {
     /// A key of this provider of agents.
     Key(String),
     /// A credential of something else, here named: reported (`not-agent-key`), never moved.
@@ -24,7 +24,7 @@ pub enum Judgement {
 }
 
 /// Judges a value by the variable it stands in, if any, and by itself.
-pub fn judge(name: Option<&str>, value: &[u8]) -> Judgement {
+pub(super) fn judge(name: Option<&str>, value: &[u8]) -> Judgement {
     if let Some(reason) = not_literal(value) {
         return Judgement::Ignored(reason);
     }
@@ -58,7 +58,7 @@ pub fn judge(name: Option<&str>, value: &[u8]) -> Judgement {
 
 /// Whether a word that only stands near a name can hardly be anything but its key: a provider's own beginning, or letters
 /// and digits as no person mixes them.
-pub fn is_telling(word: &[u8]) -> bool {
+pub(super) fn is_telling(word: &[u8]) -> bool {
     let body = word.strip_prefix(b"sk-").unwrap_or(word);
     let runs = body.split(|byte| !byte.is_ascii_digit()).filter(|run| !run.is_empty()).count();
     let mixed = body.iter().any(u8::is_ascii_lowercase) && body.iter().any(u8::is_ascii_uppercase);
@@ -68,7 +68,7 @@ pub fn is_telling(word: &[u8]) -> bool {
 }
 
 /// Whether a variable of this name holds a key of a provider of agents.
-pub fn is_key_name(name: &str) -> bool {
+pub(super) fn is_key_name(name: &str) -> bool {
     provider_of(name).is_some_and(|(_, whose)| whose != Whose::Other)
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// A language or format that keys are set in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// bash.
     Bash,
     /// zsh.
@@ -39,14 +39,14 @@ pub enum Dialect {
 
 impl Dialect {
     /// Whether keys in it are only reported, never taken out.
-    pub fn is_report_only(self) -> bool {
+    pub(crate) fn is_report_only(self) -> bool {
         matches!(self, Self::Structured | Self::History | Self::Text)
     }
 }
 
 /// The dialect of a file, from its path and its first bytes (a few hundred are enough; none are needed for the files
 /// that have names of their own). Nothing to go by gives `Text`.
-pub fn of(path: &Path, first_bytes: &[u8]) -> Dialect {
+pub(crate) fn of(path: &Path, first_bytes: &[u8]) -> Dialect {
     let whole = path.file_name().unwrap_or_default().to_string_lossy();
     let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     let narrow = wide::narrowed(first_bytes);

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 /// One replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cut {
+pub(crate) struct Cut {
     /// The bytes that go.
     pub span: Span,
     /// What stands there instead: nothing, a filler or a marker, never a byte of a key.
@@ -16,7 +16,7 @@ pub struct Cut {
 }
 
 /// The bytes with every cut made. The cuts are sorted and disjoint.
-pub fn apply(bytes: &[u8], cuts: &[Cut]) -> Vec<u8> {
+pub(crate) fn apply(bytes: &[u8], cuts: &[Cut]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     for cut in cuts {

@@ -13,11 +13,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use zeroize::Zeroizing;
 
-pub use crate::migrate::edit::apply;
-
 /// What happens to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Into the keychain and out of the file.
     Moved,
     /// Named to the user; the file keeps it.
@@ -25,7 +23,7 @@ pub enum Action {
 }
 
 /// One key at one place. Its `Debug` shows no byte of the key.
-pub struct Finding {
+pub(crate) struct Finding {
     /// Counted from 1; the name's, or the key's where it has no name.
     pub line: usize,
     /// Where the name (or the key) begins, in bytes.
@@ -59,7 +57,7 @@ impl fmt::Debug for Finding {
 
 /// A file, looked through.
 #[derive(Debug)]
-pub struct Examined {
+pub(crate) struct Examined {
     script: Script,
     findings: Vec<Finding>,
     // The words that go, by where they begin.
@@ -71,7 +69,7 @@ pub struct Examined {
 }
 
 /// Looks through a file's bytes.
-pub fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
+pub(crate) fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
     let Some(text) = wide::narrowed(bytes) else { return examine_text(bytes, dialect) };
     // Two bytes a character: an edit made for one would tear it.
     let examined = examine_text(&text, dialect);
@@ -111,24 +109,24 @@ fn examine_text(bytes: &[u8], dialect: Dialect) -> Examined {
 
 impl Examined {
     /// A file that was looked through for what is only reported.
-    pub fn reported(findings: Vec<Finding>) -> Self {
+    pub(crate) fn reported(findings: Vec<Finding>) -> Self {
         Self { script: Script::default(), findings, gone: HashSet::new(), markers: vec![], kept: vec![] }
     }
 
     /// The functions and subshells that pair a key with a program: what is set in them holds for that program alone.
-    pub fn launchers(&self) -> Vec<Span> {
+    pub(crate) fn launchers(&self) -> Vec<Span> {
         let mut spans = Vec::new();
         launchers(&self.script.nodes, &mut spans);
         spans
     }
 
     /// The keys, in file order.
-    pub fn findings(&self) -> &[Finding] {
+    pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
     /// What has to change in the file for everything that moves; `alias` names the entry, for the markers in comments.
-    pub fn cuts(&self, bytes: &[u8], alias: &dyn Fn(&Finding) -> String) -> Vec<Cut> {
+    pub(crate) fn cuts(&self, bytes: &[u8], alias: &dyn Fn(&Finding) -> String) -> Vec<Cut> {
         let markers = self.markers.iter().map(|(span, index)| {
             let finding = &self.findings[*index];
             let with = format!("<moved-to-ringlet:{}/{}>", finding.provider, alias(finding)).into_bytes();

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 /// A file to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// Where it was found; a symlink is not resolved.
     pub path: PathBuf,
     /// How to read it.
@@ -28,7 +28,7 @@ pub struct Candidate {
 
 /// Why a file is looked at, which decides what may be done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
+pub(crate) enum Role {
     /// A shell or session reads it at start.
     Rc,
     /// One of those reads it.
@@ -43,19 +43,19 @@ pub enum Role {
 
 impl Role {
     /// Whether keys in it are only reported.
-    pub fn is_report_only(self) -> bool {
+    pub(crate) fn is_report_only(self) -> bool {
         !matches!(self, Self::Rc | Self::Sourced)
     }
 }
 
 /// The files there are, each once (by what it resolves to), in the order in which they matter: start files, what they
 /// source, the system's, what is left over, the agents' own. Folders are sorted.
-pub fn candidates(paths: &Paths, env: &Env) -> Vec<Candidate> {
+pub(crate) fn candidates(paths: &Paths, env: &Env) -> Vec<Candidate> {
     search(paths, env).0
 }
 
 /// The same, with every folder in which such a file is or could come to be.
-pub fn search(paths: &Paths, env: &Env) -> (Vec<Candidate>, BTreeSet<PathBuf>) {
+pub(crate) fn search(paths: &Paths, env: &Env) -> (Vec<Candidate>, BTreeSet<PathBuf>) {
     let mut search = Search::new(paths, env);
     places::start_files(&mut search);
     search.sourced_by_those();
@@ -68,7 +68,7 @@ pub fn search(paths: &Paths, env: &Env) -> (Vec<Candidate>, BTreeSet<PathBuf>) {
 }
 
 /// The first bytes of a file, enough for [`dialect::of`]; none if it is no regular file or cannot be read.
-pub fn first_bytes(path: &Path) -> Vec<u8> {
+pub(crate) fn first_bytes(path: &Path) -> Vec<u8> {
     let mut first = Vec::new();
     // Opening a FIFO would wait for its other end.
     if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {

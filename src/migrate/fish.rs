@@ -39,7 +39,7 @@ const LONG: &[(&str, u8)] = &[
 ];
 
 /// Takes a fish script apart.
-pub fn read(bytes: &[u8]) -> Script {
+pub(super) fn read(bytes: &[u8]) -> Script {
     let mut script = Script { filler: "true", ..Script::default() };
     // The grammar wants every statement ended, and a file's last line need not be.
     let mut source = Zeroizing::new(loose::parsable(bytes));

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// How far a run came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Nothing but this journal was written.
     Planned,
     /// Every key is in the store and was read back; files may have been rewritten.
@@ -35,7 +35,7 @@ pub enum Stage {
 /// A key of the run, by name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct KeyRecord {
+pub(crate) struct KeyRecord {
     /// `provider/alias`.
     pub name: String,
     /// HMAC-SHA256 of the value, in hexadecimal.
@@ -47,7 +47,7 @@ pub struct KeyRecord {
 /// One place that was cut.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CutRecord {
+pub(crate) struct CutRecord {
     /// Where the replacement stands in the file as it is afterwards.
     pub at: usize,
     /// What stands there instead.
@@ -65,7 +65,7 @@ pub struct CutRecord {
 /// One file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FileRecord {
+pub(crate) struct FileRecord {
     /// The file itself, symlinks resolved.
     pub path: PathBuf,
     /// SHA-256 of the file before.
@@ -89,7 +89,7 @@ pub struct FileRecord {
 /// A run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Journal {
+pub(crate) struct Journal {
     /// 1.
     pub version: u32,
     /// Its name: when it began, and which process it was.
@@ -107,21 +107,21 @@ pub struct Journal {
 }
 
 /// The secret under which values are known.
-pub struct Seal(Secret);
+pub(crate) struct Seal(Secret);
 
 impl Seal {
     /// A seal with the secret that the store keeps for it.
-    pub fn new(secret: Secret) -> Self {
+    pub(crate) fn new(secret: Secret) -> Self {
         Self(secret)
     }
 
     /// HMAC-SHA256, in hexadecimal.
-    pub fn of(&self, what: &str, bytes: &[u8]) -> String {
+    pub(crate) fn of(&self, what: &str, bytes: &[u8]) -> String {
         tokens::hex(&self.mac(what, bytes).finalize().into_bytes())
     }
 
     /// Whether the bytes have this HMAC; takes the same time either way.
-    pub fn matches(&self, what: &str, bytes: &[u8], digits: &str) -> bool {
+    pub(crate) fn matches(&self, what: &str, bytes: &[u8], digits: &str) -> bool {
         let expected: Vec<u8> = (0..digits.len() / 2)
             .filter_map(|at| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok())
             .collect();
@@ -138,19 +138,19 @@ impl Seal {
 }
 
 /// SHA-256 in hexadecimal.
-pub fn digest(bytes: &[u8]) -> String {
+pub(crate) fn digest(bytes: &[u8]) -> String {
     tokens::hex(&Sha256::digest(bytes))
 }
 
 /// What context lines and the check are marked with under the seal.
-pub const LINE: &str = "line";
+pub(crate) const LINE: &str = "line";
 /// See [`LINE`].
-pub const VALUE: &str = "value";
+pub(crate) const VALUE: &str = "value";
 /// See [`LINE`].
-pub const CHECK: &str = "check";
+pub(crate) const CHECK: &str = "check";
 
 /// The line that holds `at`, terminator included, and the one above it.
-pub fn context(image: &[u8], at: usize) -> (std::ops::Range<usize>, Option<std::ops::Range<usize>>) {
+pub(crate) fn context(image: &[u8], at: usize) -> (std::ops::Range<usize>, Option<std::ops::Range<usize>>) {
     let begin = |end: usize| image[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |it| it + 1);
     let start = begin(at);
     let end = image[at..].iter().position(|byte| *byte == b'\n').map_or(image.len(), |it| at + it + 1);
@@ -160,7 +160,7 @@ pub fn context(image: &[u8], at: usize) -> (std::ops::Range<usize>, Option<std::
 
 impl FileRecord {
     /// Records one file's cuts, or says why that cannot be done.
-    pub fn new(
+    pub(crate) fn new(
         path: &Path,
         (before, after): (&[u8], &[u8]),
         cuts: &[Cut],
@@ -198,12 +198,12 @@ impl FileRecord {
 }
 
 /// The folder of all runs.
-pub fn folder(paths: &Paths) -> PathBuf {
+pub(crate) fn folder(paths: &Paths) -> PathBuf {
     paths.state().join("migrate")
 }
 
 /// Removes what a killed run left among the journals: temporary files, and a folder without a journal. Needs the lock.
-pub fn tidy(paths: &Paths) -> Result<(), MigrateError> {
+pub(crate) fn tidy(paths: &Paths) -> Result<(), MigrateError> {
     let base = folder(paths);
     let failed = |error: std::io::Error| MigrateError::journal(base.clone(), error.to_string());
     let list = |folder: &Path| match std::fs::read_dir(folder) {
@@ -230,7 +230,7 @@ pub fn tidy(paths: &Paths) -> Result<(), MigrateError> {
 
 impl Journal {
     /// What the run's temporary files' names begin with.
-    pub fn prefix(&self) -> String {
+    pub(crate) fn prefix(&self) -> String {
         format!(".ringlet-{}-", self.run)
     }
 
@@ -239,7 +239,7 @@ impl Journal {
     }
 
     /// Writes the journal, fsynced, after making sure that no piece of a key is in it.
-    pub fn write(&self, paths: &Paths, keys: &[Key<'_>]) -> Result<(), MigrateError> {
+    pub(crate) fn write(&self, paths: &Paths, keys: &[Key<'_>]) -> Result<(), MigrateError> {
         let file = Self::file(paths, &self.run);
         let text = serde_json::to_vec_pretty(self).expect("a journal has only string keys");
         // JSON escapes some characters; a piece must be in neither form.
@@ -259,7 +259,7 @@ impl Journal {
     }
 
     /// Takes the journal away.
-    pub fn drop_it(&self, paths: &Paths) -> Result<(), MigrateError> {
+    pub(crate) fn drop_it(&self, paths: &Paths) -> Result<(), MigrateError> {
         let file = Self::file(paths, &self.run);
         match std::fs::remove_dir_all(folder(paths).join(&self.run)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -270,7 +270,7 @@ impl Journal {
     }
 
     /// Every journal, the oldest first. A folder without one was left by a crash and is passed over.
-    pub fn all(paths: &Paths) -> Result<Vec<Self>, MigrateError> {
+    pub(crate) fn all(paths: &Paths) -> Result<Vec<Self>, MigrateError> {
         let base = folder(paths);
         let failed = |error: std::io::Error| MigrateError::journal(base.clone(), error.to_string());
         let entries = match std::fs::read_dir(&base) {

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 pub(super) use structured::{LONGEST_ENTRY, spelt_entry};
 
 /// Takes a file of one of these formats apart; any other dialect is read as plain text.
-pub fn read(bytes: &[u8], dialect: Dialect) -> Script {
+pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
     match dialect {
         Dialect::DotEnv => parse(bytes, "dotenv", dot_env::statement),
         Dialect::EnvironmentD => parse(bytes, "environment.d", session::environment_d),

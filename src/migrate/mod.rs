@@ -5,25 +5,25 @@
 //! reads back and rewrites; `journal` and `undo` take it back; `watch` says when a key comes back. No user's code is
 //! ever run, and no copy of a key is left outside the store.
 
-pub mod apply;
+pub(crate) mod apply;
 mod csh;
 mod detect;
-pub mod dialect;
+pub(crate) mod dialect;
 mod edit;
-pub mod examine;
-pub mod files;
+pub(crate) mod examine;
+pub(crate) mod files;
 mod fish;
-pub mod journal;
+pub(crate) mod journal;
 mod lines;
 mod loose;
 mod model;
-pub mod plan;
+pub(crate) mod plan;
 mod posix;
 mod powershell;
 mod stream;
 mod tokens;
-pub mod undo;
-pub mod watch;
+pub(crate) mod undo;
+pub(crate) mod watch;
 mod wide;
 
 use crate::hint::Hint;
@@ -31,8 +31,6 @@ use crate::name::KeyName;
 use crate::platform::LockError;
 use crate::store::{Missing, StoreError};
 use std::path::PathBuf;
-
-pub use tokens::masked;
 
 /// Why a run stopped. No field ever holds a secret.
 #[derive(Debug, thiserror::Error)]

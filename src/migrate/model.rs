@@ -9,11 +9,11 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// A byte range.
-pub type Span = Range<usize>;
+pub(super) type Span = Range<usize>;
 
 /// A file, taken apart.
 #[derive(Debug, Default)]
-pub struct Script {
+pub(super) struct Script {
     /// The statements at top level.
     pub nodes: Vec<Node>,
     /// Every comment, from its first character to the end of its line (terminator not included).
@@ -26,7 +26,7 @@ pub struct Script {
 
 /// One statement or construct.
 #[derive(Debug)]
-pub enum Node {
+pub(super) enum Node {
     /// A statement that does nothing but set, export or declare variables.
     Setting(Setting),
     /// Operands of `&&`, `||`, `!`, `and`, `or`, or the command of a one-line `if`: an operand that goes is replaced by
@@ -50,7 +50,7 @@ pub enum Node {
 
 impl Node {
     /// The bytes of the node.
-    pub fn span(&self) -> &Span {
+    pub(super) fn span(&self) -> &Span {
         match self {
             Self::Setting(setting) => &setting.span,
             Self::List { span, .. } | Self::Compound { span, .. } | Self::Other(span) => span,
@@ -60,7 +60,7 @@ impl Node {
 
 /// A sequence of statements that must not become empty.
 #[derive(Debug)]
-pub struct Body {
+pub(super) struct Body {
     /// From behind the opening word to before the closing one.
     pub span: Span,
     /// Its statements.
@@ -71,7 +71,7 @@ pub struct Body {
 
 /// What kind of body it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub(super) enum Scope {
     /// A branch, loop or group of the surrounding code.
     Plain,
     /// What decides whether or how often another body runs: there a list's `!` matters even when its operands go.
@@ -84,7 +84,7 @@ pub enum Scope {
 
 /// A statement that only sets.
 #[derive(Debug)]
-pub struct Setting {
+pub(super) struct Setting {
     /// From its first to its last byte; separators, trailing blanks and comments not included.
     pub span: Span,
     /// Its form, in the corpus' words: `assign`, `export`, `declare`, `typeset`, `readonly`, `set`, `ps-env`,
@@ -99,7 +99,7 @@ pub struct Setting {
 
 /// One name in a setting.
 #[derive(Debug)]
-pub struct Word {
+pub(super) struct Word {
     /// `NAME=value`, or a bare `NAME`; of a statement that sets just one name, everything from the name on.
     pub span: Span,
     /// The name's own bytes, for the line number.
@@ -111,7 +111,7 @@ pub struct Word {
 }
 
 /// What a name is set to. Its `Debug` shows no byte of it.
-pub enum Value {
+pub(super) enum Value {
     /// Nothing: a bare `export NAME`.
     Bare,
     /// A literal, decoded to what the shell would see, and where it stands (quotes included).
@@ -137,7 +137,7 @@ impl fmt::Debug for Value {
 }
 
 /// A literal that cannot be cut out of where it stands. Its `Debug` shows no byte of it.
-pub struct Fixed {
+pub(super) struct Fixed {
     /// The name it goes by, if any: `A=k cmd`, `--api-key=k` (none), `alias x='A=k cmd'` (A).
     pub name: Option<String>,
     /// Where the name begins, or the literal where there is no name: the line that is reported.

@@ -19,11 +19,11 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// One of several values of a provider: its name, masked, and where it stands.
-pub type Rival = (KeyName, String, Vec<String>);
+pub(crate) type Rival = (KeyName, String, Vec<String>);
 
 /// A file that could not be read, or must not be edited.
 #[derive(Debug, Clone)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// The file.
     pub path: PathBuf,
     /// Why.
@@ -31,7 +31,7 @@ pub struct Trouble {
 }
 
 /// A finding and where its value goes.
-pub struct Placed {
+pub(crate) struct Placed {
     /// What was found.
     pub finding: Finding,
     /// The key it becomes; `None` when it is only reported.
@@ -41,7 +41,7 @@ pub struct Placed {
 }
 
 /// A file with something in it.
-pub struct PlannedFile {
+pub(crate) struct PlannedFile {
     /// As it was found or named.
     pub path: PathBuf,
     /// The file itself, symlinks resolved.
@@ -63,7 +63,7 @@ pub struct PlannedFile {
 }
 
 /// A key of the plan.
-pub struct PlannedKey {
+pub(crate) struct PlannedKey {
     /// Its name.
     pub name: KeyName,
     /// Its value.
@@ -80,7 +80,7 @@ pub struct PlannedKey {
 
 /// A plan.
 #[derive(Default)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The files with findings, in the order in which they were found.
     pub files: Vec<PlannedFile>,
     /// The keys.
@@ -90,7 +90,7 @@ pub struct Plan {
 }
 
 /// A file that was read and examined.
-pub struct Scanned {
+pub(crate) struct Scanned {
     path: PathBuf,
     target: PathBuf,
     dialect: Dialect,
@@ -102,7 +102,7 @@ pub struct Scanned {
 
 /// What a scan found.
 #[derive(Default)]
-pub struct Scan {
+pub(crate) struct Scan {
     files: Vec<Scanned>,
     /// The files that could not be read, or must not be edited.
     pub troubles: Vec<Trouble>,
@@ -113,7 +113,7 @@ const KEPT: u64 = 1 << 20;
 
 /// Reads and examines the files named by the user, and the candidates. A file that is not there is an error only where
 /// it was named. What is only reported is looked through whatever its size.
-pub fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
+pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
     let mut scan = Scan::default();
     let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
     let all = named.iter().map(|path| (path, None)).chain(candidates.iter().map(|it| (&it.path, Some(it))));
@@ -212,12 +212,12 @@ fn look_into(
 
 impl Scan {
     /// The keys, file by file.
-    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.files.iter().flat_map(|file| file.examined.findings())
     }
 
     /// The providers whose keys would move: whose entries in the store matter.
-    pub fn providers(&self) -> BTreeSet<String> {
+    pub(crate) fn providers(&self) -> BTreeSet<String> {
         let moved = self.files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings());
         moved.filter(|it| it.action == Action::Moved).map(|it| it.provider.clone()).collect()
     }
@@ -225,7 +225,7 @@ impl Scan {
 
 impl Plan {
     /// Gives every value its alias and makes the cuts. `existing` holds what the store has for the providers.
-    pub fn new(scan: Scan, existing: &BTreeMap<KeyName, Secret>) -> Self {
+    pub(crate) fn new(scan: Scan, existing: &BTreeMap<KeyName, Secret>) -> Self {
         let names = aliases(&scan.files, existing);
         let mut plan = Self { troubles: scan.troubles, ..Self::default() };
         for file in scan.files {
@@ -287,7 +287,7 @@ impl Plan {
     }
 
     /// Leaves the files out that the user does not want changed, and the keys that are in no other.
-    pub fn keep_wanted(&mut self) {
+    pub(crate) fn keep_wanted(&mut self) {
         for key in &mut self.keys {
             let holds = |file: &PlannedFile| file.findings.iter().any(|it| it.name.as_ref() == Some(&key.name));
             key.wanted = self.files.iter().any(|file| file.wanted && holds(file));
@@ -295,18 +295,18 @@ impl Plan {
     }
 
     /// Whether there is anything to move.
-    pub fn moves(&self) -> bool {
+    pub(crate) fn moves(&self) -> bool {
         self.files.iter().any(PlannedFile::is_edited)
     }
 
     /// Everything that must not be shown or written.
-    pub fn secrets(&self) -> Vec<Key<'_>> {
+    pub(crate) fn secrets(&self) -> Vec<Key<'_>> {
         let values = self.files.iter().flat_map(|file| &file.findings).map(|it| &it.finding.value);
         values.filter(|value| !value.is_empty()).map(|value| Key { value, number: None }).collect()
     }
 
     /// Providers with more than one active value, and these with where each stands.
-    pub fn conflicts(&self) -> Vec<(Provider, Vec<Rival>)> {
+    pub(crate) fn conflicts(&self) -> Vec<(Provider, Vec<Rival>)> {
         let mut found: BTreeMap<Provider, Vec<Rival>> = BTreeMap::new();
         for key in self.keys.iter().filter(|key| !key.commented) {
             let mut places = Vec::new();
@@ -324,17 +324,17 @@ impl Plan {
 
 impl PlannedFile {
     /// Whether it is going to be rewritten.
-    pub fn is_edited(&self) -> bool {
+    pub(crate) fn is_edited(&self) -> bool {
         self.wanted && !self.cuts.is_empty()
     }
 
     /// Whether zsh reads it.
-    pub fn is_zsh(&self) -> bool {
+    pub(crate) fn is_zsh(&self) -> bool {
         self.dialect == Dialect::Zsh
     }
 
     /// Plans a file anew that changed meanwhile, with the aliases that were given; fails when another key is in it.
-    pub fn again(&self) -> Result<Self, String> {
+    pub(crate) fn again(&self) -> Result<Self, String> {
         let target = self.path.canonicalize().map_err(|error| error.to_string())?;
         let look = platform::look_at(&target, MAX_FILE).map_err(|error| error.to_string())?;
         if !look.ours {
@@ -361,12 +361,12 @@ impl PlannedFile {
     }
 
     /// Whether a run would still take something out of these bytes.
-    pub fn would_move(&self, bytes: &[u8]) -> bool {
+    pub(crate) fn would_move(&self, bytes: &[u8]) -> bool {
         examine::examine(bytes, self.dialect).findings().iter().any(|it| it.action == Action::Moved)
     }
 
     /// The changed lines before and after, with every key masked: line number, old lines, new lines.
-    pub fn hunks(&self, keys: &[Key<'_>]) -> Vec<(usize, String, String)> {
+    pub(crate) fn hunks(&self, keys: &[Key<'_>]) -> Vec<(usize, String, String)> {
         let bytes = &self.look.bytes;
         let begin = |at: usize| bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |it| it + 1);
         // A cut that ends with its line's terminator leaves the next line alone.
@@ -507,9 +507,4 @@ fn aliases(files: &[Scanned], existing: &BTreeMap<KeyName, Secret>) -> Aliases {
         }
     }
     Aliases(given)
-}
-
-/// A path as it was named, made absolute without resolving symlinks.
-pub fn absolute(path: &Path, cwd: &Path) -> PathBuf {
-    if path.is_absolute() { path.to_owned() } else { cwd.join(path) }
 }

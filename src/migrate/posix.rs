@@ -18,7 +18,7 @@ use word::{Word, identifier};
 use zeroize::Zeroizing;
 
 /// Reads a file of bash, zsh or sh.
-pub fn read(bytes: &[u8], dialect: Dialect) -> Script {
+pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
     let zsh = dialect == Dialect::Zsh;
     let mut reader = Reader::new(bytes, zsh);
     let mut nodes = reader.file();

@@ -48,7 +48,7 @@ const HARMLESS: &[&str] = &[
 const HARMLESS_TYPES: &[&str] = &["environment", "console", "string", "convert", "math", "datetime"];
 
 /// Takes a PowerShell script apart.
-pub fn read(bytes: &[u8]) -> Script {
+pub(super) fn read(bytes: &[u8]) -> Script {
     let mut script = Script::default();
     // A file of comments alone is no program to the grammar; an empty statement at the end makes it one.
     let mut plain = Zeroizing::new(loose::parsable(bytes));

@@ -15,10 +15,10 @@ use std::io::{self, Read};
 use zeroize::Zeroizing;
 
 /// So many places of one file are listed; after those, only keys that are not in the list yet, and at most as many.
-pub const MOST: usize = 1000;
+pub(super) const MOST: usize = 1000;
 
 /// What a look through found.
-pub struct Seen {
+pub(super) struct Seen {
     /// The keys, in file order; all of them are only reported.
     pub findings: Vec<Finding>,
     /// What kept the rest of the file from being listed, if anything did.
@@ -26,7 +26,7 @@ pub struct Seen {
 }
 
 /// Looks through a file of a dialect that is only reported.
-pub fn look_through(source: impl Read, dialect: Dialect) -> Seen {
+pub(super) fn look_through(source: impl Read, dialect: Dialect) -> Seen {
     // Small enough for a processor's cache, large enough for few calls.
     look_by_pieces(source, dialect, 256 << 10)
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// A run of a key at least this long counts as a piece of it: nothing that long is ever written down.
-pub const PIECE: usize = 8;
+pub(super) const PIECE: usize = 8;
 
 /// What is left of a run that is too short to betray anything, and common enough to be nobody's secret.
 const SHORTEST_REFERENCE: usize = 4;
@@ -18,7 +18,7 @@ const SHORTEST_REFERENCE: usize = 4;
 /// A part of the removed bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Token {
+pub(crate) enum Token {
     /// Syntax, as text.
     Text(String),
     /// Bytes that are not UTF-8, in hexadecimal.
@@ -32,7 +32,7 @@ pub enum Token {
 /// How one character of a key was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Style {
+pub(crate) enum Style {
     /// `\-`
     Backslash,
     /// `` `- ``
@@ -119,7 +119,7 @@ impl Style {
 }
 
 /// A value that nothing written down may hold a piece of.
-pub struct Key<'a> {
+pub(crate) struct Key<'a> {
     /// Its bytes.
     pub value: &'a [u8],
     /// Its number in the journal; `None` for one that is not kept, which can therefore not be referred to.
@@ -187,7 +187,7 @@ fn match_at<'k>(raw: &[u8], keys: &'k [Key<'_>]) -> Option<(&'k Key<'k>, Match)>
 }
 
 /// Writes removed bytes down, or `None` where that cannot be done without a piece of a key.
-pub fn record(removed: &[u8], keys: &[Key<'_>]) -> Option<Vec<Token>> {
+pub(super) fn record(removed: &[u8], keys: &[Key<'_>]) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
     let mut plain: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::with_capacity(removed.len()));
     let mut at = 0;
@@ -256,7 +256,7 @@ fn push_text(tokens: &mut Vec<Token>, raw: &[u8]) {
 }
 
 /// Puts removed bytes together again; `None` when a reference leads nowhere.
-pub fn restore<'a>(tokens: &[Token], value: &dyn Fn(usize) -> Option<&'a [u8]>) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn restore<'a>(tokens: &[Token], value: &dyn Fn(usize) -> Option<&'a [u8]>) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
     for token in tokens {
         match token {
@@ -270,14 +270,14 @@ pub fn restore<'a>(tokens: &[Token], value: &dyn Fn(usize) -> Option<&'a [u8]>) 
 }
 
 /// Whether the text holds a piece of any of the keys.
-pub fn holds_piece(text: &[u8], keys: &[Key<'_>]) -> bool {
+pub(super) fn holds_piece(text: &[u8], keys: &[Key<'_>]) -> bool {
     keys.iter().any(|key| {
         key.value.windows(PIECE.min(key.value.len()).max(1)).any(|window| memmem::find(text, window).is_some())
     })
 }
 
 /// The text with every key in it masked, for people; line breaks stay.
-pub fn mask(raw: &[u8], keys: &[Key<'_>]) -> String {
+pub(super) fn mask(raw: &[u8], keys: &[Key<'_>]) -> String {
     // Longer than any public prefix of a key, so that a mere prefix in a comment stays readable.
     const TELLING: usize = 16;
     let mut shown: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::with_capacity(raw.len() + 64));
@@ -307,7 +307,7 @@ pub fn mask(raw: &[u8], keys: &[Key<'_>]) -> String {
 }
 
 /// A key for people: its first seven and last four characters, or less of a short one.
-pub fn masked(value: &[u8]) -> String {
+pub(crate) fn masked(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);
     let count = text.chars().count();
     let (head, tail) = if count >= 24 { (7, 4) } else { (count / 6, 0) };
@@ -317,7 +317,7 @@ pub fn masked(value: &[u8]) -> String {
 }
 
 /// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

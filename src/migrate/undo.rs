@@ -18,15 +18,13 @@ use zeroize::Zeroizing;
 
 /// What became of each file.
 #[derive(Debug)]
-pub struct Undone {
-    /// The run.
-    pub run: String,
+pub(crate) struct Undone {
     /// The files: taken back, or why not.
     pub files: Vec<(PathBuf, Result<(), String>)>,
 }
 
 /// Takes a run back: the named one, or the latest that can be.
-pub fn undo(paths: &Paths, store: &dyn Store, run: Option<&str>) -> Result<Undone, MigrateError> {
+pub(crate) fn undo(paths: &Paths, store: &dyn Store, run: Option<&str>) -> Result<Undone, MigrateError> {
     let mut journals = Journal::all(paths)?;
     let found = match run {
         Some(run) => journals.iter().position(|it| it.run == run),
@@ -45,7 +43,7 @@ pub fn undo(paths: &Paths, store: &dyn Store, run: Option<&str>) -> Result<Undon
     // From here on a killed run may leave a temporary file with keys in it; the next one looks for it.
     journal.stage = Stage::Undoing;
     journal.write(paths, &[])?;
-    let mut report = Undone { run: journal.run.clone(), files: Vec::new() };
+    let mut report = Undone { files: Vec::new() };
     let prefix = journal.prefix();
     // The latest first: a file may stand in a run twice, when one continued another.
     for at in (0..journal.files.len()).rev() {

@@ -23,7 +23,7 @@ const AT_MOST: Duration = Duration::from_millis(300);
 
 /// A key that stands in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The file, as it was found or named.
     pub file: PathBuf,
     /// Counted from 1.
@@ -43,7 +43,7 @@ struct Known {
 }
 
 /// The files that are watched.
-pub struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     paths: &'a Paths,
     env: &'a Env,
     named: &'a [PathBuf],
@@ -55,7 +55,11 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Begins to watch the named files, or all that a run would look at; gives what is in them now.
-    pub fn start(paths: &'a Paths, env: &'a Env, named: &'a [PathBuf]) -> Result<(Self, Vec<Seen>), MigrateError> {
+    pub(crate) fn start(
+        paths: &'a Paths,
+        env: &'a Env,
+        named: &'a [PathBuf],
+    ) -> Result<(Self, Vec<Seen>), MigrateError> {
         let (send, events) = mpsc::channel();
         // A receiver that is gone means that the watch is over.
         let watcher = notify::recommended_watcher(move |event| drop(send.send(event))).map_err(watching(None))?;
@@ -66,12 +70,12 @@ impl<'a> Watch<'a> {
     }
 
     /// How many files there are to watch.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.files.len()
     }
 
     /// Waits until a key comes into a file where it was not before.
-    pub fn wait(&mut self) -> Result<Vec<Seen>, MigrateError> {
+    pub(crate) fn wait(&mut self) -> Result<Vec<Seen>, MigrateError> {
         loop {
             let mut relevant = self.is_relevant(self.events.recv())?;
             let until = Instant::now() + AT_MOST;

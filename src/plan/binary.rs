@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const MAX_PROGRAM: u64 = 1 << 30;
 
 /// Finds the agent on PATH. Ringlet's folder of links is passed over, and so is every other way to Ringlet itself.
-pub fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBuf, PlanError> {
+pub(crate) fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBuf, PlanError> {
     let not_found = || PlanError::NotFound { command: command.to_owned() };
     let search = context.env.non_empty("PATH").ok_or_else(not_found)?;
     let is_ours = |path: &PathBuf| is_ours(context, path);
@@ -26,7 +26,7 @@ pub fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBuf, Plan
 }
 
 /// Whether a command's name leads to Ringlet on PATH, by one of its links.
-pub fn leads_here(context: &Context<'_>, command: &str) -> bool {
+pub(crate) fn leads_here(context: &Context<'_>, command: &str) -> bool {
     let search = context.env.non_empty("PATH").unwrap_or_default();
     platform::candidates(command, search).next().is_some_and(|first| is_ours(context, &first))
 }
@@ -42,7 +42,11 @@ const MAX_INTERPRETERS: usize = 5;
 
 /// Refuses a program that lies inside the project the agent would work on, unless exactly it was allowed; and, since
 /// it would be given the key as well, an interpreter there that the program's first line leads to.
-pub fn guard_binary(context: &Context<'_>, folders: &ProjectFolders<'_>, binary: &Path) -> Result<(), PlanError> {
+pub(crate) fn guard_binary(
+    context: &Context<'_>,
+    folders: &ProjectFolders<'_>,
+    binary: &Path,
+) -> Result<(), PlanError> {
     let trust = Trust::new(context.paths, &context.settings.trust.allow_under);
     let mut program = binary.to_owned();
     for at in 0..=MAX_INTERPRETERS {

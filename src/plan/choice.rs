@@ -8,7 +8,7 @@ use crate::trust::{Evidence, Trust, Verdict};
 use std::path::{Path, PathBuf};
 
 /// The project file that governs a directory, read once.
-pub struct Project {
+pub(crate) struct Project {
     /// Where it was found.
     pub file: PathBuf,
     /// What the user has said about it.
@@ -19,7 +19,7 @@ pub struct Project {
 
 /// Which profile a launch takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
+pub(crate) enum Choice {
     /// None: the agent starts as if Ringlet were not there.
     None,
     /// This one, for this reason.
@@ -28,7 +28,7 @@ pub enum Choice {
 
 /// Why a profile was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why {
+pub(crate) enum Why {
     /// It was named on the command line.
     Option,
     /// The project's file names it.
@@ -38,13 +38,13 @@ pub enum Why {
 }
 
 /// The project file that governs the working directory, whatever the user has said about it.
-pub fn governing_file(context: &Context<'_>) -> Result<Option<PathBuf>, PlanError> {
+pub(crate) fn governing_file(context: &Context<'_>) -> Result<Option<PathBuf>, PlanError> {
     find_project_file(context.cwd, context.paths, context.settings)
         .map_err(|error| PlanError::Search { start: context.cwd.into(), error })
 }
 
 /// Finds the governing project file, decides on it, and parses those very bytes when it is trusted.
-pub fn find_project(context: &Context<'_>) -> Result<Option<Project>, PlanError> {
+pub(crate) fn find_project(context: &Context<'_>) -> Result<Option<Project>, PlanError> {
     let Some(file) = governing_file(context)? else { return Ok(None) };
     let evidence = Evidence::read(&file, MAX_BYTES)?;
     let verdict = Trust::new(context.paths, &context.settings.trust.allow_under).verdict(&evidence)?;
@@ -56,7 +56,7 @@ pub fn find_project(context: &Context<'_>) -> Result<Option<Project>, PlanError>
 }
 
 /// Chooses the profile for the agents a word may mean. A project file that is not trusted refuses.
-pub fn choose(context: &Context<'_>, project: Option<&Project>, agents: &[Agent]) -> Result<Choice, PlanError> {
+pub(crate) fn choose(context: &Context<'_>, project: Option<&Project>, agents: &[Agent]) -> Result<Choice, PlanError> {
     let default = || match &context.settings.default_profile {
         Some(name) => Choice::Profile(name.clone(), Why::Default),
         None => Choice::None,

@@ -63,7 +63,7 @@ impl Refused {
 
 /// What the rules of a launch came to.
 #[derive(Debug, Clone, Default)]
-pub struct Passed {
+pub(crate) struct Passed {
     /// One for each key that has a scope.
     pub keys: Vec<Pass>,
     /// The program that was compared with a pin; what is started must still be this one.
@@ -71,7 +71,7 @@ pub struct Passed {
 }
 
 /// Asks the rule of every key of a launch.
-pub fn check_scopes(
+pub(crate) fn check_scopes(
     context: &Context<'_>,
     profile: &Profile,
     agent: &Agent,

@@ -49,7 +49,7 @@ pub(super) fn guard_project(
 }
 
 /// What the guard finds in the directory of a context for every agent that a profile binds.
-pub fn findings(context: &Context<'_>, profile: &Profile) -> Result<Vec<Finding>, PlanError> {
+pub(crate) fn findings(context: &Context<'_>, profile: &Profile) -> Result<Vec<Finding>, PlanError> {
     let profiles = Profiles::new(context.paths, context.registry);
     let file = profiles.read(profile)?;
     let folders = ProjectFolders::new(context)?;
@@ -75,7 +75,7 @@ pub fn findings(context: &Context<'_>, profile: &Profile) -> Result<Vec<Finding>
 }
 
 /// How a file or folder is bound when the user allows it, for every agent that would load it.
-pub fn bindings(context: &Context<'_>, path: &Path) -> Result<Vec<Binding>, PlanError> {
+pub(crate) fn bindings(context: &Context<'_>, path: &Path) -> Result<Vec<Binding>, PlanError> {
     let agents = agents(context)?;
     let mut prefixes = Vec::new();
     for name in context.registry.provider_names()? {
@@ -99,7 +99,7 @@ pub fn bindings(context: &Context<'_>, path: &Path) -> Result<Vec<Binding>, Plan
 }
 
 /// Whether any agent loads a folder by itself.
-pub fn is_loaded(context: &Context<'_>, folder: &Path) -> Result<bool, PlanError> {
+pub(crate) fn is_loaded(context: &Context<'_>, folder: &Path) -> Result<bool, PlanError> {
     let agents = agents(context)?;
     // A folder that only holds what agents load is asked about as well, so that it is not taken for a project.
     Ok(agents.iter().flat_map(|agent| &agent.guard).any(|guard| {

@@ -38,7 +38,7 @@ fn holder(context: &Context<'_>, agent: &AgentSpec, config_dir: Option<&Path>, l
 }
 
 /// The login in a few words: whose it is, where that can be told, and where it lies.
-pub fn describe_login(context: &Context<'_>, resolved: &Resolved, login: &Login) -> String {
+pub(crate) fn describe_login(context: &Context<'_>, resolved: &Resolved, login: &Login) -> String {
     let folder = login_folder(context, resolved, login);
     described(context, &resolved.agent, resolved.named_folder(), login, &folder)
 }
@@ -58,7 +58,7 @@ fn described(
 }
 
 /// What an agent would find by itself.
-pub struct Unused {
+pub(crate) struct Unused {
     /// The variables of the shell that name a credential, an endpoint or another account.
     pub variables: Vec<String>,
     /// The login that lies in a file, in a few words.
@@ -66,7 +66,7 @@ pub struct Unused {
 }
 
 /// What an agent would use if Ringlet gave it nothing, in the folder that a profile names, else in the shell's, else in its own.
-pub fn unused(context: &Context<'_>, agent: &AgentSpec, config_dir: Option<&Path>) -> Unused {
+pub(crate) fn unused(context: &Context<'_>, agent: &AgentSpec, config_dir: Option<&Path>) -> Unused {
     let set = |name: &&str| agent.competes_with_key(name) && context.env.non_empty(name).is_some();
     let mut variables: Vec<String> = context.env.names().filter(set).map(str::to_owned).collect();
     variables.sort();

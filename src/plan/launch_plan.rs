@@ -15,7 +15,7 @@ const DUMMY: &str = "no-key";
 
 /// Where a secret goes in the agent's process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sink {
+pub(crate) enum Sink {
     /// Into a variable.
     Variable(Variable),
     /// Into a pipe whose descriptor number is put into the variable.
@@ -26,7 +26,7 @@ pub enum Sink {
 
 impl Sink {
     /// The variable that the agent finds it by.
-    pub fn variable(&self) -> Option<&Variable> {
+    pub(crate) fn variable(&self) -> Option<&Variable> {
         match self {
             Self::Variable(name) | Self::Descriptor(name) => Some(name),
             Self::Command => None,
@@ -36,7 +36,7 @@ impl Sink {
 
 /// What a secret is to the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// The account's key, which goes into a header.
     Account,
     /// One of `[secrets]`.
@@ -45,7 +45,7 @@ pub enum Purpose {
 
 /// One secret that a launch needs: its name and where it goes, never its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretUse {
+pub(crate) struct SecretUse {
     /// The key's name.
     pub key: KeyName,
     /// Where it goes.
@@ -56,7 +56,7 @@ pub struct SecretUse {
 
 /// What is started, whatever it is given.
 #[derive(Debug, Clone)]
-pub struct Start {
+pub(crate) struct Start {
     /// The command as the agent sees it in `argv[0]`.
     pub command: String,
     /// The agent's program.
@@ -67,7 +67,7 @@ pub struct Start {
 
 /// Something that the user should know before the agent starts. Each is one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
+pub(crate) enum Notice {
     /// The folder shows no login, so the agent will ask for one.
     NoLogin {
         /// The profile.
@@ -101,7 +101,7 @@ pub enum Notice {
 
 /// What a profile adds to a launch.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub(crate) struct Part {
     /// The profile made concrete.
     pub resolved: Resolved,
     /// Changes to the environment, in order, all but the secrets.
@@ -114,7 +114,7 @@ pub struct Part {
 
 /// Why a profile's launch opens no store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keyless {
+pub(crate) enum Keyless {
     /// The agent has its own login.
     Login,
     /// The profile says that there is no key.
@@ -125,7 +125,7 @@ pub enum Keyless {
 
 /// A launch, by what there is to give.
 #[derive(Debug, Clone)]
-pub enum LaunchPlan {
+pub(crate) enum LaunchPlan {
     /// Nothing: no profile governs, and the agent starts as if Ringlet were not there.
     Bare(Start),
     /// A profile that needs no store.
@@ -152,14 +152,14 @@ pub enum LaunchPlan {
 
 impl LaunchPlan {
     /// What is started.
-    pub fn start(&self) -> &Start {
+    pub(crate) fn start(&self) -> &Start {
         match self {
             Self::Bare(start) | Self::Keyless { start, .. } | Self::Keyed { start, .. } => start,
         }
     }
 
     /// What the profile adds.
-    pub fn part(&self) -> Option<&Part> {
+    pub(crate) fn part(&self) -> Option<&Part> {
         match self {
             Self::Bare(_) => None,
             Self::Keyless { part, .. } | Self::Keyed { part, .. } => Some(part),
@@ -167,17 +167,17 @@ impl LaunchPlan {
     }
 
     /// The keys to look up.
-    pub fn secrets(&self) -> &[SecretUse] {
+    pub(crate) fn secrets(&self) -> &[SecretUse] {
         if let Self::Keyed { secrets, .. } = self { secrets } else { &[] }
     }
 
     /// Why none is looked up, where a profile is used all the same.
-    pub fn keyless(&self) -> Option<&Keyless> {
+    pub(crate) fn keyless(&self) -> Option<&Keyless> {
         if let Self::Keyless { why, .. } = self { Some(why) } else { None }
     }
 
     /// What the scopes of the keys asked for.
-    pub fn scopes(&self) -> Option<&Passed> {
+    pub(crate) fn scopes(&self) -> Option<&Passed> {
         if let Self::Keyed { scopes, .. } = self { Some(scopes) } else { None }
     }
 }

@@ -18,7 +18,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The folder of an agent's login, as people name it: the profile's, else the agent's own.
-pub fn login_folder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> PathBuf {
+pub(crate) fn login_folder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> PathBuf {
     match &resolved.config_dir {
         Some(folder) => folder.value.clone(),
         None => default_folder(context, login),
@@ -114,7 +114,7 @@ fn several(resolved: &Resolved) -> Option<Agent> {
 }
 
 /// The command that logs a profile's agent in.
-pub fn login_command(profile: &Profile, agent: Option<&Agent>) -> Vec<OsString> {
+pub(crate) fn login_command(profile: &Profile, agent: Option<&Agent>) -> Vec<OsString> {
     let mut words = Vec::from(words!["ringlet", "login", profile]);
     if let Some(agent) = agent {
         words.extend(words!["--agent", agent]);
@@ -166,7 +166,7 @@ fn is_shown(folder: &Path, login: &Login) -> bool {
 /// Refuses a login's folder that lies in a project, whose settings could lead the sign-in elsewhere. The folder itself is no
 /// project: people keep their agents' settings in git. It need not exist; the context's working directory does, and is
 /// the folder or the nearest one above it.
-pub fn refuse_project(context: &Context<'_>, folder: &Path) -> Result<(), PlanError> {
+pub(crate) fn refuse_project(context: &Context<'_>, folder: &Path) -> Result<(), PlanError> {
     let folders = ProjectFolders::new(context)?.around(folder);
     match folders.holding_settings(folder) {
         Some(project) => Err(PlanError::FolderInProject { folder: folder.to_owned(), project: project.to_owned() }),
@@ -176,7 +176,7 @@ pub fn refuse_project(context: &Context<'_>, folder: &Path) -> Result<(), PlanEr
 
 /// Decides how the agent logs in. The context's working directory is the login's folder, canonical; `folders` are those
 /// that no program may come from.
-pub fn sign_in(
+pub(crate) fn sign_in(
     context: &Context<'_>,
     folders: &ProjectFolders<'_>,
     resolved: Resolved,

@@ -27,19 +27,19 @@ mod version;
 mod withheld;
 
 use binary::is_ours;
-pub use binary::{find_binary, guard_binary, leads_here};
-pub use choice::{Choice, Project, Why, choose, find_project, governing_file};
-pub use error::PlanError;
-pub use gate::{Passed, Refused, check_scopes};
-pub use guard::{bindings, findings, is_loaded};
-pub use holder::{Unused, describe_login, unused};
-pub use launch_plan::{Keyless, LaunchPlan, Notice, Part, Purpose, SecretUse, Sink, Start};
-pub use login::{login_command, login_folder, refuse_project, sign_in};
-pub use prepare::{Request, prepare};
-pub use project::{AccountHome, OwnPlace, ProjectFolders, is_lasting_way, refuse_own_places};
-pub use scope::{Facts, Pass, Reason, Rule};
-pub use sessions::{OtherSession, first_launch_mark};
-pub use stored::{Rejections, over_login, rejections};
+pub(crate) use binary::{find_binary, guard_binary, leads_here};
+pub(crate) use choice::{Choice, Project, Why, choose, find_project, governing_file};
+pub(crate) use error::PlanError;
+pub(crate) use gate::{Passed, Refused, check_scopes};
+pub(crate) use guard::{bindings, findings, is_loaded};
+pub(crate) use holder::{describe_login, unused};
+pub(crate) use launch_plan::{Keyless, LaunchPlan, Notice, Part, Purpose, SecretUse, Sink, Start};
+pub(crate) use login::{login_command, login_folder, refuse_project, sign_in};
+pub(crate) use prepare::{Request, prepare};
+pub(crate) use project::{AccountHome, OwnPlace, ProjectFolders, is_lasting_way, refuse_own_places};
+pub(crate) use scope::{Facts, Pass, Rule};
+pub(crate) use sessions::{OtherSession, first_launch_mark};
+pub(crate) use stored::{Rejections, over_login, rejections};
 use version::{asked_version, installed_version};
 
 use crate::config::Settings;
@@ -50,7 +50,7 @@ use std::path::Path;
 
 /// What every decision is made from.
 #[derive(Clone, Copy)]
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// Ringlet's places.
     pub paths: &'a Paths,
     /// The user's settings.

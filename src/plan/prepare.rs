@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// What is to be started.
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// The word that was typed: a command, or an agent's name.
     pub word: &'a str,
     /// A profile in place of the directory's.
@@ -24,7 +24,7 @@ pub struct Request<'a> {
 
 /// Decides a launch. Trust comes before the profile, the program before the plan, and all that can refuse before the end.
 /// What the project may say is asked of the directory that the agent will work in.
-pub fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
+pub(crate) fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
     let mut folders = ProjectFolders::new(context)?;
     folders.refuse_own_places(context.paths)?;
     let meaning = context.registry.agents_for(request.word)?;

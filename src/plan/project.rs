@@ -20,14 +20,14 @@ use std::path::{Component, Path, PathBuf};
 type Identity = (u64, u64);
 
 /// What the system's list of accounts calls the user's home, given what the environment does.
-pub type AccountHome<'a> = &'a dyn Fn(&Path) -> Result<PathBuf, NoAccount>;
+pub(crate) type AccountHome<'a> = &'a dyn Fn(&Path) -> Result<PathBuf, NoAccount>;
 
 /// The directories of a project, and what was looked at to compare places with them.
 ///
 /// They are the folder of the nearest project file, every repository that holds the working directory (a submodule lies
 /// in another one), and that directory itself. Whichever of them holds the home of the account is no project: it would
 /// make everything that the user has installed there a part of it. A smaller one below it still is.
-pub struct ProjectFolders<'a> {
+pub(crate) struct ProjectFolders<'a> {
     folders: Vec<Folder>,
     home: &'a Path,
     account_home: AccountHome<'a>,
@@ -63,7 +63,7 @@ const MAX_LINKS: usize = 40;
 impl<'a> ProjectFolders<'a> {
     /// Those of the project that the working directory lies in. Neither the settings nor HOME can end the search: both may
     /// be what is asked about.
-    pub fn new(context: &Context<'a>) -> Result<Self, PlanError> {
+    pub(crate) fn new(context: &Context<'a>) -> Result<Self, PlanError> {
         let mut made = Self {
             folders: Vec::new(),
             home: &context.paths.home,
@@ -76,7 +76,7 @@ impl<'a> ProjectFolders<'a> {
     }
 
     /// Adds those of the project that another directory lies in, which is canonical.
-    pub fn add(&mut self, directory: &Path) -> Result<(), PlanError> {
+    pub(crate) fn add(&mut self, directory: &Path) -> Result<(), PlanError> {
         let (mut files, mut repositories) = (Vec::new(), Vec::new());
         let mut mark = |path: &Path, has: &dyn Fn(&str) -> io::Result<bool>| {
             if files.is_empty() && has(PROJECT_FILE)? {
@@ -116,7 +116,7 @@ impl<'a> ProjectFolders<'a> {
 
     /// The one of these directories that holds a place, which need not exist yet: as it is written, or where its links
     /// lead, or on the way there. A directory is recognised by what it is, so that a second mount of it counts.
-    pub fn holding(&self, place: &Path) -> Option<&Path> {
+    pub(crate) fn holding(&self, place: &Path) -> Option<&Path> {
         if self.folders.is_empty() {
             return None;
         }
@@ -132,12 +132,12 @@ impl<'a> ProjectFolders<'a> {
 
     /// The same for a folder of settings. Those at their usual places below the account's home are the user's own wherever
     /// the project lies: people work on their settings, too. A link that leads elsewhere is not such a place.
-    pub fn holding_settings(&self, place: &Path) -> Option<&Path> {
+    pub(crate) fn holding_settings(&self, place: &Path) -> Option<&Path> {
         self.holding(place).filter(|_| !self.is_usual(place))
     }
 
     /// The home of the user's account.
-    pub fn account(&self) -> Result<&Path, &NoAccount> {
+    pub(crate) fn account(&self) -> Result<&Path, &NoAccount> {
         self.entry().as_ref().map(|account| account.home.as_path())
     }
 
@@ -238,7 +238,7 @@ impl<'a> ProjectFolders<'a> {
 /// Whether what outlives this process may name a file by a way through links, which then leads to whatever an upgrade puts
 /// there: nobody but the user and root can turn it, and it lies in no project, neither the working directory's nor one of its
 /// own. Whoever could replace the file itself changes nothing: Homebrew's folders are a repository, and its group's to write.
-pub fn is_lasting_way(context: &Context<'_>, way: &Path, file: &Path) -> bool {
+pub(crate) fn is_lasting_way(context: &Context<'_>, way: &Path, file: &Path) -> bool {
     let Ok(mut folders) = ProjectFolders::new(context) else { return false };
     let mut turns = Vec::new();
     folders.walk(way, &mut |path, _| {
@@ -313,7 +313,7 @@ impl OwnPlace {
 
 /// Refuses to work with Ringlet's own places where they lie inside the project: it could choose an endpoint, a key and its
 /// own trust. Nothing lifts it but the user's word on the command line.
-pub fn refuse_own_places(context: &Context<'_>) -> Result<(), PlanError> {
+pub(crate) fn refuse_own_places(context: &Context<'_>) -> Result<(), PlanError> {
     ProjectFolders::new(context)?.refuse_own_places(context.paths)
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// What is known of who asks for a key.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     /// The agents that the asking program may be; for a launch the one, for a peer of the daemon any number. One of them
     /// must satisfy the whole rule.
     pub agents: &'a [Agent],
@@ -33,7 +33,7 @@ pub struct Facts<'a> {
 
 /// What is asked before one key is looked up.
 #[derive(Debug, Clone)]
-pub struct Rule<'a> {
+pub(crate) struct Rule<'a> {
     key: KeyName,
     scope: &'a Scope,
     // Those that exist, canonical; the one look at the disk, taken when the rule is made.
@@ -43,7 +43,7 @@ pub struct Rule<'a> {
 /// That a key may be looked up, and what to say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub struct Pass {
+pub(crate) struct Pass {
     /// The key.
     pub key: KeyName,
     /// What was asked for and holds, in a few words each.
@@ -144,29 +144,29 @@ impl fmt::Display for Reason {
 impl<'a> Rule<'a> {
     /// The rule for a key; none where the settings have no scope for it. Looks at the scope's folders, to resolve their
     /// symlinks: one that is not there holds nothing.
-    pub fn of(settings: &'a Settings, key: &KeyName) -> Option<Self> {
+    pub(crate) fn of(settings: &'a Settings, key: &KeyName) -> Option<Self> {
         let scope = settings.scopes.get(key)?;
         let directories = scope.directories.iter().flatten().filter_map(|path| path.canonicalize().ok()).collect();
         Some(Self { key: key.clone(), scope, directories })
     }
 
     /// Whether the program's digest and the pins are among the facts that count.
-    pub fn wants_pin(&self) -> bool {
+    pub(crate) fn wants_pin(&self) -> bool {
         self.scope.pin
     }
 
     /// Whether the grants and the clock are.
-    pub fn wants_lease(&self) -> bool {
+    pub(crate) fn wants_lease(&self) -> bool {
         self.scope.lease.is_some()
     }
 
     /// The line of the settings that it stands in.
-    pub fn line(&self) -> usize {
+    pub(crate) fn line(&self) -> usize {
         self.scope.line
     }
 
     /// Decides. The same facts always give the same answer.
-    pub fn check(&self, facts: &Facts<'_>) -> Result<Pass, Reason> {
+    pub(crate) fn check(&self, facts: &Facts<'_>) -> Result<Pass, Reason> {
         let mut because = Vec::new();
         let agents: Vec<&Agent> = match &self.scope.agents {
             None => facts.agents.iter().collect(),

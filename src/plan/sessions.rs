@@ -117,7 +117,7 @@ fn are_there(folder: &Path, sessions: &Sessions) -> bool {
 }
 
 /// The mark of a first launch under an id of Ringlet's in this folder of the agent's, where there is none yet.
-pub fn first_launch_mark(context: &Context<'_>, resolved: &Resolved) -> Option<PathBuf> {
+pub(crate) fn first_launch_mark(context: &Context<'_>, resolved: &Resolved) -> Option<PathBuf> {
     let (sessions, reach) = (resolved.agent.sessions.as_ref()?, resolved.account.reach()?);
     // A way of the agent's own goes on with its own sessions.
     let is_own = reach.api.forms.iter().any(|form| form.called.is_empty() && Some(&form.id) == reach.api.id.as_ref());

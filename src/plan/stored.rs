@@ -45,7 +45,7 @@ pub(super) fn refuse(
 }
 
 /// What in files of the user's own wins over a login, as sentences; the files are the user's word, so nothing is refused.
-pub fn over_login(context: &Context<'_>, resolved: &Resolved) -> Vec<String> {
+pub(crate) fn over_login(context: &Context<'_>, resolved: &Resolved) -> Vec<String> {
     let shown = |stored: &Stored| match look(context, resolved, stored) {
         Ok((_, found)) if found.is_empty() => None,
         Ok((file, found)) => {
@@ -160,7 +160,7 @@ fn refuse_choice(context: &Context<'_>, resolved: &Resolved, chosen: &Chosen) ->
 }
 
 /// The ends of the keys that the user has told the agent not to use.
-pub struct Rejections {
+pub(crate) struct Rejections {
     /// The file that holds them.
     pub file: PathBuf,
     ends: Vec<Zeroizing<String>>,
@@ -169,7 +169,7 @@ pub struct Rejections {
 
 impl Rejections {
     /// Whether a key is among them.
-    pub fn hold(&self, key: &[u8]) -> bool {
+    pub(crate) fn hold(&self, key: &[u8]) -> bool {
         let end = &key[key.len().saturating_sub(self.last)..];
         self.ends.iter().any(|rejected| rejected.as_bytes() == end)
     }
@@ -177,7 +177,7 @@ impl Rejections {
 
 /// What may keep the agent from using the key of a plan; `None` where it would not ask about it, or has rejected none. A list
 /// that cannot be read rejects nothing: the agent reads it as little.
-pub fn rejections(context: &Context<'_>, plan: &LaunchPlan) -> Option<Rejections> {
+pub(crate) fn rejections(context: &Context<'_>, plan: &LaunchPlan) -> Option<Rejections> {
     let resolved = &plan.part()?.resolved;
     let rejected = resolved.agent.rejected.as_ref()?;
     let account = plan.secrets().iter().find(|used| used.purpose == Purpose::Account)?;

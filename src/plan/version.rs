@@ -16,7 +16,7 @@ const MAX_ANSWER: usize = 4096;
 
 /// The version as the path tells it, without starting the program: by the npm package's `package.json` above it, or by the
 /// names of folders and files, as other installers make them.
-pub fn installed_version(agent: &AgentSpec, command: &str, binary: &Path) -> Option<Version> {
+pub(super) fn installed_version(agent: &AgentSpec, command: &str, binary: &Path) -> Option<Version> {
     let real = binary.canonicalize().ok()?;
     if let Some(package) = agent.package.as_deref().and_then(|package| package.strip_prefix("npm ")) {
         for folder in real.ancestors().skip(1).take(4) {
@@ -64,7 +64,7 @@ fn of_name(name: &str, before: &str, after: &str) -> Option<Version> {
 /// program's digest. Only a program of the agent's own name is asked, since others start whichever version they please.
 ///
 /// The program must have passed the guard. It is started in the root directory, without any variable that names an account.
-pub fn asked_version(context: &Context<'_>, agent: &AgentSpec, binary: &Path) -> Option<Version> {
+pub(super) fn asked_version(context: &Context<'_>, agent: &AgentSpec, binary: &Path) -> Option<Version> {
     let real = binary.canonicalize().ok()?;
     let is_named = real.file_stem().is_some_and(|name| name == agent.command.as_str());
     if agent.version_args.is_empty() || !is_named {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Why nobody can tell which home is the user's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoAccount {
+pub(crate) enum NoAccount {
     /// The list does not name the user, as in many containers.
     #[error("user id {0} has no entry in /etc/passwd")]
     NoEntry(u32),
@@ -17,7 +17,7 @@ pub enum NoAccount {
 ///
 /// The file is read as it is: getpwuid(3) loads the modules of nsswitch.conf, which a static program cannot.
 #[cfg(all(unix, not(target_os = "macos")))]
-pub fn account_home(_environments: &Path) -> Result<PathBuf, NoAccount> {
+pub(crate) fn account_home(_environments: &Path) -> Result<PathBuf, NoAccount> {
     const LARGEST: u64 = 16 << 20;
     let id = rustix::process::getuid().as_raw();
     let read = super::read_file(Path::new("/etc/passwd"), LARGEST);
@@ -27,7 +27,7 @@ pub fn account_home(_environments: &Path) -> Result<PathBuf, NoAccount> {
 
 /// The home as the environment has it. Accounts are kept by directory services here, and no file lists them.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
-pub fn account_home(environments: &Path) -> Result<PathBuf, NoAccount> {
+pub(crate) fn account_home(environments: &Path) -> Result<PathBuf, NoAccount> {
     Ok(environments.to_owned())
 }
 

@@ -16,35 +16,35 @@ pub use windows::*;
 #[cfg(unix)]
 mod terminal;
 #[cfg(unix)]
-pub use terminal::*;
+pub(crate) use terminal::*;
 
 mod account;
-pub use account::{NoAccount, account_home};
+pub(crate) use account::{NoAccount, account_home};
 
 #[cfg(target_os = "linux")]
 mod offer;
 #[cfg(target_os = "linux")]
-pub use offer::*;
+pub(crate) use offer::*;
 
 /// Whether a key can be handed over to a command, see `launch`.
-pub const HANDS_OVER: bool = cfg!(target_os = "linux");
+pub(crate) const HANDS_OVER: bool = cfg!(target_os = "linux");
 
 mod peer;
-pub use peer::{Peer, Program, Sender};
+pub(crate) use peer::{Peer, Sender};
 #[cfg(unix)]
-pub use peer::{receive, tell_senders};
+pub(crate) use peer::{receive, tell_senders};
 
-pub mod private;
-pub use private::{Access, access};
+pub(crate) mod private;
+pub(crate) use private::{Access, access};
 
 mod lock;
 pub use lock::{Lock, LockError, lock_file};
 
 mod strays;
-pub use strays::{old_strays, remove_strays, stray_prefix, temporary, temporary_for};
+pub(crate) use strays::{old_strays, remove_strays, stray_prefix, temporary, temporary_for};
 
 mod rewrite;
-pub use rewrite::*;
+pub(crate) use rewrite::*;
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
@@ -56,7 +56,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// A path without `.` and `..`, by its text.
-pub fn plain(path: &Path) -> PathBuf {
+pub(crate) fn plain(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut made, part| {
         match part {
             Component::ParentDir if matches!(made.components().next_back(), None | Some(Component::ParentDir)) => {
@@ -73,7 +73,7 @@ pub fn plain(path: &Path) -> PathBuf {
 /// What a program prints on standard output when it is started with these arguments in the root directory, its standard input
 /// empty; at most `limit` bytes of it. `None` where it cannot be started or has not ended in time. It is ended then, with
 /// whatever it has started in its process group.
-pub fn ask_program(
+pub(crate) fn ask_program(
     program: &Path,
     arguments: &[String],
     env: &[(OsString, OsString)],
@@ -142,7 +142,7 @@ impl ReadError {
 }
 
 /// A file's bytes, read once, with who could have changed them.
-pub struct Bytes {
+pub(crate) struct Bytes {
     /// The content.
     pub bytes: Vec<u8>,
     /// Owner and mode of the very file that was read.
@@ -150,7 +150,7 @@ pub struct Bytes {
 }
 
 /// A regular file that was opened for reading, with who could have changed it.
-pub struct Opened {
+pub(crate) struct Opened {
     /// The file, at its start.
     pub file: File,
     /// Its size when it was opened, in bytes.
@@ -161,7 +161,7 @@ pub struct Opened {
 
 /// Opens a regular file. Never blocks on a FIFO and never follows the path twice: type, owner and mode come from the
 /// opened file.
-pub fn open_file(path: &Path) -> Result<Opened, ReadError> {
+pub(crate) fn open_file(path: &Path) -> Result<Opened, ReadError> {
     let file = match open_for_reading(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
@@ -177,7 +177,7 @@ pub fn open_file(path: &Path) -> Result<Opened, ReadError> {
 }
 
 /// Reads a regular file of at most `limit` bytes, opened as [`open_file`] does.
-pub fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
+pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
     let Opened { file, size, access } = open_file(path)?;
     if size > limit {
         return Err(ReadError::TooLarge(limit));
@@ -192,7 +192,7 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
 
 /// Why a record of our own is not believed.
 #[derive(Debug, thiserror::Error)]
-pub enum NotOurs {
+pub(crate) enum NotOurs {
     /// It cannot be read, or somebody else may have written it, or may read it.
     #[error(transparent)]
     NotPrivate(#[from] private::NotPrivate),
@@ -203,7 +203,7 @@ pub enum NotOurs {
 
 /// Reads a record that [`replace_file`] wrote, of at most 64 KiB; none where there is no such file. One that is not the
 /// user's own, or is wider than 0600, was not left so by us.
-pub fn read_record(path: &Path) -> Result<Option<String>, NotOurs> {
+pub(crate) fn read_record(path: &Path) -> Result<Option<String>, NotOurs> {
     let Some(bytes) = private::read(path, 64 * 1024, private::Privacy::Unread)? else { return Ok(None) };
     String::from_utf8(bytes).map(Some).map_err(|_| NotOurs::NotText)
 }
@@ -211,11 +211,11 @@ pub fn read_record(path: &Path) -> Result<Option<String>, NotOurs> {
 /// The new content is in force, and its folder could not be synced: what a crash of the system leaves is not known.
 #[derive(Debug, thiserror::Error)]
 #[error("it is changed, but may be as before after a crash of the system: its folder cannot be synced: {0}")]
-pub struct NotLasting(io::Error);
+pub(crate) struct NotLasting(io::Error);
 
 impl NotLasting {
     /// Whether that is what an error says.
-    pub fn is(error: &io::Error) -> bool {
+    pub(crate) fn is(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|inner| inner.is::<Self>())
     }
 }
@@ -223,7 +223,7 @@ impl NotLasting {
 /// Replaces a file whole: a private temporary file beside it, fsync, rename, fsync of the directory. A crash leaves
 /// the old content or the new one, and at worst a stray `.ringlet-*` file, never a mixture; those of long ago go here, of
 /// whatever file in the folder. The error is [`NotLasting`] where the content is in force all the same.
-pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     // One that cannot be removed is in nobody's way.
     old_strays(folder).iter().for_each(|stray| drop(fs::remove_file(stray)));
@@ -255,7 +255,7 @@ fn persist(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
 }
 
 /// Creates a folder and its missing parents; the last one is private (0700) when it is new.
-pub fn create_private_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -269,7 +269,7 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Whether somebody has the lock of [`lock_file`]; takes nothing from anybody who asks the same.
-pub fn is_locked(path: &Path) -> io::Result<bool> {
+pub(crate) fn is_locked(path: &Path) -> io::Result<bool> {
     let file = match open_for_reading(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -284,7 +284,7 @@ pub fn is_locked(path: &Path) -> io::Result<bool> {
 
 /// What stands at a path: a link, which is not followed, or something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// A link, and where it leads.
     Link(PathBuf),
     /// Anything else, with what [`file_identity`] says of it.
@@ -294,7 +294,7 @@ pub enum Step {
 }
 
 /// Whether two paths lead to one and the same file; false when either cannot be looked at.
-pub fn same_file(a: &Path, b: &Path) -> bool {
+pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
     match (file_identity(a), file_identity(b)) {
         (Some(a), Some(b)) => a == b,
         _ => false,
@@ -316,7 +316,7 @@ const MOST_NAMES: usize = 20_000;
 
 /// Which of these commands a search path leads to. A folder is looked into once: where a look-up is slow, as on the drives of
 /// Windows in WSL, one for each name costs more than all else that a shell's start does.
-pub fn found_on<'a>(search: &std::ffi::OsStr, wanted: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+pub(crate) fn found_on<'a>(search: &std::ffi::OsStr, wanted: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let mut missing: BTreeSet<&str> = wanted.into_iter().collect();
     let (mut found, mut seen) = (BTreeSet::new(), HashSet::new());
     for folder in std::env::split_paths(search).filter(|folder| folder.is_absolute()) {
@@ -348,7 +348,7 @@ fn named<'a>(names: &[OsString], wanted: &BTreeSet<&'a str>) -> BTreeSet<&'a str
 
 /// The candidates for a command on a search path, first match first. Empty and relative entries are passed over:
 /// they would let the working directory choose what runs.
-pub fn candidates<'a>(command: &'a str, search: &'a std::ffi::OsStr) -> impl Iterator<Item = PathBuf> + 'a {
+pub(crate) fn candidates<'a>(command: &'a str, search: &'a std::ffi::OsStr) -> impl Iterator<Item = PathBuf> + 'a {
     std::env::split_paths(search)
         .filter(|folder| folder.is_absolute())
         .flat_map(move |folder| executables_in(&folder, command))

@@ -17,11 +17,11 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 const CLOSE_ON_EXEC: libc::c_uint = 4;
 
 /// Another process, whose end can be waited for.
-pub struct Watched(OwnedFd);
+pub(crate) struct Watched(OwnedFd);
 
 impl Watched {
     /// The process with this number.
-    pub fn of(pid: u32) -> io::Result<Self> {
+    pub(crate) fn of(pid: u32) -> io::Result<Self> {
         let gone = || io::Error::new(io::ErrorKind::NotFound, "there is no such process");
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
         Ok(Self(pidfd_open(pid, PidfdFlags::empty())?))
@@ -29,7 +29,7 @@ impl Watched {
 }
 
 /// The next client of the socket; `None` once the process has ended.
-pub fn client_or_end(listener: &UnixListener, process: &Watched) -> io::Result<Option<UnixStream>> {
+pub(crate) fn client_or_end(listener: &UnixListener, process: &Watched) -> io::Result<Option<UnixStream>> {
     loop {
         let mut fds = [PollFd::new(&process.0, PollFlags::IN), PollFd::new(listener, PollFlags::IN)];
         match poll(&mut fds, None) {
@@ -46,7 +46,7 @@ pub fn client_or_end(listener: &UnixListener, process: &Watched) -> io::Result<O
 }
 
 /// Whether a process was started by another one, or by one that was started by it.
-pub fn is_below(pid: u32, above: u32) -> bool {
+pub(crate) fn is_below(pid: u32, above: u32) -> bool {
     // A chain of processes is as long as a session makes it; one that is longer is not looked through.
     const LONGEST: usize = 256;
     let parent = |pid: u32| {
@@ -59,7 +59,7 @@ pub fn is_below(pid: u32, above: u32) -> bool {
 
 /// Has a command start as nobody's child and in a session of its own, so that whoever takes this process' place finds no child
 /// that it does not know. The child that is waited for ends at once.
-pub fn set_orphaned(command: &mut Command) {
+pub(crate) fn set_orphaned(command: &mut Command) {
     let leave = || {
         // SAFETY: fork is async-signal-safe, and so is what both processes do up to exec or _exit.
         match unsafe { libc::fork() } {
@@ -80,7 +80,7 @@ pub fn set_orphaned(command: &mut Command) {
 }
 
 /// Whether these bytes come from a pipe within a time.
-pub fn reads_within(pipe: impl AsFd + Read, wanted: &[u8], time: Duration) -> bool {
+pub(crate) fn reads_within(pipe: impl AsFd + Read, wanted: &[u8], time: Duration) -> bool {
     let mut pipe = pipe;
     let mut read = vec![0; wanted.len()];
     let mut filled = 0;
@@ -103,13 +103,13 @@ pub fn reads_within(pipe: impl AsFd + Read, wanted: &[u8], time: Duration) -> bo
 }
 
 /// Lets standard error go nowhere.
-pub fn close_stderr() -> io::Result<()> {
+pub(crate) fn close_stderr() -> io::Result<()> {
     rustix::stdio::dup2_stderr(std::fs::OpenOptions::new().write(true).open("/dev/null")?)?;
     Ok(())
 }
 
 /// The listening socket that this process was given as its standard output.
-pub fn listener_on_stdout() -> io::Result<UnixListener> {
+pub(crate) fn listener_on_stdout() -> io::Result<UnixListener> {
     let listener: UnixListener = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?.into();
     super::close_stdout()?;
     listener.local_addr()?;

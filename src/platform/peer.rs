@@ -48,14 +48,14 @@ pub enum Sender {
 /// Has the kernel name the sender of everything that is read from a socket. A listener hands it on to its clients' sockets,
 /// so that it holds from the first byte.
 #[cfg(unix)]
-pub fn tell_senders(socket: &impl AsSocket) -> io::Result<()> {
+pub(crate) fn tell_senders(socket: &impl AsSocket) -> io::Result<()> {
     system::tell_senders(socket)
 }
 
 /// Reads what is there from a socket of [`tell_senders`], and who wrote it; never of two senders in one go (unix(7)). A
 /// sender that the kernel cannot name is process 0, which nobody is.
 #[cfg(unix)]
-pub fn receive(socket: &impl AsSocket, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
+pub(crate) fn receive(socket: &impl AsSocket, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
     system::receive(socket, buffer)
 }
 

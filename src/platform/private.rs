@@ -6,12 +6,12 @@
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub use unix::*;
+pub(crate) use unix::*;
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::*;
+pub(crate) use windows::*;
 
 use super::{ReadError, read_file};
 use std::io;
@@ -19,7 +19,7 @@ use std::path::Path;
 
 /// What others must not be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Privacy {
+pub(crate) enum Privacy {
     /// Write it.
     Unwritten,
     /// Write it, but for root, who may own it and can write anything. For what is only read.
@@ -46,7 +46,7 @@ pub enum NotPrivate {
 }
 
 /// Whether what was opened is the user's own.
-pub fn check(access: &Access, privacy: Privacy) -> Result<(), NotPrivate> {
+pub(crate) fn check(access: &Access, privacy: Privacy) -> Result<(), NotPrivate> {
     let described = || access.describe();
     match privacy {
         Privacy::UnwrittenOrRoots if access.is_roots() => {}
@@ -64,7 +64,7 @@ pub fn check(access: &Access, privacy: Privacy) -> Result<(), NotPrivate> {
 
 /// Reads a file of the user's own, of at most `limit` bytes; none where there is no such file. Owner and mode are those
 /// of the very file that was read.
-pub fn read(path: &Path, limit: u64, privacy: Privacy) -> Result<Option<Vec<u8>>, NotPrivate> {
+pub(crate) fn read(path: &Path, limit: u64, privacy: Privacy) -> Result<Option<Vec<u8>>, NotPrivate> {
     match read_file(path, limit) {
         Ok(read) => check(&read.access, privacy).map(|()| Some(read.bytes)),
         Err(error) if error.is_absent() => Ok(None),
@@ -73,7 +73,7 @@ pub fn read(path: &Path, limit: u64, privacy: Privacy) -> Result<Option<Vec<u8>>
 }
 
 /// Whether a folder is the user's own; `false` where there is none.
-pub fn folder(path: &Path, privacy: Privacy) -> Result<bool, NotPrivate> {
+pub(crate) fn folder(path: &Path, privacy: Privacy) -> Result<bool, NotPrivate> {
     match access(path) {
         Ok(access) => check(&access, privacy).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 /// What tells that a file is still the one that was read, short of its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     identity: (u64, u64),
     size: u64,
     modified: Option<SystemTime>,
@@ -20,13 +20,13 @@ pub struct Stamp {
 
 impl Stamp {
     /// The file's size, in bytes.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 }
 
 /// A file as it was read once.
-pub struct Look {
+pub(crate) struct Look {
     /// Its content, wiped when dropped.
     pub bytes: Zeroizing<Vec<u8>>,
     /// What must still be so before it is replaced.
@@ -40,7 +40,7 @@ pub struct Look {
 }
 
 /// Reads a regular file of at most `limit` bytes with all that its replacement needs to know; never blocks.
-pub fn look_at(path: &Path, limit: u64) -> Result<Look, ReadError> {
+pub(crate) fn look_at(path: &Path, limit: u64) -> Result<Look, ReadError> {
     let (file, mut look) = open_to_look(path)?;
     let size = look.stamp.size;
     if size > limit {
@@ -56,7 +56,7 @@ pub fn look_at(path: &Path, limit: u64) -> Result<Look, ReadError> {
 }
 
 /// Opens a regular file for one who reads it piece by piece; never blocks. The look at it has no bytes.
-pub fn open_to_look(path: &Path) -> Result<(File, Look), ReadError> {
+pub(crate) fn open_to_look(path: &Path) -> Result<(File, Look), ReadError> {
     let file = match open_for_reading(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
@@ -111,7 +111,7 @@ fn readable_by_others(_meta: &Metadata) -> bool {
 }
 
 /// Whether the file may be rewritten: its owner's write bit counts even for root, whom the kernel would let through.
-pub fn check_writable(path: &Path) -> io::Result<()> {
+pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
     if fs::metadata(path)?.permissions().readonly() {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"));
     }
@@ -124,14 +124,14 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
 }
 
 /// A temporary file beside a path, exclusive and 0600, whose name begins so; gone when dropped. A crash leaves it.
-pub fn new_beside(path: &Path, prefix: &str) -> io::Result<tempfile::NamedTempFile> {
+pub(crate) fn new_beside(path: &Path, prefix: &str) -> io::Result<tempfile::NamedTempFile> {
     super::temporary(path, prefix.as_ref(), None)
 }
 
 /// Gives the new file the old one's owner, extended attributes (which hold its ACL) and mode, in the order in which
 /// none undoes another and the mode is at no moment wider than it was.
 #[cfg(unix)]
-pub fn copy_metadata(from: &Path, to: &File) -> io::Result<()> {
+pub(crate) fn copy_metadata(from: &Path, to: &File) -> io::Result<()> {
     use rustix::fs::{Gid, Mode, Uid, XattrFlags, fchmod, fchown, fgetxattr, flistxattr, fremovexattr, fsetxattr};
     use std::os::unix::fs::MetadataExt;
     let old = open_for_reading(from)?;
@@ -175,12 +175,12 @@ pub fn copy_metadata(from: &Path, to: &File) -> io::Result<()> {
 
 /// Windows: the folder's own access list is inherited by the new file, as it was by the old one.
 #[cfg(windows)]
-pub fn copy_metadata(from: &Path, to: &File) -> io::Result<()> {
+pub(crate) fn copy_metadata(from: &Path, to: &File) -> io::Result<()> {
     to.set_permissions(fs::metadata(from)?.permissions())
 }
 
 /// Overwrites a file in place, for one that has further names. A crash leaves it torn; the caller keeps an image.
-pub fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut open = OpenOptions::new();
     open.write(true);
     #[cfg(unix)]
@@ -193,6 +193,6 @@ pub fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Makes a rename in a folder last.
-pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     super::sync_folder(path.parent().unwrap_or(Path::new(".")))
 }

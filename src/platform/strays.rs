@@ -18,12 +18,12 @@ const ENDING: &str = ".tmp";
 
 /// A temporary file that is to replace this one, in its folder: `.ringlet-NAME-RANDOM.tmp`, for its owner alone unless a mode
 /// is given.
-pub fn temporary_for(path: &Path, mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+pub(crate) fn temporary_for(path: &Path, mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
     temporary(path, &stray_prefix(path), mode)
 }
 
 /// The same under another prefix.
-pub fn temporary(path: &Path, prefix: &OsStr, mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+pub(crate) fn temporary(path: &Path, prefix: &OsStr, mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix).suffix(ENDING).rand_bytes(RANDOM);
     if let Some(mode) = mode {
@@ -33,7 +33,7 @@ pub fn temporary(path: &Path, prefix: &OsStr, mode: Option<fs::Permissions>) -> 
 }
 
 /// What the temporary files' names begin with that are made to replace this one.
-pub fn stray_prefix(path: &Path) -> OsString {
+pub(crate) fn stray_prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".ringlet-");
     prefix.push(path.file_name().unwrap_or_default());
     prefix.push("-");
@@ -42,7 +42,7 @@ pub fn stray_prefix(path: &Path) -> OsString {
 
 /// Removes what a crash left of earlier replacements of this file. Only for a caller who holds the lock on it: nobody
 /// else may be replacing it now.
-pub fn remove_strays(path: &Path) -> io::Result<()> {
+pub(crate) fn remove_strays(path: &Path) -> io::Result<()> {
     let prefix = stray_prefix(path);
     let Some(folder) = path.parent().filter(|folder| folder.is_dir()) else { return Ok(()) };
     for entry in fs::read_dir(folder)? {
@@ -58,7 +58,7 @@ pub fn remove_strays(path: &Path) -> io::Result<()> {
 }
 
 /// The regular files in a folder that a killed change of any file there has left, long enough ago that none is at work.
-pub fn old_strays(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn old_strays(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let is_old = |entry: &fs::DirEntry| {
         let meta = entry.metadata();

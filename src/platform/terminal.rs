@@ -61,7 +61,7 @@ enum End {
 }
 
 /// Asks without echo. Ctrl-C is an answer of its own (`Interrupted`), as is a signal that does not end this process.
-pub fn prompt_secret(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn prompt_secret(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
     let open = |flags| OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC | flags).open("/dev/tty");
     // Its own opening: whoever else has the terminal is not to find it non-blocking.
     let (input, mut output) = (open(libc::O_NONBLOCK)?, open(0)?);
@@ -256,7 +256,7 @@ fn drop_rest(terminal: &File) {
 }
 
 /// Reads one visible line from the terminal itself; `None` where there is no terminal or no answer.
-pub fn ask_terminal(question: &str) -> Option<String> {
+pub(crate) fn ask_terminal(question: &str) -> Option<String> {
     let mut terminal = OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open("/dev/tty").ok()?;
     drop_rest(&terminal);
     terminal.write_all(question.as_bytes()).ok()?;

@@ -45,7 +45,7 @@ pub(super) fn open_private_for_writing(path: &Path) -> io::Result<File> {
 
 /// Creates a file that was not there, for others to read and none to write, whatever the umask. Killed at any moment it
 /// leaves the whole file, or none under that name.
-pub fn create_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn create_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = super::temporary_for(path, Some(std::fs::Permissions::from_mode(0o644)))?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
@@ -66,7 +66,7 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// Whether anything in the environment that a process was started with is as `wanted` says; `None` where the system does
 /// not tell. A process that has ended has none. What was read is wiped: it may hold a key.
-pub fn environment_of(pid: u32, wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> Option<bool> {
+pub(crate) fn environment_of(pid: u32, wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> Option<bool> {
     if !cfg!(target_os = "linux") {
         return None;
     }
@@ -88,22 +88,22 @@ pub fn environment_of(pid: u32, wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> 
 }
 
 /// The bytes of a word of the system's.
-pub fn bytes_of(word: &OsStr) -> Option<&[u8]> {
+pub(crate) fn bytes_of(word: &OsStr) -> Option<&[u8]> {
     Some(word.as_bytes())
 }
 
 /// A word of the system's from its bytes.
-pub fn os_string_of(bytes: Vec<u8>) -> Option<OsString> {
+pub(crate) fn os_string_of(bytes: Vec<u8>) -> Option<OsString> {
     Some(std::os::unix::ffi::OsStringExt::from_vec(bytes))
 }
 
 /// What tells one file from every other that is there now: device and inode.
-pub fn file_identity(path: &Path) -> Option<(u64, u64)> {
+pub(crate) fn file_identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// What stands at a path itself.
-pub fn step(path: &Path) -> super::Step {
+pub(crate) fn step(path: &Path) -> super::Step {
     let found = match std::fs::symlink_metadata(path) {
         Ok(meta) if meta.is_symlink() => std::fs::read_link(path).map(super::Step::Link),
         found => found.map(|meta| super::Step::Other((meta.dev(), meta.ino()))),
@@ -112,14 +112,14 @@ pub fn step(path: &Path) -> super::Step {
 }
 
 /// The same of an opened file.
-pub fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
+pub(crate) fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
     file.metadata().map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// Whether owners and modes on a path's file system are made up: those of Windows, of networks and of FUSE show every file
 /// as open to everybody, or as somebody's who does not own it.
 #[cfg(target_os = "linux")]
-pub fn invents_modes(path: &Path) -> bool {
+pub(crate) fn invents_modes(path: &Path) -> bool {
     // From Linux' magic.h and the drivers: 9p (which WSL's drvfs is), vfat, exfat, NTFS twice, CIFS twice, FUSE.
     const MADE_UP: [u32; 8] =
         [0x0102_1997, 0x0000_4d44, 0x2011_bab0, 0x5346_544e, 0x7366_746e, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546];
@@ -130,18 +130,18 @@ pub fn invents_modes(path: &Path) -> bool {
 
 /// Whether owners and modes on a path's file system are made up; not known here.
 #[cfg(not(target_os = "linux"))]
-pub fn invents_modes(_: &Path) -> bool {
+pub(crate) fn invents_modes(_: &Path) -> bool {
     false
 }
 
 /// The processor time that this process has taken, before it became this program too.
-pub fn processor_time() -> Duration {
+pub(crate) fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
 /// Whether at least so many processes stand above this one; `false` where the system does not tell.
-pub fn has_ancestors(many: usize) -> bool {
+pub(crate) fn has_ancestors(many: usize) -> bool {
     // proc_pid_stat(5): the name may hold blanks and parentheses, and what follows it is the state and the parent.
     let parent = |pid: u32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -196,14 +196,14 @@ pub(super) fn end_group(child: &mut std::process::Child) {
 }
 
 /// Whether the user may execute this regular file.
-pub fn is_executable(path: &Path) -> bool {
+pub(crate) fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
         && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// One level of a walk towards the root, looked at from a directory handle a few levels below at most: on a deep path
 /// this keeps each look short where the full path would be resolved again every time.
-pub struct Level<'a> {
+pub(crate) struct Level<'a> {
     /// The directory's path.
     pub path: &'a Path,
     handle: BorrowedFd<'a>,
@@ -213,7 +213,7 @@ pub struct Level<'a> {
 
 impl Level<'_> {
     /// Whether an entry of that relative name is here; a dangling symlink counts.
-    pub fn has(&self, name: &str) -> io::Result<bool> {
+    pub(crate) fn has(&self, name: &str) -> io::Result<bool> {
         match rustix::fs::statat(self.handle, [self.way, name].concat(), rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) => Ok(true),
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(false),
@@ -222,7 +222,7 @@ impl Level<'_> {
     }
 
     /// The device the directory is on; it changes at a mount point.
-    pub fn device(&self) -> io::Result<u64> {
+    pub(crate) fn device(&self) -> io::Result<u64> {
         let way = [self.way, "."].concat();
         // Its type differs: signed and 32 bits wide on macOS.
         #[allow(clippy::unnecessary_cast, reason = "it is one here or there")]
@@ -231,7 +231,7 @@ impl Level<'_> {
 }
 
 /// Walks from a canonical directory to the root until `visit` says stop.
-pub fn ascend(start: &Path, mut visit: impl FnMut(&Level<'_>) -> io::Result<bool>) -> io::Result<()> {
+pub(crate) fn ascend(start: &Path, mut visit: impl FnMut(&Level<'_>) -> io::Result<bool>) -> io::Result<()> {
     // Opening a handle costs as much as looking up eight times `..`.
     const WAY: &str = "../../../../../../../../";
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | path_only();
@@ -263,7 +263,7 @@ fn path_only() -> OFlags {
 }
 
 /// Keeps the memory out of swap where limits allow; the kernel forgets the lock when the process ends.
-pub fn lock_memory(bytes: &[u8]) {
+pub(crate) fn lock_memory(bytes: &[u8]) {
     if !bytes.is_empty() {
         // SAFETY: the range is one live slice; mlock neither reads nor writes it.
         unsafe { libc::mlock(bytes.as_ptr().cast(), bytes.len()) };
@@ -271,12 +271,12 @@ pub fn lock_memory(bytes: &[u8]) {
 }
 
 /// While it lives, this process leaves no core dump and cannot be traced by the user's other processes.
-pub struct Hardened {
+pub(crate) struct Hardened {
     core: Rlimit,
 }
 
 /// Closes this process to debuggers and core dumps before a secret arrives.
-pub fn harden() -> io::Result<Hardened> {
+pub(crate) fn harden() -> io::Result<Hardened> {
     let core = getrlimit(Resource::Core);
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: core.maximum })?;
     #[cfg(target_os = "linux")]
@@ -292,7 +292,7 @@ pub fn harden() -> io::Result<Hardened> {
 impl Hardened {
     /// Gives the agent its limits back as they were. The process itself stays closed: the kernel opens the new
     /// image to its user again at `execve`.
-    pub fn restore_limits(&self) -> io::Result<()> {
+    pub(crate) fn restore_limits(&self) -> io::Result<()> {
         Ok(setrlimit(Resource::Core, self.core)?)
     }
 }
@@ -351,7 +351,7 @@ fn is_text(file: &Path) -> bool {
 
 /// Replaces this process by the program, which keeps pid, terminal and everything else; comes back only with the
 /// error. The strings that hold a secret are wiped before that. (On Windows it comes back with the exit code.)
-pub fn exec(
+pub(crate) fn exec(
     binary: &Path,
     arguments: &[OsString],
     environment: &[(OsString, OsString)],
@@ -388,7 +388,7 @@ pub fn exec(
 
 /// A pipe that already holds the bytes and whose only other end is closed: it can be read once, to its end, by
 /// whoever inherits the descriptor. Takes at most what every pipe holds (4096 bytes), so the write cannot block.
-pub fn inheritable_pipe(bytes: &[u8]) -> io::Result<RawFd> {
+pub(crate) fn inheritable_pipe(bytes: &[u8]) -> io::Result<RawFd> {
     const EVERY_PIPE_HOLDS: usize = 4096;
     if bytes.len() > EVERY_PIPE_HOLDS {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the value does not fit a pipe"));
@@ -400,13 +400,13 @@ pub fn inheritable_pipe(bytes: &[u8]) -> io::Result<RawFd> {
 }
 
 /// Closes a descriptor made by [`inheritable_pipe`] when the launch failed after all.
-pub fn close_inheritable(descriptor: RawFd) {
+pub(crate) fn close_inheritable(descriptor: RawFd) {
     // SAFETY: the descriptor came from `into_raw_fd` above and nobody else owns it.
     drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
 }
 
 /// The controlling terminal's name, to say a thing once per terminal.
-pub fn terminal_name() -> Option<OsString> {
+pub(crate) fn terminal_name() -> Option<OsString> {
     [io::stderr().as_fd(), io::stdin().as_fd(), io::stdout().as_fd()]
         .into_iter()
         .find_map(|fd| rustix::termios::ttyname(fd, Vec::new()).ok())
@@ -414,7 +414,7 @@ pub fn terminal_name() -> Option<OsString> {
 }
 
 /// Makes or renews a link named after an agent that leads to ringlet.
-pub fn link_to(target: &Path, link: &Path) -> io::Result<()> {
+pub(crate) fn link_to(target: &Path, link: &Path) -> io::Result<()> {
     if std::fs::read_link(link).is_ok_and(|old| old == target) {
         return Ok(());
     }
@@ -433,24 +433,24 @@ pub fn link_to(target: &Path, link: &Path) -> io::Result<()> {
 }
 
 /// Whether what [`link_to`] made leads to this target.
-pub fn is_linked(target: &Path, link: &Path) -> bool {
+pub(crate) fn is_linked(target: &Path, link: &Path) -> bool {
     super::same_file(target, link)
 }
 
 /// Where the system keeps what ends with the user's session, whatever the environment says; whether it is there, and
 /// whose, is for the caller to look at.
-pub fn runtime_base() -> Option<PathBuf> {
+pub(crate) fn runtime_base() -> Option<PathBuf> {
     // systemd's and elogind's place, pam_systemd(8); nothing like it exists elsewhere.
     cfg!(target_os = "linux").then(|| format!("/run/user/{}", rustix::process::geteuid().as_raw()).into())
 }
 
 /// What changes whenever a file's content does: device, inode, size, mtime and ctime (which no user can set).
-pub fn content_stamp(path: &Path) -> io::Result<String> {
+pub(crate) fn content_stamp(path: &Path) -> io::Result<String> {
     Ok(stamp_of(&std::fs::metadata(path)?))
 }
 
 /// The same of an opened file.
-pub fn file_stamp(file: &File) -> io::Result<String> {
+pub(crate) fn file_stamp(file: &File) -> io::Result<String> {
     Ok(stamp_of(&file.metadata()?))
 }
 
@@ -460,14 +460,14 @@ fn stamp_of(meta: &Metadata) -> String {
 }
 
 /// When the file last changed in any way, by the wall clock: its ctime.
-pub fn last_change(file: &File) -> io::Result<SystemTime> {
+pub(crate) fn last_change(file: &File) -> io::Result<SystemTime> {
     let seconds = u64::try_from(file.metadata()?.ctime()).unwrap_or(0);
     Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 /// Time that only ever passes: no setting of the wall clock moves it, and it goes on while the system sleeps. Where it
 /// counts from differs, and it begins anew when the system does; see [`boot_id`].
-pub fn boot_clock() -> io::Result<Duration> {
+pub(crate) fn boot_clock() -> io::Result<Duration> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let clock = rustix::time::ClockId::Boottime;
     // macOS's counts sleep (clock_gettime(3) there); elsewhere `boot_id` fails first.
@@ -482,14 +482,14 @@ pub fn boot_clock() -> io::Result<Duration> {
 
 /// What tells this run of the system, from its start on, from every other.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub fn boot_id() -> io::Result<String> {
+pub(crate) fn boot_id() -> io::Result<String> {
     // random(4).
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
 /// What tells this run of the system, from its start on, from every other.
 #[cfg(target_os = "macos")]
-pub fn boot_id() -> io::Result<String> {
+pub(crate) fn boot_id() -> io::Result<String> {
     // A UUID as text, with its NUL; made anew by the kernel at every start.
     let mut text = [0u8; 64];
     let mut size = text.len();
@@ -518,7 +518,7 @@ pub fn boot_id() -> io::Result<String> {
 }
 
 /// A socket that listens at a path and is its owner's alone, from the first moment on.
-pub fn private_listener(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
+pub(crate) fn private_listener(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
     // The mask is the process' own; whoever calls this has no other thread that makes files.
     let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
     let listener = std::os::unix::net::UnixListener::bind(path);
@@ -528,7 +528,7 @@ pub fn private_listener(path: &Path) -> io::Result<std::os::unix::net::UnixListe
 
 /// Has what this process frees given back to the system. glibc gives each thread an arena of its own, and once a large
 /// block was freed it keeps blocks of that size: a daemon would for ever be as large as its largest moments together.
-pub fn give_memory_back() {
+pub(crate) fn give_memory_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     for (parameter, value) in
         [(libc::M_ARENA_MAX, 1), (libc::M_MMAP_THRESHOLD, 128 << 10), (libc::M_TRIM_THRESHOLD, 256 << 10)]
@@ -554,7 +554,7 @@ pub fn has_listener(path: &Path) -> io::Result<bool> {
 }
 
 /// Gives back what is free by now, also below what is still in use; takes a millisecond or so.
-pub fn give_memory_back_now() {
+pub(crate) fn give_memory_back_now() {
     // SAFETY: it takes a number by value and works on the allocator's own state, under its locks.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {
@@ -571,7 +571,7 @@ pub fn raise_file_limit() {
 }
 
 /// Sends SIGTERM to a process that is, asked with it in hand, still the one that is meant.
-pub fn terminate(pid: u32, is_meant: impl FnOnce() -> bool) -> io::Result<()> {
+pub(crate) fn terminate(pid: u32, is_meant: impl FnOnce() -> bool) -> io::Result<()> {
     use rustix::process::{Pid, Signal};
     let gone = || io::Error::new(io::ErrorKind::NotFound, "there is no such process");
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
@@ -587,16 +587,16 @@ pub fn terminate(pid: u32, is_meant: impl FnOnce() -> bool) -> io::Result<()> {
 }
 
 /// Nothing: what a command starts leaves the terminal by itself, with [`detach`].
-pub fn set_apart(_command: &mut std::process::Command) {}
+pub(crate) fn set_apart(_command: &mut std::process::Command) {}
 
 /// Makes this process the leader of a session of its own, without a terminal, in the root directory.
-pub fn detach() -> io::Result<()> {
+pub(crate) fn detach() -> io::Result<()> {
     rustix::process::setsid()?;
     std::env::set_current_dir("/")
 }
 
 /// Lets standard error go to a private file from here on, at its end.
-pub fn redirect_errors(file: &Path) -> io::Result<()> {
+pub(crate) fn redirect_errors(file: &Path) -> io::Result<()> {
     let mut open = OpenOptions::new();
     open.append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
     rustix::stdio::dup2_stderr(open.open(file)?)?;
@@ -604,7 +604,7 @@ pub fn redirect_errors(file: &Path) -> io::Result<()> {
 }
 
 /// Lets standard output go nowhere, so that whoever reads it sees its end.
-pub fn close_stdout() -> io::Result<()> {
+pub(crate) fn close_stdout() -> io::Result<()> {
     rustix::stdio::dup2_stdout(OpenOptions::new().write(true).open("/dev/null")?)?;
     Ok(())
 }

@@ -71,7 +71,7 @@ pub(super) fn open_private_for_writing(path: &Path) -> io::Result<File> {
 }
 
 /// Creates a file that was not there; who may read it, its folder's access list says.
-pub fn create_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn create_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).open(path)?.write_all(content)
 }
 
@@ -106,42 +106,42 @@ fn identity(found: &BY_HANDLE_FILE_INFORMATION) -> (u64, u64) {
 }
 
 /// Whether anything in the environment that a process was started with is as `wanted` says; the system does not tell.
-pub fn environment_of(_pid: u32, _wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> Option<bool> {
+pub(crate) fn environment_of(_pid: u32, _wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> Option<bool> {
     None
 }
 
 /// The bytes of a word of the system's; none where it is not text.
-pub fn bytes_of(word: &OsStr) -> Option<&[u8]> {
+pub(crate) fn bytes_of(word: &OsStr) -> Option<&[u8]> {
     word.to_str().map(str::as_bytes)
 }
 
 /// A word of the system's from its bytes.
-pub fn os_string_of(bytes: Vec<u8>) -> Option<OsString> {
+pub(crate) fn os_string_of(bytes: Vec<u8>) -> Option<OsString> {
     String::from_utf8(bytes).ok().map(Into::into)
 }
 
 /// Whether at least so many processes stand above this one; not known here.
-pub fn has_ancestors(_: usize) -> bool {
+pub(crate) fn has_ancestors(_: usize) -> bool {
     false
 }
 
 /// The processor time that this process has taken; no program here takes another's place in its process.
-pub fn processor_time() -> Duration {
+pub(crate) fn processor_time() -> Duration {
     Duration::ZERO
 }
 
 /// Whether owners and modes on a path's file system are made up; none are looked at here.
-pub fn invents_modes(_: &Path) -> bool {
+pub(crate) fn invents_modes(_: &Path) -> bool {
     false
 }
 
 /// What tells one file from every other that is there now: volume and index.
-pub fn file_identity(path: &Path) -> Option<(u64, u64)> {
+pub(crate) fn file_identity(path: &Path) -> Option<(u64, u64)> {
     look(path).ok().map(|(_, found)| identity(&found))
 }
 
 /// What stands at a path itself. A junction counts as a link.
-pub fn step(path: &Path) -> super::Step {
+pub(crate) fn step(path: &Path) -> super::Step {
     match std::fs::read_link(path) {
         Ok(target) => super::Step::Link(target),
         Err(_) => file_identity(path).map_or(super::Step::Nothing, super::Step::Other),
@@ -149,7 +149,7 @@ pub fn step(path: &Path) -> super::Step {
 }
 
 /// The same of an opened file.
-pub fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
+pub(crate) fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
     look_at(file).map(|found| identity(&found))
 }
 
@@ -199,20 +199,20 @@ pub(super) fn end_group(child: &mut std::process::Child) {
 }
 
 /// Whether the user may execute this regular file: its name decides.
-pub fn is_executable(path: &Path) -> bool {
+pub(crate) fn is_executable(path: &Path) -> bool {
     // Not `is_file` of what it leads to alone: a Store app's alias cannot be followed, yet it can be run.
     kind(path).is_some() && std::fs::metadata(path).is_ok_and(|meta| !meta.is_dir())
 }
 
 /// One level of a walk towards the root.
-pub struct Level<'a> {
+pub(crate) struct Level<'a> {
     /// The directory's path.
     pub path: &'a Path,
 }
 
 impl Level<'_> {
     /// Whether an entry of that relative name is here; a dangling symlink counts.
-    pub fn has(&self, name: &str) -> io::Result<bool> {
+    pub(crate) fn has(&self, name: &str) -> io::Result<bool> {
         match std::fs::symlink_metadata(self.path.join(name)) {
             Ok(_) => Ok(true),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
@@ -221,13 +221,13 @@ impl Level<'_> {
     }
 
     /// The volume the directory is on; it changes at a mount point.
-    pub fn device(&self) -> io::Result<u64> {
+    pub(crate) fn device(&self) -> io::Result<u64> {
         Ok(identity(&look(self.path)?.1).0)
     }
 }
 
 /// Walks from a canonical directory to the root until `visit` says stop.
-pub fn ascend(start: &Path, mut visit: impl FnMut(&Level<'_>) -> io::Result<bool>) -> io::Result<()> {
+pub(crate) fn ascend(start: &Path, mut visit: impl FnMut(&Level<'_>) -> io::Result<bool>) -> io::Result<()> {
     for path in start.ancestors() {
         if !visit(&Level { path })? {
             break;
@@ -237,7 +237,7 @@ pub fn ascend(start: &Path, mut visit: impl FnMut(&Level<'_>) -> io::Result<bool
 }
 
 /// Keeps the memory out of the page file where the working set's limit allows, until the process ends.
-pub fn lock_memory(bytes: &[u8]) {
+pub(crate) fn lock_memory(bytes: &[u8]) {
     if !bytes.is_empty() {
         // SAFETY: the range is one live slice; VirtualLock neither reads nor writes it.
         unsafe { VirtualLock(bytes.as_ptr().cast(), bytes.len()) };
@@ -247,12 +247,12 @@ pub fn lock_memory(bytes: &[u8]) {
 /// While it lives, a fault in this process ends it without an error report that holds its memory.
 ///
 /// That is all Windows offers: any program of the same user may read another's memory, with or without Ringlet.
-pub struct Hardened {
+pub(crate) struct Hardened {
     mode: THREAD_ERROR_MODE,
 }
 
 /// Turns error reports for this process off before a secret arrives.
-pub fn harden() -> io::Result<Hardened> {
+pub(crate) fn harden() -> io::Result<Hardened> {
     // SAFETY: SetErrorMode takes and returns a number, and no pointers.
     let mode = unsafe { SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX) };
     Ok(Hardened { mode })
@@ -260,7 +260,7 @@ pub fn harden() -> io::Result<Hardened> {
 
 impl Hardened {
     /// Puts the error mode back as it was, since a child inherits it.
-    pub fn restore_limits(&self) -> io::Result<()> {
+    pub(crate) fn restore_limits(&self) -> io::Result<()> {
         // SAFETY: as above.
         unsafe { SetErrorMode(self.mode) };
         Ok(())
@@ -271,7 +271,7 @@ impl Hardened {
 ///
 /// The secrets are copied by `Command` and by CreateProcess itself, and those copies are freed without being wiped;
 /// nothing outside the system can change that, and the agent holds the same bytes for as long.
-pub fn exec(
+pub(crate) fn exec(
     binary: &Path,
     arguments: &[OsString],
     environment: &[(OsString, OsString)],
@@ -378,16 +378,16 @@ impl Drop for Job {
 }
 
 /// Descriptors are not inherited by number here; callers hand the secret over by variable instead.
-pub fn inheritable_pipe(_bytes: &[u8]) -> io::Result<i32> {
+pub(crate) fn inheritable_pipe(_bytes: &[u8]) -> io::Result<i32> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "Windows hands no descriptors on by number"))
 }
 
 /// The counterpart of [`inheritable_pipe`], which never succeeds.
-pub fn close_inheritable(_descriptor: i32) {}
+pub(crate) fn close_inheritable(_descriptor: i32) {}
 
 /// Asks on the console itself, without echo, whatever stdin and stdout are. The console's mode is put back on every
 /// way out; Ctrl-C is an answer of its own (`Interrupted`), so that it is.
-pub fn prompt_secret(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn prompt_secret(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
     let (input, mut output) = console()?;
     let restore = Quiet::new(&input)?;
     drop_rest(&input);
@@ -488,7 +488,7 @@ fn to_utf8(typed: &[u16]) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 /// Reads one visible line from the console itself; `None` where there is no console or no answer.
-pub fn ask_terminal(question: &str) -> Option<String> {
+pub(crate) fn ask_terminal(question: &str) -> Option<String> {
     let (input, mut output) = console().ok()?;
     drop_rest(&input);
     output.write_all(question.as_bytes()).ok()?;
@@ -498,7 +498,7 @@ pub fn ask_terminal(question: &str) -> Option<String> {
 }
 
 /// The console's name, to say a thing once per terminal: its window, which every tab of a terminal has for itself.
-pub fn terminal_name() -> Option<OsString> {
+pub(crate) fn terminal_name() -> Option<OsString> {
     // SAFETY: no arguments; the handle that comes back is only used as a number.
     let window = unsafe { GetConsoleWindow() };
     (!window.is_null()).then(|| format!("console-{:x}", window.addr()).into())
@@ -506,7 +506,7 @@ pub fn terminal_name() -> Option<OsString> {
 
 /// The targets in the Credential Manager that fit a pattern, which may end in `*`. The values that the system hands
 /// out with them are wiped unread; keyring's own search would fetch the values of all other programs as well.
-pub fn credential_targets(pattern: &str) -> io::Result<Vec<String>> {
+pub(crate) fn credential_targets(pattern: &str) -> io::Result<Vec<String>> {
     let pattern: Vec<u16> = pattern.encode_utf16().chain([0]).collect();
     let (mut count, mut list) = (0, std::ptr::null_mut());
     // SAFETY: the pattern ends in NUL; the list is written only on success, and freed below.
@@ -541,18 +541,18 @@ unsafe fn wipe_and_name(credential: *const CREDENTIALW) -> String {
 }
 
 /// Where the system keeps what ends with the user's session: Windows has no such folder.
-pub fn runtime_base() -> Option<PathBuf> {
+pub(crate) fn runtime_base() -> Option<PathBuf> {
     None
 }
 
 /// What changes whenever a file's content does: volume, index, size, and the times of its creation, last write and last
 /// change.
-pub fn content_stamp(path: &Path) -> io::Result<String> {
+pub(crate) fn content_stamp(path: &Path) -> io::Result<String> {
     file_stamp(&look(path)?.0)
 }
 
 /// The same of an opened file.
-pub fn file_stamp(file: &File) -> io::Result<String> {
+pub(crate) fn file_stamp(file: &File) -> io::Result<String> {
     let found = look_at(file)?;
     let mut basic = FILE_BASIC_INFO::default();
     // SAFETY: the handle is open for the call; pointer and size are those of the struct this class fills.
@@ -573,19 +573,19 @@ pub fn file_stamp(file: &File) -> io::Result<String> {
 }
 
 /// When the file's content last changed, by the wall clock.
-pub fn last_change(file: &File) -> io::Result<SystemTime> {
+pub(crate) fn last_change(file: &File) -> io::Result<SystemTime> {
     file.metadata()?.modified()
 }
 
 /// Time that only ever passes: no setting of the wall clock moves it, and it goes on while the system sleeps. It begins
 /// anew when the system does; see [`boot_id`].
-pub fn boot_clock() -> io::Result<Duration> {
+pub(crate) fn boot_clock() -> io::Result<Duration> {
     // SAFETY: no arguments, and a number comes back. It counts sleep, and has no more than a tick's precision.
     Ok(Duration::from_millis(unsafe { GetTickCount64() }))
 }
 
 /// What tells this run of the system, from its start on, from every other: a number that its loader counts up.
-pub fn boot_id() -> io::Result<String> {
+pub(crate) fn boot_id() -> io::Result<String> {
     let wide = |text: &str| text.encode_utf16().chain([0]).collect::<Vec<u16>>();
     let key = wide(r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters");
     let name = wide("BootId");
@@ -610,13 +610,13 @@ pub fn boot_id() -> io::Result<String> {
 }
 
 /// Whether what [`link_to`] made is this target.
-pub fn is_linked(target: &Path, link: &Path) -> bool {
+pub(crate) fn is_linked(target: &Path, link: &Path) -> bool {
     super::same_file(target, link) || is_copy(target, link)
 }
 
 /// Makes or renews a file named after an agent that is ringlet: a hard link, or a copy on another volume. Windows
 /// finds only a `link` that ends in `.exe`.
-pub fn link_to(target: &Path, link: &Path) -> io::Result<()> {
+pub(crate) fn link_to(target: &Path, link: &Path) -> io::Result<()> {
     if is_linked(target, link) {
         return Ok(());
     }

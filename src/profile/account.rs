@@ -6,7 +6,7 @@ use crate::registry::{Api, Login, ProviderSpec};
 
 /// How an agent reaches the service that an account belongs to.
 #[derive(Debug, Clone)]
-pub struct Reach {
+pub(crate) struct Reach {
     /// The agent's way of being given a key and a base URL.
     pub api: Api,
     /// The base URL, with what the agent wants behind it; `None` for an agent's own backend.
@@ -23,7 +23,7 @@ pub struct Reach {
 
 /// The account: what the agent gets, and what goes with it.
 #[derive(Debug, Clone)]
-pub enum Account {
+pub(crate) enum Account {
     /// A key from the store.
     Key {
         /// The provider's definition.
@@ -53,7 +53,7 @@ pub enum Account {
 
 impl Account {
     /// The word of `auth`.
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Key { .. } => Kind::WORDS[0],
             Self::Login { .. } => Kind::WORDS[1],
@@ -62,12 +62,12 @@ impl Account {
     }
 
     /// The key, where it is one.
-    pub fn key(&self) -> Option<&Sourced<KeyName>> {
+    pub(crate) fn key(&self) -> Option<&Sourced<KeyName>> {
         if let Self::Key { key, .. } = self { Some(key) } else { None }
     }
 
     /// The provider, where there is one.
-    pub fn provider(&self) -> Option<&Sourced<ProviderSpec>> {
+    pub(crate) fn provider(&self) -> Option<&Sourced<ProviderSpec>> {
         match self {
             Self::Key { provider, .. } => Some(provider),
             Self::Login { .. } => None,
@@ -76,7 +76,7 @@ impl Account {
     }
 
     /// Where requests go, and how; a login knows that itself.
-    pub fn reach(&self) -> Option<&Reach> {
+    pub(crate) fn reach(&self) -> Option<&Reach> {
         match self {
             Self::Key { reach, .. } | Self::None { reach, .. } => Some(reach),
             Self::Login { .. } => None,
@@ -84,7 +84,7 @@ impl Account {
     }
 
     /// Takes another way of the agent's to the same service, with a variable of its own for the key.
-    pub fn take_way(&mut self, api: Api) {
+    pub(crate) fn take_way(&mut self, api: Api) {
         if let Self::Key { reach, .. } | Self::None { reach, .. } = self {
             reach.key_variable = api.key.clone().unwrap_or_else(|| reach.key_variable.clone());
             reach.api = api;
@@ -92,7 +92,7 @@ impl Account {
     }
 
     /// The base URL.
-    pub fn base_url(&self) -> Option<&Sourced<String>> {
+    pub(crate) fn base_url(&self) -> Option<&Sourced<String>> {
         self.reach()?.base_url.as_ref()
     }
 }

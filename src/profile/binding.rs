@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// A value and the byte range it was read from; no range means a default.
 #[derive(Debug, Clone)]
-pub struct At<T> {
+pub(crate) struct At<T> {
     /// The value.
     pub value: T,
     /// Where it stands in the profile's file.
@@ -15,7 +15,7 @@ pub struct At<T> {
 
 /// Of which kind an account is, and the key where it is one.
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A key from the store.
     Key {
         /// Which of the provider's keys.
@@ -29,10 +29,10 @@ pub enum Kind {
 
 impl Kind {
     /// The words of `auth`, the default first.
-    pub const WORDS: [&str; 3] = ["key", "login", "none"];
+    pub(crate) const WORDS: [&str; 3] = ["key", "login", "none"];
 
     /// The word of `auth`.
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Key { .. } => Self::WORDS[0],
             Self::Login => Self::WORDS[1],
@@ -43,7 +43,7 @@ impl Kind {
 
 /// How a key is to reach the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
+pub(crate) enum Delivery {
     /// The best way that was tried with this agent.
     Auto,
     /// To the agent itself.
@@ -54,7 +54,7 @@ pub enum Delivery {
 
 /// What a profile says about one agent.
 #[derive(Debug, Clone)]
-pub struct Binding {
+pub(crate) struct Binding {
     /// The agent, and where it is named.
     pub agent: At<Agent>,
     /// Of which kind the account is; the place is where `auth` stands.

@@ -48,7 +48,7 @@ pub enum EditError {
 
 /// The account of a new profile, or of one more agent in it.
 #[derive(Debug, Clone)]
-pub enum NewAccount {
+pub(crate) enum NewAccount {
     /// A key.
     Key {
         /// Whose.
@@ -71,7 +71,7 @@ pub enum NewAccount {
 
 /// One agent and its account.
 #[derive(Debug, Clone)]
-pub struct NewBinding {
+pub(crate) struct NewBinding {
     /// The agent.
     pub agent: Agent,
     /// What it gets.
@@ -86,7 +86,7 @@ pub struct NewBinding {
 
 impl Profiles<'_> {
     /// Writes a profile that was not there, for one agent.
-    pub fn create(&self, name: &Profile, binding: &NewBinding) -> Result<(), EditError> {
+    pub(crate) fn create(&self, name: &Profile, binding: &NewBinding) -> Result<(), EditError> {
         if self.paths.profile(name).symlink_metadata().is_ok() {
             return Err(EditError::Exists(name.clone()));
         }
@@ -101,7 +101,7 @@ impl Profiles<'_> {
     }
 
     /// Adds an agent to a profile, in a table of its own.
-    pub fn bind(&self, name: &Profile, binding: &NewBinding) -> Result<(), EditError> {
+    pub(crate) fn bind(&self, name: &Profile, binding: &NewBinding) -> Result<(), EditError> {
         let mut document = self.document(name)?;
         let table = table_at(document.as_table_mut(), &["agents", binding.agent.as_str()], "agents")?;
         if let Some(alias) = describe(table, binding) {
@@ -111,7 +111,7 @@ impl Profiles<'_> {
     }
 
     /// Changes values, each `KEY=VALUE`; `KEY=` takes one out, and dots lead into tables.
-    pub fn assign(&self, name: &Profile, changes: &[String]) -> Result<(), EditError> {
+    pub(crate) fn assign(&self, name: &Profile, changes: &[String]) -> Result<(), EditError> {
         let mut document = self.document(name)?;
         for change in changes {
             let Some((key, new)) = change.split_once('=') else {
@@ -123,14 +123,14 @@ impl Profiles<'_> {
     }
 
     /// Replaces a profile's text, or writes a new one, if a launch could use it.
-    pub fn replace(&self, name: &Profile, text: &str) -> Result<(), EditError> {
+    pub(crate) fn replace(&self, name: &Profile, text: &str) -> Result<(), EditError> {
         let file = self.paths.profile(name);
         self.check(name, &file, text).map_err(|error| without_place(error, &file))?;
         write(&file, text)
     }
 
     /// Whether a text would be a profile that a launch could use. `file` is named in the error.
-    pub fn check(&self, name: &Profile, file: &Path, text: &str) -> Result<(), ProfileError> {
+    pub(crate) fn check(&self, name: &Profile, file: &Path, text: &str) -> Result<(), ProfileError> {
         let source = Source { file: file.into(), text: text.to_owned(), access: None };
         let parsed = self.parse(name, source)?;
         for agent in parsed.bindings.keys() {
@@ -140,7 +140,7 @@ impl Profiles<'_> {
     }
 
     /// A profile's text, unjudged: a broken profile is what one edits.
-    pub fn text(&self, name: &Profile) -> Result<Source, ProfileError> {
+    pub(crate) fn text(&self, name: &Profile) -> Result<Source, ProfileError> {
         match Source::read(&self.paths.profile(name))? {
             Some(source) => Ok(source),
             None => Err(self.missing(name)),
@@ -157,7 +157,7 @@ impl Profiles<'_> {
 }
 
 /// Writes a configuration file whole. One that is a symlink into dotfiles stays one: what it leads to is replaced.
-pub fn write(file: &Path, text: &str) -> Result<(), EditError> {
+pub(crate) fn write(file: &Path, text: &str) -> Result<(), EditError> {
     let target = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let folder = target.parent().expect("a file lies in its folder");
     platform::create_private_folder(folder)
@@ -166,7 +166,7 @@ pub fn write(file: &Path, text: &str) -> Result<(), EditError> {
 }
 
 /// Sets one value of a TOML document, or takes it out when the new one is empty. A comment behind it stays.
-pub fn assign(document: &mut DocumentMut, key: &str, new: &str) -> Result<(), EditError> {
+pub(crate) fn assign(document: &mut DocumentMut, key: &str, new: &str) -> Result<(), EditError> {
     let word = |why| EditError::Word { word: shorten(key), why };
     let parts: Vec<&str> = key.split('.').collect();
     let Some((last, tables)) = parts.split_last().filter(|_| parts.iter().all(|part| !part.is_empty())) else {

@@ -5,14 +5,14 @@
 
 mod account;
 mod binding;
-pub mod edit;
+pub(crate) mod edit;
 mod raw;
 mod resolved;
 
-pub use account::{Account, Reach};
-pub use binding::{Binding, Delivery, Kind};
-pub use raw::ProfileFile;
-pub use resolved::{Resolved, Sourced};
+pub(crate) use account::{Account, Reach};
+pub(crate) use binding::{Binding, Kind};
+pub(crate) use raw::ProfileFile;
+pub(crate) use resolved::{Resolved, Sourced};
 
 use crate::config::{ConfigError, Source};
 use crate::hint::Hint;
@@ -64,19 +64,19 @@ impl ProfileError {
 }
 
 /// The user's profiles.
-pub struct Profiles<'a> {
+pub(crate) struct Profiles<'a> {
     paths: &'a Paths,
     registry: &'a Registry,
 }
 
 impl<'a> Profiles<'a> {
     /// The profiles in their place.
-    pub fn new(paths: &'a Paths, registry: &'a Registry) -> Self {
+    pub(crate) fn new(paths: &'a Paths, registry: &'a Registry) -> Self {
         Self { paths, registry }
     }
 
     /// The names of all profiles, sorted. A folder whose name is no profile's name is passed over.
-    pub fn names(&self) -> Result<Vec<Profile>, ProfileError> {
+    pub(crate) fn names(&self) -> Result<Vec<Profile>, ProfileError> {
         let folder = self.paths.profiles();
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -92,7 +92,7 @@ impl<'a> Profiles<'a> {
     }
 
     /// Reads and checks one profile.
-    pub fn read(&self, name: &Profile) -> Result<ProfileFile, ProfileError> {
+    pub(crate) fn read(&self, name: &Profile) -> Result<ProfileFile, ProfileError> {
         let file = self.paths.profile(name);
         match Source::read(&file)? {
             Some(source) => self.parse(name, source),
@@ -101,7 +101,7 @@ impl<'a> Profiles<'a> {
     }
 
     /// That there is no profile of a name, with the closest one there is.
-    pub fn missing(&self, name: &Profile) -> ProfileError {
+    pub(crate) fn missing(&self, name: &Profile) -> ProfileError {
         let names = match self.names() {
             Ok(names) => names,
             Err(error) => return error,
@@ -111,13 +111,13 @@ impl<'a> Profiles<'a> {
     }
 
     /// Checks a profile's text.
-    pub fn parse(&self, name: &Profile, source: Source) -> Result<ProfileFile, ProfileError> {
+    pub(crate) fn parse(&self, name: &Profile, source: Source) -> Result<ProfileFile, ProfileError> {
         source.refuse_others()?;
         Ok(ProfileFile::parse(name.clone(), source)?)
     }
 
     /// Makes a profile concrete for one agent.
-    pub fn resolve(&self, file: &ProfileFile, agent: &Agent) -> Result<Option<Resolved>, ProfileError> {
+    pub(crate) fn resolve(&self, file: &ProfileFile, agent: &Agent) -> Result<Option<Resolved>, ProfileError> {
         let Some(binding) = file.bindings.get(agent) else { return Ok(None) };
         Resolved::new(file, agent, binding, self.registry, self.paths).map(Some)
     }

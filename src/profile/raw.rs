@@ -62,7 +62,7 @@ struct RawAgentTable {
 }
 
 /// One profile's file.
-pub struct ProfileFile {
+pub(crate) struct ProfileFile {
     /// The profile's name.
     pub name: Profile,
     /// Its text, for errors that point into it.

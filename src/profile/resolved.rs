@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// A value, and where a person would change it.
 #[derive(Debug, Clone)]
-pub struct Sourced<T> {
+pub(crate) struct Sourced<T> {
     /// The value.
     pub value: T,
     /// `FILE:LINE`, or what the default comes from.
@@ -23,7 +23,7 @@ pub struct Sourced<T> {
 
 /// What one agent gets from one profile. Names of keys, never a value.
 #[derive(Debug, Clone)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     /// The profile.
     pub profile: Profile,
     /// The agent's definition.
@@ -46,7 +46,7 @@ pub struct Resolved {
 
 impl Resolved {
     /// The folder that the profile names for the agent's own configuration.
-    pub fn named_folder(&self) -> Option<&Path> {
+    pub(crate) fn named_folder(&self) -> Option<&Path> {
         self.config_dir.as_ref().map(|folder| folder.value.as_path())
     }
 

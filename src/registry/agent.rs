@@ -133,7 +133,7 @@ struct RawForm {
 
 /// How an agent reaches a provider over one protocol.
 #[derive(Debug, Clone)]
-pub struct Api {
+pub(crate) struct Api {
     /// The protocol.
     pub protocol: Protocol,
     /// The only providers it is for; empty means any that offers the protocol.
@@ -178,7 +178,7 @@ pub struct Api {
 
 /// Another way for some of an agent's commands.
 #[derive(Debug, Clone)]
-pub struct Form {
+pub(crate) struct Form {
     /// The names by which the agent is started, where it is for those alone.
     pub called: Vec<String>,
     /// The commands, as the first word that is no option.
@@ -197,14 +197,14 @@ pub struct Form {
 
 impl Form {
     /// Whether it is for this provider.
-    pub fn is_for(&self, provider: Option<&Provider>) -> bool {
+    pub(crate) fn is_for(&self, provider: Option<&Provider>) -> bool {
         self.providers.is_empty() || provider.is_some_and(|provider| self.providers.contains(provider))
     }
 }
 
 impl Api {
     /// The way that a command takes, where it takes another one.
-    pub fn form(&self, provider: Option<&Provider>, called: &str, command: Option<&str>) -> Option<Self> {
+    pub(crate) fn form(&self, provider: Option<&Provider>, called: &str, command: Option<&str>) -> Option<Self> {
         let is_named = |form: &&Form| command.is_some_and(|command| form.commands.iter().any(|it| it == command));
         let is_meant = |form: &&Form| match form.called.as_slice() {
             [] => is_named(form),
@@ -223,7 +223,7 @@ impl Api {
     }
 
     /// Whether an endpoint that a profile names reaches the agent at all.
-    pub fn follows_endpoint(&self) -> bool {
+    pub(crate) fn follows_endpoint(&self) -> bool {
         let placed = |text: &String| text.contains("{base-url}");
         self.base_url.is_some() || self.args.iter().any(placed) || self.set.values().any(placed)
     }
@@ -231,7 +231,7 @@ impl Api {
 
 /// A variable that moves the agent's configuration, and what it wants behind the folder.
 #[derive(Debug, Clone)]
-pub struct ConfigDir {
+pub(crate) struct ConfigDir {
     /// The variable.
     pub variable: Variable,
     /// Appended to the folder.
@@ -241,7 +241,7 @@ pub struct ConfigDir {
 /// The invocations that need no key.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct NoKey {
+pub(crate) struct NoKey {
     /// As the first argument. One that asks for help is as good behind a command, see [`NoKey::HELP`].
     pub flags: Vec<String>,
     /// As the first arguments, one word or several, from the version `since` on.
@@ -257,13 +257,13 @@ pub struct NoKey {
 
 impl NoKey {
     /// What every agent's parser takes for a question about the command before it.
-    pub const HELP: [&str; 2] = ["--help", "-h"];
+    pub(crate) const HELP: [&str; 2] = ["--help", "-h"];
 }
 
 /// An option with which an agent starts others of its kind in other terminals, where they get no key.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Teammates {
+pub(crate) struct Teammates {
     /// The option; its value is the next word, or stands behind `=`.
     pub option: String,
     /// The value with which they run in its own process.
@@ -274,7 +274,7 @@ pub struct Teammates {
 
 impl Teammates {
     /// What the words say; `None` where they do not name the option.
-    pub fn said<'a>(&self, words: &'a [OsString]) -> Option<&'a str> {
+    pub(crate) fn said<'a>(&self, words: &'a [OsString]) -> Option<&'a str> {
         let words = || words.iter().map(|word| word.to_str().unwrap_or_default()).take_while(|word| *word != "--");
         let apart =
             words().zip(words().skip(1).chain([""])).filter(|(word, _)| *word == self.option).map(|(_, next)| next);
@@ -285,7 +285,7 @@ impl Teammates {
 
 /// An agent's definition.
 #[derive(Debug, Clone)]
-pub struct AgentSpec {
+pub(crate) struct AgentSpec {
     /// Its name.
     pub name: Agent,
     /// Its name for people.
@@ -455,35 +455,35 @@ impl AgentSpec {
     }
 
     /// The kinds of account that it can be given, as the words of `auth`.
-    pub fn kinds(&self) -> Vec<&'static str> {
+    pub(crate) fn kinds(&self) -> Vec<&'static str> {
         let all = [("key", true), ("login", self.login.is_some()), ("none", self.hides_logins)];
         all.into_iter().filter(|(_, can)| *can).map(|(word, _)| word).collect()
     }
 
     /// Whether a variable would win over a key that Ringlet gives, or lead it elsewhere.
-    pub fn competes_with_key(&self, name: &str) -> bool {
+    pub(crate) fn competes_with_key(&self, name: &str) -> bool {
         matches_any(&self.unset, name)
     }
 
     /// Whether a variable would win over the agent's own login, or hide it.
-    pub fn competes_with_login(&self, name: &str) -> bool {
+    pub(crate) fn competes_with_login(&self, name: &str) -> bool {
         matches_any(&self.login_unset, name) || self.competes_with_key(name)
     }
 
     /// Whether a variable names a model of whichever endpoint stands beside it.
-    pub fn names_model(&self, name: &str) -> bool {
+    pub(crate) fn names_model(&self, name: &str) -> bool {
         matches_any(&self.models, name)
     }
 
     /// Whether a variable, when somebody sets it, says where this agent sends its requests.
-    pub fn is_endpoint(&self, name: &str) -> bool {
+    pub(crate) fn is_endpoint(&self, name: &str) -> bool {
         let own = self.api.iter().filter_map(|api| api.base_url.as_ref()).any(|ours| ours.as_str() == name);
         let named = ["_URL", "_API_BASE", "_ENDPOINT", "_HOST", "_UNIX_SOCKET"].iter().any(|end| name.ends_with(end));
         own || (named && self.competes_with_login(name))
     }
 
     /// The commands it is started by, the usual one first.
-    pub fn commands(&self) -> Vec<String> {
+    pub(crate) fn commands(&self) -> Vec<String> {
         std::iter::once(&self.command).chain(&self.also).cloned().collect()
     }
 }

@@ -4,7 +4,7 @@
 //! them; a test holds the two together.
 
 /// One built-in agent.
-pub struct Builtin {
+pub(crate) struct Builtin {
     /// Its name, which is its file's.
     pub name: &'static str,
     /// The commands it is started by, the usual one first.
@@ -26,7 +26,7 @@ macro_rules! providers {
 }
 
 /// The agents, by name.
-pub const AGENTS: &[Builtin] = agents! {
+pub(crate) const AGENTS: &[Builtin] = agents! {
     "aider": "aider",
     "amp": "amp",
     "claude": "claude" "claude-agent-acp" "claude-code-acp",
@@ -51,7 +51,7 @@ pub const AGENTS: &[Builtin] = agents! {
 };
 
 /// The providers' names and definitions.
-pub const PROVIDERS: &[(&str, &str)] = providers! {
+pub(crate) const PROVIDERS: &[(&str, &str)] = providers! {
     "amp" "anthropic" "azure" "cerebras" "claude-subscription" "cursor" "dashscope" "deepseek" "factory" "fireworks" "github" "google"
     "groq" "huggingface" "kimi" "minimax" "mistral" "moonshot" "nvidia" "ollama" "openai" "openrouter" "perplexity"
     "together" "vercel" "xai" "zai"
@@ -59,4 +59,4 @@ pub const PROVIDERS: &[(&str, &str)] = providers! {
 
 /// What keys begin with that belong to one provider alone, and that provider. A value that was put elsewhere would be sent
 /// in another header, or to another host.
-pub const PREFIXES: &[(&str, &str)] = &[("sk-ant-oat", "claude-subscription")];
+pub(crate) const PREFIXES: &[(&str, &str)] = &[("sk-ant-oat", "claude-subscription")];

@@ -11,7 +11,7 @@ use toml::Spanned;
 
 /// A file or folder of the project that the agent loads by itself.
 #[derive(Debug, Clone)]
-pub struct Guard {
+pub(crate) struct Guard {
     /// Its path below a directory.
     pub file: String,
     /// Whether the agent looks for it in every directory above the one it works in, too.
@@ -33,7 +33,7 @@ pub struct Guard {
 
 impl Guard {
     /// How code is looked at that no definition names.
-    pub fn code() -> Self {
+    pub(crate) fn code() -> Self {
         Self {
             file: String::new(),
             above: false,
@@ -50,7 +50,7 @@ impl Guard {
 /// Entries that the agent ignores in a project.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ignored {
+pub(crate) struct Ignored {
     /// The first version that does.
     pub since: String,
     /// Their names at the top; one `*` stands for any part of a name.
@@ -59,7 +59,7 @@ pub struct Ignored {
 
 impl Ignored {
     /// Whether this version ignores an entry of that name.
-    pub fn covers(&self, name: &str, version: Option<&Version>) -> bool {
+    pub(crate) fn covers(&self, name: &str, version: Option<&Version>) -> bool {
         version.is_some_and(|version| version.is_at_least(&self.since))
             && self.entries.iter().any(|pattern| matches(pattern, name))
     }
@@ -68,7 +68,7 @@ impl Ignored {
 /// How a file of the project is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Format {
+pub(crate) enum Format {
     /// JSON with comments.
     Json,
     /// TOML.
@@ -90,7 +90,7 @@ pub enum Format {
 
 /// Which values of an entry are harmless.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Rule {
+pub(crate) enum Rule {
     /// Every value (`"any"`).
     Any,
     /// What names or starts a program (`"code"`): harmless where no secret lies in a variable.
@@ -113,7 +113,7 @@ pub enum Rule {
 
 /// A rule's name for an entry, and the rule.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The name; one `*` stands for any part of it, and a `\` in front means names that begin with what follows, a `*` by
     /// the letter.
     pub name: String,
@@ -125,7 +125,7 @@ pub struct Entry {
 
 /// A value that a rule can name.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Scalar {
+pub(crate) enum Scalar {
     /// A text; one `*` stands for any part of it.
     Text(String),
     /// A whole number.
@@ -136,7 +136,7 @@ pub enum Scalar {
 
 impl Rule {
     /// The rule for an entry of a table, and whether it was named exactly.
-    pub fn of<'a>(entries: &'a [Entry], name: &str) -> Option<(&'a Rule, bool)> {
+    pub(crate) fn of<'a>(entries: &'a [Entry], name: &str) -> Option<(&'a Rule, bool)> {
         let is_exact = |entry: &&Entry| match entry.name.strip_prefix('\\') {
             Some(literal) => name.starts_with(literal),
             None => entry.name == name && !name.contains('*'),
@@ -199,7 +199,7 @@ impl Scalar {
 }
 
 /// Whether a name fits a pattern in which one `*` stands for any run of characters.
-pub fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
         Some((head, tail)) => name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail),
@@ -209,7 +209,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 /// What is known of the environment variables that the agent takes from a project's files.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Names {
+pub(crate) struct Names {
     /// What the names begin with that the agent reads for itself.
     pub prefixes: Vec<String>,
     /// Names among them that are harmless; one `*` stands for any part of a name.
@@ -221,7 +221,7 @@ pub struct Names {
 /// How the agent is told in which directory it works.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Directory {
+pub(crate) struct Directory {
     /// Options that name it: `--cwd D`, `--cwd=D`, and for a short one `-CD`. The last one counts.
     pub options: Vec<String>,
     /// Whether the agent takes `PWD` for the working directory.
@@ -250,7 +250,7 @@ pub struct Directory {
 /// An option that names a file or folder to load.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Reads {
+pub(crate) struct Reads {
     /// The option.
     pub option: String,
     /// The file of the agent's own that it is read like.
@@ -260,7 +260,7 @@ pub struct Reads {
 
 /// How the agent is told not to read a project's configuration.
 #[derive(Debug, Clone)]
-pub struct Switch {
+pub(crate) struct Switch {
     /// The first version with which it was tried.
     pub since: String,
     /// Arguments before the user's own.

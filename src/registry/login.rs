@@ -68,7 +68,7 @@ impl RawLogin {
 
 /// The login that an agent keeps by itself. Ringlet starts the agent on it and never reads, copies or renews it.
 #[derive(Debug, Clone)]
-pub struct Login {
+pub(crate) struct Login {
     /// The folder that holds it where no variable moves it, `~/` expanded by the caller.
     pub folder: String,
     /// Which of the `config-dir` variables moves it, where it is not the first.
@@ -100,7 +100,7 @@ pub struct Login {
 /// A JSON file that says whose a login is. Each entry is named by the keys that lead to it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Holder {
+pub(crate) struct Holder {
     /// The file, below the login's folder.
     pub file: String,
     /// Where it lies instead when no variable moves the folder.
@@ -118,7 +118,7 @@ pub struct Holder {
 /// Arguments that keep a session in the agent's own process.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Apart {
+pub(crate) struct Apart {
     /// The arguments.
     pub args: Vec<String>,
     /// The first version that knows them.
@@ -129,7 +129,7 @@ pub struct Apart {
 
 /// A process that outlives its session and serves later ones.
 #[derive(Debug, Clone)]
-pub struct Supervisor {
+pub(crate) struct Supervisor {
     /// The JSON file in the login's folder with its `pid`, there while it lives.
     pub file: String,
     /// The variable that keeps the agent from using it.
@@ -139,7 +139,7 @@ pub struct Supervisor {
 /// A setting of an agent's own TOML file that keeps its login somewhere else.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct MovedBy {
+pub(crate) struct MovedBy {
     /// The file, below the folder.
     pub file: String,
     /// The top-level key.
@@ -151,7 +151,7 @@ pub struct MovedBy {
 /// A dotenv file in the folder whose lines win over the environment, and the names that would choose another account.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Override {
+pub(crate) struct Override {
     /// The file, below the folder.
     pub file: String,
     /// The variables.

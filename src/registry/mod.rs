@@ -6,19 +6,19 @@
 
 mod agent;
 mod builtin;
-mod guard;
+pub(crate) mod guard;
 mod login;
 mod provider;
 mod stored;
 mod version;
 
-pub use agent::{AgentSpec, Api, ConfigDir, Form, NoKey, Teammates};
-pub use builtin::{AGENTS, PREFIXES, PROVIDERS};
-pub use guard::{Directory, Entry, Format, Guard, Ignored, Names, Reads, Rule, Scalar, Switch, matches};
-pub use login::{Holder, Login, Override, Supervisor};
-pub use provider::{Auth, Http, Protocol, ProviderSpec, check_url};
-pub use stored::{Chosen, Moved, Place, Rejected, Sessions, Stored, Withheld};
-pub use version::Version;
+pub(crate) use agent::{AgentSpec, Api, Form, NoKey};
+pub(crate) use builtin::{AGENTS, PREFIXES, PROVIDERS};
+pub(crate) use guard::{Directory, Entry, Format, Guard, Rule, Scalar, matches};
+pub(crate) use login::{Holder, Login, Override, Supervisor};
+pub(crate) use provider::{Auth, Http, Protocol, ProviderSpec, check_url};
+pub(crate) use stored::{Chosen, Place, Sessions, Stored, Withheld};
+pub(crate) use version::Version;
 
 use crate::config::{ConfigError, Source};
 use crate::hint::Hint;
@@ -68,7 +68,7 @@ impl RegistryError {
 }
 
 /// The definitions, read on demand.
-pub struct Registry {
+pub(crate) struct Registry {
     agents: PathBuf,
     providers: PathBuf,
     // A launch asks twice for its agent.
@@ -77,13 +77,13 @@ pub struct Registry {
 
 impl Registry {
     /// A registry that looks for the user's definitions in their place.
-    pub fn new(paths: &Paths) -> Self {
+    pub(crate) fn new(paths: &Paths) -> Self {
         let known = Mutex::default();
         Self { agents: paths.registry("agents"), providers: paths.registry("providers"), known }
     }
 
     /// One agent's definition, read once.
-    pub fn agent(&self, name: &Agent) -> Result<Arc<AgentSpec>, RegistryError> {
+    pub(crate) fn agent(&self, name: &Agent) -> Result<Arc<AgentSpec>, RegistryError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(spec) = known.get(name) {
             return Ok(Arc::clone(spec));
@@ -106,7 +106,7 @@ impl Registry {
     }
 
     /// One provider's definition.
-    pub fn provider(&self, name: &Provider) -> Result<ProviderSpec, RegistryError> {
+    pub(crate) fn provider(&self, name: &Provider) -> Result<ProviderSpec, RegistryError> {
         let file = self.providers.join(format!("{name}.toml"));
         if let Some(source) = Source::read(&file)? {
             source.refuse_others()?;
@@ -120,28 +120,28 @@ impl Registry {
 
     /// Which bytes a key under this provider may hold: what an agent's key may, or any text where the registry does not
     /// know the provider and `[secrets]` alone can name it.
-    pub fn shape(&self, name: &Provider) -> Shape {
+    pub(crate) fn shape(&self, name: &Provider) -> Shape {
         let known = PROVIDERS.iter().any(|built| built.0 == name.as_str())
             || self.providers.join(format!("{name}.toml")).symlink_metadata().is_ok();
         if known { Shape::Header } else { Shape::Text }
     }
 
     /// Every agent's name, sorted.
-    pub fn agent_names(&self) -> Result<BTreeSet<String>, RegistryError> {
+    pub(crate) fn agent_names(&self) -> Result<BTreeSet<String>, RegistryError> {
         let mut names = own(&self.agents)?;
         names.extend(AGENTS.iter().map(|built| built.name.to_owned()));
         Ok(names)
     }
 
     /// Every provider's name, sorted.
-    pub fn provider_names(&self) -> Result<BTreeSet<String>, RegistryError> {
+    pub(crate) fn provider_names(&self) -> Result<BTreeSet<String>, RegistryError> {
         let mut names = own(&self.providers)?;
         names.extend(PROVIDERS.iter().map(|built| built.0.to_owned()));
         Ok(names)
     }
 
     /// The agents that a typed word may mean, by name or by command, and the command it runs.
-    pub fn agents_for(&self, word: &str) -> Result<Meaning, RegistryError> {
+    pub(crate) fn agents_for(&self, word: &str) -> Result<Meaning, RegistryError> {
         let commands = self.commands()?;
         let agents: Vec<Agent> = commands
             .iter()
@@ -157,7 +157,7 @@ impl Registry {
     }
 
     /// Every agent with the commands it is started by, the usual one first.
-    pub fn commands(&self) -> Result<BTreeMap<Agent, Vec<String>>, RegistryError> {
+    pub(crate) fn commands(&self) -> Result<BTreeMap<Agent, Vec<String>>, RegistryError> {
         let mut commands: BTreeMap<Agent, Vec<String>> = AGENTS
             .iter()
             .map(|built| {
@@ -184,7 +184,7 @@ pub enum Misplaced {
 }
 
 /// Whether a key's first bytes tell that it belongs to another provider than the one it is stored under.
-pub fn misplaced(provider: &Provider, key: &[u8]) -> Option<Misplaced> {
+pub(crate) fn misplaced(provider: &Provider, key: &[u8]) -> Option<Misplaced> {
     // A blank before it was pasted with it.
     let key = key.trim_ascii_start();
     PREFIXES.iter().find_map(|(prefix, owner)| {
@@ -197,7 +197,7 @@ pub fn misplaced(provider: &Provider, key: &[u8]) -> Option<Misplaced> {
 }
 
 /// What a word typed by the user may mean.
-pub struct Meaning {
+pub(crate) struct Meaning {
     /// The agents of that name or command; several where two share a command.
     pub agents: Vec<Agent>,
     /// The command to look for on PATH.

@@ -10,7 +10,7 @@ use toml::Spanned;
 /// The wire protocol between an agent and a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// Anthropic's Messages API; its base URL has no `/v1`.
     Anthropic,
     /// OpenAI's Chat Completions API; its base URL has its `/v1`.
@@ -38,7 +38,7 @@ impl fmt::Display for Protocol {
 /// How a provider takes the key on its Anthropic-compatible endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Auth {
+pub(crate) enum Auth {
     /// `Authorization: Bearer KEY`
     Bearer,
     /// `x-api-key: KEY`
@@ -64,7 +64,7 @@ struct RawProvider {
 
 /// A provider's definition.
 #[derive(Debug, Clone)]
-pub struct ProviderSpec {
+pub(crate) struct ProviderSpec {
     /// Its name.
     pub name: Provider,
     /// Its name for people.
@@ -119,12 +119,12 @@ impl ProviderSpec {
 
     /// How the key is sent over one protocol. Third-party Anthropic endpoints want a bearer token unless told
     /// otherwise (OpenRouter's, Vercel's and Ollama's documentation).
-    pub fn auth(&self, protocol: Protocol) -> Auth {
+    pub(crate) fn auth(&self, protocol: Protocol) -> Auth {
         self.auth.get(&protocol).copied().unwrap_or(Auth::Bearer)
     }
 
     /// Whether a key has the shape this provider's keys have; `None` where no shape is known.
-    pub fn recognises(&self, key: &str) -> Option<bool> {
+    pub(crate) fn recognises(&self, key: &str) -> Option<bool> {
         let pattern = regex_lite::Regex::new(self.pattern.as_deref()?).expect("checked when parsed");
         Some(pattern.is_match(key))
     }
@@ -132,7 +132,7 @@ impl ProviderSpec {
 
 /// Whether a profile says that its endpoint may be reached without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Http {
+pub(crate) enum Http {
     /// It says `allow-http = true`: a machine of a private network will do.
     Private,
     /// It does not: this machine alone.
@@ -142,7 +142,7 @@ pub enum Http {
 /// Whether a key may be sent to this URL: TLS, this machine, or, where that is allowed, a machine of a private network.
 /// `{name}` marks what the user must fill in. The error does not repeat the URL: a key may be in it, and the error's
 /// place says which is meant.
-pub fn check_url(url: &str, http: Http) -> Result<(), String> {
+pub(crate) fn check_url(url: &str, http: Http) -> Result<(), String> {
     if url.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\' || byte == b'"') {
         return Err("the URL has a character that no URL may have".into());
     }

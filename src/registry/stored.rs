@@ -5,7 +5,7 @@ use serde::Deserialize;
 /// Where such a file lies.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Place {
+pub(crate) struct Place {
     /// Its path below the agent's configuration folder, where a profile or a variable moves that; without it the file
     /// counts only where nothing does.
     pub file: Option<String>,
@@ -18,7 +18,7 @@ pub struct Place {
 /// A JSON file that may hold credentials or endpoints.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// The file, below the agent's configuration folder.
     pub file: String,
     /// Where it lies when no variable moves that folder.
@@ -31,7 +31,7 @@ pub struct Stored {
 
 impl Stored {
     /// Where it lies.
-    pub fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         Place { file: Some(self.file.clone()), default: self.default.clone(), variable: None }
     }
 }
@@ -39,7 +39,7 @@ impl Stored {
 /// The setting by which an agent chooses between a key and its other accounts.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Chosen {
+pub(crate) struct Chosen {
     /// The dotted key.
     pub key: String,
     /// Its value for a key. Where it is not set at all, a key is used as well, but not at another endpoint.
@@ -51,7 +51,7 @@ pub struct Chosen {
 /// The list of the keys that the user has told an agent not to use, each by its last characters.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rejected {
+pub(crate) struct Rejected {
     /// The variable that the agent asks about; a key that it is given otherwise is used.
     pub variable: String,
     /// The JSON files that may hold it, the first one that is there counts.
@@ -67,7 +67,7 @@ pub struct Rejected {
 /// An agent's sessions, where it goes on with one only under the provider's id that it was made under.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     /// The agent's own folder when no variable moves it.
     pub home: String,
     /// The folders in it that hold the sessions, one file each, named `...-ID.jsonl`, in folders by date.
@@ -85,7 +85,7 @@ pub struct Sessions {
 /// A list in an agent's TOML settings of the variables that its tool shells do not get.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Withheld {
+pub(crate) struct Withheld {
     /// The file, below the agent's configuration folder.
     pub file: String,
     /// Where it lies when no variable moves that folder.
@@ -105,7 +105,7 @@ pub struct Withheld {
 /// Options of the user's that would lead a key to another endpoint than its own.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Moved {
+pub(crate) struct Moved {
     /// The options that set an entry, `KEY=VALUE`.
     pub options: Vec<String>,
     /// The entries, their names joined by dots; what lies below one counts as well.
@@ -114,7 +114,7 @@ pub struct Moved {
 
 impl Withheld {
     /// Where a file of that name lies, its own or a layer.
-    pub fn place(&self, layer: Option<&str>) -> Place {
+    pub(crate) fn place(&self, layer: Option<&str>) -> Place {
         let named = |path: &str| match (layer, path.rsplit_once('/')) {
             (None, _) => path.to_owned(),
             (Some(layer), Some((folder, file))) => format!("{folder}/{layer}.{file}"),

@@ -2,18 +2,18 @@
 
 /// A program's version: numbers, compared one by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version(Vec<u64>);
+pub(crate) struct Version(Vec<u64>);
 
 impl Version {
     /// Reads `1.2.3`; what follows the numbers, such as `-beta`, is passed over.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let numbers = text.split(|c: char| !c.is_ascii_digit() && c != '.').next()?;
         let parts = numbers.split('.').map(str::parse).collect::<Result<Vec<u64>, _>>().ok()?;
         (parts.len() >= 2).then_some(Self(parts))
     }
 
     /// Whether it is the given version or a later one.
-    pub fn is_at_least(&self, since: &str) -> bool {
+    pub(crate) fn is_at_least(&self, since: &str) -> bool {
         Self::parse(since).is_some_and(|since| self.0 >= since.0)
     }
 }

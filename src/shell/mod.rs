@@ -8,7 +8,7 @@ mod quote;
 mod seen;
 
 pub use quote::quote;
-pub use seen::{Kind, Seen, VARIABLE};
+pub(crate) use seen::{Kind, Seen, VARIABLE};
 
 use crate::env::Env;
 use crate::hint::{Hint, Piece};
@@ -158,7 +158,7 @@ pub struct Hook<'a> {
 }
 
 /// The environment variable that asks `ringlet` for completions; its value is the shell's name.
-pub const COMPLETE_VARIABLE: &str = "COMPLETE";
+pub(crate) const COMPLETE_VARIABLE: &str = "COMPLETE";
 
 const ZSH: &str = include_str!("../../shell/ringlet.zsh");
 const BASH: &str = include_str!("../../shell/ringlet.bash");
@@ -225,7 +225,7 @@ pub fn render_completion(ringlet: &Path) -> Result<String, ShellError> {
 }
 
 /// Whether a function of that name would take a word away from a shell, or from the hook itself.
-pub fn reserved(name: &str) -> bool {
+pub(crate) fn reserved(name: &str) -> bool {
     RESERVED.split(' ').any(|word| word == name)
 }
 

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 /// The variable: the shell's name, then `NAME=KIND` for each agent's command, separated by blanks. It is taken out of the
 /// environment at the start, so no agent sees it.
-pub const VARIABLE: &str = "RINGLET_SHELL";
+pub(crate) const VARIABLE: &str = "RINGLET_SHELL";
 
 /// What a name is in a shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The hook's function.
     Ringlet,
     /// An alias that does not lead to it.
@@ -24,7 +24,7 @@ pub enum Kind {
 
 /// What a shell says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The shell's name.
     pub shell: String,
     names: BTreeMap<String, Kind>,
@@ -32,7 +32,7 @@ pub struct Seen {
 
 impl Seen {
     /// Reads the variable's value; `None` for what no hook has written.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut words = text.split_whitespace();
         let shell = words.next().filter(|name| matches!(*name, "bash" | "zsh" | "fish"))?.to_owned();
         let kind = |word: &str| {
@@ -50,7 +50,7 @@ impl Seen {
     }
 
     /// What a command is there. One that the hook did not know is nothing that it has made.
-    pub fn kind(&self, command: &str) -> Kind {
+    pub(crate) fn kind(&self, command: &str) -> Kind {
         self.names.get(command).copied().unwrap_or(Kind::Program)
     }
 }

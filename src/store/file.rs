@@ -54,7 +54,7 @@ fn pair(key: &KeyName) -> Pair<'_> {
 }
 
 /// The store.
-pub struct FileStore {
+pub(crate) struct FileStore {
     file: PathBuf,
     /// Where the private secret is, in the state directory.
     private: PathBuf,
@@ -62,7 +62,7 @@ pub struct FileStore {
 
 impl FileStore {
     /// The store in its place; nothing is read yet.
-    pub fn new(paths: &Paths) -> Self {
+    pub(crate) fn new(paths: &Paths) -> Self {
         Self { file: paths.credentials(), private: paths.state().join("migrate").join("secret") }
     }
 

@@ -188,7 +188,7 @@ impl Items {
 }
 
 /// Whether keychains and their libraries give an attribute of this name to entries, so that nobody else may.
-pub fn is_taken(attribute: &str) -> bool {
+pub(crate) fn is_taken(attribute: &str) -> bool {
     const TAKEN: &[&str] = &["service", "username", "target", "application", "xdg:schema"];
     TAKEN.contains(&attribute) || attribute.starts_with("gkr:")
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys in this process alone.
 #[derive(Default)]
-pub struct MemoryStore(RefCell<BTreeMap<KeyName, Secret>>);
+pub(crate) struct MemoryStore(RefCell<BTreeMap<KeyName, Secret>>);
 
 impl Store for MemoryStore {
     fn place(&self) -> String {

@@ -5,16 +5,16 @@
 //! elsewhere: other keys than the ones the user meant would be worse than none.
 
 mod file;
-pub mod items;
-mod memory;
+pub(crate) mod items;
+#[cfg(test)]
+pub(crate) mod memory;
 mod names;
 #[cfg(target_os = "linux")]
-pub mod secret_service;
+pub(crate) mod secret_service;
 mod system;
 
-pub use file::FileStore;
-pub use memory::MemoryStore;
-pub use system::SystemStore;
+pub(crate) use file::FileStore;
+pub(crate) use system::SystemStore;
 
 use crate::config::{Backend, Settings};
 use crate::env::Env;
@@ -30,10 +30,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The service under which every key is kept (on Windows the first part of the target).
-pub const SERVICE: &str = "ringlet";
+pub(crate) const SERVICE: &str = "ringlet";
 
 /// The service of what is Ringlet's own.
-pub const PRIVATE_SERVICE: &str = "ringlet-migrate";
+pub(crate) const PRIVATE_SERVICE: &str = "ringlet-migrate";
 
 /// The account of the private secret.
 const PRIVATE_ACCOUNT: &str = "hmac";
@@ -76,7 +76,7 @@ impl Missing {
 
 /// Whether a person may be asked to unlock the keychain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prompt {
+pub(crate) enum Prompt {
     /// Never: a launch must not open a dialog.
     Never,
     /// Yes, where there is a screen for the dialog, and waits up to a minute for the answer.
@@ -223,10 +223,10 @@ impl StoreError {
 }
 
 /// The variables that name a screen on which a service could show its dialog.
-pub const SCREENS: [&str; 2] = ["WAYLAND_DISPLAY", "DISPLAY"];
+pub(crate) const SCREENS: [&str; 2] = ["WAYLAND_DISPLAY", "DISPLAY"];
 
 /// A credential store.
-pub trait Store {
+pub(crate) trait Store {
     /// What it is called in messages.
     fn place(&self) -> String;
     /// Looks one key up.
@@ -282,7 +282,7 @@ fn fresh_secret() -> Result<Secret, StoreError> {
 }
 
 /// The store the settings ask for.
-pub fn open(settings: &Settings, paths: &Paths, env: &Env, prompt: Prompt) -> Box<dyn Store> {
+pub(crate) fn open(settings: &Settings, paths: &Paths, env: &Env, prompt: Prompt) -> Box<dyn Store> {
     let file = || FileStore::new(paths);
     let system = || SystemStore::new(paths, env, settings.timeout, prompt);
     match settings.backend {
@@ -293,7 +293,7 @@ pub fn open(settings: &Settings, paths: &Paths, env: &Env, prompt: Prompt) -> Bo
 }
 
 /// The plain file, where a store that is another one has left a key of the same name there.
-pub fn copy_in_file(paths: &Paths, used: &dyn Store, key: &KeyName) -> Option<PathBuf> {
+pub(crate) fn copy_in_file(paths: &Paths, used: &dyn Store, key: &KeyName) -> Option<PathBuf> {
     let file = FileStore::new(paths);
     (file.place() != used.place() && file.contains(key).is_ok_and(|there| there)).then(|| paths.credentials())
 }

@@ -12,16 +12,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The index file.
-pub struct Names(PathBuf);
+pub(super) struct Names(PathBuf);
 
 impl Names {
     /// The index in its place.
-    pub fn new(file: PathBuf) -> Self {
+    pub(super) fn new(file: PathBuf) -> Self {
         Self(file)
     }
 
     /// All names in it. A damaged line is passed over: the index is a convenience that is rewritten at the next change.
-    pub fn read(&self) -> Result<BTreeSet<KeyName>, StoreError> {
+    pub(super) fn read(&self) -> Result<BTreeSet<KeyName>, StoreError> {
         match platform::read_file(&self.0, 64 << 20) {
             Ok(read) => Ok(String::from_utf8_lossy(&read.bytes).lines().filter_map(|line| line.parse().ok()).collect()),
             Err(error) if error.is_absent() => Ok(BTreeSet::new()),
@@ -30,7 +30,7 @@ impl Names {
     }
 
     /// Changes the index under a lock. A crash leaves the old one or the new one.
-    pub fn change(&self, edit: impl FnOnce(&mut BTreeSet<KeyName>) -> bool) -> Result<(), StoreError> {
+    pub(super) fn change(&self, edit: impl FnOnce(&mut BTreeSet<KeyName>) -> bool) -> Result<(), StoreError> {
         let failed = |error: std::io::Error| self.failed(format!("cannot be written: {error}"));
         let folder = self.0.parent().expect("the index lies in the state directory");
         platform::create_private_folder(folder).map_err(failed)?;

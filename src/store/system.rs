@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The OS keychain.
-pub struct SystemStore {
+pub(crate) struct SystemStore {
     native: Native,
     names: Names,
     timeout: Duration,
@@ -24,7 +24,7 @@ pub struct SystemStore {
 
 impl SystemStore {
     /// The keychain of this session; nothing is connected yet.
-    pub fn new(paths: &Paths, env: &Env, timeout: Duration, prompt: Prompt) -> Self {
+    pub(crate) fn new(paths: &Paths, env: &Env, timeout: Duration, prompt: Prompt) -> Self {
         Self { native: Native::new(env, timeout, prompt), names: Names::new(paths.names()), timeout }
     }
 
@@ -129,12 +129,12 @@ mod native {
     /// How long a person may take to answer a dialog.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    pub struct Native {
+    pub(super) struct Native {
         service: Arc<SecretService>,
     }
 
     impl Native {
-        pub fn new(env: &Env, timeout: Duration, prompt: Prompt) -> Self {
+        pub(super) fn new(env: &Env, timeout: Duration, prompt: Prompt) -> Self {
             // Without a screen nobody could answer a dialog, and one on another screen is not this person's.
             let has_screen = SCREENS.iter().any(|name| env.non_empty(name).is_some());
             let prompt = match prompt {
@@ -144,37 +144,37 @@ mod native {
             Self { service: SecretService::new(Options::new(env, timeout, prompt)) }
         }
 
-        pub fn entry(&self, key: &KeyName) -> keyring_core::Result<Entry> {
+        pub(super) fn entry(&self, key: &KeyName) -> keyring_core::Result<Entry> {
             self.service.build(SERVICE, &key.to_string(), None)
         }
 
-        pub fn private(&self) -> keyring_core::Result<Entry> {
+        pub(super) fn private(&self) -> keyring_core::Result<Entry> {
             self.service.build(PRIVATE_SERVICE, PRIVATE_ACCOUNT, None)
         }
 
-        pub fn set(&self, entry: &Entry, _key: &KeyName, secret: &Secret) -> keyring_core::Result<()> {
+        pub(super) fn set(&self, entry: &Entry, _key: &KeyName, secret: &Secret) -> keyring_core::Result<()> {
             entry.set_secret(secret.expose())
         }
 
-        pub fn accounts(&self) -> Option<Result<Vec<String>, StoreError>> {
+        pub(super) fn accounts(&self) -> Option<Result<Vec<String>, StoreError>> {
             Some(self.service.accounts(SERVICE).map_err(|error| whole(&error)))
         }
 
-        pub fn unlock(&self) -> Result<(), StoreError> {
+        pub(super) fn unlock(&self) -> Result<(), StoreError> {
             self.service.unlock(SERVICE).map_err(|error| whole(&error))
         }
 
-        pub fn locked_collection(&self) -> Result<Option<String>, StoreError> {
+        pub(super) fn locked_collection(&self) -> Result<Option<String>, StoreError> {
             self.service.locked_collection(SERVICE).map_err(|error| whole(&error))
         }
 
-        pub fn unlock_with(&self, collection: &str, password: &Secret) -> Result<(), StoreError> {
+        pub(super) fn unlock_with(&self, collection: &str, password: &Secret) -> Result<(), StoreError> {
             self.service.unlock_with(collection, password.expose()).map_err(|error| whole(&error))
         }
     }
 
     // An error that is about no single key.
-    pub fn whole(error: &ServiceError) -> StoreError {
+    pub(crate) fn whole(error: &ServiceError) -> StoreError {
         match error {
             ServiceError::Absent { why } => StoreError::Absent(Missing::Keychain(why.clone())),
             ServiceError::NoKeyring => StoreError::Absent(Missing::Keyring),
@@ -190,7 +190,11 @@ mod native {
         }
     }
 
-    pub fn translate(key: &KeyName, cause: &(dyn StdError + Send + Sync + 'static), _timeout: Duration) -> StoreError {
+    pub(super) fn translate(
+        key: &KeyName,
+        cause: &(dyn StdError + Send + Sync + 'static),
+        _timeout: Duration,
+    ) -> StoreError {
         match cause.downcast_ref::<ServiceError>() {
             Some(ServiceError::Ambiguous { items }) => {
                 StoreError::Ambiguous { key: key.clone(), entries: items.clone() }

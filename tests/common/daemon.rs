@@ -13,19 +13,19 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long anything may take; far more than it does, since the machine may be busy.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What the client of most tests may do.
-pub const ALL: &[&str] = &["--read", "tool", "--write", "tool", "--search"];
+pub(crate) const ALL: &[&str] = &["--read", "tool", "--write", "tool", "--search"];
 
 /// The world, with a port of the daemon's own.
-pub fn served(world: World) -> World {
+pub(crate) fn served(world: World) -> World {
     world.configure("[daemon]\nport = 0\n");
     world
 }
 
 /// A daemon in the foreground, killed when dropped.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     said: Arc<(Mutex<(String, bool)>, Condvar)>,
     /// Its socket.
@@ -36,26 +36,26 @@ pub struct Daemon {
 }
 
 /// Where a world's sockets are.
-pub fn runtime(world: &World) -> PathBuf {
+pub(crate) fn runtime(world: &World) -> PathBuf {
     let set = world.env().iter().find(|(name, _)| name == "XDG_RUNTIME_DIR").expect("it is set");
     Path::new(&set.1).join("ringlet")
 }
 
 /// The file that says where the daemon is.
-pub fn run_file(world: &World) -> Value {
+pub(crate) fn run_file(world: &World) -> Value {
     let text = fs::read(runtime(world).join("daemon.json")).expect("the run file");
     serde_json::from_slice(&text).expect("JSON")
 }
 
 impl Daemon {
     /// Starts it in this world and waits until it answers.
-    pub fn start(world: &World) -> Self {
+    pub(crate) fn start(world: &World) -> Self {
         Self::start_by(world, world.process(RINGLET))
     }
 
     /// The same by another command, which becomes it.
     #[track_caller]
-    pub fn start_by(world: &World, mut command: Command) -> Self {
+    pub(crate) fn start_by(world: &World, mut command: Command) -> Self {
         command.args(["daemon", "start", "--foreground"]).stdin(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the daemon starts");
         let said = Arc::new((Mutex::new((String::new(), false)), Condvar::new()));
@@ -82,7 +82,7 @@ impl Daemon {
 
     /// Waits for a line in its log.
     #[track_caller]
-    pub fn wait_until_it_says(&self, text: &str) {
+    pub(crate) fn wait_until_it_says(&self, text: &str) {
         let start = Instant::now();
         let mut said = self.said.0.lock().expect("no reader panics");
         while !said.0.contains(text) {
@@ -92,44 +92,44 @@ impl Daemon {
     }
 
     /// Everything it has said.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.said.0.lock().expect("no reader panics").0.clone()
     }
 
     /// Its process.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends it a signal.
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).expect("a child of ours");
     }
 
     /// Waits for its end.
-    pub fn end(&mut self) -> ExitStatus {
+    pub(crate) fn end(&mut self) -> ExitStatus {
         self.child.wait().expect("a child of ours")
     }
 
     /// The bearer token, as the file has it now.
-    pub fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         fs::read_to_string(&self.token).expect("the token").trim().to_owned()
     }
 
     /// Asks the HTTP side with the right token.
     #[track_caller]
-    pub fn get(&self, route: &str) -> Answer {
+    pub(crate) fn get(&self, route: &str) -> Answer {
         self.http(self.request("GET", route, &format!("Authorization: Bearer {}\r\n", self.token())))
     }
 
     /// A request in full, for this daemon's own `Host`.
-    pub fn request(&self, method: &str, route: &str, headers: &str) -> String {
+    pub(crate) fn request(&self, method: &str, route: &str, headers: &str) -> String {
         format!("{method} {route} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n", self.http)
     }
 
     /// Sends these bytes to the HTTP side and reads to the end.
     #[track_caller]
-    pub fn http(&self, request: impl AsRef<[u8]>) -> Answer {
+    pub(crate) fn http(&self, request: impl AsRef<[u8]>) -> Answer {
         let mut stream = self.tcp();
         // What is refused early is not read to its end.
         let _ = stream.write_all(request.as_ref());
@@ -137,7 +137,7 @@ impl Daemon {
     }
 
     /// A connection to the HTTP side.
-    pub fn tcp(&self) -> TcpStream {
+    pub(crate) fn tcp(&self) -> TcpStream {
         let stream = TcpStream::connect(self.http).expect("the HTTP side listens");
         stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
         stream
@@ -153,7 +153,7 @@ impl Drop for Daemon {
 
 /// An answer of the HTTP side.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Its status; 0 when nothing came that is an answer.
     pub status: u16,
     /// The lines before the body, in lower case.
@@ -164,7 +164,7 @@ pub struct Answer {
 
 impl Answer {
     /// Reads one to the end of the stream.
-    pub fn read(stream: &mut TcpStream) -> Self {
+    pub(crate) fn read(stream: &mut TcpStream) -> Self {
         let mut bytes = Vec::new();
         // A reset after the answer is an end, too.
         let _ = stream.read_to_end(&mut bytes);
@@ -176,34 +176,34 @@ impl Answer {
 
     /// The body as JSON.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// What kind of refusal it is.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
     }
 }
 
 /// Registers this very process.
-pub fn register_this(world: &World, permissions: &[&str]) {
+pub(crate) fn register_this(world: &World, permissions: &[&str]) {
     let this = std::env::current_exe().expect("known");
     register(world, &this, permissions);
 }
 
 /// Registers a program.
 #[track_caller]
-pub fn register(world: &World, program: &Path, permissions: &[&str]) {
+pub(crate) fn register(world: &World, program: &Path, permissions: &[&str]) {
     world.run(&[&["daemon", "register", program.to_str().expect("UTF-8")], permissions].concat()).ok();
 }
 
 /// This process as a client.
-pub struct Client(BufReader<UnixStream>);
+pub(crate) struct Client(BufReader<UnixStream>);
 
 impl Client {
     /// Connects.
-    pub fn connect(socket: &Path) -> Self {
+    pub(crate) fn connect(socket: &Path) -> Self {
         let stream = UnixStream::connect(socket).expect("the daemon listens");
         stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
         stream.set_write_timeout(Some(DEADLINE)).expect("a deadline");
@@ -211,18 +211,18 @@ impl Client {
     }
 
     /// The connection itself.
-    pub fn stream(&mut self) -> &mut UnixStream {
+    pub(crate) fn stream(&mut self) -> &mut UnixStream {
         self.0.get_mut()
     }
 
     /// Sends bytes as they are.
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream().write_all(bytes.as_ref()).expect("the daemon reads");
     }
 
     /// The next answer.
     #[track_caller]
-    pub fn answer(&mut self) -> Value {
+    pub(crate) fn answer(&mut self) -> Value {
         let mut line = String::new();
         self.0.read_line(&mut line).expect("an answer in time");
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
@@ -230,13 +230,13 @@ impl Client {
 
     /// Asks.
     #[track_caller]
-    pub fn ask(&mut self, request: &Value) -> Value {
+    pub(crate) fn ask(&mut self, request: &Value) -> Value {
         self.send(format!("{request}\n"));
         self.answer()
     }
 
     /// Whether the daemon has closed it, with nothing more to read.
-    pub fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         // A reset is an end, too.
         self.0.read(&mut [0; 1]).is_ok_and(|read| read == 0)
             || self.0.get_ref().take_error().is_ok_and(|error| error.is_none()) && self.0.get_ref().peer_addr().is_err()
@@ -244,7 +244,7 @@ impl Client {
 }
 
 /// A program of somebody else's that passes lines to the daemon and back.
-pub struct Third {
+pub(crate) struct Third {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
@@ -252,7 +252,7 @@ pub struct Third {
 
 impl Third {
     /// Starts it.
-    pub fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the client starts");
         let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().expect("a pipe")));
@@ -260,27 +260,27 @@ impl Third {
     }
 
     /// Debian's `nc`, or a copy of it.
-    pub fn nc(world: &World, daemon: &Daemon, program: &Path) -> Self {
+    pub(crate) fn nc(world: &World, daemon: &Daemon, program: &Path) -> Self {
         let mut command = world.process(program);
         command.arg("-U").arg(&daemon.socket);
         Self::start(command)
     }
 
     /// The script in Python, or a copy of it.
-    pub fn script(world: &World, daemon: &Daemon, script: &Path, options: &[&str]) -> Self {
+    pub(crate) fn script(world: &World, daemon: &Daemon, script: &Path, options: &[&str]) -> Self {
         let mut command = world.process(script);
         command.arg(&daemon.socket).args(options);
         Self::start(command)
     }
 
     /// Gives it a line.
-    pub fn send(&mut self, line: &str) {
+    pub(crate) fn send(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("its input is open");
         stdin.write_all(format!("{line}\n").as_bytes()).expect("it reads");
     }
 
     /// The next line it prints; empty at its end.
-    pub fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("text");
         line.trim_end().to_owned()
@@ -288,25 +288,25 @@ impl Third {
 
     /// Asks through it.
     #[track_caller]
-    pub fn ask(&mut self, request: &Value) -> Value {
+    pub(crate) fn ask(&mut self, request: &Value) -> Value {
         self.send(&request.to_string());
         let line = self.line();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 
     /// Whether the daemon has closed the script's connection.
-    pub fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         self.send("");
         self.line() == "END"
     }
 
     /// Ends its input.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.stdin = None;
     }
 
     /// Its process.
-    pub fn child(&mut self) -> &mut Child {
+    pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 }
@@ -319,18 +319,18 @@ impl Drop for Third {
 }
 
 /// A copy of the script in the world, where it can be changed.
-pub fn script(world: &World, name: &str) -> PathBuf {
+pub(crate) fn script(world: &World, name: &str) -> PathBuf {
     copied(world, Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/daemon/client.py")), name)
 }
 
 /// A copy of Debian's `nc`.
-pub fn nc(world: &World) -> PathBuf {
+pub(crate) fn nc(world: &World) -> PathBuf {
     copied(world, Path::new("/bin/nc.openbsd"), "netcat")
 }
 
 /// A copy made by another process: what this one has open for writing, a child that another test starts at that moment
 /// holds open too, and then it cannot be executed. It takes the place of what has the name.
-pub fn copied(world: &World, from: &Path, name: &str) -> PathBuf {
+pub(crate) fn copied(world: &World, from: &Path, name: &str) -> PathBuf {
     let (next, copy) = (world.path("bin/.next"), world.path("bin").join(name));
     let done = Command::new("cp").arg("-L").arg(from).arg(&next).status().expect("cp");
     assert!(done.success(), "{} is there", from.display());
@@ -340,7 +340,7 @@ pub fn copied(world: &World, from: &Path, name: &str) -> PathBuf {
 }
 
 /// A request.
-pub fn request(action: &str, service: &str, more: Value) -> Value {
+pub(crate) fn request(action: &str, service: &str, more: Value) -> Value {
     let mut all = json!({ "type": "REQUEST", "action": action, "service": service });
     let fields = all.as_object_mut().expect("an object");
     fields.extend(more.as_object().expect("an object").clone());
@@ -348,22 +348,22 @@ pub fn request(action: &str, service: &str, more: Value) -> Value {
 }
 
 /// A read of these targets of the service `tool`.
-pub fn read(targets: &[&str]) -> Value {
+pub(crate) fn read(targets: &[&str]) -> Value {
     request("read", "tool", json!({ "targets": targets }))
 }
 
 /// A write of one value there.
-pub fn write(target: &str, value: &str) -> Value {
+pub(crate) fn write(target: &str, value: &str) -> Value {
     request("write", "tool", json!({ "targets": [target], "values": [value] }))
 }
 
 /// The answer to what was done.
-pub fn success() -> Value {
+pub(crate) fn success() -> Value {
     json!({ "type": "RESPONSE", "status": "success" })
 }
 
 /// The answer to a read or search, with values where there are some.
-pub fn results(found: &[(&str, Option<&str>)]) -> Value {
+pub(crate) fn results(found: &[(&str, Option<&str>)]) -> Value {
     let rows: Vec<Value> = found
         .iter()
         .map(|(target, value)| match value {
@@ -375,6 +375,6 @@ pub fn results(found: &[(&str, Option<&str>)]) -> Value {
 }
 
 /// A refusal.
-pub fn refused(status: &str, reason: &str) -> Value {
+pub(crate) fn refused(status: &str, reason: &str) -> Value {
     json!({ "type": "RESPONSE", "status": status, "reason": reason })
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// What there is when a keychain starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// A default collection, unlocked.
     Unlocked,
     /// The service runs, but nobody has ever made a collection.
@@ -28,7 +28,7 @@ pub enum State {
 }
 
 /// A private session, gone when dropped.
-pub struct Keyring {
+pub(crate) struct Keyring {
     folder: tempfile::TempDir,
     bus: Option<Child>,
     service: Option<Child>,
@@ -39,11 +39,11 @@ pub struct Keyring {
 /// How long anything may take to start or end, on a machine busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What opens its default collection.
-pub const PASSWORD: &[u8] = b"the keyring's password";
+pub(crate) const PASSWORD: &[u8] = b"the keyring's password";
 
 impl Keyring {
     /// Starts a session in this state and waits until it is in it.
-    pub fn start(state: State) -> Self {
+    pub(crate) fn start(state: State) -> Self {
         let folder = tempfile::Builder::new().prefix("ringlet-keyring-").tempdir().expect("a temporary folder");
         for part in ["home", "run", "services"] {
             fs::create_dir(folder.path().join(part)).expect("a folder");
@@ -96,7 +96,7 @@ impl Keyring {
 
     /// Starts the service and waits until the bus knows it; with a password, the default collection is unlocked, and
     /// made if there is none.
-    pub fn start_service(&mut self, password: Option<&[u8]>) {
+    pub(crate) fn start_service(&mut self, password: Option<&[u8]>) {
         let mut command = self.command("gnome-keyring-daemon");
         command.args(["--foreground", "--components=secrets", "--control-directory"]).arg(self.path("run/keyring"));
         command.args(password.map(|_| "--unlock"));
@@ -118,37 +118,37 @@ impl Keyring {
     }
 
     /// Restarts the service without its password: what was stored is there, locked.
-    pub fn lock(&mut self) {
+    pub(crate) fn lock(&mut self) {
         self.kill_service();
         self.wait_for("no keyring on the bus", |keyring| !keyring.service_is_on_the_bus());
         self.start_service(None);
     }
 
     /// Restarts the service with its password; a store that was connected talks to another process from here on.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.kill_service();
         self.wait_for("no keyring on the bus", |keyring| !keyring.service_is_on_the_bus());
         self.start_service(Some(PASSWORD));
     }
 
     /// Ends the service as a crash would.
-    pub fn kill_service(&mut self) {
+    pub(crate) fn kill_service(&mut self) {
         self.service.take().into_iter().for_each(end);
     }
 
     /// Ends the bus as a crash would; its socket stays behind.
-    pub fn kill_bus(&mut self) {
+    pub(crate) fn kill_bus(&mut self) {
         self.bus.take().into_iter().for_each(end);
     }
 
     /// Stops the service: it stays on the bus and answers nothing. Returns once the kernel has stopped it.
-    pub fn stop_service(&mut self) {
+    pub(crate) fn stop_service(&mut self) {
         let pid = self.service.as_ref().expect("a running service").id();
         self.stop(pid);
     }
 
     /// Stops the bus: connections are made, and nothing is answered.
-    pub fn stop_bus(&mut self) {
+    pub(crate) fn stop_bus(&mut self) {
         let pid = self.bus.as_ref().expect("a running bus").id();
         self.stop(pid);
     }
@@ -163,7 +163,7 @@ impl Keyring {
     }
 
     /// What a child must have in its environment, which is to be cleared first.
-    pub fn environment(&self) -> Vec<(OsString, OsString)> {
+    pub(crate) fn environment(&self) -> Vec<(OsString, OsString)> {
         let home = self.path("home");
         let mut all: Vec<(OsString, OsString)> = vec![
             ("PATH".into(), std::env::var_os("PATH").unwrap_or_default()),
@@ -184,26 +184,26 @@ impl Keyring {
     }
 
     /// A command in this session and no other.
-    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(self.environment()).stdin(Stdio::null()).current_dir(self.path("home"));
         command
     }
 
     /// The bus's address, as `DBUS_SESSION_BUS_ADDRESS` has it.
-    pub fn address(&self) -> OsString {
+    pub(crate) fn address(&self) -> OsString {
         let mut address = OsString::from("unix:path=");
         address.push(self.socket());
         address
     }
 
     /// The session's `XDG_RUNTIME_DIR`.
-    pub fn runtime_dir(&self) -> PathBuf {
+    pub(crate) fn runtime_dir(&self) -> PathBuf {
         self.path("run")
     }
 
     /// Stores a value from outside, with `secret-tool`; `collection` is `None` for the default one.
-    pub fn secret_tool_store(&self, collection: Option<&str>, attributes: &[&str], value: &[u8]) {
+    pub(crate) fn secret_tool_store(&self, collection: Option<&str>, attributes: &[&str], value: &[u8]) {
         let mut command = self.command("secret-tool");
         command.args(["store", "--label=from outside"]);
         command.args(collection.map(|name| format!("--collection={name}"))).args(attributes);
@@ -213,7 +213,7 @@ impl Keyring {
     }
 
     /// Reads a value from outside; nothing if `secret-tool` finds none.
-    pub fn secret_tool_lookup(&self, attributes: &[&str]) -> Option<Vec<u8>> {
+    pub(crate) fn secret_tool_lookup(&self, attributes: &[&str]) -> Option<Vec<u8>> {
         let output = self.command("secret-tool").arg("lookup").args(attributes).output();
         let output = output.expect("secret-tool, of Debian's libsecret-tools");
         output.status.success().then_some(output.stdout)
@@ -232,7 +232,7 @@ impl Keyring {
     }
 
     /// What the daemons said.
-    pub fn logged(&self) -> String {
+    pub(crate) fn logged(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 

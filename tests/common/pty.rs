@@ -20,7 +20,7 @@ struct Seen {
 }
 
 /// A program on a pseudoterminal.
-pub struct Terminal {
+pub(crate) struct Terminal {
     pty: Arc<Pty>,
     child: Child,
     seen: Arc<(Mutex<Seen>, Condvar)>,
@@ -30,7 +30,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts the command on a terminal of 50 rows and 400 columns, wide enough that no line editor scrolls.
-    pub fn start(command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
         let (pty, pts) = pty_process::blocking::open().expect("a pseudoterminal");
         pty.resize(pty_process::Size::new(50, 400)).expect("a terminal can be resized");
         let child = PtyCommand::from(command).spawn(pts).expect("the program starts");
@@ -51,37 +51,37 @@ impl Terminal {
     }
 
     /// Types a line and Enter.
-    pub fn send(&mut self, line: &str) {
+    pub(crate) fn send(&mut self, line: &str) {
         self.press(line);
         self.press("\r");
     }
 
     /// Types keys as they are.
-    pub fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         (&*self.pty).write_all(keys.as_bytes()).expect("the terminal takes keys");
     }
 
     /// Types Control and a letter.
-    pub fn ctrl(&mut self, letter: char) {
+    pub(crate) fn ctrl(&mut self, letter: char) {
         let code = u8::try_from(letter).expect("an ASCII letter") & 0x1f;
         self.press(char::from(code).encode_utf8(&mut [0; 4]));
     }
 
     /// Gives the terminal another size, which sends SIGWINCH to whatever is in its foreground.
-    pub fn resize(&self, rows: u16, columns: u16) {
+    pub(crate) fn resize(&self, rows: u16, columns: u16) {
         self.pty.resize(pty_process::Size::new(rows, columns)).expect("a terminal can be resized");
     }
 
     /// Waits for `text`, and returns what came since the last match and before it.
     #[track_caller]
-    pub fn expect(&mut self, text: &str) -> String {
+    pub(crate) fn expect(&mut self, text: &str) -> String {
         let found = self.wait(|new| memchr::memmem::find(new, text.as_bytes()).map(|at| (at, at + text.len())));
         found.unwrap_or_else(|| panic!("{text:?} did not appear; the terminal shows:\n{}", self.transcript()))
     }
 
     /// Waits until the program has closed the terminal, and returns its status and what came since the last match.
     #[track_caller]
-    pub fn end(mut self) -> (ExitStatus, String) {
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let (lock, changed) = &*self.seen;
         let deadline = Instant::now() + DEADLINE;
         let mut seen = lock.lock().expect("no reader panics");
@@ -96,7 +96,7 @@ impl Terminal {
     }
 
     /// Everything the terminal has shown, from the start.
-    pub fn transcript(&self) -> String {
+    pub(crate) fn transcript(&self) -> String {
         String::from_utf8_lossy(&self.seen.0.lock().expect("no reader panics").bytes).into_owned()
     }
 

@@ -10,20 +10,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// A key that looks like one of Anthropic's and is none.
-pub const KEY: &str = "sk-ant-api03-TESTTESTTESTTESTTESTTESTTEST";
+pub(crate) const KEY: &str = "sk-ant-api03-TESTTESTTESTTESTTESTTESTTEST";
 
 /// The binary under test.
-pub const RINGLET: &str = env!("CARGO_BIN_EXE_ringlet");
+pub(crate) const RINGLET: &str = env!("CARGO_BIN_EXE_ringlet");
 
 /// A world, gone when dropped.
-pub struct World {
+pub(crate) struct World {
     folder: tempfile::TempDir,
     env: Vec<(OsString, OsString)>,
 }
 
 /// What a command did.
 #[derive(Debug)]
-pub struct Done {
+pub(crate) struct Done {
     /// Its exit status; `None` after a signal.
     pub status: Option<i32>,
     /// What it printed.
@@ -35,14 +35,14 @@ pub struct Done {
 impl Done {
     /// Asserts success and gives stdout.
     #[track_caller]
-    pub fn ok(self) -> String {
+    pub(crate) fn ok(self) -> String {
         assert_eq!(self.status, Some(0), "{self:?}");
         self.stdout
     }
 
     /// Asserts this status and that stderr says each of these things.
     #[track_caller]
-    pub fn fails(self, status: i32, says: &[&str]) -> Self {
+    pub(crate) fn fails(self, status: i32, says: &[&str]) -> Self {
         assert_eq!(self.status, Some(status), "{self:?}");
         for text in says {
             assert!(self.stderr.contains(text), "{text:?} is not in {self:?}");
@@ -54,14 +54,14 @@ impl Done {
 
 impl World {
     /// A world whose keys are kept in the file store.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let world = Self::bare();
         world.write("home/.config/ringlet/config.toml", "[credentials]\nbackend = \"file\"\n");
         world
     }
 
     /// A world without any file of ringlet's.
-    pub fn bare() -> Self {
+    pub(crate) fn bare() -> Self {
         let folder = tempfile::Builder::new().prefix("ringlet-world-").tempdir().expect("a temporary folder");
         let mut world = Self { folder, env: Vec::new() };
         for part in ["home/project", "bin"] {
@@ -80,7 +80,7 @@ impl World {
     }
 
     /// The same world on a keychain: its bus, and the default backend.
-    pub fn on(keyring: &super::keyring::Keyring) -> Self {
+    pub(crate) fn on(keyring: &super::keyring::Keyring) -> Self {
         let mut world = Self::bare();
         world.set("DBUS_SESSION_BUS_ADDRESS", keyring.address());
         world.set("XDG_RUNTIME_DIR", keyring.runtime_dir());
@@ -88,33 +88,33 @@ impl World {
     }
 
     /// A path in this world, canonical: `home/...`, `bin/...` or anything else.
-    pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, below: impl AsRef<Path>) -> PathBuf {
         self.folder.path().canonicalize().expect("exists").join(below)
     }
 
     /// The project directory, where commands run unless told otherwise.
-    pub fn project(&self) -> PathBuf {
+    pub(crate) fn project(&self) -> PathBuf {
         self.path("home/project")
     }
 
     /// Sets a variable for every later command.
-    pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.unset(name);
         self.env.push((name.into(), value.into()));
     }
 
     /// Takes a variable away.
-    pub fn unset(&mut self, name: &str) {
+    pub(crate) fn unset(&mut self, name: &str) {
         self.env.retain(|(key, _)| key != name);
     }
 
     /// The environment of every command.
-    pub fn env(&self) -> &[(OsString, OsString)] {
+    pub(crate) fn env(&self) -> &[(OsString, OsString)] {
         &self.env
     }
 
     /// Writes a file with its folders, mode 0644.
-    pub fn write(&self, below: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, below: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(below);
         fs::create_dir_all(path.parent().expect("in the world")).expect("a folder");
         fs::write(&path, content).expect("written");
@@ -123,17 +123,17 @@ impl World {
     }
 
     /// Reads a file as text.
-    pub fn read(&self, below: impl AsRef<Path>) -> String {
+    pub(crate) fn read(&self, below: impl AsRef<Path>) -> String {
         fs::read_to_string(self.path(below)).expect("readable")
     }
 
     /// Changes a mode.
-    pub fn chmod(&self, path: &Path, mode: u32) {
+    pub(crate) fn chmod(&self, path: &Path, mode: u32) {
         fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("chmod");
     }
 
     /// Writes a program into `bin`.
-    pub fn program(&self, name: &str, script: &str) -> PathBuf {
+    pub(crate) fn program(&self, name: &str, script: &str) -> PathBuf {
         let path = self.write(Path::new("bin").join(name), script);
         self.chmod(&path, 0o755);
         path
@@ -141,7 +141,7 @@ impl World {
 
     /// A stand-in agent that prints its arguments and environment, one a line, NUL-safe enough for a test:
     /// `arg=...`, then `env=NAME=value` for every variable, sorted, and the key read from a descriptor as `fd=...`.
-    pub fn agent(&self, name: &str) -> PathBuf {
+    pub(crate) fn agent(&self, name: &str) -> PathBuf {
         self.program(
             name,
             "#!/bin/sh\n\
@@ -155,12 +155,12 @@ impl World {
     }
 
     /// The `ringlet` command in the project directory.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         self.command_in(&self.project(), arguments)
     }
 
     /// The `ringlet` command in a directory.
-    pub fn command_in(&self, folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
+    pub(crate) fn command_in(&self, folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(RINGLET);
         command
             .env_clear()
@@ -172,46 +172,46 @@ impl World {
 
     /// A program in this world and its project directory, for what `assert_cmd` has no word for: a pid, a terminal,
     /// open streams.
-    pub fn process(&self, program: impl AsRef<OsStr>) -> std::process::Command {
+    pub(crate) fn process(&self, program: impl AsRef<OsStr>) -> std::process::Command {
         let mut command = std::process::Command::new(program);
         command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value))).current_dir(self.project());
         command
     }
 
     /// Runs a script with `sh`, where `ringlet` stands for the binary under test.
-    pub fn sh(&self, script: &str) -> Done {
+    pub(crate) fn sh(&self, script: &str) -> Done {
         finish(self.process("sh").arg("-c").arg(format!("ringlet() {{ {} \"$@\"; }}\n{script}", RINGLET)))
     }
 
     /// Runs `ringlet` in the project directory.
-    pub fn run(&self, arguments: &[&str]) -> Done {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
         done(&mut self.command(arguments))
     }
 
     /// Runs `ringlet` with something on its standard input.
-    pub fn feed(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Done {
+    pub(crate) fn feed(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Done {
         done(self.command(arguments).write_stdin(input))
     }
 
     /// Stores a key.
-    pub fn store_key(&self, name: &str, value: &str) {
+    pub(crate) fn store_key(&self, name: &str, value: &str) {
         let (provider, alias) = name.split_once('/').expect("PROVIDER/ALIAS");
         self.feed(&["keychain", "set", provider, alias, "--stdin", "--replace"], value).ok();
     }
 
     /// Writes a profile.
-    pub fn profile(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn profile(&self, name: &str, text: &str) -> PathBuf {
         self.write(format!("home/.ringlet/profiles/{name}/ringlet.toml"), text)
     }
 
     /// Runs `ringlet` in another directory.
-    pub fn run_in(&self, folder: &Path, arguments: &[&str]) -> Done {
+    pub(crate) fn run_in(&self, folder: &Path, arguments: &[&str]) -> Done {
         done(&mut self.command_in(folder, arguments))
     }
 
     /// Runs `ringlet` in mounts of its own, which a script makes first: as root, or in a namespace of the user's. Where a
     /// system lets nobody have those, the test fails with what `unshare` or `mount` says.
-    pub fn run_mounted(&self, folder: &Path, script: &str, arguments: &[&str]) -> Done {
+    pub(crate) fn run_mounted(&self, folder: &Path, script: &str, arguments: &[&str]) -> Done {
         let mut command = self.process("unshare");
         command.arg(if rustix::process::geteuid().is_root() { "-m" } else { "-rm" });
         let script =
@@ -220,7 +220,7 @@ impl World {
     }
 
     /// Runs `ringlet` as a user whose home the system calls as it says, or, without one, does not know.
-    pub fn run_with_account(&self, home: Option<&Path>, folder: &Path, arguments: &[&str]) -> Done {
+    pub(crate) fn run_with_account(&self, home: Option<&Path>, folder: &Path, arguments: &[&str]) -> Done {
         // In a namespace of its own every user is root.
         let entry = home.map_or_else(String::new, |home| format!("root:x:0:0::{}:/bin/sh\n", home.display()));
         let list = self.write("passwd", format!("nobody:x:65534:65534::/:/bin/sh\n{entry}"));
@@ -228,28 +228,28 @@ impl World {
     }
 
     /// Adds to the user's settings, below what is there.
-    pub fn configure(&self, text: &str) {
+    pub(crate) fn configure(&self, text: &str) {
         let file = self.path("home/.config/ringlet/config.toml");
         let before = fs::read_to_string(&file).unwrap_or_default();
         self.write("home/.config/ringlet/config.toml", before + text);
     }
 
     /// Writes the project's file and allows it.
-    pub fn allow(&self, text: &str) -> PathBuf {
+    pub(crate) fn allow(&self, text: &str) -> PathBuf {
         let file = self.write("home/project/.ringlet.toml", text);
         self.run(&["allow"]).ok();
         file
     }
 
     /// All of the usual: a stand-in `claude`, the key `anthropic/work`, the profile `work`, an allowed project.
-    pub fn ready() -> Self {
+    pub(crate) fn ready() -> Self {
         let world = Self::new();
         world.make_ready();
         world
     }
 
     /// The same, for a world that is there already.
-    pub fn make_ready(&self) {
+    pub(crate) fn make_ready(&self) {
         self.agent("claude");
         self.store_key("anthropic/work", KEY);
         self.profile(
@@ -265,7 +265,7 @@ fn done(command: &mut Command) -> Done {
 }
 
 /// Runs a command to its end.
-pub fn finish(command: &mut std::process::Command) -> Done {
+pub(crate) fn finish(command: &mut std::process::Command) -> Done {
     told(&command.output().expect("the program starts"))
 }
 

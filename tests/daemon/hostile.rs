@@ -59,7 +59,7 @@ fn half_a_line_is_nothing() {
 
 #[test]
 fn a_thousand_idle_clients_hold_up_nobody() {
-    ringlet::platform::raise_file_limit();
+    ringlet::testing::raise_file_limit();
     let world = served(World::new());
     let (daemon, mut first) = ready(&world);
     assert_eq!(first.ask(&write("a", "v")), success());
@@ -185,7 +185,7 @@ fn what_another_process_sends_on_a_registered_ones_connection_is_refused() {
 
 #[test]
 fn whoever_is_not_registered_is_answered_and_left_at_once() {
-    ringlet::platform::raise_file_limit();
+    ringlet::testing::raise_file_limit();
     let world = served(World::new());
     let daemon = Daemon::start(&world);
     // What runs a registered script is no more expected than any other program without it.
@@ -201,7 +201,7 @@ fn whoever_is_not_registered_is_answered_and_left_at_once() {
 
 #[test]
 fn status_is_told_while_the_ports_places_are_all_taken() {
-    ringlet::platform::raise_file_limit();
+    ringlet::testing::raise_file_limit();
     let world = served(World::new());
     let daemon = Daemon::start(&world);
     let half: Vec<std::net::TcpStream> = (0..400)

@@ -133,7 +133,7 @@ fn a_leftover_is_recognised_and_what_is_none_stays() {
     // One that has more to do than it can take is no leftover either, and is not waited for.
     rustix::net::listen(&other, 0).expect("listens");
     let mut waiting = Vec::new();
-    while ringlet::platform::has_listener(&at).is_ok_and(|there| there) && waiting.len() < 3 {
+    while ringlet::testing::has_listener(&at).is_ok_and(|there| there) && waiting.len() < 3 {
         waiting.push(rustix::net::socket_with(
             rustix::net::AddressFamily::UNIX,
             rustix::net::SocketType::STREAM,

@@ -2,18 +2,18 @@
 
 use crate::common::daemon::{read, refused, results, success, write};
 use crate::common::world::World;
-use ringlet::audit::Log;
-use ringlet::config::Settings;
-use ringlet::daemon::Run;
-use ringlet::daemon::door::{Door, Setup};
-use ringlet::daemon::http::{self, Window};
-use ringlet::daemon::identity::Hashes;
-use ringlet::daemon::live::Live;
-use ringlet::daemon::roster::{Permissions, Roster};
-use ringlet::daemon::server::{Limits, serve};
-use ringlet::env::Env;
-use ringlet::paths::Paths;
-use ringlet::store::items::Items;
+use ringlet::testing::Env;
+use ringlet::testing::Hashes;
+use ringlet::testing::Items;
+use ringlet::testing::Live;
+use ringlet::testing::Log;
+use ringlet::testing::Paths;
+use ringlet::testing::Run;
+use ringlet::testing::Settings;
+use ringlet::testing::{Door, Setup};
+use ringlet::testing::{Limits, serve};
+use ringlet::testing::{Permissions, Roster};
+use ringlet::testing::{Window, serve_http};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ impl Served {
         let http = tcp.local_addr().expect("known");
         let run = Run { pid: 0, started: jiff::Timestamp::now(), socket: socket.clone(), http: vec![http] };
         let window = Window { door: Arc::clone(&door), run };
-        tokio::spawn(http::serve(vec![tcp], Arc::new(window), stopped.clone()));
+        tokio::spawn(serve_http(vec![tcp], Arc::new(window), stopped.clone()));
         let server = tokio::spawn(serve(listener, door, limits, stopped));
         Self { world, socket, http, stop, server }
     }

@@ -4,7 +4,7 @@ use super::{dotenv, json, prompt, toml, yaml};
 use std::fmt;
 
 /// The largest file that is read, in bytes.
-pub const MAX_FILE: usize = 1 << 20;
+pub(crate) const MAX_FILE: usize = 1 << 20;
 /// The deepest nesting of lists and tables.
 pub const MAX_DEPTH: usize = 64;
 /// The most values that a file may hold, counted at every level.

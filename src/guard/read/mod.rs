@@ -10,4 +10,5 @@ mod prompt;
 mod toml;
 mod yaml;
 
-pub use document::{MAX_DEPTH, MAX_ENTRIES, MAX_FILE, Reader, Unread, Value, read};
+pub(crate) use document::MAX_FILE;
+pub use document::{MAX_DEPTH, MAX_ENTRIES, Reader, Unread, Value, read};

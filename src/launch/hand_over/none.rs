@@ -11,11 +11,11 @@ pub(super) fn offer(_: &Paths, _: &Path, _: &Key) -> io::Result<PathBuf> {
 }
 
 /// Holds no key.
-pub fn serve(_: u32, _: &Path) -> io::Result<()> {
+pub(crate) fn serve(_: u32, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Has nothing to give.
-pub fn ask(_: &Path, _: &mut impl Write) -> Result<(), HandOverError> {
+pub(crate) fn ask(_: &Path, _: &mut impl Write) -> Result<(), HandOverError> {
     Err(HandOverError::Gone)
 }

@@ -3,7 +3,8 @@
 use super::*;
 use crate::env::Env;
 use crate::migrate::plan;
-use crate::store::{MemoryStore, StoreError};
+use crate::store::StoreError;
+use crate::store::memory::MemoryStore;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;

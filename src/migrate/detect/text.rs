@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 /// A key or credential inside arbitrary text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hit {
+pub(crate) struct Hit {
     /// The name it is set under, where one stands before it.
     pub name: Option<Span>,
     /// The value, without quotes.
@@ -21,7 +21,7 @@ pub struct Hit {
 ///
 /// One pass looks for the patterns' literal beginnings and the known names' endings; only around those the rules are
 /// asked, so that text without keys costs what a search for fixed strings costs.
-pub fn hits(bytes: &[u8]) -> Vec<Hit> {
+pub(crate) fn hits(bytes: &[u8]) -> Vec<Hit> {
     let mut found: Vec<Hit> = Vec::new();
     search(bytes, 0, bytes.len(), |hit| match found.last_mut() {
         Some(last) if hit.value.start < last.value.end => {
@@ -36,7 +36,7 @@ pub fn hits(bytes: &[u8]) -> Vec<Hit> {
 
 /// Of two hits that overlap, whether the later one stays: it is the same value, met once by its beginning and once by
 /// its name.
-pub fn is_better(hit: &Hit, last: &Hit) -> bool {
+pub(crate) fn is_better(hit: &Hit, last: &Hit) -> bool {
     last.name.is_none() && hit.name.is_some()
 }
 
@@ -45,7 +45,7 @@ pub fn is_better(hit: &Hit, last: &Hit) -> bool {
 ///
 /// What is said about a mark depends on [`BEFORE`] and [`AFTER`] alone, so that a text in pieces gives what the whole
 /// of it gives, if each piece is seen with so much of its neighbours.
-pub fn search(bytes: &[u8], from: usize, until: usize, mut found: impl FnMut(Hit)) -> usize {
+pub(crate) fn search(bytes: &[u8], from: usize, until: usize, mut found: impl FnMut(Hit)) -> usize {
     let mut next = from.max(until);
     // A mark that begins before the end may reach beyond it.
     let searched = from..bytes.len().min(next + LONGEST_MARK);
@@ -71,11 +71,11 @@ pub fn search(bytes: &[u8], from: usize, until: usize, mut found: impl FnMut(Hit
 }
 
 /// So many bytes before a mark are looked at. Half of it is for blanks and options between a name and its value.
-pub const BEFORE: usize = 2048;
+pub(crate) const BEFORE: usize = 2048;
 /// So many bytes after a mark are looked at.
-pub const AFTER: usize = 2048;
+pub(crate) const AFTER: usize = 2048;
 /// No mark is longer.
-pub const LONGEST_MARK: usize = 16;
+pub(crate) const LONGEST_MARK: usize = 16;
 
 fn at_mark(bytes: &[u8], mark: &Span, literal: &str) -> Option<Hit> {
     match literal {

@@ -1,6 +1,7 @@
 //! The corpus' shell cases, cases of our own, and files composed at random.
 
 use super::*;
+use crate::migrate::edit::apply;
 use proptest::prelude::*;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};

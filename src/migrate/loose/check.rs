@@ -1,6 +1,7 @@
 //! What the readers' tests share: the corpus of one shell, a scrub with aliases, and whether a tree is sound.
 
 use crate::migrate::dialect::Dialect;
+use crate::migrate::edit;
 use crate::migrate::examine::{self, Action, Examined, Finding};
 use crate::migrate::model::{Node, Script, Span, Value};
 use std::collections::BTreeMap;
@@ -56,7 +57,7 @@ pub(crate) fn scrub(bytes: &[u8], dialect: Dialect) -> (Vec<u8>, Examined) {
         let at = examined.findings().iter().position(|other| std::ptr::eq(other, finding));
         names[at.expect("one of the findings")].clone()
     });
-    (examine::apply(bytes, &cuts), examined)
+    (edit::apply(bytes, &cuts), examined)
 }
 
 /// `1 openai OPENAI_API_KEY moved set`, `2 - argument` and the like, one a finding.

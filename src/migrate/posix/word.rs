@@ -40,7 +40,7 @@ impl std::fmt::Debug for Part {
 
 impl Word {
     /// The whole word's bytes, if they do not depend on anything.
-    pub fn literal(&self) -> Option<&[u8]> {
+    pub(super) fn literal(&self) -> Option<&[u8]> {
         match self.parts.as_slice() {
             [] => Some(b""),
             [Part::Literal(bytes)] => Some(bytes),
@@ -49,7 +49,7 @@ impl Word {
     }
 
     /// The name, its end in the literal, and whether the sign is `+=`, where the word is `NAME=...`.
-    pub fn assigned(&self) -> Option<(String, usize, bool)> {
+    pub(super) fn assigned(&self) -> Option<(String, usize, bool)> {
         let Some(Part::Literal(first)) = self.parts.first() else { return None };
         let size = first.iter().position(|byte| !is_name(*byte))?;
         let (append, sign) = match &first[size..] {
@@ -64,7 +64,7 @@ impl Word {
     }
 
     /// What follows the first `skip` bytes of the literal that the word begins with.
-    pub fn value(&self, skip: usize, span: Span) -> Value {
+    pub(super) fn value(&self, skip: usize, span: Span) -> Value {
         if self.array {
             return Value::Dynamic;
         }

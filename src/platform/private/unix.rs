@@ -9,13 +9,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Whether this process has root's rights, and files that it makes are root's.
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 /// Who owns an opened file, and who may do what with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
+pub(crate) struct Access {
     owner: u32,
     group: u32,
     mode: u32,
@@ -25,29 +25,29 @@ pub struct Access {
 
 impl Access {
     /// Whether the file belongs to the user who runs Ringlet.
-    pub fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         self.owner == rustix::process::geteuid().as_raw()
     }
 
     /// Whether the file belongs to root.
-    pub fn is_roots(&self) -> bool {
+    pub(crate) fn is_roots(&self) -> bool {
         self.owner == 0
     }
 
     /// Whether nobody but the user and root can put another entry in the place of one of theirs in this folder.
-    pub fn keeps_entries(&self) -> bool {
+    pub(crate) fn keeps_entries(&self) -> bool {
         let is_sticky = self.mode & 0o1000 != 0;
         (self.is_ours() || self.is_roots()) && (is_sticky || !self.others_may_write())
     }
 
     /// Whether those who may put another entry into this folder are the same as for the other one, by owner, group and mode.
-    pub fn lets_the_same(&self, other: &Self) -> bool {
+    pub(crate) fn lets_the_same(&self, other: &Self) -> bool {
         let writers = |it: &Self| (it.owner, it.group, it.mode & 0o1022);
         !self.keeps_entries() && !self.listed && !other.listed && writers(self) == writers(other)
     }
 
     /// Whether anyone but its owner may write it.
-    pub fn others_may_write(&self) -> bool {
+    pub(crate) fn others_may_write(&self) -> bool {
         // With an access list the group's bits are its mask, so without them it gives nobody anything.
         let group = self.mode & 0o020 != 0 && (self.listed || !self.group_is_the_owner_alone());
         self.mode & 0o002 != 0 || group
@@ -65,12 +65,12 @@ impl Access {
     }
 
     /// Whether anyone but its owner may do anything with it.
-    pub fn others_may_anything(&self) -> bool {
+    pub(crate) fn others_may_anything(&self) -> bool {
         self.mode & 0o077 != 0
     }
 
     /// The permission bits, for messages.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let list = if self.listed { ", with an access list" } else { "" };
         format!("mode {:04o}, owner {}{list}", self.mode & 0o7777, self.owner)
     }
@@ -102,7 +102,7 @@ pub(in crate::platform) fn access_of(file: &File, meta: &Metadata) -> Access {
 }
 
 /// The access of a path, symlinks followed.
-pub fn access(path: &Path) -> io::Result<Access> {
+pub(crate) fn access(path: &Path) -> io::Result<Access> {
     let meta = std::fs::metadata(path)?;
     Ok(made(&meta, || has_list(|name, to| rustix::fs::getxattr(path, name, to))))
 }

@@ -5,47 +5,47 @@ use std::io;
 use std::path::Path;
 
 /// Whether this process has root's rights; there is no root here.
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     false
 }
 
 /// Who owns an opened file and who may write to it: on Windows the folder's access list decides, and it is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access;
+pub(crate) struct Access;
 
 impl Access {
     /// Whether the file belongs to the user who runs Ringlet; not examined, so always true.
-    pub fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         true
     }
 
     /// Whether the file belongs to the system; not examined, and [`Access::is_ours`] is true in any case.
-    pub fn is_roots(&self) -> bool {
+    pub(crate) fn is_roots(&self) -> bool {
         false
     }
 
     /// Whether nobody else can put another entry in the place of one in this folder; not examined, so always true.
-    pub fn keeps_entries(&self) -> bool {
+    pub(crate) fn keeps_entries(&self) -> bool {
         true
     }
 
     /// Whether those who may put another entry into this folder are the same as for the other one; not examined.
-    pub fn lets_the_same(&self, _: &Self) -> bool {
+    pub(crate) fn lets_the_same(&self, _: &Self) -> bool {
         false
     }
 
     /// Whether anyone but its owner may write it; not examined, so always false.
-    pub fn others_may_write(&self) -> bool {
+    pub(crate) fn others_may_write(&self) -> bool {
         false
     }
 
     /// Whether anyone but its owner may do anything with it; not examined, so always false.
-    pub fn others_may_anything(&self) -> bool {
+    pub(crate) fn others_may_anything(&self) -> bool {
         false
     }
 
     /// What is known, for messages.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         "the access list of its folder".to_owned()
     }
 }
@@ -56,6 +56,6 @@ pub(in crate::platform) fn access_of(_file: &File, _meta: &Metadata) -> Access {
 }
 
 /// The access of a path, symlinks followed.
-pub fn access(path: &Path) -> io::Result<Access> {
+pub(crate) fn access(path: &Path) -> io::Result<Access> {
     std::fs::metadata(path).map(|_| Access)
 }

@@ -27,7 +27,7 @@ fn wide(text: impl AsRef<OsStr>) -> Vec<u16> {
 }
 
 /// The user who runs Ringlet, as a SID in its text form (MS-DTYP 2.4.2.1).
-pub fn own_user() -> io::Result<String> {
+pub(crate) fn own_user() -> io::Result<String> {
     // SAFETY: no arguments; the constant that comes back means this process, and is open as long as it runs.
     user_of(unsafe { GetCurrentProcess() })
 }
@@ -105,7 +105,7 @@ impl Drop for AccessList {
 /// is taken already, by whomever. Only within a runtime of tokio's.
 ///
 /// From another machine a client could also name any process as its own: the file server tells the pipe what it was told.
-pub fn private_pipe(name: &Path, is_first: bool) -> io::Result<NamedPipeServer> {
+pub(crate) fn private_pipe(name: &Path, is_first: bool) -> io::Result<NamedPipeServer> {
     let list = AccessList::of(&own_user()?)?;
     let mut attributes = SECURITY_ATTRIBUTES {
         nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
@@ -124,11 +124,11 @@ fn end_event(pid: u32) -> Vec<u16> {
 }
 
 /// What [`terminate`] ends this process with: the place of SIGTERM.
-pub struct EndEvent(OwnedHandle);
+pub(crate) struct EndEvent(OwnedHandle);
 
 impl EndEvent {
     /// Makes it; fails where somebody else has its name.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let name = end_event(std::process::id());
         // SAFETY: the name ends in NUL; without attributes the user's own access list is taken.
         let (event, state) = unsafe { (CreateEventW(std::ptr::null(), 1, 0, name.as_ptr()), GetLastError()) };
@@ -144,7 +144,7 @@ impl EndEvent {
     }
 
     /// Blocks until somebody wants this process to end.
-    pub fn wait(&self) -> io::Result<()> {
+    pub(crate) fn wait(&self) -> io::Result<()> {
         // SAFETY: the handle is open for the call.
         match unsafe { WaitForSingleObject(self.0.as_raw_handle(), INFINITE) } {
             WAIT_OBJECT_0 => Ok(()),
@@ -154,7 +154,7 @@ impl EndEvent {
 }
 
 /// Asks a process to end that has an [`EndEvent`] and is, asked with that in hand, still the one that is meant.
-pub fn terminate(pid: u32, is_meant: impl FnOnce() -> bool) -> io::Result<()> {
+pub(crate) fn terminate(pid: u32, is_meant: impl FnOnce() -> bool) -> io::Result<()> {
     let name = end_event(pid);
     // SAFETY: the name ends in NUL.
     let event = unsafe { OpenEventW(EVENT_MODIFY_STATE, 0, name.as_ptr()) };
@@ -177,13 +177,13 @@ pub fn terminate(pid: u32, is_meant: impl FnOnce() -> bool) -> io::Result<()> {
 pub fn raise_file_limit() {}
 
 /// Nothing: the system's own heap gives back what is free.
-pub fn give_memory_back() {}
+pub(crate) fn give_memory_back() {}
 
 /// See [`give_memory_back`].
-pub fn give_memory_back_now() {}
+pub(crate) fn give_memory_back_now() {}
 
 /// Lets what a command starts live on by itself, with no console and no stream of ours but those that it is given.
-pub fn set_apart(command: &mut Command) {
+pub(crate) fn set_apart(command: &mut Command) {
     command.creation_flags(DETACHED_PROCESS);
     // A child has every handle that can be inherited, and whoever reads our output would wait for the daemon's end.
     for stream in [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
@@ -193,17 +193,17 @@ pub fn set_apart(command: &mut Command) {
 }
 
 /// Goes where no folder is kept in use; the rest of it is [`set_apart`]'s.
-pub fn detach() -> io::Result<()> {
+pub(crate) fn detach() -> io::Result<()> {
     std::env::var_os("SystemRoot").map_or(Ok(()), std::env::set_current_dir)
 }
 
 /// Lets standard error go to a file from here on, at its end.
-pub fn redirect_errors(file: &Path) -> io::Result<()> {
+pub(crate) fn redirect_errors(file: &Path) -> io::Result<()> {
     replace_stream(STD_ERROR_HANDLE, OpenOptions::new().append(true).create(true).open(file)?)
 }
 
 /// Lets standard output go nowhere, so that whoever reads it sees its end.
-pub fn close_stdout() -> io::Result<()> {
+pub(crate) fn close_stdout() -> io::Result<()> {
     replace_stream(STD_OUTPUT_HANDLE, OpenOptions::new().write(true).open("NUL")?)
 }
 

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 /// How long a person may take to answer a dialog.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct Native {
+pub(super) struct Native {
     limits: Limits,
 }
 
@@ -33,7 +33,7 @@ struct Limits {
 }
 
 impl Native {
-    pub fn new(_env: &Env, timeout: Duration, prompt: Prompt) -> Self {
+    pub(super) fn new(_env: &Env, timeout: Duration, prompt: Prompt) -> Self {
         let deadline = match prompt {
             Prompt::Never => timeout,
             Prompt::Ask => PATIENCE.max(timeout),
@@ -41,24 +41,24 @@ impl Native {
         Self { limits: Limits { deadline, prompt } }
     }
 
-    pub fn entry(&self, key: &KeyName) -> Result<Entry> {
+    pub(super) fn entry(&self, key: &KeyName) -> Result<Entry> {
         open()?;
         let credential = Bounded { entry: Arc::new(place(key)?), limits: self.limits };
         Ok(Entry::new_with_credential(Arc::new(credential)))
     }
 
-    pub fn private(&self) -> Result<Entry> {
+    pub(super) fn private(&self) -> Result<Entry> {
         open()?;
         let credential = Bounded { entry: Arc::new(private_place()?), limits: self.limits };
         Ok(Entry::new_with_credential(Arc::new(credential)))
     }
 
-    pub fn set(&self, entry: &Entry, key: &KeyName, secret: &Secret) -> Result<()> {
+    pub(super) fn set(&self, entry: &Entry, key: &KeyName, secret: &Secret) -> Result<()> {
         entry.set_secret(secret.expose())?;
         describe(entry, key)
     }
 
-    pub fn accounts(&self) -> Option<std::result::Result<Vec<String>, StoreError>> {
+    pub(super) fn accounts(&self) -> Option<std::result::Result<Vec<String>, StoreError>> {
         let listed = open().and_then(|()| bounded("listing the keys", self.limits, accounts));
         Some(listed.map_err(|error| match error {
             Error::NoStorageAccess(cause) | Error::PlatformFailure(cause) => whole(cause.as_ref()),
@@ -66,15 +66,15 @@ impl Native {
         }))
     }
 
-    pub fn locked_collection(&self) -> std::result::Result<Option<String>, StoreError> {
+    pub(super) fn locked_collection(&self) -> std::result::Result<Option<String>, StoreError> {
         Err(StoreError::NoPassword)
     }
 
-    pub fn unlock_with(&self, _collection: &str, _password: &Secret) -> std::result::Result<(), StoreError> {
+    pub(super) fn unlock_with(&self, _collection: &str, _password: &Secret) -> std::result::Result<(), StoreError> {
         Err(StoreError::NoPassword)
     }
 
-    pub fn unlock(&self) -> std::result::Result<(), StoreError> {
+    pub(super) fn unlock(&self) -> std::result::Result<(), StoreError> {
         // There is no call for it: macOS asks when a key is read, Windows has nothing to unlock. The names come from
         // the keychain itself, so one that does not parse is another tool's.
         let accounts = self.accounts().unwrap_or(Ok(Vec::new()))?;
@@ -196,7 +196,11 @@ impl CredentialApi for Bounded {
     }
 }
 
-pub fn translate(_key: &KeyName, cause: &(dyn StdError + Send + Sync + 'static), _timeout: Duration) -> StoreError {
+pub(super) fn translate(
+    _key: &KeyName,
+    cause: &(dyn StdError + Send + Sync + 'static),
+    _timeout: Duration,
+) -> StoreError {
     whole(cause)
 }
 
@@ -238,7 +242,7 @@ fn limited<T>(_limits: Limits, call: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// Entries of any service, for the daemon; nobody is asked anything.
-pub mod services {
+pub(crate) mod services {
     use super::*;
 
     fn limits(deadline: Duration) -> Limits {
@@ -260,20 +264,29 @@ pub mod services {
         }
     }
 
-    pub fn get(service: &str, target: &str, timeout: Duration) -> std::result::Result<Option<Secret>, StoreError> {
+    pub(crate) fn get(
+        service: &str,
+        target: &str,
+        timeout: Duration,
+    ) -> std::result::Result<Option<Secret>, StoreError> {
         Ok(told(entry(service, target, timeout).and_then(|it| it.get_secret()))?.map(Secret::new))
     }
 
-    pub fn set(service: &str, target: &str, value: &Secret, timeout: Duration) -> std::result::Result<(), StoreError> {
+    pub(crate) fn set(
+        service: &str,
+        target: &str,
+        value: &Secret,
+        timeout: Duration,
+    ) -> std::result::Result<(), StoreError> {
         let done = told(entry(service, target, timeout).and_then(|it| it.set_secret(value.expose())))?;
         done.ok_or_else(|| StoreError::Broken("it does not take entries".into()))
     }
 
-    pub fn remove(service: &str, target: &str, timeout: Duration) -> std::result::Result<bool, StoreError> {
+    pub(crate) fn remove(service: &str, target: &str, timeout: Duration) -> std::result::Result<bool, StoreError> {
         Ok(told(entry(service, target, timeout).and_then(|it| it.delete_credential()))?.is_some())
     }
 
-    pub fn targets(service: &str, timeout: Duration) -> std::result::Result<Vec<String>, StoreError> {
+    pub(crate) fn targets(service: &str, timeout: Duration) -> std::result::Result<Vec<String>, StoreError> {
         let service = service.to_owned();
         let listed = open().and_then(|()| bounded("listing the keys", limits(timeout), move || listed(&service)));
         Ok(told(listed)?.unwrap_or_default())
