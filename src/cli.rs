@@ -27,8 +27,39 @@ pub(crate) struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// Reads the two forms that the shells' functions call, as clap would: `hook SHELL`, and `exec AGENT` with or without
+    /// `--` and the agent's own arguments. `None` for any other command line, which is clap's.
+    ///
+    /// To build, search and free the tree of all commands takes clap longer than all the rest of such a command.
+    pub(crate) fn of_shells(arguments: &[OsString]) -> Option<Self> {
+        let command = match arguments {
+            [_, command, shell] if command == "hook" => {
+                let shell = match shell.to_str()? {
+                    "zsh" => ShellName::Zsh,
+                    "bash" => ShellName::Bash,
+                    "fish" => ShellName::Fish,
+                    _ => return None,
+                };
+                Command::Hook { shell }
+            }
+            [_, command, agent, rest @ ..] if command == "exec" => {
+                let agent = agent.to_str().filter(|agent| !agent.is_empty() && !agent.starts_with('-'))?;
+                let args = match rest {
+                    [] => Vec::new(),
+                    [separator, args @ ..] if separator == "--" => args.to_vec(),
+                    _ => return None,
+                };
+                Command::Exec { profile: None, dry_run: false, agent: agent.to_owned(), args }
+            }
+            _ => return None,
+        };
+        Some(Self { global: Global::default(), command })
+    }
+}
+
 /// Options of every command.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Global {
     /// Record every key lookup, in PATH or the usual place
     #[arg(long, global = true, value_name = "PATH", num_args = 0..=1, require_equals = true)]
@@ -51,9 +82,10 @@ pub(crate) struct Global {
 }
 
 /// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set
+    #[default]
     Auto,
     /// Always
     Always,
@@ -611,4 +643,111 @@ pub(crate) enum Shims {
         /// The agents [default: all]
         agents: Vec<String>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    // What clap makes of a command line, or that it refuses it.
+    fn by_clap(arguments: &[OsString]) -> Option<String> {
+        Cli::try_parse_from(arguments).ok().map(|cli| format!("{cli:?}"))
+    }
+
+    fn assert_same(arguments: &[OsString]) -> bool {
+        let direct = Cli::of_shells(arguments).map(|cli| format!("{cli:?}"));
+        if direct.is_some() {
+            assert_eq!(direct, by_clap(arguments), "{arguments:?}");
+        }
+        direct.is_some()
+    }
+
+    fn words(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_forms_of_the_shells_functions_are_read_without_clap() {
+        for form in [
+            &["ringlet", "hook", "zsh"][..],
+            &["ringlet", "hook", "bash"],
+            &["ringlet", "hook", "fish"],
+            &["ringlet", "exec", "claude"],
+            &["ringlet", "exec", "claude", "--"],
+            &["ringlet", "exec", "claude", "--", "-p", "--", "--profile", ""],
+            &["", "exec", "hook", "--", "--json", "-q", "--version"],
+            &["ringlet", "exec", "a b\n=", "--", "--help"],
+        ] {
+            assert!(assert_same(&words(form)), "{form:?}");
+        }
+    }
+
+    #[test]
+    fn any_other_form_is_left_to_clap() {
+        for form in [
+            &[][..],
+            &["ringlet"],
+            &["ringlet", "hook"],
+            &["ringlet", "hook", "powershell"],
+            &["ringlet", "hook", "ZSH"],
+            &["ringlet", "hook", "zsh", "--json"],
+            &["ringlet", "--json", "hook", "zsh"],
+            &["ringlet", "exec"],
+            &["ringlet", "exec", ""],
+            &["ringlet", "exec", "--"],
+            &["ringlet", "exec", "-q"],
+            &["ringlet", "exec", "claude", "-p"],
+            &["ringlet", "exec", "claude", "-q", "--", "-p"],
+            &["ringlet", "exec", "--profile", "work", "claude"],
+            &["ringlet", "exec", "--dry-run", "claude", "--", "-p"],
+            &["ringlet", "-v", "exec", "claude"],
+            &["ringlet", "exe", "claude"],
+            &["ringlet", "status"],
+        ] {
+            assert!(Cli::of_shells(&words(form)).is_none(), "{form:?}");
+        }
+    }
+
+    fn word() -> impl Strategy<Value = OsString> {
+        prop_oneof![
+            4 => prop::sample::select(vec![
+                "exec", "hook", "zsh", "bash", "fish", "powershell", "pwsh", "claude", "--", "-", "", "-p", "-q", "--json",
+                "--color", "never", "--profile", "--dry-run", "--help", "-h", "--version", "--audit-log", "help", "=", "a=b",
+            ])
+            .prop_map(OsString::from),
+            1 => ".{0,6}".prop_map(OsString::from),
+            1 => prop::collection::vec(any::<u8>(), 0..6).prop_map(raw),
+        ]
+    }
+
+    #[cfg(unix)]
+    fn raw(bytes: Vec<u8>) -> OsString {
+        std::os::unix::ffi::OsStringExt::from_vec(bytes)
+    }
+
+    #[cfg(not(unix))]
+    fn raw(bytes: Vec<u8>) -> OsString {
+        String::from_utf8_lossy(&bytes).into_owned().into()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_without_clap_is_what_clap_reads(
+            command in prop::sample::select(vec!["exec", "hook"]),
+            rest in prop::collection::vec(word(), 0..6),
+        ) {
+            let arguments: Vec<OsString> = ["ringlet", command].map(OsString::from).into_iter().chain(rest).collect();
+            assert_same(&arguments);
+        }
+
+        #[test]
+        fn an_agents_own_arguments_reach_it_as_clap_would_hand_them_on(
+            agent in "[^-].{0,8}",
+            args in prop::collection::vec(word(), 0..6),
+        ) {
+            let arguments: Vec<OsString> = words(&["ringlet", "exec", &agent, "--"]).into_iter().chain(args).collect();
+            prop_assert!(assert_same(&arguments));
+        }
+    }
 }

@@ -176,11 +176,12 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
     if completions::answered(host)? {
         return Ok(0);
     }
-    let in_exec = names_exec(&host.world.arguments);
-    let cli = match Cli::try_parse_from(&host.world.arguments) {
+    let read = Cli::of_shells(&host.world.arguments);
+    let cli = match read.map_or_else(|| Cli::try_parse_from(&host.world.arguments), Ok) {
         Ok(cli) => cli,
         Err(error) => {
             let error = tamed(&host.world.arguments).unwrap_or(error);
+            let in_exec = names_exec(&host.world.arguments);
             return refused(host, &error, in_exec);
         }
     };
