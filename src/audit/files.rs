@@ -5,9 +5,6 @@
 //! is not a regular file.
 
 use super::AuditError;
-use super::head::Link;
-use super::lines::{self, Lines};
-use super::record::Claim;
 use crate::platform::private::{self, Access, NotPrivate, Privacy};
 use crate::platform::{self, LockError};
 use std::ffi::OsString;
@@ -142,19 +139,6 @@ impl Part {
         let Some(file) = open_for_reading(path)? else { return Ok(None) };
         let length = file.metadata().map_err(AuditError::io("examine", path))?.len();
         Ok(Some(Self { path: path.to_owned(), file, length }))
-    }
-
-    /// Its last line, whole or not.
-    pub(super) fn last_line(&mut self) -> Result<Vec<u8>, AuditError> {
-        lines::last_line(&mut self.file, self.length).map_err(AuditError::io("read", &self.path))
-    }
-
-    /// The line that its first line says it follows.
-    pub(super) fn starts_after(self) -> Result<Option<Link>, AuditError> {
-        let mut lines = Lines::new(self.file, self.length);
-        let first = lines.next().map_err(AuditError::io("read", &self.path))?;
-        let claim = first.and_then(|(line, _)| Claim::of(line));
-        Ok(claim.map(|claim| Link { n: claim.n - 1, hash: claim.prev }))
     }
 }
 

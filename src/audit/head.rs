@@ -9,30 +9,12 @@
 //! dies at, the log ends either at the head's last line or at the announced one, and anything else is damage.
 
 use super::AuditError;
+use super::chain::Link;
 use super::files::{self, Files};
 use crate::digest::Digest;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
-
-/// One line's place in the chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Link {
-    /// The line's number; 0 stands before the first.
-    pub n: u64,
-    /// The digest of the line's bytes, without its newline.
-    pub hash: Digest,
-}
-
-impl Link {
-    /// What the very first line follows.
-    pub(super) const START: Self = Self { n: 0, hash: Digest::NONE };
-
-    /// Whether a line with this number and `prev` is the next one.
-    pub(super) fn leads_to(&self, n: u64, prev: Digest) -> bool {
-        self.n.checked_add(1) == Some(n) && self.hash == prev
-    }
-}
 
 /// The head file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,11 +148,5 @@ mod tests {
             bytes[at] ^= 1;
             assert_eq!(std::str::from_utf8(&bytes).ok().and_then(Head::from_text), None, "byte {at}");
         }
-    }
-
-    #[test]
-    fn a_link_leads_only_to_the_next_number() {
-        assert!(Link::START.leads_to(1, Digest::NONE) && !Link::START.leads_to(2, Digest::NONE));
-        assert!(!Link { n: u64::MAX, hash: Digest::NONE }.leads_to(0, Digest::NONE));
     }
 }

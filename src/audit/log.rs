@@ -5,10 +5,11 @@
 //! process left whole.
 
 use super::AuditError;
+use super::chain::{Claim, Link};
 use super::files::{self, Files, Part};
-use super::head::{Head, HeadFile, Link, Stored};
-use super::lines::{self, MAX_LINE};
-use super::record::{Claim, Entry, Record};
+use super::head::{Head, HeadFile, Stored};
+use super::lines::{self, Lines, MAX_LINE};
+use super::record::{Entry, Record};
 use crate::digest::Digest;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -160,9 +161,9 @@ fn rebuild(files: &Files) -> Result<Head, AuditError> {
         found.extend(part.filter(|part| part.length > 0));
     }
     let Some(newest) = found.first_mut() else { return Ok(Head::NEW) };
-    let n = Claim::of(&newest.last_line()?).map_or(0, |claim| claim.n);
+    let n = Claim::of(&last_line(newest)?).map_or(0, |claim| claim.n);
     let oldest = found.pop().expect("there is a first, so there is a last");
-    let anchor = oldest.starts_after()?.unwrap_or(Link::START);
+    let anchor = starts_after(oldest)?.unwrap_or(Link::START);
     Ok(Head { last: Link { n, hash: Digest::NONE }, announced: None, anchor })
 }
 
@@ -217,10 +218,23 @@ impl Rotation {
 /// kept one.
 fn anchor(dropped: &Path, kept: &Path) -> Result<Option<Link>, AuditError> {
     if let Some(mut part) = Part::open(dropped)? {
-        let last = part.last_line()?;
+        let last = last_line(&mut part)?;
         if let Some(claim) = Claim::of(&last) {
             return Ok(Some(Link { n: claim.n, hash: Digest::of(&last) }));
         }
     }
-    Part::open(kept)?.map_or(Ok(None), Part::starts_after)
+    Part::open(kept)?.map_or(Ok(None), starts_after)
+}
+
+/// The last line of one of the log's files, whole or not.
+fn last_line(part: &mut Part) -> Result<Vec<u8>, AuditError> {
+    lines::last_line(&mut part.file, part.length).map_err(AuditError::io("read", &part.path))
+}
+
+/// The line that the first line of one of the log's files says it follows.
+fn starts_after(part: Part) -> Result<Option<Link>, AuditError> {
+    let mut lines = Lines::new(part.file, part.length);
+    let first = lines.next().map_err(AuditError::io("read", &part.path))?;
+    let claim = first.and_then(|(line, _)| Claim::of(line));
+    Ok(claim.map(|claim| Link { n: claim.n - 1, hash: claim.prev }))
 }

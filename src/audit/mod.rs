@@ -14,6 +14,7 @@
 //! Nothing is synced to the disk on append: a write that was accepted outlives its process, and a launch must not
 //! wait for a busy disk. After a power cut the last lines may be missing, and `verify` then says so.
 
+mod chain;
 mod files;
 mod head;
 mod lines;

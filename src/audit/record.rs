@@ -244,29 +244,6 @@ impl Serialize for Entry {
     }
 }
 
-/// What a line says about its place in the chain. Nothing else of it is read, so that a log which a later Ringlet
-/// wrote still verifies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Claim {
-    /// The line's number, at least 1.
-    pub n: u64,
-    /// The digest of the line before.
-    pub prev: Digest,
-}
-
-impl Claim {
-    /// None when the line is not a whole JSON object with both.
-    pub(super) fn of(line: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Place<'a> {
-            n: u64,
-            prev: &'a str,
-        }
-        let place: Place<'_> = serde_json::from_slice(line).ok()?;
-        (place.n > 0).then_some(Self { n: place.n, prev: place.prev.parse().ok()? })
-    }
-}
-
 /// The time as lines hold it: always as long, so that text order is time order.
 pub(super) fn time_text(time: Timestamp) -> String {
     format!("{time:.9}")

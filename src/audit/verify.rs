@@ -1,11 +1,11 @@
 //! Checking a whole log against its chain and its head. Called by `ringlet audit verify`; changes nothing.
 
 use super::AuditError;
+use super::chain::{Claim, Link};
 use super::files::Files;
-use super::head::{Head, Link, Stored};
+use super::head::{Head, Stored};
 use super::lines::{End, Lines};
 use super::log::Limits;
-use super::record::Claim;
 use crate::digest::Digest;
 use std::fmt;
 use std::path::Path;
