@@ -5,6 +5,7 @@
 //! steps; [`recover`], which runs before everything else, brings each state to one that a run starts from.
 
 use super::MigrateError;
+use super::files::MAX_FILE;
 use super::journal::{self, CHECK, FileRecord, Journal, KeyRecord, Seal, Stage, VALUE, digest};
 use super::plan::{Plan, PlannedFile};
 use super::tokens::Key;
@@ -19,9 +20,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
-
-/// Files larger than this are not read: no rc file is, and a log that was named by mistake may be.
-pub(crate) const MAX_FILE: u64 = 16 << 20;
 
 /// How one file ended.
 #[derive(Debug)]

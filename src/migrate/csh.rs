@@ -7,7 +7,7 @@
 
 mod lexer;
 
-use super::loose::{self, Named};
+use super::heuristics::{self, Named};
 use super::model::{Body, Fixed, Node, Scope, Script, Setting, Span, Value, Word};
 use lexer::{Decoded, Kind, Lexer, Token};
 use zeroize::Zeroizing;
@@ -28,7 +28,7 @@ pub(super) fn read(bytes: &[u8]) -> Script {
         match token.kind {
             Kind::Comment => script.comments.push(token.span.clone()),
             Kind::Here => {
-                loose::find_raw(&bytes[token.span.clone()], token.span.start, "heredoc", None, &mut script.fixed)
+                heuristics::find_raw(&bytes[token.span.clone()], token.span.start, "heredoc", None, &mut script.fixed)
             }
             _ => {}
         }
@@ -44,7 +44,7 @@ pub(super) fn read(bytes: &[u8]) -> Script {
         // What cannot be placed is no comment for certain, either.
         script.comments.retain(|comment| comment.end <= placed);
         script.fixed.retain(|fixed| fixed.at < placed);
-        loose::find_raw(&bytes[placed..], placed, "unparsed", None, &mut script.fixed);
+        heuristics::find_raw(&bytes[placed..], placed, "unparsed", None, &mut script.fixed);
         script.nodes.push(Node::Other(placed..bytes.len()));
     }
     script.fixed.sort_by_key(|fixed| fixed.at);
@@ -266,7 +266,7 @@ impl<'t> Reader<'t> {
     }
 
     fn raw(&mut self, span: &Span, reason: &'static str) {
-        loose::find_raw(&self.bytes[span.clone()], span.start, reason, None, &mut self.fixed);
+        heuristics::find_raw(&self.bytes[span.clone()], span.start, reason, None, &mut self.fixed);
     }
 
     fn command(&mut self) -> Result<Node, Stuck> {
@@ -431,7 +431,7 @@ impl<'t> Reader<'t> {
             _ => return None,
         };
         let Kind::Word(text) = &name.kind else { return None };
-        let text = text.literal.then(|| loose::identifier(&text.text)).flatten()?.to_owned();
+        let text = text.literal.then(|| heuristics::identifier(&text.text)).flatten()?.to_owned();
         let value_of = |value: &&Token| self.value(value, 0);
         let end = value.map_or(name.span.end, |value| value.span.end);
         let value = value.map_or_else(|| Value::Literal(Zeroizing::default(), end..end), value_of);
@@ -451,7 +451,7 @@ impl<'t> Reader<'t> {
         while let [first, more @ ..] = rest {
             let Kind::Word(word) = &first.kind else { return None };
             let equals = word.text.iter().position(|byte| *byte == b'=');
-            let name = loose::identifier(&word.text[..equals.unwrap_or(word.text.len())])?.to_owned();
+            let name = heuristics::identifier(&word.text[..equals.unwrap_or(word.text.len())])?.to_owned();
             let name_end = equals.and_then(|at| word.from.get(at).copied()).unwrap_or(first.span.end);
             let name_span = first.span.start..name_end;
             let is_list = |token: Option<&&Token>| matches!(token, Some(Token { kind: Kind::Open, .. }));
@@ -499,7 +499,7 @@ impl<'t> Reader<'t> {
         let name = name.strip_prefix(b"{").and_then(|name| name.strip_suffix(b"}")).unwrap_or(name);
         // `:q` only keeps the value whole.
         let name = name.strip_suffix(b":q").unwrap_or(name);
-        loose::identifier(name).map_or(Value::Dynamic, |name| Value::Copy(name.to_owned()))
+        heuristics::identifier(name).map_or(Value::Dynamic, |name| Value::Copy(name.to_owned()))
     }
 
     /// Reports the literals of a command that is left alone.
@@ -520,14 +520,14 @@ impl<'t> Reader<'t> {
         let known = match (first.text.as_slice(), rest.first()) {
             (b"set" | b"setenv", Some((name, token))) => {
                 let end = name.text.iter().position(|byte| matches!(byte, b'[' | b'=')).unwrap_or(name.text.len());
-                loose::identifier(&name.text[..end]).map(|name| Named { name, at: token.span.start, direct: true })
+                heuristics::identifier(&name.text[..end]).map(|name| Named { name, at: token.span.start, direct: true })
             }
             _ => None,
         };
         self.literal(first, reason, None);
         for (word, _) in rest {
             let equals = word.text.iter().position(|byte| *byte == b'=').filter(|_| inline && word.literal);
-            match equals.and_then(|at| Some((loose::identifier(&word.text[..at])?, at))) {
+            match equals.and_then(|at| Some((heuristics::identifier(&word.text[..at])?, at))) {
                 Some((name, at)) => self.fixed.push(Fixed {
                     name: Some(name.to_owned()),
                     at: word.from[0],
@@ -541,14 +541,14 @@ impl<'t> Reader<'t> {
 
     fn literal(&mut self, word: &Decoded, reason: &'static str, known: Option<Named<'_>>) {
         let at = |offset: usize| word.from.get(offset).copied().unwrap_or(0);
-        loose::find(&word.text, at, reason, known, &mut self.fixed);
+        heuristics::find(&word.text, at, reason, known, &mut self.fixed);
         self.commands(word, known);
     }
 
     fn commands(&mut self, word: &Decoded, known: Option<Named<'_>>) {
         let known = known.map(|known| Named { direct: false, ..known });
         for span in &word.commands {
-            loose::find_raw(&self.bytes[span.clone()], span.start, "substitution", known, &mut self.fixed);
+            heuristics::find_raw(&self.bytes[span.clone()], span.start, "substitution", known, &mut self.fixed);
         }
     }
 }

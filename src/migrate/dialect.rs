@@ -3,7 +3,7 @@
 //! Decides only how a file is read; whether it may be edited is the plan's business. Called for every file that is
 //! scanned. Nothing is opened here: the caller passes the first bytes.
 
-use super::wide;
+use super::utf16;
 use std::path::Path;
 
 /// A language or format that keys are set in.
@@ -49,7 +49,7 @@ impl Dialect {
 pub(crate) fn of(path: &Path, first_bytes: &[u8]) -> Dialect {
     let whole = path.file_name().unwrap_or_default().to_string_lossy();
     let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-    let narrow = wide::narrowed(first_bytes);
+    let narrow = utf16::narrowed(first_bytes);
     let first = narrow.as_ref().map_or(first_bytes, |text| text.trim_ascii_start());
     let first = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
     if is_binary(&whole, first) {

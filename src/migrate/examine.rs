@@ -8,7 +8,7 @@ use crate::migrate::detect::{self, Judgement};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
 use crate::migrate::model::{Body, Node, Scope, Script, Span, Value, Word};
-use crate::migrate::{csh, fish, lines, posix, powershell, wide};
+use crate::migrate::{csh, fish, lines, posix, powershell, utf16};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -70,7 +70,7 @@ pub(crate) struct Examined {
 
 /// Looks through a file's bytes.
 pub(crate) fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
-    let Some(text) = wide::narrowed(bytes) else { return examine_text(bytes, dialect) };
+    let Some(text) = utf16::narrowed(bytes) else { return examine_text(bytes, dialect) };
     // Two bytes a character: an edit made for one would tear it.
     let examined = examine_text(&text, dialect);
     let report = |finding: Finding| {

@@ -15,6 +15,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+/// Larger files are not read whole. A start file never is as large; a log that the user named by mistake may be.
+pub(crate) const MAX_FILE: u64 = 16 << 20;
+
 /// A file to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {

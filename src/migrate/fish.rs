@@ -7,7 +7,7 @@
 mod parts;
 mod word;
 
-use super::loose::{self, Named};
+use super::heuristics::{self, Named};
 use super::model::{Body, Fixed, Node, Scope, Script, Setting, Span, Value, Word};
 use parts::parts;
 use tree_sitter::{Node as Tree, Parser, Point, Range};
@@ -42,18 +42,18 @@ const LONG: &[(&str, u8)] = &[
 pub(super) fn read(bytes: &[u8]) -> Script {
     let mut script = Script { filler: "true", ..Script::default() };
     // The grammar wants every statement ended, and a file's last line need not be.
-    let mut source = Zeroizing::new(loose::parsable(bytes));
+    let mut source = Zeroizing::new(heuristics::parsable(bytes));
     // To the grammar a caret is still a redirection; fish has taken it for a letter since 3.3.
     source.iter_mut().filter(|byte| **byte == b'^').for_each(|byte| *byte = b'_');
     source.push(b'\n');
     let mut parser = Parser::new();
     let ready = parser.set_language(&tree_sitter_fish::language()).is_ok();
     let Some(tree) = ready.then(|| parser.parse(source.as_slice(), None)).flatten() else {
-        loose::find_raw(bytes, 0, "unparsed", None, &mut script.fixed);
+        heuristics::find_raw(bytes, 0, "unparsed", None, &mut script.fixed);
         return script;
     };
     let mut reader = Reader { bytes, comments: Vec::new(), fixed: Vec::new(), lost: false };
-    if !tree.root_node().has_error() && !loose::is_deep(&tree) {
+    if !tree.root_node().has_error() && !heuristics::is_deep(&tree) {
         script.nodes = reader.program(tree.root_node());
     } else if let Some(parts) = parts(&source) {
         // Recovering from an error the grammar may misread what follows, so each statement stands for itself.
@@ -67,7 +67,7 @@ pub(super) fn read(bytes: &[u8]) -> Script {
             };
             let ready = parser.set_included_ranges(&[range]).is_ok();
             match ready.then(|| parser.parse(source.as_slice(), None)).flatten() {
-                Some(tree) if !loose::is_deep(&tree) => script.nodes.extend(reader.program(tree.root_node())),
+                Some(tree) if !heuristics::is_deep(&tree) => script.nodes.extend(reader.program(tree.root_node())),
                 _ => script.nodes.push(reader.report(part.start..part.end.min(bytes.len()), "unparsed")),
             }
         }
@@ -184,7 +184,7 @@ impl Reader<'_> {
 
     /// Leaves the bytes alone, and reports the values among them.
     fn report(&mut self, span: Span, reason: &'static str) -> Node {
-        loose::find_raw(&self.bytes[span.clone()], span.start, reason, None, &mut self.fixed);
+        heuristics::find_raw(&self.bytes[span.clone()], span.start, reason, None, &mut self.fixed);
         Node::Other(span)
     }
 
@@ -395,7 +395,7 @@ impl Reader<'_> {
             return None;
         }
         let (place, name) = words.get(first)?;
-        let text = name.literal.then(|| loose::identifier(&name.text)).flatten()?.to_owned();
+        let text = name.literal.then(|| heuristics::identifier(&name.text)).flatten()?.to_owned();
         let name_span = self.span(*place);
         let value = match &words[first + 1..] {
             // Without a value the variable is emptied, not just declared.
@@ -415,7 +415,7 @@ impl Reader<'_> {
         for (node, word) in &words[1..] {
             let place = self.span(*node);
             let split = word.text.iter().position(|byte| *byte == b'=');
-            let name = loose::identifier(&word.text[..split.unwrap_or(word.text.len())])?.to_owned();
+            let name = heuristics::identifier(&word.text[..split.unwrap_or(word.text.len())])?.to_owned();
             let name_span = place.start..word.from.get(split.unwrap_or(usize::MAX)).copied().unwrap_or(place.end);
             let value = match split {
                 None if word.literal => Value::Bare,
@@ -427,7 +427,7 @@ impl Reader<'_> {
                 Some(_) => self.bytes[name_span.end + 1..place.end]
                     .strip_prefix(b"$")
                     .or_else(|| self.bytes[name_span.end + 1..place.end].strip_prefix(b"\"$")?.strip_suffix(b"\""))
-                    .and_then(loose::identifier)
+                    .and_then(heuristics::identifier)
                     .map_or(Value::Dynamic, |other| Value::Copy(other.to_owned())),
             };
             found.push(Word { span: place, name_span, name, value });
@@ -441,7 +441,7 @@ impl Reader<'_> {
         }
         let raw = &self.bytes[self.span(node)];
         let bare = raw.strip_prefix(b"\"").and_then(|raw| raw.strip_suffix(b"\"")).unwrap_or(raw);
-        match bare.strip_prefix(b"$").and_then(loose::identifier) {
+        match bare.strip_prefix(b"$").and_then(heuristics::identifier) {
             Some(other) => Value::Copy(other.to_owned()),
             None => Value::Dynamic,
         }
@@ -480,7 +480,7 @@ impl Reader<'_> {
             && let Some((place, word)) = words.get(first)
         {
             let end = word.text.iter().position(|byte| *byte == b'[').unwrap_or(word.text.len());
-            known = loose::identifier(&word.text[..end]).map(|name| (name.to_owned(), self.span(*place).start));
+            known = heuristics::identifier(&word.text[..end]).map(|name| (name.to_owned(), self.span(*place).start));
             let adds = flags.iter().any(|flag| b"ap".contains(flag));
             if adds && let Some((name, at)) = &known {
                 // Even where this piece is no key: what it is added to is no longer the whole value.
@@ -495,7 +495,7 @@ impl Reader<'_> {
         for (node, word) in &words {
             // `NAME=value` in front of a command.
             let equals = word.text.iter().position(|byte| *byte == b'=');
-            let assigned = equals.and_then(|at| Some((loose::identifier(&word.text[..at])?, at)));
+            let assigned = equals.and_then(|at| Some((heuristics::identifier(&word.text[..at])?, at)));
             prefix = prefix && assigned.is_some();
             match assigned {
                 Some((name, at)) if (prefix || name_is(&words, b"env")) && word.literal => self.fixed.push(Fixed {
@@ -507,7 +507,7 @@ impl Reader<'_> {
                 _ => {
                     let named = known.as_ref().map(|(name, at)| Named { name, at: *at, direct: true });
                     let at = |offset: usize| word.from.get(offset).copied().unwrap_or(0);
-                    loose::find(&word.text, at, reason, named, &mut self.fixed);
+                    heuristics::find(&word.text, at, reason, named, &mut self.fixed);
                 }
             }
             self.substitutions(*node, known.clone());
@@ -517,7 +517,13 @@ impl Reader<'_> {
     /// An expression that is no command's word: a case, a loop's value.
     fn expression(&mut self, node: Tree<'_>, reason: &'static str) {
         let word = self.decode(node);
-        loose::find(&word.text, |offset| word.from.get(offset).copied().unwrap_or(0), reason, None, &mut self.fixed);
+        heuristics::find(
+            &word.text,
+            |offset| word.from.get(offset).copied().unwrap_or(0),
+            reason,
+            None,
+            &mut self.fixed,
+        );
         self.substitutions(node, None);
     }
 
@@ -528,7 +534,7 @@ impl Reader<'_> {
             if node.kind() == "command_substitution" {
                 let span = self.span(node);
                 let named = known.as_ref().map(|(name, at)| Named { name, at: *at, direct: false });
-                loose::find_raw(&self.bytes[span.clone()], span.start, "substitution", named, &mut self.fixed);
+                heuristics::find_raw(&self.bytes[span.clone()], span.start, "substitution", named, &mut self.fixed);
             } else {
                 waiting.extend(children(node));
             }

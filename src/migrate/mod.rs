@@ -13,18 +13,20 @@ mod edit;
 pub(crate) mod examine;
 pub(crate) mod files;
 mod fish;
+mod heuristics;
 pub(crate) mod journal;
 mod lines;
-mod loose;
 mod model;
 pub(crate) mod plan;
 mod posix;
 mod powershell;
 mod stream;
+#[cfg(test)]
+mod testing;
 mod tokens;
 pub(crate) mod undo;
+mod utf16;
 pub(crate) mod watch;
-mod wide;
 
 use crate::hint::Hint;
 use crate::name::KeyName;

@@ -1,11 +1,10 @@
 //! What would move where: files examined, aliases given, the cuts made in memory. Reads only; called by the command
 //! for every run, by `apply` when a file changed meanwhile, and by `doctor`.
 
-use super::apply::MAX_FILE;
 use super::dialect::{self, Dialect};
 use super::edit::{self, Cut};
 use super::examine::{self, Action, Examined, Finding};
-use super::files::{self, Candidate};
+use super::files::{self, Candidate, MAX_FILE};
 use super::lines;
 use super::stream;
 use super::tokens::{self, Key};

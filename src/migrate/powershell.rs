@@ -9,7 +9,7 @@ mod plain;
 mod setting;
 mod word;
 
-use super::loose::{self, Named};
+use super::heuristics::{self, Named};
 use super::model::{Body, Fixed, Node, Scope, Script, Span, Value, Word};
 use plain::Plain;
 use tree_sitter::{Node as Tree, Parser, Point, Range};
@@ -51,13 +51,13 @@ const HARMLESS_TYPES: &[&str] = &["environment", "console", "string", "convert",
 pub(super) fn read(bytes: &[u8]) -> Script {
     let mut script = Script::default();
     // A file of comments alone is no program to the grammar; an empty statement at the end makes it one.
-    let mut plain = Zeroizing::new(loose::parsable(bytes));
+    let mut plain = Zeroizing::new(heuristics::parsable(bytes));
     let (parts, empty) = Plain::new(&mut plain);
     let length = plain.len();
     plain.extend_from_slice(b"\n;");
     let mut parser = Parser::new();
     if parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).is_err() {
-        loose::find_raw(bytes, 0, "unparsed", None, &mut script.fixed);
+        heuristics::find_raw(bytes, 0, "unparsed", None, &mut script.fixed);
         return script;
     }
     let tree = whole(&mut parser, &mut plain, &empty);
@@ -80,7 +80,7 @@ pub(super) fn read(bytes: &[u8]) -> Script {
             });
             let ready = parser.set_included_ranges(&ranges).is_ok();
             match ready.then(|| parser.parse(plain.as_slice(), None)).flatten() {
-                Some(tree) if !loose::is_deep(&tree) && !broken(tree.root_node()) => {
+                Some(tree) if !heuristics::is_deep(&tree) && !broken(tree.root_node()) => {
                     script.nodes.extend(reader.program(tree.root_node()))
                 }
                 _ => script.nodes.push(reader.report(part)),
@@ -99,7 +99,7 @@ pub(super) fn read(bytes: &[u8]) -> Script {
 /// tried again, each with a statement that does nothing.
 fn whole(parser: &mut Parser, plain: &mut [u8], empty: &[usize]) -> Option<tree_sitter::Tree> {
     let mut parse =
-        |plain: &[u8]| parser.parse(plain, None).filter(|tree| !loose::is_deep(tree) && !broken(tree.root_node()));
+        |plain: &[u8]| parser.parse(plain, None).filter(|tree| !heuristics::is_deep(tree) && !broken(tree.root_node()));
     parse(plain).or_else(|| {
         empty.iter().for_each(|at| plain[*at] = b';');
         parse(plain)
@@ -169,7 +169,7 @@ impl Reader<'_> {
 
     fn report(&mut self, span: Span) -> Node {
         let span = span.start..span.start + self.bytes[span.clone()].trim_ascii_end().len();
-        loose::find_raw(&self.bytes[span.clone()], span.start, "unparsed", None, &mut self.fixed);
+        heuristics::find_raw(&self.bytes[span.clone()], span.start, "unparsed", None, &mut self.fixed);
         Node::Other(span)
     }
 
@@ -252,7 +252,7 @@ impl Reader<'_> {
                 let word = self.decode(node);
                 // What stands beside an expansion is mostly a path.
                 let known = known.map(|known| Named { direct: known.direct && (word.literal || here), ..known });
-                loose::find(
+                heuristics::find(
                     &word.text,
                     |at| word.at(at),
                     if here { "heredoc" } else { reason },
@@ -269,7 +269,7 @@ impl Reader<'_> {
                 let key = children(node).into_iter().find(|child| child.kind() == "key_expression").map(|key| {
                     let place = core(key);
                     let text = self.decode(place);
-                    (loose::identifier(&text.text).map(str::to_owned), text.at(0))
+                    (heuristics::identifier(&text.text).map(str::to_owned), text.at(0))
                 });
                 let named =
                     key.as_ref().and_then(|(name, at)| Some(Named { name: name.as_deref()?, at: *at, direct: true }));

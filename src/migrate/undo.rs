@@ -5,7 +5,8 @@
 //! lock and a recovered state.
 
 use super::MigrateError;
-use super::apply::{Content, MAX_FILE, Refusal, replace};
+use super::apply::{Content, Refusal, replace};
+use super::files::MAX_FILE;
 use super::journal::{CHECK, FileRecord, Journal, LINE, Seal, Stage, VALUE, context, digest};
 use super::tokens;
 use crate::name::KeyName;

@@ -311,7 +311,7 @@ fn references(host: &mut Host, setting: &Setting, plan: &Plan) {
     let all: BTreeSet<&PathBuf> =
         read.chain(plan.files.iter().filter(|it| it.is_edited()).map(|it| &it.path)).collect();
     for path in all {
-        let Ok(read) = platform::read_file(path, apply::MAX_FILE) else { continue };
+        let Ok(read) = platform::read_file(path, files::MAX_FILE) else { continue };
         let bytes = zeroize::Zeroizing::new(read.bytes);
         for (line, name) in references_in(&bytes, &names) {
             let place = format!("{}:{line}", setting.paths.pretty(path));

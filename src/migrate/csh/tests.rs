@@ -1,6 +1,6 @@
 use super::*;
 use crate::migrate::dialect::Dialect;
-use crate::migrate::loose::check::{
+use crate::migrate::testing::{
     accepts, comes_out, corpus_of, is_sound, literals, mistral, openai, says, scrub, summary,
 };
 use proptest::prelude::*;

@@ -3,7 +3,7 @@
 use super::plain::quote;
 use super::word::Decoded;
 use super::{Reader, children, core};
-use crate::migrate::loose;
+use crate::migrate::heuristics;
 use crate::migrate::model::{Setting, Span, Value, Word};
 use tree_sitter::Node as Tree;
 
@@ -73,7 +73,7 @@ impl Reader<'_> {
         if start > 0 && !scopes.iter().any(|scope| inside[..start].eq_ignore_ascii_case(scope)) {
             return None;
         }
-        let name = loose::identifier(&inside[start..])?.to_owned();
+        let name = heuristics::identifier(&inside[start..])?.to_owned();
         let from = span.start + open + start;
         Some((name, from..span.end - close))
     }
@@ -81,7 +81,7 @@ impl Reader<'_> {
     /// The name in `$map['name']`.
     pub(super) fn element(&self, index: Tree<'_>) -> Option<(String, Span)> {
         let text = self.string(index).filter(|text| text.literal)?;
-        let name = loose::identifier(&text.text)?.to_owned();
+        let name = heuristics::identifier(&text.text)?.to_owned();
         Some((name, text.at(0)..text.from.last()? + 1))
     }
 
@@ -142,7 +142,7 @@ impl Reader<'_> {
             _ => return None,
         };
         let name = self.string(*name)?;
-        let text = name.literal.then(|| loose::identifier(&name.text)).flatten()?.to_owned();
+        let text = name.literal.then(|| heuristics::identifier(&name.text)).flatten()?.to_owned();
         let name_span = name.at(0)..name.from.last()? + 1;
         let word =
             Word { span: name_span.start..self.span(node).end, name_span, name: text, value: self.value(*value) };
@@ -184,7 +184,7 @@ impl Reader<'_> {
             _ => return None,
         };
         let word = at.0.word.as_ref().filter(|word| word.literal)?;
-        let text = loose::identifier(word.text.get(at.1..)?)?.to_owned();
+        let text = heuristics::identifier(word.text.get(at.1..)?)?.to_owned();
         let name_span = word.at(at.1)..word.from.last()? + 1;
         let value = match &value.word {
             Some(word) if word.literal && !core(value.node).kind().contains("here_string") => {
@@ -249,7 +249,7 @@ impl Reader<'_> {
         self.arguments(command).iter().find_map(|argument| {
             let word = argument.word.as_ref().filter(|word| word.literal)?;
             let start = word.text.iter().rposition(|byte| b":\\/".contains(byte)).map_or(0, |at| at + 1);
-            Some((loose::identifier(&word.text[start..])?.to_owned(), word.at(start)))
+            Some((heuristics::identifier(&word.text[start..])?.to_owned(), word.at(start)))
         })
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::migrate::dialect::Dialect;
-use crate::migrate::loose::check::{comes_out, corpus_of, is_sound, literals, mistral, openai, scrub, summary};
+use crate::migrate::testing::{comes_out, corpus_of, is_sound, literals, mistral, openai, scrub, summary};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
@@ -12,7 +12,7 @@ fn one(text: &str) -> (String, String) {
 
 /// Whether the grammar takes a script as it is.
 fn parses(text: &[u8]) -> bool {
-    let mut source = loose::parsable(text);
+    let mut source = heuristics::parsable(text);
     let (_, empty) = Plain::new(&mut source);
     source.extend_from_slice(b"\n;");
     let mut parser = Parser::new();

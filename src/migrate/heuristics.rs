@@ -148,6 +148,3 @@ pub(super) fn is_deep(tree: &tree_sitter::Tree) -> bool {
         }
     }
 }
-
-#[cfg(test)]
-pub(super) mod check;
