@@ -1,4 +1,4 @@
-//! Any line: read, and what was read is sound. Run with `cargo +nightly fuzz run protocol`.
+//! Runs `ringlet::testing::daemon::protocol`, which says what holds.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|line: &[u8]| ringlet::testing::line(line));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ringlet::testing::daemon::protocol(bytes));

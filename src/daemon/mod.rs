@@ -6,7 +6,6 @@
 //! `socket` and `pipe`; `live` keeps what a file says in force. The daemon never asks a person anything, and no value
 //! leaves it but in the answer to a registered program.
 
-pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod door;
 pub(crate) mod http;

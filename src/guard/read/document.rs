@@ -6,9 +6,9 @@ use std::fmt;
 /// The largest file that is read, in bytes.
 pub(crate) const MAX_FILE: usize = 1 << 20;
 /// The deepest nesting of lists and tables.
-pub const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 /// The most values that a file may hold, counted at every level.
-pub const MAX_ENTRIES: usize = 16_384;
+pub(crate) const MAX_ENTRIES: usize = 16_384;
 
 /// A project file as its parser took it. A name that stands twice in a table is kept twice.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,4 +11,5 @@ mod toml;
 mod yaml;
 
 pub(crate) use document::MAX_FILE;
-pub use document::{MAX_DEPTH, MAX_ENTRIES, Reader, Unread, Value, read};
+pub(crate) use document::{MAX_DEPTH, MAX_ENTRIES};
+pub use document::{Reader, Unread, Value, read};

@@ -1,13 +1,12 @@
-//! What must hold of the protocol and the policy whatever comes: for the fuzz targets, and for tests with random input.
-//!
-//! Each function panics where it does not hold, and does nothing else.
+//! The daemon's protocol and policy.
 
-use super::policy::{Policy, decide};
-use super::protocol::{Action, MAX_NAME, MAX_REQUEST, Malformed, Match, Request};
+use crate::daemon::policy::{Policy, decide};
+use crate::daemon::protocol::{Action, MAX_NAME, MAX_REQUEST, Malformed, Match, Request};
 use crate::store::PRIVATE_SERVICE;
+use serde_json::json;
 
-/// A line is read or refused, and what was read keeps the documented rules.
-pub fn line(line: &[u8]) {
+/// A line is read or refused, and what was read keeps the documented rules and says all that the line said.
+pub fn protocol(line: &[u8]) {
     let request = match Request::parse(line) {
         Ok(request) => request,
         // Only what is JSON leaves the connection open.
@@ -27,11 +26,23 @@ pub fn line(line: &[u8]) {
         assert!(request.wants(target));
         assert!(!request.matches(target, &target[..target.len() - target.chars().last().map_or(0, char::len_utf8)]));
     }
+    let again = Request::parse(written(&request).as_bytes()).expect("what was read can be written");
+    assert_eq!(facts(&again), facts(&request));
 }
 
-/// A request is granted only what the policy's file says, of whichever of its programs asks.
-pub fn decision(policy: &[u8], line: &[u8]) {
-    let (Ok(policy), Ok(request)) = (serde_json::from_slice::<Policy>(policy), Request::parse(line)) else { return };
+/// A request is granted only what the policy's file says, of whichever of its programs asks. The policy is on the first
+/// line, the request on the second.
+pub fn policy(bytes: &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let (policy, line) = bytes.split_at(end);
+    decision(policy, line.trim_ascii_start());
+}
+
+fn decision(policy: &[u8], line: &[u8]) {
+    let Ok(policy) = serde_json::from_slice::<Policy>(policy) else { return };
+    let written = serde_json::to_vec(&policy).expect("a policy serialises");
+    assert_eq!(serde_json::from_slice::<Policy>(&written).expect("it reads back"), policy);
+    let Ok(request) = Request::parse(line) else { return };
     for entry in &policy.registered_binaries {
         if decide(entry, &request, &[PRIVATE_SERVICE]).is_err() {
             continue;
@@ -43,6 +54,36 @@ pub fn decision(policy: &[u8], line: &[u8]) {
         assert!(allowed.contains(&request.service) && request.service != PRIVATE_SERVICE);
         assert!(entry.can_search || !request.enumerates());
     }
+}
+
+// The request as a client would send it.
+fn written(request: &Request) -> String {
+    let action = match request.action {
+        Action::Read => "read",
+        Action::Write => "write",
+        Action::Delete => "delete",
+        Action::Search => "search",
+    };
+    let mut all = json!({
+        "type": "REQUEST",
+        "action": action,
+        "service": request.service,
+        "targets": request.targets,
+        "match": if request.matching == Match::Prefix { "prefix" } else { "exact" },
+        "match_boundary": request.at_boundary,
+        "attributes": request.attributes.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+    });
+    if request.action == Action::Write {
+        let values = request.values.iter().map(|value| String::from_utf8_lossy(value.expose()).into_owned());
+        all["values"] = values.collect();
+    }
+    all.to_string()
+}
+
+fn facts(request: &Request) -> String {
+    let values: Vec<&[u8]> = request.values.iter().map(|value| value.expose()).collect();
+    let Request { action, service, matching, targets, attributes, at_boundary, .. } = request;
+    format!("{action:?} {service:?} {matching:?} {targets:?} {values:?} {attributes:?} {at_boundary}")
 }
 
 #[cfg(test)]
@@ -72,7 +113,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_line_is_read_by_the_rules(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            super::line(&bytes);
+            super::protocol(&bytes);
         }
 
         #[test]
@@ -84,7 +125,7 @@ mod tests {
                 let at = at.index(line.len());
                 line[at] = byte;
             }
-            super::line(&line);
+            super::protocol(&line);
         }
 
         #[test]

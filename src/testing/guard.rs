@@ -1,0 +1,119 @@
+//! What a project's files say to an agent, as the guard reads and judges it.
+
+use crate::guard::read::{MAX_DEPTH, MAX_ENTRIES, Reader, Unread, Value, read};
+
+/// Any project file, its reader chosen by the first byte: what is taken stays within the bounds, and is what another
+/// parser of the format takes.
+pub fn readers(bytes: &[u8]) {
+    let Some((first, file)) = bytes.split_first() else { return };
+    let reader = match first {
+        b't' => Reader::Toml,
+        b'y' => Reader::Yaml,
+        b'd' => Reader::Dotenv,
+        b'p' => Reader::Prompt,
+        b'q' => Reader::PromptToml,
+        _ => Reader::Json,
+    };
+    let read = read(reader, file);
+    match &read {
+        Ok(value) => {
+            let (depth, entries) = extent(value);
+            assert!(depth <= MAX_DEPTH && entries <= MAX_ENTRIES, "{depth} levels, {entries} entries");
+            assert_eq!(value.digest(), sorted(value).digest(), "the order of names does not count");
+        }
+        Err(unread) => {
+            let shown = unread.to_string();
+            assert!(shown.len() <= 160 && shown.is_ascii() && !shown.contains(|c: char| c.is_control()), "{shown:?}");
+        }
+    }
+    match (reader, std::str::from_utf8(file)) {
+        (Reader::Json, Ok(text)) => as_json(text, &read),
+        (Reader::Toml, Ok(text)) => as_toml(text, &read),
+        _ => {}
+    }
+}
+
+/// The deepest level and the number of values.
+fn extent(value: &Value) -> (usize, usize) {
+    let inner: Vec<_> = match value {
+        Value::List(list) => list.iter().map(extent).collect(),
+        Value::Table(entries) => entries.iter().map(|(_, value)| extent(value)).collect(),
+        _ => return (0, 0),
+    };
+    let depth = inner.iter().map(|(depth, _)| *depth).max().unwrap_or(0);
+    (depth + 1, inner.iter().map(|(_, count)| count + 1).sum())
+}
+
+// The same value with the names of its tables in another order.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::List(list) => Value::List(list.iter().map(sorted).collect()),
+        Value::Table(entries) => {
+            let mut entries: Vec<_> = entries.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
+            entries.sort_by(|one, other| other.0.cmp(&one.0));
+            Value::Table(entries)
+        }
+        other => other.clone(),
+    }
+}
+
+// Whole JSON is taken as `serde_json` takes it, or refused for a stated bound or ambiguity.
+fn as_json(text: &str, read: &Result<Value, Unread>) {
+    let Ok(theirs) = serde_json::from_str::<serde_json::Value>(text) else { return };
+    match read {
+        Ok(ours) => assert!(is_json(ours, &theirs), "{ours:?} is not {theirs}"),
+        Err(Unread::Syntax { reason, .. }) => panic!("whole JSON is refused: {reason}"),
+        Err(_) => {}
+    }
+}
+
+fn is_json(ours: &Value, theirs: &serde_json::Value) -> bool {
+    use serde_json::Value as Json;
+    match (ours, theirs) {
+        (Value::Null, Json::Null) => true,
+        (Value::Bool(one), Json::Bool(other)) => one == other,
+        // `serde_json` may be wrong in a float's last digit.
+        (Value::Number(one), Json::Number(other)) => match (one.parse::<f64>(), other.as_f64()) {
+            (Ok(one), Some(other)) => (one - other).abs() <= one.abs() * 1e-12,
+            _ => false,
+        },
+        (Value::Text(one), Json::String(other)) => one == other,
+        (Value::List(one), Json::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_json(one, other))
+        }
+        // Of two entries with one name the last one counts.
+        (Value::Table(one), Json::Object(other)) => {
+            let last = |name: &str| one.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value);
+            one.iter().all(|(name, _)| other.contains_key(name))
+                && other.iter().all(|(name, other)| last(name).is_some_and(|one| is_json(one, other)))
+        }
+        _ => false,
+    }
+}
+
+// Whole TOML has the same tables and texts.
+fn as_toml(text: &str, read: &Result<Value, Unread>) {
+    let Ok(theirs) = text.strip_prefix('\u{feff}').unwrap_or(text).parse::<toml::Table>() else { return };
+    match read {
+        Ok(ours) => assert!(is_toml(ours, &toml::Value::Table(theirs.clone())), "{ours:?} is not {theirs}"),
+        Err(Unread::Syntax { reason, .. }) => panic!("whole TOML is refused: {reason}"),
+        Err(_) => {}
+    }
+}
+
+fn is_toml(ours: &Value, theirs: &toml::Value) -> bool {
+    match (ours, theirs) {
+        (Value::Bool(one), toml::Value::Boolean(other)) => one == other,
+        (Value::Number(_), toml::Value::Integer(_) | toml::Value::Float(_)) => true,
+        (Value::Text(one), toml::Value::String(other)) => one == other,
+        (Value::Text(_), toml::Value::Datetime(_)) => true,
+        (Value::List(one), toml::Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_toml(one, other))
+        }
+        (Value::Table(one), toml::Value::Table(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(name, value)| other.get(name).is_some_and(|other| is_toml(value, other)))
+        }
+        _ => false,
+    }
+}
