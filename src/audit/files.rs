@@ -5,8 +5,8 @@
 //! is not a regular file.
 
 use super::AuditError;
-use crate::platform::private::{self, Access, NotPrivate, Privacy};
-use crate::platform::{self, LockError};
+use crate::platform::private::{self, NotPrivate, Privacy};
+use crate::platform::{self, Access, LockError};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;

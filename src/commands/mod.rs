@@ -33,7 +33,7 @@ use crate::name::{looks_like_a_key, shorten};
 use crate::output::{Style, visible};
 use crate::paths::Paths;
 use crate::plan::{self, Context};
-use crate::platform::{self, private};
+use crate::platform;
 use crate::registry::Registry;
 use crate::words;
 use clap::Parser;
@@ -149,7 +149,7 @@ impl Setting {
 // write there could not be read by the user any more.
 fn refuse_root_elsewhere(world: &World, home: &Path) -> Result<(), Failure> {
     let Ok(access) = platform::access(home) else { return Ok(()) };
-    if !private::is_root() || access.is_ours() || platform::invents_modes(home) {
+    if !platform::is_root() || access.is_ours() || platform::invents_modes(home) {
         return Ok(());
     }
     let made = format!("ringlet runs as root, and the home directory {} is another user's", home.display());

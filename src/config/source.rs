@@ -121,7 +121,7 @@ fn mend(file: &Path, why: &NotPrivate) -> Hint {
         _ if platform::invents_modes(file) => {
             "its file system shows every file so: move it to another one, and put a link in its place".into()
         }
-        NotPrivate::Foreign(_) if private::is_root() => {
+        NotPrivate::Foreign(_) if platform::is_root() => {
             "run ringlet as the user whose file it is, or by `sudo -H` with root's own configuration".into()
         }
         NotPrivate::Foreign(_) => {

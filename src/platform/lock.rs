@@ -1,6 +1,6 @@
 //! Locks: files that exist for nothing else, which a process holds until it ends.
 
-use super::{kind_of, open_private_for_writing};
+use super::files::{kind_of, open_for_reading, open_private_for_writing};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -90,6 +90,20 @@ pub fn lock_file(path: &Path, patience: Duration) -> Result<Lock, LockError> {
             }
             Err(TryLockError::Error(error)) => return Err(other(error)),
         }
+    }
+}
+
+/// Whether somebody has the lock of [`lock_file`]; takes nothing from anybody who asks the same.
+pub(crate) fn is_locked(path: &Path) -> io::Result<bool> {
+    let file = match open_for_reading(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -111,7 +111,7 @@ pub(crate) fn close_stderr() -> io::Result<()> {
 /// The listening socket that this process was given as its standard output.
 pub(crate) fn listener_on_stdout() -> io::Result<UnixListener> {
     let listener: UnixListener = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?.into();
-    super::close_stdout()?;
+    super::daemon::close_stdout()?;
     listener.local_addr()?;
     Ok(listener)
 }

@@ -3,17 +3,8 @@
 //! What decides about endpoints, keys and trust must not be another user's to write, and what holds a secret not another's to
 //! read. Every reader of such a file asks here, so that all of them see the same: owner, mode, access list and groups.
 
-#[cfg(unix)]
-mod unix;
-#[cfg(unix)]
-pub(crate) use unix::*;
-
-#[cfg(windows)]
-mod windows;
-#[cfg(windows)]
-pub(crate) use windows::*;
-
-use super::{ReadError, read_file};
+use super::access::{Access, access};
+use super::files::{ReadError, read_file};
 use std::io;
 use std::path::Path;
 
@@ -79,4 +70,22 @@ pub(crate) fn folder(path: &Path, privacy: Privacy) -> Result<bool, NotPrivate> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(NotPrivate::Unreadable(error.into())),
     }
+}
+
+/// Why a record of our own is not believed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotOurs {
+    /// It cannot be read, or somebody else may have written it, or may read it.
+    #[error(transparent)]
+    NotPrivate(#[from] NotPrivate),
+    /// It is not text.
+    #[error("is not UTF-8")]
+    NotText,
+}
+
+/// Reads a record that [`replace_file`] wrote, of at most 64 KiB; none where there is no such file. One that is not the
+/// user's own, or is wider than 0600, was not left so by us.
+pub(crate) fn read_record(path: &Path) -> Result<Option<String>, NotOurs> {
+    let Some(bytes) = read(path, 64 * 1024, Privacy::Unread)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|_| NotOurs::NotText)
 }

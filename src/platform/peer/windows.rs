@@ -2,8 +2,10 @@
 //! number from another for as long as it is held. Between the two lies a moment in which a number may be reused, as on
 //! macOS.
 
+#![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
+
 use super::Program;
-use crate::platform::windows::{own_user, user_of};
+use crate::platform::account::{own_user, user_of};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -1,38 +1,35 @@
-//! The home that the system's own list of accounts gives to this process's user, whatever the environment says.
+//! The account as `/etc/passwd` has it, but for macOS, whose accounts are kept by directory services.
 
+use super::NoAccount;
 use std::path::{Path, PathBuf};
-
-/// Why nobody can tell which home is the user's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoAccount {
-    /// The list does not name the user, as in many containers.
-    #[error("user id {0} has no entry in /etc/passwd")]
-    NoEntry(u32),
-    /// The list cannot be read.
-    #[error("/etc/passwd cannot be read: {0}")]
-    Unreadable(String),
-}
 
 /// The real user's home. `_environments` is what the environment calls so.
 ///
 /// The file is read as it is: getpwuid(3) loads the modules of nsswitch.conf, which a static program cannot.
-#[cfg(all(unix, not(target_os = "macos")))]
+#[cfg(not(target_os = "macos"))]
 pub(crate) fn account_home(_environments: &Path) -> Result<PathBuf, NoAccount> {
     const LARGEST: u64 = 16 << 20;
     let id = rustix::process::getuid().as_raw();
-    let read = super::read_file(Path::new("/etc/passwd"), LARGEST);
+    let read = crate::platform::files::read_file(Path::new("/etc/passwd"), LARGEST);
     let read = read.map_err(|error| NoAccount::Unreadable(error.to_string()))?;
     home_of(&read.bytes, id).ok_or(NoAccount::NoEntry(id))
 }
 
 /// The home as the environment has it. Accounts are kept by directory services here, and no file lists them.
-#[cfg(not(all(unix, not(target_os = "macos"))))]
+#[cfg(target_os = "macos")]
 pub(crate) fn account_home(environments: &Path) -> Result<PathBuf, NoAccount> {
     Ok(environments.to_owned())
 }
 
+/// Where the system keeps what ends with the user's session, whatever the environment says; whether it is there, and
+/// whose, is for the caller to look at.
+pub(crate) fn runtime_base() -> Option<PathBuf> {
+    // systemd's and elogind's place, pam_systemd(8); nothing like it exists elsewhere.
+    cfg!(target_os = "linux").then(|| format!("/run/user/{}", rustix::process::geteuid().as_raw()).into())
+}
+
 // passwd(5): name:password:uid:gid:comment:home:shell. Of two entries with one number the first counts, as for the system.
-#[cfg(all(unix, not(target_os = "macos")))]
+#[cfg(not(target_os = "macos"))]
 fn home_of(list: &[u8], id: u32) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
     let fields = list.split(|byte| *byte == b'\n').map(|line| line.split(|byte| *byte == b':').collect::<Vec<_>>());
@@ -43,7 +40,7 @@ fn home_of(list: &[u8], id: u32) -> Option<PathBuf> {
     home.is_absolute().then_some(home)
 }
 
-#[cfg(all(test, unix, not(target_os = "macos")))]
+#[cfg(all(test, not(target_os = "macos")))]
 mod tests {
     use super::*;
 

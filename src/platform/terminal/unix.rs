@@ -1,4 +1,4 @@
-//! Questions on the terminal itself, whatever stdin and stdout are.
+//! The terminal of a Unix process.
 //!
 //! A question without echo changes the terminal, which must be put back on every way out: signals are caught as
 //! readpassphrase(3) does it, the terminal is put back, and the signal is raised again; after a stop the question is asked
@@ -12,10 +12,12 @@ use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use rustix::termios::{
     LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr, tcsetattr,
 };
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -264,4 +266,12 @@ pub(crate) fn ask_terminal(question: &str) -> Option<String> {
     // It reads a line at a time: what stands behind it stays in the terminal's queue.
     io::BufRead::read_line(&mut io::BufReader::new(terminal), &mut line).ok()?;
     Some(line.trim().to_owned())
+}
+
+/// The controlling terminal's name, to say a thing once per terminal.
+pub(crate) fn terminal_name() -> Option<OsString> {
+    [io::stderr().as_fd(), io::stdin().as_fd(), io::stdout().as_fd()]
+        .into_iter()
+        .find_map(|fd| rustix::termios::ttyname(fd, Vec::new()).ok())
+        .map(|name| OsStr::from_bytes(name.to_bytes()).to_owned())
 }

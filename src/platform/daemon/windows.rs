@@ -1,74 +1,34 @@
-//! What the daemon needs of Windows: a pipe that is the user's alone, an event that ends it, a life without a console.
+//! A pipe that is the user's alone, an event that ends the process, a life without a console.
 
-use super::*;
+#![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
+
+use crate::platform::account::own_user;
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::windows::ffi::OsStrExt;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, IntoRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
 use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
 use windows_sys::Win32::Foundation::{
-    CloseHandle, ERROR_ALREADY_EXISTS, GetLastError, HANDLE, HANDLE_FLAG_INHERIT, INVALID_HANDLE_VALUE, LocalFree,
+    CloseHandle, ERROR_ALREADY_EXISTS, GetLastError, HANDLE_FLAG_INHERIT, INVALID_HANDLE_VALUE, LocalFree,
     SetHandleInformation, WAIT_OBJECT_0,
 };
 use windows_sys::Win32::Security::Authorization::{
-    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
 };
-use windows_sys::Win32::Security::{
-    GetTokenInformation, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
-};
+use windows_sys::Win32::Security::{PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES};
 use windows_sys::Win32::System::Console::{
     GetStdHandle, STD_ERROR_HANDLE, STD_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle,
 };
 use windows_sys::Win32::System::Threading::{
-    CreateEventW, DETACHED_PROCESS, EVENT_MODIFY_STATE, INFINITE, OpenEventW, OpenProcessToken, SetEvent,
-    WaitForSingleObject,
+    CreateEventW, DETACHED_PROCESS, EVENT_MODIFY_STATE, INFINITE, OpenEventW, SetEvent, WaitForSingleObject,
 };
 
 fn wide(text: impl AsRef<OsStr>) -> Vec<u16> {
     text.as_ref().encode_wide().chain([0]).collect()
-}
-
-/// The user who runs Ringlet, as a SID in its text form (MS-DTYP 2.4.2.1).
-pub(crate) fn own_user() -> io::Result<String> {
-    // SAFETY: no arguments; the constant that comes back means this process, and is open as long as it runs.
-    user_of(unsafe { GetCurrentProcess() })
-}
-
-/// The user of a process whose handle may be asked for such things; the same form.
-pub(in crate::platform) fn user_of(process: HANDLE) -> io::Result<String> {
-    let mut token: HANDLE = std::ptr::null_mut();
-    // SAFETY: the caller's handle is open; the pointer leads to a live local.
-    if unsafe { OpenProcessToken(process, TOKEN_QUERY, &raw mut token) } == 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the call above made this handle for us, and nobody else has it.
-    let token = unsafe { OwnedHandle::from_raw_handle(token) };
-    // A TOKEN_USER and the SID it points to, which is 68 bytes long at most; in words, for its alignment.
-    let mut answer = [0u64; 16];
-    let mut length = 0;
-    // SAFETY: the handle is open; the buffer is ours to be written and as large as is told.
-    let done = unsafe {
-        GetTokenInformation(
-            token.as_raw_handle(),
-            TokenUser,
-            answer.as_mut_ptr().cast(),
-            size_of_val(&answer) as u32,
-            &raw mut length,
-        )
-    };
-    if done == 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let mut text = std::ptr::null_mut();
-    // SAFETY: the call above filled the buffer with this struct, and its pointer leads into the same buffer.
-    let done = unsafe { ConvertSidToStringSidW((*answer.as_ptr().cast::<TOKEN_USER>()).User.Sid, &raw mut text) };
-    if done == 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the call above made a text that ends in NUL and is ours, to be freed so.
-    unsafe {
-        let units: Vec<u16> = (0..).map(|at| *text.add(at)).take_while(|unit| *unit != 0).collect();
-        LocalFree(text.cast());
-        Ok(String::from_utf16_lossy(&units))
-    }
 }
 
 /// An access list made from its text form; freed when dropped.
@@ -176,12 +136,6 @@ pub(crate) fn terminate(pid: u32, is_meant: impl FnOnce() -> bool) -> io::Result
 /// Nothing: handles are not limited in number here.
 pub fn raise_file_limit() {}
 
-/// Nothing: the system's own heap gives back what is free.
-pub(crate) fn give_memory_back() {}
-
-/// See [`give_memory_back`].
-pub(crate) fn give_memory_back_now() {}
-
 /// Lets what a command starts live on by itself, with no console and no stream of ours but those that it is given.
 pub(crate) fn set_apart(command: &mut Command) {
     command.creation_flags(DETACHED_PROCESS);
@@ -225,6 +179,7 @@ fn replace_stream(stream: STD_HANDLE, file: File) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::platform::Peer;
+    use std::path::PathBuf;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::windows::named_pipe::ClientOptions;
 

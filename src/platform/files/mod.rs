@@ -1,0 +1,188 @@
+//! Files: read whole and once, replaced whole, told from one another.
+//!
+//! Nothing here blocks on a FIFO, and what is said of a file is said of the very file that was opened. Whether a file is
+//! the user's own is for `private` to say.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+use super::access::{self, Access};
+use super::strays::{old_strays, temporary_for};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A path without `.` and `..`, by its text.
+pub(crate) fn plain(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut made, part| {
+        match part {
+            Component::ParentDir if matches!(made.components().next_back(), None | Some(Component::ParentDir)) => {
+                made.push(part);
+            }
+            Component::ParentDir => drop(made.pop()),
+            Component::CurDir => {}
+            part => made.push(part),
+        }
+        made
+    })
+}
+
+/// Why a file that was found could not be taken as input.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The system's own error.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A directory, FIFO, device or socket stands where a file is wanted.
+    #[error("it is {0}, not a regular file")]
+    NotAFile(&'static str),
+    /// A symlink leads nowhere.
+    #[error("it is a symlink to nothing")]
+    Dangling,
+    /// More bytes than any honest file of its kind has.
+    #[error("it is larger than {0} bytes")]
+    TooLarge(u64),
+}
+
+impl ReadError {
+    /// Whether there is simply no such file.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// A file's bytes, read once, with who could have changed them.
+pub(crate) struct Bytes {
+    /// The content.
+    pub bytes: Vec<u8>,
+    /// Owner and mode of the very file that was read.
+    pub access: Access,
+}
+
+/// A regular file that was opened for reading, with who could have changed it.
+pub(crate) struct Opened {
+    /// The file, at its start.
+    pub file: File,
+    /// Its size when it was opened, in bytes.
+    pub size: u64,
+    /// Owner and mode of the very file that was opened.
+    pub access: Access,
+}
+
+/// Opens a regular file. Never blocks on a FIFO and never follows the path twice: type, owner and mode come from the
+/// opened file.
+pub(crate) fn open_file(path: &Path) -> Result<Opened, ReadError> {
+    let file = match open_for_reading(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
+            return Err(ReadError::Dangling);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(ReadError::NotAFile(kind_of(&meta)));
+    }
+    Ok(Opened { size: meta.len(), access: access::access_of(&file, &meta), file })
+}
+
+/// Reads a regular file of at most `limit` bytes, opened as [`open_file`] does.
+pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
+    let Opened { file, size, access } = open_file(path)?;
+    if size > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+    (&file).take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    Ok(Bytes { bytes, access })
+}
+
+/// The new content is in force, and its folder could not be synced: what a crash of the system leaves is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("it is changed, but may be as before after a crash of the system: its folder cannot be synced: {0}")]
+pub(crate) struct NotLasting(io::Error);
+
+impl NotLasting {
+    /// Whether that is what an error says.
+    pub(crate) fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+/// Replaces a file whole: a private temporary file beside it, fsync, rename, fsync of the directory. A crash leaves
+/// the old content or the new one, and at worst a stray `.ringlet-*` file, never a mixture; those of long ago go here, of
+/// whatever file in the folder. The error is [`NotLasting`] where the content is in force all the same.
+pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // One that cannot be removed is in nobody's way.
+    old_strays(folder).iter().for_each(|stray| drop(fs::remove_file(stray)));
+    // tempfile creates with mode 0600; the content is never wider than that, not even for a moment.
+    let mut file = temporary_for(path, None)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    persist(file, path)?;
+    sync_folder(folder).map_err(|error| io::Error::other(NotLasting(error)))
+}
+
+// Windows refuses to replace a file that somebody has open, if only for the moment in which they read it.
+fn persist(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        match file.persist(path) {
+            Ok(_) => return Ok(()),
+            Err(failed)
+                if cfg!(windows)
+                    && failed.error.kind() == io::ErrorKind::PermissionDenied
+                    && start.elapsed() < Duration::from_secs(1) =>
+            {
+                file = failed.file;
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(failed) => return Err(failed.error),
+        }
+    }
+}
+
+/// Creates a folder and its missing parents; the last one is private (0700) when it is new.
+pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match make_private_folder(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        done => done,
+    }
+}
+
+/// What stands at a path: a link, which is not followed, or something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A link, and where it leads.
+    Link(PathBuf),
+    /// Anything else, with what [`file_identity`] says of it.
+    Other((u64, u64)),
+    /// Nothing, or nothing that can be seen.
+    Nothing,
+}
+
+/// Whether two paths lead to one and the same file; false when either cannot be looked at.
+pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
+    match (file_identity(a), file_identity(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => false,
+    }
+}

@@ -1,0 +1,115 @@
+//! Files as Unix has them.
+
+use super::Step;
+use crate::platform::strays::temporary_for;
+use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+pub(in crate::platform) fn kind_of(meta: &Metadata) -> &'static str {
+    let kind: FileType = meta.file_type();
+    match () {
+        () if kind.is_symlink() => "a symlink",
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () if kind.is_block_device() || kind.is_char_device() => "a device",
+        () => "something else",
+    }
+}
+
+pub(in crate::platform) fn open_for_reading(path: &Path) -> io::Result<File> {
+    // O_NONBLOCK: opening a FIFO without a writer must not hang. O_NOCTTY: a terminal must not become ours.
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC).open(path)
+}
+
+pub(in crate::platform) fn open_private_for_writing(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
+        .open(path)
+}
+
+/// Creates a file that was not there, for others to read and none to write, whatever the umask. Killed at any moment it
+/// leaves the whole file, or none under that name.
+pub(crate) fn create_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = temporary_for(path, Some(std::fs::Permissions::from_mode(0o644)))?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map(drop).map_err(|failed| failed.error)
+}
+
+pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+pub(in crate::platform) fn sync_folder(path: &Path) -> io::Result<()> {
+    match File::open(path)?.sync_all() {
+        // Some file systems cannot sync a folder; the rename itself has happened.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+        done => done,
+    }
+}
+
+/// What tells one file from every other that is there now: device and inode.
+pub(crate) fn file_identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// What stands at a path itself.
+pub(crate) fn step(path: &Path) -> Step {
+    let found = match std::fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_symlink() => std::fs::read_link(path).map(Step::Link),
+        found => found.map(|meta| Step::Other((meta.dev(), meta.ino()))),
+    };
+    found.unwrap_or(Step::Nothing)
+}
+
+/// The same of an opened file.
+pub(crate) fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
+    file.metadata().map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// Whether owners and modes on a path's file system are made up: those of Windows, of networks and of FUSE show every file
+/// as open to everybody, or as somebody's who does not own it.
+#[cfg(target_os = "linux")]
+pub(crate) fn invents_modes(path: &Path) -> bool {
+    // From Linux' magic.h and the drivers: 9p (which WSL's drvfs is), vfat, exfat, NTFS twice, CIFS twice, FUSE.
+    const MADE_UP: [u32; 8] =
+        [0x0102_1997, 0x0000_4d44, 0x2011_bab0, 0x5346_544e, 0x7366_746e, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546];
+    // The type's width differs from one architecture to another.
+    #[allow(clippy::cast_possible_truncation, reason = "the numbers have 32 bits")]
+    rustix::fs::statfs(path).is_ok_and(|found| MADE_UP.contains(&(found.f_type as u32)))
+}
+
+/// Whether owners and modes on a path's file system are made up; not known here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn invents_modes(_: &Path) -> bool {
+    false
+}
+
+/// What changes whenever a file's content does: device, inode, size, mtime and ctime (which no user can set).
+pub(crate) fn content_stamp(path: &Path) -> io::Result<String> {
+    Ok(stamp_of(&std::fs::metadata(path)?))
+}
+
+/// The same of an opened file.
+pub(crate) fn file_stamp(file: &File) -> io::Result<String> {
+    Ok(stamp_of(&file.metadata()?))
+}
+
+fn stamp_of(meta: &Metadata) -> String {
+    let numbers = [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
+    format!("{} {} {} {numbers:?}", meta.dev(), meta.ino(), meta.len())
+}
+
+/// When the file last changed in any way, by the wall clock: its ctime.
+pub(crate) fn last_change(file: &File) -> io::Result<SystemTime> {
+    let seconds = u64::try_from(file.metadata()?.ctime()).unwrap_or(0);
+    Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}

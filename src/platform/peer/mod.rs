@@ -1,0 +1,199 @@
+//! Who is at the other end of a local socket, as the kernel tells it: never as the peer does.
+//!
+//! Linux: the credentials and a pidfd that the kernel took when the peer connected, and what `/proc` says of that very
+//! process, looked at while the pidfd shows that it still runs, so that no other process can have its number.
+//! macOS: the same of the pid alone, which leaves a moment in which a number may be reused. Windows: see `windows.rs`.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(target_os = "macos")]
+use macos as system;
+#[cfg(windows)]
+use windows as system;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+#[cfg(unix)]
+use std::os::fd::AsFd as AsSocket;
+#[cfg(windows)]
+use std::os::windows::io::AsHandle as AsSocket;
+use std::path::PathBuf;
+
+/// The process at the other end.
+pub struct Peer {
+    /// Its user, as the system knows them: a number, or on Windows a SID.
+    pub user: String,
+    /// Its number.
+    pub pid: u32,
+    /// What [`Peer::image`] said when it was asked for the first time; `None` where the system did not tell.
+    pub first_image: Option<u64>,
+    handle: system::Handle,
+}
+
+/// Who wrote what was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// This process, as the kernel says.
+    Process(u32),
+    /// The kernel tells it nowhere on this system.
+    Untold,
+}
+
+/// Has the kernel name the sender of everything that is read from a socket. A listener hands it on to its clients' sockets,
+/// so that it holds from the first byte.
+#[cfg(unix)]
+pub(crate) fn tell_senders(socket: &impl AsSocket) -> io::Result<()> {
+    system::tell_senders(socket)
+}
+
+/// Reads what is there from a socket of [`tell_senders`], and who wrote it; never of two senders in one go (unix(7)). A
+/// sender that the kernel cannot name is process 0, which nobody is.
+#[cfg(unix)]
+pub(crate) fn receive(socket: &impl AsSocket, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
+    system::receive(socket, buffer)
+}
+
+/// What a process runs.
+pub struct Program {
+    /// The path by which the kernel knows it now.
+    pub path: PathBuf,
+    /// The very file that runs, whatever has the path by now.
+    pub file: File,
+}
+
+impl Peer {
+    /// Whether [`Peer::arguments`] and [`Peer::cwd`] are told here: without them no script can be told from another.
+    pub const TELLS_SCRIPTS: bool = cfg!(target_os = "linux");
+
+    /// Asks the kernel who connected.
+    pub fn of(socket: &impl AsSocket) -> io::Result<Self> {
+        let (user, pid, handle) = system::peer(socket)?;
+        let mut peer = Self { user, pid, first_image: None, handle };
+        // At once: what the process becomes while it waits for its turn must not pass for what connected.
+        peer.first_image = peer.image().ok();
+        Ok(peer)
+    }
+
+    /// Whether what this sender wrote is the peer's own. Any thread of its process may write.
+    pub fn wrote(&self, sender: Sender) -> bool {
+        sender == Sender::Untold || sender == Sender::Process(self.pid)
+    }
+
+    /// Fails for a process that has a pid namespace of its own: whoever made that has the right there to send in the name
+    /// of any process in it.
+    pub fn has_our_numbers(&self) -> io::Result<bool> {
+        self.still(system::has_our_numbers(self.pid))
+    }
+
+    /// Whether it is this process' user.
+    pub fn is_ours(&self) -> bool {
+        system::own().is_some_and(|own| own == self.user)
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&self) -> bool {
+        self.handle.is_alive(self.pid)
+    }
+
+    /// What it runs; fails when it has ended meanwhile, or the system does not tell.
+    pub fn program(&self) -> io::Result<Program> {
+        self.still(system::program(self.pid, &self.handle))
+    }
+
+    /// Its command line, its own name first; as the process itself may have changed it.
+    pub fn arguments(&self) -> io::Result<Vec<OsString>> {
+        self.still(system::arguments(self.pid))
+    }
+
+    /// A number that another `execve` changes, where the system has one: of the same file, too.
+    pub fn image(&self) -> io::Result<u64> {
+        self.still(system::image(self.pid))
+    }
+
+    /// Its working directory, symlinks resolved.
+    pub fn cwd(&self) -> io::Result<PathBuf> {
+        self.still(system::cwd(self.pid))
+    }
+
+    // What was read of a number is about this process only if it still runs now.
+    fn still<T>(&self, told: io::Result<T>) -> io::Result<T> {
+        if self.is_alive() { told } else { Err(io::Error::new(io::ErrorKind::NotFound, "the client has ended")) }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn the_other_end_is_this_very_test() {
+        let (one, _other) = UnixStream::pair().expect("a pair");
+        let peer = Peer::of(&one).expect("told");
+        assert_eq!(peer.pid, std::process::id());
+        assert!(peer.is_ours() && peer.is_alive());
+        let program = peer.program().expect("told");
+        assert_eq!(program.path, std::env::current_exe().expect("known"));
+        #[cfg(target_os = "linux")]
+        {
+            assert_eq!(peer.arguments().expect("told"), std::env::args_os().collect::<Vec<_>>());
+            assert_eq!(peer.cwd().expect("told"), std::env::current_dir().expect("known"));
+            assert_eq!(peer.image().ok(), peer.first_image);
+            assert!(peer.has_our_numbers().expect("told"));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn each_read_has_one_sender_and_the_right_one() {
+        use std::io::Write;
+        use std::process::{Command, Stdio};
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        tell_senders(&ours).expect("told");
+        theirs.write_all(b"first half").expect("written");
+        let socket = Stdio::from(std::os::fd::OwnedFd::from(theirs.try_clone().expect("another")));
+        let mut child = Command::new("printf").arg(" of another").stdout(socket).spawn().expect("printf");
+        let other = child.id();
+        assert!(child.wait().expect("a child").success());
+        let writer = theirs.try_clone().expect("another");
+        std::thread::spawn(move || (&writer).write_all(b" of a thread").expect("written")).join().expect("no panic");
+        drop(theirs);
+        let peer = Peer::of(&ours).expect("told");
+        let mut read = Vec::new();
+        let mut buffer = [0; 64];
+        while let Ok((length @ 1.., sender)) = receive(&ours, &mut buffer) {
+            read.push((String::from_utf8_lossy(&buffer[..length]).into_owned(), sender, peer.wrote(sender)));
+        }
+        let me = Sender::Process(std::process::id());
+        let wanted =
+            [("first half", me, true), (" of another", Sender::Process(other), false), (" of a thread", me, true)];
+        assert_eq!(read, wanted.map(|(text, sender, ours)| (text.to_owned(), sender, ours)));
+    }
+
+    // Written before anybody asked for names, which is what a client does that is accepted later.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_was_written_before_the_connection_was_accepted_has_its_sender() {
+        use std::io::Write;
+        use std::os::unix::net::UnixListener;
+        let folder = tempfile::tempdir().expect("a folder");
+        let listener = UnixListener::bind(folder.path().join("socket")).expect("bound");
+        tell_senders(&listener).expect("told");
+        let mut client = UnixStream::connect(folder.path().join("socket")).expect("it listens");
+        client.write_all(b"early").expect("written");
+        let (accepted, _) = listener.accept().expect("a client");
+        client.write_all(b"late").expect("written");
+        let mut buffer = [0; 64];
+        let me = Sender::Process(std::process::id());
+        assert_eq!(receive(&accepted, &mut buffer).expect("read"), (9, me));
+        assert!(!Peer::of(&accepted).expect("told").wrote(Sender::Process(0)));
+    }
+}

@@ -1,0 +1,19 @@
+//! Windows tells no other process about these things.
+
+/// Whether anything in the environment that a process was started with is as `wanted` says; the system does not tell.
+pub(crate) fn environment_of(_pid: u32, _wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> Option<bool> {
+    None
+}
+
+/// Whether at least so many processes stand above this one; not known here.
+pub(crate) fn has_ancestors(_: usize) -> bool {
+    false
+}
+
+/// Windows has no such groups; what the process starts is left to it.
+pub(super) fn set_group(_command: &mut std::process::Command) {}
+
+/// Ends a process.
+pub(super) fn end_group(child: &mut std::process::Child) {
+    let _ = child.kill();
+}

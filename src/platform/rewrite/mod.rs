@@ -1,0 +1,119 @@
+//! Giving a file that is the user's own new content without changing anything else about it.
+//!
+//! Mechanism only: what a file was when it was read, a temporary file beside it, its metadata on the new one, the
+//! content of a hard-linked one in place. Which bytes, and whether at all, is decided by `migrate`, the one caller.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+use super::access::access_of;
+use super::files::{ReadError, kind_of, open_for_reading, sync_folder};
+use super::strays::temporary;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::SystemTime;
+use zeroize::Zeroizing;
+
+/// What tells that a file is still the one that was read, short of its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    identity: (u64, u64),
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// The file's size, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// A file as it was read once.
+pub(crate) struct Look {
+    /// Its content, wiped when dropped.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// What must still be so before it is replaced.
+    pub stamp: Stamp,
+    /// How many names it has.
+    pub links: u64,
+    /// Whether it belongs to the user who runs Ringlet.
+    pub ours: bool,
+    /// Whether anyone but its owner may read it.
+    pub others_may_read: bool,
+}
+
+/// Reads a regular file of at most `limit` bytes with all that its replacement needs to know; never blocks.
+pub(crate) fn look_at(path: &Path, limit: u64) -> Result<Look, ReadError> {
+    let (file, mut look) = open_to_look(path)?;
+    let size = look.stamp.size;
+    if size > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    // Room for one byte more, so that the buffer never moves and leaves a copy behind.
+    look.bytes.reserve_exact(usize::try_from(size).unwrap_or(0) + 1);
+    file.take(size + 1).read_to_end(&mut look.bytes)?;
+    if look.bytes.len() as u64 != size {
+        return Err(io::Error::other("it changes while it is read").into());
+    }
+    Ok(look)
+}
+
+/// Opens a regular file for one who reads it piece by piece; never blocks. The look at it has no bytes.
+pub(crate) fn open_to_look(path: &Path) -> Result<(File, Look), ReadError> {
+    let file = match open_for_reading(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
+            return Err(ReadError::Dangling);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(ReadError::NotAFile(kind_of(&meta)));
+    }
+    let look = Look {
+        bytes: Zeroizing::default(),
+        stamp: stamp_of(&file, &meta),
+        links: links_of(&file, &meta),
+        ours: access_of(&file, &meta).is_ours(),
+        others_may_read: readable_by_others(&meta),
+    };
+    Ok((file, look))
+}
+
+/// Whether the file may be rewritten: its owner's write bit counts even for root, whom the kernel would let through.
+pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
+    if fs::metadata(path)?.permissions().readonly() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"));
+    }
+    // Opened and closed unwritten: this is what an immutable file or a read-only file system refuses.
+    open_for_writing(path).map(drop)
+}
+
+/// A temporary file beside a path, exclusive and 0600, whose name begins so; gone when dropped. A crash leaves it.
+pub(crate) fn new_beside(path: &Path, prefix: &str) -> io::Result<tempfile::NamedTempFile> {
+    temporary(path, prefix.as_ref(), None)
+}
+
+/// Overwrites a file in place, for one that has further names. A crash leaves it torn; the caller keeps an image.
+pub(crate) fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = open_for_writing(path)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(content)?;
+    file.set_len(content.len() as u64)?;
+    file.sync_all()
+}
+
+/// Makes a rename in a folder last.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
