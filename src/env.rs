@@ -11,7 +11,6 @@ use std::path::PathBuf;
 #[derive(Clone, Default)]
 pub struct Env {
     pairs: Vec<(OsString, OsString)>,
-    is_nested: bool,
 }
 
 /// One change, applied in order.
@@ -26,22 +25,12 @@ pub enum Change {
 impl Env {
     /// Takes the snapshot of this process.
     pub fn current() -> Self {
-        Self { pairs: std::env::vars_os().collect(), is_nested: false }
+        Self { pairs: std::env::vars_os().collect() }
     }
 
     /// A snapshot from given pairs.
     pub fn from_pairs<K: Into<OsString>, V: Into<OsString>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self { pairs: pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect(), is_nested: false }
-    }
-
-    /// Whether an earlier launch had set something in it.
-    pub fn is_nested(&self) -> bool {
-        self.is_nested
-    }
-
-    /// Notes that an earlier launch had set something in it.
-    pub fn set_nested(&mut self) {
-        self.is_nested = true;
+        Self { pairs: pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect() }
     }
 
     /// A variable's value; an empty one counts as a value.

@@ -19,13 +19,25 @@ use std::ffi::{OsStr, OsString};
 /// than `[A-Za-z0-9._/-]` as `%` and two hexadecimal digits; nothing stands behind `=` where there was none.
 pub(crate) const NAME: &str = "RINGLET_SET";
 
-/// The variable by which a launch recognises that it was started by itself: `PID:DEPTH:COMMAND`. Only programs that may lead
-/// back to Ringlet see it.
+/// The variable by which a launch recognises that it was started by itself: `PID:DEPTH:COMMAND`. Each launch
+/// with a profile sets it, and a launch without one where it may be part of a loop.
 pub(crate) const LOOP: &str = "RINGLET_LAUNCH";
 
-/// What [`LOOP`] says of this process: how deep it is, and what it starts.
+/// How many launches of one command may stand below each other. An agent may start itself for a part of its work, and that one
+/// again. A wrapper that calls Ringlet twice doubles the launches at each level, so the limit also bounds their number.
+pub(crate) const MAX_DEPTH: u32 = 8;
+
+/// The value of [`LOOP`] for a program that this process starts or becomes. `depth` counts the launches of the command that stand
+/// below each other.
 pub(crate) fn looped(depth: u32, command: &str) -> String {
     format!("{}:{depth}:{command}", std::process::id())
+}
+
+/// The process number and the depth of the launch above this process, if that launch started the same command.
+pub(crate) fn launched(env: &Env, command: &str) -> Option<(u32, u32)> {
+    let (pid, rest) = env.get(LOOP)?.to_str()?.split_once(':')?;
+    let (depth, marked) = rest.split_once(':')?;
+    if marked == command { Some((pid.parse().ok()?, depth.parse().ok()?)) } else { None }
 }
 
 /// Takes away what an earlier launch has set, and the mark itself.
@@ -34,7 +46,6 @@ pub(crate) fn undo(env: &mut Env) {
     // A mark that is not text was not left by Ringlet, but is gone all the same.
     let mark = mark.to_str().unwrap_or_default().to_owned();
     env.unset(NAME);
-    env.set_nested();
     let mut gone: BTreeSet<String> = BTreeSet::new();
     for entry in mark.split(',') {
         let (name, before) = entry.split_once('=').map_or((entry, None), |(name, before)| (name, Some(before)));

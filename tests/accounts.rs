@@ -571,7 +571,7 @@ fn added(world: &World, seen: &str) -> Vec<String> {
         .filter(|pair| {
             let (name, value) = pair.split_once('=').expect("a pair");
             let own = world.env().iter().any(|(mine, theirs)| mine == name && theirs == value);
-            !own && !["PWD", "OLDPWD", "SHLVL", "_", "RINGLET_SET"].contains(&name)
+            !own && !["PWD", "OLDPWD", "SHLVL", "_", "RINGLET_SET", "RINGLET_LAUNCH"].contains(&name)
         })
         .map(|pair| pair.split_once('=').expect("a pair").0.to_owned())
         .collect();
@@ -604,7 +604,7 @@ fn every_launch_below_every_other_has_its_own_account_and_no_more() {
             world.set("TOOL", tool);
             let seen = world.run(&["-q", "exec", "--profile", outer, outer_agent]).ok();
             assert_eq!(added(&world, &seen), [""; 0], "no profile below {outer}: {seen}");
-            assert!(!seen.contains("RINGLET_SET"), "{seen}");
+            assert!(!seen.contains("RINGLET_"), "{seen}");
         }
         // Through another command of ringlet's.
         world.set("TOOL", format!("{RINGLET} profiles run claude-key"));

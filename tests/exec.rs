@@ -257,19 +257,24 @@ fn variables_that_are_not_utf8_pass_unchanged() {
     let odd = OsString::from_vec(b"v\xff\xfe=\n\x01".to_vec());
     world.set("ODD_VALUE", odd);
     let name = OsString::from_vec(b"N\xffAME".to_vec());
-    let output =
-        world.process(RINGLET).args(["exec", "claude"]).env(name, "x").env("a b", "y").output().expect("starts");
+    let mut ringlet = world.process(RINGLET);
+    ringlet.args(["exec", "claude"]).env(name, "x").env("a b", "y").stdout(Stdio::piped());
+    let started = ringlet.spawn().expect("starts");
+    let pid = started.id();
+    let output = started.wait_with_output().expect("ends");
     let all: Vec<&[u8]> = output.stdout.split(|byte| *byte == 0).collect();
     for wanted in [&b"ODD_VALUE=v\xff\xfe=\n\x01"[..], b"N\xffAME=x", b"a b=y"] {
         assert!(all.contains(&wanted), "{wanted:?} is not in {:?}", String::from_utf8_lossy(&output.stdout));
     }
     assert!(all.contains(&format!("ANTHROPIC_API_KEY={KEY}").as_bytes()));
-    // Of ringlet's own the names of what it set stay behind, and nothing else.
+    // Of ringlet's own the names of what it set and the number of the process stay behind, and nothing else.
     let own: Vec<&[u8]> = all.iter().filter(|pair| pair.starts_with(b"RINGLET_")).copied().collect();
     assert_eq!(
         own.iter().map(|pair| String::from_utf8_lossy(pair).into_owned()).collect::<Vec<_>>(),
         [
+            format!("RINGLET_LAUNCH={pid}:1:claude"),
             "RINGLET_SET=ANTHROPIC_API_KEY,ANTHROPIC_BASE_URL,CLAUDE_CODE_DISABLE_AGENT_VIEW,CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST"
+                .to_owned(),
         ]
     );
 }
@@ -428,10 +433,12 @@ fn a_wrapper_that_hides_whom_it_calls_ends_with_an_error_too() {
         world.program("claude", &script);
         world.run(&["exec", "claude", "--", "x"]).fails(125, &["leads back to ringlet"]);
     }
-    // Without a profile nothing is set that would tell.
+    // Without a profile as well, whether it keeps its process or leaves one behind each time.
     fs::remove_file(world.path("home/project/.ringlet.toml")).expect("removed");
-    world.program("claude", &format!("#!/bin/sh\nexec {call} exec claude -- \"$@\"\n"));
-    world.run(&["exec", "claude", "--", "x"]).fails(125, &["leads back to ringlet"]);
+    for keyword in ["exec ", ""] {
+        world.program("claude", &format!("#!/bin/sh\n{keyword}{call} exec claude -- \"$@\"\n"));
+        world.run(&["exec", "claude", "--", "x"]).fails(125, &["leads back to ringlet"]);
+    }
 }
 
 #[test]

@@ -82,8 +82,11 @@ fn asking_gives_nothing_of_the_account_away_and_a_wrapper_of_ringlet_ends() {
     let told = fs::read_to_string(told).expect("asked");
     assert!(!told.contains("left") && !told.contains(KEY) && told.ends_with("\n/\n"), "{told}");
     let ringlet = crate::common::world::RINGLET;
-    world.program("claude", &format!("#!/bin/sh\nexec '{ringlet}' exec claude -- \"$@\"\n"));
-    world.run(&["exec", "claude", "--", "hi"]).fails(125, &["leads back to ringlet"]);
+    // One that passes no words on is asked again by each launch below it.
+    for words in ["\"$@\"", "hi"] {
+        world.program("claude", &format!("#!/bin/sh\nexec '{ringlet}' exec claude -- {words}\n"));
+        world.run(&["exec", "claude", "--", "hi"]).fails(125, &["leads back to ringlet"]);
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@ use crate::secret::Key;
 use crate::store::Store;
 use fetch::Lookup;
 use jiff::Timestamp;
+use loops::Marking;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -96,7 +97,7 @@ pub(crate) fn launch(context: &Context<'_>, request: &Request<'_>, mut io: Launc
 /// Carries a decided launch out.
 pub(crate) fn carry_out(plan: &LaunchPlan, context: &Context<'_>, io: &mut LaunchIo<'_>) -> Result<i32, LaunchError> {
     (io.say)(Said::Decided(plan));
-    let mut process = Process::new(plan.start(), environment(plan.start(), context)?);
+    let mut process = Process::new(plan.start(), environment(plan, context)?);
     let Some(part) = plan.part() else { return start(&process, io) };
     part.notices.iter().for_each(|notice| (io.say)(Said::Notice(notice)));
     remember(part, context);
@@ -122,9 +123,11 @@ fn start(process: &Process, io: &LaunchIo<'_>) -> Result<i32, LaunchError> {
 }
 
 // The shell's, as far as it says who started what.
-fn environment(start: &Start, context: &Context<'_>) -> Result<Env, LaunchError> {
+fn environment(plan: &LaunchPlan, context: &Context<'_>) -> Result<Env, LaunchError> {
+    let start = plan.start();
     let mut env = context.env.clone();
-    loops::refuse(&mut env, start, context.ringlet)?;
+    let marking = if plan.part().is_some() { Marking::Always } else { Marking::InALoop };
+    loops::refuse(&mut env, start, marking)?;
     // The shell set `_` to the program it started, which was to be the agent.
     if let (Some(last), Some(ringlet)) = (env.get("_"), context.ringlet)
         && platform::same_file(Path::new(last), ringlet)

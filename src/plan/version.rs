@@ -75,10 +75,14 @@ pub(super) fn asked_version(context: &Context<'_>, agent: &AgentSpec, binary: &P
     if let Ok(Some(text)) = platform::read_record(&kept) {
         return Version::parse(text.trim());
     }
+    // A wrapper that leads back here ends by itself, even one that asks this question again.
+    let (_, depth) = mark::launched(context.env, &agent.command).unwrap_or_default();
+    if depth >= mark::MAX_DEPTH {
+        return None;
+    }
     let mut env: Env = context.env.clone();
     env.retain(|name| !agent.competes_with_login(name));
-    // A wrapper that leads back here ends by itself.
-    env.set(mark::LOOP, mark::looped(1, &agent.command).into());
+    env.set(mark::LOOP, mark::looped(depth + 1, &agent.command).into());
     let answer = platform::ask_program(&real, &agent.version_args, env.pairs(), DEADLINE, MAX_ANSWER);
     let words = answer.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
     // Whatever else a program prints is no answer.
