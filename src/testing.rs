@@ -3,8 +3,17 @@
 //! [`TARGETS`] are the fuzz targets: each is a function that takes any bytes and panics where the library breaks a promise
 //! about them. `fuzz/run` looks for such bytes; the tests here replay the corpus of each target, `fuzz/corpus/NAME`.
 
+pub mod audit;
 pub mod daemon;
+pub mod forms;
 pub mod guard;
+mod keys;
+pub mod masking;
+pub mod quoting;
+pub mod rc;
+#[cfg(target_os = "linux")]
+pub mod wire;
+pub mod words;
 
 pub use crate::audit::Log;
 pub use crate::commands::{complete_command, completion_script};
@@ -46,9 +55,25 @@ macro_rules! targets {
 }
 
 targets! {
+    audit_line: audit::line,
+    audit_log: audit::log,
+    #[cfg(target_os = "linux")]
+    bus_address: wire::bus_address,
+    #[cfg(target_os = "linux")]
+    bus_message: wire::message,
+    guard_offences: guard::offences,
     guard_readers: guard::readers,
+    masking: masking::masking,
     policy: daemon::policy,
     protocol: daemon::protocol,
+    quoting: quoting::quoting,
+    rc_csh: rc::csh,
+    rc_fish: rc::fish,
+    rc_lines: rc::lines,
+    rc_posix: rc::posix,
+    rc_powershell: rc::powershell,
+    toml: forms::toml,
+    words: words::words,
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ impl Link {
 /// What a line says about its place in the chain. Nothing else of it is read, so that a log which a later Ringlet
 /// wrote still verifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Claim {
+pub(crate) struct Claim {
     /// The line's number, at least 1.
     pub n: u64,
     /// The digest of the line before.
@@ -37,7 +37,7 @@ pub(super) struct Claim {
 
 impl Claim {
     /// None when the line is not a whole JSON object with both.
-    pub(super) fn of(line: &[u8]) -> Option<Self> {
+    pub(crate) fn of(line: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Place<'a> {
             n: u64,

@@ -26,10 +26,11 @@ mod since;
 mod tests;
 mod verify;
 
+pub(crate) use chain::Claim;
 pub(crate) use log::Limits;
 pub use log::Log;
 pub(crate) use query::{Filter, query};
-pub(crate) use record::{Action, Outcome, Record, Subject};
+pub(crate) use record::{Action, Entry, Outcome, Record, Subject};
 pub(crate) use since::{SinceError, parse_since};
 pub(crate) use verify::verify;
 

@@ -149,7 +149,8 @@ impl Settings {
         Self::parse(&source, paths).expect("nothing is wrong with an empty file")
     }
 
-    fn parse(source: &Source, paths: &Paths) -> Result<Self, ConfigError> {
+    /// Reads the settings from a text; `paths` expands `~/` in it.
+    pub(crate) fn parse(source: &Source, paths: &Paths) -> Result<Self, ConfigError> {
         // Whoever can write the settings can name folders that need no `ringlet allow`.
         source.refuse_others()?;
         let raw: RawSettings = source.parse()?;

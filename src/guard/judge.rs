@@ -19,7 +19,7 @@ pub enum Why {
 
 /// An entry that is not harmless.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Offence {
+pub(crate) struct Offence {
     /// The names that lead to it.
     pub at: Vec<String>,
     /// What a record binds: its value without what is harmless in every launch.
@@ -29,7 +29,7 @@ pub(super) struct Offence {
 }
 
 /// What a launch is, as far as harmlessness depends on it.
-pub(super) struct Conditions<'a> {
+pub(crate) struct Conditions<'a> {
     /// Whether code passes: no secret lies in a variable, so that nothing beside the agent can read one.
     pub code_passes: bool,
     /// The agent's version.
@@ -44,7 +44,7 @@ pub(super) struct Conditions<'a> {
 
 /// The entries of a document that are not harmless, under these conditions. `strict` are those under which the fewest are:
 /// they decide what a record binds, so that it holds for every launch.
-pub(super) fn offences(document: &Value, guard: &Guard, now: &Conditions<'_>, strict: &Conditions<'_>) -> Vec<Offence> {
+pub(crate) fn offences(document: &Value, guard: &Guard, now: &Conditions<'_>, strict: &Conditions<'_>) -> Vec<Offence> {
     let mut found = Vec::new();
     let walk = Walk { guard, now, strict };
     walk.collect(document, &guard.harmless, &mut Vec::new(), &mut found);

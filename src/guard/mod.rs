@@ -11,11 +11,11 @@ mod budget;
 mod canonical;
 mod code;
 mod directory;
-mod judge;
-mod names;
+pub(crate) mod judge;
+pub(crate) mod names;
 mod places;
 pub(crate) mod read;
-mod shown;
+pub(crate) mod shown;
 
 pub(crate) use bind::{Bind, BindError, Binding, bind};
 pub(crate) use directory::{Told, told};
@@ -544,12 +544,12 @@ fn offences(guard: &Guard, file: &Path, bytes: &[u8], launch: &Launch<'_>) -> Re
 }
 
 // Under these conditions the fewest entries are harmless.
-fn strict<'a>(agent: &'a AgentSpec, inside: &'a dyn Fn(&str) -> bool) -> Conditions<'a> {
+pub(crate) fn strict<'a>(agent: &'a AgentSpec, inside: &'a dyn Fn(&str) -> bool) -> Conditions<'a> {
     let names = Names { agent, is_login: true, prefixes: Vec::new(), telemetry: true, every: true };
     Conditions { code_passes: false, version: None, models: Vec::new(), names, inside }
 }
 
-fn document_of(guard: &Guard, file: &Path, bytes: &[u8]) -> Result<Option<Value>, String> {
+pub(crate) fn document_of(guard: &Guard, file: &Path, bytes: &[u8]) -> Result<Option<Value>, String> {
     let reader = match guard.format {
         Format::Json => Reader::Json,
         Format::Toml => Reader::Toml,

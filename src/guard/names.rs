@@ -106,7 +106,7 @@ const OTHERS: [&str; 8] =
     ["_API_KEY", "_API_BASE", "_BASE_URL", "_AUTH_TOKEN", "_API_TOKEN", "_URL", "_ENDPOINT", "_HOST"];
 
 /// What is known of a launch that names are judged for.
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     /// The agent.
     pub agent: &'a AgentSpec,
     /// Whether it has its own login, and so more variables that compete.
@@ -121,7 +121,7 @@ pub(super) struct Names<'a> {
 
 impl Names<'_> {
     /// Why a variable with this value is not harmless; none when it is.
-    pub(super) fn family(&self, name: &str, value: &str) -> Option<Family> {
+    pub(crate) fn family(&self, name: &str, value: &str) -> Option<Family> {
         // Windows knows one variable by every spelling.
         let upper = name.to_ascii_uppercase();
         let name = if cfg!(windows) { upper.as_str() } else { name };

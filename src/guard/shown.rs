@@ -4,12 +4,12 @@ use super::read::Value;
 use crate::name::{is_unprintable, looks_like_a_key};
 
 /// The longest value in a message, in characters.
-pub(super) const SHOWN: usize = 60;
+pub(crate) const SHOWN: usize = 60;
 /// The longest value in a record.
-pub(super) const KEPT: usize = 240;
+pub(crate) const KEPT: usize = 240;
 
 /// The names that lead to an entry, with dots between them.
-pub(super) fn path(at: &[String]) -> String {
+pub(crate) fn path(at: &[String]) -> String {
     const MOST: usize = 8;
     let name = |name: &String| {
         let name = short(&masked(name), 40);
@@ -23,7 +23,7 @@ pub(super) fn path(at: &[String]) -> String {
 }
 
 /// A value on one line, at most `KEPT` characters of it. What is named like a secret, or looks like one, is left out.
-pub(super) fn value(at: &[String], value: &Value) -> String {
+pub(crate) fn value(at: &[String], value: &Value) -> String {
     let mut made = String::new();
     let name = at.last().map_or("", String::as_str);
     write(name, value, &mut made, 0);
@@ -134,12 +134,12 @@ fn is_a_key(run: &str) -> bool {
 }
 
 /// The text with what must not reach a terminal replaced.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if is_unprintable(c) { '?' } else { c }).collect()
 }
 
 /// The beginning of a text.
-pub(super) fn short(text: &str, most: usize) -> String {
+pub(crate) fn short(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         text.to_owned()
     } else {
@@ -148,7 +148,7 @@ pub(super) fn short(text: &str, most: usize) -> String {
 }
 
 /// Two values of which each is cut so that where they differ can be seen.
-pub(super) fn difference(old: &str, new: &str) -> (String, String) {
+pub(crate) fn difference(old: &str, new: &str) -> (String, String) {
     let same = old.chars().zip(new.chars()).take_while(|(one, other)| one == other).count();
     let from = if same > SHOWN / 2 { same - SHOWN / 3 } else { 0 };
     let cut = |text: &str| {

@@ -81,14 +81,30 @@ pub(crate) fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
     Examined::reported(findings)
 }
 
-fn examine_text(bytes: &[u8], dialect: Dialect) -> Examined {
-    let script = match dialect {
+/// The variables that a file sets, in order, each with its value where that is a literal.
+pub(crate) fn assignments(bytes: &[u8], dialect: Dialect) -> Vec<(String, Option<Zeroizing<Vec<u8>>>)> {
+    let script = script_of(bytes, dialect);
+    let mut settings = Vec::new();
+    collect(&script.nodes, Place::default(), &mut settings);
+    let literal = |set: &Set<'_>| match &set.word.value {
+        Value::Literal(value, _) => Some(value.clone()),
+        _ => None,
+    };
+    settings.iter().map(|set| (set.word.name.clone(), literal(set))).collect()
+}
+
+fn script_of(bytes: &[u8], dialect: Dialect) -> Script {
+    match dialect {
         Dialect::Bash | Dialect::Zsh | Dialect::Sh => posix::read(bytes, dialect),
         Dialect::Fish => fish::read(bytes),
         Dialect::PowerShell => powershell::read(bytes),
         Dialect::Csh => csh::read(bytes),
         _ => lines::read(bytes, dialect),
-    };
+    }
+}
+
+fn examine_text(bytes: &[u8], dialect: Dialect) -> Examined {
+    let script = script_of(bytes, dialect);
     let mut settings = Vec::new();
     collect(&script.nodes, Place::default(), &mut settings);
     let verdicts = Verdicts::of(&settings, &script);

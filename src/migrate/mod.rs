@@ -20,10 +20,10 @@ mod model;
 pub(crate) mod plan;
 mod posix;
 mod powershell;
-mod stream;
+pub(crate) mod stream;
 #[cfg(test)]
 mod testing;
-mod tokens;
+pub(crate) mod tokens;
 pub(crate) mod undo;
 mod utf16;
 pub(crate) mod watch;

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 pub(super) const MOST: usize = 1000;
 
 /// What a look through found.
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// The keys, in file order; all of them are only reported.
     pub findings: Vec<Finding>,
     /// What kept the rest of the file from being listed, if anything did.
@@ -26,7 +26,7 @@ pub(super) struct Seen {
 }
 
 /// Looks through a file of a dialect that is only reported.
-pub(super) fn look_through(source: impl Read, dialect: Dialect) -> Seen {
+pub(crate) fn look_through(source: impl Read, dialect: Dialect) -> Seen {
     // Small enough for a processor's cache, large enough for few calls.
     look_by_pieces(source, dialect, 256 << 10)
 }

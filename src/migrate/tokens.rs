@@ -187,7 +187,7 @@ fn match_at<'k>(raw: &[u8], keys: &'k [Key<'_>]) -> Option<(&'k Key<'k>, Match)>
 }
 
 /// Writes removed bytes down, or `None` where that cannot be done without a piece of a key.
-pub(super) fn record(removed: &[u8], keys: &[Key<'_>]) -> Option<Vec<Token>> {
+pub(crate) fn record(removed: &[u8], keys: &[Key<'_>]) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
     let mut plain: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::with_capacity(removed.len()));
     let mut at = 0;
@@ -256,7 +256,7 @@ fn push_text(tokens: &mut Vec<Token>, raw: &[u8]) {
 }
 
 /// Puts removed bytes together again; `None` when a reference leads nowhere.
-pub(super) fn restore<'a>(tokens: &[Token], value: &dyn Fn(usize) -> Option<&'a [u8]>) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn restore<'a>(tokens: &[Token], value: &dyn Fn(usize) -> Option<&'a [u8]>) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
     for token in tokens {
         match token {
@@ -270,14 +270,14 @@ pub(super) fn restore<'a>(tokens: &[Token], value: &dyn Fn(usize) -> Option<&'a 
 }
 
 /// Whether the text holds a piece of any of the keys.
-pub(super) fn holds_piece(text: &[u8], keys: &[Key<'_>]) -> bool {
+pub(crate) fn holds_piece(text: &[u8], keys: &[Key<'_>]) -> bool {
     keys.iter().any(|key| {
         key.value.windows(PIECE.min(key.value.len()).max(1)).any(|window| memmem::find(text, window).is_some())
     })
 }
 
 /// The text with every key in it masked, for people; line breaks stay.
-pub(super) fn mask(raw: &[u8], keys: &[Key<'_>]) -> String {
+pub(crate) fn mask(raw: &[u8], keys: &[Key<'_>]) -> String {
     // Longer than any public prefix of a key, so that a mere prefix in a comment stays readable.
     const TELLING: usize = 16;
     let mut shown: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::with_capacity(raw.len() + 64));

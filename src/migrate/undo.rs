@@ -84,35 +84,10 @@ fn restore(file: &FileRecord, values: &[Result<Secret, String>], seal: &Seal, pr
     if !look.ours {
         return Err("belongs to another user".into());
     }
-    let hash = digest(&look.bytes);
-    if hash == file.before {
+    if digest(&look.bytes) == file.before {
         return Ok(());
     }
-    let mut pieces = Vec::new();
-    for cut in &file.cuts {
-        pieces.push(refill(&cut.removed, values)?);
-    }
-    let places: Vec<usize> = if hash == file.after {
-        file.cuts.iter().map(|cut| cut.at).collect()
-    } else {
-        file.cuts.iter().map(|cut| place(&look.bytes, cut, seal)).collect::<Result<_, _>>()?
-    };
-    let mut after =
-        Zeroizing::new(Vec::with_capacity(look.bytes.len() + pieces.iter().map(|it| it.len()).sum::<usize>()));
-    let mut at = 0;
-    for ((cut, place), piece) in file.cuts.iter().zip(places).zip(&pieces) {
-        let replaced = place..place + cut.with.len();
-        if place < at || look.bytes.get(replaced.clone()) != Some(cut.with.as_bytes()) {
-            return Err("was edited since, where the keys stood".into());
-        }
-        after.extend_from_slice(&look.bytes[at..place]);
-        after.extend_from_slice(piece);
-        at = replaced.end;
-    }
-    after.extend_from_slice(&look.bytes[at..]);
-    if hash == file.after && digest(&after) != file.before {
-        return Err("does not come out as it was".into());
-    }
+    let after = image(file, &look.bytes, values, seal)?;
     let content = Content { path: &file.path, target: &target, stamp: &look.stamp, before: &look.bytes, after: &after };
     replace(&content, look.links > 1, prefix).map_err(|refusal| match refusal {
         Refusal::Changed => "was changed meanwhile; run `ringlet migrate undo` again".into(),
@@ -120,6 +95,42 @@ fn restore(file: &FileRecord, values: &[Result<Secret, String>], seal: &Seal, pr
     })?;
     let now = platform::look_at(&target, MAX_FILE).map_err(|error| format!("cannot be read again: {error}"))?;
     if *now.bytes == *after { Ok(()) } else { Err("was written and is not what it should be".into()) }
+}
+
+/// The content of a file with the removed bytes back in their places, or why that is not certain. `now` is its content;
+/// where nobody has changed it, the result is the very content from before the run.
+pub(crate) fn image(
+    file: &FileRecord,
+    now: &[u8],
+    values: &[Result<Secret, String>],
+    seal: &Seal,
+) -> Result<Zeroizing<Vec<u8>>, String> {
+    let hash = digest(now);
+    let mut pieces = Vec::new();
+    for cut in &file.cuts {
+        pieces.push(refill(&cut.removed, values)?);
+    }
+    let places: Vec<usize> = if hash == file.after {
+        file.cuts.iter().map(|cut| cut.at).collect()
+    } else {
+        file.cuts.iter().map(|cut| place(now, cut, seal)).collect::<Result<_, _>>()?
+    };
+    let mut after = Zeroizing::new(Vec::with_capacity(now.len() + pieces.iter().map(|it| it.len()).sum::<usize>()));
+    let mut at = 0;
+    for ((cut, place), piece) in file.cuts.iter().zip(places).zip(&pieces) {
+        let replaced = place..place + cut.with.len();
+        if place < at || now.get(replaced.clone()) != Some(cut.with.as_bytes()) {
+            return Err("was edited since, where the keys stood".into());
+        }
+        after.extend_from_slice(&now[at..place]);
+        after.extend_from_slice(piece);
+        at = replaced.end;
+    }
+    after.extend_from_slice(&now[at..]);
+    if hash == file.after && digest(&after) != file.before {
+        return Err("does not come out as it was".into());
+    }
+    Ok(after)
 }
 
 fn refill(removed: &[tokens::Token], values: &[Result<Secret, String>]) -> Result<Zeroizing<Vec<u8>>, String> {

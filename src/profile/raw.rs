@@ -288,7 +288,8 @@ impl Reader<'_> {
 }
 
 impl ProfileFile {
-    pub(super) fn parse(name: Profile, source: Source) -> Result<Self, ConfigError> {
+    /// Reads a profile's text.
+    pub(crate) fn parse(name: Profile, source: Source) -> Result<Self, ConfigError> {
         let raw: RawProfile = source.parse()?;
         let read = Reader(&source);
         let alias = match &raw.provider_config.key_alias {

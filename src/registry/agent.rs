@@ -357,8 +357,8 @@ pub(crate) struct AgentSpec {
 }
 
 impl AgentSpec {
-    // `own` says that the user wrote the definition: what it leaves out is then the user's to know.
-    pub(super) fn parse(name: Agent, source: &Source, own: bool) -> Result<Self, ConfigError> {
+    /// Reads a definition. `own` says that the user wrote it: what it leaves out is then the user's to know.
+    pub(crate) fn parse(name: Agent, source: &Source, own: bool) -> Result<Self, ConfigError> {
         let raw: RawAgent = source.parse()?;
         let refused = |span, error: NameError| source.error(span, error.to_string());
         let variable = |text: &Spanned<String>| text.get_ref().parse().map_err(|error| refused(text.span(), error));

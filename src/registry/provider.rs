@@ -85,7 +85,8 @@ pub(crate) struct ProviderSpec {
 }
 
 impl ProviderSpec {
-    pub(super) fn parse(name: Provider, source: &Source) -> Result<Self, ConfigError> {
+    /// Reads a definition.
+    pub(crate) fn parse(name: Provider, source: &Source) -> Result<Self, ConfigError> {
         let raw: RawProvider = source.parse()?;
         let variable = |text: &Spanned<String>| {
             text.get_ref().parse().map_err(|error: crate::name::NameError| source.error(text.span(), error.to_string()))

@@ -1,6 +1,16 @@
 //! What a project's files say to an agent, as the guard reads and judges it.
 
+use super::keys;
+use crate::env::Env;
+use crate::guard::judge::{self, Conditions, Offence};
+use crate::guard::names::Names;
 use crate::guard::read::{MAX_DEPTH, MAX_ENTRIES, Reader, Unread, Value, read};
+use crate::guard::{document_of, shown, strict};
+use crate::name::is_unprintable;
+use crate::paths::Paths;
+use crate::registry::{AgentSpec, Registry, Version};
+use std::path::Path;
+use std::sync::OnceLock;
 
 /// Any project file, its reader chosen by the first byte: what is taken stays within the bounds, and is what another
 /// parser of the format takes.
@@ -116,4 +126,69 @@ fn is_toml(ours: &Value, theirs: &toml::Value) -> bool {
         }
         _ => false,
     }
+}
+
+/// A document, judged as one of the files of a built-in agent: the agent by the first byte, its file by the second. What is
+/// harmless in the strictest launch is harmless in every one, the order of names does not count, and no message holds a key.
+pub fn offences(bytes: &[u8]) {
+    let [agent, file, template @ ..] = bytes else { return };
+    let agents = agents();
+    let agent = &agents[usize::from(*agent) % agents.len()];
+    if agent.guard.is_empty() {
+        return;
+    }
+    let guard = &agent.guard[usize::from(*file) % agent.guard.len()];
+    let Ok(Some(document)) = document_of(guard, Path::new("/project/file"), &keys::filled(template)) else { return };
+    let inside = |path: &str| !path.starts_with('/') && !path.contains("..");
+    let strictest = strict(agent, &inside);
+    let version = Version::parse("999.0");
+    let now = Conditions {
+        code_passes: true,
+        version: version.as_ref(),
+        models: vec!["anthropic/".to_owned()],
+        names: Names { agent, is_login: false, prefixes: Vec::new(), telemetry: false, every: false },
+        inside: &inside,
+    };
+    let found = judge::offences(&document, guard, &now, &strictest);
+    let all = judge::offences(&document, guard, &strictest, &strictest);
+    let unseen = found.iter().find(|offence| !all.iter().any(|strict| strict.at == offence.at));
+    assert!(unseen.is_none(), "the strictest launch lets pass what another does not: {unseen:?}");
+    for offence in found.iter().chain(&all) {
+        assert!(leads_somewhere(&document, &offence.at), "{offence:?}");
+        let shown = shown::value(&offence.at, &offence.bound);
+        let at = shown::path(&offence.at);
+        assert!(shown.chars().count() <= shown::KEPT && !shown.contains(is_unprintable), "{shown:?}");
+        assert!(!at.contains(is_unprintable), "{at:?}");
+        keys::assert_hidden(&format!("{at} = {shown}"), &keys::named(template));
+    }
+    let other = judge::offences(&sorted(&document), guard, &strictest, &strictest);
+    assert_eq!(bound(&all), bound(&other), "the order of names does not count");
+}
+
+fn agents() -> &'static [AgentSpec] {
+    static ALL: OnceLock<Vec<AgentSpec>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let paths = Paths::new(&Env::from_pairs([("HOME", "/nonexistent"), ("USERPROFILE", "C:\\nonexistent")]));
+        let registry = Registry::new(&paths.expect("a home"));
+        let names = registry.agent_names().expect("the built-in ones");
+        let agent = |name: &String| registry.agent(&name.parse().expect("a name")).expect("a definition");
+        names.iter().map(|name| (*agent(name)).clone()).collect()
+    })
+}
+
+// Whether names lead to a value, in tables and in the tables of lists.
+fn leads_somewhere(value: &Value, at: &[String]) -> bool {
+    let Some((first, rest)) = at.split_first() else { return true };
+    match value {
+        Value::Table(entries) => entries.iter().any(|(name, value)| name == first && leads_somewhere(value, rest)),
+        Value::List(list) => list.iter().any(|value| leads_somewhere(value, at)),
+        _ => false,
+    }
+}
+
+fn bound(offences: &[Offence]) -> Vec<String> {
+    let mut all: Vec<String> =
+        offences.iter().map(|offence| format!("{:?} {}", offence.at, offence.bound.digest())).collect();
+    all.sort();
+    all
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 /// One Unix socket.
-pub(super) struct Address {
+pub(crate) struct Address {
     pub socket: SocketAddrUnix,
     place: Place,
 }
@@ -37,7 +37,7 @@ impl fmt::Display for Address {
 }
 
 /// Where a lookup may find the session bus.
-pub(super) struct Candidates {
+pub(crate) struct Candidates {
     /// In the order in which they are tried.
     pub sockets: Vec<Candidate>,
     /// What to say where there is none of them.
@@ -45,7 +45,7 @@ pub(super) struct Candidates {
 }
 
 /// One of them.
-pub(super) struct Candidate {
+pub(crate) struct Candidate {
     pub address: Address,
     /// Whether it is in the session's own place. Where that fails there is a bus, and with it perhaps a keychain, that
     /// cannot be reached; any other socket that fails is none.
@@ -56,7 +56,7 @@ pub(super) struct Candidate {
 /// A terminal multiplexer that outlived a login keeps an address that leads nowhere, while the bus is where it always is.
 ///
 /// Of `runtime`, the first directory of this user or root counts; a session has one bus, so the others are not looked at.
-pub(super) fn candidates(bus: Option<&OsStr>, runtime: &[PathBuf]) -> Candidates {
+pub(crate) fn candidates(bus: Option<&OsStr>, runtime: &[PathBuf]) -> Candidates {
     let usual = usual(runtime);
     let bus = bus.filter(|bus| !bus.is_empty());
     let none = match (bus, runtime) {
@@ -131,7 +131,7 @@ impl Address {
 
     /// Refuses a bus that another user runs: once the real one is gone, anybody can take an abstract name, or a path
     /// in a shared directory, and would be told our keys.
-    pub(super) fn check_owner(&self, socket: &OwnedFd) -> Result<(), ServiceError> {
+    pub(crate) fn check_owner(&self, socket: &OwnedFd) -> Result<(), ServiceError> {
         let owner = match &self.place {
             // The file's owner rather than the peer's, whose process may be outside our PID namespace.
             Place::Path(path) => std::fs::metadata(path).map(|meta| meta.uid()).ok(),

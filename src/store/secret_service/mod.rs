@@ -8,7 +8,7 @@
 //! Items carry the attributes `service` and `username`, as those of keyring 3 and 4 and of `secret-tool` do, so each
 //! reads the others'. Items of the collection `session` are ignored: it forgets them at logout.
 
-mod address;
+pub(crate) mod address;
 mod bus;
 mod error;
 mod password;
@@ -17,8 +17,8 @@ mod sealed;
 mod service;
 #[cfg(test)]
 mod tests;
-mod wire;
-mod writer;
+pub(crate) mod wire;
+pub(crate) mod writer;
 
 pub use error::ServiceError;
 

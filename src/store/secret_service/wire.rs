@@ -8,22 +8,22 @@
 use zeroize::Zeroizing;
 
 /// The longest message taken or sent, in bytes: half of what the specification allows, and 25 000 times a key.
-pub(super) const MAX_MESSAGE: usize = 64 << 20;
+pub(crate) const MAX_MESSAGE: usize = 64 << 20;
 /// Bytes of a message's fixed header, enough to know its whole length.
-pub(super) const HEAD: usize = 16;
+pub(crate) const HEAD: usize = 16;
 /// Variants and containers inside each other.
 const MAX_DEPTH: u32 = 32;
 
 /// Why bytes are no message, or not the expected one; a fixed text, so that no content can leak through it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Malformed(pub &'static str);
+pub(crate) struct Malformed(pub &'static str);
 
 type Result<T> = std::result::Result<T, Malformed>;
 
 /// What a message says of itself before its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Call,
     Reply,
     Error,
@@ -33,7 +33,7 @@ pub(super) enum Kind {
 }
 
 /// The whole length of the message that begins with `head`.
-pub(super) fn length(head: &[u8; HEAD]) -> Result<usize> {
+pub(crate) fn length(head: &[u8; HEAD]) -> Result<usize> {
     let big = endianness(head[0])?;
     if head[3] != 1 {
         return Err(Malformed("a message of an unknown protocol version"));
@@ -55,7 +55,7 @@ fn endianness(mark: u8) -> Result<bool> {
 }
 
 /// A message that was received. There is no `Debug`: the body may be a key.
-pub(super) struct Message {
+pub(crate) struct Message {
     bytes: Zeroizing<Vec<u8>>,
     body: usize,
     big: bool,
@@ -71,7 +71,7 @@ pub(super) struct Message {
 
 impl Message {
     /// Reads the header; the bytes must be exactly one message, as long as `length` said.
-    pub(super) fn parse(bytes: Zeroizing<Vec<u8>>) -> Result<Self> {
+    pub(crate) fn parse(bytes: Zeroizing<Vec<u8>>) -> Result<Self> {
         let head: &[u8; HEAD] = bytes.first_chunk().ok_or(Malformed("a message that ends too early"))?;
         if length(head)? != bytes.len() {
             return Err(Malformed("a message of another length than it says"));
@@ -133,7 +133,7 @@ impl Message {
     }
 
     /// The arguments, if they are of these types.
-    pub(super) fn body(&self, signature: &str) -> Result<Reader<'_>> {
+    pub(crate) fn body(&self, signature: &str) -> Result<Reader<'_>> {
         if self.signature != signature {
             return Err(Malformed("an answer of the wrong type"));
         }
@@ -143,7 +143,7 @@ impl Message {
 
 /// Reads values one by one. It begins at a multiple of eight bytes of its message, so that padding can be counted
 /// from its own start.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     big: bool,
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    pub(super) fn pad(&mut self, to: usize) -> Result<()> {
+    pub(crate) fn pad(&mut self, to: usize) -> Result<()> {
         self.take(self.at.wrapping_neg() % to).map(drop)
     }
 
@@ -166,13 +166,13 @@ impl<'a> Reader<'a> {
         Ok(self.take(1)?[0])
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32> {
+    pub(crate) fn u32(&mut self) -> Result<u32> {
         self.pad(4)?;
         let bytes = self.take(4)?.try_into().expect("four bytes were taken");
         Ok(if self.big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
     }
 
-    pub(super) fn boolean(&mut self) -> Result<bool> {
+    pub(crate) fn boolean(&mut self) -> Result<bool> {
         match self.u32()? {
             0 => Ok(false),
             1 => Ok(true),
@@ -181,12 +181,12 @@ impl<'a> Reader<'a> {
     }
 
     /// An array of bytes (`ay`).
-    pub(super) fn bytestring(&mut self) -> Result<&'a [u8]> {
+    pub(crate) fn bytestring(&mut self) -> Result<&'a [u8]> {
         let length = self.u32()? as usize;
         self.take(length)
     }
 
-    pub(super) fn string(&mut self) -> Result<&'a str> {
+    pub(crate) fn string(&mut self) -> Result<&'a str> {
         let bytes = self.bytestring()?;
         self.terminated(bytes)
     }
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An object path; checked, since we send it back, and a bus hangs up on a malformed one.
-    pub(super) fn path(&mut self) -> Result<&'a str> {
+    pub(crate) fn path(&mut self) -> Result<&'a str> {
         let path = self.string()?;
         let named = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         match path.strip_prefix('/') {
@@ -209,14 +209,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn signature(&mut self) -> Result<&'a str> {
+    pub(crate) fn signature(&mut self) -> Result<&'a str> {
         let length = self.u8()?;
         let bytes = self.take(usize::from(length))?;
         self.terminated(bytes)
     }
 
     /// The elements of an array whose elements are aligned to `to` bytes; more than `most` of them are refused.
-    pub(super) fn array<T>(
+    pub(crate) fn array<T>(
         &mut self,
         to: usize,
         most: usize,
@@ -243,7 +243,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value inside a variant, which must be of this type.
-    pub(super) fn variant(&mut self, signature: &str) -> Result<()> {
+    pub(crate) fn variant(&mut self, signature: &str) -> Result<()> {
         if self.signature()? != signature {
             return Err(Malformed("a property of the wrong type"));
         }
@@ -251,12 +251,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps over a variant of whatever type.
-    pub(super) fn skip_variant(&mut self) -> Result<()> {
+    pub(crate) fn skip_variant(&mut self) -> Result<()> {
         self.skip(b"v", 0).map(drop)
     }
 
     /// Attributes (`a{ss}`).
-    pub(super) fn dictionary(&mut self, most: usize) -> Result<Vec<(&'a str, &'a str)>> {
+    pub(crate) fn dictionary(&mut self, most: usize) -> Result<Vec<(&'a str, &'a str)>> {
         self.array(8, most, |entry| {
             entry.pad(8)?;
             Ok((entry.string()?, entry.string()?))

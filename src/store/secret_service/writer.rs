@@ -7,13 +7,13 @@
 use zeroize::{Zeroize, Zeroizing};
 
 /// A message that expects no answer.
-pub(super) const NO_REPLY: u8 = 1;
+pub(crate) const NO_REPLY: u8 = 1;
 /// A message that must not start the service it is for.
-pub(super) const NO_AUTO_START: u8 = 2;
+pub(crate) const NO_AUTO_START: u8 = 2;
 
 /// Whom a call is for, and the signature of its arguments.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Call<'a> {
+pub(crate) struct Call<'a> {
     pub destination: &'a str,
     pub path: &'a str,
     pub interface: &'a str,
@@ -24,25 +24,25 @@ pub(super) struct Call<'a> {
 
 /// Messages to be sent, one after the other; always little endian.
 #[derive(Default)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     bytes: Zeroizing<Vec<u8>>,
     /// Where the current message begins: padding counts from there.
     start: usize,
 }
 
 impl Writer {
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Forgets and wipes everything written so far; the memory is kept for the next messages.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.zeroize();
         self.start = 0;
     }
 
     /// Makes room for `more` bytes. Growing a vector in place would leave its old bytes behind unwiped.
-    pub(super) fn reserve(&mut self, more: usize) {
+    pub(crate) fn reserve(&mut self, more: usize) {
         let wanted = self.bytes.len() + more;
         if wanted > self.bytes.capacity() {
             let mut bigger = Zeroizing::new(Vec::with_capacity(wanted.max(2 * self.bytes.capacity()).max(1024)));
@@ -52,13 +52,13 @@ impl Writer {
     }
 
     /// Bytes outside any message, such as the authentication's lines.
-    pub(super) fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         self.bytes.extend_from_slice(bytes);
     }
 
     /// One whole call: its header, then what `body` writes, which must be what the call's signature says.
-    pub(super) fn call(&mut self, serial: u32, call: &Call<'_>, body: impl FnOnce(&mut Self)) {
+    pub(crate) fn call(&mut self, serial: u32, call: &Call<'_>, body: impl FnOnce(&mut Self)) {
         self.start = self.bytes.len();
         self.raw(&[b'l', 1, call.flags, 1, 0, 0, 0, 0]);
         self.u32(serial);
@@ -86,27 +86,27 @@ impl Writer {
         self.bytes[self.start + 4..self.start + 8].copy_from_slice(&length);
     }
 
-    pub(super) fn pad(&mut self, to: usize) {
+    pub(crate) fn pad(&mut self, to: usize) {
         let missing = (self.bytes.len() - self.start).wrapping_neg() % to;
         self.raw(&[0; 8][..missing]);
     }
 
-    pub(super) fn u32(&mut self, value: u32) {
+    pub(crate) fn u32(&mut self, value: u32) {
         self.pad(4);
         self.raw(&value.to_le_bytes());
     }
 
-    pub(super) fn boolean(&mut self, value: bool) {
+    pub(crate) fn boolean(&mut self, value: bool) {
         self.u32(u32::from(value));
     }
 
     /// A string or an object path; the caller has refused NUL in it, which a bus answers by hanging up.
-    pub(super) fn string(&mut self, text: &str) {
+    pub(crate) fn string(&mut self, text: &str) {
         self.bytestring(text.as_bytes());
         self.raw(&[0]);
     }
 
-    pub(super) fn signature(&mut self, text: &str) {
+    pub(crate) fn signature(&mut self, text: &str) {
         debug_assert!(text.len() < 256, "signatures here are literals");
         self.raw(&[text.len() as u8]);
         self.raw(text.as_bytes());
@@ -114,14 +114,14 @@ impl Writer {
     }
 
     /// An array of bytes (`ay`).
-    pub(super) fn bytestring(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytestring(&mut self, bytes: &[u8]) {
         self.pad(4);
         self.raw(&length_field(bytes.len()));
         self.raw(bytes);
     }
 
     /// An array whose elements, written by `fill`, are aligned to `to` bytes.
-    pub(super) fn array(&mut self, to: usize, fill: impl FnOnce(&mut Self)) {
+    pub(crate) fn array(&mut self, to: usize, fill: impl FnOnce(&mut Self)) {
         self.u32(0);
         let length_at = self.bytes.len() - 4;
         self.pad(to);
@@ -132,7 +132,7 @@ impl Writer {
     }
 
     /// Attributes (`a{ss}`).
-    pub(super) fn dictionary(&mut self, pairs: &[(&str, &str)]) {
+    pub(crate) fn dictionary(&mut self, pairs: &[(&str, &str)]) {
         self.array(8, |w| {
             for (key, value) in pairs {
                 w.pad(8);

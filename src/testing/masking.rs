@@ -1,0 +1,44 @@
+//! Text that holds keys, as the journal writes it down and as people see it.
+
+use super::keys;
+use crate::migrate::tokens::{self, Key};
+
+// Shorter ones would be pieces of the fixed words around them.
+const SHORTEST: usize = 16;
+
+/// Keys on the first lines, then an empty line and a text. Of three keys the last one is not kept.
+pub fn masking(bytes: &[u8]) {
+    let Some(end) = memchr::memmem::find(bytes, b"\n\n") else { return };
+    let (names, text) = (keys::filled(&bytes[..end]), keys::filled(&bytes[end + 2..]));
+    let values = names.split(|byte| *byte == b'\n').filter(|key| key.len() >= SHORTEST).take(3).enumerate();
+    let all = values.map(|(number, value)| Key { value, number: Some(number).filter(|number| *number < 2) });
+    let all: Vec<Key<'_>> = all.collect();
+    recorded(&text, &all);
+    shown(&text, &all);
+}
+
+// What is written down holds no piece of a key and is the very text again.
+fn recorded(text: &[u8], keys: &[Key<'_>]) {
+    let Some(recorded) = tokens::record(text, keys) else { return };
+    let written = serde_json::to_vec(&recorded).expect("tokens serialise");
+    assert!(!tokens::holds_piece(&written, keys), "{}", String::from_utf8_lossy(&written));
+    let value = |number| keys.iter().find(|key| key.number == Some(number)).map(|key| key.value);
+    assert_eq!(tokens::restore(&recorded, &value).expect("a key for each reference").as_slice(), text);
+}
+
+// What people see keeps its lines, holds no telling piece of a key, and is the text itself where no key is near.
+fn shown(text: &[u8], all: &[Key<'_>]) {
+    let shown = tokens::mask(text, all);
+    let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(lines(shown.as_bytes()), lines(text), "{shown:?}");
+    let values: Vec<String> = all.iter().map(|key| String::from_utf8_lossy(key.value).into_owned()).collect();
+    if all.iter().all(|key| std::str::from_utf8(key.value).is_ok()) {
+        keys::assert_hidden(&shown, &values);
+    }
+    let may_begin = |byte: &u8| {
+        matches!(byte, b'\\' | b'`' | b'\'' | b'"' | b'$') || all.iter().any(|key| key.value.contains(byte))
+    };
+    if !text.iter().any(may_begin) {
+        assert_eq!(shown, String::from_utf8_lossy(text));
+    }
+}

@@ -1,0 +1,93 @@
+//! Words for shells.
+
+use crate::migrate::dialect::Dialect;
+use crate::migrate::examine::assignments;
+use crate::name::is_unprintable;
+use crate::shell::{Shell, ShellError, quote};
+
+/// Any text is one word of each shell, which the readers of that shell's files read back; its neighbours stay apart.
+pub fn quoting(text: &[u8]) {
+    for shell in Shell::ALL {
+        let word = match quote(shell, text) {
+            Ok(word) => word,
+            Err(ShellError::Nul) => {
+                assert!(text.contains(&0));
+                continue;
+            }
+            Err(_) => {
+                assert!(shell == Shell::PowerShell && std::str::from_utf8(text).is_err());
+                continue;
+            }
+        };
+        assert!(!text.contains(&0) && !word.contains(is_unprintable), "{shell}: {word:?}");
+        match shell {
+            Shell::Bash => bourne(text, &word, Dialect::Bash),
+            Shell::Zsh => bourne(text, &word, Dialect::Zsh),
+            Shell::Fish => fish(text, &word),
+            Shell::PowerShell => powershell(text, &word),
+        }
+    }
+}
+
+#[track_caller]
+fn reads(script: &str, dialect: Dialect, wanted: &[(&str, &[u8])]) {
+    let found = assignments(script.as_bytes(), dialect);
+    let found: Vec<(&str, Option<&[u8]>)> =
+        found.iter().map(|(name, value)| (name.as_str(), value.as_ref().map(|value| value.as_slice()))).collect();
+    let wanted: Vec<(&str, Option<&[u8]>)> = wanted.iter().map(|(name, value)| (*name, Some(*value))).collect();
+    assert_eq!(found, wanted, "{dialect:?} {script:?}");
+}
+
+fn bourne(text: &[u8], word: &str, dialect: Dialect) {
+    reads(
+        &format!("export A={word} B=b C={word}; D={word}\nE=e # {word}\n"),
+        dialect,
+        &[("A", text), ("B", b"b"), ("C", text), ("D", text), ("E", b"e")],
+    );
+}
+
+fn fish(text: &[u8], word: &str) {
+    reads(
+        &format!("set -gx A {word}; set -gx B b\nset -gx C {word} # {word}\n"),
+        Dialect::Fish,
+        &[("A", text), ("B", b"b"), ("C", text)],
+    );
+}
+
+fn powershell(text: &[u8], word: &str) {
+    assert!(word.is_ascii());
+    let units = summed(word).expect("a sum of strings and characters");
+    assert_eq!(String::from_utf16(&units).expect("whole characters").as_bytes(), text, "{word}");
+    // A sum is no literal to the reader.
+    if !word.starts_with('(') {
+        let script = format!("$env:A = {word}; $env:B = 'b'\n$env:C = {word} # {word}\n");
+        reads(&script, Dialect::PowerShell, &[("A", text), ("B", b"b"), ("C", text)]);
+    }
+}
+
+// PowerShell's rules for `'it''s'` and `('a' + [char]0x000a + 'b')`, as its language specification has them.
+fn summed(word: &str) -> Option<Vec<u16>> {
+    let mut rest = word.strip_prefix('(').map_or(Some(word), |inner| inner.strip_suffix(')'))?;
+    let mut units = Vec::new();
+    loop {
+        if let Some(digits) = rest.strip_prefix("[char]0x") {
+            let (digits, behind) = digits.split_at_checked(4)?;
+            units.push(u16::from_str_radix(digits, 16).ok()?);
+            rest = behind;
+        } else {
+            rest = rest.strip_prefix('\'')?;
+            loop {
+                let (text, behind) = rest.split_once('\'')?;
+                units.extend(text.encode_utf16());
+                rest = behind;
+                let Some(again) = rest.strip_prefix('\'') else { break };
+                units.push(u16::from(b'\''));
+                rest = again;
+            }
+        }
+        if rest.is_empty() {
+            return Some(units);
+        }
+        rest = rest.strip_prefix(" + ")?;
+    }
+}

@@ -1,0 +1,167 @@
+//! Start files of shells, and the other files that `migrate` looks through.
+
+use super::keys;
+use crate::migrate::dialect::Dialect;
+use crate::migrate::examine::{Action, Examined, Finding, examine};
+use crate::migrate::journal::{FileRecord, Seal};
+use crate::migrate::tokens::{self, Key};
+use crate::migrate::{stream, undo};
+use crate::secret::Secret;
+use std::path::Path;
+
+/// A file of bash, zsh (`z` as the first byte) or another Bourne shell (`s`); made-up keys stand in place of `@a` and the like.
+pub fn posix(bytes: &[u8]) {
+    with_first(bytes, |first, file| match first {
+        b'z' => edited(file, Dialect::Zsh),
+        b's' => edited(file, Dialect::Sh),
+        _ => edited(file, Dialect::Bash),
+    });
+}
+
+/// A file of fish, or of its universal variables (`u` as the first byte).
+pub fn fish(bytes: &[u8]) {
+    with_first(bytes, |first, file| match first {
+        b'u' => edited(file, Dialect::FishVariables),
+        _ => edited(file, Dialect::Fish),
+    });
+}
+
+/// A file of csh.
+pub fn csh(bytes: &[u8]) {
+    edited(&keys::filled(bytes), Dialect::Csh);
+}
+
+/// A file of PowerShell.
+pub fn powershell(bytes: &[u8]) {
+    edited(&keys::filled(bytes), Dialect::PowerShell);
+}
+
+/// A file of lines, its format chosen by the first byte, or one that is only looked through.
+pub fn lines(bytes: &[u8]) {
+    with_first(bytes, |first, file| match first {
+        b's' => edited(file, Dialect::EnvironmentD),
+        b'p' => edited(file, Dialect::PamEnv),
+        b'h' => reported(file, Dialect::History),
+        b'j' => reported(file, Dialect::Structured),
+        b't' => reported(file, Dialect::Text),
+        _ => edited(file, Dialect::DotEnv),
+    });
+}
+
+fn with_first(bytes: &[u8], check: impl FnOnce(u8, &[u8])) {
+    if let Some((first, file)) = bytes.split_first() {
+        check(*first, &keys::filled(file));
+    }
+}
+
+// Keys leave the file and nothing else does, every key that stays is reported, and the run can be taken back.
+fn edited(before: &[u8], dialect: Dialect) {
+    let examined = examine(before, dialect);
+    let cuts = examined.cuts(before, &|_| "default".to_owned());
+    let moved: Vec<&Finding> = of(&examined, Action::Moved).collect();
+    assert_eq!(moved.is_empty(), cuts.is_empty(), "cuts are made for what moves: {:?}", examined.findings());
+    let mut after = Vec::new();
+    let mut at = 0;
+    for cut in &cuts {
+        assert!(at <= cut.span.start && cut.span.start <= cut.span.end, "cuts are sorted and disjoint: {cuts:?}");
+        let is_ours = matches!(&*cut.with, b"" | b":" | b"true") || cut.with.starts_with(b"<moved-to-ringlet:");
+        assert!(is_ours, "nothing but a filler or a marker comes in: {cut:?}");
+        after.extend_from_slice(&before[at..cut.span.start]);
+        after.extend_from_slice(&cut.with);
+        at = cut.span.end;
+    }
+    after.extend_from_slice(&before[at..]);
+    for finding in &moved {
+        let place = if finding.commented {
+            let rest = &before[finding.offset..];
+            let start = memchr::memmem::find(rest, &finding.value).expect("a value in a comment stands there");
+            finding.offset + start..finding.offset + start + finding.value.len()
+        } else {
+            finding.offset..finding.offset + 1
+        };
+        let is_cut = cuts.iter().any(|cut| cut.span.start <= place.start && place.end <= cut.span.end);
+        assert!(is_cut, "what moves is cut out: {finding:?} {cuts:?}");
+    }
+    let again = examine(&after, dialect);
+    assert!(again.cuts(&after, &|_| "default".to_owned()).is_empty(), "a second run is idle: {:?}", again.findings());
+    for left in again.findings() {
+        let is_told = of(&examined, Action::Reported).any(|finding| {
+            let (one, other) = (finding.value.as_slice(), left.value.as_slice());
+            memchr::memmem::find(one, other).is_some() || memchr::memmem::find(other, one).is_some()
+        });
+        assert!(is_told, "a key that stays is reported: {left:?} {:?}", examined.findings());
+    }
+    hidden(&examined);
+    taken_back((before, &after), &examined);
+}
+
+fn of(examined: &Examined, action: Action) -> impl Iterator<Item = &Finding> {
+    examined.findings().iter().filter(move |finding| finding.action == action)
+}
+
+// What is printed of a finding holds no key.
+fn hidden(examined: &Examined) {
+    for finding in examined.findings() {
+        let value = String::from_utf8_lossy(&finding.value).into_owned();
+        if finding.variable.as_ref().is_none_or(|name| !name.contains(&value)) {
+            keys::assert_hidden(&format!("{finding:?}"), &[value]);
+        }
+    }
+}
+
+// The journal holds no key, gives the very bytes back, and after an edit either all of them in their places or none.
+fn taken_back((before, after): (&[u8], &[u8]), examined: &Examined) {
+    let cuts = examined.cuts(before, &|_| "default".to_owned());
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for finding in of(examined, Action::Moved) {
+        if !kept.contains(&finding.value.as_slice()) {
+            kept.push(&finding.value);
+        }
+    }
+    let numbered = kept.iter().enumerate().map(|(number, value)| Key { value, number: Some(number) });
+    let others = of(examined, Action::Reported).map(|finding| Key { value: &finding.value, number: None });
+    let all: Vec<Key<'_>> = numbered.chain(others).filter(|key| !key.value.is_empty()).collect();
+    let seal = Seal::new(Secret::new(b"the seal of this check".to_vec()));
+    let Some(record) = FileRecord::new(Path::new("/rc"), (before, after), &cuts, &all, &seal) else { return };
+    let journal = serde_json::to_vec(&record).expect("a record serialises");
+    assert!(!tokens::holds_piece(&journal, &all), "{}", String::from_utf8_lossy(&journal));
+    let values: Vec<Result<Secret, String>> = kept.iter().map(|value| Ok(Secret::new(value.to_vec()))).collect();
+    let undone = undo::image(&record, after, &values, &seal).expect("a file that nobody touched is taken back");
+    assert_eq!(undone.as_slice(), before);
+    for (above, below) in [(&b""[..], &b"# later\n"[..]), (b"# earlier\n", b"")] {
+        let edited = [above, after, below].concat();
+        if let Ok(undone) = undo::image(&record, &edited, &values, &seal) {
+            assert_eq!(undone.as_slice(), [above, before, below].concat());
+        }
+    }
+    if !kept.is_empty() {
+        let none: Vec<Result<Secret, String>> = kept.iter().map(|_| Err("gone".to_owned())).collect();
+        if let Ok(undone) = undo::image(&record, after, &none, &seal) {
+            assert_eq!(undone.as_slice(), before, "no key is needed where none was cut out");
+        }
+    }
+}
+
+// Nothing moves, and the file gives the same in pieces as whole.
+fn reported(bytes: &[u8], dialect: Dialect) {
+    let whole = examine(bytes, dialect);
+    assert_eq!(of(&whole, Action::Moved).count(), 0);
+    assert!(whole.cuts(bytes, &|_| String::new()).is_empty());
+    hidden(&whole);
+    // Only a look at all of it tells text of two bytes a character.
+    if bytes.contains(&0) || bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return;
+    }
+    let seen = stream::look_through(bytes, dialect);
+    if seen.trouble.is_none() {
+        assert_eq!(facts(&seen.findings), facts(whole.findings()));
+    }
+}
+
+fn facts(findings: &[Finding]) -> Vec<String> {
+    let fact = |finding: &Finding| {
+        let Finding { line, offset, variable, provider, reason, value, .. } = finding;
+        format!("{line} {offset} {variable:?} {provider} {reason:?} {}", String::from_utf8_lossy(value))
+    };
+    findings.iter().map(fact).collect()
+}
