@@ -83,7 +83,11 @@ function __ringlet_notice {
     if [[ -z $dir ]]; then
       break
     fi
-    dir=${dir%/*}
+    # `${dir%/*}` would try every end of the path in turn: on a deep path that is most of the time.
+    dir=${dir:h}
+    if [[ $dir == / ]]; then
+      dir=
+    fi
   done
   if [[ -n $file && $file != "${__ringlet_file-$file}" && -x '@ringlet@' ]]; then
     command '@ringlet@' notice </dev/null || true

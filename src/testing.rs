@@ -17,7 +17,7 @@ pub mod words;
 
 pub use crate::audit::Log;
 pub use crate::commands::{complete_command, completion_script};
-pub use crate::config::Settings;
+pub use crate::config::{Settings, find_project_file};
 pub use crate::daemon::Run;
 pub use crate::daemon::door::{Door, Setup};
 pub use crate::daemon::http::{Window, serve as serve_http};

@@ -5,7 +5,7 @@
 
 use crate::common::pty::Terminal;
 use proptest::prelude::*;
-use ringlet::testing::{Hook, Shell, quote, render};
+use ringlet::testing::{Env, Hook, Paths, Settings, Shell, find_project_file, quote, render};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write;
@@ -322,6 +322,7 @@ in_each_shell! {
     the_notice_keeps_the_status
     the_walk_ends_at_the_ceilings
     a_deleted_or_linked_directory_is_walked_by_its_name
+    every_folder_is_governed_by_the_file_that_a_launch_finds
     only_a_prompt_announces
     a_steady_prompt_starts_no_process
     quoted_words_come_back
@@ -735,6 +736,101 @@ fn a_deleted_or_linked_directory_is_walked_by_its_name(shell: Shell) {
     assert_eq!(strings(world.calls().last().expect("called")), ["exec", "claude", "--", "-p", "x"]);
     assert_eq!(session.enter(&world.home()), 0);
     assert_eq!(session.enter(&project), 1);
+}
+
+/// Names of folders that a walk by text could cut at the wrong place.
+const ODD_NAMES: [&[u8]; 24] = [
+    b"plain",
+    b"two words",
+    b" blanks ",
+    b"new\nline",
+    b"ends\n",
+    b"\nbegins",
+    b"back\\slash",
+    b"ends\\",
+    b"\\n",
+    b"it's",
+    b"\"double\"",
+    b"*",
+    b"?",
+    b"[a-z]",
+    b"{a,b}",
+    b"(x|y)#",
+    b"^~#",
+    b"50%",
+    b"%/*",
+    b"$HOME",
+    b"-e",
+    b".hidden",
+    "\u{e9}\u{202e}\u{1f980}".as_bytes(),
+    b"no\xffutf8\x83\xa2",
+];
+
+/// Governed and other folders at many depths, drawn from a fixed seed so that a failure comes again.
+fn odd_tree(world: &World) -> Vec<PathBuf> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut draw = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % 1_000_003).expect("small") % below
+    };
+    let mut folders = vec![world.home()];
+    for name in ODD_NAMES.iter().cycle().take(4 * ODD_NAMES.len()) {
+        // Half of them lie below the one before, so that some are deep.
+        let parent = if draw(2) == 0 { folders.len() - 1 } else { draw(folders.len()) };
+        let folder = folders[parent].join(OsStr::from_bytes(name));
+        if folder.as_os_str().len() < 2000 && fs::create_dir(&folder).is_ok() {
+            if draw(3) == 0 {
+                fs::write(folder.join(".ringlet.toml"), "profile = \"work\"\n").expect("writable");
+            }
+            folders.push(folder);
+        }
+    }
+    folders
+}
+
+fn every_folder_is_governed_by_the_file_that_a_launch_finds(shell: Shell) {
+    let world = World::new();
+    // Above the home directory, where no walk may come.
+    fs::write(world.folder.path().join(".ringlet.toml"), "profile = \"x\"\n").expect("writable");
+    let mut folders = odd_tree(&world);
+    folders.push(PathBuf::from("/"));
+    let text = |path: &Path| path.to_str().map(str::to_owned);
+    let some: Vec<PathBuf> = folders.iter().skip(5).step_by(9).filter(|path| text(path).is_some()).cloned().collect();
+    let paths = Paths::new(&Env::from_pairs([("HOME", world.home())])).expect("an absolute home");
+    for ceilings in [Vec::new(), some, vec![PathBuf::from("/")]] {
+        let quoted: Vec<String> =
+            ceilings.iter().filter_map(|path| text(path)).map(|text| format!("{text:?}")).collect();
+        let quoted = quoted.join(", ").replace("\\u{", "\\U{");
+        assert!(!quoted.contains("\\U{"), "TOML writes such a character in another way: {quoted}");
+        let mut session = world.shell(shell, &world.hook_with(shell, &["claude"], &ceilings));
+        let settings = if quoted.is_empty() { String::new() } else { format!("ceiling-dirs = [{quoted}]\n") };
+        world.write(".config/ringlet/config.toml", &settings);
+        let settings = Settings::read(&paths).expect("settings");
+        // What runs before a prompt, and what it has found.
+        let look = match shell {
+            Shell::Fish => "emit fish_prompt",
+            _ => "__ringlet_notice",
+        };
+        let visits: Vec<String> = folders
+            .iter()
+            .map(|folder| {
+                let folder = word(shell, folder.join("")); // With a slash at its end.
+                format!("cd -- {folder}; {look}; printf '%s\\0' \"$__ringlet_file\" >>~/found\n")
+            })
+            .collect();
+        let visits = world.write("visits", &format!("cd /\n{}cd ~\n", visits.concat()));
+        session.run(&format!(". {} 2>/dev/null", word(shell, visits)));
+        let found = fs::read(world.home().join("found")).expect("written");
+        fs::remove_file(world.home().join("found")).expect("ours");
+        let found: Vec<&OsStr> = found.split(|byte| *byte == 0).map(OsStr::from_bytes).collect();
+        assert_eq!(found.len(), folders.len() + 1);
+        for (folder, found) in folders.iter().zip(found) {
+            let wanted = find_project_file(folder, &paths, &settings).expect("readable");
+            assert_eq!(found, wanted.unwrap_or_default(), "{} with {ceilings:?}", folder.display());
+        }
+    }
 }
 
 fn only_a_prompt_announces(shell: Shell) {

@@ -8,7 +8,8 @@ mod scope;
 mod settings;
 mod source;
 
-pub(crate) use project::{PROJECT_FILE, ProjectFile, find_project_file};
+pub use project::find_project_file;
+pub(crate) use project::{PROJECT_FILE, ProjectFile};
 pub(crate) use scope::Scope;
 pub(crate) use settings::Backend;
 pub use settings::Settings;

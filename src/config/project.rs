@@ -59,7 +59,7 @@ impl ProjectFile {
 
 /// Looks for the nearest project file from a canonical directory up. The home directory's parent and the configured
 /// ceilings are not looked into, unless the search starts there.
-pub(crate) fn find_project_file(start: &Path, paths: &Paths, settings: &Settings) -> io::Result<Option<PathBuf>> {
+pub fn find_project_file(start: &Path, paths: &Paths, settings: &Settings) -> io::Result<Option<PathBuf>> {
     let ceilings = ceilings(paths, settings);
     let mut found = None;
     let mut device = None;

@@ -271,8 +271,8 @@ fn path_word(shell: Shell, path: &Path) -> Result<String, ShellError> {
 
 /// The ceilings as the shell's list: patterns of a `case`, or words. Never empty, since a pattern must be there.
 ///
-/// The templates compare with a path in one form: without a slash at its end (so the root is empty) in zsh and bash,
-/// with one in fish, and as .NET writes it in PowerShell.
+/// The templates compare with a path in one form: without a slash at its end (so the root is empty), but in PowerShell
+/// as .NET writes it.
 fn ceilings(shell: Shell, ceilings: &[PathBuf]) -> Result<String, ShellError> {
     let mut words = Vec::new();
     for ceiling in ceilings {
@@ -285,8 +285,7 @@ fn ceilings(shell: Shell, ceilings: &[PathBuf]) -> Result<String, ShellError> {
                 text = rest;
             }
         }
-        let slash: &[u8] = if shell == Shell::Fish { b"/" } else { b"" };
-        words.push(quote(shell, &[text, slash].concat())?);
+        words.push(quote(shell, text)?);
     }
     if words.is_empty() {
         words.push(quote(shell, b".")?);
