@@ -90,7 +90,7 @@ function __ringlet_notice {
     dir=${dir%/*}
   done
   if [ -n "$file" ] && [ "$file" != "${__ringlet_file-$file}" ] && [[ -x '@ringlet@' ]]; then
-    command '@ringlet@' notice </dev/null || :
+    command '@ringlet@' announce </dev/null || :
   fi
   __ringlet_file=$file
   export -n __ringlet_pwd __ringlet_file

@@ -68,7 +68,7 @@ if status is-interactive
             end
             set --local file $dir/.ringlet.toml
             if test -n "$file"; and set --query __ringlet_file; and test $file != "$__ringlet_file"; and test -x '@ringlet@'
-                command '@ringlet@' notice </dev/null
+                command '@ringlet@' announce </dev/null
             end
             set --global __ringlet_file "$file"
         end

@@ -57,7 +57,7 @@
       if ($found -and $null -ne $before -and $found -cne $before -and [System.IO.File]::Exists('@ringlet@')) {
         $errors = $global:Error.Count
         try {
-          $info = [System.Diagnostics.ProcessStartInfo]::new('@ringlet@', 'notice')
+          $info = [System.Diagnostics.ProcessStartInfo]::new('@ringlet@', 'announce')
           $info.UseShellExecute = $false
           $info.WorkingDirectory = $at.ProviderPath
           $process = [System.Diagnostics.Process]::Start($info)

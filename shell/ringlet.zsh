@@ -90,7 +90,7 @@ function __ringlet_notice {
     fi
   done
   if [[ -n $file && $file != "${__ringlet_file-$file}" && -x '@ringlet@' ]]; then
-    command '@ringlet@' notice </dev/null || true
+    command '@ringlet@' announce </dev/null || true
   fi
   typeset -g __ringlet_file=$file
 }

@@ -255,8 +255,9 @@ Examples:
         shell: ShellName,
     },
     /// Print the line on entering a directory; called by the hook
-    #[command(hide = true)]
-    Notice,
+    // Hooks that an older ringlet printed call it `notice`.
+    #[command(hide = true, alias = "notice")]
+    Announce,
     /// Print the key of a launch to the agent that asks; called by the agent
     #[command(hide = true)]
     HandOver {
@@ -729,6 +730,12 @@ mod tests {
     #[cfg(not(unix))]
     fn raw(bytes: Vec<u8>) -> OsString {
         String::from_utf8_lossy(&bytes).into_owned().into()
+    }
+
+    #[test]
+    fn the_hooks_of_an_older_ringlet_are_still_answered() {
+        let old = Cli::try_parse_from(["ringlet", "notice"]).expect("a command");
+        assert!(matches!(old.command, Command::Announce));
     }
 
     proptest! {

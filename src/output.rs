@@ -13,7 +13,7 @@ use std::io::{self, IsTerminal, Write};
 
 /// When to use colours, and how much to say.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Style {
+pub(crate) struct OutputOptions {
     /// Colours whatever the terminal says; `None` decides by it.
     pub color: Option<bool>,
     /// Print data as JSON.
@@ -30,14 +30,14 @@ pub(crate) struct Output {
     err: Box<dyn Write>,
     color_out: bool,
     color_err: bool,
-    style: Style,
+    options: OutputOptions,
     shell: Shell,
     failed: Option<io::Error>,
 }
 
 /// A colour or weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ink {
+pub(crate) enum Style {
     /// As it is.
     Plain,
     /// What matters most.
@@ -52,7 +52,7 @@ pub(crate) enum Ink {
     Bad,
 }
 
-impl Ink {
+impl Style {
     fn code(self) -> &'static str {
         match self {
             Self::Plain => "",
@@ -76,42 +76,42 @@ impl Output {
             err: Box::new(err),
             color_out,
             color_err,
-            style: Style::default(),
+            options: OutputOptions::default(),
             shell: Shell::Bash,
             failed: None,
         }
     }
 
     /// Settles colours and loudness once the command line is known.
-    pub(crate) fn settle(&mut self, style: Style, env: &Env) {
+    pub(crate) fn configure(&mut self, options: OutputOptions, env: &Env) {
         // https://no-color.org: any value but the empty one; TERM=dumb cannot show them.
         let plain = env.non_empty("NO_COLOR").is_some() || env.get("TERM").is_some_and(|term| term == "dumb");
-        let decide = |terminal: bool| style.color.unwrap_or(terminal && !plain);
+        let decide = |terminal: bool| options.color.unwrap_or(terminal && !plain);
         self.color_out = decide(self.color_out);
         self.color_err = decide(self.color_err);
-        self.style = style;
+        self.options = options;
         self.shell = Shell::of_user(env);
     }
 
     /// Whether data is wanted as JSON.
     pub(crate) fn wants_json(&self) -> bool {
-        self.style.json
+        self.options.json
     }
 
     /// Whether more is wanted.
     pub(crate) fn is_verbose(&self) -> bool {
-        self.style.verbose
+        self.options.verbose
     }
 
     /// A line of data, in pieces.
-    pub(crate) fn line(&mut self, pieces: &[(Ink, &str)]) {
+    pub(crate) fn line(&mut self, pieces: &[(Style, &str)]) {
         let text = painted(pieces, self.color_out);
         self.write(text.as_bytes());
     }
 
     /// A line of plain data.
     pub(crate) fn data(&mut self, text: &str) {
-        self.line(&[(Ink::Plain, text)]);
+        self.line(&[(Style::Plain, text)]);
     }
 
     /// Text that is meant to be read by a program, byte for byte.
@@ -128,7 +128,7 @@ impl Output {
     }
 
     /// A table: columns as wide as their widest cell, two blanks between.
-    pub(crate) fn table(&mut self, rows: &[Vec<(Ink, String)>]) {
+    pub(crate) fn table(&mut self, rows: &[Vec<(Style, String)>]) {
         let mut widths: Vec<usize> = Vec::new();
         for row in rows {
             for (at, (_, cell)) in row.iter().enumerate() {
@@ -141,39 +141,39 @@ impl Output {
         }
         for row in rows {
             let last = row.len().saturating_sub(1);
-            let padded: Vec<(Ink, String)> = row
+            let padded: Vec<(Style, String)> = row
                 .iter()
                 .enumerate()
-                .flat_map(|(at, (ink, cell))| {
+                .flat_map(|(at, (style, cell))| {
                     let gap = if at == last { 0 } else { widths[at] + 2 - visible(cell).chars().count() };
-                    [(*ink, cell.clone()), (Ink::Plain, " ".repeat(gap))]
+                    [(*style, cell.clone()), (Style::Plain, " ".repeat(gap))]
                 })
                 .collect();
-            let pieces: Vec<(Ink, &str)> = padded.iter().map(|(ink, cell)| (*ink, cell.as_str())).collect();
+            let pieces: Vec<(Style, &str)> = padded.iter().map(|(style, cell)| (*style, cell.as_str())).collect();
             self.line(&pieces);
         }
     }
 
     /// What was done, for a person; silent with `--quiet`.
     pub(crate) fn note(&mut self, text: impl Into<Hint>) {
-        if !self.style.quiet {
+        if !self.options.quiet {
             let text = self.written(&text.into());
-            self.message(Ink::Dim, None, &text);
+            self.message(Style::Dim, None, &text);
         }
     }
 
     /// Something to look at; not an error.
     pub(crate) fn warn(&mut self, text: impl Into<Hint>) {
         let text = self.written(&text.into());
-        self.message(Ink::Warn, Some("warning"), &text);
+        self.message(Style::Warn, Some("warning"), &text);
     }
 
     /// A failure and its hints.
     pub(crate) fn failure(&mut self, failure: &Failure) {
-        self.message(Ink::Bad, Some("error"), &failure.message);
+        self.message(Style::Bad, Some("error"), &failure.message);
         for hint in &failure.hints {
             let text = self.written(hint);
-            self.message(Ink::Good, Some("hint"), &text);
+            self.message(Style::Good, Some("hint"), &text);
         }
     }
 
@@ -183,8 +183,8 @@ impl Output {
     }
 
     /// A line for a person that is neither data nor a message of ours, such as the notice.
-    pub(crate) fn aside(&mut self, text: &str) {
-        let _ = self.err.write_all(painted(&[(Ink::Dim, text)], self.color_err).as_bytes());
+    pub(crate) fn plain_stderr(&mut self, text: &str) {
+        let _ = self.err.write_all(painted(&[(Style::Dim, text)], self.color_err).as_bytes());
     }
 
     /// Help, plain and painted.
@@ -205,9 +205,9 @@ impl Output {
         let _ = self.err.write_all(format!("ringlet: {text}").as_bytes());
     }
 
-    fn message(&mut self, ink: Ink, kind: Option<&str>, text: &str) {
+    fn message(&mut self, style: Style, kind: Option<&str>, text: &str) {
         let label = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
-        let pieces = [(Ink::Plain, "ringlet: "), (ink, label.as_str()), (Ink::Plain, text)];
+        let pieces = [(Style::Plain, "ringlet: "), (style, label.as_str()), (Style::Plain, text)];
         // A stderr that cannot be written leaves nobody to tell.
         let _ = self.err.write_all(painted(&pieces, self.color_err).as_bytes());
     }
@@ -243,11 +243,11 @@ impl Output {
     }
 }
 
-fn painted(pieces: &[(Ink, &str)], color: bool) -> String {
+fn painted(pieces: &[(Style, &str)], color: bool) -> String {
     let mut line = String::new();
-    for (ink, text) in pieces {
-        let paint = color && *ink != Ink::Plain && !text.is_empty();
-        line.push_str(if paint { ink.code() } else { "" });
+    for (style, text) in pieces {
+        let paint = color && *style != Style::Plain && !text.is_empty();
+        line.push_str(if paint { style.code() } else { "" });
         line.push_str(&visible(text));
         line.push_str(if paint { "\x1b[0m" } else { "" });
     }
@@ -289,6 +289,6 @@ mod tests {
         assert_eq!(visible("a\x1b[31m\n\u{9b}\u{202e}"), "a\\u{1b}[31m\\n\\u{9b}\\u{202e}");
         assert_eq!(visible("caf\u{e9}"), "caf\u{e9}");
         assert_eq!(visible_in_json("[\n\"\u{7f}\u{9b}\u{202e}\u{e9}\"]"), "[\n\"\\u007f\\u009b\\u202e\u{e9}\"]");
-        assert_eq!(painted(&[(Ink::Bad, "x\x1b")], true), "\x1b[1;31mx\\u{1b}\x1b[0m\n");
+        assert_eq!(painted(&[(Style::Bad, "x\x1b")], true), "\x1b[1;31mx\\u{1b}\x1b[0m\n");
     }
 }

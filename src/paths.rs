@@ -215,7 +215,7 @@ impl Paths {
     }
 
     /// The folder of what was said once today.
-    pub fn said(&self) -> PathBuf {
+    pub fn once_a_day_marks(&self) -> PathBuf {
         self.state.join("said")
     }
 

@@ -286,7 +286,7 @@ fn a_deleted_working_directory_is_said() {
         "keychain list",
         "profiles list",
         "hook zsh",
-        "notice",
+        "announce",
         "audit verify || true",
         "doctor || true",
         "--audit-log=x keychain list",

@@ -78,14 +78,14 @@ fn tour(world: &World, folder: &Path, named: &OsStr) {
         words(&["status"]),
         words(&["allow"]),
         words(&["status", "claude"]),
-        words(&["notice"]),
+        words(&["announce"]),
         words(&["exec", "--dry-run", "claude"]),
         words(&["exec", "--audit-log", "claude", "--", "word"]),
         words(&["audit"]),
         words(&["audit", "verify"]),
         words(&["deny"]),
         words(&["exec", "claude"]),
-        words(&["notice"]),
+        words(&["announce"]),
         words(&["init", "work"]),
         words(&["doctor"]),
         words(&["agents", "list"]),
@@ -194,7 +194,7 @@ fn a_broken_project_file_in_such_a_place_is_named_safely() {
         ] {
             fs::write(folder.join(".ringlet.toml"), text).expect("written");
             for command in
-                [&["allow"][..], &["status"], &["notice"], &["exec", "claude"], &["--json", "status"], &["doctor"]]
+                [&["allow"][..], &["status"], &["announce"], &["exec", "claude"], &["--json", "status"], &["doctor"]]
             {
                 let words: Vec<&OsStr> = command.iter().map(OsStr::new).collect();
                 let (status, stdout, stderr) = run(&world, &folder, &words);
@@ -408,8 +408,8 @@ fn a_project_file_that_is_no_file_ends_every_command_with_an_error() {
         world.run(&["allow"]).fails(1, &[".ringlet.toml"]);
         world.run(&["init", "work"]).fails(1, &["already exists"]);
         world.run(&["status"]).ok();
-        let notice = world.run(&["notice"]);
-        assert_eq!((notice.status, notice.stderr.lines().count()), (Some(0), 1), "{kind}: {notice:?}");
+        let announced = world.run(&["announce"]);
+        assert_eq!((announced.status, announced.stderr.lines().count()), (Some(0), 1), "{kind}: {announced:?}");
     }
 }
 

@@ -310,7 +310,7 @@ if [ -n "${COMPLETE-}" ]; then
   printf 'work\tthe first\nit\xe2\x80\x99s\nwith space\n'
   exit 1
 fi
-if [ "$1" = notice ]; then
+if [ "$1" = announce ]; then
   echo 'stand-in: a notice' >&2
   exit 7
 fi
@@ -440,7 +440,7 @@ esac
         }
 
         fn notices(&self) -> usize {
-            self.calls().iter().filter(|call| call.get(1).is_some_and(|argument| argument == "notice")).count()
+            self.calls().iter().filter(|call| call.get(1).is_some_and(|argument| argument == "announce")).count()
         }
 
         fn link(&self, name: &str) -> String {
@@ -548,7 +548,7 @@ esac
             assert_eq!(said.err.matches(NOTICE).count(), 1, "{name:?}: {}", said.err);
             let calls = world.calls();
             assert_eq!(calls[0], [&*world.link("claude"), "-p", "x"], "{name:?}");
-            assert_eq!(calls[1][1..], ["notice"], "{name:?}");
+            assert_eq!(calls[1][1..], ["announce"], "{name:?}");
         }
         // The binary's own path is no alias's target, so a bracket in it is no pattern.
         let Some(world) = World::with("a[b]", "links") else { return };

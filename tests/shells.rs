@@ -24,7 +24,7 @@ const NOTICE: &str = "stand-in: a notice";
 /// after a notice, which nobody may notice.
 const STAND_IN: &str = r#"#!/bin/bash
 printf '%s\0' "$#" "$@" >>"$HOME/calls"
-if [ "$1" = notice ]; then
+if [ "$1" = announce ]; then
   echo 'stand-in: a notice' >&2
   exit 7
 fi
@@ -458,7 +458,7 @@ fn hostile_directories_run_nothing_and_print_nothing(shell: Shell) {
         assert_eq!(found, 0, "{name:?} ran something");
     }
     assert!(!world.home().join("x").exists());
-    assert!(world.calls().iter().all(|call| strings(call) == ["notice"]));
+    assert!(world.calls().iter().all(|call| strings(call) == ["announce"]));
 }
 
 fn a_copied_function_works_in_a_clean_shell(shell: Shell) {
@@ -673,7 +673,7 @@ fn the_notice_comes_once_on_entering(shell: Shell) {
     }
     let there_and_back = format!("cd {}; cd {}", word(shell, &one), word(shell, &plain));
     assert_eq!(session.line(&there_and_back).matches(NOTICE).count(), 0, "only where a line ends counts");
-    assert!(world.calls().iter().all(|call| strings(call) == ["notice"]));
+    assert!(world.calls().iter().all(|call| strings(call) == ["announce"]));
 }
 
 fn the_notice_keeps_the_status(shell: Shell) {

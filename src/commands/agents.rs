@@ -1,11 +1,11 @@
 //! `ringlet agents`: what ringlet knows, what is installed, bound and pinned.
 
-use super::Setting;
+use super::Session;
 use crate::cli::Agents;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::name::{Agent, Profile};
-use crate::output::Ink;
+use crate::output::Style;
 use crate::pins::{self, Pin, Pins};
 use crate::plan;
 use crate::platform;
@@ -16,23 +16,23 @@ use std::io::Read;
 use std::path::Path;
 
 /// `ringlet agents list|pin`
-pub(super) fn run(host: &mut Host, setting: &Setting, command: Agents) -> Result<(), Failure> {
+pub(super) fn run(host: &mut Host, session: &Session, command: Agents) -> Result<(), Failure> {
     match command {
-        Agents::List => list(host, setting),
-        Agents::Pin { agent, remove: false } => pin(host, setting, &agent.parse()?),
-        Agents::Pin { agent, remove: true } => unpin(host, setting, &agent.parse()?),
+        Agents::List => list(host, session),
+        Agents::Pin { agent, remove: false } => pin(host, session, &agent.parse()?),
+        Agents::Pin { agent, remove: true } => unpin(host, session, &agent.parse()?),
     }
 }
 
-fn pin(host: &mut Host, setting: &Setting, agent: &Agent) -> Result<(), Failure> {
-    setting.registry.agent(agent)?;
-    let context = setting.context(&host.world)?;
+fn pin(host: &mut Host, session: &Session, agent: &Agent) -> Result<(), Failure> {
+    session.registry.agent(agent)?;
+    let context = session.context(&host.world)?;
     // The very program that a launch would find, under the conditions that a launch has.
-    let program = plan::find_binary(&context, &setting.registry.agents_for(agent.as_str())?.command)?;
+    let program = plan::find_binary(&context, &session.registry.agents_for(agent.as_str())?.command)?;
     plan::guard_binary(&context, &plan::ProjectFolders::new(&context)?, &program)?;
-    let measured = pins::measure(&setting.paths, &program).map_err(|error| Failure::io("read", &program, &error))?;
+    let measured = pins::measure(&session.paths, &program).map_err(|error| Failure::io("read", &program, &error))?;
     let made = Pin { agent: agent.clone(), program, digest: measured.digest, pinned: host.world.now };
-    Pins::new(&setting.paths).write(&made)?;
+    Pins::new(&session.paths).write(&made)?;
     if host.output.wants_json() {
         host.output.json(&as_json(&made));
     } else {
@@ -52,9 +52,9 @@ fn is_script(program: &Path) -> bool {
     opened.is_ok_and(|mut file| file.read_to_end(&mut head).is_ok()) && head == b"#!"
 }
 
-fn unpin(host: &mut Host, setting: &Setting, agent: &Agent) -> Result<(), Failure> {
+fn unpin(host: &mut Host, session: &Session, agent: &Agent) -> Result<(), Failure> {
     // Not looked up among the known ones: a pin may outlive the agent's definition.
-    if !Pins::new(&setting.paths).remove(agent)? {
+    if !Pins::new(&session.paths).remove(agent)? {
         return Err(Failure::new(format!("{agent} is not pinned")).hint("run `ringlet agents list`"));
     }
     host.output.note(format!("{agent} is not pinned any more"));
@@ -69,8 +69,8 @@ fn as_json(pin: &Pin) -> serde_json::Value {
 }
 
 // What became of a pinned program since.
-fn state(setting: &Setting, pin: &Pin, found: Option<&Path>) -> &'static str {
-    match found.map(|program| pins::measure(&setting.paths, program)) {
+fn state(session: &Session, pin: &Pin, found: Option<&Path>) -> &'static str {
+    match found.map(|program| pins::measure(&session.paths, program)) {
         None => "missing",
         Some(Err(_)) => "unreadable",
         Some(Ok(measured)) if measured.digest == pin.digest => "as pinned",
@@ -78,9 +78,9 @@ fn state(setting: &Setting, pin: &Pin, found: Option<&Path>) -> &'static str {
     }
 }
 
-fn list(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
-    let context = setting.context(&host.world)?;
-    let profiles = Profiles::new(&setting.paths, &setting.registry);
+fn list(host: &mut Host, session: &Session) -> Result<(), Failure> {
+    let context = session.context(&host.world)?;
+    let profiles = Profiles::new(&session.paths, &session.registry);
     let mut bound: BTreeMap<Agent, Vec<Profile>> = BTreeMap::new();
     let mut broken = Vec::new();
     for name in profiles.names()? {
@@ -91,13 +91,13 @@ fn list(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
             Err(error) => broken.push(error.to_string()),
         }
     }
-    let (pinned, doubtful) = Pins::new(&setting.paths).list()?;
+    let (pinned, doubtful) = Pins::new(&session.paths).list()?;
     broken.extend(doubtful.iter().map(ToString::to_string));
     let mut rows = Vec::new();
-    for (agent, commands) in setting.registry.commands()? {
-        let spec = setting.registry.agent(&agent)?;
+    for (agent, commands) in session.registry.commands()? {
+        let spec = session.registry.agent(&agent)?;
         let found = commands.iter().find_map(|command| plan::find_binary(&context, command).ok());
-        let pin = pinned.iter().find(|pin| pin.agent == agent).map(|pin| (pin, state(setting, pin, found.as_deref())));
+        let pin = pinned.iter().find(|pin| pin.agent == agent).map(|pin| (pin, state(session, pin, found.as_deref())));
         rows.push((spec, commands, found, bound.remove(&agent).unwrap_or_default(), pin));
     }
     let output = &mut host.output;
@@ -121,18 +121,19 @@ fn list(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
         output.json(&rows);
         return Ok(());
     }
-    let head =
-        ["AGENT", "COMMAND", "BINARY", "PROFILES", "ACCOUNTS", "PIN"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec();
+    let head = ["AGENT", "COMMAND", "BINARY", "PROFILES", "ACCOUNTS", "PIN"]
+        .map(|cell| (Style::Dim, cell.to_owned()))
+        .to_vec();
     let body = rows.iter().map(|(spec, commands, found, profiles, pin)| {
         let names: Vec<&str> = profiles.iter().map(Profile::as_str).collect();
         vec![
-            (if found.is_some() { Ink::Bold } else { Ink::Plain }, spec.name.to_string()),
-            (Ink::Plain, commands.first().cloned().unwrap_or_default()),
-            (Ink::Plain, found.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string())),
-            (Ink::Plain, if names.is_empty() { "-".to_owned() } else { names.join(", ") }),
-            (Ink::Plain, spec.kinds().join(",")),
+            (if found.is_some() { Style::Bold } else { Style::Plain }, spec.name.to_string()),
+            (Style::Plain, commands.first().cloned().unwrap_or_default()),
+            (Style::Plain, found.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string())),
+            (Style::Plain, if names.is_empty() { "-".to_owned() } else { names.join(", ") }),
+            (Style::Plain, spec.kinds().join(",")),
             (
-                if pin.is_none_or(|(_, state)| state == "as pinned") { Ink::Plain } else { Ink::Bad },
+                if pin.is_none_or(|(_, state)| state == "as pinned") { Style::Plain } else { Style::Bad },
                 pin.map_or("-", |(_, state)| state).to_owned(),
             ),
         ]

@@ -1,6 +1,6 @@
 //! `ringlet allow` and `ringlet deny`: the user's word about a project's files.
 
-use super::Setting;
+use super::Session;
 use crate::config::{MAX_BYTES, PROJECT_FILE, ProjectFile, Source};
 use crate::failure::{Failure, close_to_others};
 use crate::guard::{self, Binding};
@@ -15,32 +15,32 @@ use std::path::{Path, PathBuf};
 const MAX_PROGRAM: u64 = 1 << 30;
 
 /// `ringlet allow [PATH...]`
-pub(super) fn allow(host: &mut Host, setting: &Setting, paths: &[PathBuf]) -> Result<(), Failure> {
+pub(super) fn allow(host: &mut Host, session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
     let here = [PathBuf::from(".")];
     for path in if paths.is_empty() { &here } else { paths } {
-        let file = target(host, setting, path)?;
+        let file = target(host, session, path)?;
         if is_project(&file) {
-            allow_project(host, setting, &file)?;
+            allow_project(host, session, &file)?;
         } else {
-            allow_file(host, setting, &file)?;
+            allow_file(host, session, &file)?;
         }
     }
     Ok(())
 }
 
 /// `ringlet allow --all [DIR]`
-pub(super) fn allow_all(host: &mut Host, setting: &Setting, folder: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn allow_all(host: &mut Host, session: &Session, folder: Option<&Path>) -> Result<(), Failure> {
     let folder = host.world.cwd()?.join(folder.unwrap_or(Path::new("")));
     let folder =
         folder.canonicalize().map_err(|error| Failure::new(format!("{} cannot be opened: {error}", shown(&folder))))?;
-    let at = Context { cwd: &folder, ..setting.context(&host.world)? };
+    let at = Context { cwd: &folder, ..session.context(&host.world)? };
     let found = plan::governing_file(&at)?;
     let profiles = match &found {
         Some(file) => {
-            let project = allow_project(host, setting, file)?;
+            let project = allow_project(host, session, file)?;
             project.profile.iter().chain(project.agents.values()).cloned().collect()
         }
-        None => setting.settings.default_profile.iter().cloned().collect::<BTreeSet<_>>(),
+        None => session.settings.default_profile.iter().cloned().collect::<BTreeSet<_>>(),
     };
     if profiles.is_empty() {
         return Err(Failure::new(format!("no profile governs {}", folder.display()))
@@ -48,20 +48,20 @@ pub(super) fn allow_all(host: &mut Host, setting: &Setting, folder: Option<&Path
     }
     let mut files: BTreeSet<PathBuf> = BTreeSet::new();
     for name in &profiles {
-        let at = Context { cwd: &folder, ..setting.context(&host.world)? };
+        let at = Context { cwd: &folder, ..session.context(&host.world)? };
         files.extend(plan::findings(&at, name)?.into_iter().map(|finding| finding.file));
     }
     if files.is_empty() {
         host.output.note("the agents find nothing else here that has to be allowed");
     }
-    files.iter().try_for_each(|file| allow_file(host, setting, file))
+    files.iter().try_for_each(|file| allow_file(host, session, file))
 }
 
 fn is_project(file: &Path) -> bool {
     file.file_name().is_some_and(|name| name == PROJECT_FILE)
 }
 
-fn allow_project(host: &mut Host, setting: &Setting, file: &Path) -> Result<ProjectFile, Failure> {
+fn allow_project(host: &mut Host, session: &Session, file: &Path) -> Result<ProjectFile, Failure> {
     if file.symlink_metadata().is_err() {
         let made = Failure::new(format!("{} does not exist", file.display()));
         return Err(made.hint("run `ringlet init PROFILE` to write one"));
@@ -69,9 +69,9 @@ fn allow_project(host: &mut Host, setting: &Setting, file: &Path) -> Result<Proj
     let evidence = Evidence::read(file, MAX_BYTES)?;
     // What does not parse is not worth allowing: the same bytes would only be refused at the launch.
     let project = ProjectFile::parse(&Source::from_bytes(file, evidence.bytes.clone(), None)?)?;
-    Trust::new(&setting.paths, &setting.settings.trust.allow_under).allow(&evidence)?;
+    Trust::new(&session.paths, &session.settings.trust.allow_under).allow(&evidence)?;
     host.output.note(format!("allowed {}: {}", file.display(), describe(&project)));
-    let profiles = Profiles::new(&setting.paths, &setting.registry);
+    let profiles = Profiles::new(&session.paths, &session.registry);
     for name in project.profile.iter().chain(project.agents.values()) {
         if let Err(error) = profiles.read(name) {
             let failure = Failure::from(error);
@@ -82,12 +82,12 @@ fn allow_project(host: &mut Host, setting: &Setting, file: &Path) -> Result<Proj
     Ok(project)
 }
 
-fn allow_file(host: &mut Host, setting: &Setting, file: &Path) -> Result<(), Failure> {
+fn allow_file(host: &mut Host, session: &Session, file: &Path) -> Result<(), Failure> {
     if file.symlink_metadata().is_err() {
         return Err(Failure::new(format!("{} does not exist", shown(file))));
     }
-    let trust = Trust::new(&setting.paths, &setting.settings.trust.allow_under);
-    let bindings = plan::bindings(&setting.context(&host.world)?, file)?;
+    let trust = Trust::new(&session.paths, &session.settings.trust.allow_under);
+    let bindings = plan::bindings(&session.context(&host.world)?, file)?;
     for binding in bindings {
         match binding {
             Binding::Values { file, bound, by_name } => {
@@ -155,9 +155,9 @@ fn told(bound: &Bound, by_name: &[String]) -> Vec<String> {
 }
 
 /// `ringlet deny [PATH]`
-pub(super) fn deny(host: &mut Host, setting: &Setting, path: Option<&Path>) -> Result<(), Failure> {
-    let file = target(host, setting, path.unwrap_or(Path::new("")))?;
-    Trust::new(&setting.paths, &[]).deny(&file)?;
+pub(super) fn deny(host: &mut Host, session: &Session, path: Option<&Path>) -> Result<(), Failure> {
+    let file = target(host, session, path.unwrap_or(Path::new("")))?;
+    Trust::new(&session.paths, &[]).deny(&file)?;
     host.output.note(format!("denied {} until you allow it again", file.display()));
     Ok(())
 }
@@ -170,11 +170,11 @@ pub(super) fn describe(project: &ProjectFile) -> String {
 }
 
 // A directory stands for its project file, but for one that agents load code from; any other path for itself.
-fn target(host: &Host, setting: &Setting, path: &Path) -> Result<PathBuf, Failure> {
+fn target(host: &Host, session: &Session, path: &Path) -> Result<PathBuf, Failure> {
     let path: PathBuf = host.world.cwd()?.join(path).components().collect();
     if path.is_dir() {
         let has_file = path.join(PROJECT_FILE).symlink_metadata().is_ok();
-        let is_loaded = !has_file && plan::is_loaded(&setting.context(&host.world)?, &path)?;
+        let is_loaded = !has_file && plan::is_loaded(&session.context(&host.world)?, &path)?;
         return Ok(if is_loaded { path } else { resolved(&path).join(PROJECT_FILE) });
     }
     // A launch finds it from a working directory without symlinks.

@@ -1,17 +1,17 @@
 //! `ringlet audit`: what asked for which key, and whether the record of it is whole.
 
-use super::Setting;
+use super::Session;
 use crate::audit::{self, Filter, parse_since};
 use crate::failure::{Failure, status};
 use crate::host::Host;
-use crate::output::Ink;
+use crate::output::Style;
 use serde_json::json;
 use std::ops::ControlFlow;
 
 /// `ringlet audit [--since] [--alias] [--agent]`
 pub(super) fn ask(
     host: &mut Host,
-    setting: &Setting,
+    session: &Session,
     since: Option<&str>,
     alias: Option<&str>,
     agent: Option<&str>,
@@ -24,25 +24,25 @@ pub(super) fn ask(
     alias.map_or(Ok(()), |alias| filter.set_alias(alias))?;
     let output = &mut host.output;
     let as_lines = output.wants_json();
-    let scan = audit::query(&setting.audit_path(), &filter, |entry| {
+    let scan = audit::query(&session.audit_path(), &filter, |entry| {
         if as_lines {
             // One object a line, as in the log itself: a million of them must not be held in memory.
             output.raw(&(entry.to_line() + "\n"));
         } else {
             let record = &entry.record;
             let who = record.agent.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-            let ink = if record.result == audit::Outcome::Granted { Ink::Good } else { Ink::Bad };
+            let style = if record.result == audit::Outcome::Granted { Style::Good } else { Style::Bad };
             let text = serde_json::to_value((record.action, record.result)).unwrap_or_default();
             let word = |at: usize| text[at].as_str().unwrap_or_default().to_owned();
             let profile = record.profile.as_ref().map_or_else(String::new, |name| format!("  profile {name}"));
             let place = record.cwd.as_ref().map_or_else(String::new, |path| format!("  in {}", path.display()));
             let reason = record.reason.as_ref().map_or_else(String::new, |why| format!("  ({why})"));
             output.line(&[
-                (Ink::Dim, &format!("{:.3}  ", record.time)),
-                (Ink::Plain, &format!("{:<7} ", word(0))),
-                (ink, &format!("{:<8} ", word(1))),
-                (Ink::Bold, &record.subject.to_string()),
-                (Ink::Plain, &format!("  {who}  pid {}{profile}{place}{reason}", record.pid)),
+                (Style::Dim, &format!("{:.3}  ", record.time)),
+                (Style::Plain, &format!("{:<7} ", word(0))),
+                (style, &format!("{:<8} ", word(1))),
+                (Style::Bold, &record.subject.to_string()),
+                (Style::Plain, &format!("  {who}  pid {}{profile}{place}{reason}", record.pid)),
             ]);
         }
         ControlFlow::Continue(())
@@ -61,8 +61,8 @@ pub(super) fn ask(
 }
 
 /// `ringlet audit verify`
-pub(super) fn verify(host: &mut Host, setting: &Setting) -> Result<i32, Failure> {
-    let report = audit::verify(&setting.audit_path())?;
+pub(super) fn verify(host: &mut Host, session: &Session) -> Result<i32, Failure> {
+    let report = audit::verify(&session.audit_path())?;
     if host.output.wants_json() {
         let findings: Vec<_> = report
             .findings
@@ -75,15 +75,15 @@ pub(super) fn verify(host: &mut Host, setting: &Setting) -> Result<i32, Failure>
         }));
     } else {
         for finding in &report.findings {
-            host.output.line(&[(Ink::Bad, &finding.to_string())]);
+            host.output.line(&[(Style::Bad, &finding.to_string())]);
         }
         if report.more > 0 {
             host.output.data(&format!("and {} more", report.more));
         }
-        let ink = if report.is_intact() { Ink::Good } else { Ink::Bad };
+        let style = if report.is_intact() { Style::Good } else { Style::Bad };
         let verdict = if report.is_intact() { "intact" } else { "damaged" };
         host.output
-            .line(&[(ink, verdict), (Ink::Plain, &format!(": {} lines in {} files", report.lines, report.files))]);
+            .line(&[(style, verdict), (Style::Plain, &format!(": {} lines in {} files", report.lines, report.files))]);
     }
     Ok(if report.is_intact() { 0 } else { status::FAILURE })
 }

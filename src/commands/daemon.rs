@@ -1,6 +1,6 @@
 //! `ringlet daemon`: start and stop it, say who may use it, look at it.
 
-use super::{Setting, named_file};
+use super::{Session, named_file};
 use crate::cli::{Daemon, Permissions};
 use crate::daemon::policy::Registered;
 use crate::daemon::roster::{self, PENDING_FOR, Roster};
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::{looks_like_a_key, shorten};
-use crate::output::Ink;
+use crate::output::Style;
 use crate::platform;
 use crate::words;
 use serde_json::Value;
@@ -28,25 +28,25 @@ const ENDING: Duration = Duration::from_secs(15);
 const READY: &str = "ready";
 
 /// `ringlet daemon ...`
-pub(super) fn run(host: &mut Host, setting: &Setting, command: Daemon) -> Result<(), Failure> {
-    let roster = Roster::new(&setting.paths);
+pub(super) fn run(host: &mut Host, session: &Session, command: Daemon) -> Result<(), Failure> {
+    let roster = Roster::new(&session.paths);
     let (now, search) = (host.world.now, host.world.env.get("PATH").map(ToOwned::to_owned));
     match command {
-        Daemon::Start { foreground: true, socket, detached } => serve(host, setting, socket, detached),
-        Daemon::Start { foreground: false, socket, .. } => start(host, setting, socket.as_deref()),
+        Daemon::Start { foreground: true, socket, detached } => serve(host, session, socket, detached),
+        Daemon::Start { foreground: false, socket, .. } => start(host, session, socket.as_deref()),
         Daemon::Stop => {
-            let run = running::stop(&setting.paths, ENDING)?;
+            let run = running::stop(&session.paths, ENDING)?;
             host.output.note(format!("the daemon, process {}, has ended", run.pid));
             Ok(())
         }
-        Daemon::Status => status(host, setting),
-        Daemon::Install => install(host, setting),
-        Daemon::Uninstall => uninstall(host, setting),
+        Daemon::Status => status(host, session),
+        Daemon::Install => install(host, session),
+        Daemon::Uninstall => uninstall(host, session),
         Daemon::RotateToken => {
-            let file = setting.paths.http_token();
+            let file = session.paths.http_token();
             token::rotate(&file)?;
             host.output
-                .note(format!("{} has a new token; the old one is refused from now on", setting.paths.pretty(&file)));
+                .note(format!("{} has a new token; the old one is refused from now on", session.paths.pretty(&file)));
             Ok(())
         }
         Daemon::Register { path, interpreter, permissions } => {
@@ -73,7 +73,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Daemon) -> Result
             host.output.note(format!("{} is no longer registered", path.display()));
             Ok(())
         }
-        Daemon::ListPending => pending(host, setting, &roster),
+        Daemon::ListPending => pending(host, session, &roster),
     }
 }
 
@@ -124,7 +124,7 @@ fn may(entry: &Registered) -> String {
     if all.is_empty() { "do nothing yet".to_owned() } else { all.join("; ") }
 }
 
-fn pending(host: &mut Host, setting: &Setting, roster: &Roster) -> Result<(), Failure> {
+fn pending(host: &mut Host, session: &Session, roster: &Roster) -> Result<(), Failure> {
     let waiting = roster.pending(host.world.now)?;
     if host.output.wants_json() {
         host.output.json(&waiting);
@@ -137,16 +137,16 @@ fn pending(host: &mut Host, setting: &Setting, roster: &Roster) -> Result<(), Fa
     let rows = waiting.iter().map(|it| {
         let words = it.arguments.join(" ");
         vec![
-            (Ink::Bold, it.hash.0.to_string()[..16].to_owned()),
-            (Ink::Plain, setting.paths.pretty(&it.path)),
-            (Ink::Dim, format!("{:.0}", it.time)),
-            (Ink::Dim, words),
+            (Style::Bold, it.hash.0.to_string()[..16].to_owned()),
+            (Style::Plain, session.paths.pretty(&it.path)),
+            (Style::Dim, format!("{:.0}", it.time)),
+            (Style::Dim, words),
         ]
     });
     host.output.table(&rows.collect::<Vec<_>>());
     for it in &waiting {
         if let Some(why) = &it.why {
-            host.output.note(format!("{} cannot be approved: {why}", setting.paths.pretty(&it.path)));
+            host.output.note(format!("{} cannot be approved: {why}", session.paths.pretty(&it.path)));
         }
     }
     if waiting.iter().any(|it| it.interpreter.is_some()) {
@@ -157,37 +157,37 @@ fn pending(host: &mut Host, setting: &Setting, roster: &Roster) -> Result<(), Fa
     Ok(())
 }
 
-fn status(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
-    running::find(&setting.paths)?.ok_or(DaemonError::NotRunning)?;
-    let data = client::status(&setting.paths)?;
+fn status(host: &mut Host, session: &Session) -> Result<(), Failure> {
+    running::find(&session.paths)?.ok_or(DaemonError::NotRunning)?;
+    let data = client::status(&session.paths)?;
     if host.output.wants_json() {
         host.output.json(&data);
         return Ok(());
     }
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let row = |name: &str, ink: Ink, text: String| vec![(Ink::Dim, name.to_owned()), (ink, text)];
+    let row = |name: &str, style: Style, text: String| vec![(Style::Dim, name.to_owned()), (style, text)];
     let keychain = &data["keychain"];
     let state = word(&keychain["state"]);
     let why = keychain["message"].as_str().map_or_else(String::new, |why| format!(" ({why})"));
     let addresses: Vec<String> =
         data["http"].as_array().into_iter().flatten().map(|it| format!("http://{}", word(it))).collect();
     let mut rows = vec![
-        row("process", Ink::Plain, format!("{}, since {}", data["pid"], word(&data["started"]))),
-        row("socket", Ink::Plain, setting.paths.pretty(Path::new(&word(&data["socket"])))),
-        row("http", Ink::Plain, addresses.join(", ")),
-        row("keychain", if state == "ready" { Ink::Good } else { Ink::Bad }, format!("{state}{why}")),
+        row("process", Style::Plain, format!("{}, since {}", data["pid"], word(&data["started"]))),
+        row("socket", Style::Plain, session.paths.pretty(Path::new(&word(&data["socket"])))),
+        row("http", Style::Plain, addresses.join(", ")),
+        row("keychain", if state == "ready" { Style::Good } else { Style::Bad }, format!("{state}{why}")),
     ];
     for name in ["config", "policy"] {
-        let file = setting.paths.pretty(Path::new(&word(&data[name]["file"])));
+        let file = session.paths.pretty(Path::new(&word(&data[name]["file"])));
         rows.push(match data[name]["problem"].as_str() {
-            None => row(name, Ink::Plain, file),
-            Some(problem) => row(name, Ink::Bad, format!("{problem}; what was last good stays in force")),
+            None => row(name, Style::Plain, file),
+            Some(problem) => row(name, Style::Bad, format!("{problem}; what was last good stays in force")),
         });
     }
-    rows.push(row("pending", Ink::Plain, data["pending"].to_string()));
+    rows.push(row("pending", Style::Plain, data["pending"].to_string()));
     for entry in data["policy"]["registered"].as_array().into_iter().flatten() {
         if let Ok(entry) = serde_json::from_value::<Registered>(entry.clone()) {
-            rows.push(row("program", Ink::Plain, format!("{}: may {}", entry.path.display(), may(&entry))));
+            rows.push(row("program", Style::Plain, format!("{}: may {}", entry.path.display(), may(&entry))));
         }
     }
     host.output.table(&rows);
@@ -203,19 +203,19 @@ fn manager(host: &Host) -> Option<(Manager, &'static str)> {
     platform::candidates(found.1, host.world.env.get("PATH")?).next().map(|_| found)
 }
 
-fn installation(host: &Host, setting: &Setting) -> Result<Option<Installation>, Failure> {
+fn installation(host: &Host, session: &Session) -> Result<Option<Installation>, Failure> {
     let Some((manager, _)) = manager(host) else { return Ok(None) };
-    let ringlet = setting.lasting_path(&host.world)?;
-    Ok(Some(Installation::new(manager, &ringlet, &setting.paths, &setting.settings, &host.world.env)))
+    let ringlet = session.lasting_path(&host.world)?;
+    Ok(Some(Installation::new(manager, &ringlet, &session.paths, &session.settings, &host.world.env)))
 }
 
-fn install(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
+fn install(host: &mut Host, session: &Session) -> Result<(), Failure> {
     super::refuse_config_home(&host.world, "a daemon that the system starts")?;
-    let Some(wanted) = installation(host, setting)? else {
+    let Some(wanted) = installation(host, session)? else {
         let hint = "run `ringlet daemon start` when you log in, such as from ~/.profile";
         return Err(Failure::new("there is neither systemd, launchd nor a task scheduler here").hint(hint));
     };
-    if setting.settings.daemon.port == 0 {
+    if session.settings.daemon.port == 0 {
         return Err(Failure::new("`[daemon] port` is 0, and the system must know which one to open"));
     }
     if wanted.files.iter().any(|(file, _)| is_foreign(file)) {
@@ -223,8 +223,8 @@ fn install(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
         return Err(DaemonError::Foreign(foreign.unwrap_or_default()).into());
     }
     // What a daemon that was started by hand holds, the system could not open.
-    if running::find(&setting.paths)?.is_some() {
-        running::stop(&setting.paths, ENDING)?;
+    if running::find(&session.paths)?.is_some() {
+        running::stop(&session.paths, ENDING)?;
     }
     for (file, text) in &wanted.files {
         let failed = |error: std::io::Error| Failure::io("written", file, &error);
@@ -237,15 +237,15 @@ fn install(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
         return Err(error.into());
     }
     for (file, _) in &wanted.files {
-        host.output.note(format!("wrote {}", setting.paths.pretty(file)));
+        host.output.note(format!("wrote {}", session.paths.pretty(file)));
     }
     host.output.note("the system starts the daemon from now on");
     Ok(())
 }
 
-fn uninstall(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
+fn uninstall(host: &mut Host, session: &Session) -> Result<(), Failure> {
     super::refuse_config_home(&host.world, "a daemon that the system starts")?;
-    let wanted = installation(host, setting)?;
+    let wanted = installation(host, session)?;
     let files: Vec<PathBuf> = wanted.iter().flat_map(|it| &it.files).map(|(file, _)| file.clone()).collect();
     let there: Vec<&PathBuf> = files.iter().filter(|file| file.exists() && !is_foreign(file)).collect();
     if there.is_empty() {
@@ -254,14 +254,14 @@ fn uninstall(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
     }
     let wanted = wanted.expect("it named the files");
     // systemd and launchd end what they started; a task of Windows' is over when the daemon runs.
-    if cfg!(windows) && running::find(&setting.paths)?.is_some() {
-        running::stop(&setting.paths, ENDING)?;
+    if cfg!(windows) && running::find(&session.paths)?.is_some() {
+        running::stop(&session.paths, ENDING)?;
     }
     // One that fails must not keep the rest: what is gone is gone.
     let disabled = wanted.disable.iter().try_for_each(|command| carry_out(command));
     for file in there {
         std::fs::remove_file(file).map_err(|error| Failure::io("removed", file, &error))?;
-        host.output.note(format!("removed {}", setting.paths.pretty(file)));
+        host.output.note(format!("removed {}", session.paths.pretty(file)));
     }
     wanted.afterwards.iter().try_for_each(|command| carry_out(command))?;
     Ok(disabled?)
@@ -283,13 +283,13 @@ fn carry_out(command: &[String]) -> Result<(), DaemonError> {
     Err(failed(said.lines().next().map_or_else(|| done.status.to_string(), str::to_owned)))
 }
 
-fn log_file(setting: &Setting) -> PathBuf {
-    setting.paths.state().join("daemon.log")
+fn log_file(session: &Session) -> PathBuf {
+    session.paths.state().join("daemon.log")
 }
 
 // Starts another ringlet that goes on by itself, and waits until it answers.
-fn start(host: &mut Host, setting: &Setting, socket: Option<&Path>) -> Result<(), Failure> {
-    setting.refuse_own_places(&host.world)?;
+fn start(host: &mut Host, session: &Session, socket: Option<&Path>) -> Result<(), Failure> {
+    session.refuse_own_places(&host.world)?;
     let mut command = Command::new(host.world.executable()?);
     command.args(["daemon", "start", "--foreground", "--detached"]);
     if let Some(folder) = &host.world.config_home {
@@ -318,9 +318,9 @@ fn start(host: &mut Host, setting: &Setting, socket: Option<&Path>) -> Result<()
         child.wait().map_err(failed)?;
         return Err(passed_on(&why));
     }
-    let run = running::find(&setting.paths)?.ok_or(DaemonError::NotRunning)?;
-    announce(host, setting, &run);
-    host.output.note(format!("its log is {}", setting.paths.pretty(&log_file(setting))));
+    let run = running::find(&session.paths)?.ok_or(DaemonError::NotRunning)?;
+    announce(host, session, &run);
+    host.output.note(format!("its log is {}", session.paths.pretty(&log_file(session))));
     Ok(())
 }
 
@@ -331,32 +331,32 @@ fn passed_on(text: &str) -> Failure {
     labelled("ringlet: hint: ").fold(Failure::new(message), |failure, hint| failure.hint(hint))
 }
 
-fn announce(host: &mut Host, setting: &Setting, run: &Run) {
+fn announce(host: &mut Host, session: &Session, run: &Run) {
     let addresses: Vec<String> = run.http.iter().map(|it| format!("http://{it}")).collect();
-    let socket = setting.paths.pretty(&run.socket);
+    let socket = session.paths.pretty(&run.socket);
     host.output.note(format!("the daemon answers at {socket} and {}", addresses.join(", ")));
 }
 
-fn serve(host: &mut Host, setting: &Setting, socket: Option<PathBuf>, detached: bool) -> Result<(), Failure> {
+fn serve(host: &mut Host, session: &Session, socket: Option<PathBuf>, detached: bool) -> Result<(), Failure> {
     let protect = |error: std::io::Error| Failure::new(format!("this process cannot be protected: {error}"));
     platform::harden().map_err(protect)?;
     if !detached {
-        setting.refuse_own_places(&host.world)?;
+        session.refuse_own_places(&host.world)?;
     }
     let socket = socket.map(|path| host.world.cwd().map(|cwd| cwd.join(path))).transpose()?;
     if detached {
         platform::detach().map_err(|error| Failure::new(format!("the daemon cannot be started: {error}")))?;
     }
     let (events, heard) = mpsc::channel();
-    let (paths, env) = (setting.paths.clone(), host.world.env.clone());
+    let (paths, env) = (session.paths.clone(), host.world.env.clone());
     let daemon = std::thread::spawn(move || running::run(&paths, &env, Options { socket, events }));
     for event in heard {
         match event {
             Event::Said(text) => host.output.note(format!("{:.0} {text}", jiff::Timestamp::now())),
             Event::Ready(run) => {
-                announce(host, setting, &run);
+                announce(host, session, &run);
                 if detached {
-                    let file = log_file(setting);
+                    let file = log_file(session);
                     platform::redirect_errors(&file).map_err(|error| Failure::io("written", &file, &error))?;
                     host.output.raw(READY);
                     host.output.finish()?;

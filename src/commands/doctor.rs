@@ -1,13 +1,13 @@
 //! `ringlet doctor`: look at the installation and say what is wrong with it. Changes nothing.
 
-use super::Setting;
+use super::Session;
 use super::reach::Reach;
 use crate::config::ConfigError;
 use crate::failure::{Failure, status};
 use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate;
-use crate::output::Ink;
+use crate::output::Style;
 use crate::plan;
 use crate::platform;
 use crate::profile::{Account, Profiles};
@@ -32,11 +32,11 @@ struct Check {
 }
 
 /// `ringlet doctor`; status 1 when something is wrong.
-pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>) -> Result<i32, Failure> {
+pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>) -> Result<i32, Failure> {
     let mut checks = Vec::new();
     let mut say = |grade, text: String, hint: Option<Hint>| checks.push(Check { grade, text, hint });
-    let config = setting.paths.config();
-    let pretty = setting.paths.pretty(&config);
+    let config = session.paths.config();
+    let pretty = session.paths.pretty(&config);
     match wrong.map(Failure::from) {
         Some(Failure { message, mut hints, .. }) => {
             say(Grade::Bad, format!("{message}; what follows is as if it said nothing"), hints.pop());
@@ -44,12 +44,12 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
         None if config.exists() => say(Grade::Good, format!("the settings in {pretty} are right"), None),
         None => say(Grade::Good, format!("there is no {pretty}, so the usual settings hold"), None),
     }
-    if let Err(Failure { message, mut hints, .. }) = setting.refuse_own_places(&host.world) {
+    if let Err(Failure { message, mut hints, .. }) = session.refuse_own_places(&host.world) {
         say(Grade::Bad, message, (!hints.is_empty()).then(|| hints.remove(0)));
     }
-    let store = store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
+    let store = store::open(&session.settings, &session.paths, &host.world.env, Prompt::Never);
     // Asked anew each time, since the file may have stood in meanwhile.
-    let place = || setting.pretty_place(&store.place());
+    let place = || session.pretty_place(&store.place());
     let (mut kept, mut answers) = (BTreeSet::new(), false);
     match store.names() {
         Ok(names) => {
@@ -67,7 +67,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
         let text = format!("{}, so keys are in a plain file", missing.summary());
         say(Grade::Note, text, Some(missing.cure().into()));
     }
-    let profiles = Profiles::new(&setting.paths, &setting.registry);
+    let profiles = Profiles::new(&session.paths, &session.registry);
     let mut sound = 0;
     for name in profiles.names()? {
         let resolved = profiles.read(&name).and_then(|file| {
@@ -87,7 +87,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
                     if let Some(folder) = it.config_dir.as_ref().filter(|folder| !folder.value.is_dir()) {
                         let text = format!(
                             "the login folder {} of profile \"{name}\" does not exist",
-                            setting.paths.pretty(&folder.value)
+                            session.paths.pretty(&folder.value)
                         );
                         let agent = (!it.is_main).then_some(&it.agent.name);
                         say(Grade::Bad, text, Some(Hint::run(plan::login_command(&name, agent))));
@@ -139,7 +139,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
         ]);
         say(Grade::Note, format!("no profile uses {key}"), Some(hint));
     }
-    if let Some(name) = setting.settings.default_profile.as_ref().filter(|name| profiles.read(name).is_err()) {
+    if let Some(name) = session.settings.default_profile.as_ref().filter(|name| profiles.read(name).is_err()) {
         say(
             Grade::Bad,
             format!("the default profile \"{name}\" cannot be read"),
@@ -147,24 +147,24 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
         );
     }
     // A scope for a key that is misspelt keeps nothing.
-    for key in setting.settings.scopes.keys().filter(|key| matches!(store.contains(key), Ok(false))) {
-        let hint = Hint::from(format!("look at the name in {}", setting.paths.pretty(&setting.paths.config())));
+    for key in session.settings.scopes.keys().filter(|key| matches!(store.contains(key), Ok(false))) {
+        let hint = Hint::from(format!("look at the name in {}", session.paths.pretty(&session.paths.config())));
         say(Grade::Note, format!("there is a scope for {key}, which is not in {}", place()), Some(hint));
     }
     if let Ok(ringlet) = host.world.executable() {
-        super::shims::broken(setting, ringlet).into_iter().for_each(|(text, hint)| say(Grade::Bad, text, Some(hint)));
+        super::shims::broken(session, ringlet).into_iter().for_each(|(text, hint)| say(Grade::Bad, text, Some(hint)));
     }
-    let rc_files = rc_files(setting);
-    super::hook::loaded(host, setting, &rc_files).into_iter().for_each(|(grade, text, hint)| say(grade, text, hint));
-    let commands = crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?;
-    if let Ok(context) = setting.context(&host.world) {
+    let rc_files = rc_files(session);
+    super::hook::loaded(host, session, &rc_files).into_iter().for_each(|(grade, text, hint)| say(grade, text, hint));
+    let commands = crate::hook::commands(&session.paths, &session.settings, &session.registry, &host.world.env)?;
+    if let Ok(context) = session.context(&host.world) {
         for error in commands.iter().filter_map(|command| plan::find_binary(&context, command).err()) {
             say(Grade::Note, error.to_string(), None);
         }
         let mut reached: Vec<(Grade, String, Option<Hint>)> = Vec::new();
         for command in &commands {
             let reach = Reach::of(&context, host.world.shell.as_ref(), command);
-            let (is, hint) = reach.said(command);
+            let (is, hint) = reach.describe(command);
             match reach {
                 Reach::Function | Reach::Link => {}
                 // Said once, and not of each name.
@@ -174,9 +174,9 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
         }
         reached.into_iter().for_each(|(grade, text, hint)| say(grade, text, hint));
     }
-    for (file, bytes) in &start_files(host, setting) {
+    for (file, bytes) in &start_files(host, session) {
         for (line, command, what) in definitions(&String::from_utf8_lossy(bytes), &commands) {
-            let place = format!("{}:{line}", setting.paths.pretty(file));
+            let place = format!("{}:{line}", session.paths.pretty(file));
             let why = match what {
                 "a function" => "the hook leaves a function alone",
                 _ => "an alias behind the hook's line hides ringlet's function",
@@ -185,18 +185,18 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
             say(Grade::Note, format!("{place} defines {what} {command} of its own"), Some(hint));
         }
     }
-    for (place, what) in plaintext(host, setting) {
+    for (place, what) in plaintext(host, session) {
         let hint = Hint::from("run `ringlet migrate --dry-run` to see what can be moved");
         say(Grade::Bad, format!("{place} has {what} in plaintext"), Some(hint));
     }
-    for name in leftovers(host, setting)? {
+    for name in leftovers(host, session)? {
         let hint = Hint::from("take it out of your rc file and run ").command(["unset", &name]);
         say(Grade::Bad, format!("{name} is set in this shell, where every program can read it"), Some(hint));
     }
-    strays(setting, &mut say);
-    match setting.audit_log() {
+    strays(session, &mut say);
+    match session.audit_log() {
         Ok(Some(_)) => {
-            let log = setting.paths.pretty(&setting.audit_path());
+            let log = session.paths.pretty(&session.audit_path());
             say(Grade::Good, format!("lookups are recorded in {log}"), None);
         }
         Ok(None) => {}
@@ -211,15 +211,15 @@ pub(super) fn run(host: &mut Host, setting: &Setting, wrong: Option<ConfigError>
 }
 
 // The next change in that folder takes them away.
-fn strays(setting: &Setting, say: &mut dyn FnMut(Grade, String, Option<Hint>)) {
-    for file in super::strays::find(setting) {
-        let text = format!("{} was left by a change that was killed, and may hold keys", setting.paths.pretty(&file));
+fn strays(session: &Session, say: &mut dyn FnMut(Grade, String, Option<Hint>)) {
+    for file in super::strays::find(session) {
+        let text = format!("{} was left by a change that was killed, and may hold keys", session.paths.pretty(&file));
         say(Grade::Note, text, Some(Hint::run(words!["rm", file])));
     }
 }
 
 // The files a shell may read, as they are; never run.
-fn rc_files(setting: &Setting) -> Vec<(PathBuf, Vec<u8>)> {
+fn rc_files(session: &Session) -> Vec<(PathBuf, Vec<u8>)> {
     const NAMES: &[&str] = &[
         ".zshenv",
         ".zprofile",
@@ -233,7 +233,7 @@ fn rc_files(setting: &Setting) -> Vec<(PathBuf, Vec<u8>)> {
         ".config/powershell/Microsoft.PowerShell_profile.ps1",
     ];
     let read = |name: &&str| {
-        let file = setting.paths.home.join(name);
+        let file = session.paths.home.join(name);
         let bytes = platform::read_file(&file, 8 << 20).ok()?.bytes;
         Some((file, bytes))
     };
@@ -241,9 +241,9 @@ fn rc_files(setting: &Setting) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 // The same, and what they source: where an agent's name may be defined anew.
-fn start_files(host: &Host, setting: &Setting) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut files = rc_files(setting);
-    let candidates = migrate::files::candidates(&setting.paths, &host.world.env);
+fn start_files(host: &Host, session: &Session) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = rc_files(session);
+    let candidates = migrate::files::candidates(&session.paths, &host.world.env);
     let sourced =
         candidates.into_iter().filter(|candidate| !candidate.role.is_report_only()).map(|candidate| candidate.path);
     for path in sourced {
@@ -287,10 +287,10 @@ fn definitions<'a>(text: &str, commands: &'a [String]) -> Vec<(usize, &'a str, &
 }
 
 // Variables of known providers that hold something; the value is not looked at.
-fn leftovers(host: &Host, setting: &Setting) -> Result<Vec<String>, Failure> {
+fn leftovers(host: &Host, session: &Session) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
-    for name in setting.registry.provider_names()? {
-        let spec = setting.registry.provider(&name.parse()?)?;
+    for name in session.registry.provider_names()? {
+        let spec = session.registry.provider(&name.parse()?)?;
         let set = std::iter::once(&spec.variable).chain(&spec.also);
         found.extend(set.filter(|name| host.world.env.non_empty(name.as_str()).is_some()).map(ToString::to_string));
     }
@@ -300,14 +300,14 @@ fn leftovers(host: &Host, setting: &Setting) -> Result<Vec<String>, Failure> {
 }
 
 // Keys in the files that shells and agents read; the values stay where they are.
-fn plaintext(host: &Host, setting: &Setting) -> Vec<(String, String)> {
-    let scan = migrate::plan::scan(&migrate::files::candidates(&setting.paths, &host.world.env), &[]);
+fn plaintext(host: &Host, session: &Session) -> Vec<(String, String)> {
+    let scan = migrate::plan::scan(&migrate::files::candidates(&session.paths, &host.world.env), &[]);
     let plan = migrate::plan::Plan::new(scan, &std::collections::BTreeMap::new());
     let mut found = Vec::new();
     for file in &plan.files {
         for placed in &file.findings {
             let finding = &placed.finding;
-            let place = format!("{}:{}", setting.paths.pretty(&file.path), finding.line);
+            let place = format!("{}:{}", session.paths.pretty(&file.path), finding.line);
             let variable = finding.variable.as_deref().map_or_else(|| "a key".to_owned(), str::to_owned);
             found.push((place, format!("{variable} ({})", finding.provider)));
         }
@@ -317,9 +317,9 @@ fn plaintext(host: &Host, setting: &Setting) -> Vec<(String, String)> {
 
 fn report(host: &mut Host, checks: &[Check]) {
     let word = |grade| match grade {
-        Grade::Good => (Ink::Good, "ok"),
-        Grade::Note => (Ink::Warn, "note"),
-        Grade::Bad => (Ink::Bad, "wrong"),
+        Grade::Good => (Style::Good, "ok"),
+        Grade::Note => (Style::Warn, "note"),
+        Grade::Bad => (Style::Bad, "wrong"),
     };
     let hints: Vec<Option<String>> =
         checks.iter().map(|check| check.hint.as_ref().map(|hint| host.output.written(hint))).collect();
@@ -332,10 +332,10 @@ fn report(host: &mut Host, checks: &[Check]) {
         return;
     }
     for (check, hint) in checks {
-        let (ink, label) = word(check.grade);
-        host.output.line(&[(ink, &format!("{label:<6}")), (Ink::Plain, &check.text)]);
+        let (style, label) = word(check.grade);
+        host.output.line(&[(style, &format!("{label:<6}")), (Style::Plain, &check.text)]);
         if let Some(hint) = hint {
-            host.output.line(&[(Ink::Dim, &format!("      {hint}"))]);
+            host.output.line(&[(Style::Dim, &format!("      {hint}"))]);
         }
     }
 }

@@ -1,13 +1,13 @@
 //! `ringlet exec`: start an agent with its key, or print what would happen.
 
-use super::{AuditWanted, Setting, keychain};
+use super::{AuditWanted, Session, keychain};
 use crate::env::Change;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::{Host, World};
 use crate::launch::{self, LaunchIo, Process, Said};
 use crate::name::Profile;
-use crate::output::{Ink, Output};
+use crate::output::{Output, Style};
 use crate::plan::{self, Keyless, LaunchPlan, Notice, Pass, Request, SecretUse, Sink};
 use crate::profile::{Account, Resolved};
 use crate::store::{self, Prompt};
@@ -28,8 +28,8 @@ pub(super) fn run(
     if !dry_run {
         return start(host, audit, agent, profile.as_ref(), words);
     }
-    let setting = Setting::new(&host.world, audit)?;
-    let context = setting.context(&host.world)?;
+    let session = Session::new(&host.world, audit)?;
+    let context = session.context(&host.world)?;
     let plan = plan::prepare(&context, &Request { word: agent, profile: profile.as_ref(), words })?;
     if host.output.wants_json() {
         host.output.json(&as_json(&plan));
@@ -47,28 +47,28 @@ pub(super) fn start(
     profile: Option<&Profile>,
     words: &[OsString],
 ) -> Result<i32, Failure> {
-    let setting = Setting::new(&host.world, audit)?;
-    let context = setting.context(&host.world)?;
+    let session = Session::new(&host.world, audit)?;
+    let context = session.context(&host.world)?;
     let request = Request { word: agent, profile, words };
     // Only Windows comes back.
-    Ok(with_io(&setting, &host.world, &mut host.output, |io| launch::launch(&context, &request, io))?)
+    Ok(with_io(&session, &host.world, &mut host.output, |io| launch::launch(&context, &request, io))?)
 }
 
 /// Hands a launch the outside world as it is.
 pub(super) fn with_io<T>(
-    setting: &Setting,
+    session: &Session,
     world: &World,
     output: &mut Output,
     launch: impl FnOnce(LaunchIo<'_>) -> T,
 ) -> T {
     launch(LaunchIo {
-        log: &|| setting.audit_log(),
-        open_store: &|| store::open(&setting.settings, &setting.paths, &world.env, Prompt::Never),
+        log: &|| session.audit_log(),
+        open_store: &|| store::open(&session.settings, &session.paths, &world.env, Prompt::Never),
         say: &mut |said| match said {
             Said::Decided(plan) if output.is_verbose() => output.note(decided(plan)),
             Said::Decided(_) => {}
-            Said::Notice(notice) => output.note(noticed(setting, notice)),
-            Said::Asked(store) => keychain::warn_of_fallback(setting, store, output),
+            Said::Notice(notice) => output.note(noticed(session, notice)),
+            Said::Asked(store) => keychain::warn_of_fallback(session, store, output),
         },
         now: world.now,
         exec: &Process::exec,
@@ -95,10 +95,10 @@ pub(super) fn account(resolved: &Resolved) -> String {
 }
 
 /// A notice as one line.
-pub(super) fn noticed(setting: &Setting, notice: &Notice) -> Hint {
+pub(super) fn noticed(session: &Session, notice: &Notice) -> Hint {
     match notice {
         Notice::NoLogin { profile, agent, folder } => {
-            let said = Hint::from(format!("{} shows no login; run ", setting.paths.pretty(folder)));
+            let said = Hint::from(format!("{} shows no login; run ", session.paths.pretty(folder)));
             said.command(plan::login_command(profile, agent.as_ref())).and(" to log in")
         }
         Notice::OtherSessions { command, binary, profile, resume } => {
@@ -123,7 +123,7 @@ pub(super) fn noticed(setting: &Setting, notice: &Notice) -> Hint {
 }
 
 fn print(host: &mut Host, plan: &LaunchPlan) {
-    let row = |name: &str, value: String| vec![(Ink::Dim, name.to_owned()), (Ink::Plain, value)];
+    let row = |name: &str, value: String| vec![(Style::Dim, name.to_owned()), (Style::Plain, value)];
     let start = plan.start();
     let mut rows = vec![row("start", start.binary.display().to_string())];
     rows.extend(start.arguments.iter().map(|word| row("argument", word.to_string_lossy().into_owned())));

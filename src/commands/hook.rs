@@ -1,7 +1,7 @@
 //! `ringlet hook`: the shell code for an rc file, and whether an rc file loads it.
 
 use super::doctor::Grade;
-use super::{AuditWanted, Setting, shims};
+use super::{AuditWanted, Session, shims};
 use crate::cli::ShellName;
 use crate::failure::Failure;
 use crate::hint::Hint;
@@ -26,10 +26,10 @@ pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
 
 fn code(host: &Host, shell: Shell) -> Result<String, Failure> {
     super::refuse_config_home(&host.world, "the functions of the hook")?;
-    let setting = Setting::new(&host.world, AuditWanted::default())?;
-    let made = Rendered::new(host, &setting, shell)?;
+    let session = Session::new(&host.world, AuditWanted::default())?;
+    let made = Rendered::new(host, &session, shell)?;
     if shell == Shell::PowerShell {
-        shims::link(&setting, &made.ringlet, &made.commands)?;
+        shims::link(&session, &made.ringlet, &made.commands)?;
     }
     Ok(made.code)
 }
@@ -42,14 +42,14 @@ struct Rendered {
 }
 
 impl Rendered {
-    fn new(host: &Host, setting: &Setting, shell: Shell) -> Result<Self, Failure> {
-        let commands = crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?;
-        let ringlet = setting.lasting_path(&host.world)?;
-        let links = setting.paths.shims();
+    fn new(host: &Host, session: &Session, shell: Shell) -> Result<Self, Failure> {
+        let commands = crate::hook::commands(&session.paths, &session.settings, &session.registry, &host.world.env)?;
+        let ringlet = session.lasting_path(&host.world)?;
+        let links = session.paths.shims();
         let hook = shell::Hook {
             ringlet: &ringlet,
             commands: &commands,
-            ceilings: &setting.settings.ceiling_dirs,
+            ceilings: &session.settings.ceiling_dirs,
             links: (shell == Shell::PowerShell).then_some(links.as_path()),
         };
         Ok(Self { code: shell::render(shell, &hook)?, ringlet, commands })
@@ -59,21 +59,21 @@ impl Rendered {
 /// Which of these files load the hook, and which have a line for it that cannot take effect.
 pub(super) fn loaded(
     host: &Host,
-    setting: &Setting,
+    session: &Session,
     files: &[(PathBuf, Vec<u8>)],
 ) -> Vec<(Grade, String, Option<Hint>)> {
     let mut said = Vec::new();
     for (file, bytes) in files {
         let Some(shell) = shell_of(file) else { continue };
         let Some(asked) = asked_for(shell, bytes) else { continue };
-        let shown = setting.paths.pretty(file);
+        let shown = session.paths.pretty(file);
         // What is no shell's name may be a variable.
         if let Some(other) = asked.parse().ok().filter(|other: &Shell| *other != shell) {
             let text = format!("{shown} loads the hook of {other}, which {shell} cannot read");
             said.push((Grade::Bad, text, Some(format!("the line for {shell} is: {}", line_for(shell)).into())));
             continue;
         }
-        if let Err(Failure { message, hints, .. }) = Rendered::new(host, setting, shell) {
+        if let Err(Failure { message, hints, .. }) = Rendered::new(host, session, shell) {
             said.push((
                 Grade::Bad,
                 format!("{shown} loads the hook, which fails: {message}"),
@@ -83,7 +83,7 @@ pub(super) fn loaded(
         }
         said.push((Grade::Good, format!("{shown} loads the hook"), None));
         let search = host.world.env.get("PATH").unwrap_or_default();
-        let links = setting.paths.shims();
+        let links = session.paths.shims();
         if shell == Shell::PowerShell && !std::env::split_paths(search).any(|folder| folder == links) {
             let text = "background jobs, `ForEach-Object -Parallel` and `&` behind a command see no alias of PowerShell's, \
                         and start agents without ringlet";

@@ -1,6 +1,6 @@
 //! `ringlet init`: write a project file here and allow it.
 
-use super::{Setting, allow};
+use super::{Session, allow};
 use crate::config::PROJECT_FILE;
 use crate::failure::Failure;
 use crate::host::Host;
@@ -10,9 +10,9 @@ use crate::profile::Profiles;
 use std::io::ErrorKind;
 
 /// `ringlet init PROFILE`
-pub(super) fn run(host: &mut Host, setting: &Setting, profile: &str) -> Result<(), Failure> {
+pub(super) fn run(host: &mut Host, session: &Session, profile: &str) -> Result<(), Failure> {
     let name: Profile = profile.parse()?;
-    Profiles::new(&setting.paths, &setting.registry).read(&name)?;
+    Profiles::new(&session.paths, &session.registry).read(&name)?;
     let file = host.world.cwd()?.join(PROJECT_FILE);
     // Never over a file that is there: it may be a colleague's.
     let text = format!("profile = \"{name}\"\n");
@@ -29,5 +29,5 @@ pub(super) fn run(host: &mut Host, setting: &Setting, profile: &str) -> Result<(
         }
         Err(error) => return Err(Failure::io("written", &file, &error)),
     }
-    allow::allow(host, setting, &[])
+    allow::allow(host, session, &[])
 }

@@ -1,13 +1,13 @@
 //! `ringlet keychain`: store, list, rename and remove keys. There is deliberately no command that shows one.
 
-use super::Setting;
+use super::Session;
 use crate::audit::{Action, Outcome, Record};
 use crate::cli::Keychain;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::{Alias, KeyName, NameError, Provider, closest, shorten};
-use crate::output::{Ink, Output};
+use crate::output::{Output, Style};
 use crate::platform;
 use crate::registry::{Misplaced, ProviderSpec, misplaced};
 use crate::secret::{Key, MAX_KEY, Secret};
@@ -19,41 +19,41 @@ use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 /// `ringlet keychain ...`
-pub(super) fn run(host: &mut Host, setting: &Setting, command: Keychain) -> Result<(), Failure> {
+pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Result<(), Failure> {
     // A person at the terminal can be asked to unlock; a script cannot.
     let prompt =
         if io::stdin().is_terminal() || matches!(command, Keychain::Unlock) { Prompt::Ask } else { Prompt::Never };
     let prompt = if matches!(command, Keychain::List { .. }) { Prompt::Never } else { prompt };
     if !matches!(command, Keychain::List { .. } | Keychain::Unlock) {
         // A log that cannot be written must be known before the change that it would not record.
-        setting.audit_log()?;
+        session.audit_log()?;
     }
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
-    let store = store::open(&setting.settings, &setting.paths, &host.world.env, prompt);
+    let store = store::open(&session.settings, &session.paths, &host.world.env, prompt);
     let done = match command {
         Keychain::Set { provider, alias, from_env, stdin, replace } => {
             let key = key_name(&provider, &alias)?;
-            setting.refuse_own_places(&host.world)?;
-            set(host, setting, store.as_ref(), &key, from_env.as_deref(), stdin, replace)
+            session.refuse_own_places(&host.world)?;
+            set(host, session, store.as_ref(), &key, from_env.as_deref(), stdin, replace)
         }
         Keychain::List { prefix } => list(host, store.as_ref(), prefix.as_deref().unwrap_or("")),
         Keychain::Remove { provider, alias } => {
             let key = key_name(&provider, &alias)?;
             let done = store.remove(&key).map_err(|error| with_names(store.as_ref(), error));
-            record(host, setting, Action::Remove, &key, &done)?;
+            record(host, session, Action::Remove, &key, &done)?;
             done.map(|()| host.output.note(format!("removed {key} from {}", store.place())))
         }
         Keychain::Rename { provider, alias, new_alias, replace } => {
             let (from, to) = (key_name(&provider, &alias)?, key_name(&provider, &new_alias)?);
-            setting.refuse_own_places(&host.world)?;
-            rename(host, setting, store.as_ref(), &from, &to, replace)
+            session.refuse_own_places(&host.world)?;
+            rename(host, session, store.as_ref(), &from, &to, replace)
         }
         Keychain::Unlock => unlock(store.as_ref(), host).map(|()| match store.fell_back() {
             Some(missing) => host.output.note(format!("{}; there is nothing to unlock", missing.summary())),
             None => host.output.note(format!("{} is unlocked", store.place())),
         }),
     };
-    warn_of_fallback(setting, store.as_ref(), &mut host.output);
+    warn_of_fallback(session, store.as_ref(), &mut host.output);
     done
 }
 
@@ -63,14 +63,14 @@ fn key_name(provider: &str, alias: &str) -> Result<KeyName, NameError> {
 
 fn set(
     host: &mut Host,
-    setting: &Setting,
+    session: &Session,
     store: &dyn Store,
     key: &KeyName,
     from_env: Option<&str>,
     stdin: bool,
     replace: bool,
 ) -> Result<(), Failure> {
-    let provider = known_provider(host, setting, key)?;
+    let provider = known_provider(host, session, key)?;
     // Some providers' keys are made of what names are made of. The name would be listed, and kept outside the store.
     let name = key.alias.as_str();
     if name.len() >= 20 && provider.as_ref().is_some_and(|provider| provider.recognises(name) == Some(true)) {
@@ -89,7 +89,7 @@ fn set(
         None if stdin => from_stdin()?,
         None => ask(key)?,
     };
-    let shape = setting.registry.shape(&key.provider);
+    let shape = session.registry.shape(&key.provider);
     let secret = Key::typed(secret, shape).map_err(|why| Failure::new(format!("the key {why}; nothing was stored")))?;
     if let Some(wrong) = misplaced(&key.provider, secret.expose()).filter(|_| provider.is_some()) {
         let from = from_env.map(|name| vec!["--from-env", name]).or(stdin.then(|| vec!["--stdin"]));
@@ -107,7 +107,7 @@ fn set(
         }
     }
     let done = store.set(key, secret.secret()).map_err(Failure::from);
-    record(host, setting, Action::Set, key, &done)?;
+    record(host, session, Action::Set, key, &done)?;
     done?;
     host.output.note(format!("stored {key} in {}", store.place()));
     if let Some(name) = from_env {
@@ -132,10 +132,10 @@ fn elsewhere(key: &KeyName, wrong: &Misplaced, from: &[&str]) -> Failure {
 }
 
 // An unknown provider is allowed, since [secrets] may name any; a misspelt one is worth a word.
-fn known_provider(host: &mut Host, setting: &Setting, key: &KeyName) -> Result<Option<ProviderSpec>, Failure> {
-    let names = setting.registry.provider_names()?;
+fn known_provider(host: &mut Host, session: &Session, key: &KeyName) -> Result<Option<ProviderSpec>, Failure> {
+    let names = session.registry.provider_names()?;
     if names.contains(key.provider.as_str()) {
-        return Ok(Some(setting.registry.provider(&key.provider)?));
+        return Ok(Some(session.registry.provider(&key.provider)?));
     }
     let meant = closest(key.provider.as_str(), names.iter().map(String::as_str));
     let meant = meant.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
@@ -215,7 +215,7 @@ fn unlock(store: &dyn Store, host: &mut Host) -> Result<(), Failure> {
 
 fn rename(
     host: &mut Host,
-    setting: &Setting,
+    session: &Session,
     store: &dyn Store,
     from: &KeyName,
     to: &KeyName,
@@ -236,7 +236,7 @@ fn rename(
         store.remove(from)?;
         Ok(())
     });
-    record(host, setting, Action::Rename, from, &done)?;
+    record(host, session, Action::Rename, from, &done)?;
     done?;
     host.output.note(format!("{from} is now {to}; profiles that name the old alias must be edited"));
     Ok(())
@@ -253,7 +253,7 @@ fn list(host: &mut Host, store: &dyn Store, prefix: &str) -> Result<(), Failure>
         return Ok(());
     }
     for name in &names {
-        host.output.line(&[(Ink::Dim, &format!("{}/", name.provider)), (Ink::Plain, name.alias.as_str())]);
+        host.output.line(&[(Style::Dim, &format!("{}/", name.provider)), (Style::Plain, name.alias.as_str())]);
     }
     if names.is_empty() {
         host.output.note("there is no key; `ringlet keychain set PROVIDER ALIAS` stores one");
@@ -274,12 +274,12 @@ fn with_names(store: &dyn Store, error: StoreError) -> Failure {
 
 fn record(
     host: &Host,
-    setting: &Setting,
+    session: &Session,
     action: Action,
     key: &KeyName,
     done: &Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let Some(log) = setting.audit_log()? else { return Ok(()) };
+    let Some(log) = session.audit_log()? else { return Ok(()) };
     let reason = done.as_ref().err().map(|failure| failure.message.clone());
     log.append(&Record {
         time: host.world.now,
@@ -298,10 +298,11 @@ fn record(
 }
 
 /// Says that the file stands in for a keychain, once a day per terminal.
-pub(super) fn warn_of_fallback(setting: &Setting, store: &dyn Store, output: &mut Output) {
+pub(super) fn warn_of_fallback(session: &Session, store: &dyn Store, output: &mut Output) {
     let Some(missing) = store.fell_back() else { return };
     let terminal = platform::terminal_name().unwrap_or_default();
-    let mark = setting.paths.said().join(crate::trust::hex(&Sha256::digest(terminal.as_encoded_bytes())[..8]));
+    let mark =
+        session.paths.once_a_day_marks().join(crate::trust::hex(&Sha256::digest(terminal.as_encoded_bytes())[..8]));
     let said = std::fs::metadata(&mark).and_then(|meta| meta.modified());
     let today = said.is_ok_and(|at| {
         SystemTime::now().duration_since(at).is_ok_and(|since| since < Duration::from_secs(24 * 60 * 60))
@@ -310,10 +311,11 @@ pub(super) fn warn_of_fallback(setting: &Setting, store: &dyn Store, output: &mu
         return;
     }
     // Without the mark it is said again; that is all.
-    let _ = platform::create_private_folder(&setting.paths.said()).and_then(|()| platform::replace_file(&mark, b""));
-    let file = setting.paths.pretty(&setting.paths.credentials());
-    output.aside(&format!("\u{26a0} Using file-backed credentials ({file})."));
-    output.aside(&match missing {
+    let _ = platform::create_private_folder(&session.paths.once_a_day_marks())
+        .and_then(|()| platform::replace_file(&mark, b""));
+    let file = session.paths.pretty(&session.paths.credentials());
+    output.plain_stderr(&format!("\u{26a0} Using file-backed credentials ({file})."));
+    output.plain_stderr(&match missing {
         Missing::Keychain(_) => "  For better security on multi-user systems, install GNOME Keyring or set up a \
                                  service-mode keychain."
             .to_owned(),

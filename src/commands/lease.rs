@@ -1,6 +1,6 @@
 //! `ringlet lease`: the user's word that a key may be looked up for some time.
 
-use super::Setting;
+use super::Session;
 use crate::cli::Lease;
 use crate::config::Scope;
 use crate::duration::{self, shown};
@@ -8,44 +8,44 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::lease::{Grant, LeaseError, Leases, Moment, State, Which, Wish};
 use crate::name::{Agent, KeyName, shorten};
-use crate::output::Ink;
+use crate::output::Style;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `ringlet lease grant|list|revoke`
-pub(super) fn run(host: &mut Host, setting: &Setting, command: Lease) -> Result<(), Failure> {
+pub(super) fn run(host: &mut Host, session: &Session, command: Lease) -> Result<(), Failure> {
     match command {
         Lease::Grant { key, length, agent, directory } => {
-            grant(host, setting, &key, length.as_deref(), agent.as_deref(), directory.as_deref())
+            grant(host, session, &key, length.as_deref(), agent.as_deref(), directory.as_deref())
         }
-        Lease::List => list(host, setting),
-        Lease::Revoke { which, .. } => revoke(host, setting, which.as_deref()),
+        Lease::List => list(host, session),
+        Lease::Revoke { which, .. } => revoke(host, session, which.as_deref()),
     }
 }
 
 fn grant(
     host: &mut Host,
-    setting: &Setting,
+    session: &Session,
     key: &str,
     length: Option<&str>,
     agent: Option<&str>,
     directory: Option<&Path>,
 ) -> Result<(), Failure> {
     let key: KeyName = key.parse()?;
-    let (scope, most) = leased(setting, &key)?;
+    let (scope, most) = leased(session, &key)?;
     let length = match length {
         None => most,
         Some(text) => duration::parse(text).map_err(|error| Failure::usage(format!("--for: {error}")))?,
     };
-    let place = format!("{}:{}", setting.paths.config().display(), scope.line);
+    let place = format!("{}:{}", session.paths.config().display(), scope.line);
     if length.is_zero() || length > most {
         let message = format!("a lease on {key} lasts from 1s to {}", shown(most));
         return Err(Failure::usage(message).hint(format!("see [scope.\"{key}\"], {place}")));
     }
     let agent: Option<Agent> = agent.map(str::parse).transpose()?;
     if let Some(agent) = &agent {
-        setting.registry.agent(agent)?;
+        session.registry.agent(agent)?;
         if scope.agents.as_ref().is_some_and(|kept| !kept.contains(agent)) {
             return Err(Failure::new(format!("the key {key} is not kept for {agent}, so a lease would be of no use"))
                 .hint(format!("see [scope.\"{key}\"], {place}")));
@@ -53,23 +53,23 @@ fn grant(
     }
     let directory = directory.map(|given| canonical(host, given)).transpose()?;
     let wish = Wish { key, agent, directory, length };
-    let made = Leases::new(&setting.paths).grant(&wish, Moment::now, host.world.now)?;
+    let made = Leases::new(&session.paths).grant(&wish, Moment::now, host.world.now)?;
     if host.output.wants_json() {
         host.output.json(&as_json(&made, State::Live(length)));
     } else {
         let agent = made.agent.as_ref().map_or_else(String::new, |agent| format!(", for {agent} alone"));
         let directory = made.directory.as_ref();
-        let directory = directory.map_or_else(String::new, |path| format!(", in {} alone", setting.paths.pretty(path)));
+        let directory = directory.map_or_else(String::new, |path| format!(", in {} alone", session.paths.pretty(path)));
         host.output.note(format!("leased {} for {}{agent}{directory}", made.key, shown(length)));
     }
     Ok(())
 }
 
 // The key's scope, which asks for a lease, and how long that is.
-fn leased<'a>(setting: &'a Setting, key: &KeyName) -> Result<(&'a Scope, Duration), Failure> {
-    let scope = setting.settings.scopes.get(key);
+fn leased<'a>(session: &'a Session, key: &KeyName) -> Result<(&'a Scope, Duration), Failure> {
+    let scope = session.settings.scopes.get(key);
     scope.and_then(|scope| Some((scope, scope.lease?))).ok_or_else(|| {
-        let config = setting.paths.config();
+        let config = session.paths.config();
         let hint = match scope {
             Some(scope) => format!("write `lease = \"8h\"` below line {} of {}", scope.line, config.display()),
             None => format!("write [scope.\"{key}\"] with `lease = \"8h\"` into {}", config.display()),
@@ -90,14 +90,14 @@ fn canonical(host: &Host, given: &Path) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-fn list(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
-    let found = Leases::new(&setting.paths).load()?;
+fn list(host: &mut Host, session: &Session) -> Result<(), Failure> {
+    let found = Leases::new(&session.paths).load()?;
     let now = Moment::now().map_err(LeaseError::Clock)?;
     let output = &mut host.output;
     for (file, why) in &found.broken {
         output.warn(format!("{} is no lease: it {why}", file.display()));
     }
-    let most = |key: &KeyName| setting.settings.scopes.get(key).and_then(|scope| scope.lease);
+    let most = |key: &KeyName| session.settings.scopes.get(key).and_then(|scope| scope.lease);
     let state = |grant: &Grant| grant.state(&now, most(&grant.key).unwrap_or(Duration::MAX));
     if output.wants_json() {
         let rows: Vec<Value> = found.grants.iter().map(|grant| as_json(grant, state(grant))).collect();
@@ -108,21 +108,21 @@ fn list(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
         output.note("there is no lease; `ringlet lease grant PROVIDER/ALIAS` grants one");
         return Ok(());
     }
-    let head = ["ID", "KEY", "AGENT", "DIRECTORY", "ENDS"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec();
+    let head = ["ID", "KEY", "AGENT", "DIRECTORY", "ENDS"].map(|cell| (Style::Dim, cell.to_owned())).to_vec();
     let body = found.grants.iter().map(|grant| {
-        let (ink, ends) = match state(grant) {
-            State::Live(_) if most(&grant.key).is_none() => (Ink::Dim, "not asked for any more".to_owned()),
-            State::Live(left) => (Ink::Good, format!("in {}", shown(left))),
-            State::Ended(ago) => (Ink::Dim, format!("{} ago", shown(ago))),
-            State::OtherBoot => (Ink::Dim, "when the system was started anew".to_owned()),
+        let (style, ends) = match state(grant) {
+            State::Live(_) if most(&grant.key).is_none() => (Style::Dim, "not asked for any more".to_owned()),
+            State::Live(left) => (Style::Good, format!("in {}", shown(left))),
+            State::Ended(ago) => (Style::Dim, format!("{} ago", shown(ago))),
+            State::OtherBoot => (Style::Dim, "when the system was started anew".to_owned()),
         };
-        let any = |text: Option<String>| (Ink::Plain, text.unwrap_or_else(|| "any".to_owned()));
+        let any = |text: Option<String>| (Style::Plain, text.unwrap_or_else(|| "any".to_owned()));
         vec![
-            (Ink::Plain, grant.id.clone()),
-            (Ink::Bold, grant.key.to_string()),
+            (Style::Plain, grant.id.clone()),
+            (Style::Bold, grant.key.to_string()),
             any(grant.agent.as_ref().map(ToString::to_string)),
-            any(grant.directory.as_ref().map(|path| setting.paths.pretty(path))),
-            (ink, ends),
+            any(grant.directory.as_ref().map(|path| session.paths.pretty(path))),
+            (style, ends),
         ]
     });
     output.table(&std::iter::once(head).chain(body).collect::<Vec<_>>());
@@ -141,13 +141,13 @@ fn as_json(grant: &Grant, state: State) -> Value {
     })
 }
 
-fn revoke(host: &mut Host, setting: &Setting, which: Option<&str>) -> Result<(), Failure> {
+fn revoke(host: &mut Host, session: &Session, which: Option<&str>) -> Result<(), Failure> {
     let wanted = match which {
         None => Which::All,
         Some(key) if key.contains('/') => Which::Key(key.parse()?),
         Some(id) => Which::Id(id.to_owned()),
     };
-    let count = Leases::new(&setting.paths).revoke(&wanted)?;
+    let count = Leases::new(&session.paths).revoke(&wanted)?;
     let leases = if count == 1 { "lease" } else { "leases" };
     let message = match &wanted {
         Which::All => format!("revoked {count} {leases}"),

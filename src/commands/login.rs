@@ -1,6 +1,6 @@
 //! `ringlet login`: start an agent's own login, in the folder of a login profile.
 
-use super::{Setting, exec};
+use super::{Session, exec};
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
@@ -15,16 +15,16 @@ use std::ffi::OsString;
 /// `ringlet login PROFILE [--agent AGENT]`; on Unix this only comes back with a failure.
 pub(super) fn run(
     host: &mut Host,
-    setting: &Setting,
+    session: &Session,
     profile: &str,
     agent: Option<&str>,
     words: &[OsString],
 ) -> Result<i32, Failure> {
     let name: Profile = profile.parse()?;
-    let here = setting.context(&host.world)?;
+    let here = session.context(&host.world)?;
     plan::refuse_own_places(&here)?;
     let mut folders = ProjectFolders::new(&here)?;
-    let profiles = Profiles::new(&setting.paths, &setting.registry);
+    let profiles = Profiles::new(&session.paths, &session.registry);
     let file = profiles.read(&name)?;
     let agent = match agent {
         Some(agent) => agent.parse()?,
@@ -38,12 +38,12 @@ pub(super) fn run(
         return Err(PlanError::NotALogin { profile: name, agent, what }.into());
     };
     let login = login.clone();
-    let folder = plan::login_folder(&setting.context(&host.world)?, &resolved, &login);
+    let folder = plan::login_folder(&session.context(&host.world)?, &resolved, &login);
     let made = !folder.is_dir();
     let above = folder.ancestors().find_map(|above| above.canonicalize().ok()).unwrap_or_default();
-    plan::refuse_project(&Context { cwd: &above, ..setting.context(&host.world)? }, &folder)?;
+    plan::refuse_project(&Context { cwd: &above, ..session.context(&host.world)? }, &folder)?;
     platform::create_private_folder(&folder).map_err(|error| Failure::io("created", &folder, &error))?;
-    let context = setting.context(&host.world)?;
+    let context = session.context(&host.world)?;
     let there = folder.canonicalize().map_err(|error| Failure::io("opened", &folder, &error))?;
     // The agent works there, so that it is there that a project could lead it astray.
     let mut env = host.world.env.clone();
@@ -59,7 +59,7 @@ pub(super) fn run(
     // Not the canonical path: on Windows it begins as no other program wants it.
     std::env::set_current_dir(&folder).map_err(|error| Failure::io("entered", &folder, &error))?;
     let done =
-        exec::with_io(setting, &host.world, &mut host.output, |mut io| launch::carry_out(&sign_in, &context, &mut io));
+        exec::with_io(session, &host.world, &mut host.output, |mut io| launch::carry_out(&sign_in, &context, &mut io));
     done.map_err(|error: LaunchError| error.into())
 }
 

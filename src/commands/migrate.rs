@@ -7,7 +7,7 @@ mod after;
 mod show;
 mod watch;
 
-use super::Setting;
+use super::Session;
 use crate::cli::{Migrate, MigrateCommand};
 use crate::config::Backend;
 use crate::failure::{Failure, status};
@@ -25,33 +25,33 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 /// `ringlet migrate ...`
-pub(super) fn run(host: &mut Host, setting: &Setting, command: Migrate) -> Result<i32, Failure> {
+pub(super) fn run(host: &mut Host, session: &Session, command: Migrate) -> Result<i32, Failure> {
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     match &command.undo {
-        Some(MigrateCommand::Undo { run }) => take_back(host, setting, run.as_deref()),
+        Some(MigrateCommand::Undo { run }) => take_back(host, session, run.as_deref()),
         None if command.watch => {
             let named = named(host, &command, Vec::new())?;
-            watch::run(host, setting, &named)
+            watch::run(host, session, &named)
         }
-        None => move_keys(host, setting, &command),
+        None => move_keys(host, session, &command),
     }
 }
 
-fn opener<'a>(host: &'a Host, setting: &'a Setting, prompt: Prompt) -> impl Fn() -> Box<dyn Store> + use<'a> {
-    move || store::open(&setting.settings, &setting.paths, &host.world.env, prompt)
+fn opener<'a>(host: &'a Host, session: &'a Session, prompt: Prompt) -> impl Fn() -> Box<dyn Store> + use<'a> {
+    move || store::open(&session.settings, &session.paths, &host.world.env, prompt)
 }
 
 fn prompt() -> Prompt {
     if io::stdin().is_terminal() { Prompt::Ask } else { Prompt::Never }
 }
 
-fn move_keys(host: &mut Host, setting: &Setting, command: &Migrate) -> Result<i32, Failure> {
+fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i32, Failure> {
     let (mut left, mut before) = (Vec::new(), None);
     if !command.dry_run {
-        setting.refuse_own_places(&host.world)?;
+        session.refuse_own_places(&host.world)?;
         // Only long enough to clear up: whoever is asked below may take their time.
-        let _lock = apply::lock(&setting.paths)?;
-        let found = apply::recover(&setting.paths)?;
+        let _lock = apply::lock(&session.paths)?;
+        let found = apply::recover(&session.paths)?;
         found.warnings.iter().for_each(|text| host.output.warn(text));
         left = found.left;
         before = found.continued.map(|journal| journal.run);
@@ -59,16 +59,16 @@ fn move_keys(host: &mut Host, setting: &Setting, command: &Migrate) -> Result<i3
     let named = named(host, command, left)?;
     // Naming files means these and no others.
     let candidates = match named.as_slice() {
-        [] => files::candidates(&setting.paths, &host.world.env),
+        [] => files::candidates(&session.paths, &host.world.env),
         _ => Vec::new(),
     };
     let scan = plan::scan(&candidates, &named);
-    let existing = existing(host, setting, &scan, command.dry_run)?;
+    let existing = existing(host, session, &scan, command.dry_run)?;
     let mut plan = Plan::new(scan, &existing);
     drop(existing);
-    show::plan(host, setting, &plan);
+    show::plan(host, session, &plan);
     for trouble in &plan.troubles {
-        host.output.warn(format!("{}: {}", setting.paths.pretty(&trouble.path), trouble.why));
+        host.output.warn(format!("{}: {}", session.paths.pretty(&trouble.path), trouble.why));
     }
     let troubled = if plan.troubles.is_empty() { 0 } else { status::FAILURE };
     if command.dry_run {
@@ -78,24 +78,24 @@ fn move_keys(host: &mut Host, setting: &Setting, command: &Migrate) -> Result<i3
         host.output.note("there is no key to move");
         return Ok(troubled);
     }
-    if !command.yes && !ask(host, setting, &mut plan)? {
+    if !command.yes && !ask(host, session, &mut plan)? {
         host.output.note("nothing was changed");
         return Ok(troubled);
     }
     plan.keep_wanted();
     let report = {
-        let open = opener(host, setting, prompt());
-        refuse_plain_file(setting, open().as_ref(), command.allow_file)?;
-        let _lock = apply::lock(&setting.paths)?;
+        let open = opener(host, session, prompt());
+        refuse_plain_file(session, open().as_ref(), command.allow_file)?;
+        let _lock = apply::lock(&session.paths)?;
         // Another run may have come and gone, or been killed, while the question stood.
-        let recovered = apply::recover(&setting.paths)?;
+        let recovered = apply::recover(&session.paths)?;
         let run = format!("{}-{}", host.world.now.strftime("%Y%m%dT%H%M%S%6fZ"), std::process::id());
-        let setup = Setup { paths: &setting.paths, open: &open, run };
-        let before = before.map_or(Ok(None), |run| apply::still(&setting.paths, &run))?;
+        let setup = Setup { paths: &session.paths, open: &open, run };
+        let before = before.map_or(Ok(None), |run| apply::still(&session.paths, &run))?;
         apply::apply(&setup, &plan, recovered.continued.or(before))?
     };
-    let kept = tell(host, setting, &report);
-    after::tell(host, setting, &plan, &report, command.yes)?;
+    let kept = tell(host, session, &report);
+    after::tell(host, session, &plan, &report, command.yes)?;
     Ok(if kept { status::FAILURE } else { troubled })
 }
 
@@ -112,7 +112,7 @@ fn named(host: &Host, command: &Migrate, left: Vec<PathBuf>) -> Result<Vec<PathB
 // What the store has for the providers that matter: equal values share an entry, others keep theirs.
 fn existing(
     host: &mut Host,
-    setting: &Setting,
+    session: &Session,
     scan: &Scan,
     rehearsal: bool,
 ) -> Result<BTreeMap<KeyName, Secret>, Failure> {
@@ -121,7 +121,7 @@ fn existing(
         return Ok(BTreeMap::new());
     }
     let prompt = if rehearsal { Prompt::Never } else { prompt() };
-    let store = store::open(&setting.settings, &setting.paths, &host.world.env, prompt);
+    let store = store::open(&session.settings, &session.paths, &host.world.env, prompt);
     let read = || {
         let names = store.names()?.into_iter().filter(|name| providers.contains(name.provider.as_str()));
         names.map(|name| Ok((name.clone(), store.get(&name)?))).collect::<Result<BTreeMap<_, _>, store::StoreError>>()
@@ -137,8 +137,8 @@ fn existing(
 }
 
 // A key that goes from one plain file to another has gained nothing, unless that is what the user wants.
-fn refuse_plain_file(setting: &Setting, store: &dyn Store, allowed: bool) -> Result<(), Failure> {
-    if allowed || setting.settings.backend == Backend::File {
+fn refuse_plain_file(session: &Session, store: &dyn Store, allowed: bool) -> Result<(), Failure> {
+    if allowed || session.settings.backend == Backend::File {
         return Ok(());
     }
     // Any operation shows whether there is a keychain at all.
@@ -150,7 +150,7 @@ fn refuse_plain_file(setting: &Setting, store: &dyn Store, allowed: bool) -> Res
 }
 
 // `true` to go on. With several files each can be left out.
-fn ask(host: &mut Host, setting: &Setting, plan: &mut Plan) -> Result<bool, Failure> {
+fn ask(host: &mut Host, session: &Session, plan: &mut Plan) -> Result<bool, Failure> {
     // What is asked about stands above the question.
     host.output.flush()?;
     let several = plan.files.iter().filter(|file| file.is_edited()).count() > 1;
@@ -163,7 +163,7 @@ fn ask(host: &mut Host, setting: &Setting, plan: &mut Plan) -> Result<bool, Fail
         "y" | "yes" => Ok(true),
         "c" | "choose" if several => {
             for file in plan.files.iter_mut().filter(|file| file.is_edited()) {
-                let question = format!("ringlet: change {}? [y]es, [n]o: ", setting.paths.pretty(&file.path));
+                let question = format!("ringlet: change {}? [y]es, [n]o: ", session.paths.pretty(&file.path));
                 let answer = platform::ask_terminal(&question).unwrap_or_default().to_ascii_lowercase();
                 file.wanted = matches!(answer.as_str(), "y" | "yes");
             }
@@ -174,14 +174,14 @@ fn ask(host: &mut Host, setting: &Setting, plan: &mut Plan) -> Result<bool, Fail
 }
 
 // Says what happened to each file; `true` when one still holds its keys.
-fn tell(host: &mut Host, setting: &Setting, report: &Report) -> bool {
+fn tell(host: &mut Host, session: &Session, report: &Report) -> bool {
     for (key, fresh) in &report.keys {
         let done = if *fresh { "stored" } else { "found there already:" };
         host.output.note(format!("{done} {key} in {}", report.place));
     }
     let mut kept = false;
     for (path, end) in &report.files {
-        let path = setting.paths.pretty(path);
+        let path = session.paths.pretty(path);
         match end {
             End::Done => host.output.note(format!("cleaned {path}")),
             End::Doubtful(why) => {
@@ -195,7 +195,7 @@ fn tell(host: &mut Host, setting: &Setting, report: &Report) -> bool {
         }
     }
     for path in &report.compiled {
-        host.output.note(format!("deleted {}, which zsh compiled from it", setting.paths.pretty(path)));
+        host.output.note(format!("deleted {}, which zsh compiled from it", session.paths.pretty(path)));
     }
     if report.files.iter().any(|(_, end)| matches!(end, End::Done)) {
         host.output.note("`ringlet migrate undo` takes this back");
@@ -203,15 +203,15 @@ fn tell(host: &mut Host, setting: &Setting, report: &Report) -> bool {
     kept
 }
 
-fn take_back(host: &mut Host, setting: &Setting, run: Option<&str>) -> Result<i32, Failure> {
-    let _lock = apply::lock(&setting.paths)?;
-    let found = apply::recover(&setting.paths)?;
+fn take_back(host: &mut Host, session: &Session, run: Option<&str>) -> Result<i32, Failure> {
+    let _lock = apply::lock(&session.paths)?;
+    let found = apply::recover(&session.paths)?;
     found.warnings.iter().for_each(|text| host.output.warn(text));
-    let store = store::open(&setting.settings, &setting.paths, &host.world.env, prompt());
-    let done = undo::undo(&setting.paths, store.as_ref(), run)?;
+    let store = store::open(&session.settings, &session.paths, &host.world.env, prompt());
+    let done = undo::undo(&session.paths, store.as_ref(), run)?;
     let mut failed = false;
     for (path, end) in &done.files {
-        let path = setting.paths.pretty(path);
+        let path = session.paths.pretty(path);
         match end {
             Ok(()) => host.output.note(format!("put the keys back into {path}")),
             Err(why) => {

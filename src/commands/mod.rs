@@ -2,6 +2,7 @@
 
 mod agents;
 mod allow;
+mod announce;
 mod audit;
 mod completions;
 mod daemon;
@@ -14,7 +15,6 @@ mod keychain;
 mod lease;
 mod login;
 mod migrate;
-mod notice;
 mod profiles;
 mod providers;
 mod reach;
@@ -30,7 +30,7 @@ use crate::failure::{Failure, status as exit};
 use crate::hint::Hint;
 use crate::host::{Host, World};
 use crate::name::{looks_like_a_key, shorten};
-use crate::output::{Style, visible};
+use crate::output::{OutputOptions, visible};
 use crate::paths::Paths;
 use crate::plan::{self, Context};
 use crate::platform;
@@ -41,7 +41,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// What most commands start from.
-pub(crate) struct Setting {
+pub(crate) struct Session {
     pub(crate) paths: Paths,
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,
@@ -57,7 +57,7 @@ pub(crate) enum AuditWanted {
     At(PathBuf),
 }
 
-impl Setting {
+impl Session {
     pub(crate) fn new(world: &World, audit: AuditWanted) -> Result<Self, Failure> {
         let (made, wrong) = Self::despite(world, audit)?;
         wrong.map_or(Ok(made), |error| Err(error.into()))
@@ -170,7 +170,7 @@ fn refuse_root_elsewhere(world: &World, home: &Path) -> Result<(), Failure> {
 pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
     if let Some(agent) = invoked_as(&host.world) {
         let words = host.world.arguments.split_off(1);
-        host.output.settle(Style::default(), &host.world.env);
+        host.output.configure(OutputOptions::default(), &host.world.env);
         return exec::start(host, AuditWanted::default(), &agent, None, &words).map_err(Failure::in_exec);
     }
     if completions::answered(host)? {
@@ -190,8 +190,8 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
         Color::Always => Some(true),
         Color::Never => Some(false),
     };
-    let style = Style { color, json: cli.global.json, quiet: cli.global.quiet, verbose: cli.global.verbose };
-    host.output.settle(style, &host.world.env);
+    let options = OutputOptions { color, json: cli.global.json, quiet: cli.global.quiet, verbose: cli.global.verbose };
+    host.output.configure(options, &host.world.env);
     let audit = match cli.global.audit_log {
         None => AuditWanted::AsConfigured,
         Some(None) => AuditWanted::Yes,
@@ -204,35 +204,35 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
         }
         Command::Hook { shell } => hook::run(host, shell),
         Command::Doctor => {
-            let (setting, wrong) = Setting::despite(&host.world, audit)?;
-            doctor::run(host, &setting, wrong)
+            let (session, wrong) = Session::despite(&host.world, audit)?;
+            doctor::run(host, &session, wrong)
         }
         Command::HandOver { of, socket } => hand_over::run(of, &socket),
         Command::Completions { shell } => completions::run(host, shell),
         command => {
-            let setting = Setting::new(&host.world, audit)?;
+            let session = Session::new(&host.world, audit)?;
             match command {
-                Command::Keychain(command) => keychain::run(host, &setting, command)?,
-                Command::Profiles(command) => return profiles::run(host, &setting, command),
+                Command::Keychain(command) => keychain::run(host, &session, command)?,
+                Command::Profiles(command) => return profiles::run(host, &session, command),
                 Command::Login { profile, agent, args } => {
-                    return login::run(host, &setting, &profile, agent.as_deref(), &args).map_err(Failure::in_exec);
+                    return login::run(host, &session, &profile, agent.as_deref(), &args).map_err(Failure::in_exec);
                 }
-                Command::Allow { all: Some(folder), .. } => allow::allow_all(host, &setting, folder.as_deref())?,
-                Command::Allow { paths, all: None } => allow::allow(host, &setting, &paths)?,
-                Command::Deny { path } => allow::deny(host, &setting, path.as_deref())?,
-                Command::Status { agent } => status::run(host, &setting, agent.as_deref())?,
-                Command::Init { profile } => init::run(host, &setting, &profile)?,
+                Command::Allow { all: Some(folder), .. } => allow::allow_all(host, &session, folder.as_deref())?,
+                Command::Allow { paths, all: None } => allow::allow(host, &session, &paths)?,
+                Command::Deny { path } => allow::deny(host, &session, path.as_deref())?,
+                Command::Status { agent } => status::run(host, &session, agent.as_deref())?,
+                Command::Init { profile } => init::run(host, &session, &profile)?,
                 Command::Audit { verify: None, since, alias, agent } => {
-                    audit::ask(host, &setting, since.as_deref(), alias.as_deref(), agent.as_deref())?;
+                    audit::ask(host, &session, since.as_deref(), alias.as_deref(), agent.as_deref())?;
                 }
-                Command::Audit { verify: Some(_), .. } => return audit::verify(host, &setting),
-                Command::Migrate(command) => return migrate::run(host, &setting, command),
-                Command::Daemon(command) => daemon::run(host, &setting, command)?,
-                Command::Lease(command) => lease::run(host, &setting, command)?,
-                Command::Agents(command) => agents::run(host, &setting, command)?,
-                Command::Providers(_) => providers::run(host, &setting)?,
-                Command::Shims(command) => shims::run(host, &setting, command)?,
-                Command::Notice => notice::run(host, &setting)?,
+                Command::Audit { verify: Some(_), .. } => return audit::verify(host, &session),
+                Command::Migrate(command) => return migrate::run(host, &session, command),
+                Command::Daemon(command) => daemon::run(host, &session, command)?,
+                Command::Lease(command) => lease::run(host, &session, command)?,
+                Command::Agents(command) => agents::run(host, &session, command)?,
+                Command::Providers(_) => providers::run(host, &session)?,
+                Command::Shims(command) => shims::run(host, &session, command)?,
+                Command::Announce => announce::run(host, &session)?,
                 Command::Exec { .. }
                 | Command::Hook { .. }
                 | Command::Doctor
@@ -321,7 +321,7 @@ fn refused(host: &mut Host, error: &clap::Error, in_exec: bool) -> Result<i32, F
         Some("never") => Some(false),
         _ => None,
     });
-    host.output.settle(Style { color, quiet: wants("-q"), ..Style::default() }, &host.world.env);
+    host.output.configure(OutputOptions { color, quiet: wants("-q"), ..OutputOptions::default() }, &host.world.env);
     let text = error.render();
     if error.use_stderr() {
         let [plain, painted] =

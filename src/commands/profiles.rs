@@ -1,13 +1,13 @@
 //! `ringlet profiles`: create, list, inspect, edit, remove, choose the default, run.
 
-use super::{Setting, exec};
+use super::{Session, exec};
 use crate::cli::{Create, Profiles as Command};
 use crate::config::Source;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::{Agent, KeyName, Profile, Provider};
-use crate::output::Ink;
+use crate::output::Style;
 use crate::plan;
 use crate::platform;
 use crate::profile::edit::{self, NewAccount, NewBinding};
@@ -17,15 +17,15 @@ use serde_json::json;
 use toml_edit::DocumentMut;
 
 /// `ringlet profiles ...`
-pub(super) fn run(host: &mut Host, setting: &Setting, command: Command) -> Result<i32, Failure> {
-    let profiles = Profiles::new(&setting.paths, &setting.registry);
+pub(super) fn run(host: &mut Host, session: &Session, command: Command) -> Result<i32, Failure> {
+    let profiles = Profiles::new(&session.paths, &session.registry);
     match command {
-        Command::Create(create) => make(host, setting, &profiles, &create)?,
-        Command::List => list(host, setting, &profiles)?,
-        Command::Inspect { name } => inspect(host, setting, &profiles, &name.parse()?)?,
+        Command::Create(create) => make(host, session, &profiles, &create)?,
+        Command::List => list(host, session, &profiles)?,
+        Command::Inspect { name } => inspect(host, session, &profiles, &name.parse()?)?,
         Command::Edit { name, changes } => edit(host, &profiles, &name.parse()?, &changes)?,
-        Command::Remove { name } => remove(host, setting, &profiles, &name.parse()?)?,
-        Command::Default { name, unset } => default(host, setting, &profiles, name.as_deref(), unset)?,
+        Command::Remove { name } => remove(host, session, &profiles, &name.parse()?)?,
+        Command::Default { name, unset } => default(host, session, &profiles, name.as_deref(), unset)?,
         Command::Run { name, agent, dry_run, args } => {
             let word = match agent {
                 Some(agent) => Ok(agent),
@@ -33,7 +33,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Command) -> Resul
                     name.parse().map_err(Failure::from).and_then(|name| Ok(main_agent(&profiles, &name)?.to_string()))
                 }
             };
-            let audit = setting.audit.clone();
+            let audit = session.audit.clone();
             let started = word.and_then(|word| exec::run(host, audit, &word, Some(&name), dry_run, &args));
             return started.map_err(Failure::in_exec);
         }
@@ -54,17 +54,17 @@ fn main_agent(profiles: &Profiles<'_>, name: &Profile) -> Result<Agent, Failure>
     }
 }
 
-fn make(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, create: &Create) -> Result<(), Failure> {
+fn make(host: &mut Host, session: &Session, profiles: &Profiles<'_>, create: &Create) -> Result<(), Failure> {
     let name: Profile = create.name.parse()?;
-    let binding = binding(setting, create)?;
+    let binding = binding(session, create)?;
     profiles.create(&name, &binding)?;
-    created(host, setting, &name, &binding);
+    created(host, session, &name, &binding);
     Ok(())
 }
 
-fn binding(setting: &Setting, create: &Create) -> Result<NewBinding, Failure> {
+fn binding(session: &Session, create: &Create) -> Result<NewBinding, Failure> {
     let agent: Agent = create.agent.parse()?;
-    let spec = setting.registry.agent(&agent)?;
+    let spec = session.registry.agent(&agent)?;
     let provider: Option<Provider> = create.provider.as_deref().map(str::parse).transpose()?;
     let account = match (create.login, create.no_key) {
         (true, _) => NewAccount::Login,
@@ -82,12 +82,12 @@ fn binding(setting: &Setting, create: &Create) -> Result<NewBinding, Failure> {
 }
 
 /// Says what was made, and what is still missing.
-pub(super) fn created(host: &mut Host, setting: &Setting, name: &Profile, binding: &NewBinding) {
+pub(super) fn created(host: &mut Host, session: &Session, name: &Profile, binding: &NewBinding) {
     let agent = &binding.agent;
     match &binding.account {
         NewAccount::Key { provider, alias, .. } => {
             host.output.note(format!("created profile \"{name}\": {agent} with {provider}/{alias}"));
-            let (settings, paths, env) = (&setting.settings, &setting.paths, &host.world.env);
+            let (settings, paths, env) = (&session.settings, &session.paths, &host.world.env);
             let store = crate::store::open(settings, paths, env, crate::store::Prompt::Never);
             let key = KeyName::new(provider.clone(), alias.clone());
             if matches!(store.contains(&key), Ok(false)) {
@@ -97,7 +97,7 @@ pub(super) fn created(host: &mut Host, setting: &Setting, name: &Profile, bindin
         NewAccount::Login => {
             host.output.note(format!("created profile \"{name}\": {agent} with its own login"));
             if let Some(folder) = &binding.config_dir
-                && !setting.paths.expand(folder).is_dir()
+                && !session.paths.expand(folder).is_dir()
             {
                 let said = Hint::from(format!("there is no {folder} yet; run "));
                 host.output.note(said.command(plan::login_command(name, None)));
@@ -109,8 +109,8 @@ pub(super) fn created(host: &mut Host, setting: &Setting, name: &Profile, bindin
     }
 }
 
-fn list(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>) -> Result<(), Failure> {
-    let default = setting.settings.default_profile.as_ref();
+fn list(host: &mut Host, session: &Session, profiles: &Profiles<'_>) -> Result<(), Failure> {
+    let default = session.settings.default_profile.as_ref();
     let mut rows = Vec::new();
     let mut broken = Vec::new();
     for name in profiles.names()? {
@@ -146,7 +146,7 @@ fn list(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>) -> Result<(
         output.note("there is no profile; `ringlet profiles create NAME --agent claude` makes one");
         return Ok(());
     }
-    let mut table = vec![["PROFILE", "AGENT", "ACCOUNT"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec()];
+    let mut table = vec![["PROFILE", "AGENT", "ACCOUNT"].map(|cell| (Style::Dim, cell.to_owned())).to_vec()];
     for (name, file) in &rows {
         for (at, (agent, it)) in file.bindings.iter().enumerate() {
             let mark = if Some(name) == default { " (default)" } else { "" };
@@ -155,7 +155,7 @@ fn list(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>) -> Result<(
                 (Kind::None, Some(endpoint)) => format!("no key, {}", endpoint.value),
                 (kind, _) => kind.word().to_owned(),
             });
-            table.push(vec![(Ink::Bold, shown), (Ink::Plain, agent.to_string()), (Ink::Plain, account)]);
+            table.push(vec![(Style::Bold, shown), (Style::Plain, agent.to_string()), (Style::Plain, account)]);
         }
     }
     output.table(&table);
@@ -170,7 +170,7 @@ fn key_of(binding: &Binding) -> Option<String> {
     }
 }
 
-fn inspect(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Profile) -> Result<(), Failure> {
+fn inspect(host: &mut Host, session: &Session, profiles: &Profiles<'_>, name: &Profile) -> Result<(), Failure> {
     let file = profiles.read(name)?;
     let mut resolved = Vec::new();
     for agent in file.bindings.keys() {
@@ -182,12 +182,12 @@ fn inspect(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &P
         host.output.json(&json!({ "name": name, "file": file.source.file.to_string_lossy(), "agents": agents }));
         return Ok(());
     }
-    host.output.line(&[(Ink::Dim, "file  "), (Ink::Plain, &setting.paths.pretty(&file.source.file))]);
+    host.output.line(&[(Style::Dim, "file  "), (Style::Plain, &session.paths.pretty(&file.source.file))]);
     for it in &resolved {
         host.output.data("");
-        host.output.line(&[(Ink::Bold, it.agent.name.as_str()), (Ink::Dim, &format!("  {}", it.agent.title))]);
+        host.output.line(&[(Style::Bold, it.agent.name.as_str()), (Style::Dim, &format!("  {}", it.agent.title))]);
         let row = |name: &str, value: &str, from: &str| {
-            vec![(Ink::Dim, format!("  {name}")), (Ink::Plain, value.to_owned()), (Ink::Dim, from.to_owned())]
+            vec![(Style::Dim, format!("  {name}")), (Style::Plain, value.to_owned()), (Style::Dim, from.to_owned())]
         };
         let account = &it.account;
         let mut rows = Vec::new();
@@ -200,7 +200,7 @@ fn inspect(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &P
         rows.extend(account.base_url().map(|url| row("endpoint", &url.value, &url.from)));
         rows.extend(it.model.iter().map(|model| row("model", &model.value, &model.from)));
         rows.extend(
-            it.config_dir.iter().map(|folder| row("config-dir", &setting.paths.pretty(&folder.value), &folder.from)),
+            it.config_dir.iter().map(|folder| row("config-dir", &session.paths.pretty(&folder.value), &folder.from)),
         );
         if !it.args.is_empty() {
             rows.push(row("args", &it.args.join(" "), ""));
@@ -287,8 +287,8 @@ fn in_editor(host: &mut Host, profiles: &Profiles<'_>, name: &Profile) -> Result
     Ok(())
 }
 
-fn remove(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Profile) -> Result<(), Failure> {
-    let file = setting.paths.profile(name);
+fn remove(host: &mut Host, session: &Session, profiles: &Profiles<'_>, name: &Profile) -> Result<(), Failure> {
+    let file = session.paths.profile(name);
     if file.symlink_metadata().is_err() {
         return Err(profiles.missing(name).into());
     }
@@ -296,7 +296,7 @@ fn remove(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Pr
     // The folder may hold what the user put there; only an empty one goes.
     let _ = file.parent().map(std::fs::remove_dir);
     host.output.note(format!("removed profile \"{name}\"; its keys are still in the keychain"));
-    if setting.settings.default_profile.as_ref() == Some(name) {
+    if session.settings.default_profile.as_ref() == Some(name) {
         host.output.warn("it was the default profile; run `ringlet profiles default NAME` or `--unset`");
     }
     Ok(())
@@ -304,14 +304,14 @@ fn remove(host: &mut Host, setting: &Setting, profiles: &Profiles<'_>, name: &Pr
 
 fn default(
     host: &mut Host,
-    setting: &Setting,
+    session: &Session,
     profiles: &Profiles<'_>,
     name: Option<&str>,
     unset: bool,
 ) -> Result<(), Failure> {
     let name: Option<Profile> = name.map(str::parse).transpose()?;
     if name.is_none() && !unset {
-        let current = setting.settings.default_profile.as_ref();
+        let current = session.settings.default_profile.as_ref();
         if host.output.wants_json() {
             host.output.json(&json!({ "default": current }));
         } else {
@@ -325,12 +325,12 @@ fn default(
     if let Some(name) = &name {
         profiles.read(name)?;
     }
-    set_default(host, setting, name.as_ref())
+    set_default(host, session, name.as_ref())
 }
 
 /// Makes a profile the default one, or none.
-pub(super) fn set_default(host: &mut Host, setting: &Setting, name: Option<&Profile>) -> Result<(), Failure> {
-    let file = setting.paths.config();
+pub(super) fn set_default(host: &mut Host, session: &Session, name: Option<&Profile>) -> Result<(), Failure> {
+    let file = session.paths.config();
     let text = Source::read(&file)?.map(|source| source.text).unwrap_or_default();
     let mut document: DocumentMut = text.parse().expect("the settings were parsed at the start");
     match name {

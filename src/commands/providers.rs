@@ -1,19 +1,19 @@
 //! `ringlet providers list`: what ringlet knows of each provider.
 
-use super::Setting;
+use super::Session;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::name::Provider;
-use crate::output::Ink;
+use crate::output::Style;
 use crate::registry::ProviderSpec;
 use serde_json::json;
 use std::collections::BTreeMap;
 
 /// `ringlet providers list`
-pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
+pub(super) fn run(host: &mut Host, session: &Session) -> Result<(), Failure> {
     let mut specs: Vec<ProviderSpec> = Vec::new();
-    for name in setting.registry.provider_names()? {
-        specs.push(setting.registry.provider(&name.parse::<Provider>()?)?);
+    for name in session.registry.provider_names()? {
+        specs.push(session.registry.provider(&name.parse::<Provider>()?)?);
     }
     if host.output.wants_json() {
         let rows: Vec<_> = specs
@@ -35,8 +35,9 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
         host.output.json(&rows);
         return Ok(());
     }
-    let mut rows =
-        vec![["PROVIDER", "VARIABLE", "ENDPOINT", "PROTOCOL", "URL"].map(|cell| (Ink::Dim, cell.to_owned())).to_vec()];
+    let mut rows = vec![
+        ["PROVIDER", "VARIABLE", "ENDPOINT", "PROTOCOL", "URL"].map(|cell| (Style::Dim, cell.to_owned())).to_vec(),
+    ];
     for spec in &specs {
         let mut first = true;
         let urls = spec
@@ -53,11 +54,11 @@ pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
             first = false;
             let [name, variable] = head;
             rows.push(vec![
-                (Ink::Bold, name),
-                (Ink::Plain, variable),
-                (Ink::Plain, endpoint),
-                (Ink::Plain, protocol),
-                (Ink::Plain, url),
+                (Style::Bold, name),
+                (Style::Plain, variable),
+                (Style::Plain, endpoint),
+                (Style::Plain, protocol),
+                (Style::Plain, url),
             ]);
         }
     }

@@ -1,6 +1,6 @@
 //! How a typed word leads to Ringlet in the calling shell, if it does; `status` and `doctor` say it.
 
-use crate::output::Ink;
+use crate::output::Style;
 use crate::plan::{self, Context};
 use crate::shell::{Kind, Seen};
 
@@ -52,16 +52,16 @@ impl Reach {
     }
 
     /// How well that is.
-    pub(super) fn ink(self) -> Ink {
+    pub(super) fn style(self) -> Style {
         match self {
-            Self::Function | Self::Link => Ink::Good,
-            Self::Alias | Self::OwnFunction | Self::Program => Ink::Bad,
-            Self::Unseen => Ink::Warn,
+            Self::Function | Self::Link => Style::Good,
+            Self::Alias | Self::OwnFunction | Self::Program => Style::Bad,
+            Self::Unseen => Style::Warn,
         }
     }
 
     /// What it is in words, and what mends it.
-    pub(super) fn said(self, command: &str) -> (String, Option<&'static str>) {
+    pub(super) fn describe(self, command: &str) -> (String, Option<&'static str>) {
         let (is, hint) = match self {
             Self::Function => ("ringlet's function", None),
             Self::Link => ("ringlet's link on PATH", None),

@@ -1,37 +1,37 @@
 //! `ringlet shims`: links named after the agents, for scripts and editors that read no rc file.
 
-use super::Setting;
+use super::Session;
 use crate::cli::Shims;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::Agent;
-use crate::output::Ink;
+use crate::output::Style;
 use crate::platform;
 use crate::words;
 use serde_json::json;
 use std::path::Path;
 
 /// `ringlet shims install|remove`
-pub(super) fn run(host: &mut Host, setting: &Setting, command: Shims) -> Result<(), Failure> {
-    let folder = setting.paths.shims();
+pub(super) fn run(host: &mut Host, session: &Session, command: Shims) -> Result<(), Failure> {
+    let folder = session.paths.shims();
     match command {
         Shims::Install { agents } => {
             super::refuse_config_home(&host.world, "a link")?;
             let commands = if agents.is_empty() {
-                crate::hook::commands(&setting.paths, &setting.settings, &setting.registry, &host.world.env)?
+                crate::hook::commands(&session.paths, &session.settings, &session.registry, &host.world.env)?
             } else {
-                commands_of(setting, &agents)?
+                commands_of(session, &agents)?
             };
             if commands.is_empty() {
                 return Err(Failure::new("no agent is bound by a profile or found on PATH")
                     .hint("name the agents: `ringlet shims install claude`"));
             }
-            link(setting, &setting.lasting_path(&host.world)?, &commands)?;
+            link(session, &session.lasting_path(&host.world)?, &commands)?;
             if host.output.wants_json() {
                 host.output.json(&json!({ "folder": folder.to_string_lossy(), "commands": commands }));
             } else {
-                host.output.line(&[(Ink::Plain, &folder.display().to_string())]);
+                host.output.line(&[(Style::Plain, &folder.display().to_string())]);
                 host.output.note(format!("links for {}", commands.join(", ")));
                 let search = host.world.env.get("PATH").unwrap_or_default();
                 if !std::env::split_paths(search).any(|entry| entry == folder) {
@@ -40,7 +40,7 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Shims) -> Result<
             }
         }
         Shims::Remove { agents } => {
-            let names = if agents.is_empty() { installed(&folder)? } else { commands_of(setting, &agents)? };
+            let names = if agents.is_empty() { installed(&folder)? } else { commands_of(session, &agents)? };
             for name in &names {
                 let link = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
                 match std::fs::remove_file(&link) {
@@ -58,8 +58,8 @@ pub(super) fn run(host: &mut Host, setting: &Setting, command: Shims) -> Result<
 
 /// The links that start no ringlet, each with what is wrong and what mends it. A shell finds such a link first, so that the
 /// agent is not found or starts without its key.
-pub(super) fn broken(setting: &Setting, ringlet: &Path) -> Vec<(String, Hint)> {
-    let folder = setting.paths.shims();
+pub(super) fn broken(session: &Session, ringlet: &Path) -> Vec<(String, Hint)> {
+    let folder = session.paths.shims();
     let wrong = |name: &String| {
         let link = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
         let said = match link.canonicalize() {
@@ -67,7 +67,7 @@ pub(super) fn broken(setting: &Setting, ringlet: &Path) -> Vec<(String, Hint)> {
             Ok(_) if platform::is_linked(ringlet, &link) => return None,
             Ok(file) => format!("leads to {}, which is not this ringlet", file.display()),
         };
-        let text = format!("the link {} {said}", setting.paths.pretty(&link));
+        let text = format!("the link {} {said}", session.paths.pretty(&link));
         Some((text, Hint::run(words!["ringlet", "shims", "install", name])))
     };
     // What a crash left of a link begins with a dot, and no shell looks for it.
@@ -76,8 +76,8 @@ pub(super) fn broken(setting: &Setting, ringlet: &Path) -> Vec<(String, Hint)> {
 }
 
 /// Makes or renews the links for these commands.
-pub(super) fn link(setting: &Setting, ringlet: &Path, commands: &[String]) -> Result<(), Failure> {
-    let folder = setting.paths.shims();
+pub(super) fn link(session: &Session, ringlet: &Path, commands: &[String]) -> Result<(), Failure> {
+    let folder = session.paths.shims();
     platform::create_private_folder(&folder).map_err(|error| Failure::io("created", &folder, &error))?;
     for command in commands {
         let link = folder.join(format!("{command}{}", std::env::consts::EXE_SUFFIX));
@@ -87,13 +87,13 @@ pub(super) fn link(setting: &Setting, ringlet: &Path, commands: &[String]) -> Re
 }
 
 // Agents by name or command; only commands that ringlet knows, since a link's name is all it has to go by.
-fn commands_of(setting: &Setting, words: &[String]) -> Result<Vec<String>, Failure> {
+fn commands_of(session: &Session, words: &[String]) -> Result<Vec<String>, Failure> {
     words
         .iter()
         .map(|word| {
-            let meaning = setting.registry.agents_for(word)?;
+            let meaning = session.registry.agents_for(word)?;
             if meaning.agents.is_empty() {
-                setting.registry.agent(&word.parse::<Agent>()?)?;
+                session.registry.agent(&word.parse::<Agent>()?)?;
             }
             Ok(meaning.command)
         })

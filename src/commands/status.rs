@@ -1,13 +1,13 @@
 //! `ringlet status`: which file governs, which profile, which credential wins, and what a launch does about it.
 
 use super::reach::Reach;
-use super::{Setting, allow, exec};
+use super::{Session, allow, exec};
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
 use crate::launch;
 use crate::name::{Agent, KeyName};
-use crate::output::{Ink, Output};
+use crate::output::{Output, Style};
 use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Project, Request, Sink};
 use crate::profile::{Account, Profiles};
 use crate::shell::Seen;
@@ -46,24 +46,24 @@ struct KeyState {
 }
 
 /// `ringlet status [AGENT]`
-pub(super) fn run(host: &mut Host, setting: &Setting, only: Option<&str>) -> Result<(), Failure> {
-    let context = setting.context(&host.world)?;
+pub(super) fn run(host: &mut Host, session: &Session, only: Option<&str>) -> Result<(), Failure> {
+    let context = session.context(&host.world)?;
     let project = plan::find_project(&context);
-    let store = store::open(&setting.settings, &setting.paths, &host.world.env, Prompt::Never);
+    let store = store::open(&session.settings, &session.paths, &host.world.env, Prompt::Never);
     let words = match only {
         Some(word) => {
-            if setting.registry.agents_for(word)?.agents.is_empty() {
-                setting.registry.agent(&word.parse()?)?;
+            if session.registry.agents_for(word)?.agents.is_empty() {
+                session.registry.agent(&word.parse()?)?;
             }
             vec![word.to_owned()]
         }
-        None => shown(setting, &context, project.as_ref().ok().and_then(Option::as_ref))?,
+        None => shown(session, &context, project.as_ref().ok().and_then(Option::as_ref))?,
     };
     let shell = host.world.shell.as_ref();
-    let examine = |word| examine(&context, setting, shell, store.as_ref(), word);
+    let examine = |word| examine(&context, session, shell, store.as_ref(), word);
     let rows: Vec<Row> = words.into_iter().map(examine).collect();
     if host.output.wants_json() {
-        let agents: Vec<Value> = rows.iter().map(|row| as_json(&host.output, setting, &context, row)).collect();
+        let agents: Vec<Value> = rows.iter().map(|row| as_json(&host.output, session, &context, row)).collect();
         let governing = match &project {
             Ok(None) => Value::Null,
             Ok(Some(project)) => json!({
@@ -73,20 +73,23 @@ pub(super) fn run(host: &mut Host, setting: &Setting, only: Option<&str>) -> Res
             }),
             Err(error) => json!({ "error": error.to_string() }),
         };
-        let default = &setting.settings.default_profile;
+        let default = &session.settings.default_profile;
         host.output.json(&json!({
             "directory": context.cwd.to_string_lossy(), "project": governing, "default_profile": default, "agents": agents,
         }));
         return Ok(());
     }
-    let mut head = vec![vec![(Ink::Dim, "directory".to_owned()), (Ink::Plain, setting.paths.pretty(context.cwd))]];
-    head.extend(governing(setting, &project));
-    if let Some(name) = &setting.settings.default_profile {
-        head.push(vec![(Ink::Dim, "default".into()), (Ink::Plain, format!("profile {name}, where no file governs"))]);
+    let mut head = vec![vec![(Style::Dim, "directory".to_owned()), (Style::Plain, session.paths.pretty(context.cwd))]];
+    head.extend(governing(session, &project));
+    if let Some(name) = &session.settings.default_profile {
+        head.push(vec![
+            (Style::Dim, "default".into()),
+            (Style::Plain, format!("profile {name}, where no file governs")),
+        ]);
     }
     host.output.table(&head);
     for row in &rows {
-        print(&mut host.output, setting, &context, row);
+        print(&mut host.output, session, &context, row);
     }
     if rows.is_empty() {
         host.output.note("no agent is bound by a profile or found on PATH");
@@ -94,35 +97,35 @@ pub(super) fn run(host: &mut Host, setting: &Setting, only: Option<&str>) -> Res
     Ok(())
 }
 
-fn governing(setting: &Setting, project: &Result<Option<Project>, PlanError>) -> Vec<Vec<(Ink, String)>> {
-    let label = |name: &str| (Ink::Dim, name.to_owned());
+fn governing(session: &Session, project: &Result<Option<Project>, PlanError>) -> Vec<Vec<(Style, String)>> {
+    let label = |name: &str| (Style::Dim, name.to_owned());
     match project {
-        Ok(None) => vec![vec![label("governed by"), (Ink::Plain, "no .ringlet.toml".into())]],
-        Err(error) => vec![vec![label("governed by"), (Ink::Bad, error.to_string())]],
+        Ok(None) => vec![vec![label("governed by"), (Style::Plain, "no .ringlet.toml".into())]],
+        Err(error) => vec![vec![label("governed by"), (Style::Bad, error.to_string())]],
         Ok(Some(project)) => {
-            let file = vec![label("governed by"), (Ink::Plain, setting.paths.pretty(&project.file))];
-            let (ink, said) = match &project.content {
-                Some(content) => (Ink::Good, format!("{}: {}", project.verdict, allow::describe(content))),
-                None => (Ink::Bad, format!("{}; run `ringlet allow`", project.verdict)),
+            let file = vec![label("governed by"), (Style::Plain, session.paths.pretty(&project.file))];
+            let (style, said) = match &project.content {
+                Some(content) => (Style::Good, format!("{}: {}", project.verdict, allow::describe(content))),
+                None => (Style::Bad, format!("{}; run `ringlet allow`", project.verdict)),
             };
-            vec![file, vec![label("trust"), (ink, said)]]
+            vec![file, vec![label("trust"), (style, said)]]
         }
     }
 }
 
 // The agents bound by the profiles that matter here, and those found on PATH.
-fn shown(setting: &Setting, context: &Context<'_>, project: Option<&Project>) -> Result<Vec<String>, Failure> {
-    let mut names: BTreeSet<&crate::name::Profile> = setting.settings.default_profile.iter().collect();
+fn shown(session: &Session, context: &Context<'_>, project: Option<&Project>) -> Result<Vec<String>, Failure> {
+    let mut names: BTreeSet<&crate::name::Profile> = session.settings.default_profile.iter().collect();
     if let Some(content) = project.and_then(|project| project.content.as_ref()) {
         names.extend(content.profile.iter().chain(content.agents.values()));
     }
-    let profiles = Profiles::new(&setting.paths, &setting.registry);
+    let profiles = Profiles::new(&session.paths, &session.registry);
     let bound: BTreeSet<Agent> = names
         .into_iter()
         .filter_map(|name| profiles.read(name).ok())
         .flat_map(|file| file.bindings.into_keys())
         .collect();
-    let commands = setting.registry.commands()?;
+    let commands = session.registry.commands()?;
     Ok(commands
         .iter()
         .filter(|(agent, commands)| {
@@ -132,7 +135,7 @@ fn shown(setting: &Setting, context: &Context<'_>, project: Option<&Project>) ->
         .collect())
 }
 
-fn examine(context: &Context<'_>, setting: &Setting, shell: Option<&Seen>, store: &dyn Store, word: String) -> Row {
+fn examine(context: &Context<'_>, session: &Session, shell: Option<&Seen>, store: &dyn Store, word: String) -> Row {
     let outcome = plan::prepare(context, &Request { word: &word, profile: None, words: &[] });
     let used = outcome.as_ref().ok().and_then(|plan| plan.secrets().first());
     let key = used.map(|used| KeyState {
@@ -141,14 +144,14 @@ fn examine(context: &Context<'_>, setting: &Setting, shell: Option<&Seen>, store
         rejected: outcome
             .as_ref()
             .ok()
-            .and_then(|plan| launch::rejected(context, plan, store, &|| setting.audit_log())),
-        copy: store::copy_in_file(&setting.paths, store, &used.key),
+            .and_then(|plan| launch::rejected(context, plan, store, &|| session.audit_log())),
+        copy: store::copy_in_file(&session.paths, store, &used.key),
         // Last, since the file may have stood in.
         place: store.place(),
     });
     let command = match &outcome {
         Ok(plan) => plan.start().command.clone(),
-        Err(_) => setting.registry.agents_for(&word).map_or_else(|_| word.clone(), |meaning| meaning.command),
+        Err(_) => session.registry.agents_for(&word).map_or_else(|_| word.clone(), |meaning| meaning.command),
     };
     let reach = Reach::of(context, shell, &command);
     let refusal = |error: PlanError| Refusal {
@@ -160,78 +163,80 @@ fn examine(context: &Context<'_>, setting: &Setting, shell: Option<&Seen>, store
     Row { word, outcome: outcome.map_err(refusal), key, reach }
 }
 
-fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Row) {
+fn print(output: &mut Output, session: &Session, context: &Context<'_>, row: &Row) {
     output.data("");
-    let line = |name: &str, ink: Ink, value: String| vec![(Ink::Dim, format!("  {name}")), (ink, value)];
+    let line = |name: &str, style: Style, value: String| vec![(Style::Dim, format!("  {name}")), (style, value)];
     let plan = match &row.outcome {
         Ok(plan) => plan,
         Err(refusal) => {
-            output.line(&[(Ink::Bold, &row.word)]);
-            let ink = if refusal.is_absent { Ink::Warn } else { Ink::Bad };
-            output.table(&[line("refused", ink, mended(output, &refusal.failure))]);
+            output.line(&[(Style::Bold, &row.word)]);
+            let style = if refusal.is_absent { Style::Warn } else { Style::Bad };
+            output.table(&[line("refused", style, mended(output, &refusal.failure))]);
             return;
         }
     };
-    output.line(&[(Ink::Bold, &row.word), (Ink::Dim, &format!("  {}", plan.start().binary.display()))]);
-    let (is, hint) = row.reach.said(&plan.start().command);
+    output.line(&[(Style::Bold, &row.word), (Style::Dim, &format!("  {}", plan.start().binary.display()))]);
+    let (is, hint) = row.reach.describe(&plan.start().command);
     let reach = std::iter::once(is).chain(hint.map(str::to_owned)).collect::<Vec<_>>().join("; ");
-    let reach = line("this shell", row.reach.ink(), reach);
+    let reach = line("this shell", row.reach.style(), reach);
     let Some(part) = plan.part() else {
-        let (ink, found) = match bare(setting, context, row) {
-            Some(found) => (Ink::Warn, found),
-            None => (Ink::Plain, "no key and no login that can be seen".to_owned()),
+        let (style, found) = match bare(session, context, row) {
+            Some(found) => (Style::Warn, found),
+            None => (Style::Plain, "no key and no login that can be seen".to_owned()),
         };
         output.table(&[
-            line("profile", Ink::Plain, "none: starts as if ringlet were not there".into()),
+            line("profile", Style::Plain, "none: starts as if ringlet were not there".into()),
             reach,
-            line("would use", ink, found),
+            line("would use", style, found),
         ]);
         return;
     };
     let resolved = &part.resolved;
     let mut rows = vec![
-        line("profile", Ink::Plain, resolved.profile.to_string()),
-        line("account", Ink::Plain, account(context, part)),
+        line("profile", Style::Plain, resolved.profile.to_string()),
+        line("account", Style::Plain, account(context, part)),
         reach,
     ];
     let account = &resolved.account;
-    rows.extend(account.provider().map(|it| line("provider", Ink::Plain, format!("{}  ({})", it.value.name, it.from))));
-    rows.extend(account.base_url().map(|url| line("endpoint", Ink::Plain, format!("{}  ({})", url.value, url.from))));
-    let noticed = part.notices.iter().map(|notice| output.written(&exec::noticed(setting, notice)));
-    rows.extend(noticed.map(|said| line("note", Ink::Warn, said)));
+    rows.extend(
+        account.provider().map(|it| line("provider", Style::Plain, format!("{}  ({})", it.value.name, it.from))),
+    );
+    rows.extend(account.base_url().map(|url| line("endpoint", Style::Plain, format!("{}  ({})", url.value, url.from))));
+    let noticed = part.notices.iter().map(|notice| output.written(&exec::noticed(session, notice)));
+    rows.extend(noticed.map(|said| line("note", Style::Warn, said)));
     if let Some(key) = &row.key {
-        let (ink, said) = match &key.there {
+        let (style, said) = match &key.there {
             Ok(true) => match &key.rejected {
                 None if row.reach.is_ours() => {
-                    (Ink::Good, format!("{} is in {}, and wins", key.name, setting.pretty_place(&key.place)))
+                    (Style::Good, format!("{} is in {}, and wins", key.name, session.pretty_place(&key.place)))
                 }
-                None => (Ink::Plain, format!("{} is in {}", key.name, setting.pretty_place(&key.place))),
+                None => (Style::Plain, format!("{} is in {}", key.name, session.pretty_place(&key.place))),
                 Some(file) => {
-                    let (agent, file) = (&resolved.agent.title, setting.paths.pretty(file));
-                    (Ink::Bad, format!("{} is there, but {agent} was told not to use it ({file})", key.name))
+                    let (agent, file) = (&resolved.agent.title, session.paths.pretty(file));
+                    (Style::Bad, format!("{} is there, but {agent} was told not to use it ({file})", key.name))
                 }
             },
             Ok(false) => (
-                Ink::Bad,
+                Style::Bad,
                 output.written(
-                    &Hint::from(format!("{} is not in {}; run ", key.name, setting.pretty_place(&key.place)))
+                    &Hint::from(format!("{} is not in {}; run ", key.name, session.pretty_place(&key.place)))
                         .command(key.name.set_command()),
                 ),
             ),
             Err(error) => {
                 let hint = error.hint().map(|hint| format!("; {}", output.written(&hint))).unwrap_or_default();
-                (Ink::Bad, format!("{}: {error}{hint}", key.name))
+                (Style::Bad, format!("{}: {error}{hint}", key.name))
             }
         };
-        rows.push(line("key", ink, said));
+        rows.push(line("key", style, said));
         rows.extend(key.copy.iter().map(|file| {
-            let file = setting.paths.pretty(file);
-            line("copy", Ink::Warn, format!("{file} holds a key of that name as well, in plain text; it is not used"))
+            let file = session.paths.pretty(file);
+            line("copy", Style::Warn, format!("{file} holds a key of that name as well, in plain text; it is not used"))
         }));
     }
-    rows.extend(outranked(context, part).map(|said| line("login", Ink::Warn, said)));
+    rows.extend(outranked(context, part).map(|said| line("login", Style::Warn, said)));
     if matches!(account, Account::Login { .. }) {
-        rows.extend(plan::over_login(context, resolved).into_iter().map(|said| line("note", Ink::Bad, said)));
+        rows.extend(plan::over_login(context, resolved).into_iter().map(|said| line("note", Style::Bad, said)));
     }
     rows.extend(plan.secrets().iter().map(|used| {
         let way = match &used.sink {
@@ -241,13 +246,13 @@ fn print(output: &mut Output, setting: &Setting, context: &Context<'_>, row: &Ro
                 format!("{} to the command that the agent asks for it, once; no environment holds it", used.key)
             }
         };
-        line("given as", Ink::Plain, way)
+        line("given as", Style::Plain, way)
     }));
-    rows.extend(exec::scopes(plan).iter().map(|pass| line("scope", Ink::Good, exec::scope(pass))));
+    rows.extend(exec::scopes(plan).iter().map(|pass| line("scope", Style::Good, exec::scope(pass))));
     rows.extend(part.removed.iter().map(|name| {
-        line("leftover", Ink::Warn, format!("{name} is set in this shell and would compete; a launch takes it away"))
+        line("leftover", Style::Warn, format!("{name} is set in this shell and would compete; a launch takes it away"))
     }));
-    rows.extend(resolved.config_dir.iter().map(|it| line("config-dir", Ink::Plain, setting.paths.pretty(&it.value))));
+    rows.extend(resolved.config_dir.iter().map(|it| line("config-dir", Style::Plain, session.paths.pretty(&it.value))));
     output.table(&rows);
 }
 
@@ -258,9 +263,9 @@ fn mended(output: &Output, failure: &Failure) -> String {
 }
 
 // What the agent finds by itself where no profile governs.
-fn bare(setting: &Setting, context: &Context<'_>, row: &Row) -> Option<String> {
-    let agent = setting.registry.agents_for(&row.word).ok()?.agents.into_iter().next()?;
-    let unused = plan::unused(context, setting.registry.agent(&agent).ok()?.as_ref(), None);
+fn bare(session: &Session, context: &Context<'_>, row: &Row) -> Option<String> {
+    let agent = session.registry.agents_for(&row.word).ok()?.agents.into_iter().next()?;
+    let unused = plan::unused(context, session.registry.agent(&agent).ok()?.as_ref(), None);
     let shell = (!unused.variables.is_empty()).then(|| format!("{} of this shell", unused.variables.join(", ")));
     let both: Vec<String> = shell.into_iter().chain(unused.login).collect();
     (!both.is_empty()).then(|| both.join("; "))
@@ -291,7 +296,7 @@ fn account(context: &Context<'_>, part: &Part) -> String {
     }
 }
 
-fn as_json(output: &Output, setting: &Setting, context: &Context<'_>, row: &Row) -> Value {
+fn as_json(output: &Output, session: &Session, context: &Context<'_>, row: &Row) -> Value {
     match &row.outcome {
         Err(refusal) => {
             let hints: Vec<String> = refusal.failure.hints.iter().map(|hint| output.written(hint)).collect();
@@ -309,7 +314,7 @@ fn as_json(output: &Output, setting: &Setting, context: &Context<'_>, row: &Row)
                 json!({ "agent": row.word, "binary": plan.start().binary.to_string_lossy(), "profile": null });
             made["reached_by"] = json!(row.reach.word());
             if plan.part().is_none() {
-                made["would_use"] = json!(bare(setting, context, row));
+                made["would_use"] = json!(bare(session, context, row));
             }
             if let Some(part) = plan.part() {
                 made["profile"] = json!(part.resolved.profile);
@@ -321,7 +326,7 @@ fn as_json(output: &Output, setting: &Setting, context: &Context<'_>, row: &Row)
                 made["leftover"] = json!(part.removed);
                 made["login_not_used"] = json!(outranked(context, part));
                 made["notes"] =
-                    part.notices.iter().map(|notice| output.written(&exec::noticed(setting, notice))).collect();
+                    part.notices.iter().map(|notice| output.written(&exec::noticed(session, notice))).collect();
                 made["scopes"] = exec::scopes_as_json(plan);
                 made["given_as"] = exec::secrets_as_json(plan);
             }

@@ -1,6 +1,6 @@
 //! What killed changes have left in Ringlet's own folders, for `doctor`.
 
-use super::Setting;
+use super::Session;
 use crate::platform;
 use std::path::{Path, PathBuf};
 
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 const DEPTH: usize = 4;
 
 /// The files, sorted. Each may hold what the file that it was to replace holds: keys, too.
-pub(super) fn find(setting: &Setting) -> Vec<PathBuf> {
-    let paths = &setting.paths;
+pub(super) fn find(session: &Session) -> Vec<PathBuf> {
+    let paths = &session.paths;
     let mut found = Vec::new();
     for root in [paths.config().parent(), Some(paths.state()), Some(&paths.runtime()), Some(&paths.profiles())] {
         root.into_iter().for_each(|root| walk(root, DEPTH, &mut found));

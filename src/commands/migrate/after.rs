@@ -2,7 +2,7 @@
 
 use super::show;
 use crate::commands::hook::line_for;
-use crate::commands::{Setting, profiles};
+use crate::commands::{Session, profiles};
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
@@ -23,21 +23,21 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Creates what is missing and says what is left to do.
-pub(super) fn tell(host: &mut Host, setting: &Setting, plan: &Plan, report: &Report, yes: bool) -> Result<(), Failure> {
+pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Report, yes: bool) -> Result<(), Failure> {
     let cleaned =
         |file: &&PlannedFile| report.files.iter().any(|(path, end)| *path == file.path && matches!(end, End::Done));
     let files: Vec<&PlannedFile> = plan.files.iter().filter(cleaned).collect();
     if files.is_empty() {
         return Ok(());
     }
-    profile(host, setting, plan)?;
+    profile(host, session, plan)?;
     let shells = Shell::of_files(&files).unwrap_or_else(|| BTreeSet::from([Shell::of_user(host)]));
-    shells.iter().for_each(|shell| hook(host, setting, *shell, &files, yes));
-    rotate(host, setting, plan, &files);
+    shells.iter().for_each(|shell| hook(host, session, *shell, &files, yes));
+    rotate(host, session, plan, &files);
     unset(host, plan, &shells);
-    references(host, setting, plan);
-    sessions(host, setting, &files);
-    blocks(host, setting, &files);
+    references(host, session, plan);
+    sessions(host, session, &files);
+    blocks(host, session, &files);
     Ok(())
 }
 
@@ -76,8 +76,8 @@ fn create(agent: &str, provider: &Provider, alias: &Alias) -> Vec<OsString> {
         .into()
 }
 
-fn profile(host: &mut Host, setting: &Setting, plan: &Plan) -> Result<(), Failure> {
-    let profiles = Profiles::new(&setting.paths, &setting.registry);
+fn profile(host: &mut Host, session: &Session, plan: &Plan) -> Result<(), Failure> {
+    let profiles = Profiles::new(&session.paths, &session.registry);
     if !profiles.names()?.is_empty() {
         return Ok(());
     }
@@ -122,7 +122,7 @@ fn profile(host: &mut Host, setting: &Setting, plan: &Plan) -> Result<(), Failur
         let first = bound.len() == 1;
         let made = if first { profiles.create(&name, &binding) } else { profiles.bind(&name, &binding) };
         match made {
-            Ok(()) if first => profiles::created(host, setting, &name, &binding),
+            Ok(()) if first => profiles::created(host, session, &name, &binding),
             Ok(()) => host.output.note(format!("changed profile \"{name}\"")),
             Err(error) => {
                 // The keys have moved all the same; a profile can be made by hand.
@@ -131,8 +131,8 @@ fn profile(host: &mut Host, setting: &Setting, plan: &Plan) -> Result<(), Failur
             }
         }
     }
-    if !bound.is_empty() && setting.settings.default_profile.is_none() {
-        profiles::set_default(host, setting, Some(&name))?;
+    if !bound.is_empty() && session.settings.default_profile.is_none() {
+        profiles::set_default(host, session, Some(&name))?;
     }
     Ok(())
 }
@@ -194,8 +194,8 @@ impl fmt::Display for Shell {
     }
 }
 
-fn hook(host: &mut Host, setting: &Setting, shell: Shell, files: &[&PlannedFile], yes: bool) {
-    let home = &setting.paths.home;
+fn hook(host: &mut Host, session: &Session, shell: Shell, files: &[&PlannedFile], yes: bool) {
+    let home = &session.paths.home;
     let config = host.world.env.absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
     let zdotdir = host.world.env.absolute("ZDOTDIR").unwrap_or_else(|| home.clone());
     // There is no hook for csh; `ringlet exec` and the shims serve.
@@ -216,11 +216,11 @@ fn hook(host: &mut Host, setting: &Setting, shell: Shell, files: &[&PlannedFile]
     if memmem::find(&bytes, b"ringlet hook").is_some() {
         return;
     }
-    let shown = setting.paths.pretty(&file);
+    let shown = session.paths.pretty(&file);
     let asked =
         if yes { None } else { platform::ask_terminal(&format!("ringlet: add `{line}` to {shown}? [y]es, [n]o: ")) };
     if asked.is_some_and(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")) {
-        let added = apply::lock(&setting.paths).map_err(|error| format!("stays as it is: {error}"));
+        let added = apply::lock(&session.paths).map_err(|error| format!("stays as it is: {error}"));
         match added.and_then(|_lock| apply::add_line(&file, line)) {
             Ok(()) => return host.output.note(format!("added the hook to {shown}; open a new shell")),
             Err(why) => host.output.warn(format!("{shown} {why}")),
@@ -229,10 +229,10 @@ fn hook(host: &mut Host, setting: &Setting, shell: Shell, files: &[&PlannedFile]
     host.output.note(format!("add this line to {shown} if it is not loaded yet: {line}"));
 }
 
-fn rotate(host: &mut Host, setting: &Setting, plan: &Plan, files: &[&PlannedFile]) {
+fn rotate(host: &mut Host, session: &Session, plan: &Plan, files: &[&PlannedFile]) {
     let mut must: Vec<String> = Vec::new();
     for file in files {
-        let path = setting.paths.pretty(&file.path);
+        let path = session.paths.pretty(&file.path);
         match tracked(&file.target) {
             Some(true) => must.push(format!("{path} is tracked by git, and its history keeps the keys")),
             Some(false) => must.push(format!("{path} lies in a git repository: rotate if it was ever committed")),
@@ -251,14 +251,14 @@ fn rotate(host: &mut Host, setting: &Setting, plan: &Plan, files: &[&PlannedFile
     for file in &plan.files {
         let moved = |value: &[u8]| plan.keys.iter().any(|key| key.value.as_slice() == value);
         if file.findings.iter().any(|it| it.name.is_none() && moved(&it.finding.value)) {
-            must.push(format!("{} has a key, too", setting.paths.pretty(&file.path)));
+            must.push(format!("{} has a key, too", session.paths.pretty(&file.path)));
         }
     }
     let providers: BTreeSet<&Provider> =
         plan.keys.iter().filter(|key| key.wanted).map(|key| &key.name.provider).collect();
     let mut consoles = Vec::new();
     for provider in providers {
-        let console = setting.registry.provider(provider).ok().and_then(|spec| spec.console);
+        let console = session.registry.provider(provider).ok().and_then(|spec| spec.console);
         consoles.push(console.map_or_else(|| provider.to_string(), |url| format!("{provider} ({url})")));
     }
     if must.is_empty() {
@@ -303,10 +303,10 @@ fn unset(host: &mut Host, plan: &Plan, shells: &BTreeSet<Shell>) {
 }
 
 // Code that went by a variable which nothing sets any more: it has to ask for its key elsewhere.
-fn references(host: &mut Host, setting: &Setting, plan: &Plan) {
+fn references(host: &mut Host, session: &Session, plan: &Plan) {
     let moved = plan.keys.iter().filter(|key| key.wanted && !key.commented);
     let names: BTreeSet<&str> = moved.flat_map(|key| key.variables.iter().map(String::as_str)).collect();
-    let read = files::candidates(&setting.paths, &host.world.env);
+    let read = files::candidates(&session.paths, &host.world.env);
     let read = read.iter().filter(|it| !it.role.is_report_only()).map(|it| &it.path);
     let all: BTreeSet<&PathBuf> =
         read.chain(plan.files.iter().filter(|it| it.is_edited()).map(|it| &it.path)).collect();
@@ -314,7 +314,7 @@ fn references(host: &mut Host, setting: &Setting, plan: &Plan) {
         let Ok(read) = platform::read_file(path, files::MAX_FILE) else { continue };
         let bytes = zeroize::Zeroizing::new(read.bytes);
         for (line, name) in references_in(&bytes, &names) {
-            let place = format!("{}:{line}", setting.paths.pretty(path));
+            let place = format!("{}:{line}", session.paths.pretty(path));
             host.output.warn(format!("{place} uses {name}, whose key is in the keychain now"));
         }
     }
@@ -345,12 +345,12 @@ fn references_in<'a>(bytes: &[u8], names: &BTreeSet<&'a str>) -> Vec<(usize, &'a
 }
 
 // What must be told to somebody else than the file.
-fn sessions(host: &mut Host, setting: &Setting, files: &[&PlannedFile]) {
+fn sessions(host: &mut Host, session: &Session, files: &[&PlannedFile]) {
     let mut said = BTreeSet::new();
     for file in files {
         if show::is_direnvs(file) {
             let folder = file.path.parent().unwrap_or(Path::new("."));
-            said.insert(format!("run `direnv allow {}`, since its file changed", setting.paths.pretty(folder)));
+            said.insert(format!("run `direnv allow {}`, since its file changed", session.paths.pretty(folder)));
         }
         for placed in file.findings.iter().filter(|it| it.name.is_some()) {
             let name = placed.finding.variable.as_deref().unwrap_or("NAME");
@@ -372,7 +372,7 @@ fn sessions(host: &mut Host, setting: &Setting, files: &[&PlannedFile]) {
 }
 
 // A block between a tool's own markers is the tool's: it may write the key back.
-fn blocks(host: &mut Host, setting: &Setting, files: &[&PlannedFile]) {
+fn blocks(host: &mut Host, session: &Session, files: &[&PlannedFile]) {
     let mut said = BTreeSet::new();
     for file in files {
         let lines: Vec<&[u8]> = file.look.bytes.split(|byte| *byte == b'\n').collect();
@@ -386,7 +386,7 @@ fn blocks(host: &mut Host, setting: &Setting, files: &[&PlannedFile]) {
                 said.insert(format!(
                     "the block \"{}\" in {} may be written anew with the key by its tool",
                     tool.trim(),
-                    setting.paths.pretty(&file.path)
+                    session.paths.pretty(&file.path)
                 ));
             }
         }

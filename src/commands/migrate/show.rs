@@ -1,13 +1,13 @@
 //! What a plan looks like: a masked diff, conflicts side by side, what is only reported; or JSON.
 
-use crate::commands::Setting;
+use crate::commands::Session;
 use crate::host::Host;
 use crate::migrate::plan::{Placed, Plan, PlannedFile};
-use crate::output::Ink;
+use crate::output::Style;
 use serde_json::json;
 
 /// Shows a plan.
-pub(super) fn plan(host: &mut Host, setting: &Setting, plan: &Plan) {
+pub(super) fn plan(host: &mut Host, session: &Session, plan: &Plan) {
     if host.output.wants_json() {
         let rows: Vec<_> =
             plan.files.iter().flat_map(|file| file.findings.iter().map(|placed| row(file, placed))).collect();
@@ -17,50 +17,50 @@ pub(super) fn plan(host: &mut Host, setting: &Setting, plan: &Plan) {
     let secrets = plan.secrets();
     let output = &mut host.output;
     for file in plan.files.iter().filter(|file| file.is_edited()) {
-        let path = setting.paths.pretty(&file.path);
+        let path = session.paths.pretty(&file.path);
         let link = if file.path == file.target {
             String::new()
         } else {
-            format!(" -> {}", setting.paths.pretty(&file.target))
+            format!(" -> {}", session.paths.pretty(&file.target))
         };
-        output.line(&[(Ink::Bold, &path), (Ink::Dim, &link)]);
+        output.line(&[(Style::Bold, &path), (Style::Dim, &link)]);
         if is_direnvs(file) {
-            output.line(&[(Ink::Warn, "direnv will want to be told `direnv allow` again")]);
+            output.line(&[(Style::Warn, "direnv will want to be told `direnv allow` again")]);
         }
         for (line, old, new) in file.hunks(&secrets) {
-            output.line(&[(Ink::Dim, &format!("@@ line {line} @@"))]);
-            old.lines().for_each(|text| output.line(&[(Ink::Bad, &format!("-{text}"))]));
-            new.lines().for_each(|text| output.line(&[(Ink::Good, &format!("+{text}"))]));
+            output.line(&[(Style::Dim, &format!("@@ line {line} @@"))]);
+            old.lines().for_each(|text| output.line(&[(Style::Bad, &format!("-{text}"))]));
+            new.lines().for_each(|text| output.line(&[(Style::Good, &format!("+{text}"))]));
         }
         for placed in &file.findings {
             let Some(name) = &placed.name else { continue };
             let variable = placed.finding.variable.as_deref().unwrap_or("a key");
             output.line(&[
-                (Ink::Dim, &format!("  line {}: ", placed.finding.line)),
-                (Ink::Plain, variable),
-                (Ink::Dim, " becomes "),
-                (Ink::Good, &name.to_string()),
+                (Style::Dim, &format!("  line {}: ", placed.finding.line)),
+                (Style::Plain, variable),
+                (Style::Dim, " becomes "),
+                (Style::Good, &name.to_string()),
             ]);
         }
     }
     for (provider, rows) in plan.conflicts() {
-        output.line(&[(Ink::Warn, &format!("{provider} has {} different keys:", rows.len()))]);
+        output.line(&[(Style::Warn, &format!("{provider} has {} different keys:", rows.len()))]);
         let cells = rows.into_iter().map(|(name, mask, places)| {
-            vec![(Ink::Plain, format!("  {name}")), (Ink::Plain, mask), (Ink::Dim, places.join(", "))]
+            vec![(Style::Plain, format!("  {name}")), (Style::Plain, mask), (Style::Dim, places.join(", "))]
         });
         output.table(&cells.collect::<Vec<_>>());
     }
     let left = plan.files.iter().flat_map(|file| file.findings.iter().map(move |placed| (file, placed)));
     let left: Vec<_> = left.filter(|(_, placed)| placed.name.is_none()).collect();
     if !left.is_empty() {
-        output.line(&[(Ink::Warn, "found and left in place:")]);
+        output.line(&[(Style::Warn, "found and left in place:")]);
         let cells = left.into_iter().map(|(file, placed)| {
             let finding = &placed.finding;
             vec![
-                (Ink::Plain, format!("  {}:{}", setting.paths.pretty(&file.path), finding.line)),
-                (Ink::Plain, finding.variable.clone().unwrap_or_else(|| "a key".into())),
-                (Ink::Plain, finding.provider.to_string()),
-                (Ink::Dim, why(placed).to_owned()),
+                (Style::Plain, format!("  {}:{}", session.paths.pretty(&file.path), finding.line)),
+                (Style::Plain, finding.variable.clone().unwrap_or_else(|| "a key".into())),
+                (Style::Plain, finding.provider.to_string()),
+                (Style::Dim, why(placed).to_owned()),
             ]
         });
         output.table(&cells.collect::<Vec<_>>());

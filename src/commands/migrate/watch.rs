@@ -1,27 +1,27 @@
 //! `ringlet migrate --watch`: a line for every key that stands in plaintext, now and whenever one comes back.
 
-use crate::commands::Setting;
+use crate::commands::Session;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::migrate::watch::{Seen, Watch};
-use crate::output::Ink;
+use crate::output::Style;
 use serde_json::json;
 use std::path::PathBuf;
 
 /// Goes on until it is interrupted, or nobody reads what it says.
-pub(super) fn run(host: &mut Host, setting: &Setting, named: &[PathBuf]) -> Result<i32, Failure> {
+pub(super) fn run(host: &mut Host, session: &Session, named: &[PathBuf]) -> Result<i32, Failure> {
     let env = host.world.env.clone();
-    let (mut watch, mut seen) = Watch::start(&setting.paths, &env, named)?;
+    let (mut watch, mut seen) = Watch::start(&session.paths, &env, named)?;
     host.output.note(format!("watching {} files; Ctrl-C ends it", watch.count()));
     loop {
-        if !seen.is_empty() && !tell(host, setting, &seen)? {
+        if !seen.is_empty() && !tell(host, session, &seen)? {
             return Ok(0);
         }
         seen = watch.wait()?;
     }
 }
 
-fn tell(host: &mut Host, setting: &Setting, seen: &[Seen]) -> Result<bool, Failure> {
+fn tell(host: &mut Host, session: &Session, seen: &[Seen]) -> Result<bool, Failure> {
     for Seen { file, line, variable, provider } in seen {
         if host.output.wants_json() {
             host.output.json_line(&json!({
@@ -29,13 +29,13 @@ fn tell(host: &mut Host, setting: &Setting, seen: &[Seen]) -> Result<bool, Failu
             }));
             continue;
         }
-        let place = format!("{}:{line}", setting.paths.pretty(file));
+        let place = format!("{}:{line}", session.paths.pretty(file));
         let what = variable.as_deref().unwrap_or("a key");
         host.output.line(&[
-            (Ink::Bold, &place),
-            (Ink::Plain, " has "),
-            (Ink::Bad, what),
-            (Ink::Plain, &format!(" ({provider}) in plaintext")),
+            (Style::Bold, &place),
+            (Style::Plain, " has "),
+            (Style::Bad, what),
+            (Style::Plain, &format!(" ({provider}) in plaintext")),
         ]);
     }
     let goes_on = host.output.flush()?;

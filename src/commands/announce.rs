@@ -1,6 +1,6 @@
-//! `ringlet notice`: the line that the hook prints when another project file governs. Must never fail a `cd`.
+//! `ringlet announce`: the line that the hook prints when another project file governs. Must never fail a `cd`.
 
-use super::{Setting, allow};
+use super::{Session, allow};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::name::Agent;
@@ -9,25 +9,25 @@ use crate::profile::Profiles;
 use std::collections::BTreeSet;
 
 /// Prints at most one line to stderr.
-pub(super) fn run(host: &mut Host, setting: &Setting) -> Result<(), Failure> {
-    let Ok(context) = setting.context(&host.world) else { return Ok(()) };
+pub(super) fn run(host: &mut Host, session: &Session) -> Result<(), Failure> {
+    let Ok(context) = session.context(&host.world) else { return Ok(()) };
     let line = match plan::find_project(&context) {
         Ok(None) => return Ok(()),
         Err(error) => error.to_string(),
         Ok(Some(project)) => match project.content {
             None => format!("{} is {}; run `ringlet allow`", project.file.display(), project.verdict),
             Some(content) => {
-                let agents = bound(setting, content.profile.iter().chain(content.agents.values()));
+                let agents = bound(session, content.profile.iter().chain(content.agents.values()));
                 let names: Vec<&str> = agents.iter().map(Agent::as_str).collect();
                 format!("{} ({})", allow::describe(&content), names.join(", "))
             }
         },
     };
-    host.output.aside(&format!("ringlet: {line}"));
+    host.output.plain_stderr(&format!("ringlet: {line}"));
     Ok(())
 }
 
-fn bound<'a>(setting: &Setting, names: impl Iterator<Item = &'a crate::name::Profile>) -> BTreeSet<Agent> {
-    let profiles = Profiles::new(&setting.paths, &setting.registry);
+fn bound<'a>(session: &Session, names: impl Iterator<Item = &'a crate::name::Profile>) -> BTreeSet<Agent> {
+    let profiles = Profiles::new(&session.paths, &session.registry);
     names.filter_map(|name| profiles.read(name).ok()).flat_map(|file| file.bindings.into_keys()).collect()
 }
