@@ -1,6 +1,7 @@
 //! `ringlet doctor`: look at the installation and say what is wrong with it. Changes nothing.
 
 use super::Session;
+use super::check::{Check, Grade};
 use super::reach::Reach;
 use crate::config::ConfigError;
 use crate::failure::{Failure, status};
@@ -16,20 +17,6 @@ use crate::words;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-
-/// How a check ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Grade {
-    Good,
-    Note,
-    Bad,
-}
-
-struct Check {
-    grade: Grade,
-    text: String,
-    hint: Option<Hint>,
-}
 
 /// `ringlet doctor`; status 1 when something is wrong.
 pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>) -> Result<i32, Failure> {

@@ -1,6 +1,6 @@
 //! `ringlet hook`: the shell code for an rc file, and whether an rc file loads it.
 
-use super::doctor::Grade;
+use super::check::Grade;
 use super::{AuditWanted, Session, shims};
 use crate::cli::ShellName;
 use crate::failure::Failure;

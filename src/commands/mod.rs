@@ -4,6 +4,7 @@ mod agents;
 mod allow;
 mod announce;
 mod audit;
+mod check;
 mod completions;
 mod daemon;
 mod doctor;
