@@ -7,8 +7,8 @@
 use super::MigrateError;
 use super::files::MAX_FILE;
 use super::journal::{self, CHECK, FileRecord, Journal, KeyRecord, Seal, Stage, VALUE, digest};
+use super::keyset::{Key, KeySet};
 use super::plan::{Plan, PlannedFile};
-use super::tokens::Key;
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::platform::{self, LockError, Stamp};
@@ -109,7 +109,7 @@ pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
                     journal.drop_it(paths)?;
                 } else {
                     journal.stage = Stage::Done;
-                    journal.write(paths, &[])?;
+                    journal.write(paths, &KeySet::default())?;
                     all.continued = Some(journal);
                 }
             }
@@ -120,7 +120,7 @@ pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
                 }
                 let whole = journal.files.iter().all(|file| file.undone);
                 journal.stage = if whole { Stage::Undone } else { Stage::Done };
-                journal.write(paths, &[])?;
+                journal.write(paths, &KeySet::default())?;
             }
         }
     }
@@ -297,16 +297,14 @@ fn enlist(journal: &mut Journal, plan: &Plan, seal: &Seal) -> BTreeMap<KeyName, 
 }
 
 // Every value of the plan, those that are only reported among them: none may be written down.
-fn known<'a>(plan: &'a Plan, numbers: &BTreeMap<KeyName, usize>) -> Vec<Key<'a>> {
+fn known<'a>(plan: &'a Plan, numbers: &BTreeMap<KeyName, usize>) -> KeySet<'a> {
     let moved = plan.keys.iter().map(|key| Key { value: &key.value, number: numbers.get(&key.name).copied() });
     let seen = plan.files.iter().flat_map(|file| &file.findings).filter(|it| it.name.is_none());
-    moved
-        .chain(seen.map(|it| Key { value: &it.finding.value, number: None }))
-        .filter(|key| !key.value.is_empty())
-        .collect()
+    let seen = seen.map(|placed| Key { value: &placed.finding.value, number: None });
+    KeySet::new(moved.chain(seen).filter(|key| !key.value.is_empty()).collect())
 }
 
-fn record(file: &PlannedFile, keys: &[Key<'_>], seal: &Seal) -> Option<FileRecord> {
+fn record(file: &PlannedFile, keys: &KeySet<'_>, seal: &Seal) -> Option<FileRecord> {
     let images = (file.look.bytes.as_slice(), file.after.as_slice());
     let mut record = FileRecord::new(&file.target, images, &file.cuts, keys, seal)?;
     record.in_place = file.look.links > 1;
@@ -359,7 +357,7 @@ fn rewrite(
     journal: &mut Journal,
     at: usize,
     file: &PlannedFile,
-    keys: &[Key<'_>],
+    keys: &KeySet<'_>,
     seal: &Seal,
 ) -> Result<(), Stop> {
     let prefix = journal.prefix();

@@ -7,7 +7,8 @@
 
 use super::MigrateError;
 use super::edit::Cut;
-use super::tokens::{self, Key, Token};
+use super::keyset::KeySet;
+use super::tokens::{self, Token};
 use crate::paths::Paths;
 use crate::platform;
 use crate::secret::Secret;
@@ -164,7 +165,7 @@ impl FileRecord {
         path: &Path,
         (before, after): (&[u8], &[u8]),
         cuts: &[Cut],
-        keys: &[Key<'_>],
+        keys: &KeySet<'_>,
         seal: &Seal,
     ) -> Option<Self> {
         let mut records = Vec::new();
@@ -239,7 +240,7 @@ impl Journal {
     }
 
     /// Writes the journal, fsynced, after making sure that no piece of a key is in it.
-    pub(crate) fn write(&self, paths: &Paths, keys: &[Key<'_>]) -> Result<(), MigrateError> {
+    pub(crate) fn write(&self, paths: &Paths, keys: &KeySet<'_>) -> Result<(), MigrateError> {
         let file = Self::file(paths, &self.run);
         let text = serde_json::to_vec_pretty(self).expect("a journal has only string keys");
         // JSON escapes some characters; a piece must be in neither form.
@@ -248,7 +249,7 @@ impl Journal {
             .filter_map(|token| if let Token::Text(text) = token { Some(text.as_bytes()) } else { None })
             .collect::<Vec<_>>()
             .join(&0);
-        if tokens::holds_piece(&text, keys) || tokens::holds_piece(&plain, keys) {
+        if keys.has_piece_in(&text) || keys.has_piece_in(&plain) {
             return Err(MigrateError::Leak);
         }
         let failed = |error: std::io::Error| MigrateError::journal(file.clone(), error.to_string());

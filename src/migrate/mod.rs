@@ -15,12 +15,14 @@ pub(crate) mod files;
 mod fish;
 mod heuristics;
 pub(crate) mod journal;
+pub(crate) mod keyset;
 mod lines;
 mod model;
 pub(crate) mod plan;
 mod posix;
 mod powershell;
 pub(crate) mod stream;
+mod style;
 #[cfg(test)]
 mod testing;
 pub(crate) mod tokens;

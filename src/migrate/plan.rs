@@ -5,9 +5,9 @@ use super::dialect::{self, Dialect};
 use super::edit::{self, Cut};
 use super::examine::{self, Action, Examined, Finding};
 use super::files::{self, Candidate, MAX_FILE};
+use super::keyset::{self, Key, KeySet};
 use super::lines;
 use super::stream;
-use super::tokens::{self, Key};
 use crate::name::{Alias, KeyName, Provider};
 use crate::platform::{self, Look, ReadError};
 use crate::secret::{Secret, Shape, check_key, same};
@@ -299,9 +299,9 @@ impl Plan {
     }
 
     /// Everything that must not be shown or written.
-    pub(crate) fn secrets(&self) -> Vec<Key<'_>> {
+    pub(crate) fn secrets(&self) -> KeySet<'_> {
         let values = self.files.iter().flat_map(|file| &file.findings).map(|it| &it.finding.value);
-        values.filter(|value| !value.is_empty()).map(|value| Key { value, number: None }).collect()
+        KeySet::new(values.filter(|value| !value.is_empty()).map(|value| Key { value, number: None }).collect())
     }
 
     /// Providers with more than one active value, and these with where each stands.
@@ -314,7 +314,7 @@ impl Plan {
                     places.push(format!("{}:{}", file.path.display(), it.finding.line));
                 }
             }
-            let row = (key.name.clone(), tokens::masked(&key.value), places);
+            let row = (key.name.clone(), keyset::masked(&key.value), places);
             found.entry(key.name.provider.clone()).or_default().push(row);
         }
         found.into_iter().filter(|(_, rows)| rows.len() > 1).collect()
@@ -365,7 +365,7 @@ impl PlannedFile {
     }
 
     /// The changed lines before and after, with every key masked: line number, old lines, new lines.
-    pub(crate) fn hunks(&self, keys: &[Key<'_>]) -> Vec<(usize, String, String)> {
+    pub(crate) fn hunks(&self, keys: &KeySet<'_>) -> Vec<(usize, String, String)> {
         let bytes = &self.look.bytes;
         let begin = |at: usize| bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |it| it + 1);
         // A cut that ends with its line's terminator leaves the next line alone.
@@ -400,7 +400,7 @@ impl PlannedFile {
                 at = cut.span.end;
             }
             new.extend_from_slice(&bytes[at.min(lines.end)..lines.end]);
-            (number, tokens::mask(&bytes[lines], keys), tokens::mask(&new, keys))
+            (number, keys.mask(&bytes[lines]), keys.mask(&new))
         };
         groups.into_iter().map(shown).collect()
     }

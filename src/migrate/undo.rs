@@ -8,6 +8,7 @@ use super::MigrateError;
 use super::apply::{Content, Refusal, replace};
 use super::files::MAX_FILE;
 use super::journal::{CHECK, FileRecord, Journal, LINE, Seal, Stage, VALUE, context, digest};
+use super::keyset::KeySet;
 use super::tokens;
 use crate::name::KeyName;
 use crate::paths::Paths;
@@ -43,7 +44,7 @@ pub(crate) fn undo(paths: &Paths, store: &dyn Store, run: Option<&str>) -> Resul
     let values: Vec<Result<Secret, String>> = journal.keys.iter().map(|key| value(store, &seal, key)).collect();
     // From here on a killed run may leave a temporary file with keys in it; the next one looks for it.
     journal.stage = Stage::Undoing;
-    journal.write(paths, &[])?;
+    journal.write(paths, &KeySet::default())?;
     let mut report = Undone { files: Vec::new() };
     let prefix = journal.prefix();
     // The latest first: a file may stand in a run twice, when one continued another.
@@ -54,14 +55,14 @@ pub(crate) fn undo(paths: &Paths, store: &dyn Store, run: Option<&str>) -> Resul
         let done = restore(&journal.files[at], &values, &seal, &prefix);
         if done.is_ok() {
             journal.files[at].undone = true;
-            journal.write(paths, &[])?;
+            journal.write(paths, &KeySet::default())?;
         }
         report.files.push((journal.files[at].path.clone(), done));
     }
     report.files.reverse();
     let whole = journal.files.iter().all(|file| file.undone);
     journal.stage = if whole { Stage::Undone } else { Stage::Done };
-    journal.write(paths, &[])?;
+    journal.write(paths, &KeySet::default())?;
     Ok(report)
 }
 

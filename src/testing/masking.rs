@@ -1,7 +1,8 @@
 //! Text that holds keys, as the journal writes it down and as people see it.
 
 use super::keys;
-use crate::migrate::tokens::{self, Key};
+use crate::migrate::keyset::{Key, KeySet};
+use crate::migrate::tokens;
 
 // Shorter ones would be pieces of the fixed words around them.
 const SHORTEST: usize = 16;
@@ -13,22 +14,22 @@ pub fn masking(bytes: &[u8]) {
     let values = names.split(|byte| *byte == b'\n').filter(|key| key.len() >= SHORTEST).take(3).enumerate();
     let all = values.map(|(number, value)| Key { value, number: Some(number).filter(|number| *number < 2) });
     let all: Vec<Key<'_>> = all.collect();
-    recorded(&text, &all);
-    shown(&text, &all);
+    let keys = KeySet::new(all.iter().map(|key| Key { ..*key }).collect());
+    recorded(&text, &keys);
+    shown(&text, &all, &keys);
 }
 
 // What is written down holds no piece of a key and is the very text again.
-fn recorded(text: &[u8], keys: &[Key<'_>]) {
+fn recorded(text: &[u8], keys: &KeySet<'_>) {
     let Some(recorded) = tokens::record(text, keys) else { return };
     let written = serde_json::to_vec(&recorded).expect("tokens serialise");
-    assert!(!tokens::holds_piece(&written, keys), "{}", String::from_utf8_lossy(&written));
-    let value = |number| keys.iter().find(|key| key.number == Some(number)).map(|key| key.value);
-    assert_eq!(tokens::restore(&recorded, &value).expect("a key for each reference").as_slice(), text);
+    assert!(!keys.has_piece_in(&written), "{}", String::from_utf8_lossy(&written));
+    assert_eq!(*tokens::restore(&recorded, &|number| keys.value(number)).expect("a key for each reference"), text);
 }
 
 // What people see keeps its lines, holds no telling piece of a key, and is the text itself where no key is near.
-fn shown(text: &[u8], all: &[Key<'_>]) {
-    let shown = tokens::mask(text, all);
+fn shown(text: &[u8], all: &[Key<'_>], keys: &KeySet<'_>) {
+    let shown = keys.mask(text);
     let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
     assert_eq!(lines(shown.as_bytes()), lines(text), "{shown:?}");
     let values: Vec<String> = all.iter().map(|key| String::from_utf8_lossy(key.value).into_owned()).collect();

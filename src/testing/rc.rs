@@ -4,7 +4,7 @@ use super::keys;
 use crate::migrate::dialect::Dialect;
 use crate::migrate::examine::{Action, Examined, Finding, examine};
 use crate::migrate::journal::{FileRecord, Seal};
-use crate::migrate::tokens::{self, Key};
+use crate::migrate::keyset::{Key, KeySet};
 use crate::migrate::{stream, undo};
 use crate::secret::Secret;
 use std::path::Path;
@@ -120,11 +120,11 @@ fn taken_back((before, after): (&[u8], &[u8]), examined: &Examined) {
     }
     let numbered = kept.iter().enumerate().map(|(number, value)| Key { value, number: Some(number) });
     let others = of(examined, Action::Reported).map(|finding| Key { value: &finding.value, number: None });
-    let all: Vec<Key<'_>> = numbered.chain(others).filter(|key| !key.value.is_empty()).collect();
+    let all = KeySet::new(numbered.chain(others).filter(|key| !key.value.is_empty()).collect());
     let seal = Seal::new(Secret::new(b"the seal of this check".to_vec()));
     let Some(record) = FileRecord::new(Path::new("/rc"), (before, after), &cuts, &all, &seal) else { return };
     let journal = serde_json::to_vec(&record).expect("a record serialises");
-    assert!(!tokens::holds_piece(&journal, &all), "{}", String::from_utf8_lossy(&journal));
+    assert!(!all.has_piece_in(&journal), "{}", String::from_utf8_lossy(&journal));
     let values: Vec<Result<Secret, String>> = kept.iter().map(|value| Ok(Secret::new(value.to_vec()))).collect();
     let undone = undo::image(&record, after, &values, &seal).expect("a file that nobody touched is taken back");
     assert_eq!(undone.as_slice(), before);
