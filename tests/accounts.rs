@@ -661,6 +661,7 @@ fn a_dropped_endpoint_is_said_in_one_line() {
     assert_eq!(world.run(&["exec", "--profile", "other", "claude"]).stderr, "");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_daemon_started_below_a_launch_holds_nothing_of_its_account() {
     let mut world = matrix();
@@ -761,6 +762,7 @@ fn what_needs_no_key_is_judged_all_the_same_where_a_login_is_in_reach() {
     world.run(&["exec", "codex", "--", "cloud", "exec", "hi"]).fails(125, &["sets CODEX_ACCESS_TOKEN"]);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn no_folder_of_the_agents_own_is_in_the_project_however_it_is_named() {
     let mut world = with_login();

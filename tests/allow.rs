@@ -1,6 +1,6 @@
 //! `ringlet allow` and `ringlet deny`, and what the agents' own project files and programs may not do.
 
-use crate::common::world::{KEY, World};
+use crate::common::world::{KEY, World, fifo};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -70,6 +70,7 @@ fn the_nearest_file_governs_from_below() {
     assert!(!seen.contains(KEY), "{seen}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_project_above_the_home_directory_does_not_count() {
     let world = World::ready();
@@ -279,7 +280,7 @@ fn harmless_project_settings_pass_and_unreadable_ones_do_not() {
     // Invocations without a key have nothing to lose.
     world.run(&["exec", "claude", "--", "--version"]).ok();
     fs::remove_file(world.path(file)).expect("removed");
-    rustix::fs::mkfifoat(rustix::fs::CWD, world.path(file), 0o644.into()).expect("a FIFO");
+    fifo(&world.path(file));
     refused(&world, &["settings.json cannot be checked", "a FIFO"]);
 }
 

@@ -1,10 +1,13 @@
 //! `--audit-log`, `[audit]`, `ringlet audit` and `ringlet audit verify`.
 
-use crate::common::world::{KEY, World};
+use crate::common::world::{KEY, World, fifo};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 const LOG: &str = "home/.local/state/ringlet/audit.jsonl";
+
+/// A device, in the place of a log. Only Linux has one that is always full.
+const DEVICE: &str = if cfg!(target_os = "linux") { "/dev/full" } else { "/dev/null" };
 
 fn lines(world: &World, log: &str) -> Vec<serde_json::Value> {
     world.read(log).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -78,21 +81,23 @@ fn an_agent_is_not_started_when_its_lookup_cannot_be_recorded() {
     fs::create_dir(world.path("folder")).expect("a folder");
     let at = |name: &str| world.path(name).display().to_string();
     refused(&at("folder"), "folder");
-    refused("/dev/full", "is not a regular file");
+    refused(DEVICE, "is not a regular file");
     refused("/dev/null/log", "/dev/null");
-    refused("/proc/ringlet/log", "/proc/ringlet");
+    if cfg!(target_os = "linux") {
+        refused("/proc/ringlet/log", "/proc/ringlet");
+    }
     refused("/", "names no file");
     world.write("wide.jsonl", "");
     refused(&at("wide.jsonl"), "is open to other users");
     symlink(world.path("elsewhere.jsonl"), world.path("link.jsonl")).expect("linked");
     refused(&at("link.jsonl"), "link.jsonl");
-    rustix::fs::mkfifoat(rustix::fs::CWD, world.path("fifo"), 0o600.into()).expect("a FIFO");
+    fifo(&world.path("fifo"));
     refused(&at("fifo"), "is not a regular file");
     fs::create_dir(world.path("open")).expect("a folder");
     world.chmod(&world.path("open"), 0o777);
     refused(&at("open/log"), "is open to other users");
     // What needs no key needs no record.
-    world.run(&["--audit-log=/dev/full", "exec", "claude", "--", "--version"]).ok();
+    world.run(&[&format!("--audit-log={DEVICE}"), "exec", "claude", "--", "--version"]).ok();
 }
 
 #[test]
@@ -100,16 +105,17 @@ fn a_key_is_not_changed_when_that_cannot_be_recorded() {
     let world = World::ready();
     let file = "home/.config/ringlet/credentials.toml";
     let before = world.read(file);
+    let log = format!("--audit-log={DEVICE}");
     for arguments in [
         &["keychain", "set", "anthropic", "new", "--stdin"][..],
         &["keychain", "remove", "anthropic", "work"],
         &["keychain", "rename", "anthropic", "work", "new"],
     ] {
-        let done = world.feed(&[&["--audit-log=/dev/full"], arguments].concat(), "sk-new");
-        done.fails(1, &["/dev/full is not a regular file"]);
+        let done = world.feed(&[&[log.as_str()], arguments].concat(), "sk-new");
+        done.fails(1, &[&format!("{DEVICE} is not a regular file")]);
         assert_eq!(world.read(file), before, "{arguments:?}");
     }
-    world.run(&["--audit-log=/dev/full", "keychain", "list"]).ok();
+    world.run(&[&log, "keychain", "list"]).ok();
 }
 
 #[test]

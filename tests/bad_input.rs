@@ -1,7 +1,7 @@
 //! Bad input, wherever it comes from: a clear error, nothing lost, no panic.
 
-use crate::common::world::{Done, KEY, RINGLET, World, finish};
-use std::fs::{self, File};
+use crate::common::world::{Done, KEY, RINGLET, World, fifo, finish};
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -79,7 +79,7 @@ fn what_is_no_file_is_refused_by_its_kind_and_does_not_hang() {
         fs::create_dir(&path).expect("a folder");
         case.refused(&world, "a directory");
         fs::remove_dir(&path).expect("removed");
-        rustix::fs::mkfifoat(rustix::fs::CWD, &path, 0o600.into()).expect("a FIFO");
+        fifo(&path);
         case.refused(&world, "a FIFO");
         fs::remove_file(&path).expect("removed");
         symlink("/dev/zero", &path).expect("linked");
@@ -221,6 +221,7 @@ fn a_home_that_is_relative_or_no_folder_is_an_error() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_home_that_is_not_there_has_nothing_in_it_and_cannot_always_be_made() {
     let mut world = World::ready();
@@ -322,6 +323,7 @@ fn a_closed_pipe_ends_the_output_silently() {
     world.sh("ringlet keychain set openai x --stdin <&-").fails(1, &["ringlet: error: "]);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn an_output_that_cannot_be_written_is_an_error() {
     let world = World::ready();
@@ -333,7 +335,7 @@ fn an_output_that_cannot_be_written_is_an_error() {
         &["agents", "list", "--json"],
         &["exec", "--dry-run", "claude"],
     ] {
-        let full = File::options().write(true).open("/dev/full").expect("the device");
+        let full = fs::File::options().write(true).open("/dev/full").expect("the device");
         let output = world.process(RINGLET).args(arguments).stdout(full).output().expect("starts");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");

@@ -1,5 +1,6 @@
 //! `ringlet completions`, and the answers to what a shell then asks.
 
+#[cfg(target_os = "linux")]
 use crate::common::keyring::{Keyring, State};
 use crate::common::world::{World, finish};
 use std::fs;
@@ -63,6 +64,7 @@ fn names_are_completed_live() {
     assert!(offered(&world, &["init", "zzz"]).is_empty());
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn completing_never_fails_or_asks() {
     let mut world = World::bare();

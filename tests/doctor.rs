@@ -1,5 +1,6 @@
 //! `ringlet doctor`: what is wrong with the installation, and nothing changed.
 
+#[cfg(target_os = "linux")]
 use crate::common::keyring::{Keyring, State};
 use crate::common::world::{KEY, World};
 
@@ -35,6 +36,7 @@ fn a_sound_installation_has_nothing_wrong() {
     assert!(!seen.contains("wrong") && !seen.contains("note"), "{seen}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn each_mistake_is_found() {
     let mut world = World::ready();
@@ -58,6 +60,7 @@ fn each_mistake_is_found() {
     says(&world, "note", "claude: not found on PATH");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn the_state_of_the_keychain_is_told() {
     let mut keyring = Keyring::start(State::Unlocked);

@@ -1,5 +1,6 @@
 //! `ringlet exec`: what the agent gets, and what it keeps.
 
+#[cfg(target_os = "linux")]
 use crate::common::keyring::{Keyring, State};
 use crate::common::world::{KEY, RINGLET, World, finish};
 use std::ffi::OsString;
@@ -92,6 +93,7 @@ fn a_missing_key_is_named_with_the_command_that_stores_it() {
     );
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn invocations_that_need_no_key_start_without_a_lookup() {
     // A lookup would end in an error here, and leave a line in the log.
@@ -113,6 +115,7 @@ fn invocations_that_need_no_key_start_without_a_lookup() {
     assert_eq!(fs::read_to_string(&log).expect("a log").lines().count(), 1);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_dry_run_prints_the_plan_and_looks_nothing_up() {
     let keyring = Keyring::start(State::HungActivation);
@@ -171,6 +174,7 @@ fn the_command_line_wins_over_the_project_and_that_over_the_default() {
     assert_eq!(which(&["exec", "claude"]), "usual");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn sigpipe_is_handed_on_as_it_was() {
     let world = World::ready();

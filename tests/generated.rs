@@ -78,6 +78,7 @@ fn the_committed_pages_are_what_the_command_line_says() {
     compare("man", &pages());
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn the_pages_render_without_a_warning_and_can_be_found_by_name() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("man");

@@ -1,7 +1,7 @@
 //! Strangers' repositories: their names, their files, their programs. Nothing of them runs, nothing of them reaches a
 //! terminal raw, and they choose no endpoint, no key, no command and no trust.
 
-use crate::common::world::{Done, KEY, World};
+use crate::common::world::{Done, KEY, World, fifo};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -372,7 +372,7 @@ fn put_in_place_of(file: &Path, world: &World) -> Vec<&'static str> {
         let place = file.with_file_name(format!("{}.{kind}", file.file_name().expect("a name").to_string_lossy()));
         match kind {
             "device" => symlink("/dev/zero", &place).expect("a link"),
-            "fifo" => rustix::fs::mkfifoat(rustix::fs::CWD, &place, 0o600.into()).expect("a pipe"),
+            "fifo" => fifo(&place),
             "huge" => fs::write(&place, vec![b'#'; 10 << 20]).expect("written"),
             "sparse" => fs::File::create(&place).and_then(|made| made.set_len(1 << 40)).expect("a sparse file"),
             "folder" => fs::create_dir(&place).expect("a folder"),

@@ -30,6 +30,7 @@ fn what_is_there_is_never_overwritten() {
     assert!(!world.path("home/elsewhere").exists());
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_profile_that_is_not_there_is_not_written() {
     let world = World::ready();

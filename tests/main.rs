@@ -1,39 +1,76 @@
 //! The integration tests, one binary: one file a command, and beside them what concerns them all.
+//!
+//! Those of Linux need what only Linux has: /proc, mounts, `strace`, a Secret Service.
 
 mod common;
 
+#[cfg(unix)]
 mod accounts;
+#[cfg(unix)]
 mod agents;
+#[cfg(unix)]
 mod allow;
+#[cfg(unix)]
 mod audit;
+#[cfg(unix)]
 mod bad_input;
+#[cfg(target_os = "linux")]
 mod cases;
+#[cfg(unix)]
 mod codex;
+#[cfg(unix)]
 mod completions;
+#[cfg(target_os = "linux")]
 mod daemon;
+#[cfg(unix)]
 mod doctor;
+#[cfg(unix)]
 mod exec;
+#[cfg(unix)]
 mod generated;
+#[cfg(unix)]
 mod guard;
+#[cfg(unix)]
 mod hints;
+#[cfg(target_os = "linux")]
 mod homes;
+#[cfg(unix)]
 mod hostile;
+#[cfg(unix)]
 mod init;
+#[cfg(target_os = "linux")]
 mod keychain;
+#[cfg(unix)]
 mod layering;
+#[cfg(unix)]
 mod lease;
+#[cfg(target_os = "linux")]
 mod migrate;
+#[cfg(target_os = "linux")]
 mod migrate_live;
+#[cfg(unix)]
 mod migrate_sourced;
+#[cfg(target_os = "linux")]
 mod no_leak;
+#[cfg(unix)]
 mod own_files;
+#[cfg(target_os = "linux")]
 mod own_places;
+#[cfg(unix)]
 mod powershell;
+#[cfg(unix)]
 mod profiles;
+#[cfg(unix)]
 mod readers;
+#[cfg(unix)]
 mod scope;
+#[cfg(target_os = "linux")]
 mod secret_service;
+#[cfg(unix)]
 mod shells;
+#[cfg(unix)]
 mod shims;
+#[cfg(unix)]
 mod status;
+#[cfg(target_os = "linux")]
 mod transcripts;

@@ -268,6 +268,7 @@ fn an_edit_follows_a_symlink_and_keeps_it() {
     assert!(world.read("home/dotfiles/work.toml").contains("model = \"new\""));
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn the_editor_works_on_a_copy_that_is_checked_first() {
     let mut world = World::ready();

@@ -1,5 +1,6 @@
 //! `ringlet status`: which profile governs, which credential wins, and what a launch does about it.
 
+#[cfg(target_os = "linux")]
 use crate::common::keyring::{Keyring, State};
 use crate::common::world::{KEY, RINGLET, World, finish};
 use std::fs;
@@ -122,6 +123,7 @@ fn a_missing_key_is_named_with_the_command_that_stores_it() {
     assert_eq!(json(&world)["agents"][0]["key"]["there"], false);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_keychain_that_is_locked_or_hangs_is_said_and_does_not_fail() {
     let mut keyring = Keyring::start(State::Unlocked);

@@ -310,6 +310,7 @@ fn path_from(bytes: Vec<u8>, text: &str) -> PathBuf {
 mod tests {
     use super::super::tests::record;
     use super::*;
+    #[cfg(unix)]
     use proptest::prelude::*;
 
     fn entry(record: Record) -> Entry {

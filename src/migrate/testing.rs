@@ -6,6 +6,7 @@ use crate::migrate::examine::{self, Action, Examined, Finding};
 use crate::migrate::model::{Node, Script, Span, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
 use std::process::{Command, Stdio};
 
 /// A key of OpenAI's form, made up; a different one for each number.
@@ -221,6 +222,7 @@ pub(crate) fn corpus_of(shell: &str, dialect: Dialect) -> usize {
 
 /// Whether a shell takes the file as it is; the shell must be there.
 #[track_caller]
+#[cfg(unix)]
 pub(crate) fn accepts(command: &[&str], file: &[u8]) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("file");
@@ -239,6 +241,7 @@ pub(crate) fn accepts(command: &[&str], file: &[u8]) -> bool {
 
 /// What a shell prints that sources the file as `$1` and runs `script`.
 #[track_caller]
+#[cfg(unix)]
 pub(crate) fn says(command: &[&str], file: &[u8]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("file");

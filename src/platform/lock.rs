@@ -155,8 +155,7 @@ mod tests {
                 fs::create_dir(&path).expect("a folder");
             } else if kind == "a directory" {
                 fs::remove_dir(&path).expect("removed");
-                rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)
-                    .expect("a FIFO");
+                assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
             }
         }
     }

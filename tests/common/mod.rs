@@ -1,6 +1,10 @@
 //! What every test stands on: a world of its own, with its own HOME and an environment that holds nothing else.
 
+#[cfg(target_os = "linux")]
 pub(crate) mod daemon;
+#[cfg(target_os = "linux")]
 pub(crate) mod keyring;
+#[cfg(unix)]
 pub(crate) mod pty;
+#[cfg(unix)]
 pub(crate) mod world;

@@ -74,12 +74,17 @@ impl World {
         fs::create_dir(world.path("run")).expect("a folder");
         world.chmod(&world.path("run"), 0o700);
         world.set("XDG_RUNTIME_DIR", world.path("run"));
+        if cfg!(target_os = "macos") {
+            // Else it would be in ~/Library.
+            world.set("XDG_STATE_HOME", world.path("home/.local/state"));
+        }
         world.set("TERM", "dumb");
         world.set("LANG", "C.UTF-8");
         world
     }
 
     /// The same world on a keychain: its bus, and the default backend.
+    #[cfg(target_os = "linux")]
     pub(crate) fn on(keyring: &super::keyring::Keyring) -> Self {
         let mut world = Self::bare();
         world.set("DBUS_SESSION_BUS_ADDRESS", keyring.address());
@@ -211,6 +216,7 @@ impl World {
 
     /// Runs `ringlet` in mounts of its own, which a script makes first: as root, or in a namespace of the user's. Where a
     /// system lets nobody have those, the test fails with what `unshare` or `mount` says.
+    #[cfg(target_os = "linux")]
     pub(crate) fn run_mounted(&self, folder: &Path, script: &str, arguments: &[&str]) -> Done {
         let mut command = self.process("unshare");
         command.arg(if rustix::process::geteuid().is_root() { "-m" } else { "-rm" });
@@ -220,6 +226,7 @@ impl World {
     }
 
     /// Runs `ringlet` as a user whose home the system calls as it says, or, without one, does not know.
+    #[cfg(target_os = "linux")]
     pub(crate) fn run_with_account(&self, home: Option<&Path>, folder: &Path, arguments: &[&str]) -> Done {
         // In a namespace of its own every user is root.
         let entry = home.map_or_else(String::new, |home| format!("root:x:0:0::{}:/bin/sh\n", home.display()));
@@ -262,6 +269,12 @@ impl World {
 
 fn done(command: &mut Command) -> Done {
     told(&command.output().expect("ringlet starts"))
+}
+
+/// Makes a FIFO. rustix has no call for it on macOS.
+pub(crate) fn fifo(path: &Path) {
+    let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(path).status().expect("mkfifo runs");
+    assert!(made.success(), "{}", path.display());
 }
 
 /// Runs a command to its end.

@@ -1,6 +1,8 @@
 //! What an append leaves, and what it refuses.
 
 use super::*;
+#[cfg(unix)]
+use std::path::Path;
 
 #[test]
 fn appended_records_come_back_numbered_and_chained() {
