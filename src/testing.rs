@@ -32,9 +32,9 @@ pub use crate::paths::Paths;
 pub use crate::platform::has_listener;
 pub use crate::platform::{Lock, LockError, lock_file, raise_file_limit};
 pub use crate::shell::{Hook, Shell, ShellError, quote, render, render_completion};
-pub use crate::store::items::Items;
+pub use crate::store::Items;
 #[cfg(target_os = "linux")]
-pub use crate::store::secret_service::{Options, Prompt, SecretService, ServiceError, Status};
+pub use crate::store::secret_service::{Options, SecretService, ServiceError};
 
 macro_rules! targets {
     ($($(#[$when:meta])* $name:ident: $check:path,)*) => {

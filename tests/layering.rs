@@ -61,9 +61,6 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("cli", &["name", "env", "secret", "platform", "config", "profile", "store", "plan", "launch", "registry"]),
 ];
 
-/// Folders in which two files may still import each other. An entry that is not needed any more fails the test.
-const CIRCLES: &[&str] = &["store"];
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
@@ -270,12 +267,8 @@ fn no_two_files_of_a_folder_import_each_other() {
         .map(|folder| (folder.join("/"), circle(inside(folder, &sources))))
         .filter(|(_, circle)| !circle.is_empty())
         .collect();
-    let new = circles.iter().filter(|(folder, _)| !CIRCLES.contains(&folder.as_str()));
-    let new: Vec<String> = new.map(|(folder, circle)| format!("in src/{folder}: {circle:?}")).collect();
-    assert!(new.is_empty(), "files import each other {}", new.join("\n"));
-    for folder in CIRCLES {
-        assert!(circles.contains_key(*folder), "src/{folder} has no circle any more; take it out of CIRCLES");
-    }
+    let circles: Vec<String> = circles.iter().map(|(folder, circle)| format!("in src/{folder}: {circle:?}")).collect();
+    assert!(circles.is_empty(), "files import each other {}", circles.join("\n"));
 }
 
 /// The first sentence of a module's own words.

@@ -2,7 +2,7 @@
 //! stopped, a killed, a hung and a lying one.
 
 use crate::common::keyring::{Keyring, PASSWORD, State};
-use ringlet::testing::{Options, Prompt, SecretService, ServiceError, Status};
+use ringlet::testing::{Options, SecretService, ServiceError};
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
@@ -17,12 +17,12 @@ const AMPLE: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(300);
 
 fn store(keyring: &Keyring, deadline: Duration) -> Arc<SecretService> {
-    SecretService::new(Options {
-        deadline,
-        prompt: Prompt::Never,
-        bus_address: Some(keyring.address()),
-        runtime_dirs: Vec::new(),
-    })
+    let bus_address = Some(keyring.address());
+    Arc::new(SecretService::new(Options { deadline, patience: None, bus_address, runtime_dirs: Vec::new() }))
+}
+
+fn accounts(store: &SecretService, service: &str) -> Result<Vec<String>, ServiceError> {
+    Ok(store.items(service, false, &|_| true)?.into_iter().map(|item| item.account).collect())
 }
 
 /// Runs something that must return by itself, and fails the test instead of hanging with it.
@@ -41,7 +41,7 @@ fn get(store: &Arc<SecretService>, account: &'static str) -> Result<Vec<u8>, Ser
 fn what_is_set_here_is_read_by_secret_tool_and_the_reverse() {
     let keyring = Keyring::start(State::Unlocked);
     let ours = store(&keyring, AMPLE);
-    assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1", None), Ok(()));
     let work = ["service", "ringlet", "username", "anthropic/work"];
     assert_eq!(keyring.secret_tool_lookup(&work).as_deref(), Some(&b"sk-1"[..]));
     // In another connection, as another process would have it.
@@ -51,7 +51,7 @@ fn what_is_set_here_is_read_by_secret_tool_and_the_reverse() {
     let theirs = ["service", "ringlet", "username", "openai/x", "target", "default", "application", "rust-keyring"];
     keyring.secret_tool_store(None, &theirs, b"sk-2");
     assert_eq!(get(&ours, "openai/x"), Ok(b"sk-2".to_vec()));
-    assert_eq!(ours.set("ringlet", "openai/x", b"sk-3"), Ok(()));
+    assert_eq!(ours.set("ringlet", "openai/x", b"sk-3", None), Ok(()));
     assert_eq!(keyring.secret_tool_lookup(&theirs).as_deref(), Some(&b"sk-3"[..]));
     assert_eq!(get(&ours, "openai/x"), Ok(b"sk-3".to_vec()));
 }
@@ -61,7 +61,7 @@ fn replacing_leaves_one_item_and_its_label() {
     let keyring = Keyring::start(State::Unlocked);
     let ours = store(&keyring, AMPLE);
     for value in [&b"first"[..], b"second", b""] {
-        assert_eq!(ours.set("ringlet", "anthropic/work", value), Ok(()));
+        assert_eq!(ours.set("ringlet", "anthropic/work", value, None), Ok(()));
         assert_eq!(get(&ours, "anthropic/work").as_deref(), Ok(value));
     }
     let found = keyring.command("secret-tool").args(["search", "--all", "service", "ringlet"]).output();
@@ -77,13 +77,13 @@ fn values_of_every_size_and_content_come_back_unchanged() {
     let sizes = [1, 7, 8, 2560, 8 << 10, 16 << 10, 3 << 20];
     for size in sizes {
         let value: Vec<u8> = (0..size).map(|at: u32| (at.wrapping_mul(31) >> 3) as u8).collect();
-        assert_eq!(ours.set("ringlet", "anthropic/work", &value), Ok(()), "{size}");
+        assert_eq!(ours.set("ringlet", "anthropic/work", &value, None), Ok(()), "{size}");
         assert!(get(&ours, "anthropic/work").as_ref() == Ok(&value), "{size}");
     }
-    assert_eq!(ours.set("ringlet", "anthropic/work", b"\xff\x00\xfe\n"), Ok(()));
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"\xff\x00\xfe\n", None), Ok(()));
     assert_eq!(get(&ours, "anthropic/work").as_deref(), Ok(&b"\xff\x00\xfe\n"[..]));
     let huge = vec![b'x'; 64 << 20];
-    assert!(matches!(ours.set("ringlet", "anthropic/work", &huge), Err(ServiceError::Invalid { .. })));
+    assert!(matches!(ours.set("ringlet", "anthropic/work", &huge, None), Err(ServiceError::Invalid { .. })));
     assert_eq!(get(&ours, "anthropic/work").as_deref(), Ok(&b"\xff\x00\xfe\n"[..]));
 }
 
@@ -92,8 +92,8 @@ fn a_removed_item_is_gone() {
     let keyring = Keyring::start(State::Unlocked);
     let ours = store(&keyring, AMPLE);
     assert_eq!(ours.remove("ringlet", "anthropic/work"), Err(ServiceError::NotFound));
-    assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
-    assert_eq!(ours.set("ringlet", "anthropic/home", b"sk-2"), Ok(()));
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1", None), Ok(()));
+    assert_eq!(ours.set("ringlet", "anthropic/home", b"sk-2", None), Ok(()));
     assert_eq!(ours.remove("ringlet", "anthropic/work"), Ok(()));
     assert_eq!(get(&ours, "anthropic/work"), Err(ServiceError::NotFound));
     assert_eq!(keyring.secret_tool_lookup(&["service", "ringlet", "username", "anthropic/work"]), None);
@@ -110,7 +110,7 @@ fn two_items_of_one_name_are_ambiguous() {
     let ours = store(&keyring, AMPLE);
     for error in [
         get(&ours, "anthropic/work").err(),
-        ours.set("ringlet", "anthropic/work", b"x").err(),
+        ours.set("ringlet", "anthropic/work", b"x", None).err(),
         ours.remove("ringlet", "anthropic/work").err(),
     ] {
         assert!(matches!(&error, Some(ServiceError::Ambiguous { items }) if items.len() == 2), "{error:?}");
@@ -124,8 +124,8 @@ fn an_item_that_will_be_forgotten_is_not_taken_for_ours() {
     keyring.secret_tool_store(Some("session"), &work, b"for today");
     let ours = store(&keyring, AMPLE);
     assert_eq!(get(&ours, "anthropic/work"), Err(ServiceError::NotFound));
-    assert_eq!(ours.accounts("ringlet"), Ok(vec![]));
-    assert_eq!(ours.set("ringlet", "anthropic/work", b"for good"), Ok(()));
+    assert_eq!(accounts(&ours, "ringlet"), Ok(vec![]));
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"for good", None), Ok(()));
     assert_eq!(get(&ours, "anthropic/work"), Ok(b"for good".to_vec()));
 }
 
@@ -135,33 +135,33 @@ fn three_hundred_accounts_are_listed_in_order() {
     let ours = store(&keyring, AMPLE);
     let names: Vec<_> = (0..300).map(|n| format!("provider/alias-{n:03}")).collect();
     for name in names.iter().rev() {
-        assert_eq!(ours.set("ringlet", name, b"x"), Ok(()));
+        assert_eq!(ours.set("ringlet", name, b"x", None), Ok(()));
     }
     keyring.secret_tool_store(None, &["service", "another", "username", "not/ours"], b"x");
-    assert_eq!(ours.accounts("ringlet"), Ok(names));
-    assert_eq!(ours.accounts("nobody"), Ok(vec![]));
-    assert_eq!(ours.status(), Ok(Status::Available));
+    assert_eq!(accounts(&ours, "ringlet"), Ok(names));
+    assert_eq!(accounts(&ours, "nobody"), Ok(vec![]));
+    assert_eq!(ours.usable(), Ok(()));
     assert_eq!(ours.unlock("ringlet"), Ok(()));
 }
 
 #[test]
 fn a_locked_keychain_is_locked_for_everything_and_asks_nobody() {
     let mut keyring = Keyring::start(State::Unlocked);
-    assert_eq!(store(&keyring, AMPLE).set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    assert_eq!(store(&keyring, AMPLE).set("ringlet", "anthropic/work", b"sk-1", None), Ok(()));
     keyring.lock();
     let ours = store(&keyring, AMPLE);
     assert_eq!(get(&ours, "anthropic/work"), Err(ServiceError::Locked));
     assert_eq!(get(&ours, "anthropic/other"), Err(ServiceError::Locked));
-    assert_eq!(ours.set("ringlet", "anthropic/work", b"x"), Err(ServiceError::Locked));
-    assert_eq!(ours.set("ringlet", "anthropic/new", b"x"), Err(ServiceError::Locked));
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"x", None), Err(ServiceError::Locked));
+    assert_eq!(ours.set("ringlet", "anthropic/new", b"x", None), Err(ServiceError::Locked));
     assert_eq!(ours.remove("ringlet", "anthropic/work"), Err(ServiceError::Locked));
-    assert_eq!(ours.accounts("ringlet"), Err(ServiceError::Locked));
-    assert_eq!(ours.status(), Ok(Status::Locked));
+    assert_eq!(accounts(&ours, "ringlet"), Err(ServiceError::Locked));
+    assert_eq!(ours.usable(), Err(ServiceError::Locked));
     assert_eq!(ours.unlock("ringlet"), Err(ServiceError::Locked));
     // Asked to ask, with nobody there to be asked.
     let asking = SecretService::new(Options {
         deadline: AMPLE,
-        prompt: Prompt::Ask(AMPLE),
+        patience: Some(AMPLE),
         bus_address: Some(keyring.address()),
         runtime_dirs: Vec::new(),
     });
@@ -173,7 +173,7 @@ fn a_locked_keychain_is_locked_for_everything_and_asks_nobody() {
 #[test]
 fn a_locked_keychain_opens_with_its_password_and_with_no_other() {
     let mut keyring = Keyring::start(State::Unlocked);
-    assert_eq!(store(&keyring, AMPLE).set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    assert_eq!(store(&keyring, AMPLE).set("ringlet", "anthropic/work", b"sk-1", None), Ok(()));
     keyring.lock();
     let ours = store(&keyring, AMPLE);
     let login = ours.locked_collection("ringlet").expect("it takes a password").expect("it is locked");
@@ -200,11 +200,17 @@ fn a_keychain_that_is_not_there_is_absent() {
             _ => false,
         };
         assert!(is_absent(get(&ours, "anthropic/work").err()), "{state:?}");
-        assert!(is_absent(ours.set("ringlet", "a/b", b"x").err()), "{state:?}");
-        assert!(is_absent(ours.accounts("ringlet").err()), "{state:?}");
+        assert!(is_absent(ours.set("ringlet", "a/b", b"x", None).err()), "{state:?}");
+        assert!(is_absent(accounts(&ours, "ringlet").err()), "{state:?}");
         assert!(is_absent(ours.unlock("ringlet").err()), "{state:?}");
         assert!(is_absent(ours.locked_collection("ringlet").err()), "{state:?}");
-        assert!(matches!(ours.status(), Ok(Status::Absent { .. })), "{state:?}");
+        assert!(
+            matches!(
+                ours.usable(),
+                Err(ServiceError::Absent { .. } | ServiceError::NoKeyring | ServiceError::NoDefault)
+            ),
+            "{state:?}"
+        );
     }
     let mut keyring = Keyring::start(State::Absent);
     keyring.kill_bus();
@@ -216,7 +222,7 @@ fn a_keychain_that_is_not_there_is_absent() {
 fn a_stopped_service_or_bus_is_a_timeout() {
     let mut keyring = Keyring::start(State::Unlocked);
     let connected = store(&keyring, SHORT);
-    assert_eq!(connected.set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    assert_eq!(connected.set("ringlet", "anthropic/work", b"sk-1", None), Ok(()));
     keyring.stop_service();
     for ours in [connected, store(&keyring, SHORT)] {
         assert!(matches!(get(&ours, "anthropic/work"), Err(ServiceError::Timeout { .. })));
@@ -224,7 +230,7 @@ fn a_stopped_service_or_bus_is_a_timeout() {
     keyring.stop_bus();
     let ours = store(&keyring, SHORT);
     assert!(matches!(get(&ours, "anthropic/work"), Err(ServiceError::Timeout { .. })));
-    assert!(matches!(returning(move || ours.status()), Err(ServiceError::Timeout { .. })));
+    assert!(matches!(returning(move || ours.usable()), Err(ServiceError::Timeout { .. })));
 }
 
 #[test]
@@ -262,11 +268,11 @@ fn a_service_killed_in_mid_call_is_lost() {
 fn a_store_outlives_its_service_and_its_bus() {
     let mut keyring = Keyring::start(State::Unlocked);
     let ours = store(&keyring, AMPLE);
-    assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1", None), Ok(()));
     keyring.restart();
     assert_eq!(get(&ours, "anthropic/work"), Ok(b"sk-1".to_vec()));
     let still_connected = store(&keyring, AMPLE);
-    assert_eq!(still_connected.status(), Ok(Status::Available));
+    assert_eq!(still_connected.usable(), Ok(()));
     keyring.kill_service();
     assert!(matches!(get(&ours, "anthropic/work"), Err(ServiceError::Absent { .. })));
     keyring.kill_bus();
@@ -279,8 +285,8 @@ fn without_an_address_the_runtime_directorys_bus_is_used() {
     let mut second = OsString::from("unix:path=/nonexistent/bus;tcp:host=localhost,port=1;");
     second.push(keyring.address());
     for (bus_address, runtime_dirs) in [(None, vec![keyring.runtime_dir()]), (Some(second), vec![])] {
-        let ours = SecretService::new(Options { deadline: AMPLE, prompt: Prompt::Never, bus_address, runtime_dirs });
-        assert_eq!(ours.status(), Ok(Status::Available));
+        let ours = SecretService::new(Options { deadline: AMPLE, patience: None, bus_address, runtime_dirs });
+        assert_eq!(ours.usable(), Ok(()));
     }
 }
 
@@ -288,7 +294,7 @@ fn without_an_address_the_runtime_directorys_bus_is_used() {
 fn several_threads_share_one_store() {
     let keyring = Keyring::start(State::Unlocked);
     let ours = store(&keyring, AMPLE);
-    assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1"), Ok(()));
+    assert_eq!(ours.set("ringlet", "anthropic/work", b"sk-1", None), Ok(()));
     let threads: Vec<_> = (0..8).map(|_| (Arc::clone(&ours), store(&keyring, AMPLE))).collect();
     let threads = threads.into_iter().map(|(shared, own)| {
         thread::spawn(move || (0..20).all(|_| [&shared, &own].iter().all(|s| get(s, "anthropic/work").is_ok())))
@@ -322,7 +328,7 @@ fn a_bus_of_lies_is_named_and_left() {
             stream.read_to_end(&mut Vec::new()).map(drop)
         });
         let runtime_dirs = vec![folder.path().to_owned()];
-        let ours = SecretService::new(Options { deadline, prompt: Prompt::Never, bus_address: None, runtime_dirs });
+        let ours = Arc::new(SecretService::new(Options { deadline, patience: None, bus_address: None, runtime_dirs }));
         let error = get(&ours, "anthropic/work").expect_err("a lie is no value");
         assert!(expected(&error), "{error:?}");
     }
@@ -336,7 +342,7 @@ fn a_bus_of_another_user_is_refused() {
     let chown = Command::new("chown").arg("12345").arg(&socket).stderr(Stdio::null()).status();
     let ours = store(&keyring, AMPLE);
     match chown.expect("chown").success() {
-        true => assert!(matches!(ours.status(), Err(ServiceError::Denied { .. }))),
-        false => assert_eq!(ours.status(), Ok(Status::Available)),
+        true => assert!(matches!(ours.usable(), Err(ServiceError::Denied { .. }))),
+        false => assert_eq!(ours.usable(), Ok(())),
     }
 }

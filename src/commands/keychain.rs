@@ -11,7 +11,7 @@ use crate::output::{Output, Style};
 use crate::platform;
 use crate::registry::{Misplaced, ProviderSpec, misplaced};
 use crate::secret::{Key, MAX_KEY, Secret};
-use crate::store::{self, Missing, Prompt, SCREENS, Store, StoreError};
+use crate::store::{self, Keys, Missing, Prompt, SCREENS, StoreError};
 use crate::words;
 use sha2::{Digest, Sha256};
 use std::io::{self, IsTerminal, Read};
@@ -34,26 +34,26 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
         Keychain::Set { provider, alias, from_env, stdin, replace } => {
             let key = key_name(&provider, &alias)?;
             session.refuse_own_places(&host.world)?;
-            set(host, session, store.as_ref(), &key, from_env.as_deref(), stdin, replace)
+            set(host, session, &store, &key, from_env.as_deref(), stdin, replace)
         }
-        Keychain::List { prefix } => list(host, store.as_ref(), prefix.as_deref().unwrap_or("")),
+        Keychain::List { prefix } => list(host, &store, prefix.as_deref().unwrap_or("")),
         Keychain::Remove { provider, alias } => {
             let key = key_name(&provider, &alias)?;
-            let done = store.remove(&key).map_err(|error| with_names(store.as_ref(), error));
+            let done = store.remove(&key).map_err(|error| with_names(&store, error));
             record(host, session, Action::Remove, &key, &done)?;
             done.map(|()| host.output.note(format!("removed {key} from {}", store.place())))
         }
         Keychain::Rename { provider, alias, new_alias, replace } => {
             let (from, to) = (key_name(&provider, &alias)?, key_name(&provider, &new_alias)?);
             session.refuse_own_places(&host.world)?;
-            rename(host, session, store.as_ref(), &from, &to, replace)
+            rename(host, session, &store, &from, &to, replace)
         }
-        Keychain::Unlock => unlock(store.as_ref(), host).map(|()| match store.fell_back() {
+        Keychain::Unlock => unlock(&store, host).map(|()| match store.fell_back() {
             Some(missing) => host.output.note(format!("{}; there is nothing to unlock", missing.summary())),
             None => host.output.note(format!("{} is unlocked", store.place())),
         }),
     };
-    warn_of_fallback(session, store.as_ref(), &mut host.output);
+    warn_of_fallback(session, &store, &mut host.output);
     done
 }
 
@@ -64,7 +64,7 @@ fn key_name(provider: &str, alias: &str) -> Result<KeyName, NameError> {
 fn set(
     host: &mut Host,
     session: &Session,
-    store: &dyn Store,
+    store: &Keys,
     key: &KeyName,
     from_env: Option<&str>,
     stdin: bool,
@@ -184,7 +184,7 @@ fn typed(
 
 // The keychain's own dialog where there is a screen. Where there is none, or the dialog came to nothing (a service does not
 // tell whether it was closed or could not be shown), the terminal; each round there opens one collection.
-fn unlock(store: &dyn Store, host: &mut Host) -> Result<(), Failure> {
+fn unlock(store: &Keys, host: &mut Host) -> Result<(), Failure> {
     let mut opened = None;
     if let Some(screen) = SCREENS.iter().find_map(|name| host.world.env.non_empty(name)) {
         let screen = screen.to_string_lossy();
@@ -216,7 +216,7 @@ fn unlock(store: &dyn Store, host: &mut Host) -> Result<(), Failure> {
 fn rename(
     host: &mut Host,
     session: &Session,
-    store: &dyn Store,
+    store: &Keys,
     from: &KeyName,
     to: &KeyName,
     replace: bool,
@@ -242,7 +242,7 @@ fn rename(
     Ok(())
 }
 
-fn list(host: &mut Host, store: &dyn Store, prefix: &str) -> Result<(), Failure> {
+fn list(host: &mut Host, store: &Keys, prefix: &str) -> Result<(), Failure> {
     let names: Vec<KeyName> = store.names()?.into_iter().filter(|name| name.to_string().starts_with(prefix)).collect();
     if host.output.wants_json() {
         let rows: Vec<_> = names
@@ -262,7 +262,7 @@ fn list(host: &mut Host, store: &dyn Store, prefix: &str) -> Result<(), Failure>
 }
 
 // A name that is not there may be misspelt; names are no secret.
-fn with_names(store: &dyn Store, error: StoreError) -> Failure {
+fn with_names(store: &Keys, error: StoreError) -> Failure {
     let StoreError::NotFound { key, .. } = &error else { return error.into() };
     let names: Vec<String> = store.names().unwrap_or_default().iter().map(ToString::to_string).collect();
     let made = Failure::new(error.to_string());
@@ -298,7 +298,7 @@ fn record(
 }
 
 /// Says that the file stands in for a keychain, once a day per terminal.
-pub(super) fn warn_of_fallback(session: &Session, store: &dyn Store, output: &mut Output) {
+pub(super) fn warn_of_fallback(session: &Session, store: &Keys, output: &mut Output) {
     let Some(missing) = store.fell_back() else { return };
     let terminal = platform::terminal_name().unwrap_or_default();
     let mark =

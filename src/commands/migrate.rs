@@ -19,7 +19,7 @@ use crate::migrate::{MigrateError, undo};
 use crate::name::KeyName;
 use crate::platform;
 use crate::secret::Secret;
-use crate::store::{self, Prompt, Store};
+use crate::store::{self, Keys, Prompt};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Migrate) -> Resul
     }
 }
 
-fn opener<'a>(host: &'a Host, session: &'a Session, prompt: Prompt) -> impl Fn() -> Box<dyn Store> + use<'a> {
+fn opener<'a>(host: &'a Host, session: &'a Session, prompt: Prompt) -> impl Fn() -> Keys + use<'a> {
     move || store::open(&session.settings, &session.paths, &host.world.env, prompt)
 }
 
@@ -85,7 +85,7 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
     plan.keep_wanted();
     let report = {
         let open = opener(host, session, prompt());
-        refuse_plain_file(session, open().as_ref(), command.allow_file)?;
+        refuse_plain_file(session, &open(), command.allow_file)?;
         let _lock = apply::lock(&session.paths)?;
         // Another run may have come and gone, or been killed, while the question stood.
         let recovered = apply::recover(&session.paths)?;
@@ -137,7 +137,7 @@ fn existing(
 }
 
 // A key that goes from one plain file to another has gained nothing, unless that is what the user wants.
-fn refuse_plain_file(session: &Session, store: &dyn Store, allowed: bool) -> Result<(), Failure> {
+fn refuse_plain_file(session: &Session, store: &Keys, allowed: bool) -> Result<(), Failure> {
     if allowed || session.settings.backend == Backend::File {
         return Ok(());
     }
@@ -208,7 +208,7 @@ fn take_back(host: &mut Host, session: &Session, run: Option<&str>) -> Result<i3
     let found = apply::recover(&session.paths)?;
     found.warnings.iter().for_each(|text| host.output.warn(text));
     let store = store::open(&session.settings, &session.paths, &host.world.env, prompt());
-    let done = undo::undo(&session.paths, store.as_ref(), run)?;
+    let done = undo::undo(&session.paths, &store, run)?;
     let mut failed = false;
     for (path, end) in &done.files {
         let path = session.paths.pretty(path);

@@ -11,7 +11,7 @@ use crate::output::{Output, Style};
 use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Project, Request, Sink};
 use crate::profile::{Account, Profiles};
 use crate::shell::Seen;
-use crate::store::{self, Prompt, Store};
+use crate::store::{self, Keys, Prompt};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -60,7 +60,7 @@ pub(super) fn run(host: &mut Host, session: &Session, only: Option<&str>) -> Res
         None => shown(session, &context, project.as_ref().ok().and_then(Option::as_ref))?,
     };
     let shell = host.world.shell.as_ref();
-    let examine = |word| examine(&context, session, shell, store.as_ref(), word);
+    let examine = |word| examine(&context, session, shell, &store, word);
     let rows: Vec<Row> = words.into_iter().map(examine).collect();
     if host.output.wants_json() {
         let agents: Vec<Value> = rows.iter().map(|row| as_json(&host.output, session, &context, row)).collect();
@@ -135,7 +135,7 @@ fn shown(session: &Session, context: &Context<'_>, project: Option<&Project>) ->
         .collect())
 }
 
-fn examine(context: &Context<'_>, session: &Session, shell: Option<&Seen>, store: &dyn Store, word: String) -> Row {
+fn examine(context: &Context<'_>, session: &Session, shell: Option<&Seen>, store: &Keys, word: String) -> Row {
     let outcome = plan::prepare(context, &Request { word: &word, profile: None, words: &[] });
     let used = outcome.as_ref().ok().and_then(|plan| plan.secrets().first());
     let key = used.map(|used| KeyState {

@@ -18,8 +18,7 @@ use crate::paths::Paths;
 use crate::platform::{self, Peer, Sender};
 use crate::registry::Registry;
 use crate::secret::{Secret, check_key};
-use crate::store::items::{Item, Items, is_taken};
-use crate::store::{PRIVATE_SERVICE, SERVICE, StoreError};
+use crate::store::{Item, Items, PRIVATE_SERVICE, SERVICE, StoreError, Values, is_reserved};
 use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -214,7 +213,7 @@ impl Door {
         let found = match request.action {
             Action::Read => self.read(setup, identity, request)?,
             Action::Search => {
-                let found = self.find(setup, request, false)?;
+                let found = self.find(setup, request, Values::Omitted)?;
                 found.into_iter().map(|it| Item { value: None, ..it }).collect()
             }
             Action::Write => return self.write(setup, identity, request).map(|()| done()),
@@ -251,18 +250,18 @@ impl Door {
         let service = request.service.as_str();
         if !request.enumerates() {
             self.check_scopes(setup, identity, service, request.targets.iter())?;
-            return self.find(setup, request, true);
+            return self.find(setup, request, Values::Included);
         }
         if service == SERVICE && !setup.settings.scopes.is_empty() {
-            let listed = self.find(setup, request, false)?;
-            self.check_scopes(setup, identity, service, listed.iter().map(|it| &it.target))?;
+            let listed = self.find(setup, request, Values::Omitted)?;
+            self.check_scopes(setup, identity, service, listed.iter().map(|item| &item.account))?;
         }
-        let found = self.find(setup, request, true)?;
-        self.check_scopes(setup, identity, service, found.iter().map(|it| &it.target))?;
+        let found = self.find(setup, request, Values::Included)?;
+        self.check_scopes(setup, identity, service, found.iter().map(|item| &item.account))?;
         Ok(found)
     }
 
-    fn find(&self, setup: &Setup, request: &Request, values: bool) -> Result<Vec<Item>, Refusal> {
+    fn find(&self, setup: &Setup, request: &Request, values: Values) -> Result<Vec<Item>, Refusal> {
         if request.enumerates() {
             let found = setup.items.list(&request.service, values, &|name| request.wants(name));
             // A listing goes through everything that is stored, for a few names as well.
@@ -280,7 +279,7 @@ impl Door {
     // What the record is about. Nothing found is recorded by what was asked for.
     fn names_found(&self, request: &Request, found: &[Item]) -> Vec<String> {
         match request.enumerates() && !found.is_empty() {
-            true => found.iter().map(|it| it.target.clone()).collect(),
+            true => found.iter().map(|item| item.account.clone()).collect(),
             false => request.targets.clone(),
         }
     }
@@ -299,7 +298,7 @@ impl Door {
                 return Err(Refusal::new(Reason::MalformedRequest, why));
             }
         }
-        if request.attributes.iter().any(|(name, _)| is_taken(name)) {
+        if request.attributes.iter().any(|(name, _)| is_reserved(name)) {
             return Err(Refusal::new(Reason::MalformedRequest, "an attribute that keychains have for themselves"));
         }
         self.check_scopes(setup, identity, service, request.targets.iter())?;
@@ -321,8 +320,8 @@ impl Door {
         let _one = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let before: Vec<(String, Option<Item>)> = match request.enumerates() {
             true => {
-                let found = setup.items.list(service, true, &|name| request.wants(name))?;
-                found.into_iter().map(|it| (it.target.clone(), Some(it))).collect()
+                let found = setup.items.list(service, Values::Included, &|name| request.wants(name))?;
+                found.into_iter().map(|item| (item.account.clone(), Some(item))).collect()
             }
             false => self.before(setup, service, &request.targets)?,
         };
@@ -344,7 +343,7 @@ impl Door {
         service: &str,
         targets: &[String],
     ) -> Result<Vec<(String, Option<Item>)>, StoreError> {
-        targets.iter().map(|target| Ok((target.clone(), setup.items.get_fresh(service, target)?))).collect()
+        targets.iter().map(|target| Ok((target.clone(), setup.items.get_current(service, target)?))).collect()
     }
 
     // A change is recorded before it is made: one that could not be recorded must not be.
@@ -431,7 +430,7 @@ fn named<'a>(targets: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn shown(item: Item) -> Found {
-    Found { target: item.target, value: item.value, attributes: item.attributes }
+    Found { target: item.account, value: item.value, attributes: item.attributes }
 }
 
 fn done() -> Zeroizing<Vec<u8>> {

@@ -18,8 +18,7 @@ use crate::profile::Profiles;
 use crate::registry::Registry;
 use crate::secret::same;
 use crate::shell::Shell;
-use crate::store::items::State as Keychain;
-use crate::store::{Missing, SERVICE, StoreError};
+use crate::store::{Missing, SERVICE, State as Keychain, StoreError, Values};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
@@ -385,7 +384,7 @@ async fn keys(State(shared): Here, query: Result<Query<Prefix>, axum::extract::r
     elsewhere(&shared, move || {
         let setup = window.door.setup.current();
         let wanted = |name: &str| name.starts_with(&prefix) && name.parse::<KeyName>().is_ok();
-        match setup.items.list(SERVICE, false, &wanted) {
+        match setup.items.list(SERVICE, Values::Omitted, &wanted) {
             // The file that stands in for it has none, which is not what an empty keychain would mean.
             Ok(items) if items.is_empty() && setup.items.state() == Keychain::Absent => {
                 let error =
@@ -398,7 +397,7 @@ async fn keys(State(shared): Here, query: Result<Query<Prefix>, axum::extract::r
                 )
             }
             Ok(items) => {
-                let names: Vec<String> = items.into_iter().map(|it| it.target).collect();
+                let names: Vec<String> = items.into_iter().map(|item| item.account).collect();
                 answer(StatusCode::OK, &json!({ "keys": names }))
             }
             Err(error) => {

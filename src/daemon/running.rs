@@ -19,7 +19,7 @@ use crate::config::Settings;
 use crate::env::Env;
 use crate::paths::Paths;
 use crate::platform::{self, LockError};
-use crate::store::items::Items;
+use crate::store::Items;
 use jiff::Timestamp;
 use notify::{RecursiveMode, Watcher};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};

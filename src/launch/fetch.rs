@@ -8,7 +8,7 @@ use crate::pins;
 use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Purpose, Refused, Rejections, SecretUse};
 use crate::registry::misplaced;
 use crate::secret::{Key, Shape};
-use crate::store::Store;
+use crate::store::Keys;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 
@@ -44,16 +44,16 @@ impl<'a> Lookup<'a> {
     /// Every key, in the order of the plan. Each lookup is recorded before the next, and before any key is used.
     pub(super) fn keys(&self, io: &mut LaunchIo<'_>) -> Result<Vec<Key>, LaunchError> {
         let store = (io.open_store)();
-        let keys = self.plan.secrets().iter().map(|used| self.key(used, store.as_ref())).collect::<Result<_, _>>();
+        let keys = self.plan.secrets().iter().map(|used| self.key(used, &store)).collect::<Result<_, _>>();
         // Before the error, too: that the key was looked for in a file may be all that is wrong.
-        (io.say)(Said::Asked(store.as_ref()));
+        (io.say)(Said::Asked(&store));
         drop(store);
         let keys = keys?;
         self.refuse_swapped()?;
         Ok(keys)
     }
 
-    fn key(&self, used: &SecretUse, store: &dyn Store) -> Result<Key, LaunchError> {
+    fn key(&self, used: &SecretUse, store: &Keys) -> Result<Key, LaunchError> {
         let secret = match store.get(&used.key) {
             Ok(secret) => secret,
             Err(error) => {
@@ -153,7 +153,7 @@ pub(super) fn refuse(context: &Context<'_>, refused: Box<Refused>, io: &LaunchIo
 pub(crate) fn rejected(
     context: &Context<'_>,
     plan: &LaunchPlan,
-    store: &dyn Store,
+    store: &Keys,
     log: &dyn Fn() -> Result<Option<Log>, AuditError>,
 ) -> Option<PathBuf> {
     let rejections = plan::rejections(context, plan)?;

@@ -26,7 +26,7 @@ use crate::plan::{self, Context, LaunchPlan, Notice, Part, PlanError, Request, S
 use crate::platform;
 use crate::profile::Account;
 use crate::secret::Key;
-use crate::store::Store;
+use crate::store::Keys;
 use fetch::Lookup;
 use jiff::Timestamp;
 use loops::Marking;
@@ -39,7 +39,7 @@ pub(crate) struct LaunchIo<'a> {
     /// Opens the audit log, when lookups are to be recorded. Asked only by a launch that looks something up.
     pub log: &'a dyn Fn() -> Result<Option<Log>, AuditError>,
     /// Opens the store. Asked only by a launch that nothing refuses any more.
-    pub open_store: &'a dyn Fn() -> Box<dyn Store>,
+    pub open_store: &'a dyn Fn() -> Keys,
     /// Tells the user something.
     pub say: &'a mut dyn FnMut(Said<'_>),
     /// The time.
@@ -55,7 +55,7 @@ pub(crate) enum Said<'a> {
     /// Something to know before the agent starts.
     Notice(&'a Notice),
     /// The store was asked.
-    Asked(&'a dyn Store),
+    Asked(&'a Keys),
 }
 
 /// The agent's process, ready to be started.

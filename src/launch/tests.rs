@@ -6,6 +6,7 @@ use crate::config::Settings;
 use crate::paths::Paths;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::store::Keys;
 use crate::store::memory::MemoryStore;
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -79,11 +80,11 @@ impl Rig {
             },
             open_store: &|| {
                 self.step("store");
-                let store = MemoryStore::default();
+                let store = Keys::of(MemoryStore::default());
                 if let Some(value) = self.value.get() {
                     store.set(&"anthropic/work".parse().expect("valid"), &Secret::new(value.into())).expect("stored");
                 }
-                Box::new(store)
+                store
             },
             say: &mut |said| match said {
                 Said::Decided(_) => self.step("decided"),

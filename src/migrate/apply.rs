@@ -13,7 +13,7 @@ use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::platform::{self, LockError, Stamp};
 use crate::secret::{Secret, same};
-use crate::store::Store;
+use crate::store::{Keys, StoreError};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
@@ -61,7 +61,7 @@ pub(crate) struct Setup<'a> {
     /// Where the journals are.
     pub paths: &'a Paths,
     /// Opens the store anew.
-    pub open: &'a dyn Fn() -> Box<dyn Store>,
+    pub open: &'a dyn Fn() -> Keys,
     /// The run's name.
     pub run: String,
 }
@@ -226,7 +226,7 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
     if let Some(old) = continued.filter(|old| old.run != journal.run) {
         old.drop_it(setup.paths)?;
     }
-    let stored = store_all(setup, plan, store.as_ref(), &mut report);
+    let stored = store_all(setup, plan, &store, &mut report);
     if let Err(error) = stored {
         // Nothing was rewritten: what is in the store now is used again by the next run.
         if already == 0 {
@@ -312,7 +312,7 @@ fn record(file: &PlannedFile, keys: &KeySet<'_>, seal: &Seal) -> Option<FileReco
     Some(record)
 }
 
-fn store_all(setup: &Setup<'_>, plan: &Plan, store: &dyn Store, report: &mut Report) -> Result<(), MigrateError> {
+fn store_all(setup: &Setup<'_>, plan: &Plan, store: &Keys, report: &mut Report) -> Result<(), MigrateError> {
     let wanted = || plan.keys.iter().filter(|key| key.wanted);
     for key in wanted() {
         if !key.there {
@@ -320,7 +320,7 @@ fn store_all(setup: &Setup<'_>, plan: &Plan, store: &dyn Store, report: &mut Rep
             match store.get(&key.name) {
                 Ok(found) if same(found.expose(), &key.value) => {}
                 Ok(_) => return Err(MigrateError::Taken(key.name.clone())),
-                Err(crate::store::StoreError::NotFound { .. }) => {
+                Err(StoreError::NotFound { .. }) => {
                     store.set(&key.name, &Secret::new(key.value.to_vec()))?;
                 }
                 Err(error) => return Err(error.into()),
@@ -335,7 +335,7 @@ fn store_all(setup: &Setup<'_>, plan: &Plan, store: &dyn Store, report: &mut Rep
         match fresh.get(&key.name) {
             Ok(found) if same(found.expose(), &key.value) => {}
             Ok(_) => return Err(lost("gave it back changed")),
-            Err(crate::store::StoreError::NotFound { .. }) => return Err(lost("has lost it")),
+            Err(StoreError::NotFound { .. }) => return Err(lost("has lost it")),
             Err(error) => return Err(error.into()),
         }
     }

@@ -14,7 +14,7 @@ use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::platform;
 use crate::secret::Secret;
-use crate::store::{Store, StoreError};
+use crate::store::{Keys, StoreError};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -26,7 +26,7 @@ pub(crate) struct Undone {
 }
 
 /// Takes a run back: the named one, or the latest that can be.
-pub(crate) fn undo(paths: &Paths, store: &dyn Store, run: Option<&str>) -> Result<Undone, MigrateError> {
+pub(crate) fn undo(paths: &Paths, store: &Keys, run: Option<&str>) -> Result<Undone, MigrateError> {
     let mut journals = Journal::all(paths)?;
     let found = match run {
         Some(run) => journals.iter().position(|it| it.run == run),
@@ -66,7 +66,7 @@ pub(crate) fn undo(paths: &Paths, store: &dyn Store, run: Option<&str>) -> Resul
     Ok(report)
 }
 
-fn value(store: &dyn Store, seal: &Seal, key: &super::journal::KeyRecord) -> Result<Secret, String> {
+fn value(store: &Keys, seal: &Seal, key: &super::journal::KeyRecord) -> Result<Secret, String> {
     let name: KeyName = key.name.parse().map_err(|_| format!("the journal names no key: {}", key.name))?;
     match store.get(&name) {
         Ok(found) if seal.matches(VALUE, found.expose(), &key.hmac) => Ok(found),

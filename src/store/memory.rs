@@ -1,45 +1,54 @@
-//! A store in memory, for tests and rehearsals; it forgets everything with the process.
+//! A store in memory, for tests; it forgets everything with the process.
 
-use super::{Store, StoreError};
-use crate::name::KeyName;
+use super::{Detail, Item, ItemName, PRIVATE_SERVICE, Query, Store, StoreError, Values};
 use crate::secret::Secret;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// Keys in this process alone.
+/// Items in this process alone.
 #[derive(Default)]
-pub(crate) struct MemoryStore(RefCell<BTreeMap<KeyName, Secret>>);
+pub(crate) struct MemoryStore(RefCell<BTreeMap<(String, String), Secret>>);
+
+fn copy(secret: &Secret) -> Secret {
+    Secret::new(secret.expose().to_vec())
+}
 
 impl Store for MemoryStore {
     fn place(&self) -> String {
         "memory".into()
     }
-    fn get(&self, key: &KeyName) -> Result<Secret, StoreError> {
-        match self.0.borrow().get(key) {
-            Some(secret) => Ok(Secret::new(secret.expose().to_vec())),
-            None => Err(StoreError::NotFound { place: self.place(), key: key.clone() }),
-        }
+    fn get(&self, name: ItemName<'_>, _detail: Detail) -> Result<Option<Item>, StoreError> {
+        let kept = self.0.borrow();
+        let value = match kept.get(&(name.service.to_owned(), name.account.to_owned())) {
+            Some(secret) => copy(secret),
+            None if name.service == PRIVATE_SERVICE => Secret::new(b"a test has no secret".to_vec()),
+            None => return Ok(None),
+        };
+        Ok(Some(Item { account: name.account.to_owned(), attributes: Vec::new(), value: Some(value) }))
     }
-    fn contains(&self, key: &KeyName) -> Result<bool, StoreError> {
-        Ok(self.0.borrow().contains_key(key))
-    }
-    fn set(&self, key: &KeyName, secret: &Secret) -> Result<(), StoreError> {
-        self.0.borrow_mut().insert(key.clone(), Secret::new(secret.expose().to_vec()));
+    fn put(
+        &self,
+        name: ItemName<'_>,
+        value: &Secret,
+        _attributes: Option<&[(String, String)]>,
+    ) -> Result<(), StoreError> {
+        self.0.borrow_mut().insert((name.service.to_owned(), name.account.to_owned()), copy(value));
         Ok(())
     }
-    fn remove(&self, key: &KeyName) -> Result<(), StoreError> {
-        match self.0.borrow_mut().remove(key) {
-            Some(_) => Ok(()),
-            None => Err(StoreError::NotFound { place: self.place(), key: key.clone() }),
-        }
+    fn delete(&self, name: ItemName<'_>) -> Result<bool, StoreError> {
+        Ok(self.0.borrow_mut().remove(&(name.service.to_owned(), name.account.to_owned())).is_some())
     }
-    fn names(&self) -> Result<BTreeSet<KeyName>, StoreError> {
-        Ok(self.0.borrow().keys().cloned().collect())
+    fn list(&self, query: &Query<'_>) -> Result<Vec<Item>, StoreError> {
+        let kept = self.0.borrow();
+        let own = kept.iter().filter(|((service, account), _)| service == query.service && (query.wanted)(account));
+        let item = |((_, account), value): (&(String, String), &Secret)| Item {
+            account: account.clone(),
+            attributes: Vec::new(),
+            value: (query.values == Values::Included).then(|| copy(value)),
+        };
+        Ok(own.map(item).collect())
     }
-    fn unlock(&self) -> Result<(), StoreError> {
+    fn state(&self) -> Result<(), StoreError> {
         Ok(())
-    }
-    fn private_secret(&self) -> Result<Secret, StoreError> {
-        Ok(Secret::new(b"a rehearsal has no secret".to_vec()))
     }
 }

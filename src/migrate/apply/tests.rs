@@ -3,10 +3,9 @@
 use super::*;
 use crate::env::Env;
 use crate::migrate::plan;
-use crate::store::StoreError;
 use crate::store::memory::MemoryStore;
+use crate::store::{Detail, Item, ItemName, Keys, Query, SERVICE, Store, StoreError};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 const KEY: &str = "sk-ant-api03-TESTab12FAKEcd34TESTef56FAKEgh78TESTij90FAKEkl12TESTmn34FAKEop56";
@@ -34,36 +33,40 @@ impl Store for Faulty {
     fn place(&self) -> String {
         "the keychain".into()
     }
-    fn get(&self, key: &KeyName) -> Result<Secret, StoreError> {
-        let read_back = *self.handles.borrow() > 1;
+    fn get(&self, name: ItemName<'_>, detail: Detail) -> Result<Option<Item>, StoreError> {
+        let read_back = *self.handles.borrow() > 1 && name.service == SERVICE;
+        let changed = || Item {
+            account: name.account.to_owned(),
+            attributes: Vec::new(),
+            value: Some(Secret::new(b"sk-ant-another".to_vec())),
+        };
         match self.fault {
-            Fault::Forgets if read_back => Err(StoreError::NotFound { place: self.place(), key: key.clone() }),
-            Fault::Changes if read_back => Ok(Secret::new(b"sk-ant-another".to_vec())),
+            Fault::Forgets if read_back => Ok(None),
+            Fault::Changes if read_back => Ok(Some(changed())),
             Fault::LockedAfterIt if read_back => Err(StoreError::Locked),
-            _ => self.kept.get(key),
+            _ => self.kept.get(name, detail),
         }
     }
-    fn contains(&self, key: &KeyName) -> Result<bool, StoreError> {
-        self.kept.contains(key)
-    }
-    fn set(&self, key: &KeyName, secret: &Secret) -> Result<(), StoreError> {
+    fn put(
+        &self,
+        name: ItemName<'_>,
+        value: &Secret,
+        attributes: Option<&[(String, String)]>,
+    ) -> Result<(), StoreError> {
         if self.fault == Fault::LockedBeforeTheWrite {
             return Err(StoreError::Locked);
         }
         (self.meanwhile)();
-        self.kept.set(key, secret)
+        self.kept.put(name, value, attributes)
     }
-    fn remove(&self, key: &KeyName) -> Result<(), StoreError> {
-        self.kept.remove(key)
+    fn delete(&self, name: ItemName<'_>) -> Result<bool, StoreError> {
+        self.kept.delete(name)
     }
-    fn names(&self) -> Result<BTreeSet<KeyName>, StoreError> {
-        self.kept.names()
+    fn list(&self, query: &Query<'_>) -> Result<Vec<Item>, StoreError> {
+        self.kept.list(query)
     }
-    fn unlock(&self) -> Result<(), StoreError> {
+    fn state(&self) -> Result<(), StoreError> {
         Ok(())
-    }
-    fn private_secret(&self) -> Result<Secret, StoreError> {
-        self.kept.private_secret()
     }
 }
 
@@ -95,13 +98,19 @@ impl Rig {
     fn apply(&self, plan: &Plan, fault: Fault, meanwhile: impl Fn() + 'static) -> Result<Report, MigrateError> {
         let (meanwhile, handles): (Rc<dyn Fn()>, _) = (Rc::new(meanwhile), Rc::new(RefCell::new(0)));
         let kept = &self.kept;
-        let open = || -> Box<dyn Store> {
+        let open = || {
             *handles.borrow_mut() += 1;
             let (kept, meanwhile, handles) = (Rc::clone(kept), Rc::clone(&meanwhile), Rc::clone(&handles));
-            Box::new(Faulty { kept, fault, meanwhile, handles })
+            Keys::of(Faulty { kept, fault, meanwhile, handles })
         };
         let _lock = lock(&self.paths).expect("nobody else runs");
         apply(&Setup { paths: &self.paths, open: &open, run: "20261101T000000Z-1".into() }, plan, None)
+    }
+
+    /// The store without any fault.
+    fn keys(&self) -> Keys {
+        let (kept, handles) = (Rc::clone(&self.kept), Rc::default());
+        Keys::of(Faulty { kept, fault: Fault::None, meanwhile: Rc::new(|| ()), handles })
     }
 
     fn text(&self) -> String {
@@ -140,7 +149,7 @@ fn a_file_that_changed_meanwhile_is_planned_again_with_the_same_keys() {
     assert!(matches!(report.expect("done").files[..], [(_, End::Done)]));
     assert_eq!(rig.text(), "export EDITOR=vi\n# mine\n");
     let journals = Journal::all(&rig.paths).expect("readable");
-    let undone = crate::migrate::undo::undo(&rig.paths, rig.kept.as_ref(), Some(&journals[0].run)).expect("undone");
+    let undone = crate::migrate::undo::undo(&rig.paths, &rig.keys(), Some(&journals[0].run)).expect("undone");
     assert!(undone.files[0].1.is_ok());
     assert_eq!(rig.text(), format!("export EDITOR=vi\n{}", before()));
 }

@@ -1,11 +1,9 @@
 //! What can go wrong between us and the keychain service, by name.
 //!
-//! No field can hold a key: names and paths are ours or checked, and a service's own message texts are dropped, since
-//! a careless one could quote what it was given. `failure` turns these into hints; other stores see them boxed in
-//! keyring-core's error, from which they can be downcast.
+//! No field can hold a key: names and paths are Ringlet's own or checked, and a service's own message texts are dropped,
+//! since a careless one could quote what it was given. `store::keychain` turns these into the errors of stores.
 
 use super::wire::Malformed;
-use keyring_core::Error;
 use std::time::Duration;
 
 /// Why an operation on the Secret Service did not succeed.
@@ -92,21 +90,5 @@ pub enum ServiceError {
 impl From<Malformed> for ServiceError {
     fn from(Malformed(what): Malformed) -> Self {
         Self::Broken { what: format!("it sent {what}") }
-    }
-}
-
-impl From<ServiceError> for Error {
-    fn from(error: ServiceError) -> Self {
-        match error {
-            ServiceError::NotFound => Self::NoEntry,
-            ServiceError::Invalid { what, problem } => Self::Invalid(what.to_owned(), problem.to_owned()),
-            ServiceError::Absent { .. }
-            | ServiceError::Unreachable { .. }
-            | ServiceError::NoKeyring
-            | ServiceError::NoDefault
-            | ServiceError::Locked
-            | ServiceError::Unconfirmed => Self::NoStorageAccess(Box::new(error)),
-            _ => Self::PlatformFailure(Box::new(error)),
-        }
     }
 }

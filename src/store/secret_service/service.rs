@@ -10,7 +10,7 @@ use super::error::ServiceError;
 use super::sealed::{ALGORITHM, Exchange};
 use super::wire::{Kind, MAX_MESSAGE, Malformed, Message, Reader};
 use super::writer::{Call, NO_AUTO_START, Writer};
-use crate::store::items::is_taken;
+use crate::store::attributes::is_reserved;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
@@ -173,7 +173,7 @@ impl Service {
                 // Those by which other libraries find the item stay.
                 let call = self.ask_property(&item, ITEM, "Attributes");
                 let there = attributes_of(&self.item_answer(call, deadline)?)?;
-                let kept = there.iter().filter(|(name, _)| is_taken(name));
+                let kept = there.iter().filter(|(name, _)| is_reserved(name));
                 let attributes: Vec<(&str, &str)> =
                     kept.map(|(name, text)| (name.as_str(), text.as_str())).chain(given()).collect();
                 let call = self.ask(&item, PROPERTIES, "Set", "ssv", |w| {
@@ -225,12 +225,6 @@ impl Service {
         let Some(item) = self.find(service, account, deadline)? else { return Err(self.missing(deadline)) };
         let call = self.ask_property(&item, ITEM, "Attributes");
         attributes_of(&self.item_answer(call, deadline)?)
-    }
-
-    /// The accounts under one service, sorted, each once. No value is asked for.
-    pub(super) fn accounts(&mut self, service: &str, each: Duration, deadline: &Deadline) -> Result<Vec<String>> {
-        let listed = self.listed(service, each, deadline)?;
-        Ok(listed.into_iter().map(|item| item.account).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     /// The items under one service, in no order. No value is asked for. However many there are, no answer may take

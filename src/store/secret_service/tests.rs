@@ -5,10 +5,11 @@ use super::writer::Writer;
 use super::*;
 use crate::paths::Paths;
 use crate::secret::Secret;
-use crate::store::{self, Store, StoreError, SystemStore};
+use crate::store::keychain::Keychain;
+use crate::store::{self, Keys, StoreError};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use zeroize::Zeroizing;
 
@@ -16,6 +17,10 @@ const ITEM: &str = "/org/freedesktop/secrets/collection/login/7";
 const LOGIN: &str = "/org/freedesktop/secrets/collection/login";
 const PROMPT: &str = "/org/freedesktop/secrets/prompt/p1";
 const CANARY: &[u8] = b"sk-canary-4711";
+
+fn accounts(store: &SecretService, service: &str) -> Result<Vec<String>> {
+    Ok(store.items(service, false, &|_| true)?.into_iter().map(|item| item.account).collect())
+}
 
 /// What the fake service says to one call.
 enum Say {
@@ -214,7 +219,7 @@ impl FakeBus {
         });
         let options = Options {
             deadline: Duration::from_secs(20),
-            prompt: Prompt::Never,
+            patience: None,
             bus_address: None,
             runtime_dirs: vec![folder.path().to_owned()],
         };
@@ -230,12 +235,12 @@ impl FakeBus {
         })
     }
 
-    fn store(&self) -> Arc<SecretService> {
+    fn store(&self) -> SecretService {
         SecretService::new(self.options.clone())
     }
 
     fn asking(mut self, patience: Duration) -> Self {
-        self.options.prompt = Prompt::Ask(patience);
+        self.options.patience = Some(patience);
         self
     }
 
@@ -365,7 +370,7 @@ fn an_item_that_waits_for_a_confirmation_is_told_from_a_locked_keychain() {
     let store = bus.store();
     let waits = Some(ServiceError::Unconfirmed);
     assert_eq!(store.get("ringlet", "a/b").err(), waits);
-    assert_eq!(store.set("ringlet", "a/b", CANARY).err(), waits);
+    assert_eq!(store.set("ringlet", "a/b", CANARY, None).err(), waits);
     assert_eq!(store.remove("ringlet", "a/b").err(), waits);
     assert_eq!(store.unlock("ringlet").err(), waits);
     assert!(bus.heard().iter().all(|member| ["SearchItems", "Get", "ReadAlias"].contains(&member.as_str())));
@@ -521,8 +526,8 @@ fn a_miss_in_a_locked_keychain_is_locked_and_in_an_open_one_a_miss() {
         let store = bus.store();
         assert_eq!(store.get("ringlet", "a/b").err(), Some(expected.clone()));
         assert_eq!(store.remove("ringlet", "a/b").err(), Some(expected.clone()));
-        assert_eq!(store.accounts("ringlet"), if locked { Err(expected) } else { Ok(vec![]) });
-        assert_eq!(store.status(), Ok(if locked { Status::Locked } else { Status::Available }));
+        assert_eq!(accounts(&store, "ringlet"), if locked { Err(expected) } else { Ok(vec![]) });
+        assert_eq!(store.usable(), if locked { Err(ServiceError::Locked) } else { Ok(()) });
         assert!(!bus.heard().contains(&"Unlock".to_owned()));
     }
 }
@@ -534,11 +539,14 @@ fn a_keychain_without_a_default_collection_is_named_unless_one_is_locked() {
         let store = bus.store();
         if locked {
             assert_eq!(store.get("ringlet", "a/b").err(), Some(ServiceError::Locked));
-            assert_eq!(store.set("ringlet", "a/b", CANARY).err(), Some(ServiceError::Locked));
+            assert_eq!(store.set("ringlet", "a/b", CANARY, None).err(), Some(ServiceError::Locked));
         } else {
             assert_eq!(store.get("ringlet", "a/b").err(), Some(ServiceError::NoDefault));
-            assert_eq!(store.set("ringlet", "a/b", CANARY).err(), Some(ServiceError::NoDefault));
-            assert!(matches!(store.status(), Ok(Status::Absent { .. })));
+            assert_eq!(store.set("ringlet", "a/b", CANARY, None).err(), Some(ServiceError::NoDefault));
+            assert!(matches!(
+                store.usable(),
+                Err(ServiceError::Absent { .. } | ServiceError::NoKeyring | ServiceError::NoDefault)
+            ));
             assert!(!bus.heard().contains(&"CreateItem".to_owned()));
         }
     }
@@ -560,7 +568,7 @@ fn two_matches_are_ambiguous_for_every_operation() {
     let items = vec![ITEM.to_owned(), "/org/freedesktop/secrets/collection/other/1".to_owned()];
     let ambiguous = Some(ServiceError::Ambiguous { items });
     assert_eq!(store.get("ringlet", "a/b").err(), ambiguous);
-    assert_eq!(store.set("ringlet", "a/b", CANARY).err(), ambiguous);
+    assert_eq!(store.set("ringlet", "a/b", CANARY, None).err(), ambiguous);
     assert_eq!(store.remove("ringlet", "a/b").err(), ambiguous);
     assert_eq!(bus.heard(), ["SearchItems"; 3]);
 }
@@ -579,7 +587,7 @@ fn an_existing_item_is_replaced_through_its_own_method() {
         }
         sound(member)
     });
-    assert_eq!(bus.store().set("ringlet", "a/b", CANARY), Ok(()));
+    assert_eq!(bus.store().set("ringlet", "a/b", CANARY, None), Ok(()));
     assert_eq!(bus.heard(), ["SearchItems", "OpenSession", "SetSecret"]);
 }
 
@@ -653,7 +661,7 @@ fn a_service_that_ends_while_it_asks_is_lost() {
 fn writes_run_the_prompt_a_service_answers_them_with() {
     // KeePassXC creates and deletes only then; without leave to ask, within the deadline.
     let bus = FakeBus::new(prompting(false, || vec![completed(false)]));
-    assert_eq!(bus.store().set("ringlet", "a/b", CANARY), Ok(()));
+    assert_eq!(bus.store().set("ringlet", "a/b", CANARY, None), Ok(()));
     let heard = bus.heard();
     assert_eq!(heard[heard.len() - 2..], ["CreateItem", "Prompt"]);
     let mut service = prompting(false, || vec![completed(false)]);
@@ -686,7 +694,7 @@ fn listing_reads_names_alone_and_says_when_some_are_hidden() {
             ("Get", "/i/6") => attributes(&[("gkr:compat:hashed:username", "d41d8cd98f00b204e9800998ecf8427e")]),
             _ => vec![Say::Error("org.freedesktop.DBus.Error.UnknownObject")],
         });
-        let names = bus.store().accounts("ringlet");
+        let names = accounts(&bus.store(), "ringlet");
         assert_eq!(
             names,
             if hidden { Err(ServiceError::Locked) } else { Ok(vec!["a/a".to_owned(), "z/z".to_owned()]) }
@@ -699,8 +707,7 @@ fn listing_reads_names_alone_and_says_when_some_are_hidden() {
 fn a_listing_ends_when_one_answer_is_late_and_not_when_all_are_many() {
     let deadline = Duration::from_millis(500);
     let items: Vec<String> = (0..150).map(|n| format!("{LOGIN}/{n}")).collect();
-    // By whichever of the two ways there are.
-    let list = |answered: usize, names: bool| {
+    let list = |answered: usize| {
         let (items, mut asked) = (items.clone(), 0);
         let mut bus = FakeBus::new(move |member, _| match member {
             "SearchItems" => {
@@ -724,15 +731,10 @@ fn a_listing_ends_when_one_answer_is_late_and_not_when_all_are_many() {
         });
         bus.options.deadline = deadline;
         let service = SecretService::new(bus.options.clone());
-        match names {
-            true => service.accounts("ringlet").map(|it| it.len()),
-            false => service.items("ringlet", false, &|_| true).map(|it| it.len()),
-        }
+        accounts(&service, "ringlet").map(|names| names.len())
     };
-    for names in [true, false] {
-        assert_eq!(list(150, names), Ok(150));
-        assert!(matches!(list(100, names), Err(ServiceError::Timeout { after, .. }) if after == deadline));
-    }
+    assert_eq!(list(150), Ok(150));
+    assert!(matches!(list(100), Err(ServiceError::Timeout { after, .. }) if after == deadline));
 }
 
 #[test]
@@ -767,7 +769,7 @@ fn a_value_that_is_stored_is_sealed_for_a_service_that_can() {
         }
         other => sound(other),
     });
-    bus.store().set("ringlet", "a/b", CANARY).expect("stored");
+    bus.store().set("ringlet", "a/b", CANARY, None).expect("stored");
     let (session, sealed, opened) = told.recv().expect("a value");
     assert_eq!((session.as_str(), opened.as_slice()), ("/s/1", CANARY));
     assert!(memchr::memmem::find(&sealed, CANARY).is_none());
@@ -777,7 +779,7 @@ fn a_value_that_is_stored_is_sealed_for_a_service_that_can() {
 fn errors_have_names_and_quote_nothing() {
     let failing = |name: &'static str, at: &'static str| {
         let bus = FakeBus::new(move |member, _| if member == at { vec![Say::Error(name)] } else { sound(member) });
-        let error = bus.store().set("ringlet", "a/b", CANARY).expect_err(name);
+        let error = bus.store().set("ringlet", "a/b", CANARY, None).expect_err(name);
         assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
         error
     };
@@ -863,7 +865,7 @@ fn a_bus_that_takes_no_more_connections_is_a_timeout() {
     let _first = UnixStream::connect(&socket).expect("the one connection");
     let deadline = Duration::from_millis(50);
     let runtime_dirs = vec![folder.path().to_owned()];
-    let store = SecretService::new(Options { deadline, prompt: Prompt::Never, bus_address: None, runtime_dirs });
+    let store = SecretService::new(Options { deadline, patience: None, bus_address: None, runtime_dirs });
     assert!(matches!(store.get("ringlet", "a/b"), Err(ServiceError::Timeout { .. })));
 }
 
@@ -915,17 +917,17 @@ fn a_bus_in_the_sessions_own_place_that_cannot_be_used_is_not_absent() {
     for bus_address in addresses.into_iter().map(Some).chain([None, Some(itself), Some("autolaunch:".into())]) {
         let store = SecretService::new(Options {
             deadline: Duration::from_millis(400),
-            prompt: Prompt::Ask(Duration::from_secs(20)),
+            patience: Some(Duration::from_secs(20)),
             bus_address: bus_address.clone(),
             runtime_dirs: vec![own.path().to_owned()],
         });
         let errors = [
             store.get("ringlet", "a/b").err(),
-            store.set("ringlet", "a/b", CANARY).err(),
+            store.set("ringlet", "a/b", CANARY, None).err(),
             store.remove("ringlet", "a/b").err(),
-            store.accounts("ringlet").err(),
+            accounts(&store, "ringlet").err(),
             store.items("ringlet", true, &|_| true).err(),
-            store.status().err(),
+            store.usable().err(),
             store.unlock("ringlet").err(),
         ];
         for error in errors {
@@ -938,17 +940,19 @@ fn a_bus_in_the_sessions_own_place_that_cannot_be_used_is_not_absent() {
     let runtime_dirs = vec![own.path().to_owned()];
     let bus_address = Some(format!("unix:path={}/refused", folder.path().display()).into());
     let deadline = Duration::from_secs(20);
-    let store = SecretService::new(Options { deadline, prompt: Prompt::Never, bus_address, runtime_dirs });
+    let store = SecretService::new(Options { deadline, patience: None, bus_address, runtime_dirs });
     assert!(matches!(store.get("ringlet", "a/b"), Err(ServiceError::Absent { .. })));
 }
 
 /// The store of the settings' `system-only` on such a bus, for a person at a screen or not.
-fn system_store(bus: &FakeBus, has_screen: bool, home: &std::path::Path) -> SystemStore {
+fn system_store(bus: &FakeBus, has_screen: bool, home: &std::path::Path) -> Keys {
     let mut pairs: Vec<(&str, OsString)> = vec![("HOME", home.into())];
     pairs.push(("XDG_RUNTIME_DIR", bus.options.runtime_dirs[0].clone().into()));
     pairs.extend(has_screen.then(|| ("WAYLAND_DISPLAY", "wayland-0".into())));
     let env = Env::from_pairs(pairs);
-    SystemStore::new(&Paths::new(&env).expect("a home"), &env, Duration::from_secs(20), store::Prompt::Ask)
+    let paths = Paths::new(&env).expect("a home");
+    let keychain = Keychain::new(&paths, &env, Duration::from_secs(20), store::Prompt::Ask);
+    Keys::new(Box::new(keychain), paths.names())
 }
 
 #[test]
@@ -989,25 +993,12 @@ fn what_a_person_is_told_names_the_state_and_a_way_out() {
 
 #[test]
 fn names_that_cannot_be_sent_are_refused_before_anything_is_connected() {
-    let options =
-        Options { deadline: Duration::ZERO, prompt: Prompt::Never, bus_address: None, runtime_dirs: Vec::new() };
+    let options = Options { deadline: Duration::ZERO, patience: None, bus_address: None, runtime_dirs: Vec::new() };
     let store = SecretService::new(options);
     for (service, account) in [("", "a"), ("a", ""), ("a\0", "a"), ("a", "a\0b"), ("a", &"x".repeat(5000))] {
         assert!(matches!(store.get(service, account), Err(ServiceError::Invalid { .. })));
-        assert!(matches!(store.set(service, account, b"x"), Err(ServiceError::Invalid { .. })));
+        assert!(matches!(store.set(service, account, b"x", None), Err(ServiceError::Invalid { .. })));
         assert!(matches!(store.remove(service, account), Err(ServiceError::Invalid { .. })));
-        assert!(matches!(store.build(service, account, None), Err(Error::Invalid(..))));
     }
     assert!(matches!(store.get("a", "b"), Err(ServiceError::Absent { .. })));
-}
-
-#[test]
-fn keyrings_errors_can_be_told_apart_by_callers() {
-    let bus = FakeBus::new(|_, _| vec![paths(&[&[], &[ITEM]])]);
-    let entry = bus.store().build("ringlet", "a/b", None).expect("a valid name");
-    let Err(Error::NoStorageAccess(inner)) = entry.get_secret() else { panic!("not the error of a locked store") };
-    assert_eq!(inner.downcast_ref::<ServiceError>(), Some(&ServiceError::Locked));
-    assert!(matches!(Error::from(ServiceError::NotFound), Error::NoEntry));
-    assert!(matches!(Error::from(ServiceError::Dismissed), Error::PlatformFailure(_)));
-    assert!(!format!("{entry:?}").contains("canary"));
 }

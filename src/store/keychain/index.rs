@@ -1,8 +1,7 @@
-//! The index of names in the system keychain: one `provider/alias` a line, in the state directory.
+//! The index of the keys in the OS keychain: one `provider/alias` a line, in the state directory.
 //!
-//! A keychain that was not unlocked since it started cannot tell its entries' names, and macOS' and Windows' ones
-//! offer no cheap list. Names are no secret, so Ringlet notes those it stores. The index may miss what other tools
-//! stored; it never decides whether a key exists.
+//! A keychain that was not unlocked since it started cannot tell its entries' names. Names are no secret, so Ringlet
+//! notes those it stores. The index may miss what other tools stored, and it never decides whether a key exists.
 
 use super::StoreError;
 use crate::name::KeyName;
@@ -12,16 +11,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The index file.
-pub(super) struct Names(PathBuf);
+pub(in crate::store) struct Index(PathBuf);
 
-impl Names {
+impl Index {
     /// The index in its place.
-    pub(super) fn new(file: PathBuf) -> Self {
+    pub(in crate::store) fn new(file: PathBuf) -> Self {
         Self(file)
     }
 
     /// All names in it. A damaged line is passed over: the index is a convenience that is rewritten at the next change.
-    pub(super) fn read(&self) -> Result<BTreeSet<KeyName>, StoreError> {
+    pub(in crate::store) fn read(&self) -> Result<BTreeSet<KeyName>, StoreError> {
         match platform::read_file(&self.0, 64 << 20) {
             Ok(read) => Ok(String::from_utf8_lossy(&read.bytes).lines().filter_map(|line| line.parse().ok()).collect()),
             Err(error) if error.is_absent() => Ok(BTreeSet::new()),
@@ -30,7 +29,7 @@ impl Names {
     }
 
     /// Changes the index under a lock. A crash leaves the old one or the new one.
-    pub(super) fn change(&self, edit: impl FnOnce(&mut BTreeSet<KeyName>) -> bool) -> Result<(), StoreError> {
+    pub(in crate::store) fn change(&self, edit: impl FnOnce(&mut BTreeSet<KeyName>) -> bool) -> Result<(), StoreError> {
         let failed = |error: std::io::Error| self.failed(format!("cannot be written: {error}"));
         let folder = self.0.parent().expect("the index lies in the state directory");
         platform::create_private_folder(folder).map_err(failed)?;
