@@ -6,7 +6,7 @@
 use crate::audit::{AuditError, SinceError};
 use crate::config::ConfigError;
 use crate::daemon::DaemonError;
-use crate::guard::{BindError, Finding, GuardError, What};
+use crate::guard::{BindError, Finding, GuardError, Problem};
 use crate::hint::Hint;
 use crate::launch::{HandOverError, LaunchError};
 use crate::lease::LeaseError;
@@ -340,9 +340,9 @@ fn guarded(mut made: Failure, findings: &[Finding]) -> Failure {
     let mut files: Vec<&Path> = findings.iter().filter(|it| it.can_be_allowed()).map(|it| it.file.as_path()).collect();
     files.dedup();
     for finding in findings {
-        match &finding.what {
-            What::Open { file, .. } => made = made.hint(close_to_others(file)),
-            What::Unread { can_be_allowed: false, .. } => {
+        match &finding.problem {
+            Problem::OpenToOthers { file, .. } => made = made.hint(close_to_others(file)),
+            Problem::Unreadable { can_be_allowed: false, .. } => {
                 made = made.hint(format!("mend or remove {}", finding.file.display()))
             }
             _ => {}

@@ -13,7 +13,7 @@ const MAX_FILE: u64 = 64 * 1024;
 /// whatever they hold, since an agent may take either for the main checkout. None where `.git` is a folder or is absent.
 ///
 /// Agents read the files themselves, and cut blanks where git does not; both readings are followed.
-pub(crate) fn led_to(checkout: &Path) -> Vec<PathBuf> {
+pub(crate) fn linked_directories(checkout: &Path) -> Vec<PathBuf> {
     let Ok(read) = platform::read_file(&checkout.join(".git"), MAX_FILE) else { return Vec::new() };
     let trimmed = trim(&read.bytes);
     let owns = [&read.bytes, &trimmed].map(|text| {
@@ -112,7 +112,7 @@ mod tests {
     fn a_worktree_whose_links_hold_both_ways_has_a_main_checkout() {
         let rig = Rig::new();
         assert_eq!(main_checkout(&rig.path("wt")), Some(rig.path("main")));
-        assert_eq!(led_to(&rig.path("wt")), [rig.path("main/.git"), rig.path("main")]);
+        assert_eq!(linked_directories(&rig.path("wt")), [rig.path("main/.git"), rig.path("main")]);
         // Relative links, as git 2.48 writes them on request.
         rig.write("wt/.git", "gitdir: ../main/.git/worktrees/wt\n");
         rig.write("main/.git/worktrees/wt/gitdir", "../../../../wt/.git\n");
@@ -125,14 +125,14 @@ mod tests {
         fs::create_dir(rig.path("fake")).expect("a folder");
         fs::copy(rig.path("wt/.git"), rig.path("fake/.git")).expect("copied");
         assert_eq!(main_checkout(&rig.path("fake")), None);
-        assert_eq!(led_to(&rig.path("fake")), [rig.path("main/.git"), rig.path("main")]);
+        assert_eq!(linked_directories(&rig.path("fake")), [rig.path("main/.git"), rig.path("main")]);
         // A store of the project's own that claims to be a repository of somebody else's.
         fs::create_dir_all(rig.path("fake/store/worktrees/x")).expect("folders");
         rig.write("fake/store/worktrees/x/commondir", "../..");
         rig.write("fake/store/worktrees/x/gitdir", &rig.path("fake/.git").display().to_string());
         rig.write("fake/.git", "gitdir: store/worktrees/x");
         assert_eq!(main_checkout(&rig.path("fake")), None);
-        assert_eq!(led_to(&rig.path("fake")), [rig.path("fake/store"), rig.path("fake")]);
+        assert_eq!(linked_directories(&rig.path("fake")), [rig.path("fake/store"), rig.path("fake")]);
     }
 
     #[test]
@@ -141,25 +141,25 @@ mod tests {
         let own = rig.path("main/.git/worktrees/wt").display().to_string();
         for text in ["gitdir: OWN  \n", "gitdir:\tOWN\n", " \n gitdir: OWN", "gitdir:\u{a0}OWN\u{b}"] {
             rig.write("wt/.git", &text.replace("OWN", &own));
-            assert!(led_to(&rig.path("wt")).contains(&rig.path("main")), "{text:?}");
+            assert!(linked_directories(&rig.path("wt")).contains(&rig.path("main")), "{text:?}");
         }
         rig.write("wt/.git", &format!("gitdir: {own}\n"));
         for text in ["../.. \n", "\t../..\n", "\n../..\n"] {
             rig.write("main/.git/worktrees/wt/commondir", text);
-            assert!(led_to(&rig.path("wt")).contains(&rig.path("main")), "{text:?}");
+            assert!(linked_directories(&rig.path("wt")).contains(&rig.path("main")), "{text:?}");
         }
     }
 
     #[test]
     fn other_git_entries_lead_nowhere() {
         let rig = Rig::new();
-        assert!(led_to(&rig.path("main")).is_empty());
+        assert!(linked_directories(&rig.path("main")).is_empty());
         for text in ["", "gitdir:", "gitdir: \n", "nonsense", "gitdir: a\0b"] {
             rig.write("wt/.git", text);
-            assert!(led_to(&rig.path("wt")).is_empty(), "{text:?}");
+            assert!(linked_directories(&rig.path("wt")).is_empty(), "{text:?}");
             assert_eq!(main_checkout(&rig.path("wt")), None, "{text:?}");
         }
         rig.write("wt/.git", "gitdir: ../nowhere/../gone\n");
-        assert_eq!(led_to(&rig.path("wt"))[0], rig.path("gone"));
+        assert_eq!(linked_directories(&rig.path("wt"))[0], rig.path("gone"));
     }
 }

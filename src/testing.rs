@@ -26,7 +26,7 @@ pub use crate::daemon::live::Live;
 pub use crate::daemon::roster::{Permissions, Roster};
 pub use crate::daemon::server::{Limits, serve};
 pub use crate::env::Env;
-pub use crate::guard::read::{Reader, Unread, Value, read};
+pub use crate::guard::read::{DocumentError, Grammar, Value, read};
 pub use crate::paths::Paths;
 #[cfg(unix)]
 pub use crate::platform::has_listener;

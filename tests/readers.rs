@@ -3,7 +3,7 @@
 //! `RINGLET_READERS_CACHE` names a folder for the libraries, which come from npm and PyPI; `RINGLET_READERS_COUNT` is the
 //! number of documents of each format, 20000 unless told. Started by `tests/agents/readers/run`.
 
-use ringlet::testing::{Reader, Value, read};
+use ringlet::testing::{Grammar, Value, read};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -32,7 +32,8 @@ fn readers_take_all_that_the_libraries_take() {
     let cache = std::env::var_os("RINGLET_READERS_CACHE").expect("RINGLET_READERS_CACHE names a folder");
     let count = std::env::var("RINGLET_READERS_COUNT").unwrap_or_else(|_| "20000".into());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/agents/readers/compare");
-    let formats = [("dotenv", Reader::Dotenv), ("json", Reader::Json), ("yaml", Reader::Yaml), ("toml", Reader::Toml)];
+    let formats =
+        [("dotenv", Grammar::Dotenv), ("json", Grammar::Json), ("yaml", Grammar::Yaml), ("toml", Grammar::Toml)];
     for (format, reader) in formats {
         let mut child = Command::new(script)
             .arg(&cache)

@@ -1,66 +1,67 @@
-//! What `allow` binds of a file or folder of a project, for every agent that would load it.
+//! The binding of a file or folder by `allow`, for every agent that would load it.
 
-use super::code::{self, Digests, Program};
-use super::judge::{self, Conditions, Why};
-use super::names::Names;
+use super::analysis::{PROMPT_ENDINGS, base_directories, parse, path_digest, strict_conditions};
+use super::code::{self, Digests, ProgramFile};
+use super::judge::{self, Conditions, Risk};
 use super::read::MAX_FILE;
-use super::{PROMPTS, bases, document_of, key_of, shown, strict};
+use super::redact;
+use super::variables::VariableRules;
 use crate::guard::budget::Budget;
 use crate::registry::{AgentSpec, Format, Guard};
 use crate::trust::{Bound, BoundFile, BoundValue};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What is to be bound.
+/// The facts that a binding depends on.
 pub(crate) struct Bind<'a> {
-    /// Every agent that may load it.
+    /// Every agent that may load the file.
     pub agents: &'a [Arc<AgentSpec>],
-    /// What the names of any provider's variables begin with.
+    /// The prefixes of the variables of all providers.
     pub prefixes: &'a [String],
-    /// The working directory, canonical.
+    /// The canonical working directory.
     pub directory: &'a Path,
-    /// The user's home, canonical.
+    /// The user's canonical home directory.
     pub home: &'a Path,
-    /// Whether a path lies in the project.
+    /// Reports whether a path lies in the project.
     pub inside: &'a dyn Fn(&Path) -> bool,
 }
 
-/// How one file or folder is bound.
+/// The way in which one file or folder is bound.
 #[derive(Debug)]
 pub(crate) enum Binding {
-    /// By its values and programs.
+    /// By its values and its programs.
     Values {
         /// The file, or the folder of code.
         file: PathBuf,
-        /// What a record holds.
+        /// The content of the record.
         bound: Bound,
-        /// Entries that start something of which no file of the project could be told, so that it is not bound.
+        /// Entries that start a program of which no file lies in the project. The record cannot bind such a program.
         by_name: Vec<String>,
     },
-    /// By its bytes: no agent loads it by itself, or it does not parse.
+    /// By its bytes, because no agent loads it by itself or it does not parse.
     Bytes(PathBuf),
-    /// Nothing is to be bound: every entry is harmless.
+    /// Not at all, because every entry is harmless.
     Harmless(PathBuf),
 }
 
-/// Why something cannot be bound.
+/// The cause why a file or folder cannot be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("{} cannot be allowed: {why}", file.display())]
 pub struct BindError {
     /// The file or folder.
     pub file: PathBuf,
-    /// Why.
+    /// The cause.
     pub why: String,
 }
 
-/// Reads a file or folder and says how it is bound.
+/// Reads a file or folder and returns its bindings.
 pub(crate) fn bind(bind: &Bind<'_>, path: &Path) -> Result<Vec<Binding>, BindError> {
     let mut binding = Binder { bind, digests: Digests::default(), budget: Budget::for_a_launch() };
     let refused = |why: String| BindError { file: path.to_owned(), why };
     if !path.is_dir() {
         return Ok(vec![binding.file(path)?]);
     }
-    // A folder in a file's place is nothing to an agent.
+    // An agent ignores a folder that bears the name of its file.
     let is_folder = |guard: &&Guard| {
         matches!(guard.format, Format::Code | Format::Prompts | Format::Text) || !guard.endings.is_empty()
     };
@@ -70,12 +71,12 @@ pub(crate) fn bind(bind: &Bind<'_>, path: &Path) -> Result<Vec<Binding>, BindErr
     }
     if folders.iter().all(|guard| guard.format != Format::Code) {
         let endings: Vec<&str> =
-            folders.iter().flat_map(|guard| &guard.endings).map(String::as_str).chain(PROMPTS).collect();
+            folders.iter().flat_map(|guard| &guard.endings).map(String::as_str).chain(PROMPT_ENDINGS).collect();
         let (files, _) =
             code::documents(path, &endings, &mut binding.budget).map_err(|error| refused(error.to_string()))?;
         return files.iter().map(|file| binding.file(file)).collect();
     }
-    let files = code::all(path, &[], &mut binding.digests, &mut binding.budget);
+    let files = code::code_files(path, &[], &mut binding.digests, &mut binding.budget);
     let (files, _) = files.map_err(|error| refused(error.to_string()))?;
     if files.is_empty() {
         return Ok(vec![Binding::Harmless(path.to_owned())]);
@@ -85,7 +86,7 @@ pub(crate) fn bind(bind: &Bind<'_>, path: &Path) -> Result<Vec<Binding>, BindErr
 }
 
 impl Bind<'_> {
-    // The guards of all agents for a path, each with its agent. A document in a folder is the folder's.
+    // Returns the guards of all agents for a path, each with its agent. The guard of a folder covers its documents.
     fn guards<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a Guard, &'a AgentSpec)> {
         let all = self.agents.iter().flat_map(|agent| agent.guard.iter().map(move |guard| (guard, agent.as_ref())));
         all.filter(move |(guard, _)| match guard.format {
@@ -117,36 +118,40 @@ impl Binder<'_> {
                 add(&mut bound.files, bound_file(&program.map_err(|error| refused(error.to_string()))?));
                 continue;
             }
-            let Ok(document) = document_of(guard, path, &read.bytes) else {
+            let Ok(document) = parse(guard, path, &read.bytes) else {
                 return Ok(Binding::Bytes(path.to_owned()));
             };
             let Some(document) = document else { continue };
             let folder = path.parent().unwrap_or(path);
-            let is_inside = |text: &str| super::is_inside(text, &[self.bind.directory, folder], self.bind.inside);
+            let is_inside =
+                |text: &str| super::analysis::is_inside(text, &[self.bind.directory, folder], self.bind.inside);
             let now = Conditions {
-                names: Names {
+                variables: VariableRules {
                     agent,
                     is_login: true,
                     prefixes: self.bind.prefixes.to_vec(),
                     telemetry: true,
-                    every: false,
+                    treats_all_as_read: false,
                 },
-                ..strict(agent, &is_inside)
+                ..strict_conditions(agent, &is_inside)
             };
-            for offence in judge::offences(&document, guard, &now, &strict(agent, &is_inside)) {
+            for offence in judge::offences(&document, guard, &now, &strict_conditions(agent, &is_inside)) {
                 let value = BoundValue {
-                    at: key_of(&offence.at),
-                    name: shown::path(&offence.at),
+                    at: path_digest(&offence.at),
+                    name: redact::path(&offence.at),
                     sha256: offence.bound.digest().to_string(),
-                    shown: shown::value(&offence.at, &offence.bound),
+                    shown: redact::value(&offence.at, &offence.bound),
                 };
                 add(&mut bound.values, value);
                 let level = level_of(path, guard);
-                let bases = bases(level, path, [self.bind.directory, self.bind.home], self.bind.inside);
+                let bases = base_directories(level, path, [self.bind.directory, self.bind.home], self.bind.inside);
                 let programs = code::programs_in(&offence.bound, &bases, self.bind.inside);
                 let programs = programs.map_err(|spent| refused(spent.to_string()))?;
-                if programs.is_empty() && offence.why == Why::Runs {
-                    add(&mut by_name, shown::short(&shown::value(&offence.at, &offence.bound), shown::SHOWN));
+                if programs.is_empty() && offence.risk == Risk::Runs {
+                    add(
+                        &mut by_name,
+                        redact::short(&redact::value(&offence.at, &offence.bound), redact::MESSAGE_CHARS),
+                    );
                 }
                 for (named, program) in programs {
                     let program = self.digests.program(program, named, &mut self.budget);
@@ -167,11 +172,11 @@ fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
     }
 }
 
-fn bound_file(program: &Program) -> BoundFile {
+fn bound_file(program: &ProgramFile) -> BoundFile {
     BoundFile { path: program.path.to_string_lossy().into_owned(), sha256: program.digest.to_string() }
 }
 
-// The directory that a file of this guard belongs to.
+// Returns the directory that a file of this guard belongs to.
 fn level_of<'a>(path: &'a Path, guard: &Guard) -> &'a Path {
     path.ancestors().find(|level| path.starts_with(level.join(&guard.file))).or(path.parent()).unwrap_or(path)
 }

@@ -1,10 +1,10 @@
-//! The canonical form of a value, by which a record binds it.
+//! The canonical form of a value. A record binds a value by the digest of this form.
 
 use super::read::Value;
 use crate::digest::Digest;
 
 impl Value {
-    /// Whether it holds nothing, however deep.
+    /// Reports whether the value holds no scalar at any depth. Null counts as nothing.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Null => true,
@@ -14,7 +14,7 @@ impl Value {
         }
     }
 
-    /// Visits every text and every name below.
+    /// Reports whether `found` holds for any text or name in the value.
     pub fn any_text(&self, found: &mut dyn FnMut(&str) -> bool) -> bool {
         match self {
             Self::Text(text) => found(text),
@@ -24,15 +24,15 @@ impl Value {
         }
     }
 
-    /// The SHA-256 of the canonical form: names sorted, numbers by their value, blanks and comments gone. Two values with
-    /// the same digest are the same to every agent.
+    /// Returns the SHA-256 of the canonical form: names are sorted, numbers compare by value, blanks and comments do not
+    /// count. Two values with the same digest mean the same to every agent.
     pub fn digest(&self) -> Digest {
         let mut form = Vec::new();
         self.write(&mut form);
         Digest::of(&form)
     }
 
-    // Each value begins with a letter of its own and its length, so that no two of them give the same bytes.
+    // Each value begins with the letter of its type and with its length, so no two values have the same form.
     fn write(&self, form: &mut Vec<u8>) {
         match self {
             Self::Null => part(form, b'n', b""),
@@ -46,7 +46,7 @@ impl Value {
             Self::Table(entries) => {
                 part(form, b'm', &(entries.len() as u64).to_le_bytes());
                 let mut sorted: Vec<&(String, Value)> = entries.iter().collect();
-                // Of two entries with one name the last one counts, so their order stays.
+                // The last of two entries with one name counts, so a stable sort keeps their order.
                 sorted.sort_by(|one, other| one.0.cmp(&other.0));
                 for (name, value) in sorted {
                     part(form, b't', name.as_bytes());
@@ -63,7 +63,7 @@ fn part(form: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
     form.extend_from_slice(bytes);
 }
 
-// `1.0`, `1e0` and `1` are one number. What a float cannot hold exactly keeps its digits.
+// `1.0`, `1e0` and `1` are the same number. A number that a float cannot hold exactly keeps its digits.
 fn plain(number: &str) -> String {
     match number.parse::<f64>() {
         Ok(value) if value.is_finite() && value.abs() < 9e15 => value.to_string(),

@@ -1,6 +1,6 @@
-//! Programs of the project: folders of code that the agent loads, and what a bound value starts.
+//! Programs of the project: the folders of code that the agent loads, and the files that a bound value starts.
 
-use super::budget::{Budget, Spent};
+use super::budget::{Budget, BudgetError};
 use super::read::Value;
 use crate::digest::Digest;
 use crate::platform::private::{self, Privacy};
@@ -10,23 +10,23 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A file of code, told by its content.
+/// A file of code, identified by its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Program {
-    /// Where it lies: below the folder for a folder of code, else whole.
+pub(super) struct ProgramFile {
+    /// The path: relative to the folder for a file in a folder of code, else as the caller gave it.
     pub path: PathBuf,
-    /// What it holds.
+    /// The digest of its content.
     pub digest: Digest,
-    /// Whether somebody else may write it, in words.
+    /// Owner and mode in words, if another account may write it.
     pub open_to_others: Option<String>,
 }
 
-/// Why code could not be taken.
+/// The cause why code could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CodeError {
-    /// The project holds too much.
+    /// The project exceeds the budget.
     #[error(transparent)]
-    Spent(#[from] Spent),
+    BudgetError(#[from] BudgetError),
     /// A file cannot be read.
     #[error("{}: {why}", file.display())]
     Unreadable {
@@ -41,13 +41,18 @@ fn unreadable(file: &Path, why: impl Into<ReadError>) -> CodeError {
     CodeError::Unreadable { file: file.to_owned(), why: why.into() }
 }
 
-/// Digests of files, each file read once however many names it has.
+/// The digests of the files that were read. A file with several names is read once.
 #[derive(Default)]
 pub(super) struct Digests(HashMap<(u64, u64), Digest>);
 
 impl Digests {
-    /// The digest of a file, and whether others may write it.
-    pub(super) fn program(&mut self, path: PathBuf, shown: PathBuf, budget: &mut Budget) -> Result<Program, CodeError> {
+    /// Returns the digest of a file, and whether others may write it. `shown` is the path in the result.
+    pub(super) fn program(
+        &mut self,
+        path: PathBuf,
+        shown: PathBuf,
+        budget: &mut Budget,
+    ) -> Result<ProgramFile, CodeError> {
         let opened = platform::open_file(&path).map_err(|why| unreadable(&path, why))?;
         let identity = platform::opened_identity(&opened.file).map_err(|error| unreadable(&path, error))?;
         let open_to_others = open_to_others(&path, &opened.access);
@@ -55,35 +60,35 @@ impl Digests {
             Some(digest) => *digest,
             None => {
                 budget.take_bytes(opened.size)?;
-                // A file that grows meanwhile is not read on without end.
+                // The limit ends the reading of a file that grows meanwhile.
                 let limited = io::Read::take(opened.file, opened.size + 1);
                 let digest = Digest::of_reader(limited).map_err(|error| unreadable(&path, error))?;
                 self.0.insert(identity, digest);
                 digest
             }
         };
-        Ok(Program { path: shown, digest, open_to_others })
+        Ok(ProgramFile { path: shown, digest, open_to_others })
     }
 }
 
-/// What is wrong with a file's owner or mode, if anything: an account other than the user's and root's may write it.
+/// Returns owner and mode in words if an account other than the user's and root's may write the file.
 pub(super) fn open_to_others(path: &Path, access: &platform::Access) -> Option<String> {
     let wrong = private::check(access, Privacy::UnwrittenOrRoots).is_err() && !platform::invents_modes(path);
     wrong.then(|| access.describe())
 }
 
-/// Programs, and a folder among them that others may write, with its owner and mode.
-pub(super) type Found = (Vec<Program>, Option<(PathBuf, String)>);
+/// The programs of a folder of code, and one of its folders that others may write, with owner and mode.
+pub(super) type CodeFiles = (Vec<ProgramFile>, Option<(PathBuf, String)>);
 
-/// A program, or the files of a folder of code: every file of the folder where one has one of the endings.
-pub(super) fn all(
+/// Returns a program, or every file of a folder of code if one of its files has one of the endings.
+pub(super) fn code_files(
     path: &Path,
     endings: &[String],
     digests: &mut Digests,
     budget: &mut Budget,
-) -> Result<Found, CodeError> {
+) -> Result<CodeFiles, CodeError> {
     if path.is_dir() {
-        return folder(path, endings, digests, budget);
+        return folder_files(path, endings, digests, budget);
     }
     let name = path.file_name().map(PathBuf::from).unwrap_or_default();
     match digests.program(path.to_owned(), name, budget) {
@@ -92,8 +97,8 @@ pub(super) fn all(
     }
 }
 
-/// The files of a folder that have one of the endings, at any depth, in the order of their names, and the folders that they
-/// may lie in; or the file itself.
+/// Returns the files at any depth of a folder that have one of the endings, sorted, and all its folders. Returns a path that
+/// is no folder as it is.
 pub(super) fn documents(
     path: &Path,
     endings: &[impl AsRef<str>],
@@ -103,13 +108,13 @@ pub(super) fn documents(
         return Ok((vec![path.to_owned()], Vec::new()));
     }
     let mut files = Vec::new();
-    let folders = list(path, &mut files, budget)?;
+    let folders = walk(path, &mut files, budget)?;
     files.retain(|file| file.extension().is_some_and(|ending| endings.iter().any(|known| ending == known.as_ref())));
     files.sort();
     Ok((files, folders))
 }
 
-/// The first of these folders in which others may put another file, with its owner and mode.
+/// Returns the first of these folders that others may write, with owner and mode.
 pub(super) fn open_folder(folders: impl IntoIterator<Item = PathBuf>) -> Option<(PathBuf, String)> {
     folders.into_iter().find_map(|folder| {
         let access = platform::access(&folder).ok()?;
@@ -117,11 +122,16 @@ pub(super) fn open_folder(folders: impl IntoIterator<Item = PathBuf>) -> Option<
     })
 }
 
-/// The files of a folder of code, each with its digest, in the order of their names; empty where no file has one of the
-/// endings. What is loaded may import the rest, so the rest counts, too. Links are followed, and no folder twice.
-fn folder(folder: &Path, endings: &[String], digests: &mut Digests, budget: &mut Budget) -> Result<Found, CodeError> {
+/// Returns the sorted files of a folder of code, each with its digest, or none if no file has one of the endings. A loaded file
+/// may import any other file, so all files count. Links are followed, and no folder is entered twice.
+fn folder_files(
+    folder: &Path,
+    endings: &[String],
+    digests: &mut Digests,
+    budget: &mut Budget,
+) -> Result<CodeFiles, CodeError> {
     let mut files = Vec::new();
-    let folders = list(folder, &mut files, budget)?;
+    let folders = walk(folder, &mut files, budget)?;
     let is_loaded = |file: &PathBuf| {
         let name = file.as_os_str().as_encoded_bytes();
         endings.is_empty() || endings.iter().any(|ending| name.ends_with(format!(".{ending}").as_bytes()))
@@ -134,7 +144,7 @@ fn folder(folder: &Path, endings: &[String], digests: &mut Digests, budget: &mut
     let program = |file: PathBuf| {
         let below = file.strip_prefix(folder).unwrap_or(&file).to_owned();
         match digests.program(file, below, budget) {
-            // Nothing is there yet; whatever appears is another file.
+            // A link without a target loads nothing. A file that appears later is a new file.
             Err(CodeError::Unreadable { why: ReadError::Dangling, .. }) => Ok(None),
             done => done.map(Some),
         }
@@ -142,8 +152,8 @@ fn folder(folder: &Path, endings: &[String], digests: &mut Digests, budget: &mut
     Ok((files.into_iter().map(program).filter_map(Result::transpose).collect::<Result<_, _>>()?, open))
 }
 
-// The folders below a folder, itself first, and into `files` all that is none.
-fn list(folder: &Path, files: &mut Vec<PathBuf>, budget: &mut Budget) -> Result<Vec<PathBuf>, CodeError> {
+// Returns a folder and the folders below it, and adds everything else to `files`.
+fn walk(folder: &Path, files: &mut Vec<PathBuf>, budget: &mut Budget) -> Result<Vec<PathBuf>, CodeError> {
     let mut seen = HashSet::new();
     let (mut folders, mut done) = (vec![folder.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
@@ -165,27 +175,27 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>, budget: &mut Budget) -> Result<
     Ok(done)
 }
 
-/// The files of the project that the words of a value lead to, with the agent's own variables filled in: each word, and
-/// the file. A record knows them by their words, so that it holds for another checkout, too.
+/// Returns the files of the project that the words of a value name, each with its word. The variables by which agents name
+/// the project are expanded. A record identifies a file by its word, so that the record holds for another checkout, too.
 pub(super) fn programs_in(
     value: &Value,
     bases: &[&Path],
     is_inside: &dyn Fn(&Path) -> bool,
-) -> Result<Vec<(PathBuf, PathBuf)>, Spent> {
+) -> Result<Vec<(PathBuf, PathBuf)>, BudgetError> {
     let mut words: BTreeSet<String> = BTreeSet::new();
     value.any_text(&mut |text| {
         let text = without_variables(text);
         words.extend(shell_words(&text).map(str::to_owned));
-        // A shell joins what quotes part.
+        // A shell joins the parts of a word that quotes separate.
         let joined: String = text.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
         words.extend(shell_words(&joined).map(str::to_owned));
         words.len() > Budget::WORDS
     });
     if words.len() > Budget::WORDS {
-        return Err(Spent::Words);
+        return Err(BudgetError::Words);
     }
     let words: BTreeSet<PathBuf> = words.iter().flat_map(|word| spellings(word)).collect();
-    // What is named may be meant from a folder that is named beside it: `cd tools && ./x.sh`.
+    // A word may start from a folder that another word names: `cd tools && ./x.sh`.
     let mut bases: Vec<PathBuf> = bases.iter().map(|base| base.to_path_buf()).collect();
     let named = words.iter().flat_map(|word| bases.iter().map(move |base| platform::plain(&base.join(word))));
     let folders: BTreeSet<PathBuf> = named.filter(|path| path.is_dir() && is_inside(path)).take(FOLDERS).collect();
@@ -206,20 +216,21 @@ pub(super) fn programs_in(
     Ok(found.into_iter().collect())
 }
 
-// How many folders that a value names are looked into.
+// The most folders named in a value that are searched.
 const FOLDERS: usize = 8;
 
-// Runtimes add an ending, and take a folder for the file in it that bears such a name.
+// Runtimes add an ending to a name, and load the index file of a folder.
 const ENDINGS: [&str; 8] = ["", ".js", ".mjs", ".cjs", ".ts", ".py", ".sh", "/index.js"];
 
-// The ways to take a word for a path: as it is, from the home, which is one of the bases, and behind a short option.
+// Returns the paths that a word may mean: the word itself, the rest of a path in the home directory (one of the bases), and
+// the value of a short option.
 fn spellings(word: &str) -> Vec<PathBuf> {
     let from_home = ["~/", "$HOME/", "${HOME}/", "file://"].iter().find_map(|start| word.strip_prefix(start));
     let behind = word.strip_prefix('-').and_then(|rest| rest.find(['.', '/']).map(|at| &rest[at..]));
     [Some(word), from_home, behind].into_iter().flatten().map(|word| platform::plain(Path::new(word))).collect()
 }
 
-// The variables by which agents name the project, which is one of the bases.
+// The variables by which agents name the project. The project is one of the bases.
 const PROJECT_VARIABLES: [&str; 13] = [
     "${CLAUDE_PROJECT_DIR}",
     "$CLAUDE_PROJECT_DIR",
@@ -240,8 +251,8 @@ fn without_variables(text: &str) -> String {
     PROJECT_VARIABLES.iter().fold(text.to_owned(), |text, name| text.replace(name, "."))
 }
 
-// Cut where a shell, an option with `=` or a list of paths would be cut; quotes are dropped. Cutting too much only adds
-// words that lead nowhere.
+// Splits a text where a shell, an option with `=` or a list of paths ends a word, and drops quotes. A split too many only
+// adds words that name no file.
 fn shell_words(text: &str) -> impl Iterator<Item = &str> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ';' | '|' | '&' | '<' | '>' | '=' | ',');
     std::iter::once(text)
@@ -254,7 +265,7 @@ fn shell_words(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    /// What a walk over a folder of `n` files takes, linked to each other in every way.
+    /// The bytes and entries that a walk takes over a folder of `n` files with links among them.
     fn spent(n: usize) -> (u64, u32) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for at in 0..n {
@@ -269,7 +280,7 @@ mod tests {
         }
         let mut budget = Budget::for_a_launch();
         let before = budget.left();
-        let (files, _) = all(folder.path(), &[], &mut Digests::default(), &mut budget).expect("walked");
+        let (files, _) = code_files(folder.path(), &[], &mut Digests::default(), &mut budget).expect("walked");
         assert_eq!(files.len(), if cfg!(unix) { 2 * n } else { n });
         let after = budget.left();
         (before.0 - after.0, before.1 - after.1)

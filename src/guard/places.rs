@@ -1,4 +1,4 @@
-//! Which files and folders of a project an agent loads by itself, and which of them are there.
+//! The files and folders of a project that an agent loads by itself, as far as they exist.
 
 use crate::git;
 use crate::platform;
@@ -7,31 +7,37 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Something of the agent's that is there.
+/// An existing file or folder that the agent loads.
 #[derive(Debug, Clone)]
-pub(super) struct Place<'a> {
-    /// The directory that it belongs to.
+pub(super) struct GuardedPath<'a> {
+    /// The directory whose configuration it is.
     pub level: PathBuf,
     /// The file or folder.
     pub path: PathBuf,
-    /// How it is looked at.
+    /// The rules for its content.
     pub guard: &'a Guard,
 }
 
-/// What is there, in the directory and above it.
-pub(super) struct Places<'a> {
-    /// Everything that is not the user's own.
-    pub found: Vec<Place<'a>>,
-    /// Whether anything of the agent's is there at all, in the home directory too.
+/// The existing files and folders of an agent, in a directory and above it.
+pub(super) struct GuardedPaths<'a> {
+    /// Everything outside the home directory's own level, which belongs to the user.
+    pub found: Vec<GuardedPath<'a>>,
+    /// Whether any file of the agent exists. Files in its own folder in the home directory do not count.
     pub anything: bool,
 }
 
-/// Looks in a canonical directory; above it in the roots of its repositories, and up to the file system's root for what
-/// the agent looks for that far; and where a `.git` file leads. The home directory is the user's own.
+/// Searches a canonical directory, the roots of its repositories, and the directories that a `.git` file names. Files that
+/// the agent searches for above its directory are searched for up to the root of the file system. The files directly in the
+/// home directory belong to the user.
 ///
-/// Where the agent is started in another directory, what its runtime reads is looked for there, too.
-pub(super) fn find<'a>(agent: &'a AgentSpec, directory: &Path, here: &Path, home: &Path) -> io::Result<Places<'a>> {
-    let mut places = Places { found: Vec::new(), anything: false };
+/// If the agent starts in another directory (`here`), the files that its runtime reads at the start are searched for there.
+pub(super) fn find<'a>(
+    agent: &'a AgentSpec,
+    directory: &Path,
+    here: &Path,
+    home: &Path,
+) -> io::Result<GuardedPaths<'a>> {
+    let mut places = GuardedPaths { found: Vec::new(), anything: false };
     search(&agent.guard.iter().collect::<Vec<_>>(), directory, home, &mut places)?;
     if here != directory {
         let read: Vec<&Guard> = agent.guard.iter().filter(|guard| guard.at_start).collect();
@@ -40,12 +46,12 @@ pub(super) fn find<'a>(agent: &'a AgentSpec, directory: &Path, here: &Path, home
     Ok(places)
 }
 
-fn search<'a>(guards: &[&'a Guard], directory: &Path, home: &Path, places: &mut Places<'a>) -> io::Result<()> {
+fn search<'a>(guards: &[&'a Guard], directory: &Path, home: &Path, places: &mut GuardedPaths<'a>) -> io::Result<()> {
     let mut roots = Vec::new();
     platform::ascend(directory, |level| {
-        // Canonical paths are the same only if their text is.
+        // Canonical paths are compared by their text.
         let is_home = level.path.as_os_str() == home.as_os_str();
-        // There it only matters whether anything is there at all.
+        // In the home directory only the existence of any file matters.
         if is_home && places.anything {
             return Ok(true);
         }
@@ -54,7 +60,7 @@ fn search<'a>(guards: &[&'a Guard], directory: &Path, home: &Path, places: &mut 
             roots.push(level.path.to_owned());
         }
         let is_start = level.path.as_os_str() == directory.as_os_str();
-        // Most of an agent's files lie in one folder of its own, and most directories have none.
+        // Most files of an agent lie in one folder, which most directories do not have.
         let (mut absent, mut present) = (None, None);
         for &guard in guards.iter().filter(|guard| is_start || is_root || guard.above) {
             let folder = guard.file.split_once('/').map(|(folder, _)| folder);
@@ -75,17 +81,17 @@ fn search<'a>(guards: &[&'a Guard], directory: &Path, home: &Path, places: &mut 
         Ok(true)
     })?;
     for root in roots {
-        for led in git::led_to(&root) {
-            if led != home && !directory.starts_with(&led) {
-                in_folder(guards, &led, places);
+        for linked in git::linked_directories(&root) {
+            if linked != home && !directory.starts_with(&linked) {
+                in_folder(guards, &linked, places);
             }
         }
     }
     Ok(())
 }
 
-/// Looks at one more file or folder: in the folder, and in the roots of the repositories that hold it.
-pub(super) fn around<'a>(agent: &'a AgentSpec, added: &Path, home: &Path, places: &mut Places<'a>) {
+/// Searches the folder of one more path, and the roots of the repositories that hold it.
+pub(super) fn around<'a>(agent: &'a AgentSpec, added: &Path, home: &Path, places: &mut GuardedPaths<'a>) {
     let is_root = |folder: &Path| folder.join(".git").symlink_metadata().is_ok();
     let guards: Vec<&Guard> = agent.guard.iter().collect();
     let folder = if added.is_dir() { added } else { added.parent().unwrap_or(added) };
@@ -94,7 +100,7 @@ pub(super) fn around<'a>(agent: &'a AgentSpec, added: &Path, home: &Path, places
     }
 }
 
-fn in_folder<'a>(guards: &[&'a Guard], folder: &Path, places: &mut Places<'a>) {
+fn in_folder<'a>(guards: &[&'a Guard], folder: &Path, places: &mut GuardedPaths<'a>) {
     for &guard in guards {
         if folder.join(&guard.file).symlink_metadata().is_ok() {
             add(places, folder, guard, false);
@@ -102,8 +108,8 @@ fn in_folder<'a>(guards: &[&'a Guard], folder: &Path, places: &mut Places<'a>) {
     }
 }
 
-/// Whether nothing of the agent's lies in the folders below a directory either, where it is read once the agent works
-/// there. A directory with more than a few entries is not searched, and may hold something.
+/// Reports whether no folder below a directory holds a file of the agent. The agent reads such a file once it works there.
+/// The search gives up after 256 entries and then returns false.
 pub(crate) fn is_bare_below(agent: &AgentSpec, directory: &Path) -> bool {
     const MOST: usize = 256;
     let names: HashSet<&str> = agent
@@ -129,10 +135,10 @@ pub(crate) fn is_bare_below(agent: &AgentSpec, directory: &Path) -> bool {
     true
 }
 
-fn add<'a>(places: &mut Places<'a>, level: &Path, guard: &'a Guard, is_home: bool) {
-    // The agent's own folder of the user's is read with the switch as well.
+fn add<'a>(places: &mut GuardedPaths<'a>, level: &Path, guard: &'a Guard, is_home: bool) {
+    // An agent that ignores the project still reads its own folder in the home directory, so that folder does not count.
     places.anything |= !is_home || !guard.file.contains('/');
     if !is_home {
-        places.found.push(Place { level: level.to_owned(), path: level.join(&guard.file), guard });
+        places.found.push(GuardedPath { level: level.to_owned(), path: level.join(&guard.file), guard });
     }
 }

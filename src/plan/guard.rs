@@ -2,7 +2,7 @@
 
 use super::launch_plan::{Draft, Means, Start};
 use super::{Context, PlanError, ProjectFolders, SecretUse, Sink, find_binary, installed_version};
-use crate::guard::{self, Bind, Binding, Finding, Launch, Told, prefix_of};
+use crate::guard::{self, ArgumentPaths, Bind, Binding, Finding, Launch, prefix_of};
 use crate::name::Profile;
 use crate::profile::{Account, Profiles, Resolved};
 use crate::registry::{AgentSpec, Version};
@@ -16,7 +16,7 @@ pub(super) fn guard_project(
     context: &Context<'_>,
     here: &Path,
     folders: &ProjectFolders<'_>,
-    told: &Told,
+    told: &ArgumentPaths,
     resolved: &Resolved,
     version: Option<&Version>,
     secrets: &[SecretUse],
@@ -36,7 +36,7 @@ pub(super) fn guard_project(
         directory: context.cwd,
         here,
         home: &home,
-        told,
+        arguments: told,
         env: context.env,
         has_variable: secrets.iter().any(|used| matches!(used.sink, Sink::Variable(_))),
         is_login: matches!(resolved.account, Account::Login { .. }),
@@ -44,7 +44,7 @@ pub(super) fn guard_project(
         models: models.map(|name| format!("{name}/")).collect(),
         inside: &|path| folders.holding(path).is_some(),
     };
-    let seen = guard::look(&launch, &Trust::new(context.paths, &context.settings.trust.allow_under))?;
+    let seen = guard::inspect(&launch, &Trust::new(context.paths, &context.settings.trust.allow_under))?;
     if seen.findings.is_empty() { Ok(seen.anything) } else { Err(PlanError::Guarded { findings: seen.findings }) }
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn findings(context: &Context<'_>, profile: &Profile) -> Result<Vec<F
         let means = Means { version: version.as_ref(), ..Means::default() };
         let draft = Draft::new(start, &means, &[], resolved, context.env);
         let resolved = &draft.part.resolved;
-        let told = Told::default();
+        let told = ArgumentPaths::default();
         match guard_project(context, context.cwd, &folders, &told, resolved, version.as_ref(), &draft.secrets) {
             Ok(_) => {}
             Err(PlanError::Guarded { findings: found }) => findings.extend(found),

@@ -7,7 +7,7 @@ use super::launch_plan::{Draft, LaunchPlan, Means, Notice, Part, Start};
 use super::{Context, Passed, PlanError, ProjectFolders, find_binary, guard_binary, installed_version, stored};
 use crate::config::MAX_BYTES;
 use crate::env::Change;
-use crate::guard::{self, Told};
+use crate::guard::{self, ArgumentPaths};
 use crate::name::{Agent, Profile, Variable};
 use crate::platform;
 use crate::platform::private::{self, Privacy};
@@ -136,7 +136,7 @@ fn refuse_override(folder: &Path, over: &Override) -> Result<(), PlanError> {
     let refused = |why: String, name| PlanError::LoginOverridden { file: file.clone(), why, name };
     let failed = |error| refused(format!("cannot be checked: {error}"), None);
     let Some(bytes) = stored::read(&file, MAX_BYTES).map_err(failed)? else { return Ok(()) };
-    let set = guard::variables(&bytes).map_err(|why| refused(format!("cannot be checked: it {why}"), None))?;
+    let set = guard::dotenv_names(&bytes).map_err(|why| refused(format!("cannot be checked: it {why}"), None))?;
     match set.into_iter().find(|name| over.names.contains(name)) {
         Some(name) => Err(refused(format!("sets {name}, which would win over the login"), name.parse().ok())),
         None => Ok(()),
@@ -186,7 +186,7 @@ pub(crate) fn sign_in(
     let folder = context.cwd;
     refuse_project(context, folder)?;
     refuse_foreign(folder, &resolved)?;
-    guard_project(context, context.cwd, folders, &Told::default(), &resolved, None, &[])?;
+    guard_project(context, context.cwd, folders, &ArgumentPaths::default(), &resolved, None, &[])?;
     let files = files_folder(context, &resolved.agent, resolved.named_folder(), login);
     for file in &login.overrides {
         refuse_override(&files, file)?;

@@ -4,7 +4,7 @@ use super::guard::guard_project;
 use super::launch_plan::{Draft, LaunchPlan, Means, Start, needs_no_key};
 use super::{Choice, Context, Passed, PlanError, ProjectFolders, Why, login, sessions, stored, withheld};
 use super::{asked_version, check_scopes, choose, find_binary, find_project, guard_binary, installed_version, is_ours};
-use crate::guard::{self, Told};
+use crate::guard::{self, ArgumentPaths};
 use crate::name::{Agent, Profile};
 use crate::platform;
 use crate::profile::{Account, Profiles, Resolved};
@@ -97,7 +97,7 @@ fn means<'a>(
 
 // A profile that is used, and where.
 struct Settled {
-    told: Told,
+    told: ArgumentPaths,
     // The directory that the agent will work in, canonical.
     directory: PathBuf,
     resolved: Resolved,
@@ -114,8 +114,8 @@ fn settle<'a>(
     let candidates = agents.iter().map(Some).chain(agents.is_empty().then_some(None));
     for agent in candidates {
         let told = match agent {
-            Some(agent) => guard::told(&context.registry.agent(agent)?.directory, request.words, context.env),
-            None => Told::default(),
+            Some(agent) => guard::argument_paths(&context.registry.agent(agent)?.directory, request.words, context.env),
+            None => ArgumentPaths::default(),
         };
         let directory = directory(context, &told)?;
         if directory != context.cwd {
@@ -141,7 +141,7 @@ fn settle<'a>(
 }
 
 // A word that only may name the directory does so where there is one.
-fn directory(context: &Context<'_>, told: &Told) -> Result<PathBuf, PlanError> {
+fn directory(context: &Context<'_>, told: &ArgumentPaths) -> Result<PathBuf, PlanError> {
     let Some(named) = &told.directory else { return Ok(context.cwd.to_owned()) };
     let path = context.cwd.join(&named.path);
     match path.canonicalize() {
@@ -170,7 +170,7 @@ fn judge(
     context: &Context<'_>,
     here: &Context<'_>,
     folders: &ProjectFolders<'_>,
-    told: &Told,
+    told: &ArgumentPaths,
     words: &[OsString],
     version: Option<&Version>,
     mut draft: Draft,

@@ -84,7 +84,7 @@ fn refuse_line(context: &Context<'_>, resolved: &Resolved, variable: &Variable) 
         let refused = |why: String| PlanError::Stored { file: file.clone(), why };
         let unread = |why: String| refused(format!("cannot be checked: {why}"));
         let Some(bytes) = read(&file, MAX_BYTES).map_err(|error| unread(error.to_string()))? else { continue };
-        let set = guard::variables(&bytes).map_err(|why| unread(format!("it {why}")))?;
+        let set = guard::dotenv_names(&bytes).map_err(|why| unread(format!("it {why}")))?;
         if set.iter().any(|name| name == variable.as_str()) {
             let text = String::from_utf8_lossy(&bytes);
             let is_it = |line: &str| {
@@ -130,7 +130,7 @@ fn counts(resolved: &Resolved, name: &str, value: Option<&str>) -> bool {
 fn entries(file: &Path, keys: &[String]) -> Result<Vec<(String, Option<String>)>, PlanError> {
     let unread = |why: String| PlanError::Stored { file: file.to_owned(), why: format!("cannot be checked: {why}") };
     match read(file, MAX_BYTES) {
-        Ok(Some(bytes)) => guard::entries(&bytes, keys).map_err(|why| unread(format!("it {why}"))),
+        Ok(Some(bytes)) => guard::json_entries(&bytes, keys).map_err(|why| unread(format!("it {why}"))),
         Ok(None) => Ok(Vec::new()),
         Err(error) => Err(unread(error.to_string())),
     }

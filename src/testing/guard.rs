@@ -2,10 +2,11 @@
 
 use super::keys;
 use crate::env::Env;
+use crate::guard::analysis::{parse, strict_conditions};
 use crate::guard::judge::{self, Conditions, Offence};
-use crate::guard::names::Names;
-use crate::guard::read::{MAX_DEPTH, MAX_ENTRIES, Reader, Unread, Value, read};
-use crate::guard::{document_of, shown, strict};
+use crate::guard::read::{DocumentError, Grammar, MAX_DEPTH, MAX_ENTRIES, Value, read};
+use crate::guard::redact;
+use crate::guard::variables::VariableRules;
 use crate::name::is_unprintable;
 use crate::paths::Paths;
 use crate::registry::{AgentSpec, Registry, Version};
@@ -17,12 +18,12 @@ use std::sync::OnceLock;
 pub fn readers(bytes: &[u8]) {
     let Some((first, file)) = bytes.split_first() else { return };
     let reader = match first {
-        b't' => Reader::Toml,
-        b'y' => Reader::Yaml,
-        b'd' => Reader::Dotenv,
-        b'p' => Reader::Prompt,
-        b'q' => Reader::PromptToml,
-        _ => Reader::Json,
+        b't' => Grammar::Toml,
+        b'y' => Grammar::Yaml,
+        b'd' => Grammar::Dotenv,
+        b'p' => Grammar::Prompt,
+        b'q' => Grammar::PromptToml,
+        _ => Grammar::Json,
     };
     let read = read(reader, file);
     match &read {
@@ -37,8 +38,8 @@ pub fn readers(bytes: &[u8]) {
         }
     }
     match (reader, std::str::from_utf8(file)) {
-        (Reader::Json, Ok(text)) => as_json(text, &read),
-        (Reader::Toml, Ok(text)) => as_toml(text, &read),
+        (Grammar::Json, Ok(text)) => as_json(text, &read),
+        (Grammar::Toml, Ok(text)) => as_toml(text, &read),
         _ => {}
     }
 }
@@ -68,11 +69,11 @@ fn sorted(value: &Value) -> Value {
 }
 
 // Whole JSON is taken as `serde_json` takes it, or refused for a stated bound or ambiguity.
-fn as_json(text: &str, read: &Result<Value, Unread>) {
+fn as_json(text: &str, read: &Result<Value, DocumentError>) {
     let Ok(theirs) = serde_json::from_str::<serde_json::Value>(text) else { return };
     match read {
         Ok(ours) => assert!(is_json(ours, &theirs), "{ours:?} is not {theirs}"),
-        Err(Unread::Syntax { reason, .. }) => panic!("whole JSON is refused: {reason}"),
+        Err(DocumentError::Syntax { reason, .. }) => panic!("whole JSON is refused: {reason}"),
         Err(_) => {}
     }
 }
@@ -102,11 +103,11 @@ fn is_json(ours: &Value, theirs: &serde_json::Value) -> bool {
 }
 
 // Whole TOML has the same tables and texts.
-fn as_toml(text: &str, read: &Result<Value, Unread>) {
+fn as_toml(text: &str, read: &Result<Value, DocumentError>) {
     let Ok(theirs) = text.strip_prefix('\u{feff}').unwrap_or(text).parse::<toml::Table>() else { return };
     match read {
         Ok(ours) => assert!(is_toml(ours, &toml::Value::Table(theirs.clone())), "{ours:?} is not {theirs}"),
-        Err(Unread::Syntax { reason, .. }) => panic!("whole TOML is refused: {reason}"),
+        Err(DocumentError::Syntax { reason, .. }) => panic!("whole TOML is refused: {reason}"),
         Err(_) => {}
     }
 }
@@ -138,15 +139,21 @@ pub fn offences(bytes: &[u8]) {
         return;
     }
     let guard = &agent.guard[usize::from(*file) % agent.guard.len()];
-    let Ok(Some(document)) = document_of(guard, Path::new("/project/file"), &keys::filled(template)) else { return };
+    let Ok(Some(document)) = parse(guard, Path::new("/project/file"), &keys::filled(template)) else { return };
     let inside = |path: &str| !path.starts_with('/') && !path.contains("..");
-    let strictest = strict(agent, &inside);
+    let strictest = strict_conditions(agent, &inside);
     let version = Version::parse("999.0");
     let now = Conditions {
         code_passes: true,
         version: version.as_ref(),
         models: vec!["anthropic/".to_owned()],
-        names: Names { agent, is_login: false, prefixes: Vec::new(), telemetry: false, every: false },
+        variables: VariableRules {
+            agent,
+            is_login: false,
+            prefixes: Vec::new(),
+            telemetry: false,
+            treats_all_as_read: false,
+        },
         inside: &inside,
     };
     let found = judge::offences(&document, guard, &now, &strictest);
@@ -155,9 +162,9 @@ pub fn offences(bytes: &[u8]) {
     assert!(unseen.is_none(), "the strictest launch lets pass what another does not: {unseen:?}");
     for offence in found.iter().chain(&all) {
         assert!(leads_somewhere(&document, &offence.at), "{offence:?}");
-        let shown = shown::value(&offence.at, &offence.bound);
-        let at = shown::path(&offence.at);
-        assert!(shown.chars().count() <= shown::KEPT && !shown.contains(is_unprintable), "{shown:?}");
+        let shown = redact::value(&offence.at, &offence.bound);
+        let at = redact::path(&offence.at);
+        assert!(shown.chars().count() <= redact::RECORD_CHARS && !shown.contains(is_unprintable), "{shown:?}");
         assert!(!at.contains(is_unprintable), "{at:?}");
         keys::assert_hidden(&format!("{at} = {shown}"), &keys::named(template));
     }

@@ -1,4 +1,4 @@
-//! The value that every reader gives, the bounds that every reader keeps, and the reasons for which a file is not taken.
+//! The parsed value of a project file, the limits of every parser, and the errors.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ pub(crate) const MAX_DEPTH: usize = 64;
 /// The most values that a file may hold, counted at every level.
 pub(crate) const MAX_ENTRIES: usize = 16_384;
 
-/// A project file as its parser took it. A name that stands twice in a table is kept twice.
+/// The parsed content of a project file. A name that occurs twice in a table is kept twice.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// No value.
     Null,
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
     /// A number, as the file spells it.
     Number(String),
@@ -26,16 +26,16 @@ pub enum Value {
     Table(Vec<(String, Value)>),
 }
 
-/// How a project file is read.
+/// The grammar of a project file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
+pub enum Grammar {
     /// JSON with comments and trailing commas (RFC 8259, <https://jsonc.org>).
     Json,
     /// TOML (<https://toml.io/en/v1.1.0>).
     Toml,
     /// YAML 1.1 as PyYAML's safe loader reads it (<https://yaml.org/spec/1.1/>).
     Yaml,
-    /// All that Node's `dotenv` or python-dotenv takes for an assignment.
+    /// Every assignment that Node's `dotenv` or python-dotenv reads.
     Dotenv,
     /// Markdown with a YAML front matter; each embedded shell command is an entry named `!`.
     Prompt,
@@ -43,9 +43,9 @@ pub enum Reader {
     PromptToml,
 }
 
-/// Why a file was not taken. It continues a sentence that the file's name begins.
+/// The cause why a file was not read. Its text continues a sentence that begins with the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
+pub enum DocumentError {
     /// The file has more than [`MAX_FILE`] bytes.
     #[error("is larger than {} KiB", MAX_FILE >> 10)]
     TooLarge,
@@ -58,7 +58,7 @@ pub enum Unread {
     /// The file's aliases would expand to more text than a file may have.
     #[error("expands to more than {} KiB", MAX_FILE >> 10)]
     Expands,
-    /// The file is not of its format.
+    /// The file is not valid in its format.
     #[error("does not parse as {format}: {reason} (line {line})")]
     Syntax {
         /// The format's name.
@@ -68,18 +68,18 @@ pub enum Unread {
         /// The line, from 1.
         line: usize,
     },
-    /// The file holds something that parsers of its format understand differently.
+    /// The file holds a construct that parsers of its format read differently.
     #[error("holds {what} (line {line})")]
     Ambiguous {
-        /// What it is, and why it is not taken.
+        /// The construct, and why it is refused.
         what: &'static str,
         /// The line, from 1.
         line: usize,
     },
 }
 
-impl Unread {
-    /// A parser's reason may repeat the file's own characters.
+impl DocumentError {
+    /// Builds a syntax error. The reason is cleaned, because a parser may repeat the file's characters in it.
     pub(super) fn syntax(format: &'static str, reason: impl fmt::Display, line: usize) -> Self {
         let clean = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
         let reason = reason.to_string().chars().take(80).map(clean).collect();
@@ -90,7 +90,7 @@ impl Unread {
         Self::Ambiguous { what, line: line_of(text, at) }
     }
 
-    /// The same reason in a text that starts so many lines later in the file.
+    /// Moves the line down, for a text that starts this many lines below the start of the file.
     pub(super) fn below(mut self, lines: usize) -> Self {
         if let Self::Syntax { line, .. } | Self::Ambiguous { line, .. } = &mut self {
             *line += lines;
@@ -99,7 +99,7 @@ impl Unread {
     }
 }
 
-/// The line of a byte, from 1.
+/// Returns the line of a byte, counted from 1.
 pub(super) fn line_of(text: &str, at: usize) -> usize {
     1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
 }
@@ -122,7 +122,7 @@ pub(super) mod tests {
         Value::Table(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
-    /// The deepest level and the number of values.
+    /// Returns the deepest level and the number of values.
     pub(crate) fn extent(value: &Value) -> (usize, usize) {
         let inner: Vec<_> = match value {
             Value::List(list) => list.iter().map(extent).collect(),
@@ -133,8 +133,8 @@ pub(super) mod tests {
         (depth + 1, inner.iter().map(|(_, count)| count + 1).sum())
     }
 
-    const ALL: [Reader; 6] =
-        [Reader::Json, Reader::Toml, Reader::Yaml, Reader::Dotenv, Reader::Prompt, Reader::PromptToml];
+    const ALL: [Grammar; 6] =
+        [Grammar::Json, Grammar::Toml, Grammar::Yaml, Grammar::Dotenv, Grammar::Prompt, Grammar::PromptToml];
 
     #[test]
     fn file_without_content_is_an_empty_table() {
@@ -143,19 +143,19 @@ pub(super) mod tests {
                 assert_eq!(read(reader, empty.as_bytes()), Ok(Value::Table(vec![])), "{reader:?} {empty:?}");
             }
         }
-        for reader in [Reader::Toml, Reader::Yaml, Reader::Dotenv, Reader::PromptToml] {
+        for reader in [Grammar::Toml, Grammar::Yaml, Grammar::Dotenv, Grammar::PromptToml] {
             assert_eq!(read(reader, b"# note\n\n# note"), Ok(Value::Table(vec![])), "{reader:?}");
         }
-        assert_eq!(read(Reader::Json, b"// note\n/* note */"), Ok(Value::Table(vec![])));
+        assert_eq!(read(Grammar::Json, b"// note\n/* note */"), Ok(Value::Table(vec![])));
     }
 
     #[test]
     fn file_above_the_limit_is_not_read() {
         for reader in ALL {
-            assert_eq!(read(reader, &vec![b' '; MAX_FILE + 1]), Err(Unread::TooLarge));
+            assert_eq!(read(reader, &vec![b' '; MAX_FILE + 1]), Err(DocumentError::TooLarge));
             assert_eq!(
                 read(reader, &vec![b'\n'; MAX_FILE]).is_ok(),
-                !matches!(reader, Reader::Toml | Reader::PromptToml)
+                !matches!(reader, Grammar::Toml | Grammar::PromptToml)
             );
         }
     }
@@ -163,18 +163,18 @@ pub(super) mod tests {
     #[test]
     fn byte_that_is_not_utf8_is_replaced() {
         let replaced = Ok(table([("A", text("caf\u{fffd}"))]));
-        assert_eq!(read(Reader::Dotenv, b"A=caf\xe9"), replaced);
-        assert_eq!(read(Reader::Json, b"{\"A\":\"caf\xe9\"}"), replaced);
-        assert_eq!(read(Reader::Toml, b"A='caf\xe9'"), replaced);
-        assert_eq!(read(Reader::Yaml, b"A: caf\xe9"), replaced);
+        assert_eq!(read(Grammar::Dotenv, b"A=caf\xe9"), replaced);
+        assert_eq!(read(Grammar::Json, b"{\"A\":\"caf\xe9\"}"), replaced);
+        assert_eq!(read(Grammar::Toml, b"A='caf\xe9'"), replaced);
+        assert_eq!(read(Grammar::Yaml, b"A: caf\xe9"), replaced);
     }
 
     #[test]
     fn reason_repeats_no_control_character_and_is_short() {
         let long = format!("{}\u{1b}[31m\u{202e}", "x".repeat(500));
-        let shown = Unread::syntax("YAML", format!("{long}{long}"), 3).to_string();
+        let shown = DocumentError::syntax("YAML", format!("{long}{long}"), 3).to_string();
         assert!(shown.len() < 120 && shown.is_ascii() && !shown.contains('\u{1b}'), "{shown}");
-        assert!(Unread::syntax("YAML", "\u{1b}\u{202e}", 3).to_string().ends_with("YAML: ?? (line 3)"));
+        assert!(DocumentError::syntax("YAML", "\u{1b}\u{202e}", 3).to_string().ends_with("YAML: ?? (line 3)"));
     }
 
     proptest! {

@@ -1,9 +1,9 @@
-//! JSON with comments and trailing commas, every name kept.
+//! A reader of JSON with comments and trailing commas. It keeps every name.
 //!
-//! One lenient parser stands for all agents' parsers. A first pass refuses what another parser takes otherwise and
-//! bounds the tree that the parser builds.
+//! One lenient parser stands for the parsers of all agents. A first pass refuses constructs that another parser reads
+//! differently, and limits the tree that the parser builds.
 
-use super::document::{MAX_DEPTH, MAX_ENTRIES, Unread, Value};
+use super::document::{DocumentError, MAX_DEPTH, MAX_ENTRIES, Value};
 use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
 
 const OPTIONS: ParseOptions = ParseOptions {
@@ -19,14 +19,14 @@ const OPTIONS: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-pub(super) fn read(text: &str) -> Result<Value, Unread> {
+pub(super) fn read(text: &str) -> Result<Value, DocumentError> {
     inspect(text)?;
     let parsed = parse_to_ast(text, &CollectOptions::default(), &OPTIONS)
-        .map_err(|error| Unread::syntax("JSON", error.kind(), error.line_display()))?;
+        .map_err(|error| DocumentError::syntax("JSON", error.kind(), error.line_display()))?;
     Ok(parsed.value.map_or_else(|| Value::Table(Vec::new()), value))
 }
 
-/// Depth and count hold already, so the recursion is bounded.
+/// Converts a value. `inspect` has limited the depth, so the recursion is bounded.
 fn value(value: ast::Value<'_>) -> Value {
     match value {
         ast::Value::NullKeyword(_) => Value::Null,
@@ -40,10 +40,10 @@ fn value(value: ast::Value<'_>) -> Value {
     }
 }
 
-/// Passes over strings and comments once; counts what opens or continues a list or a table.
-fn inspect(text: &str) -> Result<(), Unread> {
+/// Scans the text once and refuses ambiguous characters. Counts levels and entries outside strings and comments.
+fn inspect(text: &str) -> Result<(), DocumentError> {
     let bytes = text.as_bytes();
-    let refuse = |what, at| Err(Unread::ambiguous(what, text, at));
+    let refuse = |what, at| Err(DocumentError::ambiguous(what, text, at));
     let (mut at, mut depth, mut entries) = (0, 0_usize, 0);
     while let Some(&byte) = bytes.get(at) {
         match byte {
@@ -54,7 +54,7 @@ fn inspect(text: &str) -> Result<(), Unread> {
                         None => return Err(unfinished("string", text)),
                         Some(b'"') => break,
                         Some(b'\\') => at += 2,
-                        // npm's jsonc-parser ends the string at a line break, JSON.parse refuses it.
+                        // npm's jsonc-parser ends the string at a line break, and JSON.parse refuses the file.
                         Some(0..0x20) => return refuse("a control character inside a string", at),
                         Some(_) => at += 1,
                     }
@@ -100,17 +100,17 @@ fn inspect(text: &str) -> Result<(), Unread> {
             }
         }
         if depth > MAX_DEPTH {
-            return Err(Unread::TooDeep);
+            return Err(DocumentError::TooDeep);
         }
         if entries > MAX_ENTRIES {
-            return Err(Unread::TooManyEntries);
+            return Err(DocumentError::TooManyEntries);
         }
     }
     Ok(())
 }
 
-/// A line comment goes on after these for some parsers, and ends there for others.
-fn refuse_line_end(text: &str, at: usize) -> Result<(), Unread> {
+/// Refuses characters that end a line, and so a line comment, for some parsers only.
+fn refuse_line_end(text: &str, at: usize) -> Result<(), DocumentError> {
     let what = match &text.as_bytes()[at..] {
         [b'\r', b'\n', ..] => return Ok(()),
         [b'\r', ..] => "a bare carriage return outside of a string, which some parsers take for the end of a line",
@@ -118,11 +118,11 @@ fn refuse_line_end(text: &str, at: usize) -> Result<(), Unread> {
         [0xe2, 0x80, 0xa9, ..] => "U+2029 outside of a string, which some parsers take for the end of a line",
         _ => return Ok(()),
     };
-    Err(Unread::ambiguous(what, text, at))
+    Err(DocumentError::ambiguous(what, text, at))
 }
 
-fn unfinished(what: &str, text: &str) -> Unread {
-    Unread::syntax("JSON", format_args!("a {what} does not end"), super::document::line_of(text, text.len()))
+fn unfinished(what: &str, text: &str) -> DocumentError {
+    DocumentError::syntax("JSON", format_args!("a {what} does not end"), super::document::line_of(text, text.len()))
 }
 
 #[cfg(test)]
@@ -161,7 +161,7 @@ mod tests {
         }
         assert_eq!(
             refused("{\n\n// x\ry"),
-            Unread::ambiguous(
+            DocumentError::ambiguous(
                 "a bare carriage return outside of a string, which some parsers take for the end of a line",
                 "\n\n",
                 2,
@@ -199,11 +199,11 @@ mod tests {
     fn depth_and_entries_are_bounded() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert!(read(&nested(MAX_DEPTH)).is_ok());
-        assert_eq!(read(&nested(MAX_DEPTH + 1)), Err(Unread::TooDeep));
-        assert_eq!(read(&"[".repeat(1 << 20)), Err(Unread::TooDeep));
-        assert_eq!(read(&"{\"a\":".repeat(1 << 17)), Err(Unread::TooDeep));
+        assert_eq!(read(&nested(MAX_DEPTH + 1)), Err(DocumentError::TooDeep));
+        assert_eq!(read(&"[".repeat(1 << 20)), Err(DocumentError::TooDeep));
+        assert_eq!(read(&"{\"a\":".repeat(1 << 17)), Err(DocumentError::TooDeep));
         let list = |count: usize| format!("[{}1]", "1,".repeat(count));
         assert!(read(&list(MAX_ENTRIES - 1)).is_ok());
-        assert_eq!(read(&list(MAX_ENTRIES)), Err(Unread::TooManyEntries));
+        assert_eq!(read(&list(MAX_ENTRIES)), Err(DocumentError::TooManyEntries));
     }
 }

@@ -1,40 +1,40 @@
-//! Takes project files apart as the agents that load them would.
+//! Parsers of project files. They read a file as the agents that load it would.
 //!
-//! The guard calls [`read`] and judges the entries. A reader opens no file and judges nothing. What two parsers of the
-//! same format could understand differently is [`Unread`] rather than one of the two readings.
+//! The guard calls [`read`] and judges the entries. A parser opens no file and judges nothing. A construct that two parsers
+//! of one format could read differently is an error ([`DocumentError::Ambiguous`]).
 
 mod document;
 mod dotenv;
 mod json;
+mod lookup;
 mod prompt;
 mod toml;
 mod yaml;
 
-pub(crate) use document::MAX_FILE;
-pub(crate) use document::{MAX_DEPTH, MAX_ENTRIES};
-pub use document::{Reader, Unread, Value};
+pub use document::{DocumentError, Grammar, Value};
+pub(crate) use document::{MAX_DEPTH, MAX_ENTRIES, MAX_FILE};
+pub(crate) use lookup::{dotenv_names, json_entries};
 
-/// Takes a file apart, within 1 MiB, 64 levels and 16384 entries.
+/// Parses a file of at most 1 MiB, 64 levels and 16384 entries.
 ///
-/// Bytes that are not UTF-8 are replaced, and a byte order mark at the start is dropped. A file without any content is an
-/// empty table.
-pub fn read(reader: Reader, bytes: &[u8]) -> Result<Value, Unread> {
+/// Invalid UTF-8 is replaced, and a byte order mark at the start is dropped. A file without content is an empty table.
+pub fn read(grammar: Grammar, bytes: &[u8]) -> Result<Value, DocumentError> {
     if bytes.len() > MAX_FILE {
-        return Err(Unread::TooLarge);
+        return Err(DocumentError::TooLarge);
     }
     let marked = String::from_utf8_lossy(bytes);
-    // Each byte that is not UTF-8 becomes three.
+    // The replacement of one invalid byte takes three bytes.
     if marked.len() > 2 * MAX_FILE {
-        return Err(Unread::TooLarge);
+        return Err(DocumentError::TooLarge);
     }
     let text = marked.strip_prefix('\u{feff}').unwrap_or(&marked);
-    match reader {
-        Reader::Json => json::read(text),
-        Reader::Toml => toml::read(text),
-        Reader::Yaml => yaml::read(text, yaml::Readers::PyYaml),
-        // Some versions of python-dotenv take the mark for a part of the first name.
-        Reader::Dotenv => dotenv::read(&marked),
-        Reader::Prompt => prompt::read(text),
-        Reader::PromptToml => prompt::read_toml(text),
+    match grammar {
+        Grammar::Json => json::read(text),
+        Grammar::Toml => toml::read(text),
+        Grammar::Yaml => yaml::read(text, yaml::Parsers::PyYaml),
+        // Some versions of python-dotenv read the byte order mark as a part of the first name.
+        Grammar::Dotenv => dotenv::read(&marked),
+        Grammar::Prompt => prompt::read(text),
+        Grammar::PromptToml => prompt::read_toml(text),
     }
 }

@@ -1,15 +1,17 @@
-//! Prompts: agents, commands, skills and modes. Their text is harmless; the front matter and embedded commands are not.
+//! A reader of prompts: agents, commands, skills and modes. Their text is harmless. The front matter and embedded commands
+//! may not be.
 
-use super::document::{MAX_ENTRIES, Unread, Value};
+use super::document::{DocumentError, MAX_ENTRIES, Value};
 use super::{toml, yaml};
 
-/// The name under which each embedded shell command stands.
+/// The name of the entry of each embedded shell command.
 const COMMAND: &str = "!";
 
-/// Markdown with an optional YAML front matter between two lines `---`, the first of them the file's first line.
-pub(super) fn read(text: &str) -> Result<Value, Unread> {
+/// Reads Markdown with an optional YAML front matter. The front matter stands between the file's first line, `---`, and the
+/// next line `---`.
+pub(super) fn read(text: &str) -> Result<Value, DocumentError> {
     let (front, body) = divide(text)?;
-    let read = match front.map(|front| (front, yaml::read(front, yaml::Readers::Any))) {
+    let read = match front.map(|front| (front, yaml::read(front, yaml::Parsers::All))) {
         None => None,
         Some((front, Err(_))) if can_only_be_words(front) => None,
         Some((_, read)) => Some(read.map_err(|unread| unread.below(1))?),
@@ -17,24 +19,24 @@ pub(super) fn read(text: &str) -> Result<Value, Unread> {
     let mut entries = match read {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Table(entries)) => entries,
-        Some(_) => return Err(Unread::Ambiguous { what: "a front matter that is not a table", line: 2 }),
+        Some(_) => return Err(DocumentError::Ambiguous { what: "a front matter that is not a table", line: 2 }),
     };
     let mut left = MAX_ENTRIES.saturating_sub(count(&entries));
     commands(body, &mut entries, &mut left)?;
     Ok(Value::Table(entries))
 }
 
-/// Whether a front matter that does not parse holds nothing but words, whatever a more lenient parser makes of it.
+/// Reports whether a front matter that does not parse is harmless text for any parser.
 ///
-/// People write `description: Use when: ...` and `argument-hint: [a] [b]`. Without these words, and without escapes that
-/// could spell them, there can be no hooks, servers or commands in it.
+/// People write `description: Use when: ...` and `argument-hint: [a] [b]`. A text without the words below, and without
+/// escapes that could spell them, holds no hooks, servers or commands.
 fn can_only_be_words(front: &str) -> bool {
     let front = front.to_lowercase();
     !front.contains('\\') && !["hook", "mcp", "server", "command"].iter().any(|word| front.contains(word))
 }
 
-/// A prompt in TOML, whose texts may embed commands as `!{...}`.
-pub(super) fn read_toml(text: &str) -> Result<Value, Unread> {
+/// Reads a prompt in TOML. Its texts may embed commands as `!{...}`.
+pub(super) fn read_toml(text: &str) -> Result<Value, DocumentError> {
     let read = toml::read(text)?;
     let Value::Table(mut entries) = read else { return Ok(read) };
     let mut left = MAX_ENTRIES.saturating_sub(count(&entries));
@@ -57,8 +59,8 @@ fn count(entries: &[(String, Value)]) -> usize {
     entries.iter().map(|(_, value)| 1 + of(value)).sum()
 }
 
-/// Depth was bounded by the reader.
-fn texts(value: &Value, found: &mut impl FnMut(&str) -> Result<(), Unread>) -> Result<(), Unread> {
+/// Calls `found` for every text. The TOML reader has limited the depth, so the recursion is bounded.
+fn texts(value: &Value, found: &mut impl FnMut(&str) -> Result<(), DocumentError>) -> Result<(), DocumentError> {
     match value {
         Value::Text(text) => found(text),
         Value::List(list) => list.iter().try_for_each(|value| texts(value, found)),
@@ -67,16 +69,16 @@ fn texts(value: &Value, found: &mut impl FnMut(&str) -> Result<(), Unread>) -> R
     }
 }
 
-/// The front matter and what follows it.
-fn divide(text: &str) -> Result<(Option<&str>, &str), Unread> {
+/// Splits a prompt into the front matter and the body.
+fn divide(text: &str) -> Result<(Option<&str>, &str), DocumentError> {
     let is_fence = |line: &str| line.trim_end() == "---";
     let mut lines = text.split_inclusive(['\n', '\r']);
     let Some(first) = lines.next() else { return Ok((None, text)) };
     if !is_fence(first) {
-        // Some parsers take what follows the fence for a language, and run a front matter in JavaScript.
+        // Some parsers read the rest of the fence as a language, and run a front matter in JavaScript.
         let other = first.strip_prefix("---").is_some_and(|rest| !rest.starts_with('-'));
         let what = "a front matter in another language";
-        return if other { Err(Unread::Ambiguous { what, line: 1 }) } else { Ok((None, text)) };
+        return if other { Err(DocumentError::Ambiguous { what, line: 1 }) } else { Ok((None, text)) };
     }
     let mut end = first.len();
     for line in lines {
@@ -85,18 +87,18 @@ fn divide(text: &str) -> Result<(Option<&str>, &str), Unread> {
         }
         end += line.len();
     }
-    // A rule at the start is one, too.
+    // A line `---` at the start may also be a horizontal rule.
     let rest = &text[first.len()..];
     if can_only_be_words(rest) {
         return Ok((None, rest));
     }
-    Err(Unread::Ambiguous { what: "a front matter that does not end", line: 1 })
+    Err(DocumentError::Ambiguous { what: "a front matter that does not end", line: 1 })
 }
 
-/// Adds each embedded command: `` !`...` `` and a fence `` ```! `` (Claude Code, OpenCode), `!{...}` (Gemini).
+/// Adds an entry for each embedded command: `` !`...` `` and a fence `` ```! `` (Claude Code, OpenCode), `!{...}` (Gemini).
 ///
-/// All of them are entries, so that a record of the file binds every command.
-fn commands(body: &str, entries: &mut Vec<(String, Value)>, left: &mut usize) -> Result<(), Unread> {
+/// A record of the file thereby binds every command.
+fn commands(body: &str, entries: &mut Vec<(String, Value)>, left: &mut usize) -> Result<(), DocumentError> {
     let mut rest = body;
     while let Some(at) = rest.find('!') {
         let (before, after) = (&rest[..at], &rest[at + 1..]);
@@ -111,7 +113,7 @@ fn commands(body: &str, entries: &mut Vec<(String, Value)>, left: &mut usize) ->
         };
         rest = after;
         if let Some((start, end)) = end {
-            *left = left.checked_sub(1).ok_or(Unread::TooManyEntries)?;
+            *left = left.checked_sub(1).ok_or(DocumentError::TooManyEntries)?;
             entries.push((COMMAND.to_owned(), Value::Text(after[start..end].trim().to_owned())));
             rest = &after[end..];
         }
@@ -119,7 +121,7 @@ fn commands(body: &str, entries: &mut Vec<(String, Value)>, left: &mut usize) ->
     Ok(())
 }
 
-/// Where the brace closes that the text opens with, or the end.
+/// Returns the position of the brace that closes the first one, or the end of the text.
 fn braced(text: &str) -> usize {
     let mut depth = 0_usize;
     for (at, c) in text.char_indices() {

@@ -1,30 +1,30 @@
-//! TOML. The standard leaves nothing open, so what the parser takes is what the agents take.
+//! A reader of TOML. The standard leaves nothing open, so one parser reads what all agents read.
 //!
-//! The parser builds a list of tokens and a tree of tables before it gives anything, so a first pass counts what either
-//! could grow by.
+//! The parser builds a list of tokens and a tree of tables before it returns. A first pass counts the characters that let
+//! either grow.
 
-use super::document::{MAX_DEPTH, MAX_ENTRIES, Unread, Value, line_of};
+use super::document::{DocumentError, MAX_DEPTH, MAX_ENTRIES, Value, line_of};
 use ::toml::de::{DeTable, DeValue};
 
-/// The parser keeps every token at once.
+/// The most tokens of a file. The parser keeps all of them in memory.
 const MAX_TOKENS: usize = 1 << 17;
 
-pub(super) fn read(text: &str) -> Result<Value, Unread> {
+pub(super) fn read(text: &str) -> Result<Value, DocumentError> {
     inspect(text)?;
     let table = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
-        Unread::syntax("TOML", error.message(), line)
+        DocumentError::syntax("TOML", error.message(), line)
     })?;
     table_of(table.into_inner(), 1)
 }
 
-/// Strings and comments are counted as well: a count that is too high refuses only huge files.
-fn inspect(text: &str) -> Result<(), Unread> {
+/// Counts tables and tokens. Characters in strings and comments count as well, which refuses only huge files.
+fn inspect(text: &str) -> Result<(), DocumentError> {
     let (mut tables, mut tokens, mut blank) = (0, 0, false);
     for byte in text.bytes() {
         let space = matches!(byte, b' ' | b'\t');
         match byte {
-            // Each opens a value, and a dot in a name opens a table.
+            // Each of these opens a value. A dot in a name opens a table.
             b'.' | b',' | b'[' | b'{' | b'=' => tables += 1,
             b'\n' | b'#' | b'"' | b'\'' | b']' | b'}' => tokens += 1,
             _ if space && !blank => tokens += 1,
@@ -32,26 +32,26 @@ fn inspect(text: &str) -> Result<(), Unread> {
         }
         blank = space;
     }
-    if tables > MAX_ENTRIES || tables + tokens > MAX_TOKENS { Err(Unread::TooManyEntries) } else { Ok(()) }
+    if tables > MAX_ENTRIES || tables + tokens > MAX_TOKENS { Err(DocumentError::TooManyEntries) } else { Ok(()) }
 }
 
-fn table_of(table: DeTable<'_>, depth: usize) -> Result<Value, Unread> {
+fn table_of(table: DeTable<'_>, depth: usize) -> Result<Value, DocumentError> {
     if depth > MAX_DEPTH {
-        return Err(Unread::TooDeep);
+        return Err(DocumentError::TooDeep);
     }
     let entries =
         table.into_iter().map(|(name, entry)| Ok((name.into_inner().into_owned(), value(entry.into_inner(), depth)?)));
     entries.collect::<Result<_, _>>().map(Value::Table)
 }
 
-fn value(value: DeValue<'_>, depth: usize) -> Result<Value, Unread> {
+fn value(value: DeValue<'_>, depth: usize) -> Result<Value, DocumentError> {
     Ok(match value {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Integer(number) => Value::Number(number.to_string()),
         DeValue::Float(number) => Value::Number(number.to_string()),
         DeValue::Boolean(truth) => Value::Bool(truth),
         DeValue::Datetime(time) => Value::Text(time.to_string()),
-        DeValue::Array(_) if depth >= MAX_DEPTH => return Err(Unread::TooDeep),
+        DeValue::Array(_) if depth >= MAX_DEPTH => return Err(DocumentError::TooDeep),
         DeValue::Array(list) => {
             let list = list.into_iter().map(|entry| self::value(entry.into_inner(), depth + 1));
             Value::List(list.collect::<Result<_, _>>()?)
@@ -91,11 +91,11 @@ mod tests {
         }
         let list = |depth: usize| format!("a={}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(read(&list(MAX_DEPTH - 1)).is_ok());
-        assert_eq!(read(&list(MAX_DEPTH)), Err(Unread::TooDeep));
+        assert_eq!(read(&list(MAX_DEPTH)), Err(DocumentError::TooDeep));
         let dotted = |depth: usize| format!("{}a=1", "a.".repeat(depth));
         assert!(read(&dotted(MAX_DEPTH - 1)).is_ok());
-        assert_eq!(read(&dotted(MAX_DEPTH)), Err(Unread::TooDeep));
-        assert_eq!(read(&format!("a=[{}]", "1,".repeat(MAX_ENTRIES))), Err(Unread::TooManyEntries));
-        assert_eq!(read(&"#\n".repeat(MAX_TOKENS / 2 + 1)), Err(Unread::TooManyEntries));
+        assert_eq!(read(&dotted(MAX_DEPTH)), Err(DocumentError::TooDeep));
+        assert_eq!(read(&format!("a=[{}]", "1,".repeat(MAX_ENTRIES))), Err(DocumentError::TooManyEntries));
+        assert_eq!(read(&"#\n".repeat(MAX_TOKENS / 2 + 1)), Err(DocumentError::TooManyEntries));
     }
 }

@@ -1,27 +1,27 @@
-//! YAML 1.1 as PyYAML's safe loader reads it: flow style, anchors, merges, every name kept.
+//! A reader of YAML 1.1 as PyYAML's safe loader reads it, with flow style, anchors and merges. It keeps every name.
 //!
-//! The parser below follows YAML 1.2. What the two understand differently is refused, before the parser sees it or by
-//! its events. Aliases are expanded within the bounds of a file.
+//! The parser follows YAML 1.2. Constructs that the two versions read differently are refused, in a first pass or by the
+//! parser's events. Aliases are expanded within the limits of a file.
 
-use super::document::{MAX_DEPTH, MAX_ENTRIES, MAX_FILE, Unread, Value};
+use super::document::{DocumentError, MAX_DEPTH, MAX_ENTRIES, MAX_FILE, Value};
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use std::borrow::Cow;
 
-/// Which parsers have to agree.
+/// The parsers that have to agree on the file.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Readers {
+pub(super) enum Parsers {
     /// PyYAML alone.
     PyYaml,
-    /// PyYAML and those of Node, `yaml` and `js-yaml`, which take a front matter. They differ on bare carriage returns,
-    /// on anchors before a line break, on lists under an empty name, and on the indentation of a bracket's later lines.
-    Any,
+    /// PyYAML and Node's `yaml` and `js-yaml`, which read a front matter. They differ on bare carriage returns, anchors before
+    /// a line break, lists under an empty name, and the indentation of the later lines of a bracket.
+    All,
 }
 
-pub(super) fn read(text: &str, readers: Readers) -> Result<Value, Unread> {
-    if readers == Readers::Any
+pub(super) fn read(text: &str, readers: Parsers) -> Result<Value, DocumentError> {
+    if readers == Parsers::All
         && let Some((at, _)) = text.match_indices('\r').find(|(at, _)| !text[at + 1..].starts_with('\n'))
     {
-        return Err(Unread::ambiguous("a bare carriage return", text, at));
+        return Err(DocumentError::ambiguous("a bare carriage return", text, at));
     }
     let text = lines(text);
     inspect(&text)?;
@@ -30,12 +30,13 @@ pub(super) fn read(text: &str, readers: Readers) -> Result<Value, Unread> {
         return Ok(Value::Table(Vec::new()));
     }
     let (value, _) = Builder { nodes: &nodes, readers, entries: 0, bytes: 0 }.value(0, 0)?;
-    // A document of markers and comments alone.
-    let blank = matches!(nodes.as_slice(), [Node { kind: Kind::Scalar { text, plain: true }, .. }] if text.is_empty());
+    // A document of markers and comments has a single empty scalar.
+    let blank =
+        matches!(nodes.as_slice(), [YamlNode { kind: YamlKind::Scalar { text, plain: true }, .. }] if text.is_empty());
     Ok(if blank { Value::Table(Vec::new()) } else { value })
 }
 
-/// A carriage return ends a line, alone or before a line feed.
+/// Replaces each carriage return, alone or before a line feed, by a line feed.
 pub(super) fn lines(text: &str) -> Cow<'_, str> {
     if !text.contains('\r') {
         return Cow::Borrowed(text);
@@ -52,57 +53,57 @@ pub(super) fn lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(lines)
 }
 
-/// The parser may keep all tokens of a bracket until it closes.
+/// The most indicator characters of a file. The parser may keep all tokens of a bracket until the bracket closes.
 const MAX_INDICATORS: usize = 1 << 16;
 
-fn inspect(text: &str) -> Result<(), Unread> {
+fn inspect(text: &str) -> Result<(), DocumentError> {
     let indicators = text.bytes().filter(|byte| b",[]{}:?&*!|>'\"#%@`-".contains(byte)).count();
     if indicators > MAX_INDICATORS {
-        return Err(Unread::TooManyEntries);
+        return Err(DocumentError::TooManyEntries);
     }
     for (at, c) in text.char_indices() {
         let what = match c {
             '\u{85}' | '\u{2028}' | '\u{2029}' => "a line end of YAML 1.1 that other parsers do not know",
-            // PyYAML's set of printable characters; it takes the byte order mark, whose meaning differs.
+            // PyYAML's set of printable characters, without the byte order mark, whose meaning differs.
             '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' => continue,
             '\u{10000}'.. => continue,
             '\t' => continue,
             _ => "a character that YAML does not allow",
         };
-        return Err(Unread::ambiguous(what, text, at));
+        return Err(DocumentError::ambiguous(what, text, at));
     }
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         if line.starts_with('%') {
-            return Err(Unread::ambiguous("a directive", text, start));
+            return Err(DocumentError::ambiguous("a directive", text, start));
         }
-        // A tab indents and separates in YAML 1.2 alone.
+        // A tab indents and separates in YAML 1.2 only.
         if line.contains('\t') && !line.trim_start_matches(' ').starts_with('#') {
-            return Err(Unread::ambiguous("a tab, which PyYAML takes in few places", text, start));
+            return Err(DocumentError::ambiguous("a tab, which PyYAML takes in few places", text, start));
         }
         start += line.len();
     }
     Ok(())
 }
 
-/// An event as it is replayed for each alias.
-struct Node<'t> {
-    kind: Kind<'t>,
-    /// The index after the node and all that it holds.
+/// A node of the document. It is read again for each alias.
+struct YamlNode<'t> {
+    kind: YamlKind<'t>,
+    /// The index after the node and its content.
     end: usize,
     line: usize,
 }
 
-enum Kind<'t> {
+enum YamlKind<'t> {
     Scalar { text: Cow<'t, str>, plain: bool },
     List,
     Table,
     Alias(usize),
 }
 
-fn nodes(text: &str, readers: Readers) -> Result<Vec<Node<'_>>, Unread> {
-    let mut nodes: Vec<Node<'_>> = Vec::new();
-    // Where the node of each anchor starts; the parser numbers anchors from 1.
+fn nodes(text: &str, readers: Parsers) -> Result<Vec<YamlNode<'_>>, DocumentError> {
+    let mut nodes: Vec<YamlNode<'_>> = Vec::new();
+    // The index of the node of each anchor. The parser numbers anchors from 1.
     let mut anchors: Vec<(usize, usize)> = Vec::new();
     let mut open: Vec<(usize, bool)> = Vec::new();
     let (mut documents, mut flows, mut named) = (0, 0_usize, false);
@@ -110,9 +111,10 @@ fn nodes(text: &str, readers: Readers) -> Result<Vec<Node<'_>>, Unread> {
     let unended = if last.is_empty() { usize::MAX } else { text.chars().count() };
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|error| Unread::syntax("YAML", error.info(), error.marker().line()))?;
+        let (event, span) =
+            event.map_err(|error| DocumentError::syntax("YAML", error.info(), error.marker().line()))?;
         let line = span.start.line();
-        let refuse = |what| Err(Unread::Ambiguous { what, line });
+        let refuse = |what| Err(DocumentError::Ambiguous { what, line });
         let at = nodes.len();
         let (kind, anchor, tag) = match event {
             Event::Scalar(mut text, style, anchor, tag) => {
@@ -127,20 +129,20 @@ fn nodes(text: &str, readers: Readers) -> Result<Vec<Node<'_>>, Unread> {
                     if span.end.index() >= unended && last.trim().is_empty() {
                         return refuse("a block scalar that ends in spaces without a line feed");
                     }
-                    // The parser gives a last line its line feed even where the file has none.
+                    // The parser adds a line feed to a last line without one.
                     if span.end.index() >= unended && text.ends_with('\n') {
                         text.to_mut().pop();
                     }
                 }
-                (Kind::Scalar { text, plain }, anchor, tag)
+                (YamlKind::Scalar { text, plain }, anchor, tag)
             }
-            Event::SequenceStart(anchor, tag) => (Kind::List, anchor, tag),
-            Event::MappingStart(anchor, tag) => (Kind::Table, anchor, tag),
+            Event::SequenceStart(anchor, tag) => (YamlKind::List, anchor, tag),
+            Event::MappingStart(anchor, tag) => (YamlKind::Table, anchor, tag),
             Event::Alias(anchor) => {
                 named = true;
                 match anchors.binary_search_by_key(&anchor, |(anchor, _)| *anchor) {
                     Ok(found) if !open.iter().any(|(start, _)| *start == anchors[found].1) => {
-                        (Kind::Alias(anchors[found].1), 0, None)
+                        (YamlKind::Alias(anchors[found].1), 0, None)
                     }
                     _ => return refuse("an alias for what contains it"),
                 }
@@ -149,7 +151,7 @@ fn nodes(text: &str, readers: Readers) -> Result<Vec<Node<'_>>, Unread> {
                 let Some((start, flow)) = open.pop() else { return refuse("an end without its start") };
                 flows -= usize::from(flow);
                 nodes[start].end = at;
-                if readers == Readers::Any && flow && span.end.line() > nodes[start].line {
+                if readers == Parsers::All && flow && span.end.line() > nodes[start].line {
                     return refuse("brackets over several lines, which parsers indent differently");
                 }
                 continue;
@@ -170,23 +172,23 @@ fn nodes(text: &str, readers: Readers) -> Result<Vec<Node<'_>>, Unread> {
             named = true;
             anchors.push((anchor, at));
         }
-        if matches!(kind, Kind::List | Kind::Table) {
-            // A bracket has a place; what indentation opens has none, unless an anchor precedes it.
+        if matches!(kind, YamlKind::List | YamlKind::Table) {
+            // A bracket has a span. A block that indentation opens has an empty span, unless an anchor precedes it.
             let flow = !span.is_empty();
             flows += usize::from(flow);
             open.push((at, flow));
         }
-        nodes.push(Node { kind, end: at + 1, line });
+        nodes.push(YamlNode { kind, end: at + 1, line });
         if open.len() > MAX_DEPTH {
-            return Err(Unread::TooDeep);
+            return Err(DocumentError::TooDeep);
         }
-        // A name and its value are two nodes.
+        // An entry is two nodes: a name and a value.
         if nodes.len() > 2 * MAX_ENTRIES + 1 {
-            return Err(Unread::TooManyEntries);
+            return Err(DocumentError::TooManyEntries);
         }
     }
-    if named && readers == Readers::Any {
-        return Err(Unread::Ambiguous { what: "an anchor or alias, which parsers read differently", line: 1 });
+    if named && readers == Parsers::All {
+        return Err(DocumentError::Ambiguous { what: "an anchor or alias, which parsers read differently", line: 1 });
     }
     if named {
         inspect_names(text)?;
@@ -194,17 +196,17 @@ fn nodes(text: &str, readers: Readers) -> Result<Vec<Node<'_>>, Unread> {
     Ok(nodes)
 }
 
-/// Only where the file has anchors at all: a text may hold either sign.
+/// Refuses unusual names of anchors. It is called only for a file with anchors, because a text may hold `&` and `*`.
 ///
-/// YAML 1.2 allows nearly every character in the name of an anchor, PyYAML letters, digits, `-` and `_`.
-fn inspect_names(text: &str) -> Result<(), Unread> {
+/// YAML 1.2 allows nearly every character in the name of an anchor. PyYAML allows letters, digits, `-` and `_`.
+fn inspect_names(text: &str) -> Result<(), DocumentError> {
     let mut before = '\n';
     for (at, c) in text.char_indices() {
         if matches!(c, '&' | '*') && (before.is_whitespace() || "[]{},-?:\"'".contains(before)) {
             let name = text[at + 1..].find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'));
             let end = name.map_or(text.len(), |end| at + 1 + end);
             if end == at + 1 || !text[end..].chars().next().is_none_or(|c| " \n,]}".contains(c)) {
-                return Err(Unread::ambiguous("an anchor or alias with an unusual name", text, at));
+                return Err(DocumentError::ambiguous("an anchor or alias with an unusual name", text, at));
             }
         }
         before = c;
@@ -213,24 +215,24 @@ fn inspect_names(text: &str) -> Result<(), Unread> {
 }
 
 struct Builder<'n, 't> {
-    nodes: &'n [Node<'t>],
-    readers: Readers,
+    nodes: &'n [YamlNode<'t>],
+    readers: Parsers,
     entries: usize,
     bytes: usize,
 }
 
 impl Builder<'_, '_> {
-    /// The value that starts at a node, and where the next one starts.
-    fn value(&mut self, at: usize, depth: usize) -> Result<(Value, usize), Unread> {
+    /// Returns the value that starts at a node, and the index of the next node.
+    fn value(&mut self, at: usize, depth: usize) -> Result<(Value, usize), DocumentError> {
         let node = &self.nodes[at];
         let value = match &node.kind {
-            Kind::Scalar { text, plain } => {
+            YamlKind::Scalar { text, plain } => {
                 self.spend(text)?;
                 if *plain { plain_scalar(text) } else { Value::Text(text.clone().into_owned()) }
             }
-            Kind::Alias(target) => self.value(*target, depth)?.0,
-            Kind::List | Kind::Table if depth >= MAX_DEPTH => return Err(Unread::TooDeep),
-            Kind::List => {
+            YamlKind::Alias(target) => self.value(*target, depth)?.0,
+            YamlKind::List | YamlKind::Table if depth >= MAX_DEPTH => return Err(DocumentError::TooDeep),
+            YamlKind::List => {
                 let (mut list, mut next) = (Vec::new(), at + 1);
                 while next < node.end {
                     self.enter()?;
@@ -240,25 +242,28 @@ impl Builder<'_, '_> {
                 }
                 Value::List(list)
             }
-            Kind::Table => Value::Table(self.table(at, depth)?),
+            YamlKind::Table => Value::Table(self.table(at, depth)?),
         };
         Ok((value, node.end))
     }
 
-    /// Merged entries come first, as PyYAML puts them; the name `<<` itself is not an entry.
-    fn table(&mut self, at: usize, depth: usize) -> Result<Vec<(String, Value)>, Unread> {
+    /// Returns the entries of a table. Merged entries come first, as in PyYAML. The name `<<` itself is not an entry.
+    fn table(&mut self, at: usize, depth: usize) -> Result<Vec<(String, Value)>, DocumentError> {
         let (mut merged, mut own, mut next) = (Vec::new(), Vec::new(), at + 1);
         let end = self.nodes[at].end;
         while next < end {
             let key = match self.nodes[next].kind {
-                Kind::Alias(target) => target,
+                YamlKind::Alias(target) => target,
                 _ => next,
             };
-            let Kind::Scalar { text, plain } = &self.nodes[key].kind else {
-                return Err(Unread::Ambiguous { what: "a name that is not a scalar", line: self.nodes[next].line });
+            let YamlKind::Scalar { text, plain } = &self.nodes[key].kind else {
+                return Err(DocumentError::Ambiguous {
+                    what: "a name that is not a scalar",
+                    line: self.nodes[next].line,
+                });
             };
-            if self.readers == Readers::Any && *plain && text.is_empty() {
-                return Err(Unread::Ambiguous { what: "an empty name", line: self.nodes[next].line });
+            if self.readers == Parsers::All && *plain && text.is_empty() {
+                return Err(DocumentError::Ambiguous { what: "an empty name", line: self.nodes[next].line });
             }
             let (merge, value_at) = (*plain && text == "<<", self.nodes[next].end);
             self.spend(text)?;
@@ -287,22 +292,23 @@ impl Builder<'_, '_> {
         Ok(own)
     }
 
-    fn odd_merge(&self, at: usize) -> Unread {
-        Unread::Ambiguous { what: "a merge of what is not a table", line: self.nodes[at].line }
+    fn odd_merge(&self, at: usize) -> DocumentError {
+        DocumentError::Ambiguous { what: "a merge of what is not a table", line: self.nodes[at].line }
     }
 
-    fn enter(&mut self) -> Result<(), Unread> {
+    fn enter(&mut self) -> Result<(), DocumentError> {
         self.entries += 1;
-        if self.entries > MAX_ENTRIES { Err(Unread::TooManyEntries) } else { Ok(()) }
+        if self.entries > MAX_ENTRIES { Err(DocumentError::TooManyEntries) } else { Ok(()) }
     }
 
-    fn spend(&mut self, text: &str) -> Result<(), Unread> {
+    fn spend(&mut self, text: &str) -> Result<(), DocumentError> {
         self.bytes += text.len();
-        if self.bytes > 4 * MAX_FILE { Err(Unread::Expands) } else { Ok(()) }
+        if self.bytes > 4 * MAX_FILE { Err(DocumentError::Expands) } else { Ok(()) }
     }
 }
 
-/// The implicit types of YAML 1.1 (<https://yaml.org/type/>) that PyYAML knows, the plain spellings of numbers alone.
+/// Resolves the implicit types of YAML 1.1 (<https://yaml.org/type/>) that PyYAML knows. Of numbers, only the plain
+/// spellings count.
 fn plain_scalar(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
@@ -331,8 +337,8 @@ mod tests {
     use super::super::document::tests::{number, table, text};
     use super::*;
 
-    fn read(yaml: &str) -> Result<Value, Unread> {
-        super::read(yaml, Readers::PyYaml)
+    fn read(yaml: &str) -> Result<Value, DocumentError> {
+        super::read(yaml, Parsers::PyYaml)
     }
 
     fn refused(yaml: &str) -> String {
@@ -431,9 +437,9 @@ mod tests {
     #[test]
     fn what_node_reads_otherwise_is_refused_in_a_front_matter() {
         for yaml in ["a: b\rc: d", "a: [b,\n  c]", ": b", "a: &x b", "a: &x b\nc: *x"] {
-            assert!(read(yaml).is_ok() && super::read(yaml, Readers::Any).is_err(), "{yaml:?}");
+            assert!(read(yaml).is_ok() && super::read(yaml, Parsers::All).is_err(), "{yaml:?}");
         }
-        assert!(super::read("a: b\r\nc: [d, {e: f}]\r\ng: \"h\r\n  i\"\r\n", Readers::Any).is_ok());
+        assert!(super::read("a: b\r\nc: [d, {e: f}]\r\ng: \"h\r\n  i\"\r\n", Parsers::All).is_ok());
     }
 
     #[test]
@@ -448,8 +454,8 @@ mod tests {
     fn depth_entries_and_expansion_are_bounded() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert!(read(&nested(MAX_DEPTH)).is_ok());
-        assert_eq!(read(&nested(MAX_DEPTH + 1)), Err(Unread::TooDeep));
-        assert_eq!(read(&"[a".repeat(MAX_INDICATORS + 1)), Err(Unread::TooManyEntries));
+        assert_eq!(read(&nested(MAX_DEPTH + 1)), Err(DocumentError::TooDeep));
+        assert_eq!(read(&"[a".repeat(MAX_INDICATORS + 1)), Err(DocumentError::TooManyEntries));
         assert!(read(&"[".repeat(MAX_INDICATORS)).is_err());
         assert!(read(&"- ".repeat(1 << 15)).is_err());
         assert!(read(&"{a: ".repeat(1 << 14)).is_err());
@@ -461,11 +467,11 @@ mod tests {
             laughs += &format!("a{level}: &a{level} [{list}]\n");
             deep += &format!("a{level}: &a{level} [*a{}]\n", level - 1);
         }
-        assert_eq!(read(&laughs), Err(Unread::TooManyEntries));
-        assert_eq!(read(&deep), Err(Unread::TooDeep));
+        assert_eq!(read(&laughs), Err(DocumentError::TooManyEntries));
+        assert_eq!(read(&deep), Err(DocumentError::TooDeep));
         let wide = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), "*a,".repeat(1000));
-        assert_eq!(read(&wide), Err(Unread::Expands));
-        assert_eq!(read(&"- a\n".repeat(MAX_ENTRIES + 1)), Err(Unread::TooManyEntries));
+        assert_eq!(read(&wide), Err(DocumentError::Expands));
+        assert_eq!(read(&"- a\n".repeat(MAX_ENTRIES + 1)), Err(DocumentError::TooManyEntries));
         assert!(read(&"- a\n".repeat(MAX_ENTRIES)).is_ok());
     }
 }

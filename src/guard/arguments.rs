@@ -1,4 +1,4 @@
-//! What the user's own words say about where the agent works and what it reads.
+//! The paths in the agent's arguments: the directory that it works in, and the paths that it reads or adds.
 
 use crate::env::Env;
 use crate::platform;
@@ -6,35 +6,35 @@ use crate::registry::Directory;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// What the words say. Paths are as they were given.
+/// The paths that the arguments name, as the user wrote them.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Told {
-    /// The directory that the agent works in, where it is not the working directory.
-    pub directory: Option<Named>,
-    /// Files and folders that are added to it.
+pub(crate) struct ArgumentPaths {
+    /// The directory that the agent works in, if it is not the current directory.
+    pub directory: Option<WorkingDirectory>,
+    /// Files and folders that the agent adds to its directory.
     pub adds: Vec<PathBuf>,
-    /// Files and folders to load, each with the agent's own file that it is read like.
+    /// Files and folders to load, each with the project file whose format it has.
     pub reads: Vec<(PathBuf, String)>,
 }
 
-/// A directory that is named.
+/// The directory that the arguments or a variable name.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Named {
-    /// Its path.
+pub(crate) struct WorkingDirectory {
+    /// The path.
     pub path: PathBuf,
-    /// Whether the word cannot mean anything else.
+    /// Whether the argument can only be a directory. A first argument may be a prompt as well.
     pub is_certain: bool,
 }
 
-/// Reads the words as the agent's own parser does: every spelling of an option, and the last one where it stands twice.
-/// Words that could be more than one thing are taken for what moves the directory.
-pub(crate) fn told(spec: &Directory, words: &[OsString], env: &Env) -> Told {
-    let mut told = Told::default();
+/// Reads the arguments as the agent's own parser does. Every spelling of an option counts, and the last of several wins.
+/// An ambiguous argument is taken for the directory.
+pub(crate) fn argument_paths(spec: &Directory, arguments: &[OsString], env: &Env) -> ArgumentPaths {
+    let mut paths = ArgumentPaths::default();
     let variable = spec.variables.iter().find_map(|name| env.non_empty(name));
     let (mut named, mut positional) = (None, None);
     let mut options = true;
     let mut at = 0;
-    while let Some(word) = words.get(at) {
+    while let Some(word) = arguments.get(at) {
         at += 1;
         if options && word == "--" {
             options = false;
@@ -42,24 +42,24 @@ pub(crate) fn told(spec: &Directory, words: &[OsString], env: &Env) -> Told {
         }
         let is_option = options && word.as_encoded_bytes().starts_with(b"-") && word != "-";
         if !is_option {
-            // A value of an option without one.
+            // `--flag true`: the value of an option that takes none.
             if word != "true" && word != "false" {
                 positional.get_or_insert(word.as_os_str());
             }
-            told.adds.extend(spec.words_add.then(|| PathBuf::from(word)));
+            paths.adds.extend(spec.words_add.then(|| PathBuf::from(word)));
             continue;
         }
-        let following = || words[at..].iter().take_while(|word| !word.as_encoded_bytes().starts_with(b"-"));
+        let following = || arguments[at..].iter().take_while(|word| !word.as_encoded_bytes().starts_with(b"-"));
         if let Some(value) = spec.options.iter().find_map(|option| value_of(word, option, spec)) {
             let is_apart = value.is_none();
-            named = Some(value.or_else(|| words.get(at).cloned()).unwrap_or_default());
+            named = Some(value.or_else(|| arguments.get(at).cloned()).unwrap_or_default());
             at += usize::from(is_apart);
         } else if let Some(value) = spec.adds.iter().find_map(|option| value_of(word, option, spec)) {
-            // Such options may take several words, and one word too many is only looked at.
+            // These options may take several arguments. An argument too many is inspected without harm.
             for word in value.iter().chain(following()) {
-                told.adds.push(PathBuf::from(word));
-                // Some take several in one word.
-                told.adds.extend(
+                paths.adds.push(PathBuf::from(word));
+                // Some options take several paths in one argument.
+                paths.adds.extend(
                     word.to_str()
                         .into_iter()
                         .filter(|word| word.contains(','))
@@ -70,26 +70,26 @@ pub(crate) fn told(spec: &Directory, words: &[OsString], env: &Env) -> Told {
         } else if let Some((value, like)) =
             spec.reads.iter().find_map(|reads| Some((value_of(word, &reads.option, spec)?, &reads.like)))
         {
-            told.reads.extend(value.iter().chain(following()).map(|path| (PathBuf::from(path), like.clone())));
+            paths.reads.extend(value.iter().chain(following()).map(|path| (PathBuf::from(path), like.clone())));
         }
         at += usize::from(spec.valued.iter().any(|option| word == option.as_str()));
     }
     let positional =
         positional.filter(|word| spec.positional && !spec.commands.iter().any(|command| *word == command.as_str()));
-    let certain = |path: OsString| Named { path: path.into(), is_certain: true };
-    let possible = |path: &OsStr| Named { path: path.into(), is_certain: false };
+    let certain = |path: OsString| WorkingDirectory { path: path.into(), is_certain: true };
+    let possible = |path: &OsStr| WorkingDirectory { path: path.into(), is_certain: false };
     let variable = variable.map(|path| certain(path.to_owned()));
-    told.directory = named.map(certain).or_else(|| positional.map(possible)).or(variable);
+    paths.directory = named.map(certain).or_else(|| positional.map(possible)).or(variable);
     if let Some(here) = env.absolute("PWD").filter(|_| spec.from_pwd) {
-        told.directory = Some(match told.directory {
-            Some(named) => Named { path: here.join(named.path), ..named },
+        paths.directory = Some(match paths.directory {
+            Some(named) => WorkingDirectory { path: here.join(named.path), ..named },
             None => possible(here.as_os_str()),
         });
     }
-    told
+    paths
 }
 
-// The value of an option in a word: `Some(None)` where it is the next word.
+// Returns the value of an option in an argument, or `Some(None)` if the value is the next argument.
 fn value_of(word: &OsStr, option: &str, spec: &Directory) -> Option<Option<OsString>> {
     let bytes = platform::bytes_of(word)?;
     let rest = |from: &[u8]| platform::os_string_of(from.to_vec());
@@ -99,14 +99,14 @@ fn value_of(word: &OsStr, option: &str, spec: &Directory) -> Option<Option<OsStr
             Some(end) => (&body[..end], Some(&body[end + 1..])),
             None => (body, None),
         };
-        let is_it =
+        let is_option =
             name == long.as_bytes() || (spec.abbreviated && !name.is_empty() && long.as_bytes().starts_with(name));
-        return is_it.then(|| value.and_then(rest));
+        return is_option.then(|| value.and_then(rest));
     }
     let letter = option.strip_prefix('-')?.as_bytes();
     let body = bytes.strip_prefix(b"-").filter(|body| !body.starts_with(b"-"))?;
     let flags = body.iter().take_while(|byte| spec.flags.as_bytes().contains(byte)).count();
-    // A flag's letter may be the option's own.
+    // The letter of a flag may be the option's own letter.
     let value = [0, flags].iter().find_map(|&skipped| body[skipped..].strip_prefix(letter))?;
     if value.is_empty() {
         return Some(None);
@@ -133,7 +133,7 @@ mod tests {
     fn directory(spec: &Directory, words: &[&str]) -> Option<String> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         let env = Env::from_pairs([("A_CWD", "")]);
-        told(spec, &words, &env).directory.map(|named| named.path.to_string_lossy().into_owned())
+        argument_paths(spec, &words, &env).directory.map(|named| named.path.to_string_lossy().into_owned())
     }
 
     #[test]
@@ -190,7 +190,9 @@ mod tests {
         let spec = Directory { from_pwd: true, options: vec!["--dir".into()], ..Directory::default() };
         let directory = |words: &[&str], pwd: &str| {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-            told(&spec, &words, &Env::from_pairs([("PWD", pwd)])).directory.map(|named| (named.path, named.is_certain))
+            argument_paths(&spec, &words, &Env::from_pairs([("PWD", pwd)]))
+                .directory
+                .map(|named| (named.path, named.is_certain))
         };
         assert_eq!(directory(&["run"], "/w"), Some(("/w".into(), false)));
         assert_eq!(directory(&["--dir", "ev"], "/w"), Some(("/w/ev".into(), true)));
@@ -204,9 +206,9 @@ mod tests {
             .iter()
             .map(OsString::from)
             .collect();
-        let told = told(&spec(), &words, &Env::from_pairs([("A_CWD", "/w")]));
-        assert_eq!(told.adds, ["a", "b", "c"].map(PathBuf::from));
-        assert_eq!(told.reads, [(PathBuf::from("s.json"), ".a/settings.json".to_owned())]);
-        assert_eq!(told.directory, Some(Named { path: "/w".into(), is_certain: true }), "a variable");
+        let paths = argument_paths(&spec(), &words, &Env::from_pairs([("A_CWD", "/w")]));
+        assert_eq!(paths.adds, ["a", "b", "c"].map(PathBuf::from));
+        assert_eq!(paths.reads, [(PathBuf::from("s.json"), ".a/settings.json".to_owned())]);
+        assert_eq!(paths.directory, Some(WorkingDirectory { path: "/w".into(), is_certain: true }), "a variable");
     }
 }

@@ -1,14 +1,14 @@
-//! What of a project's file may stand in a message: short, printable, and never a key.
+//! Texts of a project's file for messages and records: short, printable, and without keys.
 
 use super::read::Value;
 use crate::name::{is_unprintable, looks_like_a_key};
 
 /// The longest value in a message, in characters.
-pub(crate) const SHOWN: usize = 60;
+pub(crate) const MESSAGE_CHARS: usize = 60;
 /// The longest value in a record.
-pub(crate) const KEPT: usize = 240;
+pub(crate) const RECORD_CHARS: usize = 240;
 
-/// The names that lead to an entry, with dots between them.
+/// Returns the names that lead to an entry, joined by dots.
 pub(crate) fn path(at: &[String]) -> String {
     const MOST: usize = 8;
     let name = |name: &String| {
@@ -22,16 +22,17 @@ pub(crate) fn path(at: &[String]) -> String {
     made
 }
 
-/// A value on one line, at most `KEPT` characters of it. What is named like a secret, or looks like one, is left out.
+/// Returns a value on one line, cut to `RECORD_CHARS` characters. A text is hidden if its name or its form is that of a
+/// secret.
 pub(crate) fn value(at: &[String], value: &Value) -> String {
     let mut made = String::new();
     let name = at.last().map_or("", String::as_str);
     write(name, value, &mut made, 0);
-    short(&made, KEPT)
+    short(&made, RECORD_CHARS)
 }
 
 fn write(name: &str, value: &Value, made: &mut String, depth: usize) {
-    if made.len() > 4 * KEPT || depth > 16 {
+    if made.len() > 4 * RECORD_CHARS || depth > 16 {
         return;
     }
     match value {
@@ -66,13 +67,13 @@ fn write(name: &str, value: &Value, made: &mut String, depth: usize) {
     }
 }
 
-// By the last word of the name: `apiKeyHelper` is a program, `API_KEY_2` a key.
+// The last word of the name decides: `apiKeyHelper` is a program, `API_KEY_2` a key.
 fn is_secret(name: &str) -> bool {
     const WORDS: [&str; 9] =
         ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDENTIALS", "AUTHORIZATION", "COOKIE"];
     let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '_' | '-'));
     let start = name.char_indices().rev().scan(false, |was_upper, (at, c)| {
-        // A new word begins behind `_` or `-`, and where a small letter is followed by a capital one.
+        // A word begins after `_`, `-` or `.`, and at a capital letter after a small one.
         let ends = matches!(c, '_' | '-' | '.') || (*was_upper && c.is_ascii_lowercase());
         *was_upper = c.is_ascii_uppercase();
         (!ends).then_some(at)
@@ -82,9 +83,9 @@ fn is_secret(name: &str) -> bool {
     WORDS.iter().any(|word| last == *word || last.ends_with(word))
 }
 
-// Each run of a key's characters is looked at by itself, and the account in a URL goes whatever it looks like.
+// Each run of characters that a key may have is examined by itself. The account in a URL is always hidden.
 fn masked(text: &str) -> String {
-    let text = printable(&text.chars().take(4 * KEPT).collect::<String>());
+    let text = printable(&text.chars().take(4 * RECORD_CHARS).collect::<String>());
     let mut made = String::new();
     let mut rest = text.as_str();
     while let Some(at) = rest.find("://") {
@@ -133,12 +134,12 @@ fn is_a_key(run: &str) -> bool {
         || run.split(['-', '_']).any(is_dense)
 }
 
-/// The text with what must not reach a terminal replaced.
+/// Replaces the characters that must not reach a terminal.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if is_unprintable(c) { '?' } else { c }).collect()
 }
 
-/// The beginning of a text.
+/// Cuts a text to a number of characters.
 pub(crate) fn short(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         text.to_owned()
@@ -147,13 +148,13 @@ pub(crate) fn short(text: &str, most: usize) -> String {
     }
 }
 
-/// Two values of which each is cut so that where they differ can be seen.
+/// Cuts two values so that both show where they differ.
 pub(crate) fn difference(old: &str, new: &str) -> (String, String) {
     let same = old.chars().zip(new.chars()).take_while(|(one, other)| one == other).count();
-    let from = if same > SHOWN / 2 { same - SHOWN / 3 } else { 0 };
+    let from = if same > MESSAGE_CHARS / 2 { same - MESSAGE_CHARS / 3 } else { 0 };
     let cut = |text: &str| {
         let tail: String = text.chars().skip(from).collect();
-        short(&if from > 0 { format!("...{tail}") } else { tail }, SHOWN)
+        short(&if from > 0 { format!("...{tail}") } else { tail }, MESSAGE_CHARS)
     };
     (cut(old), cut(new))
 }
@@ -193,10 +194,10 @@ mod tests {
 
     #[test]
     fn long_values_and_names_are_cut() {
-        assert_eq!(text(&"a b ".repeat(100_000)).chars().count(), KEPT);
+        assert_eq!(text(&"a b ".repeat(100_000)).chars().count(), RECORD_CHARS);
 
         let list = Value::List(vec![Value::Text("y ".repeat(100)); 100_000]);
-        assert!(value(&[], &list).len() <= KEPT);
+        assert!(value(&[], &list).len() <= RECORD_CHARS);
         assert_eq!(path(&["x".repeat(40_000), "a.b".into()]), format!("\"{}...\".\"a.b\"", "x".repeat(37)));
         assert!(path(&vec!["n".to_owned(); 1000]).len() < 30);
     }
@@ -205,7 +206,7 @@ mod tests {
     fn a_difference_shows_where_two_values_part() {
         let same = "x".repeat(100);
         let (old, new) = difference(&format!("{same} old"), &format!("{same} new"));
-        assert!(old.ends_with(" old") && new.ends_with(" new") && old.len() <= SHOWN, "{old} {new}");
+        assert!(old.ends_with(" old") && new.ends_with(" new") && old.len() <= MESSAGE_CHARS, "{old} {new}");
         assert_eq!(difference("./a", "./b"), ("./a".into(), "./b".into()));
     }
 }
