@@ -1,10 +1,11 @@
-//! Which functions a shell gets.
+//! The commands for which a shell gets a function.
 //!
-//! One for each agent that a profile binds or that is found on PATH; the settings may name them instead. Must not
-//! import `store`: whatever a prompt or a shell's start runs can never unlock a keychain.
+//! There is one for each agent that a profile binds or that is found on PATH; the settings may name them instead. This
+//! module must not import `store`: what runs at a prompt or at a shell's start can never unlock a keychain.
 
 use crate::config::Settings;
 use crate::env::Env;
+use crate::name::Agent;
 use crate::paths::Paths;
 use crate::platform;
 use crate::profile::Profiles;
@@ -12,10 +13,10 @@ use crate::registry::{Registry, RegistryError};
 use crate::shell;
 use std::collections::BTreeSet;
 
-/// The commands that the hook wraps, sorted.
+/// Returns the commands that the hook wraps, sorted.
 ///
-/// A profile that cannot be read is passed over here: a shell must start all the same, and the launch itself will
-/// say what is wrong.
+/// A profile that cannot be read is passed over: a shell must start all the same, and the launch itself reports what is
+/// wrong.
 pub(crate) fn commands(
     paths: &Paths,
     settings: &Settings,
@@ -29,12 +30,10 @@ pub(crate) fn commands(
     let search = env.non_empty("PATH").unwrap_or_default();
     let on_path = platform::found_on(search, known.values().flatten().map(String::as_str));
     let mut commands: BTreeSet<String> = on_path.into_iter().map(str::to_owned).collect();
-    let profiles = Profiles::new(paths, registry);
-    for name in profiles.names().unwrap_or_default() {
-        if let Ok(file) = profiles.read(&name) {
-            commands.extend(file.bindings.keys().filter_map(|agent| known.get(agent)?.first().cloned()));
-        }
-    }
+    let usual = |agent: &Agent| known.get(agent).and_then(|names| names.first());
+    let missing = known.keys().filter(|agent| usual(agent).is_some_and(|command| !commands.contains(command)));
+    let bound = Profiles::new(paths, registry).bound(missing);
+    commands.extend(bound.into_iter().filter_map(usual).cloned());
     commands.retain(|name| !shell::reserved(name));
     Ok(commands.into_iter().collect())
 }

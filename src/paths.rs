@@ -10,6 +10,9 @@ use crate::platform;
 use crate::platform::private::{self, Privacy};
 use std::path::{Path, PathBuf};
 
+/// The name of a profile's file, in the folder that has the profile's name.
+pub(crate) const PROFILE_FILE: &str = "ringlet.toml";
+
 /// Why the places could not be decided.
 #[derive(Debug, thiserror::Error)]
 pub enum PathsError {
@@ -151,7 +154,7 @@ impl Paths {
 
     /// One profile's file.
     pub fn profile(&self, name: &Profile) -> PathBuf {
-        self.profiles().join(name.as_str()).join("ringlet.toml")
+        self.profiles().join(name.as_str()).join(PROFILE_FILE)
     }
 
     /// The folder for what Ringlet remembers by itself: trust records, audit log, the index of names. Mode 0700.

@@ -17,10 +17,13 @@ pub(crate) use resolved::{Resolved, Sourced};
 use crate::config::{ConfigError, Source};
 use crate::hint::Hint;
 use crate::name::{Agent, Profile, closest};
-use crate::paths::Paths;
+use crate::paths::{PROFILE_FILE, Paths};
+use crate::platform::OpenFolder;
 use crate::registry::{Registry, RegistryError};
 use crate::words;
-use std::path::PathBuf;
+use aho_corasick::AhoCorasick;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// Why a profile could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +66,21 @@ impl ProfileError {
     }
 }
 
+// Finds agents' names in a text of TOML without parsing it.
+struct Mentions(AhoCorasick);
+
+impl Mentions {
+    fn of(agents: &BTreeSet<&Agent>) -> Self {
+        Self(AhoCorasick::new(agents.iter().map(|agent| agent.as_str())).expect("a few short names"))
+    }
+
+    // Reports whether a text may have one of the names as a key or a string. In TOML only a backslash makes a string
+    // differ from its text, but for line ends, which no name has.
+    fn any_in(&self, text: &[u8]) -> bool {
+        memchr::memchr(b'\\', text).is_some() || self.0.is_match(text)
+    }
+}
+
 /// The user's profiles.
 pub(crate) struct Profiles<'a> {
     paths: &'a Paths,
@@ -89,6 +107,37 @@ impl<'a> Profiles<'a> {
             .collect();
         names.sort();
         Ok(names)
+    }
+
+    /// Returns those of the agents that at least one profile binds. A profile that cannot be read binds none.
+    ///
+    /// Most profiles are not parsed: one that binds an agent has its name in the text, unless an escape spells it.
+    pub(crate) fn bound<'b>(&self, agents: impl IntoIterator<Item = &'b Agent>) -> BTreeSet<&'b Agent> {
+        let (mut bound, mut missing) = (BTreeSet::new(), agents.into_iter().collect::<BTreeSet<_>>());
+        let folder = self.paths.profiles();
+        let (Ok(entries), Ok(handle)) = (std::fs::read_dir(&folder), OpenFolder::open(&folder)) else { return bound };
+        let mut mentions = Mentions::of(&missing);
+        let mut buffer = [0; 16 * 1024];
+        for entry in entries.flatten() {
+            if missing.is_empty() {
+                break;
+            }
+            let Ok(read) = handle.read_start(&Path::new(&entry.file_name()).join(PROFILE_FILE), &mut buffer) else {
+                continue;
+            };
+            if read < buffer.len() && !mentions.any_in(&buffer[..read]) {
+                continue;
+            }
+            let name = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let Some(file) = name.and_then(|name| self.read(&name).ok()) else { continue };
+            let is_bound = |agent: &&Agent| file.bindings.contains_key(*agent);
+            if missing.iter().any(is_bound) {
+                bound.extend(missing.iter().copied().filter(is_bound));
+                missing.retain(|agent| !bound.contains(agent));
+                mentions = Mentions::of(&missing);
+            }
+        }
+        bound
     }
 
     /// Reads and checks one profile.
@@ -120,5 +169,72 @@ impl<'a> Profiles<'a> {
     pub(crate) fn resolve(&self, file: &ProfileFile, agent: &Agent) -> Result<Option<Resolved>, ProfileError> {
         let Some(binding) = file.bindings.get(agent) else { return Ok(None) };
         Resolved::new(file, agent, binding, self.registry, self.paths).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Env;
+    use proptest::prelude::*;
+    use std::fs;
+
+    const NAMES: [&str; 4] = ["claude", "codex", "amp", "my.agent-2"];
+
+    // An agent's name as TOML may spell it in a quoted string or key, a character in three ways.
+    fn quoted(name: &'static str) -> impl Strategy<Value = String> {
+        let basic = proptest::collection::vec(0..3, name.len()).prop_map(|ways| {
+            let spell = |(c, way): (char, i32)| match way {
+                0 => format!("\\u{:04x}", u32::from(c)),
+                1 => format!("\\U{:08X}", u32::from(c)),
+                _ => c.to_string(),
+            };
+            format!("\"{}\"", name.chars().zip(ways).map(spell).collect::<String>())
+        });
+        prop_oneof![Just(format!("'{name}'")), basic]
+    }
+
+    // A whole profile that binds one agent.
+    fn profile() -> impl Strategy<Value = String> {
+        let name = proptest::sample::select(NAMES.to_vec());
+        name.prop_flat_map(|name| {
+            let broken = format!("\"\"\"\n{}\\\n   {}\"\"\"", &name[..2], &name[2..]);
+            let multi = prop_oneof![Just(format!("'''\r\n{name}'''")), Just(broken), quoted(name)];
+            prop_oneof![
+                multi.prop_map(|text| format!("agent = {text}\nprovider = \"openai\"\n")),
+                quoted(name).prop_map(|key| format!("[agents.{key}]\nprovider = \"openai\"\n")),
+                quoted(name).prop_map(|key| format!("agents.{key}.provider = \"openai\"\n")),
+                quoted(name).prop_map(|key| format!("agents = {{ {key} = {{ auth = \"login\" }} }}\n")),
+                quoted(name).prop_map(|key| format!("# amp\n[\"agents\".{key}]\nauth = \"logout\"\n")),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_bound_agents_are_those_of_a_full_parse(texts in proptest::collection::vec(profile(), 0..4)) {
+            let home = tempfile::tempdir().expect("a temporary folder");
+            let pairs = [("HOME", home.path()), ("USERPROFILE", home.path()), ("APPDATA", home.path())];
+            let paths = Paths::new(&Env::from_pairs(pairs)).expect("an absolute home");
+            let registry = Registry::new(&paths);
+            let profiles = Profiles::new(&paths, &registry);
+            for (at, text) in texts.iter().enumerate() {
+                let file = paths.profile(&format!("p{at}").parse().expect("a name"));
+                crate::platform::create_private_folder(file.parent().expect("a folder")).expect("created");
+                fs::write(&file, text).expect("written");
+                #[cfg(unix)]
+                fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("chmod");
+            }
+            // A folder with another name, and one that holds no profile.
+            fs::create_dir_all(paths.profiles().join("No Name")).expect("created");
+            fs::write(paths.profiles().join("No Name").join(PROFILE_FILE), "agent = \"amp\"\nauth = \"login\"").expect("written");
+            fs::create_dir_all(paths.profiles().join("empty")).expect("created");
+            let agents: Vec<Agent> = NAMES.iter().map(|name| name.parse().expect("a name")).collect();
+            let names = profiles.names().expect("listed");
+            let parsed: Vec<_> = names.iter().filter_map(|name| profiles.read(name).ok()).collect();
+            let full: BTreeSet<&Agent> =
+                agents.iter().filter(|agent| parsed.iter().any(|file| file.bindings.contains_key(*agent))).collect();
+            prop_assert_eq!(profiles.bound(&agents), full);
+        }
     }
 }

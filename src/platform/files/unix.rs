@@ -2,8 +2,10 @@
 
 use super::Step;
 use crate::platform::strays::temporary_for;
+use rustix::fs::{Mode, OFlags};
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -23,6 +25,24 @@ pub(in crate::platform) fn kind_of(meta: &Metadata) -> &'static str {
 pub(in crate::platform) fn open_for_reading(path: &Path) -> io::Result<File> {
     // O_NONBLOCK: opening a FIFO without a writer must not hang. O_NOCTTY: a terminal must not become ours.
     OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC).open(path)
+}
+
+/// A folder in which many files are read: its path is resolved once.
+pub(crate) struct OpenFolder(OwnedFd);
+
+impl OpenFolder {
+    /// Opens a folder.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
+    }
+
+    /// Reads the beginning of a file below the folder, and returns how many bytes that is. A file that is shorter than
+    /// the buffer is read whole. Nothing is said about who may have written it.
+    pub(crate) fn read_start(&self, name: &Path, buffer: &mut [u8]) -> io::Result<usize> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        Ok(rustix::io::read(rustix::fs::openat(&self.0, name, flags, Mode::empty())?, buffer)?)
+    }
 }
 
 pub(in crate::platform) fn open_private_for_writing(path: &Path) -> io::Result<File> {

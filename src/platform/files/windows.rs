@@ -8,10 +8,10 @@
 
 use super::Step;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
@@ -31,6 +31,23 @@ pub(in crate::platform) fn open_for_reading(path: &Path) -> io::Result<File> {
         // A project's symlink may lead to somebody's named pipe, whose server must not act in our name.
         .security_qos_flags(SECURITY_IDENTIFICATION)
         .open(path)
+}
+
+/// A folder in which many files are read.
+pub(crate) struct OpenFolder(PathBuf);
+
+impl OpenFolder {
+    /// Takes the folder's path.
+    #[allow(clippy::unnecessary_wraps, reason = "the other systems open it here")]
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Reads the beginning of a file below the folder, and returns how many bytes that is. A file that is shorter than
+    /// the buffer is read whole. Nothing is said about who may have written it.
+    pub(crate) fn read_start(&self, name: &Path, buffer: &mut [u8]) -> io::Result<usize> {
+        open_for_reading(&self.0.join(name))?.read(buffer)
+    }
 }
 
 pub(in crate::platform) fn open_private_for_writing(path: &Path) -> io::Result<File> {

@@ -10,46 +10,30 @@ mod windows;
 #[cfg(windows)]
 pub(crate) use windows::*;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What is in a folder of a search path.
-pub(crate) enum Folder {
-    /// Nothing new: it is not there, or another name for one that was looked into.
-    Nothing,
-    /// Entries of these names.
-    Names(Vec<OsString>),
-    /// It cannot be listed, or to ask for each name takes less time.
-    Unlisted,
-}
-
-// A listing is not taken further.
+// A folder with more entries is not listed to the end.
 const MOST_NAMES: usize = 20_000;
 
-/// Which of these commands a search path leads to. A folder is looked into once: where a look-up is slow, as on the drives of
-/// Windows in WSL, one for each name costs more than all else that a shell's start does.
+/// Returns those of the commands that a search path leads to. A folder is looked into once, under whatever names it
+/// stands there.
 pub(crate) fn found_on<'a>(search: &std::ffi::OsStr, wanted: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let mut missing: BTreeSet<&str> = wanted.into_iter().collect();
-    let (mut found, mut seen) = (BTreeSet::new(), HashSet::new());
+    let (mut found, mut seen) = (BTreeSet::new(), Seen::default());
     for folder in std::env::split_paths(search).filter(|folder| folder.is_absolute()) {
         if missing.is_empty() {
             break;
         }
-        let likely = match look_into(&folder, &mut seen) {
-            Folder::Nothing => continue,
-            Folder::Names(names) => named(&names, &missing),
-            Folder::Unlisted => missing.clone(),
-        };
-        found
-            .extend(likely.into_iter().filter(|command| executables_in(&folder, command).into_iter().next().is_some()));
+        found.append(&mut commands_in(&folder, &missing, &mut seen));
         missing.retain(|command| !found.contains(command));
     }
     found
 }
 
-// Those of the commands that have an entry, in whatever case, since some file systems tell none apart, and on Windows with
-// whatever ending.
+// Returns the commands that have an entry among these names. Case is ignored, since some file systems ignore it, and on
+// Windows the ending is as well.
 fn named<'a>(names: &[OsString], wanted: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
     let mut likely = BTreeSet::new();
     for name in names {
@@ -71,10 +55,10 @@ pub(crate) fn candidates<'a>(command: &'a str, search: &'a std::ffi::OsStr) -> i
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     #[test]
-    fn what_is_found_by_listing_is_what_a_look_up_finds() {
+    fn listing_relative_and_absolute_look_ups_find_the_same() {
         let root = tempfile::tempdir().expect("a temporary folder");
         let path = |below: &str| root.path().join(below);
         for folder in ["one", "two", "closed", "empty", "one/folder"] {
@@ -100,6 +84,19 @@ mod tests {
         let found = found_on(&search, wanted);
         assert_eq!(found, wanted.into_iter().filter(|name| candidates(name, &search).next().is_some()).collect());
         assert!(["amp", "claude", "codex", "linked"].into_iter().all(|name| found.contains(name)), "{found:?}");
+        // So does a large folder, in which each command is looked up, unless a look-up takes long there.
+        for number in 0..2000 {
+            fs::write(path(&format!("one/{number:040}")), "").expect("written");
+        }
+        let one = fs::metadata(path("one")).expect("there");
+        assert!(one.size() > 16 * 1024, "{} bytes", one.size());
+        let wanted = wanted.into_iter().collect();
+        for slow in [false, true] {
+            let mut seen = Seen { slow: vec![(one.dev(), slow)], ..Seen::default() };
+            let found = commands_in(&path("one"), &wanted, &mut seen);
+            assert_eq!(found.into_iter().collect::<Vec<_>>(), ["claude", "linked"]);
+            assert!(commands_in(&path("one"), &wanted, &mut seen).is_empty(), "its second time");
+        }
         fs::set_permissions(path("closed"), PermissionsExt::from_mode(0o755)).expect("chmod");
     }
 }

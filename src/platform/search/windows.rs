@@ -1,7 +1,7 @@
 //! A file is a command by the ending of its name.
 
-use super::{Folder, MOST_NAMES};
-use std::collections::HashSet;
+use super::{MOST_NAMES, named};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,18 +15,23 @@ pub(in crate::platform) fn kind(path: &Path) -> Option<&'static str> {
     KINDS.into_iter().find(|kind| extension.eq_ignore_ascii_case(&kind[1..]))
 }
 
-/// Looks into a folder of a search path.
-pub(super) fn look_into(folder: &Path, _: &mut HashSet<(u64, u64)>) -> Folder {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Folder::Nothing,
-        Err(_) => return Folder::Unlisted,
+/// Nothing of a folder is remembered here.
+#[derive(Default)]
+pub(super) struct Seen;
+
+/// Returns the commands that are in a folder. It is listed once, since each command may have several endings.
+pub(super) fn commands_in<'a>(folder: &Path, wanted: &BTreeSet<&'a str>, _: &mut Seen) -> BTreeSet<&'a str> {
+    let names = match std::fs::read_dir(folder) {
+        Ok(entries) => {
+            let names = entries.take(MOST_NAMES + 1).map(|entry| Some(entry.ok()?.file_name()));
+            names.collect::<Option<Vec<OsString>>>().filter(|names| names.len() <= MOST_NAMES)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return BTreeSet::new(),
+        Err(_) => None,
     };
-    let names = entries.take(MOST_NAMES + 1).map(|entry| Some(entry.ok()?.file_name()));
-    match names.collect::<Option<Vec<OsString>>>() {
-        Some(names) if names.len() <= MOST_NAMES => Folder::Names(names),
-        _ => Folder::Unlisted,
-    }
+    let likely = names.map(|names| named(&names, wanted));
+    let likely = likely.as_ref().unwrap_or(wanted);
+    likely.iter().filter(|command| !executables_in(folder, command).is_empty()).copied().collect()
 }
 
 pub(super) fn executables_in(folder: &Path, command: &str) -> Vec<PathBuf> {

@@ -61,7 +61,7 @@ pub(crate) fn ascend(start: &Path, mut visit: impl FnMut(&Level<'_>) -> io::Resu
 }
 
 // Linux can hold a directory without the right to list it, so a parent with mode 0711 does not end the walk.
-fn path_only() -> OFlags {
+pub(in crate::platform) fn path_only() -> OFlags {
     #[cfg(target_os = "linux")]
     return OFlags::PATH;
     #[cfg(not(target_os = "linux"))]
