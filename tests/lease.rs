@@ -15,10 +15,11 @@ fn got_key(world: &World) {
     assert!(world.run(&["exec", "claude"]).ok().contains(&format!("env=ANTHROPIC_API_KEY={KEY}\n")));
 }
 
-/// The one grant's file.
+/// The one grant's file, in the folder of its key.
 fn grant(world: &World) -> PathBuf {
-    let entries = fs::read_dir(world.path("run/ringlet/leases")).expect("a folder");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    let entries =
+        |folder: PathBuf| fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<PathBuf> = entries(world.path("run/ringlet/leases/keys")).flat_map(entries).collect();
     files.retain(|file| file.extension().is_some_and(|ending| ending == "toml"));
     assert_eq!(files.len(), 1, "{files:?}");
     files.remove(0)

@@ -1,4 +1,4 @@
-//! `ringlet lease`: the user's word that a key may be looked up for some time.
+//! `ringlet lease`: the user's consent that a key may be looked up for some time.
 
 use super::Session;
 use crate::cli::Lease;
@@ -6,7 +6,7 @@ use crate::config::Scope;
 use crate::duration::{self, shown};
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::lease::{Grant, LeaseError, Leases, Moment, State, Which, Wish};
+use crate::lease::{BootTime, Grant, GrantRequest, LeaseError, LeaseFolder, LeaseState, Revoke};
 use crate::name::{Agent, KeyName, shorten};
 use crate::output::Style;
 use serde_json::{Value, json};
@@ -52,10 +52,10 @@ fn grant(
         }
     }
     let directory = directory.map(|given| canonical(host, given)).transpose()?;
-    let wish = Wish { key, agent, directory, length };
-    let made = Leases::new(&session.paths).grant(&wish, Moment::now, host.world.now)?;
+    let request = GrantRequest { key, agent, directory, length };
+    let made = LeaseFolder::new(&session.paths).grant(&request, BootTime::now, host.world.now)?;
     if host.output.wants_json() {
-        host.output.json(&as_json(&made, State::Live(length)));
+        host.output.json(&as_json(&made, LeaseState::Valid(length)));
     } else {
         let agent = made.agent.as_ref().map_or_else(String::new, |agent| format!(", for {agent} alone"));
         let directory = made.directory.as_ref();
@@ -65,7 +65,7 @@ fn grant(
     Ok(())
 }
 
-// The key's scope, which asks for a lease, and how long that is.
+// Returns the scope of a key that needs a lease, and how long one may last.
 fn leased<'a>(session: &'a Session, key: &KeyName) -> Result<(&'a Scope, Duration), Failure> {
     let scope = session.settings.scopes.get(key);
     scope.and_then(|scope| Some((scope, scope.lease?))).ok_or_else(|| {
@@ -91,8 +91,8 @@ fn canonical(host: &Host, given: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn list(host: &mut Host, session: &Session) -> Result<(), Failure> {
-    let found = Leases::new(&session.paths).load()?;
-    let now = Moment::now().map_err(LeaseError::Clock)?;
+    let found = LeaseFolder::new(&session.paths).load()?;
+    let now = BootTime::now().map_err(LeaseError::Clock)?;
     let output = &mut host.output;
     for (file, why) in &found.broken {
         output.warn(format!("{} is no lease: it {why}", file.display()));
@@ -111,10 +111,10 @@ fn list(host: &mut Host, session: &Session) -> Result<(), Failure> {
     let head = ["ID", "KEY", "AGENT", "DIRECTORY", "ENDS"].map(|cell| (Style::Dim, cell.to_owned())).to_vec();
     let body = found.grants.iter().map(|grant| {
         let (style, ends) = match state(grant) {
-            State::Live(_) if most(&grant.key).is_none() => (Style::Dim, "not asked for any more".to_owned()),
-            State::Live(left) => (Style::Good, format!("in {}", shown(left))),
-            State::Ended(ago) => (Style::Dim, format!("{} ago", shown(ago))),
-            State::OtherBoot => (Style::Dim, "when the system was started anew".to_owned()),
+            LeaseState::Valid(_) if most(&grant.key).is_none() => (Style::Dim, "not asked for any more".to_owned()),
+            LeaseState::Valid(left) => (Style::Good, format!("in {}", shown(left))),
+            LeaseState::Expired(ago) => (Style::Dim, format!("{} ago", shown(ago))),
+            LeaseState::OtherBoot => (Style::Dim, "when the system was started anew".to_owned()),
         };
         let any = |text: Option<String>| (Style::Plain, text.unwrap_or_else(|| "any".to_owned()));
         vec![
@@ -129,11 +129,11 @@ fn list(host: &mut Host, session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-fn as_json(grant: &Grant, state: State) -> Value {
+fn as_json(grant: &Grant, state: LeaseState) -> Value {
     let (word, left) = match state {
-        State::Live(left) => ("live", Some(left.as_secs())),
-        State::Ended(_) => ("ended", None),
-        State::OtherBoot => ("other boot", None),
+        LeaseState::Valid(left) => ("live", Some(left.as_secs())),
+        LeaseState::Expired(_) => ("ended", None),
+        LeaseState::OtherBoot => ("other boot", None),
     };
     json!({
         "id": grant.id, "key": grant.key, "agent": grant.agent, "granted": grant.granted, "state": word,
@@ -142,19 +142,19 @@ fn as_json(grant: &Grant, state: State) -> Value {
 }
 
 fn revoke(host: &mut Host, session: &Session, which: Option<&str>) -> Result<(), Failure> {
-    let wanted = match which {
-        None => Which::All,
-        Some(key) if key.contains('/') => Which::Key(key.parse()?),
-        Some(id) => Which::Id(id.to_owned()),
+    let revoked = match which {
+        None => Revoke::All,
+        Some(key) if key.contains('/') => Revoke::Key(key.parse()?),
+        Some(id) => Revoke::Id(id.to_owned()),
     };
-    let count = Leases::new(&session.paths).revoke(&wanted)?;
+    let count = LeaseFolder::new(&session.paths).revoke(&revoked)?;
     let leases = if count == 1 { "lease" } else { "leases" };
-    let message = match &wanted {
-        Which::All => format!("revoked {count} {leases}"),
-        Which::Key(key) if count == 0 => return Err(none(&format!("there is no lease on {key}"))),
-        Which::Id(id) if count == 0 => return Err(none(&format!("there is no lease {:?}", shorten(id)))),
-        Which::Key(key) => format!("revoked {count} {leases} on {key}"),
-        Which::Id(id) => format!("revoked the lease {id}"),
+    let message = match &revoked {
+        Revoke::All => format!("revoked {count} {leases}"),
+        Revoke::Key(key) if count == 0 => return Err(none(&format!("there is no lease on {key}"))),
+        Revoke::Id(id) if count == 0 => return Err(none(&format!("there is no lease {:?}", shorten(id)))),
+        Revoke::Key(key) => format!("revoked {count} {leases} on {key}"),
+        Revoke::Id(id) => format!("revoked the lease {id}"),
     };
     host.output.note(&message);
     Ok(())

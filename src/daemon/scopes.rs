@@ -8,7 +8,7 @@ use super::identity::Identity;
 use super::policy::Program;
 use crate::config::Settings;
 use crate::env::Env;
-use crate::lease::{Leases, Moment};
+use crate::lease::{BootTime, LeaseFolder};
 use crate::name::{Agent, KeyName};
 use crate::paths::Paths;
 use crate::pins::{Pin, Pins};
@@ -34,9 +34,10 @@ pub(super) fn check(
     let (pins, _) = Pins::new(paths).list().map_err(|error| error.to_string())?;
     let agents = agents(paths, env, program, &pins)?;
     let directory = identity.peer.cwd().ok();
-    let found = Leases::new(paths).load().map_err(|error| error.to_string())?;
+    let found =
+        LeaseFolder::new(paths).load_for(rules.iter().map(|(key, _)| *key)).map_err(|error| error.to_string())?;
     // After the grants: one from between would seem to begin in the future.
-    let now = Moment::now().ok();
+    let now = BootTime::now().ok();
     let facts = Facts {
         agents: &agents,
         directory: directory.as_deref(),

@@ -4,7 +4,7 @@ use super::scope::{Facts, Pass, Reason, Rule};
 use super::{Context, PlanError, SecretUse};
 use crate::digest::Digest;
 use crate::hint::Hint;
-use crate::lease::{Found, Leases, Moment};
+use crate::lease::{BootTime, LeaseFolder, Leases};
 use crate::name::{Agent, KeyName, Profile};
 use crate::pins::{self, Measured, Pins};
 use crate::words;
@@ -95,10 +95,11 @@ pub(crate) fn check_scopes(
             }
         }
     }
-    let (mut found, mut now) = (Found::default(), None);
-    if rules.iter().any(|(_, rule)| rule.wants_lease()) {
-        found = Leases::new(context.paths).load()?;
-        match Moment::now() {
+    let (mut found, mut now) = (Leases::default(), None);
+    let mut leased = rules.iter().filter(|(_, rule)| rule.wants_lease()).map(|(key, _)| *key).peekable();
+    if leased.peek().is_some() {
+        found = LeaseFolder::new(context.paths).load_for(leased)?;
+        match BootTime::now() {
             Ok(it) => now = Some(it),
             Err(error) => notes.push(error.to_string()),
         }

@@ -6,7 +6,7 @@
 use crate::config::{Scope, Settings};
 use crate::digest::Digest;
 use crate::duration::shown;
-use crate::lease::{Grant, Moment, State};
+use crate::lease::{BootTime, Grant, LeaseState};
 use crate::name::{Agent, KeyName};
 use crate::pins::Pin;
 use std::fmt;
@@ -28,7 +28,7 @@ pub(crate) struct Facts<'a> {
     /// The granted leases; those of other keys and those that have ended do no harm.
     pub grants: &'a [Grant],
     /// The present, by the clock that leases are bound to.
-    pub now: Option<&'a Moment>,
+    pub now: Option<&'a BootTime>,
 }
 
 /// What is asked before one key is looked up.
@@ -229,15 +229,15 @@ impl<'a> Rule<'a> {
         for grant in facts.grants.iter().filter(|grant| grant.key == self.key) {
             let covers = grant.covers(agent, facts.directory);
             match grant.state(now, most) {
-                State::Live(for_as_long) if covers => left = left.max(for_as_long),
-                State::Live(_) => best = Reason::NarrowLease,
-                State::Ended(ago) if covers => match best {
+                LeaseState::Valid(for_as_long) if covers => left = left.max(for_as_long),
+                LeaseState::Valid(_) => best = Reason::NarrowLease,
+                LeaseState::Expired(ago) if covers => match best {
                     Reason::Ended(shorter) if shorter <= ago => {}
                     Reason::NarrowLease => {}
                     _ => best = Reason::Ended(ago),
                 },
-                State::OtherBoot if covers && best == Reason::NoLease => best = Reason::OtherBoot,
-                State::Ended(_) | State::OtherBoot => {}
+                LeaseState::OtherBoot if covers && best == Reason::NoLease => best = Reason::OtherBoot,
+                LeaseState::Expired(_) | LeaseState::OtherBoot => {}
             }
         }
         if left.is_zero() { Err(best) } else { Ok(Some(left)) }
@@ -283,8 +283,8 @@ mod tests {
         }
     }
 
-    fn at(seconds: u64) -> Moment {
-        Moment { boot: "this".into(), clock: Duration::from_secs(seconds) }
+    fn at(seconds: u64) -> BootTime {
+        BootTime { boot: "this".into(), clock: Duration::from_secs(seconds) }
     }
 
     #[test]
