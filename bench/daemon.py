@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from world import FIRST
+
 SERVICE = "bench"
 ENTRIES = 10_000
 VALUE = "v" * 108
@@ -67,7 +69,7 @@ class Daemon:
         words = [self.ringlet, "-q", "daemon", "register", self.load, "--read", SERVICE, "--search"]
         subprocess.run(words, env=self.env, check=True)
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen([self.ringlet, "daemon", "start", "--foreground"], env=self.env, **quiet)
+        self.process = subprocess.Popen([*FIRST, self.ringlet, "daemon", "start", "--foreground"], env=self.env, **quiet)
         deadline = time.monotonic() + PATIENCE
         while not self.socket.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -91,7 +93,7 @@ class Daemon:
 
 
 def told(*words):
-    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([*FIRST, *map(str, words)], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
 
 
