@@ -48,11 +48,17 @@ pub(super) fn find<'a>(
 
 fn search<'a>(guards: &[&'a Guard], directory: &Path, home: &Path, places: &mut GuardedPaths<'a>) -> io::Result<()> {
     let mut roots = Vec::new();
+    let first = |guard: &&'a Guard| guard.file.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    let names: HashSet<String> = guards.iter().map(first).chain([".git".to_owned()]).collect();
     platform::ascend(directory, |level| {
         // Canonical paths are compared by their text.
         let is_home = level.path.as_os_str() == home.as_os_str();
         // In the home directory only the existence of any file matters.
         if is_home && places.anything {
+            return Ok(true);
+        }
+        // Most directories have none of the names. To ask for each of them takes most of a launch in a deep one.
+        if level.surely_lacks(&names) {
             return Ok(true);
         }
         let is_root = level.has(".git")?;

@@ -1,6 +1,8 @@
 //! The walk by directory handles.
 
 use rustix::fs::{Mode, OFlags};
+use std::cell::Cell;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,7 +17,12 @@ pub(crate) struct Level<'a> {
     handle: BorrowedFd<'a>,
     /// The way there from the handle, `../` as often as it takes.
     way: &'a str,
+    /// The last device that was asked about, and whether a listing of its folders is complete.
+    listable: &'a Cell<Option<(u64, bool)>>,
 }
+
+// A folder larger than this, in bytes, has more entries than a walk asks for, on file systems that say.
+const LARGE: u64 = 16 * 1024;
 
 impl Level<'_> {
     /// Whether an entry of that relative name is here; a dangling symlink counts.
@@ -25,6 +32,37 @@ impl Level<'_> {
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Reports whether no entry here has one of these names, which are ASCII in lower case. False where that is not sure.
+    ///
+    /// One listing takes as long as five look-ups. It answers for the local file systems that show every entry they find by
+    /// name, and leaves names open that a file system might take for another spelling.
+    pub(crate) fn surely_lacks(&self, names: &HashSet<String>) -> bool {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let way = if self.way.is_empty() { "." } else { self.way };
+        let Ok(folder) = rustix::fs::openat(self.handle, way, flags, Mode::empty()) else { return false };
+        let Ok(stat) = rustix::fs::fstat(&folder) else { return false };
+        // The types differ: they are narrower or signed on some systems.
+        #[allow(
+            clippy::unnecessary_cast,
+            clippy::cast_sign_loss,
+            reason = "it is one here or there, and no size is negative"
+        )]
+        let (device, size) = (stat.st_dev as u64, stat.st_size as u64);
+        let listable = match self.listable.get() {
+            Some((known, listable)) if known == device => listable,
+            _ => shows_every_entry(&folder),
+        };
+        self.listable.set(Some((device, listable)));
+        if !listable || size > LARGE {
+            return false;
+        }
+        let Ok(mut entries) = rustix::fs::Dir::new(folder) else { return false };
+        let is_another = |name: &[u8]| {
+            std::str::from_utf8(name).is_ok_and(|name| name.is_ascii() && !names.contains(&name.to_ascii_lowercase()))
+        };
+        entries.all(|entry| entry.is_ok_and(|entry| is_another(entry.file_name().to_bytes())))
     }
 
     /// The device the directory is on; it changes at a mount point.
@@ -43,9 +81,10 @@ pub(crate) fn ascend(start: &Path, mut visit: impl FnMut(&Level<'_>) -> io::Resu
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | path_only();
     let mut handle: OwnedFd = rustix::fs::open(start, flags, Mode::empty())?;
     let mut path = start;
+    let listable = Cell::new(None);
     loop {
         for end in (0..WAY.len()).step_by("../".len()) {
-            if !visit(&Level { path, handle: handle.as_fd(), way: &WAY[..end] })? {
+            if !visit(&Level { path, handle: handle.as_fd(), way: &WAY[..end], listable: &listable })? {
                 return Ok(());
             }
             // A canonical path is cut by hand: `Path::parent` takes it apart anew at every level.
@@ -60,10 +99,78 @@ pub(crate) fn ascend(start: &Path, mut visit: impl FnMut(&Level<'_>) -> io::Resu
     }
 }
 
+// From Linux' magic.h and the drivers: ext2 to ext4, XFS, Btrfs, F2FS, tmpfs, ZFS, bcachefs, overlayfs.
+#[cfg(target_os = "linux")]
+fn shows_every_entry(folder: &OwnedFd) -> bool {
+    const LOCAL: [u32; 8] =
+        [0x0000_ef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x0102_1994, 0x2fc1_2fc1, 0xca45_1a4e, 0x794c_7630];
+    // The type's width differs from one architecture to another.
+    #[allow(clippy::cast_possible_truncation, reason = "the numbers have 32 bits")]
+    rustix::fs::fstatfs(folder).is_ok_and(|found| LOCAL.contains(&(found.f_type as u32)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn shows_every_entry(_: &OwnedFd) -> bool {
+    false
+}
+
 // Linux can hold a directory without the right to list it, so a parent with mode 0711 does not end the walk.
 pub(in crate::platform) fn path_only() -> OFlags {
     #[cfg(target_os = "linux")]
     return OFlags::PATH;
     #[cfg(not(target_os = "linux"))]
     return OFlags::empty();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_listing_says_that_a_name_is_absent_only_if_a_look_up_says_so() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let root = root.path().canonicalize().expect("there");
+        let names = HashSet::from([".git", "kit.json", ".kit"].map(str::to_owned));
+        let is_listable = shows_every_entry(&OwnedFd::from(fs::File::open(&root).expect("there")));
+        for (at, (entry, lacks)) in [
+            ("other", true),
+            ("kit.jsonc", true),
+            ("kit.json", false),
+            (".git", false),
+            (".kit", false),
+            // A file system may take these for the same name.
+            ("KIT.json", false),
+            ("\u{212a}it.json", false),
+            ("k\u{200c}it.json", false),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let folder = root.join(format!("{at}/{at}/{at}"));
+            fs::create_dir_all(&folder).expect("folders");
+            std::os::unix::fs::symlink("nowhere", folder.join(entry)).expect("a link");
+            fs::create_dir_all(folder.join("below/it")).expect("folders");
+            let mut seen = Vec::new();
+            ascend(&folder.join("below/it"), |level| {
+                let is_lacking = level.surely_lacks(&names);
+                for name in &names {
+                    assert!(!is_lacking || !level.has(name)?, "{entry}");
+                }
+                seen.push(is_lacking);
+                Ok(level.path != root)
+            })
+            .expect("walked");
+            let expected = [true, true, lacks, true, true, true].map(|lacks| lacks && is_listable);
+            assert_eq!(seen, expected, "{entry}");
+        }
+        for number in 0..2000 {
+            fs::write(root.join(format!("{number:040}")), "").expect("written");
+        }
+        ascend(&root, |level| {
+            assert!(!level.surely_lacks(&names), "a large folder is not listed");
+            Ok(false)
+        })
+        .expect("walked");
+    }
 }
