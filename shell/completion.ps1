@@ -4,7 +4,7 @@
 # user's $LASTEXITCODE, could throw under the native error preference, and would expand the words again.
 Register-ArgumentCompleter -Native -CommandName 'ringlet', 'ringlet.exe' -ScriptBlock {
   param($word, $ast, $cursor)
-  # Where AppLocker or WDAC constrain the language every method call throws; file names are completed then.
+  # If AppLocker or WDAC constrain the language, every method call throws. Then file names are completed.
   if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') { return }
   $line = '--'
   $open = $true
@@ -24,7 +24,7 @@ Register-ArgumentCompleter -Native -CommandName 'ringlet', 'ringlet.exe' -Script
     $text = [regex]::Replace([regex]::Replace($text, '(\\*)"', '$1$1\"'), '(\\+)\z', '$1$1')
     $line += ' "' + $text + '"'
   }
-  # The cursor behind the last word: a new word begins. The tree holds no trailing blanks.
+  # If the cursor is after the last word, a new word begins. The syntax tree has no trailing blanks.
   if ($open) { $line += ' ""' }
   $errors = $global:Error.Count
   try {
@@ -53,7 +53,7 @@ Register-ArgumentCompleter -Native -CommandName 'ringlet', 'ringlet.exe' -Script
     if (-not $help) { $help = $value }
     $insert = $value
     if ($value -notmatch '\A[A-Za-z0-9_./\\:=+-]+\z') {
-      # Every kind of single quote ends a string; each is doubled with itself.
+      # Every kind of single quote ends a string, and is escaped by doubling it.
       $insert = "'" + [regex]::Replace($value, "['\u2018-\u201b]", '$0$0') + "'"
     }
     [System.Management.Automation.CompletionResult]::new($insert, $value, 'ParameterValue', $help)

@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # Ringlet for bash: a function for each agent, and one line when another .ringlet.toml starts to govern.
 #
-# src/shell fills this in and prints it as one line, evaluated with aliases off. So: comments stand on lines of their
-# own, no here-documents. Written for bash 3.2, which macOS has.
+# src/shell fills this in and prints it as one line, which is evaluated with aliases off. So comments must be on lines of
+# their own, and here-documents are not possible. It works with bash 3.2, which macOS has.
 
-# Succeeds when $1 may become our function: nobody else's function has the name. An alias of that name would hide
-# ours, so it goes, unless it comes down to the name itself (`alias claude='claude --verbose'`) and leads there.
+# Succeeds if Ringlet may define a function $1: no other function has the name. An alias of that name would hide the
+# function, so it is removed, unless it expands to the name itself (`alias claude='claude --verbose'`).
 function __ringlet_free {
   local text pattern
-  # In posix mode a function's name must be an identifier; another ends a script.
+  # In posix mode a function's name must be an identifier; any other name ends a script.
   if [[ -o posix && $1 == *[-.]* ]]; then
     return 1
   fi
@@ -36,7 +36,7 @@ if __ringlet_free @agent@; then
 fi
 # end
 
-# One command, which is told what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
+# Wraps ringlet to pass on what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
 if ! declare -F ringlet >/dev/null || [[ $(declare -f ringlet) == *RINGLET_SHELL=* ]]; then
   function ringlet {
     # shellcheck disable=SC2043 # the renderer puts every agent there
@@ -57,8 +57,8 @@ if ! declare -F ringlet >/dev/null || [[ $(declare -f ringlet) == *RINGLET_SHELL
   }
 fi
 
-# Runs at every prompt, and returns at once while the directory is the same. The very first time it only takes note:
-# what governs where the shell starts is not news. The exit status it was called with is the one it returns.
+# Runs at every prompt, and returns at once if the directory is the same. The very first time it only records the file that
+# governs. It returns the exit status with which it was called.
 function __ringlet_notice {
   local prev=$?
   if [ "${PWD-}" = "${__ringlet_pwd-}" ]; then
@@ -71,7 +71,7 @@ function __ringlet_notice {
     stop=${stop%/*}
     stop=${stop%"${stop##*[!/]}"}
   fi
-  # The root is the empty string here: a double slash in front means another place to some systems.
+  # The root is the empty string here, since on some systems a path that begins with two slashes is another place.
   while [[ $dir == */ ]]; do
     dir=${dir%/}
   done
@@ -97,10 +97,10 @@ function __ringlet_notice {
   return "$prev"
 }
 
-# Adds the notice to PROMPT_COMMAND, once. A string stays a string (a newline ends whatever it ends with) and an array
-# an array. `&& :` lets a status other than 0 through without `set -e` or an ERR trap acting on it. PROMPT_COMMAND may
-# be exported and reach a shell that knows no such function, hence the variable, which is not. `printf -v` because
-# an assignment to a readonly PROMPT_COMMAND would end the user's rc file.
+# Adds the notice to PROMPT_COMMAND, once. A string stays a string (the newline ends its last command) and an array stays
+# an array. `&& :` passes on a status other than 0 without `set -e` or an ERR trap acting on it. PROMPT_COMMAND may be
+# exported to a shell that has no such function, so it names a variable, which is not exported. `printf -v` is used
+# because an assignment to a readonly PROMPT_COMMAND would end the user's rc file.
 function __ringlet_install {
   local old=${PROMPT_COMMAND-} line=$'\n'
   unset -v __ringlet_pwd __ringlet_file

@@ -1,9 +1,9 @@
 # Ringlet for fish: a function for each agent, and one line when another .ringlet.toml starts to govern.
 #
-# src/shell fills this in and prints it as one line. So: comments stand on lines of their own. The output of a command
-# substitution is split at newlines, hence `string collect`.
+# src/shell fills this in and prints it as one line, so comments must be on lines of their own. The output of a command
+# substitution is split at newlines, which `string collect` undoes.
 
-# Succeeds when the name may become our function: nobody else's function has it. An alias is a function in fish.
+# Succeeds if Ringlet may define a function of that name: no other function has it. An alias is a function in fish.
 function __ringlet_free --argument-names name
     if functions --query -- $name
         set --local details (functions --details --verbose -- $name)
@@ -19,7 +19,7 @@ if __ringlet_free @agent@
 end
 # end
 
-# One command, which is told what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
+# Wraps ringlet to pass on what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
 if __ringlet_free ringlet
     function ringlet --description 'ringlet: tell what this shell knows'
         RINGLET_SHELL=(echo fish
@@ -43,10 +43,10 @@ if __ringlet_free ringlet
 end
 
 functions --erase __ringlet_free
-# Changing directory only marks the next prompt: a script or a function that comes back says nothing, and steady
-# prompts cost nothing. The notice runs at that prompt; the very first one only takes note, since what governs where
-# the shell starts is not news. In the walk the root is the empty string, as in the other shells; a group of a regular
-# expression sets the variable of its name, which takes a tenth of the time of a command substitution.
+# A change of directory only schedules the notice for the next prompt. So a script or a function that changes back prints
+# nothing, and prompts without a change cost nothing. The very first notice only records the file that governs. While it
+# walks up, the root is the empty string, as in the other shells. A named group of a regular expression sets a variable
+# in a tenth of the time of a command substitution.
 if status is-interactive
     set --erase --global __ringlet_file
     function __ringlet_moved --on-variable PWD

@@ -1,11 +1,11 @@
 # Ringlet for PowerShell: an alias for each agent, and one line when another .ringlet.toml starts to govern.
 #
 # src/shell fills this in and prints it as ASCII. An agent's alias names a link to ringlet, because a function would
-# change the arguments. .NET calls rather than cmdlets: the first cmdlet of a module costs tens of milliseconds.
-# The block keeps our variables out of the profile's scope; what must stay says so.
+# change the arguments. .NET is called rather than cmdlets: the first cmdlet of a module costs tens of milliseconds.
+# The block keeps its variables out of the profile's scope, except those that are declared global.
 & {
-  # Where AppLocker or WDAC constrain the language every method call throws. There cmdlets make the aliases, and there is
-  # no notice, since a walk without methods would cost a cmdlet for each level at every prompt.
+  # If AppLocker or WDAC constrain the language, every method call throws. Then cmdlets make the aliases, and there is no
+  # notice, since a search without methods would need a cmdlet for each level at every prompt.
   $full = $ExecutionContext.SessionState.LanguageMode -eq 'FullLanguage'
   $free = {
     param($name, $link)
@@ -18,8 +18,8 @@
   if ($full) {
     $items = $ExecutionContext.SessionState.InvokeProvider.Item
 
-    # Captured once: a second capture of the prompt would be our own, and recurse. `At` and `File` are null until the
-    # first prompt, which only takes note: what governs where the shell starts is not news.
+    # The prompt is captured once: a second capture would be this function itself, and recurse. `At` and `File` are null
+    # until the first prompt, which only records the file that governs.
     if ($null -eq $ExecutionContext.SessionState.PSVariable.Get('global:__ringlet')) {
       $old = { 'PS> ' }
       if ($items.Exists('Function:\prompt')) { $old = $function:prompt }
@@ -28,14 +28,14 @@
       function global:prompt {
         $ok = $?
         __ringlet_notice
-        # Makes $? False again for the prompt that was there, and leaves $Error as it is. Nothing may come in between.
+        # Makes $? False again for the captured prompt, and leaves $Error unchanged. No statement may come in between.
         if (-not $ok) { Microsoft.PowerShell.Utility\Write-Error 'x' -ErrorAction Ignore }
         & $global:__ringlet.Prompt
       }
     }
 
-    # Runs at every prompt, and returns at once while the location is the same. The process is started through .NET, so
-    # that $LASTEXITCODE, $? and the native error preference stay out of it, and nothing goes down the pipeline.
+    # Runs at every prompt, and returns at once if the location is the same. The process is started through .NET, so that it
+    # changes neither $LASTEXITCODE nor $?, ignores the native error preference, and writes nothing to the pipeline.
     function global:__ringlet_notice {
       $state = $global:__ringlet
       $at = $ExecutionContext.SessionState.Path.CurrentLocation
@@ -69,7 +69,7 @@
       }
     }
 
-    # Whether the name may become our alias: the link is there, no function has the name, and no alias but our own.
+    # Succeeds if Ringlet may define the alias: its link exists, and no function or other alias has the name.
     $free = {
       param($name, $link)
       if (-not [System.IO.File]::Exists($link) -or $items.Exists("Function:\$name")) { return $false }

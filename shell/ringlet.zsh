@@ -1,10 +1,10 @@
 # Ringlet for zsh: a function for each agent, and one line when another .ringlet.toml starts to govern.
 #
-# src/shell fills this in and prints it as one line, under `emulate zsh -o no_aliases -c`. So: comments stand on
-# lines of their own, no here-documents, and whatever the user's options are, they are not in force here.
+# src/shell fills this in and prints it as one line, under `emulate zsh -o no_aliases -c`. So comments must be on lines of
+# their own, here-documents are not possible, and the user's options do not apply.
 
-# Succeeds when $1 may become our function: nobody else's function has the name. An alias of that name would hide
-# ours, so it goes, unless it comes down to the name itself (`alias claude='claude --verbose'`) and leads there.
+# Succeeds if Ringlet may define a function $1: no other function has the name. An alias of that name would hide the
+# function, so it is removed, unless it expands to the name itself (`alias claude='claude --verbose'`).
 function __ringlet_free {
   setopt local_options extended_glob
   local alias
@@ -28,7 +28,7 @@ if __ringlet_free @agent@; then
 fi
 # end
 
-# One command, which is told what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
+# Wraps ringlet to pass on what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
 if (( ! ${+functions[ringlet]} )) || [[ ${functions[ringlet]} == *RINGLET_SHELL=* ]]; then
   function ringlet {
     RINGLET_SHELL="zsh$(setopt local_options extended_glob
@@ -50,15 +50,15 @@ if (( ! ${+functions[ringlet]} )) || [[ ${functions[ringlet]} == *RINGLET_SHELL=
   }
 fi
 
-# Changing directory only marks the next prompt: a script, a subshell or a function that comes back says nothing,
-# and steady prompts cost nothing.
+# A change of directory only schedules the notice for the next prompt. So a script, a subshell or a function that changes
+# back prints nothing, and prompts without a change cost nothing.
 function __ringlet_moved {
   if (( ! ${precmd_functions[(Ie)__ringlet_notice]} )); then
     precmd_functions+=(__ringlet_notice)
   fi
 }
 
-# Runs at the first prompt after a change. The very first one only takes note: what governs there is not news.
+# Runs at the first prompt after a change. The very first time it only records the file that governs.
 function __ringlet_notice {
   local dir=${PWD-} start stop=. file=
   precmd_functions=("${(@)precmd_functions:#__ringlet_notice}")
@@ -67,7 +67,7 @@ function __ringlet_notice {
     stop=${stop%/*}
     stop=${stop%"${stop##*[^/]}"}
   fi
-  # The root is the empty string here: a double slash in front means another place to some systems.
+  # The root is the empty string here, since on some systems a path that begins with two slashes is another place.
   while [[ $dir == */ ]]; do
     dir=${dir%/}
   done

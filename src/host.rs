@@ -4,7 +4,7 @@ use crate::env::Env;
 use crate::failure::Failure;
 use crate::mark;
 use crate::output::Output;
-use crate::shell::{self, Seen};
+use crate::shell::{self, ShellNames};
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::io;
@@ -25,7 +25,7 @@ pub(crate) struct World {
     /// The environment's snapshot, without what an earlier launch had set.
     pub env: Env,
     /// What the calling shell says of the agents' names, where its hook has passed that on.
-    pub shell: Option<Seen>,
+    pub shell: Option<ShellNames>,
     /// The working directory with symlinks resolved; an error when it was deleted.
     pub cwd: io::Result<PathBuf>,
     /// Ringlet's own executable.
@@ -40,7 +40,7 @@ impl Host {
     /// The real one.
     pub fn real() -> Self {
         let mut env = environment();
-        let shell = env.take(shell::VARIABLE).and_then(|text| Seen::parse(text.to_str()?));
+        let shell = env.take(shell::VARIABLE).and_then(|text| ShellNames::parse(text.to_str()?));
         let world = World {
             arguments: std::env::args_os().collect(),
             env,

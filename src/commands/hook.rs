@@ -1,4 +1,4 @@
-//! `ringlet hook`: the shell code for an rc file, and whether an rc file loads it.
+//! `ringlet hook`: prints the shell code for an rc file. `doctor` asks here which rc files load it.
 
 use super::check::Grade;
 use super::{AuditWanted, Session, shims};
@@ -11,13 +11,13 @@ use crate::shell::{self, Shell};
 use memchr::memmem;
 use std::path::{Path, PathBuf};
 
-/// Prints the code, and for PowerShell makes the links its aliases lead to.
+/// Prints the code. For PowerShell it also makes the links to which the aliases lead.
 pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
     let shell = Shell::from(shell);
     let done = code(host, shell);
     match &done {
         Ok(code) => host.output.raw(code),
-        // PowerShell's Invoke-Expression adds an error of its own where it is given nothing.
+        // PowerShell's Invoke-Expression reports an error of its own if its input is empty.
         Err(_) if shell == Shell::PowerShell => host.output.raw("# failed\n"),
         Err(_) => {}
     }
@@ -34,7 +34,7 @@ fn code(host: &Host, shell: Shell) -> Result<String, Failure> {
     Ok(made.code)
 }
 
-// The code, and what it calls by what names.
+// The code, the program that it calls, and the commands that it wraps.
 struct Rendered {
     code: String,
     ringlet: PathBuf,
@@ -56,49 +56,49 @@ impl Rendered {
     }
 }
 
-/// Which of these files load the hook, and which have a line for it that cannot take effect.
+/// Reports for each of these rc files whether it loads the hook, and what keeps its line from taking effect.
 pub(super) fn loaded(
     host: &Host,
     session: &Session,
     files: &[(PathBuf, Vec<u8>)],
 ) -> Vec<(Grade, String, Option<Hint>)> {
-    let mut said = Vec::new();
+    let mut findings = Vec::new();
     for (file, bytes) in files {
         let Some(shell) = shell_of(file) else { continue };
         let Some(asked) = asked_for(shell, bytes) else { continue };
         let shown = session.paths.pretty(file);
-        // What is no shell's name may be a variable.
+        // A word that is no shell's name may be a variable, and is not judged.
         if let Some(other) = asked.parse().ok().filter(|other: &Shell| *other != shell) {
             let text = format!("{shown} loads the hook of {other}, which {shell} cannot read");
-            said.push((Grade::Bad, text, Some(format!("the line for {shell} is: {}", line_for(shell)).into())));
+            findings.push((Grade::Bad, text, Some(format!("the line for {shell} is: {}", line_for(shell)).into())));
             continue;
         }
         if let Err(Failure { message, hints, .. }) = Rendered::new(host, session, shell) {
-            said.push((
+            findings.push((
                 Grade::Bad,
                 format!("{shown} loads the hook, which fails: {message}"),
                 hints.into_iter().next(),
             ));
             continue;
         }
-        said.push((Grade::Good, format!("{shown} loads the hook"), None));
+        findings.push((Grade::Good, format!("{shown} loads the hook"), None));
         let search = host.world.env.get("PATH").unwrap_or_default();
         let links = session.paths.shims();
         if shell == Shell::PowerShell && !std::env::split_paths(search).any(|folder| folder == links) {
             let text = "background jobs, `ForEach-Object -Parallel` and `&` behind a command see no alias of PowerShell's, \
                         and start agents without ringlet";
             let hint = format!("put {} at the head of PATH, after `ringlet shims install`", links.display());
-            said.push((Grade::Note, text.to_owned(), Some(hint.into())));
+            findings.push((Grade::Note, text.to_owned(), Some(hint.into())));
         }
     }
-    if said.is_empty() {
+    if findings.is_empty() {
         let hint = Hint::from("see `ringlet hook --help` for the line to add");
-        said.push((Grade::Note, "no rc file loads the hook".into(), Some(hint)));
+        findings.push((Grade::Note, "no rc file loads the hook".into(), Some(hint)));
     }
-    said
+    findings
 }
 
-/// The line of an rc file that loads the hook.
+/// Returns the line of an rc file that loads the hook.
 pub(super) fn line_for(shell: Shell) -> &'static str {
     match shell {
         Shell::Zsh => "eval \"$(ringlet hook zsh)\"",
@@ -118,12 +118,12 @@ fn shell_of(file: &Path) -> Option<Shell> {
     })
 }
 
-// The word behind `ringlet hook` in the first line that is no comment.
+// Returns the word after `ringlet hook` in the first line that is no comment.
 fn asked_for(shell: Shell, bytes: &[u8]) -> Option<String> {
     const CALL: &[u8] = b"ringlet hook ";
     let mut in_comment = false;
     for line in bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
-        // about_Comments: PowerShell has blocks of them.
+        // PowerShell has block comments (about_Comments).
         if shell == Shell::PowerShell && !in_comment {
             in_comment = line.starts_with(b"<#");
         }

@@ -79,7 +79,7 @@ fn leased<'a>(session: &'a Session, key: &KeyName) -> Result<(&'a Scope, Duratio
 }
 
 fn canonical(host: &Host, given: &Path) -> Result<PathBuf, Failure> {
-    // A lone word that is no folder may be a key that was pasted.
+    // A single word that is no directory may be a key that was pasted by mistake.
     let shown = given.to_string_lossy();
     let shown = if given.components().count() > 1 { shown.into_owned() } else { shorten(&shown) };
     let path = host.world.cwd()?.join(given);

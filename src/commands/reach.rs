@@ -2,7 +2,7 @@
 
 use crate::output::Style;
 use crate::plan::{self, Context};
-use crate::shell::{Kind, Seen};
+use crate::shell::{NameKind, ShellNames};
 
 /// What an agent's command is in the calling shell.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,13 +23,13 @@ pub(super) enum Reach {
 
 impl Reach {
     /// What a command is, as far as the shell has told and PATH shows.
-    pub(super) fn of(context: &Context<'_>, shell: Option<&Seen>, command: &str) -> Self {
+    pub(super) fn of(context: &Context<'_>, shell: Option<&ShellNames>, command: &str) -> Self {
         match shell.map(|seen| seen.kind(command)) {
-            Some(Kind::Ringlet) => Self::Function,
-            Some(Kind::Alias) => Self::Alias,
-            Some(Kind::Function) => Self::OwnFunction,
+            Some(NameKind::Ringlet) => Self::Function,
+            Some(NameKind::Alias) => Self::Alias,
+            Some(NameKind::Function) => Self::OwnFunction,
             _ if plan::leads_here(context, command) => Self::Link,
-            Some(Kind::Program) => Self::Program,
+            Some(NameKind::Program) => Self::Program,
             None => Self::Unseen,
         }
     }

@@ -10,7 +10,7 @@ use crate::name::{Agent, KeyName};
 use crate::output::{Output, Style};
 use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Project, Request, Sink};
 use crate::profile::{Account, Profiles};
-use crate::shell::Seen;
+use crate::shell::ShellNames;
 use crate::store::{self, Keys, Prompt};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -135,7 +135,7 @@ fn shown(session: &Session, context: &Context<'_>, project: Option<&Project>) ->
         .collect())
 }
 
-fn examine(context: &Context<'_>, session: &Session, shell: Option<&Seen>, store: &Keys, word: String) -> Row {
+fn examine(context: &Context<'_>, session: &Session, shell: Option<&ShellNames>, store: &Keys, word: String) -> Row {
     let outcome = plan::prepare(context, &Request { word: &word, profile: None, words: &[] });
     let used = outcome.as_ref().ok().and_then(|plan| plan.secrets().first());
     let key = used.map(|used| KeyState {

@@ -1,27 +1,27 @@
-//! An account made concrete for one agent.
+//! The account that one agent gets, with its provider, key and endpoint looked up.
 
 use super::{Kind, Sourced};
 use crate::name::{KeyName, Variable};
 use crate::registry::{Api, Login, ProviderSpec};
 
-/// How an agent reaches the service that an account belongs to.
+/// The way from an agent to the service of an account.
 #[derive(Debug, Clone)]
 pub(crate) struct Reach {
-    /// The agent's way of being given a key and a base URL.
+    /// How the agent takes a key and a base URL.
     pub api: Api,
-    /// The base URL, with what the agent wants behind it; `None` for an agent's own backend.
+    /// The base URL, with the suffix that the agent expects. `None` for an agent's own backend.
     pub base_url: Option<Sourced<String>>,
-    /// Whether that is the provider's default, because the profile names no endpoint.
+    /// True if the base URL is the provider's default, because the profile names no endpoint.
     pub default_endpoint: bool,
-    /// The variable for the key.
+    /// The variable that holds the key.
     pub key_variable: Variable,
-    /// The name that the agent is told for the provider.
+    /// The provider's name in the agent's own configuration.
     pub provider_name: String,
-    /// Whether the key is sent as a bearer token where the agent could send it otherwise.
+    /// True if the key is sent as a bearer token by an agent that has another header as well.
     pub bearer: bool,
 }
 
-/// The account: what the agent gets, and what goes with it.
+/// The account that an agent gets.
 #[derive(Debug, Clone)]
 pub(crate) enum Account {
     /// A key from the store.
@@ -30,29 +30,29 @@ pub(crate) enum Account {
         provider: Sourced<ProviderSpec>,
         /// The key.
         key: Sourced<KeyName>,
-        /// Where it goes.
+        /// The way to the service.
         reach: Reach,
     },
     /// The agent's own login.
     Login {
-        /// What the registry knows of it.
+        /// Its definition in the registry.
         login: Login,
-        /// Where the profile says so.
+        /// The line of the profile that says so, `FILE:LINE`.
         from: String,
     },
-    /// No key: a made-up one goes to the profile's endpoint.
+    /// No key. The agent sends a placeholder to the profile's endpoint.
     None {
-        /// The provider's definition, where the profile names one.
+        /// The provider's definition, if the profile names one.
         provider: Option<Sourced<ProviderSpec>>,
-        /// Where it goes.
+        /// The way to the service.
         reach: Reach,
-        /// Where the profile says so.
+        /// The line of the profile that says so, `FILE:LINE`.
         from: String,
     },
 }
 
 impl Account {
-    /// The word of `auth`.
+    /// Returns the value of `auth` in a profile.
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Key { .. } => Kind::WORDS[0],
@@ -61,12 +61,12 @@ impl Account {
         }
     }
 
-    /// The key, where it is one.
+    /// Returns the key's name, if the account has a key.
     pub(crate) fn key(&self) -> Option<&Sourced<KeyName>> {
         if let Self::Key { key, .. } = self { Some(key) } else { None }
     }
 
-    /// The provider, where there is one.
+    /// Returns the provider, if there is one.
     pub(crate) fn provider(&self) -> Option<&Sourced<ProviderSpec>> {
         match self {
             Self::Key { provider, .. } => Some(provider),
@@ -75,7 +75,7 @@ impl Account {
         }
     }
 
-    /// Where requests go, and how; a login knows that itself.
+    /// Returns the way to the service. A login has none: the agent itself knows it.
     pub(crate) fn reach(&self) -> Option<&Reach> {
         match self {
             Self::Key { reach, .. } | Self::None { reach, .. } => Some(reach),
@@ -83,7 +83,7 @@ impl Account {
         }
     }
 
-    /// Takes another way of the agent's to the same service, with a variable of its own for the key.
+    /// Replaces the agent's way to the service by another of its ways, which may have its own variable for the key.
     pub(crate) fn take_way(&mut self, api: Api) {
         if let Self::Key { reach, .. } | Self::None { reach, .. } = self {
             reach.key_variable = api.key.clone().unwrap_or_else(|| reach.key_variable.clone());
@@ -91,7 +91,7 @@ impl Account {
         }
     }
 
-    /// The base URL.
+    /// Returns the base URL.
     pub(crate) fn base_url(&self) -> Option<&Sourced<String>> {
         self.reach()?.base_url.as_ref()
     }

@@ -1,37 +1,37 @@
-//! What a profile says about one agent, checked and not yet looked up in the registry.
+//! The settings of one agent in a profile: checked, and not yet looked up in the registry.
 
 use crate::name::{Agent, Alias, KeyName, Provider, Variable};
 use crate::registry::{Auth, Http};
 use std::collections::BTreeMap;
 
-/// A value and the byte range it was read from; no range means a default.
+/// A value and the byte range that it was read from.
 #[derive(Debug, Clone)]
 pub(crate) struct At<T> {
     /// The value.
     pub value: T,
-    /// Where it stands in the profile's file.
+    /// The range in the profile's text; `None` for a default.
     pub span: Option<std::ops::Range<usize>>,
 }
 
-/// Of which kind an account is, and the key where it is one.
+/// The kind of an account.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     /// A key from the store.
     Key {
-        /// Which of the provider's keys.
+        /// The name of the key among the provider's keys.
         alias: At<Alias>,
     },
     /// The login that the agent itself keeps.
     Login,
-    /// No key: a model at home, or a gateway that adds its own.
+    /// No key: a local model, or a gateway that adds its own key.
     None,
 }
 
 impl Kind {
-    /// The words of `auth`, the default first.
+    /// The values of `auth` in a profile, the default first.
     pub(crate) const WORDS: [&str; 3] = ["key", "login", "none"];
 
-    /// The word of `auth`.
+    /// Returns the value of `auth` in a profile.
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Key { .. } => Self::WORDS[0],
@@ -41,39 +41,39 @@ impl Kind {
     }
 }
 
-/// How a key is to reach the agent.
+/// The way in which a key is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
-    /// The best way that was tried with this agent.
+    /// The best way that is known to work with this agent.
     Auto,
     /// To the agent itself.
     Direct,
-    /// To a broker of the launch.
+    /// To a broker that runs beside the agent.
     Broker,
 }
 
-/// What a profile says about one agent.
+/// The settings of one agent in a profile.
 #[derive(Debug, Clone)]
 pub(crate) struct Binding {
-    /// The agent, and where it is named.
+    /// The agent's name.
     pub agent: At<Agent>,
-    /// Of which kind the account is; the place is where `auth` stands.
+    /// The kind of account. Its range is that of `auth`.
     pub kind: At<Kind>,
-    /// The provider. A key always has one.
+    /// The provider. It is always present beside a key.
     pub provider: Option<At<Provider>>,
-    /// The header that a gateway wants in place of the provider's own.
+    /// The header for the key, if it differs from the provider's own, as gateways may want.
     pub auth_header: Option<At<Auth>>,
-    /// How the key is to be delivered.
+    /// The way in which the key is delivered.
     pub delivery: At<Delivery>,
     /// The model.
     pub model: Option<At<String>>,
     /// A name from the provider's list, or a URL.
     pub endpoint: Option<At<String>>,
-    /// Whether that may be a machine of a private network, without TLS.
+    /// The hosts that the endpoint may name without TLS.
     pub http: Http,
     /// The agent's own configuration folder.
     pub config_dir: Option<At<String>>,
-    /// Arguments before the user's own.
+    /// Arguments that are put before the user's.
     pub args: Vec<String>,
     /// Variables that are not secret.
     pub env: BTreeMap<Variable, At<String>>,

@@ -1,7 +1,7 @@
-//! The one writer of profiles: what `profiles`, `migrate` and `init` change goes through here.
+//! The only writer of profiles. `profiles`, `migrate` and `init` change them through this module.
 //!
-//! A text is read back as a launch would read it before it replaces a file, so a profile that works is never replaced by
-//! one that does not. Comments and order stay. A file is replaced whole, mode 0600, in a folder of mode 0700.
+//! Before a text replaces a file it is checked as a launch would check it, so a valid profile is never replaced by an
+//! invalid one. Comments and order are kept. Files are replaced atomically, mode 0600, in folders of mode 0700.
 
 use super::{ProfileError, Profiles};
 use crate::config::{ConfigError, Source};
@@ -11,16 +11,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Item, TableLike, Value, value};
 
-/// Why a profile was not written. The file is as it was.
+/// Why a profile was not written. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
-    /// There is one of that name.
+    /// A profile of that name exists.
     #[error("profile \"{0}\" already exists")]
     Exists(Profile),
-    /// The text would be no profile that a launch could use.
+    /// A launch could not use the new text.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// The file cannot be changed as it is, because it does not parse.
+    /// The file does not parse, so it cannot be changed in place.
     #[error("{error}")]
     Broken {
         /// The profile.
@@ -28,10 +28,10 @@ pub enum EditError {
         /// Where it is wrong.
         error: ConfigError,
     },
-    /// A word that is to change a value is none.
+    /// An argument is not a valid change.
     #[error("{word:?} {why}")]
     Word {
-        /// The word, shortened.
+        /// The argument, shortened.
         word: String,
         /// What is wrong with it.
         why: &'static str,
@@ -46,37 +46,37 @@ pub enum EditError {
     },
 }
 
-/// The account of a new profile, or of one more agent in it.
+/// The account of a new profile, or of an agent that is added to one.
 #[derive(Debug, Clone)]
 pub(crate) enum NewAccount {
     /// A key.
     Key {
-        /// Whose.
+        /// The key's provider.
         provider: Provider,
-        /// Which of them.
+        /// The name of the key among the provider's keys.
         alias: Alias,
-        /// Another endpoint than the provider's own.
+        /// An endpoint other than the provider's own.
         endpoint: Option<String>,
     },
     /// The agent's own login.
     Login,
     /// No key.
     None {
-        /// The provider, where the protocol or the model's name depends on it.
+        /// The provider, if the protocol or the model's name depends on it.
         provider: Option<Provider>,
-        /// Where to go.
+        /// The endpoint.
         endpoint: String,
     },
 }
 
-/// One agent and its account.
+/// An agent and its account, to be written into a profile.
 #[derive(Debug, Clone)]
 pub(crate) struct NewBinding {
     /// The agent.
     pub agent: Agent,
-    /// What it gets.
+    /// Its account.
     pub account: NewAccount,
-    /// Whether the endpoint may be one of a private network, without TLS.
+    /// True if the endpoint may be in a private network, without TLS.
     pub allow_http: bool,
     /// The model.
     pub model: Option<String>,
@@ -85,7 +85,7 @@ pub(crate) struct NewBinding {
 }
 
 impl Profiles<'_> {
-    /// Writes a profile that was not there, for one agent.
+    /// Writes a new profile for one agent.
     pub(crate) fn create(&self, name: &Profile, binding: &NewBinding) -> Result<(), EditError> {
         if self.paths.profile(name).symlink_metadata().is_ok() {
             return Err(EditError::Exists(name.clone()));
@@ -110,7 +110,7 @@ impl Profiles<'_> {
         self.replace(name, &document.to_string())
     }
 
-    /// Changes values, each `KEY=VALUE`; `KEY=` takes one out, and dots lead into tables.
+    /// Changes values. Each change is `KEY=VALUE`; `KEY=` removes the value, and dots lead into tables.
     pub(crate) fn assign(&self, name: &Profile, changes: &[String]) -> Result<(), EditError> {
         let mut document = self.document(name)?;
         for change in changes {
@@ -122,14 +122,14 @@ impl Profiles<'_> {
         self.replace(name, &document.to_string())
     }
 
-    /// Replaces a profile's text, or writes a new one, if a launch could use it.
+    /// Writes a profile's text if a launch could use it. The profile need not exist.
     pub(crate) fn replace(&self, name: &Profile, text: &str) -> Result<(), EditError> {
         let file = self.paths.profile(name);
         self.check(name, &file, text).map_err(|error| without_place(error, &file))?;
         write(&file, text)
     }
 
-    /// Whether a text would be a profile that a launch could use. `file` is named in the error.
+    /// Checks that a launch could use a text. Errors name `file`.
     pub(crate) fn check(&self, name: &Profile, file: &Path, text: &str) -> Result<(), ProfileError> {
         let source = Source { file: file.into(), text: text.to_owned(), access: None };
         let parsed = self.parse(name, source)?;
@@ -139,7 +139,7 @@ impl Profiles<'_> {
         Ok(())
     }
 
-    /// A profile's text, unjudged: a broken profile is what one edits.
+    /// Returns a profile's text without checking it: a user edits profiles that are broken.
     pub(crate) fn text(&self, name: &Profile) -> Result<Source, ProfileError> {
         match Source::read(&self.paths.profile(name))? {
             Some(source) => Ok(source),
@@ -156,7 +156,7 @@ impl Profiles<'_> {
     }
 }
 
-/// Writes a configuration file whole. One that is a symlink into dotfiles stays one: what it leads to is replaced.
+/// Replaces a configuration file atomically. A symlink, for example into dotfiles, is kept, and its target is replaced.
 pub(crate) fn write(file: &Path, text: &str) -> Result<(), EditError> {
     let target = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let folder = target.parent().expect("a file lies in its folder");
@@ -165,7 +165,7 @@ pub(crate) fn write(file: &Path, text: &str) -> Result<(), EditError> {
         .map_err(|error| EditError::Write { file: file.to_owned(), error })
 }
 
-/// Sets one value of a TOML document, or takes it out when the new one is empty. A comment behind it stays.
+/// Sets one value of a TOML document, or removes it if the new one is empty. A comment after it is kept.
 pub(crate) fn assign(document: &mut DocumentMut, key: &str, new: &str) -> Result<(), EditError> {
     let word = |why| EditError::Word { word: shorten(key), why };
     let parts: Vec<&str> = key.split('.').collect();
@@ -177,7 +177,7 @@ pub(crate) fn assign(document: &mut DocumentMut, key: &str, new: &str) -> Result
         table.remove(last);
         return Ok(());
     }
-    // An array, a quoted string, true and false are taken as TOML; anything else is text.
+    // Arrays, quoted strings and booleans are read as TOML. Anything else is a string.
     let parsed: Value = match new.parse::<Value>() {
         Ok(parsed @ (Value::Array(_) | Value::String(_) | Value::Boolean(_))) => parsed,
         _ => new.into(),
@@ -203,7 +203,7 @@ fn table_at<'a>(mut table: &'a mut dyn TableLike, way: &[&str], key: &str) -> Re
     Ok(table)
 }
 
-// Writes all but the alias, whose place differs.
+// Writes everything but the alias, which goes into another table in a profile for one agent. Returns the alias.
 fn describe<'a>(table: &mut dyn TableLike, binding: &'a NewBinding) -> Option<&'a Alias> {
     let mut put = |key: &str, text: &str| drop(table.insert(key, value(text)));
     let (endpoint, alias) = match &binding.account {
@@ -232,7 +232,7 @@ fn describe<'a>(table: &mut dyn TableLike, binding: &'a NewBinding) -> Option<&'
     alias
 }
 
-// The text is not in the file yet, so its name and line would lead nowhere.
+// Removes file and line from an error: the text is not in the file yet.
 fn without_place(error: ProfileError, file: &Path) -> EditError {
     match error {
         ProfileError::Config(error) if error.file == file => ProfileError::Unwritten(error.message, error.hint).into(),

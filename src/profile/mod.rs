@@ -1,7 +1,7 @@
-//! Profiles: which provider, key and settings an agent gets.
+//! Profiles: the provider, the key and the settings of each agent.
 //!
-//! A profile is the user's own file; nothing in a project can add to it. `Profiles` reads them, `Resolved` is one
-//! profile made concrete for one agent, with the line each value came from.
+//! A profile is the user's own file, and nothing in a project can add to it. `Profiles` reads them. `Resolved` is what one
+//! profile means for one agent, with the line that each value came from.
 
 mod account;
 mod binding;
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 /// Why a profile could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
-    /// There is no such profile.
+    /// No profile has this name.
     #[error("profile \"{name}\" does not exist")]
     Missing {
         /// The name that was asked for.
@@ -39,7 +39,7 @@ pub enum ProfileError {
     /// Its file is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A text that is in no file yet is wrong.
+    /// A text that is not in a file yet is wrong.
     #[error("{0}")]
     Unwritten(String, Option<Hint>),
     /// A definition it needs is wrong or missing.
@@ -51,7 +51,7 @@ pub enum ProfileError {
 }
 
 impl ProfileError {
-    /// The next thing to do.
+    /// Returns what to do next.
     pub fn hint(&self) -> Option<Hint> {
         match self {
             Self::Missing { closest: Some(word), .. } => Some(format!("did you mean `{word}`?").into()),
@@ -88,12 +88,12 @@ pub(crate) struct Profiles<'a> {
 }
 
 impl<'a> Profiles<'a> {
-    /// The profiles in their place.
+    /// Takes the folder's place from the paths. Nothing is read.
     pub(crate) fn new(paths: &'a Paths, registry: &'a Registry) -> Self {
         Self { paths, registry }
     }
 
-    /// The names of all profiles, sorted. A folder whose name is no profile's name is passed over.
+    /// Returns the names of all profiles, sorted. Folders whose names cannot be a profile's are skipped.
     pub(crate) fn names(&self) -> Result<Vec<Profile>, ProfileError> {
         let folder = self.paths.profiles();
         let entries = match std::fs::read_dir(&folder) {
@@ -149,7 +149,7 @@ impl<'a> Profiles<'a> {
         }
     }
 
-    /// That there is no profile of a name, with the closest one there is.
+    /// Returns the error for a profile that does not exist, with the closest name.
     pub(crate) fn missing(&self, name: &Profile) -> ProfileError {
         let names = match self.names() {
             Ok(names) => names,
@@ -159,13 +159,13 @@ impl<'a> Profiles<'a> {
         ProfileError::Missing { name: name.clone(), closest }
     }
 
-    /// Checks a profile's text.
+    /// Parses and checks a profile's text.
     pub(crate) fn parse(&self, name: &Profile, source: Source) -> Result<ProfileFile, ProfileError> {
         source.refuse_others()?;
         Ok(ProfileFile::parse(name.clone(), source)?)
     }
 
-    /// Makes a profile concrete for one agent.
+    /// Returns what a profile means for one agent; `None` if it does not bind the agent.
     pub(crate) fn resolve(&self, file: &ProfileFile, agent: &Agent) -> Result<Option<Resolved>, ProfileError> {
         let Some(binding) = file.bindings.get(agent) else { return Ok(None) };
         Resolved::new(file, agent, binding, self.registry, self.paths).map(Some)

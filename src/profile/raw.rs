@@ -1,4 +1,4 @@
-//! A profile as it is written: parsed and checked, not yet looked up in the registry.
+//! A profile's file: parsed and checked, and not yet looked up in the registry.
 
 use super::binding::{At, Binding, Delivery, Kind};
 use crate::config::{ConfigError, Source};
@@ -11,7 +11,7 @@ use toml::Spanned;
 
 type Text = Spanned<String>;
 
-/// How many variables one table may set, and how many agents a profile may bind.
+/// The most variables that one table may set, and the most agents that a profile may bind.
 const MAX_VARIABLES: usize = 512;
 const MAX_AGENTS: usize = 128;
 
@@ -65,11 +65,11 @@ struct RawAgentTable {
 pub(crate) struct ProfileFile {
     /// The profile's name.
     pub name: Profile,
-    /// Its text, for errors that point into it.
+    /// Its text, to which errors refer.
     pub source: Source,
-    /// The top-level agent.
+    /// The agent at the top level.
     pub main: Option<Agent>,
-    /// What it says, by agent.
+    /// The settings of each agent.
     pub bindings: BTreeMap<Agent, Binding>,
 }
 
@@ -99,7 +99,7 @@ impl Reader<'_> {
         }
     }
 
-    // It goes into arguments and JSON of the agents' own.
+    // The model's name becomes part of arguments and of JSON for the agent.
     fn model(&self, text: Option<&Text>) -> Result<Option<At<String>>, ConfigError> {
         let model = self.optional(text)?;
         match model
@@ -117,7 +117,7 @@ impl Reader<'_> {
         texts.into_iter().flatten().map(|text| Ok(self.plain(text)?.value)).collect()
     }
 
-    // A variable that `table` may set. What a launch sets, the next one below it must be able to take away again.
+    // Returns the variable if `table` may set it. A nested launch must be able to remove what an outer one sets.
     fn variable(&self, name: &Text, table: &str, kept: fn(&Variable) -> bool) -> Result<Variable, ConfigError> {
         let variable = self.checked::<Variable>(name)?.value;
         if kept(&variable) {
@@ -127,7 +127,7 @@ impl Reader<'_> {
         Ok(variable)
     }
 
-    // A launch goes through all of them for each, and no program takes so many.
+    // A launch compares all of them with each other, and no program needs that many.
     fn bounded<T>(&self, table: &str, pairs: &BTreeMap<Text, T>, most: usize) -> Result<(), ConfigError> {
         match pairs.keys().nth(most) {
             Some(name) => {
@@ -152,8 +152,8 @@ impl Reader<'_> {
     }
 }
 
-// What `[agents.NAME]` and the top level say in the same words, so that one reading serves both.
-struct Words<'a> {
+// The fields that `[agents.NAME]` and the top level share.
+struct AgentFields<'a> {
     agent: At<Agent>,
     auth: Option<&'a Text>,
     delivery: Option<&'a Text>,
@@ -167,7 +167,7 @@ struct Words<'a> {
     args: Option<&'a Vec<Text>>,
 }
 
-// The word of `auth`, before it is known which key it means.
+// The value of `auth`, before the key is known.
 #[derive(Clone, Copy)]
 enum Asked {
     Key,
@@ -175,7 +175,7 @@ enum Asked {
     None,
 }
 
-// What a table inherits from the top: nothing that decides where the account goes or of which kind it is.
+// What a table inherits from the top level. Neither the kind of account nor the endpoint is inherited.
 struct Shared {
     provider: Option<At<Provider>>,
     alias: At<Alias>,
@@ -184,7 +184,7 @@ struct Shared {
 }
 
 impl Reader<'_> {
-    // One of a few words.
+    // Reads a field that has a fixed set of values.
     fn word<T: Copy>(
         &self,
         text: Option<&Text>,
@@ -203,7 +203,7 @@ impl Reader<'_> {
         })
     }
 
-    fn binding(&self, words: Words<'_>, shared: &Shared) -> Result<Binding, ConfigError> {
+    fn binding(&self, words: AgentFields<'_>, shared: &Shared) -> Result<Binding, ConfigError> {
         let [key, login, none] = Kind::WORDS;
         let auth = self.word(words.auth, "auth", &[(key, Asked::Key), (login, Asked::Login), (none, Asked::None)])?;
         let at = |value| At { value, span: auth.as_ref().and_then(|auth| auth.span.clone()) };
@@ -288,7 +288,7 @@ impl Reader<'_> {
 }
 
 impl ProfileFile {
-    /// Reads a profile's text.
+    /// Parses a profile's text.
     pub(crate) fn parse(name: Profile, source: Source) -> Result<Self, ConfigError> {
         let raw: RawProfile = source.parse()?;
         let read = Reader(&source);
@@ -305,7 +305,7 @@ impl ProfileFile {
         let mut bindings = BTreeMap::new();
         let mut main = None;
         if let Some(agent) = &raw.agent {
-            let words = Words {
+            let words = AgentFields {
                 agent: read.checked::<Agent>(agent)?,
                 auth: raw.auth.as_ref(),
                 delivery: raw.delivery.as_ref(),
@@ -342,7 +342,7 @@ impl ProfileFile {
                 let span = agent.span.clone().unwrap_or_default();
                 return Err(source.error(span, format!("agent \"{}\" is bound twice", agent.value)));
             }
-            let words = Words {
+            let words = AgentFields {
                 agent,
                 auth: table.auth.as_ref(),
                 delivery: table.delivery.as_ref(),

@@ -1,4 +1,4 @@
-//! One profile made concrete for one agent.
+//! What one profile means for one agent: names are looked up in the registry, and each value keeps its source.
 
 use super::account::{Account, Reach};
 use super::binding::{At, Delivery, Kind};
@@ -12,23 +12,23 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A value, and where a person would change it.
+/// A value, and the place where a user would change it.
 #[derive(Debug, Clone)]
 pub(crate) struct Sourced<T> {
     /// The value.
     pub value: T,
-    /// `FILE:LINE`, or what the default comes from.
+    /// `FILE:LINE`, or where the default comes from.
     pub from: String,
 }
 
-/// What one agent gets from one profile. Names of keys, never a value.
+/// What one agent gets from one profile. It holds the names of keys and never a key.
 #[derive(Debug, Clone)]
 pub(crate) struct Resolved {
     /// The profile.
     pub profile: Profile,
     /// The agent's definition.
     pub agent: Arc<AgentSpec>,
-    /// Whether it is the one that commands take where the profile serves several.
+    /// True if commands take this agent when the profile binds several and none is named.
     pub is_main: bool,
     /// The account.
     pub account: Account,
@@ -36,7 +36,7 @@ pub(crate) struct Resolved {
     pub model: Option<Sourced<String>>,
     /// The agent's own configuration folder, absolute.
     pub config_dir: Option<Sourced<PathBuf>>,
-    /// Arguments before the user's own.
+    /// Arguments that are put before the user's.
     pub args: Vec<String>,
     /// Variables that are not secret.
     pub env: BTreeMap<Variable, Sourced<String>>,
@@ -45,7 +45,7 @@ pub(crate) struct Resolved {
 }
 
 impl Resolved {
-    /// The folder that the profile names for the agent's own configuration.
+    /// Returns the folder that the profile names for the agent's own configuration.
     pub(crate) fn named_folder(&self) -> Option<&Path> {
         self.config_dir.as_ref().map(|folder| folder.value.as_path())
     }
@@ -184,26 +184,26 @@ impl Place<'_> {
                     let span = binding.endpoint.as_ref().and_then(|at| at.span.clone());
                     return Err(self.without_effect(agent, &span).into());
                 }
-                // Where one way needs an option to outrank stored keys, a way without one does not.
-                if api.dummy_args.is_empty() && agent.api.iter().any(|it| !it.dummy_args.is_empty()) {
+                // If any API needs an option to outrank stored keys, one without such an option would lose to them.
+                if api.dummy_args.is_empty() && agent.api.iter().any(|other| !other.dummy_args.is_empty()) {
                     let message = format!("{} may send a key that it has stored over {}", agent.title, api.protocol);
                     return Err(self.error(&binding.kind.span, message).with_hint("take `provider` out").into());
                 }
-                let provided = provider.as_ref().map(|it| &it.value);
+                let provided = provider.as_ref().map(|provider| &provider.value);
                 let mut reach = self.with_header(agent, binding, provided, api, base_url)?;
-                // Nobody checks a made-up key, and a client may ask about one that is no bearer token.
+                // No server checks a placeholder, and some agents ask the user about keys that are no bearer tokens.
                 reach.bearer |= binding.auth_header.is_none() && reach.api.bearer.is_some();
                 Ok(Account::None { provider, reach, from })
             }
         }
     }
 
-    // What Ringlet sets itself for this account, or takes away for it, is not for `[env]` and `[secrets]` to set.
+    // Refuses `[env]` and `[secrets]` that set what Ringlet itself sets or removes for this account.
     fn refuse_taken(&self, agent: &AgentSpec, account: &Account, binding: &Binding) -> Result<(), ProfileError> {
         let env = binding.env.iter().map(|(name, at)| (name, &at.span, false));
         let names = env.chain(binding.secrets.iter().map(|(name, at)| (name, &at.span, true)));
         for (name, span, secret) in names {
-            let moves = agent.config_dir.iter().any(|it| it.variable == *name);
+            let moves = agent.config_dir.iter().any(|folder| folder.variable == *name);
             if is_credential_of(agent, account, name) || (secret && is_set_for(agent, account, name)) {
                 let why = format!("{name} is what Ringlet itself sets for {}", agent.title);
                 return Err(self.error(span, why).with_hint("use `endpoint` and `key-alias`").into());
@@ -237,7 +237,7 @@ impl Place<'_> {
         }
     }
 
-    // A gateway may want another header than the provider itself.
+    // Chooses the header: a gateway may want another one than the provider.
     fn with_header(
         &self,
         agent: &AgentSpec,
@@ -270,7 +270,7 @@ impl Place<'_> {
         })
     }
 
-    // Without a provider the endpoint alone says where to go, and the agent speaks what most servers speak.
+    // Without a provider, the endpoint decides where requests go, and the protocol is the one that most servers speak.
     fn reach_any(&self, agent: &AgentSpec, binding: &Binding) -> Result<(Api, Option<Sourced<String>>), ProfileError> {
         let at = binding.endpoint.as_ref().expect("`none` without an endpoint is refused when the profile is read");
         if !at.value.contains("://") {
@@ -306,7 +306,7 @@ impl Place<'_> {
             );
             self.error(&span, message)
         };
-        // An agent's own backend is for exactly the provider it names.
+        // An agent's own backend serves only the provider that it names.
         let own = agent.api.iter().find(|api| api.protocol == Protocol::Own && api.providers.contains(&provider.name));
         let endpoint = binding.endpoint.as_ref();
         if let Some(at) = endpoint.filter(|_| provider.own_endpoint) {
@@ -363,14 +363,14 @@ impl Place<'_> {
             let message = format!("the endpoint {url} needs your own `{}` in it", blank.0);
             return Err(self.error(span, message).with_hint("write `endpoint = \"https://...\"` with the whole URL"));
         }
-        // A user who wrote the suffix out has meant the same URL.
+        // A user may have written the suffix.
         let suffix = api.base_url_suffix.as_str();
         let value = if url.ends_with(suffix) { url.to_owned() } else { format!("{url}{suffix}") };
         Ok(Sourced { value, from })
     }
 }
 
-// The names by which this account, or another credential of the same agent, reaches it.
+// Reports whether a variable carries this account, or another credential of the same agent.
 fn is_credential_of(agent: &AgentSpec, account: &Account, name: &Variable) -> bool {
     let by_descriptor = |api: &Api| api.key_fd.as_ref().is_some_and(|(ours, _)| ours == name);
     let chosen = account.reach().is_some_and(|Reach { api, key_variable, .. }| {
@@ -378,12 +378,13 @@ fn is_credential_of(agent: &AgentSpec, account: &Account, name: &Variable) -> bo
             || by_descriptor(api)
             || (api.protocol == Protocol::Own && api.set.contains_key(name) && agent.is_endpoint(name.as_str()))
     });
-    // An agent that takes one credential from a descriptor takes no two of them.
+    // An agent that reads a key from a descriptor must not get a second credential.
     let mut others = agent.api.iter().filter(|api| account.key().is_some() && api.key_fd.is_some());
     chosen || others.any(|api| api.key.as_ref() == Some(name) || by_descriptor(api))
 }
 
-// What is set besides, to pin an endpoint or to hide a login. `[env]` comes before it and cannot win; a secret could.
+// Reports whether a launch sets a variable to pin an endpoint or to hide a login. Such a variable overrides `[env]`, but a
+// secret would override it.
 fn is_set_for(agent: &AgentSpec, account: &Account, name: &Variable) -> bool {
     agent.set.contains_key(name) || account.reach().is_some_and(|reach| reach.api.set.contains_key(name))
 }

@@ -1,14 +1,14 @@
 //! The shell code that `ringlet hook` prints: one function for each agent, and the directory notice.
 //!
-//! The code itself is in real shell files under `/shell`; here they are filled in, put on one line and wrapped so
-//! that the user's aliases and options do not apply. This module knows text alone: it reads no configuration, looks at
-//! no file, and never decides which agents there are. Called by `hook` and by `commands`.
+//! The code is in shell files under `/shell`. This module fills them in, joins them into one line and wraps that so that
+//! the user's aliases and options do not apply. It only handles text: it reads no configuration and no file, and does not
+//! decide which agents there are. Called by `hook` and by `commands`.
 
 mod quote;
 mod seen;
 
 pub use quote::quote;
-pub(crate) use seen::{Kind, Seen, VARIABLE};
+pub(crate) use seen::{NameKind, ShellNames, VARIABLE};
 
 use crate::env::Env;
 use crate::hint::{Hint, Piece};
@@ -31,7 +31,7 @@ pub enum Shell {
 }
 
 impl Shell {
-    /// The shell that a person pastes commands into, told by `SHELL`.
+    /// Returns the shell into which the user would paste commands, as `SHELL` says.
     pub fn of_user(env: &Env) -> Self {
         let shell = env.non_empty("SHELL").map(PathBuf::from).unwrap_or_default();
         match shell.file_stem().and_then(|name| name.to_str()).unwrap_or_default() {
@@ -43,17 +43,17 @@ impl Shell {
         }
     }
 
-    /// A hint as text whose commands this shell would run as they are meant.
+    /// Writes a hint with its commands quoted for this shell.
     pub fn write_hint(self, hint: &Hint) -> String {
         let command = |words: &[OsString]| {
-            // The one built-in command among them that has another name in other shells.
+            // The only built-in command in hints whose name differs between shells.
             if let ([unset, name], Some(own)) = (words, self.unset())
                 && unset == "unset"
             {
                 return format!("{own}{}", self.word(name));
             }
             let words = words.iter().map(|word| self.word(word)).collect::<Vec<_>>().join(" ");
-            // A quoted word is a value there, which is only shown; the operator calls it.
+            // PowerShell prints a quoted word. The call operator runs it.
             let is_value = self == Self::PowerShell && words.starts_with(['\'', '(']);
             if is_value { format!("& {words}") } else { words }
         };
@@ -64,7 +64,7 @@ impl Shell {
         pieces.collect()
     }
 
-    // What stands before a variable's name to take it away, where `unset` does not.
+    // Returns the prefix of a variable's name that removes it, if that is not `unset`.
     fn unset(self) -> Option<&'static str> {
         match self {
             Self::Zsh | Self::Bash => None,
@@ -73,7 +73,7 @@ impl Shell {
         }
     }
 
-    // Quoted only where it must be: commands are read before they are pasted.
+    // Quotes a word only if it must be: users read commands before they paste them.
     fn word(self, word: &OsStr) -> String {
         let plain =
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'/' | b'-' | b':' | b'+' | b'=');
@@ -81,14 +81,14 @@ impl Shell {
         if !bytes.is_empty() && !bytes.starts_with(b"=") && bytes.iter().all(plain) {
             return word.to_string_lossy().into_owned();
         }
-        // A word that the shell cannot be given is shown, and not to be pasted.
+        // A word that the shell cannot take is shown as it is.
         quote(self, bytes).unwrap_or_else(|_| word.to_string_lossy().into_owned())
     }
 
     /// Every shell, in the order messages list them.
     pub const ALL: [Self; 4] = [Self::Zsh, Self::Bash, Self::Fish, Self::PowerShell];
 
-    /// The name on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Zsh => "zsh",
@@ -144,14 +144,14 @@ pub enum ShellError {
     Brackets(PathBuf),
 }
 
-/// What the hook is made for.
+/// What the templates are filled with.
 #[derive(Debug, Clone, Copy)]
 pub struct Hook<'a> {
     /// The absolute path of the binary that the functions call.
     pub ringlet: &'a Path,
     /// The agents' commands, such as `claude`: `[a-z0-9][a-z0-9._-]*`, none of them [`reserved`].
     pub commands: &'a [String],
-    /// Absolute directories where the notice's walk up ends.
+    /// Absolute directories at which the notice's search upwards ends.
     pub ceilings: &'a [PathBuf],
     /// PowerShell alone: the absolute directory of links to `ringlet`, each named after an agent.
     pub links: Option<&'a Path>,
@@ -224,7 +224,7 @@ pub fn render_completion(ringlet: &Path) -> Result<String, ShellError> {
     Ok(fill(&lines.join("\n"), word)? + "\n")
 }
 
-/// Whether a function of that name would take a word away from a shell, or from the hook itself.
+/// Reports whether a function of that name would hide a command that a shell, or the hook itself, needs.
 pub(crate) fn reserved(name: &str) -> bool {
     RESERVED.split(' ').any(|word| word == name)
 }
@@ -253,7 +253,7 @@ fn checked_links(links: &Path) -> Result<&Path, ShellError> {
     Ok(links)
 }
 
-/// A path's bytes: any on Unix; elsewhere a path may hold unpaired surrogates, which no shell's text can.
+/// Returns a path's bytes. Outside Unix a path may hold unpaired surrogates, which shell code cannot.
 fn path_text(path: &Path) -> Result<&[u8], ShellError> {
     match path.to_str() {
         Some(text) => Ok(text.as_bytes()),
@@ -269,10 +269,11 @@ fn path_word(shell: Shell, path: &Path) -> Result<String, ShellError> {
     quote(shell, path_text(path)?)
 }
 
-/// The ceilings as the shell's list: patterns of a `case`, or words. Never empty, since a pattern must be there.
+/// Writes the ceilings as the shell's list: patterns of a `case`, or words. It is never empty, since a `case` needs a
+/// pattern.
 ///
-/// The templates compare with a path in one form: without a slash at its end (so the root is empty), but in PowerShell
-/// as .NET writes it.
+/// The templates compare them with paths that have no slash at their end, so the root is empty. PowerShell's have the form
+/// that .NET gives them.
 fn ceilings(shell: Shell, ceilings: &[PathBuf]) -> Result<String, ShellError> {
     let mut words = Vec::new();
     for ceiling in ceilings {
@@ -297,7 +298,7 @@ fn ceilings(shell: Shell, ceilings: &[PathBuf]) -> Result<String, ShellError> {
     }))
 }
 
-/// The template's lines without comments, the lines between `# each agent` and `# end` once for every command.
+/// Returns a template's lines without comments. The lines between `# each agent` and `# end` are repeated for each command.
 fn each_agent(template: &str, commands: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut section: Option<Vec<&str>> = None;
@@ -318,7 +319,7 @@ fn each_agent(template: &str, commands: &[String]) -> Vec<String> {
     lines
 }
 
-/// Joins lines of zsh, bash or fish: with `;`, save where the grammar has just opened something.
+/// Joins lines of zsh, bash or fish with `;`, except after a word that opens a block.
 fn one_line(lines: &[String]) -> String {
     let mut text = String::new();
     for line in lines {

@@ -1,19 +1,19 @@
-//! One word for each shell, whatever bytes it holds.
+//! Quoting of one word for each shell, whatever bytes it holds.
 //!
-//! The words go into text that a shell evaluates, so a mistake here runs somebody else's command. Every word comes
-//! back quoted, plain ones too: an unquoted word can be an alias (zsh's global ones apply anywhere), and a leading `=`
-//! is a file search in zsh. Control characters never come back raw: the text may be shown on a terminal, and zsh's
-//! CSH_JUNKIE_QUOTES refuses a newline between quotes. Called by the templates' renderer in this module's parent.
+//! The words become part of text that a shell evaluates, so a mistake here would run another command. Every word is
+//! quoted, even a plain one: an unquoted word can be an alias (zsh's global aliases apply anywhere), and a leading `=`
+//! searches for a command in zsh. Control characters are always escaped: the text may be shown on a terminal, and zsh's
+//! CSH_JUNKIE_QUOTES refuses a newline between quotes. Called by the parent module.
 
 use super::{Shell, ShellError};
 use crate::name::is_unprintable;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Quotes one word: the shell reads exactly `text` back, as one argument or operand.
+/// Quotes one word. The shell reads exactly `text` from it, as one argument or operand.
 ///
-/// The result holds no control character, and for PowerShell ASCII alone. A NUL cannot be passed in any shell's word,
-/// and PowerShell's strings hold Unicode alone; both are refused.
+/// The result has no control character, and for PowerShell only ASCII. A NUL is refused, since no shell's word can hold
+/// one; for PowerShell, so is text that is not UTF-8.
 pub fn quote(shell: Shell, text: &[u8]) -> Result<String, ShellError> {
     if text.contains(&0) {
         return Err(ShellError::Nul);
@@ -25,25 +25,25 @@ pub fn quote(shell: Shell, text: &[u8]) -> Result<String, ShellError> {
     }
 }
 
-/// zsh and bash: single quotes, through `shell_escape`, where the text is plain; `$'...'` where it is not.
+/// Quotes for zsh and bash: single quotes, by `shell_escape`, for plain text, else `$'...'`.
 fn posix(text: &[u8]) -> String {
     match std::str::from_utf8(text) {
         Ok(plain) if !plain.contains(is_unprintable) => {
             let word = shell_escape::unix::escape(Cow::Borrowed(plain));
-            // An untouched word comes back borrowed, and without quotes.
+            // A word that needs no quotes is returned as it is.
             if matches!(word, Cow::Borrowed(_)) { format!("'{word}'") } else { word.into_owned() }
         }
-        // Three octal digits: a hexadecimal escape could swallow the character after it.
+        // Three octal digits: a hexadecimal escape could take the next character as a digit.
         _ => escaped("$'", text, |byte| format!("\\{byte:03o}")),
     }
 }
 
-/// fish: single quotes, in which only `\` and `'` are escaped; bytes that must not be raw stand outside them.
+/// Quotes for fish: single quotes, in which only `\` and `'` are escaped. Escaped bytes stand outside the quotes.
 fn fish(text: &[u8]) -> String {
     escaped("'", text, |byte| format!("'\\X{byte:02x}'"))
 }
 
-/// Escapes `\` and `'`, and through `raw` every byte of what is not UTF-8, controls a terminal or reorders text.
+/// Escapes `\` and `'`. Bytes that are not UTF-8, control a terminal or reorder text are escaped by `raw`.
 fn escaped(open: &str, text: &[u8], raw: impl Fn(u8) -> String) -> String {
     let mut word = open.to_owned();
     for chunk in text.utf8_chunks() {
@@ -63,10 +63,10 @@ fn escaped(open: &str, text: &[u8], raw: impl Fn(u8) -> String) -> String {
     word
 }
 
-/// PowerShell: a single-quoted string of printable ASCII, and a sum with `[char]` for everything else.
+/// Quotes for PowerShell: a single-quoted string of printable ASCII, and a sum with `[char]` for everything else.
 ///
 /// The sum begins with a string, because `[char] + string` would be arithmetic. The typographic quotes U+2018..U+201B
-/// end a string as `'` does; being outside ASCII they never stand in one here.
+/// end a string as `'` does. They are not ASCII, so they are written as `[char]`.
 fn powershell(text: &str) -> String {
     let mut word = String::from("'");
     let mut sum = false;

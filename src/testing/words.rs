@@ -7,7 +7,7 @@ use crate::env::Env;
 use crate::name::{Agent, KeyName, MAX_LEN, Provider, Variable, closest, shorten};
 use crate::paths::Paths;
 use crate::registry::Version;
-use crate::shell::Seen;
+use crate::shell::ShellNames;
 use crate::{duration, mark, percent};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub fn words(template: &[u8]) {
     if let Some(version) = Version::parse(text) {
         assert!(version.is_at_least(text) && version.is_at_least("0.0"));
     }
-    if let Some(seen) = Seen::parse(text) {
+    if let Some(seen) = ShellNames::parse(text) {
         assert!(text.trim_start().starts_with(&seen.shell));
     }
 }

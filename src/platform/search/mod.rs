@@ -21,7 +21,7 @@ const MOST_NAMES: usize = 20_000;
 /// stands there.
 pub(crate) fn found_on<'a>(search: &std::ffi::OsStr, wanted: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let mut missing: BTreeSet<&str> = wanted.into_iter().collect();
-    let (mut found, mut seen) = (BTreeSet::new(), Seen::default());
+    let (mut found, mut seen) = (BTreeSet::new(), SearchedFolders::default());
     for folder in std::env::split_paths(search).filter(|folder| folder.is_absolute()) {
         if missing.is_empty() {
             break;
@@ -92,7 +92,7 @@ mod tests {
         assert!(one.size() > 16 * 1024, "{} bytes", one.size());
         let wanted = wanted.into_iter().collect();
         for slow in [false, true] {
-            let mut seen = Seen { slow: vec![(one.dev(), slow)], ..Seen::default() };
+            let mut seen = SearchedFolders { slow: vec![(one.dev(), slow)], ..SearchedFolders::default() };
             let found = commands_in(&path("one"), &wanted, &mut seen);
             assert_eq!(found.into_iter().collect::<Vec<_>>(), ["claude", "linked"]);
             assert!(commands_in(&path("one"), &wanted, &mut seen).is_empty(), "its second time");

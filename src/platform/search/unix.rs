@@ -15,7 +15,7 @@ const LARGE: u64 = 16 * 1024;
 
 /// What is known of a search path's folders so far.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct SearchedFolders {
     /// Device and inode of each folder that was looked into.
     pub folders: HashSet<(u64, u64)>,
     /// For each device, whether a look-up takes long there.
@@ -27,7 +27,11 @@ pub(super) struct Seen {
 /// A small folder is listed, and any where a look-up takes long, as on the drives of Windows in WSL: one look-up for each
 /// command would cost more there than all else that a shell's start does. In a large folder the commands are looked up
 /// from a handle, so that its path is resolved once.
-pub(super) fn commands_in<'a>(folder: &Path, wanted: &BTreeSet<&'a str>, seen: &mut Seen) -> BTreeSet<&'a str> {
+pub(super) fn commands_in<'a>(
+    folder: &Path,
+    wanted: &BTreeSet<&'a str>,
+    seen: &mut SearchedFolders,
+) -> BTreeSet<&'a str> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = match rustix::fs::open(folder, flags, Mode::empty()) {
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return BTreeSet::new(),
@@ -57,7 +61,7 @@ pub(super) fn commands_in<'a>(folder: &Path, wanted: &BTreeSet<&'a str>, seen: &
     wanted.iter().filter(|name| is_executable_in(&handle, name)).copied().collect()
 }
 
-impl Seen {
+impl SearchedFolders {
     // Asks once a device.
     fn is_slow(&mut self, device: u64, handle: &OwnedFd) -> bool {
         if let Some((_, slow)) = self.slow.iter().find(|(known, _)| *known == device) {

@@ -17,10 +17,10 @@ pub(in crate::platform) fn kind(path: &Path) -> Option<&'static str> {
 
 /// Nothing of a folder is remembered here.
 #[derive(Default)]
-pub(super) struct Seen;
+pub(super) struct SearchedFolders;
 
 /// Returns the commands that are in a folder. It is listed once, since each command may have several endings.
-pub(super) fn commands_in<'a>(folder: &Path, wanted: &BTreeSet<&'a str>, _: &mut Seen) -> BTreeSet<&'a str> {
+pub(super) fn commands_in<'a>(folder: &Path, wanted: &BTreeSet<&'a str>, _: &mut SearchedFolders) -> BTreeSet<&'a str> {
     let names = match std::fs::read_dir(folder) {
         Ok(entries) => {
             let names = entries.take(MOST_NAMES + 1).map(|entry| Some(entry.ok()?.file_name()));
