@@ -247,7 +247,11 @@ impl From<PlanError> for Failure {
             },
             PlanError::NotExecutable { file } => Self {
                 status: status::NOT_EXECUTABLE,
-                ..Self::new(message).hint(Hint::run(words!["chmod", "+x", file]))
+                ..Self::new(message).hint(if cfg!(windows) {
+                    Hint::from("only .exe, .com, .cmd and .bat can be started")
+                } else {
+                    Hint::run(words!["chmod", "+x", file])
+                })
             },
             PlanError::BinaryInProject { binary, .. } | PlanError::InterpreterInProject { binary, .. } => {
                 Self::new(message)

@@ -17,10 +17,10 @@ pub(crate) const PROFILE_FILE: &str = "ringlet.toml";
 #[derive(Debug, thiserror::Error)]
 pub enum PathsError {
     /// No home directory is known: the environment names none, and neither does the account, as it says.
-    #[error("HOME is not set, and {0}")]
+    #[error("{HOME} is not set, and {0}")]
     NoHome(String),
-    /// `HOME` would mean another folder in every directory.
-    #[error("HOME is {0:?}, which is not an absolute path")]
+    /// The variable would mean another folder in every directory.
+    #[error("{HOME} is {0:?}, which is not an absolute path")]
     RelativeHome(PathBuf),
 }
 
@@ -224,6 +224,9 @@ impl Paths {
 
     /// A path the way people write it: `~` for the home directory.
     pub fn pretty(&self, path: &Path) -> String {
+        // Windows' canonical paths begin so, and the home that the environment names does not.
+        let plain = path.to_str().filter(|_| cfg!(windows)).and_then(|text| text.strip_prefix(r"\\?\"));
+        let path = plain.map_or(path, Path::new);
         match path.strip_prefix(&self.home) {
             Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
             Ok(rest) => format!("~{}{}", std::path::MAIN_SEPARATOR, rest.display()),
@@ -247,7 +250,11 @@ const STATE_VARIABLE: &str = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_STA
 
 // Configuration, state and profiles.
 fn below(env: &Env, home: &Path) -> [PathBuf; 3] {
-    [config_base(env, home).join("ringlet"), state_base(env, home).join("ringlet"), home.join(".ringlet/profiles")]
+    [
+        config_base(env, home).join("ringlet"),
+        state_base(env, home).join("ringlet"),
+        home.join(".ringlet").join("profiles"),
+    ]
 }
 
 // What the environment names, else the account's, as for login(1) and ssh.
@@ -277,7 +284,7 @@ fn config_base(env: &Env, home: &Path) -> PathBuf {
 
 #[cfg(windows)]
 fn config_base(env: &Env, home: &Path) -> PathBuf {
-    env.absolute("APPDATA").or_else(dirs::config_dir).unwrap_or_else(|| home.join("AppData/Roaming"))
+    env.absolute("APPDATA").or_else(dirs::config_dir).unwrap_or_else(|| home.join(r"AppData\Roaming"))
 }
 
 #[cfg(not(any(windows, target_os = "macos")))]
@@ -293,7 +300,7 @@ fn state_base(env: &Env, home: &Path) -> PathBuf {
 
 #[cfg(windows)]
 fn state_base(env: &Env, home: &Path) -> PathBuf {
-    env.absolute("LOCALAPPDATA").or_else(dirs::data_local_dir).unwrap_or_else(|| home.join("AppData/Local"))
+    env.absolute("LOCALAPPDATA").or_else(dirs::data_local_dir).unwrap_or_else(|| home.join(r"AppData\Local"))
 }
 
 #[cfg(all(test, unix))]

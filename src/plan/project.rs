@@ -210,6 +210,10 @@ impl<'a> ProjectFolders<'a> {
                 continue;
             }
             real.push(&part);
+            // On Windows a drive without its root is the directory in which this process works.
+            if matches!(real.components().next_back(), Some(Component::Prefix(_))) {
+                continue;
+            }
             match self.look(&real) {
                 Step::Link(target) if links < MAX_LINKS => {
                     links += 1;
