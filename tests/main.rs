@@ -74,3 +74,5 @@ mod shims;
 mod status;
 #[cfg(target_os = "linux")]
 mod transcripts;
+#[cfg(windows)]
+mod windows;

@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) mod daemon;
+pub(crate) mod done;
 #[cfg(target_os = "linux")]
 pub(crate) mod keyring;
 #[cfg(unix)]

@@ -3,14 +3,12 @@
 //! The environment is cleared, so neither the user's keychain nor anything of this machine can be reached. Keys are
 //! kept in the file store unless a test brings a [`super::keyring::Keyring`].
 
+pub(crate) use super::done::{Done, KEY};
 use assert_cmd::Command;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-/// A key that looks like one of Anthropic's and is none.
-pub(crate) const KEY: &str = "sk-ant-api03-TESTTESTTESTTESTTESTTESTTEST";
 
 /// The binary under test.
 pub(crate) const RINGLET: &str = env!("CARGO_BIN_EXE_ringlet");
@@ -19,37 +17,6 @@ pub(crate) const RINGLET: &str = env!("CARGO_BIN_EXE_ringlet");
 pub(crate) struct World {
     folder: tempfile::TempDir,
     env: Vec<(OsString, OsString)>,
-}
-
-/// What a command did.
-#[derive(Debug)]
-pub(crate) struct Done {
-    /// Its exit status; `None` after a signal.
-    pub status: Option<i32>,
-    /// What it printed.
-    pub stdout: String,
-    /// What it complained of.
-    pub stderr: String,
-}
-
-impl Done {
-    /// Asserts success and gives stdout.
-    #[track_caller]
-    pub(crate) fn ok(self) -> String {
-        assert_eq!(self.status, Some(0), "{self:?}");
-        self.stdout
-    }
-
-    /// Asserts this status and that stderr says each of these things.
-    #[track_caller]
-    pub(crate) fn fails(self, status: i32, says: &[&str]) -> Self {
-        assert_eq!(self.status, Some(status), "{self:?}");
-        for text in says {
-            assert!(self.stderr.contains(text), "{text:?} is not in {self:?}");
-        }
-        assert!(!self.stderr.contains("panicked"), "{self:?}");
-        self
-    }
 }
 
 impl World {
@@ -268,7 +235,7 @@ impl World {
 }
 
 fn done(command: &mut Command) -> Done {
-    told(&command.output().expect("ringlet starts"))
+    Done::new(&command.output().expect("ringlet starts"))
 }
 
 /// Makes a FIFO. rustix has no call for it on macOS.
@@ -279,13 +246,5 @@ pub(crate) fn fifo(path: &Path) {
 
 /// Runs a command to its end.
 pub(crate) fn finish(command: &mut std::process::Command) -> Done {
-    told(&command.output().expect("the program starts"))
-}
-
-fn told(output: &std::process::Output) -> Done {
-    Done {
-        status: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    Done::new(&command.output().expect("the program starts"))
 }
