@@ -1,6 +1,5 @@
 """The worlds in which Ringlet is measured, its neighbours, and the timer; used by run and peers."""
 
-import json
 import os
 import re
 import shutil
