@@ -1,19 +1,19 @@
-//! Lengths of time as people write them: `90s`, `30m`, `8h`, `7d`, `2w`. Settings, leases and `--since` take the same.
+//! Lengths of time in text: `90s`, `30m`, `8h`, `7d`, `2w`. Settings, leases and `--since` use this form.
 
 use std::time::Duration;
 
-/// Why a text is no length of time. The text is not in it: it may be a key that was pasted.
+/// The reason why a text is no length of time. The message does not repeat the text, which may be a pasted key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DurationError {
-    /// Not digits and one unit.
+    /// The text is not a number with one unit.
     #[error("a length of time is a number and a unit, such as 30m, 8h or 7d")]
     Form,
-    /// More seconds than a number holds.
+    /// The length has more seconds than a number can hold.
     #[error("the length of time is too large")]
     TooLong,
 }
 
-/// Reads digits and one of the units `s`, `m`, `h`, `d` and `w`, nothing before, between or behind.
+/// Parses a number with one of the units `s`, `m`, `h`, `d` and `w`, without any other character.
 pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let unit = match &text[digits..] {
@@ -29,7 +29,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     seconds.map(Duration::from_secs).ok_or(DurationError::TooLong)
 }
 
-/// A length of time in its two largest units, rounded down: `7h59m`, `8h`, `45s`.
+/// Writes a length of time in its two largest units, rounded down: `7h59m`, `8h`, `45s`.
 pub(crate) fn shown(length: Duration) -> String {
     let seconds = length.as_secs();
     let parts = [(seconds / 86_400, 'd'), (seconds / 3600 % 24, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];

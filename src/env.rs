@@ -1,7 +1,7 @@
-//! One snapshot of the environment, and ordered changes to it.
+//! A snapshot of the environment, and ordered changes to it.
 //!
-//! The snapshot is taken once, at start; nothing below the edge asks the process for a variable again, so a launch
-//! is decided by one consistent view. Values stay `OsString`: a variable that is not UTF-8 passes through untouched.
+//! The snapshot is taken once at the start. No other module reads a variable of the process, so that one consistent
+//! view decides a launch. Values are `OsString`: a variable that is not UTF-8 passes unchanged.
 
 use crate::name::Variable;
 use std::ffi::{OsStr, OsString};
@@ -18,37 +18,38 @@ pub struct Env {
 pub enum Change {
     /// Sets a variable, replacing every earlier value.
     Set(Variable, OsString),
-    /// Takes a variable away.
+    /// Removes a variable.
     Unset(Variable),
 }
 
 impl Env {
-    /// Takes the snapshot of this process.
+    /// Takes a snapshot of this process's environment.
     pub fn current() -> Self {
         Self { pairs: std::env::vars_os().collect() }
     }
 
-    /// A snapshot from given pairs.
+    /// Makes a snapshot from pairs.
     pub fn from_pairs<K: Into<OsString>, V: Into<OsString>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         Self { pairs: pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect() }
     }
 
-    /// A variable's value; an empty one counts as a value.
+    /// Returns a variable's value, which may be empty.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.pairs.iter().find(|(key, _)| same_name(key, name)).map(|(_, value)| value.as_os_str())
     }
 
-    /// A variable's value unless it is unset or empty.
+    /// Returns a variable's value unless it is empty.
     pub fn non_empty(&self, name: &str) -> Option<&OsStr> {
         self.get(name).filter(|value| !value.is_empty())
     }
 
-    /// A variable that holds an absolute path; anything else is as good as unset (the XDG specification's rule).
+    /// Returns the absolute path in a variable. Any other value counts as unset, as the XDG base directory
+    /// specification demands.
     pub fn absolute(&self, name: &str) -> Option<PathBuf> {
         self.non_empty(name).map(PathBuf::from).filter(|path| path.is_absolute())
     }
 
-    /// A variable's value as it would be after these changes.
+    /// Returns a variable's value after these changes.
     pub fn get_after<'a>(&'a self, changes: &'a [Change], name: &str) -> Option<&'a OsStr> {
         let last = changes.iter().rev().find_map(|change| match change {
             Change::Set(other, value) if same_name(OsStr::new(other.as_str()), name) => Some(Some(value.as_os_str())),
@@ -58,12 +59,12 @@ impl Env {
         last.unwrap_or_else(|| self.get(name))
     }
 
-    /// Every pair, in order.
+    /// Returns every pair in order.
     pub fn pairs(&self) -> &[(OsString, OsString)] {
         &self.pairs
     }
 
-    /// The variables' names that are UTF-8, in order.
+    /// Returns the names that are UTF-8, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.pairs.iter().filter_map(|(key, _)| key.to_str())
     }
@@ -78,12 +79,12 @@ impl Env {
         }
     }
 
-    /// Sets one variable; it keeps its place when it was there.
+    /// Sets one variable. An existing variable keeps its position.
     pub fn set(&mut self, name: &str, value: OsString) {
         match self.pairs.iter().position(|(key, _)| same_name(key, name)) {
             Some(at) => {
                 self.pairs[at].1 = value;
-                // A duplicate further down would win in a program that keeps the last one.
+                // A later duplicate would win in a program that uses the last one.
                 let mut index = 0;
                 self.pairs.retain(|(key, _)| {
                     index += 1;
@@ -94,19 +95,19 @@ impl Env {
         }
     }
 
-    /// Keeps the variables whose name is not text, and those that `keep` says.
+    /// Removes the variables for which `keep` returns false. A variable whose name is not UTF-8 stays.
     pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.pairs.retain(|(key, _)| key.to_str().is_none_or(&keep));
     }
 
-    /// Takes a variable away and gives its value.
+    /// Removes a variable and returns its value.
     pub fn take(&mut self, name: &str) -> Option<OsString> {
         let value = self.get(name).map(OsStr::to_os_string);
         self.unset(name);
         value
     }
 
-    /// Takes every occurrence of a variable away.
+    /// Removes every occurrence of a variable.
     pub fn unset(&mut self, name: &str) {
         self.pairs.retain(|(key, _)| !same_name(key, name));
     }

@@ -1,18 +1,19 @@
-//! Where a checkout's `.git` file leads, read as git reads it (gitrepository-layout(5)).
+//! Resolves a checkout's `.git` file as git does (gitrepository-layout(5)).
 //!
-//! Only what is needed to tell a linked worktree from its repository: no git is started, and nothing of git's
-//! configuration is read. Called by `guard`, which looks wherever the file leads, and by `trust`, which believes the file
-//! only where the repository confirms it.
+//! The module only finds the repository of a linked worktree. It starts no git and reads none of git's configuration.
+//! `guard` inspects every directory that the file leads to. `trust` uses the repository only if the repository confirms
+//! the link.
 
 use crate::platform;
 use std::path::{Path, PathBuf};
 
 const MAX_FILE: u64 = 64 * 1024;
 
-/// The folders that a `.git` file leads to: the repository's own folder, and the one that holds it. Both are given
-/// whatever they hold, since an agent may take either for the main checkout. None where `.git` is a folder or is absent.
+/// Returns the folders that a `.git` file leads to: the repository's own folder, and the folder that contains it. Both
+/// are returned whatever they contain, because an agent may take either for the main checkout. Returns nothing if
+/// `.git` is a folder or absent.
 ///
-/// Agents read the files themselves, and cut blanks where git does not; both readings are followed.
+/// Agents read these files themselves and trim blanks where git does not. Both readings count.
 pub(crate) fn linked_directories(checkout: &Path) -> Vec<PathBuf> {
     let Ok(read) = platform::read_file(&checkout.join(".git"), MAX_FILE) else { return Vec::new() };
     let trimmed = trim(&read.bytes);
@@ -34,7 +35,7 @@ pub(crate) fn linked_directories(checkout: &Path) -> Vec<PathBuf> {
     led
 }
 
-// As JavaScript trims: Unicode's blanks and the byte order mark.
+// Trims as JavaScript does: Unicode's blanks and the byte order mark.
 fn trim(text: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(text) {
         Ok(text) => text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').as_bytes().to_vec(),
@@ -42,8 +43,8 @@ fn trim(text: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The main checkout of a linked worktree, canonical, where the links hold in both directions: the worktree's `.git` file
-/// names a folder of the repository, and that folder names the worktree's `.git` file.
+/// Returns the canonical main checkout of a linked worktree if the links hold in both directions: the worktree's `.git`
+/// file names a folder of the repository, and that folder names the worktree's `.git` file.
 pub(crate) fn main_checkout(worktree: &Path) -> Option<PathBuf> {
     let (own, common) = folders(worktree)?;
     let own = own.canonicalize().ok()?;
@@ -57,7 +58,7 @@ pub(crate) fn main_checkout(worktree: &Path) -> Option<PathBuf> {
     is_linked.then_some(main)
 }
 
-// The worktree's own folder of the repository, and the one that it shares with the others.
+// Returns the worktree's own folder in the repository, and the folder that it shares with the other worktrees.
 fn folders(checkout: &Path) -> Option<(PathBuf, PathBuf)> {
     let file = checkout.join(".git");
     let text = platform::read_file(&file, MAX_FILE).ok()?.bytes;
@@ -70,7 +71,8 @@ fn read_path(file: &Path, base: &Path) -> Option<PathBuf> {
     path_of(&platform::read_file(file, MAX_FILE).ok()?.bytes, base)
 }
 
-// Git cuts line ends at the end and blanks behind the colon. `..` is resolved by its text where nothing is there to follow.
+// Reads a path as git does, without blanks before it and line ends after it. If the path does not exist, `..` is
+// resolved in the text.
 fn path_of(text: &[u8], base: &Path) -> Option<PathBuf> {
     let start = text.iter().position(|byte| *byte != b' ')?;
     let end = text.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'))?;
@@ -90,7 +92,7 @@ mod tests {
     struct Rig(tempfile::TempDir);
 
     impl Rig {
-        // A repository `main` with a linked worktree `wt`, as git writes them.
+        // Makes a repository `main` with a linked worktree `wt`, as git writes them.
         fn new() -> Self {
             let rig = Self(tempfile::tempdir().expect("a temporary folder"));
             fs::create_dir_all(rig.path("main/.git/worktrees/wt")).expect("folders");
@@ -113,7 +115,7 @@ mod tests {
         let rig = Rig::new();
         assert_eq!(main_checkout(&rig.path("wt")), Some(rig.path("main")));
         assert_eq!(linked_directories(&rig.path("wt")), [rig.path("main/.git"), rig.path("main")]);
-        // Relative links, as git 2.48 writes them on request.
+        // Git 2.48 writes relative links on request.
         rig.write("wt/.git", "gitdir: ../main/.git/worktrees/wt\n");
         rig.write("main/.git/worktrees/wt/gitdir", "../../../../wt/.git\n");
         assert_eq!(main_checkout(&rig.path("wt")), Some(rig.path("main")));
@@ -126,7 +128,7 @@ mod tests {
         fs::copy(rig.path("wt/.git"), rig.path("fake/.git")).expect("copied");
         assert_eq!(main_checkout(&rig.path("fake")), None);
         assert_eq!(linked_directories(&rig.path("fake")), [rig.path("main/.git"), rig.path("main")]);
-        // A store of the project's own that claims to be a repository of somebody else's.
+        // The project contains a folder that claims to be another repository.
         fs::create_dir_all(rig.path("fake/store/worktrees/x")).expect("folders");
         rig.write("fake/store/worktrees/x/commondir", "../..");
         rig.write("fake/store/worktrees/x/gitdir", &rig.path("fake/.git").display().to_string());

@@ -1,8 +1,7 @@
-//! The next thing to do, as a sentence in which a command is a list of words.
+//! The next step for the user, as a sentence in which a command is a list of words.
 //!
-//! A command in a message is meant to be pasted. Names of files and folders come from strangers, so a word is never
-//! written into the sentence as it is: the printer quotes it for the user's shell. Errors make hints, `shell` writes
-//! them, `output` prints them.
+//! People paste the commands of a message. Names of files and folders may come from strangers, so the printer quotes
+//! each word of a command for the user's shell. Errors make hints, `shell` quotes them, and `output` prints them.
 
 use std::ffi::{OsStr, OsString};
 
@@ -13,31 +12,31 @@ pub struct Hint(Vec<Piece>);
 /// A piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
-    /// Words for people.
+    /// Text for people.
     Text(String),
-    /// A command's words, to be quoted.
+    /// The words of a command, which the printer quotes.
     Command(Vec<OsString>),
 }
 
 impl Hint {
-    /// `run` and a command.
+    /// Makes a sentence of `run` and a command.
     pub fn run<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Self {
         Self::from("run ").command(words)
     }
 
-    /// The sentence with a command behind it.
+    /// Appends a command.
     pub fn command<W: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         self.0.push(Piece::Command(words.into_iter().map(|word| word.as_ref().to_owned()).collect()));
         self
     }
 
-    /// The sentence with more of it.
+    /// Appends text.
     pub fn and(mut self, text: impl Into<String>) -> Self {
         self.0.push(Piece::Text(text.into()));
         self
     }
 
-    /// The pieces, in order.
+    /// Returns the pieces in order.
     pub fn pieces(&self) -> &[Piece] {
         &self.0
     }
@@ -67,7 +66,7 @@ impl From<String> for Hint {
     }
 }
 
-/// The words of a command, of whatever types: `words!["ringlet", "allow", path]`.
+/// Makes the words of a command from values of any string types: `words!["ringlet", "allow", path]`.
 #[macro_export]
 macro_rules! words {
     ($($word:expr),+ $(,)?) => {

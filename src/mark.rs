@@ -1,12 +1,13 @@
-//! What a launch has set, by name, so that the next launch below it can take exactly that away.
+//! The mark of a launch: the names of the variables that it sets, so that the next launch below it can remove exactly
+//! these.
 //!
-//! An agent's tools inherit its environment, and with it the base URL and the credential of one account. Whatever Ringlet
-//! starts from there must begin with the user's own environment. So each launch leaves one variable, [`NAME`], that
-//! lists the names it has set. The values are not in it. `XDG_*` are the exception: they move the places of every
-//! program, Ringlet's among them, so the path that stood there is kept beside the name and put back.
+//! An agent's tools inherit its environment, and with it the base URL and the credential of one account. A launch from
+//! there must begin with the user's own environment. So each launch sets one variable, [`NAME`], that lists the names
+//! it has set, without their values. `XDG_*` variables are the exception: they move the folders of every program,
+//! Ringlet's included, so their earlier value stands in the mark and is restored.
 //!
-//! Nothing is believed that a program could not do by itself: a forged mark can take a variable away, and set an
-//! `XDG_*` path. `host` undoes the mark for every command, before any path is settled; `plan` makes the next one.
+//! A forged mark gains nothing: it can remove a variable or set an `XDG_*` path, which any program can do itself.
+//! `host` undoes the mark for every command before any path is decided. `plan` makes the next mark.
 
 use crate::env::{Change, Env};
 use crate::name::Variable;
@@ -15,35 +16,36 @@ use crate::platform;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
-/// The variable: names separated by commas. Behind an `XDG_*` name stands `=` and the earlier value, its bytes other
-/// than `[A-Za-z0-9._/-]` as `%` and two hexadecimal digits; nothing stands behind `=` where there was none.
+/// The variable with the mark: names separated by commas. An `XDG_*` name is followed by `=` and its earlier value. In
+/// the value, bytes other than `[A-Za-z0-9._/-]` are `%` and two hexadecimal digits. The value is empty if the variable
+/// was not set.
 pub(crate) const NAME: &str = "RINGLET_SET";
 
-/// The variable by which a launch recognises that it was started by itself: `PID:DEPTH:COMMAND`. Each launch
-/// with a profile sets it, and a launch without one where it may be part of a loop.
+/// The variable by which a launch detects that it was started by itself: `PID:DEPTH:COMMAND`. Each launch with a
+/// profile sets it. A launch without one sets it if it may be part of a loop.
 pub(crate) const LOOP: &str = "RINGLET_LAUNCH";
 
-/// How many launches of one command may stand below each other. An agent may start itself for a part of its work, and that one
+/// The most launches of one command below each other. An agent may start itself for a part of its work, and that agent
 /// again. A wrapper that calls Ringlet twice doubles the launches at each level, so the limit also bounds their number.
 pub(crate) const MAX_DEPTH: u32 = 8;
 
-/// The value of [`LOOP`] for a program that this process starts or becomes. `depth` counts the launches of the command that stand
-/// below each other.
+/// Returns the value of [`LOOP`] for a program that this process starts or becomes. `depth` counts the launches of the
+/// command below each other.
 pub(crate) fn looped(depth: u32, command: &str) -> String {
     format!("{}:{depth}:{command}", std::process::id())
 }
 
-/// The process number and the depth of the launch above this process, if that launch started the same command.
+/// Returns the process id and the depth of the launch above this process, if it started the same command.
 pub(crate) fn launched(env: &Env, command: &str) -> Option<(u32, u32)> {
     let (pid, rest) = env.get(LOOP)?.to_str()?.split_once(':')?;
     let (depth, marked) = rest.split_once(':')?;
     if marked == command { Some((pid.parse().ok()?, depth.parse().ok()?)) } else { None }
 }
 
-/// Takes away what an earlier launch has set, and the mark itself.
+/// Removes the variables that an earlier launch has set, and the mark itself.
 pub(crate) fn undo(env: &mut Env) {
     let Some(mark) = env.get(NAME) else { return };
-    // A mark that is not text was not left by Ringlet, but is gone all the same.
+    // A mark that is not text was not made by Ringlet. It is removed as well.
     let mark = mark.to_str().unwrap_or_default().to_owned();
     env.unset(NAME);
     let mut gone: BTreeSet<String> = BTreeSet::new();
@@ -56,15 +58,14 @@ pub(crate) fn undo(env: &mut Env) {
         match (variable.is_xdg(), before.map(decoded)) {
             (false, _) | (true, Some(Some(None))) => drop(gone.insert(folded(name))),
             (true, Some(Some(Some(path)))) => env.set(name, path),
-            // Without a note of what stood there it stays as it is.
+            // Without an earlier value in the mark the variable stays.
             (true, None | Some(None)) => {}
         }
     }
     env.retain(|name| !gone.contains(&folded(name)));
 }
 
-/// The mark for what a launch sets, for the environment that it starts from; `None` when it sets nothing that may be
-/// taken away again.
+/// Returns the mark for the variables that a launch sets, or `None` if the next launch may remove none of them.
 pub(crate) fn make<'a>(
     before: &Env,
     changes: &'a [Change],
@@ -72,7 +73,7 @@ pub(crate) fn make<'a>(
 ) -> Option<OsString> {
     let set = changes.iter().filter_map(|change| match change {
         Change::Set(name, _) => Some(name),
-        // An `XDG_*` variable that is taken away moves places as well.
+        // Removing an `XDG_*` variable moves folders as well.
         Change::Unset(name) => Some(name).filter(|name| name.is_xdg()),
     });
     let names: BTreeSet<&Variable> = set.chain(secrets).filter(|name| may_go(name)).collect();
@@ -84,7 +85,7 @@ pub(crate) fn make<'a>(
         mark.push_str(name.as_str());
         if name.is_xdg() {
             match before.get(name.as_str()).map(encoded) {
-                // A value that cannot be written down is left to stand.
+                // A value that cannot be encoded is not recorded, so the next launch keeps the new one.
                 Some(None) => {}
                 Some(Some(value)) => {
                     mark.push('=');
@@ -97,12 +98,12 @@ pub(crate) fn make<'a>(
     (!mark.is_empty()).then(|| mark.into())
 }
 
-// `RINGLET_API_KEY` is what some agents read a key from; every other name of Ringlet's own is not for a launch to set.
+// Some agents read their key from `RINGLET_API_KEY`. No launch sets any other variable of Ringlet.
 fn may_go(name: &Variable) -> bool {
     !name.is_never_taken_away() && (!name.is_ringlets() || name.as_str() == "RINGLET_API_KEY")
 }
 
-// As the system compares names.
+// Returns the name in the form that the system compares.
 fn folded(name: &str) -> String {
     if cfg!(windows) { name.to_ascii_uppercase() } else { name.to_owned() }
 }
@@ -111,7 +112,7 @@ fn encoded(value: &OsStr) -> Option<String> {
     platform::bytes_of(value).map(percent::encoded)
 }
 
-// `None` when it is not of the form; `Some(None)` when nothing stood there.
+// Returns `None` for a malformed text, and `Some(None)` if the variable was not set.
 fn decoded(text: &str) -> Option<Option<OsString>> {
     if text.is_empty() {
         return Some(None);
@@ -234,7 +235,7 @@ mod tests {
             for change in &changes {
                 let (Change::Set(name, _) | Change::Unset(name)) = change;
                 if name.is_xdg() {
-                    // As before; an empty one is as good as none.
+                    // The earlier value is restored. An empty value counts as none.
                     let was = before.non_empty(name.as_str());
                     prop_assert_eq!(env.non_empty(name.as_str()), was);
                 } else if may_go(name) {

@@ -1,7 +1,7 @@
 //! Validated names: providers, aliases, profiles, agents and environment variables.
 //!
-//! A name that reached one of these types is safe to use as a keychain account, a file name and a word of a
-//! message. Everything else is refused here, before any store or file is touched.
+//! A value of one of these types is safe as a keychain account, a file name and a word of a message. Every other text
+//! is refused here, before any store or file is touched.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,30 +9,30 @@ use std::str::FromStr;
 /// The longest name, in bytes.
 pub(crate) const MAX_LEN: usize = 64;
 
-/// Why a name was refused. The text never repeats the raw name: it may hold control characters.
+/// The reason why a name was refused. The message never repeats the raw name, which may hold control characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing was given.
+    /// The name is empty.
     #[error("{0} is empty")]
     Empty(&'static str),
-    /// More than [`MAX_LEN`] bytes.
+    /// The name has more than [`MAX_LEN`] bytes.
     #[error("{0} is {1} bytes long; at most {MAX_LEN} are allowed")]
     TooLong(&'static str, usize),
-    /// A character outside the allowed set.
+    /// The name has a character outside the allowed set.
     #[error("{what} {shown:?} has {found} at position {at}; allowed are {allowed}")]
     Forbidden {
-        /// Which kind of name.
+        /// The kind of name.
         what: &'static str,
-        /// The name, for people; printed escaped.
+        /// The name for people, escaped.
         shown: String,
-        /// The character, described.
+        /// The description of the character.
         found: String,
-        /// Its position in characters, from 1.
+        /// The position in characters, from 1.
         at: usize,
         /// The allowed set, in words.
         allowed: &'static str,
     },
-    /// No slash, or more than one, where `provider/alias` is wanted.
+    /// The text has not the form `provider/alias`.
     #[error("{0:?} is not of the form PROVIDER/ALIAS")]
     NotAPair(String),
 }
@@ -47,17 +47,17 @@ fn describe(c: char) -> String {
     }
 }
 
-/// A word for a message, the one way in which what was refused is repeated. People paste keys where names belong, so one
-/// that could be a key is cut to less than any key's secret part.
+/// Shortens a word for a message. Every message that repeats a refused word does it in this way. People paste keys
+/// where names belong, so a word that could be a key is cut to less than any key's secret part.
 pub(crate) fn shorten(word: &str) -> String {
     const SHOWN: usize = 4;
     if could_be_a_key(word) { word.chars().take(SHOWN).chain("...".chars()).collect() } else { word.to_owned() }
 }
 
-// No provider's keys are as short as this.
+// Every provider's keys are at least this long.
 const SHORTEST_KEY: usize = 13;
 
-// Of this length any word may be one.
+// Any word of this length may be a key.
 const LONG: usize = 25;
 
 fn could_be_a_key(word: &str) -> bool {
@@ -68,14 +68,15 @@ fn could_be_a_key(word: &str) -> bool {
     length >= LONG || (length >= SHORTEST_KEY && mixed)
 }
 
-/// Whether a word that may be any text is likelier a key that was pasted: long, and of both cases and digits.
+/// Reports whether a word is likely a pasted key: long, with both cases and digits.
 pub(crate) fn looks_like_a_key(word: &str) -> bool {
     let has = |kind: fn(&char) -> bool| word.chars().any(|c| kind(&c));
     let mixed = has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase) && has(char::is_ascii_digit);
     word.chars().count() >= LONG && mixed
 }
 
-/// What must not reach a terminal as it is: controls, line and paragraph separators, and what reorders or hides text.
+/// Reports whether a character must not reach a terminal: control characters, line and paragraph separators, and
+/// characters that reorder or hide text.
 pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -119,7 +120,7 @@ macro_rules! name {
         pub struct $type(String);
 
         impl $type {
-            /// The name as text.
+            /// Returns the name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -175,28 +176,29 @@ name!(
 );
 
 impl Variable {
-    /// Whether it is one of Ringlet's own, which no profile may set.
+    /// Reports whether the variable is one of Ringlet's own, which no profile may set.
     pub fn is_ringlets(&self) -> bool {
         self.folded().starts_with("RINGLET_")
     }
 
-    /// Whether a program cannot do without it, so that no launch ever takes it away.
+    /// Reports whether programs depend on the variable, so that no launch removes it.
     pub fn is_never_taken_away(&self) -> bool {
         matches!(self.folded().as_str(), "HOME" | "PATH" | "TMPDIR")
     }
 
-    /// Whether it moves the places of every program (the XDG base directory specification), not of one agent alone.
+    /// Reports whether the variable moves the folders of every program (XDG base directory specification) rather than
+    /// of one agent.
     pub fn is_xdg(&self) -> bool {
         self.folded().starts_with("XDG_")
     }
 
-    // As the system compares names.
+    // Returns the name in the form that the system compares.
     fn folded(&self) -> String {
         if cfg!(windows) { self.0.to_ascii_uppercase() } else { self.0.clone() }
     }
 
-    /// A value as it may be shown. One whose variable is named like a secret is not: it may have been written into
-    /// `[env]` by mistake, where a key has no place.
+    /// Returns a value for display. The value of a variable that is named like a secret is hidden, because a key may
+    /// stand in `[env]` by mistake.
     pub fn shown<'a>(&self, value: &'a str) -> &'a str {
         let name = self.0.to_ascii_uppercase();
         let secret =
@@ -210,7 +212,7 @@ impl Variable {
 pub struct KeyName {
     /// The provider that issued the key.
     pub provider: Provider,
-    /// Which of the user's keys with that provider.
+    /// The alias of the key with that provider.
     pub alias: Alias,
 }
 
@@ -220,12 +222,12 @@ impl KeyName {
         Self { provider, alias }
     }
 
-    /// The command that stores another value in its place.
+    /// Returns the command that replaces the key.
     pub fn replace_command(&self) -> [std::ffi::OsString; 6] {
         crate::words!["ringlet", "keychain", "set", self.provider, self.alias, "--replace"]
     }
 
-    /// The command that stores it.
+    /// Returns the command that stores the key.
     pub fn set_command(&self) -> [std::ffi::OsString; 5] {
         crate::words!["ringlet", "keychain", "set", self.provider, self.alias]
     }
@@ -255,7 +257,7 @@ impl serde::Serialize for KeyName {
     }
 }
 
-/// The candidate closest to a misspelt word, if one is close enough to be meant.
+/// Returns the candidate closest to a misspelt word, if one is close enough.
 pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()

@@ -1,7 +1,8 @@
-//! Every place Ringlet reads or writes.
+//! The paths of all files and folders that Ringlet reads or writes.
 //!
-//! Decided once from the environment's snapshot, and where that names no home by the account. `XDG_*` variables are honoured on every Unix, macOS included; a
-//! relative one is ignored, as the XDG base directory specification (0.8) says. Nothing is created here.
+//! The paths are decided once, from the snapshot of the environment, or from the account if the environment names no
+//! home. `XDG_*` variables count on every Unix, macOS included. A relative one is ignored, as the XDG base directory
+//! specification (0.8) demands. Nothing is created here.
 
 use crate::digest::Digest;
 use crate::env::Env;
@@ -13,18 +14,18 @@ use std::path::{Path, PathBuf};
 /// The name of a profile's file, in the folder that has the profile's name.
 pub(crate) const PROFILE_FILE: &str = "ringlet.toml";
 
-/// Why the places could not be decided.
+/// The reason why the paths could not be decided.
 #[derive(Debug, thiserror::Error)]
 pub enum PathsError {
-    /// No home directory is known: the environment names none, and neither does the account, as it says.
+    /// No home directory is known, neither from the environment nor from the account.
     #[error("{HOME} is not set, and {0}")]
     NoHome(String),
-    /// The variable would mean another folder in every directory.
+    /// The variable is relative, so it would mean another folder in every directory.
     #[error("{HOME} is {0:?}, which is not an absolute path")]
     RelativeHome(PathBuf),
 }
 
-/// The places, all absolute.
+/// The absolute paths of Ringlet's files and folders.
 #[derive(Debug, Clone)]
 pub struct Paths {
     /// The user's home directory, as the environment names it.
@@ -36,40 +37,40 @@ pub struct Paths {
     deciders: Deciders,
 }
 
-/// Which variables put the places where they are.
+/// The origin of the paths.
 #[derive(Debug, Clone, Copy)]
 enum Deciders {
-    /// These, for the configuration and the state.
+    /// The variables that decide the configuration and the state.
     Variables { config: &'static str, state: &'static str },
-    /// None but HOME: the user named one folder for all of it.
+    /// The user named one folder for all of them.
     Named,
 }
 
-/// A place that decides about endpoints, keys or trust, and the variable that puts it there.
+/// A file or folder that decides about endpoints, keys or trust, and the variable that decides its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// What it is, for a message.
+pub struct OwnPath {
+    /// Its name for a message.
     pub what: &'static str,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// The variable.
     pub variable: &'static str,
 }
 
 impl Paths {
-    /// Decides the places from the environment.
+    /// Decides the paths from the environment.
     pub fn new(env: &Env) -> Result<Self, PathsError> {
         let home = home(env, &account_home)?;
         let [config, state, profiles] = below(env, &home);
-        // No Windows program sets it, and a file system there says nothing of owners.
+        // No Windows program sets this variable, and owners cannot be checked there.
         let runtime = if cfg!(windows) { None } else { env.absolute("XDG_RUNTIME_DIR") };
         let by = |name: &'static str| if env.absolute(name).is_some() { name } else { HOME };
         let deciders = Deciders::Variables { config: by(CONFIG_VARIABLE), state: by(STATE_VARIABLE) };
         Ok(Self { home, config, state, profiles, runtime, deciders })
     }
 
-    /// The places below one folder that the user named: configuration, profiles and state. Sockets and leases lie in its
-    /// state, apart from those of the usual places.
+    /// Decides the paths below one folder that the user named: configuration, profiles and state. Sockets and leases
+    /// lie in its state folder, apart from the usual ones.
     pub fn named(env: &Env, folder: &Path) -> Result<Self, PathsError> {
         let (state, profiles) = (folder.join("state"), folder.join("profiles"));
         let deciders = Deciders::Named;
@@ -83,25 +84,25 @@ impl Paths {
         })
     }
 
-    /// Whether the user named them on the command line.
+    /// Reports whether the user named the folder on the command line.
     pub fn are_named(&self) -> bool {
         matches!(self.deciders, Deciders::Named)
     }
 
-    /// Where configuration, state and profiles lie below a home when no variable moves them.
+    /// Returns the folders of configuration, state and profiles below a home if no variable moves them.
     pub fn usual(home: &Path) -> [PathBuf; 3] {
         below(&Env::default(), home)
     }
 
-    /// What must not lie where somebody else chooses its content, and by which variable each is where it is. What the user
-    /// named on the command line is not among it.
-    pub fn places(&self) -> Vec<Place> {
-        let place = |what, path, variable| Place { what, path, variable };
+    /// Returns the files and folders whose content no other account may choose, each with the variable that decides its
+    /// path. A folder that the user named on the command line is left out.
+    pub fn places(&self) -> Vec<OwnPath> {
+        let place = |what, path, variable| OwnPath { what, path, variable };
         let mut places = vec![place("the home directory", self.home.clone(), HOME)];
         let Deciders::Variables { config, state } = self.deciders else { return places };
         let configuration = |path| place("ringlet's configuration", path, config);
         places.push(configuration(self.config.clone()));
-        // Each may be a link of its own.
+        // Each file may be a link.
         places.extend([self.config(), self.registry("agents"), self.registry("providers")].map(configuration));
         places.push(place("the keys' file", self.credentials(), config));
         places.push(place("the folder of profiles", self.profiles(), HOME));
@@ -111,9 +112,9 @@ impl Paths {
         places
     }
 
-    /// One profile among these places.
-    pub fn place_of(&self, name: &Profile) -> Option<Place> {
-        let place = Place { what: "the profile", path: self.profile(name), variable: HOME };
+    /// Returns the same for one profile.
+    pub fn place_of(&self, name: &Profile) -> Option<OwnPath> {
+        let place = OwnPath { what: "the profile", path: self.profile(name), variable: HOME };
         (!self.are_named()).then_some(place)
     }
 
@@ -157,7 +158,7 @@ impl Paths {
         self.profiles().join(name.as_str()).join(PROFILE_FILE)
     }
 
-    /// The folder for what Ringlet remembers by itself: trust records, audit log, the index of names. Mode 0700.
+    /// Returns the folder for Ringlet's own records: trust records, audit log, the index of names. Its mode is 0700.
     pub fn state(&self) -> &Path {
         &self.state
     }
@@ -172,17 +173,18 @@ impl Paths {
         self.state.join("pins")
     }
 
-    /// The folder of remembered digests of programs; only a cache.
+    /// Returns the folder of the programs' digests, which is only a cache.
     pub fn digests(&self) -> PathBuf {
         self.state.join("digests")
     }
 
-    /// The mark that an agent was started under an id of Ringlet's in this folder of its own.
+    /// Returns the file that marks that an agent was started under a provider id of Ringlet in this folder of the
+    /// agent.
     pub fn sessions_mark(&self, folder: &Path) -> PathBuf {
         self.state.join("sessions").join(Digest::of(folder.as_os_str().as_encoded_bytes()).to_string())
     }
 
-    /// The folder of what programs said their versions are; only a cache.
+    /// Returns the folder of the programs' versions, which is only a cache.
     pub fn versions(&self) -> PathBuf {
         self.state.join("versions")
     }
@@ -197,11 +199,11 @@ impl Paths {
         self.state.join("names")
     }
 
-    /// The folder for what shall not outlive the session: sockets, leases. Mode 0700, whoever creates it sees to that.
+    /// Returns the folder for files that must not outlive the session: sockets and leases. Its creator sets mode 0700.
     ///
-    /// Below `XDG_RUNTIME_DIR`, else below the system's own such folder; one that is not there, belongs to another user
-    /// or is open to others' writing is passed over (`sudo` without `-i` keeps the caller's), and `run` in the state
-    /// directory stands in. The disk is looked at on every call.
+    /// The folder lies below `XDG_RUNTIME_DIR`, else below the system's own runtime folder. A folder that does not
+    /// exist, belongs to another user or is writable by others is skipped (`sudo` without `-i` keeps the caller's);
+    /// `run` in the state folder replaces it. Each call checks the disk.
     pub fn runtime(&self) -> PathBuf {
         let is_private =
             |base: &PathBuf| base.is_dir() && private::folder(base, Privacy::Unwritten).is_ok_and(|there| there);
@@ -217,14 +219,14 @@ impl Paths {
         self.state.join("shims")
     }
 
-    /// The folder of what was said once today.
+    /// Returns the folder that marks the messages printed once a day.
     pub fn once_a_day_marks(&self) -> PathBuf {
         self.state.join("said")
     }
 
-    /// A path the way people write it: `~` for the home directory.
+    /// Writes a path for people, with `~` for the home directory.
     pub fn pretty(&self, path: &Path) -> String {
-        // Windows' canonical paths begin so, and the home that the environment names does not.
+        // A canonical path on Windows begins with this prefix; the home directory in the environment does not.
         let plain = path.to_str().filter(|_| cfg!(windows)).and_then(|text| text.strip_prefix(r"\\?\"));
         let path = plain.map_or(path, Path::new);
         match path.strip_prefix(&self.home) {
@@ -248,7 +250,7 @@ const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 const CONFIG_VARIABLE: &str = if cfg!(windows) { "APPDATA" } else { "XDG_CONFIG_HOME" };
 const STATE_VARIABLE: &str = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_STATE_HOME" };
 
-// Configuration, state and profiles.
+// Returns the folders of configuration, state and profiles.
 fn below(env: &Env, home: &Path) -> [PathBuf; 3] {
     [
         config_base(env, home).join("ringlet"),
@@ -257,7 +259,7 @@ fn below(env: &Env, home: &Path) -> [PathBuf; 3] {
     ]
 }
 
-// What the environment names, else the account's, as for login(1) and ssh.
+// Returns the home directory in the environment, else the account's, as login(1) and ssh do.
 fn home(env: &Env, account: &dyn Fn() -> Result<PathBuf, String>) -> Result<PathBuf, PathsError> {
     let home = match env.non_empty(HOME) {
         Some(home) => PathBuf::from(home),
@@ -271,7 +273,7 @@ fn account_home() -> Result<PathBuf, String> {
     platform::account_home(Path::new("")).map_err(|error| error.to_string())
 }
 
-// No file lists the accounts here.
+// These systems have no file with the accounts.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
 fn account_home() -> Result<PathBuf, String> {
     dirs::home_dir().ok_or_else(|| "the account has no home directory".to_owned())
@@ -330,7 +332,7 @@ mod tests {
         let stand_in = runtime(Path::new("relative"));
         assert!(
             stand_in.starts_with("/h")
-                || Some(&stand_in) == platform::runtime_base().map(|it| it.join("ringlet")).as_ref()
+                || Some(&stand_in) == platform::runtime_base().map(|base| base.join("ringlet")).as_ref()
         );
         assert_eq!(runtime(&given), stand_in);
         std::fs::create_dir(&given).expect("created");

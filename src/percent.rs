@@ -1,8 +1,8 @@
-//! Bytes as plain text: `%` and two hexadecimal digits for what is not a letter, a digit or one of `._/-`.
+//! Writes bytes as text: `%` and two hexadecimal digits stand for every byte but letters, digits and `._/-`.
 
 use std::fmt::Write;
 
-/// Writes bytes down.
+/// Encodes bytes.
 pub(crate) fn encoded(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in bytes {
@@ -15,7 +15,7 @@ pub(crate) fn encoded(bytes: &[u8]) -> String {
     text
 }
 
-/// Undoes percent-escapes; nothing for a malformed one or a NUL.
+/// Decodes a text. Returns `None` for a malformed escape or a NUL byte.
 pub(crate) fn decoded(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |b: &u8| char::from(*b).to_digit(16);
     let mut plain = Vec::with_capacity(text.len());

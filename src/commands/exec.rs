@@ -8,7 +8,7 @@ use crate::host::{Host, World};
 use crate::launch::{self, LaunchIo, Process, Said};
 use crate::name::Profile;
 use crate::output::{Output, Style};
-use crate::plan::{self, Keyless, LaunchPlan, Notice, Pass, Request, SecretUse, Sink};
+use crate::plan::{self, Keyless, LaunchPlan, LaunchRequest, Notice, Pass, SecretUse, Sink};
 use crate::profile::{Account, Resolved};
 use crate::store::{self, Prompt};
 use crate::words;
@@ -30,7 +30,7 @@ pub(super) fn run(
     }
     let session = Session::new(&host.world, audit)?;
     let context = session.context(&host.world)?;
-    let plan = plan::prepare(&context, &Request { word: agent, profile: profile.as_ref(), words })?;
+    let plan = plan::prepare(&context, &LaunchRequest { word: agent, profile: profile.as_ref(), words })?;
     if host.output.wants_json() {
         host.output.json(&as_json(&plan));
     } else {
@@ -49,7 +49,7 @@ pub(super) fn start(
 ) -> Result<i32, Failure> {
     let session = Session::new(&host.world, audit)?;
     let context = session.context(&host.world)?;
-    let request = Request { word: agent, profile, words };
+    let request = LaunchRequest { word: agent, profile, words };
     // Only Windows comes back.
     Ok(with_io(&session, &host.world, &mut host.output, |io| launch::launch(&context, &request, io))?)
 }

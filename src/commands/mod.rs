@@ -78,7 +78,7 @@ impl Session {
             Ok(settings) => Ok((Self { paths, settings, registry, audit }, None)),
             // What a project says there is not for the user to mend.
             Err(error) => {
-                let made = Self { settings: Settings::unsaid(&paths), paths, registry, audit };
+                let made = Self { settings: Settings::defaults(&paths), paths, registry, audit };
                 made.refuse_own_places(world)?;
                 Ok((made, Some(error)))
             }
@@ -120,7 +120,7 @@ impl Session {
         let typed = world.arguments.first().map(PathBuf::from).filter(|path| path.is_absolute());
         let search = world.env.non_empty("PATH").unwrap_or_default();
         let way = typed.or_else(|| platform::candidates("ringlet", search).next());
-        let is_lasting = |way: &PathBuf| platform::same_file(way, file) && plan::is_lasting_way(&context, way, file);
+        let is_lasting = |way: &PathBuf| platform::same_file(way, file) && plan::is_lasting_path(&context, way, file);
         Ok(way.filter(is_lasting).unwrap_or_else(|| file.to_owned()))
     }
 

@@ -8,7 +8,7 @@ use crate::host::Host;
 use crate::launch;
 use crate::name::{Agent, KeyName};
 use crate::output::{Output, Style};
-use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Project, Request, Sink};
+use crate::plan::{self, Context, LaunchPlan, LaunchRequest, PlanError, ProfilePart, Project, Sink};
 use crate::profile::{Account, Profiles};
 use crate::shell::ShellNames;
 use crate::store::{self, Keys, Prompt};
@@ -136,7 +136,7 @@ fn shown(session: &Session, context: &Context<'_>, project: Option<&Project>) ->
 }
 
 fn examine(context: &Context<'_>, session: &Session, shell: Option<&ShellNames>, store: &Keys, word: String) -> Row {
-    let outcome = plan::prepare(context, &Request { word: &word, profile: None, words: &[] });
+    let outcome = plan::prepare(context, &LaunchRequest { word: &word, profile: None, words: &[] });
     let used = outcome.as_ref().ok().and_then(|plan| plan.secrets().first());
     let key = used.map(|used| KeyState {
         name: used.key.clone(),
@@ -272,7 +272,7 @@ fn bare(session: &Session, context: &Context<'_>, row: &Row) -> Option<String> {
 }
 
 // The agent's own login that a key, or no key, is used in place of.
-fn outranked(context: &Context<'_>, part: &Part) -> Option<String> {
+fn outranked(context: &Context<'_>, part: &ProfilePart) -> Option<String> {
     let resolved = &part.resolved;
     let login = match resolved.account {
         Account::Login { .. } => None,
@@ -288,7 +288,7 @@ fn outranked(context: &Context<'_>, part: &Part) -> Option<String> {
 }
 
 // Of which kind the account is, and where a login lies.
-fn account(context: &Context<'_>, part: &Part) -> String {
+fn account(context: &Context<'_>, part: &ProfilePart) -> String {
     let resolved = &part.resolved;
     match &resolved.account {
         Account::Login { login, .. } => plan::describe_login(context, resolved, login),

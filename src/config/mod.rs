@@ -1,7 +1,7 @@
-//! Finds and parses configuration; every error carries file, line and column.
+//! Finds and parses configuration files. Every error names file, line and column.
 //!
-//! Holds the user's settings (`config.toml`) and the project's choice (`.ringlet.toml`). Decides nothing: whether a
-//! project file may be believed is for `trust`, what a profile means is for `profile`.
+//! The module reads the user's settings (`config.toml`) and the project file (`.ringlet.toml`). `trust` decides whether
+//! a project file counts, and `profile` decides what a profile means.
 
 mod project;
 mod scope;

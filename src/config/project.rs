@@ -1,4 +1,4 @@
-//! The project's file, `.ringlet.toml`: which profile, and nothing else.
+//! The project file `.ringlet.toml`, which names profiles and nothing else.
 
 use super::{ConfigError, Settings, Source};
 use crate::name::{Agent, NameError, Profile};
@@ -21,10 +21,10 @@ struct RawProject {
     agents: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
-/// What a project file says.
+/// The content of a project file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProjectFile {
-    /// The profile for every agent that is not named below.
+    /// The profile for every agent without an entry of its own.
     pub profile: Option<Profile>,
     /// Another profile for one agent.
     pub agents: BTreeMap<Agent, Profile>,
@@ -50,21 +50,21 @@ impl ProjectFile {
         Ok(file)
     }
 
-    /// The profile for the agents that one command may mean: the first that is named for one of them, else the one for
-    /// all.
+    /// Returns the profile for the agents that one command may mean: the first profile that the file names for one of
+    /// them, else the profile for all.
     pub(crate) fn profile_for(&self, agents: &[Agent]) -> Option<&Profile> {
         agents.iter().find_map(|agent| self.agents.get(agent)).or(self.profile.as_ref())
     }
 }
 
-/// Looks for the nearest project file from a canonical directory up. The home directory's parent and the configured
-/// ceilings are not looked into, unless the search starts there.
+/// Searches for the nearest project file, from a canonical directory upwards. The search does not enter the home
+/// directory's parent and the configured ceilings, unless it starts there.
 pub fn find_project_file(start: &Path, paths: &Paths, settings: &Settings) -> io::Result<Option<PathBuf>> {
     let ceilings = ceilings(paths, settings);
     let mut found = None;
     let mut device = None;
     platform::ascend(start, |level| {
-        // Canonical paths are the same only if their text is; comparing part by part costs more on a deep one.
+        // Equal canonical paths have equal text. A comparison by components is slower for deep paths.
         let text = level.path.as_os_str();
         if text != start.as_os_str() && ceilings.iter().any(|ceiling| ceiling.as_os_str() == text) {
             return Ok(false);
@@ -83,7 +83,7 @@ pub fn find_project_file(start: &Path, paths: &Paths, settings: &Settings) -> io
     Ok(found)
 }
 
-/// The folders where every walk up ends, canonical.
+/// Returns the canonical folders that end the search.
 fn ceilings(paths: &Paths, settings: &Settings) -> Vec<PathBuf> {
     let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let home = canonical(&paths.home);

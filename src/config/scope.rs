@@ -1,4 +1,4 @@
-//! The `[scope."PROVIDER/ALIAS"]` tables of the settings: for whom a key is kept, and until when.
+//! The `[scope."PROVIDER/ALIAS"]` tables of the settings, which limit the use of one key.
 
 use super::{ConfigError, Source};
 use crate::duration;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use toml::Spanned;
 
-/// How short and how long a lease may be. What must hold for longer than a month needs no lease.
+/// The shortest and the longest lease. A permission of more than a month needs no lease.
 pub(crate) const LEASE_LIMITS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
 
 #[derive(Default, Deserialize)]
@@ -21,18 +21,19 @@ pub(super) struct RawScope {
     lease: Option<Spanned<String>>,
 }
 
-/// What must hold before one key is looked up, beside all that holds for every key. What is not said is not asked for.
+/// The conditions for the use of one key. An absent field imposes no condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// The agents that may have it, at least one.
+    /// The agents that may use the key, at least one.
     pub agents: Option<Vec<Agent>>,
-    /// The folders it may be used in and below, absolute and as written: symlinks are not resolved. At least one.
+    /// The folders in and below which the key may be used, at least one. They are absolute and as written; symbolic
+    /// links are not resolved.
     pub directories: Option<Vec<PathBuf>>,
-    /// Whether the agent's program must be the one that was pinned.
+    /// Whether the agent's program must be the pinned one.
     pub pin: bool,
-    /// Whether a live lease is needed, and how long one lasts at most.
+    /// The longest lease, if the key needs one.
     pub lease: Option<Duration>,
-    /// Where it stands in the settings, from 1.
+    /// The line of the table in the settings, from 1.
     pub line: usize,
 }
 
@@ -63,7 +64,7 @@ impl RawScope {
     }
 }
 
-// An empty list could mean everyone or no one, so it means nothing.
+// Reads a list. An empty list is an error, because it could mean everyone or no one.
 fn some<T>(
     source: &Source,
     list: Option<&Spanned<Vec<Spanned<String>>>>,

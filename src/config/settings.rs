@@ -10,16 +10,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 use toml::Spanned;
 
-/// Which credential store is used.
+/// The credential store that is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
-    /// The OS keychain, and the file where there is none.
+    /// The OS keychain, or the file if the system has none.
     #[default]
     System,
     /// Always the file.
     File,
-    /// The OS keychain or nothing.
+    /// The OS keychain only.
     SystemOnly,
 }
 
@@ -75,14 +75,14 @@ struct RawDaemon {
 /// The `[hook]` table.
 #[derive(Debug, Clone, Default)]
 pub struct Hook {
-    /// The commands to define functions for, in place of what profiles and PATH say.
+    /// The commands for which the hook defines functions, in place of those that profiles and PATH name.
     pub agents: Option<Vec<String>>,
 }
 
 /// The `[trust]` table.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
-    /// Project files below these folders need no record.
+    /// The folders below which project files need no record.
     pub allow_under: Vec<PathBuf>,
 }
 
@@ -91,35 +91,35 @@ pub struct Trust {
 pub struct Audit {
     /// Whether every lookup is recorded.
     pub enabled: bool,
-    /// Where, when not in the state directory.
+    /// The path of the log, if it is not in the state directory.
     pub path: Option<PathBuf>,
     /// The size in bytes at which the log rotates.
     pub max_bytes: u64,
-    /// How many rotated files are kept.
+    /// The number of rotated files to keep.
     pub keep: usize,
 }
 
 /// The `[daemon]` table.
 #[derive(Debug, Clone)]
 pub struct Daemon {
-    /// The port of its HTTP side on loopback; 0 is any that is free.
+    /// The port of the HTTP server on loopback. 0 means any free port.
     pub port: u16,
-    /// Its socket, when not in the runtime directory.
+    /// The path of the socket, if it is not in the runtime directory.
     pub socket: Option<PathBuf>,
 }
 
-/// The settings, checked.
+/// The checked settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The profile where no project file names one.
+    /// The profile for directories without a project file.
     pub default_profile: Option<Profile>,
-    /// Folders that the search for a project file does not enter.
+    /// The folders that the search for a project file does not enter.
     pub ceiling_dirs: Vec<PathBuf>,
-    /// Whether that search also ends at a mount point.
+    /// Whether this search also ends at a mount point.
     pub stop_at_mount_points: bool,
-    /// Which credential store is used.
+    /// The credential store that is used.
     pub backend: Backend,
-    /// How long a store may take for one operation.
+    /// The time limit for one operation of a store.
     pub timeout: Duration,
     /// The `[hook]` table.
     pub hook: Hook,
@@ -129,29 +129,29 @@ pub struct Settings {
     pub audit: Audit,
     /// The `[daemon]` table.
     pub daemon: Daemon,
-    /// The `[scope."PROVIDER/ALIAS"]` tables: what else must hold before that key is looked up.
+    /// The `[scope."PROVIDER/ALIAS"]` tables, by their keys.
     pub scopes: BTreeMap<KeyName, Scope>,
 }
 
 impl Settings {
-    /// Reads the settings; without a file they are the defaults.
+    /// Reads the settings. Without a file the defaults hold.
     pub fn read(paths: &Paths) -> Result<Self, ConfigError> {
         let file = paths.config();
         match Source::read(&file)? {
             Some(source) => Self::parse(&source, paths),
-            None => Ok(Self::unsaid(paths)),
+            None => Ok(Self::defaults(paths)),
         }
     }
 
-    /// The settings of a user who has said nothing.
-    pub fn unsaid(paths: &Paths) -> Self {
+    /// Returns the default settings.
+    pub fn defaults(paths: &Paths) -> Self {
         let source = Source { file: paths.config(), text: String::new(), access: None };
         Self::parse(&source, paths).expect("nothing is wrong with an empty file")
     }
 
     /// Reads the settings from a text; `paths` expands `~/` in it.
     pub(crate) fn parse(source: &Source, paths: &Paths) -> Result<Self, ConfigError> {
-        // Whoever can write the settings can name folders that need no `ringlet allow`.
+        // An account that can write the settings could name folders that need no `ringlet allow`.
         source.refuse_others()?;
         let raw: RawSettings = source.parse()?;
         let folder = |text: &Spanned<String>| {

@@ -1,4 +1,4 @@
-//! One configuration file's text, and errors that point into it.
+//! The text of one configuration file, and errors with a position in it.
 
 use crate::hint::Hint;
 use crate::name::{closest, shorten};
@@ -10,29 +10,29 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// The largest configuration file that is read; a thousand times what any of them needs.
+/// The largest configuration file that is read, a thousand times the usual size.
 pub(crate) const MAX_BYTES: u64 = 1024 * 1024;
 
-/// What is wrong with a configuration file, and where. Lines and columns count from 1, columns in characters.
+/// An error in a configuration file. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// The file.
     pub file: PathBuf,
-    /// Line and column, unless the whole file is meant.
+    /// Line and column, unless the error is about the whole file.
     pub at: Option<(usize, usize)>,
-    /// What is wrong, as a sentence without a full stop.
+    /// The message, as a sentence without a full stop.
     pub message: String,
-    /// What to do about it.
+    /// The next step for the user.
     pub hint: Option<Hint>,
 }
 
 impl ConfigError {
-    /// An error about the file as a whole.
+    /// Makes an error about the whole file.
     pub fn whole(file: &Path, message: impl Into<String>) -> Self {
         Self { file: file.into(), at: None, message: message.into(), hint: None }
     }
 
-    /// The same error with the next thing to do.
+    /// Adds the next step for the user.
     pub fn with_hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -50,18 +50,18 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// A configuration file, read once. Whoever hashes it and whoever parses it see the same bytes.
+/// A configuration file that was read once, so that hashing and parsing see the same bytes.
 pub(crate) struct Source {
-    /// Where it was read.
+    /// The path of the file.
     pub file: PathBuf,
-    /// Its text.
+    /// The text.
     pub text: String,
-    /// Who may have written it.
+    /// Owner and mode of the file, if it was read from disk.
     pub access: Option<Access>,
 }
 
 impl Source {
-    /// Reads a file; `Ok(None)` where there is none.
+    /// Reads a file. Returns `Ok(None)` if it does not exist.
     pub(crate) fn read(file: &Path) -> Result<Option<Self>, ConfigError> {
         match platform::read_file(file, MAX_BYTES) {
             Ok(read) => Self::from_bytes(file, read.bytes, Some(read.access)).map(Some),
@@ -70,7 +70,7 @@ impl Source {
         }
     }
 
-    /// Takes bytes that were read elsewhere, or are built in.
+    /// Makes a source from bytes that were read elsewhere or are built in.
     pub(crate) fn from_bytes(file: &Path, bytes: Vec<u8>, access: Option<Access>) -> Result<Self, ConfigError> {
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Self { file: file.into(), text, access }),
@@ -83,15 +83,16 @@ impl Source {
         }
     }
 
-    /// Refuses a file that somebody else than the user and root may have written: it chooses endpoints, keys and trust.
-    /// Root's is as good as the user's own, since programs such as home-manager keep configuration in a store of root's.
+    /// Fails if an account other than the user's and root's may have written the file, because configuration chooses
+    /// endpoints, keys and trust. Root's files count as the user's own: programs such as home-manager keep
+    /// configuration in a store of root.
     pub(crate) fn refuse_others(&self) -> Result<(), ConfigError> {
         let Some(access) = self.access else { return Ok(()) };
         private::check(&access, Privacy::UnwrittenOrRoots)
             .map_err(|why| ConfigError::whole(&self.file, why.to_string()).with_hint(mend(&self.file, &why)))
     }
 
-    /// Parses the text; an unknown key or a wrong type is an error with its place.
+    /// Parses the text. An unknown key or a wrong type is an error with its position.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         toml::from_str(&self.text).map_err(|error| {
             let message = without_values(&one_line(error.message()));
@@ -102,7 +103,7 @@ impl Source {
         })
     }
 
-    /// An error about a place in this file, given as a byte range.
+    /// Makes an error about a byte range of this file.
     pub(crate) fn error(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
         let mut at = span.start.min(self.text.len());
         while !self.text.is_char_boundary(at) {
@@ -115,7 +116,7 @@ impl Source {
     }
 }
 
-// What makes such a file the user's own.
+// Returns the next step that makes the file the user's own.
 fn mend(file: &Path, why: &NotPrivate) -> Hint {
     match why {
         _ if platform::invents_modes(file) => {
@@ -142,19 +143,20 @@ fn unreadable(file: &Path, error: &ReadError) -> ConfigError {
     }
 }
 
-// The parser's messages may run over several lines and repeat the input; ours are one line.
+// Joins the lines of the parser's message.
 fn one_line(message: &str) -> String {
     message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-// serde repeats a string of the wrong type and a word it does not know, and people paste keys where either belongs.
+// Removes values from a message of serde. It repeats strings of the wrong type and unknown words, and people paste keys
+// in such places.
 fn without_values(message: &str) -> String {
     if let (Some(start), Some(end)) = (message.find(": string \""), message.rfind("\", expected"))
         && start < end
     {
         return format!("{}: a string{}", &message[..start], &message[end + 1..]);
     }
-    // What is expected stands behind; it is ours, and short.
+    // The rest of the message lists Ringlet's own names, which are short.
     let (found, expected) = message.split_at(message.find(", expected").unwrap_or(message.len()));
     match (found.find('`'), found.rfind('`')) {
         (Some(start), Some(end)) if start < end => {
@@ -164,7 +166,7 @@ fn without_values(message: &str) -> String {
     }
 }
 
-// serde says: unknown field `profle`, expected one of `profile`, `agents`
+// Returns a suggestion for a message of serde such as: unknown field `profle`, expected one of `profile`, `agents`
 fn suggestion(message: &str) -> Option<String> {
     let (found, expected) = message.strip_prefix("unknown ")?.split_once(", expected ")?;
     let quoted = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();

@@ -12,7 +12,7 @@ use crate::lease::{BootTime, LeaseFolder};
 use crate::name::{Agent, KeyName};
 use crate::paths::Paths;
 use crate::pins::{Pin, Pins};
-use crate::plan::{Facts, Rule};
+use crate::plan::{Facts, ScopeRule};
 use crate::platform;
 use crate::registry::Registry;
 
@@ -24,8 +24,8 @@ pub(super) fn check(
     identity: &Identity,
     keys: &[KeyName],
 ) -> Result<(), String> {
-    let rules: Vec<(&KeyName, Rule<'_>)> =
-        keys.iter().filter_map(|key| Some((key, Rule::of(settings, key)?))).collect();
+    let rules: Vec<(&KeyName, ScopeRule<'_>)> =
+        keys.iter().filter_map(|key| Some((key, ScopeRule::of(settings, key)?))).collect();
     if rules.is_empty() {
         return Ok(());
     }

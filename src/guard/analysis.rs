@@ -1,4 +1,5 @@
-//! The analysis of one file of a project: its document, and the entries that are not harmless. `inspect` and `bind` share it.
+//! The analysis of one file of a project: its document, and the entries that are not harmless. `inspect` and `bind`
+//! share it.
 
 use super::arguments::ArgumentPaths;
 use super::judge::{self, Conditions, Offence};
@@ -40,14 +41,14 @@ pub(crate) struct Launch<'a> {
     pub inside: &'a dyn Fn(&Path) -> bool,
 }
 
-/// Returns the digest of the names that lead to an entry. A record holds the digest instead of the names, because people
-/// paste keys where names belong.
+/// Returns the digest of the names that lead to an entry. A record holds the digest instead of the names, because
+/// people paste keys where names belong.
 pub(super) fn path_digest(at: &[String]) -> String {
     Value::List(at.iter().cloned().map(Value::Text).collect()).digest().to_string()
 }
 
-/// Returns the directories that a relative path in a file may start from: the folder of the file, the folders above it in
-/// the project, the directory that the file belongs to (`level`), and `others`.
+/// Returns the directories that a relative path in a file may start from: the folder of the file, the folders above it
+/// in the project, the directory that the file belongs to (`level`), and `others`.
 pub(super) fn base_directories<'a>(
     level: &'a Path,
     file: &'a Path,

@@ -26,8 +26,8 @@ pub(crate) struct WorkingDirectory {
     pub is_certain: bool,
 }
 
-/// Reads the arguments as the agent's own parser does. Every spelling of an option counts, and the last of several wins.
-/// An ambiguous argument is taken for the directory.
+/// Reads the arguments as the agent's own parser does. Every spelling of an option counts, and the last of several
+/// wins. An ambiguous argument is taken for the directory.
 pub(crate) fn argument_paths(spec: &Directory, arguments: &[OsString], env: &Env) -> ArgumentPaths {
     let mut paths = ArgumentPaths::default();
     let variable = spec.variables.iter().find_map(|name| env.non_empty(name));

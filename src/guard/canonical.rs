@@ -24,8 +24,8 @@ impl Value {
         }
     }
 
-    /// Returns the SHA-256 of the canonical form: names are sorted, numbers compare by value, blanks and comments do not
-    /// count. Two values with the same digest mean the same to every agent.
+    /// Returns the SHA-256 of the canonical form: names are sorted, numbers compare by value, blanks and comments do
+    /// not count. Two values with the same digest mean the same to every agent.
     pub fn digest(&self) -> Digest {
         let mut form = Vec::new();
         self.write(&mut form);

@@ -97,8 +97,8 @@ pub(super) fn code_files(
     }
 }
 
-/// Returns the files at any depth of a folder that have one of the endings, sorted, and all its folders. Returns a path that
-/// is no folder as it is.
+/// Returns the files at any depth of a folder that have one of the endings, sorted, and all its folders. Returns a path
+/// that is no folder as it is.
 pub(super) fn documents(
     path: &Path,
     endings: &[impl AsRef<str>],
@@ -122,8 +122,8 @@ pub(super) fn open_folder(folders: impl IntoIterator<Item = PathBuf>) -> Option<
     })
 }
 
-/// Returns the sorted files of a folder of code, each with its digest, or none if no file has one of the endings. A loaded file
-/// may import any other file, so all files count. Links are followed, and no folder is entered twice.
+/// Returns the sorted files of a folder of code, each with its digest, or none if no file has one of the endings. A
+/// loaded file may import any other file, so all files count. Links are followed, and no folder is entered twice.
 fn folder_files(
     folder: &Path,
     endings: &[String],
@@ -175,8 +175,9 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, budget: &mut Budget) -> Result<
     Ok(done)
 }
 
-/// Returns the files of the project that the words of a value name, each with its word. The variables by which agents name
-/// the project are expanded. A record identifies a file by its word, so that the record holds for another checkout, too.
+/// Returns the files of the project that the words of a value name, each with its word. The variables by which agents
+/// name the project are expanded. A record identifies a file by its word, so that the record holds for another
+/// checkout, too.
 pub(super) fn programs_in(
     value: &Value,
     bases: &[&Path],
@@ -222,8 +223,8 @@ const FOLDERS: usize = 8;
 // Runtimes add an ending to a name, and load the index file of a folder.
 const ENDINGS: [&str; 8] = ["", ".js", ".mjs", ".cjs", ".ts", ".py", ".sh", "/index.js"];
 
-// Returns the paths that a word may mean: the word itself, the rest of a path in the home directory (one of the bases), and
-// the value of a short option.
+// Returns the paths that a word may mean: the word itself, the rest of a path in the home directory (one of the bases),
+// and the value of a short option.
 fn spellings(word: &str) -> Vec<PathBuf> {
     let from_home = ["~/", "$HOME/", "${HOME}/", "file://"].iter().find_map(|start| word.strip_prefix(start));
     let behind = word.strip_prefix('-').and_then(|rest| rest.find(['.', '/']).map(|at| &rest[at..]));
@@ -251,8 +252,8 @@ fn without_variables(text: &str) -> String {
     PROJECT_VARIABLES.iter().fold(text.to_owned(), |text, name| text.replace(name, "."))
 }
 
-// Splits a text where a shell, an option with `=` or a list of paths ends a word, and drops quotes. A split too many only
-// adds words that name no file.
+// Splits a text where a shell, an option with `=` or a list of paths ends a word, and drops quotes. A split too many
+// only adds words that name no file.
 fn shell_words(text: &str) -> impl Iterator<Item = &str> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ';' | '|' | '&' | '<' | '>' | '=' | ',');
     std::iter::once(text)

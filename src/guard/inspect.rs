@@ -1,4 +1,5 @@
-//! The inspection of a project before a launch: every file that the agent would load, against the rules and the records.
+//! The inspection of a project before a launch: every file that the agent would load, against the rules and the
+//! records.
 
 use super::analysis::{Launch, PROMPT_ENDINGS, base_directories, offences, path_digest};
 use super::budget::Budget;
@@ -10,7 +11,7 @@ use super::read::MAX_FILE;
 use super::redact;
 use crate::platform;
 use crate::registry::{Format, Guard, Rule};
-use crate::trust::{Evidence, Trust, TrustError, Word};
+use crate::trust::{Evidence, PathRecords, Trust, TrustError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -97,7 +98,7 @@ impl Inspector<'_> {
 
     fn check(&mut self, place: &GuardedPath<'_>) -> Result<(), GuardError> {
         // A denial covers harmless files, too.
-        if self.trust.has_denials() && self.trust.word_on(&place.path)?.is_denied() {
+        if self.trust.has_denials() && self.trust.records_of(&place.path)?.is_denied() {
             self.report(&place.path, Problem::Denied);
             return Ok(());
         }
@@ -152,20 +153,21 @@ impl Inspector<'_> {
         if files.is_empty() {
             return Ok(());
         }
-        let word = self.trust.word_on(&place.path)?;
-        if word.is_denied() {
+        let recorded = self.trust.records_of(&place.path)?;
+        if recorded.is_denied() {
             self.report(&place.path, Problem::Denied);
             return Ok(());
         }
         // A record of Ringlet 0.1 binds the list of all files instead of each file.
-        let is_old = word.has_bytes() && Evidence::read_any(&place.path, 8 << 20).is_ok_and(|all| word.allows(&all));
+        let is_old =
+            recorded.has_bytes() && Evidence::read_any(&place.path, 8 << 20).is_ok_and(|all| recorded.allows(&all));
         let whole = |file: &Path| if place.path.is_dir() { place.path.join(file) } else { place.path.clone() };
-        for file in files.iter().filter(|file| !is_old && !word.allows_program(&file.path, file.digest)) {
+        for file in files.iter().filter(|file| !is_old && !recorded.allows_program(&file.path, file.digest)) {
             // The file may have a record of its own.
-            if self.trust.word_on(&whole(&file.path))?.allows_file(file.digest) {
+            if self.trust.records_of(&whole(&file.path))?.allows_file(file.digest) {
                 continue;
             }
-            let changed = word.has_files().then(|| file.path.clone());
+            let changed = recorded.has_files().then(|| file.path.clone());
             self.report(&place.path, Problem::Code { changed });
             return Ok(());
         }
@@ -176,8 +178,8 @@ impl Inspector<'_> {
         Ok(())
     }
 
-    // Checks one document. Returns whether it passes only because of a record, so that other accounts must not be able to
-    // replace it.
+    // Checks one document. Returns whether it passes only because of a record, so that other accounts must not be able
+    // to replace it.
     fn check_document(&mut self, place: &GuardedPath<'_>, file: &Path) -> Result<bool, GuardError> {
         let evidence = match Evidence::read(file, MAX_FILE as u64) {
             Ok(evidence) => evidence,
@@ -198,13 +200,13 @@ impl Inspector<'_> {
         if matches!(&offences, Ok(offences) if offences.is_empty()) {
             return Ok(false);
         }
-        let word = self.trust.word_on(file)?;
-        if word.is_denied() {
+        let recorded = self.trust.records_of(file)?;
+        if recorded.is_denied() {
             self.report(file, Problem::Denied);
             return Ok(false);
         }
         let open = evidence_is_open(&evidence);
-        if word.allows(&evidence) {
+        if recorded.allows(&evidence) {
             if let Some(access) = open {
                 self.report(file, Problem::OpenToOthers { file: file.into(), access });
             }
@@ -219,7 +221,7 @@ impl Inspector<'_> {
         };
         let mut passed = true;
         for offence in &offences {
-            passed &= self.check_offence(place, file, offence, &word);
+            passed &= self.check_offence(place, file, offence, &recorded);
             if self.is_full() {
                 break;
             }
@@ -231,10 +233,16 @@ impl Inspector<'_> {
     }
 
     // Reports whether a record allows the entry with this value and its programs with this content.
-    fn check_offence(&mut self, place: &GuardedPath<'_>, file: &Path, offence: &Offence, word: &Word) -> bool {
+    fn check_offence(
+        &mut self,
+        place: &GuardedPath<'_>,
+        file: &Path,
+        offence: &Offence,
+        recorded: &PathRecords,
+    ) -> bool {
         let (value, at) = (redact::value(&offence.at, &offence.bound), redact::path(&offence.at));
-        if !word.allows_value(&path_digest(&offence.at), offence.bound.digest()) {
-            let before = word.value(&path_digest(&offence.at)).map(str::to_owned);
+        if !recorded.allows_value(&path_digest(&offence.at), offence.bound.digest()) {
+            let before = recorded.value(&path_digest(&offence.at)).map(str::to_owned);
             let (value, before) = match before {
                 Some(before) => {
                     let (before, value) = redact::difference(&before, &value);
@@ -256,14 +264,14 @@ impl Inspector<'_> {
         };
         for (named, program) in programs {
             match self.digests.program(program.clone(), named.clone(), &mut self.budget) {
-                Ok(found) if word.allows_program(&named, found.digest) => {
+                Ok(found) if recorded.allows_program(&named, found.digest) => {
                     if let Some(access) = found.open_to_others {
                         self.report(file, Problem::OpenToOthers { file: program, access });
                         return false;
                     }
                 }
                 Ok(_) => {
-                    let changed = word.has_program(&named);
+                    let changed = recorded.has_program(&named);
                     self.report(file, Problem::Program { program, changed });
                     return false;
                 }
@@ -277,8 +285,8 @@ impl Inspector<'_> {
     }
 }
 
-// Returns the folders between a file and the directory that the agent searches. Who may write one of them can replace the
-// file.
+// Returns the folders between a file and the directory that the agent searches. Who may write one of them can replace
+// the file.
 fn folders_above(place: &GuardedPath<'_>) -> impl Iterator<Item = PathBuf> {
     let many = Path::new(&place.guard.file).components().count();
     place.path.ancestors().skip(1).take(many).map(Path::to_owned).collect::<Vec<_>>().into_iter()

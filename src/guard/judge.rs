@@ -30,7 +30,8 @@ pub(crate) struct Offence {
 
 /// The facts about a launch that decide what is harmless.
 pub(crate) struct Conditions<'a> {
-    /// Whether code passes. It does if no secret lies in a variable, because a program beside the agent can read none then.
+    /// Whether code passes. It does if no secret lies in a variable, because a program beside the agent can read none
+    /// then.
     pub code_passes: bool,
     /// The agent's version.
     pub version: Option<&'a Version>,
@@ -42,8 +43,8 @@ pub(crate) struct Conditions<'a> {
     pub inside: &'a dyn Fn(&str) -> bool,
 }
 
-/// Returns the entries of a document that are not harmless under the conditions `now`. Under `strict` the fewest entries are
-/// harmless. These conditions decide what a record binds, so that the record holds for every launch.
+/// Returns the entries of a document that are not harmless under the conditions `now`. Under `strict` the fewest
+/// entries are harmless. These conditions decide what a record binds, so that the record holds for every launch.
 pub(crate) fn offences(document: &Value, guard: &Guard, now: &Conditions<'_>, strict: &Conditions<'_>) -> Vec<Offence> {
     let mut found = Vec::new();
     let judge = Judge { guard, now, strict };
@@ -58,8 +59,8 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    // Entries below exact names are separate offences. A value below a pattern, such as one server of several, and an element
-    // of a list stay whole: a command without its arguments would be another command.
+    // Entries below exact names are separate offences. A value below a pattern, such as one server of several, and an
+    // element of a list stay whole: a command without its arguments would be another command.
     fn collect(&self, value: &Value, rule: &Rule, at: &mut Vec<String>, found: &mut Vec<Offence>) {
         match (rule, value) {
             (Rule::Table(rules), Value::Table(entries)) => {

@@ -26,11 +26,12 @@ pub(super) struct GuardedPaths<'a> {
     pub anything: bool,
 }
 
-/// Searches a canonical directory, the roots of its repositories, and the directories that a `.git` file names. Files that
-/// the agent searches for above its directory are searched for up to the root of the file system. The files directly in the
-/// home directory belong to the user.
+/// Searches a canonical directory, the roots of its repositories, and the directories that a `.git` file names. Files
+/// that the agent searches for above its directory are searched for up to the root of the file system. The files
+/// directly in the home directory belong to the user.
 ///
-/// If the agent starts in another directory (`here`), the files that its runtime reads at the start are searched for there.
+/// If the agent starts in another directory (`here`), the files that its runtime reads at the start are searched for
+/// there.
 pub(super) fn find<'a>(
     agent: &'a AgentSpec,
     directory: &Path,
@@ -114,8 +115,8 @@ fn in_folder<'a>(guards: &[&'a Guard], folder: &Path, places: &mut GuardedPaths<
     }
 }
 
-/// Reports whether no folder below a directory holds a file of the agent. The agent reads such a file once it works there.
-/// The search gives up after 256 entries and then returns false.
+/// Reports whether no folder below a directory holds a file of the agent. The agent reads such a file once it works
+/// there. The search gives up after 256 entries and then returns false.
 pub(crate) fn is_bare_below(agent: &AgentSpec, directory: &Path) -> bool {
     const MOST: usize = 256;
     let names: HashSet<&str> = agent
@@ -142,7 +143,8 @@ pub(crate) fn is_bare_below(agent: &AgentSpec, directory: &Path) -> bool {
 }
 
 fn add<'a>(places: &mut GuardedPaths<'a>, level: &Path, guard: &'a Guard, is_home: bool) {
-    // An agent that ignores the project still reads its own folder in the home directory, so that folder does not count.
+    // An agent that ignores the project still reads its own folder in the home directory, so that folder does not
+    // count.
     places.anything |= !is_home || !guard.file.contains('/');
     if !is_home {
         places.found.push(GuardedPath { level: level.to_owned(), path: level.join(&guard.file), guard });

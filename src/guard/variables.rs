@@ -1,7 +1,7 @@
 //! The environment variables that a project's file may set without changing the account.
 //!
-//! Applications choose the names of their own variables, so no list of harmless names can be complete. This module lists the
-//! families that are not harmless. Every other name is harmless.
+//! Applications choose the names of their own variables, so no list of harmless names can be complete. This module
+//! lists the families that are not harmless. Every other name is harmless.
 
 use crate::registry::{AgentSpec, matches};
 
@@ -176,8 +176,8 @@ impl VariableRules<'_> {
         self.agent.names.prefixes.iter().chain(&self.prefixes).any(|prefix| name.starts_with(prefix.as_str()))
     }
 
-    // Reports whether the name is a key or address of a provider that this launch does not use. An application or another
-    // agent reads it.
+    // Reports whether the name is a key or address of a provider that this launch does not use. An application or
+    // another agent reads it.
     fn is_of_another_provider(&self, name: &str) -> bool {
         !self.has_prefix(name) && PROVIDER_ENDINGS.iter().any(|end| name.ends_with(end))
     }

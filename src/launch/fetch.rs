@@ -5,7 +5,7 @@ use crate::audit::{Action, AuditError, Log, Outcome, Record};
 use crate::digest::Digest;
 use crate::name::{Agent, KeyName, Profile};
 use crate::pins;
-use crate::plan::{self, Context, LaunchPlan, Part, PlanError, Purpose, Refused, Rejections, SecretUse};
+use crate::plan::{self, Context, LaunchPlan, PlanError, ProfilePart, Purpose, Refused, Rejections, SecretUse};
 use crate::registry::misplaced;
 use crate::secret::{Key, Shape};
 use crate::store::Keys;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// The lookups of one launch.
 pub(super) struct Lookup<'a> {
     plan: &'a LaunchPlan,
-    part: &'a Part,
+    part: &'a ProfilePart,
     context: &'a Context<'a>,
     log: Option<Log>,
     now: Timestamp,
@@ -26,7 +26,7 @@ impl<'a> Lookup<'a> {
     /// Opens the log, and measures the program where the record names its digest. A log that cannot be written refuses.
     pub(super) fn new(
         plan: &'a LaunchPlan,
-        part: &'a Part,
+        part: &'a ProfilePart,
         context: &'a Context<'a>,
         io: &LaunchIo<'_>,
     ) -> Result<Self, LaunchError> {

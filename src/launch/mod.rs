@@ -22,7 +22,7 @@ pub(crate) use hand_over::{ask, serve};
 use crate::audit::{AuditError, Log};
 use crate::env::Env;
 use crate::name::Variable;
-use crate::plan::{self, Context, LaunchPlan, Notice, Part, PlanError, Request, Sink, Start, prepare};
+use crate::plan::{self, Context, LaunchPlan, LaunchRequest, Notice, PlanError, ProfilePart, Sink, Start, prepare};
 use crate::platform;
 use crate::profile::Account;
 use crate::secret::Key;
@@ -86,7 +86,11 @@ impl Process {
 }
 
 /// Starts an agent with what its profile gives. On Unix it comes back only with an error.
-pub(crate) fn launch(context: &Context<'_>, request: &Request<'_>, mut io: LaunchIo<'_>) -> Result<i32, LaunchError> {
+pub(crate) fn launch(
+    context: &Context<'_>,
+    request: &LaunchRequest<'_>,
+    mut io: LaunchIo<'_>,
+) -> Result<i32, LaunchError> {
     match prepare(context, request) {
         Ok(plan) => carry_out(&plan, context, &mut io),
         Err(PlanError::Scoped(refused)) => Err(fetch::refuse(context, refused, &io)),
@@ -138,14 +142,14 @@ fn environment(plan: &LaunchPlan, context: &Context<'_>) -> Result<Env, LaunchEr
 }
 
 // What was said before the first launch is not said again; without the mark it is.
-fn remember(part: &Part, context: &Context<'_>) {
+fn remember(part: &ProfilePart, context: &Context<'_>) {
     let Some(mark) = plan::first_launch_mark(context, &part.resolved) else { return };
     let folder = mark.parent().expect("it lies in a folder");
     let _ = platform::create_private_folder(folder).and_then(|()| platform::replace_file(&mark, b""));
 }
 
 // A login's folder is made by `ringlet login` alone: a new one would be another account.
-fn make_folder(part: &Part) -> Result<(), LaunchError> {
+fn make_folder(part: &ProfilePart) -> Result<(), LaunchError> {
     if matches!(part.resolved.account, Account::Login { .. }) {
         return Ok(());
     }

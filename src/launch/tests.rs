@@ -71,7 +71,7 @@ impl Rig {
             account_home: &|home| Ok(home.to_owned()),
         };
         let (profile, words) = (profile.map(|name| name.parse().expect("valid")), [OsString::from("hi")]);
-        let request = Request { word: "claude", profile: profile.as_ref(), words: &words };
+        let request = LaunchRequest { word: "claude", profile: profile.as_ref(), words: &words };
         let audited = self.audited.take();
         let io = LaunchIo {
             log: &|| {

@@ -1,4 +1,4 @@
-//! The agent's real program: past Ringlet's own links, never the project's.
+//! Finds the agent's real program. Ringlet's own links and the project's files never count.
 
 use super::interpreter::interpreter;
 use super::{Context, PlanError, ProjectFolders};
@@ -6,10 +6,10 @@ use crate::platform;
 use crate::trust::{Evidence, Trust};
 use std::path::{Path, PathBuf};
 
-// The largest agent seen is a quarter of this.
+// The largest known agent has a quarter of this size.
 const MAX_PROGRAM: u64 = 1 << 30;
 
-/// Finds the agent on PATH. Ringlet's folder of links is passed over, and so is every other way to Ringlet itself.
+/// Finds the agent on PATH. Skips Ringlet's folder of links and every other path that leads to Ringlet.
 pub(crate) fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBuf, PlanError> {
     let not_found = || PlanError::NotFound { command: command.to_owned() };
     let search = context.env.non_empty("PATH").ok_or_else(not_found)?;
@@ -17,7 +17,7 @@ pub(crate) fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBu
     if let Some(found) = platform::candidates(command, search).find(|path| !is_ours(path)) {
         return Ok(found);
     }
-    // A file of that name without the right to run it deserves its own message and status, as in a shell.
+    // A file of that name without the execute permission has its own message and exit status, as in a shell.
     let plain = std::env::split_paths(search).filter(|folder| folder.is_absolute()).map(|folder| folder.join(command));
     match plain.into_iter().find(|path| path.is_file() && !is_ours(path)) {
         Some(file) => Err(PlanError::NotExecutable { file }),
@@ -25,23 +25,23 @@ pub(crate) fn find_binary(context: &Context<'_>, command: &str) -> Result<PathBu
     }
 }
 
-/// Whether a command's name leads to Ringlet on PATH, by one of its links.
+/// Reports whether a command's name leads to Ringlet on PATH through one of its links.
 pub(crate) fn leads_here(context: &Context<'_>, command: &str) -> bool {
     let search = context.env.non_empty("PATH").unwrap_or_default();
     platform::candidates(command, search).next().is_some_and(|first| is_ours(context, &first))
 }
 
-/// Whether a program is Ringlet itself, or one of its links.
+/// Reports whether a program is Ringlet itself or one of its links.
 pub(super) fn is_ours(context: &Context<'_>, path: &Path) -> bool {
     path.parent().is_some_and(|folder| folder == context.paths.shims())
         || context.ringlet.is_some_and(|ringlet| platform::same_file(path, ringlet))
 }
 
-// How many interpreters in a row a kernel follows, at most; `env` could start more.
+// The most interpreters in a row that a kernel follows. `env` could start more.
 const MAX_INTERPRETERS: usize = 5;
 
-/// Refuses a program that lies inside the project the agent would work on, unless exactly it was allowed; and, since
-/// it would be given the key as well, an interpreter there that the program's first line leads to.
+/// Refuses a program inside the project, unless the user allowed its content. An interpreter that the program's first
+/// line names gets the key as well, so the same check covers it.
 pub(crate) fn guard_binary(
     context: &Context<'_>,
     folders: &ProjectFolders<'_>,

@@ -1,4 +1,4 @@
-//! Which profile governs a directory.
+//! The profile that governs a directory.
 
 use super::{Context, PlanError, find_binary};
 use crate::config::{MAX_BYTES, ProjectFile, Source, find_project_file};
@@ -9,27 +9,27 @@ use std::path::{Path, PathBuf};
 
 /// The project file that governs a directory, read once.
 pub(crate) struct Project {
-    /// Where it was found.
+    /// The file's path.
     pub file: PathBuf,
-    /// What the user has said about it.
+    /// The user's decision about the file.
     pub verdict: Verdict,
-    /// What it says; only a trusted one is parsed.
+    /// The parsed content. Only a trusted file is parsed.
     pub content: Option<ProjectFile>,
 }
 
-/// Which profile a launch takes.
+/// The profile that a launch uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// None: the agent starts as if Ringlet were not there.
+    /// No profile. The agent starts as if Ringlet were not installed.
     None,
-    /// This one, for this reason.
+    /// A profile, and the reason for it.
     Profile(Profile, Why),
 }
 
-/// Why a profile was taken.
+/// The reason why a profile is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// It was named on the command line.
+    /// The command line names it.
     Option,
     /// The project's file names it.
     Project(PathBuf),
@@ -37,13 +37,13 @@ pub(crate) enum Why {
     Default,
 }
 
-/// The project file that governs the working directory, whatever the user has said about it.
+/// Returns the project file that governs the working directory, whatever the user decided about it.
 pub(crate) fn governing_file(context: &Context<'_>) -> Result<Option<PathBuf>, PlanError> {
     find_project_file(context.cwd, context.paths, context.settings)
         .map_err(|error| PlanError::Search { start: context.cwd.into(), error })
 }
 
-/// Finds the governing project file, decides on it, and parses those very bytes when it is trusted.
+/// Reads the governing project file once, checks its trust, and parses the same bytes if it is trusted.
 pub(crate) fn find_project(context: &Context<'_>) -> Result<Option<Project>, PlanError> {
     let Some(file) = governing_file(context)? else { return Ok(None) };
     let evidence = Evidence::read(&file, MAX_BYTES)?;
@@ -55,7 +55,7 @@ pub(crate) fn find_project(context: &Context<'_>) -> Result<Option<Project>, Pla
     Ok(Some(Project { file, verdict, content }))
 }
 
-/// Chooses the profile for the agents a word may mean. A project file that is not trusted refuses.
+/// Chooses the profile for the agents that a word may mean. Fails for a project file that is not trusted.
 pub(crate) fn choose(context: &Context<'_>, project: Option<&Project>, agents: &[Agent]) -> Result<Choice, PlanError> {
     let default = || match &context.settings.default_profile {
         Some(name) => Choice::Profile(name.clone(), Why::Default),
@@ -74,8 +74,8 @@ pub(crate) fn choose(context: &Context<'_>, project: Option<&Project>, agents: &
     })
 }
 
-// The line of config.toml that keeps the search from another user's file: /tmp is everybody's, and one there would govern
-// whatever lies below. None where the file is the user's own.
+// Returns the line for config.toml that excludes another user's file from the search, or none if the file is the user's
+// own. /tmp is writable by all users, so a file there would govern every directory below it.
 fn ceilings(context: &Context<'_>, file: &Path) -> Option<String> {
     let is_ours = platform::access(file).is_ok_and(|access| access.is_ours());
     let folder = file.parent().filter(|_| !is_ours)?;

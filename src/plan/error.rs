@@ -1,4 +1,4 @@
-//! Why there is no plan.
+//! The errors of planning a launch.
 
 use super::Refused;
 use crate::config::ConfigError;
@@ -13,7 +13,7 @@ use crate::trust::{TrustError, Verdict};
 use std::io;
 use std::path::PathBuf;
 
-/// Why there is no plan. Every variant refuses the launch.
+/// The reason why there is no plan. Every variant refuses the launch.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The project file is not allowed as it is.
@@ -21,11 +21,11 @@ pub enum PlanError {
     NotAllowed {
         /// The project file.
         file: PathBuf,
-        /// What the user has said so far.
+        /// The user's decision so far.
         verdict: Verdict,
-        /// The agent's program, where it is known: it starts without ringlet.
+        /// The agent's program, if known. It starts the agent without Ringlet.
         agent: Option<PathBuf>,
-        /// The line of config.toml that passes it over, where it is another user's.
+        /// The line for config.toml that excludes the file, if it belongs to another user.
         ceilings: Option<String>,
     },
     /// Trust could not be decided.
@@ -40,27 +40,27 @@ pub enum PlanError {
     /// A definition cannot be used.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// A directory on the way up cannot be looked into.
+    /// A directory above cannot be searched.
     #[error("cannot look for .ringlet.toml from {} up: {error}", start.display())]
     Search {
-        /// Where the search began.
+        /// The directory where the search began.
         start: PathBuf,
         /// The system's error.
         error: io::Error,
     },
-    /// The agent is nowhere on PATH.
+    /// The agent is not on PATH.
     #[error("{}: not found on PATH", shorten(command))]
     NotFound {
         /// The command.
         command: String,
     },
-    /// The agent is there and cannot be executed.
+    /// The agent exists but cannot be executed.
     #[error("{}: not executable", file.display())]
     NotExecutable {
         /// The file.
         file: PathBuf,
     },
-    /// The agent's program belongs to the project it would work on.
+    /// The agent's program lies inside the project.
     #[error("the agent would be {}, which lies inside the project {}", binary.display(), project.display())]
     BinaryInProject {
         /// The program.
@@ -68,7 +68,7 @@ pub enum PlanError {
         /// The project's directory.
         project: PathBuf,
     },
-    /// What would run the agent's script belongs to that project.
+    /// The interpreter of the agent's script lies inside the project.
     #[error("the agent would be run by {}, which lies inside the project {}", binary.display(), project.display())]
     InterpreterInProject {
         /// The interpreter.
@@ -76,35 +76,35 @@ pub enum PlanError {
         /// The project's directory.
         project: PathBuf,
     },
-    /// What would run a script cannot be told.
+    /// The interpreter of a script cannot be determined.
     #[error("what runs {} cannot be told from its first line: {why}", script.display())]
     FirstLine {
         /// The script.
         script: PathBuf,
-        /// What is not understood.
+        /// The part that cannot be interpreted.
         why: String,
     },
-    /// The project could not be looked at.
+    /// The project could not be inspected.
     #[error(transparent)]
     Guard(#[from] GuardError),
-    /// Something of the project's cannot be allowed.
+    /// A file of the project cannot be allowed.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The directory that the agent is told to work in cannot be used.
+    /// The directory that the arguments name for the agent cannot be used.
     #[error("the agent is told to work in {}, which cannot be used: {why}", directory.display())]
     NoDirectory {
         /// The directory.
         directory: PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// Project files hold what is neither harmless nor allowed.
+    /// Project files hold entries that are neither harmless nor allowed.
     #[error("{}", findings.first().map_or_else(String::new, ToString::to_string))]
     Guarded {
-        /// What was found, at least one.
+        /// The findings, at least one.
         findings: Vec<Finding>,
     },
-    /// A key's scope does not let it be looked up.
+    /// The scope of a key forbids the lookup.
     #[error("{0}")]
     Scoped(Box<Refused>),
     /// A pin cannot be read.
@@ -113,7 +113,7 @@ pub enum PlanError {
     /// The leases cannot be read.
     #[error(transparent)]
     Lease(#[from] LeaseError),
-    /// The profile does not bind the agent that was asked for by name.
+    /// The profile does not bind the named agent.
     #[error("profile \"{profile}\" does not bind {}", shorten(agent))]
     NotBound {
         /// The profile.
@@ -121,38 +121,38 @@ pub enum PlanError {
         /// The agent.
         agent: String,
     },
-    /// The profile's login lies in a folder that is not there.
+    /// The folder of the profile's login does not exist.
     #[error("the login folder {} of profile \"{profile}\" does not exist", folder.display())]
     NoLoginFolder {
         /// The folder.
         folder: PathBuf,
         /// The profile.
         profile: Profile,
-        /// The agent, where the profile has a login for several.
+        /// The agent, if the profile has logins for several agents.
         agent: Option<crate::name::Agent>,
     },
-    /// Somebody else could put a login, or settings, into the folder.
+    /// Another user could write a login or settings into the folder.
     #[error("the login folder {} {why}", folder.display())]
     LoginFolder {
         /// The folder.
         folder: PathBuf,
-        /// What is wrong with it.
+        /// The problem with it.
         why: NotPrivate,
     },
-    /// What has the folder's name is none.
+    /// The path of the login folder is not a folder.
     #[error("the login folder {} is not a folder", .0.display())]
     LoginNoFolder(PathBuf),
-    /// A file of the login's folder chooses another account.
+    /// A file in the login folder chooses another account.
     #[error("{} {why}", file.display())]
     LoginOverridden {
         /// The file.
         file: PathBuf,
-        /// What it says, or why that cannot be known.
+        /// What it contains, or why it cannot be read.
         why: String,
-        /// The variable that it sets.
+        /// The variable that the file sets.
         name: Option<Variable>,
     },
-    /// The agent would keep its configuration where the project can write it.
+    /// The agent's configuration folder lies inside the project.
     #[error("the configuration folder {} lies inside the project {}", folder.display(), project.display())]
     FolderInProject {
         /// The folder.
@@ -160,33 +160,33 @@ pub enum PlanError {
         /// The project's directory.
         project: PathBuf,
     },
-    /// Ringlet itself would.
+    /// One of Ringlet's own folders lies inside the project.
     #[error(transparent)]
     OwnPlace(Box<super::OwnPlace>),
-    /// There is nothing to log in to.
+    /// The profile has no login.
     #[error("profile \"{profile}\" has no login: {agent} gets {what}")]
     NotALogin {
         /// The profile.
         profile: Profile,
         /// The agent.
         agent: crate::name::Agent,
-        /// What it gets.
+        /// What the agent gets instead.
         what: String,
     },
-    /// The invocation would be served by a process of an earlier launch.
+    /// A process of an earlier launch would serve this invocation.
     #[error("`{command} {word}` goes through a process that an earlier launch may have left, with that one's account")]
     Shared {
         /// The agent's command.
         command: String,
-        /// Its program.
+        /// The agent's program.
         binary: PathBuf,
-        /// The word that leads there.
+        /// The argument that selects the process.
         word: String,
     },
-    /// The agent goes on with a session only under the provider's id that it was made under.
+    /// The agent continues a session only under the provider id that created it.
     #[error(transparent)]
     OtherSession(Box<super::OtherSession>),
-    /// An option of the user's would give the key's variable to tool shells.
+    /// An option of the user would pass the key's variable to tool shells.
     #[error("an option sets `{option}` without {variable}, so the agent's tool shells would be given the key")]
     NotWithheld {
         /// The setting.
@@ -194,42 +194,42 @@ pub enum PlanError {
         /// The variable.
         variable: Variable,
     },
-    /// An option of the user's would lead the key elsewhere.
+    /// An option of the user would send the key to another endpoint.
     #[error("an option sets `{option}`, which would lead the key to another endpoint than its own")]
     Moved {
         /// The setting.
         option: String,
     },
-    /// The agent's own settings choose another account than a key.
+    /// The agent's own settings do not choose the key.
     #[error("{} {} `{key}` {} \"{wanted}\", so the key would {}", file.display(), if *is_set { "sets" } else { "does not set" }, if *is_set { "to another value than" } else { "to" }, if *is_set { "not be used" } else { "not be used at the profile's endpoint" })]
     NotChosen {
         /// The file.
         file: PathBuf,
         /// The setting, its names joined by dots.
         key: String,
-        /// The value that it must have.
+        /// The value that the setting needs.
         wanted: String,
-        /// Whether it has another one.
+        /// Whether the setting has another value.
         is_set: bool,
     },
-    /// The agent would start others in other terminals.
+    /// The agent would start further agents in other terminals.
     #[error("`{command} {option} {}` starts others in other terminals, which do not get this account", shorten(said))]
     Teammates {
         /// The agent's command.
         command: String,
         /// The option.
         option: String,
-        /// What the user's words say.
+        /// The value that the user's arguments give.
         said: String,
-        /// What keeps them in the agent's own process.
+        /// The value that keeps the further agents in the same process.
         value: String,
     },
-    /// A file of the user's own holds what would be sent beside the profile's account, or in its place.
+    /// A file of the user holds credentials that would be sent beside the profile's account, or in its place.
     #[error("{} {why}", file.display())]
     Stored {
         /// The file.
         file: PathBuf,
-        /// What it says, or why that cannot be known.
+        /// What it contains, or why it cannot be read.
         why: String,
     },
 }

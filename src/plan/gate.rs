@@ -1,6 +1,6 @@
-//! The scopes of a launch: gathers the facts and asks the rule of every key, before any store is opened.
+//! Collects the facts about a launch and checks the scope of each key, before any store is opened.
 
-use super::scope::{Facts, Pass, Reason, Rule};
+use super::scope::{Facts, Pass, ScopeRefusal, ScopeRule};
 use super::{Context, PlanError, SecretUse};
 use crate::digest::Digest;
 use crate::hint::Hint;
@@ -16,19 +16,19 @@ use std::path::{Path, PathBuf};
 pub struct Refused {
     /// The key.
     pub key: KeyName,
-    /// Why.
-    pub reason: Reason,
-    /// The profile that asks for it.
+    /// The reason.
+    pub reason: ScopeRefusal,
+    /// The profile that needs the key.
     pub profile: Profile,
     /// The agent.
     pub agent: Agent,
-    /// The agent's program.
+    /// The agent's program file.
     pub binary: PathBuf,
-    /// That program's digest, where a rule asked for it.
+    /// The digest of the program, if a rule needs it.
     pub digest: Option<Digest>,
-    /// The settings' file and the line of the scope.
+    /// The settings file, and the line of the scope.
     pub rule: (PathBuf, usize),
-    /// What was in the way of a fact: why a program or a clock cannot be read, a file that is no lease.
+    /// The causes why facts are missing, such as a program or clock that cannot be read, or a file that is no lease.
     pub notes: Vec<String>,
 }
 
@@ -36,11 +36,11 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the key {} {}", self.key, self.reason)?;
         match &self.reason {
-            Reason::Changed(pin) if pin.program == self.binary => write!(f, ": {}", self.binary.display()),
-            Reason::Changed(pin) => {
+            ScopeRefusal::Changed(pin) if pin.program == self.binary => write!(f, ": {}", self.binary.display()),
+            ScopeRefusal::Changed(pin) => {
                 write!(f, ": it is {}, and {} was pinned", self.binary.display(), pin.program.display())
             }
-            Reason::Unmeasured(_) => write!(f, ": {}", self.binary.display()),
+            ScopeRefusal::Unmeasured(_) => write!(f, ": {}", self.binary.display()),
             _ => Ok(()),
         }?;
         self.notes.iter().try_for_each(|note| write!(f, "; {note}"))
@@ -48,12 +48,12 @@ impl fmt::Display for Refused {
 }
 
 impl Refused {
-    /// The next command to type, or the line to look at.
+    /// Returns the next command for the user, or the line of the settings to look at.
     pub fn hint(&self) -> Hint {
         match &self.reason {
             reason if reason.wants_lease() => Hint::run(["ringlet", "lease", "grant", &self.key.to_string()]),
-            Reason::NotPinned(_) => Hint::run(words!["ringlet", "agents", "pin", self.agent]),
-            Reason::Changed(_) => {
+            ScopeRefusal::NotPinned(_) => Hint::run(words!["ringlet", "agents", "pin", self.agent]),
+            ScopeRefusal::Changed(_) => {
                 Hint::from("if you know why it changed, run ").command(words!["ringlet", "agents", "pin", self.agent])
             }
             _ => format!("see [scope.\"{}\"], {}:{}", self.key, self.rule.0.display(), self.rule.1).into(),
@@ -61,16 +61,16 @@ impl Refused {
     }
 }
 
-/// What the rules of a launch came to.
+/// The result of all checks of a launch.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Passed {
-    /// One for each key that has a scope.
+    /// One result for each key that has a scope.
     pub keys: Vec<Pass>,
-    /// The program that was compared with a pin; what is started must still be this one.
+    /// The program that was compared with a pin. The launch must start this very file.
     pub measured: Option<Measured>,
 }
 
-/// Asks the rule of every key of a launch.
+/// Checks the scope of every key of a launch.
 pub(crate) fn check_scopes(
     context: &Context<'_>,
     profile: &Profile,
@@ -78,8 +78,8 @@ pub(crate) fn check_scopes(
     secrets: &[SecretUse],
     binary: &Path,
 ) -> Result<Passed, PlanError> {
-    let rules: Vec<(&KeyName, Rule<'_>)> =
-        secrets.iter().filter_map(|used| Some((&used.key, Rule::of(context.settings, &used.key)?))).collect();
+    let rules: Vec<(&KeyName, ScopeRule<'_>)> =
+        secrets.iter().filter_map(|used| Some((&used.key, ScopeRule::of(context.settings, &used.key)?))).collect();
     if rules.is_empty() {
         return Ok(Passed::default());
     }
@@ -87,10 +87,10 @@ pub(crate) fn check_scopes(
     let (mut measured, mut pin) = (None, None);
     if rules.iter().any(|(_, rule)| rule.wants_pin()) {
         pin = Pins::new(context.paths).read(agent)?;
-        // Without a pin there is nothing to compare with.
+        // Without a pin the digest serves no purpose.
         if pin.is_some() {
             match pins::measure(context.paths, binary) {
-                Ok(it) => measured = Some(it),
+                Ok(program) => measured = Some(program),
                 Err(error) => notes.push(error.to_string()),
             }
         }
@@ -100,7 +100,7 @@ pub(crate) fn check_scopes(
     if leased.peek().is_some() {
         found = LeaseFolder::new(context.paths).load_for(leased)?;
         match BootTime::now() {
-            Ok(it) => now = Some(it),
+            Ok(time) => now = Some(time),
             Err(error) => notes.push(error.to_string()),
         }
         notes.extend(found.broken.iter().map(|(file, why)| format!("{} is no lease: it {why}", file.display())));
@@ -108,7 +108,7 @@ pub(crate) fn check_scopes(
     let facts = Facts {
         agents: std::slice::from_ref(agent),
         directory: Some(context.cwd),
-        program: measured.as_ref().map(|it| it.digest),
+        program: measured.as_ref().map(|program| program.digest),
         pins: pin.as_slice(),
         grants: &found.grants,
         now: now.as_ref(),
@@ -119,8 +119,9 @@ pub(crate) fn check_scopes(
             Ok(pass) if keys.contains(&pass) => {}
             Ok(pass) => keys.push(pass),
             Err(reason) => {
-                // What was in the way of another fact than the one that is missing would only confuse.
-                let blames = matches!(reason, Reason::Unmeasured(_) | Reason::NoClock) || reason.wants_lease();
+                // The cause of another missing fact would only confuse.
+                let blames =
+                    matches!(reason, ScopeRefusal::Unmeasured(_) | ScopeRefusal::NoClock) || reason.wants_lease();
                 return Err(PlanError::Scoped(Box::new(Refused {
                     key: (*key).clone(),
                     reason,

@@ -1,6 +1,7 @@
-//! What a launch is to the guard, and what the guard says of its project.
+//! Calls the guard for a launch, for `status` and for `allow`.
 
-use super::launch_plan::{Draft, Means, Start};
+use super::draft::{Draft, Means};
+use super::launch_plan::Start;
 use super::{Context, PlanError, ProjectFolders, SecretUse, Sink, find_binary, installed_version};
 use crate::guard::{self, ArgumentPaths, Bind, Binding, Finding, Launch, prefix_of};
 use crate::name::Profile;
@@ -10,13 +11,13 @@ use crate::trust::Trust;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Refuses when the agent would load something from the project that is neither harmless nor allowed. Gives whether
-/// anything of the agent's is there at all.
+/// Inspects the project. Fails if the agent would load something that is neither harmless nor allowed. Returns whether
+/// any file of the agent exists.
 pub(super) fn guard_project(
     context: &Context<'_>,
     here: &Path,
     folders: &ProjectFolders<'_>,
-    told: &ArgumentPaths,
+    arguments: &ArgumentPaths,
     resolved: &Resolved,
     version: Option<&Version>,
     secrets: &[SecretUse],
@@ -28,7 +29,7 @@ pub(super) fn guard_project(
     let mut prefixes: Vec<String> =
         keys.chain(provider.map(|provider| &provider.variable)).filter_map(|name| prefix_of(name.as_str())).collect();
     prefixes.dedup();
-    // OpenCode's name for a provider that it does not know is Ringlet's.
+    // `ringlet` is the provider's name in OpenCode, if OpenCode does not know the provider.
     let models = reach.map(|reach| reach.provider_name.as_str()).into_iter().chain(["ringlet"]);
     let launch = Launch {
         agent: &resolved.agent,
@@ -36,7 +37,7 @@ pub(super) fn guard_project(
         directory: context.cwd,
         here,
         home: &home,
-        arguments: told,
+        arguments,
         env: context.env,
         has_variable: secrets.iter().any(|used| matches!(used.sink, Sink::Variable(_))),
         is_login: matches!(resolved.account, Account::Login { .. }),
@@ -44,11 +45,15 @@ pub(super) fn guard_project(
         models: models.map(|name| format!("{name}/")).collect(),
         inside: &|path| folders.holding(path).is_some(),
     };
-    let seen = guard::inspect(&launch, &Trust::new(context.paths, &context.settings.trust.allow_under))?;
-    if seen.findings.is_empty() { Ok(seen.anything) } else { Err(PlanError::Guarded { findings: seen.findings }) }
+    let inspection = guard::inspect(&launch, &Trust::new(context.paths, &context.settings.trust.allow_under))?;
+    if inspection.findings.is_empty() {
+        Ok(inspection.anything)
+    } else {
+        Err(PlanError::Guarded { findings: inspection.findings })
+    }
 }
 
-/// What the guard finds in the directory of a context for every agent that a profile binds.
+/// Returns the findings in the context's directory for every agent that a profile binds.
 pub(crate) fn findings(context: &Context<'_>, profile: &Profile) -> Result<Vec<Finding>, PlanError> {
     let profiles = Profiles::new(context.paths, context.registry);
     let file = profiles.read(profile)?;
@@ -57,15 +62,15 @@ pub(crate) fn findings(context: &Context<'_>, profile: &Profile) -> Result<Vec<F
     for agent in file.bindings.keys() {
         let Some(resolved) = profiles.resolve(&file, agent)? else { continue };
         let command = resolved.agent.command.clone();
-        // An agent that is not installed yet may come later.
+        // The agent may be installed later.
         let binary = find_binary(context, &command).unwrap_or_default();
         let version = installed_version(&resolved.agent, &command, &binary);
         let start = Start { command, binary, arguments: Vec::new() };
         let means = Means { version: version.as_ref(), ..Means::default() };
         let draft = Draft::new(start, &means, &[], resolved, context.env);
         let resolved = &draft.part.resolved;
-        let told = ArgumentPaths::default();
-        match guard_project(context, context.cwd, &folders, &told, resolved, version.as_ref(), &draft.secrets) {
+        let arguments = ArgumentPaths::default();
+        match guard_project(context, context.cwd, &folders, &arguments, resolved, version.as_ref(), &draft.secrets) {
             Ok(_) => {}
             Err(PlanError::Guarded { findings: found }) => findings.extend(found),
             Err(error) => return Err(error),
@@ -74,7 +79,7 @@ pub(crate) fn findings(context: &Context<'_>, profile: &Profile) -> Result<Vec<F
     Ok(findings)
 }
 
-/// How a file or folder is bound when the user allows it, for every agent that would load it.
+/// Returns the records that allowing a file or folder would make, for every agent that would load it.
 pub(crate) fn bindings(context: &Context<'_>, path: &Path) -> Result<Vec<Binding>, PlanError> {
     let agents = agents(context)?;
     let mut prefixes = Vec::new();
@@ -98,10 +103,10 @@ pub(crate) fn bindings(context: &Context<'_>, path: &Path) -> Result<Vec<Binding
     Ok(guard::bind(&bind, path)?)
 }
 
-/// Whether any agent loads a folder by itself.
+/// Reports whether any agent loads a folder by itself.
 pub(crate) fn is_loaded(context: &Context<'_>, folder: &Path) -> Result<bool, PlanError> {
     let agents = agents(context)?;
-    // A folder that only holds what agents load is asked about as well, so that it is not taken for a project.
+    // A folder that only contains guarded files counts as well, so that it is not taken for a project.
     Ok(agents.iter().flat_map(|agent| &agent.guard).any(|guard| {
         let first = guard.file.split('/').next().unwrap_or_default();
         folder.ends_with(&guard.file) || (first.starts_with('.') && folder.ends_with(first))

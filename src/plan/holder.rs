@@ -1,7 +1,7 @@
-//! Whose login it is, for people: the name, the organization and the plan that lie beside it.
+//! Reads the name, organization and plan of the account that is logged in, for display.
 //!
-//! `status` alone asks. The files belong to the agent and some hold a token as well; they are read once, only the named
-//! entries are taken out, and the buffer is wiped. Nothing here decides anything.
+//! Only `status` and `doctor` call this module. The files belong to the agent, and some hold a token as well. They are
+//! read once, only the named entries are taken, and the buffer is wiped. No decision depends on the result.
 
 use super::login::{files_folder, is_there};
 use super::{Context, login_folder};
@@ -14,30 +14,29 @@ use std::fmt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-// Longer text is no name, and would fill the screen.
+// A longer text is no name and would fill the screen.
 const LONGEST: usize = 100;
 
-// What an agent's files say of the account that is logged in, such as `work@example.org (Work Org, max)`; `None` where they say
-// nothing.
+// Returns the account that is logged in according to the agent's files, such as `work@example.org (Work Org, max)`.
 fn holder(context: &Context<'_>, agent: &AgentSpec, config_dir: Option<&Path>, login: &Login) -> Option<String> {
     let (mut name, mut more) = (None, Vec::new());
-    for told in &login.holder {
-        let file = match (&told.default, config_dir) {
+    for source in &login.holder {
+        let file = match (&source.default, config_dir) {
             (Some(default), None) => context.paths.expand(default),
-            _ => files_folder(context, agent, config_dir, login).join(&told.file),
+            _ => files_folder(context, agent, config_dir, login).join(&source.file),
         };
         let Ok(read) = platform::read_file(&file, MAX_BYTES) else { continue };
         let bytes = Zeroizing::new(read.bytes);
-        let Some(json) = within(bytes, told) else { continue };
-        let shown = |way: &Vec<String>| entry(&json, way).filter(|text| text.chars().count() <= LONGEST);
-        name = name.or_else(|| shown(&told.name));
-        more.extend([&told.organization, &told.plan].into_iter().filter_map(shown));
+        let Some(json) = payload(bytes, source) else { continue };
+        let shown = |path: &Vec<String>| entry(&json, path).filter(|text| text.chars().count() <= LONGEST);
+        name = name.or_else(|| shown(&source.name));
+        more.extend([&source.organization, &source.plan].into_iter().filter_map(shown));
     }
     let name = name?;
     if more.is_empty() { Some(name) } else { Some(format!("{name} ({})", more.join(", "))) }
 }
 
-/// The login in a few words: whose it is, where that can be told, and where it lies.
+/// Describes a login: its account, if known, and its folder.
 pub(crate) fn describe_login(context: &Context<'_>, resolved: &Resolved, login: &Login) -> String {
     let folder = login_folder(context, resolved, login);
     described(context, &resolved.agent, resolved.named_folder(), login, &folder)
@@ -57,23 +56,24 @@ fn described(
     }
 }
 
-/// What an agent would find by itself.
+/// The credentials that an agent would find by itself.
 pub(crate) struct Unused {
-    /// The variables of the shell that name a credential, an endpoint or another account.
+    /// The shell's variables that name a credential, an endpoint or another account.
     pub variables: Vec<String>,
-    /// The login that lies in a file, in a few words.
+    /// The description of a login that lies in a file.
     pub login: Option<String>,
 }
 
-/// What an agent would use if Ringlet gave it nothing, in the folder that a profile names, else in the shell's, else in its own.
+/// Returns what an agent would use without Ringlet, in the folder that a profile names, else the shell, else in its
+/// default folder.
 pub(crate) fn unused(context: &Context<'_>, agent: &AgentSpec, config_dir: Option<&Path>) -> Unused {
     let set = |name: &&str| agent.competes_with_key(name) && context.env.non_empty(name).is_some();
     let mut variables: Vec<String> = context.env.names().filter(set).map(str::to_owned).collect();
     variables.sort();
     variables.dedup();
     let login = agent.login.as_ref().and_then(|login| {
-        let moves = agent.config_dir.iter().filter(|it| !it.variable.is_xdg());
-        let shell = moves.filter_map(|it| context.env.absolute(it.variable.as_str())).next();
+        let moves = agent.config_dir.iter().filter(|moved| !moved.variable.is_xdg());
+        let shell = moves.filter_map(|moved| context.env.absolute(moved.variable.as_str())).next();
         let config_dir = config_dir.map(Path::to_owned).or(shell);
         let files = files_folder(context, agent, config_dir.as_deref(), login);
         let folder = config_dir.clone().unwrap_or_else(|| files.clone());
@@ -82,16 +82,16 @@ pub(crate) fn unused(context: &Context<'_>, agent: &AgentSpec, config_dir: Optio
     Unused { variables, login }
 }
 
-// The JSON that the entries are in: the file's, or the middle part of a JSON Web Token in it (RFC 7519).
-fn within(bytes: Zeroizing<Vec<u8>>, told: &Holder) -> Option<Zeroizing<Vec<u8>>> {
-    if told.within.is_empty() {
+// Returns the JSON with the entries: the file itself, or the payload of a JSON Web Token in it (RFC 7519).
+fn payload(bytes: Zeroizing<Vec<u8>>, source: &Holder) -> Option<Zeroizing<Vec<u8>>> {
+    if source.within.is_empty() {
         return Some(bytes);
     }
-    let token = Zeroizing::new(entry(&bytes, &told.within)?);
+    let token = Zeroizing::new(entry(&bytes, &source.within)?);
     decoded(token.split('.').nth(1)?)
 }
 
-// base64url without padding (RFC 4648, section 5).
+// Decodes base64url without padding (RFC 4648, section 5).
 fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let (mut bits, mut count) = (0u32, 0);
@@ -115,25 +115,25 @@ fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     Some(bytes)
 }
 
-// A text below these names; all else is passed over without being kept.
-fn entry(json: &[u8], way: &[String]) -> Option<String> {
-    if way.is_empty() {
+// Returns the text below these names. All other values are skipped without a copy.
+fn entry(json: &[u8], path: &[String]) -> Option<String> {
+    if path.is_empty() {
         return None;
     }
     let mut reader = serde_json::Deserializer::from_slice(json);
-    Way(way).deserialize(&mut reader).ok()?.filter(|text| !text.is_empty())
+    NamePath(path).deserialize(&mut reader).ok()?.filter(|text| !text.is_empty())
 }
 
-struct Way<'a>(&'a [String]);
+struct NamePath<'a>(&'a [String]);
 
-impl<'de> DeserializeSeed<'de> for Way<'_> {
+impl<'de> DeserializeSeed<'de> for NamePath<'_> {
     type Value = Option<String>;
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
         from.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Way<'_> {
+impl<'de> Visitor<'de> for NamePath<'_> {
     type Value = Option<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -144,7 +144,7 @@ impl<'de> Visitor<'de> for Way<'_> {
         let mut found = None;
         while let Some(name) = map.next_key::<String>()? {
             match self.0.split_first() {
-                Some((first, rest)) if *first == name => found = map.next_value_seed(Way(rest))?,
+                Some((first, rest)) if *first == name => found = map.next_value_seed(NamePath(rest))?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -187,15 +187,15 @@ mod tests {
 
     #[test]
     fn entries_are_found_by_their_way_and_nothing_else_is() {
-        let way = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let path = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let json = br#"{"a": {"b": "x", "c": [1, {"b": "no"}]}, "n": 1, "t": "top", "z": null}"#;
-        assert_eq!(entry(json, &way(&["a", "b"])).as_deref(), Some("x"));
-        assert_eq!(entry(json, &way(&["t"])).as_deref(), Some("top"));
+        assert_eq!(entry(json, &path(&["a", "b"])).as_deref(), Some("x"));
+        assert_eq!(entry(json, &path(&["t"])).as_deref(), Some("top"));
         for none in [&["a"][..], &["a", "c"], &["a", "c", "b"], &["n"], &["z"], &["q"], &["t", "x"], &[]] {
-            assert_eq!(entry(json, &way(none)), None, "{none:?}");
+            assert_eq!(entry(json, &path(none)), None, "{none:?}");
         }
         for broken in [&b""[..], b"[", b"{\"a\":", b"\"t\"", b"\xff"] {
-            assert_eq!(entry(broken, &way(&["a", "b"])), None, "{broken:?}");
+            assert_eq!(entry(broken, &path(&["a", "b"])), None, "{broken:?}");
         }
     }
 

@@ -1,7 +1,8 @@
-//! What the kernel, and `env` behind it, would run a script with.
+//! Finds the program that the kernel, and `env`, would run a script with.
 //!
-//! Follows execve(2) and env(1) of coreutils (`src/env.c`), whose `-S` has quotes and escapes of its own. Whatever is
-//! not understood is an error and not a pass: it could name a program of the project. Runs nothing.
+//! The rules are those of execve(2) and of env(1) of coreutils (`src/env.c`), whose `-S` has its own quotes and
+//! escapes. A line that is not understood is an error, because it could name a program of the project. Nothing is
+//! executed.
 
 use super::Context;
 use crate::platform;
@@ -11,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 type Word = Vec<u8>;
 
-/// The program that runs a script; none for what is no script, and where there is no such program. The error says what in
-/// the first line is not understood.
+/// Returns the program that runs a script, or none if the file is no script or the program does not exist. The error
+/// names the part of the first line that is not understood.
 pub(super) fn interpreter(context: &Context<'_>, script: &Path) -> Result<Option<PathBuf>, String> {
     let Some(line) = first_line(script)? else { return Ok(None) };
     let (name, rest) = split(&line);
@@ -21,7 +22,7 @@ pub(super) fn interpreter(context: &Context<'_>, script: &Path) -> Result<Option
     if !is_env(&program) && !program.canonicalize().is_ok_and(|real| is_env(&real)) {
         return Ok(program.is_file().then_some(program));
     }
-    // Linux hands all of it on as one word; macOS takes it apart.
+    // Linux passes the rest of the line as one argument; macOS splits it.
     let words: Vec<Word> = match rest {
         [] => Vec::new(),
         rest if cfg!(target_os = "macos") => {
@@ -37,9 +38,9 @@ fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-// What stands behind `#!`, without blanks around it.
+// Returns the text after `#!` without surrounding blanks.
 fn first_line(script: &Path) -> Result<Option<Word>, String> {
-    // Linux looks at 255 bytes and cuts what is longer, even inside a word.
+    // Linux reads 255 bytes and cuts a longer line, even inside a word.
     const LONGEST: usize = 255;
     let mut head = Vec::with_capacity(LONGEST + 1);
     let Ok(opened) = platform::open_file(script) else { return Ok(None) };
@@ -60,24 +61,24 @@ fn first_line(script: &Path) -> Result<Option<Word>, String> {
     Ok((from < to).then(|| line[from..to].to_vec()))
 }
 
-// The first word, and what stands behind it.
+// Returns the first word and the rest.
 fn split(line: &[u8]) -> (&[u8], &[u8]) {
     let Some(end) = line.iter().position(is_blank) else { return (line, &[]) };
     let from = line[end..].iter().position(|byte| !is_blank(byte)).map_or(line.len(), |at| end + at);
     (&line[..end], &line[from..])
 }
 
-// Without `./` in it, for a message.
+// Returns the path of a word in a folder, without `./`, for a message.
 fn here(folder: &Path, word: &[u8]) -> Option<PathBuf> {
     let word = platform::os_string_of(word.to_vec())?;
     Some(folder.join(PathBuf::from(word)).components().collect())
 }
 
-/// What `env` was told.
+/// The command line of `env`.
 #[derive(Debug, PartialEq, Eq)]
 struct Invocation {
     command: Word,
-    /// PATH as the command is looked for, with what the words make of it.
+    /// The PATH for the command, as the arguments change it.
     search: Option<Word>,
     directory: Option<Word>,
 }
@@ -140,8 +141,8 @@ impl Invocation {
         Err("it names no program for env".to_owned())
     }
 
-    // As execvp(3) finds it, from the folder that it is run in. Unlike for the agent itself, entries of PATH that mean the
-    // working directory count.
+    // Finds the program as execvp(3) does, from the folder that it runs in. Entries of PATH that mean the working
+    // directory count here, but not for the agent itself.
     fn program(&self, cwd: &Path) -> Option<PathBuf> {
         let cwd = match &self.directory {
             Some(folder) => here(cwd, folder)?,
@@ -157,7 +158,7 @@ impl Invocation {
     }
 }
 
-// An option with a value, by the first letter of its long name; `c` and `s` are those of `-C` and `-S` as well.
+// Applies an option with a value, by the first letter of its long name. `c` and `s` stand for `-C` and `-S` as well.
 fn apply(
     option: u8,
     value: Word,
@@ -168,14 +169,14 @@ fn apply(
     match option {
         b'u' if value == b"PATH" => *search = None,
         b'c' => *directory = Some(value),
-        b's' => take_apart(&value)?.into_iter().rev().for_each(|word| waiting.push_front(word)),
+        b's' => split_words(&value)?.into_iter().rev().for_each(|word| waiting.push_front(word)),
         _ => {}
     }
     Ok(())
 }
 
-// The words of `-S`. A variable in it is not filled in: the agent's environment is not decided yet.
-fn take_apart(text: &[u8]) -> Result<Vec<Word>, String> {
+// Splits the value of `-S` into words. A variable is not expanded, because the agent's environment is not decided yet.
+fn split_words(text: &[u8]) -> Result<Vec<Word>, String> {
     let mut words: Vec<Word> = Vec::new();
     let mut word: Option<Word> = None;
     let mut quote = None;
@@ -236,7 +237,7 @@ mod tests {
         Invocation::parse(vec![argument.into()], Some(b"/p".to_vec()))
     }
 
-    /// Programs that say where they lie, in `a`, `b` and the folder itself.
+    /// Makes programs in `a`, `b` and the folder itself that print their own path.
     fn programs() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = folder.path().canonicalize().expect("there");
@@ -255,7 +256,7 @@ mod tests {
         (folder, root)
     }
 
-    /// What the real `env` runs, and what is found here.
+    /// Returns what the real `env` runs, and what this module finds.
     fn both(root: &Path, argument: &str) -> (Option<PathBuf>, Result<Option<PathBuf>, String>) {
         let search = format!("{}:/usr/bin:/bin", root.join("a").display());
         let done =
@@ -325,8 +326,8 @@ mod tests {
         ] {
             assert!(parsed(argument).is_err(), "{argument}: {:?}", parsed(argument));
         }
-        let told = parsed("-S -C /d -u PATH n").expect("understood");
-        assert_eq!(told, Invocation { command: b"n".to_vec(), search: None, directory: Some(b"/d".to_vec()) });
+        let invocation = parsed("-S -C /d -u PATH n").expect("understood");
+        assert_eq!(invocation, Invocation { command: b"n".to_vec(), search: None, directory: Some(b"/d".to_vec()) });
     }
 
     proptest! {
@@ -341,7 +342,7 @@ mod tests {
             let (_kept, root) = programs();
             let argument = format!("-S{}", words.join(if tight { "" } else { " " }));
             let (real, ours) = both(&root, &argument);
-            // What env cannot run does not matter, but to refuse it.
+            // An invocation that env refuses may give any result.
             if let (Some(real), Ok(ours)) = (real, ours) {
                 prop_assert_eq!(Some(real), ours, "{}", argument);
             }

@@ -1,9 +1,10 @@
-//! Whether the folder of an agent's own login may be used, and how the agent logs in there.
+//! Checks the folder of an agent's own login, and plans the agent's sign-in.
 //!
-//! The login itself is never opened: that its file is there and is not empty is all that is asked of it.
+//! The login's file is never opened. The checks only need to know that it exists and is not empty.
 
+use super::draft::{Draft, Means};
 use super::guard::guard_project;
-use super::launch_plan::{Draft, LaunchPlan, Means, Notice, Part, Start};
+use super::launch_plan::{LaunchPlan, Notice, ProfilePart, Start};
 use super::{Context, Passed, PlanError, ProjectFolders, find_binary, guard_binary, installed_version, stored};
 use crate::config::MAX_BYTES;
 use crate::env::Change;
@@ -17,7 +18,7 @@ use crate::words;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The folder of an agent's login, as people name it: the profile's, else the agent's own.
+/// Returns the folder of an agent's login: the profile's folder, else the agent's default folder.
 pub(crate) fn login_folder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> PathBuf {
     match &resolved.config_dir {
         Some(folder) => folder.value.clone(),
@@ -25,14 +26,14 @@ pub(crate) fn login_folder(context: &Context<'_>, resolved: &Resolved, login: &L
     }
 }
 
-// A variable of the agent's own is taken away for a login, but `XDG_*` stay as the shell has them.
+// A launch with a login removes the agent's own variable, but keeps the `XDG_*` variables of the shell.
 fn default_folder(context: &Context<'_>, login: &Login) -> PathBuf {
     let moved =
         login.variable.as_ref().filter(|name| name.is_xdg()).and_then(|name| context.env.absolute(name.as_str()));
     moved.unwrap_or_else(|| context.paths.expand(&login.folder))
 }
 
-// The folder that the login's files are named from.
+// Returns the folder that contains the login's files.
 pub(super) fn files_folder(
     context: &Context<'_>,
     agent: &AgentSpec,
@@ -41,26 +42,29 @@ pub(super) fn files_folder(
 ) -> PathBuf {
     let Some(folder) = config_dir else { return default_folder(context, login) };
     let mut variables = agent.config_dir.iter();
-    let moves = variables.find(|it| login.variable.as_ref().is_none_or(|name| *name == it.variable));
-    let suffix = moves.map_or("", |it| it.suffix.trim_start_matches('/'));
+    let moves = variables.find(|moved| login.variable.as_ref().is_none_or(|name| *name == moved.variable));
+    let suffix = moves.map_or("", |moved| moved.suffix.trim_start_matches('/'));
     if suffix.is_empty() { folder.to_owned() } else { folder.join(suffix) }
 }
 
-/// Refuses a folder of the agent's own that lies in the project, wherever it was named: in the profile, in `[env]` or in
-/// the shell.
-pub(super) fn refuse_inside(context: &Context<'_>, folders: &ProjectFolders<'_>, part: &Part) -> Result<(), PlanError> {
+/// Refuses a configuration folder of the agent inside the project, whether the profile, `[env]` or the shell names it.
+pub(super) fn refuse_inside(
+    context: &Context<'_>,
+    folders: &ProjectFolders<'_>,
+    part: &ProfilePart,
+) -> Result<(), PlanError> {
     let resolved = &part.resolved;
     let value = |name: &Variable| context.env.get_after(&part.changes, name.as_str()).map(PathBuf::from);
     let named = resolved
         .agent
         .config_dir
         .iter()
-        .filter_map(|it| value(&it.variable).filter(|path| !path.as_os_str().is_empty()));
+        .filter_map(|moved| value(&moved.variable).filter(|path| !path.as_os_str().is_empty()));
     let default = match &resolved.account {
         Account::Login { login, .. } => Some(login_folder(context, resolved, login)),
         Account::Key { .. } | Account::None { .. } => None,
     };
-    // What is relative means a folder where the agent works.
+    // A relative path starts at the agent's working directory.
     let named = named.map(|folder| context.cwd.join(folder));
     match named.chain(default).find_map(|folder| Some((folders.holding_settings(&folder)?.to_owned(), folder))) {
         Some((project, folder)) => Err(PlanError::FolderInProject { folder, project }),
@@ -68,24 +72,25 @@ pub(super) fn refuse_inside(context: &Context<'_>, folders: &ProjectFolders<'_>,
     }
 }
 
-/// Refuses a login's folder that is missing, or that somebody else could fill; says when it shows no login, and keeps the
-/// agent from a process that an earlier launch left there with another account.
-pub(super) fn check(context: &Context<'_>, part: &mut Part) -> Result<(), PlanError> {
+/// Refuses a login folder that is missing or that another user could change. Adds a notice if the folder holds no
+/// login. Keeps the agent away from a background process that an earlier launch started with another account.
+pub(super) fn check(context: &Context<'_>, part: &mut ProfilePart) -> Result<(), PlanError> {
     let resolved = &part.resolved;
     let Account::Login { login, .. } = &resolved.account else { return Ok(()) };
     let (folder, files) = (
         login_folder(context, resolved, login),
         files_folder(context, &resolved.agent, resolved.named_folder(), login),
     );
-    // The default folder is the agent's own, and a new user has none yet.
+    // The default folder may be missing, because the agent creates it.
     if resolved.config_dir.is_some() || (folder.exists() && folder != context.paths.home) {
         refuse_foreign(&folder, resolved)?;
     }
     for file in &login.overrides {
         refuse_override(&files, file)?;
     }
-    let switch = login.supervisor.as_ref().filter(|it| has_another_account(&files, it, resolved, login));
-    part.changes.extend(switch.map(|it| Change::Set(it.switch.clone(), "1".into())));
+    let switch =
+        login.supervisor.as_ref().filter(|supervisor| has_another_account(&files, supervisor, resolved, login));
+    part.changes.extend(switch.map(|supervisor| Change::Set(supervisor.switch.clone(), "1".into())));
     if !is_shown(&files, login) {
         let missing = Notice::NoLogin { profile: resolved.profile.clone(), agent: several(resolved), folder };
         part.notices.insert(0, missing);
@@ -93,27 +98,29 @@ pub(super) fn check(context: &Context<'_>, part: &mut Part) -> Result<(), PlanEr
     Ok(())
 }
 
-// Whether the process that a session may go through was started with what would win over the login. Its environment may
-// hold a key; only names are looked at, and values compared with what a launch of a login sets itself.
+// Reports whether the agent's background process was started with variables that would win over the login. Its
+// environment may hold a key, so only names are read, and values are compared with those that a launch with a login
+// sets.
 fn has_another_account(folder: &Path, supervisor: &Supervisor, resolved: &Resolved, login: &Login) -> bool {
     let Ok(read) = platform::read_file(&folder.join(&supervisor.file), MAX_BYTES) else { return false };
     let lock: Option<serde_json::Value> = serde_json::from_slice(&read.bytes).ok();
     let pid = lock.as_ref().and_then(|lock| lock.get("pid")).and_then(serde_json::Value::as_u64);
     let Some(pid) = pid.and_then(|pid| u32::try_from(pid).ok()) else { return false };
-    let told = platform::environment_of(pid, &mut |name, value| {
+    let differs = platform::environment_of(pid, &mut |name, value| {
         let ours = login.set.iter().any(|(own, set)| own.as_str() == name && set.as_bytes() == value);
         !ours && !value.is_empty() && resolved.agent.competes_with_login(name)
     });
-    // Where no process tells, as on macOS, every login would lose its background sessions.
-    told.unwrap_or(cfg!(target_os = "linux"))
+    // Some systems, such as macOS, do not show the environment of a process. Counting it as another account would
+    // disable background sessions for every login there.
+    differs.unwrap_or(cfg!(target_os = "linux"))
 }
 
-// The agent's name, where the command would not know it by itself.
+// Returns the agent's name if the command needs it, because the profile has several agents.
 fn several(resolved: &Resolved) -> Option<Agent> {
     (!resolved.is_main).then(|| resolved.agent.name.clone())
 }
 
-/// The command that logs a profile's agent in.
+/// Returns the command that logs in the agent of a profile.
 pub(crate) fn login_command(profile: &Profile, agent: Option<&Agent>) -> Vec<OsString> {
     let mut words = Vec::from(words!["ringlet", "login", profile]);
     if let Some(agent) = agent {
@@ -143,12 +150,12 @@ fn refuse_override(folder: &Path, over: &Override) -> Result<(), PlanError> {
     }
 }
 
-/// Whether a login's file is there.
+/// Reports whether one of the login's files exists.
 pub(super) fn is_there(folder: &Path, login: &Login) -> bool {
     login.files.iter().any(|file| folder.join(file).metadata().is_ok_and(|meta| meta.len() > 0))
 }
 
-// Whether a login can be seen, or may lie where nobody can see it.
+// Reports whether a login exists, or may be stored where Ringlet cannot see it.
 fn is_shown(folder: &Path, login: &Login) -> bool {
     if login.files.is_empty() || login.keychain_on.iter().any(|system| system == std::env::consts::OS) {
         return true;
@@ -163,9 +170,9 @@ fn is_shown(folder: &Path, login: &Login) -> bool {
     value.is_some_and(|value| value != moved.unless)
 }
 
-/// Refuses a login's folder that lies in a project, whose settings could lead the sign-in elsewhere. The folder itself is no
-/// project: people keep their agents' settings in git. It need not exist; the context's working directory does, and is
-/// the folder or the nearest one above it.
+/// Refuses a login folder inside a project, whose settings could lead the sign-in elsewhere. A repository at the folder
+/// itself does not count, because people keep their agents' settings in git. The folder may be missing; the context's
+/// working directory is then the nearest directory above it.
 pub(crate) fn refuse_project(context: &Context<'_>, folder: &Path) -> Result<(), PlanError> {
     let folders = ProjectFolders::new(context)?.around(folder);
     match folders.holding_settings(folder) {
@@ -174,8 +181,8 @@ pub(crate) fn refuse_project(context: &Context<'_>, folder: &Path) -> Result<(),
     }
 }
 
-/// Decides how the agent logs in. The context's working directory is the login's folder, canonical; `folders` are those
-/// that no program may come from.
+/// Plans the agent's sign-in. The context's working directory is the canonical login folder. No program may come from
+/// `folders`.
 pub(crate) fn sign_in(
     context: &Context<'_>,
     folders: &ProjectFolders<'_>,
@@ -199,7 +206,7 @@ pub(crate) fn sign_in(
     let version = installed_version(&resolved.agent, &start.command, &start.binary);
     let means = Means { version: version.as_ref(), ..Means::default() };
     let mut draft = Draft::new(start, &means, &words, resolved, context.env);
-    // Nothing but the login is wanted, and it may be what is missing.
+    // The agent may start without its other secrets, and the missing login needs no notice.
     draft.secrets.clear();
     draft.part.notices.clear();
     Ok(draft.passed(Passed::default(), context.env))

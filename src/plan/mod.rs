@@ -1,14 +1,15 @@
-//! From a directory, a word and an environment to a launch plan.
+//! Decides a launch: from a directory, a typed word and the environment to a launch plan.
 //!
-//! `prepare` is the way of a decision, from top to bottom. `choice` finds the profile, `binary` the agent's real program,
-//! `guard` asks what in the project is neither harmless nor allowed, `login` whether a login's folder is fit to be used,
-//! `stored` whether the user's own files would win over the account, `version` which version of the agent this is,
-//! `gate` whether the scopes of the keys let them be looked up; `scope` is the rule itself, which the daemon asks as
-//! well. A `LaunchPlan` holds references to secrets and can be printed. The same plan serves `exec`, `exec --dry-run` and
-//! `status`; nothing here ever opens a store.
+//! `prepare` holds the decision from top to bottom. `choice` finds the profile, and `binary` the agent's real program.
+//! `guard` runs the guard over the project. `login` checks the folder of an agent's login. `stored` finds credentials
+//! in the user's own files that would win over the account. `version` finds the agent's version. `gate` checks the
+//! scopes of the keys; `scope` is the rule itself, which the daemon calls as well. A `LaunchPlan` holds references to
+//! secrets and can be printed. `exec`, `exec --dry-run` and `status` use the same plan. This module never opens a
+//! store.
 
 mod binary;
 mod choice;
+mod draft;
 mod error;
 mod gate;
 mod guard;
@@ -33,11 +34,11 @@ pub(crate) use error::PlanError;
 pub(crate) use gate::{Passed, Refused, check_scopes};
 pub(crate) use guard::{bindings, findings, is_loaded};
 pub(crate) use holder::{describe_login, unused};
-pub(crate) use launch_plan::{Keyless, LaunchPlan, Notice, Part, Purpose, SecretUse, Sink, Start};
+pub(crate) use launch_plan::{Keyless, LaunchPlan, Notice, ProfilePart, Purpose, SecretUse, Sink, Start};
 pub(crate) use login::{login_command, login_folder, refuse_project, sign_in};
-pub(crate) use prepare::{Request, prepare};
-pub(crate) use project::{AccountHome, OwnPlace, ProjectFolders, is_lasting_way, refuse_own_places};
-pub(crate) use scope::{Facts, Pass, Rule};
+pub(crate) use prepare::{LaunchRequest, prepare};
+pub(crate) use project::{AccountHome, OwnPlace, ProjectFolders, is_lasting_path, refuse_own_places};
+pub(crate) use scope::{Facts, Pass, ScopeRule};
 pub(crate) use sessions::{OtherSession, first_launch_mark};
 pub(crate) use stored::{Rejections, over_login, rejections};
 use version::{asked_version, installed_version};
@@ -48,21 +49,21 @@ use crate::paths::Paths;
 use crate::registry::Registry;
 use std::path::Path;
 
-/// What every decision is made from.
+/// The inputs of every decision.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
-    /// Ringlet's places.
+    /// The paths that Ringlet reads and writes.
     pub paths: &'a Paths,
     /// The user's settings.
     pub settings: &'a Settings,
-    /// Agents and providers.
+    /// The agents and providers.
     pub registry: &'a Registry,
     /// The environment.
     pub env: &'a Env,
-    /// The working directory, canonical.
+    /// The canonical working directory.
     pub cwd: &'a Path,
-    /// Ringlet's own executable, never to be mistaken for an agent.
+    /// Ringlet's own executable, which is never taken for an agent.
     pub ringlet: Option<&'a Path>,
-    /// What the system calls the user's home.
+    /// Looks up the home directory in the system's list of accounts.
     pub account_home: AccountHome<'a>,
 }

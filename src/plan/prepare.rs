@@ -1,7 +1,8 @@
-//! The way of a decision, up to and without any lookup.
+//! The decision about a launch, before any key is looked up.
 
+use super::draft::{Draft, Means, needs_no_key};
 use super::guard::guard_project;
-use super::launch_plan::{Draft, LaunchPlan, Means, Start, needs_no_key};
+use super::launch_plan::{LaunchPlan, Start};
 use super::{Choice, Context, Passed, PlanError, ProjectFolders, Why, login, sessions, stored, withheld};
 use super::{asked_version, check_scopes, choose, find_binary, find_project, guard_binary, installed_version, is_ours};
 use crate::guard::{self, ArgumentPaths};
@@ -12,46 +13,48 @@ use crate::registry::{AgentSpec, Version};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What is to be started.
-pub(crate) struct Request<'a> {
-    /// The word that was typed: a command, or an agent's name.
+/// The invocation that a launch is for.
+pub(crate) struct LaunchRequest<'a> {
+    /// The typed word: a command, or an agent's name.
     pub word: &'a str,
-    /// A profile in place of the directory's.
+    /// The profile to use in place of the directory's.
     pub profile: Option<&'a Profile>,
-    /// The user's own arguments.
+    /// The user's arguments.
     pub words: &'a [OsString],
 }
 
-/// Decides a launch. Trust comes before the profile, the program before the plan, and all that can refuse before the end.
-/// What the project may say is asked of the directory that the agent will work in.
-pub(crate) fn prepare(context: &Context<'_>, request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
+/// Decides a launch. The project's trust is checked before the profile is read, the program is found before the plan is
+/// made, and every check that can refuse runs before the plan is returned. The directory that the agent will work in
+/// decides which project counts.
+pub(crate) fn prepare(context: &Context<'_>, request: &LaunchRequest<'_>) -> Result<LaunchPlan, PlanError> {
     let mut folders = ProjectFolders::new(context)?;
     folders.refuse_own_places(context.paths)?;
-    let meaning = context.registry.agents_for(request.word)?;
-    let named = named_program(context, &meaning.command, request.words);
+    let resolution = context.registry.agents_for(request.word)?;
+    let named = named_program(context, &resolution.command, request.words);
     let words = if named.is_some() { &request.words[1..] } else { request.words };
-    let request = &Request { words, ..*request };
-    let settled = settle(context, &mut folders, request, &meaning.agents)?;
-    let binary = named.map_or_else(|| find_binary(context, &meaning.command), Ok)?;
-    let start = Start { command: meaning.command, binary, arguments: words.to_vec() };
-    let Some(mut settled) = settled else { return Ok(LaunchPlan::Bare(start)) };
-    let version = version(context, &folders, words, &settled.resolved, &start)?;
-    let means = means(context, &start, words, &mut settled, version.as_ref())?;
-    let draft = Draft::new(start, &means, words, settled.resolved, context.env);
-    let at = Context { cwd: &settled.directory, ..*context };
-    judge(&at, context, &folders, &settled.told, words, version.as_ref(), draft)
+    let request = &LaunchRequest { words, ..*request };
+    let selected = select_profile(context, &mut folders, request, &resolution.agents)?;
+    let binary = named.map_or_else(|| find_binary(context, &resolution.command), Ok)?;
+    let start = Start { command: resolution.command, binary, arguments: words.to_vec() };
+    let Some(mut selected) = selected else { return Ok(LaunchPlan::Bare(start)) };
+    let version = version(context, &folders, words, &selected.resolved, &start)?;
+    let means = means(context, &start, words, &mut selected, version.as_ref())?;
+    let draft = Draft::new(start, &means, words, selected.resolved, context.env);
+    let at = Context { cwd: &selected.directory, ..*context };
+    check(&at, context, &folders, &selected.arguments, words, version.as_ref(), draft)
 }
 
-// An editor that starts the agent through a wrapper names the program first, by its absolute path; a prompt is no such path.
+// Returns the program that an editor's wrapper passes as the first argument, by its absolute path. A prompt is no such
+// path.
 fn named_program(context: &Context<'_>, command: &str, words: &[OsString]) -> Option<PathBuf> {
     let path = Path::new(words.first()?);
     let name = Path::new(path.file_name()?);
     let name = if cfg!(windows) { name.file_stem()? } else { name.as_os_str() };
-    let is_it = path.is_absolute() && name == command && platform::is_executable(path) && !is_ours(context, path);
-    is_it.then(|| path.to_owned())
+    let is_program = path.is_absolute() && name == command && platform::is_executable(path) && !is_ours(context, path);
+    is_program.then(|| path.to_owned())
 }
 
-// Only a program that passes is asked, and only for an invocation that something hangs on.
+// Returns the agent's version. A program is started for it only if it passes the guard and the invocation needs a key.
 fn version(
     context: &Context<'_>,
     folders: &ProjectFolders<'_>,
@@ -60,23 +63,24 @@ fn version(
     start: &Start,
 ) -> Result<Option<Version>, PlanError> {
     let agent = &resolved.agent;
-    let told = installed_version(agent, &start.command, &start.binary);
-    if told.is_some() || needs_no_key(resolved, told.as_ref(), words).is_some() {
-        return Ok(told);
+    let installed = installed_version(agent, &start.command, &start.binary);
+    if installed.is_some() || needs_no_key(resolved, installed.as_ref(), words).is_some() {
+        return Ok(installed);
     }
     guard_binary(context, folders, &start.binary)?;
     Ok(asked_version(context, agent, &start.binary))
 }
 
-// Which way of the agent's the words take is settled in the account itself, so that all that follows sees one way.
+// Collects what is needed to give the agent its key. The agent may reach its provider in several forms; the form that
+// the arguments select is put into the account, so that all later steps see one form.
 fn means<'a>(
     context: &Context<'a>,
     start: &Start,
     words: &[OsString],
-    settled: &mut Settled,
+    selected: &mut Selected,
     version: Option<&'a Version>,
 ) -> Result<Means<'a>, PlanError> {
-    let (resolved, directory) = (&mut settled.resolved, &settled.directory);
+    let (resolved, directory) = (&mut selected.resolved, &selected.directory);
     let mut means = Means { version, ringlet: context.ringlet, withheld: None };
     if needs_no_key(resolved, version, words).is_some() {
         return Ok(means);
@@ -84,40 +88,41 @@ fn means<'a>(
     if resolved.account.key().is_some() {
         withheld::refuse_moved(resolved, words)?;
     }
-    if let Some(api) = sessions::way(context, resolved, words, start)? {
-        resolved.account.take_way(api);
+    if let Some(api) = sessions::form(context, resolved, words, start)? {
+        resolved.account.take_form(api);
     }
     if let Some(reach) = resolved.account.reach().filter(|reach| !means.hand_over(&reach.api)) {
         let withheld = withheld::list(context, directory, resolved, words, &reach.key_variable);
-        // A made-up key is no secret.
+        // A dummy key is no secret.
         means.withheld = if resolved.account.key().is_some() { withheld? } else { withheld.ok().flatten() };
     }
     Ok(means)
 }
 
-// A profile that is used, and where.
-struct Settled {
-    told: ArgumentPaths,
-    // The directory that the agent will work in, canonical.
+// The profile that was selected, and the directory it is used in.
+struct Selected {
+    arguments: ArgumentPaths,
+    // The canonical directory that the agent will work in.
     directory: PathBuf,
     resolved: Resolved,
 }
 
-// The first of the agents that the word may mean to which a profile is bound. Each is asked where it would work.
-fn settle<'a>(
+// Returns the profile of the first agent that the word may mean and a profile binds. Each agent may work in another
+// directory.
+fn select_profile<'a>(
     context: &Context<'a>,
     folders: &mut ProjectFolders<'a>,
-    request: &Request<'_>,
+    request: &LaunchRequest<'_>,
     agents: &[Agent],
-) -> Result<Option<Settled>, PlanError> {
-    // A word that is no agent's is started as well, and the project is asked all the same.
+) -> Result<Option<Selected>, PlanError> {
+    // A word that is no agent's name is started as well, after the project's trust is checked.
     let candidates = agents.iter().map(Some).chain(agents.is_empty().then_some(None));
     for agent in candidates {
-        let told = match agent {
+        let arguments = match agent {
             Some(agent) => guard::argument_paths(&context.registry.agent(agent)?.directory, request.words, context.env),
             None => ArgumentPaths::default(),
         };
-        let directory = directory(context, &told)?;
+        let directory = directory(context, &arguments)?;
         if directory != context.cwd {
             folders.add(&directory)?;
             folders.refuse_own_places(context.paths)?;
@@ -132,7 +137,7 @@ fn settle<'a>(
             folders.refuse_profile(context.paths, name)?;
         }
         let Some(resolved) = resolve(&at, &choice, agent)? else { continue };
-        return Ok(Some(Settled { told, directory, resolved }));
+        return Ok(Some(Selected { arguments, directory, resolved }));
     }
     match request.profile {
         Some(name) => Err(PlanError::NotBound { profile: name.clone(), agent: request.word.to_owned() }),
@@ -140,12 +145,13 @@ fn settle<'a>(
     }
 }
 
-// A word that only may name the directory does so where there is one.
-fn directory(context: &Context<'_>, told: &ArgumentPaths) -> Result<PathBuf, PlanError> {
-    let Some(named) = &told.directory else { return Ok(context.cwd.to_owned()) };
+// Returns the canonical directory that the agent will work in. An argument that may be a directory or a prompt counts
+// as a directory if it exists.
+fn directory(context: &Context<'_>, arguments: &ArgumentPaths) -> Result<PathBuf, PlanError> {
+    let Some(named) = &arguments.directory else { return Ok(context.cwd.to_owned()) };
     let path = context.cwd.join(&named.path);
     match path.canonicalize() {
-        // Node and others cut `..` by the text, the system follows links first.
+        // Node and other runtimes resolve `..` in the text, but the system follows links first.
         Ok(directory) if platform::plain(&path).canonicalize().ok().as_ref() != Some(&directory) => {
             Err(PlanError::NoDirectory { directory: path, why: "`..` behind a link may lead to two places".into() })
         }
@@ -164,18 +170,18 @@ fn resolve(context: &Context<'_>, choice: &Choice, agent: Option<&Agent>) -> Res
     Ok(agent.map(|agent| profiles.resolve(&file, agent)).transpose()?.flatten())
 }
 
-// What prints a version needs no account. What needs no key gives none away, but `mcp list` and its like have a login in
-// reach, and some use it.
-fn judge(
+// Runs every check that can refuse the launch, and makes the plan. An invocation that prints help or a version needs no
+// account. One that needs no key gives none away, but commands such as `mcp list` can reach a login, and some use it.
+fn check(
     context: &Context<'_>,
     here: &Context<'_>,
     folders: &ProjectFolders<'_>,
-    told: &ArgumentPaths,
+    arguments: &ArgumentPaths,
     words: &[OsString],
     version: Option<&Version>,
     mut draft: Draft,
 ) -> Result<LaunchPlan, PlanError> {
-    // Whatever the invocation, the agent may write there.
+    // The agent may write into its folder in every invocation.
     login::refuse_inside(context, folders, &draft.part)?;
     let is_login = matches!(draft.part.resolved.account, Account::Login { .. });
     if draft.idle.as_ref().is_some_and(|idle| idle.is_flag || !is_login) {
@@ -185,7 +191,7 @@ fn judge(
         refuse_shared(&draft.part.resolved.agent, &draft.start, words)?;
     }
     guard_binary(here, folders, &draft.start.binary)?;
-    let anything = guard_project(context, here.cwd, folders, told, &draft.part.resolved, version, &draft.secrets)?;
+    let anything = guard_project(context, here.cwd, folders, arguments, &draft.part.resolved, version, &draft.secrets)?;
     let agent = &draft.part.resolved.agent;
     if !anything && draft.has_switch(version, words) && guard::is_bare_below(agent, context.cwd) {
         draft.turn_project_off(words);
@@ -198,14 +204,14 @@ fn judge(
     Ok(draft.passed(scopes, context.env))
 }
 
-// Some commands go through a process that an earlier launch left behind, whichever account that has. A login has its own way
-// out, see `login`.
+// Refuses commands that go through a process of an earlier launch, which may have another account. Logins have a check
+// of their own in `login`.
 fn refuse_shared(agent: &AgentSpec, start: &Start, words: &[OsString]) -> Result<(), PlanError> {
     let options =
         words.iter().take_while(|word| *word != "--").filter(|word| word.as_encoded_bytes().starts_with(b"-"));
-    let mut told = words.iter().take(1).chain(options).filter_map(|word| word.to_str());
+    let mut named = words.iter().take(1).chain(options).filter_map(|word| word.to_str());
     let command = || agent.command.clone();
-    if let Some(word) = told.find(|word| agent.shared.iter().any(|shared| shared == word)) {
+    if let Some(word) = named.find(|word| agent.shared.iter().any(|shared| shared == word)) {
         return Err(PlanError::Shared { command: command(), binary: start.binary.clone(), word: word.to_owned() });
     }
     match agent.teammates.as_ref().and_then(|mates| Some((mates, mates.said(words)?))) {

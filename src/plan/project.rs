@@ -1,13 +1,13 @@
-//! Which directories belong to the project that an agent would work on, and what lies inside them.
+//! The directories of the project that an agent would work on, and the places inside them.
 //!
-//! One question for each place that Ringlet reads or runs: could whoever writes the project write there as well? The
-//! agent's program, what runs it, Ringlet's own folders and the agent's are asked in the same way.
+//! Ringlet checks each place that it reads or runs: whoever writes the project must not be able to write there. The
+//! same check covers the agent's program, its interpreter, Ringlet's own folders and the agent's folders.
 
 use super::{Context, PlanError};
 use crate::config::PROJECT_FILE;
 use crate::hint::Hint;
 use crate::name::Profile;
-use crate::paths::{Paths, Place};
+use crate::paths::{OwnPath, Paths};
 use crate::platform::private::{self, Privacy};
 use crate::platform::{self, Access, NoAccount, Step};
 use crate::words;
@@ -19,21 +19,23 @@ use std::path::{Component, Path, PathBuf};
 
 type Identity = (u64, u64);
 
-/// What the system's list of accounts calls the user's home, given what the environment does.
+/// Looks up the home directory of the user's account in the system. The parameter is the home directory in the
+/// environment.
 pub(crate) type AccountHome<'a> = &'a dyn Fn(&Path) -> Result<PathBuf, NoAccount>;
 
-/// The directories of a project, and what was looked at to compare places with them.
+/// The directories of a project, and a cache of the paths that were compared with them.
 ///
-/// They are the folder of the nearest project file, every repository that holds the working directory (a submodule lies
-/// in another one), and that directory itself. Whichever of them holds the home of the account is no project: it would
-/// make everything that the user has installed there a part of it. A smaller one below it still is.
+/// These are the folder of the nearest project file, every repository that contains the working directory (a submodule
+/// lies in another repository), and the working directory itself. A directory that contains the account's home does not
+/// count, because everything that the user installed would lie in the project. A smaller directory below it still
+/// counts.
 pub(crate) struct ProjectFolders<'a> {
     folders: Vec<Folder>,
     home: &'a Path,
     account_home: AccountHome<'a>,
-    // Read only when something lies inside.
-    account: OnceCell<Result<Account, NoAccount>>,
-    looked: RefCell<HashMap<PathBuf, Step>>,
+    // Read only if a place lies inside a directory.
+    account: OnceCell<Result<HomeAccount, NoAccount>>,
+    steps: RefCell<HashMap<PathBuf, Step>>,
 }
 
 struct Folder {
@@ -52,30 +54,30 @@ impl Folder {
     }
 }
 
-struct Account {
+struct HomeAccount {
     home: PathBuf,
     above: Vec<(PathBuf, Option<Identity>)>,
 }
 
-// As many as Linux follows in one path, path_resolution(7).
+// The number of links that Linux follows in one path, path_resolution(7).
 const MAX_LINKS: usize = 40;
 
 impl<'a> ProjectFolders<'a> {
-    /// Those of the project that the working directory lies in. Neither the settings nor HOME can end the search: both may
-    /// be what is asked about.
+    /// Returns the directories of the project of the working directory. Neither the settings nor HOME limit the search,
+    /// because both may be under examination.
     pub(crate) fn new(context: &Context<'a>) -> Result<Self, PlanError> {
         let mut made = Self {
             folders: Vec::new(),
             home: &context.paths.home,
             account_home: context.account_home,
             account: OnceCell::new(),
-            looked: RefCell::default(),
+            steps: RefCell::default(),
         };
         made.add(context.cwd)?;
         Ok(made)
     }
 
-    /// Adds those of the project that another directory lies in, which is canonical.
+    /// Adds the directories of the project of another canonical directory.
     pub(crate) fn add(&mut self, directory: &Path) -> Result<(), PlanError> {
         let (mut files, mut repositories) = (Vec::new(), Vec::new());
         let mut mark = |path: &Path, has: &dyn Fn(&str) -> io::Result<bool>| {
@@ -89,7 +91,7 @@ impl<'a> ProjectFolders<'a> {
         let climbed = platform::ascend(directory, |level| mark(level.path, &|name| level.has(name)).map(|()| true));
         match climbed {
             Ok(()) => {}
-            // Nobody may look through one of them. What lies above it can still be named from the root.
+            // One directory above cannot be listed. The directories above it can still be checked by their full paths.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 for path in directory.ancestors() {
                     let _ = mark(path, &|name| Ok(path.join(name).symlink_metadata().is_ok()));
@@ -99,7 +101,7 @@ impl<'a> ProjectFolders<'a> {
         }
         let itself = Folder::new(directory, false);
         let is_home = itself.path == self.home
-            || itself.identity.is_some_and(|it| platform::file_identity(self.home) == Some(it));
+            || itself.identity.is_some_and(|identity| platform::file_identity(self.home) == Some(identity));
         self.folders.extend(files);
         if !is_home {
             self.folders.push(itself);
@@ -108,14 +110,14 @@ impl<'a> ProjectFolders<'a> {
         Ok(())
     }
 
-    /// Leaves out one folder, and every directory that is a project only because the agent would work there.
+    /// Removes one folder, and every directory that only counts because the agent would work there.
     pub(super) fn around(mut self, folder: &Path) -> Self {
         self.folders.retain(|holder| holder.is_marked && holder.path != folder);
         self
     }
 
-    /// The one of these directories that holds a place, which need not exist yet: as it is written, or where its links
-    /// lead, or on the way there. A directory is recognised by what it is, so that a second mount of it counts.
+    /// Returns the directory that contains a place, which need not exist. The place counts as it is written, where its
+    /// links lead, and on the way there. Directories are compared by identity, so that a second mount of one counts.
     pub(crate) fn holding(&self, place: &Path) -> Option<&Path> {
         if self.folders.is_empty() {
             return None;
@@ -130,24 +132,24 @@ impl<'a> ProjectFolders<'a> {
         found.find(|folder| !self.holds_home(folder)).map(|folder| folder.path.as_path())
     }
 
-    /// The same for a folder of settings. Those at their usual places below the account's home are the user's own wherever
-    /// the project lies: people work on their settings, too. A link that leads elsewhere is not such a place.
+    /// Returns the same for a folder of settings. The usual folders below the account's home belong to the user even
+    /// inside a project, because people work on their settings, too. A link that leads elsewhere is no usual folder.
     pub(crate) fn holding_settings(&self, place: &Path) -> Option<&Path> {
         self.holding(place).filter(|_| !self.is_usual(place))
     }
 
-    /// The home of the user's account.
+    /// Returns the home of the user's account.
     pub(crate) fn account(&self) -> Result<&Path, &NoAccount> {
         self.entry().as_ref().map(|account| account.home.as_path())
     }
 
-    fn entry(&self) -> &Result<Account, NoAccount> {
+    fn entry(&self) -> &Result<HomeAccount, NoAccount> {
         self.account.get_or_init(|| {
             let home = (self.account_home)(self.home)?;
             let home = home.canonicalize().unwrap_or(home);
             let mut above = Vec::new();
             self.walk(&home, &mut |path, identity| above.push((path.to_owned(), identity)));
-            Ok(Account { home, above })
+            Ok(HomeAccount { home, above })
         })
     }
 
@@ -158,13 +160,13 @@ impl<'a> ProjectFolders<'a> {
 
     fn is_usual(&self, place: &Path) -> bool {
         const SHARED: [&str; 4] = [".config", ".local/share", ".local/state", ".cache"];
-        // What is not there yet would be made in just that place.
+        // A missing folder would be created at this path.
         let leads_to = |expected: &Path| self.walk(place, &mut |_, _| {}) == expected;
         if platform::runtime_base().is_some_and(|base| place.starts_with(&base) && leads_to(place)) {
             return true;
         }
         let Ok(home) = self.account() else { return false };
-        // The home as the environment writes it may be a way through links to the account's.
+        // The home directory in the environment may lead to the account's home through links.
         let below = match (place.strip_prefix(home), place.strip_prefix(self.home)) {
             (Ok(below), _) => below,
             (_, Ok(below)) if self.walk(self.home, &mut |_, _| {}) == home => below,
@@ -183,19 +185,19 @@ impl<'a> ProjectFolders<'a> {
         usual && leads_to(&there)
     }
 
-    // Whether somebody who writes one of these directories could turn a way elsewhere, and could not replace the file itself.
-    fn could_turn(&self, way: &Path, file: &Path) -> bool {
+    // Reports whether somebody who writes one of these directories could change where a path leads, but could not
+    // replace the file itself.
+    fn could_redirect(&self, path: &Path, file: &Path) -> bool {
         let holds = |folder: &Folder, path: &Path| {
             let mut holds = false;
             self.walk(path, &mut |path, identity| holds |= folder.is(path, identity));
             holds
         };
-        self.folders.iter().any(|it| holds(it, way) && !holds(it, file) && !self.holds_home(it))
+        self.folders.iter().any(|folder| holds(folder, path) && !holds(folder, file) && !self.holds_home(folder))
     }
 
-    // Every directory that a path names, on the way that the system takes: what is written, and what each link makes of
-    // it; and where it ends. What does not exist yet would be made as plain folders, so `..` behind it leads back the way
-    // it came.
+    // Visits every directory on a path in the order of the system, links resolved, and returns where the path ends. A
+    // missing part would be created as a plain folder, so a `..` after it leads back.
     fn walk(&self, place: &Path, visit: &mut dyn FnMut(&Path, Option<Identity>)) -> PathBuf {
         let parts = |path: &Path| {
             let parts = path.components().rev().filter(|part| *part != Component::CurDir);
@@ -214,10 +216,10 @@ impl<'a> ProjectFolders<'a> {
             if matches!(real.components().next_back(), Some(Component::Prefix(_))) {
                 continue;
             }
-            match self.look(&real) {
+            match self.step(&real) {
                 Step::Link(target) if links < MAX_LINKS => {
                     links += 1;
-                    // A link below /proc leads to what it says nowhere.
+                    // A link below /proc does not lead to its text.
                     visit(&real, platform::file_identity(&real));
                     real.pop();
                     waiting.extend(parts(&target));
@@ -229,24 +231,25 @@ impl<'a> ProjectFolders<'a> {
         real
     }
 
-    fn look(&self, path: &Path) -> Step {
-        if let Some(step) = self.looked.borrow().get(path) {
+    fn step(&self, path: &Path) -> Step {
+        if let Some(step) = self.steps.borrow().get(path) {
             return step.clone();
         }
         let step = platform::step(path);
-        self.looked.borrow_mut().insert(path.to_owned(), step.clone());
+        self.steps.borrow_mut().insert(path.to_owned(), step.clone());
         step
     }
 }
 
-/// Whether what outlives this process may name a file by a way through links, which then leads to whatever an upgrade puts
-/// there: nobody but the user and root can turn it, and it lies in no project, neither the working directory's nor one of its
-/// own. Whoever could replace the file itself changes nothing: Homebrew's folders are a repository, and its group's to write.
-pub(crate) fn is_lasting_way(context: &Context<'_>, way: &Path, file: &Path) -> bool {
+/// Reports whether a long-lived file may name a program by a path through links, so that the path leads to the new
+/// program after an upgrade. Only the user and root may be able to change the links, and no link may lie in a project:
+/// neither the working directory's nor one of its own. An account that could replace the program itself does not count:
+/// Homebrew's folders are a repository, and its group may write them.
+pub(crate) fn is_lasting_path(context: &Context<'_>, path: &Path, file: &Path) -> bool {
     let Ok(mut folders) = ProjectFolders::new(context) else { return false };
     let mut turns = Vec::new();
-    folders.walk(way, &mut |path, _| {
-        let is_link = matches!(folders.look(path), Step::Link(_));
+    folders.walk(path, &mut |path, _| {
+        let is_link = matches!(folders.step(path), Step::Link(_));
         turns.extend(path.parent().filter(|_| is_link).map(Path::to_owned));
     });
     let here = folders.folders.len();
@@ -263,24 +266,27 @@ pub(crate) fn is_lasting_way(context: &Context<'_>, way: &Path, file: &Path) -> 
             && !platform::invents_modes(folder)
             && above.all(|above| {
                 let access = platform::access(above);
-                access.is_ok_and(|it| it.keeps_entries() || replaceable.iter().any(|other| other.lets_the_same(&it)))
+                access.is_ok_and(|access| {
+                    access.keeps_entries() || replaceable.iter().any(|other| other.lets_the_same(&access))
+                })
             })
     };
-    !turns.is_empty() && added.is_ok() && turns.iter().all(is_kept) && !folders.could_turn(way, file)
+    !turns.is_empty() && added.is_ok() && turns.iter().all(is_kept) && !folders.could_redirect(path, file)
 }
 
-/// Ringlet's own place, inside the project: whoever writes the project would choose endpoints, keys and trust.
+/// One of Ringlet's own files or folders inside the project. Whoever writes the project could choose endpoints, keys
+/// and trust.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.text())]
 pub struct OwnPlace {
-    place: Place,
+    place: OwnPath,
     project: PathBuf,
     account: Result<PathBuf, NoAccount>,
 }
 
 impl OwnPlace {
     fn text(&self) -> String {
-        let Self { place: Place { what, path, variable }, project, account } = self;
+        let Self { place: OwnPath { what, path, variable }, project, account } = self;
         let (path, project) = (path.display(), project.display());
         let said = format!("{what} would be {path}, which {variable} puts inside the project {project}");
         match account {
@@ -289,7 +295,7 @@ impl OwnPlace {
         }
     }
 
-    /// What to do about it.
+    /// Returns what the user can do.
     pub fn hints(&self) -> Vec<Hint> {
         let mut hints = Vec::new();
         let variable = self.place.variable;
@@ -315,8 +321,8 @@ impl OwnPlace {
     }
 }
 
-/// Refuses to work with Ringlet's own places where they lie inside the project: it could choose an endpoint, a key and its
-/// own trust. Nothing lifts it but the user's word on the command line.
+/// Refuses Ringlet's own files and folders inside the project, because the project could choose an endpoint, a key and
+/// its own trust. Only an option on the command line lifts this.
 pub(crate) fn refuse_own_places(context: &Context<'_>) -> Result<(), PlanError> {
     ProjectFolders::new(context)?.refuse_own_places(context.paths)
 }
@@ -326,7 +332,7 @@ impl ProjectFolders<'_> {
         paths.places().into_iter().try_for_each(|place| self.refuse(paths, place))
     }
 
-    /// The same for one profile, which may be a link of its own.
+    /// Does the same for one profile, which may be a link.
     pub(super) fn refuse_profile(&self, paths: &Paths, name: &Profile) -> Result<(), PlanError> {
         match paths.place_of(name) {
             Some(place) => self.refuse(paths, place),
@@ -334,10 +340,10 @@ impl ProjectFolders<'_> {
         }
     }
 
-    fn refuse(&self, paths: &Paths, place: Place) -> Result<(), PlanError> {
+    fn refuse(&self, paths: &Paths, place: OwnPath) -> Result<(), PlanError> {
         let Some(project) = self.holding_settings(&place.path) else { return Ok(()) };
         let account = self.account().map(Path::to_owned).map_err(Clone::clone);
-        // Where nobody can tell whose home it is, a folder on the command line is all that a user can say.
+        // If the account's home cannot be found, the user can only name the folder on the command line.
         if account.is_err() && paths.are_named() {
             return Ok(());
         }
@@ -354,11 +360,11 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    struct Place {
+    struct Tree {
         root: tempfile::TempDir,
     }
 
-    impl Place {
+    impl Tree {
         fn new(folders: &[&str]) -> Self {
             let made = Self { root: tempfile::tempdir().expect("a temporary folder") };
             folders.iter().for_each(|folder| fs::create_dir_all(made.path(folder)).expect("a folder"));
@@ -369,7 +375,7 @@ mod tests {
             self.root.path().canonicalize().expect("there").join(below)
         }
 
-        /// The folder that holds a place, for a working directory, a HOME and an account's home.
+        /// Returns the directory that contains a place, for a working directory, a HOME and an account's home.
         fn holding(&self, cwd: &str, homes: (&str, Option<&str>), ask: &str, settings: bool) -> Option<String> {
             let env = Env::from_pairs([("HOME", self.path(homes.0))]);
             let paths = Paths::new(&env).expect("absolute");
@@ -384,16 +390,16 @@ mod tests {
                 ringlet: None,
                 account_home: &move |_| account.clone(),
             };
-            let folders = ProjectFolders::new(&context).expect("can be looked at");
+            let folders = ProjectFolders::new(&context).expect("can be steps at");
             let place = self.path(ask);
             let found = if settings { folders.holding_settings(&place) } else { folders.holding(&place) };
-            found.map(|it| it.strip_prefix(self.path("")).expect("below").to_str().expect("text").to_owned())
+            found.map(|path| path.strip_prefix(self.path("")).expect("below").to_str().expect("text").to_owned())
         }
     }
 
     #[test]
     fn a_place_is_inside_as_it_is_written_where_its_links_lead_and_on_the_way() {
-        let at = Place::new(&["home", "p/sub/.git", "out/real", "p/cfg"]);
+        let at = Tree::new(&["home", "p/sub/.git", "out/real", "p/cfg"]);
         fs::write(at.path("p/.ringlet.toml"), "").expect("written");
         symlink(at.path("p/cfg"), at.path("out/in")).expect("a link");
         symlink("../p/turn", at.path("out/through")).expect("a link");
@@ -416,13 +422,14 @@ mod tests {
         for ask in ["out", "out/x/../y", "pp", "out/real/p", "out/loop/x", "home/.config", ""] {
             assert_eq!(at.holding("p/sub", ("home", Some("home")), ask, false), None, "{ask}");
         }
-        // A directory that nothing marks is a project while an agent works there, unless it is the home.
+        // A directory without a project file or repository is a project while an agent works there, unless it is the
+        // home directory.
         assert_eq!(at.holding("out", ("home", Some("home")), "out/real", false).as_deref(), Some("out"));
         assert_eq!(at.holding("home", ("home", Some("p")), "home/bin", false), None);
     }
 
-    /// Whether a way may be kept, from a working directory; the account's home is `home`.
-    fn lasts(at: &Place, cwd: &str, way: &str) -> bool {
+    /// Reports whether a path through links may be kept, from a working directory; the account's home is `home`.
+    fn lasts(at: &Tree, cwd: &str, way: &str) -> bool {
         let paths = Paths::new(&Env::from_pairs([("HOME", at.path("home"))])).expect("absolute");
         let (user, registry) = (Settings::read(&paths).expect("none"), Registry::new(&paths));
         let context = Context {
@@ -435,13 +442,13 @@ mod tests {
             account_home: &|home| Ok(home.to_owned()),
         };
         let file = at.path(way).canonicalize().expect("it leads somewhere");
-        is_lasting_way(&context, &at.path(way), &file)
+        is_lasting_path(&context, &at.path(way), &file)
     }
 
     #[test]
     fn a_way_through_links_lasts_where_neither_a_project_nor_others_can_turn_it() {
         let at =
-            Place::new(&["home/bin", "home/.git", "pkg/1", "brew/.git", "brew/bin", "p/.git", "p/bin", "led", "open"]);
+            Tree::new(&["home/bin", "home/.git", "pkg/1", "brew/.git", "brew/bin", "p/.git", "p/bin", "led", "open"]);
         for (file, link) in [
             ("pkg/1/ringlet", "home/bin/ringlet"),
             ("home/bin/ringlet", "led/ringlet"),
@@ -466,13 +473,13 @@ mod tests {
                 assert!(!lasts(&at, cwd, way), "{way} from {cwd}");
             }
         }
-        // The working directory is a project while somebody works there.
+        // The working directory counts as a project.
         assert!(!lasts(&at, "led", "led/ringlet"));
         for open in [0o777, 0o1777] {
             mode("open", open);
             assert!(!lasts(&at, "home", "open/ringlet"), "{open:o}");
         }
-        // Whoever may put another link there may put another program there.
+        // An account that may replace the link may also replace the program.
         mode("open", 0o757);
         mode("pkg", 0o757);
         assert!(lasts(&at, "home", "open/ringlet"));
@@ -488,14 +495,14 @@ mod tests {
 
     #[test]
     fn what_holds_the_accounts_home_is_the_users_own_and_lifts_nothing_below() {
-        let at = Place::new(&["u/home/code/x/.git", "u/home/.git", "u/.git"]);
+        let at = Tree::new(&["u/home/code/x/.git", "u/home/.git", "u/.git"]);
         fs::write(at.path("u/home/.ringlet.toml"), "").expect("written");
         let homes = ("u/home", Some("u/home"));
         let ask = |ask| at.holding("u/home/code/x", homes, ask, false);
         assert_eq!(ask("u/home/.local/bin/claude"), None);
         assert_eq!(ask("u/tools"), None);
         assert_eq!(ask("u/home/code/x/claude").as_deref(), Some("u/home/code/x"));
-        // The environment's home does not count where the account has another.
+        // The environment's home does not count if the account has another one.
         let ask = |homes| at.holding("u/home/code/x", homes, "u/home/.config/ringlet", true);
         assert_eq!(ask(("u/home", Some("elsewhere"))).as_deref(), Some("u/home"));
         assert_eq!(ask(("u/home", None)).as_deref(), Some("u/home"));
@@ -504,7 +511,7 @@ mod tests {
 
     #[test]
     fn settings_at_their_usual_places_are_the_users_own_but_for_links() {
-        let at = Place::new(&["home/.config/.git", "home/.config/other", "home/.claude/.git", "p/.git"]);
+        let at = Tree::new(&["home/.config/.git", "home/.config/other", "home/.claude/.git", "p/.git"]);
         let homes = ("home", Some("home"));
         for (cwd, ask) in [
             ("home/.config", "home/.config/ringlet"),

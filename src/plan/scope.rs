@@ -1,7 +1,7 @@
-//! For whom a key is kept: the one rule that `exec` and the daemon both ask.
+//! The scope of a key: the rule that `exec` and the daemon both apply.
 //!
-//! Pure: whoever asks brings the facts, the clock among them. A fact that is not known refuses wherever the scope asks
-//! for it.
+//! The check is a pure function. The caller passes the facts, the time included. An unknown fact refuses the key if the
+//! scope needs the fact.
 
 use crate::config::{Scope, Settings};
 use crate::digest::Digest;
@@ -13,87 +13,89 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What is known of who asks for a key.
+/// The facts about a request for a key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts<'a> {
-    /// The agents that the asking program may be; for a launch the one, for a peer of the daemon any number. One of them
-    /// must satisfy the whole rule.
+    /// The agents that the requesting program may be: one for a launch, any number for a client of the daemon. One
+    /// agent must satisfy the whole rule.
     pub agents: &'a [Agent],
-    /// The working directory, canonical.
+    /// The canonical working directory.
     pub directory: Option<&'a Path>,
-    /// The digest of the program that would get the key.
+    /// The digest of the program that would receive the key.
     pub program: Option<Digest>,
-    /// The pins; those of other agents do no harm.
+    /// The pins. Pins of other agents are ignored.
     pub pins: &'a [Pin],
-    /// The granted leases; those of other keys and those that have ended do no harm.
+    /// The granted leases. Leases of other keys and ended leases are ignored.
     pub grants: &'a [Grant],
-    /// The present, by the clock that leases are bound to.
+    /// The present time of the clock that leases use.
     pub now: Option<&'a BootTime>,
 }
 
-/// What is asked before one key is looked up.
+/// The scope of one key, ready to be checked.
 #[derive(Debug, Clone)]
-pub(crate) struct Rule<'a> {
+pub(crate) struct ScopeRule<'a> {
     key: KeyName,
     scope: &'a Scope,
-    // Those that exist, canonical; the one look at the disk, taken when the rule is made.
+    // The canonical directories of the scope that exist. Creating the rule resolves them; the check itself reads no
+    // file.
     directories: Vec<PathBuf>,
 }
 
-/// That a key may be looked up, and what to say about it.
+/// A key that may be looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub(crate) struct Pass {
     /// The key.
     pub key: KeyName,
-    /// What was asked for and holds, in a few words each.
+    /// The conditions that hold, as short texts.
     pub because: Vec<String>,
-    /// For how long the lease holds, where one is asked for.
+    /// The time that the lease is still valid, if the scope needs a lease.
     pub lease: Option<Duration>,
 }
 
-/// Why a key may not be looked up. Said as what the key is: `is kept for claude, and this is codex`.
+/// The reason why a key may not be looked up. Its text continues a sentence: `the key anthropic/work is kept for
+/// claude, and this is codex`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// It is for other agents.
+pub enum ScopeRefusal {
+    /// The key is kept for other agents.
     Agent {
-        /// For whom it is.
+        /// The agents that may use it.
         kept: Vec<Agent>,
-        /// Who asks, as far as that is known.
+        /// The requesting agents, if known.
         asking: Vec<Agent>,
     },
-    /// It is for other directories.
+    /// The key is kept for other directories.
     Directory {
-        /// For which it is, as the settings say.
+        /// The directories, as the settings name them.
         kept: Vec<PathBuf>,
-        /// From where it is asked for, where that is known.
+        /// The requesting directory, if known.
         asking: Option<PathBuf>,
     },
     /// No program is pinned for the agent.
     NotPinned(Option<Agent>),
-    /// The program cannot be read, or is not known.
+    /// The program cannot be read or is not known.
     Unmeasured(Option<Agent>),
-    /// The program is not the one that was pinned.
+    /// The program differs from the pinned one.
     Changed(Pin),
     /// There is no lease.
     NoLease,
-    /// There is one, for another agent or directory.
+    /// A lease exists for another agent or directory.
     NarrowLease,
-    /// It has ended, that long ago.
+    /// The lease ended this long ago.
     Ended(Duration),
-    /// It ended with the last run of the system.
+    /// The lease ended when the system was restarted.
     OtherBoot,
-    /// The clock that leases are bound to cannot be read.
+    /// The clock that leases use cannot be read.
     NoClock,
 }
 
-impl Reason {
-    /// Whether a new lease is what is wanted.
+impl ScopeRefusal {
+    /// Reports whether a new lease would help.
     pub fn wants_lease(&self) -> bool {
         matches!(self, Self::NoLease | Self::NarrowLease | Self::Ended(_) | Self::OtherBoot)
     }
 
-    // How far the rule held: of several agents, the one that came farthest is worth a word.
+    // Returns how far the check got. Of several agents, the refusal of the one that got farthest is reported.
     fn stage(&self) -> u8 {
         match self {
             Self::Agent { .. } | Self::Directory { .. } => 0,
@@ -109,7 +111,7 @@ fn list<T: ToString>(names: &[T]) -> String {
     names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for ScopeRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let program = |agent: &Option<Agent>| agent.as_ref().map_or_else(|| "the program".to_owned(), Agent::to_string);
         match self {
@@ -141,57 +143,57 @@ impl fmt::Display for Reason {
     }
 }
 
-impl<'a> Rule<'a> {
-    /// The rule for a key; none where the settings have no scope for it. Looks at the scope's folders, to resolve their
-    /// symlinks: one that is not there holds nothing.
+impl<'a> ScopeRule<'a> {
+    /// Returns the rule for a key, or none if the settings have no scope for it. Resolves the symbolic links of the
+    /// scope's directories. A directory that does not exist covers nothing.
     pub(crate) fn of(settings: &'a Settings, key: &KeyName) -> Option<Self> {
         let scope = settings.scopes.get(key)?;
         let directories = scope.directories.iter().flatten().filter_map(|path| path.canonicalize().ok()).collect();
         Some(Self { key: key.clone(), scope, directories })
     }
 
-    /// Whether the program's digest and the pins are among the facts that count.
+    /// Reports whether the check needs the program's digest and the pins.
     pub(crate) fn wants_pin(&self) -> bool {
         self.scope.pin
     }
 
-    /// Whether the grants and the clock are.
+    /// Reports whether the check needs the leases and the clock.
     pub(crate) fn wants_lease(&self) -> bool {
         self.scope.lease.is_some()
     }
 
-    /// The line of the settings that it stands in.
+    /// Returns the line of the scope in the settings.
     pub(crate) fn line(&self) -> usize {
         self.scope.line
     }
 
-    /// Decides. The same facts always give the same answer.
-    pub(crate) fn check(&self, facts: &Facts<'_>) -> Result<Pass, Reason> {
+    /// Checks the scope. The same facts always give the same result.
+    pub(crate) fn check(&self, facts: &Facts<'_>) -> Result<Pass, ScopeRefusal> {
         let mut because = Vec::new();
         let agents: Vec<&Agent> = match &self.scope.agents {
             None => facts.agents.iter().collect(),
             Some(kept) => {
                 let meant: Vec<_> = facts.agents.iter().filter(|agent| kept.contains(agent)).collect();
                 if meant.is_empty() {
-                    return Err(Reason::Agent { kept: kept.clone(), asking: facts.agents.to_vec() });
+                    return Err(ScopeRefusal::Agent { kept: kept.clone(), asking: facts.agents.to_vec() });
                 }
                 because.push(format!("kept for {}", list(kept)));
                 meant
             }
         };
         if let Some(kept) = &self.scope.directories {
-            // Part by part: `~/work2` is not below `~/work`.
+            // Paths are compared component by component: `~/work2` is not below `~/work`.
             let holding = facts.directory.and_then(|here| self.directories.iter().find(|path| here.starts_with(path)));
             let Some(holding) = holding else {
                 let asking = facts.directory.map(Path::to_owned);
-                return Err(Reason::Directory { kept: kept.clone(), asking });
+                return Err(ScopeRefusal::Directory { kept: kept.clone(), asking });
             };
             because.push(format!("in {}", holding.display()));
         }
-        // Without an agent's name only what is bound to none can hold.
+        // If no agent is known, only a lease without an agent can hold.
         let candidates: Vec<Option<&Agent>> =
             if agents.is_empty() { vec![None] } else { agents.into_iter().map(Some).collect() };
-        let mut refused: Option<Reason> = None;
+        let mut refused: Option<ScopeRefusal> = None;
         for agent in candidates {
             match self.check_pin(agent, facts).and_then(|()| self.check_lease(agent, facts)) {
                 Ok(lease) => {
@@ -199,44 +201,46 @@ impl<'a> Rule<'a> {
                     because.extend(lease.map(|left| format!("leased for another {}", shown(left))));
                     return Ok(Pass { key: self.key.clone(), because, lease });
                 }
-                Err(reason) if refused.as_ref().is_none_or(|it| it.stage() < reason.stage()) => refused = Some(reason),
+                Err(reason) if refused.as_ref().is_none_or(|other| other.stage() < reason.stage()) => {
+                    refused = Some(reason)
+                }
                 Err(_) => {}
             }
         }
         Err(refused.expect("there is at least one candidate, and each that fails leaves its reason"))
     }
 
-    fn check_pin(&self, agent: Option<&Agent>, facts: &Facts<'_>) -> Result<(), Reason> {
+    fn check_pin(&self, agent: Option<&Agent>, facts: &Facts<'_>) -> Result<(), ScopeRefusal> {
         if !self.scope.pin {
             return Ok(());
         }
         let Some(pin) = facts.pins.iter().find(|pin| agent == Some(&pin.agent)) else {
-            return Err(Reason::NotPinned(agent.cloned()));
+            return Err(ScopeRefusal::NotPinned(agent.cloned()));
         };
         match facts.program {
-            None => Err(Reason::Unmeasured(agent.cloned())),
-            Some(digest) if digest != pin.digest => Err(Reason::Changed(pin.clone())),
+            None => Err(ScopeRefusal::Unmeasured(agent.cloned())),
+            Some(digest) if digest != pin.digest => Err(ScopeRefusal::Changed(pin.clone())),
             Some(_) => Ok(()),
         }
     }
 
-    // For how long the best grant holds; none where no lease is asked for.
-    fn check_lease(&self, agent: Option<&Agent>, facts: &Facts<'_>) -> Result<Option<Duration>, Reason> {
+    // Returns the remaining time of the longest lease, or none if the scope needs no lease.
+    fn check_lease(&self, agent: Option<&Agent>, facts: &Facts<'_>) -> Result<Option<Duration>, ScopeRefusal> {
         let Some(most) = self.scope.lease else { return Ok(None) };
-        let now = facts.now.ok_or(Reason::NoClock)?;
-        let mut best = Reason::NoLease;
+        let now = facts.now.ok_or(ScopeRefusal::NoClock)?;
+        let mut best = ScopeRefusal::NoLease;
         let mut left = Duration::ZERO;
         for grant in facts.grants.iter().filter(|grant| grant.key == self.key) {
             let covers = grant.covers(agent, facts.directory);
             match grant.state(now, most) {
-                LeaseState::Valid(for_as_long) if covers => left = left.max(for_as_long),
-                LeaseState::Valid(_) => best = Reason::NarrowLease,
+                LeaseState::Valid(remaining) if covers => left = left.max(remaining),
+                LeaseState::Valid(_) => best = ScopeRefusal::NarrowLease,
                 LeaseState::Expired(ago) if covers => match best {
-                    Reason::Ended(shorter) if shorter <= ago => {}
-                    Reason::NarrowLease => {}
-                    _ => best = Reason::Ended(ago),
+                    ScopeRefusal::Ended(shorter) if shorter <= ago => {}
+                    ScopeRefusal::NarrowLease => {}
+                    _ => best = ScopeRefusal::Ended(ago),
                 },
-                LeaseState::OtherBoot if covers && best == Reason::NoLease => best = Reason::OtherBoot,
+                LeaseState::OtherBoot if covers && best == ScopeRefusal::NoLease => best = ScopeRefusal::OtherBoot,
                 LeaseState::Expired(_) | LeaseState::OtherBoot => {}
             }
         }
@@ -257,9 +261,9 @@ mod tests {
         Scope { agents: None, directories: None, pin: false, lease: None, line: 1 }
     }
 
-    fn rule<'a>(scope: &'a Scope, directories: &[&str]) -> Rule<'a> {
+    fn rule<'a>(scope: &'a Scope, directories: &[&str]) -> ScopeRule<'a> {
         let directories = directories.iter().map(PathBuf::from).collect();
-        Rule { key: "anthropic/work".parse().expect("valid"), scope, directories }
+        ScopeRule { key: "anthropic/work".parse().expect("valid"), scope, directories }
     }
 
     const NOTHING: Facts<'static> =
@@ -296,17 +300,20 @@ mod tests {
     #[test]
     fn an_unknown_fact_refuses_where_the_scope_asks_for_it() {
         let agents = Scope { agents: Some(vec![agent("claude")]), ..scope() };
-        assert!(matches!(rule(&agents, &[]).check(&NOTHING), Err(Reason::Agent { .. })));
+        assert!(matches!(rule(&agents, &[]).check(&NOTHING), Err(ScopeRefusal::Agent { .. })));
         let directories = Scope { directories: Some(vec!["/w".into()]), ..scope() };
-        assert!(matches!(rule(&directories, &["/w"]).check(&NOTHING), Err(Reason::Directory { asking: None, .. })));
+        assert!(matches!(
+            rule(&directories, &["/w"]).check(&NOTHING),
+            Err(ScopeRefusal::Directory { asking: None, .. })
+        ));
         let pinned = Scope { pin: true, ..scope() };
-        assert_eq!(rule(&pinned, &[]).check(&NOTHING), Err(Reason::NotPinned(None)));
+        assert_eq!(rule(&pinned, &[]).check(&NOTHING), Err(ScopeRefusal::NotPinned(None)));
         let (pins, agents) = ([pin("claude", "x")], [agent("claude")]);
         let facts = Facts { agents: &agents, pins: &pins, ..NOTHING };
-        assert_eq!(rule(&pinned, &[]).check(&facts), Err(Reason::Unmeasured(Some(agent("claude")))));
+        assert_eq!(rule(&pinned, &[]).check(&facts), Err(ScopeRefusal::Unmeasured(Some(agent("claude")))));
         let leased = Scope { lease: Some(Duration::from_secs(60)), ..scope() };
         let grants = [grant("anthropic/work", 0, 60)];
-        assert_eq!(rule(&leased, &[]).check(&Facts { grants: &grants, ..NOTHING }), Err(Reason::NoClock));
+        assert_eq!(rule(&leased, &[]).check(&Facts { grants: &grants, ..NOTHING }), Err(ScopeRefusal::NoClock));
     }
 
     #[test]
@@ -332,13 +339,16 @@ mod tests {
         let moment = at(10);
         let for_codex = [Grant { agent: Some(agent("codex")), ..grant("anthropic/work", 0, 60) }];
         let facts = Facts { agents: &both, pins: &pins, grants: &for_codex, now: Some(&moment), ..NOTHING };
-        // Claude is the pinned program and codex has the lease: nobody has both.
+        // Claude is the pinned program and codex has the lease. No agent has both.
         let claude = Facts { program: Some(Digest::of(b"x")), ..facts };
-        assert_eq!(rule.check(&claude), Err(Reason::NarrowLease));
+        assert_eq!(rule.check(&claude), Err(ScopeRefusal::NarrowLease));
         assert!(rule.check(&Facts { program: Some(Digest::of(b"y")), ..facts }).is_ok());
-        assert!(matches!(rule.check(&Facts { program: Some(Digest::of(b"z")), ..facts }), Err(Reason::Changed(_))));
+        assert!(matches!(
+            rule.check(&Facts { program: Some(Digest::of(b"z")), ..facts }),
+            Err(ScopeRefusal::Changed(_))
+        ));
         let third = [agent("gemini")];
-        assert!(matches!(rule.check(&Facts { agents: &third, ..claude }), Err(Reason::Agent { .. })));
+        assert!(matches!(rule.check(&Facts { agents: &third, ..claude }), Err(ScopeRefusal::Agent { .. })));
     }
 
     #[test]
@@ -348,17 +358,17 @@ mod tests {
         let moment = at(100);
         let check = |grants: &[Grant]| rule.check(&Facts { grants, now: Some(&moment), ..NOTHING });
         let key = "anthropic/work";
-        assert_eq!(check(&[]), Err(Reason::NoLease));
-        assert_eq!(check(&[grant("anthropic/other", 90, 140)]), Err(Reason::NoLease));
+        assert_eq!(check(&[]), Err(ScopeRefusal::NoLease));
+        assert_eq!(check(&[grant("anthropic/other", 90, 140)]), Err(ScopeRefusal::NoLease));
         let live = check(&[grant(key, 90, 110), grant(key, 80, 130), grant(key, 0, 50)]).expect("live");
         assert_eq!(live.lease, Some(Duration::from_secs(30)));
         let ended = [grant(key, 10, 40), grant(key, 50, 95), grant(key, 0, 10)];
-        assert_eq!(check(&ended), Err(Reason::Ended(Duration::from_secs(5))));
-        assert_eq!(check(&[Grant { boot: "other".into(), ..grant(key, 90, 140) }]), Err(Reason::OtherBoot));
-        // Its file was edited to hold for ever; the settings still count.
-        assert_eq!(check(&[grant(key, 40, u64::MAX / 1000)]), Err(Reason::Ended(Duration::from_secs(10))));
+        assert_eq!(check(&ended), Err(ScopeRefusal::Ended(Duration::from_secs(5))));
+        assert_eq!(check(&[Grant { boot: "other".into(), ..grant(key, 90, 140) }]), Err(ScopeRefusal::OtherBoot));
+        // The lease's file was edited to hold for ever. The limit in the settings still counts.
+        assert_eq!(check(&[grant(key, 40, u64::MAX / 1000)]), Err(ScopeRefusal::Ended(Duration::from_secs(10))));
         let narrow = Grant { directory: Some("/w".into()), ..grant(key, 90, 140) };
-        assert_eq!(check(&[narrow]), Err(Reason::NarrowLease));
+        assert_eq!(check(&[narrow]), Err(ScopeRefusal::NarrowLease));
     }
 
     #[test]
@@ -403,7 +413,7 @@ mod tests {
     }
 
     proptest! {
-        // The rule said once more, as the settings' documentation does: there is an agent for which all of it holds.
+        // The rule in the words of the documentation: there is one agent for which every condition holds.
         #[test]
         fn a_key_is_given_exactly_when_everything_that_is_asked_for_holds(
             scope in any_scope(),
@@ -431,7 +441,7 @@ mod tests {
                     grant.key.to_string() == "anthropic/work" && grant.boot == "this"
                         && begins <= now && now < ends && now < begins + most.as_secs()
                         && grant.agent.as_ref().is_none_or(|mine| who == Some(mine))
-                        && grant.directory.as_ref().is_none_or(|mine| directory.is_some_and(|it| it.starts_with(mine)))
+                        && grant.directory.as_ref().is_none_or(|mine| directory.is_some_and(|path| path.starts_with(mine)))
                 })));
                 right_agent && right_place && right_program && leased
             };

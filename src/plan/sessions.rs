@@ -1,5 +1,5 @@
-//! An agent that keeps its sessions apart by the provider's id: which one a launch takes, and which session it cannot go on
-//! with.
+//! Agents that list and continue sessions of one provider id only. This module selects the form of the provider for a
+//! launch, and refuses a session that the agent could not continue.
 
 use super::{Context, Notice, PlanError, Start};
 use crate::profile::Resolved;
@@ -9,40 +9,40 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-// The first line holds the instructions of the session as well.
+// The first line of a session's file holds the session's instructions as well.
 const MAX_LINE: u64 = 4 << 20;
-// Years, months, days and sessions.
+// The levels are years, months, days and sessions.
 const MAX_DEPTH: usize = 4;
 const MAX_ENTRIES: usize = 200_000;
 
-/// A session that the agent would not go on with.
+/// A session that the agent would not continue.
 #[derive(Debug, thiserror::Error)]
 #[error("the session {session} belongs to the provider \"{belongs}\", and {agent} would go on under \"{id}\"")]
 pub struct OtherSession {
     /// The session.
     pub session: String,
-    /// Its provider's id.
+    /// The id of its provider.
     pub belongs: String,
     /// The agent's command.
     pub agent: String,
-    /// The id that the launch would take.
+    /// The id that the launch would use.
     pub id: String,
-    /// The program, which goes on with it by itself.
+    /// The agent's program, which continues the session without Ringlet.
     pub binary: PathBuf,
-    /// The command that goes on with it, where there is one for this account.
+    /// The command that continues the session, if this account has such a command.
     pub command: Option<Vec<String>>,
 }
 
-/// What the user's words ask of an agent that has sessions.
+/// What the user's arguments ask of an agent with sessions.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Asked<'a> {
-    /// The command, where the first word is one.
+    /// The command, if the first word is one.
     pub(super) command: Option<&'a str>,
-    /// The session to go on with, by its id.
+    /// The id of the session to continue.
     pub(super) session: Option<&'a str>,
 }
 
-/// Takes the words apart as far as sessions are concerned. An option's value is no word of its own.
+/// Reads the command and the session from the arguments. The value of an option is no word of its own.
 pub(super) fn asked<'a>(sessions: &Sessions, words: &'a [OsString]) -> Asked<'a> {
     let mut plain = Vec::new();
     let mut is_last = false;
@@ -61,16 +61,16 @@ pub(super) fn asked<'a>(sessions: &Sessions, words: &'a [OsString]) -> Asked<'a>
         }
     }
     let command = plain.first().copied();
-    let is_resume = |word: &&&str| sessions.resume.iter().any(|it| it == **word);
-    // `resume ID`, or behind another command: `exec resume ID`.
+    let is_resume = |word: &&&str| sessions.resume.iter().any(|resume| resume == **word);
+    // `resume ID`, or after another command: `exec resume ID`.
     let at = plain.iter().take(2).position(|word| is_resume(&word));
     let session = at.filter(|_| !is_last).and_then(|at| plain.get(at + 1)).copied();
     Asked { command, session }
 }
 
-/// Which way of the agent's the words take: `Ok(None)` for the usual one. Refuses a session that the agent would not go on
-/// with, since it belongs to another provider.
-pub(super) fn way(
+/// Returns the form of the provider that the arguments select, or `Ok(None)` for the usual one. Fails for a session
+/// that belongs to another provider, which the agent would not continue.
+pub(super) fn form(
     context: &Context<'_>,
     resolved: &Resolved,
     words: &[OsString],
@@ -78,61 +78,62 @@ pub(super) fn way(
 ) -> Result<Option<Api>, PlanError> {
     let (Some(sessions), Some(reach)) = (&resolved.agent.sessions, resolved.account.reach()) else { return Ok(None) };
     let asked = asked(sessions, words);
-    let provider = resolved.account.provider().map(|it| &it.value.name);
-    let form = reach.api.form(provider, &start.command, asked.command);
+    let provider = resolved.account.provider().map(|provider| &provider.value.name);
+    let selected = reach.api.form(provider, &start.command, asked.command);
     let usual = &reach.api.id;
-    let Some(session) = asked.session else { return Ok(form) };
-    let Some(belongs) = owner(&folder(context, resolved, sessions), sessions, session) else { return Ok(form) };
+    let Some(session) = asked.session else { return Ok(selected) };
+    let Some(belongs) = owner(&folder(context, resolved, sessions), sessions, session) else { return Ok(selected) };
     let takes = |api: &Api| api.id.as_deref() == Some(belongs.as_str());
-    match &form {
+    match &selected {
         Some(form) if takes(form) => Ok(Some(form.clone())),
         _ if usual.as_ref() == Some(&belongs) => Ok(None),
         _ => Err(PlanError::OtherSession(Box::new(OtherSession {
             session: session.to_owned(),
-            // A way that goes on with it, where there is one for this account.
+            // A form that continues the session, if this account has one.
             command: (reach.api.forms.iter())
                 .find(|form| form.called.is_empty() && form.is_for(provider) && form.id == belongs)
                 .and_then(|form| resume_command(resolved, sessions, form)),
             agent: resolved.agent.command.clone(),
             binary: start.binary.clone(),
-            id: form.as_ref().unwrap_or(&reach.api).id.clone().unwrap_or_default(),
+            id: selected.as_ref().unwrap_or(&reach.api).id.clone().unwrap_or_default(),
             belongs,
         }))),
     }
 }
 
-// The folder of the agent's own.
+// Returns the agent's folder.
 fn folder(context: &Context<'_>, resolved: &Resolved, sessions: &Sessions) -> PathBuf {
-    let moved = resolved.agent.config_dir.first().and_then(|it| context.env.absolute(it.variable.as_str()));
+    let moved = resolved.agent.config_dir.first().and_then(|moved| context.env.absolute(moved.variable.as_str()));
     match &resolved.config_dir {
         Some(folder) => folder.value.clone(),
         None => moved.unwrap_or_else(|| context.paths.expand(&sessions.home)),
     }
 }
 
-// Whether there are any sessions.
+// Reports whether any session exists.
 fn are_there(folder: &Path, sessions: &Sessions) -> bool {
     let is_filled = |name: &String| fs::read_dir(folder.join(name)).is_ok_and(|mut entries| entries.next().is_some());
     sessions.folders.iter().any(is_filled)
 }
 
-/// The mark of a first launch under an id of Ringlet's in this folder of the agent's, where there is none yet.
+/// Returns the file that marks the first launch under a provider id of Ringlet in this folder, if it does not exist
+/// yet.
 pub(crate) fn first_launch_mark(context: &Context<'_>, resolved: &Resolved) -> Option<PathBuf> {
     let (sessions, reach) = (resolved.agent.sessions.as_ref()?, resolved.account.reach()?);
-    // A way of the agent's own goes on with its own sessions.
+    // A form under the agent's own id continues the agent's own sessions.
     let is_own = reach.api.forms.iter().any(|form| form.called.is_empty() && Some(&form.id) == reach.api.id.as_ref());
     let mark = context.paths.sessions_mark(&folder(context, resolved, sessions));
     (!is_own && !mark.exists()).then_some(mark)
 }
 
-/// Tells before that launch that the agent will not list the sessions that are there.
+/// Returns a notice before the first launch that the agent will not list the existing sessions.
 pub(super) fn unlisted(context: &Context<'_>, resolved: &Resolved, binary: &Path) -> Option<Notice> {
     first_launch_mark(context, resolved)?;
     let (sessions, reach) = (resolved.agent.sessions.as_ref()?, resolved.account.reach()?);
     if !are_there(&folder(context, resolved, sessions), sessions) {
         return None;
     }
-    let provider = resolved.account.provider().map(|it| &it.value.name);
+    let provider = resolved.account.provider().map(|provider| &provider.value.name);
     let form = reach.api.forms.iter().find(|form| form.called.is_empty() && form.is_for(provider));
     Some(Notice::OtherSessions {
         command: resolved.agent.command.clone(),
@@ -147,7 +148,7 @@ fn resume_command(resolved: &Resolved, sessions: &Sessions, form: &Form) -> Opti
     Some(words.map(String::clone).into())
 }
 
-// The provider that a session belongs to, as the first line of its file says. Only an id names a file.
+// Returns the provider of a session, from the first line of its file. Only an id names a file.
 fn owner(folder: &Path, sessions: &Sessions, session: &str) -> Option<String> {
     let is_id = session.len() >= 32 && session.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     let mut left = MAX_ENTRIES;
@@ -171,7 +172,7 @@ fn find(folder: &Path, ending: &str, depth: usize, left: &mut usize) -> Option<P
             return Some(entry.path());
         }
     }
-    // The newest day first.
+    // The newest day is searched first.
     below.sort_unstable_by(|a, b| b.cmp(a));
     let depth = depth.checked_sub(1)?;
     below.iter().find_map(|folder| find(folder, ending, depth, left))

@@ -1,4 +1,4 @@
-//! Files of the user's own in which an agent keeps credentials, endpoints or a choice that would win over the profile's.
+//! Finds credentials, endpoints and choices in the user's own files that would win over the profile's account.
 
 use super::{Context, LaunchPlan, PlanError, Purpose, SecretUse, Sink};
 use crate::config::MAX_BYTES;
@@ -10,11 +10,12 @@ use crate::registry::{Chosen, Place, Stored, Version};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-// Claude Code keeps a history in the file that holds its list of rejected keys.
+// Claude Code also keeps a history in the file with its rejected keys.
 const MAX_LIST: u64 = 64 << 20;
 
-/// Refuses an account that would not be the one that counts: where the installed version, or one that is not known, would
-/// send a stored credential to a service without a key, or would take one, or an endpoint, in place of the profile's.
+/// Refuses a launch whose account would not be used. That is the case if the agent would send a stored credential to a
+/// service without a key, or would use a stored credential or endpoint in place of the profile's. A rule for older
+/// versions only applies unless the version is known to be newer.
 pub(super) fn refuse(
     context: &Context<'_>,
     resolved: &Resolved,
@@ -29,7 +30,7 @@ pub(super) fn refuse(
     for stored in files {
         let is_past = |until: &String| version.is_some_and(|version| version.is_at_least(until));
         if !stored.until.as_ref().is_some_and(is_past) {
-            let (file, found) = look(context, resolved, stored)?;
+            let (file, found) = effective_entries(context, resolved, stored)?;
             if !found.is_empty() {
                 return Err(PlanError::Stored { file, why: format!("sets {}, which {why}", found.join(", ")) });
             }
@@ -44,9 +45,10 @@ pub(super) fn refuse(
     }
 }
 
-/// What in files of the user's own wins over a login, as sentences; the files are the user's word, so nothing is refused.
+/// Returns sentences about entries in the user's files that win over a login. The user wrote these files, so the launch
+/// is not refused.
 pub(crate) fn over_login(context: &Context<'_>, resolved: &Resolved) -> Vec<String> {
-    let shown = |stored: &Stored| match look(context, resolved, stored) {
+    let shown = |stored: &Stored| match effective_entries(context, resolved, stored) {
         Ok((_, found)) if found.is_empty() => None,
         Ok((file, found)) => {
             Some(format!("{} sets {}, which wins over the login", context.paths.pretty(&file), found.join(", ")))
@@ -56,7 +58,7 @@ pub(crate) fn over_login(context: &Context<'_>, resolved: &Resolved) -> Vec<Stri
     resolved.agent.outranks.iter().filter_map(shown).collect()
 }
 
-// Below the profile's folder, else the shell's, else where the agent keeps it by itself.
+// Returns the path of a file: below the profile's folder, else the shell's, else the default folder.
 pub(super) fn path_of(context: &Context<'_>, resolved: &Resolved, place: &Place) -> Option<PathBuf> {
     if let Some(moved) = place.variable.as_ref().and_then(|name| context.env.absolute(name)) {
         return Some(moved);
@@ -66,10 +68,10 @@ pub(super) fn path_of(context: &Context<'_>, resolved: &Resolved, place: &Place)
     }
     let moves = resolved.agent.config_dir.first();
     let folder = match (&resolved.config_dir, &resolved.account) {
-        (Some(folder), _) => Some(folder.value.join(moves.map_or("", |it| it.suffix.trim_start_matches('/')))),
-        // A login means the default folder by leaving the variable out.
+        (Some(folder), _) => Some(folder.value.join(moves.map_or("", |moved| moved.suffix.trim_start_matches('/')))),
+        // A login in the default folder removes the variable.
         (None, Account::Login { .. }) => None,
-        (None, _) => moves.and_then(|it| context.env.absolute(it.variable.as_str())),
+        (None, _) => moves.and_then(|moved| context.env.absolute(moved.variable.as_str())),
     };
     match folder {
         Some(folder) => place.file.as_ref().map(|file| folder.join(file)),
@@ -77,7 +79,7 @@ pub(super) fn path_of(context: &Context<'_>, resolved: &Resolved, place: &Place)
     }
 }
 
-// A line of the agent's own dotenv file wins over its environment.
+// Refuses a variable that the agent's own dotenv file sets, because the file wins over the environment.
 fn refuse_line(context: &Context<'_>, resolved: &Resolved, variable: &Variable) -> Result<(), PlanError> {
     for place in &resolved.agent.env_files {
         let Some(file) = path_of(context, resolved, place) else { continue };
@@ -87,20 +89,24 @@ fn refuse_line(context: &Context<'_>, resolved: &Resolved, variable: &Variable) 
         let set = guard::dotenv_names(&bytes).map_err(|why| unread(format!("it {why}")))?;
         if set.iter().any(|name| name == variable.as_str()) {
             let text = String::from_utf8_lossy(&bytes);
-            let is_it = |line: &str| {
+            let sets_variable = |line: &str| {
                 let line = line.trim_start();
                 let name = line.strip_prefix("export").map_or(line, str::trim_start);
                 name.strip_prefix(variable.as_str()).is_some_and(|rest| rest.trim_start().starts_with(['=', ':']))
             };
-            let at = text.lines().position(is_it).map_or(String::new(), |at| format!(" in line {}", at + 1));
+            let at = text.lines().position(sets_variable).map_or(String::new(), |at| format!(" in line {}", at + 1));
             return Err(refused(format!("sets {variable}{at}, which would win over the profile's account")));
         }
     }
     Ok(())
 }
 
-// The entries of a file that count for this account, by their names.
-fn look(context: &Context<'_>, resolved: &Resolved, stored: &Stored) -> Result<(PathBuf, Vec<String>), PlanError> {
+// Returns the names of the entries that count for this account.
+fn effective_entries(
+    context: &Context<'_>,
+    resolved: &Resolved,
+    stored: &Stored,
+) -> Result<(PathBuf, Vec<String>), PlanError> {
     let file = path_of(context, resolved, &stored.place()).unwrap_or_default();
     let named = |reach: &Reach| reach.api.id.clone().unwrap_or_else(|| reach.provider_name.clone());
     let provider = &resolved.account.reach().map_or_else(String::new, named);
@@ -111,7 +117,8 @@ fn look(context: &Context<'_>, resolved: &Resolved, stored: &Stored) -> Result<(
     Ok((file, names))
 }
 
-// A variable that the agent's settings set counts where it competes, and an endpoint where it is not the profile's.
+// Reports whether an entry counts. A variable in the agent's settings counts if it competes with the account, an
+// endpoint if it differs from the profile's.
 fn counts(resolved: &Resolved, name: &str, value: Option<&str>) -> bool {
     let Some(variable) = name.strip_prefix("env.") else { return true };
     let agent = &resolved.agent;
@@ -136,7 +143,7 @@ fn entries(file: &Path, keys: &[String]) -> Result<Vec<(String, Option<String>)>
     }
 }
 
-// A key that the agent's own settings do not choose is not used, whatever the environment holds.
+// Refuses a key that the agent's own settings do not choose. The agent ignores such a key.
 fn refuse_choice(context: &Context<'_>, resolved: &Resolved, chosen: &Chosen) -> Result<(), PlanError> {
     let keys = [chosen.key.clone()];
     let mut found = None;
@@ -152,46 +159,47 @@ fn refuse_choice(context: &Context<'_>, resolved: &Resolved, chosen: &Chosen) ->
         Some((file, _)) => Err(PlanError::NotChosen { file, key: key.clone(), wanted: wanted.clone(), is_set: true }),
         None if resolved.account.reach().is_none_or(|reach| reach.default_endpoint) => Ok(()),
         None => {
-            let file = files.iter().filter(|place| place.file.is_some()).find_map(|it| path_of(context, resolved, it));
+            let file =
+                files.iter().filter(|place| place.file.is_some()).find_map(|place| path_of(context, resolved, place));
             let file = file.unwrap_or_default();
             Err(PlanError::NotChosen { file, key: key.clone(), wanted: wanted.clone(), is_set: false })
         }
     }
 }
 
-/// The ends of the keys that the user has told the agent not to use.
+/// The last characters of the keys that the user told the agent not to use.
 pub(crate) struct Rejections {
-    /// The file that holds them.
+    /// The agent's file with the list.
     pub file: PathBuf,
     ends: Vec<Zeroizing<String>>,
     last: usize,
 }
 
 impl Rejections {
-    /// Whether a key is among them.
+    /// Reports whether a key is rejected.
     pub(crate) fn hold(&self, key: &[u8]) -> bool {
         let end = &key[key.len().saturating_sub(self.last)..];
         self.ends.iter().any(|rejected| rejected.as_bytes() == end)
     }
 }
 
-/// What may keep the agent from using the key of a plan; `None` where it would not ask about it, or has rejected none. A list
-/// that cannot be read rejects nothing: the agent reads it as little.
+/// Returns the keys that the agent rejects, or none if the agent would not ask about the key or rejects nothing. The
+/// agent ignores a list that it cannot read, and so does Ringlet.
 pub(crate) fn rejections(context: &Context<'_>, plan: &LaunchPlan) -> Option<Rejections> {
     let resolved = &plan.part()?.resolved;
     let rejected = resolved.agent.rejected.as_ref()?;
     let account = plan.secrets().iter().find(|used| used.purpose == Purpose::Account)?;
     let is_asked = matches!(&account.sink, Sink::Variable(name) if *name.as_str() == rejected.variable);
     let mut words = plan.start().arguments.iter().filter_map(|word| word.to_str());
-    // A short option may stand among others, as in `-cp`.
-    let is_said = |word: &str, it: &String| match (it.strip_prefix('-'), word.strip_prefix('-')) {
-        _ if it == word => true,
+    // A short option may be part of a cluster such as `-cp`.
+    let is_said = |word: &str, option: &String| match (option.strip_prefix('-'), word.strip_prefix('-')) {
+        _ if option == word => true,
         (Some(letter), Some(letters)) if letter.len() == 1 => {
             letters.bytes().all(|byte| byte.is_ascii_alphabetic()) && letters.contains(letter)
         }
         _ => false,
     };
-    if !is_asked || words.any(|word| rejected.unless.iter().any(|it| is_said(word, it))) {
+    if !is_asked || words.any(|word| rejected.unless.iter().any(|option| is_said(word, option))) {
         return None;
     }
     let mut files = rejected.files.iter().filter_map(|place| path_of(context, resolved, place));
@@ -203,13 +211,13 @@ pub(crate) fn rejections(context: &Context<'_>, plan: &LaunchPlan) -> Option<Rej
     (!ends.is_empty()).then_some(Rejections { file, ends, last: rejected.last })
 }
 
-/// A file of the agent's own that may hold credentials. A folder of that name says nothing to the agent, no more than no
-/// file at all.
+/// Reads a file of the agent that may hold credentials. A folder of that name counts as no file, as it does for the
+/// agent.
 pub(super) fn read(file: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, ReadError> {
     match platform::read_file(file, limit) {
         Ok(read) => Ok(Some(Zeroizing::new(read.bytes))),
         Err(error) if error.is_absent() => Ok(None),
-        // A file stands where a folder would have to be.
+        // A file stands in place of a parent folder.
         Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(None),
         Err(ReadError::NotAFile(_)) if file.is_dir() => Ok(None),
         Err(error) => Err(error),

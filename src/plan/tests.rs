@@ -1,6 +1,7 @@
-//! Plans of profiles of every kind, below the process: what is set, taken away, looked up and marked.
+//! Tests of plans for profiles of every kind: which variables are set and removed, which keys are looked up, and the
+//! mark.
 
-use super::launch_plan::{Draft, Means};
+use super::draft::{Draft, Means};
 use super::*;
 use crate::config::Source;
 use crate::env::Change;
@@ -104,7 +105,7 @@ fn help_behind_a_command_needs_no_key_and_a_command_may_have_several_words() {
     }
     assert!(is_idle("opencode", &["agent", "list"]) && !is_idle("opencode", &["agent", "create"]));
     assert!(!is_idle("opencode", &["agent"]) && !is_idle("opencode", &["agent list"]));
-    // To a version that does not know it such a word is a prompt.
+    // A version without this command takes the word for a prompt.
     for (version, idle) in [(Some("2.1.330"), true), (Some("2.0.1"), false), (None, false)] {
         assert_eq!(of_version("claude", &["stop"], version), idle, "{version:?}");
     }
@@ -149,7 +150,7 @@ fn the_model_of_opencode_stands_in_its_configuration() {
     assert_eq!(words, ["serve"]);
     assert_eq!(content, Some(format!("{{\"model\":\"anthropic/m\",{provider}}}")));
     assert_eq!(config("", &["run", "hi"]).1, Some(format!("{{{provider}}}")));
-    // A listing without a key shows the profile's provider all the same.
+    // A command without a key still gets the profile's provider.
     assert_eq!(config("", &["models"]).1, Some(format!("{{{provider}}}")));
     assert_eq!(config("", &["session", "list"]).1, None);
 }
@@ -236,7 +237,7 @@ fn a_login_needs_no_store_and_loses_every_variable_that_would_win() {
         let spec = registry.agent(&name.parse().expect("valid")).expect("built in");
         let Some(login) = &spec.login else { continue };
         logins += 1;
-        // One at a time, so that none hides another.
+        // Each variable is tested alone, so that none hides another.
         for pattern in spec.unset.iter().chain(&spec.login_unset) {
             let left = pattern.replace('*', "REST");
             let before = [(left.as_str(), "left"), ("PATH", "/bin"), ("GIT_DIR", "x")];
@@ -247,7 +248,7 @@ fn a_login_needs_no_store_and_loses_every_variable_that_would_win() {
             assert_eq!(env.get(&left).map(|it| it.to_str().expect("text")), now, "{name}: {left}");
             assert_eq!(env.get("GIT_DIR"), Some("x".as_ref()));
         }
-        // Nothing else is set than what keeps others out, and no key, not even an empty one of a provider.
+        // Only the variables that keep other accounts out are set. No key is set, not even an empty one.
         let set: BTreeSet<String> = plan(&format!("agent = \"{name}\"\nauth = \"login\"\n"), &name, &["hi"], &[], None)
             .part()
             .expect("a profile")

@@ -1,4 +1,4 @@
-//! The installed version of an agent: told from where its program lies, else asked of the program once.
+//! Finds the installed version of an agent: from the path of its program, else by asking the program once.
 
 use super::Context;
 use crate::digest::Digest;
@@ -10,12 +10,12 @@ use crate::registry::{AgentSpec, Version, matches};
 use std::path::Path;
 use std::time::Duration;
 
-// What a program may take to print its version, and how much of it is read, in bytes.
+// The limits of a program that prints its version: time, and bytes that are read.
 const DEADLINE: Duration = Duration::from_secs(2);
 const MAX_ANSWER: usize = 4096;
 
-/// The version as the path tells it, without starting the program: by the npm package's `package.json` above it, or by the
-/// names of folders and files, as other installers make them.
+/// Returns the version from the path, without starting the program: from the npm package's `package.json` above it, or
+/// from the names of folders and files that other installers make.
 pub(super) fn installed_version(agent: &AgentSpec, command: &str, binary: &Path) -> Option<Version> {
     let real = binary.canonicalize().ok()?;
     if let Some(package) = agent.package.as_deref().and_then(|package| package.strip_prefix("npm ")) {
@@ -27,7 +27,7 @@ pub(super) fn installed_version(agent: &AgentSpec, command: &str, binary: &Path)
             }
         }
     }
-    // An adapter has versions of its own.
+    // An adapter of the agent has its own versions.
     if command != agent.command {
         return None;
     }
@@ -50,7 +50,7 @@ fn of_names(wanted: &[&str], names: &[&str]) -> Option<Version> {
     version
 }
 
-// The longest text of digits and dots that stands where the pattern has the version.
+// Returns the version in a name: the longest text of digits and dots between the parts of the pattern.
 fn of_name(name: &str, before: &str, after: &str) -> Option<Version> {
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let starts = name.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(at, _)| at);
@@ -60,10 +60,11 @@ fn of_name(name: &str, before: &str, after: &str) -> Option<Version> {
     })
 }
 
-/// The version as the program itself prints it. It is asked once: the answer, or that there was none, is remembered with the
-/// program's digest. Only a program of the agent's own name is asked, since others start whichever version they please.
+/// Returns the version that the program prints. The result, or its absence, is stored with the program's digest, so
+/// each program is asked once. Only a program with the agent's own name is asked, because a program of another name may
+/// start any version.
 ///
-/// The program must have passed the guard. It is started in the root directory, without any variable that names an account.
+/// The program must have passed the guard. It starts in the root directory, without any variable that names an account.
 pub(super) fn asked_version(context: &Context<'_>, agent: &AgentSpec, binary: &Path) -> Option<Version> {
     let real = binary.canonicalize().ok()?;
     let is_named = real.file_stem().is_some_and(|name| name == agent.command.as_str());
@@ -75,7 +76,7 @@ pub(super) fn asked_version(context: &Context<'_>, agent: &AgentSpec, binary: &P
     if let Ok(Some(text)) = platform::read_record(&kept) {
         return Version::parse(text.trim());
     }
-    // A wrapper that leads back here ends by itself, even one that asks this question again.
+    // A wrapper may start Ringlet again, even with this question. The depth limit ends that.
     let (_, depth) = mark::launched(context.env, &agent.command).unwrap_or_default();
     if depth >= mark::MAX_DEPTH {
         return None;
@@ -85,9 +86,9 @@ pub(super) fn asked_version(context: &Context<'_>, agent: &AgentSpec, binary: &P
     env.set(mark::LOOP, mark::looped(depth + 1, &agent.command).into());
     let answer = platform::ask_program(&real, &agent.version_args, env.pairs(), DEADLINE, MAX_ANSWER);
     let words = answer.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-    // Whatever else a program prints is no answer.
+    // Any other output is no version.
     let found = words.split_whitespace().next().filter(|word| Version::parse(word).is_some());
-    // Only a cache: without it the next launch asks again.
+    // The file is only a cache. Without it the next launch asks again.
     let _ = platform::create_private_folder(&context.paths.versions())
         .and_then(|()| platform::replace_file(&kept, format!("{}\n", found.unwrap_or("none")).as_bytes()));
     Version::parse(found?)
@@ -105,7 +106,7 @@ mod tests {
             "store/*-claude-code-{version}",
             "a.b-{version}-*",
         ];
-        let told = |path: &str| {
+        let found = |path: &str| {
             let parts: Vec<&str> = path.split('/').collect();
             patterns.iter().find_map(|pattern| {
                 let wanted: Vec<&str> = pattern.split('/').collect();
@@ -121,7 +122,7 @@ mod tests {
             "nix/store/9.9-x-claude-code-2.1.330/bin/.claude-wrapped",
             "extensions/a.b-2.1.330-linux-x64/resources/claude",
         ] {
-            assert_eq!(told(path), version, "{path}");
+            assert_eq!(found(path), version, "{path}");
         }
         for path in [
             "usr/bin/claude",
@@ -131,7 +132,7 @@ mod tests {
             "versions/2",
             "a.b-2.1.330",
         ] {
-            assert_eq!(told(path), None, "{path}");
+            assert_eq!(found(path), None, "{path}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Keeps the variable that carries a key out of an agent's tool shells, where the agent has a list for that. The user's own
-//! entries stay.
+//! Keeps the variable with a key out of an agent's tool shells, if the agent has a list for that. The user's own
+//! entries in the list stay.
 
 use super::stored::{self, path_of};
 use super::{Context, PlanError};
@@ -10,8 +10,8 @@ use crate::registry::Withheld;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The list with the variable in it, as an array that both TOML and JSON read. Refuses words that would replace the list by one
-/// without it.
+/// Returns the list with the variable added, as an array that is valid TOML and JSON. Fails if the arguments would
+/// replace the list by one without the variable.
 pub(super) fn list(
     context: &Context<'_>,
     directory: &Path,
@@ -27,7 +27,7 @@ pub(super) fn list(
     }
     let layer = said.iter().enumerate().find_map(|(at, _)| value(&withheld.layers, &said, at));
     let own = [None, layer].map(|layer| path_of(context, resolved, &withheld.place(layer)));
-    // Whichever of them the agent would take alone: what any of them keeps from tool shells stays kept.
+    // The agent may use only one of these files. The entries of all of them are kept.
     let above = directory.ancestors().map(|folder| folder.join(&withheld.project));
     let files = own.into_iter().flatten().chain(above).chain([PathBuf::from(&withheld.system)]);
     let mut names: Vec<String> = Vec::new();
@@ -37,11 +37,11 @@ pub(super) fn list(
         }
     }
     names.push(variable.to_string());
-    // JSON's strings are TOML's as well.
+    // Strings of JSON are strings of TOML as well.
     Ok(Some(serde_json::json!(names).to_string()))
 }
 
-// What the user's file lists. One that cannot be read is no list to the agent either, and it says so itself.
+// Returns the entries of a user's file. The agent ignores a file that cannot be read, and reports it itself.
 fn entries(file: &Path, withheld: &Withheld) -> Vec<String> {
     let read = || {
         let bytes = stored::read(file, MAX_BYTES).ok()??;
@@ -53,7 +53,7 @@ fn entries(file: &Path, withheld: &Withheld) -> Vec<String> {
     read().unwrap_or_default()
 }
 
-/// Refuses words that would lead a key to another endpoint.
+/// Refuses arguments that would send a key to another endpoint.
 pub(super) fn refuse_moved(resolved: &Resolved, words: &[OsString]) -> Result<(), PlanError> {
     let Some(moved) = &resolved.agent.moved else { return Ok(()) };
     let own = resolved.args.iter().map(OsString::from).collect::<Vec<_>>();
@@ -70,7 +70,8 @@ pub(super) fn refuse_moved(resolved: &Resolved, words: &[OsString]) -> Result<()
     }
 }
 
-// An option that sets the list itself without the variable, or a table around it. What is no TOML is a text to the agent.
+// Returns the name of the list, if an option sets the list, or a table that contains it, without the variable. The
+// agent takes a value that is no TOML for a text.
 fn said_otherwise(withheld: &Withheld, words: &[&str], variable: &Variable) -> Option<String> {
     settings(&withheld.options, words).find_map(|(names, set)| {
         let rest = withheld.list.strip_prefix(names.as_slice())?;
@@ -84,7 +85,7 @@ fn said_otherwise(withheld: &Withheld, words: &[&str], variable: &Variable) -> O
     })
 }
 
-// What the words set by these options: the names that lead there, and the value.
+// Returns the settings that these options make: the names that lead to each setting, and its value.
 fn settings<'a>(options: &'a [String], words: &'a [&'a str]) -> impl Iterator<Item = (Vec<String>, &'a str)> + 'a {
     let until = words.iter().position(|word| *word == "--").unwrap_or(words.len());
     (0..until).filter_map(|at| value(options, words, at)).filter_map(|setting| {
@@ -94,7 +95,7 @@ fn settings<'a>(options: &'a [String], words: &'a [&'a str]) -> impl Iterator<It
     })
 }
 
-// The value of one of these options at a place among the words.
+// Returns the value of one of these options at a position among the arguments.
 fn value<'a>(options: &[String], words: &[&'a str], at: usize) -> Option<&'a str> {
     options.iter().find_map(|option| {
         let rest = words[at].strip_prefix(option.as_str())?;

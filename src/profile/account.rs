@@ -83,8 +83,8 @@ impl Account {
         }
     }
 
-    /// Replaces the agent's way to the service by another of its ways, which may have its own variable for the key.
-    pub(crate) fn take_way(&mut self, api: Api) {
+    /// Replaces the agent's form of the service by another one, which may have its own variable for the key.
+    pub(crate) fn take_form(&mut self, api: Api) {
         if let Self::Key { reach, .. } | Self::None { reach, .. } = self {
             reach.key_variable = api.key.clone().unwrap_or_else(|| reach.key_variable.clone());
             reach.api = api;

@@ -1,7 +1,7 @@
 //! Parsers of project files. They read a file as the agents that load it would.
 //!
-//! The guard calls [`read`] and judges the entries. A parser opens no file and judges nothing. A construct that two parsers
-//! of one format could read differently is an error ([`DocumentError::Ambiguous`]).
+//! The guard calls [`read`] and judges the entries. A parser opens no file and judges nothing. A construct that two
+//! parsers of one format could read differently is an error ([`DocumentError::Ambiguous`]).
 
 mod document;
 mod dotenv;
@@ -23,7 +23,7 @@ pub fn read(grammar: Grammar, bytes: &[u8]) -> Result<Value, DocumentError> {
         return Err(DocumentError::TooLarge);
     }
     let marked = String::from_utf8_lossy(bytes);
-    // The replacement of one invalid byte takes three bytes.
+    // An invalid byte becomes a replacement character of three bytes.
     if marked.len() > 2 * MAX_FILE {
         return Err(DocumentError::TooLarge);
     }

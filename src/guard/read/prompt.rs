@@ -1,5 +1,5 @@
-//! A reader of prompts: agents, commands, skills and modes. Their text is harmless. The front matter and embedded commands
-//! may not be.
+//! A reader of prompts: agents, commands, skills and modes. Their text is harmless. The front matter and embedded
+//! commands may not be.
 
 use super::document::{DocumentError, MAX_ENTRIES, Value};
 use super::{toml, yaml};
@@ -7,8 +7,8 @@ use super::{toml, yaml};
 /// The name of the entry of each embedded shell command.
 const COMMAND: &str = "!";
 
-/// Reads Markdown with an optional YAML front matter. The front matter stands between the file's first line, `---`, and the
-/// next line `---`.
+/// Reads Markdown with an optional YAML front matter. The front matter stands between the file's first line, `---`, and
+/// the next line `---`.
 pub(super) fn read(text: &str) -> Result<Value, DocumentError> {
     let (front, body) = divide(text)?;
     let read = match front.map(|front| (front, yaml::read(front, yaml::Parsers::All))) {
@@ -95,7 +95,8 @@ fn divide(text: &str) -> Result<(Option<&str>, &str), DocumentError> {
     Err(DocumentError::Ambiguous { what: "a front matter that does not end", line: 1 })
 }
 
-/// Adds an entry for each embedded command: `` !`...` `` and a fence `` ```! `` (Claude Code, OpenCode), `!{...}` (Gemini).
+/// Adds an entry for each embedded command: `` !`...` `` and a fence `` ```! `` (Claude Code, OpenCode), `!{...}`
+/// (Gemini).
 ///
 /// A record of the file thereby binds every command.
 fn commands(body: &str, entries: &mut Vec<(String, Value)>, left: &mut usize) -> Result<(), DocumentError> {

@@ -1,7 +1,7 @@
 //! A reader of TOML. The standard leaves nothing open, so one parser reads what all agents read.
 //!
-//! The parser builds a list of tokens and a tree of tables before it returns. A first pass counts the characters that let
-//! either grow.
+//! The parser builds a list of tokens and a tree of tables before it returns. A first pass counts the characters that
+//! let either grow.
 
 use super::document::{DocumentError, MAX_DEPTH, MAX_ENTRIES, Value, line_of};
 use ::toml::de::{DeTable, DeValue};

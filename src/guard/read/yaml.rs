@@ -1,7 +1,7 @@
 //! A reader of YAML 1.1 as PyYAML's safe loader reads it, with flow style, anchors and merges. It keeps every name.
 //!
-//! The parser follows YAML 1.2. Constructs that the two versions read differently are refused, in a first pass or by the
-//! parser's events. Aliases are expanded within the limits of a file.
+//! The parser follows YAML 1.2. Constructs that the two versions read differently are refused, in a first pass or by
+//! the parser's events. Aliases are expanded within the limits of a file.
 
 use super::document::{DocumentError, MAX_DEPTH, MAX_ENTRIES, MAX_FILE, Value};
 use saphyr_parser::{Event, Parser, ScalarStyle};
@@ -12,8 +12,8 @@ use std::borrow::Cow;
 pub(super) enum Parsers {
     /// PyYAML alone.
     PyYaml,
-    /// PyYAML and Node's `yaml` and `js-yaml`, which read a front matter. They differ on bare carriage returns, anchors before
-    /// a line break, lists under an empty name, and the indentation of the later lines of a bracket.
+    /// PyYAML and Node's `yaml` and `js-yaml`, which read a front matter. They differ on bare carriage returns, anchors
+    /// before a line break, lists under an empty name, and the indentation of the later lines of a bracket.
     All,
 }
 

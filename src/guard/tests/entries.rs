@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Agent, file, content, and a part of the refusal.
+/// Refused cases: agent, file, content, and a part of the refusal.
 const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("claude", ".claude/settings.json", r#"{"apiKeyHelper":"./x"}"#, "P/.claude/settings.json: apiKeyHelper = "),
     (
@@ -244,7 +244,7 @@ impl World {
     }
 }
 
-/// Agent, file, content.
+/// Harmless cases: agent, file, content.
 const HONEST: &[(&str, &str, &str)] = &[
     ("claude", ".claude/settings.json", ""),
     ("claude", ".claude/settings.json", "\u{feff}{\"permissions\":{\"deny\":[\"Read(.env)\"]}}"),
@@ -384,7 +384,7 @@ fn with_a_variable_code_is_refused_and_with_a_pipe_or_a_login_it_passes() {
         assert_eq!(judged(false, false), "", "{agent} {file} {content}");
         assert_eq!(judged(false, true), "", "{agent} {file} {content}");
     }
-    // What moves the account is refused either way.
+    // An entry that changes the account is refused in both cases.
     let world = World::new();
     world.write(".claude/settings.json", r#"{"apiKeyHelper":"./x","env":{"ANTHROPIC_BASE_URL":"y"}}"#);
     assert_eq!(world.inspect(&Case { has_variable: false, is_login: true, ..usual("claude") }).findings.len(), 2);
@@ -402,7 +402,7 @@ fn what_a_version_ignores_is_harmless_from_that_version_on() {
         let found = world.inspect(&Case { version, ..usual("codex") }).findings;
         assert_eq!(found.len(), 3, "{version:?}: {found:?}");
     }
-    // What was allowed for one version holds for every other.
+    // A permission for one version holds for every version.
     world.allow(&world.project().join(".codex/config.toml"));
     assert_eq!(world.says(&Case { version: None, ..usual("codex") }), "");
     assert_eq!(world.says(&usual("codex")), "");
@@ -415,7 +415,7 @@ fn an_applications_variables_are_harmless_unless_the_key_goes_by_their_prefix() 
     assert_eq!(world.says(&Case { prefixes: &["ANTHROPIC_"], ..usual("aider") }), "");
     assert_eq!(world.inspect(&Case { prefixes: &["OPENAI_"], ..usual("aider") }).findings.len(), 3);
     assert_eq!(world.inspect(&usual("qwen")).findings.len(), 3);
-    // Allowed for one, allowed for all.
+    // A permission for one agent holds for all agents.
     world.allow(&world.project().join(".env"));
     assert_eq!(world.says(&Case { prefixes: &["OPENAI_"], ..usual("aider") }), "");
 }

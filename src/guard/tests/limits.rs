@@ -39,13 +39,13 @@ fn many_links_to_one_file_cost_one_look_at_it_and_too_many_are_refused() {
     for at in 0..2000 {
         std::os::unix::fs::symlink(&big, folder.join(format!("p{at}.js"))).expect("linked");
     }
-    // Each of them counts, and the bytes of one do not use the budget up.
+    // Each link counts as an entry, but the bytes of the file count once.
     assert!(world.says(&opencode).contains("would run beside"), "{}", world.says(&opencode));
     for at in 2000..21_000 {
         std::os::unix::fs::symlink(&big, folder.join(format!("p{at}.js"))).expect("linked");
     }
     assert!(world.says(&opencode).contains("more than 20000 files"), "{}", world.says(&opencode));
-    // A folder that leads into itself ends.
+    // A link to its own folder is not followed again.
     let world = World::new();
     let file = world.write(".opencode/plugins/a.ts", "x");
     std::os::unix::fs::symlink(".", file.with_file_name("loop")).expect("linked");

@@ -34,8 +34,8 @@ struct Case {
     env: Vec<(&'static str, &'static str)>,
 }
 
-/// Returns the usual launch of an agent: a key of its first provider, in a variable unless the agent reads a pipe, and the
-/// version that the rules were replayed with.
+/// Returns the usual launch of an agent: a key of its first provider, in a variable unless the agent reads a pipe, and
+/// the version that the rules were replayed with.
 fn usual(agent: &'static str) -> Case {
     let (version, prefixes, models): (_, &[&str], &[&str]) = match agent {
         "claude" => ("2.1.330", &["ANTHROPIC_"], &[]),

@@ -15,7 +15,7 @@ fn files_are_looked_at_above_the_directory_as_far_as_the_agent_looks() {
     assert!(refused("a", &claude) && !refused("a/b", &claude), "not above the directory");
     world.write(".claude/settings.local.json", r#"{"apiKeyHelper":"x"}"#);
     assert!(refused("a/b", &claude), "in the root of the repository");
-    // The home is the user's own, what lies above it is not.
+    // Files directly in the home directory belong to the user. Files above it do not.
     fs::write(world.home().join(".env"), "HTTPS_PROXY=x").expect("written");
     assert!(!refused(".", &gemini));
     fs::write(world.home().parent().expect("above").join(".env"), "HTTPS_PROXY=x").expect("written");
@@ -72,7 +72,7 @@ fn what_the_users_words_name_counts_where_it_lies_in_the_project() {
     assert_eq!(count(&["--add-dir", "nowhere", "extra", "-p"]), 1);
     assert_eq!(count(&["--mcp-config", "extra/.mcp.json"]), 1);
     assert_eq!(count(&["--plugin-dir", "plug"]), 1);
-    // Aider takes the repository of a file that it is given for its own.
+    // Aider works in the repository of a file that an argument names.
     let other = world.home().join("other");
     fs::create_dir_all(other.join(".git")).expect("folders");
     fs::create_dir_all(other.join("src")).expect("folders");
@@ -101,7 +101,7 @@ fn anything_of_the_agents_is_seen_and_nothing_else_is() {
     fs::write(world.home().join("CLAUDE.md"), "mine").expect("written");
     let seen = world.inspect(&usual("claude"));
     assert!(seen.anything && seen.findings.is_empty(), "the user's own, which the agent reads as well");
-    // What lies in a folder below is read once the agent works there.
+    // The agent reads files of a folder below the directory once it works there.
     let agent = world.registry.agent(&"claude".parse().expect("valid")).expect("built in");
     let is_bare = || is_bare_below(&agent, &world.project());
     world.write("src/deep/main.rs", "");

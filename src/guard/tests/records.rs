@@ -34,7 +34,7 @@ fn a_record_binds_values_and_neither_bytes_nor_what_is_harmless() {
     world.write(".claude/settings.json", hook("./y.sh", ""));
     let said = world.says(&case);
     assert!(said.contains("y.sh") && said.contains("(allowed was ") && said.contains("x.sh"), "old and new: {said}");
-    // A server is bound whole, and what is harmless of it is not.
+    // A server is bound as a whole, without its harmless parts.
     let case = usual("gemini");
     let server = |args: &str, more: &str| {
         format!("{{\"mcpServers\":{{\"e\":{{\"command\":\"npx\",\"args\":[{args}]{more}}}}}}}")
@@ -103,7 +103,7 @@ fn a_folder_of_code_is_bound_file_by_file() {
     fs::write(&data, "1").expect("written");
     let new = world.write(".opencode/plugins/c.js", "x");
     assert!(world.says(&case).contains("c.js is not as it was allowed"));
-    // One file of it can be allowed by itself.
+    // One file of the folder can be allowed by itself.
     world.allow(&new);
     assert_eq!(world.says(&case), "");
     fs::remove_file(&plugin).expect("removed");
@@ -151,11 +151,11 @@ fn what_others_may_write_has_not_passed() {
         assert!(world.says(&case).contains("others may write"), "{}: {}", path.display(), world.says(&case));
         open(path, back);
     }
-    // A folder inside it, too.
+    // The same holds for a folder inside.
     let deep = folder.join("deep");
     open(&deep, 0o777);
     assert!(world.says(&case).contains("others may write"), "{}", world.says(&case));
-    // So with the documents of a folder, in which another could be put.
+    // The same holds for a folder of documents, because another account could add a document.
     let world = World::new();
     let case = Case { has_variable: true, ..usual("claude") };
     let document = world.write(".claude/commands/deep/a.md", "!`./x.sh`\n");
@@ -167,7 +167,7 @@ fn what_others_may_write_has_not_passed() {
         assert!(world.says(&case).contains("others may write"), "{}: {}", path.display(), world.says(&case));
         open(path, back);
     }
-    // What is harmless is not asked for its mode, nor are words for the model.
+    // The mode of a file counts neither for harmless entries nor for texts for the model.
     let world = World::new();
     world.write(".claude/commands/a.md", "Words.\n");
     open(&world.write("CLAUDE.md", "Words.\n"), 0o666);

@@ -4,7 +4,7 @@ use super::*;
 use crate::guard::read::Value;
 use crate::registry::{Format, Rule, matches};
 
-/// A replay of `tests/agents/guard`, as far as it is of interest here.
+/// The fields of a replay in `tests/agents/guard` that this test needs.
 #[derive(serde::Deserialize)]
 struct Replays {
     tests: Vec<Replay>,
@@ -31,7 +31,7 @@ fn replays() -> Vec<(String, Vec<Replay>)> {
     all
 }
 
-/// The entries that a rule calls harmless by themselves, as the names that lead there.
+/// Returns the names that lead to the entries that a rule calls harmless.
 fn entries(rule: &Rule, at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     match rule {
         Rule::Table(rules) => {
@@ -42,10 +42,10 @@ fn entries(rule: &Rule, at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
             }
         }
         Rule::Either(rules) => rules.iter().for_each(|rule| entries(rule, at, found)),
-        // Nothing is harmless.
+        // These rules call nothing harmless.
         Rule::OneOf(values) if values.is_empty() => {}
         Rule::Any | Rule::Inside | Rule::OwnModel | Rule::OneOf(_) => found.push(at.clone()),
-        // Judged by the launch, or nothing.
+        // These rules depend on the launch.
         Rule::Code | Rule::Names | Rule::Empty => {}
     }
 }
@@ -66,7 +66,7 @@ fn holds(value: &Value, path: &[String]) -> bool {
 fn every_harmless_entry_was_replayed_against_the_real_agent() {
     let registry = World::new().registry;
     let mut missing = Vec::new();
-    // Its package holds no program for the machine of the replays; its entries are those that its documentation describes.
+    // The agent's package has no program for the system of the replays, so its entries follow its documentation.
     let documented = ["amp"];
     for name in registry.agent_names().expect("listed") {
         let agent = registry.agent(&name.parse().expect("valid")).expect("built in");
@@ -100,7 +100,7 @@ fn every_harmless_entry_was_replayed_against_the_real_agent() {
     assert!(missing.is_empty(), "{} without a replay:\n{}", missing.len(), missing.join("\n"));
 }
 
-// One reader and one list of entries serve the files of a definition that differ in their place alone.
+// The files of a definition that differ only in their paths share one format and one list of entries.
 fn is_alike(one: &str, other: &str) -> bool {
     let stem = |file: &str| {
         let name = file.rsplit('/').next().unwrap_or(file);

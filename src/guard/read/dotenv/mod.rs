@@ -1,4 +1,5 @@
-//! A reader of dotenv files. It returns every assignment that Node's `dotenv` 16 to 18 or python-dotenv 1.0 to 1.2 reads.
+//! A reader of dotenv files. It returns every assignment that Node's `dotenv` 16 to 18 or python-dotenv 1.0 to 1.2
+//! reads.
 //!
 //! Both libraries define their grammar by regular expressions: `LINE` in Node's `parse`
 //! (<https://github.com/motdotla/dotenv>), and one for each part of a line in Python's `parser.py`

@@ -70,8 +70,8 @@ fn node_value<'t>(scan: &Scan<'t>, start: usize) -> (&'t str, usize) {
     (&scan.text[start..end], end)
 }
 
-/// Returns the end of a quoted value: the first quote without a backslash before it, else the last quote with one. Only space
-/// and a comment may follow on the line.
+/// Returns the end of a quoted value: the first quote without a backslash before it, else the last quote with one. Only
+/// space and a comment may follow on the line.
 fn node_quoted(scan: &Scan<'_>, open: usize) -> Option<usize> {
     let quote = &scan.text[open..=open];
     let ends = |end| {
