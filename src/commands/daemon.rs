@@ -2,9 +2,9 @@
 
 use super::{Session, named_file};
 use crate::cli::{Daemon, Permissions};
+use crate::daemon::lifecycle::{self, Event, Options};
 use crate::daemon::policy::Registered;
-use crate::daemon::roster::{self, PENDING_FOR, Roster};
-use crate::daemon::running::{self, Event, Options};
+use crate::daemon::registrations::{self, PENDING_FOR, Registrations};
 use crate::daemon::service::{Installation, MARK, Manager};
 use crate::daemon::{DaemonError, Run, client, token};
 use crate::failure::Failure;
@@ -29,13 +29,13 @@ const READY: &str = "ready";
 
 /// `ringlet daemon ...`
 pub(super) fn run(host: &mut Host, session: &Session, command: Daemon) -> Result<(), Failure> {
-    let roster = Roster::new(&session.paths);
+    let registrations = Registrations::new(&session.paths);
     let (now, search) = (host.world.now, host.world.env.get("PATH").map(ToOwned::to_owned));
     match command {
         Daemon::Start { foreground: true, socket, detached } => serve(host, session, socket, detached),
         Daemon::Start { foreground: false, socket, .. } => start(host, session, socket.as_deref()),
         Daemon::Stop => {
-            let run = running::stop(&session.paths, ENDING)?;
+            let run = lifecycle::stop(&session.paths, ENDING)?;
             host.output.note(format!("the daemon, process {}, has ended", run.pid));
             Ok(())
         }
@@ -52,32 +52,33 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Daemon) -> Result
         Daemon::Register { path, interpreter, permissions } => {
             let path = named_file(&host.world, &path)?;
             let granted = granted(&permissions)?;
-            let entry = roster.register(&path, interpreter.as_deref(), search.as_deref(), &granted, now)?;
-            told(host, "registered", &entry);
+            let entry = registrations.register(&path, interpreter.as_deref(), search.as_deref(), &granted, now)?;
+            report(host, "registered", &entry);
             Ok(())
         }
         Daemon::Approve { hash, path, permissions } => {
             let path = path.map(|path| named_file(&host.world, &path)).transpose()?;
-            let entry = roster.approve(&hash, path.as_deref(), search.as_deref(), &granted(&permissions)?, now)?;
-            told(host, "approved", &entry);
+            let entry =
+                registrations.approve(&hash, path.as_deref(), search.as_deref(), &granted(&permissions)?, now)?;
+            report(host, "approved", &entry);
             Ok(())
         }
         Daemon::Upgrade { path } => {
-            let entry = roster.upgrade(&named_file(&host.world, &path)?, search.as_deref())?;
-            told(host, "upgraded", &entry);
+            let entry = registrations.upgrade(&named_file(&host.world, &path)?, search.as_deref())?;
+            report(host, "upgraded", &entry);
             Ok(())
         }
         Daemon::Unregister { path } => {
             let path = named_file(&host.world, &path)?;
-            roster.unregister(&path)?;
+            registrations.unregister(&path)?;
             host.output.note(format!("{} is no longer registered", path.display()));
             Ok(())
         }
-        Daemon::ListPending => pending(host, session, &roster),
+        Daemon::ListPending => pending(host, session, &registrations),
     }
 }
 
-fn granted(permissions: &Permissions) -> Result<roster::Permissions, Failure> {
+fn granted(permissions: &Permissions) -> Result<registrations::Permissions, Failure> {
     let Permissions { read, write, search } = permissions.clone();
     // A key pasted here would be kept in the policy, and shown.
     if let Some(service) = read.iter().chain(&write).find(|service| looks_like_a_key(service)) {
@@ -86,10 +87,10 @@ fn granted(permissions: &Permissions) -> Result<roster::Permissions, Failure> {
             Failure::usage(text).hint("name a service, such as your-tool; the key is in the shell's history now")
         );
     }
-    Ok(roster::Permissions { read, write, search })
+    Ok(registrations::Permissions { read, write, search })
 }
 
-fn told(host: &mut Host, done: &str, entry: &Registered) {
+fn report(host: &mut Host, done: &str, entry: &Registered) {
     if host.output.wants_json() {
         return host.output.json(entry);
     }
@@ -124,8 +125,8 @@ fn may(entry: &Registered) -> String {
     if all.is_empty() { "do nothing yet".to_owned() } else { all.join("; ") }
 }
 
-fn pending(host: &mut Host, session: &Session, roster: &Roster) -> Result<(), Failure> {
-    let waiting = roster.pending(host.world.now)?;
+fn pending(host: &mut Host, session: &Session, registrations: &Registrations) -> Result<(), Failure> {
+    let waiting = registrations.pending(host.world.now)?;
     if host.output.wants_json() {
         host.output.json(&waiting);
         return Ok(());
@@ -158,7 +159,7 @@ fn pending(host: &mut Host, session: &Session, roster: &Roster) -> Result<(), Fa
 }
 
 fn status(host: &mut Host, session: &Session) -> Result<(), Failure> {
-    running::find(&session.paths)?.ok_or(DaemonError::NotRunning)?;
+    lifecycle::find(&session.paths)?.ok_or(DaemonError::NotRunning)?;
     let data = client::status(&session.paths)?;
     if host.output.wants_json() {
         host.output.json(&data);
@@ -223,8 +224,8 @@ fn install(host: &mut Host, session: &Session) -> Result<(), Failure> {
         return Err(DaemonError::Foreign(foreign.unwrap_or_default()).into());
     }
     // What a daemon that was started by hand holds, the system could not open.
-    if running::find(&session.paths)?.is_some() {
-        running::stop(&session.paths, ENDING)?;
+    if lifecycle::find(&session.paths)?.is_some() {
+        lifecycle::stop(&session.paths, ENDING)?;
     }
     for (file, text) in &wanted.files {
         let failed = |error: std::io::Error| Failure::io("written", file, &error);
@@ -254,8 +255,8 @@ fn uninstall(host: &mut Host, session: &Session) -> Result<(), Failure> {
     }
     let wanted = wanted.expect("it named the files");
     // systemd and launchd end what they started; a task of Windows' is over when the daemon runs.
-    if cfg!(windows) && running::find(&session.paths)?.is_some() {
-        running::stop(&session.paths, ENDING)?;
+    if cfg!(windows) && lifecycle::find(&session.paths)?.is_some() {
+        lifecycle::stop(&session.paths, ENDING)?;
     }
     // One that fails must not keep the rest: what is gone is gone.
     let disabled = wanted.disable.iter().try_for_each(|command| carry_out(command));
@@ -318,7 +319,7 @@ fn start(host: &mut Host, session: &Session, socket: Option<&Path>) -> Result<()
         child.wait().map_err(failed)?;
         return Err(passed_on(&why));
     }
-    let run = running::find(&session.paths)?.ok_or(DaemonError::NotRunning)?;
+    let run = lifecycle::find(&session.paths)?.ok_or(DaemonError::NotRunning)?;
     announce(host, session, &run);
     host.output.note(format!("its log is {}", session.paths.pretty(&log_file(session))));
     Ok(())
@@ -349,7 +350,7 @@ fn serve(host: &mut Host, session: &Session, socket: Option<PathBuf>, detached: 
     }
     let (events, heard) = mpsc::channel();
     let (paths, env) = (session.paths.clone(), host.world.env.clone());
-    let daemon = std::thread::spawn(move || running::run(&paths, &env, Options { socket, events }));
+    let daemon = std::thread::spawn(move || lifecycle::run(&paths, &env, Options { socket, events }));
     for event in heard {
         match event {
             Event::Said(text) => host.output.note(format!("{:.0} {text}", jiff::Timestamp::now())),

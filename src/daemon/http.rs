@@ -7,8 +7,8 @@
 //! wait for that at a time.
 
 use super::Run;
-use super::door::Door;
 use super::endpoint;
+use super::request::Handler;
 use super::token;
 use crate::audit::{self, AuditError, Filter, parse_since};
 use crate::hint::Hint;
@@ -60,15 +60,15 @@ const USUAL_RECORDS: usize = 1000;
 const MOST_RECORDS: usize = 100_000;
 
 /// What the answers are made from.
-pub struct Window {
+pub struct HttpState {
     /// The way to the keychain's names and the settings.
-    pub door: Arc<Door>,
+    pub handler: Arc<Handler>,
     /// This daemon.
     pub run: Run,
 }
 
 struct Shared {
-    window: Arc<Window>,
+    state: Arc<HttpState>,
     slow: Semaphore,
     turns: Arc<Semaphore>,
 }
@@ -76,20 +76,20 @@ struct Shared {
 type Here = State<Arc<Shared>>;
 
 impl Shared {
-    fn new(window: Arc<Window>) -> Arc<Self> {
-        Arc::new(Self { window, slow: Semaphore::new(MOST_SLOW), turns: Arc::new(Semaphore::new(MOST_TURNS)) })
+    fn new(state: Arc<HttpState>) -> Arc<Self> {
+        Arc::new(Self { state, slow: Semaphore::new(MOST_SLOW), turns: Arc::new(Semaphore::new(MOST_TURNS)) })
     }
 }
 
 /// Answers `/v1/status` to this user's processes, without a token, until it is told to stop.
-pub(crate) async fn serve_own(listener: endpoint::Listener, window: Arc<Window>, stop: watch::Receiver<bool>) {
-    let router = Router::new().route("/v1/status", get(status)).with_state(Shared::new(window));
+pub(crate) async fn serve_own(listener: endpoint::Listener, state: Arc<HttpState>, stop: watch::Receiver<bool>) {
+    let router = Router::new().route("/v1/status", get(status)).with_state(Shared::new(state));
     accept(listener, router, Arc::new(Semaphore::new(MOST_CONNECTIONS)), stop).await;
 }
 
 /// Answers until it is told to stop.
-pub async fn serve(listeners: Vec<TcpListener>, window: Arc<Window>, stop: watch::Receiver<bool>) {
-    let shared = Shared::new(window);
+pub async fn serve(listeners: Vec<TcpListener>, state: Arc<HttpState>, stop: watch::Receiver<bool>) {
+    let shared = Shared::new(state);
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let router = router(shared);
     let mut all = JoinSet::new();
@@ -100,7 +100,7 @@ pub async fn serve(listeners: Vec<TcpListener>, window: Arc<Window>, stop: watch
 }
 
 // The daemon is to end.
-async fn told(stop: &mut watch::Receiver<bool>) {
+async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -137,7 +137,7 @@ async fn accept<L: Listens>(listener: L, router: Router, places: Arc<Semaphore>,
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            () = told(&mut stop) => break,
+            () = stopped(&mut stop) => break,
             accepted = async {
                 let place = Arc::clone(&places).acquire_owned().await;
                 (listener.next().await, place)
@@ -170,7 +170,7 @@ async fn converse(
     tokio::select! {
         // What went wrong with one connection is that client's affair.
         _ = connection.as_mut() => {}
-        () = told(&mut stop) => {
+        () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             let _ = timeout(Duration::from_secs(2), connection).await;
         }
@@ -208,7 +208,7 @@ async fn guard(State(shared): Here, request: Request, next: Next) -> Response {
 }
 
 async fn refused(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
-    if !is_local(uri, headers, &shared.window.run) {
+    if !is_local(uri, headers, &shared.state.run) {
         let text = "the Host header does not name this machine's loopback address";
         return Some(refusal(StatusCode::FORBIDDEN, "wrong_host", text, None));
     }
@@ -219,7 +219,7 @@ async fn refused(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Option<Resp
         return None;
     }
     let presented = bearer(headers).unwrap_or_default();
-    let token = match token::read(&shared.window.door.paths.http_token()) {
+    let token = match token::read(&shared.state.handler.paths.http_token()) {
         Ok(Some(token)) => token,
         Ok(None) => return Some(no_token("there is no token any more")),
         Err(error) => return Some(no_token(&error.to_string())),
@@ -266,7 +266,7 @@ fn answer(status: StatusCode, data: &Value) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-// Whoever asks has no shell that could be told; most read a POSIX shell's quoting.
+// Whoever asks has no shell that is known; most read a POSIX shell's quoting.
 fn written(hint: Option<Hint>) -> Option<String> {
     hint.map(|hint| Shell::Bash.write_hint(&hint))
 }
@@ -276,7 +276,7 @@ fn refusal(status: StatusCode, code: &str, message: &str, hint: Option<&str>) ->
 }
 
 // Runs what may block beside the connections.
-async fn elsewhere(shared: &Shared, work: impl FnOnce() -> Response + Send + 'static) -> Response {
+async fn blocking(shared: &Shared, work: impl FnOnce() -> Response + Send + 'static) -> Response {
     let failed = || refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the answer could not be made", None);
     let Ok(turn) = Arc::clone(&shared.turns).acquire_owned().await else { return failed() };
     let work = move || {
@@ -291,21 +291,21 @@ async fn health() -> Response {
 }
 
 async fn status(State(shared): Here) -> Response {
-    let window = Arc::clone(&shared.window);
-    elsewhere(&shared, move || answer(StatusCode::OK, &describe(&window))).await
+    let state = Arc::clone(&shared.state);
+    blocking(&shared, move || answer(StatusCode::OK, &describe(&state))).await
 }
 
-fn describe(window: &Window) -> Value {
-    let Window { door, run, .. } = window;
-    let setup = door.setup.current();
+fn describe(state: &HttpState) -> Value {
+    let HttpState { handler, run, .. } = state;
+    let setup = handler.setup.current();
     let (keychain, why) = match setup.items.state() {
         Keychain::Ready => ("ready", None),
         Keychain::Locked => ("locked", Some("the keychain is locked".to_owned())),
         Keychain::Absent => ("absent", Some("there is no keychain".to_owned())),
         Keychain::Broken(why) => ("broken", Some(why)),
     };
-    let now = (door.clock)();
-    let policy = door.policy.current();
+    let now = (handler.clock)();
+    let policy = handler.policy.current();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": run.pid,
@@ -313,21 +313,21 @@ fn describe(window: &Window) -> Value {
         "socket": run.socket.to_string_lossy(),
         "http": run.http,
         "keychain": { "state": keychain, "message": why },
-        "config": { "file": door.setup.file().to_string_lossy(), "problem": door.setup.problem() },
+        "config": { "file": handler.setup.file().to_string_lossy(), "problem": handler.setup.problem() },
         "policy": {
-            "file": door.policy.file().to_string_lossy(),
-            "problem": door.policy.problem(),
+            "file": handler.policy.file().to_string_lossy(),
+            "problem": handler.policy.problem(),
             "registered": policy.registered_binaries,
         },
-        "pending": door.roster.pending(now).map_or(0, |waiting| waiting.len()),
+        "pending": handler.registrations.pending(now).map_or(0, |waiting| waiting.len()),
     })
 }
 
 async fn profiles(State(shared): Here) -> Response {
-    let window = Arc::clone(&shared.window);
-    elsewhere(&shared, move || {
-        let registry = Registry::new(&window.door.paths);
-        let profiles = Profiles::new(&window.door.paths, &registry);
+    let state = Arc::clone(&shared.state);
+    blocking(&shared, move || {
+        let registry = Registry::new(&state.handler.paths);
+        let profiles = Profiles::new(&state.handler.paths, &registry);
         let failed = |error: crate::profile::ProfileError| {
             refusal(StatusCode::INTERNAL_SERVER_ERROR, "profiles", &error.to_string(), written(error.hint()).as_deref())
         };
@@ -380,9 +380,9 @@ async fn keys(State(shared): Here, query: Result<Query<Prefix>, axum::extract::r
         Ok(Query(query)) => query.prefix,
         Err(_) => return bad_query(UNREADABLE),
     };
-    let window = Arc::clone(&shared.window);
-    elsewhere(&shared, move || {
-        let setup = window.door.setup.current();
+    let state = Arc::clone(&shared.state);
+    blocking(&shared, move || {
+        let setup = state.handler.setup.current();
         let wanted = |name: &str| name.starts_with(&prefix) && name.parse::<KeyName>().is_ok();
         match setup.items.list(SERVICE, Values::Omitted, &wanted) {
             // The file that stands in for it has none, which is not what an empty keychain would mean.
@@ -430,16 +430,16 @@ async fn records(
         Ok(Query(wanted)) => wanted,
         Err(_) => return bad_query(UNREADABLE),
     };
-    let window = Arc::clone(&shared.window);
-    elsewhere(&shared, move || {
-        let door = &window.door;
-        let filter = match filter(&wanted, (door.clock)()) {
+    let state = Arc::clone(&shared.state);
+    blocking(&shared, move || {
+        let handler = &state.handler;
+        let filter = match filter(&wanted, (handler.clock)()) {
             Ok(filter) => filter,
             Err(why) => return bad_query(&why),
         };
         let limit = wanted.limit.unwrap_or(USUAL_RECORDS).min(MOST_RECORDS);
-        let setup = door.setup.current();
-        let path = setup.settings.audit.path.clone().unwrap_or_else(|| window.door.paths.audit_log());
+        let setup = handler.setup.current();
+        let path = setup.settings.audit.path.clone().unwrap_or_else(|| state.handler.paths.audit_log());
         // The latest ones, in the order in which they were written.
         let mut kept = VecDeque::new();
         let mut left_out = 0u64;

@@ -159,11 +159,11 @@ mod tests {
     fn a_hash_is_remembered_and_threads_agree_on_it() {
         let hashes = Hashes::default();
         let this = std::env::current_exe().expect("known");
-        let told: Vec<Hash> = std::thread::scope(|scope| {
+        let hashes_of_threads: Vec<Hash> = std::thread::scope(|scope| {
             let one = || hashes.of(&File::open(&this).expect("there")).expect("hashed");
             let all: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
             all.into_iter().map(|it| it.join().expect("no panic")).collect()
         });
-        assert!(told.iter().all(|hash| *hash == told[0]));
+        assert!(hashes_of_threads.iter().all(|hash| *hash == hashes_of_threads[0]));
     }
 }

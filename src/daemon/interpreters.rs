@@ -3,7 +3,7 @@
 //!
 //! They are known by name, and under another name by content: as a copy of one that lies where programs are looked for,
 //! or that the kernel itself starts for foreign programs (binfmt_misc). A copy of one that is nowhere else on this machine
-//! is not known. `roster` and `identity` ask.
+//! is not known. Called by `registrations` and `identity`.
 
 use super::policy::Program;
 use crate::digest::Digest;

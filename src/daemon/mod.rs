@@ -1,25 +1,26 @@
-//! The daemon: one door to the keychain for registered programs, and a window on names for tools.
+//! The daemon: gives keys to registered programs over a socket, and names and states to tools over HTTP.
 //!
-//! `protocol` has the messages and `policy` the decision, both pure; `roster` keeps who is registered and who waits;
-//! `identity` tells who asks, from what the kernel says, `interpreters` which programs run others, and `scopes` for whom a key is kept; `door` is what a request
-//! does, `server` the connections around it, `http` the window; `running` is its life, with what differs by system in
-//! `socket` and `pipe`; `live` keeps what a file says in force. The daemon never asks a person anything, and no value
-//! leaves it but in the answer to a registered program.
+//! `protocol` has the messages and `policy` the decision; both are pure. `registrations` keeps the registered programs
+//! and those that wait for approval. `identity` finds out which program a client is, from what the kernel says,
+//! `interpreters` which programs run others, and `scopes` which clients a key is kept for. `request` carries a request
+//! out, `server` has the connections around it, and `http` the routes. `lifecycle` starts and ends the daemon; what
+//! differs by system is in `socket` and `pipe`. `reloading` keeps the content of a file in force. The daemon never asks
+//! a person anything, and a value leaves it only in the answer to a registered program.
 
 pub(crate) mod client;
-pub(crate) mod door;
 pub(crate) mod http;
 pub(crate) mod identity;
 mod interpreters;
-pub(crate) mod live;
 #[cfg(windows)]
 pub(crate) mod pipe;
+pub(crate) mod reloading;
+pub(crate) mod request;
 #[cfg(windows)]
 use pipe as endpoint;
+pub(crate) mod lifecycle;
 pub(crate) mod policy;
 pub(crate) mod protocol;
-pub(crate) mod roster;
-pub(crate) mod running;
+pub(crate) mod registrations;
 mod scopes;
 pub(crate) mod server;
 pub(crate) mod service;

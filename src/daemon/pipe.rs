@@ -30,7 +30,7 @@ pub(crate) async fn receive(stream: &mut Stream, buffer: &mut [u8]) -> io::Resul
 }
 
 /// The pipe, unless the user names another.
-pub(crate) fn usual_socket(_paths: &Paths) -> Result<PathBuf, DaemonError> {
+pub(crate) fn default_socket(_paths: &Paths) -> Result<PathBuf, DaemonError> {
     let user = platform::own_user().map_err(DaemonError::io("find", Path::new("the user")))?;
     Ok(PathBuf::from(format!("{PIPES}ringlet-agent-{user}")))
 }
@@ -110,7 +110,7 @@ fn wait(waiting: &mut JoinSet<io::Result<Stream>>, instance: Stream) {
 }
 
 /// Takes note of whatever ends the daemon from now on; what comes back waits for it, and says what it was.
-pub(crate) fn the_end() -> Result<impl Future<Output = &'static str>, DaemonError> {
+pub(crate) fn shutdown_signal() -> Result<impl Future<Output = &'static str>, DaemonError> {
     let failed = || DaemonError::io("wait for", Path::new("the end"));
     let event = platform::EndEvent::new().map_err(failed())?;
     let (tell, asked) = oneshot::channel();

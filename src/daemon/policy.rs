@@ -2,7 +2,8 @@
 //!
 //! The form is keychain-auth's `config.json`: a program is known by its path *and* its SHA-256, and starts with no
 //! permission at all. Ringlet adds `interpreter`: a script is known by its own path and hash, and by those of what runs
-//! it, since an interpreter alone would let every script in. Read and written by `registry`; `server` asks.
+//! it, since an interpreter alone would let every script in. `registrations` reads and
+//! writes it; `request` and `identity` ask it.
 
 use super::protocol::{Action, Match, Reason, Request};
 use crate::digest::Digest;

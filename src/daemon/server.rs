@@ -1,11 +1,11 @@
-//! The socket: connections, lines, deadlines. Which answer a line gets is `door`'s business.
+//! The socket's side: connections, lines and deadlines. `request` decides the answer to a line.
 //!
 //! A client is a task; what may block (hashing its program, the keychain, the log) runs on other threads, a few at a
 //! time, so that a client that is slow, silent or gone holds up nobody else. Every wait has an end.
 
-use super::door::{Answer, Door};
 use super::endpoint::{Listener, Stream, receive, tell_senders};
 use super::protocol::{MAX_REQUEST, Reason, Request, Response};
+use super::request::{Answer, Handler};
 use crate::platform::{Peer, Sender};
 use std::collections::HashMap;
 use std::io;
@@ -39,7 +39,7 @@ pub struct Limits {
     pub listings: usize,
     /// Clients at once that are being found out about; they do not hold up requests.
     pub arrivals: usize,
-    /// How long requests may go on after the daemon was told to stop.
+    /// How long requests may go on after `stop` became true.
     pub drain: Duration,
 }
 
@@ -60,8 +60,8 @@ impl Default for Limits {
     }
 }
 
-/// Answers clients until it is told to stop, then lets running requests end.
-pub async fn serve(listener: Listener, door: Arc<Door>, limits: Limits, mut stop: watch::Receiver<bool>) {
+/// Answers clients until `stop` becomes true, then lets running requests end.
+pub async fn serve(listener: Listener, handler: Arc<Handler>, limits: Limits, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits.clients));
     let turns = [limits.lookups, limits.listings].map(|most| Arc::new(Semaphore::new(most)));
     let arrivals = Arc::new(Arrivals {
@@ -83,7 +83,7 @@ pub async fn serve(listener: Listener, door: Arc<Door>, limits: Limits, mut stop
         match accepted {
             (Ok((stream, _)), Ok(place)) => {
                 let client = Client {
-                    door: Arc::clone(&door),
+                    handler: Arc::clone(&handler),
                     turns: turns.clone(),
                     arrivals: Arc::clone(&arrivals),
                     crowds: Arc::clone(&crowds),
@@ -162,7 +162,7 @@ impl Drop for Member {
 }
 
 struct Client {
-    door: Arc<Door>,
+    handler: Arc<Handler>,
     // For lookups, and for listings.
     turns: [Arc<Semaphore>; 2],
     arrivals: Arc<Arrivals>,
@@ -176,22 +176,22 @@ impl Client {
         // Its listener has it, but not if it was asked for after this client had come.
         tell_senders(&stream)?;
         let peer = Peer::of(&stream)?;
-        let door = Arc::clone(&self.door);
-        let Some(turn) = self.arrivals.turn(door.expects(&peer)).await? else {
+        let handler = Arc::clone(&self.handler);
+        let Some(turn) = self.arrivals.turn(handler.expects(&peer)).await? else {
             return self.refuse(stream, &refused(Reason::InternalError, true)).await;
         };
         let work = move || {
             let _turn = turn;
-            door.admit(peer).map(Arc::new)
+            handler.admit(peer).map(Arc::new)
         };
-        // Whoever is not admitted is told so at once: a silent one must not keep a place.
+        // A refusal is sent at once: a client that stays silent must not keep a place.
         let identity = match spawn_blocking(work).await.map_err(io::Error::other)? {
             Ok(identity) => identity,
             Err(refusal) => return self.refuse(stream, &refusal).await,
         };
         let Some(_member) = self.crowds.join(&identity.client.program.path, self.limits.of_one_program) else {
-            let (door, identity) = (Arc::clone(&self.door), Arc::clone(&identity));
-            let refusal = spawn_blocking(move || door.too_many(&identity)).await.map_err(io::Error::other)?;
+            let (handler, identity) = (Arc::clone(&self.handler), Arc::clone(&identity));
+            let refusal = spawn_blocking(move || handler.too_many(&identity)).await.map_err(io::Error::other)?;
             return self.refuse(stream, &refusal).await;
         };
         let mut lines = Lines::new(MAX_REQUEST);
@@ -206,11 +206,11 @@ impl Client {
                     Err(_) => return Ok(()),
                 },
             };
-            let (door, identity) = (Arc::clone(&self.door), Arc::clone(&identity));
+            let (handler, identity) = (Arc::clone(&self.handler), Arc::clone(&identity));
             let answer = match line {
                 Line::End => return Ok(()),
                 Line::Foreign(sender) => {
-                    let work = move || door.refuse_sender(&identity, sender);
+                    let work = move || handler.refuse_sender(&identity, sender);
                     spawn_blocking(work).await.map_err(io::Error::other)?
                 }
                 Line::TooLong => refused(Reason::MalformedRequest, true),
@@ -220,8 +220,8 @@ impl Client {
                     let turns = Arc::clone(&self.turns[usize::from(listing)]);
                     let turn = timeout(self.limits.turn, turns.acquire_owned()).await;
                     let work = move || match (turn, request) {
-                        (Ok(Ok(_turn)), request) => door.answer(&identity, request),
-                        (_, Ok(request)) => door.turn_away(&identity, &request),
+                        (Ok(Ok(_turn)), request) => handler.answer(&identity, request),
+                        (_, Ok(request)) => handler.turn_away(&identity, &request),
                         (_, Err(_)) => refused(Reason::InternalError, false),
                     };
                     spawn_blocking(work).await.map_err(io::Error::other)?

@@ -29,7 +29,7 @@ pub(crate) async fn receive(stream: &mut Stream, buffer: &mut [u8]) -> io::Resul
 }
 
 /// The socket, unless the user names another.
-pub(crate) fn usual_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
+pub(crate) fn default_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
     Ok(paths.runtime().join("agent.sock"))
 }
 
@@ -44,7 +44,7 @@ pub(crate) async fn connect(path: &Path) -> io::Result<Stream> {
 }
 
 /// Takes note of signals from now on; what comes back waits for one that ends the daemon, and says which it was.
-pub(crate) fn the_end() -> Result<impl Future<Output = &'static str>, DaemonError> {
+pub(crate) fn shutdown_signal() -> Result<impl Future<Output = &'static str>, DaemonError> {
     let failed = || DaemonError::io("wait for", Path::new("signals"));
     let mut term = signal(SignalKind::terminate()).map_err(failed())?;
     let mut int = signal(SignalKind::interrupt()).map_err(failed())?;

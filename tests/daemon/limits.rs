@@ -5,15 +5,15 @@ use crate::common::world::World;
 use ringlet::testing::Env;
 use ringlet::testing::Hashes;
 use ringlet::testing::Items;
-use ringlet::testing::Live;
 use ringlet::testing::Log;
 use ringlet::testing::Paths;
+use ringlet::testing::Reloading;
 use ringlet::testing::Run;
 use ringlet::testing::Settings;
-use ringlet::testing::{Door, Setup};
+use ringlet::testing::{Handler, Setup};
+use ringlet::testing::{HttpState, serve_http};
 use ringlet::testing::{Limits, serve};
-use ringlet::testing::{Permissions, Roster};
-use ringlet::testing::{Window, serve_http};
+use ringlet::testing::{Permissions, Registrations};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,11 +38,11 @@ impl Served {
     async fn start(world: World, limits: Limits) -> Self {
         let env = Env::from_pairs(world.env().iter().cloned());
         let paths = Paths::new(&env).expect("a home");
-        let roster = Roster::new(&paths);
+        let registrations = Registrations::new(&paths);
         let permissions = Permissions { read: vec!["tool".into()], write: vec!["tool".into()], search: true };
         let this = std::env::current_exe().expect("known");
-        roster.register(&this, None, None, &permissions, jiff::Timestamp::now()).expect("registered");
-        let list = roster.clone();
+        registrations.register(&this, None, None, &permissions, jiff::Timestamp::now()).expect("registered");
+        let list = registrations.clone();
         let setup = {
             let (paths, env) = (paths.clone(), env.clone());
             move || {
@@ -51,12 +51,14 @@ impl Served {
                 Ok(Setup { items: Items::new(&settings, &paths, &env), settings, log })
             }
         };
-        let door = Door {
+        let handler = Handler {
             env,
-            setup: Live::new(paths.config(), setup).expect("sound"),
-            policy: Live::new(roster.policy_file().to_owned(), move || list.policy().map_err(|it| it.to_string()))
-                .expect("sound"),
-            roster,
+            setup: Reloading::new(paths.config(), setup).expect("sound"),
+            policy: Reloading::new(registrations.policy_file().to_owned(), move || {
+                list.policy().map_err(|it| it.to_string())
+            })
+            .expect("sound"),
+            registrations,
             clock: jiff::Timestamp::now,
             hashes: Hashes::default(),
             changes: Default::default(),
@@ -65,13 +67,13 @@ impl Served {
         let socket = world.path("run/socket");
         let listener = UnixListener::bind(&socket).expect("bound");
         let (stop, stopped) = watch::channel(false);
-        let door = Arc::new(door);
+        let handler = Arc::new(handler);
         let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let http = tcp.local_addr().expect("known");
         let run = Run { pid: 0, started: jiff::Timestamp::now(), socket: socket.clone(), http: vec![http] };
-        let window = Window { door: Arc::clone(&door), run };
-        tokio::spawn(serve_http(vec![tcp], Arc::new(window), stopped.clone()));
-        let server = tokio::spawn(serve(listener, door, limits, stopped));
+        let state = HttpState { handler: Arc::clone(&handler), run };
+        tokio::spawn(serve_http(vec![tcp], Arc::new(state), stopped.clone()));
+        let server = tokio::spawn(serve(listener, handler, limits, stopped));
         Self { world, socket, http, stop, server }
     }
 

@@ -1,4 +1,4 @@
-//! For whom a key is kept, at the daemon's door: the same rule as a launch's.
+//! Scopes of keys in the daemon: the same rule as a launch's.
 
 use crate::common::daemon::{Daemon, Third, register, served};
 use crate::common::world::World;

@@ -1,14 +1,14 @@
-//! What a request does: policy, then the keychain, then the record of it, then the answer.
+//! Carries a request out: policy, then the keychain, then the record of it, then the answer.
 //!
 //! The order is what makes it safe. Everything that can refuse comes before the keychain is touched. A value is not
 //! given out, and nothing is stored or taken away, unless that could be recorded. A batch is done whole or not at all:
 //! what was changed of it is put back. Called by `server` on a thread of its own for each request; blocking.
 
 use super::identity::{self, Hashes, Identity};
-use super::live::Live;
 use super::policy::{Policy, Registered, decide};
 use super::protocol::{Action, Found, Malformed, Reason, Request, Response};
-use super::roster::{Pending, Roster};
+use super::registrations::{Pending, Registrations};
+use super::reloading::Reloading;
 use super::scopes;
 use crate::audit::{self, AuditError, Log, Outcome, Record, Subject};
 use crate::config::Settings;
@@ -37,23 +37,23 @@ pub struct Setup {
     pub log: Log,
 }
 
-/// The one way to the keychain.
-pub struct Door {
+/// Carries requests out.
+pub struct Handler {
     /// Ringlet's places.
     pub paths: Paths,
-    /// The daemon's own environment: where agents' programs are looked for.
+    /// The daemon's own environment; its PATH finds agents' programs.
     pub env: Env,
     /// What the settings say.
-    pub setup: Live<Setup>,
-    /// Who is registered.
-    pub policy: Live<Policy>,
-    /// Where that is kept, and who waits.
-    pub roster: Roster,
+    pub setup: Reloading<Setup>,
+    /// The registered programs.
+    pub policy: Reloading<Policy>,
+    /// The files of the policy and of those that wait for approval.
+    pub registrations: Registrations,
     /// The time.
     pub clock: fn() -> Timestamp,
     /// Hashes of programs.
     pub hashes: Hashes,
-    /// One change at a time: a batch that fails puts back what was there before it.
+    /// Held by a change. A batch that fails puts back what was there before it, so changes run one after the other.
     pub changes: Mutex<()>,
 }
 
@@ -89,8 +89,8 @@ impl From<AuditError> for Refusal {
     }
 }
 
-impl Door {
-    /// Finds out who came, and records it. `Err` is the answer to whatever is asked, and the last.
+impl Handler {
+    /// Finds out which program a client is, and records it. `Err` is the answer that ends the connection.
     pub fn admit(&self, peer: Peer) -> Result<Identity, Answer> {
         let refused = |reason| last(&Response::refused(reason));
         if !peer.is_ours() {
@@ -129,13 +129,13 @@ impl Door {
                 time: (self.clock)(),
             };
             // Where it cannot be noted it is refused all the same.
-            self.roster.note(pending).ok();
+            self.registrations.note(pending).ok();
             return Err(refused(Reason::UnregisteredBinaryPendingApproval));
         }
         recorded.map(|()| identity).map_err(|_| refused(Reason::InternalError))
     }
 
-    /// Whether a peer may be a registered program, as far as can be told without reading what it runs.
+    /// Whether a peer may be a registered program, as far as can be seen without reading what it runs.
     pub fn expects(&self, peer: &Peer) -> bool {
         peer.is_ours() && identity::may_be(peer, &self.policy.current())
     }

@@ -1,16 +1,16 @@
-//! The daemon's life: one for each user, from the lock to the last answer; and how others find and end it.
+//! The start and the end of the daemon, one for each user, and how other processes find and end it.
 //!
-//! What says that it runs is the lock on `daemon.lock` in the runtime folder, which a kill ends with the process; the
-//! run file beside it only says where. A socket that nobody listens on is a leftover and goes. SIGTERM and SIGINT let
+//! A daemon runs while the lock on `daemon.lock` in the runtime folder is held; a kill ends the lock with the process.
+//! The run file beside it only says where the daemon is. A socket on which nobody listens is removed. SIGTERM and SIGINT let
 //! running requests end, then the socket and the run file are removed. What differs by system is in `socket` and
 //! `pipe`.
 
-use super::door::{Door, Setup};
-use super::endpoint::{Socket, status_socket, the_end, usual_socket};
-use super::http::{self, Window};
+use super::endpoint::{Socket, default_socket, shutdown_signal, status_socket};
+use super::http::{self, HttpState};
 use super::identity::Hashes;
-use super::live::Live;
-use super::roster::Roster;
+use super::registrations::Registrations;
+use super::reloading::Reloading;
+use super::request::{Handler, Setup};
 use super::server::{self, Limits};
 use super::token;
 use super::{DaemonError, Run};
@@ -111,7 +111,7 @@ fn setup(paths: &Paths, env: &Env) -> Result<Setup, String> {
     Ok(Setup { items: Items::new(&settings, paths, env), settings, log })
 }
 
-/// Runs the daemon until it is told to end.
+/// Runs the daemon until a signal ends it.
 pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError> {
     platform::raise_file_limit();
     platform::give_memory_back();
@@ -133,11 +133,11 @@ pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), Daem
             }
         }
     };
-    let door = Arc::new(door(paths, env, say.clone())?);
-    let settings = door.setup.current().settings.clone();
+    let handler = Arc::new(handler(paths, env, say.clone())?);
+    let settings = handler.setup.current().settings.clone();
     let mut given = listenfd::ListenFd::from_env();
     let socket = options.socket.or_else(|| settings.daemon.socket.clone());
-    let socket = socket.map_or_else(|| usual_socket(paths), Ok)?;
+    let socket = socket.map_or_else(|| default_socket(paths), Ok)?;
     let listener = Socket::open(&socket, &mut given)?;
     let own = Socket::open(&status_socket(paths)?, &mut listenfd::ListenFd::empty())?;
     let http = listen(settings.daemon.port, &mut given)?;
@@ -154,18 +154,18 @@ pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), Daem
         .thread_keep_alive(Duration::from_secs(2))
         .build()
         .map_err(DaemonError::io("start", Path::new("threads")))?;
-    let window = Arc::new(Window { door: Arc::clone(&door), run: run.clone() });
+    let state = Arc::new(HttpState { handler: Arc::clone(&handler), run: run.clone() });
     let done = runtime.block_on(async {
-        // Before anybody is told that it runs: until then a signal ends it without a word.
-        let end = the_end()?;
+        // Handlers are installed before readiness is reported; an earlier signal kills the process without a word in the log.
+        let end = shutdown_signal()?;
         let (stop, stopped) = watch::channel(false);
         let sockets = listener.prepare()?;
         let statuses = own.prepare()?;
         let tcp = http.into_iter().map(prepared).collect::<Result<_, _>>()?;
-        let sockets = tokio::spawn(server::serve(sockets, Arc::clone(&door), Limits::default(), stopped.clone()));
-        let own = tokio::spawn(http::serve_own(statuses, Arc::clone(&window), stopped.clone()));
-        let http = tokio::spawn(http::serve(tcp, window, stopped));
-        let watcher = follow(paths, Arc::clone(&door), say.clone());
+        let sockets = tokio::spawn(server::serve(sockets, Arc::clone(&handler), Limits::default(), stopped.clone()));
+        let own = tokio::spawn(http::serve_own(statuses, Arc::clone(&state), stopped.clone()));
+        let http = tokio::spawn(http::serve(tcp, state, stopped));
+        let watcher = follow(paths, Arc::clone(&handler), say.clone());
         if let Ok(events) = events.lock() {
             let _ = events.send(Event::Ready(run.clone()));
         }
@@ -185,24 +185,29 @@ pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), Daem
     done
 }
 
-fn door(paths: &Paths, env: &Env, say: impl Fn(String) + Clone + Send + Sync + 'static) -> Result<Door, DaemonError> {
-    let roster = Roster::new(paths);
+fn handler(
+    paths: &Paths,
+    env: &Env,
+    say: impl Fn(String) + Clone + Send + Sync + 'static,
+) -> Result<Handler, DaemonError> {
+    let registrations = Registrations::new(paths);
     // Whoever reads first says what is wrong; a start says it by failing.
-    let told = |say: &(dyn Fn(String) + Send + Sync), problem: &String| {
+    let report = |say: &(dyn Fn(String) + Send + Sync), problem: &String| {
         say(format!("{problem}; what was last good stays in force"));
     };
     let (own, world, voice) = (paths.clone(), env.clone(), say.clone());
-    let setup = Live::new(paths.config(), move || setup(&own, &world).inspect_err(|problem| told(&voice, problem)));
-    let (list, voice) = (roster.clone(), say);
-    let policy = Live::new(roster.policy_file().to_owned(), move || {
-        list.policy().map_err(|error| error.to_string()).inspect_err(|problem| told(&voice, problem))
+    let setup =
+        Reloading::new(paths.config(), move || setup(&own, &world).inspect_err(|problem| report(&voice, problem)));
+    let (list, voice) = (registrations.clone(), say);
+    let policy = Reloading::new(registrations.policy_file().to_owned(), move || {
+        list.policy().map_err(|error| error.to_string()).inspect_err(|problem| report(&voice, problem))
     });
-    Ok(Door {
+    Ok(Handler {
         paths: paths.clone(),
         env: env.clone(),
         setup: setup.map_err(DaemonError::Start)?,
         policy: policy.map_err(DaemonError::Start)?,
-        roster,
+        registrations,
         clock: Timestamp::now,
         hashes: Hashes::default(),
         changes: Mutex::new(()),
@@ -210,7 +215,11 @@ fn door(paths: &Paths, env: &Env, say: impl Fn(String) + Clone + Send + Sync + '
 }
 
 // Looks at the files when the system says that something happened beside them; without a watcher each use looks.
-fn follow(paths: &Paths, door: Arc<Door>, say: impl Fn(String) + Send + 'static) -> Option<notify::RecommendedWatcher> {
+fn follow(
+    paths: &Paths,
+    handler: Arc<Handler>,
+    say: impl Fn(String) + Send + 'static,
+) -> Option<notify::RecommendedWatcher> {
     let files = [paths.config(), paths.daemon_policy(), paths.http_token()];
     let folder = paths.config().parent()?.to_owned();
     platform::create_private_folder(&folder).ok()?;
@@ -222,8 +231,8 @@ fn follow(paths: &Paths, door: Arc<Door>, say: impl Fn(String) + Send + 'static)
         {
             return;
         }
-        door.setup.current();
-        door.policy.current();
+        handler.setup.current();
+        handler.policy.current();
         if let Err(error) = token::read(&token_file) {
             say(format!("{error}; the HTTP side refuses everybody"));
         }

@@ -1,5 +1,5 @@
-//! Who is registered, and who waits: the policy's file, `daemon.json` beside config.toml, and the queue of programs that
-//! were refused, `pending.json` in the state directory.
+//! The files of registered programs (the policy, `daemon.json` beside config.toml) and of refused programs that wait for
+//! approval (`pending.json` in the state directory).
 //!
 //! Changes are made under a lock and replace a file whole. A policy that others may write is refused: it says who gets
 //! keys. The queue holds each program once and at most [`MOST_PENDING`], and forgets it after a day.
@@ -60,12 +60,12 @@ pub struct Permissions {
 
 /// The two files.
 #[derive(Debug, Clone)]
-pub struct Roster {
+pub struct Registrations {
     policy: PathBuf,
     pending: PathBuf,
 }
 
-impl Roster {
+impl Registrations {
     /// The files in their places; nothing is read yet.
     pub fn new(paths: &Paths) -> Self {
         Self { policy: paths.daemon_policy(), pending: paths.state().join("pending.json") }
@@ -373,7 +373,7 @@ mod tests {
     fn changes_at_once_are_all_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         let bases = ["HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"].map(|base| (base, folder.path()));
-        let roster = Roster::new(&Paths::new(&Env::from_pairs(bases)).expect("a home"));
+        let registrations = Registrations::new(&Paths::new(&Env::from_pairs(bases)).expect("a home"));
         let now = Timestamp::now();
         let program = |n: u8| {
             let path = folder.path().join(format!("tool-{n}"));
@@ -383,30 +383,32 @@ mod tests {
         let programs: Vec<PathBuf> = (0..12).map(program).collect();
         std::thread::scope(|scope| {
             for path in &programs {
-                let roster = &roster;
+                let registrations = &registrations;
                 scope.spawn(move || {
                     let (program, _) = look_at(path, None, None).expect("a program");
                     let Program { path, hash } = program;
                     let pending =
                         Pending { path, hash, interpreter: None, arguments: Vec::new(), why: None, time: now };
-                    roster.note(pending.clone()).expect("noted");
+                    registrations.note(pending.clone()).expect("noted");
                     if pending.path.to_string_lossy().ends_with(['1', '3', '5']) {
-                        roster
+                        registrations
                             .approve(&hash.0.to_string(), None, None, &Permissions::default(), now)
                             .expect("it waits");
                     } else {
-                        roster.register(&pending.path, None, None, &Permissions::default(), now).expect("registered");
+                        registrations
+                            .register(&pending.path, None, None, &Permissions::default(), now)
+                            .expect("registered");
                     }
                 });
             }
         });
         let mut known: Vec<PathBuf> =
-            roster.policy().expect("sound").registered_binaries.into_iter().map(|it| it.path).collect();
+            registrations.policy().expect("sound").registered_binaries.into_iter().map(|it| it.path).collect();
         known.sort();
         let mut programs = programs;
         programs.sort();
         assert_eq!(known, programs);
-        assert_eq!(roster.pending(now).expect("sound"), []);
+        assert_eq!(registrations.pending(now).expect("sound"), []);
     }
 
     #[test]
@@ -433,17 +435,17 @@ mod tests {
     fn the_queue_forgets_after_a_day_and_never_grows_beyond_its_length() {
         let folder = tempfile::tempdir().expect("a folder");
         let env = Env::from_pairs([("HOME", folder.path()), ("USERPROFILE", folder.path())]);
-        let roster = Roster::new(&Paths::new(&env).expect("a home"));
+        let registrations = Registrations::new(&Paths::new(&env).expect("a home"));
         let start: Timestamp = "2026-11-25T00:00:00Z".parse().expect("a time");
         for n in 0..MOST_PENDING + 5 {
             let (path, hash) = (PathBuf::from(format!("/{n}")), Hash(Digest::of(&n.to_le_bytes())));
             let pending = Pending { path, hash, interpreter: None, arguments: Vec::new(), why: None, time: start };
-            roster.note(pending).expect("noted");
+            registrations.note(pending).expect("noted");
         }
-        let waiting = roster.pending(start).expect("sound");
+        let waiting = registrations.pending(start).expect("sound");
         assert_eq!((waiting.len(), waiting[0].path.as_path()), (MOST_PENDING, Path::new("/5")));
         let late = start + PENDING_FOR;
-        assert_eq!(roster.pending(late - SignedDuration::from_secs(1)).expect("sound").len(), MOST_PENDING);
-        assert_eq!(roster.pending(late).expect("sound"), []);
+        assert_eq!(registrations.pending(late - SignedDuration::from_secs(1)).expect("sound").len(), MOST_PENDING);
+        assert_eq!(registrations.pending(late).expect("sound"), []);
     }
 }

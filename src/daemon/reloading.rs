@@ -1,5 +1,5 @@
-//! A file whose content is in force as soon as it is there, and whose last good content stays in force when a new one
-//! is wrong.
+//! A value that follows a file: each change of the file is in force at once, and the last good content stays in force
+//! when a new one is wrong.
 //!
 //! Each use looks at the file's stamp, one system call, so that no change is ever missed by a moment; a watcher
 //! (`notify`) looks as well when the system says that something happened, so that a mistake is in the log and in
@@ -13,53 +13,53 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 type Reader<T> = Box<dyn Fn() -> Result<T, String> + Send + Sync>;
 
 /// A value that follows its file.
-pub struct Live<T> {
+pub struct Reloading<T> {
     file: PathBuf,
     read: Reader<T>,
-    held: Mutex<Held<T>>,
+    state: Mutex<State<T>>,
 }
 
-struct Held<T> {
+struct State<T> {
     value: Arc<T>,
     stamp: Option<String>,
     problem: Option<String>,
 }
 
-impl<T> Live<T> {
-    /// Reads the file for the first time; what is wrong then has no last good content to stand in for it.
+impl<T> Reloading<T> {
+    /// Reads the file for the first time. An invalid file is an error, since there is no last good content.
     pub fn new(file: PathBuf, read: impl Fn() -> Result<T, String> + Send + Sync + 'static) -> Result<Self, String> {
         let stamp = platform::content_stamp(&file).ok();
         let value = Arc::new(read()?);
-        Ok(Self { file, read: Box::new(read), held: Mutex::new(Held { value, stamp, problem: None }) })
+        Ok(Self { file, read: Box::new(read), state: Mutex::new(State { value, stamp, problem: None }) })
     }
 
-    /// What is in force now.
+    /// Returns the content that is in force.
     pub fn current(&self) -> Arc<T> {
-        Arc::clone(&self.look().value)
+        Arc::clone(&self.refreshed().value)
     }
 
-    /// Why the file as it is now is not what is in force.
+    /// Returns why the file's present content is not in force, if it is not.
     pub fn problem(&self) -> Option<String> {
-        self.look().problem.clone()
+        self.refreshed().problem.clone()
     }
 
-    fn look(&self) -> MutexGuard<'_, Held<T>> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+    fn refreshed(&self) -> MutexGuard<'_, State<T>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // Before the reading: what comes after it has another stamp, and is read the next time.
         let stamp = platform::content_stamp(&self.file).ok();
-        if stamp != held.stamp {
-            held.stamp = stamp;
+        if stamp != state.stamp {
+            state.stamp = stamp;
             // An editor that does not replace the file empties it first, and nothing would then be the settings.
             if fs::metadata(&self.file).is_ok_and(|meta| meta.len() == 0) {
-                held.problem = Some(format!("{} is empty, as it is while it is being written", self.file.display()));
-                return held;
+                state.problem = Some(format!("{} is empty, as it is while it is being written", self.file.display()));
+                return state;
             }
             match (self.read)() {
-                Ok(value) => (held.value, held.problem) = (Arc::new(value), None),
-                Err(problem) => held.problem = Some(problem),
+                Ok(value) => (state.value, state.problem) = (Arc::new(value), None),
+                Err(problem) => state.problem = Some(problem),
             }
         }
-        held
+        state
     }
 
     /// The file.
@@ -81,16 +81,16 @@ mod tests {
             Ok(text) => text.trim().parse::<u32>().map_err(|error| error.to_string()),
             Err(_) => Ok(0),
         };
-        let live = Live::new(file.clone(), number).expect("no file is 0");
-        assert_eq!(*live.current(), 0);
+        let reloading = Reloading::new(file.clone(), number).expect("no file is 0");
+        assert_eq!(*reloading.current(), 0);
         for (text, value, problem) in [("7", 7, false), ("seven", 7, true), ("78", 78, false), ("", 78, true)] {
             // A new file each time, as a replacement makes one: its stamp is another whatever the clock says.
             fs::write(folder.path().join("next"), text).expect("written");
             fs::rename(folder.path().join("next"), &file).expect("renamed");
-            assert_eq!((*live.current(), live.problem().is_some()), (value, problem), "{text:?}");
+            assert_eq!((*reloading.current(), reloading.problem().is_some()), (value, problem), "{text:?}");
         }
         fs::remove_file(&file).expect("removed");
-        assert_eq!((*live.current(), live.problem()), (0, None));
+        assert_eq!((*reloading.current(), reloading.problem()), (0, None));
     }
 
     // A writer that never rests, with every third content wrong, beside readers that never rest: nobody sees a content
@@ -108,13 +108,13 @@ mod tests {
             let number = |text: &str| text.parse::<u32>().map_err(|error| error.to_string());
             Ok((number(a)?, number(b)?))
         };
-        let live = Live::new(file.clone(), pair).expect("there");
+        let reloading = Reloading::new(file.clone(), pair).expect("there");
         std::thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
                     let mut before = 0;
                     while before < LAST {
-                        let (a, b) = *live.current();
+                        let (a, b) = *reloading.current();
                         assert!(a == b && a >= before && a % 3 != 1, "{a} {b} after {before}");
                         before = a;
                     }
@@ -126,6 +126,6 @@ mod tests {
                 fs::rename(folder.path().join("next"), &file).expect("renamed");
             }
         });
-        assert_eq!((*live.current(), live.problem()), ((LAST, LAST), None));
+        assert_eq!((*reloading.current(), reloading.problem()), ((LAST, LAST), None));
     }
 }
