@@ -1,10 +1,10 @@
-//! The HTTP side: names and states for tools, on loopback, never a value; and its status on a socket of its own for
-//! `ringlet daemon status`, which nobody who fills the port's places can keep away.
+//! The daemon's HTTP routes on loopback: names and states for tools, never a value. The status also has a socket of its
+//! own, for `ringlet daemon status`, which a program that takes every connection of the port cannot keep away.
 //!
-//! Everything but `/v1/health` wants the bearer token, which is read anew for each request, so that a replaced one is
-//! refused at once. A `Host` that is not loopback's, or any `Origin`, is a web page that was led here (DNS rebinding)
-//! and is refused before the token is looked at; there is no CORS. A wrong token is answered late, and only so many
-//! wait for that at a time.
+//! Every route but `/v1/health` requires the bearer token. The token is read anew for each request, so that a replaced
+//! one is refused at once. A `Host` that is not loopback's, or any `Origin`, comes from a web page that was led here
+//! (DNS rebinding) and is refused before the token is looked at; there is no CORS. A wrong token is answered late, and
+//! only a limited number of requests wait for that answer at a time.
 
 use super::Run;
 use super::endpoint;
@@ -19,23 +19,23 @@ use crate::registry::Registry;
 use crate::secret::same;
 use crate::shell::Shell;
 use crate::store::{Missing, SERVICE, State as Keychain, StoreError, Values};
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Query, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::header::{HeaderMap, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -43,7 +43,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 
-/// How late a wrong token is answered.
+/// The delay of the answer to a wrong token.
 const SLOW: Duration = Duration::from_millis(500);
 /// How many such answers wait at a time; more are refused at once.
 const MOST_SLOW: usize = 32;
@@ -51,13 +51,15 @@ const MOST_SLOW: usize = 32;
 const MOST_TURNS: usize = 8;
 /// Connections at once.
 const MOST_CONNECTIONS: usize = 256;
-/// How long a connection to the socket may; only the user's own programs come there.
-const OWN_HEADER_TIME: Duration = Duration::from_secs(2);
-/// How long a connection may take to say what it wants.
+/// How long a client may take to send the head of a request.
 const HEADER_TIME: Duration = Duration::from_secs(10);
+/// The same for the status socket, where only the user's own programs connect.
+const OWN_HEADER_TIME: Duration = Duration::from_secs(2);
 /// How many audit records an answer has unless more are asked for, and at most.
 const USUAL_RECORDS: usize = 1000;
 const MOST_RECORDS: usize = 100_000;
+
+const ROUTES: &[&str] = &["/v1/health", "/v1/status", "/v1/profiles", "/v1/keys", "/v1/audit", "/v1/openapi.json"];
 
 /// What the answers are made from.
 pub struct HttpState {
@@ -73,7 +75,7 @@ struct Shared {
     turns: Arc<Semaphore>,
 }
 
-type Here = State<Arc<Shared>>;
+type Response = hyper::Response<Full<Bytes>>;
 
 impl Shared {
     fn new(state: Arc<HttpState>) -> Arc<Self> {
@@ -81,20 +83,18 @@ impl Shared {
     }
 }
 
-/// Answers `/v1/status` to this user's processes, without a token, until it is told to stop.
+/// Answers `/v1/status` to this user's processes, without a token, until `stop` becomes true.
 pub(crate) async fn serve_own(listener: endpoint::Listener, state: Arc<HttpState>, stop: watch::Receiver<bool>) {
-    let router = Router::new().route("/v1/status", get(status)).with_state(Shared::new(state));
-    accept(listener, router, Arc::new(Semaphore::new(MOST_CONNECTIONS)), stop).await;
+    accept(listener, Shared::new(state), Arc::new(Semaphore::new(MOST_CONNECTIONS)), stop).await;
 }
 
-/// Answers until it is told to stop.
+/// Answers until `stop` becomes true.
 pub async fn serve(listeners: Vec<TcpListener>, state: Arc<HttpState>, stop: watch::Receiver<bool>) {
     let shared = Shared::new(state);
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let router = router(shared);
     let mut all = JoinSet::new();
     for listener in listeners {
-        all.spawn(accept(listener, router.clone(), Arc::clone(&places), stop.clone()));
+        all.spawn(accept(listener, Arc::clone(&shared), Arc::clone(&places), stop.clone()));
     }
     while all.join_next().await.is_some() {}
 }
@@ -104,7 +104,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-// Where clients come from, and what is asked of one before its request is read.
+// A way in: which clients it admits, and what it answers to them.
 trait Listens: Send + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
     const HEADER_TIME: Duration;
@@ -112,6 +112,7 @@ trait Listens: Send + 'static {
     fn is_open_to(_stream: &Self::Stream) -> bool {
         true
     }
+    fn answer(shared: &Shared, request: &Request<Incoming>) -> impl Future<Output = Response> + Send;
 }
 
 impl Listens for TcpListener {
@@ -119,6 +120,16 @@ impl Listens for TcpListener {
     const HEADER_TIME: Duration = HEADER_TIME;
     async fn next(&self) -> io::Result<TcpStream> {
         self.accept().await.map(|(stream, _)| stream)
+    }
+    async fn answer(shared: &Shared, request: &Request<Incoming>) -> Response {
+        let mut response = match refused(shared, request.uri(), request.headers()).await {
+            Some(refusal) => refusal,
+            None => routed(shared, request).await,
+        };
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
     }
 }
 
@@ -131,9 +142,15 @@ impl Listens for endpoint::Listener {
     fn is_open_to(stream: &endpoint::Stream) -> bool {
         Peer::of(stream).is_ok_and(|peer| peer.is_ours())
     }
+    async fn answer(shared: &Shared, request: &Request<Incoming>) -> Response {
+        match (request.method(), request.uri().path()) {
+            (&Method::GET, "/v1/status") => status(shared).await,
+            _ => no_route(),
+        }
+    }
 }
 
-async fn accept<L: Listens>(listener: L, router: Router, places: Arc<Semaphore>, mut stop: watch::Receiver<bool>) {
+async fn accept<L: Listens>(listener: L, shared: Arc<Shared>, places: Arc<Semaphore>, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -149,26 +166,29 @@ async fn accept<L: Listens>(listener: L, router: Router, places: Arc<Semaphore>,
             continue;
         };
         if L::is_open_to(&stream) {
-            connections.spawn(converse(stream, router.clone(), L::HEADER_TIME, place, stop.clone()));
+            connections.spawn(converse::<L>(stream, Arc::clone(&shared), place, stop.clone()));
         }
     }
     while connections.join_next().await.is_some() {}
 }
 
 // One connection, to its end.
-async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    router: Router,
-    header_time: Duration,
+async fn converse<L: Listens>(
+    stream: L::Stream,
+    shared: Arc<Shared>,
     place: OwnedSemaphorePermit,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(header_time).max_buf_size(64 << 10);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    builder.timer(TokioTimer::new()).header_read_timeout(L::HEADER_TIME).max_buf_size(64 << 10);
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(L::answer(&shared, &request).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
-        // What went wrong with one connection is that client's affair.
+        // An error of one connection concerns that client alone.
         _ = connection.as_mut() => {}
         () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
@@ -178,33 +198,31 @@ async fn converse(
     drop(place);
 }
 
-fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/v1/health", get(health))
-        .route("/v1/status", get(status))
-        .route("/v1/profiles", get(profiles))
-        .route("/v1/keys", get(keys))
-        .route("/v1/audit", get(records))
-        .route("/v1/openapi.json", get(openapi))
-        .fallback(|| async {
-            refusal(StatusCode::NOT_FOUND, "not_found", "there is no such route", Some("see /v1/openapi.json"))
-        })
-        .method_not_allowed_fallback(|| async {
-            refusal(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "only GET is answered", None)
-        })
-        .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard))
-        .with_state(shared)
+async fn routed(shared: &Shared, request: &Request<Incoming>) -> Response {
+    let path = request.uri().path();
+    if !ROUTES.contains(&path) {
+        return no_route();
+    }
+    // A HEAD is answered as a GET, and hyper leaves the body out.
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "only GET is answered", None);
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
+        return response;
+    }
+    let query = request.uri().query().unwrap_or_default();
+    match path {
+        "/v1/health" => constant(Bytes::from_static(b"{\"status\":\"ok\"}\n")),
+        "/v1/status" => status(shared).await,
+        "/v1/profiles" => profiles(shared).await,
+        "/v1/keys" => keys(shared, query).await,
+        "/v1/audit" => records(shared, query).await,
+        "/v1/openapi.json" => constant(DOCUMENT.clone()),
+        _ => no_route(),
+    }
 }
 
-async fn guard(State(shared): Here, request: Request, next: Next) -> Response {
-    let mut response = match refused(&shared, request.uri(), request.headers()).await {
-        Some(refusal) => refusal,
-        None => next.run(request).await,
-    };
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    response
+fn no_route() -> Response {
+    refusal(StatusCode::NOT_FOUND, "not_found", "there is no such route", Some("see /v1/openapi.json"))
 }
 
 async fn refused(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
@@ -262,8 +280,15 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 fn answer(status: StatusCode, data: &Value) -> Response {
-    let body = Body::from(data.to_string() + "\n");
-    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+    let mut response = constant(Bytes::from(data.to_string() + "\n"));
+    *response.status_mut() = status;
+    response
+}
+
+fn constant(body: Bytes) -> Response {
+    let mut response = Response::new(Full::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 // Whoever asks has no shell that is known; most read a POSIX shell's quoting.
@@ -286,13 +311,9 @@ async fn blocking(shared: &Shared, work: impl FnOnce() -> Response + Send + 'sta
     spawn_blocking(work).await.unwrap_or_else(|_| failed())
 }
 
-async fn health() -> Response {
-    answer(StatusCode::OK, &json!({ "status": "ok" }))
-}
-
-async fn status(State(shared): Here) -> Response {
+async fn status(shared: &Shared) -> Response {
     let state = Arc::clone(&shared.state);
-    blocking(&shared, move || answer(StatusCode::OK, &describe(&state))).await
+    blocking(shared, move || answer(StatusCode::OK, &describe(&state))).await
 }
 
 fn describe(state: &HttpState) -> Value {
@@ -323,9 +344,9 @@ fn describe(state: &HttpState) -> Value {
     })
 }
 
-async fn profiles(State(shared): Here) -> Response {
+async fn profiles(shared: &Shared) -> Response {
     let state = Arc::clone(&shared.state);
-    blocking(&shared, move || {
+    blocking(shared, move || {
         let registry = Registry::new(&state.handler.paths);
         let profiles = Profiles::new(&state.handler.paths, &registry);
         let failed = |error: crate::profile::ProfileError| {
@@ -361,27 +382,30 @@ async fn profiles(State(shared): Here) -> Response {
     .await
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Prefix {
-    #[serde(default)]
-    prefix: String,
-}
-
 fn bad_query(why: &str) -> Response {
     refusal(StatusCode::BAD_REQUEST, "bad_query", why, Some("see /v1/openapi.json"))
 }
 
-// The parser's own words repeat what was typed, which may be a key.
+// The values of these parameters, in their order; `None` for a query with an unknown parameter or a repeated one.
+fn parameters<const N: usize>(query: &str, names: [&str; N]) -> Option<[Option<String>; N]> {
+    let mut values = [const { None }; N];
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let place = &mut values[names.iter().position(|known| *known == name)?];
+        if place.replace(value.into_owned()).is_some() {
+            return None;
+        }
+    }
+    Some(values)
+}
+
+// It repeats nothing of the query, which may hold a key.
 const UNREADABLE: &str = "a parameter is unknown, there twice, or no number where one is wanted";
 
-async fn keys(State(shared): Here, query: Result<Query<Prefix>, axum::extract::rejection::QueryRejection>) -> Response {
-    let prefix = match query {
-        Ok(Query(query)) => query.prefix,
-        Err(_) => return bad_query(UNREADABLE),
-    };
+async fn keys(shared: &Shared, query: &str) -> Response {
+    let Some([prefix]) = parameters(query, ["prefix"]) else { return bad_query(UNREADABLE) };
+    let prefix = prefix.unwrap_or_default();
     let state = Arc::clone(&shared.state);
-    blocking(&shared, move || {
+    blocking(shared, move || {
         let setup = state.handler.setup.current();
         let wanted = |name: &str| name.starts_with(&prefix) && name.parse::<KeyName>().is_ok();
         match setup.items.list(SERVICE, Values::Omitted, &wanted) {
@@ -413,8 +437,6 @@ async fn keys(State(shared): Here, query: Result<Query<Prefix>, axum::extract::r
     .await
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Wanted {
     since: Option<String>,
     alias: Option<String>,
@@ -422,16 +444,18 @@ struct Wanted {
     limit: Option<usize>,
 }
 
-async fn records(
-    State(shared): Here,
-    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
-) -> Response {
-    let wanted = match query {
-        Ok(Query(wanted)) => wanted,
-        Err(_) => return bad_query(UNREADABLE),
-    };
+impl Wanted {
+    fn of(query: &str) -> Option<Self> {
+        let [since, alias, agent, limit] = parameters(query, ["since", "alias", "agent", "limit"])?;
+        let limit = limit.map(|limit| limit.parse()).transpose().ok()?;
+        Some(Self { since, alias, agent, limit })
+    }
+}
+
+async fn records(shared: &Shared, query: &str) -> Response {
+    let Some(wanted) = Wanted::of(query) else { return bad_query(UNREADABLE) };
     let state = Arc::clone(&shared.state);
-    blocking(&shared, move || {
+    blocking(shared, move || {
         let handler = &state.handler;
         let filter = match filter(&wanted, (handler.clock)()) {
             Ok(filter) => filter,
@@ -474,9 +498,7 @@ fn filter(wanted: &Wanted, now: Timestamp) -> Result<Filter, String> {
     Ok(filter)
 }
 
-async fn openapi() -> Response {
-    answer(StatusCode::OK, &document())
-}
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document().to_string() + "\n"));
 
 /// The routes as an OpenAPI 3.1 document.
 pub(crate) fn document() -> Value {
