@@ -24,6 +24,19 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Reads 64 lower-case hexadecimal digits. Upper case is refused: two spellings of one line would both verify.
+    pub(crate) fn from_hex(digits: &[u8]) -> Option<Self> {
+        let digits: &[u8; 64] = digits.try_into().ok()?;
+        let mut bytes = [0; 32];
+        let mut wrong = 0;
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
+            let [high, low] = pair.map(|digit| VALUES[usize::from(digit)]);
+            wrong |= high | low;
+            *byte = high << 4 | low;
+        }
+        (wrong & NO_DIGIT == 0).then_some(Self(bytes))
+    }
+
     /// The digest of everything a reader gives, in memory of 64 KiB; fails as the reader fails.
     pub fn of_reader(mut from: impl Read) -> io::Result<Self> {
         let mut hash = Sha256::new();
@@ -38,6 +51,20 @@ impl Digest {
         }
     }
 }
+
+// No value of a digit has this bit.
+const NO_DIGIT: u8 = 0x80;
+
+// The value of each lower-case hexadecimal digit.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,21 +83,8 @@ impl fmt::Debug for Digest {
 
 impl FromStr for Digest {
     type Err = NotADigest;
-    /// Upper case is refused: two spellings of one line would both verify.
     fn from_str(text: &str) -> Result<Self, NotADigest> {
-        let half = |digit: u8| match digit {
-            b'0'..=b'9' => Ok(digit - b'0'),
-            b'a'..=b'f' => Ok(digit - b'a' + 10),
-            _ => Err(NotADigest),
-        };
-        if text.len() != 64 {
-            return Err(NotADigest);
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            *byte = half(pair[0])? << 4 | half(pair[1])?;
-        }
-        Ok(Self(bytes))
+        Self::from_hex(text.as_bytes()).ok_or(NotADigest)
     }
 }
 

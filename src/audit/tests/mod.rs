@@ -1,6 +1,7 @@
 //! The log as a whole: what it survives, and that no damage passes `verify`.
 
 mod append;
+mod claims;
 mod damage;
 mod processes;
 mod queries;
