@@ -8,7 +8,7 @@ use super::AuditError;
 use crate::platform::private::{self, NotPrivate, Privacy};
 use crate::platform::{self, Access, LockError};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -53,7 +53,8 @@ impl Files {
         self.beside(".head")
     }
 
-    fn lock_path(&self) -> PathBuf {
+    /// The lock file.
+    pub(super) fn lock_path(&self) -> PathBuf {
         self.beside(".lock")
     }
 
@@ -139,6 +140,67 @@ impl Part {
         let Some(file) = open_for_reading(path)? else { return Ok(None) };
         let length = file.metadata().map_err(AuditError::io("examine", path))?.len();
         Ok(Some(Self { path: path.to_owned(), file, length }))
+    }
+}
+
+/// A file's identity, owner and mode. While a path leads to a file with the same ones, a file that was opened there and
+/// checked is still the right one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    device: u64,
+    inode: u64,
+    owner: u32,
+    mode: u32,
+}
+
+impl Standing {
+    #[cfg(unix)]
+    pub(super) fn of(meta: &Metadata) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        Some(Self { device: meta.dev(), inode: meta.ino(), owner: meta.uid(), mode: meta.mode() })
+    }
+
+    /// Windows gives none by a path, so each append opens the files there.
+    #[cfg(windows)]
+    pub(super) fn of(_meta: &Metadata) -> Option<Self> {
+        None
+    }
+
+    /// The metadata of what stands at the path now, if that is the file of this standing. A symlink is not followed.
+    pub(super) fn of_path(this: Option<Self>, path: &Path) -> Option<Metadata> {
+        let meta = fs::symlink_metadata(path).ok()?;
+        (this.is_some() && Self::of(&meta) == this).then_some(meta)
+    }
+}
+
+/// Reads at a place of a file, as many bytes as there are.
+pub(super) fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    let read = |into: &mut [u8], at| std::os::unix::fs::FileExt::read_at(file, into, at);
+    #[cfg(windows)]
+    let read = |into: &mut [u8], at| std::os::windows::fs::FileExt::seek_read(file, into, at);
+    let mut done = 0;
+    while done < into.len() {
+        match read(&mut into[done..], at + done as u64) {
+            Ok(0) => break,
+            Ok(more) => done += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// Writes at the start of a file.
+pub(super) fn write_at_start(file: &File, bytes: &[u8]) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::write_all_at(file, bytes, 0);
+    #[cfg(windows)]
+    {
+        use std::io::{Seek, SeekFrom, Write};
+        let mut file = file;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(bytes)
     }
 }
 

@@ -10,10 +10,9 @@
 
 use super::AuditError;
 use super::chain::Link;
-use super::files::{self, Files};
+use super::files::{self, Files, Standing};
 use crate::digest::Digest;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 /// The head file's content.
@@ -78,47 +77,61 @@ impl Stored {
     /// Reads a head; an unreadable file is an error, a wrong content is not.
     pub(super) fn read(files: &Files) -> Result<Self, AuditError> {
         match files::open_for_reading(&files.head())? {
-            Some(mut file) => Self::from_file(&mut file).map_err(AuditError::io("read", files.head())),
+            Some(file) => Self::from_file(&file).map_err(AuditError::io("read", files.head())),
             None => Ok(Self::Absent),
         }
     }
 
-    fn from_file(file: &mut File) -> std::io::Result<Self> {
-        let mut bytes = Vec::with_capacity(1024);
-        file.take(1024).read_to_end(&mut bytes)?;
+    fn from_file(file: &File) -> std::io::Result<Self> {
+        let mut bytes = [0; 1024];
+        let length = files::read_at(file, &mut bytes, 0)?;
+        let bytes = &bytes[..length];
         if bytes.is_empty() {
             return Ok(Self::Absent);
         }
-        let head = std::str::from_utf8(&bytes).ok().and_then(Head::from_text);
+        let head = std::str::from_utf8(bytes).ok().and_then(Head::from_text);
         Ok(head.map_or(Self::Damaged, Self::Valid))
     }
 }
 
-/// The head file, open for an append; the caller holds the lock.
+/// The head file, open for appends; the caller holds the lock.
+#[derive(Debug)]
 pub(super) struct HeadFile {
     file: File,
     path: PathBuf,
+    standing: Option<Standing>,
+    length: u64,
 }
 
 impl HeadFile {
     /// Opens or creates the file (0600) and reads it.
     pub(super) fn open(files: &Files) -> Result<(Self, Stored), AuditError> {
         let path = files.head();
-        let mut file = files::open_private(&path, files::Write::InPlace)?;
-        let stored = Stored::from_file(&mut file).map_err(AuditError::io("read", &path))?;
-        Ok((Self { file, path }, stored))
+        let file = files::open_private(&path, files::Write::InPlace)?;
+        let meta = file.metadata().map_err(AuditError::io("examine", &path))?;
+        let stored = Stored::from_file(&file).map_err(AuditError::io("read", &path))?;
+        Ok((Self { file, path, standing: Standing::of(&meta), length: meta.len() }, stored))
+    }
+
+    /// Reads the file again after others may have written it; none where the path leads to another file by now.
+    pub(super) fn read_again(&mut self) -> Result<Option<Stored>, AuditError> {
+        let Some(meta) = Standing::of_path(self.standing, &self.path) else { return Ok(None) };
+        self.length = meta.len();
+        Stored::from_file(&self.file).map(Some).map_err(AuditError::io("read", &self.path))
     }
 
     /// Overwrites the record. A crash leaves the old one or the new one.
     pub(super) fn store(&mut self, head: &Head) -> Result<(), AuditError> {
         let text = head.to_text();
-        let written = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(text.as_bytes()));
+        let written = files::write_at_start(&self.file, text.as_bytes());
         // Damage may have left more than a record there; it would be damage for ever.
-        let cut = written.and_then(|()| match self.file.metadata()?.len() > text.len() as u64 {
+        let cut = written.and_then(|()| match self.length > text.len() as u64 {
             true => self.file.set_len(text.len() as u64),
             false => Ok(()),
         });
-        cut.map_err(AuditError::io("write", &self.path))
+        cut.map_err(AuditError::io("write", &self.path))?;
+        self.length = text.len() as u64;
+        Ok(())
     }
 }
 

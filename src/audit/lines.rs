@@ -1,6 +1,7 @@
 //! Lines of a log file: all of them in big blocks, or only the first or last. Memory stays bounded whatever the file
 //! holds. Called by `log`, `verify` and `query`.
 
+use super::files;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -108,14 +109,13 @@ pub(super) fn last_line(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Whether the file's last byte is no newline: the last line was cut short.
-pub(super) fn is_torn(file: &mut File, length: u64) -> io::Result<bool> {
-    if length == 0 {
-        return Ok(false);
-    }
+pub(super) fn is_torn(file: &File, length: u64) -> io::Result<bool> {
+    let Some(at) = length.checked_sub(1) else { return Ok(false) };
     let mut last = [0];
-    file.seek(SeekFrom::Start(length - 1))?;
-    file.read_exact(&mut last)?;
-    Ok(last != *b"\n")
+    match files::read_at(file, &mut last, at)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(last != *b"\n"),
+    }
 }
 
 #[cfg(test)]
@@ -181,7 +181,7 @@ mod tests {
             (&long, b"last", true),
         ] {
             assert_eq!(last_line(&mut file_of(text), text.len() as u64).expect("read"), want);
-            assert_eq!(is_torn(&mut file_of(text), text.len() as u64).expect("read"), torn);
+            assert_eq!(is_torn(&file_of(text), text.len() as u64).expect("read"), torn);
         }
     }
 }

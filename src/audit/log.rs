@@ -6,15 +6,16 @@
 
 use super::AuditError;
 use super::chain::{Claim, Link};
-use super::files::{self, Files, Part};
+use super::files::{self, Files, Part, Standing};
 use super::head::{Head, HeadFile, Stored};
 use super::lines::{self, Lines, MAX_LINE};
 use super::record::{Entry, Record};
 use crate::digest::Digest;
+use crate::platform::{HeldLock, LockFile};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How large the log may grow, and how long an append may wait.
@@ -39,19 +40,42 @@ impl Default for Limits {
 pub struct Log {
     files: Files,
     limits: Limits,
-    /// One thread of this process at a time asks for the lock: the others queue here, and what they wait for one
-    /// another does not count as another process' holding it.
-    turn: Mutex<()>,
+    /// What threads of this process want to append. The thread that has the turn writes all of it.
+    queue: Mutex<Vec<Waiting>>,
+    /// One thread of this process at a time asks for the lock: what threads wait for one another does not count as
+    /// another process' holding it.
+    turn: Mutex<Kept>,
+}
+
+/// Records of one call, and what became of them.
+#[derive(Debug)]
+struct Waiting {
+    records: Vec<Record>,
+    outcome: Arc<Mutex<Option<Result<(), AuditError>>>>,
+}
+
+/// What an append leaves open for the next one, which looks whether the paths still lead there.
+#[derive(Debug, Default)]
+struct Kept {
+    lock: Option<(LockFile, Option<Standing>)>,
+    files: Option<OpenFiles>,
+}
+
+/// The files that an append writes.
+#[derive(Debug)]
+struct OpenFiles {
+    head: HeadFile,
+    active: Active,
 }
 
 impl Log {
     /// Checks the folder (created with mode 0700) and the file, so that an unusable log is refused before a key is
-    /// fetched. No file is held open: each append sees what rotation by another process made of them.
+    /// fetched.
     pub fn open(path: &Path, limits: Limits) -> Result<Self, AuditError> {
         let files = Files::new(path)?;
         files.prepare_folder()?;
         files::open_private(files.active(), files::Write::Append)?;
-        Ok(Self { files, limits, turn: Mutex::new(()) })
+        Ok(Self { files, limits, queue: Mutex::default(), turn: Mutex::default() })
     }
 
     /// Appends one record. Any error means that it may be missing from the log: the caller must not go on.
@@ -65,62 +89,152 @@ impl Log {
     /// Appends records in their order, each as [`Self::append`] does, with nobody's in between. An error may come after
     /// some of them.
     pub fn append_all(&self, records: &[Record]) -> Result<(), AuditError> {
-        // A thread that panicked has left no more than a killed process would have.
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let _lock = self.files.lock(self.limits.lock_wait)?;
-        let (mut head_file, stored) = HeadFile::open(&self.files)?;
-        let mut active = Active::open(&self.files)?;
+        let outcome = Arc::new(Mutex::new(None));
+        locked(&self.queue).push(Waiting { records: records.to_vec(), outcome: Arc::clone(&outcome) });
+        let mut turn = locked(&self.turn);
+        // Whoever had the turn before may have written them as well.
+        if let Some(done) = locked(&outcome).take() {
+            return done;
+        }
+        let waiting = std::mem::take(&mut *locked(&self.queue));
+        let failed = self.write(&mut turn, &waiting).err();
+        for one in &waiting {
+            // An error concerns them all: it may have come before any of their lines was announced as written.
+            let mut outcome = locked(&one.outcome);
+            match &failed {
+                Some(error) => *outcome = Some(Err(error.clone())),
+                None => drop(outcome.get_or_insert(Ok(()))),
+            }
+        }
+        drop(turn);
+        locked(&outcome).take().expect("it was in the queue until this thread wrote what is there")
+    }
+
+    /// Writes what waits under one lock. A record that is too long is an error of its call alone.
+    fn write(&self, kept: &mut Kept, waiting: &[Waiting]) -> Result<(), AuditError> {
+        let Kept { lock, files } = kept;
+        let _held = self.hold(lock)?;
+        // After an error they are opened anew.
+        let (mut open, stored) = match files.take() {
+            Some(open) => open.read_again(&self.files)?,
+            None => OpenFiles::open(&self.files)?,
+        };
         let mut head = match stored {
-            Stored::Valid(head) => active.settle(head)?,
+            Stored::Valid(head) => open.active.complete(head)?,
             Stored::Absent | Stored::Damaged => rebuild(&self.files)?,
         };
+        for one in waiting {
+            if let Err(too_long) = self.write_records(&mut open, &mut head, &one.records)? {
+                *locked(&one.outcome) = Some(Err(too_long));
+            }
+        }
+        open.head.store(&head)?;
+        *files = Some(open);
+        Ok(())
+    }
+
+    // The inner error concerns these records alone.
+    fn write_records(
+        &self,
+        open: &mut OpenFiles,
+        head: &mut Head,
+        records: &[Record],
+    ) -> Result<Result<(), AuditError>, AuditError> {
         for record in records {
             let n = head.last.n.saturating_add(1);
             let line = Entry { n, record: record.clone(), prev: head.last.hash }.to_line();
             if line.len() > MAX_LINE {
-                head_file.store(&head)?;
-                return Err(AuditError::TooLong(line.len()));
+                return Ok(Err(AuditError::TooLong(line.len())));
             }
             // A torn file is not rotated: the newline that ends the fragment belongs behind it.
+            let active = &open.active;
             let full = active.length > 0 && active.length + line.len() as u64 >= self.limits.max_bytes;
             if full && !active.torn {
-                drop(active);
-                let rotation = Rotation::plan(&self.files, self.limits.keep, head)?;
-                head = rotation.head;
-                rotation.run(&mut head_file, usize::MAX)?;
-                active = Active::open(&self.files)?;
+                let rotation = Rotation::plan(&self.files, self.limits.keep, *head)?;
+                *head = rotation.head;
+                rotation.run(&mut open.head, usize::MAX)?;
+                open.active = Active::open(&self.files)?;
             }
             let hash = Digest::of(line.as_bytes());
-            // One write for the line before and for this one: the next turn, or the end, says that it is there.
-            head_file.store(&Head { announced: Some(hash), ..head })?;
-            active.write(&line)?;
+            // One write for the line before and for this one: the next line, or the end, says that it is there.
+            open.head.store(&Head { announced: Some(hash), ..*head })?;
+            open.active.write(&line)?;
             head.last = Link { n, hash };
         }
-        head_file.store(&head)
+        Ok(Ok(()))
+    }
+
+    fn hold<'l>(&self, kept: &'l mut Option<(LockFile, Option<Standing>)>) -> Result<HeldLock<'l>, AuditError> {
+        let path = self.files.lock_path();
+        // The lock of a file that is no longer at its path excludes nobody.
+        let is_there = |standing| Standing::of_path(standing, &path).is_some();
+        let (lock, _) = match kept.take_if(|(_, standing)| is_there(*standing)) {
+            Some(lock) => kept.insert(lock),
+            None => {
+                let lock = LockFile::open(&path)?;
+                let standing = Standing::of(&lock.metadata().map_err(AuditError::io("examine", &path))?);
+                kept.insert((lock, standing))
+            }
+        };
+        Ok(lock.hold(self.limits.lock_wait)?)
+    }
+}
+
+// A thread that panicked has left no more than a killed process would have.
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl OpenFiles {
+    fn open(files: &Files) -> Result<(Self, Stored), AuditError> {
+        let (head, stored) = HeadFile::open(files)?;
+        Ok((Self { head, active: Active::open(files)? }, stored))
+    }
+
+    // What other processes have written since; opened anew where a path leads to another file, as after a rotation.
+    fn read_again(mut self, files: &Files) -> Result<(Self, Stored), AuditError> {
+        let stored = match self.head.read_again()? {
+            Some(stored) => stored,
+            None => return Self::open(files),
+        };
+        if !self.active.measure_again()? {
+            self.active = Active::open(files)?;
+        }
+        Ok((self, stored))
     }
 }
 
 /// The file that is appended to, as it was found under the lock.
-struct Active<'a> {
-    path: &'a Path,
+#[derive(Debug)]
+struct Active {
+    path: PathBuf,
     file: File,
+    standing: Option<Standing>,
     length: u64,
     torn: bool,
 }
 
-impl<'a> Active<'a> {
-    fn open(files: &'a Files) -> Result<Self, AuditError> {
-        let path = files.active();
-        let mut file = files::open_private(path, files::Write::Append)?;
-        let length = file.metadata().map_err(AuditError::io("examine", path))?.len();
-        let torn = lines::is_torn(&mut file, length).map_err(AuditError::io("read", path))?;
-        Ok(Self { path, file, length, torn })
+impl Active {
+    fn open(files: &Files) -> Result<Self, AuditError> {
+        let path = files.active().to_owned();
+        let file = files::open_private(&path, files::Write::Append)?;
+        let meta = file.metadata().map_err(AuditError::io("examine", &path))?;
+        let torn = lines::is_torn(&file, meta.len()).map_err(AuditError::io("read", &path))?;
+        Ok(Self { path, file, standing: Standing::of(&meta), length: meta.len(), torn })
+    }
+
+    /// Looks at the end anew; false where the path leads to another file by now.
+    fn measure_again(&mut self) -> Result<bool, AuditError> {
+        let Some(meta) = Standing::of_path(self.standing, &self.path) else { return Ok(false) };
+        self.length = meta.len();
+        self.torn = lines::is_torn(&self.file, self.length).map_err(AuditError::io("read", &self.path))?;
+        Ok(true)
     }
 
     /// Completes what a dying process announced, if its line is there; only then is the log's end read at all.
-    fn settle(&mut self, mut head: Head) -> Result<Head, AuditError> {
+    fn complete(&mut self, mut head: Head) -> Result<Head, AuditError> {
         if let Some(hash) = head.announced.take() {
-            let last = lines::last_line(&mut self.file, self.length).map_err(AuditError::io("read", self.path))?;
+            let last = lines::last_line(&mut self.file, self.length).map_err(AuditError::io("read", &self.path))?;
             if Digest::of(&last) == hash {
                 head.last = Link { n: head.last.n.saturating_add(1), hash };
             }
@@ -135,7 +249,7 @@ impl<'a> Active<'a> {
         let wrote = loop {
             match self.file.write(text.as_bytes()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => break done.map_err(AuditError::io("write", self.path))?,
+                done => break done.map_err(AuditError::io("write", &self.path))?,
             }
         };
         if wrote == text.len() {
@@ -145,9 +259,9 @@ impl<'a> Active<'a> {
         }
         // A handle of its own: on Windows one for appending may not cut. Should this fail too, the fragment stays
         // and is treated as after a power cut.
-        let whole = files::open_private(self.path, files::Write::InPlace)?;
-        whole.set_len(self.length).map_err(AuditError::io("take back a part of a line from", self.path))?;
-        Err(AuditError::Short { path: self.path.to_owned(), wrote, wanted: text.len() })
+        let whole = files::open_private(&self.path, files::Write::InPlace)?;
+        whole.set_len(self.length).map_err(AuditError::io("take back a part of a line from", &self.path))?;
+        Err(AuditError::Short { path: self.path.clone(), wrote, wanted: text.len() })
     }
 }
 

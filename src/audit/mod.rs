@@ -37,9 +37,10 @@ pub(crate) use verify::verify;
 use crate::platform::LockError;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Why the audit log could not be written or read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum AuditError {
     /// The path ends in nothing that could be a file.
     #[error("the audit log's path {} names no file", .0.display())]
@@ -92,7 +93,7 @@ pub enum AuditError {
         /// On which file or folder.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
 }
 
@@ -100,6 +101,6 @@ impl AuditError {
     /// For `map_err`: what was tried on which path.
     fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { what, path, source }
+        move |source| Self::Io { what, path, source: Arc::new(source) }
     }
 }

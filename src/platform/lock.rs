@@ -66,8 +66,49 @@ fn for_how_long(waited: Duration) -> String {
     if waited.is_zero() { String::new() } else { format!("; it was waited for {} ms", waited.as_millis()) }
 }
 
+/// A lock file that stays open while its lock is not held.
+#[derive(Debug)]
+pub(crate) struct LockFile {
+    file: File,
+    path: PathBuf,
+}
+
+/// The lock of a [`LockFile`], held until dropped.
+pub(crate) struct HeldLock<'a>(&'a File);
+
+impl Drop for HeldLock<'_> {
+    fn drop(&mut self) {
+        // It fails for no open file; closing the file would end the lock, too.
+        let _ = self.0.unlock();
+    }
+}
+
+impl LockFile {
+    /// Opens the file, or creates it with mode 0600.
+    pub(crate) fn open(path: &Path) -> Result<Self, LockError> {
+        Ok(Self { file: open_lock(path)?, path: path.to_owned() })
+    }
+
+    /// The opened file's metadata.
+    pub(crate) fn metadata(&self) -> io::Result<fs::Metadata> {
+        self.file.metadata()
+    }
+
+    /// Takes the lock, waiting at most `patience`.
+    pub(crate) fn hold(&self, patience: Duration) -> Result<HeldLock<'_>, LockError> {
+        wait_for(&self.file, &self.path, patience)?;
+        Ok(HeldLock(&self.file))
+    }
+}
+
 /// Takes the lock, waiting at most `patience`; a holder that was stopped must not hang everyone else.
 pub fn lock_file(path: &Path, patience: Duration) -> Result<Lock, LockError> {
+    let file = open_lock(path)?;
+    wait_for(&file, path, patience)?;
+    Ok(Lock(file))
+}
+
+fn open_lock(path: &Path) -> Result<File, LockError> {
     let other = |error: io::Error| LockError::Io { file: path.to_owned(), kind: error.kind(), why: error.to_string() };
     let not_plain = |meta: &fs::Metadata| LockError::NotPlain { file: path.to_owned(), kind: kind_of(meta) };
     let file = open_private_for_writing(path).map_err(|error| match fs::symlink_metadata(path) {
@@ -75,18 +116,20 @@ pub fn lock_file(path: &Path, patience: Duration) -> Result<Lock, LockError> {
         _ => other(error),
     })?;
     let meta = file.metadata().map_err(other)?;
-    if !meta.is_file() {
-        return Err(not_plain(&meta));
-    }
+    if meta.is_file() { Ok(file) } else { Err(not_plain(&meta)) }
+}
+
+fn wait_for(file: &File, path: &Path, patience: Duration) -> Result<(), LockError> {
+    let other = |error: io::Error| LockError::Io { file: path.to_owned(), kind: error.kind(), why: error.to_string() };
     let start = Instant::now();
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Lock(file)),
+            Ok(()) => return Ok(()),
             Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(TryLockError::WouldBlock) => {
-                return Err(LockError::Busy { file: path.to_owned(), pid: held_by(&file), waited: patience });
+                return Err(LockError::Busy { file: path.to_owned(), pid: held_by(file), waited: patience });
             }
             Err(TryLockError::Error(error)) => return Err(other(error)),
         }

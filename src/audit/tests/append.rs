@@ -166,3 +166,66 @@ fn records_appended_together_are_as_those_appended_one_by_one() {
     });
     assert_eq!(texts[0], texts[1]);
 }
+
+// The files stay open between appends, and what is done to their paths must count all the same.
+#[cfg(unix)]
+#[test]
+fn what_takes_the_place_of_an_open_file_is_seen() {
+    for name in ["audit.jsonl", "audit.head", "audit.lock"] {
+        let world = World::new();
+        let log = Log::open(&world.path, PATIENT).expect("opens");
+        (0..2).for_each(|second| log.append(&record(second)).expect("appends"));
+        // A copy that is another file.
+        fs::copy(world.file(name), world.file("copy")).expect("copied");
+        fs::rename(world.file("copy"), world.file(name)).expect("renamed");
+        log.append(&record(2)).expect("appends");
+        assert_eq!(world.numbers(), [1, 2, 3], "{name}");
+        assert!(world.verify().is_intact(), "{name}");
+        if name == "audit.lock" {
+            let _held = world.files().lock(PATIENT.lock_wait).expect("free");
+            let hasty = Log::open(&world.path, Limits { lock_wait: Duration::ZERO, ..PATIENT }).expect("opens");
+            assert!(matches!(hasty.append(&record(3)), Err(AuditError::Lock(LockError::Busy { .. }))));
+        }
+        fs::rename(world.file(name), world.file("real")).expect("renamed");
+        std::os::unix::fs::symlink(world.file("real"), world.file(name)).expect("linked");
+        let error = log.append(&record(3)).expect_err("a link");
+        assert!(matches!(error, AuditError::NotAFile(_) | AuditError::Lock(LockError::NotPlain { .. })), "{error}");
+        fs::remove_file(world.file(name)).expect("removed");
+        log.append(&record(3)).expect("appends");
+        assert!(world.file(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn logs_of_one_path_take_turns_through_every_rotation() {
+    let world = World::new();
+    let logs =
+        [SMALL, SMALL, PATIENT].map(|limits| Log::open(&world.path, Limits { keep: 1000, ..limits }).expect("opens"));
+    for second in 0..60 {
+        logs[second as usize % 3].append(&record(second)).expect("appends");
+    }
+    assert_eq!(world.numbers(), (1..=60).collect::<Vec<_>>());
+    assert!(world.verify().is_intact());
+}
+
+#[test]
+fn a_record_that_is_too_long_fails_alone_among_those_of_other_threads() {
+    let world = World::new();
+    let log = Log::open(&world.path, PATIENT).expect("opens");
+    let long = Record { cwd: Some("x".repeat(300 << 10).into()), ..record(2) };
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (log, long) = (&log, &long);
+            scope.spawn(move || {
+                for second in 0..10 {
+                    match thread {
+                        0 => assert!(matches!(log.append(long), Err(AuditError::TooLong(_)))),
+                        _ => log.append(&record(second)).expect("appends"),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(world.numbers(), (1..=70).collect::<Vec<_>>());
+    assert!(world.verify().is_intact());
+}
