@@ -102,8 +102,7 @@ impl Identity {
     /// Whether the process still runs, and runs what it ran: a program that it became since has not been looked at, be it
     /// another script of the same interpreter.
     pub fn still_holds(&self) -> bool {
-        let now = self.peer.program().and_then(|it| platform::opened_identity(&it.file));
-        now.is_ok_and(|file| file == self.file) && self.peer.image().is_ok_and(|image| image == self.image)
+        self.peer.execution().is_ok_and(|now| now == (self.file, self.image))
     }
 
     /// Whether the path that policy would know it by still leads to what it runs. A file that was replaced since is known

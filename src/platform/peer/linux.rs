@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
@@ -77,6 +77,13 @@ pub(super) fn program(pid: u32, _handle: &Handle) -> io::Result<Program> {
     Ok(Program { path, file })
 }
 
+pub(super) fn execution(pid: u32, _handle: &Handle) -> io::Result<((u64, u64), u64)> {
+    // The link leads to the file itself, even where its path has been given to another one. Another `execve` after this
+    // look gives another image.
+    let file = fs::metadata(format!("/proc/{pid}/exe"))?;
+    Ok(((file.dev(), file.ino()), image(pid)?))
+}
+
 pub(super) fn arguments(pid: u32) -> io::Result<Vec<OsString>> {
     let mut bytes = fs::read(format!("/proc/{pid}/cmdline"))?;
     if bytes.last() == Some(&0) {
@@ -87,7 +94,10 @@ pub(super) fn arguments(pid: u32) -> io::Result<Vec<OsString>> {
 
 // Where the stack begins, which the kernel chooses at random at each `execve`: proc_pid_stat(5), field 28.
 pub(super) fn image(pid: u32) -> io::Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // One read: the kernel makes the whole line for it, and the first 28 fields are far shorter than this.
+    let mut stat = [0; 1024];
+    let length = File::open(format!("/proc/{pid}/stat"))?.read(&mut stat)?;
+    let stat = String::from_utf8_lossy(&stat[..length]);
     // The second field is a name that may hold spaces and brackets.
     let field = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(25));
     let start = field.and_then(|text| text.parse().ok()).filter(|start| *start != 0);

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
 use super::{Program, Sender};
+use crate::platform::opened_identity;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -56,6 +57,10 @@ pub(super) fn program(pid: u32, _handle: &Handle) -> io::Result<Program> {
     path.truncate(length);
     let path = PathBuf::from(OsString::from_vec(path));
     Ok(Program { file: File::open(&path)?, path })
+}
+
+pub(super) fn execution(pid: u32, handle: &Handle) -> io::Result<((u64, u64), u64)> {
+    Ok((opened_identity(&program(pid, handle)?.file)?, image(pid)?))
 }
 
 pub(super) fn arguments(_pid: u32) -> io::Result<Vec<OsString>> {

@@ -118,6 +118,11 @@ impl Peer {
         self.still(system::image(self.pid))
     }
 
+    /// The identity of the file that it runs, and [`Peer::image`].
+    pub fn execution(&self) -> io::Result<((u64, u64), u64)> {
+        self.still(system::execution(self.pid, &self.handle))
+    }
+
     /// Its working directory, symlinks resolved.
     pub fn cwd(&self) -> io::Result<PathBuf> {
         self.still(system::cwd(self.pid))

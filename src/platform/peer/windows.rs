@@ -6,6 +6,7 @@
 
 use super::Program;
 use crate::platform::account::{own_user, user_of};
+use crate::platform::opened_identity;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -87,6 +88,10 @@ fn path_of(handle: &Handle) -> io::Result<PathBuf> {
     }
     path.truncate(length as usize);
     Ok(PathBuf::from(OsString::from_wide(&path)))
+}
+
+pub(super) fn execution(pid: u32, handle: &Handle) -> io::Result<((u64, u64), u64)> {
+    Ok((opened_identity(&program(pid, handle)?.file)?, image(pid)?))
 }
 
 pub(super) fn arguments(_pid: u32) -> io::Result<Vec<OsString>> {
