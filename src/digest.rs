@@ -1,5 +1,7 @@
-//! A SHA-256 that was computed or read back, never handed in as bytes: so no key can pass for one. The audit log chains
-//! its lines with it, and a program is told by it.
+//! SHA-256 digests, and bytes as hexadecimal digits.
+//!
+//! A [`Digest`] was computed or read back, never handed in as bytes, so no key can pass for one. The audit log chains its
+//! lines with digests, and a program is known by one.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -26,15 +28,8 @@ impl Digest {
 
     /// Reads 64 lower-case hexadecimal digits. Upper case is refused: two spellings of one line would both verify.
     pub(crate) fn from_hex(digits: &[u8]) -> Option<Self> {
-        let digits: &[u8; 64] = digits.try_into().ok()?;
         let mut bytes = [0; 32];
-        let mut wrong = 0;
-        for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
-            let [high, low] = pair.map(|digit| VALUES[usize::from(digit)]);
-            wrong |= high | low;
-            *byte = high << 4 | low;
-        }
-        (wrong & NO_DIGIT == 0).then_some(Self(bytes))
+        (digits.len() == 64 && read_hex(digits, &mut bytes)).then_some(Self(bytes))
     }
 
     /// The digest of everything a reader gives, in memory of 64 KiB; fails as the reader fails.
@@ -50,6 +45,33 @@ impl Digest {
             }
         }
     }
+}
+
+/// Returns the lower-case hexadecimal digits of the bytes.
+pub(crate) fn hex_digits(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|half| b"0123456789abcdef"[usize::from(half)])
+}
+
+/// Returns the bytes as text in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    hex_digits(bytes).map(char::from).collect()
+}
+
+/// Reads an even number of lower-case hexadecimal digits.
+pub(crate) fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; digits.len() / 2];
+    (digits.len().is_multiple_of(2) && read_hex(digits, &mut bytes)).then_some(bytes)
+}
+
+// Reads two digits for each byte; false where one is none.
+fn read_hex(digits: &[u8], bytes: &mut [u8]) -> bool {
+    let mut all = 0;
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
+        let [high, low] = pair.map(|digit| VALUES[usize::from(digit)]);
+        all |= high | low;
+        *byte = high << 4 | low;
+    }
+    all & NO_DIGIT == 0
 }
 
 // No value of a digit has this bit.
@@ -68,10 +90,7 @@ const VALUES: [u8; 256] = {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let hex: String =
-            self.0.iter().flat_map(|&byte| [byte >> 4, byte & 15]).map(|half| DIGITS[half as usize] as char).collect();
-        f.write_str(&hex)
+        f.write_str(&hex(&self.0))
     }
 }
 
@@ -101,6 +120,16 @@ mod tests {
         assert_eq!(EMPTY.parse(), Ok(Digest::of(b"")));
         assert_eq!(EMPTY.to_uppercase().parse::<Digest>(), Err(NotADigest));
         assert_eq!(EMPTY[1..].parse::<Digest>(), Err(NotADigest));
+    }
+
+    #[test]
+    fn hexadecimal_reads_back_and_nothing_else_does() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(from_hex(hex(&bytes).as_bytes()), Some(bytes));
+        assert_eq!((hex(b""), from_hex(b"")), (String::new(), Some(Vec::new())));
+        for wrong in ["0", "0g", "AB", "+1", " 1", "123"] {
+            assert_eq!(from_hex(wrong.as_bytes()), None, "{wrong}");
+        }
     }
 
     #[test]

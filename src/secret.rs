@@ -4,7 +4,9 @@
 //! `Display`, `Serialize` or `Clone`. The stores make secrets, `launch` hands them to the agent, and nobody else
 //! looks inside.
 
+use crate::digest::hex_digits;
 use crate::platform;
+use ctutils::CtEq;
 use std::fmt;
 use std::io;
 use zeroize::Zeroizing;
@@ -23,9 +25,7 @@ impl Secret {
         let mut bytes = Zeroizing::new([0u8; 32]);
         getrandom::fill(&mut bytes[..]).map_err(|error| io::Error::other(format!("no random bytes: {error}")))?;
         let mut digits = Vec::with_capacity(64);
-        for byte in bytes.iter() {
-            digits.extend([byte >> 4, byte & 15].map(|half| b"0123456789abcdef"[usize::from(half)]));
-        }
+        digits.extend(hex_digits(&bytes[..]));
         Ok(Self::new(digits))
     }
 
@@ -45,9 +45,9 @@ impl Secret {
     }
 }
 
-/// Whether two values are equal; takes the same time wherever they differ.
+/// Reports whether two values are equal. The time depends on their lengths alone.
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b))) == 0
+    a.ct_eq(b).to_bool()
 }
 
 /// The largest key in bytes: what Windows' Credential Manager holds, and so the limit everywhere.

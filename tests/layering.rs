@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Layer, module, and the modules of its own layer that it may import.
 const TABLE: &[(u8, &str, &[&str])] = &[
-    (0, "secret", &["platform"]),
+    (0, "secret", &["digest", "platform"]),
     (0, "name", &[]),
     // Not `audit`'s own: a plan compares a program with its pin, and may not import the log.
     (0, "digest", &[]),

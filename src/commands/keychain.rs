@@ -3,6 +3,7 @@
 use super::Session;
 use crate::audit::{Action, Outcome, Record};
 use crate::cli::Keychain;
+use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
@@ -13,7 +14,6 @@ use crate::registry::{Misplaced, ProviderSpec, misplaced};
 use crate::secret::{Key, MAX_KEY, Secret};
 use crate::store::{self, Keys, Missing, Prompt, SCREENS, StoreError};
 use crate::words;
-use sha2::{Digest, Sha256};
 use std::io::{self, IsTerminal, Read};
 use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
@@ -301,8 +301,7 @@ fn record(
 pub(super) fn warn_of_fallback(session: &Session, store: &Keys, output: &mut Output) {
     let Some(missing) = store.fell_back() else { return };
     let terminal = platform::terminal_name().unwrap_or_default();
-    let mark =
-        session.paths.once_a_day_marks().join(crate::trust::hex(&Sha256::digest(terminal.as_encoded_bytes())[..8]));
+    let mark = session.paths.once_a_day_marks().join(&Digest::of(terminal.as_encoded_bytes()).to_string()[..16]);
     let said = std::fs::metadata(&mark).and_then(|meta| meta.modified());
     let today = said.is_ok_and(|at| {
         SystemTime::now().duration_since(at).is_ok_and(|since| since < Duration::from_secs(24 * 60 * 60))

@@ -9,12 +9,13 @@ use super::MigrateError;
 use super::edit::Cut;
 use super::keyset::KeySet;
 use super::tokens::{self, Token};
+use crate::digest::{Digest, from_hex, hex};
 use crate::paths::Paths;
 use crate::platform;
 use crate::secret::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use std::path::{Path, PathBuf};
 
 /// How far a run came.
@@ -118,15 +119,12 @@ impl Seal {
 
     /// HMAC-SHA256, in hexadecimal.
     pub(crate) fn of(&self, what: &str, bytes: &[u8]) -> String {
-        tokens::hex(&self.mac(what, bytes).finalize().into_bytes())
+        hex(&self.mac(what, bytes).finalize().into_bytes())
     }
 
     /// Whether the bytes have this HMAC; takes the same time either way.
     pub(crate) fn matches(&self, what: &str, bytes: &[u8], digits: &str) -> bool {
-        let expected: Vec<u8> = (0..digits.len() / 2)
-            .filter_map(|at| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok())
-            .collect();
-        self.mac(what, bytes).verify_slice(&expected).is_ok()
+        from_hex(digits.as_bytes()).is_some_and(|expected| self.mac(what, bytes).verify_slice(&expected).is_ok())
     }
 
     fn mac(&self, what: &str, bytes: &[u8]) -> Hmac<Sha256> {
@@ -140,7 +138,7 @@ impl Seal {
 
 /// SHA-256 in hexadecimal.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    tokens::hex(&Sha256::digest(bytes))
+    Digest::of(bytes).to_string()
 }
 
 /// What context lines and the check are marked with under the seal.

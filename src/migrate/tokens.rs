@@ -7,6 +7,7 @@
 
 use super::keyset::{KeySet, Part};
 use super::style::Style;
+use crate::digest::{from_hex, hex};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -83,25 +84,12 @@ pub(crate) fn restore<'a>(tokens: &[Token], value: &dyn Fn(usize) -> Option<&'a 
     for token in tokens {
         match token {
             Token::Text(text) => bytes.extend_from_slice(text.as_bytes()),
-            Token::Bytes(digits) => bytes.extend_from_slice(&unhex(digits)?),
+            Token::Bytes(digits) => bytes.extend_from_slice(&from_hex(digits.as_bytes())?),
             Token::Piece(key, from, to) => bytes.extend_from_slice(value(*key)?.get(*from..*to)?),
             Token::Escaped(key, at, style) => bytes.extend_from_slice(&style.write(*value(*key)?.get(*at)?)),
         }
     }
     Some(bytes)
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let digits = digits.as_bytes();
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A project's file or folder as evidence for a decision: its path, its bytes and their hash.
 
 use super::TrustError;
+use crate::digest::{Digest, hex};
 use crate::platform::{self, Access, ReadError};
 use sha2::{Digest as _, Sha256};
 use std::io;
@@ -62,7 +63,7 @@ impl Evidence {
         let canonical = canonical(found)?;
         let unreadable = |why: ReadError| TrustError::Unreadable { file: found.into(), why };
         let read = platform::read_file(&canonical, limit).map_err(unreadable)?;
-        let hash = hex(&Sha256::digest(&read.bytes));
+        let hash = Digest::of(&read.bytes).to_string();
         Ok(Self { found: found.into(), canonical, bytes: read.bytes, hash, access: read.access })
     }
 
@@ -78,7 +79,7 @@ impl Evidence {
         let mut list = Vec::new();
         list_folder(&canonical, limit, &mut list).map_err(unreadable)?;
         let access = platform::access(&canonical).map_err(|error| unreadable(error.into()))?;
-        let hash = hex(&Sha256::digest(&list));
+        let hash = Digest::of(&list).to_string();
         Ok(Self { found: found.into(), canonical, bytes: list, hash, access })
     }
 
@@ -105,9 +106,4 @@ pub(super) fn place_of(found: &Path) -> PathBuf {
         _ => folder.canonicalize(),
     };
     resolved.map_or_else(|_| found.to_owned(), |folder| folder.join(name))
-}
-
-/// Writes bytes as lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,16 +12,16 @@
 mod evidence;
 mod record;
 
-pub(crate) use evidence::{Evidence, hex};
+pub(crate) use evidence::Evidence;
 pub(crate) use record::{Bound, BoundFile, BoundValue, PathRecords};
 
+use crate::digest::Digest;
 use crate::git;
 use crate::paths::Paths;
 use crate::platform::private::{self, Privacy};
 use crate::platform::{self, ReadError};
 use evidence::{canonical, place_of};
 use record::{Decision, Record, leads_to};
-use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -200,7 +200,7 @@ impl<'a> Trust<'a> {
     }
 
     fn record_of(&self, path: &Path) -> PathBuf {
-        self.folder.join(format!("{}.toml", hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()))))
+        self.folder.join(format!("{}.toml", Digest::of(path.as_os_str().as_encoded_bytes())))
     }
 
     fn read(&self, path: &Path) -> Result<Option<Record>, TrustError> {
