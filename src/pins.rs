@@ -30,8 +30,7 @@ impl Measured {
     }
 }
 
-/// The digest of a program. Agents are up to hundreds of megabytes, so it is remembered with all that would change with
-/// the content.
+/// Returns the digest of a program. Agents are up to hundreds of megabytes, so it is remembered in a file.
 pub(crate) fn measure(paths: &Paths, program: &Path) -> io::Result<Measured> {
     let opened = platform::open_file(program).map_err(|error| match error {
         ReadError::Io(error) => error,
@@ -42,30 +41,44 @@ pub(crate) fn measure(paths: &Paths, program: &Path) -> io::Result<Measured> {
 
 /// The same of a file that is open already, at its start; the path is only what the digest is remembered by.
 pub(crate) fn measure_opened(paths: &Paths, program: &Path, file: &File) -> io::Result<Measured> {
-    // How long a change may go unseen: file systems keep time in steps of up to two seconds.
-    const SETTLED: Duration = Duration::from_secs(3);
-    let stamp = platform::file_stamp(file)?;
     let folder = paths.digests();
     let kept = folder.join(Digest::of(program.as_os_str().as_encoded_bytes()).to_string());
-    if let Ok(Some(text)) = platform::read_record(&kept)
-        && let Some((known, digest)) = text.split_once('\n')
-        && known == stamp
-        && let Ok(digest) = digest.trim().parse()
-    {
+    let known = |stamp: &str| {
+        let text = platform::read_record(&kept).ok()??;
+        let (known, digest) = text.split_once('\n')?;
+        (known == stamp).then(|| digest.trim().parse().ok())?
+    };
+    let keep = |stamp: &str, digest: Digest| {
+        // Only a cache: without it the next launch hashes again.
+        let _ = platform::create_private_folder(&folder)
+            .and_then(|()| platform::replace_file(&kept, format!("{stamp}\n{digest}\n").as_bytes()));
+    };
+    measure_unless_known(file, known, keep)
+}
+
+/// Hashes an opened file, at its start, unless `known` has a digest for its stamp, which is all that would change with
+/// the content. A digest that may be remembered goes to `keep`: not that of a file which was changed just now, and
+/// which could be changed again without its times showing it.
+pub(crate) fn measure_unless_known(
+    file: &File,
+    known: impl FnOnce(&str) -> Option<Digest>,
+    keep: impl FnOnce(&str, Digest),
+) -> io::Result<Measured> {
+    // File systems keep time in steps of up to two seconds.
+    const SETTLED: Duration = Duration::from_secs(3);
+    let stamp = platform::file_stamp(file)?;
+    if let Some(digest) = known(&stamp) {
         return Ok(Measured { digest, stamp });
     }
     let started = SystemTime::now();
     let digest = Digest::of_reader(file)?;
+    // What was written while it was read has a digest that nobody could have approved.
     if platform::file_stamp(file)? != stamp {
         return Err(io::Error::other("it changed while it was read"));
     }
-    // A file that was changed just now could be changed again without its times showing it. Whichever way the wall
-    // clock is wrong, it is then only hashed once more.
-    let settled = started.duration_since(platform::last_change(file)?).is_ok_and(|since| since > SETTLED);
-    if settled {
-        // Only a cache: without it the next launch hashes again.
-        let _ = platform::create_private_folder(&folder)
-            .and_then(|()| platform::replace_file(&kept, format!("{stamp}\n{digest}\n").as_bytes()));
+    // Whichever way the wall clock is wrong, the file is then only hashed once more.
+    if started.duration_since(platform::last_change(file)?).is_ok_and(|since| since > SETTLED) {
+        keep(&stamp, digest);
     }
     Ok(Measured { digest, stamp })
 }

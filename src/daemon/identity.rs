@@ -10,19 +10,16 @@
 use super::interpreters::is_interpreter;
 use super::policy::{Client, Hash, Policy, Program};
 use crate::digest::Digest;
+use crate::pins::measure_unless_known;
 use crate::platform::{self, Peer};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 /// Hashes that are remembered; beyond that all are forgotten.
 const MOST_HASHES: usize = 256;
-
-/// How long ago a file must have changed for its hash to be remembered.
-const SETTLED: Duration = Duration::from_secs(3);
 
 /// Hashes of files that were hashed before.
 #[derive(Default)]
@@ -30,33 +27,17 @@ pub struct Hashes(Mutex<HashMap<String, Digest>>);
 
 impl Hashes {
     fn of(&self, file: &File) -> io::Result<Hash> {
-        let before = platform::file_stamp(file)?;
-        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = kept().get(&before) {
-            return Ok(Hash(*known));
-        }
-        let digest = Digest::of_reader(file)?;
-        // A file that was written while it was read has no hash that anybody could have approved.
-        if platform::file_stamp(file)? != before {
-            return Err(io::Error::other("it changes while it is read"));
-        }
-        // Until the clock of its times has moved on, another write would not show in them.
-        if !is_settled(file)? {
-            return Ok(Hash(digest));
-        }
-        let mut all = kept();
-        if all.len() >= MOST_HASHES {
-            all.clear();
-        }
-        all.insert(before, digest);
-        Ok(Hash(digest))
+        let all = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |stamp: &str| all().get(stamp).copied();
+        let keep = |stamp: &str, digest| {
+            let mut all = all();
+            if all.len() >= MOST_HASHES {
+                all.clear();
+            }
+            all.insert(stamp.to_owned(), digest);
+        };
+        Ok(Hash(measure_unless_known(file, known, keep)?.digest))
     }
-}
-
-// File systems tell times by the tick of some milliseconds, or by the second.
-fn is_settled(file: &File) -> io::Result<bool> {
-    let age = SystemTime::now().duration_since(platform::last_change(file)?);
-    Ok(age.is_ok_and(|age| age > SETTLED))
 }
 
 /// A client, and what tells that the process still runs the same file.
