@@ -367,7 +367,10 @@ impl Look<'_> {
     fn report(&mut self, finding: Finding, reason: &'static str) {
         // Two readers of one stretch, or a name and its value, speak about the same key once.
         let twin = |other: &&mut Finding| {
-            other.line == finding.line && other.provider == finding.provider && other.value == finding.value
+            other.action == Action::Reported
+                && other.line == finding.line
+                && other.provider == finding.provider
+                && other.value == finding.value
         };
         match self.findings.iter_mut().find(twin) {
             Some(twin) => {
@@ -452,8 +455,10 @@ impl Look<'_> {
         for hit in detect::hits(self.bytes) {
             let at = hit.name.as_ref().map_or(hit.value.start, |name| name.start);
             let value = &self.bytes[hit.value.clone()];
+            // What moves is covered: another copy of it stays, and must be spoken about.
             let near = |finding: &Finding| {
-                finding.offset <= hit.value.start
+                finding.action == Action::Reported
+                    && finding.offset <= hit.value.start
                     && hit.value.start - finding.offset < 4096
                     && finding.value.windows(value.len()).any(|window| window == value)
             };

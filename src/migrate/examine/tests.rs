@@ -683,3 +683,17 @@ fn a_launcher_that_puts_the_old_value_back_holds_one_key() {
         assert!(found.eq([(Action::Reported, 3, Some("launcher"))]), "{:?}", examined.findings());
     }
 }
+
+#[test]
+fn a_copy_of_a_key_that_moves_is_reported_where_it_stays() {
+    for (dialect, input, rest) in [
+        (Dialect::Bash, "export API_KEY=@g.; declare2 -x A=@g.\n", "declare2 -x A=@g.\n"),
+        (Dialect::Fish, "set -x A @o.; ot set -x A @o.\n", "ot set -x A @o.\n"),
+        (Dialect::Csh, "setenv A @a.\nY @a.+\n", "Y @a.+\n"),
+    ] {
+        let (out, examined) = scrubbed(keyed(input).as_bytes(), dialect);
+        assert_eq!(text(&out), keyed(rest), "{dialect:?}");
+        let found: Vec<Action> = examined.findings().iter().map(|finding| finding.action).collect();
+        assert_eq!(found, [Action::Moved, Action::Reported], "{dialect:?} {:?}", examined.findings());
+    }
+}
