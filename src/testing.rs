@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod forms;
 pub mod guard;
 mod keys;
+pub mod launch;
 pub mod masking;
 pub mod quoting;
 pub mod rc;
@@ -63,6 +64,7 @@ targets! {
     bus_message: wire::message,
     guard_offences: guard::offences,
     guard_readers: guard::readers,
+    launch_words: launch::words,
     masking: masking::masking,
     policy: daemon::policy,
     protocol: daemon::protocol,

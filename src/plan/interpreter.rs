@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-type Word = Vec<u8>;
+pub(crate) type Word = Vec<u8>;
 
 /// Returns the program that runs a script, or none if the file is no script or the program does not exist. The error
 /// names the part of the first line that is not understood.
@@ -175,8 +175,8 @@ fn apply(
     Ok(())
 }
 
-// Splits the value of `-S` into words. A variable is not expanded, because the agent's environment is not decided yet.
-fn split_words(text: &[u8]) -> Result<Vec<Word>, String> {
+/// Splits the value of `env -S` into words. A variable is not expanded, because the agent's environment is not decided yet.
+pub(crate) fn split_words(text: &[u8]) -> Result<Vec<Word>, String> {
     let mut words: Vec<Word> = Vec::new();
     let mut word: Option<Word> = None;
     let mut quote = None;

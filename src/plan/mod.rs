@@ -14,7 +14,7 @@ mod error;
 mod gate;
 mod guard;
 mod holder;
-mod interpreter;
+pub(crate) mod interpreter;
 mod launch_plan;
 mod login;
 mod prepare;

@@ -172,7 +172,7 @@ pub fn offences(bytes: &[u8]) {
     assert_eq!(bound(&all), bound(&other), "the order of names does not count");
 }
 
-fn agents() -> &'static [AgentSpec] {
+pub(super) fn agents() -> &'static [AgentSpec] {
     static ALL: OnceLock<Vec<AgentSpec>> = OnceLock::new();
     ALL.get_or_init(|| {
         let paths = Paths::new(&Env::from_pairs([("HOME", "/nonexistent"), ("USERPROFILE", "C:\\nonexistent")]));
