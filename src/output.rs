@@ -127,12 +127,13 @@ impl Output {
         self.write(visible_in_json(&text).as_bytes());
     }
 
-    /// A table: columns as wide as their widest cell, two blanks between.
+    /// A table: columns as wide as their widest cell, two blanks between. A terminal shows most Chinese, Japanese and
+    /// Korean letters two columns wide, and combining marks in none.
     pub(crate) fn table(&mut self, rows: &[Vec<(Style, String)>]) {
         let mut widths: Vec<usize> = Vec::new();
         for row in rows {
             for (at, (_, cell)) in row.iter().enumerate() {
-                let width = visible(cell).chars().count();
+                let width = shown_width(cell);
                 match widths.get_mut(at) {
                     Some(widest) => *widest = width.max(*widest),
                     None => widths.push(width),
@@ -145,7 +146,7 @@ impl Output {
                 .iter()
                 .enumerate()
                 .flat_map(|(at, (style, cell))| {
-                    let gap = if at == last { 0 } else { widths[at] + 2 - visible(cell).chars().count() };
+                    let gap = if at == last { 0 } else { widths[at] + 2 - shown_width(cell) };
                     [(*style, cell.clone()), (Style::Plain, " ".repeat(gap))]
                 })
                 .collect();
@@ -243,6 +244,11 @@ impl Output {
     }
 }
 
+// The columns that a terminal takes for a cell.
+fn shown_width(cell: &str) -> usize {
+    unicode_width::UnicodeWidthStr::width(visible(cell).as_str())
+}
+
 fn painted(pieces: &[(Style, &str)], color: bool) -> String {
     let mut line = String::new();
     for (style, text) in pieces {
@@ -283,6 +289,11 @@ pub(crate) fn visible(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_stay_in_line_whatever_the_letters() {
+        assert_eq!(["abcd", "\u{9879}\u{76ee}", "e\u{301}", "\u{1b}"].map(shown_width), [4, 4, 1, 6]);
+    }
 
     #[test]
     fn nothing_raw_reaches_the_terminal() {

@@ -22,23 +22,23 @@ mod reach;
 mod shims;
 mod status;
 mod strays;
+mod usage;
 
 pub use completions::{command as complete_command, script as completion_script};
 
 use crate::cli::{Cli, Color, Command};
 use crate::config::{ConfigError, Settings};
-use crate::failure::{Failure, status as exit};
+use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::{Host, World};
 use crate::name::{looks_like_a_key, shorten};
-use crate::output::{OutputOptions, visible};
+use crate::output::OutputOptions;
 use crate::paths::Paths;
 use crate::plan::{self, Context};
 use crate::platform;
 use crate::registry::Registry;
 use crate::words;
 use clap::Parser;
-use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// What most commands start from.
@@ -181,9 +181,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
     let cli = match read.map_or_else(|| Cli::try_parse_from(&host.world.arguments), Ok) {
         Ok(cli) => cli,
         Err(error) => {
-            let error = tamed(&host.world.arguments).unwrap_or(error);
-            let in_exec = names_exec(&host.world.arguments);
-            return refused(host, &error, in_exec);
+            return Ok(usage::refused(host, error));
         }
     };
     let color = match cli.global.color {
@@ -286,64 +284,4 @@ fn invoked_as(world: &World) -> Option<String> {
     let registry = Registry::new(&Paths::new(&world.env).ok()?);
     let known = registry.commands().ok()?;
     known.values().flatten().any(|command| command == name).then(|| name.to_owned())
-}
-
-// clap repeats words as they are, and a newline in one would let it forge a line of ours.
-fn tamed(arguments: &[OsString]) -> Option<clap::Error> {
-    let shown: Vec<OsString> = arguments.iter().map(|word| visible(&word.to_string_lossy()).into()).collect();
-    if shown == arguments { None } else { Cli::try_parse_from(shown).err() }
-}
-
-// Needed where the rest of the command line does not parse: the options of every command may stand before its name.
-fn names_exec(arguments: &[OsString]) -> bool {
-    let mut words = arguments.iter().skip(1);
-    while let Some(word) = words.next() {
-        if word == "--color" || word == "--config-home" {
-            words.next();
-        } else if !word.as_encoded_bytes().starts_with(b"-") {
-            return word == "exec";
-        }
-    }
-    false
-}
-
-// clap prints help and version through the same door as errors.
-fn refused(host: &mut Host, error: &clap::Error, in_exec: bool) -> Result<i32, Failure> {
-    let wants =
-        |name: &str| host.world.arguments.iter().take_while(|word| *word != "--").any(|word| word == OsStr::new(name));
-    let color = match host.world.arguments.iter().position(|word| word == "--color") {
-        Some(at) => host.world.arguments.get(at + 1).cloned(),
-        None => {
-            host.world.arguments.iter().find_map(|word| Some(OsString::from(word.to_str()?.strip_prefix("--color=")?)))
-        }
-    };
-    let color = color.and_then(|when| match when.to_str() {
-        Some("always") => Some(true),
-        Some("never") => Some(false),
-        _ => None,
-    });
-    host.output.configure(OutputOptions { color, quiet: wants("-q"), ..OutputOptions::default() }, &host.world.env);
-    let text = error.render();
-    if error.use_stderr() {
-        let [plain, painted] =
-            [text.to_string(), text.ansi().to_string()].map(|text| without_long_words(&host.world, text));
-        host.output.usage(&plain, &painted);
-        return Ok(if in_exec { exit::EXEC_FAILED } else { exit::USAGE });
-    }
-    host.output.help(&text.to_string(), &text.ansi().to_string());
-    Ok(0)
-}
-
-// What has no place on a command line is repeated by clap, and the likeliest such word is a key.
-fn without_long_words(world: &World, mut text: String) -> String {
-    for word in world.arguments.iter().skip(1) {
-        let word = word.to_string_lossy();
-        for part in [word.as_ref(), word.trim_start_matches('-'), word.split_once('=').map_or("", |(_, value)| value)] {
-            let short = shorten(part);
-            if short != part {
-                text = text.replace(part, &short);
-            }
-        }
-    }
-    text
 }

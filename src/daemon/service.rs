@@ -16,6 +16,19 @@ pub(crate) const MARK: &str = "Written by `ringlet daemon install`";
 const UNIT: &str = "ringlet";
 const LABEL: &str = "dev.ringlet.daemon";
 
+/// The texts, as they lie in `/service`; each begins with [`MARK`] or holds it.
+const SOCKETS: &str = include_str!("../../service/ringlet.socket.in");
+const SERVICE: &str = include_str!("../../service/ringlet.service.in");
+const AGENT: &str = include_str!("../../service/dev.ringlet.daemon.plist.in");
+const TASK: &str = include_str!("../../service/daemon-task.xml.in");
+
+/// A text with its values. Each stands for `@name@`; nothing in a value is taken for a name.
+fn filled(text: &str, values: &[(&str, &str)]) -> String {
+    let value = |name: &str| values.iter().find(|(known, _)| *known == name).expect("a text names known values").1;
+    let parts = text.split('@').enumerate();
+    parts.map(|(at, part)| if at % 2 == 0 { part } else { value(part) }).collect()
+}
+
 /// What starts programs here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manager {
@@ -62,17 +75,9 @@ impl Installation {
             None => "%t/ringlet/agent.sock".to_owned(),
         };
         let port = settings.daemon.port;
-        let sockets = format!(
-            "# {MARK}\n[Unit]\nDescription=Ringlet's sockets\n\n[Socket]\nListenStream={socket}\nSocketMode=0600\n\
-             DirectoryMode=0700\nPassCredentials=yes\nListenStream=127.0.0.1:{port}\nListenStream=[::1]:{port}\n\n[Install]\nWantedBy=sockets.target\n"
-        );
-        // A key in a core file, or in a program that somebody made of this one, would be the end of it.
-        let service = format!(
-            "# {MARK}\n[Unit]\nDescription=Ringlet's daemon\nRequires={UNIT}.socket\nAfter={UNIT}.socket\n\n[Service]\n\
-             ExecStart={} daemon start --foreground\nLimitCORE=0\nNoNewPrivileges=yes\nMemoryDenyWriteExecute=yes\n\
-             RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\nLockPersonality=yes\nRestart=on-failure\n\n[Install]\nAlso={UNIT}.socket\n",
-            quoted(&ringlet.to_string_lossy())
-        );
+        let (port, program) = (port.to_string(), quoted(&ringlet.to_string_lossy()));
+        let sockets = filled(SOCKETS, &[("socket", &socket), ("port", &port)]);
+        let service = filled(SERVICE, &[("ringlet", &program)]);
         let systemctl = |rest: &str| words(&format!("systemctl --user {rest}"));
         Self {
             files: vec![
@@ -88,15 +93,8 @@ impl Installation {
     fn launchd(ringlet: &Path, paths: &Paths) -> Self {
         let file = paths.home.join(format!("Library/LaunchAgents/{LABEL}.plist"));
         let log = paths.state().join("daemon.log");
-        let text = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- {MARK} -->\n<plist version=\"1.0\">\n<dict>\n\
-             \t<key>Label</key>\n\t<string>{LABEL}</string>\n\t<key>ProgramArguments</key>\n\t<array>\n\
-             \t\t<string>{}</string>\n\t\t<string>daemon</string>\n\t\t<string>start</string>\n\t\t<string>--foreground</string>\n\t</array>\n\
-             \t<key>RunAtLoad</key>\n\t<true/>\n\t<key>StandardErrorPath</key>\n\t<string>{}</string>\n\
-             \t<key>HardResourceLimits</key>\n\t<dict>\n\t\t<key>Core</key>\n\t\t<integer>0</integer>\n\t</dict>\n</dict>\n</plist>\n",
-            xml(&ringlet.to_string_lossy()),
-            xml(&log.to_string_lossy()),
-        );
+        let (program, log) = (xml(&ringlet.to_string_lossy()), xml(&log.to_string_lossy()));
+        let text = filled(AGENT, &[("ringlet", &program), ("log", &log)]);
         let path = file.to_string_lossy().into_owned();
         Self {
             files: vec![(file, text)],
@@ -116,16 +114,7 @@ impl Installation {
         // The plain path: the prefix of a canonical one is not for this program.
         let program = ringlet.to_string_lossy();
         let program = ascii(program.strip_prefix(r"\\?\").unwrap_or(&program));
-        let text = format!(
-            "<!-- {MARK} -->\n<Task version=\"1.2\" xmlns=\"http://schemas.microsoft.com/windows/2004/02/mit/task\">\n\
-             <Triggers><LogonTrigger><UserId>{user}</UserId></LogonTrigger></Triggers>\n\
-             <Principals><Principal id=\"Author\"><UserId>{user}</UserId><LogonType>InteractiveToken</LogonType>\
-             <RunLevel>LeastPrivilege</RunLevel></Principal></Principals>\n\
-             <Settings><DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>\
-             <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries><ExecutionTimeLimit>PT0S</ExecutionTimeLimit></Settings>\n\
-             <Actions Context=\"Author\"><Exec><Command>{program}</Command><Arguments>daemon start</Arguments></Exec></Actions>\n\
-             </Task>\n"
-        );
+        let text = filled(TASK, &[("user", &user), ("ringlet", &program)]);
         let schtasks = |rest: &str| words(&format!("schtasks {rest}"));
         let mut create = schtasks(&format!("/Create /F /TN {UNIT} /XML"));
         create.push(file.to_string_lossy().into_owned());
@@ -138,13 +127,14 @@ impl Installation {
     }
 }
 
-// systemd.unit(5): `%` begins a specifier; systemd.service(5): a word in quotes, with `\`, `"` and `$` escaped.
+// systemd.unit(5): `%` begins a specifier; systemd.service(5): a word in quotes, with `\` and `"` escaped. Variables are
+// replaced in the arguments alone: in the program's own path a `$` stands for itself, and `$$` for two.
 fn specifiers(text: &str) -> String {
     text.replace('%', "%%")
 }
 
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", specifiers(&text.replace('\\', "\\\\").replace('"', "\\\"")).replace('$', "$$"))
+    format!("\"{}\"", specifiers(&text.replace('\\', "\\\\").replace('"', "\\\"")))
 }
 
 fn xml(text: &str) -> String {
@@ -173,6 +163,59 @@ mod tests {
         Installation::new(manager, Path::new(ringlet), &paths, &settings, &env)
     }
 
+    // The values are written out: an `@` in one, or another value's name, changes nothing.
+    const PROGRAM: &str = "/opt/@port@ & @user@/ring@let";
+
+    #[cfg(unix)]
+    #[test]
+    fn units_are_what_systemd_takes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // It must be there and be executable.
+        let program = folder.path().join("my tools @ 50%/ring$let");
+        std::fs::create_dir(program.parent().expect("a folder")).expect("made");
+        std::fs::copy("/bin/true", &program).expect("copied");
+        for (name, text) in made(Manager::Systemd, program.to_str().expect("text")).files {
+            std::fs::write(folder.path().join(name.file_name().expect("a name")), text).expect("written");
+        }
+        let units = ["ringlet.socket", "ringlet.service"].map(|name| folder.path().join(name));
+        let verify = std::process::Command::new("systemd-analyze")
+            .args(["--user", "verify"])
+            .args(units)
+            .env("XDG_RUNTIME_DIR", folder.path())
+            .env("HOME", folder.path())
+            .output();
+        // Not on every Linux, and nowhere else.
+        let Ok(verify) = verify else { return };
+        let said = String::from_utf8_lossy(&verify.stderr);
+        assert!(verify.status.success() && !said.contains("ringlet."), "{said}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_agent_and_a_task_are_well_formed_and_hold_the_values_as_they_are() {
+        const READ: &str = "import plistlib, sys, xml.dom.minidom as dom
+data = sys.stdin.buffer.read()
+if b'<plist' in data:
+    agent = plistlib.loads(data)
+    assert agent['Label'] == 'dev.ringlet.daemon' and agent['RunAtLoad'] is True, agent
+    assert agent['HardResourceLimits'] == {'Core': 0} and agent['StandardErrorPath'].endswith('daemon.log'), agent
+    print(agent['ProgramArguments'][0])
+else:
+    print(dom.parseString(data).getElementsByTagName('Command')[0].firstChild.data)
+";
+        for manager in [Manager::Launchd, Manager::Scheduler] {
+            use std::io::Write;
+            let text = made(manager, PROGRAM).files.remove(0).1;
+            let mut python = std::process::Command::new("python3");
+            python.args(["-c", READ]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+            let mut child = python.spawn().expect("Python 3 is there");
+            child.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("written");
+            let out = child.wait_with_output().expect("ended");
+            assert!(out.status.success(), "{text}");
+            assert_eq!(String::from_utf8_lossy(&out.stdout).trim_end(), PROGRAM);
+        }
+    }
+
     // Their paths are a Unix system's.
     #[cfg(unix)]
     #[test]
@@ -189,7 +232,7 @@ mod tests {
         ] {
             assert!(sockets.lines().any(|it| it == line), "{line}: {sockets}");
         }
-        let start = "ExecStart=\"/opt/my tools/50%%/ring$$let\" daemon start --foreground";
+        let start = "ExecStart=\"/opt/my tools/50%%/ring$let\" daemon start --foreground";
         assert!(service.lines().any(|line| line == start), "{service}");
         assert!(made.files.iter().all(|(_, text)| text.contains(MARK)));
     }

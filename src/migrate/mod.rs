@@ -5,6 +5,7 @@
 //! reads back and rewrites; `journal` and `undo` take it back; `watch` says when a key comes back. No user's code is
 //! ever run, and no copy of a key is left outside the store.
 
+pub(crate) mod aftermath;
 pub(crate) mod apply;
 mod csh;
 mod detect;

@@ -2,6 +2,7 @@
 
 use crate::commands::Session;
 use crate::host::Host;
+use crate::migrate::aftermath::is_direnvs;
 use crate::migrate::plan::{Placed, Plan, PlannedFile};
 use crate::output::Style;
 use serde_json::json;
@@ -65,11 +66,6 @@ pub(super) fn plan(host: &mut Host, session: &Session, plan: &Plan) {
         });
         output.table(&cells.collect::<Vec<_>>());
     }
-}
-
-/// Whether an edit ends what `direnv allow` allowed.
-pub(super) fn is_direnvs(file: &PlannedFile) -> bool {
-    file.path.file_name().is_some_and(|name| name == ".envrc")
 }
 
 fn why(placed: &Placed) -> &'static str {

@@ -1,0 +1,71 @@
+//! A command line that clap did not take: its message without control characters and without what may be a key.
+
+use crate::cli::Cli;
+use crate::failure::status as exit;
+use crate::host::{Host, World};
+use crate::name::shorten;
+use crate::output::{OutputOptions, visible};
+use clap::Parser;
+use std::ffi::{OsStr, OsString};
+
+// clap repeats words as they are, and a newline in one would let it forge a line of ours.
+fn tamed(arguments: &[OsString]) -> Option<clap::Error> {
+    let shown: Vec<OsString> = arguments.iter().map(|word| visible(&word.to_string_lossy()).into()).collect();
+    if shown == arguments { None } else { Cli::try_parse_from(shown).err() }
+}
+
+// Needed where the rest of the command line does not parse: the options of every command may stand before its name.
+fn names_exec(arguments: &[OsString]) -> bool {
+    let mut words = arguments.iter().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--color" || word == "--config-home" {
+            words.next();
+        } else if !word.as_encoded_bytes().starts_with(b"-") {
+            return word == "exec";
+        }
+    }
+    false
+}
+
+/// Prints what clap says of a command line that it did not take, and gives the exit status. Help and version are such
+/// errors, too.
+pub(super) fn refused(host: &mut Host, error: clap::Error) -> i32 {
+    let error = tamed(&host.world.arguments).unwrap_or(error);
+    let wants =
+        |name: &str| host.world.arguments.iter().take_while(|word| *word != "--").any(|word| word == OsStr::new(name));
+    let color = match host.world.arguments.iter().position(|word| word == "--color") {
+        Some(at) => host.world.arguments.get(at + 1).cloned(),
+        None => {
+            host.world.arguments.iter().find_map(|word| Some(OsString::from(word.to_str()?.strip_prefix("--color=")?)))
+        }
+    };
+    let color = color.and_then(|when| match when.to_str() {
+        Some("always") => Some(true),
+        Some("never") => Some(false),
+        _ => None,
+    });
+    host.output.configure(OutputOptions { color, quiet: wants("-q"), ..OutputOptions::default() }, &host.world.env);
+    let text = error.render();
+    if error.use_stderr() {
+        let [plain, painted] =
+            [text.to_string(), text.ansi().to_string()].map(|text| without_long_words(&host.world, text));
+        host.output.usage(&plain, &painted);
+        return if names_exec(&host.world.arguments) { exit::EXEC_FAILED } else { exit::USAGE };
+    }
+    host.output.help(&text.to_string(), &text.ansi().to_string());
+    0
+}
+
+// What has no place on a command line is repeated by clap, and the likeliest such word is a key.
+fn without_long_words(world: &World, mut text: String) -> String {
+    for word in world.arguments.iter().skip(1) {
+        let word = word.to_string_lossy();
+        for part in [word.as_ref(), word.trim_start_matches('-'), word.split_once('=').map_or("", |(_, value)| value)] {
+            let short = shorten(part);
+            if short != part {
+                text = text.replace(part, &short);
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,380 @@
+//! What follows a run: who gets a profile, which keys have to be rotated, and who else has to be told.
+//!
+//! Works on a plan and on the files that it names, prints nothing and changes nothing; `commands::migrate` prints what
+//! is returned here. Called after a run in which at least one file was rewritten.
+
+use super::dialect::Dialect;
+use super::plan::{Plan, PlannedFile, PlannedKey};
+use crate::hint::Hint;
+use crate::name::Provider;
+use crate::platform;
+use crate::shell;
+use crate::words;
+use memchr::memmem;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The agent that a provider's keys are usually for.
+pub(crate) fn agent_of(provider: &str) -> &'static str {
+    match provider {
+        "anthropic" | "claude-subscription" => "claude",
+        "openai" => "codex",
+        "google" => "gemini",
+        _ => "opencode",
+    }
+}
+
+/// The keys that a first profile could use, one for each provider, in the order in which they are bound.
+///
+/// The alias `default` comes first: of several keys of a provider it is the one that was in use. A subscription comes before
+/// an API key, which would be billed.
+pub(crate) fn keys_for_a_profile(plan: &Plan) -> Vec<&PlannedKey> {
+    let mut keys: Vec<&PlannedKey> = plan.keys.iter().filter(|key| key.wanted && !key.commented).collect();
+    keys.sort_by_key(|key| {
+        let provider = key.name.provider.as_str();
+        (key.name.alias.as_str() != "default", agent_of(provider) != "claude", provider != "claude-subscription")
+    });
+    let mut seen: BTreeSet<&Provider> = BTreeSet::new();
+    keys.retain(|key| seen.insert(&key.name.provider));
+    keys
+}
+
+/// Reports whether the files send a provider's agent to an endpoint of their own. Then the key may not be the provider's.
+pub(crate) fn has_own_endpoint(plan: &Plan, provider: &str) -> bool {
+    let variable = match provider {
+        "anthropic" | "claude-subscription" => "ANTHROPIC_BASE_URL",
+        "openai" => "OPENAI_BASE_URL",
+        "google" => "GOOGLE_GEMINI_BASE_URL",
+        _ => return false,
+    };
+    plan.files.iter().any(|file| {
+        let bytes = &file.look.bytes;
+        memmem::find_iter(bytes, variable.as_bytes()).any(|at| {
+            let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+            // What a launcher sets is for the program that it starts, and its key stays with it.
+            let paired = file.launchers.iter().any(|span| span.contains(&at));
+            !paired && !bytes[start..at].trim_ascii_start().starts_with(b"#")
+        })
+    })
+}
+
+/// A shell whose open sessions still have a key, and whose start file is to load the hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum OpenShell {
+    /// One that Ringlet has a hook for.
+    Hooked(shell::Shell),
+    /// csh or tcsh, which have none.
+    Csh,
+}
+
+impl OpenShell {
+    /// The shells whose own files were edited; none where only others were, such as `.env`.
+    pub(crate) fn of_files(files: &[&PlannedFile]) -> Option<BTreeSet<Self>> {
+        let of = |file: &&PlannedFile| {
+            Some(match file.dialect {
+                Dialect::Zsh => Self::Hooked(shell::Shell::Zsh),
+                // direnv's file is bash's language and every shell's business.
+                Dialect::Bash if !is_direnvs(file) => Self::Hooked(shell::Shell::Bash),
+                Dialect::Fish | Dialect::FishVariables => Self::Hooked(shell::Shell::Fish),
+                Dialect::PowerShell => Self::Hooked(shell::Shell::PowerShell),
+                Dialect::Csh => Self::Csh,
+                _ => return None,
+            })
+        };
+        let shells: BTreeSet<Self> = files.iter().filter_map(of).collect();
+        (!shells.is_empty()).then_some(shells)
+    }
+
+    /// The command that takes these variables out of a session.
+    pub(crate) fn unset(self, names: &[&str]) -> String {
+        use shell::Shell::{Bash, Fish, PowerShell, Zsh};
+        let all = |command: &str, between: &str| {
+            let each = names.iter().map(|name| format!("{command}{name}"));
+            each.collect::<Vec<_>>().join(between)
+        };
+        match self {
+            Self::Hooked(Bash | Zsh) => format!("unset {}", names.join(" ")),
+            Self::Hooked(Fish) => format!("set -e {}", names.join(" ")),
+            Self::Hooked(PowerShell) => format!("Remove-Item {}", all("Env:", ", ")),
+            Self::Csh => all("unsetenv ", "; "),
+        }
+    }
+}
+
+impl fmt::Display for OpenShell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hooked(shell) => shell.fmt(f),
+            Self::Csh => f.write_str("csh"),
+        }
+    }
+}
+
+/// The folders that start files lie in.
+pub(crate) struct StartFolders {
+    /// The home directory.
+    pub home: PathBuf,
+    /// The configuration folder: `XDG_CONFIG_HOME`, or `.config`.
+    pub config: PathBuf,
+    /// zsh's own folder: `ZDOTDIR`, or the home directory.
+    pub zdotdir: PathBuf,
+}
+
+impl StartFolders {
+    /// The start file that is to load a shell's hook.
+    pub(crate) fn hook_file(&self, shell: shell::Shell, files: &[&PlannedFile]) -> PathBuf {
+        match shell {
+            shell::Shell::Zsh => self.zdotdir.join(".zshrc"),
+            shell::Shell::Bash => self.home.join(".bashrc"),
+            shell::Shell::Fish => self.config.join("fish/config.fish"),
+            // It has several, in places that differ from one system to the next.
+            shell::Shell::PowerShell => {
+                let is_profile = |path: &Path| path.to_string_lossy().ends_with("profile.ps1");
+                let edited = files.iter().map(|file| &file.path).find(|path| is_profile(path));
+                edited.cloned().unwrap_or_else(|| self.config.join("powershell/profile.ps1"))
+            }
+        }
+    }
+}
+
+/// Why a key has to be rotated now. Each text goes behind the path of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Exposure {
+    /// Git has the file in its index.
+    Tracked,
+    /// The file lies in a repository, and git may have had it.
+    InRepository,
+    /// Other users of this machine may read it.
+    Readable,
+    /// A service copies it to other machines; the word in its path that tells so.
+    Synced(&'static str),
+    /// A file that is only reported holds the same key.
+    AlsoThere,
+}
+
+impl fmt::Display for Exposure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tracked => f.write_str("is tracked by git, and its history keeps the keys"),
+            Self::InRepository => f.write_str("lies in a git repository: rotate if it was ever committed"),
+            Self::Readable => f.write_str("can be read by other users of this machine"),
+            Self::Synced(word) => write!(f, "is synced ({word})"),
+            Self::AlsoThere => f.write_str("has a key, too"),
+        }
+    }
+}
+
+/// The files that others may have read the keys from. Reads the git index above each rewritten file.
+pub(crate) fn exposures<'a>(plan: &'a Plan, files: &[&'a PlannedFile]) -> Vec<(&'a Path, Exposure)> {
+    let mut found: Vec<(&Path, Exposure)> = Vec::new();
+    for file in files {
+        found.extend(in_git(&file.target).map(|why| (file.path.as_path(), why)));
+        if file.look.others_may_read {
+            found.push((&file.path, Exposure::Readable));
+        }
+        found.extend(synced(&file.target).map(|word| (file.path.as_path(), Exposure::Synced(word))));
+    }
+    for file in &plan.files {
+        let moved = |value: &[u8]| plan.keys.iter().any(|key| key.value.as_slice() == value);
+        if file.findings.iter().any(|placed| placed.name.is_none() && moved(&placed.finding.value)) {
+            found.push((&file.path, Exposure::AlsoThere));
+        }
+    }
+    found
+}
+
+fn synced(file: &Path) -> Option<&'static str> {
+    const WORDS: [&str; 7] =
+        ["Dropbox", "OneDrive", "Google Drive", "iCloud", "Mobile Documents", "Nextcloud", "Syncthing"];
+    let holds = |word: &&str| file.components().any(|part| part.as_os_str().to_string_lossy().contains(*word));
+    WORDS.into_iter().find(holds)
+}
+
+// The index names every path in full, but for the rare version 4, which shortens them; then only the repository is known.
+fn in_git(file: &Path) -> Option<Exposure> {
+    let root = file.ancestors().skip(1).find(|folder| folder.join(".git").symlink_metadata().is_ok())?;
+    let index =
+        platform::read_file(&root.join(".git").join("index"), 256 << 20).map(|read| read.bytes).unwrap_or_default();
+    let mut name = file.strip_prefix(root).ok()?.to_string_lossy().into_owned().into_bytes();
+    name.push(0);
+    let is_tracked = memmem::find(&index, &name).is_some();
+    Some(if is_tracked { Exposure::Tracked } else { Exposure::InRepository })
+}
+
+/// The variables that held moved keys.
+pub(crate) fn moved_variables(plan: &Plan) -> BTreeSet<&str> {
+    let moved = plan.keys.iter().filter(|key| key.wanted && !key.commented);
+    moved.flat_map(|key| key.variables.iter().map(String::as_str)).collect()
+}
+
+/// The places that use one of these variables: `$NAME`, `${NAME...}` or `$env:NAME`, outside comments. Lines count from 1.
+pub(crate) fn uses_of<'a>(bytes: &[u8], names: &BTreeSet<&'a str>) -> Vec<(usize, &'a str)> {
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let mut found = Vec::new();
+    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        if line.trim_ascii_start().starts_with(b"#") {
+            continue;
+        }
+        for name in names {
+            let uses = memmem::find_iter(line, name.as_bytes()).any(|start| {
+                let (before, after) = (&line[..start], line.get(start + name.len()));
+                let opened = [&b"$"[..], b"${", b"$env:", b"${env:", b"$Env:", b"${Env:"]
+                    .iter()
+                    .any(|sign| before.ends_with(sign));
+                opened && !after.is_some_and(|byte| of_name(*byte))
+            });
+            if uses {
+                found.push((at + 1, *name));
+            }
+        }
+    }
+    found
+}
+
+/// Reports whether an edit of the file ends what `direnv allow` allowed.
+pub(crate) fn is_direnvs(file: &PlannedFile) -> bool {
+    file.path.file_name().is_some_and(|name| name == ".envrc")
+}
+
+/// Something besides the files that has to be told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Advice {
+    /// direnv allows a file by its content.
+    Direnv(PathBuf),
+    /// launchd hands this variable to every program.
+    Launchd(String),
+    /// The systemd user manager does.
+    Systemd(String),
+    /// The registry of Windows may hold this variable.
+    Registry(String),
+    /// fish keeps this universal variable.
+    Universal(String),
+}
+
+impl Advice {
+    /// The advice as a sentence.
+    pub(crate) fn hint(&self) -> Hint {
+        match self {
+            Self::Direnv(folder) => Hint::run(words!["direnv", "allow", folder]).and(", since its file changed"),
+            Self::Launchd(name) => Hint::run(words!["launchctl", "unsetenv", name]),
+            Self::Systemd(name) => {
+                Hint::run(words!["systemctl", "--user", "unset-environment", name]).and(", or log in anew")
+            }
+            Self::Registry(name) => {
+                format!("the registry may hold {name} as well: remove it from your environment variables").into()
+            }
+            Self::Universal(name) => Hint::from(format!("a running fish keeps {name}: run "))
+                .command(words!["set", "-e", "-U", name])
+                .and(" there"),
+        }
+    }
+}
+
+/// What has to be told besides the files, each once.
+pub(crate) fn advice(files: &[&PlannedFile]) -> BTreeSet<Advice> {
+    let mut found = BTreeSet::new();
+    for file in files {
+        if is_direnvs(file) {
+            found.insert(Advice::Direnv(file.path.parent().unwrap_or(Path::new(".")).to_owned()));
+        }
+        for placed in file.findings.iter().filter(|placed| placed.name.is_some()) {
+            let name = || placed.finding.variable.clone().unwrap_or_else(|| "NAME".to_owned());
+            found.extend(placed.finding.warn.iter().filter_map(|warn| match *warn {
+                "launchd-session" => Some(Advice::Launchd(name())),
+                "systemd-session" => Some(Advice::Systemd(name())),
+                "registry" => Some(Advice::Registry(name())),
+                "universal-variable" => Some(Advice::Universal(name())),
+                _ => None,
+            }));
+        }
+    }
+    found
+}
+
+/// The blocks between a tool's own markers that held a key, each as the file and the marker's text. The tool may write the
+/// key back.
+pub(crate) fn blocks<'a>(files: &[&'a PlannedFile]) -> BTreeSet<(&'a Path, String)> {
+    let mut found = BTreeSet::new();
+    for file in files {
+        let lines: Vec<&[u8]> = file.look.bytes.split(|byte| *byte == b'\n').collect();
+        for placed in file.findings.iter().filter(|placed| placed.name.is_some()) {
+            let above = &lines[..placed.finding.line.saturating_sub(1).min(lines.len())];
+            let opened = above.iter().rposition(|line| memmem::find(line, b">>>").is_some());
+            let closed = above.iter().rposition(|line| memmem::find(line, b"<<<").is_some());
+            if let Some(at) = opened.filter(|at| closed.is_none_or(|closed| closed < *at)) {
+                let line = String::from_utf8_lossy(lines[at]);
+                let tool: String = line.chars().filter(|c| !matches!(c, '#' | '>')).take(60).collect();
+                found.insert((file.path.as_path(), tool.trim().to_owned()));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate::files::{Candidate, Role};
+    use crate::migrate::plan;
+    use crate::migrate::testing::openai;
+    use std::collections::BTreeMap;
+
+    fn planned(folder: &Path, files: &[(&str, Dialect, &str)]) -> Plan {
+        let candidates = files.iter().map(|(name, dialect, text)| {
+            std::fs::write(folder.join(name), text).expect("written");
+            Candidate { path: folder.join(name), dialect: *dialect, role: Role::Rc }
+        });
+        let mut plan = Plan::new(plan::scan(&candidates.collect::<Vec<_>>(), &[]), &BTreeMap::new());
+        plan.keep_wanted();
+        plan
+    }
+
+    #[test]
+    fn only_uses_of_the_very_names_count() {
+        let text =
+            b"curl -H \"x: $A_KEY\"\n# $A_KEY\necho ${A_KEY:-none}\n$A_KEY2 A_KEY\n$b = $env:A_KEY\nset x $B\r\n";
+        let found = uses_of(text, &BTreeSet::from(["A_KEY", "B"]));
+        assert_eq!(found, [(1, "A_KEY"), (3, "A_KEY"), (5, "A_KEY"), (6, "B")]);
+    }
+
+    #[test]
+    fn a_file_in_a_repository_or_a_synced_folder_exposes_its_keys() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("Dropbox");
+        std::fs::create_dir_all(folder.join(".git")).expect("made");
+        std::fs::write(folder.join(".git/index"), b"DIRC .zshrc\0").expect("written");
+        let key = openai(1);
+        let files = [
+            (".zshrc", Dialect::Zsh, format!("export OPENAI_API_KEY={key}\n")),
+            (".envrc", Dialect::Bash, format!("export OPENAI_API_KEY={key}\n")),
+        ];
+        let plan = planned(&folder, &files.each_ref().map(|(name, dialect, text)| (*name, *dialect, text.as_str())));
+        let edited: Vec<&PlannedFile> = plan.files.iter().collect();
+        let why = |name: &str| {
+            let found = exposures(&plan, &edited).into_iter().filter(|(path, _)| path.ends_with(name));
+            found.map(|(_, why)| why).filter(|why| *why != Exposure::Readable).collect::<Vec<_>>()
+        };
+        assert_eq!(why(".zshrc"), [Exposure::Tracked, Exposure::Synced("Dropbox")]);
+        assert_eq!(why(".envrc"), [Exposure::InRepository, Exposure::Synced("Dropbox")]);
+        // bash is not told of direnv's file.
+        let zsh = OpenShell::Hooked(shell::Shell::Zsh);
+        assert_eq!(OpenShell::of_files(&edited), Some(BTreeSet::from([zsh])));
+        assert_eq!(advice(&edited), BTreeSet::from([Advice::Direnv(folder)]));
+    }
+
+    #[test]
+    fn an_endpoint_of_the_files_own_and_a_tools_block_are_seen() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!(
+            "export OPENAI_BASE_URL=http://gateway\n# >>> a tool >>>\nexport OPENAI_API_KEY={}\n# <<< a tool <<<\n",
+            openai(1)
+        );
+        let plan = planned(folder.path(), &[(".bashrc", Dialect::Bash, &text)]);
+        assert!(has_own_endpoint(&plan, "openai") && !has_own_endpoint(&plan, "google"));
+        let edited: Vec<&PlannedFile> = plan.files.iter().collect();
+        assert_eq!(blocks(&edited), BTreeSet::from([(folder.path().join(".bashrc").as_path(), "a tool".to_owned())]));
+        assert_eq!(moved_variables(&plan), BTreeSet::from(["OPENAI_API_KEY"]));
+        assert_eq!(keys_for_a_profile(&plan).len(), 1);
+    }
+}
