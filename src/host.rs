@@ -1,14 +1,26 @@
-//! What the outside world is to a command: environment, working directory, clock, streams. A test replaces it.
+//! What a command sees of the outside: arguments, environment, working directory, clock, terminal, key stores, streams.
+//!
+//! A command reaches for none of these by itself, so that its tests can put a world of their own in the place of the real
+//! one; see `testing`.
 
+#[cfg(all(test, unix))]
+pub(crate) mod testing;
+
+use crate::config::Settings;
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::mark;
 use crate::output::Output;
+use crate::paths::Paths;
+use crate::platform;
+use crate::secret::Secret;
 use crate::shell::{self, ShellNames};
+use crate::store::{self, Keys, Prompt};
 use jiff::Timestamp;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// The outside world: what is only read, and where output goes.
 pub struct Host {
@@ -18,7 +30,52 @@ pub struct Host {
     pub(crate) output: Output,
 }
 
-/// What a command sees of the outside world, taken once.
+/// Opens the store that the settings name.
+pub(crate) type OpenStore = Box<dyn Fn(&Settings, &Paths, &Env, Prompt) -> Keys>;
+
+/// The person at the terminal, and what is piped into this process.
+pub(crate) trait Console {
+    /// Reports whether standard input is a terminal, so that somebody can be asked.
+    fn is_interactive(&self) -> bool;
+    /// Reads standard input to its end, but at most `limit` bytes.
+    fn read_input(&self, limit: usize) -> io::Result<Secret>;
+    /// Asks a question and returns the line that was typed; `None` where there is no terminal or no answer.
+    fn ask(&self, question: &str) -> Option<String>;
+    /// Asks without showing what is typed. Ctrl-C is an error of the kind `Interrupted`.
+    fn ask_secret(&self, question: &str) -> io::Result<Zeroizing<Vec<u8>>>;
+    /// The terminal's name, to say a thing once per terminal.
+    fn name(&self) -> Option<OsString>;
+}
+
+/// The console of this process.
+struct Terminal;
+
+impl Console for Terminal {
+    fn is_interactive(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+
+    fn read_input(&self, limit: usize) -> io::Result<Secret> {
+        // Room for one byte more, so that the buffer never moves and leaves a copy behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 1));
+        io::stdin().lock().take(limit as u64).read_to_end(&mut bytes)?;
+        Ok(Secret::from(bytes))
+    }
+
+    fn ask(&self, question: &str) -> Option<String> {
+        platform::ask_terminal(question)
+    }
+
+    fn ask_secret(&self, question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+        platform::prompt_secret(question)
+    }
+
+    fn name(&self) -> Option<OsString> {
+        platform::terminal_name()
+    }
+}
+
+/// What a command sees of the outside world.
 pub(crate) struct World {
     /// The command line, `argv[0]` first.
     pub arguments: Vec<OsString>,
@@ -30,10 +87,16 @@ pub(crate) struct World {
     pub cwd: io::Result<PathBuf>,
     /// Ringlet's own executable.
     pub executable: io::Result<PathBuf>,
-    /// The time.
+    /// The time at the start of the command.
     pub now: Timestamp,
+    /// The clock, for a command that goes on.
+    pub clock: fn() -> Timestamp,
     /// The folder that the command line names in place of Ringlet's usual ones, absolute.
     pub config_home: Option<PathBuf>,
+    /// Whom to ask.
+    pub console: Box<dyn Console>,
+    /// Where keys are kept.
+    pub open_store: OpenStore,
 }
 
 impl Host {
@@ -48,7 +111,10 @@ impl Host {
             cwd: working_directory(),
             executable: std::env::current_exe(),
             now: Timestamp::now(),
+            clock: Timestamp::now,
             config_home: None,
+            console: Box::new(Terminal),
+            open_store: Box::new(store::open),
         };
         Self { world, output: Output::standard() }
     }

@@ -82,6 +82,12 @@ impl Output {
         }
     }
 
+    /// Other streams, without colours.
+    #[cfg(all(test, unix))]
+    pub(crate) fn to(out: impl Write + 'static, err: impl Write + 'static) -> Self {
+        Self { out: Box::new(out), err: Box::new(err), color_out: false, color_err: false, ..Self::standard() }
+    }
+
     /// Settles colours and loudness once the command line is known.
     pub(crate) fn configure(&mut self, options: OutputOptions, env: &Env) {
         // https://no-color.org: any value but the empty one; TERM=dumb cannot show them.

@@ -141,3 +141,26 @@ fn list(host: &mut Host, session: &Session) -> Result<(), Failure> {
     output.table(&std::iter::once(head).chain(body).collect::<Vec<_>>());
     Ok(())
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn the_built_in_agents_are_listed() {
+        let home = Home::new();
+        assert!(home.run(&["agents", "list"]).succeeds().out.contains("claude"));
+        let rows = home.run(&["--json", "agents", "list"]).json();
+        assert!(rows.as_array().expect("a list").iter().any(|row| row["name"] == "claude"), "{rows}");
+    }
+
+    #[test]
+    fn a_program_is_pinned_where_there_is_one_and_forgotten_again() {
+        let mut home = Home::new();
+        home.run(&["agents", "pin", "nobody"]).is_refused(1, "nobody");
+        home.run(&["agents", "pin", "claude"]).is_refused(127, "claude");
+        home.program("claude");
+        home.run(&["agents", "pin", "claude"]).succeeds();
+        home.run(&["agents", "pin", "claude", "--remove"]).succeeds();
+    }
+}

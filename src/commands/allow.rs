@@ -187,3 +187,30 @@ fn target(host: &Host, session: &Session, path: &Path) -> Result<PathBuf, Failur
 fn resolved(folder: &Path) -> PathBuf {
     folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn a_project_file_is_allowed_as_it_is_and_denied() {
+        let home = Home::with_profile("work");
+        let trust = || home.run(&["--json", "status"]).json()["project"]["trust"].clone();
+        home.write(".ringlet.toml", "profile = \"work\"\n");
+        assert_eq!(trust(), "not allowed");
+        home.run(&["allow"]).succeeds();
+        assert_eq!(trust(), "allowed");
+        home.write(".ringlet.toml", "profile = \"work\"\n# changed\n");
+        assert_ne!(trust(), "allowed");
+        home.run(&["deny"]).succeeds();
+        assert_eq!(trust(), "denied");
+    }
+
+    #[test]
+    fn what_is_not_there_cannot_be_allowed_and_a_pasted_key_is_not_repeated() {
+        let home = Home::new();
+        home.run(&["allow"]).is_refused(1, ".ringlet.toml");
+        let pasted = home.run(&["allow", "sk-ant-api03-TESTTESTTESTTESTTESTTESTTESTTESTTESTTEST"]);
+        assert!(pasted.status != 0 && !pasted.err.contains("TESTTEST"), "{pasted:?}");
+    }
+}

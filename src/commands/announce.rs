@@ -31,3 +31,28 @@ fn bound<'a>(session: &Session, names: impl Iterator<Item = &'a crate::name::Pro
     let profiles = Profiles::new(&session.paths, &session.registry);
     names.filter_map(|name| profiles.read(name).ok()).flat_map(|file| file.bindings.into_keys()).collect()
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn a_governing_file_gives_one_line_and_none_gives_none() {
+        let home = Home::with_profile("work");
+        let ran = home.run(&["announce"]).succeeds();
+        assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
+        home.write(".ringlet.toml", "profile = \"work\"\n");
+        let ran = home.run(&["announce"]).succeeds();
+        assert!(ran.err.ends_with("run `ringlet allow`\n") && ran.err.lines().count() == 1, "{ran:?}");
+        home.run(&["allow"]).succeeds();
+        assert_eq!(home.run(&["announce"]).err, "ringlet: profile work (claude)\n");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_line_and_no_failure() {
+        let home = Home::new();
+        home.write(".ringlet.toml/file", "");
+        let ran = home.run(&["announce"]).succeeds();
+        assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+    }
+}

@@ -87,3 +87,24 @@ pub(super) fn verify(host: &mut Host, session: &Session) -> Result<i32, Failure>
     }
     Ok(if report.is_intact() { 0 } else { status::FAILURE })
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn what_was_recorded_is_found_and_verified() {
+        let mut home = Home::new();
+        home.input = b"sk-ant-api03-TESTTESTTESTTESTTESTTESTTESTTESTTESTTEST\n".to_vec();
+        home.run(&["--audit-log", "keychain", "set", "anthropic", "work", "--stdin"]).succeeds();
+        let found = home.run(&["--json", "audit", "--alias", "anthropic/work"]);
+        assert!(found.status == 0 && found.out.contains("anthropic") && !found.out.contains("TEST"), "{found:?}");
+        assert_eq!(home.run(&["audit", "--alias", "other"]).succeeds().out, "");
+        home.run(&["audit", "verify"]).succeeds();
+    }
+
+    #[test]
+    fn no_time_is_refused() {
+        Home::new().run(&["audit", "--since", "yesterdayish"]).is_refused(2, "yesterdayish");
+    }
+}

@@ -182,3 +182,18 @@ mod tests {
         whole.debug_assert();
     }
 }
+
+#[cfg(all(test, unix))]
+mod in_a_home {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn the_script_is_for_the_shell_that_is_named() {
+        let home = Home::new();
+        for shell in ["zsh", "bash", "fish", "powershell"] {
+            assert!(home.run(&["completions", shell]).succeeds().out.contains("ringlet"), "{shell}");
+        }
+        let ran = home.run(&["completions", "csh"]);
+        assert!(ran.status == 2 && ran.out.is_empty() && ran.err.contains("csh"), "{ran:?}");
+    }
+}

@@ -353,7 +353,7 @@ fn serve(host: &mut Host, session: &Session, socket: Option<PathBuf>, detached: 
     let daemon = std::thread::spawn(move || lifecycle::run(&paths, &env, Options { socket, events }));
     for event in heard {
         match event {
-            Event::Said(text) => host.output.note(format!("{:.0} {text}", jiff::Timestamp::now())),
+            Event::Said(text) => host.output.note(format!("{:.0} {text}", (host.world.clock)())),
             Event::Ready(run) => {
                 announce(host, session, &run);
                 if detached {
@@ -362,11 +362,40 @@ fn serve(host: &mut Host, session: &Session, socket: Option<PathBuf>, detached: 
                     host.output.raw(READY);
                     host.output.finish()?;
                     platform::close_stdout().map_err(protect)?;
-                    host.output.note(format!("{:.0} started, process {}", jiff::Timestamp::now(), run.pid));
+                    host.output.note(format!("{:.0} started, process {}", (host.world.clock)(), run.pid));
                 }
             }
         }
     }
     let done = daemon.join().map_err(|_| Failure::new("the daemon failed, and its log says more"))?;
     Ok(done?)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn without_a_daemon_there_is_nothing_to_ask_or_to_stop() {
+        let home = Home::new();
+        home.run(&["daemon", "status"]).is_refused(1, "daemon");
+        home.run(&["daemon", "stop"]).is_refused(1, "daemon");
+        assert_eq!(home.run(&["--json", "daemon", "list-pending"]).json(), serde_json::json!([]));
+        assert!(home.run(&["daemon", "list-pending"]).succeeds().err.contains("no program waits"));
+    }
+
+    #[test]
+    fn a_program_is_registered_with_what_it_may_do_and_taken_out() {
+        let mut home = Home::new();
+        home.write("bin/tool", "#!/bin/sh\n");
+        home.program("tool");
+        home.run(&["daemon", "register", "bin/none", "--read", "s"]).is_refused(1, "none");
+        let key = "sk-ant-api03-TESTTESTTESTTESTTESTTESTTESTTESTTESTTEST";
+        let ran = home.run(&["daemon", "register", "bin/tool", "--read", key]);
+        assert!(ran.status == 2 && !ran.err.contains("TESTTEST"), "{ran:?}");
+        let entry = home.run(&["--json", "daemon", "register", "bin/tool", "--read", "s"]).json();
+        assert_eq!(entry["allowed_read_services"], serde_json::json!(["s"]));
+        home.run(&["daemon", "unregister", "bin/tool"]).succeeds();
+        home.run(&["daemon", "unregister", "bin/tool"]).is_refused(1, "tool");
+    }
 }

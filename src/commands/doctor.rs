@@ -12,7 +12,7 @@ use crate::output::Style;
 use crate::plan;
 use crate::platform;
 use crate::profile::{Account, Profiles};
-use crate::store::{self, Prompt, StoreError};
+use crate::store::{Prompt, StoreError};
 use crate::words;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -34,7 +34,7 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
     if let Err(Failure { message, mut hints, .. }) = session.refuse_own_places(&host.world) {
         say(Grade::Bad, message, (!hints.is_empty()).then(|| hints.remove(0)));
     }
-    let store = store::open(&session.settings, &session.paths, &host.world.env, Prompt::Never);
+    let store = session.open_store(&host.world, Prompt::Never);
     // Asked anew each time, since the file may have stood in meanwhile.
     let place = || session.pretty_place(&store.place());
     let (mut kept, mut answers) = (BTreeSet::new(), false);
@@ -345,5 +345,32 @@ mod tests {
                 (8, "codex", "an alias"),
             ]
         );
+    }
+}
+
+#[cfg(all(test, unix))]
+mod in_a_home {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn a_sound_home_has_status_0_and_a_profile_without_its_key_status_1() {
+        let home = Home::new();
+        let ran = home.run(&["doctor"]);
+        assert!(ran.out.contains("there is no profile yet"), "{ran:?}");
+        assert_eq!(ran.status, 0, "{ran:?}");
+        let home = Home::with_profile("work");
+        assert_eq!(home.run(&["doctor"]).status, 1);
+        let data = home.run(&["--json", "doctor"]);
+        let data: serde_json::Value = serde_json::from_str(&data.out).expect("JSON");
+        assert!(data.to_string().contains("anthropic/default"), "{data}");
+    }
+
+    #[test]
+    fn settings_that_are_wrong_are_a_finding_and_no_end() {
+        let home = Home::new();
+        home.write(".config/ringlet/config.toml", "nonsense = 1\n");
+        let ran = home.run(&["doctor"]);
+        assert_eq!(ran.status, 1);
+        assert!(ran.out.contains("what follows is as if it said nothing"), "{ran:?}");
     }
 }

@@ -10,7 +10,7 @@ use crate::name::Profile;
 use crate::output::{Output, Style};
 use crate::plan::{self, Keyless, LaunchPlan, LaunchRequest, Notice, Pass, SecretUse, Sink};
 use crate::profile::{Account, Resolved};
-use crate::store::{self, Prompt};
+use crate::store::Prompt;
 use crate::words;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -63,12 +63,12 @@ pub(super) fn with_io<T>(
 ) -> T {
     launch(LaunchIo {
         log: &|| session.audit_log(),
-        open_store: &|| store::open(&session.settings, &session.paths, &world.env, Prompt::Never),
+        open_store: &|| session.open_store(world, Prompt::Never),
         say: &mut |said| match said {
             Said::Decided(plan) if output.is_verbose() => output.note(decided(plan)),
             Said::Decided(_) => {}
             Said::Notice(notice) => output.note(noticed(session, notice)),
-            Said::Asked(store) => keychain::warn_of_fallback(session, store, output),
+            Said::Asked(store) => keychain::warn_of_fallback(session, store, world, output),
         },
         now: world.now,
         exec: &Process::exec,
@@ -227,4 +227,28 @@ fn as_json(plan: &LaunchPlan) -> Value {
         });
     }
     made
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn a_rehearsal_names_the_key_and_looks_nothing_up() {
+        let mut home = Home::with_profile("work");
+        home.program("claude");
+        let ran = home.run(&["exec", "--dry-run", "--profile", "work", "claude"]).succeeds();
+        assert!(ran.out.contains("anthropic/default"), "{ran:?}");
+        let data = home.run(&["--json", "exec", "--dry-run", "--profile", "work", "claude"]).json();
+        assert!(data.to_string().contains("anthropic/default"), "{data}");
+    }
+
+    #[test]
+    fn a_launch_is_refused_with_the_statuses_of_env() {
+        let mut home = Home::with_profile("work");
+        home.run(&["exec", "--profile", "work", "claude"]).is_refused(127, "claude");
+        home.program("claude");
+        home.run(&["exec", "--profile", "nobody", "claude"]).is_refused(125, "nobody");
+        home.run(&["exec", "--profile", "work", "claude"]).is_refused(125, "has no key anthropic/default");
+    }
 }

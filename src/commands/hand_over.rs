@@ -18,3 +18,15 @@ pub(super) fn run(of: Option<u32>, socket: &Path) -> Result<i32, Failure> {
     launch::ask(socket, &mut out)?;
     Ok(0)
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn without_a_launch_there_is_no_key() {
+        let home = Home::new();
+        let ran = home.run(&["hand-over", "nowhere/socket"]);
+        assert!(ran.status != 0 && ran.out.is_empty(), "{ran:?}");
+    }
+}

@@ -172,3 +172,27 @@ mod tests {
         assert_eq!(asked(Shell::Zsh, "eval \"$(ringlet hook $name)\"").as_deref(), Some(""));
     }
 }
+
+#[cfg(all(test, unix))]
+mod in_a_home {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn the_code_is_for_the_shell_that_is_named() {
+        let mut home = Home::new();
+        home.program("claude");
+        for shell in ["zsh", "bash", "fish"] {
+            let code = home.run(&["hook", shell]).succeeds().out;
+            assert!(code.contains("claude") && code.contains("announce"), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_the_command_line_cannot_be_kept_by_functions() {
+        let home = Home::new();
+        home.run(&["--config-home", "c", "hook", "zsh"]).is_refused(2, "cannot be kept by the functions of the hook");
+        // PowerShell takes nothing for an error of its own.
+        let ran = home.run(&["--config-home", "c", "hook", "powershell"]);
+        assert_eq!((ran.status, ran.out.as_str()), (2, "# failed\n"));
+    }
+}

@@ -31,3 +31,28 @@ pub(super) fn run(host: &mut Host, session: &Session, profile: &str) -> Result<(
     }
     allow::allow(host, session, &[])
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn a_project_file_is_written_once_and_allowed() {
+        let home = Home::with_profile("work");
+        let ran = home.run(&["init", "work"]).succeeds();
+        assert_eq!((home.read(".ringlet.toml").as_str(), ran.out.as_str()), ("profile = \"work\"\n", ""));
+        assert_eq!(home.run(&["--json", "status"]).json()["project"]["trust"], "allowed");
+        // The same again is no error: an interrupted run left the file and did not allow it.
+        home.run(&["init", "work"]).succeeds();
+    }
+
+    #[test]
+    fn a_file_that_says_something_else_and_an_unknown_profile_are_refused() {
+        let home = Home::with_profile("work");
+        home.run(&["init", "other"]).is_refused(1, "profile \"other\"");
+        assert!(!home.path.join(".ringlet.toml").exists());
+        home.write(".ringlet.toml", "profile = \"theirs\"\n");
+        home.run(&["init", "work"]).is_refused(1, "already exists");
+        assert_eq!(home.read(".ringlet.toml"), "profile = \"theirs\"\n");
+    }
+}

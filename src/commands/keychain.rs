@@ -6,30 +6,32 @@ use crate::cli::Keychain;
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::hint::Hint;
-use crate::host::Host;
+use crate::host::{Host, World};
 use crate::name::{Alias, KeyName, NameError, Provider, closest, shorten};
 use crate::output::{Output, Style};
 use crate::platform;
 use crate::registry::{Misplaced, ProviderSpec, misplaced};
 use crate::secret::{Key, MAX_KEY, Secret};
-use crate::store::{self, Keys, Missing, Prompt, SCREENS, StoreError};
+use crate::store::{Keys, Missing, Prompt, SCREENS, StoreError};
 use crate::words;
-use std::io::{self, IsTerminal, Read};
+use std::io;
 use std::time::{Duration, SystemTime};
-use zeroize::Zeroizing;
 
 /// `ringlet keychain ...`
 pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Result<(), Failure> {
     // A person at the terminal can be asked to unlock; a script cannot.
-    let prompt =
-        if io::stdin().is_terminal() || matches!(command, Keychain::Unlock) { Prompt::Ask } else { Prompt::Never };
+    let prompt = if host.world.console.is_interactive() || matches!(command, Keychain::Unlock) {
+        Prompt::Ask
+    } else {
+        Prompt::Never
+    };
     let prompt = if matches!(command, Keychain::List { .. }) { Prompt::Never } else { prompt };
     if !matches!(command, Keychain::List { .. } | Keychain::Unlock) {
         // A log that cannot be written must be known before the change that it would not record.
         session.audit_log()?;
     }
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
-    let store = store::open(&session.settings, &session.paths, &host.world.env, prompt);
+    let store = session.open_store(&host.world, prompt);
     let done = match command {
         Keychain::Set { provider, alias, from_env, stdin, replace } => {
             let key = key_name(&provider, &alias)?;
@@ -53,7 +55,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
             None => host.output.note(format!("{} is unlocked", store.place())),
         }),
     };
-    warn_of_fallback(session, &store, &mut host.output);
+    warn_of_fallback(session, &store, &host.world, &mut host.output);
     done
 }
 
@@ -86,8 +88,8 @@ fn set(
     let typed = from_env.is_none() && !stdin;
     let secret = match from_env {
         Some(name) => from_variable(host, name)?,
-        None if stdin => from_stdin()?,
-        None => ask(key)?,
+        None if stdin => from_stdin(host)?,
+        None => ask(host, key)?,
     };
     let shape = session.registry.shape(&key.provider);
     let secret = Key::typed(secret, shape).map_err(|why| Failure::new(format!("the key {why}; nothing was stored")))?;
@@ -101,7 +103,7 @@ fn set(
         let question = format!("ringlet: {odd}; store it all the same? [y/N] ");
         if !typed {
             host.output.warn(&odd);
-        } else if !platform::ask_terminal(&question).is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
+        } else if !host.world.console.ask(&question).is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
         {
             return Err(Failure::new("nothing was stored").hint("copy the key again and run the command once more"));
         }
@@ -153,28 +155,27 @@ fn from_variable(host: &Host, name: &str) -> Result<Secret, Failure> {
     }
 }
 
-fn from_stdin() -> Result<Secret, Failure> {
-    // One byte more than is allowed, so that a longer input is refused and not cut.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY + 4));
-    let read = io::stdin().lock().take(MAX_KEY as u64 + 3).read_to_end(&mut bytes);
-    read.map_err(|error| Failure::new(format!("standard input cannot be read: {error}")))?;
-    Ok(Secret::from(bytes))
+fn from_stdin(host: &Host) -> Result<Secret, Failure> {
+    // More than is allowed, with a line's end, so that a longer input is refused and not cut.
+    let read = host.world.console.read_input(MAX_KEY + 3);
+    read.map_err(|error| Failure::new(format!("standard input cannot be read: {error}")))
 }
 
-fn ask(key: &KeyName) -> Result<Secret, Failure> {
-    typed(&format!("ringlet: key for {key} (it is not shown): "), "key", "nothing was stored", |error| {
+fn ask(host: &Host, key: &KeyName) -> Result<Secret, Failure> {
+    typed(host, &format!("ringlet: key for {key} (it is not shown): "), "key", "nothing was stored", |error| {
         Failure::new(format!("there is no terminal to ask on: {error}")).hint("use --stdin, or --from-env VAR")
     })
 }
 
 // What a person types without echo; `so` is how things are when nothing was typed.
 fn typed(
+    host: &Host,
     question: &str,
     what: &str,
     so: &str,
     no_terminal: impl FnOnce(io::Error) -> Failure,
 ) -> Result<Secret, Failure> {
-    platform::prompt_secret(question).map(Secret::from).map_err(|error| match error.kind() {
+    host.world.console.ask_secret(question).map(Secret::from).map_err(|error| match error.kind() {
         io::ErrorKind::Interrupted => Failure { status: 130, ..Failure::new(format!("interrupted; {so}")) },
         io::ErrorKind::UnexpectedEof => Failure::new(format!("no {what} was given; {so}")),
         io::ErrorKind::InvalidInput => Failure::new(format!("no {what} is as long as that: {error}; {so}")),
@@ -202,12 +203,12 @@ fn unlock(store: &Keys, host: &mut Host) -> Result<(), Failure> {
         };
         // Unlocked meanwhile; or said to be, and not.
         let Some(collection) = collection.filter(|it| opened.as_ref() != Some(it)) else { return Ok(store.unlock()?) };
-        if !io::stdin().is_terminal() {
+        if !host.world.console.is_interactive() {
             return Err(error.into());
         }
         let name = collection.rsplit('/').next().unwrap_or_default();
         let question = format!("ringlet: password of the keychain \"{name}\" (it is not shown): ");
-        let password = typed(&question, "password", "the keychain is still locked", |_| error.into())?;
+        let password = typed(host, &question, "password", "the keychain is still locked", |_| error.into())?;
         store.unlock_with(&collection, &password)?;
         opened = Some(collection);
     }
@@ -298,13 +299,15 @@ fn record(
 }
 
 /// Says that the file stands in for a keychain, once a day per terminal.
-pub(super) fn warn_of_fallback(session: &Session, store: &Keys, output: &mut Output) {
+pub(super) fn warn_of_fallback(session: &Session, store: &Keys, world: &World, output: &mut Output) {
     let Some(missing) = store.fell_back() else { return };
-    let terminal = platform::terminal_name().unwrap_or_default();
+    let terminal = world.console.name().unwrap_or_default();
     let mark = session.paths.once_a_day_marks().join(&Digest::of(terminal.as_encoded_bytes()).to_string()[..16]);
     let said = std::fs::metadata(&mark).and_then(|meta| meta.modified());
     let today = said.is_ok_and(|at| {
-        SystemTime::now().duration_since(at).is_ok_and(|since| since < Duration::from_secs(24 * 60 * 60))
+        SystemTime::from((world.clock)())
+            .duration_since(at)
+            .is_ok_and(|since| since < Duration::from_secs(24 * 60 * 60))
     });
     if today {
         return;
@@ -320,4 +323,52 @@ pub(super) fn warn_of_fallback(session: &Session, store: &Keys, output: &mut Out
             .to_owned(),
         other => format!("  For better security on multi-user systems: {other}; {}.", other.cure()),
     });
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    const KEY: &str = "sk-ant-api03-TESTTESTTESTTESTTESTTESTTESTTESTTESTTEST";
+
+    fn with_key() -> Home {
+        let mut home = Home::new();
+        home.input = format!("{KEY}\n").into_bytes();
+        home.run(&["keychain", "set", "anthropic", "work", "--stdin"]).succeeds();
+        home
+    }
+
+    #[test]
+    fn a_key_is_stored_listed_by_name_renamed_and_removed_and_never_shown() {
+        let home = with_key();
+        let rows = home.run(&["--json", "keychain", "list"]).json();
+        assert_eq!(rows, serde_json::json!([{ "name": "anthropic/work", "provider": "anthropic", "alias": "work" }]));
+        home.run(&["keychain", "rename", "anthropic", "work", "home"]).succeeds();
+        let listed = home.run(&["keychain", "list", "anthropic/"]).succeeds();
+        assert_eq!(listed.out, "anthropic/home\n");
+        assert!(!format!("{listed:?}").contains("TEST"));
+        home.run(&["keychain", "remove", "anthropic", "home"]).succeeds();
+        assert_eq!(home.run(&["--json", "keychain", "list"]).json(), serde_json::json!([]));
+    }
+
+    #[test]
+    fn a_key_that_is_there_is_replaced_on_demand_alone_and_a_misspelt_one_is_named() {
+        let home = with_key();
+        home.run(&["keychain", "set", "anthropic", "work", "--stdin"]).is_refused(1, "is already in");
+        home.run(&["keychain", "set", "anthropic", "work", "--stdin", "--replace"]).succeeds();
+        home.run(&["keychain", "remove", "anthropic", "wrok"]).is_refused(1, "did you mean `anthropic/work`?");
+    }
+
+    #[test]
+    fn a_key_is_asked_for_and_without_a_terminal_there_is_none() {
+        let home = Home::new();
+        let words = ["keychain", "set", "anthropic", "work"];
+        home.run(&words).is_refused(1, "there is no terminal to ask on");
+        // It looks odd, so there is a second question.
+        home.answer(&["not-much-of-a-key-for-anybody", "n"]);
+        home.run(&words).is_refused(1, "nothing was stored");
+        home.answer(&["not-much-of-a-key-for-anybody", "y"]);
+        home.run(&words).succeeds();
+        assert_eq!(home.run(&["keychain", "list"]).out, "anthropic/work\n");
+    }
 }

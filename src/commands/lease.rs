@@ -163,3 +163,30 @@ fn revoke(host: &mut Host, session: &Session, which: Option<&str>) -> Result<(),
 fn none(message: &str) -> Failure {
     Failure::new(message).hint("run `ringlet lease list`")
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    const SCOPE: &str = "[scope.\"anthropic/work\"]\nlease = \"8h\"\n";
+
+    #[test]
+    fn a_lease_is_granted_within_its_scope_listed_and_revoked() {
+        let home = Home::new();
+        home.write(".config/ringlet/config.toml", SCOPE);
+        let granted = home.run(&["--json", "lease", "grant", "anthropic/work", "--for", "30m"]).json();
+        assert_eq!(granted["key"], "anthropic/work");
+        assert_eq!(home.run(&["--json", "lease", "list"]).json().as_array().map(Vec::len), Some(1));
+        home.run(&["lease", "revoke", "anthropic/work"]).succeeds();
+        assert_eq!(home.run(&["--json", "lease", "list"]).json(), serde_json::json!([]));
+    }
+
+    #[test]
+    fn no_scope_too_long_a_time_and_another_agent_are_refused() {
+        let home = Home::new();
+        home.run(&["lease", "grant", "anthropic/work"]).is_refused(1, "lease");
+        home.write(".config/ringlet/config.toml", &format!("{SCOPE}agents = [\"claude\"]\n"));
+        home.run(&["lease", "grant", "anthropic/work", "--for", "9h"]).is_refused(2, "lasts from 1s to 8h");
+        home.run(&["lease", "grant", "anthropic/work", "--agent", "codex"]).is_refused(1, "not kept for codex");
+    }
+}

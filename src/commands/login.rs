@@ -87,3 +87,27 @@ fn only_login(file: &ProfileFile) -> Result<Agent, Failure> {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn a_profile_with_a_key_has_no_login() {
+        let home = Home::with_profile("work");
+        home.run(&["login", "nobody"]).is_refused(125, "nobody");
+        home.run(&["login", "work"]).is_refused(125, "has no login");
+        home.run(&["login", "work", "--agent", "codex"]).is_refused(125, "codex");
+    }
+
+    #[test]
+    fn a_login_whose_agent_is_missing_leaves_no_folder() {
+        let home = Home::new();
+        let folder = home.path.join("max");
+        let folder = folder.to_str().expect("text");
+        let words = ["profiles", "create", "max", "--agent", "claude", "--login", "--config-dir", folder];
+        home.run(&words).succeeds();
+        home.run(&["login", "max"]).is_refused(127, "claude");
+        assert!(!home.path.join("max").exists());
+    }
+}

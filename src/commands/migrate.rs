@@ -21,7 +21,6 @@ use crate::platform;
 use crate::secret::Secret;
 use crate::store::{self, Keys, Prompt};
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 /// `ringlet migrate ...`
@@ -38,11 +37,11 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Migrate) -> Resul
 }
 
 fn opener<'a>(host: &'a Host, session: &'a Session, prompt: Prompt) -> impl Fn() -> Keys + use<'a> {
-    move || store::open(&session.settings, &session.paths, &host.world.env, prompt)
+    move || session.open_store(&host.world, prompt)
 }
 
-fn prompt() -> Prompt {
-    if io::stdin().is_terminal() { Prompt::Ask } else { Prompt::Never }
+fn prompt(host: &Host) -> Prompt {
+    if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never }
 }
 
 fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i32, Failure> {
@@ -84,7 +83,7 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
     }
     plan.keep_wanted();
     let report = {
-        let open = opener(host, session, prompt());
+        let open = opener(host, session, prompt(host));
         refuse_plain_file(session, &open(), command.allow_file)?;
         let _lock = apply::lock(&session.paths)?;
         // Another run may have come and gone, or been killed, while the question stood.
@@ -120,8 +119,8 @@ fn existing(
     if providers.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let prompt = if rehearsal { Prompt::Never } else { prompt() };
-    let store = store::open(&session.settings, &session.paths, &host.world.env, prompt);
+    let prompt = if rehearsal { Prompt::Never } else { prompt(host) };
+    let store = session.open_store(&host.world, prompt);
     let read = || {
         let names = store.names()?.into_iter().filter(|name| providers.contains(name.provider.as_str()));
         names.map(|name| Ok((name.clone(), store.get(&name)?))).collect::<Result<BTreeMap<_, _>, store::StoreError>>()
@@ -155,7 +154,7 @@ fn ask(host: &mut Host, session: &Session, plan: &mut Plan) -> Result<bool, Fail
     host.output.flush()?;
     let several = plan.files.iter().filter(|file| file.is_edited()).count() > 1;
     let choices = if several { "[y]es, [n]o, [c]hoose" } else { "[y]es, [n]o" };
-    let Some(answer) = platform::ask_terminal(&format!("ringlet: move these keys? {choices}: ")) else {
+    let Some(answer) = host.world.console.ask(&format!("ringlet: move these keys? {choices}: ")) else {
         return Err(Failure::new("there is no terminal to ask on; nothing was changed")
             .hint("add --yes to go on without a question, or --dry-run to only look"));
     };
@@ -164,7 +163,7 @@ fn ask(host: &mut Host, session: &Session, plan: &mut Plan) -> Result<bool, Fail
         "c" | "choose" if several => {
             for file in plan.files.iter_mut().filter(|file| file.is_edited()) {
                 let question = format!("ringlet: change {}? [y]es, [n]o: ", session.paths.pretty(&file.path));
-                let answer = platform::ask_terminal(&question).unwrap_or_default().to_ascii_lowercase();
+                let answer = host.world.console.ask(&question).unwrap_or_default().to_ascii_lowercase();
                 file.wanted = matches!(answer.as_str(), "y" | "yes");
             }
             Ok(plan.moves())
@@ -207,7 +206,7 @@ fn take_back(host: &mut Host, session: &Session, run: Option<&str>) -> Result<i3
     let _lock = apply::lock(&session.paths)?;
     let found = apply::recover(&session.paths)?;
     found.warnings.iter().for_each(|text| host.output.warn(text));
-    let store = store::open(&session.settings, &session.paths, &host.world.env, prompt());
+    let store = session.open_store(&host.world, prompt(host));
     let done = undo::undo(&session.paths, &store, run)?;
     let mut failed = false;
     for (path, end) in &done.files {
@@ -222,4 +221,52 @@ fn take_back(host: &mut Host, session: &Session, run: Option<&str>) -> Result<i3
     }
     host.output.note(format!("the keys stay in {}; `ringlet keychain remove` takes one away", store.place()));
     Ok(if failed { status::FAILURE } else { 0 })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    use crate::migrate::testing::openai;
+
+    fn with_key() -> Home {
+        let home = Home::new();
+        home.write(".zshrc", &format!("export OPENAI_API_KEY={}\nalias ll='ls -l'\n", openai(1)));
+        home
+    }
+
+    #[test]
+    fn a_rehearsal_shows_a_mask_and_changes_nothing() {
+        let home = with_key();
+        let before = home.read(".zshrc");
+        let ran = home.run(&["migrate", "--dry-run"]).succeeds();
+        assert!(ran.out.contains("OPENAI_API_KEY") && !ran.out.contains("TEST"), "{ran:?}");
+        let found = home.run(&["--json", "migrate", "--dry-run"]).json();
+        assert_eq!((&found["found"][0]["action"], &found["found"][0]["alias"]), (&"moved".into(), &"default".into()));
+        assert_eq!(home.read(".zshrc"), before);
+    }
+
+    #[test]
+    fn without_a_terminal_or_with_a_no_nothing_is_changed() {
+        let home = with_key();
+        let before = home.read(".zshrc");
+        let ran = home.run(&["migrate"]);
+        assert!(ran.status == 1 && ran.err.contains("there is no terminal to ask on"), "{ran:?}");
+        home.answer(&["n"]);
+        assert!(home.run(&["migrate"]).succeeds().err.contains("nothing was changed"));
+        assert_eq!(home.read(".zshrc"), before);
+        home.run(&["migrate", "undo"]).is_refused(1, "there is no run to take back");
+    }
+
+    #[test]
+    fn a_key_moves_after_a_yes_and_comes_back_with_undo() {
+        let home = with_key();
+        let before = home.read(".zshrc");
+        home.answer(&["y", "n"]);
+        let ran = home.run(&["migrate", "--allow-file"]).succeeds();
+        assert!(ran.err.contains("stored openai/default"), "{ran:?}");
+        assert_eq!(home.read(".zshrc"), "alias ll='ls -l'\n");
+        home.run(&["migrate", "undo"]).succeeds();
+        assert_eq!(home.read(".zshrc"), before);
+    }
 }

@@ -37,6 +37,7 @@ use crate::paths::Paths;
 use crate::plan::{self, Context};
 use crate::platform;
 use crate::registry::Registry;
+use crate::store::{Keys, Prompt};
 use crate::words;
 use clap::Parser;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,11 @@ impl Session {
                 Ok((made, Some(error)))
             }
         }
+    }
+
+    /// Opens the store that keys are kept in.
+    pub(crate) fn open_store(&self, world: &World, prompt: Prompt) -> Keys {
+        (world.open_store)(&self.settings, &self.paths, &world.env, prompt)
     }
 
     /// A store as people name it.

@@ -12,6 +12,7 @@ use crate::plan;
 use crate::platform;
 use crate::profile::edit::{self, NewAccount, NewBinding};
 use crate::profile::{Account, Binding, Kind, Profiles, Resolved};
+use crate::store::Prompt;
 use crate::words;
 use serde_json::json;
 use toml_edit::DocumentMut;
@@ -87,8 +88,7 @@ pub(super) fn created(host: &mut Host, session: &Session, name: &Profile, bindin
     match &binding.account {
         NewAccount::Key { provider, alias, .. } => {
             host.output.note(format!("created profile \"{name}\": {agent} with {provider}/{alias}"));
-            let (settings, paths, env) = (&session.settings, &session.paths, &host.world.env);
-            let store = crate::store::open(settings, paths, env, crate::store::Prompt::Never);
+            let store = session.open_store(&host.world, Prompt::Never);
             let key = KeyName::new(provider.clone(), alias.clone());
             if matches!(store.contains(&key), Ok(false)) {
                 host.output.note(Hint::from(format!("there is no key {key} yet; run ")).command(key.set_command()));
@@ -343,4 +343,45 @@ pub(super) fn set_default(host: &mut Host, session: &Session, name: Option<&Prof
         None => "there is no default profile any more".to_owned(),
     });
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::host::testing::Home;
+
+    #[test]
+    fn a_profile_is_created_listed_inspected_changed_and_removed() {
+        let home = Home::with_profile("work");
+        let rows = home.run(&["--json", "profiles", "list"]).json();
+        assert_eq!(rows[0]["agents"]["claude"]["key"], "anthropic/default");
+        home.run(&["profiles", "edit", "work", "model=some-model"]).succeeds();
+        assert_eq!(
+            home.run(&["--json", "profiles", "inspect", "work"]).json()["agents"]["claude"]["model"],
+            "some-model"
+        );
+        let shown = home.run(&["profiles", "inspect", "work"]).succeeds().out;
+        assert!(shown.contains("some-model") && shown.contains("anthropic/default"), "{shown}");
+        home.run(&["profiles", "remove", "work"]).succeeds();
+        assert_eq!(home.run(&["--json", "profiles", "list"]).json(), json!([]));
+    }
+
+    #[test]
+    fn the_default_is_a_profile_that_is_there() {
+        let home = Home::with_profile("work");
+        home.run(&["profiles", "default", "other"]).is_refused(1, "other");
+        home.run(&["profiles", "default", "work"]).succeeds();
+        assert_eq!(home.run(&["profiles", "default"]).succeeds().out, "work\n");
+        home.run(&["profiles", "default", "--unset"]).succeeds();
+        assert_eq!(home.run(&["--json", "profiles", "default"]).json(), json!({ "default": null }));
+    }
+
+    #[test]
+    fn what_is_there_is_not_created_and_what_is_not_there_is_not_removed() {
+        let home = Home::with_profile("work");
+        home.run(&["profiles", "create", "work", "--agent", "claude"]).is_refused(1, "already exists");
+        home.run(&["profiles", "remove", "other"]).is_refused(1, "other");
+        home.run(&["profiles", "edit", "work"]).is_refused(1, "neither VISUAL nor EDITOR is set");
+        home.run(&["profiles", "edit", "work", "model"]).is_refused(2, "KEY=VALUE");
+    }
 }

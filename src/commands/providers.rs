@@ -65,3 +65,25 @@ pub(super) fn run(host: &mut Host, session: &Session) -> Result<(), Failure> {
     host.output.table(&rows);
     Ok(())
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn the_built_in_providers_are_listed_with_their_variables() {
+        let home = Home::new();
+        let listed = home.run(&["providers", "list"]).succeeds().out;
+        assert!(listed.starts_with("PROVIDER") && listed.contains("ANTHROPIC_API_KEY"), "{listed}");
+        let rows = home.run(&["--json", "providers", "list"]).json();
+        let names: Vec<&str> = rows.as_array().expect("a list").iter().filter_map(|row| row["name"].as_str()).collect();
+        assert!(names.contains(&"anthropic") && names.is_sorted(), "{names:?}");
+    }
+
+    #[test]
+    fn a_providers_file_that_is_wrong_is_named() {
+        let home = Home::new();
+        home.write(".config/ringlet/providers/mine.toml", "variable = 1\n");
+        home.run(&["providers", "list"]).is_refused(1, "mine.toml");
+    }
+}

@@ -113,3 +113,28 @@ fn installed(folder: &Path) -> Result<Vec<String>, Failure> {
     names.sort();
     Ok(names)
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    #[test]
+    fn links_are_made_for_named_agents_and_removed() {
+        let home = Home::new();
+        let made = home.run(&["--json", "shims", "install", "claude"]).json();
+        assert_eq!(made["commands"], serde_json::json!(["claude"]));
+        let folder = home.path.join(".local/state/ringlet/shims");
+        assert!(folder.join("claude").symlink_metadata().is_ok());
+        home.run(&["shims", "remove"]).succeeds();
+        assert!(folder.join("claude").symlink_metadata().is_err());
+    }
+
+    #[test]
+    fn nothing_to_link_and_nothing_to_remove_are_said() {
+        let home = Home::new();
+        home.run(&["shims", "install"]).is_refused(1, "no agent is bound");
+        home.run(&["shims", "remove", "claude"]).is_refused(1, "there is no link for claude");
+        home.run(&["shims", "install", "nobody"]).is_refused(1, "nobody");
+        home.run(&["--config-home", "c", "shims", "install", "claude"]).is_refused(2, "cannot be kept by a link");
+    }
+}

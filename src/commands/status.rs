@@ -49,7 +49,7 @@ struct KeyState {
 pub(super) fn run(host: &mut Host, session: &Session, only: Option<&str>) -> Result<(), Failure> {
     let context = session.context(&host.world)?;
     let project = plan::find_project(&context);
-    let store = store::open(&session.settings, &session.paths, &host.world.env, Prompt::Never);
+    let store = session.open_store(&host.world, Prompt::Never);
     let words = match only {
         Some(word) => {
             if session.registry.agents_for(word)?.agents.is_empty() {
@@ -346,5 +346,32 @@ fn as_json(output: &Output, session: &Session, context: &Context<'_>, row: &Row)
             }
             made
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::host::testing::Home;
+
+    #[test]
+    fn without_a_file_or_an_agent_it_says_so() {
+        let home = Home::new();
+        let ran = home.run(&["status"]).succeeds();
+        assert!(ran.out.contains("no .ringlet.toml") && ran.err.contains("no agent is bound"), "{ran:?}");
+        let data = home.run(&["--json", "status"]).json();
+        assert_eq!((&data["project"], &data["agents"]), (&Value::Null, &json!([])));
+        home.run(&["status", "nobody"]).is_refused(1, "nobody");
+    }
+
+    #[test]
+    fn an_agent_is_shown_with_the_key_that_it_would_get() {
+        let mut home = Home::with_profile("work");
+        home.program("claude");
+        home.run(&["profiles", "default", "work"]).succeeds();
+        let data = home.run(&["--json", "status", "claude"]).json();
+        assert!(data["agents"][0].to_string().contains("anthropic/default"), "{data}");
+        let ran = home.run(&["status", "claude"]).succeeds();
+        assert!(ran.out.contains("anthropic/default"), "{ran:?}");
     }
 }

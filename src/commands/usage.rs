@@ -69,3 +69,28 @@ fn without_long_words(world: &World, mut text: String) -> String {
     }
     text
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::host::testing::Home;
+
+    #[test]
+    fn a_wrong_command_line_has_the_status_of_its_command() {
+        let home = Home::new();
+        assert_eq!(home.run(&["nonsense"]).status, exit::USAGE);
+        assert_eq!(home.run(&["exec", "--nonsense"]).status, exit::EXEC_FAILED);
+        let help = home.run(&["--help"]).succeeds();
+        assert!(help.out.contains("Usage:") && help.err.is_empty());
+    }
+
+    #[test]
+    fn a_pasted_key_is_shortened_and_a_control_character_shown() {
+        let home = Home::new();
+        let key = "sk-ant-api03-TESTTESTTESTTESTTESTTESTTESTTESTTESTTEST";
+        let ran = home.run(&["keychain", "set", "anthropic", "work", key]);
+        assert!(ran.status == 2 && !ran.err.contains("TESTTEST"), "{ran:?}");
+        let ran = home.run(&["a\u{1b}[31m"]);
+        assert!(ran.err.contains("\\u{1b}") && !ran.err.contains('\u{1b}'), "{ran:?}");
+    }
+}

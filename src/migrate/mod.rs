@@ -25,7 +25,7 @@ mod powershell;
 pub(crate) mod stream;
 mod style;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub(crate) mod tokens;
 pub(crate) mod undo;
 mod utf16;

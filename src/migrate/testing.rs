@@ -86,7 +86,7 @@ pub(crate) fn comes_out(dialect: Dialect, before: &str, after: &str, found: &[&s
 }
 
 /// Every value that is set, in the order of the tree: name and decoded literal.
-pub(crate) fn literals(script: &Script) -> Vec<(String, Vec<u8>)> {
+pub(super) fn literals(script: &Script) -> Vec<(String, Vec<u8>)> {
     fn walk(nodes: &[Node], found: &mut Vec<(String, Vec<u8>)>) {
         for node in nodes {
             match node {
@@ -110,7 +110,7 @@ pub(crate) fn literals(script: &Script) -> Vec<(String, Vec<u8>)> {
 
 /// Spans are inside the file and inside their parents, in order, and never overlap on one level.
 #[track_caller]
-pub(crate) fn is_sound(script: &Script, bytes: &[u8]) {
+pub(super) fn is_sound(script: &Script, bytes: &[u8]) {
     #[track_caller]
     fn level(spans: &[&Span], within: &Span) {
         let mut end = within.start;

@@ -122,7 +122,7 @@ fn hook(host: &mut Host, session: &Session, shell: OpenShell, files: &[&PlannedF
     }
     let shown = session.paths.pretty(&file);
     let asked =
-        if yes { None } else { platform::ask_terminal(&format!("ringlet: add `{line}` to {shown}? [y]es, [n]o: ")) };
+        if yes { None } else { host.world.console.ask(&format!("ringlet: add `{line}` to {shown}? [y]es, [n]o: ")) };
     if asked.is_some_and(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")) {
         let added = apply::lock(&session.paths).map_err(|error| format!("stays as it is: {error}"));
         match added.and_then(|_lock| apply::add_line(&file, line)) {
