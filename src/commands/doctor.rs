@@ -277,7 +277,7 @@ fn definitions<'a>(text: &str, commands: &'a [String]) -> Vec<(usize, &'a str, &
 fn leftovers(host: &Host, session: &Session) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
     for name in session.registry.provider_names()? {
-        let spec = session.registry.provider(&name.parse()?)?;
+        let spec = session.registry.provider_with_pattern(&name.parse()?)?;
         let set = std::iter::once(&spec.variable).chain(&spec.also);
         found.extend(set.filter(|name| host.world.env.non_empty(name.as_str()).is_some()).map(ToString::to_string));
     }

@@ -137,7 +137,7 @@ fn elsewhere(key: &KeyName, wrong: &Misplaced, from: &[&str]) -> Failure {
 fn known_provider(host: &mut Host, session: &Session, key: &KeyName) -> Result<Option<ProviderSpec>, Failure> {
     let names = session.registry.provider_names()?;
     if names.contains(key.provider.as_str()) {
-        return Ok(Some(session.registry.provider(&key.provider)?));
+        return Ok(Some(session.registry.provider_with_pattern(&key.provider)?));
     }
     let meant = closest(key.provider.as_str(), names.iter().map(String::as_str));
     let meant = meant.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();

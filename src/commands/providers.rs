@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub(super) fn run(host: &mut Host, session: &Session) -> Result<(), Failure> {
     let mut specs: Vec<ProviderSpec> = Vec::new();
     for name in session.registry.provider_names()? {
-        specs.push(session.registry.provider(&name.parse::<Provider>()?)?);
+        specs.push(session.registry.provider_with_pattern(&name.parse::<Provider>()?)?);
     }
     if host.output.wants_json() {
         let rows: Vec<_> = specs

@@ -281,12 +281,11 @@ mod tests {
 
     #[test]
     fn every_name_of_a_built_in_provider_is_known() {
-        for (provider, text) in crate::registry::PROVIDERS {
-            let table: toml::Table = text.parse().expect("a built-in definition");
-            let also = table.get("also").and_then(|also| also.as_array()).cloned().unwrap_or_default();
-            let own = table.get("variable").cloned();
-            for name in own.iter().chain(&also).map(|name| name.as_str().expect("a name")) {
-                assert_eq!(provider_of(name).map(|found| found.0), Some(*provider), "{name}");
+        let registry = crate::registry::Registry::built_in();
+        for provider in registry.provider_names().expect("listed") {
+            let spec = registry.provider(&provider.parse().expect("valid")).expect("a built-in definition");
+            for name in std::iter::once(&spec.variable).chain(&spec.also) {
+                assert_eq!(provider_of(name.as_str()).map(|found| found.0), Some(provider.as_str()), "{name}");
             }
         }
     }

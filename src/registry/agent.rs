@@ -3,6 +3,7 @@
 
 use super::Protocol;
 use super::guard::{Directory, Guard, Names, RawGuard, RawSwitch, Switch, matches};
+use super::located::Located;
 use super::login::{Login, RawLogin};
 use super::stored::{Chosen, Moved, Place, Rejected, Sessions, Stored, Withheld};
 use crate::config::{ConfigError, Source};
@@ -10,125 +11,124 @@ use crate::name::{Agent, NameError, Provider, Variable};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use toml::Spanned;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawAgent {
-    title: String,
-    command: Spanned<String>,
+pub(super) struct RawAgent {
+    pub(super) title: String,
+    pub(super) command: Located,
     #[serde(default)]
-    also: Vec<Spanned<String>>,
-    package: Option<String>,
-    provider: Spanned<String>,
+    pub(super) also: Vec<Located>,
+    pub(super) package: Option<String>,
+    pub(super) provider: Located,
     #[serde(default)]
-    config_dir: Vec<RawConfigDir>,
+    pub(super) config_dir: Vec<RawConfigDir>,
     #[serde(default)]
-    config_args: Vec<String>,
-    endpoint_in: Option<String>,
+    pub(super) config_args: Vec<String>,
+    pub(super) endpoint_in: Option<String>,
     #[serde(default)]
-    unset: Vec<Spanned<String>>,
+    pub(super) unset: Vec<Located>,
     #[serde(default)]
-    models: Vec<Spanned<String>>,
+    pub(super) models: Vec<Located>,
     #[serde(default)]
-    login_unset: Vec<Spanned<String>>,
-    login: Option<RawLogin>,
-    hides_logins: Option<bool>,
+    pub(super) login_unset: Vec<Located>,
+    pub(super) login: Option<RawLogin>,
+    pub(super) hides_logins: Option<bool>,
     #[serde(default)]
-    set: BTreeMap<Spanned<String>, String>,
+    pub(super) set: BTreeMap<Located, String>,
     #[serde(default)]
-    args: Vec<String>,
+    pub(super) args: Vec<String>,
     #[serde(default)]
-    api: Vec<RawApi>,
+    pub(super) api: Vec<RawApi>,
     #[serde(default)]
-    guard: Vec<RawGuard>,
+    pub(super) guard: Vec<RawGuard>,
     #[serde(default)]
-    names: Names,
+    pub(super) names: Names,
     #[serde(default)]
-    directory: Directory,
-    switch: Option<RawSwitch>,
+    pub(super) directory: Directory,
+    pub(super) switch: Option<RawSwitch>,
     #[serde(default)]
-    no_key: NoKey,
+    pub(super) no_key: NoKey,
     #[serde(default)]
-    shared: Vec<String>,
-    teammates: Option<Teammates>,
+    pub(super) shared: Vec<String>,
+    pub(super) teammates: Option<Teammates>,
     #[serde(default)]
-    stored: Vec<Stored>,
+    pub(super) stored: Vec<Stored>,
     #[serde(default)]
-    outranks: Vec<Stored>,
-    chosen: Option<Chosen>,
-    rejected: Option<Rejected>,
+    pub(super) outranks: Vec<Stored>,
+    pub(super) chosen: Option<Chosen>,
+    pub(super) rejected: Option<Rejected>,
     #[serde(default)]
-    env_files: Vec<Place>,
-    sessions: Option<Sessions>,
-    withheld: Option<Withheld>,
-    moved: Option<Moved>,
+    pub(super) env_files: Vec<Place>,
+    pub(super) sessions: Option<Sessions>,
+    pub(super) withheld: Option<Withheld>,
+    pub(super) moved: Option<Moved>,
     #[serde(default)]
-    version_in: Vec<String>,
+    pub(super) version_in: Vec<String>,
     #[serde(default)]
-    version_args: Vec<String>,
+    pub(super) version_args: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawConfigDir {
-    variable: Spanned<String>,
+pub(super) struct RawConfigDir {
+    pub(super) variable: Located,
     #[serde(default)]
-    suffix: String,
+    pub(super) suffix: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawApi {
-    protocol: Protocol,
+pub(super) struct RawApi {
+    pub(super) protocol: Protocol,
     #[serde(default)]
-    providers: Vec<Spanned<String>>,
-    key: Spanned<String>,
-    key_fd: Option<Spanned<String>>,
-    key_fd_since: Option<String>,
+    pub(super) providers: Vec<Located>,
+    pub(super) key: Located,
+    pub(super) key_fd: Option<Located>,
+    pub(super) key_fd_since: Option<String>,
     #[serde(default)]
-    key_fd_unless: Vec<String>,
-    bearer: Option<Spanned<String>>,
-    base_url: Option<Spanned<String>>,
-    base_url_default: Option<String>,
+    pub(super) key_fd_unless: Vec<String>,
+    pub(super) bearer: Option<Located>,
+    pub(super) base_url: Option<Located>,
+    pub(super) base_url_default: Option<String>,
     #[serde(default)]
-    base_url_suffix: String,
-    model: Option<Spanned<String>>,
+    pub(super) base_url_suffix: String,
+    pub(super) model: Option<Located>,
     #[serde(default)]
-    model_args: Vec<String>,
+    pub(super) model_args: Vec<String>,
     #[serde(default)]
-    model_entry: String,
+    pub(super) model_entry: String,
     #[serde(default)]
-    args: Vec<String>,
+    pub(super) args: Vec<String>,
     #[serde(default)]
-    dummy_args: Vec<String>,
+    pub(super) dummy_args: Vec<String>,
     #[serde(default)]
-    set: BTreeMap<Spanned<String>, String>,
-    id: Option<String>,
+    pub(super) set: BTreeMap<Located, String>,
+    pub(super) id: Option<String>,
     #[serde(default)]
-    key_args: Vec<String>,
-    command_since: Option<String>,
+    pub(super) key_args: Vec<String>,
+    pub(super) command_since: Option<String>,
     #[serde(default)]
-    command_args: Vec<String>,
+    pub(super) command_args: Vec<String>,
     #[serde(default)]
-    form: Vec<RawForm>,
+    pub(super) form: Vec<RawForm>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawForm {
+pub(super) struct RawForm {
     #[serde(default)]
-    called: Vec<String>,
+    pub(super) called: Vec<String>,
     #[serde(default)]
-    commands: Vec<String>,
+    pub(super) commands: Vec<String>,
     #[serde(default)]
-    providers: Vec<Spanned<String>>,
-    id: String,
-    key: Spanned<String>,
+    pub(super) providers: Vec<Located>,
+    pub(super) id: String,
+    pub(super) key: Located,
     #[serde(default)]
-    args: Vec<String>,
+    pub(super) args: Vec<String>,
     #[serde(default)]
-    set: BTreeMap<Spanned<String>, String>,
+    pub(super) set: BTreeMap<Located, String>,
 }
 
 /// How an agent reaches a provider over one protocol.
@@ -261,7 +261,7 @@ impl NoKey {
 }
 
 /// An option with which an agent starts others of its kind in other terminals, where they get no key.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Teammates {
     /// The option; its value is the next word, or stands behind `=`.
@@ -281,6 +281,15 @@ impl Teammates {
         let joined = words().filter_map(|word| word.strip_prefix(&self.option)?.strip_prefix('='));
         apart.chain(joined).last()
     }
+}
+
+/// Who wrote a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Ringlet: the definition is complete.
+    Ringlet,
+    /// The user, who knows what it leaves out.
+    User,
 }
 
 /// An agent's definition.
@@ -357,21 +366,25 @@ pub(crate) struct AgentSpec {
 }
 
 impl AgentSpec {
-    /// Reads a definition. `own` says that the user wrote it: what it leaves out is then the user's to know.
-    pub(crate) fn parse(name: Agent, source: &Source, own: bool) -> Result<Self, ConfigError> {
-        let raw: RawAgent = source.parse()?;
+    /// Reads a definition. `owner` decides about what it leaves out.
+    pub(crate) fn parse(name: Agent, source: &Source, owner: Owner) -> Result<Self, ConfigError> {
+        Self::check(name, source.parse()?, source, owner)
+    }
+
+    /// Checks the names in a definition. `source` is its file, for errors that point into it.
+    pub(super) fn check(name: Agent, raw: RawAgent, source: &Source, owner: Owner) -> Result<Self, ConfigError> {
         let refused = |span, error: NameError| source.error(span, error.to_string());
-        let variable = |text: &Spanned<String>| text.get_ref().parse().map_err(|error| refused(text.span(), error));
-        let provider = |text: &Spanned<String>| text.get_ref().parse().map_err(|error| refused(text.span(), error));
-        let command = |text: &Spanned<String>| match text.get_ref().parse::<Agent>() {
+        let variable = |text: &Located| text.parse().map_err(|error| refused(text.span(), error));
+        let provider = |text: &Located| text.parse().map_err(|error| refused(text.span(), error));
+        let command = |text: &Located| match text.parse::<Agent>() {
             Ok(command) => Ok(command.to_string()),
             Err(error) => Err(source.error(text.span(), error.to_string().replacen("agent", "command", 1))),
         };
-        let set = |pairs: &BTreeMap<Spanned<String>, String>| {
+        let set = |pairs: &BTreeMap<Located, String>| {
             pairs.iter().map(|(key, value)| Ok((variable(key)?, value.clone()))).collect::<Result<BTreeMap<_, _>, _>>()
         };
         for name in raw.unset.iter().chain(&raw.login_unset).chain(&raw.models) {
-            let stem = name.get_ref().replacen('*', "", 1);
+            let stem = name.replacen('*', "", 1);
             stem.parse::<Variable>().map_err(|error| refused(name.span(), error))?;
         }
         let form = |raw: &RawForm| {
@@ -390,7 +403,7 @@ impl AgentSpec {
             Ok(Api {
                 protocol: raw.protocol,
                 providers: raw.providers.iter().map(provider).collect::<Result<_, _>>()?,
-                key: if raw.key.get_ref() == "{provider-variable}" { None } else { Some(variable(&raw.key)?) },
+                key: if *raw.key == *"{provider-variable}" { None } else { Some(variable(&raw.key)?) },
                 key_fd: key_fd.map(|name| (name, raw.key_fd_since.clone().unwrap_or_default())),
                 key_fd_unless: raw.key_fd_unless.clone(),
                 bearer: raw.bearer.as_ref().map(variable).transpose()?,
@@ -426,11 +439,11 @@ impl AgentSpec {
             config_dir: raw.config_dir.iter().map(config_dir).collect::<Result<_, _>>()?,
             config_args: raw.config_args,
             endpoint_in: raw.endpoint_in,
-            unset: raw.unset.into_iter().map(Spanned::into_inner).collect(),
-            models: raw.models.into_iter().map(Spanned::into_inner).collect(),
-            login_unset: raw.login_unset.into_iter().map(Spanned::into_inner).collect(),
+            unset: raw.unset.into_iter().map(Located::into_text).collect(),
+            models: raw.models.into_iter().map(Located::into_text).collect(),
+            login_unset: raw.login_unset.into_iter().map(Located::into_text).collect(),
             login: raw.login.map(|raw| raw.check(source)).transpose()?,
-            hides_logins: raw.hides_logins.unwrap_or(own),
+            hides_logins: raw.hides_logins.unwrap_or(owner == Owner::User),
             set: set(&raw.set)?,
             args: raw.args,
             api: raw.api.iter().map(api).collect::<Result<_, ConfigError>>()?,

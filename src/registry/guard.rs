@@ -3,10 +3,12 @@
 //! The definitions only say; `guard` looks. An entry that no rule names is not harmless.
 
 use super::Version;
+use super::located::Located;
 use crate::config::{ConfigError, Source};
 use crate::name::{NameError, Variable};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use toml::Spanned;
 
 /// A file or folder of the project that the agent loads by itself.
@@ -48,7 +50,7 @@ impl Guard {
 }
 
 /// Entries that the agent ignores in a project.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ignored {
     /// The first version that does.
@@ -66,10 +68,11 @@ impl Ignored {
 }
 
 /// How a file of the project is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
     /// JSON with comments.
+    #[default]
     Json,
     /// TOML.
     Toml,
@@ -123,6 +126,14 @@ pub(crate) struct Entry {
     pub rule: Rule,
 }
 
+impl Entry {
+    /// An entry by its name as a definition writes it, with `!` before it where it is required.
+    pub(super) fn new(name: &str, rule: Rule) -> Self {
+        let bare = name.strip_prefix('!');
+        Self { name: bare.unwrap_or(name).to_owned(), required: bare.is_some(), rule }
+    }
+}
+
 /// A value that a rule can name.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Scalar {
@@ -171,11 +182,7 @@ impl Rule {
                 ),
             },
             toml::Value::Table(table) => {
-                let entry = |(name, rule): (&String, &toml::Value)| {
-                    let bare = name.strip_prefix('!');
-                    let name = bare.unwrap_or(name).to_owned();
-                    Ok(Entry { name, required: bare.is_some(), rule: Self::parse(rule)? })
-                };
+                let entry = |(name, rule): (&String, &toml::Value)| Ok(Entry::new(name, Self::parse(rule)?));
                 Ok(Self::Table(table.iter().map(entry).collect::<Result<_, String>>()?))
             }
             toml::Value::Array(list) if !list.is_empty() && list.iter().all(toml::Value::is_table) => {
@@ -248,7 +255,7 @@ pub(crate) struct Directory {
 }
 
 /// An option that names a file or folder to load.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reads {
     /// The option.
@@ -271,23 +278,23 @@ pub(crate) struct Switch {
     pub unless: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSwitch {
-    since: String,
+    pub(super) since: String,
     #[serde(default)]
-    args: Vec<String>,
+    pub(super) args: Vec<String>,
     #[serde(default)]
-    set: BTreeMap<Spanned<String>, String>,
+    pub(super) set: BTreeMap<Located, String>,
     #[serde(default)]
-    unless: Vec<String>,
+    pub(super) unless: Vec<String>,
 }
 
 impl RawSwitch {
     /// Checks the names in it. `source` is the agent's definition, for errors that point into it.
     pub(super) fn check(self, source: &Source) -> Result<Switch, ConfigError> {
-        let variable = |text: &Spanned<String>| {
-            text.get_ref().parse::<Variable>().map_err(|error: NameError| source.error(text.span(), error.to_string()))
+        let variable = |text: &Located| {
+            text.parse::<Variable>().map_err(|error: NameError| source.error(text.span(), error.to_string()))
         };
         let set = self.set.iter().map(|(name, value)| Ok((variable(name)?, value.clone())));
         let set = set.collect::<Result<_, ConfigError>>()?;
@@ -295,35 +302,53 @@ impl RawSwitch {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawGuard {
-    file: String,
+    pub(super) file: String,
     #[serde(default)]
-    also: Vec<String>,
+    pub(super) also: Vec<String>,
     #[serde(default)]
-    above: bool,
+    pub(super) above: bool,
     #[serde(default)]
-    at_start: bool,
-    format: Format,
-    harmless: Option<Spanned<toml::Value>>,
+    pub(super) at_start: bool,
+    pub(super) format: Format,
+    pub(super) harmless: Option<RawRule>,
     #[serde(default)]
-    never: Vec<String>,
-    ignored: Option<Ignored>,
+    pub(super) never: Vec<String>,
+    pub(super) ignored: Option<Ignored>,
     #[serde(default)]
-    endings: Vec<String>,
+    pub(super) endings: Vec<String>,
     // Of definitions of version 0.1, which named what is dangerous. What they did not name is not harmless for that.
     #[serde(default)]
-    only_variable: bool,
+    pub(super) only_variable: bool,
     #[serde(default, rename = "keys")]
-    _keys: Vec<String>,
+    pub(super) _keys: Vec<String>,
+}
+
+/// A rule as it was read, or what is wrong with it and where.
+#[derive(Deserialize)]
+#[serde(from = "Spanned<toml::Value>")]
+pub(super) struct RawRule(Result<Rule, (Range<usize>, String)>);
+
+impl From<Spanned<toml::Value>> for RawRule {
+    fn from(value: Spanned<toml::Value>) -> Self {
+        Self(Rule::parse(value.get_ref()).map_err(|why| (value.span(), why)))
+    }
+}
+
+impl From<Rule> for RawRule {
+    fn from(rule: Rule) -> Self {
+        Self(Ok(rule))
+    }
 }
 
 impl RawGuard {
     /// Each file becomes a guard of its own. `source` is the agent's definition, for errors that point into it.
     pub(super) fn check(self, source: &Source) -> Result<Vec<Guard>, ConfigError> {
         let harmless = match &self.harmless {
-            Some(rule) => Rule::parse(rule.get_ref()).map_err(|why| source.error(rule.span(), why))?,
+            Some(RawRule(Ok(rule))) => rule.clone(),
+            Some(RawRule(Err((span, why)))) => return Err(source.error(span.clone(), why)),
             None if self.only_variable => Rule::Code,
             None => match self.format {
                 Format::Dotenv => Rule::Names,

@@ -1,48 +1,48 @@
 //! What is known of an agent's own login: where it lies, how it is made, what would be in its way.
 
+use super::located::Located;
 use crate::config::{ConfigError, Source};
 use crate::name::{NameError, Variable};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use toml::Spanned;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawLogin {
-    folder: String,
-    variable: Option<Spanned<String>>,
+    pub(super) folder: String,
+    pub(super) variable: Option<Located>,
     #[serde(default)]
-    files: Vec<String>,
+    pub(super) files: Vec<String>,
     #[serde(default)]
-    keychain_on: Vec<String>,
-    moved_by: Option<MovedBy>,
+    pub(super) keychain_on: Vec<String>,
+    pub(super) moved_by: Option<MovedBy>,
     #[serde(default)]
-    args: Vec<String>,
-    model: Option<Spanned<String>>,
+    pub(super) args: Vec<String>,
+    pub(super) model: Option<Located>,
     #[serde(default)]
-    model_args: Vec<String>,
+    pub(super) model_args: Vec<String>,
     #[serde(default)]
-    set: BTreeMap<Spanned<String>, String>,
+    pub(super) set: BTreeMap<Located, String>,
     #[serde(default)]
-    overrides: Vec<Override>,
-    apart: Option<Apart>,
-    supervisor: Option<RawSupervisor>,
+    pub(super) overrides: Vec<Override>,
+    pub(super) apart: Option<Apart>,
+    pub(super) supervisor: Option<RawSupervisor>,
     #[serde(default)]
-    holder: Vec<Holder>,
+    pub(super) holder: Vec<Holder>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawSupervisor {
-    file: String,
-    switch: Spanned<String>,
+pub(super) struct RawSupervisor {
+    pub(super) file: String,
+    pub(super) switch: Located,
 }
 
 impl RawLogin {
     /// Checks the names in it. `source` is the agent's definition, for errors that point into it.
     pub(super) fn check(self, source: &Source) -> Result<Login, ConfigError> {
-        let variable = |text: &Spanned<String>| {
-            text.get_ref().parse::<Variable>().map_err(|error: NameError| source.error(text.span(), error.to_string()))
+        let variable = |text: &Located| {
+            text.parse::<Variable>().map_err(|error: NameError| source.error(text.span(), error.to_string()))
         };
         let supervisor = self
             .supervisor
@@ -116,7 +116,7 @@ pub(crate) struct Holder {
 }
 
 /// Arguments that keep a session in the agent's own process.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Apart {
     /// The arguments.
@@ -137,7 +137,7 @@ pub(crate) struct Supervisor {
 }
 
 /// A setting of an agent's own TOML file that keeps its login somewhere else.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MovedBy {
     /// The file, below the folder.
@@ -149,7 +149,7 @@ pub(crate) struct MovedBy {
 }
 
 /// A dotenv file in the folder whose lines win over the environment, and the names that would choose another account.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Override {
     /// The file, below the folder.

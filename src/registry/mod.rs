@@ -1,19 +1,22 @@
 //! Agents and providers: those built in, then the user's own.
 //!
 //! A definition is one TOML file named after what it defines. A file of the user's replaces the built-in one of that
-//! name whole, so what a launch does can be read in one place. Only the definitions that are asked for are parsed:
-//! a launch pays for one agent and one provider, not for all of them.
+//! name whole, so what a launch does can be read in one place. The built-in ones are literals of the program, which `build.rs`
+//! writes from the files; the user's are parsed, and only those that are asked for.
 
 mod agent;
 mod builtin;
 pub(crate) mod guard;
+mod literal;
+mod located;
 mod login;
 mod provider;
 mod stored;
 mod version;
 
-pub(crate) use agent::{AgentSpec, Api, Form, NoKey};
-pub(crate) use builtin::{AGENTS, PREFIXES, PROVIDERS};
+pub(crate) use agent::{AgentSpec, Api, Form, NoKey, Owner};
+use builtin::PROVIDERS;
+pub(crate) use builtin::{AGENTS, PREFIXES};
 pub(crate) use guard::{Directory, Entry, Format, Guard, Rule, Scalar, matches};
 pub(crate) use login::{Holder, Login, Override, Supervisor};
 pub(crate) use provider::{Auth, Http, Protocol, ProviderSpec, check_url};
@@ -82,6 +85,12 @@ impl Registry {
         Self { agents: paths.registry("agents"), providers: paths.registry("providers"), known }
     }
 
+    /// The built-in definitions alone.
+    #[cfg(test)]
+    pub(crate) fn built_in() -> Self {
+        Self { agents: "/nonexistent".into(), providers: "/nonexistent".into(), known: Mutex::default() }
+    }
+
     /// One agent's definition, read once.
     pub(crate) fn agent(&self, name: &Agent) -> Result<Arc<AgentSpec>, RegistryError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,23 +106,34 @@ impl Registry {
         let file = self.agents.join(format!("{name}.toml"));
         if let Some(source) = Source::read(&file)? {
             source.refuse_others()?;
-            return Ok(AgentSpec::parse(name.clone(), &source, true)?);
+            return Ok(AgentSpec::parse(name.clone(), &source, Owner::User)?);
         }
         match AGENTS.iter().find(|built| built.name == name.as_str()) {
-            Some(built) => Ok(AgentSpec::parse(name.clone(), &source_of(&file, built.toml), false)?),
+            Some(built) => Ok(AgentSpec::check(name.clone(), (built.raw)(), &built_in(), Owner::Ringlet)?),
             None => Err(unknown("agent", name.as_str(), file, self.agent_names()?)),
         }
     }
 
-    /// One provider's definition.
+    /// One provider's definition. The user's `pattern` is not checked: no launch needs it.
     pub(crate) fn provider(&self, name: &Provider) -> Result<ProviderSpec, RegistryError> {
+        Ok(self.read_provider(name)?.0)
+    }
+
+    /// One provider's definition, its `pattern` checked.
+    pub(crate) fn provider_with_pattern(&self, name: &Provider) -> Result<ProviderSpec, RegistryError> {
+        let (spec, source) = self.read_provider(name)?;
+        spec.check_pattern(&source)?;
+        Ok(spec)
+    }
+
+    fn read_provider(&self, name: &Provider) -> Result<(ProviderSpec, Source), RegistryError> {
         let file = self.providers.join(format!("{name}.toml"));
         if let Some(source) = Source::read(&file)? {
             source.refuse_others()?;
-            return Ok(ProviderSpec::parse(name.clone(), &source)?);
+            return Ok((ProviderSpec::parse(name.clone(), &source)?, source));
         }
-        match PROVIDERS.iter().find(|built| built.0 == name.as_str()) {
-            Some(built) => Ok(ProviderSpec::parse(name.clone(), &source_of(&file, built.1))?),
+        match PROVIDERS.iter().find(|built| built.name == name.as_str()) {
+            Some(built) => Ok((ProviderSpec::check(name.clone(), (built.raw)(), &built_in())?, built_in())),
             None => Err(unknown("provider", name.as_str(), file, self.provider_names()?)),
         }
     }
@@ -121,7 +141,7 @@ impl Registry {
     /// Which bytes a key under this provider may hold: what an agent's key may, or any text where the registry does not
     /// know the provider and `[secrets]` alone can name it.
     pub(crate) fn shape(&self, name: &Provider) -> Shape {
-        let known = PROVIDERS.iter().any(|built| built.0 == name.as_str())
+        let known = PROVIDERS.iter().any(|built| built.name == name.as_str())
             || self.providers.join(format!("{name}.toml")).symlink_metadata().is_ok();
         if known { Shape::Header } else { Shape::Text }
     }
@@ -136,7 +156,7 @@ impl Registry {
     /// Every provider's name, sorted.
     pub(crate) fn provider_names(&self) -> Result<BTreeSet<String>, RegistryError> {
         let mut names = own(&self.providers)?;
-        names.extend(PROVIDERS.iter().map(|built| built.0.to_owned()));
+        names.extend(PROVIDERS.iter().map(|built| built.name.to_owned()));
         Ok(names)
     }
 
@@ -204,8 +224,9 @@ pub(crate) struct Meaning {
     pub command: String,
 }
 
-fn source_of(file: &Path, text: &str) -> Source {
-    Source { file: file.into(), text: text.to_owned(), access: None }
+// The source of a built-in definition, which a test has checked for errors.
+fn built_in() -> Source {
+    Source { file: PathBuf::new(), text: String::new(), access: None }
 }
 
 fn unknown(what: &'static str, name: &str, file: PathBuf, names: BTreeSet<String>) -> RegistryError {
@@ -239,13 +260,42 @@ fn own(folder: &Path) -> Result<BTreeSet<String>, RegistryError> {
 mod tests {
     use super::*;
 
-    fn builtin_only() -> Registry {
-        Registry { agents: "/nonexistent".into(), providers: "/nonexistent".into(), known: Mutex::default() }
+    // Reads every file of a folder of the repository's as a definition.
+    fn definitions(folder: &str) -> impl Iterator<Item = (String, Source)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("registry").join(folder);
+        let names = own(&folder).expect("listed");
+        names.into_iter().map(move |name| {
+            let source = Source::read(&folder.join(format!("{name}.toml"))).expect("readable").expect("there");
+            (name, source)
+        })
     }
 
     #[test]
-    fn every_built_in_definition_parses_and_agrees_with_the_table() {
-        let registry = builtin_only();
+    fn the_literals_are_what_the_files_say() {
+        let registry = Registry::built_in();
+        for (name, source) in definitions("agents") {
+            let name: Agent = name.parse().expect("valid name");
+            let parsed = AgentSpec::parse(name.clone(), &source, Owner::Ringlet);
+            let parsed = parsed.unwrap_or_else(|error| panic!("{error}"));
+            let built = registry.agent(&name).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(format!("{built:#?}"), format!("{parsed:#?}"));
+        }
+        for (name, source) in definitions("providers") {
+            let name: Provider = name.parse().expect("valid name");
+            let parsed = ProviderSpec::parse(name.clone(), &source).unwrap_or_else(|error| panic!("{error}"));
+            parsed.check_pattern(&source).unwrap_or_else(|error| panic!("{error}"));
+            let built = registry.provider(&name).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let without_places = |spec: &ProviderSpec| {
+                let shown = format!("{spec:#?}");
+                shown.lines().filter(|line| !line.contains("start: ") && !line.contains("end: ")).collect::<String>()
+            };
+            assert_eq!(without_places(&built), without_places(&parsed));
+        }
+    }
+
+    #[test]
+    fn every_built_in_definition_is_complete() {
+        let registry = Registry::built_in();
         for built in AGENTS {
             let name: Agent = built.name.parse().expect("valid name");
             let spec = registry.agent(&name).unwrap_or_else(|error| panic!("{}: {error}", built.name));
@@ -257,8 +307,8 @@ mod tests {
             assert!(!spec.hides_logins || spec.api.iter().any(Api::follows_endpoint), "{}", built.name);
             registry.provider(&spec.provider).unwrap_or_else(|error| panic!("{}: {error}", built.name));
         }
-        for (name, _) in PROVIDERS {
-            let name: Provider = name.parse().expect("valid name");
+        for built in PROVIDERS {
+            let name: Provider = built.name.parse().expect("valid name");
             registry.provider(&name).unwrap_or_else(|error| panic!("{name}: {error}"));
         }
         assert!(AGENTS.len() >= 18 && PROVIDERS.len() >= 20);
@@ -268,7 +318,7 @@ mod tests {
     fn every_definition_file_is_built_in() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("registry");
         let agents: BTreeSet<String> = AGENTS.iter().map(|built| built.name.to_owned()).collect();
-        let providers: BTreeSet<String> = PROVIDERS.iter().map(|built| built.0.to_owned()).collect();
+        let providers: BTreeSet<String> = PROVIDERS.iter().map(|built| built.name.to_owned()).collect();
         assert_eq!(own(&folder.join("agents")).expect("listed"), agents);
         assert_eq!(own(&folder.join("providers")).expect("listed"), providers);
     }
@@ -284,21 +334,21 @@ mod tests {
         assert_eq!(misplaced(&subscription, token), None);
         assert_eq!(misplaced(&provider("anthropic"), key), None);
         for (_, owner) in PREFIXES {
-            builtin_only().provider(&provider(owner)).expect("built in");
+            Registry::built_in().provider(&provider(owner)).expect("built in");
         }
     }
 
     #[test]
     fn a_misspelt_agent_gets_the_closest_word() {
-        let error = builtin_only().agent(&"calude".parse().expect("valid")).expect_err("unknown");
+        let error = Registry::built_in().agent(&"calude".parse().expect("valid")).expect_err("unknown");
         assert_eq!(error.hint(), Some("did you mean `claude`?".into()));
     }
 
     #[test]
     fn a_command_that_two_agents_share_means_both() {
-        let meaning = builtin_only().agents_for("grok").expect("readable");
+        let meaning = Registry::built_in().agents_for("grok").expect("readable");
         assert_eq!(meaning.agents.iter().map(Agent::as_str).collect::<Vec<_>>(), ["grok", "grok-cli"]);
-        let meaning = builtin_only().agents_for("cursor").expect("readable");
+        let meaning = Registry::built_in().agents_for("cursor").expect("readable");
         assert_eq!(meaning.command, "agent");
     }
 }

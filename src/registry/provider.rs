@@ -1,17 +1,18 @@
 //! One provider: where its APIs are, how they take a key, what a key looks like.
 
+use super::located::Located;
 use crate::config::{ConfigError, Source};
 use crate::name::{Provider, Variable};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use toml::Spanned;
 
 /// The wire protocol between an agent and a provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Protocol {
     /// Anthropic's Messages API; its base URL has no `/v1`.
+    #[default]
     Anthropic,
     /// OpenAI's Chat Completions API; its base URL has its `/v1`.
     Chat,
@@ -45,21 +46,21 @@ pub(crate) enum Auth {
     XApiKey,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawProvider {
-    title: String,
-    variable: Spanned<String>,
+pub(super) struct RawProvider {
+    pub(super) title: String,
+    pub(super) variable: Located,
     #[serde(default)]
-    also: Vec<Spanned<String>>,
-    pattern: Option<Spanned<String>>,
-    console: Option<String>,
+    pub(super) also: Vec<Located>,
+    pub(super) pattern: Option<Located>,
+    pub(super) console: Option<String>,
     #[serde(default)]
-    endpoints: BTreeMap<String, BTreeMap<Protocol, Spanned<String>>>,
+    pub(super) endpoints: BTreeMap<String, BTreeMap<Protocol, Located>>,
     #[serde(default)]
-    auth: BTreeMap<Protocol, Auth>,
+    pub(super) auth: BTreeMap<Protocol, Auth>,
     #[serde(default)]
-    own_endpoint: bool,
+    pub(super) own_endpoint: bool,
 }
 
 /// A provider's definition.
@@ -74,7 +75,7 @@ pub(crate) struct ProviderSpec {
     /// Further variables in use for the same key.
     pub also: Vec<Variable>,
     /// What a key looks like; a hint, never a gate.
-    pub pattern: Option<String>,
+    pub pattern: Option<Located>,
     /// Where a person makes and rotates keys.
     pub console: Option<String>,
     /// Base URLs by endpoint name, then protocol.
@@ -87,21 +88,20 @@ pub(crate) struct ProviderSpec {
 impl ProviderSpec {
     /// Reads a definition.
     pub(crate) fn parse(name: Provider, source: &Source) -> Result<Self, ConfigError> {
-        let raw: RawProvider = source.parse()?;
-        let variable = |text: &Spanned<String>| {
-            text.get_ref().parse().map_err(|error: crate::name::NameError| source.error(text.span(), error.to_string()))
+        Self::check(name, source.parse()?, source)
+    }
+
+    /// Checks what a definition says. `source` is its file, for errors that point into it.
+    pub(super) fn check(name: Provider, raw: RawProvider, source: &Source) -> Result<Self, ConfigError> {
+        let variable = |text: &Located| {
+            text.parse().map_err(|error: crate::name::NameError| source.error(text.span(), error.to_string()))
         };
-        if let Some(pattern) = &raw.pattern
-            && let Err(error) = regex_lite::Regex::new(pattern.get_ref())
-        {
-            return Err(source.error(pattern.span(), format!("`pattern` is not a regular expression: {error}")));
-        }
         let mut endpoints = BTreeMap::new();
         for (endpoint, urls) in raw.endpoints {
             let mut checked = BTreeMap::new();
             for (protocol, url) in urls {
-                check_url(url.get_ref(), Http::Loopback).map_err(|why| source.error(url.span(), why))?;
-                checked.insert(protocol, url.into_inner());
+                check_url(&url, Http::Loopback).map_err(|why| source.error(url.span(), why))?;
+                checked.insert(protocol, url.into_text());
             }
             endpoints.insert(endpoint, checked);
         }
@@ -110,7 +110,7 @@ impl ProviderSpec {
             title: raw.title,
             variable: variable(&raw.variable)?,
             also: raw.also.iter().map(variable).collect::<Result<_, _>>()?,
-            pattern: raw.pattern.map(Spanned::into_inner),
+            pattern: raw.pattern,
             console: raw.console,
             endpoints,
             own_endpoint: raw.own_endpoint,
@@ -124,9 +124,16 @@ impl ProviderSpec {
         self.auth.get(&protocol).copied().unwrap_or(Auth::Bearer)
     }
 
+    /// Refuses a `pattern` that is not a regular expression. A launch needs no pattern, and does not spend the time to compile it.
+    pub(crate) fn check_pattern(&self, source: &Source) -> Result<(), ConfigError> {
+        let Some(pattern) = &self.pattern else { return Ok(()) };
+        let wrong = |error| source.error(pattern.span(), format!("`pattern` is not a regular expression: {error}"));
+        regex_lite::Regex::new(pattern).map(drop).map_err(wrong)
+    }
+
     /// Whether a key has the shape this provider's keys have; `None` where no shape is known.
     pub(crate) fn recognises(&self, key: &str) -> Option<bool> {
-        let pattern = regex_lite::Regex::new(self.pattern.as_deref()?).expect("checked when parsed");
+        let pattern = regex_lite::Regex::new(self.pattern.as_deref()?).ok()?;
         Some(pattern.is_match(key))
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// Where such a file lies.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {
     /// Its path below the agent's configuration folder, where a profile or a variable moves that; without it the file
@@ -16,7 +16,7 @@ pub(crate) struct Place {
 }
 
 /// A JSON file that may hold credentials or endpoints.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stored {
     /// The file, below the agent's configuration folder.
@@ -37,7 +37,7 @@ impl Stored {
 }
 
 /// The setting by which an agent chooses between a key and its other accounts.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Chosen {
     /// The dotted key.
@@ -49,7 +49,7 @@ pub(crate) struct Chosen {
 }
 
 /// The list of the keys that the user has told an agent not to use, each by its last characters.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rejected {
     /// The variable that the agent asks about; a key that it is given otherwise is used.
@@ -65,7 +65,7 @@ pub(crate) struct Rejected {
 }
 
 /// An agent's sessions, where it goes on with one only under the provider's id that it was made under.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sessions {
     /// The agent's own folder when no variable moves it.
@@ -83,7 +83,7 @@ pub(crate) struct Sessions {
 }
 
 /// A list in an agent's TOML settings of the variables that its tool shells do not get.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Withheld {
     /// The file, below the agent's configuration folder.
@@ -103,7 +103,7 @@ pub(crate) struct Withheld {
 }
 
 /// Options of the user's that would lead a key to another endpoint than its own.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Moved {
     /// The options that set an entry, `KEY=VALUE`.

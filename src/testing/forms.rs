@@ -6,7 +6,7 @@ use crate::env::Env;
 use crate::name::Variable;
 use crate::paths::Paths;
 use crate::profile::{Binding, Kind, ProfileFile};
-use crate::registry::{AgentSpec, Http, ProviderSpec, check_url};
+use crate::registry::{AgentSpec, Http, Owner, ProviderSpec, check_url};
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,13 +32,14 @@ pub fn toml(template: &[u8]) {
         profile.bindings.values().for_each(of_binding);
     }
     if let Some(agent) =
-        judged(&bytes, &named, |source| AgentSpec::parse("mine".parse().expect("a name"), &source, true))
+        judged(&bytes, &named, |source| AgentSpec::parse("mine".parse().expect("a name"), &source, Owner::User))
     {
         of_agent(&agent);
     }
-    if let Some(provider) =
-        judged(&bytes, &named, |source| ProviderSpec::parse("mine".parse().expect("a name"), &source))
-    {
+    if let Some(provider) = judged(&bytes, &named, |source| {
+        let spec = ProviderSpec::parse("mine".parse().expect("a name"), &source)?;
+        spec.check_pattern(&source).map(|()| spec)
+    }) {
         assert!(provider.endpoints.values().flatten().all(|(_, url)| check_url(url, Http::Loopback).is_ok()));
         assert_eq!(provider.recognises("a key").is_some(), provider.pattern.is_some());
     }
