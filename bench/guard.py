@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the guard costs: `ringlet exec` over an honest project of each agent, and over the largest hostile files.
 
-usage: bench/guard.py [RINGLET]     [target/release/ringlet]
+usage: bench/guard.py [RINGLET]     [target/shipped/ringlet]
 
 Prints milliseconds (median and first quartile of 200 launches of a program that ends at once) and, for hostile files, the
 milliseconds of one launch and the peak of memory in MiB (needs GNU time). The keys lie in the file store of a home of its own.
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-RINGLET = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/ringlet")
+RINGLET = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/shipped/ringlet")
 HONEST = {
     "claude": ("claude", "anthropic", {".claude/settings.json": '{"permissions":{"allow":["Bash(npm test)"]}}', "CLAUDE.md": "x"}),
     "codex": ("codex", "openai", {".codex/config.toml": 'model = "gpt-5"\n', "AGENTS.md": "x"}),

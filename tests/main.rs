@@ -62,6 +62,8 @@ mod powershell;
 mod profiles;
 #[cfg(unix)]
 mod readers;
+#[cfg(target_os = "linux")]
+mod release;
 #[cfg(unix)]
 mod scope;
 #[cfg(target_os = "linux")]

@@ -28,7 +28,28 @@ pub(crate) fn runtime_base() -> Option<PathBuf> {
     cfg!(target_os = "linux").then(|| format!("/run/user/{}", rustix::process::geteuid().as_raw()).into())
 }
 
-// passwd(5): name:password:uid:gid:comment:home:shell. Of two entries with one number the first counts, as for the system.
+/// Tells the standard library, in a static program, that no user has an entry.
+///
+/// `std::env::home_dir` asks the C library for the home of a user without `HOME`; the completion of paths calls it. In
+/// a static program the C library's own function would load the modules that nsswitch.conf names, which crashes with
+/// glibc. This one takes its place; `account_home` is what Ringlet itself asks.
+#[cfg(all(target_os = "linux", target_feature = "crt-static"))]
+#[allow(unsafe_code, reason = "a function of the C library is replaced")]
+#[unsafe(no_mangle)]
+extern "C" fn getpwuid_r(
+    _id: libc::uid_t,
+    _entry: *mut libc::passwd,
+    _buffer: *mut libc::c_char,
+    _size: libc::size_t,
+    found: *mut *mut libc::passwd,
+) -> libc::c_int {
+    // SAFETY: POSIX has the caller pass a place for the result.
+    unsafe { *found = std::ptr::null_mut() };
+    0
+}
+
+// passwd(5): name:password:uid:gid:comment:home:shell. Of two entries with one number the first counts, as for the
+// system.
 #[cfg(not(target_os = "macos"))]
 fn home_of(list: &[u8], id: u32) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;

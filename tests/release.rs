@@ -1,0 +1,48 @@
+//! What `release/build` looks at before a program is shipped.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/release/build");
+
+// Compiles a C program and has the script look at it.
+fn check(folder: &Path, body: &str, flags: &[&str]) -> Output {
+    let (source, program) = (folder.join("program.c"), folder.join("program"));
+    let headers = "#include <grp.h>\n#include <netdb.h>\n#include <pwd.h>\n#include <stddef.h>\n";
+    std::fs::write(&source, format!("{headers}int main(void) {{ {body} }}\n")).expect("written");
+    let compiled = Command::new("gcc").args(flags).arg("-o").arg(&program).arg(&source).output().expect("gcc starts");
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    Command::new(SCRIPT).arg("--check").arg(program).output().expect("it starts")
+}
+
+#[test]
+fn a_program_that_asks_for_accounts_or_hosts_is_not_shipped() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (body, names) in [
+        ("return getpwuid(0) != NULL;", "getpwuid"),
+        ("struct passwd e, *f; char b[99]; return getpwuid_r(0, &e, b, sizeof b, &f);", "__getpwuid_r"),
+        ("return getgrgid(0) != NULL;", "getgrgid"),
+        ("struct addrinfo *f; return getaddrinfo(\"localhost\", NULL, NULL, &f);", "getaddrinfo"),
+    ] {
+        let output = check(folder.path(), body, &["-static-pie"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{body}");
+        assert!(said.starts_with("release/build: error: ") && said.contains(names), "{said}");
+    }
+}
+
+#[test]
+fn a_program_is_shipped_static_with_random_addresses_and_looked_at_before_it_is_stripped() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = check(folder.path(), "return 0;", &["-static-pie"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (flags, says) in [
+        (&["-static", "-no-pie"][..], "is not position-independent"),
+        (&["-pie"], "is linked dynamically"),
+        (&["-static-pie", "-s"], "has no symbols left to look at"),
+    ] {
+        let output = check(folder.path(), "return 0;", flags);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(says), "{said}");
+    }
+}
