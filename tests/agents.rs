@@ -121,6 +121,36 @@ fn the_users_own_definitions_add_and_override() {
 }
 
 #[test]
+fn another_definition_for_the_same_command_counts_where_the_project_or_the_profile_names_it() {
+    let world = World::ready();
+    world.write("home/.config/ringlet/providers/acme.toml", ACME);
+    world.store_key("acme/work", "acme-1");
+    // Before and after the built-in one in the order of names.
+    for name in ["a-claude", "my-claude"] {
+        let definition = OWN.replace("\"mine\"", "\"claude\"");
+        let file = world.write(format!("home/.config/ringlet/agents/{name}.toml"), definition);
+        let account = "provider = \"acme\"\n[provider-config]\nkey-alias = \"work\"\n";
+        world.profile("other", &format!("agent = \"{name}\"\n{account}"));
+        world.allow(&format!("[agents]\n{name} = \"other\"\n"));
+        for words in [&["exec", "--profile", "other", "claude"][..], &["exec", "claude"]] {
+            let seen = world.run(words).ok();
+            assert!(seen.contains("env=ACME_KEY=acme-1\n") && !seen.contains(KEY), "{name}: {seen}");
+        }
+        fs::remove_file(file).expect("removed");
+    }
+}
+
+#[test]
+fn a_definition_that_a_launch_does_not_name_is_not_read() {
+    let world = World::ready();
+    world.write("home/.config/ringlet/agents/broken.toml", "title = 1\n");
+    world.run(&["exec", "claude"]).ok();
+    // Another word may be that one's command.
+    world.program("unheard-of", "#!/bin/sh\n");
+    world.run(&["exec", "unheard-of"]).fails(125, &["broken.toml:1:9"]);
+}
+
+#[test]
 fn a_wrong_definition_is_named_by_file_line_and_column() {
     let world = World::ready();
     for (file, text, says) in [

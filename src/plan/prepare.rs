@@ -9,7 +9,7 @@ use crate::guard::{self, ArgumentPaths};
 use crate::name::{Agent, Profile};
 use crate::platform;
 use crate::profile::{Account, Profiles, Resolved};
-use crate::registry::{AgentSpec, Version};
+use crate::registry::{AgentSpec, Meaning, Version};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -29,19 +29,69 @@ pub(crate) struct LaunchRequest<'a> {
 pub(crate) fn prepare(context: &Context<'_>, request: &LaunchRequest<'_>) -> Result<LaunchPlan, PlanError> {
     let mut folders = ProjectFolders::new(context)?;
     folders.refuse_own_places(context.paths)?;
-    let resolution = context.registry.agents_for(request.word)?;
-    let named = named_program(context, &resolution.command, request.words);
-    let words = if named.is_some() { &request.words[1..] } else { request.words };
-    let request = &LaunchRequest { words, ..*request };
-    let selected = select_profile(context, &mut folders, request, &resolution.agents)?;
-    let binary = named.map_or_else(|| find_binary(context, &resolution.command), Ok)?;
-    let start = Start { command: resolution.command, binary, arguments: words.to_vec() };
+    let Target { command, named, words, selected } = resolve(context, &mut folders, request)?;
+    if let (None, Some(name)) = (&selected, request.profile) {
+        return Err(PlanError::NotBound { profile: name.clone(), agent: request.word.to_owned() });
+    }
+    let binary = named.map_or_else(|| find_binary(context, &command), Ok)?;
+    let start = Start { command, binary, arguments: words.to_vec() };
     let Some(mut selected) = selected else { return Ok(LaunchPlan::Bare(start)) };
     let version = version(context, &folders, words, &selected.resolved, &start)?;
     let means = means(context, &start, words, &mut selected, version.as_ref())?;
     let draft = Draft::new(start, &means, words, selected.resolved, context.env);
     let at = Context { cwd: &selected.directory, ..*context };
     check(&at, context, &folders, &selected.arguments, words, version.as_ref(), draft)
+}
+
+// The agent and the profile of a request.
+struct Target<'a> {
+    command: String,
+    // The program, if the arguments name it.
+    named: Option<PathBuf>,
+    // The agent's own arguments.
+    words: &'a [OsString],
+    // The profile that governs, if there is one.
+    selected: Option<Selected>,
+}
+
+impl<'a> Target<'a> {
+    fn new<'c>(
+        context: &Context<'c>,
+        folders: &mut ProjectFolders<'c>,
+        request: &LaunchRequest<'a>,
+        meaning: Meaning,
+        candidates: Candidates,
+    ) -> Result<Self, PlanError> {
+        let named = named_program(context, &meaning.command, request.words);
+        let words = if named.is_some() { &request.words[1..] } else { request.words };
+        let request = &LaunchRequest { words, ..*request };
+        let selected = select_profile(context, folders, request, &meaning.agents, candidates)?;
+        Ok(Self { command: meaning.command, named, words, selected })
+    }
+}
+
+// A definition of the user's counts only if the word, the project or the profile names its agent. The other ones are
+// read only if the known agents lead to no profile.
+fn resolve<'a, 'c>(
+    context: &Context<'c>,
+    folders: &mut ProjectFolders<'c>,
+    request: &LaunchRequest<'a>,
+) -> Result<Target<'a>, PlanError> {
+    let known = context.registry.known_agents_for(request.word)?;
+    let mut first = None;
+    if !known.is_empty() {
+        let meaning = Meaning { agents: known.clone(), command: request.word.to_owned() };
+        let target = Target::new(context, folders, request, meaning, Candidates::Known)?;
+        if target.selected.is_some() {
+            return Ok(target);
+        }
+        first = Some(target);
+    }
+    let meaning = context.registry.agents_for(request.word)?;
+    if let Some(target) = first.filter(|_| meaning.agents == known) {
+        return Ok(target);
+    }
+    Target::new(context, folders, request, meaning, Candidates::All)
 }
 
 // Returns the program that an editor's wrapper passes as the first argument, by its absolute path. A prompt is no such
@@ -107,6 +157,15 @@ struct Selected {
     resolved: Resolved,
 }
 
+/// The agents that a word may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Candidates {
+    /// Those that are built in or named by the word. If the project or the profile names another one, nothing is selected.
+    Known,
+    /// All of them.
+    All,
+}
+
 // Returns the profile of the first agent that the word may mean and a profile binds. Each agent may work in another
 // directory.
 fn select_profile<'a>(
@@ -114,10 +173,11 @@ fn select_profile<'a>(
     folders: &mut ProjectFolders<'a>,
     request: &LaunchRequest<'_>,
     agents: &[Agent],
+    candidates: Candidates,
 ) -> Result<Option<Selected>, PlanError> {
+    let profiles = Profiles::new(context.paths, context.registry);
     // A word that is no agent's name is started as well, after the project's trust is checked.
-    let candidates = agents.iter().map(Some).chain(agents.is_empty().then_some(None));
-    for agent in candidates {
+    for agent in agents.iter().map(Some).chain(agents.is_empty().then_some(None)) {
         let arguments = match agent {
             Some(agent) => guard::argument_paths(&context.registry.agent(agent)?.directory, request.words, context.env),
             None => ArgumentPaths::default(),
@@ -133,16 +193,23 @@ fn select_profile<'a>(
             Some(name) => Choice::Profile(name.clone(), Why::Option),
             None => choose(&at, project.as_ref(), agents)?,
         };
-        if let Choice::Profile(name, _) = &choice {
-            folders.refuse_profile(context.paths, name)?;
+        let Choice::Profile(name, _) = &choice else { continue };
+        folders.refuse_profile(context.paths, name)?;
+        let file = profiles.read(name)?;
+        if candidates == Candidates::Known {
+            let content = project.iter().filter_map(|project| project.content.as_ref());
+            let named = content.flat_map(|content| content.agents.keys()).chain(file.bindings.keys());
+            for other in named.filter(|other| !agents.contains(other)) {
+                if context.registry.has_command(other, request.word)? {
+                    return Ok(None);
+                }
+            }
         }
-        let Some(resolved) = resolve(&at, &choice, agent)? else { continue };
+        let Some(agent) = agent.filter(|agent| file.bindings.contains_key(*agent)) else { continue };
+        let Some(resolved) = profiles.resolve(&file, agent)? else { continue };
         return Ok(Some(Selected { arguments, directory, resolved }));
     }
-    match request.profile {
-        Some(name) => Err(PlanError::NotBound { profile: name.clone(), agent: request.word.to_owned() }),
-        None => Ok(None),
-    }
+    Ok(None)
 }
 
 // Returns the canonical directory that the agent will work in. An argument that may be a directory or a prompt counts
@@ -160,14 +227,6 @@ fn directory(context: &Context<'_>, arguments: &ArgumentPaths) -> Result<PathBuf
         Ok(_) => Err(PlanError::NoDirectory { directory: path, why: "it is not a directory".into() }),
         Err(error) => Err(PlanError::NoDirectory { directory: path, why: error.to_string() }),
     }
-}
-
-fn resolve(context: &Context<'_>, choice: &Choice, agent: Option<&Agent>) -> Result<Option<Resolved>, PlanError> {
-    let Choice::Profile(name, _) = choice else { return Ok(None) };
-    let profiles = Profiles::new(context.paths, context.registry);
-    let file = profiles.read(name)?;
-    let agent = agent.filter(|agent| file.bindings.contains_key(*agent));
-    Ok(agent.map(|agent| profiles.resolve(&file, agent)).transpose()?.flatten())
 }
 
 // Runs every check that can refuse the launch, and makes the plan. An invocation that prints help or a version needs no

@@ -103,7 +103,7 @@ impl Registry {
     }
 
     fn read_agent(&self, name: &Agent) -> Result<AgentSpec, RegistryError> {
-        let file = self.agents.join(format!("{name}.toml"));
+        let file = self.own_agent(name);
         if let Some(source) = Source::read(&file)? {
             source.refuse_others()?;
             return Ok(AgentSpec::parse(name.clone(), &source, Owner::User)?);
@@ -160,7 +160,40 @@ impl Registry {
         Ok(names)
     }
 
-    /// The agents that a typed word may mean, by name or by command, and the command it runs.
+    /// The agents that a typed word means among the built-in ones and the user's own of that name, sorted. Empty unless the word is
+    /// the command of one of them. Any other definition of the user's may have the same command; none of them is read.
+    pub(crate) fn known_agents_for(&self, word: &str) -> Result<Vec<Agent>, RegistryError> {
+        let built_in = AGENTS.iter().filter(|built| built.name == word || built.commands.contains(&word));
+        let names: BTreeSet<Agent> =
+            built_in.map(|built| built.name).chain([word]).filter_map(|name| name.parse().ok()).collect();
+        let (mut agents, mut is_command) = (Vec::new(), false);
+        for name in names {
+            let starts = self.has_command(&name, word)?;
+            is_command |= starts;
+            if starts || (name.as_str() == word && self.is_defined(&name)) {
+                agents.push(name);
+            }
+        }
+        Ok(if is_command { agents } else { Vec::new() })
+    }
+
+    /// Reports whether an agent is started by a command.
+    pub(crate) fn has_command(&self, name: &Agent, command: &str) -> Result<bool, RegistryError> {
+        if self.own_agent(name).symlink_metadata().is_ok() {
+            return Ok(self.agent(name)?.commands().iter().any(|own| own == command));
+        }
+        Ok(AGENTS.iter().any(|built| built.name == name.as_str() && built.commands.contains(&command)))
+    }
+
+    fn is_defined(&self, name: &Agent) -> bool {
+        AGENTS.iter().any(|built| built.name == name.as_str()) || self.own_agent(name).symlink_metadata().is_ok()
+    }
+
+    fn own_agent(&self, name: &Agent) -> PathBuf {
+        self.agents.join(format!("{name}.toml"))
+    }
+
+    /// The agents that a typed word may mean, by name or by command, and the command it runs. Reads every definition of the user's.
     pub(crate) fn agents_for(&self, word: &str) -> Result<Meaning, RegistryError> {
         let commands = self.commands()?;
         let agents: Vec<Agent> = commands
