@@ -1,7 +1,8 @@
-//! Writes the definitions of /registry as Rust literals, so that no launch parses TOML for a built-in agent or provider.
+//! Writes the definitions of /registry as Rust literals, so that no launch parses TOML for a built-in agent or
+//! provider.
 //!
-//! For each definition there is a function that makes what parsing its file would make; `registry::builtin` includes them, and a
-//! test there compares the two. A key that the types do not know does not compile.
+//! For each definition it writes a function that returns the same value as parsing the file. `registry::builtin`
+//! includes them, and a test compares the two. A key that the types do not know does not compile.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ fn main() -> io::Result<()> {
     fs::write(out.join("registry.rs"), code)
 }
 
-// The definitions of a folder by the names of their files, sorted.
+// Returns the definitions of a folder with the names of their files, sorted.
 fn definitions(folder: &Path) -> io::Result<Vec<(String, Table)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -61,14 +62,14 @@ fn list<'a>(table: &'a Table, key: &str) -> impl Iterator<Item = &'a Value> {
     table.get(key).and_then(Value::as_array).into_iter().flatten()
 }
 
-// A table as a value of the struct of that name. What it leaves out has the default that it has in a file.
+// Returns a table as a value of the struct of that name. A missing key has the same default as in a file.
 fn structure(name: &str, table: &Table) -> String {
     let fields: Vec<String> = table.iter().filter_map(|(key, value)| field(name, key, value)).collect();
     format!("{name} {{ {}, ..Default::default() }}", fields.join(", "))
 }
 
 fn field(owner: &str, key: &str, value: &Value) -> Option<String> {
-    // A word of Rust's own has another name there.
+    // A keyword of Rust has another name in the struct.
     let name = if key == "as" { "like".to_owned() } else { key.replace('-', "_") };
     let literal = match (key, value) {
         ("set", Value::Table(pairs)) => {
@@ -106,7 +107,7 @@ fn map(table: &Table, pair: impl Fn(&str, &Value) -> String) -> String {
     format!("BTreeMap::from([{}])", pairs.join(", "))
 }
 
-// The struct that a table, or each table of a list, is read into.
+// Returns the struct for a table, or for each table of a list.
 fn type_of(key: &str) -> &'static str {
     match key {
         "api" => "RawApi",
@@ -137,13 +138,13 @@ fn type_of(key: &str) -> &'static str {
     }
 }
 
-// `x-api-key` of `Auth` is `Auth::XApiKey`.
+// Returns the variant for a word: `x-api-key` of `Auth` is `Auth::XApiKey`.
 fn variant(kind: &str, word: &str) -> String {
     let upper = |part: &str| part[..1].to_ascii_uppercase() + &part[1..];
     format!("{kind}::{}", word.split('-').map(upper).collect::<String>())
 }
 
-// A rule of `guard`, as `Rule::parse` reads it.
+// Returns a rule of `guard`, as `Rule::parse` reads it.
 fn rule(value: &Value) -> String {
     match value {
         Value::String(word) => variant("Rule", word),
@@ -163,7 +164,7 @@ fn rule(value: &Value) -> String {
             format!("Rule::OneOf(vec![{}])", list.iter().map(scalar).collect::<Vec<_>>().join(", "))
         }
         Value::Table(table) => {
-            // Neighbours with the same rule share it.
+            // Consecutive names with the same rule share it.
             let mut lists: Vec<(Vec<&str>, String)> = Vec::new();
             for (name, value) in table {
                 let rule = rule(value);
@@ -183,7 +184,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value:?} is not a text"))
 }
 
-// A literal of texts with the control character between them that ASCII has for it, the unit separator.
+// Returns one literal for several texts, with the unit separator of ASCII between them.
 fn joined(texts: &[&str]) -> String {
     assert!(texts.iter().all(|text| !text.contains('\u{1f}')), "a text holds a unit separator");
     format!("{:?}", texts.join("\u{1f}"))

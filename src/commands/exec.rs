@@ -1,11 +1,11 @@
-//! `ringlet exec`: start an agent with its key, or print what would happen.
+//! `ringlet exec`: starts an agent with its key, or prints the plan of the launch.
 
 use super::{AuditWanted, Session, keychain};
 use crate::env::Change;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::{Host, World};
-use crate::launch::{self, LaunchIo, Process, Said};
+use crate::launch::{self, Event, LaunchIo, Process};
 use crate::name::Profile;
 use crate::output::{Output, Style};
 use crate::plan::{self, Keyless, LaunchPlan, LaunchRequest, Notice, Pass, SecretUse, Sink};
@@ -39,7 +39,7 @@ pub(super) fn run(
     Ok(0)
 }
 
-/// Starts the agent; on Unix this only comes back with a failure.
+/// Starts the agent. On Unix it returns only with a failure.
 pub(super) fn start(
     host: &mut Host,
     audit: AuditWanted,
@@ -50,11 +50,11 @@ pub(super) fn start(
     let session = Session::new(&host.world, audit)?;
     let context = session.context(&host.world)?;
     let request = LaunchRequest { word: agent, profile, words };
-    // Only Windows comes back.
+    // Only on Windows does the call return.
     Ok(with_io(&session, &host.world, &mut host.output, |io| launch::launch(&context, &request, io))?)
 }
 
-/// Hands a launch the outside world as it is.
+/// Calls a function with the real outside world of a launch.
 pub(super) fn with_io<T>(
     session: &Session,
     world: &World,
@@ -64,11 +64,11 @@ pub(super) fn with_io<T>(
     launch(LaunchIo {
         log: &|| session.audit_log(),
         open_store: &|| session.open_store(world, Prompt::Never),
-        say: &mut |said| match said {
-            Said::Decided(plan) if output.is_verbose() => output.note(decided(plan)),
-            Said::Decided(_) => {}
-            Said::Notice(notice) => output.note(noticed(session, notice)),
-            Said::Asked(store) => keychain::warn_of_fallback(session, store, world, output),
+        report: &mut |event| match event {
+            Event::Decided(plan) if output.is_verbose() => output.note(decided(plan)),
+            Event::Decided(_) => {}
+            Event::Notice(notice) => output.note(noticed(session, notice)),
+            Event::LookedUp(store) => keychain::warn_of_fallback(session, store, world, output),
         },
         now: world.now,
         exec: &Process::exec,
@@ -85,7 +85,7 @@ fn decided(plan: &LaunchPlan) -> String {
     }
 }
 
-/// An account in a few words.
+/// Describes an account in a few words.
 pub(super) fn account(resolved: &Resolved) -> String {
     match &resolved.account {
         Account::Key { key, .. } => format!("key {}", key.value),
@@ -94,7 +94,7 @@ pub(super) fn account(resolved: &Resolved) -> String {
     }
 }
 
-/// A notice as one line.
+/// Returns a notice as one line.
 pub(super) fn noticed(session: &Session, notice: &Notice) -> Hint {
     match notice {
         Notice::NoLogin { profile, agent, folder } => {
@@ -133,7 +133,7 @@ fn print(host: &mut Host, plan: &LaunchPlan) {
             let resolved = &part.resolved;
             rows.push(row("profile", resolved.profile.to_string()));
             rows.push(row("account", account(resolved)));
-            rows.extend(resolved.account.provider().map(|it| row("provider", it.value.name.to_string())));
+            rows.extend(resolved.account.provider().map(|provider| row("provider", provider.value.name.to_string())));
             rows.extend(resolved.account.base_url().map(|url| row("endpoint", url.value.clone())));
             rows.extend(part.changes.iter().map(|change| match change {
                 Change::Set(name, value) => row("set", format!("{name}={}", name.shown(&value.to_string_lossy()))),
@@ -155,12 +155,12 @@ fn keyless(why: &Keyless) -> String {
     }
 }
 
-/// What the scopes of a launch's keys asked for.
+/// Returns the conditions that the scopes of a launch's keys have checked.
 pub(super) fn scopes(plan: &LaunchPlan) -> &[Pass] {
     plan.scopes().map_or(&[], |passed| &passed.keys)
 }
 
-/// What a key's scope asked for, and that it holds.
+/// Describes the conditions of a key's scope.
 pub(super) fn scope(pass: &Pass) -> String {
     let because = if pass.because.is_empty() { "asks for nothing".to_owned() } else { pass.because.join(", ") };
     format!("{}: {because}", pass.key)
@@ -174,7 +174,7 @@ pub(super) fn scopes_as_json(plan: &LaunchPlan) -> Value {
     scopes(plan).iter().map(scope).collect()
 }
 
-/// Where each key goes.
+/// Returns each key and the place that it is delivered to.
 pub(super) fn secrets_as_json(plan: &LaunchPlan) -> Value {
     let given = |used: &SecretUse| {
         let delivery = match &used.sink {
@@ -217,7 +217,7 @@ fn as_json(plan: &LaunchPlan) -> Value {
             "name": part.resolved.profile,
             "agent": part.resolved.agent.name,
             "auth": account.word(),
-            "provider": account.provider().map(|it| &it.value.name),
+            "provider": account.provider().map(|provider| &provider.value.name),
             "endpoint": account.base_url().map(|url| &url.value),
             "set": set,
             "unset": unset,

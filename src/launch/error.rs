@@ -1,4 +1,4 @@
-//! Why an agent was not started.
+//! The errors of a launch.
 
 use crate::audit::AuditError;
 use crate::name::KeyName;
@@ -12,34 +12,34 @@ use std::path::PathBuf;
 /// Why an agent was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// It was refused, or could not be decided.
+    /// The launch was refused, or could not be decided.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// A key could not be had.
+    /// A key could not be read from the store.
     #[error("{profile}: {error}")]
     Store {
         /// `profile "work"`.
         profile: String,
-        /// What the store said.
+        /// The store's error.
         error: StoreError,
     },
     /// The lookup could not be recorded.
     #[error("the launch is refused because the lookup cannot be recorded: {0}")]
     Audit(#[from] AuditError),
-    /// What the store gave is not one that an agent could be given.
+    /// The stored value cannot be a key.
     #[error("the key {key} in the keychain {why}")]
     Unusable {
         /// The key.
         key: KeyName,
-        /// Why.
+        /// The reason.
         why: KeyError,
     },
-    /// The key was made for another provider, so it would be sent in the wrong way or to the wrong host.
+    /// The key belongs to another provider, and would be sent in the wrong header or to the wrong host.
     #[error("the key {key} {}", match wrong { Misplaced::Of(owner) => format!("is a key of {owner}"), Misplaced::NotOf(owner) => format!("is not a key of {owner}") })]
     Misplaced {
         /// The key.
         key: KeyName,
-        /// Whose it is, or is not.
+        /// The provider that it belongs to, or does not.
         wrong: Misplaced,
     },
     /// The user has told the agent not to use the key.
@@ -54,13 +54,13 @@ pub enum LaunchError {
         /// The file.
         file: PathBuf,
     },
-    /// The agent's program is not the one any more that was compared with its pin.
+    /// The agent's program changed after it was compared with its pin.
     #[error("{} changed while it was being started", .0.display())]
     Swapped(PathBuf),
-    /// The agent on PATH leads back here.
+    /// The program on PATH leads back to Ringlet.
     #[error("{} leads back to ringlet", .0.display())]
     Loop(PathBuf),
-    /// The profile's configuration folder cannot be made.
+    /// The profile's configuration folder cannot be created.
     #[error("the configuration folder {} cannot be created: {error}", folder.display())]
     ConfigDir {
         /// The folder.
@@ -68,13 +68,13 @@ pub enum LaunchError {
         /// The system's error.
         error: io::Error,
     },
-    /// This process could not be closed to others before it holds a secret.
+    /// Core dumps and debuggers could not be disabled before a secret is read.
     #[error("this process cannot be protected: {0}")]
     Protect(io::Error),
-    /// The process that hands the key over cannot be left behind.
+    /// The process that hands the key over could not be started.
     #[error("the key cannot be kept for the agent to ask for: {0}")]
     HandOver(io::Error),
-    /// The system would not start the agent.
+    /// The system did not start the agent.
     #[error("{}: {error}", binary.display())]
     Exec {
         /// The agent's program.
@@ -87,10 +87,10 @@ pub enum LaunchError {
 /// Why a key was not handed over.
 #[derive(Debug, thiserror::Error)]
 pub enum HandOverError {
-    /// Nobody answers at the socket: it was asked before, or the launch has ended.
+    /// No process answers at the socket: the key was given before, or the launch has ended.
     #[error("the key of this launch was given already, or the launch has ended")]
     Gone,
-    /// Somebody answers, and gives nothing.
+    /// The process at the socket refused the key.
     #[error("the key is given to the agent of its launch alone")]
     Refused,
     /// The system's error.

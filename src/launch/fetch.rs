@@ -1,6 +1,6 @@
-//! Looking the keys of a launch up, and recording that, before any of them is used.
+//! Looks up the keys of a launch, and records each lookup before any key is used.
 
-use super::{LaunchError, LaunchIo, Said};
+use super::{Event, LaunchError, LaunchIo};
 use crate::audit::{Action, AuditError, Log, Outcome, Record};
 use crate::digest::Digest;
 use crate::name::{Agent, KeyName, Profile};
@@ -23,7 +23,8 @@ pub(super) struct Lookup<'a> {
 }
 
 impl<'a> Lookup<'a> {
-    /// Opens the log, and measures the program where the record names its digest. A log that cannot be written refuses.
+    /// Opens the log, and measures the program if the record names its digest. A log that cannot be written is an
+    /// error.
     pub(super) fn new(
         plan: &'a LaunchPlan,
         part: &'a ProfilePart,
@@ -41,12 +42,13 @@ impl<'a> Lookup<'a> {
         Ok(Self { plan, part, context, log, now: io.now, digest })
     }
 
-    /// Every key, in the order of the plan. Each lookup is recorded before the next, and before any key is used.
+    /// Returns every key, in the order of the plan. Each lookup is recorded before the next one, and before any key is
+    /// used.
     pub(super) fn keys(&self, io: &mut LaunchIo<'_>) -> Result<Vec<Key>, LaunchError> {
         let store = (io.open_store)();
         let keys = self.plan.secrets().iter().map(|used| self.key(used, &store)).collect::<Result<_, _>>();
-        // Before the error, too: that the key was looked for in a file may be all that is wrong.
-        (io.say)(Said::Asked(&store));
+        // Reported before an error as well: the fallback to a file may be its cause.
+        (io.report)(Event::LookedUp(&store));
         drop(store);
         let keys = keys?;
         self.refuse_swapped()?;
@@ -86,7 +88,7 @@ impl<'a> Lookup<'a> {
         Ok(key)
     }
 
-    // Whoever starts the agent would get another account, or none, without a word.
+    // The agent would silently use another account, or none.
     fn refuse_rejected(&self, used: &SecretUse, key: &Key) -> Result<(), LaunchError> {
         let agent = &self.part.resolved.agent;
         let rejections = plan::rejections(self.context, self.plan).filter(|list| list.hold(key.expose()));
@@ -96,10 +98,10 @@ impl<'a> Lookup<'a> {
         Err(LaunchError::Rejected { key, agent: agent.title.clone(), list, file })
     }
 
-    // A lookup can take seconds, in which an agent may update itself. What remains is the moment between this look and
-    // the kernel's own: to start what was opened and hashed (fexecve) would close that, but gives a script `/dev/fd/N`
-    // for its own path, by which node finds what belongs to it. Whoever could use that moment may write the user's
-    // files, and could write a pin as well.
+    // A lookup can take seconds, in which an agent may update itself. A short time remains between this comparison and
+    // the exec. fexecve(3) on the hashed file would close it, but a script would see `/dev/fd/N` as its own path, by
+    // which node finds its modules. A program that can use that time can write the user's files, and so the pin as
+    // well.
     fn refuse_swapped(&self) -> Result<(), LaunchError> {
         let binary = &self.plan.start().binary;
         let measured = self.plan.scopes().and_then(|scopes| scopes.measured.as_ref());
@@ -126,7 +128,7 @@ impl<'a> Lookup<'a> {
     }
 }
 
-/// Records that a key's scope refused a launch, and gives back what to say: the refusal, or that it cannot be recorded.
+/// Records that a key's scope refused a launch. Returns the refusal, or the error of the log.
 pub(super) fn refuse(context: &Context<'_>, refused: Box<Refused>, io: &LaunchIo<'_>) -> LaunchError {
     let log = match (io.log)() {
         Ok(Some(log)) => log,
@@ -138,8 +140,10 @@ pub(super) fn refuse(context: &Context<'_>, refused: Box<Refused>, io: &LaunchIo
         profile: &refused.profile,
         agent: &refused.agent,
         binary: &refused.binary,
-        // Measured for the record alone where no rule asked; one that cannot be read is left out.
-        digest: refused.digest.or_else(|| pins::measure(context.paths, &refused.binary).ok().map(|it| it.digest)),
+        // If no rule needed the digest, it is measured for the record alone. A program that cannot be read has none.
+        digest: refused
+            .digest
+            .or_else(|| pins::measure(context.paths, &refused.binary).ok().map(|measured| measured.digest)),
     };
     let reason = Some(format!("the key {}", refused.reason));
     match log.append(&asked.record(context, io.now, Outcome::Denied, reason)) {
@@ -148,8 +152,9 @@ pub(super) fn refuse(context: &Context<'_>, refused: Box<Refused>, io: &LaunchIo
     }
 }
 
-/// The file by which the user has told the agent not to use the key of a plan. The key is looked up, and that recorded, only
-/// where such a file rejects any; where that cannot be recorded the key is not looked at, and may be one of them.
+/// Returns the file by which the user has told the agent not to use the key of a plan. The key is looked up, and the
+/// lookup recorded, only if such a file rejects any key. If it cannot be recorded, the key is not read and counts as
+/// rejected.
 pub(crate) fn rejected(
     context: &Context<'_>,
     plan: &LaunchPlan,
@@ -173,7 +178,7 @@ pub(crate) fn rejected(
     }
 }
 
-// Who asked for which key.
+// The lookup of a key, as it is recorded.
 struct Asked<'a> {
     key: &'a KeyName,
     profile: &'a Profile,

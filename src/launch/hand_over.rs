@@ -1,10 +1,10 @@
-//! Gives one key to the one command that the launched agent asks for it, once.
+//! Gives a key, once, to the command by which the launched agent asks for it.
 //!
-//! Some agents take a key from a command's output. Ringlet names itself as that command (`ringlet hand-over SOCKET`), and
-//! leaves a process behind that alone holds the key: nothing of it is in the agent's environment, arguments or open files.
-//! That process answers one request, of a Ringlet that the agent or a process below it has started, and ends; it ends with
-//! the agent, too. It has no terminal, no child and no other open file. A program below the agent that asks before the agent
-//! does would be given the key as well, and the agent, which is then refused, would not work.
+//! Some agents read a key from the output of a command. Ringlet names itself as that command (`ringlet hand-over
+//! SOCKET`), and starts a process that holds the key. So the key is not in the agent's environment, arguments or open
+//! files. The process answers one request, from a Ringlet that the agent or a process below it has started, and ends.
+//! It also ends with the agent. It has no terminal, no child and no other open file. A program below the agent that
+//! asks first is given the key, and the agent is then refused and does not work.
 
 use super::HandOverError;
 use crate::paths::Paths;
@@ -17,15 +17,15 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
-// What it says once nobody else can look into it.
+// The message that the process is protected from other processes.
 const READY: &[u8] = b"ready";
 
-// A pipe holds as much at least, and a key is shorter.
+// The capacity of a pipe is at least this, and a key is shorter.
 const MAX: u64 = 4096;
-// Both ends are Ringlet's and answer at once; a machine may be busy.
+// Both ends are Ringlet and answer at once, unless the machine is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Leaves the process behind, and gives the socket that it answers at. This process is the one that becomes the agent.
+/// Starts the process, and returns the socket at which it answers. The calling process becomes the agent.
 pub(super) fn offer(paths: &Paths, ringlet: &Path, key: &Key) -> io::Result<PathBuf> {
     let folder = paths.runtime().join("launch");
     platform::create_private_folder(&folder)?;
@@ -40,7 +40,7 @@ pub(super) fn offer(paths: &Paths, ringlet: &Path, key: &Key) -> io::Result<Path
     started.map(|()| socket)
 }
 
-// A socket that nobody answers at was left by a process that was killed, unless another launch is just making it.
+// Removes the sockets of processes that were killed. A young socket may be one that another launch is just creating.
 fn clear(folder: &Path) {
     let is_old = |entry: &std::fs::DirEntry| {
         let made = entry.metadata().and_then(|meta| meta.modified()).ok();
@@ -59,24 +59,24 @@ fn serve_apart(ringlet: &Path, socket: &Path, listener: std::os::fd::OwnedFd, ke
     command.stdin(Stdio::piped()).stdout(Stdio::from(listener)).stderr(Stdio::piped());
     platform::set_orphaned(&mut command);
     let mut child = command.spawn()?;
-    let (mut into, told) = (child.stdin.take(), child.stderr.take());
+    let (mut into, message) = (child.stdin.take(), child.stderr.take());
     child.wait()?;
-    // Until it has closed itself to others, whoever runs as this user could read its standard input.
-    let is_ready = told.is_some_and(|told| platform::reads_within(told, READY, PATIENCE));
+    // Before the process is protected, other processes of this user could read its standard input.
+    let is_ready = message.is_some_and(|message| platform::reads_within(message, READY, PATIENCE));
     match into.as_mut().filter(|_| is_ready) {
         Some(into) => into.write_all(key.expose()),
         None => Err(io::Error::other("the process that holds the key did not start")),
     }
 }
 
-/// Holds the key that stands on standard input, and answers at the socket that is standard output, until it was asked for once
-/// or the process `agent` has ended.
+/// Reads a key from standard input, and answers at the socket that is standard output, until the key was given once or
+/// the process `agent` has ended.
 pub(crate) fn serve(agent: u32, socket: &Path) -> io::Result<()> {
     let _hardened = platform::harden()?;
     io::stderr().write_all(READY)?;
     platform::close_stderr()?;
     let listener = platform::listener_on_stdout()?;
-    let gone = RemoveOnDrop(socket);
+    let socket_file = RemoveOnDrop(socket);
     let process = platform::Watched::of(agent)?;
     let mut bytes = Vec::with_capacity(MAX as usize);
     io::stdin().lock().take(MAX).read_to_end(&mut bytes)?;
@@ -89,8 +89,8 @@ pub(crate) fn serve(agent: u32, socket: &Path) -> io::Result<()> {
         if !is_asked(&client, agent, own) {
             continue;
         }
-        // Gone first: a second one finds nobody.
-        drop(gone);
+        // The socket is removed first, so that no second client connects.
+        drop(socket_file);
         client.set_write_timeout(Some(PATIENCE))?;
         return client.write_all(key.expose());
     }
@@ -105,14 +105,14 @@ impl Drop for RemoveOnDrop<'_> {
     }
 }
 
-// Whether a client is this user's Ringlet, started by the agent or below it.
+// Reports whether a client is this user's Ringlet, started by the agent or by a process below it.
 fn is_asked(client: &UnixStream, agent: u32, own: Option<(u64, u64)>) -> bool {
     let Ok(peer) = Peer::of(client) else { return false };
     let is_ringlet = peer.program().is_ok_and(|program| platform::opened_identity(&program.file).ok() == own);
     peer.is_ours() && own.is_some() && is_ringlet && platform::is_below(peer.pid, agent) && peer.is_alive()
 }
 
-/// Asks for the key of a launch and writes it out, as the agent that has started this process wants it.
+/// Asks for the key of a launch and writes it to the agent that has started this process.
 pub(crate) fn ask(socket: &Path, out: &mut impl Write) -> Result<(), HandOverError> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => {

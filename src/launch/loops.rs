@@ -1,9 +1,9 @@
-//! A launch that would lead back to Ringlet: the program found on PATH is a wrapper that calls Ringlet again, or another copy of
-//! Ringlet under the agent's name.
+//! Refuses a launch that leads back to Ringlet: the program on PATH is a wrapper that calls Ringlet again, or another
+//! copy of Ringlet under the agent's name.
 //!
-//! A launch leaves a mark in the agent's environment, and the next launch of the same command below it reads the mark. So the
-//! agent's program need not be read to learn what it calls. Without a profile the environment stays as it is, and the mark is
-//! left only where the launch may be part of a loop.
+//! A launch leaves a mark in the agent's environment, and the next launch of the same command below it reads the mark.
+//! So the agent's program need not be read to learn what it calls. Without a profile the environment stays as it is,
+//! and the mark is left only where the launch may be part of a loop.
 
 use super::LaunchError;
 use crate::env::Env;
@@ -14,27 +14,27 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-/// The processor time after which a process is taken for one that has been here before: a launch takes some milliseconds of
-/// it, and a process that runs one program after the other keeps what it has taken.
+/// The processor time from which on a process may have launched before. A launch takes a few milliseconds, and exec
+/// keeps the time that a process has used.
 const MUCH: Duration = Duration::from_millis(250);
 
-/// The number of processes above a launch from which on they may be those that a loop has left behind.
+/// The number of processes above a launch from which on a loop may have left them.
 const MANY: usize = 24;
 
-/// When a launch leaves its mark.
+/// The launches that leave a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marking {
-    /// In each launch: it changes the environment anyway.
+    /// Every launch. The environment is changed anyway.
     Always,
-    /// Only where the launch may be part of a loop: everything else starts as if Ringlet were not there.
+    /// A launch that may be part of a loop. Any other agent starts as if Ringlet were not there.
     InALoop,
 }
 
-/// Refuses a launch that comes back to itself, and marks the agent's environment for the launches below this one.
+/// Refuses a launch that is part of a loop, and marks the agent's environment for the launches below this one.
 ///
-/// A process keeps its number over exec, so a mark with this process's own number was left by this very process. A wrapper that
-/// starts Ringlet as a new process is refused at [`mark::MAX_DEPTH`]. A process that was given the number of one that has ended can
-/// be refused by mistake, if it has inherited that one's mark.
+/// A process keeps its number over exec, so a mark with the number of this process was left by this process. A wrapper
+/// that starts Ringlet as a new process is refused at [`mark::MAX_DEPTH`]. A process that has inherited a mark, and was
+/// given the number of the process that left it, is refused by mistake; the next try has another number.
 pub(super) fn refuse(env: &mut Env, start: &Start, marking: Marking) -> Result<(), LaunchError> {
     let above = mark::launched(env, &start.command);
     env.unset(mark::LOOP);
@@ -49,8 +49,8 @@ pub(super) fn refuse(env: &mut Env, start: &Start, marking: Marking) -> Result<(
     Ok(())
 }
 
-// Without a mark a loop is known by the time or the processes that it has taken. A script that names Ringlet is known at once: one
-// that calls it twice doubles the launches at each level.
+// Without a mark a loop shows by its processor time or its processes. A script that names Ringlet is recognised at
+// once, since one that calls it twice doubles the launches at each level.
 fn may_be_a_loop(start: &Start) -> bool {
     platform::processor_time() > MUCH || names_ringlet(&start.binary) || platform::has_ancestors(MANY)
 }
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_launch_without_a_profile_takes_the_mark_of_another_command_away() {
         let start = Start { command: "claude".to_owned(), binary: "/nonexistent".into(), arguments: Vec::new() };
-        // The processes above a test are not for it to say.
+        // The number of processes above a test depends on its environment.
         let wanted = if may_be_a_loop(&start) { format!("{}:1:claude", std::process::id()) } else { String::new() };
         assert_eq!(marked(&mut below("1:1:codex"), "claude", Marking::InALoop), Some(wanted));
     }

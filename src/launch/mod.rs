@@ -1,8 +1,8 @@
-//! The way of a launch, and the only module that gives a secret to a child.
+//! Carries out a launch, and is the only module that gives a secret to a child process.
 //!
-//! configuration -> trust -> profile -> binary -> guard -> scopes (all in `plan`), then store -> audit -> exec. The
-//! store comes after everything that can refuse, so a refused launch never touches a keychain. `fetch` looks the keys
-//! up and records that; `loops` keeps a launch from coming back to itself.
+//! The order is: configuration, trust, profile, program, guard, scopes (all in `plan`), then store, audit, exec. The
+//! store is opened after everything that can refuse, so that a refused launch never touches a keychain. `fetch` looks
+//! up the keys and records each lookup; `loops` refuses a launch that leads back to Ringlet.
 
 mod error;
 mod fetch;
@@ -34,39 +34,39 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What a launch needs of the outside world, and what a test replaces.
+/// The outside world of a launch, which a test replaces.
 pub(crate) struct LaunchIo<'a> {
-    /// Opens the audit log, when lookups are to be recorded. Asked only by a launch that looks something up.
+    /// Opens the audit log; `None` if lookups are not recorded. Called only by a launch that looks up a key.
     pub log: &'a dyn Fn() -> Result<Option<Log>, AuditError>,
     /// Opens the store. Asked only by a launch that nothing refuses any more.
     pub open_store: &'a dyn Fn() -> Keys,
-    /// Tells the user something.
-    pub say: &'a mut dyn FnMut(Said<'_>),
+    /// Receives the events that the user may want to know.
+    pub report: &'a mut dyn FnMut(Event<'_>),
     /// The time.
     pub now: Timestamp,
     /// Becomes the agent; comes back with an error, and on Windows with the agent's exit code.
     pub exec: &'a dyn Fn(&Process) -> io::Result<i32>,
 }
 
-/// What a launch has to say.
-pub(crate) enum Said<'a> {
-    /// It was decided.
+/// A step of a launch that may be reported to the user.
+pub(crate) enum Event<'a> {
+    /// The launch was decided.
     Decided(&'a LaunchPlan),
-    /// Something to know before the agent starts.
+    /// The plan has a notice.
     Notice(&'a Notice),
-    /// The store was asked.
-    Asked(&'a Keys),
+    /// The keys were looked up in this store.
+    LookedUp(&'a Keys),
 }
 
-/// The agent's process, ready to be started.
+/// The agent's process, before it is started.
 pub(crate) struct Process {
     /// The program.
     pub binary: PathBuf,
     /// The arguments, `argv[0]` first.
     pub arguments: Vec<OsString>,
-    /// The environment without any secret.
+    /// The environment, without secrets.
     pub env: Env,
-    /// The secrets that lie in variables.
+    /// The secrets that are passed in variables.
     pub secrets: Vec<(Variable, Key)>,
 }
 
@@ -85,7 +85,7 @@ impl Process {
     }
 }
 
-/// Starts an agent with what its profile gives. On Unix it comes back only with an error.
+/// Decides a launch and carries it out. On Unix it returns only with an error.
 pub(crate) fn launch(
     context: &Context<'_>,
     request: &LaunchRequest<'_>,
@@ -98,12 +98,12 @@ pub(crate) fn launch(
     }
 }
 
-/// Carries a decided launch out.
+/// Carries out a decided launch. On Unix it returns only with an error.
 pub(crate) fn carry_out(plan: &LaunchPlan, context: &Context<'_>, io: &mut LaunchIo<'_>) -> Result<i32, LaunchError> {
-    (io.say)(Said::Decided(plan));
+    (io.report)(Event::Decided(plan));
     let mut process = Process::new(plan.start(), environment(plan, context)?);
     let Some(part) = plan.part() else { return start(&process, io) };
-    part.notices.iter().for_each(|notice| (io.say)(Said::Notice(notice)));
+    part.notices.iter().for_each(|notice| (io.report)(Event::Notice(notice)));
     remember(part, context);
     make_folder(part)?;
     process.env.apply(&part.changes);
@@ -126,13 +126,13 @@ fn start(process: &Process, io: &LaunchIo<'_>) -> Result<i32, LaunchError> {
     (io.exec)(process).map_err(|error| LaunchError::Exec { binary: process.binary.clone(), error })
 }
 
-// The shell's, as far as it says who started what.
+// Returns the environment of the shell, with the variables that name the started program.
 fn environment(plan: &LaunchPlan, context: &Context<'_>) -> Result<Env, LaunchError> {
     let start = plan.start();
     let mut env = context.env.clone();
     let marking = if plan.part().is_some() { Marking::Always } else { Marking::InALoop };
     loops::refuse(&mut env, start, marking)?;
-    // The shell set `_` to the program it started, which was to be the agent.
+    // The shell has set `_` to Ringlet, which it started in place of the agent.
     if let (Some(last), Some(ringlet)) = (env.get("_"), context.ringlet)
         && platform::same_file(Path::new(last), ringlet)
     {
@@ -141,14 +141,15 @@ fn environment(plan: &LaunchPlan, context: &Context<'_>) -> Result<Env, LaunchEr
     Ok(env)
 }
 
-// What was said before the first launch is not said again; without the mark it is.
+// Marks the first launch of an account, so that its notices are not repeated. A mark that cannot be written is no
+// error.
 fn remember(part: &ProfilePart, context: &Context<'_>) {
     let Some(mark) = plan::first_launch_mark(context, &part.resolved) else { return };
-    let folder = mark.parent().expect("it lies in a folder");
+    let folder = mark.parent().expect("a mark is in a folder");
     let _ = platform::create_private_folder(folder).and_then(|()| platform::replace_file(&mark, b""));
 }
 
-// A login's folder is made by `ringlet login` alone: a new one would be another account.
+// Only `ringlet login` creates the folder of a login: a new folder would be another account.
 fn make_folder(part: &ProfilePart) -> Result<(), LaunchError> {
     if matches!(part.resolved.account, Account::Login { .. }) {
         return Ok(());
@@ -158,10 +159,11 @@ fn make_folder(part: &ProfilePart) -> Result<(), LaunchError> {
     platform::create_private_folder(&folder.value).map_err(failed)
 }
 
-// Where a plan names the socket, which is made when the key is there.
+// The placeholder of a plan for the socket, which is created once the key is known.
 const SOCKET: &str = "{socket}";
 
-// Puts each key where its agent looks for it. The descriptor of a pipe, if there is one, is to be closed after a failure.
+// Puts each key where the agent looks for it. Returns the descriptor of a pipe, which must be closed if the agent does
+// not start.
 fn deliver(
     process: &mut Process,
     plan: &LaunchPlan,
@@ -185,10 +187,10 @@ fn deliver(
                 let ringlet = context.ringlet.ok_or_else(unknown)?;
                 let socket = hand_over::offer(context.paths, ringlet, &key).map_err(LaunchError::HandOver)?;
                 let socket = toml::Value::from(socket.to_string_lossy().as_ref()).to_string();
-                // Ours comes before the user's words, which may hold the same text.
+                // Ringlet's own arguments come before the user's, which may contain the same text.
                 let mut words = process.arguments.iter_mut();
                 let named = words.find(|word| word.to_str().is_some_and(|text| text.contains(SOCKET)));
-                let word = named.expect("a way by command has an argument for the socket");
+                let word = named.expect("a command has an argument for the socket");
                 *word = word.to_string_lossy().replace(SOCKET, &socket).into();
             }
         }

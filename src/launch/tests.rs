@@ -1,4 +1,5 @@
-//! The order of a launch, below the process: what refuses comes before the store, and the record before the secret.
+//! The order of a launch, without a process: a refusal comes before the store is opened, and the record before the
+//! secret is used.
 
 use super::*;
 use crate::audit::Limits;
@@ -86,10 +87,10 @@ impl Rig {
                 }
                 store
             },
-            say: &mut |said| match said {
-                Said::Decided(_) => self.step("decided"),
-                Said::Notice(_) => self.step("notice"),
-                Said::Asked(_) => self.step("asked"),
+            report: &mut |event| match event {
+                Event::Decided(_) => self.step("decided"),
+                Event::Notice(_) => self.step("notice"),
+                Event::LookedUp(_) => self.step("asked"),
             },
             now: Timestamp::UNIX_EPOCH,
             exec: &|process| {
@@ -117,7 +118,7 @@ impl Rig {
 const PROFILE: &str = "provider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n";
 
 #[test]
-fn a_launch_says_opens_asks_and_starts_in_this_order() {
+fn a_launch_reports_opens_looks_up_and_starts_in_this_order() {
     let rig = Rig::new(PROFILE);
     assert_eq!(rig.launch(Some("p")).expect("started"), 7);
     let wanted = ["decided", "notice", "log", "store", "asked", "exec"].map(str::to_owned);
@@ -153,7 +154,7 @@ fn a_log_that_cannot_be_written_comes_before_the_store() {
 }
 
 #[test]
-fn a_lookup_is_recorded_whatever_came_of_it() {
+fn a_lookup_is_recorded_whether_it_succeeds_or_not() {
     for (value, reason) in [
         (Some(KEY), None),
         (Some("two\nlines"), Some("has more than one line")),

@@ -80,7 +80,7 @@ impl Draft {
         let mut arguments: Vec<OsString> = agent.args.iter().filter(|_| !is_login).map(OsString::from).collect();
         if let Some(mates) = agent.teammates.as_ref().filter(|_| !is_login && idle.is_none())
             && means.version.is_some_and(|version| version.is_at_least(&mates.since))
-            && mates.said(words).is_none()
+            && mates.value_in(words).is_none()
         {
             arguments.extend([&mates.option, &mates.value].map(OsString::from));
         }

@@ -273,7 +273,7 @@ fn refuse_shared(agent: &AgentSpec, start: &Start, words: &[OsString]) -> Result
     if let Some(word) = named.find(|word| agent.shared.iter().any(|shared| shared == word)) {
         return Err(PlanError::Shared { command: command(), binary: start.binary.clone(), word: word.to_owned() });
     }
-    match agent.teammates.as_ref().and_then(|mates| Some((mates, mates.said(words)?))) {
+    match agent.teammates.as_ref().and_then(|mates| Some((mates, mates.value_in(words)?))) {
         Some((mates, said)) if said != mates.value => Err(PlanError::Teammates {
             command: command(),
             option: mates.option.clone(),

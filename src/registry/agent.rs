@@ -1,5 +1,5 @@
-//! One agent: how it is started, where it reads its key, what would compete with that, what in a project could send
-//! the key elsewhere.
+//! The definition of one agent: how it is started, where it reads its key, which variables and files compete with that
+//! key, and what in a project could send the key to another host.
 
 use super::Protocol;
 use super::guard::{Directory, Guard, Names, RawGuard, RawSwitch, Switch, matches};
@@ -131,81 +131,84 @@ pub(super) struct RawForm {
     pub(super) set: BTreeMap<Located, String>,
 }
 
-/// How an agent reaches a provider over one protocol.
+/// The way in which an agent reaches a provider over one protocol.
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     /// The protocol.
     pub protocol: Protocol,
-    /// The only providers it is for; empty means any that offers the protocol.
+    /// The providers that it serves; an empty list means each provider that offers the protocol.
     pub providers: Vec<Provider>,
     /// The variable for the key; `None` means the provider's own variable.
     pub key: Option<Variable>,
     /// The variable that takes a descriptor's number in place of the key, and the first version that knows it.
     pub key_fd: Option<(Variable, String)>,
-    /// What makes the agent read the variable alone: arguments, and names of variables that are set.
+    /// The arguments, and the names of set variables, with which the agent ignores the descriptor and reads the
+    /// variable.
     pub key_fd_unless: Vec<String>,
     /// The variable for the key where the provider wants a bearer token.
     pub bearer: Option<Variable>,
-    /// The variable for the base URL; it is always set, the first party's too.
+    /// The variable for the base URL. It is always set, even to the agent's own default.
     pub base_url: Option<Variable>,
-    /// What that variable is set to in place of the provider's own default endpoint, where the agent takes its mere
-    /// presence for something else; the empty value still keeps others from supplying one.
+    /// The value of that variable in place of the provider's default endpoint, for an agent that changes its behaviour
+    /// as soon as the variable is set. An empty value still keeps other sources from supplying one.
     pub base_url_default: Option<String>,
-    /// What the agent wants behind the base URL.
+    /// The text that the agent expects after the base URL.
     pub base_url_suffix: String,
     /// The variable for the model.
     pub model: Option<Variable>,
     /// The arguments for the model, with `{model}`.
     pub model_args: Vec<String>,
-    /// What stands for `{model-entry}` where the profile names a model, with the same placeholders; else nothing does.
+    /// The text for `{model-entry}` if the profile names a model, with the same placeholders. Without a model it is
+    /// empty.
     pub model_entry: String,
     /// Arguments before the user's own, with `{base-url}`, `{key-variable}`, `{provider}` and `{model}`.
     pub args: Vec<String>,
-    /// Arguments that give the made-up key of an account without one, `{dummy}`, so that it outranks stored keys.
+    /// Arguments that pass a made-up key, `{dummy}`, for an account without a key, so that stored keys are not used.
     pub dummy_args: Vec<String>,
     /// More variables, with the same placeholders.
     pub set: BTreeMap<Variable, String>,
-    /// The agent's name for the provider, where it is not Ringlet's, or where its sessions are kept apart by it.
+    /// The agent's name for the provider. It is given if it differs from Ringlet's, or if the agent separates its
+    /// sessions by it.
     pub id: Option<String>,
-    /// More arguments where the key lies in its variable, with `{withheld}` for the list of [`Withheld`].
+    /// More arguments if the key is passed in its variable, with `{withheld}` for the list of [`Withheld`].
     pub key_args: Vec<String>,
-    /// More arguments, in place of those, where the agent asks a command for the key, and the first version that does:
-    /// `{ringlet}` is the command, `{socket}` its last argument, each a TOML string.
+    /// The first version that can ask a command for the key, and the arguments that replace `key_args` for it.
+    /// `{ringlet}` is the command and `{socket}` its last argument, each a TOML string.
     pub command_args: Option<(String, Vec<String>)>,
-    /// Other ways for some of the agent's commands.
+    /// Exceptions for some of the agent's commands.
     pub forms: Vec<Form>,
 }
 
-/// Another way for some of an agent's commands.
+/// An exception for some of an agent's commands.
 #[derive(Debug, Clone)]
 pub(crate) struct Form {
-    /// The names by which the agent is started, where it is for those alone.
+    /// The names of the program to which it is limited; an empty list means that `commands` decides.
     pub called: Vec<String>,
-    /// The commands, as the first word that is no option.
+    /// The commands to which it is limited: the first argument that is not an option.
     pub commands: Vec<String>,
-    /// The only providers it is for; empty means any.
+    /// The providers that it serves; an empty list means all.
     pub providers: Vec<Provider>,
     /// The agent's name for the provider.
     pub id: String,
     /// The variable for the key.
     pub key: Variable,
-    /// The arguments, in place of all others but those for the model.
+    /// The arguments. They replace all others except those for the model.
     pub args: Vec<String>,
     /// More variables, with the same placeholders.
     pub set: BTreeMap<Variable, String>,
 }
 
 impl Form {
-    /// Whether it is for this provider.
+    /// Reports whether it serves a provider.
     pub(crate) fn is_for(&self, provider: Option<&Provider>) -> bool {
         self.providers.is_empty() || provider.is_some_and(|provider| self.providers.contains(provider))
     }
 }
 
 impl Api {
-    /// The way that a command takes, where it takes another one.
+    /// Returns the variant for a command, if an exception covers that command.
     pub(crate) fn form(&self, provider: Option<&Provider>, called: &str, command: Option<&str>) -> Option<Self> {
-        let is_named = |form: &&Form| command.is_some_and(|command| form.commands.iter().any(|it| it == command));
+        let is_named = |form: &&Form| command.is_some_and(|command| form.commands.iter().any(|name| name == command));
         let is_meant = |form: &&Form| match form.called.as_slice() {
             [] => is_named(form),
             names => names.iter().any(|name| name == called),
@@ -222,59 +225,59 @@ impl Api {
         })
     }
 
-    /// Whether an endpoint that a profile names reaches the agent at all.
+    /// Reports whether the agent can be given an endpoint that a profile names.
     pub(crate) fn follows_endpoint(&self) -> bool {
         let placed = |text: &String| text.contains("{base-url}");
         self.base_url.is_some() || self.args.iter().any(placed) || self.set.values().any(placed)
     }
 }
 
-/// A variable that moves the agent's configuration, and what it wants behind the folder.
+/// A variable that moves the agent's configuration folder.
 #[derive(Debug, Clone)]
 pub(crate) struct ConfigDir {
     /// The variable.
     pub variable: Variable,
-    /// Appended to the folder.
+    /// The text that is appended to the folder's path.
     pub suffix: String,
 }
 
-/// The invocations that need no key.
+/// The command lines that need no key.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct NoKey {
-    /// As the first argument. One that asks for help is as good behind a command, see [`NoKey::HELP`].
+    /// Options as the first argument. A request for help may also follow a command, see [`NoKey::HELP`].
     pub flags: Vec<String>,
-    /// As the first arguments, one word or several, from the version `since` on.
+    /// Commands of one word or several as the first arguments, from the version `since` on.
     pub commands: Vec<String>,
-    /// The first version that is known to have these commands. To an earlier one such a word is a prompt, which must not go out
-    /// without the profile's key.
+    /// The first version that is known to have these commands. An earlier version takes the word for a prompt, which
+    /// needs the profile's key.
     pub since: Option<String>,
     /// Commands that every version has.
     pub old: Vec<String>,
-    /// The same, where the agent is to know the profile's provider all the same.
+    /// Commands without a key that are still given the profile's provider.
     pub told: Vec<String>,
 }
 
 impl NoKey {
-    /// What every agent's parser takes for a question about the command before it.
+    /// The options that every agent's parser reads as a request for help about the command before them.
     pub(crate) const HELP: [&str; 2] = ["--help", "-h"];
 }
 
-/// An option with which an agent starts others of its kind in other terminals, where they get no key.
+/// An option that decides where an agent starts further agents. In other terminals they would not get the key.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Teammates {
-    /// The option; its value is the next word, or stands behind `=`.
+    /// The option. Its value is the next argument, or follows `=`.
     pub option: String,
-    /// The value with which they run in its own process.
+    /// The value with which they run in the process of the agent itself.
     pub value: String,
     /// The first version that knows it.
     pub since: String,
 }
 
 impl Teammates {
-    /// What the words say; `None` where they do not name the option.
-    pub(crate) fn said<'a>(&self, words: &'a [OsString]) -> Option<&'a str> {
+    /// Returns the value that the arguments give; `None` if they do not name the option.
+    pub(crate) fn value_in<'a>(&self, words: &'a [OsString]) -> Option<&'a str> {
         let words = || words.iter().map(|word| word.to_str().unwrap_or_default()).take_while(|word| *word != "--");
         let apart =
             words().zip(words().skip(1).chain([""])).filter(|(word, _)| *word == self.option).map(|(_, next)| next);
@@ -286,9 +289,9 @@ impl Teammates {
 /// Who wrote a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// Ringlet: the definition is complete.
+    /// Ringlet. A field that is left out means what its documentation says.
     Ringlet,
-    /// The user, who knows what it leaves out.
+    /// The user. `hides-logins` is taken for granted.
     User,
 }
 
@@ -297,31 +300,33 @@ pub(crate) enum Owner {
 pub(crate) struct AgentSpec {
     /// Its name.
     pub name: Agent,
-    /// Its name for people.
+    /// Its title in messages.
     pub title: String,
-    /// What is looked up on PATH.
+    /// The command that is looked up on PATH.
     pub command: String,
     /// Older commands of the same agent.
     pub also: Vec<String>,
-    /// Where it comes from, for people.
+    /// The package that it comes from, in messages; `npm NAME` also tells where its version is found.
     pub package: Option<String>,
     /// The provider that `profiles create` takes when none is named.
     pub provider: Provider,
-    /// The variables that move its configuration.
+    /// The variables that move its configuration folder.
     pub config_dir: Vec<ConfigDir>,
-    /// Arguments before the user's own where the profile has a folder for it, with `{config-dir}`.
+    /// Arguments before the user's own if the profile names a configuration folder, with `{config-dir}`.
     pub config_args: Vec<String>,
-    /// The setting of its own from which alone it takes the endpoint, for people; where a profile's has no effect.
+    /// The agent's own setting for the endpoint, in messages, if nothing else can set it. A profile's endpoint then has
+    /// no effect.
     pub endpoint_in: Option<String>,
-    /// Variables that would compete with the key; one `*` stands for any part of a name.
+    /// Variables that compete with the key and are removed. One `*` in a name matches any text.
     pub unset: Vec<String>,
-    /// Variables that name models, and go with an endpoint that is taken away; written the same way.
+    /// Variables that name models. They are removed together with an endpoint. One `*` matches any text.
     pub models: Vec<String>,
-    /// Variables that, beside those of `unset`, would win over its own login or hide it; written the same way.
+    /// Variables, in addition to `unset`, that would win over the own login of the agent or hide it. One `*` matches
+    /// any text.
     pub login_unset: Vec<String>,
-    /// Its own login; `None` where Ringlet does not know how to start the agent on one.
+    /// The own login of the agent; `None` if Ringlet does not know how to start the agent on it.
     pub login: Option<Login>,
-    /// Whether it sends no login or key that it has stored, when it is given a base URL and a key.
+    /// Whether the agent sends none of its stored logins and keys once it is given a base URL and a key.
     pub hides_logins: bool,
     /// Variables that are always set.
     pub set: BTreeMap<Variable, String>,
@@ -329,44 +334,46 @@ pub(crate) struct AgentSpec {
     pub args: Vec<String>,
     /// The ways to reach a provider, the preferred one first.
     pub api: Vec<Api>,
-    /// What it loads from a project by itself.
+    /// The files and folders of a project that it loads by itself.
     pub guard: Vec<Guard>,
     /// The environment variables that it takes from a project's files.
     pub names: Names,
-    /// How it is told in which directory it works.
+    /// The options and variables that tell it in which directory to work.
     pub directory: Directory,
-    /// How it is told not to read a project's configuration.
+    /// The options that keep it from reading a project's configuration.
     pub switch: Option<Switch>,
-    /// Invocations that need no key.
+    /// The command lines that need no key.
     pub no_key: NoKey,
-    /// Words that lead to a process of an earlier launch, whichever account it has; refused for all but a login.
+    /// Arguments that hand the work to a process of an earlier launch, which may have another account. They are refused
+    /// unless the account is a login.
     pub shared: Vec<String>,
-    /// What keeps it from starting others of its kind elsewhere.
+    /// The option that keeps it from starting further agents in other terminals.
     pub teammates: Option<Teammates>,
-    /// Credentials of the user's own that are sent beside a made-up one.
+    /// The user's stored credentials that are sent in addition to the one that Ringlet gives.
     pub stored: Vec<Stored>,
-    /// Credentials and endpoints of the user's own that are taken in place of a key's or a login's.
+    /// The user's stored credentials and endpoints that replace those that Ringlet gives.
     pub outranks: Vec<Stored>,
     /// The setting that chooses between a key and other accounts.
     pub chosen: Option<Chosen>,
     /// The list of keys that the user has told it not to use.
     pub rejected: Option<Rejected>,
-    /// Dotenv files of the user's own whose lines win over the environment.
+    /// The user's dotenv files whose lines win over the environment.
     pub env_files: Vec<Place>,
-    /// Its sessions, where they belong to a provider.
+    /// The place of its sessions, if each belongs to a provider.
     pub sessions: Option<Sessions>,
-    /// The list of variables that its tool shells do not get.
+    /// The list of variables that its tool shells are not given.
     pub withheld: Option<Withheld>,
-    /// Options that would lead its key elsewhere.
+    /// Options that would send its key to another endpoint.
     pub moved: Option<Moved>,
-    /// Parts of paths that tell the installed version, `{version}` in them; one `*` in a name stands for any part of it.
+    /// Patterns for the path of its program that contain the installed version as `{version}`. One `*` in a name
+    /// matches any text.
     pub version_in: Vec<String>,
-    /// The arguments with which it prints its version, where no path tells it.
+    /// The arguments with which it prints its version, for the case that no path contains it.
     pub version_args: Vec<String>,
 }
 
 impl AgentSpec {
-    /// Reads a definition. `owner` decides about what it leaves out.
+    /// Reads a definition. `owner` decides the values of fields that it leaves out.
     pub(crate) fn parse(name: Agent, source: &Source, owner: Owner) -> Result<Self, ConfigError> {
         Self::check(name, source.parse()?, source, owner)
     }
@@ -467,46 +474,46 @@ impl AgentSpec {
         })
     }
 
-    /// The kinds of account that it can be given, as the words of `auth`.
+    /// Returns the kinds of account that it supports, as the values of `auth`.
     pub(crate) fn kinds(&self) -> Vec<&'static str> {
         let all = [("key", true), ("login", self.login.is_some()), ("none", self.hides_logins)];
         all.into_iter().filter(|(_, can)| *can).map(|(word, _)| word).collect()
     }
 
-    /// Whether a variable would win over a key that Ringlet gives, or lead it elsewhere.
+    /// Reports whether a variable would win over the key that Ringlet gives, or send it to another host.
     pub(crate) fn competes_with_key(&self, name: &str) -> bool {
         matches_any(&self.unset, name)
     }
 
-    /// Whether a variable would win over the agent's own login, or hide it.
+    /// Reports whether a variable would win over the agent's own login, or hide it.
     pub(crate) fn competes_with_login(&self, name: &str) -> bool {
         matches_any(&self.login_unset, name) || self.competes_with_key(name)
     }
 
-    /// Whether a variable names a model of whichever endpoint stands beside it.
+    /// Reports whether a variable names a model of the endpoint that is set with it.
     pub(crate) fn names_model(&self, name: &str) -> bool {
         matches_any(&self.models, name)
     }
 
-    /// Whether a variable, when somebody sets it, says where this agent sends its requests.
+    /// Reports whether a variable decides where the agent sends its requests.
     pub(crate) fn is_endpoint(&self, name: &str) -> bool {
         let own = self.api.iter().filter_map(|api| api.base_url.as_ref()).any(|ours| ours.as_str() == name);
         let named = ["_URL", "_API_BASE", "_ENDPOINT", "_HOST", "_UNIX_SOCKET"].iter().any(|end| name.ends_with(end));
         own || (named && self.competes_with_login(name))
     }
 
-    /// The commands it is started by, the usual one first.
+    /// Returns the commands that start it, the usual one first.
     pub(crate) fn commands(&self) -> Vec<String> {
         std::iter::once(&self.command).chain(&self.also).cloned().collect()
     }
 }
 
 fn matches_any(patterns: &[String], name: &str) -> bool {
-    // As the system compares them, like [`crate::env::Env`].
+    // Names are compared as the system does it, like in [`crate::env::Env`].
     let name = if cfg!(windows) { name.to_ascii_uppercase() } else { name.to_owned() };
     let first = name.as_bytes().first();
     patterns.iter().any(|pattern| {
-        // Nearly every pair differs in the first letter, and a launch compares all of them.
+        // A launch compares all pairs, and nearly all differ in the first byte.
         let head = pattern.as_bytes().first();
         (head == first || head == Some(&b'*')) && matches(pattern, &name)
     })

@@ -16,24 +16,24 @@ use std::collections::BTreeMap;
 
 /// One built-in agent.
 pub(crate) struct BuiltinAgent {
-    /// Its name, which is its file's.
+    /// Its name, which is the name of its file.
     pub name: &'static str,
-    /// The commands it is started by, the usual one first.
+    /// The commands that start it, the usual one first.
     pub commands: &'static [&'static str],
-    /// Makes its definition, as it is read from a file.
+    /// Returns its definition, unchecked, as its file would be read.
     pub(super) raw: fn() -> RawAgent,
 }
 
 /// One built-in provider.
 pub(super) struct BuiltinProvider {
-    /// Its name, which is its file's.
+    /// Its name, which is the name of its file.
     pub(super) name: &'static str,
-    /// Makes its definition, as it is read from a file.
+    /// Returns its definition, unchecked, as its file would be read.
     pub(super) raw: fn() -> RawProvider,
 }
 
-/// What keys begin with that belong to one provider alone, and that provider. A value that was put elsewhere would be sent
-/// in another header, or to another host.
+/// Beginnings of keys that belong to one provider alone, and that provider. A key that is stored under another provider
+/// would be sent in another header, or to another host.
 pub(crate) const PREFIXES: &[(&str, &str)] = &[("sk-ant-oat", "claude-subscription")];
 
 include!(concat!(env!("OUT_DIR"), "/registry.rs"));

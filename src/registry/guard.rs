@@ -1,6 +1,6 @@
-//! What an agent loads from a project by itself, how it is read, and which of its entries are harmless.
+//! The files of a project that an agent loads by itself, how they are read, and which of their entries are harmless.
 //!
-//! The definitions only say; `guard` looks. An entry that no rule names is not harmless.
+//! The definitions only describe; the module `guard` reads the files. An entry that no rule names is not harmless.
 
 use super::Version;
 use super::located::Located;
@@ -14,27 +14,28 @@ use toml::Spanned;
 /// A file or folder of the project that the agent loads by itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
-    /// Its path below a directory.
+    /// The path below a directory.
     pub file: String,
-    /// Whether the agent looks for it in every directory above the one it works in, too.
+    /// Whether the agent also reads it in each directory above the one in which it works.
     pub above: bool,
-    /// Whether it is read where the agent is started, whichever directory it works in: by the runtime that it is built with.
+    /// Whether it is read in the directory in which the agent is started, as the runtime of the agent does, instead of
+    /// the one in which it works.
     pub at_start: bool,
-    /// How it is read.
+    /// The format in which it is read.
     pub format: Format,
-    /// Which of its entries are harmless; for [`Format::Code`] whether it is code as a whole.
+    /// The entries that are harmless; for [`Format::Code`] the rule for the file as a whole.
     pub harmless: Rule,
-    /// What makes a text or a name of a file never harmless, wherever it stands: the beginning of a placeholder that the
-    /// agent fills in.
+    /// Beginnings of placeholders that the agent replaces. A text or a name of the file that contains one is never
+    /// harmless.
     pub never: Vec<String>,
-    /// Entries at the top that later versions ignore.
+    /// The top-level entries that later versions ignore.
     pub ignored: Option<Ignored>,
-    /// The endings of the files that the agent loads from a folder; empty means all.
+    /// The endings of the files that the agent loads from a folder; an empty list means all files.
     pub endings: Vec<String>,
 }
 
 impl Guard {
-    /// How code is looked at that no definition names.
+    /// Returns the guard for code that no definition names.
     pub(crate) fn code() -> Self {
         Self {
             file: String::new(),
@@ -53,21 +54,21 @@ impl Guard {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ignored {
-    /// The first version that does.
+    /// The first version that ignores them.
     pub since: String,
-    /// Their names at the top; one `*` stands for any part of a name.
+    /// Their names at the top level. One `*` in a name matches any text.
     pub entries: Vec<String>,
 }
 
 impl Ignored {
-    /// Whether this version ignores an entry of that name.
+    /// Reports whether a version ignores an entry of that name.
     pub(crate) fn covers(&self, name: &str, version: Option<&Version>) -> bool {
         version.is_some_and(|version| version.is_at_least(&self.since))
             && self.entries.iter().any(|pattern| matches(pattern, name))
     }
 }
 
-/// How a file of the project is read.
+/// The format of a file of the project.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
@@ -76,29 +77,29 @@ pub(crate) enum Format {
     Json,
     /// TOML.
     Toml,
-    /// YAML. `keys` is how definitions of version 0.1 called it.
+    /// YAML. Definitions of version 0.1 call it `keys`.
     #[serde(alias = "keys")]
     Yaml,
-    /// `NAME=value` lines. `env` is how definitions of version 0.1 called it.
+    /// `NAME=value` lines. Definitions of version 0.1 call it `env`.
     #[serde(alias = "env")]
     Dotenv,
-    /// A folder of Markdown and TOML files with words for the model; their front matter and `!` commands count.
+    /// A folder of Markdown and TOML files with text for the model. Their front matter and `!` commands are checked.
     Prompts,
-    /// A program, or a folder of them, that the agent runs. `any` is how definitions of version 0.1 called it.
+    /// A program, or a folder of them, that the agent runs. Definitions of version 0.1 call it `any`.
     #[serde(alias = "any")]
     Code,
-    /// Words for the model alone: harmless whatever they say.
+    /// Text for the model. It is always harmless.
     Text,
 }
 
-/// Which values of an entry are harmless.
+/// The harmless values of an entry.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Rule {
     /// Every value (`"any"`).
     Any,
-    /// What names or starts a program (`"code"`): harmless where no secret lies in a variable.
+    /// A value that names or starts a program (`"code"`). It is harmless if no secret is passed in a variable.
     Code,
-    /// A table of environment variables, judged name by name (`"names"`).
+    /// A table of environment variables. Each name is checked by itself (`"names"`).
     Names,
     /// Paths that stay inside the project (`"inside"`).
     Inside,
@@ -106,28 +107,28 @@ pub(crate) enum Rule {
     OwnModel,
     /// An empty list or table, or nothing (`"empty"`).
     Empty,
-    /// One of these values (a list of texts, numbers and booleans); of a list each element.
+    /// One of these values (a list of texts, numbers and booleans). In a list each element must be one of them.
     OneOf(Vec<Scalar>),
-    /// A table, entry by entry. An exact name comes before a pattern; of a list each element.
+    /// A table with a rule for each entry. An exact name wins over a pattern. In a list each element is checked.
     Table(Vec<Entry>),
-    /// A table for which one of these rules holds whole (a list of tables).
+    /// A table that satisfies one of these rules as a whole (a list of tables).
     Either(Vec<Rule>),
 }
 
-/// A rule's name for an entry, and the rule.
+/// An entry of a rule for a table.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
-    /// The name; one `*` stands for any part of it, and a `\` in front means names that begin with what follows, a `*` by
-    /// the letter.
+    /// The name. One `*` matches any text. A leading `\` means the names that begin with the rest, in which `*` has no
+    /// special meaning.
     pub name: String,
-    /// Whether the rule around it holds only where the entry stands there (`"!name"`).
+    /// Whether the table must have the entry (`"!name"`).
     pub required: bool,
-    /// The rule of its value.
+    /// The rule for its value.
     pub rule: Rule,
 }
 
 impl Entry {
-    /// An entry by its name as a definition writes it, with `!` before it where it is required.
+    /// Returns an entry by its name in a definition. A leading `!` makes it required.
     pub(super) fn new(name: &str, rule: Rule) -> Self {
         let bare = name.strip_prefix('!');
         Self { name: bare.unwrap_or(name).to_owned(), required: bare.is_some(), rule }
@@ -137,7 +138,7 @@ impl Entry {
 /// A value that a rule can name.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Scalar {
-    /// A text; one `*` stands for any part of it.
+    /// A text. One `*` matches any text.
     Text(String),
     /// A whole number.
     Number(i64),
@@ -146,20 +147,21 @@ pub(crate) enum Scalar {
 }
 
 impl Rule {
-    /// The rule for an entry of a table, and whether it was named exactly.
+    /// Returns the rule for an entry of a table, and whether the rule has its exact name.
     pub(crate) fn of<'a>(entries: &'a [Entry], name: &str) -> Option<(&'a Rule, bool)> {
         let is_exact = |entry: &&Entry| match entry.name.strip_prefix('\\') {
             Some(literal) => name.starts_with(literal),
             None => entry.name == name && !name.contains('*'),
         };
         let exact = entries.iter().find(is_exact);
-        // Of several patterns the longest says the most.
+        // The longest pattern is the most specific one.
         let patterns = || entries.iter().filter(|entry| matches(&entry.name, name));
         let entry = exact.or_else(|| patterns().max_by_key(|entry| entry.name.len()))?;
         Some((&entry.rule, exact.is_some()))
     }
 
-    // Words for the model are harmless, unless they bring hooks, servers or commands along (`!` is how a reader names those).
+    // Text for the model is harmless unless it contains hooks, servers or commands. Readers report commands under the
+    // name `!`.
     fn of_prompts() -> Self {
         let code = ["!", "hooks", "mcp", "mcp-servers", "mcpServers", "mcp_servers", "servers"];
         let entry = |name: &str, rule| Entry { name: name.to_owned(), required: false, rule };
@@ -205,7 +207,7 @@ impl Scalar {
     }
 }
 
-/// Whether a name fits a pattern in which one `*` stands for any run of characters.
+/// Reports whether a name matches a pattern, in which one `*` matches any text.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
@@ -213,44 +215,44 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// What is known of the environment variables that the agent takes from a project's files.
+/// The environment variables that the agent takes from a project's files.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Names {
-    /// What the names begin with that the agent reads for itself.
+    /// The beginnings of the names that the agent itself reads.
     pub prefixes: Vec<String>,
-    /// Names among them that are harmless; one `*` stands for any part of a name.
+    /// The names among them that are harmless. One `*` in a name matches any text.
     pub harmless: Vec<String>,
-    /// Names that turn the agent's telemetry on, so that `OTEL_*` says where it goes.
+    /// The names that turn on the agent's telemetry, whose destination `OTEL_*` then sets.
     pub telemetry: Vec<String>,
 }
 
-/// How the agent is told in which directory it works.
+/// The options and variables that tell the agent in which directory to work.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Directory {
-    /// Options that name it: `--cwd D`, `--cwd=D`, and for a short one `-CD`. The last one counts.
+    /// The options that name it: `--cwd D`, `--cwd=D`, and for a short one `-CD`. The last one counts.
     pub options: Vec<String>,
-    /// Whether the agent takes `PWD` for the working directory.
+    /// Whether the agent uses `PWD` as the working directory.
     pub from_pwd: bool,
-    /// Whether the agent takes the beginning of a long option for the whole.
+    /// Whether the agent accepts abbreviated long options.
     pub abbreviated: bool,
-    /// The letters of short options without a value, which may stand before a short option in one word.
+    /// The letters of short options without a value, which may precede a short option in one argument.
     pub flags: String,
-    /// Variables that name it where no option does.
+    /// The variables that name it if no option does.
     pub variables: Vec<String>,
-    /// Whether the first word that is no option names it, unless it is one of `commands`.
+    /// Whether the first argument that is not an option names it, unless it is one of `commands`.
     pub positional: bool,
     /// The agent's commands, none of which is a directory.
     pub commands: Vec<String>,
-    /// Options with a value, so that the value is not taken for a word of its own.
+    /// The options with a value, so that the value is not read as an argument of its own.
     pub valued: Vec<String>,
-    /// Options that add a file or folder; the agent's files there, and in the repositories that hold it, are looked at as
-    /// well.
+    /// The options that add a file or folder. The agent's files in it, and in the repositories around it, are checked
+    /// as well.
     pub adds: Vec<String>,
-    /// Whether words that are no options add files and folders, too.
+    /// Whether arguments that are not options add files and folders as well.
     pub words_add: bool,
-    /// Options that name a file or folder to load.
+    /// The options that name a file or folder to load.
     pub reads: Vec<Reads>,
 }
 
@@ -260,21 +262,21 @@ pub(crate) struct Directory {
 pub(crate) struct Reads {
     /// The option.
     pub option: String,
-    /// The file of the agent's own that it is read like.
+    /// The guarded file whose format and rules apply to it.
     #[serde(rename = "as")]
     pub like: String,
 }
 
-/// How the agent is told not to read a project's configuration.
+/// The options that keep the agent from reading a project's configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct Switch {
-    /// The first version with which it was tried.
+    /// The first version with which they were tested.
     pub since: String,
     /// Arguments before the user's own.
     pub args: Vec<String>,
     /// Variables.
     pub set: BTreeMap<Variable, String>,
-    /// The user's own words with which it is left out.
+    /// The user's arguments with which they are left out.
     pub unless: Vec<String>,
 }
 
@@ -319,14 +321,15 @@ pub(super) struct RawGuard {
     pub(super) ignored: Option<Ignored>,
     #[serde(default)]
     pub(super) endings: Vec<String>,
-    // Of definitions of version 0.1, which named what is dangerous. What they did not name is not harmless for that.
+    // Fields of version 0.1, whose definitions named the dangerous entries. The entries that they do not name are not
+    // harmless.
     #[serde(default)]
     pub(super) only_variable: bool,
     #[serde(default, rename = "keys")]
     pub(super) _keys: Vec<String>,
 }
 
-/// A rule as it was read, or what is wrong with it and where.
+/// A rule as it was read, or the error in it and its place.
 #[derive(Deserialize)]
 #[serde(from = "Spanned<toml::Value>")]
 pub(super) struct RawRule(Result<Rule, (Range<usize>, String)>);
@@ -344,7 +347,7 @@ impl From<Rule> for RawRule {
 }
 
 impl RawGuard {
-    /// Each file becomes a guard of its own. `source` is the agent's definition, for errors that point into it.
+    /// Returns a guard for each of the files. `source` is the agent's definition, for errors that point into it.
     pub(super) fn check(self, source: &Source) -> Result<Vec<Guard>, ConfigError> {
         let harmless = match &self.harmless {
             Some(RawRule(Ok(rule))) => rule.clone(),

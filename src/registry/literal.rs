@@ -1,7 +1,7 @@
-//! What `build.rs` writes the built-in definitions with.
+//! The functions with which `build.rs` writes the built-in definitions.
 //!
-//! Several texts stand in one literal, separated by ASCII's unit separator: an array of references would have to be relocated at each start of
-//! a position-independent program, for every definition.
+//! Several texts stand in one literal, separated by ASCII's unit separator: an array of references would have to be
+//! relocated at each start of a position-independent program, for every definition.
 
 use super::guard::{Entry, Rule, Scalar};
 use super::located::Located;
@@ -55,7 +55,8 @@ pub(super) fn pairs(literal: &str) -> BTreeMap<Located, String> {
     std::iter::from_fn(|| Some((text(texts.next()?), text(texts.next()?)))).collect()
 }
 
-/// A rule that is a table: names, each list with the rule of every entry in it. A `!` before a name makes the entry required.
+/// A rule that is a table: names, each list with the rule of every entry in it. A `!` before a name makes the entry
+/// required.
 pub(super) fn table<const LISTS: usize>(lists: [(&str, Rule); LISTS]) -> Rule {
     let mut entries = Vec::new();
     for (names, rule) in lists {

@@ -69,23 +69,24 @@ impl RawLogin {
 /// The login that an agent keeps by itself. Ringlet starts the agent on it and never reads, copies or renews it.
 #[derive(Debug, Clone)]
 pub(crate) struct Login {
-    /// The folder that holds it where no variable moves it, `~/` expanded by the caller.
+    /// The folder that holds the login if no variable moves it; the caller expands `~/`.
     pub folder: String,
-    /// Which of the `config-dir` variables moves it, where it is not the first.
+    /// The `config-dir` variable that moves the folder, if it is not the first one.
     pub variable: Option<Variable>,
-    /// The files in the folder of which any one shows that somebody is logged in; empty means that it lies elsewhere.
+    /// The files in the folder, each of which shows that somebody is logged in. An empty list means that the login is
+    /// kept elsewhere.
     pub files: Vec<String>,
-    /// The systems, as Rust names them, on which it lies in the system's keychain and not in a file.
+    /// The systems, by Rust's names, on which the login is kept in the system's keychain instead of a file.
     pub keychain_on: Vec<String>,
-    /// The agent's own setting that moves it out of the file.
+    /// The agent's own setting that moves the login out of its file.
     pub moved_by: Option<MovedBy>,
-    /// The arguments with which the agent logs in; none where it asks by itself.
+    /// The arguments with which the agent logs in. An empty list means that it asks by itself.
     pub args: Vec<String>,
     /// The variable for the model.
     pub model: Option<Variable>,
     /// The arguments for the model, with `{model}`.
     pub model_args: Vec<String>,
-    /// Variables that keep others from being filled in, and the vendor's own base URL where that is harmless.
+    /// Variables that are set so that no other source fills them in, such as the vendor's own base URL.
     pub set: BTreeMap<Variable, String>,
     /// Files in the folder that outrank the environment.
     pub overrides: Vec<Override>,
@@ -93,19 +94,19 @@ pub(crate) struct Login {
     pub apart: Option<Apart>,
     /// A process that an earlier launch may have left, and that serves some sessions.
     pub supervisor: Option<Supervisor>,
-    /// Where whose login it is can be read.
+    /// The files that tell whose login it is.
     pub holder: Vec<Holder>,
 }
 
-/// A JSON file that says whose a login is. Each entry is named by the keys that lead to it.
+/// A JSON file that tells whose login it is. Each entry is a path of keys.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Holder {
     /// The file, below the login's folder.
     pub file: String,
-    /// Where it lies instead when no variable moves the folder.
+    /// Its path if no variable moves the folder.
     pub default: Option<String>,
-    /// The JSON Web Token in which the entries are, where they are not in the file itself.
+    /// The JSON Web Token that holds the entries, if they are not in the file itself.
     pub within: Vec<String>,
     /// The account's name.
     pub name: Vec<String>,
@@ -123,14 +124,14 @@ pub(crate) struct Apart {
     pub args: Vec<String>,
     /// The first version that knows them.
     pub since: String,
-    /// What does the same for a version that does not, or is not known.
+    /// The arguments that do the same for an older or unknown version.
     pub otherwise: Vec<String>,
 }
 
 /// A process that outlives its session and serves later ones.
 #[derive(Debug, Clone)]
 pub(crate) struct Supervisor {
-    /// The JSON file in the login's folder with its `pid`, there while it lives.
+    /// The JSON file in the login's folder with its `pid`. It exists while the process runs.
     pub file: String,
     /// The variable that keeps the agent from using it.
     pub switch: Variable,

@@ -1,8 +1,9 @@
-//! Agents and providers: those built in, then the user's own.
+//! The definitions of agents and providers: those built in, and the user's own.
 //!
-//! A definition is one TOML file named after what it defines. A file of the user's replaces the built-in one of that
-//! name whole, so what a launch does can be read in one place. The built-in ones are literals of the program, which `build.rs`
-//! writes from the files; the user's are parsed, and only those that are asked for.
+//! A definition is one TOML file, named after the agent or provider. A file of the user's replaces the built-in
+//! definition of that name as a whole, so that everything a launch does can be read in one place. The built-in ones are
+//! literals of the program, which `build.rs` writes from the files; the user's are parsed, and only those that are
+//! asked for.
 
 mod agent;
 mod builtin;
@@ -32,19 +33,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Why a definition could not be given.
+/// A definition that could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// Neither built in nor the user's.
+    /// No definition has that name.
     #[error("unknown {what} \"{name}\"")]
     Unknown {
         /// `agent` or `provider`.
         what: &'static str,
         /// The name that was asked for.
         name: String,
-        /// The closest name there is.
+        /// The closest existing name.
         closest: Option<String>,
-        /// Where the user could define it.
+        /// The file in which the user could define it.
         file: PathBuf,
     },
     /// The user's definition is wrong.
@@ -56,7 +57,7 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
-    /// The next thing to do.
+    /// Returns the next thing to do.
     pub fn hint(&self) -> Option<Hint> {
         match self {
             Self::Unknown { closest: Some(word), .. } => Some(format!("did you mean `{word}`?").into()),
@@ -79,19 +80,19 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// A registry that looks for the user's definitions in their place.
+    /// Returns a registry with the user's definitions.
     pub(crate) fn new(paths: &Paths) -> Self {
         let known = Mutex::default();
         Self { agents: paths.registry("agents"), providers: paths.registry("providers"), known }
     }
 
-    /// The built-in definitions alone.
+    /// Returns a registry without definitions of a user's.
     #[cfg(test)]
     pub(crate) fn built_in() -> Self {
         Self { agents: "/nonexistent".into(), providers: "/nonexistent".into(), known: Mutex::default() }
     }
 
-    /// One agent's definition, read once.
+    /// Returns one agent's definition. It is read once.
     pub(crate) fn agent(&self, name: &Agent) -> Result<Arc<AgentSpec>, RegistryError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(spec) = known.get(name) {
@@ -114,12 +115,12 @@ impl Registry {
         }
     }
 
-    /// One provider's definition. The user's `pattern` is not checked: no launch needs it.
+    /// Returns one provider's definition. Its `pattern` is not compiled, since no launch needs it.
     pub(crate) fn provider(&self, name: &Provider) -> Result<ProviderSpec, RegistryError> {
         Ok(self.read_provider(name)?.0)
     }
 
-    /// One provider's definition, its `pattern` checked.
+    /// Returns one provider's definition. A `pattern` that is not a regular expression is an error.
     pub(crate) fn provider_with_pattern(&self, name: &Provider) -> Result<ProviderSpec, RegistryError> {
         let (spec, source) = self.read_provider(name)?;
         spec.check_pattern(&source)?;
@@ -138,30 +139,31 @@ impl Registry {
         }
     }
 
-    /// Which bytes a key under this provider may hold: what an agent's key may, or any text where the registry does not
-    /// know the provider and `[secrets]` alone can name it.
+    /// Returns which bytes a key of this provider may hold. A provider that the registry does not know can only be
+    /// named by `[secrets]`, and its keys may be any text.
     pub(crate) fn shape(&self, name: &Provider) -> Shape {
         let known = PROVIDERS.iter().any(|built| built.name == name.as_str())
             || self.providers.join(format!("{name}.toml")).symlink_metadata().is_ok();
         if known { Shape::Header } else { Shape::Text }
     }
 
-    /// Every agent's name, sorted.
+    /// Returns the names of all agents, sorted.
     pub(crate) fn agent_names(&self) -> Result<BTreeSet<String>, RegistryError> {
         let mut names = own(&self.agents)?;
         names.extend(AGENTS.iter().map(|built| built.name.to_owned()));
         Ok(names)
     }
 
-    /// Every provider's name, sorted.
+    /// Returns the names of all providers, sorted.
     pub(crate) fn provider_names(&self) -> Result<BTreeSet<String>, RegistryError> {
         let mut names = own(&self.providers)?;
         names.extend(PROVIDERS.iter().map(|built| built.name.to_owned()));
         Ok(names)
     }
 
-    /// The agents that a typed word means among the built-in ones and the user's own of that name, sorted. Empty unless the word is
-    /// the command of one of them. Any other definition of the user's may have the same command; none of them is read.
+    /// Returns the agents that a typed word means among the built-in ones and the user's own of that name, sorted. The
+    /// list is empty unless the word is the command of one of them. Other definitions of the user's may have the same
+    /// command; they are not read.
     pub(crate) fn known_agents_for(&self, word: &str) -> Result<Vec<Agent>, RegistryError> {
         let built_in = AGENTS.iter().filter(|built| built.name == word || built.commands.contains(&word));
         let names: BTreeSet<Agent> =
@@ -193,7 +195,8 @@ impl Registry {
         self.agents.join(format!("{name}.toml"))
     }
 
-    /// The agents that a typed word may mean, by name or by command, and the command it runs. Reads every definition of the user's.
+    /// Returns the agents that a typed word may mean, by name or by command, and the command that it runs. Reads all
+    /// definitions of the user's.
     pub(crate) fn agents_for(&self, word: &str) -> Result<Meaning, RegistryError> {
         let commands = self.commands()?;
         let agents: Vec<Agent> = commands
@@ -209,7 +212,7 @@ impl Registry {
         Ok(Meaning { agents, command })
     }
 
-    /// Every agent with the commands it is started by, the usual one first.
+    /// Returns all agents with the commands that start them, the usual one first.
     pub(crate) fn commands(&self) -> Result<BTreeMap<Agent, Vec<String>>, RegistryError> {
         let mut commands: BTreeMap<Agent, Vec<String>> = AGENTS
             .iter()
@@ -227,18 +230,18 @@ impl Registry {
     }
 }
 
-/// A key that lies under a provider that it was not made for.
+/// A key that is stored under a provider that it does not belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Misplaced {
-    /// It is another provider's, which is known by how it begins.
+    /// Its beginning shows that it belongs to another provider.
     Of(Provider),
-    /// It does not begin as every key of that provider does.
+    /// It does not begin like the keys of that provider.
     NotOf(Provider),
 }
 
-/// Whether a key's first bytes tell that it belongs to another provider than the one it is stored under.
+/// Reports whether the beginning of a key shows that it belongs to another provider than the one it is stored under.
 pub(crate) fn misplaced(provider: &Provider, key: &[u8]) -> Option<Misplaced> {
-    // A blank before it was pasted with it.
+    // Blanks before a key come from pasting it.
     let key = key.trim_ascii_start();
     PREFIXES.iter().find_map(|(prefix, owner)| {
         match (key.starts_with(prefix.as_bytes()), *owner == provider.as_str()) {
@@ -249,9 +252,9 @@ pub(crate) fn misplaced(provider: &Provider, key: &[u8]) -> Option<Misplaced> {
     })
 }
 
-/// What a word typed by the user may mean.
+/// The meaning of a word that the user typed.
 pub(crate) struct Meaning {
-    /// The agents of that name or command; several where two share a command.
+    /// The agents of that name or command. Several agents may share a command.
     pub agents: Vec<Agent>,
     /// The command to look for on PATH.
     pub command: String,
@@ -267,7 +270,7 @@ fn unknown(what: &'static str, name: &str, file: PathBuf, names: BTreeSet<String
     RegistryError::Unknown { what, name: name.to_owned(), closest, file }
 }
 
-// A folder that is not there is an empty one. Files with other endings are somebody else's.
+// A missing folder counts as empty. Files with other endings are ignored.
 fn own(folder: &Path) -> Result<BTreeSet<String>, RegistryError> {
     let failed = |error| RegistryError::Folder(folder.to_owned(), error);
     let entries = match std::fs::read_dir(folder) {
@@ -334,9 +337,9 @@ mod tests {
             let spec = registry.agent(&name).unwrap_or_else(|error| panic!("{}: {error}", built.name));
             assert_eq!(spec.commands(), built.commands, "{}", built.name);
             assert!(!spec.api.is_empty(), "{}", built.name);
-            // A list without a login would never be asked.
+            // Without a login nothing reads the list.
             assert!(spec.login.is_some() || spec.login_unset.is_empty(), "{}", built.name);
-            // Without an endpoint of its own there is nowhere to go without a key.
+            // An account without a key needs an endpoint that can be set.
             assert!(!spec.hides_logins || spec.api.iter().any(Api::follows_endpoint), "{}", built.name);
             registry.provider(&spec.provider).unwrap_or_else(|error| panic!("{}: {error}", built.name));
         }

@@ -1,4 +1,4 @@
-//! One provider: where its APIs are, how they take a key, what a key looks like.
+//! The definition of one provider: its endpoints, how they take a key, and the shape of a key.
 
 use super::located::Located;
 use crate::config::{ConfigError, Source};
@@ -68,19 +68,20 @@ pub(super) struct RawProvider {
 pub(crate) struct ProviderSpec {
     /// Its name.
     pub name: Provider,
-    /// Its name for people.
+    /// Its title in messages.
     pub title: String,
     /// The variable its key usually lives in.
     pub variable: Variable,
     /// Further variables in use for the same key.
     pub also: Vec<Variable>,
-    /// What a key looks like; a hint, never a gate.
+    /// A regular expression for its keys. A key that does not match causes a question, never a refusal.
     pub pattern: Option<Located>,
-    /// Where a person makes and rotates keys.
+    /// The web page on which keys are created and rotated.
     pub console: Option<String>,
     /// Base URLs by endpoint name, then protocol.
     pub endpoints: BTreeMap<String, BTreeMap<Protocol, String>>,
-    /// Whether its keys go to its own service alone, with the agents that name it: no profile can send them elsewhere.
+    /// Whether its keys are sent only to its own service, by the agents that name it. A profile cannot set another
+    /// endpoint.
     pub own_endpoint: bool,
     auth: BTreeMap<Protocol, Auth>,
 }
@@ -118,38 +119,39 @@ impl ProviderSpec {
         })
     }
 
-    /// How the key is sent over one protocol. Third-party Anthropic endpoints want a bearer token unless told
+    /// Returns how the key is sent over one protocol. Third-party Anthropic endpoints want a bearer token unless told
     /// otherwise (OpenRouter's, Vercel's and Ollama's documentation).
     pub(crate) fn auth(&self, protocol: Protocol) -> Auth {
         self.auth.get(&protocol).copied().unwrap_or(Auth::Bearer)
     }
 
-    /// Refuses a `pattern` that is not a regular expression. A launch needs no pattern, and does not spend the time to compile it.
+    /// Refuses a `pattern` that is not a regular expression. A launch needs no pattern, and does not spend the time to
+    /// compile it.
     pub(crate) fn check_pattern(&self, source: &Source) -> Result<(), ConfigError> {
         let Some(pattern) = &self.pattern else { return Ok(()) };
         let wrong = |error| source.error(pattern.span(), format!("`pattern` is not a regular expression: {error}"));
         regex_lite::Regex::new(pattern).map(drop).map_err(wrong)
     }
 
-    /// Whether a key has the shape this provider's keys have; `None` where no shape is known.
+    /// Reports whether a key has the shape of this provider's keys; `None` if no shape is known.
     pub(crate) fn recognises(&self, key: &str) -> Option<bool> {
         let pattern = regex_lite::Regex::new(self.pattern.as_deref()?).ok()?;
         Some(pattern.is_match(key))
     }
 }
 
-/// Whether a profile says that its endpoint may be reached without TLS.
+/// The hosts to which a profile may send requests without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Http {
-    /// It says `allow-http = true`: a machine of a private network will do.
+    /// The machines of a private network: the profile has `allow-http = true`.
     Private,
-    /// It does not: this machine alone.
+    /// This machine alone.
     Loopback,
 }
 
-/// Whether a key may be sent to this URL: TLS, this machine, or, where that is allowed, a machine of a private network.
-/// `{name}` marks what the user must fill in. The error does not repeat the URL: a key may be in it, and the error's
-/// place says which is meant.
+/// Checks that a key may be sent to a URL: over TLS, to this machine, or, if that is allowed, to a machine of a private
+/// network. `{name}` in the URL is a part that the user must fill in. The error does not repeat the URL, since a key
+/// may be in it; the error's place in the file identifies it.
 pub(crate) fn check_url(url: &str, http: Http) -> Result<(), String> {
     if url.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\' || byte == b'"') {
         return Err("the URL has a character that no URL may have".into());
@@ -170,7 +172,7 @@ pub(crate) fn check_url(url: &str, http: Http) -> Result<(), String> {
     }
 }
 
-// The host of `host`, `host:port` or `[IPv6]:port`; whatever else stands there some client would read in another way.
+// Returns the host of `host`, `host:port` or `[IPv6]:port`. Clients disagree about any other form.
 fn host_of(authority: &str) -> Result<&str, &'static str> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
@@ -192,14 +194,14 @@ fn host_of(authority: &str) -> Result<&str, &'static str> {
     }
 }
 
-/// How far a request to a host travels, told from the host's name alone.
+/// The distance that a request to a host travels, as far as the host's name shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Distance {
-    /// Not out of this machine.
+    /// It stays on this machine.
     Here,
     /// Within a private network: RFC 1918, RFC 4193, a name without a dot, or below `.internal` or `.local`.
     Private,
-    /// Anywhere; also whatever is written in a way that one reader may take for another host than the next one.
+    /// Anywhere. A name that two clients may read as different hosts counts as well.
     Far,
 }
 
@@ -219,7 +221,8 @@ impl Distance {
             !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         };
         let labels: Vec<&str> = host.split('.').collect();
-        // The URL standard reads a name whose last part is a number, such as `0x7f.1` or `2130706433`, as an IPv4 address.
+        // The URL standard reads a name whose last part is a number, such as `0x7f.1` or `2130706433`, as an IPv4
+        // address.
         let last = labels.last().copied().unwrap_or_default();
         let number = last.bytes().all(|byte| byte.is_ascii_digit())
             || last.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));

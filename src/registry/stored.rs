@@ -1,15 +1,16 @@
-//! Files of the user's own in which an agent keeps what decides about its account. The definitions only say; `plan` looks.
+//! The user's files in which an agent keeps credentials and settings that decide about its account. The definitions
+//! only describe them; the module `plan` reads them.
 
 use serde::Deserialize;
 
-/// Where such a file lies.
+/// The place of such a file.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {
-    /// Its path below the agent's configuration folder, where a profile or a variable moves that; without it the file
-    /// counts only where nothing does.
+    /// Its path below the agent's configuration folder, if a profile or a variable moves that folder. Without this
+    /// field the file is used only if nothing moves the folder.
     pub file: Option<String>,
-    /// Where it lies when nothing moves the folder, `~/` expanded by the caller; an absolute path is the system's own.
+    /// Its path if nothing moves the folder; the caller expands `~/`. An absolute path is a file of the system.
     pub default: String,
     /// The variable that moves this one file.
     pub variable: Option<String>,
@@ -21,16 +22,16 @@ pub(crate) struct Place {
 pub(crate) struct Stored {
     /// The file, below the agent's configuration folder.
     pub file: String,
-    /// Where it lies when no variable moves that folder.
+    /// Its path if no variable moves that folder.
     pub default: String,
-    /// The dotted keys; `*` stands for any part of one name, `{provider}` for the profile's provider.
+    /// The dotted keys. `*` matches any text in one name; `{provider}` is the profile's provider.
     pub keys: Vec<String>,
-    /// The first version in which none of them counts beside what Ringlet gives; without it all do.
+    /// The first version that ignores them once Ringlet gives an account. Without this field every version uses them.
     pub until: Option<String>,
 }
 
 impl Stored {
-    /// Where it lies.
+    /// Returns its place.
     pub(crate) fn place(&self) -> Place {
         Place { file: Some(self.file.clone()), default: self.default.clone(), variable: None }
     }
@@ -42,78 +43,78 @@ impl Stored {
 pub(crate) struct Chosen {
     /// The dotted key.
     pub key: String,
-    /// Its value for a key. Where it is not set at all, a key is used as well, but not at another endpoint.
+    /// The value that selects a key. If nothing is set, a key is used as well, but only at the default endpoint.
     pub value: String,
-    /// The JSON files that may set it, the last one that does counts.
+    /// The JSON files that may set it. The last one that sets it counts.
     pub files: Vec<Place>,
 }
 
-/// The list of the keys that the user has told an agent not to use, each by its last characters.
+/// The list of the keys that the user has told an agent not to use. Each entry is the last characters of a key.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rejected {
-    /// The variable that the agent asks about; a key that it is given otherwise is used.
+    /// The variable whose key is compared with the list. A key that is given in another way is used.
     pub variable: String,
-    /// The JSON files that may hold it, the first one that is there counts.
+    /// The JSON files that may hold the list. The first one that exists counts.
     pub files: Vec<Place>,
-    /// The keys that lead to it.
+    /// The path of keys to the list.
     pub list: Vec<String>,
-    /// How many characters of a key it holds.
+    /// The number of characters of a key in the list.
     pub last: usize,
-    /// The words with which the agent passes it over.
+    /// The arguments with which the agent ignores the list.
     pub unless: Vec<String>,
 }
 
-/// An agent's sessions, where it goes on with one only under the provider's id that it was made under.
+/// The sessions of an agent that resumes a session only under the provider's id with which it was created.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sessions {
-    /// The agent's own folder when no variable moves it.
+    /// The agent's folder if no variable moves it.
     pub home: String,
-    /// The folders in it that hold the sessions, one file each, named `...-ID.jsonl`, in folders by date.
+    /// The folders in it that hold the sessions: folders by date, and in them a file `...-ID.jsonl` for each session.
     pub folders: Vec<String>,
-    /// The keys that lead to the provider's id in the JSON of a file's first line.
+    /// The path of keys to the provider's id in the JSON of a file's first line.
     pub id: Vec<String>,
-    /// The commands that go on with a session, which is the next word; alone or behind another command.
+    /// The commands that resume a session, which is the next argument. They may follow another command.
     pub resume: Vec<String>,
-    /// The options that mean the last session in place of a named one.
+    /// The options that select the last session.
     pub last: Vec<String>,
-    /// The options whose value is the next word.
+    /// The options whose value is the next argument.
     pub valued: Vec<String>,
 }
 
-/// A list in an agent's TOML settings of the variables that its tool shells do not get.
+/// A list in an agent's TOML settings of the variables that its tool shells are not given.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Withheld {
     /// The file, below the agent's configuration folder.
     pub file: String,
-    /// Where it lies when no variable moves that folder.
+    /// Its path if no variable moves that folder.
     pub default: String,
-    /// The keys that lead to the list.
+    /// The path of keys to the list.
     pub list: Vec<String>,
     /// The options that set an entry, `KEY=VALUE`.
     pub options: Vec<String>,
-    /// The options that lay another file, `NAME.` and the file's own name, over it.
+    /// The options that apply another file on top of it, whose name is `NAME.` and the name of the file.
     pub layers: Vec<String>,
-    /// The same file of a project, below a directory.
+    /// The path of the same file in a project, below a directory.
     pub project: String,
-    /// The system's.
+    /// The path of the system's file.
     pub system: String,
 }
 
-/// Options of the user's that would lead a key to another endpoint than its own.
+/// The user's options that would send a key to another endpoint.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Moved {
     /// The options that set an entry, `KEY=VALUE`.
     pub options: Vec<String>,
-    /// The entries, their names joined by dots; what lies below one counts as well.
+    /// The entries, as names joined by dots. Entries below them count as well.
     pub names: Vec<String>,
 }
 
 impl Withheld {
-    /// Where a file of that name lies, its own or a layer.
+    /// Returns the place of the file, or of a layer of that name.
     pub(crate) fn place(&self, layer: Option<&str>) -> Place {
         let named = |path: &str| match (layer, path.rsplit_once('/')) {
             (None, _) => path.to_owned(),

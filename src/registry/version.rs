@@ -1,18 +1,18 @@
-//! Programs' versions.
+//! The version of a program.
 
 /// A program's version: numbers, compared one by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Version(Vec<u64>);
 
 impl Version {
-    /// Reads `1.2.3`; what follows the numbers, such as `-beta`, is passed over.
+    /// Reads `1.2.3`. Text after the numbers, such as `-beta`, is ignored.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let numbers = text.split(|c: char| !c.is_ascii_digit() && c != '.').next()?;
         let parts = numbers.split('.').map(str::parse).collect::<Result<Vec<u64>, _>>().ok()?;
         (parts.len() >= 2).then_some(Self(parts))
     }
 
-    /// Whether it is the given version or a later one.
+    /// Reports whether it is the given version or a later one.
     pub(crate) fn is_at_least(&self, since: &str) -> bool {
         Self::parse(since).is_some_and(|since| self.0 >= since.0)
     }
