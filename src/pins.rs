@@ -1,8 +1,8 @@
 //! Which program an agent is: its SHA-256, and the one the user pinned.
 //!
-//! A pin is the user's word that an agent's program, byte for byte, is this one; only `ringlet agents pin` writes it. It
-//! covers the file that is found on PATH, not the interpreter that runs a script, nor what a program loads by itself.
-//! `plan` and the daemon compare; nothing here decides.
+//! A pin is the user's word that an agent's program, byte for byte, is this one; only `ringlet agents pin` writes it.
+//! It covers the file that is found on PATH, not the interpreter that runs a script, nor what a program loads by
+//! itself. `plan` and the daemon compare; nothing here decides.
 
 use crate::digest::Digest;
 use crate::name::Agent;
@@ -24,7 +24,7 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Whether the path still leads to the very file that was measured, unchanged.
+    /// Reports whether the path still leads to the file that was measured, and the file is unchanged.
     pub(crate) fn is_still_at(&self, program: &Path) -> bool {
         platform::content_stamp(program).is_ok_and(|stamp| stamp == self.stamp)
     }
@@ -72,7 +72,7 @@ pub(crate) fn measure_unless_known(
     }
     let started = SystemTime::now();
     let digest = Digest::of_reader(file)?;
-    // What was written while it was read has a digest that nobody could have approved.
+    // A file that changed while it was read has a digest that nobody could have approved.
     if platform::file_stamp(file)? != stamp {
         return Err(io::Error::other("it changed while it was read"));
     }

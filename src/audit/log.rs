@@ -1,4 +1,4 @@
-//! Appending and rotation. Called through [`Log`] by whoever hands out or changes a key.
+//! Appends and rotates. Called through [`Log`] by every part that hands out or changes a key.
 //!
 //! The chain is continued from the head file, not from what the log happens to end in: so damage is never healed
 //! over, it stays visible as a break in the chain. The one exception is a line that the head announced and a dying
@@ -54,7 +54,7 @@ struct Waiting {
     outcome: Arc<Mutex<Option<Result<(), AuditError>>>>,
 }
 
-/// What an append leaves open for the next one, which looks whether the paths still lead there.
+/// The files that an append leaves open. The next append checks that the paths still lead to them.
 #[derive(Debug, Default)]
 struct Kept {
     lock: Option<(LockFile, Option<Standing>)>,
@@ -92,7 +92,7 @@ impl Log {
         let outcome = Arc::new(Mutex::new(None));
         locked(&self.queue).push(Waiting { records: records.to_vec(), outcome: Arc::clone(&outcome) });
         let mut turn = locked(&self.turn);
-        // Whoever had the turn before may have written them as well.
+        // The thread that had the turn before may have written these records as well.
         if let Some(done) = locked(&outcome).take() {
             return done;
         }
@@ -166,7 +166,7 @@ impl Log {
 
     fn hold<'l>(&self, kept: &'l mut Option<(LockFile, Option<Standing>)>) -> Result<HeldLock<'l>, AuditError> {
         let path = self.files.lock_path();
-        // The lock of a file that is no longer at its path excludes nobody.
+        // Other processes lock the file at the path, so a lock on a file that was moved away excludes none of them.
         let is_there = |standing| Standing::of_path(standing, &path).is_some();
         let (lock, _) = match kept.take_if(|(_, standing)| is_there(*standing)) {
             Some(lock) => kept.insert(lock),

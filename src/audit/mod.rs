@@ -3,10 +3,10 @@
 //! Appends one JSON line a lookup, verifies that no line was changed, moved, added or lost, and answers questions
 //! about the past. `launch` and the `keychain` commands append; `ringlet audit` reads.
 //!
-//! It refuses to hold a secret: no field takes bytes or a `Secret`, and a digest can only be computed or read back.
-//! It refuses to lose a line silently: every failure is an error, and the caller then refuses the launch.
-//! It does not defend against the user's own programs: whoever may write the log may write a new, consistent one.
-//! What it finds is what such a program, a careless edit, a full disk or a crash leaves *without* redoing the chain.
+//! It refuses to hold a secret: no field takes bytes or a `Secret`, and a digest can only be computed or read back. It
+//! refuses to lose a line silently: every failure is an error, and the caller then refuses the launch. It does not
+//! defend against the user's own programs: a program that may write the log may write a new, consistent one. What it
+//! finds is what such a program, a careless edit, a full disk or a crash leaves *without* redoing the chain.
 //!
 //! Beside `audit.jsonl` stand `audit.1.jsonl` (the newest rotated file) and up, `audit.head` (see [`head`]) and
 //! `audit.lock`, which is never renamed or removed.

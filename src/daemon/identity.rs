@@ -53,7 +53,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Finds out who a peer is. The policy says which programs run scripts besides those that do by their names.
+    /// Finds out which program a peer is. The policy adds the interpreters of registered scripts to those known by
+    /// name.
     pub fn of(peer: Peer, hashes: &Hashes, policy: &Policy) -> io::Result<Self> {
         // Whatever the process has become since it was accepted is seen by `still_holds`.
         let image = peer.first_image.ok_or_else(|| io::Error::other("what it ran when it connected is not told"))?;
@@ -80,28 +81,28 @@ impl Identity {
         Ok(made)
     }
 
-    /// Whether the process still runs, and runs what it ran: a program that it became since has not been looked at, be it
-    /// another script of the same interpreter.
+    /// Reports whether the process still runs the image that was examined. After another `execve` it does not, even if
+    /// the same interpreter now runs another script.
     pub fn still_holds(&self) -> bool {
         self.peer.execution().is_ok_and(|now| now == (self.file, self.image))
     }
 
-    /// Whether the path that policy would know it by still leads to what it runs. A file that was replaced since is known
-    /// under no path at all.
+    /// Reports whether the program's path still leads to the file that runs. A file that was replaced has no path under
+    /// which it could be registered.
     pub fn has_its_path(&self) -> bool {
         self.client.interpreter.is_some()
             || platform::file_identity(&self.client.program.path).is_some_and(|file| file == self.file)
     }
 }
 
-/// Whether a peer may be a registered program, by the paths alone. It decides whom it waits with and nothing else.
+/// Reports whether a peer may be a registered program, by its paths alone. This decides only in which queue it waits.
 pub(crate) fn may_be(peer: &Peer, policy: &Policy) -> bool {
     let Ok(running) = peer.program() else { return false };
     let is_script = || script(peer).is_ok_and(|path| policy.names(&path, Some(&running.path)));
     policy.names(&running.path, None) || is_script()
 }
 
-// The first word behind the interpreter's own name. With an option in its place (`-c`, `-m`) no file says what is run.
+// The script is the first argument of the interpreter. An option in its place (`-c`, `-m`) means that no file is run.
 fn script(peer: &Peer) -> Result<PathBuf, &'static str> {
     let arguments = peer.arguments().map_err(|_| "this system does not tell which script it runs")?;
     let named = arguments.get(1).filter(|word| !word.as_encoded_bytes().starts_with(b"-"));

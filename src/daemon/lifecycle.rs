@@ -1,9 +1,9 @@
 //! The start and the end of the daemon, one for each user, and how other processes find and end it.
 //!
 //! A daemon runs while the lock on `daemon.lock` in the runtime folder is held; a kill ends the lock with the process.
-//! The run file beside it only says where the daemon is. A socket on which nobody listens is removed. SIGTERM and SIGINT let
-//! running requests end, then the socket and the run file are removed. What differs by system is in `socket` and
-//! `pipe`.
+//! The run file beside it only says where the daemon is. A socket on which nobody listens is removed. SIGTERM and
+//! SIGINT let running requests end, then the socket and the run file are removed. What differs by system is in `socket`
+//! and `pipe`.
 
 use super::endpoint::{Socket, default_socket, shutdown_signal, status_socket};
 use super::http::{self, HttpState};
@@ -33,7 +33,7 @@ use tokio::sync::watch;
 /// How long a start waits for the lock.
 const ASKING: Duration = Duration::from_millis(100);
 
-/// What happens, for whoever prints it.
+/// Events of a running daemon, for the caller to print.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// It answers from now on.
@@ -46,7 +46,7 @@ pub(crate) enum Event {
 pub(crate) struct Options {
     /// The socket, in place of the settings' and the usual one.
     pub socket: Option<PathBuf>,
-    /// Where events go; one that nobody takes any more is dropped.
+    /// Receives the events; an event is dropped once the receiver is gone.
     pub events: Sender<Event>,
 }
 
@@ -69,7 +69,7 @@ fn try_lock(paths: &Paths, patience: Duration) -> Result<Option<platform::Lock>,
     }
 }
 
-// Whether a daemon has the lock. Any number may ask at once: none of them takes another for a daemon.
+// Reports whether a daemon holds the lock. Callers that only ask at the same time do not see each other as a daemon.
 fn is_locked(paths: &Paths) -> Result<bool, DaemonError> {
     let file = lock_file(paths);
     platform::is_locked(&file).map_err(DaemonError::io("examine", &file))
@@ -89,7 +89,7 @@ pub(crate) fn find(paths: &Paths) -> Result<Option<Run>, DaemonError> {
 /// Ends the running daemon and waits until it has gone.
 pub(crate) fn stop(paths: &Paths, patience: Duration) -> Result<Run, DaemonError> {
     let run = find(paths)?.ok_or(DaemonError::NotRunning)?;
-    // Asked again with the process in hand: only one that still holds the lock is the daemon.
+    // The lock is looked at again once the process is pinned: only a process that still holds it is the daemon.
     platform::terminate(run.pid, || matches!(find(paths), Ok(Some(now)) if now == run))
         .map_err(|error| DaemonError::Mute(format!("process {} cannot be ended: {error}", run.pid)))?;
     match try_lock(paths, patience)? {
@@ -115,7 +115,7 @@ fn setup(paths: &Paths, env: &Env) -> Result<Setup, String> {
 pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), DaemonError> {
     platform::raise_file_limit();
     platform::give_memory_back();
-    // Whoever only asks has the lock for a moment.
+    // Another command may hold the lock for a moment to ask for it.
     let lock = try_lock(paths, ASKING)?;
     let Some(_lock) = lock else {
         return Err(DaemonError::Running(find(paths).ok().flatten().map(|run| run.pid)));
@@ -128,7 +128,7 @@ pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), Daem
         let events = Arc::clone(&events);
         move |text: String| {
             if let Ok(events) = events.lock() {
-                // Nobody to tell is no reason to stop.
+                // The daemon goes on without a receiver of its events.
                 let _ = events.send(Event::Said(text));
             }
         }
@@ -141,7 +141,7 @@ pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), Daem
     let listener = Socket::open(&socket, &mut given)?;
     let own = Socket::open(&status_socket(paths)?, &mut listenfd::ListenFd::empty())?;
     let http = listen(settings.daemon.port, &mut given)?;
-    // Once the port is ours: whoever had it while no daemon ran may have been sent the old one.
+    // A new token once the port is bound: another program that had the port may have been sent the old one.
     token::rotate(&paths.http_token())?;
     let addresses = http.iter().filter_map(|it| it.local_addr().ok()).collect();
     let socket = listener.path.clone();
@@ -156,7 +156,8 @@ pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), Daem
         .map_err(DaemonError::io("start", Path::new("threads")))?;
     let state = Arc::new(HttpState { handler: Arc::clone(&handler), run: run.clone() });
     let done = runtime.block_on(async {
-        // Handlers are installed before readiness is reported; an earlier signal kills the process without a word in the log.
+        // Handlers are installed before readiness is reported; an earlier signal kills the process without a word in
+        // the log.
         let end = shutdown_signal()?;
         let (stop, stopped) = watch::channel(false);
         let sockets = listener.prepare()?;
@@ -191,7 +192,7 @@ fn handler(
     say: impl Fn(String) + Clone + Send + Sync + 'static,
 ) -> Result<Handler, DaemonError> {
     let registrations = Registrations::new(paths);
-    // Whoever reads first says what is wrong; a start says it by failing.
+    // A problem is reported by the first read that finds it; at the start it is an error instead.
     let report = |say: &(dyn Fn(String) + Send + Sync), problem: &String| {
         say(format!("{problem}; what was last good stays in force"));
     };

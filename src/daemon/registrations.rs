@@ -1,5 +1,5 @@
-//! The files of registered programs (the policy, `daemon.json` beside config.toml) and of refused programs that wait for
-//! approval (`pending.json` in the state directory).
+//! The files of registered programs (the policy, `daemon.json` beside config.toml) and of refused programs that wait
+//! for approval (`pending.json` in the state directory).
 //!
 //! Changes are made under a lock and replace a file whole. A policy that others may write is refused: it says who gets
 //! keys. The queue holds each program once and at most [`MOST_PENDING`], and forgets it after a day.
@@ -54,7 +54,7 @@ pub struct Permissions {
     pub read: Vec<String>,
     /// Services it may write and delete in.
     pub write: Vec<String>,
-    /// Whether it may list names.
+    /// Permission to list names.
     pub search: bool,
 }
 
@@ -173,7 +173,7 @@ impl Registrations {
         Ok(entry)
     }
 
-    // The queue is a convenience: where it cannot be written, what is registered is registered all the same.
+    // The queue is a convenience: a program stays registered even where the queue cannot be written.
     fn no_longer_pending(&self, path: &Path, now: Timestamp) {
         if self.pending(now).is_ok_and(|waiting| waiting.iter().any(|it| it.path == path)) {
             self.change_pending(now, |waiting| waiting.retain(|it| it.path != path)).ok();
@@ -318,8 +318,8 @@ fn is_binary(head: &str) -> bool {
     magic.iter().any(|magic| bytes.starts_with(magic))
 }
 
-// What the kernel, and `env` behind it, would run a script with. With an option between the two the client's own command
-// line would not begin with the script.
+// What the kernel, and `env` behind it, would run a script with. With an option between the two the client's own
+// command line would not begin with the script.
 fn interpreter_in(line: &str) -> Option<String> {
     let mut words = line.lines().next()?.split_ascii_whitespace();
     let mut named = words.next()?;
@@ -350,8 +350,8 @@ fn locked<T>(file: &Path, work: impl FnOnce() -> Result<T, DaemonError>) -> Resu
     work()
 }
 
-// serde's own text without its place, which stands in front of it already; and what it repeats of the file is cut, since
-// people paste keys into the wrong file.
+// serde's own text without its place, which stands in front of it already; and what it repeats of the file is cut,
+// since people paste keys into the wrong file.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);

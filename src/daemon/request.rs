@@ -57,11 +57,11 @@ pub struct Handler {
     pub changes: Mutex<()>,
 }
 
-/// An answer, and whether the connection goes on.
+/// An answer to one line.
 pub struct Answer {
     /// The line.
     pub line: Zeroizing<Vec<u8>>,
-    /// Whether nothing more is taken from this client.
+    /// Reports whether the connection ends with this answer.
     pub last: bool,
 }
 
@@ -128,14 +128,14 @@ impl Handler {
                 arguments: words.iter().take(32).map(|word| shorten(&word.to_string_lossy())).collect(),
                 time: (self.clock)(),
             };
-            // Where it cannot be noted it is refused all the same.
+            // The program is refused even where it cannot be added to the queue.
             self.registrations.note(pending).ok();
             return Err(refused(Reason::UnregisteredBinaryPendingApproval));
         }
         recorded.map(|()| identity).map_err(|_| refused(Reason::InternalError))
     }
 
-    /// Whether a peer may be a registered program, as far as can be seen without reading what it runs.
+    /// Reports whether a peer may be a registered program, as far as can be seen without reading its file.
     pub fn expects(&self, peer: &Peer) -> bool {
         peer.is_ours() && identity::may_be(peer, &self.policy.current())
     }
@@ -184,7 +184,7 @@ impl Handler {
                 _ => Outcome::Error,
             };
             let asked: Vec<&str> = request.targets.iter().map(String::as_str).collect();
-            // What is refused is refused, whether or not that can be recorded.
+            // A refusal stands even where it cannot be recorded.
             self.record(&setup, identity, &request, &named(&asked), outcome, Some(&refusal.why)).ok();
             last(&Response::refused(refusal.reason))
         };
@@ -228,7 +228,7 @@ impl Handler {
         Ok(line)
     }
 
-    // For whom Ringlet's own keys are kept. Names are not: a search goes on.
+    // Checks the scopes of Ringlet's own keys. They protect values and not names, so a search is not checked.
     fn check_scopes<'n>(
         &self,
         setup: &Setup,
@@ -270,13 +270,13 @@ impl Handler {
         }
         let mut found = Vec::with_capacity(request.targets.len());
         for target in &request.targets {
-            // What is not there is left out of the answer.
+            // The answer leaves out targets that do not exist.
             found.extend(setup.items.get(&request.service, target)?);
         }
         Ok(found)
     }
 
-    // What the record is about. Nothing found is recorded by what was asked for.
+    // The names in the record: those that were found, or the requested ones where nothing was found.
     fn names_found(&self, request: &Request, found: &[Item]) -> Vec<String> {
         match request.enumerates() && !found.is_empty() {
             true => found.iter().map(|item| item.account.clone()).collect(),
@@ -336,7 +336,7 @@ impl Handler {
         Ok(())
     }
 
-    // What is there before a change, so that it can be put back.
+    // Reads the entries before a change, so that they can be put back.
     fn before(
         &self,
         setup: &Setup,
@@ -346,7 +346,7 @@ impl Handler {
         targets.iter().map(|target| Ok((target.clone(), setup.items.get_current(service, target)?))).collect()
     }
 
-    // A change is recorded before it is made: one that could not be recorded must not be.
+    // Records a change before it is made. A change that cannot be recorded is not made.
     fn intend(
         &self,
         setup: &Setup,

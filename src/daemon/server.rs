@@ -31,13 +31,14 @@ pub struct Limits {
     pub clients: usize,
     /// Clients at once that are one program; more of it are refused, so that it leaves places to others.
     pub of_one_program: usize,
-    /// Clients at once that no policy names and that wait to be recorded, one after the other; more are refused unseen.
+    /// Unregistered clients that wait to be recorded, one after the other; more are refused without being examined.
     pub strangers: usize,
     /// Requests at the keychain at once that name their targets.
     pub lookups: usize,
-    /// The same of those for which names are listed, which may take a keychain's every name; they do not hold up lookups.
+    /// The same of those for which names are listed, which may take a keychain's every name; they do not hold up
+    /// lookups.
     pub listings: usize,
-    /// Clients at once that are being found out about; they do not hold up requests.
+    /// Clients that are identified at the same time; they do not hold up requests.
     pub arrivals: usize,
     /// How long requests may go on after `stop` became true.
     pub drain: Duration,
@@ -105,8 +106,8 @@ pub async fn serve(listener: Listener, handler: Arc<Handler>, limits: Limits, mu
     let _ = timeout(limits.drain, all).await;
 }
 
-/// Turns of those who are being found out about. Strangers have theirs apart: they hold up registered programs neither by
-/// their number nor by the size of what they run.
+/// Limits how many clients are identified at the same time. Unregistered programs have limits of their own, so that
+/// neither their number nor the size of their files delays registered ones.
 struct Arrivals {
     expected: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
@@ -196,7 +197,8 @@ impl Client {
         };
         let mut lines = Lines::new(MAX_REQUEST);
         loop {
-            // Of another process nothing is taken, be it the rest of a line: whoever has the socket can write to it.
+            // Bytes of another process are refused, even inside a line: any process that has the socket can write to
+            // it.
             let own = |sender| identity.peer.wrote(sender);
             let line = tokio::select! {
                 _ = self.stop.wait_for(|stop| *stop) => return Ok(()),
@@ -270,7 +272,7 @@ enum Line {
 
 /// What lines come from.
 trait Source {
-    /// Reads what is there, of one sender.
+    /// Reads the bytes that have arrived, of one sender at a time.
     fn receive(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<(usize, Sender)>> + Send;
 }
 
@@ -379,7 +381,7 @@ mod tests {
         for longest in [10, 1023, 1024, 1025, 5000] {
             let text = format!("{}\n{}\n", "a".repeat(longest), "b".repeat(longest + 1));
             assert_eq!(run(lines(&[text.as_bytes()], longest)), ["a".repeat(longest).as_str(), "(too long)"]);
-            // It is not waited for the end of what is too long already.
+            // Reading stops once the limit is passed.
             let endless = "c".repeat(longest + 1);
             assert_eq!(run(lines(&[endless.as_bytes()], longest)), ["(too long)"]);
         }
