@@ -33,6 +33,10 @@ pub(crate) struct Output {
     options: OutputOptions,
     shell: Shell,
     failed: Option<io::Error>,
+    /// Whether stderr is a terminal, which can show progress.
+    has_terminal: bool,
+    /// The columns that the shown progress takes.
+    progress: usize,
 }
 
 /// A colour or weight.
@@ -79,6 +83,8 @@ impl Output {
             options: OutputOptions::default(),
             shell: Shell::Bash,
             failed: None,
+            has_terminal: color_err,
+            progress: 0,
         }
     }
 
@@ -166,6 +172,24 @@ impl Output {
         if !self.options.quiet {
             let text = self.written(&text.into());
             self.message(Style::Dim, None, &text);
+        }
+    }
+
+    /// How far long work has come, on one line of a terminal that the next call overwrites; silent with `--quiet`.
+    pub(crate) fn progress(&mut self, text: &str) {
+        if self.has_terminal && !self.options.quiet {
+            let text = format!("ringlet: {}", visible(text));
+            let columns = self.progress;
+            let _ = write!(self.err, "\r{text:columns$}");
+            self.progress = text.chars().count();
+        }
+    }
+
+    /// Clears the line of progress, if there is one.
+    pub(crate) fn end_progress(&mut self) {
+        let columns = std::mem::take(&mut self.progress);
+        if columns > 0 {
+            let _ = write!(self.err, "\r{:columns$}\r", "");
         }
     }
 

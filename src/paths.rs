@@ -194,6 +194,12 @@ impl Paths {
         self.state.join("audit.jsonl")
     }
 
+    /// The names of a large system keychain, as they were last listed.
+    #[cfg(target_os = "linux")]
+    pub fn listing(&self) -> PathBuf {
+        self.state.join("listing")
+    }
+
     /// The index of names in the system keychain.
     pub fn names(&self) -> PathBuf {
         self.state.join("names")

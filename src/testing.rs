@@ -35,7 +35,7 @@ pub use crate::platform::{Lock, LockError, lock_file, raise_file_limit};
 pub use crate::shell::{Hook, Shell, ShellError, quote, render, render_completion};
 pub use crate::store::Items;
 #[cfg(target_os = "linux")]
-pub use crate::store::secret_service::{Options, SecretService, ServiceError};
+pub use crate::store::secret_service::{KeptNames, Options, SecretService, ServiceError};
 
 macro_rules! targets {
     ($($(#[$when:meta])* $name:ident: $check:path,)*) => {

@@ -2,14 +2,17 @@
 //! stopped, a killed, a hung and a lying one.
 
 use crate::common::keyring::{Keyring, PASSWORD, State};
-use ringlet::testing::{Options, SecretService, ServiceError};
+use ringlet::testing::{KeptNames, Options, SecretService, ServiceError};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Long enough never to matter, for operations that are meant to end by themselves.
 const AMPLE: Duration = Duration::from_secs(60);
@@ -18,7 +21,13 @@ const SHORT: Duration = Duration::from_millis(300);
 
 fn store(keyring: &Keyring, deadline: Duration) -> Arc<SecretService> {
     let bus_address = Some(keyring.address());
-    Arc::new(SecretService::new(Options { deadline, patience: None, bus_address, runtime_dirs: Vec::new() }))
+    Arc::new(SecretService::new(Options {
+        deadline,
+        patience: None,
+        bus_address,
+        runtime_dirs: Vec::new(),
+        kept_names: None,
+    }))
 }
 
 fn accounts(store: &SecretService, service: &str) -> Result<Vec<String>, ServiceError> {
@@ -144,6 +153,87 @@ fn three_hundred_accounts_are_listed_in_order() {
     assert_eq!(ours.unlock("ringlet"), Ok(()));
 }
 
+/// A client that keeps names in a file, as each process of the user has one.
+fn keeping(keyring: &Keyring, file: &Path) -> SecretService {
+    let environment = keyring.environment();
+    let (_, data) = environment.iter().find(|(name, _)| name == "XDG_DATA_HOME").expect("it is set");
+    let kept_names = Some(KeptNames { file: file.to_owned(), keyrings: Path::new(data).join("keyrings") });
+    let bus_address = Some(keyring.address());
+    SecretService::new(Options { deadline: AMPLE, patience: None, bus_address, runtime_dirs: Vec::new(), kept_names })
+}
+
+/// The names that a new process lists.
+fn names(keyring: &Keyring, file: &Path) -> Result<Vec<String>, ServiceError> {
+    keeping(keyring, file).accounts("ringlet", &|_, _| ())
+}
+
+/// Lists until just these names are kept, which they are only once no change can go unseen.
+fn kept(keyring: &Keyring, file: &Path, wanted: &[String]) -> String {
+    returning_by(Duration::from_secs(60), || {
+        assert_eq!(names(keyring, file).as_deref(), Ok(wanted));
+        let text = std::fs::read_to_string(file).ok()?;
+        let in_file: BTreeSet<&str> = text.lines().skip(6).filter_map(|line| Some(line.split_once(' ')?.1)).collect();
+        let is_kept = in_file.into_iter().eq(wanted.iter().map(String::as_str));
+        is_kept.then_some(text)
+    })
+}
+
+fn returning_by<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < patience, "it does not come");
+    }
+}
+
+#[test]
+fn names_of_a_large_keyring_are_kept_and_never_stale() {
+    let mut keyring = Keyring::start(State::Unlocked);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("listing");
+    let ours = store(&keyring, AMPLE);
+    let mut all: Vec<String> = (0..70).map(|n| format!("provider/alias-{n:03}")).collect();
+    for name in &all {
+        assert_eq!(ours.set("ringlet", name, b"sk-canary", None), Ok(()));
+    }
+    let text = kept(&keyring, &file, &all);
+    assert!(!text.contains("canary"));
+    assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
+
+    // A name that only the file has shows that the names come from there while nothing changes,
+    let spoil = |text: &str| std::fs::write(&file, text.replace("alias-003", "alias-XXX")).expect("written");
+    spoil(&text);
+    assert!(names(&keyring, &file).expect("listed").contains(&"provider/alias-XXX".to_owned()));
+    assert_eq!(keeping(&keyring, &file).accounts("another", &|_, _| ()), Ok(vec![]));
+    // and that none is believed after a change, nor under another name of the same length, stored in the same moment.
+    let [last, next] = ["provider/alias-069", "provider/alias-07x"];
+    let cleared = keyring.command("secret-tool").args(["clear", "service", "ringlet", "username", last]).status();
+    assert!(cleared.expect("secret-tool, of Debian's libsecret-tools").success());
+    keyring.secret_tool_store(None, &["service", "ringlet", "username", next], b"sk-canary");
+    *all.last_mut().expect("seventy") = next.into();
+    assert_eq!(names(&keyring, &file).as_deref(), Ok(&all[..]));
+    let text = kept(&keyring, &file, &all);
+
+    // A file that is cut short, is open to others or is of another form is no file.
+    for bad in [&text[..text.len() / 2], "", "ringlet listing 1\n\n\n\n0\n", &"\u{0}".repeat(100)] {
+        std::fs::write(&file, bad).expect("written");
+        assert_eq!(names(&keyring, &file).as_deref(), Ok(&all[..]));
+    }
+    spoil(&text);
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).expect("chmod");
+    assert_eq!(names(&keyring, &file).as_deref(), Ok(&all[..]));
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("chmod");
+
+    // Neither is that of another process's keyring, nor that of a locked one.
+    spoil(&text);
+    keyring.restart();
+    kept(&keyring, &file, &all);
+    keyring.lock();
+    assert_eq!(names(&keyring, &file), Err(ServiceError::Locked));
+}
+
 #[test]
 fn a_locked_keychain_is_locked_for_everything_and_asks_nobody() {
     let mut keyring = Keyring::start(State::Unlocked);
@@ -164,6 +254,7 @@ fn a_locked_keychain_is_locked_for_everything_and_asks_nobody() {
         patience: Some(AMPLE),
         bus_address: Some(keyring.address()),
         runtime_dirs: Vec::new(),
+        kept_names: None,
     });
     assert_eq!(returning(move || asking.unlock("ringlet")), Err(ServiceError::Dismissed));
     keyring.restart();
@@ -285,7 +376,13 @@ fn without_an_address_the_runtime_directorys_bus_is_used() {
     let mut second = OsString::from("unix:path=/nonexistent/bus;tcp:host=localhost,port=1;");
     second.push(keyring.address());
     for (bus_address, runtime_dirs) in [(None, vec![keyring.runtime_dir()]), (Some(second), vec![])] {
-        let ours = SecretService::new(Options { deadline: AMPLE, patience: None, bus_address, runtime_dirs });
+        let ours = SecretService::new(Options {
+            deadline: AMPLE,
+            patience: None,
+            bus_address,
+            runtime_dirs,
+            kept_names: None,
+        });
         assert_eq!(ours.usable(), Ok(()));
     }
 }
@@ -328,7 +425,13 @@ fn a_bus_of_lies_is_named_and_left() {
             stream.read_to_end(&mut Vec::new()).map(drop)
         });
         let runtime_dirs = vec![folder.path().to_owned()];
-        let ours = Arc::new(SecretService::new(Options { deadline, patience: None, bus_address: None, runtime_dirs }));
+        let ours = Arc::new(SecretService::new(Options {
+            deadline,
+            patience: None,
+            bus_address: None,
+            runtime_dirs,
+            kept_names: None,
+        }));
         let error = get(&ours, "anthropic/work").expect_err("a lie is no value");
         assert!(expected(&error), "{error:?}");
     }

@@ -14,8 +14,9 @@ use crate::registry::{Misplaced, ProviderSpec, misplaced};
 use crate::secret::{Key, MAX_KEY, Secret};
 use crate::store::{Keys, Missing, Prompt, SCREENS, StoreError};
 use crate::words;
+use std::cell::RefCell;
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// `ringlet keychain ...`
 pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Result<(), Failure> {
@@ -73,7 +74,7 @@ fn set(
     replace: bool,
 ) -> Result<(), Failure> {
     let provider = known_provider(host, session, key)?;
-    // Some providers' keys are made of what names are made of. The name would be listed, and kept outside the store.
+    // Some providers' keys consist of characters that names may have. A name is listed, and kept outside the store.
     let name = key.alias.as_str();
     if name.len() >= 20 && provider.as_ref().is_some_and(|provider| provider.recognises(name) == Some(true)) {
         return Err(Failure::usage("the alias looks like the key itself; nothing was stored").hint(
@@ -119,7 +120,7 @@ fn set(
     Ok(())
 }
 
-// A key that was made for another provider would go out in the wrong way, or to the wrong host.
+// A key that was made for another provider would be sent in the wrong header or to the wrong host.
 fn elsewhere(key: &KeyName, wrong: &Misplaced, from: &[&str]) -> Failure {
     let from = from.iter().map(std::ffi::OsString::from);
     match wrong {
@@ -133,7 +134,7 @@ fn elsewhere(key: &KeyName, wrong: &Misplaced, from: &[&str]) -> Failure {
     }
 }
 
-// An unknown provider is allowed, since [secrets] may name any; a misspelt one is worth a word.
+// An unknown provider is allowed, since `[secrets]` may name any. It may be misspelt, so there is a warning.
 fn known_provider(host: &mut Host, session: &Session, key: &KeyName) -> Result<Option<ProviderSpec>, Failure> {
     let names = session.registry.provider_names()?;
     if names.contains(key.provider.as_str()) {
@@ -167,24 +168,25 @@ fn ask(host: &Host, key: &KeyName) -> Result<Secret, Failure> {
     })
 }
 
-// What a person types without echo; `so` is how things are when nothing was typed.
+// Reads what a person types without echo. `outcome` says in errors what follows from it that nothing was typed.
 fn typed(
     host: &Host,
     question: &str,
     what: &str,
-    so: &str,
+    outcome: &str,
     no_terminal: impl FnOnce(io::Error) -> Failure,
 ) -> Result<Secret, Failure> {
     host.world.console.ask_secret(question).map(Secret::from).map_err(|error| match error.kind() {
-        io::ErrorKind::Interrupted => Failure { status: 130, ..Failure::new(format!("interrupted; {so}")) },
-        io::ErrorKind::UnexpectedEof => Failure::new(format!("no {what} was given; {so}")),
-        io::ErrorKind::InvalidInput => Failure::new(format!("no {what} is as long as that: {error}; {so}")),
+        io::ErrorKind::Interrupted => Failure { status: 130, ..Failure::new(format!("interrupted; {outcome}")) },
+        io::ErrorKind::UnexpectedEof => Failure::new(format!("no {what} was given; {outcome}")),
+        io::ErrorKind::InvalidInput => Failure::new(format!("no {what} is as long as that: {error}; {outcome}")),
         _ => no_terminal(error),
     })
 }
 
-// The keychain's own dialog where there is a screen. Where there is none, or the dialog came to nothing (a service does not
-// tell whether it was closed or could not be shown), the terminal; each round there opens one collection.
+// The keychain's own dialog asks where there is a screen. Without a screen, or when the dialog failed (a service does not
+// tell whether it was closed or could not be shown), the password is asked for on the terminal. Each round of the loop
+// opens one collection.
 fn unlock(store: &Keys, host: &mut Host) -> Result<(), Failure> {
     let mut opened = None;
     if let Some(screen) = SCREENS.iter().find_map(|name| host.world.env.non_empty(name)) {
@@ -229,7 +231,7 @@ fn rename(
         return Err(Failure::new(format!("{to} is already in {}", store.place())).hint("add --replace to replace it"));
     }
     let done = store.get(from).map_err(|error| with_names(store, error)).and_then(|secret| {
-        // Stored under the new name and read back before the old one goes: at no moment is the key in neither.
+        // The key is stored under the new name and read back before the old one is removed, so that it is never lost.
         store.set(to, &secret)?;
         if store.get(to)?.expose() != secret.expose() {
             return Err(Failure::new(format!("{} gave {to} back changed; {from} is untouched", store.place())));
@@ -243,8 +245,19 @@ fn rename(
     Ok(())
 }
 
+/// A listing that takes less says nothing of its progress.
+const PROGRESS_AFTER: Duration = Duration::from_millis(300);
+
 fn list(host: &mut Host, store: &Keys, prefix: &str) -> Result<(), Failure> {
-    let names: Vec<KeyName> = store.names()?.into_iter().filter(|name| name.to_string().starts_with(prefix)).collect();
+    let started = Instant::now();
+    let output = RefCell::new(&mut host.output);
+    let names = store.names_with_progress(&|done, total| {
+        if started.elapsed() > PROGRESS_AFTER {
+            output.borrow_mut().progress(&format!("reading the names of the keys: {done} of {total}"));
+        }
+    });
+    host.output.end_progress();
+    let names: Vec<KeyName> = names?.into_iter().filter(|name| name.to_string().starts_with(prefix)).collect();
     if host.output.wants_json() {
         let rows: Vec<_> = names
             .iter()
@@ -312,7 +325,7 @@ pub(super) fn warn_of_fallback(session: &Session, store: &Keys, world: &World, o
     if today {
         return;
     }
-    // Without the mark it is said again; that is all.
+    // If the mark cannot be written, the warning is only shown again.
     let _ = platform::create_private_folder(&session.paths.once_a_day_marks())
         .and_then(|()| platform::replace_file(&mark, b""));
     let file = session.paths.pretty(&session.paths.credentials());

@@ -18,7 +18,7 @@ use crate::profile::Profiles;
 use crate::registry::Registry;
 use crate::secret::same;
 use crate::shell::Shell;
-use crate::store::{Missing, SERVICE, State as Keychain, StoreError, Values};
+use crate::store::{Include, Missing, SERVICE, State as Keychain, StoreError};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
@@ -408,7 +408,7 @@ async fn keys(shared: &Shared, query: &str) -> Response {
     blocking(shared, move || {
         let setup = state.handler.setup.current();
         let wanted = |name: &str| name.starts_with(&prefix) && name.parse::<KeyName>().is_ok();
-        match setup.items.list(SERVICE, Values::Omitted, &wanted) {
+        match setup.items.list(SERVICE, Include::Names, &wanted) {
             // The file that stands in for it has none, which is not what an empty keychain would mean.
             Ok(items) if items.is_empty() && setup.items.state() == Keychain::Absent => {
                 let error =

@@ -18,7 +18,7 @@ use crate::paths::Paths;
 use crate::platform::{self, Peer, Sender};
 use crate::registry::Registry;
 use crate::secret::{Secret, check_key};
-use crate::store::{Item, Items, PRIVATE_SERVICE, SERVICE, StoreError, Values, is_reserved};
+use crate::store::{Include, Item, Items, PRIVATE_SERVICE, SERVICE, StoreError, is_reserved};
 use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -213,7 +213,7 @@ impl Handler {
         let found = match request.action {
             Action::Read => self.read(setup, identity, request)?,
             Action::Search => {
-                let found = self.find(setup, request, Values::Omitted)?;
+                let found = self.find(setup, request, Include::Attributes)?;
                 found.into_iter().map(|it| Item { value: None, ..it }).collect()
             }
             Action::Write => return self.write(setup, identity, request).map(|()| done()),
@@ -250,20 +250,20 @@ impl Handler {
         let service = request.service.as_str();
         if !request.enumerates() {
             self.check_scopes(setup, identity, service, request.targets.iter())?;
-            return self.find(setup, request, Values::Included);
+            return self.find(setup, request, Include::Values);
         }
         if service == SERVICE && !setup.settings.scopes.is_empty() {
-            let listed = self.find(setup, request, Values::Omitted)?;
+            let listed = self.find(setup, request, Include::Names)?;
             self.check_scopes(setup, identity, service, listed.iter().map(|item| &item.account))?;
         }
-        let found = self.find(setup, request, Values::Included)?;
+        let found = self.find(setup, request, Include::Values)?;
         self.check_scopes(setup, identity, service, found.iter().map(|item| &item.account))?;
         Ok(found)
     }
 
-    fn find(&self, setup: &Setup, request: &Request, values: Values) -> Result<Vec<Item>, Refusal> {
+    fn find(&self, setup: &Setup, request: &Request, include: Include) -> Result<Vec<Item>, Refusal> {
         if request.enumerates() {
-            let found = setup.items.list(&request.service, values, &|name| request.wants(name));
+            let found = setup.items.list(&request.service, include, &|name| request.wants(name));
             // A listing goes through everything that is stored, for a few names as well.
             platform::give_memory_back_now();
             return Ok(found?);
@@ -320,7 +320,7 @@ impl Handler {
         let _one = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let before: Vec<(String, Option<Item>)> = match request.enumerates() {
             true => {
-                let found = setup.items.list(service, Values::Included, &|name| request.wants(name))?;
+                let found = setup.items.list(service, Include::Values, &|name| request.wants(name))?;
                 found.into_iter().map(|item| (item.account.clone(), Some(item))).collect()
             }
             false => self.before(setup, service, &request.targets)?,

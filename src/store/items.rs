@@ -4,7 +4,7 @@
 //! of threads may use it at once.
 
 use super::fallback::WhileAbsent;
-use super::{Detail, Item, ItemName, Prompt, Query, SERVICE, Store, StoreError, Values, backend};
+use super::{Detail, Include, Item, ItemName, Prompt, Query, SERVICE, Store, StoreError, backend};
 use crate::config::Settings;
 use crate::env::Env;
 use crate::name::KeyName;
@@ -67,10 +67,10 @@ impl Items {
     pub(crate) fn list(
         &self,
         service: &str,
-        values: Values,
+        include: Include,
         wanted: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<Item>, StoreError> {
-        let listed = self.0.list(&Query { service, values, wanted })?;
+        let listed = self.0.list(&Query { service, include, wanted, progress: &|_, _| () })?;
         match listed.windows(2).find(|pair| pair[0].account == pair[1].account) {
             Some(pair) => {
                 let entries = vec!["entry 1".into(), "entry 2".into()];

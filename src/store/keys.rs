@@ -2,7 +2,7 @@
 
 use super::file::FileStore;
 use super::keychain::Index;
-use super::{Detail, ItemName, Missing, PRIVATE_ACCOUNT, PRIVATE_SERVICE, Query, SERVICE, Store, StoreError, Values};
+use super::{Detail, Include, ItemName, Missing, PRIVATE_ACCOUNT, PRIVATE_SERVICE, Query, SERVICE, Store, StoreError};
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::Secret;
@@ -59,7 +59,12 @@ impl Keys {
     /// The names of all keys, sorted. What the keychain lists is the truth; accounts that are no names of keys are other
     /// tools' entries. Where the keychain is locked and does not tell, the index does.
     pub(crate) fn names(&self) -> Result<BTreeSet<KeyName>, StoreError> {
-        let query = Query { service: SERVICE, values: Values::Omitted, wanted: &|_| true };
+        self.names_with_progress(&|_, _| ())
+    }
+
+    /// The names of all keys, as [`Self::names`] returns them. `progress` is told how many of how many are listed.
+    pub(crate) fn names_with_progress(&self, progress: &dyn Fn(usize, usize)) -> Result<BTreeSet<KeyName>, StoreError> {
+        let query = Query { service: SERVICE, include: Include::Names, wanted: &|_| true, progress };
         match self.store.list(&query) {
             Ok(items) => Ok(items.iter().filter_map(|item| item.account.parse().ok()).collect()),
             Err(StoreError::Locked) => self.index.read(),

@@ -1,6 +1,6 @@
 //! A store in memory, for tests; it forgets everything with the process.
 
-use super::{Detail, Item, ItemName, PRIVATE_SERVICE, Query, Store, StoreError, Values};
+use super::{Detail, Include, Item, ItemName, PRIVATE_SERVICE, Query, Store, StoreError};
 use crate::secret::Secret;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ impl Store for MemoryStore {
         let item = |((_, account), value): (&(String, String), &Secret)| Item {
             account: account.clone(),
             attributes: Vec::new(),
-            value: (query.values == Values::Included).then(|| copy(value)),
+            value: (query.include == Include::Values).then(|| copy(value)),
         };
         Ok(own.map(item).collect())
     }

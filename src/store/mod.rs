@@ -91,23 +91,27 @@ pub(crate) enum Detail {
     Current,
 }
 
-/// Whether a listing includes the values.
+/// How much of each item a listing includes. More may be there than was asked for, but no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Values {
-    /// No value is read.
-    Omitted,
-    /// Each item has its value.
-    Included,
+pub(crate) enum Include {
+    /// The account.
+    Names,
+    /// The account and the attributes.
+    Attributes,
+    /// These and the value.
+    Values,
 }
 
 /// Which items to list.
 pub(crate) struct Query<'a> {
     /// The service.
     pub service: &'a str,
-    /// Whether to read the values.
-    pub values: Values,
+    /// How much of each.
+    pub include: Include,
     /// Selects by account.
     pub wanted: &'a dyn Fn(&str) -> bool,
+    /// Is told, while a keychain takes its time, how many items of how many are listed.
+    pub progress: &'a dyn Fn(usize, usize),
 }
 
 /// A credential store.

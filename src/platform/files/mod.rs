@@ -18,7 +18,7 @@ use super::strays::{old_strays, temporary_for};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A path without `.` and `..`, by its text.
 pub(crate) fn plain(path: &Path) -> PathBuf {
@@ -92,6 +92,14 @@ pub(crate) fn open_file(path: &Path) -> Result<Opened, ReadError> {
         return Err(ReadError::NotAFile(kind_of(&meta)));
     }
     Ok(Opened { size: meta.len(), access: access::access_of(&file, &meta), file })
+}
+
+/// Reports whether every later change of a file will show in its stamp. One that was changed just now could be changed
+/// again without its times showing it. Whichever way the wall clock is wrong, the answer is then "no".
+pub(crate) fn is_settled(file: &File) -> io::Result<bool> {
+    // File systems keep time in steps of up to two seconds.
+    const SETTLED: Duration = Duration::from_secs(3);
+    Ok(SystemTime::now().duration_since(last_change(file)?).is_ok_and(|since| since > SETTLED))
 }
 
 /// Reads a regular file of at most `limit` bytes, opened as [`open_file`] does.

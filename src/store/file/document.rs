@@ -1,18 +1,21 @@
 //! One TOML file of entries: `[first.second]` with `key = "..."`, and `attributes` where an entry has any.
 //!
-//! The file must be the user's own and readable by nobody else; that is checked on the opened file. Changes are made under
+//! A large file is not parsed for one entry: its index, or a search for the entry's header, tells where that stands. The
+//! file must be the user's own and readable by nobody else; that is checked on the opened file. Changes are made under
 //! a lock, keep comments and the other entries, and replace the file whole. Everything read from it is wiped, and no
 //! error repeats a line of it.
 
 use super::super::StoreError;
+use super::entry::{Entries, Found, Pair, SMALL, taken};
+use super::index::Index;
 use crate::platform::private::{self, NotPrivate, Privacy};
-use crate::platform::{self, Access, NotLasting, ReadError};
+use crate::platform::{self, Access, NotLasting, Opened, ReadError};
 use crate::secret::Secret;
 use memchr::memmem;
-use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
 use zeroize::Zeroizing;
@@ -20,41 +23,31 @@ use zeroize::Zeroizing;
 // Ten thousand keys of the largest size and their headers.
 const MAX_BYTES: u64 = 32 << 20;
 
-/// Above this size one entry is cut out before it is parsed, and read in blocks of this size; see [`entry_alone`].
-pub(super) const SMALL: usize = 32 * 1024;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    key: Zeroizing<String>,
-    #[serde(default)]
-    attributes: BTreeMap<String, String>,
-}
-
-type Entries = BTreeMap<String, BTreeMap<String, Entry>>;
-
-/// Provider and alias, or a service and its target.
-pub(super) type Pair<'a> = (&'a str, &'a str);
-
-/// A value and its attributes.
-pub(super) type Found = (Secret, Vec<(String, String)>);
-
-impl Entry {
-    fn taken(mut self) -> Found {
-        let secret = Secret::new(std::mem::take(&mut *self.key).into_bytes());
-        (secret, std::mem::take(&mut self.attributes).into_iter().collect())
-    }
+/// What a request is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    OneEntry,
+    Listing,
 }
 
 /// The file.
 pub(super) struct Document {
     file: PathBuf,
+    seen: Mutex<Seen>,
+}
+
+/// What is known of the file from earlier requests.
+#[derive(Default)]
+struct Seen {
+    index: Option<Arc<Index>>,
+    /// The stamp of the file when an entry was searched for without an index.
+    searched: Option<String>,
 }
 
 impl Document {
     /// Nothing is read yet.
     pub(super) fn new(file: PathBuf) -> Self {
-        Self { file }
+        Self { file, seen: Mutex::default() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -116,41 +109,98 @@ impl Document {
 
     /// One entry with its attributes.
     pub(super) fn find(&self, pair: Pair<'_>) -> Result<Option<Found>, StoreError> {
-        let entry = self.cut_out(pair)?.and_then(|entry| self.parse(&entry).ok());
-        let mut entries = match entry {
-            Some(entries) => entries,
-            None => match self.read()? {
-                Some(text) => self.parse(&text)?,
-                None => return Ok(None),
+        let Some(opened) = self.open_large()? else { return self.find_in_whole(pair) };
+        let entry = match self.index(&opened.file, Wanted::OneEntry) {
+            Some(index) => match self.entry(&index, &opened.file, pair) {
+                Ok(found) => return Ok(found),
+                Err(_) => None,
             },
+            None => entry_alone(&opened.file, pair).and_then(|text| self.parse(&text).ok()),
         };
-        let found = entries.get_mut(pair.0).and_then(|aliases| aliases.remove(pair.1));
-        Ok(found.map(Entry::taken))
+        match entry {
+            Some(mut entries) => Ok(taken(&mut entries, pair)),
+            None => self.find_in_whole(pair),
+        }
+    }
+
+    fn find_in_whole(&self, pair: Pair<'_>) -> Result<Option<Found>, StoreError> {
+        match self.read()? {
+            Some(text) => Ok(taken(&mut self.parse(&text)?, pair)),
+            None => Ok(None),
+        }
     }
 
     /// Every entry below a first name, sorted, that is wanted by its second.
     pub(super) fn below(&self, first: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, Found)>, StoreError> {
+        if let Some(opened) = self.open_large()?
+            && let Some(index) = self.index(&opened.file, Wanted::Listing)
+        {
+            let names = index.below(first).filter(|second| wanted(second));
+            let read = |second: &str| {
+                let found = self.entry(&index, &opened.file, (first, second))?;
+                Ok(found.map(|found| (second.to_owned(), found)))
+            };
+            if let Ok(found) = names.filter_map(|second| read(second).transpose()).collect::<io::Result<_>>() {
+                return Ok(found);
+            }
+        }
         let Some(text) = self.read()? else { return Ok(Vec::new()) };
         let entries = self.parse(&text)?.remove(first).unwrap_or_default();
         Ok(entries.into_iter().filter(|(name, _)| wanted(name)).map(|(name, entry)| (name, entry.taken())).collect())
     }
 
-    /// The names of all entries, sorted.
-    pub(super) fn names(&self) -> Result<Vec<(String, String)>, StoreError> {
+    /// The names of all entries, sorted, for which `pick` makes something.
+    pub(super) fn names<T>(&self, mut pick: impl FnMut(Pair<'_>) -> Option<T>) -> Result<Vec<T>, StoreError> {
+        if let Some(opened) = self.open_large()?
+            && let Some(index) = self.index(&opened.file, Wanted::Listing)
+        {
+            return Ok(index.names().filter_map(pick).collect());
+        }
         let Some(text) = self.read()? else { return Ok(Vec::new()) };
-        let entries = self.parse(&text)?.into_iter();
-        Ok(entries.flat_map(|(first, below)| below.into_keys().map(move |second| (first.clone(), second))).collect())
+        let entries = self.parse(&text)?;
+        let pairs =
+            entries.iter().flat_map(|(first, below)| below.keys().map(move |second| (first.as_str(), second.as_str())));
+        Ok(pairs.filter_map(&mut pick).collect())
     }
 
-    // One entry of a large file. `None` means that the file must be read whole, to find the key or to say what is wrong.
-    pub(super) fn cut_out(&self, pair: Pair<'_>) -> Result<Option<Zeroizing<String>>, StoreError> {
+    // The file, where it is large enough that reading it whole is worth avoiding.
+    fn open_large(&self) -> Result<Option<Opened>, StoreError> {
         match platform::open_file(&self.file) {
             Ok(opened) if (SMALL as u64..=MAX_BYTES).contains(&opened.size) => {
                 self.check(&opened.access)?;
-                Ok(entry_alone(opened.file, pair))
+                Ok(Some(opened))
             }
+            // Reading it whole says what is wrong.
             _ => Ok(None),
         }
+    }
+
+    // One entry is found as fast without an index. It is made for the second entry that is wanted, once it can be kept.
+    fn index(&self, file: &File, wanted: Wanted) -> Option<Arc<Index>> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = seen.index.as_ref().filter(|index| index.is_of(file)) {
+            return Some(Arc::clone(index));
+        }
+        seen.index = None;
+        let stamp = platform::file_stamp(file).ok();
+        let is_worth_it =
+            stamp.is_some() && seen.searched == stamp && platform::is_settled(file).is_ok_and(|settled| settled);
+        if wanted == Wanted::OneEntry && !is_worth_it {
+            seen.searched = stamp;
+            return None;
+        }
+        let index = Arc::new(Index::new(file)?);
+        if index.lasts() {
+            seen.index = Some(Arc::clone(&index));
+        }
+        Some(index)
+    }
+
+    // An error means that the file is not as it was.
+    fn entry(&self, index: &Index, file: &File, pair: Pair<'_>) -> io::Result<Option<Found>> {
+        let Some(text) = index.entry(file, pair)? else { return Ok(None) };
+        let mut entries = self.parse(&text).map_err(|_| io::ErrorKind::InvalidData)?;
+        taken(&mut entries, pair).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// Stores an entry, replacing an older one, whose attributes stay where none are given.
@@ -268,7 +318,7 @@ fn keep_comments(document: &mut DocumentMut, removed: &Table) {
 /// Cuts one entry out of a large file, so that a launch neither parses nor keeps ten thousand others. In valid TOML a
 /// line that is exactly `[provider.alias]` is that table's header unless it stands in a multi-line string; a file that
 /// has any, or the header not exactly once in its usual form, gives `None` and is parsed whole instead.
-fn entry_alone(mut file: impl Read, (first, second): Pair<'_>) -> Option<Zeroizing<String>> {
+pub(super) fn entry_alone(mut file: impl Read, (first, second): Pair<'_>) -> Option<Zeroizing<String>> {
     // Names as ours and hierarchical targets are. Any other may be written in more ways than one.
     let plain =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@+".contains(&b));

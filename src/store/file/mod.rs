@@ -2,16 +2,20 @@
 //! `[provider.alias]`, and a file in the same form for the items of other services, as `[service.account]`.
 
 mod document;
+mod entry;
+mod index;
 #[cfg(all(test, unix))]
 mod tests;
 
-use super::{Detail, Item, ItemName, PRIVATE_SERVICE, Query, SERVICE, Store, StoreError, Values};
+use super::{Detail, Include, Item, ItemName, PRIVATE_SERVICE, Query, SERVICE, Store, StoreError};
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::platform;
 use crate::platform::private::{self, NotPrivate, Privacy};
 use crate::secret::{Secret, Shape, check_key};
-use document::{Document, Found, Pair};
+use document::Document;
+use entry::{Found, Pair};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -21,7 +25,7 @@ pub(crate) struct FileStore {
     services: Document,
     /// Where the private secret is, in the state directory.
     private: PathBuf,
-    /// One listing at a time: the file is parsed whole, which takes twenty times its size.
+    /// One listing at a time: a file that cannot be indexed is parsed whole, which takes twenty times its size.
     listing: Mutex<()>,
 }
 
@@ -85,25 +89,28 @@ impl Store for FileStore {
 
     fn list(&self, query: &Query<'_>) -> Result<Vec<Item>, StoreError> {
         let _one = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
-        let listed = |account: String, found: Found| match query.values {
-            Values::Included => item(account, found),
-            Values::Omitted => Item { value: None, ..item(account, found) },
+        let listed = |account: String, found: Found| match query.include {
+            Include::Values => item(account, found),
+            Include::Names | Include::Attributes => Item { value: None, ..item(account, found) },
         };
         if query.service != SERVICE {
             let found = self.services.below(query.service, query.wanted)?;
             return Ok(found.into_iter().map(|(account, found)| listed(account, found)).collect());
         }
+        let mut buffer = String::new();
+        let pick = |(provider, alias): Pair<'_>| {
+            buffer.clear();
+            let _ = write!(buffer, "{provider}/{alias}");
+            (query.wanted)(&buffer).then(|| buffer.clone())
+        };
         let mut all = Vec::new();
-        for (provider, alias) in self.keys.names()? {
-            let account = format!("{provider}/{alias}");
+        for account in self.keys.names(pick)? {
             account.parse::<KeyName>().map_err(|error| self.keys.failed(error.to_string()))?;
-            if !(query.wanted)(&account) {
-                continue;
-            }
-            match query.values {
-                Values::Omitted => all.push(Item { account, attributes: Vec::new(), value: None }),
-                Values::Included => {
-                    all.extend(self.keys.find((&provider, &alias))?.map(|found| item(account, found)));
+            match query.include {
+                Include::Names | Include::Attributes => all.push(Item { account, attributes: Vec::new(), value: None }),
+                Include::Values => {
+                    let pair = account.split_once('/').expect("a key's name");
+                    all.extend(self.keys.find(pair)?.map(|found| item(account.clone(), found)));
                 }
             }
         }

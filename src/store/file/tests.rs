@@ -1,11 +1,14 @@
 //! The file store on files of every form.
 
 use super::super::Keys;
-use super::document::SMALL;
+use super::document::entry_alone;
+use super::entry::SMALL;
+use super::index::Index;
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
+use zeroize::Zeroizing;
 
 /// A file store and its parts.
 struct Rig {
@@ -33,6 +36,10 @@ fn store(content: Option<&str>) -> (tempfile::TempDir, Rig) {
     let (keys, services) = (document(), Document::new(folder.path().join("services.toml")));
     let store = FileStore { keys, services, private: folder.path().join("secret"), listing: Mutex::default() };
     (folder, Rig { keys: Keys::of(store), document: document(), file })
+}
+
+fn cut_out(file: &Path, pair: Pair<'_>) -> Option<Zeroizing<String>> {
+    entry_alone(&std::fs::File::open(file).expect("readable"), pair)
 }
 
 fn key(name: &str) -> KeyName {
@@ -129,7 +136,7 @@ fn hierarchical_targets_are_cut_out_of_a_large_file_as_well() {
     store.document.put(("bench", &names[7]), &secret("new"), Some(&[("env".into(), "prod".into())])).expect("set");
     for (n, name) in names.iter().enumerate() {
         let pair = ("bench", name.as_str());
-        let cut = store.document.cut_out(pair).expect("readable").expect("in the form that we write");
+        let cut = cut_out(&store.file, pair).expect("in the form that we write");
         assert!(cut.len() < 200, "{}", *cut);
         let (value, attributes) = store.document.find(pair).expect("readable").expect("there");
         let wanted = if n == 7 { "new".to_owned() } else { format!("of {name}") };
@@ -137,7 +144,7 @@ fn hierarchical_targets_are_cut_out_of_a_large_file_as_well() {
     }
     // In another form it is still found, if with more effort.
     std::fs::write(&store.file, format!("{}[bench.'a/b']\nkey = \"c\"\n", "#\n".repeat(SMALL))).expect("written");
-    assert!(store.document.cut_out(("bench", "a/b")).expect("readable").is_none());
+    assert!(cut_out(&store.file, ("bench", "a/b")).is_none());
     assert_eq!(store.document.find(("bench", "a/b")).expect("readable").expect("there").0.expose(), b"c");
 }
 
@@ -176,5 +183,82 @@ proptest! {
         for (name, text) in model {
             assert_eq!(store.get(&name).expect("found").expose(), text.as_bytes());
         }
+    }
+}
+
+fn large() -> (tempfile::TempDir, Rig) {
+    let text: String = (0..3000).map(|n| format!("[p.a{n:04}]\nkey = \"value-{n:04}\"\n\n")).collect();
+    store(Some(&text))
+}
+
+#[test]
+fn an_index_is_that_of_the_file_and_lists_without_values() {
+    let (_folder, store) = large();
+    let file = || std::fs::File::open(&store.file).expect("readable");
+    let index = Index::new(&file()).expect("every entry has its usual form");
+    assert!(index.is_of(&file()) && index.names().count() == 3000);
+    for n in 0..3000 {
+        let name = format!("a{n:04}");
+        let text = index.entry(&file(), ("p", &name)).expect("readable").expect("there");
+        assert_eq!(*text, format!("[p.{name}]\nkey = \"value-{n:04}\"\n\n"));
+    }
+    assert!(index.entry(&file(), ("p", "a3000")).expect("readable").is_none());
+    // Another content of the same size in the same file, and another file in its place, are not the index's.
+    let text = std::fs::read_to_string(&store.file).expect("readable");
+    std::fs::write(&store.file, text.replace("a0007", "b0007")).expect("written");
+    assert!(!index.is_of(&file()) && !index.lasts());
+    assert!(store.contains(&key("p/b0007")).expect("found") && !store.contains(&key("p/a0007")).expect("not found"));
+    let index = Index::new(&file()).expect("as before");
+    std::fs::rename(&store.file, store.file.with_extension("old")).expect("renamed");
+    std::fs::write(&store.file, &text).expect("written");
+    assert!(!index.is_of(&file()));
+}
+
+#[test]
+fn only_files_in_which_every_entry_has_its_usual_form_are_indexed() {
+    let (folder, _) = store(None);
+    let path = folder.path().join("entries");
+    let index = |text: &str| {
+        std::fs::write(&path, text).expect("written");
+        Index::new(&std::fs::File::open(&path).expect("readable"))
+    };
+    let names =
+        |text: &str| index(text).map(|index| index.names().map(|(a, b)| format!("{a}/{b}")).collect::<Vec<_>>());
+    let all = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    assert_eq!(names(""), all(&[]));
+    assert_eq!(names("# only\n\n# words"), all(&[]));
+    assert_eq!(names("# w\n[a.b]\nkey = \"[x.y]\"\n[a.\"c/d\"] # c\r\nkey = 'k'"), all(&["a/b", "a/c/d"]));
+    for other in [
+        "[a.b]\nkey = \"\"\"\n[c.d]\nkey = \"decoy\"\n\"\"\"\n",
+        "[a.b]\nkey = '''\n[c.d]\n'''\n",
+        "[a]\nb.key = \"k\"\n",
+        "[a]\nb = { key = \"k\" }\n",
+        "a.b.key = \"k\"\n",
+        "[a.b]\nkey = \"k\"\n[a.b]\nkey = \"k\"\n",
+        "[a.b]\nkey = \"k\"\n[c.d]\nkey = 1\n",
+        "[a.b]\nkey = \"k\"\n[c.d\nkey = \"k\"\n",
+        "[a.b.c]\nkey = \"k\"\n",
+        "[[a.b]]\nkey = \"k\"\n",
+        "[a.b]\n",
+        "[a.b]\nkey = \"k\"\nother = 1\n",
+    ] {
+        assert_eq!(names(other), None, "{other}");
+    }
+    assert!(index(&format!("[a.b]\nkey = \"{}\"\n", "k".repeat(70_000))).is_none());
+}
+
+#[test]
+fn a_file_that_is_asked_again_and_again_answers_from_what_it_is_now() {
+    let (_folder, store) = large();
+    let text = std::fs::read_to_string(&store.file).expect("readable");
+    for round in 0..4 {
+        let text = text.replace("value-", &format!("round{round}-"));
+        std::fs::write(&store.file, &text).expect("written");
+        for n in [0, 7, 2999] {
+            let value = format!("round{round}-{n:04}");
+            assert_eq!(store.get(&key(&format!("p/a{n:04}"))).expect("found").expose(), value.as_bytes());
+            assert_eq!(store.names().expect("listed").len(), 3000);
+        }
+        assert!(matches!(store.get(&key("p/a3000")), Err(StoreError::NotFound { .. })));
     }
 }

@@ -1,8 +1,9 @@
 //! The Secret Service as the keychain: the client's errors in the store's terms, and the attributes it need not read again.
 
 use super::super::secret_service::{self, Options, SecretService, ServiceError};
-use super::super::{Detail, Item, ItemName, Missing, PATIENCE, Prompt, Query, SCREENS, StoreError, Values};
+use super::super::{Detail, Include, Item, ItemName, Missing, PATIENCE, Prompt, Query, SCREENS, StoreError};
 use crate::env::Env;
+use crate::paths::Paths;
 use crate::secret::Secret;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,11 +21,14 @@ pub(super) struct System {
 }
 
 impl System {
-    pub(super) fn new(env: &Env, timeout: Duration, prompt: Prompt) -> Self {
+    pub(super) fn new(paths: &Paths, env: &Env, timeout: Duration, prompt: Prompt) -> Self {
         // Without a screen nobody could answer a dialog, and one on another screen is not this person's.
         let has_screen = SCREENS.iter().any(|name| env.non_empty(name).is_some());
         let patience = (prompt == Prompt::Ask && has_screen).then_some(PATIENCE);
-        Self { service: SecretService::new(Options::new(env, timeout, patience)), bare: Mutex::default() }
+        Self {
+            service: SecretService::new(Options::new(env, timeout, patience, paths.listing())),
+            bare: Mutex::default(),
+        }
     }
 
     pub(super) fn get(&self, name: ItemName<'_>, detail: Detail) -> Result<Option<Item>, StoreError> {
@@ -81,7 +85,13 @@ impl System {
     }
 
     pub(super) fn list(&self, query: &Query<'_>) -> Result<Vec<Item>, StoreError> {
-        let values = query.values == Values::Included;
+        if query.include == Include::Names {
+            let mut accounts = self.service.accounts(query.service, query.progress)?;
+            accounts.retain(|account| (query.wanted)(account));
+            let item = |account| Item { account, attributes: Vec::new(), value: None };
+            return Ok(accounts.into_iter().map(item).collect());
+        }
+        let values = query.include == Include::Values;
         let listed = self.service.items(query.service, values, query.wanted)?;
         Ok(listed.into_iter().map(of_store).collect())
     }

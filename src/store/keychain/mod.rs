@@ -27,7 +27,7 @@ pub(crate) struct Keychain {
 impl Keychain {
     /// Nothing is connected yet.
     pub(crate) fn new(paths: &Paths, env: &Env, timeout: Duration, prompt: Prompt) -> Self {
-        Self { system: System::new(env, timeout, prompt), index: Index::new(paths.names()) }
+        Self { system: System::new(paths, env, timeout, prompt), index: Index::new(paths.names()) }
     }
 
     // Only names of keys are indexed. An account that is none cannot have been stored by Ringlet.

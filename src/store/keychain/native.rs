@@ -5,8 +5,9 @@
 //! the value in its `Debug`, so no error of keyring's is ever printed with `{:?}` or kept. The size of a key is the
 //! caller's to check. Both systems list names without values, and keep no attributes.
 
-use super::super::{Detail, Item, ItemName, Missing, PATIENCE, Prompt, Query, SERVICE, StoreError, Values};
+use super::super::{Detail, Include, Item, ItemName, Missing, PATIENCE, Prompt, Query, SERVICE, StoreError};
 use crate::env::Env;
+use crate::paths::Paths;
 #[cfg(windows)]
 use crate::platform;
 use crate::secret::Secret;
@@ -31,7 +32,7 @@ struct Limits {
 }
 
 impl System {
-    pub(super) fn new(_env: &Env, timeout: Duration, prompt: Prompt) -> Self {
+    pub(super) fn new(_paths: &Paths, _env: &Env, timeout: Duration, prompt: Prompt) -> Self {
         let deadline = match prompt {
             Prompt::Never => timeout,
             Prompt::Ask => PATIENCE.max(timeout),
@@ -75,9 +76,13 @@ impl System {
     }
 
     pub(super) fn list(&self, query: &Query<'_>) -> Result<Vec<Item>, StoreError> {
-        let mut items = Vec::new();
-        for account in self.accounts(query.service)?.into_iter().filter(|account| (query.wanted)(account)) {
-            if query.values == Values::Omitted {
+        let mut accounts = self.accounts(query.service)?;
+        accounts.retain(|account| (query.wanted)(account));
+        let total = accounts.len();
+        let mut items = Vec::with_capacity(total);
+        for account in accounts {
+            (query.progress)(items.len(), total);
+            if query.include != Include::Values {
                 items.push(Item { account, attributes: Vec::new(), value: None });
             } else {
                 items.extend(self.get(ItemName { service: query.service, account: &account }, Detail::Value)?);
@@ -318,7 +323,6 @@ mod tests {
         use super::super::super::super::{Keychain, Keys};
         use super::*;
         use crate::name::KeyName;
-        use crate::paths::Paths;
         use crate::secret::MAX_KEY;
 
         fn store(folder: &std::path::Path) -> Keys {

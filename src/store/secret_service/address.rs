@@ -1,8 +1,8 @@
-//! Where the session bus is: the addresses a lookup may connect to.
+//! The addresses at which the session bus may be.
 //!
-//! Only Unix sockets, by path, abstract name or the runtime directory, in the order they are listed ("Server Addresses"
-//! in the D-Bus specification); TCP, launched programs and everything else are passed over, since keys cross it in the
-//! clear. Called by `bus`.
+//! Only Unix sockets are used, by path, abstract name or the runtime directory, in the order in which the variable lists
+//! them ("Server Addresses" in the D-Bus specification). TCP, programs to launch and everything else are ignored, since
+//! keys cross the connection unencrypted. Called by `bus`.
 
 use super::error::ServiceError;
 use crate::percent;
@@ -36,26 +36,26 @@ impl fmt::Display for Address {
     }
 }
 
-/// Where a lookup may find the session bus.
+/// The sockets at which the session bus may listen.
 pub(crate) struct Candidates {
     /// In the order in which they are tried.
     pub sockets: Vec<Candidate>,
-    /// What to say where there is none of them.
+    /// The error's text where there are no sockets.
     pub none: &'static str,
 }
 
-/// One of them.
+/// A socket to try.
 pub(crate) struct Candidate {
     pub address: Address,
-    /// Whether it is in the session's own place. Where that fails there is a bus, and with it perhaps a keychain, that
-    /// cannot be reached; any other socket that fails is none.
+    /// Whether it is the `bus` of the session's own runtime directory. If that one fails, there is a bus, and perhaps a
+    /// keychain, that cannot be reached. Any other socket that fails counts as no bus.
     pub is_usual: bool,
 }
 
-/// The sockets to try: those of `bus` (`DBUS_SESSION_BUS_ADDRESS`), then the one in the session's own runtime directory.
-/// A terminal multiplexer that outlived a login keeps an address that leads nowhere, while the bus is where it always is.
+/// Returns the sockets of `bus` (`DBUS_SESSION_BUS_ADDRESS`), then the one in the session's own runtime directory. A
+/// terminal multiplexer that outlives a login keeps an old address, while the bus listens in the usual place.
 ///
-/// Of `runtime`, the first directory of this user or root counts; a session has one bus, so the others are not looked at.
+/// Of `runtime`, the first directory of this user or root is used. A session has one bus, so the others are ignored.
 pub(crate) fn candidates(bus: Option<&OsStr>, runtime: &[PathBuf]) -> Candidates {
     let usual = usual(runtime);
     let bus = bus.filter(|bus| !bus.is_empty());
@@ -78,8 +78,8 @@ pub(crate) fn candidates(bus: Option<&OsStr>, runtime: &[PathBuf]) -> Candidates
         sockets.extend(found);
     }
     if let Some((path, is_ours)) = usual
-        && !sockets.iter().any(|it| it.address.is_at(&path))
-        // Without it nothing is to be said of it, and the addresses that were named need not be hurried.
+        && !sockets.iter().any(|known| known.address.is_at(&path))
+        // A socket that does not exist would only shorten the time for the others.
         && fs::symlink_metadata(&path).is_ok()
     {
         sockets.extend(Address::at(path).map(|address| Candidate { address, is_usual: is_ours }));
@@ -87,8 +87,8 @@ pub(crate) fn candidates(bus: Option<&OsStr>, runtime: &[PathBuf]) -> Candidates
     Candidates { sockets, none }
 }
 
-/// Where the session's bus always is, and whether the directory is this user's. In another user's (`su` keeps the
-/// variable) there is no bus of this session; one that answers there all the same is refused by name.
+/// Returns the usual place of the session's bus, and whether the directory is this user's. Another user's directory (`su`
+/// keeps the variable) has no bus of this session. If one answers there, `check_owner` refuses it.
 fn usual(runtime: &[PathBuf]) -> Option<(PathBuf, bool)> {
     let owner = |folder: &&PathBuf| fs::metadata(folder).ok().map(|meta| meta.uid());
     let there = || runtime.iter().filter(|folder| folder.is_absolute());
@@ -106,12 +106,12 @@ impl Address {
         Some(Self { socket: SocketAddrUnix::new(&path).ok()?, place: Place::Path(path) })
     }
 
-    /// Whether it is the socket at this path, by whatever name.
+    /// Reports whether this is the socket at a path, which may have several names.
     fn is_at(&self, path: &Path) -> bool {
         matches!(&self.place, Place::Path(own) if own == path || platform::same_file(own, path))
     }
 
-    /// One address of the list, if it is one we take: `unix:` with `path` or `abstract`, other keys ignored.
+    /// Parses one address of the list. Only `unix:` with `path` or `abstract` is accepted; other keys are ignored.
     fn parse(text: &[u8]) -> Option<Self> {
         let pairs = text.strip_prefix(b"unix:")?;
         let value = |wanted: &[u8]| {
@@ -129,11 +129,11 @@ impl Address {
         }
     }
 
-    /// Refuses a bus that another user runs: once the real one is gone, anybody can take an abstract name, or a path
-    /// in a shared directory, and would be told our keys.
+    /// Refuses a bus that another user runs. Once the real bus has ended, anybody can take its abstract name, or its path
+    /// in a shared directory, and would receive keys.
     pub(crate) fn check_owner(&self, socket: &OwnedFd) -> Result<(), ServiceError> {
         let owner = match &self.place {
-            // The file's owner rather than the peer's, whose process may be outside our PID namespace.
+            // The owner of the file is asked for, since the peer may be outside this process's PID namespace.
             Place::Path(path) => std::fs::metadata(path).map(|meta| meta.uid()).ok(),
             Place::Abstract(_) => sockopt::socket_peercred(socket).map(|peer| peer.uid.as_raw()).ok(),
         };

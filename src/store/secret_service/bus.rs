@@ -1,8 +1,8 @@
-//! One blocking connection to the session bus, every step of it bounded by the operation's deadline.
+//! One blocking connection to the session bus. Every step obeys the operation's deadline.
 //!
-//! Calls are queued and go out together, the first in the same write as the authentication and the greeting. It
-//! refuses buses that are not Unix sockets of this user or root, since values travel in the clear. It knows nothing
-//! of keychains; `service` calls it.
+//! Calls are queued and sent together, the first in the same write as the authentication and the greeting. Buses that
+//! are not Unix sockets of this user or root are refused, since values travel unencrypted. The module knows nothing of
+//! keychains. Called by `service`.
 
 use super::address::{self, Address, Candidate, Candidates};
 use super::error::ServiceError;
@@ -20,14 +20,14 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// The bus itself, as a destination.
 pub(super) const BUS: &str = "org.freedesktop.DBus";
-/// Bytes received at once; a longer message is read straight into its own buffer.
+/// Bytes received at once. A longer message is read directly into its own buffer.
 const STAGING: usize = 8 << 10;
-/// The longest line of the authentication that is waited for.
+/// The longest line of the authentication that is accepted.
 const LINE: usize = 4 << 10;
 
 type Result<T> = std::result::Result<T, ServiceError>;
 
-/// When an operation must be over, and what to say if it is not.
+/// When an operation must have ended, and what an error says it was doing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
     end: Option<Instant>,
@@ -43,10 +43,10 @@ impl Deadline {
         Self { end: Instant::now().checked_add(whole), whole, doing, person }
     }
 
-    /// The same for a part of the operation, which must be over in `most` as well.
+    /// The deadline of a part of the operation, which must end within `most` as well.
     pub(super) fn part(&self, most: Duration) -> Self {
         let part = Self::new(most, self.doing, self.person);
-        // No end is later than any; `whole` is what an error names, so it goes with the end.
+        // An error names `whole`, so that belongs to the end that is chosen.
         match (self.end, part.end) {
             (Some(end), Some(sooner)) if end <= sooner => *self,
             (_, None) => *self,
@@ -59,7 +59,7 @@ impl Deadline {
         self.part(self.whole / 2)
     }
 
-    /// The same, or for as long as a person has, while one is being asked.
+    /// The deadline while a person is asked, who may take longer.
     pub(super) fn for_a_person(&self) -> Self {
         const DOING: &str = "waiting for an answer to the keychain's question";
         match self.person {
@@ -76,7 +76,7 @@ impl Deadline {
         ServiceError::Lost { doing: self.doing }
     }
 
-    /// What is left of it; an error once nothing is.
+    /// The time that is left. It is an error when none is.
     fn left(&self) -> Result<Duration> {
         const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
         match self.end {
@@ -101,7 +101,7 @@ pub(super) struct Bus {
     /// What of `staging` is still to be read.
     unread: std::ops::Range<usize>,
     last: u32,
-    /// Calls whose answer will be asked for, with those that came while another was waited for.
+    /// Calls whose answers will be fetched, with the answers that arrived before they were.
     awaited: Vec<(Serial, Option<Message>)>,
     /// The greeting, until it is answered.
     hello: Option<Serial>,
@@ -163,7 +163,7 @@ impl Bus {
             torn: false,
         };
         bus.out.reserve(1024);
-        // No user name: the kernel tells the bus who we are, also where a user namespace gives us another number.
+        // Without a user name the bus asks the kernel, whose answer is right in a user namespace as well.
         bus.out.raw(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n");
         bus.hello = Some(bus.ask_bus("Hello", "", |_| {}));
         Ok(bus)
@@ -184,18 +184,18 @@ impl Bus {
 
     /// Queues a call whose answer, if any, is ignored.
     pub(super) fn tell(&mut self, call: &Call<'_>, body: impl FnOnce(&mut Writer)) -> Serial {
-        // Zero is no serial; four billion calls on one connection are none of ours, but must not overflow.
+        // Zero is no serial. Nobody makes four billion calls on one connection, and an overflow must not panic.
         self.last = self.last.checked_add(1).unwrap_or(1);
         self.out.call(self.last, call, body);
         Serial(self.last)
     }
 
-    /// Room for a large argument, so that it is not moved around while the message is written.
+    /// Makes room for a large argument, so that the buffer does not move while the message is written.
     pub(super) fn reserve(&mut self, bytes: usize) {
         self.out.reserve(bytes);
     }
 
-    /// The answer to a call: a reply or an error. Sends whatever is queued first, ignores what is not awaited.
+    /// Returns the answer to a call, a reply or an error. Sends the queued calls first, and ignores other messages.
     pub(super) fn answer(&mut self, serial: Serial, deadline: &Deadline) -> Result<Message> {
         loop {
             if let Some(at) = self.awaited.iter().position(|(known, arrived)| *known == serial && arrived.is_some())
@@ -211,22 +211,22 @@ impl Bus {
         }
     }
 
-    /// Whether it can be used after a time has passed: no message has been read in part.
+    /// Reports whether the connection can be used after a timeout, because no message has been read in part.
     pub(super) fn is_whole(&self) -> bool {
         !self.torn
     }
 
-    /// Gives up waiting for a call's answer.
+    /// Ignores the answer to a call.
     pub(super) fn forget(&mut self, serial: Serial) {
         self.awaited.retain(|(known, _)| *known != serial);
     }
 
-    /// Whether this message answers that call.
+    /// Reports whether a message is the answer to a call.
     pub(super) fn answers(message: &Message, serial: Serial) -> bool {
         message.reply_to == Some(serial.0)
     }
 
-    /// The next message; nothing for one that is of no interest to anybody.
+    /// Returns the next message, or nothing for one of a kind that no caller waits for.
     pub(super) fn next(&mut self, deadline: &Deadline) -> Result<Option<Message>> {
         if self.hello.is_none() {
             return self.receive(deadline);
@@ -248,7 +248,7 @@ impl Bus {
         }
     }
 
-    /// Reads the lines that answer our authentication, up to `OK`. The text before `BEGIN` asks for nothing more.
+    /// Reads the lines that answer the authentication, up to `OK`, which is all that the sent lines ask for.
     fn authenticate(&mut self, deadline: &Deadline) -> Result<()> {
         loop {
             let line = self.line(deadline)?;
@@ -284,7 +284,7 @@ impl Bus {
             self.fill(deadline)?;
         }
         let head = self.staging[self.unread.clone()].first_chunk().expect("the loop above waited for a header");
-        // The one allocation the message ever needs: it may be a key, and a grown vector leaves copies behind.
+        // The vector has its final size from the start: it may hold a key, and growing would leave copies behind.
         let mut bytes = Zeroizing::new(vec![0; wire::length(head)?]);
         let there = bytes.len().min(self.unread.len());
         let taken = &mut self.staging[self.unread.start..self.unread.start + there];
@@ -302,7 +302,7 @@ impl Bus {
         Ok(of_interest.then_some(message))
     }
 
-    /// Receives more behind what is unread, which is at most a line or a header.
+    /// Receives more bytes behind the unread ones, which are at most a line or a header.
     fn fill(&mut self, deadline: &Deadline) -> Result<()> {
         self.staging.copy_within(self.unread.clone(), 0);
         self.unread = 0..self.unread.len();
@@ -319,7 +319,7 @@ impl Bus {
             match send(&self.socket, &self.out.bytes()[sent..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(count) => sent += count,
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                // What the other side still had to say, such as a rejection, is worth more than a broken pipe.
+                // A message that the other side sent before, such as a rejection, says more than a broken pipe.
                 Err(Errno::PIPE | Errno::CONNRESET) => break,
                 Err(errno) => return Err(broken(errno)),
             }
@@ -328,14 +328,14 @@ impl Bus {
         Ok(())
     }
 
-    /// Sends what is queued as far as that goes at once; for a farewell after the deadline.
+    /// Sends as much as the socket takes at once, for a last call after the deadline.
     pub(super) fn flush_now(&mut self) {
-        // Nothing depends on it, so a full or broken socket is no further error.
+        // Nothing depends on it, so that a full or broken socket is no error.
         let _ = send(&self.socket, self.out.bytes(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
         self.out.clear();
     }
 
-    /// Whether a kept connection is still open, without waiting.
+    /// Reports, without waiting, whether a kept connection is still open.
     pub(super) fn is_alive(&self) -> bool {
         let mut byte = [0];
         match recv(&self.socket, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
@@ -349,7 +349,7 @@ const CONNECTING: &str = "connecting to the session bus";
 
 fn dial(address: &Address, deadline: &Deadline) -> rustix::io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // A non-blocking connect would fail at once when the queue is full; a blocking one obeys the send timeout.
+    // A non-blocking connect fails at once when the queue is full. A blocking one waits for the send timeout.
     let left = deadline.left().map_err(|_| Errno::TIMEDOUT)?.max(Duration::from_millis(1));
     sockopt::set_socket_timeout(&socket, Timeout::Send, Some(left))?;
     loop {

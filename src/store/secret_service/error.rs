@@ -1,4 +1,4 @@
-//! What can go wrong between us and the keychain service, by name.
+//! The errors of the Secret Service client.
 //!
 //! No field can hold a key: names and paths are Ringlet's own or checked, and a service's own message texts are dropped,
 //! since a careless one could quote what it was given. `store::keychain` turns these into the errors of stores.
@@ -65,7 +65,7 @@ pub enum ServiceError {
     /// No item has this name.
     #[error("no such item in the keychain")]
     NotFound,
-    /// The bus or the service refuses us, or the bus is not to be trusted.
+    /// The bus or the service refuses this process, or the bus is another user's.
     #[error("access to the keychain is refused: {why}")]
     Denied {
         /// By whom.

@@ -10,7 +10,10 @@
 
 pub(crate) mod address;
 mod bus;
+mod cache;
 mod error;
+mod keyrings;
+mod listing;
 mod password;
 mod prompt;
 mod sealed;
@@ -26,7 +29,8 @@ use super::attributes::is_reserved;
 use crate::env::Env;
 use crate::platform;
 use bus::Deadline;
-use service::{Listed, Service};
+use listing::{Listed, Way};
+use service::Service;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -52,12 +56,25 @@ pub struct Options {
     /// Where the session's runtime directory may be. The `bus` in the first that is this user's is the session's own,
     /// and is used where the address leads nowhere.
     pub runtime_dirs: Vec<PathBuf>,
+    /// Where the names of a large gnome-keyring are kept between listings, if anywhere.
+    pub kept_names: Option<KeptNames>,
+}
+
+/// Where the names of a large gnome-keyring are kept.
+#[derive(Debug, Clone)]
+pub struct KeptNames {
+    /// The file with the names.
+    pub file: PathBuf,
+    /// The folder in which gnome-keyring keeps its files where its own environment cannot be read.
+    pub keyrings: PathBuf,
 }
 
 impl Options {
-    /// Those of the session that the environment describes.
-    pub(crate) fn new(env: &Env, deadline: Duration, patience: Option<Duration>) -> Self {
+    /// Those of the session that the environment describes, with the file for names.
+    pub(crate) fn new(env: &Env, deadline: Duration, patience: Option<Duration>, names: PathBuf) -> Self {
+        let data = env.absolute("XDG_DATA_HOME").or_else(|| Some(env.absolute("HOME")?.join(".local/share")));
         Self {
+            kept_names: data.map(|data| KeptNames { file: names, keyrings: data.join("keyrings") }),
             deadline,
             patience,
             bus_address: env.non_empty("DBUS_SESSION_BUS_ADDRESS").map(Into::into),
@@ -151,7 +168,8 @@ impl SecretService {
         check_part("service", service)?;
         let each = self.options.deadline;
         self.within(Duration::MAX, "listing the keys", None, |s, deadline| {
-            let mut listed = s.listed(service, each, deadline)?;
+            let way = Way { each, progress: &|_, _| () };
+            let mut listed = s.listed(service, &way, deadline)?;
             listed.retain(|item| wanted(&item.account));
             listed.sort_by(|a, b| a.account.cmp(&b.account));
             let mut found: HashMap<String, Zeroizing<Vec<u8>>> = HashMap::new();
@@ -174,6 +192,19 @@ impl SecretService {
             };
             Ok(listed.into_iter().map(item).collect())
         })
+    }
+
+    /// The accounts of the items under a service, sorted, each as often as there are items of it. No value is read, and
+    /// nobody is asked. Errors and deadline are those of [`Self::items`]. `progress` is told how many of how many are
+    /// listed. Those of a large gnome-keyring may come from the file, while nothing there has changed.
+    pub fn accounts(&self, service: &str, progress: &dyn Fn(usize, usize)) -> Result<Vec<String>> {
+        check_part("service", service)?;
+        let way = Way { each: self.options.deadline, progress };
+        let kept = self.options.kept_names.as_ref();
+        let mut accounts = self
+            .within(Duration::MAX, "listing the keys", None, |s, deadline| s.accounts(service, kept, &way, deadline))?;
+        accounts.sort();
+        Ok(accounts)
     }
 
     /// Deletes the one item with this service and account.

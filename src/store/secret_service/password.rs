@@ -1,8 +1,8 @@
-//! Unlocking with a password that was typed on the terminal, where no screen shows the service's own dialog.
+//! Unlocking with a password from the terminal, where no screen can show the service's own dialog.
 //!
-//! Of the known services only gnome-keyring (3.0 to 50) takes one, by an interface whose name says that nothing is promised
-//! of it; whether it is there is asked before anybody types. The password is sealed as a key is when it is stored.
-//! Nothing is kept of it, and it is in no error. Part of `service`.
+//! Of the known services only gnome-keyring (3.0 to 50) accepts one, through an interface whose name says that it may
+//! change. Its presence is checked before anybody types. The password is sealed as a key is when it is stored. It is
+//! not kept and appears in no error. Part of `service`.
 
 use super::bus::Deadline;
 use super::error::ServiceError;
@@ -12,7 +12,7 @@ use super::wire::Kind;
 const INTERFACE: &str = "org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface";
 
 impl Service {
-    /// The locked collection that a password can open; nothing where all is open.
+    /// Returns the locked collection that a password can open, or nothing where all are open.
     pub(super) fn locked_collection(&mut self, service: &str, deadline: &Deadline) -> Result<Option<String>> {
         match self.all_open(service, deadline) {
             Ok(()) => return Ok(None),
@@ -22,7 +22,7 @@ impl Service {
         let call = self.ask(ROOT, "org.freedesktop.DBus.Introspectable", "Introspect", "", |_| {});
         let message = self.bus.answer(call, deadline)?;
         let takes = message.kind == Kind::Reply && message.body("s")?.string()?.contains(INTERFACE);
-        // Collections come first among what was found locked.
+        // Collections come before items in the list of what is locked.
         match std::mem::take(&mut self.wanted).into_iter().next() {
             Some(collection) if takes => Ok(Some(collection)),
             _ => Err(ServiceError::NoPassword),
@@ -31,7 +31,7 @@ impl Service {
 
     /// Unlocks a collection with its password.
     pub(super) fn unlock_with(&mut self, collection: &str, password: &[u8], deadline: &Deadline) -> Result<()> {
-        // Only to have been introduced: see `search`.
+        // gnome-keyring must know this connection first: see `search`.
         self.search(&[("service", "-")], deadline)?;
         let sent = self.sent(password, deadline)?;
         let call = self.ask(ROOT, INTERFACE, "UnlockWithMasterPassword", "o(oayays)", |w| {

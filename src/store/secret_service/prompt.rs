@@ -1,7 +1,7 @@
-//! The questions a keychain service asks people, through the objects it answers an unlock or a write with.
+//! The prompts by which a service asks a person, after an unlock or a write.
 //!
-//! A question is run only when the operation allows it, waits no longer than its person has, and is taken back when
-//! nobody has answered. What was answered is not believed: the operation looks again. Part of `service`.
+//! A prompt is run only when the operation allows it. It ends with the time that the person has, and is then dismissed.
+//! Its outcome is not trusted: the operation reads the state again. Part of `service`.
 
 use super::bus::{BUS, Bus, Deadline};
 use super::error::ServiceError;
@@ -12,7 +12,7 @@ use super::writer::{Call, NO_AUTO_START, NO_REPLY};
 const PROMPT: &str = "org.freedesktop.Secret.Prompt";
 
 impl Service {
-    /// Asks for what the operation found locked to be unlocked, by a person if need be.
+    /// Unlocks what the operation found locked, with a prompt where the service wants one.
     pub(super) fn unlock(&mut self, deadline: &Deadline) -> Result<()> {
         let wanted = std::mem::take(&mut self.wanted);
         let call = self.ask(ROOT, SERVICE, "Unlock", "ao", |w| {
@@ -24,14 +24,14 @@ impl Service {
         self.finish(body.path()?, &message, deadline)
     }
 
-    /// Runs the prompt a service answered with, if it is one.
+    /// Runs the prompt in a service's answer, if there is one.
     pub(super) fn finish(&mut self, prompt: &str, from: &Message, deadline: &Deadline) -> Result<()> {
         if prompt == NONE {
             return Ok(());
         }
         let outcome = self.run_prompt(prompt, from.sender.as_deref().unwrap_or_default(), &deadline.for_a_person());
         if matches!(outcome, Err(ServiceError::Timeout { .. })) {
-            // A question that nobody waits for must not stay on the screen.
+            // A prompt that nobody waits for must not stay on the screen.
             let flags = NO_REPLY | NO_AUTO_START;
             let (interface, member, signature) = (PROMPT, "Dismiss", "");
             self.bus.tell(&Call { destination: NAME, path: prompt, interface, member, signature, flags }, |_| {});
@@ -50,7 +50,7 @@ impl Service {
             }
             self.watching = true;
         }
-        // No window to show the question over.
+        // There is no window to which the prompt belongs.
         let call = self.ask(prompt, PROMPT, "Prompt", "s", |w| w.string(""));
         loop {
             let Some(message) = self.bus.next(deadline)? else { continue };

@@ -1,5 +1,6 @@
-//! Values that travel encrypted: the Secret Service's `dh-ietf1024-sha256-aes128-cbc-pkcs7` ("Transfer of Secrets" in its
-//! specification). It keeps a key out of recordings of the bus; against a service that is not who it says it is it does nothing.
+//! Encryption of values that are stored: the Secret Service's `dh-ietf1024-sha256-aes128-cbc-pkcs7` ("Transfer of
+//! Secrets" in its specification). It keeps a key out of recordings of the bus. It does not protect against a false
+//! service.
 
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
@@ -13,7 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 /// Its name in `OpenSession`.
 pub(super) const ALGORITHM: &str = "dh-ietf1024-sha256-aes128-cbc-pkcs7";
 
-/// RFC 2409, 6.2: the second group, of the generator 2.
+/// The second group of RFC 2409, 6.2. Its generator is 2.
 const PRIME: Odd<U1024> = Odd::<U1024>::from_be_hex(
     "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74\
      020bbea63b139b22514a08798e3404ddef9519b3cd3a431b302b0a6df25f1437\
@@ -26,7 +27,7 @@ const BLOCK: usize = 16;
 /// One side's half of an exchange.
 pub(super) struct Exchange {
     params: FixedMontyParams<{ U1024::LIMBS }>,
-    // Of 256 bits, which is more than the group is worth.
+    // It has 256 bits, more than the security of the group.
     secret: U256,
 }
 
@@ -37,12 +38,13 @@ impl Exchange {
         Ok(Self { params: FixedMontyParams::new(PRIME), secret: U256::from_be_slice(&*random) })
     }
 
-    /// What the other side is told.
+    /// The public half, which the other side receives.
     pub(super) fn public(&self) -> Vec<u8> {
         bytes(&self.power(&U1024::from(2u8))).to_vec()
     }
 
-    /// The key that both sides have when they know each other's half; `None` for a half that would give it away.
+    /// Derives the key of both sides from the other's public half. Returns nothing for a half that would make the key
+    /// known.
     pub(super) fn key(&self, theirs: &[u8]) -> Option<Sealing> {
         const LONGEST: usize = U1024::BYTES;
         let from = theirs.iter().position(|byte| *byte != 0)?;
@@ -55,7 +57,7 @@ impl Exchange {
             return None;
         }
         let shared = bytes(&self.power(&theirs));
-        // HKDF of RFC 5869 without salt and info, for fewer bytes than one block of it has.
+        // HKDF of RFC 5869 without salt and info, of which less than one block is needed.
         let extracted = mac(&[0; 32], &*shared);
         let expanded = mac(&*extracted, &[1]);
         let mut key = Zeroizing::new([0u8; BLOCK]);
@@ -90,7 +92,7 @@ fn mac(key: &[u8], text: &[u8]) -> Zeroizing<[u8; 32]> {
 pub(super) struct Sealing(Zeroizing<[u8; BLOCK]>);
 
 impl Sealing {
-    /// AES-128 in CBC mode with PKCS #7's padding: the vector and the sealed value.
+    /// Encrypts a value by AES-128 in CBC mode with PKCS #7 padding. Returns the initialization vector and the result.
     pub(super) fn seal(&self, value: &[u8]) -> io::Result<([u8; BLOCK], Vec<u8>)> {
         let mut vector = [0u8; BLOCK];
         getrandom::fill(&mut vector).map_err(io::Error::other)?;
@@ -98,7 +100,7 @@ impl Sealing {
         let mut sealed = Vec::with_capacity(value.len() + BLOCK);
         let mut before = vector;
         let (whole, rest) = value.as_chunks::<BLOCK>();
-        // As many bytes as are missing to a whole block, each of which says how many; a block of them where none are.
+        // The padding fills the last block, or is a block of its own. Each of its bytes is their number.
         let missing = BLOCK - rest.len();
         let mut last = Zeroizing::new([missing as u8; BLOCK]);
         last[..rest.len()].copy_from_slice(rest);

@@ -1,9 +1,10 @@
 //! The Secret Service's own calls: search, read, write, delete, list.
 //!
-//! Nothing here unlocks or asks anybody unless `unlock` is called, or the service answers a write with a prompt. Items
-//! of the `session` collection do not exist for us: it forgets them at logout. Values that are looked up travel plain
-//! (the `plain` algorithm), so only over the sockets `address` takes; those that are stored are sealed where the service can. Called by the store in `mod`; after the Secret Service API
-//! draft 0.2 of freedesktop.org, with the ways in which gnome-keyring, KeePassXC and KWallet differ from it.
+//! Nothing is unlocked and nobody is asked unless `unlock` is called, or the service answers a write with a prompt.
+//! Items of the `session` collection are ignored, since it forgets them at logout. Values that are looked up travel
+//! unencrypted (the `plain` algorithm), over the sockets that `address` accepts. Values that are stored are encrypted
+//! where the service can. Called by the client in `mod`. The source is the Secret Service API draft 0.2 of
+//! freedesktop.org; the ways in which gnome-keyring, KeePassXC and KWallet differ from it are noted where they matter.
 
 use super::bus::{Bus, Deadline, Serial};
 use super::error::ServiceError;
@@ -16,7 +17,6 @@ use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::slice;
-use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 pub(super) const NAME: &str = "org.freedesktop.secrets";
@@ -24,19 +24,14 @@ pub(super) const ROOT: &str = "/org/freedesktop/secrets";
 const SESSION_COLLECTION: &str = "/org/freedesktop/secrets/collection/session";
 pub(super) const SERVICE: &str = "org.freedesktop.Secret.Service";
 const COLLECTION: &str = "org.freedesktop.Secret.Collection";
-const ITEM: &str = "org.freedesktop.Secret.Item";
+pub(super) const ITEM: &str = "org.freedesktop.Secret.Item";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// Objects taken from one answer; a keychain with more is not believed.
+/// The most objects that are accepted in one answer.
 pub(super) const MOST_OBJECTS: usize = 1 << 16;
-/// Attributes of one item.
+/// The most attributes of one item.
 const MOST_ATTRIBUTES: usize = 1 << 10;
-/// Calls on their way at once while listing: enough to hide the latency, few enough to fit the socket's buffer.
-const WINDOW: usize = 64;
-/// How long they should take together. gnome-keyring goes through all its items for each of them, and whoever else asks
-/// it for something waits until they are done.
-const WINDOW_TIME: Duration = Duration::from_millis(20);
-/// What a message needs beside the value.
+/// The bytes that a message needs beside the value.
 const OVERHEAD: usize = 64 << 10;
 /// An object path that means "none".
 pub(super) const NONE: &str = "/";
@@ -45,15 +40,6 @@ pub(super) type Result<T> = std::result::Result<T, ServiceError>;
 
 /// An item's attributes, names and values.
 pub(super) type Attributes = Vec<(String, String)>;
-
-/// An item as a listing shows it.
-#[derive(Debug)]
-pub(super) struct Listed {
-    pub path: String,
-    pub locked: bool,
-    pub account: String,
-    pub attributes: Attributes,
-}
 
 /// A session for values to travel in, and which process opened it.
 struct Session {
@@ -66,8 +52,8 @@ pub(super) struct Service {
     pub(super) bus: Bus,
     session: Option<Session>,
     /// The unique bus name of the service that answered the last search.
-    owner: String,
-    /// What an unlock would be asked for: the objects the present operation wants.
+    pub(super) owner: String,
+    /// The objects that the present operation needs, which an unlock would open.
     pub(super) wanted: Vec<String>,
     /// Whether the service has answered in the present operation.
     heard: bool,
@@ -76,13 +62,13 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Connects; nothing is sent before the first question.
+    /// Connects. Nothing is sent before the first call.
     pub(super) fn connect(bus: Option<&OsStr>, runtime: &[PathBuf], deadline: &Deadline) -> Result<Self> {
         let bus = Bus::connect(bus, runtime, deadline)?;
         Ok(Self { bus, session: None, owner: String::new(), wanted: Vec::new(), heard: false, watching: false })
     }
 
-    /// Makes a kept connection ready for another operation; nothing if it has ended meanwhile.
+    /// Makes a kept connection ready for another operation. Returns nothing if it has ended.
     pub(super) fn again(mut self) -> Option<Self> {
         self.heard = false;
         self.wanted.clear();
@@ -100,8 +86,8 @@ impl Service {
         Ok(value_in(&mut message.body("(oayays)")?)?)
     }
 
-    /// The same with the item's path, and with all its attributes, unless it is known to have none but those that every
-    /// item has. Both are asked for at once.
+    /// Returns the value, the item's path and its attributes. The attributes are left out where `is_bare` says that the
+    /// item has only those of every item. Both calls are sent at once.
     pub(super) fn item(
         &mut self,
         service: &str,
@@ -125,33 +111,8 @@ impl Service {
         Ok(self.ask(item, ITEM, "GetSecret", "o", |w| w.string(&session)))
     }
 
-    /// The values of unlocked items by their paths, in no order; one that was deleted meanwhile is left out.
-    pub(super) fn values(
-        &mut self,
-        items: &[String],
-        each: Duration,
-        deadline: &Deadline,
-    ) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
-        let session = self.session(&deadline.part(each))?;
-        let mut all = Vec::with_capacity(items.len());
-        for some in items.chunks(WINDOW) {
-            let call = self.ask(ROOT, SERVICE, "GetSecrets", "aoo", |w| {
-                w.array(4, |w| some.iter().for_each(|path| w.string(path)));
-                w.string(&session);
-            });
-            let message = self.answer(call, &deadline.part(each))?;
-            all.extend(message.body("a{o(oayays)}")?.array(8, MOST_OBJECTS, |entry| {
-                entry.pad(8)?;
-                let path = entry.path()?.to_owned();
-                entry.pad(8)?;
-                Ok((path, value_in(entry)?))
-            })?);
-        }
-        Ok(all)
-    }
-
-    /// Replaces the value of the one matching item, and its further attributes where some are given; or creates an item
-    /// in the default collection.
+    /// Replaces the value of the one matching item, and its further attributes where some are given. Creates an item in
+    /// the default collection where none matches.
     pub(super) fn set(
         &mut self,
         (service, account): (&str, &str),
@@ -170,7 +131,7 @@ impl Service {
             let call = self.ask(&item, ITEM, "SetSecret", "(oayays)", |w| sent.write(w));
             self.item_answer(call, deadline)?;
             if further.is_some() {
-                // Those by which other libraries find the item stay.
+                // The attributes by which other libraries find the item stay.
                 let call = self.ask_property(&item, ITEM, "Attributes");
                 let there = attributes_of(&self.item_answer(call, deadline)?)?;
                 let kept = there.iter().filter(|(name, _)| is_reserved(name));
@@ -208,7 +169,7 @@ impl Service {
         let message = self.answer(call, deadline)?;
         let mut body = message.body("oo")?;
         body.path()?;
-        // KeePassXC creates nothing before its prompt was called, even where it asks nobody.
+        // KeePassXC creates nothing before its prompt is called, even if it asks nobody.
         self.finish(body.path()?, &message, deadline)
     }
 
@@ -227,58 +188,10 @@ impl Service {
         attributes_of(&self.item_answer(call, deadline)?)
     }
 
-    /// The items under one service, in no order. No value is asked for. However many there are, no answer may take
-    /// longer than `each`.
-    pub(super) fn listed(&mut self, service: &str, each: Duration, deadline: &Deadline) -> Result<Vec<Listed>> {
-        let (items, locked) = self.search(&[("service", service)], &deadline.part(each))?;
-        if items.is_empty() && locked.is_empty() {
-            return match self.missing(&deadline.part(each)) {
-                ServiceError::NotFound => Ok(Vec::new()),
-                other => Err(other),
-            };
-        }
-        let mut listed = Vec::with_capacity(items.len() + locked.len());
-        let mut hidden = Vec::new();
-        let all: Vec<_> =
-            items.iter().map(|item| (item, false)).chain(locked.iter().map(|item| (item, true))).collect();
-        let (mut rest, mut size) = (&all[..], WINDOW);
-        while !rest.is_empty() {
-            let (window, others) = rest.split_at(size.min(rest.len()));
-            rest = others;
-            let began = Instant::now();
-            let calls: Vec<_> = window.iter().map(|(item, _)| self.ask_property(item, ITEM, "Attributes")).collect();
-            for (call, &(item, locked)) in calls.into_iter().zip(window) {
-                let attributes = match self.item_answer(call, &deadline.part(each)) {
-                    Ok(message) => attributes_of(&message)?,
-                    // Deleted since the search.
-                    Err(ServiceError::NotFound) => continue,
-                    Err(ServiceError::Locked) => Vec::new(),
-                    Err(other) => return Err(other),
-                };
-                let value = |key: &str| attributes.iter().find(|(known, _)| known == key).map(|(_, value)| value);
-                match value("username") {
-                    Some(account) if value("service").is_some_and(|found| found == service) => {
-                        let account = account.clone();
-                        listed.push(Listed { path: item.clone(), locked, account, attributes });
-                    }
-                    // gnome-keyring knows only hashes of the attributes before a collection's first unlock.
-                    _ if locked => hidden.push(item.clone()),
-                    _ => {}
-                }
-            }
-            size = next_window(size, began.elapsed());
-        }
-        if !hidden.is_empty() {
-            self.wanted = hidden;
-            return Err(ServiceError::Locked);
-        }
-        Ok(listed)
-    }
-
-    /// The default collection, if it is there and unlocked.
+    /// Returns the default collection, if there is one and it is unlocked.
     pub(super) fn usable(&mut self, deadline: &Deadline) -> Result<String> {
         if !self.heard {
-            // Only to have been introduced: see `search`.
+            // gnome-keyring must know this connection before it is asked for properties: see `search`.
             self.search(&[("service", "-")], deadline)?;
         }
         let alias = self.ask(ROOT, SERVICE, "ReadAlias", "s", |w| w.string("default"));
@@ -302,8 +215,8 @@ impl Service {
         }
     }
 
-    /// Fails with what keeps a service's items, or a new one, from being used. The locked collections, then the items of
-    /// unlocked ones that wait for a confirmation, become what an unlock is asked for.
+    /// Fails where something keeps a service's items, or a new one, from being used. The locked collections, and after
+    /// them the items of unlocked ones that wait for a confirmation, become what an unlock opens.
     pub(super) fn all_open(&mut self, service: &str, deadline: &Deadline) -> Result<()> {
         let (_, items) = self.search(&[("service", service)], deadline)?;
         let mut wanted = match self.usable(deadline) {
@@ -312,7 +225,7 @@ impl Service {
             Err(other) => return Err(other),
         };
         let (locked, waiting) = self.told_apart(items, deadline)?;
-        // The default collection holds most of them.
+        // Most of them are in the default collection, which may be there already.
         let further: Vec<_> = locked.into_iter().filter(|it| !wanted.contains(it)).collect();
         wanted.extend(further);
         let why = if wanted.is_empty() { ServiceError::Unconfirmed } else { ServiceError::Locked };
@@ -321,8 +234,8 @@ impl Service {
         if self.wanted.is_empty() { Ok(()) } else { Err(why) }
     }
 
-    /// Why these items, which become what an unlock is asked for, cannot be read: their collection is locked, or it is not
-    /// and the service wants a person's word for each of them, as KeePassXC does unless told otherwise.
+    /// Returns why these items, which become what an unlock opens, cannot be read. Either their collection is locked,
+    /// or the service wants a person to confirm each of them, as KeePassXC does by default.
     pub(super) fn why_locked(&mut self, items: Vec<String>, deadline: &Deadline) -> ServiceError {
         let why = match self.told_apart(items.clone(), deadline) {
             Ok((locked, _)) if locked.is_empty() => ServiceError::Unconfirmed,
@@ -333,7 +246,7 @@ impl Service {
         why
     }
 
-    /// Of locked items, the locked collections that hold them, and those that unlocked ones hold.
+    /// Splits locked items into the locked collections that hold them, and the items that unlocked collections hold.
     fn told_apart(&mut self, items: Vec<String>, deadline: &Deadline) -> Result<(Vec<String>, Vec<String>)> {
         let holder = |item: &str| match item.rsplit_once('/') {
             Some((collection, _)) if !collection.is_empty() => collection.to_owned(),
@@ -350,13 +263,14 @@ impl Service {
         Ok((locked, waiting))
     }
 
-    /// Why nothing matched: KeePassXC, and a keychain that nobody set up, say only that there is no such item.
-    fn missing(&mut self, deadline: &Deadline) -> ServiceError {
+    /// Returns why nothing matched. KeePassXC, and a keychain that nobody has set up, only answer that there is no such
+    /// item.
+    pub(super) fn missing(&mut self, deadline: &Deadline) -> ServiceError {
         self.usable(deadline).err().unwrap_or(ServiceError::NotFound)
     }
 
-    /// Which of these collections are locked; they become what an unlock is asked for.
-    fn locked(&mut self, collections: &[String], deadline: &Deadline) -> Result<&[String]> {
+    /// Returns the collections that are locked, which become what an unlock opens.
+    pub(super) fn locked(&mut self, collections: &[String], deadline: &Deadline) -> Result<&[String]> {
         let calls: Vec<_> = collections.iter().map(|path| self.ask_property(path, COLLECTION, "Locked")).collect();
         self.wanted.clear();
         for (call, path) in calls.into_iter().zip(collections) {
@@ -380,16 +294,17 @@ impl Service {
         if !locked.is_empty() {
             return Err(self.why_locked(locked, deadline));
         }
-        // Should it be locked before the next call, this is what to unlock.
+        // If it is locked before the next call, an unlock must open it.
         self.wanted.clone_from(&items);
         Ok(items.pop())
     }
 
     /// The unlocked and the locked items with these attributes.
     ///
-    /// It is the first call of every operation, and nothing is sent before its answer is there. gnome-keyring (42 to
-    /// 50) takes note of a new client beside its message loop; an `OpenSession` or a property that overtakes the note
-    /// aborts the daemon, which comes back locked. A search that overtakes it is only refused as unknown.
+    /// It is the first call of every operation but a listing of names, and nothing is sent before its answer has
+    /// arrived. gnome-keyring (42 to 50) registers a new client outside its message loop. An `OpenSession` or a
+    /// property that is handled before the registration aborts the daemon, which comes back locked. A search is then
+    /// only refused as unknown.
     pub(super) fn search(
         &mut self,
         attributes: &[(&str, &str)],
@@ -411,8 +326,8 @@ impl Service {
         Ok(found)
     }
 
-    // The answer to a search. KeePassXC, while its database is locked, asks for the password in a window and answers no search
-    // before that, but every question for its state.
+    // Returns the answer to a search. While its database is locked, KeePassXC asks for the password in a window and
+    // answers no search before that, but answers questions about its state.
     fn found(&mut self, attributes: &[(&str, &str)], deadline: &Deadline) -> Result<Message> {
         let call = self.ask(ROOT, SERVICE, "SearchItems", "a{ss}", |w| w.dictionary(attributes));
         match self.bus.answer(call, &deadline.half()) {
@@ -430,7 +345,8 @@ impl Service {
         self.bus.answer(call, deadline)
     }
 
-    // Asked of the bus, not of the service: gnome-keyring must be asked nothing before its search is answered.
+    // The bus is asked and not the service, since gnome-keyring must be asked nothing before it has answered the
+    // search.
     fn is_keepassxc(&mut self, deadline: &Deadline) -> bool {
         let call = self.bus.ask_bus("GetConnectionUnixProcessID", "s", |w| w.string(NAME));
         let pid = self.bus.answer(call, deadline).ok().and_then(|message| message.body("u").ok()?.u32().ok());
@@ -438,8 +354,8 @@ impl Service {
         name.is_some_and(|name| name.trim() == "keepassxc")
     }
 
-    /// The path of a session for values to travel in. A service that was restarted knows no session of its
-    /// predecessor, so one that another process opened is not used.
+    /// Returns the path of a session in which values travel. A service that was restarted does not know the sessions of
+    /// the process before it, so that a session belongs to one owner of the name.
     pub(super) fn session(&mut self, deadline: &Deadline) -> Result<String> {
         if let Some(session) = self.session.as_ref().filter(|session| session.owner == self.owner) {
             return Ok(session.path.clone());
@@ -451,15 +367,15 @@ impl Service {
         });
         let message = self.answer(call, deadline)?;
         let mut body = message.body("vo")?;
-        // Plain has no output, but KWallet's is not even the empty string it should be.
+        // The output of `plain` is an empty string, but KWallet sends another type.
         body.skip_variant()?;
         let path = body.path()?.to_owned();
         self.session = Some(Session { path: path.clone(), owner: message.sender.clone().unwrap_or_default() });
         Ok(path)
     }
 
-    /// A value as it is to be stored: sealed, but for a service that knows no such sessions. A person waits for it anyway,
-    /// while a lookup must take no time and its value travels plain.
+    /// Prepares a value that is to be stored. It is sealed unless the service knows no such sessions. A person waits
+    /// for this in any case; a lookup must be fast, so that its value travels unencrypted.
     pub(super) fn sent<'v>(&mut self, value: &'v [u8], deadline: &Deadline) -> Result<Sent<'v>> {
         let failed =
             |error: std::io::Error| ServiceError::Broken { what: format!("a value cannot be sealed: {error}") };
@@ -470,8 +386,8 @@ impl Service {
             w.bytestring(&exchange.public());
         });
         let message = self.bus.answer(call, deadline)?;
-        // Some say that they do not support it, and KWallet without its plugin that the arguments are wrong. What is wrong with
-        // the service itself shows in the next call.
+        // Some services answer that they do not support it, and KWallet without its plugin that the arguments are
+        // wrong. An error of the service itself shows in the next call.
         if message.error.is_some() {
             let session = self.session(deadline)?;
             return Ok(Sent { session, parameters: Vec::new(), value: Cow::Borrowed(value) });
@@ -493,12 +409,13 @@ impl Service {
         signature: &str,
         body: impl FnOnce(&mut Writer),
     ) -> Serial {
-        // The first call may start the service; a later one that finds it gone must not talk to another instance.
+        // The first call may start the service. A later call must not start another instance of a service that has
+        // ended.
         let flags = if self.heard { NO_AUTO_START } else { 0 };
         self.bus.ask(&Call { destination: NAME, path, interface, member, signature, flags }, body)
     }
 
-    fn ask_property(&mut self, path: &str, interface: &str, name: &str) -> Serial {
+    pub(super) fn ask_property(&mut self, path: &str, interface: &str, name: &str) -> Serial {
         self.ask(path, PROPERTIES, "Get", "ss", |w| {
             w.string(interface);
             w.string(name);
@@ -518,8 +435,8 @@ impl Service {
         Ok(message)
     }
 
-    /// The answer of an item, which may have been deleted since it was found.
-    fn item_answer(&mut self, call: Serial, deadline: &Deadline) -> Result<Message> {
+    /// Returns the answer of an item, which may have been deleted since it was found.
+    pub(super) fn item_answer(&mut self, call: Serial, deadline: &Deadline) -> Result<Message> {
         let message = self.bus.answer(call, deadline)?;
         match (message.kind, message.error.as_deref().unwrap_or_default()) {
             (Kind::Error, "org.freedesktop.Secret.Error.NoSuchObject") => Err(ServiceError::NotFound),
@@ -529,7 +446,7 @@ impl Service {
         }
     }
 
-    /// What an error's name means. Its text is dropped: it may quote what it was given.
+    /// Translates an error by its name. Its text is dropped, since it may quote what was sent.
     pub(super) fn refusal(&self, name: &str, deadline: &Deadline) -> ServiceError {
         let broken = || {
             let printable = name.len() < 256 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
@@ -545,7 +462,8 @@ impl Service {
             };
         };
         match known {
-            // Once it has answered, it is not absent but gone: no reason to look for the key elsewhere.
+            // A service that has answered before is not absent but has ended, so that the key must not be looked for
+            // elsewhere.
             "ServiceUnknown" | "NameHasNoOwner" if self.heard => ServiceError::Lost { doing: deadline.doing },
             "ServiceUnknown" | "NameHasNoOwner" => absent("nothing on the session bus is one"),
             _ if known.starts_with("Spawn.") => absent("the keychain service cannot be started"),
@@ -559,19 +477,10 @@ impl Service {
     }
 }
 
-/// How many calls to send at once after `size` of them took so long.
-fn next_window(size: usize, took: Duration) -> usize {
-    match took {
-        _ if took > WINDOW_TIME => (size / 2).max(1),
-        _ if took < WINDOW_TIME / 4 => (2 * size).min(WINDOW),
-        _ => size,
-    }
-}
-
 /// A value for a session (`(oayays)`).
 pub(super) struct Sent<'v> {
     session: String,
-    /// The vector, or nothing where nothing is encrypted.
+    /// The initialization vector; empty where nothing is encrypted.
     parameters: Vec<u8>,
     value: Cow<'v, [u8]>,
 }
@@ -586,8 +495,8 @@ impl Sent<'_> {
     }
 }
 
-// Of one `(oayays)`. Exactly as large as the value, so that no wiping is missed by a later growth.
-fn value_in(body: &mut Reader<'_>) -> std::result::Result<Zeroizing<Vec<u8>>, Malformed> {
+// Reads the value of one `(oayays)`. The vector has exactly its size, so that it never grows and leaves a copy behind.
+pub(super) fn value_in(body: &mut Reader<'_>) -> std::result::Result<Zeroizing<Vec<u8>>, Malformed> {
     body.path()?;
     body.bytestring()?;
     let value = Zeroizing::new(body.bytestring()?.to_vec());
@@ -595,24 +504,9 @@ fn value_in(body: &mut Reader<'_>) -> std::result::Result<Zeroizing<Vec<u8>>, Ma
     Ok(value)
 }
 
-fn attributes_of(message: &Message) -> Result<Attributes> {
+pub(super) fn attributes_of(message: &Message) -> Result<Attributes> {
     let mut body = message.body("v")?;
     body.variant("a{ss}")?;
     let pairs = body.dictionary(MOST_ATTRIBUTES)?;
     Ok(pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slow_keychain_is_asked_less_at_once_and_a_fast_one_more() {
-        let sizes = |took: Duration, from: usize| {
-            std::iter::successors(Some(from), move |size| Some(next_window(*size, took))).take(10).collect::<Vec<_>>()
-        };
-        assert_eq!(sizes(WINDOW_TIME * 2, WINDOW), [64, 32, 16, 8, 4, 2, 1, 1, 1, 1]);
-        assert_eq!(sizes(WINDOW_TIME / 2, 8), [8; 10]);
-        assert_eq!(sizes(WINDOW_TIME / 8, 1), [1, 2, 4, 8, 16, 32, 64, 64, 64, 64]);
-    }
 }

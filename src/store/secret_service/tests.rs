@@ -222,6 +222,7 @@ impl FakeBus {
             patience: None,
             bus_address: None,
             runtime_dirs: vec![folder.path().to_owned()],
+            kept_names: None,
         };
         Self { options, heard, _folder: folder }
     }
@@ -865,7 +866,8 @@ fn a_bus_that_takes_no_more_connections_is_a_timeout() {
     let _first = UnixStream::connect(&socket).expect("the one connection");
     let deadline = Duration::from_millis(50);
     let runtime_dirs = vec![folder.path().to_owned()];
-    let store = SecretService::new(Options { deadline, patience: None, bus_address: None, runtime_dirs });
+    let store =
+        SecretService::new(Options { deadline, patience: None, bus_address: None, runtime_dirs, kept_names: None });
     assert!(matches!(store.get("ringlet", "a/b"), Err(ServiceError::Timeout { .. })));
 }
 
@@ -920,6 +922,7 @@ fn a_bus_in_the_sessions_own_place_that_cannot_be_used_is_not_absent() {
             patience: Some(Duration::from_secs(20)),
             bus_address: bus_address.clone(),
             runtime_dirs: vec![own.path().to_owned()],
+            kept_names: None,
         });
         let errors = [
             store.get("ringlet", "a/b").err(),
@@ -940,7 +943,7 @@ fn a_bus_in_the_sessions_own_place_that_cannot_be_used_is_not_absent() {
     let runtime_dirs = vec![own.path().to_owned()];
     let bus_address = Some(format!("unix:path={}/refused", folder.path().display()).into());
     let deadline = Duration::from_secs(20);
-    let store = SecretService::new(Options { deadline, patience: None, bus_address, runtime_dirs });
+    let store = SecretService::new(Options { deadline, patience: None, bus_address, runtime_dirs, kept_names: None });
     assert!(matches!(store.get("ringlet", "a/b"), Err(ServiceError::Absent { .. })));
 }
 
@@ -993,7 +996,13 @@ fn what_a_person_is_told_names_the_state_and_a_way_out() {
 
 #[test]
 fn names_that_cannot_be_sent_are_refused_before_anything_is_connected() {
-    let options = Options { deadline: Duration::ZERO, patience: None, bus_address: None, runtime_dirs: Vec::new() };
+    let options = Options {
+        deadline: Duration::ZERO,
+        patience: None,
+        bus_address: None,
+        runtime_dirs: Vec::new(),
+        kept_names: None,
+    };
     let store = SecretService::new(options);
     for (service, account) in [("", "a"), ("a", ""), ("a\0", "a"), ("a", "a\0b"), ("a", &"x".repeat(5000))] {
         assert!(matches!(store.get(service, account), Err(ServiceError::Invalid { .. })));

@@ -1,34 +1,35 @@
 //! Reading D-Bus messages: whatever a bus or a service sends.
 //!
-//! It is hostile until proved otherwise: every length is checked against the bytes that are there, every type against
-//! the one expected, nesting against a limit, and nothing here panics or allocates more than the message is long. A
-//! message may hold a key, so its buffer is wiped on drop and never grows. No I/O; called by `bus` and `service`. The
-//! format is the "Type System" and "Message Protocol" chapters of the D-Bus specification; `writer` is its other half.
+//! The sender may be hostile. Every length is checked against the bytes that are there, every type against the expected
+//! one, and nesting against a limit; nothing panics or allocates more than the message is long. A message may hold a
+//! key, so its buffer is wiped on drop and never grows. There is no I/O. Called by `bus` and `service`. The format is
+//! described in the chapters "Type System" and "Message Protocol" of the D-Bus specification; `writer` writes it.
 
 use zeroize::Zeroizing;
 
-/// The longest message taken or sent, in bytes: half of what the specification allows, and 25 000 times a key.
+/// The longest message that is accepted or sent, in bytes. It is half of what the specification allows, and 25 000
+/// times the size of a key.
 pub(crate) const MAX_MESSAGE: usize = 64 << 20;
 /// Bytes of a message's fixed header, enough to know its whole length.
 pub(crate) const HEAD: usize = 16;
 /// Variants and containers inside each other.
 const MAX_DEPTH: u32 = 32;
 
-/// Why bytes are no message, or not the expected one; a fixed text, so that no content can leak through it.
+/// Why bytes are no message, or not the expected one. The text is fixed, so that no content can leak through it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Malformed(pub &'static str);
 
 type Result<T> = std::result::Result<T, Malformed>;
 
-/// What a message says of itself before its arguments.
+/// The type of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Call,
     Reply,
     Error,
     Signal,
-    /// A type of a later protocol version, to be ignored.
+    /// A type of a later protocol version, which is ignored.
     Other,
 }
 
@@ -70,7 +71,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Reads the header; the bytes must be exactly one message, as long as `length` said.
+    /// Reads the header. The bytes must be exactly one message, as long as `length` said.
     pub(crate) fn parse(bytes: Zeroizing<Vec<u8>>) -> Result<Self> {
         let head: &[u8; HEAD] = bytes.first_chunk().ok_or(Malformed("a message that ends too early"))?;
         if length(head)? != bytes.len() {
@@ -125,7 +126,8 @@ impl Message {
                 return Ok(());
             }
             (0..=5 | 7 | 8, _) => return Err(Malformed("a header field of the wrong type")),
-            // The destination is ourselves; file descriptors were never negotiated; the rest is from the future.
+            // The destination is this connection, file descriptors are never negotiated, and other fields belong to
+            // later versions.
             _ => return field.skip(signature.as_bytes(), 0).map(drop),
         };
         *text = Some(field.string()?.to_owned());
@@ -141,8 +143,8 @@ impl Message {
     }
 }
 
-/// Reads values one by one. It begins at a multiple of eight bytes of its message, so that padding can be counted
-/// from its own start.
+/// Reads values one by one. It begins at a multiple of eight bytes of its message, so that padding is counted from its
+/// start.
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -198,7 +200,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map_err(|_| Malformed("a string that is not UTF-8"))
     }
 
-    /// An object path; checked, since we send it back, and a bus hangs up on a malformed one.
+    /// Reads an object path. It is checked, since it is sent back and a bus ends the connection at a malformed one.
     pub(crate) fn path(&mut self) -> Result<&'a str> {
         let path = self.string()?;
         let named = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -215,7 +217,7 @@ impl<'a> Reader<'a> {
         self.terminated(bytes)
     }
 
-    /// The elements of an array whose elements are aligned to `to` bytes; more than `most` of them are refused.
+    /// Reads the elements of an array, which are aligned to `to` bytes. More than `most` of them are refused.
     pub(crate) fn array<T>(
         &mut self,
         to: usize,
@@ -233,7 +235,7 @@ impl<'a> Reader<'a> {
         Ok(all)
     }
 
-    /// Steps over an array and gives a reader that ends with it.
+    /// Skips an array and returns a reader of its content.
     fn enter(&mut self, to: usize) -> Result<Self> {
         let length = self.u32()? as usize;
         self.pad(to)?;
@@ -242,7 +244,7 @@ impl<'a> Reader<'a> {
         Ok(Self { bytes: &self.bytes[..self.at], at, big: self.big })
     }
 
-    /// The value inside a variant, which must be of this type.
+    /// Enters a variant, whose value must be of this type.
     pub(crate) fn variant(&mut self, signature: &str) -> Result<()> {
         if self.signature()? != signature {
             return Err(Malformed("a property of the wrong type"));
@@ -250,7 +252,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Steps over a variant of whatever type.
+    /// Skips a variant of any type.
     pub(crate) fn skip_variant(&mut self) -> Result<()> {
         self.skip(b"v", 0).map(drop)
     }
@@ -263,7 +265,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Steps over one value of the first type in `signature`; gives the rest of the signature.
+    /// Skips one value of the first type in `signature`, and returns the rest of the signature.
     fn skip<'s>(&mut self, signature: &'s [u8], depth: u32) -> Result<&'s [u8]> {
         const BAD: Malformed = Malformed("a type that is none");
         let (&first, mut rest) = signature.split_first().ok_or(BAD)?;
@@ -277,7 +279,7 @@ impl<'a> Reader<'a> {
                     return Err(BAD);
                 }
             }
-            // An array says how long it is: what is inside need not be looked at.
+            // The length of an array is known, so that its elements need not be read.
             b'a' => {
                 self.enter(alignment(*rest.first().ok_or(BAD)?).ok_or(BAD)?)?;
                 rest = type_end(rest, depth + 1).ok_or(BAD)?;
@@ -312,7 +314,7 @@ fn alignment(letter: u8) -> Option<usize> {
     })
 }
 
-/// What follows the first type in `signature`, without reading a value.
+/// Returns what follows the first type in `signature`, without reading a value.
 fn type_end(signature: &[u8], depth: u32) -> Option<&[u8]> {
     let (&first, mut rest) = signature.split_first()?;
     alignment(first).filter(|_| depth <= MAX_DEPTH)?;

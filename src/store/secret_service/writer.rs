@@ -1,17 +1,17 @@
 //! Writing D-Bus messages: calls, one after the other, in one buffer.
 //!
-//! The buffer may hold a key: it is wiped on drop and never grows in place, where a copy would stay behind. Nothing is
-//! checked here but by assertion, since all that is written is ours or was checked when it was read; the one thing
-//! callers must refuse is NUL. Called by `bus` and `service`; the format is described in `wire`.
+//! The buffer may hold a key, so it is wiped on drop and never grows in place, which would leave a copy behind. Nothing
+//! is checked but by assertions, since Ringlet makes what is written, or has checked it when it was read. Callers must
+//! refuse NUL. Called by `bus` and `service`; the format is described in `wire`.
 
 use zeroize::{Zeroize, Zeroizing};
 
-/// A message that expects no answer.
+/// The flag of a message that expects no answer.
 pub(crate) const NO_REPLY: u8 = 1;
-/// A message that must not start the service it is for.
+/// The flag of a message that must not start its destination.
 pub(crate) const NO_AUTO_START: u8 = 2;
 
-/// Whom a call is for, and the signature of its arguments.
+/// The destination of a call, and the signature of its arguments.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub destination: &'a str,
@@ -26,7 +26,7 @@ pub(crate) struct Call<'a> {
 #[derive(Default)]
 pub(crate) struct Writer {
     bytes: Zeroizing<Vec<u8>>,
-    /// Where the current message begins: padding counts from there.
+    /// Where the current message begins, from which padding is counted.
     start: usize,
 }
 
@@ -35,7 +35,7 @@ impl Writer {
         &self.bytes
     }
 
-    /// Forgets and wipes everything written so far; the memory is kept for the next messages.
+    /// Removes and wipes everything that was written. The memory is kept for the next messages.
     pub(crate) fn clear(&mut self) {
         self.bytes.zeroize();
         self.start = 0;
@@ -51,13 +51,13 @@ impl Writer {
         }
     }
 
-    /// Bytes outside any message, such as the authentication's lines.
+    /// Writes bytes outside any message, such as the authentication's lines.
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// One whole call: its header, then what `body` writes, which must be what the call's signature says.
+    /// Writes one call: its header, then its arguments, which `body` writes as the call's signature says.
     pub(crate) fn call(&mut self, serial: u32, call: &Call<'_>, body: impl FnOnce(&mut Self)) {
         self.start = self.bytes.len();
         self.raw(&[b'l', 1, call.flags, 1, 0, 0, 0, 0]);
@@ -100,7 +100,7 @@ impl Writer {
         self.u32(u32::from(value));
     }
 
-    /// A string or an object path; the caller has refused NUL in it, which a bus answers by hanging up.
+    /// Writes a string or an object path. The caller has refused NUL in it, at which a bus ends the connection.
     pub(crate) fn string(&mut self, text: &str) {
         self.bytestring(text.as_bytes());
         self.raw(&[0]);
@@ -120,7 +120,7 @@ impl Writer {
         self.raw(bytes);
     }
 
-    /// An array whose elements, written by `fill`, are aligned to `to` bytes.
+    /// Writes an array. `fill` writes its elements, which are aligned to `to` bytes.
     pub(crate) fn array(&mut self, to: usize, fill: impl FnOnce(&mut Self)) {
         self.u32(0);
         let length_at = self.bytes.len() - 4;
@@ -143,8 +143,8 @@ impl Writer {
     }
 }
 
-/// A length as D-Bus writes it. Callers stay below `MAX_MESSAGE`; more would be refused by the bus, never truncated
-/// into a shorter, valid message.
+/// Writes a length. Callers stay below `MAX_MESSAGE`. The bus refuses a longer message, which is never cut into a
+/// shorter, valid one.
 fn length_field(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }

@@ -1,0 +1,40 @@
+//! The entries of a file, as they are parsed.
+
+use crate::secret::Secret;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// A file of this size or more is not parsed for one entry. It is read in blocks of this size.
+pub(super) const SMALL: usize = 32 * 1024;
+
+/// What stands below a header.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    key: Zeroizing<String>,
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
+}
+
+/// Entries by their two names.
+pub(super) type Entries = BTreeMap<String, BTreeMap<String, Entry>>;
+
+/// Provider and alias, or a service and an account in it.
+pub(super) type Pair<'a> = (&'a str, &'a str);
+
+/// A value and its attributes.
+pub(super) type Found = (Secret, Vec<(String, String)>);
+
+impl Entry {
+    /// The value and the attributes, which are moved and not copied.
+    pub(super) fn taken(mut self) -> Found {
+        let secret = Secret::new(std::mem::take(&mut *self.key).into_bytes());
+        (secret, std::mem::take(&mut self.attributes).into_iter().collect())
+    }
+}
+
+/// Takes one entry out of those that were parsed.
+pub(super) fn taken(entries: &mut Entries, pair: Pair<'_>) -> Option<Found> {
+    Some(entries.get_mut(pair.0)?.remove(pair.1)?.taken())
+}
