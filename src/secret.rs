@@ -1,8 +1,8 @@
 //! Bytes that are wiped when dropped.
 //!
-//! The one type that carries a key through Ringlet. It refuses to be shown: `Debug` is redacted, and there is no
-//! `Display`, `Serialize` or `Clone`. The stores make secrets, `launch` hands them to the agent, and nobody else
-//! looks inside.
+//! [`Secret`] carries a value through Ringlet, and [`Key`] one that may be given to an agent. Neither can be shown: `Debug`
+//! is redacted, and there is no `Display`, `Serialize` or `Clone`. The stores make secrets, and `launch` hands keys to
+//! the agent.
 
 use crate::digest::hex_digits;
 use crate::platform;
@@ -11,16 +11,16 @@ use std::fmt;
 use std::io;
 use zeroize::Zeroizing;
 
-/// A key's bytes, kept out of swap where the system allows and wiped on drop.
+/// The bytes of a value, kept out of swap where the system allows and wiped on drop.
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Takes the bytes over; the vector is not copied, so no second copy is left behind.
+    /// Takes the bytes over. The vector is not copied, so no second copy is left behind.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self::from(Zeroizing::new(bytes))
     }
 
-    /// 256 random bits from the system, as 64 hexadecimal digits: files and other systems' own tools want text.
+    /// Makes 256 random bits, as 64 hexadecimal digits, since files and the systems' own tools want text.
     pub fn fresh() -> io::Result<Self> {
         let mut bytes = Zeroizing::new([0u8; 32]);
         getrandom::fill(&mut bytes[..]).map_err(|error| io::Error::other(format!("no random bytes: {error}")))?;
@@ -29,7 +29,7 @@ impl Secret {
         Ok(Self::new(digits))
     }
 
-    /// The bytes themselves; every caller is a place to audit.
+    /// Returns the bytes. Every caller is a place to audit.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
@@ -39,7 +39,7 @@ impl Secret {
         self.0.len()
     }
 
-    /// Whether there is no byte at all.
+    /// Reports whether there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -50,7 +50,7 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).to_bool()
 }
 
-/// The largest key in bytes: what Windows' Credential Manager holds, and so the limit everywhere.
+/// The largest key in bytes. It is the limit of Windows' Credential Manager, and so the limit everywhere.
 pub(crate) const MAX_KEY: usize = 2560;
 
 /// Which bytes a key may hold.
@@ -58,14 +58,14 @@ pub(crate) const MAX_KEY: usize = 2560;
 pub(crate) enum Shape {
     /// The value of an HTTP header: one line. Every key of a provider that the registry knows has this shape.
     Header,
-    /// Text in which line feeds are kept, such as a certificate. It reaches an agent by `[secrets]` alone.
+    /// Text that may have line feeds, such as a certificate. It reaches an agent through `[secrets]` alone.
     Text,
 }
 
 /// Why a value is no key. The text never repeats the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Not a byte.
+    /// There are no bytes.
     #[error("is empty")]
     Empty,
     /// Nothing but blanks and line ends.
@@ -74,29 +74,29 @@ pub enum KeyError {
     /// A line end where one line is wanted.
     #[error("has more than one line")]
     SeveralLines,
-    /// A byte that neither a header nor a text file may hold.
+    /// A control character, which neither a header nor a text file may hold.
     #[error("holds a control character")]
     Control,
-    /// More bytes than every keychain holds.
+    /// More than [`MAX_KEY`] bytes.
     #[error("is longer than {MAX_KEY} bytes")]
     TooLong,
-    /// Bytes that no variable and no file of ours can hold.
+    /// Bytes that are not UTF-8, which neither a variable nor the file store can hold.
     #[error("is not UTF-8 text")]
     NotText,
 }
 
-/// A secret that was found fit to be given to an agent.
+/// A secret that may be given to an agent.
 #[derive(Debug)]
 pub(crate) struct Key(Secret);
 
 impl Key {
-    /// Checks a value that was stored, or is about to be. The bytes stay as they are.
+    /// Checks a value that is stored or is about to be. The bytes stay as they are.
     pub(crate) fn new(secret: Secret, shape: Shape) -> Result<Self, KeyError> {
         check_key(secret.expose(), shape)?;
         Ok(Self(secret))
     }
 
-    /// A value as a person or a program gave it: one line end behind a single line is not part of the key.
+    /// Checks a value that a person or a program has entered. The line end of a single line is not part of the key.
     pub(crate) fn typed(secret: Secret, shape: Shape) -> Result<Self, KeyError> {
         let bytes = secret.expose();
         let line = bytes.strip_suffix(b"\n").map_or(bytes, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
@@ -107,7 +107,7 @@ impl Key {
         Self::new(Secret::new(line.to_vec()), shape)
     }
 
-    /// The bytes themselves; every caller is a place to audit.
+    /// Returns the bytes. Every caller is a place to audit.
     pub(crate) fn expose(&self) -> &[u8] {
         self.0.expose()
     }
@@ -118,7 +118,7 @@ impl Key {
     }
 }
 
-/// Whether bytes are fit to be a key of that shape.
+/// Checks that bytes can be a key of that shape.
 pub(crate) fn check_key(bytes: &[u8], shape: Shape) -> Result<(), KeyError> {
     if bytes.is_empty() {
         return Err(KeyError::Empty);
@@ -140,7 +140,8 @@ pub(crate) fn check_key(bytes: &[u8], shape: Shape) -> Result<(), KeyError> {
 
 impl From<Zeroizing<Vec<u8>>> for Secret {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
-        // Best effort: RLIMIT_MEMLOCK may be zero in a container, and a key in swap is not worth a failed launch.
+        // A failure is ignored: RLIMIT_MEMLOCK may be zero in a container, and a launch is worth more than a key kept
+        // out of swap.
         platform::lock_memory(&bytes);
         Self(bytes)
     }
