@@ -1,4 +1,4 @@
-//! The command line, as clap types; imports nothing of ours.
+//! The command line, as clap types. Imports no other module.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -28,10 +28,10 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// Reads the two forms that the shells' functions call, as clap would: `hook SHELL`, and `exec AGENT` with or without
-    /// `--` and the agent's own arguments. `None` for any other command line, which is clap's.
+    /// Reads the two forms that the shells' functions call, as clap would: `hook SHELL`, and `exec AGENT` with or
+    /// without `--` and the agent's own arguments. Returns `None` for any other command line, which clap reads.
     ///
-    /// To build, search and free the tree of all commands takes clap longer than all the rest of such a command.
+    /// Building, searching and freeing clap's tree of all commands takes longer than the rest of such a command.
     pub(crate) fn of_shells(arguments: &[OsString]) -> Option<Self> {
         let command = match arguments {
             [_, command, shell] if command == "hook" => {
@@ -71,7 +71,14 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub json: bool,
     /// When to use colours
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t = Color::Auto,
+        hide_possible_values = true
+    )]
     pub color: Color,
     /// Say more
     #[arg(short, long, global = true, conflicts_with = "quiet")]
@@ -713,8 +720,10 @@ mod tests {
     fn word() -> impl Strategy<Value = OsString> {
         prop_oneof![
             4 => prop::sample::select(vec![
-                "exec", "hook", "zsh", "bash", "fish", "powershell", "pwsh", "claude", "--", "-", "", "-p", "-q", "--json",
-                "--color", "never", "--profile", "--dry-run", "--help", "-h", "--version", "--audit-log", "help", "=", "a=b",
+                "exec", "hook", "zsh", "bash", "fish", "powershell", "pwsh", "claude", "--", "-", "", "-p", "-q",
+                "--json",
+                "--color", "never", "--profile", "--dry-run", "--help", "-h", "--version", "--audit-log", "help", "=",
+                "a=b",
             ])
             .prop_map(OsString::from),
             1 => ".{0,6}".prop_map(OsString::from),

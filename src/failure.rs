@@ -88,7 +88,7 @@ impl Failure {
     }
 }
 
-// In a table it would be another key.
+// The line must stand at the head of the file, since below a table's heading it would belong to that table.
 fn passed_over(line: String) -> Hint {
     Hint::from(format!("if that file is not yours, write this at the head of config.toml: {line}"))
 }
@@ -324,7 +324,7 @@ impl From<PlanError> for Failure {
     }
 }
 
-/// What makes a file or folder that the user allowed one that nobody else may write.
+/// Returns the command that takes the right to write a file or folder from other users.
 pub(crate) fn close_to_others(file: &Path) -> Hint {
     match platform::access(file) {
         Ok(access) if !access.is_ours() && !access.is_roots() => "put a copy of your own in its place".into(),

@@ -1,7 +1,7 @@
 //! What a command sees of the outside: arguments, environment, working directory, clock, terminal, key stores, streams.
 //!
-//! A command reaches for none of these by itself, so that its tests can put a world of their own in the place of the real
-//! one; see `testing`.
+//! A command reaches for none of these by itself, so that its tests can put a world of their own in the place of the
+//! real one; see `testing`.
 
 #[cfg(all(test, unix))]
 pub(crate) mod testing;
@@ -22,9 +22,9 @@ use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// The outside world: what is only read, and where output goes.
+/// The outside world: what a command reads and asks, and where its output goes.
 pub struct Host {
-    /// What is only read.
+    /// What a command reads and asks.
     pub(crate) world: World,
     /// Where output goes.
     pub(crate) output: Output,
@@ -93,14 +93,14 @@ pub(crate) struct World {
     pub clock: fn() -> Timestamp,
     /// The folder that the command line names in place of Ringlet's usual ones, absolute.
     pub config_home: Option<PathBuf>,
-    /// Whom to ask.
+    /// The terminal and standard input.
     pub console: Box<dyn Console>,
     /// Where keys are kept.
     pub open_store: OpenStore,
 }
 
 impl Host {
-    /// The real one.
+    /// Makes the host of this process.
     pub fn real() -> Self {
         let mut env = environment();
         let shell = env.take(shell::VARIABLE).and_then(|text| ShellNames::parse(text.to_str()?));
@@ -120,16 +120,16 @@ impl Host {
     }
 }
 
-/// This process's environment without what an earlier launch had set. Before any path is settled, since a launch may have
-/// moved Ringlet's own places with the agent's.
+/// Returns this process's environment without what an earlier launch had set. It must be called before any path is
+/// worked out, since a launch may have moved Ringlet's own places with the agent's.
 pub fn environment() -> Env {
     let mut env = Env::current();
     mark::undo(&mut env);
     env
 }
 
-// A Unix system answers with the directory's own path, which has no symlinks; looking at each part of it again takes a
-// call for each level.
+// A Unix system returns the directory's own path, which has no symlinks. Resolving it again would take a call for each
+// level.
 fn working_directory() -> io::Result<PathBuf> {
     let path = std::env::current_dir()?;
     if cfg!(unix) { Ok(path) } else { path.canonicalize() }

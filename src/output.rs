@@ -1,7 +1,7 @@
 //! The only printer: data and shell code to stdout, messages to stderr.
 //!
 //! Names of files and directories come from strangers, so control characters are made visible before they reach a
-//! terminal. Colours are for terminals, and `NO_COLOR` turns them off. A closed pipe ends the output silently.
+//! terminal. A closed pipe ends the output silently. Colours are used on terminals only, and `NO_COLOR` turns them off.
 
 use crate::env::Env;
 use crate::failure::Failure;
@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal, Write};
 /// When to use colours, and how much to say.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct OutputOptions {
-    /// Colours whatever the terminal says; `None` decides by it.
+    /// Whether colours are used; `None` decides by the terminal.
     pub color: Option<bool>,
     /// Print data as JSON.
     pub json: bool,
@@ -94,7 +94,7 @@ impl Output {
         Self { out: Box::new(out), err: Box::new(err), color_out: false, color_err: false, ..Self::standard() }
     }
 
-    /// Settles colours and loudness once the command line is known.
+    /// Decides on colours and on how much is said, once the command line is known.
     pub(crate) fn configure(&mut self, options: OutputOptions, env: &Env) {
         // https://no-color.org: any value but the empty one; TERM=dumb cannot show them.
         let plain = env.non_empty("NO_COLOR").is_some() || env.get("TERM").is_some_and(|term| term == "dumb");
@@ -105,12 +105,12 @@ impl Output {
         self.shell = Shell::of_user(env);
     }
 
-    /// Whether data is wanted as JSON.
+    /// Reports whether data is wanted as JSON.
     pub(crate) fn wants_json(&self) -> bool {
         self.options.json
     }
 
-    /// Whether more is wanted.
+    /// Reports whether `--verbose` was given.
     pub(crate) fn is_verbose(&self) -> bool {
         self.options.verbose
     }
@@ -213,7 +213,7 @@ impl Output {
         self.shell.write_hint(hint)
     }
 
-    /// A line for a person that is neither data nor a message of ours, such as the notice.
+    /// Prints a line for a person without the prefix of messages, such as that of `ringlet announce`.
     pub(crate) fn plain_stderr(&mut self, text: &str) {
         let _ = self.err.write_all(painted(&[(Style::Dim, text)], self.color_err).as_bytes());
     }
@@ -226,7 +226,7 @@ impl Output {
 
     /// A wrong command line, plain and painted.
     pub(crate) fn usage(&mut self, plain: &str, painted: &str) {
-        // The user's own words are in it, and a hostile name may have been pasted: then nothing is painted.
+        // clap repeats the user's words, and a hostile name may be among them. Then no colours are used.
         let tame: String = plain.lines().map(|line| visible(line) + "\n").collect();
         let text = match (tame.trim_end() != plain.trim_end(), self.color_err) {
             (true, _) => tame,
@@ -239,7 +239,7 @@ impl Output {
     fn message(&mut self, style: Style, kind: Option<&str>, text: &str) {
         let label = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
         let pieces = [(Style::Plain, "ringlet: "), (style, label.as_str()), (Style::Plain, text)];
-        // A stderr that cannot be written leaves nobody to tell.
+        // If standard error cannot be written, nobody can be told.
         let _ = self.err.write_all(painted(&pieces, self.color_err).as_bytes());
     }
 
@@ -291,8 +291,8 @@ fn painted(pieces: &[(Style, &str)], color: bool) -> String {
     line
 }
 
-/// The same JSON with those characters escaped that JSON itself would leave as they are: the rest of the control
-/// characters, and those that reorder text. They can stand in strings only, so that it stays the same data.
+/// Escapes the characters that JSON leaves as they are: the rest of the control characters, and those that reorder
+/// text. They can stand in strings only, so the data stays the same.
 fn visible_in_json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -308,7 +308,7 @@ fn visible_in_json(text: &str) -> String {
 /// Text with every control character, and every one that reorders text, made visible; newlines too.
 pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    // The prefix that makes a Windows path canonical means nothing to people.
+    // The prefix of a canonical path of Windows is left out.
     let text = if cfg!(windows) { text.replace(r"\\?\", "") } else { text.to_owned() };
     for c in text.chars() {
         if is_unprintable(c) { shown.extend(c.escape_default()) } else { shown.push(c) }

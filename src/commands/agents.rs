@@ -27,7 +27,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Agents) -> Result
 fn pin(host: &mut Host, session: &Session, agent: &Agent) -> Result<(), Failure> {
     session.registry.agent(agent)?;
     let context = session.context(&host.world)?;
-    // The very program that a launch would find, under the conditions that a launch has.
+    // Finds the program that a launch would start, under the same conditions.
     let program = plan::find_binary(&context, &session.registry.agents_for(agent.as_str())?.command)?;
     plan::guard_binary(&context, &plan::ProjectFolders::new(&context)?, &program)?;
     let measured = pins::measure(&session.paths, &program).map_err(|error| Failure::io("read", &program, &error))?;
@@ -53,7 +53,7 @@ fn is_script(program: &Path) -> bool {
 }
 
 fn unpin(host: &mut Host, session: &Session, agent: &Agent) -> Result<(), Failure> {
-    // Not looked up among the known ones: a pin may outlive the agent's definition.
+    // The name is not looked up in the registry, since a pin may outlive the agent's definition.
     if !Pins::new(&session.paths).remove(agent)? {
         return Err(Failure::new(format!("{agent} is not pinned")).hint("run `ringlet agents list`"));
     }
@@ -68,7 +68,7 @@ fn as_json(pin: &Pin) -> serde_json::Value {
     })
 }
 
-// What became of a pinned program since.
+// Says whether a pinned program has changed.
 fn state(session: &Session, pin: &Pin, found: Option<&Path>) -> &'static str {
     match found.map(|program| pins::measure(&session.paths, program)) {
         None => "missing",
@@ -113,7 +113,8 @@ fn list(host: &mut Host, session: &Session) -> Result<(), Failure> {
                 });
                 json!({
                     "name": spec.name, "title": spec.title, "commands": commands, "package": spec.package,
-                    "provider": spec.provider, "accounts": spec.kinds(), "binary": found.as_ref().map(|path| path.to_string_lossy()),
+                    "provider": spec.provider, "accounts": spec.kinds(),
+                    "binary": found.as_ref().map(|path| path.to_string_lossy()),
                     "profiles": profiles, "pin": pin,
                 })
             })

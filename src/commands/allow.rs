@@ -1,4 +1,4 @@
-//! `ringlet allow` and `ringlet deny`: the user's word about a project's files.
+//! `ringlet allow` and `ringlet deny`: which of a project's files may take effect.
 
 use super::Session;
 use crate::config::{MAX_BYTES, PROJECT_FILE, ProjectFile, Source};
@@ -67,7 +67,7 @@ fn allow_project(host: &mut Host, session: &Session, file: &Path) -> Result<Proj
         return Err(made.hint("run `ringlet init PROFILE` to write one"));
     }
     let evidence = Evidence::read(file, MAX_BYTES)?;
-    // What does not parse is not worth allowing: the same bytes would only be refused at the launch.
+    // A file that does not parse is not allowed: a launch would refuse it all the same.
     let project = ProjectFile::parse(&Source::from_bytes(file, evidence.bytes.clone(), None)?)?;
     Trust::new(&session.paths, &session.settings.trust.allow_under).allow(&evidence)?;
     host.output.note(format!("allowed {}: {}", file.display(), describe(&project)));
@@ -123,13 +123,13 @@ fn allow_file(host: &mut Host, session: &Session, file: &Path) -> Result<(), Fai
     Ok(())
 }
 
-// A path that is not there, in whose place a key may have been pasted.
+// Shows a path that does not exist. It may be a pasted key.
 fn shown(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if looks_like_a_key(&name) { shorten(&name) } else { path.display().to_string() }
 }
 
-// A launch would refuse it in spite of the record.
+// Refuses a file that others may write: a launch would refuse it in spite of the record.
 fn refuse_open(file: &Path) -> Result<(), Failure> {
     match guard::open_to_others(file) {
         Some(access) => {
@@ -139,7 +139,7 @@ fn refuse_open(file: &Path) -> Result<(), Failure> {
     }
 }
 
-// What a record binds, in lines.
+// Returns what a record binds, in lines.
 fn told(bound: &Bound, by_name: &[String]) -> Vec<String> {
     const SHOWN: usize = 20;
     let values = bound.values.iter().map(guard::describe);
@@ -169,7 +169,7 @@ pub(super) fn describe(project: &ProjectFile) -> String {
     all.chain(some).collect::<Vec<_>>().join(", ")
 }
 
-// A directory stands for its project file, but for one that agents load code from; any other path for itself.
+// Returns the file that a path stands for. A directory stands for its project file, unless agents load code from it.
 fn target(host: &Host, session: &Session, path: &Path) -> Result<PathBuf, Failure> {
     let path: PathBuf = host.world.cwd()?.join(path).components().collect();
     if path.is_dir() {
@@ -177,7 +177,7 @@ fn target(host: &Host, session: &Session, path: &Path) -> Result<PathBuf, Failur
         let is_loaded = !has_file && plan::is_loaded(&session.context(&host.world)?, &path)?;
         return Ok(if is_loaded { path } else { resolved(&path).join(PROJECT_FILE) });
     }
-    // A launch finds it from a working directory without symlinks.
+    // A launch looks for the file from a working directory without symlinks.
     match path.parent().filter(|_| is_project(&path)) {
         Some(folder) => Ok(resolved(folder).join(PROJECT_FILE)),
         None => Ok(path),

@@ -26,7 +26,7 @@ pub(super) fn ask(
     let as_lines = output.wants_json();
     let scan = audit::query(&session.audit_path(), &filter, |entry| {
         if as_lines {
-            // One object a line, as in the log itself: a million of them must not be held in memory.
+            // One object is printed on each line, as in the log, so that a million of them are not held in memory.
             output.raw(&(entry.to_line() + "\n"));
         } else {
             let record = &entry.record;

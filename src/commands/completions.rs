@@ -97,8 +97,8 @@ pub fn command() -> clap::Command {
     })
 }
 
-// In place: clap's singular `mut_arg` and `mut_subcommand` move what they change to the end, and with it the position
-// of an argument.
+// Changes arguments in place: clap's `mut_arg` and `mut_subcommand` move what they change to the end, and with it the
+// position of an argument.
 fn extend(command: clap::Command, path: &[&str], argument: &str, add: ArgValueCandidates) -> clap::Command {
     match path.split_first() {
         None => command.mut_args(|arg| if arg.get_id() == argument { arg.add(add.clone()) } else { arg }),

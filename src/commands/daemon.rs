@@ -21,10 +21,10 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long a daemon may take to end what it is doing.
+/// The longest time for which a command waits for a daemon to end.
 const ENDING: Duration = Duration::from_secs(15);
 
-/// What the child says when it answers; never seen by a person.
+/// The line by which the child process says that the daemon answers. No person sees it.
 const READY: &str = "ready";
 
 /// `ringlet daemon ...`
@@ -80,7 +80,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Daemon) -> Result
 
 fn granted(permissions: &Permissions) -> Result<registrations::Permissions, Failure> {
     let Permissions { read, write, search } = permissions.clone();
-    // A key pasted here would be kept in the policy, and shown.
+    // A key that was pasted here would be written to the policy, and shown.
     if let Some(service) = read.iter().chain(&write).find(|service| looks_like_a_key(service)) {
         let text = format!("{} looks like a key and not like the name of a service", shorten(service));
         return Err(
@@ -223,7 +223,7 @@ fn install(host: &mut Host, session: &Session) -> Result<(), Failure> {
         let foreign = wanted.files.iter().find(|(file, _)| is_foreign(file)).map(|(file, _)| file.clone());
         return Err(DaemonError::Foreign(foreign.unwrap_or_default()).into());
     }
-    // What a daemon that was started by hand holds, the system could not open.
+    // The system cannot open the sockets that a running daemon holds.
     if lifecycle::find(&session.paths)?.is_some() {
         lifecycle::stop(&session.paths, ENDING)?;
     }
@@ -233,7 +233,7 @@ fn install(host: &mut Host, session: &Session) -> Result<(), Failure> {
         platform::replace_file(file, text.as_bytes()).map_err(failed)?;
     }
     if let Err(error) = wanted.enable.iter().try_for_each(|command| carry_out(command)) {
-        // Units that nobody has taken note of would only surprise.
+        // Files of an installation that failed must not take effect later.
         wanted.files.iter().for_each(|(file, _)| drop(std::fs::remove_file(file)));
         return Err(error.into());
     }
@@ -254,11 +254,11 @@ fn uninstall(host: &mut Host, session: &Session) -> Result<(), Failure> {
         return Ok(());
     }
     let wanted = wanted.expect("it named the files");
-    // systemd and launchd end what they started; a task of Windows' is over when the daemon runs.
+    // systemd and launchd end the daemon that they started. The task of Windows has ended by the time the daemon runs.
     if cfg!(windows) && lifecycle::find(&session.paths)?.is_some() {
         lifecycle::stop(&session.paths, ENDING)?;
     }
-    // One that fails must not keep the rest: what is gone is gone.
+    // A command that fails must not keep the files from being removed.
     let disabled = wanted.disable.iter().try_for_each(|command| carry_out(command));
     for file in there {
         std::fs::remove_file(file).map_err(|error| Failure::io("removed", file, &error))?;
@@ -288,7 +288,7 @@ fn log_file(session: &Session) -> PathBuf {
     session.paths.state().join("daemon.log")
 }
 
-// Starts another ringlet that goes on by itself, and waits until it answers.
+// Starts a daemon as a process of its own, and waits until it answers.
 fn start(host: &mut Host, session: &Session, socket: Option<&Path>) -> Result<(), Failure> {
     session.refuse_own_places(&host.world)?;
     let mut command = Command::new(host.world.executable()?);
@@ -296,7 +296,7 @@ fn start(host: &mut Host, session: &Session, socket: Option<&Path>) -> Result<()
     if let Some(folder) = &host.world.config_home {
         command.arg("--config-home").arg(folder);
     }
-    // Below a launch this shell's own environment holds an account, which the daemon would outlive.
+    // In a shell below a launch the environment holds an account, which the daemon would outlive.
     let pairs = host.world.env.pairs();
     command.env_clear().envs(pairs.iter().map(|(name, value)| (name, value)));
     if let Some(socket) = socket {
@@ -311,7 +311,7 @@ fn start(host: &mut Host, session: &Session, socket: Option<&Path>) -> Result<()
         stdout.take(4096).read_to_string(&mut said).map_err(failed)?;
     }
     if said.trim() != READY {
-        // It has ended, and said why.
+        // The child has ended, and its standard error says why.
         let mut why = String::new();
         if let Some(stderr) = child.stderr.take() {
             stderr.take(64 << 10).read_to_string(&mut why).map_err(failed)?;
@@ -325,7 +325,7 @@ fn start(host: &mut Host, session: &Session, socket: Option<&Path>) -> Result<()
     Ok(())
 }
 
-// The child's own words, as its failure.
+// Makes a failure of the child's messages.
 fn passed_on(text: &str) -> Failure {
     let labelled = |label: &'static str| text.lines().filter_map(move |line| line.strip_prefix(label));
     let message = labelled("ringlet: error: ").next().unwrap_or("the daemon ended without a word");

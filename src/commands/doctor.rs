@@ -35,7 +35,7 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
         say(Grade::Bad, message, (!hints.is_empty()).then(|| hints.remove(0)));
     }
     let store = session.open_store(&host.world, Prompt::Never);
-    // Asked anew each time, since the file may have stood in meanwhile.
+    // The name is asked for each time, since the file may have replaced the keychain meanwhile.
     let place = || session.pretty_place(&store.place());
     let (mut kept, mut answers) = (BTreeSet::new(), false);
     match store.names() {
@@ -43,7 +43,7 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
             say(Grade::Good, format!("{} answers and holds {}", place(), counted(names.len(), "key")), None);
             answers = true;
             kept = names;
-            // Names are told while it is locked, and values are not.
+            // A locked keychain lists names and gives no values.
             if matches!(store.locked_collection(), Ok(Some(_))) {
                 say(Grade::Bad, format!("{} is locked, so no launch gets a key", place()), StoreError::Locked.hint());
             }
@@ -133,7 +133,7 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
             Some("run `ringlet profiles default NAME`".into()),
         );
     }
-    // A scope for a key that is misspelt keeps nothing.
+    // A scope for a misspelt key protects no key.
     for key in session.settings.scopes.keys().filter(|key| matches!(store.contains(key), Ok(false))) {
         let hint = Hint::from(format!("look at the name in {}", session.paths.pretty(&session.paths.config())));
         say(Grade::Note, format!("there is a scope for {key}, which is not in {}", place()), Some(hint));
@@ -154,7 +154,7 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
             let (is, hint) = reach.describe(command);
             match reach {
                 Reach::Function | Reach::Link => {}
-                // Said once, and not of each name.
+                // This is reported once, and not for each name.
                 Reach::Unseen => reached = vec![(Grade::Note, is, hint.map(Hint::from))],
                 _ => reached.push((Grade::Bad, format!("in this shell {is}"), hint.map(Hint::from))),
             }
@@ -197,7 +197,7 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
     Ok(if bad { status::FAILURE } else { 0 })
 }
 
-// The next change in that folder takes them away.
+// The next change in that folder removes them.
 fn strays(session: &Session, say: &mut dyn FnMut(Grade, String, Option<Hint>)) {
     for file in super::strays::find(session) {
         let text = format!("{} was left by a change that was killed, and may hold keys", session.paths.pretty(&file));
@@ -227,7 +227,7 @@ fn rc_files(session: &Session) -> Vec<(PathBuf, Vec<u8>)> {
     NAMES.iter().filter_map(read).collect()
 }
 
-// The same, and what they source: where an agent's name may be defined anew.
+// Returns these files and those that they source, in which an agent's name may be redefined.
 fn start_files(host: &Host, session: &Session) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = rc_files(session);
     let candidates = migrate::files::candidates(&session.paths, &host.world.env);
@@ -247,7 +247,8 @@ fn counted(many: usize, what: &str) -> String {
     format!("{many} {what}{}", if many == 1 { "" } else { "s" })
 }
 
-// Aliases and functions of the agents' names. By the look of the line alone: this is a note, not a verdict.
+// Finds aliases and functions with the agents' names, by the text of each line alone. The result is a note and no
+// error.
 fn definitions<'a>(text: &str, commands: &'a [String]) -> Vec<(usize, &'a str, &'static str)> {
     let mut found = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -273,7 +274,7 @@ fn definitions<'a>(text: &str, commands: &'a [String]) -> Vec<(usize, &'a str, &
     found
 }
 
-// Variables of known providers that hold something; the value is not looked at.
+// Returns the variables of known providers that are set. Their values are not looked at.
 fn leftovers(host: &Host, session: &Session) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
     for name in session.registry.provider_names()? {
@@ -333,7 +334,8 @@ mod tests {
 
     #[test]
     fn an_agents_name_in_an_alias_or_function_is_found_by_line() {
-        let text = "# alias claude=x\nalias claude='claude --x'\nclaude () { :; }\nfunction codex {\nclaude -p hi\nalias cl=claude-x\nalias cc=claude\nalias -g codex=x\n";
+        let text = "# alias claude=x\nalias claude='claude --x'\nclaude () { :; }\nfunction codex {\nclaude -p hi\n\
+            alias cl=claude-x\nalias cc=claude\nalias -g codex=x\n";
         let commands = ["claude".to_owned(), "codex".to_owned()];
         let found = definitions(text, &commands);
         assert_eq!(

@@ -85,8 +85,8 @@ pub(super) fn loaded(
         let search = host.world.env.get("PATH").unwrap_or_default();
         let links = session.paths.shims();
         if shell == Shell::PowerShell && !std::env::split_paths(search).any(|folder| folder == links) {
-            let text = "background jobs, `ForEach-Object -Parallel` and `&` behind a command see no alias of PowerShell's, \
-                        and start agents without ringlet";
+            let text = "background jobs, `ForEach-Object -Parallel` and `&` behind a command see no alias of \
+                        PowerShell's, and start agents without ringlet";
             let hint = format!("put {} at the head of PATH, after `ringlet shims install`", links.display());
             findings.push((Grade::Note, text.to_owned(), Some(hint.into())));
         }

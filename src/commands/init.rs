@@ -14,11 +14,11 @@ pub(super) fn run(host: &mut Host, session: &Session, profile: &str) -> Result<(
     let name: Profile = profile.parse()?;
     Profiles::new(&session.paths, &session.registry).read(&name)?;
     let file = host.world.cwd()?.join(PROJECT_FILE);
-    // Never over a file that is there: it may be a colleague's.
+    // An existing file is never overwritten: it may be a colleague's.
     let text = format!("profile = \"{name}\"\n");
     match platform::create_shared_file(&file, text.as_bytes()) {
         Ok(()) => {}
-        // One that was ended between the two steps: what is left is to allow it.
+        // An earlier run was killed between writing and allowing the file, so only the second step is left.
         Err(error)
             if error.kind() == ErrorKind::AlreadyExists
                 && platform::read_file(&file, 1 << 16).is_ok_and(|it| it.bytes == text.as_bytes()) => {}

@@ -184,9 +184,9 @@ fn typed(
     })
 }
 
-// The keychain's own dialog asks where there is a screen. Without a screen, or when the dialog failed (a service does not
-// tell whether it was closed or could not be shown), the password is asked for on the terminal. Each round of the loop
-// opens one collection.
+// The keychain's own dialog asks where there is a screen. Without a screen, or when the dialog failed (a service does
+// not tell whether it was closed or could not be shown), the password is asked for on the terminal. Each round of the
+// loop opens one collection.
 fn unlock(store: &Keys, host: &mut Host) -> Result<(), Failure> {
     let mut opened = None;
     if let Some(screen) = SCREENS.iter().find_map(|name| host.world.env.non_empty(name)) {

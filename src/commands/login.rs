@@ -45,18 +45,18 @@ pub(super) fn run(
     platform::create_private_folder(&folder).map_err(|error| Failure::io("created", &folder, &error))?;
     let context = session.context(&host.world)?;
     let there = folder.canonicalize().map_err(|error| Failure::io("opened", &folder, &error))?;
-    // The agent works there, so that it is there that a project could lead it astray.
+    // The agent works in that folder, so a project around it could mislead the agent.
     let mut env = host.world.env.clone();
     env.set("PWD", folder.clone().into());
     let context = Context { cwd: &there, env: &env, ..context };
     folders.add(&there)?;
     let sign_in = plan::sign_in(&context, &folders, resolved, &login, words).inspect_err(|_| {
         if made {
-            // Only a folder that is still empty goes.
+            // Only an empty folder is removed.
             let _ = std::fs::remove_dir(&folder);
         }
     })?;
-    // Not the canonical path: on Windows it begins as no other program wants it.
+    // The canonical path is not used: on Windows it has a prefix that other programs do not take.
     std::env::set_current_dir(&folder).map_err(|error| Failure::io("entered", &folder, &error))?;
     let done =
         exec::with_io(session, &host.world, &mut host.output, |mut io| launch::carry_out(&sign_in, &context, &mut io));

@@ -48,7 +48,7 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
     let (mut left, mut before) = (Vec::new(), None);
     if !command.dry_run {
         session.refuse_own_places(&host.world)?;
-        // Only long enough to clear up: whoever is asked below may take their time.
+        // The lock is held only while an interrupted run is cleared up, and not during the question below.
         let _lock = apply::lock(&session.paths)?;
         let found = apply::recover(&session.paths)?;
         found.warnings.iter().for_each(|text| host.output.warn(text));
@@ -56,7 +56,7 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
         before = found.continued.map(|journal| journal.run);
     }
     let named = named(host, command, left)?;
-    // Naming files means these and no others.
+    // Where files are named, no others are looked at.
     let candidates = match named.as_slice() {
         [] => files::candidates(&session.paths, &host.world.env),
         _ => Vec::new(),
@@ -98,7 +98,7 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
     Ok(if kept { status::FAILURE } else { troubled })
 }
 
-// The files named on the command line, and those that an interrupted run was told about.
+// Returns the files named on the command line, and those that were named to an interrupted run.
 fn named(host: &Host, command: &Migrate, left: Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
     let mut named =
         command.paths.iter().map(|path| super::named_file(&host.world, path)).collect::<Result<Vec<_>, _>>()?;
@@ -108,7 +108,7 @@ fn named(host: &Host, command: &Migrate, left: Vec<PathBuf>) -> Result<Vec<PathB
     Ok(named)
 }
 
-// What the store has for the providers that matter: equal values share an entry, others keep theirs.
+// Returns the stored keys of the providers found: a key with an equal value shares the entry, any other entry stays.
 fn existing(
     host: &mut Host,
     session: &Session,
@@ -135,12 +135,12 @@ fn existing(
     }
 }
 
-// A key that goes from one plain file to another has gained nothing, unless that is what the user wants.
+// Refuses to move keys from one plain file to another, unless the user asked for it.
 fn refuse_plain_file(session: &Session, store: &Keys, allowed: bool) -> Result<(), Failure> {
     if allowed || session.settings.backend == Backend::File {
         return Ok(());
     }
-    // Any operation shows whether there is a keychain at all.
+    // The first operation on the store shows whether there is a keychain.
     store.names().map_err(MigrateError::from)?;
     match store.fell_back() {
         Some(missing) => Err(MigrateError::PlainFile { place: store.place(), missing }.into()),
@@ -148,9 +148,9 @@ fn refuse_plain_file(session: &Session, store: &Keys, allowed: bool) -> Result<(
     }
 }
 
-// `true` to go on. With several files each can be left out.
+// Returns `true` if the run is to go on. Of several files, each can be left out.
 fn ask(host: &mut Host, session: &Session, plan: &mut Plan) -> Result<bool, Failure> {
-    // What is asked about stands above the question.
+    // The plan must be on the screen before the question.
     host.output.flush()?;
     let several = plan.files.iter().filter(|file| file.is_edited()).count() > 1;
     let choices = if several { "[y]es, [n]o, [c]hoose" } else { "[y]es, [n]o" };

@@ -50,7 +50,7 @@ pub(crate) struct Session {
     pub(crate) audit: AuditWanted,
 }
 
-/// Whether lookups are recorded, by the command line alone.
+/// Whether the command line asks for lookups to be recorded.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum AuditWanted {
     #[default]
@@ -65,7 +65,8 @@ impl Session {
         wrong.map_or(Ok(made), |error| Err(error.into()))
     }
 
-    /// The same where config.toml is wrong: as if it said nothing, and what is wrong with it.
+    /// Makes a session even if config.toml is wrong: the settings are the defaults then, and the error is returned
+    /// beside them.
     fn despite(world: &World, audit: AuditWanted) -> Result<(Self, Option<ConfigError>), Failure> {
         let paths = match &world.config_home {
             Some(folder) => Paths::named(&world.env, folder)?,
@@ -77,7 +78,7 @@ impl Session {
         let registry = Registry::new(&paths);
         match Settings::read(&paths) {
             Ok(settings) => Ok((Self { paths, settings, registry, audit }, None)),
-            // What a project says there is not for the user to mend.
+            // A configuration that lies in the project is refused as such, and not for its errors.
             Err(error) => {
                 let made = Self { settings: Settings::defaults(&paths), paths, registry, audit };
                 made.refuse_own_places(world)?;
@@ -91,7 +92,7 @@ impl Session {
         (world.open_store)(&self.settings, &self.paths, &world.env, prompt)
     }
 
-    /// A store as people name it.
+    /// Returns a store's name as messages show it.
     pub(crate) fn pretty_place(&self, place: &str) -> String {
         let path = Path::new(place);
         if path.is_absolute() { self.paths.pretty(path) } else { place.to_owned() }
@@ -110,7 +111,8 @@ impl Session {
         })
     }
 
-    /// Refuses Ringlet's own places inside the project that the working directory lies in; one that is gone lies in none.
+    /// Refuses configuration and state of Ringlet that lie inside the project of the working directory. A working
+    /// directory that was removed lies in no project.
     pub(crate) fn refuse_own_places(&self, world: &World) -> Result<(), Failure> {
         match self.context(world) {
             Ok(context) => Ok(plan::refuse_own_places(&context)?),
@@ -118,8 +120,9 @@ impl Session {
         }
     }
 
-    /// The path by which shells and services are to start ringlet later: the link that this command line or PATH led to, so
-    /// that they go on working when an upgrade moves the program, unless somebody else could turn that link.
+    /// Returns the path by which shells and services are to start ringlet later. It is the link that this command line
+    /// or PATH led to, so that it is still right after an upgrade has moved the program, unless somebody else could
+    /// change that link.
     pub(crate) fn lasting_path(&self, world: &World) -> Result<PathBuf, Failure> {
         let file = world.executable()?;
         let Ok(context) = self.context(world) else { return Ok(file.to_owned()) };
@@ -152,8 +155,8 @@ impl Session {
     }
 }
 
-// Root in another's home, as sudo without -H leaves it: what the user wrote there is not root's word, and what root would
-// write there could not be read by the user any more.
+// Refuses to run as root in another user's home, as under sudo without -H. Root must not act on what the user
+// configured there, and the user could not read what root would write there.
 fn refuse_root_elsewhere(world: &World, home: &Path) -> Result<(), Failure> {
     let Ok(access) = platform::access(home) else { return Ok(()) };
     if !platform::is_root() || access.is_ours() || platform::invents_modes(home) {
@@ -163,7 +166,7 @@ fn refuse_root_elsewhere(world: &World, home: &Path) -> Result<(), Failure> {
     let mut command = Vec::from(words!["sudo", "-H"]);
     command.extend_from_slice(&world.arguments);
     let failure = Failure::new(format!("{made} ({})", access.describe()));
-    // A word that may be a key is in no hint, and a command without it would be another one.
+    // No hint repeats a word that may be a key, and without that word it would be another command.
     let failure = match world.arguments.iter().skip(1).any(|word| looks_like_a_key(&word.to_string_lossy())) {
         true => failure,
         false => failure.hint(Hint::run(command).and(" for root's own configuration")),
@@ -261,7 +264,7 @@ fn config_home(world: &World, folder: &Path) -> Result<PathBuf, Failure> {
     Ok(if folder.is_absolute() { folder.to_owned() } else { world.cwd()?.join(folder) })
 }
 
-/// Refuses what would outlive this command and would not know its folder.
+/// Refuses `--config-home` for what outlives this command and would not know the folder.
 fn refuse_config_home(world: &World, what: &str) -> Result<(), Failure> {
     match &world.config_home {
         None => Ok(()),

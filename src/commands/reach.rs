@@ -1,4 +1,4 @@
-//! How a typed word leads to Ringlet in the calling shell, if it does; `status` and `doctor` say it.
+//! How the calling shell resolves an agent's command, and whether Ringlet is called. Used by `status` and `doctor`.
 
 use crate::output::Style;
 use crate::plan::{self, Context};
@@ -17,12 +17,12 @@ pub(super) enum Reach {
     OwnFunction,
     /// The agent's program.
     Program,
-    /// Nobody has told.
+    /// The shell's hook did not say.
     Unseen,
 }
 
 impl Reach {
-    /// What a command is, as far as the shell has told and PATH shows.
+    /// Finds out what a command is, by what the shell's hook said and by PATH.
     pub(super) fn of(context: &Context<'_>, shell: Option<&ShellNames>, command: &str) -> Self {
         match shell.map(|seen| seen.kind(command)) {
             Some(NameKind::Ringlet) => Self::Function,
@@ -34,12 +34,12 @@ impl Reach {
         }
     }
 
-    /// Whether what is typed gets what Ringlet gives.
+    /// Reports whether the typed command is started by Ringlet.
     pub(super) fn is_ours(self) -> bool {
         matches!(self, Self::Function | Self::Link)
     }
 
-    /// For `--json`; nothing where nobody has told.
+    /// Returns the word for `--json`, or `None` if the shell's hook did not say.
     pub(super) fn word(self) -> Option<&'static str> {
         match self {
             Self::Function => Some("function"),
@@ -51,7 +51,7 @@ impl Reach {
         }
     }
 
-    /// How well that is.
+    /// Returns the style in which it is shown.
     pub(super) fn style(self) -> Style {
         match self {
             Self::Function | Self::Link => Style::Good,
@@ -60,7 +60,7 @@ impl Reach {
         }
     }
 
-    /// What it is in words, and what mends it.
+    /// Returns a description, and what mends it.
     pub(super) fn describe(self, command: &str) -> (String, Option<&'static str>) {
         let (is, hint) = match self {
             Self::Function => ("ringlet's function", None),

@@ -56,8 +56,8 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Shims) -> Result<
     Ok(())
 }
 
-/// The links that start no ringlet, each with what is wrong and what mends it. A shell finds such a link first, so that the
-/// agent is not found or starts without its key.
+/// Returns the links that do not start this ringlet, each with what is wrong and what mends it. A shell finds the link
+/// before the agent, so the agent is not found or starts without its key.
 pub(super) fn broken(session: &Session, ringlet: &Path) -> Vec<(String, Hint)> {
     let folder = session.paths.shims();
     let wrong = |name: &String| {
@@ -70,7 +70,7 @@ pub(super) fn broken(session: &Session, ringlet: &Path) -> Vec<(String, Hint)> {
         let text = format!("the link {} {said}", session.paths.pretty(&link));
         Some((text, Hint::run(words!["ringlet", "shims", "install", name])))
     };
-    // What a crash left of a link begins with a dot, and no shell looks for it.
+    // Names with a dot are what a crash left of a link. No shell looks for them.
     let names = installed(&folder).unwrap_or_default();
     names.iter().filter(|name| !name.starts_with('.')).filter_map(wrong).collect()
 }

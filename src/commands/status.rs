@@ -27,19 +27,20 @@ struct Row {
 /// Why an agent would not start, and what mends it.
 struct Refusal {
     failure: Failure,
-    /// It is not installed.
+    /// Whether the agent is not installed.
     is_absent: bool,
     /// The key whose scope refuses.
     key: Option<KeyName>,
 }
 
-/// Whether the key is there. Its value is looked at only where the agent has been told not to use one that ends like it.
+/// Whether the key is there. Its value is looked at only where the agent has been told not to use one that ends like
+/// it.
 struct KeyState {
     name: KeyName,
     there: Result<bool, store::StoreError>,
     /// The file that keeps the agent from using it.
     rejected: Option<PathBuf>,
-    /// What the store is called.
+    /// The store's name.
     place: String,
     /// Another store that holds a key of the same name.
     copy: Option<PathBuf>,
@@ -75,7 +76,8 @@ pub(super) fn run(host: &mut Host, session: &Session, only: Option<&str>) -> Res
         };
         let default = &session.settings.default_profile;
         host.output.json(&json!({
-            "directory": context.cwd.to_string_lossy(), "project": governing, "default_profile": default, "agents": agents,
+            "directory": context.cwd.to_string_lossy(), "project": governing,
+            "default_profile": default, "agents": agents,
         }));
         return Ok(());
     }
@@ -146,7 +148,7 @@ fn examine(context: &Context<'_>, session: &Session, shell: Option<&ShellNames>,
             .ok()
             .and_then(|plan| launch::rejected(context, plan, store, &|| session.audit_log())),
         copy: store::copy_in_file(&session.paths, store, &used.key),
-        // Last, since the file may have stood in.
+        // The name is asked for last, since the file may have replaced the keychain.
         place: store.place(),
     });
     let command = match &outcome {
@@ -159,7 +161,7 @@ fn examine(context: &Context<'_>, session: &Session, shell: Option<&ShellNames>,
         key: if let PlanError::Scoped(refused) = &error { Some(refused.key.clone()) } else { None },
         failure: error.into(),
     };
-    // It is an agent's or a command's, or it would have been refused above.
+    // The word names an agent or a command; any other word was refused above.
     Row { word, outcome: outcome.map_err(refusal), key, reach }
 }
 
@@ -262,7 +264,7 @@ fn mended(output: &Output, failure: &Failure) -> String {
     std::iter::once(failure.message.clone()).chain(hints).collect::<Vec<_>>().join("; ")
 }
 
-// What the agent finds by itself where no profile governs.
+// Returns what the agent finds by itself if no profile governs.
 fn bare(session: &Session, context: &Context<'_>, row: &Row) -> Option<String> {
     let agent = session.registry.agents_for(&row.word).ok()?.agents.into_iter().next()?;
     let unused = plan::unused(context, session.registry.agent(&agent).ok()?.as_ref(), None);
@@ -271,7 +273,7 @@ fn bare(session: &Session, context: &Context<'_>, row: &Row) -> Option<String> {
     (!both.is_empty()).then(|| both.join("; "))
 }
 
-// The agent's own login that a key, or no key, is used in place of.
+// Returns the agent's own login that the profile's account replaces.
 fn outranked(context: &Context<'_>, part: &ProfilePart) -> Option<String> {
     let resolved = &part.resolved;
     let login = match resolved.account {
@@ -287,7 +289,7 @@ fn outranked(context: &Context<'_>, part: &ProfilePart) -> Option<String> {
     Some(format!("{login}, is not used: {instead} in its place"))
 }
 
-// Of which kind the account is, and where a login lies.
+// Returns the kind of the account, and where a login lies.
 fn account(context: &Context<'_>, part: &ProfilePart) -> String {
     let resolved = &part.resolved;
     match &resolved.account {

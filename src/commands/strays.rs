@@ -1,4 +1,4 @@
-//! What killed changes have left in Ringlet's own folders, for `doctor`.
+//! Temporary files that killed processes left in Ringlet's own folders. Called by `doctor`.
 
 use super::Session;
 use crate::platform;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Ringlet's folders have few levels.
 const DEPTH: usize = 4;
 
-/// The files, sorted. Each may hold what the file that it was to replace holds: keys, too.
+/// Returns these files, sorted. Each may hold what the file holds that it was to replace, including keys.
 pub(super) fn find(session: &Session) -> Vec<PathBuf> {
     let paths = &session.paths;
     let mut found = Vec::new();

@@ -8,13 +8,13 @@ use crate::output::{OutputOptions, visible};
 use clap::Parser;
 use std::ffi::{OsStr, OsString};
 
-// clap repeats words as they are, and a newline in one would let it forge a line of ours.
+// clap repeats words as they are, and a newline in one could forge a line of Ringlet's.
 fn tamed(arguments: &[OsString]) -> Option<clap::Error> {
     let shown: Vec<OsString> = arguments.iter().map(|word| visible(&word.to_string_lossy()).into()).collect();
     if shown == arguments { None } else { Cli::try_parse_from(shown).err() }
 }
 
-// Needed where the rest of the command line does not parse: the options of every command may stand before its name.
+// Finds the command of a line that does not parse. The options of every command may stand before its name.
 fn names_exec(arguments: &[OsString]) -> bool {
     let mut words = arguments.iter().skip(1);
     while let Some(word) = words.next() {
@@ -56,7 +56,7 @@ pub(super) fn refused(host: &mut Host, error: clap::Error) -> i32 {
     0
 }
 
-// What has no place on a command line is repeated by clap, and the likeliest such word is a key.
+// clap repeats a word that it does not expect, and the likeliest one is a pasted key.
 fn without_long_words(world: &World, mut text: String) -> String {
     for word in world.arguments.iter().skip(1) {
         let word = word.to_string_lossy();

@@ -1,5 +1,5 @@
-//! A host for the tests of commands: a home of its own, a terminal that answers from a list, a fixed clock, and keys in a
-//! file, whatever the settings name as the store.
+//! A host for the tests of commands: a home of its own, a terminal that answers from a list, a fixed clock, and keys in
+//! a file, whatever the settings name as the store.
 
 use super::{Console, Host, World};
 use crate::config::Backend;

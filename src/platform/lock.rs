@@ -1,4 +1,4 @@
-//! Locks: files that exist for nothing else, which a process holds until it ends.
+//! Lock files. A process holds one until it drops the lock or ends.
 
 use super::files::{kind_of, open_for_reading, open_private_for_writing};
 use std::fs::{self, File, TryLockError};
@@ -13,12 +13,12 @@ pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File)
 /// Why a lock was not taken. It says nothing about the file that the lock is for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LockError {
-    /// Somebody else has it.
+    /// Another process holds the lock.
     #[error("{} is held by {}{}", file.display(), holder(*pid), for_how_long(*waited))]
     Busy {
         /// The lock.
         file: PathBuf,
-        /// Who, where the system tells.
+        /// The process that holds it, where the system says so.
         pid: Option<u32>,
         /// How long it was waited for.
         waited: Duration,
@@ -136,7 +136,7 @@ fn wait_for(file: &File, path: &Path, patience: Duration) -> Result<(), LockErro
     }
 }
 
-/// Whether somebody has the lock of [`lock_file`]; takes nothing from anybody who asks the same.
+/// Reports whether a process holds the lock of [`lock_file`]. Several processes may ask this at the same time.
 pub(crate) fn is_locked(path: &Path) -> io::Result<bool> {
     let file = match open_for_reading(path) {
         Ok(file) => file,
@@ -150,8 +150,8 @@ pub(crate) fn is_locked(path: &Path) -> io::Result<bool> {
     }
 }
 
-// Among this user's processes. proc_pid_fdinfo(5): a line `lock:` for each lock of an open file; those who wait have the
-// file open as well.
+// Finds the holder among this user's processes. In proc_pid_fdinfo(5) an open file has one line `lock:` for each lock
+// on it. Processes that wait for the lock have the file open without such a line.
 #[cfg(target_os = "linux")]
 fn held_by(lock: &File) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;

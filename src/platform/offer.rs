@@ -1,5 +1,5 @@
-//! What a process needs to wait for one request, or for the end of the launch that it serves. Linux alone: elsewhere nothing
-//! names the process that asks as exactly.
+//! What the process that keeps a key for a launch needs: it waits for one request, or for the end of the launch. Linux
+//! only, since no other system names the process that asks as exactly.
 
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
@@ -45,9 +45,9 @@ pub(crate) fn client_or_end(listener: &UnixListener, process: &Watched) -> io::R
     }
 }
 
-/// Whether a process was started by another one, or by one that was started by it.
+/// Reports whether a process was started by another one, or by one that was started by it.
 pub(crate) fn is_below(pid: u32, above: u32) -> bool {
-    // A chain of processes is as long as a session makes it; one that is longer is not looked through.
+    // The ancestors are followed up to this number.
     const LONGEST: usize = 256;
     let parent = |pid: u32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -57,17 +57,17 @@ pub(crate) fn is_below(pid: u32, above: u32) -> bool {
     std::iter::successors(Some(pid), |pid| parent(*pid)).skip(1).take(LONGEST).any(|pid| pid == above)
 }
 
-/// Has a command start as nobody's child and in a session of its own, so that whoever takes this process' place finds no child
-/// that it does not know. The child that is waited for ends at once.
+/// Makes a command start in a session of its own and as a child of no process of the user's, so that the program that
+/// takes this process's place finds no child that it does not know. The child that is waited for ends at once.
 pub(crate) fn set_orphaned(command: &mut Command) {
     let leave = || {
         // SAFETY: fork is async-signal-safe, and so is what both processes do up to exec or _exit.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => {
-                // What the caller holds open, a lock among it, is not this process' to hold.
-                // SAFETY: it takes three numbers and marks this process' own descriptors, those of `Command` among them, which
-                // are to be closed at exec anyway. A kernel without the call (before 5.11) leaves them.
+                // The caller's open files, among them a lock, must not stay open in this process.
+                // SAFETY: it takes three numbers and marks this process' own descriptors, those of `Command` among
+                // them, which are to be closed at exec anyway. A kernel without the call (before 5.11) leaves them.
                 unsafe { libc::syscall(libc::SYS_close_range, 3 as libc::c_uint, libc::c_uint::MAX, CLOSE_ON_EXEC) };
                 rustix::process::setsid().map(|_| ()).map_err(io::Error::from)
             }
@@ -79,7 +79,7 @@ pub(crate) fn set_orphaned(command: &mut Command) {
     unsafe { command.pre_exec(leave) };
 }
 
-/// Whether these bytes come from a pipe within a time.
+/// Reads from a pipe and reports whether these bytes come within a time.
 pub(crate) fn reads_within(pipe: impl AsFd + Read, wanted: &[u8], time: Duration) -> bool {
     let mut pipe = pipe;
     let mut read = vec![0; wanted.len()];
@@ -102,13 +102,13 @@ pub(crate) fn reads_within(pipe: impl AsFd + Read, wanted: &[u8], time: Duration
     read == wanted
 }
 
-/// Lets standard error go nowhere.
+/// Discards what is written to standard error from here on.
 pub(crate) fn close_stderr() -> io::Result<()> {
     rustix::stdio::dup2_stderr(std::fs::OpenOptions::new().write(true).open("/dev/null")?)?;
     Ok(())
 }
 
-/// The listening socket that this process was given as its standard output.
+/// Takes the listening socket that this process was given as its standard output.
 pub(crate) fn listener_on_stdout() -> io::Result<UnixListener> {
     let listener: UnixListener = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?.into();
     super::daemon::close_stdout()?;

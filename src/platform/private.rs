@@ -1,7 +1,8 @@
 //! One answer to the question whether a file or folder is the user's own.
 //!
-//! What decides about endpoints, keys and trust must not be another user's to write, and what holds a secret not another's to
-//! read. Every reader of such a file asks here, so that all of them see the same: owner, mode, access list and groups.
+//! What decides about endpoints, keys and trust must not be another user's to write, and what holds a secret not
+//! another's to read. Every reader of such a file asks here, so that all of them see the same: owner, mode, access list
+//! and groups.
 
 use super::access::{Access, access};
 use super::files::{ReadError, read_file};
@@ -36,7 +37,7 @@ pub enum NotPrivate {
     Open(String),
 }
 
-/// Whether what was opened is the user's own.
+/// Reports whether what was opened is the user's own.
 pub(crate) fn check(access: &Access, privacy: Privacy) -> Result<(), NotPrivate> {
     let described = || access.describe();
     match privacy {
@@ -63,7 +64,7 @@ pub(crate) fn read(path: &Path, limit: u64, privacy: Privacy) -> Result<Option<V
     }
 }
 
-/// Whether a folder is the user's own; `false` where there is none.
+/// Reports whether a folder is the user's own; `false` where there is none.
 pub(crate) fn folder(path: &Path, privacy: Privacy) -> Result<bool, NotPrivate> {
     match access(path) {
         Ok(access) => check(&access, privacy).map(|()| true),

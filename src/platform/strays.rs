@@ -1,6 +1,6 @@
-//! What a killed change leaves: the temporary file that was to take a file's place.
+//! Temporary files that a killed process left: each was to replace a file.
 //!
-//! Known by its name, and by its age where nobody holds the lock under which it was made.
+//! Such a file is known by its name. Without the lock under which it was made, its age has to show that nobody uses it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use std::{fs, io};
 use tempfile::NamedTempFile;
 
-/// A change takes milliseconds; one that was stopped for so long fails when it goes on, and leaves the file as it was.
+/// A replacement takes milliseconds. One that was stopped for longer than this fails when it goes on, and the file
+/// stays as it was.
 const OLD: Duration = Duration::from_secs(10 * 60);
 
 /// Letters and digits that `tempfile` adds: more than a name has by chance.
@@ -16,13 +17,13 @@ const RANDOM: usize = 16;
 
 const ENDING: &str = ".tmp";
 
-/// A temporary file that is to replace this one, in its folder: `.ringlet-NAME-RANDOM.tmp`, for its owner alone unless a mode
-/// is given.
+/// Creates the temporary file that is to replace a file, in the same folder: `.ringlet-NAME-RANDOM.tmp`. Only its owner
+/// may read it, unless a mode is given.
 pub(crate) fn temporary_for(path: &Path, mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
     temporary(path, &stray_prefix(path), mode)
 }
 
-/// The same under another prefix.
+/// Creates a temporary file with another prefix in its name.
 pub(crate) fn temporary(path: &Path, prefix: &OsStr, mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix).suffix(ENDING).rand_bytes(RANDOM);
@@ -32,7 +33,7 @@ pub(crate) fn temporary(path: &Path, prefix: &OsStr, mode: Option<fs::Permission
     builder.tempfile_in(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// What the temporary files' names begin with that are made to replace this one.
+/// Returns the beginning of the names of the temporary files that replace this file.
 pub(crate) fn stray_prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".ringlet-");
     prefix.push(path.file_name().unwrap_or_default());
@@ -40,8 +41,8 @@ pub(crate) fn stray_prefix(path: &Path) -> OsString {
     prefix
 }
 
-/// Removes what a crash left of earlier replacements of this file. Only for a caller who holds the lock on it: nobody
-/// else may be replacing it now.
+/// Removes the temporary files that a crash left of earlier replacements of this file. The caller must hold the lock on
+/// it, so that nobody else is replacing it now.
 pub(crate) fn remove_strays(path: &Path) -> io::Result<()> {
     let prefix = stray_prefix(path);
     let Some(folder) = path.parent().filter(|folder| folder.is_dir()) else { return Ok(()) };
@@ -57,7 +58,7 @@ pub(crate) fn remove_strays(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The regular files in a folder that a killed change of any file there has left, long enough ago that none is at work.
+/// Returns the temporary files in a folder that are so old that no process still uses them.
 pub(crate) fn old_strays(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let is_old = |entry: &fs::DirEntry| {
@@ -71,7 +72,7 @@ pub(crate) fn old_strays(folder: &Path) -> Vec<PathBuf> {
     strays.map(|entry| entry.path()).collect()
 }
 
-// `.ringlet-NAME-` and what makes it unlike any other.
+// Matches `.ringlet-NAME-RANDOM.tmp`.
 fn is_stray(name: &[u8]) -> bool {
     let name = name.strip_suffix(ENDING.as_bytes());
     let Some((head, random)) = name.and_then(|name| name.split_last_chunk::<RANDOM>()) else { return false };

@@ -1,6 +1,6 @@
 //! What comes after a run: a profile where there is none, the hook's line, and what is left to do, most needed first.
 //!
-//! What that is, `migrate::aftermath` says; here it is printed, and asked about.
+//! `migrate::aftermath` works out what that is. This file prints it, and asks.
 
 use crate::commands::hook::line_for;
 use crate::commands::{Session, profiles};
@@ -168,7 +168,7 @@ fn unset(host: &mut Host, plan: &Plan, shells: &BTreeSet<OpenShell>) {
     }
 }
 
-// Code that went by a variable which nothing sets any more: it has to ask for its key elsewhere.
+// Code that uses a variable which nothing sets any more must get its key in another way.
 fn references(host: &mut Host, session: &Session, plan: &Plan) {
     let names = aftermath::moved_variables(plan);
     let read = files::candidates(&session.paths, &host.world.env);

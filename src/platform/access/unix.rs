@@ -1,14 +1,14 @@
 //! Owner, mode, access list and groups, as Unix has them.
 //!
-//! The account database is read as files: what asks it by the C library fails in a static binary. Accounts of a directory
-//! service are in neither file, and a group that is not listed counts as shared.
+//! The account database is read as files: what asks it by the C library fails in a static binary. Accounts of a
+//! directory service are in neither file, and a group that is not listed counts as shared.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Whether this process has root's rights, and files that it makes are root's.
+/// Reports whether this process has root's rights, and files that it makes are root's.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
@@ -24,37 +24,38 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// Whether the file belongs to the user who runs Ringlet.
+    /// Reports whether the file belongs to the user who runs Ringlet.
     pub(crate) fn is_ours(&self) -> bool {
         self.owner == rustix::process::geteuid().as_raw()
     }
 
-    /// Whether the file belongs to root.
+    /// Reports whether the file belongs to root.
     pub(crate) fn is_roots(&self) -> bool {
         self.owner == 0
     }
 
-    /// Whether nobody but the user and root can put another entry in the place of one of theirs in this folder.
+    /// Reports whether nobody but the user and root can put another entry in the place of one of theirs in this folder.
     pub(crate) fn keeps_entries(&self) -> bool {
         let is_sticky = self.mode & 0o1000 != 0;
         (self.is_ours() || self.is_roots()) && (is_sticky || !self.others_may_write())
     }
 
-    /// Whether those who may put another entry into this folder are the same as for the other one, by owner, group and mode.
+    /// Reports whether those who may put another entry into this folder are the same as for the other one, by owner,
+    /// group and mode.
     pub(crate) fn lets_the_same(&self, other: &Self) -> bool {
         let writers = |it: &Self| (it.owner, it.group, it.mode & 0o1022);
         !self.keeps_entries() && !self.listed && !other.listed && writers(self) == writers(other)
     }
 
-    /// Whether anyone but its owner may write it.
+    /// Reports whether anyone but its owner may write it.
     pub(crate) fn others_may_write(&self) -> bool {
         // With an access list the group's bits are its mask, so without them it gives nobody anything.
         let group = self.mode & 0o020 != 0 && (self.listed || !self.group_is_the_owner_alone());
         self.mode & 0o002 != 0 || group
     }
 
-    // Where each user has a group of their own, of the same number or name, the usual umask is 002 and every checkout is
-    // group-writable: that group is nobody else, unless someone was added to it. Root's group is not of that kind.
+    // Where each user has a group of their own, of the same number or name, the usual umask is 002 and every checkout
+    // is group-writable: that group is nobody else, unless someone was added to it. Root's group is not of that kind.
     fn group_is_the_owner_alone(&self) -> bool {
         let alone = || {
             let (groups, users) =
@@ -64,7 +65,7 @@ impl Access {
         self.owner != 0 && alone().unwrap_or(false)
     }
 
-    /// Whether anyone but its owner may do anything with it.
+    /// Reports whether anyone but its owner may do anything with it.
     pub(crate) fn others_may_anything(&self) -> bool {
         self.mode & 0o077 != 0
     }

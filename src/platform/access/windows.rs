@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 
-/// Whether this process has root's rights; there is no root here.
+/// Reports whether this process has root's rights; there is no root here.
 pub(crate) fn is_root() -> bool {
     false
 }
@@ -14,32 +14,34 @@ pub(crate) fn is_root() -> bool {
 pub(crate) struct Access;
 
 impl Access {
-    /// Whether the file belongs to the user who runs Ringlet; not examined, so always true.
+    /// Reports whether the file belongs to the user who runs Ringlet; not examined, so always true.
     pub(crate) fn is_ours(&self) -> bool {
         true
     }
 
-    /// Whether the file belongs to the system; not examined, and [`Access::is_ours`] is true in any case.
+    /// Reports whether the file belongs to the system; not examined, and [`Access::is_ours`] is true in any case.
     pub(crate) fn is_roots(&self) -> bool {
         false
     }
 
-    /// Whether nobody else can put another entry in the place of one in this folder; not examined, so always true.
+    /// Reports whether nobody else can put another entry in the place of one in this folder; not examined, so always
+    /// true.
     pub(crate) fn keeps_entries(&self) -> bool {
         true
     }
 
-    /// Whether those who may put another entry into this folder are the same as for the other one; not examined.
+    /// Reports whether those who may put another entry into this folder are the same as for the other one; not
+    /// examined.
     pub(crate) fn lets_the_same(&self, _: &Self) -> bool {
         false
     }
 
-    /// Whether anyone but its owner may write it; not examined, so always false.
+    /// Reports whether anyone but its owner may write it; not examined, so always false.
     pub(crate) fn others_may_write(&self) -> bool {
         false
     }
 
-    /// Whether anyone but its owner may do anything with it; not examined, so always false.
+    /// Reports whether anyone but its owner may do anything with it; not examined, so always false.
     pub(crate) fn others_may_anything(&self) -> bool {
         false
     }

@@ -5,14 +5,14 @@
 use std::io;
 use std::time::Duration;
 
-/// The processor time that this process has taken, before it became this program too.
+/// Returns the processor time that this process has taken, including the time before it became this program.
 pub(crate) fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
-/// Time that only ever passes: no setting of the wall clock moves it, and it goes on while the system sleeps. Where it
-/// counts from differs, and it begins anew when the system does; see [`boot_id`].
+/// Returns the time of a clock that no setting of the wall clock moves and that goes on while the system sleeps. Its
+/// start differs between systems, and it begins anew when the system starts; see [`boot_id`].
 pub(crate) fn boot_clock() -> io::Result<Duration> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let clock = rustix::time::ClockId::Boottime;
@@ -26,14 +26,14 @@ pub(crate) fn boot_clock() -> io::Result<Duration> {
     }
 }
 
-/// What tells this run of the system, from its start on, from every other.
+/// Returns what tells this start of the system from every other.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn boot_id() -> io::Result<String> {
     // random(4).
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-/// What tells this run of the system, from its start on, from every other.
+/// Returns what tells this start of the system from every other.
 #[cfg(target_os = "macos")]
 pub(crate) fn boot_id() -> io::Result<String> {
     // A UUID as text, with its NUL; made anew by the kernel at every start.
@@ -56,7 +56,7 @@ pub(crate) fn boot_id() -> io::Result<String> {
     Ok(String::from_utf8_lossy(text).into_owned())
 }
 
-/// What tells this run of the system, from its start on, from every other: not to be had here.
+/// Fails: this system does not tell its starts apart.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
 pub fn boot_id() -> io::Result<String> {
     // The time of the start, which the BSDs do tell, moves with the wall clock.

@@ -7,19 +7,19 @@ use std::time::Duration;
 use windows_sys::Win32::System::Registry::{HKEY_LOCAL_MACHINE, RRF_RT_REG_DWORD, RegGetValueW};
 use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 
-/// The processor time that this process has taken; no program here takes another's place in its process.
+/// Returns zero: on Windows no program replaces another one in its process.
 pub(crate) fn processor_time() -> Duration {
     Duration::ZERO
 }
 
-/// Time that only ever passes: no setting of the wall clock moves it, and it goes on while the system sleeps. It begins
-/// anew when the system does; see [`boot_id`].
+/// Returns the time of a clock that no setting of the wall clock moves and that goes on while the system sleeps. It
+/// begins anew when the system starts; see [`boot_id`].
 pub(crate) fn boot_clock() -> io::Result<Duration> {
     // SAFETY: no arguments, and a number comes back. It counts sleep, and has no more than a tick's precision.
     Ok(Duration::from_millis(unsafe { GetTickCount64() }))
 }
 
-/// What tells this run of the system, from its start on, from every other: a number that its loader counts up.
+/// Returns what tells this start of the system from every other: a number that the loader counts up.
 pub(crate) fn boot_id() -> io::Result<String> {
     let wide = |text: &str| text.encode_utf16().chain([0]).collect::<Vec<u16>>();
     let key = wide(r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters");

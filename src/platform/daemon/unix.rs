@@ -14,7 +14,7 @@ pub(crate) fn private_listener(path: &Path) -> io::Result<std::os::unix::net::Un
     listener
 }
 
-/// Whether anybody listens on the socket at a path; does not wait for a listener that has too much to do.
+/// Reports whether anybody listens on the socket at a path; does not wait for a listener that has too much to do.
 pub fn has_listener(path: &Path) -> io::Result<bool> {
     use rustix::io::Errno;
     use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};

@@ -64,7 +64,8 @@ impl Drop for AccessList {
 /// An instance of a pipe that this user alone may open, and only from this machine. The first one fails where the name
 /// is taken already, by whomever. Only within a runtime of tokio's.
 ///
-/// From another machine a client could also name any process as its own: the file server tells the pipe what it was told.
+/// From another machine a client could also name any process as its own: the file server tells the pipe what it was
+/// told.
 pub(crate) fn private_pipe(name: &Path, is_first: bool) -> io::Result<NamedPipeServer> {
     let list = AccessList::of(&own_user()?)?;
     let mut attributes = SECURITY_ATTRIBUTES {

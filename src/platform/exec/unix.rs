@@ -57,8 +57,8 @@ fn env_string(name: &[u8], value: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(string)
 }
 
-// Another machine's program, or a broken one, is no script: sh would run what looks like words in it, with the key in its
-// environment. bash and zsh look for a NUL as well, if only in the first line.
+// Tells a script from a program of another machine and from a damaged one. sh would run what looks like a command in
+// those, with the key in its environment. bash and zsh look for a NUL, too, but in the first line only.
 fn is_text(file: &Path) -> bool {
     let mut block = Vec::with_capacity(4096);
     let read = open_for_reading(file).and_then(|file| file.take(4096).read_to_end(&mut block));
@@ -102,8 +102,8 @@ pub(crate) fn exec(
     Err(error)
 }
 
-/// A pipe that already holds the bytes and whose only other end is closed: it can be read once, to its end, by
-/// whoever inherits the descriptor. Takes at most what every pipe holds (4096 bytes), so the write cannot block.
+/// Makes a pipe that already holds the bytes and whose other end is closed. Whoever inherits the descriptor can read it
+/// once, to its end. The bytes must fit into what every pipe holds (4096), so that the write cannot block.
 pub(crate) fn inheritable_pipe(bytes: &[u8]) -> io::Result<RawFd> {
     const EVERY_PIPE_HOLDS: usize = 4096;
     if bytes.len() > EVERY_PIPE_HOLDS {

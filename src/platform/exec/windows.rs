@@ -59,7 +59,7 @@ fn without_verbatim_prefix(path: &Path) -> &Path {
     }
 }
 
-/// From here on Ctrl-C and Ctrl-Break, which every process on the console gets, are the child's to answer.
+/// Leaves Ctrl-C and Ctrl-Break, which every process on the console gets, to the child.
 fn leave_ctrl_c_to_the_child() -> io::Result<()> {
     // Not the null handler: "ignore" is inherited, and then the child would never see Ctrl-C either.
     // SAFETY: the handler is a plain function, touches no data and lives as long as the program.
@@ -80,9 +80,9 @@ unsafe extern "system" fn on_console_event(event: u32) -> BOOL {
     }
 }
 
-/// A job this process is in, which ends with it: the system ends every member when the last handle, ours, closes.
-/// Children are born into it, so there is no moment in which ringlet could be killed and the agent, or the `node`
-/// under its `.cmd`, live on.
+/// A job that this process is a member of. The system ends every member when the last handle closes, which is this
+/// process's. Children are born into the job, so there is no moment in which ringlet could be killed while the agent,
+/// or the `node` under its `.cmd`, lives on.
 struct Job(OwnedHandle);
 
 impl Job {
@@ -120,8 +120,8 @@ impl Job {
 }
 
 impl Drop for Job {
-    /// Lets the members live: closing the handle would otherwise end this process as well, with its error unsaid,
-    /// and what the agent left running on purpose.
+    /// Lets the members live. Closing the handle would otherwise end this process before it has printed its error, and
+    /// end what the agent left running on purpose.
     fn drop(&mut self) {
         let _ = self.limit(0);
     }

@@ -1,7 +1,7 @@
-//! Files: read whole and once, replaced whole, told from one another.
+//! Reading a file once and whole, replacing it whole, and telling files apart.
 //!
-//! Nothing here blocks on a FIFO, and what is said of a file is said of the very file that was opened. Whether a file is
-//! the user's own is for `private` to say.
+//! Nothing here blocks on a FIFO, and what is said of a file is said of the very file that was opened. Whether a file
+//! is the user's own is for `private` to say.
 
 #[cfg(unix)]
 mod unix;
@@ -20,7 +20,7 @@ use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-/// A path without `.` and `..`, by its text.
+/// Removes `.` and `..` from a path, by its text alone.
 pub(crate) fn plain(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut made, part| {
         match part {
@@ -53,7 +53,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Whether there is simply no such file.
+    /// Reports whether there is simply no such file.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
@@ -116,24 +116,26 @@ pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
     Ok(Bytes { bytes, access })
 }
 
-/// The new content is in force, and its folder could not be synced: what a crash of the system leaves is not known.
+/// The new content is in place, but its folder could not be synced: after a crash of the system the old one may be
+/// back.
 #[derive(Debug, thiserror::Error)]
 #[error("it is changed, but may be as before after a crash of the system: its folder cannot be synced: {0}")]
 pub(crate) struct NotLasting(io::Error);
 
 impl NotLasting {
-    /// Whether that is what an error says.
+    /// Reports whether an error is this one.
     pub(crate) fn is(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|inner| inner.is::<Self>())
     }
 }
 
-/// Replaces a file whole: a private temporary file beside it, fsync, rename, fsync of the directory. A crash leaves
-/// the old content or the new one, and at worst a stray `.ringlet-*` file, never a mixture; those of long ago go here, of
-/// whatever file in the folder. The error is [`NotLasting`] where the content is in force all the same.
+/// Replaces a file whole: writes a private temporary file beside it, syncs it, renames it, and syncs the folder. A
+/// crash leaves the old content or the new one, never a mixture, and at worst a `.ringlet-*` file. Old files of that
+/// kind, of any file in the folder, are removed here. The error is [`NotLasting`] if the content is in place all the
+/// same.
 pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    // One that cannot be removed is in nobody's way.
+    // A file that cannot be removed does no harm.
     old_strays(folder).iter().for_each(|stray| drop(fs::remove_file(stray)));
     // tempfile creates with mode 0600; the content is never wider than that, not even for a moment.
     let mut file = temporary_for(path, None)?;
@@ -143,7 +145,7 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(folder).map_err(|error| io::Error::other(NotLasting(error)))
 }
 
-// Windows refuses to replace a file that somebody has open, if only for the moment in which they read it.
+// Windows refuses to replace a file that another process has open, even for the moment of a read.
 fn persist(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     let start = Instant::now();
     loop {
@@ -181,13 +183,13 @@ pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
 pub(crate) enum Step {
     /// A link, and where it leads.
     Link(PathBuf),
-    /// Anything else, with what [`file_identity`] says of it.
+    /// Anything else, with its [`file_identity`].
     Other((u64, u64)),
     /// Nothing, or nothing that can be seen.
     Nothing,
 }
 
-/// Whether two paths lead to one and the same file; false when either cannot be looked at.
+/// Reports whether two paths lead to one and the same file; false when either cannot be looked at.
 pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
     match (file_identity(a), file_identity(b)) {
         (Some(a), Some(b)) => a == b,

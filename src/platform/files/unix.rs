@@ -55,8 +55,8 @@ pub(in crate::platform) fn open_private_for_writing(path: &Path) -> io::Result<F
         .open(path)
 }
 
-/// Creates a file that was not there, for others to read and none to write, whatever the umask. Killed at any moment it
-/// leaves the whole file, or none under that name.
+/// Creates a file that was not there, which all may read and only its owner may write, whatever the umask. A process
+/// that is killed leaves the whole file, or no file of that name.
 pub(crate) fn create_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = temporary_for(path, Some(std::fs::Permissions::from_mode(0o644)))?;
     file.write_all(content)?;
@@ -76,12 +76,12 @@ pub(in crate::platform) fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What tells one file from every other that is there now: device and inode.
+/// Returns what tells one existing file from every other: device and inode.
 pub(crate) fn file_identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// What stands at a path itself.
+/// Looks at a path without following a link.
 pub(crate) fn step(path: &Path) -> Step {
     let found = match std::fs::symlink_metadata(path) {
         Ok(meta) if meta.is_symlink() => std::fs::read_link(path).map(Step::Link),
@@ -90,13 +90,13 @@ pub(crate) fn step(path: &Path) -> Step {
     found.unwrap_or(Step::Nothing)
 }
 
-/// The same of an opened file.
+/// Like the function above, for an opened file.
 pub(crate) fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
     file.metadata().map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// Whether owners and modes on a path's file system are made up: those of Windows, of networks and of FUSE show every file
-/// as open to everybody, or as somebody's who does not own it.
+/// Reports whether the file system of a path invents owners and modes. Those of Windows, networks and FUSE show every
+/// file as open to everybody, or as owned by somebody who does not own it.
 #[cfg(target_os = "linux")]
 pub(crate) fn invents_modes(path: &Path) -> bool {
     // From Linux' magic.h and the drivers: 9p (which WSL's drvfs is), vfat, exfat, NTFS twice, CIFS twice, FUSE.
@@ -107,18 +107,19 @@ pub(crate) fn invents_modes(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|found| MADE_UP.contains(&(found.f_type as u32)))
 }
 
-/// Whether owners and modes on a path's file system are made up; not known here.
+/// Reports whether the file system of a path invents owners and modes; not known on this system.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn invents_modes(_: &Path) -> bool {
     false
 }
 
-/// What changes whenever a file's content does: device, inode, size, mtime and ctime (which no user can set).
+/// Returns a text that changes whenever the file's content does: device, inode, size, mtime and ctime (which no user
+/// can set).
 pub(crate) fn content_stamp(path: &Path) -> io::Result<String> {
     Ok(stamp_of(&std::fs::metadata(path)?))
 }
 
-/// The same of an opened file.
+/// Like the function above, for an opened file.
 pub(crate) fn file_stamp(file: &File) -> io::Result<String> {
     Ok(stamp_of(&file.metadata()?))
 }
@@ -128,7 +129,7 @@ fn stamp_of(meta: &Metadata) -> String {
     format!("{} {} {} {numbers:?}", meta.dev(), meta.ino(), meta.len())
 }
 
-/// When the file last changed in any way, by the wall clock: its ctime.
+/// Returns the file's ctime: when it last changed in any way, by the wall clock.
 pub(crate) fn last_change(file: &File) -> io::Result<SystemTime> {
     let seconds = u64::try_from(file.metadata()?.ctime()).unwrap_or(0);
     Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))

@@ -1,8 +1,8 @@
 //! Files as Windows has them: without a mode.
 //!
 //! What Ringlet writes inherits the access list of the folder it is in, and in the user's profile, `%APPDATA%` and
-//! `%LOCALAPPDATA%` that is the user, SYSTEM and the administrators. Nothing here narrows or checks that list; a home that
-//! is open to others stays open.
+//! `%LOCALAPPDATA%` that is the user, SYSTEM and the administrators. Nothing here narrows or checks that list; a home
+//! that is open to others stays open.
 
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
@@ -26,9 +26,9 @@ pub(in crate::platform) fn kind_of(meta: &Metadata) -> &'static str {
 pub(in crate::platform) fn open_for_reading(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
-        // With this flag a directory opens, so that it is called one; without, the error is "access denied".
+        // With this flag a directory can be opened and then be refused as one. Without it the error is "access denied".
         .custom_flags(FILE_FLAG_BACKUP_SEMANTICS)
-        // A project's symlink may lead to somebody's named pipe, whose server must not act in our name.
+        // A project's symlink may lead to another user's named pipe, whose server must not act in this user's name.
         .security_qos_flags(SECURITY_IDENTIFICATION)
         .open(path)
 }
@@ -63,7 +63,7 @@ pub(in crate::platform) fn open_private_for_writing(path: &Path) -> io::Result<F
     Ok(file)
 }
 
-/// Creates a file that was not there; who may read it, its folder's access list says.
+/// Creates a file that was not there. The access list of its folder says who may read it.
 pub(crate) fn create_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).open(path)?.write_all(content)
 }
@@ -78,7 +78,7 @@ pub(in crate::platform) fn sync_folder(_path: &Path) -> io::Result<()> {
 }
 
 pub(in crate::platform) fn look(path: &Path) -> io::Result<(File, BY_HANDLE_FILE_INFORMATION)> {
-    // Only the attributes are asked for, so that a running program and a folder can be looked at too.
+    // Only the right to read attributes is asked for, so that this works for running programs and for folders.
     let file =
         OpenOptions::new().access_mode(FILE_READ_ATTRIBUTES).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?;
     let found = look_at(&file)?;
@@ -98,17 +98,17 @@ pub(in crate::platform) fn identity(found: &BY_HANDLE_FILE_INFORMATION) -> (u64,
     (found.dwVolumeSerialNumber.into(), u64::from(found.nFileIndexHigh) << 32 | u64::from(found.nFileIndexLow))
 }
 
-/// Whether owners and modes on a path's file system are made up; none are looked at here.
+/// Reports whether the file system of a path invents owners and modes; they are not looked at on Windows.
 pub(crate) fn invents_modes(_: &Path) -> bool {
     false
 }
 
-/// What tells one file from every other that is there now: volume and index.
+/// Returns what tells one existing file from every other: volume and index.
 pub(crate) fn file_identity(path: &Path) -> Option<(u64, u64)> {
     look(path).ok().map(|(_, found)| identity(&found))
 }
 
-/// What stands at a path itself. A junction counts as a link.
+/// Looks at a path without following a link. A junction counts as a link.
 pub(crate) fn step(path: &Path) -> Step {
     match std::fs::read_link(path) {
         Ok(target) => Step::Link(target),
@@ -116,18 +116,18 @@ pub(crate) fn step(path: &Path) -> Step {
     }
 }
 
-/// The same of an opened file.
+/// Like the function above, for an opened file.
 pub(crate) fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
     look_at(file).map(|found| identity(&found))
 }
 
-/// What changes whenever a file's content does: volume, index, size, and the times of its creation, last write and last
-/// change.
+/// Returns a text that changes whenever the file's content does: volume, index, size, and the times of its creation,
+/// its last write and its last change.
 pub(crate) fn content_stamp(path: &Path) -> io::Result<String> {
     file_stamp(&look(path)?.0)
 }
 
-/// The same of an opened file.
+/// Like the function above, for an opened file.
 pub(crate) fn file_stamp(file: &File) -> io::Result<String> {
     let found = look_at(file)?;
     let mut basic = FILE_BASIC_INFO::default();
@@ -148,7 +148,7 @@ pub(crate) fn file_stamp(file: &File) -> io::Result<String> {
     Ok(format!("{volume} {index} {} {} {times:?}", found.nFileSizeHigh, found.nFileSizeLow))
 }
 
-/// When the file's content last changed, by the wall clock.
+/// Returns when the file's content last changed, by the wall clock.
 pub(crate) fn last_change(file: &File) -> io::Result<SystemTime> {
     file.metadata()?.modified()
 }

@@ -23,7 +23,7 @@ pub(crate) fn link_to(target: &Path, link: &Path) -> io::Result<()> {
     })
 }
 
-/// Whether what [`link_to`] made leads to this target.
+/// Reports whether what [`link_to`] made leads to this target.
 pub(crate) fn is_linked(target: &Path, link: &Path) -> bool {
     same_file(target, link)
 }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-/// Whether what [`link_to`] made is this target.
+/// Reports whether what [`link_to`] made is this target.
 pub(crate) fn is_linked(target: &Path, link: &Path) -> bool {
     same_file(target, link) || is_copy(target, link)
 }

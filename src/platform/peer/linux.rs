@@ -69,7 +69,7 @@ pub(super) fn program(pid: u32, _handle: &Handle) -> io::Result<Program> {
     // The link leads to the file itself, even where its path has been given to another one.
     let file = File::open(&link)?;
     let path = fs::read_link(&link)?;
-    // Neither before nor after another `execve`.
+    // The process must not have called `execve` meanwhile.
     let (opened, now) = (file.metadata()?, fs::metadata(&link)?);
     if (opened.dev(), opened.ino()) != (now.dev(), now.ino()) || !opened.is_file() {
         return Err(io::Error::other("the client changes what it runs"));
@@ -92,7 +92,7 @@ pub(super) fn arguments(pid: u32) -> io::Result<Vec<OsString>> {
     Ok(bytes.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect())
 }
 
-// Where the stack begins, which the kernel chooses at random at each `execve`: proc_pid_stat(5), field 28.
+// Returns where the stack begins, which the kernel chooses at random at each `execve`: proc_pid_stat(5), field 28.
 pub(super) fn image(pid: u32) -> io::Result<u64> {
     // One read: the kernel makes the whole line for it, and the first 28 fields are far shorter than this.
     let mut stat = [0; 1024];
@@ -116,9 +116,9 @@ pub(super) fn tell_senders(socket: &impl AsFd) -> io::Result<()> {
     Ok(rustix::net::sockopt::set_socket_passcred(socket, true)?)
 }
 
-// By hand: rustix takes 0, which the kernel gives for a sender that it cannot name, for no possible number.
+// Written by hand: rustix refuses process 0, which the kernel gives for a sender that it cannot name.
 pub(super) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
-    // Room for the credentials and nothing else: files that are sent along are never opened here.
+    // There is room for the credentials only, so that files which are sent along are never opened.
     // SAFETY: it computes a number from a number.
     const ROOM: usize = unsafe { libc::CMSG_SPACE(size_of::<libc::ucred>() as u32) } as usize;
     #[repr(align(8))]

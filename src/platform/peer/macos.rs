@@ -67,7 +67,7 @@ pub(super) fn arguments(_pid: u32) -> io::Result<Vec<OsString>> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "macOS tells no other process' command line cheaply"))
 }
 
-// Nothing of the kind is told; `program` still sees another file.
+// The system has no such number; `program` still sees another file.
 pub(super) fn image(_pid: u32) -> io::Result<u64> {
     Ok(0)
 }
@@ -77,7 +77,7 @@ pub(super) fn has_our_numbers(_pid: u32) -> io::Result<bool> {
     Ok(true)
 }
 
-// The kernel names who connected and nobody else.
+// The kernel names only the process that connected.
 pub(super) fn tell_senders(_socket: &impl AsFd) -> io::Result<()> {
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! Who is at the other end of a local socket, as the kernel tells it: never as the peer does.
+//! The process at the other end of a local socket, as the kernel knows it and not as that process describes itself.
 //!
 //! Linux: the credentials and a pidfd that the kernel took when the peer connected, and what `/proc` says of that very
-//! process, looked at while the pidfd shows that it still runs, so that no other process can have its number.
-//! macOS: the same of the pid alone, which leaves a moment in which a number may be reused. Windows: see `windows.rs`.
+//! process, looked at while the pidfd shows that it still runs, so that no other process can have its number. macOS:
+//! the same of the pid alone, which leaves a moment in which a number may be reused. Windows: see `windows.rs`.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -43,12 +43,12 @@ pub struct Peer {
 pub enum Sender {
     /// This process, as the kernel says.
     Process(u32),
-    /// The kernel tells it nowhere on this system.
+    /// This system does not name senders.
     Untold,
 }
 
-/// Has the kernel name the sender of everything that is read from a socket. A listener hands it on to its clients' sockets,
-/// so that it holds from the first byte.
+/// Makes the kernel name the sender of everything that is read from a socket. The sockets of a listener's clients
+/// inherit this, so that it holds from the first byte.
 #[cfg(unix)]
 pub(crate) fn tell_senders(socket: &impl AsSocket) -> io::Result<()> {
     system::tell_senders(socket)
@@ -82,38 +82,38 @@ impl Peer {
         Ok(peer)
     }
 
-    /// Whether what this sender wrote is the peer's own. Any thread of its process may write.
+    /// Reports whether what this sender wrote is the peer's own. Any thread of its process may write.
     pub fn wrote(&self, sender: Sender) -> bool {
         sender == Sender::Untold || sender == Sender::Process(self.pid)
     }
 
-    /// Fails for a process that has a pid namespace of its own: whoever made that has the right there to send in the name
-    /// of any process in it.
+    /// Fails for a process that has a pid namespace of its own: whoever made that has the right there to send in the
+    /// name of any process in it.
     pub fn has_our_numbers(&self) -> io::Result<bool> {
         self.still(system::has_our_numbers(self.pid))
     }
 
-    /// Whether it is this process' user.
+    /// Reports whether it is this process' user.
     pub fn is_ours(&self) -> bool {
         system::own().is_some_and(|own| own == self.user)
     }
 
-    /// Whether it still runs.
+    /// Reports whether it still runs.
     pub fn is_alive(&self) -> bool {
         self.handle.is_alive(self.pid)
     }
 
-    /// What it runs; fails when it has ended meanwhile, or the system does not tell.
+    /// Returns the program that it runs. Fails if the process has ended, or if the system does not say.
     pub fn program(&self) -> io::Result<Program> {
         self.still(system::program(self.pid, &self.handle))
     }
 
-    /// Its command line, its own name first; as the process itself may have changed it.
+    /// Returns its command line, its name first. The process may have changed it.
     pub fn arguments(&self) -> io::Result<Vec<OsString>> {
         self.still(system::arguments(self.pid))
     }
 
-    /// A number that another `execve` changes, where the system has one: of the same file, too.
+    /// Returns a number that every `execve` changes, even one of the same file, where the system has one.
     pub fn image(&self) -> io::Result<u64> {
         self.still(system::image(self.pid))
     }
@@ -123,12 +123,12 @@ impl Peer {
         self.still(system::execution(self.pid, &self.handle))
     }
 
-    /// Its working directory, symlinks resolved.
+    /// Returns its working directory, with symlinks resolved.
     pub fn cwd(&self) -> io::Result<PathBuf> {
         self.still(system::cwd(self.pid))
     }
 
-    // What was read of a number is about this process only if it still runs now.
+    // What was read by process number belongs to this process only if it still runs now.
     fn still<T>(&self, told: io::Result<T>) -> io::Result<T> {
         if self.is_alive() { told } else { Err(io::Error::new(io::ErrorKind::NotFound, "the client has ended")) }
     }

@@ -73,9 +73,10 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).share_mode(FILE_SHARE_READ).open(path)
 }
 
-// Where the file lies: in this form, unlike the native one, the system is said to ask the file itself, so that a renamed
-// one is told by its new name. Wine tells the one that the process was started by, and Microsoft promises neither: who
-// may write to a registered program's folder could pass for that program, as could whoever may write to its memory.
+// Where the file lies: in this form, unlike the native one, the system is said to ask the file itself, so that a
+// renamed one is told by its new name. Wine tells the one that the process was started by, and Microsoft promises
+// neither: who may write to a registered program's folder could pass for that program, as could whoever may write to
+// its memory.
 fn path_of(handle: &Handle) -> io::Result<PathBuf> {
     let mut path = vec![0u16; 32 * 1024];
     let mut length = path.len() as u32;

@@ -17,9 +17,9 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// What a program prints on standard output when it is started with these arguments in the root directory, its standard input
-/// empty; at most `limit` bytes of it. `None` where it cannot be started or has not ended in time. It is ended then, with
-/// whatever it has started in its process group.
+/// Starts a program in the root directory, with an empty standard input, and returns at most `limit` bytes of its
+/// standard output. Returns `None` if it cannot be started or has not ended by the deadline. Then it is killed, with
+/// all processes of its group.
 pub(crate) fn ask_program(
     program: &Path,
     arguments: &[String],
@@ -35,7 +35,7 @@ pub(crate) fn ask_program(
     let mut child = command.spawn().ok()?;
     let out = child.stdout.take()?;
     let (sender, pieces) = mpsc::channel();
-    // A program may leave others behind that keep its output open.
+    // The program may leave other processes behind that keep its output open.
     std::thread::spawn(move || {
         let mut out = out.take(limit as u64);
         let mut piece = [0; 512];
@@ -48,7 +48,7 @@ pub(crate) fn ask_program(
     let end = Instant::now() + deadline;
     let mut answer = Vec::new();
     let mut has_ended = false;
-    // Its output's end is not waited for once it has ended itself.
+    // Once the program has ended, nothing waits for the end of its output.
     while !has_ended && Instant::now() < end {
         has_ended = !matches!(child.try_wait(), Ok(None));
         match pieces.recv_timeout(Duration::from_millis(5)) {

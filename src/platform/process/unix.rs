@@ -4,14 +4,15 @@ use std::fs::File;
 use std::io::{self, Read};
 use zeroize::Zeroizing;
 
-/// Whether anything in the environment that a process was started with is as `wanted` says; `None` where the system does
-/// not tell. A process that has ended has none. What was read is wiped: it may hold a key.
+/// Reports whether `wanted` accepts any variable of the environment that a process was started with; `None` where the
+/// system does not say. A process that has ended has no variables. What was read is wiped, since it may hold a key.
 pub(crate) fn environment_of(pid: u32, wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> Option<bool> {
     if !cfg!(target_os = "linux") {
         return None;
     }
     const MOST: u64 = 4 << 20;
-    // As much as there can be, so that it never moves and leaves a copy behind; only what is read becomes memory.
+    // The buffer has room for the largest environment, so that it never moves and leaves a copy behind. Only the pages
+    // that are written to take memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MOST as usize));
     let read = File::open(format!("/proc/{pid}/environ")).and_then(|file| file.take(MOST).read_to_end(&mut bytes));
     match read {
@@ -27,7 +28,7 @@ pub(crate) fn environment_of(pid: u32, wanted: &mut dyn FnMut(&str, &[u8]) -> bo
     }))
 }
 
-/// Whether at least so many processes stand above this one; `false` where the system does not tell.
+/// Reports whether at least so many processes stand above this one; `false` where the system does not tell.
 pub(crate) fn has_ancestors(many: usize) -> bool {
     // proc_pid_stat(5): the name may hold blanks and parentheses, and what follows it is the state and the parent.
     let parent = |pid: u32| {

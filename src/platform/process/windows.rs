@@ -1,11 +1,12 @@
 //! Windows tells no other process about these things.
 
-/// Whether anything in the environment that a process was started with is as `wanted` says; the system does not tell.
+/// Reports whether `wanted` accepts any variable of the environment that a process was started with; `None` where the
+/// system does not say. A process that has ended has no variables. What was read is wiped, since it may hold a key.
 pub(crate) fn environment_of(_pid: u32, _wanted: &mut dyn FnMut(&str, &[u8]) -> bool) -> Option<bool> {
     None
 }
 
-/// Whether at least so many processes stand above this one; not known here.
+/// Reports whether at least so many processes stand above this one; not known here.
 pub(crate) fn has_ancestors(_: usize) -> bool {
     false
 }

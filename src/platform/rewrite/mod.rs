@@ -90,7 +90,8 @@ pub(crate) fn open_to_look(path: &Path) -> Result<(File, Look), ReadError> {
     Ok((file, look))
 }
 
-/// Whether the file may be rewritten: its owner's write bit counts even for root, whom the kernel would let through.
+/// Reports whether the file may be rewritten: its owner's write bit counts even for root, whom the kernel would let
+/// through.
 pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
     if fs::metadata(path)?.permissions().readonly() {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"));

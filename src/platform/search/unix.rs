@@ -24,9 +24,9 @@ pub(super) struct SearchedFolders {
 
 /// Returns the commands that are in a folder, unless it was seen before.
 ///
-/// A small folder is listed, and any where a look-up takes long, as on the drives of Windows in WSL: one look-up for each
-/// command would cost more there than all else that a shell's start does. In a large folder the commands are looked up
-/// from a handle, so that its path is resolved once.
+/// A small folder is listed, and any where a look-up takes long, as on the drives of Windows in WSL: one look-up for
+/// each command would cost more there than all else that a shell's start does. In a large folder the commands are
+/// looked up from a handle, so that its path is resolved once.
 pub(super) fn commands_in<'a>(
     folder: &Path,
     wanted: &BTreeSet<&'a str>,
@@ -109,7 +109,7 @@ pub(super) fn executables_in(folder: &Path, command: &str) -> Option<PathBuf> {
     is_executable(&path).then_some(path)
 }
 
-/// Whether the user may execute this regular file.
+/// Reports whether the user may execute this regular file.
 pub(crate) fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
         && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()

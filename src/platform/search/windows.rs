@@ -48,7 +48,7 @@ fn spellings(command: &str, order: &str) -> impl Iterator<Item = String> {
     given.into_iter().chain(kinds.into_iter().map(move |kind| format!("{command}{kind}")))
 }
 
-/// Whether the user may execute this regular file: its name decides.
+/// Reports whether the user may execute this regular file: its name decides.
 pub(crate) fn is_executable(path: &Path) -> bool {
     // Not `is_file` of what it leads to alone: a Store app's alias cannot be followed, yet it can be run.
     kind(path).is_some() && std::fs::metadata(path).is_ok_and(|meta| !meta.is_dir())

@@ -1,9 +1,9 @@
 //! The terminal of a Unix process.
 //!
-//! A question without echo changes the terminal, which must be put back on every way out: signals are caught as
-//! readpassphrase(3) does it, the terminal is put back, and the signal is raised again; after a stop the question is asked
-//! anew. A question takes one line: what else lies in the terminal's queue, such as the rest of a paste, is dropped before the
-//! next one, and behind a secret at once, so that no shell runs it.
+//! A question without echo changes the terminal's settings, which must be restored on every way out. Signals are caught
+//! as readpassphrase(3) catches them: the settings are restored, and the signal is raised again. After a stop the
+//! question is asked anew. A question takes one line. The rest of the terminal's queue, such as the rest of a paste, is
+//! dropped before the next question, and at once after a secret, so that no shell runs it.
 
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
@@ -23,7 +23,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use zeroize::{Zeroize, Zeroizing};
 
-/// What would end or stop this process with the terminal changed, and SIGCONT, after which a shell may have changed it.
+/// The signals that would end or stop this process while the terminal's settings are changed, and SIGCONT, after which
+/// a shell may have changed them.
 const CAUGHT: &[libc::c_int] = &[
     libc::SIGHUP,
     libc::SIGINT,
@@ -39,13 +40,13 @@ const CAUGHT: &[libc::c_int] = &[
     libc::SIGCONT,
 ];
 
-/// A paste comes in pieces: the rest of it has come when nothing more does for so long.
+/// A paste comes in pieces. It is over when nothing more comes for this long.
 const QUIET_FOR: Timespec = Timespec { tv_sec: 0, tv_nsec: 25_000_000 };
 
-/// How long what comes is dropped at most.
+/// The longest time for which input is dropped.
 const DROPPING: Duration = Duration::from_secs(1);
 
-/// The signals that came, a bit each.
+/// One bit for each signal that came.
 static CAME: AtomicU64 = AtomicU64::new(0);
 
 extern "C" fn note(signal: libc::c_int) {
@@ -62,10 +63,10 @@ enum End {
     StopKey,
 }
 
-/// Asks without echo. Ctrl-C is an answer of its own (`Interrupted`), as is a signal that does not end this process.
+/// Asks without echo. Ctrl-C, and a signal that does not end this process, give an error of the kind `Interrupted`.
 pub(crate) fn prompt_secret(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
     let open = |flags| OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC | flags).open("/dev/tty");
-    // Its own opening: whoever else has the terminal is not to find it non-blocking.
+    // The terminal is opened anew, since O_NONBLOCK would otherwise hold for other processes, too.
     let (input, mut output) = (open(libc::O_NONBLOCK)?, open(0)?);
     loop {
         let end = ask(question, &input, &mut output);
@@ -73,7 +74,7 @@ pub(crate) fn prompt_secret(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
         match end {
             End::Typed(typed) => return Ok(typed),
             End::Failed(error) => return Err(error),
-            // As the terminal itself would: to whatever runs beside this process as well.
+            // To the whole process group, as the terminal itself does it.
             End::StopKey => kill_current_process_group(Signal::TSTP)?,
             End::Signal(libc::SIGTSTP) => kill_process(getpid(), Signal::TSTP)?,
             End::Signal(libc::SIGCONT) => {}
@@ -87,7 +88,7 @@ pub(crate) fn prompt_secret(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 fn ask(question: &str, input: &File, output: &mut File) -> End {
-    // In this order, and undone in the other: while the terminal is changed, no signal does what it usually does.
+    // The order matters, and drops undo it in reverse: while the settings are changed, no signal has its usual effect.
     let signals = Signals::hold();
     let quiet = match Quiet::new(input) {
         Ok(quiet) => quiet,
@@ -111,7 +112,8 @@ impl Signals {
     fn hold() -> Self {
         let mut held = MaybeUninit::<libc::sigset_t>::uninit();
         let mut mask = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: the first call makes `held` a set, the loop adds numbers of signals to it, and the last call makes `mask` one.
+        // SAFETY: the first call makes `held` a set, the loop adds numbers of signals to it, and the last call makes
+        // `mask` one.
         let mask = unsafe {
             libc::sigemptyset(held.as_mut_ptr());
             for signal in CAUGHT {
@@ -141,7 +143,7 @@ impl Signals {
         Self { before: CAUGHT.iter().filter_map(|signal| caught(*signal)).collect(), mask }
     }
 
-    // Waits for something to read, or for a signal, which comes during this call or not at all.
+    // Waits for input or for a signal. A signal is delivered during this call or not at all.
     fn wait(&self, input: &File) -> io::Result<Option<libc::c_int>> {
         let descriptor = input.as_raw_fd();
         if usize::try_from(descriptor).is_ok_and(|number| number >= libc::FD_SETSIZE) {
@@ -157,7 +159,7 @@ impl Signals {
         };
         let error = io::Error::last_os_error();
         let came = CAME.load(Ordering::Relaxed);
-        // One that ends this process before one that stops it.
+        // A signal that ends this process comes before one that stops it.
         if let Some(signal) = CAUGHT.iter().find(|signal| came & (1 << **signal) != 0) {
             return Ok(Some(*signal));
         }
@@ -187,7 +189,7 @@ impl<'a> Quiet<'a> {
     fn new(terminal: &'a File) -> io::Result<Self> {
         let before = tcgetattr(terminal)?;
         let mut quiet = before.clone();
-        // Byte by byte, and the keys that send signals as bytes.
+        // Input comes byte by byte, and the keys that send signals come as bytes.
         quiet.local_modes &= !(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
         quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
         quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
@@ -196,7 +198,7 @@ impl<'a> Quiet<'a> {
         Ok(Self { terminal, before })
     }
 
-    // `None` where there is none: _POSIX_VDISABLE is 0, and 0xff on some systems.
+    // Returns the key that stops a job. A terminal without one has _POSIX_VDISABLE there: 0, and 0xff on some systems.
     fn stop_key(&self) -> Option<u8> {
         Some(self.before.special_codes[SpecialCodeIndex::VSUSP]).filter(|key| !matches!(key, 0 | 0xff))
     }
@@ -230,7 +232,7 @@ fn read_typed(mut terminal: &File, signals: &Signals, stop_key: Option<u8>) -> E
             0x03 | 0x1c => return End::Failed(io::ErrorKind::Interrupted.into()),
             0x04 if typed.is_empty() => return End::Failed(io::ErrorKind::UnexpectedEof.into()),
             0x04 => return End::Typed(typed),
-            // A letter of several bytes goes whole.
+            // A letter of several bytes is removed whole.
             0x7f | 0x08 => while typed.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
             0x15 => typed.zeroize(),
             key if Some(key) == stop_key => return End::StopKey,
@@ -243,14 +245,14 @@ fn read_typed(mut terminal: &File, signals: &Signals, stop_key: Option<u8>) -> E
     }
 }
 
-// Drops what lies in the terminal's queue, and what comes while it does.
+// Drops the input that lies in the terminal's queue, and what comes meanwhile.
 fn drop_rest(terminal: &File) {
     let start = Instant::now();
     loop {
         let _ = tcflush(terminal, QueueSelector::IFlush);
         let mut fds = [PollFd::new(terminal, PollFlags::IN)];
         let more = poll(&mut fds, Some(&QUIET_FOR));
-        // One that is gone hangs up for ever.
+        // A terminal that is gone reports a hang-up for ever.
         if !matches!(more, Ok(1..)) || fds[0].revents() != PollFlags::IN || start.elapsed() > DROPPING {
             return;
         }
@@ -263,7 +265,7 @@ pub(crate) fn ask_terminal(question: &str) -> Option<String> {
     drop_rest(&terminal);
     terminal.write_all(question.as_bytes()).ok()?;
     let mut line = String::new();
-    // It reads a line at a time: what stands behind it stays in the terminal's queue.
+    // The terminal gives one line at a time, so further lines stay in its queue.
     io::BufRead::read_line(&mut io::BufReader::new(terminal), &mut line).ok()?;
     Some(line.trim().to_owned())
 }

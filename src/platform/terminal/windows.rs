@@ -11,8 +11,8 @@ use windows_sys::Win32::System::Console::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-/// Asks on the console itself, without echo, whatever stdin and stdout are. The console's mode is put back on every
-/// way out; Ctrl-C is an answer of its own (`Interrupted`), so that it is.
+/// Asks on the console itself, without echo, whatever stdin and stdout are. The console's mode is restored on every way
+/// out. Ctrl-C gives an error of the kind `Interrupted`.
 pub(crate) fn prompt_secret(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
     let (input, mut output) = console()?;
     let restore = Quiet::new(&input)?;
@@ -32,7 +32,7 @@ fn drop_rest(input: &File) {
 }
 
 fn console() -> io::Result<(File, File)> {
-    // Both rights on the input: reading needs one, the mode the other.
+    // Reading needs the right to read, and changing the mode the right to write.
     let input = OpenOptions::new().read(true).write(true).open("CONIN$")?;
     Ok((input, OpenOptions::new().write(true).open("CONOUT$")?))
 }
@@ -49,8 +49,8 @@ impl<'a> Quiet<'a> {
         if unsafe { GetConsoleMode(console.as_raw_handle(), &mut before) } == 0 {
             return Err(io::Error::last_os_error());
         }
-        // No echo, no line editing, and Ctrl-C as a character: as a signal it would end us with the echo off, or,
-        // handled, make the console give out half a key as if it were a whole one.
+        // No echo, no line editing, and Ctrl-C as a character. As a signal it would end this process with the echo off.
+        // If it were handled, the console would return half a key as if it were a whole one.
         // SAFETY: the handle is open for the call.
         if unsafe { SetConsoleMode(console.as_raw_handle(), 0) } == 0 {
             return Err(io::Error::last_os_error());

@@ -1,4 +1,4 @@
-//! The system's words as bytes, and back.
+//! `OsStr` as bytes, and back.
 
 #[cfg(unix)]
 mod unix;

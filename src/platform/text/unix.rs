@@ -1,14 +1,14 @@
-//! Any bytes but NUL are a word.
+//! On Unix an `OsStr` is any bytes but NUL.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// The bytes of a word of the system's.
+/// Returns the bytes of an `OsStr`.
 pub(crate) fn bytes_of(word: &OsStr) -> Option<&[u8]> {
     Some(word.as_bytes())
 }
 
-/// A word of the system's from its bytes.
+/// Makes an `OsString` of bytes.
 pub(crate) fn os_string_of(bytes: Vec<u8>) -> Option<OsString> {
     Some(std::os::unix::ffi::OsStringExt::from_vec(bytes))
 }

@@ -9,13 +9,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// One level of a walk towards the root, looked at from a directory handle a few levels below at most: on a deep path
-/// this keeps each look short where the full path would be resolved again every time.
+/// One level of a walk towards the root. It is looked at from a handle of a directory at most a few levels below. On a
+/// deep path this takes less time than resolving the full path at each level.
 pub(crate) struct Level<'a> {
     /// The directory's path.
     pub path: &'a Path,
     handle: BorrowedFd<'a>,
-    /// The way there from the handle, `../` as often as it takes.
+    /// The relative path from the handle: `../`, repeated.
     way: &'a str,
     /// The last device that was asked about, and whether a listing of its folders is complete.
     listable: &'a Cell<Option<(u64, bool)>>,
@@ -25,7 +25,7 @@ pub(crate) struct Level<'a> {
 const LARGE: u64 = 16 * 1024;
 
 impl Level<'_> {
-    /// Whether an entry of that relative name is here; a dangling symlink counts.
+    /// Reports whether an entry of that relative name is here; a dangling symlink counts.
     pub(crate) fn has(&self, name: &str) -> io::Result<bool> {
         match rustix::fs::statat(self.handle, [self.way, name].concat(), rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) => Ok(true),
@@ -34,10 +34,11 @@ impl Level<'_> {
         }
     }
 
-    /// Reports whether no entry here has one of these names, which are ASCII in lower case. False where that is not sure.
+    /// Reports whether no entry here has one of these names, which are ASCII in lower case. False where that is not
+    /// sure.
     ///
-    /// One listing takes as long as five look-ups. It answers for the local file systems that show every entry they find by
-    /// name, and leaves names open that a file system might take for another spelling.
+    /// One listing takes as long as five look-ups. It answers for the local file systems that show every entry they
+    /// find by name, and leaves names open that a file system might take for another spelling.
     pub(crate) fn surely_lacks(&self, names: &HashSet<String>) -> bool {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let way = if self.way.is_empty() { "." } else { self.way };
@@ -68,7 +69,7 @@ impl Level<'_> {
     /// The device the directory is on; it changes at a mount point.
     pub(crate) fn device(&self) -> io::Result<u64> {
         let way = [self.way, "."].concat();
-        // Its type differs: signed and 32 bits wide on macOS.
+        // The type of this field differs: on macOS it is signed and has 32 bits.
         #[allow(clippy::unnecessary_cast, reason = "it is one here or there")]
         Ok(rustix::fs::statat(self.handle, way, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?.st_dev as u64)
     }

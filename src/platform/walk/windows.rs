@@ -12,7 +12,7 @@ pub(crate) struct Level<'a> {
 }
 
 impl Level<'_> {
-    /// Whether an entry of that relative name is here; a dangling symlink counts.
+    /// Reports whether an entry of that relative name is here; a dangling symlink counts.
     pub(crate) fn has(&self, name: &str) -> io::Result<bool> {
         match std::fs::symlink_metadata(self.path.join(name)) {
             Ok(_) => Ok(true),
