@@ -1,8 +1,8 @@
 //! Bytes that are wiped when dropped.
 //!
-//! [`Secret`] carries a value through Ringlet, and [`Key`] one that may be given to an agent. Neither can be shown: `Debug`
-//! is redacted, and there is no `Display`, `Serialize` or `Clone`. The stores make secrets, and `launch` hands keys to
-//! the agent.
+//! [`Secret`] carries a value through Ringlet, and [`Key`] one that may be given to an agent. Neither can be shown:
+//! `Debug` is redacted, and there is no `Display`, `Serialize` or `Clone`. The stores make secrets, and `launch` hands
+//! keys to the agent.
 
 use crate::digest::hex_digits;
 use crate::platform;
