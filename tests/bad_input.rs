@@ -39,10 +39,11 @@ const CREDENTIALS: Case = Case {
     good: "[anthropic.work]\nkey = \"sk-ant-api03-TESTTESTTESTTESTTESTTESTTEST\"\n",
 };
 const AGENT: Case = Case {
-    file: "home/.config/ringlet/agents/mine.toml",
+    file: "home/.config/ringlet/agents/claude.toml",
     command: &["exec", "claude"],
     status: 125,
-    good: "title = \"M\"\ncommand = \"mine\"\nprovider = \"openai\"\n",
+    good: "title = \"M\"\ncommand = \"claude\"\nprovider = \"anthropic\"\n\
+           [[api]]\nprotocol = \"anthropic\"\nkey = \"ANTHROPIC_API_KEY\"\nbase-url = \"ANTHROPIC_BASE_URL\"\n",
 };
 const ALL: [Case; 5] = [CONFIG, PROFILE, PROJECT, CREDENTIALS, AGENT];
 

@@ -241,7 +241,8 @@ fn what_is_left_to_do_is_said() {
     let plan = world.run(&["migrate", "--dry-run", &named]).ok();
     assert!(plan.contains("direnv will want to be told"), "{plan}");
     let done = world.run(&["migrate", "--yes", &named]);
-    assert!(done.stderr.contains("run `direnv allow ~/project`"), "{done:?}");
+    let allow = format!("run `direnv allow {}`", world.path("home/project").display());
+    assert!(done.stderr.contains(&allow), "{done:?}");
 }
 
 /// Reads a watcher's lines; it is killed at the end.
