@@ -510,8 +510,11 @@ fn session(form: &str) -> Option<&'static str> {
 fn sorted(findings: Vec<Finding>, markers: Vec<(Span, usize)>) -> (Vec<Finding>, Vec<(Span, usize)>) {
     let mut order: Vec<usize> = (0..findings.len()).collect();
     order.sort_by_key(|index| findings[*index].offset);
-    let place = |old: usize| order.iter().position(|index| *index == old).expect("every finding has its place");
-    let markers = markers.into_iter().map(|(span, index)| (span, place(index))).collect();
+    let mut place = vec![0; order.len()];
+    for (new, old) in order.iter().enumerate() {
+        place[*old] = new;
+    }
+    let markers = markers.into_iter().map(|(span, index)| (span, place[index])).collect();
     let mut findings: Vec<Option<Finding>> = findings.into_iter().map(Some).collect();
     let sorted = order.iter().filter_map(|index| findings[*index].take()).collect();
     (sorted, markers)

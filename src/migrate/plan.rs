@@ -10,7 +10,7 @@ use super::lines;
 use super::stream;
 use crate::name::{Alias, KeyName, Provider};
 use crate::platform::{self, Look, ReadError};
-use crate::secret::{Secret, Shape, check_key, same};
+use crate::secret::{Secret, Shape, check_key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
@@ -266,10 +266,10 @@ impl Plan {
     }
 
     fn collect_keys(&mut self, existing: &BTreeMap<KeyName, Secret>) {
+        let mut at: BTreeMap<&KeyName, usize> = BTreeMap::new();
         for placed in self.files.iter().flat_map(|file| &file.findings) {
             let Some(name) = &placed.name else { continue };
-            let variable = placed.finding.variable.clone();
-            let found = self.keys.iter().position(|key| key.name == *name).unwrap_or_else(|| {
+            let index = *at.entry(name).or_insert_with(|| {
                 self.keys.push(PlannedKey {
                     name: name.clone(),
                     value: placed.finding.value.clone(),
@@ -280,16 +280,17 @@ impl Plan {
                 });
                 self.keys.len() - 1
             });
-            self.keys[found].variables.extend(variable);
-            self.keys[found].commented &= placed.finding.commented;
+            self.keys[index].variables.extend(placed.finding.variable.clone());
+            self.keys[index].commented &= placed.finding.commented;
         }
     }
 
     /// Leaves the files out that the user does not want changed, and the keys that are in no other.
     pub(crate) fn keep_wanted(&mut self) {
+        let wanted = self.files.iter().filter(|file| file.wanted).flat_map(|file| &file.findings);
+        let wanted: BTreeSet<&KeyName> = wanted.filter_map(|placed| placed.name.as_ref()).collect();
         for key in &mut self.keys {
-            let holds = |file: &PlannedFile| file.findings.iter().any(|it| it.name.as_ref() == Some(&key.name));
-            key.wanted = self.files.iter().any(|file| file.wanted && holds(file));
+            key.wanted = wanted.contains(&key.name);
         }
     }
 
@@ -306,14 +307,17 @@ impl Plan {
 
     /// Providers with more than one active value, and these with where each stands.
     pub(crate) fn conflicts(&self) -> Vec<(Provider, Vec<Rival>)> {
+        let mut places: BTreeMap<&KeyName, Vec<String>> = BTreeMap::new();
+        for file in &self.files {
+            for placed in &file.findings {
+                let Some(name) = &placed.name else { continue };
+                let place = format!("{}:{}", file.path.display(), placed.finding.line);
+                places.entry(name).or_default().push(place);
+            }
+        }
         let mut found: BTreeMap<Provider, Vec<Rival>> = BTreeMap::new();
         for key in self.keys.iter().filter(|key| !key.commented) {
-            let mut places = Vec::new();
-            for file in &self.files {
-                for it in file.findings.iter().filter(|it| it.name.as_ref() == Some(&key.name)) {
-                    places.push(format!("{}:{}", file.path.display(), it.finding.line));
-                }
-            }
+            let places = places.remove(&key.name).unwrap_or_default();
             let row = (key.name.clone(), keyset::masked(&key.value), places);
             found.entry(key.name.provider.clone()).or_default().push(row);
         }
@@ -340,12 +344,9 @@ impl PlannedFile {
             return Err("belongs to another user".into());
         }
         let examined = examine::examine(&look.bytes, self.dialect);
-        let name_of = |finding: &Finding| {
-            let known = self.findings.iter().find(|it| {
-                it.finding.provider == finding.provider && same(&it.finding.value, &finding.value) && it.name.is_some()
-            });
-            known.and_then(|it| it.name.clone())
-        };
+        let given = self.findings.iter().filter_map(|placed| Some((&placed.finding, placed.name.clone()?)));
+        let names = Aliases::new(given);
+        let name_of = |finding: &Finding| names.of(finding);
         let (cuts, after) = cut(&look.bytes, self.dialect, &examined, &name_of)?;
         if cuts.is_empty() {
             return Err("nothing is left to take out".into());
@@ -390,8 +391,10 @@ impl PlannedFile {
                 _ => groups.push((lines, vec![cut])),
             }
         }
+        let (mut number, mut counted) = (1, 0);
         let shown = |(lines, cuts): (std::ops::Range<usize>, Vec<&Cut>)| {
-            let number = bytes[..lines.start].iter().filter(|byte| **byte == b'\n').count() + 1;
+            number += bytes[counted..lines.start].iter().filter(|byte| **byte == b'\n').count();
+            counted = lines.start;
             let mut new = Zeroizing::new(Vec::with_capacity(lines.len() + 64));
             let mut at = lines.start;
             for cut in cuts {
@@ -446,18 +449,27 @@ fn copied(finding: &Finding) -> Finding {
     }
 }
 
+/// The names of the keys that move, sorted by provider and value. The first name given to a value holds.
 struct Aliases(Vec<(String, Zeroizing<Vec<u8>>, KeyName)>);
 
 impl Aliases {
+    fn new<'a>(given: impl Iterator<Item = (&'a Finding, KeyName)>) -> Self {
+        let row = |(finding, name): (&Finding, KeyName)| (finding.provider.to_string(), finding.value.clone(), name);
+        let mut rows: Vec<_> = given.map(row).collect();
+        rows.sort_by(|a, b| (&a.0, a.1.as_slice()).cmp(&(&b.0, b.1.as_slice())));
+        rows.dedup_by(|later, first| later.0 == first.0 && later.1 == first.1);
+        Self(rows)
+    }
+
     fn of(&self, finding: &Finding) -> Option<KeyName> {
-        let found =
-            self.0.iter().find(|(provider, value, _)| *provider == *finding.provider && same(value, &finding.value));
-        found.map(|(_, _, name)| name.clone())
+        let wanted = (&*finding.provider, finding.value.as_slice());
+        let found = self.0.binary_search_by(|(provider, value, _)| (provider.as_str(), value.as_slice()).cmp(&wanted));
+        found.ok().map(|index| self.0[index].2.clone())
     }
 }
 
-// The corpus' rules: `default` for the last assignment at top level, numbers for the others in file order,
-// `commented` for what is switched off. An entry with another value is never overwritten.
+// The last assignment at top level becomes `default`, the others are numbered in file order, and what is switched off
+// becomes `commented`. An entry with another value is never overwritten.
 fn aliases(files: &[Scanned], existing: &BTreeMap<KeyName, Secret>) -> Aliases {
     let mut by_provider: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
     for finding in files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings()) {
@@ -468,42 +480,46 @@ fn aliases(files: &[Scanned], existing: &BTreeMap<KeyName, Secret>) -> Aliases {
     let mut given = Vec::new();
     for (provider, findings) in by_provider {
         let Ok(provider) = provider.parse::<Provider>() else { continue };
-        let active = || findings.iter().filter(|it| !it.commented);
-        let preferred = active().rfind(|it| it.top_level).or_else(|| active().next_back());
-        let mut order: Vec<(&Finding, &str)> = preferred.map(|it| (*it, "default")).into_iter().collect();
-        for (more, base) in
-            active().map(|it| (*it, "")).chain(findings.iter().filter(|it| it.commented).map(|it| (*it, "commented")))
-        {
-            if !order.iter().any(|(it, _)| same(&it.value, &more.value)) {
-                order.push((more, base));
-            }
+        let active = || findings.iter().filter(|finding| !finding.commented);
+        let commented = findings.iter().filter(|finding| finding.commented);
+        let preferred = active().rfind(|finding| finding.top_level).or_else(|| active().next_back());
+        let all = preferred.map(|finding| (finding, "default")).into_iter();
+        let all =
+            all.chain(active().map(|finding| (finding, ""))).chain(commented.map(|finding| (finding, "commented")));
+        let mut seen: BTreeSet<&[u8]> = BTreeSet::new();
+        let order: Vec<(&Finding, &str)> =
+            all.filter(|(finding, _)| seen.insert(&finding.value)).map(|(finding, base)| (*finding, base)).collect();
+        let mut stored: BTreeMap<&[u8], &KeyName> = BTreeMap::new();
+        for (name, secret) in existing.iter().filter(|(name, _)| name.provider == provider) {
+            stored.entry(secret.expose()).or_insert(name);
         }
-        let mut used: BTreeSet<KeyName> = BTreeSet::new();
-        let named =
-            |word: String| KeyName::new(provider.clone(), word.parse::<Alias>().expect("our own words are aliases"));
-        let reuse = |value: &[u8]| {
-            let equal =
-                existing.iter().find(|(name, secret)| name.provider == provider && same(secret.expose(), value));
-            equal.map(|(name, _)| name.clone())
-        };
         // What the store has already first: a fresh alias must not take such a name.
-        let reused: Vec<Option<KeyName>> = order.iter().map(|(it, _)| reuse(&it.value)).collect();
-        used.extend(reused.iter().flatten().cloned());
-        for ((finding, base), reused) in order.into_iter().zip(reused) {
-            let words = (1..).map(|n: usize| match (base, n) {
-                ("default", 1) => "default".to_owned(),
-                ("commented", 1) => "commented".to_owned(),
-                ("commented", n) => format!("commented-{n}"),
-                ("default", n) => n.to_string(),
-                (_, n) => (n + 1).to_string(),
-            });
-            let name = reused.unwrap_or_else(|| {
-                let mut free = words.map(&named).filter(|name| !used.contains(name) && !existing.contains_key(name));
-                free.next().expect("there is no end of numbers")
+        let mut used: BTreeSet<KeyName> =
+            order.iter().filter_map(|(finding, _)| stored.get(finding.value.as_slice())).copied().cloned().collect();
+        // The number at which the search for a free name goes on. A name that was taken stays so.
+        let mut next: BTreeMap<&str, usize> = BTreeMap::new();
+        for (finding, base) in order {
+            let name = stored.get(finding.value.as_slice()).copied().cloned().unwrap_or_else(|| {
+                let number = next.entry(base).or_insert(1);
+                loop {
+                    let word = match (base, *number) {
+                        ("default", 1) => "default".to_owned(),
+                        ("commented", 1) => "commented".to_owned(),
+                        ("commented", number) => format!("commented-{number}"),
+                        ("default", number) => number.to_string(),
+                        (_, number) => (number + 1).to_string(),
+                    };
+                    *number += 1;
+                    let alias = word.parse::<Alias>().expect("our own words are aliases");
+                    let name = KeyName::new(provider.clone(), alias);
+                    if !used.contains(&name) && !existing.contains_key(&name) {
+                        break name;
+                    }
+                }
             });
             used.insert(name.clone());
-            given.push((provider.to_string(), finding.value.clone(), name));
+            given.push((finding, name));
         }
     }
-    Aliases(given)
+    Aliases::new(given.into_iter())
 }
