@@ -75,9 +75,14 @@ impl Mentions {
     }
 
     // Reports whether a text may have one of the names as a key or a string. In TOML only a backslash makes a string
-    // differ from its text, but for line ends, which no name has.
+    // differ from its text, but for line ends, which no name has. What is part of a longer word is no such name.
     fn any_in(&self, text: &[u8]) -> bool {
-        memchr::memchr(b'\\', text).is_some() || self.0.is_match(text)
+        let of_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
+        let is_whole = |found: aho_corasick::Match| {
+            let before = found.start().checked_sub(1).and_then(|before| text.get(before));
+            !of_word(before) && !of_word(text.get(found.end()))
+        };
+        memchr::memchr(b'\\', text).is_some() || self.0.find_overlapping_iter(text).any(is_whole)
     }
 }
 
