@@ -6,6 +6,8 @@
 
 mod access;
 mod account;
+#[cfg(target_env = "musl")]
+mod allocator;
 mod clock;
 #[cfg(windows)]
 mod credentials;
