@@ -17,7 +17,7 @@ pub(in crate::platform) fn kind(path: &Path) -> Option<&'static str> {
 
 /// Nothing of a folder is remembered here.
 #[derive(Default)]
-pub(super) struct SearchedFolders;
+pub(super) struct SearchedFolders {}
 
 /// Returns the commands that are in a folder. It is listed once, since each command may have several endings.
 pub(super) fn commands_in<'a>(folder: &Path, wanted: &BTreeSet<&'a str>, _: &mut SearchedFolders) -> BTreeSet<&'a str> {
