@@ -91,11 +91,11 @@ fn commands_of(session: &Session, words: &[String]) -> Result<Vec<String>, Failu
     words
         .iter()
         .map(|word| {
-            let meaning = session.registry.agents_for(word)?;
-            if meaning.agents.is_empty() {
+            let resolution = session.registry.agents_for(word)?;
+            if resolution.agents.is_empty() {
                 session.registry.agent(&word.parse::<Agent>()?)?;
             }
-            Ok(meaning.command)
+            Ok(resolution.command)
         })
         .collect()
 }

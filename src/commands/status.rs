@@ -153,7 +153,7 @@ fn examine(context: &Context<'_>, session: &Session, shell: Option<&ShellNames>,
     });
     let command = match &outcome {
         Ok(plan) => plan.start().command.clone(),
-        Err(_) => session.registry.agents_for(&word).map_or_else(|_| word.clone(), |meaning| meaning.command),
+        Err(_) => session.registry.agents_for(&word).map_or_else(|_| word.clone(), |resolution| resolution.command),
     };
     let reach = Reach::of(context, shell, &command);
     let refusal = |error: PlanError| Refusal {

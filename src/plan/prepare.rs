@@ -9,7 +9,7 @@ use crate::guard::{self, ArgumentPaths};
 use crate::name::{Agent, Profile};
 use crate::platform;
 use crate::profile::{Account, Profiles, Resolved};
-use crate::registry::{AgentSpec, Meaning, Version};
+use crate::registry::{AgentSpec, Resolution, Version};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -59,14 +59,14 @@ impl<'a> Target<'a> {
         context: &Context<'c>,
         folders: &mut ProjectFolders<'c>,
         request: &LaunchRequest<'a>,
-        meaning: Meaning,
+        resolution: Resolution,
         candidates: Candidates,
     ) -> Result<Self, PlanError> {
-        let named = named_program(context, &meaning.command, request.words);
+        let named = named_program(context, &resolution.command, request.words);
         let words = if named.is_some() { &request.words[1..] } else { request.words };
         let request = &LaunchRequest { words, ..*request };
-        let selected = select_profile(context, folders, request, &meaning.agents, candidates)?;
-        Ok(Self { command: meaning.command, named, words, selected })
+        let selected = select_profile(context, folders, request, &resolution.agents, candidates)?;
+        Ok(Self { command: resolution.command, named, words, selected })
     }
 }
 
@@ -80,18 +80,18 @@ fn resolve<'a, 'c>(
     let known = context.registry.known_agents_for(request.word)?;
     let mut first = None;
     if !known.is_empty() {
-        let meaning = Meaning { agents: known.clone(), command: request.word.to_owned() };
-        let target = Target::new(context, folders, request, meaning, Candidates::Known)?;
+        let resolution = Resolution { agents: known.clone(), command: request.word.to_owned() };
+        let target = Target::new(context, folders, request, resolution, Candidates::Known)?;
         if target.selected.is_some() {
             return Ok(target);
         }
         first = Some(target);
     }
-    let meaning = context.registry.agents_for(request.word)?;
-    if let Some(target) = first.filter(|_| meaning.agents == known) {
+    let resolution = context.registry.agents_for(request.word)?;
+    if let Some(target) = first.filter(|_| resolution.agents == known) {
         return Ok(target);
     }
-    Target::new(context, folders, request, meaning, Candidates::All)
+    Target::new(context, folders, request, resolution, Candidates::All)
 }
 
 // Returns the program that an editor's wrapper passes as the first argument, by its absolute path. A prompt is no such

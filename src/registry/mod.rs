@@ -197,7 +197,7 @@ impl Registry {
 
     /// Returns the agents that a typed word may mean, by name or by command, and the command that it runs. Reads all
     /// definitions of the user's.
-    pub(crate) fn agents_for(&self, word: &str) -> Result<Meaning, RegistryError> {
+    pub(crate) fn agents_for(&self, word: &str) -> Result<Resolution, RegistryError> {
         let commands = self.commands()?;
         let agents: Vec<Agent> = commands
             .iter()
@@ -209,7 +209,7 @@ impl Registry {
             Some(agent) if !is_command => commands[agent].first().cloned().unwrap_or_else(|| word.to_owned()),
             _ => word.to_owned(),
         };
-        Ok(Meaning { agents, command })
+        Ok(Resolution { agents, command })
     }
 
     /// Returns all agents with the commands that start them, the usual one first.
@@ -252,8 +252,8 @@ pub(crate) fn misplaced(provider: &Provider, key: &[u8]) -> Option<Misplaced> {
     })
 }
 
-/// The meaning of a word that the user typed.
-pub(crate) struct Meaning {
+/// The agents and the command that a typed word resolves to.
+pub(crate) struct Resolution {
     /// The agents of that name or command. Several agents may share a command.
     pub agents: Vec<Agent>,
     /// The command to look for on PATH.
@@ -382,9 +382,9 @@ mod tests {
 
     #[test]
     fn a_command_that_two_agents_share_means_both() {
-        let meaning = Registry::built_in().agents_for("grok").expect("readable");
-        assert_eq!(meaning.agents.iter().map(Agent::as_str).collect::<Vec<_>>(), ["grok", "grok-cli"]);
-        let meaning = Registry::built_in().agents_for("cursor").expect("readable");
-        assert_eq!(meaning.command, "agent");
+        let resolution = Registry::built_in().agents_for("grok").expect("readable");
+        assert_eq!(resolution.agents.iter().map(Agent::as_str).collect::<Vec<_>>(), ["grok", "grok-cli"]);
+        let resolution = Registry::built_in().agents_for("cursor").expect("readable");
+        assert_eq!(resolution.command, "agent");
     }
 }
