@@ -90,11 +90,10 @@ impl Invocation {
         loop {
             let Some(word) = waiting.pop_front() else { return Err("it names no program for env".to_owned()) };
             let unknown = || Err(format!("env has no option {:?} that ringlet knows", String::from_utf8_lossy(&word)));
-            if word == b"--" || word == b"-" {
-                search = search.filter(|_| word != b"-");
+            if word == b"--" {
                 break;
             }
-            if !word.starts_with(b"-") {
+            if !word.starts_with(b"-") || word == b"-" {
                 waiting.push_front(word);
                 break;
             }
@@ -130,6 +129,11 @@ impl Invocation {
                     _ => return unknown(),
                 }
             }
+        }
+        // A lone `-` behind the options, and behind `--`, empties the environment.
+        if waiting.front().is_some_and(|word| word == b"-") {
+            waiting.pop_front();
+            search = None;
         }
         while let Some(word) = waiting.pop_front() {
             match memchr::memchr(b'=', &word) {
@@ -328,6 +332,8 @@ mod tests {
         }
         let invocation = parsed("-S -C /d -u PATH n").expect("understood");
         assert_eq!(invocation, Invocation { command: b"n".to_vec(), search: None, directory: Some(b"/d".to_vec()) });
+        let invocation = parsed("-S-- - n").expect("understood");
+        assert_eq!(invocation, Invocation { command: b"n".to_vec(), search: None, directory: None });
     }
 
     proptest! {
