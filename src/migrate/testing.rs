@@ -220,14 +220,14 @@ pub(crate) fn corpus_of(shell: &str, dialect: Dialect) -> usize {
     cases
 }
 
-/// Whether a shell takes the file as it is; the shell must be there.
+/// Runs a shell with the file as its last argument, in an empty home; the shell must be there.
 #[track_caller]
 #[cfg(unix)]
-pub(crate) fn accepts(command: &[&str], file: &[u8]) -> bool {
+fn shell_output(command: &[&str], file: &[u8]) -> std::process::Output {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("file");
     std::fs::write(&path, file).expect("the file is written");
-    let out = Command::new(command[0])
+    Command::new(command[0])
         .args(&command[1..])
         .arg(&path)
         .stdin(Stdio::null())
@@ -235,7 +235,14 @@ pub(crate) fn accepts(command: &[&str], file: &[u8]) -> bool {
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", folder.path())
         .output()
-        .expect("the shell runs");
+        .expect("the shell runs")
+}
+
+/// Whether a shell takes the file as it is; the shell must be there.
+#[track_caller]
+#[cfg(unix)]
+pub(crate) fn accepts(command: &[&str], file: &[u8]) -> bool {
+    let out = shell_output(command, file);
     out.status.success() && out.stderr.is_empty()
 }
 
@@ -243,18 +250,7 @@ pub(crate) fn accepts(command: &[&str], file: &[u8]) -> bool {
 #[track_caller]
 #[cfg(unix)]
 pub(crate) fn says(command: &[&str], file: &[u8]) -> String {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("file");
-    std::fs::write(&path, file).expect("the file is written");
-    let out = Command::new(command[0])
-        .args(&command[1..])
-        .arg(&path)
-        .stdin(Stdio::null())
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("HOME", folder.path())
-        .output()
-        .expect("the shell runs");
+    let out = shell_output(command, file);
     let mut lines: Vec<String> = String::from_utf8_lossy(&out.stdout).lines().map(str::to_owned).collect();
     lines.sort();
     lines.join("\n")

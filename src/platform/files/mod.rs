@@ -15,7 +15,7 @@ pub(crate) use windows::*;
 
 use super::access::{self, Access};
 use super::strays::{old_strays, temporary_for};
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -80,6 +80,12 @@ pub(crate) struct Opened {
 /// Opens a regular file. Never blocks on a FIFO and never follows the path twice: type, owner and mode come from the
 /// opened file.
 pub(crate) fn open_file(path: &Path) -> Result<Opened, ReadError> {
+    let (file, meta) = open_regular(path)?;
+    Ok(Opened { size: meta.len(), access: access::access_of(&file, &meta), file })
+}
+
+/// Opens a regular file as [`open_file`] does, and returns what the system says of the opened file.
+pub(in crate::platform) fn open_regular(path: &Path) -> Result<(File, Metadata), ReadError> {
     let file = match open_for_reading(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
@@ -91,7 +97,7 @@ pub(crate) fn open_file(path: &Path) -> Result<Opened, ReadError> {
     if !meta.is_file() {
         return Err(ReadError::NotAFile(kind_of(&meta)));
     }
-    Ok(Opened { size: meta.len(), access: access::access_of(&file, &meta), file })
+    Ok((file, meta))
 }
 
 /// Reports whether every later change of a file will show in its stamp. One that was changed just now could be changed

@@ -14,7 +14,7 @@ mod windows;
 pub(crate) use windows::*;
 
 use super::access::access_of;
-use super::files::{ReadError, kind_of, open_for_reading, sync_folder};
+use super::files::{ReadError, open_regular, sync_folder};
 use super::strays::temporary;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -69,17 +69,7 @@ pub(crate) fn look_at(path: &Path, limit: u64) -> Result<Look, ReadError> {
 
 /// Opens a regular file for one who reads it piece by piece; never blocks. The look at it has no bytes.
 pub(crate) fn open_to_look(path: &Path) -> Result<(File, Look), ReadError> {
-    let file = match open_for_reading(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
-            return Err(ReadError::Dangling);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(ReadError::NotAFile(kind_of(&meta)));
-    }
+    let (file, meta) = open_regular(path)?;
     let look = Look {
         bytes: Zeroizing::default(),
         stamp: stamp_of(&file, &meta),
