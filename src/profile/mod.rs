@@ -21,7 +21,6 @@ use crate::paths::{PROFILE_FILE, Paths};
 use crate::platform::OpenFolder;
 use crate::registry::{Registry, RegistryError};
 use crate::words;
-use aho_corasick::AhoCorasick;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -66,24 +65,13 @@ impl ProfileError {
     }
 }
 
-// Finds agents' names in a text of TOML without parsing it.
-struct Mentions(AhoCorasick);
-
-impl Mentions {
-    fn of(agents: &BTreeSet<&Agent>) -> Self {
-        Self(AhoCorasick::new(agents.iter().map(|agent| agent.as_str())).expect("a few short names"))
-    }
-
-    // Reports whether a text may have one of the names as a key or a string. In TOML only a backslash makes a string
-    // differ from its text, but for line ends, which no name has. What is part of a longer word is no such name.
-    fn any_in(&self, text: &[u8]) -> bool {
-        let of_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
-        let is_whole = |found: aho_corasick::Match| {
-            let before = found.start().checked_sub(1).and_then(|before| text.get(before));
-            !of_word(before) && !of_word(text.get(found.end()))
-        };
-        memchr::memchr(b'\\', text).is_some() || self.0.find_overlapping_iter(text).any(is_whole)
-    }
+// Reports whether a text of TOML may have the name of one of the agents as a key or a string. Only a backslash makes a
+// string differ from its text there, but for line ends, which no name has. A bare key may be joined to others by dots.
+fn may_name(text: &[u8], agents: &BTreeSet<&Agent>) -> bool {
+    let of_name = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(byte);
+    let is_agent = |word: &[u8]| agents.iter().any(|agent| agent.as_str().as_bytes() == word);
+    let may_be_agent = |word: &[u8]| is_agent(word) || word.split(|byte| *byte == b'.').any(is_agent);
+    memchr::memchr(b'\\', text).is_some() || text.split(|byte| !of_name(byte)).any(may_be_agent)
 }
 
 /// The user's profiles.
@@ -121,7 +109,6 @@ impl<'a> Profiles<'a> {
         let (mut bound, mut missing) = (BTreeSet::new(), agents.into_iter().collect::<BTreeSet<_>>());
         let folder = self.paths.profiles();
         let (Ok(entries), Ok(handle)) = (std::fs::read_dir(&folder), OpenFolder::open(&folder)) else { return bound };
-        let mut mentions = Mentions::of(&missing);
         let mut buffer = [0; 16 * 1024];
         for entry in entries.flatten() {
             if missing.is_empty() {
@@ -130,7 +117,7 @@ impl<'a> Profiles<'a> {
             let Ok(read) = handle.read_start(&Path::new(&entry.file_name()).join(PROFILE_FILE), &mut buffer) else {
                 continue;
             };
-            if read < buffer.len() && !mentions.any_in(&buffer[..read]) {
+            if read < buffer.len() && !may_name(&buffer[..read], &missing) {
                 continue;
             }
             let name = entry.file_name().to_str().and_then(|name| name.parse().ok());
@@ -139,7 +126,6 @@ impl<'a> Profiles<'a> {
             if missing.iter().any(is_bound) {
                 bound.extend(missing.iter().copied().filter(is_bound));
                 missing.retain(|agent| !bound.contains(agent));
-                mentions = Mentions::of(&missing);
             }
         }
         bound
