@@ -101,14 +101,16 @@ impl Files {
         Ok(platform::lock_file(&lock, patience)?)
     }
 
-    /// Opens everything there is for reading, oldest first, with its length; under the lock, so that no rotation comes
-    /// in between, and without one where the lock cannot be taken because nobody can write there either.
+    /// Opens everything there is for reading, oldest first, with its length, and calls `and`. This happens under the
+    /// lock, so that no append and no rotation comes in between, and without one where the lock cannot be taken because
+    /// nobody can write there either.
     pub(super) fn snapshot<T>(
         &self,
         patience: Duration,
-        and: impl FnOnce() -> Result<T, AuditError>,
+        mut and: impl FnMut() -> Result<T, AuditError>,
     ) -> Result<(Vec<Part>, T), AuditError> {
-        let _lock = match self.lock_path().exists().then(|| self.lock(patience)) {
+        let is_made = self.lock_path().exists();
+        let _lock = match is_made.then(|| self.lock(patience)) {
             None => None,
             Some(Ok(lock)) => Some(lock),
             Some(Err(AuditError::Lock(LockError::Io {
@@ -122,7 +124,9 @@ impl Files {
         for path in rotated.chain([self.active.clone()]) {
             parts.extend(Part::open(&path)?);
         }
-        Ok((parts, and()?))
+        let found = (parts, and()?);
+        // The log's first append made the lock meanwhile, so what was read may be of different moments.
+        if !is_made && self.lock_path().exists() { self.snapshot(patience, and) } else { Ok(found) }
     }
 }
 

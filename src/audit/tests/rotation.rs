@@ -95,6 +95,24 @@ fn a_torn_line_in_a_full_file_is_ended_before_the_file_is_rotated() {
 }
 
 #[test]
+fn a_log_that_begins_while_it_is_read_is_read_again_under_the_lock() {
+    let world = World::new();
+    let files = world.files();
+    let mut held = Vec::new();
+    let (parts, ()) = files
+        .snapshot(PATIENT.lock_wait, || {
+            if held.is_empty() {
+                world.append(SMALL, 0..1);
+            }
+            held.push(files.lock(Duration::ZERO).is_err());
+            Ok(())
+        })
+        .expect("opens");
+    assert_eq!(held, [false, true]);
+    assert!(parts.iter().map(|part| part.length).sum::<u64>() > 0);
+}
+
+#[test]
 fn files_are_opened_under_the_lock() {
     let world = World::with(SMALL, 9);
     let files = world.files();
