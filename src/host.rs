@@ -31,7 +31,7 @@ pub struct Host {
 }
 
 /// Opens the store that the settings name.
-pub(crate) type OpenStore = Box<dyn Fn(&Settings, &Paths, &Env, Prompt) -> Keys>;
+pub(crate) type OpenStore = fn(&Settings, &Paths, &Env, Prompt) -> Keys;
 
 /// The person at the terminal, and what is piped into this process.
 pub(crate) trait Console {
@@ -114,7 +114,7 @@ impl Host {
             clock: Timestamp::now,
             config_home: None,
             console: Box::new(Terminal),
-            open_store: Box::new(store::open),
+            open_store: store::open,
         };
         Self { world, output: Output::standard() }
     }
@@ -122,7 +122,7 @@ impl Host {
 
 /// Returns this process's environment without what an earlier launch had set. It must be called before any path is
 /// worked out, since a launch may have moved Ringlet's own places with the agent's.
-pub fn environment() -> Env {
+fn environment() -> Env {
     let mut env = Env::current();
     mark::undo(&mut env);
     env

@@ -17,7 +17,7 @@ pub mod wire;
 pub mod words;
 
 pub use crate::audit::Log;
-pub use crate::commands::{complete_command, completion_script};
+pub use crate::commands::completion_script;
 pub use crate::config::{Settings, find_project_file};
 pub use crate::daemon::Run;
 pub use crate::daemon::http::{HttpState, serve as serve_http};
@@ -36,6 +36,11 @@ pub use crate::shell::{Hook, Shell, ShellError, quote, render, render_completion
 pub use crate::store::Items;
 #[cfg(target_os = "linux")]
 pub use crate::store::secret_service::{KeptNames, Options, SecretService, ServiceError};
+
+/// The definition of the command line.
+pub fn command_line() -> clap::Command {
+    <crate::cli::Cli as clap::CommandFactory>::command()
+}
 
 macro_rules! targets {
     ($($(#[$when:meta])* $name:ident: $check:path,)*) => {

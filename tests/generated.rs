@@ -7,7 +7,7 @@ use crate::common::world::{KEY, World};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use ringlet::testing::Shell;
-use ringlet::testing::{complete_command, completion_script};
+use ringlet::testing::{command_line, completion_script};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -99,7 +99,7 @@ fn the_pages_render_without_a_warning_and_can_be_found_by_name() {
 
 // One page for each command, hidden ones excepted.
 fn pages() -> BTreeMap<String, String> {
-    let mut command = complete_command();
+    let mut command = command_line();
     command.build();
     let mut pages = BTreeMap::new();
     add_pages(&command, None, &mut pages);

@@ -1,8 +1,8 @@
-//! No key anywhere but in the agent: every command, stream, file, environment, argument vector and memory.
+//! No key is anywhere but in the agent: every command, stream, file, environment, argument vector and memory is searched.
 //!
-//! Each test has a canary of its own, a key that exists nowhere else. Whatever is looked at must not hold eight bytes
-//! of it in a row, nor its base64, its hexadecimal form, or its bytes backwards. A path and an agent's own arguments are
-//! repeated as they were typed; everything else that a person may paste a key into is tried.
+//! Each test has a canary of its own, a key that exists nowhere else. What is searched must not hold eight bytes of it in
+//! a row, nor its base64 or hexadecimal form, nor its bytes backwards. Every word into which a person may paste a key is
+//! tried, but for a path and an agent's own arguments, which are repeated as they were typed.
 
 use crate::common::daemon::{self, Daemon, Third, register, register_this, served};
 use crate::common::keyring::{Keyring, State};
@@ -417,7 +417,7 @@ fn leaves(command: &clap::Command, path: &str, found: &mut BTreeSet<String>) {
 #[test]
 fn every_command_is_among_the_cases() {
     let mut found = BTreeSet::new();
-    leaves(&ringlet::testing::complete_command(), "", &mut found);
+    leaves(&ringlet::testing::command_line(), "", &mut found);
     assert!(found.len() > 20, "{found:?}");
     for leaf in found {
         let is_tried = |case: &&str| **case == leaf || case.starts_with(&format!("{leaf} "));

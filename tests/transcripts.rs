@@ -66,7 +66,7 @@ impl Session {
 fn the_help_of_every_command() {
     let world = World::bare();
     let mut wanted = BTreeSet::new();
-    let mut commands = vec![(Vec::<String>::new(), ringlet::testing::complete_command())];
+    let mut commands = vec![(Vec::<String>::new(), ringlet::testing::command_line())];
     while let Some((path, command)) = commands.pop() {
         let words: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
         let mut session = Session::new();

@@ -1,17 +1,22 @@
-//! `ringlet completions`: the registration for a shell, and the answers to what it then asks.
+//! `ringlet completions`: prints the registration for a shell, and answers what the shell then asks.
 
 use crate::cli::{Cli, ShellName};
+use crate::config::Settings;
+use crate::env::Env;
 use crate::failure::Failure;
-use crate::host::{Host, environment};
+use crate::host::{Host, OpenStore, World};
+use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::profile::Profiles;
 use crate::registry::Registry;
 use crate::shell::{COMPLETE_VARIABLE, Shell, render_completion};
-use crate::store::{self, Prompt};
+use crate::store::Prompt;
 use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// `ringlet completions SHELL`
 pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
@@ -20,7 +25,7 @@ pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
     Ok(0)
 }
 
-/// The registration for a shell, as it is kept in `/completions`.
+/// Returns the registration for a shell, as it is kept in `/completions`.
 pub fn script(shell: Shell) -> Result<String, Failure> {
     let completer: &dyn EnvCompleter = match shell {
         Shell::Zsh => &Zsh,
@@ -36,64 +41,76 @@ pub fn script(shell: Shell) -> Result<String, Failure> {
     Ok(if shell == Shell::Zsh { autoloadable(&script) } else { script })
 }
 
-// From a folder of `fpath` the whole file becomes the function that completes. It must then complete at once, too, and
-// not only register what completes the next time.
+// In a folder of `fpath` the whole file becomes the function that zsh calls for the first completion. That call must
+// complete as well, instead of only registering the function for the next one.
 fn autoloadable(script: &str) -> String {
     let (functions, register) = script.trim_end().rsplit_once('\n').expect("the script has many lines");
     let complete = register.replacen("compdef ", "", 1).replacen(" ringlet", " \"$@\"", 1);
     format!("{functions}\nif [[ ${{funcstack[1]-}} == _ringlet ]]; then\n    {complete}\nelse\n    {register}\nfi\n")
 }
 
-/// Answers a shell that asks for completions; false when none asked.
+/// Answers a shell that asks for completions. Returns false when none asked.
 pub(super) fn answered(host: &Host) -> Result<bool, Failure> {
     if host.world.env.non_empty(COMPLETE_VARIABLE).is_none() {
         return Ok(false);
     }
-    let completion = CompleteEnv::with_factory(command).var(COMPLETE_VARIABLE);
+    let source = Arc::new(Source::new(&host.world));
+    let completion = CompleteEnv::with_factory(|| with_candidates(&source)).var(COMPLETE_VARIABLE);
     completion
         .try_complete(host.world.arguments.iter().cloned(), host.world.cwd.as_deref().ok())
         .map_err(|error| Failure::new(error.to_string()))
 }
 
-/// A command's path, one of its arguments, and where that argument's candidates come from.
-type Live = (&'static [&'static str], &'static str, fn() -> Vec<CompletionCandidate>);
+/// What candidates are read from: the folders and the store of a host. A completion must never fail, ask or take long,
+/// so that what cannot be read has no candidates.
+struct Source {
+    paths: Option<Paths>,
+    env: Env,
+    open_store: OpenStore,
+}
 
-const LIVE: &[Live] = &[
-    (&["exec"], "agent", agents),
-    (&["exec"], "profile", profiles),
-    (&["status"], "agent", agents),
-    (&["init"], "profile", profiles),
-    (&["login"], "profile", profiles),
-    (&["login"], "agent", agents),
-    (&["audit"], "alias", keys),
-    (&["audit"], "agent", agents),
-    (&["agents", "pin"], "agent", agents),
-    (&["lease", "grant"], "key", leased),
-    (&["lease", "grant"], "agent", agents),
-    (&["lease", "revoke"], "which", leased),
-    (&["keychain", "set"], "provider", providers),
-    (&["keychain", "set"], "alias", aliases),
-    (&["keychain", "list"], "prefix", keys),
-    (&["keychain", "remove"], "provider", providers_with_keys),
-    (&["keychain", "remove"], "alias", aliases),
-    (&["keychain", "rename"], "provider", providers_with_keys),
-    (&["keychain", "rename"], "alias", aliases),
-    (&["profiles", "create"], "agent", agents),
-    (&["profiles", "create"], "provider", providers),
-    (&["profiles", "create"], "key_alias", aliases),
-    (&["profiles", "inspect"], "name", profiles),
-    (&["profiles", "edit"], "name", profiles),
-    (&["profiles", "remove"], "name", profiles),
-    (&["profiles", "default"], "name", profiles),
-    (&["profiles", "run"], "name", profiles),
-    (&["profiles", "run"], "agent", agents),
-    (&["shims", "install"], "agents", agents),
-    (&["shims", "remove"], "agents", agents),
+/// A command's path, one of its arguments, and the candidates for that argument.
+type Completed = (&'static [&'static str], &'static str, fn(&Source) -> Vec<String>);
+
+const COMPLETED: &[Completed] = &[
+    (&["exec"], "agent", Source::agents),
+    (&["exec"], "profile", Source::profiles),
+    (&["status"], "agent", Source::agents),
+    (&["init"], "profile", Source::profiles),
+    (&["login"], "profile", Source::profiles),
+    (&["login"], "agent", Source::agents),
+    (&["audit"], "alias", Source::keys),
+    (&["audit"], "agent", Source::agents),
+    (&["agents", "pin"], "agent", Source::agents),
+    (&["lease", "grant"], "key", Source::keys_for_leases),
+    (&["lease", "grant"], "agent", Source::agents),
+    (&["lease", "revoke"], "which", Source::keys_for_leases),
+    (&["keychain", "set"], "provider", Source::providers),
+    (&["keychain", "set"], "alias", Source::aliases),
+    (&["keychain", "list"], "prefix", Source::keys),
+    (&["keychain", "remove"], "provider", Source::providers_with_keys),
+    (&["keychain", "remove"], "alias", Source::aliases),
+    (&["keychain", "rename"], "provider", Source::providers_with_keys),
+    (&["keychain", "rename"], "alias", Source::aliases),
+    (&["profiles", "create"], "agent", Source::agents),
+    (&["profiles", "create"], "provider", Source::providers),
+    (&["profiles", "create"], "key_alias", Source::aliases),
+    (&["profiles", "inspect"], "name", Source::profiles),
+    (&["profiles", "edit"], "name", Source::profiles),
+    (&["profiles", "remove"], "name", Source::profiles),
+    (&["profiles", "default"], "name", Source::profiles),
+    (&["profiles", "run"], "name", Source::profiles),
+    (&["profiles", "run"], "agent", Source::agents),
+    (&["shims", "install"], "agents", Source::agents),
+    (&["shims", "remove"], "agents", Source::agents),
 ];
-/// The command line's definition, with what completes names live.
-pub fn command() -> clap::Command {
-    LIVE.iter().fold(Cli::command(), |command, (path, argument, candidates)| {
-        extend(command, path, argument, ArgValueCandidates::new(*candidates))
+
+/// The definition of the command line, with candidates that are read when a shell asks.
+fn with_candidates(source: &Arc<Source>) -> clap::Command {
+    COMPLETED.iter().fold(Cli::command(), |command, (path, argument, names)| {
+        let source = Arc::clone(source);
+        let candidates = move || names(&source).into_iter().map(CompletionCandidate::new).collect();
+        extend(command, path, argument, ArgValueCandidates::new(candidates))
     })
 }
 
@@ -108,84 +125,124 @@ fn extend(command: clap::Command, path: &[&str], argument: &str, add: ArgValueCa
     }
 }
 
-// Completion must never fail, ask or take long: what cannot be read has no candidates.
-fn paths() -> Option<Paths> {
-    let words: Vec<_> = std::env::args_os().collect();
-    let named = words.iter().enumerate().find_map(|(at, word)| match word.to_str()? {
-        "--config-home" => words.get(at + 1).cloned(),
-        word => word.strip_prefix("--config-home=").map(Into::into),
-    });
-    match named {
-        Some(folder) => Paths::named(&environment(), &std::path::absolute(folder).ok()?).ok(),
-        None => Paths::new(&environment()).ok(),
+impl Source {
+    fn new(world: &World) -> Self {
+        Self { paths: paths(world), env: world.env.clone(), open_store: world.open_store }
+    }
+
+    fn agents(&self) -> Vec<String> {
+        self.registry().and_then(|registry| registry.agent_names().ok()).unwrap_or_default().into_iter().collect()
+    }
+
+    fn providers(&self) -> Vec<String> {
+        self.registry().and_then(|registry| registry.provider_names().ok()).unwrap_or_default().into_iter().collect()
+    }
+
+    fn profiles(&self) -> Vec<String> {
+        let names = self.paths.as_ref().and_then(|paths| Profiles::new(paths, &Registry::new(paths)).names().ok());
+        names.unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.key_names().iter().map(ToString::to_string).collect()
+    }
+
+    /// The keys whose scope asks for a lease.
+    fn keys_for_leases(&self) -> Vec<String> {
+        let scopes = self.settings().map(|settings| settings.scopes).unwrap_or_default();
+        scopes.iter().filter(|(_, scope)| scope.lease.is_some()).map(|(key, _)| key.to_string()).collect()
+    }
+
+    fn aliases(&self) -> Vec<String> {
+        sorted(self.key_names().iter().map(|key| key.alias.to_string()))
+    }
+
+    fn providers_with_keys(&self) -> Vec<String> {
+        sorted(self.key_names().iter().map(|key| key.provider.to_string()))
+    }
+
+    fn key_names(&self) -> Vec<KeyName> {
+        let names =
+            self.paths.as_ref().zip(self.settings()).and_then(|(paths, settings)| {
+                (self.open_store)(&settings, paths, &self.env, Prompt::Never).names().ok()
+            });
+        names.unwrap_or_default().into_iter().collect()
+    }
+
+    fn settings(&self) -> Option<Settings> {
+        Settings::read(self.paths.as_ref()?).ok()
+    }
+
+    fn registry(&self) -> Option<Registry> {
+        self.paths.as_ref().map(Registry::new)
     }
 }
 
-fn candidates(names: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {
-    names.into_iter().map(CompletionCandidate::new).collect()
-}
-
-fn agents() -> Vec<CompletionCandidate> {
-    paths().and_then(|paths| Registry::new(&paths).agent_names().ok()).map(candidates).unwrap_or_default()
-}
-
-fn providers() -> Vec<CompletionCandidate> {
-    paths().and_then(|paths| Registry::new(&paths).provider_names().ok()).map(candidates).unwrap_or_default()
-}
-
-fn profiles() -> Vec<CompletionCandidate> {
-    let names = paths().and_then(|paths| Profiles::new(&paths, &Registry::new(&paths)).names().ok());
-    candidates(names.unwrap_or_default().iter().map(ToString::to_string))
-}
-
-fn key_names() -> Vec<crate::name::KeyName> {
-    let found = paths().and_then(|paths| {
-        let settings = crate::config::Settings::read(&paths).ok()?;
-        store::open(&settings, &paths, &environment(), Prompt::Never).names().ok()
+// The command line that is completed stands among the arguments, and may name the folder of the configuration.
+fn paths(world: &World) -> Option<Paths> {
+    let words = &world.arguments;
+    let named = words.iter().enumerate().find_map(|(at, word)| match word.to_str()? {
+        "--config-home" => words.get(at + 1).map(PathBuf::from),
+        word => word.strip_prefix("--config-home=").map(PathBuf::from),
     });
-    found.unwrap_or_default().into_iter().collect()
+    match named {
+        Some(folder) => Paths::named(&world.env, &super::config_home(world, &folder).ok()?).ok(),
+        None => Paths::new(&world.env).ok(),
+    }
 }
 
-fn keys() -> Vec<CompletionCandidate> {
-    candidates(key_names().iter().map(ToString::to_string))
+fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
+    names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-// The keys whose scope asks for a lease.
-fn leased() -> Vec<CompletionCandidate> {
-    let settings = paths().and_then(|paths| crate::config::Settings::read(&paths).ok());
-    let scopes = settings.map(|settings| settings.scopes).unwrap_or_default();
-    candidates(scopes.iter().filter(|(_, scope)| scope.lease.is_some()).map(|(key, _)| key.to_string()))
-}
-
-fn aliases() -> Vec<CompletionCandidate> {
-    let names: std::collections::BTreeSet<String> = key_names().iter().map(|key| key.alias.to_string()).collect();
-    candidates(names)
-}
-
-fn providers_with_keys() -> Vec<CompletionCandidate> {
-    let names: std::collections::BTreeSet<String> = key_names().iter().map(|key| key.provider.to_string()).collect();
-    candidates(names)
-}
-
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::host::testing::Home;
+    use std::ffi::OsString;
+
+    // Returns the candidates but for options.
+    fn complete(home: &Home, words: &[&str]) -> Vec<String> {
+        let source = Arc::new(Source::new(&home.world(words)));
+        let arguments = ["ringlet"].iter().chain(words).map(OsString::from).collect();
+        let candidates =
+            clap_complete::engine::complete(&mut with_candidates(&source), arguments, words.len(), Some(&home.path));
+        let names = candidates.expect("candidates").into_iter();
+        let names = names.map(|candidate| candidate.get_value().to_string_lossy().into_owned());
+        names.filter(|name| !name.starts_with('-')).collect()
+    }
 
     #[test]
-    fn every_live_argument_is_one_of_the_command_line() {
-        let whole = command();
-        for (path, argument, _) in LIVE {
+    fn every_completed_argument_is_one_of_the_command_line() {
+        let whole = with_candidates(&Arc::new(Source::new(&Home::new().world(&[]))));
+        for (path, argument, _) in COMPLETED {
             let found = path.iter().try_fold(&whole, |command, name| command.find_subcommand(name));
             let found = found.and_then(|command| command.get_arguments().find(|arg| arg.get_id() == argument));
             assert!(found.is_some_and(|arg| arg.get::<ArgValueCandidates>().is_some()), "{path:?} {argument}");
         }
         whole.debug_assert();
     }
-}
 
-#[cfg(all(test, unix))]
-mod in_a_home {
-    use crate::host::testing::Home;
+    #[test]
+    fn keys_are_those_of_the_hosts_store() {
+        let mut home = Home::new();
+        home.input = b"sk-ant-0123456789abcdef\n".to_vec();
+        home.run(&["keychain", "set", "anthropic", "work", "--stdin"]).succeeds();
+        assert_eq!(complete(&home, &["keychain", "remove", ""]), ["anthropic"]);
+        assert_eq!(complete(&home, &["keychain", "remove", "anthropic", "w"]), ["work"]);
+        assert_eq!(complete(&home, &["audit", "--alias", "anth"]), ["anthropic/work"]);
+    }
+
+    #[test]
+    fn a_folder_of_configuration_on_the_command_line_is_the_one_that_is_read() {
+        let home = Home::with_profile("usual");
+        home.run(&["--config-home", "other", "profiles", "create", "second", "--agent", "claude"]).succeeds();
+        assert_eq!(complete(&home, &["profiles", "inspect", ""]), ["usual"]);
+        for folder in [&["--config-home", "other"][..], &["--config-home=other"]] {
+            let words = [folder, &["profiles", "inspect", ""]].concat();
+            assert_eq!(complete(&home, &words), ["second"], "{folder:?}");
+        }
+    }
 
     #[test]
     fn the_script_is_for_the_shell_that_is_named() {

@@ -24,7 +24,7 @@ mod status;
 mod strays;
 mod usage;
 
-pub use completions::{command as complete_command, script as completion_script};
+pub use completions::script as completion_script;
 
 use crate::cli::{Cli, Color, Command};
 use crate::config::{ConfigError, Settings};

@@ -116,13 +116,18 @@ impl Home {
     }
 
     fn host(&self, words: &[&str], out: &Buffer, err: &Buffer) -> Host {
+        Host { world: self.world(words), output: Output::to(out.clone(), err.clone()) }
+    }
+
+    /// Returns what the command of these words sees.
+    pub(crate) fn world(&self, words: &[&str]) -> World {
         let home = self.path.display().to_string();
         let mut env = Env::from_pairs([("HOME", home.as_str()), ("USERPROFILE", &home), ("SHELL", "/bin/bash")]);
         for (name, value) in &self.env {
             env.set(name, value.into());
         }
         let console = Script { input: self.input.clone(), answers: Rc::clone(&self.answers) };
-        let world = World {
+        World {
             arguments: ["ringlet"].iter().chain(words).map(OsString::from).collect(),
             env,
             shell: None,
@@ -132,12 +137,11 @@ impl Home {
             clock: || NOON.parse().expect("a time"),
             config_home: None,
             console: Box::new(console),
-            open_store: Box::new(|settings, paths, env, _| {
+            open_store: |settings, paths, env, _| {
                 let settings = crate::config::Settings { backend: Backend::File, ..settings.clone() };
                 store::open(&settings, paths, env, Prompt::Never)
-            }),
-        };
-        Host { world, output: Output::to(out.clone(), err.clone()) }
+            },
+        }
     }
 }
 
