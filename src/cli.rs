@@ -1,4 +1,26 @@
 //! The command line, as clap types. Imports no other module.
+//!
+//! A command with subcommands, or with many arguments, has a file of its own here, as it has in `commands`.
+
+mod agents;
+mod audit;
+mod daemon;
+mod keychain;
+mod lease;
+mod migrate;
+mod profiles;
+mod providers;
+mod shims;
+
+pub(crate) use agents::Agents;
+pub(crate) use audit::AuditCommand;
+pub(crate) use daemon::{Daemon, Permissions};
+pub(crate) use keychain::Keychain;
+pub(crate) use lease::Lease;
+pub(crate) use migrate::{Migrate, MigrateCommand};
+pub(crate) use profiles::{Create, Profiles};
+pub(crate) use providers::Providers;
+pub(crate) use shims::Shims;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -245,7 +267,7 @@ Examples:
     Agents(Agents),
     /// Show the providers that ringlet knows
     #[command(subcommand)]
-    Providers(List),
+    Providers(Providers),
     /// Links named after the agents, for scripts and editors
     #[command(subcommand)]
     Shims(Shims),
@@ -288,369 +310,6 @@ pub enum ShellName {
     /// PowerShell
     #[value(name = "powershell", alias = "pwsh")]
     PowerShell,
-}
-
-/// `ringlet keychain`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Keychain {
-    /// Store a key; asks for it without echo
-    #[command(after_help = "\
-Examples:
-  ringlet keychain set anthropic work
-  ringlet keychain set openai default --from-env OPENAI_API_KEY
-  pass show openai | ringlet keychain set openai default --stdin --replace")]
-    Set {
-        /// The provider, such as anthropic
-        provider: String,
-        /// Your name for this key, such as work
-        alias: String,
-        /// Take the key from this variable
-        #[arg(long, value_name = "VAR", conflicts_with = "stdin")]
-        from_env: Option<String>,
-        /// Take the key from standard input
-        #[arg(long)]
-        stdin: bool,
-        /// Replace a key that is there
-        #[arg(long)]
-        replace: bool,
-    },
-    /// List the names of keys, never a value
-    List {
-        /// Only names that begin so, such as anthropic/
-        prefix: Option<String>,
-    },
-    /// Remove a key
-    Remove {
-        /// The provider
-        provider: String,
-        /// The alias
-        alias: String,
-    },
-    /// Give a key another alias
-    Rename {
-        /// The provider
-        provider: String,
-        /// The alias as it is
-        alias: String,
-        /// The alias as it shall be
-        new_alias: String,
-        /// Replace a key that is there
-        #[arg(long)]
-        replace: bool,
-    },
-    /// Unlock the keychain, in its dialog or on the terminal
-    Unlock,
-}
-
-/// `ringlet profiles`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Profiles {
-    /// Create a profile
-    #[command(after_help = "\
-Examples:
-  ringlet profiles create work --agent claude --provider anthropic --key-alias work
-  ringlet profiles create cheap --agent codex --provider openrouter --model some/model
-  ringlet profiles create max --agent claude --login --config-dir ~/.claude-max
-  ringlet profiles create home --agent codex --no-key --endpoint http://127.0.0.1:11434/v1")]
-    Create(Create),
-    /// List the profiles
-    List,
-    /// Show what each agent gets, and from which line
-    Inspect {
-        /// The profile
-        name: String,
-    },
-    /// Change a profile: set values, or open it in $EDITOR
-    #[command(after_help = "\
-Examples:
-  ringlet profiles edit work
-  ringlet profiles edit work model=claude-sonnet-4-5 provider-config.key-alias=team
-  ringlet profiles edit work model=")]
-    Edit {
-        /// The profile
-        name: String,
-        /// KEY=VALUE to set, KEY= to take out; dotted keys for tables
-        #[arg(value_name = "KEY=VALUE")]
-        changes: Vec<String>,
-    },
-    /// Remove a profile; its keys stay in the keychain
-    Remove {
-        /// The profile
-        name: String,
-    },
-    /// Show or set the profile where no .ringlet.toml names one
-    Default {
-        /// The profile
-        #[arg(conflicts_with = "unset")]
-        name: Option<String>,
-        /// Have none
-        #[arg(long)]
-        unset: bool,
-    },
-    /// Start a profile's agent, whatever the directory says
-    Run {
-        /// The profile
-        name: String,
-        /// Which of its agents [default: the top-level one]
-        #[arg(long, value_name = "AGENT")]
-        agent: Option<String>,
-        /// Print what would happen; look nothing up
-        #[arg(long)]
-        dry_run: bool,
-        /// The agent's own arguments
-        #[arg(last = true)]
-        args: Vec<OsString>,
-    },
-}
-
-/// `ringlet profiles create`
-#[derive(Debug, Args)]
-pub(crate) struct Create {
-    /// The profile's name
-    pub name: String,
-    /// The agent
-    #[arg(long, value_name = "AGENT")]
-    pub agent: String,
-    /// The provider [default: the agent's usual one]
-    #[arg(long, value_name = "PROVIDER")]
-    pub provider: Option<String>,
-    /// Which of the provider's keys
-    #[arg(long, value_name = "ALIAS", default_value = "default")]
-    pub key_alias: String,
-    /// The model
-    #[arg(long, value_name = "MODEL")]
-    pub model: Option<String>,
-    /// Use the login that the agent itself keeps in its folder
-    #[arg(long, conflicts_with_all = ["no_key", "provider", "key_alias", "endpoint"])]
-    pub login: bool,
-    /// Send no key: a model at home, or a gateway that adds one
-    #[arg(long, requires = "endpoint", conflicts_with = "key_alias")]
-    pub no_key: bool,
-    /// An endpoint's name, or a URL
-    #[arg(long, value_name = "ENDPOINT")]
-    pub endpoint: Option<String>,
-    /// Let the endpoint be one of your own network without TLS
-    #[arg(long, requires = "endpoint")]
-    pub allow_http: bool,
-    /// The agent's own configuration folder
-    #[arg(long, value_name = "DIR")]
-    pub config_dir: Option<String>,
-}
-
-/// `ringlet audit`
-#[derive(Debug, Subcommand)]
-pub(crate) enum AuditCommand {
-    /// Check that no line was changed, moved, added or lost
-    Verify,
-}
-
-/// `ringlet migrate`
-#[derive(Debug, Args)]
-pub(crate) struct Migrate {
-    /// Undo instead
-    #[command(subcommand)]
-    pub undo: Option<MigrateCommand>,
-    /// Show what would move; change nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Do not ask
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Move keys even into the plain file that stands in for a keychain
-    #[arg(long)]
-    pub allow_file: bool,
-    /// Go on looking, and say when a key comes back; change nothing
-    #[arg(long, conflicts_with_all = ["dry_run", "yes", "allow_file"])]
-    pub watch: bool,
-    /// Only these files [default: those your shells read]
-    #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
-}
-
-/// `ringlet migrate undo`
-#[derive(Debug, Subcommand)]
-pub(crate) enum MigrateCommand {
-    /// Put the keys back where they stood
-    Undo {
-        /// The run [default: the latest]
-        run: Option<String>,
-    },
-}
-
-/// `ringlet daemon`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Daemon {
-    /// Start it; it goes on by itself
-    Start {
-        /// Stay here, and write the log to standard error
-        #[arg(long)]
-        foreground: bool,
-        /// Listen there [default: agent.sock in the runtime directory]
-        #[arg(long, value_name = "PATH")]
-        socket: Option<PathBuf>,
-        /// Leave the terminal; what `start` does by itself
-        #[arg(long, hide = true, requires = "foreground")]
-        detached: bool,
-    },
-    /// End it, once it has answered what it was asked
-    Stop,
-    /// Show where it listens, who may use it, and what is wrong
-    Status,
-    /// Make a new token for its HTTP side; the old one ends at once
-    RotateToken,
-    /// Let the system start it: systemd, launchd or Task Scheduler
-    Install,
-    /// Undo that
-    Uninstall,
-    /// Let a program ask for keys, or change what it may do
-    #[command(after_help = "\
-The program is known by its path and its content. A script is bound to what runs
-it; an interpreter by itself is refused. A script is recognised by what it says
-of itself: its process' command line, which must name it by an absolute path
-without links, and which any program of yours can write. That tells your scripts
-apart; it keeps no program out that means harm. Prefixes match the string:
-`proj_1` matches `proj_10`.
-
-Examples:
-  ringlet daemon register /usr/local/bin/your-tool --read your-tool --search
-  ringlet daemon register ./client.py --read your-tool --write your-tool")]
-    Register {
-        /// The program or script
-        path: PathBuf,
-        /// What runs the script, where it has no `#!` line
-        #[arg(long, value_name = "PROGRAM")]
-        interpreter: Option<String>,
-        /// What it may do
-        #[command(flatten)]
-        permissions: Permissions,
-    },
-    /// Take a program's registration away
-    Unregister {
-        /// The program or script
-        path: PathBuf,
-    },
-    /// Register a program that asked, by its hash
-    Approve {
-        /// Its SHA-256, or the first 8 digits of it or more
-        hash: String,
-        /// Its path, where several have the same content
-        path: Option<PathBuf>,
-        /// What it may do
-        #[command(flatten)]
-        permissions: Permissions,
-    },
-    /// List the programs that asked and are not registered
-    #[command(after_help = "\
-A script is listed by what its process said of itself: look at the file before
-you approve it. `register --help` says what its name is worth.")]
-    ListPending,
-    /// Take a registered program's new content for its own
-    Upgrade {
-        /// The program or script
-        path: PathBuf,
-    },
-}
-
-/// What a program may do.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Permissions {
-    /// Let it read this service; may be given again
-    #[arg(long, value_name = "SERVICE")]
-    pub read: Vec<String>,
-    /// Let it write and delete in this service; may be given again
-    #[arg(long, value_name = "SERVICE")]
-    pub write: Vec<String>,
-    /// Let it list names, and read and delete by prefix
-    #[arg(long)]
-    pub search: bool,
-}
-
-/// `ringlet agents` and `ringlet providers`
-/// `ringlet lease`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Lease {
-    /// Let a key be looked up for some time
-    #[command(after_help = "\
-The key's scope in config.toml says how long a lease may last. A lease ends with
-its time, asleep or awake, or with a restart of the system, whatever the clock on
-the wall says.
-
-Examples:
-  ringlet lease grant anthropic/work
-  ringlet lease grant anthropic/work --for 30m --agent claude --directory .")]
-    Grant {
-        /// The key
-        #[arg(value_name = "PROVIDER/ALIAS")]
-        key: String,
-        /// For how long: 90s, 30m, 8h [default: as long as may be]
-        #[arg(long = "for", value_name = "TIME")]
-        length: Option<String>,
-        /// For this agent alone
-        #[arg(long, value_name = "AGENT")]
-        agent: Option<String>,
-        /// In this directory and below alone
-        #[arg(long, value_name = "DIR")]
-        directory: Option<PathBuf>,
-    },
-    /// List the leases and how long they last
-    List,
-    /// Revoke leases
-    #[command(after_help = "\
-Examples:
-  ringlet lease revoke anthropic/work
-  ringlet lease revoke --all")]
-    Revoke {
-        /// A key, or one lease as `ringlet lease list` names it
-        #[arg(value_name = "PROVIDER/ALIAS|ID", required_unless_present = "all")]
-        which: Option<String>,
-        /// Revoke all of them
-        #[arg(long, conflicts_with = "which")]
-        all: bool,
-    },
-}
-
-/// `ringlet agents`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Agents {
-    /// List them
-    List,
-    /// Remember an agent's program, for keys kept for pinned ones
-    #[command(after_help = "\
-A key whose scope in config.toml says `pin = true` is given to exactly the program
-that was pinned. After an update, look at what changed and pin it again.
-
-Examples:
-  ringlet agents pin claude
-  ringlet agents pin claude --remove")]
-    Pin {
-        /// The agent
-        agent: String,
-        /// Forget it instead
-        #[arg(long)]
-        remove: bool,
-    },
-}
-
-/// `ringlet providers`
-#[derive(Debug, Subcommand)]
-pub(crate) enum List {
-    /// List them
-    List,
-}
-
-/// `ringlet shims`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Shims {
-    /// Create the links, and say which folder to put on PATH
-    Install {
-        /// The agents [default: those the hook wraps]
-        agents: Vec<String>,
-    },
-    /// Remove the links
-    Remove {
-        /// The agents [default: all]
-        agents: Vec<String>,
-    },
 }
 
 #[cfg(test)]
