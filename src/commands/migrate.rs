@@ -113,13 +113,13 @@ fn existing(
     host: &mut Host,
     session: &Session,
     scan: &Scan,
-    rehearsal: bool,
+    dry_run: bool,
 ) -> Result<BTreeMap<KeyName, Secret>, Failure> {
     let providers = scan.providers();
     if providers.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let prompt = if rehearsal { Prompt::Never } else { prompt(host) };
+    let prompt = if dry_run { Prompt::Never } else { prompt(host) };
     let store = session.open_store(&host.world, prompt);
     let read = || {
         let names = store.names()?.into_iter().filter(|name| providers.contains(name.provider.as_str()));
@@ -127,7 +127,7 @@ fn existing(
     };
     match read() {
         Ok(found) => Ok(found),
-        Err(error) if rehearsal => {
+        Err(error) if dry_run => {
             host.output.warn(format!("the aliases may turn out otherwise: {error}"));
             Ok(BTreeMap::new())
         }

@@ -15,7 +15,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The agent that a provider's keys are usually for.
+/// Returns the agent that a first profile gives a provider's key to.
+///
+/// The choice is made here, and not by the definitions of providers: several agents can use most keys, and only this
+/// profile, which nobody has configured, needs one of them.
 pub(crate) fn agent_of(provider: &str) -> &'static str {
     match provider {
         "anthropic" | "claude-subscription" => "claude",

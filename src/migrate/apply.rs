@@ -283,7 +283,7 @@ fn enlist(journal: &mut Journal, plan: &Plan, seal: &Seal) -> BTreeMap<KeyName, 
     for key in plan.keys.iter().filter(|key| key.wanted) {
         let name = key.name.to_string();
         let hmac = seal.of(VALUE, &key.value);
-        let number = match journal.keys.iter().position(|it| it.name == name && it.hmac == hmac) {
+        let number = match journal.keys.iter().position(|key| key.name == name && key.hmac == hmac) {
             Some(number) => number,
             None => {
                 let variables = key.variables.iter().cloned().collect();
@@ -299,7 +299,7 @@ fn enlist(journal: &mut Journal, plan: &Plan, seal: &Seal) -> BTreeMap<KeyName, 
 // Every value of the plan, those that are only reported among them: none may be written down.
 fn known<'a>(plan: &'a Plan, numbers: &BTreeMap<KeyName, usize>) -> KeySet<'a> {
     let moved = plan.keys.iter().map(|key| Key { value: &key.value, number: numbers.get(&key.name).copied() });
-    let seen = plan.files.iter().flat_map(|file| &file.findings).filter(|it| it.name.is_none());
+    let seen = plan.files.iter().flat_map(|file| &file.findings).filter(|found| found.name.is_none());
     let seen = seen.map(|placed| Key { value: &placed.finding.value, number: None });
     KeySet::new(moved.chain(seen).filter(|key| !key.value.is_empty()).collect())
 }
@@ -365,10 +365,11 @@ fn rewrite(
         path: &file.path,
         target: &file.target,
         stamp: &file.look.stamp,
+        links: file.look.links,
         before: &file.look.bytes,
         after: &file.after,
     };
-    match replace(&wanted, file.look.links > 1, &prefix) {
+    match replace(&wanted, &prefix) {
         Err(Refusal::Changed) => {}
         done => return ended(done, file),
     }
@@ -382,10 +383,11 @@ fn rewrite(
         path: &again.path,
         target: &again.target,
         stamp: &again.look.stamp,
+        links: again.look.links,
         before: &again.look.bytes,
         after: &again.after,
     };
-    match replace(&wanted, again.look.links > 1, &prefix) {
+    match replace(&wanted, &prefix) {
         Err(Refusal::Changed) => Err(changed()),
         done => ended(done, &again),
     }
@@ -412,11 +414,13 @@ pub(crate) struct Content<'a> {
     pub path: &'a Path,
     /// The file itself.
     pub target: &'a Path,
-    /// What it was.
+    /// The file's state when it was planned.
     pub stamp: &'a Stamp,
-    /// Its content.
+    /// The number of its names. A file with several is overwritten in place, so that all of them go on naming it.
+    pub links: u64,
+    /// Its content when it was planned.
     pub before: &'a [u8],
-    /// Its content to be.
+    /// The new content.
     pub after: &'a [u8],
 }
 
@@ -430,8 +434,9 @@ pub(crate) enum Refusal {
     Torn(String),
 }
 
-/// Replaces a file through a temporary one beside it, or in place where it has further names.
-pub(crate) fn replace(content: &Content<'_>, in_place: bool, prefix: &str) -> Result<(), Refusal> {
+/// Replaces a file through a temporary one beside it, or in place if it has further names.
+pub(crate) fn replace(content: &Content<'_>, prefix: &str) -> Result<(), Refusal> {
+    let in_place = content.links > 1;
     let because = |doing: &str, error: &io::Error| Refusal::Because(format!("{doing}: {error}"));
     let leads = || content.path.canonicalize().is_ok_and(|path| path == content.target);
     if !leads() {
@@ -497,12 +502,11 @@ pub(crate) fn add_line(path: &Path, line: &str) -> Result<(), String> {
     let ending = if look.bytes.ends_with(b"\r\n") { "\r\n" } else { "\n" };
     let gap = if look.bytes.is_empty() || look.bytes.ends_with(b"\n") { "" } else { ending };
     let after = Zeroizing::new([look.bytes.as_slice(), gap.as_bytes(), line.as_bytes(), ending.as_bytes()].concat());
-    let content = Content { path, target: &target, stamp: &look.stamp, before: &look.bytes, after: &after };
-    replace(&content, look.links > 1, &platform::stray_prefix(&target).to_string_lossy()).map_err(|refusal| {
-        match refusal {
-            Refusal::Changed => "was changed meanwhile".into(),
-            Refusal::Because(why) | Refusal::Torn(why) => why,
-        }
+    let (stamp, links) = (&look.stamp, look.links);
+    let content = Content { path, target: &target, stamp, links, before: &look.bytes, after: &after };
+    replace(&content, &platform::stray_prefix(&target).to_string_lossy()).map_err(|refusal| match refusal {
+        Refusal::Changed => "was changed meanwhile".into(),
+        Refusal::Because(why) | Refusal::Torn(why) => why,
     })
 }
 

@@ -29,8 +29,8 @@ pub(crate) struct Undone {
 pub(crate) fn undo(paths: &Paths, store: &Keys, run: Option<&str>) -> Result<Undone, MigrateError> {
     let mut journals = Journal::all(paths)?;
     let found = match run {
-        Some(run) => journals.iter().position(|it| it.run == run),
-        None => journals.iter().rposition(|it| it.stage == Stage::Done),
+        Some(run) => journals.iter().position(|journal| journal.run == run),
+        None => journals.iter().rposition(|journal| journal.stage == Stage::Done),
     };
     let Some(at) = found else { return Err(MigrateError::NoRun(run.map(str::to_owned))) };
     let mut journal = journals.swap_remove(at);
@@ -89,8 +89,9 @@ fn restore(file: &FileRecord, values: &[Result<Secret, String>], seal: &Seal, pr
         return Ok(());
     }
     let after = image(file, &look.bytes, values, seal)?;
-    let content = Content { path: &file.path, target: &target, stamp: &look.stamp, before: &look.bytes, after: &after };
-    replace(&content, look.links > 1, prefix).map_err(|refusal| match refusal {
+    let (stamp, links) = (&look.stamp, look.links);
+    let content = Content { path: &file.path, target: &target, stamp, links, before: &look.bytes, after: &after };
+    replace(&content, prefix).map_err(|refusal| match refusal {
         Refusal::Changed => "was changed meanwhile; run `ringlet migrate undo` again".into(),
         Refusal::Because(why) | Refusal::Torn(why) => why,
     })?;
@@ -116,7 +117,8 @@ pub(crate) fn image(
     } else {
         file.cuts.iter().map(|cut| place(now, cut, seal)).collect::<Result<_, _>>()?
     };
-    let mut after = Zeroizing::new(Vec::with_capacity(now.len() + pieces.iter().map(|it| it.len()).sum::<usize>()));
+    let mut after =
+        Zeroizing::new(Vec::with_capacity(now.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>()));
     let mut at = 0;
     for ((cut, place), piece) in file.cuts.iter().zip(places).zip(&pieces) {
         let replaced = place..place + cut.with.len();

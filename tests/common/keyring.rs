@@ -1,8 +1,8 @@
-//! A keychain of our own for one test: a private D-Bus session with a real gnome-keyring, in whatever state is wanted.
+//! A keychain for one test: a private D-Bus session with a real gnome-keyring, in one of several states.
 //!
-//! Everything lives in one temporary folder, HOME and runtime directory included, and nothing outlives the value: the
-//! daemons are killed and reaped on drop. With no service folder in the bus's configuration, nothing is ever
-//! activated that was not asked for. Wants Debian's `dbus`, `gnome-keyring` and `libsecret-tools`.
+//! All files are in one temporary folder, HOME and runtime directory included, and nothing outlives the value: the
+//! daemons are killed and reaped on drop. The bus's configuration has no folder of services, so the bus starts no service
+//! by itself. Needs Debian's `dbus`, `gnome-keyring` and `libsecret-tools`.
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
@@ -53,7 +53,7 @@ impl Keyring {
         fs::set_permissions(folder.path().join("run"), private).expect("permissions");
         let mut keyring = Self { folder, bus: None, service: None, _hold: None };
         if state != State::NoBus {
-            keyring.start_bus(state == State::HungActivation);
+            keyring.start_bus(state);
         }
         match state {
             State::Unlocked => keyring.start_service(Some(PASSWORD)),
@@ -63,9 +63,9 @@ impl Keyring {
         keyring
     }
 
-    fn start_bus(&mut self, hung: bool) {
+    fn start_bus(&mut self, state: State) {
         let mut services = String::new();
-        if hung {
+        if state == State::HungActivation {
             let pipe = self.path("hold");
             rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).expect("a pipe");
             // Opened for both, so that neither side waits for the other to open it.
