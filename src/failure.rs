@@ -341,7 +341,8 @@ fn guarded(mut made: Failure, findings: &[Finding]) -> Failure {
     if findings.len() > SHOWN {
         made = made.hint(format!("and {} more", findings.len() - SHOWN));
     }
-    let mut files: Vec<&Path> = findings.iter().filter(|it| it.can_be_allowed()).map(|it| it.file.as_path()).collect();
+    let mut files: Vec<&Path> =
+        findings.iter().filter(|finding| finding.can_be_allowed()).map(|finding| finding.file.as_path()).collect();
     files.dedup();
     for finding in findings {
         match &finding.problem {

@@ -11,7 +11,7 @@ use crate::migrate;
 use crate::output::Style;
 use crate::plan;
 use crate::platform;
-use crate::profile::{Account, Profiles};
+use crate::profile::{Account, Profiles, Resolved};
 use crate::store::{Prompt, StoreError};
 use crate::words;
 use serde_json::json;
@@ -70,18 +70,19 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
                         kept.remove(key);
                     });
                 }
-                for it in found.iter().flatten().filter(|it| matches!(it.account, Account::Login { .. })) {
-                    if let Some(folder) = it.config_dir.as_ref().filter(|folder| !folder.value.is_dir()) {
+                let is_login = |used: &&Resolved| matches!(used.account, Account::Login { .. });
+                for used in found.iter().flatten().filter(is_login) {
+                    if let Some(folder) = used.config_dir.as_ref().filter(|folder| !folder.value.is_dir()) {
                         let text = format!(
                             "the login folder {} of profile \"{name}\" does not exist",
                             session.paths.pretty(&folder.value)
                         );
-                        let agent = (!it.is_main).then_some(&it.agent.name);
+                        let agent = (!used.is_main).then_some(&used.agent.name);
                         say(Grade::Bad, text, Some(Hint::run(plan::login_command(&name, agent))));
                         is_sound = false;
                     }
                 }
-                for key in found.iter().flatten().filter_map(|it| Some(&it.account.key()?.value)) {
+                for key in found.iter().flatten().filter_map(|used| Some(&used.account.key()?.value)) {
                     let there = store.contains(key);
                     if let Err(error) = &there
                         && answers

@@ -21,7 +21,7 @@ pub(super) fn run(host: &mut Host, session: &Session, profile: &str) -> Result<(
         // An earlier run was killed between writing and allowing the file, so only the second step is left.
         Err(error)
             if error.kind() == ErrorKind::AlreadyExists
-                && platform::read_file(&file, 1 << 16).is_ok_and(|it| it.bytes == text.as_bytes()) => {}
+                && platform::read_file(&file, 1 << 16).is_ok_and(|file| file.bytes == text.as_bytes()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             return Err(
                 Failure::new(format!("{} already exists", file.display())).hint("edit it, then run `ringlet allow`")

@@ -130,10 +130,10 @@ fn list(host: &mut Host, session: &Session, profiles: &Profiles<'_>) -> Result<(
                 let agents: serde_json::Map<_, _> = file
                     .bindings
                     .iter()
-                    .map(|(agent, it)| {
-                        let provider = it.provider.as_ref().map(|at| &at.value);
-                        let auth = it.kind.value.word();
-                        (agent.to_string(), json!({ "auth": auth, "provider": provider, "key": key_of(it) }))
+                    .map(|(agent, binding)| {
+                        let provider = binding.provider.as_ref().map(|provider| &provider.value);
+                        let auth = binding.kind.value.word();
+                        (agent.to_string(), json!({ "auth": auth, "provider": provider, "key": key_of(binding) }))
                     })
                     .collect();
                 json!({ "name": name, "default": Some(name) == default, "agents": agents })
@@ -148,10 +148,10 @@ fn list(host: &mut Host, session: &Session, profiles: &Profiles<'_>) -> Result<(
     }
     let mut table = vec![["PROFILE", "AGENT", "ACCOUNT"].map(|cell| (Style::Dim, cell.to_owned())).to_vec()];
     for (name, file) in &rows {
-        for (at, (agent, it)) in file.bindings.iter().enumerate() {
+        for (at, (agent, binding)) in file.bindings.iter().enumerate() {
             let mark = if Some(name) == default { " (default)" } else { "" };
             let shown = if at == 0 { format!("{name}{mark}") } else { String::new() };
-            let account = key_of(it).unwrap_or_else(|| match (&it.kind.value, &it.endpoint) {
+            let account = key_of(binding).unwrap_or_else(|| match (&binding.kind.value, &binding.endpoint) {
                 (Kind::None, Some(endpoint)) => format!("no key, {}", endpoint.value),
                 (kind, _) => kind.word().to_owned(),
             });
@@ -178,69 +178,73 @@ fn inspect(host: &mut Host, session: &Session, profiles: &Profiles<'_>, name: &P
     }
     if host.output.wants_json() {
         let agents: serde_json::Map<_, _> =
-            resolved.iter().map(|it| (it.agent.name.to_string(), as_json(it))).collect();
+            resolved.iter().map(|used| (used.agent.name.to_string(), as_json(used))).collect();
         host.output.json(&json!({ "name": name, "file": file.source.file.to_string_lossy(), "agents": agents }));
         return Ok(());
     }
     host.output.line(&[(Style::Dim, "file  "), (Style::Plain, &session.paths.pretty(&file.source.file))]);
-    for it in &resolved {
+    for used in &resolved {
         host.output.data("");
-        host.output.line(&[(Style::Bold, it.agent.name.as_str()), (Style::Dim, &format!("  {}", it.agent.title))]);
+        host.output.line(&[(Style::Bold, used.agent.name.as_str()), (Style::Dim, &format!("  {}", used.agent.title))]);
         let row = |name: &str, value: &str, from: &str| {
             vec![(Style::Dim, format!("  {name}")), (Style::Plain, value.to_owned()), (Style::Dim, from.to_owned())]
         };
-        let account = &it.account;
+        let account = &used.account;
         let mut rows = Vec::new();
-        rows.extend(account.provider().map(|at| row("provider", at.value.name.as_str(), &at.from)));
+        rows.extend(account.provider().map(|provider| row("provider", provider.value.name.as_str(), &provider.from)));
         rows.push(match account {
             Account::Key { key, .. } => row("key", &key.value.to_string(), &key.from),
             Account::Login { from, .. } => row("account", "the agent's own login", from),
             Account::None { from, .. } => row("account", "no key", from),
         });
         rows.extend(account.base_url().map(|url| row("endpoint", &url.value, &url.from)));
-        rows.extend(it.model.iter().map(|model| row("model", &model.value, &model.from)));
+        rows.extend(used.model.iter().map(|model| row("model", &model.value, &model.from)));
         rows.extend(
-            it.config_dir.iter().map(|folder| row("config-dir", &session.paths.pretty(&folder.value), &folder.from)),
+            used.config_dir.iter().map(|folder| row("config-dir", &session.paths.pretty(&folder.value), &folder.from)),
         );
-        if !it.args.is_empty() {
-            rows.push(row("args", &it.args.join(" "), ""));
+        if !used.args.is_empty() {
+            rows.push(row("args", &used.args.join(" "), ""));
         }
-        rows.extend(it.env.iter().map(|(name, it)| row("env", &format!("{name}={}", name.shown(&it.value)), &it.from)));
-        rows.extend(it.secrets.iter().map(|(name, it)| row("secret", &format!("{name} from {}", it.value), &it.from)));
+        rows.extend(
+            used.env.iter().map(|(name, set)| row("env", &format!("{name}={}", name.shown(&set.value)), &set.from)),
+        );
+        rows.extend(
+            used.secrets.iter().map(|(name, key)| row("secret", &format!("{name} from {}", key.value), &key.from)),
+        );
         host.output.table(&rows);
     }
     Ok(())
 }
 
-fn as_json(it: &Resolved) -> serde_json::Value {
+fn as_json(used: &Resolved) -> serde_json::Value {
     let env: serde_json::Map<_, _> =
-        it.env.iter().map(|(name, at)| (name.to_string(), json!(name.shown(&at.value)))).collect();
+        used.env.iter().map(|(name, set)| (name.to_string(), json!(name.shown(&set.value)))).collect();
     let secrets: serde_json::Map<_, _> =
-        it.secrets.iter().map(|(name, at)| (name.to_string(), json!(at.value))).collect();
-    let account = &it.account;
+        used.secrets.iter().map(|(name, key)| (name.to_string(), json!(key.value))).collect();
+    let account = &used.account;
     let auth = match account {
         Account::Key { .. } => None,
         Account::Login { from, .. } | Account::None { from, .. } => Some(from),
     };
     let from: serde_json::Map<_, _> = [
         ("auth", auth),
-        ("provider", account.provider().map(|at| &at.from)),
-        ("key", account.key().map(|at| &at.from)),
-        ("endpoint", account.base_url().map(|at| &at.from)),
-        ("model", it.model.as_ref().map(|at| &at.from)),
-        ("config-dir", it.config_dir.as_ref().map(|at| &at.from)),
+        ("provider", account.provider().map(|provider| &provider.from)),
+        ("key", account.key().map(|key| &key.from)),
+        ("endpoint", account.base_url().map(|url| &url.from)),
+        ("model", used.model.as_ref().map(|model| &model.from)),
+        ("config-dir", used.config_dir.as_ref().map(|folder| &folder.from)),
     ]
     .into_iter()
     .filter_map(|(name, from)| Some((name.to_owned(), json!(from?))))
     .collect();
     json!({
         "auth": account.word(),
-        "provider": account.provider().map(|at| &at.value.name),
-        "key": account.key().map(|at| &at.value),
-        "endpoint": account.base_url().map(|at| &at.value),
-        "model": it.model.as_ref().map(|at| &at.value),
-        "config-dir": it.config_dir.as_ref().map(|at| at.value.to_string_lossy()),
-        "args": it.args,
+        "provider": account.provider().map(|provider| &provider.value.name),
+        "key": account.key().map(|key| &key.value),
+        "endpoint": account.base_url().map(|url| &url.value),
+        "model": used.model.as_ref().map(|model| &model.value),
+        "config-dir": used.config_dir.as_ref().map(|folder| folder.value.to_string_lossy()),
+        "args": used.args,
         "env": env,
         "secrets": secrets,
         "from": from,

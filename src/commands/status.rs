@@ -201,7 +201,9 @@ fn print(output: &mut Output, session: &Session, context: &Context<'_>, row: &Ro
     ];
     let account = &resolved.account;
     rows.extend(
-        account.provider().map(|it| line("provider", Style::Plain, format!("{}  ({})", it.value.name, it.from))),
+        account
+            .provider()
+            .map(|given| line("provider", Style::Plain, format!("{}  ({})", given.value.name, given.from))),
     );
     rows.extend(account.base_url().map(|url| line("endpoint", Style::Plain, format!("{}  ({})", url.value, url.from))));
     let noticed = part.notices.iter().map(|notice| output.written(&exec::noticed(session, notice)));
@@ -254,7 +256,9 @@ fn print(output: &mut Output, session: &Session, context: &Context<'_>, row: &Ro
     rows.extend(part.removed.iter().map(|name| {
         line("leftover", Style::Warn, format!("{name} is set in this shell and would compete; a launch takes it away"))
     }));
-    rows.extend(resolved.config_dir.iter().map(|it| line("config-dir", Style::Plain, session.paths.pretty(&it.value))));
+    rows.extend(
+        resolved.config_dir.iter().map(|dir| line("config-dir", Style::Plain, session.paths.pretty(&dir.value))),
+    );
     output.table(&rows);
 }
 
@@ -323,7 +327,7 @@ fn as_json(output: &Output, session: &Session, context: &Context<'_>, row: &Row)
                 let account = &part.resolved.account;
                 made["auth"] = json!(account.word());
                 made["account"] = json!(self::account(context, part));
-                made["provider"] = json!(account.provider().map(|it| &it.value.name));
+                made["provider"] = json!(account.provider().map(|provider| &provider.value.name));
                 made["endpoint"] = json!(account.base_url().map(|url| &url.value));
                 made["leftover"] = json!(part.removed);
                 made["login_not_used"] = json!(outranked(context, part));

@@ -150,9 +150,9 @@ pub(crate) const CHECK: &str = "check";
 
 /// The line that holds `at`, terminator included, and the one above it.
 pub(crate) fn context(image: &[u8], at: usize) -> (std::ops::Range<usize>, Option<std::ops::Range<usize>>) {
-    let begin = |end: usize| image[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |it| it + 1);
+    let begin = |end: usize| image[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let start = begin(at);
-    let end = image[at..].iter().position(|byte| *byte == b'\n').map_or(image.len(), |it| at + it + 1);
+    let end = image[at..].iter().position(|byte| *byte == b'\n').map_or(image.len(), |newline| at + newline + 1);
     let above = start.checked_sub(1).map(|newline| begin(newline)..start);
     (start..end, above)
 }
@@ -206,7 +206,7 @@ pub(crate) fn tidy(paths: &Paths) -> Result<(), MigrateError> {
     let base = folder(paths);
     let failed = |error: std::io::Error| MigrateError::journal(base.clone(), error.to_string());
     let list = |folder: &Path| match std::fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| entry.map(|it| it.path())).collect::<Result<Vec<_>, _>>(),
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     };

@@ -104,7 +104,7 @@ pub enum MigrateError {
         place: String,
     },
     /// The files cannot be watched.
-    #[error("{} cannot be watched: {why}", folder.as_ref().map_or_else(|| "the files".to_owned(), |it| it.display().to_string()))]
+    #[error("{} cannot be watched: {why}", folder.as_ref().map_or("the files".into(), |folder| folder.to_string_lossy()))]
     Watch {
         /// Which folder, if it is one.
         folder: Option<PathBuf>,

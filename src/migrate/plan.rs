@@ -115,10 +115,13 @@ const KEPT: u64 = 1 << 20;
 pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
     let mut scan = Scan::default();
     let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
-    let all = named.iter().map(|path| (path, None)).chain(candidates.iter().map(|it| (&it.path, Some(it))));
+    let all = named
+        .iter()
+        .map(|path| (path, None))
+        .chain(candidates.iter().map(|candidate| (&candidate.path, Some(candidate))));
     for (path, candidate) in all {
         let trouble = |why: String| Trouble { path: path.clone(), why };
-        let report_only = candidate.is_some_and(|it| it.role.is_report_only());
+        let report_only = candidate.is_some_and(|candidate| candidate.role.is_report_only());
         let target = path.canonicalize().unwrap_or_else(|_| path.clone());
         if !seen.insert(target.clone()) {
             continue;
@@ -146,7 +149,7 @@ pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
         let blocked = match () {
             () if report_only => Some("not-edited"),
             _ if !look.ours => {
-                if examined.findings().iter().any(|it| it.action == Action::Moved) {
+                if examined.findings().iter().any(|finding| finding.action == Action::Moved) {
                     scan.troubles.push(trouble("holds keys and belongs to another user, so it is not edited".into()));
                 }
                 Some("foreign-owned")
@@ -167,11 +170,11 @@ pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
 // Reads a file, or opens it where it is too large to be read whole and need not be.
 fn open(path: &Path, target: &Path, candidate: Option<&Candidate>) -> Result<(Look, Option<File>), ReadError> {
     let limit = match candidate {
-        Some(it) if it.dialect.is_report_only() => KEPT,
+        Some(candidate) if candidate.dialect.is_report_only() => KEPT,
         _ => MAX_FILE,
     };
     let passes = || match candidate {
-        Some(it) => it.role.is_report_only() || it.dialect.is_report_only(),
+        Some(candidate) => candidate.role.is_report_only() || candidate.dialect.is_report_only(),
         // Whatever a script's name promises could be edited was meant to be.
         None => [&[][..], &files::first_bytes(target)].iter().all(|first| dialect::of(path, first).is_report_only()),
     };
@@ -192,7 +195,7 @@ fn look_into(
     rest: Option<File>,
 ) -> (Look, Dialect, Examined, Option<String>) {
     let Some(file) = rest else {
-        let dialect = candidate.map_or_else(|| dialect::of(path, &look.bytes), |it| it.dialect);
+        let dialect = candidate.map_or_else(|| dialect::of(path, &look.bytes), |candidate| candidate.dialect);
         // A compiled file holds every word twice, which only a look at all of it tells.
         if !dialect.is_report_only() || lines::is_compiled(&look.bytes) {
             let examined = examine::examine(&look.bytes, dialect);
@@ -201,7 +204,7 @@ fn look_into(
         let seen = stream::look_through(look.bytes.as_slice(), dialect);
         return (look, dialect, Examined::reported(seen.findings), seen.trouble);
     };
-    let dialect = candidate.map_or_else(|| dialect::of(path, &files::first_bytes(path)), |it| it.dialect);
+    let dialect = candidate.map_or_else(|| dialect::of(path, &files::first_bytes(path)), |candidate| candidate.dialect);
     // Too large to be taken apart as code, such a backup still is text.
     let dialect = if dialect.is_report_only() { dialect } else { Dialect::Text };
     // A history that grows meanwhile is read to where it ended.
@@ -218,7 +221,7 @@ impl Scan {
     /// The providers whose keys would move: whose entries in the store matter.
     pub(crate) fn providers(&self) -> BTreeSet<String> {
         let moved = self.files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings());
-        moved.filter(|it| it.action == Action::Moved).map(|it| it.provider.clone()).collect()
+        moved.filter(|finding| finding.action == Action::Moved).map(|finding| finding.provider.clone()).collect()
     }
 }
 
@@ -301,7 +304,7 @@ impl Plan {
 
     /// Everything that must not be shown or written.
     pub(crate) fn secrets(&self) -> KeySet<'_> {
-        let values = self.files.iter().flat_map(|file| &file.findings).map(|it| &it.finding.value);
+        let values = self.files.iter().flat_map(|file| &file.findings).map(|found| &found.finding.value);
         KeySet::new(values.filter(|value| !value.is_empty()).map(|value| Key { value, number: None }).collect())
     }
 
@@ -362,19 +365,19 @@ impl PlannedFile {
 
     /// Whether a run would still take something out of these bytes.
     pub(crate) fn would_move(&self, bytes: &[u8]) -> bool {
-        examine::examine(bytes, self.dialect).findings().iter().any(|it| it.action == Action::Moved)
+        examine::examine(bytes, self.dialect).findings().iter().any(|finding| finding.action == Action::Moved)
     }
 
     /// The changed lines before and after, with every key masked: line number, old lines, new lines.
     pub(crate) fn hunks(&self, keys: &KeySet<'_>) -> Vec<(usize, String, String)> {
         let bytes = &self.look.bytes;
-        let begin = |at: usize| bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |it| it + 1);
+        let begin = |at: usize| bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
         // A cut that ends with its line's terminator leaves the next line alone.
         let end = |at: usize| {
             if at > 0 && bytes[at - 1] == b'\n' {
                 at
             } else {
-                bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |it| at + it + 1)
+                bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |newline| at + newline + 1)
             }
         };
         let mut groups: Vec<(std::ops::Range<usize>, Vec<&Cut>)> = Vec::new();
@@ -416,7 +419,7 @@ fn cut(
     examined: &examine::Examined,
     name_of: &dyn Fn(&Finding) -> Option<KeyName>,
 ) -> Result<(Vec<Cut>, Zeroizing<Vec<u8>>), String> {
-    let moved: Vec<&Finding> = examined.findings().iter().filter(|it| it.action == Action::Moved).collect();
+    let moved: Vec<&Finding> = examined.findings().iter().filter(|finding| finding.action == Action::Moved).collect();
     if moved.is_empty() {
         return Ok((Vec::new(), Zeroizing::new(bytes.to_vec())));
     }
@@ -427,7 +430,7 @@ fn cut(
     let cuts = examined.cuts(bytes, &alias);
     let after = Zeroizing::new(edit::apply(bytes, &cuts));
     let left = examine::examine(&after, dialect);
-    if cuts.is_empty() || left.findings().iter().any(|it| it.action == Action::Moved) {
+    if cuts.is_empty() || left.findings().iter().any(|finding| finding.action == Action::Moved) {
         return Err("holds keys in a way that cannot be edited safely; take them out by hand".into());
     }
     Ok((cuts, after))

@@ -209,7 +209,7 @@ impl List {
         for start in first.into_iter().chain(starts) {
             let Some((at, name, value)) = lines::spelt_entry(&piece[start..]) else { continue };
             let Judgement::Key(provider) = detect::judge(Some(&name), value) else { continue };
-            if self.spelt.len() < MOST && !self.spelt.iter().any(|it| *it.value == value) {
+            if self.spelt.len() < MOST && !self.spelt.iter().any(|spelt| *spelt.value == value) {
                 let finding = self.finding(piece, start + at, Some(name), provider, value, self.reason);
                 self.spelt.push(finding);
             }

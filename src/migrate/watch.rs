@@ -127,7 +127,8 @@ impl<'a> Watch<'a> {
     fn look(&mut self) -> Result<Vec<Seen>, MigrateError> {
         let (candidates, mut folders) = self.wanted();
         // A change behind a symlink happens in the target's folder.
-        let targets = candidates.iter().filter_map(|it| it.path.canonicalize().ok()?.parent().map(Path::to_owned));
+        let targets =
+            candidates.iter().filter_map(|candidate| candidate.path.canonicalize().ok()?.parent().map(Path::to_owned));
         folders.extend(targets);
         for folder in folders {
             self.watch(&folder)?;
@@ -165,7 +166,7 @@ impl<'a> Watch<'a> {
 
     // The folder itself, or what is there of the way to it: one that is made later is seen from there.
     fn watch(&mut self, folder: &Path) -> Result<(), MigrateError> {
-        let Some(there) = folder.ancestors().find(|it| it.is_dir()) else { return Ok(()) };
+        let Some(there) = folder.ancestors().find(|folder| folder.is_dir()) else { return Ok(()) };
         let identity = platform::file_identity(there);
         match self.folders.get(there) {
             Some(known) if *known == identity => return Ok(()),

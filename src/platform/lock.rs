@@ -160,9 +160,9 @@ fn held_by(lock: &File) -> Option<u32> {
     let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
     let holds = |pid: &u32| {
         let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-        files.filter(|it| fs::metadata(it.path()).is_ok_and(|meta| identity(meta) == wanted)).any(|it| {
-            let told = fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", it.file_name().to_string_lossy()));
-            told.is_ok_and(|text| text.lines().any(|line| line.starts_with("lock:")))
+        files.filter(|file| fs::metadata(file.path()).is_ok_and(|meta| identity(meta) == wanted)).any(|file| {
+            let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", file.file_name().to_string_lossy()));
+            info.is_ok_and(|text| text.lines().any(|line| line.starts_with("lock:")))
         })
     };
     fs::read_dir("/proc").ok()?.flatten().filter_map(number).find(holds)

@@ -58,7 +58,10 @@ fn values(reader: &mut Reader<'_>, mut signature: &[u8]) -> Result<(), Malformed
                 signature = &signature[4..];
             }
             _ => {
-                let inner = signature.strip_prefix(b"{").and_then(|rest| rest.split_last()).map_or(&b""[..], |it| it.1);
+                let inner = signature
+                    .strip_prefix(b"{")
+                    .and_then(|rest| rest.split_last())
+                    .map_or(&b""[..], |(_, inner)| inner);
                 reader.array(8, 100, |each| each.pad(8).and_then(|()| values(each, inner)))?;
                 return Ok(());
             }

@@ -371,7 +371,8 @@ fn a_key_that_only_its_name_tells_is_found_wherever_the_name_is_given_it() {
             let input = template.replace('@', key);
             let (out, examined) = scrubbed(input.as_bytes(), dialect);
             assert_eq!(text(&out), input);
-            let found: Vec<_> = examined.findings().iter().map(|it| (it.provider.as_str(), it.reason)).collect();
+            let found: Vec<_> =
+                examined.findings().iter().map(|finding| (finding.provider.as_str(), finding.reason)).collect();
             assert_eq!(found, [("mistral", Some(reason))], "{dialect:?} {input}");
         }
     }
@@ -544,7 +545,8 @@ fn sourced(shell: &[&str], file: &[u8]) -> HashSet<String> {
 #[test]
 fn shells_have_every_other_variable_afterwards() {
     // A readonly name that is set again ends the reading of a file.
-    let keyed_lines: Vec<String> = KEYED.iter().filter(|line| !line.contains("readonly")).map(|it| keyed(it)).collect();
+    let keyed_lines: Vec<String> =
+        KEYED.iter().filter(|line| !line.contains("readonly")).map(|line| keyed(line)).collect();
     let plain = PLAIN.iter().filter(|line| !line.starts_with("arr="));
     let mut input: String = plain.map(|line| format!("{line}\n")).collect();
     for (number, (open, close)) in AROUND.iter().enumerate() {
@@ -560,7 +562,7 @@ fn shells_have_every_other_variable_afterwards() {
     ] {
         let (out, examined) = scrubbed(input.as_bytes(), dialect);
         let names: Vec<String> =
-            examined.findings().iter().filter_map(|it| Some(format!("{}=", it.variable.as_ref()?))).collect();
+            examined.findings().iter().filter_map(|finding| Some(format!("{}=", finding.variable.as_ref()?))).collect();
         let moved = |line: &String| names.iter().any(|name| line.starts_with(name.as_str())) || line.starts_with("_=");
         let (before, after) = (sourced(shell, input.as_bytes()), sourced(shell, &out));
         assert!(before.contains("AFTER7=1"), "{shell:?} reads all of it: {before:?}");
@@ -647,7 +649,8 @@ fn text_of_two_bytes_a_character_is_reported_in_every_dialect() {
                 let dialect = crate::migrate::dialect::of(Path::new(path), &input);
                 let (out, examined) = scrubbed(&input, dialect);
                 assert_eq!(out, input, "{path}");
-                let found = examined.findings().iter().map(|it| (it.action, it.line, it.provider.as_str()));
+                let found =
+                    examined.findings().iter().map(|finding| (finding.action, finding.line, finding.provider.as_str()));
                 let wanted = [(Action::Reported, 2, "mistral"), (Action::Reported, 3, "claude-subscription")];
                 assert!(found.eq(wanted), "{path} {mark:?} {:?}", examined.findings());
                 let at = examined.findings()[0].offset;
@@ -679,7 +682,7 @@ fn a_launcher_that_puts_the_old_value_back_holds_one_key() {
     for (input, dialect) in [(bash, Dialect::Bash), (shell, Dialect::PowerShell)] {
         let (out, examined) = scrubbed(input.as_bytes(), dialect);
         assert_eq!(text(&out), input);
-        let found = examined.findings().iter().map(|it| (it.action, it.line, it.reason));
+        let found = examined.findings().iter().map(|finding| (finding.action, finding.line, finding.reason));
         assert!(found.eq([(Action::Reported, 3, Some("launcher"))]), "{:?}", examined.findings());
     }
 }

@@ -48,23 +48,24 @@ fn keyed(text: &str) -> String {
     text.replace('@', PLAIN).replace('%', GROQ).replace('&', MAPS)
 }
 
-fn told(findings: &[Finding]) -> Vec<String> {
-    let tell = |it: &Finding| {
-        let value = String::from_utf8_lossy(&it.value);
-        format!("{} {} {:?} {} {:?} {:?} {value}", it.line, it.offset, it.variable, it.provider, it.action, it.reason)
+fn described(findings: &[Finding]) -> Vec<String> {
+    let describe = |finding: &Finding| {
+        let Finding { line, offset, variable, provider, action, reason, .. } = finding;
+        let value = String::from_utf8_lossy(&finding.value);
+        format!("{line} {offset} {variable:?} {provider} {action:?} {reason:?} {value}")
     };
-    findings.iter().map(tell).collect()
+    findings.iter().map(describe).collect()
 }
 
 #[track_caller]
 fn agree(bytes: &[u8], dialect: Dialect, size: usize, whole: &[String]) {
     let seen = look_by_pieces(bytes, dialect, size);
-    assert_eq!(told(&seen.findings), whole, "{dialect:?} in pieces of {size}");
+    assert_eq!(described(&seen.findings), whole, "{dialect:?} in pieces of {size}");
     assert_eq!(seen.trouble, None);
 }
 
 fn whole(bytes: &[u8], dialect: Dialect) -> Vec<String> {
-    told(examine::examine(bytes, dialect).findings())
+    described(examine::examine(bytes, dialect).findings())
 }
 
 #[test]
@@ -191,7 +192,7 @@ proptest! {
         for dialect in ALL {
             let want = whole(text.as_bytes(), dialect);
             let seen = look_by_pieces(text.as_bytes(), dialect, SMALLEST + extra);
-            prop_assert_eq!(told(&seen.findings), want, "{:?}", dialect);
+            prop_assert_eq!(described(&seen.findings), want, "{:?}", dialect);
         }
     }
 
@@ -202,7 +203,7 @@ proptest! {
     ) {
         for dialect in ALL {
             let want = whole(&bytes, dialect);
-            prop_assert_eq!(told(&look_by_pieces(bytes.as_slice(), dialect, SMALLEST + extra).findings), want);
+            prop_assert_eq!(described(&look_by_pieces(bytes.as_slice(), dialect, SMALLEST + extra).findings), want);
         }
     }
 }

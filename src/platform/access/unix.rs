@@ -43,7 +43,7 @@ impl Access {
     /// Reports whether those who may put another entry into this folder are the same as for the other one, by owner,
     /// group and mode.
     pub(crate) fn lets_the_same(&self, other: &Self) -> bool {
-        let writers = |it: &Self| (it.owner, it.group, it.mode & 0o1022);
+        let writers = |access: &Self| (access.owner, access.group, access.mode & 0o1022);
         !self.keeps_entries() && !self.listed && !other.listed && writers(self) == writers(other)
     }
 
@@ -83,8 +83,9 @@ fn is_alone(groups: &str, users: &str, owner: u32, group: u32) -> bool {
     let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
     let number = |field: Option<&String>, wanted: u32| field.is_some_and(|text| text.parse() == Ok(wanted));
     let users: Vec<Vec<String>> = users.lines().map(fields).collect();
-    let own =
-        |name: &str| users.iter().any(|user| user.first().is_some_and(|it| it == name) && number(user.get(2), owner));
+    let own = |name: &str| {
+        users.iter().any(|user| user.first().is_some_and(|field| field == name) && number(user.get(2), owner))
+    };
     if users.iter().any(|user| number(user.get(3), group) && !number(user.get(2), owner)) {
         return false;
     }

@@ -50,7 +50,7 @@ pub(crate) fn copy_metadata(from: &Path, to: &File) -> io::Result<()> {
     for name in &wanted {
         let length = fgetxattr(&old, name.as_slice(), &mut value[..])?;
         let mut now = vec![0u8; length];
-        if fgetxattr(to, name.as_slice(), &mut now[..]).is_ok_and(|it| it == length && now == value[..length]) {
+        if fgetxattr(to, name.as_slice(), &mut now[..]).is_ok_and(|read| read == length && now == value[..length]) {
             continue;
         }
         fsetxattr(to, name.as_slice(), &value[..length], XattrFlags::empty())?;
