@@ -1,4 +1,4 @@
-//! Accounts of every kind: what an agent gets, what it does not, and that a launch ends with its agent.
+//! Accounts of every kind: what the agent gets, what it does not get, and that nothing outlives the agent.
 
 use crate::common::world::{KEY, RINGLET, World, finish};
 use std::fs;

@@ -1,4 +1,4 @@
-//! `ringlet allow` and `ringlet deny`, and what the agents' own project files and programs may not do.
+//! `ringlet allow` and `ringlet deny`, and the limits for an agent's own project files and programs.
 
 use crate::common::world::{KEY, World, fifo};
 use std::fs;

@@ -1,4 +1,4 @@
-//! Bad input, wherever it comes from: a clear error, nothing lost, no panic.
+//! Bad input from every source: a clear error, nothing lost, no panic.
 
 use crate::common::world::{Done, KEY, RINGLET, World, fifo, finish};
 use std::fs;

@@ -1,4 +1,4 @@
-//! The scripts in `tests/cases/launch`, one test each: `ringlet` beside stand-in agents, shells, keyrings and servers.
+//! The scripts in `tests/cases/launch`, one test each: `ringlet` with stand-in agents, shells, keyrings and servers.
 
 use crate::common::world::RINGLET;
 use std::collections::BTreeSet;

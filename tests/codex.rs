@@ -1,4 +1,4 @@
-//! Codex: its key by the provider's own id or by a command, its tool shells without it, and sessions that go on.
+//! Codex: it gets its key by the provider's own id or by a command, its tool shells do not, and sessions can go on.
 
 use crate::common::world::{Done, RINGLET, World};
 use std::fs;

@@ -1,4 +1,4 @@
-//! `ringlet completions`, and the answers to what a shell then asks.
+//! `ringlet completions`, and the answers when a shell asks for candidates.
 
 #[cfg(target_os = "linux")]
 use crate::common::keyring::{Keyring, State};

@@ -1,4 +1,4 @@
-//! The daemon as others see it: its protocol and its HTTP side, its commands, its life, and what is done to it.
+//! The daemon from outside: its protocol, its HTTP routes, its commands, how it starts and ends, and attacks on it.
 
 mod commands;
 mod conformance;

@@ -1,4 +1,4 @@
-//! `ringlet doctor`: what is wrong with the installation, and nothing changed.
+//! `ringlet doctor` reports what is wrong with the installation, and changes nothing.
 
 #[cfg(target_os = "linux")]
 use crate::common::keyring::{Keyring, State};

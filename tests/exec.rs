@@ -1,4 +1,4 @@
-//! `ringlet exec`: what the agent gets, and what it keeps.
+//! `ringlet exec`: what the agent gets, and what it keeps of the process that started it.
 
 #[cfg(target_os = "linux")]
 use crate::common::keyring::{Keyring, State};

@@ -1,5 +1,5 @@
-//! The guard in a launch: where it looks, what a refusal offers, and the agents' own switch. Which entries are harmless is
-//! tested beside the code.
+//! The guard in a launch: where it looks, what a refusal suggests, and the agents' own switch. Which entries are
+//! harmless is tested in `src/guard`.
 
 use crate::common::world::{KEY, World};
 use std::fs;

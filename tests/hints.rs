@@ -1,4 +1,4 @@
-//! Commands in hints are meant to be pasted: each kind is run as it stands, in the shell that it was written for.
+//! Commands in hints can be pasted: each kind is run as it stands, in the shell that it was written for.
 
 use crate::common::world::{Done, KEY, RINGLET, World, finish};
 use std::fs;

@@ -1,4 +1,4 @@
-//! Whose home it is, and whose the files in it are.
+//! Homes and files of other users: root in another user's home, and configuration that belongs to somebody else.
 
 use crate::common::world::{KEY, World};
 use std::ffi::OsString;

@@ -1,5 +1,5 @@
-//! Strangers' repositories: their names, their files, their programs. Nothing of them runs, nothing of them reaches a
-//! terminal raw, and they choose no endpoint, no key, no command and no trust.
+//! Hostile repositories: their names, files and programs. No code of theirs runs, no byte of theirs reaches a terminal
+//! unescaped, and they choose no endpoint, no key, no command and no trust.
 
 use crate::common::world::{Done, KEY, World, fifo};
 use std::ffi::{OsStr, OsString};

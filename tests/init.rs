@@ -1,4 +1,4 @@
-//! `ringlet init`: a project file that governs at once.
+//! `ringlet init` writes a project file and allows it.
 
 use crate::common::world::{KEY, World};
 use std::fs;

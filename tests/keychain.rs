@@ -1,4 +1,4 @@
-//! `ringlet keychain`: what is stored, what is refused, and the states a keychain can be in.
+//! `ringlet keychain`: what is stored, what is refused, and the states of a keychain.
 
 use crate::common::keyring::{Keyring, PASSWORD, State};
 use crate::common::pty::Terminal;

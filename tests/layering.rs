@@ -1,4 +1,4 @@
-//! The layers of the house: a module imports from lower layers, and from its own only where the table says so.
+//! The layers of the source: a module imports from lower layers, and from its own only where the table says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! `ringlet lease`: a key that may be looked up for some time, seen from outside.
+//! `ringlet lease` from outside: keys that may be looked up for a limited time.
 
 use crate::common::world::{KEY, World};
 use std::fs;

@@ -1,6 +1,6 @@
-//! The integration tests, one binary: one file a command, and beside them what concerns them all.
+//! The integration tests, in one binary: a file for each command, and files for what concerns several.
 //!
-//! Those of Linux need what only Linux has: /proc, mounts, `strace`, a Secret Service.
+//! Those for Linux alone need /proc, mounts, `strace` or a Secret Service.
 
 mod common;
 

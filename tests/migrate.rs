@@ -1,4 +1,5 @@
-//! `ringlet migrate`: the corpus through the binary, bad input, a kill and a failure at every system call that writes.
+//! `ringlet migrate`: the corpus through the program, bad input, and a kill and an error at every system call that
+//! writes.
 
 use super::common::world::{Done, World, finish};
 use std::collections::{BTreeMap, BTreeSet};
@@ -406,6 +407,13 @@ fn doctor_names_what_is_still_in_plaintext() {
     assert!(!world.run(&["doctor"]).stdout.contains("plaintext"));
 }
 
+/// How a run ended early.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    Kill,
+    Error,
+}
+
 /// The world that is killed and failed: a plain file, and a hard-linked one with another key.
 struct Rig {
     world: World,
@@ -432,14 +440,18 @@ impl Rig {
         finish(command.arg(super::common::world::RINGLET).args(words))
     }
 
-    /// Every key is in its file, or in the store; no file is torn but a hard-linked one after a kill.
+    /// Asserts that every key is in its file or in the store, and that no file is torn but a hard-linked one after a kill.
     #[track_caller]
-    fn nothing_lost(&self, what: &str, torn: bool) {
+    fn nothing_lost(&self, what: &str, after: After) {
         let keys = stored(&self.world);
         for (path, input, clean) in &self.inputs {
             let now = fs::read_to_string(path).expect("there");
             let linked = fs::metadata(path).expect("there").nlink() > 1;
-            assert!(now == *input || now == *clean || (torn && linked), "{what}: {} is torn: {now}", path.display());
+            assert!(
+                now == *input || now == *clean || (after == After::Kill && linked),
+                "{what}: {} is torn: {now}",
+                path.display()
+            );
             if now != *input {
                 for key in [KEY, OLD, THIRD].iter().filter(|key| input.contains(**key)) {
                     assert!(keys.values().any(|value| value == key), "{what}: a key is lost");
@@ -510,7 +522,7 @@ fn killed_at_any_call_that_writes_a_run_completes_the_next_time() {
             let rig = Rig::new();
             let what = format!("killed at {call} {at}");
             let done = rig.strace(&format!("{call}:signal=SIGKILL:when={at}"), &["migrate", "--yes"]);
-            rig.nothing_lost(&what, true);
+            rig.nothing_lost(&what, After::Kill);
             rig.completes(&what);
             rig.undoes(&what);
             assert_eq!(done.status, None, "{what}: {done:?}");
@@ -528,7 +540,7 @@ fn killed_at_any_call_that_writes_an_undo_completes_the_next_time() {
             let what = format!("undo killed at {call} {at}");
             rig.world.run(&["migrate", "--yes"]).ok();
             let done = rig.strace(&format!("{call}:signal=SIGKILL:when={at}"), &["migrate", "undo"]);
-            rig.nothing_lost(&what, true);
+            rig.nothing_lost(&what, After::Kill);
             let again = rig.world.run(&["migrate", "undo"]);
             assert!(matches!(again.status, Some(0 | 1)), "{what}: {again:?}");
             for (path, input, _) in &rig.inputs {
@@ -549,7 +561,7 @@ fn a_failure_of_any_call_that_writes_loses_nothing() {
                 let what = format!("{error} from {call} {at}");
                 let done = rig.strace(&format!("{call}:error={error}:when={at}"), &["migrate", "--yes"]);
                 assert!(done.status.is_some() && !done.stderr.contains("panicked"), "{what}: {done:?}");
-                rig.nothing_lost(&what, false);
+                rig.nothing_lost(&what, After::Error);
                 rig.completes(&what);
                 // A run that kept one file and the one that came to it later are two, and are taken back one by one.
                 if !rig.is_undone() {

@@ -1,7 +1,7 @@
-//! What a scrubbed file still does: every form that moves, sourced in the real shell before and after.
+//! What a file still does after its keys were moved: every form that moves is sourced in the real shell, before and after.
 //!
-//! The shell itself is asked what each file sets. Before: every key that was stored is what the shell had. After: the
-//! variables that held a key are gone, and every other one is as it was.
+//! The shell prints the variables that each file sets. Before the move every stored key is the value of a variable. After
+//! it the variables that held a key are gone, and every other one is unchanged.
 
 use super::common::world::{World, finish};
 use std::collections::{BTreeMap, BTreeSet};

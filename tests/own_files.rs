@@ -1,5 +1,5 @@
-//! What the agent's installation and the user's own files say about an account: the version, settings that would win over
-//! it, and keys that the agent was told not to use.
+//! What Ringlet reads about an account in the agent's installation and in the user's own files: the version, settings
+//! that would win over the account, and keys that the agent was told not to use.
 
 use crate::common::world::{KEY, World};
 use std::fs;

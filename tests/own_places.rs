@@ -1,5 +1,5 @@
-//! Ringlet's own folders, inside the project that an agent would work on: whoever writes it would choose endpoints, keys
-//! and trust.
+//! Ringlet's own folders inside the project of the agent. Whoever writes the project would choose endpoints, keys and
+//! trust, so they are refused.
 
 use crate::common::world::{KEY, World};
 use std::fs;

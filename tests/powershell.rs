@@ -1,7 +1,7 @@
-//! The hook and the completions for PowerShell: parsed, held to what was found out about PowerShell, and run.
+//! The hook and the completions for PowerShell: parsed, checked against known behaviour of PowerShell, and run.
 //!
-//! The first part needs no PowerShell. The live part runs wherever `pwsh` is on PATH; elsewhere it says loudly that it
-//! did not run, because PowerShell cannot be had everywhere the other shells can.
+//! The first part needs no PowerShell. The second part runs if `pwsh` is on PATH. Elsewhere it prints that it did not run,
+//! because PowerShell is not available on every system that has the other shells.
 
 use proptest::prelude::*;
 use ringlet::testing::{Hook, Shell, ShellError, quote, render, render_completion};

@@ -1,7 +1,7 @@
-//! Opt-in: what the real libraries read from generated documents is among what the readers take.
+//! Opt-in: all that the real libraries read from generated documents is also read by the guard's readers.
 //!
 //! `RINGLET_READERS_CACHE` names a folder for the libraries, which come from npm and PyPI; `RINGLET_READERS_COUNT` is the
-//! number of documents of each format, 20000 unless told. Started by `tests/agents/readers/run`.
+//! number of documents of each format, 20000 by default. Started by `tests/agents/readers/run`.
 
 use ringlet::testing::{Grammar, Value, read};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What `release/build` looks at before a program is shipped.
+//! The checks that `release/build` makes before a program is shipped.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,4 +1,4 @@
-//! `[scope."PROVIDER/ALIAS"]`: key X only for tool Y, seen from outside.
+//! `[scope."PROVIDER/ALIAS"]` from outside: a key that only some agents get.
 
 #[cfg(target_os = "linux")]
 use crate::common::keyring::{Keyring, State};

@@ -1,5 +1,5 @@
-//! The Linux keychain against a real gnome-keyring, looked at from outside with `secret-tool`; and against none, a
-//! stopped, a killed, a hung and a lying one.
+//! The Linux keychain with a real gnome-keyring, checked from outside with `secret-tool`; and with none, a stopped one,
+//! a killed one, one that hangs and one that gives false answers.
 
 use crate::common::keyring::{Keyring, PASSWORD, State};
 use ringlet::testing::{KeptNames, Options, SecretService, ServiceError};

@@ -1,6 +1,6 @@
 //! The hook in real shells: zsh, bash and fish, in scripts and on a terminal.
 //!
-//! `ringlet` is played by a script that writes down how it was called, so what is tested is the shell code alone.
+//! A script stands in for `ringlet` and records how it was called, so that the shell code alone is tested.
 //! A shell that is not installed fails these tests.
 
 use crate::common::pty::Terminal;

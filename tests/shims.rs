@@ -1,5 +1,5 @@
-//! `ringlet shims`: links named after the agents, and the link by which ringlet itself is known. What they do is tested with
-//! `exec`.
+//! `ringlet shims`: links named after the agents, and the link under which Ringlet itself was started. How the links
+//! start agents is tested with `exec`.
 
 use crate::common::world::{RINGLET, World, finish};
 use std::fs;

@@ -1,4 +1,4 @@
-//! `ringlet status`: which profile governs, which credential wins, and what a launch does about it.
+//! `ringlet status`: which profile governs, which credential wins, and what a launch would do.
 
 #[cfg(target_os = "linux")]
 use crate::common::keyring::{Keyring, State};

@@ -1,5 +1,5 @@
-//! A running daemon, and the three kinds of client that tests come to it with: this very process, a script in Python,
-//! and Debian's `nc`, each registered as what it is.
+//! A running daemon, and the three kinds of client that the tests use: this process, a script in Python, and Debian's
+//! `nc`. Each is registered with the daemon as what it is.
 
 use super::world::{RINGLET, World};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What a command did.
+//! The result of a command.
 
 use std::process::Output;
 

@@ -1,4 +1,4 @@
-//! What every test stands on: a world of its own, with its own HOME and an environment that holds nothing else.
+//! What the tests share: a world with its own HOME and an environment that holds nothing else.
 
 #[cfg(target_os = "linux")]
 pub(crate) mod daemon;

@@ -1,8 +1,8 @@
 //! Interactive programs on a pseudoterminal.
 //!
-//! A [`Terminal`] is what a person sees and types: a program in a session of its own, with this as its controlling
-//! terminal. Nothing sleeps; a wait ends when the text is there, when the program is gone, or at the deadline, and
-//! the last two fail the test with everything that was on the terminal.
+//! A [`Terminal`] is the controlling terminal of a program in a session of its own. Nothing sleeps: a wait ends when the
+//! text is there, when the program has ended, or at the deadline. The last two fail the test and print all that was on the
+//! terminal.
 
 use pty_process::blocking::{Command as PtyCommand, Pty};
 use std::io::{Read, Write};

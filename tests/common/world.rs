@@ -1,7 +1,7 @@
 //! A hermetic world for one test: a scratch home, stand-in agents, and the `ringlet` binary under test.
 //!
-//! The environment is cleared, so neither the user's keychain nor anything of this machine can be reached. Keys are
-//! kept in the file store unless a test brings a [`super::keyring::Keyring`].
+//! The environment is cleared, so that neither the user's keychain nor the user's files can be reached. Keys are kept in
+//! the file store unless a test brings a [`super::keyring::Keyring`].
 
 pub(crate) use super::done::{Done, KEY};
 use assert_cmd::Command;

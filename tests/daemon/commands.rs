@@ -1,4 +1,5 @@
-//! Who may come: `register`, `approve`, `list-pending`, `upgrade`, `unregister`, and what a script is bound to.
+//! Who may use the daemon: `register`, `approve`, `list-pending`, `upgrade`, `unregister`, and what a script is bound
+//! to.
 
 use crate::common::daemon::{
     ALL, Client, Daemon, Third, copied, nc, read, refused, register, register_this, results, script, served, success,

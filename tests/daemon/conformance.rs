@@ -1,4 +1,5 @@
-//! The protocol's documentation, point by point, with clients that know nothing else: on a real keychain and on the file.
+//! The protocol's documentation point by point, with clients that know nothing else, on a real keychain and on the
+//! file.
 
 use crate::common::daemon::{
     ALL, Client, Daemon, Third, nc, read, refused, register, register_this, request, results, script, served, success,

@@ -1,4 +1,4 @@
-//! What is done to the daemon: too much, too little, by the wrong user, with the keychain, the disk or `/proc` gone.
+//! Attacks and failures: too many requests, too few bytes, another user, and a keychain, disk or `/proc` that is gone.
 
 use crate::common::daemon::{
     ALL, Client, DEADLINE, Daemon, Third, copied, nc, read, refused, register, register_this, request, results, script,

@@ -1,4 +1,4 @@
-//! The HTTP side: who is answered, what is answered, and never a value.
+//! The HTTP routes: who gets an answer, what is in it, and never a value.
 
 use crate::common::daemon::{ALL, Answer, Client, DEADLINE, Daemon, register_this, served, success, write};
 use crate::common::keyring::{Keyring, State};

@@ -1,4 +1,4 @@
-//! From `start` to the end: one daemon for each user, its leftovers, its socket and its files.
+//! The daemon from its start to its end: one for each user, what a killed one leaves, its socket and its files.
 
 use crate::common::daemon::{
     ALL, Client, DEADLINE, Daemon, read, refused, register_this, results, run_file, runtime, served, success, write,

@@ -1,4 +1,4 @@
-//! What a client may take, with the clock held still: time passes only when nothing else can happen.
+//! A client's limits, with the clock stopped: time passes only when nothing else can happen.
 
 use crate::common::daemon::{read, refused, results, success, write};
 use crate::common::world::World;
