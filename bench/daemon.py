@@ -1,4 +1,4 @@
-"""The daemon's socket, and the keychain without it: what run measures of them."""
+"""Measures requests to the daemon's socket, beside the same lookups in the keychain; used by run and peers."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from world import FIRST
 SERVICE = "bench"
 ENTRIES = 10_000
 VALUE = "v" * 108
-# So many below each of the parts before the last: what a prefix finds.
+# The number of names below each prefix.
 GROUP = 10
 PATIENCE = 60
 CASES = ("exact read", "prefix read of 10", "search for 10", "search for all")
@@ -29,7 +29,7 @@ def targets():
 NAMES = list(targets())
 WANTED = NAMES[ENTRIES // 2 + 3]
 PREFIX = WANTED.rpartition("/")[0] + "/"
-# A keyring as large as somebody's own may become.
+# About as many as a person's keyring may hold.
 SOME = NAMES[ENTRIES // 2 : ENTRIES // 2 + 200]
 
 
@@ -83,22 +83,23 @@ class Daemon:
         self.process.wait()
 
     def ask(self, case, clients, requests):
-        return told(self.load, "daemon", self.socket, clients, requests, request(case), request("exact read"))
+        return output_of(self.load, "daemon", self.socket, clients, requests, request(case), request("exact read"))
 
     def memory(self):
-        """MiB that are resident now, and that were at most."""
+        """Returns the resident memory now and its peak, in MiB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         found = dict(line.split(":", 1) for line in status.splitlines())
         return [int(found[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM")]
 
 
-def told(*words):
+def output_of(*words):
+    """Runs a program and returns what it printed as JSON."""
     done = subprocess.run([*FIRST, *map(str, words)], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
 
 
 class Taken:
-    """What one case took, over all turns."""
+    """How long the requests of one case took, over all turns."""
 
     def __init__(self):
         self.seconds, self.nanoseconds = 0, []
@@ -111,15 +112,15 @@ class Taken:
         return len(self.nanoseconds) / self.seconds
 
     def at(self, percent):
-        """Milliseconds within which so many of a hundred requests were answered."""
+        """Returns a percentile of the requests' times, in milliseconds."""
         if len(self.nanoseconds) == 1:
             return self.nanoseconds[0] / 1e6
         return statistics.quantiles(self.nanoseconds, n=100, method="inclusive")[percent - 1] / 1e6
 
 
-# Who is asked: how many exact reads, and how many of each other case, a turn has at one client and at 64. One listing of
-# ten thousand takes gnome-keyring so long that there is one of each in all, and none of 64 clients. A search for all
-# writes ten thousand records into the audit log: 64 at once would wait longer than the daemon lets them.
+# For each store and number of clients: the exact reads in a turn, and the requests of each other case. gnome-keyring takes
+# so long to list ten thousand items that these cases run once in all (None), and not with 64 clients. A search for all
+# writes ten thousand records into the audit log: 64 at once would take longer than the daemon allows.
 TURN = {
     "keychain, 200 entries": {1: (1000, 20), 64: (20, 1)},
     "keychain, 10 000 entries": {1: (200, None), 64: (3, 0)},
@@ -128,7 +129,7 @@ TURN = {
 
 
 def measure(root, ringlet, some, many, rounds, say):
-    """What was found of each store, case, number of clients and side; and memory by what had been asked until then."""
+    """Returns the times by store, case, number of clients and side; and the memory by what had been asked until then."""
     load = root / "load"
     subprocess.run(["cc", "-O2", "-o", load, Path(__file__).resolve().parent / "load.c"], check=True)
     keychains = dict(zip(TURN, (some, many, None)))
@@ -136,7 +137,7 @@ def measure(root, ringlet, some, many, rounds, say):
 
     def alone(keychain):
         bus = keychain.address.removeprefix("unix:path=")
-        return lambda _, *numbers: told(load, "keychain", bus, *numbers, SERVICE, WANTED)
+        return lambda _, *numbers: output_of(load, "keychain", bus, *numbers, SERVICE, WANTED)
 
     with contextlib.ExitStack() as stack:
         daemons = {}
@@ -153,7 +154,7 @@ def measure(root, ringlet, some, many, rounds, say):
                         sides = [("daemon", daemons[store].ask)]
                         if case == "exact read" and keychains[store]:
                             sides.append(("alone", alone(keychains[store])))
-                        # Every second turn the other one begins.
+                        # The sides begin in turn.
                         for side, ask in sides[:: 1 - 2 * (turn % 2)]:
                             if requests:
                                 taken = found.setdefault((store, case, clients, side), Taken())

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What the guard costs: `ringlet exec` over an honest project of each agent, and over the largest hostile files.
+"""Measures what the guard costs: `ringlet exec` in a harmless project of each agent, and with the largest hostile files.
 
 usage: bench/guard.py [RINGLET]     [target/shipped/ringlet]
 
-Prints milliseconds (median and first quartile of 200 launches of a program that ends at once) and, for hostile files, the
-milliseconds of one launch and the peak of memory in MiB (needs GNU time). The keys lie in the file store of a home of its own.
+For harmless projects, prints the median and the first quartile of 200 launches, in milliseconds; the agent is a program
+that ends at once. For hostile files, prints the fastest of five launches in milliseconds and the peak memory in MiB (GNU
+time must be installed). The keys lie in the file store of a temporary home.
 """
 
 import os
@@ -67,7 +68,7 @@ def once(env, project, command):
 
 
 def peak(env, project, command):
-    """The peak of memory in MiB. A program that this one starts itself would be charged with this one's memory."""
+    """Returns the peak memory in MiB. GNU time starts the program, since a child's peak is never less than its parent's."""
     words = ["/usr/bin/time", "-f", "%M", RINGLET, "exec", command]
     done = subprocess.run(words, env={**env, "PWD": project}, stderr=subprocess.PIPE)
     return int(done.stderr.split()[-1]) / 1024

@@ -1,16 +1,18 @@
-/* Asks the daemon, or the keychain itself, as many times as told and reports how long each answer took; called by daemon.py.
+/* Sends requests to the daemon, or to the keychain itself, and reports how long each answer took; called by daemon.py and run.
  *
- * A program of its own because an interpreter takes longer than what is measured, and because only a binary can be
+ * It is a program of its own for two reasons: an interpreter takes longer than what is measured, and only a binary can be
  * registered with the daemon. One thread serves all connections, so that the clients do not compete for the processors
  * with what they measure.
  *
  * usage: load daemon SOCKET CLIENTS REQUESTS LINE FIRST-LINE
  *        load keychain SOCKET-OF-THE-BUS CLIENTS REQUESTS SERVICE ACCOUNT
- * Each of CLIENTS connections asks REQUESTS times, the next time when it has its answer. Once before it asks FIRST-LINE,
- * or the same lookup, which does not count: then it has been identified, or has its session. What is asked of the keychain is what a program without
- * Ringlet asks: SearchItems for the two attributes, GetSecret of the item in a plain session that stays open.
- * Prints JSON: the seconds from the first request to the last answer, the bytes of the last answer, and the
- * nanoseconds of every request. An answer that is none, or not a success, ends everything with status 1.
+ * Each of CLIENTS connections sends REQUESTS requests one after another, each after the answer to the one before. A first
+ * request is not counted: after FIRST-LINE the daemon has identified the client, and after the first lookup the keychain
+ * has opened a session. A lookup in the keychain is what a program without Ringlet does: SearchItems for the two
+ * attributes, then GetSecret of the item, in a plain session that stays open.
+ *
+ * Prints JSON: the seconds from the first request to the last answer, the bytes of the last answer, and the nanoseconds of
+ * every request. The status is 1 if an answer is malformed or is not a success.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,7 +28,7 @@
 
 enum { MOST_CLIENTS = 1024, OUT = 1 << 16 };
 
-/* What a connection waits for. The daemon's know LOOKUP alone. */
+/* What a connection waits for. A connection to the daemon only ever waits for LOOKUP. */
 enum step { AUTH, HELLO, FIRST, SESSION, LOOKUP, SECRET };
 
 struct client {
@@ -67,9 +69,9 @@ static int dial(const char *path) {
     return fd;
 }
 
-static void deliver(struct client *it) {
+static void deliver(struct client *client) {
     for (size_t sent = 0; sent < out_length;) {
-        ssize_t count = send(it->fd, out + sent, out_length - sent, MSG_NOSIGNAL);
+        ssize_t count = send(client->fd, out + sent, out_length - sent, MSG_NOSIGNAL);
         if (count < 0)
             fail("sending");
         sent += count;
@@ -117,12 +119,12 @@ static void field(char code, char type, const char *value) {
         text(value);
 }
 
-/* Begins a message, alone in the buffer; `finish` knows how long it became. */
-static size_t begin(struct client *it, const char *to, const char *path, const char *interface, const char *member, const char *types) {
+/* Begins a message in the empty buffer. `finish` fills in the length and sends it. */
+static size_t begin(struct client *client, const char *to, const char *path, const char *interface, const char *member, const char *types) {
     uint32_t none = 0;
     raw("l\1\0\1", 4);
     raw(&none, 4);
-    number(++it->serial);
+    number(++client->serial);
     number(0);
     field(1, 'o', path);
     field(2, 's', interface);
@@ -136,17 +138,17 @@ static size_t begin(struct client *it, const char *to, const char *path, const c
     return out_length;
 }
 
-static void finish(struct client *it, size_t body) {
+static void finish(struct client *client, size_t body) {
     uint32_t length = out_length - body;
     memcpy(out + 4, &length, 4);
-    deliver(it);
+    deliver(client);
 }
 
 #define SECRETS "org.freedesktop.secrets"
 #define ROOT "/org/freedesktop/secrets"
 
-static void ask_search(struct client *it) {
-    size_t body = begin(it, SECRETS, ROOT, "org.freedesktop.Secret.Service", "SearchItems", "a{ss}");
+static void ask_search(struct client *client) {
+    size_t body = begin(client, SECRETS, ROOT, "org.freedesktop.Secret.Service", "SearchItems", "a{ss}");
     number(0);
     size_t at = out_length - 4;
     pad(8);
@@ -158,21 +160,21 @@ static void ask_search(struct client *it) {
     text(account);
     uint32_t length = out_length - first;
     memcpy(out + at, &length, 4);
-    finish(it, body);
+    finish(client, body);
 }
 
-static void ask_session(struct client *it) {
-    size_t body = begin(it, SECRETS, ROOT, "org.freedesktop.Secret.Service", "OpenSession", "sv");
+static void ask_session(struct client *client) {
+    size_t body = begin(client, SECRETS, ROOT, "org.freedesktop.Secret.Service", "OpenSession", "sv");
     text("plain");
     signature("s");
     text("");
-    finish(it, body);
+    finish(client, body);
 }
 
-static void ask_secret(struct client *it, const char *item) {
-    size_t body = begin(it, SECRETS, item, "org.freedesktop.Secret.Item", "GetSecret", "o");
-    text(it->session);
-    finish(it, body);
+static void ask_secret(struct client *client, const char *item) {
+    size_t body = begin(client, SECRETS, item, "org.freedesktop.Secret.Item", "GetSecret", "o");
+    text(client->session);
+    finish(client, body);
 }
 
 static uint32_t read_number(const char *at) {
@@ -181,110 +183,110 @@ static uint32_t read_number(const char *at) {
     return value;
 }
 
-/* A message at the beginning of what came: its length, or 0 while it is not all there. */
-static size_t message(struct client *it, size_t *body) {
-    if (it->have < 16)
+/* The length of the message at the beginning of the received bytes, or 0 while a part of it is missing. */
+static size_t message(struct client *client, size_t *body) {
+    if (client->have < 16)
         return 0;
-    *body = 16 + ((read_number(it->in + 12) + 7) & ~(size_t)7);
-    size_t whole = *body + read_number(it->in + 4);
-    return it->have < whole ? 0 : whole;
+    *body = 16 + ((read_number(client->in + 12) + 7) & ~(size_t)7);
+    size_t whole = *body + read_number(client->in + 4);
+    return client->have < whole ? 0 : whole;
 }
 
 /* --- Connections ---------------------------------------------------------------------------------------------------- */
 
-static void ask(struct client *it) {
-    it->since = now();
-    it->step = LOOKUP;
+static void ask(struct client *client) {
+    client->since = now();
+    client->step = LOOKUP;
     if (service) {
-        ask_search(it);
+        ask_search(client);
     } else {
         raw(line, strlen(line));
         raw("\n", 1);
-        deliver(it);
+        deliver(client);
     }
 }
 
-static void begin_conversation(struct client *it) {
+static void begin_conversation(struct client *client) {
     if (!service)
-        return ask(it);
-    it->step = AUTH;
+        return ask(client);
+    client->step = AUTH;
     raw("\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", 29);
-    deliver(it);
+    deliver(client);
 }
 
-static void consume(struct client *it, size_t bytes) {
-    memmove(it->in, it->in + bytes, it->have - bytes);
-    it->have -= bytes;
+static void consume(struct client *client, size_t bytes) {
+    memmove(client->in, client->in + bytes, client->have - bytes);
+    client->have -= bytes;
 }
 
-/* What came last from the daemon: 1 when it is an answer. */
-static int daemon_answer(struct client *it) {
-    if (!it->have || it->in[it->have - 1] != '\n')
+/* Returns 1 if the received bytes are a whole answer of the daemon. */
+static int daemon_answer(struct client *client) {
+    if (!client->have || client->in[client->have - 1] != '\n')
         return 0;
-    if (!memmem(it->in, it->have < 80 ? it->have : 80, "\"success\",\"results\"", 19)) {
-        fprintf(stderr, "load: %.*s", (int)(it->have < 400 ? it->have : 400), it->in);
+    if (!memmem(client->in, client->have < 80 ? client->have : 80, "\"success\",\"results\"", 19)) {
+        fprintf(stderr, "load: %.*s", (int)(client->have < 400 ? client->have : 400), client->in);
         fail("the daemon refuses, or finds nothing");
     }
-    answer_bytes = it->have;
-    it->have = 0;
+    answer_bytes = client->have;
+    client->have = 0;
     return 1;
 }
 
-/* The same of the bus, after as many steps as a lookup has. */
-static int keychain_answer(struct client *it) {
-    if (it->step == AUTH) {
-        char *end = memmem(it->in, it->have, "OK ", 3);
-        end = end ? memmem(end, it->in + it->have - end, "\r\n", 2) : NULL;
+/* Returns 1 if the last step of a lookup in the keychain is done; after any other step it sends the next message. */
+static int keychain_answer(struct client *client) {
+    if (client->step == AUTH) {
+        char *end = memmem(client->in, client->have, "OK ", 3);
+        end = end ? memmem(end, client->in + client->have - end, "\r\n", 2) : NULL;
         if (!end)
             return 0;
-        consume(it, end + 2 - it->in);
-        it->step = HELLO;
-        size_t body = begin(it, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", "");
-        finish(it, body);
+        consume(client, end + 2 - client->in);
+        client->step = HELLO;
+        size_t body = begin(client, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", "");
+        finish(client, body);
     }
     size_t body, whole;
-    while ((whole = message(it, &body))) {
-        char *it_says = it->in + body;
-        enum step was = it->step;
+    while ((whole = message(client, &body))) {
+        char *reply = client->in + body;
+        enum step was = client->step;
         /* A signal, such as NameAcquired. */
-        if (it->in[1] == 4) {
-            consume(it, whole);
+        if (client->in[1] == 4) {
+            consume(client, whole);
             continue;
         }
-        if (it->in[1] != 2)
+        if (client->in[1] != 2)
             fail("the keychain refuses");
         char item[256] = "";
         if (was == FIRST || was == LOOKUP) {
-            if (read_number(it_says) < 5 || read_number(it_says + 4) >= sizeof item)
+            if (read_number(reply) < 5 || read_number(reply + 4) >= sizeof item)
                 fail("the keychain does not find it");
-            strcpy(item, it_says + 8);
+            strcpy(item, reply + 8);
         } else if (was == SESSION) {
             /* A variant with an empty string, then the path. */
             size_t at = 3;
             at = (at + 3) & ~3;
-            at += 4 + read_number(it_says + at) + 1;
+            at += 4 + read_number(reply + at) + 1;
             at = (at + 3) & ~3;
-            snprintf(it->session, sizeof it->session, "%s", it_says + at + 4);
+            snprintf(client->session, sizeof client->session, "%s", reply + at + 4);
         } else if (was == SECRET) {
             answer_bytes = whole;
         }
-        consume(it, whole);
+        consume(client, whole);
         switch (was) {
         case HELLO:
-            /* gnome-keyring takes note of a new client beside its message loop: it must be heard of in a search first. */
-            it->step = FIRST;
-            ask_search(it);
+            /* gnome-keyring registers a new client outside its message loop, so the first call must be a search. */
+            client->step = FIRST;
+            ask_search(client);
             break;
         case FIRST:
-            it->step = SESSION;
-            ask_session(it);
+            client->step = SESSION;
+            ask_session(client);
             break;
         case SESSION:
-            ask(it);
+            ask(client);
             break;
         case LOOKUP:
-            it->step = SECRET;
-            ask_secret(it, item);
+            client->step = SECRET;
+            ask_secret(client, item);
             break;
         default:
             return 1;
@@ -293,7 +295,7 @@ static int keychain_answer(struct client *it) {
     return 0;
 }
 
-/* Lets every client ask until it has had `requests` answers. */
+/* Lets every client send requests until it has `requests` answers. */
 static void converse(struct client *all, int clients, long requests, long long *taken) {
     static struct pollfd ready[MOST_CLIENTS];
     int waiting = clients;
@@ -310,23 +312,23 @@ static void converse(struct client *all, int clients, long requests, long long *
         if (poll(ready, clients, 60000) <= 0)
             fail("no answer in a minute");
         for (int n = 0; n < clients; n++) {
-            struct client *it = &all[n];
+            struct client *client = &all[n];
             if (!ready[n].revents)
                 continue;
-            if (it->room - it->have < 4096) {
-                it->room = it->room ? 2 * it->room : 1 << 16;
-                it->in = realloc(it->in, it->room);
+            if (client->room - client->have < 4096) {
+                client->room = client->room ? 2 * client->room : 1 << 16;
+                client->in = realloc(client->in, client->room);
             }
-            ssize_t count = recv(it->fd, it->in + it->have, it->room - it->have, MSG_DONTWAIT);
+            ssize_t count = recv(client->fd, client->in + client->have, client->room - client->have, MSG_DONTWAIT);
             if (count <= 0)
                 fail("the connection ended");
-            it->have += count;
-            if (!(service ? keychain_answer(it) : daemon_answer(it)))
+            client->have += count;
+            if (!(service ? keychain_answer(client) : daemon_answer(client)))
                 continue;
             if (taken)
-                taken[done++] = now() - it->since;
-            if (++it->asked < requests) {
-                ask(it);
+                taken[done++] = now() - client->since;
+            if (++client->asked < requests) {
+                ask(client);
             } else {
                 ready[n].fd = -1;
                 waiting--;

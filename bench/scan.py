@@ -1,7 +1,7 @@
-"""What `ringlet migrate --dry-run` is measured on, beside ripgrep with the same patterns: a usual home, large histories.
+"""Makes the files on which `ringlet migrate --dry-run` is measured beside ripgrep: a usual home, and large histories.
 
-Called by `run`. All keys are made up, with TEST and FAKE inside. The text comes from a seeded generator: every run
-searches the same bytes.
+Used by peers. ripgrep gets the same patterns. All keys are made up, with TEST and FAKE inside. The text comes from a
+seeded generator, so that every run searches the same bytes.
 """
 
 import random
@@ -50,7 +50,7 @@ PATTERNS = [
 
 
 def patterns():
-    """The values' forms, and the known names with a value behind them."""
+    """Returns the patterns of values, and those of the known variables with a value after them."""
     source = (HERE.parent / "src/migrate/detect.rs").read_text()
     names = re.findall(r'^    \("([A-Z_]+)", "', source, re.MULTILINE)
     value = "[\"']?[A-Za-z0-9_.+/=-]{20,}"
@@ -113,7 +113,7 @@ LINES = {
     "pairs": ["LANG=en_GB.UTF-8", "# A comment", "EDITOR=vim"],
 }
 
-# Thirty files: how each is written, and how many statements it has.
+# Thirty files: the shell that each is for, and its number of statements.
 HOME = {
     ".profile": ("sh", 15), ".bash_profile": ("bash", 12), ".bashrc": ("bash", 70), ".bash_aliases": ("bash", 40),
     ".bash_logout": ("bash", 3), ".kshrc": ("sh", 20), ".xprofile": ("sh", 8), ".xsessionrc": ("sh", 8),
@@ -215,7 +215,7 @@ def histories(home):
 
 
 class Scans:
-    """The homes, what is run over them, and how many keys each run should and does list."""
+    """The homes, the commands that run over them, and how many keys each should list and does list."""
 
     def __init__(self, root, ringlet):
         self.homes = {}
@@ -233,7 +233,7 @@ class Scans:
             self.homes[name] = home
             self.add(name, "ringlet migrate", env, ringlet, "migrate", "--dry-run", "--json")
             if name.startswith("100"):
-                # Its status tells what it found, and the timer wants none.
+                # Its status depends on what it found, and the timer refuses any but 0.
                 self.add(name, "ringlet doctor", env, "/bin/sh", "-c", '"$0" doctor 2>&1; :', ringlet)
             if rg:
                 self.add(name, "rg", env, rg, "-n", "--hidden", "-f", listed, *files)

@@ -1,13 +1,15 @@
-/* Starts commands by turns and reports how long each took; called by run.
+/* Starts commands in turn and reports how long each took; called by run and peers.
  *
- * A small program of its own because of what it measures: posix_spawn from a large interpreter costs more than the
- * programs do, and the peak memory that wait4 reports for a child is never less than its parent's at that moment.
+ * It is a small program of its own for two reasons: posix_spawn from a large interpreter takes longer than the programs
+ * that are measured, and the peak memory that wait4 reports for a child is never less than its parent's at the start.
  *
  * usage: timer ROUNDS FILE
- * FILE has NUL-terminated strings, for each command: working directory, number of arguments, the arguments (the
+ * FILE holds NUL-terminated strings. For each command they are: working directory, number of arguments, the arguments (the
  * first is the program's path), number of variables, the variables as NAME=value.
- * Prints a line for each start: command (from 0), nanoseconds from before the spawn to after the wait, peak memory
- * in KiB, nanoseconds of processor time in the program and in the kernel. A command that fails ends everything with status 1.
+ *
+ * Prints a line for each start: the command's number from 0, nanoseconds from before the spawn to after the wait, peak
+ * memory in KiB, nanoseconds of processor time in the program, and the same in the kernel. The status is 1 if a command
+ * fails.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -77,26 +79,27 @@ int main(int argc, char **argv) {
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     for (int round = -WARM_UP; round < rounds; round++) {
-        /* Another command begins each round, and every second round goes backwards: none always follows the same. */
+        /* Each round begins with another command, and every second round goes backwards, so that no command always follows
+         * the same one. */
         for (int step = 0; step < count; step++) {
             int turn = round + WARM_UP, which = (turn + (turn % 2 ? count - 1 - step : step)) % count;
-            struct command *it = &commands[which];
-            if (chdir(it->folder))
-                fail(it->folder);
+            struct command *command = &commands[which];
+            if (chdir(command->folder))
+                fail(command->folder);
             struct rusage used;
             pid_t child;
             int status;
             long long start = now();
-            int error = posix_spawn(&child, it->arguments[0], &actions, NULL, it->arguments, it->variables);
+            int error = posix_spawn(&child, command->arguments[0], &actions, NULL, command->arguments, command->variables);
             if (error) {
-                fprintf(stderr, "timer: %s: %s\n", it->arguments[0], strerror(error));
+                fprintf(stderr, "timer: %s: %s\n", command->arguments[0], strerror(error));
                 return 1;
             }
             if (wait4(child, &status, 0, &used) != child)
                 fail("timer: wait4");
             long long end = now();
             if (status) {
-                fprintf(stderr, "timer: command %d (%s) ended with status %#x\n", which, it->arguments[0], status);
+                fprintf(stderr, "timer: command %d (%s) ended with status %#x\n", which, command->arguments[0], status);
                 return 1;
             }
             if (round >= 0)

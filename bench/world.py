@@ -1,4 +1,4 @@
-"""The worlds in which Ringlet is measured, its neighbours, and the timer; used by run and peers."""
+"""The homes and keychains in which Ringlet is measured, the programs beside it, and the timer; used by run and peers."""
 
 import os
 import re
@@ -28,7 +28,7 @@ KEY = "sk-ant-api03-" + "k" * 95
 
 
 def first_in_line():
-    """The words that start a command before all normal processes, where that is allowed; else none."""
+    """Returns the words that start a command with priority over all normal processes, if that is allowed; else none."""
     words = ["chrt", "--fifo", "1"]
     try:
         allowed = subprocess.run([*words, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
@@ -49,7 +49,7 @@ def load():
 
 
 def shipped():
-    """The program that is measured: RINGLET, else what release/build makes."""
+    """Returns the program that is measured: RINGLET, or what release/build makes."""
     if given := os.environ.get("RINGLET"):
         return Path(given)
     say("building")
@@ -88,7 +88,7 @@ class World:
             definition.write_text(OWN_AGENT.format(n))
         if backend == "file":
             names = ["work"] + [f"other-{n:05}" for n in range(entries - 1)]
-            # The wanted one stands in the middle, as it would on average.
+            # The wanted entry stands in the middle, as it would on average.
             names[0], names[len(names) // 2] = names[len(names) // 2], names[0]
             text = "".join(f'[anthropic.{name}]\nkey = "{KEY}"\n\n' for name in names)
             credentials = config / "credentials.toml"
@@ -108,7 +108,7 @@ class World:
         subprocess.run([self.ringlet, "-q", "allow", self.project], env=self.env, check=True)
 
     def path_folders(self, count):
-        """Folders for PATH, each with a few programs that are no agents."""
+        """Makes folders for PATH, each with a few programs that are not agents."""
         for n in range(count):
             folder = self.home / f"path/{n:02}/bin"
             folder.mkdir(parents=True)
@@ -120,9 +120,9 @@ class World:
 class Keychain:
     """A private D-Bus session with a gnome-keyring that holds a number of keys.
 
-    The keys are put into the keyring's file before the daemon starts, in the form it has for keyrings without a
-    password: storing ten thousand of them one by one would have it write the file ten thousand times. Once loaded,
-    they are looked up as any others.
+    The keys are written into the keyring's file before gnome-keyring starts, in its format for keyrings without a
+    password. If they were stored one by one, gnome-keyring would write the file once for each of them. Once loaded,
+    they are looked up like any others.
     """
 
     def __init__(self, root, name, accounts, service="ringlet"):
@@ -191,13 +191,13 @@ class Keychain:
 
 
 class Tools:
-    """Ringlet, an empty program made like it, an agent that does nothing, the timer."""
+    """Ringlet, an empty program that is built like it, an agent that does nothing, and the timer."""
 
     def __init__(self, root, mise=None, before=None):
         manifest = tomllib.loads((REPOSITORY / "Cargo.toml").read_text())
         self.profile = manifest["profile"]["release"]
-        # A copy, so that a build beside this run does not change what is measured; and one that the linker wrote starts
-        # more slowly than its copy.
+        # A copy, so that a build during this run does not change what is measured. A file that the linker wrote also
+        # starts more slowly than its copy.
         self.bin = root / "bin"
         self.bin.mkdir()
         self.ringlet = Path(shutil.copy(shipped(), root / "ringlet"))
@@ -211,7 +211,7 @@ class Tools:
         subprocess.run(
             ["rustc", edition, "-o", self.empty, source, *(f"-C{name}={value}" for name, value in flags.items())], check=True
         )
-        # Static and in C: no other agent starts faster, so none shows Ringlet's own share better.
+        # Static and in C: no agent starts faster, so that Ringlet's own share shows best.
         agent = root / "agent.c"
         agent.write_text("int main(void) { return 0; }\n")
         for name in ("claude", "opencode", "mark-start", "mark-end"):
@@ -240,7 +240,7 @@ class Tools:
 
 
 class Launches:
-    """Commands that are timed by turns."""
+    """Commands that are timed in turn."""
 
     def __init__(self):
         self.commands = {}
