@@ -1,9 +1,11 @@
 """The homes and keychains in which Ringlet is measured, the programs beside it, and the timer; used by run and peers."""
 
+import hashlib
 import os
 import re
 import shutil
 import statistics
+import struct
 import subprocess
 import sys
 import time
@@ -117,12 +119,53 @@ class World:
             yield str(folder)
 
 
-class Keychain:
-    """A private D-Bus session with a gnome-keyring that holds a number of keys.
+PASSWORD = b"bench"
 
-    The keys are written into the keyring's file before gnome-keyring starts, in its format for keyrings without a
-    password. If they were stored one by one, gnome-keyring would write the file once for each of them. Once loaded,
-    they are looked up like any others.
+
+def keyring_file(service, accounts):
+    """A collection's file as gnome-keyring writes it (gkm-secret-binary.c), with a key of the service for each account.
+
+    The public part has the MD5 digests of the attributes; labels, values and attributes are encrypted with AES-128 in CBC mode,
+    with a key made from the password.
+    """
+
+    def number(n):
+        return struct.pack(">I", n)
+
+    def string(text):
+        return number(len(text)) + text.encode()
+
+    def attributes(account, value_of):
+        pairs = [("service", service), ("username", account)]
+        return number(len(pairs)) + b"".join(string(name) + number(0) + string(value_of(value)) for name, value in pairs)
+
+    # A text that is absent; a time; the empty list and the reserved numbers after an item's times.
+    absent, time_of, reserved = number(0xFFFFFFFF), bytes(8), bytes(4 * 4)
+    digests, items = [], []
+    for n, account in enumerate(accounts, start=1):
+        digests.append(number(n) + number(0) + attributes(account, lambda value: hashlib.md5(value.encode()).hexdigest()))
+        described = string(f"{service} {account}") + string(KEY) + 2 * time_of + absent + reserved
+        items.append(described + attributes(account, str) + number(0))
+    plain = b"".join(items)
+    plain += bytes(-len(plain) % 16)
+    plain = hashlib.md5(plain).digest() + plain
+    salt, iterations = bytes(8), 1
+    made = PASSWORD + salt
+    for _ in range(iterations):
+        made = hashlib.sha256(made).digest()
+    cipher = ["openssl", "enc", "-aes-128-cbc", "-nopad", "-K", made[:16].hex(), "-iv", made[16:].hex()]
+    encrypted = subprocess.run(cipher, input=plain, stdout=subprocess.PIPE, check=True).stdout
+    # Format and version; the collection's name, two times, flags and timeout; how the key is made; reserved.
+    start = b"GnomeKeyring\n\r\0\n" + bytes(4) + string("Login") + 2 * time_of + 2 * number(0)
+    start += number(iterations) + salt + bytes(4 * 4) + number(len(accounts))
+    return start + b"".join(digests) + number(len(encrypted)) + encrypted
+
+
+class Keychain:
+    """A private D-Bus session with a gnome-keyring that holds a number of keys in a collection with a password.
+
+    The keys are written into the collection's file before gnome-keyring starts. If they were stored one by one,
+    gnome-keyring would write the file once for each of them.
     """
 
     def __init__(self, root, name, accounts, service="ringlet"):
@@ -131,15 +174,10 @@ class Keychain:
         keyrings = self.folder / "data/keyrings"
         keyrings.mkdir(parents=True)
         (self.folder / "run").mkdir(mode=0o700)
-        (keyrings / "default").write_text("bench")
-        text = ["[keyring]\ndisplay-name=bench\nctime=0\nmtime=0\nlock-on-idle=false\nlock-after=false\n"]
-        for n, account in enumerate(accounts, start=1):
-            text.append(f"[{n}]\nitem-type=0\ndisplay-name={service} {account}\nsecret={KEY}\nmtime=0\nctime=0\n")
-            for at, (key, value) in enumerate([("service", service), ("username", account)]):
-                text.append(f"[{n}:attribute{at}]\nname={key}\ntype=string\nvalue={value}\n")
-        file = keyrings / "bench.keyring"
+        (keyrings / "default").write_text("login")
+        file = keyrings / "login.keyring"
         file.touch(mode=0o600)
-        file.write_text("\n".join(text))
+        file.write_bytes(keyring_file(service, accounts))
         self.address = f"unix:path={self.folder}/run/bus"
         self.env = {"DBUS_SESSION_BUS_ADDRESS": self.address, "XDG_RUNTIME_DIR": f"{self.folder}/run"}
         self.started = []
@@ -160,7 +198,10 @@ class Keychain:
         )
         bus = self.start("dbus-daemon", "--nofork", "--nopidfile", "--print-address", f"--config-file={config}")
         bus.stdout.readline()
-        self.start("gnome-keyring-daemon", "--foreground", "--components=secrets", f"--control-directory={self.folder}/run/keyring")
+        control = f"--control-directory={self.folder}/run/keyring"
+        keyring = self.start("gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets", control)
+        keyring.stdin.write(PASSWORD.decode())
+        keyring.stdin.close()
         owned = ["dbus-send", "--session", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/org/freedesktop/DBus"]
         owned += ["org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"]
         deadline = time.monotonic() + PATIENCE
@@ -179,8 +220,8 @@ class Keychain:
         return {"PATH": os.environ["PATH"], **folders, **self.env}
 
     def start(self, *words):
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen([*FIRST, *words], env=self.environment(), text=True, **quiet)
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen([*FIRST, *words], env=self.environment(), text=True, **streams)
         self.started.append(process)
         return process
 

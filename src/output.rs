@@ -9,6 +9,7 @@ use crate::hint::Hint;
 use crate::name::is_unprintable;
 use crate::shell::Shell;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 /// When to use colours, and how much to say.
@@ -280,11 +281,11 @@ fn shown_width(cell: &str) -> usize {
 }
 
 fn painted(pieces: &[(Style, &str)], color: bool) -> String {
-    let mut line = String::new();
+    let mut line = String::with_capacity(80);
     for (style, text) in pieces {
         let paint = color && *style != Style::Plain && !text.is_empty();
         line.push_str(if paint { style.code() } else { "" });
-        line.push_str(&visible(text));
+        push_visible(&mut line, text);
         line.push_str(if paint { "\x1b[0m" } else { "" });
     }
     line.push('\n');
@@ -308,12 +309,20 @@ fn visible_in_json(text: &str) -> String {
 /// Text with every control character, and every one that reorders text, made visible; newlines too.
 pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
+    push_visible(&mut shown, text);
+    shown
+}
+
+fn push_visible(shown: &mut String, text: &str) {
     // The prefix of a canonical path of Windows is left out.
-    let text = if cfg!(windows) { text.replace(r"\\?\", "") } else { text.to_owned() };
+    let text = if cfg!(windows) { Cow::Owned(text.replace(r"\\?\", "")) } else { Cow::Borrowed(text) };
+    // A listing of many names has nothing else.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return shown.push_str(&text);
+    }
     for c in text.chars() {
         if is_unprintable(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
-    shown
 }
 
 #[cfg(test)]

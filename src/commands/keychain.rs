@@ -257,7 +257,8 @@ fn list(host: &mut Host, store: &Keys, prefix: &str) -> Result<(), Failure> {
         }
     });
     host.output.end_progress();
-    let names: Vec<KeyName> = names?.into_iter().filter(|name| name.to_string().starts_with(prefix)).collect();
+    let is_wanted = |name: &KeyName| prefix.is_empty() || name.to_string().starts_with(prefix);
+    let names: Vec<KeyName> = names?.into_iter().filter(is_wanted).collect();
     if host.output.wants_json() {
         let rows: Vec<_> = names
             .iter()
@@ -267,7 +268,8 @@ fn list(host: &mut Host, store: &Keys, prefix: &str) -> Result<(), Failure> {
         return Ok(());
     }
     for name in &names {
-        host.output.line(&[(Style::Dim, &format!("{}/", name.provider)), (Style::Plain, name.alias.as_str())]);
+        let provider = [name.provider.as_str(), "/"].concat();
+        host.output.line(&[(Style::Dim, &provider), (Style::Plain, name.alias.as_str())]);
     }
     if names.is_empty() {
         host.output.note("there is no key; `ringlet keychain set PROVIDER ALIAS` stores one");

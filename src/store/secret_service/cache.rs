@@ -3,6 +3,7 @@
 //! It holds for one service on one bus and for the keyring files as they were; see [`super::listing`]. Anything in it that
 //! is not as it was written makes it no cache at all.
 
+#[cfg(doc)]
 use super::keyrings::COLLECTIONS;
 use crate::platform;
 use crate::platform::private::{self, Privacy};
@@ -24,14 +25,26 @@ pub(super) struct Source {
     pub stamp: String,
 }
 
-/// An item's object path and its account.
-pub(super) type Name = (String, String);
+/// An item and its account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Name<'a> {
+    /// The end of the item's object path, behind [`COLLECTIONS`].
+    pub item: &'a str,
+    pub account: &'a str,
+}
 
-/// A listing.
+impl<'a> Name<'a> {
+    /// The collection that holds the item, as its object path spells it.
+    pub(super) fn collection(&self) -> Option<&'a str> {
+        self.item.rsplit_once('/').map(|(collection, _)| collection)
+    }
+}
+
+/// A listing, sorted by account.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Listing {
+pub(super) struct Listing<'a> {
     pub source: Source,
-    pub names: Vec<Name>,
+    pub names: Vec<Name<'a>>,
 }
 
 /// The file.
@@ -43,55 +56,58 @@ impl Cache {
         Self(file)
     }
 
-    /// The listing; nothing where there is none that can be used.
-    pub(super) fn read(&self) -> Option<Listing> {
+    /// The text of the listing; nothing where there is none that can be used.
+    pub(super) fn read(&self) -> Option<String> {
         let bytes = private::read(&self.0, 64 << 20, Privacy::Unread).ok()??;
-        parsed(&String::from_utf8(bytes).ok()?)
+        String::from_utf8(bytes).ok()
     }
 
     /// Keeps a listing. A crash leaves the old file or the new one, 0600; that it cannot be kept is no error.
-    pub(super) fn keep(&self, listing: &Listing) {
-        let Some(text) = written(listing) else { return };
+    pub(super) fn keep(&self, listing: &Listing<'_>) {
+        let Some(text) = listing.to_text() else { return };
         let folder = self.0.parent().unwrap_or(Path::new("/"));
         let _ = platform::create_private_folder(folder).and_then(|()| platform::replace_file(&self.0, text.as_bytes()));
     }
 }
 
-// Nothing where a line could not be told from the next.
-fn written(listing: &Listing) -> Option<String> {
-    let Source { owner, folder, service, stamp } = &listing.source;
-    let mut text = format!("{FORMAT}\n{owner}\n{folder}\n{service}\n{stamp}\n{}\n", listing.names.len());
-    for (path, account) in &listing.names {
-        let item = path.strip_prefix(COLLECTIONS)?;
-        writeln!(text, "{item} {account}").ok()?;
-    }
-    let lines = text.matches(|c: char| c.is_control()).count();
-    (lines == listing.names.len() + 6).then_some(text)
-}
-
-fn parsed(text: &str) -> Option<Listing> {
-    let mut lines = text.strip_suffix('\n')?.split('\n');
-    if lines.next()? != FORMAT {
-        return None;
-    }
-    let mut line = || lines.next().map(str::to_owned);
-    let source = Source { owner: line()?, folder: line()?, service: line()?, stamp: line()? };
-    let count: usize = line()?.parse().ok()?;
-    let names: Option<Vec<Name>> = lines
-        .map(|line| {
+impl<'a> Listing<'a> {
+    /// The listing that a text holds; nothing where the text is not as it was written.
+    pub(super) fn in_text(text: &'a str) -> Option<Self> {
+        let mut lines = text.strip_suffix('\n')?.split('\n');
+        if lines.next()? != FORMAT {
+            return None;
+        }
+        let mut line = || lines.next().map(str::to_owned);
+        let source = Source { owner: line()?, folder: line()?, service: line()?, stamp: line()? };
+        let count: usize = line()?.parse().ok()?;
+        let mut names = Vec::with_capacity(count.min(text.len()));
+        for line in lines {
             let (item, account) = line.split_once(' ')?;
-            Some((format!("{COLLECTIONS}{item}"), account.to_owned()))
-        })
-        .collect();
-    names.filter(|names| names.len() == count).map(|names| Listing { source, names })
+            names.push(Name { item, account });
+        }
+        (names.len() == count).then_some(Self { source, names })
+    }
+
+    // Nothing where a line could not be told from the next.
+    fn to_text(&self) -> Option<String> {
+        let Source { owner, folder, service, stamp } = &self.source;
+        let mut text = format!("{FORMAT}\n{owner}\n{folder}\n{service}\n{stamp}\n{}\n", self.names.len());
+        for Name { item, account } in &self.names {
+            writeln!(text, "{item} {account}").ok()?;
+        }
+        let lines = text.matches(|c: char| c.is_control()).count();
+        (lines == self.names.len() + 6).then_some(text)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn listing() -> Listing {
-        let names = ["a/b", "c/d with blanks"].iter().zip(1..);
+    const NAMES: [Name<'_>; 2] =
+        [Name { item: "login/1", account: "a/b" }, Name { item: "login/2", account: "c/d with blanks" }];
+
+    fn listing(names: &[Name<'static>]) -> Listing<'static> {
         Listing {
             source: Source {
                 owner: ":1.2 00ff".into(),
@@ -99,27 +115,25 @@ mod tests {
                 service: "ringlet".into(),
                 stamp: "login.keyring 1 2".into(),
             },
-            names: names.map(|(name, id)| (format!("{COLLECTIONS}login/{id}"), (*name).to_owned())).collect(),
+            names: names.to_vec(),
         }
     }
 
     #[test]
     fn a_listing_reads_back_and_what_is_cut_short_is_none() {
-        let text = written(&listing()).expect("it can be written");
-        assert_eq!(parsed(&text), Some(listing()));
+        let text = listing(&NAMES).to_text().expect("it can be written");
+        assert_eq!(Listing::in_text(&text), Some(listing(&NAMES)));
         for length in 0..text.len() {
-            assert_eq!(parsed(&text[..length]), None, "{length}");
+            assert_eq!(Listing::in_text(&text[..length]), None, "{length}");
         }
-        assert_eq!(parsed(&text.replace("listing 1", "listing 2")), None);
-        assert_eq!(parsed(&text.replace("\n2\n", "\n1\n")), None);
-        assert_eq!(parsed(&(text + "login/3 e/f\n")), None);
+        assert_eq!(Listing::in_text(&text.replace("listing 1", "listing 2")), None);
+        assert_eq!(Listing::in_text(&text.replace("\n2\n", "\n1\n")), None);
+        assert_eq!(Listing::in_text(&(text + "login/3 e/f\n")), None);
     }
 
     #[test]
     fn a_name_with_a_line_end_is_not_kept() {
-        let mut listing = listing();
-        listing.names[0].1 = "a\nlogin/9 c".into();
-        assert_eq!(written(&listing), None);
+        assert_eq!(listing(&[Name { account: "a\nlogin/9 c", ..NAMES[0] }]).to_text(), None);
     }
 
     #[test]
@@ -129,9 +143,9 @@ mod tests {
         let file = folder.path().join("state/listing");
         let cache = Cache::new(file.clone());
         assert_eq!(cache.read(), None);
-        cache.keep(&listing());
+        cache.keep(&listing(&NAMES));
         assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
-        assert_eq!(cache.read(), Some(listing()));
+        assert_eq!(cache.read(), listing(&NAMES).to_text());
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).expect("chmod");
         assert_eq!(cache.read(), None);
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("chmod");

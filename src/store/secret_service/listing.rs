@@ -11,7 +11,7 @@ use super::KeptNames;
 use super::bus::{Deadline, Serial};
 use super::cache::{Cache, Listing, Name, Source};
 use super::error::ServiceError;
-use super::keyrings::{Folder, collection_of};
+use super::keyrings::{COLLECTIONS, Folder, collection_of};
 use super::service::{Attributes, ITEM, MOST_OBJECTS, NAME, ROOT, Result, SERVICE, Service, attributes_of, value_in};
 use super::wire::Kind;
 use crate::platform;
@@ -80,59 +80,62 @@ impl Service {
             && let Some(keyring) = self.keyring(&deadline.part(way.each))?
         {
             let cache = Cache::new(file.clone());
-            let kept = cache.read().filter(|kept| kept.source.owner == keyring.owner && kept.source.service == service);
+            let text = cache.read();
+            let kept = text.as_deref().and_then(Listing::in_text);
+            let kept = kept.filter(|kept| kept.source.owner == keyring.owner && kept.source.service == service);
             // The same process has the same folder, and reading its environment takes longer than all else.
             let folder = match &kept {
                 Some(kept) => Some(Folder::new(kept.source.folder.clone().into())),
                 None => folder_of(keyring.pid, keyrings),
             };
             if let Some(folder) = folder {
-                let names =
-                    self.names_of(Keyring { folder, owner: keyring.owner, service }, &cache, kept, way, deadline)?;
-                return Ok(names.into_iter().map(|(_, account)| account).collect());
+                let keyring = Keyring { folder, owner: keyring.owner, service };
+                return self.accounts_of(keyring, &cache, kept.as_ref(), way, deadline);
             }
         }
         Ok(self.listed(service, way, deadline)?.into_iter().map(|item| item.account).collect())
     }
 
-    fn names_of(
+    fn accounts_of(
         &mut self,
         keyring: Keyring<'_>,
         cache: &Cache,
-        mut kept: Option<Listing>,
+        kept: Option<&Listing<'_>>,
         way: &Way<'_>,
         deadline: &Deadline,
-    ) -> Result<Vec<Name>> {
+    ) -> Result<Vec<String>> {
         let service = keyring.service;
-        if let Some(kept) = &mut kept
+        if let Some(kept) = kept
             && keyring.folder.stamp().is_some_and(|stamp| stamp.text == kept.source.stamp)
             && self.are_unlocked(&kept.names, &deadline.part(way.each))?
         {
-            return Ok(std::mem::take(&mut kept.names));
+            return Ok(kept.names.iter().map(|name| name.account.to_owned()).collect());
         }
         let found = self.found_under(service, way, deadline)?;
         let collections: BTreeSet<String> =
             found.iter().filter_map(|(path, _)| collection_of(path)).map(str::to_owned).collect();
-        let known = kept.map(|kept| kept.names.into_iter().collect::<HashMap<_, _>>()).unwrap_or_default();
+        let names = kept.map_or(&[][..], |kept| &kept.names);
+        let known: HashMap<&str, &str> = names.iter().map(|name| (name.item, name.account)).collect();
         let confirmed = (!known.is_empty()).then(|| keyring.folder.confirmed(&collections)).flatten();
         let total = found.len();
-        let mut names = Vec::with_capacity(total);
+        let mut items = Vec::with_capacity(total);
         let mut unknown = Vec::new();
         for (path, locked) in found {
-            let account = known.get(&path).filter(|_| !locked);
-            let is_confirmed = |account: &&String| confirmed.as_ref().is_some_and(|it| it.has(&path, service, account));
-            match account.filter(is_confirmed).cloned() {
-                Some(account) => names.push((path, account)),
+            let account = path.strip_prefix(COLLECTIONS).and_then(|item| known.get(item)).filter(|_| !locked);
+            let is_confirmed = |account: &&&str| confirmed.as_ref().is_some_and(|it| it.has(&path, service, account));
+            match account.filter(is_confirmed) {
+                Some(account) => items.push((path, (*account).to_owned())),
                 None => unknown.push((path, locked)),
             }
         }
-        let described = self.described(&unknown, service, (names.len(), total), way, deadline)?;
-        let is_open = described.iter().all(|item| !item.locked);
-        names.extend(described.into_iter().map(|item| (item.path, item.account)));
-        if is_open && names.len() >= WORTH_KEEPING {
-            return Ok(keep(keyring, &collections, cache, names));
+        let described = self.described(&unknown, service, (items.len(), total), way, deadline)?;
+        let are_open = described.iter().all(|item| !item.locked);
+        items.extend(described.into_iter().map(|item| (item.path, item.account)));
+        items.sort_by(|a, b| a.1.cmp(&b.1));
+        if are_open && items.len() >= WORTH_KEEPING {
+            keep(keyring, &collections, cache, &items);
         }
-        Ok(names)
+        Ok(items.into_iter().map(|(_, account)| account).collect())
     }
 
     /// The process that answers, if it is a gnome-keyring.
@@ -166,9 +169,11 @@ impl Service {
     }
 
     // Of the collections that hold these items.
-    fn are_unlocked(&mut self, names: &[Name], deadline: &Deadline) -> Result<bool> {
-        let collections: BTreeSet<&str> = names.iter().filter_map(|(path, _)| Some(path.rsplit_once('/')?.0)).collect();
-        let collections: Vec<String> = collections.into_iter().map(str::to_owned).collect();
+    fn are_unlocked(&mut self, names: &[Name<'_>], deadline: &Deadline) -> Result<bool> {
+        // Most often all of them are in one.
+        let groups = names.chunk_by(|a, b| a.collection() == b.collection());
+        let collections: BTreeSet<&str> = groups.filter_map(|names| names[0].collection()).collect();
+        let collections: Vec<String> = collections.iter().map(|name| format!("{COLLECTIONS}{name}")).collect();
         match self.locked(&collections, deadline) {
             Ok(locked) => Ok(locked.is_empty()),
             // It is not there any more, although its file is.
@@ -286,27 +291,26 @@ fn folder_of(pid: u32, users: &Path) -> Option<Folder> {
     }
 }
 
-/// Keeps names, if the files have exactly these and every later change will show in their stamp. So it does not matter
-/// what changed while the names were listed, and files that are another service's are not taken for this one's.
+/// Keeps items' paths and accounts, if the files have exactly these and every later change will show in their stamp. So it
+/// does not matter what changed while they were listed, and files that are another service's are not taken for this one's.
 fn keep(
     Keyring { owner, folder, service }: Keyring<'_>,
     collections: &BTreeSet<String>,
     cache: &Cache,
-    names: Vec<Name>,
-) -> Vec<Name> {
-    let Some(stamp) = folder.stamp().filter(|stamp| stamp.is_settled) else { return names };
+    items: &[(String, String)],
+) {
+    let Some(stamp) = folder.stamp().filter(|stamp| stamp.is_settled) else { return };
     let are_these = folder.confirmed(collections).is_some_and(|confirmed| {
-        confirmed.count(service) == names.len()
-            && names.iter().all(|(path, account)| confirmed.has(path, service, account))
+        confirmed.count(service) == items.len()
+            && items.iter().all(|(path, account)| confirmed.has(path, service, account))
     });
     if !are_these || folder.stamp().as_ref() != Some(&stamp) {
-        return names;
+        return;
     }
-    let Some(folder) = folder.text().map(str::to_owned) else { return names };
-    let source = Source { owner, folder, service: service.to_owned(), stamp: stamp.text };
-    let listing = Listing { source, names };
-    cache.keep(&listing);
-    listing.names
+    let names = items.iter().map(|(path, account)| Some(Name { item: path.strip_prefix(COLLECTIONS)?, account }));
+    let (Some(folder), Some(names)) = (folder.text(), names.collect()) else { return };
+    let source = Source { owner, folder: folder.to_owned(), service: service.to_owned(), stamp: stamp.text };
+    cache.keep(&Listing { source, names });
 }
 
 /// How many calls to send at once after `size` of them took so long.
