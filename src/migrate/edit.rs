@@ -6,6 +6,8 @@
 use crate::migrate::model::{Body, Node, Scope, Script, Setting, Span};
 use std::collections::HashSet;
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// One replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cut {
@@ -42,7 +44,16 @@ pub(super) fn scrub(
     scrub.sequence(&script.nodes, None);
     scrub.statements();
     scrub.cuts.extend(markers);
-    disjoint(scrub.cuts)
+    let mut cuts = disjoint(scrub.cuts);
+    // A byte order mark in the middle must not become the file's own, which readers skip.
+    if let Some(first) = cuts.first_mut()
+        && first.span.start == 0
+        && first.with.is_empty()
+        && bytes[first.span.end..].starts_with(BYTE_ORDER_MARK)
+    {
+        first.with.push(b'\n');
+    }
+    cuts
 }
 
 // A wider cut swallows those inside it; neighbours stay apart.
@@ -312,7 +323,7 @@ impl Scrub<'_> {
                 Some(newline) if self.is_continued(newline) => from = newline,
                 Some(newline) => return newline + 1,
                 // The byte order mark belongs to the file, not to its first line.
-                None => return if self.bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 },
+                None => return if self.bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 },
             }
         }
     }

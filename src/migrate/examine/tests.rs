@@ -307,6 +307,13 @@ fn odd_bytes_survive() {
 }
 
 #[test]
+fn a_byte_order_mark_in_the_middle_does_not_become_the_files() {
+    becomes(Dialect::Bash, "export ANTHROPIC_API_KEY=@a.\n\u{feff}B=1\n", "\n\u{feff}B=1\n");
+    becomes(Dialect::Fish, "set ANTHROPIC_API_KEY @a.; \u{feff}B\n", "\n\u{feff}B\n");
+    becomes(Dialect::Bash, "\u{feff}export ANTHROPIC_API_KEY=@a.\n\u{feff}B=1\n", "\u{feff}\u{feff}B=1\n");
+}
+
+#[test]
 fn what_cannot_be_cut_out_is_reported_and_stays() {
     for (input, reason) in [
         ("ANTHROPIC_API_KEY=@a. claude\n", "inline-prefix"),
