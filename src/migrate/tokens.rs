@@ -61,7 +61,9 @@ pub(crate) fn record(removed: &[u8], keys: &KeySet<'_>) -> Option<Vec<Token>> {
 
 fn flush(plain: &mut Zeroizing<Vec<u8>>, keys: &KeySet<'_>, tokens: &mut Vec<Token>) -> Option<()> {
     if !plain.is_empty() {
-        if keys.has_piece_in(plain) {
+        // Digits that stand for other bytes may equal a piece, too.
+        let is_text = std::str::from_utf8(plain).is_ok();
+        if keys.has_piece_in(plain) || !is_text && keys.has_piece_in(hex(plain).as_bytes()) {
             return None;
         }
         push_text(tokens, plain);
@@ -139,5 +141,7 @@ mod tests {
         assert_eq!(record(&[b"# ", KEY].concat(), &keys), None);
         assert_eq!(record(&[b"# ", &KEY[10..20]].concat(), &keys), None);
         assert!(record(b"# nothing", &keys).is_some());
+        let keys = KeySet::new(vec![Key { value: b"@ABCDEF00000485OPQRST", number: Some(0) }]);
+        assert_eq!(record(b"\xff\0\0\0\0\x48\x5f", &keys), None, "its digits are a piece of the key");
     }
 }
