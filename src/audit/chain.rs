@@ -48,20 +48,21 @@ impl Claim {
         if has_control(line) {
             return None;
         }
-        let rest = after_text(line.strip_prefix(b"{\"time\":\"")?)?;
-        let (n, mut rest) = number(rest.strip_prefix(b",\"n\":")?)?;
-        for name in BEFORE_PID {
-            if let Some(value) = rest.strip_prefix(*name) {
-                rest = after_text(value)?;
-            }
-        }
-        rest = number(rest.strip_prefix(b",\"pid\":")?)?.1;
-        for name in BEHIND_PID {
-            if let Some(value) = rest.strip_prefix(*name) {
-                rest = after_text(value)?;
-            }
-        }
-        let prev = rest.strip_prefix(b",\"prev\":\"")?.strip_suffix(b"\"}")?;
+        let rest = after_text(after(line, b"{\"time\":\"")?)?;
+        let (n, rest) = number(after(rest, b",\"n\":")?)?;
+        let rest = past(rest, b",\"action\":\"")?;
+        let rest = past(rest, b",\"key\":\"")?;
+        let rest = past(rest, b",\"service\":\"")?;
+        let rest = past(rest, b",\"target\":\"")?;
+        let rest = past(rest, b",\"profile\":\"")?;
+        let rest = past(rest, b",\"agent\":\"")?;
+        let rest = past(rest, b",\"binary\":\"")?;
+        let rest = past(rest, b",\"binary_sha256\":\"")?;
+        let (_, rest) = number(after(rest, b",\"pid\":")?)?;
+        let rest = past(rest, b",\"cwd\":\"")?;
+        let rest = past(rest, b",\"result\":\"")?;
+        let rest = past(rest, b",\"reason\":\"")?;
+        let prev = after(rest, b",\"prev\":\"")?.strip_suffix(b"\"}")?;
         Some(Self { n, prev: Digest::from_hex(prev)? })
     }
 
@@ -76,17 +77,17 @@ impl Claim {
     }
 }
 
-const BEFORE_PID: &[&[u8]] = &[
-    b",\"action\":\"",
-    b",\"key\":\"",
-    b",\"service\":\"",
-    b",\"target\":\"",
-    b",\"profile\":\"",
-    b",\"agent\":\"",
-    b",\"binary\":\"",
-    b",\"binary_sha256\":\"",
-];
-const BEHIND_PID: &[&[u8]] = &[b",\"cwd\":\"", b",\"result\":\"", b",\"reason\":\""];
+// What follows a text at the start of a line. Its length is known when this is compiled, so no function is called that
+// compares byte by byte.
+fn after<'a, const N: usize>(line: &'a [u8], text: &[u8; N]) -> Option<&'a [u8]> {
+    let (start, rest) = line.split_first_chunk()?;
+    (start == text).then_some(rest)
+}
+
+// What follows a member that has a string, given the text before the string; the line itself where that is not there.
+fn past<'a, const N: usize>(line: &'a [u8], text: &[u8; N]) -> Option<&'a [u8]> {
+    after(line, text).map_or(Some(line), after_text)
+}
 
 // What follows a string without escapes; the text begins behind its opening quote.
 fn after_text(text: &[u8]) -> Option<&[u8]> {
@@ -96,24 +97,33 @@ fn after_text(text: &[u8]) -> Option<&[u8]> {
 
 // A number from 1 without leading zeros that cannot overflow, and what follows it.
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let length = text.iter().take(20).take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = text.split_at(length);
-    if !(1..=19).contains(&length) || digits[0] == b'0' {
-        return None;
+    const MOST_DIGITS: usize = 19;
+    let (mut number, mut length) = (0, 0);
+    while let Some(digit) = text.get(length).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+        if length == MOST_DIGITS {
+            return None;
+        }
+        number = 10 * number + u64::from(digit);
+        length += 1;
     }
-    Some((digits.iter().fold(0, |number, digit| 10 * number + u64::from(digit - b'0')), rest))
+    (length > 0 && text[0] != b'0').then(|| (number, &text[length..]))
 }
 
 // JSON allows no control character in a string, and the form has none outside. Eight bytes at a time: what is subtracted
 // from a byte below 0x20 borrows, which sets its highest bit.
 fn has_control(line: &[u8]) -> bool {
     const EACH: u64 = u64::from_ne_bytes([0x01; 8]);
-    let (words, rest) = line.as_chunks::<8>();
-    let borrowed = words.iter().fold(0, |all, word| {
+    let borrowed = |word: &[u8; 8]| {
         let word = u64::from_ne_bytes(*word);
-        all | (word.wrapping_sub(0x20 * EACH) & !word)
-    });
-    borrowed & (0x80 * EACH) != 0 || rest.iter().any(|byte| *byte < 0x20)
+        word.wrapping_sub(0x20 * EACH) & !word
+    };
+    let (words, rest) = line.as_chunks();
+    let (fours, others) = words.as_chunks();
+    let mut all = others.iter().fold(0, |all, word| all | borrowed(word));
+    for [a, b, c, d] in fours {
+        all |= borrowed(a) | borrowed(b) | borrowed(c) | borrowed(d);
+    }
+    all & (0x80 * EACH) != 0 || rest.iter().any(|byte| *byte < 0x20)
 }
 
 #[cfg(test)]

@@ -24,19 +24,20 @@ pub(super) enum End {
 }
 
 /// Reads a file's first `left` bytes line by line, without the newlines.
-pub(super) struct Lines {
-    file: File,
-    left: u64,
+pub(super) struct Lines<'a> {
+    file: &'a File,
+    unread: Range<u64>,
     block: Vec<u8>,
     filled: Range<usize>,
     skipping: bool,
 }
 
-impl Lines {
-    /// `length` is taken under the lock, so that a line being appended meanwhile is not seen half.
-    pub(super) fn new(file: File, length: u64) -> Self {
+impl<'a> Lines<'a> {
+    /// `length` is taken under the lock, so that a line being appended meanwhile is not seen half. Several readers may read
+    /// one file.
+    pub(super) fn new(file: &'a File, length: u64) -> Self {
         let block = usize::try_from(length).unwrap_or(usize::MAX).min(BLOCK + MAX_LINE);
-        Self { file, left: length, block: vec![0; block], filled: 0..0, skipping: false }
+        Self { file, unread: 0..length, block: vec![0; block], filled: 0..0, skipping: false }
     }
 
     /// The next line; none at the end.
@@ -76,20 +77,13 @@ impl Lines {
 
     fn fill(&mut self) -> io::Result<usize> {
         let start = self.filled.end;
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(self.block.len() - start);
-        let read = read_some(&mut self.file, &mut self.block[start..start + most])?;
-        self.left -= read as u64;
+        let left = usize::try_from(self.unread.end - self.unread.start).unwrap_or(usize::MAX);
+        let into = &mut self.block[start..];
+        let most = left.min(into.len());
+        let read = files::read_at(self.file, &mut into[..most], self.unread.start)?;
+        self.unread.start += read as u64;
         self.filled.end += read;
         Ok(read)
-    }
-}
-
-fn read_some(file: &mut File, into: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match file.read(into) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            done => return done,
-        }
     }
 }
 
@@ -132,7 +126,8 @@ mod tests {
     }
 
     fn all(bytes: &[u8]) -> Vec<(Vec<u8>, End)> {
-        let mut lines = Lines::new(file_of(bytes), bytes.len() as u64);
+        let file = file_of(bytes);
+        let mut lines = Lines::new(&file, bytes.len() as u64);
         std::iter::from_fn(|| lines.next().expect("read").map(|(line, end)| (line.to_vec(), end))).collect()
     }
 
@@ -164,7 +159,8 @@ mod tests {
 
     #[test]
     fn what_is_appended_after_the_length_was_taken_is_not_seen() {
-        let mut lines = Lines::new(file_of(b"one\ntwo\n"), 4);
+        let file = file_of(b"one\ntwo\n");
+        let mut lines = Lines::new(&file, 4);
         assert_eq!(lines.next().expect("read"), Some((&b"one"[..], End::Newline)));
         assert_eq!(lines.next().expect("read"), None);
     }

@@ -347,7 +347,7 @@ fn last_line(part: &mut Part) -> Result<Vec<u8>, AuditError> {
 
 /// The line that the first line of one of the log's files says it follows.
 fn starts_after(part: Part) -> Result<Option<Link>, AuditError> {
-    let mut lines = Lines::new(part.file, part.length);
+    let mut lines = Lines::new(&part.file, part.length);
     let first = lines.next().map_err(AuditError::io("read", &part.path))?;
     let claim = first.and_then(|(line, _)| Claim::of(line));
     Ok(claim.map(|claim| Link { n: claim.n - 1, hash: claim.prev }))

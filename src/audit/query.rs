@@ -59,8 +59,8 @@ pub(crate) fn query(
     let sieve = Sieve::new(filter);
     let mut scan = Scan::default();
     for part in parts {
-        let mut lines = Lines::new(part.file, part.length);
-        while let Some((line, _)) = lines.next().map_err(AuditError::io("read", &part.path))? {
+        let mut lines = Lines::new(&part.file, part.length);
+        while let Some((line, _)) = lines.next().map_err(|error| AuditError::io("read", &part.path)(error))? {
             scan.lines += 1;
             let time = time_of(line);
             if time.is_some_and(|time| !sieve.in_time(time)) || !sieve.has_names(line) {

@@ -2,14 +2,16 @@
 
 use super::AuditError;
 use super::chain::{Claim, Link};
-use super::files::Files;
+use super::files::{Files, Part};
 use super::head::{Head, Stored};
 use super::lines::{End, Lines};
 use super::log::Limits;
 use crate::digest::Digest;
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, Scope};
+use std::{fmt, io};
 
 /// Findings that are kept; a log of other content would otherwise give one for each of its lines.
 const MAX_FINDINGS: usize = 1000;
@@ -132,7 +134,7 @@ fn span(from: &u64, to: &u64) -> String {
 }
 
 /// Reads the whole log, oldest line first, and reports every break. Takes the lock only while it opens the files;
-/// records appended after that are not looked at. Needs no more memory than one block.
+/// records appended after that are not looked at. Needs no more memory than two blocks.
 pub(crate) fn verify(path: &Path) -> Result<Report, AuditError> {
     let files = Files::new(path)?;
     let (parts, stored) = files.snapshot(Limits::default().lock_wait, || Stored::read(&files))?;
@@ -144,12 +146,47 @@ pub(crate) fn verify(path: &Path) -> Result<Report, AuditError> {
         walk.report.files += 1;
         walk.report.bytes += part.length;
         walk.at = (Arc::from(part.path.as_path()), 0);
-        let mut lines = Lines::new(part.file, part.length);
-        while let Some((line, end)) = lines.next().map_err(AuditError::io("read", &part.path))? {
-            walk.line(line, end);
-        }
+        walk.part(&part).map_err(AuditError::io("read", &part.path))?;
     }
     Ok(walk.finish(stored, Arc::from(files.head())))
+}
+
+/// Digests of lines that another thread computes, in their order. The digests take most of the time of a `verify`.
+struct Digests {
+    batches: Receiver<Vec<Digest>>,
+    batch: std::vec::IntoIter<Digest>,
+}
+
+impl Digests {
+    const BATCH: usize = 512;
+    /// Batches that wait, so that memory stays bounded.
+    const WAITING: usize = 8;
+
+    /// Starts the thread, which ends with the file, with an error, or once nobody takes its digests.
+    fn of<'scope>(part: &'scope Part, scope: &'scope Scope<'scope, '_>) -> Self {
+        let (send, batches) = mpsc::sync_channel(Self::WAITING);
+        let work = move || {
+            let mut lines = Lines::new(&part.file, part.length);
+            let mut next = || lines.next().ok().flatten().map(|(line, _)| Digest::of(line));
+            loop {
+                let batch: Vec<_> = std::iter::from_fn(&mut next).take(Self::BATCH).collect();
+                if batch.is_empty() || send.send(batch).is_err() {
+                    return;
+                }
+            }
+        };
+        // Without the thread there are no digests, and each line's is computed where it is needed.
+        let _ = thread::Builder::new().spawn_scoped(scope, work);
+        Self { batches, batch: Vec::new().into_iter() }
+    }
+
+    /// The digest of the next line, which is this one.
+    fn next(&mut self, line: &[u8]) -> Digest {
+        if self.batch.len() == 0 {
+            self.batch = self.batches.recv().unwrap_or_default().into_iter();
+        }
+        self.batch.next().unwrap_or_else(|| Digest::of(line))
+    }
 }
 
 type Place = (Arc<Path>, u64);
@@ -185,7 +222,18 @@ impl Walk {
         }
     }
 
-    fn line(&mut self, line: &[u8], end: End) {
+    fn part(&mut self, part: &Part) -> io::Result<()> {
+        thread::scope(|scope| {
+            let mut digests = Digests::of(part, scope);
+            let mut lines = Lines::new(&part.file, part.length);
+            while let Some((line, end)) = lines.next()? {
+                self.line(line, end, digests.next(line));
+            }
+            Ok(())
+        })
+    }
+
+    fn line(&mut self, line: &[u8], end: End, hash: Digest) {
         self.report.lines += 1;
         self.at.1 += 1;
         let claim = Claim::of(line);
@@ -201,7 +249,7 @@ impl Walk {
         if self.report.first.is_none() {
             self.begin(claim);
         }
-        let here = Link { n: claim.n, hash: Digest::of(line) };
+        let here = Link { n: claim.n, hash };
         self.place(here, claim.prev);
         self.report.last = self.report.last.max(Some(here.n));
         self.unreadable = 0;
@@ -252,7 +300,10 @@ impl Walk {
 
     fn advance(&mut self, to: Link) {
         self.trunk = to;
-        self.trunk_at = Some(self.at.clone());
+        match &mut self.trunk_at {
+            Some((file, line)) if Arc::ptr_eq(file, &self.at.0) => *line = self.at.1,
+            at => *at = Some(self.at.clone()),
+        }
     }
 
     fn finish(mut self, stored: Stored, head_path: Arc<Path>) -> Report {
