@@ -317,8 +317,9 @@ fn keep_comments(document: &mut DocumentMut, removed: &Table) {
 
 /// Cuts one entry out of a large file, so that a launch neither parses nor keeps ten thousand others. In valid TOML a
 /// line that is exactly `[provider.alias]` is that table's header unless it stands in a multi-line string; a file that
-/// has any, or the header not exactly once in its usual form, gives `None` and is parsed whole instead.
-pub(super) fn entry_alone(mut file: impl Read, (first, second): Pair<'_>) -> Option<Zeroizing<String>> {
+/// has any, the header not exactly once in its usual form, or attributes below a header of their own, gives `None` and is
+/// parsed whole instead.
+pub(crate) fn entry_alone(mut file: impl Read, (first, second): Pair<'_>) -> Option<Zeroizing<String>> {
     // Names as ours and hierarchical targets are. Any other may be written in more ways than one.
     let plain =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@+".contains(&b));
@@ -328,7 +329,16 @@ pub(super) fn entry_alone(mut file: impl Read, (first, second): Pair<'_>) -> Opt
     let bare = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     let word = |name: &str| if bare(name) { name.to_owned() } else { format!("\"{name}\"") };
     let header = format!("[{}.{}]", word(first), word(second));
-    let [header, basic, literal] = [header.as_bytes(), b"\"\"\"", b"'''"].map(memmem::Finder::new);
+    let [header, basic, literal, attributes] =
+        [header.as_bytes(), b"\"\"\"", b"'''", b"attributes"].map(memmem::Finder::new);
+    // An entry's attributes may have a header of their own, anywhere in the file and spelt with escapes.
+    let has_further_header = |lines: &[u8]| {
+        let is_in_header = |at: usize| {
+            let start = memchr::memrchr(b'\n', &lines[..at]).map_or(0, |newline| newline + 1);
+            lines[start..].trim_ascii_start().starts_with(b"[")
+        };
+        attributes.find_iter(lines).chain(memchr::memchr_iter(b'\\', lines)).any(is_in_header)
+    };
     let mut block = Zeroizing::new(vec![0; SMALL]);
     let mut kept = 0;
     // It never grows, which would leave a copy behind: an entry that does not fit is none of the usual form.
@@ -341,6 +351,9 @@ pub(super) fn entry_alone(mut file: impl Read, (first, second): Pair<'_>) -> Opt
         let end = if read == 0 { filled } else { memchr::memrchr(b'\n', &block[..filled])? + 1 };
         let lines = &block[..end];
         if basic.find(lines).is_some() || literal.find(lines).is_some() || std::str::from_utf8(lines).is_err() {
+            return None;
+        }
+        if has_further_header(lines) {
             return None;
         }
         let mut start = within.then_some(0);

@@ -149,6 +149,14 @@ fn hierarchical_targets_are_cut_out_of_a_large_file_as_well() {
 }
 
 #[test]
+fn attributes_below_a_header_of_their_own_are_found_in_a_large_file() {
+    let own = "[bench.b]\nkey = \"c\"\n[bench.b.attributes]\nenv = \"prod\"\n";
+    let (_folder, store) = store(Some(&format!("{own}{}", "#\n".repeat(SMALL))));
+    let (value, attributes) = store.document.find(("bench", "b")).expect("readable").expect("there");
+    assert_eq!((value.expose(), attributes), (&b"c"[..], vec![("env".into(), "prod".into())]));
+}
+
+#[test]
 fn what_a_killed_change_left_is_gone_after_the_next() {
     let (folder, store) = store(None);
     let stray = folder.path().join(".ringlet-credentials.toml-x123456789abcdef.tmp");
