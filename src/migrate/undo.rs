@@ -121,7 +121,8 @@ pub(crate) fn image(
         Zeroizing::new(Vec::with_capacity(now.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>()));
     let mut at = 0;
     for ((cut, place), piece) in file.cuts.iter().zip(places).zip(&pieces) {
-        let replaced = place..place + cut.with.len();
+        // A damaged journal may name a place behind every file's end.
+        let replaced = place..place.saturating_add(cut.with.len());
         if place < at || now.get(replaced.clone()) != Some(cut.with.as_bytes()) {
             return Err("was edited since, where the keys stood".into());
         }
@@ -159,7 +160,7 @@ fn place(bytes: &[u8], cut: &super::journal::CutRecord, seal: &Seal) -> Result<u
             if found.is_some() {
                 return Err("was edited since, and the lines around a key are there more than once".into());
             }
-            found = Some(start + cut.column);
+            found = Some(start.saturating_add(cut.column));
         }
     }
     found.ok_or_else(|| "was edited since, and the lines around a key are gone".into())
