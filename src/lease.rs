@@ -76,6 +76,40 @@ pub(crate) enum LeaseState {
 }
 
 impl Grant {
+    /// Reads a grant's record, or returns what is wrong with it.
+    pub(crate) fn parse(id: String, text: &str) -> Result<Self, String> {
+        let record: Record = toml::from_str(text).map_err(|error| format!("does not parse: {}", error.message()))?;
+        let directory = record.directory.map(PathBuf::from);
+        if directory.as_ref().is_some_and(|path| !path.is_absolute()) {
+            return Err("names a directory that is not absolute".into());
+        }
+        Ok(Self {
+            id,
+            key: record.key.parse().map_err(|_| "names no key")?,
+            agent: record.agent.map(|name| name.parse()).transpose().map_err(|_| "names no agent")?,
+            directory,
+            boot: record.boot,
+            begins: Duration::from_millis(record.begins_ms),
+            ends: Duration::from_millis(record.ends_ms),
+            granted: record.granted,
+        })
+    }
+
+    /// Returns the record's text. The directory must be UTF-8.
+    pub(crate) fn to_text(&self) -> String {
+        let directory = self.directory.as_ref().map(|path| path.to_str().expect("no other directory is granted"));
+        let record = Record {
+            key: self.key.to_string(),
+            agent: self.agent.as_ref().map(ToString::to_string),
+            directory: directory.map(str::to_owned),
+            boot: self.boot.clone(),
+            begins_ms: milliseconds(self.begins),
+            ends_ms: milliseconds(self.ends),
+            granted: self.granted.clone(),
+        };
+        toml::to_string(&record).expect("strings and numbers always serialise")
+    }
+
     /// Returns the state at `now`. `most` caps the lease even if it was granted for longer: the settings may have been
     /// tightened since.
     pub(crate) fn state(&self, now: &BootTime, most: Duration) -> LeaseState {
@@ -219,11 +253,9 @@ impl LeaseFolder {
         now: impl FnOnce() -> io::Result<BootTime>,
         granted: Timestamp,
     ) -> Result<Grant, LeaseError> {
-        let directory = request.directory.as_ref().map(|path| match path.to_str() {
-            Some(text) => Ok(text.to_owned()),
-            None => Err(LeaseError::NotText(path.clone())),
-        });
-        let directory = directory.transpose()?;
+        if let Some(path) = request.directory.as_ref().filter(|path| path.to_str().is_none()) {
+            return Err(LeaseError::NotText(path.clone()));
+        }
         let id = id_of(request);
         let key_folder = self.folder_of(&request.key);
         let file = key_folder.join(format!("{id}.toml"));
@@ -243,16 +275,7 @@ impl LeaseFolder {
             ends: whole(now.clock.saturating_add(request.length)),
             granted: granted.to_string(),
         };
-        let record = Record {
-            key: grant.key.to_string(),
-            agent: grant.agent.as_ref().map(ToString::to_string),
-            directory,
-            boot: grant.boot.clone(),
-            begins_ms: milliseconds(grant.begins),
-            ends_ms: milliseconds(grant.ends),
-            granted: grant.granted.clone(),
-        };
-        let text = toml::to_string(&record).expect("strings and numbers always serialise");
+        let text = grant.to_text();
         for old in self.files()? {
             let has_expired = |old: Grant| !matches!(old.state(&now, Duration::MAX), LeaseState::Valid(_));
             // The one that is replaced may lie where earlier versions put it. Gone first, it cannot outlive a crash.
@@ -392,21 +415,7 @@ fn id_of(request: &GrantRequest) -> String {
 
 fn read(file: &Path) -> Result<Option<Grant>, String> {
     let Some(text) = platform::read_record(file).map_err(|why| why.to_string())? else { return Ok(None) };
-    let record: Record = toml::from_str(&text).map_err(|error| format!("does not parse: {}", error.message()))?;
-    let directory = record.directory.map(PathBuf::from);
-    if directory.as_ref().is_some_and(|path| !path.is_absolute()) {
-        return Err("names a directory that is not absolute".into());
-    }
-    Ok(Some(Grant {
-        id: stem(file),
-        key: record.key.parse().map_err(|_| "names no key")?,
-        agent: record.agent.map(|name| name.parse()).transpose().map_err(|_| "names no agent")?,
-        directory,
-        boot: record.boot,
-        begins: Duration::from_millis(record.begins_ms),
-        ends: Duration::from_millis(record.ends_ms),
-        granted: record.granted,
-    }))
+    Grant::parse(stem(file), &text).map(Some)
 }
 
 // Rounds as a record does.

@@ -96,6 +96,31 @@ pub struct Pin {
     pub pinned: Timestamp,
 }
 
+impl Pin {
+    /// Reads an agent's record, or returns what is wrong with it. The record names the agent as well, so that a copy
+    /// under another name pins nothing.
+    pub(crate) fn parse(agent: &Agent, text: &str) -> Result<Self, String> {
+        let record: Record = toml::from_str(text).map_err(|error| format!("does not parse: {}", error.message()))?;
+        if record.agent != agent.as_str() {
+            return Err("is not named after its agent".into());
+        }
+        let digest = record.sha256.parse().map_err(|_| "holds no SHA-256")?;
+        let pinned = record.pinned.parse().map_err(|_| "holds no time")?;
+        Ok(Self { agent: agent.clone(), program: record.program.into(), digest, pinned })
+    }
+
+    /// Returns the record's text.
+    pub(crate) fn to_text(&self) -> String {
+        let record = Record {
+            agent: self.agent.to_string(),
+            program: self.program.to_string_lossy().into_owned(),
+            sha256: self.digest.to_string(),
+            pinned: self.pinned.to_string(),
+        };
+        toml::to_string(&record).expect("strings always serialise")
+    }
+}
+
 /// Why a pin could not be read or written. Each refuses.
 #[derive(Debug, thiserror::Error)]
 pub enum PinError {
@@ -156,15 +181,7 @@ impl Pins {
             Ok(None) => return Ok(None),
             Err(why) => return Err(damaged(why.to_string())),
         };
-        let record: Record =
-            toml::from_str(&text).map_err(|error| damaged(format!("does not parse: {}", error.message())))?;
-        // A copy under another name pins nothing.
-        if record.agent != agent.as_str() {
-            return Err(damaged("is not named after its agent".into()));
-        }
-        let digest = record.sha256.parse().map_err(|_| damaged("holds no SHA-256".into()))?;
-        let pinned = record.pinned.parse().map_err(|_| damaged("holds no time".into()))?;
-        Ok(Some(Pin { agent: agent.clone(), program: record.program.into(), digest, pinned }))
+        Pin::parse(agent, &text).map(Some).map_err(damaged)
     }
 
     /// Every pin, by agent, and what is wrong with those that cannot be used.
@@ -193,13 +210,7 @@ impl Pins {
     /// Records a pin, in place of an earlier one: whole or not at all, mode 0600 in a folder of 0700.
     pub(crate) fn write(&self, pin: &Pin) -> Result<(), PinError> {
         let file = self.file(&pin.agent);
-        let record = Record {
-            agent: pin.agent.to_string(),
-            program: pin.program.to_string_lossy().into_owned(),
-            sha256: pin.digest.to_string(),
-            pinned: pin.pinned.to_string(),
-        };
-        let text = toml::to_string(&record).expect("strings always serialise");
+        let text = pin.to_text();
         let written =
             platform::create_private_folder(&self.folder).and_then(|()| platform::replace_file(&file, text.as_bytes()));
         written.map_err(|why| PinError::Write { file, doing: "written", why })

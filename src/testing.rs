@@ -12,6 +12,8 @@ pub mod launch;
 pub mod masking;
 pub mod quoting;
 pub mod rc;
+pub mod records;
+pub mod store;
 #[cfg(target_os = "linux")]
 pub mod wire;
 pub mod words;
@@ -69,6 +71,8 @@ targets! {
     bus_message: wire::message,
     guard_offences: guard::offences,
     guard_readers: guard::readers,
+    http: daemon::http,
+    journal: records::journal,
     launch_words: launch::words,
     masking: masking::masking,
     policy: daemon::policy,
@@ -79,6 +83,8 @@ targets! {
     rc_lines: rc::lines,
     rc_posix: rc::posix,
     rc_powershell: rc::powershell,
+    records: records::records,
+    store_entries: store::entries,
     toml: forms::toml,
     words: words::words,
 }

@@ -262,8 +262,9 @@ fn no_token(why: &str) -> Response {
     refusal(StatusCode::SERVICE_UNAVAILABLE, "no_token", why, Some("run `ringlet daemon rotate-token`"))
 }
 
-// One Host header, and it names loopback and this very port; so does an absolute request target.
-fn is_local(uri: &Uri, headers: &HeaderMap, run: &Run) -> bool {
+/// Reports whether the request has one Host header that names a loopback address and the daemon's port. An absolute
+/// request target must name the same.
+pub(crate) fn is_local(uri: &Uri, headers: &HeaderMap, run: &Run) -> bool {
     let Some(port) = run.http.first().map(|address| address.port()) else { return false };
     let names = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
     let local = |text: &str| names.iter().any(|name| name.eq_ignore_ascii_case(text));
@@ -272,7 +273,8 @@ fn is_local(uri: &Uri, headers: &HeaderMap, run: &Run) -> bool {
     host.to_str().is_ok_and(local) && uri.authority().is_none_or(|authority| local(authority.as_str()))
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+/// Returns the token of the one `Authorization: Bearer` header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let (Some(one), None) = (all.next(), all.next()) else { return None };
     let (scheme, token) = one.as_bytes().split_at_checked(7)?;
@@ -386,8 +388,8 @@ fn bad_query(why: &str) -> Response {
     refusal(StatusCode::BAD_REQUEST, "bad_query", why, Some("see /v1/openapi.json"))
 }
 
-// The values of these parameters, in their order; `None` for a query with an unknown parameter or a repeated one.
-fn parameters<const N: usize>(query: &str, names: [&str; N]) -> Option<[Option<String>; N]> {
+/// Returns the values of these parameters, in their order; `None` for a query with an unknown parameter or a repeated one.
+pub(crate) fn parameters<const N: usize>(query: &str, names: [&str; N]) -> Option<[Option<String>; N]> {
     let mut values = [const { None }; N];
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let place = &mut values[names.iter().position(|known| *known == name)?];

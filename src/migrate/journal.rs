@@ -268,6 +268,15 @@ impl Journal {
         }
     }
 
+    /// Reads a run's journal, or returns what is wrong with it.
+    pub(crate) fn parse(run: &str, bytes: &[u8]) -> Result<Self, String> {
+        let journal: Self = serde_json::from_slice(bytes).map_err(|error| format!("is damaged: {error}"))?;
+        if journal.version != 1 || journal.run != run {
+            return Err("is not of this version of ringlet".into());
+        }
+        Ok(journal)
+    }
+
     /// Every journal, the oldest first. A folder without one was left by a crash and is passed over.
     pub(crate) fn all(paths: &Paths) -> Result<Vec<Self>, MigrateError> {
         let base = folder(paths);
@@ -291,12 +300,7 @@ impl Journal {
                 }
                 Err(error) => return Err(MigrateError::journal(file, error.to_string())),
             };
-            let journal: Self = serde_json::from_slice(&bytes)
-                .map_err(|error| MigrateError::journal(file.clone(), format!("is damaged: {error}")))?;
-            if journal.version != 1 || journal.run != run {
-                return Err(MigrateError::journal(file, "is not of this version of ringlet".into()));
-            }
-            runs.push(journal);
+            runs.push(Self::parse(run, &bytes).map_err(|why| MigrateError::journal(file, why))?);
         }
         runs.sort_by(|a, b| a.run.cmp(&b.run));
         Ok(runs)

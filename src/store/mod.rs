@@ -10,7 +10,7 @@
 mod attributes;
 mod error;
 mod fallback;
-mod file;
+pub(crate) mod file;
 mod items;
 mod keychain;
 mod keys;

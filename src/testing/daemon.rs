@@ -1,8 +1,13 @@
-//! The daemon's protocol and policy.
+//! The daemon's protocol and policy, and the requests over HTTP.
 
+use crate::daemon::Run;
+use crate::daemon::http::{bearer, is_local, parameters};
 use crate::daemon::policy::{Policy, decide};
 use crate::daemon::protocol::{Action, MAX_NAME, MAX_REQUEST, Malformed, Match, Request};
 use crate::store::PRIVATE_SERVICE;
+use hyper::Uri;
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
 use serde_json::json;
 
 /// A line is read or refused, and what was read keeps the documented rules and says all that the line said.
@@ -53,6 +58,40 @@ fn decision(policy: &[u8], line: &[u8]) {
         };
         assert!(allowed.contains(&request.service) && request.service != PRIVATE_SERVICE);
         assert!(entry.can_search || !request.enumerates());
+    }
+}
+
+/// A request's target, then its headers, one a line. What is read of them is what they say, and only the daemon's own
+/// address on loopback is taken for it.
+pub fn http(bytes: &[u8]) {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let Ok(uri) = Uri::try_from(lines.next().unwrap_or_default()) else { return };
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let (name, value) = line.split_at(line.iter().position(|byte| *byte == b':').unwrap_or(line.len()));
+        let value = HeaderValue::from_bytes(value.get(1..).unwrap_or_default().trim_ascii());
+        let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) else { return };
+        headers.append(name, value);
+    }
+    let address = ([127, 0, 0, 1], 8765).into();
+    let run = Run { pid: 1, started: Timestamp::UNIX_EPOCH, socket: "/run/agent.sock".into(), http: vec![address] };
+    if is_local(&uri, &headers, &run) {
+        let hosts: Vec<_> = headers.get_all(HOST).iter().map(|host| host.as_bytes().to_ascii_lowercase()).collect();
+        let own = [&b"127.0.0.1:8765"[..], b"localhost:8765", b"[::1]:8765"];
+        assert!(hosts.len() == 1 && own.contains(&hosts[0].as_slice()), "{hosts:?}");
+        assert!(
+            uri.authority().is_none_or(|authority| own.contains(&authority.as_str().to_ascii_lowercase().as_bytes()))
+        );
+    }
+    if let Some(token) = bearer(&headers) {
+        let all: Vec<_> = headers.get_all(AUTHORIZATION).iter().collect();
+        assert!(all.len() == 1 && all[0].as_bytes()[7..].trim_ascii() == token, "{all:?}");
+    }
+    const NAMES: [&str; 2] = ["since", "limit"];
+    if let Some(values) = parameters(uri.query().unwrap_or_default(), NAMES) {
+        let pairs = NAMES.iter().zip(&values).filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let written = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        assert_eq!(parameters(&written, NAMES).expect("what was read can be written"), values);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Start files of shells, and the other files that `migrate` looks through.
 
 use super::keys;
+use super::records::SEAL;
 use crate::migrate::dialect::Dialect;
 use crate::migrate::examine::{Action, Examined, Finding, examine};
 use crate::migrate::journal::{FileRecord, Seal};
@@ -119,7 +120,7 @@ fn taken_back((before, after): (&[u8], &[u8]), examined: &Examined) {
     let numbered = kept.iter().enumerate().map(|(number, value)| Key { value, number: Some(number) });
     let others = of(examined, Action::Reported).map(|finding| Key { value: &finding.value, number: None });
     let all = KeySet::new(numbered.chain(others).filter(|key| !key.value.is_empty()).collect());
-    let seal = Seal::new(Secret::new(b"the seal of this check".to_vec()));
+    let seal = Seal::new(Secret::new(SEAL.to_vec()));
     let Some(record) = FileRecord::new(Path::new("/rc"), (before, after), &cuts, &all, &seal) else { return };
     let mut journal = serde_json::to_value(&record).expect("a record serialises");
     without_digests(&mut journal);

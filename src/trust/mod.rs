@@ -13,7 +13,7 @@ mod evidence;
 mod record;
 
 pub(crate) use evidence::Evidence;
-pub(crate) use record::{Bound, BoundFile, BoundValue, PathRecords};
+pub(crate) use record::{Bound, BoundFile, BoundValue, PathRecords, Record};
 
 use crate::digest::Digest;
 use crate::git;
@@ -21,7 +21,7 @@ use crate::paths::Paths;
 use crate::platform::private::{self, Privacy};
 use crate::platform::{self, ReadError};
 use evidence::{canonical, place_of};
-use record::{Decision, Record, leads_to};
+use record::{Decision, leads_to};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -208,8 +208,7 @@ impl<'a> Trust<'a> {
         let damaged = |why: String| TrustError::Record { file: file.clone(), why };
         let read = private::read(&file, MAX_RECORD, Privacy::Unwritten).map_err(|why| damaged(why.to_string()))?;
         let Some(bytes) = read else { return Ok(None) };
-        let text = std::str::from_utf8(&bytes).map_err(|_| damaged("is not UTF-8".into()))?;
-        toml::from_str(text).map(Some).map_err(|error| damaged(format!("does not parse: {}", error.message())))
+        Record::parse(&bytes).map(Some).map_err(damaged)
     }
 
     fn write(
@@ -228,7 +227,7 @@ impl<'a> Trust<'a> {
             values: bound.values,
             files: bound.files,
         };
-        let text = toml::to_string(&record).expect("strings always serialise");
+        let text = record.to_text();
         if text.len() as u64 > MAX_RECORD {
             let why = io::Error::new(io::ErrorKind::FileTooLarge, "there is too much to be bound");
             return Err(TrustError::Write { file, why });

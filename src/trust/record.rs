@@ -13,9 +13,10 @@ pub(super) enum Decision {
     Deny,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A record of the user's decision about one path.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Record {
+pub(crate) struct Record {
     // For people who read the folder. The record's file name binds it to the path.
     pub(super) path: String,
     pub(super) decision: Decision,
@@ -69,7 +70,7 @@ pub(crate) struct PathRecords {
 }
 
 impl PathRecords {
-    pub(super) fn new(mut records: Vec<Record>) -> Self {
+    pub(crate) fn new(mut records: Vec<Record>) -> Self {
         let mut values = HashMap::<String, Vec<BoundValue>>::new();
         let mut files = HashMap::<String, Vec<String>>::new();
         for record in &mut records {
@@ -134,6 +135,17 @@ impl PathRecords {
 }
 
 impl Record {
+    /// Reads a record, or returns what is wrong with it.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8")?;
+        toml::from_str(text).map_err(|error| format!("does not parse: {}", error.message()))
+    }
+
+    /// Returns the record's text.
+    pub(crate) fn to_text(&self) -> String {
+        toml::to_string(self).expect("strings always serialise")
+    }
+
     pub(super) fn allows(&self, file: &Evidence) -> bool {
         self.decision == Decision::Allow
             && self.sha256.as_deref() == Some(file.sha256())

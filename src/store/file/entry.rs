@@ -11,30 +11,30 @@ pub(super) const SMALL: usize = 32 * 1024;
 /// What stands below a header.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     key: Zeroizing<String>,
     #[serde(default)]
     attributes: BTreeMap<String, String>,
 }
 
 /// Entries by their two names.
-pub(super) type Entries = BTreeMap<String, BTreeMap<String, Entry>>;
+pub(crate) type Entries = BTreeMap<String, BTreeMap<String, Entry>>;
 
 /// Provider and alias, or a service and an account in it.
-pub(super) type Pair<'a> = (&'a str, &'a str);
+pub(crate) type Pair<'a> = (&'a str, &'a str);
 
 /// A value and its attributes.
-pub(super) type Found = (Secret, Vec<(String, String)>);
+pub(crate) type Found = (Secret, Vec<(String, String)>);
 
 impl Entry {
     /// The value and the attributes, which are moved and not copied.
-    pub(super) fn taken(mut self) -> Found {
+    pub(crate) fn taken(mut self) -> Found {
         let secret = Secret::new(std::mem::take(&mut *self.key).into_bytes());
         (secret, std::mem::take(&mut self.attributes).into_iter().collect())
     }
 }
 
 /// Takes one entry out of those that were parsed.
-pub(super) fn taken(entries: &mut Entries, pair: Pair<'_>) -> Option<Found> {
+pub(crate) fn taken(entries: &mut Entries, pair: Pair<'_>) -> Option<Found> {
     Some(entries.get_mut(pair.0)?.remove(pair.1)?.taken())
 }

@@ -19,7 +19,7 @@ use zeroize::{Zeroize, Zeroizing};
 const LONGEST: usize = 64 << 10;
 
 /// The entries of a file as it was.
-pub(super) struct Index {
+pub(crate) struct Index {
     stamp: String,
     /// Whether every later change shows in the stamp.
     is_settled: bool,
@@ -28,7 +28,7 @@ pub(super) struct Index {
 
 impl Index {
     /// Reads a file from its start; nothing where it has another form, or changed meanwhile.
-    pub(super) fn new(file: &File) -> Option<Self> {
+    pub(crate) fn new(file: &File) -> Option<Self> {
         let (stamp, is_settled) = (platform::file_stamp(file).ok()?, platform::is_settled(file).ok()?);
         let mut index = Self { stamp, is_settled, entries: BTreeMap::new() };
         index.fill(file)?;
@@ -46,7 +46,7 @@ impl Index {
     }
 
     /// The names of all entries, sorted.
-    pub(super) fn names(&self) -> impl Iterator<Item = Pair<'_>> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = Pair<'_>> {
         self.entries.iter().flat_map(|(first, below)| below.keys().map(move |second| (&**first, &**second)))
     }
 
@@ -56,7 +56,7 @@ impl Index {
     }
 
     /// The text of one entry of the file, or nothing where it has none of this name.
-    pub(super) fn entry(&self, mut file: &File, (first, second): Pair<'_>) -> io::Result<Option<Zeroizing<String>>> {
+    pub(crate) fn entry(&self, mut file: &File, (first, second): Pair<'_>) -> io::Result<Option<Zeroizing<String>>> {
         let Some(place) = self.entries.get(first).and_then(|below| below.get(second)) else { return Ok(None) };
         let mut bytes = Zeroizing::new(vec![0; (place.end - place.start) as usize]);
         file.seek(SeekFrom::Start(place.start.into()))?;

@@ -1,9 +1,9 @@
 //! The file-backed store, for machines without a keychain: `credentials.toml` for Ringlet's own keys, as
 //! `[provider.alias]`, and a file in the same form for the items of other services, as `[service.account]`.
 
-mod document;
-mod entry;
-mod index;
+pub(crate) mod document;
+pub(crate) mod entry;
+pub(crate) mod index;
 #[cfg(all(test, unix))]
 mod tests;
 
