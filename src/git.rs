@@ -47,13 +47,13 @@ fn trim(text: &[u8]) -> Vec<u8> {
 /// file names a folder of the repository, and that folder names the worktree's `.git` file.
 pub(crate) fn main_checkout(worktree: &Path) -> Option<PathBuf> {
     let (own, common) = folders(worktree)?;
-    let own = own.canonicalize().ok()?;
-    let common = common.canonicalize().ok()?;
-    let back = read_path(&own.join("gitdir"), &own)?.canonicalize().ok()?;
+    let own = platform::canonical(&own).ok()?;
+    let common = platform::canonical(&common).ok()?;
+    let back = platform::canonical(&read_path(&own.join("gitdir"), &own)?).ok()?;
     let main = common.parent()?.to_owned();
     let is_linked = own.parent() == Some(&common.join("worktrees"))
-        && back == worktree.canonicalize().ok()?.join(".git")
-        && main.join(".git").canonicalize().ok()? == common
+        && back == platform::canonical(worktree).ok()?.join(".git")
+        && platform::canonical(&main.join(".git")).ok()? == common
         && main.join(".git").symlink_metadata().is_ok_and(|meta| meta.is_dir());
     is_linked.then_some(main)
 }
@@ -81,7 +81,7 @@ fn path_of(text: &[u8], base: &Path) -> Option<PathBuf> {
     if path.as_os_str().as_encoded_bytes().contains(&0) {
         return None;
     }
-    Some(path.canonicalize().unwrap_or_else(|_| platform::plain(&path)))
+    Some(platform::canonical(&path).unwrap_or_else(|_| platform::plain(&path)))
 }
 
 #[cfg(all(test, unix))]

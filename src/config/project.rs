@@ -85,7 +85,7 @@ pub fn find_project_file(start: &Path, paths: &Paths, settings: &Settings) -> io
 
 /// Returns the canonical folders that end the search.
 fn ceilings(paths: &Paths, settings: &Settings) -> Vec<PathBuf> {
-    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let canonical = |path: &Path| platform::canonical(path).unwrap_or_else(|_| path.to_owned());
     let home = canonical(&paths.home);
     let mut ceilings: Vec<PathBuf> = settings.ceiling_dirs.iter().map(|path| canonical(path)).collect();
     ceilings.extend(home.parent().map(Path::to_owned));

@@ -129,5 +129,5 @@ pub(super) fn is_inside(path: &str, bases: &[&Path], inside: &dyn Fn(&Path) -> b
         && bases
             .iter()
             .map(|base| platform::plain(&base.join(path)))
-            .all(|path| inside(&path) && path.canonicalize().map_or(true, |real| inside(&real)))
+            .all(|path| inside(&path) && platform::canonical(&path).map_or(true, |real| inside(&real)))
 }

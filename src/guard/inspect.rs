@@ -47,7 +47,7 @@ pub(crate) fn inspect(launch: &Launch<'_>, trust: &Trust<'_>) -> Result<Inspecti
     for added in &launch.arguments.adds {
         // The agent would create a missing path in the nearest folder that exists.
         let path = launch.here.join(added);
-        if let Some(added) = path.ancestors().find_map(|path| path.canonicalize().ok()) {
+        if let Some(added) = path.ancestors().find_map(|path| platform::canonical(path).ok()) {
             places::around(agent, &added, launch.home, &mut places);
         }
     }

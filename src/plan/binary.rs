@@ -50,7 +50,7 @@ pub(crate) fn guard_binary(
     let trust = Trust::new(context.paths, &context.settings.trust.allow_under);
     let mut program = binary.to_owned();
     for at in 0..=MAX_INTERPRETERS {
-        let real = program.canonicalize().map_err(|_| PlanError::NotExecutable { file: program.clone() })?;
+        let real = platform::canonical(&program).map_err(|_| PlanError::NotExecutable { file: program.clone() })?;
         let holding = folders.holding(&program);
         if let Some(folder) = holding
             && !trust.is_recorded(&Evidence::read(&program, MAX_PROGRAM)?)?

@@ -5,6 +5,7 @@ use super::launch_plan::Start;
 use super::{Context, PlanError, ProjectFolders, SecretUse, Sink, find_binary, installed_version};
 use crate::guard::{self, ArgumentPaths, Bind, Binding, Finding, Launch, prefix_of};
 use crate::name::Profile;
+use crate::platform;
 use crate::profile::{Account, Profiles, Resolved};
 use crate::registry::{AgentSpec, Version};
 use crate::trust::Trust;
@@ -22,7 +23,7 @@ pub(super) fn guard_project(
     version: Option<&Version>,
     secrets: &[SecretUse],
 ) -> Result<bool, PlanError> {
-    let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
+    let home = platform::canonical(&context.paths.home).unwrap_or_else(|_| context.paths.home.clone());
     let reach = resolved.account.reach();
     let provider = resolved.account.provider().map(|provider| &provider.value);
     let keys = reach.into_iter().flat_map(|reach| std::iter::once(&reach.key_variable).chain(&reach.api.bearer));
@@ -92,13 +93,13 @@ pub(crate) fn bindings(context: &Context<'_>, path: &Path) -> Result<Vec<Binding
     }
     prefixes.sort();
     prefixes.dedup();
-    let there = path.parent().and_then(|folder| folder.canonicalize().ok());
+    let there = path.parent().and_then(|folder| platform::canonical(folder).ok());
     let mut folders = ProjectFolders::new(context)?;
     if let Some(there) = there {
         folders.add(&there)?;
     }
     let inside = |path: &Path| folders.holding(path).is_some();
-    let home = context.paths.home.canonicalize().unwrap_or_else(|_| context.paths.home.clone());
+    let home = platform::canonical(&context.paths.home).unwrap_or_else(|_| context.paths.home.clone());
     let bind = Bind { agents: &agents, prefixes: &prefixes, directory: context.cwd, home: &home, inside: &inside };
     Ok(guard::bind(&bind, path)?)
 }

@@ -19,7 +19,7 @@ pub(super) fn interpreter(context: &Context<'_>, script: &Path) -> Result<Option
     let (name, rest) = split(&line);
     let Some(program) = here(context.cwd, name) else { return Ok(None) };
     let is_env = |path: &Path| path.file_name().is_some_and(|name| name == "env");
-    if !is_env(&program) && !program.canonicalize().is_ok_and(|real| is_env(&real)) {
+    if !is_env(&program) && !platform::canonical(&program).is_ok_and(|real| is_env(&real)) {
         return Ok(program.is_file().then_some(program));
     }
     // Linux passes the rest of the line as one argument; macOS splits it.

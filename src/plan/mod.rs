@@ -41,7 +41,7 @@ pub(crate) use project::{AccountHome, OwnPlace, ProjectFolders, is_lasting_path,
 pub(crate) use scope::{Facts, Pass, ScopeRule};
 pub(crate) use sessions::{OtherSession, first_launch_mark};
 pub(crate) use stored::{Rejections, over_login, rejections};
-use version::{asked_version, installed_version};
+use version::{asked_version, installed_version, version_at};
 
 use crate::config::Settings;
 use crate::env::Env;

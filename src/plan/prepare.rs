@@ -4,7 +4,7 @@ use super::draft::{Draft, Means, needs_no_key};
 use super::guard::guard_project;
 use super::launch_plan::{LaunchPlan, Start};
 use super::{Choice, Context, Passed, PlanError, ProjectFolders, Why, login, sessions, stored, withheld};
-use super::{asked_version, check_scopes, choose, find_binary, find_project, guard_binary, installed_version, is_ours};
+use super::{asked_version, check_scopes, choose, find_binary, find_project, guard_binary, is_ours, version_at};
 use crate::guard::{self, ArgumentPaths};
 use crate::name::{Agent, Profile};
 use crate::platform;
@@ -36,11 +36,11 @@ pub(crate) fn prepare(context: &Context<'_>, request: &LaunchRequest<'_>) -> Res
     let binary = named.map_or_else(|| find_binary(context, &command), Ok)?;
     let start = Start { command, binary, arguments: words.to_vec() };
     let Some(mut selected) = selected else { return Ok(LaunchPlan::Bare(start)) };
-    let version = version(context, &folders, words, &selected.resolved, &start)?;
-    let means = means(context, &start, words, &mut selected, version.as_ref())?;
+    let program = program(context, &folders, words, &selected.resolved, &start)?;
+    let means = means(context, &start, words, &mut selected, program.version.as_ref())?;
     let draft = Draft::new(start, &means, words, selected.resolved, context.env);
     let at = Context { cwd: &selected.directory, ..*context };
-    check(&at, context, &folders, &selected.arguments, words, version.as_ref(), draft)
+    check(&at, context, &folders, &selected.arguments, words, &program, draft)
 }
 
 // The agent and the profile of a request.
@@ -104,21 +104,31 @@ fn named_program(context: &Context<'_>, command: &str, words: &[OsString]) -> Op
     is_program.then(|| path.to_owned())
 }
 
+// What is known of the agent's program.
+struct Program {
+    version: Option<Version>,
+    // Whether it has passed the guard, and no program was started since.
+    is_guarded: bool,
+}
+
 // Returns the agent's version. A program is started for it only if it passes the guard and the invocation needs a key.
-fn version(
+fn program(
     context: &Context<'_>,
     folders: &ProjectFolders<'_>,
     words: &[OsString],
     resolved: &Resolved,
     start: &Start,
-) -> Result<Option<Version>, PlanError> {
+) -> Result<Program, PlanError> {
     let agent = &resolved.agent;
-    let installed = installed_version(agent, &start.command, &start.binary);
+    let real = platform::canonical(&start.binary).ok();
+    let installed = real.as_ref().and_then(|real| version_at(agent, &start.command, real));
     if installed.is_some() || needs_no_key(resolved, installed.as_ref(), words).is_some() {
-        return Ok(installed);
+        return Ok(Program { version: installed, is_guarded: false });
     }
     guard_binary(context, folders, &start.binary)?;
-    Ok(asked_version(context, agent, &start.binary))
+    let mut started = false;
+    let version = real.and_then(|real| asked_version(context, agent, &real, &mut started));
+    Ok(Program { version, is_guarded: !started })
 }
 
 // Collects what is needed to give the agent its key. The agent may reach its provider in several forms; the form that
@@ -217,9 +227,9 @@ fn select_profile<'a>(
 fn directory(context: &Context<'_>, arguments: &ArgumentPaths) -> Result<PathBuf, PlanError> {
     let Some(named) = &arguments.directory else { return Ok(context.cwd.to_owned()) };
     let path = context.cwd.join(&named.path);
-    match path.canonicalize() {
+    match platform::canonical(&path) {
         // Node and other runtimes resolve `..` in the text, but the system follows links first.
-        Ok(directory) if platform::plain(&path).canonicalize().ok().as_ref() != Some(&directory) => {
+        Ok(directory) if platform::canonical(&platform::plain(&path)).ok().as_ref() != Some(&directory) => {
             Err(PlanError::NoDirectory { directory: path, why: "`..` behind a link may lead to two places".into() })
         }
         Ok(directory) if directory.is_dir() => Ok(directory),
@@ -237,9 +247,10 @@ fn check(
     folders: &ProjectFolders<'_>,
     arguments: &ArgumentPaths,
     words: &[OsString],
-    version: Option<&Version>,
+    program: &Program,
     mut draft: Draft,
 ) -> Result<LaunchPlan, PlanError> {
+    let version = program.version.as_ref();
     // The agent may write into its folder in every invocation.
     login::refuse_inside(context, folders, &draft.part)?;
     let is_login = matches!(draft.part.resolved.account, Account::Login { .. });
@@ -249,7 +260,9 @@ fn check(
     if !is_login {
         refuse_shared(&draft.part.resolved.agent, &draft.start, words)?;
     }
-    guard_binary(here, folders, &draft.start.binary)?;
+    if !program.is_guarded {
+        guard_binary(here, folders, &draft.start.binary)?;
+    }
     let anything = guard_project(context, here.cwd, folders, arguments, &draft.part.resolved, version, &draft.secrets)?;
     let agent = &draft.part.resolved.agent;
     if !anything && draft.has_switch(version, words) && guard::is_bare_below(agent, context.cwd) {

@@ -11,9 +11,10 @@ use crate::paths::{OwnPath, Paths};
 use crate::platform::private::{self, Privacy};
 use crate::platform::{self, Access, NoAccount, Step};
 use crate::words;
+use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -35,7 +36,7 @@ pub(crate) struct ProjectFolders<'a> {
     account_home: AccountHome<'a>,
     // Read only if a place lies inside a directory.
     account: OnceCell<Result<HomeAccount, NoAccount>>,
-    steps: RefCell<HashMap<PathBuf, Step>>,
+    steps: RefCell<HashMap<OsString, Step>>,
 }
 
 struct Folder {
@@ -50,7 +51,8 @@ impl Folder {
     }
 
     fn is(&self, path: &Path, identity: Option<Identity>) -> bool {
-        self.path == path || (identity.is_some() && self.identity == identity)
+        // Both are normalized, and a comparison by components takes longer.
+        self.path.as_os_str() == path.as_os_str() || (identity.is_some() && self.identity == identity)
     }
 }
 
@@ -146,7 +148,7 @@ impl<'a> ProjectFolders<'a> {
     fn entry(&self) -> &Result<HomeAccount, NoAccount> {
         self.account.get_or_init(|| {
             let home = (self.account_home)(self.home)?;
-            let home = home.canonicalize().unwrap_or(home);
+            let home = platform::canonical(&home).unwrap_or(home);
             let mut above = Vec::new();
             self.walk(&home, &mut |path, identity| above.push((path.to_owned(), identity)));
             Ok(HomeAccount { home, above })
@@ -199,21 +201,20 @@ impl<'a> ProjectFolders<'a> {
     // Visits every directory on a path in the order of the system, links resolved, and returns where the path ends. A
     // missing part would be created as a plain folder, so a `..` after it leads back.
     fn walk(&self, place: &Path, visit: &mut dyn FnMut(&Path, Option<Identity>)) -> PathBuf {
-        let parts = |path: &Path| {
-            let parts = path.components().rev().filter(|part| *part != Component::CurDir);
-            parts.map(|part| part.as_os_str().to_owned()).collect::<Vec<OsString>>()
-        };
-        let mut waiting = parts(place);
+        fn parts(path: &Path) -> impl Iterator<Item = &OsStr> {
+            path.components().rev().filter(|part| *part != Component::CurDir).map(Component::as_os_str)
+        }
+        let mut waiting: Vec<Cow<'_, OsStr>> = parts(place).map(Cow::Borrowed).collect();
         let mut real = PathBuf::new();
         let mut links = 0;
         while let Some(part) = waiting.pop() {
-            if part == ".." {
+            if *part == *".." {
                 real.pop();
                 continue;
             }
             real.push(&part);
             // On Windows a drive without its root is the directory in which this process works.
-            if matches!(real.components().next_back(), Some(Component::Prefix(_))) {
+            if cfg!(windows) && matches!(real.components().next_back(), Some(Component::Prefix(_))) {
                 continue;
             }
             match self.step(&real) {
@@ -222,7 +223,7 @@ impl<'a> ProjectFolders<'a> {
                     // A link below /proc does not lead to its text.
                     visit(&real, platform::file_identity(&real));
                     real.pop();
-                    waiting.extend(parts(&target));
+                    waiting.extend(parts(&target).map(|part| Cow::Owned(part.to_owned())));
                 }
                 Step::Other(identity) => visit(&real, Some(identity)),
                 Step::Link(_) | Step::Nothing => visit(&real, None),
@@ -232,11 +233,11 @@ impl<'a> ProjectFolders<'a> {
     }
 
     fn step(&self, path: &Path) -> Step {
-        if let Some(step) = self.steps.borrow().get(path) {
+        if let Some(step) = self.steps.borrow().get(path.as_os_str()) {
             return step.clone();
         }
         let step = platform::step(path);
-        self.steps.borrow_mut().insert(path.to_owned(), step.clone());
+        self.steps.borrow_mut().insert(path.as_os_str().to_owned(), step.clone());
         step
     }
 }

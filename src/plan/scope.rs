@@ -9,6 +9,7 @@ use crate::duration::shown;
 use crate::lease::{BootTime, Grant, LeaseState};
 use crate::name::{Agent, KeyName};
 use crate::pins::Pin;
+use crate::platform;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -148,7 +149,8 @@ impl<'a> ScopeRule<'a> {
     /// scope's directories. A directory that does not exist covers nothing.
     pub(crate) fn of(settings: &'a Settings, key: &KeyName) -> Option<Self> {
         let scope = settings.scopes.get(key)?;
-        let directories = scope.directories.iter().flatten().filter_map(|path| path.canonicalize().ok()).collect();
+        let directories =
+            scope.directories.iter().flatten().filter_map(|path| platform::canonical(path).ok()).collect();
         Some(Self { key: key.clone(), scope, directories })
     }
 

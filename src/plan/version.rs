@@ -17,7 +17,11 @@ const MAX_ANSWER: usize = 4096;
 /// Returns the version from the path, without starting the program: from the npm package's `package.json` above it, or
 /// from the names of folders and files that other installers make.
 pub(super) fn installed_version(agent: &AgentSpec, command: &str, binary: &Path) -> Option<Version> {
-    let real = binary.canonicalize().ok()?;
+    version_at(agent, command, &platform::canonical(binary).ok()?)
+}
+
+/// Like the function above, for a canonical path.
+pub(super) fn version_at(agent: &AgentSpec, command: &str, real: &Path) -> Option<Version> {
     if let Some(package) = agent.package.as_deref().and_then(|package| package.strip_prefix("npm ")) {
         for folder in real.ancestors().skip(1).take(4) {
             let Ok(read) = platform::read_file(&folder.join("package.json"), 1 << 20) else { continue };
@@ -64,14 +68,19 @@ fn of_name(name: &str, before: &str, after: &str) -> Option<Version> {
 /// each program is asked once. Only a program with the agent's own name is asked, because a program of another name may
 /// start any version.
 ///
-/// The program must have passed the guard. It starts in the root directory, without any variable that names an account.
-pub(super) fn asked_version(context: &Context<'_>, agent: &AgentSpec, binary: &Path) -> Option<Version> {
-    let real = binary.canonicalize().ok()?;
+/// The program, whose canonical path this is, must have passed the guard. It starts in the root directory, without any
+/// variable that names an account. `started` is set before it starts.
+pub(super) fn asked_version(
+    context: &Context<'_>,
+    agent: &AgentSpec,
+    real: &Path,
+    started: &mut bool,
+) -> Option<Version> {
     let is_named = real.file_stem().is_some_and(|name| name == agent.command.as_str());
     if agent.version_args.is_empty() || !is_named {
         return None;
     }
-    let digest = pins::measure(context.paths, &real).ok()?.digest;
+    let digest = pins::measure(context.paths, real).ok()?.digest;
     let kept = context.paths.versions().join(Digest::of(digest.to_string().as_bytes()).to_string());
     if let Ok(Some(text)) = platform::read_record(&kept) {
         return Version::parse(text.trim());
@@ -84,7 +93,8 @@ pub(super) fn asked_version(context: &Context<'_>, agent: &AgentSpec, binary: &P
     let mut env: Env = context.env.clone();
     env.retain(|name| !agent.competes_with_login(name));
     env.set(mark::LOOP, mark::looped(depth + 1, &agent.command).into());
-    let answer = platform::ask_program(&real, &agent.version_args, env.pairs(), DEADLINE, MAX_ANSWER);
+    *started = true;
+    let answer = platform::ask_program(real, &agent.version_args, env.pairs(), DEADLINE, MAX_ANSWER);
     let words = answer.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
     // Any other output is no version.
     let found = words.split_whitespace().next().filter(|word| Version::parse(word).is_some());

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// A project's file that was read once, so that the hash and the parsed text come from the same bytes.
 pub(crate) struct Evidence {
-    /// The path where the file was found.
-    pub found: PathBuf,
     /// The path of the file with all symbolic links resolved.
     pub canonical: PathBuf,
+    /// The path that a record binds, see [`place_of`].
+    pub(super) place: PathBuf,
     /// The bytes.
     pub bytes: Vec<u8>,
     hash: String,
@@ -20,7 +20,7 @@ pub(crate) struct Evidence {
 }
 
 pub(super) fn canonical(found: &Path) -> Result<PathBuf, TrustError> {
-    found.canonicalize().map_err(|error| {
+    platform::canonical(found).map_err(|error| {
         let dangling = error.kind() == io::ErrorKind::NotFound && found.symlink_metadata().is_ok();
         let why = if dangling { ReadError::Dangling } else { error.into() };
         TrustError::Unreadable { file: found.into(), why }
@@ -64,7 +64,8 @@ impl Evidence {
         let unreadable = |why: ReadError| TrustError::Unreadable { file: found.into(), why };
         let read = platform::read_file(&canonical, limit).map_err(unreadable)?;
         let hash = Digest::of(&read.bytes).to_string();
-        Ok(Self { found: found.into(), canonical, bytes: read.bytes, hash, access: read.access })
+        let place = place_of(found, Some(&canonical));
+        Ok(Self { canonical, place, bytes: read.bytes, hash, access: read.access })
     }
 
     /// Reads a file or a folder. The bytes of a folder are a list of the files below it with their hashes, sorted by
@@ -80,7 +81,8 @@ impl Evidence {
         list_folder(&canonical, limit, &mut list).map_err(unreadable)?;
         let access = platform::access(&canonical).map_err(|error| unreadable(error.into()))?;
         let hash = Digest::of(&list).to_string();
-        Ok(Self { found: found.into(), canonical, bytes: list, hash, access })
+        let place = place_of(found, Some(&canonical));
+        Ok(Self { canonical, place, bytes: list, hash, access })
     }
 
     /// Returns owner and mode of the file.
@@ -96,14 +98,19 @@ impl Evidence {
 
 /// Returns the path that a record binds: the canonical folder of the project, and the rest as it is. An agent's folder,
 /// such as `.claude`, belongs to the rest. A repository may link it to a folder that was allowed elsewhere, and a
-/// relative path in its files, such as `./hook`, means another file here.
-pub(super) fn place_of(found: &Path) -> PathBuf {
+/// relative path in its files, such as `./hook`, means another file here. `real` is the path with all links resolved, if
+/// there is such a file.
+pub(super) fn place_of(found: &Path, real: Option<&Path>) -> PathBuf {
+    // No link leads to it.
+    if real == Some(found) {
+        return found.to_owned();
+    }
     let (Some(folder), Some(name)) = (found.parent(), found.file_name()) else { return found.to_owned() };
     let resolved = match (folder.parent(), folder.file_name()) {
         (Some(project), Some(own)) if own.as_encoded_bytes().starts_with(b".") => {
-            project.canonicalize().map(|project| project.join(own))
+            platform::canonical(project).map(|project| project.join(own))
         }
-        _ => folder.canonicalize(),
+        _ => platform::canonical(folder),
     };
     resolved.map_or_else(|_| found.to_owned(), |folder| folder.join(name))
 }

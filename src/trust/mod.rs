@@ -109,7 +109,7 @@ impl<'a> Trust<'a> {
             return Ok(recorded);
         }
         // Both ends of a link must lie below such a folder.
-        if !self.is_in_allowed_folder(&file.canonical) || !self.is_in_allowed_folder(&place_of(&file.found)) {
+        if !self.is_in_allowed_folder(&file.canonical) || !self.is_in_allowed_folder(&file.place) {
             return Ok(recorded);
         }
         let own = private::check(file.access(), Privacy::Unwritten);
@@ -118,7 +118,7 @@ impl<'a> Trust<'a> {
 
     // Returns the decision of the records alone.
     fn recorded(&self, file: &Evidence) -> Result<Verdict, TrustError> {
-        let recorded = self.records_at(&file.found, Some(&file.canonical))?;
+        let recorded = self.records_at(&file.place, Some(&file.canonical))?;
         Ok(match recorded.records.as_slice() {
             _ if recorded.is_denied() => Verdict::Denied,
             _ if recorded.allows(file) => Verdict::Trusted,
@@ -134,18 +134,18 @@ impl<'a> Trust<'a> {
 
     /// Reads the user's records about a path.
     pub(crate) fn records_of(&self, found: &Path) -> Result<PathRecords, TrustError> {
-        self.records_at(found, found.canonicalize().ok().as_deref())
+        let real = platform::canonical(found).ok();
+        self.records_at(&place_of(found, real.as_deref()), real.as_deref())
     }
 
-    fn records_at(&self, found: &Path, real: Option<&Path>) -> Result<PathRecords, TrustError> {
-        let place = place_of(found);
-        let mut records: Vec<Record> = self.read(&place)?.into_iter().collect();
+    fn records_at(&self, place: &Path, real: Option<&Path>) -> Result<PathRecords, TrustError> {
+        let mut records: Vec<Record> = self.read(place)?.into_iter().collect();
         // A denial holds for the target of a symbolic link and for the link's own path, so that a changed link does not
         // escape it.
-        if let Some(real) = real.filter(|real| **real != place) {
+        if let Some(real) = real.filter(|real| *real != place) {
             records.extend(self.read(real)?.filter(|record| record.decision == Decision::Deny));
         }
-        if let Some(place) = in_main_checkout(&place) {
+        if let Some(place) = in_main_checkout(place) {
             records.extend(self.read(&place)?);
         }
         Ok(PathRecords::new(records))
@@ -153,7 +153,7 @@ impl<'a> Trust<'a> {
 
     // Paths are compared component by component.
     fn is_in_allowed_folder(&self, path: &Path) -> bool {
-        self.allow_under.iter().any(|folder| folder.canonicalize().is_ok_and(|folder| path.starts_with(folder)))
+        self.allow_under.iter().any(|folder| platform::canonical(folder).is_ok_and(|folder| path.starts_with(folder)))
     }
 
     /// Reports whether a record allows these bytes at this path. Unlike for [`Trust::verdict`], `allow-under` does not
@@ -164,14 +164,14 @@ impl<'a> Trust<'a> {
 
     /// Allows these bytes at this path and removes an earlier denial.
     pub(crate) fn allow(&self, file: &Evidence) -> Result<(), TrustError> {
-        let place = place_of(&file.found);
-        self.write(&place, Decision::Allow, Some(file), Bound::default())?;
-        self.remove_denial(&place, &file.canonical)
+        self.write(&file.place, Decision::Allow, Some(file), Bound::default())?;
+        self.remove_denial(&file.place, &file.canonical)
     }
 
     /// Allows these values and files at this path and removes an earlier denial.
     pub(crate) fn allow_values(&self, found: &Path, bound: Bound) -> Result<(), TrustError> {
-        let place = place_of(found);
+        let real = platform::canonical(found).ok();
+        let place = place_of(found, real.as_deref());
         self.write(&place, Decision::Allow, None, bound)?;
         self.remove_denial(&place, &canonical(found)?)
     }
@@ -190,11 +190,10 @@ impl<'a> Trust<'a> {
         let mark = self.folder.join(DENIALS);
         let marked = platform::create_private_folder(&self.folder).and_then(|()| platform::replace_file(&mark, b""));
         marked.map_err(|why| TrustError::Write { file: mark, why })?;
-        let place = place_of(found);
-        if let Ok(canonical) = found.canonicalize()
-            && canonical != place
-        {
-            self.write(&canonical, Decision::Deny, None, Bound::default())?;
+        let real = platform::canonical(found).ok();
+        let place = place_of(found, real.as_deref());
+        if let Some(real) = real.filter(|real| *real != place) {
+            self.write(&real, Decision::Deny, None, Bound::default())?;
         }
         self.write(&place, Decision::Deny, None, Bound::default())
     }

@@ -1,6 +1,6 @@
 //! The records of the user's decisions about one path, as they are stored and as a launch asks them.
 
-use super::evidence::{Evidence, place_of};
+use super::evidence::Evidence;
 use crate::digest::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -156,5 +156,5 @@ impl Record {
 /// Returns the hash of the target's path. The path itself may be no text.
 pub(super) fn leads_to(file: &Evidence) -> Option<String> {
     let canonical = file.canonical.as_os_str();
-    (place_of(&file.found) != file.canonical).then(|| Digest::of(canonical.as_encoded_bytes()).to_string())
+    (file.place != file.canonical).then(|| Digest::of(canonical.as_encoded_bytes()).to_string())
 }

@@ -20,6 +20,12 @@ use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+/// Returns the path of an existing file with all links resolved.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn canonical(path: &Path) -> io::Result<PathBuf> {
+    path.canonicalize()
+}
+
 /// Removes `.` and `..` from a path, by its text alone.
 pub(crate) fn plain(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut made, part| {

@@ -3,11 +3,17 @@
 use super::Step;
 use crate::platform::strays::temporary_for;
 use rustix::fs::{Mode, OFlags};
+#[cfg(target_os = "linux")]
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+#[cfg(target_os = "linux")]
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 pub(in crate::platform) fn kind_of(meta: &Metadata) -> &'static str {
@@ -24,7 +30,27 @@ pub(in crate::platform) fn kind_of(meta: &Metadata) -> &'static str {
 
 pub(in crate::platform) fn open_for_reading(path: &Path) -> io::Result<File> {
     // O_NONBLOCK: opening a FIFO without a writer must not hang. O_NOCTTY: a terminal must not become ours.
-    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC).open(path)
+    // Not by the standard library: musl's `open` sets the flag O_CLOEXEC once more with a second system call.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?.into())
+}
+
+/// Returns the path of an existing file with all links resolved.
+///
+/// The standard library calls `realpath` without a buffer. In the program that is linked with musl each such call maps a
+/// page and unmaps it, since nothing else uses musl's own allocator there.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
+pub(crate) fn canonical(path: &Path) -> io::Result<PathBuf> {
+    const LONGEST: usize = libc::PATH_MAX as usize;
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut resolved = [0_u8; LONGEST];
+    // SAFETY: the path ends with a NUL, and realpath(3) writes at most PATH_MAX bytes into the buffer.
+    if unsafe { libc::realpath(path.as_ptr(), resolved.as_mut_ptr().cast()) }.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    let resolved = CStr::from_bytes_until_nul(&resolved).expect("realpath ends its result with a NUL");
+    Ok(OsStr::from_bytes(resolved.to_bytes()).into())
 }
 
 /// A folder in which many files are read: its path is resolved once.
