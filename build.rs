@@ -84,7 +84,9 @@ fn field(owner: &str, key: &str, value: &Value) -> Option<String> {
         ("auth", Value::Table(auth)) => {
             map(auth, |protocol, how| format!("({}, {})", variant("Protocol", protocol), variant("Auth", text(how))))
         }
-        ("harmless", value) if owner == "RawGuard" => format!("Some({}.into())", rule(value)),
+        ("harmless", value) if owner == "RawGuard" => {
+            format!("Some(RawRule::built_in(|| {}))", rule(value))
+        }
         ("protocol", word) => variant("Protocol", text(word)),
         ("format", word) => variant("Format", text(word)),
         (_, Value::String(text)) => format!("text({text:?})"),

@@ -176,6 +176,14 @@ name!(
 );
 
 impl Variable {
+    /// Checks a pattern of names, in which one `*` matches any text.
+    pub(crate) fn check_pattern(pattern: &str) -> Result<(), NameError> {
+        match pattern.contains('*') {
+            true => check_variable("variable", &pattern.replacen('*', "", 1)),
+            false => check_variable("variable", pattern),
+        }
+    }
+
     /// Reports whether the variable is one of Ringlet's own, which no profile may set.
     pub fn is_ringlets(&self) -> bool {
         self.folded().starts_with("RINGLET_")

@@ -103,7 +103,7 @@ impl Inspector<'_> {
             return Ok(());
         }
         // Code can steal no key from an environment that holds no secret.
-        let is_code = place.guard.harmless == Rule::Code || place.guard.format == Format::Prompts;
+        let is_code = *place.guard.harmless == Rule::Code || place.guard.format == Format::Prompts;
         if is_code && !self.launch.has_variable {
             return Ok(());
         }

@@ -391,8 +391,7 @@ impl AgentSpec {
             pairs.iter().map(|(key, value)| Ok((variable(key)?, value.clone()))).collect::<Result<BTreeMap<_, _>, _>>()
         };
         for name in raw.unset.iter().chain(&raw.login_unset).chain(&raw.models) {
-            let stem = name.replacen('*', "", 1);
-            stem.parse::<Variable>().map_err(|error| refused(name.span(), error))?;
+            Variable::check_pattern(name).map_err(|error| refused(name.span(), error))?;
         }
         let form = |raw: &RawForm| {
             Ok::<_, ConfigError>(Form {

@@ -7,7 +7,7 @@
 )]
 
 use super::agent::{NoKey, RawAgent, RawApi, RawConfigDir, RawForm, Teammates};
-use super::guard::{Directory, Format, Ignored, Names, RawGuard, RawSwitch, Reads, Rule, Scalar};
+use super::guard::{Directory, Format, Ignored, Names, RawGuard, RawRule, RawSwitch, Reads, Rule, Scalar};
 use super::literal::{pairs, table, text, texts};
 use super::login::{Apart, Holder, MovedBy, Override, RawLogin, RawSupervisor};
 use super::provider::{Auth, Protocol, RawProvider};

@@ -8,7 +8,9 @@ use crate::config::{ConfigError, Source};
 use crate::name::{NameError, Variable};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::sync::{Arc, LazyLock};
 use toml::Spanned;
 
 /// A file or folder of the project that the agent loads by itself.
@@ -24,7 +26,7 @@ pub(crate) struct Guard {
     /// The format in which it is read.
     pub format: Format,
     /// The entries that are harmless; for [`Format::Code`] the rule for the file as a whole.
-    pub harmless: Rule,
+    pub harmless: Harmless,
     /// Beginnings of placeholders that the agent replaces. A text or a name of the file that contains one is never
     /// harmless.
     pub never: Vec<String>,
@@ -42,11 +44,49 @@ impl Guard {
             above: false,
             at_start: false,
             format: Format::Code,
-            harmless: Rule::Code,
+            harmless: Rule::Code.into(),
             never: Vec::new(),
             ignored: None,
             endings: Vec::new(),
         }
+    }
+}
+
+/// The rule of a guard. A built-in one is made when a file needs it: most projects have no file of an agent's.
+#[derive(Clone)]
+pub(crate) struct Harmless(Arc<Made>);
+
+enum Made {
+    WhenNeeded(LazyLock<Rule>),
+    Already(Rule),
+}
+
+impl Harmless {
+    /// Returns the rule that a function makes.
+    pub(super) fn made_by(make: fn() -> Rule) -> Self {
+        Self(Arc::new(Made::WhenNeeded(LazyLock::new(make))))
+    }
+}
+
+impl From<Rule> for Harmless {
+    fn from(rule: Rule) -> Self {
+        Self(Arc::new(Made::Already(rule)))
+    }
+}
+
+impl Deref for Harmless {
+    type Target = Rule;
+    fn deref(&self) -> &Rule {
+        match &*self.0 {
+            Made::WhenNeeded(rule) => rule,
+            Made::Already(rule) => rule,
+        }
+    }
+}
+
+impl fmt::Debug for Harmless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
     }
 }
 
@@ -332,17 +372,18 @@ pub(super) struct RawGuard {
 /// A rule as it was read, or the error in it and its place.
 #[derive(Deserialize)]
 #[serde(from = "Spanned<toml::Value>")]
-pub(super) struct RawRule(Result<Rule, (Range<usize>, String)>);
+pub(super) struct RawRule(Result<Harmless, (Range<usize>, String)>);
 
-impl From<Spanned<toml::Value>> for RawRule {
-    fn from(value: Spanned<toml::Value>) -> Self {
-        Self(Rule::parse(value.get_ref()).map_err(|why| (value.span(), why)))
+impl RawRule {
+    /// Returns the rule of a built-in definition.
+    pub(super) fn built_in(make: fn() -> Rule) -> Self {
+        Self(Ok(Harmless::made_by(make)))
     }
 }
 
-impl From<Rule> for RawRule {
-    fn from(rule: Rule) -> Self {
-        Self(Ok(rule))
+impl From<Spanned<toml::Value>> for RawRule {
+    fn from(value: Spanned<toml::Value>) -> Self {
+        Self(Rule::parse(value.get_ref()).map(Harmless::from).map_err(|why| (value.span(), why)))
     }
 }
 
@@ -352,12 +393,12 @@ impl RawGuard {
         let harmless = match &self.harmless {
             Some(RawRule(Ok(rule))) => rule.clone(),
             Some(RawRule(Err((span, why)))) => return Err(source.error(span.clone(), why)),
-            None if self.only_variable => Rule::Code,
+            None if self.only_variable => Rule::Code.into(),
             None => match self.format {
-                Format::Dotenv => Rule::Names,
-                Format::Code => Rule::Code,
-                Format::Prompts => Rule::of_prompts(),
-                _ => Rule::Table(Vec::new()),
+                Format::Dotenv => Rule::Names.into(),
+                Format::Code => Rule::Code.into(),
+                Format::Prompts => Harmless::made_by(Rule::of_prompts),
+                _ => Rule::Table(Vec::new()).into(),
             },
         };
         let files = std::iter::once(self.file).chain(self.also);
