@@ -4,38 +4,47 @@
 
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
-use dlmalloc::GlobalDlmalloc;
+use dlmalloc::Dlmalloc;
 use std::alloc::{GlobalAlloc, Layout};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[global_allocator]
-static ALLOCATOR: Allocator = Allocator;
+static ALLOCATOR: Allocator = Allocator(Mutex::new(Dlmalloc::new()));
 
-// Calls dlmalloc. Without it, the calls with their lock are inlined at two thousand places.
-struct Allocator;
+// Not `dlmalloc::GlobalDlmalloc`: its lock is that of the C library, which takes as long as an allocation. The functions
+// are not inlined, because they would be at two thousand places.
+struct Allocator(Mutex<Dlmalloc>);
 
-// SAFETY: every call is handed on unchanged to dlmalloc, which keeps the trait's promises.
+impl Allocator {
+    fn lock(&self) -> MutexGuard<'_, Dlmalloc> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// SAFETY: every call is handed on unchanged to dlmalloc, which keeps the trait's promises. A standard mutex allocates
+// nothing on Linux.
 unsafe impl GlobalAlloc for Allocator {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the promises of `GlobalAlloc::alloc`.
-        unsafe { GlobalDlmalloc.alloc(layout) }
+        unsafe { self.lock().malloc(layout.size(), layout.align()) }
     }
 
     #[inline(never)]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the promises of `GlobalAlloc::alloc_zeroed`.
-        unsafe { GlobalDlmalloc.alloc_zeroed(layout) }
+        unsafe { self.lock().calloc(layout.size(), layout.align()) }
     }
 
     #[inline(never)]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: the caller keeps the promises of `GlobalAlloc::dealloc`.
-        unsafe { GlobalDlmalloc.dealloc(pointer, layout) }
+        unsafe { self.lock().free(pointer, layout.size(), layout.align()) }
     }
 
     #[inline(never)]
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller keeps the promises of `GlobalAlloc::realloc`.
-        unsafe { GlobalDlmalloc.realloc(pointer, layout, new_size) }
+        unsafe { self.lock().realloc(pointer, layout.size(), layout.align(), new_size) }
     }
 }
