@@ -48,7 +48,6 @@ pub(crate) fn ask_program(
     let end = Instant::now() + deadline;
     let mut answer = Vec::new();
     let mut has_ended = false;
-    // Once the program has ended, nothing waits for the end of its output.
     while !has_ended && Instant::now() < end {
         has_ended = !matches!(child.try_wait(), Ok(None));
         match pieces.recv_timeout(Duration::from_millis(5)) {
@@ -57,9 +56,14 @@ pub(crate) fn ask_program(
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
     }
-    answer.extend(pieces.try_iter().flatten());
+    let in_time = has_ended || Instant::now() < end;
     end_group(&mut child);
     let _ = child.kill();
     let _ = child.wait();
-    (Instant::now() < end || has_ended).then_some(answer)
+    // The thread may not have read yet what the program wrote. With the group its output ends, unless a process has
+    // left the group.
+    while in_time && let Ok(piece) = pieces.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        answer.extend(piece);
+    }
+    in_time.then_some(answer)
 }
