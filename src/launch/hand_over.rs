@@ -8,6 +8,7 @@
 
 use super::HandOverError;
 use crate::paths::Paths;
+use crate::platform::private::{self, NotPrivate, Privacy};
 use crate::platform::{self, Peer};
 use crate::secret::{Key, Secret};
 use std::io::{self, Read, Write};
@@ -29,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn offer(paths: &Paths, ringlet: &Path, key: &Key) -> io::Result<PathBuf> {
     let folder = paths.runtime().join("launch");
     platform::create_private_folder(&folder)?;
+    // Whoever can write there could answer in the place of the socket, with a key of another account.
+    let wrong = |why: NotPrivate| io::Error::other(format!("{} {why}", folder.display()));
+    private::folder(&folder, Privacy::Unwritten).map_err(wrong)?;
     clear(&folder);
     let name = Secret::fresh()?;
     let socket = folder.join(String::from_utf8_lossy(&name.expose()[..16]).as_ref());
@@ -129,4 +133,27 @@ pub(crate) fn ask(socket: &Path, out: &mut impl Write) -> Result<(), HandOverErr
     }
     out.write_all(&key)?;
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Env;
+    use crate::secret::Shape;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_folder_that_others_may_write_holds_no_socket() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let pairs = [("HOME", root.path()), ("XDG_RUNTIME_DIR", root.path())];
+        let paths = Paths::new(&Env::from_pairs(pairs)).expect("an absolute home");
+        let folder = paths.runtime().join("launch");
+        platform::create_private_folder(&folder).expect("created");
+        fs::set_permissions(&folder, Permissions::from_mode(0o722)).expect("chmod");
+        let key = Key::new(Secret::new(b"sk-made-up".to_vec()), Shape::Header).expect("a key");
+        let refused = offer(&paths, Path::new("/nonexistent"), &key).expect_err("others may write there");
+        assert!(refused.to_string().contains("can be written by others"), "{refused}");
+        assert_eq!(fs::read_dir(&folder).expect("listed").count(), 0);
+    }
 }

@@ -57,7 +57,8 @@ fn may_be_a_loop(start: &Start) -> bool {
 
 fn names_ringlet(binary: &Path) -> bool {
     let mut first = Vec::with_capacity(4096);
-    let read = std::fs::File::open(binary).and_then(|file| file.take(4096).read_to_end(&mut first));
+    let Ok(opened) = platform::open_file(binary) else { return false };
+    let read = opened.file.take(4096).read_to_end(&mut first);
     read.is_ok() && first.starts_with(b"#!") && memchr::memmem::find(&first, b"ringlet").is_some()
 }
 

@@ -2,10 +2,11 @@
 //! launch, and refuses a session that the agent could not continue.
 
 use super::{Context, Notice, PlanError, Start};
+use crate::platform;
 use crate::profile::Resolved;
 use crate::registry::{Api, Form, Sessions};
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -156,7 +157,7 @@ fn owner(folder: &Path, sessions: &Sessions, session: &str) -> Option<String> {
     let mut folders = sessions.folders.iter().filter(|_| is_id).map(|name| folder.join(name));
     let file = folders.find_map(|folder| find(&folder, &ending, MAX_DEPTH, &mut left))?;
     let mut line = String::new();
-    BufReader::new(File::open(file).ok()?.take(MAX_LINE)).read_line(&mut line).ok()?;
+    BufReader::new(platform::open_file(&file).ok()?.file.take(MAX_LINE)).read_line(&mut line).ok()?;
     let json: serde_json::Value = serde_json::from_str(&line).ok()?;
     sessions.id.iter().try_fold(&json, |value, name| value.get(name))?.as_str().map(str::to_owned)
 }
