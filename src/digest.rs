@@ -54,13 +54,27 @@ pub(crate) fn hex_digits(bytes: &[u8]) -> impl Iterator<Item = u8> {
 
 /// Returns the bytes as text in lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    hex_digits(bytes).map(char::from).collect()
+    let mut digits = vec![0; 2 * bytes.len()];
+    write_hex(bytes, &mut digits);
+    String::from_utf8(digits).expect("digits are ASCII")
 }
 
 /// Reads an even number of lower-case hexadecimal digits.
 pub(crate) fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = vec![0; digits.len() / 2];
     (digits.len().is_multiple_of(2) && read_hex(digits, &mut bytes)).then_some(bytes)
+}
+
+// Writes two digits for each byte.
+fn write_hex(bytes: &[u8], digits: &mut [u8]) {
+    let (fours, rest) = bytes.as_chunks();
+    let (eights, others) = digits.as_chunks_mut();
+    for (bytes, digits) in fours.iter().zip(eights) {
+        *digits = write_eight(*bytes);
+    }
+    let mut last = [0; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    others.copy_from_slice(&write_eight(last)[..others.len()]);
 }
 
 // Reads two digits for each byte; false where one is none.
@@ -80,23 +94,36 @@ fn read_hex(digits: &[u8], bytes: &mut [u8]) -> bool {
     are_digits && are_good
 }
 
-// Reads eight digits at once, each in its own byte of a number, and reports whether they are digits. Verifying a log reads
-// 64 of them for each line.
+// Eight digits are written or read at once, each in its own byte of a number: a record of the audit log has some hundreds,
+// and verifying a log reads 64 for each line.
+const EACH: u64 = u64::from_ne_bytes([1; 8]);
+
+// The digits of eight values below 16.
+fn digits_of(values: u64) -> u64 {
+    let are_letters = ((values + 6 * EACH) >> 4) & EACH;
+    values + u64::from(b'0') * EACH + u64::from(b'a' - b'0' - 10) * are_letters
+}
+
+fn write_eight([a, b, c, d]: [u8; 4]) -> [u8; 8] {
+    let pairs = u64::from_be_bytes([0, a, 0, b, 0, c, 0, d]);
+    digits_of((pairs << 4 | pairs) & (0x0f * EACH)).to_be_bytes()
+}
+
+// Reads eight digits, and reports whether they are digits.
 fn read_eight(digits: [u8; 8]) -> ([u8; 4], bool) {
-    const EACH: u64 = u64::from_ne_bytes([1; 8]);
     let digits = u64::from_be_bytes(digits);
     // A letter has a bit that no decimal digit has; `a`, which ends in 1, is 10.
     let values = (digits & (0x0f * EACH)) + 9 * ((digits >> 6) & EACH);
-    let are_letters = ((values + 6 * EACH) >> 4) & EACH;
-    let written = values + u64::from(b'0') * EACH + u64::from(b'a' - b'0' - 10) * are_letters;
-    let are_digits = written == digits && values & (0xf0 * EACH) == 0;
+    let are_digits = digits_of(values) == digits && values & (0xf0 * EACH) == 0;
     let [_, a, _, b, _, c, _, d] = (values >> 4 | values).to_be_bytes();
     ([a, b, c, d], are_digits)
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        let mut digits = [0; 64];
+        write_hex(&self.0, &mut digits);
+        f.write_str(str::from_utf8(&digits).expect("digits are ASCII"))
     }
 }
 
@@ -131,7 +158,11 @@ mod tests {
     #[test]
     fn hexadecimal_reads_back_and_nothing_else_does() {
         let bytes: Vec<u8> = (0..=255).collect();
-        assert_eq!(from_hex(hex(&bytes).as_bytes()), Some(bytes));
+        for length in [256, 255, 254, 253, 32, 3, 2, 1] {
+            let digits: String = bytes[..length].iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex(&bytes[..length]), digits);
+            assert_eq!(from_hex(digits.as_bytes()).as_deref(), Some(&bytes[..length]));
+        }
         assert_eq!((hex(b""), from_hex(b"")), (String::new(), Some(Vec::new())));
         for wrong in ["0", "0g", "AB", "+1", " 1", "123"] {
             assert_eq!(from_hex(wrong.as_bytes()), None, "{wrong}");

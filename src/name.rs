@@ -3,6 +3,7 @@
 //! A value of one of these types is safe as a keychain account, a file name and a word of a message. Every other text
 //! is refused here, before any store or file is touched.
 
+use memchr::memchr;
 use std::fmt;
 use std::str::FromStr;
 
@@ -104,6 +105,10 @@ fn check(
 ) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty(what));
+    }
+    // Only ASCII is allowed, and a listing of a keychain checks thousands of names.
+    if name.bytes().enumerate().all(|(at, byte)| ok(at, byte.into())) {
+        return Ok(());
     }
     match name.chars().enumerate().find(|&(at, c)| !ok(at, c)) {
         None => Ok(()),
@@ -245,8 +250,9 @@ impl FromStr for KeyName {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
         let shown = || shorten(text);
-        let (provider, alias) = text.split_once('/').ok_or_else(|| NameError::NotAPair(shown()))?;
-        if alias.contains('/') {
+        let slash = memchr(b'/', text.as_bytes()).ok_or_else(|| NameError::NotAPair(shown()))?;
+        let (provider, alias) = (&text[..slash], &text[slash + 1..]);
+        if memchr(b'/', alias.as_bytes()).is_some() {
             return Err(NameError::NotAPair(shown()));
         }
         Ok(Self::new(provider.parse()?, alias.parse()?))

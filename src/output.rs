@@ -34,6 +34,8 @@ pub(crate) struct Output {
     options: OutputOptions,
     shell: Shell,
     failed: Option<io::Error>,
+    /// The memory of the line that was written last, for the next one.
+    line: String,
     /// Whether stderr is a terminal, which can show progress.
     has_terminal: bool,
     /// The columns that the shown progress takes.
@@ -84,6 +86,7 @@ impl Output {
             options: OutputOptions::default(),
             shell: Shell::Bash,
             failed: None,
+            line: String::new(),
             has_terminal: color_err,
             progress: 0,
         }
@@ -118,8 +121,11 @@ impl Output {
 
     /// A line of data, in pieces.
     pub(crate) fn line(&mut self, pieces: &[(Style, &str)]) {
-        let text = painted(pieces, self.color_out);
+        let mut text = std::mem::take(&mut self.line);
+        text.clear();
+        paint(&mut text, pieces, self.color_out);
         self.write(text.as_bytes());
+        self.line = text;
     }
 
     /// A line of plain data.
@@ -281,15 +287,19 @@ fn shown_width(cell: &str) -> usize {
 }
 
 fn painted(pieces: &[(Style, &str)], color: bool) -> String {
-    let mut line = String::with_capacity(80);
+    let mut line = String::new();
+    paint(&mut line, pieces, color);
+    line
+}
+
+fn paint(line: &mut String, pieces: &[(Style, &str)], color: bool) {
     for (style, text) in pieces {
-        let paint = color && *style != Style::Plain && !text.is_empty();
-        line.push_str(if paint { style.code() } else { "" });
-        push_visible(&mut line, text);
-        line.push_str(if paint { "\x1b[0m" } else { "" });
+        let has_style = color && *style != Style::Plain && !text.is_empty();
+        line.push_str(if has_style { style.code() } else { "" });
+        push_visible(line, text);
+        line.push_str(if has_style { "\x1b[0m" } else { "" });
     }
     line.push('\n');
-    line
 }
 
 /// Escapes the characters that JSON leaves as they are: the rest of the control characters, and those that reorder

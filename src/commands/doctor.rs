@@ -42,7 +42,7 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
         Ok(names) => {
             say(Grade::Good, format!("{} answers and holds {}", place(), counted(names.len(), "key")), None);
             answers = true;
-            kept = names;
+            kept = names.into_iter().collect();
             // A locked keychain lists names and gives no values.
             if matches!(store.locked_collection(), Ok(Some(_))) {
                 say(Grade::Bad, format!("{} is locked, so no launch gets a key", place()), StoreError::Locked.hint());

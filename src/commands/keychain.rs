@@ -257,8 +257,8 @@ fn list(host: &mut Host, store: &Keys, prefix: &str) -> Result<(), Failure> {
         }
     });
     host.output.end_progress();
-    let is_wanted = |name: &KeyName| prefix.is_empty() || name.to_string().starts_with(prefix);
-    let names: Vec<KeyName> = names?.into_iter().filter(is_wanted).collect();
+    let mut names = names?;
+    names.retain(|name| prefix.is_empty() || name.to_string().starts_with(prefix));
     if host.output.wants_json() {
         let rows: Vec<_> = names
             .iter()
@@ -267,9 +267,11 @@ fn list(host: &mut Host, store: &Keys, prefix: &str) -> Result<(), Failure> {
         host.output.json(&rows);
         return Ok(());
     }
-    for name in &names {
-        let provider = [name.provider.as_str(), "/"].concat();
-        host.output.line(&[(Style::Dim, &provider), (Style::Plain, name.alias.as_str())]);
+    for names in names.chunk_by(|a, b| a.provider == b.provider) {
+        let provider = format!("{}/", names[0].provider);
+        for name in names {
+            host.output.line(&[(Style::Dim, &provider), (Style::Plain, name.alias.as_str())]);
+        }
     }
     if names.is_empty() {
         host.output.note("there is no key; `ringlet keychain set PROVIDER ALIAS` stores one");

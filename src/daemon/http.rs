@@ -410,7 +410,7 @@ async fn keys(shared: &Shared, query: &str) -> Response {
     blocking(shared, move || {
         let setup = state.handler.setup.current();
         let wanted = |name: &str| name.starts_with(&prefix) && name.parse::<KeyName>().is_ok();
-        match setup.items.list(SERVICE, Include::Names, &wanted) {
+        match setup.items.list(SERVICE, Include::Names, &prefix, &wanted) {
             // The file that stands in for it has none, which is not what an empty keychain would mean.
             Ok(items) if items.is_empty() && setup.items.state() == Keychain::Absent => {
                 let error =

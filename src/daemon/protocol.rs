@@ -78,6 +78,14 @@ impl Request {
         !self.at_boundary || rest.is_empty() || ends(target) || rest.starts_with(['/', ':'])
     }
 
+    /// What every name begins with that is meant.
+    pub fn prefix(&self) -> &str {
+        match self.targets.as_slice() {
+            [target] => target,
+            _ => "",
+        }
+    }
+
     /// Whether a name is meant by any of the targets; without targets every name is.
     pub fn wants(&self, name: &str) -> bool {
         self.targets.is_empty() || self.targets.iter().any(|target| self.matches(target, name))

@@ -263,7 +263,7 @@ impl Handler {
 
     fn find(&self, setup: &Setup, request: &Request, include: Include) -> Result<Vec<Item>, Refusal> {
         if request.enumerates() {
-            let found = setup.items.list(&request.service, include, &|name| request.wants(name));
+            let found = setup.items.list(&request.service, include, request.prefix(), &|name| request.wants(name));
             // A listing goes through everything that is stored, for a few names as well.
             platform::give_memory_back_now();
             return Ok(found?);
@@ -320,7 +320,8 @@ impl Handler {
         let _one = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let before: Vec<(String, Option<Item>)> = match request.enumerates() {
             true => {
-                let found = setup.items.list(service, Include::Values, &|name| request.wants(name))?;
+                let found =
+                    setup.items.list(service, Include::Values, request.prefix(), &|name| request.wants(name))?;
                 found.into_iter().map(|item| (item.account.clone(), Some(item))).collect()
             }
             false => self.before(setup, service, &request.targets)?,

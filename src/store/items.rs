@@ -63,14 +63,16 @@ impl Items {
         self.0.delete(ItemName { service, account })
     }
 
-    /// The items of a service whose account is wanted, sorted by it. Two items of one account are an error.
+    /// The items of a service whose account begins with the prefix and is wanted, sorted by it. Two items of one account are
+    /// an error.
     pub(crate) fn list(
         &self,
         service: &str,
         include: Include,
+        prefix: &str,
         wanted: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<Item>, StoreError> {
-        let listed = self.0.list(&Query { service, include, wanted, progress: &|_, _| () })?;
+        let listed = self.0.list(&Query { service, include, prefix, wanted, progress: &|_, _| () })?;
         match listed.windows(2).find(|pair| pair[0].account == pair[1].account) {
             Some(pair) => {
                 let entries = vec!["entry 1".into(), "entry 2".into()];

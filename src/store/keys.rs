@@ -6,7 +6,6 @@ use super::{Detail, Include, ItemName, Missing, PRIVATE_ACCOUNT, PRIVATE_SERVICE
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::Secret;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// The keys in a store.
@@ -56,18 +55,24 @@ impl Keys {
         if self.store.delete(own(&key.to_string()))? { Ok(()) } else { Err(self.not_found(key)) }
     }
 
-    /// The names of all keys, sorted. What the keychain lists is the truth; accounts that are no names of keys are other
+    /// The names of all keys, sorted and each once. What the keychain lists is the truth; accounts that are no names of keys are other
     /// tools' entries. Where the keychain is locked and does not tell, the index does.
-    pub(crate) fn names(&self) -> Result<BTreeSet<KeyName>, StoreError> {
+    pub(crate) fn names(&self) -> Result<Vec<KeyName>, StoreError> {
         self.names_with_progress(&|_, _| ())
     }
 
     /// The names of all keys, as [`Self::names`] returns them. `progress` is told how many of how many are listed.
-    pub(crate) fn names_with_progress(&self, progress: &dyn Fn(usize, usize)) -> Result<BTreeSet<KeyName>, StoreError> {
-        let query = Query { service: SERVICE, include: Include::Names, wanted: &|_| true, progress };
+    pub(crate) fn names_with_progress(&self, progress: &dyn Fn(usize, usize)) -> Result<Vec<KeyName>, StoreError> {
+        let query = Query { service: SERVICE, include: Include::Names, prefix: "", wanted: &|_| true, progress };
         match self.store.list(&query) {
-            Ok(items) => Ok(items.iter().filter_map(|item| item.account.parse().ok()).collect()),
-            Err(StoreError::Locked) => self.index.read(),
+            Ok(items) => {
+                let mut names = Vec::with_capacity(items.len());
+                names.extend(items.iter().filter_map(|item| item.account.parse::<KeyName>().ok()));
+                names.sort();
+                names.dedup();
+                Ok(names)
+            }
+            Err(StoreError::Locked) => Ok(self.index.read()?.into_iter().collect()),
             Err(error) => Err(error),
         }
     }

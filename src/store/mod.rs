@@ -108,6 +108,8 @@ pub(crate) struct Query<'a> {
     pub service: &'a str,
     /// How much of each.
     pub include: Include,
+    /// What the account of every wanted item begins with. It spares a store the others; `wanted` decides.
+    pub prefix: &'a str,
     /// Selects by account.
     pub wanted: &'a dyn Fn(&str) -> bool,
     /// Is told, while a keychain takes its time, how many items of how many are listed.

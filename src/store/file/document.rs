@@ -130,12 +130,16 @@ impl Document {
         }
     }
 
-    /// Every entry below a first name, sorted, that is wanted by its second.
-    pub(super) fn below(&self, first: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, Found)>, StoreError> {
+    /// Every entry below a first name, sorted, whose second name begins with the prefix and is wanted.
+    pub(super) fn below(
+        &self,
+        (first, prefix): Pair<'_>,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<(String, Found)>, StoreError> {
         if let Some(opened) = self.open_large()?
             && let Some(index) = self.index(&opened.file, Wanted::Listing)
         {
-            let names = index.below(first).filter(|second| wanted(second));
+            let names = index.below(first, prefix).filter(|second| wanted(second));
             let read = |second: &str| {
                 let found = self.entry(&index, &opened.file, (first, second))?;
                 Ok(found.map(|found| (second.to_owned(), found)))
@@ -146,7 +150,8 @@ impl Document {
         }
         let Some(text) = self.read()? else { return Ok(Vec::new()) };
         let entries = self.parse(&text)?.remove(first).unwrap_or_default();
-        Ok(entries.into_iter().filter(|(name, _)| wanted(name)).map(|(name, entry)| (name, entry.taken())).collect())
+        let entries = entries.into_iter().filter(|(name, _)| name.starts_with(prefix) && wanted(name));
+        Ok(entries.map(|(name, entry)| (name, entry.taken())).collect())
     }
 
     /// The names of all entries, sorted, for which `pick` makes something.

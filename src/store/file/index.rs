@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use zeroize::{Zeroize, Zeroizing};
 
 /// The longest entry of an indexed file: a key of the largest size, and attributes.
@@ -50,9 +50,11 @@ impl Index {
         self.entries.iter().flat_map(|(first, below)| below.keys().map(move |second| (&**first, &**second)))
     }
 
-    /// The second names below a first one, sorted.
-    pub(super) fn below(&self, first: &str) -> impl Iterator<Item = &str> {
-        self.entries.get(first).into_iter().flat_map(|below| below.keys().map(|second| &**second))
+    /// The second names below a first one that begin with a prefix, sorted.
+    pub(super) fn below(&self, first: &str, prefix: &str) -> impl Iterator<Item = &str> {
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let below = self.entries.get(first).into_iter().flat_map(move |below| below.range::<str, _>(from));
+        below.map(|(second, _)| &**second).take_while(move |second| second.starts_with(prefix))
     }
 
     /// The text of one entry of the file, or nothing where it has none of this name.

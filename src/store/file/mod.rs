@@ -94,7 +94,7 @@ impl Store for FileStore {
             Include::Names | Include::Attributes => Item { value: None, ..item(account, found) },
         };
         if query.service != SERVICE {
-            let found = self.services.below(query.service, query.wanted)?;
+            let found = self.services.below((query.service, query.prefix), query.wanted)?;
             return Ok(found.into_iter().map(|(account, found)| listed(account, found)).collect());
         }
         let mut buffer = String::new();

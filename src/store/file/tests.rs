@@ -187,7 +187,7 @@ proptest! {
                 }
             }
         }
-        assert_eq!(store.names().expect("listed"), model.keys().cloned().collect());
+        assert_eq!(store.names().expect("listed"), model.keys().cloned().collect::<Vec<_>>());
         for (name, text) in model {
             assert_eq!(store.get(&name).expect("found").expose(), text.as_bytes());
         }

@@ -7,6 +7,7 @@
 use super::keyrings::COLLECTIONS;
 use crate::platform;
 use crate::platform::private::{self, Privacy};
+use memchr::{memchr, memrchr};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +37,7 @@ pub(super) struct Name<'a> {
 impl<'a> Name<'a> {
     /// The collection that holds the item, as its object path spells it.
     pub(super) fn collection(&self) -> Option<&'a str> {
-        self.item.rsplit_once('/').map(|(collection, _)| collection)
+        memrchr(b'/', self.item.as_bytes()).map(|slash| &self.item[..slash])
     }
 }
 
@@ -73,16 +74,16 @@ impl Cache {
 impl<'a> Listing<'a> {
     /// The listing that a text holds; nothing where the text is not as it was written.
     pub(super) fn in_text(text: &'a str) -> Option<Self> {
-        let mut lines = text.strip_suffix('\n')?.split('\n');
-        if lines.next()? != FORMAT {
+        let mut rest = text;
+        if line(&mut rest)? != FORMAT {
             return None;
         }
-        let mut line = || lines.next().map(str::to_owned);
-        let source = Source { owner: line()?, folder: line()?, service: line()?, stamp: line()? };
-        let count: usize = line()?.parse().ok()?;
-        let mut names = Vec::with_capacity(count.min(text.len()));
-        for line in lines {
-            let (item, account) = line.split_once(' ')?;
+        let mut field = || line(&mut rest).map(str::to_owned);
+        let source = Source { owner: field()?, folder: field()?, service: field()?, stamp: field()? };
+        let count: usize = field()?.parse().ok()?;
+        let mut names = Vec::with_capacity(count.min(rest.len()));
+        while !rest.is_empty() {
+            let (item, account) = cut(line(&mut rest)?, b' ')?;
             names.push(Name { item, account });
         }
         (names.len() == count).then_some(Self { source, names })
@@ -98,6 +99,19 @@ impl<'a> Listing<'a> {
         let lines = text.matches(|c: char| c.is_control()).count();
         (lines == self.names.len() + 6).then_some(text)
     }
+}
+
+// Takes a line from the start of a text; nothing where no newline ends it.
+fn line<'a>(rest: &mut &'a str) -> Option<&'a str> {
+    let (line, after) = cut(rest, b'\n')?;
+    *rest = after;
+    Some(line)
+}
+
+// What stands before and behind a byte of ASCII.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let at = memchr(at, text.as_bytes())?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@
 //! object path, and the MD5 digests of its attributes (gkm-secret-binary.c). A collection without a password has a file of
 //! another format, which holds its values in the clear: of that only the first bytes are read.
 
+use crate::digest;
 use crate::platform;
 use md5::{Digest, Md5};
 use std::collections::{BTreeSet, HashMap};
-use std::fmt::Write;
 use std::fs;
 use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
@@ -118,11 +118,7 @@ fn decoded(collection: &str) -> Option<String> {
 }
 
 fn hex(text: &str) -> String {
-    let mut digits = String::with_capacity(32);
-    for byte in Md5::digest(text.as_bytes()) {
-        let _ = write!(digits, "{byte:02x}");
-    }
-    digits
+    digest::hex(&Md5::digest(text.as_bytes()))
 }
 
 /// The digests by item number; nothing where the file is of another format.
