@@ -40,10 +40,15 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Shims) -> Result<
             }
         }
         Shims::Remove { agents } => {
-            let names = if agents.is_empty() { installed(&folder)? } else { commands_of(session, &agents)? };
+            let names = if agents.is_empty() {
+                remove_leftovers(&folder);
+                installed(&folder)?
+            } else {
+                commands_of(session, &agents)?
+            };
             for name in &names {
                 let link = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-                match std::fs::remove_file(&link) {
+                match platform::remove_link(&link) {
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                         return Err(Failure::new(format!("there is no link for {name} in {}", folder.display())));
                     }
@@ -70,9 +75,7 @@ pub(super) fn broken(session: &Session, ringlet: &Path) -> Vec<(String, Hint)> {
         let text = format!("the link {} {said}", session.paths.pretty(&link));
         Some((text, Hint::run(words!["ringlet", "shims", "install", name])))
     };
-    // Names with a dot are what a crash left of a link. No shell looks for them.
-    let names = installed(&folder).unwrap_or_default();
-    names.iter().filter(|name| !name.starts_with('.')).filter_map(wrong).collect()
+    installed(&folder).unwrap_or_default().iter().filter_map(wrong).collect()
 }
 
 /// Makes or renews the links for these commands.
@@ -100,6 +103,18 @@ fn commands_of(session: &Session, words: &[String]) -> Result<Vec<String>, Failu
         .collect()
 }
 
+// Names with a dot are what a crash left of a link, or links that were moved aside. No shell looks for them.
+const LEFTOVER: char = '.';
+
+// Removes what can be removed. A program that still runs stays until the next time.
+fn remove_leftovers(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(LEFTOVER) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn installed(folder: &Path) -> Result<Vec<String>, Failure> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -108,6 +123,7 @@ fn installed(folder: &Path) -> Result<Vec<String>, Failure> {
     };
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| !name.starts_with(LEFTOVER))
         .map(|name| name.strip_suffix(std::env::consts::EXE_SUFFIX).unwrap_or(&name).to_owned())
         .collect();
     names.sort();
@@ -125,8 +141,9 @@ mod tests {
         assert_eq!(made["commands"], serde_json::json!(["claude"]));
         let folder = home.path.join(".local/state/ringlet/shims");
         assert!(folder.join("claude").symlink_metadata().is_ok());
-        home.run(&["shims", "remove"]).succeeds();
-        assert!(folder.join("claude").symlink_metadata().is_err());
+        home.write(".local/state/ringlet/shims/.ringlet-1-codex", "");
+        assert!(home.run(&["shims", "remove"]).succeeds().err.contains("removed 1 links"));
+        assert_eq!(std::fs::read_dir(folder).expect("a folder").count(), 0);
     }
 
     #[test]

@@ -56,6 +56,18 @@ fn a_link_starts_the_agent_with_its_key() {
 }
 
 #[test]
+fn links_of_the_running_program_are_removed_and_made_again() {
+    let world = World::ready();
+    let link = world.path(&format!(r"{STATE}\shims\claude.exe"));
+    for _ in 0..2 {
+        world.run(&["shims", "install"]).ok();
+        assert!(link.is_file());
+        world.run(&["shims", "remove"]).ok();
+        assert!(!link.exists());
+    }
+}
+
+#[test]
 fn colours_are_not_for_pipes_unless_asked_for() {
     let mut world = World::ready();
     assert!(!world.run(&["status"]).ok().contains('\x1b'));

@@ -23,6 +23,11 @@ pub(crate) fn link_to(target: &Path, link: &Path) -> io::Result<()> {
     })
 }
 
+/// Removes a link.
+pub(crate) fn remove_link(link: &Path) -> io::Result<()> {
+    std::fs::remove_file(link)
+}
+
 /// Reports whether what [`link_to`] made leads to this target.
 pub(crate) fn is_linked(target: &Path, link: &Path) -> bool {
     same_file(target, link)

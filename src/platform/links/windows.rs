@@ -23,19 +23,38 @@ pub(crate) fn link_to(target: &Path, link: &Path) -> io::Result<()> {
     if std::fs::hard_link(target, &fresh).is_err() {
         std::fs::copy(target, &fresh)?;
     }
-    // rename, not remove and create: at no moment is the command missing. Only a link that is running refuses to
-    // be replaced; it can be moved aside, and whoever renews it next removes it.
-    let aside = folder.join(format!(".ringlet-old-{name}"));
-    let _ = std::fs::remove_file(&aside);
+    // A rename, because a removal and a new link would leave a moment without the command.
     match std::fs::rename(&fresh, link) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            std::fs::rename(link, &aside).and_then(|()| std::fs::rename(&fresh, link))
+            move_aside(link).and_then(|()| std::fs::rename(&fresh, link))
         }
         done => done,
     }
     .inspect_err(|_| {
         let _ = std::fs::remove_file(&fresh);
     })
+}
+
+/// Removes a link. One that cannot be removed now is moved aside.
+pub(crate) fn remove_link(link: &Path) -> io::Result<()> {
+    match std::fs::remove_file(link) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => move_aside(link),
+        done => done,
+    }
+}
+
+// A program that is running can be neither deleted nor replaced under any of its names, but each name can be moved.
+// That concerns the links of the ringlet that is running this code. What was moved earlier and runs no more is removed.
+fn move_aside(link: &Path) -> io::Result<()> {
+    const ASIDE: &str = ".ringlet-old-";
+    let folder = link.parent().unwrap_or(Path::new("."));
+    for entry in std::fs::read_dir(folder)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(ASIDE) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    let name = link.file_name().unwrap_or(OsStr::new("link")).to_string_lossy();
+    std::fs::rename(link, folder.join(format!("{ASIDE}{}-{name}", std::process::id())))
 }
 
 // CopyFileEx keeps the time of the last write, and a new release has another.
