@@ -1,7 +1,8 @@
 //! What the integration tests and the fuzz targets need of the library. No program may use it.
 //!
-//! [`TARGETS`] are the fuzz targets: each is a function that takes any bytes and panics where the library breaks a promise
-//! about them. `fuzz/run` looks for such bytes; the tests here replay the corpus of each target, `fuzz/corpus/NAME`.
+//! [`TARGETS`] are the fuzz targets: each is a function that takes any bytes and panics where the library breaks a
+//! promise about them. `fuzz/run` looks for such bytes; the tests here replay the corpus of each target,
+//! `fuzz/corpus/NAME`.
 
 pub mod audit;
 pub mod daemon;

@@ -30,8 +30,8 @@ pub(crate) fn agent_of(provider: &str) -> &'static str {
 
 /// The keys that a first profile could use, one for each provider, in the order in which they are bound.
 ///
-/// The alias `default` comes first: of several keys of a provider it is the one that was in use. A subscription comes before
-/// an API key, which would be billed.
+/// The alias `default` comes first: of several keys of a provider it is the one that was in use. A subscription comes
+/// before an API key, which would be billed.
 pub(crate) fn keys_for_a_profile(plan: &Plan) -> Vec<&PlannedKey> {
     let mut keys: Vec<&PlannedKey> = plan.keys.iter().filter(|key| key.wanted && !key.commented).collect();
     keys.sort_by_key(|key| {
@@ -43,7 +43,8 @@ pub(crate) fn keys_for_a_profile(plan: &Plan) -> Vec<&PlannedKey> {
     keys
 }
 
-/// Reports whether the files send a provider's agent to an endpoint of their own. Then the key may not be the provider's.
+/// Reports whether the files send a provider's agent to an endpoint of their own. Then the key may not be the
+/// provider's.
 pub(crate) fn has_own_endpoint(plan: &Plan, provider: &str) -> bool {
     let variable = match provider {
         "anthropic" | "claude-subscription" => "ANTHROPIC_BASE_URL",
@@ -52,7 +53,7 @@ pub(crate) fn has_own_endpoint(plan: &Plan, provider: &str) -> bool {
         _ => return false,
     };
     plan.files.iter().any(|file| {
-        let bytes = &file.look.bytes;
+        let bytes = &file.snapshot.bytes;
         memmem::find_iter(bytes, variable.as_bytes()).any(|at| {
             let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
             // What a launcher sets is for the program that it starts, and its key stays with it.
@@ -173,7 +174,7 @@ pub(crate) fn exposures<'a>(plan: &'a Plan, files: &[&'a PlannedFile]) -> Vec<(&
     let mut found: Vec<(&Path, Exposure)> = Vec::new();
     for file in files {
         found.extend(in_git(&file.target).map(|why| (file.path.as_path(), why)));
-        if file.look.others_may_read {
+        if file.snapshot.others_may_read {
             found.push((&file.path, Exposure::Readable));
         }
         found.extend(synced(&file.target).map(|word| (file.path.as_path(), Exposure::Synced(word))));
@@ -194,7 +195,8 @@ fn synced(file: &Path) -> Option<&'static str> {
     WORDS.into_iter().find(holds)
 }
 
-// The index names every path in full, but for the rare version 4, which shortens them; then only the repository is known.
+// The index names every path in full, but for the rare version 4, which shortens them; then only the repository is
+// known.
 fn in_git(file: &Path) -> Option<Exposure> {
     let root = file.ancestors().skip(1).find(|folder| folder.join(".git").symlink_metadata().is_ok())?;
     let index =
@@ -211,7 +213,8 @@ pub(crate) fn moved_variables(plan: &Plan) -> BTreeSet<&str> {
     moved.flat_map(|key| key.variables.iter().map(String::as_str)).collect()
 }
 
-/// The places that use one of these variables: `$NAME`, `${NAME...}` or `$env:NAME`, outside comments. Lines count from 1.
+/// The places that use one of these variables: `$NAME`, `${NAME...}` or `$env:NAME`, outside comments. Lines count from
+/// 1.
 pub(crate) fn uses_of<'a>(bytes: &[u8], names: &BTreeSet<&'a str>) -> Vec<(usize, &'a str)> {
     let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let mut found = Vec::new();
@@ -295,12 +298,12 @@ pub(crate) fn advice(files: &[&PlannedFile]) -> BTreeSet<Advice> {
     found
 }
 
-/// The blocks between a tool's own markers that held a key, each as the file and the marker's text. The tool may write the
-/// key back.
+/// The blocks between a tool's own markers that held a key, each as the file and the marker's text. The tool may write
+/// the key back.
 pub(crate) fn blocks<'a>(files: &[&'a PlannedFile]) -> BTreeSet<(&'a Path, String)> {
     let mut found = BTreeSet::new();
     for file in files {
-        let lines: Vec<&[u8]> = file.look.bytes.split(|byte| *byte == b'\n').collect();
+        let lines: Vec<&[u8]> = file.snapshot.bytes.split(|byte| *byte == b'\n').collect();
         for placed in file.findings.iter().filter(|placed| placed.name.is_some()) {
             let above = &lines[..placed.finding.line.saturating_sub(1).min(lines.len())];
             let opened = above.iter().rposition(|line| memmem::find(line, b">>>").is_some());

@@ -130,14 +130,14 @@ pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
 // Whether a file has come to the wanted image. A torn one gets it again from the copy that was kept; what a killed run
 // left beside the file goes.
 fn settle(file: &FileRecord, prefix: &str, wanted: &str, warnings: &mut Vec<String>) -> Result<bool, MigrateError> {
-    let Ok(now) = platform::look_at(&file.path, MAX_FILE) else {
+    let Ok(now) = platform::read_snapshot(&file.path, MAX_FILE) else {
         return sweep(&file.path, prefix).map(|()| false);
     };
     let hash = digest(&now.bytes);
     let mut whole = hash == wanted;
     if file.in_place && hash != file.before && hash != file.after {
         for image in images(&file.path, prefix) {
-            let Ok(copy) = platform::look_at(&image, MAX_FILE) else { continue };
+            let Ok(copy) = platform::read_snapshot(&image, MAX_FILE) else { continue };
             if digest(&copy.bytes) != wanted {
                 continue;
             }
@@ -305,9 +305,9 @@ fn known<'a>(plan: &'a Plan, numbers: &BTreeMap<KeyName, usize>) -> KeySet<'a> {
 }
 
 fn record(file: &PlannedFile, keys: &KeySet<'_>, seal: &Seal) -> Option<FileRecord> {
-    let images = (file.look.bytes.as_slice(), file.after.as_slice());
+    let images = (file.snapshot.bytes.as_slice(), file.after.as_slice());
     let mut record = FileRecord::new(&file.target, images, &file.cuts, keys, seal)?;
-    record.in_place = file.look.links > 1;
+    record.in_place = file.snapshot.links > 1;
     record.zsh = file.is_zsh();
     Some(record)
 }
@@ -364,9 +364,9 @@ fn rewrite(
     let wanted = Content {
         path: &file.path,
         target: &file.target,
-        stamp: &file.look.stamp,
-        links: file.look.links,
-        before: &file.look.bytes,
+        stamp: &file.snapshot.stamp,
+        links: file.snapshot.links,
+        before: &file.snapshot.bytes,
         after: &file.after,
     };
     match replace(&wanted, &prefix) {
@@ -382,9 +382,9 @@ fn rewrite(
     let wanted = Content {
         path: &again.path,
         target: &again.target,
-        stamp: &again.look.stamp,
-        links: again.look.links,
-        before: &again.look.bytes,
+        stamp: &again.snapshot.stamp,
+        links: again.snapshot.links,
+        before: &again.snapshot.bytes,
         after: &again.after,
     };
     match replace(&wanted, &prefix) {
@@ -400,7 +400,7 @@ fn ended(done: Result<(), Refusal>, file: &PlannedFile) -> Result<(), Stop> {
         Refusal::Torn(why) => Stop::Fatal(MigrateError::file(file.target.clone(), why)),
     })?;
     // Read and parsed anew: what is on disk must be what was planned, and hold nothing that a second run would move.
-    let now = platform::look_at(&file.target, MAX_FILE)
+    let now = platform::read_snapshot(&file.target, MAX_FILE)
         .map_err(|error| Stop::Doubtful(format!("cannot be read again: {error}")))?;
     if digest(&now.bytes) != digest(&file.after) || file.would_move(&now.bytes) {
         return Err(Stop::Doubtful("is not what it should be; `ringlet migrate undo` takes it back".into()));
@@ -455,7 +455,7 @@ pub(crate) fn replace(content: &Content<'_>, prefix: &str) -> Result<(), Refusal
         platform::sync_folder_of(content.target).map_err(|error| because("its folder cannot be synced", &error))?;
     }
     // The last look before the point of no return.
-    let now = platform::look_at(content.target, MAX_FILE).map_err(|_| Refusal::Changed)?;
+    let now = platform::read_snapshot(content.target, MAX_FILE).map_err(|_| Refusal::Changed)?;
     if !leads() || now.stamp != *content.stamp || now.bytes.as_slice() != content.before {
         return Err(Refusal::Changed);
     }
@@ -476,7 +476,8 @@ fn overwrite(content: &Content<'_>, image: tempfile::NamedTempFile) -> Result<()
             let kept = image.into_temp_path().keep();
             let kept = kept.map_or_else(|_| "lost".to_owned(), |path| path.display().to_string());
             Err(Refusal::Torn(format!(
-                "is torn, since it could not be written: {error}; the whole of it is in {kept}, and the next run puts it back"
+                "is torn, since it could not be written: {error}; the whole of it is in {kept}, and the next run puts \
+                it back"
             )))
         }
     }
@@ -491,19 +492,20 @@ pub(crate) fn add_line(path: &Path, line: &str) -> Result<(), String> {
         Err(_) => return make_with(path, line).map_err(|error| format!("cannot be made: {error}")),
     };
     platform::remove_strays(&target).map_err(|error| format!("its folder cannot be cleared up: {error}"))?;
-    let look = platform::look_at(&target, MAX_FILE).map_err(|error| format!("cannot be read: {error}"))?;
-    if !look.ours {
+    let snapshot = platform::read_snapshot(&target, MAX_FILE).map_err(|error| format!("cannot be read: {error}"))?;
+    if !snapshot.ours {
         return Err("belongs to another user".into());
     }
     // UTF-16, or no text at all.
-    if look.bytes.contains(&0) {
+    if snapshot.bytes.contains(&0) {
         return Err("is not written in UTF-8".into());
     }
-    let ending = if look.bytes.ends_with(b"\r\n") { "\r\n" } else { "\n" };
-    let gap = if look.bytes.is_empty() || look.bytes.ends_with(b"\n") { "" } else { ending };
-    let after = Zeroizing::new([look.bytes.as_slice(), gap.as_bytes(), line.as_bytes(), ending.as_bytes()].concat());
-    let (stamp, links) = (&look.stamp, look.links);
-    let content = Content { path, target: &target, stamp, links, before: &look.bytes, after: &after };
+    let ending = if snapshot.bytes.ends_with(b"\r\n") { "\r\n" } else { "\n" };
+    let gap = if snapshot.bytes.is_empty() || snapshot.bytes.ends_with(b"\n") { "" } else { ending };
+    let after =
+        Zeroizing::new([snapshot.bytes.as_slice(), gap.as_bytes(), line.as_bytes(), ending.as_bytes()].concat());
+    let (stamp, links) = (&snapshot.stamp, snapshot.links);
+    let content = Content { path, target: &target, stamp, links, before: &snapshot.bytes, after: &after };
     replace(&content, &platform::stray_prefix(&target).to_string_lossy()).map_err(|refusal| match refusal {
         Refusal::Changed => "was changed meanwhile".into(),
         Refusal::Because(why) | Refusal::Torn(why) => why,

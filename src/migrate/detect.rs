@@ -56,8 +56,8 @@ pub(super) fn judge(name: Option<&str>, value: &[u8]) -> Judgement {
     }
 }
 
-/// Whether a word that only stands near a name can hardly be anything but its key: a provider's own beginning, or letters
-/// and digits as no person mixes them.
+/// Whether a word that only stands near a name can hardly be anything but its key: a provider's own beginning, or
+/// letters and digits as no person mixes them.
 pub(super) fn is_telling(word: &[u8]) -> bool {
     let body = word.strip_prefix(b"sk-").unwrap_or(word);
     let runs = body.split(|byte| !byte.is_ascii_digit()).filter(|run| !run.is_empty()).count();
@@ -528,8 +528,11 @@ mod tests {
         #[test]
         fn pieces_of_keys_in_any_order_are_searched(pieces in proptest::collection::vec(0usize..60, 0..24)) {
             let keys = agents_keys();
-            let others = ["OPENAI_API_KEY", "=", ":", " ", "\"", "'", "\\", "\n", "set ", "-gx ", ",", "value", "${", ":-", "</key>",
-                "<string>", "DEFAULT=", "$", "_KEY", "_TOKEN", "T3BlbkFJ", "sk-", "-", ";", "\u{e9}", "AQ.Ab8"];
+            let others = [
+                "OPENAI_API_KEY", "=", ":", " ", "\"", "'", "\\", "\n", "set ", "-gx ", ",", "value",
+                "${", ":-", "</key>", "<string>", "DEFAULT=", "$", "_KEY", "_TOKEN", "T3BlbkFJ", "sk-", "-", ";",
+                "\u{e9}", "AQ.Ab8",
+            ];
             let text: String = pieces.iter().map(|at| {
                 keys.get(*at).map(|key| key.1.as_str()).unwrap_or_else(|| others[at % others.len()])
             }).collect();

@@ -274,7 +274,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_name_and_bytes_have_a_dialect(name in "\\PC{0,20}", first in proptest::collection::vec(any::<u8>(), 0..80)) {
+        fn any_name_and_bytes_have_a_dialect(
+            name in "\\PC{0,20}",
+            first in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
             of(Path::new(&name), &first);
             of(Path::new("x"), &[b"#!", first.as_slice()].concat());
         }

@@ -108,19 +108,19 @@ fn examine_text(bytes: &[u8], dialect: Dialect) -> Examined {
     let mut settings = Vec::new();
     collect(&script.nodes, Place::default(), &mut settings);
     let verdicts = Verdicts::of(&settings, &script);
-    let mut look = Look { bytes, dialect, findings: vec![], covered: vec![], kept: vec![] };
+    let mut analysis = Analysis { bytes, dialect, findings: vec![], covered: vec![], kept: vec![] };
     for (set, verdict) in settings.iter().zip(&verdicts.words) {
-        look.setting(set, verdict, &settings);
+        analysis.setting(set, verdict, &settings);
     }
     for fixed in &script.fixed {
-        look.fixed(fixed.name.as_deref(), fixed.at, &fixed.value, fixed.reason);
+        analysis.fixed(fixed.name.as_deref(), fixed.at, &fixed.value, fixed.reason);
     }
-    let markers = look.comments(&script.comments);
-    look.overlooked();
+    let markers = analysis.comments(&script.comments);
+    analysis.overlooked();
     let gone = verdicts.gone(&settings);
-    look.conflicts();
-    let (findings, markers) = sorted(look.findings, markers);
-    Examined { script, findings, gone, markers, kept: look.kept }
+    analysis.conflicts();
+    let (findings, markers) = sorted(analysis.findings, markers);
+    Examined { script, findings, gone, markers, kept: analysis.kept }
 }
 
 impl Examined {
@@ -337,7 +337,7 @@ fn judged(set: &Set<'_>, index: usize, appended: &HashSet<&str>, held: &HashSet<
     }
 }
 
-struct Look<'a> {
+struct Analysis<'a> {
     bytes: &'a [u8],
     dialect: Dialect,
     findings: Vec<Finding>,
@@ -347,7 +347,7 @@ struct Look<'a> {
     kept: Vec<Span>,
 }
 
-impl Look<'_> {
+impl Analysis<'_> {
     fn finding(&self, variable: Option<&str>, offset: usize, provider: String, value: &[u8]) -> Finding {
         Finding {
             line: 1 + self.bytes[..offset].iter().filter(|byte| **byte == b'\n').count(),

@@ -1,8 +1,9 @@
-//! Which files a run without arguments looks at: what the user's shells and sessions read, and where keys are left over.
+//! Which files a run without arguments looks at: what the user's shells and sessions read, and where keys are left
+//! over.
 //!
 //! Only lists: a file is opened here just for what it sources and for its first bytes, no code is run, and nothing that
-//! is no regular file (FIFO, device, folder) is named. A file that cannot be read, or whose link leads nowhere, stays in
-//! the list, so that its reader can say so. The places are those that the shells' manuals name, and the agents' own.
+//! is no regular file (FIFO, device, folder) is named. A file that cannot be read, or whose link leads nowhere, stays
+//! in the list, so that its reader can say so. The places are those that the shells' manuals name, and the agents' own.
 
 mod places;
 mod sourced;

@@ -359,7 +359,8 @@ mod tests {
     #[test]
     fn fishs_universal_variables_are_decoded() {
         let text = format!(
-            "# VERSION: 3.0\nSETUVAR --export OPENAI_API_KEY:{0}\nSETUVAR a:b\\x1ec\nSET_EXPORT B:{0}\r\nSETUVAR --export --path GROQ_API_KEY:{1}\\x1eq\nnonsense {1}\n",
+            "# VERSION: 3.0\nSETUVAR --export OPENAI_API_KEY:{0}\nSETUVAR a:b\\x1ec\nSET_EXPORT B:{0}\r\n\
+            SETUVAR --export --path GROQ_API_KEY:{1}\\x1eq\nnonsense {1}\n",
             fish_encoded(KEY),
             fish_encoded(GROQ),
         );
@@ -452,8 +453,11 @@ mod tests {
 
         #[test]
         fn fragments_in_any_order_are_read(pieces in proptest::collection::vec(0usize..40, 0..30)) {
-            let parts = ["OPENAI_API_KEY", "A", "=", " ", "\n", "\r\n", "\"", "'", "\\", "#", ";", "$", "{", "}", ":-", "export ",
-                "DEFAULT=", "OVERRIDE=", "SETUVAR ", "--export ", ":", "\\x2d", "\\x1e", "\t", "\\\n", "\u{feff}", "\u{e9}", "\r", KEY, GROQ];
+            let parts = [
+                "OPENAI_API_KEY", "A", "=", " ", "\n", "\r\n", "\"", "'", "\\", "#", ";", "$", "{", "}",
+                ":-", "export ", "DEFAULT=", "OVERRIDE=", "SETUVAR ", "--export ", ":", "\\x2d", "\\x1e", "\t", "\\\n",
+                "\u{feff}", "\u{e9}", "\r", KEY, GROQ,
+            ];
             let text: String = pieces.iter().map(|at| parts[at % parts.len()]).collect();
             for dialect in ALL {
                 check(text.as_bytes(), &read(text.as_bytes(), dialect));

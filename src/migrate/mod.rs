@@ -32,10 +32,10 @@ mod utf16;
 pub(crate) mod watch;
 
 use crate::hint::Hint;
-use crate::name::KeyName;
+use crate::name::{KeyName, shorten};
 use crate::platform::LockError;
 use crate::store::{Missing, StoreError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a run stopped. No field ever holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +90,7 @@ pub enum MigrateError {
         why: String,
     },
     /// There is nothing to take back.
-    #[error("{}", .0.as_ref().map_or_else(|| "there is no run to take back".to_owned(), |run| format!("there is no run {:?}", crate::name::shorten(run))))]
+    #[error("{}", no_run(.0.as_deref()))]
     NoRun(Option<String>),
     /// It was taken back before.
     #[error("run {0} is taken back already")]
@@ -104,13 +104,20 @@ pub enum MigrateError {
         place: String,
     },
     /// The files cannot be watched.
-    #[error("{} cannot be watched: {why}", folder.as_ref().map_or("the files".into(), |folder| folder.to_string_lossy()))]
+    #[error("{} cannot be watched: {why}", folder.as_deref().map_or("the files".into(), Path::to_string_lossy))]
     Watch {
         /// Which folder, if it is one.
         folder: Option<PathBuf>,
         /// Why.
         why: String,
     },
+}
+
+fn no_run(run: Option<&str>) -> String {
+    match run {
+        None => "there is no run to take back".to_owned(),
+        Some(run) => format!("there is no run {:?}", shorten(run)),
+    }
 }
 
 impl MigrateError {

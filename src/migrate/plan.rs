@@ -9,7 +9,7 @@ use super::keyset::{self, Key, KeySet};
 use super::lines;
 use super::stream;
 use crate::name::{Alias, KeyName, Provider};
-use crate::platform::{self, Look, ReadError};
+use crate::platform::{self, ReadError, Snapshot};
 use crate::secret::{Secret, Shape, check_key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -48,7 +48,7 @@ pub(crate) struct PlannedFile {
     /// Its language.
     pub dialect: Dialect,
     /// Its content and what must still be so when it is replaced.
-    pub look: Look,
+    pub snapshot: Snapshot,
     /// What is in it.
     pub findings: Vec<Placed>,
     /// Where a key is paired with a program, in its content.
@@ -93,7 +93,7 @@ pub(crate) struct Scanned {
     path: PathBuf,
     target: PathBuf,
     dialect: Dialect,
-    look: Look,
+    snapshot: Snapshot,
     examined: examine::Examined,
     /// Why nothing in it is moved.
     blocked: Option<&'static str>,
@@ -126,7 +126,7 @@ pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
         if !seen.insert(target.clone()) {
             continue;
         }
-        let (look, rest) = match open(path, &target, candidate) {
+        let (snapshot, rest) = match open(path, &target, candidate) {
             Ok(opened) => opened,
             Err(error) => {
                 let vanished = error.is_absent() && candidate.is_some() && path.symlink_metadata().is_err();
@@ -141,14 +141,18 @@ pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
             }
         };
         // Two names of one file are one file.
-        if scan.files.iter().any(|file| file.look.stamp == look.stamp && platform::same_file(&file.target, &target)) {
+        if scan
+            .files
+            .iter()
+            .any(|file| file.snapshot.stamp == snapshot.stamp && platform::same_file(&file.target, &target))
+        {
             continue;
         }
-        let (mut look, dialect, examined, unlisted) = look_into(path, candidate, look, rest);
+        let (mut snapshot, dialect, examined, unlisted) = look_into(path, candidate, snapshot, rest);
         scan.troubles.extend(unlisted.map(trouble));
         let blocked = match () {
             () if report_only => Some("not-edited"),
-            _ if !look.ours => {
+            _ if !snapshot.ours => {
                 if examined.findings().iter().any(|finding| finding.action == Action::Moved) {
                     scan.troubles.push(trouble("holds keys and belongs to another user, so it is not edited".into()));
                 }
@@ -156,19 +160,19 @@ pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
             }
             _ => None,
         };
-        if (report_only || dialect.is_report_only()) && look.stamp.size() > KEPT {
-            look.bytes = Zeroizing::default();
+        if (report_only || dialect.is_report_only()) && snapshot.stamp.size() > KEPT {
+            snapshot.bytes = Zeroizing::default();
         }
         if !examined.findings().is_empty() {
             let path = path.clone();
-            scan.files.push(Scanned { path, target, dialect, look, examined, blocked });
+            scan.files.push(Scanned { path, target, dialect, snapshot, examined, blocked });
         }
     }
     scan
 }
 
 // Reads a file, or opens it where it is too large to be read whole and need not be.
-fn open(path: &Path, target: &Path, candidate: Option<&Candidate>) -> Result<(Look, Option<File>), ReadError> {
+fn open(path: &Path, target: &Path, candidate: Option<&Candidate>) -> Result<(Snapshot, Option<File>), ReadError> {
     let limit = match candidate {
         Some(candidate) if candidate.dialect.is_report_only() => KEPT,
         _ => MAX_FILE,
@@ -178,10 +182,10 @@ fn open(path: &Path, target: &Path, candidate: Option<&Candidate>) -> Result<(Lo
         // Whatever a script's name promises could be edited was meant to be.
         None => [&[][..], &files::first_bytes(target)].iter().all(|first| dialect::of(path, first).is_report_only()),
     };
-    match platform::look_at(target, limit) {
+    match platform::read_snapshot(target, limit) {
         Err(ReadError::TooLarge(_)) if passes() => {
-            let (file, look) = platform::open_to_look(target)?;
-            Ok((look, Some(file)))
+            let (file, snapshot) = platform::open_snapshot(target)?;
+            Ok((snapshot, Some(file)))
         }
         done => Ok((done?, None)),
     }
@@ -191,25 +195,25 @@ fn open(path: &Path, target: &Path, candidate: Option<&Candidate>) -> Result<(Lo
 fn look_into(
     path: &Path,
     candidate: Option<&Candidate>,
-    look: Look,
+    snapshot: Snapshot,
     rest: Option<File>,
-) -> (Look, Dialect, Examined, Option<String>) {
+) -> (Snapshot, Dialect, Examined, Option<String>) {
     let Some(file) = rest else {
-        let dialect = candidate.map_or_else(|| dialect::of(path, &look.bytes), |candidate| candidate.dialect);
+        let dialect = candidate.map_or_else(|| dialect::of(path, &snapshot.bytes), |candidate| candidate.dialect);
         // A compiled file holds every word twice, which only a look at all of it tells.
-        if !dialect.is_report_only() || lines::is_compiled(&look.bytes) {
-            let examined = examine::examine(&look.bytes, dialect);
-            return (look, dialect, examined, None);
+        if !dialect.is_report_only() || lines::is_compiled(&snapshot.bytes) {
+            let examined = examine::examine(&snapshot.bytes, dialect);
+            return (snapshot, dialect, examined, None);
         }
-        let seen = stream::look_through(look.bytes.as_slice(), dialect);
-        return (look, dialect, Examined::reported(seen.findings), seen.trouble);
+        let seen = stream::look_through(snapshot.bytes.as_slice(), dialect);
+        return (snapshot, dialect, Examined::reported(seen.findings), seen.trouble);
     };
     let dialect = candidate.map_or_else(|| dialect::of(path, &files::first_bytes(path)), |candidate| candidate.dialect);
     // Too large to be taken apart as code, such a backup still is text.
     let dialect = if dialect.is_report_only() { dialect } else { Dialect::Text };
     // A history that grows meanwhile is read to where it ended.
-    let seen = stream::look_through(file.take(look.stamp.size()), dialect);
-    (look, dialect, Examined::reported(seen.findings), seen.trouble)
+    let seen = stream::look_through(file.take(snapshot.stamp.size()), dialect);
+    (snapshot, dialect, Examined::reported(seen.findings), seen.trouble)
 }
 
 impl Scan {
@@ -231,11 +235,11 @@ impl Plan {
         let names = aliases(&scan.files, existing);
         let mut plan = Self { troubles: scan.troubles, ..Self::default() };
         for file in scan.files {
-            let Scanned { path, target, dialect, look, examined, blocked } = file;
+            let Scanned { path, target, dialect, snapshot, examined, blocked } = file;
             let name_of = |finding: &Finding| names.of(finding);
             let made = match blocked {
                 Some(_) => None,
-                None => match cut(&look.bytes, dialect, &examined, &name_of) {
+                None => match cut(&snapshot.bytes, dialect, &examined, &name_of) {
                     Ok(made) => Some(made),
                     Err(why) => {
                         plan.troubles.push(Trouble { path: path.clone(), why });
@@ -244,7 +248,7 @@ impl Plan {
                 },
             };
             let blocked = blocked.or(made.is_none().then_some("cannot-edit"));
-            let (cuts, after) = made.unwrap_or_else(|| (Vec::new(), look.bytes.clone()));
+            let (cuts, after) = made.unwrap_or_else(|| (Vec::new(), snapshot.bytes.clone()));
             let place = |finding: Finding| {
                 let moved = finding.action == Action::Moved;
                 let name = (moved && blocked.is_none()).then(|| names.of(&finding)).flatten();
@@ -256,7 +260,7 @@ impl Plan {
                 path,
                 target,
                 dialect,
-                look,
+                snapshot,
                 findings,
                 launchers,
                 cuts,
@@ -342,15 +346,15 @@ impl PlannedFile {
     /// Plans a file anew that changed meanwhile, with the aliases that were given; fails when another key is in it.
     pub(crate) fn again(&self) -> Result<Self, String> {
         let target = self.path.canonicalize().map_err(|error| error.to_string())?;
-        let look = platform::look_at(&target, MAX_FILE).map_err(|error| error.to_string())?;
-        if !look.ours {
+        let snapshot = platform::read_snapshot(&target, MAX_FILE).map_err(|error| error.to_string())?;
+        if !snapshot.ours {
             return Err("belongs to another user".into());
         }
-        let examined = examine::examine(&look.bytes, self.dialect);
+        let examined = examine::examine(&snapshot.bytes, self.dialect);
         let given = self.findings.iter().filter_map(|placed| Some((&placed.finding, placed.name.clone()?)));
         let names = Aliases::new(given);
         let name_of = |finding: &Finding| names.of(finding);
-        let (cuts, after) = cut(&look.bytes, self.dialect, &examined, &name_of)?;
+        let (cuts, after) = cut(&snapshot.bytes, self.dialect, &examined, &name_of)?;
         if cuts.is_empty() {
             return Err("nothing is left to take out".into());
         }
@@ -360,7 +364,7 @@ impl PlannedFile {
         });
         let findings = findings.collect();
         let (path, dialect, launchers) = (self.path.clone(), self.dialect, examined.launchers());
-        Ok(Self { path, target, dialect, look, findings, launchers, cuts, after, wanted: true })
+        Ok(Self { path, target, dialect, snapshot, findings, launchers, cuts, after, wanted: true })
     }
 
     /// Whether a run would still take something out of these bytes.
@@ -370,7 +374,7 @@ impl PlannedFile {
 
     /// The changed lines before and after, with every key masked: line number, old lines, new lines.
     pub(crate) fn hunks(&self, keys: &KeySet<'_>) -> Vec<(usize, String, String)> {
-        let bytes = &self.look.bytes;
+        let bytes = &self.snapshot.bytes;
         let begin = |at: usize| bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
         // A cut that ends with its line's terminator leaves the next line alone.
         let end = |at: usize| {

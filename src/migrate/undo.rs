@@ -81,21 +81,21 @@ fn restore(file: &FileRecord, values: &[Result<Secret, String>], seal: &Seal, pr
     if target != file.path {
         return Err("is now a symlink".into());
     }
-    let look = platform::look_at(&target, MAX_FILE).map_err(|error| format!("cannot be read: {error}"))?;
-    if !look.ours {
+    let snapshot = platform::read_snapshot(&target, MAX_FILE).map_err(|error| format!("cannot be read: {error}"))?;
+    if !snapshot.ours {
         return Err("belongs to another user".into());
     }
-    if digest(&look.bytes) == file.before {
+    if digest(&snapshot.bytes) == file.before {
         return Ok(());
     }
-    let after = image(file, &look.bytes, values, seal)?;
-    let (stamp, links) = (&look.stamp, look.links);
-    let content = Content { path: &file.path, target: &target, stamp, links, before: &look.bytes, after: &after };
+    let after = image(file, &snapshot.bytes, values, seal)?;
+    let (stamp, links) = (&snapshot.stamp, snapshot.links);
+    let content = Content { path: &file.path, target: &target, stamp, links, before: &snapshot.bytes, after: &after };
     replace(&content, prefix).map_err(|refusal| match refusal {
         Refusal::Changed => "was changed meanwhile; run `ringlet migrate undo` again".into(),
         Refusal::Because(why) | Refusal::Torn(why) => why,
     })?;
-    let now = platform::look_at(&target, MAX_FILE).map_err(|error| format!("cannot be read again: {error}"))?;
+    let now = platform::read_snapshot(&target, MAX_FILE).map_err(|error| format!("cannot be read again: {error}"))?;
     if *now.bytes == *after { Ok(()) } else { Err("was written and is not what it should be".into()) }
 }
 

@@ -82,7 +82,8 @@ fn sample() -> &'static Sample {
     })
 }
 
-/// A log with changes made to it, three bytes each: which change, where, and what. Whatever they come to, `verify` finds it.
+/// A log with changes made to it, three bytes each: which change, where, and what. Whatever they come to, `verify`
+/// finds it.
 pub fn log(changes: &[u8]) {
     let sample = sample();
     let mut lines: Vec<Vec<u8>> = sample.log.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();

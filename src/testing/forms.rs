@@ -10,8 +10,8 @@ use crate::registry::{AgentSpec, Http, Owner, ProviderSpec, check_url};
 use std::path::Path;
 use std::time::Duration;
 
-/// A text as each of the files: it is taken as the form says, or refused in one line that names a place in it and repeats no
-/// key. Made-up keys stand in place of `@a` and the like.
+/// A text as each of the files: it is taken as the form says, or refused in one line that names a place in it and
+/// repeats no key. Made-up keys stand in place of `@a` and the like.
 pub fn toml(template: &[u8]) {
     let (bytes, named) = (keys::filled(template), keys::named(template));
     let Some(source) = judged(&bytes, &named, Ok) else { return };

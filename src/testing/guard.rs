@@ -129,8 +129,9 @@ fn is_toml(ours: &Value, theirs: &toml::Value) -> bool {
     }
 }
 
-/// A document, judged as one of the files of a built-in agent: the agent by the first byte, its file by the second. What is
-/// harmless in the strictest launch is harmless in every one, the order of names does not count, and no message holds a key.
+/// A document, judged as one of the files of a built-in agent: the agent by the first byte, its file by the second.
+/// What is harmless in the strictest launch is harmless in every one, the order of names does not count, and no message
+/// holds a key.
 pub fn offences(bytes: &[u8]) {
     let [agent, file, template @ ..] = bytes else { return };
     let agents = agents();

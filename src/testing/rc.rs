@@ -10,7 +10,8 @@ use crate::migrate::{stream, undo};
 use crate::secret::Secret;
 use std::path::Path;
 
-/// A file of bash, zsh (`z` as the first byte) or another Bourne shell (`s`); made-up keys stand in place of `@a` and the like.
+/// A file of bash, zsh (`z` as the first byte) or another Bourne shell (`s`); made-up keys stand in place of `@a` and
+/// the like.
 pub fn posix(bytes: &[u8]) {
     with_first(bytes, |first, file| match first {
         b'z' => edited(file, Dialect::Zsh),

@@ -57,8 +57,8 @@ fn of_grant(grant: &Grant) {
     assert!(grant.covers(grant.agent.as_ref(), grant.directory.as_deref()));
 }
 
-/// A journal, then an empty line and what one of its files holds now. The journal is written as itself. Undoing refuses, or
-/// puts the removed bytes back.
+/// A journal, then an empty line and what one of its files holds now. The journal is written as itself. Undoing
+/// refuses, or puts the removed bytes back.
 pub fn journal(bytes: &[u8]) {
     let Some(end) = memchr::memmem::find(bytes, b"\n\n") else { return };
     let (text, now) = (&bytes[..end], keys::filled(&bytes[end + 2..]));

@@ -6,8 +6,8 @@ use crate::store::file::index::Index;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 
-/// A file of entries. Its index names the entries that a parse of the whole file finds, and reads each of them as the parse
-/// does. So does the search for the header of one entry.
+/// A file of entries. Its index names the entries that a parse of the whole file finds, and reads each of them as the
+/// parse does. So does the search for the header of one entry.
 pub fn entries(bytes: &[u8]) {
     let mut file = tempfile::tempfile().expect("a file");
     file.write_all(bytes).expect("written");

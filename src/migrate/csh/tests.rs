@@ -92,7 +92,8 @@ fn set_takes_several_names_in_every_spacing() {
     comes_out(
         Dialect::Csh,
         &format!(
-            "set A = 1 OPENAI_API_KEY = {key} B=2\nset OPENAI_API_KEY={key} C=3\nset OPENAI_API_KEY = \"{key}\"\nsetenv X $OPENAI_API_KEY\nsetenv Y \"${{OPENAI_API_KEY:q}}\"\n"
+            "set A = 1 OPENAI_API_KEY = {key} B=2\nset OPENAI_API_KEY={key} C=3\nset OPENAI_API_KEY = \"{key}\"\n\
+            setenv X $OPENAI_API_KEY\nsetenv Y \"${{OPENAI_API_KEY:q}}\"\n"
         ),
         "set A = 1 B=2\nset C=3\n",
         &[
@@ -111,9 +112,14 @@ fn operands_and_one_line_ifs_are_filled() {
     comes_out(
         Dialect::Csh,
         &format!(
-            "if ( ! $?OPENAI_API_KEY ) setenv OPENAI_API_KEY {key}   # c\nif ( $?A == 0 && {{ test 1 = 1 }} ) if ( 2 ) setenv OPENAI_API_KEY '{key}'\ntest 1 = 1 && setenv OPENAI_API_KEY {key} || echo no\nsetenv OPENAI_API_KEY {key} && setenv OPENAI_API_KEY {key}\nsetenv A 1; setenv OPENAI_API_KEY {key} # d\nsetenv OPENAI_API_KEY {key}; setenv B 2\n"
+            "if ( ! $?OPENAI_API_KEY ) setenv OPENAI_API_KEY {key}   # c\n\
+            if ( $?A == 0 && {{ test 1 = 1 }} ) if ( 2 ) setenv OPENAI_API_KEY '{key}'\n\
+            test 1 = 1 && setenv OPENAI_API_KEY {key} || echo no\n\
+            setenv OPENAI_API_KEY {key} && setenv OPENAI_API_KEY {key}\nsetenv A 1; setenv OPENAI_API_KEY {key} # d\n\
+            setenv OPENAI_API_KEY {key}; setenv B 2\n"
         ),
-        "if ( ! $?OPENAI_API_KEY ) :   # c\nif ( $?A == 0 && { test 1 = 1 } ) if ( 2 ) :\ntest 1 = 1 && : || echo no\nsetenv A 1 # d\nsetenv B 2\n",
+        "if ( ! $?OPENAI_API_KEY ) :   # c\nif ( $?A == 0 && { test 1 = 1 } ) if ( 2 ) :\ntest 1 = 1 && : || echo no\n\
+        setenv A 1 # d\nsetenv B 2\n",
         &[
             "1 openai OPENAI_API_KEY moved setenv",
             "2 openai OPENAI_API_KEY moved setenv",
@@ -228,7 +234,9 @@ fn continued_lines_and_line_ends_are_kept_apart() {
 fn what_tcsh_sees_changes_by_the_keys_alone() {
     let (a, b) = (openai(1), mistral(2));
     let before = format!(
-        "setenv EDITOR vim\nsetenv OPENAI_API_KEY '{a}' # x\nif ( 1 ) then\n  setenv MISTRAL_API_KEY {b}\nendif\nif ( ! $?FOO ) setenv FOO bar\nif ( 1 ) setenv OPENAI_API_KEY {a}\nset path = ( $path /opt )\nalias ll 'ls -l'\nsetenv LAST 1"
+        "setenv EDITOR vim\nsetenv OPENAI_API_KEY '{a}' # x\nif ( 1 ) then\n  setenv MISTRAL_API_KEY {b}\nendif\n\
+        if ( ! $?FOO ) setenv FOO bar\nif ( 1 ) setenv OPENAI_API_KEY {a}\nset path = ( $path /opt )\n\
+        alias ll 'ls -l'\nsetenv LAST 1"
     );
     let (out, _) = scrub(before.as_bytes(), Dialect::Csh);
     assert!(accepts(CHECK, before.as_bytes()) && accepts(CHECK, &out));

@@ -204,8 +204,8 @@ const BASE64: Class = Class::of(&[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z'), (b'+
 pub(super) const PLAUSIBLE: Class =
     Class::of(&[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z'), (b'_', b'_'), (b'+', b'+'), (b'-', b'/'), (b'=', b'=')]);
 
-/// No key is longer, and no name by far. Without bounds, a file of nothing but `_KEY_KEY_KEY` would be walked to its end
-/// once for each.
+/// No key is longer, and no name by far. Without bounds, a file of nothing but `_KEY_KEY_KEY` would be walked to its
+/// end once for each.
 pub(super) const LONGEST_KEY: usize = 512;
 pub(super) const LONGEST_NAME: usize = 64;
 

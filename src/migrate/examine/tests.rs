@@ -455,7 +455,8 @@ fn keys_in_comments_leave_a_marker() {
     becomes(
         Dialect::Zsh,
         "# old: @a2\nalias x=y # export OPENAI_API_KEY='@o.'\n",
-        "# old: <moved-to-ringlet:anthropic/commented>\nalias x=y # export OPENAI_API_KEY='<moved-to-ringlet:openai/commented>'\n",
+        "# old: <moved-to-ringlet:anthropic/commented>\n\
+        alias x=y # export OPENAI_API_KEY='<moved-to-ringlet:openai/commented>'\n",
     );
     let input = keyed("export ANTHROPIC_API_KEY=@a. # was @a2\n");
     let (out, examined) = scrubbed(input.as_bytes(), Dialect::Bash);
@@ -619,10 +620,10 @@ proptest! {
         pieces in prop::collection::vec(
             prop_oneof![
                 prop::sample::select(vec![
-                    "export ", "ANTHROPIC_API_KEY=", "@a.", "'", "\"", "`", "$(", ")", "(", "((", "{ ", "}", "${", "[", "]]", "[[ ",
-                    "\\", "\n", "\r\n", ";", ";;", "&&", "|", "&", " ", "\t", "# ", "<<E\n", "E\n", "if ", "then ", "fi", "case x in ",
-                    "esac", "do ", "done", "for ", "f() ", "$'", "\\x41", ": ", "=", "+=", "<(", ">", "!", "$", "end", "setenv ", "set -gx ",
-                    "\u{feff}", "é",
+                    "export ", "ANTHROPIC_API_KEY=", "@a.", "'", "\"", "`", "$(", ")", "(", "((", "{ ", "}", "${", "[",
+                    "]]", "[[ ", "\\", "\n", "\r\n", ";", ";;", "&&", "|", "&", " ", "\t", "# ", "<<E\n", "E\n", "if ",
+                    "then ", "fi", "case x in ", "esac", "do ", "done", "for ", "f() ", "$'", "\\x41", ": ", "=", "+=",
+                    "<(", ">", "!", "$", "end", "setenv ", "set -gx ", "\u{feff}", "é",
                 ]).prop_map(|piece| keyed(piece).into_bytes()),
                 prop::collection::vec(any::<u8>(), 1..3),
             ],
@@ -630,7 +631,9 @@ proptest! {
         )
     ) {
         let input = pieces.concat();
-        for dialect in [Dialect::Bash, Dialect::Zsh, Dialect::Sh, Dialect::Fish, Dialect::Csh, Dialect::PowerShell, Dialect::DotEnv] {
+        for dialect in [
+            Dialect::Bash, Dialect::Zsh, Dialect::Sh, Dialect::Fish, Dialect::Csh, Dialect::PowerShell, Dialect::DotEnv,
+        ] {
             let examined = examine(&input, dialect);
             let cuts = examined.cuts(&input, &|_| "default".into());
             prop_assert!(cuts.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "{cuts:?}");

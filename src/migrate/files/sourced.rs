@@ -1,8 +1,8 @@
 //! Which files a start file sources, found in its text alone.
 //!
-//! A path counts when it is literal, or begins with what can be known without running anything: `~`, `$HOME`, `$ZDOTDIR`,
-//! the configuration's folder. A path too many costs one look at a file; so the text is not parsed, and code that is
-//! never reached counts, too.
+//! A path counts when it is literal, or begins with what can be known without running anything: `~`, `$HOME`,
+//! `$ZDOTDIR`, the configuration's folder. A path too many costs one look at a file; so the text is not parsed, and
+//! code that is never reached counts, too.
 
 use std::path::{Path, PathBuf};
 
@@ -220,7 +220,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_looked_through(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[ ;.&|${}()'\"\\\\~/a-c\n]{0,60}") {
+        fn any_text_is_looked_through(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            text in "[ ;.&|${}()'\"\\\\~/a-c\n]{0,60}",
+        ) {
             files(&bytes, Path::new("/f"), &known());
             files(format!("source {text}").as_bytes(), Path::new("/f"), &known());
             value_of("A", format!("A={text}").as_bytes(), &known());

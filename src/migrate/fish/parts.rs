@@ -1,4 +1,5 @@
-//! Where fish's statements at top level begin and end, by its own words and quotes alone: for files the grammar fails on.
+//! Where fish's statements at top level begin and end, by its own words and quotes alone: for files the grammar fails
+//! on.
 
 use crate::migrate::model::Span;
 

@@ -135,7 +135,8 @@ fn a_condition_keeps_its_and_so_that_the_emptied_body_gets_its_filler() {
     comes_out(
         Dialect::Fish,
         &format!(
-            "if set -q X\n  # why\n  and true\n  set -gx OPENAI_API_KEY {key} # here\nelse if set -gx Y 1\n  set -gx OPENAI_API_KEY {key}\nelse\n  set -gx OPENAI_API_KEY {key}\nend\n"
+            "if set -q X\n  # why\n  and true\n  set -gx OPENAI_API_KEY {key} # here\n\
+            else if set -gx Y 1\n  set -gx OPENAI_API_KEY {key}\nelse\n  set -gx OPENAI_API_KEY {key}\nend\n"
         ),
         "if set -q X\n  # why\n  and true\n  true\nelse if set -gx Y 1\n  true\nelse\n  true\nend\n",
         &[
@@ -152,7 +153,10 @@ fn operands_are_filled_and_whole_lists_go() {
     comes_out(
         Dialect::Fish,
         &format!(
-            "set -q X; or set -gx OPENAI_API_KEY {a}; and echo x\nset -gx OPENAI_API_KEY {a}\nand set -gx OPENAI_API_KEY {b}\ntest 1 && set -gx OPENAI_API_KEY {a} || ! set -gx OPENAI_API_KEY {b}\nnot set -gx OPENAI_API_KEY {a}\nset -gx A 1; set -gx OPENAI_API_KEY {a} # x\nset -gx OPENAI_API_KEY {a}; set -gx B 1\n"
+            "set -q X; or set -gx OPENAI_API_KEY {a}; and echo x\nset -gx OPENAI_API_KEY {a}\n\
+            and set -gx OPENAI_API_KEY {b}\ntest 1 && set -gx OPENAI_API_KEY {a} || ! set -gx OPENAI_API_KEY {b}\n\
+            not set -gx OPENAI_API_KEY {a}\nset -gx A 1; set -gx OPENAI_API_KEY {a} # x\n\
+            set -gx OPENAI_API_KEY {a}; set -gx B 1\n"
         ),
         "set -q X; or true; and echo x\ntest 1 && true || true\nset -gx A 1 # x\nset -gx B 1\n",
         &[
@@ -294,7 +298,9 @@ fn what_does_not_parse_is_reported_and_its_neighbours_move() {
 fn what_fish_sees_changes_by_the_keys_alone() {
     let (a, b) = (openai(1), mistral(2));
     let before = format!(
-        "set -gx EDITOR vim\nset -gx OPENAI_API_KEY '{a}' # x\nif true; set -gx MISTRAL_API_KEY {b}; end\nset -q FOO; or set -gx FOO bar\nset -q OPENAI_API_KEY; or set -gx OPENAI_API_KEY {a}\nfunction keys\n  set -gx OPENAI_API_KEY {a}\nend\nset -gx LAST 1"
+        "set -gx EDITOR vim\nset -gx OPENAI_API_KEY '{a}' # x\nif true; set -gx MISTRAL_API_KEY {b}; end\n\
+        set -q FOO; or set -gx FOO bar\nset -q OPENAI_API_KEY; or set -gx OPENAI_API_KEY {a}\n\
+        function keys\n  set -gx OPENAI_API_KEY {a}\nend\nset -gx LAST 1"
     );
     let (out, _) = scrub(before.as_bytes(), Dialect::Fish);
     assert!(accepts(CHECK, before.as_bytes()) && accepts(CHECK, &out));

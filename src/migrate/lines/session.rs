@@ -1,4 +1,5 @@
-//! What a session's variables are set by: systemd's environment.d(5) and the two syntaxes of pam_env(8), pam_env.conf(5).
+//! What a session's variables are set by: systemd's environment.d(5) and the two syntaxes of pam_env(8),
+//! pam_env.conf(5).
 
 use super::cursor::{Cursor, double_quoted, reference, setting, skip_export};
 use crate::migrate::model::{Fixed, Setting, Value};

@@ -16,7 +16,8 @@ pub(super) fn quote(text: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// Puts into ASCII what the grammar does not know: typographic quotes, `??`, `??=` and `a ? b : c`. Offsets stay what they are.
+/// Puts into ASCII what the grammar does not know: typographic quotes, `??`, `??=` and `a ? b : c`. Offsets stay what
+/// they are.
 pub(super) struct Plain<'t> {
     text: &'t mut Vec<u8>,
     parts: Vec<Span>,

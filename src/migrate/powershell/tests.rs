@@ -170,9 +170,15 @@ fn statements_go_and_blocks_stay_empty() {
     comes_out(
         Dialect::PowerShell,
         &format!(
-            "# mine\n$env:OPENAI_API_KEY = '{a}'; $env:A = 1 # c\n$env:B = 2; $env:OPENAI_API_KEY = '{a}' # c\n$env:OPENAI_API_KEY = '{a}' # c\n\nfunction keys {{\n    $env:OPENAI_API_KEY = '{b}'\n}}\nforeach ($i in 1) {{ $env:OPENAI_API_KEY = '{a}' }}\ntry {{ $env:OPENAI_API_KEY = '{a}' }} catch {{ }} finally {{ $env:A = 1 }}\n$x = $env:OPENAI_API_KEY\nif (-not $env:C) {{\n}} elseif ($y) {{\n    setx OPENAI_API_KEY {a} | Out-Null\n}} else {{ Get-X; $env:OPENAI_API_KEY = \"{a}\" }}"
+            "# mine\n$env:OPENAI_API_KEY = '{a}'; $env:A = 1 # c\n$env:B = 2; $env:OPENAI_API_KEY = '{a}' # c\n\
+            $env:OPENAI_API_KEY = '{a}' # c\n\nfunction keys {{\n    $env:OPENAI_API_KEY = '{b}'\n}}\n\
+            foreach ($i in 1) {{ $env:OPENAI_API_KEY = '{a}' }}\n\
+            try {{ $env:OPENAI_API_KEY = '{a}' }} catch {{ }} finally {{ $env:A = 1 }}\n$x = $env:OPENAI_API_KEY\n\
+            if (-not $env:C) {{\n}} elseif ($y) {{\n    setx OPENAI_API_KEY {a} | Out-Null\n\
+            }} else {{ Get-X; $env:OPENAI_API_KEY = \"{a}\" }}"
         ),
-        "# mine\n$env:A = 1 # c\n$env:B = 2 # c\n\nfunction keys {\n}\nforeach ($i in 1) { }\ntry { } catch { } finally { $env:A = 1 }\nif (-not $env:C) {\n} elseif ($y) {\n} else { Get-X }",
+        "# mine\n$env:A = 1 # c\n$env:B = 2 # c\n\nfunction keys {\n}\nforeach ($i in 1) { }\n\
+        try { } catch { } finally { $env:A = 1 }\nif (-not $env:C) {\n} elseif ($y) {\n} else { Get-X }",
         &[
             "2 openai OPENAI_API_KEY moved ps-env",
             "3 openai OPENAI_API_KEY moved ps-env",
@@ -204,7 +210,8 @@ fn comments_get_a_marker() {
     comes_out(
         Dialect::PowerShell,
         &format!("# $env:OPENAI_API_KEY = '{a}'\r\n<#\r\n$env:OPENAI_API_KEY = \"{b}\"\r\n#>\r\n"),
-        "# $env:OPENAI_API_KEY = '<moved-to-ringlet:openai/commented>'\r\n<#\r\n$env:OPENAI_API_KEY = \"<moved-to-ringlet:openai/commented-2>\"\r\n#>\r\n",
+        "# $env:OPENAI_API_KEY = '<moved-to-ringlet:openai/commented>'\r\n<#\r\n\
+        $env:OPENAI_API_KEY = \"<moved-to-ringlet:openai/commented-2>\"\r\n#>\r\n",
         &["1 openai OPENAI_API_KEY moved comment", "3 openai OPENAI_API_KEY moved comment"],
     );
 }

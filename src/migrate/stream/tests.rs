@@ -169,7 +169,7 @@ fn a_file_of_any_size_is_looked_through_unless_it_would_be_edited() {
     let found: Vec<_> = plan.files.iter().map(|file| (name(&file.path), file.findings[0].finding.line)).collect();
     let want = [(".zsh_history", 2), (".bash_history", 2), (".zshrc.bak", 2), ("settings.json", 2)];
     assert_eq!(found, want.map(|(name, line)| (name.to_owned(), line)));
-    assert!(plan.files.iter().all(|file| file.look.bytes.is_empty()));
+    assert!(plan.files.iter().all(|file| file.snapshot.bytes.is_empty()));
     let troubles: Vec<_> = plan.troubles.iter().map(|trouble| (name(&trouble.path), trouble.why.as_str())).collect();
     let why = "it is larger than 16 MiB, which no rc file is";
     assert_eq!(troubles, [("keys.sh".to_owned(), why), (".bashrc".to_owned(), why)]);

@@ -77,15 +77,15 @@ pub(in crate::platform) fn sync_folder(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-pub(in crate::platform) fn look(path: &Path) -> io::Result<(File, BY_HANDLE_FILE_INFORMATION)> {
+pub(in crate::platform) fn open_for_information(path: &Path) -> io::Result<(File, BY_HANDLE_FILE_INFORMATION)> {
     // Only the right to read attributes is asked for, so that this works for running programs and for folders.
     let file =
         OpenOptions::new().access_mode(FILE_READ_ATTRIBUTES).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?;
-    let found = look_at(&file)?;
+    let found = information(&file)?;
     Ok((file, found))
 }
 
-fn look_at(file: &File) -> io::Result<BY_HANDLE_FILE_INFORMATION> {
+fn information(file: &File) -> io::Result<BY_HANDLE_FILE_INFORMATION> {
     let mut found = BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: the handle is open for the whole call, and the struct is ours to be written.
     match unsafe { GetFileInformationByHandle(file.as_raw_handle(), &mut found) } {
@@ -105,7 +105,7 @@ pub(crate) fn invents_modes(_: &Path) -> bool {
 
 /// Returns what tells one existing file from every other: volume and index.
 pub(crate) fn file_identity(path: &Path) -> Option<(u64, u64)> {
-    look(path).ok().map(|(_, found)| identity(&found))
+    open_for_information(path).ok().map(|(_, found)| identity(&found))
 }
 
 /// Looks at a path without following a link. A junction counts as a link.
@@ -118,18 +118,18 @@ pub(crate) fn step(path: &Path) -> Step {
 
 /// Like the function above, for an opened file.
 pub(crate) fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
-    look_at(file).map(|found| identity(&found))
+    information(file).map(|found| identity(&found))
 }
 
 /// Returns a text that changes whenever the file's content does: volume, index, size, and the times of its creation,
 /// its last write and its last change.
 pub(crate) fn content_stamp(path: &Path) -> io::Result<String> {
-    file_stamp(&look(path)?.0)
+    file_stamp(&open_for_information(path)?.0)
 }
 
 /// Like the function above, for an opened file.
 pub(crate) fn file_stamp(file: &File) -> io::Result<String> {
-    let found = look_at(file)?;
+    let found = information(file)?;
     let mut basic = FILE_BASIC_INFO::default();
     // SAFETY: the handle is open for the call; pointer and size are those of the struct this class fills.
     let done = unsafe {

@@ -38,7 +38,7 @@ impl Stamp {
 }
 
 /// A file as it was read once.
-pub(crate) struct Look {
+pub(crate) struct Snapshot {
     /// Its content, wiped when dropped.
     pub bytes: Zeroizing<Vec<u8>>,
     /// What must still be so before it is replaced.
@@ -52,32 +52,32 @@ pub(crate) struct Look {
 }
 
 /// Reads a regular file of at most `limit` bytes with all that its replacement needs to know; never blocks.
-pub(crate) fn look_at(path: &Path, limit: u64) -> Result<Look, ReadError> {
-    let (file, mut look) = open_to_look(path)?;
-    let size = look.stamp.size;
+pub(crate) fn read_snapshot(path: &Path, limit: u64) -> Result<Snapshot, ReadError> {
+    let (file, mut snapshot) = open_snapshot(path)?;
+    let size = snapshot.stamp.size;
     if size > limit {
         return Err(ReadError::TooLarge(limit));
     }
     // Room for one byte more, so that the buffer never moves and leaves a copy behind.
-    look.bytes.reserve_exact(usize::try_from(size).unwrap_or(0) + 1);
-    file.take(size + 1).read_to_end(&mut look.bytes)?;
-    if look.bytes.len() as u64 != size {
+    snapshot.bytes.reserve_exact(usize::try_from(size).unwrap_or(0) + 1);
+    file.take(size + 1).read_to_end(&mut snapshot.bytes)?;
+    if snapshot.bytes.len() as u64 != size {
         return Err(io::Error::other("it changes while it is read").into());
     }
-    Ok(look)
+    Ok(snapshot)
 }
 
-/// Opens a regular file for one who reads it piece by piece; never blocks. The look at it has no bytes.
-pub(crate) fn open_to_look(path: &Path) -> Result<(File, Look), ReadError> {
+/// Opens a regular file that the caller reads piece by piece; never blocks. The snapshot has no bytes.
+pub(crate) fn open_snapshot(path: &Path) -> Result<(File, Snapshot), ReadError> {
     let (file, meta) = open_regular(path)?;
-    let look = Look {
+    let snapshot = Snapshot {
         bytes: Zeroizing::default(),
         stamp: stamp_of(&file, &meta),
         links: links_of(&file, &meta),
         ours: access_of(&file, &meta).is_ours(),
         others_may_read: readable_by_others(&meta),
     };
-    Ok((file, look))
+    Ok((file, snapshot))
 }
 
 /// Reports whether the file may be rewritten: its owner's write bit counts even for root, whom the kernel would let

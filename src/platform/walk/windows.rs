@@ -1,6 +1,6 @@
 //! The walk by paths.
 
-use crate::platform::files::{identity, look};
+use crate::platform::files::{identity, open_for_information};
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -29,7 +29,7 @@ impl Level<'_> {
 
     /// The volume the directory is on; it changes at a mount point.
     pub(crate) fn device(&self) -> io::Result<u64> {
-        Ok(identity(&look(self.path)?.1).0)
+        Ok(identity(&open_for_information(self.path)?.1).0)
     }
 }
 
