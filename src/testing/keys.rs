@@ -1,5 +1,8 @@
 //! Made-up keys, so that no corpus holds a text of a key's form.
 
+use crate::migrate::keyset::KeySet;
+use serde_json::Value;
+
 /// A made-up key by its letter: those that their form tells, one that only its variable's name tells (`m`), and a
 /// credential that no agent takes (`h`).
 pub(super) fn key(letter: u8) -> Option<String> {
@@ -47,5 +50,22 @@ pub(super) fn assert_hidden(shown: &str, keys: &[String]) {
         let is_there =
             key.as_bytes().windows(TELLING).any(|piece| memchr::memmem::find(shown.as_bytes(), piece).is_some());
         assert!(!is_there, "a key is repeated: {shown}");
+    }
+}
+
+/// Asserts that no text in what is written down holds a piece of a key.
+///
+/// The names of fields and the digests of files are left out: by chance a made-up key holds a piece of them, too.
+#[track_caller]
+pub(super) fn assert_no_piece(written: &Value, keys: &KeySet<'_>) {
+    match written {
+        Value::String(text) => assert!(!keys.has_piece_in(text.as_bytes()), "{text}"),
+        Value::Array(values) => values.iter().for_each(|value| assert_no_piece(value, keys)),
+        Value::Object(fields) => {
+            let is_digest = |name: &str| matches!(name, "before" | "after" | "above" | "line");
+            let values = fields.iter().filter(|(name, _)| !is_digest(name)).map(|(_, value)| value);
+            values.for_each(|value| assert_no_piece(value, keys));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
