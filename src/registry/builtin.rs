@@ -6,11 +6,12 @@
     reason = "one form of literal serves every field and struct"
 )]
 
-use super::agent::{NoKey, RawAgent, RawApi, RawConfigDir, RawForm, Teammates};
+use super::agent::{NoKey, Teammates};
 use super::guard::{Directory, Format, Ignored, Names, RawGuard, RawRule, RawSwitch, Reads, Rule, Scalar};
 use super::literal::{pairs, table, text, texts};
 use super::login::{Apart, Holder, MovedBy, Override, RawLogin, RawSupervisor};
 use super::provider::{Auth, Protocol, RawProvider};
+use super::raw_agent::{RawAgent, RawApi, RawConfigDir, RawForm};
 use super::stored::{Chosen, Moved, Place, Rejected, Sessions, Stored, Withheld};
 use std::collections::BTreeMap;
 

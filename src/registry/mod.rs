@@ -12,6 +12,7 @@ mod literal;
 mod located;
 mod login;
 mod provider;
+mod raw_agent;
 mod stored;
 mod version;
 
@@ -110,7 +111,7 @@ impl Registry {
             return Ok(AgentSpec::parse(name.clone(), &source, Owner::User)?);
         }
         match AGENTS.iter().find(|built| built.name == name.as_str()) {
-            Some(built) => Ok(AgentSpec::check(name.clone(), (built.raw)(), &built_in(), Owner::Ringlet)?),
+            Some(built) => Ok((built.raw)().check(name.clone(), &built_in(), Owner::Ringlet)?),
             None => Err(unknown("agent", name.as_str(), file, self.agent_names()?)),
         }
     }
