@@ -69,8 +69,12 @@ fn structure(name: &str, table: &Table) -> String {
 }
 
 fn field(owner: &str, key: &str, value: &Value) -> Option<String> {
-    // A keyword of Rust has another name in the struct.
-    let name = if key == "as" { "like".to_owned() } else { key.replace('-', "_") };
+    // Two keys have another name in the struct.
+    let name = match key {
+        "as" => "like".to_owned(),
+        "told" => "with_provider".to_owned(),
+        key => key.replace('-', "_"),
+    };
     let literal = match (key, value) {
         ("set", Value::Table(pairs)) => {
             let texts: Vec<&str> = pairs.iter().flat_map(|(name, value)| [name.as_str(), text(value)]).collect();
@@ -117,7 +121,7 @@ fn type_of(key: &str) -> &'static str {
         "chosen" => "Chosen",
         "config-dir" => "RawConfigDir",
         "directory" => "Directory",
-        "env-files" | "files" => "Place",
+        "env-files" | "files" => "UserFile",
         "form" => "RawForm",
         "guard" => "RawGuard",
         "holder" => "Holder",

@@ -347,7 +347,7 @@ pub(super) fn needs_no_key(resolved: &Resolved, version: Option<&Version>, words
     // For a login, a prompt that is sent has the right account.
     let is_login = matches!(resolved.account, Account::Login { .. });
     let is_new = is_login || no_key.since.as_ref().is_none_or(has);
-    let with_provider = no_key.told.iter().filter(|_| is_new).find(begins);
+    let with_provider = no_key.with_provider.iter().filter(|_| is_new).find(begins);
     let command = with_provider
         .or_else(|| no_key.old.iter().find(begins))
         .or_else(|| no_key.commands.iter().filter(|_| is_new).find(begins))?;

@@ -213,14 +213,14 @@ pub enum PlanError {
         is_set: bool,
     },
     /// The agent would start further agents in other terminals.
-    #[error("`{command} {option} {}` starts others in other terminals, which do not get this account", shorten(said))]
+    #[error("`{command} {option} {}` starts others in other terminals, which do not get this account", shorten(given))]
     Teammates {
         /// The agent's command.
         command: String,
         /// The option.
         option: String,
         /// The value that the user's arguments give.
-        said: String,
+        given: String,
         /// The value that keeps the further agents in the same process.
         value: String,
     },

@@ -287,10 +287,10 @@ fn refuse_shared(agent: &AgentSpec, start: &Start, words: &[OsString]) -> Result
         return Err(PlanError::Shared { command: command(), binary: start.binary.clone(), word: word.to_owned() });
     }
     match agent.teammates.as_ref().and_then(|mates| Some((mates, mates.value_in(words)?))) {
-        Some((mates, said)) if said != mates.value => Err(PlanError::Teammates {
+        Some((mates, given)) if given != mates.value => Err(PlanError::Teammates {
             command: command(),
             option: mates.option.clone(),
-            said: said.to_owned(),
+            given: given.to_owned(),
             value: mates.value.clone(),
         }),
         _ => Ok(()),

@@ -6,7 +6,7 @@ use crate::guard;
 use crate::name::Variable;
 use crate::platform::{self, ReadError};
 use crate::profile::{Account, Reach, Resolved};
-use crate::registry::{Chosen, Place, Stored, Version};
+use crate::registry::{Chosen, Stored, UserFile, Version};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -59,12 +59,12 @@ pub(crate) fn over_login(context: &Context<'_>, resolved: &Resolved) -> Vec<Stri
 }
 
 // Returns the path of a file: below the profile's folder, else the shell's, else the default folder.
-pub(super) fn path_of(context: &Context<'_>, resolved: &Resolved, place: &Place) -> Option<PathBuf> {
-    if let Some(moved) = place.variable.as_ref().and_then(|name| context.env.absolute(name)) {
+pub(super) fn path_of(context: &Context<'_>, resolved: &Resolved, file: &UserFile) -> Option<PathBuf> {
+    if let Some(moved) = file.variable.as_ref().and_then(|name| context.env.absolute(name)) {
         return Some(moved);
     }
-    if Path::new(&place.default).is_absolute() {
-        return Some(place.default.clone().into());
+    if Path::new(&file.default).is_absolute() {
+        return Some(file.default.clone().into());
     }
     let moves = resolved.agent.config_dir.first();
     let folder = match (&resolved.config_dir, &resolved.account) {
@@ -74,15 +74,15 @@ pub(super) fn path_of(context: &Context<'_>, resolved: &Resolved, place: &Place)
         (None, _) => moves.and_then(|moved| context.env.absolute(moved.variable.as_str())),
     };
     match folder {
-        Some(folder) => place.file.as_ref().map(|file| folder.join(file)),
-        None => Some(context.paths.expand(&place.default)),
+        Some(folder) => file.file.as_ref().map(|below| folder.join(below)),
+        None => Some(context.paths.expand(&file.default)),
     }
 }
 
 // Refuses a variable that the agent's own dotenv file sets, because the file wins over the environment.
 fn refuse_line(context: &Context<'_>, resolved: &Resolved, variable: &Variable) -> Result<(), PlanError> {
-    for place in &resolved.agent.env_files {
-        let Some(file) = path_of(context, resolved, place) else { continue };
+    for file in &resolved.agent.env_files {
+        let Some(file) = path_of(context, resolved, file) else { continue };
         let refused = |why: String| PlanError::Stored { file: file.clone(), why };
         let unread = |why: String| refused(format!("cannot be checked: {why}"));
         let Some(bytes) = read(&file, MAX_BYTES).map_err(|error| unread(error.to_string()))? else { continue };
@@ -107,7 +107,7 @@ fn effective_entries(
     resolved: &Resolved,
     stored: &Stored,
 ) -> Result<(PathBuf, Vec<String>), PlanError> {
-    let file = path_of(context, resolved, &stored.place()).unwrap_or_default();
+    let file = path_of(context, resolved, &stored.user_file()).unwrap_or_default();
     let named = |reach: &Reach| reach.api.id.clone().unwrap_or_else(|| reach.provider_name.clone());
     let provider = &resolved.account.reach().map_or_else(String::new, named);
     let keys: Vec<String> = stored.keys.iter().map(|key| key.replace("{provider}", provider)).collect();
@@ -147,8 +147,8 @@ fn entries(file: &Path, keys: &[String]) -> Result<Vec<(String, Option<String>)>
 fn refuse_choice(context: &Context<'_>, resolved: &Resolved, chosen: &Chosen) -> Result<(), PlanError> {
     let keys = [chosen.key.clone()];
     let mut found = None;
-    for place in &chosen.files {
-        let Some(file) = path_of(context, resolved, place) else { continue };
+    for file in &chosen.files {
+        let Some(file) = path_of(context, resolved, file) else { continue };
         if let Some((_, value)) = entries(&file, &keys)?.pop() {
             found = Some((file, value));
         }
@@ -160,7 +160,7 @@ fn refuse_choice(context: &Context<'_>, resolved: &Resolved, chosen: &Chosen) ->
         None if resolved.account.reach().is_none_or(|reach| reach.default_endpoint) => Ok(()),
         None => {
             let file =
-                files.iter().filter(|place| place.file.is_some()).find_map(|place| path_of(context, resolved, place));
+                files.iter().filter(|file| file.file.is_some()).find_map(|file| path_of(context, resolved, file));
             let file = file.unwrap_or_default();
             Err(PlanError::NotChosen { file, key: key.clone(), wanted: wanted.clone(), is_set: false })
         }
@@ -202,7 +202,7 @@ pub(crate) fn rejections(context: &Context<'_>, plan: &LaunchPlan) -> Option<Rej
     if !is_asked || words.any(|word| rejected.unless.iter().any(|option| is_said(word, option))) {
         return None;
     }
-    let mut files = rejected.files.iter().filter_map(|place| path_of(context, resolved, place));
+    let mut files = rejected.files.iter().filter_map(|file| path_of(context, resolved, file));
     let file = files.find(|file| file.is_file())?;
     let bytes = read(&file, MAX_LIST).ok()??;
     let json: serde_json::Value = serde_json::from_slice(&bytes).ok()?;

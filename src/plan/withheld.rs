@@ -26,7 +26,7 @@ pub(super) fn list(
         return Err(PlanError::NotWithheld { option: word, variable: variable.clone() });
     }
     let layer = said.iter().enumerate().find_map(|(at, _)| value(&withheld.layers, &said, at));
-    let own = [None, layer].map(|layer| path_of(context, resolved, &withheld.place(layer)));
+    let own = [None, layer].map(|layer| path_of(context, resolved, &withheld.user_file(layer)));
     // The agent may use only one of these files. The entries of all of them are kept.
     let above = directory.ancestors().map(|folder| folder.join(&withheld.project));
     let files = own.into_iter().flatten().chain(above).chain([PathBuf::from(&withheld.system)]);

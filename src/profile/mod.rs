@@ -22,7 +22,7 @@ use crate::platform::OpenFolder;
 use crate::registry::{Registry, RegistryError};
 use crate::words;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Why a profile could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -114,9 +114,9 @@ impl<'a> Profiles<'a> {
             if missing.is_empty() {
                 break;
             }
-            let Ok(read) = handle.read_start(&Path::new(&entry.file_name()).join(PROFILE_FILE), &mut buffer) else {
-                continue;
-            };
+            let mut file = PathBuf::from(entry.file_name());
+            file.push(PROFILE_FILE);
+            let Ok(read) = handle.read_start(&file, &mut buffer) else { continue };
             if read < buffer.len() && !may_name(&buffer[..read], &missing) {
                 continue;
             }

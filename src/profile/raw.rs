@@ -73,9 +73,10 @@ pub(crate) struct ProfileFile {
     pub bindings: BTreeMap<Agent, Binding>,
 }
 
-struct Reader<'a>(&'a Source);
+// Checks the texts of a file; each error names the place.
+struct Checker<'a>(&'a Source);
 
-impl Reader<'_> {
+impl Checker<'_> {
     fn checked<T: FromStr<Err = NameError>>(&self, text: &Text) -> Result<At<T>, ConfigError> {
         match text.get_ref().parse() {
             Ok(value) => Ok(At { value, span: Some(text.span()) }),
@@ -140,15 +141,15 @@ impl Reader<'_> {
 
     fn env(&self, pairs: &BTreeMap<Text, Text>) -> Result<BTreeMap<Variable, At<String>>, ConfigError> {
         self.bounded("env", pairs, MAX_VARIABLES)?;
-        let read = |(name, text)| Ok((self.variable(name, "env", Variable::is_ringlets)?, self.plain(text)?));
-        pairs.iter().map(read).collect()
+        let checked = |(name, text)| Ok((self.variable(name, "env", Variable::is_ringlets)?, self.plain(text)?));
+        pairs.iter().map(checked).collect()
     }
 
     fn secrets(&self, pairs: &BTreeMap<Text, Text>) -> Result<BTreeMap<Variable, At<KeyName>>, ConfigError> {
         self.bounded("secrets", pairs, MAX_VARIABLES)?;
         let kept = |variable: &Variable| variable.is_ringlets() || variable.is_never_taken_away();
-        let read = |(name, text)| Ok((self.variable(name, "secrets", kept)?, self.checked(text)?));
-        pairs.iter().map(read).collect()
+        let checked = |(name, text)| Ok((self.variable(name, "secrets", kept)?, self.checked(text)?));
+        pairs.iter().map(checked).collect()
     }
 }
 
@@ -183,7 +184,7 @@ struct Shared {
     secrets: BTreeMap<Variable, At<KeyName>>,
 }
 
-impl Reader<'_> {
+impl Checker<'_> {
     // Reads a field that has a fixed set of values.
     fn word<T: Copy>(
         &self,
@@ -291,22 +292,22 @@ impl ProfileFile {
     /// Parses a profile's text.
     pub(crate) fn parse(name: Profile, source: Source) -> Result<Self, ConfigError> {
         let raw: RawProfile = source.parse()?;
-        let read = Reader(&source);
+        let checker = Checker(&source);
         let alias = match &raw.provider_config.key_alias {
-            Some(text) => read.checked(text)?,
+            Some(text) => checker.checked(text)?,
             None => At { value: "default".parse().expect("a valid alias"), span: None },
         };
         let shared = Shared {
-            provider: raw.provider.as_ref().map(|text| read.checked::<Provider>(text)).transpose()?,
+            provider: raw.provider.as_ref().map(|text| checker.checked::<Provider>(text)).transpose()?,
             alias,
-            env: read.env(&raw.env)?,
-            secrets: read.secrets(&raw.secrets)?,
+            env: checker.env(&raw.env)?,
+            secrets: checker.secrets(&raw.secrets)?,
         };
         let mut bindings = BTreeMap::new();
         let mut main = None;
         if let Some(agent) = &raw.agent {
             let words = AgentFields {
-                agent: read.checked::<Agent>(agent)?,
+                agent: checker.checked::<Agent>(agent)?,
                 auth: raw.auth.as_ref(),
                 delivery: raw.delivery.as_ref(),
                 provider: raw.provider.as_ref(),
@@ -318,7 +319,7 @@ impl ProfileFile {
                 config_dir: raw.config_dir.as_ref(),
                 args: raw.args.as_ref(),
             };
-            let binding = read.binding(words, &shared)?;
+            let binding = checker.binding(words, &shared)?;
             main = Some(binding.agent.value.clone());
             bindings.insert(binding.agent.value.clone(), binding);
         } else {
@@ -335,9 +336,9 @@ impl ProfileFile {
                 return Err(source.error(span, "belongs to `agent`, which is not given"));
             }
         }
-        read.bounded("agents", &raw.agents, MAX_AGENTS)?;
+        checker.bounded("agents", &raw.agents, MAX_AGENTS)?;
         for (agent, table) in &raw.agents {
-            let agent = read.checked::<Agent>(agent)?;
+            let agent = checker.checked::<Agent>(agent)?;
             if bindings.contains_key(&agent.value) {
                 let span = agent.span.clone().unwrap_or_default();
                 return Err(source.error(span, format!("agent \"{}\" is bound twice", agent.value)));
@@ -355,9 +356,9 @@ impl ProfileFile {
                 config_dir: table.config_dir.as_ref(),
                 args: table.args.as_ref(),
             };
-            let mut binding = read.binding(words, &shared)?;
-            binding.env.extend(read.env(&table.env)?);
-            binding.secrets.extend(read.secrets(&table.secrets)?);
+            let mut binding = checker.binding(words, &shared)?;
+            binding.env.extend(checker.env(&table.env)?);
+            binding.secrets.extend(checker.secrets(&table.secrets)?);
             bindings.insert(binding.agent.value.clone(), binding);
         }
         if bindings.is_empty() {

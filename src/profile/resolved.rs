@@ -57,19 +57,19 @@ impl Resolved {
         registry: &Registry,
         paths: &Paths,
     ) -> Result<Self, ProfileError> {
-        let place = Place { file, paths };
-        let spec = place.known(&binding.agent.span, registry.agent(agent))?;
+        let resolver = Resolver { file, paths };
+        let spec = resolver.known(&binding.agent.span, registry.agent(agent))?;
         if binding.delivery.value == Delivery::Broker {
-            let made = place.error(&binding.delivery.span, "this version of ringlet has no broker yet");
+            let made = resolver.error(&binding.delivery.span, "this version of ringlet has no broker yet");
             return Err(made.with_hint("write `delivery = \"auto\"`, or take the line out").into());
         }
-        let account = place.account(&spec, binding, registry)?;
-        place.refuse_taken(&spec, &account, binding)?;
-        let config_dir = binding.config_dir.as_ref().map(|at| place.folder(at)).transpose()?;
+        let account = resolver.account(&spec, binding, registry)?;
+        resolver.refuse_taken(&spec, &account, binding)?;
+        let config_dir = binding.config_dir.as_ref().map(|at| resolver.folder(at)).transpose()?;
         if let Some(at) = &binding.config_dir
             && spec.config_dir.is_empty()
         {
-            return Err(place
+            return Err(resolver
                 .error(&at.span, format!("{} has no variable for its configuration folder", spec.title))
                 .into());
         }
@@ -78,22 +78,23 @@ impl Resolved {
             is_main: file.main.as_ref().or(file.bindings.keys().next().filter(|_| file.bindings.len() == 1))
                 == Some(agent),
             account,
-            model: binding.model.as_ref().map(|at| place.sourced(at)),
+            model: binding.model.as_ref().map(|at| resolver.sourced(at)),
             config_dir,
             args: binding.args.clone(),
-            env: binding.env.iter().map(|(name, at)| (name.clone(), place.sourced(at))).collect(),
-            secrets: binding.secrets.iter().map(|(name, at)| (name.clone(), place.sourced(at))).collect(),
+            env: binding.env.iter().map(|(name, at)| (name.clone(), resolver.sourced(at))).collect(),
+            secrets: binding.secrets.iter().map(|(name, at)| (name.clone(), resolver.sourced(at))).collect(),
             agent: spec,
         })
     }
 }
 
-struct Place<'a> {
+// Finds what the texts of a file mean, and where each of them stands.
+struct Resolver<'a> {
     file: &'a ProfileFile,
     paths: &'a Paths,
 }
 
-impl Place<'_> {
+impl Resolver<'_> {
     fn error(&self, span: &Option<Range<usize>>, message: impl Into<String>) -> ConfigError {
         self.file.source.error(span.clone().unwrap_or(0..0), message)
     }

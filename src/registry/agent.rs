@@ -4,7 +4,7 @@
 use super::Protocol;
 use super::guard::{Directory, Guard, Names, Switch, matches};
 use super::login::Login;
-use super::stored::{Chosen, Moved, Place, Rejected, Sessions, Stored, Withheld};
+use super::stored::{Chosen, Moved, Rejected, Sessions, Stored, UserFile, Withheld};
 use crate::name::{Agent, Provider, Variable};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -134,7 +134,8 @@ pub(crate) struct NoKey {
     /// Commands that every version has.
     pub old: Vec<String>,
     /// Commands without a key that are still given the profile's provider.
-    pub told: Vec<String>,
+    #[serde(rename = "told")]
+    pub with_provider: Vec<String>,
 }
 
 impl NoKey {
@@ -237,7 +238,7 @@ pub(crate) struct AgentSpec {
     /// The list of keys that the user has told it not to use.
     pub rejected: Option<Rejected>,
     /// The user's dotenv files whose lines win over the environment.
-    pub env_files: Vec<Place>,
+    pub env_files: Vec<UserFile>,
     /// The place of its sessions, if each belongs to a provider.
     pub sessions: Option<Sessions>,
     /// The list of variables that its tool shells are not given.

@@ -12,7 +12,7 @@ use super::literal::{pairs, table, text, texts};
 use super::login::{Apart, Holder, MovedBy, Override, RawLogin, RawSupervisor};
 use super::provider::{Auth, Protocol, RawProvider};
 use super::raw_agent::{RawAgent, RawApi, RawConfigDir, RawForm};
-use super::stored::{Chosen, Moved, Place, Rejected, Sessions, Stored, Withheld};
+use super::stored::{Chosen, Moved, Rejected, Sessions, Stored, UserFile, Withheld};
 use std::collections::BTreeMap;
 
 /// One built-in agent.

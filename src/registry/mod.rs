@@ -22,7 +22,7 @@ pub(crate) use builtin::{AGENTS, PREFIXES};
 pub(crate) use guard::{Directory, Entry, Format, Guard, Rule, Scalar, matches};
 pub(crate) use login::{Holder, Login, Override, Supervisor};
 pub(crate) use provider::{Auth, Http, Protocol, ProviderSpec, check_url};
-pub(crate) use stored::{Chosen, Place, Sessions, Stored, Withheld};
+pub(crate) use stored::{Chosen, Sessions, Stored, UserFile, Withheld};
 pub(crate) use version::Version;
 
 use crate::config::{ConfigError, Source};

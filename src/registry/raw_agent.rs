@@ -5,7 +5,7 @@ use super::agent::{AgentSpec, Api, ConfigDir, Form, NoKey, Owner, Teammates};
 use super::guard::{Directory, Names, RawGuard, RawSwitch};
 use super::located::Located;
 use super::login::RawLogin;
-use super::stored::{Chosen, Moved, Place, Rejected, Sessions, Stored, Withheld};
+use super::stored::{Chosen, Moved, Rejected, Sessions, Stored, UserFile, Withheld};
 use crate::config::{ConfigError, Source};
 use crate::name::{Agent, NameError, Variable};
 use serde::Deserialize;
@@ -58,7 +58,7 @@ pub(super) struct RawAgent {
     pub(super) chosen: Option<Chosen>,
     pub(super) rejected: Option<Rejected>,
     #[serde(default)]
-    pub(super) env_files: Vec<Place>,
+    pub(super) env_files: Vec<UserFile>,
     pub(super) sessions: Option<Sessions>,
     pub(super) withheld: Option<Withheld>,
     pub(super) moved: Option<Moved>,

@@ -3,10 +3,10 @@
 
 use serde::Deserialize;
 
-/// The place of such a file.
+/// One of these files, by its path.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Place {
+pub(crate) struct UserFile {
     /// Its path below the agent's configuration folder, if a profile or a variable moves that folder. Without this
     /// field the file is used only if nothing moves the folder.
     pub file: Option<String>,
@@ -31,9 +31,9 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Returns its place.
-    pub(crate) fn place(&self) -> Place {
-        Place { file: Some(self.file.clone()), default: self.default.clone(), variable: None }
+    /// Returns the file by its path.
+    pub(crate) fn user_file(&self) -> UserFile {
+        UserFile { file: Some(self.file.clone()), default: self.default.clone(), variable: None }
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Chosen {
     /// The value that selects a key. If nothing is set, a key is used as well, but only at the default endpoint.
     pub value: String,
     /// The JSON files that may set it. The last one that sets it counts.
-    pub files: Vec<Place>,
+    pub files: Vec<UserFile>,
 }
 
 /// The list of the keys that the user has told an agent not to use. Each entry is the last characters of a key.
@@ -56,7 +56,7 @@ pub(crate) struct Rejected {
     /// The variable whose key is compared with the list. A key that is given in another way is used.
     pub variable: String,
     /// The JSON files that may hold the list. The first one that exists counts.
-    pub files: Vec<Place>,
+    pub files: Vec<UserFile>,
     /// The path of keys to the list.
     pub list: Vec<String>,
     /// The number of characters of a key in the list.
@@ -114,13 +114,13 @@ pub(crate) struct Moved {
 }
 
 impl Withheld {
-    /// Returns the place of the file, or of a layer of that name.
-    pub(crate) fn place(&self, layer: Option<&str>) -> Place {
+    /// Returns the file, or the layer of that name.
+    pub(crate) fn user_file(&self, layer: Option<&str>) -> UserFile {
         let named = |path: &str| match (layer, path.rsplit_once('/')) {
             (None, _) => path.to_owned(),
             (Some(layer), Some((folder, file))) => format!("{folder}/{layer}.{file}"),
             (Some(layer), None) => format!("{layer}.{path}"),
         };
-        Place { file: Some(named(&self.file)), default: named(&self.default), variable: None }
+        UserFile { file: Some(named(&self.file)), default: named(&self.default), variable: None }
     }
 }
