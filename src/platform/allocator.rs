@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator(Mutex::new(Dlmalloc::new()));
 
-// Not `dlmalloc::GlobalDlmalloc`: its lock is that of the C library, which takes as long as an allocation. The functions
-// are not inlined, because they would be at two thousand places.
+// Not `dlmalloc::GlobalDlmalloc`: its lock is that of the C library, which takes as long as an allocation. The
+// functions are not inlined, because they would be at two thousand places.
 struct Allocator(Mutex<Dlmalloc>);
 
 impl Allocator {

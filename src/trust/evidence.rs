@@ -98,8 +98,8 @@ impl Evidence {
 
 /// Returns the path that a record binds: the canonical folder of the project, and the rest as it is. An agent's folder,
 /// such as `.claude`, belongs to the rest. A repository may link it to a folder that was allowed elsewhere, and a
-/// relative path in its files, such as `./hook`, means another file here. `real` is the path with all links resolved, if
-/// there is such a file.
+/// relative path in its files, such as `./hook`, means another file here. `real` is the path with all links resolved,
+/// if there is such a file.
 pub(super) fn place_of(found: &Path, real: Option<&Path>) -> PathBuf {
     // No link leads to it.
     if real == Some(found) {

@@ -37,8 +37,8 @@ pub(in crate::platform) fn open_for_reading(path: &Path) -> io::Result<File> {
 
 /// Returns the path of an existing file with all links resolved.
 ///
-/// The standard library calls `realpath` without a buffer. In the program that is linked with musl each such call maps a
-/// page and unmaps it, since nothing else uses musl's own allocator there.
+/// The standard library calls `realpath` without a buffer. In the program that is linked with musl each such call maps
+/// a page and unmaps it, since nothing else uses musl's own allocator there.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 pub(crate) fn canonical(path: &Path) -> io::Result<PathBuf> {

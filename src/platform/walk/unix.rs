@@ -90,8 +90,8 @@ pub(crate) fn ascend(start: &Path, mut visit: impl FnMut(&Level<'_>) -> io::Resu
             }
             // A canonical path is cut by hand: `Path::parent` takes it apart anew at every level.
             let bytes = path.as_os_str().as_bytes();
-            // The crate memchr would ask the processor for its instructions, which costs a guest of a virtual machine more
-            // than the whole walk.
+            // The crate memchr would ask the processor for its instructions, which costs a guest of a virtual machine
+            // more than the whole walk.
             path = match bytes.iter().rposition(|byte| *byte == b'/') {
                 Some(0) if bytes.len() > 1 => Path::new("/"),
                 Some(at @ 1..) => Path::new(OsStr::from_bytes(&bytes[..at])),
