@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 /// A program's digest, and what would tell that the file is another one now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,20 +63,18 @@ pub(crate) fn measure_unless_known(
     known: impl FnOnce(&str) -> Option<Digest>,
     keep: impl FnOnce(&str, Digest),
 ) -> io::Result<Measured> {
-    // File systems keep time in steps of up to two seconds.
-    const SETTLED: Duration = Duration::from_secs(3);
     let stamp = platform::file_stamp(file)?;
     if let Some(digest) = known(&stamp) {
         return Ok(Measured { digest, stamp });
     }
-    let started = SystemTime::now();
+    // At the start: a change while the file is read, soon after another, might not show in its times either.
+    let is_settled = platform::is_settled(file)?;
     let digest = Digest::of_reader(file)?;
     // A file that changed while it was read has a digest that nobody could have approved.
     if platform::file_stamp(file)? != stamp {
         return Err(io::Error::other("it changed while it was read"));
     }
-    // Whichever way the wall clock is wrong, the file is then only hashed once more.
-    if started.duration_since(platform::last_change(file)?).is_ok_and(|since| since > SETTLED) {
+    if is_settled {
         keep(&stamp, digest);
     }
     Ok(Measured { digest, stamp })

@@ -1,8 +1,8 @@
 //! The log's files: their names, how they are opened, and the lock. Called by the rest of this module.
 //!
-//! What is written must be a regular file of mode 0600 and our own, in a folder of our own that nobody else may
-//! write; a symlink is never followed. Reading is laxer, so that a copied log can be examined: it only refuses what
-//! is not a regular file.
+//! A file that is written must be a regular file of this user with mode 0600, in a folder of this user that nobody else
+//! may write. No symlink is followed. Reading only refuses what is not a regular file, so that a copied log can be
+//! examined.
 
 use super::AuditError;
 use crate::platform::private::{self, NotPrivate, Privacy};
@@ -101,9 +101,9 @@ impl Files {
         Ok(platform::lock_file(&lock, patience)?)
     }
 
-    /// Opens everything there is for reading, oldest first, with its length, and calls `and`. This happens under the
-    /// lock, so that no append and no rotation comes in between, and without one where the lock cannot be taken because
-    /// nobody can write there either.
+    /// Opens all files of the log for reading, oldest first, and calls `and`. Both happen under the lock, so that no append
+    /// and no rotation comes in between. Where the lock cannot be taken because the folder cannot be written, there is none
+    /// either, and the files are opened without it.
     pub(super) fn snapshot<T>(
         &self,
         patience: Duration,
@@ -164,13 +164,13 @@ impl Standing {
         Some(Self { device: meta.dev(), inode: meta.ino(), owner: meta.uid(), mode: meta.mode() })
     }
 
-    /// Windows gives none by a path, so each append opens the files there.
+    /// Windows tells none by path, so that each append opens the files there.
     #[cfg(windows)]
     pub(super) fn of(_meta: &Metadata) -> Option<Self> {
         None
     }
 
-    /// The metadata of what stands at the path now, if that is the file of this standing. A symlink is not followed.
+    /// Returns the metadata of the file at the path, if it has this identity, owner and mode. A symlink is not followed.
     pub(super) fn of_path(this: Option<Self>, path: &Path) -> Option<Metadata> {
         let meta = fs::symlink_metadata(path).ok()?;
         (this.is_some() && Self::of(&meta) == this).then_some(meta)
@@ -231,7 +231,7 @@ pub(super) fn open_private(path: &Path, write: Write) -> Result<File, AuditError
     if !meta.is_file() {
         return Err(AuditError::NotAFile(path.to_owned()));
     }
-    // By path, after a symlink was ruled out: only we may swap files in this folder.
+    // By path, after a symlink was ruled out: nobody else can replace files in this folder.
     let access = platform::access(path).map_err(AuditError::io("examine", path))?;
     refuse_others(path, &access, Privacy::Unread)?;
     Ok(file)
@@ -275,7 +275,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600).custom_flags(flags)
 }
 
-/// O_NONBLOCK and O_NOCTTY: opening a FIFO must not hang, and a terminal must not become ours.
+/// O_NONBLOCK and O_NOCTTY: opening a FIFO must not hang, and a terminal must not become this process' own.
 #[cfg(unix)]
 fn quiet(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;

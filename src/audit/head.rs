@@ -1,12 +1,12 @@
-//! The head file: where the log ends, where it begins, and what is being written.
+//! The head file: the log's last line, the last line that was dropped at its start, and the line that is being written.
 //!
 //! The chain alone cannot show that lines are missing at its end or, once files have been dropped, at its start. The
 //! head remembers the last line's number and digest, those of the last line that rotation dropped (the anchor), and,
 //! while a line is being written, that line's digest. It is one record of fixed size, overwritten in place in one
 //! write under the lock; a digest of its own shows when that write was cut.
 //!
-//! An append writes the head (announcing the line), the line, and the head again. So whatever instruction a process
-//! dies at, the log ends either at the head's last line or at the announced one, and anything else is damage.
+//! An append writes the head (announcing the line), the line, and the head again. So wherever a process
+//! dies, the log ends either at the head's last line or at the announced one, and anything else is damage.
 
 use super::AuditError;
 use super::chain::Link;
@@ -26,7 +26,7 @@ pub(super) struct Head {
     pub anchor: Link,
 }
 
-/// What was found in place of a head.
+/// The state of the head file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stored {
     /// A whole head.
@@ -124,7 +124,7 @@ impl HeadFile {
     pub(super) fn store(&mut self, head: &Head) -> Result<(), AuditError> {
         let text = head.to_text();
         let written = files::write_at_start(&self.file, text.as_bytes());
-        // Damage may have left more than a record there; it would be damage for ever.
+        // Damage may have left more bytes than a record has, which an overwrite would leave in place.
         let cut = written.and_then(|()| match self.length > text.len() as u64 {
             true => self.file.set_len(text.len() as u64),
             false => Ok(()),

@@ -9,7 +9,7 @@ use std::ops::Range;
 /// The longest record, in bytes. Two paths of 4 KiB whose every byte is escaped stay far below.
 pub(super) const MAX_LINE: usize = 256 << 10;
 
-/// Larger blocks were not faster, and this one stays in a second-level cache.
+/// The bytes that are read at once. Larger blocks were not faster, and this one fits a second-level cache.
 const BLOCK: usize = 256 << 10;
 
 /// What ended a line.
@@ -23,7 +23,7 @@ pub(super) enum End {
     TooLong,
 }
 
-/// Reads a file's first `left` bytes line by line, without the newlines.
+/// Reads the first bytes of a file line by line, without the newlines.
 pub(super) struct Lines<'a> {
     file: &'a File,
     unread: Range<u64>,
@@ -87,8 +87,8 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The file's last line, whether or not a newline ends it; empty for an empty file. A line longer than
-/// [`MAX_LINE`] comes cut, which no record's digest matches.
+/// The file's last line, whether or not a newline ends it; empty for an empty file. Of a line longer than
+/// [`MAX_LINE`] only the end is returned, which no record's digest matches.
 pub(super) fn last_line(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
     let from = length.saturating_sub(MAX_LINE as u64 + 1);
     file.seek(SeekFrom::Start(from))?;
@@ -102,7 +102,7 @@ pub(super) fn last_line(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
     Ok(tail)
 }
 
-/// Whether the file's last byte is no newline: the last line was cut short.
+/// Reports whether the file does not end in a newline, so that its last line was cut short.
 pub(super) fn is_torn(file: &File, length: u64) -> io::Result<bool> {
     let Some(at) = length.checked_sub(1) else { return Ok(false) };
     let mut last = [0];
@@ -138,7 +138,7 @@ mod tests {
             rest in 0..3000_usize,
         ) {
             let line = |(i, length): (usize, &usize)| vec![b'a' + (i % 26) as u8; *length];
-            let mut want: Vec<_> = lines.iter().enumerate().map(|it| (line(it), End::Newline)).collect();
+            let mut want: Vec<_> = lines.iter().enumerate().map(|numbered| (line(numbered), End::Newline)).collect();
             let mut text: Vec<u8> = want.iter().flat_map(|(line, _)| [&line[..], b"\n"].concat()).collect();
             if rest > 0 {
                 want.push((vec![b'!'; rest], End::File));

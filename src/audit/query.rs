@@ -42,7 +42,7 @@ pub(crate) struct Scan {
     pub unreadable: u64,
 }
 
-/// Gives each wanted record to `each`, oldest first, until that breaks off.
+/// Passes each wanted record to `each`, oldest first, until `each` returns a break.
 ///
 /// Files are opened under the lock and read without it: records appended meanwhile are left out, and a rotation
 /// neither hides nor repeats any.
@@ -94,7 +94,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Whether the names are the wanted ones.
+    /// Reports whether a record has the wanted names.
     fn wants(&self, Entry { record, .. }: &Entry) -> bool {
         let key = record.subject.key();
         self.provider.as_ref().is_none_or(|provider| key.is_some_and(|key| *provider == key.provider))
@@ -103,7 +103,7 @@ impl Filter {
     }
 }
 
-/// A filter as bytes, for lines as [`Entry::to_line`] writes them; it may let too much pass, never too little.
+/// A filter on the bytes of lines as [`Entry::to_line`] writes them. It may let too many lines pass, never too few.
 struct Sieve {
     since: Option<String>,
     until: Option<String>,

@@ -359,17 +359,17 @@ mod tests {
     #[test]
     fn hostile_text_cannot_reach_the_terminal_or_make_a_second_line() {
         let nasty = "a\n{\"time\":1}\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{2028}caf\u{e9}";
-        let it = Record { cwd: Some(nasty.into()), reason: Some(nasty.into()), ..record(1) };
-        let line = entry(it.clone()).to_line();
+        let made = Record { cwd: Some(nasty.into()), reason: Some(nasty.into()), ..record(1) };
+        let line = entry(made.clone()).to_line();
         assert!(!line.chars().any(is_unprintable), "{line:?}");
         assert!(line.contains("caf\u{e9}") && line.contains("\\u009b") && line.contains("\\u202e"), "{line}");
-        assert_eq!(Entry::from_line(line.as_bytes()), Some(entry(it)));
+        assert_eq!(Entry::from_line(line.as_bytes()), Some(entry(made)));
     }
 
     #[test]
     fn a_long_reason_is_cut() {
-        let it = Record { reason: Some("\u{e9}".repeat(5000)), ..record(1) };
-        assert!(entry(it).to_line().len() < 1200);
+        let made = Record { reason: Some("\u{e9}".repeat(5000)), ..record(1) };
+        assert!(entry(made).to_line().len() < 1200);
     }
 
     #[test]
@@ -393,8 +393,8 @@ mod tests {
         ) {
             use std::os::unix::ffi::OsStringExt;
             let path = PathBuf::from(std::ffi::OsString::from_vec(path));
-            let it = entry(Record { cwd: Some(path), reason: Some(reason), ..record(1) });
-            prop_assert_eq!(Entry::from_line(it.to_line().as_bytes()), Some(it));
+            let made = entry(Record { cwd: Some(path), reason: Some(reason), ..record(1) });
+            prop_assert_eq!(Entry::from_line(made.to_line().as_bytes()), Some(made));
         }
     }
 }

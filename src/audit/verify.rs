@@ -1,4 +1,4 @@
-//! Checking a whole log against its chain and its head. Called by `ringlet audit verify`; changes nothing.
+//! Checks a whole log against its chain and its head. Called by `ringlet audit verify`; changes nothing.
 
 use super::AuditError;
 use super::chain::{Claim, Link};
@@ -13,10 +13,10 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, Scope};
 use std::{fmt, io};
 
-/// Findings that are kept; a log of other content would otherwise give one for each of its lines.
+/// The most findings that are kept. A file that is no log has one for each of its lines.
 const MAX_FINDINGS: usize = 1000;
 
-/// What `verify` saw.
+/// The result of [`verify`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Report {
     /// Log files that were read.
@@ -36,7 +36,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Whether every line is there, unchanged and in its place.
+    /// Reports whether every line is there, unchanged and in its place.
     pub(crate) fn is_intact(&self) -> bool {
         self.findings.is_empty()
     }
@@ -191,8 +191,8 @@ impl Digests {
 
 type Place = (Arc<Path>, u64);
 
-/// The way through the lines. A line is right when it follows `trunk`, the last one in its place. One that does not
-/// is remembered as `branch`: if the lines after it follow *it*, the break is behind us and not reported again.
+/// The state between two lines. A line is right when it follows `trunk`, the last one in its place. One that does not is
+/// remembered as `branch`: if the next lines follow it, the break is not reported again.
 struct Walk {
     trunk: Link,
     trunk_at: Option<Place>,
@@ -255,8 +255,8 @@ impl Walk {
         self.unreadable = 0;
     }
 
-    /// Without an anchor, the log begins where it says; and files which a rotation was about to drop when it died
-    /// are read as what they are, lines from before the anchor; the first line after it still binds the last of them.
+    /// Begins with the first line that has a number. Without an anchor any number is accepted. Lines before the anchor are in
+    /// files that a rotation died before dropping; the first line after the anchor still confirms the last of them.
     fn begin(&mut self, first: Claim) {
         self.report.first = Some(first.n);
         if self.anchor.is_none_or(|anchor| first.n <= anchor.n) {

@@ -67,7 +67,7 @@ pub(super) fn verify(host: &mut Host, session: &Session) -> Result<i32, Failure>
         let findings: Vec<_> = report
             .findings
             .iter()
-            .map(|it| json!({ "file": it.file.to_string_lossy(), "line": it.line, "what": it.flaw.to_string() }))
+            .map(|finding| json!({ "file": finding.file.to_string_lossy(), "line": finding.line, "what": finding.flaw.to_string() }))
             .collect();
         host.output.json(&json!({
             "intact": report.is_intact(), "files": report.files, "lines": report.lines,

@@ -94,7 +94,10 @@ fn report(host: &mut Host, done: &str, entry: &Registered) {
     if host.output.wants_json() {
         return host.output.json(entry);
     }
-    let runs = entry.interpreter.as_ref().map_or_else(String::new, |it| format!(", run by {}", it.path.display()));
+    let runs = entry
+        .interpreter
+        .as_ref()
+        .map_or_else(String::new, |interpreter| format!(", run by {}", interpreter.path.display()));
     host.output.note(format!("{done} {}{runs}, {}", entry.path.display(), entry.hash));
     host.output.note(format!("it may {}", may(entry)));
     if entry.interpreter.is_some() {
@@ -135,22 +138,22 @@ fn pending(host: &mut Host, session: &Session, registrations: &Registrations) ->
         host.output.note("no program waits for approval");
         return Ok(());
     }
-    let rows = waiting.iter().map(|it| {
-        let words = it.arguments.join(" ");
+    let rows = waiting.iter().map(|program| {
+        let words = program.arguments.join(" ");
         vec![
-            (Style::Bold, it.hash.0.to_string()[..16].to_owned()),
-            (Style::Plain, session.paths.pretty(&it.path)),
-            (Style::Dim, format!("{:.0}", it.time)),
+            (Style::Bold, program.hash.0.to_string()[..16].to_owned()),
+            (Style::Plain, session.paths.pretty(&program.path)),
+            (Style::Dim, format!("{:.0}", program.time)),
             (Style::Dim, words),
         ]
     });
     host.output.table(&rows.collect::<Vec<_>>());
-    for it in &waiting {
-        if let Some(why) = &it.why {
-            host.output.note(format!("{} cannot be approved: {why}", session.paths.pretty(&it.path)));
+    for program in &waiting {
+        if let Some(why) = &program.why {
+            host.output.note(format!("{} cannot be approved: {why}", session.paths.pretty(&program.path)));
         }
     }
-    if waiting.iter().any(|it| it.interpreter.is_some()) {
+    if waiting.iter().any(|program| program.interpreter.is_some()) {
         host.output.note("a script is listed by what its process said of itself; look at the file first");
     }
     let hours = PENDING_FOR.as_hours();
@@ -247,7 +250,7 @@ fn install(host: &mut Host, session: &Session) -> Result<(), Failure> {
 fn uninstall(host: &mut Host, session: &Session) -> Result<(), Failure> {
     super::refuse_config_home(&host.world, "a daemon that the system starts")?;
     let wanted = installation(host, session)?;
-    let files: Vec<PathBuf> = wanted.iter().flat_map(|it| &it.files).map(|(file, _)| file.clone()).collect();
+    let files: Vec<PathBuf> = wanted.iter().flat_map(|service| &service.files).map(|(file, _)| file.clone()).collect();
     let there: Vec<&PathBuf> = files.iter().filter(|file| file.exists() && !is_foreign(file)).collect();
     if there.is_empty() {
         host.output.note("nothing is installed");

@@ -204,7 +204,9 @@ fn unlock(store: &Keys, host: &mut Host) -> Result<(), Failure> {
             found => found?,
         };
         // Unlocked meanwhile; or said to be, and not.
-        let Some(collection) = collection.filter(|it| opened.as_ref() != Some(it)) else { return Ok(store.unlock()?) };
+        let Some(collection) = collection.filter(|path| opened.as_ref() != Some(path)) else {
+            return Ok(store.unlock()?);
+        };
         if !host.world.console.is_interactive() {
             return Err(error.into());
         }

@@ -366,13 +366,13 @@ async fn profiles(shared: &Shared) -> Response {
             rows.push(match bound {
                 Err(error) => json!({ "name": name, "problem": error.to_string() }),
                 Ok(found) => {
-                    let agents = found.iter().flatten().map(|it| {
+                    let agents = found.iter().flatten().map(|bound| {
                         json!({
-                            "agent": it.agent.name,
-                            "auth": it.account.word(),
-                            "provider": it.account.provider().map(|at| &at.value.name),
-                            "key": it.account.key().map(|at| &at.value),
-                            "endpoint": it.account.base_url().map(|url| &url.value),
+                            "agent": bound.agent.name,
+                            "auth": bound.account.word(),
+                            "provider": bound.account.provider().map(|at| &at.value.name),
+                            "key": bound.account.key().map(|at| &at.value),
+                            "endpoint": bound.account.base_url().map(|url| &url.value),
                         })
                     });
                     json!({ "name": name, "agents": agents.collect::<Vec<_>>() })
@@ -388,7 +388,7 @@ fn bad_query(why: &str) -> Response {
     refusal(StatusCode::BAD_REQUEST, "bad_query", why, Some("see /v1/openapi.json"))
 }
 
-/// Returns the values of these parameters, in their order; `None` for a query with an unknown parameter or a repeated one.
+/// Returns the values of these parameters, in their order; `None` for a query with an unknown or a repeated parameter.
 pub(crate) fn parameters<const N: usize>(query: &str, names: [&str; N]) -> Option<[Option<String>; N]> {
     let mut values = [const { None }; N];
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {

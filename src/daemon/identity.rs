@@ -143,7 +143,7 @@ mod tests {
         let hashes_of_threads: Vec<Hash> = std::thread::scope(|scope| {
             let one = || hashes.of(&File::open(&this).expect("there")).expect("hashed");
             let all: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
-            all.into_iter().map(|it| it.join().expect("no panic")).collect()
+            all.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
         assert!(hashes_of_threads.iter().all(|hash| *hash == hashes_of_threads[0]));
     }

@@ -1,9 +1,9 @@
-//! Programs that run whatever they are given: interpreters, emulators, the dynamic loader. Registering one would let every
-//! script in, so that the script is bound as well, or nothing.
+//! Programs that run any code they are given: interpreters, emulators, the dynamic loader. A registration of one alone
+//! would let every script in. So a script is registered with its interpreter, and an interpreter alone is refused.
 //!
-//! They are known by name, and under another name by content: as a copy of one that lies where programs are looked for,
-//! or that the kernel itself starts for foreign programs (binfmt_misc). A copy of one that is nowhere else on this machine
-//! is not known. Called by `registrations` and `identity`.
+//! They are known by name. Under another name they are known by content: as a copy of one in the folders of programs,
+//! or of one that the kernel starts for foreign programs (binfmt_misc). A copy of one that is nowhere else on this
+//! machine is not recognised. Called by `registrations` and `identity`.
 
 use super::policy::Program;
 use crate::digest::Digest;
@@ -12,20 +12,20 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where they lie whatever PATH says; the loader is in the last ones.
+/// The folders that hold them whatever PATH says. The dynamic loader is in the last ones.
 const USUAL: &[&str] =
     &["/usr/local/bin", "/usr/bin", "/bin", "/lib64", "/lib", "/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu"];
 
-/// Whether a program is one of them, by its name or as a copy of one. `search` is where programs are looked for.
+/// Reports whether a program is an interpreter, by its name or as a copy of one. `search` has the folders of programs.
 pub(super) fn is_known(program: &Program, search: Option<&OsStr>) -> bool {
     is_interpreter(&program.path) || is_copy(program, &known(search))
 }
 
-// Hashes only what has the same size.
+// Only files of the same size are hashed.
 fn is_copy(program: &Program, known: &[PathBuf]) -> bool {
     let Ok(meta) = fs::metadata(&program.path) else { return false };
     known.iter().any(|path| {
-        let same_size = fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() == meta.len());
+        let same_size = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == meta.len());
         let digest = || Digest::of_reader(platform::open_file(path).ok()?.file).ok();
         same_size && (platform::same_file(path, &program.path) || digest() == Some(program.hash.0))
     })
@@ -47,7 +47,7 @@ fn started_for(kind: &str) -> Option<PathBuf> {
     kind.lines().find_map(|line| line.strip_prefix("interpreter ")).map(PathBuf::from)
 }
 
-/// Whether a program is one of them by its name.
+/// Reports whether a program is an interpreter by its name.
 pub(super) fn is_interpreter(program: &Path) -> bool {
     const NAMES: &[&str] = &[
         "ash",
@@ -144,7 +144,7 @@ pub(super) fn is_interpreter(program: &Path) -> bool {
     const OF_WINDOWS: &[&str] =
         &["cmd", "cscript", "javaw", "mshta", "py", "pythonw", "regsvr32", "rundll32", "wscript", "wsl"];
     let Some(name) = program.file_name().and_then(|name| name.to_str()) else { return false };
-    // There it is the same file whatever the case.
+    // File names there do not depend on case.
     let (more, is_same): (_, fn(&str, &str) -> bool) =
         if cfg!(windows) { (OF_WINDOWS, str::eq_ignore_ascii_case) } else { (&[] as &[_], |a, b| a == b) };
     let name = match name.rsplit_once('.') {
@@ -154,7 +154,7 @@ pub(super) fn is_interpreter(program: &Path) -> bool {
     // `python3.11`, `lua5.4`, `ruby2.7`, `vim.basic`, `perl5.36-x86_64-linux-gnu`
     let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
     let stem = name.split(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-')).next().unwrap_or(name);
-    [name, bare, stem].iter().any(|it| NAMES.iter().chain(more).any(|name| is_same(it, name)))
+    [name, bare, stem].iter().any(|spelling| NAMES.iter().chain(more).any(|name| is_same(spelling, name)))
 }
 
 #[cfg(test)]

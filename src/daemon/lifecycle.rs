@@ -143,7 +143,7 @@ pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), Daem
     let http = listen(settings.daemon.port, &mut given)?;
     // A new token once the port is bound: another program that had the port may have been sent the old one.
     token::rotate(&paths.http_token())?;
-    let addresses = http.iter().filter_map(|it| it.local_addr().ok()).collect();
+    let addresses = http.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let socket = listener.path.clone();
     let run = Run { pid: std::process::id(), started: Timestamp::now(), socket, http: addresses };
     let text = serde_json::to_vec(&run).map_err(|error| DaemonError::Mute(error.to_string()))?;
@@ -228,7 +228,7 @@ fn follow(
     let heard = move |event: notify::Result<notify::Event>| {
         let Ok(event) = event else { return };
         if event.kind.is_access()
-            || !event.paths.iter().any(|path| known.iter().any(|it| it.file_name() == path.file_name()))
+            || !event.paths.iter().any(|path| known.iter().any(|file| file.file_name() == path.file_name()))
         {
             return;
         }
@@ -254,7 +254,8 @@ fn listen(port: u16, given: &mut listenfd::ListenFd) -> Result<Vec<TcpListener>,
     for at in 0..given.len() {
         listeners.extend(given.take_tcp_listener(at).ok().flatten());
     }
-    let open = listeners.iter().filter_map(|it| it.local_addr().ok()).find(|address| !address.ip().is_loopback());
+    let open =
+        listeners.iter().filter_map(|listener| listener.local_addr().ok()).find(|address| !address.ip().is_loopback());
     if let Some(address) = open {
         let why = "the socket that was handed over is open to other machines".into();
         return Err(DaemonError::Http { address: address.to_string(), why });

@@ -1,4 +1,4 @@
-//! Windows' side of the daemon's life: a named pipe in the socket's place, and what ends it.
+//! On Windows: a named pipe in place of the socket, and the events that end the daemon.
 //!
 //! The pipe is named after the user's SID, which `whoami /user` shows, and nobody else may open it. It goes with the
 //! process, so there are no leftovers. Values pass through the system library's buffers here, which are not wiped.
@@ -19,7 +19,7 @@ pub(crate) use tokio::net::windows::named_pipe::NamedPipeServer as Stream;
 
 const PIPES: &str = r"\\.\pipe\";
 
-/// Nothing: a pipe's end tells who opened it, and no more.
+/// Does nothing: a pipe tells who opened it, and not who writes to it.
 pub(crate) fn tell_senders(_stream: &Stream) -> io::Result<()> {
     Ok(())
 }
@@ -48,12 +48,12 @@ pub(crate) async fn connect(path: &Path) -> io::Result<tokio::net::windows::name
 
 /// The pipe's name.
 pub(crate) struct Socket {
-    /// The same.
+    /// The name again.
     pub path: PathBuf,
 }
 
 impl Socket {
-    /// Checks the name; nobody hands a pipe over.
+    /// Checks the name. No pipe is handed over by what started the daemon.
     pub(crate) fn open(path: &Path, _given: &mut listenfd::ListenFd) -> Result<Self, DaemonError> {
         let rest = path.to_str().and_then(|name| name.strip_prefix(PIPES));
         match rest {
@@ -73,10 +73,10 @@ impl Socket {
     }
 }
 
-/// How many clients may come at one moment; one more finds the pipe busy and has to try again (`WaitNamedPipe`).
+/// How many clients may connect at the same time. One more finds the pipe busy and has to try again (`WaitNamedPipe`).
 const WAITING: usize = 16;
 
-/// The instances that wait for clients. Some always do: with the last one the name would be free for anybody.
+/// The instances that wait for clients. There is always at least one; without any, another program could take the name.
 pub struct Listener {
     name: PathBuf,
     waiting: Mutex<JoinSet<io::Result<Stream>>>,
@@ -105,16 +105,16 @@ impl Listener {
 }
 
 fn wait(waiting: &mut JoinSet<io::Result<Stream>>, instance: Stream) {
-    // A client that has gone already has used its instance up.
+    // An instance is used up even by a client that has gone again.
     waiting.spawn(async move { instance.connect().await.map(|()| instance) });
 }
 
-/// Takes note of whatever ends the daemon from now on; what comes back waits for it, and says what it was.
+/// Registers for the events that end the daemon. The returned future waits for the first and names it.
 pub(crate) fn shutdown_signal() -> Result<impl Future<Output = &'static str>, DaemonError> {
     let failed = || DaemonError::io("wait for", Path::new("the end"));
     let event = platform::EndEvent::new().map_err(failed())?;
     let (tell, asked) = oneshot::channel();
-    // Left behind when something else ends the daemon; the process ends it.
+    // The thread is left behind when another event ends the daemon, and ends with the process.
     let wait = move || {
         if event.wait().is_ok() {
             let _ = tell.send(());
@@ -123,7 +123,7 @@ pub(crate) fn shutdown_signal() -> Result<impl Future<Output = &'static str>, Da
     std::thread::Builder::new().spawn(wait).map_err(failed())?;
     let mut ctrl_c = signal::ctrl_c().map_err(failed())?;
     let mut ctrl_break = signal::ctrl_break().map_err(failed())?;
-    // The console's end is the end of every process on it, some seconds later.
+    // Some seconds after a console closes, every process on it is ended.
     let mut closes = signal::ctrl_close().map_err(failed())?;
     let mut leaves = signal::ctrl_logoff().map_err(failed())?;
     let mut shuts_down = signal::ctrl_shutdown().map_err(failed())?;

@@ -1,9 +1,9 @@
-//! Who may do what: the registered programs and their permissions, and the decision about a request. Pure.
+//! The registered programs, their permissions, and the decision about a request. No I/O.
 //!
 //! The form is keychain-auth's `config.json`: a program is known by its path *and* its SHA-256, and starts with no
 //! permission at all. Ringlet adds `interpreter`: a script is known by its own path and hash, and by those of what runs
-//! it, since an interpreter alone would let every script in. `registrations` reads and
-//! writes it; `request` and `identity` ask it.
+//! it, since an interpreter alone would let every script in. `registrations` reads and writes the policy; `request` and
+//! `identity` ask it.
 
 use super::protocol::{Action, Match, Reason, Request};
 use crate::digest::Digest;
@@ -17,7 +17,7 @@ pub(crate) const VERSION: &str = "1";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Program {
-    /// Where it lies, symlinks resolved.
+    /// Its path, with symlinks resolved.
     pub path: PathBuf,
     /// Its SHA-256.
     pub hash: Hash,
@@ -47,12 +47,12 @@ impl<'de> Deserialize<'de> for Hash {
     }
 }
 
-/// Who asks: what the kernel says that the peer runs.
+/// A client, by the program that the kernel says it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
     /// The program, or the script where an interpreter runs one.
     pub program: Program,
-    /// What runs the script.
+    /// The interpreter that runs the script.
     pub interpreter: Option<Program>,
 }
 
@@ -66,7 +66,7 @@ pub struct Registered {
     pub hash: Hash,
     /// When it was registered, RFC 3339.
     pub registered_at: String,
-    /// What runs it, where it is a script.
+    /// The interpreter that runs it, where it is a script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interpreter: Option<Program>,
     /// Services it may read.
@@ -80,13 +80,13 @@ pub struct Registered {
     pub can_search: bool,
 }
 
-/// All of them.
+/// All registered programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// [`VERSION`].
     pub protocol_version: String,
-    /// The programs.
+    /// The registered programs.
     pub registered_binaries: Vec<Registered>,
 }
 
@@ -97,33 +97,35 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The entry of a client: path and hash must match, the interpreter's too.
+    /// Returns the entry of a client. Path and hash must match, and those of the interpreter.
     pub fn entry(&self, client: &Client) -> Option<&Registered> {
-        self.registered_binaries.iter().find(|it| {
-            it.path == client.program.path && it.hash == client.program.hash && it.interpreter == client.interpreter
+        self.registered_binaries.iter().find(|entry| {
+            entry.path == client.program.path
+                && entry.hash == client.program.hash
+                && entry.interpreter == client.interpreter
         })
     }
 
-    /// Whether a registered script is run by this program, under this name or another.
+    /// Reports whether a program is the interpreter of a registered script, by its path or by its content.
     pub fn runs_scripts(&self, program: &Program) -> bool {
-        let interpreters = self.registered_binaries.iter().filter_map(|it| it.interpreter.as_ref());
-        interpreters.into_iter().any(|it| it.path == program.path || it.hash == program.hash)
+        let interpreters = self.registered_binaries.iter().filter_map(|entry| entry.interpreter.as_ref());
+        interpreters.into_iter().any(|known| known.path == program.path || known.hash == program.hash)
     }
 
-    /// Whether any entry is of a program at this path, run by what lies at the other one.
+    /// Reports whether any entry names a program at this path with an interpreter at the other.
     pub fn names(&self, program: &Path, interpreter: Option<&Path>) -> bool {
-        let runs = |it: &Registered| it.interpreter.as_ref().map(|it| it.path.as_path()) == interpreter;
-        self.registered_binaries.iter().any(|it| it.path == program && runs(it))
+        let runs = |entry: &Registered| entry.interpreter.as_ref().map(|program| program.path.as_path()) == interpreter;
+        self.registered_binaries.iter().any(|entry| entry.path == program && runs(entry))
     }
 
-    /// The entry at a path, whatever its hash.
+    /// Returns the entry for a path, whatever its hash.
     pub fn at(&mut self, path: &Path) -> Option<&mut Registered> {
-        self.registered_binaries.iter_mut().find(|it| it.path == path)
+        self.registered_binaries.iter_mut().find(|entry| entry.path == path)
     }
 }
 
-/// Whether a registered program may make a request, before anything is looked up. `reserved` are the services that
-/// nobody may name, whatever the policy says.
+/// Decides whether a registered program may make a request, before anything is looked up. No program may name a service
+/// in `reserved`, whatever the policy says.
 pub(crate) fn decide(entry: &Registered, request: &Request, reserved: &[&str]) -> Result<(), Reason> {
     let services = match request.action {
         Action::Read | Action::Search => &entry.allowed_read_services,
@@ -218,7 +220,7 @@ mod tests {
     }
 
     proptest! {
-        // Whatever is asked of a program without permissions is refused.
+        // Every request of a program without permissions is refused.
         #[test]
         fn no_permission_no_access(action in "read|search|delete", matching in "exact|prefix", service in "[a-z]{1,8}") {
             let none = Registered { allowed_read_services: vec![], ..entry("/bin/a") };

@@ -18,57 +18,57 @@ pub(crate) const MAX_REQUEST: usize = 64 * 1024;
 /// The longest service or target, in bytes: what every keychain takes.
 pub(crate) const MAX_NAME: usize = 1024;
 
-/// What is wanted.
+/// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Values.
+    /// Reads values.
     Read,
-    /// Values are stored.
+    /// Stores values.
     Write,
-    /// Entries are taken away.
+    /// Deletes entries.
     Delete,
-    /// Names.
+    /// Lists names.
     Search,
 }
 
-/// How targets are meant.
+/// How targets are matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Match {
-    /// Each is a whole name.
+    /// A target is a whole name.
     #[default]
     Exact,
-    /// Each is what names begin with.
+    /// A target is the beginning of names.
     Prefix,
 }
 
-/// A request that is well formed.
+/// A well-formed request.
 #[derive(Debug)]
 pub struct Request {
-    /// What is wanted.
+    /// What it asks for.
     pub action: Action,
-    /// In which service.
+    /// The service.
     pub service: String,
-    /// How targets are meant; a search always means prefixes.
+    /// How targets are matched; those of a search are always prefixes.
     pub matching: Match,
     /// The names or prefixes; empty only for a search, which then finds all.
     pub targets: Vec<String>,
-    /// One for each target of a write, otherwise none.
+    /// The value of each target of a write; empty for other actions.
     pub values: Vec<Secret>,
-    /// What is stored beside the values.
+    /// The attributes that are stored with the values.
     pub attributes: Vec<(String, String)>,
     /// Whether a prefix ends at a `/` or `:` only, so that `proj_1` does not match `proj_10`.
     pub at_boundary: bool,
 }
 
 impl Request {
-    /// Whether names have to be listed to answer it.
+    /// Reports whether an answer needs a listing of names.
     pub fn enumerates(&self) -> bool {
         self.action == Action::Search || self.matching == Match::Prefix
     }
 
-    /// Whether a name is meant by a target.
+    /// Reports whether a target matches a name.
     pub fn matches(&self, target: &str, name: &str) -> bool {
         if !self.enumerates() {
             return target == name;
@@ -78,7 +78,7 @@ impl Request {
         !self.at_boundary || rest.is_empty() || ends(target) || rest.starts_with(['/', ':'])
     }
 
-    /// What every name begins with that is meant.
+    /// Returns the prefix that all matching names have; empty where none is known.
     pub fn prefix(&self) -> &str {
         match self.targets.as_slice() {
             [target] => target,
@@ -86,7 +86,7 @@ impl Request {
         }
     }
 
-    /// Whether a name is meant by any of the targets; without targets every name is.
+    /// Reports whether any of the targets matches a name. Without targets every name matches.
     pub fn wants(&self, name: &str) -> bool {
         self.targets.is_empty() || self.targets.iter().any(|target| self.matches(target, name))
     }
@@ -97,7 +97,7 @@ impl Request {
 pub enum Malformed {
     /// It is not JSON, so that nothing tells where the next message begins: the connection ends.
     Json,
-    /// It is JSON and no request of ours.
+    /// It is JSON, but no request of this protocol.
     Fields,
 }
 
@@ -180,7 +180,7 @@ impl Request {
         if line.len() > MAX_REQUEST {
             return Err(Malformed::Json);
         }
-        // What is whole JSON and no request of ours leaves the stream in step.
+        // Whole JSON that is no request of this protocol leaves the next line readable.
         // (What is passed over is not looked at for UTF-8, without which it is no JSON either.)
         let is_json = || std::str::from_utf8(line).is_ok() && serde_json::from_slice::<de::IgnoredAny>(line).is_ok();
         let malformed = || if is_json() { Malformed::Fields } else { Malformed::Json };
@@ -251,7 +251,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// The status that goes with it.
+    /// Returns the status of an answer with this reason.
     pub(crate) fn status(self) -> Status {
         match self {
             Self::MalformedRequest | Self::InternalError => Status::Error,
@@ -259,7 +259,7 @@ impl Reason {
         }
     }
 
-    /// The word in the protocol.
+    /// Returns the protocol's word for it.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::UnregisteredBinaryPendingApproval => "unregistered_binary_pending_approval",
@@ -278,7 +278,7 @@ pub(crate) struct Found {
     pub target: String,
     /// Its value, as text; never in a search.
     pub value: Option<Secret>,
-    /// What is stored beside it.
+    /// Its attributes.
     pub attributes: Vec<(String, String)>,
 }
 
@@ -310,9 +310,9 @@ impl Response {
             found.value.as_ref().map_or(Ok(""), |value| std::str::from_utf8(value.expose()))?;
         }
         // Room for every value with all of it escaped, so that the buffer never moves and leaves a copy behind.
-        let sizes = self.results.iter().map(|it| {
-            let attributes: usize = it.attributes.iter().map(|(name, text)| 6 * (name.len() + text.len()) + 8).sum();
-            6 * (it.target.len() + it.value.as_ref().map_or(0, Secret::len)) + attributes + 64
+        let sizes = self.results.iter().map(|found| {
+            let attributes: usize = found.attributes.iter().map(|(name, text)| 6 * (name.len() + text.len()) + 8).sum();
+            6 * (found.target.len() + found.value.as_ref().map_or(0, Secret::len)) + attributes + 64
         });
         let mut line = Zeroizing::new(Vec::with_capacity(sizes.sum::<usize>() + 256));
         serde_json::to_writer(&mut *line, self).expect("strings and lists always serialise");

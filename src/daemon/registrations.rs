@@ -141,16 +141,17 @@ impl Registrations {
         now: Timestamp,
     ) -> Result<Registered, DaemonError> {
         let wanted = hash.strip_prefix("sha256:").unwrap_or(hash);
-        let fits = |it: &Pending| {
-            it.hash.0.to_string().starts_with(wanted) && path.is_none_or(|path| platform::plain(path) == it.path)
+        let fits = |program: &Pending| {
+            program.hash.0.to_string().starts_with(wanted)
+                && path.is_none_or(|path| platform::plain(path) == program.path)
         };
         let waiting = self.pending(now)?;
-        let found: Vec<&Pending> = waiting.iter().filter(|it| wanted.len() >= 8 && fits(it)).collect();
+        let found: Vec<&Pending> = waiting.iter().filter(|program| wanted.len() >= 8 && fits(program)).collect();
         let pending = match found.as_slice() {
             [] => return Err(DaemonError::NotPending(shorten(hash))),
             [one] => *one,
             several => {
-                let paths = several.iter().map(|it| it.path.clone()).collect();
+                let paths = several.iter().map(|program| program.path.clone()).collect();
                 return Err(DaemonError::SeveralPending { hash: hash.to_owned(), paths });
             }
         };
@@ -163,7 +164,7 @@ impl Registrations {
             if interpreter.is_none() && policy.runs_scripts(&program) {
                 return Err(DaemonError::Interpreter(program.path.clone()));
             }
-            policy.registered_binaries.retain(|it| it.path != program.path);
+            policy.registered_binaries.retain(|entry| entry.path != program.path);
             let mut entry = new_entry(program.clone(), interpreter, now);
             grant(&mut entry, permissions);
             policy.registered_binaries.push(entry.clone());
@@ -175,8 +176,8 @@ impl Registrations {
 
     // The queue is a convenience: a program stays registered even where the queue cannot be written.
     fn no_longer_pending(&self, path: &Path, now: Timestamp) {
-        if self.pending(now).is_ok_and(|waiting| waiting.iter().any(|it| it.path == path)) {
-            self.change_pending(now, |waiting| waiting.retain(|it| it.path != path)).ok();
+        if self.pending(now).is_ok_and(|waiting| waiting.iter().any(|pending| pending.path == path)) {
+            self.change_pending(now, |waiting| waiting.retain(|pending| pending.path != path)).ok();
         }
     }
 
@@ -185,7 +186,7 @@ impl Registrations {
         let named = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         self.change(|policy| {
             let entry = policy.at(&named).ok_or_else(|| DaemonError::NotRegistered(named.clone()))?;
-            let runs = entry.interpreter.as_ref().map(|it| it.path.to_string_lossy().into_owned());
+            let runs = entry.interpreter.as_ref().map(|interpreter| interpreter.path.to_string_lossy().into_owned());
             let (program, interpreter) = look_at(&named, runs.as_deref(), search)?;
             entry.hash = program.hash;
             entry.interpreter = interpreter;
@@ -198,7 +199,7 @@ impl Registrations {
         let named = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         self.change(|policy| {
             let before = policy.registered_binaries.len();
-            policy.registered_binaries.retain(|it| it.path != named);
+            policy.registered_binaries.retain(|entry| entry.path != named);
             if policy.registered_binaries.len() < before { Ok(()) } else { Err(DaemonError::NotRegistered(named)) }
         })
     }
@@ -208,14 +209,14 @@ impl Registrations {
         let Some(bytes) = read_own(&self.pending)? else { return Ok(Vec::new()) };
         let mut waiting: Vec<Pending> = serde_json::from_slice(&bytes)
             .map_err(|error| DaemonError::Policy { file: self.pending.clone(), why: reason(&error) })?;
-        waiting.retain(|it| now.duration_since(it.time) < PENDING_FOR);
+        waiting.retain(|pending| now.duration_since(pending.time) < PENDING_FOR);
         Ok(waiting)
     }
 
     /// Notes a program that was refused.
     pub fn note(&self, pending: Pending) -> Result<(), DaemonError> {
         self.change_pending(pending.time, |waiting| {
-            waiting.retain(|it| (&it.path, it.hash) != (&pending.path, pending.hash));
+            waiting.retain(|other| (&other.path, other.hash) != (&pending.path, pending.hash));
             waiting.push(pending);
             let over = waiting.len().saturating_sub(MOST_PENDING);
             waiting.drain(..over);
@@ -403,7 +404,7 @@ mod tests {
             }
         });
         let mut known: Vec<PathBuf> =
-            registrations.policy().expect("sound").registered_binaries.into_iter().map(|it| it.path).collect();
+            registrations.policy().expect("sound").registered_binaries.into_iter().map(|entry| entry.path).collect();
         known.sort();
         let mut programs = programs;
         programs.sort();

@@ -214,7 +214,7 @@ impl Handler {
             Action::Read => self.read(setup, identity, request)?,
             Action::Search => {
                 let found = self.find(setup, request, Include::Attributes)?;
-                found.into_iter().map(|it| Item { value: None, ..it }).collect()
+                found.into_iter().map(|item| Item { value: None, ..item }).collect()
             }
             Action::Write => return self.write(setup, identity, request).map(|()| done()),
             Action::Delete => return self.delete(setup, identity, request).map(|()| done()),
@@ -307,7 +307,7 @@ impl Handler {
         self.intend(setup, identity, request, &request.targets)?;
         for (at, (target, value)) in request.targets.iter().zip(&request.values).enumerate() {
             // Without any, an entry that is there keeps those that it has.
-            let attributes = Some(request.attributes.as_slice()).filter(|it| !it.is_empty());
+            let attributes = Some(request.attributes.as_slice()).filter(|attributes| !attributes.is_empty());
             if let Err(error) = setup.items.set(service, target, value, attributes) {
                 return Err(put_back(setup, request, &before[..=at], error));
             }
@@ -402,15 +402,15 @@ impl Handler {
 }
 
 fn blank(identity: Option<&Identity>, pid: u32, time: Timestamp) -> Record {
-    let program = identity.map(|it| &it.client.program);
+    let program = identity.map(|identity| &identity.client.program);
     Record {
         time,
         action: audit::Action::Connect,
         subject: Subject::Connection,
         profile: None,
         agent: None,
-        binary: program.map(|it| it.path.clone()),
-        binary_sha256: program.map(|it| it.hash.0),
+        binary: program.map(|program| program.path.clone()),
+        binary_sha256: program.map(|program| program.hash.0),
         pid,
         cwd: None,
         result: Outcome::Granted,
@@ -455,7 +455,7 @@ fn put_back(setup: &Setup, request: &Request, before: &[(String, Option<Item>)],
         let done = match was.as_ref().and_then(|item| item.value.as_ref().map(|value| (value, &item.attributes))) {
             Some((value, attributes)) => {
                 // Where the batch gave none, the entry has its own still.
-                let changed = Some(attributes.as_slice()).filter(|it| attributed || !it.is_empty());
+                let changed = Some(attributes.as_slice()).filter(|attributes| attributed || !attributes.is_empty());
                 setup.items.set(service, target, value, changed)
             }
             None => setup.items.remove(service, target).map(drop),

@@ -1,8 +1,7 @@
-//! Scopes for a client: the same rule as a launch's, with what the kernel says of the process for its facts.
+//! Scopes for a client: the rule is that of a launch, and the facts are what the kernel says of the process.
 //!
 //! Which agent a client is follows from its program: the one that `PATH` leads to under an agent's command, or the one
-//! the user pinned for it. A client that is no agent has no agent's name, and what a scope asks for and is not known
-//! refuses.
+//! the user pinned for it. A client that is no agent has no agent's name. A scope that asks for an unknown fact refuses.
 
 use super::identity::Identity;
 use super::policy::Program;
@@ -16,7 +15,7 @@ use crate::plan::{Facts, ScopeRule};
 use crate::platform;
 use crate::registry::Registry;
 
-/// Decides for each of these keys; gives the first refusal, as a sentence for the record.
+/// Checks the scopes of these keys. The error is the first refusal, as a sentence for the record.
 pub(super) fn check(
     paths: &Paths,
     env: &Env,
@@ -30,13 +29,13 @@ pub(super) fn check(
         return Ok(());
     }
     let program = &identity.client.program;
-    // A pin that cannot be read is none.
+    // A pin that cannot be read counts as none.
     let (pins, _) = Pins::new(paths).list().map_err(|error| error.to_string())?;
     let agents = agents(paths, env, program, &pins)?;
     let directory = identity.peer.cwd().ok();
     let found =
         LeaseFolder::new(paths).load_for(rules.iter().map(|(key, _)| *key)).map_err(|error| error.to_string())?;
-    // After the grants: one from between would seem to begin in the future.
+    // The time is taken after the grants are read: one that is written meanwhile must not seem to begin in the future.
     let now = BootTime::now().ok();
     let facts = Facts {
         agents: &agents,

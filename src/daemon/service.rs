@@ -1,35 +1,35 @@
 //! Letting the system start the daemon: a systemd user unit with its sockets, a launchd agent, or a scheduled task of
 //! Windows'.
 //!
-//! Says which files and which commands; `commands::daemon` carries that out. systemd opens the sockets itself and hands
-//! them over, so that the daemon starts with the first client. Where there is neither, the plain command is all there is.
+//! Names the files and commands of an installation; `commands::daemon` writes and runs them. systemd opens the sockets itself and hands
+//! them over, so that the daemon starts with the first client. Where there is neither, only the plain command is left.
 
 use crate::config::Settings;
 use crate::env::Env;
 use crate::paths::Paths;
 use std::path::{Path, PathBuf};
 
-/// What every file of ours begins with or holds; one without it is somebody else's and stays.
+/// The text that every file of an installation has. A file without it belongs to somebody else and stays.
 pub(crate) const MARK: &str = "Written by `ringlet daemon install`";
 
 /// The unit's and the agent's name.
 const UNIT: &str = "ringlet";
 const LABEL: &str = "dev.ringlet.daemon";
 
-/// The texts, as they lie in `/service`; each begins with [`MARK`] or holds it.
+/// The texts of `/service`. Each has [`MARK`].
 const SOCKETS: &str = include_str!("../../service/ringlet.socket.in");
 const SERVICE: &str = include_str!("../../service/ringlet.service.in");
 const AGENT: &str = include_str!("../../service/dev.ringlet.daemon.plist.in");
 const TASK: &str = include_str!("../../service/daemon-task.xml.in");
 
-/// A text with its values. Each stands for `@name@`; nothing in a value is taken for a name.
+/// Fills in the values of a text, each in place of `@name@`. A name inside a value is not replaced.
 fn filled(text: &str, values: &[(&str, &str)]) -> String {
     let value = |name: &str| values.iter().find(|(known, _)| *known == name).expect("a text names known values").1;
     let parts = text.split('@').enumerate();
     parts.map(|(at, part)| if at % 2 == 0 { part } else { value(part) }).collect()
 }
 
-/// What starts programs here.
+/// The system's manager of services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manager {
     /// systemd's user manager.
@@ -43,13 +43,13 @@ pub(crate) enum Manager {
 /// The files and commands of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Installation {
-    /// Which files with which content.
+    /// The files and their content.
     pub files: Vec<(PathBuf, String)>,
-    /// What is to be run once they are there.
+    /// The commands that are run when the files are written.
     pub enable: Vec<Vec<String>>,
-    /// What is to be run before they go.
+    /// The commands that are run before the files are removed.
     pub disable: Vec<Vec<String>>,
-    /// What is to be run when they have gone.
+    /// The commands that are run after the files are removed.
     pub afterwards: Vec<Vec<String>>,
 }
 
@@ -58,7 +58,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 impl Installation {
-    /// What it takes for this manager.
+    /// Returns the files and commands for this manager.
     pub(crate) fn new(manager: Manager, ringlet: &Path, paths: &Paths, settings: &Settings, env: &Env) -> Self {
         match manager {
             Manager::Systemd => Self::systemd(ringlet, paths, settings, env),
@@ -230,7 +230,7 @@ else:
             "PassCredentials=yes",
             "ListenStream=127.0.0.1:8765",
         ] {
-            assert!(sockets.lines().any(|it| it == line), "{line}: {sockets}");
+            assert!(sockets.lines().any(|socket| socket == line), "{line}: {sockets}");
         }
         let start = "ExecStart=\"/opt/my tools/50%%/ring$let\" daemon start --foreground";
         assert!(service.lines().any(|line| line == start), "{service}");

@@ -1,4 +1,4 @@
-//! Unix' side of the daemon's life: the socket, and the signals that end it. Windows' is `pipe`.
+//! On Unix: the daemon's socket, and the signals that end it. `pipe` is its counterpart on Windows.
 
 use super::DaemonError;
 use crate::paths::Paths;
@@ -11,13 +11,13 @@ use std::{fs, io};
 use tokio::io::Interest;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Where clients come in, and a client's end.
+/// The listening socket, and the connection to a client.
 pub(crate) use tokio::net::{UnixListener as Listener, UnixStream as Stream};
 
-/// Has the kernel name the sender of whatever is read here.
+/// Has the kernel name the sender of all bytes that are read from the socket.
 pub(crate) use crate::platform::tell_senders;
 
-/// Reads what a client's process, or another that has its socket, has sent.
+/// Reads bytes, and says which process sent them: the client or another one that holds its socket.
 pub(crate) async fn receive(stream: &mut Stream, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
     loop {
         stream.readable().await?;
@@ -33,7 +33,7 @@ pub(crate) fn default_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
     Ok(paths.runtime().join("agent.sock"))
 }
 
-/// Where the daemon tells its own user how it is, beside the socket and apart from it.
+/// The socket on which the daemon tells its own user its status.
 pub(crate) fn status_socket(paths: &Paths) -> Result<PathBuf, DaemonError> {
     Ok(paths.runtime().join("status.sock"))
 }
@@ -43,7 +43,7 @@ pub(crate) async fn connect(path: &Path) -> io::Result<Stream> {
     Stream::connect(path).await
 }
 
-/// Takes note of signals from now on; what comes back waits for one that ends the daemon, and says which it was.
+/// Registers for signals. The returned future waits for the first that ends the daemon and names it.
 pub(crate) fn shutdown_signal() -> Result<impl Future<Output = &'static str>, DaemonError> {
     let failed = || DaemonError::io("wait for", Path::new("signals"));
     let mut term = signal(SignalKind::terminate()).map_err(failed())?;
@@ -61,22 +61,22 @@ pub(crate) fn shutdown_signal() -> Result<impl Future<Output = &'static str>, Da
     })
 }
 
-/// The socket, and whether it is ours to remove.
+/// The socket. It is removed at the end if this process made it.
 pub(crate) struct Socket {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
     listener: UnixListener,
     identity: Option<(u64, u64)>,
 }
 
 impl Socket {
-    /// Takes over what whoever started the daemon has opened, or opens it.
+    /// Takes over the socket that was opened by what started the daemon, or opens one.
     pub(crate) fn open(path: &Path, given: &mut listenfd::ListenFd) -> Result<Self, DaemonError> {
         let failed = |why: String| DaemonError::Socket { socket: path.to_owned(), why };
         for at in 0..given.len() {
             if let Ok(Some(listener)) = given.take_unix_listener(at) {
                 tell_senders(&listener).map_err(|error| failed(error.to_string()))?;
-                // It lies where whoever opened it wanted it.
+                // The path is the one at which it was opened.
                 let there = listener.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
                 return Ok(Self { path: there.unwrap_or_else(|| path.to_owned()), listener, identity: None });
             }
@@ -90,7 +90,7 @@ impl Socket {
         Ok(Self { path: path.to_owned(), listener, identity: platform::file_identity(path) })
     }
 
-    // Takes a leftover away: a socket of ours that nobody listens on. Anything else stays.
+    // Removes a socket that an earlier daemon left behind, on which nobody listens. Anything else stays.
     fn clear(path: &Path) -> Result<(), String> {
         use std::os::unix::fs::FileTypeExt;
         let Ok(meta) = fs::symlink_metadata(path) else { return Ok(()) };

@@ -1,8 +1,9 @@
 //! The bearer token of the HTTP side: `http_token` beside config.toml, since the daemon needs it before anyone has logged
 //! in. It gives no access to any key's value.
 //!
-//! A daemon makes a new one when it starts. 256 random bits as hexadecimal digits, mode 0600; a file that others may read or write is refused, as is one that
-//! holds anything else. It is replaced whole, so a reader sees the old token or the new one.
+//! A daemon makes a new one when it starts: 256 random bits as hexadecimal digits, in a file of mode 0600. A file that
+//! others may read or write, or that holds anything else, is refused. It is replaced whole, so a reader sees the old token
+//! or the new one.
 
 use super::DaemonError;
 use crate::platform;
@@ -26,7 +27,7 @@ pub(crate) fn read(file: &Path) -> Result<Option<Secret>, DaemonError> {
     Ok(Some(Secret::from(bytes)))
 }
 
-/// Puts a new token in the place of the old one.
+/// Replaces the token with a new one.
 pub(crate) fn rotate(file: &Path) -> Result<Secret, DaemonError> {
     let folder = file.parent().expect("the token lies in the configuration folder");
     let token = Secret::fresh().map_err(DaemonError::io("make a token for", file))?;

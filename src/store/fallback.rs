@@ -62,7 +62,7 @@ impl<S: Store, F: Store> Store for WithFallback<S, F> {
     fn list(&self, query: &Query<'_>) -> Result<Vec<Item>, StoreError> {
         self.either(|store| store.list(query))
     }
-    // What stands in is never said to be the store itself.
+    // The file's state is never reported as the keychain's.
     fn state(&self) -> Result<(), StoreError> {
         self.store.state()
     }

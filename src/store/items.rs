@@ -11,10 +11,10 @@ use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::Secret;
 
-/// Whether the keychain can be used.
+/// The state of the keychain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It can.
+    /// It can be used.
     Ready,
     /// It is there and locked.
     Locked,

@@ -55,8 +55,8 @@ impl Keys {
         if self.store.delete(own(&key.to_string()))? { Ok(()) } else { Err(self.not_found(key)) }
     }
 
-    /// The names of all keys, sorted and each once. What the keychain lists is the truth; accounts that are no names of keys are other
-    /// tools' entries. Where the keychain is locked and does not tell, the index does.
+    /// The names of all keys, sorted and each once. The keychain's own listing decides; accounts that are no names of keys
+    /// are other tools' entries. Where the keychain is locked and tells no names, the index does.
     pub(crate) fn names(&self) -> Result<Vec<KeyName>, StoreError> {
         self.names_with_progress(&|_, _| ())
     }

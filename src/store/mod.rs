@@ -81,7 +81,7 @@ pub(crate) struct Item {
 /// How much of an item a caller needs. What it does not need may be missing from the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
-    /// Whether there is one. No value is read.
+    /// Only its presence. No value is read.
     Presence,
     /// Its value.
     Value,

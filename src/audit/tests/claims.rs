@@ -61,7 +61,7 @@ proptest! {
 
     #[test]
     fn a_line_of_our_own_needs_no_parser(line in lines()) {
-        let is_plain = !line.contains(&b'\\') && Claim::of_any_form(&line).is_some_and(|it| it.n < 10u64.pow(19));
+        let is_plain = !line.contains(&b'\\') && Claim::of_any_form(&line).is_some_and(|claim| claim.n < 10u64.pow(19));
         prop_assert_eq!(Claim::of_our_form(&line).is_some(), is_plain, "{}", String::from_utf8_lossy(&line));
     }
 }

@@ -197,7 +197,7 @@ fn each_kind_of_damage_is_named_with_its_place() {
     let check = |edit: &dyn Fn(&mut Vec<String>), want: &[(u64, Flaw)]| {
         let world = World::with(PATIENT, 9);
         world.edit_lines(edit);
-        let found: Vec<_> = world.verify().findings.into_iter().map(|it| (it.line, it.flaw)).collect();
+        let found: Vec<_> = world.verify().findings.into_iter().map(|finding| (finding.line, finding.flaw)).collect();
         assert_eq!(found, want);
     };
     check(&|lines| lines[4] = lines[4].replace("shop", "shoq"), &[(5, Flaw::Edited(5))]);

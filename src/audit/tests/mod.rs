@@ -105,7 +105,9 @@ impl World {
 
     fn state(&self) -> State {
         let entries = fs::read_dir(self.folder.path()).expect("listed").map(|entry| entry.expect("an entry"));
-        entries.map(|it| (it.file_name().into_string().expect("UTF-8"), fs::read(it.path()).expect("read"))).collect()
+        entries
+            .map(|entry| (entry.file_name().into_string().expect("UTF-8"), fs::read(entry.path()).expect("read")))
+            .collect()
     }
 
     /// Makes the folder hold exactly this.

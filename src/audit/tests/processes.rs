@@ -61,7 +61,8 @@ fn appends_from_threads_and_processes_are_all_there() {
     let entries = world.entries(&Filter::default());
     assert!(entries.iter().map(|entry| entry.n).eq(1..=11 * 25));
     for pid in pids {
-        let times: Vec<_> = entries.iter().filter(|it| it.record.pid == pid).map(|it| it.record.time).collect();
+        let times: Vec<_> =
+            entries.iter().filter(|entry| entry.record.pid == pid).map(|entry| entry.record.time).collect();
         assert_eq!(times, (0..25).map(|second| record(second).time).collect::<Vec<_>>(), "{pid}");
     }
 }

@@ -37,13 +37,16 @@ fn a_query_finds_exactly_what_a_plain_filter_finds() {
                         alias: alias.map(|name| name.parse().expect("a name")),
                         agent: agent.map(|name| name.parse().expect("a name")),
                     };
-                    let want = all.iter().filter(|it| {
-                        since.is_none_or(|since| it.time >= since)
-                            && until.is_none_or(|until| it.time < until)
-                            && provider
-                                .is_none_or(|name| it.subject.key().is_some_and(|key| key.provider.as_str() == name))
-                            && alias.is_none_or(|name| it.subject.key().is_some_and(|key| key.alias.as_str() == name))
-                            && agent.is_none_or(|name| it.agent.as_ref().is_some_and(|it| it.as_str() == name))
+                    let want = all.iter().filter(|record| {
+                        since.is_none_or(|since| record.time >= since)
+                            && until.is_none_or(|until| record.time < until)
+                            && provider.is_none_or(|name| {
+                                record.subject.key().is_some_and(|key| key.provider.as_str() == name)
+                            })
+                            && alias
+                                .is_none_or(|name| record.subject.key().is_some_and(|key| key.alias.as_str() == name))
+                            && agent
+                                .is_none_or(|name| record.agent.as_ref().is_some_and(|record| record.as_str() == name))
                     });
                     let got = world.entries(&filter);
                     assert!(got.iter().map(|entry| &entry.record).eq(want), "{filter:?}");

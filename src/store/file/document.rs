@@ -325,7 +325,7 @@ fn keep_comments(document: &mut DocumentMut, removed: &Table) {
 /// has any, the header not exactly once in its usual form, or attributes below a header of their own, gives `None` and is
 /// parsed whole instead.
 pub(crate) fn entry_alone(mut file: impl Read, (first, second): Pair<'_>) -> Option<Zeroizing<String>> {
-    // Names as ours and hierarchical targets are. Any other may be written in more ways than one.
+    // The forms of key names and of hierarchical targets. Any other name may be written in more than one way.
     let plain =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@+".contains(&b));
     if !plain(first) || !plain(second) {

@@ -152,7 +152,7 @@ mod tests {
     fn found(bus: Option<&str>, runtime: &[&Path]) -> Vec<(String, bool)> {
         let runtime: Vec<PathBuf> = runtime.iter().map(PathBuf::from).collect();
         let found = candidates(bus.map(OsStr::new), &runtime).sockets;
-        found.iter().map(|it| (it.address.to_string(), it.is_usual)).collect()
+        found.iter().map(|server| (server.address.to_string(), server.is_usual)).collect()
     }
 
     fn shown(bus: &str) -> Vec<String> {

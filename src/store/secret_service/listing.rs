@@ -122,7 +122,8 @@ impl Service {
         let mut unknown = Vec::new();
         for (path, locked) in found {
             let account = path.strip_prefix(COLLECTIONS).and_then(|item| known.get(item)).filter(|_| !locked);
-            let is_confirmed = |account: &&&str| confirmed.as_ref().is_some_and(|it| it.has(&path, service, account));
+            let is_confirmed =
+                |account: &&&str| confirmed.as_ref().is_some_and(|files| files.has(&path, service, account));
             match account.filter(is_confirmed) {
                 Some(account) => items.push((path, (*account).to_owned())),
                 None => unknown.push((path, locked)),

@@ -226,7 +226,7 @@ impl Service {
         };
         let (locked, waiting) = self.told_apart(items, deadline)?;
         // Most of them are in the default collection, which may be there already.
-        let further: Vec<_> = locked.into_iter().filter(|it| !wanted.contains(it)).collect();
+        let further: Vec<_> = locked.into_iter().filter(|collection| !wanted.contains(collection)).collect();
         wanted.extend(further);
         let why = if wanted.is_empty() { ServiceError::Unconfirmed } else { ServiceError::Locked };
         wanted.extend(waiting);
