@@ -65,13 +65,47 @@ impl ProfileError {
     }
 }
 
-// Reports whether a text of TOML may have the name of one of the agents as a key or a string. Only a backslash makes a
-// string differ from its text there, but for line ends, which no name has. A bare key may be joined to others by dots.
-fn may_name(text: &[u8], agents: &BTreeSet<&Agent>) -> bool {
-    let of_name = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(byte);
-    let is_agent = |word: &[u8]| agents.iter().any(|agent| agent.as_str().as_bytes() == word);
-    let may_be_agent = |word: &[u8]| is_agent(word) || word.split(|byte| *byte == b'.').any(is_agent);
-    memchr::memchr(b'\\', text).is_some() || text.split(|byte| !of_name(byte)).any(may_be_agent)
+// A search for agents' names in texts of TOML. The hook searches every profile, so a byte and a word cost little.
+struct Search<'a> {
+    agents: Vec<&'a [u8]>,
+    // Whether a name begins with the byte.
+    begins: [bool; 256],
+}
+
+impl<'a> Search<'a> {
+    fn new(agents: &BTreeSet<&'a Agent>) -> Self {
+        let agents: Vec<&[u8]> = agents.iter().map(|agent| agent.as_str().as_bytes()).collect();
+        let mut begins = [false; 256];
+        agents.iter().filter_map(|name| name.first()).for_each(|byte| begins[usize::from(*byte)] = true);
+        Self { agents, begins }
+    }
+
+    // Reports whether a text may have one of the names as a key or a string. Only a backslash makes a string differ
+    // from its text there, but for line ends, which no name has.
+    fn may_be_in(&self, text: &[u8]) -> bool {
+        let mut start = 0;
+        for (at, byte) in text.iter().enumerate() {
+            match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' => {}
+                b'\\' => return true,
+                _ => {
+                    if self.has(&text[start..at]) {
+                        return true;
+                    }
+                    start = at + 1;
+                }
+            }
+        }
+        self.has(&text[start..])
+    }
+
+    // A bare key may be joined to others by dots.
+    fn has(&self, word: &[u8]) -> bool {
+        let is_agent = |word: &[u8]| {
+            word.first().is_some_and(|byte| self.begins[usize::from(*byte)]) && self.agents.contains(&word)
+        };
+        is_agent(word) || (word.contains(&b'.') && word.split(|byte| *byte == b'.').any(is_agent))
+    }
 }
 
 /// The user's profiles.
@@ -109,6 +143,7 @@ impl<'a> Profiles<'a> {
         let (mut bound, mut missing) = (BTreeSet::new(), agents.into_iter().collect::<BTreeSet<_>>());
         let folder = self.paths.profiles();
         let (Ok(entries), Ok(handle)) = (std::fs::read_dir(&folder), OpenFolder::open(&folder)) else { return bound };
+        let mut search = Search::new(&missing);
         let mut buffer = [0; 16 * 1024];
         for entry in entries.flatten() {
             if missing.is_empty() {
@@ -117,7 +152,7 @@ impl<'a> Profiles<'a> {
             let mut file = PathBuf::from(entry.file_name());
             file.push(PROFILE_FILE);
             let Ok(read) = handle.read_start(&file, &mut buffer) else { continue };
-            if read < buffer.len() && !may_name(&buffer[..read], &missing) {
+            if read < buffer.len() && !search.may_be_in(&buffer[..read]) {
                 continue;
             }
             let name = entry.file_name().to_str().and_then(|name| name.parse().ok());
@@ -126,6 +161,7 @@ impl<'a> Profiles<'a> {
             if missing.iter().any(is_bound) {
                 bound.extend(missing.iter().copied().filter(is_bound));
                 missing.retain(|agent| !bound.contains(agent));
+                search = Search::new(&missing);
             }
         }
         bound
