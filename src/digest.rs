@@ -1,7 +1,7 @@
 //! SHA-256 digests, and bytes as hexadecimal digits.
 //!
-//! A [`Digest`] was computed or read back, never handed in as bytes, so no key can pass for one. The audit log chains its
-//! lines with digests, and a program is known by one.
+//! A [`Digest`] was computed or read back, never handed in as bytes, so no key can pass for one. The audit log chains
+//! its lines with digests, and a program is known by one.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -94,8 +94,8 @@ fn read_hex(digits: &[u8], bytes: &mut [u8]) -> bool {
     are_digits && are_good
 }
 
-// Eight digits are written or read at once, each in its own byte of a number: a record of the audit log has some hundreds,
-// and verifying a log reads 64 for each line.
+// Eight digits are written or read at once, each in its own byte of a number: a record of the audit log has some
+// hundreds, and verifying a log reads 64 for each line.
 const EACH: u64 = u64::from_ne_bytes([1; 8]);
 
 // The digits of eight values below 16.

@@ -1,9 +1,9 @@
 //! Leases: the user's consent that a key may be looked up for some time.
 //!
-//! A grant is a file in the runtime folder. It is bound to one boot of the system and to a clock that never goes back, so
-//! neither the time zone nor the wall clock prolongs it, sleep counts, and a reboot ends all of them. Its wall-clock time
-//! is for people. The grants of a key lie in a folder that is named after the key, so that looking for them takes as
-//! long beside many leases as beside none. Earlier versions put all grants into one folder, which is read as well.
+//! A grant is a file in the runtime folder. It is bound to one boot of the system and to a clock that never goes back,
+//! so neither the time zone nor the wall clock prolongs it, sleep counts, and a reboot ends all of them. Its wall-clock
+//! time is for people. The grants of a key lie in a folder that is named after the key, so that looking for them takes
+//! as long beside many leases as beside none. Earlier versions put all grants into one folder, which is read as well.
 //!
 //! Only `ringlet lease` writes grants. `plan` and the daemon decide whether one is enough for a look-up. A file that is
 //! damaged, or that somebody else could have written, is no grant.
@@ -124,8 +124,8 @@ impl Grant {
         }
     }
 
-    /// Reports whether it covers an agent in a canonical directory. A grant for one agent or directory does not cover an
-    /// unknown one.
+    /// Reports whether it covers an agent in a canonical directory. A grant for one agent or directory does not cover
+    /// an unknown one.
     pub(crate) fn covers(&self, agent: Option<&Agent>, directory: Option<&Path>) -> bool {
         self.agent.as_ref().is_none_or(|only| agent == Some(only))
             && self.directory.as_ref().is_none_or(|only| directory.is_some_and(|path| path.starts_with(only)))
@@ -226,8 +226,8 @@ impl LeaseFolder {
         Self { keys: folder.join("keys"), folder, base }
     }
 
-    /// Reads all leases. The time they are compared with must be taken afterwards. A damaged file is listed apart and is
-    /// never taken for a grant. A folder that others may write is an error.
+    /// Reads all leases. The time they are compared with must be taken afterwards. A damaged file is listed apart and
+    /// is never taken for a grant. A folder that others may write is an error.
     pub(crate) fn load(&self) -> Result<Leases, LeaseError> {
         Ok(self.read_all(self.files()?))
     }
@@ -245,8 +245,8 @@ impl LeaseFolder {
     }
 
     /// Grants a lease and removes those that have expired. It replaces one for the same key, agent and directory. The
-    /// file is written whole or not at all, mode 0600 in folders of mode 0700. The clock is read under the lock: a grant
-    /// that another process made after an earlier reading would seem to begin in the future.
+    /// file is written whole or not at all, mode 0600 in folders of mode 0700. The clock is read under the lock: a
+    /// grant that another process made after an earlier reading would seem to begin in the future.
     pub(crate) fn grant(
         &self,
         request: &GrantRequest,

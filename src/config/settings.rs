@@ -242,7 +242,8 @@ mod tests {
 
     #[test]
     fn a_scope_says_who_where_and_how_long() {
-        let text = "[scope.\"anthropic/work\"]\nagents = [\"claude\"]\ndirectories = [\"~/work\"]\npin = true\nlease = \"8h\"\n[scope.\"a/b\"]\n";
+        let text = "[scope.\"anthropic/work\"]\nagents = [\"claude\"]\ndirectories = [\"~/work\"]\npin = true\n\
+        lease = \"8h\"\n[scope.\"a/b\"]\n";
         let settings = parse(text).expect("valid");
         let work = &settings.scopes[&"anthropic/work".parse().expect("valid")];
         assert_eq!(work.agents, Some(vec!["claude".parse().expect("valid")]));

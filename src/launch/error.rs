@@ -35,7 +35,7 @@ pub enum LaunchError {
         why: KeyError,
     },
     /// The key belongs to another provider, and would be sent in the wrong header or to the wrong host.
-    #[error("the key {key} {}", match wrong { Misplaced::Of(owner) => format!("is a key of {owner}"), Misplaced::NotOf(owner) => format!("is not a key of {owner}") })]
+    #[error("the key {key} {}", owner(wrong))]
     Misplaced {
         /// The key.
         key: KeyName,
@@ -43,7 +43,10 @@ pub enum LaunchError {
         wrong: Misplaced,
     },
     /// The user has told the agent not to use the key.
-    #[error("{agent} was told not to use the key {key}, and would start without it: it stands in `{list}` in {}", file.display())]
+    #[error(
+        "{agent} was told not to use the key {key}, and would start without it: it stands in `{list}` in {}",
+        file.display()
+    )]
     Rejected {
         /// The key.
         key: KeyName,
@@ -96,4 +99,11 @@ pub enum HandOverError {
     /// The system's error.
     #[error("the key cannot be handed over: {0}")]
     Io(#[from] io::Error),
+}
+
+fn owner(wrong: &Misplaced) -> String {
+    match wrong {
+        Misplaced::Of(owner) => format!("is a key of {owner}"),
+        Misplaced::NotOf(owner) => format!("is not a key of {owner}"),
+    }
 }

@@ -201,7 +201,7 @@ pub enum PlanError {
         option: String,
     },
     /// The agent's own settings do not choose the key.
-    #[error("{} {} `{key}` {} \"{wanted}\", so the key would {}", file.display(), if *is_set { "sets" } else { "does not set" }, if *is_set { "to another value than" } else { "to" }, if *is_set { "not be used" } else { "not be used at the profile's endpoint" })]
+    #[error("{} {}", file.display(), not_chosen(key, wanted, *is_set))]
     NotChosen {
         /// The file.
         file: PathBuf,
@@ -232,4 +232,13 @@ pub enum PlanError {
         /// What it contains, or why it cannot be read.
         why: String,
     },
+}
+
+fn not_chosen(key: &str, wanted: &str, is_set: bool) -> String {
+    match is_set {
+        true => format!("sets `{key}` to another value than \"{wanted}\", so the key would not be used"),
+        false => {
+            format!("does not set `{key}` to \"{wanted}\", so the key would not be used at the profile's endpoint")
+        }
+    }
 }

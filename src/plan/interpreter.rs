@@ -179,7 +179,8 @@ fn apply(
     Ok(())
 }
 
-/// Splits the value of `env -S` into words. A variable is not expanded, because the agent's environment is not decided yet.
+/// Splits the value of `env -S` into words. A variable is not expanded, because the agent's environment is not decided
+/// yet.
 pub(crate) fn split_words(text: &[u8]) -> Result<Vec<Word>, String> {
     let mut words: Vec<Word> = Vec::new();
     let mut word: Option<Word> = None;
@@ -341,7 +342,8 @@ mod tests {
         #[test]
         fn whatever_env_runs_is_found_or_refused(words in proptest::collection::vec(
             prop::sample::select(vec![
-                "n", "m", "-", "--", "-i", "-u", "-uPATH", "PATH", "-C", "b", "-Cb", "A=1", "PATH=b", "PATH=.", "-S", "-v", "'n'", "\"m\"",
+                "n", "m", "-", "--", "-i", "-u", "-uPATH", "PATH", "-C", "b", "-Cb", "A=1", "PATH=b", "PATH=.", "-S",
+                "-v", "'n'", "\"m\"",
                 "\\_", "\\c", "#", "-0", "./n", "--chdir=b", "--unset=PATH", "--debug", "$", "-iS", "\\", "'",
             ]), 0..6), tight in any::<bool>())
         {

@@ -170,7 +170,8 @@ struct Selected {
 /// The agents that a word may mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Candidates {
-    /// Those that are built in or named by the word. If the project or the profile names another one, nothing is selected.
+    /// Those that are built in or named by the word. If the project or the profile names another one, nothing is
+    /// selected.
     Known,
     /// All of them.
     All,

@@ -431,7 +431,8 @@ mod tests {
             let moment = clock.map(at);
             let directory = directory.map(Path::new);
             let program = program.map(|text| Digest::of(text.as_bytes()));
-            let facts = Facts { agents: &agents, directory, program, pins: &pins, grants: &grants, now: moment.as_ref() };
+            let now = moment.as_ref();
+            let facts = Facts { agents: &agents, directory, program, pins: &pins, grants: &grants, now };
             let asked = rule(&scope, &["/h/work"]).check(&facts);
             let may = |who: Option<&Agent>| {
                 let right_agent = scope.agents.as_ref().is_none_or(|kept| who.is_some_and(|who| kept.contains(who)));
@@ -443,7 +444,7 @@ mod tests {
                     grant.key.to_string() == "anthropic/work" && grant.boot == "this"
                         && begins <= now && now < ends && now < begins + most.as_secs()
                         && grant.agent.as_ref().is_none_or(|mine| who == Some(mine))
-                        && grant.directory.as_ref().is_none_or(|mine| directory.is_some_and(|path| path.starts_with(mine)))
+                        && grant.directory.as_ref().is_none_or(|at| directory.is_some_and(|dir| dir.starts_with(at)))
                 })));
                 right_agent && right_place && right_program && leased
             };

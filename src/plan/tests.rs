@@ -145,7 +145,8 @@ fn the_model_of_opencode_stands_in_its_configuration() {
         let env = environment(&plan, &[]);
         (words, env.get("OPENCODE_CONFIG_CONTENT").map(|it| it.to_str().expect("text").to_owned()))
     };
-    let provider = "\"provider\":{\"anthropic\":{\"options\":{\"baseURL\":\"https://api.anthropic.com/v1\",\"apiKey\":\"{env:ANTHROPIC_API_KEY}\"}}}";
+    let provider = "\"provider\":{\"anthropic\":{\"options\":{\"baseURL\":\"https://api.anthropic.com/v1\",\
+        \"apiKey\":\"{env:ANTHROPIC_API_KEY}\"}}}";
     let (words, content) = config("model = \"m\"\n", &["serve"]);
     assert_eq!(words, ["serve"]);
     assert_eq!(content, Some(format!("{{\"model\":\"anthropic/m\",{provider}}}")));
@@ -318,7 +319,8 @@ fn a_subscription_token_is_given_as_one_and_goes_to_its_vendor_alone() {
 
 #[test]
 fn what_a_launch_sets_is_marked_and_a_launch_below_begins_without_it() {
-    let first = "agent = \"claude\"\nprovider = \"zai\"\nconfig-dir = \"/h/c\"\n[env]\nMINE = \"1\"\n[secrets]\nGITHUB_TOKEN = \"github/work\"\n";
+    let first = "agent = \"claude\"\nprovider = \"zai\"\nconfig-dir = \"/h/c\"\n[env]\nMINE = \"1\"\n[secrets]\n\
+    GITHUB_TOKEN = \"github/work\"\n";
     let before = [("PATH", "/bin"), ("LANG", "C")];
     let plan = plan(first, "claude", &["hi"], &before, None);
     let mut env = environment(&plan, &before);

@@ -1,7 +1,7 @@
 //! Profiles: the provider, the key and the settings of each agent.
 //!
-//! A profile is the user's own file, and nothing in a project can add to it. `Profiles` reads them. `Resolved` is what one
-//! profile means for one agent, with the line that each value came from.
+//! A profile is the user's own file, and nothing in a project can add to it. `Profiles` reads them. `Resolved` is what
+//! one profile means for one agent, with the line that each value came from.
 
 mod account;
 mod binding;
@@ -254,7 +254,8 @@ mod tests {
             }
             // A folder with another name, and one that holds no profile.
             fs::create_dir_all(paths.profiles().join("No Name")).expect("created");
-            fs::write(paths.profiles().join("No Name").join(PROFILE_FILE), "agent = \"amp\"\nauth = \"login\"").expect("written");
+            let text = "agent = \"amp\"\nauth = \"login\"";
+            fs::write(paths.profiles().join("No Name").join(PROFILE_FILE), text).expect("written");
             fs::create_dir_all(paths.profiles().join("empty")).expect("created");
             let agents: Vec<Agent> = NAMES.iter().map(|name| name.parse().expect("a name")).collect();
             let names = profiles.names().expect("listed");

@@ -384,8 +384,8 @@ fn is_credential_of(agent: &AgentSpec, account: &Account, name: &Variable) -> bo
     chosen || others.any(|api| api.key.as_ref() == Some(name) || by_descriptor(api))
 }
 
-// Reports whether a launch sets a variable to pin an endpoint or to hide a login. Such a variable overrides `[env]`, but a
-// secret would override it.
+// Reports whether a launch sets a variable to pin an endpoint or to hide a login. Such a variable overrides `[env]`,
+// but a secret would override it.
 fn is_set_for(agent: &AgentSpec, account: &Account, name: &Variable) -> bool {
     agent.set.contains_key(name) || account.reach().is_some_and(|reach| reach.api.set.contains_key(name))
 }

@@ -164,9 +164,11 @@ pub(crate) fn check_url(url: &str, http: Http) -> Result<(), String> {
     let host = host_of(authority)?;
     match (scheme, Distance::of(host), http) {
         ("https", _, _) | ("http", Distance::Here, _) | ("http", Distance::Private, Http::Private) => Ok(()),
-        ("http", Distance::Private, Http::Loopback) => {
-            Err("the URL would send everything unencrypted through your network; use https, or say `allow-http = true` beside it".into())
-        }
+        ("http", Distance::Private, Http::Loopback) => Err(
+            "the URL would send everything unencrypted through your network; use https, or say `allow-http = true` \
+            beside it"
+                .into(),
+        ),
         ("http", Distance::Far, _) => Err("the URL would send everything unencrypted; use https".into()),
         _ => Err("the URL is neither https nor http".into()),
     }

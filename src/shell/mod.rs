@@ -1,8 +1,8 @@
 //! The shell code that `ringlet hook` prints: one function for each agent, and the directory notice.
 //!
-//! The code is in shell files under `/shell`. This module fills them in, joins them into one line and wraps that so that
-//! the user's aliases and options do not apply. It only handles text: it reads no configuration and no file, and does not
-//! decide which agents there are. Called by `hook` and by `commands`.
+//! The code is in shell files under `/shell`. This module fills them in, joins them into one line and wraps that so
+//! that the user's aliases and options do not apply. It only handles text: it reads no configuration and no file, and
+//! does not decide which agents there are. Called by `hook` and by `commands`.
 
 mod quote;
 mod seen;
@@ -205,7 +205,8 @@ pub fn render(shell: Shell, hook: &Hook) -> Result<String, ShellError> {
             Ok(format!(
                 "'builtin' 'shopt' '-q' 'expand_aliases' && __ringlet_aliases=-s || __ringlet_aliases=-u; \
                  'builtin' 'shopt' '-u' 'expand_aliases'; 'builtin' 'eval' {code}; \
-                 'builtin' 'shopt' \"$__ringlet_aliases\" 'expand_aliases'; 'builtin' 'unset' '-v' '__ringlet_aliases'\n"
+                 'builtin' 'shopt' \"$__ringlet_aliases\" 'expand_aliases'; 'builtin' 'unset' '-v' \
+                 '__ringlet_aliases'\n"
             ))
         }
         Shell::Fish => Ok(fill(&one_line(&lines), word)? + "\n"),
@@ -272,8 +273,8 @@ fn path_word(shell: Shell, path: &Path) -> Result<String, ShellError> {
 /// Writes the ceilings as the shell's list: patterns of a `case`, or words. It is never empty, since a `case` needs a
 /// pattern.
 ///
-/// The templates compare them with paths that have no slash at their end, so the root is empty. PowerShell's have the form
-/// that .NET gives them.
+/// The templates compare them with paths that have no slash at their end, so the root is empty. PowerShell's have the
+/// form that .NET gives them.
 fn ceilings(shell: Shell, ceilings: &[PathBuf]) -> Result<String, ShellError> {
     let mut words = Vec::new();
     for ceiling in ceilings {
@@ -298,7 +299,8 @@ fn ceilings(shell: Shell, ceilings: &[PathBuf]) -> Result<String, ShellError> {
     }))
 }
 
-/// Returns a template's lines without comments. The lines between `# each agent` and `# end` are repeated for each command.
+/// Returns a template's lines without comments. The lines between `# each agent` and `# end` are repeated for each
+/// command.
 fn each_agent(template: &str, commands: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut section: Option<Vec<&str>> = None;

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-/// The variable. It holds the shell's name, then `NAME=KIND` for each agent's command, separated by blanks. It is removed
-/// from the environment at the start, so no agent sees it.
+/// The variable. It holds the shell's name, then `NAME=KIND` for each agent's command, separated by blanks. It is
+/// removed from the environment at the start, so no agent sees it.
 pub(crate) const VARIABLE: &str = "RINGLET_SHELL";
 
 /// What a command's name is in a shell.

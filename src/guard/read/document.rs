@@ -187,7 +187,10 @@ pub(super) mod tests {
         }
 
         #[test]
-        fn any_structure_stays_within_the_bounds(text in "[-\\[\\]{}:,\"'#&*?!|>=.\n\r\t ab\\\\\u{2028}<]{0,60}", which in 0..6_usize) {
+        fn any_structure_stays_within_the_bounds(
+            text in "[-\\[\\]{}:,\"'#&*?!|>=.\n\r\t ab\\\\\u{2028}<]{0,60}",
+            which in 0..6_usize,
+        ) {
             if let Ok(value) = read(ALL[which], text.as_bytes()) {
                 let (depth, entries) = extent(&value);
                 prop_assert!(depth <= MAX_DEPTH && entries <= MAX_ENTRIES);

@@ -256,17 +256,20 @@ const HONEST: &[(&str, &str, &str)] = &[
     (
         "claude",
         ".claude/settings.json",
-        r#"{"hooks":{"PostToolUse":[{"hooks":[{"type":"command","command":"npx prettier"}]}]},"statusLine":{"type":"command","command":"x"}}"#,
+        r#"{"hooks":{"PostToolUse":[{"hooks":[{"type":"command","command":"npx prettier"}]}]},
+            "statusLine":{"type":"command","command":"x"}}"#,
     ),
     (
         "claude",
         ".claude/settings.json",
-        r#"{"env":{"NODE_ENV":"test","BASH_DEFAULT_TIMEOUT_MS":"1","NODE_OPTIONS":"--max-old-space-size=8192","OTEL_SERVICE_NAME":"shop"}}"#,
+        r#"{"env":{"NODE_ENV":"test","BASH_DEFAULT_TIMEOUT_MS":"1",
+            "NODE_OPTIONS":"--max-old-space-size=8192","OTEL_SERVICE_NAME":"shop"}}"#,
     ),
     (
         "claude",
         ".claude/settings.json",
-        r#"{"env":{"NEXT_PUBLIC_BASE_URL":"x","DATABASE_API_KEY_NAME":"y","CLAUDE_CODE_USE_BEDROCK":"0","CLAUDE_CODE_MAX_OUTPUT_TOKENS":9}}"#,
+        r#"{"env":{"NEXT_PUBLIC_BASE_URL":"x","DATABASE_API_KEY_NAME":"y","CLAUDE_CODE_USE_BEDROCK":"0",
+            "CLAUDE_CODE_MAX_OUTPUT_TOKENS":9}}"#,
     ),
     ("claude", ".claude/settings.json", r#"{"hooks":{"PreToolUse":[]},"env":{}}"#),
     ("claude", ".mcp.json", r#"{"mcpServers":{"f":{"command":"./x.sh"}}}"#),
@@ -282,12 +285,14 @@ const HONEST: &[(&str, &str, &str)] = &[
     (
         "gemini",
         ".env",
-        "DATABASE_URL=x\nPORT=3000\nSTRIPE_API_KEY=a\nSENTRY_AUTH_TOKEN=b\nNEXT_PUBLIC_BASE_URL=c\nAWS_REGION=d\nPYTHONUNBUFFERED=1\nOTEL_EXPORTER_OTLP_ENDPOINT=e\nOPENAI_API_KEY=f\nANTHROPIC_BASE_URL=g\n",
+        "DATABASE_URL=x\nPORT=3000\nSTRIPE_API_KEY=a\nSENTRY_AUTH_TOKEN=b\nNEXT_PUBLIC_BASE_URL=c\nAWS_REGION=d\n\
+        PYTHONUNBUFFERED=1\nOTEL_EXPORTER_OTLP_ENDPOINT=e\nOPENAI_API_KEY=f\nANTHROPIC_BASE_URL=g\n",
     ),
     (
         "gemini",
         ".gemini/settings.json",
-        "{\"telemetry\":{\"enabled\":false,\"target\":\"local\"},\"ui\":{\"theme\":\"GitHub\"}, // c\n\"mcpServers\":{}}",
+        "{\"telemetry\":{\"enabled\":false,\"target\":\"local\"},\"ui\":{\"theme\":\"GitHub\"}, // c\n\
+        \"mcpServers\":{}}",
     ),
     (
         "gemini",
@@ -302,17 +307,20 @@ const HONEST: &[(&str, &str, &str)] = &[
     (
         "opencode",
         "opencode.json",
-        r#"{"$schema":"x","model":"anthropic/claude-sonnet-4-5","instructions":["CONTRIBUTING.md","docs/*.md"],"agent":{"a":{"model":"anthropic/x"}}}"#,
+        r#"{"$schema":"x","model":"anthropic/claude-sonnet-4-5","instructions":["CONTRIBUTING.md",
+            "docs/*.md"],"agent":{"a":{"model":"anthropic/x"}}}"#,
     ),
     (
         "opencode",
         "opencode.json",
-        r#"{"provider":{"anthropic":{"options":{"timeout":600000},"models":{"m":{"name":"x","limit":{"context":1}}}}}}"#,
+        r#"{"provider":{"anthropic":{"options":{"timeout":600000},"models":{"m":{"name":"x",
+            "limit":{"context":1}}}}}}"#,
     ),
     (
         "opencode",
         "opencode.json",
-        r#"{"mcp":{"a":{"type":"remote","url":"https://mcp.example","headers":{"X":"y"}},"b":{"type":"local","command":["x"],"enabled":false}}}"#,
+        r#"{"mcp":{"a":{"type":"remote","url":"https://mcp.example","headers":{"X":"y"}},"b":{"type":"local",
+            "command":["x"],"enabled":false}}}"#,
     ),
     (
         "opencode",
@@ -330,7 +338,8 @@ const HONEST: &[(&str, &str, &str)] = &[
     (
         "opencode",
         "tsconfig.json",
-        "{\"compilerOptions\":{\"strict\":true,\"baseUrl\":\".\",\"paths\":{\"@/*\":[\"./src/*\"]}},\"include\":[\"src\"],}",
+        "{\"compilerOptions\":{\"strict\":true,\"baseUrl\":\".\",\"paths\":{\"@/*\":[\"./src/*\"]}},\
+        \"include\":[\"src\"],}",
     ),
     ("opencode", "package.json", r#"{"name":"x","scripts":{"build":"tsc"},"dependencies":{"esprima":"4"}}"#),
     ("aider", ".aider.conf.yml", "encoding: utf-8\n"),

@@ -200,7 +200,10 @@ mod tests {
         }
 
         #[test]
-        fn work_is_bounded_for_any_text(piece in "[A='\"`\\\\ \n#:!\u{2028}]{1,12}", start in "[A='\"`\\\\ \n#:]{0,6}") {
+        fn work_is_bounded_for_any_text(
+            piece in "[A='\"`\\\\ \n#:!\u{2028}]{1,12}",
+            start in "[A='\"`\\\\ \n#:]{0,6}",
+        ) {
             let text = start + &piece.repeat(300);
             let scan = Scan::new(&text);
             let _ = (node(&scan), python(&scan, Escapes::Any), python(&scan, Escapes::Quote));
