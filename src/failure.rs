@@ -1,7 +1,7 @@
-//! What a command failed with: one message, hints, one exit status.
+//! The failure of a command: one message, hints, one exit status.
 //!
-//! Every module below has its own error type; here they are translated once, and `main` prints the result once. No
-//! message ever holds a key's value, since none of the errors below has a field for one.
+//! Every module below has an error type of its own. They are translated here, and `lib` prints the result. No message
+//! holds a key's value, because none of the errors has a field for one.
 
 use crate::audit::{AuditError, SinceError};
 use crate::config::ConfigError;
@@ -27,20 +27,20 @@ use crate::words;
 use std::io;
 use std::path::Path;
 
-/// Why a command did not do what was asked.
+/// The failure of a command, as it is printed.
 #[derive(Debug)]
 pub struct Failure {
-    /// What failed, on which thing; lower case, no full stop.
+    /// The message: what failed and on which thing, in lower case, without a full stop.
     pub message: String,
-    /// The next commands to type.
+    /// What the user can do next.
     pub hints: Vec<Hint>,
     /// The exit status.
     pub status: i32,
 }
 
-/// The statuses of `exec`, as a shell and `env` give them.
+/// The exit statuses. Those of `exec` are the ones that a shell and `env` return.
 pub(crate) mod status {
-    /// Anything else.
+    /// The command failed.
     pub(crate) const FAILURE: i32 = 1;
     /// The command line is wrong.
     pub(crate) const USAGE: i32 = 2;
@@ -53,12 +53,12 @@ pub(crate) mod status {
 }
 
 impl Failure {
-    /// A failure with status 1.
+    /// Makes a failure with status 1.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hints: Vec::new(), status: status::FAILURE }
     }
 
-    /// A wrong command line.
+    /// Makes the failure of a wrong command line.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { status: status::USAGE, ..Self::new(message) }
     }
@@ -69,12 +69,12 @@ impl Failure {
         self
     }
 
-    /// A failure to read or write something.
+    /// Makes the failure of reading or writing a file. `doing` is a participle, such as `written`.
     pub fn io(doing: &str, path: &Path, error: &io::Error) -> Self {
         Self::new(format!("{}: cannot be {doing}: {error}", path.display()))
     }
 
-    /// In `exec` every failure of Ringlet's own is 125.
+    /// Gives the failure the status that `exec` has for Ringlet's own failures.
     pub fn in_exec(mut self) -> Self {
         if self.status == status::FAILURE || self.status == status::USAGE {
             self.status = status::EXEC_FAILED;

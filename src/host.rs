@@ -1,7 +1,6 @@
 //! What a command sees of the outside: arguments, environment, working directory, clock, terminal, key stores, streams.
 //!
-//! A command reaches for none of these by itself, so that its tests can put a world of their own in the place of the
-//! real one; see `testing`.
+//! Commands use these through a `Host` alone, so that their tests can replace the real ones; see `testing`.
 
 #[cfg(all(test, unix))]
 pub(crate) mod testing;
@@ -22,7 +21,7 @@ use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// The outside world: what a command reads and asks, and where its output goes.
+/// The outside of a command: what it reads and asks, and where its output goes.
 pub struct Host {
     /// What a command reads and asks.
     pub(crate) world: World,
@@ -43,7 +42,7 @@ pub(crate) trait Console {
     fn ask(&self, question: &str) -> Option<String>;
     /// Asks without showing what is typed. Ctrl-C is an error of the kind `Interrupted`.
     fn ask_secret(&self, question: &str) -> io::Result<Zeroizing<Vec<u8>>>;
-    /// The terminal's name, to say a thing once per terminal.
+    /// Returns the terminal's name, by which a message is printed once for each terminal.
     fn name(&self) -> Option<OsString>;
 }
 
@@ -75,13 +74,13 @@ impl Console for Terminal {
     }
 }
 
-/// What a command sees of the outside world.
+/// What a command reads and asks.
 pub(crate) struct World {
     /// The command line, `argv[0]` first.
     pub arguments: Vec<OsString>,
     /// The environment's snapshot, without what an earlier launch had set.
     pub env: Env,
-    /// What the calling shell says of the agents' names, where its hook has passed that on.
+    /// What the agents' names stand for in the calling shell, if its hook has passed that on.
     pub shell: Option<ShellNames>,
     /// The working directory with symlinks resolved; an error when it was deleted.
     pub cwd: io::Result<PathBuf>,
@@ -89,13 +88,13 @@ pub(crate) struct World {
     pub executable: io::Result<PathBuf>,
     /// The time at the start of the command.
     pub now: Timestamp,
-    /// The clock, for a command that goes on.
+    /// The clock, for a command that runs for long.
     pub clock: fn() -> Timestamp,
-    /// The folder that the command line names in place of Ringlet's usual ones, absolute.
+    /// The absolute folder of `--config-home`, which takes the place of Ringlet's usual folders.
     pub config_home: Option<PathBuf>,
     /// The terminal and standard input.
     pub console: Box<dyn Console>,
-    /// Where keys are kept.
+    /// Opens the store of keys.
     pub open_store: OpenStore,
 }
 
@@ -136,7 +135,7 @@ fn working_directory() -> io::Result<PathBuf> {
 }
 
 impl World {
-    /// The working directory, or a failure that says what happened to it.
+    /// Returns the working directory, or a failure that says what happened to it.
     pub(crate) fn cwd(&self) -> Result<&Path, Failure> {
         self.cwd.as_deref().map_err(|error| {
             let message = match error.kind() {
@@ -147,7 +146,7 @@ impl World {
         })
     }
 
-    /// Ringlet's own executable, or a failure.
+    /// Returns Ringlet's own executable, or a failure.
     pub(crate) fn executable(&self) -> Result<&Path, Failure> {
         self.executable.as_deref().map_err(|error| Failure::new(format!("ringlet's own path cannot be told: {error}")))
     }

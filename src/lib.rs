@@ -35,7 +35,7 @@ mod store;
 pub mod testing;
 mod trust;
 
-/// Runs one command to its end and gives the exit status. The one place where a failure is printed.
+/// Runs one command to its end and returns the exit status. Failures are printed here and nowhere else.
 pub fn run(mut host: host::Host) -> i32 {
     let done = commands::dispatch(&mut host);
     let done = done.and_then(|status| host.output.finish().map(|()| status));

@@ -12,16 +12,16 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
-/// When to use colours, and how much to say.
+/// The options of the command line about output.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct OutputOptions {
     /// Whether colours are used; `None` decides by the terminal.
     pub color: Option<bool>,
-    /// Print data as JSON.
+    /// Whether data is printed as JSON.
     pub json: bool,
-    /// Say only what went wrong.
+    /// Whether only errors and warnings are printed.
     pub quiet: bool,
-    /// Say more.
+    /// Whether more is printed than usual.
     pub verbose: bool,
 }
 
@@ -45,17 +45,17 @@ pub(crate) struct Output {
 /// A colour or weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// As it is.
+    /// Neither colour nor weight.
     Plain,
-    /// What matters most.
+    /// For what matters most.
     Bold,
-    /// What matters least.
+    /// For what matters least.
     Dim,
-    /// All is well.
+    /// For what is in order.
     Good,
-    /// Something to look at.
+    /// For what the user should look at.
     Warn,
-    /// Something is wrong.
+    /// For what is wrong.
     Bad,
 }
 
@@ -73,7 +73,7 @@ impl Style {
 }
 
 impl Output {
-    /// The process's own streams.
+    /// Prints to the process's own streams.
     pub(crate) fn standard() -> Self {
         let (out, err) = (io::stdout(), io::stderr());
         let (color_out, color_err) = (out.is_terminal(), err.is_terminal());
@@ -92,13 +92,13 @@ impl Output {
         }
     }
 
-    /// Other streams, without colours.
+    /// Prints to other streams, without colours.
     #[cfg(all(test, unix))]
     pub(crate) fn to(out: impl Write + 'static, err: impl Write + 'static) -> Self {
         Self { out: Box::new(out), err: Box::new(err), color_out: false, color_err: false, ..Self::standard() }
     }
 
-    /// Decides on colours and on how much is said, once the command line is known.
+    /// Applies the options of the command line, and decides on colours.
     pub(crate) fn configure(&mut self, options: OutputOptions, env: &Env) {
         // https://no-color.org: any value but the empty one; TERM=dumb cannot show them.
         let plain = env.non_empty("NO_COLOR").is_some() || env.get("TERM").is_some_and(|term| term == "dumb");
@@ -119,7 +119,7 @@ impl Output {
         self.options.verbose
     }
 
-    /// A line of data, in pieces.
+    /// Prints a line of data that consists of pieces.
     pub(crate) fn line(&mut self, pieces: &[(Style, &str)]) {
         let mut text = std::mem::take(&mut self.line);
         text.clear();
@@ -128,17 +128,17 @@ impl Output {
         self.line = text;
     }
 
-    /// A line of plain data.
+    /// Prints a line of data without colours.
     pub(crate) fn data(&mut self, text: &str) {
         self.line(&[(Style::Plain, text)]);
     }
 
-    /// Text that is meant to be read by a program, byte for byte.
+    /// Prints text for a program, unchanged.
     pub(crate) fn raw(&mut self, text: &str) {
         self.write(text.as_bytes());
     }
 
-    /// Data as JSON, followed by a newline.
+    /// Prints data as JSON, followed by a newline.
     pub(crate) fn json(&mut self, data: &impl Serialize) {
         let mut text = serde_json::to_vec_pretty(data).expect("our data has only string keys");
         text.push(b'\n');
@@ -146,8 +146,8 @@ impl Output {
         self.write(visible_in_json(&text).as_bytes());
     }
 
-    /// A table: columns as wide as their widest cell, two blanks between. A terminal shows most Chinese, Japanese and
-    /// Korean letters two columns wide, and combining marks in none.
+    /// Prints a table with two blanks between its columns. Widths count a terminal's columns: most Chinese, Japanese
+    /// and Korean letters take two, and combining marks none.
     pub(crate) fn table(&mut self, rows: &[Vec<(Style, String)>]) {
         let mut widths: Vec<usize> = Vec::new();
         for row in rows {
@@ -174,7 +174,7 @@ impl Output {
         }
     }
 
-    /// What was done, for a person; silent with `--quiet`.
+    /// Prints what was done, for a person; silent with `--quiet`.
     pub(crate) fn note(&mut self, text: impl Into<Hint>) {
         if !self.options.quiet {
             let text = self.written(&text.into());
@@ -182,7 +182,7 @@ impl Output {
         }
     }
 
-    /// How far long work has come, on one line of a terminal that the next call overwrites; silent with `--quiet`.
+    /// Shows the progress of long work on a line of the terminal that the next call overwrites; silent with `--quiet`.
     pub(crate) fn progress(&mut self, text: &str) {
         if self.has_terminal && !self.options.quiet {
             let text = format!("ringlet: {}", visible(text));
@@ -200,13 +200,13 @@ impl Output {
         }
     }
 
-    /// Something to look at; not an error.
+    /// Prints a warning, which is not an error.
     pub(crate) fn warn(&mut self, text: impl Into<Hint>) {
         let text = self.written(&text.into());
         self.message(Style::Warn, Some("warning"), &text);
     }
 
-    /// A failure and its hints.
+    /// Prints a failure and its hints.
     pub(crate) fn failure(&mut self, failure: &Failure) {
         self.message(Style::Bad, Some("error"), &failure.message);
         for hint in &failure.hints {
@@ -215,7 +215,7 @@ impl Output {
         }
     }
 
-    /// A hint as text; its commands can be pasted into the user's shell.
+    /// Returns a hint as text. Its commands can be pasted into the user's shell.
     pub(crate) fn written(&self, hint: &Hint) -> String {
         self.shell.write_hint(hint)
     }
@@ -225,13 +225,13 @@ impl Output {
         let _ = self.err.write_all(painted(&[(Style::Dim, text)], self.color_err).as_bytes());
     }
 
-    /// Help, plain and painted.
+    /// Prints help, with colours or without.
     pub(crate) fn help(&mut self, plain: &str, painted: &str) {
         let text = if self.color_out { painted } else { plain };
         self.write(text.as_bytes());
     }
 
-    /// A wrong command line, plain and painted.
+    /// Prints the error of a wrong command line, with colours or without.
     pub(crate) fn usage(&mut self, plain: &str, painted: &str) {
         // clap repeats the user's words, and a hostile name may be among them. Then no colours are used.
         let tame: String = plain.lines().map(|line| visible(line) + "\n").collect();
@@ -246,7 +246,7 @@ impl Output {
     fn message(&mut self, style: Style, kind: Option<&str>, text: &str) {
         let label = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
         let pieces = [(Style::Plain, "ringlet: "), (style, label.as_str()), (Style::Plain, text)];
-        // If standard error cannot be written, nobody can be told.
+        // If standard error cannot be written, there is no other place to report that.
         let _ = self.err.write_all(painted(&pieces, self.color_err).as_bytes());
     }
 
@@ -258,19 +258,19 @@ impl Output {
         }
     }
 
-    /// Data as JSON on a line of its own, for a reader of lines.
+    /// Prints data as JSON on one line, for a reader of lines.
     pub(crate) fn json_line(&mut self, data: &impl Serialize) {
         let text = serde_json::to_string(data).expect("our data has only string keys");
         self.write(visible_in_json(&text).as_bytes());
         self.write(b"\n");
     }
 
-    /// Writes everything out before the process ends or becomes another; a closed pipe is no failure.
+    /// Writes all buffered output before the process ends or becomes another program. A closed pipe is no failure.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         self.flush().map(drop)
     }
 
-    /// Writes everything out; `false` when nobody reads it any more.
+    /// Writes all buffered output. Returns `false` if nobody reads it any more.
     pub(crate) fn flush(&mut self) -> Result<bool, Failure> {
         let flushed = self.out.flush();
         match self.failed.take().or(flushed.err()) {
@@ -281,7 +281,7 @@ impl Output {
     }
 }
 
-// The columns that a terminal takes for a cell.
+// Returns the number of a terminal's columns that a cell takes.
 fn shown_width(cell: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(visible(cell).as_str())
 }
@@ -316,7 +316,7 @@ fn visible_in_json(text: &str) -> String {
     shown
 }
 
-/// Text with every control character, and every one that reorders text, made visible; newlines too.
+/// Returns text in which control characters, newlines included, and characters that reorder text are made visible.
 pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     push_visible(&mut shown, text);

@@ -1,4 +1,4 @@
-//! `ringlet agents`: what ringlet knows, what is installed, bound and pinned.
+//! `ringlet agents`: prints the agents that Ringlet knows, and which are installed, bound and pinned.
 
 use super::Session;
 use crate::cli::Agents;

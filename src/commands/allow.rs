@@ -67,7 +67,7 @@ fn allow_project(host: &mut Host, session: &Session, file: &Path) -> Result<Proj
         return Err(made.hint("run `ringlet init PROFILE` to write one"));
     }
     let evidence = Evidence::read(file, MAX_BYTES)?;
-    // A file that does not parse is not allowed: a launch would refuse it all the same.
+    // A file that does not parse is not allowed: a launch would refuse it.
     let project = ProjectFile::parse(&Source::from_bytes(file, evidence.bytes.clone(), None)?)?;
     Trust::new(&session.paths, &session.settings.trust.allow_under).allow(&evidence)?;
     host.output.note(format!("allowed {}: {}", file.display(), describe(&project)));
@@ -98,13 +98,13 @@ fn allow_file(host: &mut Host, session: &Session, file: &Path) -> Result<(), Fai
                     let folders: BTreeSet<&Path> = below.iter().flat_map(|path| above(path)).collect();
                     folders.into_iter().chain(below.iter().map(PathBuf::as_path)).try_for_each(refuse_open)?;
                 }
-                let told = told(&bound, &by_name);
+                let lines = described(&bound, &by_name);
                 trust.allow_values(&file, bound)?;
                 host.output.note(format!("allowed {}", file.display()));
                 if file.is_dir() {
                     host.output.note("  what these files load from elsewhere is not bound");
                 }
-                told.iter().for_each(|line| host.output.note(format!("  {line}")));
+                lines.iter().for_each(|line| host.output.note(format!("  {line}")));
             }
             Binding::Bytes(file) => {
                 let evidence = Evidence::read(&file, MAX_PROGRAM)?;
@@ -140,7 +140,7 @@ fn refuse_open(file: &Path) -> Result<(), Failure> {
 }
 
 // Returns what a record binds, in lines.
-fn told(bound: &Bound, by_name: &[String]) -> Vec<String> {
+fn described(bound: &Bound, by_name: &[String]) -> Vec<String> {
     const SHOWN: usize = 20;
     let values = bound.values.iter().map(guard::describe);
     let files = bound.files.iter().map(|file| format!("{} by its content", guard::describe_file(file)));
@@ -162,7 +162,7 @@ pub(super) fn deny(host: &mut Host, session: &Session, path: Option<&Path>) -> R
     Ok(())
 }
 
-/// One line on what a project file chooses.
+/// Describes in one line what a project file chooses.
 pub(super) fn describe(project: &ProjectFile) -> String {
     let all = project.profile.iter().map(|name| format!("profile {name}"));
     let some = project.agents.iter().map(|(agent, name)| format!("profile {name} for {agent}"));

@@ -1,4 +1,4 @@
-//! `ringlet announce`: the line that the hook prints when another project file governs. Must never fail a `cd`.
+//! `ringlet announce`: the line that the hook prints when another project file governs. It never makes a `cd` fail.
 
 use super::{Session, allow};
 use crate::failure::Failure;

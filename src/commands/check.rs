@@ -1,4 +1,4 @@
-//! What `ringlet doctor` prints: one check, how it ended, and what helps. Made by `doctor` and by what it asks.
+//! The result of one check of `ringlet doctor`: how it ended, what was found, and what helps.
 
 use crate::hint::Hint;
 

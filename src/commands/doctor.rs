@@ -1,4 +1,4 @@
-//! `ringlet doctor`: look at the installation and say what is wrong with it. Changes nothing.
+//! `ringlet doctor`: reports what is wrong with the installation. Changes nothing.
 
 use super::Session;
 use super::check::{Check, Grade};
@@ -198,7 +198,7 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
     Ok(if bad { status::FAILURE } else { 0 })
 }
 
-// The next change in that folder removes them.
+// Reports what killed processes left. The next change in the same folder removes it.
 fn strays(session: &Session, say: &mut dyn FnMut(Grade, String, Option<Hint>)) {
     for file in super::strays::find(session) {
         let text = format!("{} was left by a change that was killed, and may hold keys", session.paths.pretty(&file));
@@ -206,7 +206,7 @@ fn strays(session: &Session, say: &mut dyn FnMut(Grade, String, Option<Hint>)) {
     }
 }
 
-// The files a shell may read, as they are; never run.
+// Reports on the start files of shells. They are read and never run.
 fn rc_files(session: &Session) -> Vec<(PathBuf, Vec<u8>)> {
     const NAMES: &[&str] = &[
         ".zshenv",
@@ -288,7 +288,7 @@ fn leftovers(host: &Host, session: &Session) -> Result<Vec<String>, Failure> {
     Ok(found)
 }
 
-// Keys in the files that shells and agents read; the values stay where they are.
+// Reports keys in the files that shells and agents read. Nothing is moved.
 fn plaintext(host: &Host, session: &Session) -> Vec<(String, String)> {
     let scan = migrate::plan::scan(&migrate::files::candidates(&session.paths, &host.world.env), &[]);
     let plan = migrate::plan::Plan::new(scan, &std::collections::BTreeMap::new());

@@ -1,4 +1,4 @@
-//! `ringlet init`: write a project file here and allow it.
+//! `ringlet init`: writes a project file in the working directory and allows it.
 
 use super::{Session, allow};
 use crate::config::PROJECT_FILE;
@@ -42,7 +42,7 @@ mod tests {
         let ran = home.run(&["init", "work"]).succeeds();
         assert_eq!((home.read(".ringlet.toml").as_str(), ran.out.as_str()), ("profile = \"work\"\n", ""));
         assert_eq!(home.run(&["--json", "status"]).json()["project"]["trust"], "allowed");
-        // The same again is no error: an interrupted run left the file and did not allow it.
+        // A second run is no error: an interrupted run may have left the file without allowing it.
         home.run(&["init", "work"]).succeeds();
     }
 

@@ -1,4 +1,4 @@
-//! `ringlet login`: start an agent's own login, in the folder of a login profile.
+//! `ringlet login`: starts an agent's own login in the folder of a login profile.
 
 use super::{Session, exec};
 use crate::failure::Failure;
@@ -12,7 +12,7 @@ use crate::profile::{Account, Kind, ProfileFile, Profiles};
 use crate::words;
 use std::ffi::OsString;
 
-/// `ringlet login PROFILE [--agent AGENT]`; on Unix this only comes back with a failure.
+/// `ringlet login PROFILE [--agent AGENT]`; on Unix it returns only with a failure.
 pub(super) fn run(
     host: &mut Host,
     session: &Session,
@@ -63,7 +63,7 @@ pub(super) fn run(
     done.map_err(|error: LaunchError| error.into())
 }
 
-// The agent that has a login, where there is only one.
+// Returns the agent that has a login, if there is exactly one.
 fn only_login(file: &ProfileFile) -> Result<Agent, Failure> {
     let logins: Vec<&Agent> = file
         .bindings

@@ -1,7 +1,7 @@
-//! `ringlet migrate`: keys out of the rc files and into the keychain, and `ringlet migrate undo`.
+//! `ringlet migrate`: moves keys from the rc files into the keychain; `ringlet migrate undo` moves them back.
 //!
-//! Scan, plan, show, ask, then `migrate::apply`; the protocol itself lives there. Nothing printed here holds more of
-//! a key than its mask.
+//! A run scans, plans, shows the plan, asks, and then calls `migrate::apply`, which describes how files are changed
+//! safely. Nothing that is printed holds more of a key than its mask.
 
 mod after;
 mod show;
@@ -56,7 +56,7 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
         before = found.continued.map(|journal| journal.run);
     }
     let named = named(host, command, left)?;
-    // Where files are named, no others are looked at.
+    // If files are named, no others are read.
     let candidates = match named.as_slice() {
         [] => files::candidates(&session.paths, &host.world.env),
         _ => Vec::new(),
@@ -86,7 +86,7 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
         let open = opener(host, session, prompt(host));
         refuse_plain_file(session, &open(), command.allow_file)?;
         let _lock = apply::lock(&session.paths)?;
-        // Another run may have come and gone, or been killed, while the question stood.
+        // Another run may have ended, or may have been killed, while the question waited for an answer.
         let recovered = apply::recover(&session.paths)?;
         let run = format!("{}-{}", host.world.now.strftime("%Y%m%dT%H%M%S%6fZ"), std::process::id());
         let setup = Setup { paths: &session.paths, open: &open, run };
@@ -172,7 +172,7 @@ fn ask(host: &mut Host, session: &Session, plan: &mut Plan) -> Result<bool, Fail
     }
 }
 
-// Says what happened to each file; `true` when one still holds its keys.
+// Prints what happened to each file. Returns `true` if one still holds its keys.
 fn tell(host: &mut Host, session: &Session, report: &Report) -> bool {
     for (key, fresh) in &report.keys {
         let done = if *fresh { "stored" } else { "found there already:" };

@@ -1,4 +1,4 @@
-//! The commands, one file each: arguments in, the layers below called, the result to `output`.
+//! The commands, a file for each: they take arguments, call the layers below, and pass the result to `output`.
 
 mod agents;
 mod allow;
@@ -42,7 +42,7 @@ use crate::words;
 use clap::Parser;
 use std::path::{Path, PathBuf};
 
-/// What most commands start from.
+/// What most commands need: paths, settings, definitions of agents, and the audit log.
 pub(crate) struct Session {
     pub(crate) paths: Paths,
     pub(crate) settings: Settings,
@@ -98,7 +98,7 @@ impl Session {
         if path.is_absolute() { self.paths.pretty(path) } else { place.to_owned() }
     }
 
-    /// The context for a decision in the working directory.
+    /// Returns the context for a decision in the working directory.
     pub(crate) fn context<'a>(&'a self, world: &'a World) -> Result<Context<'a>, Failure> {
         Ok(Context {
             paths: &self.paths,
@@ -133,7 +133,7 @@ impl Session {
         Ok(way.filter(is_lasting).unwrap_or_else(|| file.to_owned()))
     }
 
-    /// Where the audit log is, whether it is enabled or not.
+    /// Returns the path of the audit log, which need not be enabled.
     pub(crate) fn audit_path(&self) -> PathBuf {
         match &self.audit {
             AuditWanted::At(path) => path.clone(),
@@ -254,7 +254,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
     }
 }
 
-// A relative folder is one of the working directory. A pasted key is no folder, and no message may repeat it.
+// Returns the folder as an absolute path. The argument may be a pasted key, which no message may repeat.
 fn config_home(world: &World, folder: &Path) -> Result<PathBuf, Failure> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     if looks_like_a_key(&name) && folder.symlink_metadata().is_err() {
@@ -273,7 +273,8 @@ fn refuse_config_home(world: &World, what: &str) -> Result<(), Failure> {
     }
 }
 
-/// A file named on the command line, made absolute. A pasted key is no file, and no message may repeat it.
+/// Returns a file of the command line as an absolute path. The argument may be a pasted key, which no message may
+/// repeat.
 pub(crate) fn named_file(world: &World, path: &Path) -> Result<PathBuf, Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if shorten(&name) != name && path.symlink_metadata().is_err() {
@@ -283,7 +284,7 @@ pub(crate) fn named_file(world: &World, path: &Path) -> Result<PathBuf, Failure>
     Ok(if path.is_absolute() { path.to_owned() } else { world.cwd()?.join(path) })
 }
 
-// A link named after an agent starts that agent. Any other name is ringlet itself, however it was renamed.
+// Returns the agent after which the link is named that started ringlet. Under any other name it is ringlet itself.
 fn invoked_as(world: &World) -> Option<String> {
     let name = Path::new(world.arguments.first()?).file_name()?.to_str()?;
     let name = if cfg!(windows) { name.strip_suffix(".exe").unwrap_or(name) } else { name };

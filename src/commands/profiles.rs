@@ -82,7 +82,7 @@ fn binding(session: &Session, create: &Create) -> Result<NewBinding, Failure> {
     Ok(NewBinding { agent, account, allow_http: create.allow_http, model, config_dir })
 }
 
-/// Says what was made, and what is still missing.
+/// Prints what was made, and what is still missing.
 pub(super) fn created(host: &mut Host, session: &Session, name: &Profile, binding: &NewBinding) {
     let agent = &binding.agent;
     match &binding.account {
@@ -162,7 +162,7 @@ fn list(host: &mut Host, session: &Session, profiles: &Profiles<'_>) -> Result<(
     Ok(())
 }
 
-// The name of the key, where the account is one.
+// Returns the key's name if the account is a key.
 fn key_of(binding: &Binding) -> Option<String> {
     match (&binding.kind.value, &binding.provider) {
         (Kind::Key { alias }, Some(provider)) => Some(format!("{}/{}", provider.value, alias.value)),

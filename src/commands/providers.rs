@@ -1,4 +1,4 @@
-//! `ringlet providers list`: what ringlet knows of each provider.
+//! `ringlet providers list`: prints what Ringlet knows of each provider.
 
 use super::Session;
 use crate::failure::Failure;

@@ -115,7 +115,7 @@ fn governing(session: &Session, project: &Result<Option<Project>, PlanError>) ->
     }
 }
 
-// The agents bound by the profiles that matter here, and those found on PATH.
+// Returns the agents that the profiles of this directory bind, and those found on PATH.
 fn shown(session: &Session, context: &Context<'_>, project: Option<&Project>) -> Result<Vec<String>, Failure> {
     let mut names: BTreeSet<&crate::name::Profile> = session.settings.default_profile.iter().collect();
     if let Some(content) = project.and_then(|project| project.content.as_ref()) {
@@ -262,7 +262,7 @@ fn print(output: &mut Output, session: &Session, context: &Context<'_>, row: &Ro
     output.table(&rows);
 }
 
-// A refusal on one line, with the commands that mend it.
+// Returns a refusal as one line, with the commands that mend it.
 fn mended(output: &Output, failure: &Failure) -> String {
     let hints = failure.hints.iter().map(|hint| output.written(hint));
     std::iter::once(failure.message.clone()).chain(hints).collect::<Vec<_>>().join("; ")

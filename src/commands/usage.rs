@@ -1,4 +1,4 @@
-//! A command line that clap did not take: its message without control characters and without what may be a key.
+//! The error of a command line that clap refuses: its message without control characters and without possible keys.
 
 use crate::cli::Cli;
 use crate::failure::status as exit;
@@ -27,8 +27,7 @@ fn names_exec(arguments: &[OsString]) -> bool {
     false
 }
 
-/// Prints what clap says of a command line that it did not take, and gives the exit status. Help and version are such
-/// errors, too.
+/// Prints clap's error and returns the exit status. clap returns help and version as errors, too.
 pub(super) fn refused(host: &mut Host, error: clap::Error) -> i32 {
     let error = tamed(&host.world.arguments).unwrap_or(error);
     let wants =

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
-/// The time, for every command.
+/// The time at which every command runs.
 const NOON: &str = "2026-01-02T12:00:00Z";
 
 /// A user's home, in which commands are run one after another.
@@ -23,15 +23,15 @@ pub(crate) struct Home {
     _folder: tempfile::TempDir,
     /// The home directory, which is the working directory as well.
     pub path: PathBuf,
-    /// The environment, beside HOME.
+    /// The environment but for HOME.
     pub env: Vec<(&'static str, String)>,
     /// What lies on standard input.
     pub input: Vec<u8>,
-    /// What a person answers, question by question. Without an answer there is no terminal.
+    /// The answers to questions, in their order. Without any there is no terminal.
     pub answers: Rc<RefCell<VecDeque<String>>>,
 }
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     /// The exit status.
@@ -43,7 +43,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// Standard output as JSON.
+    /// Returns standard output as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
         assert_eq!(self.status, 0, "{self:?}");
@@ -67,14 +67,14 @@ impl Ran {
 }
 
 impl Home {
-    /// A home with nothing in it.
+    /// Makes an empty home.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().canonicalize().expect("a path");
         Self { _folder: folder, path, env: Vec::new(), input: Vec::new(), answers: Rc::default() }
     }
 
-    /// A home with a profile that gives claude the key `anthropic/default`, which is not stored.
+    /// Makes a home with a profile that gives claude the key `anthropic/default`, which is not stored.
     pub(crate) fn with_profile(name: &str) -> Self {
         let home = Self::new();
         home.run(&["profiles", "create", name, "--agent", "claude"]).succeeds();
@@ -103,7 +103,7 @@ impl Home {
         self.env.push(("PATH", self.path.join("bin").display().to_string()));
     }
 
-    /// Answers the next questions so.
+    /// Adds answers for the next questions.
     pub(crate) fn answer(&self, answers: &[&str]) {
         self.answers.borrow_mut().extend(answers.iter().map(|answer| (*answer).to_owned()));
     }

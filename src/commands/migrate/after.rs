@@ -1,6 +1,6 @@
-//! What comes after a run: a profile where there is none, the hook's line, and what is left to do, most needed first.
+//! What follows a run of migrate: a first profile, the hook's line, and what is left to do, the most urgent first.
 //!
-//! `migrate::aftermath` works out what that is. This file prints it, and asks.
+//! `migrate::aftermath` decides what that is. This file prints it, and asks.
 
 use crate::commands::hook::line_for;
 use crate::commands::{Session, profiles};
@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Creates what is missing and says what is left to do.
+/// Creates what is missing and prints what is left to do.
 pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Report, yes: bool) -> Result<(), Failure> {
     let cleaned =
         |file: &&PlannedFile| report.files.iter().any(|(path, end)| *path == file.path && matches!(end, End::Done));
@@ -41,7 +41,7 @@ pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Rep
     Ok(())
 }
 
-// The command that makes a profile for a key.
+// Returns the command that makes a profile for a key.
 fn create(agent: &str, provider: &Provider, alias: &Alias) -> Vec<OsString> {
     words!["ringlet", "profiles", "create", "NAME", "--agent", agent, "--provider", provider, "--key-alias", alias]
         .into()
@@ -85,7 +85,7 @@ fn profile(host: &mut Host, session: &Session, plan: &Plan) -> Result<(), Failur
             Ok(()) if first => profiles::created(host, session, &name, &binding),
             Ok(()) => host.output.note(format!("changed profile \"{name}\"")),
             Err(error) => {
-                // The keys have moved all the same; a profile can be made by hand.
+                // The keys have moved, and a profile can be made by hand.
                 bound.remove(agent);
                 host.output.warn(format!("no profile was made for {}: {error}", key.name));
             }
@@ -168,7 +168,7 @@ fn unset(host: &mut Host, plan: &Plan, shells: &BTreeSet<OpenShell>) {
     }
 }
 
-// Code that uses a variable which nothing sets any more must get its key in another way.
+// Warns of code that uses a variable which nothing sets any more: it must get its key in another way.
 fn references(host: &mut Host, session: &Session, plan: &Plan) {
     let names = aftermath::moved_variables(plan);
     let read = files::candidates(&session.paths, &host.world.env);
@@ -185,12 +185,12 @@ fn references(host: &mut Host, session: &Session, plan: &Plan) {
     }
 }
 
-// Programs and services that have the key in memory, or allow a file by its content.
+// Prints advice about programs that have the key in memory or allow a file by its content.
 fn sessions(host: &mut Host, files: &[&PlannedFile]) {
     aftermath::advice(files).iter().for_each(|advice| host.output.note(advice.hint()));
 }
 
-// A block between a tool's own markers is the tool's: it may write the key back.
+// Warns of blocks between a tool's own markers, into which the tool may write the key again.
 fn blocks(host: &mut Host, session: &Session, files: &[&PlannedFile]) {
     for (file, tool) in aftermath::blocks(files) {
         let file = session.paths.pretty(file);

@@ -1,4 +1,4 @@
-//! What a plan looks like: a masked diff, conflicts side by side, what is only reported; or JSON.
+//! Prints a plan: a masked diff, conflicts side by side, and what is only reported; or JSON.
 
 use crate::commands::Session;
 use crate::host::Host;

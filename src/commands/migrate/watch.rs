@@ -1,4 +1,4 @@
-//! `ringlet migrate --watch`: a line for every key that stands in plaintext, now and whenever one comes back.
+//! `ringlet migrate --watch`: prints a line for every key in plaintext, now and whenever one comes back.
 
 use crate::commands::Session;
 use crate::failure::Failure;
@@ -8,7 +8,7 @@ use crate::output::Style;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Goes on until it is interrupted, or nobody reads what it says.
+/// Runs until it is interrupted, or until nobody reads its output.
 pub(super) fn run(host: &mut Host, session: &Session, named: &[PathBuf]) -> Result<i32, Failure> {
     let env = host.world.env.clone();
     let (mut watch, mut seen) = Watch::start(&session.paths, &env, named)?;
