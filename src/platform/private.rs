@@ -1,43 +1,43 @@
-//! One answer to the question whether a file or folder is the user's own.
+//! The check that a file or folder is the user's own.
 //!
-//! What decides about endpoints, keys and trust must not be another user's to write, and what holds a secret not
-//! another's to read. Every reader of such a file asks here, so that all of them see the same: owner, mode, access list
-//! and groups.
+//! No other user may be able to write a file that decides about endpoints, keys or trust, or to read a file that holds
+//! a secret. Every reader of these files calls this module, so that all of them judge by the same facts: owner, mode,
+//! access list and groups.
 
 use super::access::{Access, access};
 use super::files::{ReadError, read_file};
 use std::io;
 use std::path::Path;
 
-/// What others must not be able to do.
+/// The access that other users must not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Privacy {
     /// Write it.
     Unwritten,
-    /// Write it, but for root, who may own it and can write anything. For what is only read.
+    /// Write it. Root may own it, because root can write everything. For files that are only read.
     UnwrittenOrRoots,
-    /// Do anything with it.
+    /// Read or write it.
     Unread,
 }
 
-/// Why something is not the user's own. Each text goes behind a path.
+/// The reason why a file or folder is not the user's own. Each text continues a sentence that begins with its path.
 #[derive(Debug, thiserror::Error)]
 pub enum NotPrivate {
-    /// It cannot be read or looked at.
+    /// It cannot be read, or its owner and mode cannot.
     #[error("cannot be read: {0}")]
     Unreadable(ReadError),
-    /// It is another user's.
+    /// It belongs to another user.
     #[error("belongs to another user ({0})")]
     Foreign(String),
-    /// Others may write it.
+    /// Other users may write it.
     #[error("can be written by others ({0})")]
     Writable(String),
-    /// Others may do something with it.
+    /// Other users may read or write it.
     #[error("is open to others than its owner ({0})")]
     Open(String),
 }
 
-/// Reports whether what was opened is the user's own.
+/// Checks the owner and the mode of a file or folder.
 pub(crate) fn check(access: &Access, privacy: Privacy) -> Result<(), NotPrivate> {
     let described = || access.describe();
     match privacy {
@@ -54,8 +54,8 @@ pub(crate) fn check(access: &Access, privacy: Privacy) -> Result<(), NotPrivate>
     }
 }
 
-/// Reads a file of the user's own, of at most `limit` bytes; none where there is no such file. Owner and mode are those
-/// of the very file that was read.
+/// Reads a file of at most `limit` bytes that must be the user's own. Returns `None` if it does not exist. The owner
+/// and the mode are those of the opened file.
 pub(crate) fn read(path: &Path, limit: u64, privacy: Privacy) -> Result<Option<Vec<u8>>, NotPrivate> {
     match read_file(path, limit) {
         Ok(read) => check(&read.access, privacy).map(|()| Some(read.bytes)),
@@ -64,7 +64,7 @@ pub(crate) fn read(path: &Path, limit: u64, privacy: Privacy) -> Result<Option<V
     }
 }
 
-/// Reports whether a folder is the user's own; `false` where there is none.
+/// Checks a folder. Returns `false` if it does not exist.
 pub(crate) fn folder(path: &Path, privacy: Privacy) -> Result<bool, NotPrivate> {
     match access(path) {
         Ok(access) => check(&access, privacy).map(|()| true),
@@ -73,10 +73,10 @@ pub(crate) fn folder(path: &Path, privacy: Privacy) -> Result<bool, NotPrivate> 
     }
 }
 
-/// Why a record of our own is not believed.
+/// The reason why a record that Ringlet wrote is not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotOurs {
-    /// It cannot be read, or somebody else may have written it, or may read it.
+    /// It cannot be read, or another user may read or write it.
     #[error(transparent)]
     NotPrivate(#[from] NotPrivate),
     /// It is not text.
@@ -84,8 +84,8 @@ pub(crate) enum NotOurs {
     NotText,
 }
 
-/// Reads a record that [`replace_file`] wrote, of at most 64 KiB; none where there is no such file. One that is not the
-/// user's own, or is wider than 0600, was not left so by us.
+/// Reads a record of at most 64 KiB that [`replace_file`] wrote. Returns `None` if it does not exist. A record of
+/// another user, or with a mode wider than 0600, is an error, because Ringlet writes none.
 pub(crate) fn read_record(path: &Path) -> Result<Option<String>, NotOurs> {
     let Some(bytes) = read(path, 64 * 1024, Privacy::Unread)? else { return Ok(None) };
     String::from_utf8(bytes).map(Some).map_err(|_| NotOurs::NotText)

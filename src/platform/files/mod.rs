@@ -1,7 +1,7 @@
-//! Reading a file once and whole, replacing it whole, and telling files apart.
+//! Reading a file once and whole, replacing it whole, and comparing files by identity.
 //!
-//! Nothing here blocks on a FIFO, and what is said of a file is said of the very file that was opened. Whether a file
-//! is the user's own is for `private` to say.
+//! Nothing here blocks on a FIFO. Type, owner and mode are always those of the opened file. The module `private` checks
+//! that a file is the user's own.
 
 #[cfg(unix)]
 mod unix;
@@ -41,31 +41,31 @@ pub(crate) fn plain(path: &Path) -> PathBuf {
     })
 }
 
-/// Why a file that was found could not be taken as input.
+/// The reason why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The system's own error.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// A directory, FIFO, device or socket stands where a file is wanted.
+    /// It is a directory, FIFO, device or socket.
     #[error("it is {0}, not a regular file")]
     NotAFile(&'static str),
-    /// A symlink leads nowhere.
+    /// It is a symbolic link to nothing.
     #[error("it is a symlink to nothing")]
     Dangling,
-    /// More bytes than any honest file of its kind has.
+    /// It has more bytes than the caller accepts.
     #[error("it is larger than {0} bytes")]
     TooLarge(u64),
 }
 
 impl ReadError {
-    /// Reports whether there is simply no such file.
+    /// Reports whether the file does not exist.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
 }
 
-/// A file's bytes, read once, with who could have changed them.
+/// The bytes of a file, and who could have changed them.
 pub(crate) struct Bytes {
     /// The content.
     pub bytes: Vec<u8>,
@@ -90,7 +90,7 @@ pub(crate) fn open_file(path: &Path) -> Result<Opened, ReadError> {
     Ok(Opened { size: meta.len(), access: access::access_of(&file, &meta), file })
 }
 
-/// Opens a regular file as [`open_file`] does, and returns what the system says of the opened file.
+/// Opens a regular file as [`open_file`] does, and returns its metadata.
 pub(in crate::platform) fn open_regular(path: &Path) -> Result<(File, Metadata), ReadError> {
     let file = match open_for_reading(path) {
         Ok(file) => file,
@@ -106,8 +106,8 @@ pub(in crate::platform) fn open_regular(path: &Path) -> Result<(File, Metadata),
     Ok((file, meta))
 }
 
-/// Reports whether every later change of a file will show in its stamp. One that was changed just now could be changed
-/// again without its times showing it. Whichever way the wall clock is wrong, the answer is then "no".
+/// Reports whether every later change of a file will change its stamp. A file that was changed just now could be
+/// changed again within the same step of its times. A wrong wall clock only makes the answer "no".
 pub(crate) fn is_settled(file: &File) -> io::Result<bool> {
     // File systems keep time in steps of up to two seconds.
     const SETTLED: Duration = Duration::from_secs(3);
@@ -128,7 +128,7 @@ pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
     Ok(Bytes { bytes, access })
 }
 
-/// The new content is in place, but its folder could not be synced: after a crash of the system the old one may be
+/// The new content is in place, but its folder could not be synced. After a crash of the system the old content may be
 /// back.
 #[derive(Debug, thiserror::Error)]
 #[error("it is changed, but may be as before after a crash of the system: its folder cannot be synced: {0}")]
@@ -176,7 +176,7 @@ fn persist(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Creates a folder and its missing parents; the last one is private (0700) when it is new.
+/// Creates a folder and its missing parents. The folder itself gets the mode 0700 if it is new.
 pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -190,18 +190,18 @@ pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What stands at a path: a link, which is not followed, or something else.
+/// The entry at a path. A link is not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A link, and where it leads.
+    /// A link, with its target.
     Link(PathBuf),
     /// Anything else, with its [`file_identity`].
     Other((u64, u64)),
-    /// Nothing, or nothing that can be seen.
+    /// No entry, or none that this user can see.
     Nothing,
 }
 
-/// Reports whether two paths lead to one and the same file; false when either cannot be looked at.
+/// Reports whether two paths lead to the same file. It is `false` if either does not exist or cannot be seen.
 pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
     match (file_identity(a), file_identity(b)) {
         (Some(a), Some(b)) => a == b,

@@ -29,7 +29,7 @@ pub(in crate::platform) fn kind_of(meta: &Metadata) -> &'static str {
 }
 
 pub(in crate::platform) fn open_for_reading(path: &Path) -> io::Result<File> {
-    // O_NONBLOCK: opening a FIFO without a writer must not hang. O_NOCTTY: a terminal must not become ours.
+    // O_NONBLOCK: opening a FIFO without a writer must not hang. O_NOCTTY: a terminal must not become this process's.
     // Not by the standard library: musl's `open` sets the flag O_CLOEXEC once more with a second system call.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     Ok(rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?.into())
@@ -64,7 +64,7 @@ impl OpenFolder {
     }
 
     /// Reads the beginning of a file below the folder, and returns how many bytes that is. A file that is shorter than
-    /// the buffer is read whole. Nothing is said about who may have written it.
+    /// the buffer is read whole. Its owner and mode are not checked.
     pub(crate) fn read_start(&self, name: &Path, buffer: &mut [u8]) -> io::Result<usize> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         Ok(rustix::io::read(rustix::fs::openat(&self.0, name, flags, Mode::empty())?, buffer)?)
@@ -102,12 +102,12 @@ pub(in crate::platform) fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns what tells one existing file from every other: device and inode.
+/// Returns the identity of an existing file: its device and inode.
 pub(crate) fn file_identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// Looks at a path without following a link.
+/// Returns the entry at a path without following a link.
 pub(crate) fn step(path: &Path) -> Step {
     let found = match std::fs::symlink_metadata(path) {
         Ok(meta) if meta.is_symlink() => std::fs::read_link(path).map(Step::Link),

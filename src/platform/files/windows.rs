@@ -44,7 +44,7 @@ impl OpenFolder {
     }
 
     /// Reads the beginning of a file below the folder, and returns how many bytes that is. A file that is shorter than
-    /// the buffer is read whole. Nothing is said about who may have written it.
+    /// the buffer is read whole. Its owner and mode are not checked.
     pub(crate) fn read_start(&self, name: &Path, buffer: &mut [u8]) -> io::Result<usize> {
         open_for_reading(&self.0.join(name))?.read(buffer)
     }

@@ -40,8 +40,8 @@ impl Hardened {
     }
 }
 
-/// Has what this process frees given back to the system. glibc gives each thread an arena of its own, and once a large
-/// block was freed it keeps blocks of that size: a daemon would for ever be as large as its largest moments together.
+/// Makes the allocator return freed memory to the system. glibc gives each thread an arena of its own, and once a large
+/// block was freed it keeps blocks of that size, so a daemon would stay as large as it ever was.
 pub(crate) fn give_memory_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     for (parameter, value) in
@@ -52,7 +52,7 @@ pub(crate) fn give_memory_back() {
     }
 }
 
-/// Gives back what is free by now, also below what is still in use; takes a millisecond or so.
+/// Returns all free memory to the system now, which takes about a millisecond.
 pub(crate) fn give_memory_back_now() {
     // SAFETY: it takes a number by value and works on the allocator's own state, under its locks.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -33,15 +33,15 @@ pub struct Peer {
     pub user: String,
     /// Its number.
     pub pid: u32,
-    /// What [`Peer::image`] said when it was asked for the first time; `None` where the system did not tell.
+    /// The first result of [`Peer::image`]; `None` if the system did not give it.
     pub first_image: Option<u64>,
     handle: system::Handle,
 }
 
-/// Who wrote what was read.
+/// The writer of the bytes that were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {
-    /// This process, as the kernel says.
+    /// The process that the kernel names.
     Process(u32),
     /// This system does not name senders.
     Untold,
@@ -54,23 +54,23 @@ pub(crate) fn tell_senders(socket: &impl AsSocket) -> io::Result<()> {
     system::tell_senders(socket)
 }
 
-/// Reads what is there from a socket of [`tell_senders`], and who wrote it; never of two senders in one go (unix(7)). A
-/// sender that the kernel cannot name is process 0, which nobody is.
+/// Reads the waiting bytes from a socket of [`tell_senders`], and their writer. One call never returns the bytes of two
+/// writers (unix(7)). A writer that the kernel cannot name is process 0, which does not exist.
 #[cfg(unix)]
 pub(crate) fn receive(socket: &impl AsSocket, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
     system::receive(socket, buffer)
 }
 
-/// What a process runs.
+/// The program that a process runs.
 pub struct Program {
     /// The path by which the kernel knows it now.
     pub path: PathBuf,
-    /// The very file that runs, whatever has the path by now.
+    /// The running file itself, even if another file has its path now.
     pub file: File,
 }
 
 impl Peer {
-    /// Whether [`Peer::arguments`] and [`Peer::cwd`] are told here: without them no script can be told from another.
+    /// Whether this system has [`Peer::arguments`] and [`Peer::cwd`]. Without them two scripts cannot be distinguished.
     pub const TELLS_SCRIPTS: bool = cfg!(target_os = "linux");
 
     /// Asks the kernel who connected.
@@ -129,8 +129,8 @@ impl Peer {
     }
 
     // What was read by process number belongs to this process only if it still runs now.
-    fn still<T>(&self, told: io::Result<T>) -> io::Result<T> {
-        if self.is_alive() { told } else { Err(io::Error::new(io::ErrorKind::NotFound, "the client has ended")) }
+    fn still<T>(&self, answer: io::Result<T>) -> io::Result<T> {
+        if self.is_alive() { answer } else { Err(io::Error::new(io::ErrorKind::NotFound, "the client has ended")) }
     }
 }
 
