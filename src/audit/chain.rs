@@ -42,8 +42,8 @@ impl Claim {
         Self::of_our_form(line).or_else(|| Self::of_any_form(line))
     }
 
-    // The form in which `record` writes a line: its members in their order and nothing between them. `None` for any other
-    // line, and for one with an escape in a string. It accepts no line that a JSON parser would refuse.
+    // The form in which `record` writes a line: its members in their order and nothing between them. `None` for any
+    // other line, and for one with an escape in a string. It accepts no line that a JSON parser would refuse.
     pub(super) fn of_our_form(line: &[u8]) -> Option<Self> {
         if has_control(line) {
             return None;
@@ -109,8 +109,8 @@ fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     (length > 0 && text[0] != b'0').then(|| (number, &text[length..]))
 }
 
-// JSON allows no control character in a string, and the form has none outside. Eight bytes at a time: what is subtracted
-// from a byte below 0x20 borrows, which sets its highest bit.
+// JSON allows no control character in a string, and the form has none outside. Eight bytes at a time: what is
+// subtracted from a byte below 0x20 borrows, which sets its highest bit.
 fn has_control(line: &[u8]) -> bool {
     const EACH: u64 = u64::from_ne_bytes([0x01; 8]);
     let borrowed = |word: &[u8; 8]| {

@@ -101,9 +101,9 @@ impl Files {
         Ok(platform::lock_file(&lock, patience)?)
     }
 
-    /// Opens all files of the log for reading, oldest first, and calls `and`. Both happen under the lock, so that no append
-    /// and no rotation comes in between. Where the lock cannot be taken because the folder cannot be written, there is none
-    /// either, and the files are opened without it.
+    /// Opens all files of the log for reading, oldest first, and calls `and`. Both happen under the lock, so that no
+    /// append and no rotation comes in between. Where the lock cannot be taken because the folder cannot be written,
+    /// there is none either, and the files are opened without it.
     pub(super) fn snapshot<T>(
         &self,
         patience: Duration,
@@ -170,7 +170,8 @@ impl Standing {
         None
     }
 
-    /// Returns the metadata of the file at the path, if it has this identity, owner and mode. A symlink is not followed.
+    /// Returns the metadata of the file at the path, if it has this identity, owner and mode. A symlink is not
+    /// followed.
     pub(super) fn of_path(this: Option<Self>, path: &Path) -> Option<Metadata> {
         let meta = fs::symlink_metadata(path).ok()?;
         (this.is_some() && Self::of(&meta) == this).then_some(meta)

@@ -33,8 +33,8 @@ pub(super) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// `length` is taken under the lock, so that a line being appended meanwhile is not seen half. Several readers may read
-    /// one file.
+    /// `length` is taken under the lock, so that a line being appended meanwhile is not seen half. Several readers may
+    /// read one file.
     pub(super) fn new(file: &'a File, length: u64) -> Self {
         let block = usize::try_from(length).unwrap_or(usize::MAX).min(BLOCK + MAX_LINE);
         Self { file, unread: 0..length, block: vec![0; block], filled: 0..0, skipping: false }

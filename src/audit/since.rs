@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 pub enum SinceError {
     /// Neither a duration nor a date nor a time.
     #[error(
-        "{0:?} is not a point in time; write 30m, 24h, 7d or 2w, a date such as 2026-11-01, or a time such as 2026-11-01T09:30:00Z"
+        "{0:?} is not a point in time; write 30m, 24h, 7d or 2w, a date such as 2026-11-01, or a time such as \
+        2026-11-01T09:30:00Z"
     )]
     Form(String),
     /// A day that no calendar has.

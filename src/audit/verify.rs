@@ -191,8 +191,8 @@ impl Digests {
 
 type Place = (Arc<Path>, u64);
 
-/// The state between two lines. A line is right when it follows `trunk`, the last one in its place. One that does not is
-/// remembered as `branch`: if the next lines follow it, the break is not reported again.
+/// The state between two lines. A line is right when it follows `trunk`, the last one in its place. One that does not
+/// is remembered as `branch`: if the next lines follow it, the break is not reported again.
 struct Walk {
     trunk: Link,
     trunk_at: Option<Place>,
@@ -255,8 +255,9 @@ impl Walk {
         self.unreadable = 0;
     }
 
-    /// Begins with the first line that has a number. Without an anchor any number is accepted. Lines before the anchor are in
-    /// files that a rotation died before dropping; the first line after the anchor still confirms the last of them.
+    /// Begins with the first line that has a number. Without an anchor any number is accepted. Lines before the anchor
+    /// are in files that a rotation died before dropping; the first line after the anchor still confirms the last of
+    /// them.
     fn begin(&mut self, first: Claim) {
         self.report.first = Some(first.n);
         if self.anchor.is_none_or(|anchor| first.n <= anchor.n) {

@@ -67,7 +67,10 @@ pub(super) fn verify(host: &mut Host, session: &Session) -> Result<i32, Failure>
         let findings: Vec<_> = report
             .findings
             .iter()
-            .map(|finding| json!({ "file": finding.file.to_string_lossy(), "line": finding.line, "what": finding.flaw.to_string() }))
+            .map(|finding| {
+                let file = finding.file.to_string_lossy();
+                json!({ "file": file, "line": finding.line, "what": finding.flaw.to_string() })
+            })
             .collect();
         host.output.json(&json!({
             "intact": report.is_intact(), "files": report.files, "lines": report.lines,

@@ -525,7 +525,11 @@ pub(crate) fn document() -> Value {
     let text = json!({ "type": "string" });
     let number = json!({ "type": "integer" });
     let objects = json!({ "type": "array", "items": { "type": "object" } });
-    let parameter = |name: &str, what: &str, schema: &Value| json!({ "name": name, "in": "query", "required": false, "description": what, "schema": schema });
+    let parameter = |name: &str, what: &str, schema: &Value| {
+        let mut parameter = json!({ "name": name, "in": "query", "required": false, "description": what });
+        parameter["schema"] = schema.clone();
+        parameter
+    };
     let mut health = route("Whether the daemon answers", json!([]), json!({ "status": text }));
     // The one route without the token.
     health["get"]["security"] = json!([]);

@@ -70,7 +70,11 @@ pub enum DaemonError {
     #[error("what runs {} cannot be told", .0.display())]
     NoInterpreter(PathBuf),
     /// A script's path leads through a link, and would not be believed.
-    #[error("{} leads through a link to {}, and a script is known by a path without links alone", named.display(), real.display())]
+    #[error(
+        "{} leads through a link to {}, and a script is known by a path without links alone",
+        named.display(),
+        real.display()
+    )]
     Linked {
         /// The path as it was given.
         named: PathBuf,

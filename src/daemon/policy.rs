@@ -222,7 +222,11 @@ mod tests {
     proptest! {
         // Every request of a program without permissions is refused.
         #[test]
-        fn no_permission_no_access(action in "read|search|delete", matching in "exact|prefix", service in "[a-z]{1,8}") {
+        fn no_permission_no_access(
+            action in "read|search|delete",
+            matching in "exact|prefix",
+            service in "[a-z]{1,8}",
+        ) {
             let none = Registered { allowed_read_services: vec![], ..entry("/bin/a") };
             prop_assert!(decide(&none, &request(&action, &service, &matching), &[]).is_err());
             let searching = Registered { can_search: true, ..none };
@@ -230,7 +234,11 @@ mod tests {
         }
 
         #[test]
-        fn a_policy_survives_its_file(path in "/[a-z/]{0,20}", services in prop::collection::vec("\\PC{1,10}", 0..4), search in any::<bool>()) {
+        fn a_policy_survives_its_file(
+            path in "/[a-z/]{0,20}",
+            services in prop::collection::vec("\\PC{1,10}", 0..4),
+            search in any::<bool>(),
+        ) {
             let it = Registered { allowed_write_services: services, can_search: search, ..entry(&path) };
             let policy = Policy { registered_binaries: vec![it], ..Policy::default() };
             let text = serde_json::to_string(&policy).expect("serialises");

@@ -372,7 +372,8 @@ mod tests {
         assert_eq!((read.action, read.matching, read.service.as_str()), (Action::Read, Match::Exact, "tool"));
         assert_eq!(read.targets, ["a", "b"]);
         let write = parse(
-            r#"{"type":"REQUEST","action":"write","service":"your-tool","targets":["production/x"],"values":["sk-proj-456"],"attributes":{"env":"prod"}}"#,
+            r#"{"type":"REQUEST","action":"write","service":"your-tool","targets":["production/x"],
+                "values":["sk-proj-456"],"attributes":{"env":"prod"}}"#,
         )
         .expect("well formed");
         assert_eq!(write.values[0].expose(), b"sk-proj-456");
@@ -410,7 +411,8 @@ mod tests {
             r#"{"type":"REQUEST","action":"write","service":"t","targets":["a"],"values":[7]}"#,
             r#"{"type":"REQUEST","action":"write","service":"t","match":"prefix","targets":["a"],"values":["v"]}"#,
             r#"{"type":"REQUEST","action":"write","service":"t","targets":["a"],"values":["v"],"attributes":{"x":1}}"#,
-            r#"{"type":"REQUEST","action":"write","service":"t","targets":["a"],"values":["v"],"attributes":{"x":"1","x":"2"}}"#,
+            r#"{"type":"REQUEST","action":"write","service":"t","targets":["a"],"values":["v"],
+                "attributes":{"x":"1","x":"2"}}"#,
             r#"{"type":"REQUEST","action":"read","service":"t","match":"glob","targets":["a"]}"#,
             r#"{"type":"REQUEST","action":"read","service":"t","targets":["a"],"match_boundary":true}"#,
             r#"["REQUEST"]"#,
@@ -476,7 +478,8 @@ mod tests {
         };
         assert_eq!(
             line(Response::success(vec![found])),
-            "{\"type\":\"RESPONSE\",\"status\":\"success\",\"results\":[{\"target\":\"a\\\"b\",\"value\":\"sk\\n1\",\"attributes\":{\"env\":\"prod\"}}]}\n"
+            "{\"type\":\"RESPONSE\",\"status\":\"success\",\"results\":[{\"target\":\"a\\\"b\",\"value\":\"sk\\n1\",\
+             \"attributes\":{\"env\":\"prod\"}}]}\n"
         );
         let bytes = Found { target: "a".into(), value: Some(Secret::new(vec![0xff])), attributes: vec![] };
         assert!(Response::success(vec![bytes]).to_line().is_err());

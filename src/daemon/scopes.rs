@@ -1,7 +1,8 @@
 //! Scopes for a client: the rule is that of a launch, and the facts are what the kernel says of the process.
 //!
 //! Which agent a client is follows from its program: the one that `PATH` leads to under an agent's command, or the one
-//! the user pinned for it. A client that is no agent has no agent's name. A scope that asks for an unknown fact refuses.
+//! the user pinned for it. A client that is no agent has no agent's name. A scope that asks for an unknown fact
+//! refuses.
 
 use super::identity::Identity;
 use super::policy::Program;

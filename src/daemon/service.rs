@@ -1,8 +1,9 @@
 //! Letting the system start the daemon: a systemd user unit with its sockets, a launchd agent, or a scheduled task of
 //! Windows'.
 //!
-//! Names the files and commands of an installation; `commands::daemon` writes and runs them. systemd opens the sockets itself and hands
-//! them over, so that the daemon starts with the first client. Where there is neither, only the plain command is left.
+//! Names the files and commands of an installation; `commands::daemon` writes and runs them. systemd opens the sockets
+//! itself and hands them over, so that the daemon starts with the first client. Where there is neither, only the plain
+//! command is left.
 
 use crate::config::Settings;
 use crate::env::Env;
@@ -104,8 +105,8 @@ impl Installation {
         }
     }
 
-    // A definition as a file (Task Scheduler Schema 1.2), not schtasks' own words: those would need an administrator, end
-    // the daemon after three days, and not start it on battery.
+    // A definition as a file (Task Scheduler Schema 1.2), not schtasks' own words: those would need an administrator,
+    // end the daemon after three days, and not start it on battery.
     fn scheduler(ringlet: &Path, paths: &Paths, env: &Env) -> Self {
         let file = paths.state().join("daemon-task.xml");
         let part = |name: &str| env.non_empty(name).map(|text| text.to_string_lossy().into_owned());
@@ -127,8 +128,8 @@ impl Installation {
     }
 }
 
-// systemd.unit(5): `%` begins a specifier; systemd.service(5): a word in quotes, with `\` and `"` escaped. Variables are
-// replaced in the arguments alone: in the program's own path a `$` stands for itself, and `$$` for two.
+// systemd.unit(5): `%` begins a specifier; systemd.service(5): a word in quotes, with `\` and `"` escaped. Variables
+// are replaced in the arguments alone: in the program's own path a `$` stands for itself, and `$$` for two.
 fn specifiers(text: &str) -> String {
     text.replace('%', "%%")
 }

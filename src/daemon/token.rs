@@ -1,9 +1,9 @@
-//! The bearer token of the HTTP side: `http_token` beside config.toml, since the daemon needs it before anyone has logged
-//! in. It gives no access to any key's value.
+//! The bearer token of the HTTP side: `http_token` beside config.toml, since the daemon needs it before anyone has
+//! logged in. It gives no access to any key's value.
 //!
 //! A daemon makes a new one when it starts: 256 random bits as hexadecimal digits, in a file of mode 0600. A file that
-//! others may read or write, or that holds anything else, is refused. It is replaced whole, so a reader sees the old token
-//! or the new one.
+//! others may read or write, or that holds anything else, is refused. It is replaced whole, so a reader sees the old
+//! token or the new one.
 
 use super::DaemonError;
 use crate::platform;

@@ -38,7 +38,8 @@ impl Missing {
         match self {
             Self::Keychain(_) => "install GNOME Keyring or KWallet",
             Self::Keyring => {
-                "log in to the desktop once, make one in Seahorse or open a database in KeePassXC; without a desktop, pipe \
+                "log in to the desktop once, make one in Seahorse or open a database in KeePassXC; without a desktop, \
+                 pipe \
                  a password for it, with no newline behind, to `gnome-keyring-daemon --replace --unlock`"
             }
             Self::Default => "make one of them the default in Seahorse, or open a database in KeePassXC",

@@ -1,5 +1,5 @@
-//! The keychain, and the file where there is none. Only `Absent` leads to the file: an error of any other class, such as
-//! a locked keychain, is the caller's.
+//! The keychain, and the file where there is none. Only `Absent` leads to the file: an error of any other class, such
+//! as a locked keychain, is the caller's.
 
 use super::{Detail, Item, ItemName, Missing, Query, Store, StoreError};
 use crate::secret::Secret;

@@ -1,7 +1,7 @@
 //! Items of every service, as the daemon reads and writes them for its clients.
 //!
-//! The store is the one that [`super::open`] opens, without Ringlet's own naming. Nobody is ever asked anything. Any number
-//! of threads may use it at once.
+//! The store is the one that [`super::open`] opens, without Ringlet's own naming. Nobody is ever asked anything. Any
+//! number of threads may use it at once.
 
 use super::fallback::WhileAbsent;
 use super::{Detail, Include, Item, ItemName, Prompt, Query, SERVICE, Store, StoreError, backend};
@@ -63,8 +63,8 @@ impl Items {
         self.0.delete(ItemName { service, account })
     }
 
-    /// The items of a service whose account begins with the prefix and is wanted, sorted by it. Two items of one account are
-    /// an error.
+    /// The items of a service whose account begins with the prefix and is wanted, sorted by it. Two items of one
+    /// account are an error.
     pub(crate) fn list(
         &self,
         service: &str,

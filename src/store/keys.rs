@@ -55,8 +55,8 @@ impl Keys {
         if self.store.delete(own(&key.to_string()))? { Ok(()) } else { Err(self.not_found(key)) }
     }
 
-    /// The names of all keys, sorted and each once. The keychain's own listing decides; accounts that are no names of keys
-    /// are other tools' entries. Where the keychain is locked and tells no names, the index does.
+    /// The names of all keys, sorted and each once. The keychain's own listing decides; accounts that are no names of
+    /// keys are other tools' entries. Where the keychain is locked and tells no names, the index does.
     pub(crate) fn names(&self) -> Result<Vec<KeyName>, StoreError> {
         self.names_with_progress(&|_, _| ())
     }
@@ -92,8 +92,8 @@ impl Keys {
         self.store.unlock_with(collection, password)
     }
 
-    /// The secret by which `migrate` recognises values, made when it is first asked for. It has a service of its own, so
-    /// that no listing shows it.
+    /// The secret by which `migrate` recognises values, made when it is first asked for. It has a service of its own,
+    /// so that no listing shows it.
     pub(crate) fn private_secret(&self) -> Result<Secret, StoreError> {
         let read = || self.store.get(PRIVATE, Detail::Value).map(|found| found.and_then(|item| item.value));
         if let Some(found) = read()? {

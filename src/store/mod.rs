@@ -1,9 +1,9 @@
 //! Credential stores: the OS keychain, a private file, memory.
 //!
 //! A store keeps items: a service and an account in it lead to a value, with attributes beside it. It knows nothing of
-//! profiles or agents. [`Keys`] shows Ringlet's own keys in it, [`Items`] the items of every service, for the daemon. Every
-//! operation is bounded in time. A keychain that is locked or broken is an error of its own and never a reason to look
-//! elsewhere: other keys than the ones the user meant would be worse than none.
+//! profiles or agents. [`Keys`] shows Ringlet's own keys in it, [`Items`] the items of every service, for the daemon.
+//! Every operation is bounded in time. A keychain that is locked or broken is an error of its own and never a reason to
+//! look elsewhere: other keys than the ones the user meant would be worse than none.
 //!
 //! Another store is another implementation of [`Store`] and another arm of [`backend`].
 
@@ -122,7 +122,8 @@ pub(crate) trait Store {
     fn place(&self) -> String;
     /// Looks one item up; `None` when there is none.
     fn get(&self, name: ItemName<'_>, detail: Detail) -> Result<Option<Item>, StoreError>;
-    /// Stores a value, replacing an older one. Where attributes are given they replace the item's own; else it keeps them.
+    /// Stores a value, replacing an older one. Where attributes are given they replace the item's own; else it keeps
+    /// them.
     fn put(
         &self,
         name: ItemName<'_>,
@@ -131,7 +132,8 @@ pub(crate) trait Store {
     ) -> Result<(), StoreError>;
     /// Takes an item away; `false` when there is none.
     fn delete(&self, name: ItemName<'_>) -> Result<bool, StoreError>;
-    /// The items of a service, sorted by account. Without values, an account that several items have is listed for each.
+    /// The items of a service, sorted by account. Without values, an account that several items have is listed for
+    /// each.
     fn list(&self, query: &Query<'_>) -> Result<Vec<Item>, StoreError>;
     /// Succeeds where items can be read and stored; else the error says why not. Nobody is asked anything.
     fn state(&self) -> Result<(), StoreError>;

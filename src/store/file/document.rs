@@ -1,9 +1,9 @@
 //! One TOML file of entries: `[first.second]` with `key = "..."`, and `attributes` where an entry has any.
 //!
-//! A large file is not parsed for one entry: its index, or a search for the entry's header, tells where that stands. The
-//! file must be the user's own and readable by nobody else; that is checked on the opened file. Changes are made under
-//! a lock, keep comments and the other entries, and replace the file whole. Everything read from it is wiped, and no
-//! error repeats a line of it.
+//! A large file is not parsed for one entry: its index, or a search for the entry's header, tells where that stands.
+//! The file must be the user's own and readable by nobody else; that is checked on the opened file. Changes are made
+//! under a lock, keep comments and the other entries, and replace the file whole. Everything read from it is wiped, and
+//! no error repeats a line of it.
 
 use super::super::StoreError;
 use super::entry::{Entries, Found, Pair, SMALL, taken};
@@ -322,8 +322,8 @@ fn keep_comments(document: &mut DocumentMut, removed: &Table) {
 
 /// Cuts one entry out of a large file, so that a launch neither parses nor keeps ten thousand others. In valid TOML a
 /// line that is exactly `[provider.alias]` is that table's header unless it stands in a multi-line string; a file that
-/// has any, the header not exactly once in its usual form, or attributes below a header of their own, gives `None` and is
-/// parsed whole instead.
+/// has any, the header not exactly once in its usual form, or attributes below a header of their own, gives `None` and
+/// is parsed whole instead.
 pub(crate) fn entry_alone(mut file: impl Read, (first, second): Pair<'_>) -> Option<Zeroizing<String>> {
     // The forms of key names and of hierarchical targets. Any other name may be written in more than one way.
     let plain =

@@ -1,8 +1,8 @@
 //! Where each entry of a file stands, so that a request reads one entry and neither parses nor keeps the file.
 //!
-//! An index is made of a file in which every entry has its usual form: a header `[first.second]` on a line of its own, and
-//! no multi-line string anywhere, so that each line that begins with a bracket is a header. Any other file has none, and is
-//! parsed whole. The file is read in blocks, and only names and places are kept. Values are wiped.
+//! An index is made of a file in which every entry has its usual form: a header `[first.second]` on a line of its own,
+//! and no multi-line string anywhere, so that each line that begins with a bracket is a header. Any other file has
+//! none, and is parsed whole. The file is read in blocks, and only names and places are kept. Values are wiped.
 
 use super::entry::{Entries, Pair, SMALL};
 use crate::platform;
@@ -129,7 +129,8 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// Adds the next line with its end, and returns its length, which is 0 behind the last. Nothing where it does not fit.
+    /// Adds the next line with its end, and returns its length, which is 0 behind the last. Nothing where it does not
+    /// fit.
     fn next_into(&mut self, text: &mut Vec<u8>) -> Option<usize> {
         let before = text.len();
         loop {

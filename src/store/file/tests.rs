@@ -172,7 +172,12 @@ fn what_a_killed_change_left_is_gone_after_the_next() {
 
 proptest! {
     #[test]
-    fn any_sequence_of_changes_reads_back(changes in proptest::collection::vec(("[a-c]", "[a-z][a-z0-9.]{0,3}", proptest::option::of("[!-~][ -~]{0,39}")), 1..12)) {
+    fn any_sequence_of_changes_reads_back(
+        changes in proptest::collection::vec(
+            ("[a-c]", "[a-z][a-z0-9.]{0,3}", proptest::option::of("[!-~][ -~]{0,39}")),
+            1..12,
+        ),
+    ) {
         let (_folder, store) = store(None);
         let mut model = BTreeMap::new();
         for (provider, alias, text) in changes {

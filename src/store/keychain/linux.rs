@@ -1,4 +1,5 @@
-//! The Secret Service as the keychain: the client's errors in the store's terms, and the attributes it need not read again.
+//! The Secret Service as the keychain: the client's errors in the store's terms, and the attributes it need not read
+//! again.
 
 use super::super::secret_service::{self, Options, SecretService, ServiceError};
 use super::super::{Detail, Include, Item, ItemName, Missing, PATIENCE, Prompt, Query, SCREENS, StoreError};

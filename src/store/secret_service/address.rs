@@ -1,8 +1,8 @@
 //! The addresses at which the session bus may be.
 //!
-//! Only Unix sockets are used, by path, abstract name or the runtime directory, in the order in which the variable lists
-//! them ("Server Addresses" in the D-Bus specification). TCP, programs to launch and everything else are ignored, since
-//! keys cross the connection unencrypted. Called by `bus`.
+//! Only Unix sockets are used, by path, abstract name or the runtime directory, in the order in which the variable
+//! lists them ("Server Addresses" in the D-Bus specification). TCP, programs to launch and everything else are ignored,
+//! since keys cross the connection unencrypted. Called by `bus`.
 
 use super::error::ServiceError;
 use crate::percent;
@@ -87,8 +87,8 @@ pub(crate) fn candidates(bus: Option<&OsStr>, runtime: &[PathBuf]) -> Candidates
     Candidates { sockets, none }
 }
 
-/// Returns the usual place of the session's bus, and whether the directory is this user's. Another user's directory (`su`
-/// keeps the variable) has no bus of this session. If one answers there, `check_owner` refuses it.
+/// Returns the usual place of the session's bus, and whether the directory is this user's. Another user's directory
+/// (`su` keeps the variable) has no bus of this session. If one answers there, `check_owner` refuses it.
 fn usual(runtime: &[PathBuf]) -> Option<(PathBuf, bool)> {
     let owner = |folder: &&PathBuf| fs::metadata(folder).ok().map(|meta| meta.uid());
     let there = || runtime.iter().filter(|folder| folder.is_absolute());
@@ -129,8 +129,8 @@ impl Address {
         }
     }
 
-    /// Refuses a bus that another user runs. Once the real bus has ended, anybody can take its abstract name, or its path
-    /// in a shared directory, and would receive keys.
+    /// Refuses a bus that another user runs. Once the real bus has ended, anybody can take its abstract name, or its
+    /// path in a shared directory, and would receive keys.
     pub(crate) fn check_owner(&self, socket: &OwnedFd) -> Result<(), ServiceError> {
         let owner = match &self.place {
             // The owner of the file is asked for, since the peer may be outside this process's PID namespace.

@@ -110,8 +110,9 @@ pub(super) struct Bus {
 }
 
 impl Bus {
-    /// Connects to the first address at which a bus answers. With the last of them, authentication and greeting are queued
-    /// without waiting for an answer to either; one that others stand behind must answer within its share of the time.
+    /// Connects to the first address at which a bus answers. With the last of them, authentication and greeting are
+    /// queued without waiting for an answer to either; one that others stand behind must answer within its share of the
+    /// time.
     pub(super) fn connect(bus: Option<&OsStr>, runtime: &[PathBuf], deadline: &Deadline) -> Result<Self> {
         let deadline = Deadline { doing: CONNECTING, ..*deadline };
         let Candidates { sockets, none } = address::candidates(bus, runtime);

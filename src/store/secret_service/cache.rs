@@ -1,7 +1,7 @@
 //! The last listing of a large keyring, in a file of Ringlet's own: names alone, never a value.
 //!
-//! It holds for one service on one bus and for the keyring files as they were; see [`super::listing`]. Anything in it that
-//! is not as it was written makes it no cache at all.
+//! It holds for one service on one bus and for the keyring files as they were; see [`super::listing`]. Anything in it
+//! that is not as it was written makes it no cache at all.
 
 #[cfg(doc)]
 use super::keyrings::COLLECTIONS;

@@ -1,7 +1,8 @@
 //! The errors of the Secret Service client.
 //!
-//! No field can hold a key: names and paths are Ringlet's own or checked, and a service's own message texts are dropped,
-//! since a careless one could quote what it was given. `store::keychain` turns these into the errors of stores.
+//! No field can hold a key: names and paths are Ringlet's own or checked, and a service's own message texts are
+//! dropped, since a careless one could quote what it was given. `store::keychain` turns these into the errors of
+//! stores.
 
 use super::wire::Malformed;
 use std::time::Duration;

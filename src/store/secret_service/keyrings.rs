@@ -1,9 +1,9 @@
 //! The files in which gnome-keyring keeps its collections: when they changed, and whether they confirm an item's name.
 //!
-//! gnome-keyring (3 to 50) writes a collection's file anew, under another inode, before it answers the call that changed
-//! the collection. The first part of the file is not encrypted. It has, of each item, the number that ends the item's
-//! object path, and the MD5 digests of its attributes (gkm-secret-binary.c). A collection without a password has a file of
-//! another format, which holds its values in the clear: of that only the first bytes are read.
+//! gnome-keyring (3 to 50) writes a collection's file anew, under another inode, before it answers the call that
+//! changed the collection. The first part of the file is not encrypted. It has, of each item, the number that ends the
+//! item's object path, and the MD5 digests of its attributes (gkm-secret-binary.c). A collection without a password has
+//! a file of another format, which holds its values in the clear: of that only the first bytes are read.
 
 use crate::digest;
 use crate::platform;

@@ -2,10 +2,10 @@
 //!
 //! gnome-keyring looks through all its items for each question about one of them, so that listing 10 000 takes it ten
 //! seconds and more. Of a large gnome-keyring the names are therefore kept in a file, see [`super::cache`]. They are
-//! returned from there only while nothing can have changed: the same process owns the service's name on the same bus, the
-//! keyring files have the stamp they had, and the collections are unlocked. After a change the names that the keyring
-//! files confirm need not be asked for again. Other services, and collections whose files are of another format, are asked
-//! for every item each time. Part of `service`.
+//! returned from there only while nothing can have changed: the same process owns the service's name on the same bus,
+//! the keyring files have the stamp they had, and the collections are unlocked. After a change the names that the
+//! keyring files confirm need not be asked for again. Other services, and collections whose files are of another
+//! format, are asked for every item each time. Part of `service`.
 
 use super::KeptNames;
 use super::bus::{Deadline, Serial};
@@ -61,8 +61,8 @@ struct Keyring<'a> {
 }
 
 impl Service {
-    /// The items under one service, in no order. No value is asked for. However many there are, no answer may take longer
-    /// than `way.each`.
+    /// The items under one service, in no order. No value is asked for. However many there are, no answer may take
+    /// longer than `way.each`.
     pub(super) fn listed(&mut self, service: &str, way: &Way<'_>, deadline: &Deadline) -> Result<Vec<Listed>> {
         let found = self.found_under(service, way, deadline)?;
         self.described(&found, service, (0, found.len()), way, deadline)
@@ -222,8 +222,8 @@ impl Service {
         Ok(unlocked.chain(locked.into_iter().map(|item| (item, true))).collect())
     }
 
-    /// Asks for the attributes of items; those that are not under the service any more are left out. `done` says how many
-    /// of how many were listed before.
+    /// Asks for the attributes of items; those that are not under the service any more are left out. `done` says how
+    /// many of how many were listed before.
     fn described(
         &mut self,
         items: &[(String, bool)],
@@ -270,7 +270,8 @@ impl Service {
     }
 }
 
-/// The folder in which a gnome-keyring keeps its files: that of its environment, or the user's where that cannot be read.
+/// The folder in which a gnome-keyring keeps its files: that of its environment, or the user's where that cannot be
+/// read.
 fn folder_of(pid: u32, users: &Path) -> Option<Folder> {
     let (mut home, mut data) = (None, None);
     let read = platform::environment_of(pid, &mut |name, value| {
@@ -292,8 +293,9 @@ fn folder_of(pid: u32, users: &Path) -> Option<Folder> {
     }
 }
 
-/// Keeps items' paths and accounts, if the files have exactly these and every later change will show in their stamp. So it
-/// does not matter what changed while they were listed, and files that are another service's are not taken for this one's.
+/// Keeps items' paths and accounts, if the files have exactly these and every later change will show in their stamp. So
+/// it does not matter what changed while they were listed, and files that are another service's are not taken for this
+/// one's.
 fn keep(
     Keyring { owner, folder, service }: Keyring<'_>,
     collections: &BTreeSet<String>,

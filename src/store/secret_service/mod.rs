@@ -2,8 +2,8 @@
 //!
 //! It is hand-written because a launch waits for it: a lookup agrees on no encryption (which guards only against a
 //! same-user bus monitor, who could ask for the key anyway), takes three round trips, and every step has a deadline. It
-//! refuses to prompt unless it is told to, to take a locked keychain for an absent one, to choose between two items of one
-//! name, and to talk over anything but a Unix socket of this user or root. Called by `store::keychain`.
+//! refuses to prompt unless it is told to, to take a locked keychain for an absent one, to choose between two items of
+//! one name, and to talk over anything but a Unix socket of this user or root. Called by `store::keychain`.
 //!
 //! Items carry the attributes `service` and `username`, as those of keyring 3 and 4 and of `secret-tool` do, so each
 //! reads the others'. Items of the collection `session` are ignored: it forgets them at logout.
@@ -48,8 +48,8 @@ pub struct Options {
     /// answer of the service.
     pub deadline: Duration,
     /// How long a person may take over each question. With none, nothing is unlocked and no lookup or listing starts a
-    /// question. A write or a removal still lets an unlocked service finish what it was asked for, since KeePassXC answers
-    /// those with a prompt even when it asks nobody.
+    /// question. A write or a removal still lets an unlocked service finish what it was asked for, since KeePassXC
+    /// answers those with a prompt even when it asks nobody.
     pub patience: Option<Duration>,
     /// `DBUS_SESSION_BUS_ADDRESS`.
     pub bus_address: Option<OsString>,
@@ -161,9 +161,9 @@ impl SecretService {
 
     /// The items under a service whose account is wanted, sorted by it, with their values where these are asked for.
     ///
-    /// Nobody is asked for an unlock. `Locked` also means that some names cannot be read: gnome-keyring knows only their
-    /// hashes before the first unlock. Where values are wanted, two items of one account are an error, and so is a locked
-    /// item. The deadline starts anew with each answer, so that it does not depend on the number of items.
+    /// Nobody is asked for an unlock. `Locked` also means that some names cannot be read: gnome-keyring knows only
+    /// their hashes before the first unlock. Where values are wanted, two items of one account are an error, and so is
+    /// a locked item. The deadline starts anew with each answer, so that it does not depend on the number of items.
     pub fn items(&self, service: &str, values: bool, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Item>> {
         check_part("service", service)?;
         let each = self.options.deadline;

@@ -347,8 +347,8 @@ fn a_lookup_of_a_locked_item_asks_nobody() {
     assert_eq!(bus.heard(), ["SearchItems", "Get"]);
 }
 
-/// A service of one unlocked collection that wants a person's word for its item, as KeePassXC does. `confirm` is how the
-/// question ends, and `lasts` whether every connection has the item then.
+/// A service of one unlocked collection that wants a person's word for its item, as KeePassXC does. `confirm` is how
+/// the question ends, and `lasts` whether every connection has the item then.
 fn confirming(confirm: fn() -> Vec<Say>, lasts: bool) -> impl FnMut(&str, &Message) -> Vec<Say> + Send + 'static {
     let mut asked = false;
     let mut service = prompting(false, confirm);
@@ -871,8 +871,8 @@ fn a_bus_that_takes_no_more_connections_is_a_timeout() {
     assert!(matches!(store.get("ringlet", "a/b"), Err(ServiceError::Timeout { .. })));
 }
 
-/// Sockets at which no bus answers: one that is gone, one that nobody listens at, one whose owner hangs up, and one whose
-/// owner says nothing. The listener of the last lives as long as the value.
+/// Sockets at which no bus answers: one that is gone, one that nobody listens at, one whose owner hangs up, and one
+/// whose owner says nothing. The listener of the last lives as long as the value.
 fn dead_addresses(folder: &std::path::Path) -> (Vec<OsString>, UnixListener) {
     let bind = |name: &str| UnixListener::bind(folder.join(name)).expect("a socket");
     drop(bind("refused"));

@@ -503,7 +503,11 @@ mod tests {
         }
 
         #[test]
-        fn arbitrary_bytes_never_panic(signature in "[a(){}ysvogubxdn]{0,40}", bytes in any::<Vec<u8>>(), big in any::<bool>()) {
+        fn arbitrary_bytes_never_panic(
+            signature in "[a(){}ysvogubxdn]{0,40}",
+            bytes in any::<Vec<u8>>(),
+            big in any::<bool>(),
+        ) {
             let mut reader = Reader { bytes: &bytes, at: 0, big };
             let _ = reader.skip(signature.as_bytes(), 0);
             prop_assert!(reader.at <= bytes.len());
