@@ -68,16 +68,23 @@ impl ProfileError {
 // A search for agents' names in texts of TOML. The hook searches every profile, so a byte and a word cost little.
 struct Search<'a> {
     agents: Vec<&'a [u8]>,
-    // Whether a name begins with the byte.
-    begins: [bool; 256],
+    // The lengths of the names that begin with the byte, a bit each.
+    lengths: [u64; 256],
 }
 
 impl<'a> Search<'a> {
     fn new(agents: &BTreeSet<&'a Agent>) -> Self {
         let agents: Vec<&[u8]> = agents.iter().map(|agent| agent.as_str().as_bytes()).collect();
-        let mut begins = [false; 256];
-        agents.iter().filter_map(|name| name.first()).for_each(|byte| begins[usize::from(*byte)] = true);
-        Self { agents, begins }
+        let mut lengths = [0; 256];
+        for name in &agents {
+            lengths[usize::from(name[0])] |= Self::bit(name);
+        }
+        Self { agents, lengths }
+    }
+
+    // A name has at most 64 bytes, and at least one.
+    fn bit(word: &[u8]) -> u64 {
+        1 << (word.len() % 64)
     }
 
     // Reports whether a text may have one of the names as a key or a string. Only a backslash makes a string differ
@@ -102,7 +109,8 @@ impl<'a> Search<'a> {
     // A bare key may be joined to others by dots.
     fn has(&self, word: &[u8]) -> bool {
         let is_agent = |word: &[u8]| {
-            word.first().is_some_and(|byte| self.begins[usize::from(*byte)]) && self.agents.contains(&word)
+            word.first().is_some_and(|byte| self.lengths[usize::from(*byte)] & Self::bit(word) != 0)
+                && self.agents.contains(&word)
         };
         is_agent(word) || (word.contains(&b'.') && word.split(|byte| *byte == b'.').any(is_agent))
     }
