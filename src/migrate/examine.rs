@@ -9,7 +9,7 @@ use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
 use crate::migrate::model::{Body, Node, Scope, Script, Span, Value, Word};
 use crate::migrate::{csh, fish, lines, posix, powershell, utf16};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -108,7 +108,8 @@ fn examine_text(bytes: &[u8], dialect: Dialect) -> Examined {
     let mut settings = Vec::new();
     collect(&script.nodes, Place::default(), &mut settings);
     let verdicts = Verdicts::of(&settings, &script);
-    let mut analysis = Analysis { bytes, dialect, findings: vec![], covered: vec![], kept: vec![] };
+    let lines = Lines::of(bytes);
+    let mut analysis = Analysis { bytes, lines, dialect, findings: vec![], covered: vec![], kept: vec![] };
     for (set, verdict) in settings.iter().zip(&verdicts.words) {
         analysis.setting(set, verdict, &settings);
     }
@@ -337,8 +338,12 @@ fn judged(set: &Set<'_>, index: usize, appended: &HashSet<&str>, held: &HashSet<
     }
 }
 
+// So near to its place in the file, a finding speaks about its value.
+const NEAR: usize = 4096;
+
 struct Analysis<'a> {
     bytes: &'a [u8],
+    lines: Lines,
     dialect: Dialect,
     findings: Vec<Finding>,
     // The settings' words that findings already speak about.
@@ -350,7 +355,7 @@ struct Analysis<'a> {
 impl Analysis<'_> {
     fn finding(&self, variable: Option<&str>, offset: usize, provider: String, value: &[u8]) -> Finding {
         Finding {
-            line: 1 + self.bytes[..offset].iter().filter(|byte| **byte == b'\n').count(),
+            line: self.lines.line(self.bytes, offset),
             offset,
             variable: variable.map(str::to_owned),
             provider,
@@ -452,20 +457,32 @@ impl Analysis<'_> {
 
     // Nothing that looks like a key stays unmentioned, whatever a reader made of its place.
     fn overlooked(&mut self) {
+        let covered = merged(std::mem::take(&mut self.covered));
+        // What moves is covered: another copy of it stays, and must be spoken about.
+        let reported = self.findings.iter().enumerate().filter(|(_, finding)| finding.action == Action::Reported);
+        let mut places: Vec<(usize, usize)> = reported.map(|(index, finding)| (finding.offset, index)).collect();
+        places.sort_unstable();
+        // A finding speaks about one place of its value, and about copies on that line: by its index, the line.
+        let mut spoken: HashMap<usize, usize> = HashMap::new();
         for hit in detect::hits(self.bytes) {
-            let at = hit.name.as_ref().map_or(hit.value.start, |name| name.start);
-            let value = &self.bytes[hit.value.clone()];
-            // What moves is covered: another copy of it stays, and must be spoken about.
-            let near = |finding: &Finding| {
-                finding.action == Action::Reported
-                    && finding.offset <= hit.value.start
-                    && hit.value.start - finding.offset < 4096
-                    && finding.value.windows(value.len()).any(|window| window == value)
-            };
-            let covered = self.covered.iter().any(|span| span.start < hit.value.end && hit.value.start < span.end);
-            if covered || self.findings.iter().any(near) {
+            let (start, end) = (hit.value.start, hit.value.end);
+            let behind = covered.partition_point(|span| span.end <= start);
+            if covered.get(behind).is_some_and(|span| span.start < end) {
                 continue;
             }
+            let value = &self.bytes[hit.value.clone()];
+            let line = self.lines.line(self.bytes, start);
+            let first = places.partition_point(|(offset, _)| offset + NEAR <= start);
+            let last = places.partition_point(|(offset, _)| *offset <= start);
+            let speaks = |(_, index): &&(usize, usize)| {
+                spoken.get(index).is_none_or(|own| *own == line)
+                    && memchr::memmem::find(&self.findings[*index].value, value).is_some()
+            };
+            if let Some((_, index)) = places[first..last].iter().find(speaks) {
+                spoken.insert(*index, line);
+                continue;
+            }
+            let at = hit.name.as_ref().map_or(start, |name| name.start);
             let name = hit.name.and_then(|name| std::str::from_utf8(&self.bytes[name]).ok());
             match hit.judgement {
                 Judgement::Key(provider) => self.report(self.finding(name, at, provider, value), "argument"),
@@ -494,6 +511,42 @@ impl Analysis<'_> {
             }
         }
     }
+}
+
+// How many lines end before each block of the file, so that the line of a place takes one block to count.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    const BLOCK: usize = 4096;
+
+    fn of(bytes: &[u8]) -> Self {
+        let mut before = 0;
+        let before_block = |block: &[u8]| {
+            let until = before + memchr::memchr_iter(b'\n', block).count();
+            std::mem::replace(&mut before, until)
+        };
+        Self(bytes.chunks(Self::BLOCK).map(before_block).collect())
+    }
+
+    // The line's number, counted from 1.
+    fn line(&self, bytes: &[u8], offset: usize) -> usize {
+        let Some(last) = self.0.len().checked_sub(1) else { return 1 };
+        let block = (offset / Self::BLOCK).min(last);
+        1 + self.0[block] + memchr::memchr_iter(b'\n', &bytes[block * Self::BLOCK..offset]).count()
+    }
+}
+
+// The spans in order; those that touch or overlap are one.
+fn merged(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.sort_unstable_by_key(|span| span.start);
+    let mut merged: Vec<Span> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match merged.last_mut() {
+            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+            _ => merged.push(span),
+        }
+    }
+    merged
 }
 
 // What goes on holding the value after the file has lost it.

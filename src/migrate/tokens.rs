@@ -55,15 +55,21 @@ pub(crate) fn record(removed: &[u8], keys: &KeySet<'_>) -> Option<Vec<Token>> {
         }
     }
     flush(&mut plain, keys, &mut tokens)?;
+    // Syntax that came together, and digits that stand for other bytes, may equal a piece as well.
+    let is_piece = |token: &Token| match token {
+        Token::Text(text) | Token::Bytes(text) => keys.has_piece_in(text.as_bytes()),
+        Token::Piece(..) | Token::Escaped(..) => false,
+    };
+    if tokens.iter().any(is_piece) {
+        return None;
+    }
     let again = restore(&tokens, &|number| keys.value(number))?;
     (*again == removed).then_some(tokens)
 }
 
 fn flush(plain: &mut Zeroizing<Vec<u8>>, keys: &KeySet<'_>, tokens: &mut Vec<Token>) -> Option<()> {
     if !plain.is_empty() {
-        // Digits that stand for other bytes may equal a piece, too.
-        let is_text = std::str::from_utf8(plain).is_ok();
-        if keys.has_piece_in(plain) || !is_text && keys.has_piece_in(hex(plain).as_bytes()) {
+        if keys.has_piece_in(plain) {
             return None;
         }
         push_text(tokens, plain);
