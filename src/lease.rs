@@ -83,6 +83,9 @@ impl Grant {
         if directory.as_ref().is_some_and(|path| !path.is_absolute()) {
             return Err("names a directory that is not absolute".into());
         }
+        if record.begins_ms.max(record.ends_ms) > LATEST {
+            return Err("names a time that no record can hold".into());
+        }
         Ok(Self {
             id,
             key: record.key.parse().map_err(|_| "names no key")?,
@@ -183,6 +186,9 @@ pub(crate) enum Revoke {
     /// The one with this id, which may be damaged.
     Id(String),
 }
+
+// TOML's numbers are signed.
+const LATEST: u64 = i64::MAX as u64;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -424,8 +430,7 @@ fn whole(time: Duration) -> Duration {
 }
 
 fn milliseconds(time: Duration) -> u64 {
-    // TOML's numbers are signed.
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).min(i64::MAX as u64)
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).min(LATEST)
 }
 
 #[cfg(test)]
@@ -566,6 +571,7 @@ mod tests {
             "x".repeat(100_000),
             text.replace("begins-ms", "begin-ms"),
             text.replace("begins-ms = ", "begins-ms = -"),
+            text.replace("begins-ms = ", "begins-ms = 925337203685"),
             text.replace("ends-ms = ", "ends-ms = \"\"#"),
             text.replace("anthropic/work", "anthropic"),
             format!("agent = \"Claude\"\n{text}"),
