@@ -46,12 +46,12 @@ pub(super) fn scrub(
     scrub.cuts.extend(markers);
     let mut cuts = disjoint(scrub.cuts);
     // A byte order mark in the middle must not become the file's own, which readers skip.
-    if let Some(first) = cuts.first_mut()
-        && first.span.start == 0
-        && first.with.is_empty()
-        && bytes[first.span.end..].starts_with(BYTE_ORDER_MARK)
+    let mut start = 0;
+    let goes = |cut: &&mut Cut| cut.span.start == std::mem::replace(&mut start, cut.span.end) && cut.with.is_empty();
+    if let Some(last) = cuts.iter_mut().take_while(goes).last()
+        && bytes[last.span.end..].starts_with(BYTE_ORDER_MARK)
     {
-        first.with.push(b'\n');
+        last.with.push(b'\n');
     }
     cuts
 }

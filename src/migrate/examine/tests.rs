@@ -310,6 +310,8 @@ fn odd_bytes_survive() {
 fn a_byte_order_mark_in_the_middle_does_not_become_the_files() {
     becomes(Dialect::Bash, "export ANTHROPIC_API_KEY=@a.\n\u{feff}B=1\n", "\n\u{feff}B=1\n");
     becomes(Dialect::Fish, "set ANTHROPIC_API_KEY @a.; \u{feff}B\n", "\n\u{feff}B\n");
+    let two = "ANTHROPIC_API_KEY=@a.\nB=$ANTHROPIC_API_KEY\n\u{feff}B=1\n";
+    becomes(Dialect::Bash, two, "\n\u{feff}B=1\n");
     becomes(Dialect::Bash, "\u{feff}export ANTHROPIC_API_KEY=@a.\n\u{feff}B=1\n", "\u{feff}\u{feff}B=1\n");
 }
 
