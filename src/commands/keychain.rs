@@ -203,7 +203,7 @@ fn unlock(store: &Keys, host: &mut Host) -> Result<(), Failure> {
             Err(StoreError::NoPassword) if error != StoreError::Locked => return Err(error.into()),
             found => found?,
         };
-        // Unlocked meanwhile; or said to be, and not.
+        // The collection was unlocked meanwhile, or the service said so and it is not.
         let Some(collection) = collection.filter(|path| opened.as_ref() != Some(path)) else {
             return Ok(store.unlock()?);
         };

@@ -109,7 +109,7 @@ impl Registrations {
         permissions: &Permissions,
         now: Timestamp,
     ) -> Result<Registered, DaemonError> {
-        let (program, interpreter) = look_at(path, interpreter, search)?;
+        let (program, interpreter) = measure(path, interpreter, search)?;
         self.change(|policy| {
             if interpreter.is_none() && policy.runs_scripts(&program) {
                 return Err(DaemonError::Interpreter(program.path));
@@ -187,7 +187,7 @@ impl Registrations {
         self.change(|policy| {
             let entry = policy.at(&named).ok_or_else(|| DaemonError::NotRegistered(named.clone()))?;
             let runs = entry.interpreter.as_ref().map(|interpreter| interpreter.path.to_string_lossy().into_owned());
-            let (program, interpreter) = look_at(&named, runs.as_deref(), search)?;
+            let (program, interpreter) = measure(&named, runs.as_deref(), search)?;
             entry.hash = program.hash;
             entry.interpreter = interpreter;
             Ok(entry.clone())
@@ -253,7 +253,7 @@ fn grant(entry: &mut Registered, permissions: &Permissions) {
 }
 
 // The program at a path, and what runs it where it is a script.
-fn look_at(
+fn measure(
     path: &Path,
     interpreter: Option<&str>,
     search: Option<&OsStr>,
@@ -386,7 +386,7 @@ mod tests {
             for path in &programs {
                 let registrations = &registrations;
                 scope.spawn(move || {
-                    let (program, _) = look_at(path, None, None).expect("a program");
+                    let (program, _) = measure(path, None, None).expect("a program");
                     let Program { path, hash } = program;
                     let pending =
                         Pending { path, hash, interpreter: None, arguments: Vec::new(), why: None, time: now };

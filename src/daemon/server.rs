@@ -18,7 +18,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-/// What a client may take.
+/// The limits of the clients, and how long each waits.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// How long a message may take to come, from when the last one was answered.
@@ -115,7 +115,7 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    /// `None` when too many strangers wait.
+    /// Returns `None` when too many unregistered programs wait.
     async fn turn(&self, is_expected: bool) -> io::Result<Option<[Option<OwnedSemaphorePermit>; 2]>> {
         let turn = |of: &Arc<Semaphore>| Arc::clone(of).acquire_owned();
         if is_expected {
@@ -132,7 +132,7 @@ impl Arrivals {
 struct Crowds(Mutex<HashMap<PathBuf, usize>>);
 
 impl Crowds {
-    // `None` when it has as many as it may.
+    // Returns `None` when the program has as many as it may.
     fn join(self: &Arc<Self>, program: &Path, most: usize) -> Option<Member> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = all.entry(program.to_owned()).or_default();
@@ -164,7 +164,7 @@ impl Drop for Member {
 
 struct Client {
     handler: Arc<Handler>,
-    // For lookups, and for listings.
+    // The turns for lookups, and those for listings.
     turns: [Arc<Semaphore>; 2],
     arrivals: Arc<Arrivals>,
     crowds: Arc<Crowds>,
@@ -258,7 +258,7 @@ async fn close(mut stream: Stream) -> io::Result<()> {
     Ok(())
 }
 
-/// What comes next from a client.
+/// What a client sent next.
 enum Line {
     /// A line without its newline.
     Whole(Zeroizing<Vec<u8>>),
@@ -266,11 +266,11 @@ enum Line {
     Foreign(Sender),
     /// More than a line may have.
     TooLong,
-    /// Nothing; what was begun and not ended is nothing, too.
+    /// The end of the connection. A line that was not ended is dropped.
     End,
 }
 
-/// What lines come from.
+/// The source of lines.
 trait Source {
     /// Reads the bytes that have arrived, of one sender at a time.
     fn receive(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<(usize, Sender)>> + Send;

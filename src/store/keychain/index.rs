@@ -14,12 +14,12 @@ use std::time::Duration;
 pub(in crate::store) struct Index(PathBuf);
 
 impl Index {
-    /// The index in its place.
+    /// Makes the index that lies in this file.
     pub(in crate::store) fn new(file: PathBuf) -> Self {
         Self(file)
     }
 
-    /// All names in it. A damaged line is passed over: the index is a convenience that is rewritten at the next change.
+    /// Returns all names. A damaged line is left out: the index is a convenience, and the next change writes it anew.
     pub(in crate::store) fn read(&self) -> Result<BTreeSet<KeyName>, StoreError> {
         match platform::read_file(&self.0, 64 << 20) {
             Ok(read) => Ok(String::from_utf8_lossy(&read.bytes).lines().filter_map(|line| line.parse().ok()).collect()),
