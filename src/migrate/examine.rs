@@ -117,7 +117,9 @@ fn examine_text(bytes: &[u8], dialect: Dialect) -> Examined {
         analysis.fixed(fixed.name.as_deref(), fixed.at, &fixed.value, fixed.reason);
     }
     let markers = analysis.comments(&script.comments);
-    analysis.overlooked();
+    if !(dialect == Dialect::Text && lines::is_compiled(bytes)) {
+        analysis.overlooked();
+    }
     let gone = verdicts.gone(&settings);
     analysis.conflicts();
     let (findings, markers) = sorted(analysis.findings, markers);

@@ -55,6 +55,7 @@ fn look_by_pieces(mut source: impl Read, dialect: Dialect, size: usize) -> Seen 
         };
         if std::mem::take(&mut first) {
             compiled = dialect == Dialect::Text && lines::is_compiled(&buffer[..filled]);
+            list.twice = compiled.then(HashSet::new);
         }
         if compiled {
             buffer[fresh..filled].iter_mut().for_each(|byte| *byte = lines::plain(*byte));
@@ -99,6 +100,8 @@ struct List {
     findings: Vec<Finding>,
     // Entries of structured files in a spelling of their own, which count where nothing else knows their values.
     spelt: Vec<Finding>,
+    // Of a file that zsh compiled, which holds every word twice: the names and values so far.
+    twice: Option<HashSet<u64>>,
     // By provider and value, the last place in the list that has them.
     known: HashMap<u64, usize>,
     hasher: RandomState,
@@ -114,6 +117,7 @@ impl List {
             last: None,
             findings: Vec::new(),
             spelt: Vec::new(),
+            twice: None,
             known: HashMap::new(),
             hasher: RandomState::new(),
             trouble: None,
@@ -174,6 +178,10 @@ impl List {
     // The last hit is one for good.
     fn settle(&mut self) {
         let Some((_, _, finding)) = self.last.take() else { return };
+        let word = self.hasher.hash_one((&finding.variable, finding.value.as_slice()));
+        if self.twice.as_mut().is_some_and(|words| !words.insert(word)) {
+            return;
+        }
         let key = self.hasher.hash_one((&finding.provider, finding.value.as_slice()));
         let known = self.known.get(&key).copied();
         if let Some(at) = known.filter(|at| self.findings[*at].line == finding.line) {
