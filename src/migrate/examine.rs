@@ -70,7 +70,11 @@ pub(crate) struct Examined {
 
 /// Looks through a file's bytes.
 pub(crate) fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
-    let Some(text) = utf16::narrowed(bytes) else { return examine_text(bytes, dialect) };
+    let Some(text) = utf16::narrowed(bytes) else {
+        // Shells differ in what they make of a zero byte, so nothing is taken out of a file that has one.
+        let is_binary = memchr::memchr(0, bytes).is_some();
+        return examine_text(bytes, if is_binary && !dialect.is_report_only() { Dialect::Text } else { dialect });
+    };
     // Two bytes a character: an edit made for one would tear it.
     let examined = examine_text(&text, dialect);
     let report = |finding: Finding| {

@@ -316,6 +316,17 @@ fn a_byte_order_mark_in_the_middle_does_not_become_the_files() {
 }
 
 #[test]
+fn nothing_is_taken_out_of_a_file_with_a_zero_byte() {
+    let input = keyed("export ANTHROPIC_API_KEY=@a.\n# \0\n");
+    for dialect in [Dialect::Bash, Dialect::Zsh, Dialect::Fish, Dialect::Csh, Dialect::PowerShell, Dialect::DotEnv] {
+        let (out, examined) = scrubbed(input.as_bytes(), dialect);
+        assert_eq!(text(&out), input);
+        let reasons: Vec<_> = examined.findings().iter().map(|finding| (finding.line, finding.reason)).collect();
+        assert_eq!(reasons, [(1, Some("not-shell"))], "{dialect:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_cut_out_is_reported_and_stays() {
     for (input, reason) in [
         ("ANTHROPIC_API_KEY=@a. claude\n", "inline-prefix"),
