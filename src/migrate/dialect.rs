@@ -3,6 +3,7 @@
 //! Decides only how a file is read; whether it may be edited is the plan's business. Called for every file that is
 //! scanned. Nothing is opened here: the caller passes the first bytes.
 
+use super::model::text_start;
 use super::utf16;
 use std::path::Path;
 
@@ -51,7 +52,7 @@ pub(crate) fn of(path: &Path, first_bytes: &[u8]) -> Dialect {
     let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     let narrow = utf16::narrowed(first_bytes);
     let first = narrow.as_ref().map_or(first_bytes, |text| text.trim_ascii_start());
-    let first = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
+    let first = &first[text_start(first)..];
     if is_binary(&whole, first) {
         return Dialect::Text;
     }

@@ -3,10 +3,8 @@
 //! Works on positions only; it never looks into a value, and what it puts in is a filler or a marker. Called by
 //! `examine`, whose findings say what goes.
 
-use crate::migrate::model::{Body, Node, Scope, Script, Setting, Span};
+use crate::migrate::model::{BYTE_ORDER_MARK, Body, Node, Scope, Script, Setting, Span, text_start};
 use std::collections::HashSet;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -323,7 +321,7 @@ impl Scrub<'_> {
                 Some(newline) if self.is_continued(newline) => from = newline,
                 Some(newline) => return newline + 1,
                 // The byte order mark belongs to the file, not to its first line.
-                None => return if self.bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 },
+                None => return text_start(self.bytes),
             }
         }
     }

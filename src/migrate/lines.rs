@@ -13,8 +13,8 @@ mod structured;
 
 use super::detect::{self, Judgement};
 use super::dialect::Dialect;
-use super::model::{Fixed, Node, Script, Setting, Span, Value};
-use cursor::{BOM, Cursor};
+use super::model::{Fixed, Node, Script, Setting, Span, Value, text_start};
+use cursor::Cursor;
 use zeroize::Zeroizing;
 
 pub(super) use structured::{LONGEST_ENTRY, spelt_entry};
@@ -46,7 +46,7 @@ type Statement = fn(&mut Cursor<'_>, &mut Vec<Fixed>) -> Option<Setting>;
 // Statement by statement; from one that does not follow the rules on, the rest of its line is left alone.
 fn parse(bytes: &[u8], form: &'static str, statement: Statement) -> Script {
     let mut script = Script::default();
-    let mut cursor = Cursor { bytes, at: if bytes.starts_with(BOM) { BOM.len() } else { 0 } };
+    let mut cursor = Cursor { bytes, at: text_start(bytes) };
     let is_systemd = form == "environment.d";
     let mut fresh = true;
     loop {

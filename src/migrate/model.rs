@@ -8,6 +8,14 @@ use std::fmt;
 use std::ops::Range;
 use zeroize::Zeroizing;
 
+/// The byte order mark of UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Returns where a file's text begins: behind its byte order mark.
+pub(super) fn text_start(bytes: &[u8]) -> usize {
+    if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
+}
+
 /// A byte range.
 pub(super) type Span = Range<usize>;
 

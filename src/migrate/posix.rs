@@ -13,7 +13,7 @@ mod word;
 
 use crate::migrate::detect;
 use crate::migrate::dialect::Dialect;
-use crate::migrate::model::{Fixed, Node, Script, Span, Value, Word as Name};
+use crate::migrate::model::{Fixed, Node, Script, Span, Value, Word as Name, text_start};
 use word::{Word, identifier};
 use zeroize::Zeroizing;
 
@@ -70,10 +70,9 @@ const CLOSING: &[&[u8]] = &[b"then", b"do", b"done", b"fi", b"elif", b"else", b"
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8], zsh: bool) -> Self {
-        let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         Self {
             bytes,
-            at,
+            at: text_start(bytes),
             zsh,
             comments: vec![],
             fixed: vec![],

@@ -3,8 +3,6 @@
 use crate::migrate::model::{Setting, Span, Value, Word};
 use zeroize::Zeroizing;
 
-pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
-
 pub(super) struct Cursor<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,

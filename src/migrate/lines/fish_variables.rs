@@ -1,14 +1,14 @@
 //! fish's universal variables, in the file that fish itself writes.
 
 use super::anywhere;
-use super::cursor::{BOM, Cursor};
-use crate::migrate::model::{Fixed, Node, Script, Setting, Span, Value};
+use super::cursor::Cursor;
+use crate::migrate::model::{Fixed, Node, Script, Setting, Span, Value, text_start};
 use zeroize::Zeroizing;
 
 // `SETUVAR [--export] [--path] NAME:value`; before fish 3.0 `SET` and `SET_EXPORT`.
 pub(super) fn read(bytes: &[u8]) -> Script {
     let mut script = Script::default();
-    let mut cursor = Cursor { bytes, at: if bytes.starts_with(BOM) { BOM.len() } else { 0 } };
+    let mut cursor = Cursor { bytes, at: text_start(bytes) };
     while cursor.at < bytes.len() {
         let line = cursor.at..cursor.line_end();
         cursor.at = line.end;

@@ -338,11 +338,15 @@ pub(crate) fn entry_alone(mut file: impl Read, (first, second): Pair<'_>) -> Opt
         [header.as_bytes(), b"\"\"\"", b"'''", b"attributes"].map(memmem::Finder::new);
     // An entry's attributes may have a header of their own, anywhere in the file and spelt with escapes.
     let has_further_header = |lines: &[u8]| {
-        let is_in_header = |at: usize| {
-            let start = memchr::memrchr(b'\n', &lines[..at]).map_or(0, |newline| newline + 1);
-            lines[start..].trim_ascii_start().starts_with(b"[")
+        let begins_line = |at: &usize| {
+            let blanks = &lines[lines[..*at].trim_ascii_end().len()..*at];
+            blanks.len() == *at || blanks.contains(&b'\n')
         };
-        attributes.find_iter(lines).chain(memchr::memchr_iter(b'\\', lines)).any(is_in_header)
+        memchr::memchr_iter(b'[', lines).filter(begins_line).any(|at| {
+            let header = &lines[at..];
+            let header = &header[..memchr::memchr(b'\n', header).unwrap_or(header.len())];
+            header.contains(&b'\\') || attributes.find(header).is_some()
+        })
     };
     let mut block = Zeroizing::new(vec![0; SMALL]);
     let mut kept = 0;
