@@ -73,16 +73,14 @@ pub(crate) fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
     let Some(text) = utf16::narrowed(bytes) else {
         // Shells differ in what they make of a zero byte, so nothing is taken out of a file that has one.
         let is_binary = memchr::memchr(0, bytes).is_some();
-        return examine_text(bytes, if is_binary && !dialect.is_report_only() { Dialect::Text } else { dialect });
+        let dialect = if is_binary && !dialect.is_report_only() { Dialect::Text } else { dialect };
+        let examined = examine_text(bytes, dialect);
+        return if examined.settles(bytes, dialect) { examined } else { examined.unparsed() };
     };
     // Two bytes a character: an edit made for one would tear it.
-    let examined = examine_text(&text, dialect);
-    let report = |finding: Finding| {
-        let (offset, reason) = (finding.offset * 2, finding.reason.or(Some("unparsed")));
-        Finding { offset, action: Action::Reported, form: "", reason, warn: vec![], commented: false, ..finding }
-    };
-    let findings = examined.findings.into_iter().map(report).collect();
-    Examined::reported(findings)
+    let mut examined = examine_text(&text, dialect).unparsed();
+    examined.findings.iter_mut().for_each(|finding| finding.offset *= 2);
+    examined
 }
 
 /// The variables that a file sets, in order, each with its value where that is a literal.
@@ -134,6 +132,26 @@ impl Examined {
     /// A file that was looked through for what is only reported.
     pub(crate) fn reported(findings: Vec<Finding>) -> Self {
         Self { script: Script::default(), findings, gone: HashSet::new(), markers: vec![], kept: vec![] }
+    }
+
+    // The same findings, of which none moves.
+    fn unparsed(self) -> Self {
+        let report = |finding: Finding| {
+            let reason = finding.reason.or(Some("unparsed"));
+            Finding { action: Action::Reported, form: "", reason, warn: vec![], commented: false, ..finding }
+        };
+        Self::reported(self.findings.into_iter().map(report).collect())
+    }
+
+    // Whether nothing is left to move once everything that moves is gone. Where a cut changes what the rest of the file
+    // looks like, the file was not understood.
+    fn settles(&self, bytes: &[u8], dialect: Dialect) -> bool {
+        let moves = |examined: &Self| examined.findings.iter().any(|finding| finding.action == Action::Moved);
+        if !moves(self) {
+            return true;
+        }
+        let after = Zeroizing::new(edit::apply(bytes, &self.cuts(bytes, &|_| "default".to_owned())));
+        !moves(&examine_text(&after, dialect))
     }
 
     /// The functions and subshells that pair a key with a program: what is set in them holds for that program alone.
