@@ -259,7 +259,7 @@ Examples:
   ringlet migrate --watch"
     )]
     Migrate(Migrate),
-    /// One door to the keychain for registered programs
+    /// Answer registered programs' requests for keys
     #[command(subcommand)]
     Daemon(Daemon),
     /// Show the agents that ringlet knows, and pin their programs

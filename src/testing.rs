@@ -38,7 +38,7 @@ pub use crate::platform::{Lock, LockError, lock_file, raise_file_limit};
 pub use crate::shell::{Hook, Shell, ShellError, quote, render, render_completion};
 pub use crate::store::Items;
 #[cfg(target_os = "linux")]
-pub use crate::store::secret_service::{KeptNames, Options, SecretService, ServiceError};
+pub use crate::store::secret_service::{Content, KeptNames, Options, SecretService, ServiceError};
 
 /// The definition of the command line.
 pub fn command_line() -> clap::Command {

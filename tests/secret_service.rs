@@ -2,7 +2,7 @@
 //! a killed one, one that hangs and one that gives false answers.
 
 use crate::common::keyring::{Keyring, PASSWORD, State};
-use ringlet::testing::{KeptNames, Options, SecretService, ServiceError};
+use ringlet::testing::{Content, KeptNames, Options, SecretService, ServiceError};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -31,7 +31,7 @@ fn store(keyring: &Keyring, deadline: Duration) -> Arc<SecretService> {
 }
 
 fn accounts(store: &SecretService, service: &str) -> Result<Vec<String>, ServiceError> {
-    Ok(store.items(service, false, &|_| true)?.into_iter().map(|item| item.account).collect())
+    Ok(store.items(service, Content::Attributes, &|_| true)?.into_iter().map(|item| item.account).collect())
 }
 
 /// Runs something that must return by itself, and fails the test instead of hanging with it.

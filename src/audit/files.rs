@@ -241,8 +241,8 @@ pub(super) fn open_private(path: &Path, write: Write) -> Result<File, AuditError
 fn refuse_others(path: &Path, access: &Access, privacy: Privacy) -> Result<(), AuditError> {
     let path = path.to_owned();
     private::check(access, privacy).map_err(|why| match why {
-        NotPrivate::Writable(access) => AuditError::Wide { path, access, most: 0o755 },
-        NotPrivate::Open(access) => AuditError::Wide { path, access, most: 0o600 },
+        NotPrivate::Writable(access) => AuditError::OpenToOthers { path, access, most: 0o755 },
+        NotPrivate::Open(access) => AuditError::OpenToOthers { path, access, most: 0o600 },
         NotPrivate::Foreign(access) => AuditError::Foreign { path, access },
         NotPrivate::Unreadable(error) => AuditError::io("examine", &path)(io::Error::other(error.to_string())),
     })

@@ -61,7 +61,7 @@ pub enum AuditError {
     },
     /// Others may read the file, or write to the folder.
     #[error("the audit log's {} is open to other users ({access}), at most {most:04o} is allowed", .path.display())]
-    Wide {
+    OpenToOthers {
         /// The file or folder.
         path: PathBuf,
         /// Mode and owner.

@@ -26,7 +26,7 @@ pub(crate) fn tell_senders(_stream: &Stream) -> io::Result<()> {
 
 /// Reads what a client has sent.
 pub(crate) async fn receive(stream: &mut Stream, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
-    Ok((stream.read(buffer).await?, Sender::Untold))
+    Ok((stream.read(buffer).await?, Sender::Unknown))
 }
 
 /// The pipe, unless the user names another.

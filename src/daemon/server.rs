@@ -335,7 +335,7 @@ mod tests {
 
     impl Source for tokio::io::DuplexStream {
         async fn receive(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
-            Ok((self.read(buffer).await?, Sender::Untold))
+            Ok((self.read(buffer).await?, Sender::Unknown))
         }
     }
 
@@ -352,7 +352,7 @@ mod tests {
         let mut lines = Lines::new(longest);
         let mut all = Vec::new();
         loop {
-            match lines.next(&mut ours, |sender| sender == Sender::Untold).await.expect("no error") {
+            match lines.next(&mut ours, |sender| sender == Sender::Unknown).await.expect("no error") {
                 Line::Foreign(sender) => panic!("{sender:?}"),
                 Line::Whole(line) => all.push(String::from_utf8_lossy(&line).into_owned()),
                 Line::TooLong => {

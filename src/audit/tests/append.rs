@@ -59,13 +59,19 @@ fn files_and_folders_that_others_reach_are_refused() {
         let log = Log::open(&world.path, PATIENT).expect("opens");
         chmod(&world.file(name), 0o640);
         let error = log.append(&record(3)).expect_err("too wide");
-        assert!(matches!(&error, AuditError::Wide { path, most: 0o600, .. } if *path == world.file(name)), "{error}");
+        assert!(
+            matches!(&error, AuditError::OpenToOthers { path, most: 0o600, .. } if *path == world.file(name)),
+            "{error}"
+        );
         assert_eq!(world.numbers(), [1, 2]);
     }
     let world = World::with(PATIENT, 1);
     chmod(world.folder.path(), 0o770);
     let error = Log::open(&world.path, PATIENT).expect_err("too wide");
-    assert!(matches!(&error, AuditError::Wide { path, most: 0o755, .. } if path == world.folder.path()), "{error}");
+    assert!(
+        matches!(&error, AuditError::OpenToOthers { path, most: 0o755, .. } if path == world.folder.path()),
+        "{error}"
+    );
 }
 
 #[cfg(unix)]

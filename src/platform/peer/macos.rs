@@ -83,7 +83,7 @@ pub(super) fn tell_senders(_socket: &impl AsFd) -> io::Result<()> {
 }
 
 pub(super) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
-    Ok((rustix::io::read(socket, buffer)?, Sender::Untold))
+    Ok((rustix::io::read(socket, buffer)?, Sender::Unknown))
 }
 
 pub(super) fn cwd(_pid: u32) -> io::Result<PathBuf> {

@@ -44,7 +44,7 @@ pub enum Sender {
     /// The process that the kernel names.
     Process(u32),
     /// This system does not name senders.
-    Untold,
+    Unknown,
 }
 
 /// Makes the kernel name the sender of everything that is read from a socket. The sockets of a listener's clients
@@ -84,7 +84,7 @@ impl Peer {
 
     /// Reports whether what this sender wrote is the peer's own. Any thread of its process may write.
     pub fn wrote(&self, sender: Sender) -> bool {
-        sender == Sender::Untold || sender == Sender::Process(self.pid)
+        sender == Sender::Unknown || sender == Sender::Process(self.pid)
     }
 
     /// Fails for a process that has a pid namespace of its own: whoever made that has the right there to send in the

@@ -1,7 +1,7 @@
 //! The Secret Service as the keychain: the client's errors in the store's terms, and the attributes it need not read
 //! again.
 
-use super::super::secret_service::{self, Options, SecretService, ServiceError};
+use super::super::secret_service::{self, Content, Options, SecretService, ServiceError};
 use super::super::{Detail, Include, Item, ItemName, Missing, PATIENCE, Prompt, Query, SCREENS, StoreError};
 use crate::env::Env;
 use crate::paths::Paths;
@@ -92,8 +92,8 @@ impl System {
             let item = |account| Item { account, attributes: Vec::new(), value: None };
             return Ok(accounts.into_iter().map(item).collect());
         }
-        let values = query.include == Include::Values;
-        let listed = self.service.items(query.service, values, query.wanted)?;
+        let content = if query.include == Include::Values { Content::Values } else { Content::Attributes };
+        let listed = self.service.items(query.service, content, query.wanted)?;
         Ok(listed.into_iter().map(of_store).collect())
     }
 

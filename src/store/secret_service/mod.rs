@@ -83,6 +83,15 @@ impl Options {
     }
 }
 
+/// What a listing reads of each item besides its account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// The attributes.
+    Attributes,
+    /// These and the value.
+    Values,
+}
+
 /// An item of a service.
 pub struct Item {
     /// Its account.
@@ -164,7 +173,7 @@ impl SecretService {
     /// Nobody is asked for an unlock. `Locked` also means that some names cannot be read: gnome-keyring knows only
     /// their hashes before the first unlock. Where values are wanted, two items of one account are an error, and so is
     /// a locked item. The deadline starts anew with each answer, so that it does not depend on the number of items.
-    pub fn items(&self, service: &str, values: bool, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Item>> {
+    pub fn items(&self, service: &str, content: Content, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Item>> {
         check_part("service", service)?;
         let each = self.options.deadline;
         self.within(Duration::MAX, "listing the keys", None, |s, deadline| {
@@ -173,7 +182,7 @@ impl SecretService {
             listed.retain(|item| wanted(&item.account));
             listed.sort_by(|a, b| a.account.cmp(&b.account));
             let mut found: HashMap<String, Zeroizing<Vec<u8>>> = HashMap::new();
-            if values {
+            if content == Content::Values {
                 if let Some(pair) = listed.windows(2).find(|pair| pair[0].account == pair[1].account) {
                     return Err(ServiceError::Ambiguous { items: pair.iter().map(|item| item.path.clone()).collect() });
                 }

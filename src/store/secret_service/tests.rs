@@ -19,7 +19,7 @@ const PROMPT: &str = "/org/freedesktop/secrets/prompt/p1";
 const CANARY: &[u8] = b"sk-canary-4711";
 
 fn accounts(store: &SecretService, service: &str) -> Result<Vec<String>> {
-    Ok(store.items(service, false, &|_| true)?.into_iter().map(|item| item.account).collect())
+    Ok(store.items(service, Content::Attributes, &|_| true)?.into_iter().map(|item| item.account).collect())
 }
 
 /// What the fake service says to one call.
@@ -929,7 +929,7 @@ fn a_bus_in_the_sessions_own_place_that_cannot_be_used_is_not_absent() {
             store.set("ringlet", "a/b", CANARY, None).err(),
             store.remove("ringlet", "a/b").err(),
             accounts(&store, "ringlet").err(),
-            store.items("ringlet", true, &|_| true).err(),
+            store.items("ringlet", Content::Values, &|_| true).err(),
             store.usable().err(),
             store.unlock("ringlet").err(),
         ];
