@@ -4,6 +4,7 @@
 //! is returned here. Called after a run in which at least one file was rewritten.
 
 use super::dialect::Dialect;
+use super::model::Warning;
 use super::plan::{Plan, PlannedFile, PlannedKey};
 use crate::hint::Hint;
 use crate::name::Provider;
@@ -181,7 +182,7 @@ pub(crate) fn exposures<'a>(plan: &'a Plan, files: &[&'a PlannedFile]) -> Vec<(&
     }
     for file in &plan.files {
         let moved = |value: &[u8]| plan.keys.iter().any(|key| key.value.as_slice() == value);
-        if file.findings.iter().any(|placed| placed.name.is_none() && moved(&placed.finding.value)) {
+        if file.findings.iter().any(|placed| placed.name.is_err() && moved(&placed.finding.value)) {
             found.push((&file.path, Exposure::AlsoThere));
         }
     }
@@ -284,14 +285,14 @@ pub(crate) fn advice(files: &[&PlannedFile]) -> BTreeSet<Advice> {
         if is_direnvs(file) {
             found.insert(Advice::Direnv(file.path.parent().unwrap_or(Path::new(".")).to_owned()));
         }
-        for placed in file.findings.iter().filter(|placed| placed.name.is_some()) {
+        for placed in file.findings.iter().filter(|placed| placed.name.is_ok()) {
             let name = || placed.finding.variable.clone().unwrap_or_else(|| "NAME".to_owned());
-            found.extend(placed.finding.warn.iter().filter_map(|warn| match *warn {
-                "launchd-session" => Some(Advice::Launchd(name())),
-                "systemd-session" => Some(Advice::Systemd(name())),
-                "registry" => Some(Advice::Registry(name())),
-                "universal-variable" => Some(Advice::Universal(name())),
-                _ => None,
+            found.extend(placed.finding.warnings.iter().filter_map(|warning| match warning {
+                Warning::LaunchdSession => Some(Advice::Launchd(name())),
+                Warning::SystemdSession => Some(Advice::Systemd(name())),
+                Warning::Registry => Some(Advice::Registry(name())),
+                Warning::UniversalVariable => Some(Advice::Universal(name())),
+                Warning::Function | Warning::Conflict => None,
             }));
         }
     }
@@ -304,7 +305,7 @@ pub(crate) fn blocks<'a>(files: &[&'a PlannedFile]) -> BTreeSet<(&'a Path, Strin
     let mut found = BTreeSet::new();
     for file in files {
         let lines: Vec<&[u8]> = file.snapshot.bytes.split(|byte| *byte == b'\n').collect();
-        for placed in file.findings.iter().filter(|placed| placed.name.is_some()) {
+        for placed in file.findings.iter().filter(|placed| placed.name.is_ok()) {
             let above = &lines[..placed.finding.line.saturating_sub(1).min(lines.len())];
             let opened = above.iter().rposition(|line| memmem::find(line, b">>>").is_some());
             let closed = above.iter().rposition(|line| memmem::find(line, b"<<<").is_some());

@@ -299,7 +299,7 @@ fn enlist(journal: &mut Journal, plan: &Plan, seal: &Seal) -> BTreeMap<KeyName, 
 // Every value of the plan, those that are only reported among them: none may be written down.
 fn known<'a>(plan: &'a Plan, numbers: &BTreeMap<KeyName, usize>) -> KeySet<'a> {
     let moved = plan.keys.iter().map(|key| Key { value: &key.value, number: numbers.get(&key.name).copied() });
-    let seen = plan.files.iter().flat_map(|file| &file.findings).filter(|found| found.name.is_none());
+    let seen = plan.files.iter().flat_map(|file| &file.findings).filter(|found| found.name.is_err());
     let seen = seen.map(|placed| Key { value: &placed.finding.value, number: None });
     KeySet::new(moved.chain(seen).filter(|key| !key.value.is_empty()).collect())
 }

@@ -8,7 +8,7 @@
 mod lexer;
 
 use super::heuristics::{self, Named};
-use super::model::{Body, Fixed, Node, Scope, Script, Setting, Span, Value, Word};
+use super::model::{Body, Fixed, Form, Node, Reason, Scope, Script, Setting, Span, Value, Word};
 use lexer::{Decoded, Kind, Lexer, Token};
 use zeroize::Zeroizing;
 
@@ -27,9 +27,13 @@ pub(super) fn read(bytes: &[u8]) -> Script {
     for token in &tokens {
         match token.kind {
             Kind::Comment => script.comments.push(token.span.clone()),
-            Kind::Here => {
-                heuristics::find_raw(&bytes[token.span.clone()], token.span.start, "heredoc", None, &mut script.fixed)
-            }
+            Kind::Here => heuristics::find_raw(
+                &bytes[token.span.clone()],
+                token.span.start,
+                Reason::HereDocument,
+                None,
+                &mut script.fixed,
+            ),
             _ => {}
         }
     }
@@ -44,7 +48,7 @@ pub(super) fn read(bytes: &[u8]) -> Script {
         // What cannot be placed is no comment for certain, either.
         script.comments.retain(|comment| comment.end <= placed);
         script.fixed.retain(|fixed| fixed.at < placed);
-        heuristics::find_raw(&bytes[placed..], placed, "unparsed", None, &mut script.fixed);
+        heuristics::find_raw(&bytes[placed..], placed, Reason::Unparsed, None, &mut script.fixed);
         script.nodes.push(Node::Other(placed..bytes.len()));
     }
     script.fixed.sort_by_key(|fixed| fixed.at);
@@ -156,7 +160,7 @@ impl<'t> Reader<'t> {
                 Kind::Semicolon if depth == 0 => break,
                 Kind::Open => depth += 1,
                 Kind::Close => depth = depth.saturating_sub(1),
-                Kind::Word(word) => self.literal(word, "argument", None),
+                Kind::Word(word) => self.literal(word, Reason::Argument, None),
                 _ => {}
             }
             self.at += 1;
@@ -237,7 +241,7 @@ impl<'t> Reader<'t> {
             Some(Kind::Background) => {
                 // A job of its own: what it sets, it sets for itself.
                 let span = start..self.behind();
-                self.raw(&span, "argument");
+                self.raw(&span, Reason::Argument);
                 return Ok(Node::Other(span));
             }
             Some(_) => return Err(Stuck),
@@ -261,11 +265,11 @@ impl<'t> Reader<'t> {
         }
         let span = start..self.behind();
         self.fixed.truncate(before);
-        self.raw(&span, "argument");
+        self.raw(&span, Reason::Argument);
         Ok(Node::Other(span))
     }
 
-    fn raw(&mut self, span: &Span, reason: &'static str) {
+    fn raw(&mut self, span: &Span, reason: Reason) {
         heuristics::find_raw(&self.bytes[span.clone()], span.start, reason, None, &mut self.fixed);
     }
 
@@ -338,7 +342,11 @@ impl<'t> Reader<'t> {
                 && matches!(owner.value, Value::Dynamic)
                 && token.span.start > owner.name_span.start
             {
-                self.literal(text, "array", Some(Named { name: &owner.name, at: owner.name_span.start, direct: true }));
+                self.literal(
+                    text,
+                    Reason::Array,
+                    Some(Named { name: &owner.name, at: owner.name_span.start, direct: true }),
+                );
             }
         }
     }
@@ -358,7 +366,7 @@ impl<'t> Reader<'t> {
             match self.kind() {
                 Some(Kind::Open) => depth += 1,
                 Some(Kind::Close) => depth -= 1,
-                Some(Kind::Word(word)) => self.literal(word, "argument", None),
+                Some(Kind::Word(word)) => self.literal(word, Reason::Argument, None),
                 None | Some(Kind::Newline) => return Err(Stuck),
                 Some(_) => {}
             }
@@ -417,8 +425,8 @@ impl<'t> Reader<'t> {
             })
             .collect();
         let (form, words) = match (name.literal, name.text.as_slice()) {
-            (true, b"setenv") => ("setenv", self.setenv(&tokens)?),
-            (true, b"set") => ("set", self.set(&tokens)?),
+            (true, b"setenv") => (Form::Setenv, self.setenv(&tokens)?),
+            (true, b"set") => (Form::Set, self.set(&tokens)?),
             _ => return None,
         };
         Some(Setting { span: span.clone(), form, words, keeps: false })
@@ -510,11 +518,11 @@ impl<'t> Reader<'t> {
         });
         let Some((first, _)) = words.next() else { return };
         let (reason, inline) = match first.text.as_slice() {
-            b"alias" => ("alias", false),
-            b"env" | b"/usr/bin/env" => ("inline-prefix", true),
-            b"eval" => ("substitution", false),
-            b"set" => ("array", false),
-            _ => ("argument", false),
+            b"alias" => (Reason::Alias, false),
+            b"env" | b"/usr/bin/env" => (Reason::InlinePrefix, true),
+            b"eval" => (Reason::Substitution, false),
+            b"set" => (Reason::Array, false),
+            _ => (Reason::Argument, false),
         };
         let rest: Vec<_> = words.collect();
         let known = match (first.text.as_slice(), rest.first()) {
@@ -532,14 +540,14 @@ impl<'t> Reader<'t> {
                     name: Some(name.to_owned()),
                     at: word.from[0],
                     value: Zeroizing::new(word.text[at + 1..].to_vec()),
-                    reason: "inline-prefix",
+                    reason: Reason::InlinePrefix,
                 }),
                 None => self.literal(word, reason, known),
             }
         }
     }
 
-    fn literal(&mut self, word: &Decoded, reason: &'static str, known: Option<Named<'_>>) {
+    fn literal(&mut self, word: &Decoded, reason: Reason, known: Option<Named<'_>>) {
         let at = |offset: usize| word.from.get(offset).copied().unwrap_or(0);
         heuristics::find(&word.text, at, reason, known, &mut self.fixed);
         self.commands(word, known);
@@ -548,7 +556,7 @@ impl<'t> Reader<'t> {
     fn commands(&mut self, word: &Decoded, known: Option<Named<'_>>) {
         let known = known.map(|known| Named { direct: false, ..known });
         for span in &word.commands {
-            heuristics::find_raw(&self.bytes[span.clone()], span.start, "substitution", known, &mut self.fixed);
+            heuristics::find_raw(&self.bytes[span.clone()], span.start, Reason::Substitution, known, &mut self.fixed);
         }
     }
 }

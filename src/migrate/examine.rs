@@ -7,7 +7,7 @@
 use crate::migrate::detect::{self, Judgement};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
-use crate::migrate::model::{Body, Node, Scope, Script, Span, Value, Word};
+use crate::migrate::model::{Body, Form, Node, Reason, Scope, Script, Span, Value, Warning, Word};
 use crate::migrate::{csh, fish, lines, posix, powershell, utf16};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -16,10 +16,10 @@ use zeroize::Zeroizing;
 /// What happens to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Into the keychain and out of the file.
-    Moved,
-    /// Named to the user; the file keeps it.
-    Reported,
+    /// Into the keychain and out of the file, where it is set in this form.
+    Moved(Form),
+    /// Named to the user; the file keeps it, for this reason.
+    Reported(Reason),
 }
 
 /// One key at one place. Its `Debug` shows no byte of the key.
@@ -34,24 +34,30 @@ pub(crate) struct Finding {
     pub provider: String,
     /// What is done about it.
     pub action: Action,
-    /// How it is set, in the corpus' words; empty where it is only reported.
-    pub form: &'static str,
-    /// Why it stays, in the corpus' words.
-    pub reason: Option<&'static str>,
-    /// What to tell the user besides.
-    pub warn: Vec<&'static str>,
+    /// What to tell the user besides; nothing where it is only reported.
+    pub warnings: Vec<Warning>,
     /// The key, as the shell would see it.
     pub value: Zeroizing<Vec<u8>>,
     /// Whether it is set outside every construct: the last of those becomes the default.
     pub top_level: bool,
-    /// Whether it stands in a comment: never the default.
-    pub commented: bool,
+}
+
+impl Finding {
+    /// Reports whether it moves.
+    pub(crate) fn is_moved(&self) -> bool {
+        matches!(self.action, Action::Moved(_))
+    }
+
+    /// Reports whether it moves out of a comment: such a key never becomes the default.
+    pub(crate) fn is_commented(&self) -> bool {
+        self.action == Action::Moved(Form::Comment)
+    }
 }
 
 impl fmt::Debug for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, variable, provider, action, form, reason, .. } = self;
-        write!(f, "Finding {{ line {line}, {variable:?}, {provider}, {action:?}, {form}, {reason:?}, value redacted }}")
+        let Self { line, variable, provider, action, .. } = self;
+        write!(f, "Finding {{ line {line}, {variable:?}, {provider}, {action:?}, value redacted }}")
     }
 }
 
@@ -111,12 +117,15 @@ fn examine_text(bytes: &[u8], dialect: Dialect) -> Examined {
     collect(&script.nodes, Place::default(), &mut settings);
     let verdicts = Verdicts::of(&settings, &script);
     let lines = Lines::of(bytes);
-    let mut analysis = Analysis { bytes, lines, dialect, findings: vec![], covered: vec![], kept: vec![] };
+    let mut analysis = Analysis { bytes, lines, findings: vec![], covered: vec![], kept: vec![] };
     for (set, verdict) in settings.iter().zip(&verdicts.words) {
-        analysis.setting(set, verdict, &settings);
+        if let Some(verdict) = verdict {
+            analysis.setting(set, verdict, &settings);
+        }
     }
     for fixed in &script.fixed {
-        analysis.fixed(fixed.name.as_deref(), fixed.at, &fixed.value, fixed.reason);
+        let name = fixed.name.as_deref();
+        analysis.report_value(detect::judge(name, &fixed.value), name, fixed.at, &fixed.value, fixed.reason);
     }
     let markers = analysis.comments(&script.comments);
     if !(dialect == Dialect::Text && lines::is_compiled(bytes)) {
@@ -136,9 +145,9 @@ impl Examined {
 
     // The same findings, of which none moves.
     fn unparsed(self) -> Self {
-        let report = |finding: Finding| {
-            let reason = finding.reason.or(Some("unparsed"));
-            Finding { action: Action::Reported, form: "", reason, warn: vec![], commented: false, ..finding }
+        let report = |finding: Finding| match finding.action {
+            Action::Moved(_) => Finding { action: Action::Reported(Reason::Unparsed), warnings: vec![], ..finding },
+            Action::Reported(_) => finding,
         };
         Self::reported(self.findings.into_iter().map(report).collect())
     }
@@ -146,7 +155,7 @@ impl Examined {
     // Whether nothing is left to move once everything that moves is gone. Where a cut changes what the rest of the file
     // looks like, the file was not understood.
     fn settles(&self, bytes: &[u8], dialect: Dialect) -> bool {
-        let moves = |examined: &Self| examined.findings.iter().any(|finding| finding.action == Action::Moved);
+        let moves = |examined: &Self| examined.findings.iter().any(Finding::is_moved);
         if !moves(self) {
             return true;
         }
@@ -187,7 +196,7 @@ struct Place {
 // A word with what the tree says about its place.
 struct Set<'a> {
     word: &'a Word,
-    form: &'static str,
+    form: Form,
     place: Place,
 }
 
@@ -229,16 +238,16 @@ impl Place {
     }
 }
 
-// What becomes of one word.
-enum Verdict {
-    Nothing,
-    // Moved, with the form and the word (by index) whose value it has.
-    Key { provider: String, form: &'static str, source: usize },
-    Report { provider: String, reason: &'static str, source: usize },
+// What becomes of a word that holds a key.
+struct Verdict {
+    provider: String,
+    action: Action,
+    // The word (by index) whose value it has.
+    source: usize,
 }
 
 struct Verdicts {
-    words: Vec<Verdict>,
+    words: Vec<Option<Verdict>>,
 }
 
 impl Verdicts {
@@ -246,7 +255,7 @@ impl Verdicts {
         let appended: HashSet<&str> = script
             .fixed
             .iter()
-            .filter(|fixed| fixed.reason == "append")
+            .filter(|fixed| fixed.reason == Reason::Append)
             .filter_map(|fixed| fixed.name.as_deref())
             .collect();
         // Names whose key a launcher takes over: without them it would send another key to its endpoint.
@@ -260,7 +269,8 @@ impl Verdicts {
             let before = held.len();
             for (set, verdict) in settings.iter().zip(&verdicts.words) {
                 // Only a copy under another name: what refers to itself gets the agent's own key back.
-                if let (Verdict::Report { reason: "launcher", .. }, Value::Copy(from)) = (verdict, &set.word.value)
+                if let (Some(verdict), Value::Copy(from)) = (verdict, &set.word.value)
+                    && verdict.action == Action::Reported(Reason::Launcher)
                     && *from != set.word.name
                 {
                     held.insert(from);
@@ -278,7 +288,7 @@ impl Verdicts {
             let mut changed = false;
             for (index, set) in settings.iter().enumerate() {
                 let Value::Copy(from) = &set.word.value else { continue };
-                if !matches!(self.words[index], Verdict::Nothing) {
+                if self.words[index].is_some() {
                     continue;
                 }
                 // The last one before it, else the first one after.
@@ -286,17 +296,18 @@ impl Verdicts {
                 let found = (0..index).rev().find(holds).or_else(|| (index + 1..settings.len()).find(holds));
                 let Some((provider, source, moved)) = found.and_then(|at| self.value(at)) else { continue };
                 let provider = provider.to_owned();
-                self.words[index] = if set.place.launcher {
+                let action = if set.place.launcher {
                     // A launcher that saves a variable, sets it and puts it back holds the one key that it sets.
                     if settings[source].place.launcher {
                         continue;
                     }
-                    Verdict::Report { provider, reason: "launcher", source }
+                    Action::Reported(Reason::Launcher)
                 } else if moved && self.is_only_moved(settings, from) {
-                    Verdict::Key { provider, form: "copy", source }
+                    Action::Moved(Form::Copy)
                 } else {
                     continue;
                 };
+                self.words[index] = Some(Verdict { provider, action, source });
                 changed = true;
             }
             if !changed {
@@ -306,15 +317,16 @@ impl Verdicts {
     }
 
     fn value(&self, at: usize) -> Option<(&str, usize, bool)> {
-        match &self.words[at] {
-            Verdict::Key { provider, source, .. } => Some((provider, *source, true)),
-            Verdict::Report { provider, source, reason: "launcher" } => Some((provider, *source, false)),
-            _ => None,
+        let Verdict { provider, action, source } = self.words[at].as_ref()?;
+        match action {
+            Action::Moved(_) => Some((provider, *source, true)),
+            Action::Reported(Reason::Launcher) => Some((provider, *source, false)),
+            Action::Reported(_) => None,
         }
     }
 
     fn is_key(&self, at: usize) -> bool {
-        matches!(self.words[at], Verdict::Key { .. })
+        self.words[at].as_ref().is_some_and(|verdict| matches!(verdict.action, Action::Moved(_)))
     }
 
     // Whether every assignment to the name goes. A copy of itself does not count: it goes with what it copies.
@@ -344,22 +356,23 @@ impl Verdicts {
     }
 }
 
-fn judged(set: &Set<'_>, index: usize, appended: &HashSet<&str>, held: &HashSet<&str>) -> Verdict {
+fn judged(set: &Set<'_>, index: usize, appended: &HashSet<&str>, held: &HashSet<&str>) -> Option<Verdict> {
     let name = set.word.name.as_str();
     let (value, form, own) = match &set.word.value {
         Value::Literal(value, _) => (value, set.form, true),
-        Value::Default(of, value, _) => (value, "default-expansion", of == name),
-        _ => return Verdict::Nothing,
+        Value::Default(of, value, _) => (value, Form::DefaultExpansion, of == name),
+        _ => return None,
     };
-    let report = |provider: String, reason| Verdict::Report { provider, reason, source: index };
-    match detect::judge(Some(name), value) {
-        Judgement::Key(provider) if set.place.launcher || held.contains(name) => report(provider, "launcher"),
-        Judgement::Key(provider) if !own => report(provider, "default-of-other"),
-        Judgement::Key(provider) if appended.contains(name) => report(provider, "append"),
-        Judgement::Key(provider) => Verdict::Key { provider, form, source: index },
-        Judgement::Foreign(provider) => report(provider.to_owned(), "not-agent-key"),
-        Judgement::Ignored(_) => Verdict::Nothing,
-    }
+    let report = |provider, reason| (provider, Action::Reported(reason));
+    let (provider, action) = match detect::judge(Some(name), value) {
+        Judgement::Key(provider) if set.place.launcher || held.contains(name) => report(provider, Reason::Launcher),
+        Judgement::Key(provider) if !own => report(provider, Reason::DefaultOfOther),
+        Judgement::Key(provider) if appended.contains(name) => report(provider, Reason::Append),
+        Judgement::Key(provider) => (provider, Action::Moved(form)),
+        Judgement::Foreign(provider) => report(provider.to_owned(), Reason::NotAgentKey),
+        Judgement::Ignored(_) => return None,
+    };
+    Some(Verdict { provider, action, source: index })
 }
 
 // So near to its place in the file, a finding speaks about its value.
@@ -368,7 +381,6 @@ const NEAR: usize = 4096;
 struct Analysis<'a> {
     bytes: &'a [u8],
     lines: Lines,
-    dialect: Dialect,
     findings: Vec<Finding>,
     // The settings' words that findings already speak about.
     covered: Vec<Span>,
@@ -377,26 +389,30 @@ struct Analysis<'a> {
 }
 
 impl Analysis<'_> {
-    fn finding(&self, variable: Option<&str>, offset: usize, provider: String, value: &[u8]) -> Finding {
+    fn finding(
+        &self,
+        variable: Option<&str>,
+        offset: usize,
+        provider: String,
+        value: &[u8],
+        action: Action,
+    ) -> Finding {
         Finding {
             line: self.lines.line(self.bytes, offset),
             offset,
             variable: variable.map(str::to_owned),
             provider,
-            action: Action::Moved,
-            form: "",
-            reason: None,
-            warn: vec![],
+            action,
+            warnings: vec![],
             value: Zeroizing::new(value.to_vec()),
             top_level: false,
-            commented: false,
         }
     }
 
-    fn report(&mut self, finding: Finding, reason: &'static str) {
+    fn report(&mut self, finding: Finding) {
         // Two readers of one stretch, or a name and its value, speak about the same key once.
         let twin = |other: &&mut Finding| {
-            other.action == Action::Reported
+            !other.is_moved()
                 && other.line == finding.line
                 && other.provider == finding.provider
                 && other.value == finding.value
@@ -407,42 +423,36 @@ impl Analysis<'_> {
                     twin.variable = finding.variable;
                 }
             }
-            None => self.findings.push(Finding { action: Action::Reported, reason: Some(reason), ..finding }),
+            None => self.findings.push(finding),
         }
+    }
+
+    // Reports a value that stays where it is, if it is a key or another tool's credential.
+    fn report_value(&mut self, judgement: Judgement, name: Option<&str>, at: usize, value: &[u8], reason: Reason) {
+        let (provider, reason) = match judgement {
+            Judgement::Key(provider) => (provider, reason),
+            Judgement::Foreign(provider) => (provider.to_owned(), Reason::NotAgentKey),
+            Judgement::Ignored(_) => return,
+        };
+        self.report(self.finding(name, at, provider, value, Action::Reported(reason)));
     }
 
     fn setting(&mut self, set: &Set<'_>, verdict: &Verdict, settings: &[Set<'_>]) {
-        let (provider, source, reason) = match verdict {
-            Verdict::Nothing => return,
-            Verdict::Key { provider, source, .. } => (provider, source, None),
-            Verdict::Report { provider, source, reason } => (provider, source, Some(*reason)),
+        let (Value::Literal(value, _) | Value::Default(_, value, _)) = &settings[verdict.source].word.value else {
+            return;
         };
-        let (Value::Literal(value, _) | Value::Default(_, value, _)) = &settings[*source].word.value else { return };
-        let name = Some(set.word.name.as_str());
-        let mut finding = self.finding(name, set.word.name_span.start, provider.clone(), value);
+        let (name, at) = (Some(set.word.name.as_str()), set.word.name_span.start);
+        let mut finding = self.finding(name, at, verdict.provider.clone(), value, verdict.action);
         finding.top_level = set.place.depth == 0;
         self.covered.push(set.word.span.clone());
-        match verdict {
-            Verdict::Key { form, .. } if !self.dialect.is_report_only() => {
-                finding.form = form;
-                if set.place.function {
-                    finding.warn.push("function");
-                }
-                finding.warn.extend(session(set.form));
-                self.findings.push(finding);
-            }
-            _ => self.report(finding, reason.unwrap_or("not-shell")),
+        if !finding.is_moved() {
+            return self.report(finding);
         }
-    }
-
-    fn fixed(&mut self, name: Option<&str>, at: usize, value: &[u8], reason: &'static str) {
-        match detect::judge(name, value) {
-            Judgement::Key(provider) => self.report(self.finding(name, at, provider, value), reason),
-            Judgement::Foreign(provider) => {
-                self.report(self.finding(name, at, provider.to_owned(), value), "not-agent-key");
-            }
-            Judgement::Ignored(_) => {}
+        if set.place.function {
+            finding.warnings.push(Warning::Function);
         }
+        finding.warnings.extend(session(set.form));
+        self.findings.push(finding);
     }
 
     // Keys in comments move, too (rule S9): where each stands, and its finding.
@@ -454,24 +464,14 @@ impl Analysis<'_> {
                 let name = hit.name.map(|name| comment.start + name.start..comment.start + name.end);
                 let offset = name.as_ref().map_or(value.start, |name| name.start);
                 let name = name.and_then(|name| std::str::from_utf8(&self.bytes[name]).ok());
-                match hit.judgement {
-                    Judgement::Key(provider) if !self.dialect.is_report_only() => {
-                        let mut finding = self.finding(name, offset, provider, &self.bytes[value.clone()]);
-                        finding.form = "comment";
-                        finding.commented = true;
-                        markers.push((value, self.findings.len()));
-                        self.findings.push(finding);
-                    }
-                    Judgement::Key(provider) => {
-                        let finding = self.finding(name, offset, provider, &self.bytes[value]);
-                        self.report(finding, "not-shell");
-                    }
-                    Judgement::Foreign(provider) => {
-                        let finding = self.finding(name, offset, provider.to_owned(), &self.bytes[value.clone()]);
-                        self.report(finding, "not-agent-key");
-                        self.kept.push(value);
-                    }
-                    Judgement::Ignored(_) => {}
+                let text = &self.bytes[value.clone()];
+                if let Judgement::Key(provider) = hit.judgement {
+                    markers.push((value, self.findings.len()));
+                    let finding = self.finding(name, offset, provider, text, Action::Moved(Form::Comment));
+                    self.findings.push(finding);
+                } else {
+                    self.report_value(hit.judgement, name, offset, text, Reason::NotAgentKey);
+                    self.kept.push(value);
                 }
             }
         }
@@ -483,7 +483,7 @@ impl Analysis<'_> {
     fn overlooked(&mut self) {
         let covered = merged(std::mem::take(&mut self.covered));
         // What moves is covered: another copy of it stays, and must be spoken about.
-        let reported = self.findings.iter().enumerate().filter(|(_, finding)| finding.action == Action::Reported);
+        let reported = self.findings.iter().enumerate().filter(|(_, finding)| !finding.is_moved());
         let mut places: Vec<(usize, usize)> = reported.map(|(index, finding)| (finding.offset, index)).collect();
         places.sort_unstable();
         // A finding speaks about one place of its value, and about copies on that line: by its index, the line.
@@ -508,13 +508,7 @@ impl Analysis<'_> {
             }
             let at = hit.name.as_ref().map_or(start, |name| name.start);
             let name = hit.name.and_then(|name| std::str::from_utf8(&self.bytes[name]).ok());
-            match hit.judgement {
-                Judgement::Key(provider) => self.report(self.finding(name, at, provider, value), "argument"),
-                Judgement::Foreign(provider) => {
-                    self.report(self.finding(name, at, provider.to_owned(), value), "not-agent-key");
-                }
-                Judgement::Ignored(_) => {}
-            }
+            self.report_value(hit.judgement, name, at, value, Reason::Argument);
         }
     }
 
@@ -522,7 +516,7 @@ impl Analysis<'_> {
     fn conflicts(&mut self) {
         let mut values: BTreeMap<String, HashSet<usize>> = BTreeMap::new();
         let active = |finding: &Finding| {
-            finding.action == Action::Moved && !finding.commented && !finding.warn.contains(&"function")
+            finding.is_moved() && !finding.is_commented() && !finding.warnings.contains(&Warning::Function)
         };
         for finding in self.findings.iter().filter(|finding| active(finding)) {
             let Some(name) = &finding.variable else { continue };
@@ -531,7 +525,7 @@ impl Analysis<'_> {
         }
         for finding in self.findings.iter_mut().filter(|finding| active(finding)) {
             if finding.variable.as_ref().is_some_and(|name| values[name].len() > 1) {
-                finding.warn.push("conflict");
+                finding.warnings.push(Warning::Conflict);
             }
         }
     }
@@ -574,12 +568,12 @@ fn merged(mut spans: Vec<Span>) -> Vec<Span> {
 }
 
 // What goes on holding the value after the file has lost it.
-fn session(form: &str) -> Option<&'static str> {
+fn session(form: Form) -> Option<Warning> {
     match form {
-        "launchctl" => Some("launchd-session"),
-        "setx" | "ps-setenvironmentvariable" => Some("registry"),
-        "fish-universal" => Some("universal-variable"),
-        "environment.d" => Some("systemd-session"),
+        Form::Launchctl => Some(Warning::LaunchdSession),
+        Form::Setx | Form::PsSetEnvironmentVariable => Some(Warning::Registry),
+        Form::FishUniversal => Some(Warning::UniversalVariable),
+        Form::EnvironmentD => Some(Warning::SystemdSession),
         _ => None,
     }
 }

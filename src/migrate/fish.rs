@@ -8,7 +8,7 @@ mod parts;
 mod word;
 
 use super::heuristics::{self, Named};
-use super::model::{Body, Fixed, Node, Scope, Script, Setting, Span, Value, Word};
+use super::model::{Body, Fixed, Form, Node, Reason, Scope, Script, Setting, Span, Value, Word};
 use parts::parts;
 use tree_sitter::{Node as Tree, Parser, Point, Range};
 use word::Decoded;
@@ -49,7 +49,7 @@ pub(super) fn read(bytes: &[u8]) -> Script {
     let mut parser = Parser::new();
     let ready = parser.set_language(&tree_sitter_fish::language()).is_ok();
     let Some(tree) = ready.then(|| parser.parse(source.as_slice(), None)).flatten() else {
-        heuristics::find_raw(bytes, 0, "unparsed", None, &mut script.fixed);
+        heuristics::find_raw(bytes, 0, Reason::Unparsed, None, &mut script.fixed);
         return script;
     };
     let mut reader = Reader { bytes, comments: Vec::new(), fixed: Vec::new(), lost: false };
@@ -68,16 +68,16 @@ pub(super) fn read(bytes: &[u8]) -> Script {
             let ready = parser.set_included_ranges(&[range]).is_ok();
             match ready.then(|| parser.parse(source.as_slice(), None)).flatten() {
                 Some(tree) if !heuristics::is_deep(&tree) => script.nodes.extend(reader.program(tree.root_node())),
-                _ => script.nodes.push(reader.report(part.start..part.end.min(bytes.len()), "unparsed")),
+                _ => script.nodes.push(reader.report(part.start..part.end.min(bytes.len()), Reason::Unparsed)),
             }
         }
     } else {
         // Open quotes or blocks: fish refuses the whole file, and nobody can say what belongs where.
-        script.nodes.push(reader.report(0..bytes.len(), "unparsed"));
+        script.nodes.push(reader.report(0..bytes.len(), Reason::Unparsed));
     }
     if std::mem::take(&mut reader.lost) {
         (reader.comments, reader.fixed) = (Vec::new(), Vec::new());
-        script.nodes = vec![reader.report(0..bytes.len(), "unparsed")];
+        script.nodes = vec![reader.report(0..bytes.len(), Reason::Unparsed)];
     }
     script.comments = reader.comments;
     script.fixed = reader.fixed;
@@ -107,7 +107,11 @@ impl Reader<'_> {
     /// A whole tree: its statements and its comments.
     fn program(&mut self, root: Tree<'_>) -> Vec<Node> {
         self.collect_comments(root);
-        if root.is_error() { vec![self.report(self.span(root), "unparsed")] } else { self.sequence(&children(root)) }
+        if root.is_error() {
+            vec![self.report(self.span(root), Reason::Unparsed)]
+        } else {
+            self.sequence(&children(root))
+        }
     }
 
     /// Comments, except where the grammar lost its way: those could be anything.
@@ -150,7 +154,7 @@ impl Reader<'_> {
     fn statement(&mut self, node: Tree<'_>) -> Node {
         let span = self.span(node);
         if node.is_error() || node.has_error() {
-            return self.report(span, "unparsed");
+            return self.report(span, Reason::Unparsed);
         }
         match node.kind() {
             "command" => self.command(node),
@@ -178,12 +182,12 @@ impl Reader<'_> {
             }
             "switch_statement" => self.switch(node),
             "return" | "break" | "continue" => Node::Other(span),
-            _ => self.report(span, "unparsed"),
+            _ => self.report(span, Reason::Unparsed),
         }
     }
 
     /// Leaves the bytes alone, and reports the values among them.
-    fn report(&mut self, span: Span, reason: &'static str) -> Node {
+    fn report(&mut self, span: Span, reason: Reason) -> Node {
         heuristics::find_raw(&self.bytes[span.clone()], span.start, reason, None, &mut self.fixed);
         Node::Other(span)
     }
@@ -204,12 +208,12 @@ impl Reader<'_> {
         let mut bodies = Vec::new();
         for child in children(node).into_iter().filter(|child| child.is_named() && !child.is_extra_comment()) {
             match child.kind() {
-                "command" => self.words_of(child, "argument"),
+                "command" => self.words_of(child, Reason::Argument),
                 _ => match self.statement(child) {
                     Node::Compound { bodies: inner, .. } => bodies.extend(inner),
                     Node::Other(_) => {}
                     Node::List { span, .. } | Node::Setting(Setting { span, .. }) => {
-                        self.report(span, "argument");
+                        self.report(span, Reason::Argument);
                     }
                 },
             }
@@ -224,7 +228,7 @@ impl Reader<'_> {
         match inner.map(|inner| self.statement(inner)) {
             Some(Node::Compound { bodies, .. }) => Node::Compound { span, bodies },
             Some(Node::Other(_)) | None => Node::Other(span),
-            Some(Node::List { .. } | Node::Setting(_)) => self.report(span, "argument"),
+            Some(Node::List { .. } | Node::Setting(_)) => self.report(span, Reason::Argument),
         }
     }
 
@@ -248,7 +252,7 @@ impl Reader<'_> {
             head = 1;
         }
         for part in parts[..head].iter().filter(|part| part.is_named() && !part.is_extra_comment()) {
-            self.expression(*part, "argument");
+            self.expression(*part, Reason::Argument);
         }
         let end = parts.len().saturating_sub(1).max(head);
         let body = self.body(&parts[head.min(parts.len())..end.min(parts.len())], &parts[..head], parts.last(), scope);
@@ -315,13 +319,13 @@ impl Reader<'_> {
         let mut bodies = Vec::new();
         for part in children(node).into_iter().filter(|part| part.is_named() && !part.is_extra_comment()) {
             if part.kind() != "case_clause" {
-                self.expression(part, "argument");
+                self.expression(part, Reason::Argument);
                 continue;
             }
             let arm = children(part);
             let head = arm.iter().position(|part| is_terminator(*part)).map_or(arm.len(), |at| at + 1);
             for value in arm[..head].iter().filter(|value| value.is_named() && !value.is_extra_comment()) {
-                self.expression(*value, "argument");
+                self.expression(*value, Reason::Argument);
             }
             let start = arm[..head].last().map_or(part.start_byte(), |last| last.end_byte()).min(self.bytes.len());
             let end = part.end_byte().min(self.bytes.len());
@@ -370,7 +374,7 @@ impl Reader<'_> {
         match settled {
             // A background job and a file that is written are more than a setting.
             Some(_) if self.in_background(span.end) || self.writes(node) => {
-                self.words_of(node, "argument");
+                self.words_of(node, Reason::Argument);
                 Node::Other(span)
             }
             Some(setting) => {
@@ -383,7 +387,7 @@ impl Reader<'_> {
                 Node::Setting(setting)
             }
             None => {
-                self.words_of(node, "argument");
+                self.words_of(node, Reason::Argument);
                 Node::Other(span)
             }
         }
@@ -406,7 +410,7 @@ impl Reader<'_> {
         };
         let end = words.last().map_or(name_span.end, |(node, _)| self.span(*node).end);
         let word = Word { span: name_span.start..end, name_span, name: text, value };
-        Some(Setting { span: span.clone(), form: "set", words: vec![word], keeps: false })
+        Some(Setting { span: span.clone(), form: Form::Set, words: vec![word], keeps: false })
     }
 
     /// fish's `export NAME=value ...`, a function around `set -gx`.
@@ -432,7 +436,7 @@ impl Reader<'_> {
             };
             found.push(Word { span: place, name_span, name, value });
         }
-        (!found.is_empty()).then(|| Setting { span: span.clone(), form: "export", words: found, keeps: false })
+        (!found.is_empty()).then(|| Setting { span: span.clone(), form: Form::Export, words: found, keeps: false })
     }
 
     fn value(&self, node: Tree<'_>, decoded: &Decoded) -> Value {
@@ -465,13 +469,13 @@ impl Reader<'_> {
     }
 
     /// Reports the literals of a command that is left alone.
-    fn words_of(&mut self, node: Tree<'_>, reason: &'static str) {
+    fn words_of(&mut self, node: Tree<'_>, reason: Reason) {
         let words = self.words(node);
         let name = words.first().filter(|(_, word)| word.literal).map_or(Vec::new(), |(_, word)| word.text.to_vec());
         let mut reason = match name.as_slice() {
-            b"alias" | b"abbr" => "alias",
-            b"env" => "inline-prefix",
-            b"eval" => "substitution",
+            b"alias" | b"abbr" => Reason::Alias,
+            b"env" => Reason::InlinePrefix,
+            b"eval" => Reason::Substitution,
             _ => reason,
         };
         let mut known = None;
@@ -485,10 +489,10 @@ impl Reader<'_> {
             if adds && let Some((name, at)) = &known {
                 // Even where this piece is no key: what it is added to is no longer the whole value.
                 let value = Zeroizing::default();
-                self.fixed.push(Fixed { name: Some(name.clone()), at: *at, value, reason: "append" });
+                self.fixed.push(Fixed { name: Some(name.clone()), at: *at, value, reason: Reason::Append });
             }
             if adds || words.len() > first + 2 || end < word.text.len() {
-                reason = "array";
+                reason = Reason::Array;
             }
         }
         let mut prefix = true;
@@ -502,7 +506,7 @@ impl Reader<'_> {
                     name: Some(name.to_owned()),
                     at: word.from[0],
                     value: Zeroizing::new(word.text[at + 1..].to_vec()),
-                    reason: "inline-prefix",
+                    reason: Reason::InlinePrefix,
                 }),
                 _ => {
                     let named = known.as_ref().map(|(name, at)| Named { name, at: *at, direct: true });
@@ -515,7 +519,7 @@ impl Reader<'_> {
     }
 
     /// An expression that is no command's word: a case, a loop's value.
-    fn expression(&mut self, node: Tree<'_>, reason: &'static str) {
+    fn expression(&mut self, node: Tree<'_>, reason: Reason) {
         let word = self.decode(node);
         heuristics::find(
             &word.text,
@@ -534,7 +538,13 @@ impl Reader<'_> {
             if node.kind() == "command_substitution" {
                 let span = self.span(node);
                 let named = known.as_ref().map(|(name, at)| Named { name, at: *at, direct: false });
-                heuristics::find_raw(&self.bytes[span.clone()], span.start, "substitution", named, &mut self.fixed);
+                heuristics::find_raw(
+                    &self.bytes[span.clone()],
+                    span.start,
+                    Reason::Substitution,
+                    named,
+                    &mut self.fixed,
+                );
             } else {
                 waiting.extend(children(node));
             }

@@ -4,7 +4,7 @@
 //! found here is ever cut out. Called by the readers of the dialects.
 
 use super::detect;
-use super::model::Fixed;
+use super::model::{Fixed, Reason};
 use zeroize::Zeroizing;
 
 /// No key is shorter (rule D1), so shorter words are not worth carrying around.
@@ -34,7 +34,7 @@ pub(super) struct Named<'a> {
 pub(super) fn find(
     text: &[u8],
     at: impl Fn(usize) -> usize,
-    reason: &'static str,
+    reason: Reason,
     known: Option<Named<'_>>,
     fixed: &mut Vec<Fixed>,
 ) {
@@ -67,13 +67,7 @@ pub(super) fn find(
 }
 
 /// The same for raw bytes of a file, beginning at `start`.
-pub(super) fn find_raw(
-    bytes: &[u8],
-    start: usize,
-    reason: &'static str,
-    known: Option<Named<'_>>,
-    fixed: &mut Vec<Fixed>,
-) {
+pub(super) fn find_raw(bytes: &[u8], start: usize, reason: Reason, known: Option<Named<'_>>, fixed: &mut Vec<Fixed>) {
     find(bytes, |offset| start + offset, reason, known, fixed);
 }
 

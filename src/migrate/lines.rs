@@ -13,7 +13,7 @@ mod structured;
 
 use super::detect::{self, Judgement};
 use super::dialect::Dialect;
-use super::model::{Fixed, Node, Script, Setting, Span, Value, text_start};
+use super::model::{Fixed, Form, Node, Reason, Script, Setting, Span, Value, Word, text_start};
 use cursor::Cursor;
 use zeroize::Zeroizing;
 
@@ -22,9 +22,9 @@ pub(super) use structured::{LONGEST_ENTRY, spelt_entry};
 /// Takes a file of one of these formats apart; any other dialect is read as plain text.
 pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
     match dialect {
-        Dialect::DotEnv => parse(bytes, "dotenv", dot_env::statement),
-        Dialect::EnvironmentD => parse(bytes, "environment.d", session::environment_d),
-        Dialect::PamEnv => parse(bytes, "pam-env", session::pam_env),
+        Dialect::DotEnv => parse(bytes, Form::DotEnv, dot_env::statement),
+        Dialect::EnvironmentD => parse(bytes, Form::EnvironmentD, session::environment_d),
+        Dialect::PamEnv => parse(bytes, Form::PamEnv, session::pam_env),
         Dialect::FishVariables => fish_variables::read(bytes),
         Dialect::Structured => Script { fixed: structured::keys(bytes), ..Script::default() },
         Dialect::History => Script { fixed: anywhere(bytes, reason(dialect)), ..Script::default() },
@@ -33,21 +33,22 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
 }
 
 /// Why a key in a file of such a dialect is only reported.
-pub(super) fn reason(dialect: Dialect) -> &'static str {
+pub(super) fn reason(dialect: Dialect) -> Reason {
     match dialect {
-        Dialect::Structured => "structured-config",
-        Dialect::History => "history",
-        _ => "not-shell",
+        Dialect::Structured => Reason::StructuredConfig,
+        Dialect::History => Reason::History,
+        _ => Reason::NotShell,
     }
 }
 
-type Statement = fn(&mut Cursor<'_>, &mut Vec<Fixed>) -> Option<Setting>;
+// A statement's bytes and its words.
+type Statement = fn(&mut Cursor<'_>, &mut Vec<Fixed>) -> Option<(Span, Vec<Word>)>;
 
 // Statement by statement; from one that does not follow the rules on, the rest of its line is left alone.
-fn parse(bytes: &[u8], form: &'static str, statement: Statement) -> Script {
+fn parse(bytes: &[u8], form: Form, statement: Statement) -> Script {
     let mut script = Script::default();
     let mut cursor = Cursor { bytes, at: text_start(bytes) };
-    let is_systemd = form == "environment.d";
+    let is_systemd = form == Form::EnvironmentD;
     let mut fresh = true;
     loop {
         cursor.skip_blanks();
@@ -71,13 +72,10 @@ fn parse(bytes: &[u8], form: &'static str, statement: Statement) -> Script {
             _ => {}
         }
         let start = cursor.at;
-        let setting = fresh.then(|| statement(&mut cursor, &mut script.fixed)).flatten();
+        let set = fresh.then(|| statement(&mut cursor, &mut script.fixed)).flatten();
         fresh = false;
-        match setting.filter(|setting| cursor.at == setting.span.end && cursor.ends_statement()) {
-            Some(mut setting) => {
-                setting.form = form;
-                script.nodes.push(Node::Setting(setting));
-            }
+        match set.filter(|(span, _)| cursor.at == span.end && cursor.ends_statement()) {
+            Some((span, words)) => script.nodes.push(Node::Setting(Setting { span, form, words, keeps: false })),
             None => {
                 cursor.at = start;
                 let end = cursor.line_end().max(start + 1);
@@ -104,7 +102,7 @@ fn report_rest(bytes: &[u8], script: &mut Script) {
     }
     read.sort_by_key(|span| span.start);
     let own = script.fixed.len();
-    for (fixed, place) in found_in(bytes, "unparsed") {
+    for (fixed, place) in found_in(bytes, Reason::Unparsed) {
         let before = read.partition_point(|span| span.start <= place.start);
         let inside = before > 0 && place.end <= read[before - 1].end;
         let same_line = |at: usize| at <= place.start && !bytes[at..place.start].contains(&b'\n');
@@ -117,12 +115,12 @@ fn report_rest(bytes: &[u8], script: &mut Script) {
 }
 
 // Keys wherever they stand.
-fn anywhere(bytes: &[u8], reason: &'static str) -> Vec<Fixed> {
+fn anywhere(bytes: &[u8], reason: Reason) -> Vec<Fixed> {
     found_in(bytes, reason).map(|(fixed, _)| fixed).collect()
 }
 
 // The same with the values' places.
-fn found_in(bytes: &[u8], reason: &'static str) -> impl Iterator<Item = (Fixed, Span)> {
+fn found_in(bytes: &[u8], reason: Reason) -> impl Iterator<Item = (Fixed, Span)> {
     detect::hits(bytes).into_iter().map(move |hit| {
         let at = hit.name.as_ref().map_or(hit.value.start, |name| name.start);
         let name = hit.name.map(|name| String::from_utf8_lossy(&bytes[name]).into_owned());
@@ -165,7 +163,6 @@ mod tests {
     use super::fish_variables::decoded;
     use super::*;
     use crate::migrate::model::Scope;
-    use crate::migrate::model::Word;
     use proptest::prelude::*;
 
     const KEY: &str = "sk-TESTq7xwFAKEz3mvTESTw9rtFAKEb5ycTESTh2plFAKEd8gn";
@@ -197,7 +194,7 @@ mod tests {
             let line = text[..fixed.at].matches('\n').count() + 1;
             shown.push(format!(
                 "{} {}={} on {line}",
-                fixed.reason,
+                fixed.reason.as_str(),
                 fixed.name.as_deref().unwrap_or("-"),
                 String::from_utf8_lossy(&fixed.value)
             ));
@@ -385,7 +382,7 @@ mod tests {
             .fixed
             .iter()
             .filter(|fixed| fixed.value.as_slice() == GROQ.as_bytes())
-            .map(|fixed| (fixed.reason, fixed.name.as_deref()))
+            .map(|fixed| (fixed.reason.as_str(), fixed.name.as_deref()))
             .collect();
         assert_eq!(found, [("array", Some("GROQ_API_KEY")), ("unparsed", None)]);
         assert_eq!(script.comments.as_slice(), std::slice::from_ref(&(0..14)));

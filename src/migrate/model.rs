@@ -19,6 +19,114 @@ pub(super) fn text_start(bytes: &[u8]) -> usize {
 /// A byte range.
 pub(super) type Span = Range<usize>;
 
+// An enum of words that the JSON output and the test corpus have in common.
+macro_rules! words {
+    (
+        $(#[$about:meta])*
+        $visibility:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        $visibility enum $name {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl $name {
+            /// The word.
+            $visibility const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// How a key is set that can be moved.
+    pub(crate) enum Form {
+        /// `A=k`, in any language.
+        Assign = "assign",
+        Export = "export",
+        Declare = "declare",
+        Typeset = "typeset",
+        Readonly = "readonly",
+        Local = "local",
+        /// `set` of fish and csh.
+        Set = "set",
+        Setenv = "setenv",
+        /// `$env:A = 'k'`.
+        PsEnv = "ps-env",
+        /// `Set-Item Env:A k` and its kin.
+        PsItem = "ps-item",
+        PsSetEnvironmentVariable = "ps-setenvironmentvariable",
+        Setx = "setx",
+        Launchctl = "launchctl",
+        EnvironmentD = "environment.d",
+        PamEnv = "pam-env",
+        DotEnv = "dotenv",
+        FishUniversal = "fish-universal",
+        /// The value of another variable whose key moves.
+        Copy = "copy",
+        /// `${A:-k}` or `${A:=k}` of the same name.
+        DefaultExpansion = "default-expansion",
+        Comment = "comment",
+    }
+}
+
+words! {
+    /// Why a key stays where it is and is only reported.
+    pub(crate) enum Reason {
+        Alias = "alias",
+        /// `A=k command`.
+        InlinePrefix = "inline-prefix",
+        HereDocument = "heredoc",
+        HereString = "here-string",
+        Substitution = "substitution",
+        Array = "array",
+        /// A word of any other command.
+        Argument = "argument",
+        /// `${B:-k}` in an assignment to another name.
+        DefaultOfOther = "default-of-other",
+        Eval = "eval",
+        Background = "background",
+        /// A name that is also added to, whose other values are no whole keys.
+        Append = "append",
+        /// Code that pairs a key with a program and maybe with its endpoint.
+        Launcher = "launcher",
+        StructuredConfig = "structured-config",
+        History = "history",
+        /// Code that its reader does not understand, or an edit of which would not hold.
+        Unparsed = "unparsed",
+        /// A file of no format that is edited.
+        NotShell = "not-shell",
+        /// A credential of something else than an agent's provider.
+        NotAgentKey = "not-agent-key",
+        /// A file that is looked through, whatever its format.
+        NotEdited = "not-edited",
+        ForeignOwned = "foreign-owned",
+        /// A file whose keys cannot be stored or taken out.
+        CannotEdit = "cannot-edit",
+    }
+}
+
+/// What the user has to know besides about a key that moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Warning {
+    /// It is set in a function, for the shells that call it.
+    Function,
+    /// Its variable is set to another key as well.
+    Conflict,
+    /// launchd's session goes on holding it.
+    LaunchdSession,
+    /// Windows' registry goes on holding it.
+    Registry,
+    /// A running fish goes on holding it.
+    UniversalVariable,
+    /// systemd's session goes on holding it.
+    SystemdSession,
+}
+
 /// A file, taken apart.
 #[derive(Debug, Default)]
 pub(super) struct Script {
@@ -95,10 +203,8 @@ pub(super) enum Scope {
 pub(super) struct Setting {
     /// From its first to its last byte; separators, trailing blanks and comments not included.
     pub span: Span,
-    /// Its form, in the corpus' words: `assign`, `export`, `declare`, `typeset`, `readonly`, `set`, `ps-env`,
-    /// `ps-setenvironmentvariable`, `setx`, `setenv`, `launchctl`, `environment.d`, `pam-env`, `dotenv`,
-    /// `fish-universal`. (`copy`, `default-expansion` and `comment` follow from the value and the place.)
-    pub form: &'static str,
+    /// How it sets them; never `Copy`, `DefaultExpansion` or `Comment`, which follow from the value and the place.
+    pub form: Form,
     /// The names it sets, in order.
     pub words: Vec<Word>,
     /// Whether something beside the words keeps the statement alive when they all go (an option that acts by itself).
@@ -152,10 +258,8 @@ pub(super) struct Fixed {
     pub at: usize,
     /// The literal, decoded.
     pub value: Zeroizing<Vec<u8>>,
-    /// Why it stays, in the corpus' words: `alias`, `inline-prefix`, `heredoc`, `substitution`, `array`, `argument`,
-    /// `default-of-other`, `here-string`, `eval`, `background`, `append` (a name that is also added to, whose other
-    /// values are no whole keys), `structured-config`, `history`, `unparsed`.
-    pub reason: &'static str,
+    /// Why it stays.
+    pub reason: Reason,
 }
 
 impl fmt::Debug for Fixed {

@@ -7,6 +7,7 @@ use super::examine::{self, Action, Examined, Finding};
 use super::files::{self, Candidate, MAX_FILE};
 use super::keyset::{self, Key, KeySet};
 use super::lines;
+use super::model::Reason;
 use super::stream;
 use crate::name::{Alias, KeyName, Provider};
 use crate::platform::{self, ReadError, Snapshot};
@@ -33,10 +34,8 @@ pub(crate) struct Trouble {
 pub(crate) struct Placed {
     /// What was found.
     pub finding: Finding,
-    /// The key it becomes; `None` when it is only reported.
-    pub name: Option<KeyName>,
-    /// Why it is only reported although its form could be moved, in one word.
-    pub blocked: Option<&'static str>,
+    /// The key it becomes, or why it is only reported.
+    pub name: Result<KeyName, Reason>,
 }
 
 /// A file with something in it.
@@ -96,7 +95,7 @@ pub(crate) struct Scanned {
     snapshot: Snapshot,
     examined: examine::Examined,
     /// Why nothing in it is moved.
-    blocked: Option<&'static str>,
+    blocked: Option<Reason>,
 }
 
 /// What a scan found.
@@ -151,12 +150,12 @@ pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
         let (mut snapshot, dialect, examined, unlisted) = look_into(path, candidate, snapshot, rest);
         scan.troubles.extend(unlisted.map(trouble));
         let blocked = match () {
-            () if report_only => Some("not-edited"),
+            () if report_only => Some(Reason::NotEdited),
             _ if !snapshot.ours => {
-                if examined.findings().iter().any(|finding| finding.action == Action::Moved) {
+                if examined.findings().iter().any(Finding::is_moved) {
                     scan.troubles.push(trouble("holds keys and belongs to another user, so it is not edited".into()));
                 }
-                Some("foreign-owned")
+                Some(Reason::ForeignOwned)
             }
             _ => None,
         };
@@ -225,7 +224,7 @@ impl Scan {
     /// The providers whose keys would move: whose entries in the store matter.
     pub(crate) fn providers(&self) -> BTreeSet<String> {
         let moved = self.files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings());
-        moved.filter(|finding| finding.action == Action::Moved).map(|finding| finding.provider.clone()).collect()
+        moved.filter(|finding| finding.is_moved()).map(|finding| finding.provider.clone()).collect()
     }
 }
 
@@ -247,14 +246,9 @@ impl Plan {
                     }
                 },
             };
-            let blocked = blocked.or(made.is_none().then_some("cannot-edit"));
+            let blocked = blocked.or(made.is_none().then_some(Reason::CannotEdit));
             let (cuts, after) = made.unwrap_or_else(|| (Vec::new(), snapshot.bytes.clone()));
-            let place = |finding: Finding| {
-                let moved = finding.action == Action::Moved;
-                let name = (moved && blocked.is_none()).then(|| names.of(&finding)).flatten();
-                Placed { blocked: if moved && name.is_none() { blocked } else { None }, finding, name }
-            };
-            let findings = examined.findings().iter().map(copied).map(place).collect();
+            let findings = placed(&examined, &names, blocked);
             let launchers = examined.launchers();
             plan.files.push(PlannedFile {
                 path,
@@ -275,7 +269,7 @@ impl Plan {
     fn collect_keys(&mut self, existing: &BTreeMap<KeyName, Secret>) {
         let mut at: BTreeMap<&KeyName, usize> = BTreeMap::new();
         for placed in self.files.iter().flat_map(|file| &file.findings) {
-            let Some(name) = &placed.name else { continue };
+            let Ok(name) = &placed.name else { continue };
             let index = *at.entry(name).or_insert_with(|| {
                 self.keys.push(PlannedKey {
                     name: name.clone(),
@@ -288,14 +282,14 @@ impl Plan {
                 self.keys.len() - 1
             });
             self.keys[index].variables.extend(placed.finding.variable.clone());
-            self.keys[index].commented &= placed.finding.commented;
+            self.keys[index].commented &= placed.finding.is_commented();
         }
     }
 
     /// Leaves the files out that the user does not want changed, and the keys that are in no other.
     pub(crate) fn keep_wanted(&mut self) {
         let wanted = self.files.iter().filter(|file| file.wanted).flat_map(|file| &file.findings);
-        let wanted: BTreeSet<&KeyName> = wanted.filter_map(|placed| placed.name.as_ref()).collect();
+        let wanted: BTreeSet<&KeyName> = wanted.filter_map(|placed| placed.name.as_ref().ok()).collect();
         for key in &mut self.keys {
             key.wanted = wanted.contains(&key.name);
         }
@@ -317,7 +311,7 @@ impl Plan {
         let mut places: BTreeMap<&KeyName, Vec<String>> = BTreeMap::new();
         for file in &self.files {
             for placed in &file.findings {
-                let Some(name) = &placed.name else { continue };
+                let Ok(name) = &placed.name else { continue };
                 let place = format!("{}:{}", file.path.display(), placed.finding.line);
                 places.entry(name).or_default().push(place);
             }
@@ -351,25 +345,21 @@ impl PlannedFile {
             return Err("belongs to another user".into());
         }
         let examined = examine::examine(&snapshot.bytes, self.dialect);
-        let given = self.findings.iter().filter_map(|placed| Some((&placed.finding, placed.name.clone()?)));
+        let given = self.findings.iter().filter_map(|placed| Some((&placed.finding, placed.name.clone().ok()?)));
         let names = Aliases::new(given);
         let name_of = |finding: &Finding| names.of(finding);
         let (cuts, after) = cut(&snapshot.bytes, self.dialect, &examined, &name_of)?;
         if cuts.is_empty() {
             return Err("nothing is left to take out".into());
         }
-        let findings = examined.findings().iter().map(copied).map(|finding| {
-            let name = (finding.action == Action::Moved).then(|| name_of(&finding)).flatten();
-            Placed { finding, name, blocked: None }
-        });
-        let findings = findings.collect();
+        let findings = placed(&examined, &names, None);
         let (path, dialect, launchers) = (self.path.clone(), self.dialect, examined.launchers());
         Ok(Self { path, target, dialect, snapshot, findings, launchers, cuts, after, wanted: true })
     }
 
     /// Whether a run would still take something out of these bytes.
     pub(crate) fn would_move(&self, bytes: &[u8]) -> bool {
-        examine::examine(bytes, self.dialect).findings().iter().any(|finding| finding.action == Action::Moved)
+        examine::examine(bytes, self.dialect).findings().iter().any(Finding::is_moved)
     }
 
     /// The changed lines before and after, with every key masked: line number, old lines, new lines.
@@ -423,7 +413,7 @@ fn cut(
     examined: &examine::Examined,
     name_of: &dyn Fn(&Finding) -> Option<KeyName>,
 ) -> Result<(Vec<Cut>, Zeroizing<Vec<u8>>), String> {
-    let moved: Vec<&Finding> = examined.findings().iter().filter(|finding| finding.action == Action::Moved).collect();
+    let moved: Vec<&Finding> = examined.findings().iter().filter(|finding| finding.is_moved()).collect();
     if moved.is_empty() {
         return Ok((Vec::new(), Zeroizing::new(bytes.to_vec())));
     }
@@ -434,10 +424,22 @@ fn cut(
     let cuts = examined.cuts(bytes, &alias);
     let after = Zeroizing::new(edit::apply(bytes, &cuts));
     let left = examine::examine(&after, dialect);
-    if cuts.is_empty() || left.findings().iter().any(|finding| finding.action == Action::Moved) {
+    if cuts.is_empty() || left.findings().iter().any(Finding::is_moved) {
         return Err("holds keys in a way that cannot be edited safely; take them out by hand".into());
     }
     Ok((cuts, after))
+}
+
+// A key of a file that is edited has a name.
+fn placed(examined: &Examined, names: &Aliases, blocked: Option<Reason>) -> Vec<Placed> {
+    let place = |finding: Finding| {
+        let name = match (finding.action, blocked) {
+            (Action::Reported(reason), _) | (Action::Moved(_), Some(reason)) => Err(reason),
+            (Action::Moved(_), None) => names.of(&finding).ok_or(Reason::CannotEdit),
+        };
+        Placed { finding, name }
+    };
+    examined.findings().iter().map(copied).map(place).collect()
 }
 
 fn copied(finding: &Finding) -> Finding {
@@ -447,12 +449,9 @@ fn copied(finding: &Finding) -> Finding {
         variable: finding.variable.clone(),
         provider: finding.provider.clone(),
         action: finding.action,
-        form: finding.form,
-        reason: finding.reason,
-        warn: finding.warn.clone(),
+        warnings: finding.warnings.clone(),
         value: finding.value.clone(),
         top_level: finding.top_level,
-        commented: finding.commented,
     }
 }
 
@@ -480,15 +479,15 @@ impl Aliases {
 fn aliases(files: &[Scanned], existing: &BTreeMap<KeyName, Secret>) -> Aliases {
     let mut by_provider: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
     for finding in files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings()) {
-        if finding.action == Action::Moved && check_key(&finding.value, Shape::Header).is_ok() {
+        if finding.is_moved() && check_key(&finding.value, Shape::Header).is_ok() {
             by_provider.entry(finding.provider.to_string()).or_default().push(finding);
         }
     }
     let mut given = Vec::new();
     for (provider, findings) in by_provider {
         let Ok(provider) = provider.parse::<Provider>() else { continue };
-        let active = || findings.iter().filter(|finding| !finding.commented);
-        let commented = findings.iter().filter(|finding| finding.commented);
+        let active = || findings.iter().filter(|finding| !finding.is_commented());
+        let commented = findings.iter().filter(|finding| finding.is_commented());
         let preferred = active().rfind(|finding| finding.top_level).or_else(|| active().next_back());
         let all = preferred.map(|finding| (finding, "default")).into_iter();
         let all =

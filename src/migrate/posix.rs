@@ -13,7 +13,7 @@ mod word;
 
 use crate::migrate::detect;
 use crate::migrate::dialect::Dialect;
-use crate::migrate::model::{Fixed, Node, Script, Span, Value, Word as Name, text_start};
+use crate::migrate::model::{Fixed, Node, Reason, Script, Span, Value, Word as Name, text_start};
 use word::{Word, identifier};
 use zeroize::Zeroizing;
 
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
                     let start = broken.first().map_or(start, |node| node.span().start.min(start));
                     self.fixed.truncate(fixed);
                     self.comments.truncate(comments);
-                    self.report(start..self.bytes.len(), "unparsed");
+                    self.report(start..self.bytes.len(), Reason::Unparsed);
                     self.stuck = Some(start);
                     return nodes;
                 }
@@ -228,7 +228,7 @@ impl<'a> Reader<'a> {
                 joined = document.joins && backslashes % 2 == 1;
                 body = self.at;
             }
-            self.report(start..body, "heredoc");
+            self.report(start..body, Reason::HereDocument);
         }
     }
 
@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
                 // What a background job sets is lost with it.
                 if matches!(node, Node::Setting(_) | Node::List { .. }) {
                     let span = node.span().clone();
-                    self.settle(vec![node], "background");
+                    self.settle(vec![node], Reason::Background);
                     nodes.push(Node::Other(span));
                 } else {
                     nodes.push(node);
@@ -360,14 +360,14 @@ impl<'a> Reader<'a> {
             match part {
                 Node::Compound { bodies: own, .. } => bodies.extend(own),
                 Node::Other(_) => {}
-                other => self.settle(vec![other], "argument"),
+                other => self.settle(vec![other], Reason::Argument),
             }
         }
         Ok((Node::Compound { span: start..end, bodies }, wrapped))
     }
 
     /// Reports whatever keys stand in these bytes.
-    fn report(&mut self, span: Span, reason: &'static str) {
+    fn report(&mut self, span: Span, reason: Reason) {
         for hit in detect::hits(&self.bytes[span.clone()]) {
             let name = hit.name.as_ref().map(|name| &self.bytes[span.start + name.start..span.start + name.end]);
             let at = span.start + hit.name.as_ref().map_or(hit.value.start, |name| name.start);
@@ -377,7 +377,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports the keys in a word, as written and as the shell would see it.
-    fn look_into(&mut self, word: &Word, reason: &'static str) {
+    fn look_into(&mut self, word: &Word, reason: Reason) {
         let before = self.fixed.len();
         self.report(word.span.clone(), reason);
         let Some(text) = word.literal() else { return };
@@ -399,7 +399,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports what is passed on within these bytes as a key of this name.
-    fn report_passed(&mut self, within: &Span, name: &str, at: usize, reason: &'static str) {
+    fn report_passed(&mut self, within: &Span, name: &str, at: usize, reason: Reason) {
         for Passed { span, text } in &self.passed {
             if within.start <= span.start && span.end <= within.end {
                 self.fixed.push(Fixed { name: Some(name.to_owned()), at, value: text.clone(), reason });
@@ -408,7 +408,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Turns settings that nothing can be cut out of into reports.
-    fn settle(&mut self, nodes: Vec<Node>, reason: &'static str) {
+    fn settle(&mut self, nodes: Vec<Node>, reason: Reason) {
         for node in nodes {
             settle(node, reason, &mut self.fixed);
         }
@@ -423,7 +423,7 @@ fn closes_itself(node: &Node) -> bool {
     }
 }
 
-fn settle(node: Node, reason: &'static str, fixed: &mut Vec<Fixed>) {
+fn settle(node: Node, reason: Reason, fixed: &mut Vec<Fixed>) {
     match node {
         Node::Setting(setting) => {
             for Name { name, name_span, value, .. } in setting.words {

@@ -10,7 +10,7 @@ mod setting;
 mod word;
 
 use super::heuristics::{self, Named};
-use super::model::{Body, Fixed, Node, Scope, Script, Span, Value, Word};
+use super::model::{Body, Fixed, Node, Reason, Scope, Script, Span, Value, Word};
 use plain::Plain;
 use tree_sitter::{Node as Tree, Parser, Point, Range};
 use zeroize::Zeroizing;
@@ -57,7 +57,7 @@ pub(super) fn read(bytes: &[u8]) -> Script {
     plain.extend_from_slice(b"\n;");
     let mut parser = Parser::new();
     if parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).is_err() {
-        heuristics::find_raw(bytes, 0, "unparsed", None, &mut script.fixed);
+        heuristics::find_raw(bytes, 0, Reason::Unparsed, None, &mut script.fixed);
         return script;
     }
     let tree = whole(&mut parser, &mut plain, &empty);
@@ -169,7 +169,7 @@ impl Reader<'_> {
 
     fn report(&mut self, span: Span) -> Node {
         let span = span.start..span.start + self.bytes[span.clone()].trim_ascii_end().len();
-        heuristics::find_raw(&self.bytes[span.clone()], span.start, "unparsed", None, &mut self.fixed);
+        heuristics::find_raw(&self.bytes[span.clone()], span.start, Reason::Unparsed, None, &mut self.fixed);
         Node::Other(span)
     }
 
@@ -186,7 +186,7 @@ impl Reader<'_> {
         for child in children(root) {
             match child.kind() {
                 "statement_list" => nodes.extend(self.statements(child)),
-                _ => self.literals(child, "argument", None, &mut Vec::new()),
+                _ => self.literals(child, Reason::Argument, None, &mut Vec::new()),
             }
         }
         nodes
@@ -217,7 +217,7 @@ impl Reader<'_> {
             if let [Word { name, name_span, value: Value::Dynamic, .. }] = setting.words.as_slice() {
                 let (name, at) = (name.clone(), name_span.start);
                 let mut bodies = Vec::new();
-                self.literals(node, "argument", Some(Named { name: &name, at, direct: true }), &mut bodies);
+                self.literals(node, Reason::Argument, Some(Named { name: &name, at, direct: true }), &mut bodies);
                 if !bodies.is_empty() {
                     return Node::Compound { span, bodies };
                 }
@@ -225,12 +225,12 @@ impl Reader<'_> {
             return Node::Setting(setting);
         }
         let mut bodies = Vec::new();
-        self.literals(node, "argument", None, &mut bodies);
+        self.literals(node, Reason::Argument, None, &mut bodies);
         if bodies.is_empty() && node.kind() == "pipeline" { Node::Other(span) } else { Node::Compound { span, bodies } }
     }
 
     /// Reports the literals of code that stays, and takes the blocks in it apart.
-    fn literals(&mut self, node: Tree<'_>, reason: &'static str, known: Option<Named<'_>>, bodies: &mut Vec<Body>) {
+    fn literals(&mut self, node: Tree<'_>, reason: Reason, known: Option<Named<'_>>, bodies: &mut Vec<Body>) {
         let blocks = bodies;
         match node.kind() {
             "comment" => {}
@@ -242,7 +242,7 @@ impl Reader<'_> {
                 let scope = if self.runs_program(node) { Scope::Launcher } else { Scope::Function };
                 for child in children(node) {
                     if child.kind() != "script_block" {
-                        self.literals(child, "argument", None, blocks);
+                        self.literals(child, Reason::Argument, None, blocks);
                     }
                 }
                 self.script_block(node, scope, blocks);
@@ -255,16 +255,16 @@ impl Reader<'_> {
                 heuristics::find(
                     &word.text,
                     |at| word.at(at),
-                    if here { "heredoc" } else { reason },
+                    if here { Reason::HereDocument } else { reason },
                     known,
                     &mut self.fixed,
                 );
                 for child in children(node) {
-                    self.literals(child, "substitution", known, blocks);
+                    self.literals(child, Reason::Substitution, known, blocks);
                 }
             }
             "command_name" => {}
-            "sub_expression" => self.inner(node, "substitution", known, blocks),
+            "sub_expression" => self.inner(node, Reason::Substitution, known, blocks),
             "hash_entry" => {
                 let key = children(node).into_iter().find(|child| child.kind() == "key_expression").map(|key| {
                     let place = core(key);
@@ -273,14 +273,14 @@ impl Reader<'_> {
                 });
                 let named =
                     key.as_ref().and_then(|(name, at)| Some(Named { name: name.as_deref()?, at: *at, direct: true }));
-                self.inner(node, "array", named, blocks);
+                self.inner(node, Reason::Array, named, blocks);
             }
-            "array_expression" => self.inner(node, "array", known, blocks),
+            "array_expression" => self.inner(node, Reason::Array, known, blocks),
             "command" => {
                 let name = self.command_name(node);
                 let reason = match name.as_str() {
-                    "invoke-expression" | "iex" => "substitution",
-                    "set-alias" | "sal" | "new-alias" | "nal" => "alias",
+                    "invoke-expression" | "iex" => Reason::Substitution,
+                    "set-alias" | "sal" | "new-alias" | "nal" => Reason::Alias,
                     _ => reason,
                 };
                 let setter = matches!(name.as_str(), "setx" | "setx.exe" | "set-item" | "si" | "new-item" | "ni");
@@ -307,11 +307,11 @@ impl Reader<'_> {
                 if adds && let Some((name, span)) = &name {
                     // Even where this piece is no key: what it is added to is no longer the whole value.
                     let value = Zeroizing::default();
-                    self.fixed.push(Fixed { name: Some(name.clone()), at: span.start, value, reason: "append" });
+                    self.fixed.push(Fixed { name: Some(name.clone()), at: span.start, value, reason: Reason::Append });
                 }
                 let reason = match (element, adds) {
-                    (Some(_), _) => "array",
-                    (None, true) => "append",
+                    (Some(_), _) => Reason::Array,
+                    (None, true) => Reason::Append,
                     (None, false) => reason,
                 };
                 match &name {
@@ -326,7 +326,7 @@ impl Reader<'_> {
         }
     }
 
-    fn inner(&mut self, node: Tree<'_>, reason: &'static str, known: Option<Named<'_>>, bodies: &mut Vec<Body>) {
+    fn inner(&mut self, node: Tree<'_>, reason: Reason, known: Option<Named<'_>>, bodies: &mut Vec<Body>) {
         for child in children(node) {
             self.literals(child, reason, known, bodies);
         }
@@ -365,7 +365,7 @@ impl Reader<'_> {
                 "script_block" | "script_block_body" | "named_block_list" | "named_block" => {
                     waiting.extend(children(node))
                 }
-                "param_block" => self.literals(node, "argument", None, &mut Vec::new()),
+                "param_block" => self.literals(node, Reason::Argument, None, &mut Vec::new()),
                 _ => {}
             }
         }

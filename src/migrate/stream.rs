@@ -8,7 +8,7 @@ use super::detect::{self, AFTER, BEFORE, Hit, Judgement, LONGEST_MARK};
 use super::dialect::Dialect;
 use super::examine::{Action, Finding};
 use super::lines;
-
+use super::model::Reason;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read};
@@ -91,7 +91,7 @@ fn fill(source: &mut impl Read, buffer: &mut [u8], filled: &mut usize) -> io::Re
 
 // The findings, and where in the file the piece at hand begins.
 struct List {
-    reason: &'static str,
+    reason: Reason,
     base: usize,
     // A place in the file that is not before the piece, and how many lines end before it.
     counted: (usize, usize),
@@ -133,7 +133,7 @@ impl List {
         }
         let (provider, reason) = match &hit.judgement {
             Judgement::Key(provider) => (provider.clone(), self.reason),
-            Judgement::Foreign(provider) => ((*provider).to_owned(), "not-agent-key"),
+            Judgement::Foreign(provider) => ((*provider).to_owned(), Reason::NotAgentKey),
             Judgement::Ignored(_) => return,
         };
         let name = hit.name.clone().map(|name| String::from_utf8_lossy(&piece[name]).into_owned());
@@ -149,20 +149,17 @@ impl List {
         variable: Option<String>,
         provider: String,
         value: &[u8],
-        reason: &'static str,
+        reason: Reason,
     ) -> Finding {
         Finding {
             line: 1 + self.lines_before(piece, at),
             offset: self.base + at,
             variable,
             provider,
-            action: Action::Reported,
-            form: "",
-            reason: Some(reason),
-            warn: vec![],
+            action: Action::Reported(reason),
+            warnings: vec![],
             value: Zeroizing::new(value.to_vec()),
             top_level: false,
-            commented: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit;
 use crate::migrate::examine::{self, Action, Examined, Finding};
-use crate::migrate::model::{Node, Script, Span, Value};
+use crate::migrate::model::{Node, Script, Span, Value, Warning};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 #[cfg(unix)]
@@ -19,17 +19,31 @@ pub(crate) fn mistral(number: u32) -> String {
     format!("TESTJOi1FAKE9u6ATESTGTHbFAKE{number:04}")
 }
 
+impl Warning {
+    /// The corpus' word.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Function => "function",
+            Self::Conflict => "conflict",
+            Self::LaunchdSession => "launchd-session",
+            Self::Registry => "registry",
+            Self::UniversalVariable => "universal-variable",
+            Self::SystemdSession => "systemd-session",
+        }
+    }
+}
+
 /// The aliases of the corpus' rule, for one file and an empty keychain.
 fn aliases(findings: &[Finding]) -> Vec<String> {
     let mut names: BTreeMap<(String, Vec<u8>), String> = BTreeMap::new();
     let key = |finding: &Finding| (finding.provider.clone(), finding.value.to_vec());
-    let moved = |finding: &&Finding| finding.action == Action::Moved;
+    let moved = |finding: &&Finding| finding.is_moved();
     let mut providers: Vec<&str> = findings.iter().filter(moved).map(|finding| finding.provider.as_str()).collect();
     providers.sort_unstable();
     providers.dedup();
     for provider in providers {
         let own: Vec<&Finding> = findings.iter().filter(moved).filter(|finding| finding.provider == provider).collect();
-        let active: Vec<&&Finding> = own.iter().filter(|finding| !finding.commented).collect();
+        let active: Vec<&&Finding> = own.iter().filter(|finding| !finding.is_commented()).collect();
         if let Some(last) = active.iter().rev().find(|finding| finding.top_level).or(active.last()) {
             names.insert(key(last), "default".into());
         }
@@ -64,11 +78,11 @@ pub(crate) fn scrub(bytes: &[u8], dialect: Dialect) -> (Vec<u8>, Examined) {
 /// `1 openai OPENAI_API_KEY moved set`, `2 - argument` and the like, one a finding.
 pub(crate) fn summary(examined: &Examined) -> Vec<String> {
     let line = |finding: &Finding| {
-        let Finding { line, provider, form, .. } = finding;
+        let Finding { line, provider, .. } = finding;
         let name = finding.variable.as_deref().unwrap_or("-");
         match finding.action {
-            Action::Moved => format!("{line} {provider} {name} moved {form}"),
-            Action::Reported => format!("{line} {provider} {name} {}", finding.reason.unwrap_or("?")),
+            Action::Moved(form) => format!("{line} {provider} {name} moved {}", form.as_str()),
+            Action::Reported(reason) => format!("{line} {provider} {name} {}", reason.as_str()),
         }
     };
     examined.findings().iter().map(line).collect()
@@ -82,7 +96,7 @@ pub(crate) fn comes_out(dialect: Dialect, before: &str, after: &str, found: &[&s
     assert_eq!(summary(&examined), found, "\nbefore:\n{before}");
     let (again, second) = scrub(&out, dialect);
     assert_eq!(again, out, "a second run is idle");
-    assert!(second.findings().iter().all(|finding| finding.action == Action::Reported));
+    assert!(!second.findings().iter().any(Finding::is_moved));
 }
 
 /// Every value that is set, in the order of the tree: name and decoded literal.
@@ -182,14 +196,16 @@ pub(crate) fn corpus_of(shell: &str, dialect: Dialect) -> usize {
             .iter()
             .zip(&names)
             .map(|(finding, alias)| {
-                let Finding { line, provider, form, .. } = finding;
+                let Finding { line, provider, .. } = finding;
                 let name = finding.variable.as_deref().unwrap_or_default();
                 match finding.action {
-                    Action::Moved => {
+                    Action::Moved(form) => {
+                        let form = form.as_str();
+                        let warn: Vec<&str> = finding.warnings.iter().map(|warning| warning.as_str()).collect();
                         let value = String::from_utf8_lossy(&finding.value);
-                        format!("{line} {provider} {name} moved {alias} {form} {:?} {value}", finding.warn)
+                        format!("{line} {provider} {name} moved {alias} {form} {warn:?} {value}")
                     }
-                    Action::Reported => format!("{line} {provider} {name} {}", finding.reason.unwrap_or_default()),
+                    Action::Reported(reason) => format!("{line} {provider} {name} {}", reason.as_str()),
                 }
             })
             .collect();

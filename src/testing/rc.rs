@@ -3,7 +3,7 @@
 use super::keys;
 use super::records::SEAL;
 use crate::migrate::dialect::Dialect;
-use crate::migrate::examine::{Action, Examined, Finding, examine};
+use crate::migrate::examine::{Examined, Finding, examine};
 use crate::migrate::journal::{FileRecord, Seal};
 use crate::migrate::keyset::{Key, KeySet};
 use crate::migrate::{stream, undo};
@@ -43,9 +43,9 @@ pub fn lines(bytes: &[u8]) {
     with_first(bytes, |first, file| match first {
         b's' => edited(file, Dialect::EnvironmentD),
         b'p' => edited(file, Dialect::PamEnv),
-        b'h' => reported(file, Dialect::History),
-        b'j' => reported(file, Dialect::Structured),
-        b't' => reported(file, Dialect::Text),
+        b'h' => only_reported(file, Dialect::History),
+        b'j' => only_reported(file, Dialect::Structured),
+        b't' => only_reported(file, Dialect::Text),
         _ => edited(file, Dialect::DotEnv),
     });
 }
@@ -60,8 +60,8 @@ fn with_first(bytes: &[u8], check: impl FnOnce(u8, &[u8])) {
 fn edited(before: &[u8], dialect: Dialect) {
     let examined = examine(before, dialect);
     let cuts = examined.cuts(before, &|_| "default".to_owned());
-    let moved: Vec<&Finding> = of(&examined, Action::Moved).collect();
-    assert_eq!(moved.is_empty(), cuts.is_empty(), "cuts are made for what moves: {:?}", examined.findings());
+    let moving: Vec<&Finding> = moved(&examined).collect();
+    assert_eq!(moving.is_empty(), cuts.is_empty(), "cuts are made for what moves: {:?}", examined.findings());
     let mut after = Vec::new();
     let mut at = 0;
     for cut in &cuts {
@@ -73,8 +73,8 @@ fn edited(before: &[u8], dialect: Dialect) {
         at = cut.span.end;
     }
     after.extend_from_slice(&before[at..]);
-    for finding in &moved {
-        let place = if finding.commented {
+    for finding in &moving {
+        let place = if finding.is_commented() {
             let rest = &before[finding.offset..];
             let start = memchr::memmem::find(rest, &finding.value).expect("a value in a comment stands there");
             finding.offset + start..finding.offset + start + finding.value.len()
@@ -87,7 +87,7 @@ fn edited(before: &[u8], dialect: Dialect) {
     let again = examine(&after, dialect);
     assert!(again.cuts(&after, &|_| "default".to_owned()).is_empty(), "a second run is idle: {:?}", again.findings());
     for left in again.findings() {
-        let is_told = of(&examined, Action::Reported).any(|finding| {
+        let is_told = reported(&examined).any(|finding| {
             let (one, other) = (finding.value.as_slice(), left.value.as_slice());
             memchr::memmem::find(one, other).is_some() || memchr::memmem::find(other, one).is_some()
         });
@@ -97,8 +97,12 @@ fn edited(before: &[u8], dialect: Dialect) {
     taken_back((before, &after), &examined);
 }
 
-fn of(examined: &Examined, action: Action) -> impl Iterator<Item = &Finding> {
-    examined.findings().iter().filter(move |finding| finding.action == action)
+fn moved(examined: &Examined) -> impl Iterator<Item = &Finding> {
+    examined.findings().iter().filter(|finding| finding.is_moved())
+}
+
+fn reported(examined: &Examined) -> impl Iterator<Item = &Finding> {
+    examined.findings().iter().filter(|finding| !finding.is_moved())
 }
 
 // What is printed of a finding holds nothing of its value. A name may be anything.
@@ -113,13 +117,13 @@ fn hidden(examined: &Examined) {
 fn taken_back((before, after): (&[u8], &[u8]), examined: &Examined) {
     let cuts = examined.cuts(before, &|_| "default".to_owned());
     let mut kept: Vec<&[u8]> = Vec::new();
-    for finding in of(examined, Action::Moved) {
+    for finding in moved(examined) {
         if !kept.contains(&finding.value.as_slice()) {
             kept.push(&finding.value);
         }
     }
     let numbered = kept.iter().enumerate().map(|(number, value)| Key { value, number: Some(number) });
-    let others = of(examined, Action::Reported).map(|finding| Key { value: &finding.value, number: None });
+    let others = reported(examined).map(|finding| Key { value: &finding.value, number: None });
     let all = KeySet::new(numbered.chain(others).filter(|key| !key.value.is_empty()).collect());
     let seal = Seal::new(Secret::new(SEAL.to_vec()));
     let Some(record) = FileRecord::new(Path::new("/rc"), (before, after), &cuts, &all, &seal) else { return };
@@ -143,9 +147,9 @@ fn taken_back((before, after): (&[u8], &[u8]), examined: &Examined) {
 }
 
 // Nothing moves, and the file gives the same in pieces as whole.
-fn reported(bytes: &[u8], dialect: Dialect) {
+fn only_reported(bytes: &[u8], dialect: Dialect) {
     let whole = examine(bytes, dialect);
-    assert_eq!(of(&whole, Action::Moved).count(), 0);
+    assert_eq!(moved(&whole).count(), 0);
     assert!(whole.cuts(bytes, &|_| String::new()).is_empty());
     hidden(&whole);
     // Only a look at all of it tells text of two bytes a character.
@@ -160,8 +164,8 @@ fn reported(bytes: &[u8], dialect: Dialect) {
 
 fn facts(findings: &[Finding]) -> Vec<String> {
     let fact = |finding: &Finding| {
-        let Finding { line, offset, variable, provider, reason, value, .. } = finding;
-        format!("{line} {offset} {variable:?} {provider} {reason:?} {}", String::from_utf8_lossy(value))
+        let Finding { line, offset, variable, provider, action, value, .. } = finding;
+        format!("{line} {offset} {variable:?} {provider} {action:?} {}", String::from_utf8_lossy(value))
     };
     findings.iter().map(fact).collect()
 }

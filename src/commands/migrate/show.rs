@@ -3,6 +3,7 @@
 use crate::commands::Session;
 use crate::host::Host;
 use crate::migrate::aftermath::is_direnvs;
+use crate::migrate::examine::Action;
 use crate::migrate::plan::{Placed, Plan, PlannedFile};
 use crate::output::Style;
 use serde_json::json;
@@ -34,7 +35,7 @@ pub(super) fn plan(host: &mut Host, session: &Session, plan: &Plan) {
             new.lines().for_each(|text| output.line(&[(Style::Good, &format!("+{text}"))]));
         }
         for placed in &file.findings {
-            let Some(name) = &placed.name else { continue };
+            let Ok(name) = &placed.name else { continue };
             let variable = placed.finding.variable.as_deref().unwrap_or("a key");
             output.line(&[
                 (Style::Dim, &format!("  line {}: ", placed.finding.line)),
@@ -52,37 +53,36 @@ pub(super) fn plan(host: &mut Host, session: &Session, plan: &Plan) {
         output.table(&cells.collect::<Vec<_>>());
     }
     let left = plan.files.iter().flat_map(|file| file.findings.iter().map(move |placed| (file, placed)));
-    let left: Vec<_> = left.filter(|(_, placed)| placed.name.is_none()).collect();
+    let left = left.filter_map(|(file, placed)| Some((file, &placed.finding, placed.name.as_ref().err()?)));
+    let left: Vec<_> = left.collect();
     if !left.is_empty() {
         output.line(&[(Style::Warn, "found and left in place:")]);
-        let cells = left.into_iter().map(|(file, placed)| {
-            let finding = &placed.finding;
+        let cells = left.into_iter().map(|(file, finding, reason)| {
             vec![
                 (Style::Plain, format!("  {}:{}", session.paths.pretty(&file.path), finding.line)),
                 (Style::Plain, finding.variable.clone().unwrap_or_else(|| "a key".into())),
                 (Style::Plain, finding.provider.to_string()),
-                (Style::Dim, why(placed).to_owned()),
+                (Style::Dim, reason.as_str().to_owned()),
             ]
         });
         output.table(&cells.collect::<Vec<_>>());
     }
 }
 
-fn why(placed: &Placed) -> &'static str {
-    placed.finding.reason.or(placed.blocked).unwrap_or("left-out")
-}
-
 fn row(file: &PlannedFile, placed: &Placed) -> serde_json::Value {
     let finding = &placed.finding;
-    let moved = placed.name.is_some();
+    let form = match finding.action {
+        Action::Moved(form) if placed.name.is_ok() => Some(form.as_str()),
+        Action::Moved(_) | Action::Reported(_) => None,
+    };
     json!({
         "file": file.path.to_string_lossy(),
         "line": finding.line,
         "variable": finding.variable,
         "provider": finding.provider,
-        "alias": placed.name.as_ref().map(|name| &name.alias),
-        "action": if moved { "moved" } else { "reported" },
-        "form": moved.then_some(finding.form),
-        "reason": (!moved).then(|| why(placed)),
+        "alias": placed.name.as_ref().ok().map(|name| &name.alias),
+        "action": if placed.name.is_ok() { "moved" } else { "reported" },
+        "form": form,
+        "reason": placed.name.as_ref().err().map(|reason| reason.as_str()),
     })
 }

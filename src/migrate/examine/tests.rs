@@ -36,12 +36,12 @@ fn corpus() -> PathBuf {
 /// The corpus' rule for aliases, for one file with an empty keychain.
 fn aliases(findings: &[Finding]) -> Vec<String> {
     let mut named: BTreeMap<(String, Vec<u8>), String> = BTreeMap::new();
-    let moved: Vec<&Finding> = findings.iter().filter(|finding| finding.action == Action::Moved).collect();
+    let moved: Vec<&Finding> = findings.iter().filter(|finding| finding.is_moved()).collect();
     let key = |finding: &Finding| (finding.provider.clone(), finding.value.to_vec());
     let providers: HashSet<&str> = moved.iter().map(|finding| finding.provider.as_str()).collect();
     for provider in providers {
         let own: Vec<&&Finding> = moved.iter().filter(|finding| finding.provider == provider).collect();
-        let active: Vec<&&&Finding> = own.iter().filter(|finding| !finding.commented).collect();
+        let active: Vec<&&&Finding> = own.iter().filter(|finding| !finding.is_commented()).collect();
         let default = active.iter().rev().find(|finding| finding.top_level).or(active.last());
         if let Some(finding) = default {
             named.insert(key(finding), "default".into());
@@ -74,6 +74,14 @@ fn scrubbed(bytes: &[u8], dialect: Dialect) -> (Vec<u8>, Examined) {
     let cuts = examined.cuts(bytes, &alias);
     assert!(cuts.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "sorted and disjoint: {cuts:?}");
     (apply(bytes, &cuts), examined)
+}
+
+// Why a key stays, in the corpus' words.
+fn why(finding: &Finding) -> Option<&'static str> {
+    match finding.action {
+        Action::Moved(_) => None,
+        Action::Reported(reason) => Some(reason.as_str()),
+    }
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -118,15 +126,15 @@ fn corpus_of_posix_shells_comes_out_byte_for_byte() {
         let names = aliases(examined.findings());
         let mut got: Vec<String> = Vec::new();
         for (finding, alias) in examined.findings().iter().zip(&names) {
-            let Finding { line, provider, variable, form, reason, .. } = finding;
+            let Finding { line, provider, variable, .. } = finding;
             let variable = variable.clone().unwrap_or_default();
-            let mut warn = finding.warn.clone();
-            warn.retain(|warn| *warn != "direnv-allow");
             got.push(match finding.action {
-                Action::Moved => {
+                Action::Moved(form) => {
+                    let form = form.as_str();
+                    let warn: Vec<&str> = finding.warnings.iter().map(|warning| warning.as_str()).collect();
                     format!("{line} {provider} {variable} moved {alias} {form} {warn:?} {}", text(&finding.value))
                 }
-                Action::Reported => format!("{line} {provider} {variable} reported {reason:?}"),
+                Action::Reported(_) => format!("{line} {provider} {variable} reported {:?}", why(finding)),
             });
         }
         let mut wanted: Vec<String> = Vec::new();
@@ -149,7 +157,7 @@ fn corpus_of_posix_shells_comes_out_byte_for_byte() {
             wrong.push(format!("{name}: found\n{}\nwanted\n{}", got.join("\n"), wanted.join("\n")));
         }
         let (again, second) = scrubbed(&out, dialect);
-        if again != out || second.findings().iter().any(|finding| finding.action == Action::Moved) {
+        if again != out || second.findings().iter().any(Finding::is_moved) {
             wrong.push(format!("{name}: a second run is not idle"));
         }
     }
@@ -321,7 +329,7 @@ fn nothing_is_taken_out_of_a_file_with_a_zero_byte() {
     for dialect in [Dialect::Bash, Dialect::Zsh, Dialect::Fish, Dialect::Csh, Dialect::PowerShell, Dialect::DotEnv] {
         let (out, examined) = scrubbed(input.as_bytes(), dialect);
         assert_eq!(text(&out), input);
-        let reasons: Vec<_> = examined.findings().iter().map(|finding| (finding.line, finding.reason)).collect();
+        let reasons: Vec<_> = examined.findings().iter().map(|finding| (finding.line, why(finding))).collect();
         assert_eq!(reasons, [(1, Some("not-shell"))], "{dialect:?}");
     }
 }
@@ -367,7 +375,7 @@ fn what_cannot_be_cut_out_is_reported_and_stays() {
             assert_eq!(text(&out), input, "{dialect:?}");
             assert!(!found.is_empty(), "{dialect:?} {input}");
             for finding in found {
-                assert_eq!((finding.action, finding.reason), (Action::Reported, Some(reason)), "{dialect:?} {input}");
+                assert_eq!(why(finding), Some(reason), "{dialect:?} {input}");
                 assert_eq!(text(&finding.value), keyed("@a."));
             }
         }
@@ -392,7 +400,7 @@ fn a_key_that_only_its_name_tells_is_found_wherever_the_name_is_given_it() {
             let (out, examined) = scrubbed(input.as_bytes(), dialect);
             assert_eq!(text(&out), input);
             let found: Vec<_> =
-                examined.findings().iter().map(|finding| (finding.provider.as_str(), finding.reason)).collect();
+                examined.findings().iter().map(|finding| (finding.provider.as_str(), why(finding))).collect();
             assert_eq!(found, [("mistral", Some(reason))], "{dialect:?} {input}");
         }
     }
@@ -474,7 +482,7 @@ fn keys_in_comments_leave_a_marker() {
     let input = keyed("export ANTHROPIC_API_KEY=@a. # was @a2\n");
     let (out, examined) = scrubbed(input.as_bytes(), Dialect::Bash);
     assert_eq!((out.len(), examined.findings().len()), (0, 2), "the line goes, both keys are kept");
-    assert!(examined.findings()[1].commented);
+    assert!(examined.findings()[1].is_commented());
 }
 
 #[test]
@@ -610,12 +618,12 @@ proptest! {
         prop_assert!(accepts(shell, input.as_bytes()), "a fragment is wrong:\n{input}");
         prop_assert!(accepts(shell, &out), "{shell} refuses\n{}\nfrom\n{input}", text(&out));
         for finding in examined.findings() {
-            prop_assert!(finding.reason != Some("unparsed"), "{finding:?}\n{input}");
+            prop_assert!(why(finding) != Some("unparsed"), "{finding:?}\n{input}");
         }
         // What is left over is what was reported, under a name that says so.
         let (again, second) = scrubbed(&out, dialect);
         prop_assert_eq!(&again, &out);
-        prop_assert!(second.findings().iter().all(|finding| finding.action == Action::Reported));
+        prop_assert!(second.findings().iter().all(|finding| !finding.is_moved()));
         // Cuts take keys' statements, words and separators: every other line is there, in its order.
         let output = text(&out);
         let mut rest = output.lines();
@@ -651,7 +659,7 @@ proptest! {
             let cuts = examined.cuts(&input, &|_| "default".into());
             prop_assert!(cuts.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "{cuts:?}");
             prop_assert!(cuts.iter().all(|cut| cut.span.end <= input.len()));
-            let moves = examined.findings().iter().any(|finding| finding.action == Action::Moved);
+            let moves = examined.findings().iter().any(Finding::is_moved);
             prop_assert_eq!(moves, !cuts.is_empty(), "{:?} {:?}", dialect, examined.findings());
             let out = apply(&input, &cuts);
             // Everything that the shells were to lose is gone, and a second run finds nothing more to do.
@@ -672,9 +680,11 @@ fn text_of_two_bytes_a_character_is_reported_in_every_dialect() {
                 let dialect = crate::migrate::dialect::of(Path::new(path), &input);
                 let (out, examined) = scrubbed(&input, dialect);
                 assert_eq!(out, input, "{path}");
-                let found =
-                    examined.findings().iter().map(|finding| (finding.action, finding.line, finding.provider.as_str()));
-                let wanted = [(Action::Reported, 2, "mistral"), (Action::Reported, 3, "claude-subscription")];
+                let found = examined
+                    .findings()
+                    .iter()
+                    .map(|finding| (finding.is_moved(), finding.line, finding.provider.as_str()));
+                let wanted = [(false, 2, "mistral"), (false, 3, "claude-subscription")];
                 assert!(found.eq(wanted), "{path} {mark:?} {:?}", examined.findings());
                 let at = examined.findings()[0].offset;
                 assert_eq!(input[at..at + 2], unit(u16::from(b'M')), "{path}");
@@ -705,8 +715,8 @@ fn a_launcher_that_puts_the_old_value_back_holds_one_key() {
     for (input, dialect) in [(bash, Dialect::Bash), (shell, Dialect::PowerShell)] {
         let (out, examined) = scrubbed(input.as_bytes(), dialect);
         assert_eq!(text(&out), input);
-        let found = examined.findings().iter().map(|finding| (finding.action, finding.line, finding.reason));
-        assert!(found.eq([(Action::Reported, 3, Some("launcher"))]), "{:?}", examined.findings());
+        let found = examined.findings().iter().map(|finding| (finding.line, why(finding)));
+        assert!(found.eq([(3, Some("launcher"))]), "{:?}", examined.findings());
     }
 }
 
@@ -719,7 +729,7 @@ fn a_copy_of_a_key_that_moves_is_reported_where_it_stays() {
     ] {
         let (out, examined) = scrubbed(keyed(input).as_bytes(), dialect);
         assert_eq!(text(&out), keyed(rest), "{dialect:?}");
-        let found: Vec<Action> = examined.findings().iter().map(|finding| finding.action).collect();
-        assert_eq!(found, [Action::Moved, Action::Reported], "{dialect:?} {:?}", examined.findings());
+        let found: Vec<bool> = examined.findings().iter().map(Finding::is_moved).collect();
+        assert_eq!(found, [true, false], "{dialect:?} {:?}", examined.findings());
     }
 }

@@ -1,6 +1,6 @@
 //! A place in a file of lines, and what the formats' statements share.
 
-use crate::migrate::model::{Setting, Span, Value, Word};
+use crate::migrate::model::{Span, Value, Word};
 use zeroize::Zeroizing;
 
 pub(super) struct Cursor<'a> {
@@ -87,10 +87,6 @@ impl Cursor<'_> {
         let text = String::from_utf8_lossy(&self.bytes[name.clone()]).into_owned();
         Word { span: name.start..self.at, name_span: name, name: text, value }
     }
-}
-
-pub(super) fn setting(span: Span, words: Vec<Word>) -> Setting {
-    Setting { span, form: "", words, keeps: false }
 }
 
 pub(super) fn skip_export(cursor: &mut Cursor<'_>) -> bool {

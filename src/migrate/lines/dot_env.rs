@@ -3,12 +3,12 @@
 //! Other readers differ in the corners (comments glued to a value, backslashes, backquotes): a line on which they could
 //! disagree about a key is left alone, and the key reported.
 
-use super::cursor::{Cursor, double_quoted, reference, setting, skip_export};
-use crate::migrate::model::{Fixed, Setting, Value, Word};
+use super::cursor::{Cursor, double_quoted, reference, skip_export};
+use crate::migrate::model::{Fixed, Span, Value, Word};
 use zeroize::Zeroizing;
 
 // `[export] NAME = value`, `export NAME`, and, as a shell allows, several words.
-pub(super) fn statement(cursor: &mut Cursor<'_>, _: &mut Vec<Fixed>) -> Option<Setting> {
+pub(super) fn statement(cursor: &mut Cursor<'_>, _: &mut Vec<Fixed>) -> Option<(Span, Vec<Word>)> {
     let start = cursor.at;
     let exported = skip_export(cursor);
     let mut words: Vec<Word> = Vec::new();
@@ -47,7 +47,7 @@ pub(super) fn statement(cursor: &mut Cursor<'_>, _: &mut Vec<Fixed>) -> Option<S
         }
     }
     cursor.at = end;
-    (!words.is_empty()).then(|| setting(start..end, words))
+    (!words.is_empty()).then_some((start..end, words))
 }
 
 fn starts_assignment(cursor: &Cursor<'_>) -> bool {

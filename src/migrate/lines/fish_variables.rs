@@ -2,7 +2,7 @@
 
 use super::anywhere;
 use super::cursor::Cursor;
-use crate::migrate::model::{Fixed, Node, Script, Setting, Span, Value, text_start};
+use crate::migrate::model::{Fixed, Form, Node, Reason, Script, Setting, Span, Value, text_start};
 use zeroize::Zeroizing;
 
 // `SETUVAR [--export] [--path] NAME:value`; before fish 3.0 `SET` and `SET_EXPORT`.
@@ -21,7 +21,7 @@ pub(super) fn read(bytes: &[u8]) -> Script {
             let plain = decoded(&bytes[line.clone()]);
             script
                 .fixed
-                .extend(anywhere(&plain, "unparsed").into_iter().map(|found| Fixed { at: line.start, ..found }));
+                .extend(anywhere(&plain, Reason::Unparsed).into_iter().map(|found| Fixed { at: line.start, ..found }));
             script.nodes.push(Node::Other(line));
         }
     }
@@ -49,14 +49,14 @@ fn setting(bytes: &[u8], line: &Span, fixed: &mut Vec<Fixed>) -> Option<Setting>
             name: Some(shown.clone()),
             at: name.start,
             value: Zeroizing::new(part.to_vec()),
-            reason: "array",
+            reason: Reason::Array,
         }));
         Value::Dynamic
     } else {
         Value::Literal(value, span)
     };
     let word = cursor.word(name, value);
-    Some(Setting { span: line.clone(), form: "fish-universal", words: vec![word], keeps: false })
+    Some(Setting { span: line.clone(), form: Form::FishUniversal, words: vec![word], keeps: false })
 }
 
 // Between the elements of a list.

@@ -1,13 +1,13 @@
 //! What a session's variables are set by: systemd's environment.d(5) and the two syntaxes of pam_env(8),
 //! pam_env.conf(5).
 
-use super::cursor::{Cursor, double_quoted, reference, setting, skip_export};
-use crate::migrate::model::{Fixed, Setting, Value};
+use super::cursor::{Cursor, double_quoted, reference, skip_export};
+use crate::migrate::model::{Fixed, Reason, Span, Value, Word};
 use zeroize::Zeroizing;
 
 // systemd's own parser (parse_env_file): quotes open a piece only at the value's start or after another piece, blanks
 // at the end go, there is no comment behind a value, and variables are expanded even in single quotes.
-pub(super) fn environment_d(cursor: &mut Cursor<'_>, _: &mut Vec<Fixed>) -> Option<Setting> {
+pub(super) fn environment_d(cursor: &mut Cursor<'_>, _: &mut Vec<Fixed>) -> Option<(Span, Vec<Word>)> {
     let start = cursor.at;
     let name = cursor.name()?;
     cursor.skip_blanks();
@@ -83,11 +83,11 @@ pub(super) fn environment_d(cursor: &mut Cursor<'_>, _: &mut Vec<Fixed>) -> Opti
         (false, _) => Value::Literal(value, span),
     };
     let word = cursor.word(name, value);
-    Some(setting(start..end, vec![word]))
+    Some((start..end, vec![word]))
 }
 
 // `NAME [DEFAULT=value] [OVERRIDE=value]`, or `[export] NAME=value` as in pam_env's envfile.
-pub(super) fn pam_env(cursor: &mut Cursor<'_>, fixed: &mut Vec<Fixed>) -> Option<Setting> {
+pub(super) fn pam_env(cursor: &mut Cursor<'_>, fixed: &mut Vec<Fixed>) -> Option<(Span, Vec<Word>)> {
     let start = cursor.at;
     skip_export(cursor);
     let name = cursor.name()?;
@@ -95,7 +95,7 @@ pub(super) fn pam_env(cursor: &mut Cursor<'_>, fixed: &mut Vec<Fixed>) -> Option
         cursor.at += 1;
         let value = pam_env_plain(cursor);
         let word = cursor.word(name, value);
-        return Some(setting(start..cursor.at, vec![word]));
+        return Some((start..cursor.at, vec![word]));
     }
     let mut values: Vec<Value> = Vec::new();
     let mut end = cursor.at;
@@ -127,14 +127,14 @@ pub(super) fn pam_env(cursor: &mut Cursor<'_>, fixed: &mut Vec<Fixed>) -> Option
                     name: Some(shown.clone()),
                     at: name.start,
                     value,
-                    reason: "default-of-other",
+                    reason: Reason::DefaultOfOther,
                 }));
                 Value::Dynamic
             }
         }
     };
     let word = cursor.word(name, value);
-    Some(setting(start..end, vec![word]))
+    Some((start..end, vec![word]))
 }
 
 // To the end of the line or a comment; quotes count only around the whole.

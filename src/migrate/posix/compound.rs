@@ -2,7 +2,7 @@
 
 use super::word::{identifier, is_name};
 use super::{Reader, Result, Unreadable};
-use crate::migrate::model::{Body, Node, Scope};
+use crate::migrate::model::{Body, Node, Reason, Scope};
 
 impl Reader<'_> {
     pub(super) fn command(&mut self) -> Result<Node> {
@@ -41,7 +41,7 @@ impl Reader<'_> {
                 }
                 let node = self.command()?;
                 let span = node.span().clone();
-                self.settle(vec![node], "background");
+                self.settle(vec![node], Reason::Background);
                 return Ok(Node::Other(start..span.end));
             }
             b"" if self.peek() == Some(b'(') => {
@@ -214,7 +214,7 @@ impl Reader<'_> {
                     if word.span.is_empty() {
                         return Err(Unreadable);
                     }
-                    self.look_into(&word, "argument");
+                    self.look_into(&word, Reason::Argument);
                 }
             }
         }
@@ -339,7 +339,7 @@ impl Reader<'_> {
                     if word.span.is_empty() {
                         self.at += 1;
                     }
-                    self.look_into(&word, "argument");
+                    self.look_into(&word, Reason::Argument);
                 }
             }
             // No comment begins right behind a pattern's parenthesis.

@@ -7,7 +7,7 @@
 //! one is larger than the whole rest of ringlet, and some files send it astray for minutes.
 
 use super::settle;
-use crate::migrate::model::{Fixed, Node, Setting, Span, Value};
+use crate::migrate::model::{Fixed, Node, Reason, Setting, Span, Value};
 use std::ops::ControlFlow;
 use tree_sitter::{Language, ParseOptions, Parser, Tree};
 
@@ -91,7 +91,7 @@ fn walk(nodes: &mut [Node], known: &mut dyn FnMut(&Setting) -> bool, fixed: &mut
         match node {
             Node::Setting(setting) if is_asked(setting) && !known(setting) => {
                 let span = setting.span.clone();
-                settle(std::mem::replace(node, Node::Other(span)), "unparsed", fixed);
+                settle(std::mem::replace(node, Node::Other(span)), Reason::Unparsed, fixed);
             }
             Node::List { operands, .. } => walk(operands, known, fixed),
             Node::Compound { bodies, .. } => bodies.iter_mut().for_each(|body| walk(&mut body.nodes, known, fixed)),

@@ -2,7 +2,7 @@
 
 use super::word::{Part, Word, element, identifier, is_name};
 use super::{HereDocument, Reader, Result, Unreadable};
-use crate::migrate::model::{Fixed, Node, Setting, Span, Value, Word as Name};
+use crate::migrate::model::{Fixed, Form, Node, Reason, Setting, Span, Value, Word as Name};
 use zeroize::Zeroizing;
 
 /// A simple command's words before anybody knows what it is.
@@ -15,15 +15,15 @@ struct Simple {
     end: usize,
 }
 
-const DECLARING: &[(&[u8], &str)] = &[
-    (b"export", "export"),
-    (b"declare", "declare"),
-    (b"typeset", "typeset"),
-    (b"readonly", "readonly"),
-    (b"local", "local"),
-    (b"private", "local"),
-    (b"integer", "typeset"),
-    (b"float", "typeset"),
+const DECLARING: &[(&[u8], Form)] = &[
+    (b"export", Form::Export),
+    (b"declare", Form::Declare),
+    (b"typeset", Form::Typeset),
+    (b"readonly", Form::Readonly),
+    (b"local", Form::Local),
+    (b"private", Form::Local),
+    (b"integer", Form::Typeset),
+    (b"float", Form::Typeset),
 ];
 
 // What a function may run and still only set: see the launcher's rule.
@@ -70,7 +70,7 @@ impl Reader<'_> {
             return Err(Unreadable);
         }
         if operator.starts_with(b"<<<") {
-            self.look_into(&word, "here-string");
+            self.look_into(&word, Reason::HereString);
             self.passes(&word);
         } else if operator.starts_with(b"<<") {
             // The delimiter counts as written, without its quotes.
@@ -178,7 +178,7 @@ impl Reader<'_> {
         let Simple { assigned, words, redirected, .. } = simple;
         if words.is_empty() && !assigned.is_empty() && !redirected {
             let words = assigned.iter().filter_map(|word| self.name(word)).collect();
-            return Node::Setting(Setting { span, form: "assign", words, keeps: false });
+            return Node::Setting(Setting { span, form: Form::Assign, words, keeps: false });
         }
         let command = words.iter().position(|word| {
             !matches!(word.literal(), Some(b"builtin" | b"command" | b"noglob" | b"nocorrect" | b"-"))
@@ -198,11 +198,11 @@ impl Reader<'_> {
                     if words.len() == at + 4 && words[at + 1].literal() == Some(b"setenv") =>
                 {
                     self.programs -= 1;
-                    self.pair(&span, "launchctl", &words[at + 2], &words[at + 3])
+                    self.pair(&span, Form::Launchctl, &words[at + 2], &words[at + 3])
                 }
                 (None, b"setx" | b"setx.exe") if at == 0 && matches!(words.len(), 3 | 4) => {
                     let plain = words.get(3).is_none_or(|word| matches!(word.literal(), Some(b"/m" | b"/M" | b"-m")));
-                    plain.then(|| self.pair(&span, "setx", &words[1], &words[2])).flatten()
+                    plain.then(|| self.pair(&span, Form::Setx, &words[1], &words[2])).flatten()
                 }
                 _ => None,
             };
@@ -215,15 +215,15 @@ impl Reader<'_> {
                 name, name_span, value: Value::Literal(value, _) | Value::Default(_, value, _), ..
             }) = self.name(word)
             {
-                self.fixed.push(Fixed { name: Some(name), at: name_span.start, value, reason: "inline-prefix" });
+                self.fixed.push(Fixed { name: Some(name), at: name_span.start, value, reason: Reason::InlinePrefix });
             }
         }
         let reason = match first.as_slice() {
-            b"alias" | b"abbr" => "alias",
-            b"eval" => "eval",
-            b"env" => "inline-prefix",
-            _ if declaring.is_some() => "unparsed",
-            _ => "argument",
+            b"alias" | b"abbr" => Reason::Alias,
+            b"eval" => Reason::Eval,
+            b"env" => Reason::InlinePrefix,
+            _ if declaring.is_some() => Reason::Unparsed,
+            _ => Reason::Argument,
         };
         for word in &words {
             self.look_into(word, reason);
@@ -233,7 +233,7 @@ impl Reader<'_> {
             b"read" => {
                 for word in &words {
                     if let Some(name) = word.literal().and_then(identifier) {
-                        self.report_passed(&span, &name, word.span.start, "here-string");
+                        self.report_passed(&span, &name, word.span.start, Reason::HereString);
                     }
                 }
             }
@@ -248,25 +248,25 @@ impl Reader<'_> {
         let span = word.span.clone();
         let name_span = self.name_span(&span, name.len());
         if append {
-            self.look_into(word, "append");
+            self.look_into(word, Reason::Append);
             // Even where this piece looks like nothing: what it is added to is no whole key.
             let value = Zeroizing::new(Vec::new());
-            self.fixed.push(Fixed { name: Some(name.clone()), at: name_span.start, value, reason: "append" });
+            self.fixed.push(Fixed { name: Some(name.clone()), at: name_span.start, value, reason: Reason::Append });
             return Some(Name { span, name_span, name, value: Value::Dynamic });
         }
         if word.array {
-            self.report(span.clone(), "array");
+            self.report(span.clone(), Reason::Array);
             if let Some((name, value)) = word.literal().and_then(element) {
                 let value = Zeroizing::new(value.to_vec());
-                self.fixed.push(Fixed { name: Some(name), at: name_span.start, value, reason: "array" });
+                self.fixed.push(Fixed { name: Some(name), at: name_span.start, value, reason: Reason::Array });
             }
         } else if word.parts.iter().any(|part| matches!(part, Part::Default { name: other, .. } if *other != name)) {
-            self.report(span.clone(), "default-of-other");
+            self.report(span.clone(), Reason::DefaultOfOther);
         }
         let value_span = self.value_span(&span);
         let value = word.value(skip, value_span);
         if matches!(value, Value::Dynamic) && !word.array {
-            self.report_passed(&span, &name, name_span.start, "substitution");
+            self.report_passed(&span, &name, name_span.start, Reason::Substitution);
         }
         Some(Name { span, name_span, name, value })
     }
@@ -282,7 +282,7 @@ impl Reader<'_> {
         sign.map_or(span.end, |sign| span.start + sign + 1)..span.end
     }
 
-    fn declared(&mut self, span: &Span, form: &'static str, words: &[Word]) -> Option<Setting> {
+    fn declared(&mut self, span: &Span, form: Form, words: &[Word]) -> Option<Setting> {
         let mut names = Vec::new();
         let (mut options, mut acts) = (true, false);
         for word in words {
@@ -295,7 +295,7 @@ impl Reader<'_> {
                 // Printing, functions, arrays, and what changes a value: numbers, letters' case, padding.
                 [b'-' | b'+', letters @ ..] if options => {
                     acts |= letters.iter().any(|letter| b"fFTmaAilucELRZ".contains(letter))
-                        || letters.contains(&b'p') && form != "export";
+                        || letters.contains(&b'p') && form != Form::Export;
                 }
                 _ => match self.name(word) {
                     Some(name) => names.push(name),
@@ -333,11 +333,11 @@ impl Reader<'_> {
             });
         }
         let sets = names.iter().any(|name| !name.name.is_empty());
-        sets.then(|| Setting { span: span.clone(), form: "assign", words: names, keeps: false })
+        sets.then(|| Setting { span: span.clone(), form: Form::Assign, words: names, keeps: false })
     }
 
     // A command that takes the name and the value as two words.
-    fn pair(&mut self, span: &Span, form: &'static str, name: &Word, value: &Word) -> Option<Setting> {
+    fn pair(&mut self, span: &Span, form: Form, name: &Word, value: &Word) -> Option<Setting> {
         let text = identifier(name.literal()?)?;
         let name_span = self.name_span(&name.span, text.len());
         let whole = name.span.start..span.end;

@@ -1,7 +1,7 @@
 //! Words: where one ends, and what the shell would make of it.
 
 use super::{Reader, Result, Unreadable};
-use crate::migrate::model::{Fixed, Node, Span, Value};
+use crate::migrate::model::{Fixed, Node, Reason, Span, Value};
 use zeroize::Zeroizing;
 
 /// A word, taken apart.
@@ -269,7 +269,7 @@ impl Reader<'_> {
         while *self.bytes.get(at).ok_or(Unreadable)? != b'`' {
             at += if self.bytes[at] == b'\\' { 2 } else { 1 };
         }
-        self.report(start..at, "substitution");
+        self.report(start..at, Reason::Substitution);
         // Without a backslash it is code as it stands; otherwise nobody looks what it runs.
         let mut inside = Reader { at: start, depth: self.depth, ..Reader::new(&self.bytes[..at], self.zsh) };
         let plain = !self.bytes[start..at].contains(&b'\\');
@@ -478,7 +478,7 @@ impl Reader<'_> {
         if !matches!(nodes.as_slice(), [Node::Other(_)]) {
             self.passed.truncate(passed);
         }
-        self.settle(nodes, "substitution");
+        self.settle(nodes, Reason::Substitution);
     }
 
     /// Moves behind the `))` of an arithmetic expression whose inside begins at `from`, if there is one.
@@ -561,21 +561,21 @@ impl Reader<'_> {
                     let word = self.word(true)?;
                     // A brace by itself is a word here.
                     self.at += usize::from(word.span.is_empty());
-                    self.look_into(&word, "array");
+                    self.look_into(&word, Reason::Array);
                     // `[NAME]=value`; zsh takes a map's names and values in turn, too.
                     let text = word.literal().unwrap_or_default();
                     let name = identifier(text);
                     let pair = element(text).or(before.take().map(|name| (name, text)));
                     if let Some((name, value)) = pair {
                         let value = Zeroizing::new(value.to_vec());
-                        self.fixed.push(Fixed { name: Some(name), at: word.span.start, value, reason: "array" });
+                        self.fixed.push(Fixed { name: Some(name), at: word.span.start, value, reason: Reason::Array });
                     }
                     before = name.filter(|_| self.zsh);
                 }
             }
         }
         self.at += 1;
-        self.report(start..self.at, "array");
+        self.report(start..self.at, Reason::Array);
         Ok(())
     }
 

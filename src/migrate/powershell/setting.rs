@@ -4,7 +4,7 @@ use super::plain::quote;
 use super::word::Decoded;
 use super::{Reader, children, core};
 use crate::migrate::heuristics;
-use crate::migrate::model::{Setting, Span, Value, Word};
+use crate::migrate::model::{Form, Setting, Span, Value, Word};
 use tree_sitter::Node as Tree;
 
 /// One argument of a command.
@@ -31,7 +31,7 @@ impl Reader<'_> {
         Some(Setting { span: self.span(node), form, words: vec![word], keeps: false })
     }
 
-    fn assignment(&self, node: Tree<'_>) -> Option<(&'static str, Word)> {
+    fn assignment(&self, node: Tree<'_>) -> Option<(Form, Word)> {
         let left = core(node.named_child(0)?);
         let value = node.child_by_field_name("value")?;
         let operator = children(node).into_iter().find(|part| part.kind() == "assignement_operator")?;
@@ -49,7 +49,7 @@ impl Reader<'_> {
             return None;
         }
         let (name, name_span) = self.target(left)?;
-        let form = if self.is_environment(left) { "ps-env" } else { "assign" };
+        let form = if self.is_environment(left) { Form::PsEnv } else { Form::Assign };
         let is_pipeline = value.kind() == "pipeline" && children(value).first()?.kind() == "pipeline_chain";
         let value = if is_pipeline { self.value(value) } else { Value::Dynamic };
         Some((form, Word { span: name_span.start..self.span(node).end, name_span, name, value }))
@@ -91,7 +91,7 @@ impl Reader<'_> {
     }
 
     /// `command | Out-Null`, or a call whose result is dropped.
-    fn chain(&self, chain: Tree<'_>) -> Option<(&'static str, Word)> {
+    fn chain(&self, chain: Tree<'_>) -> Option<(Form, Word)> {
         let mut parts = children(chain).into_iter().filter(|part| part.is_named() && part.kind() != "comment");
         let first = parts.next()?;
         let mut first = if first.kind() == "command" { first } else { core(first) };
@@ -122,7 +122,7 @@ impl Reader<'_> {
     }
 
     /// `[Environment]::SetEnvironmentVariable('A', 'k', 'User')`.
-    fn invocation(&self, node: Tree<'_>) -> Option<(&'static str, Word)> {
+    fn invocation(&self, node: Tree<'_>) -> Option<(Form, Word)> {
         let parts = children(node);
         let [owner, colons, method, arguments] = parts.as_slice() else { return None };
         let owner: Vec<u8> = self.raw(*owner).iter().filter(|byte| !byte.is_ascii_whitespace()).copied().collect();
@@ -146,7 +146,7 @@ impl Reader<'_> {
         let name_span = name.at(0)..name.from.last()? + 1;
         let word =
             Word { span: name_span.start..self.span(node).end, name_span, name: text, value: self.value(*value) };
-        Some(("ps-setenvironmentvariable", word))
+        Some((Form::PsSetEnvironmentVariable, word))
     }
 
     /// A string, a number or a member of a type: nothing that runs.
@@ -158,7 +158,7 @@ impl Reader<'_> {
     }
 
     /// `setx`, `Set-Item Env:A`, `New-Item Env:A -Value`, `Set-Content Env:A`.
-    fn command(&self, node: Tree<'_>) -> Option<(&'static str, Word)> {
+    fn command(&self, node: Tree<'_>) -> Option<(Form, Word)> {
         let name = self.command_name(node);
         if !self.is_hushed(node) {
             return None;
@@ -174,12 +174,12 @@ impl Reader<'_> {
                 if !options.iter().all(machine) || rest.iter().any(|argument| argument.parameter.is_some()) {
                     return None;
                 }
-                ("setx", (*place, 0), *value)
+                (Form::Setx, (*place, 0), *value)
             }
             "set-item" | "si" | "new-item" | "ni" | "set-content" => {
                 let positional = if name.starts_with('n') { 1 } else { 2 };
                 let (place, value) = self.item(&arguments, positional)?;
-                ("ps-item", place, value)
+                (Form::PsItem, place, value)
             }
             _ => return None,
         };

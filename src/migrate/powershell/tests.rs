@@ -122,7 +122,7 @@ fn every_form_of_setting_is_found() {
             let (mut nodes, mut found) = (script.nodes, None);
             while let Some(node) = nodes.pop() {
                 match node {
-                    Node::Setting(setting) if setting.form == form => found = Some(setting),
+                    Node::Setting(setting) if setting.form.as_str() == form => found = Some(setting),
                     Node::Compound { bodies, .. } => nodes.extend(bodies.into_iter().flat_map(|body| body.nodes)),
                     _ => {}
                 }

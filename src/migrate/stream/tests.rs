@@ -50,9 +50,9 @@ fn keyed(text: &str) -> String {
 
 fn described(findings: &[Finding]) -> Vec<String> {
     let describe = |finding: &Finding| {
-        let Finding { line, offset, variable, provider, action, reason, .. } = finding;
+        let Finding { line, offset, variable, provider, action, .. } = finding;
         let value = String::from_utf8_lossy(&finding.value);
-        format!("{line} {offset} {variable:?} {provider} {action:?} {reason:?} {value}")
+        format!("{line} {offset} {variable:?} {provider} {action:?} {value}")
     };
     findings.iter().map(describe).collect()
 }
