@@ -1,4 +1,4 @@
-//! The scrub: which bytes go once it is known which words do, after the corpus' rules S1 to S5.
+//! The scrub: which bytes go once it is known which words do, by rules S1 to S5 of `docs/migrate-rules.md`.
 //!
 //! Works on positions only; it never looks into a value, and what it puts in is a filler or a marker. Called by
 //! `examine`, whose findings say what goes.
@@ -170,7 +170,7 @@ impl Scrub<'_> {
         self.script.comments.iter().find(|comment| comment.start == at && !stays(comment))
     }
 
-    // Rule S3, word by word: a word takes the blanks before it along, a statement's first one those behind it.
+    // Rule S3, word by word.
     fn words(&mut self, setting: &Setting) {
         let mut first = setting.span.start;
         for word in &setting.words {
@@ -232,7 +232,7 @@ impl Scrub<'_> {
         true
     }
 
-    // Rule S2: the `;` behind goes along, else the one before, else the blanks behind.
+    // Rule S2.
     fn shared(&mut self, group: &[Span], lines: Span) {
         let mut cuts: Vec<Span> = Vec::new();
         for span in group {
