@@ -617,7 +617,3 @@ fn runs_program(tokens: &[Token]) -> bool {
     }
     false
 }
-
-// The shells themselves are asked, and Windows has none of them.
-#[cfg(all(test, unix))]
-mod tests;

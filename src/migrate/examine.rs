@@ -8,7 +8,7 @@ use crate::migrate::detect::{self, Judgement};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
 use crate::migrate::model::{Body, Form, Node, Reason, Scope, Script, Span, Value, Warning, Word};
-use crate::migrate::{csh, fish, lines, posix, powershell, utf16};
+use crate::migrate::{fish, lines, posix, powershell, read, utf16};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -106,13 +106,17 @@ fn script_of(bytes: &[u8], dialect: Dialect) -> Script {
         Dialect::Bash | Dialect::Zsh | Dialect::Sh => posix::read(bytes, dialect),
         Dialect::Fish => fish::read(bytes),
         Dialect::PowerShell => powershell::read(bytes),
-        Dialect::Csh => csh::read(bytes),
+        Dialect::Csh => read::read(bytes, dialect),
         _ => lines::read(bytes, dialect),
     }
 }
 
 fn examine_text(bytes: &[u8], dialect: Dialect) -> Examined {
-    let script = script_of(bytes, dialect);
+    analyzed(bytes, dialect, script_of(bytes, dialect))
+}
+
+/// What the rules say about a script.
+pub(super) fn analyzed(bytes: &[u8], dialect: Dialect, script: Script) -> Examined {
     let mut settings = Vec::new();
     collect(&script.nodes, Place::default(), &mut settings);
     let verdicts = Verdicts::of(&settings, &script);

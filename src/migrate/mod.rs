@@ -7,6 +7,7 @@
 
 pub(crate) mod aftermath;
 pub(crate) mod apply;
+#[cfg(test)]
 mod csh;
 mod detect;
 pub(crate) mod dialect;
@@ -22,6 +23,7 @@ mod model;
 pub(crate) mod plan;
 mod posix;
 mod powershell;
+mod read;
 pub(crate) mod stream;
 mod style;
 #[cfg(test)]

@@ -67,12 +67,17 @@ fn aliases(findings: &[Finding]) -> Vec<String> {
 /// The file after a scrub, and what was found in it.
 pub(crate) fn scrub(bytes: &[u8], dialect: Dialect) -> (Vec<u8>, Examined) {
     let examined = examine::examine(bytes, dialect);
+    (scrubbed(bytes, &examined), examined)
+}
+
+/// The file after a scrub.
+pub(super) fn scrubbed(bytes: &[u8], examined: &Examined) -> Vec<u8> {
     let names = aliases(examined.findings());
     let cuts = examined.cuts(bytes, &|finding| {
         let at = examined.findings().iter().position(|other| std::ptr::eq(other, finding));
         names[at.expect("one of the findings")].clone()
     });
-    (edit::apply(bytes, &cuts), examined)
+    edit::apply(bytes, &cuts)
 }
 
 /// `1 openai OPENAI_API_KEY moved set`, `2 - argument` and the like, one a finding.

@@ -1,10 +1,14 @@
-use super::*;
 use crate::migrate::dialect::Dialect;
+use crate::migrate::model::Script;
 use crate::migrate::testing::{
     accepts, comes_out, corpus_of, is_sound, literals, mistral, openai, says, scrub, summary,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
+
+fn read(bytes: &[u8]) -> Script {
+    crate::migrate::read::read(bytes, Dialect::Csh)
+}
 
 const CHECK: &[&str] = &["tcsh", "-fn"];
 

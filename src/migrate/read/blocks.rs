@@ -1,0 +1,520 @@
+//! Statements, lists, pipelines and constructs: one reader for all languages.
+//!
+//! It goes through the file once, from left to right, and asks the language's table what a word begins or ends. What it
+//! cannot read to its end is reported and never touched.
+
+use super::language::{Construct, End, Lost, Section};
+use super::word::Word;
+use super::{Reader, Result, Unreadable};
+use crate::migrate::model::{Body, Node, Reason, Scope, Span};
+
+// Far beyond what anybody writes, and far within a thread's stack.
+const DEEPEST: usize = 60;
+
+/// A here-document whose text begins at the next line.
+pub(super) struct HereDocument {
+    end: Vec<u8>,
+}
+
+impl<'a> Reader<'a> {
+    /// The statements of the file, one by one, so that what cannot be read spoils only what a shell does not reach,
+    /// either.
+    pub(super) fn file(&mut self) -> Vec<Node> {
+        let mut nodes = Vec::new();
+        loop {
+            let mut start = self.at;
+            let read = self.separators().and_then(|()| {
+                start = self.at;
+                self.statement(&mut nodes)
+            });
+            match read {
+                Ok(true) => {}
+                Ok(false) if self.peek().is_none() => return nodes,
+                Ok(false) | Err(Unreadable) => {
+                    self.lose(start, &mut nodes);
+                    return nodes;
+                }
+            }
+        }
+    }
+
+    // A shell runs nothing of a line that it cannot read.
+    fn lose(&mut self, start: usize, nodes: &mut Vec<Node>) {
+        let line = self.bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let kept = match self.language.lost {
+            Lost::File => 0,
+            Lost::Rest => nodes.iter().take_while(|node| node.span().end <= line).count(),
+        };
+        let start = match (self.language.lost, nodes.get(kept)) {
+            (Lost::File, _) => 0,
+            (Lost::Rest, Some(first)) => first.span().start,
+            (Lost::Rest, None) => start,
+        };
+        nodes.truncate(kept);
+        self.comments.retain(|comment| comment.end <= start);
+        self.fixed.retain(|fixed| fixed.at < start);
+        let rest = start..self.bytes.len();
+        self.report(rest.clone(), Reason::Unparsed, None);
+        nodes.push(Node::Other(rest));
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    pub(super) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at.min(self.bytes.len())..]
+    }
+
+    /// The length of the line's end here.
+    pub(super) fn line_end(&self) -> Option<usize> {
+        match self.rest() {
+            [b'\n', ..] => Some(1),
+            [b'\r', b'\n', ..] => Some(2),
+            _ => None,
+        }
+    }
+
+    /// The length of a continuation here: a sign and the line's end behind it.
+    pub(super) fn continued(&self) -> Option<usize> {
+        match self.rest() {
+            [sign, b'\n', ..] if *sign == self.language.continuation => Some(2),
+            [sign, b'\r', b'\n', ..] if *sign == self.language.continuation => Some(3),
+            _ => None,
+        }
+    }
+
+    pub(super) fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth == DEEPEST {
+            return Err(Unreadable);
+        }
+        self.depth += 1;
+        let done = read(self);
+        self.depth -= 1;
+        done
+    }
+
+    /// The unquoted characters up to the next blank or sign that ends a word.
+    pub(super) fn keyword(&self) -> &'a [u8] {
+        let rest = self.rest();
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || self.language.ends.contains(byte);
+        &rest[..rest.iter().position(ends).unwrap_or(rest.len())]
+    }
+
+    pub(super) fn takes(&mut self, text: &[u8]) -> bool {
+        let found = self.rest().starts_with(text);
+        self.at += if found { text.len() } else { 0 };
+        found
+    }
+
+    pub(super) fn takes_word(&mut self, word: &str) -> bool {
+        let found = self.keyword() == word.as_bytes();
+        self.at += if found { word.len() } else { 0 };
+        found
+    }
+
+    fn is_at_one_of(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| word.as_bytes() == self.keyword())
+    }
+
+    fn takes_one_of(&mut self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.takes_word(word))
+    }
+
+    /// The carriage return of a CRLF line counts as a blank.
+    pub(super) fn blanks(&mut self) {
+        loop {
+            match self.rest() {
+                [b' ' | b'\t', ..] | [b'\r', b'\n', ..] => self.at += 1,
+                _ => match self.continued() {
+                    Some(size) => self.at += size,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn comment(&mut self) {
+        let start = self.at;
+        let rest = self.rest();
+        let size = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        self.at += size;
+        self.comments.push(start..self.at - usize::from(rest[..size].ends_with(b"\r")));
+    }
+
+    /// Line ends and comments, with the here-documents that begin behind a line's end.
+    fn line_ends(&mut self) -> Result<()> {
+        loop {
+            self.blanks();
+            match self.peek() {
+                Some(b'#') => self.comment(),
+                Some(b'\n') => {
+                    self.at += 1;
+                    self.here_documents()?;
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    // What may stand behind an operator.
+    fn operator_ends(&mut self) -> Result<()> {
+        if self.language.operators_continue { self.line_ends() } else { Ok(()) }
+    }
+
+    /// What may stand between two statements.
+    fn separators(&mut self) -> Result<()> {
+        self.line_ends()?;
+        while self.takes(b";") {
+            self.line_ends()?;
+        }
+        Ok(())
+    }
+
+    fn here_documents(&mut self) -> Result<()> {
+        for document in std::mem::take(&mut self.pending) {
+            let start = self.at;
+            let mut end = start;
+            loop {
+                let rest = self.rest();
+                if rest.is_empty() {
+                    return Err(Unreadable);
+                }
+                let size = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |size| size + 1);
+                let line = rest[..size].strip_suffix(b"\n").unwrap_or(&rest[..size]);
+                self.at += size;
+                if line.strip_suffix(b"\r").unwrap_or(line) == document.end {
+                    break;
+                }
+                end = self.at;
+            }
+            self.report(start..end, Reason::HereDocument, None);
+        }
+        Ok(())
+    }
+
+    /// Statements up to a closing word, a `)` or the file's end.
+    fn list(&mut self) -> Result<Vec<Node>> {
+        self.nested(|reader| {
+            let mut nodes = Vec::new();
+            while reader.statement(&mut nodes)? {}
+            Ok(nodes)
+        })
+    }
+
+    pub(super) fn body(&mut self, scope: Scope) -> Result<Body> {
+        let start = self.at;
+        let nodes = self.list()?;
+        Ok(Body { span: start..self.at, nodes, scope })
+    }
+
+    // One statement and what ends it; false where the list ends.
+    fn statement(&mut self, nodes: &mut Vec<Node>) -> Result<bool> {
+        self.separators()?;
+        if self.peek().is_none_or(|byte| byte == b')') || self.is_at_one_of(self.language.closing) {
+            return Ok(false);
+        }
+        let start = self.at;
+        let joined = self.takes_one_of(self.language.joins);
+        let mut node = self.and_or()?;
+        self.blanks();
+        match self.rest() {
+            [b'&', ..] => {
+                self.at += 1;
+                // What a job in the background sets is lost with it.
+                if matches!(node, Node::Setting(_) | Node::List { .. }) {
+                    let span = node.span().clone();
+                    self.settle(node, self.language.background);
+                    node = Node::Other(span);
+                }
+            }
+            [] | [b'\n' | b';' | b')' | b'#', ..] => {}
+            _ => return Err(Unreadable),
+        }
+        let node = match nodes.pop_if(|_| joined) {
+            Some(before) => join(before, node),
+            None if joined => list(start, vec![node]),
+            None => node,
+        };
+        nodes.push(node);
+        Ok(true)
+    }
+
+    fn and_or(&mut self) -> Result<Node> {
+        let start = self.at;
+        let (first, mut wrapped) = self.pipeline()?;
+        let mut operands = vec![first];
+        loop {
+            self.blanks();
+            if !(self.takes(b"&&") || self.takes(b"||")) {
+                break;
+            }
+            wrapped = true;
+            self.operator_ends()?;
+            operands.push(self.pipeline()?.0);
+        }
+        if !wrapped && let Some(only) = operands.pop() {
+            return Ok(only);
+        }
+        Ok(list(start, operands))
+    }
+
+    // A pipeline, and whether a word before it negates it.
+    fn pipeline(&mut self) -> Result<(Node, bool)> {
+        self.blanks();
+        let mut wrapped = false;
+        while self.takes_one_of(self.language.not) {
+            wrapped = true;
+            self.blanks();
+        }
+        let start = self.at;
+        let mut parts = vec![self.nested(Self::command)?];
+        loop {
+            self.blanks();
+            if !matches!(self.rest(), [b'|', next, ..] if *next != b'|') {
+                break;
+            }
+            self.at += 1;
+            self.takes(b"&");
+            self.operator_ends()?;
+            parts.push(self.nested(Self::command)?);
+        }
+        if let [_] = parts.as_slice() {
+            return Ok((parts.remove(0), wrapped));
+        }
+        let end = parts.last().map_or(start, |node| node.span().end);
+        let mut bodies = Vec::new();
+        for part in parts {
+            match part {
+                Node::Compound { bodies: own, .. } => bodies.extend(own),
+                other => self.settle(other, Reason::Argument),
+            }
+        }
+        Ok((Node::Compound { span: start..end, bodies }, wrapped))
+    }
+
+    /// A construct, a subshell or a simple command.
+    pub(super) fn command(&mut self) -> Result<Node> {
+        self.blanks();
+        let start = self.at;
+        if let Some((word, construct)) = self.construct_here() {
+            return match construct {
+                Construct::Special(read) => read(self),
+                Construct::Sections { scope, sections, .. } => {
+                    self.at += word.len();
+                    self.sections(start, *scope, sections)
+                }
+            };
+        }
+        if self.language.has_subshells && self.peek() == Some(b'(') { self.subshell() } else { self.simple() }
+    }
+
+    fn construct_here(&self) -> Option<(&'static str, &'static Construct)> {
+        let word = self.keyword();
+        let (name, construct) = self.language.constructs.iter().find(|(name, construct)| {
+            let guard = match construct {
+                Construct::Sections { guard, .. } => *guard,
+                Construct::Special(_) => None,
+            };
+            name.as_bytes() == word && guard.is_none_or(|holds| holds(self))
+        })?;
+        Some((name, construct))
+    }
+
+    fn sections(&mut self, start: usize, scope: Scope, sections: &'static [Section]) -> Result<Node> {
+        let outer = self.programs;
+        if scope == Scope::Function {
+            self.programs = 0;
+        }
+        let mut bodies = Vec::new();
+        let mut next = Some(0);
+        while let Some(section) = next {
+            next = match &sections[section] {
+                Section::Head(next) => self.head().map(|()| Some(*next))?,
+                Section::Test(next) => {
+                    bodies.push(self.test()?);
+                    Some(*next)
+                }
+                Section::Body(ends) => {
+                    bodies.push(self.body(scope)?);
+                    self.ended(ends)?
+                }
+                Section::Arms(labels, end) => {
+                    self.separators()?;
+                    if self.takes_word(end) {
+                        None
+                    } else if self.takes_one_of(labels) {
+                        self.head()?;
+                        bodies.push(self.body(scope)?);
+                        Some(section)
+                    } else {
+                        return Err(Unreadable);
+                    }
+                }
+            };
+        }
+        // A function that is only defined runs nothing.
+        if scope == Scope::Function {
+            self.launches(&mut bodies, 0);
+            self.programs = outer;
+        }
+        self.redirections()?;
+        Ok(Node::Compound { span: start..self.at, bodies })
+    }
+
+    // A statement, and those that the next words join to it.
+    fn test(&mut self) -> Result<Body> {
+        let start = self.at;
+        let mut nodes = Vec::new();
+        let mut end = self.at;
+        while nodes.is_empty() || self.is_at_one_of(self.language.joins) {
+            if !self.statement(&mut nodes)? {
+                return Err(Unreadable);
+            }
+            end = self.at;
+            let comments = self.comments.len();
+            self.separators()?;
+            self.comments.truncate(comments);
+        }
+        self.at = end;
+        Ok(Body { span: start..end, nodes, scope: Scope::Condition })
+    }
+
+    // Bodies that pair their keys with a program, if one was met since.
+    fn launches(&self, bodies: &mut [Body], programs: usize) {
+        if self.programs > programs {
+            bodies.iter_mut().for_each(|body| body.scope = Scope::Launcher);
+        }
+    }
+
+    // Takes the words that end a section; gives the next one.
+    fn ended(&mut self, ends: &[End]) -> Result<Option<usize>> {
+        self.blanks();
+        let start = self.at;
+        for End(words, next) in ends {
+            let all = words.iter().enumerate().all(|(at, word)| {
+                self.blanks();
+                // The second of two words begins the construct anew.
+                let begins = at == 0
+                    || self.construct_here().is_some_and(|(name, construct)| {
+                        name == *word && matches!(construct, Construct::Sections { .. })
+                    });
+                begins && self.takes_word(word)
+            });
+            if all {
+                return Ok(*next);
+            }
+            self.at = start;
+        }
+        Err(Unreadable)
+    }
+
+    // The words up to the end of a statement.
+    fn head(&mut self) -> Result<()> {
+        loop {
+            self.blanks();
+            if matches!(self.peek(), None | Some(b'\n' | b';' | b'#')) {
+                return Ok(());
+            }
+            match self.word_or_list()? {
+                Some(word) => self.look_into(&word, Reason::Argument, None),
+                None => self.at += 1,
+            }
+        }
+    }
+
+    /// A word or a list in brackets; none at a sign.
+    pub(super) fn word_or_list(&mut self) -> Result<Option<Word<'a>>> {
+        if self.language.has_lists && self.peek() == Some(b'(') {
+            return self.nested(Self::bracketed).map(Some);
+        }
+        let word = (self.language.word)(self)?;
+        Ok(Some(word).filter(|word| !word.span.is_empty()))
+    }
+
+    // A list, in which other signs mean nothing.
+    fn bracketed(&mut self) -> Result<Word<'a>> {
+        let start = self.at;
+        self.at += 1;
+        let mut items = Vec::new();
+        loop {
+            self.blanks();
+            match self.peek() {
+                None | Some(b'\n' | b'#') => return Err(Unreadable),
+                Some(b')') => break,
+                Some(_) => match self.word_or_list()? {
+                    Some(word) => items.push(word),
+                    None => self.at += 1,
+                },
+            }
+        }
+        self.at += 1;
+        Ok(Word::list(start..self.at, items))
+    }
+
+    fn subshell(&mut self) -> Result<Node> {
+        let (start, programs) = (self.at, self.programs);
+        self.at += 1;
+        let mut bodies = [self.body(Scope::Function)?];
+        self.blanks();
+        if !self.takes(b")") {
+            return Err(Unreadable);
+        }
+        self.launches(&mut bodies, programs);
+        self.redirections()?;
+        Ok(Node::Compound { span: start..self.at, bodies: bodies.into() })
+    }
+
+    // What may stand behind a construct.
+    pub(super) fn redirections(&mut self) -> Result<()> {
+        loop {
+            let end = self.at;
+            self.blanks();
+            if self.redirection()?.is_none() {
+                self.at = end;
+                return Ok(());
+            }
+        }
+    }
+
+    /// A redirection: whether it leaves a setting a setting.
+    pub(super) fn redirection(&mut self) -> Result<Option<bool>> {
+        let rest = self.rest();
+        let number = |byte: &&u8| self.language.has_descriptors && byte.is_ascii_digit();
+        let descriptor = rest.iter().take_while(number).count();
+        let signs = &rest[descriptor..];
+        let Some(operator) = self.language.redirections.iter().find(|operator| signs.starts_with(operator.as_bytes()))
+        else {
+            return Ok(None);
+        };
+        self.at += descriptor + operator.len();
+        self.blanks();
+        let word = (self.language.word)(self)?;
+        if word.span.is_empty() {
+            return Err(Unreadable);
+        }
+        if *operator == "<<" {
+            self.pending.push(HereDocument { end: word.text().to_vec() });
+        }
+        let is_descriptor = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
+        let copies = self.language.has_descriptors && operator.ends_with('&') && is_descriptor(word.text());
+        Ok(Some(copies || word.is(b"/dev/null")))
+    }
+}
+
+fn list(start: usize, operands: Vec<Node>) -> Node {
+    let end = operands.last().map_or(start, |node| node.span().end);
+    Node::List { span: start..end, operands }
+}
+
+// One list of two statements.
+fn join(before: Node, next: Node) -> Node {
+    let span: Span = before.span().start..next.span().end;
+    let flat = |node| match node {
+        Node::List { operands, .. } => operands,
+        other => vec![other],
+    };
+    let mut operands = flat(before);
+    operands.extend(flat(next));
+    Node::List { span, operands }
+}

@@ -1,0 +1,314 @@
+//! fish: `config.fish`, `conf.d`, functions.
+//!
+//! Facts of the language: <https://fishshell.com/docs/current/language.html> and `set`'s page.
+
+use super::language::{Construct, End, Language, Lost, Section};
+use super::setters::{Seen, assigned, bare, empty};
+use super::word::{Draft, Expansion, Word, escape};
+use super::{Reader, Result, Unreadable};
+use crate::migrate::heuristics::identifier;
+use crate::migrate::model::{Fixed, Form, Node, Reason, Scope, Word as Name};
+use zeroize::Zeroizing;
+
+pub(super) static LANGUAGE: Language = Language {
+    filler: "true",
+    continuation: b'\\',
+    ends: b";&|<>()",
+    word,
+    constructs: &[
+        (
+            "if",
+            plain(&[
+                Section::Test(1),
+                Section::Body(&[End(&["else", "if"], Some(0)), End(&["else"], Some(2)), End(&["end"], None)]),
+                Section::Body(&[End(&["end"], None)]),
+            ]),
+        ),
+        ("while", plain(&[Section::Test(1), Section::Body(&[End(&["end"], None)])])),
+        ("for", plain(&[Section::Head(1), Section::Body(&[End(&["end"], None)])])),
+        ("switch", plain(&[Section::Head(1), Section::Arms(&["case"], "end")])),
+        ("begin", Construct::Special(begin)),
+        (
+            "function",
+            Construct::Sections {
+                guard: None,
+                scope: Scope::Function,
+                sections: &[Section::Head(1), Section::Body(&[End(&["end"], None)])],
+            },
+        ),
+    ],
+    closing: &["end", "else", "case"],
+    not: &["not", "!"],
+    joins: &["and", "or"],
+    prefixes: &["builtin"],
+    assigns: true,
+    has_subshells: false,
+    has_lists: false,
+    redirections: &["&>>", "&>", ">>", ">&", ">?", ">", "<&", "<?", "<"],
+    has_descriptors: true,
+    setters: &[("set", set), ("export", export)],
+    silent: &["test", "[", ":", "true", "false", "echo", "printf", "return", "break", "continue"],
+    reasons: &[
+        ("alias", Reason::Alias),
+        ("abbr", Reason::Alias),
+        ("env", Reason::InlinePrefix),
+        ("eval", Reason::Substitution),
+    ],
+    operators_continue: true,
+    background: Reason::Argument,
+    lost: Lost::File,
+};
+
+const fn plain(sections: &'static [Section]) -> Construct {
+    Construct::Sections { guard: None, scope: Scope::Plain, sections }
+}
+
+// `set`'s long options, and the short ones they stand for; a prefix that fits only one will do.
+const LONG: &[(&str, u8)] = &[
+    ("append", b'a'),
+    ("erase", b'e'),
+    ("export", b'x'),
+    ("function", b'f'),
+    ("global", b'g'),
+    ("help", b'h'),
+    ("local", b'l'),
+    ("long", b'L'),
+    ("names", b'n'),
+    ("no-event", b'o'),
+    ("path", b'P'),
+    ("prepend", b'p'),
+    ("query", b'q'),
+    ("show", b'S'),
+    ("unexport", b'u'),
+    ("universal", b'U'),
+    ("unpath", b'Q'),
+];
+
+// `set`'s flags as short letters, and which word is the name. Nothing where a flag is not known.
+fn parse_flags(words: &[Word<'_>]) -> Option<(Vec<u8>, usize)> {
+    let mut flags = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let text = word.text();
+        if text == b"--" {
+            return Some((flags, at + 1));
+        }
+        if word.literal().is_none() || !text.starts_with(b"-") || text.len() < 2 {
+            return Some((flags, at));
+        }
+        match text.strip_prefix(b"--") {
+            Some(long) => {
+                let exact = LONG.iter().find(|(name, _)| name.as_bytes() == long);
+                let mut fitting = LONG.iter().filter(|(name, _)| name.as_bytes().starts_with(long));
+                let only = || fitting.next().filter(|_| fitting.next().is_none());
+                flags.push(exact.or_else(only)?.1);
+            }
+            None => flags.extend_from_slice(&text[1..]),
+        }
+    }
+    Some((flags, words.len()))
+}
+
+fn set<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
+    let Some((flags, first)) = parse_flags(words) else { return Seen::Nothing };
+    let Some(name) = words.get(first) else { return Seen::Nothing };
+    let has = |letters: &[u8]| flags.iter().any(|flag| letters.contains(flag));
+    let values = &words[first + 1..];
+    if let Some(text) = name.name().filter(|_| !has(b"aenhpqS") && values.len() < 2) {
+        // Without a value the variable is emptied, not just declared.
+        let value = values.first().map_or_else(|| empty(name.span.end), |value| value.value(0));
+        let end = words.last().map_or(name.span.end, |word| word.span.end);
+        let name = Name { span: name.span.start..end, name_span: name.span.clone(), name: text.to_owned(), value };
+        return Seen::Setting(Form::Set, vec![name]);
+    }
+    // More than one value is a list, and no key.
+    let text = name.text();
+    let end = text.iter().position(|byte| *byte == b'[').unwrap_or(text.len());
+    let Some(known) = identifier(&text[..end]).map(str::to_owned) else { return Seen::Nothing };
+    if has(b"ap") {
+        // Even where this piece is no key: what it is added to is no longer the whole value.
+        let value = Zeroizing::default();
+        reader.fixed.push(Fixed { name: Some(known.clone()), at: name.span.start, value, reason: Reason::Append });
+    }
+    let is_list = has(b"ap") || values.len() > 1 || end < text.len();
+    Seen::Named(known, name.span.start, is_list.then_some(Reason::Array))
+}
+
+// fish's `export NAME=value ...`, a function around `set -gx`.
+fn export<'a>(_: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
+    let name = |word: &Word<'_>| assigned(word).or_else(|| bare(word));
+    match words.iter().map(name).collect::<Option<Vec<Name>>>() {
+        Some(names) if !names.is_empty() => Seen::Setting(Form::Export, names),
+        _ => Seen::Nothing,
+    }
+}
+
+// `begin ... end` is plain code, unless it hides a variable from the rest to run a program with it.
+fn begin(reader: &mut Reader<'_>) -> Result<Node> {
+    let (start, programs) = (reader.at, reader.programs);
+    reader.at += b"begin".len();
+    let mut body = reader.body(Scope::Plain)?;
+    if !reader.takes_word("end") {
+        return Err(Unreadable);
+    }
+    if reader.programs > programs && body.nodes.iter().any(|node| is_local(reader, node)) {
+        body.scope = Scope::Launcher;
+    }
+    reader.redirections()?;
+    Ok(Node::Compound { span: start..reader.at, bodies: vec![body] })
+}
+
+fn is_local(reader: &Reader<'_>, node: &Node) -> bool {
+    if !matches!(node, Node::Setting(_) | Node::Other(_)) {
+        return false;
+    }
+    let mut ahead = reader.ahead(node.span().start);
+    let mut words = Vec::new();
+    while ahead.at < node.span().end
+        && let Ok(word) = word(&mut ahead)
+        && !word.span.is_empty()
+    {
+        words.push(word);
+        ahead.blanks();
+    }
+    words.first().is_some_and(|word| word.is(b"set"))
+        && parse_flags(&words[1..]).is_some_and(|(flags, _)| flags.contains(&b'l'))
+}
+
+// One word.
+fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
+    let start = reader.at;
+    let mut word = Draft::new();
+    while let Some(byte) = reader.peek() {
+        let at = reader.at;
+        match byte {
+            b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'<' | b'>' | b')' => break,
+            b'\r' if reader.line_end().is_some() => break,
+            b'\'' | b'"' => quoted(reader, &mut word, byte)?,
+            b'\\' => escaped(reader, &mut word)?,
+            b'$' => variable(reader, &mut word)?,
+            b'(' => substitution(reader, &mut word)?,
+            b'{' => braces(reader, &mut word)?,
+            b'~' if at == start => {
+                word.expand(Expansion::Other, at);
+                reader.at += 1;
+            }
+            // A file pattern: what comes out depends on the directory.
+            b'?' | b'*' => {
+                word.push_pattern(byte, at);
+                reader.at += 1;
+            }
+            _ => {
+                word.push(byte, at);
+                reader.at += 1;
+            }
+        }
+    }
+    Ok(word.finish(reader.bytes, start..reader.at))
+}
+
+fn quoted(reader: &mut Reader<'_>, word: &mut Draft, quote: u8) -> Result<()> {
+    word.quote();
+    reader.at += 1;
+    loop {
+        let at = reader.at;
+        match (reader.peek().ok_or(Unreadable)?, reader.rest().get(1)) {
+            (byte, _) if byte == quote => {
+                reader.at += 1;
+                return Ok(());
+            }
+            (b'\\', Some(b'\n')) if quote == b'"' => reader.at += 2,
+            (b'\\', Some(next @ (b'\\' | b'$'))) if quote == b'"' => {
+                word.push(*next, at);
+                reader.at += 2;
+            }
+            (b'\\', Some(next)) if *next == quote || *next == b'\\' => {
+                word.push(*next, at);
+                reader.at += 2;
+            }
+            (b'$', Some(b'(')) if quote == b'"' => {
+                reader.at += 1;
+                substitution(reader, word)?;
+            }
+            (b'$', _) if quote == b'"' => variable(reader, word)?,
+            (byte, _) => {
+                word.push(byte, at);
+                reader.at += 1;
+            }
+        }
+    }
+}
+
+fn escaped(reader: &mut Reader<'_>, word: &mut Draft) -> Result<()> {
+    let at = reader.at;
+    word.quote();
+    match *reader.rest().get(1).ok_or(Unreadable)? {
+        b'\n' => reader.at += 2,
+        b'c' if reader.rest().len() > 2 => {
+            word.push(reader.rest()[2] & 0x1f, at);
+            reader.at += 3;
+        }
+        next => {
+            let (size, bytes) = escape(&reader.rest()[1..], b"abefnrtv0xXuU").unwrap_or((1, vec![next]));
+            bytes.iter().for_each(|byte| word.push(*byte, at));
+            reader.at += 1 + size;
+        }
+    }
+    Ok(())
+}
+
+// `$name`, `$name[1]`, `$$name`; a lone `$` is itself.
+fn variable(reader: &mut Reader<'_>, word: &mut Draft) -> Result<()> {
+    let at = reader.at;
+    let signs = reader.rest().iter().take_while(|byte| **byte == b'$').count();
+    let rest = &reader.rest()[signs..];
+    let size = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    if size == 0 {
+        word.push(b'$', at);
+        reader.at += 1;
+        return Ok(());
+    }
+    let name = String::from_utf8_lossy(&rest[..size]).into_owned();
+    reader.at += signs + size;
+    let mut is_whole = signs == 1;
+    while reader.peek() == Some(b'[') {
+        is_whole = false;
+        // An index may hold anything that a word does.
+        let close = reader.rest().iter().position(|byte| *byte == b']').ok_or(Unreadable)?;
+        reader.at += close + 1;
+    }
+    word.expand(if is_whole { Expansion::Variable(name) } else { Expansion::Other }, at);
+    Ok(())
+}
+
+// The commands in brackets run wherever the word is read.
+fn substitution(reader: &mut Reader<'_>, word: &mut Draft) -> Result<()> {
+    let at = reader.at;
+    let fixed = reader.fixed.len();
+    reader.at += 1;
+    reader.body(Scope::Plain)?;
+    if !reader.takes(b")") {
+        return Err(Unreadable);
+    }
+    // Its text is reported as a whole, with the name that the word is for.
+    reader.fixed.truncate(fixed);
+    word.substitute(at..reader.at, at);
+    if reader.peek() == Some(b'[') {
+        let close = reader.rest().iter().position(|byte| *byte == b']').ok_or(Unreadable)?;
+        reader.at += close + 1;
+    }
+    Ok(())
+}
+
+// `{a,b}` stands for two words; without a comma the braces are themselves.
+fn braces(reader: &mut Reader<'_>, word: &mut Draft) -> Result<()> {
+    let at = reader.at;
+    let rest = reader.rest();
+    let size = rest.iter().position(|byte| *byte == b'}');
+    let inside = size.map(|size| &rest[1..size]);
+    match inside {
+        Some(inside) if inside.contains(&b',') => word.push_pattern(b'{', at),
+        _ => word.push(b'{', at),
+    }
+    reader.at += 1;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! What distinguishes one language from the others, as tables.
+
+use super::setters::Seen;
+use super::word::Word;
+use super::{Reader, Result};
+use crate::migrate::model::{Node, Reason, Scope};
+
+/// A shell's language.
+pub(super) struct Language {
+    /// What an emptied body is filled with.
+    pub filler: &'static str,
+    /// The character that continues a line.
+    pub continuation: u8,
+    /// The characters besides blanks and line ends that end a word which is not quoted.
+    pub ends: &'static [u8],
+    /// Reads one word, which is empty where none begins.
+    pub word: for<'a> fn(&mut Reader<'a>) -> Result<Word<'a>>,
+    /// The constructs by the word that each begins with.
+    pub constructs: &'static [(&'static str, Construct)],
+    /// The words that end a section of a construct. Elsewhere they are an error.
+    pub closing: &'static [&'static str],
+    /// The words before a pipeline that negate it or join it to the one before.
+    pub not: &'static [&'static str],
+    /// The words that join a statement to the one before.
+    pub joins: &'static [&'static str],
+    /// The words before a command that do not change what it does.
+    pub prefixes: &'static [&'static str],
+    /// Whether `NAME=value` may stand before a command.
+    pub assigns: bool,
+    /// Whether `( ... )` at a command's place is a subshell.
+    pub has_subshells: bool,
+    /// Whether `( ... )` at a word's place is a list.
+    pub has_lists: bool,
+    /// The signs of redirections; none is the beginning of a later one.
+    pub redirections: &'static [&'static str],
+    /// Whether a number may stand before one.
+    pub has_descriptors: bool,
+    /// The commands that set variables.
+    pub setters: &'static [(&'static str, Setter)],
+    /// Further commands that run no program.
+    pub silent: &'static [&'static str],
+    /// Why the keys in a command's words stay, where it is not for being an argument.
+    pub reasons: &'static [(&'static str, Reason)],
+    /// Whether a line that ends in an operator goes on.
+    pub operators_continue: bool,
+    /// Why the keys of a job in the background stay.
+    pub background: Reason,
+    /// What of the file is lost with a statement that cannot be read.
+    pub lost: Lost,
+}
+
+/// Takes the words behind a setter's name apart.
+pub(super) type Setter = for<'a> fn(&mut Reader<'a>, &[Word<'a>]) -> Seen;
+
+/// How a construct is read.
+pub(super) enum Construct {
+    /// Section by section.
+    Sections {
+        /// Reports whether the word begins this construct here.
+        guard: Option<for<'a> fn(&Reader<'a>) -> bool>,
+        /// What kind of body its sections are.
+        scope: Scope,
+        /// The sections. The first one follows the opening word.
+        sections: &'static [Section],
+    },
+    /// In a way of its own.
+    Special(for<'a> fn(&mut Reader<'a>) -> Result<Node>),
+}
+
+/// A section of a construct.
+pub(super) enum Section {
+    /// Words up to the end of the line or statement, and the next section.
+    Head(usize),
+    /// One statement, and those joined to it, whose result decides whether the next section runs.
+    Test(usize),
+    /// Statements.
+    Body(&'static [End]),
+    /// Arms, each of a head behind one of these labels and a body, up to the closing word.
+    Arms(&'static [&'static str], &'static str),
+}
+
+/// The words that end a section, and the section that follows; none where the construct ends.
+pub(super) struct End(pub &'static [&'static str], pub Option<usize>);
+
+/// What is lost with a statement that cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// Its line and all that follows.
+    Rest,
+    /// The whole file.
+    File,
+}

@@ -1,0 +1,74 @@
+//! The shells' languages, read as statements that set variables.
+//!
+//! `blocks` reads statements, lists, pipelines and constructs of every language by its table, `language`; `setters`
+//! tells which commands set variables, `report` what the others may hold; `word` is a word as the shell sees it. A
+//! language is a table, a reader of one word and the setters that only it has. Nothing is ever run. Called by
+//! `examine`.
+
+mod blocks;
+mod csh;
+mod fish;
+mod language;
+mod report;
+mod setters;
+mod word;
+
+use super::dialect::Dialect;
+use super::model::{Fixed, Script, Span, text_start};
+use blocks::HereDocument;
+use language::Language;
+
+/// Takes a file of a shell's language apart.
+pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
+    let language = match dialect {
+        Dialect::Csh => &csh::LANGUAGE,
+        Dialect::Fish => &fish::LANGUAGE,
+        _ => unreachable!("no other language is read here"),
+    };
+    let mut reader = Reader::new(bytes, language);
+    let nodes = reader.file();
+    let Reader { comments, mut fixed, .. } = reader;
+    fixed.sort_by_key(|fixed| fixed.at);
+    Script { nodes, comments, fixed, filler: language.filler }
+}
+
+/// The text does not go on as the language wants it to.
+struct Unreadable;
+
+type Result<T> = std::result::Result<T, Unreadable>;
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    language: &'static Language,
+    comments: Vec<Span>,
+    fixed: Vec<Fixed>,
+    // Here-documents whose text begins at the next line.
+    pending: Vec<HereDocument>,
+    // How many programs run so far in the function or subshell that is being read.
+    programs: usize,
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8], language: &'static Language) -> Self {
+        Self {
+            bytes,
+            at: text_start(bytes),
+            language,
+            comments: vec![],
+            fixed: vec![],
+            pending: vec![],
+            programs: 0,
+            depth: 0,
+        }
+    }
+
+    // A reader for a look at what follows.
+    fn ahead(&self, at: usize) -> Self {
+        Self { at, depth: self.depth, ..Self::new(self.bytes, self.language) }
+    }
+}
+
+#[cfg(test)]
+mod compare;

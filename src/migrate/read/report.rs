@@ -1,0 +1,55 @@
+//! Keys in what nothing can be cut out of: each is reported with its reason.
+
+use super::Reader;
+use super::word::Word;
+use crate::migrate::heuristics::{self, Named};
+use crate::migrate::model::{Fixed, Node, Reason, Span, Value};
+use zeroize::Zeroizing;
+
+impl Reader<'_> {
+    /// Reports the keys in these bytes.
+    pub(super) fn report(&mut self, span: Span, reason: Reason, known: Option<Named<'_>>) {
+        heuristics::find_raw(&self.bytes[span.clone()], span.start, reason, known, &mut self.fixed);
+    }
+
+    /// Reports the keys in a word, in the code that fills it in, and in the words of a list.
+    pub(super) fn look_into(&mut self, word: &Word<'_>, reason: Reason, known: Option<Named<'_>>) {
+        for item in word.items.iter().flatten() {
+            self.look_into(item, reason, known);
+        }
+        match word.assigned().filter(|_| reason == Reason::InlinePrefix && word.literal().is_some()) {
+            Some((name, sign)) => {
+                let value = Zeroizing::new(word.text()[sign + 1..].to_vec());
+                self.fixed.push(Fixed { name: Some(name.to_owned()), at: word.span.start, value, reason });
+            }
+            None => heuristics::find(word.text(), |offset| word.place(offset), reason, known, &mut self.fixed),
+        }
+        self.look_into_code(word, known);
+    }
+
+    /// Reports the keys in the code that fills a word in. What the code gives is no key for certain.
+    pub(super) fn look_into_code(&mut self, word: &Word<'_>, known: Option<Named<'_>>) {
+        let known = known.map(|known| Named { direct: false, ..known });
+        for span in word.code() {
+            self.report(span.clone(), Reason::Substitution, known);
+        }
+    }
+
+    /// Turns a setting that nothing can be cut out of into reports.
+    pub(super) fn settle(&mut self, node: Node, reason: Reason) {
+        match node {
+            Node::Setting(setting) => {
+                for word in setting.words {
+                    if let Value::Literal(value, _) | Value::Default(_, value, _) = word.value {
+                        self.fixed.push(Fixed { name: Some(word.name), at: word.name_span.start, value, reason });
+                    }
+                }
+            }
+            Node::List { operands, .. } => operands.into_iter().for_each(|operand| self.settle(operand, reason)),
+            Node::Compound { bodies, .. } => {
+                bodies.into_iter().flat_map(|body| body.nodes).for_each(|node| self.settle(node, reason));
+            }
+            Node::Other(_) => {}
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Simple commands: which of them only set variables, and why the keys in the others stay.
+
+use super::word::Word;
+use super::{Reader, Result, Unreadable};
+use crate::migrate::heuristics::Named;
+use crate::migrate::model::{Form, Node, Reason, Setting, Value, Word as Name};
+use zeroize::Zeroizing;
+
+/// What a setter's words come to.
+pub(super) enum Seen {
+    /// They set these names.
+    Setting(Form, Vec<Name>),
+    /// They are values of this name, and nothing can be cut out: where it stands, and why, if that is special.
+    Named(String, usize, Option<Reason>),
+    /// They are words like any others.
+    Nothing,
+}
+
+impl<'a> Reader<'a> {
+    /// A command without a construct's word at its beginning.
+    pub(super) fn simple(&mut self) -> Result<Node> {
+        let (start, mut end) = (self.at, self.at);
+        let mut words: Vec<Word<'a>> = Vec::new();
+        let mut is_quiet = true;
+        loop {
+            self.blanks();
+            if let Some(harmless) = self.redirection()? {
+                is_quiet &= harmless;
+            } else if matches!(self.peek(), None | Some(b'\n' | b';' | b'&' | b'|' | b')' | b'#')) {
+                break;
+            } else {
+                words.push(self.word_or_list()?.ok_or(Unreadable)?);
+            }
+            end = self.at;
+        }
+        self.at = end;
+        let span = start..end;
+        let assigns = |word: &&Word<'_>| self.language.assigns && word.assigned().is_some();
+        let prefixed = words.iter().take_while(assigns).count();
+        let is_prefix = |word: &Word<'_>| self.language.prefixes.iter().any(|prefix| word.is(prefix.as_bytes()));
+        let first = words[prefixed..].iter().position(|word| !is_prefix(word)).unwrap_or(0) + prefixed;
+        // These shells refuse a redirection without a command.
+        let name = words.get(first).map(|word| word.literal().unwrap_or_default()).ok_or(Unreadable)?;
+        let called = |known: &str| known.as_bytes() == name;
+        let setter = self.language.setters.iter().find(|(known, _)| called(known)).map(|(_, setter)| *setter);
+        if setter.is_none() && !self.language.silent.iter().any(|known| called(known)) {
+            self.programs += 1;
+        }
+        let mut reason = self.language.reasons.iter().find(|(known, _)| called(known)).map(|(_, reason)| *reason);
+        let mut named = None;
+        match setter.map_or(Seen::Nothing, |setter| setter(self, &words[first + 1..])) {
+            Seen::Setting(form, names) if is_quiet => {
+                let owner =
+                    names.first().map(|name| Named { name: &name.name, at: name.name_span.start, direct: false });
+                words.iter().for_each(|word| self.look_into_code(word, owner));
+                self.look_into_lists(&words, &names);
+                return Ok(Node::Setting(Setting { span, form, words: names, keeps: false }));
+            }
+            Seen::Setting(_, names) => named = names.into_iter().next().map(|name| (name.name, name.name_span.start)),
+            Seen::Named(name, at, why) => {
+                named = Some((name, at));
+                reason = why.or(reason);
+            }
+            Seen::Nothing => {}
+        }
+        let known = named.as_ref().map(|(name, at)| Named { name, at: *at, direct: true });
+        for (at, word) in words.iter().enumerate() {
+            let reason = if at < prefixed { Some(Reason::InlinePrefix) } else { reason };
+            self.look_into(word, reason.unwrap_or(Reason::Argument), known);
+        }
+        Ok(Node::Other(span))
+    }
+
+    // The words of a list that a name is set to.
+    fn look_into_lists(&mut self, words: &[Word<'a>], names: &[Name]) {
+        for list in words.iter().filter(|word| word.items.is_some()) {
+            if let Some(owner) = names.iter().find(|name| name.span.contains(&list.span.start)) {
+                let known = Named { name: &owner.name, at: owner.name_span.start, direct: true };
+                self.look_into(list, Reason::Array, Some(known));
+            }
+        }
+    }
+}
+
+/// A name, and what it is set to as a word of its own; without one, to nothing.
+pub(super) fn pair(name: &Word<'_>, value: Option<&Word<'_>>) -> Option<Name> {
+    let text = name.name()?.to_owned();
+    let end = value.map_or(name.span.end, |value| value.span.end);
+    let value = value.map_or_else(|| empty(end), |value| value.value(0));
+    Some(Name { span: name.span.start..end, name_span: name.span.clone(), name: text, value })
+}
+
+/// The name and the value of `NAME=value`.
+pub(super) fn assigned(word: &Word<'_>) -> Option<Name> {
+    let (name, sign) = word.assigned()?;
+    let name_span = word.span.start..word.place(sign);
+    Some(Name { span: word.span.clone(), name_span, name: name.to_owned(), value: word.value(sign + 1) })
+}
+
+/// A name by itself, which is only declared or exported.
+pub(super) fn bare(word: &Word<'_>) -> Option<Name> {
+    let (span, name) = (word.span.clone(), word.name()?.to_owned());
+    Some(Name { span: span.clone(), name_span: span, name, value: Value::Bare })
+}
+
+/// The empty value, which stands at a place.
+pub(super) fn empty(at: usize) -> Value {
+    Value::Literal(Zeroizing::default(), at..at)
+}

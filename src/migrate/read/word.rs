@@ -1,0 +1,216 @@
+//! Words as the shells see them, and which byte of the file each byte of one comes from.
+
+use crate::migrate::heuristics::identifier;
+use crate::migrate::model::{Span, Value};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// A word, or a list of words in brackets.
+pub(super) struct Word<'a> {
+    /// Its bytes in the file, quotes included.
+    pub span: Span,
+    raw: &'a [u8],
+    /// What differs from the bytes in the file; most words are as they are written.
+    decoded: Option<Box<Decoded>>,
+    /// The words of a list, which has no text of its own.
+    pub items: Option<Vec<Word<'a>>>,
+}
+
+#[derive(Default)]
+struct Decoded {
+    text: Zeroizing<Vec<u8>>,
+    // The place in the file of each byte of the text.
+    from: Vec<usize>,
+    expansions: Vec<(usize, Expansion)>,
+    code: Vec<Span>,
+    quoted: bool,
+    pattern: bool,
+}
+
+/// What a part of a word comes to only when the code is run. A zero byte stands for it in the text.
+pub(super) enum Expansion {
+    /// The value of one variable and nothing else.
+    Variable(String),
+    /// Anything else.
+    Other,
+}
+
+impl fmt::Debug for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Word({:?}, redacted)", self.span)
+    }
+}
+
+impl<'a> Word<'a> {
+    /// A list with its brackets.
+    pub(super) fn list(span: Span, items: Vec<Word<'a>>) -> Self {
+        Self { span, raw: b"", decoded: None, items: Some(items) }
+    }
+
+    /// The text, with a zero byte for each expansion.
+    pub(super) fn text(&self) -> &[u8] {
+        self.decoded.as_ref().map_or(self.raw, |decoded| &decoded.text)
+    }
+
+    /// The place in the file of a byte of the text; behind the last byte, the end of the word.
+    pub(super) fn place(&self, offset: usize) -> usize {
+        match &self.decoded {
+            None => (self.span.start + offset).min(self.span.end),
+            Some(decoded) => decoded.from.get(offset).copied().unwrap_or(self.span.end),
+        }
+    }
+
+    /// The text of a word that does not depend on anything.
+    pub(super) fn literal(&self) -> Option<&[u8]> {
+        let depends = self.decoded.as_ref().is_some_and(|word| word.pattern || !word.expansions.is_empty());
+        (!depends && self.items.is_none()).then(|| self.text())
+    }
+
+    /// Reports whether the word is exactly this literal.
+    pub(super) fn is(&self, text: &[u8]) -> bool {
+        self.literal() == Some(text)
+    }
+
+    /// Reports whether any part of the word is quoted.
+    pub(super) fn is_quoted(&self) -> bool {
+        self.decoded.as_ref().is_some_and(|decoded| decoded.quoted)
+    }
+
+    /// The code that the word is filled in from: command substitutions, without their signs.
+    pub(super) fn code(&self) -> &[Span] {
+        self.decoded.as_ref().map_or(&[], |decoded| &decoded.code)
+    }
+
+    /// The whole word as the name of a variable.
+    pub(super) fn name(&self) -> Option<&str> {
+        identifier(self.literal()?)
+    }
+
+    /// The name before the first `=`, and where in the text that sign stands.
+    pub(super) fn assigned(&self) -> Option<(&str, usize)> {
+        let sign = self.text().iter().position(|byte| *byte == b'=').filter(|_| self.items.is_none())?;
+        Some((identifier(&self.text()[..sign])?, sign))
+    }
+
+    /// What the text comes to from a byte on.
+    pub(super) fn value(&self, from: usize) -> Value {
+        if self.items.is_some() {
+            return Value::Dynamic;
+        }
+        // Behind the sign that precedes it, so that an opening quote belongs to it.
+        let start = from.checked_sub(1).map_or(self.span.start, |before| self.place(before) + 1);
+        let rest = &self.text()[from.min(self.text().len())..];
+        match self.decoded.as_ref().map(|decoded| (&*decoded.expansions, decoded.pattern)) {
+            None | Some(([], false)) => Value::Literal(Zeroizing::new(rest.to_vec()), start..self.span.end),
+            Some(([(at, Expansion::Variable(name))], false)) if *at == from && rest.len() == 1 => {
+                Value::Copy(name.clone())
+            }
+            Some(_) => Value::Dynamic,
+        }
+    }
+}
+
+/// A word while it is read.
+pub(super) struct Draft(Decoded);
+
+impl Draft {
+    pub(super) fn new() -> Self {
+        Self(Decoded::default())
+    }
+
+    /// Adds a byte of the text.
+    pub(super) fn push(&mut self, byte: u8, place: usize) {
+        let text = &mut self.0.text;
+        // A vector that grows leaves its old bytes behind; a fresh one is wiped with the rest.
+        if text.len() == text.capacity() {
+            let mut wider = Vec::with_capacity((text.len() * 2).max(64));
+            wider.extend_from_slice(text);
+            *text = Zeroizing::new(wider);
+        }
+        text.push(byte);
+        self.0.from.push(place);
+    }
+
+    /// Adds an expansion.
+    pub(super) fn expand(&mut self, expansion: Expansion, place: usize) {
+        self.0.expansions.push((self.0.text.len(), expansion));
+        self.push(0, place);
+    }
+
+    /// Adds a command substitution, whose code stands there.
+    pub(super) fn substitute(&mut self, code: Span, place: usize) {
+        self.0.code.push(code);
+        self.expand(Expansion::Other, place);
+    }
+
+    /// Adds a byte that makes the word a pattern of files.
+    pub(super) fn push_pattern(&mut self, byte: u8, place: usize) {
+        self.0.pattern = true;
+        self.push(byte, place);
+    }
+
+    /// Notes that a part is quoted.
+    pub(super) fn quote(&mut self) {
+        self.0.quoted = true;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.text.is_empty() && !self.0.quoted
+    }
+
+    /// The word that ends here.
+    pub(super) fn finish(self, bytes: &[u8], span: Span) -> Word<'_> {
+        let raw = &bytes[span.clone()];
+        let Decoded { text, expansions, code, quoted, pattern, .. } = &self.0;
+        let is_plain = **text == *raw && expansions.is_empty() && code.is_empty() && !quoted && !pattern;
+        Word { span, raw, decoded: (!is_plain).then(|| Box::new(self.0)), items: None }
+    }
+}
+
+/// The bytes that an escape stands for, and how many it takes; `rest` begins behind its sign. Only these letters are
+/// escapes: `0` for octal digits, `{` for `u{...}`.
+pub(super) fn escape(rest: &[u8], letters: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let letter = *rest.first()?;
+    let digits = |from: usize, most: usize, radix: u32| {
+        let digit = |byte: &u8| char::from(*byte).to_digit(radix);
+        let found = rest.get(from..).unwrap_or_default().iter().take(most).map_while(digit);
+        found.fold((from, 0u32), |(end, sum), digit| (end + 1, sum.wrapping_mul(radix).wrapping_add(digit)))
+    };
+    let byte = |(end, value): (usize, u32)| (end, vec![value.to_le_bytes()[0]]);
+    let letters_of = |(end, value): (usize, u32)| {
+        let letter = char::from_u32(value).unwrap_or(char::REPLACEMENT_CHARACTER);
+        (end, letter.encode_utf8(&mut [0; 4]).as_bytes().to_vec())
+    };
+    if matches!(letter, b'0'..=b'7') && letters.contains(&b'0') {
+        return Some(byte(digits(0, 3, 8)));
+    }
+    if !letters.contains(&letter) {
+        return None;
+    }
+    Some(match letter {
+        b'x' | b'X' => byte(digits(1, 2, 16)),
+        b'u' if letters.contains(&b'{') => {
+            let (end, value) = digits(2, 6, 16);
+            if rest.get(1) != Some(&b'{') || rest.get(end) != Some(&b'}') || end == 2 {
+                return None;
+            }
+            letters_of((end + 1, value))
+        }
+        b'u' => letters_of(digits(1, 4, 16)),
+        b'U' => letters_of(digits(1, 8, 16)),
+        _ => {
+            let control = match letter {
+                b'a' => 7,
+                b'b' => 8,
+                b'e' | b'E' => 27,
+                b'f' => 12,
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'v' => 11,
+                other => other,
+            };
+            (1, vec![control])
+        }
+    })
+}
