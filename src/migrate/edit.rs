@@ -38,7 +38,7 @@ pub(super) fn scrub(
     markers: Vec<Cut>,
     kept: &[Span],
 ) -> Vec<Cut> {
-    let mut scrub = Scrub { bytes, script, gone, kept, deleted: vec![], cuts: vec![] };
+    let mut scrub = Scrub { bytes, script, gone, kept, line: 0..0, deleted: vec![], cuts: vec![] };
     scrub.sequence(&script.nodes, None);
     scrub.statements();
     scrub.cuts.extend(markers);
@@ -77,6 +77,8 @@ struct Scrub<'a> {
     script: &'a Script,
     gone: &'a HashSet<usize>,
     kept: &'a [Span],
+    // The line, or the last part of it, whose end was asked for last.
+    line: Span,
     // Statements to delete, before it is known whether their lines go with them.
     deleted: Vec<Span>,
     cuts: Vec<Cut>,
@@ -165,9 +167,10 @@ impl Scrub<'_> {
 
     // The comment that begins here, if it may go with its statement.
     fn dropped_comment(&self, at: usize) -> Option<&Span> {
-        let stays =
-            |comment: &Span| self.kept.iter().any(|kept| comment.start <= kept.start && kept.end <= comment.end);
-        self.script.comments.iter().find(|comment| comment.start == at && !stays(comment))
+        let index = self.script.comments.binary_search_by_key(&at, |comment| comment.start).ok()?;
+        let comment = &self.script.comments[index];
+        let kept = self.kept.get(self.kept.partition_point(|kept| kept.start < at));
+        kept.is_none_or(|kept| kept.end > comment.end).then_some(comment)
     }
 
     // Rule S3, word by word.
@@ -243,8 +246,13 @@ impl Scrub<'_> {
             }
             // What stands before may be gone already.
             let mut back = self.blanks_before(span.start, lines.start);
-            while let Some(cut) = cuts.iter().rev().find(|cut| cut.start < back && back <= cut.end) {
-                back = self.blanks_before(cut.start, lines.start);
+            for cut in cuts.iter().rev() {
+                if cut.end < back {
+                    break;
+                }
+                if cut.start < back {
+                    back = self.blanks_before(cut.start, lines.start);
+                }
             }
             if back > lines.start && self.bytes[back - 1] == b';' && !self.is_arm_end(back - 1) {
                 cuts.push(self.blanks_before(back - 1, lines.start)..span.end);
@@ -308,16 +316,18 @@ impl Scrub<'_> {
             [.., b'\r'] => newline.checked_sub(2),
             _ => newline.checked_sub(1),
         };
-        mark.is_some_and(|mark| {
-            self.continuation(mark) > 0
-                && !self.script.comments.iter().any(|comment| comment.start <= mark && mark < comment.end)
-        })
+        mark.is_some_and(|mark| self.continuation(mark) > 0 && !self.is_comment(mark))
+    }
+
+    fn is_comment(&self, at: usize) -> bool {
+        let behind = self.script.comments.partition_point(|comment| comment.end <= at);
+        self.script.comments.get(behind).is_some_and(|comment| comment.start <= at)
     }
 
     fn line_start(&self, at: usize) -> usize {
         let mut from = at;
         loop {
-            match self.bytes[..from].iter().rposition(|byte| *byte == b'\n') {
+            match memchr::memrchr(b'\n', &self.bytes[..from]) {
                 Some(newline) if self.is_continued(newline) => from = newline,
                 Some(newline) => return newline + 1,
                 // The byte order mark belongs to the file, not to its first line.
@@ -326,14 +336,12 @@ impl Scrub<'_> {
         }
     }
 
-    fn line_end(&self, at: usize) -> usize {
-        let mut from = at;
-        while let Some(size) = self.bytes[from..].iter().position(|byte| *byte == b'\n') {
-            from += size + 1;
-            if !self.is_continued(from - 1) {
-                return from;
-            }
+    fn line_end(&mut self, at: usize) -> usize {
+        if !self.line.contains(&at) {
+            let mut newlines = memchr::memchr_iter(b'\n', &self.bytes[at..]).map(|size| at + size);
+            let last = newlines.find(|newline| !self.is_continued(*newline));
+            self.line = at..last.map_or(self.bytes.len(), |newline| newline + 1);
         }
-        self.bytes.len()
+        self.line.end
     }
 }

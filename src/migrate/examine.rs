@@ -7,11 +7,15 @@
 use crate::migrate::detect::{self, Judgement};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
-use crate::migrate::model::{Body, Form, Node, Reason, Scope, Script, Span, Value, Warning, Word};
+use crate::migrate::model::{Form, Node, Reason, Scope, Script, Span, Value, Warning};
 use crate::migrate::{fish, lines, posix, powershell, read, utf16};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use verdicts::{Set, Verdict, Verdicts, settings};
 use zeroize::Zeroizing;
+
+mod verdicts;
 
 /// What happens to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,13 +96,11 @@ pub(crate) fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
 /// The variables that a file sets, in order, each with its value where that is a literal.
 pub(crate) fn assignments(bytes: &[u8], dialect: Dialect) -> Vec<(String, Option<Zeroizing<Vec<u8>>>)> {
     let script = script_of(bytes, dialect);
-    let mut settings = Vec::new();
-    collect(&script.nodes, Place::default(), &mut settings);
     let literal = |set: &Set<'_>| match &set.word.value {
         Value::Literal(value, _) => Some(value.clone()),
         _ => None,
     };
-    settings.iter().map(|set| (set.word.name.clone(), literal(set))).collect()
+    settings(&script.nodes).iter().map(|set| (set.word.name.clone(), literal(set))).collect()
 }
 
 fn script_of(bytes: &[u8], dialect: Dialect) -> Script {
@@ -117,11 +119,17 @@ fn examine_text(bytes: &[u8], dialect: Dialect) -> Examined {
 
 /// What the rules say about a script.
 pub(super) fn analyzed(bytes: &[u8], dialect: Dialect, script: Script) -> Examined {
-    let mut settings = Vec::new();
-    collect(&script.nodes, Place::default(), &mut settings);
+    let settings = settings(&script.nodes);
     let verdicts = Verdicts::of(&settings, &script);
-    let lines = Lines::of(bytes);
-    let mut analysis = Analysis { bytes, lines, findings: vec![], covered: vec![], kept: vec![] };
+    let mut analysis = Analysis {
+        bytes,
+        lines: Lines::of(bytes),
+        findings: vec![],
+        reported: HashMap::new(),
+        hasher: RandomState::new(),
+        covered: vec![],
+        kept: vec![],
+    };
     for (set, verdict) in settings.iter().zip(&verdicts.words) {
         if let Some(verdict) = verdict {
             analysis.setting(set, verdict, &settings);
@@ -135,10 +143,9 @@ pub(super) fn analyzed(bytes: &[u8], dialect: Dialect, script: Script) -> Examin
     if !(dialect == Dialect::Text && lines::is_compiled(bytes)) {
         analysis.overlooked();
     }
-    let gone = verdicts.gone(&settings);
     analysis.conflicts();
     let (findings, markers) = sorted(analysis.findings, markers);
-    Examined { script, findings, gone, markers, kept: analysis.kept }
+    Examined { gone: verdicts.gone, script, findings, markers, kept: analysis.kept }
 }
 
 impl Examined {
@@ -190,35 +197,6 @@ impl Examined {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Place {
-    depth: usize,
-    function: bool,
-    launcher: bool,
-}
-
-// A word with what the tree says about its place.
-struct Set<'a> {
-    word: &'a Word,
-    form: Form,
-    place: Place,
-}
-
-fn collect<'a>(nodes: &'a [Node], place: Place, into: &mut Vec<Set<'a>>) {
-    for node in nodes {
-        match node {
-            Node::Setting(setting) => {
-                into.extend(setting.words.iter().map(|word| Set { word, form: setting.form, place }));
-            }
-            Node::List { operands, .. } => collect(operands, place, into),
-            Node::Compound { bodies, .. } => {
-                bodies.iter().for_each(|body| collect(&body.nodes, place.within(body), into))
-            }
-            Node::Other(_) => {}
-        }
-    }
-}
-
 fn launchers(nodes: &[Node], into: &mut Vec<Span>) {
     for node in nodes {
         match node {
@@ -232,153 +210,6 @@ fn launchers(nodes: &[Node], into: &mut Vec<Span>) {
     }
 }
 
-impl Place {
-    fn within(self, body: &Body) -> Self {
-        Self {
-            depth: self.depth + 1,
-            function: self.function || matches!(body.scope, Scope::Function | Scope::Launcher),
-            launcher: self.launcher || body.scope == Scope::Launcher,
-        }
-    }
-}
-
-// What becomes of a word that holds a key.
-struct Verdict {
-    provider: String,
-    action: Action,
-    // The word (by index) whose value it has.
-    source: usize,
-}
-
-struct Verdicts {
-    words: Vec<Option<Verdict>>,
-}
-
-impl Verdicts {
-    fn of(settings: &[Set<'_>], script: &Script) -> Self {
-        let appended: HashSet<&str> = script
-            .fixed
-            .iter()
-            .filter(|fixed| fixed.reason == Reason::Append)
-            .filter_map(|fixed| fixed.name.as_deref())
-            .collect();
-        // Names whose key a launcher takes over: without them it would send another key to its endpoint.
-        let mut held: HashSet<&str> = HashSet::new();
-        loop {
-            let mut verdicts = Self { words: Vec::new() };
-            for (index, set) in settings.iter().enumerate() {
-                verdicts.words.push(judged(set, index, &appended, &held));
-            }
-            verdicts.follow(settings);
-            let before = held.len();
-            for (set, verdict) in settings.iter().zip(&verdicts.words) {
-                // Only a copy under another name: what refers to itself gets the agent's own key back.
-                if let (Some(verdict), Value::Copy(from)) = (verdict, &set.word.value)
-                    && verdict.action == Action::Reported(Reason::Launcher)
-                    && *from != set.word.name
-                {
-                    held.insert(from);
-                }
-            }
-            if held.len() == before {
-                return verdicts;
-            }
-        }
-    }
-
-    // Rule S8, until nothing new follows.
-    fn follow(&mut self, settings: &[Set<'_>]) {
-        loop {
-            let mut changed = false;
-            for (index, set) in settings.iter().enumerate() {
-                let Value::Copy(from) = &set.word.value else { continue };
-                if self.words[index].is_some() {
-                    continue;
-                }
-                // The last one before it, else the first one after.
-                let holds = |at: &usize| *at != index && settings[*at].word.name == *from && self.value(*at).is_some();
-                let found = (0..index).rev().find(holds).or_else(|| (index + 1..settings.len()).find(holds));
-                let Some((provider, source, moved)) = found.and_then(|at| self.value(at)) else { continue };
-                let provider = provider.to_owned();
-                let action = if set.place.launcher {
-                    // A launcher that saves a variable, sets it and puts it back holds the one key that it sets.
-                    if settings[source].place.launcher {
-                        continue;
-                    }
-                    Action::Reported(Reason::Launcher)
-                } else if moved && self.is_only_moved(settings, from) {
-                    Action::Moved(Form::Copy)
-                } else {
-                    continue;
-                };
-                self.words[index] = Some(Verdict { provider, action, source });
-                changed = true;
-            }
-            if !changed {
-                return;
-            }
-        }
-    }
-
-    fn value(&self, at: usize) -> Option<(&str, usize, bool)> {
-        let Verdict { provider, action, source } = self.words[at].as_ref()?;
-        match action {
-            Action::Moved(_) => Some((provider, *source, true)),
-            Action::Reported(Reason::Launcher) => Some((provider, *source, false)),
-            Action::Reported(_) => None,
-        }
-    }
-
-    fn is_key(&self, at: usize) -> bool {
-        self.words[at].as_ref().is_some_and(|verdict| matches!(verdict.action, Action::Moved(_)))
-    }
-
-    // Whether every assignment to the name goes. A copy of itself does not count: it goes with what it copies.
-    fn is_only_moved(&self, settings: &[Set<'_>], name: &str) -> bool {
-        settings.iter().enumerate().filter(|(_, set)| set.word.name == name).all(|(at, set)| match &set.word.value {
-            Value::Bare => true,
-            Value::Copy(from) if from == name => true,
-            _ => self.is_key(at),
-        })
-    }
-
-    // The keys' words, and by rule S6 the bare ones that nothing is left for.
-    fn gone(&self, settings: &[Set<'_>]) -> HashSet<usize> {
-        let moved: HashSet<&str> = settings
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| self.is_key(*at))
-            .map(|(_, set)| set.word.name.as_str())
-            .collect();
-        let goes = |at: usize, set: &Set<'_>| {
-            let name = set.word.name.as_str();
-            self.is_key(at)
-                || matches!(set.word.value, Value::Bare) && moved.contains(name) && self.is_only_moved(settings, name)
-        };
-        let words = settings.iter().enumerate().filter(|(at, set)| goes(*at, set));
-        words.map(|(_, set)| set.word.span.start).collect()
-    }
-}
-
-fn judged(set: &Set<'_>, index: usize, appended: &HashSet<&str>, held: &HashSet<&str>) -> Option<Verdict> {
-    let name = set.word.name.as_str();
-    let (value, form, own) = match &set.word.value {
-        Value::Literal(value, _) => (value, set.form, true),
-        Value::Default(of, value, _) => (value, Form::DefaultExpansion, of == name),
-        _ => return None,
-    };
-    let report = |provider, reason| (provider, Action::Reported(reason));
-    let (provider, action) = match detect::judge(Some(name), value) {
-        Judgement::Key(provider) if set.place.launcher || held.contains(name) => report(provider, Reason::Launcher),
-        Judgement::Key(provider) if !own => report(provider, Reason::DefaultOfOther),
-        Judgement::Key(provider) if appended.contains(name) => report(provider, Reason::Append),
-        Judgement::Key(provider) => (provider, Action::Moved(form)),
-        Judgement::Foreign(provider) => report(provider.to_owned(), Reason::NotAgentKey),
-        Judgement::Ignored(_) => return None,
-    };
-    Some(Verdict { provider, action, source: index })
-}
-
 // So near to its place in the file, a finding speaks about its value.
 const NEAR: usize = 4096;
 
@@ -386,6 +217,9 @@ struct Analysis<'a> {
     bytes: &'a [u8],
     lines: Lines,
     findings: Vec<Finding>,
+    // What is reported (by index), by the hash of its line, its provider and its value.
+    reported: HashMap<u64, Vec<usize>>,
+    hasher: RandomState,
     // The settings' words that findings already speak about.
     covered: Vec<Span>,
     // Other tools' credentials in comments.
@@ -415,19 +249,22 @@ impl Analysis<'_> {
 
     fn report(&mut self, finding: Finding) {
         // Two readers of one stretch, or a name and its value, speak about the same key once.
-        let twin = |other: &&mut Finding| {
-            !other.is_moved()
-                && other.line == finding.line
-                && other.provider == finding.provider
-                && other.value == finding.value
+        let same = |finding: &Finding| self.hasher.hash_one((finding.line, &finding.provider, &*finding.value));
+        let twins = self.reported.entry(same(&finding)).or_default();
+        let is_twin = |other: &Finding| {
+            other.line == finding.line && other.provider == finding.provider && other.value == finding.value
         };
-        match self.findings.iter_mut().find(twin) {
-            Some(twin) => {
+        match twins.iter().find(|index| is_twin(&self.findings[**index])) {
+            Some(index) => {
+                let twin = &mut self.findings[*index];
                 if twin.variable.is_none() {
                     twin.variable = finding.variable;
                 }
             }
-            None => self.findings.push(finding),
+            None => {
+                twins.push(self.findings.len());
+                self.findings.push(finding);
+            }
         }
     }
 
@@ -503,8 +340,7 @@ impl Analysis<'_> {
             let first = places.partition_point(|(offset, _)| offset + NEAR <= start);
             let last = places.partition_point(|(offset, _)| *offset <= start);
             let speaks = |(_, index): &&(usize, usize)| {
-                spoken.get(index).is_none_or(|own| *own == line)
-                    && memchr::memmem::find(&self.findings[*index].value, value).is_some()
+                spoken.get(index).is_none_or(|own| *own == line) && contains(&self.findings[*index].value, value)
             };
             if let Some((_, index)) = places[first..last].iter().find(speaks) {
                 spoken.insert(*index, line);
@@ -518,17 +354,19 @@ impl Analysis<'_> {
 
     // One name, several keys, outside functions: only one of them can be the default.
     fn conflicts(&mut self) {
-        let mut values: BTreeMap<String, HashSet<usize>> = BTreeMap::new();
         let active = |finding: &Finding| {
             finding.is_moved() && !finding.is_commented() && !finding.warnings.contains(&Warning::Function)
         };
+        let mut first: HashMap<&str, &[u8]> = HashMap::new();
+        let mut several: HashSet<String> = HashSet::new();
         for finding in self.findings.iter().filter(|finding| active(finding)) {
             let Some(name) = &finding.variable else { continue };
-            let first = self.findings.iter().position(|other| other.value == finding.value);
-            values.entry(name.clone()).or_default().extend(first);
+            if **first.entry(name).or_insert(&finding.value) != **finding.value {
+                several.insert(name.clone());
+            }
         }
         for finding in self.findings.iter_mut().filter(|finding| active(finding)) {
-            if finding.variable.as_ref().is_some_and(|name| values[name].len() > 1) {
+            if finding.variable.as_ref().is_some_and(|name| several.contains(name)) {
                 finding.warnings.push(Warning::Conflict);
             }
         }
@@ -555,6 +393,14 @@ impl Lines {
         let Some(last) = self.0.len().checked_sub(1) else { return 1 };
         let block = (offset / Self::BLOCK).min(last);
         1 + self.0[block] + memchr::memchr_iter(b'\n', &bytes[block * Self::BLOCK..offset]).count()
+    }
+}
+
+// Mostly the two are equal or equally long, which takes no search to see.
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    match text.len() == part.len() {
+        true => text == part,
+        false => memchr::memmem::find(text, part).is_some(),
     }
 }
 

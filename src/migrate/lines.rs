@@ -15,6 +15,7 @@ use super::detect::{self, Judgement};
 use super::dialect::Dialect;
 use super::model::{Fixed, Form, Node, Reason, Script, Setting, Span, Value, Word, text_start};
 use cursor::Cursor;
+use std::collections::{BTreeSet, HashSet};
 use zeroize::Zeroizing;
 
 pub(super) use structured::{LONGEST_ENTRY, spelt_entry};
@@ -101,16 +102,22 @@ fn report_rest(bytes: &[u8], script: &mut Script) {
         }
     }
     read.sort_by_key(|span| span.start);
-    let own = script.fixed.len();
-    for (fixed, place) in found_in(bytes, Reason::Unparsed) {
+    let mut own: BTreeSet<(&[u8], usize)> = BTreeSet::new();
+    own.extend(script.fixed.iter().map(|fixed| (fixed.value.as_slice(), fixed.at)));
+    let (mut line, mut searched) = (0, 0);
+    let is_new = |(fixed, place): &(Fixed, Span)| {
+        let between = bytes.get(searched..place.start).unwrap_or_default();
+        if let Some(newline) = memchr::memrchr(b'\n', between) {
+            line = searched + newline + 1;
+        }
+        searched = place.start;
         let before = read.partition_point(|span| span.start <= place.start);
         let inside = before > 0 && place.end <= read[before - 1].end;
-        let same_line = |at: usize| at <= place.start && !bytes[at..place.start].contains(&b'\n');
-        let known = script.fixed[..own].iter().any(|own| own.value == fixed.value && same_line(own.at));
-        if !inside && !known {
-            script.fixed.push(fixed);
-        }
-    }
+        let known = own.range((&**fixed.value, line)..=(&**fixed.value, place.start)).next().is_some();
+        !inside && !known
+    };
+    let rest: Vec<Fixed> = found_in(bytes, Reason::Unparsed).filter(is_new).map(|(fixed, _)| fixed).collect();
+    script.fixed.extend(rest);
     script.fixed.sort_by_key(|fixed| fixed.at);
 }
 
@@ -135,12 +142,11 @@ fn text(bytes: &[u8]) -> Vec<Fixed> {
     }
     let bytes = Zeroizing::new(bytes.iter().copied().map(plain).collect::<Vec<u8>>());
     let mut found = anywhere(&bytes, reason(Dialect::Text));
-    let mut seen = Vec::new();
-    found.retain(|fixed| {
-        let is_new = !seen.contains(&(fixed.name.clone(), fixed.value.clone()));
-        seen.push((fixed.name.clone(), fixed.value.clone()));
-        is_new
-    });
+    let mut seen: HashSet<(Option<&str>, &[u8])> = HashSet::new();
+    let new: Vec<bool> =
+        found.iter().map(|fixed| seen.insert((fixed.name.as_deref(), fixed.value.as_slice()))).collect();
+    let mut new = new.into_iter();
+    found.retain(|_| new.next() == Some(true));
     found
 }
 

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::migrate::edit::apply;
+use crate::migrate::testing::{mistral, openai};
 use proptest::prelude::*;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -732,4 +734,65 @@ fn a_copy_of_a_key_that_moves_is_reported_where_it_stays() {
         let found: Vec<bool> = examined.findings().iter().map(Finding::is_moved).collect();
         assert_eq!(found, [true, false], "{dialect:?} {:?}", examined.findings());
     }
+}
+
+const MANY: usize = 20_000;
+
+// The file after a scrub, and how many of its keys move and stay.
+fn many(text: &str, dialect: Dialect) -> (String, usize, usize) {
+    let examined = examine(text.as_bytes(), dialect);
+    let out = apply(text.as_bytes(), &examined.cuts(text.as_bytes(), &|_| "default".into()));
+    let moved = examined.findings().iter().filter(|finding| finding.is_moved()).count();
+    (String::from_utf8(out).expect("text"), moved, examined.findings().len() - moved)
+}
+
+fn all(line: impl Fn(usize) -> String) -> String {
+    (0..MANY).map(line).collect()
+}
+
+// Comparing each key with every other, or reading a line again for each, would take longer than the tests may.
+#[test]
+fn many_keys_that_move_take_time_in_proportion_to_their_number() {
+    let lines = all(|at| format!("A{at}={}\n", openai(at as u32)));
+    assert_eq!(many(&lines, Dialect::DotEnv), (String::new(), MANY, 0));
+    let commented = all(|at| format!("A{at}={} # a note\n", openai(at as u32)));
+    assert_eq!(many(&commented, Dialect::DotEnv), (String::new(), MANY, 0));
+    let one_name = all(|at| format!("export A={}\nexport A\n", openai(at as u32)));
+    assert_eq!(many(&one_name, Dialect::DotEnv), (String::new(), MANY, 0));
+}
+
+#[test]
+fn many_keys_on_one_line_take_time_in_proportion_to_their_number() {
+    let one_line = all(|at| format!("A{at}={}; B{at}=1; ", openai(at as u32)));
+    assert_eq!(many(&one_line, Dialect::DotEnv), (all(|at| format!("B{at}=1; ")), MANY, 0));
+    let continued = all(|at| format!("A{at}={}; B=1; \\\n", openai(at as u32)));
+    assert_eq!(many(&continued, Dialect::DotEnv).1, MANY);
+}
+
+#[test]
+fn many_keys_that_stay_take_time_in_proportion_to_their_number() {
+    let words = all(|at| format!("{} ", openai(at as u32)));
+    assert_eq!(many(&words, Dialect::DotEnv).2, MANY);
+    let overridden = all(|at| format!("A DEFAULT={} OVERRIDE={}\n", openai(at as u32), openai((MANY + at) as u32)));
+    assert_eq!(many(&overridden, Dialect::PamEnv), (overridden.clone(), 0, 2 * MANY));
+    let compiled = format!("\u{7}\u{6}\u{5}\u{4}{words}{words}");
+    assert_eq!(many(&compiled, Dialect::Text).2, MANY);
+    let entries = all(|at| format!("MISTRAL_API_KEY: {}\n", mistral(at as u32)));
+    assert_eq!(many(&entries, Dialect::Structured).2, MANY);
+    let spelt = all(|at| format!("mistral-api-key: {}\n", mistral(at as u32)));
+    assert_eq!(many(&spelt, Dialect::Structured).2, MANY);
+}
+
+#[test]
+fn many_bodies_on_one_line_take_time_in_proportion_to_their_number() {
+    let bodies = (0..MANY / 4).map(|at| format!("{{ A={}; }}; ", openai(at as u32))).collect::<String>();
+    assert_eq!(many(&bodies, Dialect::Zsh), ("{ :; }; ".repeat(MANY / 4), MANY / 4, 0));
+}
+
+#[test]
+fn a_long_chain_of_copies_follows_its_key() {
+    let link = |at: usize| format!("A{at}=$A{}\n", at - 1);
+    let backwards: String = (1..MANY / 2).rev().map(link).collect();
+    let text = format!("{backwards}A0={}\n", openai(1));
+    assert_eq!(many(&text, Dialect::Bash), (String::new(), MANY / 2, 0));
 }
