@@ -11,8 +11,9 @@ use crate::name::Provider;
 use crate::platform;
 use crate::shell;
 use crate::words;
+use aho_corasick::AhoCorasick;
 use memchr::memmem;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -180,9 +181,9 @@ pub(crate) fn exposures<'a>(plan: &'a Plan, files: &[&'a PlannedFile]) -> Vec<(&
         }
         found.extend(synced(&file.target).map(|word| (file.path.as_path(), Exposure::Synced(word))));
     }
+    let moved: HashSet<&[u8]> = plan.keys.iter().map(|key| key.value.as_slice()).collect();
     for file in &plan.files {
-        let moved = |value: &[u8]| plan.keys.iter().any(|key| key.value.as_slice() == value);
-        if file.findings.iter().any(|placed| placed.name.is_err() && moved(&placed.finding.value)) {
+        if file.findings.iter().any(|placed| placed.name.is_err() && moved.contains(placed.finding.value.as_slice())) {
             found.push((&file.path, Exposure::AlsoThere));
         }
     }
@@ -217,24 +218,22 @@ pub(crate) fn moved_variables(plan: &Plan) -> BTreeSet<&str> {
 /// The places that use one of these variables: `$NAME`, `${NAME...}` or `$env:NAME`, outside comments. Lines count from
 /// 1.
 pub(crate) fn uses_of<'a>(bytes: &[u8], names: &BTreeSet<&'a str>) -> Vec<(usize, &'a str)> {
+    let names: Vec<&str> = names.iter().copied().collect();
+    // Only more names than files can hold are refused.
+    let Ok(all) = AhoCorasick::new(&names) else { return Vec::new() };
     let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let mut found = Vec::new();
     for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if line.trim_ascii_start().starts_with(b"#") {
             continue;
         }
-        for name in names {
-            let uses = memmem::find_iter(line, name.as_bytes()).any(|start| {
-                let (before, after) = (&line[..start], line.get(start + name.len()));
-                let opened = [&b"$"[..], b"${", b"$env:", b"${env:", b"$Env:", b"${Env:"]
-                    .iter()
-                    .any(|sign| before.ends_with(sign));
-                opened && !after.is_some_and(|byte| of_name(*byte))
-            });
-            if uses {
-                found.push((at + 1, *name));
-            }
-        }
+        let uses = all.find_overlapping_iter(line).filter(|name| {
+            let (before, after) = (&line[..name.start()], line.get(name.end()));
+            let opened = [&b"$"[..], b"${", b"$env:", b"${env:", b"$Env:", b"${Env:"];
+            opened.iter().any(|sign| before.ends_with(sign)) && !after.is_some_and(|byte| of_name(*byte))
+        });
+        let used: BTreeSet<&str> = uses.map(|name| names[name.pattern().as_usize()]).collect();
+        found.extend(used.into_iter().map(|name| (at + 1, name)));
     }
     found
 }
@@ -304,13 +303,19 @@ pub(crate) fn advice(files: &[&PlannedFile]) -> BTreeSet<Advice> {
 pub(crate) fn blocks<'a>(files: &[&'a PlannedFile]) -> BTreeSet<(&'a Path, String)> {
     let mut found = BTreeSet::new();
     for file in files {
-        let lines: Vec<&[u8]> = file.snapshot.bytes.split(|byte| *byte == b'\n').collect();
+        let mut lines = file.snapshot.bytes.split(|byte| *byte == b'\n').zip(1..).peekable();
+        // The marker of the block that is open; the findings stand in file order.
+        let mut open = None;
         for placed in file.findings.iter().filter(|placed| placed.name.is_ok()) {
-            let above = &lines[..placed.finding.line.saturating_sub(1).min(lines.len())];
-            let opened = above.iter().rposition(|line| memmem::find(line, b">>>").is_some());
-            let closed = above.iter().rposition(|line| memmem::find(line, b"<<<").is_some());
-            if let Some(at) = opened.filter(|at| closed.is_none_or(|closed| closed < *at)) {
-                let line = String::from_utf8_lossy(lines[at]);
+            while let Some((line, _)) = lines.next_if(|(_, number)| *number < placed.finding.line) {
+                if memmem::find(line, b"<<<").is_some() {
+                    open = None;
+                } else if memmem::find(line, b">>>").is_some() {
+                    open = Some(line);
+                }
+            }
+            if let Some(line) = open {
+                let line = String::from_utf8_lossy(line);
                 let tool: String = line.chars().filter(|c| !matches!(c, '#' | '>')).take(60).collect();
                 found.insert((file.path.as_path(), tool.trim().to_owned()));
             }
@@ -343,6 +348,27 @@ mod tests {
             b"curl -H \"x: $A_KEY\"\n# $A_KEY\necho ${A_KEY:-none}\n$A_KEY2 A_KEY\n$b = $env:A_KEY\nset x $B\r\n";
         let found = uses_of(text, &BTreeSet::from(["A_KEY", "B"]));
         assert_eq!(found, [(1, "A_KEY"), (3, "A_KEY"), (5, "A_KEY"), (6, "B")]);
+    }
+
+    // Reading the file or the line again for each key would take longer than the tests may.
+    #[test]
+    fn many_keys_take_time_in_proportion_to_their_number() {
+        const MANY: usize = 5_000;
+        let folder = tempfile::tempdir().expect("a folder");
+        let line =
+            |end: &'static str| (0..MANY).map(move |at| format!("A{at}={}; B=$A{at}x$A{at}{end}", openai(at as u32)));
+        let (lines, one_line) = (line("\n").collect::<String>(), line("; ").collect::<String>());
+        let marked = format!("# >>> a tool >>>\n{lines}");
+        let files = [(".env", Dialect::DotEnv, marked.as_str()), (".envrc", Dialect::DotEnv, one_line.as_str())];
+        let plan = planned(folder.path(), &files);
+        let edited: Vec<&PlannedFile> = plan.files.iter().collect();
+        assert_eq!(blocks(&edited), BTreeSet::from([(folder.path().join(".env").as_path(), "a tool".to_owned())]));
+        let secrets = plan.secrets();
+        assert_eq!(edited.iter().map(|file| file.hunks(&secrets).len()).collect::<Vec<_>>(), [MANY, 1]);
+        assert!(exposures(&plan, &edited).iter().all(|(_, why)| *why != Exposure::AlsoThere));
+        let names = moved_variables(&plan);
+        assert_eq!(names.len(), MANY);
+        assert_eq!(uses_of(lines.as_bytes(), &names).len(), MANY);
     }
 
     #[test]

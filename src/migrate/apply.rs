@@ -14,7 +14,7 @@ use crate::paths::Paths;
 use crate::platform::{self, LockError, Stamp};
 use crate::secret::{Secret, same};
 use crate::store::{Keys, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -279,18 +279,18 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
 
 // The run's keys behind those of the run it continues; the same key keeps its number.
 fn enlist(journal: &mut Journal, plan: &Plan, seal: &Seal) -> BTreeMap<KeyName, usize> {
+    let known = journal.keys.iter().enumerate().rev();
+    let mut known: HashMap<(String, String), usize> =
+        known.map(|(number, key)| ((key.name.clone(), key.hmac.clone()), number)).collect();
     let mut numbers = BTreeMap::new();
     for key in plan.keys.iter().filter(|key| key.wanted) {
         let name = key.name.to_string();
         let hmac = seal.of(VALUE, &key.value);
-        let number = match journal.keys.iter().position(|key| key.name == name && key.hmac == hmac) {
-            Some(number) => number,
-            None => {
-                let variables = key.variables.iter().cloned().collect();
-                journal.keys.push(KeyRecord { name, hmac, variables });
-                journal.keys.len() - 1
-            }
-        };
+        let number = *known.entry((name.clone(), hmac.clone())).or_insert_with(|| {
+            let variables = key.variables.iter().cloned().collect();
+            journal.keys.push(KeyRecord { name, hmac, variables });
+            journal.keys.len() - 1
+        });
         numbers.insert(key.name.clone(), number);
     }
     numbers

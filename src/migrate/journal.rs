@@ -168,18 +168,26 @@ impl FileRecord {
     ) -> Option<Self> {
         let mut records = Vec::new();
         let (mut gone, mut come) = (0, 0);
+        // The last line with a cut, and the HMACs of the one above and of itself. Many cuts may stand in one line.
+        let mut last = (0..0, String::new(), String::new());
         for cut in cuts {
             let at = cut.span.start - gone + come;
             gone += cut.span.len();
             come += cut.with.len();
-            let (line, above) = context(after, at);
+            if !last.0.contains(&at) {
+                let (line, above) = context(after, at);
+                let above = seal.of(LINE, above.map_or(&b"\0start"[..], |above| &after[above]));
+                let own = seal.of(LINE, &after[line.clone()]);
+                last = (line, above, own);
+            }
+            let (line, above, own) = &last;
             records.push(CutRecord {
                 at,
                 with: String::from_utf8_lossy(&cut.with).into_owned(),
                 removed: tokens::record(&before[cut.span.clone()], keys)?,
                 column: at - line.start,
-                above: seal.of(LINE, above.map_or(&b"\0start"[..], |above| &after[above])),
-                line: seal.of(LINE, &after[line]),
+                above: above.clone(),
+                line: own.clone(),
             });
         }
         Some(Self {

@@ -365,21 +365,29 @@ impl PlannedFile {
     /// The changed lines before and after, with every key masked: line number, old lines, new lines.
     pub(crate) fn hunks(&self, keys: &KeySet<'_>) -> Vec<(usize, String, String)> {
         let bytes = &self.snapshot.bytes;
-        let begin = |at: usize| bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-        // A cut that ends with its line's terminator leaves the next line alone.
-        let end = |at: usize| {
+        // Where the line of the last cut begins, and the last part of a line whose end was asked for.
+        let (mut line, mut searched, mut part) = (0, 0, 0..0);
+        let mut end = |at: usize| {
+            // A cut that ends with its line's terminator leaves the next line alone.
             if at > 0 && bytes[at - 1] == b'\n' {
-                at
-            } else {
-                bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |newline| at + newline + 1)
+                return at;
             }
+            if !part.contains(&at) {
+                let newline = memchr::memchr(b'\n', &bytes[at..]);
+                part = at..newline.map_or(bytes.len(), |newline| at + newline + 1);
+            }
+            part.end
         };
         let mut groups: Vec<(std::ops::Range<usize>, Vec<&Cut>)> = Vec::new();
         for cut in &self.cuts {
-            let whole = cut.span.end > cut.span.start && begin(cut.span.start) == cut.span.start;
+            if let Some(newline) = memchr::memrchr(b'\n', &bytes[searched..cut.span.start]) {
+                line = searched + newline + 1;
+            }
+            searched = cut.span.start;
+            let whole = cut.span.end > cut.span.start && line == cut.span.start;
             let until =
                 if whole { end(cut.span.end) } else { end(cut.span.end.max(cut.span.start + 1).min(bytes.len())) };
-            let lines = begin(cut.span.start)..until;
+            let lines = line..until;
             match groups.last_mut() {
                 Some((last, cuts)) if lines.start < last.end => {
                     last.end = last.end.max(lines.end);

@@ -7,7 +7,7 @@
 use super::MigrateError;
 use super::apply::{Content, Refusal, replace};
 use super::files::MAX_FILE;
-use super::journal::{CHECK, FileRecord, Journal, LINE, Seal, Stage, VALUE, context, digest};
+use super::journal::{CHECK, CutRecord, FileRecord, Journal, LINE, Seal, Stage, VALUE, digest};
 use super::keyset::KeySet;
 use super::tokens;
 use crate::name::KeyName;
@@ -15,6 +15,7 @@ use crate::paths::Paths;
 use crate::platform;
 use crate::secret::Secret;
 use crate::store::{Keys, StoreError};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -112,11 +113,8 @@ pub(crate) fn image(
     for cut in &file.cuts {
         pieces.push(refill(&cut.removed, values)?);
     }
-    let places: Vec<usize> = if hash == file.after {
-        file.cuts.iter().map(|cut| cut.at).collect()
-    } else {
-        file.cuts.iter().map(|cut| place(now, cut, seal)).collect::<Result<_, _>>()?
-    };
+    let places: Vec<usize> =
+        if hash == file.after { file.cuts.iter().map(|cut| cut.at).collect() } else { places(now, &file.cuts, seal)? };
     let mut after =
         Zeroizing::new(Vec::with_capacity(now.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>()));
     let mut at = 0;
@@ -149,19 +147,68 @@ fn refill(removed: &[tokens::Token], values: &[Result<Secret, String>]) -> Resul
     tokens::restore(removed, &of).ok_or_else(|| "the journal refers to a key that it does not name".into())
 }
 
-// The one line that is as the cut's own line was, below one that is as the line above it was.
-fn place(bytes: &[u8], cut: &super::journal::CutRecord, seal: &Seal) -> Result<usize, String> {
-    let mut found = None;
-    let starts = std::iter::once(0).chain(bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1));
-    for start in starts {
-        let (line, above) = context(bytes, start);
-        let above = above.map_or(&b"\0start"[..], |above| &bytes[above]);
-        if seal.matches(LINE, &bytes[line], &cut.line) && seal.matches(LINE, above, &cut.above) {
-            if found.is_some() {
-                return Err("was edited since, and the lines around a key are there more than once".into());
-            }
-            found = Some(start.saturating_add(cut.column));
+// For each cut, the one line that is as the cut's own line was, below one that is as the line above it was.
+fn places(bytes: &[u8], cuts: &[CutRecord], seal: &Seal) -> Result<Vec<usize>, String> {
+    let key = |line: &str, above: &str| format!("{line} {above}");
+    let mut found: HashMap<String, Vec<usize>> =
+        cuts.iter().map(|cut| (key(&cut.line, &cut.above), Vec::new())).collect();
+    let (mut start, mut above) = (0, seal.of(LINE, b"\0start"));
+    for end in memchr::memchr_iter(b'\n', bytes).map(|newline| newline + 1).chain([bytes.len()]) {
+        let line = seal.of(LINE, &bytes[start..end]);
+        if let Some(starts) = found.get_mut(&key(&line, &above)) {
+            starts.push(start);
         }
+        (start, above) = (end, line);
     }
-    found.ok_or_else(|| "was edited since, and the lines around a key are gone".into())
+    let place = |cut: &CutRecord| match found[&key(&cut.line, &cut.above)].as_slice() {
+        [start] => Ok(start.saturating_add(cut.column)),
+        [] => Err("was edited since, and the lines around a key are gone".into()),
+        _ => Err("was edited since, and the lines around a key are there more than once".into()),
+    };
+    cuts.iter().map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate::dialect::Dialect;
+    use crate::migrate::keyset::Key;
+    use crate::migrate::testing::{openai, scrub};
+    use std::path::Path;
+
+    // The record of a file of so many lines with keys, what the scrub left of it, and the keys.
+    fn recorded(before: &str, seal: &Seal) -> (FileRecord, Vec<u8>, Vec<Result<Secret, String>>) {
+        let (after, examined) = scrub(before.as_bytes(), Dialect::DotEnv);
+        let cuts = examined.cuts(before.as_bytes(), &|_| "default".to_owned());
+        let keys: Vec<&[u8]> = examined.findings().iter().map(|finding| finding.value.as_slice()).collect();
+        let numbered = keys.iter().enumerate().map(|(number, value)| Key { value, number: Some(number) });
+        let set = KeySet::new(numbered.collect());
+        let record = FileRecord::new(Path::new("/rc"), (before.as_bytes(), &after), &cuts, &set, seal);
+        (record.expect("recorded"), after, keys.iter().map(|key| Ok(Secret::new(key.to_vec()))).collect())
+    }
+
+    #[test]
+    fn many_keys_come_back_into_an_edited_file_in_time_in_proportion_to_its_lines() {
+        // An HMAC of each line for each key would take longer than the tests may.
+        let seal = Seal::new(Secret::new(b"seal".to_vec()));
+        let line = |at: usize| format!("A{at}={}; B{at}=1\n", openai(at as u32));
+        let before: String = (0..5_000).map(line).collect();
+        let (record, after, keys) = recorded(&before, &seal);
+        let edited = [b"# earlier\n", after.as_slice()].concat();
+        let why = image(&record, &edited, &keys, &seal).expect_err("the first line has another above it");
+        assert!(why.contains("are gone"), "{why}");
+        let edited = [after.as_slice(), b"# later\n"].concat();
+        let undone = image(&record, &edited, &keys, &seal).expect("every line is there once");
+        assert_eq!(*undone, [before.as_bytes(), b"# later\n"].concat());
+    }
+
+    #[test]
+    fn lines_that_are_there_twice_are_no_places() {
+        let seal = Seal::new(Secret::new(b"seal".to_vec()));
+        let (record, after, keys) = recorded(&format!("C=1\nA={}; B=1\n", openai(1)), &seal);
+        let twice = [after.as_slice(), after.as_slice()].concat();
+        let why = image(&record, &twice, &keys, &seal).expect_err("either may be meant");
+        assert!(why.contains("more than once"), "{why}");
+        assert!(image(&record, b"", &keys, &seal).expect_err("nothing is left").contains("are gone"));
+    }
 }
