@@ -7,14 +7,11 @@
 
 pub(crate) mod aftermath;
 pub(crate) mod apply;
-#[cfg(test)]
-mod csh;
 mod detect;
 pub(crate) mod dialect;
 mod edit;
 pub(crate) mod examine;
 pub(crate) mod files;
-mod fish;
 mod heuristics;
 pub(crate) mod journal;
 pub(crate) mod keyset;

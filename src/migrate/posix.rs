@@ -7,13 +7,14 @@
 //! its end, and what no grammar confirms, is reported and never touched. Nothing is ever run. Called by `examine`.
 
 mod compound;
-mod confirm;
 mod simple;
 mod word;
 
 use crate::migrate::detect;
 use crate::migrate::dialect::Dialect;
-use crate::migrate::model::{Fixed, Node, Reason, Script, Span, Value, Word as Name, text_start};
+use crate::migrate::model::{Fixed, Node, Reason, Script, Span, text_start};
+use crate::migrate::read::confirm::{Grammar, confirm};
+use crate::migrate::read::report::settle;
 use word::{Word, identifier};
 use zeroize::Zeroizing;
 
@@ -22,9 +23,23 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
     let zsh = dialect == Dialect::Zsh;
     let mut reader = Reader::new(bytes, zsh);
     let mut nodes = reader.file();
-    confirm::confirm(bytes, &mut nodes, &mut reader.fixed);
+    confirm(bytes, &GRAMMAR, &mut nodes, &mut reader.fixed);
     Script { nodes, comments: reader.comments, fixed: reader.fixed, filler: ":" }
 }
+
+// bash's is zsh's, too: it has no statement of its own that sets a variable. zsh's own grammar is larger than the whole
+// rest of ringlet, and some files send it astray for minutes.
+const GRAMMAR: Grammar = Grammar {
+    language: || tree_sitter_bash::LANGUAGE.into(),
+    statements: &[
+        "declaration_command",
+        "variable_assignment",
+        "variable_assignments",
+        "command",
+        "redirected_statement",
+    ],
+    prepare: |_| (),
+};
 
 /// The text does not go on as the language wants it to.
 struct Unreadable;
@@ -420,23 +435,6 @@ fn closes_itself(node: &Node) -> bool {
         Node::List { operands, .. } => operands.last().is_some_and(closes_itself),
         Node::Compound { .. } | Node::Other(_) => true,
         Node::Setting(_) => false,
-    }
-}
-
-fn settle(node: Node, reason: Reason, fixed: &mut Vec<Fixed>) {
-    match node {
-        Node::Setting(setting) => {
-            for Name { name, name_span, value, .. } in setting.words {
-                if let Value::Literal(value, _) | Value::Default(_, value, _) = value {
-                    fixed.push(Fixed { name: Some(name), at: name_span.start, value, reason });
-                }
-            }
-        }
-        Node::List { operands, .. } => operands.into_iter().for_each(|operand| settle(operand, reason, fixed)),
-        Node::Compound { bodies, .. } => {
-            bodies.into_iter().flat_map(|body| body.nodes).for_each(|node| settle(node, reason, fixed));
-        }
-        Node::Other(_) => {}
     }
 }
 

@@ -123,11 +123,19 @@ impl<'a> Reader<'a> {
 
     /// The carriage return of a CRLF line counts as a blank.
     pub(super) fn blanks(&mut self) {
+        let mut behind_a_continuation = false;
         loop {
             match self.rest() {
                 [b' ' | b'\t', ..] | [b'\r', b'\n', ..] => self.at += 1,
+                [b'#', ..] if behind_a_continuation && self.language.comments_continue => {
+                    self.comment();
+                    self.at += self.line_end().unwrap_or_default();
+                }
                 _ => match self.continued() {
-                    Some(size) => self.at += size,
+                    Some(size) => {
+                        self.at += size;
+                        behind_a_continuation = true;
+                    }
                     None => return,
                 },
             }
@@ -139,7 +147,10 @@ impl<'a> Reader<'a> {
         let rest = self.rest();
         let size = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
         self.at += size;
-        self.comments.push(start..self.at - usize::from(rest[..size].ends_with(b"\r")));
+        // Some places are read twice.
+        if self.comments.last().is_none_or(|last| last.end <= start) {
+            self.comments.push(start..self.at - usize::from(rest[..size].ends_with(b"\r")));
+        }
     }
 
     /// Line ends and comments, with the here-documents that begin behind a line's end.
@@ -268,14 +279,15 @@ impl<'a> Reader<'a> {
             self.blanks();
         }
         let start = self.at;
+        if wrapped && matches!(self.peek(), None | Some(b'\n' | b';')) {
+            return Ok((Node::Other(start..start), wrapped));
+        }
         let mut parts = vec![self.nested(Self::command)?];
         loop {
             self.blanks();
-            if !matches!(self.rest(), [b'|', next, ..] if *next != b'|') {
-                break;
-            }
-            self.at += 1;
-            self.takes(b"&");
+            let sign = self.language.pipes.iter().find(|sign| self.rest().starts_with(sign.as_bytes()));
+            let Some(sign) = sign.filter(|_| !self.rest().starts_with(b"||")) else { break };
+            self.at += sign.len();
             self.operator_ends()?;
             parts.push(self.nested(Self::command)?);
         }
@@ -372,9 +384,7 @@ impl<'a> Reader<'a> {
                 return Err(Unreadable);
             }
             end = self.at;
-            let comments = self.comments.len();
             self.separators()?;
-            self.comments.truncate(comments);
         }
         self.at = end;
         Ok(Body { span: start..end, nodes, scope: Scope::Condition })
@@ -480,6 +490,9 @@ impl<'a> Reader<'a> {
     /// A redirection: whether it leaves a setting a setting.
     pub(super) fn redirection(&mut self) -> Result<Option<bool>> {
         let rest = self.rest();
+        if self.language.pipes.iter().any(|sign| rest.starts_with(sign.as_bytes())) {
+            return Ok(None);
+        }
         let number = |byte: &&u8| self.language.has_descriptors && byte.is_ascii_digit();
         let descriptor = rest.iter().take_while(number).count();
         let signs = &rest[descriptor..];
@@ -490,7 +503,7 @@ impl<'a> Reader<'a> {
         self.at += descriptor + operator.len();
         self.blanks();
         let word = (self.language.word)(self)?;
-        if word.span.is_empty() {
+        if word.span.is_empty() || word.text().starts_with(b"#") {
             return Err(Unreadable);
         }
         if *operator == "<<" {

@@ -39,6 +39,7 @@ pub(super) static LANGUAGE: Language = Language {
     assigns: false,
     has_subshells: true,
     has_lists: true,
+    pipes: &["|&", "|"],
     redirections: &[">>&!", ">>&", ">>!", ">>", ">&!", ">&", ">!", ">", "<<", "<"],
     has_descriptors: false,
     setters: &[("setenv", setenv), ("set", set)],
@@ -53,7 +54,9 @@ pub(super) static LANGUAGE: Language = Language {
         ("set", Reason::Array),
     ],
     operators_continue: false,
+    comments_continue: false,
     background: Reason::Argument,
+    grammar: None,
     lost: Lost::Rest,
 };
 
@@ -115,7 +118,7 @@ fn set<'a>(_: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
         names.push(name);
         rest = after;
     }
-    if names.is_empty() { Seen::Nothing } else { Seen::Setting(Form::Set, names) }
+    if names.is_empty() { Seen::Kept(None, None) } else { Seen::Setting(Form::Set, names) }
 }
 
 // One name with its value, and the words behind it.
@@ -145,12 +148,11 @@ fn set_name<'w, 'a>(first: &Word<'a>, more: &'w [Word<'a>]) -> Option<(Name, &'w
 
 // What is no setting may still be values of the first name.
 fn known(words: &[Word<'_>]) -> Seen {
-    let Some(first) = words.first() else { return Seen::Nothing };
-    let end = first.text().iter().position(|byte| matches!(byte, b'[' | b'=')).unwrap_or(first.text().len());
-    match identifier(&first.text()[..end]) {
-        Some(name) => Seen::Named(name.to_owned(), first.span.start, None),
-        None => Seen::Nothing,
-    }
+    let name = words.first().and_then(|first| {
+        let end = first.text().iter().position(|byte| matches!(byte, b'[' | b'=')).unwrap_or(first.text().len());
+        Some((identifier(&first.text()[..end])?.to_owned(), first.span.start))
+    });
+    Seen::Kept(name, None)
 }
 
 // One word. A quote must be closed on its line.

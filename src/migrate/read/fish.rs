@@ -2,6 +2,7 @@
 //!
 //! Facts of the language: <https://fishshell.com/docs/current/language.html> and `set`'s page.
 
+use super::confirm::Grammar;
 use super::language::{Construct, End, Language, Lost, Section};
 use super::setters::{Seen, assigned, bare, empty};
 use super::word::{Draft, Expansion, Word, escape};
@@ -28,6 +29,7 @@ pub(super) static LANGUAGE: Language = Language {
         ("for", plain(&[Section::Head(1), Section::Body(&[End(&["end"], None)])])),
         ("switch", plain(&[Section::Head(1), Section::Arms(&["case"], "end")])),
         ("begin", Construct::Special(begin)),
+        ("{", plain(&[Section::Body(&[End(&["}"], None)])])),
         (
             "function",
             Construct::Sections {
@@ -37,13 +39,14 @@ pub(super) static LANGUAGE: Language = Language {
             },
         ),
     ],
-    closing: &["end", "else", "case"],
+    closing: &["end", "else", "case", "}"],
     not: &["not", "!"],
     joins: &["and", "or"],
     prefixes: &["builtin"],
     assigns: true,
     has_subshells: false,
     has_lists: false,
+    pipes: &["&|", "|", ">|", "2>|"],
     redirections: &["&>>", "&>", ">>", ">&", ">?", ">", "<&", "<?", "<"],
     has_descriptors: true,
     setters: &[("set", set), ("export", export)],
@@ -55,7 +58,18 @@ pub(super) static LANGUAGE: Language = Language {
         ("eval", Reason::Substitution),
     ],
     operators_continue: true,
+    comments_continue: true,
     background: Reason::Argument,
+    grammar: Some(Grammar {
+        language: tree_sitter_fish::language,
+        statements: &["command"],
+        prepare: |text| {
+            // To the grammar a caret is still a redirection; fish has taken it for a letter since 3.3.
+            text.iter_mut().filter(|byte| **byte == b'^').for_each(|byte| *byte = b'_');
+            // The grammar wants every statement ended, and a file's last line need not be.
+            text.push(b'\n');
+        },
+    }),
     lost: Lost::File,
 };
 
@@ -84,16 +98,16 @@ const LONG: &[(&str, u8)] = &[
     ("unpath", b'Q'),
 ];
 
-// `set`'s flags as short letters, and which word is the name. Nothing where a flag is not known.
-fn parse_flags(words: &[Word<'_>]) -> Option<(Vec<u8>, usize)> {
+// `set`'s flags as short letters, and the words from the name on. Nothing where a flag is not known.
+fn parse_flags<'w, 'a>(words: &'w [Word<'a>]) -> Option<(Vec<u8>, &'w [Word<'a>])> {
     let mut flags = Vec::new();
     for (at, word) in words.iter().enumerate() {
         let text = word.text();
         if text == b"--" {
-            return Some((flags, at + 1));
+            return Some((flags, &words[at + 1..]));
         }
         if word.literal().is_none() || !text.starts_with(b"-") || text.len() < 2 {
-            return Some((flags, at));
+            return Some((flags, &words[at..]));
         }
         match text.strip_prefix(b"--") {
             Some(long) => {
@@ -105,32 +119,28 @@ fn parse_flags(words: &[Word<'_>]) -> Option<(Vec<u8>, usize)> {
             None => flags.extend_from_slice(&text[1..]),
         }
     }
-    Some((flags, words.len()))
+    Some((flags, &[]))
 }
 
 fn set<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
-    let Some((flags, first)) = parse_flags(words) else { return Seen::Nothing };
-    let Some(name) = words.get(first) else { return Seen::Nothing };
+    let Some((flags, [name, values @ ..])) = parse_flags(words) else { return Seen::Kept(None, None) };
     let has = |letters: &[u8]| flags.iter().any(|flag| letters.contains(flag));
-    let values = &words[first + 1..];
     if let Some(text) = name.name().filter(|_| !has(b"aenhpqS") && values.len() < 2) {
         // Without a value the variable is emptied, not just declared.
         let value = values.first().map_or_else(|| empty(name.span.end), |value| value.value(0));
-        let end = words.last().map_or(name.span.end, |word| word.span.end);
+        let end = values.last().unwrap_or(name).span.end;
         let name = Name { span: name.span.start..end, name_span: name.span.clone(), name: text.to_owned(), value };
         return Seen::Setting(Form::Set, vec![name]);
     }
-    // More than one value is a list, and no key.
-    let text = name.text();
-    let end = text.iter().position(|byte| *byte == b'[').unwrap_or(text.len());
-    let Some(known) = identifier(&text[..end]).map(str::to_owned) else { return Seen::Nothing };
-    if has(b"ap") {
+    let end = name.text().iter().position(|byte| *byte == b'[').unwrap_or(name.text().len());
+    let known = identifier(&name.text()[..end]).map(|known| (known.to_owned(), name.span.start));
+    if let Some((known, at)) = known.clone().filter(|_| has(b"ap")) {
         // Even where this piece is no key: what it is added to is no longer the whole value.
-        let value = Zeroizing::default();
-        reader.fixed.push(Fixed { name: Some(known.clone()), at: name.span.start, value, reason: Reason::Append });
+        reader.fixed.push(Fixed { name: Some(known), at, value: Zeroizing::default(), reason: Reason::Append });
     }
-    let is_list = has(b"ap") || values.len() > 1 || end < text.len();
-    Seen::Named(known, name.span.start, is_list.then_some(Reason::Array))
+    // More than one value is a list, and no key.
+    let is_list = has(b"ap") || values.len() > 1 || end < name.text().len();
+    Seen::Kept(known, is_list.then_some(Reason::Array))
 }
 
 // fish's `export NAME=value ...`, a function around `set -gx`.
@@ -138,7 +148,7 @@ fn export<'a>(_: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
     let name = |word: &Word<'_>| assigned(word).or_else(|| bare(word));
     match words.iter().map(name).collect::<Option<Vec<Name>>>() {
         Some(names) if !names.is_empty() => Seen::Setting(Form::Export, names),
-        _ => Seen::Nothing,
+        _ => Seen::Kept(None, None),
     }
 }
 
@@ -174,34 +184,37 @@ fn is_local(reader: &Reader<'_>, node: &Node) -> bool {
         && parse_flags(&words[1..]).is_some_and(|(flags, _)| flags.contains(&b'l'))
 }
 
-// One word.
+// One word. `{a,b}` stands for two; without a comma the braces are themselves.
 fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
     let start = reader.at;
     let mut word = Draft::new();
+    let mut braces = 0usize;
     while let Some(byte) = reader.peek() {
         let at = reader.at;
         match byte {
-            b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'<' | b'>' | b')' => break,
-            b'\r' if reader.line_end().is_some() => break,
             b'\'' | b'"' => quoted(reader, &mut word, byte)?,
-            b'\\' => escaped(reader, &mut word)?,
+            b'\\' => escaped(reader, &mut word),
             b'$' => variable(reader, &mut word)?,
             b'(' => substitution(reader, &mut word)?,
-            b'{' => braces(reader, &mut word)?,
-            b'~' if at == start => {
-                word.expand(Expansion::Other, at);
-                reader.at += 1;
-            }
-            // A file pattern: what comes out depends on the directory.
-            b'?' | b'*' => {
-                word.push_pattern(byte, at);
-                reader.at += 1;
-            }
+            b'\n' | b')' => break,
+            b'\r' if reader.line_end().is_some() => break,
+            b' ' | b'\t' | b';' | b'&' | b'|' | b'<' | b'>' if braces == 0 => break,
             _ => {
-                word.push(byte, at);
+                braces += usize::from(byte == b'{');
+                let closes = usize::from(byte == b'}');
+                braces = braces.checked_sub(closes).ok_or(Unreadable)?;
+                // Of a file pattern, what comes out depends on the directory.
+                if matches!(byte, b'?' | b'*') || byte == b'~' && at == start || byte == b',' && braces > 0 {
+                    word.push_pattern(byte, at);
+                } else {
+                    word.push(byte, at);
+                }
                 reader.at += 1;
             }
         }
+    }
+    if braces > 0 {
+        return Err(Unreadable);
     }
     Ok(word.finish(reader.bytes, start..reader.at))
 }
@@ -238,45 +251,52 @@ fn quoted(reader: &mut Reader<'_>, word: &mut Draft, quote: u8) -> Result<()> {
     }
 }
 
-fn escaped(reader: &mut Reader<'_>, word: &mut Draft) -> Result<()> {
+fn escaped(reader: &mut Reader<'_>, word: &mut Draft) {
     let at = reader.at;
     word.quote();
-    match *reader.rest().get(1).ok_or(Unreadable)? {
-        b'\n' => reader.at += 2,
-        b'c' if reader.rest().len() > 2 => {
-            word.push(reader.rest()[2] & 0x1f, at);
-            reader.at += 3;
-        }
-        next => {
-            let (size, bytes) = escape(&reader.rest()[1..], b"abefnrtv0xXuU").unwrap_or((1, vec![next]));
-            bytes.iter().for_each(|byte| word.push(*byte, at));
-            reader.at += 1 + size;
-        }
-    }
-    Ok(())
+    let (size, bytes) = match &reader.rest()[1..] {
+        [] => (0, vec![b'\\']),
+        [b'\n', ..] => (1, vec![]),
+        [b'c', letter, ..] => (2, vec![letter & 0x1f]),
+        rest => escape(rest, b"abefnrtv0xXuU").unwrap_or((1, vec![rest[0]])),
+    };
+    bytes.iter().for_each(|byte| word.push(*byte, at));
+    reader.at += 1 + size;
 }
 
-// `$name`, `$name[1]`, `$$name`; a lone `$` is itself.
+// `$name`, `$name[1]`, `$$name`. A `$` by itself is an error.
 fn variable(reader: &mut Reader<'_>, word: &mut Draft) -> Result<()> {
     let at = reader.at;
     let signs = reader.rest().iter().take_while(|byte| **byte == b'$').count();
     let rest = &reader.rest()[signs..];
     let size = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
     if size == 0 {
-        word.push(b'$', at);
-        reader.at += 1;
-        return Ok(());
+        return Err(Unreadable);
     }
     let name = String::from_utf8_lossy(&rest[..size]).into_owned();
     reader.at += signs + size;
-    let mut is_whole = signs == 1;
-    while reader.peek() == Some(b'[') {
-        is_whole = false;
-        // An index may hold anything that a word does.
-        let close = reader.rest().iter().position(|byte| *byte == b']').ok_or(Unreadable)?;
-        reader.at += close + 1;
-    }
+    let is_whole = signs == 1 && reader.peek() != Some(b'[');
+    index(reader)?;
     word.expand(if is_whole { Expansion::Variable(name) } else { Expansion::Other }, at);
+    Ok(())
+}
+
+// `[...]` behind a variable or a substitution.
+fn index(reader: &mut Reader<'_>) -> Result<()> {
+    let mut inside = Draft::new();
+    while reader.takes(b"[") {
+        loop {
+            match reader.peek().ok_or(Unreadable)? {
+                b']' => break,
+                b'\n' => return Err(Unreadable),
+                b'(' => substitution(reader, &mut inside)?,
+                b'$' => reader.nested(|reader| variable(reader, &mut inside))?,
+                quote @ (b'\'' | b'"') => quoted(reader, &mut inside, quote)?,
+                _ => reader.at += 1,
+            }
+        }
+        reader.at += 1;
+    }
     Ok(())
 }
 
@@ -292,23 +312,9 @@ fn substitution(reader: &mut Reader<'_>, word: &mut Draft) -> Result<()> {
     // Its text is reported as a whole, with the name that the word is for.
     reader.fixed.truncate(fixed);
     word.substitute(at..reader.at, at);
-    if reader.peek() == Some(b'[') {
-        let close = reader.rest().iter().position(|byte| *byte == b']').ok_or(Unreadable)?;
-        reader.at += close + 1;
-    }
-    Ok(())
+    index(reader)
 }
 
-// `{a,b}` stands for two words; without a comma the braces are themselves.
-fn braces(reader: &mut Reader<'_>, word: &mut Draft) -> Result<()> {
-    let at = reader.at;
-    let rest = reader.rest();
-    let size = rest.iter().position(|byte| *byte == b'}');
-    let inside = size.map(|size| &rest[1..size]);
-    match inside {
-        Some(inside) if inside.contains(&b',') => word.push_pattern(b'{', at),
-        _ => word.push(b'{', at),
-    }
-    reader.at += 1;
-    Ok(())
-}
+// The shells themselves are asked, and Windows has none of them.
+#[cfg(all(test, unix))]
+mod tests;

@@ -1,5 +1,6 @@
 //! What distinguishes one language from the others, as tables.
 
+use super::confirm::Grammar;
 use super::setters::Seen;
 use super::word::Word;
 use super::{Reader, Result};
@@ -31,6 +32,8 @@ pub(super) struct Language {
     pub has_subshells: bool,
     /// Whether `( ... )` at a word's place is a list.
     pub has_lists: bool,
+    /// The signs that join the commands of a pipeline; none is the beginning of a later one.
+    pub pipes: &'static [&'static str],
     /// The signs of redirections; none is the beginning of a later one.
     pub redirections: &'static [&'static str],
     /// Whether a number may stand before one.
@@ -43,8 +46,12 @@ pub(super) struct Language {
     pub reasons: &'static [(&'static str, Reason)],
     /// Whether a line that ends in an operator goes on.
     pub operators_continue: bool,
+    /// Whether a line of a comment alone does not end a statement that goes on.
+    pub comments_continue: bool,
     /// Why the keys of a job in the background stay.
     pub background: Reason,
+    /// A published grammar that has to see the same settings.
+    pub grammar: Option<Grammar>,
     /// What of the file is lost with a statement that cannot be read.
     pub lost: Lost,
 }

@@ -6,10 +6,11 @@
 //! `examine`.
 
 mod blocks;
+pub(super) mod confirm;
 mod csh;
 mod fish;
 mod language;
-mod report;
+pub(super) mod report;
 mod setters;
 mod word;
 
@@ -26,8 +27,11 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
         _ => unreachable!("no other language is read here"),
     };
     let mut reader = Reader::new(bytes, language);
-    let nodes = reader.file();
+    let mut nodes = reader.file();
     let Reader { comments, mut fixed, .. } = reader;
+    if let Some(grammar) = &language.grammar {
+        confirm::confirm(bytes, grammar, &mut nodes, &mut fixed);
+    }
     fixed.sort_by_key(|fixed| fixed.at);
     Script { nodes, comments, fixed, filler: language.filler }
 }
@@ -69,6 +73,3 @@ impl<'a> Reader<'a> {
         Self { at, depth: self.depth, ..Self::new(self.bytes, self.language) }
     }
 }
-
-#[cfg(test)]
-mod compare;

@@ -3,7 +3,7 @@
 use super::Reader;
 use super::word::Word;
 use crate::migrate::heuristics::{self, Named};
-use crate::migrate::model::{Fixed, Node, Reason, Span, Value};
+use crate::migrate::model::{Fixed, Node, Reason, Span, Value, Word as Name};
 use zeroize::Zeroizing;
 
 impl Reader<'_> {
@@ -35,21 +35,26 @@ impl Reader<'_> {
         }
     }
 
-    /// Turns a setting that nothing can be cut out of into reports.
+    /// Turns what nothing can be cut out of into reports.
     pub(super) fn settle(&mut self, node: Node, reason: Reason) {
-        match node {
-            Node::Setting(setting) => {
-                for word in setting.words {
-                    if let Value::Literal(value, _) | Value::Default(_, value, _) = word.value {
-                        self.fixed.push(Fixed { name: Some(word.name), at: word.name_span.start, value, reason });
-                    }
+        settle(node, reason, &mut self.fixed);
+    }
+}
+
+/// Turns the settings of a node into reports.
+pub(in crate::migrate) fn settle(node: Node, reason: Reason, fixed: &mut Vec<Fixed>) {
+    match node {
+        Node::Setting(setting) => {
+            for Name { name, name_span, value, .. } in setting.words {
+                if let Value::Literal(value, _) | Value::Default(_, value, _) = value {
+                    fixed.push(Fixed { name: Some(name), at: name_span.start, value, reason });
                 }
             }
-            Node::List { operands, .. } => operands.into_iter().for_each(|operand| self.settle(operand, reason)),
-            Node::Compound { bodies, .. } => {
-                bodies.into_iter().flat_map(|body| body.nodes).for_each(|node| self.settle(node, reason));
-            }
-            Node::Other(_) => {}
         }
+        Node::List { operands, .. } => operands.into_iter().for_each(|operand| settle(operand, reason, fixed)),
+        Node::Compound { bodies, .. } => {
+            bodies.into_iter().flat_map(|body| body.nodes).for_each(|node| settle(node, reason, fixed));
+        }
+        Node::Other(_) => {}
     }
 }

@@ -10,10 +10,8 @@ use zeroize::Zeroizing;
 pub(super) enum Seen {
     /// They set these names.
     Setting(Form, Vec<Name>),
-    /// They are values of this name, and nothing can be cut out: where it stands, and why, if that is special.
-    Named(String, usize, Option<Reason>),
-    /// They are words like any others.
-    Nothing,
+    /// Nothing can be cut out of them: the name whose values they are and where it stands, and a reason of its own.
+    Kept(Option<(String, usize)>, Option<Reason>),
 }
 
 impl<'a> Reader<'a> {
@@ -47,8 +45,8 @@ impl<'a> Reader<'a> {
             self.programs += 1;
         }
         let mut reason = self.language.reasons.iter().find(|(known, _)| called(known)).map(|(_, reason)| *reason);
-        let mut named = None;
-        match setter.map_or(Seen::Nothing, |setter| setter(self, &words[first + 1..])) {
+        let named;
+        match setter.map_or(Seen::Kept(None, None), |setter| setter(self, &words[first + 1..])) {
             Seen::Setting(form, names) if is_quiet => {
                 let owner =
                     names.first().map(|name| Named { name: &name.name, at: name.name_span.start, direct: false });
@@ -57,11 +55,10 @@ impl<'a> Reader<'a> {
                 return Ok(Node::Setting(Setting { span, form, words: names, keeps: false }));
             }
             Seen::Setting(_, names) => named = names.into_iter().next().map(|name| (name.name, name.name_span.start)),
-            Seen::Named(name, at, why) => {
-                named = Some((name, at));
+            Seen::Kept(name, why) => {
+                named = name;
                 reason = why.or(reason);
             }
-            Seen::Nothing => {}
         }
         let known = named.as_ref().map(|(name, at)| Named { name, at: *at, direct: true });
         for (at, word) in words.iter().enumerate() {

@@ -3,40 +3,59 @@
 //! Asked only about statements that hold a literal long enough to be a key. Each must be a statement of its own in the
 //! grammar's tree of the construct it stands in, outside anything the grammar calls an error; where that construct is
 //! beyond the grammar, in its tree of the statement alone. Never about a whole file: one unknown word turns all of it
-//! into an error. It is bash's grammar for zsh, too, which has no statement of its own that sets a variable: zsh's own
-//! one is larger than the whole rest of ringlet, and some files send it astray for minutes.
+//! into an error, and its tree takes many times the file's memory.
 
-use super::settle;
+use super::report::settle;
 use crate::migrate::model::{Fixed, Node, Reason, Setting, Span, Value};
 use std::ops::ControlFlow;
 use tree_sitter::{Language, ParseOptions, Parser, Tree};
+use zeroize::Zeroizing;
 
 // Shorter literals are never keys.
 const SHORTEST: usize = 16;
 
-pub(super) fn confirm(bytes: &[u8], nodes: &mut [Node], fixed: &mut Vec<Fixed>) {
+/// A published grammar.
+pub(in crate::migrate) struct Grammar {
+    /// The grammar.
+    pub language: fn() -> Language,
+    /// The kinds of nodes that are statements.
+    pub statements: &'static [&'static str],
+    /// Puts what the language knows and the grammar does not into what the grammar knows. Offsets stay what they are.
+    pub prepare: fn(&mut Vec<u8>),
+}
+
+/// Turns every setting that the grammar does not confirm into reports.
+pub(in crate::migrate) fn confirm(bytes: &[u8], grammar: &Grammar, nodes: &mut [Node], fixed: &mut Vec<Fixed>) {
     if !nodes.iter().any(has_literal) {
         return;
     }
-    let language = tree_sitter_bash::LANGUAGE.into();
+    let language = (grammar.language)();
+    let parse = |span: &Span| parse(&language, grammar, &bytes[span.clone()]);
     for node in nodes {
         let whole = node.span().clone();
         let mut seen = None;
         let mut known = |setting: &Setting| {
-            let tree = seen.get_or_insert_with(|| parse(&language, &bytes[whole.clone()]));
+            let tree = seen.get_or_insert_with(|| parse(&whole));
             let span = &setting.span;
             let within = span.start - whole.start..span.end - whole.start;
-            tree.as_ref().is_some_and(|tree| is_statement(tree, &within))
-                || parse(&language, &bytes[span.clone()]).is_some_and(|tree| is_statement(&tree, &(0..span.len())))
+            tree.as_ref().is_some_and(|tree| is_statement(tree, grammar, &within))
+                || parse(span).is_some_and(|tree| is_statement(&tree, grammar, &(0..span.len())))
         };
         walk(std::slice::from_mut(node), &mut known, fixed);
     }
 }
 
 // Nothing where the parser does not come to an end within steps in proportion to the text.
-fn parse(language: &Language, bytes: &[u8]) -> Option<Tree> {
+fn parse(language: &Language, grammar: &Grammar, bytes: &[u8]) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(language).expect("the grammars are built for this library's version");
+    let mut text = Zeroizing::new(Vec::with_capacity(bytes.len() + 8));
+    // A stray byte in a comment or a string must not upset a grammar.
+    for chunk in bytes.utf8_chunks() {
+        text.extend_from_slice(chunk.valid().as_bytes());
+        text.extend(chunk.invalid().iter().map(|_| b'_'));
+    }
+    (grammar.prepare)(&mut text);
     // Steps come in hundreds; an ordinary text takes a few of them per byte.
     let mut left = 100 + bytes.len();
     let mut patience = |_: &_| {
@@ -44,11 +63,11 @@ fn parse(language: &Language, bytes: &[u8]) -> Option<Tree> {
         if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let options = ParseOptions::new().progress_callback(&mut patience);
-    parser.parse_with_options(&mut |at, _| &bytes[at.min(bytes.len())..], None, Some(options))
+    parser.parse_with_options(&mut |at, _| &text[at.min(text.len())..], None, Some(options))
 }
 
 // Whether a node of a statement's kind has exactly these bytes, without an error in it or around it.
-fn is_statement(tree: &Tree, span: &Span) -> bool {
+fn is_statement(tree: &Tree, grammar: &Grammar, span: &Span) -> bool {
     let Some(mut node) = tree.root_node().descendant_for_byte_range(span.start, span.end) else { return false };
     let mut found = false;
     loop {
@@ -57,11 +76,7 @@ fn is_statement(tree: &Tree, span: &Span) -> bool {
             return false;
         }
         let exact = node.start_byte() == span.start && node.end_byte() == span.end;
-        let statement = matches!(
-            kind,
-            "declaration_command" | "variable_assignment" | "variable_assignments" | "command" | "redirected_statement"
-        );
-        found |= exact && statement && !node.has_error();
+        found |= exact && grammar.statements.contains(&kind) && !node.has_error();
         // A statement by itself may be all there is of the file.
         match node.parent() {
             Some(parent) => node = parent,

@@ -1,10 +1,14 @@
-use super::*;
 use crate::migrate::dialect::Dialect;
+use crate::migrate::model::Script;
 use crate::migrate::testing::{
     accepts, comes_out, corpus_of, is_sound, literals, mistral, openai, says, scrub, summary,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
+
+fn read(bytes: &[u8]) -> Script {
+    crate::migrate::read::read(bytes, Dialect::Fish)
+}
 
 const CHECK: &[&str] = &["fish", "-N", "-n"];
 
@@ -158,7 +162,7 @@ fn operands_are_filled_and_whole_lists_go() {
             not set -gx OPENAI_API_KEY {a}\nset -gx A 1; set -gx OPENAI_API_KEY {a} # x\n\
             set -gx OPENAI_API_KEY {a}; set -gx B 1\n"
         ),
-        "set -q X; or true; and echo x\ntest 1 && true || true\nset -gx A 1 # x\nset -gx B 1\n",
+        "set -q X; or true; and echo x\ntest 1 && true || ! true\nset -gx A 1 # x\nset -gx B 1\n",
         &[
             "1 openai OPENAI_API_KEY moved set",
             "2 openai OPENAI_API_KEY moved set",
@@ -277,13 +281,20 @@ fn continued_lines_go_with_their_statement() {
 #[test]
 fn what_does_not_parse_is_reported_and_its_neighbours_move() {
     let (a, b) = (openai(1), openai(2));
-    // fish takes the odd line; the grammar does not.
-    let odd = format!("function odd\n  cat \\\n # x\n | cat\n  set -gx OPENAI_API_KEY {a}\nend\n");
+    // fish takes the odd lines. The grammar does not, and is then asked about each statement by itself.
+    let stays = format!("set -gx OPENAI_API_KEY \\\n # x\n {a}\n");
+    let odd = format!("function odd\n  set -q A \\\n # x\n\n  set -gx OPENAI_API_KEY {a}\nend\n{stays}");
+    let left = format!("function odd\n  set -q A \\\n # x\n\nend\n{stays}");
     comes_out(
         Dialect::Fish,
         &format!("set -gx OPENAI_API_KEY {b}\n{odd}set -gx OPENAI_API_KEY {b}\nset A 1\n"),
-        &format!("{odd}set A 1\n"),
-        &["1 openai OPENAI_API_KEY moved set", "6 openai OPENAI_API_KEY unparsed", "8 openai OPENAI_API_KEY moved set"],
+        &format!("{left}set A 1\n"),
+        &[
+            "1 openai OPENAI_API_KEY moved set",
+            "6 openai OPENAI_API_KEY moved set",
+            "8 openai OPENAI_API_KEY unparsed",
+            "11 openai OPENAI_API_KEY moved set",
+        ],
     );
     for open in ["echo \"open\n", "if true\n", "echo 'open\n", "begin\n", "echo (open\n", "end\n"] {
         let text = format!("{open}set -gx OPENAI_API_KEY {a}\n# {b}\n");
