@@ -191,6 +191,30 @@ fn entropy(value: &[u8]) -> f64 {
     counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / total).map(|p| -p * p.log2()).sum()
 }
 
+/// The known variables, each with the provider whose credentials it holds.
+#[cfg(test)]
+pub(super) fn variables() -> Vec<(&'static str, &'static str)> {
+    NAMES.iter().map(|(name, provider, _)| (*name, *provider)).collect()
+}
+
+/// The beginnings of the patterns, each with its provider.
+#[cfg(test)]
+pub(super) fn patterns() -> Vec<(&'static str, &'static str)> {
+    PATTERNS.iter().map(|pattern| (pattern.prefix, pattern.provider)).collect()
+}
+
+/// The beginnings that tell the provider of a value under a known name.
+#[cfg(test)]
+pub(super) fn beginnings() -> Vec<(&'static str, &'static str)> {
+    patterns::PREFIXES.to_vec()
+}
+
+/// The words that make a value a placeholder.
+#[cfg(test)]
+pub(super) fn placeholder_words() -> &'static [&'static str] {
+    WORDS
+}
+
 #[cfg(test)]
 mod tests {
     use super::patterns::PREFIXES;

@@ -4,6 +4,8 @@
 //! and which bytes go, `stream` looks through what is only reported; `plan` gives each value a name; `apply` stores,
 //! reads back and rewrites; `journal` and `undo` take it back; `watch` says when a key comes back. No user's code is
 //! ever run, and no copy of a key is left outside the store.
+//!
+//! The rules are in `docs/migrate-rules.md`; its examples are run by the tests of `rules`.
 
 pub(crate) mod aftermath;
 pub(crate) mod apply;
@@ -21,6 +23,8 @@ pub(crate) mod plan;
 mod posix;
 mod powershell;
 mod read;
+#[cfg(test)]
+mod rules;
 pub(crate) mod stream;
 mod style;
 #[cfg(test)]

@@ -32,6 +32,10 @@ macro_rules! words {
         }
 
         impl $name {
+            /// All of them.
+            #[cfg(test)]
+            $visibility const ALL: &[Self] = &[$(Self::$variant,)+];
+
             /// The word.
             $visibility const fn as_str(self) -> &'static str {
                 match self {
@@ -125,6 +129,19 @@ pub(crate) enum Warning {
     UniversalVariable,
     /// systemd's session goes on holding it.
     SystemdSession,
+}
+
+#[cfg(test)]
+impl Warning {
+    /// All of them.
+    pub(super) const ALL: [Self; 6] = [
+        Self::Function,
+        Self::Conflict,
+        Self::LaunchdSession,
+        Self::Registry,
+        Self::UniversalVariable,
+        Self::SystemdSession,
+    ];
 }
 
 /// A file, taken apart.
