@@ -68,19 +68,22 @@ fn parse(language: &Language, grammar: &Grammar, bytes: &[u8]) -> Option<Tree> {
 
 // Whether a node of a statement's kind has exactly these bytes, without an error in it or around it.
 fn is_statement(tree: &Tree, grammar: &Grammar, span: &Span) -> bool {
-    let Some(mut node) = tree.root_node().descendant_for_byte_range(span.start, span.end) else { return false };
+    let mut cursor = tree.walk();
     let mut found = false;
+    // Downwards: the way up costs the whole depth at each step.
     loop {
-        let kind = node.kind();
+        let node = cursor.node();
+        if node.start_byte() > span.start || node.end_byte() < span.end {
+            return found;
+        }
         if node.is_error() || node.is_missing() {
             return false;
         }
-        let exact = node.start_byte() == span.start && node.end_byte() == span.end;
-        found |= exact && grammar.statements.contains(&kind) && !node.has_error();
+        let is_exact = node.byte_range() == *span;
         // A statement by itself may be all there is of the file.
-        match node.parent() {
-            Some(parent) => node = parent,
-            None => return found,
+        found |= is_exact && grammar.statements.contains(&node.kind()) && !node.has_error();
+        if cursor.goto_first_child_for_byte(span.start).is_none() {
+            return found;
         }
     }
 }

@@ -95,7 +95,10 @@ fn one_line_if(reader: &mut Reader<'_>) -> Result<Node> {
     }
     let condition = reader.word_or_list()?.ok_or(Unreadable)?;
     reader.look_into(&condition, Reason::Argument, None);
-    let command = reader.nested(Reader::command)?;
+    reader.blanks();
+    // Another one of the same line needs no second look for a `then` at its end.
+    let is_another = reader.keyword() == b"if";
+    let command = reader.nested(|reader| if is_another { one_line_if(reader) } else { reader.command() })?;
     Ok(Node::List { span: start..command.span().end, operands: vec![Node::Other(condition.span), command] })
 }
 
