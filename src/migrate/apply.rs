@@ -361,15 +361,7 @@ fn rewrite(
     seal: &Seal,
 ) -> Result<(), Stop> {
     let prefix = journal.prefix();
-    let wanted = Content {
-        path: &file.path,
-        target: &file.target,
-        stamp: &file.snapshot.stamp,
-        links: file.snapshot.links,
-        before: &file.snapshot.bytes,
-        after: &file.after,
-    };
-    match replace(&wanted, &prefix) {
+    match replace(&Content::of(file), &prefix) {
         Err(Refusal::Changed) => {}
         done => return ended(done, file),
     }
@@ -379,15 +371,7 @@ fn rewrite(
     let mut record = record(&again, keys, seal).ok_or_else(changed)?;
     std::mem::swap(&mut record, &mut journal.files[at]);
     journal.write(setup.paths, keys).map_err(Stop::Fatal)?;
-    let wanted = Content {
-        path: &again.path,
-        target: &again.target,
-        stamp: &again.snapshot.stamp,
-        links: again.snapshot.links,
-        before: &again.snapshot.bytes,
-        after: &again.after,
-    };
-    match replace(&wanted, &prefix) {
+    match replace(&Content::of(&again), &prefix) {
         Err(Refusal::Changed) => Err(changed()),
         done => ended(done, &again),
     }
@@ -422,6 +406,13 @@ pub(crate) struct Content<'a> {
     pub before: &'a [u8],
     /// The new content.
     pub after: &'a [u8],
+}
+
+impl<'a> Content<'a> {
+    fn of(file: &'a PlannedFile) -> Self {
+        let PlannedFile { path, target, snapshot, after, .. } = file;
+        Self { path, target, stamp: &snapshot.stamp, links: snapshot.links, before: &snapshot.bytes, after }
+    }
 }
 
 /// Why a file was not replaced; but for `Torn` it is as it was.

@@ -165,12 +165,11 @@ impl Examined {
     // Whether nothing is left to move once everything that moves is gone. Where a cut changes what the rest of the file
     // looks like, the file was not understood.
     fn settles(&self, bytes: &[u8], dialect: Dialect) -> bool {
-        let moves = |examined: &Self| examined.findings.iter().any(Finding::is_moved);
-        if !moves(self) {
+        if !self.moves() {
             return true;
         }
         let after = Zeroizing::new(edit::apply(bytes, &self.cuts(bytes, &|_| "default".to_owned())));
-        !moves(&examine_text(&after, dialect))
+        !examine_text(&after, dialect).moves()
     }
 
     /// The functions and subshells that pair a key with a program: what is set in them holds for that program alone.
@@ -183,6 +182,16 @@ impl Examined {
     /// The keys, in file order.
     pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// The same, and nothing else.
+    pub(crate) fn into_findings(self) -> Vec<Finding> {
+        self.findings
+    }
+
+    /// Reports whether a key moves.
+    pub(crate) fn moves(&self) -> bool {
+        self.findings.iter().any(Finding::is_moved)
     }
 
     /// What has to change in the file for everything that moves; `alias` names the entry, for the markers in comments.

@@ -152,7 +152,7 @@ pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
         let blocked = match () {
             () if report_only => Some(Reason::NotEdited),
             _ if !snapshot.ours => {
-                if examined.findings().iter().any(Finding::is_moved) {
+                if examined.moves() {
                     scan.troubles.push(trouble("holds keys and belongs to another user, so it is not edited".into()));
                 }
                 Some(Reason::ForeignOwned)
@@ -235,10 +235,9 @@ impl Plan {
         let mut plan = Self { troubles: scan.troubles, ..Self::default() };
         for file in scan.files {
             let Scanned { path, target, dialect, snapshot, examined, blocked } = file;
-            let name_of = |finding: &Finding| names.of(finding);
             let made = match blocked {
                 Some(_) => None,
-                None => match cut(&snapshot.bytes, dialect, &examined, &name_of) {
+                None => match cut(&snapshot.bytes, dialect, &examined, &names) {
                     Ok(made) => Some(made),
                     Err(why) => {
                         plan.troubles.push(Trouble { path: path.clone(), why });
@@ -248,8 +247,8 @@ impl Plan {
             };
             let blocked = blocked.or(made.is_none().then_some(Reason::CannotEdit));
             let (cuts, after) = made.unwrap_or_else(|| (Vec::new(), snapshot.bytes.clone()));
-            let findings = placed(&examined, &names, blocked);
             let launchers = examined.launchers();
+            let findings = placed(examined, &names, blocked);
             plan.files.push(PlannedFile {
                 path,
                 target,
@@ -347,19 +346,18 @@ impl PlannedFile {
         let examined = examine::examine(&snapshot.bytes, self.dialect);
         let given = self.findings.iter().filter_map(|placed| Some((&placed.finding, placed.name.clone().ok()?)));
         let names = Aliases::new(given);
-        let name_of = |finding: &Finding| names.of(finding);
-        let (cuts, after) = cut(&snapshot.bytes, self.dialect, &examined, &name_of)?;
+        let (cuts, after) = cut(&snapshot.bytes, self.dialect, &examined, &names)?;
         if cuts.is_empty() {
             return Err("nothing is left to take out".into());
         }
-        let findings = placed(&examined, &names, None);
         let (path, dialect, launchers) = (self.path.clone(), self.dialect, examined.launchers());
+        let findings = placed(examined, &names, None);
         Ok(Self { path, target, dialect, snapshot, findings, launchers, cuts, after, wanted: true })
     }
 
     /// Whether a run would still take something out of these bytes.
     pub(crate) fn would_move(&self, bytes: &[u8]) -> bool {
-        examine::examine(bytes, self.dialect).findings().iter().any(Finding::is_moved)
+        examine::examine(bytes, self.dialect).moves()
     }
 
     /// The changed lines before and after, with every key masked: line number, old lines, new lines.
@@ -419,27 +417,27 @@ fn cut(
     bytes: &[u8],
     dialect: Dialect,
     examined: &examine::Examined,
-    name_of: &dyn Fn(&Finding) -> Option<KeyName>,
+    names: &Aliases,
 ) -> Result<(Vec<Cut>, Zeroizing<Vec<u8>>), String> {
     let moved: Vec<&Finding> = examined.findings().iter().filter(|finding| finding.is_moved()).collect();
     if moved.is_empty() {
         return Ok((Vec::new(), Zeroizing::new(bytes.to_vec())));
     }
-    if moved.iter().any(|finding| name_of(finding).is_none()) {
+    if moved.iter().any(|finding| names.of(finding).is_none()) {
         return Err("holds a key that cannot be stored, so it is not edited".into());
     }
-    let alias = |finding: &Finding| name_of(finding).map_or_else(String::new, |name| name.alias.to_string());
+    let alias = |finding: &Finding| names.of(finding).map_or_else(String::new, |name| name.alias.to_string());
     let cuts = examined.cuts(bytes, &alias);
     let after = Zeroizing::new(edit::apply(bytes, &cuts));
     let left = examine::examine(&after, dialect);
-    if cuts.is_empty() || left.findings().iter().any(Finding::is_moved) {
+    if cuts.is_empty() || left.moves() {
         return Err("holds keys in a way that cannot be edited safely; take them out by hand".into());
     }
     Ok((cuts, after))
 }
 
 // A key of a file that is edited has a name.
-fn placed(examined: &Examined, names: &Aliases, blocked: Option<Reason>) -> Vec<Placed> {
+fn placed(examined: Examined, names: &Aliases, blocked: Option<Reason>) -> Vec<Placed> {
     let place = |finding: Finding| {
         let name = match (finding.action, blocked) {
             (Action::Reported(reason), _) | (Action::Moved(_), Some(reason)) => Err(reason),
@@ -447,20 +445,7 @@ fn placed(examined: &Examined, names: &Aliases, blocked: Option<Reason>) -> Vec<
         };
         Placed { finding, name }
     };
-    examined.findings().iter().map(copied).map(place).collect()
-}
-
-fn copied(finding: &Finding) -> Finding {
-    Finding {
-        line: finding.line,
-        offset: finding.offset,
-        variable: finding.variable.clone(),
-        provider: finding.provider.clone(),
-        action: finding.action,
-        warnings: finding.warnings.clone(),
-        value: finding.value.clone(),
-        top_level: finding.top_level,
-    }
+    examined.into_findings().into_iter().map(place).collect()
 }
 
 /// The names of the keys that move, sorted by provider and value. The first name given to a value holds.
@@ -468,7 +453,7 @@ struct Aliases(Vec<(String, Zeroizing<Vec<u8>>, KeyName)>);
 
 impl Aliases {
     fn new<'a>(given: impl Iterator<Item = (&'a Finding, KeyName)>) -> Self {
-        let row = |(finding, name): (&Finding, KeyName)| (finding.provider.to_string(), finding.value.clone(), name);
+        let row = |(finding, name): (&Finding, KeyName)| (finding.provider.clone(), finding.value.clone(), name);
         let mut rows: Vec<_> = given.map(row).collect();
         rows.sort_by(|a, b| (&a.0, a.1.as_slice()).cmp(&(&b.0, b.1.as_slice())));
         rows.dedup_by(|later, first| later.0 == first.0 && later.1 == first.1);
@@ -488,7 +473,7 @@ fn aliases(files: &[Scanned], existing: &BTreeMap<KeyName, Secret>) -> Aliases {
     let mut by_provider: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
     for finding in files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings()) {
         if finding.is_moved() && check_key(&finding.value, Shape::Header).is_ok() {
-            by_provider.entry(finding.provider.to_string()).or_default().push(finding);
+            by_provider.entry(finding.provider.clone()).or_default().push(finding);
         }
     }
     let mut given = Vec::new();
