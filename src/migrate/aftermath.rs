@@ -72,6 +72,8 @@ pub(crate) enum OpenShell {
     Hooked(shell::Shell),
     /// csh or tcsh, which have none.
     Csh,
+    /// nushell, which has none.
+    Nushell,
 }
 
 impl OpenShell {
@@ -85,6 +87,7 @@ impl OpenShell {
                 Dialect::Fish | Dialect::FishVariables => Self::Hooked(shell::Shell::Fish),
                 Dialect::PowerShell => Self::Hooked(shell::Shell::PowerShell),
                 Dialect::Csh => Self::Csh,
+                Dialect::Nushell => Self::Nushell,
                 _ => return None,
             })
         };
@@ -104,6 +107,7 @@ impl OpenShell {
             Self::Hooked(Fish) => format!("set -e {}", names.join(" ")),
             Self::Hooked(PowerShell) => format!("Remove-Item {}", all("Env:", ", ")),
             Self::Csh => all("unsetenv ", "; "),
+            Self::Nushell => format!("hide-env {}", names.join(" ")),
         }
     }
 }
@@ -113,6 +117,7 @@ impl fmt::Display for OpenShell {
         match self {
             Self::Hooked(shell) => shell.fmt(f),
             Self::Csh => f.write_str("csh"),
+            Self::Nushell => f.write_str("nushell"),
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Dialect {
     PowerShell,
     /// csh and tcsh.
     Csh,
+    /// nushell.
+    Nushell,
     /// Lines of `KEY=VALUE`.
     DotEnv,
     /// systemd's environment.d.
@@ -137,6 +139,7 @@ fn by_shell(name: &str) -> Option<Dialect> {
         "fish" => Dialect::Fish,
         "pwsh" | "powershell" => Dialect::PowerShell,
         "csh" | "tcsh" => Dialect::Csh,
+        "nu" => Dialect::Nushell,
         _ => return None,
     })
 }
@@ -150,6 +153,7 @@ fn by_ending(name: &str) -> Option<Dialect> {
         "fish" => Dialect::Fish,
         "ps1" | "psm1" | "psd1" => Dialect::PowerShell,
         "csh" | "tcsh" => Dialect::Csh,
+        "nu" => Dialect::Nushell,
         "json" | "jsonc" | "json5" | "yaml" | "yml" | "toml" | "plist" | "xml" | "ini" | "service" => {
             Dialect::Structured
         }
@@ -182,6 +186,8 @@ fn by_looks(first: &[u8]) -> Dialect {
             return Dialect::Fish;
         } else if line.get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"$env:")) {
             return Dialect::PowerShell;
+        } else if ["$env.", "let-env ", "load-env "].iter().any(|word| begins(word)) {
+            return Dialect::Nushell;
         } else if begins(": ") && line[2..].first().is_some_and(u8::is_ascii_digit) && line.contains(&b';') {
             return Dialect::History;
         }
@@ -219,6 +225,7 @@ mod tests {
             ("~/.tcshrc", Dialect::Csh),
             ("~/.config/fish/config.fish", Dialect::Fish),
             ("~/.config/fish/fish_variables", Dialect::FishVariables),
+            ("~/.config/nushell/env.nu", Dialect::Nushell),
             ("~/Documents/PowerShell/Microsoft.PowerShell_profile.ps1", Dialect::PowerShell),
             ("~/.config/environment.d/50-ai.conf", Dialect::EnvironmentD),
             ("~/.config/other.d/50-ai.conf", Dialect::Text),
@@ -260,6 +267,8 @@ mod tests {
             (".secrets", "set -euo pipefail\nexport A=b\n", Dialect::Sh),
             (".secrets", "setenv A b\n", Dialect::Csh),
             (".secrets", "$Env:A = 'b'\n", Dialect::PowerShell),
+            (".secrets", "# mine\n$env.A = \"b\"\n", Dialect::Nushell),
+            ("run", "#!/usr/bin/env nu\n", Dialect::Nushell),
             ("x", "SETUVAR A:b\n", Dialect::FishVariables),
             ("x", ": 1718000000:0;ls\n", Dialect::History),
             ("x", "- cmd: ls\n", Dialect::History),

@@ -107,7 +107,7 @@ fn script_of(bytes: &[u8], dialect: Dialect) -> Script {
     match dialect {
         Dialect::Bash | Dialect::Zsh | Dialect::Sh => posix::read(bytes, dialect),
         Dialect::PowerShell => powershell::read(bytes),
-        Dialect::Csh | Dialect::Fish => read::read(bytes, dialect),
+        Dialect::Csh | Dialect::Fish | Dialect::Nushell => read::read(bytes, dialect),
         _ => lines::read(bytes, dialect),
     }
 }

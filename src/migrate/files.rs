@@ -280,6 +280,8 @@ mod tests {
             (".config/fish/conf.d/b.fish", Dialect::Fish),
             (".config/fish/functions/f.fish", Dialect::Fish),
             (".config/fish/fish_variables", Dialect::FishVariables),
+            (".config/nushell/env.nu", Dialect::Nushell),
+            (".config/nushell/autoload/keys.nu", Dialect::Nushell),
             ("Documents/PowerShell/Microsoft.PowerShell_profile.ps1", Dialect::PowerShell),
             (".config/powershell/profile.ps1", Dialect::PowerShell),
             (".config/environment.d/50-ai.conf", Dialect::EnvironmentD),

@@ -70,6 +70,10 @@ words! {
         PamEnv = "pam-env",
         DotEnv = "dotenv",
         FishUniversal = "fish-universal",
+        /// nushell's `$env.A = "k"`.
+        NuEnv = "nu-env",
+        LetEnv = "let-env",
+        LoadEnv = "load-env",
         /// The value of another variable whose key moves.
         Copy = "copy",
         /// `${A:-k}` or `${A:=k}` of the same name.

@@ -78,6 +78,7 @@ fn languages(cell: &str) -> Vec<Dialect> {
         "fish" => Dialect::Fish,
         "PowerShell" => Dialect::PowerShell,
         "csh" => Dialect::Csh,
+        "nushell" => Dialect::Nushell,
         ".env" => Dialect::DotEnv,
         "environment.d" => Dialect::EnvironmentD,
         "pam_env" => Dialect::PamEnv,
@@ -191,6 +192,7 @@ fn commands_that_are_no_programs_make_no_launcher() {
                     let text = match language {
                         Dialect::Fish => format!("function f⏎{command}⏎set -gx OPENAI_API_KEY sk-KEY⏎end⏎"),
                         Dialect::Csh => format!("( {command} ; setenv OPENAI_API_KEY sk-KEY )⏎"),
+                        Dialect::Nushell => format!("def f [] {{⏎{command}⏎$env.OPENAI_API_KEY = 'sk-KEY'⏎}}⏎"),
                         Dialect::PowerShell => format!("function f {{⏎{command}⏎$env:OPENAI_API_KEY = 'sk-KEY'⏎}}⏎"),
                         _ => format!("f() {{⏎{command}⏎export OPENAI_API_KEY=sk-KEY⏎}}⏎"),
                     };

@@ -101,12 +101,13 @@ fn users_shell(host: &Host) -> OpenShell {
     let shell = host.world.env.non_empty("SHELL").map(PathBuf::from).unwrap_or_default();
     match shell.file_stem().and_then(|name| name.to_str()).unwrap_or_default() {
         "csh" | "tcsh" => OpenShell::Csh,
+        "nu" => OpenShell::Nushell,
         _ => OpenShell::Hooked(Shell::of_user(&host.world.env)),
     }
 }
 
 fn hook(host: &mut Host, session: &Session, shell: OpenShell, files: &[&PlannedFile], yes: bool) {
-    // There is no hook for csh; `ringlet exec` and the shims serve.
+    // There is no hook for csh and nushell; `ringlet exec` and the shims serve.
     let OpenShell::Hooked(shell) = shell else { return };
     let home = &session.paths.home;
     let folders = StartFolders {

@@ -58,6 +58,13 @@ pub(super) fn start_files(search: &mut Search<'_>) {
     }
     search.add(&fish.join("fish_variables"), Role::Rc);
 
+    for folder in nushell(search) {
+        for name in ["env.nu", "config.nu", "login.nu"] {
+            search.add(&folder.join(name), Role::Rc);
+        }
+        search.add_folder(&folder.join("autoload"), Role::Rc, None, |name| name.ends_with(".nu"));
+    }
+
     for folder in ["Documents/PowerShell", "Documents/WindowsPowerShell", ".config/powershell"] {
         for name in PROFILES {
             search.add(&home.join(folder).join(name), Role::Rc);
@@ -71,6 +78,13 @@ pub(super) fn start_files(search: &mut Search<'_>) {
     search.add_folder(&session, Role::Rc, None, |name| name.ends_with(".conf"));
     let plasma = search.config.join("plasma-workspace/env");
     search.add_folder(&plasma, Role::Rc, Some(Dialect::Sh), |name| name.ends_with(".sh"));
+}
+
+// nushell's folders of the user's own: by the base directories, and the systems' own ones.
+fn nushell(search: &Search<'_>) -> Vec<PathBuf> {
+    let folders = [Some(search.config.clone()), Some(search.home.join("Library/Application Support"))];
+    let folders = folders.into_iter().chain([search.env.absolute("APPDATA")]);
+    folders.flatten().map(|folder| folder.join("nushell")).collect()
 }
 
 // oh-my-zsh's folder of the user's own: as the environment, then as ~/.zshrc says, then its default.
@@ -140,6 +154,10 @@ pub(super) fn histories(search: &mut Search<'_>) {
     if let Some(folder) = search.env.absolute("APPDATA") {
         let file = folder.join("Microsoft/Windows/PowerShell/PSReadLine/ConsoleHost_history.txt");
         search.add_as(&file, Role::Residue, Some(Dialect::History));
+    }
+    for folder in nushell(search) {
+        search.add_as(&folder.join("history.txt"), Role::Residue, Some(Dialect::History));
+        search.add_as(&folder.join("history.sqlite3"), Role::Residue, Some(Dialect::History));
     }
     // macOS keeps one for each terminal window.
     for folder in [".zsh_sessions", ".bash_sessions"] {

@@ -4,7 +4,6 @@
 //! cannot read to its end is reported and never touched.
 
 use super::language::{Construct, End, Lost, Section};
-use super::word::Word;
 use super::{Reader, Result, Unreadable};
 use crate::migrate::model::{Body, Node, Reason, Scope, Span};
 
@@ -78,8 +77,8 @@ impl<'a> Reader<'a> {
     /// The length of a continuation here: a sign and the line's end behind it.
     pub(super) fn continued(&self) -> Option<usize> {
         match self.rest() {
-            [sign, b'\n', ..] if *sign == self.language.continuation => Some(2),
-            [sign, b'\r', b'\n', ..] if *sign == self.language.continuation => Some(3),
+            [sign, b'\n', ..] if Some(*sign) == self.language.continuation => Some(2),
+            [sign, b'\r', b'\n', ..] if Some(*sign) == self.language.continuation => Some(3),
             _ => None,
         }
     }
@@ -154,7 +153,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Line ends and comments, with the here-documents that begin behind a line's end.
-    fn line_ends(&mut self) -> Result<()> {
+    pub(super) fn line_ends(&mut self) -> Result<()> {
         loop {
             self.blanks();
             match self.peek() {
@@ -222,7 +221,7 @@ impl<'a> Reader<'a> {
     // One statement and what ends it; false where the list ends.
     fn statement(&mut self, nodes: &mut Vec<Node>) -> Result<bool> {
         self.separators()?;
-        if self.peek().is_none_or(|byte| byte == b')') || self.is_at_one_of(self.language.closing) {
+        if self.peek().is_none_or(|byte| self.closes(byte)) || self.is_at_one_of(self.language.closing) {
             return Ok(false);
         }
         let start = self.at;
@@ -239,7 +238,8 @@ impl<'a> Reader<'a> {
                     node = Node::Other(span);
                 }
             }
-            [] | [b'\n' | b';' | b')' | b'#', ..] => {}
+            [] | [b'\n' | b';' | b'#', ..] => {}
+            [byte, ..] if self.closes(*byte) => {}
             _ => return Err(Unreadable),
         }
         let node = match nodes.pop_if(|_| joined) {
@@ -249,6 +249,11 @@ impl<'a> Reader<'a> {
         };
         nodes.push(node);
         Ok(true)
+    }
+
+    /// Reports whether a sign ends the statements in a pair of brackets.
+    pub(super) fn closes(&self, byte: u8) -> bool {
+        byte == b')' || byte == b'}' && self.language.blocks.is_some()
     }
 
     fn and_or(&mut self) -> Result<Node> {
@@ -285,6 +290,13 @@ impl<'a> Reader<'a> {
         let mut parts = vec![self.nested(Self::command)?];
         loop {
             self.blanks();
+            if self.language.pipes_lead && self.peek() == Some(b'\n') {
+                let mut ahead = self.ahead(self.at);
+                ahead.line_ends()?;
+                if ahead.peek() == Some(b'|') {
+                    self.line_ends()?;
+                }
+            }
             let sign = self.language.pipes.iter().find(|sign| self.rest().starts_with(sign.as_bytes()));
             let Some(sign) = sign.filter(|_| !self.rest().starts_with(b"||")) else { break };
             self.at += sign.len();
@@ -426,40 +438,11 @@ impl<'a> Reader<'a> {
             if matches!(self.peek(), None | Some(b'\n' | b';' | b'#')) {
                 return Ok(());
             }
-            match self.word_or_list()? {
-                Some(word) => self.look_into(&word, Reason::Argument, None),
-                None => self.at += 1,
-            }
+            let word = (self.language.word)(self)?;
+            // Other signs mean nothing here.
+            self.at += usize::from(word.span.is_empty());
+            self.look_into(&word, Reason::Argument, None);
         }
-    }
-
-    /// A word or a list in brackets; none at a sign.
-    pub(super) fn word_or_list(&mut self) -> Result<Option<Word<'a>>> {
-        if self.language.has_lists && self.peek() == Some(b'(') {
-            return self.nested(Self::bracketed).map(Some);
-        }
-        let word = (self.language.word)(self)?;
-        Ok(Some(word).filter(|word| !word.span.is_empty()))
-    }
-
-    // A list, in which other signs mean nothing.
-    fn bracketed(&mut self) -> Result<Word<'a>> {
-        let start = self.at;
-        self.at += 1;
-        let mut items = Vec::new();
-        loop {
-            self.blanks();
-            match self.peek() {
-                None | Some(b'\n' | b'#') => return Err(Unreadable),
-                Some(b')') => break,
-                Some(_) => match self.word_or_list()? {
-                    Some(word) => items.push(word),
-                    None => self.at += 1,
-                },
-            }
-        }
-        self.at += 1;
-        Ok(Word::list(start..self.at, items))
     }
 
     fn subshell(&mut self) -> Result<Node> {

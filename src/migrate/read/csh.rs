@@ -5,14 +5,14 @@
 
 use super::language::{Construct, End, Language, Lost, Section};
 use super::setters::{Seen, empty, pair};
-use super::word::{Draft, Expansion, Word};
+use super::word::{Draft, Expansion, Items, Word};
 use super::{Reader, Result, Unreadable};
 use crate::migrate::heuristics::identifier;
 use crate::migrate::model::{Form, Node, Reason, Scope, Value, Word as Name};
 
 pub(super) static LANGUAGE: Language = Language {
     filler: ":",
-    continuation: b'\\',
+    continuation: Some(b'\\'),
     ends: b";&|<>()#",
     word,
     constructs: &[
@@ -38,11 +38,13 @@ pub(super) static LANGUAGE: Language = Language {
     prefixes: &[],
     assigns: false,
     has_subshells: true,
-    has_lists: true,
+    blocks: None,
     pipes: &["|&", "|"],
+    assignment: None,
     redirections: &[">>&!", ">>&", ">>!", ">>", ">&!", ">&", ">!", ">", "<<", "<"],
     has_descriptors: false,
     setters: &[("setenv", setenv), ("set", set)],
+    expressions: b"",
     silent: &[
         "unsetenv", "unset", "@", "test", "[", ":", "true", "false", "echo", "printf", "breaksw", "break", "continue",
     ],
@@ -54,6 +56,7 @@ pub(super) static LANGUAGE: Language = Language {
         ("set", Reason::Array),
     ],
     operators_continue: false,
+    pipes_lead: false,
     comments_continue: false,
     background: Reason::Argument,
     grammar: None,
@@ -74,9 +77,8 @@ fn is_block(reader: &Reader<'_>) -> bool {
             return last;
         }
         last = ahead.keyword() == b"then";
-        match ahead.word_or_list() {
-            Ok(Some(_)) => {}
-            Ok(None) => ahead.at += 1,
+        match word(&mut ahead) {
+            Ok(word) => ahead.at += usize::from(word.span.is_empty()),
             Err(Unreadable) => return false,
         }
     }
@@ -93,7 +95,7 @@ fn one_line_if(reader: &mut Reader<'_>) -> Result<Node> {
     if reader.peek() != Some(b'(') {
         return Err(Unreadable);
     }
-    let condition = reader.word_or_list()?.ok_or(Unreadable)?;
+    let condition = word(reader)?;
     reader.look_into(&condition, Reason::Argument, None);
     reader.blanks();
     // Another one of the same line needs no second look for a `then` at its end.
@@ -129,12 +131,11 @@ fn set_name<'w, 'a>(first: &Word<'a>, more: &'w [Word<'a>]) -> Option<(Name, &'w
     let sign = first.text().iter().position(|byte| *byte == b'=');
     let name = identifier(&first.text()[..sign.unwrap_or(first.text().len())])?.to_owned();
     let name_span = first.span.start..sign.map_or(first.span.end, |sign| first.place(sign));
-    let is_list = |word: &Word<'_>| word.items.is_some();
     let nothing = (empty(first.span.end), first.span.end, more);
     let (value, end, after) = match (sign, more) {
         // `A=(...)` has no blank between; after one, the next word is a name of its own.
         (Some(sign), _) if first.place(sign) + 1 == first.span.end => match more {
-            [list, more @ ..] if is_list(list) && list.span.start == first.span.end => {
+            [list, more @ ..] if list.is_list() && list.span.start == first.span.end => {
                 (Value::Dynamic, list.span.end, more)
             }
             _ => nothing,
@@ -158,9 +159,12 @@ fn known(words: &[Word<'_>]) -> Seen {
     Seen::Kept(name, None)
 }
 
-// One word. A quote must be closed on its line.
+// One word or list. A quote must be closed on its line.
 fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
     let start = reader.at;
+    if reader.peek() == Some(b'(') {
+        return reader.nested(list);
+    }
     let mut word = Draft::new();
     let mut quote = None;
     while let Some(byte) = reader.peek() {
@@ -218,6 +222,29 @@ fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
         return Err(Unreadable);
     }
     Ok(word.finish(reader.bytes, start..reader.at))
+}
+
+// A list, in which other signs mean nothing.
+fn list<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
+    let start = reader.at;
+    reader.at += 1;
+    let mut items = Vec::new();
+    loop {
+        reader.blanks();
+        match reader.peek() {
+            None | Some(b'\n' | b'#') => return Err(Unreadable),
+            Some(b')') => break,
+            Some(_) => {}
+        }
+        let item = word(reader)?;
+        if item.span.is_empty() {
+            reader.at += 1;
+        } else {
+            items.push(item);
+        }
+    }
+    reader.at += 1;
+    Ok(Word::list(start..reader.at, Items::List(items)))
 }
 
 // `$name`, `${name}`, `$name:q`, `$?name`, `$name[1]`, up to its last byte; a lone `$` in quotes is itself.

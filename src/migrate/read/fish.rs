@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 pub(super) static LANGUAGE: Language = Language {
     filler: "true",
-    continuation: b'\\',
+    continuation: Some(b'\\'),
     ends: b";&|<>()",
     word,
     constructs: &[
@@ -45,11 +45,13 @@ pub(super) static LANGUAGE: Language = Language {
     prefixes: &["builtin"],
     assigns: true,
     has_subshells: false,
-    has_lists: false,
+    blocks: None,
     pipes: &["&|", "|", ">|", "2>|"],
+    assignment: None,
     redirections: &["&>>", "&>", ">>", ">&", ">?", ">", "<&", "<?", "<"],
     has_descriptors: true,
     setters: &[("set", set), ("export", export)],
+    expressions: b"",
     silent: &["test", "[", ":", "true", "false", "echo", "printf", "return", "break", "continue"],
     reasons: &[
         ("alias", Reason::Alias),
@@ -58,6 +60,7 @@ pub(super) static LANGUAGE: Language = Language {
         ("eval", Reason::Substitution),
     ],
     operators_continue: true,
+    pipes_lead: false,
     comments_continue: true,
     background: Reason::Argument,
     grammar: Some(Grammar {

@@ -11,7 +11,7 @@ pub(super) struct Language {
     /// What an emptied body is filled with.
     pub filler: &'static str,
     /// The character that continues a line.
-    pub continuation: u8,
+    pub continuation: Option<u8>,
     /// The characters besides blanks and line ends that end a word which is not quoted.
     pub ends: &'static [u8],
     /// Reads one word, which is empty where none begins.
@@ -30,22 +30,29 @@ pub(super) struct Language {
     pub assigns: bool,
     /// Whether `( ... )` at a command's place is a subshell.
     pub has_subshells: bool,
-    /// Whether `( ... )` at a word's place is a list.
-    pub has_lists: bool,
+    /// What kind of body a block among a command's words is, by the command; any other is a function. None where braces
+    /// mean something else.
+    pub blocks: Option<&'static [(&'static str, Scope)]>,
     /// The signs that join the commands of a pipeline; none is the beginning of a later one.
     pub pipes: &'static [&'static str],
     /// The signs of redirections; none is the beginning of a later one.
     pub redirections: &'static [&'static str],
     /// Whether a number may stand before one.
     pub has_descriptors: bool,
+    /// A statement that sets a variable and has no command.
+    pub assignment: Option<Assignment>,
     /// The commands that set variables.
     pub setters: &'static [(&'static str, Setter)],
+    /// The characters that begin an expression, which runs no program by itself.
+    pub expressions: &'static [u8],
     /// Further commands that run no program.
     pub silent: &'static [&'static str],
     /// Why the keys in a command's words stay, where it is not for being an argument.
     pub reasons: &'static [(&'static str, Reason)],
     /// Whether a line that ends in an operator goes on.
     pub operators_continue: bool,
+    /// Whether a line that begins with the sign of a pipeline continues the one before.
+    pub pipes_lead: bool,
     /// Whether a line of a comment alone does not end a statement that goes on.
     pub comments_continue: bool,
     /// Why the keys of a job in the background stay.
@@ -58,6 +65,9 @@ pub(super) struct Language {
 
 /// Takes the words behind a setter's name apart.
 pub(super) type Setter = for<'a> fn(&mut Reader<'a>, &[Word<'a>]) -> Seen;
+
+/// Takes the words of a statement apart; none where they are a command.
+pub(super) type Assignment = for<'a> fn(&mut Reader<'a>, &[Word<'a>]) -> Option<Seen>;
 
 /// How a construct is read.
 pub(super) enum Construct {

@@ -10,12 +10,13 @@ pub(super) mod confirm;
 mod csh;
 mod fish;
 mod language;
+mod nushell;
 pub(super) mod report;
 mod setters;
 mod word;
 
 use super::dialect::Dialect;
-use super::model::{Fixed, Script, Span, text_start};
+use super::model::{Body, Fixed, Scope, Script, Span, text_start};
 use blocks::HereDocument;
 use language::Language;
 
@@ -24,6 +25,7 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
     let language = match dialect {
         Dialect::Csh => &csh::LANGUAGE,
         Dialect::Fish => &fish::LANGUAGE,
+        Dialect::Nushell => &nushell::LANGUAGE,
         _ => unreachable!("no other language is read here"),
     };
     let mut reader = Reader::new(bytes, language);
@@ -52,6 +54,12 @@ struct Reader<'a> {
     // How many programs run so far in the function or subshell that is being read.
     programs: usize,
     depth: usize,
+    // The blocks among the words of the command that is being read.
+    bodies: Vec<Body>,
+    // What kind of body such a block is.
+    block_scope: Scope,
+    // What ends a word here besides the language's signs.
+    ends: &'static [u8],
 }
 
 impl<'a> Reader<'a> {
@@ -65,7 +73,18 @@ impl<'a> Reader<'a> {
             pending: vec![],
             programs: 0,
             depth: 0,
+            bodies: vec![],
+            block_scope: Scope::Function,
+            ends: b"",
         }
+    }
+
+    // Reads where other signs end a word.
+    fn ending<T>(&mut self, ends: &'static [u8], read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let outer = std::mem::replace(&mut self.ends, ends);
+        let done = read(self);
+        self.ends = outer;
+        done
     }
 
     // A reader for a look at what follows.

@@ -1,7 +1,7 @@
 //! Keys in what nothing can be cut out of: each is reported with its reason.
 
 use super::Reader;
-use super::word::Word;
+use super::word::{Items, Word};
 use crate::migrate::heuristics::{self, Named};
 use crate::migrate::model::{Fixed, Node, Reason, Span, Value, Word as Name};
 use zeroize::Zeroizing;
@@ -14,8 +14,16 @@ impl Reader<'_> {
 
     /// Reports the keys in a word, in the code that fills it in, and in the words of a list.
     pub(super) fn look_into(&mut self, word: &Word<'_>, reason: Reason, known: Option<Named<'_>>) {
-        for item in word.items.iter().flatten() {
-            self.look_into(item, reason, known);
+        match &word.items {
+            Items::None => {}
+            Items::List(items) => items.iter().for_each(|item| self.look_into(item, reason, known)),
+            Items::Record(entries) => {
+                for (key, value) in entries {
+                    self.look_into(key, reason, None);
+                    let named = key.name().map(|name| Named { name, at: key.span.start, direct: true });
+                    self.look_into(value, reason, named.or(known));
+                }
+            }
         }
         match word.assigned().filter(|_| reason == Reason::InlinePrefix && word.literal().is_some()) {
             Some((name, sign)) => {

@@ -3,7 +3,7 @@
 use super::word::Word;
 use super::{Reader, Result, Unreadable};
 use crate::migrate::heuristics::Named;
-use crate::migrate::model::{Form, Node, Reason, Setting, Value, Word as Name};
+use crate::migrate::model::{Form, Node, Reason, Scope, Setting, Span, Value, Word as Name};
 use zeroize::Zeroizing;
 
 /// What a setter's words come to.
@@ -17,6 +17,7 @@ pub(super) enum Seen {
 impl<'a> Reader<'a> {
     /// A command without a construct's word at its beginning.
     pub(super) fn simple(&mut self) -> Result<Node> {
+        let outer = (std::mem::take(&mut self.bodies), self.block_scope);
         let (start, mut end) = (self.at, self.at);
         let mut words: Vec<Word<'a>> = Vec::new();
         let mut is_quiet = true;
@@ -24,42 +25,75 @@ impl<'a> Reader<'a> {
             self.blanks();
             if let Some(harmless) = self.redirection()? {
                 is_quiet &= harmless;
-            } else if matches!(self.peek(), None | Some(b'\n' | b';' | b'&' | b'|' | b')' | b'#')) {
+            } else if self.peek().is_none_or(|byte| b"\n;&|#".contains(&byte) || self.closes(byte)) {
                 break;
             } else {
-                words.push(self.word_or_list()?.ok_or(Unreadable)?);
+                let word = (self.language.word)(self)?;
+                if word.span.is_empty() {
+                    return Err(Unreadable);
+                }
+                self.block_scope = self.scope_of_blocks(&words, &word);
+                words.push(word);
             }
             end = self.at;
         }
         self.at = end;
-        let span = start..end;
+        let bodies = std::mem::replace(&mut self.bodies, outer.0);
+        self.block_scope = outer.1;
+        let node = self.classified(start..end, &words, is_quiet && bodies.is_empty())?;
+        Ok(if bodies.is_empty() { node } else { Node::Compound { span: start..end, bodies } })
+    }
+
+    fn is_prefix(&self, word: &Word<'_>) -> bool {
+        self.language.prefixes.iter().any(|prefix| word.is(prefix.as_bytes()))
+    }
+
+    // What kind of body the blocks are that follow a word of a command.
+    fn scope_of_blocks(&self, before: &[Word<'_>], word: &Word<'_>) -> Scope {
+        if !before.iter().all(|word| self.is_prefix(word)) {
+            return self.block_scope;
+        }
+        let blocks = self.language.blocks.unwrap_or_default();
+        let own = blocks.iter().find(|(name, _)| word.is(name.as_bytes()));
+        own.map_or(Scope::Function, |(_, scope)| *scope)
+    }
+
+    // A setting, if the words are one that can be cut out; else the keys in them are reported.
+    fn classified(&mut self, span: Span, words: &[Word<'a>], is_free: bool) -> Result<Node> {
         let assigns = |word: &&Word<'_>| self.language.assigns && word.assigned().is_some();
         let prefixed = words.iter().take_while(assigns).count();
-        let is_prefix = |word: &Word<'_>| self.language.prefixes.iter().any(|prefix| word.is(prefix.as_bytes()));
-        let first = words[prefixed..].iter().position(|word| !is_prefix(word)).unwrap_or(0) + prefixed;
+        let first = words[prefixed..].iter().position(|word| !self.is_prefix(word)).unwrap_or(0) + prefixed;
         // These shells refuse a redirection without a command.
-        let name = words.get(first).map(|word| word.literal().unwrap_or_default()).ok_or(Unreadable)?;
+        let command = words.get(first).ok_or(Unreadable)?;
+        let name = command.literal().unwrap_or_default();
         let called = |known: &str| known.as_bytes() == name;
-        let setter = self.language.setters.iter().find(|(known, _)| called(known)).map(|(_, setter)| *setter);
-        if setter.is_none() && !self.language.silent.iter().any(|known| called(known)) {
-            self.programs += 1;
-        }
         let mut reason = self.language.reasons.iter().find(|(known, _)| called(known)).map(|(_, reason)| *reason);
-        let named;
-        match setter.map_or(Seen::Kept(None, None), |setter| setter(self, &words[first + 1..])) {
-            Seen::Setting(form, names) if is_quiet => {
+        let setter = self.language.setters.iter().find(|(known, _)| called(known)).map(|(_, setter)| *setter);
+        let seen = match (self.language.assignment.and_then(|read| read(self, words)), setter) {
+            (Some(seen), _) => seen,
+            (None, Some(setter)) => setter(self, &words[first + 1..]),
+            (None, None) => {
+                let is_expression = self.language.expressions.contains(&self.bytes[command.span.start]);
+                if !is_expression && !self.language.silent.iter().any(|known| called(known)) {
+                    self.programs += 1;
+                }
+                Seen::Kept(None, None)
+            }
+        };
+        let named = match seen {
+            Seen::Setting(form, names) if is_free => {
                 let owner =
                     names.first().map(|name| Named { name: &name.name, at: name.name_span.start, direct: false });
                 words.iter().for_each(|word| self.look_into_code(word, owner));
-                self.look_into_lists(&words, &names);
+                self.look_into_lists(words, &names);
                 return Ok(Node::Setting(Setting { span, form, words: names, keeps: false }));
             }
-            Seen::Setting(_, names) => named = names.into_iter().next().map(|name| (name.name, name.name_span.start)),
+            Seen::Setting(_, names) => names.into_iter().next().map(|name| (name.name, name.name_span.start)),
             Seen::Kept(name, why) => {
-                named = name;
                 reason = why.or(reason);
+                name
             }
-        }
+        };
         let known = named.as_ref().map(|(name, at)| Named { name, at: *at, direct: true });
         for (at, word) in words.iter().enumerate() {
             let reason = if at < prefixed { Some(Reason::InlinePrefix) } else { reason };
@@ -70,7 +104,7 @@ impl<'a> Reader<'a> {
 
     // The words of a list that a name is set to.
     fn look_into_lists(&mut self, words: &[Word<'a>], names: &[Name]) {
-        for list in words.iter().filter(|word| word.items.is_some()) {
+        for list in words.iter().filter(|word| word.is_list()) {
             if let Some(owner) = names.iter().find(|name| name.span.contains(&list.span.start)) {
                 let known = Named { name: &owner.name, at: owner.name_span.start, direct: true };
                 self.look_into(list, Reason::Array, Some(known));

@@ -12,8 +12,18 @@ pub(super) struct Word<'a> {
     raw: &'a [u8],
     /// What differs from the bytes in the file; most words are as they are written.
     decoded: Option<Box<Decoded>>,
-    /// The words of a list, which has no text of its own.
-    pub items: Option<Vec<Word<'a>>>,
+    /// What a list holds, which has no text of its own.
+    pub items: Items<'a>,
+}
+
+/// What stands in a pair of brackets.
+pub(super) enum Items<'a> {
+    /// No list.
+    None,
+    /// Words.
+    List(Vec<Word<'a>>),
+    /// Names and values.
+    Record(Vec<(Word<'a>, Word<'a>)>),
 }
 
 #[derive(Default)]
@@ -43,8 +53,13 @@ impl fmt::Debug for Word<'_> {
 
 impl<'a> Word<'a> {
     /// A list with its brackets.
-    pub(super) fn list(span: Span, items: Vec<Word<'a>>) -> Self {
-        Self { span, raw: b"", decoded: None, items: Some(items) }
+    pub(super) fn list(span: Span, items: Items<'a>) -> Self {
+        Self { span, raw: b"", decoded: None, items }
+    }
+
+    /// Reports whether the word is a list.
+    pub(super) fn is_list(&self) -> bool {
+        !matches!(self.items, Items::None)
     }
 
     /// The text, with a zero byte for each expansion.
@@ -63,7 +78,7 @@ impl<'a> Word<'a> {
     /// The text of a word that does not depend on anything.
     pub(super) fn literal(&self) -> Option<&[u8]> {
         let depends = self.decoded.as_ref().is_some_and(|word| word.pattern || !word.expansions.is_empty());
-        (!depends && self.items.is_none()).then(|| self.text())
+        (!depends && !self.is_list()).then(|| self.text())
     }
 
     /// Reports whether the word is exactly this literal.
@@ -88,13 +103,21 @@ impl<'a> Word<'a> {
 
     /// The name before the first `=`, and where in the text that sign stands.
     pub(super) fn assigned(&self) -> Option<(&str, usize)> {
-        let sign = self.text().iter().position(|byte| *byte == b'=').filter(|_| self.items.is_none())?;
+        let sign = self.text().iter().position(|byte| *byte == b'=').filter(|_| !self.is_list())?;
         Some((identifier(&self.text()[..sign])?, sign))
+    }
+
+    /// The variable whose value the whole word is.
+    pub(super) fn variable(&self) -> Option<&str> {
+        match self.decoded.as_ref().map(|decoded| (&*decoded.expansions, decoded.text.len())) {
+            Some(([(_, Expansion::Variable(name))], 1)) => Some(name),
+            _ => None,
+        }
     }
 
     /// What the text comes to from a byte on.
     pub(super) fn value(&self, from: usize) -> Value {
-        if self.items.is_some() {
+        if self.is_list() {
             return Value::Dynamic;
         }
         // Behind the sign that precedes it, so that an opening quote belongs to it.
@@ -149,6 +172,11 @@ impl Draft {
         self.push(byte, place);
     }
 
+    /// Notes that nobody can tell what the word comes to.
+    pub(super) fn vary(&mut self) {
+        self.0.pattern = true;
+    }
+
     /// Notes that a part is quoted.
     pub(super) fn quote(&mut self) {
         self.0.quoted = true;
@@ -163,7 +191,7 @@ impl Draft {
         let raw = &bytes[span.clone()];
         let Decoded { text, expansions, code, quoted, pattern, .. } = &self.0;
         let is_plain = **text == *raw && expansions.is_empty() && code.is_empty() && !quoted && !pattern;
-        Word { span, raw, decoded: (!is_plain).then(|| Box::new(self.0)), items: None }
+        Word { span, raw, decoded: (!is_plain).then(|| Box::new(self.0)), items: Items::None }
     }
 }
 
