@@ -82,6 +82,7 @@ targets! {
     rc_csh: rc::csh,
     rc_fish: rc::fish,
     rc_lines: rc::lines,
+    rc_nushell: rc::nushell,
     rc_posix: rc::posix,
     rc_powershell: rc::powershell,
     records: records::records,

@@ -33,6 +33,11 @@ pub fn csh(bytes: &[u8]) {
     edited(&keys::filled(bytes), Dialect::Csh);
 }
 
+/// A file of nushell.
+pub fn nushell(bytes: &[u8]) {
+    edited(&keys::filled(bytes), Dialect::Nushell);
+}
+
 /// A file of PowerShell.
 pub fn powershell(bytes: &[u8]) {
     edited(&keys::filled(bytes), Dialect::PowerShell);
