@@ -268,9 +268,9 @@ impl Scrub<'_> {
         matches!(next, Some(b';' | b'&' | b'|')) || at > 0 && self.bytes[at - 1] == b';'
     }
 
-    // A backslash (in PowerShell a backtick) at a line's end is a blank, unless another one takes its meaning.
+    // The size of a line's end with the character that makes a blank of it, unless another one takes its meaning.
     fn continuation(&self, at: usize) -> usize {
-        let mark = if self.script.filler.is_empty() { b'`' } else { b'\\' };
+        let Some(mark) = self.script.continuation else { return 0 };
         let before = self.bytes[..at].iter().rev().take_while(|byte| **byte == mark).count();
         if before % 2 == 1 {
             return 0;

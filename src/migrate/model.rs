@@ -159,6 +159,8 @@ pub(super) struct Script {
     pub fixed: Vec<Fixed>,
     /// What an emptied body is filled with: `:`, `true`, or nothing.
     pub filler: &'static str,
+    /// The character that continues a line at its end, where the language has one.
+    pub continuation: Option<u8>,
 }
 
 /// One statement or construct.

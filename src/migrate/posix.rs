@@ -24,7 +24,7 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
     let mut reader = Reader::new(bytes, zsh);
     let mut nodes = reader.file();
     confirm(bytes, &GRAMMAR, &mut nodes, &mut reader.fixed);
-    Script { nodes, comments: reader.comments, fixed: reader.fixed, filler: ":" }
+    Script { nodes, comments: reader.comments, fixed: reader.fixed, filler: ":", continuation: Some(b'\\') }
 }
 
 // bash's is zsh's, too: it has no statement of its own that sets a variable. zsh's own grammar is larger than the whole

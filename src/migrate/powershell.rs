@@ -49,7 +49,7 @@ const HARMLESS_TYPES: &[&str] = &["environment", "console", "string", "convert",
 
 /// Takes a PowerShell script apart.
 pub(super) fn read(bytes: &[u8]) -> Script {
-    let mut script = Script::default();
+    let mut script = Script { continuation: Some(b'`'), ..Script::default() };
     // A file of comments alone is no program to the grammar; an empty statement at the end makes it one.
     let mut plain = Zeroizing::new(heuristics::parsable(bytes));
     let (parts, empty) = Plain::new(&mut plain);

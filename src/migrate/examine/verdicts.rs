@@ -104,6 +104,9 @@ impl Verdicts {
             .filter_map(|fixed| fixed.name.as_deref())
             .collect();
         let judgements: Vec<Option<Judgement>> = settings.iter().map(judgement).collect();
+        if judgements.iter().flatten().all(|judgement| matches!(judgement, Judgement::Ignored(_))) {
+            return Self { words: settings.iter().map(|_| None).collect(), gone: HashSet::new() };
+        }
         // Names whose key a launcher takes over: without them it would send another key to its endpoint.
         let mut taken = vec![false; count];
         let mut rounds = 0;

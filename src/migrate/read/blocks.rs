@@ -4,7 +4,7 @@
 //! cannot read to its end is reported and never touched.
 
 use super::language::{Construct, End, Lost, Section};
-use super::{Reader, Result, Unreadable};
+use super::{ROOM, Reader, Result, Unreadable};
 use crate::migrate::model::{Body, Node, Reason, Scope, Span};
 
 // Far beyond what anybody writes, and far within a thread's stack.
@@ -20,11 +20,19 @@ impl<'a> Reader<'a> {
     /// either.
     pub(super) fn file(&mut self) -> Vec<Node> {
         let mut nodes = Vec::new();
+        // How many of them end before the line that is being read, which may be lost as a whole.
+        let mut before = 0;
         loop {
             let mut start = self.at;
             let read = self.separators().and_then(|()| {
+                if self.bytes[start..self.at].contains(&b'\n') {
+                    if let Some(last) = nodes.pop() {
+                        add(&mut nodes, last);
+                    }
+                    before = nodes.len();
+                }
                 start = self.at;
-                self.statement(&mut nodes)
+                self.statement(&mut nodes, before)
             });
             match read {
                 Ok(true) => {}
@@ -113,11 +121,15 @@ impl<'a> Reader<'a> {
     }
 
     fn is_at_one_of(&self, words: &[&str]) -> bool {
-        words.iter().any(|word| word.as_bytes() == self.keyword())
+        let keyword = self.keyword();
+        words.iter().any(|word| word.as_bytes() == keyword)
     }
 
     fn takes_one_of(&mut self, words: &[&str]) -> bool {
-        words.iter().any(|word| self.takes_word(word))
+        let keyword = self.keyword();
+        let found = words.iter().any(|word| word.as_bytes() == keyword);
+        self.at += if found { keyword.len() } else { 0 };
+        found
     }
 
     /// The carriage return of a CRLF line counts as a blank.
@@ -207,7 +219,9 @@ impl<'a> Reader<'a> {
     fn list(&mut self) -> Result<Vec<Node>> {
         self.nested(|reader| {
             let mut nodes = Vec::new();
-            while reader.statement(&mut nodes)? {}
+            while reader.statement(&mut nodes, 0)? {}
+            // Most lists are short, and there may be many of them.
+            nodes.shrink_to_fit();
             Ok(nodes)
         })
     }
@@ -218,8 +232,8 @@ impl<'a> Reader<'a> {
         Ok(Body { span: start..self.at, nodes, scope })
     }
 
-    // One statement and what ends it; false where the list ends.
-    fn statement(&mut self, nodes: &mut Vec<Node>) -> Result<bool> {
+    // One statement and what ends it; false where the list ends. The first nodes, `before` in number, stay as they are.
+    fn statement(&mut self, nodes: &mut Vec<Node>, before: usize) -> Result<bool> {
         self.separators()?;
         if self.peek().is_none_or(|byte| self.closes(byte)) || self.is_at_one_of(self.language.closing) {
             return Ok(false);
@@ -229,7 +243,7 @@ impl<'a> Reader<'a> {
         let mut node = self.and_or()?;
         self.blanks();
         match self.rest() {
-            [b'&', ..] => {
+            [b'&', ..] if self.language.has_operators => {
                 self.at += 1;
                 // What a job in the background sets is lost with it.
                 if matches!(node, Node::Setting(_) | Node::List { .. }) {
@@ -247,7 +261,11 @@ impl<'a> Reader<'a> {
             None if joined => list(start, vec![node]),
             None => node,
         };
-        nodes.push(node);
+        if nodes.len() > before {
+            add(nodes, node)
+        } else {
+            nodes.push(node)
+        }
         Ok(true)
     }
 
@@ -262,7 +280,7 @@ impl<'a> Reader<'a> {
         let mut operands = vec![first];
         loop {
             self.blanks();
-            if !(self.takes(b"&&") || self.takes(b"||")) {
+            if !(self.language.has_operators && (self.takes(b"&&") || self.takes(b"||"))) {
                 break;
             }
             wrapped = true;
@@ -319,6 +337,13 @@ impl<'a> Reader<'a> {
 
     /// A construct, a subshell or a simple command.
     pub(super) fn command(&mut self) -> Result<Node> {
+        let outer = std::mem::replace(&mut self.room, ROOM);
+        let node = self.one_command();
+        self.room = outer;
+        node
+    }
+
+    fn one_command(&mut self) -> Result<Node> {
         self.blanks();
         let start = self.at;
         if let Some((word, construct)) = self.construct_here() {
@@ -392,13 +417,14 @@ impl<'a> Reader<'a> {
         let mut nodes = Vec::new();
         let mut end = self.at;
         while nodes.is_empty() || self.is_at_one_of(self.language.joins) {
-            if !self.statement(&mut nodes)? {
+            if !self.statement(&mut nodes, 0)? {
                 return Err(Unreadable);
             }
             end = self.at;
             self.separators()?;
         }
         self.at = end;
+        nodes.shrink_to_fit();
         Ok(Body { span: start..end, nodes, scope: Scope::Condition })
     }
 
@@ -495,6 +521,14 @@ impl<'a> Reader<'a> {
         let is_descriptor = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
         let copies = self.language.has_descriptors && operator.ends_with('&') && is_descriptor(word.text());
         Ok(Some(copies || word.is(b"/dev/null")))
+    }
+}
+
+// Adds a statement. Those that nothing is cut out of become one.
+fn add(nodes: &mut Vec<Node>, node: Node) {
+    match (nodes.last_mut(), node) {
+        (Some(Node::Other(last)), Node::Other(span)) => last.end = span.end,
+        (_, node) => nodes.push(node),
     }
 }
 

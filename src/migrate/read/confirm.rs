@@ -3,7 +3,8 @@
 //! Asked only about statements that hold a literal long enough to be a key. Each must be a statement of its own in the
 //! grammar's tree of the construct it stands in, outside anything the grammar calls an error; where that construct is
 //! beyond the grammar, in its tree of the statement alone. Never about a whole file: one unknown word turns all of it
-//! into an error, and its tree takes many times the file's memory.
+//! into an error, and its tree takes many times the file's memory. For the same reason a large construct is asked about
+//! part by part.
 
 use super::report::settle;
 use crate::migrate::model::{Fixed, Node, Reason, Setting, Span, Value};
@@ -13,6 +14,9 @@ use zeroize::Zeroizing;
 
 // Shorter literals are never keys.
 const SHORTEST: usize = 16;
+
+// A tree takes up to seventy times the size of its text.
+const LARGEST: usize = 1 << 16;
 
 /// A published grammar.
 pub(in crate::migrate) struct Grammar {
@@ -29,26 +33,44 @@ pub(in crate::migrate) fn confirm(bytes: &[u8], grammar: &Grammar, nodes: &mut [
     if !nodes.iter().any(has_literal) {
         return;
     }
-    let language = (grammar.language)();
-    let parse = |span: &Span| parse(&language, grammar, &bytes[span.clone()]);
+    let mut parser = Parser::new();
+    parser.set_language(&(grammar.language)()).expect("the grammars are built for this library's version");
+    confirm_with(&mut parser, bytes, grammar, nodes, fixed);
+}
+
+fn confirm_with(parser: &mut Parser, bytes: &[u8], grammar: &Grammar, nodes: &mut [Node], fixed: &mut Vec<Fixed>) {
     for node in nodes {
         let whole = node.span().clone();
+        match node {
+            Node::List { operands, .. } if whole.len() > LARGEST => {
+                confirm_with(parser, bytes, grammar, operands, fixed);
+                continue;
+            }
+            Node::Compound { bodies, .. } if whole.len() > LARGEST => {
+                let bodies = bodies.iter_mut();
+                bodies.for_each(|body| confirm_with(parser, bytes, grammar, &mut body.nodes, fixed));
+                continue;
+            }
+            _ => {}
+        }
         let mut seen = None;
+        let mut parse =
+            |span: &Span| (span.len() <= LARGEST).then(|| parse(parser, grammar, &bytes[span.clone()])).flatten();
         let mut known = |setting: &Setting| {
             let tree = seen.get_or_insert_with(|| parse(&whole));
             let span = &setting.span;
             let within = span.start - whole.start..span.end - whole.start;
             tree.as_ref().is_some_and(|tree| is_statement(tree, grammar, &within))
-                || parse(span).is_some_and(|tree| is_statement(&tree, grammar, &(0..span.len())))
+                || *span != whole && parse(span).is_some_and(|tree| is_statement(&tree, grammar, &(0..span.len())))
         };
         walk(std::slice::from_mut(node), &mut known, fixed);
     }
 }
 
 // Nothing where the parser does not come to an end within steps in proportion to the text.
-fn parse(language: &Language, grammar: &Grammar, bytes: &[u8]) -> Option<Tree> {
-    let mut parser = Parser::new();
-    parser.set_language(language).expect("the grammars are built for this library's version");
+fn parse(parser: &mut Parser, grammar: &Grammar, bytes: &[u8]) -> Option<Tree> {
+    // What it broke off is not to be gone on with.
+    parser.reset();
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.len() + 8));
     // A stray byte in a comment or a string must not upset a grammar.
     for chunk in bytes.utf8_chunks() {

@@ -55,6 +55,7 @@ pub(super) static LANGUAGE: Language = Language {
         ("eval", Reason::Substitution),
         ("set", Reason::Array),
     ],
+    has_operators: true,
     operators_continue: false,
     pipes_lead: false,
     comments_continue: false,
@@ -165,7 +166,7 @@ fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
     if reader.peek() == Some(b'(') {
         return reader.nested(list);
     }
-    let mut word = Draft::new();
+    let mut word = Draft::new(reader.bytes, start);
     let mut quote = None;
     while let Some(byte) = reader.peek() {
         let at = reader.at;
@@ -221,7 +222,7 @@ fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
     if quote.is_some() {
         return Err(Unreadable);
     }
-    Ok(word.finish(reader.bytes, start..reader.at))
+    Ok(word.finish(start..reader.at))
 }
 
 // A list, in which other signs mean nothing.
@@ -240,7 +241,7 @@ fn list<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
         if item.span.is_empty() {
             reader.at += 1;
         } else {
-            items.push(item);
+            reader.keep(item, &mut items);
         }
     }
     reader.at += 1;
@@ -248,7 +249,7 @@ fn list<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
 }
 
 // `$name`, `${name}`, `$name:q`, `$?name`, `$name[1]`, up to its last byte; a lone `$` in quotes is itself.
-fn variable(reader: &mut Reader<'_>, word: &mut Draft) {
+fn variable(reader: &mut Reader<'_>, word: &mut Draft<'_>) {
     let start = reader.at;
     let rest = &reader.rest()[1..];
     let count = |from: usize, of: &dyn Fn(u8) -> bool| rest[from..].iter().take_while(|byte| of(**byte)).count();

@@ -59,6 +59,7 @@ pub(super) static LANGUAGE: Language = Language {
         ("env", Reason::InlinePrefix),
         ("eval", Reason::Substitution),
     ],
+    has_operators: true,
     operators_continue: true,
     pipes_lead: false,
     comments_continue: true,
@@ -128,6 +129,9 @@ fn parse_flags<'w, 'a>(words: &'w [Word<'a>]) -> Option<(Vec<u8>, &'w [Word<'a>]
 fn set<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
     let Some((flags, [name, values @ ..])) = parse_flags(words) else { return Seen::Kept(None, None) };
     let has = |letters: &[u8]| flags.iter().any(|flag| letters.contains(flag));
+    if has(b"l") {
+        reader.locals.push(reader.depth);
+    }
     if let Some(text) = name.name().filter(|_| !has(b"aenhpqS") && values.len() < 2) {
         // Without a value the variable is emptied, not just declared.
         let value = values.first().map_or_else(|| empty(name.span.end), |value| value.value(0));
@@ -157,40 +161,26 @@ fn export<'a>(_: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
 
 // `begin ... end` is plain code, unless it hides a variable from the rest to run a program with it.
 fn begin(reader: &mut Reader<'_>) -> Result<Node> {
-    let (start, programs) = (reader.at, reader.programs);
+    let (start, programs, outer) = (reader.at, reader.programs, reader.locals.len());
     reader.at += b"begin".len();
     let mut body = reader.body(Scope::Plain)?;
     if !reader.takes_word("end") {
         return Err(Unreadable);
     }
-    if reader.programs > programs && body.nodes.iter().any(|node| is_local(reader, node)) {
+    // Of a list, its statement, and the command in it.
+    let direct = reader.depth + 2;
+    let has_local = reader.locals.drain(outer..).any(|depth| depth == direct);
+    if reader.programs > programs && has_local {
         body.scope = Scope::Launcher;
     }
     reader.redirections()?;
     Ok(Node::Compound { span: start..reader.at, bodies: vec![body] })
 }
 
-fn is_local(reader: &Reader<'_>, node: &Node) -> bool {
-    if !matches!(node, Node::Setting(_) | Node::Other(_)) {
-        return false;
-    }
-    let mut ahead = reader.ahead(node.span().start);
-    let mut words = Vec::new();
-    while ahead.at < node.span().end
-        && let Ok(word) = word(&mut ahead)
-        && !word.span.is_empty()
-    {
-        words.push(word);
-        ahead.blanks();
-    }
-    words.first().is_some_and(|word| word.is(b"set"))
-        && parse_flags(&words[1..]).is_some_and(|(flags, _)| flags.contains(&b'l'))
-}
-
 // One word. `{a,b}` stands for two; without a comma the braces are themselves.
 fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
     let start = reader.at;
-    let mut word = Draft::new();
+    let mut word = Draft::new(reader.bytes, start);
     let mut braces = 0usize;
     while let Some(byte) = reader.peek() {
         let at = reader.at;
@@ -219,10 +209,10 @@ fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
     if braces > 0 {
         return Err(Unreadable);
     }
-    Ok(word.finish(reader.bytes, start..reader.at))
+    Ok(word.finish(start..reader.at))
 }
 
-fn quoted(reader: &mut Reader<'_>, word: &mut Draft, quote: u8) -> Result<()> {
+fn quoted(reader: &mut Reader<'_>, word: &mut Draft<'_>, quote: u8) -> Result<()> {
     word.quote();
     reader.at += 1;
     loop {
@@ -254,7 +244,7 @@ fn quoted(reader: &mut Reader<'_>, word: &mut Draft, quote: u8) -> Result<()> {
     }
 }
 
-fn escaped(reader: &mut Reader<'_>, word: &mut Draft) {
+fn escaped(reader: &mut Reader<'_>, word: &mut Draft<'_>) {
     let at = reader.at;
     word.quote();
     let (size, bytes) = match &reader.rest()[1..] {
@@ -268,7 +258,7 @@ fn escaped(reader: &mut Reader<'_>, word: &mut Draft) {
 }
 
 // `$name`, `$name[1]`, `$$name`. A `$` by itself is an error.
-fn variable(reader: &mut Reader<'_>, word: &mut Draft) -> Result<()> {
+fn variable(reader: &mut Reader<'_>, word: &mut Draft<'_>) -> Result<()> {
     let at = reader.at;
     let signs = reader.rest().iter().take_while(|byte| **byte == b'$').count();
     let rest = &reader.rest()[signs..];
@@ -286,7 +276,7 @@ fn variable(reader: &mut Reader<'_>, word: &mut Draft) -> Result<()> {
 
 // `[...]` behind a variable or a substitution.
 fn index(reader: &mut Reader<'_>) -> Result<()> {
-    let mut inside = Draft::new();
+    let mut inside = Draft::new(reader.bytes, reader.at);
     while reader.takes(b"[") {
         loop {
             match reader.peek().ok_or(Unreadable)? {
@@ -304,7 +294,7 @@ fn index(reader: &mut Reader<'_>) -> Result<()> {
 }
 
 // The commands in brackets run wherever the word is read.
-fn substitution(reader: &mut Reader<'_>, word: &mut Draft) -> Result<()> {
+fn substitution(reader: &mut Reader<'_>, word: &mut Draft<'_>) -> Result<()> {
     let at = reader.at;
     let fixed = reader.fixed.len();
     reader.at += 1;

@@ -49,6 +49,8 @@ pub(super) struct Language {
     pub silent: &'static [&'static str],
     /// Why the keys in a command's words stay, where it is not for being an argument.
     pub reasons: &'static [(&'static str, Reason)],
+    /// Whether `&&`, `||` and `&` stand between commands.
+    pub has_operators: bool,
     /// Whether a line that ends in an operator goes on.
     pub operators_continue: bool,
     /// Whether a line that begins with the sign of a pipeline continues the one before.

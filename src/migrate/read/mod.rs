@@ -19,6 +19,7 @@ use super::dialect::Dialect;
 use super::model::{Body, Fixed, Scope, Script, Span, text_start};
 use blocks::HereDocument;
 use language::Language;
+use word::Word;
 
 /// Takes a file of a shell's language apart.
 pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
@@ -35,7 +36,7 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
         confirm::confirm(bytes, grammar, &mut nodes, &mut fixed);
     }
     fixed.sort_by_key(|fixed| fixed.at);
-    Script { nodes, comments, fixed, filler: language.filler }
+    Script { nodes, comments, fixed, filler: language.filler, continuation: language.continuation }
 }
 
 /// The text does not go on as the language wants it to.
@@ -54,6 +55,10 @@ struct Reader<'a> {
     // How many programs run so far in the function or subshell that is being read.
     programs: usize,
     depth: usize,
+    // How deep the commands are that set a variable for the block around them alone.
+    locals: Vec<usize>,
+    // How many further words of the lists in it are kept one by one.
+    room: usize,
     // The blocks among the words of the command that is being read.
     bodies: Vec<Body>,
     // What kind of body such a block is.
@@ -61,6 +66,9 @@ struct Reader<'a> {
     // What ends a word here besides the language's signs.
     ends: &'static [u8],
 }
+
+// Far beyond what anybody writes in one command; each kept word takes many times its size in the file.
+const ROOM: usize = 1000;
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8], language: &'static Language) -> Self {
@@ -73,6 +81,8 @@ impl<'a> Reader<'a> {
             pending: vec![],
             programs: 0,
             depth: 0,
+            locals: vec![],
+            room: ROOM,
             bodies: vec![],
             block_scope: Scope::Function,
             ends: b"",
@@ -85,6 +95,20 @@ impl<'a> Reader<'a> {
         let done = read(self);
         self.ends = outer;
         done
+    }
+
+    // Keeps a word of a list. What no room is left for becomes one word with the last, as it is written.
+    fn keep(&mut self, word: Word<'a>, words: &mut Vec<Word<'a>>) {
+        let has_room = self.room > 0;
+        self.room = self.room.saturating_sub(1);
+        self.keep_if(has_room, word, words);
+    }
+
+    fn keep_if(&self, has_room: bool, word: Word<'a>, words: &mut Vec<Word<'a>>) {
+        match words.last_mut() {
+            Some(last) if !has_room => *last = Word::plain(self.bytes, last.span.start..word.span.end),
+            _ => words.push(word),
+        }
     }
 
     // A reader for a look at what follows.

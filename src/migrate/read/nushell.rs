@@ -6,6 +6,7 @@ use super::language::{Language, Lost};
 use super::setters::{Seen, pair};
 use super::word::{Draft, Expansion, Items, Word, escape};
 use super::{Reader, Result, Unreadable};
+use crate::migrate::heuristics::identifier;
 use crate::migrate::model::{Body, Fixed, Form, Reason, Scope, Span, Word as Name};
 use zeroize::Zeroizing;
 
@@ -82,6 +83,7 @@ pub(super) static LANGUAGE: Language = Language {
         "is-not-empty",
     ],
     reasons: &[("alias", Reason::Alias), ("with-env", Reason::InlinePrefix)],
+    has_operators: false,
     operators_continue: true,
     pipes_lead: true,
     comments_continue: false,
@@ -94,8 +96,9 @@ pub(super) static LANGUAGE: Language = Language {
 fn assignment<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Option<Seen> {
     let [target, sign, values @ ..] = words else { return None };
     let name = target.variable()?;
-    // The name begins behind `$env.`; a `?` behind it makes no difference.
+    // The name begins behind `$env.` and a quote; a `?` behind it makes no difference.
     let start = target.span.start + "$env.".len();
+    let start = start + usize::from(matches!(reader.bytes[start], b'"' | b'\''));
     let name_span = start..start + name.len();
     let known = || Some((name.to_owned(), start));
     Some(match (sign.literal()?, values) {
@@ -162,7 +165,7 @@ fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
         Some(b'{') => return reader.nested(braces),
         _ => {}
     }
-    let mut word = Draft::new();
+    let mut word = Draft::new(reader.bytes, start);
     let mut parts = 0;
     while let Some(byte) = reader.peek() {
         let at = reader.at;
@@ -210,7 +213,7 @@ fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
             word.vary();
         }
     }
-    Ok(word.finish(reader.bytes, start..reader.at))
+    Ok(word.finish(start..reader.at))
 }
 
 // How many `#` stand in `r#'`.
@@ -220,7 +223,7 @@ fn raw_mark(rest: &[u8]) -> usize {
 }
 
 // A string without escapes, which begins behind `skip` bytes.
-fn raw(reader: &mut Reader<'_>, word: &mut Draft, end: &[u8], skip: usize) -> Result<()> {
+fn raw(reader: &mut Reader<'_>, word: &mut Draft<'_>, end: &[u8], skip: usize) -> Result<()> {
     word.quote();
     let from = reader.at + skip;
     let inside = reader.bytes.get(from..).unwrap_or_default();
@@ -234,7 +237,7 @@ fn raw(reader: &mut Reader<'_>, word: &mut Draft, end: &[u8], skip: usize) -> Re
 }
 
 // The rest of a string with escapes, or of one with expressions in it.
-fn escaped(reader: &mut Reader<'_>, word: &mut Draft, quote: u8, expands: bool) -> Result<()> {
+fn escaped(reader: &mut Reader<'_>, word: &mut Draft<'_>, quote: u8, expands: bool) -> Result<()> {
     word.quote();
     loop {
         let at = reader.at;
@@ -242,8 +245,7 @@ fn escaped(reader: &mut Reader<'_>, word: &mut Draft, quote: u8, expands: bool) 
             byte if byte == quote => break,
             b'\\' if quote == b'"' => {
                 let rest = &reader.rest()[1..];
-                let letters: &[u8] = if expands { b"\"'\\/bfrnt()u{" } else { b"\"'\\/bfrntu{" };
-                let (size, bytes) = escape(rest, letters).ok_or(Unreadable)?;
+                let (size, bytes) = escape(rest, b"\"'\\/abefnrtu(){}$^#|~").ok_or(Unreadable)?;
                 bytes.iter().for_each(|byte| word.push(*byte, at));
                 reader.at += 1 + size;
             }
@@ -258,25 +260,36 @@ fn escaped(reader: &mut Reader<'_>, word: &mut Draft, quote: u8, expands: bool) 
     Ok(())
 }
 
-// `$"..."`, `$'...'`, `$name.field`; of these, `$env.NAME` by itself is a variable.
-fn dollar(reader: &mut Reader<'_>, word: &mut Draft, is_first: bool) -> Result<()> {
+// `$"..."`, `$'...'`, `$name.field`; of these, `$env.NAME` and `$env."NAME"` by themselves are a variable.
+fn dollar(reader: &mut Reader<'_>, word: &mut Draft<'_>, is_first: bool) -> Result<()> {
     let at = reader.at;
     if let Some(quote @ (b'"' | b'\'')) = reader.rest().get(1) {
         reader.at += 2;
         return escaped(reader, word, *quote, true);
     }
     let is_path = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_.-?!".contains(byte);
-    let size = reader.rest()[1..].iter().take_while(is_path).count();
-    let path = &reader.rest()[1..1 + size];
-    let name = path.strip_prefix(b"env.").map(|name| name.strip_suffix(b"?").unwrap_or(name));
-    let name = name.and_then(crate::migrate::heuristics::identifier).filter(|_| is_first);
+    let rest = reader.rest();
+    let quoted = rest.strip_prefix(b"$env.").and_then(quoted_name);
+    let size = quoted.map_or(1, |name| b"$env.''".len() + name.len());
+    let size = size + rest[size..].iter().take_while(is_path).count();
+    let path = rest[..size].strip_prefix(b"$env.");
+    let name = path.map(|path| path.strip_suffix(b"?").unwrap_or(path));
+    let name = name.map(|name| quoted.filter(|quoted| quoted.len() + 2 == name.len()).unwrap_or(name));
+    let name = name.and_then(identifier).filter(|_| is_first);
     word.expand(name.map_or(Expansion::Other, |name| Expansion::Variable(name.to_owned())), at);
-    reader.at += 1 + size;
+    reader.at += size;
     Ok(())
 }
 
+// The name in `$env."NAME"`, for which no escape is needed.
+fn quoted_name(rest: &[u8]) -> Option<&[u8]> {
+    let quote = rest.first().filter(|byte| matches!(byte, b'"' | b'\''))?;
+    let size = rest[1..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    (rest.get(1 + size) == Some(quote)).then(|| &rest[1..1 + size])
+}
+
 // The commands in brackets run wherever the word is read.
-fn subexpression(reader: &mut Reader<'_>, word: &mut Draft) -> Result<()> {
+fn subexpression(reader: &mut Reader<'_>, word: &mut Draft<'_>) -> Result<()> {
     let (at, fixed) = (reader.at, reader.fixed.len());
     reader.at += 1;
     reader.ending(b"", |reader| reader.body(Scope::Plain))?;
@@ -300,7 +313,7 @@ fn list<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
             if item.span.is_empty() {
                 return Err(Unreadable);
             }
-            items.push(item);
+            reader.keep(item, &mut items);
         }
     }
     Ok(Word::list(start..reader.at, Items::List(items)))
@@ -328,7 +341,7 @@ fn braces<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
     if !is_record(reader.rest()) {
         return block(reader, start, reader.block_scope);
     }
-    let mut entries = Vec::new();
+    let mut entries: Vec<(Word<'a>, Word<'a>)> = Vec::new();
     while !entries_end(reader, b"}")? {
         let key = reader.ending(b",:", word)?;
         reader.blanks();
@@ -342,7 +355,13 @@ fn braces<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
         if value.span.is_empty() {
             return Err(Unreadable);
         }
-        entries.push((key, value));
+        match entries.last_mut() {
+            Some((_, last)) if reader.room == 0 => *last = Word::plain(reader.bytes, last.span.start..value.span.end),
+            _ => {
+                reader.room = reader.room.saturating_sub(1);
+                entries.push((key, value));
+            }
+        }
     }
     Ok(Word::list(start..reader.at, Items::Record(entries)))
 }

@@ -1,7 +1,7 @@
 //! Simple commands: which of them only set variables, and why the keys in the others stay.
 
 use super::word::Word;
-use super::{Reader, Result, Unreadable};
+use super::{ROOM, Reader, Result, Unreadable};
 use crate::migrate::heuristics::Named;
 use crate::migrate::model::{Form, Node, Reason, Scope, Setting, Span, Value, Word as Name};
 use zeroize::Zeroizing;
@@ -25,7 +25,7 @@ impl<'a> Reader<'a> {
             self.blanks();
             if let Some(harmless) = self.redirection()? {
                 is_quiet &= harmless;
-            } else if self.peek().is_none_or(|byte| b"\n;&|#".contains(&byte) || self.closes(byte)) {
+            } else if self.peek().is_none_or(|byte| self.ends_a_command(byte)) {
                 break;
             } else {
                 let word = (self.language.word)(self)?;
@@ -33,15 +33,20 @@ impl<'a> Reader<'a> {
                     return Err(Unreadable);
                 }
                 self.block_scope = self.scope_of_blocks(&words, &word);
-                words.push(word);
+                self.keep_if(words.len() < ROOM, word, &mut words);
             }
             end = self.at;
         }
         self.at = end;
         let bodies = std::mem::replace(&mut self.bodies, outer.0);
         self.block_scope = outer.1;
-        let node = self.classified(start..end, &words, is_quiet && bodies.is_empty())?;
+        let is_free = is_quiet && bodies.is_empty() && words.len() < ROOM && self.room > 0;
+        let node = self.classified(start..end, &words, is_free)?;
         Ok(if bodies.is_empty() { node } else { Node::Compound { span: start..end, bodies } })
+    }
+
+    fn ends_a_command(&self, byte: u8) -> bool {
+        b"\n;|#".contains(&byte) || byte == b'&' && self.language.has_operators || self.closes(byte)
     }
 
     fn is_prefix(&self, word: &Word<'_>) -> bool {

@@ -29,9 +29,11 @@ pub(super) enum Items<'a> {
 #[derive(Default)]
 struct Decoded {
     text: Zeroizing<Vec<u8>>,
-    // The place in the file of each byte of the text.
-    from: Vec<usize>,
-    expansions: Vec<(usize, Expansion)>,
+    // Where stretches of the text begin that stand in the file byte for byte: in the text, and in the file.
+    stretches: Vec<(u32, u32)>,
+    // How many expansions there are; where in the text the first one stands, if it is a variable.
+    expansions: usize,
+    variable: Option<(usize, String)>,
     code: Vec<Span>,
     quoted: bool,
     pattern: bool,
@@ -57,6 +59,11 @@ impl<'a> Word<'a> {
         Self { span, raw: b"", decoded: None, items }
     }
 
+    /// The bytes of a stretch as a word that is as it is written.
+    pub(super) fn plain(bytes: &'a [u8], span: Span) -> Self {
+        Self { raw: &bytes[span.clone()], span, decoded: None, items: Items::None }
+    }
+
     /// Reports whether the word is a list.
     pub(super) fn is_list(&self) -> bool {
         !matches!(self.items, Items::None)
@@ -71,13 +78,14 @@ impl<'a> Word<'a> {
     pub(super) fn place(&self, offset: usize) -> usize {
         match &self.decoded {
             None => (self.span.start + offset).min(self.span.end),
-            Some(decoded) => decoded.from.get(offset).copied().unwrap_or(self.span.end),
+            Some(decoded) if offset < decoded.text.len() => decoded.place(offset),
+            Some(_) => self.span.end,
         }
     }
 
     /// The text of a word that does not depend on anything.
     pub(super) fn literal(&self) -> Option<&[u8]> {
-        let depends = self.decoded.as_ref().is_some_and(|word| word.pattern || !word.expansions.is_empty());
+        let depends = self.decoded.as_ref().is_some_and(|word| word.pattern || word.expansions > 0);
         (!depends && !self.is_list()).then(|| self.text())
     }
 
@@ -109,10 +117,8 @@ impl<'a> Word<'a> {
 
     /// The variable whose value the whole word is.
     pub(super) fn variable(&self) -> Option<&str> {
-        match self.decoded.as_ref().map(|decoded| (&*decoded.expansions, decoded.text.len())) {
-            Some(([(_, Expansion::Variable(name))], 1)) => Some(name),
-            _ => None,
-        }
+        let decoded = self.decoded.as_ref().filter(|decoded| decoded.expansions == 1 && decoded.text.len() == 1)?;
+        decoded.variable.as_ref().map(|(_, name)| name.as_str())
     }
 
     /// What the text comes to from a byte on.
@@ -123,75 +129,121 @@ impl<'a> Word<'a> {
         // Behind the sign that precedes it, so that an opening quote belongs to it.
         let start = from.checked_sub(1).map_or(self.span.start, |before| self.place(before) + 1);
         let rest = &self.text()[from.min(self.text().len())..];
-        match self.decoded.as_ref().map(|decoded| (&*decoded.expansions, decoded.pattern)) {
-            None | Some(([], false)) => Value::Literal(Zeroizing::new(rest.to_vec()), start..self.span.end),
-            Some(([(at, Expansion::Variable(name))], false)) if *at == from && rest.len() == 1 => {
-                Value::Copy(name.clone())
-            }
-            Some(_) => Value::Dynamic,
+        if self.literal().is_some() {
+            return Value::Literal(Zeroizing::new(rest.to_vec()), start..self.span.end);
+        }
+        let alone = |decoded: &&Decoded| decoded.expansions == 1 && !decoded.pattern && rest.len() == 1;
+        match self.decoded.as_deref().filter(alone).and_then(|decoded| decoded.variable.as_ref()) {
+            Some((at, name)) if *at == from => Value::Copy(name.clone()),
+            _ => Value::Dynamic,
         }
     }
 }
 
-/// A word while it is read.
-pub(super) struct Draft(Decoded);
-
-impl Draft {
-    pub(super) fn new() -> Self {
-        Self(Decoded::default())
+impl Decoded {
+    fn place(&self, offset: usize) -> usize {
+        let behind = self.stretches.partition_point(|(text, _)| *text as usize <= offset);
+        let (text, place) = self.stretches[behind - 1];
+        place as usize + offset - text as usize
     }
 
-    /// Adds a byte of the text.
-    pub(super) fn push(&mut self, byte: u8, place: usize) {
-        let text = &mut self.0.text;
+    fn push(&mut self, byte: u8, place: usize) {
+        let Self { text, stretches, .. } = self;
         // A vector that grows leaves its old bytes behind; a fresh one is wiped with the rest.
         if text.len() == text.capacity() {
             let mut wider = Vec::with_capacity((text.len() * 2).max(64));
             wider.extend_from_slice(text);
             *text = Zeroizing::new(wider);
         }
+        let goes_on = |(from, at): &(u32, u32)| *at as usize + text.len() - *from as usize == place;
+        if !stretches.last().is_some_and(goes_on) {
+            stretches.push((small(text.len()), small(place)));
+        }
         text.push(byte);
-        self.0.from.push(place);
+    }
+}
+
+fn small(place: usize) -> u32 {
+    u32::try_from(place).expect("files that are read have at most 16 MiB")
+}
+
+/// A word while it is read.
+pub(super) struct Draft<'a> {
+    bytes: &'a [u8],
+    // Up to here the text is what stands in the file; what differs is empty until then.
+    plain: Span,
+    decoded: Option<Box<Decoded>>,
+}
+
+impl<'a> Draft<'a> {
+    /// The word that begins at a place.
+    pub(super) fn new(bytes: &'a [u8], start: usize) -> Self {
+        Self { bytes, plain: start..start, decoded: None }
+    }
+
+    fn decoded(&mut self) -> &mut Decoded {
+        self.decoded.get_or_insert_with(|| {
+            let mut decoded = Box::<Decoded>::default();
+            if !self.plain.is_empty() {
+                decoded.text = Zeroizing::new(self.bytes[self.plain.clone()].to_vec());
+                decoded.stretches.push((0, small(self.plain.start)));
+            }
+            decoded
+        })
+    }
+
+    /// Adds a byte of the text.
+    pub(super) fn push(&mut self, byte: u8, place: usize) {
+        if self.decoded.is_none() && place == self.plain.end && self.bytes.get(place) == Some(&byte) {
+            self.plain.end += 1;
+        } else {
+            self.decoded().push(byte, place);
+        }
     }
 
     /// Adds an expansion.
     pub(super) fn expand(&mut self, expansion: Expansion, place: usize) {
-        self.0.expansions.push((self.0.text.len(), expansion));
-        self.push(0, place);
+        let decoded = self.decoded();
+        if let (Expansion::Variable(name), 0) = (expansion, decoded.expansions) {
+            decoded.variable = Some((decoded.text.len(), name));
+        }
+        decoded.expansions += 1;
+        decoded.push(0, place);
     }
 
     /// Adds a command substitution, whose code stands there.
     pub(super) fn substitute(&mut self, code: Span, place: usize) {
-        self.0.code.push(code);
+        self.decoded().code.push(code);
         self.expand(Expansion::Other, place);
     }
 
     /// Adds a byte that makes the word a pattern of files.
     pub(super) fn push_pattern(&mut self, byte: u8, place: usize) {
-        self.0.pattern = true;
+        self.vary();
         self.push(byte, place);
     }
 
     /// Notes that nobody can tell what the word comes to.
     pub(super) fn vary(&mut self) {
-        self.0.pattern = true;
+        self.decoded().pattern = true;
     }
 
     /// Notes that a part is quoted.
     pub(super) fn quote(&mut self) {
-        self.0.quoted = true;
+        self.decoded().quoted = true;
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.text.is_empty() && !self.0.quoted
+        self.decoded.as_ref().map_or(self.plain.is_empty(), |decoded| decoded.text.is_empty() && !decoded.quoted)
     }
 
     /// The word that ends here.
-    pub(super) fn finish(self, bytes: &[u8], span: Span) -> Word<'_> {
-        let raw = &bytes[span.clone()];
-        let Decoded { text, expansions, code, quoted, pattern, .. } = &self.0;
-        let is_plain = **text == *raw && expansions.is_empty() && code.is_empty() && !quoted && !pattern;
-        Word { span, raw, decoded: (!is_plain).then(|| Box::new(self.0)), items: Items::None }
+    pub(super) fn finish(mut self, span: Span) -> Word<'a> {
+        // Bytes that were passed over are missing in the text.
+        if self.plain != span {
+            self.decoded();
+        }
+        Word { decoded: self.decoded, ..Word::plain(self.bytes, span) }
     }
 }
 

@@ -260,6 +260,43 @@ fn what_tcsh_sees_changes_by_the_keys_alone() {
     assert_eq!(kept(&was), kept(&is));
 }
 
+// Each takes minutes where the time grows with the square of the size.
+#[test]
+fn time_grows_with_the_size_of_the_file() {
+    let key = openai(1);
+    let keys = format!("setenv OPENAI_API_KEY {key}\n");
+    for (before, piece, after) in [
+        ("", "a\n", ""),
+        ("", "a;", "\n"),
+        ("", "if (a) b;", "\n"),
+        ("", "if (a) ", "b\n"),
+        ("set x = (", "a ", ")\n"),
+        ("set ", "x=(a) ", "\n"),
+        ("set ", "a = b ", "\n"),
+        ("echo ", "`a`", "\n"),
+        ("echo ", "$a", "\n"),
+        ("setenv A \"", "a\\\n", "\"\n"),
+        ("if (a) then\n", "else if (b) then\nc\n", "endif\n"),
+        ("switch (a)\n", "case b:\nc\n", "endsw\n"),
+        ("true", &format!(" && setenv OPENAI_API_KEY {key}"), "\n"),
+        ("if (1) then\n", &keys, "endif\n"),
+        ("", &keys, "(\n"),
+        ("", "a; ", "(\n"),
+    ] {
+        let text = format!("{before}{}{after}", piece.repeat(400_000 / piece.len()));
+        scrub(text.as_bytes(), Dialect::Csh);
+    }
+}
+
+#[test]
+fn what_stands_before_a_line_that_cannot_be_read_is_edited() {
+    let key = openai(1);
+    let text = format!("a; b\nc\nsetenv OPENAI_API_KEY {key}\nd; e\nf; setenv OPENAI_API_KEY {key}; g (\n");
+    let after = text.replacen(&format!("setenv OPENAI_API_KEY {key}\n"), "", 1);
+    let found = ["3 openai OPENAI_API_KEY moved setenv", "5 openai OPENAI_API_KEY unparsed"];
+    comes_out(Dialect::Csh, &text, &after, &found);
+}
+
 #[test]
 fn deep_nesting_is_refused_and_not_followed() {
     for open in ["( ", "if ( 1 ) ", "if ( 1 ) then\n", "foreach x ( a )\n"] {

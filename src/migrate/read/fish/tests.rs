@@ -346,6 +346,77 @@ fn fish_own_scripts_are_read_soundly() {
     assert!(files > 500, "{files}");
 }
 
+// Each takes minutes where the time grows with the square of the size.
+#[test]
+fn time_grows_with_the_size_of_the_file() {
+    let key = openai(1);
+    let keys = format!("set -gx OPENAI_API_KEY {key}\n");
+    let nested = format!("{}{}\n", "begin; b; set -l x (".repeat(12), "); end".repeat(12));
+    for (before, piece, after) in [
+        ("", "a\n", ""),
+        ("", "a\nand b\n", ""),
+        ("if a\n", "and b\n", "c; end\n"),
+        ("a && \\\n", "# b\n", "c\n"),
+        ("set x ", "a ", "\n"),
+        ("set x ", "(a) ", "\n"),
+        ("echo ", "(a)", "\n"),
+        ("echo ", "$a", "\n"),
+        ("echo \"", "\\\"", "\"\n"),
+        ("if a\n", "else if b\nc\n", "end\n"),
+        ("switch a\n", "case b\nc\n", "end\n"),
+        ("", &nested, ""),
+        ("export ", &format!("A={key} "), "\n"),
+        ("true", &format!(" && set -gx OPENAI_API_KEY {key}"), "\n"),
+        ("true\n", &format!("and {keys}"), ""),
+        ("if true\n", &keys, "end\n"),
+        ("", &keys, "(\n"),
+    ] {
+        let text = format!("{before}{}{after}", piece.repeat(400_000 / piece.len()));
+        scrub(text.as_bytes(), Dialect::Fish);
+    }
+}
+
+#[test]
+fn keys_among_more_words_than_are_kept_are_reported() {
+    let key = openai(1);
+    let words = "a ".repeat(5000);
+    for (text, found) in [
+        (format!("echo {words}'{key}' b\n"), "1 openai - argument"),
+        (format!("set OPENAI_API_KEYS {words}{key}\n"), "1 openai OPENAI_API_KEYS array"),
+        (format!("export {} OPENAI_API_KEY={key}\n", "A=b ".repeat(5000)), "1 openai OPENAI_API_KEY argument"),
+    ] {
+        comes_out(Dialect::Fish, &text, &text, &[found]);
+    }
+}
+
+#[test]
+fn a_large_construct_is_confirmed_part_by_part() {
+    let key = openai(1);
+    let other = "set -gx A abcdefghijklmnopqrst; and true\n".repeat(10_000);
+    let text = format!("if true\n{other}set -gx OPENAI_API_KEY {key}\n{other}end\n");
+    let after = format!("if true\n{other}{other}end\n");
+    comes_out(Dialect::Fish, &text, &after, &["10002 openai OPENAI_API_KEY moved set"]);
+}
+
+#[test]
+fn a_block_with_a_local_variable_and_a_program_is_a_launcher() {
+    let key = openai(1);
+    for (block, is_launcher) in [
+        ("begin; set -l OPENAI_API_KEY %; codex; end\n", true),
+        ("begin; set -lx OPENAI_API_KEY %; and codex; end\n", true),
+        ("begin; builtin set -l OPENAI_API_KEY %; codex; end\n", true),
+        ("begin; set -l A (set -l B 1); set -gx OPENAI_API_KEY %; codex; end\n", true),
+        ("begin; set -l OPENAI_API_KEY %; end\n", false),
+        ("begin; echo (set -l A 1); set -gx OPENAI_API_KEY %; codex; end\n", false),
+        ("begin; begin; set -l A 1; end; set -gx OPENAI_API_KEY %; codex; end\n", false),
+        ("begin; function f; set -l A 1; end; set -gx OPENAI_API_KEY %; codex; end\n", false),
+    ] {
+        let text = block.replace('%', &key);
+        let found = if is_launcher { "1 openai OPENAI_API_KEY launcher" } else { "1 openai OPENAI_API_KEY moved set" };
+        assert_eq!(summary(&scrub(text.as_bytes(), Dialect::Fish).1), [found], "{block}");
+    }
+}
+
 #[test]
 fn deep_nesting_is_no_danger() {
     for open in ["(", "echo (", "begin; ", "if true\n", "not ", "\"$(", "{", "true && "] {

@@ -19,6 +19,9 @@ fn words_say_what_nushell_says_they_do() {
         ("'a b'", "a b"),
         (r"'a\'", r"a\"),
         (r#""q\"w\\e\/r\tz\u{e9}\u{1f600}""#, "q\"w\\e/r\tz\u{e9}\u{1f600}"),
+        (r#""\e[0m\a\b\f\n\r\'""#, "\u{1b}[0m\u{7}\u{8}\u{c}\n\r'"),
+        (r#""\(\)\{\}\$\^\#\|\~""#, "(){}$^#|~"),
+        (r#"$"\e\(\)\{\}\$\^\#\|\~""#, "\u{1b}(){}$^#|~"),
         ("r#'k'5'#", "k'5"),
         ("r##'k'#5'##", "k'#5"),
         ("$'k6'", "k6"),
@@ -73,7 +76,7 @@ fn settings_go_and_nothing_else_does() {
         &format!(
             "$env.EDITOR = \"vim\"\n$env.OPENAI_API_KEY = \"{a}\" # openai\n\
             $env.A = \"1\"; $env.MISTRAL_API_KEY = '{b}'\n\
-            $env.OPENAI_API_KEY? = r#'{a}'#\n$env.COPY = $env.OPENAI_API_KEY\nlet-env OPENAI_API_KEY = \"{a}\"\n\
+            $env.OPENAI_API_KEY? = r#'{a}'#\n$env.\"OPENAI_API_KEY\" = \"{a}\"\n$env.'MISTRAL_API_KEY' = '{b}'\n$env.COPY = $env.OPENAI_API_KEY\nlet-env OPENAI_API_KEY = \"{a}\"\n\
             # was {a}\nsource ~/x.nu\n"
         ),
         "$env.EDITOR = \"vim\"\n$env.A = \"1\"\n# was <moved-to-ringlet:openai/default>\nsource ~/x.nu\n",
@@ -81,11 +84,22 @@ fn settings_go_and_nothing_else_does() {
             "2 openai OPENAI_API_KEY moved nu-env",
             "3 mistral MISTRAL_API_KEY moved nu-env",
             "4 openai OPENAI_API_KEY moved nu-env",
-            "5 openai COPY moved copy",
-            "6 openai OPENAI_API_KEY moved let-env",
-            "7 openai - moved comment",
+            "5 openai OPENAI_API_KEY moved nu-env",
+            "6 mistral MISTRAL_API_KEY moved nu-env",
+            "7 openai COPY moved copy",
+            "8 openai OPENAI_API_KEY moved let-env",
+            "9 openai - moved comment",
         ],
     );
+}
+
+#[test]
+fn a_backtick_at_the_end_of_a_line_is_a_quote() {
+    let key = openai(1);
+    for line in ["print `a;`", "print `a; `", "print `a`"] {
+        let text = format!("{line}\n$env.OPENAI_API_KEY = \"{key}\"\n");
+        comes_out(Dialect::Nushell, &text, &format!("{line}\n"), &["2 openai OPENAI_API_KEY moved nu-env"]);
+    }
 }
 
 #[test]
@@ -150,6 +164,8 @@ fn other_uses_are_reported_with_their_name() {
         ("$env.OPENAI_API_KEY += \"%\"\n", "1 openai OPENAI_API_KEY append"),
         ("claude --api-key \"%\"\n", "1 openai - argument"),
         ("load-env {OPENAI_API_KEY: \"%\", ...$more}\n", "1 openai OPENAI_API_KEY argument"),
+        ("print a & $env.OPENAI_API_KEY = \"%\"\n", "1 openai - argument"),
+        ("$env.\"OPENAI_API_KEY\".x = \"%\"\n", "1 openai - argument"),
         ("$env.config = {hooks: {OPENAI_API_KEY: \"%\"}}\n", "1 openai OPENAI_API_KEY array"),
     ] {
         let text = text.replace('%', &key);
@@ -206,6 +222,53 @@ fn deep_nesting_is_refused_and_not_followed() {
         let script = read(text.as_bytes());
         is_sound(&script, text.as_bytes());
         assert!(literals(&script).is_empty());
+    }
+}
+
+// Each takes minutes where the time grows with the square of the size.
+#[test]
+fn time_grows_with_the_size_of_the_file() {
+    let key = openai(1);
+    let keys = format!("$env.OPENAI_API_KEY = \"{key}\"\n");
+    for (before, piece, after) in [
+        ("", "a\n", ""),
+        ("", "a # b\n\n", ""),
+        ("", "a\n# b\n| ", "c"),
+        ("print ", "a ", "\n"),
+        ("print ", "(a) ", "\n"),
+        ("print $\"", "(a)", "\"\n"),
+        ("let x = [", "a, ", "]\n"),
+        ("let x = [", "[a b] ", "]\n"),
+        ("let x = {", "a: b, ", "}\n"),
+        ("$env.A = \"", "\\n", "\"\n"),
+        ("$env.A = '", "abc\n", "'\n"),
+        ("", "r#", "'"),
+        ("", "{\" ", ""),
+        ("", "{a ", ""),
+        ("", "do { a }\n", ""),
+        ("load-env {", &format!("A: \"{key}\", "), "}\n"),
+        ("if true {\n", &keys, "}\n"),
+        ("", &keys, "(\n"),
+    ] {
+        let text = format!("{before}{}{after}", piece.repeat(400_000 / piece.len()));
+        scrub(text.as_bytes(), Dialect::Nushell);
+    }
+}
+
+#[test]
+fn keys_among_more_words_than_are_kept_are_reported() {
+    let key = openai(1);
+    let words = "a ".repeat(5000);
+    for (text, found) in [
+        (format!("print {words}{key} b\n"), "1 openai - argument"),
+        (format!("$env.OPENAI_API_KEYS = [{words}'{key}' b]\n"), "1 openai OPENAI_API_KEYS argument"),
+        (format!("$env.X = [[{words}] [{words}] {{OPENAI_API_KEY: {key}}}]\n"), "1 openai OPENAI_API_KEY argument"),
+        (
+            format!("load-env {{{}, OPENAI_API_KEY: '{key}'}}\n", "A: b, ".repeat(5000)),
+            "1 openai OPENAI_API_KEY argument",
+        ),
+    ] {
+        comes_out(Dialect::Nushell, &text, &text, &[found]);
     }
 }
 
