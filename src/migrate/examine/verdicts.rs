@@ -95,6 +95,10 @@ const ROUNDS: usize = 10;
 impl Verdicts {
     /// Judges the words of a file.
     pub(super) fn of(settings: &[Set<'_>], script: &Script) -> Self {
+        let is_known = |set| matches!(judgement(set), Some(Judgement::Key(_) | Judgement::Foreign(_)));
+        if !settings.iter().any(is_known) {
+            return Self { words: settings.iter().map(|_| None).collect(), gone: HashSet::new() };
+        }
         let (names, copied) = named(settings);
         let count = names.iter().max().map_or(0, |last| last + 1);
         let appended: HashSet<&str> = script
@@ -104,9 +108,6 @@ impl Verdicts {
             .filter_map(|fixed| fixed.name.as_deref())
             .collect();
         let judgements: Vec<Option<Judgement>> = settings.iter().map(judgement).collect();
-        if judgements.iter().flatten().all(|judgement| matches!(judgement, Judgement::Ignored(_))) {
-            return Self { words: settings.iter().map(|_| None).collect(), gone: HashSet::new() };
-        }
         // Names whose key a launcher takes over: without them it would send another key to its endpoint.
         let mut taken = vec![false; count];
         let mut rounds = 0;

@@ -308,15 +308,14 @@ impl<'a> Reader<'a> {
         let mut parts = vec![self.nested(Self::command)?];
         loop {
             self.blanks();
-            if self.language.pipes_lead && self.peek() == Some(b'\n') {
+            if self.language.pipes_lead && matches!(self.peek(), Some(b'\n' | b'#')) {
                 let mut ahead = self.ahead(self.at);
                 ahead.line_ends()?;
                 if ahead.peek() == Some(b'|') {
                     self.line_ends()?;
                 }
             }
-            let sign = self.language.pipes.iter().find(|sign| self.rest().starts_with(sign.as_bytes()));
-            let Some(sign) = sign.filter(|_| !self.rest().starts_with(b"||")) else { break };
+            let Some(sign) = self.pipe().filter(|_| !self.rest().starts_with(b"||")) else { break };
             self.at += sign.len();
             self.operator_ends()?;
             parts.push(self.nested(Self::command)?);
@@ -333,6 +332,12 @@ impl<'a> Reader<'a> {
             }
         }
         Ok((Node::Compound { span: start..end, bodies }, wrapped))
+    }
+
+    /// The sign here that joins two commands of a pipeline.
+    pub(super) fn pipe(&self) -> Option<&'static str> {
+        let rest = self.rest();
+        self.language.pipes.iter().copied().find(|sign| rest.starts_with(sign.as_bytes()))
     }
 
     /// A construct, a subshell or a simple command.
@@ -499,7 +504,7 @@ impl<'a> Reader<'a> {
     /// A redirection: whether it leaves a setting a setting.
     pub(super) fn redirection(&mut self) -> Result<Option<bool>> {
         let rest = self.rest();
-        if self.language.pipes.iter().any(|sign| rest.starts_with(sign.as_bytes())) {
+        if self.pipe().is_some() {
             return Ok(None);
         }
         let number = |byte: &&u8| self.language.has_descriptors && byte.is_ascii_digit();

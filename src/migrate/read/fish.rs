@@ -262,7 +262,9 @@ fn variable(reader: &mut Reader<'_>, word: &mut Draft<'_>) -> Result<()> {
     let at = reader.at;
     let signs = reader.rest().iter().take_while(|byte| **byte == b'$').count();
     let rest = &reader.rest()[signs..];
-    let size = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    // Letters of any script.
+    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_' || !byte.is_ascii();
+    let size = rest.iter().take_while(is_part).count();
     if size == 0 {
         return Err(Unreadable);
     }

@@ -25,7 +25,7 @@ impl<'a> Reader<'a> {
             self.blanks();
             if let Some(harmless) = self.redirection()? {
                 is_quiet &= harmless;
-            } else if self.peek().is_none_or(|byte| self.ends_a_command(byte)) {
+            } else if self.peek().is_none_or(|byte| self.ends_a_command(byte)) || self.pipe().is_some() {
                 break;
             } else {
                 let word = (self.language.word)(self)?;

@@ -390,6 +390,17 @@ fn keys_among_more_words_than_are_kept_are_reported() {
 }
 
 #[test]
+fn what_fish_accepts_is_read_to_its_end() {
+    let key = openai(1);
+    for line in ["echo a 2>|cat", "echo a >|cat", "a &| b", "set \u{e9} 1; echo $\u{e9}", "echo \"$\u{e9}t\u{e9}\""] {
+        // Which letters a name may have depends on the locale.
+        assert!(!line.is_ascii() || accepts(CHECK, line.as_bytes()), "{line}");
+        let text = format!("{line}\nset -gx OPENAI_API_KEY {key}\n");
+        comes_out(Dialect::Fish, &text, &format!("{line}\n"), &["2 openai OPENAI_API_KEY moved set"]);
+    }
+}
+
+#[test]
 fn a_large_construct_is_confirmed_part_by_part() {
     let key = openai(1);
     let other = "set -gx A abcdefghijklmnopqrst; and true\n".repeat(10_000);

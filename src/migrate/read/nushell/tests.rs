@@ -160,6 +160,7 @@ fn other_uses_are_reported_with_their_name() {
         ("do { $env.OPENAI_API_KEY = \"%\"; codex }\n", "1 openai OPENAI_API_KEY launcher"),
         ("$env.OPENAI_API_KEY = (echo \"%\")\n", "1 openai OPENAI_API_KEY substitution"),
         ("$env.OPENAI_API_KEY = \"%\" | str trim\n", "1 openai OPENAI_API_KEY argument"),
+        ("$env.OPENAI_API_KEY = \"%\" # c\n# d\n| str trim\n", "1 openai OPENAI_API_KEY argument"),
         ("$env.OPENAI_API_KEYS = [\"%\"]\n", "1 openai OPENAI_API_KEYS array"),
         ("$env.OPENAI_API_KEY += \"%\"\n", "1 openai OPENAI_API_KEY append"),
         ("claude --api-key \"%\"\n", "1 openai - argument"),
