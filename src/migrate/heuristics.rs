@@ -14,9 +14,6 @@ const BETWEEN: &[u8] = b" \t\r\n'\"`=:,()\\";
 /// How far a value may stand from its name.
 const FARTHEST: usize = 12;
 
-/// One expression of PowerShell takes about twenty levels of its tree.
-const DEEPEST: usize = 800;
-
 /// A name for values that have none beside them, and where it stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Named<'a> {
@@ -109,36 +106,4 @@ pub(super) fn identifier(word: &[u8]) -> Option<&str> {
 
 fn belongs(gap: &[u8]) -> bool {
     gap.len() <= FARTHEST && gap.iter().all(|byte| BETWEEN.contains(byte))
-}
-
-/// The bytes as a parser takes them: what is not UTF-8 becomes a letter, so that a stray byte in a comment or a string
-/// cannot upset a grammar. Offsets stay what they are.
-pub(super) fn parsable(bytes: &[u8]) -> Vec<u8> {
-    let mut clean = Vec::with_capacity(bytes.len() + 8);
-    for chunk in bytes.utf8_chunks() {
-        clean.extend_from_slice(chunk.valid().as_bytes());
-        clean.extend(chunk.invalid().iter().map(|_| b'_'));
-    }
-    clean
-}
-
-/// Whether a tree is deeper than a person's script could be; its readers follow it with a stack of their own.
-pub(super) fn is_deep(tree: &tree_sitter::Tree) -> bool {
-    let mut cursor = tree.walk();
-    let mut depth = 0usize;
-    loop {
-        if cursor.goto_first_child() {
-            depth += 1;
-            if depth > DEEPEST {
-                return true;
-            }
-            continue;
-        }
-        while !cursor.goto_next_sibling() {
-            if !cursor.goto_parent() {
-                return false;
-            }
-            depth -= 1;
-        }
-    }
 }

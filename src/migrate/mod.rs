@@ -21,7 +21,6 @@ mod lines;
 mod model;
 pub(crate) mod plan;
 mod posix;
-mod powershell;
 mod read;
 #[cfg(test)]
 mod rules;

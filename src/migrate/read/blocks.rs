@@ -4,8 +4,9 @@
 //! cannot read to its end is reported and never touched.
 
 use super::language::{Construct, End, Lost, Section};
+use super::word::{Items, Word};
 use super::{ROOM, Reader, Result, Unreadable};
-use crate::migrate::model::{Body, Node, Reason, Scope, Span};
+use crate::migrate::model::{Body, Fixed, Node, Reason, Scope, Setting, Span, Value};
 
 // Far beyond what anybody writes, and far within a thread's stack.
 const DEEPEST: usize = 60;
@@ -38,31 +39,45 @@ impl<'a> Reader<'a> {
                 Ok(true) => {}
                 Ok(false) if self.peek().is_none() => return nodes,
                 Ok(false) | Err(Unreadable) => {
-                    self.lose(start, &mut nodes);
-                    return nodes;
+                    if !self.lose(start, &mut nodes) {
+                        return nodes;
+                    }
                 }
             }
         }
     }
 
-    // A shell runs nothing of a line that it cannot read.
-    fn lose(&mut self, start: usize, nodes: &mut Vec<Node>) {
-        let line = self.bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let kept = match self.language.lost {
-            Lost::File => 0,
-            Lost::Rest => nodes.iter().take_while(|node| node.span().end <= line).count(),
-        };
-        let start = match (self.language.lost, nodes.get(kept)) {
-            (Lost::File, _) => 0,
-            (Lost::Rest, Some(first)) => first.span().start,
-            (Lost::Rest, None) => start,
+    // Reports what is lost with a statement that cannot be read. Whether the file goes on behind it.
+    fn lose(&mut self, start: usize, nodes: &mut Vec<Node>) -> bool {
+        let end = self.bytes.len();
+        let (kept, lost) = match self.language.lost {
+            Lost::File => (0, 0..end),
+            // A shell runs nothing of a line that it cannot read.
+            Lost::Rest => {
+                let line = self.bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                let kept = nodes.iter().take_while(|node| node.span().end <= line).count();
+                (kept, nodes.get(kept).map_or(start, |first| first.span().start)..end)
+            }
+            Lost::Statement(skip) => {
+                let depth = std::mem::take(&mut self.depth);
+                self.at = start;
+                let skipped = skip(self);
+                self.depth = depth;
+                match skipped {
+                    Ok(()) => (nodes.len(), start..self.at.max(start + 1).min(end)),
+                    Err(Unreadable) => (0, 0..end),
+                }
+            }
         };
         nodes.truncate(kept);
-        self.comments.retain(|comment| comment.end <= start);
-        self.fixed.retain(|fixed| fixed.at < start);
-        let rest = start..self.bytes.len();
-        self.report(rest.clone(), Reason::Unparsed, None);
-        nodes.push(Node::Other(rest));
+        let is_out = |place: usize| place < lost.start || place >= lost.end;
+        self.comments.retain(|comment| is_out(comment.start));
+        self.fixed.retain(|fixed| is_out(fixed.at));
+        self.bodies.clear();
+        self.report(lost.clone(), Reason::Unparsed, None);
+        self.at = lost.end;
+        nodes.push(Node::Other(lost));
+        self.at < end
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -142,6 +157,7 @@ impl<'a> Reader<'a> {
                     self.comment();
                     self.at += self.line_end().unwrap_or_default();
                 }
+                _ if self.block_comment() => {}
                 _ => match self.continued() {
                     Some(size) => {
                         self.at += size;
@@ -151,6 +167,20 @@ impl<'a> Reader<'a> {
                 },
             }
         }
+    }
+
+    // A comment within a line or over several. One that does not end is none.
+    fn block_comment(&mut self) -> bool {
+        let Some((open, close)) = self.language.block_comment else { return false };
+        let rest = self.rest();
+        let size = rest.strip_prefix(open.as_bytes()).and_then(|rest| memchr::memmem::find(rest, close.as_bytes()));
+        let Some(size) = size else { return false };
+        let start = self.at;
+        self.at += open.len() + size + close.len();
+        if self.comments.last().is_none_or(|last| last.end <= start) {
+            self.comments.push(start..self.at);
+        }
+        true
     }
 
     fn comment(&mut self) {
@@ -185,7 +215,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What may stand between two statements.
-    fn separators(&mut self) -> Result<()> {
+    pub(super) fn separators(&mut self) -> Result<()> {
         self.line_ends()?;
         while self.takes(b";") {
             self.line_ends()?;
@@ -290,7 +320,40 @@ impl<'a> Reader<'a> {
         if !wrapped && let Some(only) = operands.pop() {
             return Ok(only);
         }
-        Ok(list(start, operands))
+        if !self.language.filler.is_empty() {
+            return Ok(list(start, operands));
+        }
+        // Nothing could stand in an operand's place.
+        let end = operands.last().map_or(start, |node| node.span().end);
+        Ok(self.kept(start..end, operands))
+    }
+
+    // Commands of which none goes; the bodies among them can still be edited.
+    fn kept(&mut self, span: Span, mut commands: Vec<Node>) -> Node {
+        let mut bodies = Vec::new();
+        // An assignment's value is what all of them give.
+        if self.language.assignment.is_some()
+            && let [Node::Setting(setting), rest @ ..] = commands.as_mut_slice()
+            && rest.iter().all(|node| matches!(node, Node::Other(_)))
+        {
+            for word in &mut setting.words {
+                let (name, at) = (Some(word.name.clone()), word.name_span.start);
+                if let Value::Literal(value, _) | Value::Default(_, value, _) =
+                    std::mem::replace(&mut word.value, Value::Dynamic)
+                {
+                    self.fixed.push(Fixed { name, at, value, reason: Reason::Argument });
+                }
+            }
+            setting.span = span;
+            return commands.swap_remove(0);
+        }
+        for command in commands {
+            match command {
+                Node::Compound { bodies: own, .. } => bodies.extend(own),
+                other => self.settle(other, Reason::Argument),
+            }
+        }
+        Node::Compound { span, bodies }
     }
 
     // A pipeline, and whether a word before it negates it.
@@ -324,14 +387,13 @@ impl<'a> Reader<'a> {
             return Ok((parts.remove(0), wrapped));
         }
         let end = parts.last().map_or(start, |node| node.span().end);
-        let mut bodies = Vec::new();
-        for part in parts {
-            match part {
-                Node::Compound { bodies: own, .. } => bodies.extend(own),
-                other => self.settle(other, Reason::Argument),
-            }
+        if let [Node::Setting(_), Node::Other(last)] = parts.as_slice()
+            && self.language.hushes.iter().any(|hush| self.is_called(&self.bytes[last.clone()], hush))
+            && let Node::Setting(setting) = parts.swap_remove(0)
+        {
+            return Ok((Node::Setting(Setting { span: start..end, ..setting }), wrapped));
         }
-        Ok((Node::Compound { span: start..end, bodies }, wrapped))
+        Ok((self.kept(start..end, parts), wrapped))
     }
 
     /// The sign here that joins two commands of a pipeline.
@@ -476,6 +538,25 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A block in braces, behind the opening one. Its statements belong to the command whose word it is.
+    pub(super) fn block(&mut self, start: usize, scope: Scope) -> Result<Word<'a>> {
+        let programs = self.programs;
+        let mut body = [self.ending(b"", |reader| reader.body(scope))?];
+        if !self.takes(b"}") {
+            return Err(Unreadable);
+        }
+        if scope == Scope::Function {
+            self.launches(&mut body, programs);
+        }
+        self.bodies.extend(body);
+        Ok(Word::list(start..self.at, Items::List(vec![])))
+    }
+
+    /// Reports whether a word calls this command.
+    pub(super) fn is_called(&self, word: &[u8], command: &str) -> bool {
+        word == command.as_bytes() || self.language.ignores_case && word.eq_ignore_ascii_case(command.as_bytes())
+    }
+
     fn subshell(&mut self) -> Result<Node> {
         let (start, programs) = (self.at, self.programs);
         self.at += 1;
@@ -525,7 +606,8 @@ impl<'a> Reader<'a> {
         }
         let is_descriptor = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
         let copies = self.language.has_descriptors && operator.ends_with('&') && is_descriptor(word.text());
-        Ok(Some(copies || word.is(b"/dev/null")))
+        let target = &self.bytes[word.span];
+        Ok(Some(copies || target.eq_ignore_ascii_case(self.language.nowhere.as_bytes())))
     }
 }
 

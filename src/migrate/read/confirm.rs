@@ -60,8 +60,10 @@ fn confirm_with(parser: &mut Parser, bytes: &[u8], grammar: &Grammar, nodes: &mu
             let tree = seen.get_or_insert_with(|| parse(&whole));
             let span = &setting.span;
             let within = span.start - whole.start..span.end - whole.start;
-            tree.as_ref().is_some_and(|tree| is_statement(tree, grammar, &within))
-                || *span != whole && parse(span).is_some_and(|tree| is_statement(&tree, grammar, &(0..span.len())))
+            let text = &bytes[span.clone()];
+            tree.as_ref().is_some_and(|tree| is_statement(tree, grammar, &within, &bytes[whole.clone()]))
+                || *span != whole
+                    && parse(span).is_some_and(|tree| is_statement(&tree, grammar, &(0..span.len()), text))
         };
         walk(std::slice::from_mut(node), &mut known, fixed);
     }
@@ -89,7 +91,7 @@ fn parse(parser: &mut Parser, grammar: &Grammar, bytes: &[u8]) -> Option<Tree> {
 }
 
 // Whether a node of a statement's kind has exactly these bytes, without an error in it or around it.
-fn is_statement(tree: &Tree, grammar: &Grammar, span: &Span) -> bool {
+fn is_statement(tree: &Tree, grammar: &Grammar, span: &Span, text: &[u8]) -> bool {
     let mut cursor = tree.walk();
     let mut found = false;
     // Downwards: the way up costs the whole depth at each step.
@@ -101,7 +103,9 @@ fn is_statement(tree: &Tree, grammar: &Grammar, span: &Span) -> bool {
         if node.is_error() || node.is_missing() {
             return false;
         }
-        let is_exact = node.byte_range() == *span;
+        // Some grammars count the blanks behind a statement to it.
+        let behind = text.get(span.end..node.end_byte().min(text.len())).unwrap_or_default();
+        let is_exact = node.start_byte() == span.start && behind.trim_ascii().is_empty();
         // A statement by itself may be all there is of the file.
         found |= is_exact && grammar.statements.contains(&node.kind()) && !node.has_error();
         if cursor.goto_first_child_for_byte(span.start).is_none() {

@@ -12,7 +12,9 @@ use crate::migrate::model::{Form, Node, Reason, Scope, Value, Word as Name};
 
 pub(super) static LANGUAGE: Language = Language {
     filler: ":",
+    ignores_case: false,
     continuation: Some(b'\\'),
+    block_comment: None,
     ends: b";&|<>()#",
     word,
     constructs: &[
@@ -42,6 +44,7 @@ pub(super) static LANGUAGE: Language = Language {
     pipes: &["|&", "|"],
     assignment: None,
     redirections: &[">>&!", ">>&", ">>!", ">>", ">&!", ">&", ">!", ">", "<<", "<"],
+    nowhere: "/dev/null",
     has_descriptors: false,
     setters: &[("setenv", setenv), ("set", set)],
     expressions: b"",
@@ -59,6 +62,9 @@ pub(super) static LANGUAGE: Language = Language {
     operators_continue: false,
     pipes_lead: false,
     comments_continue: false,
+    continues: None,
+    calls: false,
+    hushes: &[],
     background: Reason::Argument,
     grammar: None,
     lost: Lost::Rest,

@@ -13,7 +13,9 @@ use zeroize::Zeroizing;
 
 pub(super) static LANGUAGE: Language = Language {
     filler: "true",
+    ignores_case: false,
     continuation: Some(b'\\'),
+    block_comment: None,
     ends: b";&|<>()",
     word,
     constructs: &[
@@ -49,6 +51,7 @@ pub(super) static LANGUAGE: Language = Language {
     pipes: &["&|", "|", ">|", "2>|"],
     assignment: None,
     redirections: &["&>>", "&>", ">>", ">&", ">?", ">", "<&", "<?", "<"],
+    nowhere: "/dev/null",
     has_descriptors: true,
     setters: &[("set", set), ("export", export)],
     expressions: b"",
@@ -63,6 +66,9 @@ pub(super) static LANGUAGE: Language = Language {
     operators_continue: true,
     pipes_lead: false,
     comments_continue: true,
+    continues: None,
+    calls: false,
+    hushes: &[],
     background: Reason::Argument,
     grammar: Some(Grammar {
         language: tree_sitter_fish::language,

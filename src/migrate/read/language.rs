@@ -10,6 +10,10 @@ use crate::migrate::model::{Node, Reason, Scope};
 pub(super) struct Language {
     /// What an emptied body is filled with.
     pub filler: &'static str,
+    /// Whether commands are known by their letters in either case.
+    pub ignores_case: bool,
+    /// What begins and ends a comment within a line or over several.
+    pub block_comment: Option<(&'static str, &'static str)>,
     /// The character that continues a line.
     pub continuation: Option<u8>,
     /// The characters besides blanks and line ends that end a word which is not quoted.
@@ -37,6 +41,8 @@ pub(super) struct Language {
     pub pipes: &'static [&'static str],
     /// The signs of redirections; none is the beginning of a later one.
     pub redirections: &'static [&'static str],
+    /// Where a redirection changes nothing.
+    pub nowhere: &'static str,
     /// Whether a number may stand before one.
     pub has_descriptors: bool,
     /// A statement that sets a variable and has no command.
@@ -55,6 +61,12 @@ pub(super) struct Language {
     pub operators_continue: bool,
     /// Whether a line that begins with the sign of a pipeline continues the one before.
     pub pipes_lead: bool,
+    /// Reports whether a command goes on at the next line, as its words are.
+    pub continues: Option<for<'a> fn(&Reader<'a>, &[Word<'a>]) -> bool>,
+    /// Whether `&` before a command calls it.
+    pub calls: bool,
+    /// The commands that drop what a pipeline gives, so that a setting before them stays one.
+    pub hushes: &'static [&'static str],
     /// Whether a line of a comment alone does not end a statement that goes on.
     pub comments_continue: bool,
     /// Why the keys of a job in the background stay.
@@ -102,10 +114,12 @@ pub(super) enum Section {
 pub(super) struct End(pub &'static [&'static str], pub Option<usize>);
 
 /// What is lost with a statement that cannot be read.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Lost {
     /// Its line and all that follows.
     Rest,
     /// The whole file.
     File,
+    /// That statement alone, up to where this comes to.
+    Statement(for<'a> fn(&mut Reader<'a>) -> Result<()>),
 }

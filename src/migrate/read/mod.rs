@@ -11,12 +11,13 @@ mod csh;
 mod fish;
 mod language;
 mod nushell;
+mod powershell;
 pub(super) mod report;
 mod setters;
 mod word;
 
 use super::dialect::Dialect;
-use super::model::{Body, Fixed, Scope, Script, Span, text_start};
+use super::model::{Body, Fixed, Node, Scope, Script, Span, text_start};
 use blocks::HereDocument;
 use language::Language;
 use word::Word;
@@ -27,6 +28,7 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
         Dialect::Csh => &csh::LANGUAGE,
         Dialect::Fish => &fish::LANGUAGE,
         Dialect::Nushell => &nushell::LANGUAGE,
+        Dialect::PowerShell => &powershell::LANGUAGE,
         _ => unreachable!("no other language is read here"),
     };
     let mut reader = Reader::new(bytes, language);
@@ -59,6 +61,10 @@ struct Reader<'a> {
     locals: Vec<usize>,
     // How many further words of the lists in it are kept one by one.
     room: usize,
+    // The word that the last statement was, if it was one.
+    single: Option<Word<'a>>,
+    // The statements in the last pair of round brackets.
+    group: Vec<Node>,
     // The blocks among the words of the command that is being read.
     bodies: Vec<Body>,
     // What kind of body such a block is.
@@ -83,6 +89,8 @@ impl<'a> Reader<'a> {
             depth: 0,
             locals: vec![],
             room: ROOM,
+            single: None,
+            group: vec![],
             bodies: vec![],
             block_scope: Scope::Function,
             ends: b"",
@@ -102,6 +110,17 @@ impl<'a> Reader<'a> {
         let has_room = self.room > 0;
         self.room = self.room.saturating_sub(1);
         self.keep_if(has_room, word, words);
+    }
+
+    // Keeps an entry of a record in the same way.
+    fn keep_entry(&mut self, entry: (Word<'a>, Word<'a>), entries: &mut Vec<(Word<'a>, Word<'a>)>) {
+        match entries.last_mut() {
+            Some((_, last)) if self.room == 0 => *last = Word::plain(self.bytes, last.span.start..entry.1.span.end),
+            _ => {
+                self.room = self.room.saturating_sub(1);
+                entries.push(entry);
+            }
+        }
     }
 
     fn keep_if(&self, has_room: bool, word: Word<'a>, words: &mut Vec<Word<'a>>) {

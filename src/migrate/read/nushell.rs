@@ -6,14 +6,16 @@ use super::language::{Language, Lost};
 use super::setters::{Seen, pair};
 use super::word::{Draft, Expansion, Items, Word, escape};
 use super::{Reader, Result, Unreadable};
-use crate::migrate::heuristics::identifier;
-use crate::migrate::model::{Body, Fixed, Form, Reason, Scope, Span, Word as Name};
+use crate::migrate::heuristics::{Named, identifier};
+use crate::migrate::model::{Fixed, Form, Reason, Scope, Span, Word as Name};
 use zeroize::Zeroizing;
 
 pub(super) static LANGUAGE: Language = Language {
     // A block may be empty.
     filler: "",
+    ignores_case: false,
     continuation: None,
+    block_comment: None,
     ends: b";|()[]{}",
     word,
     constructs: &[],
@@ -52,6 +54,7 @@ pub(super) static LANGUAGE: Language = Language {
         "e>>",
         "e>",
     ],
+    nowhere: "/dev/null",
     has_descriptors: false,
     assignment: Some(assignment),
     setters: &[("let-env", let_env), ("load-env", load_env)],
@@ -87,6 +90,9 @@ pub(super) static LANGUAGE: Language = Language {
     operators_continue: true,
     pipes_lead: true,
     comments_continue: false,
+    continues: None,
+    calls: false,
+    hushes: &[],
     background: Reason::Background,
     grammar: None,
     lost: Lost::File,
@@ -103,6 +109,10 @@ fn assignment<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Option<Seen> {
     let known = || Some((name.to_owned(), start));
     Some(match (sign.literal()?, values) {
         (b"=", [value]) => {
+            if value.is_list() {
+                let known = Named { name, at: start, direct: true };
+                reader.look_into(value, Reason::Array, Some(known));
+            }
             let value = value.value(0);
             let span = target.span.start..words.last()?.span.end;
             Seen::Setting(Form::NuEnv, vec![Name { span, name_span, name: name.to_owned(), value }])
@@ -336,12 +346,12 @@ fn braces<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
     if reader.takes(b"|") {
         // The parameters.
         reader.at += reader.rest().iter().position(|byte| *byte == b'|').ok_or(Unreadable)? + 1;
-        return block(reader, start, Scope::Function);
+        return reader.block(start, Scope::Function);
     }
     if !is_record(reader.rest()) {
-        return block(reader, start, reader.block_scope);
+        return reader.block(start, reader.block_scope);
     }
-    let mut entries: Vec<(Word<'a>, Word<'a>)> = Vec::new();
+    let mut entries = Vec::new();
     while !entries_end(reader, b"}")? {
         let key = reader.ending(b",:", word)?;
         reader.blanks();
@@ -355,13 +365,7 @@ fn braces<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
         if value.span.is_empty() {
             return Err(Unreadable);
         }
-        match entries.last_mut() {
-            Some((_, last)) if reader.room == 0 => *last = Word::plain(reader.bytes, last.span.start..value.span.end),
-            _ => {
-                reader.room = reader.room.saturating_sub(1);
-                entries.push((key, value));
-            }
-        }
+        reader.keep_entry((key, value), &mut entries);
     }
     Ok(Word::list(start..reader.at, Items::Record(entries)))
 }
@@ -377,20 +381,6 @@ fn is_record(rest: &[u8]) -> bool {
         _ => rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.$?".contains(byte)).count(),
     };
     key > 0 && (rest[key..].trim_ascii_start().starts_with(b":") || rest.starts_with(b"..."))
-}
-
-// A block's statements belong to the command whose word it is.
-fn block<'a>(reader: &mut Reader<'a>, start: usize, scope: Scope) -> Result<Word<'a>> {
-    let programs = reader.programs;
-    let mut body: Body = reader.ending(b"", |reader| reader.body(scope))?;
-    if !reader.takes(b"}") {
-        return Err(Unreadable);
-    }
-    if scope == Scope::Function && reader.programs > programs {
-        body.scope = Scope::Launcher;
-    }
-    reader.bodies.push(body);
-    Ok(Word::list(start..reader.at, Items::List(vec![])))
 }
 
 #[cfg(test)]

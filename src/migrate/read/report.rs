@@ -1,7 +1,7 @@
 //! Keys in what nothing can be cut out of: each is reported with its reason.
 
 use super::Reader;
-use super::word::{Items, Word};
+use super::word::{Code, Items, Word};
 use crate::migrate::heuristics::{self, Named};
 use crate::migrate::model::{Fixed, Node, Reason, Span, Value, Word as Name};
 use zeroize::Zeroizing;
@@ -18,6 +18,8 @@ impl Reader<'_> {
             Items::None => {}
             Items::List(items) => items.iter().for_each(|item| self.look_into(item, reason, known)),
             Items::Record(entries) => {
+                // A value in it is an element of a map.
+                let reason = if reason == Reason::Argument { Reason::Array } else { reason };
                 for (key, value) in entries {
                     self.look_into(key, reason, None);
                     let named = key.name().map(|name| Named { name, at: key.span.start, direct: true });
@@ -32,14 +34,14 @@ impl Reader<'_> {
             }
             None => heuristics::find(word.text(), |offset| word.place(offset), reason, known, &mut self.fixed),
         }
-        self.look_into_code(word, known);
+        self.look_into_code(word, reason, known);
     }
 
-    /// Reports the keys in the code that fills a word in. What the code gives is no key for certain.
-    pub(super) fn look_into_code(&mut self, word: &Word<'_>, known: Option<Named<'_>>) {
-        let known = known.map(|known| Named { direct: false, ..known });
-        for span in word.code() {
-            self.report(span.clone(), Reason::Substitution, known);
+    /// Reports the keys in the code that fills a word in.
+    pub(super) fn look_into_code(&mut self, word: &Word<'_>, reason: Reason, known: Option<Named<'_>>) {
+        for Code { span, reason: own, is_direct } in word.code() {
+            let known = known.map(|known| Named { direct: known.direct && *is_direct, ..known });
+            self.report(span.clone(), own.unwrap_or(reason), known);
         }
     }
 

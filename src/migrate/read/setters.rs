@@ -18,6 +18,7 @@ impl<'a> Reader<'a> {
     /// A command without a construct's word at its beginning.
     pub(super) fn simple(&mut self) -> Result<Node> {
         let outer = (std::mem::take(&mut self.bodies), self.block_scope);
+        self.block_scope = Scope::Function;
         let (start, mut end) = (self.at, self.at);
         let mut words: Vec<Word<'a>> = Vec::new();
         let mut is_quiet = true;
@@ -25,7 +26,7 @@ impl<'a> Reader<'a> {
             self.blanks();
             if let Some(harmless) = self.redirection()? {
                 is_quiet &= harmless;
-            } else if self.peek().is_none_or(|byte| self.ends_a_command(byte)) || self.pipe().is_some() {
+            } else if self.pipe().is_some() || self.ends_command(&words)? {
                 break;
             } else {
                 let word = (self.language.word)(self)?;
@@ -42,15 +43,32 @@ impl<'a> Reader<'a> {
         self.block_scope = outer.1;
         let is_free = is_quiet && bodies.is_empty() && words.len() < ROOM && self.room > 0;
         let node = self.classified(start..end, &words, is_free)?;
+        self.single = words.pop().filter(|_| words.is_empty());
         Ok(if bodies.is_empty() { node } else { Node::Compound { span: start..end, bodies } })
     }
 
-    fn ends_a_command(&self, byte: u8) -> bool {
-        b"\n;|#".contains(&byte) || byte == b'&' && self.language.has_operators || self.closes(byte)
+    // Whether a command of these words ends here. Where it goes on at the next line, that is taken.
+    fn ends_command(&mut self, words: &[Word<'a>]) -> Result<bool> {
+        let continues = |reader: &Self| reader.language.continues.is_some_and(|continues| continues(reader, words));
+        Ok(match self.peek() {
+            Some(b'\n' | b'#') if !words.is_empty() && continues(self) => {
+                self.line_ends()?;
+                self.peek().is_none()
+            }
+            None | Some(b'\n' | b';' | b'|' | b'#') => true,
+            Some(b'&') if self.language.calls && !self.rest().starts_with(b"&&") => {
+                if !words.is_empty() && !continues(self) {
+                    return Ok(true);
+                }
+                false
+            }
+            Some(b'&') if self.language.has_operators => true,
+            Some(byte) => self.closes(byte),
+        })
     }
 
     fn is_prefix(&self, word: &Word<'_>) -> bool {
-        self.language.prefixes.iter().any(|prefix| word.is(prefix.as_bytes()))
+        self.language.prefixes.iter().any(|prefix| word.literal().is_some_and(|word| self.is_called(word, prefix)))
     }
 
     // What kind of body the blocks are that follow a word of a command.
@@ -59,7 +77,9 @@ impl<'a> Reader<'a> {
             return self.block_scope;
         }
         let blocks = self.language.blocks.unwrap_or_default();
-        let own = blocks.iter().find(|(name, _)| word.is(name.as_bytes()));
+        // A word with a quote in it is a command's name and no word of the language.
+        let text = word.literal().filter(|_| !word.is_quoted()).unwrap_or_default();
+        let own = blocks.iter().find(|(name, _)| self.is_called(text, name));
         own.map_or(Scope::Function, |(_, scope)| *scope)
     }
 
@@ -71,26 +91,25 @@ impl<'a> Reader<'a> {
         // These shells refuse a redirection without a command.
         let command = words.get(first).ok_or(Unreadable)?;
         let name = command.literal().unwrap_or_default();
-        let called = |known: &str| known.as_bytes() == name;
+        let called = |known: &str| self.is_called(name, known);
         let mut reason = self.language.reasons.iter().find(|(known, _)| called(known)).map(|(_, reason)| *reason);
-        let setter = self.language.setters.iter().find(|(known, _)| called(known)).map(|(_, setter)| *setter);
-        let seen = match (self.language.assignment.and_then(|read| read(self, words)), setter) {
-            (Some(seen), _) => seen,
-            (None, Some(setter)) => setter(self, &words[first + 1..]),
-            (None, None) => {
-                let is_expression = self.language.expressions.contains(&self.bytes[command.span.start]);
-                if !is_expression && !self.language.silent.iter().any(|known| called(known)) {
-                    self.programs += 1;
-                }
+        let is_silent = self.language.silent.iter().any(|known| called(known))
+            || self.language.expressions.contains(&self.bytes[command.span.start]);
+        let seen = match self.language.assignment.and_then(|read| read(self, words)) {
+            Some(seen) => seen,
+            None => self.seen(&words[first..]).unwrap_or_else(|| {
+                self.programs += usize::from(!is_silent);
                 Seen::Kept(None, None)
-            }
+            }),
         };
         let named = match seen {
             Seen::Setting(form, names) if is_free => {
                 let owner =
                     names.first().map(|name| Named { name: &name.name, at: name.name_span.start, direct: false });
-                words.iter().for_each(|word| self.look_into_code(word, owner));
-                self.look_into_lists(words, &names);
+                words.iter().for_each(|word| self.look_into_code(word, Reason::Argument, owner));
+                if self.language.assignment.is_none() {
+                    self.look_into_lists(words, &names);
+                }
                 return Ok(Node::Setting(Setting { span, form, words: names, keeps: false }));
             }
             Seen::Setting(_, names) => names.into_iter().next().map(|name| (name.name, name.name_span.start)),
@@ -105,6 +124,14 @@ impl<'a> Reader<'a> {
             self.look_into(word, reason.unwrap_or(Reason::Argument), known);
         }
         Ok(Node::Other(span))
+    }
+
+    /// What a setter says about a command.
+    pub(super) fn seen(&mut self, words: &[Word<'a>]) -> Option<Seen> {
+        let (command, words) = words.split_first()?;
+        let name = command.literal()?;
+        let (_, setter) = self.language.setters.iter().find(|(known, _)| self.is_called(name, known))?;
+        Some(setter(self, words))
     }
 
     // The words of a list that a name is set to.

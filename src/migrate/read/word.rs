@@ -1,7 +1,7 @@
 //! Words as the shells see them, and which byte of the file each byte of one comes from.
 
 use crate::migrate::heuristics::identifier;
-use crate::migrate::model::{Span, Value};
+use crate::migrate::model::{Reason, Span, Value};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -34,9 +34,19 @@ struct Decoded {
     // How many expansions there are; where in the text the first one stands, if it is a variable.
     expansions: usize,
     variable: Option<(usize, String)>,
-    code: Vec<Span>,
+    code: Vec<Code>,
     quoted: bool,
     pattern: bool,
+}
+
+/// Code that fills a word in.
+pub(super) struct Code {
+    /// Where it stands.
+    pub span: Span,
+    /// Why the keys in it stay, if not for the word's own reason.
+    pub reason: Option<Reason>,
+    /// Whether its strings are the word's own value, and not the words of a command that gives it.
+    pub is_direct: bool,
 }
 
 /// What a part of a word comes to only when the code is run. A zero byte stands for it in the text.
@@ -99,8 +109,8 @@ impl<'a> Word<'a> {
         self.decoded.as_ref().is_some_and(|decoded| decoded.quoted)
     }
 
-    /// The code that the word is filled in from: command substitutions, without their signs.
-    pub(super) fn code(&self) -> &[Span] {
+    /// The code that fills the word in: command substitutions and the like.
+    pub(super) fn code(&self) -> &[Code] {
         self.decoded.as_ref().map_or(&[], |decoded| &decoded.code)
     }
 
@@ -117,7 +127,8 @@ impl<'a> Word<'a> {
 
     /// The variable whose value the whole word is.
     pub(super) fn variable(&self) -> Option<&str> {
-        let decoded = self.decoded.as_ref().filter(|decoded| decoded.expansions == 1 && decoded.text.len() == 1)?;
+        let alone = |decoded: &&Decoded| decoded.expansions == 1 && decoded.text.len() == 1 && !self.is_list();
+        let decoded = self.decoded.as_deref().filter(alone)?;
         decoded.variable.as_ref().map(|(_, name)| name.as_str())
     }
 
@@ -212,9 +223,20 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds a command substitution, whose code stands there.
-    pub(super) fn substitute(&mut self, code: Span, place: usize) {
+    pub(super) fn substitute(&mut self, span: Span, place: usize) {
+        self.code(Code { span, reason: Some(Reason::Substitution), is_direct: false }, place);
+    }
+
+    /// Adds what code gives.
+    pub(super) fn code(&mut self, code: Code, place: usize) {
         self.decoded().code.push(code);
         self.expand(Expansion::Other, place);
+    }
+
+    /// Reports whether the text begins so.
+    pub(super) fn begins_with(&self, text: &[u8]) -> bool {
+        let so_far = self.decoded.as_ref().map_or(&self.bytes[self.plain.clone()], |decoded| &decoded.text);
+        so_far.starts_with(text)
     }
 
     /// Adds a byte that makes the word a pattern of files.

@@ -76,7 +76,8 @@ fn settings_go_and_nothing_else_does() {
         &format!(
             "$env.EDITOR = \"vim\"\n$env.OPENAI_API_KEY = \"{a}\" # openai\n\
             $env.A = \"1\"; $env.MISTRAL_API_KEY = '{b}'\n\
-            $env.OPENAI_API_KEY? = r#'{a}'#\n$env.\"OPENAI_API_KEY\" = \"{a}\"\n$env.'MISTRAL_API_KEY' = '{b}'\n$env.COPY = $env.OPENAI_API_KEY\nlet-env OPENAI_API_KEY = \"{a}\"\n\
+            $env.OPENAI_API_KEY? = r#'{a}'#\n$env.\"OPENAI_API_KEY\" = \"{a}\"\n$env.'MISTRAL_API_KEY' = '{b}'\n\
+            $env.COPY = $env.OPENAI_API_KEY\nlet-env OPENAI_API_KEY = \"{a}\"\n\
             # was {a}\nsource ~/x.nu\n"
         ),
         "$env.EDITOR = \"vim\"\n$env.A = \"1\"\n# was <moved-to-ringlet:openai/default>\nsource ~/x.nu\n",
@@ -164,7 +165,7 @@ fn other_uses_are_reported_with_their_name() {
         ("$env.OPENAI_API_KEYS = [\"%\"]\n", "1 openai OPENAI_API_KEYS array"),
         ("$env.OPENAI_API_KEY += \"%\"\n", "1 openai OPENAI_API_KEY append"),
         ("claude --api-key \"%\"\n", "1 openai - argument"),
-        ("load-env {OPENAI_API_KEY: \"%\", ...$more}\n", "1 openai OPENAI_API_KEY argument"),
+        ("load-env {OPENAI_API_KEY: \"%\", ...$more}\n", "1 openai OPENAI_API_KEY array"),
         ("print a & $env.OPENAI_API_KEY = \"%\"\n", "1 openai - argument"),
         ("$env.\"OPENAI_API_KEY\".x = \"%\"\n", "1 openai - argument"),
         ("$env.config = {hooks: {OPENAI_API_KEY: \"%\"}}\n", "1 openai OPENAI_API_KEY array"),
@@ -262,12 +263,9 @@ fn keys_among_more_words_than_are_kept_are_reported() {
     let words = "a ".repeat(5000);
     for (text, found) in [
         (format!("print {words}{key} b\n"), "1 openai - argument"),
-        (format!("$env.OPENAI_API_KEYS = [{words}'{key}' b]\n"), "1 openai OPENAI_API_KEYS argument"),
-        (format!("$env.X = [[{words}] [{words}] {{OPENAI_API_KEY: {key}}}]\n"), "1 openai OPENAI_API_KEY argument"),
-        (
-            format!("load-env {{{}, OPENAI_API_KEY: '{key}'}}\n", "A: b, ".repeat(5000)),
-            "1 openai OPENAI_API_KEY argument",
-        ),
+        (format!("$env.OPENAI_API_KEYS = [{words}'{key}' b]\n"), "1 openai OPENAI_API_KEYS array"),
+        (format!("$env.X = [[{words}] [{words}] {{OPENAI_API_KEY: {key}}}]\n"), "1 openai OPENAI_API_KEY array"),
+        (format!("load-env {{{}, OPENAI_API_KEY: '{key}'}}\n", "A: b, ".repeat(5000)), "1 openai OPENAI_API_KEY array"),
     ] {
         comes_out(Dialect::Nushell, &text, &text, &[found]);
     }
