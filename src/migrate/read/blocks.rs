@@ -315,7 +315,7 @@ impl<'a> Reader<'a> {
             }
             wrapped = true;
             self.operator_ends()?;
-            operands.push(self.pipeline()?.0);
+            add(&mut operands, self.pipeline()?.0);
         }
         if !wrapped && let Some(only) = operands.pop() {
             return Ok(only);
@@ -632,6 +632,6 @@ fn join(before: Node, next: Node) -> Node {
         other => vec![other],
     };
     let mut operands = flat(before);
-    operands.extend(flat(next));
+    flat(next).into_iter().for_each(|operand| add(&mut operands, operand));
     Node::List { span, operands }
 }
