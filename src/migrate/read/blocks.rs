@@ -262,6 +262,18 @@ impl<'a> Reader<'a> {
         Ok(Body { span: start..self.at, nodes, scope })
     }
 
+    /// The statements in round brackets. Their keys are not reported one by one: the text is for the word's own report.
+    pub(super) fn enclosed(&mut self) -> Result<Vec<Node>> {
+        let fixed = self.fixed.len();
+        self.at += 1;
+        let body = self.ending(b"", |reader| reader.body(Scope::Plain))?;
+        if !self.takes(b")") {
+            return Err(Unreadable);
+        }
+        self.fixed.truncate(fixed);
+        Ok(body.nodes)
+    }
+
     // One statement and what ends it; false where the list ends. The first nodes, `before` in number, stay as they are.
     fn statement(&mut self, nodes: &mut Vec<Node>, before: usize) -> Result<bool> {
         self.separators()?;
@@ -324,13 +336,12 @@ impl<'a> Reader<'a> {
             return Ok(list(start, operands));
         }
         // Nothing could stand in an operand's place.
-        let end = operands.last().map_or(start, |node| node.span().end);
-        Ok(self.kept(start..end, operands))
+        Ok(self.kept(start, operands))
     }
 
     // Commands of which none goes; the bodies among them can still be edited.
-    fn kept(&mut self, span: Span, mut commands: Vec<Node>) -> Node {
-        let mut bodies = Vec::new();
+    fn kept(&mut self, start: usize, mut commands: Vec<Node>) -> Node {
+        let span = start..end_of(start, &commands);
         // An assignment's value is what all of them give.
         if self.language.assignment.is_some()
             && let [Node::Setting(setting), rest @ ..] = commands.as_mut_slice()
@@ -347,6 +358,7 @@ impl<'a> Reader<'a> {
             setting.span = span;
             return commands.swap_remove(0);
         }
+        let mut bodies = Vec::new();
         for command in commands {
             match command {
                 Node::Compound { bodies: own, .. } => bodies.extend(own),
@@ -386,14 +398,14 @@ impl<'a> Reader<'a> {
         if let [_] = parts.as_slice() {
             return Ok((parts.remove(0), wrapped));
         }
-        let end = parts.last().map_or(start, |node| node.span().end);
+        let end = end_of(start, &parts);
         if let [Node::Setting(_), Node::Other(last)] = parts.as_slice()
             && self.language.hushes.iter().any(|hush| self.is_called(&self.bytes[last.clone()], hush))
             && let Node::Setting(setting) = parts.swap_remove(0)
         {
             return Ok((Node::Setting(Setting { span: start..end, ..setting }), wrapped));
         }
-        Ok((self.kept(start..end, parts), wrapped))
+        Ok((self.kept(start, parts), wrapped))
     }
 
     /// The sign here that joins two commands of a pipeline.
@@ -619,9 +631,12 @@ fn add(nodes: &mut Vec<Node>, node: Node) {
     }
 }
 
+fn end_of(start: usize, nodes: &[Node]) -> usize {
+    nodes.last().map_or(start, |node| node.span().end)
+}
+
 fn list(start: usize, operands: Vec<Node>) -> Node {
-    let end = operands.last().map_or(start, |node| node.span().end);
-    Node::List { span: start..end, operands }
+    Node::List { span: start..end_of(start, &operands), operands }
 }
 
 // One list of two statements.

@@ -304,14 +304,7 @@ fn index(reader: &mut Reader<'_>) -> Result<()> {
 // The commands in brackets run wherever the word is read.
 fn substitution(reader: &mut Reader<'_>, word: &mut Draft<'_>) -> Result<()> {
     let at = reader.at;
-    let fixed = reader.fixed.len();
-    reader.at += 1;
-    reader.body(Scope::Plain)?;
-    if !reader.takes(b")") {
-        return Err(Unreadable);
-    }
-    // Its text is reported as a whole, with the name that the word is for.
-    reader.fixed.truncate(fixed);
+    reader.enclosed()?;
     word.substitute(at..reader.at, at);
     index(reader)
 }

@@ -300,14 +300,8 @@ fn quoted_name(rest: &[u8]) -> Option<&[u8]> {
 
 // The commands in brackets run wherever the word is read.
 fn subexpression(reader: &mut Reader<'_>, word: &mut Draft<'_>) -> Result<()> {
-    let (at, fixed) = (reader.at, reader.fixed.len());
-    reader.at += 1;
-    reader.ending(b"", |reader| reader.body(Scope::Plain))?;
-    if !reader.takes(b")") {
-        return Err(Unreadable);
-    }
-    // Its text is reported as a whole, with the name that the word is for.
-    reader.fixed.truncate(fixed);
+    let at = reader.at;
+    reader.enclosed()?;
     word.substitute(at..reader.at, at);
     Ok(())
 }

@@ -164,11 +164,11 @@ fn assignment<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Option<Seen> {
         [target, sign, values @ ..] => (target, sign.literal()?, values),
         [] => return None,
     };
-    if is_command(reader, target) || !matches!(sign, b"=" | b"??=" | b"+=" | b"-=" | b"*=" | b"/=" | b"%=") {
+    if !reader.is_expression(target) || !matches!(sign, b"=" | b"??=" | b"+=" | b"-=" | b"*=" | b"/=" | b"%=") {
         return None;
     }
-    let is_command = values.first().is_some_and(|word| is_command(reader, word));
-    reader.programs += usize::from(is_command && !is_silent(&values[0]));
+    let is_command = values.first().is_some_and(|word| !reader.is_expression(word));
+    reader.programs += usize::from(values.first().is_some_and(|word| reader.runs_a_program(word)));
     let raw = &reader.bytes[target.span.clone()];
     if raw.eq_ignore_ascii_case(b"$null") && sign == b"=" {
         // It only hushes what follows.
@@ -204,15 +204,6 @@ fn assignment<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Option<Seen> {
     Some(Seen::Setting(form, vec![Name { span, name_span, name, value }]))
 }
 
-fn is_command(reader: &Reader<'_>, word: &Word<'_>) -> bool {
-    !LANGUAGE.expressions.contains(&reader.bytes[word.span.start])
-}
-
-fn is_silent(word: &Word<'_>) -> bool {
-    let text = String::from_utf8_lossy(word.text()).to_ascii_lowercase();
-    LANGUAGE.silent.contains(&text.as_str()) || LANGUAGE.setters.iter().any(|(name, _)| *name == text)
-}
-
 // The variable that is assigned to, a type before it allowed: its name without scope or drive, and its place.
 fn target_of(reader: &Reader<'_>, target: &Word<'_>) -> Option<(String, usize)> {
     let name = target.variable()?;
@@ -224,7 +215,7 @@ fn target_of(reader: &Reader<'_>, target: &Word<'_>) -> Option<(String, usize)> 
 // What the words behind a sign come to.
 fn value(reader: &Reader<'_>, words: &[Word<'_>]) -> Value {
     match words {
-        [value] if !is_command(reader, value) => value.value(0),
+        [value] if reader.is_expression(value) => value.value(0),
         // `$env:A ?? 'k'`
         [variable, sign, value] if sign.is(b"??") => match (variable.variable(), value.value(0)) {
             (Some(name), Value::Literal(text, span)) => Value::Default(name.to_owned(), text, span),
@@ -263,7 +254,7 @@ fn invocation<'a>(reader: &mut Reader<'a>, word: &Word<'a>) -> Option<Seen> {
     let text = name.name().filter(|_| name.is_quoted())?.to_owned();
     let name_span = name.place(0)..name.place(text.len() - 1) + 1;
     let span = name_span.start..word.span.end;
-    let value = if is_command(reader, value) { Value::Dynamic } else { value.value(0) };
+    let value = if reader.is_expression(value) { value.value(0) } else { Value::Dynamic };
     Some(Seen::Setting(Form::PsSetEnvironmentVariable, vec![Name { span, name_span, name: text, value }]))
 }
 

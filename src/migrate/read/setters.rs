@@ -93,12 +93,10 @@ impl<'a> Reader<'a> {
         let name = command.literal().unwrap_or_default();
         let called = |known: &str| self.is_called(name, known);
         let mut reason = self.language.reasons.iter().find(|(known, _)| called(known)).map(|(_, reason)| *reason);
-        let is_silent = self.language.silent.iter().any(|known| called(known))
-            || self.language.expressions.contains(&self.bytes[command.span.start]);
         let seen = match self.language.assignment.and_then(|read| read(self, words)) {
             Some(seen) => seen,
             None => self.seen(&words[first..]).unwrap_or_else(|| {
-                self.programs += usize::from(!is_silent);
+                self.programs += usize::from(self.runs_a_program(command));
                 Seen::Kept(None, None)
             }),
         };
@@ -124,6 +122,19 @@ impl<'a> Reader<'a> {
             self.look_into(word, reason.unwrap_or(Reason::Argument), known);
         }
         Ok(Node::Other(span))
+    }
+
+    /// Reports whether a word begins an expression, which runs no program by itself.
+    pub(super) fn is_expression(&self, word: &Word<'_>) -> bool {
+        self.language.expressions.contains(&self.bytes[word.span.start])
+    }
+
+    /// Reports whether a command of this name is more than the language's own harmless ones.
+    pub(super) fn runs_a_program(&self, command: &Word<'_>) -> bool {
+        let name = command.literal().unwrap_or_default();
+        let setters = self.language.setters.iter().map(|(known, _)| known);
+        let mut harmless = self.language.silent.iter().chain(setters);
+        !self.is_expression(command) && !harmless.any(|known| self.is_called(name, known))
     }
 
     /// What a setter says about a command.

@@ -1,7 +1,7 @@
 //! PowerShell's words: strings, variables, types, lists, blocks, and what may be glued to them.
 
 use crate::migrate::heuristics::identifier;
-use crate::migrate::model::{Node, Reason, Scope};
+use crate::migrate::model::{Node, Reason};
 use crate::migrate::read::word::{Code, Draft, Expansion, Items, Word, escape};
 use crate::migrate::read::{Reader, Result, Unreadable};
 
@@ -66,12 +66,12 @@ pub(super) fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
             [b'@', quoted @ ..] if is_first && here_begins(quoted) => here(reader, &mut word)?,
             [b'@', b'(', ..] if is_first => {
                 reader.at += 1;
-                statements(reader)?;
+                reader.enclosed()?;
                 word.code(Code { span: at..reader.at, reason: Some(Reason::Array), is_direct: true }, at);
             }
             [b'$', b'(', ..] => {
                 reader.at += 1;
-                statements(reader)?;
+                reader.enclosed()?;
                 word.code(Code { span: at..reader.at, reason: Some(Reason::Substitution), is_direct: true }, at);
             }
             [b'$', ..] => variable(reader, &mut word),
@@ -208,7 +208,7 @@ fn string(reader: &mut Reader<'_>, word: &mut Draft<'_>) -> Result<()> {
             }
             (_, [b'$', b'(', ..]) if kind == b'"' => {
                 reader.at += 1;
-                statements(reader)?;
+                reader.enclosed()?;
                 word.code(Code { span: at..reader.at, reason: Some(Reason::Substitution), is_direct: false }, at);
             }
             (_, [b'$', next, ..]) if kind == b'"' && (next.is_ascii_alphanumeric() || b"_{:".contains(next)) => {
@@ -273,24 +273,11 @@ fn variable(reader: &mut Reader<'_>, word: &mut Draft<'_>) {
     reader.at += 1 + size;
 }
 
-// The statements in round brackets.
-fn statements(reader: &mut Reader<'_>) -> Result<Vec<Node>> {
-    let fixed = reader.fixed.len();
-    reader.at += 1;
-    let body = reader.body(Scope::Plain)?;
-    if !reader.takes(b")") {
-        return Err(Unreadable);
-    }
-    // Their text is reported as a whole, with the name that the word is for.
-    reader.fixed.truncate(fixed);
-    Ok(body.nodes)
-}
-
 // `( ... )`: what stands in it, if that is one word.
 fn group(reader: &mut Reader<'_>, word: &mut Draft<'_>) -> Result<()> {
     let (at, programs) = (reader.at, reader.programs);
     reader.single = None;
-    let nodes = statements(reader)?;
+    let nodes = reader.enclosed()?;
     let single =
         reader.single.take().filter(|single| matches!(&nodes[..], [Node::Other(span)] if *span == single.span));
     match single {
