@@ -89,7 +89,7 @@ impl Scrub<'_> {
         match node {
             Node::Setting(setting) => {
                 let mut words = setting.words.iter();
-                !setting.keeps && !setting.words.is_empty() && words.all(|word| self.gone.contains(&word.span.start))
+                !setting.words.is_empty() && words.all(|word| self.gone.contains(&word.span.start))
             }
             Node::List { operands, .. } => !operands.is_empty() && operands.iter().all(|operand| self.is_gone(operand)),
             Node::Compound { .. } | Node::Other(_) => false,

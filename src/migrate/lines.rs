@@ -76,7 +76,7 @@ fn parse(bytes: &[u8], form: Form, statement: Statement) -> Script {
         let set = fresh.then(|| statement(&mut cursor, &mut script.fixed)).flatten();
         fresh = false;
         match set.filter(|(span, _)| cursor.at == span.end && cursor.ends_statement()) {
-            Some((span, words)) => script.nodes.push(Node::Setting(Setting { span, form, words, keeps: false })),
+            Some((span, words)) => script.nodes.push(Node::Setting(Setting { span, form, words })),
             None => {
                 cursor.at = start;
                 let end = cursor.line_end().max(start + 1);

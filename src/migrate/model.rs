@@ -230,8 +230,6 @@ pub(super) struct Setting {
     pub form: Form,
     /// The names it sets, in order.
     pub words: Vec<Word>,
-    /// Whether something beside the words keeps the statement alive when they all go (an option that acts by itself).
-    pub keeps: bool,
 }
 
 /// One name in a setting.

@@ -56,7 +56,7 @@ fn setting(bytes: &[u8], line: &Span, fixed: &mut Vec<Fixed>) -> Option<Setting>
         Value::Literal(value, span)
     };
     let word = cursor.word(name, value);
-    Some(Setting { span: line.clone(), form: Form::FishUniversal, words: vec![word], keeps: false })
+    Some(Setting { span: line.clone(), form: Form::FishUniversal, words: vec![word] })
 }
 
 // Between the elements of a list.

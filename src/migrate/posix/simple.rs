@@ -178,7 +178,7 @@ impl Reader<'_> {
         let Simple { assigned, words, redirected, .. } = simple;
         if words.is_empty() && !assigned.is_empty() && !redirected {
             let words = assigned.iter().filter_map(|word| self.name(word)).collect();
-            return Node::Setting(Setting { span, form: Form::Assign, words, keeps: false });
+            return Node::Setting(Setting { span, form: Form::Assign, words });
         }
         let command = words.iter().position(|word| {
             !matches!(word.literal(), Some(b"builtin" | b"command" | b"noglob" | b"nocorrect" | b"-"))
@@ -315,7 +315,6 @@ impl Reader<'_> {
             span: span.clone(),
             form,
             words: names,
-            keeps: false,
         })
     }
 
@@ -333,7 +332,7 @@ impl Reader<'_> {
             });
         }
         let sets = names.iter().any(|name| !name.name.is_empty());
-        sets.then(|| Setting { span: span.clone(), form: Form::Assign, words: names, keeps: false })
+        sets.then(|| Setting { span: span.clone(), form: Form::Assign, words: names })
     }
 
     // A command that takes the name and the value as two words.
@@ -349,7 +348,7 @@ impl Reader<'_> {
             _ => Value::Dynamic,
         };
         let words = vec![Name { span: whole, name_span, name: text, value }];
-        Some(Setting { span: span.clone(), form, words, keeps: false })
+        Some(Setting { span: span.clone(), form, words })
     }
 }
 

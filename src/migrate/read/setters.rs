@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
                 if self.language.assignment.is_none() {
                     self.look_into_lists(words, &names);
                 }
-                return Ok(Node::Setting(Setting { span, form, words: names, keeps: false }));
+                return Ok(Node::Setting(Setting { span, form, words: names }));
             }
             Seen::Setting(_, names) => names.into_iter().next().map(|name| (name.name, name.name_span.start)),
             Seen::Kept(name, why) => {
