@@ -1037,11 +1037,11 @@ fn while_it_holds_a_key_ringlet_is_closed_to_the_users_other_processes() {
         };
         assert_eq!(attack(&from, child.id()), [false; 3], "environment, memory, debugger of ringlet {arguments:?}");
         canary.assert_not_in(&fs::read(format!("/proc/{}/environ", child.id())).unwrap_or_default(), "its environment");
-        // Dumps core by default, and is no signal that the runtime handles.
-        signal(&child, Signal::QUIT);
+        // Dumps core by default, is not handled by the runtime, and is not ignored in a shell's background job.
+        signal(&child, Signal::ABORT);
         signal(&child, Signal::CONT);
         let status = child.wait().expect("ended");
-        assert_eq!((status.signal(), status.core_dumped()), (Some(3), false), "{status}");
+        assert_eq!((status.signal(), status.core_dumped()), (Some(6), false), "{status}");
     }
     // Killed while it replaces the store's file, it may leave what was to become it: beside it, and as private.
     let folder = from.world.path("home/.config/ringlet");
@@ -1068,7 +1068,7 @@ fn the_attacks_on_ringlet_succeed_on_any_other_process() {
     // Where Yama restricts debuggers to their own children, nobody can do more than read the environment.
     let yama = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").is_ok_and(|scope| scope.trim() != "0");
     assert!(environ && (yama || memory && debugger), "{environ} {memory} {debugger}");
-    signal(&victim, Signal::QUIT);
+    signal(&victim, Signal::ABORT);
     let status = victim.wait().expect("ended");
     // A core that is handed to a program, or that the system forbids, proves nothing here.
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").expect("Linux");
@@ -1189,10 +1189,10 @@ fn the_daemon_leaks_nothing(world: &World, canary: &Canary, except: &[PathBuf]) 
     }
     canary.assert_not_in(daemon.said().as_bytes(), "the log");
     canary.assert_not_below(&world.path(""), except);
-    // Dumps core by default, and is no signal that it handles.
-    daemon.signal(Signal::QUIT);
+    // Dumps core by default, and is not handled by the daemon.
+    daemon.signal(Signal::ABORT);
     let status = daemon.end();
-    assert_eq!((status.signal(), status.core_dumped()), (Some(3), false), "{status}");
+    assert_eq!((status.signal(), status.core_dumped()), (Some(6), false), "{status}");
     canary.assert_not_in(daemon.said().as_bytes(), "the log");
     canary.assert_not_below(&world.path(""), except);
 }
