@@ -8,7 +8,7 @@ use crate::migrate::detect::{self, Judgement};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
 use crate::migrate::model::{Form, Node, Reason, Scope, Script, Span, Value, Warning};
-use crate::migrate::{lines, posix, read, utf16};
+use crate::migrate::{lines, read, utf16};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -105,8 +105,13 @@ pub(crate) fn assignments(bytes: &[u8], dialect: Dialect) -> Vec<(String, Option
 
 fn script_of(bytes: &[u8], dialect: Dialect) -> Script {
     match dialect {
-        Dialect::Bash | Dialect::Zsh | Dialect::Sh => posix::read(bytes, dialect),
-        Dialect::Csh | Dialect::Fish | Dialect::Nushell | Dialect::PowerShell => read::read(bytes, dialect),
+        Dialect::Bash
+        | Dialect::Zsh
+        | Dialect::Sh
+        | Dialect::Csh
+        | Dialect::Fish
+        | Dialect::Nushell
+        | Dialect::PowerShell => read::read(bytes, dialect),
         _ => lines::read(bytes, dialect),
     }
 }

@@ -20,7 +20,6 @@ pub(crate) mod keyset;
 mod lines;
 mod model;
 pub(crate) mod plan;
-mod posix;
 mod read;
 #[cfg(test)]
 mod rules;

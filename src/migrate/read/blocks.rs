@@ -3,6 +3,7 @@
 //! It goes through the file once, from left to right, and asks the language's table what a word begins or ends. What it
 //! cannot read to its end is reported and never touched.
 
+use super::cursor::HereDocument;
 use super::language::{Construct, End, Lost, Section};
 use super::word::{Items, Word};
 use super::{ROOM, Reader, Result, Unreadable};
@@ -10,11 +11,6 @@ use crate::migrate::model::{Body, Fixed, Node, Reason, Scope, Setting, Span, Val
 
 // Far beyond what anybody writes, and far within a thread's stack.
 const DEEPEST: usize = 60;
-
-/// A here-document whose text begins at the next line.
-pub(super) struct HereDocument {
-    end: Vec<u8>,
-}
 
 impl<'a> Reader<'a> {
     /// The statements of the file, one by one, so that what cannot be read spoils only what a shell does not reach,
@@ -24,6 +20,7 @@ impl<'a> Reader<'a> {
         // How many of them end before the line that is being read, which may be lost as a whole.
         let mut before = 0;
         loop {
+            self.passed.clear();
             let mut start = self.at;
             let read = self.separators().and_then(|()| {
                 if self.bytes[start..self.at].contains(&b'\n') {
@@ -33,7 +30,7 @@ impl<'a> Reader<'a> {
                     before = nodes.len();
                 }
                 start = self.at;
-                self.statement(&mut nodes, before)
+                self.statement(Scope::Plain, &mut nodes, before)
             });
             match read {
                 Ok(true) => {}
@@ -56,7 +53,7 @@ impl<'a> Reader<'a> {
             Lost::Rest => {
                 let line = self.bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
                 let kept = nodes.iter().take_while(|node| node.span().end <= line).count();
-                (kept, nodes.get(kept).map_or(start, |first| first.span().start)..end)
+                (kept, nodes.get(kept).map_or(start, |first| first.span().start.min(start))..end)
             }
             Lost::Statement(skip) => {
                 let depth = std::mem::take(&mut self.depth);
@@ -70,7 +67,9 @@ impl<'a> Reader<'a> {
             }
         };
         nodes.truncate(kept);
-        let is_out = |place: usize| place < lost.start || place >= lost.end;
+        // What was read of the line keeps its reasons where the first of several counts.
+        let from = if self.language.posix.is_some() { start } else { lost.start };
+        let is_out = |place: usize| place < from || place >= lost.end;
         self.comments.retain(|comment| is_out(comment.start));
         self.fixed.retain(|fixed| is_out(fixed.at));
         self.bodies.clear();
@@ -78,32 +77,6 @@ impl<'a> Reader<'a> {
         self.at = lost.end;
         nodes.push(Node::Other(lost));
         self.at < end
-    }
-
-    pub(super) fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    pub(super) fn rest(&self) -> &'a [u8] {
-        &self.bytes[self.at.min(self.bytes.len())..]
-    }
-
-    /// The length of the line's end here.
-    pub(super) fn line_end(&self) -> Option<usize> {
-        match self.rest() {
-            [b'\n', ..] => Some(1),
-            [b'\r', b'\n', ..] => Some(2),
-            _ => None,
-        }
-    }
-
-    /// The length of a continuation here: a sign and the line's end behind it.
-    pub(super) fn continued(&self) -> Option<usize> {
-        match self.rest() {
-            [sign, b'\n', ..] if Some(*sign) == self.language.continuation => Some(2),
-            [sign, b'\r', b'\n', ..] if Some(*sign) == self.language.continuation => Some(3),
-            _ => None,
-        }
     }
 
     pub(super) fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
@@ -116,150 +89,35 @@ impl<'a> Reader<'a> {
         done
     }
 
-    /// The unquoted characters up to the next blank or sign that ends a word.
-    pub(super) fn keyword(&self) -> &'a [u8] {
-        let rest = self.rest();
-        let ends = |byte: &u8| byte.is_ascii_whitespace() || self.language.ends.contains(byte);
-        &rest[..rest.iter().position(ends).unwrap_or(rest.len())]
-    }
-
-    pub(super) fn takes(&mut self, text: &[u8]) -> bool {
-        let found = self.rest().starts_with(text);
-        self.at += if found { text.len() } else { 0 };
-        found
-    }
-
-    pub(super) fn takes_word(&mut self, word: &str) -> bool {
-        let found = self.keyword() == word.as_bytes();
-        self.at += if found { word.len() } else { 0 };
-        found
-    }
-
-    fn is_at_one_of(&self, words: &[&str]) -> bool {
-        let keyword = self.keyword();
-        words.iter().any(|word| word.as_bytes() == keyword)
-    }
-
-    fn takes_one_of(&mut self, words: &[&str]) -> bool {
-        let keyword = self.keyword();
-        let found = words.iter().any(|word| word.as_bytes() == keyword);
-        self.at += if found { keyword.len() } else { 0 };
-        found
-    }
-
-    /// The carriage return of a CRLF line counts as a blank.
-    pub(super) fn blanks(&mut self) {
-        let mut behind_a_continuation = false;
-        loop {
-            match self.rest() {
-                [b' ' | b'\t', ..] | [b'\r', b'\n', ..] => self.at += 1,
-                [b'#', ..] if behind_a_continuation && self.language.comments_continue => {
-                    self.comment();
-                    self.at += self.line_end().unwrap_or_default();
-                }
-                _ if self.block_comment() => {}
-                _ => match self.continued() {
-                    Some(size) => {
-                        self.at += size;
-                        behind_a_continuation = true;
-                    }
-                    None => return,
-                },
-            }
-        }
-    }
-
-    // A comment within a line or over several. One that does not end is none.
-    fn block_comment(&mut self) -> bool {
-        let Some((open, close)) = self.language.block_comment else { return false };
-        let rest = self.rest();
-        let size = rest.strip_prefix(open.as_bytes()).and_then(|rest| memchr::memmem::find(rest, close.as_bytes()));
-        let Some(size) = size else { return false };
+    /// Statements up to a closing word, a `)`, an arm's end or the file's.
+    pub(super) fn body(&mut self, scope: Scope) -> Result<Body> {
         let start = self.at;
-        self.at += open.len() + size + close.len();
-        if self.comments.last().is_none_or(|last| last.end <= start) {
-            self.comments.push(start..self.at);
-        }
-        true
+        let nodes = self.list(scope, 0)?;
+        Ok(Body { span: start..self.at, nodes, scope })
     }
 
-    fn comment(&mut self) {
-        let start = self.at;
-        let rest = self.rest();
-        let size = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-        self.at += size;
-        // Some places are read twice.
-        if self.comments.last().is_none_or(|last| last.end <= start) {
-            self.comments.push(start..self.at - usize::from(rest[..size].ends_with(b"\r")));
-        }
-    }
-
-    /// Line ends and comments, with the here-documents that begin behind a line's end.
-    pub(super) fn line_ends(&mut self) -> Result<()> {
-        loop {
-            self.blanks();
-            match self.peek() {
-                Some(b'#') => self.comment(),
-                Some(b'\n') => {
-                    self.at += 1;
-                    self.here_documents()?;
-                }
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    // What may stand behind an operator.
-    fn operator_ends(&mut self) -> Result<()> {
-        if self.language.operators_continue { self.line_ends() } else { Ok(()) }
-    }
-
-    /// What may stand between two statements.
-    pub(super) fn separators(&mut self) -> Result<()> {
-        self.line_ends()?;
-        while self.takes(b";") {
-            self.line_ends()?;
-        }
-        Ok(())
-    }
-
-    fn here_documents(&mut self) -> Result<()> {
-        for document in std::mem::take(&mut self.pending) {
-            let start = self.at;
-            let mut end = start;
-            loop {
-                let rest = self.rest();
-                if rest.is_empty() {
-                    return Err(Unreadable);
-                }
-                let size = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |size| size + 1);
-                let line = rest[..size].strip_suffix(b"\n").unwrap_or(&rest[..size]);
-                self.at += size;
-                if line.strip_suffix(b"\r").unwrap_or(line) == document.end {
-                    break;
-                }
-                end = self.at;
-            }
-            self.report(start..end, Reason::HereDocument, None);
-        }
-        Ok(())
-    }
-
-    /// Statements up to a closing word, a `)` or the file's end.
-    fn list(&mut self) -> Result<Vec<Node>> {
+    /// The same without the place. The first nodes, `before` in number, are one statement each.
+    pub(super) fn list(&mut self, scope: Scope, before: usize) -> Result<Vec<Node>> {
         self.nested(|reader| {
             let mut nodes = Vec::new();
-            while reader.statement(&mut nodes, 0)? {}
-            // Most lists are short, and there may be many of them.
+            while reader.statement(scope, &mut nodes, before)? {}
+            // Most bodies are short, and there may be many of them.
             nodes.shrink_to_fit();
             Ok(nodes)
         })
     }
 
-    pub(super) fn body(&mut self, scope: Scope) -> Result<Body> {
+    /// A body in braces, or of a single statement.
+    pub(super) fn short_body(&mut self) -> Result<Body> {
+        self.blanks();
+        if self.takes_word("{") {
+            let body = self.body(Scope::Plain)?;
+            self.expect(|reader| reader.takes_word("}"))?;
+            return Ok(body);
+        }
         let start = self.at;
-        let nodes = self.list()?;
-        Ok(Body { span: start..self.at, nodes, scope })
+        let node = self.and_or()?;
+        Ok(Body { span: start..self.at, nodes: vec![node], scope: Scope::Plain })
     }
 
     /// The statements in round brackets. Their keys are not reported one by one: the text is for the word's own report.
@@ -274,19 +132,24 @@ impl<'a> Reader<'a> {
         Ok(body.nodes)
     }
 
-    // One statement and what ends it; false where the list ends. The first nodes, `before` in number, stay as they are.
-    fn statement(&mut self, nodes: &mut Vec<Node>, before: usize) -> Result<bool> {
+    // One statement of a body and what ends it; false where the body ends. The first nodes, `before` in number, stay as
+    // they are.
+    fn statement(&mut self, scope: Scope, nodes: &mut Vec<Node>, before: usize) -> Result<bool> {
         self.separators()?;
-        if self.peek().is_none_or(|byte| self.closes(byte)) || self.is_at_one_of(self.language.closing) {
+        let ends = self.peek().is_none_or(|byte| self.closes(byte)) || self.at_arm_end();
+        if ends || self.is_at_one_of(self.language.closing) {
             return Ok(false);
         }
         let start = self.at;
         let joined = self.takes_one_of(self.language.joins);
         let mut node = self.and_or()?;
+        let mut goes_on = true;
         self.blanks();
         match self.rest() {
             [b'&', ..] if self.language.has_operators => {
                 self.at += 1;
+                let disowning = self.language.posix.map_or(&[][..], |posix| posix.disowning);
+                let _ = disowning.iter().any(|sign| self.takes(sign.as_bytes()));
                 // What a job in the background sets is lost with it.
                 if matches!(node, Node::Setting(_) | Node::List { .. }) {
                     let span = node.span().clone();
@@ -296,7 +159,10 @@ impl<'a> Reader<'a> {
             }
             [] | [b'\n' | b';' | b'#', ..] => {}
             [byte, ..] if self.closes(*byte) => {}
-            _ => return Err(Unreadable),
+            _ => {
+                let posix = self.language.posix.ok_or(Unreadable)?;
+                goes_on = (posix.follows)(self, scope, &node).ok_or(Unreadable)?;
+            }
         }
         let node = match nodes.pop_if(|_| joined) {
             Some(before) => join(before, node),
@@ -308,7 +174,7 @@ impl<'a> Reader<'a> {
         } else {
             nodes.push(node)
         }
-        Ok(true)
+        Ok(goes_on)
     }
 
     /// Reports whether a sign ends the statements in a pair of brackets.
@@ -316,7 +182,7 @@ impl<'a> Reader<'a> {
         byte == b')' || byte == b'}' && self.language.blocks.is_some()
     }
 
-    fn and_or(&mut self) -> Result<Node> {
+    pub(super) fn and_or(&mut self) -> Result<Node> {
         let start = self.at;
         let (first, mut wrapped) = self.pipeline()?;
         let mut operands = vec![first];
@@ -344,6 +210,7 @@ impl<'a> Reader<'a> {
         let span = start..end_of(start, &commands);
         // An assignment's value is what all of them give.
         if self.language.assignment.is_some()
+            && self.language.posix.is_none()
             && let [Node::Setting(setting), rest @ ..] = commands.as_mut_slice()
             && rest.iter().all(|node| matches!(node, Node::Other(_)))
         {
@@ -368,7 +235,7 @@ impl<'a> Reader<'a> {
         Node::Compound { span, bodies }
     }
 
-    // A pipeline, and whether a word before it negates it.
+    // A pipeline, and whether a word before it negates or times it.
     fn pipeline(&mut self) -> Result<(Node, bool)> {
         self.blanks();
         let mut wrapped = false;
@@ -434,6 +301,11 @@ impl<'a> Reader<'a> {
                 }
             };
         }
+        if let Some(posix) = self.language.posix
+            && let Some(node) = (posix.construct)(self)?
+        {
+            return Ok(node);
+        }
         if self.language.has_subshells && self.peek() == Some(b'(') { self.subshell() } else { self.simple() }
     }
 
@@ -463,8 +335,16 @@ impl<'a> Reader<'a> {
                     bodies.push(self.test()?);
                     Some(*next)
                 }
+                Section::Condition(ends) => {
+                    bodies.push(self.body(Scope::Condition)?);
+                    self.ended(ends)?
+                }
                 Section::Body(ends) => {
                     bodies.push(self.body(scope)?);
+                    self.ended(ends)?
+                }
+                Section::Short(ends) => {
+                    bodies.push(self.short_body()?);
                     self.ended(ends)?
                 }
                 Section::Arms(labels, end) => {
@@ -496,7 +376,7 @@ impl<'a> Reader<'a> {
         let mut nodes = Vec::new();
         let mut end = self.at;
         while nodes.is_empty() || self.is_at_one_of(self.language.joins) {
-            if !self.statement(&mut nodes, 0)? {
+            if !self.statement(Scope::Condition, &mut nodes, 0)? {
                 return Err(Unreadable);
             }
             end = self.at;
@@ -508,13 +388,13 @@ impl<'a> Reader<'a> {
     }
 
     // Bodies that pair their keys with a program, if one was met since.
-    fn launches(&self, bodies: &mut [Body], programs: usize) {
+    pub(super) fn launches(&self, bodies: &mut [Body], programs: usize) {
         if self.programs > programs {
             bodies.iter_mut().for_each(|body| body.scope = Scope::Launcher);
         }
     }
 
-    // Takes the words that end a section; gives the next one.
+    // Takes the words that end a section, which may be none; gives the next one.
     fn ended(&mut self, ends: &[End]) -> Result<Option<usize>> {
         self.blanks();
         let start = self.at;
@@ -570,16 +450,21 @@ impl<'a> Reader<'a> {
     }
 
     fn subshell(&mut self) -> Result<Node> {
-        let (start, programs) = (self.at, self.programs);
-        self.at += 1;
-        let mut bodies = [self.body(Scope::Function)?];
-        self.blanks();
-        if !self.takes(b")") {
-            return Err(Unreadable);
-        }
-        self.launches(&mut bodies, programs);
+        let start = self.at;
+        let bodies = vec![self.subshell_body()?];
         self.redirections()?;
-        Ok(Node::Compound { span: start..self.at, bodies: bodies.into() })
+        Ok(Node::Compound { span: start..self.at, bodies })
+    }
+
+    /// Statements in parentheses.
+    pub(super) fn subshell_body(&mut self) -> Result<Body> {
+        let programs = self.programs;
+        self.at += 1;
+        let mut body = [self.body(Scope::Function)?];
+        self.expect(|reader| reader.takes(b")"))?;
+        self.launches(&mut body, programs);
+        let [body] = body;
+        Ok(body)
     }
 
     // What may stand behind a construct.
@@ -601,7 +486,9 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let number = |byte: &&u8| self.language.has_descriptors && byte.is_ascii_digit();
-        let descriptor = rest.iter().take_while(number).count();
+        let posix = self.language.posix;
+        let digits = || Some(rest.iter().take_while(number).count());
+        let Some(descriptor) = posix.map_or_else(digits, |posix| (posix.descriptor)(self)) else { return Ok(None) };
         let signs = &rest[descriptor..];
         let Some(operator) = self.language.redirections.iter().find(|operator| signs.starts_with(operator.as_bytes()))
         else {
@@ -610,11 +497,13 @@ impl<'a> Reader<'a> {
         self.at += descriptor + operator.len();
         self.blanks();
         let word = (self.language.word)(self)?;
-        if word.span.is_empty() || word.text().starts_with(b"#") {
+        if word.span.is_empty() || posix.is_none() && word.text().starts_with(b"#") {
             return Err(Unreadable);
         }
-        if *operator == "<<" {
-            self.pending.push(HereDocument { end: word.text().to_vec() });
+        if let Some(posix) = posix {
+            (posix.redirected)(self, operator, &word);
+        } else if *operator == "<<" {
+            self.pending.push(HereDocument { end: word.text().to_vec(), ..HereDocument::default() });
         }
         let is_descriptor = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
         let copies = self.language.has_descriptors && operator.ends_with('&') && is_descriptor(word.text());

@@ -68,6 +68,7 @@ pub(super) static LANGUAGE: Language = Language {
     background: Reason::Argument,
     grammar: None,
     lost: Lost::Rest,
+    posix: None,
 };
 
 const fn sections(guard: Option<for<'a> fn(&Reader<'a>) -> bool>, sections: &'static [Section]) -> Construct {

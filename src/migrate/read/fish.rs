@@ -81,6 +81,7 @@ pub(super) static LANGUAGE: Language = Language {
         },
     }),
     lost: Lost::File,
+    posix: None,
 };
 
 const fn plain(sections: &'static [Section]) -> Construct {

@@ -4,7 +4,7 @@ use super::confirm::Grammar;
 use super::setters::Seen;
 use super::word::Word;
 use super::{Reader, Result};
-use crate::migrate::model::{Node, Reason, Scope};
+use crate::migrate::model::{Node, Reason, Scope, Span};
 
 /// A shell's language.
 pub(super) struct Language {
@@ -24,7 +24,7 @@ pub(super) struct Language {
     pub constructs: &'static [(&'static str, Construct)],
     /// The words that end a section of a construct. Elsewhere they are an error.
     pub closing: &'static [&'static str],
-    /// The words before a pipeline that negate it or join it to the one before.
+    /// The words before a pipeline that negate it or time it.
     pub not: &'static [&'static str],
     /// The words that join a statement to the one before.
     pub joins: &'static [&'static str],
@@ -75,6 +75,41 @@ pub(super) struct Language {
     pub grammar: Option<Grammar>,
     /// What of the file is lost with a statement that cannot be read.
     pub lost: Lost,
+    /// What only the shells of POSIX' family have.
+    pub posix: Option<&'static Posix>,
+}
+
+/// What only the shells of POSIX' family have.
+pub(super) struct Posix {
+    /// The signs that end an arm of a `case`.
+    pub arms: &'static [&'static str],
+    /// The signs behind `&` that also let go of the job.
+    pub disowning: &'static [&'static str],
+    /// Whether `}` by itself ends a command.
+    pub brace_ends: bool,
+    /// The commands that are conditions: a substitution in one is no program of its function.
+    pub conditions: &'static [&'static str],
+    /// The setters that stand at a command's beginning only.
+    pub unprefixed: &'static [&'static str],
+    /// The setters that are programs, and count as such where they set nothing that could go.
+    pub programs: &'static [&'static str],
+    /// Reads a construct that begins with a sign; none where none begins here.
+    pub construct: for<'a> fn(&mut Reader<'a>) -> Result<Option<Node>>,
+    /// Reads the parentheses and the body behind the names of a function, from where the first name begins; none where
+    /// the words are no function's names.
+    pub definition: for<'a> fn(&mut Reader<'a>, usize, &[Word<'a>]) -> Result<Option<Node>>,
+    /// Tells what may stand right behind a statement in a body: whether the body goes on; none where nothing may.
+    pub follows: for<'a> fn(&Reader<'a>, Scope, &Node) -> Option<bool>,
+    /// Counts the bytes before a redirection's sign; none where no redirection begins here.
+    pub descriptor: for<'a> fn(&Reader<'a>) -> Option<usize>,
+    /// Reads what the word behind a redirection's sign stands for.
+    pub redirected: for<'a> fn(&mut Reader<'a>, &str, &Word<'a>),
+    /// Reports whether the word assigns where it stands before a command.
+    pub assigns: for<'a> fn(&Reader<'a>, &Word<'a>) -> bool,
+    /// Reports the key in such a word.
+    pub look_into_assignment: for<'a> fn(&mut Reader<'a>, &Word<'a>),
+    /// Notes what a command of this name only passes on.
+    pub passes: for<'a> fn(&mut Reader<'a>, &Span, &[u8], &[Word<'a>]),
 }
 
 /// Takes the words behind a setter's name apart.
@@ -104,8 +139,12 @@ pub(super) enum Section {
     Head(usize),
     /// One statement, and those joined to it, whose result decides whether the next section runs.
     Test(usize),
+    /// Statements that decide whether the next section runs.
+    Condition(&'static [End]),
     /// Statements.
     Body(&'static [End]),
+    /// Statements in braces, or a single one.
+    Short(&'static [End]),
     /// Arms, each of a head behind one of these labels and a body, up to the closing word.
     Arms(&'static [&'static str], &'static str),
 }

@@ -8,9 +8,11 @@
 mod blocks;
 pub(super) mod confirm;
 mod csh;
+mod cursor;
 mod fish;
 mod language;
 mod nushell;
+mod posix;
 mod powershell;
 pub(super) mod report;
 mod setters;
@@ -18,8 +20,9 @@ mod word;
 
 use super::dialect::Dialect;
 use super::model::{Body, Fixed, Node, Scope, Script, Span, text_start};
-use blocks::HereDocument;
+use cursor::HereDocument;
 use language::Language;
+use posix::Passed;
 use word::Word;
 
 /// Takes a file of a shell's language apart.
@@ -29,6 +32,8 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
         Dialect::Fish => &fish::LANGUAGE,
         Dialect::Nushell => &nushell::LANGUAGE,
         Dialect::PowerShell => &powershell::LANGUAGE,
+        Dialect::Bash | Dialect::Sh => &posix::BASH,
+        Dialect::Zsh => &posix::ZSH,
         _ => unreachable!("no other language is read here"),
     };
     let mut reader = Reader::new(bytes, language);
@@ -37,7 +42,10 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
     if let Some(grammar) = &language.grammar {
         confirm::confirm(bytes, grammar, &mut nodes, &mut fixed);
     }
-    fixed.sort_by_key(|fixed| fixed.at);
+    // The first reason of several for one key counts: in these shells the one of the construct around it.
+    if language.posix.is_none() {
+        fixed.sort_by_key(|fixed| fixed.at);
+    }
     Script { nodes, comments, fixed, filler: language.filler, continuation: language.continuation }
 }
 
@@ -71,6 +79,10 @@ struct Reader<'a> {
     block_scope: Scope,
     // What ends a word here besides the language's signs.
     ends: &'static [u8],
+    // What commands only pass on, in the order of the file: the words of `echo`, the text of here-strings.
+    passed: Vec<Passed>,
+    // How many bytes were looked at in vain for a bracket's end.
+    guessed: usize,
 }
 
 // Far beyond what anybody writes in one command; each kept word takes many times its size in the file.
@@ -94,6 +106,8 @@ impl<'a> Reader<'a> {
             bodies: vec![],
             block_scope: Scope::Function,
             ends: b"",
+            passed: vec![],
+            guessed: 0,
         }
     }
 

@@ -96,6 +96,7 @@ pub(super) static LANGUAGE: Language = Language {
     background: Reason::Background,
     grammar: None,
     lost: Lost::File,
+    posix: None,
 };
 
 // `$env.NAME = value`

@@ -131,6 +131,7 @@ pub(super) static LANGUAGE: Language = Language {
     background: Reason::Argument,
     grammar: Some(grammar::GRAMMAR),
     lost: Lost::Statement(skip),
+    posix: None,
 };
 
 // Whether an operand has to follow, or a part of the construct stands on the next line.

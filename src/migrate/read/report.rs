@@ -2,18 +2,26 @@
 
 use super::Reader;
 use super::word::{Code, Items, Word};
-use crate::migrate::heuristics::{self, Named};
+use crate::migrate::detect;
+use crate::migrate::heuristics::{self, Named, identifier};
 use crate::migrate::model::{Fixed, Node, Reason, Span, Value, Word as Name};
+use std::collections::HashSet;
 use zeroize::Zeroizing;
 
 impl Reader<'_> {
     /// Reports the keys in these bytes.
     pub(super) fn report(&mut self, span: Span, reason: Reason, known: Option<Named<'_>>) {
+        if self.language.posix.is_some() {
+            return self.report_hits(span, reason);
+        }
         heuristics::find_raw(&self.bytes[span.clone()], span.start, reason, known, &mut self.fixed);
     }
 
     /// Reports the keys in a word, in the code that fills it in, and in the words of a list.
     pub(super) fn look_into(&mut self, word: &Word<'_>, reason: Reason, known: Option<Named<'_>>) {
+        if self.language.posix.is_some() {
+            return self.look_into_text(word, reason);
+        }
         match &word.items {
             Items::None => {}
             Items::List(items) => items.iter().for_each(|item| self.look_into(item, reason, known)),
@@ -43,6 +51,32 @@ impl Reader<'_> {
             let known = known.map(|known| Named { direct: known.direct && *is_direct, ..known });
             self.report(span.clone(), own.unwrap_or(reason), known);
         }
+    }
+
+    fn report_hits(&mut self, span: Span, reason: Reason) {
+        for hit in detect::hits(&self.bytes[span.clone()]) {
+            let name = hit.name.as_ref().map(|name| &self.bytes[span.start + name.start..span.start + name.end]);
+            let at = span.start + hit.name.as_ref().map_or(hit.value.start, |name| name.start);
+            let value = Zeroizing::new(self.bytes[span.start + hit.value.start..span.start + hit.value.end].to_vec());
+            self.fixed.push(Fixed { name: name.and_then(identifier).map(str::to_owned), at, value, reason });
+        }
+    }
+
+    // As written, so that what an expansion falls back to is seen, and as the shell would see it.
+    fn look_into_text(&mut self, word: &Word<'_>, reason: Reason) {
+        let before = self.fixed.len();
+        self.report_hits(word.span.clone(), reason);
+        let Some(text) = word.literal().filter(|text| **text != self.bytes[word.span.clone()]) else { return };
+        let mut fresh = Vec::new();
+        let mut known: HashSet<&[u8]> = self.fixed[before..].iter().map(|fixed| fixed.value.as_slice()).collect();
+        for hit in detect::hits(text) {
+            let value = &text[hit.value];
+            if known.insert(value) {
+                let name = hit.name.and_then(|name| identifier(&text[name])).map(str::to_owned);
+                fresh.push(Fixed { name, at: word.span.start, value: Zeroizing::new(value.to_vec()), reason });
+            }
+        }
+        self.fixed.extend(fresh);
     }
 
     /// Turns what nothing can be cut out of into reports.

@@ -20,14 +20,23 @@ impl<'a> Reader<'a> {
         let outer = (std::mem::take(&mut self.bodies), self.block_scope);
         self.block_scope = Scope::Function;
         let (start, mut end) = (self.at, self.at);
+        let (posix, programs) = (self.language.posix, self.programs);
         let mut words: Vec<Word<'a>> = Vec::new();
         let mut is_quiet = true;
         loop {
             self.blanks();
             if let Some(harmless) = self.redirection()? {
                 is_quiet &= harmless;
-            } else if self.pipe().is_some() || self.ends_command(&words)? {
+            } else if self.pipe().is_some()
+                || self.ends_command(&words)?
+                || posix.is_some_and(|posix| posix.brace_ends) && self.keyword() == b"}"
+            {
                 break;
+            } else if let Some(posix) = posix.filter(|_| self.peek() == Some(b'('))
+                && let Some(node) = (posix.definition)(self, start, &words)?
+            {
+                (self.bodies, self.block_scope) = outer;
+                return Ok(node);
             } else {
                 let word = (self.language.word)(self)?;
                 if word.span.is_empty() {
@@ -38,7 +47,16 @@ impl<'a> Reader<'a> {
             }
             end = self.at;
         }
+        if end == start {
+            return Err(Unreadable);
+        }
         self.at = end;
+        if let Some(posix) = posix
+            && let Some(first) = words.iter().find(|word| !self.assigns(word))
+            && posix.conditions.iter().any(|known| first.is(known.as_bytes()))
+        {
+            self.programs = programs;
+        }
         let bodies = std::mem::replace(&mut self.bodies, outer.0);
         self.block_scope = outer.1;
         let is_free = is_quiet && bodies.is_empty() && words.len() < ROOM && self.room > 0;
@@ -71,6 +89,14 @@ impl<'a> Reader<'a> {
         self.language.prefixes.iter().any(|prefix| word.literal().is_some_and(|word| self.is_called(word, prefix)))
     }
 
+    // Whether the word assigns where it stands before a command.
+    fn assigns(&self, word: &Word<'a>) -> bool {
+        match self.language.posix {
+            Some(posix) => (posix.assigns)(self, word),
+            None => self.language.assigns && word.assigned().is_some(),
+        }
+    }
+
     // What kind of body the blocks are that follow a word of a command.
     fn scope_of_blocks(&self, before: &[Word<'_>], word: &Word<'_>) -> Scope {
         if !before.iter().all(|word| self.is_prefix(word)) {
@@ -85,18 +111,26 @@ impl<'a> Reader<'a> {
 
     // A setting, if the words are one that can be cut out; else the keys in them are reported.
     fn classified(&mut self, span: Span, words: &[Word<'a>], is_free: bool) -> Result<Node> {
-        let assigns = |word: &&Word<'_>| self.language.assigns && word.assigned().is_some();
-        let prefixed = words.iter().take_while(assigns).count();
+        let posix = self.language.posix;
+        let prefixed = words.iter().take_while(|word| self.assigns(word)).count();
         let first = words[prefixed..].iter().position(|word| !self.is_prefix(word)).unwrap_or(0) + prefixed;
-        // These shells refuse a redirection without a command.
-        let command = words.get(first).ok_or(Unreadable)?;
-        let name = command.literal().unwrap_or_default();
+        let command = words.get(first);
+        // The other shells refuse a redirection without a command.
+        if command.is_none() && posix.is_none() {
+            return Err(Unreadable);
+        }
+        let name = command.and_then(Word::literal).unwrap_or_default();
         let called = |known: &str| self.is_called(name, known);
         let mut reason = self.language.reasons.iter().find(|(known, _)| called(known)).map(|(_, reason)| *reason);
+        let can_set = posix.is_none_or(|posix| {
+            let is_first = first == 0 || !posix.unprefixed.iter().any(|known| called(known));
+            is_free && prefixed == 0 && is_first
+        });
+        let callable = words.get(first..).filter(|_| can_set).unwrap_or_default();
         let seen = match self.language.assignment.and_then(|read| read(self, words)) {
             Some(seen) => seen,
-            None => self.seen(&words[first..]).unwrap_or_else(|| {
-                self.programs += usize::from(self.runs_a_program(command));
+            None => self.seen(callable).unwrap_or_else(|| {
+                self.programs += usize::from(command.is_some_and(|word| self.runs_a_program(word)));
                 Seen::Kept(None, None)
             }),
         };
@@ -118,8 +152,16 @@ impl<'a> Reader<'a> {
         };
         let known = named.as_ref().map(|(name, at)| Named { name, at: *at, direct: true });
         for (at, word) in words.iter().enumerate() {
+            // What no room is left for is no single word.
+            if let Some(posix) = posix.filter(|_| at < prefixed && at + 1 < ROOM) {
+                (posix.look_into_assignment)(self, word);
+                continue;
+            }
             let reason = if at < prefixed { Some(Reason::InlinePrefix) } else { reason };
             self.look_into(word, reason.unwrap_or(Reason::Argument), known);
+        }
+        if let Some(posix) = posix {
+            (posix.passes)(self, &span, name, &words[prefixed..]);
         }
         Ok(Node::Other(span))
     }
@@ -132,9 +174,12 @@ impl<'a> Reader<'a> {
     /// Reports whether a command of this name is more than the language's own harmless ones.
     pub(super) fn runs_a_program(&self, command: &Word<'_>) -> bool {
         let name = command.literal().unwrap_or_default();
-        let setters = self.language.setters.iter().map(|(known, _)| known);
-        let mut harmless = self.language.silent.iter().chain(setters);
-        !self.is_expression(command) && !harmless.any(|known| self.is_called(name, known))
+        let is_one_of = |names: &[&str]| names.iter().any(|known| self.is_called(name, known));
+        if self.language.posix.is_some_and(|posix| is_one_of(posix.programs)) {
+            return true;
+        }
+        let is_setter = self.language.setters.iter().any(|(known, _)| self.is_called(name, known));
+        !self.is_expression(command) && !is_setter && !is_one_of(self.language.silent)
     }
 
     /// What a setter says about a command.

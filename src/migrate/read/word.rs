@@ -31,12 +31,15 @@ struct Decoded {
     text: Zeroizing<Vec<u8>>,
     // Where stretches of the text begin that stand in the file byte for byte: in the text, and in the file.
     stretches: Vec<(u32, u32)>,
-    // How many expansions there are; where in the text the first one stands, if it is a variable.
+    // How many expansions there are, and where in the text the first one stands.
     expansions: usize,
-    variable: Option<(usize, String)>,
+    first: Option<(usize, Expansion)>,
+    // The variables that literals stand in for.
+    defaulted: Vec<String>,
     code: Vec<Code>,
     quoted: bool,
     pattern: bool,
+    element: bool,
 }
 
 /// Code that fills a word in.
@@ -53,8 +56,24 @@ pub(super) struct Code {
 pub(super) enum Expansion {
     /// The value of one variable and nothing else.
     Variable(String),
+    /// `${V:-literal}`, or `:=`, which also sets V.
+    Fallback(Box<Fallback>),
     /// Anything else.
     Other,
+}
+
+/// A literal that stands in for a variable's value.
+pub(super) struct Fallback {
+    /// The variable.
+    pub name: String,
+    /// Where its name stands.
+    pub name_span: Span,
+    /// Whether it is set, too.
+    pub sets: bool,
+    /// The literal.
+    pub literal: Zeroizing<Vec<u8>>,
+    /// Where that stands.
+    pub span: Span,
 }
 
 impl fmt::Debug for Word<'_> {
@@ -99,6 +118,36 @@ impl<'a> Word<'a> {
         (!depends && !self.is_list()).then(|| self.text())
     }
 
+    /// The text before the first expansion.
+    pub(super) fn lead(&self) -> &[u8] {
+        let first = self.decoded.as_ref().and_then(|decoded| decoded.first.as_ref());
+        &self.text()[..first.map_or(self.text().len(), |(at, _)| *at)]
+    }
+
+    /// The expansion that the whole word is.
+    fn expansion(&self) -> Option<&Expansion> {
+        let decoded = self.decoded.as_ref().filter(|decoded| decoded.expansions == 1 && decoded.text.len() == 1)?;
+        decoded.first.as_ref().map(|(_, expansion)| expansion)
+    }
+
+    /// The literal for a variable's value that the whole word is.
+    pub(super) fn fallback(&self) -> Option<&Fallback> {
+        match self.expansion()? {
+            Expansion::Fallback(fallback) => Some(fallback),
+            _ => None,
+        }
+    }
+
+    /// The variables that literals in the word stand in for.
+    pub(super) fn defaulted(&self) -> &[String] {
+        self.decoded.as_ref().map_or(&[], |decoded| &decoded.defaulted)
+    }
+
+    /// Reports whether the word sets a list or an element of one: `NAME=(...)`, `NAME[...]=...`.
+    pub(super) fn is_element(&self) -> bool {
+        self.decoded.as_ref().is_some_and(|decoded| decoded.element)
+    }
+
     /// Reports whether the word is exactly this literal.
     pub(super) fn is(&self, text: &[u8]) -> bool {
         self.literal() == Some(text)
@@ -127,14 +176,18 @@ impl<'a> Word<'a> {
 
     /// The variable whose value the whole word is.
     pub(super) fn variable(&self) -> Option<&str> {
-        let alone = |decoded: &&Decoded| decoded.expansions == 1 && decoded.text.len() == 1 && !self.is_list();
-        let decoded = self.decoded.as_deref().filter(alone)?;
-        decoded.variable.as_ref().map(|(_, name)| name.as_str())
+        if self.is_list() {
+            return None;
+        }
+        match self.expansion()? {
+            Expansion::Variable(name) => Some(name),
+            _ => None,
+        }
     }
 
     /// What the text comes to from a byte on.
     pub(super) fn value(&self, from: usize) -> Value {
-        if self.is_list() {
+        if self.is_list() || self.is_element() {
             return Value::Dynamic;
         }
         // Behind the sign that precedes it, so that an opening quote belongs to it.
@@ -144,8 +197,11 @@ impl<'a> Word<'a> {
             return Value::Literal(Zeroizing::new(rest.to_vec()), start..self.span.end);
         }
         let alone = |decoded: &&Decoded| decoded.expansions == 1 && !decoded.pattern && rest.len() == 1;
-        match self.decoded.as_deref().filter(alone).and_then(|decoded| decoded.variable.as_ref()) {
-            Some((at, name)) if *at == from => Value::Copy(name.clone()),
+        match self.decoded.as_deref().filter(alone).and_then(|decoded| decoded.first.as_ref()) {
+            Some((at, Expansion::Variable(name))) if *at == from => Value::Copy(name.clone()),
+            Some((at, Expansion::Fallback(own))) if *at == from => {
+                Value::Default(own.name.clone(), own.literal.clone(), own.span.clone())
+            }
             _ => Value::Dynamic,
         }
     }
@@ -212,12 +268,19 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Adds the bytes that stand at a place in the file.
+    pub(super) fn extend(&mut self, bytes: &[u8], place: usize) {
+        bytes.iter().enumerate().for_each(|(offset, byte)| self.push(*byte, place + offset));
+    }
+
     /// Adds an expansion.
     pub(super) fn expand(&mut self, expansion: Expansion, place: usize) {
         let decoded = self.decoded();
-        if let (Expansion::Variable(name), 0) = (expansion, decoded.expansions) {
-            decoded.variable = Some((decoded.text.len(), name));
+        if let Expansion::Fallback(fallback) = &expansion {
+            decoded.defaulted.push(fallback.name.clone());
         }
+        let at = decoded.text.len();
+        decoded.first.get_or_insert((at, expansion));
         decoded.expansions += 1;
         decoded.push(0, place);
     }
@@ -257,6 +320,22 @@ impl<'a> Draft<'a> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.decoded.as_ref().map_or(self.plain.is_empty(), |decoded| decoded.text.is_empty() && !decoded.quoted)
+    }
+
+    /// Notes that the word sets a list or an element of one.
+    pub(super) fn set_element(&mut self) {
+        self.decoded().element = true;
+    }
+
+    /// Reports whether there is a text, and no expansion in it.
+    pub(super) fn is_literal(&self) -> bool {
+        !self.is_empty() && self.decoded.as_ref().is_none_or(|decoded| decoded.expansions == 0)
+    }
+
+    /// The text of a draft that is no word.
+    pub(super) fn into_text(mut self) -> Zeroizing<Vec<u8>> {
+        self.decoded();
+        self.decoded.map(|decoded| decoded.text).unwrap_or_default()
     }
 
     /// The word that ends here.
