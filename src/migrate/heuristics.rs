@@ -4,11 +4,9 @@
 //! found here is ever cut out. Called by the readers of the dialects.
 
 use super::detect;
-use super::model::{Fixed, Reason};
+use super::model::{Fixed, Reason, SHORTEST_KEY};
 use zeroize::Zeroizing;
 
-/// No key is shorter (rule D1), so shorter words are not worth carrying around.
-const SHORTEST: usize = 20;
 /// Between a name and its value: blanks, quotes, and what the languages put there.
 const BETWEEN: &[u8] = b" \t\r\n'\"`=:,()\\";
 /// How far a value may stand from its name.
@@ -45,7 +43,7 @@ pub(super) fn find(
         let to = from + text[from..].iter().take_while(|byte| is_part(**byte)).count();
         let (name, value) = split(text, from, to);
         let is_uri = text[value..to].starts_with(b"//") && text[..value].ends_with(b":");
-        if to - value >= SHORTEST && !is_uri {
+        if to - value >= SHORTEST_KEY && !is_uri {
             // `NAME=value`, then a name that stands just before, then whatever the caller knows.
             let near = || before.clone().filter(|(span, _)| belongs(&text[span.end..value]));
             // A command's words are paths and services' names, unless they can hardly be anything but a key.
@@ -79,7 +77,7 @@ fn split(text: &[u8], from: usize, to: usize) -> (Option<(std::ops::Range<usize>
     while let Some(offset) = text[found.1..to].iter().position(|byte| *byte == b'=') {
         let (start, end) = (found.1, found.1 + offset);
         // Trailing `=` are padding, not an assignment.
-        if to - end - 1 < SHORTEST {
+        if to - end - 1 < SHORTEST_KEY {
             break;
         }
         let name = identifier(&text[start..end]).map(|name| (start..end, name));

@@ -13,7 +13,7 @@ mod structured;
 
 use super::detect::{self, Judgement};
 use super::dialect::Dialect;
-use super::model::{Fixed, Form, Node, Reason, Script, Setting, Span, Value, Word, text_start};
+use super::model::{Fixed, Form, Node, Reason, Script, Span, Value, Word, add, text_start};
 use cursor::Cursor;
 use std::collections::{BTreeSet, HashSet};
 use zeroize::Zeroizing;
@@ -76,11 +76,11 @@ fn parse(bytes: &[u8], form: Form, statement: Statement) -> Script {
         let set = fresh.then(|| statement(&mut cursor, &mut script.fixed)).flatten();
         fresh = false;
         match set.filter(|(span, _)| cursor.at == span.end && cursor.ends_statement()) {
-            Some((span, words)) => script.nodes.push(Node::Setting(Setting { span, form, words })),
+            Some((span, words)) => add(&mut script.nodes, Node::setting(span, form, words)),
             None => {
                 cursor.at = start;
                 let end = cursor.line_end().max(start + 1);
-                script.nodes.push(Node::Other(start..end));
+                add(&mut script.nodes, Node::Other(start..end));
                 cursor.at = end;
             }
         }
@@ -168,7 +168,7 @@ const ZSH_SIGNS: (u8, &[u8]) = (0x84, b"#$^*(())$=|{}[]`<>>?~`,-!'\"\\");
 mod tests {
     use super::fish_variables::decoded;
     use super::*;
-    use crate::migrate::model::Scope;
+    use crate::migrate::model::{Scope, Setting};
     use proptest::prelude::*;
 
     const KEY: &str = "sk-TESTq7xwFAKEz3mvTESTw9rtFAKEb5ycTESTh2plFAKEd8gn";

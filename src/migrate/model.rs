@@ -16,6 +16,9 @@ pub(super) fn text_start(bytes: &[u8]) -> usize {
     if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
 }
 
+/// No key is shorter (rule D1), so shorter words are not worth carrying around.
+pub(super) const SHORTEST_KEY: usize = 20;
+
 /// A byte range.
 pub(super) type Span = Range<usize>;
 
@@ -188,12 +191,40 @@ pub(super) enum Node {
 }
 
 impl Node {
+    /// A statement that sets these names.
+    pub(super) fn setting(span: Span, form: Form, mut words: Vec<Word>) -> Self {
+        // Most statements set a single one, and there may be many of them.
+        words.shrink_to_fit();
+        Self::Setting(Setting { span, form, words })
+    }
+
     /// The bytes of the node.
     pub(super) fn span(&self) -> &Span {
         match self {
             Self::Setting(setting) => &setting.span,
             Self::List { span, .. } | Self::Compound { span, .. } | Self::Other(span) => span,
         }
+    }
+}
+
+/// Adds a statement. Those that nothing is cut out of become one.
+pub(super) fn add(nodes: &mut Vec<Node>, node: Node) {
+    let node = if is_idle(&node) { Node::Other(node.span().clone()) } else { node };
+    match (nodes.last_mut(), node) {
+        (Some(Node::Other(last)), Node::Other(span)) => last.end = span.end,
+        (_, node) => nodes.push(node),
+    }
+}
+
+// Whether nothing is set in it, and no program belongs to anything that is.
+fn is_idle(node: &Node) -> bool {
+    match node {
+        Node::Setting(_) => false,
+        Node::List { operands, .. } => operands.iter().all(is_idle),
+        Node::Compound { bodies, .. } => {
+            bodies.iter().all(|body| body.scope != Scope::Launcher && body.nodes.iter().all(is_idle))
+        }
+        Node::Other(_) => true,
     }
 }
 
@@ -268,6 +299,13 @@ impl fmt::Debug for Value {
             Self::Default(name, _, span) => write!(f, "Default({name}, redacted, {span:?})"),
             Self::Dynamic => f.write_str("Dynamic"),
         }
+    }
+}
+
+/// Notes a literal that stays, if it is long enough for a key or speaks about its name.
+pub(super) fn note(fixed: &mut Vec<Fixed>, literal: Fixed) {
+    if literal.value.len() >= SHORTEST_KEY || literal.reason == Reason::Append {
+        fixed.push(literal);
     }
 }
 

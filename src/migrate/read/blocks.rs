@@ -7,7 +7,7 @@ use super::cursor::HereDocument;
 use super::language::{Construct, End, Lost, Section};
 use super::word::{Items, Word};
 use super::{ROOM, Reader, Result, Unreadable};
-use crate::migrate::model::{Body, Fixed, Node, Reason, Scope, Setting, Span, Value};
+use crate::migrate::model::{Body, Fixed, Node, Reason, Scope, Setting, Span, Value, add, note};
 
 // Far beyond what anybody writes, and far within a thread's stack.
 const DEEPEST: usize = 60;
@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
                 if let Value::Literal(value, _) | Value::Default(_, value, _) =
                     std::mem::replace(&mut word.value, Value::Dynamic)
                 {
-                    self.fixed.push(Fixed { name, at, value, reason: Reason::Argument });
+                    note(&mut self.fixed, Fixed { name, at, value, reason: Reason::Argument });
                 }
             }
             setting.span = span;
@@ -310,13 +310,12 @@ impl<'a> Reader<'a> {
     }
 
     fn construct_here(&self) -> Option<(&'static str, &'static Construct)> {
-        let word = self.keyword();
         let (name, construct) = self.language.constructs.iter().find(|(name, construct)| {
             let guard = match construct {
                 Construct::Sections { guard, .. } => *guard,
                 Construct::Special(_) => None,
             };
-            name.as_bytes() == word && guard.is_none_or(|holds| holds(self))
+            self.is_at(name) && guard.is_none_or(|holds| holds(self))
         })?;
         Some((name, construct))
     }
@@ -446,7 +445,10 @@ impl<'a> Reader<'a> {
 
     /// Reports whether a word calls this command.
     pub(super) fn is_called(&self, word: &[u8], command: &str) -> bool {
-        word == command.as_bytes() || self.language.ignores_case && word.eq_ignore_ascii_case(command.as_bytes())
+        let command = command.as_bytes();
+        // Most lengths differ, which takes no look at the words.
+        word.len() == command.len()
+            && (word == command || self.language.ignores_case && word.eq_ignore_ascii_case(command))
     }
 
     fn subshell(&mut self) -> Result<Node> {
@@ -509,14 +511,6 @@ impl<'a> Reader<'a> {
         let copies = self.language.has_descriptors && operator.ends_with('&') && is_descriptor(word.text());
         let target = &self.bytes[word.span];
         Ok(Some(copies || target.eq_ignore_ascii_case(self.language.nowhere.as_bytes())))
-    }
-}
-
-// Adds a statement. Those that nothing is cut out of become one.
-fn add(nodes: &mut Vec<Node>, node: Node) {
-    match (nodes.last_mut(), node) {
-        (Some(Node::Other(last)), Node::Other(span)) => last.end = span.end,
-        (_, node) => nodes.push(node),
     }
 }
 

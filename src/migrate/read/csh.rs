@@ -84,7 +84,7 @@ fn is_block(reader: &Reader<'_>) -> bool {
         if matches!(ahead.peek(), None | Some(b'\n' | b';' | b'#')) {
             return last;
         }
-        last = ahead.keyword() == b"then";
+        last = ahead.is_at("then");
         match word(&mut ahead) {
             Ok(word) => ahead.at += usize::from(word.span.is_empty()),
             Err(Unreadable) => return false,
@@ -107,7 +107,7 @@ fn one_line_if(reader: &mut Reader<'_>) -> Result<Node> {
     reader.look_into(&condition, Reason::Argument, None);
     reader.blanks();
     // Another one of the same line needs no second look for a `then` at its end.
-    let is_another = reader.keyword() == b"if";
+    let is_another = reader.is_at("if");
     let command = reader.nested(|reader| if is_another { one_line_if(reader) } else { reader.command() })?;
     Ok(Node::List { span: start..command.span().end, operands: vec![Node::Other(condition.span), command] })
 }

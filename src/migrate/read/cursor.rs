@@ -46,8 +46,17 @@ impl<'a> Reader<'a> {
     /// The unquoted characters up to the next blank or sign that ends a word.
     pub(super) fn keyword(&self) -> &'a [u8] {
         let rest = self.rest();
-        let ends = |byte: &u8| b" \t\r\n".contains(byte) || self.language.ends.contains(byte);
-        &rest[..rest.iter().position(ends).unwrap_or(rest.len())]
+        &rest[..rest.iter().position(|byte| self.ends_keyword(*byte)).unwrap_or(rest.len())]
+    }
+
+    /// Reports whether these are the characters here. Looks at no more than these.
+    pub(super) fn is_at(&self, keyword: &str) -> bool {
+        let rest = self.rest().strip_prefix(keyword.as_bytes());
+        rest.is_some_and(|rest| rest.first().is_none_or(|byte| self.ends_keyword(*byte)))
+    }
+
+    fn ends_keyword(&self, byte: u8) -> bool {
+        b" \t\r\n".contains(&byte) || self.language.ends.contains(&byte)
     }
 
     pub(super) fn takes(&mut self, text: &[u8]) -> bool {
@@ -57,19 +66,20 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn takes_word(&mut self, word: &str) -> bool {
-        let found = self.keyword() == word.as_bytes();
+        let found = self.is_at(word);
         self.at += if found { word.len() } else { 0 };
         found
     }
 
     pub(super) fn is_at_one_of(&self, words: &[&str]) -> bool {
-        let here = self.keyword();
-        words.iter().any(|word| word.as_bytes() == here)
+        words.iter().any(|word| self.is_at(word))
     }
 
     /// Takes one of these words, or one of these rows of words.
     pub(super) fn takes_one_of(&mut self, words: &[&str]) -> bool {
-        words.iter().any(|words| self.takes_words(words.split(' ')))
+        let first = self.peek();
+        let begins = |words: &&&str| words.as_bytes().first() == first.as_ref();
+        words.iter().filter(begins).any(|words| self.takes_words(words.split(' ')))
     }
 
     fn takes_words<'w>(&mut self, mut words: impl Iterator<Item = &'w str>) -> bool {

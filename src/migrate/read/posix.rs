@@ -185,7 +185,7 @@ fn is_zsh(reader: &Reader<'_>) -> bool {
 fn follows(reader: &Reader<'_>, scope: Scope, node: &Node) -> Option<bool> {
     let is_condition = scope == Scope::Condition;
     // zsh ends a condition at `{`, and a body wherever `}` stands.
-    if is_zsh(reader) && (is_condition || reader.keyword() == b"}") {
+    if is_zsh(reader) && (is_condition || reader.is_at("}")) {
         return Some(!is_condition);
     }
     // A compound command may stand right before the word that closes what it is in: `{ ( a ) }`, `( a ) fi`.

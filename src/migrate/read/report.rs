@@ -4,7 +4,7 @@ use super::Reader;
 use super::word::{Code, Items, Word};
 use crate::migrate::detect;
 use crate::migrate::heuristics::{self, Named, identifier};
-use crate::migrate::model::{Fixed, Node, Reason, Span, Value, Word as Name};
+use crate::migrate::model::{Fixed, Node, Reason, Span, Value, Word as Name, note};
 use std::collections::HashSet;
 use zeroize::Zeroizing;
 
@@ -38,7 +38,7 @@ impl Reader<'_> {
         match word.assigned().filter(|_| reason == Reason::InlinePrefix && word.literal().is_some()) {
             Some((name, sign)) => {
                 let value = Zeroizing::new(word.text()[sign + 1..].to_vec());
-                self.fixed.push(Fixed { name: Some(name.to_owned()), at: word.span.start, value, reason });
+                note(&mut self.fixed, Fixed { name: Some(name.to_owned()), at: word.span.start, value, reason });
             }
             None => heuristics::find(word.text(), |offset| word.place(offset), reason, known, &mut self.fixed),
         }
@@ -91,7 +91,7 @@ pub(in crate::migrate) fn settle(node: Node, reason: Reason, fixed: &mut Vec<Fix
         Node::Setting(setting) => {
             for Name { name, name_span, value, .. } in setting.words {
                 if let Value::Literal(value, _) | Value::Default(_, value, _) = value {
-                    fixed.push(Fixed { name: Some(name), at: name_span.start, value, reason });
+                    note(fixed, Fixed { name: Some(name), at: name_span.start, value, reason });
                 }
             }
         }

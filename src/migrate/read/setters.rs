@@ -3,7 +3,7 @@
 use super::word::Word;
 use super::{ROOM, Reader, Result, Unreadable};
 use crate::migrate::heuristics::Named;
-use crate::migrate::model::{Form, Node, Reason, Scope, Setting, Span, Value, Word as Name};
+use crate::migrate::model::{Form, Node, Reason, Scope, Span, Value, Word as Name};
 use zeroize::Zeroizing;
 
 /// What a setter's words come to.
@@ -29,7 +29,7 @@ impl<'a> Reader<'a> {
                 is_quiet &= harmless;
             } else if self.pipe().is_some()
                 || self.ends_command(&words)?
-                || posix.is_some_and(|posix| posix.brace_ends) && self.keyword() == b"}"
+                || posix.is_some_and(|posix| posix.brace_ends) && self.is_at("}")
             {
                 break;
             } else if let Some(posix) = posix.filter(|_| self.peek() == Some(b'('))
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
                 if self.language.assignment.is_none() {
                     self.look_into_lists(words, &names);
                 }
-                return Ok(Node::Setting(Setting { span, form, words: names }));
+                return Ok(Node::setting(span, form, names));
             }
             Seen::Setting(_, names) => names.into_iter().next().map(|name| (name.name, name.name_span.start)),
             Seen::Kept(name, why) => {

@@ -44,7 +44,7 @@ pub(super) fn coproc(reader: &mut Reader<'_>) -> Result<Node> {
     let is_named = identifier(reader.keyword()).is_some() && {
         reader.at += reader.keyword().len();
         reader.blanks();
-        reader.keyword() == b"{" || reader.peek() == Some(b'(')
+        reader.is_at("{") || reader.peek() == Some(b'(')
     };
     if !is_named {
         reader.at = save;
@@ -75,7 +75,7 @@ pub(super) fn iteration(reader: &mut Reader<'_>) -> Result<Node> {
             reader.takes(b";");
         }
         reader.line_ends()?;
-        if opening == b"foreach" && !matches!(reader.keyword(), b"do" | b"{") {
+        if opening == b"foreach" && !reader.is_at_one_of(&["do", "{"]) {
             let body = reader.body(Scope::Plain)?;
             reader.expect(|reader| reader.takes_word("end"))?;
             return Ok(vec![body]);
@@ -86,7 +86,7 @@ pub(super) fn iteration(reader: &mut Reader<'_>) -> Result<Node> {
             return Ok(vec![body]);
         }
         // bash, too, takes braces here, though its manual is silent about it.
-        if is_zsh(reader) || reader.keyword() == b"{" { Ok(vec![reader.short_body()?]) } else { Err(Unreadable) }
+        if is_zsh(reader) || reader.is_at("{") { Ok(vec![reader.short_body()?]) } else { Err(Unreadable) }
     })
 }
 
@@ -94,7 +94,7 @@ pub(super) fn iteration(reader: &mut Reader<'_>) -> Result<Node> {
 fn names(reader: &mut Reader<'_>) -> Result<()> {
     let zsh = is_zsh(reader);
     let mut count = 0;
-    while is_name(reader.peek().unwrap_or(b' ')) && !(count > 0 && matches!(reader.keyword(), b"in" | b"do")) {
+    while is_name(reader.peek().unwrap_or(b' ')) && !(count > 0 && reader.is_at_one_of(&["in", "do"])) {
         reader.at += reader.keyword().len();
         count += 1;
         reader.blanks();
@@ -125,7 +125,7 @@ fn arguments(reader: &mut Reader<'_>) -> Result<()> {
             continue;
         }
         let is_end = reader.peek().is_none_or(|byte| b"\n;&|)#".contains(&byte));
-        if is_end || is_zsh(reader) && matches!(reader.keyword(), b"{" | b"}") {
+        if is_end || is_zsh(reader) && reader.is_at_one_of(&["{", "}"]) {
             return Ok(());
         }
         let word = word(reader)?;
@@ -278,7 +278,7 @@ pub(super) fn function(reader: &mut Reader<'_>) -> Result<Node> {
         reader.blanks();
         // zsh: any number of names, none included.
         let mut is_named = false;
-        while !matches!(reader.peek(), None | Some(b'\n' | b'(' | b';')) && reader.keyword() != b"{" {
+        while !matches!(reader.peek(), None | Some(b'\n' | b'(' | b';')) && !reader.is_at("{") {
             if read_word(reader, false)?.span.is_empty() {
                 return Err(Unreadable);
             }

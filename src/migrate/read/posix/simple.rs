@@ -3,15 +3,12 @@
 use super::is_zsh;
 use super::word::{element, is_name};
 use crate::migrate::heuristics::identifier;
-use crate::migrate::model::{Fixed, Form, Reason, Span, Value, Word as Name};
+use crate::migrate::model::{Fixed, Form, Reason, SHORTEST_KEY, Span, Value, Word as Name, note};
 use crate::migrate::read::Reader;
 use crate::migrate::read::cursor::HereDocument;
 use crate::migrate::read::setters::{Seen, pair};
 use crate::migrate::read::word::{Fallback, Word};
 use zeroize::Zeroizing;
-
-// No key is shorter.
-const SHORTEST: usize = 20;
 
 /// A word that a command only passes on, long enough for a key.
 pub(in crate::migrate::read) struct Passed {
@@ -101,7 +98,7 @@ pub(super) fn look_into_assignment<'a>(reader: &mut Reader<'a>, word: &Word<'a>)
         name(reader, word)
     {
         let reason = Reason::InlinePrefix;
-        reader.fixed.push(Fixed { name: Some(name), at: name_span.start, value, reason });
+        note(&mut reader.fixed, Fixed { name: Some(name), at: name_span.start, value, reason });
     }
 }
 
@@ -127,7 +124,7 @@ pub(super) fn passes<'a>(reader: &mut Reader<'a>, span: &Span, command: &[u8], w
 }
 
 fn passes_on(reader: &mut Reader<'_>, word: &Word<'_>) {
-    if let Some(text) = word.literal().filter(|text| text.len() >= SHORTEST) {
+    if let Some(text) = word.literal().filter(|text| text.len() >= SHORTEST_KEY) {
         reader.passed.push(Passed { span: word.span.clone(), text: Zeroizing::new(text.to_vec()) });
     }
 }
@@ -158,7 +155,7 @@ fn name<'a>(reader: &mut Reader<'a>, word: &Word<'a>) -> Option<Name> {
         if let Some((name, value)) = word.literal().and_then(element) {
             let value = Zeroizing::new(value.to_vec());
             let (name, reason) = (Some(name.to_owned()), Reason::Array);
-            reader.fixed.push(Fixed { name, at: name_span.start, value, reason });
+            note(&mut reader.fixed, Fixed { name, at: name_span.start, value, reason });
         }
     } else if word.defaulted().iter().any(|other| *other != name) {
         reader.report(span.clone(), Reason::DefaultOfOther, None);

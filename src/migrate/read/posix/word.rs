@@ -2,7 +2,7 @@
 
 use super::is_zsh;
 use crate::migrate::heuristics::identifier;
-use crate::migrate::model::{Fixed, Reason};
+use crate::migrate::model::{Fixed, Reason, note};
 use crate::migrate::read::word::{Draft, Expansion, Word};
 use crate::migrate::read::{Reader, Result, Unreadable};
 use zeroize::Zeroizing;
@@ -140,7 +140,8 @@ fn array(reader: &mut Reader<'_>) -> Result<()> {
                 let pair = element(text).map(|(name, value)| (name.to_owned(), value));
                 if let Some((name, value)) = pair.or(before.take().map(|name| (name, text))) {
                     let value = Zeroizing::new(value.to_vec());
-                    reader.fixed.push(Fixed { name: Some(name), at: word.span.start, value, reason: Reason::Array });
+                    let (name, at, reason) = (Some(name), word.span.start, Reason::Array);
+                    note(&mut reader.fixed, Fixed { name, at, value, reason });
                 }
                 before = name.filter(|_| zsh).map(str::to_owned);
             }

@@ -8,6 +8,8 @@ use crate::migrate::read::{Reader, Result, Unreadable};
 // Types whose static methods start nothing.
 const HARMLESS_TYPES: &[&str] = &["environment", "console", "string", "convert", "math", "datetime"];
 
+const LONGEST_CALLEE: usize = 256;
+
 /// The kind and the length of the quote that the text begins with. PowerShell takes typographic ones for plain ones.
 pub(super) fn quote(text: &[u8]) -> Option<(u8, usize)> {
     match text {
@@ -149,6 +151,11 @@ fn member(reader: &mut Reader<'_>, word: &mut Draft<'_>) {
 
 // A method may start a program, but for the static ones of a few types.
 fn count_call(reader: &mut Reader<'_>, callee: std::ops::Range<usize>) {
+    // No harmless one is longer, and a chain of calls takes no look at all of it for each.
+    if callee.len() > LONGEST_CALLEE {
+        reader.programs += 1;
+        return;
+    }
     let text = String::from_utf8_lossy(&reader.bytes[callee]).to_ascii_lowercase();
     let owner = text.rsplit_once("::").map_or("", |(owner, _)| owner);
     let owner = owner.rsplit(']').find(|part| !part.trim().is_empty()).unwrap_or_default();
