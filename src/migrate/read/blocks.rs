@@ -4,13 +4,15 @@
 //! cannot read to its end is reported and never touched.
 
 use super::cursor::HereDocument;
-use super::language::{Construct, End, Lost, Section};
-use super::word::{Items, Word};
-use super::{ROOM, Reader, Result, Unreadable};
+use super::language::Lost;
+use super::{Reader, Result, Unreadable};
 use crate::migrate::model::{Body, Fixed, Node, Reason, Scope, Setting, Span, Value, add, note};
 
 // Far beyond what anybody writes, and far within a thread's stack.
 const DEEPEST: usize = 60;
+
+// So many bytes, and a few times the file, are read a second time behind statements that cannot be read.
+const AGAIN: usize = 64 * 1024;
 
 impl<'a> Reader<'a> {
     /// The statements of the file, one by one, so that what cannot be read spoils only what a shell does not reach,
@@ -22,6 +24,7 @@ impl<'a> Reader<'a> {
         loop {
             self.passed.clear();
             let mut start = self.at;
+            let mut known = (self.comments.len(), self.fixed.len());
             let read = self.separators().and_then(|()| {
                 if self.bytes[start..self.at].contains(&b'\n') {
                     if let Some(last) = nodes.pop() {
@@ -30,13 +33,14 @@ impl<'a> Reader<'a> {
                     before = nodes.len();
                 }
                 start = self.at;
+                known = (self.comments.len(), self.fixed.len());
                 self.statement(Scope::Plain, &mut nodes, before)
             });
             match read {
                 Ok(true) => {}
                 Ok(false) if self.peek().is_none() => return nodes,
                 Ok(false) | Err(Unreadable) => {
-                    if !self.lose(start, &mut nodes) {
+                    if !self.lose(start, known, &mut nodes) {
                         return nodes;
                     }
                 }
@@ -44,9 +48,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    // Reports what is lost with a statement that cannot be read. Whether the file goes on behind it.
-    fn lose(&mut self, start: usize, nodes: &mut Vec<Node>) -> bool {
+    // Reports what is lost with the statement that begins at `start` and cannot be read. Whether the file goes on
+    // behind it. `known` counts the comments and the keys before it.
+    fn lose(&mut self, start: usize, known: (usize, usize), nodes: &mut Vec<Node>) -> bool {
         let end = self.bytes.len();
+        let reached = self.at;
         let (kept, lost) = match self.language.lost {
             Lost::File => (0, 0..end),
             // A shell runs nothing of a line that it cannot read.
@@ -60,8 +66,13 @@ impl<'a> Reader<'a> {
                 self.at = start;
                 let skipped = skip(self);
                 self.depth = depth;
+                self.comments.truncate(known.0);
+                self.fixed.truncate(known.1);
+                // What was read beyond the statement is read again.
+                self.guessed += reached.saturating_sub(self.at);
                 match skipped {
-                    Ok(()) => (nodes.len(), start..self.at.max(start + 1).min(end)),
+                    Ok(()) if self.guessed <= AGAIN + 4 * end => (nodes.len(), start..self.at.max(start + 1).min(end)),
+                    Ok(()) => (nodes.len(), start..end),
                     Err(Unreadable) => (0, 0..end),
                 }
             }
@@ -69,9 +80,10 @@ impl<'a> Reader<'a> {
         nodes.truncate(kept);
         // What was read of the line keeps its reasons where the first of several counts.
         let from = if self.language.posix.is_some() { start } else { lost.start };
-        let is_out = |place: usize| place < from || place >= lost.end;
-        self.comments.retain(|comment| is_out(comment.start));
-        self.fixed.retain(|fixed| is_out(fixed.at));
+        if lost.end == end {
+            self.comments.retain(|comment| comment.start < from);
+            self.fixed.retain(|fixed| fixed.at < from);
+        }
         self.bodies.clear();
         self.report(lost.clone(), Reason::Unparsed, None);
         self.at = lost.end;
@@ -132,9 +144,9 @@ impl<'a> Reader<'a> {
         Ok(body.nodes)
     }
 
-    // One statement of a body and what ends it; false where the body ends. The first nodes, `before` in number, stay as
-    // they are.
-    fn statement(&mut self, scope: Scope, nodes: &mut Vec<Node>, before: usize) -> Result<bool> {
+    /// One statement of a body and what ends it; false where the body ends. The first nodes, `before` in number, stay
+    /// as they are.
+    pub(super) fn statement(&mut self, scope: Scope, nodes: &mut Vec<Node>, before: usize) -> Result<bool> {
         self.separators()?;
         let ends = self.peek().is_none_or(|byte| self.closes(byte)) || self.at_arm_end();
         if ends || self.is_at_one_of(self.language.closing) {
@@ -281,192 +293,12 @@ impl<'a> Reader<'a> {
         self.language.pipes.iter().copied().find(|sign| rest.starts_with(sign.as_bytes()))
     }
 
-    /// A construct, a subshell or a simple command.
-    pub(super) fn command(&mut self) -> Result<Node> {
-        let outer = std::mem::replace(&mut self.room, ROOM);
-        let node = self.one_command();
-        self.room = outer;
-        node
-    }
-
-    fn one_command(&mut self) -> Result<Node> {
-        self.blanks();
-        let start = self.at;
-        if let Some((word, construct)) = self.construct_here() {
-            return match construct {
-                Construct::Special(read) => read(self),
-                Construct::Sections { scope, sections, .. } => {
-                    self.at += word.len();
-                    self.sections(start, *scope, sections)
-                }
-            };
-        }
-        if let Some(posix) = self.language.posix
-            && let Some(node) = (posix.construct)(self)?
-        {
-            return Ok(node);
-        }
-        if self.language.has_subshells && self.peek() == Some(b'(') { self.subshell() } else { self.simple() }
-    }
-
-    fn construct_here(&self) -> Option<(&'static str, &'static Construct)> {
-        let (name, construct) = self.language.constructs.iter().find(|(name, construct)| {
-            let guard = match construct {
-                Construct::Sections { guard, .. } => *guard,
-                Construct::Special(_) => None,
-            };
-            self.is_at(name) && guard.is_none_or(|holds| holds(self))
-        })?;
-        Some((name, construct))
-    }
-
-    fn sections(&mut self, start: usize, scope: Scope, sections: &'static [Section]) -> Result<Node> {
-        let outer = self.programs;
-        if scope == Scope::Function {
-            self.programs = 0;
-        }
-        let mut bodies = Vec::new();
-        let mut next = Some(0);
-        while let Some(section) = next {
-            next = match &sections[section] {
-                Section::Head(next) => self.head().map(|()| Some(*next))?,
-                Section::Test(next) => {
-                    bodies.push(self.test()?);
-                    Some(*next)
-                }
-                Section::Condition(ends) => {
-                    bodies.push(self.body(Scope::Condition)?);
-                    self.ended(ends)?
-                }
-                Section::Body(ends) => {
-                    bodies.push(self.body(scope)?);
-                    self.ended(ends)?
-                }
-                Section::Short(ends) => {
-                    bodies.push(self.short_body()?);
-                    self.ended(ends)?
-                }
-                Section::Arms(labels, end) => {
-                    self.separators()?;
-                    if self.takes_word(end) {
-                        None
-                    } else if self.takes_one_of(labels) {
-                        self.head()?;
-                        bodies.push(self.body(scope)?);
-                        Some(section)
-                    } else {
-                        return Err(Unreadable);
-                    }
-                }
-            };
-        }
-        // A function that is only defined runs nothing.
-        if scope == Scope::Function {
-            self.launches(&mut bodies, 0);
-            self.programs = outer;
-        }
-        self.redirections()?;
-        Ok(Node::Compound { span: start..self.at, bodies })
-    }
-
-    // A statement, and those that the next words join to it.
-    fn test(&mut self) -> Result<Body> {
-        let start = self.at;
-        let mut nodes = Vec::new();
-        let mut end = self.at;
-        while nodes.is_empty() || self.is_at_one_of(self.language.joins) {
-            if !self.statement(Scope::Condition, &mut nodes, 0)? {
-                return Err(Unreadable);
-            }
-            end = self.at;
-            self.separators()?;
-        }
-        self.at = end;
-        nodes.shrink_to_fit();
-        Ok(Body { span: start..end, nodes, scope: Scope::Condition })
-    }
-
-    // Bodies that pair their keys with a program, if one was met since.
-    pub(super) fn launches(&self, bodies: &mut [Body], programs: usize) {
-        if self.programs > programs {
-            bodies.iter_mut().for_each(|body| body.scope = Scope::Launcher);
-        }
-    }
-
-    // Takes the words that end a section, which may be none; gives the next one.
-    fn ended(&mut self, ends: &[End]) -> Result<Option<usize>> {
-        self.blanks();
-        let start = self.at;
-        for End(words, next) in ends {
-            let all = words.iter().enumerate().all(|(at, word)| {
-                self.blanks();
-                // The second of two words begins the construct anew.
-                let begins = at == 0
-                    || self.construct_here().is_some_and(|(name, construct)| {
-                        name == *word && matches!(construct, Construct::Sections { .. })
-                    });
-                begins && self.takes_word(word)
-            });
-            if all {
-                return Ok(*next);
-            }
-            self.at = start;
-        }
-        Err(Unreadable)
-    }
-
-    // The words up to the end of a statement.
-    fn head(&mut self) -> Result<()> {
-        loop {
-            self.blanks();
-            if matches!(self.peek(), None | Some(b'\n' | b';' | b'#')) {
-                return Ok(());
-            }
-            let word = (self.language.word)(self)?;
-            // Other signs mean nothing here.
-            self.at += usize::from(word.span.is_empty());
-            self.look_into(&word, Reason::Argument, None);
-        }
-    }
-
-    /// A block in braces, behind the opening one. Its statements belong to the command whose word it is.
-    pub(super) fn block(&mut self, start: usize, scope: Scope) -> Result<Word<'a>> {
-        let programs = self.programs;
-        let mut body = [self.ending(b"", |reader| reader.body(scope))?];
-        if !self.takes(b"}") {
-            return Err(Unreadable);
-        }
-        if scope == Scope::Function {
-            self.launches(&mut body, programs);
-        }
-        self.bodies.extend(body);
-        Ok(Word::list(start..self.at, Items::List(vec![])))
-    }
-
     /// Reports whether a word calls this command.
     pub(super) fn is_called(&self, word: &[u8], command: &str) -> bool {
         let command = command.as_bytes();
         // Most lengths differ, which takes no look at the words.
         word.len() == command.len()
             && (word == command || self.language.ignores_case && word.eq_ignore_ascii_case(command))
-    }
-
-    fn subshell(&mut self) -> Result<Node> {
-        let start = self.at;
-        let bodies = vec![self.subshell_body()?];
-        self.redirections()?;
-        Ok(Node::Compound { span: start..self.at, bodies })
-    }
-
-    /// Statements in parentheses.
-    pub(super) fn subshell_body(&mut self) -> Result<Body> {
-        let programs = self.programs;
-        self.at += 1;
-        let mut body = [self.body(Scope::Function)?];
-        self.expect(|reader| reader.takes(b")"))?;
-        self.launches(&mut body, programs);
-        let [body] = body;
-        Ok(body)
     }
 
     // What may stand behind a construct.

@@ -1,12 +1,13 @@
 //! The shells' languages, read as statements that set variables.
 //!
-//! `blocks` reads statements, lists, pipelines and constructs of every language by its table, `language`; `setters`
-//! tells which commands set variables, `report` what the others may hold; `word` is a word as the shell sees it. A
-//! language is a table, a reader of one word and the setters that only it has. Nothing is ever run. Called by
-//! `examine`.
+//! `blocks` reads statements, lists and pipelines of every language by its table, `language`, and `constructs` what has
+//! bodies; `setters` tells which commands set variables, `report` what the others may hold; `word` is a word as the
+//! shell sees it. A language is a table, a reader of one word and the setters that only it has. Nothing is ever run.
+//! Called by `examine`.
 
 mod blocks;
 pub(super) mod confirm;
+mod constructs;
 mod csh;
 mod cursor;
 mod fish;
@@ -81,7 +82,7 @@ struct Reader<'a> {
     ends: &'static [u8],
     // What commands only pass on, in the order of the file: the words of `echo`, the text of here-strings.
     passed: Vec<Passed>,
-    // How many bytes were looked at in vain for a bracket's end.
+    // How many bytes were looked at in vain, for a bracket's end or beyond a statement that cannot be read.
     guessed: usize,
 }
 
@@ -149,3 +150,6 @@ impl<'a> Reader<'a> {
         Self { at, depth: self.depth, ..Self::new(self.bytes, self.language) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ impl<'a> Reader<'a> {
         let (start, mut end) = (self.at, self.at);
         let (posix, programs) = (self.language.posix, self.programs);
         let mut words: Vec<Word<'a>> = Vec::new();
+        // Whether only prefixes stand before the next word.
+        let mut is_first = true;
         let mut is_quiet = true;
         loop {
             self.blanks();
@@ -42,7 +44,10 @@ impl<'a> Reader<'a> {
                 if word.span.is_empty() {
                     return Err(Unreadable);
                 }
-                self.block_scope = self.scope_of_blocks(&words, &word);
+                if is_first {
+                    self.block_scope = self.scope_of_blocks(&word);
+                    is_first = self.is_prefix(&word);
+                }
                 self.keep_if(words.len() < ROOM, word, &mut words);
             }
             end = self.at;
@@ -97,11 +102,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    // What kind of body the blocks are that follow a word of a command.
-    fn scope_of_blocks(&self, before: &[Word<'_>], word: &Word<'_>) -> Scope {
-        if !before.iter().all(|word| self.is_prefix(word)) {
-            return self.block_scope;
-        }
+    // What kind of body the blocks are that follow a command's name.
+    fn scope_of_blocks(&self, word: &Word<'_>) -> Scope {
         let blocks = self.language.blocks.unwrap_or_default();
         // A word with a quote in it is a command's name and no word of the language.
         let text = word.literal().filter(|_| !word.is_quoted()).unwrap_or_default();

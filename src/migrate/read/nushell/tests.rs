@@ -1,7 +1,6 @@
 use crate::migrate::dialect::Dialect;
 use crate::migrate::model::{Node, Script};
 use crate::migrate::testing::{comes_out, corpus_of, is_sound, literals, mistral, openai, scrub, summary};
-use proptest::prelude::*;
 
 fn read(bytes: &[u8]) -> Script {
     crate::migrate::read::read(bytes, Dialect::Nushell)
@@ -218,46 +217,6 @@ fn real_configurations_are_read_to_their_end() {
 }
 
 #[test]
-fn deep_nesting_is_refused_and_not_followed() {
-    for open in ["(", "{", "[", "if true { ", "$\"(", "{a: ", "{|x| ", "do { "] {
-        let text = format!("{}$env.OPENAI_API_KEY = \"{}\"\n", open.repeat(50_000), openai(1));
-        let script = read(text.as_bytes());
-        is_sound(&script, text.as_bytes());
-        assert!(literals(&script).is_empty());
-    }
-}
-
-// Each takes minutes where the time grows with the square of the size.
-#[test]
-fn time_grows_with_the_size_of_the_file() {
-    let key = openai(1);
-    let keys = format!("$env.OPENAI_API_KEY = \"{key}\"\n");
-    for (before, piece, after) in [
-        ("", "a\n", ""),
-        ("", "a # b\n\n", ""),
-        ("", "a\n# b\n| ", "c"),
-        ("print ", "a ", "\n"),
-        ("print ", "(a) ", "\n"),
-        ("print $\"", "(a)", "\"\n"),
-        ("let x = [", "a, ", "]\n"),
-        ("let x = [", "[a b] ", "]\n"),
-        ("let x = {", "a: b, ", "}\n"),
-        ("$env.A = \"", "\\n", "\"\n"),
-        ("$env.A = '", "abc\n", "'\n"),
-        ("", "r#", "'"),
-        ("", "{\" ", ""),
-        ("", "{a ", ""),
-        ("", "do { a }\n", ""),
-        ("load-env {", &format!("A: \"{key}\", "), "}\n"),
-        ("if true {\n", &keys, "}\n"),
-        ("", &keys, "(\n"),
-    ] {
-        let text = format!("{before}{}{after}", piece.repeat(400_000 / piece.len()));
-        scrub(text.as_bytes(), Dialect::Nushell);
-    }
-}
-
-#[test]
 fn keys_among_more_words_than_are_kept_are_reported() {
     let key = openai(1);
     let words = "a ".repeat(5000);
@@ -268,64 +227,5 @@ fn keys_among_more_words_than_are_kept_are_reported() {
         (format!("load-env {{{}, OPENAI_API_KEY: '{key}'}}\n", "A: b, ".repeat(5000)), "1 openai OPENAI_API_KEY array"),
     ] {
         comes_out(Dialect::Nushell, &text, &text, &[found]);
-    }
-}
-
-fn fragment() -> impl Strategy<Value = String> {
-    let pieces = prop::sample::select(vec![
-        "$env.OPENAI_API_KEY = \"@\"",
-        "load-env {OPENAI_API_KEY: '@', A: 1}",
-        "let-env OPENAI_API_KEY = @",
-        "; ",
-        "\n",
-        " # c\n",
-        "if true { ",
-        "} else { ",
-        "}",
-        "{",
-        "{|x| ",
-        "(",
-        ")",
-        "[",
-        "]",
-        ", ",
-        ": ",
-        "\"",
-        "'",
-        "`",
-        "$\"",
-        "$'",
-        "r#'",
-        "'#",
-        "$x",
-        "$env.A",
-        " = ",
-        " | ",
-        "\r\n",
-        "\t",
-        "def f [] { ",
-        "match 1 { 1 => { ",
-        "do { ",
-        "...",
-        "\\",
-        "\u{e9}",
-        "^ls ",
-    ]);
-    prop::collection::vec(pieces, 0..24).prop_map(|pieces| pieces.concat().replace('@', &openai(7)))
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_bytes_are_read_soundly(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        is_sound(&read(&bytes), &bytes);
-    }
-
-    #[test]
-    fn any_script_is_read_soundly_and_scrubbed_once(text in fragment()) {
-        is_sound(&read(text.as_bytes()), text.as_bytes());
-        let (out, _) = scrub(text.as_bytes(), Dialect::Nushell);
-        prop_assert_eq!(&scrub(&out, Dialect::Nushell).0, &out);
     }
 }

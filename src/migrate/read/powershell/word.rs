@@ -181,7 +181,7 @@ fn cast(reader: &mut Reader<'_>, word: &mut Draft<'_>) -> Result<bool> {
     if !(is_operand && is_string) {
         word.vary();
     }
-    if is_operand && rest.starts_with(b"[") { cast(reader, word) } else { Ok(!is_operand) }
+    Ok(!is_operand)
 }
 
 fn string(reader: &mut Reader<'_>, word: &mut Draft<'_>) -> Result<()> {
