@@ -81,7 +81,7 @@ const SIGNS: &[&str] = &[
 fn long_rows(tried: &Tried) {
     for row in tried.long.iter().copied().chain(SIGNS.iter().map(|sign| ("", *sign, ""))) {
         let [before, piece, after] = <[&str; 3]>::from(row).map(|text| text.replace('%', &openai(1)));
-        let text = format!("{before}{}{after}", piece.repeat(100_000 / piece.len()));
+        let text = format!("{before}{}{after}", piece.repeat(60_000 / piece.len()));
         scrub(text.as_bytes(), tried.dialect);
     }
 }
