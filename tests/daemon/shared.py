@@ -21,7 +21,16 @@ os.set_inheritable(held, True)
 if os.fork():
     os.dup2(quiet, 0)
     os.execv(program[0], program)
-while os.readlink(f"/proc/{parent}/exe") != os.path.realpath(program[0]):
+
+
+def runs():
+    """Whether the parent has become PROGRAM: the path changes before the kernel tells where the new stack begins."""
+    with open(f"/proc/{parent}/stat") as stat:
+        stack = stat.read().rsplit(") ", 1)[1].split(" ")[25]
+    return os.readlink(f"/proc/{parent}/exe") == os.path.realpath(program[0]) and stack != "0"
+
+
+while not runs():
     pass
 connection.sendall(message[:half])
 print("sent", flush=True)
