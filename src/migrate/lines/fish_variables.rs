@@ -2,7 +2,7 @@
 
 use super::anywhere;
 use super::cursor::Cursor;
-use crate::migrate::model::{Fixed, Form, Node, Reason, Script, Setting, Span, Value, text_start};
+use crate::migrate::model::{Fixed, Form, Node, Reason, Script, Setting, Span, Value, add, text_start};
 use zeroize::Zeroizing;
 
 // `SETUVAR [--export] [--path] NAME:value`; before fish 3.0 `SET` and `SET_EXPORT`.
@@ -16,13 +16,13 @@ pub(super) fn read(bytes: &[u8]) -> Script {
         if bytes[line.clone()].starts_with(b"#") {
             script.comments.push(line);
         } else if let Some(setting) = setting(bytes, &line, &mut script.fixed) {
-            script.nodes.push(Node::Setting(setting));
+            add(&mut script.nodes, Node::Setting(setting));
         } else if !line.is_empty() {
             let plain = decoded(&bytes[line.clone()]);
             script
                 .fixed
                 .extend(anywhere(&plain, Reason::Unparsed).into_iter().map(|found| Fixed { at: line.start, ..found }));
-            script.nodes.push(Node::Other(line));
+            add(&mut script.nodes, Node::Other(line));
         }
     }
     script

@@ -90,6 +90,11 @@ impl<'a> Reader<'a> {
             self.launches(&mut bodies, 0);
             self.programs = outer;
         }
+        self.compound(start, bodies)
+    }
+
+    /// The construct that these are the bodies of, with the redirections behind it.
+    pub(super) fn compound(&mut self, start: usize, bodies: Vec<Body>) -> Result<Node> {
         self.redirections()?;
         Ok(Node::Compound { span: start..self.at, bodies })
     }
@@ -171,8 +176,7 @@ impl<'a> Reader<'a> {
     fn subshell(&mut self) -> Result<Node> {
         let start = self.at;
         let bodies = vec![self.subshell_body()?];
-        self.redirections()?;
-        Ok(Node::Compound { span: start..self.at, bodies })
+        self.compound(start, bodies)
     }
 
     /// Statements in parentheses.

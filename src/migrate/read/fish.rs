@@ -8,8 +8,7 @@ use super::setters::{Seen, assigned, bare, empty};
 use super::word::{Draft, Expansion, Word, escape};
 use super::{Reader, Result, Unreadable};
 use crate::migrate::heuristics::identifier;
-use crate::migrate::model::{Fixed, Form, Node, Reason, Scope, Word as Name};
-use zeroize::Zeroizing;
+use crate::migrate::model::{Form, Node, Reason, Scope, Word as Name};
 
 pub(super) static LANGUAGE: Language = Language {
     filler: "true",
@@ -149,8 +148,7 @@ fn set<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
     let end = name.text().iter().position(|byte| *byte == b'[').unwrap_or(name.text().len());
     let known = identifier(&name.text()[..end]).map(|known| (known.to_owned(), name.span.start));
     if let Some((known, at)) = known.clone().filter(|_| has(b"ap")) {
-        // Even where this piece is no key: what it is added to is no longer the whole value.
-        reader.fixed.push(Fixed { name: Some(known), at, value: Zeroizing::default(), reason: Reason::Append });
+        reader.added_to(&known, at);
     }
     // More than one value is a list, and no key.
     let is_list = has(b"ap") || values.len() > 1 || end < name.text().len();
@@ -180,8 +178,7 @@ fn begin(reader: &mut Reader<'_>) -> Result<Node> {
     if reader.programs > programs && has_local {
         body.scope = Scope::Launcher;
     }
-    reader.redirections()?;
-    Ok(Node::Compound { span: start..reader.at, bodies: vec![body] })
+    reader.compound(start, vec![body])
 }
 
 // One word. `{a,b}` stands for two; without a comma the braces are themselves.

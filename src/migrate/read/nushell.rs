@@ -7,8 +7,7 @@ use super::setters::{Seen, pair};
 use super::word::{Draft, Expansion, Items, Word, escape};
 use super::{Reader, Result, Unreadable};
 use crate::migrate::heuristics::{Named, identifier};
-use crate::migrate::model::{Fixed, Form, Reason, Scope, Span, Word as Name};
-use zeroize::Zeroizing;
+use crate::migrate::model::{Form, Reason, Scope, Span, Word as Name};
 
 pub(super) static LANGUAGE: Language = Language {
     // A block may be empty.
@@ -120,9 +119,7 @@ fn assignment<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Option<Seen> {
         }
         (b"=", _) => Seen::Kept(known(), None),
         (b"+=" | b"++=", _) => {
-            // Even where this piece is no key: what it is added to is no longer the whole value.
-            let name = Some(name.to_owned());
-            reader.fixed.push(Fixed { name, at: start, value: Zeroizing::default(), reason: Reason::Append });
+            reader.added_to(name, start);
             Seen::Kept(known(), Some(Reason::Append))
         }
         _ => return None,

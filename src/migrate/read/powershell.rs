@@ -10,9 +10,8 @@ use super::language::{Language, Lost};
 use super::setters::Seen;
 use super::word::{Items, Word};
 use crate::migrate::heuristics::{Named, identifier};
-use crate::migrate::model::{Fixed, Form, Node, Reason, Scope, Value, Word as Name};
+use crate::migrate::model::{Form, Node, Reason, Scope, Value, Word as Name};
 use word::{operator, skip, word};
-use zeroize::Zeroizing;
 
 pub(super) static LANGUAGE: Language = Language {
     // A block may be empty.
@@ -190,9 +189,7 @@ fn assignment<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Option<Seen> {
     let known = Named { name: &name, at: start, direct: is_direct };
     let reason = if sign == b"=" || sign == b"??=" { Reason::Argument } else { Reason::Append };
     if reason == Reason::Append {
-        // Even where this piece is no key: what it is added to is no longer the whole value.
-        let value = Zeroizing::default();
-        reader.fixed.push(Fixed { name: Some(name.clone()), at: start, value, reason });
+        reader.added_to(&name, start);
         return Some(Seen::Kept(Some((name, start)), Some(reason)));
     }
     let value = value(reader, values);

@@ -53,6 +53,13 @@ impl Reader<'_> {
         }
     }
 
+    /// Notes that something is added to a variable, whose other values are no whole keys then: even where this piece is
+    /// none.
+    pub(super) fn added_to(&mut self, name: &str, at: usize) {
+        let (name, value) = (Some(name.to_owned()), Zeroizing::default());
+        self.fixed.push(Fixed { name, at, value, reason: Reason::Append });
+    }
+
     fn report_hits(&mut self, span: Span, reason: Reason) {
         for hit in detect::hits(&self.bytes[span.clone()]) {
             let name = hit.name.as_ref().map(|name| &self.bytes[span.start + name.start..span.start + name.end]);

@@ -11,8 +11,7 @@ use crate::migrate::read::{Reader, Result, Unreadable};
 fn compound<'a>(reader: &mut Reader<'a>, read: fn(&mut Reader<'a>) -> Result<Vec<Body>>) -> Result<Node> {
     let start = reader.at;
     let bodies = read(reader)?;
-    reader.redirections()?;
-    Ok(Node::Compound { span: start..reader.at, bodies })
+    reader.compound(start, bodies)
 }
 
 /// `(( ... ))`, zsh's `() ...`, and its brace without a blank behind it.
@@ -23,16 +22,14 @@ pub(super) fn construct(reader: &mut Reader<'_>) -> Result<Option<Node>> {
         return group(reader).map(Some);
     }
     let start = reader.at;
-    if rest.starts_with(b"((") && reader.arithmetic(start + 2) {
-        reader.redirections()?;
-        return Ok(Some(Node::Compound { span: start..reader.at, bodies: vec![] }));
-    }
-    if !(zsh && empty_parentheses(reader)) {
+    let bodies = if rest.starts_with(b"((") && reader.arithmetic(start + 2) {
+        vec![]
+    } else if zsh && empty_parentheses(reader) {
+        anonymous(reader)?
+    } else {
         return Ok(None);
-    }
-    let bodies = anonymous(reader)?;
-    reader.redirections()?;
-    Ok(Some(Node::Compound { span: start..reader.at, bodies }))
+    };
+    reader.compound(start, bodies).map(Some)
 }
 
 pub(super) fn coproc(reader: &mut Reader<'_>) -> Result<Node> {
@@ -75,18 +72,19 @@ pub(super) fn iteration(reader: &mut Reader<'_>) -> Result<Node> {
             reader.takes(b";");
         }
         reader.line_ends()?;
-        if opening == b"foreach" && !reader.is_at_one_of(&["do", "{"]) {
-            let body = reader.body(Scope::Plain)?;
-            reader.expect(|reader| reader.takes_word("end"))?;
-            return Ok(vec![body]);
-        }
-        if reader.takes_word("do") {
-            let body = reader.body(Scope::Plain)?;
-            reader.expect(|reader| reader.takes_word("done"))?;
-            return Ok(vec![body]);
-        }
-        // bash, too, takes braces here, though its manual is silent about it.
-        if is_zsh(reader) || reader.is_at("{") { Ok(vec![reader.short_body()?]) } else { Err(Unreadable) }
+        let closing = if opening == b"foreach" && !reader.is_at_one_of(&["do", "{"]) {
+            "end"
+        } else if reader.takes_word("do") {
+            "done"
+        } else if is_zsh(reader) || reader.is_at("{") {
+            // bash, too, takes braces here, though its manual is silent about it.
+            return Ok(vec![reader.short_body()?]);
+        } else {
+            return Err(Unreadable);
+        };
+        let body = reader.body(Scope::Plain)?;
+        reader.expect(|reader| reader.takes_word(closing))?;
+        Ok(vec![body])
     })
 }
 
@@ -301,8 +299,7 @@ pub(super) fn definition<'a>(reader: &mut Reader<'a>, start: usize, words: &[Wor
     let is_named = names == 1 || zsh && names > 0;
     if is_named && assigned == 0 && empty_parentheses(reader) {
         let bodies = function_body(reader, true)?;
-        reader.redirections()?;
-        return Ok(Some(Node::Compound { span: start..reader.at, bodies }));
+        return reader.compound(start, bodies).map(Some);
     }
     // No command's name begins with a parenthesis.
     if names == 0 { Err(Unreadable) } else { Ok(None) }

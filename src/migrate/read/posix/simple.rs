@@ -145,9 +145,7 @@ fn name<'a>(reader: &mut Reader<'a>, word: &Word<'a>) -> Option<Name> {
     let name_span = name_span(reader, &span, name.len());
     if is_added {
         reader.look_into(word, Reason::Append, None);
-        // Even where this piece is no key: what it is added to is no longer the whole value.
-        let value = Zeroizing::default();
-        reader.fixed.push(Fixed { name: Some(name.clone()), at: name_span.start, value, reason: Reason::Append });
+        reader.added_to(&name, name_span.start);
         return Some(Name { span, name_span, name, value: Value::Dynamic });
     }
     if word.is_element() {

@@ -61,13 +61,3 @@ fn what_no_shell_accepts_stops_the_reading_there() {
         assert_eq!(stuck(text, false), Some(at), "{text}");
     }
 }
-
-#[test]
-fn brackets_without_an_end_cost_no_more_than_their_length() {
-    // Reading on from every guess again would take longer than the tests may.
-    for piece in ["$(a[", "${x:-$((", "((", "{ a[1 $(", "x=(", "$[", "`", "export A=$(", "f() {"] {
-        for zsh in [false, true] {
-            stuck(&piece.repeat(2000), zsh);
-        }
-    }
-}
