@@ -222,7 +222,9 @@ fn is_idle(node: &Node) -> bool {
         Node::Setting(_) => false,
         Node::List { operands, .. } => operands.iter().all(is_idle),
         Node::Compound { bodies, .. } => {
-            bodies.iter().all(|body| body.scope != Scope::Launcher && body.nodes.iter().all(is_idle))
+            // A name and a value of any use are longer.
+            let launches = |body: &Body| body.scope == Scope::Launcher && body.span.len() >= SHORTEST_KEY;
+            bodies.iter().all(|body| !launches(body) && body.nodes.iter().all(is_idle))
         }
         Node::Other(_) => true,
     }

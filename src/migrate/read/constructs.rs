@@ -169,7 +169,11 @@ impl<'a> Reader<'a> {
         if scope == Scope::Function {
             self.launches(&mut body, programs);
         }
-        self.bodies.extend(body);
+        // Of empty ones in a row the first says all.
+        let [body] = body;
+        if !body.nodes.is_empty() || self.bodies.last().is_none_or(|last| !last.nodes.is_empty()) {
+            self.bodies.push(body);
+        }
         Ok(Word::list(start..self.at, Items::List(vec![])))
     }
 
