@@ -71,19 +71,39 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Asserts that no file of ringlet's own, but the file store, holds a piece of a value.
+/// Asserts that no file of ringlet's own, but the file store, holds a key. Nothing that a journal recorded of the user's
+/// files holds a piece of one; a path, a provider or a digest may equal a piece by chance.
 #[track_caller]
 fn no_piece_in_state(world: &World, values: &[&str]) {
     let mut found = Vec::new();
     files(&world.path("home/.local"), &mut found);
     files(&world.path("home/.ringlet"), &mut found);
+    let holds = |bytes: &[u8], length: usize| {
+        let mut pieces = values.iter().flat_map(|value| value.as_bytes().windows(length));
+        pieces.any(|piece| memchr::memmem::find(bytes, piece).is_some())
+    };
     for path in found {
         let bytes = fs::read(&path).expect("readable");
-        for value in values {
-            for piece in value.as_bytes().windows(8) {
-                assert!(memchr::memmem::find(&bytes, piece).is_none(), "{} holds a piece of a key", path.display());
-            }
+        assert!(!holds(&bytes, 16), "{} holds a key", path.display());
+        if path.file_name().is_some_and(|name| name == "journal.json") {
+            let journal = serde_json::from_slice(&bytes).expect("JSON");
+            let mut texts = Vec::new();
+            recorded_texts(&journal, &mut texts);
+            let torn = texts.iter().find(|text| holds(text.as_bytes(), 8));
+            assert_eq!(torn, None, "{} holds a piece of a key", path.display());
         }
+    }
+}
+
+/// What a journal holds of the user's files.
+fn recorded_texts<'j>(journal: &'j serde_json::Value, into: &mut Vec<&'j str>) {
+    match journal {
+        serde_json::Value::Array(values) => values.iter().for_each(|value| recorded_texts(value, into)),
+        serde_json::Value::Object(fields) => fields.iter().for_each(|(name, value)| match value.as_str() {
+            Some(text) if name == "text" || name == "bytes" => into.push(text),
+            _ => recorded_texts(value, into),
+        }),
+        _ => {}
     }
 }
 
@@ -256,6 +276,23 @@ fn extended_attributes_survive() {
     let mut value = [0; 16];
     assert_eq!(rustix::fs::getxattr(&file, "user.note", &mut value[..]), Ok(4));
     assert_eq!(&value[..4], b"mine");
+}
+
+#[test]
+fn a_key_that_shares_characters_with_what_the_journal_names_is_moved_and_comes_back() {
+    let world = World::new();
+    let path = world.path("home/.zshrc");
+    let folder = path.parent().expect("a home").to_string_lossy().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let text = format!(
+        "export ANTHROPIC_API_KEY=litellm-anthropic-default-deadbeef01c0ffee23 # of ANTHROPIC_API_KEY\n\
+        export OPENAI_API_KEY=gw{folder}-zshrc-deadbeef01c0ffee23\n\
+        export ANTHROPIC_AUTH_TOKEN=export-ANTHROPIC_AUTH_TOKEN-20261101-commented-deadbeef01\n"
+    );
+    world.write("home/.zshrc", &text);
+    world.run(&["migrate", "--yes"]).ok();
+    assert_eq!(world.read("home/.zshrc"), "");
+    world.run(&["migrate", "undo"]).ok();
+    assert_eq!(world.read("home/.zshrc"), text);
 }
 
 #[test]

@@ -7,8 +7,9 @@
 use super::MigrateError;
 use super::files::MAX_FILE;
 use super::journal::{self, CHECK, FileRecord, Journal, KeyRecord, Seal, Stage, VALUE, digest};
-use super::keyset::{Key, KeySet};
+use super::keyset::Key;
 use super::plan::{Plan, PlannedFile};
+use super::tokens::Recorder;
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::platform::{self, LockError, Stamp};
@@ -109,7 +110,7 @@ pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
                     journal.drop_it(paths)?;
                 } else {
                     journal.stage = Stage::Done;
-                    journal.write(paths, &KeySet::default())?;
+                    journal.write(paths)?;
                     all.continued = Some(journal);
                 }
             }
@@ -120,7 +121,7 @@ pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
                 }
                 let whole = journal.files.iter().all(|file| file.undone);
                 journal.stage = if whole { Stage::Undone } else { Stage::Done };
-                journal.write(paths, &KeySet::default())?;
+                journal.write(paths)?;
             }
         }
     }
@@ -207,12 +208,12 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
     };
     let already = journal.files.len();
     let numbers = enlist(&mut journal, plan, &seal);
-    let keys = known(plan, &numbers);
+    let recorder = recorder(plan, &numbers);
     let mut report = Report { place: store.place(), ..Report::default() };
     // Only files that can be taken back are rewritten at all.
     let mut work = Vec::new();
     for file in plan.files.iter().filter(|file| file.is_edited()) {
-        match record(file, &keys, &seal) {
+        match record(file, &recorder, &seal) {
             Some(record) => {
                 journal.files.push(record);
                 work.push(file);
@@ -222,7 +223,7 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
             }
         }
     }
-    journal.write(setup.paths, &keys)?;
+    journal.write(setup.paths)?;
     if let Some(old) = continued.filter(|old| old.run != journal.run) {
         old.drop_it(setup.paths)?;
     }
@@ -234,25 +235,25 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
         } else {
             journal.files.truncate(already);
             journal.stage = Stage::Done;
-            journal.write(setup.paths, &keys)?;
+            journal.write(setup.paths)?;
         }
         return Err(error);
     }
     journal.stage = Stage::Stored;
-    journal.write(setup.paths, &keys)?;
+    journal.write(setup.paths)?;
     for (at, file) in work.into_iter().enumerate() {
         let at = already + at;
-        let end = match rewrite(setup, &mut journal, at, file, &keys, &seal) {
+        let end = match rewrite(setup, &mut journal, at, file, &recorder, &seal) {
             Ok(()) => {
                 journal.files[at].done = true;
-                journal.write(setup.paths, &keys)?;
+                journal.write(setup.paths)?;
                 End::Done
             }
             Err(Stop::Kept(why)) => End::Kept(why),
             Err(Stop::Doubtful(why)) => {
                 // It is rewritten all the same, and must stay in the journal to be taken back.
                 journal.files[at].done = true;
-                journal.write(setup.paths, &keys)?;
+                journal.write(setup.paths)?;
                 End::Doubtful(why)
             }
             Err(Stop::Fatal(error)) => return Err(error),
@@ -272,7 +273,7 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
     if journal.files.is_empty() {
         journal.drop_it(setup.paths)?
     } else {
-        journal.write(setup.paths, &keys)?
+        journal.write(setup.paths)?
     }
     Ok(report)
 }
@@ -297,16 +298,18 @@ fn enlist(journal: &mut Journal, plan: &Plan, seal: &Seal) -> BTreeMap<KeyName, 
 }
 
 // Every value of the plan, those that are only reported among them: none may be written down.
-fn known<'a>(plan: &'a Plan, numbers: &BTreeMap<KeyName, usize>) -> KeySet<'a> {
+fn recorder<'a>(plan: &'a Plan, numbers: &BTreeMap<KeyName, usize>) -> Recorder<'a> {
     let moved = plan.keys.iter().map(|key| Key { value: &key.value, number: numbers.get(&key.name).copied() });
-    let seen = plan.files.iter().flat_map(|file| &file.findings).filter(|found| found.name.is_err());
+    let found = || plan.files.iter().flat_map(|file| &file.findings);
+    let seen = found().filter(|placed| placed.name.is_err());
     let seen = seen.map(|placed| Key { value: &placed.finding.value, number: None });
-    KeySet::new(moved.chain(seen).filter(|key| !key.value.is_empty()).collect())
+    let names = found().filter_map(|placed| placed.finding.variable.as_deref());
+    Recorder::new(moved.chain(seen).filter(|key| !key.value.is_empty()).collect(), names)
 }
 
-fn record(file: &PlannedFile, keys: &KeySet<'_>, seal: &Seal) -> Option<FileRecord> {
+fn record(file: &PlannedFile, recorder: &Recorder<'_>, seal: &Seal) -> Option<FileRecord> {
     let images = (file.snapshot.bytes.as_slice(), file.after.as_slice());
-    let mut record = FileRecord::new(&file.target, images, &file.cuts, keys, seal)?;
+    let mut record = FileRecord::new(&file.target, images, &file.cuts, recorder, seal)?;
     record.in_place = file.snapshot.links > 1;
     record.zsh = file.is_zsh();
     Some(record)
@@ -357,7 +360,7 @@ fn rewrite(
     journal: &mut Journal,
     at: usize,
     file: &PlannedFile,
-    keys: &KeySet<'_>,
+    recorder: &Recorder<'_>,
     seal: &Seal,
 ) -> Result<(), Stop> {
     let prefix = journal.prefix();
@@ -368,9 +371,9 @@ fn rewrite(
     // It changed since the plan: planned again, once. The keys in it must be ones that are stored by now.
     let changed = || Stop::Kept("it was changed meanwhile; run `ringlet migrate` again".into());
     let again = file.again().map_err(|_| changed())?;
-    let mut record = record(&again, keys, seal).ok_or_else(changed)?;
+    let mut record = record(&again, recorder, seal).ok_or_else(changed)?;
     std::mem::swap(&mut record, &mut journal.files[at]);
-    journal.write(setup.paths, keys).map_err(Stop::Fatal)?;
+    journal.write(setup.paths).map_err(Stop::Fatal)?;
     match replace(&Content::of(&again), &prefix) {
         Err(Refusal::Changed) => Err(changed()),
         done => ended(done, &again),

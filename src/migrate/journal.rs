@@ -2,13 +2,13 @@
 //! state directory, mode 0600.
 //!
 //! It holds no key: removed bytes are [`Token`]s, values are known by an HMAC under a secret that the keychain keeps,
-//! and context lines by an HMAC likewise. Before every write that is checked once more, in every build. Each write
-//! replaces the file whole, so a crash leaves one state or the next.
+//! and context lines by an HMAC likewise. [`Recorder`] sees to the removed bytes, the only text of the user's files. A
+//! path, a name or a digest may share characters with a key: they betray nothing. Each write replaces the file whole,
+//! so a crash leaves one state or the next.
 
 use super::MigrateError;
 use super::edit::Cut;
-use super::keyset::KeySet;
-use super::tokens::{self, Token};
+use super::tokens::{Recorder, Token};
 use crate::digest::{Digest, from_hex, hex};
 use crate::paths::Paths;
 use crate::platform;
@@ -163,7 +163,7 @@ impl FileRecord {
         path: &Path,
         (before, after): (&[u8], &[u8]),
         cuts: &[Cut],
-        keys: &KeySet<'_>,
+        recorder: &Recorder<'_>,
         seal: &Seal,
     ) -> Option<Self> {
         let mut records = Vec::new();
@@ -184,7 +184,7 @@ impl FileRecord {
             records.push(CutRecord {
                 at,
                 with: String::from_utf8_lossy(&cut.with).into_owned(),
-                removed: tokens::record(&before[cut.span.clone()], keys)?,
+                removed: recorder.record(&before[cut.span.clone()])?,
                 column: at - line.start,
                 above: above.clone(),
                 line: own.clone(),
@@ -245,19 +245,10 @@ impl Journal {
         folder(paths).join(run).join("journal.json")
     }
 
-    /// Writes the journal, fsynced, after making sure that no piece of a key is in it.
-    pub(crate) fn write(&self, paths: &Paths, keys: &KeySet<'_>) -> Result<(), MigrateError> {
+    /// Writes the journal, fsynced.
+    pub(crate) fn write(&self, paths: &Paths) -> Result<(), MigrateError> {
         let file = Self::file(paths, &self.run);
         let text = serde_json::to_vec_pretty(self).expect("a journal has only string keys");
-        // JSON escapes some characters; a piece must be in neither form.
-        let pieces = self.files.iter().flat_map(|file| &file.cuts).flat_map(|cut| &cut.removed);
-        let plain: Vec<u8> = pieces
-            .filter_map(|token| if let Token::Text(text) = token { Some(text.as_bytes()) } else { None })
-            .collect::<Vec<_>>()
-            .join(&0);
-        if keys.has_piece_in(&text) || keys.has_piece_in(&plain) {
-            return Err(MigrateError::Leak);
-        }
         let failed = |error: std::io::Error| MigrateError::journal(file.clone(), error.to_string());
         for part in [folder(paths), folder(paths).join(&self.run)] {
             platform::create_private_folder(&part).map_err(failed)?;

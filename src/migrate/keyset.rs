@@ -3,8 +3,7 @@
 //! Shells allow quotes, escapes and continued lines inside a literal, so a key is found by aligning the raw text with
 //! its value. The keys are sorted once and all of them are tried together: the time grows with the text and not with
 //! the number of keys. The index refers to the values and holds no copy of them.
-//! Called by `tokens` to record removed bytes, by `plan` to show lines without the keys in them, and by `journal` to
-//! check what it writes.
+//! Called by `tokens` to record removed bytes and by `plan` to show lines without the keys in them.
 
 use super::style::Style;
 use std::cell::OnceCell;
@@ -23,6 +22,7 @@ const SHOWN_PIECE: usize = 16;
 const SHORTEST_REFERENCE: usize = PIECE - 1;
 
 /// A value that nothing written down may hold a piece of.
+#[derive(Clone, Copy)]
 pub(crate) struct Key<'a> {
     /// Its bytes, at least one.
     pub value: &'a [u8],
@@ -86,11 +86,6 @@ impl<'a> KeySet<'a> {
         });
         sorted.dedup_by(|next, kept| keys[*next].value == keys[*kept].value);
         Self { keys, sorted, pieces: OnceCell::new(), shown_pieces: OnceCell::new(), runs: OnceCell::new() }
-    }
-
-    /// Returns the value of the key with this number.
-    pub(crate) fn value(&self, number: usize) -> Option<&'a [u8]> {
-        self.keys.iter().find(|key| key.number == Some(number)).map(|key| key.value)
     }
 
     /// Finds the longest value that begins at the text's start, so that a key that is the beginning of another does

@@ -79,9 +79,6 @@ pub enum MigrateError {
         /// Why.
         why: String,
     },
-    /// A piece of a key would be in the journal.
-    #[error("the journal would hold a piece of a key; no file was changed")]
-    Leak,
     /// One of the user's files needs a look.
     #[error("{} {why}", file.display())]
     File {
@@ -137,7 +134,7 @@ impl MigrateError {
             Self::Busy => "wait for it, or answer its question".into(),
             Self::Store(error) => return error.hint(),
             Self::ReadBack { .. } => "the keychain does not keep what it is given; run `ringlet doctor`".into(),
-            Self::Taken(_) | Self::Leak => "run `ringlet migrate` again".into(),
+            Self::Taken(_) => "run `ringlet migrate` again".into(),
             Self::PlainFile { missing, .. } => {
                 format!("{}, or add --allow-file to move them all the same", missing.cure()).into()
             }

@@ -5,10 +5,11 @@
 //! give the very bytes, or nothing is recorded at all.
 //! Called by `journal` to record and by `undo` to restore.
 
-use super::keyset::{KeySet, Part};
+use super::keyset::{Key, KeySet, PIECE, Part};
 use super::style::Style;
 use crate::digest::{from_hex, hex};
 use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
 use zeroize::Zeroizing;
 
 /// A part of the removed bytes.
@@ -25,64 +26,99 @@ pub(crate) enum Token {
     Escaped(usize, usize, Style),
 }
 
-/// Writes removed bytes down, or `None` where that cannot be done without a piece of a key.
-pub(crate) fn record(removed: &[u8], keys: &KeySet<'_>) -> Option<Vec<Token>> {
-    let mut tokens = Vec::new();
-    let mut plain: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::with_capacity(removed.len()));
-    let mut at = 0;
-    while at < removed.len() {
-        if let Some(found) = keys.occurrence_at(&removed[at..]) {
-            let number = found.number?;
-            flush(&mut plain, keys, &mut tokens)?;
-            for (part, length) in found.parts {
-                let raw = &removed[at..at + length];
-                at += length;
-                match (part, tokens.last_mut()) {
-                    (Part::Syntax, _) => push_text(&mut tokens, raw),
-                    (Part::Plain(here), Some(Token::Piece(of, _, to))) if *of == number && *to == here => *to += 1,
-                    (Part::Plain(here), _) => tokens.push(Token::Piece(number, here, here + 1)),
-                    (Part::Escaped(here, style), _) => tokens.push(Token::Escaped(number, here, style)),
-                }
-            }
-        } else if let Some(run) = keys.run_at(&removed[at..]) {
-            // A piece of a key that stands apart, as in a comment about it.
-            flush(&mut plain, keys, &mut tokens)?;
-            tokens.push(Token::Piece(run.number?, run.from, run.from + run.length));
-            at += run.length;
-        } else {
-            plain.push(removed[at]);
-            at += 1;
-        }
-    }
-    flush(&mut plain, keys, &mut tokens)?;
-    // Syntax that came together, and digits that stand for other bytes, may equal a piece as well.
-    let is_piece = |token: &Token| match token {
-        Token::Text(text) | Token::Bytes(text) => keys.has_piece_in(text.as_bytes()),
-        Token::Piece(..) | Token::Escaped(..) => false,
-    };
-    if tokens.iter().any(is_piece) {
-        return None;
-    }
-    let again = restore(&tokens, &|number| keys.value(number))?;
-    (*again == removed).then_some(tokens)
+/// Writes removed bytes down.
+pub(crate) struct Recorder<'a> {
+    // Those that can be referred to.
+    stored: KeySet<'a>,
+    values: HashMap<usize, &'a [u8]>,
+    // Every one: no text may hold a piece of it.
+    all: KeySet<'a>,
+    // The variables' names, which the user sees in every message. One that stands in a key as well is no leak.
+    names: HashSet<&'a [u8]>,
 }
 
-fn flush(plain: &mut Zeroizing<Vec<u8>>, keys: &KeySet<'_>, tokens: &mut Vec<Token>) -> Option<()> {
-    if !plain.is_empty() {
-        if keys.has_piece_in(plain) {
+impl<'a> Recorder<'a> {
+    /// A recorder that refers to the keys with a number and writes down no piece of any key.
+    pub(crate) fn new(keys: Vec<Key<'a>>, names: impl Iterator<Item = &'a str>) -> Self {
+        let stored: Vec<Key<'_>> = keys.iter().filter(|key| key.number.is_some()).copied().collect();
+        let values = stored.iter().filter_map(|key| Some((key.number?, key.value))).collect();
+        let (stored, all) = (KeySet::new(stored), KeySet::new(keys));
+        Self { stored, values, all, names: names.map(str::as_bytes).collect() }
+    }
+
+    /// Writes removed bytes down. A piece of a stored key becomes a reference wherever it stands, also in a word that
+    /// merely equals it. `None` where the bytes hold a piece of a key that is not stored.
+    pub(crate) fn record(&self, removed: &[u8]) -> Option<Vec<Token>> {
+        let mut tokens = Vec::new();
+        let mut plain: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::with_capacity(removed.len()));
+        let mut at = 0;
+        while at < removed.len() {
+            if let Some(found) = self.stored.occurrence_at(&removed[at..]) {
+                let number = found.number?;
+                self.flush(&mut plain, &mut tokens)?;
+                for (part, length) in found.parts {
+                    let raw = &removed[at..at + length];
+                    at += length;
+                    match (part, tokens.last_mut()) {
+                        (Part::Syntax, _) => self.push_text(&mut tokens, raw),
+                        (Part::Plain(here), Some(Token::Piece(of, _, to))) if *of == number && *to == here => *to += 1,
+                        (Part::Plain(here), _) => tokens.push(Token::Piece(number, here, here + 1)),
+                        (Part::Escaped(here, style), _) => tokens.push(Token::Escaped(number, here, style)),
+                    }
+                }
+            } else if let Some(run) = self.stored.run_at(&removed[at..]) {
+                // A piece of a key that stands apart, as in a comment about it.
+                self.flush(&mut plain, &mut tokens)?;
+                tokens.push(Token::Piece(run.number?, run.from, run.from + run.length));
+                at += run.length;
+            } else {
+                plain.push(removed[at]);
+                at += 1;
+            }
+        }
+        self.flush(&mut plain, &mut tokens)?;
+        // Syntax that came together may equal a piece as well.
+        if tokens.iter().any(|token| matches!(token, Token::Text(text) if self.betrays(text.as_bytes()))) {
             return None;
         }
-        push_text(tokens, plain);
-        plain.clear();
+        let again = restore(&tokens, &|number| self.values.get(&number).copied())?;
+        (*again == removed).then_some(tokens)
     }
-    Some(())
-}
 
-fn push_text(tokens: &mut Vec<Token>, raw: &[u8]) {
-    match (std::str::from_utf8(raw), tokens.last_mut()) {
-        (Ok(text), Some(Token::Text(before))) => before.push_str(text),
-        (Ok(text), _) => tokens.push(Token::Text(text.to_owned())),
-        (Err(_), _) => tokens.push(Token::Bytes(hex(raw))),
+    fn flush(&self, plain: &mut Zeroizing<Vec<u8>>, tokens: &mut Vec<Token>) -> Option<()> {
+        if !plain.is_empty() {
+            if self.betrays(plain) {
+                return None;
+            }
+            self.push_text(tokens, plain);
+            plain.clear();
+        }
+        Some(())
+    }
+
+    fn push_text(&self, tokens: &mut Vec<Token>, raw: &[u8]) {
+        match (std::str::from_utf8(raw), tokens.last_mut()) {
+            (Ok(text), Some(Token::Text(before))) => before.push_str(text),
+            (Ok(text), _) => tokens.push(Token::Text(text.to_owned())),
+            (Err(_), _) => {
+                // Digits that stand for other bytes may equal a piece of a key; so few of them cannot.
+                let size = if self.all.has_piece_in(hex(raw).as_bytes()) { (PIECE - 1) / 2 } else { raw.len() };
+                tokens.extend(raw.chunks(size).map(|few| Token::Bytes(hex(few))));
+            }
+        }
+    }
+
+    // Whether a piece of a key stands in the text outside of the variables' names.
+    fn betrays(&self, text: &[u8]) -> bool {
+        if !self.all.has_piece_in(text) {
+            return false;
+        }
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let mut rest = Zeroizing::new(Vec::with_capacity(text.len()));
+        for word in text.chunk_by(|a, b| is_name(a) == is_name(b)) {
+            rest.extend_from_slice(if self.names.contains(word) { b"\0" } else { word });
+        }
+        self.all.has_piece_in(&rest)
     }
 }
 
@@ -103,13 +139,15 @@ pub(crate) fn restore<'a>(tokens: &[Token], value: &dyn Fn(usize) -> Option<&'a 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::migrate::keyset::Key;
+    use proptest::prelude::*;
 
     const KEY: &[u8] = b"sk-ant-api03-TESTab12FAKEcd34TESTef56";
     const OTHER: &[u8] = b"xai-FAKE99TEST88FAKE77TEST66";
 
-    fn keys() -> KeySet<'static> {
-        KeySet::new(vec![Key { value: KEY, number: Some(0) }, Key { value: OTHER, number: Some(1) }])
+    const BOTH: [Key<'static>; 2] = [Key { value: KEY, number: Some(0) }, Key { value: OTHER, number: Some(1) }];
+
+    fn record(removed: &[u8], keys: &[Key<'_>]) -> Option<Vec<Token>> {
+        Recorder::new(keys.to_vec(), ["OPENAI_API_KEY"].into_iter()).record(removed)
     }
 
     fn values(number: usize) -> Option<&'static [u8]> {
@@ -132,22 +170,77 @@ mod tests {
             format!("A={key} B={}", String::from_utf8_lossy(OTHER)),
             format!("# once it was {}... and {}\n", &key[..15], &key[20..]),
         ] {
-            let tokens = record(raw.as_bytes(), &keys()).expect(&raw);
+            let tokens = record(raw.as_bytes(), &BOTH).expect(&raw);
             let text = serde_json::to_vec(&tokens).expect("JSON");
-            assert!(!keys().has_piece_in(&text), "{}", String::from_utf8_lossy(&text));
+            assert!(!KeySet::new(BOTH.to_vec()).has_piece_in(&text), "{}", String::from_utf8_lossy(&text));
             assert_eq!(*restore(&tokens, &values).expect("restored"), raw.as_bytes());
         }
         let odd = [b"A=\xff\xfe ", KEY, b"\n"].concat();
-        assert_eq!(*restore(&record(&odd, &keys()).expect("recorded"), &values).expect("restored"), odd);
+        assert_eq!(*restore(&record(&odd, &BOTH).expect("recorded"), &values).expect("restored"), odd);
     }
 
     #[test]
-    fn a_key_that_is_not_kept_cannot_be_recorded() {
-        let keys = KeySet::new(vec![Key { value: KEY, number: None }]);
-        assert_eq!(record(&[b"# ", KEY].concat(), &keys), None);
-        assert_eq!(record(&[b"# ", &KEY[10..20]].concat(), &keys), None);
-        assert!(record(b"# nothing", &keys).is_some());
-        let keys = KeySet::new(vec![Key { value: b"@ABCDEF00000485OPQRST", number: Some(0) }]);
-        assert_eq!(record(b"\xff\0\0\0\0\x48\x5f", &keys), None, "its digits are a piece of the key");
+    fn a_piece_of_a_key_that_is_not_kept_cannot_be_recorded() {
+        let other = [Key { value: KEY, number: None }];
+        assert_eq!(record(&[b"# ", KEY].concat(), &other), None);
+        assert_eq!(record(&[b"# ", &KEY[10..20]].concat(), &other), None);
+        assert_eq!(record(&[b"\xff ", &KEY[10..20]].concat(), &other), None);
+        assert!(record(b"# nothing", &other).is_some());
+        assert!(record(&KEY[10..17], &other).is_some(), "so little of a key is none");
+        assert!(record(&[KEY, &KEY[..20]].concat(), &[other[0], BOTH[0]]).is_some(), "it is kept after all");
+    }
+
+    #[test]
+    fn a_name_that_stands_in_a_key_is_recorded() {
+        for number in [None, Some(1)] {
+            let keys = [BOTH[0], Key { value: b"litellm-OPENAI_API_KEY-99FAKE88TEST", number }];
+            let raw = [b"export OPENAI_API_KEY=", KEY, b"\n"].concat();
+            let tokens = record(&raw, &keys).expect("the name is no secret");
+            let of = |number: usize| keys.get(number).map(|key| key.value);
+            assert_eq!(*restore(&tokens, &of).expect("restored"), raw);
+            let raw = [b"export OPENAI_API_KEYS=", KEY].concat();
+            assert_eq!(record(&raw, &keys).is_some(), number.is_some(), "nobody's name");
+        }
+    }
+
+    #[test]
+    fn digits_that_equal_a_piece_of_a_key_are_parted() {
+        let keys = [Key { value: b"@ABCDEF00000485OPQRST", number: Some(0) }];
+        let raw = b"\xff\0\0\0\0\x48\x5f";
+        let tokens = record(raw, &keys).expect("recorded");
+        assert_eq!(tokens.len(), 3, "{tokens:?}");
+        assert_eq!(*restore(&tokens, &values).expect("restored"), raw);
+    }
+
+    // A text in which keys, their parts and each other's parts stand where they like.
+    fn torn() -> impl Strategy<Value = (Vec<String>, Vec<(usize, usize, usize)>)> {
+        let letters = "(ANTHROPIC_API_KEY|default|export |/home/|deadbeef|[a-z=]){4,12}";
+        (proptest::collection::vec(letters, 1..5), proptest::collection::vec((0..9usize, 0..60usize, 0..60usize), 1..9))
+    }
+
+    proptest! {
+        #[test]
+        fn keys_that_share_runs_with_everything_are_recorded((values, stretches) in torn()) {
+            let of = |value: &str| value.len() >= PIECE;
+            let values: Vec<&[u8]> = values.iter().filter(|value| of(value)).map(|value| value.as_bytes()).collect();
+            let keys = || values.iter().enumerate().map(|(at, value)| Key { value, number: Some(at) }).collect();
+            let mut raw = b"export ANTHROPIC_API_KEY='".to_vec();
+            for (which, from, to) in stretches {
+                let Some(value) = values.get(which) else {
+                    raw.extend_from_slice(b" default=/home/deadbeef\xff");
+                    continue;
+                };
+                let from = from.min(value.len());
+                raw.extend_from_slice(&value[from..to.clamp(from, value.len())]);
+            }
+            let tokens = Recorder::new(keys(), std::iter::empty()).record(&raw).expect("each key is stored");
+            let all = KeySet::new(keys());
+            for token in &tokens {
+                let (Token::Text(text) | Token::Bytes(text)) = token else { continue };
+                prop_assert!(!all.has_piece_in(text.as_bytes()), "{}", text);
+            }
+            let again = restore(&tokens, &|number| values.get(number).copied()).expect("restored");
+            prop_assert_eq!(&*again, &raw);
+        }
     }
 }

@@ -8,7 +8,6 @@ use super::MigrateError;
 use super::apply::{Content, Refusal, replace};
 use super::files::MAX_FILE;
 use super::journal::{CHECK, CutRecord, FileRecord, Journal, LINE, Seal, Stage, VALUE, digest};
-use super::keyset::KeySet;
 use super::tokens;
 use crate::name::KeyName;
 use crate::paths::Paths;
@@ -45,7 +44,7 @@ pub(crate) fn undo(paths: &Paths, store: &Keys, run: Option<&str>) -> Result<Und
     let values: Vec<Result<Secret, String>> = journal.keys.iter().map(|key| value(store, &seal, key)).collect();
     // From here on a killed run may leave a temporary file with keys in it; the next one looks for it.
     journal.stage = Stage::Undoing;
-    journal.write(paths, &KeySet::default())?;
+    journal.write(paths)?;
     let mut report = Undone { files: Vec::new() };
     let prefix = journal.prefix();
     // The latest first: a file may stand in a run twice, when one continued another.
@@ -56,14 +55,14 @@ pub(crate) fn undo(paths: &Paths, store: &Keys, run: Option<&str>) -> Result<Und
         let done = restore(&journal.files[at], &values, &seal, &prefix);
         if done.is_ok() {
             journal.files[at].undone = true;
-            journal.write(paths, &KeySet::default())?;
+            journal.write(paths)?;
         }
         report.files.push((journal.files[at].path.clone(), done));
     }
     report.files.reverse();
     let whole = journal.files.iter().all(|file| file.undone);
     journal.stage = if whole { Stage::Undone } else { Stage::Done };
-    journal.write(paths, &KeySet::default())?;
+    journal.write(paths)?;
     Ok(report)
 }
 
@@ -174,6 +173,7 @@ mod tests {
     use crate::migrate::dialect::Dialect;
     use crate::migrate::keyset::Key;
     use crate::migrate::testing::{openai, scrub};
+    use crate::migrate::tokens::Recorder;
     use std::path::Path;
 
     // The record of a file of so many lines with keys, what the scrub left of it, and the keys.
@@ -182,8 +182,8 @@ mod tests {
         let cuts = examined.cuts(before.as_bytes(), &|_| "default".to_owned());
         let keys: Vec<&[u8]> = examined.findings().iter().map(|finding| finding.value.as_slice()).collect();
         let numbered = keys.iter().enumerate().map(|(number, value)| Key { value, number: Some(number) });
-        let set = KeySet::new(numbered.collect());
-        let record = FileRecord::new(Path::new("/rc"), (before.as_bytes(), &after), &cuts, &set, seal);
+        let recorder = Recorder::new(numbered.collect(), std::iter::empty());
+        let record = FileRecord::new(Path::new("/rc"), (before.as_bytes(), &after), &cuts, &recorder, seal);
         (record.expect("recorded"), after, keys.iter().map(|key| Ok(Secret::new(key.to_vec()))).collect())
     }
 
