@@ -384,7 +384,7 @@ fn two_runs_at_once_are_one_too_many() {
 }
 
 #[test]
-fn undo_finds_the_places_in_an_edited_file_and_says_why_when_it_cannot() {
+fn undo_finds_the_places_in_an_edited_file_and_names_what_it_does_not_find() {
     let world = World::new();
     world.write("home/.zshrc", zshrc());
     world.run(&["migrate", "--yes"]).ok();
@@ -392,16 +392,117 @@ fn undo_finds_the_places_in_an_edited_file_and_says_why_when_it_cannot() {
     world.run(&["migrate", "undo"]).ok();
     assert_eq!(world.read("home/.zshrc"), format!("# a new first line\n{}export LAST=1\n", zshrc()));
 
+    // A line exactly between the neighbours of one key: the other one comes back.
+    world.run(&["migrate", "--yes"]).ok();
+    let between = |text: &str| text.replace("#export", "# between\n#export");
+    world.write("home/.zshrc", between(&world.read("home/.zshrc")));
+    let done = world.run(&["migrate", "undo"]);
+    done.fails(1, &["~/.zshrc:4", "`export ANTHROPIC_API_KEY=\"<anthropic/default>\"`", "were edited since"]);
+    let wanted = format!("# a new first line\n{}export LAST=1\n", zshrc());
+    let without = wanted.replace(&format!("export ANTHROPIC_API_KEY=\"{KEY}\"\n"), "");
+    assert_eq!(world.read("home/.zshrc"), between(&without));
+    world.run(&["migrate", "undo"]).fails(1, &["~/.zshrc:4", "were edited since"]);
+    assert_eq!(world.read("home/.zshrc"), between(&without));
+    world.write("home/.zshrc", &without);
+    world.run(&["migrate", "undo"]).ok();
+    assert_eq!(world.read("home/.zshrc"), wanted);
+    world.run(&["migrate", "undo"]).fails(1, &["there is no run to take back"]);
+}
+
+#[test]
+fn undo_finds_a_renamed_key_and_leaves_out_what_needs_a_lost_one() {
+    let world = World::new();
+    world.write("home/.zshrc", zshrc());
     world.run(&["migrate", "--yes"]).ok();
     world.store_key("anthropic/default", "sk-ant-api03-ROTATED-ROTATED-ROTATED");
-    world.run(&["migrate", "undo"]).fails(1, &["anthropic/default was rotated since"]);
-    world.store_key("anthropic/default", KEY);
-    let edited = world.read("home/.zshrc").replace("export EDITOR=vim\n", "");
-    world.write("home/.zshrc", &edited);
-    world.run(&["migrate", "undo"]).fails(1, &["was edited since"]);
-    assert_eq!(world.read("home/.zshrc"), edited);
+    let done = world.run(&["migrate", "undo"]);
+    let done = done.fails(1, &["~/.zshrc:3", "anthropic/default holds another key by now"]);
+    no_value_shown(&done, &[KEY, OLD]);
+    let key = format!("export ANTHROPIC_API_KEY=\"{KEY}\"\n");
+    assert_eq!(world.read("home/.zshrc"), zshrc().replace(&key, ""), "the other key is back");
     world.run(&["keychain", "remove", "anthropic", "default"]).ok();
-    world.run(&["migrate", "undo"]).fails(1, &["anthropic/default is no longer in"]);
+    world.run(&["migrate", "undo"]).fails(1, &["anthropic/default is no longer in", "ringlet keychain set"]);
+    world.store_key("other/name", KEY);
+    let done = world.run(&["migrate", "undo"]);
+    assert_eq!(done.status, Some(0), "{done:?}");
+    assert!(done.stderr.contains("anthropic/default is called other/name by now"), "{done:?}");
+    assert_eq!(world.read("home/.zshrc"), zshrc());
+}
+
+#[test]
+fn one_file_that_cannot_be_taken_back_does_not_keep_the_others() {
+    let world = World::new();
+    let other = format!("export OPENAI_API_KEY={THIRD}\n");
+    world.write("home/.zshrc", zshrc());
+    let second = world.write("home/.bashrc", &other);
+    world.run(&["migrate", "--yes"]).ok();
+    fs::remove_file(&second).expect("removed");
+    let done = world.run(&["--json", "migrate", "undo"]);
+    assert_eq!(done.status, Some(1), "{done:?}");
+    assert_eq!(world.read("home/.zshrc"), zshrc());
+    let said: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
+    let files = said["files"].as_array().expect("a list");
+    let of = |name: &str| files.iter().find(|file| file["file"].as_str().expect("text").ends_with(name)).expect(name);
+    assert_eq!(of(".zshrc")["back"].as_array().map(Vec::len), Some(2));
+    let left = &of(".bashrc")["left"][0];
+    assert_eq!(
+        (&left["line"], &left["keys"][0], &left["reason"]),
+        (&1.into(), &"openai/default".into(), &"file".into())
+    );
+    world.write("home/.bashrc", "");
+    world.run(&["migrate", "undo"]).ok();
+    assert_eq!(world.read("home/.bashrc"), other);
+}
+
+#[test]
+fn a_journal_that_cannot_be_read_is_named_and_keeps_no_other_run() {
+    let world = World::new();
+    world.write("home/.zshrc", zshrc());
+    world.run(&["migrate", "--yes"]).ok();
+    let folder = world.path("home/.local/state/ringlet/migrate");
+    let run = |name: &str, text: &str| {
+        fs::create_dir_all(folder.join(name)).expect("a folder");
+        fs::write(folder.join(name).join("journal.json"), text).expect("written");
+    };
+    run("0-older", "{");
+    let done = world.run(&["migrate", "undo"]);
+    assert_eq!(done.status, Some(0), "{done:?}");
+    assert!(done.stderr.contains("0-older/journal.json is damaged"), "{done:?}");
+    assert_eq!(world.read("home/.zshrc"), zshrc());
+    world.run(&["migrate", "--yes"]).ok();
+    run("9-newer", "{\"version\": 99}");
+    world.run(&["migrate", "undo"]).fails(1, &["9-newer/journal.json", "was written by a newer version of ringlet"]);
+    world.run(&["migrate", "undo", "0-older"]).fails(1, &["0-older/journal.json", "is damaged"]);
+    assert_ne!(world.read("home/.zshrc"), zshrc());
+}
+
+#[test]
+fn a_journal_of_version_1_is_taken_back() {
+    // As 0.1.0 wrote it, with digests of this file's own.
+    let world = World::new();
+    world.write("home/.zshrc", zshrc());
+    world.run(&["migrate", "--yes"]).ok();
+    let folder = world.path("home/.local/state/ringlet/migrate");
+    let mut found = Vec::new();
+    files(&folder, &mut found);
+    let file = found.iter().find(|path| path.ends_with("journal.json")).expect("a journal");
+    let mut journal: serde_json::Value = serde_json::from_slice(&fs::read(file).expect("there")).expect("JSON");
+    journal["version"] = 1.into();
+    for record in journal["files"].as_array_mut().expect("files") {
+        record.as_object_mut().expect("a file").remove("pending");
+        for cut in record["cuts"].as_array_mut().expect("cuts") {
+            let context = cut.as_object_mut().expect("a cut").remove("context").expect("there");
+            let cut = cut.as_object_mut().expect("a cut");
+            cut.remove("number");
+            cut.insert("column".into(), context["column"].clone());
+            cut.insert("above".into(), context["above"][0]["mac"].clone());
+            cut.insert("line".into(), context["line"]["mac"].clone());
+        }
+    }
+    fs::write(file, serde_json::to_vec(&journal).expect("JSON")).expect("written");
+    world.write("home/.zshrc", format!("# earlier\n{CLEAN}"));
+    world.run(&["migrate", "undo"]).ok();
+    assert_eq!(world.read("home/.zshrc"), format!("# earlier\n{}", zshrc()));
 }
 
 #[test]
@@ -558,10 +659,16 @@ const WRITING: &[&str] = &[
 /// Which calls of this name an undisturbed run makes, counted from 1; of files that are opened, those that are there and
 /// are not the system's.
 fn places(rig: &Rig, call: &str, words: &[&str]) -> Vec<usize> {
+    places_of(rig, call, words, 0)
+}
+
+/// The same of a run that ends with this status.
+fn places_of(rig: &Rig, call: &str, words: &[&str], status: i32) -> Vec<usize> {
     let log = rig.world.path("trace");
     let mut command = rig.world.process("strace");
     command.arg("-o").arg(&log).args(["-e", &format!("trace={call}"), super::common::world::RINGLET]).args(words);
-    finish(&mut command).ok();
+    let done = finish(&mut command);
+    assert_eq!(done.status, Some(status), "{done:?}");
     let text = fs::read_to_string(log).expect("a trace");
     let own = rig.world.path("home");
     let own = own.to_str().expect("a name in UTF-8");
@@ -603,6 +710,33 @@ fn killed_at_any_call_that_writes_an_undo_completes_the_next_time() {
             }
             assert_eq!(strays(&rig.world), Vec::<PathBuf>::new(), "{what}");
             assert_eq!(done.status, None, "{what}: {done:?}");
+        }
+    }
+}
+
+#[test]
+fn killed_at_any_call_that_writes_a_part_of_an_undo_does_the_rest_the_next_time() {
+    let between = |text: &str| text.replace("#export", "# between\n#export");
+    let prepared = || {
+        let rig = Rig::new();
+        rig.world.run(&["migrate", "--yes"]).ok();
+        rig.world.write("home/.zshrc", between(CLEAN));
+        rig
+    };
+    let part = between(&zshrc().replace(&format!("export ANTHROPIC_API_KEY=\"{KEY}\"\n"), ""));
+    for call in WRITING {
+        for at in places_of(&prepared(), call, &["migrate", "undo"], 1) {
+            let rig = prepared();
+            let what = format!("part of an undo killed at {call} {at}");
+            let done = rig.kill(call, at, &["migrate", "undo"]);
+            assert_eq!(done.status, None, "{what}: {done:?}");
+            let again = rig.world.run(&["migrate", "undo"]);
+            assert_eq!(again.status, Some(1), "{what}: {again:?}");
+            assert_eq!(rig.world.read("home/.zshrc"), part, "{what}: {again:?}");
+            assert_eq!(rig.world.read("home/.bashrc"), rig.inputs[1].1, "{what}: {again:?}");
+            assert_eq!(strays(&rig.world), Vec::<PathBuf>::new(), "{what}");
+            rig.world.write("home/.zshrc", part.replace("# between\n", ""));
+            rig.undoes(&what);
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod after;
 mod show;
+mod undo;
 mod watch;
 
 use super::Session;
@@ -12,10 +13,10 @@ use crate::cli::{Migrate, MigrateCommand};
 use crate::config::Backend;
 use crate::failure::{Failure, status};
 use crate::host::Host;
+use crate::migrate::MigrateError;
 use crate::migrate::apply::{self, End, Report, Setup};
 use crate::migrate::files;
 use crate::migrate::plan::{self, Plan, Scan};
-use crate::migrate::{MigrateError, undo};
 use crate::name::KeyName;
 use crate::platform;
 use crate::secret::Secret;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 pub(super) fn run(host: &mut Host, session: &Session, command: Migrate) -> Result<i32, Failure> {
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     match &command.undo {
-        Some(MigrateCommand::Undo { run }) => take_back(host, session, run.as_deref()),
+        Some(MigrateCommand::Undo { run }) => undo::run(host, session, run.as_deref()),
         None if command.watch => {
             let named = named(host, &command, Vec::new())?;
             watch::run(host, session, &named)
@@ -200,27 +201,6 @@ fn tell(host: &mut Host, session: &Session, report: &Report) -> bool {
         host.output.note("`ringlet migrate undo` takes this back");
     }
     kept
-}
-
-fn take_back(host: &mut Host, session: &Session, run: Option<&str>) -> Result<i32, Failure> {
-    let _lock = apply::lock(&session.paths)?;
-    let found = apply::recover(&session.paths)?;
-    found.warnings.iter().for_each(|text| host.output.warn(text));
-    let store = session.open_store(&host.world, prompt(host));
-    let done = undo::undo(&session.paths, &store, run)?;
-    let mut failed = false;
-    for (path, end) in &done.files {
-        let path = session.paths.pretty(path);
-        match end {
-            Ok(()) => host.output.note(format!("put the keys back into {path}")),
-            Err(why) => {
-                failed = true;
-                host.output.warn(format!("{path} is left as it is: {why}"));
-            }
-        }
-    }
-    host.output.note(format!("the keys stay in {}; `ringlet keychain remove` takes one away", store.place()));
-    Ok(if failed { status::FAILURE } else { 0 })
 }
 
 #[cfg(all(test, unix))]

@@ -6,9 +6,10 @@
 
 use super::MigrateError;
 use super::files::MAX_FILE;
-use super::journal::{self, CHECK, FileRecord, Journal, KeyRecord, Seal, Stage, VALUE, digest};
+use super::journal::{self, FileRecord, Journal, KeyRecord, Stage, digest};
 use super::keyset::Key;
 use super::plan::{Plan, PlannedFile};
+use super::seal::{CHECK, Seal, VALUE};
 use super::tokens::Recorder;
 use crate::name::KeyName;
 use crate::paths::Paths;
@@ -81,7 +82,7 @@ pub(crate) fn lock(paths: &Paths) -> Result<platform::Lock, MigrateError> {
 
 /// The journal of a run that was recovered before the question was asked, if nobody took it back since. Needs the lock.
 pub(crate) fn still(paths: &Paths, run: &str) -> Result<Option<Journal>, MigrateError> {
-    Ok(Journal::all(paths)?.into_iter().find(|journal| journal.run == run && journal.stage == Stage::Done))
+    Ok(Journal::all(paths)?.runs.into_iter().find(|journal| journal.run == run && journal.stage == Stage::Done))
 }
 
 /// Brings what an interrupted run left to a state that a new one starts from. Needs the lock. Gives the journal of
@@ -89,7 +90,11 @@ pub(crate) fn still(paths: &Paths, run: &str) -> Result<Option<Journal>, Migrate
 pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
     let mut all = Recovered::default();
     journal::tidy(paths)?;
-    for mut journal in Journal::all(paths)? {
+    let journals = Journal::all(paths)?;
+    // It may be of a run that was killed: what that one left beside files is not known.
+    let unread = journals.unread.iter();
+    all.warnings.extend(unread.map(|unread| format!("{} {}", unread.file.display(), unread.why)));
+    for mut journal in journals.runs {
         match journal.stage {
             // A temporary file that could not be deleted then.
             Stage::Done | Stage::Undone => {
@@ -99,7 +104,7 @@ pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
             Stage::Planned | Stage::Stored => {
                 let prefix = journal.prefix();
                 for file in journal.files.iter_mut().filter(|file| !file.done) {
-                    file.done = settle(file, &prefix, &file.after, &mut all.warnings)?;
+                    file.done = settle(&Halfway::of_run(file), &prefix, &mut all.warnings)?;
                     if file.done && file.zsh {
                         remove_compiled(&file.path)?;
                     }
@@ -117,7 +122,10 @@ pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
             Stage::Undoing => {
                 let prefix = journal.prefix();
                 for file in journal.files.iter_mut().filter(|file| !file.undone) {
-                    file.undone = settle(file, &prefix, &file.before, &mut all.warnings)?;
+                    if settle(&Halfway::of_undo(file), &prefix, &mut all.warnings)? {
+                        file.settle_pending();
+                    }
+                    file.pending = None;
                 }
                 let whole = journal.files.iter().all(|file| file.undone);
                 journal.stage = if whole { Stage::Undone } else { Stage::Done };
@@ -128,18 +136,46 @@ pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
     Ok(all)
 }
 
+/// A file that a killed run may have been writing.
+struct Halfway<'a> {
+    path: &'a Path,
+    in_place: bool,
+    /// SHA-256 of what was to be replaced.
+    from: &'a str,
+    /// Its size, in bytes.
+    size: u64,
+    /// SHA-256 of what was to be written.
+    wanted: &'a str,
+}
+
+impl<'a> Halfway<'a> {
+    fn of_run(file: &'a FileRecord) -> Self {
+        let from = file.before.as_deref().unwrap_or_default();
+        Self { path: &file.path, in_place: file.in_place, from, size: file.size, wanted: &file.after }
+    }
+
+    // Where nothing is pending, nothing was being written.
+    fn of_undo(file: &'a FileRecord) -> Self {
+        let (path, in_place) = (&file.path, file.in_place);
+        match &file.pending {
+            Some(pending) => Self { path, in_place, from: &pending.from, size: pending.size, wanted: &pending.after },
+            None => Self { path, in_place: false, from: "", size: 0, wanted: "" },
+        }
+    }
+}
+
 // Whether a file has come to the wanted image. A torn one gets it again from the copy that was kept; what a killed run
 // left beside the file goes.
-fn settle(file: &FileRecord, prefix: &str, wanted: &str, warnings: &mut Vec<String>) -> Result<bool, MigrateError> {
-    let Ok(now) = platform::read_snapshot(&file.path, MAX_FILE) else {
-        return sweep(&file.path, prefix).map(|()| false);
+fn settle(file: &Halfway<'_>, prefix: &str, warnings: &mut Vec<String>) -> Result<bool, MigrateError> {
+    let Ok(now) = platform::read_snapshot(file.path, MAX_FILE) else {
+        return sweep(file.path, prefix).map(|()| false);
     };
     let hash = digest(&now.bytes);
-    let mut whole = hash == wanted;
-    if file.in_place && hash != file.before && hash != file.after {
-        for image in images(&file.path, prefix) {
+    let mut whole = hash == file.wanted;
+    if file.in_place && hash != file.from && hash != file.wanted {
+        for image in images(file.path, prefix) {
             let Ok(copy) = platform::read_snapshot(&image, MAX_FILE) else { continue };
-            if digest(&copy.bytes) != wanted {
+            if digest(&copy.bytes) != file.wanted {
                 continue;
             }
             // Torn means: begins as the image does, and is no longer than either. Anything else is somebody's edit.
@@ -149,12 +185,12 @@ fn settle(file: &FileRecord, prefix: &str, wanted: &str, warnings: &mut Vec<Stri
                 warnings.push(format!("{file} was edited after a run was killed; what that run wrote is in {image}"));
                 return Ok(false);
             }
-            platform::write_in_place(&file.path, &copy.bytes)
-                .map_err(|error| MigrateError::file(file.path.clone(), format!("cannot be made whole: {error}")))?;
+            platform::write_in_place(file.path, &copy.bytes)
+                .map_err(|error| MigrateError::file(file.path.to_owned(), format!("cannot be made whole: {error}")))?;
             whole = true;
         }
     }
-    sweep(&file.path, prefix)?;
+    sweep(file.path, prefix)?;
     Ok(whole)
 }
 
@@ -197,15 +233,10 @@ fn remove_compiled(path: &Path) -> Result<Option<PathBuf>, MigrateError> {
 pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) -> Result<Report, MigrateError> {
     let store = (setup.open)();
     let seal = Seal::new(store.private_secret()?);
-    let mut journal = Journal {
-        version: 1,
-        run: setup.run.clone(),
-        stage: Stage::Planned,
-        place: store.place(),
-        check: seal.of(CHECK, b""),
-        keys: continued.as_ref().map(|old| old.keys.clone()).unwrap_or_default(),
-        files: continued.as_ref().map(|old| old.files.clone()).unwrap_or_default(),
-    };
+    let mut journal = Journal::new(setup.run.clone(), store.place(), seal.of(CHECK, b""));
+    if let Some(old) = &continued {
+        (journal.keys, journal.files) = (old.keys.clone(), old.files.clone());
+    }
     let already = journal.files.len();
     let numbers = enlist(&mut journal, plan, &seal);
     let recorder = recorder(plan, &numbers);

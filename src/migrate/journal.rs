@@ -7,16 +7,23 @@
 //! so a crash leaves one state or the next.
 
 use super::MigrateError;
+use super::context::{Context, Image};
 use super::edit::Cut;
+use super::seal::Seal;
 use super::tokens::{Recorder, Token};
-use crate::digest::{Digest, from_hex, hex};
+use crate::digest::Digest;
 use crate::paths::Paths;
 use crate::platform;
-use crate::secret::Secret;
-use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use std::path::{Path, PathBuf};
+
+mod v1;
+
+/// The version that is written.
+const VERSION: u32 = 2;
+
+/// A longer file is no journal.
+const MAX_JOURNAL: u64 = 64 << 20;
 
 /// How far a run came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,21 +54,19 @@ pub(crate) struct KeyRecord {
 }
 
 /// One place that was cut.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CutRecord {
-    /// Where the replacement stands in the file as it is afterwards.
-    pub at: usize,
+    /// The line in which it stood before the run, counted from 1; 0 where that was not recorded.
+    pub number: usize,
+    /// Where the replacement stands in the file as it is afterwards; `None` where an undo did not find it.
+    pub at: Option<usize>,
     /// What stands there instead.
     pub with: String,
     /// What stood there.
     pub removed: Vec<Token>,
-    /// Where its line begins, in bytes before `at`.
-    pub column: usize,
-    /// HMAC of the line above.
-    pub above: String,
-    /// HMAC of its own line.
-    pub line: String,
+    /// What stands around it.
+    pub context: Context,
 }
 
 /// One file.
@@ -70,13 +75,13 @@ pub(crate) struct CutRecord {
 pub(crate) struct FileRecord {
     /// The file itself, symlinks resolved.
     pub path: PathBuf,
-    /// SHA-256 of the file before.
-    pub before: String,
+    /// SHA-256 of the file before; `None` once a part came back into a file that was edited since.
+    pub before: Option<String>,
     /// Its size before, in bytes.
     pub size: u64,
     /// SHA-256 of the file after.
     pub after: String,
-    /// The cuts in file order.
+    /// The cuts in file order. What an undo has put back is no longer among them.
     pub cuts: Vec<CutRecord>,
     /// Whether it has further names and is therefore written in place.
     pub in_place: bool,
@@ -84,15 +89,33 @@ pub(crate) struct FileRecord {
     pub zsh: bool,
     /// Whether it was rewritten.
     pub done: bool,
-    /// Whether that was taken back.
+    /// Whether all of that was taken back.
     pub undone: bool,
+    /// What an undo is about to write.
+    pub pending: Option<Box<Pending>>,
+}
+
+/// What an undo is about to write into a file, so that the next one knows what was done if it is killed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pending {
+    /// SHA-256 of what is replaced.
+    pub from: String,
+    /// Its size, in bytes.
+    pub size: u64,
+    /// SHA-256 of what is written.
+    pub after: String,
+    /// What the file was before the run, if what is written can still become that.
+    pub before: Option<String>,
+    /// The cuts that are left.
+    pub cuts: Vec<CutRecord>,
 }
 
 /// A run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Journal {
-    /// 1.
+    /// 2.
     pub version: u32,
     /// Its name: when it began, and which process it was.
     pub run: String,
@@ -108,53 +131,9 @@ pub(crate) struct Journal {
     pub files: Vec<FileRecord>,
 }
 
-/// The secret under which values are known.
-pub(crate) struct Seal(Secret);
-
-impl Seal {
-    /// A seal with the secret that the store keeps for it.
-    pub(crate) fn new(secret: Secret) -> Self {
-        Self(secret)
-    }
-
-    /// HMAC-SHA256, in hexadecimal.
-    pub(crate) fn of(&self, what: &str, bytes: &[u8]) -> String {
-        hex(&self.mac(what, bytes).finalize().into_bytes())
-    }
-
-    /// Whether the bytes have this HMAC; takes the same time either way.
-    pub(crate) fn matches(&self, what: &str, bytes: &[u8], digits: &str) -> bool {
-        from_hex(digits.as_bytes()).is_some_and(|expected| self.mac(what, bytes).verify_slice(&expected).is_ok())
-    }
-
-    fn mac(&self, what: &str, bytes: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose()).expect("HMAC takes a key of any length");
-        mac.update(what.as_bytes());
-        mac.update(b"\0");
-        mac.update(bytes);
-        mac
-    }
-}
-
 /// SHA-256 in hexadecimal.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     Digest::of(bytes).to_string()
-}
-
-/// What context lines and the check are marked with under the seal.
-pub(crate) const LINE: &str = "line";
-/// See [`LINE`].
-pub(crate) const VALUE: &str = "value";
-/// See [`LINE`].
-pub(crate) const CHECK: &str = "check";
-
-/// The line that holds `at`, terminator included, and the one above it.
-pub(crate) fn context(image: &[u8], at: usize) -> (std::ops::Range<usize>, Option<std::ops::Range<usize>>) {
-    let begin = |end: usize| image[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-    let start = begin(at);
-    let end = image[at..].iter().position(|byte| *byte == b'\n').map_or(image.len(), |newline| at + newline + 1);
-    let above = start.checked_sub(1).map(|newline| begin(newline)..start);
-    (start..end, above)
 }
 
 impl FileRecord {
@@ -166,33 +145,23 @@ impl FileRecord {
         recorder: &Recorder<'_>,
         seal: &Seal,
     ) -> Option<Self> {
-        let mut records = Vec::new();
-        let (mut gone, mut come) = (0, 0);
-        // The last line with a cut, and the HMACs of the one above and of itself. Many cuts may stand in one line.
-        let mut last = (0..0, String::new(), String::new());
+        let image = Image::new(after, seal);
+        let mut records = Vec::with_capacity(cuts.len());
+        let (mut gone, mut come, mut number, mut counted) = (0, 0, 1, 0);
         for cut in cuts {
             let at = cut.span.start - gone + come;
             gone += cut.span.len();
             come += cut.with.len();
-            if !last.0.contains(&at) {
-                let (line, above) = context(after, at);
-                let above = seal.of(LINE, above.map_or(&b"\0start"[..], |above| &after[above]));
-                let own = seal.of(LINE, &after[line.clone()]);
-                last = (line, above, own);
-            }
-            let (line, above, own) = &last;
-            records.push(CutRecord {
-                at,
-                with: String::from_utf8_lossy(&cut.with).into_owned(),
-                removed: recorder.record(&before[cut.span.clone()])?,
-                column: at - line.start,
-                above: above.clone(),
-                line: own.clone(),
-            });
+            number += before[counted..cut.span.start].iter().filter(|byte| **byte == b'\n').count();
+            counted = cut.span.start;
+            let removed = recorder.record(&before[cut.span.clone()])?;
+            let context = image.context(at, cut.with.len(), takes_lines(cut, before));
+            let with = String::from_utf8_lossy(&cut.with).into_owned();
+            records.push(CutRecord { number, at: Some(at), with, removed, context });
         }
         Some(Self {
             path: path.to_owned(),
-            before: digest(before),
+            before: Some(digest(before)),
             size: before.len() as u64,
             after: digest(after),
             cuts: records,
@@ -200,8 +169,24 @@ impl FileRecord {
             zsh: false,
             done: false,
             undone: false,
+            pending: None,
         })
     }
+
+    /// Notes that what was pending is in the file.
+    pub(crate) fn settle_pending(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            self.undone = pending.cuts.is_empty();
+            (self.before, self.after, self.cuts) = (pending.before, pending.after, pending.cuts);
+        }
+    }
+}
+
+// Whether nothing is left of the lines in which it stands.
+fn takes_lines(cut: &Cut, bytes: &[u8]) -> bool {
+    let begins = |at: usize| at == 0 || bytes[at - 1] == b'\n';
+    let (start, end) = (cut.span.start, cut.span.end);
+    cut.with.is_empty() && start < end && begins(start) && (begins(end) || end == bytes.len())
 }
 
 /// The folder of all runs.
@@ -267,41 +252,81 @@ impl Journal {
         }
     }
 
-    /// Reads a run's journal, or returns what is wrong with it.
+    /// Reads a run's journal of this version or an older one, or returns what is wrong with it.
     pub(crate) fn parse(run: &str, bytes: &[u8]) -> Result<Self, String> {
-        let journal: Self = serde_json::from_slice(bytes).map_err(|error| format!("is damaged: {error}"))?;
-        if journal.version != 1 || journal.run != run {
-            return Err("is not of this version of ringlet".into());
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let damaged = |error: serde_json::Error| format!("is damaged: {error}");
+        let journal: Self = match serde_json::from_slice::<Versioned>(bytes).map_err(damaged)?.version {
+            1 => v1::read(bytes).map_err(damaged)?,
+            VERSION => serde_json::from_slice(bytes).map_err(damaged)?,
+            version if version > VERSION => return Err("was written by a newer version of ringlet".into()),
+            version => return Err(format!("is damaged: there is no version {version}")),
+        };
+        if journal.run != run {
+            return Err("is damaged: it is of another run than its folder's".into());
         }
         Ok(journal)
     }
 
-    /// Every journal, the oldest first. A folder without one was left by a crash and is passed over.
-    pub(crate) fn all(paths: &Paths) -> Result<Vec<Self>, MigrateError> {
+    /// A run that has done nothing yet.
+    pub(crate) fn new(run: String, place: String, check: String) -> Self {
+        let (keys, files) = (Vec::new(), Vec::new());
+        Self { version: VERSION, run, stage: Stage::Planned, place, check, keys, files }
+    }
+
+    /// Every journal that can be read, the oldest first, and what is wrong with the others. A folder without one was
+    /// left by a crash and is passed over.
+    pub(crate) fn all(paths: &Paths) -> Result<Journals, MigrateError> {
         let base = folder(paths);
         let failed = |error: std::io::Error| MigrateError::journal(base.clone(), error.to_string());
+        let mut found = Journals::default();
         let entries = match std::fs::read_dir(&base) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
             Err(error) => return Err(failed(error)),
         };
-        let mut runs = Vec::new();
         for entry in entries {
             let name = entry.map_err(failed)?.file_name();
             let Some(run) = name.to_str() else { continue };
             let file = Self::file(paths, run);
-            let bytes = match platform::read_file(&file, 64 << 20) {
-                Ok(read) => read.bytes,
+            let read = match platform::read_file(&file, MAX_JOURNAL) {
+                Ok(read) => Self::parse(run, &read.bytes),
                 Err(platform::ReadError::Io(error))
                     if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
                 {
                     continue;
                 }
-                Err(error) => return Err(MigrateError::journal(file, error.to_string())),
+                Err(error) => Err(error.to_string()),
             };
-            runs.push(Self::parse(run, &bytes).map_err(|why| MigrateError::journal(file, why))?);
+            match read {
+                Ok(journal) => found.runs.push(journal),
+                Err(why) => found.unread.push(Unread { run: run.to_owned(), file, why }),
+            }
         }
-        runs.sort_by(|a, b| a.run.cmp(&b.run));
-        Ok(runs)
+        found.runs.sort_by(|a, b| a.run.cmp(&b.run));
+        found.unread.sort_by(|a, b| a.run.cmp(&b.run));
+        Ok(found)
     }
+}
+
+/// The journals of a state directory.
+#[derive(Default)]
+pub(crate) struct Journals {
+    /// Those that were read, the oldest first.
+    pub runs: Vec<Journal>,
+    /// The others, likewise.
+    pub unread: Vec<Unread>,
+}
+
+/// A journal that cannot be read.
+pub(crate) struct Unread {
+    /// Its run.
+    pub run: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub why: String,
 }

@@ -9,9 +9,10 @@
 
 pub(crate) mod aftermath;
 pub(crate) mod apply;
+pub(crate) mod context;
 mod detect;
 pub(crate) mod dialect;
-mod edit;
+pub(crate) mod edit;
 pub(crate) mod examine;
 pub(crate) mod files;
 mod heuristics;
@@ -23,6 +24,7 @@ pub(crate) mod plan;
 mod read;
 #[cfg(test)]
 mod rules;
+pub(crate) mod seal;
 pub(crate) mod stream;
 mod style;
 #[cfg(test)]

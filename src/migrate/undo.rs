@@ -1,82 +1,274 @@
-//! Takes a run back: puts the removed bytes where they stood, with the keys from the store.
+//! Takes a run back: puts the removed bytes where they stood, with the keys from the store, statement by statement.
 //!
 //! Only the very values come back (their HMAC must match) and only to places that are certain: the file is as the run
-//! left it, or each cut's line and the one above it are found exactly once. The keys stay in the store. Needs the
-//! lock and a recovered state.
+//! left it, or `context` finds the one place. What cannot come back is left in the journal and named, so that a later
+//! undo does the rest. The keys stay in the store. Needs the lock and a recovered state.
 
 use super::MigrateError;
 use super::apply::{Content, Refusal, replace};
+use super::context::{Image, Lost};
 use super::files::MAX_FILE;
-use super::journal::{CHECK, CutRecord, FileRecord, Journal, LINE, Seal, Stage, VALUE, digest};
-use super::tokens;
+use super::journal::{CutRecord, FileRecord, Journal, KeyRecord, Pending, Stage, digest};
+use super::seal::{CHECK, Seal, VALUE};
+use super::tokens::{self, Token};
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::platform;
 use crate::secret::Secret;
 use crate::store::{Keys, StoreError};
-use std::collections::HashMap;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
-/// What became of each file.
+/// What became of a run.
 #[derive(Debug)]
 pub(crate) struct Undone {
-    /// The files: taken back, or why not.
-    pub files: Vec<(PathBuf, Result<(), String>)>,
+    /// Its name.
+    pub run: String,
+    /// Its files.
+    pub files: Vec<UndoneFile>,
+    /// The keys that have another name by now.
+    pub renamed: Vec<Renamed>,
 }
+
+/// What became of one file.
+#[derive(Debug)]
+pub(crate) struct UndoneFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What stands where it stood.
+    pub back: Vec<Statement>,
+    /// What does not, and why.
+    pub left: Vec<(Statement, Why)>,
+}
+
+/// Something that a run took out of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Statement {
+    /// The line in which it stood before the run, counted from 1; 0 where that is not known.
+    pub line: usize,
+    /// The names of the keys in it.
+    pub keys: Vec<String>,
+    /// Its text, with `<provider/alias>` in place of each key.
+    pub text: String,
+}
+
+/// Why something did not come back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Why {
+    /// There is no certain place for it.
+    #[error("the lines around it were edited since")]
+    Edited,
+    /// There are several.
+    #[error("there is more than one place for it")]
+    Ambiguous,
+    /// The entry holds another key.
+    #[error("{0} holds another key by now, and no entry holds the old one")]
+    Rotated(String),
+    /// There is no such entry.
+    #[error("{name} is no longer in {place}, and no other entry holds its key")]
+    Gone {
+        /// The entry.
+        name: String,
+        /// The store.
+        place: String,
+    },
+    /// The store does not give it.
+    #[error("{name} cannot be read: {why}")]
+    Unread {
+        /// The entry.
+        name: String,
+        /// What the store says.
+        why: String,
+    },
+    /// The file cannot be changed.
+    #[error("the file {0}")]
+    File(String),
+    /// The journal contradicts itself.
+    #[error("the journal is damaged there")]
+    Damaged,
+}
+
+impl Why {
+    /// The reason in one word, for programs.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Edited => "edited",
+            Self::Ambiguous => "ambiguous",
+            Self::Rotated(_) => "rotated",
+            Self::Gone { .. } => "gone",
+            Self::Unread { .. } => "unread",
+            Self::File(_) => "file",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+impl From<Lost> for Why {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Edited => Self::Edited,
+            Lost::Twice => Self::Ambiguous,
+        }
+    }
+}
+
+/// The keys of a run by their numbers, or why one cannot be had.
+type Values = [Result<Secret, Why>];
+
+/// The run's name of a key, and that of the entry which holds it by now.
+type Renamed = (String, KeyName);
+
+// A store with more entries is not searched to its end for a key that was renamed.
+const MOST_ENTRIES: usize = 10_000;
 
 /// Takes a run back: the named one, or the latest that can be.
 pub(crate) fn undo(paths: &Paths, store: &Keys, run: Option<&str>) -> Result<Undone, MigrateError> {
-    let mut journals = Journal::all(paths)?;
-    let found = match run {
-        Some(run) => journals.iter().position(|journal| journal.run == run),
-        None => journals.iter().rposition(|journal| journal.stage == Stage::Done),
-    };
-    let Some(at) = found else { return Err(MigrateError::NoRun(run.map(str::to_owned))) };
-    let mut journal = journals.swap_remove(at);
-    if journal.stage == Stage::Undone {
-        return Err(MigrateError::Already(journal.run));
-    }
+    let mut journal = choose(paths, run)?;
     let seal = Seal::new(store.private_secret()?);
     if !seal.matches(CHECK, b"", &journal.check) {
         return Err(MigrateError::Sealed { run: journal.run, place: journal.place });
     }
-    let values: Vec<Result<Secret, String>> = journal.keys.iter().map(|key| value(store, &seal, key)).collect();
+    let (values, renamed) = values(store, &seal, &journal.keys);
     // From here on a killed run may leave a temporary file with keys in it; the next one looks for it.
     journal.stage = Stage::Undoing;
     journal.write(paths)?;
-    let mut report = Undone { files: Vec::new() };
-    let prefix = journal.prefix();
+    let mut files = Vec::new();
     // The latest first: a file may stand in a run twice, when one continued another.
     for at in (0..journal.files.len()).rev() {
-        if journal.files[at].undone {
-            continue;
+        if !journal.files[at].undone {
+            files.push(restore(paths, &mut journal, at, &values, &seal)?);
         }
-        let done = restore(&journal.files[at], &values, &seal, &prefix);
-        if done.is_ok() {
-            journal.files[at].undone = true;
-            journal.write(paths)?;
-        }
-        report.files.push((journal.files[at].path.clone(), done));
     }
-    report.files.reverse();
+    files.reverse();
     let whole = journal.files.iter().all(|file| file.undone);
     journal.stage = if whole { Stage::Undone } else { Stage::Done };
     journal.write(paths)?;
-    Ok(report)
+    Ok(Undone { run: journal.run, files, renamed })
 }
 
-fn value(store: &Keys, seal: &Seal, key: &super::journal::KeyRecord) -> Result<Secret, String> {
-    let name: KeyName = key.name.parse().map_err(|_| format!("the journal names no key: {}", key.name))?;
+fn choose(paths: &Paths, run: Option<&str>) -> Result<Journal, MigrateError> {
+    let mut journals = Journal::all(paths)?;
+    let found = match run {
+        Some(run) => journals.runs.iter().position(|journal| journal.run == run),
+        None => journals.runs.iter().rposition(|journal| journal.stage == Stage::Done),
+    };
+    let latest = found.map(|at| journals.runs[at].run.as_str());
+    // What cannot be read may be what was meant.
+    let meant = journals.unread.iter().rfind(|unread| match run {
+        Some(run) => unread.run == run,
+        None => latest.is_none_or(|latest| unread.run.as_str() > latest),
+    });
+    if let Some(unread) = meant {
+        return Err(MigrateError::journal(unread.file.clone(), unread.why.clone()));
+    }
+    let Some(at) = found else { return Err(MigrateError::NoRun(run.map(str::to_owned))) };
+    let journal = journals.runs.swap_remove(at);
+    if journal.stage == Stage::Undone {
+        return Err(MigrateError::Already(journal.run));
+    }
+    Ok(journal)
+}
+
+// The values that the run stored. One that is not under its name is looked for under every other.
+fn values(store: &Keys, seal: &Seal, keys: &[KeyRecord]) -> (Vec<Result<Secret, Why>>, Vec<Renamed>) {
+    let mut values: Vec<Result<Secret, Why>> = keys.iter().map(|key| value(store, seal, key)).collect();
+    let mut renamed = Vec::new();
+    let sought = |value: &Result<Secret, Why>| matches!(value, Err(Why::Rotated(_) | Why::Gone { .. }));
+    if values.iter().any(sought) {
+        for name in store.names().unwrap_or_default().into_iter().take(MOST_ENTRIES) {
+            let Ok(found) = store.get(&name) else { continue };
+            for (key, value) in keys.iter().zip(&mut values) {
+                if sought(value) && seal.matches(VALUE, found.expose(), &key.hmac) {
+                    *value = Ok(Secret::new(found.expose().to_vec()));
+                    renamed.push((key.name.clone(), name.clone()));
+                }
+            }
+            if !values.iter().any(sought) {
+                break;
+            }
+        }
+    }
+    (values, renamed)
+}
+
+fn value(store: &Keys, seal: &Seal, key: &KeyRecord) -> Result<Secret, Why> {
+    let name: KeyName = key.name.parse().map_err(|_| Why::Damaged)?;
     match store.get(&name) {
         Ok(found) if seal.matches(VALUE, found.expose(), &key.hmac) => Ok(found),
-        Ok(_) => Err(format!("{name} was rotated since")),
-        Err(StoreError::NotFound { .. }) => Err(format!("{name} is no longer in {}", store.place())),
-        Err(error) => Err(error.to_string()),
+        Ok(_) => Err(Why::Rotated(key.name.clone())),
+        Err(StoreError::NotFound { .. }) => Err(Why::Gone { name: key.name.clone(), place: store.place() }),
+        Err(error) => Err(Why::Unread { name: key.name.clone(), why: error.to_string() }),
     }
 }
 
-fn restore(file: &FileRecord, values: &[Result<Secret, String>], seal: &Seal, prefix: &str) -> Result<(), String> {
+// Puts back what can be, and writes down first what that is.
+fn restore(
+    paths: &Paths,
+    journal: &mut Journal,
+    at: usize,
+    values: &Values,
+    seal: &Seal,
+) -> Result<UndoneFile, MigrateError> {
+    let (prefix, keys) = (journal.prefix(), journal.keys.clone());
+    let file = journal.files[at].clone();
+    let statement = |cut: &CutRecord| Statement::of(cut, &keys);
+    let ended = |back: Vec<usize>, left: Vec<(usize, Why)>| UndoneFile {
+        path: file.path.clone(),
+        back: back.into_iter().map(|at| statement(&file.cuts[at])).collect(),
+        left: left.into_iter().map(|(at, why)| (statement(&file.cuts[at]), why)).collect(),
+    };
+    let all = || (0..file.cuts.len()).collect::<Vec<_>>();
+    let none = |why: String| ended(vec![], all().into_iter().map(|at| (at, Why::File(why.clone()))).collect());
+    let (target, snapshot) = match open(&file) {
+        Ok(opened) => opened,
+        Err(why) => return Ok(none(why)),
+    };
+    if file.before.as_ref() == Some(&digest(&snapshot.bytes)) {
+        journal.files[at].undone = true;
+        journal.files[at].cuts.clear();
+        journal.write(paths)?;
+        return Ok(ended(all(), vec![]));
+    }
+    let restored = match image(&file, &snapshot.bytes, values, seal) {
+        Ok(restored) => restored,
+        Err(why) => return Ok(none(why)),
+    };
+    if restored.back.is_empty() {
+        return Ok(ended(vec![], restored.left));
+    }
+    journal.files[at].pending = Some(Box::new(Pending {
+        from: digest(&snapshot.bytes),
+        size: snapshot.bytes.len() as u64,
+        after: digest(&restored.bytes),
+        before: restored.before.clone(),
+        cuts: restored.cuts.clone(),
+    }));
+    journal.write(paths)?;
+    let (stamp, links) = (&snapshot.stamp, snapshot.links);
+    let (before, after) = (&snapshot.bytes, &restored.bytes);
+    let content = Content { path: &file.path, target: &target, stamp, links, before, after };
+    let written = replace(&content, &prefix).map_err(|refusal| match refusal {
+        Refusal::Changed => "was changed meanwhile".to_owned(),
+        Refusal::Because(why) | Refusal::Torn(why) => why,
+    });
+    let seen = written.and_then(|()| match platform::read_snapshot(&target, MAX_FILE) {
+        Ok(now) if *now.bytes == **after => Ok(()),
+        Ok(_) => Err("was written and is not what it should be".to_owned()),
+        Err(error) => Err(format!("cannot be read again: {error}")),
+    });
+    match seen {
+        Ok(()) => journal.files[at].settle_pending(),
+        Err(why) => {
+            journal.files[at].pending = None;
+            journal.write(paths)?;
+            return Ok(none(why));
+        }
+    }
+    journal.write(paths)?;
+    Ok(ended(restored.back, restored.left))
+}
+
+fn open(file: &FileRecord) -> Result<(PathBuf, platform::Snapshot), String> {
     let target = file.path.canonicalize().map_err(|error| format!("cannot be found: {error}"))?;
     if target != file.path {
         return Err("is now a symlink".into());
@@ -85,130 +277,143 @@ fn restore(file: &FileRecord, values: &[Result<Secret, String>], seal: &Seal, pr
     if !snapshot.ours {
         return Err("belongs to another user".into());
     }
-    if digest(&snapshot.bytes) == file.before {
-        return Ok(());
-    }
-    let after = image(file, &snapshot.bytes, values, seal)?;
-    let (stamp, links) = (&snapshot.stamp, snapshot.links);
-    let content = Content { path: &file.path, target: &target, stamp, links, before: &snapshot.bytes, after: &after };
-    replace(&content, prefix).map_err(|refusal| match refusal {
-        Refusal::Changed => "was changed meanwhile; run `ringlet migrate undo` again".into(),
-        Refusal::Because(why) | Refusal::Torn(why) => why,
-    })?;
-    let now = platform::read_snapshot(&target, MAX_FILE).map_err(|error| format!("cannot be read again: {error}"))?;
-    if *now.bytes == *after { Ok(()) } else { Err("was written and is not what it should be".into()) }
+    Ok((target, snapshot))
 }
 
-/// The content of a file with the removed bytes back in their places, or why that is not certain. `now` is its content;
-/// where nobody has changed it, the result is the very content from before the run.
-pub(crate) fn image(
-    file: &FileRecord,
-    now: &[u8],
-    values: &[Result<Secret, String>],
-    seal: &Seal,
-) -> Result<Zeroizing<Vec<u8>>, String> {
-    let hash = digest(now);
-    let mut pieces = Vec::new();
-    for cut in &file.cuts {
-        pieces.push(refill(&cut.removed, values)?);
-    }
-    let places: Vec<usize> =
-        if hash == file.after { file.cuts.iter().map(|cut| cut.at).collect() } else { places(now, &file.cuts, seal)? };
-    let mut after =
-        Zeroizing::new(Vec::with_capacity(now.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>()));
-    let mut at = 0;
-    for ((cut, place), piece) in file.cuts.iter().zip(places).zip(&pieces) {
-        // A damaged journal may name a place behind every file's end.
-        let replaced = place..place.saturating_add(cut.with.len());
-        if place < at || now.get(replaced.clone()) != Some(cut.with.as_bytes()) {
-            return Err("was edited since, where the keys stood".into());
+/// A file with all of its statements put back that can be.
+pub(crate) struct Restored {
+    /// The content.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// The cuts that are back, by their places in the record.
+    pub back: Vec<usize>,
+    /// The others, and why.
+    pub left: Vec<(usize, Why)>,
+    /// The record of the others in the new content.
+    pub cuts: Vec<CutRecord>,
+    /// The digest that the content gets once the others are back as well, where that is known.
+    pub before: Option<String>,
+}
+
+/// Puts back what can be into `now`, the file's content. Where nobody has changed it and everything comes back, the
+/// result is the very content from before the run, or an error.
+pub(crate) fn image(file: &FileRecord, now: &[u8], values: &Values, seal: &Seal) -> Result<Restored, String> {
+    let same = digest(now) == file.after;
+    let mut lines = None;
+    let mut left: Vec<(usize, Why)> = Vec::new();
+    let mut places: Vec<(usize, usize)> = Vec::new();
+    for (number, cut) in file.cuts.iter().enumerate() {
+        let found = match cut.at {
+            Some(at) if same => Ok(at),
+            _ => lines.get_or_insert_with(|| Image::new(now, seal)).find(&cut.context, cut.with.as_bytes()),
+        };
+        match found {
+            Ok(at) => places.push((at, number)),
+            Err(lost) => left.push((number, lost.into())),
         }
-        after.extend_from_slice(&now[at..place]);
-        after.extend_from_slice(piece);
-        at = replaced.end;
     }
-    after.extend_from_slice(&now[at..]);
-    if hash == file.after && digest(&after) != file.before {
+    // Lines may have been moved. Statements of one place keep their order.
+    places.sort_unstable();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(now.len() + (places.len() << 7)));
+    let (mut at, mut back, mut waiting) = (0, Vec::new(), Vec::new());
+    for (place, number) in places {
+        let with = file.cuts[number].with.as_bytes();
+        // A damaged journal may name a place behind every file's end.
+        let replaced = place..place.saturating_add(with.len());
+        if place < at || now.get(replaced.clone()) != Some(with) {
+            left.push((number, if same { Why::Damaged } else { Why::Edited }));
+            continue;
+        }
+        bytes.extend_from_slice(&now[at..place]);
+        at = replaced.end;
+        match refill(&file.cuts[number].removed, values) {
+            Ok(piece) => {
+                bytes.extend_from_slice(&piece);
+                back.push(number);
+            }
+            Err(why) => {
+                waiting.push((number, bytes.len()));
+                bytes.extend_from_slice(with);
+                left.push((number, why));
+            }
+        }
+    }
+    bytes.extend_from_slice(&now[at..]);
+    let before = file.before.clone().filter(|_| same);
+    if left.is_empty() && before.as_ref().is_some_and(|before| *before != digest(&bytes)) {
         return Err("does not come out as it was".into());
     }
-    Ok(after)
+    back.sort_unstable();
+    left.sort_by_key(|(number, _)| *number);
+    let cuts = remaining(file, &bytes, &left, &waiting, seal);
+    Ok(Restored { bytes, back, left, cuts, before })
 }
 
-fn refill(removed: &[tokens::Token], values: &[Result<Secret, String>]) -> Result<Zeroizing<Vec<u8>>, String> {
+// What is left, as it stands in the new content. A place that was not found keeps what was known of it.
+fn remaining(
+    file: &FileRecord,
+    bytes: &[u8],
+    left: &[(usize, Why)],
+    waiting: &[(usize, usize)],
+    seal: &Seal,
+) -> Vec<CutRecord> {
+    let lines = (!waiting.is_empty()).then(|| Image::new(bytes, seal));
+    let mut places: Vec<(usize, usize)> = waiting.to_vec();
+    places.sort_unstable();
+    let cut = |(number, _): &(usize, Why)| {
+        let cut = file.cuts[*number].clone();
+        let place = places.binary_search_by_key(number, |(number, _)| *number).map(|index| places[index].1);
+        match (place, &lines) {
+            (Ok(at), Some(lines)) => {
+                let context = lines.context(at, cut.with.len(), cut.context.whole);
+                CutRecord { at: Some(at), context, ..cut }
+            }
+            _ => CutRecord { at: None, ..cut },
+        }
+    };
+    left.iter().map(cut).collect()
+}
+
+fn refill(removed: &[Token], values: &Values) -> Result<Zeroizing<Vec<u8>>, Why> {
     for token in removed {
-        if let tokens::Token::Piece(key, ..) | tokens::Token::Escaped(key, ..) = token
+        if let Token::Piece(key, ..) | Token::Escaped(key, ..) = token
             && let Some(Err(why)) = values.get(*key)
         {
             return Err(why.clone());
         }
     }
     let of = |number: usize| values.get(number)?.as_ref().ok().map(Secret::expose);
-    tokens::restore(removed, &of).ok_or_else(|| "the journal refers to a key that it does not name".into())
+    tokens::restore(removed, &of).ok_or(Why::Damaged)
 }
 
-// For each cut, the one line that is as the cut's own line was, below one that is as the line above it was.
-fn places(bytes: &[u8], cuts: &[CutRecord], seal: &Seal) -> Result<Vec<usize>, String> {
-    let key = |line: &str, above: &str| format!("{line} {above}");
-    let mut found: HashMap<String, Vec<usize>> =
-        cuts.iter().map(|cut| (key(&cut.line, &cut.above), Vec::new())).collect();
-    let (mut start, mut above) = (0, seal.of(LINE, b"\0start"));
-    for end in memchr::memchr_iter(b'\n', bytes).map(|newline| newline + 1).chain([bytes.len()]) {
-        let line = seal.of(LINE, &bytes[start..end]);
-        if let Some(starts) = found.get_mut(&key(&line, &above)) {
-            starts.push(start);
+impl Statement {
+    fn of(cut: &CutRecord, keys: &[KeyRecord]) -> Self {
+        let (mut names, mut text): (Vec<String>, _) = (Vec::new(), String::new());
+        let mut last = None;
+        for token in &cut.removed {
+            let key = match token {
+                Token::Text(syntax) => {
+                    // Quotes and continued lines within a key are left out with it.
+                    text.push_str(syntax);
+                    None
+                }
+                Token::Bytes(_) => {
+                    text.push_str("...");
+                    None
+                }
+                Token::Piece(key, ..) | Token::Escaped(key, ..) => Some(*key),
+            };
+            if let Some(key) = key.filter(|key| last != Some(*key)) {
+                let name = keys.get(key).map_or("", |key| key.name.as_str());
+                text.push_str(&format!("<{name}>"));
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.to_owned());
+                }
+            }
+            last = key;
         }
-        (start, above) = (end, line);
+        Self { line: cut.number, keys: names, text: text.trim().to_owned() }
     }
-    let place = |cut: &CutRecord| match found[&key(&cut.line, &cut.above)].as_slice() {
-        [start] => Ok(start.saturating_add(cut.column)),
-        [] => Err("was edited since, and the lines around a key are gone".into()),
-        _ => Err("was edited since, and the lines around a key are there more than once".into()),
-    };
-    cuts.iter().map(place).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::migrate::dialect::Dialect;
-    use crate::migrate::keyset::Key;
-    use crate::migrate::testing::{openai, scrub};
-    use crate::migrate::tokens::Recorder;
-    use std::path::Path;
-
-    // The record of a file of so many lines with keys, what the scrub left of it, and the keys.
-    fn recorded(before: &str, seal: &Seal) -> (FileRecord, Vec<u8>, Vec<Result<Secret, String>>) {
-        let (after, examined) = scrub(before.as_bytes(), Dialect::DotEnv);
-        let cuts = examined.cuts(before.as_bytes(), &|_| "default".to_owned());
-        let keys: Vec<&[u8]> = examined.findings().iter().map(|finding| finding.value.as_slice()).collect();
-        let numbered = keys.iter().enumerate().map(|(number, value)| Key { value, number: Some(number) });
-        let recorder = Recorder::new(numbered.collect(), std::iter::empty());
-        let record = FileRecord::new(Path::new("/rc"), (before.as_bytes(), &after), &cuts, &recorder, seal);
-        (record.expect("recorded"), after, keys.iter().map(|key| Ok(Secret::new(key.to_vec()))).collect())
-    }
-
-    #[test]
-    fn many_keys_come_back_into_an_edited_file_in_time_in_proportion_to_its_lines() {
-        // An HMAC of each line for each key would take longer than the tests may.
-        let seal = Seal::new(Secret::new(b"seal".to_vec()));
-        let line = |at: usize| format!("A{at}={}; B{at}=1\n", openai(at as u32));
-        let before: String = (0..5_000).map(line).collect();
-        let (record, after, keys) = recorded(&before, &seal);
-        let edited = [b"# earlier\n", after.as_slice()].concat();
-        let why = image(&record, &edited, &keys, &seal).expect_err("the first line has another above it");
-        assert!(why.contains("are gone"), "{why}");
-        let edited = [after.as_slice(), b"# later\n"].concat();
-        let undone = image(&record, &edited, &keys, &seal).expect("every line is there once");
-        assert_eq!(*undone, [before.as_bytes(), b"# later\n"].concat());
-    }
-
-    #[test]
-    fn lines_that_are_there_twice_are_no_places() {
-        let seal = Seal::new(Secret::new(b"seal".to_vec()));
-        let (record, after, keys) = recorded(&format!("C=1\nA={}; B=1\n", openai(1)), &seal);
-        let twice = [after.as_slice(), after.as_slice()].concat();
-        let why = image(&record, &twice, &keys, &seal).expect_err("either may be meant");
-        assert!(why.contains("more than once"), "{why}");
-        assert!(image(&record, b"", &keys, &seal).expect_err("nothing is left").contains("are gone"));
-    }
-}
+mod tests;

@@ -62,7 +62,7 @@ pub(super) fn assert_no_piece(written: &Value, keys: &KeySet<'_>) {
         Value::String(text) => assert!(!keys.has_piece_in(text.as_bytes()), "{text}"),
         Value::Array(values) => values.iter().for_each(|value| assert_no_piece(value, keys)),
         Value::Object(fields) => {
-            let is_ours = |name: &str| matches!(name, "before" | "after" | "above" | "line" | "with");
+            let is_ours = |name: &str| matches!(name, "before" | "after" | "with" | "context");
             let values = fields.iter().filter(|(name, _)| !is_ours(name)).map(|(_, value)| value);
             values.for_each(|value| assert_no_piece(value, keys));
         }

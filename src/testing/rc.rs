@@ -3,10 +3,13 @@
 use super::keys;
 use super::records::SEAL;
 use crate::migrate::dialect::Dialect;
+use crate::migrate::edit::Cut;
 use crate::migrate::examine::{Examined, Finding, examine};
-use crate::migrate::journal::{FileRecord, Seal};
+use crate::migrate::journal::{FileRecord, digest};
 use crate::migrate::keyset::{Key, KeySet};
+use crate::migrate::seal::Seal;
 use crate::migrate::tokens::Recorder;
+use crate::migrate::undo::Why;
 use crate::migrate::{stream, undo};
 use crate::secret::Secret;
 use std::path::Path;
@@ -119,7 +122,7 @@ fn hidden(examined: &Examined) {
     }
 }
 
-// The journal holds no key, gives the very bytes back, and after an edit either all of them in their places or none.
+// The journal holds no key, gives the very bytes back, and after an edit each statement in its place or not at all.
 fn taken_back((before, after): (&[u8], &[u8]), examined: &Examined) {
     let cuts = examined.cuts(before, &|_| "default".to_owned());
     let mut kept: Vec<&[u8]> = Vec::new();
@@ -136,21 +139,44 @@ fn taken_back((before, after): (&[u8], &[u8]), examined: &Examined) {
     let Some(record) = FileRecord::new(Path::new("/rc"), (before, after), &cuts, &recorder, &seal) else { return };
     let written = serde_json::to_value(&record).expect("a record serialises");
     keys::assert_no_piece(&written, &KeySet::new(all));
-    let values: Vec<Result<Secret, String>> = kept.iter().map(|value| Ok(Secret::new(value.to_vec()))).collect();
-    let undone = undo::image(&record, after, &values, &seal).expect("a file that nobody touched is taken back");
-    assert_eq!(undone.as_slice(), before);
+    let values = |known: &dyn Fn(usize) -> bool| -> Vec<Result<Secret, Why>> {
+        let value = |(number, value): (usize, &&[u8])| match known(number) {
+            true => Ok(Secret::new(value.to_vec())),
+            false => Err(Why::Damaged),
+        };
+        kept.iter().enumerate().map(value).collect()
+    };
+    let all = values(&|_| true);
+    let undone = undo::image(&record, after, &all, &seal).expect("a file that nobody touched is taken back");
+    assert_eq!(undone.bytes.as_slice(), before);
     for (above, below) in [(&b""[..], &b"# later\n"[..]), (b"# earlier\n", b"")] {
         let edited = [above, after, below].concat();
-        if let Ok(undone) = undo::image(&record, &edited, &values, &seal) {
-            assert_eq!(undone.as_slice(), [above, before, below].concat());
+        if let Ok(undone) = undo::image(&record, &edited, &all, &seal) {
+            let left: Vec<usize> = undone.left.iter().map(|(number, _)| *number).collect();
+            assert_eq!(undone.bytes.as_slice(), [above, &without(before, &cuts, &left), below].concat());
         }
     }
-    if !kept.is_empty() {
-        let none: Vec<Result<Secret, String>> = kept.iter().map(|_| Err("gone".to_owned())).collect();
-        if let Ok(undone) = undo::image(&record, after, &none, &seal) {
-            assert_eq!(undone.as_slice(), before, "no key is needed where none was cut out");
-        }
+    for known in [&(|_| false) as &dyn Fn(usize) -> bool, &|number| number % 2 == 0] {
+        let some = undo::image(&record, after, &values(known), &seal).expect("nobody touched it");
+        let left: Vec<usize> = some.left.iter().map(|(number, _)| *number).collect();
+        assert_eq!(some.bytes.as_slice(), without(before, &cuts, &left));
+        let rest = FileRecord { before: some.before, after: digest(&some.bytes), cuts: some.cuts, ..record.clone() };
+        let undone = undo::image(&rest, &some.bytes, &all, &seal).expect("the rest is taken back");
+        assert_eq!(undone.bytes.as_slice(), before);
     }
+}
+
+// The bytes with some of the cuts made.
+fn without(before: &[u8], cuts: &[Cut], some: &[usize]) -> Vec<u8> {
+    let some: Vec<&Cut> = some.iter().map(|number| &cuts[*number]).collect();
+    let (mut out, mut at) = (Vec::new(), 0);
+    for cut in some {
+        out.extend_from_slice(&before[at..cut.span.start]);
+        out.extend_from_slice(&cut.with);
+        at = cut.span.end;
+    }
+    out.extend_from_slice(&before[at..]);
+    out
 }
 
 // Nothing moves, and the file gives the same in pieces as whole.
