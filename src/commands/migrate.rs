@@ -249,4 +249,20 @@ mod tests {
         home.run(&["migrate", "undo"]).succeeds();
         assert_eq!(home.read(".zshrc"), before);
     }
+    #[test]
+    fn the_line_of_the_hook_goes_with_the_run_or_stays_as_the_person_says() {
+        for (answers, stays) in [(&[][..], false), (&["y"], false), (&["n"], true)] {
+            let home = with_key();
+            let before = home.read(".zshrc");
+            home.answer(&["y", "y"]);
+            home.run(&["migrate", "--allow-file"]).succeeds();
+            assert!(home.read(".zshrc").contains("ringlet hook"));
+            home.answer(answers);
+            let ran = home.run(&["migrate", "undo"]).succeeds();
+            let now = home.read(".zshrc");
+            assert_eq!(now.contains("ringlet hook"), stays, "{ran:?}");
+            assert!(now.starts_with(&before) && (stays || now == before), "{now}");
+            home.run(&["migrate", "undo"]).is_refused(1, "there is no run to take back");
+        }
+    }
 }

@@ -5,9 +5,11 @@
 //! steps; [`recover`], which runs before everything else, brings each state to one that a run starts from.
 
 use super::MigrateError;
+use super::edit::Cut;
 use super::files::MAX_FILE;
 use super::journal::{self, FileRecord, Journal, KeyRecord, Stage, digest};
 use super::keyset::Key;
+use super::made::{self, MadeFile};
 use super::plan::{Plan, PlannedFile};
 use super::seal::{CHECK, Seal, VALUE};
 use super::tokens::Recorder;
@@ -43,6 +45,8 @@ pub(crate) struct Report {
     pub keys: Vec<(KeyName, bool)>,
     /// The files.
     pub files: Vec<(PathBuf, End)>,
+    /// The run's name.
+    pub run: String,
     /// Compiled copies that were deleted, since zsh would go on loading the key from them.
     pub compiled: Vec<PathBuf>,
 }
@@ -96,22 +100,22 @@ pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
     all.warnings.extend(unread.map(|unread| format!("{} {}", unread.file.display(), unread.why)));
     for mut journal in journals.runs {
         match journal.stage {
-            // A temporary file that could not be deleted then.
             Stage::Done | Stage::Undone => {
                 let prefix = journal.prefix();
-                journal.files.iter().try_for_each(|file| sweep(&file.path, &prefix))?;
+                // A temporary file that could not be deleted then.
+                journal.files.iter().filter(|file| file.done).try_for_each(|file| sweep(&file.path, &prefix))?;
+                // A line that was being added when the run was killed.
+                if journal.files.iter().any(|file| !file.done) {
+                    settle_all(&mut journal, &mut all)?;
+                    journal.write(paths)?;
+                }
             }
             Stage::Planned | Stage::Stored => {
-                let prefix = journal.prefix();
-                for file in journal.files.iter_mut().filter(|file| !file.done) {
-                    file.done = settle(&Halfway::of_run(file), &prefix, &mut all.warnings)?;
-                    if file.done && file.zsh {
-                        remove_compiled(&file.path)?;
-                    }
-                }
-                all.left.extend(journal.files.iter().filter(|file| !file.done).map(|file| file.path.clone()));
-                journal.files.retain(|file| file.done);
-                if journal.files.is_empty() {
+                let left = settle_all(&mut journal, &mut all)?;
+                all.left.extend(left);
+                let changed = made::drop_idle(&mut journal);
+                all.warnings.extend(changed.iter().map(|path| format!("{} is of a killed run", path.display())));
+                if journal.is_empty() {
                     journal.drop_it(paths)?;
                 } else {
                     journal.stage = Stage::Done;
@@ -127,13 +131,28 @@ pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
                     }
                     file.pending = None;
                 }
-                let whole = journal.files.iter().all(|file| file.undone);
-                journal.stage = if whole { Stage::Undone } else { Stage::Done };
+                made::take_back(paths, &mut journal)?;
+                journal.stage = if journal.is_undone() { Stage::Undone } else { Stage::Done };
                 journal.write(paths)?;
             }
         }
     }
     Ok(all)
+}
+
+// Brings the files that a killed run was writing to one state or the other. Those that are as they were leave the
+// journal, and are returned.
+fn settle_all(journal: &mut Journal, all: &mut Recovered) -> Result<Vec<PathBuf>, MigrateError> {
+    let prefix = journal.prefix();
+    for file in journal.files.iter_mut().filter(|file| !file.done) {
+        file.done = settle(&Halfway::of_run(file), &prefix, &mut all.warnings)?;
+        if file.done && file.zsh {
+            remove_compiled(&file.path)?;
+        }
+    }
+    let left = journal.files.iter().filter(|file| !file.done).map(|file| file.path.clone()).collect();
+    journal.files.retain(|file| file.done);
+    Ok(left)
 }
 
 /// A file that a killed run may have been writing.
@@ -235,12 +254,16 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
     let seal = Seal::new(store.private_secret()?);
     let mut journal = Journal::new(setup.run.clone(), store.place(), seal.of(CHECK, b""));
     if let Some(old) = &continued {
-        (journal.keys, journal.files) = (old.keys.clone(), old.files.clone());
+        (journal.keys, journal.files, journal.made) = (old.keys.clone(), old.files.clone(), old.made.clone());
     }
-    let already = journal.files.len();
+    let before = (journal.files.len(), journal.made.len());
+    let already = before.0;
     let numbers = enlist(&mut journal, plan, &seal);
+    let is_moved = |key: &KeyName| numbers.contains_key(key);
+    let made: Vec<&MadeFile> = plan.made.iter().filter(|made| made.keys.iter().all(is_moved)).collect();
+    made.iter().try_for_each(|made| made.check())?;
     let recorder = recorder(plan, &numbers);
-    let mut report = Report { place: store.place(), ..Report::default() };
+    let mut report = Report { place: store.place(), run: setup.run.clone(), ..Report::default() };
     // Only files that can be taken back are rewritten at all.
     let mut work = Vec::new();
     for file in plan.files.iter().filter(|file| file.is_edited()) {
@@ -254,24 +277,25 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
             }
         }
     }
+    for made in &made {
+        let keys: Vec<usize> = made.keys.iter().map(|key| numbers[key]).collect();
+        let holds = |file: &&FileRecord| file.keys().iter().any(|key| keys.contains(key));
+        let files = journal.files.iter().filter(holds).map(|file| file.path.clone()).collect();
+        journal.made.push(made.record(keys, files)?);
+    }
     journal.write(setup.paths)?;
     if let Some(old) = continued.filter(|old| old.run != journal.run) {
         old.drop_it(setup.paths)?;
     }
-    let stored = store_all(setup, plan, &store, &mut report);
-    if let Err(error) = stored {
-        // Nothing was rewritten: what is in the store now is used again by the next run.
-        if already == 0 {
-            journal.drop_it(setup.paths)?;
-        } else {
-            journal.files.truncate(already);
-            journal.stage = Stage::Done;
-            journal.write(setup.paths)?;
-        }
-        return Err(error);
+    if let Err(error) = store_all(setup, plan, &store, &mut report) {
+        return Err(give_up(setup, journal, before, error));
     }
     journal.stage = Stage::Stored;
     journal.write(setup.paths)?;
+    // The profiles first: a launcher that was rewritten must find its own.
+    if let Err(error) = made.iter().try_for_each(|made| made.check().and_then(|()| made.write())) {
+        return Err(give_up(setup, journal, before, error));
+    }
     for (at, file) in work.into_iter().enumerate() {
         let at = already + at;
         let end = match rewrite(setup, &mut journal, at, file, &recorder, &seal) {
@@ -300,13 +324,34 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
         report.files.push((file.path.clone(), end));
     }
     journal.files.retain(|file| file.done);
+    // A file that was kept has its keys still, and what was made for it would give them to an agent that had none.
+    made::drop_idle(&mut journal);
     journal.stage = Stage::Done;
-    if journal.files.is_empty() {
+    if journal.is_empty() {
         journal.drop_it(setup.paths)?
     } else {
         journal.write(setup.paths)?
     }
     Ok(report)
+}
+
+// Ends a run that has rewritten no file: takes back what it made. What is in the store now is used again by the next
+// one. The journal keeps what it had of a run that was continued.
+fn give_up(
+    setup: &Setup<'_>,
+    mut journal: Journal,
+    (files, made): (usize, usize),
+    error: MigrateError,
+) -> MigrateError {
+    for made in journal.made.drain(made..).rev() {
+        made.take_back();
+    }
+    journal.files.truncate(files);
+    journal.stage = Stage::Done;
+    let ended = if journal.is_empty() { journal.drop_it(setup.paths) } else { journal.write(setup.paths) };
+    // The first error is what the user must know of; the next run tries the journal again.
+    drop(ended);
+    error
 }
 
 // The run's keys behind those of the run it continues; the same key keeps its number.
@@ -509,14 +554,22 @@ fn overwrite(content: &Content<'_>, image: tempfile::NamedTempFile) -> Result<()
 }
 
 /// Adds a line at the end of a file of the user's, as carefully as [`replace`] does; makes the file if there is none.
-/// Needs the lock: what a killed run left of this goes first.
-pub(crate) fn add_line(path: &Path, line: &str) -> Result<(), String> {
+/// The journal of the run keeps it, so that `undo` takes it out again. Needs the lock.
+pub(crate) fn add_line(paths: &Paths, store: &Keys, run: &str, path: &Path, line: &str) -> Result<(), String> {
+    let failed = |error: MigrateError| format!("stays as it is: {error}");
+    let journal = still(paths, run).map_err(failed)?;
+    let mut journal = journal.ok_or("stays as it is: the run was taken back meanwhile")?;
     let target = match path.canonicalize() {
         Ok(target) => target,
         Err(_) if path.symlink_metadata().is_ok() => return Err("is a symlink to nothing".into()),
-        Err(_) => return make_with(path, line).map_err(|error| format!("cannot be made: {error}")),
+        Err(_) => {
+            let after = format!("{line}\n").into_bytes();
+            let made = MadeFile { path: path.to_owned(), before: None, after, keys: Vec::new() };
+            journal.made.push(made.record(Vec::new(), Vec::new()).map_err(failed)?);
+            journal.write(paths).map_err(failed)?;
+            return make_with(path, line).map_err(|error| format!("cannot be made: {error}"));
+        }
     };
-    platform::remove_strays(&target).map_err(|error| format!("its folder cannot be cleared up: {error}"))?;
     let snapshot = platform::read_snapshot(&target, MAX_FILE).map_err(|error| format!("cannot be read: {error}"))?;
     if !snapshot.ours {
         return Err("belongs to another user".into());
@@ -525,16 +578,31 @@ pub(crate) fn add_line(path: &Path, line: &str) -> Result<(), String> {
     if snapshot.bytes.contains(&0) {
         return Err("is not written in UTF-8".into());
     }
-    let ending = if snapshot.bytes.ends_with(b"\r\n") { "\r\n" } else { "\n" };
-    let gap = if snapshot.bytes.is_empty() || snapshot.bytes.ends_with(b"\n") { "" } else { ending };
-    let after =
-        Zeroizing::new([snapshot.bytes.as_slice(), gap.as_bytes(), line.as_bytes(), ending.as_bytes()].concat());
+    let before = &snapshot.bytes;
+    let ending = if before.ends_with(b"\r\n") { "\r\n" } else { "\n" };
+    let gap = if before.is_empty() || before.ends_with(b"\n") { "" } else { ending };
+    let with = format!("{gap}{line}{ending}").into_bytes();
+    let after = Zeroizing::new([before.as_slice(), &with].concat());
+    let seal = Seal::new(store.private_secret().map_err(|error| failed(error.into()))?);
+    let added = [Cut { span: before.len()..before.len(), with }];
+    let recorder = Recorder::new(Vec::new(), std::iter::empty());
+    let record = FileRecord::new(&target, (before, &after), &added, &recorder, &seal);
+    let mut record = record.expect("nothing is taken out");
+    record.in_place = snapshot.links > 1;
+    journal.files.push(record);
+    journal.write(paths).map_err(failed)?;
     let (stamp, links) = (&snapshot.stamp, snapshot.links);
-    let content = Content { path, target: &target, stamp, links, before: &snapshot.bytes, after: &after };
-    replace(&content, &platform::stray_prefix(&target).to_string_lossy()).map_err(|refusal| match refusal {
+    let done = replace(&Content { path, target: &target, stamp, links, before, after: &after }, &journal.prefix());
+    let done = done.map_err(|refusal| match refusal {
         Refusal::Changed => "was changed meanwhile".into(),
         Refusal::Because(why) | Refusal::Torn(why) => why,
-    })
+    });
+    match &done {
+        Ok(()) => journal.files.iter_mut().for_each(|file| file.done = true),
+        Err(_) => drop(journal.files.pop()),
+    }
+    journal.write(paths).map_err(failed)?;
+    done
 }
 
 // A crash leaves no file, an empty one, or the whole line.

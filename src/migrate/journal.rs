@@ -15,6 +15,7 @@ use crate::digest::Digest;
 use crate::paths::Paths;
 use crate::platform;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 mod v1;
@@ -69,6 +70,16 @@ pub(crate) struct CutRecord {
     pub context: Context,
 }
 
+impl CutRecord {
+    /// The numbers of the keys in it.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = usize> + use<'_> {
+        self.removed.iter().filter_map(|token| match token {
+            Token::Piece(key, ..) | Token::Escaped(key, ..) => Some(*key),
+            Token::Text(_) | Token::Bytes(_) => None,
+        })
+    }
+}
+
 /// One file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,6 +122,24 @@ pub(crate) struct Pending {
     pub cuts: Vec<CutRecord>,
 }
 
+/// A file that Ringlet made or changed for the run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MadeRecord {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its text before, where it was there. It holds no key.
+    pub before: Option<String>,
+    /// SHA-256 of what was written.
+    pub after: String,
+    /// The numbers of the keys that it is about.
+    pub keys: Vec<usize>,
+    /// The files of the user's in which these stood.
+    pub files: Vec<PathBuf>,
+    /// Whether it was taken back, or is the user's own by now.
+    pub undone: bool,
+}
+
 /// A run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -129,6 +158,8 @@ pub(crate) struct Journal {
     pub keys: Vec<KeyRecord>,
     /// The files.
     pub files: Vec<FileRecord>,
+    /// What was made for them.
+    pub made: Vec<MadeRecord>,
 }
 
 /// SHA-256 in hexadecimal.
@@ -171,6 +202,16 @@ impl FileRecord {
             undone: false,
             pending: None,
         })
+    }
+
+    /// Whether the run added lines to the file and took nothing out.
+    pub(crate) fn is_addition(&self) -> bool {
+        self.cuts.iter().all(|cut| cut.removed.is_empty())
+    }
+
+    /// The numbers of the keys that the file is to get back.
+    pub(crate) fn keys(&self) -> BTreeSet<usize> {
+        self.cuts.iter().flat_map(CutRecord::keys).collect()
     }
 
     /// Notes that what was pending is in the file.
@@ -241,6 +282,16 @@ impl Journal {
         platform::replace_file(&file, &text).map_err(failed)
     }
 
+    /// Whether there is nothing in it to take back.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.made.is_empty()
+    }
+
+    /// Whether all of it was taken back.
+    pub(crate) fn is_undone(&self) -> bool {
+        self.files.iter().all(|file| file.undone) && self.made.iter().all(|made| made.undone)
+    }
+
     /// Takes the journal away.
     pub(crate) fn drop_it(&self, paths: &Paths) -> Result<(), MigrateError> {
         let file = Self::file(paths, &self.run);
@@ -273,8 +324,8 @@ impl Journal {
 
     /// A run that has done nothing yet.
     pub(crate) fn new(run: String, place: String, check: String) -> Self {
-        let (keys, files) = (Vec::new(), Vec::new());
-        Self { version: VERSION, run, stage: Stage::Planned, place, check, keys, files }
+        let (keys, files, made) = (Vec::new(), Vec::new(), Vec::new());
+        Self { version: VERSION, run, stage: Stage::Planned, place, check, keys, files, made }
     }
 
     /// Every journal that can be read, the oldest first, and what is wrong with the others. A folder without one was

@@ -19,6 +19,7 @@ mod heuristics;
 pub(crate) mod journal;
 pub(crate) mod keyset;
 mod lines;
+pub(crate) mod made;
 mod model;
 pub(crate) mod plan;
 mod read;
@@ -65,6 +66,9 @@ pub enum MigrateError {
     /// Somebody stored another key under the name that was chosen.
     #[error("{0} was stored by somebody else meanwhile; no file was changed")]
     Taken(KeyName),
+    /// A file that the run would make or change is no longer what the plan was made for.
+    #[error("{} was changed meanwhile; no file was changed", .0.display())]
+    Stale(PathBuf),
     /// The keys would only move from one plain file to another.
     #[error("{}, and {place} is a plain file", missing.summary())]
     PlainFile {
@@ -136,7 +140,7 @@ impl MigrateError {
             Self::Busy => "wait for it, or answer its question".into(),
             Self::Store(error) => return error.hint(),
             Self::ReadBack { .. } => "the keychain does not keep what it is given; run `ringlet doctor`".into(),
-            Self::Taken(_) => "run `ringlet migrate` again".into(),
+            Self::Taken(_) | Self::Stale(_) => "run `ringlet migrate` again".into(),
             Self::PlainFile { missing, .. } => {
                 format!("{}, or add --allow-file to move them all the same", missing.cure()).into()
             }

@@ -7,6 +7,7 @@ use super::examine::{self, Action, Examined, Finding};
 use super::files::{self, Candidate, MAX_FILE};
 use super::keyset::{self, Key, KeySet};
 use super::lines;
+use super::made::MadeFile;
 use super::model::Reason;
 use super::stream;
 use crate::name::{Alias, KeyName, Provider};
@@ -83,6 +84,8 @@ pub(crate) struct Plan {
     pub files: Vec<PlannedFile>,
     /// The keys.
     pub keys: Vec<PlannedKey>,
+    /// The files that Ringlet makes for the keys: profiles and settings.
+    pub made: Vec<MadeFile>,
     /// The files that could not be read, or must not be edited.
     pub troubles: Vec<Trouble>,
 }

@@ -9,6 +9,7 @@ use super::apply::{Content, Refusal, replace};
 use super::context::{Image, Lost};
 use super::files::MAX_FILE;
 use super::journal::{CutRecord, FileRecord, Journal, KeyRecord, Pending, Stage, digest};
+use super::made::{self, MadeEnd};
 use super::seal::{CHECK, Seal, VALUE};
 use super::tokens::{self, Token};
 use crate::name::KeyName;
@@ -16,6 +17,7 @@ use crate::paths::Paths;
 use crate::platform;
 use crate::secret::Secret;
 use crate::store::{Keys, StoreError};
+use memchr::memmem;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -26,6 +28,8 @@ pub(crate) struct Undone {
     pub run: String,
     /// Its files.
     pub files: Vec<UndoneFile>,
+    /// What the run made: profiles, settings, start files.
+    pub made: Vec<(PathBuf, MadeEnd)>,
     /// The keys that have another name by now.
     pub renamed: Vec<Renamed>,
 }
@@ -50,6 +54,8 @@ pub(crate) struct Statement {
     pub keys: Vec<String>,
     /// Its text, with `<provider/alias>` in place of each key.
     pub text: String,
+    /// Whether the run put it in, so that undo takes it out.
+    pub added: bool,
 }
 
 /// Why something did not come back.
@@ -121,14 +127,29 @@ type Renamed = (String, KeyName);
 // A store with more entries is not searched to its end for a key that was renamed.
 const MOST_ENTRIES: usize = 10_000;
 
-/// Takes a run back: the named one, or the latest that can be.
-pub(crate) fn undo(paths: &Paths, store: &Keys, run: Option<&str>) -> Result<Undone, MigrateError> {
+/// Takes a run back: the named one, or the latest that can be. `consents` is asked if the run made files or added
+/// lines: whether these go, too.
+pub(crate) fn undo(
+    paths: &Paths,
+    store: &Keys,
+    run: Option<&str>,
+    consents: &dyn Fn() -> bool,
+) -> Result<Undone, MigrateError> {
     let mut journal = choose(paths, run)?;
     let seal = Seal::new(store.private_secret()?);
     if !seal.matches(CHECK, b"", &journal.check) {
         return Err(MigrateError::Sealed { run: journal.run, place: journal.place });
     }
     let (values, renamed) = values(store, &seal, &journal.keys);
+    let adds = |file: &FileRecord| !file.undone && file.is_addition();
+    let makes = journal.made.iter().any(|made| !made.undone) || journal.files.iter().any(adds);
+    let kept = makes && !consents();
+    let mut made: Vec<(PathBuf, MadeEnd)> = Vec::new();
+    if kept {
+        // They are the user's own from here on.
+        made.extend(made::keep(&mut journal).into_iter().map(|path| (path, MadeEnd::Kept)));
+        journal.files.iter_mut().filter(|file| adds(file)).for_each(|file| file.undone = true);
+    }
     // From here on a killed run may leave a temporary file with keys in it; the next one looks for it.
     journal.stage = Stage::Undoing;
     journal.write(paths)?;
@@ -140,10 +161,10 @@ pub(crate) fn undo(paths: &Paths, store: &Keys, run: Option<&str>) -> Result<Und
         }
     }
     files.reverse();
-    let whole = journal.files.iter().all(|file| file.undone);
-    journal.stage = if whole { Stage::Undone } else { Stage::Done };
+    made.extend(made::take_back(paths, &mut journal)?);
+    journal.stage = if journal.is_undone() { Stage::Undone } else { Stage::Done };
     journal.write(paths)?;
-    Ok(Undone { run: journal.run, files, renamed })
+    Ok(Undone { run: journal.run, files, made, renamed })
 }
 
 fn choose(paths: &Paths, run: Option<&str>) -> Result<Journal, MigrateError> {
@@ -226,6 +247,12 @@ fn restore(
     if file.before.as_ref() == Some(&digest(&snapshot.bytes)) {
         journal.files[at].undone = true;
         journal.files[at].cuts.clear();
+        journal.write(paths)?;
+        return Ok(ended(all(), vec![]));
+    }
+    let is_out = |cut: &CutRecord| memmem::find(&snapshot.bytes, cut.with.trim().as_bytes()).is_none();
+    if file.is_addition() && file.cuts.iter().all(is_out) {
+        journal.files[at].undone = true;
         journal.write(paths)?;
         return Ok(ended(all(), vec![]));
     }
@@ -411,7 +438,9 @@ impl Statement {
             }
             last = key;
         }
-        Self { line: cut.number, keys: names, text: text.trim().to_owned() }
+        let added = cut.removed.is_empty();
+        let text = if added { cut.with.trim() } else { text.trim() };
+        Self { line: cut.number, keys: names, text: text.to_owned(), added }
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Rep
     }
     profile(host, session, plan)?;
     let shells = OpenShell::of_files(&files).unwrap_or_else(|| BTreeSet::from([users_shell(host)]));
-    shells.iter().for_each(|shell| hook(host, session, *shell, &files, yes));
+    shells.iter().for_each(|shell| hook(host, session, *shell, &files, &report.run, yes));
     rotate(host, session, plan, &files);
     unset(host, plan, &shells);
     references(host, session, plan);
@@ -106,7 +106,7 @@ fn users_shell(host: &Host) -> OpenShell {
     }
 }
 
-fn hook(host: &mut Host, session: &Session, shell: OpenShell, files: &[&PlannedFile], yes: bool) {
+fn hook(host: &mut Host, session: &Session, shell: OpenShell, files: &[&PlannedFile], run: &str, yes: bool) {
     // There is no hook for csh and nushell; `ringlet exec` and the shims serve.
     let OpenShell::Hooked(shell) = shell else { return };
     let home = &session.paths.home;
@@ -125,8 +125,9 @@ fn hook(host: &mut Host, session: &Session, shell: OpenShell, files: &[&PlannedF
     let asked =
         if yes { None } else { host.world.console.ask(&format!("ringlet: add `{line}` to {shown}? [y]es, [n]o: ")) };
     if asked.is_some_and(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")) {
+        let store = super::opener(host, session, super::prompt(host))();
         let added = apply::lock(&session.paths).map_err(|error| format!("stays as it is: {error}"));
-        match added.and_then(|_lock| apply::add_line(&file, line)) {
+        match added.and_then(|_lock| apply::add_line(&session.paths, &store, run, &file, line)) {
             Ok(()) => return host.output.note(format!("added the hook to {shown}; open a new shell")),
             Err(why) => host.output.warn(format!("{shown} {why}")),
         }

@@ -1,16 +1,19 @@
 //! `ringlet migrate undo`: puts back what a run took out, and says what came back and what did not.
 
 use super::{opener, prompt};
-use crate::commands::Session;
+use crate::commands::{Session, profiles};
+use crate::config::Source;
 use crate::failure::{Failure, status};
 use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate::apply;
+use crate::migrate::made::{MadeEnd, Taken};
 use crate::migrate::undo::{self, Statement, Undone, UndoneFile, Why};
-use crate::name::KeyName;
+use crate::name::{KeyName, Profile};
 use crate::words;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// Takes a run back: the named one, or the latest.
 pub(super) fn run(host: &mut Host, session: &Session, run: Option<&str>) -> Result<i32, Failure> {
@@ -18,11 +21,24 @@ pub(super) fn run(host: &mut Host, session: &Session, run: Option<&str>) -> Resu
     let found = apply::recover(&session.paths)?;
     found.warnings.iter().for_each(|text| host.output.warn(text));
     let store = opener(host, session, prompt(host))();
-    let done = undo::undo(&session.paths, &store, run)?;
+    let console = &host.world.console;
+    let consents = || {
+        const QUESTION: &str = "ringlet: take back the profiles, the default and the hook of that run, too? \
+                                [y]es, [n]o: ";
+        let answer = if console.is_interactive() { console.ask(QUESTION) } else { None };
+        answer.is_none_or(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+    };
+    let done = undo::undo(&session.paths, &store, run, &consents)?;
     if host.output.wants_json() {
         json(host, &done);
     }
     done.files.iter().for_each(|file| tell(host, session, file));
+    let mut failed = false;
+    for (path, end) in &done.made {
+        failed |= matches!(end, MadeEnd::Taken(Taken::Failed(_)));
+        tell_made(host, session, path, end);
+    }
+    forget_default(host, session, &done)?;
     for (old, new) in &done.renamed {
         host.output.note(format!("{old} is called {new} by now"));
     }
@@ -36,19 +52,51 @@ pub(super) fn run(host: &mut Host, session: &Session, run: Option<&str>) -> Resu
         let command = words!["ringlet", "keychain", "remove", first.provider, first.alias];
         host.output.note(said.command(command).and(" takes one away"));
     }
-    Ok(if left.is_empty() { 0 } else { status::FAILURE })
+    Ok(if left.is_empty() && !failed { 0 } else { status::FAILURE })
 }
 
 fn tell(host: &mut Host, session: &Session, file: &UndoneFile) {
     let path = session.paths.pretty(&file.path);
+    if file.back.iter().any(|statement| statement.added) {
+        return host.output.note(format!("took the line out of {path} that the run added"));
+    }
     if !file.back.is_empty() {
         let all = if file.left.is_empty() { String::new() } else { format!(", {} of it", counted(file.back.len())) };
         host.output.note(format!("put back into {path} what the run took out{all}"));
     }
     for (statement, why) in &file.left {
         let place = if statement.line > 0 { format!("{path}:{}", statement.line) } else { path.to_string() };
-        host.output.warn(format!("{place}: {} was not put back: {why}", named(statement)));
+        let done = if statement.added { "taken out" } else { "put back" };
+        host.output.warn(format!("{place}: {} was not {done}: {why}", named(statement)));
     }
+}
+
+fn tell_made(host: &mut Host, session: &Session, path: &Path, end: &MadeEnd) {
+    let shown = session.paths.pretty(path);
+    match end {
+        MadeEnd::Taken(Taken::Back) if path.symlink_metadata().is_ok() => {
+            host.output.note(format!("{shown} is as it was before"));
+        }
+        MadeEnd::Taken(Taken::Back) => host.output.note(format!("removed {shown}, which the run made")),
+        MadeEnd::Taken(Taken::Changed) => host.output.warn(format!("{shown} was changed since and stays")),
+        MadeEnd::Taken(Taken::Failed(why)) => host.output.warn(format!("{shown} {why}")),
+        MadeEnd::Waits => host.output.warn(format!("{shown} stays, since what needs it is not back")),
+        MadeEnd::Kept => host.output.note(format!("{shown} stays")),
+    }
+}
+
+// The settings may have been changed since. A default profile that is gone is none all the same.
+fn forget_default(host: &mut Host, session: &Session, done: &Undone) -> Result<(), Failure> {
+    let Ok(Some(source)) = Source::read(&session.paths.config()) else { return Ok(()) };
+    let Ok(settings) = source.text.parse::<toml_edit::DocumentMut>() else { return Ok(()) };
+    let name = settings.get("default-profile").and_then(|name| name.as_str()).and_then(|name| name.parse().ok());
+    let Some(name): Option<Profile> = name else { return Ok(()) };
+    let file = session.paths.profile(&name);
+    let is_gone = |(path, end): &(PathBuf, MadeEnd)| *path == file && *end == MadeEnd::Taken(Taken::Back);
+    if done.made.iter().any(is_gone) && !file.exists() {
+        profiles::set_default(host, session, None)?;
+    }
+    Ok(())
 }
 
 fn counted(statements: usize) -> String {
@@ -102,7 +150,18 @@ fn json(host: &mut Host, done: &Undone) {
             "left": left.collect::<Vec<_>>(),
         })
     };
+    let made = done.made.iter().map(|(path, end)| {
+        let end = match end {
+            MadeEnd::Taken(Taken::Back) => "back",
+            MadeEnd::Taken(Taken::Changed) => "changed",
+            MadeEnd::Taken(Taken::Failed(_)) => "failed",
+            MadeEnd::Waits => "waits",
+            MadeEnd::Kept => "kept",
+        };
+        json!({ "file": path.to_string_lossy(), "end": end })
+    });
+    let made: Vec<_> = made.collect();
     let renamed = done.renamed.iter().map(|(old, new)| json!({ "was": old, "is": new.to_string() }));
     let files: Vec<_> = done.files.iter().map(file).collect();
-    host.output.json(&json!({ "run": done.run, "files": files, "renamed": renamed.collect::<Vec<_>>() }));
+    host.output.json(&json!({ "run": done.run, "files": files, "made": made, "renamed": renamed.collect::<Vec<_>>() }));
 }

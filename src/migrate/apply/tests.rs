@@ -149,7 +149,8 @@ fn a_file_that_changed_meanwhile_is_planned_again_with_the_same_keys() {
     assert!(matches!(report.expect("done").files[..], [(_, End::Done)]));
     assert_eq!(rig.text(), "export EDITOR=vi\n# mine\n");
     let journals = Journal::all(&rig.paths).expect("readable");
-    let undone = crate::migrate::undo::undo(&rig.paths, &rig.keys(), Some(&journals.runs[0].run)).expect("undone");
+    let undone =
+        crate::migrate::undo::undo(&rig.paths, &rig.keys(), Some(&journals.runs[0].run), &|| true).expect("undone");
     assert!(undone.files[0].left.is_empty());
     assert_eq!(rig.text(), format!("export EDITOR=vi\n{}", before()));
 }
@@ -195,19 +196,229 @@ fn a_file_that_became_a_link_or_went_away_meanwhile_is_left_alone() {
     }
 }
 
+impl Rig {
+    fn journal(&self) -> Journal {
+        let mut all = Journal::all(&self.paths).expect("readable").runs;
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
+    fn undo(&self, consents: bool) -> crate::migrate::undo::Undone {
+        let _lock = lock(&self.paths).expect("nobody else runs");
+        recover(&self.paths).expect("recovered");
+        crate::migrate::undo::undo(&self.paths, &self.keys(), None, &|| consents).expect("undone")
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.paths.config()
+    }
+
+    fn profile(&self) -> PathBuf {
+        self.paths.profiles().join("kimi").join("ringlet.toml")
+    }
+
+    /// A plan that makes a profile, and changes the settings, which are there.
+    fn plan_with_profile(&self) -> Plan {
+        platform::create_private_folder(self.settings().parent().expect("a folder")).expect("made");
+        fs::write(self.settings(), "# mine\n").expect("written");
+        let mut plan = self.plan();
+        let keys: Vec<KeyName> = plan.keys.iter().map(|key| key.name.clone()).collect();
+        let made = |path: PathBuf, before: Option<&str>, after: &str| MadeFile {
+            path,
+            before: before.map(|text| text.as_bytes().to_vec()),
+            after: after.as_bytes().to_vec(),
+            keys: keys.clone(),
+        };
+        plan.made = vec![
+            made(self.profile(), None, "agent = \"claude\"\n"),
+            made(self.settings(), Some("# mine\n"), "# mine\ndefault-profile = \"kimi\"\n"),
+        ];
+        plan
+    }
+
+    #[track_caller]
+    fn is_as_before(&self) {
+        assert_eq!(self.text(), before());
+        assert!(!self.profile().parent().expect("a folder").exists());
+        assert_eq!(fs::read_to_string(self.settings()).expect("there"), "# mine\n");
+    }
+}
+
 #[test]
-fn a_line_is_added_behind_what_is_there() {
+fn what_is_made_is_private_and_goes_with_its_statements() {
     let rig = Rig::new();
-    for (text, becomes) in
+    rig.apply(&rig.plan_with_profile(), Fault::None, || {}).expect("done");
+    assert_eq!(fs::read_to_string(rig.profile()).expect("made"), "agent = \"claude\"\n");
+    #[cfg(unix)]
+    for (path, mode) in [(rig.profile(), 0o600), (rig.profile().parent().expect("a folder").to_owned(), 0o700)] {
+        use std::os::unix::fs::MetadataExt;
+        assert_eq!(fs::metadata(path).expect("there").mode() & 0o777, mode);
+    }
+    let done = rig.undo(true);
+    assert!(done.made.iter().all(|(_, end)| *end == made::MadeEnd::Taken(made::Taken::Back)), "{done:?}");
+    rig.is_as_before();
+    assert_eq!(rig.journal().stage, Stage::Undone);
+}
+
+#[test]
+fn what_is_made_stays_without_consent_or_where_somebody_changed_it() {
+    let rig = Rig::new();
+    rig.apply(&rig.plan_with_profile(), Fault::None, || {}).expect("done");
+    rig.undo(false);
+    assert_eq!(rig.text(), before());
+    assert!(rig.profile().exists());
+    assert_eq!(rig.journal().stage, Stage::Undone);
+
+    let rig = Rig::new();
+    rig.apply(&rig.plan_with_profile(), Fault::None, || {}).expect("done");
+    fs::write(rig.profile(), "agent = \"codex\"\n").expect("written");
+    let done = rig.undo(true);
+    let ends: Vec<_> = done.made.iter().map(|(_, end)| end.clone()).collect();
+    use made::{MadeEnd::Taken, Taken::Back, Taken::Changed};
+    assert_eq!(ends, [Taken(Changed), Taken(Back)]);
+    assert!(rig.profile().exists());
+}
+
+#[test]
+fn the_profile_of_a_key_that_is_not_back_stays_until_it_is() {
+    let rig = Rig::new();
+    rig.apply(&rig.plan_with_profile(), Fault::None, || {}).expect("done");
+    let name: KeyName = "anthropic/default".parse().expect("a name");
+    rig.keys().remove(&name).expect("removed");
+    let done = rig.undo(true);
+    assert!(done.made.iter().all(|(_, end)| *end == made::MadeEnd::Waits), "{done:?}");
+    assert!(rig.profile().exists());
+    rig.keys().set(&name, &Secret::new(KEY.into())).expect("stored");
+    rig.undo(true);
+    rig.is_as_before();
+}
+
+#[test]
+fn what_is_made_must_be_what_it_was_when_the_plan_was_made() {
+    let rig = Rig::new();
+    let plan = rig.plan_with_profile();
+    fs::write(rig.settings(), "# other\n").expect("written");
+    let error = rig.apply(&plan, Fault::None, || {}).expect_err("refused");
+    assert!(error.to_string().ends_with("config.toml was changed meanwhile; no file was changed"), "{error}");
+    assert!(rig.keys().names().expect("listed").is_empty());
+    assert!(!rig.profile().exists() && rig.text() == before());
+    // While the keys are stored.
+    let rig = Rig::new();
+    let (plan, settings) = (rig.plan_with_profile(), rig.settings());
+    let error = rig.apply(&plan, Fault::None, move || fs::write(&settings, "# other\n").expect("written"));
+    assert!(matches!(error, Err(MigrateError::Stale(_))));
+    assert!(!rig.profile().exists() && rig.text() == before());
+    assert_eq!(Journal::all(&rig.paths).expect("readable").runs.len(), 0);
+}
+
+#[test]
+fn a_store_that_fails_and_a_file_that_is_kept_leave_no_profile() {
+    let rig = Rig::new();
+    rig.apply(&rig.plan_with_profile(), Fault::Forgets, || {}).expect_err("refused");
+    rig.is_as_before();
+    let plan = rig.plan_with_profile();
+    let (file, text) = (rig.file.clone(), format!("{}export OPENAI_API_KEY={OTHER}\n", before()));
+    let rig_text = text.clone();
+    // The key is there by now, so that nothing is stored: the file is changed before.
+    fs::write(&file, &rig_text).expect("written");
+    let report = rig.apply(&plan, Fault::None, || {}).expect("done");
+    assert!(matches!(report.files[..], [(_, End::Kept(_))]), "{report:?}");
+    assert!(!rig.profile().exists());
+    assert_eq!(rig.text(), text);
+    assert_eq!(Journal::all(&rig.paths).expect("readable").runs.len(), 0);
+}
+
+#[test]
+fn a_run_that_was_killed_leaves_profiles_only_with_rewritten_files() {
+    let rig = Rig::new();
+    rig.apply(&rig.plan_with_profile(), Fault::None, || {}).expect("done");
+    let (mut journal, clean) = (rig.journal(), rig.text());
+    journal.stage = Stage::Stored;
+    journal.files[0].done = false;
+    // Killed behind the file: it is done.
+    journal.write(&rig.paths).expect("written");
+    assert!(recover(&rig.paths).expect("recovered").continued.is_some());
+    assert!(rig.profile().exists() && rig.text() == clean);
+    // Killed before it, with one of two files made.
+    journal.write(&rig.paths).expect("written");
+    fs::write(&rig.file, before()).expect("written");
+    fs::write(rig.settings(), "# mine\n").expect("written");
+    assert!(recover(&rig.paths).expect("recovered").continued.is_none());
+    rig.is_as_before();
+    // Killed within an undo, behind the file.
+    let rig = Rig::new();
+    rig.apply(&rig.plan_with_profile(), Fault::None, || {}).expect("done");
+    let profile = fs::read(rig.profile()).expect("there");
+    rig.undo(true);
+    let mut journal = rig.journal();
+    journal.stage = Stage::Undoing;
+    journal.made.iter_mut().for_each(|made| made.undone = false);
+    journal.write(&rig.paths).expect("written");
+    platform::create_private_folder(rig.profile().parent().expect("a folder")).expect("made");
+    fs::write(rig.profile(), profile).expect("written");
+    recover(&rig.paths).expect("recovered");
+    rig.is_as_before();
+    assert_eq!(rig.journal().stage, Stage::Undone);
+}
+
+#[test]
+fn a_line_is_added_behind_what_is_there_and_goes_with_the_run() {
+    for (more, becomes) in
         [("", "hook\n"), ("a\n", "a\nhook\n"), ("a", "a\nhook\n"), ("a\r\nb\r\n", "a\r\nb\r\nhook\r\n")]
     {
-        fs::write(&rig.file, text).expect("written");
-        assert_eq!(add_line(&rig.file, "hook"), Ok(()));
-        assert_eq!(rig.text(), becomes);
+        // In the file that was cleaned, and in another one.
+        for own in [true, false] {
+            let rig = Rig::new();
+            let text = before() + more;
+            fs::write(&rig.file, &text).expect("written");
+            let other = rig.file.with_file_name("other");
+            fs::write(&other, more).expect("written");
+            let run = rig.apply(&rig.plan(), Fault::None, || {}).expect("done").run;
+            let file = if own { &rig.file } else { &other };
+            assert_eq!(add_line(&rig.paths, &rig.keys(), &run, file, "hook"), Ok(()));
+            let now = fs::read_to_string(file).expect("there");
+            assert_eq!(now, if own { format!("# mine\n{becomes}") } else { becomes.to_owned() });
+            rig.undo(true);
+            assert_eq!((rig.text(), fs::read_to_string(&other).expect("there")), (text, more.to_owned()));
+            assert_eq!(rig.journal().stage, Stage::Undone);
+        }
     }
+}
+
+#[test]
+fn a_start_file_is_made_for_a_line_and_goes_with_it() {
+    let rig = Rig::new();
+    let run = rig.apply(&rig.plan(), Fault::None, || {}).expect("done").run;
     let fresh = rig.file.with_file_name("new").join("config.fish");
-    assert_eq!(add_line(&fresh, "hook"), Ok(()));
-    assert_eq!(fs::read_to_string(fresh).expect("there"), "hook\n");
+    assert_eq!(add_line(&rig.paths, &rig.keys(), &run, &fresh, "hook"), Ok(()));
+    assert_eq!(fs::read_to_string(&fresh).expect("there"), "hook\n");
+    rig.undo(true);
+    assert!(!fresh.parent().expect("a folder").exists());
+    let rig = Rig::new();
+    let run = rig.apply(&rig.plan(), Fault::None, || {}).expect("done").run;
     fs::write(&rig.file, b"\xff\xfea\0\n\0").expect("written");
-    assert!(add_line(&rig.file, "hook").is_err_and(|why| why.contains("UTF-8")));
+    let added = add_line(&rig.paths, &rig.keys(), &run, &rig.file, "hook");
+    assert!(added.is_err_and(|why| why.contains("UTF-8")));
+}
+
+#[test]
+fn a_line_that_was_being_added_is_recovered() {
+    let rig = Rig::new();
+    let run = rig.apply(&rig.plan(), Fault::None, || {}).expect("done").run;
+    let clean = rig.text();
+    add_line(&rig.paths, &rig.keys(), &run, &rig.file, "hook").expect("added");
+    let hooked = rig.text();
+    for text in [&clean, &hooked] {
+        let mut journal = rig.journal();
+        journal.files.last_mut().expect("the line").done = false;
+        let whole = journal.clone();
+        journal.write(&rig.paths).expect("written");
+        fs::write(&rig.file, text).expect("written");
+        recover(&rig.paths).expect("recovered");
+        assert_eq!(rig.journal().files.len(), if *text == hooked { 2 } else { 1 });
+        whole.write(&rig.paths).expect("written");
+    }
+    fs::write(&rig.file, &hooked).expect("written");
+    rig.undo(true);
+    assert_eq!(rig.text(), before());
 }

@@ -48,7 +48,7 @@ struct OldJournal {
 pub(super) fn read(bytes: &[u8]) -> Result<Journal, serde_json::Error> {
     let OldJournal { run, stage, place, check, keys, files, .. } = serde_json::from_slice(bytes)?;
     let files = files.into_iter().map(file).collect();
-    Ok(Journal { version: VERSION, run, stage, place, check, keys, files })
+    Ok(Journal { version: VERSION, run, stage, place, check, keys, files, made: Vec::new() })
 }
 
 fn file(old: OldFile) -> FileRecord {
