@@ -140,7 +140,12 @@ pub(super) fn analyzed(bytes: &[u8], dialect: Dialect, script: Script) -> Examin
     }
     for fixed in &script.fixed {
         let name = fixed.name.as_deref();
-        analysis.report_value(detect::judge(name, &fixed.value), name, fixed.at, &fixed.value, fixed.reason);
+        let judgement = match name {
+            // It is set, if for one command.
+            Some(name) if fixed.reason == Reason::InlinePrefix => detect::judge_setting(name, &fixed.value),
+            _ => detect::judge(name, &fixed.value),
+        };
+        analysis.report_value(judgement, name, fixed.at, &fixed.value, fixed.reason);
     }
     let markers = analysis.comments(&script.comments);
     if !(dialect == Dialect::Text && lines::is_compiled(bytes)) {
@@ -155,6 +160,21 @@ impl Examined {
     /// A file that was looked through for what is only reported.
     pub(crate) fn reported(findings: Vec<Finding>) -> Self {
         Self { script: Script::default(), findings, gone: HashSet::new(), markers: vec![], kept: vec![] }
+    }
+
+    /// The same without the values that only their names make look like keys: for files that no shell reads at its
+    /// start, which hold applications' secrets.
+    pub(crate) fn without_unknown_names(mut self) -> Self {
+        let stays = |finding: &Finding| finding.action != Action::Reported(Reason::UnknownName);
+        let mut places = Vec::with_capacity(self.findings.len());
+        let mut before = 0;
+        for finding in &self.findings {
+            places.push(before);
+            before += usize::from(stays(finding));
+        }
+        self.markers.iter_mut().for_each(|(_, index)| *index = places[*index]);
+        self.findings.retain(stays);
+        self
     }
 
     // The same findings, of which none moves.
@@ -285,6 +305,7 @@ impl Analysis<'_> {
         let (provider, reason) = match judgement {
             Judgement::Key(provider) => (provider, reason),
             Judgement::Foreign(provider) => (provider.to_owned(), Reason::NotAgentKey),
+            Judgement::Unknown(provider) => (provider.to_owned(), Reason::UnknownName),
             Judgement::Ignored(_) => return,
         };
         self.report(self.finding(name, at, provider, value, Action::Reported(reason)));

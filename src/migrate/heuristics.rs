@@ -42,20 +42,26 @@ pub(super) fn find(
         }
         let to = from + text[from..].iter().take_while(|byte| is_part(**byte)).count();
         let (name, value) = split(text, from, to);
-        let is_uri = text[value..to].starts_with(b"//") && text[..value].ends_with(b":");
-        if to - value >= SHORTEST_KEY && !is_uri {
+        // A text goes on behind a colon at the end.
+        let end = value + trimmed(&text[value..to], b":").len();
+        if end - value >= SHORTEST_KEY {
             // `NAME=value`, then a name that stands just before, then whatever the caller knows.
             let near = || before.clone().filter(|(span, _)| belongs(&text[span.end..value]));
             // A command's words are paths and services' names, unless they can hardly be anything but a key.
-            let known = known.filter(|known| known.direct || detect::is_telling(&text[value..to]));
+            let known = known.filter(|known| known.direct || detect::is_telling(&text[value..end]));
             let (name, place) = match name.or_else(near) {
                 Some((span, name)) => (Some(name.to_owned()), at(span.start)),
                 None => (known.map(|known| known.name.to_owned()), known.map_or_else(|| at(value), |known| known.at)),
             };
-            fixed.push(Fixed { name, at: place, value: Zeroizing::new(text[value..to].to_vec()), reason });
+            fixed.push(Fixed { name, at: place, value: Zeroizing::new(text[value..end].to_vec()), reason });
             before = None;
-        } else if let Some(name) = identifier(trimmed(&text[from..to])).filter(|name| name.contains('_')) {
-            before = Some((from..from + name.len(), name));
+        } else {
+            // `Env:NAME`, and `NAME:` of a table.
+            let word = trimmed(&text[from..to], b"=:");
+            let start = from + word.iter().rposition(|byte| *byte == b':').map_or(0, |colon| colon + 1);
+            if let Some(name) = identifier(&text[start..from + word.len()]).filter(|name| name.contains('_')) {
+                before = Some((start..start + name.len(), name));
+            }
         }
         from = to;
     }
@@ -68,30 +74,41 @@ pub(super) fn find_raw(bytes: &[u8], start: usize, reason: Reason, known: Option
 
 /// The characters of rule D1.
 fn is_part(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_.+/=-".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"_.+/=~:-".contains(&byte)
 }
 
-/// The name in `NAME=value` and where the value begins; of `x=NAME=value` the inner ones.
+/// The name in `NAME=value` or `NAME:value` and where the value begins; of `x=NAME=value` the inner ones.
 fn split(text: &[u8], from: usize, to: usize) -> (Option<(std::ops::Range<usize>, &str)>, usize) {
     let mut found = (None, from);
-    while let Some(offset) = text[found.1..to].iter().position(|byte| *byte == b'=') {
-        let (start, end) = (found.1, found.1 + offset);
+    let mut start = from;
+    while let Some(offset) = text[start..to].iter().position(|byte| matches!(byte, b'=' | b':')) {
+        let end = start + offset;
         // Trailing `=` are padding, not an assignment.
         if to - end - 1 < SHORTEST_KEY {
             break;
         }
-        let name = identifier(&text[start..end]).map(|name| (start..end, name));
-        let option = text[start..end].starts_with(b"-") && found.1 == from;
-        if name.is_none() && !option {
-            break;
+        let name = identifier(&text[start..end]);
+        if text[end] == b'=' {
+            let option = text[start..end].starts_with(b"-") && start == from;
+            if name.is_none() && !option {
+                break;
+            }
+            found = (name.map(|name| (start..end, name)), end + 1);
+        } else if let Some(name) = name.filter(|name| found.0.is_none() && labels(name)) {
+            found = (Some((start..end, name)), end + 1);
         }
-        found = (name, end + 1);
+        start = end + 1;
     }
     found
 }
 
-fn trimmed(word: &[u8]) -> &[u8] {
-    let end = word.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+// Whether a word before a colon is a name, not the first part of a value.
+fn labels(word: &str) -> bool {
+    detect::is_key_name(word) || word.contains('_') && !word.bytes().any(|byte| byte.is_ascii_lowercase())
+}
+
+fn trimmed<'a>(word: &'a [u8], signs: &[u8]) -> &'a [u8] {
+    let end = word.iter().rposition(|byte| !signs.contains(byte)).map_or(0, |last| last + 1);
     &word[..end]
 }
 

@@ -113,6 +113,8 @@ words! {
         NotShell = "not-shell",
         /// A credential of something else than an agent's provider.
         NotAgentKey = "not-agent-key",
+        /// Random, under a name that says key without saying whose.
+        UnknownName = "unknown-name",
         /// A file that is looked through, whatever its format.
         NotEdited = "not-edited",
         ForeignOwned = "foreign-owned",

@@ -4,7 +4,7 @@
 use super::dialect::{self, Dialect};
 use super::edit::{self, Cut};
 use super::examine::{self, Action, Examined, Finding};
-use super::files::{self, Candidate, MAX_FILE};
+use super::files::{self, Candidate, MAX_FILE, Role};
 use super::keyset::{self, Key, KeySet};
 use super::lines;
 use super::made::MadeFile;
@@ -205,6 +205,8 @@ fn look_into(
         // A compiled file holds every word twice, which only a look at all of it tells.
         if !dialect.is_report_only() || lines::is_compiled(&snapshot.bytes) {
             let examined = examine::examine(&snapshot.bytes, dialect);
+            let examined =
+                if is_read_at_start(path, candidate, dialect) { examined } else { examined.without_unknown_names() };
             return (snapshot, dialect, examined, None);
         }
         let seen = stream::look_through(snapshot.bytes.as_slice(), dialect);
@@ -216,6 +218,14 @@ fn look_into(
     // A history that grows meanwhile is read to where it ended.
     let seen = stream::look_through(file.take(snapshot.stamp.size()), dialect);
     (snapshot, dialect, Examined::reported(seen.findings), seen.trouble)
+}
+
+// Whether a shell reads the file at its start (rule D7); a project's settings and backups are none of it.
+fn is_read_at_start(path: &Path, candidate: Option<&Candidate>, dialect: Dialect) -> bool {
+    match candidate {
+        Some(candidate) => matches!(candidate.role, Role::Rc | Role::Sourced | Role::System),
+        None => dialect != Dialect::DotEnv && path.file_name().is_none_or(|name| name != ".envrc"),
+    }
 }
 
 impl Scan {

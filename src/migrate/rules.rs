@@ -280,6 +280,13 @@ fn values_that_are_no_keys_are_those_of_the_code() {
 }
 
 #[test]
+fn words_of_unknown_names_are_those_of_the_code() {
+    let (saying, about) = detect::saying();
+    let listed: Vec<Vec<String>> = table("Unknown names").iter().map(|row| spans(&row[1])).collect();
+    assert_eq!(listed, [saying, about]);
+}
+
+#[test]
 fn aliases_are_given_as_the_page_says() {
     for row in table("Aliases") {
         let folder = tempfile::tempdir().expect("a folder");

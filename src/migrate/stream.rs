@@ -134,7 +134,7 @@ impl List {
         let (provider, reason) = match &hit.judgement {
             Judgement::Key(provider) => (provider.clone(), self.reason),
             Judgement::Foreign(provider) => ((*provider).to_owned(), Reason::NotAgentKey),
-            Judgement::Ignored(_) => return,
+            Judgement::Unknown(_) | Judgement::Ignored(_) => return,
         };
         let name = hit.name.clone().map(|name| String::from_utf8_lossy(&piece[name]).into_owned());
         let at = hit.name.as_ref().map_or(hit.value.start, |name| name.start);

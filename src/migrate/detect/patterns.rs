@@ -87,10 +87,11 @@ pub(super) const MARKER: &[u8] = b"T3BlbkFJ";
 pub(super) const PATTERNS: &[Pattern] = &[
     anthropic("sk-ant-api03-"),
     anthropic("sk-ant-admin01-"),
-    Pattern::agents("claude-subscription", "sk-ant-oat01-", WORD_DASH, 20, usize::MAX),
+    Pattern::agents("claude-subscription", "sk-ant-oat", WORD_DASH, 20, usize::MAX),
     openai("sk-proj-"),
     openai("sk-svcacct-"),
     openai("sk-admin-"),
+    openai("sk-None-"),
     Pattern {
         provider: "openai",
         whose: Whose::Agents,
@@ -105,6 +106,8 @@ pub(super) const PATTERNS: &[Pattern] = &[
         body: Body::Run { class: WORD_DASH, least: 35, most: 35, tail: "" },
     },
     Pattern::agents("google", "AQ.Ab8", WORD_DASH, 20, usize::MAX),
+    Pattern::agents("kimi", "sk-kimi-", WORD_DASH, 20, usize::MAX),
+    Pattern::agents("minimax", "sk-cp-", WORD_DASH, 20, usize::MAX),
     Pattern::agents("openrouter", "sk-or-v1-", HEX, 64, 64),
     Pattern::agents("xai", "xai-", WORD, 80, 80),
     Pattern::agents("groq", "gsk_", LETTER_DIGIT, 52, 52),
@@ -121,6 +124,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     Pattern::other("github", "ghs_", WORD, 20),
     Pattern::other("github", "ghr_", WORD, 20),
     Pattern::other("github", "github_pat_", WORD, 20),
+    Pattern::other("huggingface", "hf_", LETTER_DIGIT, 20),
     Pattern {
         provider: "aws",
         whose: Whose::Other,
@@ -149,19 +153,42 @@ pub(super) const PREFIXES: &[(&str, &str)] = &[
     ("sk-proj-", "openai"),
     ("sk-svcacct-", "openai"),
     ("sk-admin-", "openai"),
+    ("sk-None-", "openai"),
     ("xai-", "xai"),
     ("gsk_", "groq"),
     ("AIza", "google"),
     ("AQ.", "google"),
     ("pplx-", "perplexity"),
+    ("sk-kimi-", "kimi"),
+    ("sk-cp-", "minimax"),
+    ("sk-api-", "minimax"),
+    // Those that other tools use, too: under an agent's variable they are the agent's.
+    ("ghp_", "github"),
+    ("gho_", "github"),
+    ("ghu_", "github"),
+    ("ghs_", "github"),
+    ("ghr_", "github"),
+    ("github_pat_", "github"),
+    ("hf_", "huggingface"),
 ];
 
-pub(super) fn prefix_owner(value: &[u8]) -> Option<&'static str> {
+/// The provider that a value under a known variable names by its beginning or its form.
+pub(super) fn owner(value: &[u8]) -> Option<&'static str> {
     let begins = PREFIXES.iter().find(|(prefix, _)| value.starts_with(prefix.as_bytes()));
-    begins.map(|(_, provider)| *provider).or_else(|| {
-        let marked = value.starts_with(b"sk-") && value.windows(MARKER.len()).any(|window| window == MARKER);
-        marked.then_some("openai")
-    })
+    let marked = || value.starts_with(b"sk-") && value.windows(MARKER.len()).any(|window| window == MARKER);
+    match begins {
+        Some((_, provider)) => Some(provider),
+        None if marked() => Some("openai"),
+        None => is_two_part(value).then_some("zai"),
+    }
+}
+
+// 32 hexadecimal digits, a dot, 16 letters or digits.
+fn is_two_part(value: &[u8]) -> bool {
+    let [id @ .., b'.', _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = value else { return false };
+    id.len() == 32
+        && id.iter().all(u8::is_ascii_hexdigit)
+        && value[id.len() + 1..].iter().all(u8::is_ascii_alphanumeric)
 }
 
 // A set of ASCII characters, one bit each.
@@ -202,11 +229,11 @@ pub(super) const WORD_DASH: Class = Class::of(&[(b'0', b'9'), (b'A', b'Z'), (b'a
 const BASE64: Class = Class::of(&[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z'), (b'+', b'+'), (b'/', b'/')]);
 
 pub(super) const PLAUSIBLE: Class =
-    Class::of(&[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z'), (b'_', b'_'), (b'+', b'+'), (b'-', b'/'), (b'=', b'=')]);
+    Class::of(&[(b'+', b'+'), (b'-', b':'), (b'=', b'='), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z'), (b'~', b'~')]);
 
-/// No key is longer, and no name by far. Without bounds, a file of nothing but `_KEY_KEY_KEY` would be walked to its
-/// end once for each.
-pub(super) const LONGEST_KEY: usize = 512;
+/// No key that a store takes is longer, and no name by far. Without bounds, a file of nothing but `_KEY_KEY_KEY` would
+/// be walked to its end once for each.
+pub(super) const LONGEST_KEY: usize = 2560;
 pub(super) const LONGEST_NAME: usize = 64;
 
 /// The end of the characters of a class from here on, at most so many.

@@ -1,7 +1,8 @@
 //! Keys inside arbitrary text: where they are, and which name they stand under.
 
+use super::names::provider_of;
 use super::patterns::{LETTER_DIGIT, LONGEST_KEY, LONGEST_NAME, PATTERNS, PLAUSIBLE, WORD, WORD_DASH, back, forth};
-use super::{Judgement, judge, provider_of};
+use super::{Judgement, judge};
 use crate::migrate::model::Span;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use std::sync::LazyLock;
@@ -73,7 +74,7 @@ pub(crate) fn search(bytes: &[u8], from: usize, until: usize, mut found: impl Fn
 /// So many bytes before a mark are looked at. Half of it is for blanks and options between a name and its value.
 pub(crate) const BEFORE: usize = 2048;
 /// So many bytes after a mark are looked at.
-pub(crate) const AFTER: usize = 2048;
+pub(crate) const AFTER: usize = 4096;
 /// No mark is longer.
 pub(crate) const LONGEST_MARK: usize = 16;
 
@@ -81,22 +82,26 @@ fn at_mark(bytes: &[u8], mark: &Span, literal: &str) -> Option<Hit> {
     match literal {
         "_KEY" | "_TOKEN" => by_name(bytes, mark.start, mark.end),
         "T3BlbkFJ" => {
-            let start = back(bytes, mark.start, WORD_DASH, 256);
-            (start..mark.start.saturating_sub(20))
-                .find(|at| bytes[*at..].starts_with(b"sk-") && starts_token(bytes, *at))
-                .and_then(|start| by_value(bytes, start))
+            let start = mark.start.checked_sub(b"sk-".len() + 20)?;
+            (bytes[start..].starts_with(b"sk-") && starts_token(bytes, start)).then(|| by_value(bytes, start))?
         }
         _ if starts_token(bytes, mark.start) => by_value(bytes, mark.start),
         _ => None,
     }
 }
 
-// What the one pass looks for. `T3BlbkFJ` stands for OpenAI's keys, since `sk-` also ends "task-" and "disk-".
+// What the one pass looks for. `T3BlbkFJ` stands for OpenAI's first keys, since `sk-` also ends "task-" and "disk-".
 const MARKS: &[&str] = &[
     "_KEY",
     "_TOKEN",
     "T3BlbkFJ",
     "sk-ant-",
+    "sk-proj-",
+    "sk-svcacct-",
+    "sk-admin-",
+    "sk-None-",
+    "sk-kimi-",
+    "sk-cp-",
     "AIza",
     "AQ.Ab8",
     "sk-or-v1-",
@@ -117,6 +122,7 @@ const MARKS: &[&str] = &[
     "github_pat_",
     "AKIA",
     "npm_",
+    "hf_",
     "sk_live_",
 ];
 
@@ -176,10 +182,16 @@ fn by_name(bytes: &[u8], start: usize, end: usize) -> Option<Hit> {
     let name = unglued(bytes, back(bytes, start, WORD, LONGEST_NAME))..forth(bytes, end, WORD, LONGEST_NAME);
     provider_of(text(bytes, &name)?)?;
     let from = value_after(bytes, &name)?;
-    let to = forth(bytes, from, PLAUSIBLE, LONGEST_KEY);
+    let mut to = forth(bytes, from, PLAUSIBLE, LONGEST_KEY);
+    // A text goes on behind it.
+    while bytes[from..to].ends_with(b":") {
+        to -= 1;
+    }
     let ends = match bytes.get(to) {
         None => true,
-        Some(b'"' | b'\'' | b'`' | b';' | b')' | b'}' | b']' | b'<' | b'>' | b',' | b'\\' | b'|' | b'&' | b'#') => true,
+        Some(
+            b'"' | b'\'' | b'`' | b';' | b')' | b'}' | b']' | b'<' | b'>' | b',' | b'\\' | b'|' | b'&' | b'#' | b':',
+        ) => true,
         Some(byte) => byte.is_ascii_whitespace() || byte.is_ascii_control() || !byte.is_ascii(),
     };
     match judge(text(bytes, &name), &bytes[from..to]) {

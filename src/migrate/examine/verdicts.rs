@@ -95,7 +95,7 @@ const ROUNDS: usize = 10;
 impl Verdicts {
     /// Judges the words of a file.
     pub(super) fn of(settings: &[Set<'_>], script: &Script) -> Self {
-        let is_known = |set| matches!(judgement(set), Some(Judgement::Key(_) | Judgement::Foreign(_)));
+        let is_known = |set| judgement(set).is_some_and(|judgement| !matches!(judgement, Judgement::Ignored(_)));
         if !settings.iter().any(is_known) {
             return Self { words: settings.iter().map(|_| None).collect(), gone: HashSet::new() };
         }
@@ -160,7 +160,7 @@ fn named(settings: &[Set<'_>]) -> (Vec<usize>, Vec<Option<usize>>) {
 
 fn judgement(set: &Set<'_>) -> Option<Judgement> {
     match &set.word.value {
-        Value::Literal(value, _) | Value::Default(_, value, _) => Some(detect::judge(Some(&set.word.name), value)),
+        Value::Literal(value, _) | Value::Default(_, value, _) => Some(detect::judge_setting(&set.word.name, value)),
         Value::Bare | Value::Copy(_) | Value::Dynamic => None,
     }
 }
@@ -177,6 +177,7 @@ fn verdict(set: &Set<'_>, index: usize, judgement: Judgement, taken: bool, appen
         Judgement::Key(provider) if appended => report(provider, Reason::Append),
         Judgement::Key(provider) => (provider, Action::Moved(form)),
         Judgement::Foreign(provider) => report(provider.to_owned(), Reason::NotAgentKey),
+        Judgement::Unknown(provider) => report(provider.to_owned(), Reason::UnknownName),
         Judgement::Ignored(_) => return None,
     };
     Some(Verdict { provider, action, source: index })

@@ -35,7 +35,7 @@ pub(in crate::migrate) fn spelt_entry(bytes: &[u8]) -> Option<(usize, String, &[
 }
 
 /// An entry that is longer, blanks before it included, is not looked for.
-pub(in crate::migrate) const LONGEST_ENTRY: usize = 1024;
+pub(in crate::migrate) const LONGEST_ENTRY: usize = 3072;
 
 fn entry(line: &[u8]) -> Option<(usize, String, &[u8])> {
     let skip =
