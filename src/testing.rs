@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod daemon;
+pub mod detection;
 pub mod forms;
 pub mod guard;
 mod keys;
@@ -70,6 +71,7 @@ targets! {
     bus_address: wire::bus_address,
     #[cfg(target_os = "linux")]
     bus_message: wire::message,
+    detection: detection::text,
     guard_offences: guard::offences,
     guard_readers: guard::readers,
     http: daemon::http,

@@ -4,19 +4,21 @@
 //! comes out are names of providers and byte ranges. The patterns are the vendors' own or those of the open secret
 //! scanners; a pattern that other things match as well (32 hexadecimal digits) counts only under a known name.
 
+mod known;
 mod names;
 mod patterns;
 mod text;
 mod values;
 
-pub(super) use text::{AFTER, BEFORE, Hit, LONGEST_MARK, hits, is_better, search};
+pub(crate) use known::Known;
+pub(crate) use text::{AFTER, BEFORE, Hit, LONGEST_MARK, hits, is_better, search};
 
 use names::provider_of;
 use patterns::{PATTERNS, PLAUSIBLE, Pattern, Whose, owner};
 
 /// What a value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Judgement {
+pub(crate) enum Judgement {
     /// A key of this provider of agents.
     Key(String),
     /// A credential of something else, here named: reported (`not-agent-key`), never moved.
@@ -29,8 +31,11 @@ pub(super) enum Judgement {
     Ignored(&'static str),
 }
 
-/// Judges a value by the variable it stands in, if any, and by itself.
-pub(super) fn judge(name: Option<&str>, value: &[u8]) -> Judgement {
+/// Judges a value by what is known to be a key, by the variable it stands in, if any, and by itself.
+pub(crate) fn judge(name: Option<&str>, value: &[u8], known: &Known) -> Judgement {
+    if let Some(provider) = known.provider(value) {
+        return Judgement::Key(provider.to_owned());
+    }
     if let Some(reason) = values::not_literal(value) {
         return Judgement::Ignored(reason);
     }
@@ -59,8 +64,8 @@ pub(super) fn judge(name: Option<&str>, value: &[u8]) -> Judgement {
 
 /// Judges the value that a start file, or a file that one reads, sets a variable to: there a name that only says that
 /// it holds a key is worth a word, too.
-pub(super) fn judge_setting(name: &str, value: &[u8]) -> Judgement {
-    let judgement = judge(Some(name), value);
+pub(super) fn judge_setting(name: &str, value: &[u8], known: &Known) -> Judgement {
+    let judgement = judge(Some(name), value, known);
     let is_mixed = value.iter().any(u8::is_ascii_alphabetic) && value.iter().any(u8::is_ascii_digit);
     let is_fingerprint = || names::is_of_pgp(name) && value.iter().all(u8::is_ascii_hexdigit);
     match judgement {

@@ -4,7 +4,7 @@
 //! and decides no alias: the plan does, and passes it in. Called by the scan, the plan and, after a file has been
 //! written, by the apply that reads it again.
 
-use crate::migrate::detect::{self, Judgement};
+use crate::migrate::detect::{self, Judgement, Known};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
 use crate::migrate::model::{Form, Node, Reason, Scope, Script, Span, Value, Warning};
@@ -80,22 +80,27 @@ pub(crate) struct Examined {
 
 /// Looks through a file's bytes.
 pub(crate) fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
+    examine_knowing(bytes, dialect, Known::none())
+}
+
+/// The same, also for values that are known to be keys (rule S12).
+pub(crate) fn examine_knowing(bytes: &[u8], dialect: Dialect, known: &Known) -> Examined {
     let Some(text) = utf16::narrowed(bytes) else {
         // Shells differ in what they make of a zero byte, so nothing is taken out of a file that has one.
         let is_binary = memchr::memchr(0, bytes).is_some();
         let dialect = if is_binary && !dialect.is_report_only() { Dialect::Text } else { dialect };
-        let examined = examine_text(bytes, dialect);
-        return if examined.settles(bytes, dialect) { examined } else { examined.unparsed() };
+        let examined = examine_text(bytes, dialect, known);
+        return if examined.settles(bytes, dialect, known) { examined } else { examined.unparsed() };
     };
     // Two bytes a character: an edit made for one would tear it.
-    let mut examined = examine_text(&text, dialect).unparsed();
+    let mut examined = examine_text(&text, dialect, known).unparsed();
     examined.findings.iter_mut().for_each(|finding| finding.offset *= 2);
     examined
 }
 
 /// The variables that a file sets, in order, each with its value where that is a literal.
 pub(crate) fn assignments(bytes: &[u8], dialect: Dialect) -> Vec<(String, Option<Zeroizing<Vec<u8>>>)> {
-    let script = script_of(bytes, dialect);
+    let script = script_of(bytes, dialect, Known::none());
     let literal = |set: &Set<'_>| match &set.word.value {
         Value::Literal(value, _) => Some(value.clone()),
         _ => None,
@@ -103,7 +108,7 @@ pub(crate) fn assignments(bytes: &[u8], dialect: Dialect) -> Vec<(String, Option
     settings(&script.nodes).iter().map(|set| (set.word.name.clone(), literal(set))).collect()
 }
 
-fn script_of(bytes: &[u8], dialect: Dialect) -> Script {
+fn script_of(bytes: &[u8], dialect: Dialect, known: &Known) -> Script {
     match dialect {
         Dialect::Bash
         | Dialect::Zsh
@@ -111,21 +116,22 @@ fn script_of(bytes: &[u8], dialect: Dialect) -> Script {
         | Dialect::Csh
         | Dialect::Fish
         | Dialect::Nushell
-        | Dialect::PowerShell => read::read(bytes, dialect),
-        _ => lines::read(bytes, dialect),
+        | Dialect::PowerShell => read::read(bytes, dialect, known),
+        _ => lines::read(bytes, dialect, known),
     }
 }
 
-fn examine_text(bytes: &[u8], dialect: Dialect) -> Examined {
-    analyzed(bytes, dialect, script_of(bytes, dialect))
+fn examine_text(bytes: &[u8], dialect: Dialect, known: &Known) -> Examined {
+    analyzed(bytes, dialect, script_of(bytes, dialect, known), known)
 }
 
 /// What the rules say about a script.
-pub(super) fn analyzed(bytes: &[u8], dialect: Dialect, script: Script) -> Examined {
+pub(super) fn analyzed(bytes: &[u8], dialect: Dialect, script: Script, known: &Known) -> Examined {
     let settings = settings(&script.nodes);
-    let verdicts = Verdicts::of(&settings, &script);
+    let verdicts = Verdicts::of(&settings, &script, known);
     let mut analysis = Analysis {
         bytes,
+        known,
         lines: Lines::of(bytes),
         findings: vec![],
         reported: HashMap::new(),
@@ -142,8 +148,8 @@ pub(super) fn analyzed(bytes: &[u8], dialect: Dialect, script: Script) -> Examin
         let name = fixed.name.as_deref();
         let judgement = match name {
             // It is set, if for one command.
-            Some(name) if fixed.reason == Reason::InlinePrefix => detect::judge_setting(name, &fixed.value),
-            _ => detect::judge(name, &fixed.value),
+            Some(name) if fixed.reason == Reason::InlinePrefix => detect::judge_setting(name, &fixed.value, known),
+            _ => detect::judge(name, &fixed.value, known),
         };
         analysis.report_value(judgement, name, fixed.at, &fixed.value, fixed.reason);
     }
@@ -188,12 +194,12 @@ impl Examined {
 
     // Whether nothing is left to move once everything that moves is gone. Where a cut changes what the rest of the file
     // looks like, the file was not understood.
-    fn settles(&self, bytes: &[u8], dialect: Dialect) -> bool {
+    fn settles(&self, bytes: &[u8], dialect: Dialect, known: &Known) -> bool {
         if !self.moves() {
             return true;
         }
         let after = Zeroizing::new(edit::apply(bytes, &self.cuts(bytes, &|_| "default".to_owned())));
-        !examine_text(&after, dialect).moves()
+        !examine_text(&after, dialect, known).moves()
     }
 
     /// The functions and subshells that pair a key with a program: what is set in them holds for that program alone.
@@ -247,6 +253,7 @@ const NEAR: usize = 4096;
 
 struct Analysis<'a> {
     bytes: &'a [u8],
+    known: &'a Known,
     lines: Lines,
     findings: Vec<Finding>,
     // What is reported (by index), by the hash of its line, its provider and its value.
@@ -333,7 +340,7 @@ impl Analysis<'_> {
     fn comments(&mut self, comments: &[Span]) -> Vec<(Span, usize)> {
         let mut markers = Vec::new();
         for comment in comments {
-            for hit in detect::hits(&self.bytes[comment.clone()]) {
+            for hit in detect::hits(&self.bytes[comment.clone()], self.known) {
                 let value = comment.start + hit.value.start..comment.start + hit.value.end;
                 let name = hit.name.map(|name| comment.start + name.start..comment.start + name.end);
                 let offset = name.as_ref().map_or(value.start, |name| name.start);
@@ -362,7 +369,7 @@ impl Analysis<'_> {
         places.sort_unstable();
         // A finding speaks about one place of its value, and about copies on that line: by its index, the line.
         let mut spoken: HashMap<usize, usize> = HashMap::new();
-        for hit in detect::hits(self.bytes) {
+        for hit in detect::hits(self.bytes, self.known) {
             let (start, end) = (hit.value.start, hit.value.end);
             let behind = covered.partition_point(|span| span.end <= start);
             if covered.get(behind).is_some_and(|span| span.start < end) {

@@ -3,7 +3,7 @@
 //! It only finds what could be a key and which name stands before it; whether it is one, `examine` decides, and nothing
 //! found here is ever cut out. Called by the readers of the dialects.
 
-use super::detect;
+use super::detect::{self, Known};
 use super::model::{Fixed, Reason, SHORTEST_KEY};
 use zeroize::Zeroizing;
 
@@ -25,12 +25,14 @@ pub(super) struct Named<'a> {
 
 /// Adds every word of `text` that is long enough for a key to `fixed`.
 ///
-/// `at` gives the offset in the file of a byte of `text`. `known` is the name where the text itself has none.
+/// `at` gives the offset in the file of a byte of `text`. `named` is the name where the text itself has none.
+/// What is known to be a key is added where it is a part of a word, too.
 pub(super) fn find(
     text: &[u8],
     at: impl Fn(usize) -> usize,
     reason: Reason,
-    known: Option<Named<'_>>,
+    named: Option<Named<'_>>,
+    known: &Known,
     fixed: &mut Vec<Fixed>,
 ) {
     let mut before: Option<(std::ops::Range<usize>, &str)> = None;
@@ -48,11 +50,19 @@ pub(super) fn find(
             // `NAME=value`, then a name that stands just before, then whatever the caller knows.
             let near = || before.clone().filter(|(span, _)| belongs(&text[span.end..value]));
             // A command's words are paths and services' names, unless they can hardly be anything but a key.
-            let known = known.filter(|known| known.direct || detect::is_telling(&text[value..end]));
+            let named = named.filter(|named| named.direct || detect::is_telling(&text[value..end]));
             let (name, place) = match name.or_else(near) {
                 Some((span, name)) => (Some(name.to_owned()), at(span.start)),
-                None => (known.map(|known| known.name.to_owned()), known.map_or_else(|| at(value), |known| known.at)),
+                None => (named.map(|named| named.name.to_owned()), named.map_or_else(|| at(value), |named| named.at)),
             };
+            let mut passed = from;
+            known.find(text, from..to, |part, _| {
+                if part.start >= passed && part.end <= to && part != (value..end) {
+                    passed = part.end;
+                    let value = Zeroizing::new(text[part.clone()].to_vec());
+                    fixed.push(Fixed { name: None, at: at(part.start), value, reason });
+                }
+            });
             fixed.push(Fixed { name, at: place, value: Zeroizing::new(text[value..end].to_vec()), reason });
             before = None;
         } else {
@@ -68,8 +78,15 @@ pub(super) fn find(
 }
 
 /// The same for raw bytes of a file, beginning at `start`.
-pub(super) fn find_raw(bytes: &[u8], start: usize, reason: Reason, known: Option<Named<'_>>, fixed: &mut Vec<Fixed>) {
-    find(bytes, |offset| start + offset, reason, known, fixed);
+pub(super) fn find_raw(
+    bytes: &[u8],
+    start: usize,
+    reason: Reason,
+    named: Option<Named<'_>>,
+    known: &Known,
+    fixed: &mut Vec<Fixed>,
+) {
+    find(bytes, |offset| start + offset, reason, named, known, fixed);
 }
 
 /// The characters of rule D1.

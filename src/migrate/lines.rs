@@ -11,7 +11,7 @@ mod fish_variables;
 mod session;
 mod structured;
 
-use super::detect::{self, Judgement};
+use super::detect::{self, Judgement, Known};
 use super::dialect::Dialect;
 use super::model::{Fixed, Form, Node, Reason, Script, Span, Value, Word, add, text_start};
 use cursor::Cursor;
@@ -20,16 +20,17 @@ use zeroize::Zeroizing;
 
 pub(super) use structured::{LONGEST_ENTRY, spelt_entry};
 
-/// Takes a file of one of these formats apart; any other dialect is read as plain text.
-pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
+/// Takes a file of one of these formats apart; any other dialect is read as plain text. What is known to be a key is
+/// one anywhere.
+pub(super) fn read(bytes: &[u8], dialect: Dialect, known: &Known) -> Script {
     match dialect {
-        Dialect::DotEnv => parse(bytes, Form::DotEnv, dot_env::statement),
-        Dialect::EnvironmentD => parse(bytes, Form::EnvironmentD, session::environment_d),
-        Dialect::PamEnv => parse(bytes, Form::PamEnv, session::pam_env),
-        Dialect::FishVariables => fish_variables::read(bytes),
-        Dialect::Structured => Script { fixed: structured::keys(bytes), ..Script::default() },
-        Dialect::History => Script { fixed: anywhere(bytes, reason(dialect)), ..Script::default() },
-        _ => Script { fixed: text(bytes), ..Script::default() },
+        Dialect::DotEnv => parse(bytes, Form::DotEnv, dot_env::statement, known),
+        Dialect::EnvironmentD => parse(bytes, Form::EnvironmentD, session::environment_d, known),
+        Dialect::PamEnv => parse(bytes, Form::PamEnv, session::pam_env, known),
+        Dialect::FishVariables => fish_variables::read(bytes, known),
+        Dialect::Structured => Script { fixed: structured::keys(bytes, known), ..Script::default() },
+        Dialect::History => Script { fixed: anywhere(bytes, reason(dialect), known), ..Script::default() },
+        _ => Script { fixed: text(bytes, known), ..Script::default() },
     }
 }
 
@@ -46,7 +47,7 @@ pub(super) fn reason(dialect: Dialect) -> Reason {
 type Statement = fn(&mut Cursor<'_>, &mut Vec<Fixed>) -> Option<(Span, Vec<Word>)>;
 
 // Statement by statement; from one that does not follow the rules on, the rest of its line is left alone.
-fn parse(bytes: &[u8], form: Form, statement: Statement) -> Script {
+fn parse(bytes: &[u8], form: Form, statement: Statement, known: &Known) -> Script {
     let mut script = Script::default();
     let mut cursor = Cursor { bytes, at: text_start(bytes) };
     let is_systemd = form == Form::EnvironmentD;
@@ -85,18 +86,18 @@ fn parse(bytes: &[u8], form: Form, statement: Statement) -> Script {
             }
         }
     }
-    report_rest(bytes, &mut script);
+    report_rest(bytes, &mut script, known);
     script
 }
 
 // What was read as a key's own statement is the plan's; keys anywhere else in the code are reported.
-fn report_rest(bytes: &[u8], script: &mut Script) {
+fn report_rest(bytes: &[u8], script: &mut Script, known: &Known) {
     let mut read: Vec<Span> = script.comments.clone();
     for node in &script.nodes {
         let Node::Setting(setting) = node else { continue };
         for word in &setting.words {
             let (Value::Literal(value, span) | Value::Default(_, value, span)) = &word.value else { continue };
-            if !matches!(detect::judge(Some(&word.name), value), Judgement::Ignored(_)) {
+            if !matches!(detect::judge(Some(&word.name), value, known), Judgement::Ignored(_)) {
                 read.push(span.clone());
             }
         }
@@ -113,22 +114,22 @@ fn report_rest(bytes: &[u8], script: &mut Script) {
         searched = place.start;
         let before = read.partition_point(|span| span.start <= place.start);
         let inside = before > 0 && place.end <= read[before - 1].end;
-        let known = own.range((&**fixed.value, line)..=(&**fixed.value, place.start)).next().is_some();
-        !inside && !known
+        let is_own = own.range((&**fixed.value, line)..=(&**fixed.value, place.start)).next().is_some();
+        !inside && !is_own
     };
-    let rest: Vec<Fixed> = found_in(bytes, Reason::Unparsed).filter(is_new).map(|(fixed, _)| fixed).collect();
+    let rest: Vec<Fixed> = found_in(bytes, Reason::Unparsed, known).filter(is_new).map(|(fixed, _)| fixed).collect();
     script.fixed.extend(rest);
     script.fixed.sort_by_key(|fixed| fixed.at);
 }
 
 // Keys wherever they stand.
-fn anywhere(bytes: &[u8], reason: Reason) -> Vec<Fixed> {
-    found_in(bytes, reason).map(|(fixed, _)| fixed).collect()
+fn anywhere(bytes: &[u8], reason: Reason, known: &Known) -> Vec<Fixed> {
+    found_in(bytes, reason, known).map(|(fixed, _)| fixed).collect()
 }
 
 // The same with the values' places.
-fn found_in(bytes: &[u8], reason: Reason) -> impl Iterator<Item = (Fixed, Span)> {
-    detect::hits(bytes).into_iter().map(move |hit| {
+fn found_in<'a>(bytes: &'a [u8], reason: Reason, known: &Known) -> impl Iterator<Item = (Fixed, Span)> + use<'a> {
+    detect::hits(bytes, known).into_iter().map(move |hit| {
         let at = hit.name.as_ref().map_or(hit.value.start, |name| name.start);
         let name = hit.name.map(|name| String::from_utf8_lossy(&bytes[name]).into_owned());
         (Fixed { at, name, value: Zeroizing::new(bytes[hit.value.clone()].to_vec()), reason }, hit.value)
@@ -136,12 +137,12 @@ fn found_in(bytes: &[u8], reason: Reason) -> impl Iterator<Item = (Fixed, Span)>
 }
 
 // zsh's compiled files hold every word twice, once for each byte order, with the shell's signs in codes of their own.
-fn text(bytes: &[u8]) -> Vec<Fixed> {
+fn text(bytes: &[u8], known: &Known) -> Vec<Fixed> {
     if !is_compiled(bytes) {
-        return anywhere(bytes, reason(Dialect::Text));
+        return anywhere(bytes, reason(Dialect::Text), known);
     }
     let bytes = Zeroizing::new(bytes.iter().copied().map(plain).collect::<Vec<u8>>());
-    let mut found = anywhere(&bytes, reason(Dialect::Text));
+    let mut found = anywhere(&bytes, reason(Dialect::Text), known);
     let mut seen: HashSet<(Option<&str>, &[u8])> = HashSet::new();
     let new: Vec<bool> =
         found.iter().map(|fixed| seen.insert((fixed.name.as_deref(), fixed.value.as_slice()))).collect();
@@ -173,6 +174,10 @@ mod tests {
 
     const KEY: &str = "sk-TESTq7xwFAKEz3mvTESTw9rtFAKEb5ycTESTh2plFAKEd8gn";
     const GROQ: &str = "gsk_TESTw9rtFAKEb5ycTESTh2plFAKEd8gnTESTq7xwFAKEz3mvTEST";
+
+    fn read(bytes: &[u8], dialect: Dialect) -> Script {
+        super::read(bytes, dialect, Known::none())
+    }
 
     // `NAME=value` or `NAME`, `@` standing for the key; spans are checked on the way.
     fn shown(text: &str, dialect: Dialect) -> Vec<String> {

@@ -10,7 +10,7 @@
 pub(crate) mod aftermath;
 pub(crate) mod apply;
 pub(crate) mod context;
-mod detect;
+pub(crate) mod detect;
 pub(crate) mod dialect;
 pub(crate) mod edit;
 pub(crate) mod examine;

@@ -1,6 +1,7 @@
 //! What would move where: files examined, aliases given, the cuts made in memory. Reads only; called by the command
 //! for every run, by `apply` when a file changed meanwhile, and by `doctor`.
 
+use super::detect::Known;
 use super::dialect::{self, Dialect};
 use super::edit::{self, Cut};
 use super::examine::{self, Action, Examined, Finding};
@@ -209,14 +210,14 @@ fn look_into(
                 if is_read_at_start(path, candidate, dialect) { examined } else { examined.without_unknown_names() };
             return (snapshot, dialect, examined, None);
         }
-        let seen = stream::look_through(snapshot.bytes.as_slice(), dialect);
+        let seen = stream::look_through(snapshot.bytes.as_slice(), dialect, Known::none());
         return (snapshot, dialect, Examined::reported(seen.findings), seen.trouble);
     };
     let dialect = candidate.map_or_else(|| dialect::of(path, &files::first_bytes(path)), |candidate| candidate.dialect);
     // Too large to be taken apart as code, such a backup still is text.
     let dialect = if dialect.is_report_only() { dialect } else { Dialect::Text };
     // A history that grows meanwhile is read to where it ended.
-    let seen = stream::look_through(file.take(snapshot.stamp.size()), dialect);
+    let seen = stream::look_through(file.take(snapshot.stamp.size()), dialect, Known::none());
     (snapshot, dialect, Examined::reported(seen.findings), seen.trouble)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! In an example, `⏎` is the end of a line, and `sk-KEY`, `sk-OTHER` and `ghp_KEY` are replaced by made-up keys.
 
-use super::detect::{self, Judgement};
+use super::detect::{self, Judgement, Known};
 use super::dialect::{self, Dialect};
 use super::examine::{self, Action, Finding};
 use super::model::{Form, Reason, Warning};
@@ -259,7 +259,7 @@ fn variables_and_beginnings_of_keys_are_those_of_the_code() {
     assert_eq!(listed("Variables"), owned(detect::variables()));
     for row in table("Variables") {
         for name in spans(&row[1]) {
-            let judged = detect::judge(Some(&name), PLAIN.as_bytes());
+            let judged = detect::judge(Some(&name), PLAIN.as_bytes(), Known::none());
             assert_eq!(matches!(judged, Judgement::Key(_)), row[2] == "a key", "{name}");
         }
     }
@@ -271,7 +271,7 @@ fn variables_and_beginnings_of_keys_are_those_of_the_code() {
 fn values_that_are_no_keys_are_those_of_the_code() {
     for row in table("Values that are no keys") {
         for value in spans(&row[0]) {
-            let judged = detect::judge(Some("OPENAI_API_KEY"), value.replace("KEY", PLAIN).as_bytes());
+            let judged = detect::judge(Some("OPENAI_API_KEY"), value.replace("KEY", PLAIN).as_bytes(), Known::none());
             assert!(matches!(judged, Judgement::Ignored(_)), "{value}: {judged:?}");
         }
     }

@@ -4,7 +4,7 @@
 //! one piece and of the findings. Those are limited, too: whoever can write into a history decides how many there are.
 //! Never a place for files that are edited. Called by the scan.
 
-use super::detect::{self, AFTER, BEFORE, Hit, Judgement, LONGEST_MARK};
+use super::detect::{self, AFTER, BEFORE, Hit, Judgement, Known, LONGEST_MARK};
 use super::dialect::Dialect;
 use super::examine::{Action, Finding};
 use super::lines;
@@ -25,10 +25,10 @@ pub(crate) struct Seen {
     pub trouble: Option<String>,
 }
 
-/// Looks through a file of a dialect that is only reported.
-pub(crate) fn look_through(source: impl Read, dialect: Dialect) -> Seen {
+/// Looks through a file of a dialect that is only reported, also for what is known to be a key.
+pub(crate) fn look_through(source: impl Read, dialect: Dialect, known: &Known) -> Seen {
     // Small enough for a processor's cache, large enough for few calls.
-    look_by_pieces(source, dialect, 256 << 10)
+    look_by_pieces(source, dialect, known, 256 << 10)
 }
 
 // Seen before a mark and not searched again; the one byte more tells that the text does not begin there.
@@ -38,7 +38,7 @@ const AHEAD: usize = AFTER + LONGEST_MARK + 1;
 // The entry of a line that begins where a search ends is seen whole.
 const _: () = assert!(lines::LONGEST_ENTRY < AFTER);
 
-fn look_by_pieces(mut source: impl Read, dialect: Dialect, size: usize) -> Seen {
+fn look_by_pieces(mut source: impl Read, dialect: Dialect, known: &Known, size: usize) -> Seen {
     assert!(size > BEHIND + AHEAD, "a piece holds more than what it shares with its neighbours");
     // Allocated once: a buffer that grows would leave copies of keys behind.
     let mut buffer = Zeroizing::new(vec![0u8; size]);
@@ -62,9 +62,9 @@ fn look_by_pieces(mut source: impl Read, dialect: Dialect, size: usize) -> Seen 
         }
         let piece = &buffer[..filled];
         let until = if ended { filled } else { filled - AHEAD };
-        let next = detect::search(piece, from, until, |hit| list.hit(piece, hit));
+        let next = detect::search(piece, from..until, known, |hit| list.hit(piece, hit));
         if dialect == Dialect::Structured {
-            list.entries(piece, from, next);
+            list.entries(piece, from, next, known);
         }
         if ended || list.is_full() {
             return list.seen();
@@ -207,13 +207,13 @@ impl List {
     }
 
     // A structured file's entries on the lines that begin in this range.
-    fn entries(&mut self, piece: &[u8], from: usize, until: usize) {
+    fn entries(&mut self, piece: &[u8], from: usize, until: usize, known: &Known) {
         let searched = from.saturating_sub(1)..until.saturating_sub(1);
         let first = (self.base == 0 && from == 0 && until > 0).then_some(0);
         let starts = memchr::memchr_iter(b'\n', &piece[searched.clone()]).map(|at| searched.start + at + 1);
         for start in first.into_iter().chain(starts) {
             let Some((at, name, value)) = lines::spelt_entry(&piece[start..]) else { continue };
-            let Judgement::Key(provider) = detect::judge(Some(&name), value) else { continue };
+            let Judgement::Key(provider) = detect::judge(Some(&name), value, known) else { continue };
             if self.spelt.len() < MOST && !self.spelt.iter().any(|spelt| *spelt.value == value) {
                 let finding = self.finding(piece, start + at, Some(name), provider, value, self.reason);
                 self.spelt.push(finding);

@@ -2,6 +2,7 @@
 
 use super::keys;
 use super::records::SEAL;
+use crate::migrate::detect::Known;
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::Cut;
 use crate::migrate::examine::{Examined, Finding, examine};
@@ -189,13 +190,13 @@ fn only_reported(bytes: &[u8], dialect: Dialect) {
     if bytes.contains(&0) || bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return;
     }
-    let seen = stream::look_through(bytes, dialect);
+    let seen = stream::look_through(bytes, dialect, Known::none());
     if seen.trouble.is_none() {
         assert_eq!(facts(&seen.findings), facts(whole.findings()));
     }
 }
 
-fn facts(findings: &[Finding]) -> Vec<String> {
+pub(super) fn facts(findings: &[Finding]) -> Vec<String> {
     let fact = |finding: &Finding| {
         let Finding { line, offset, variable, provider, action, value, .. } = finding;
         format!("{line} {offset} {variable:?} {provider} {action:?} {}", String::from_utf8_lossy(value))

@@ -3,6 +3,7 @@ use super::patterns::PREFIXES;
 use super::text::text;
 use super::values::WORDS;
 use super::*;
+use crate::migrate::model::Span;
 use proptest::prelude::*;
 
 // So many characters that no scanner takes for a real key: TEST and FAKE inside, all different.
@@ -56,9 +57,10 @@ fn agents_keys() -> Vec<(&'static str, String)> {
 fn a_key_of_an_agents_provider_is_one_under_any_name() {
     for (provider, value) in agents_keys() {
         for name in [None, Some("MY_OWN_NAME"), Some("MISTRAL_API_KEY")] {
-            assert_eq!(judge(name, value.as_bytes()), key(provider), "{provider} {name:?}");
+            assert_eq!(judge(name, value.as_bytes(), Known::none()), key(provider), "{provider} {name:?}");
         }
-        let found: Vec<_> = hits(value.as_bytes()).into_iter().map(|hit| (hit.value, hit.judgement)).collect();
+        let found: Vec<_> =
+            hits(value.as_bytes(), Known::none()).into_iter().map(|hit| (hit.value, hit.judgement)).collect();
         assert_eq!(found, [(0..value.len(), Judgement::Key(provider.to_owned()))], "{provider}");
     }
 }
@@ -72,12 +74,26 @@ fn a_key_that_is_too_short_or_too_long_is_none_under_an_unknown_name() {
             "anthropic" | "claude-subscription" | "openai" | "google" | "bedrock" | "kimi" | "minimax"
         );
         if fixed {
-            assert_eq!(judge(Some("OTHER"), shorter.as_bytes()), Judgement::Ignored("unknown"), "{provider}");
-            assert_eq!(judge(Some("OTHER"), format!("{value}q").as_bytes()), Judgement::Ignored("unknown"));
+            assert_eq!(
+                judge(Some("OTHER"), shorter.as_bytes(), Known::none()),
+                Judgement::Ignored("unknown"),
+                "{provider}"
+            );
+            assert_eq!(
+                judge(Some("OTHER"), format!("{value}q").as_bytes(), Known::none()),
+                Judgement::Ignored("unknown")
+            );
         }
-        assert_eq!(judge(None, format!("q{value}").as_bytes()), Judgement::Ignored("unknown"), "{provider}");
+        assert_eq!(
+            judge(None, format!("q{value}").as_bytes(), Known::none()),
+            Judgement::Ignored("unknown"),
+            "{provider}"
+        );
     }
-    assert_eq!(judge(None, format!("sk-ant-api03-{}AA", body(90)).as_bytes()), Judgement::Ignored("unknown"));
+    assert_eq!(
+        judge(None, format!("sk-ant-api03-{}AA", body(90)).as_bytes(), Known::none()),
+        Judgement::Ignored("unknown")
+    );
 }
 
 #[test]
@@ -85,13 +101,13 @@ fn every_known_name_gives_its_provider_to_a_plain_value() {
     let value = format!("sk-{}", body(48));
     for (name, provider, whose) in NAMES {
         let want = if *whose == Whose::Other { Judgement::Foreign(provider) } else { key(provider) };
-        assert_eq!(judge(Some(name), value.as_bytes()), want, "{name}");
+        assert_eq!(judge(Some(name), value.as_bytes(), Known::none()), want, "{name}");
         assert!(name.contains("_KEY") || name.contains("_TOKEN"), "the search in text would miss {name}");
         assert_eq!(is_key_name(name), *whose != Whose::Other);
     }
     assert!(NAMES.is_sorted_by(|a, b| a.0 < b.0));
     for name in [None, Some("MY_OPENAI_API_KEY"), Some("OPENAI_API_KEY_OLD"), Some("openai_api_key"), Some("")] {
-        assert_eq!(judge(name, value.as_bytes()), Judgement::Ignored("unknown"), "{name:?}");
+        assert_eq!(judge(name, value.as_bytes(), Known::none()), Judgement::Ignored("unknown"), "{name:?}");
     }
 }
 
@@ -110,12 +126,18 @@ fn every_name_of_a_built_in_provider_is_known() {
 fn an_unambiguous_beginning_beats_the_name() {
     for (prefix, provider) in PREFIXES {
         let value = format!("{prefix}{}", body(29));
-        assert_eq!(judge(Some("OPENAI_API_KEY"), value.as_bytes()), key(provider), "{prefix}");
-        assert_eq!(judge(Some("ANTHROPIC_AUTH_TOKEN"), value.as_bytes()), key(provider), "{prefix}");
+        assert_eq!(judge(Some("OPENAI_API_KEY"), value.as_bytes(), Known::none()), key(provider), "{prefix}");
+        assert_eq!(judge(Some("ANTHROPIC_AUTH_TOKEN"), value.as_bytes(), Known::none()), key(provider), "{prefix}");
     }
-    assert_eq!(judge(Some("DEEPSEEK_API_KEY"), marked("sk-", 25).as_bytes()), key("openai"));
-    assert_eq!(judge(Some("DEEPSEEK_API_KEY"), format!("sk-{}", RANDOM_HEX).as_bytes()), key("deepseek"));
-    assert_eq!(judge(Some("ANTHROPIC_AUTH_TOKEN"), format!("sk-{}", RANDOM_HEX).as_bytes()), key("anthropic"));
+    assert_eq!(judge(Some("DEEPSEEK_API_KEY"), marked("sk-", 25).as_bytes(), Known::none()), key("openai"));
+    assert_eq!(
+        judge(Some("DEEPSEEK_API_KEY"), format!("sk-{}", RANDOM_HEX).as_bytes(), Known::none()),
+        key("deepseek")
+    );
+    assert_eq!(
+        judge(Some("ANTHROPIC_AUTH_TOKEN"), format!("sk-{}", RANDOM_HEX).as_bytes(), Known::none()),
+        key("anthropic")
+    );
 }
 
 // Credentials that other tools use, each with its owner.
@@ -137,19 +159,25 @@ fn other_tools_credentials_are_named_and_no_keys_but_under_an_agents_variable() 
     for (owner, value) in other_credentials() {
         let names = ["X", "GOOGLE_MAPS_API_KEY", "FIREBASE_KEY", "GLM_API_KEY", "NPM_TOKEN", "AWS_ACCESS_KEY_ID"];
         for name in names.into_iter().map(Some).chain([None]) {
-            assert_eq!(judge(name, value.as_bytes()), Judgement::Foreign(owner), "{owner} {name:?}");
-            let set = judge_setting(name.unwrap_or_default(), value.as_bytes());
+            assert_eq!(judge(name, value.as_bytes(), Known::none()), Judgement::Foreign(owner), "{owner} {name:?}");
+            let set = judge_setting(name.unwrap_or_default(), value.as_bytes(), Known::none());
             assert_eq!(set, Judgement::Foreign(owner), "{owner} {name:?}");
         }
-        let found: Vec<_> = hits(value.as_bytes()).into_iter().map(|hit| hit.judgement).collect();
+        let found: Vec<_> = hits(value.as_bytes(), Known::none()).into_iter().map(|hit| hit.judgement).collect();
         assert_eq!(found, [Judgement::Foreign(owner)]);
         let named = matches!(owner, "github" | "huggingface" | "google");
-        assert_eq!(judge(Some("OPENAI_API_KEY"), value.as_bytes()), key(if named { owner } else { "openai" }));
+        assert_eq!(
+            judge(Some("OPENAI_API_KEY"), value.as_bytes(), Known::none()),
+            key(if named { owner } else { "openai" })
+        );
     }
     let token = format!("github_pat_{}_{}", body(22), body(59));
-    assert_eq!(judge(Some("COPILOT_GITHUB_TOKEN"), token.as_bytes()), key("github"));
-    assert_eq!(judge(Some("HUGGINGFACE_API_KEY"), format!("hf_{}", body(34)).as_bytes()), key("huggingface"));
-    assert_eq!(judge(Some("GOOGLE_API_KEY"), format!("AIza{}", body(35)).as_bytes()), key("google"));
+    assert_eq!(judge(Some("COPILOT_GITHUB_TOKEN"), token.as_bytes(), Known::none()), key("github"));
+    assert_eq!(
+        judge(Some("HUGGINGFACE_API_KEY"), format!("hf_{}", body(34)).as_bytes(), Known::none()),
+        key("huggingface")
+    );
+    assert_eq!(judge(Some("GOOGLE_API_KEY"), format!("AIza{}", body(35)).as_bytes(), Known::none()), key("google"));
 }
 
 #[test]
@@ -165,9 +193,9 @@ fn whatever_a_variable_of_other_tools_holds_is_no_key() {
         ("AWS_SECRET_ACCESS_KEY", "aws"),
     ] {
         for value in &values {
-            assert_eq!(judge(Some(name), value.as_bytes()), Judgement::Foreign(owner), "{name}");
+            assert_eq!(judge(Some(name), value.as_bytes(), Known::none()), Judgement::Foreign(owner), "{name}");
             let text = format!("export {name}={value}");
-            let found: Vec<_> = hits(text.as_bytes()).into_iter().map(|hit| hit.judgement).collect();
+            let found: Vec<_> = hits(text.as_bytes(), Known::none()).into_iter().map(|hit| hit.judgement).collect();
             assert_eq!(found, [Judgement::Foreign(owner)], "{name}");
         }
     }
@@ -213,22 +241,34 @@ fn stand_ins_of_documentation_are_ignored() {
         "sk.OPENAI_API_KEY.4711.TESTq7",
         "enter-the-secret-of-4711-tenants",
     ] {
-        assert_eq!(judge(Some("OPENAI_API_KEY"), value.as_bytes()), Judgement::Ignored("placeholder"), "{value}");
+        assert_eq!(
+            judge(Some("OPENAI_API_KEY"), value.as_bytes(), Known::none()),
+            Judgement::Ignored("placeholder"),
+            "{value}"
+        );
     }
     for word in WORDS {
         for value in [format!("{word}-{}", hex(24)), format!("sk-{word}_{}", hex(24)), format!("{}_{word}", hex(24))] {
             let upper = value.to_uppercase();
-            assert_eq!(judge(Some("XAI_API_KEY"), value.as_bytes()), Judgement::Ignored("placeholder"), "{value}");
-            assert_eq!(judge(Some("XAI_API_KEY"), upper.as_bytes()), Judgement::Ignored("placeholder"), "{upper}");
+            assert_eq!(
+                judge(Some("XAI_API_KEY"), value.as_bytes(), Known::none()),
+                Judgement::Ignored("placeholder"),
+                "{value}"
+            );
+            assert_eq!(
+                judge(Some("XAI_API_KEY"), upper.as_bytes(), Known::none()),
+                Judgement::Ignored("placeholder"),
+                "{upper}"
+            );
         }
         // Inside a longer word, or between other signs, it says nothing.
         for value in [format!("{word}q{}", hex(24)), format!("q{word}.{}", hex(24)), format!("{word}.{}", hex(24))] {
-            assert_eq!(judge(Some("XAI_API_KEY"), value.as_bytes()), key("xai"), "{value}");
+            assert_eq!(judge(Some("XAI_API_KEY"), value.as_bytes(), Known::none()), key("xai"), "{value}");
         }
         // Beside a part that is random itself it says nothing either.
         for value in [format!("{word}-{}", body(20)), format!("sk-{word}_{}", body(20)), format!("{}_{word}", body(32))]
         {
-            assert_eq!(judge(Some("XAI_API_KEY"), value.as_bytes()), key("xai"), "{value}");
+            assert_eq!(judge(Some("XAI_API_KEY"), value.as_bytes(), Known::none()), key("xai"), "{value}");
         }
     }
 }
@@ -252,11 +292,11 @@ fn keys_that_look_like_stand_ins_are_keys() {
         ("MINIMAX_API_KEY", format!("eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.{}.{}", body(380), body(342)), "minimax"),
         ("OPENAI_API_KEY", body(2560), "openai"),
     ] {
-        assert_eq!(judge(Some(name), value.as_bytes()), key(provider), "{value}");
+        assert_eq!(judge(Some(name), value.as_bytes(), Known::none()), key(provider), "{value}");
         for text in
             [format!("export {name}={value}"), format!("{{\"{name}\": \"{value}\"}}"), format!("# {name}: {value}")]
         {
-            let found = hits(text.as_bytes());
+            let found = hits(text.as_bytes(), Known::none());
             assert_eq!(found.len(), 1, "{text}");
             assert_eq!(&text[found[0].value.clone()], value, "{text}");
             assert_eq!(found[0].judgement, key(provider), "{text}");
@@ -314,14 +354,18 @@ const UNKNOWN: &[&str] = &[
 fn a_random_value_under_a_name_that_says_key_is_worth_a_word() {
     for name in UNKNOWN {
         for value in [format!("sk-{}", body(48)), body(20), RANDOM_HEX.to_owned(), format!("tvly-{}", body(32))] {
-            assert_eq!(judge_setting(name, value.as_bytes()), Judgement::Unknown(""), "{name} {value}");
-            assert_eq!(judge(Some(name), value.as_bytes()), Judgement::Ignored("unknown"), "{name} {value}");
-            assert_eq!(hits(format!("{name}={value}").as_bytes()), [], "only settings");
+            assert_eq!(judge_setting(name, value.as_bytes(), Known::none()), Judgement::Unknown(""), "{name} {value}");
+            assert_eq!(
+                judge(Some(name), value.as_bytes(), Known::none()),
+                Judgement::Ignored("unknown"),
+                "{name} {value}"
+            );
+            assert_eq!(hits(format!("{name}={value}").as_bytes(), Known::none()), [], "only settings");
         }
         let zai = format!("{}.{}", RANDOM_HEX, body(16));
-        assert_eq!(judge_setting(name, zai.as_bytes()), Judgement::Unknown("zai"));
+        assert_eq!(judge_setting(name, zai.as_bytes(), Known::none()), Judgement::Unknown("zai"));
         for (provider, value) in agents_keys() {
-            assert_eq!(judge_setting(name, value.as_bytes()), key(provider), "{name} {value}");
+            assert_eq!(judge_setting(name, value.as_bytes(), Known::none()), key(provider), "{name} {value}");
         }
         for value in [
             "",
@@ -332,11 +376,11 @@ fn a_random_value_under_a_name_that_says_key_is_worth_a_word() {
             "short1",
             "op://Vault/item/4711/password",
         ] {
-            let judged = judge_setting(name, value.as_bytes());
+            let judged = judge_setting(name, value.as_bytes(), Known::none());
             assert!(matches!(judged, Judgement::Ignored(_)), "{name} {value} {judged:?}");
         }
     }
-    assert_eq!(judge_setting("GOOGLE_API_KEY", body(20).as_bytes()), key("google"));
+    assert_eq!(judge_setting("GOOGLE_API_KEY", body(20).as_bytes(), Known::none()), key("google"));
 }
 
 #[test]
@@ -372,21 +416,24 @@ fn a_name_that_only_holds_the_letters_or_speaks_about_a_key_says_nothing() {
         "_",
         "",
     ] {
-        assert_eq!(judge_setting(name, body(32).as_bytes()), Judgement::Ignored("unknown"), "{name}");
+        assert_eq!(judge_setting(name, body(32).as_bytes(), Known::none()), Judgement::Ignored("unknown"), "{name}");
     }
     let fingerprint = hex(40).to_uppercase();
-    assert_eq!(judge_setting("GPG_KEY", fingerprint.as_bytes()), Judgement::Ignored("unknown"));
-    assert_eq!(judge_setting("GPG_KEY", body(40).as_bytes()), Judgement::Unknown(""));
+    assert_eq!(judge_setting("GPG_KEY", fingerprint.as_bytes(), Known::none()), Judgement::Ignored("unknown"));
+    assert_eq!(judge_setting("GPG_KEY", body(40).as_bytes(), Known::none()), Judgement::Unknown(""));
 }
 
 #[test]
 fn a_keys_full_form_excuses_a_placeholders_word_but_no_other_sign() {
     let mut full = format!("sk-ant-api03-{}AA", body(93));
     full.replace_range(30..35, "-key-");
-    assert_eq!(judge(None, full.as_bytes()), key("anthropic"));
+    assert_eq!(judge(None, full.as_bytes(), Known::none()), key("anthropic"));
     full.replace_range(30..36, "zzzzzz");
-    assert_eq!(judge(None, full.as_bytes()), Judgement::Ignored("placeholder"));
-    assert_eq!(judge(None, format!("crsr_{}", "ab".repeat(32)).as_bytes()), Judgement::Ignored("entropy"));
+    assert_eq!(judge(None, full.as_bytes(), Known::none()), Judgement::Ignored("placeholder"));
+    assert_eq!(
+        judge(None, format!("crsr_{}", "ab".repeat(32)).as_bytes(), Known::none()),
+        Judgement::Ignored("entropy")
+    );
 }
 
 #[test]
@@ -403,10 +450,17 @@ fn what_only_running_the_code_would_tell_is_ignored() {
         ("sk-TEST with blanks and FAKE words", "implausible"),
         ("sk-TESTqwertyuiop@FAKEasdf", "implausible"),
     ] {
-        assert_eq!(judge(Some("OPENAI_API_KEY"), value.as_bytes()), Judgement::Ignored(reason), "{value}");
+        assert_eq!(
+            judge(Some("OPENAI_API_KEY"), value.as_bytes(), Known::none()),
+            Judgement::Ignored(reason),
+            "{value}"
+        );
     }
-    assert_eq!(judge(Some("OPENAI_API_KEY"), &[0xff; 40]), Judgement::Ignored("placeholder"));
-    assert_eq!(judge(Some("OPENAI_API_KEY"), b"abababababababababababab"), Judgement::Ignored("entropy"));
+    assert_eq!(judge(Some("OPENAI_API_KEY"), &[0xff; 40], Known::none()), Judgement::Ignored("placeholder"));
+    assert_eq!(
+        judge(Some("OPENAI_API_KEY"), b"abababababababababababab", Known::none()),
+        Judgement::Ignored("entropy")
+    );
 }
 
 #[test]
@@ -457,7 +511,7 @@ fn names_are_found_in_every_languages_way_of_setting() {
         "NAME += '@'",
     ] {
         let text = form.replace("NAME", "DEEPSEEK_API_KEY").replace('@', &plain);
-        let found = hits(text.as_bytes());
+        let found = hits(text.as_bytes(), Known::none());
         assert_eq!(found.len(), 1, "{form}");
         assert_eq!(&text[found[0].value.clone()], plain, "{form}");
         assert_eq!(&text[found[0].name.clone().expect("a name")], "DEEPSEEK_API_KEY", "{form}");
@@ -465,7 +519,7 @@ fn names_are_found_in_every_languages_way_of_setting() {
         // A value that tells by itself, under a name that nobody knows.
         let own = format!("xai-{}", body(80));
         let text = form.replace("NAME", "SOME_NAME").replace('@', &own);
-        let found = hits(text.as_bytes());
+        let found = hits(text.as_bytes(), Known::none());
         assert_eq!(found.len(), 1, "{form}");
         assert_eq!(&text[found[0].value.clone()], own, "{form}");
     }
@@ -487,19 +541,19 @@ fn text_about_keys_holds_none() {
         "_TOKEN=",
         "OPENAI_API_KEY: ${OPENAI_API_KEY:?not set, see docs}",
     ] {
-        assert_eq!(hits(text.as_bytes()), [], "{text}");
+        assert_eq!(hits(text.as_bytes(), Known::none()), [], "{text}");
     }
     let inside = format!("q{}", agents_keys()[0].1);
-    assert_eq!(hits(inside.as_bytes()), [], "in the middle of a word");
+    assert_eq!(hits(inside.as_bytes(), Known::none()), [], "in the middle of a word");
     let longer = format!("gsk_{}-q", body(52));
-    assert_eq!(hits(longer.as_bytes()), [], "goes on after its length");
+    assert_eq!(hits(longer.as_bytes(), Known::none()), [], "goes on after its length");
 }
 
 #[test]
 fn a_value_stands_in_the_list_once_and_with_its_name() {
     let value = &agents_keys()[3].1;
     let text = format!("OPENAI_API_KEY={value}\nOTHER={value} curl -H \"Authorization: Bearer {value}\"");
-    let found = hits(text.as_bytes());
+    let found = hits(text.as_bytes(), Known::none());
     let names: Vec<_> = found.iter().map(|hit| hit.name.clone().map(|name| &text[name])).collect();
     assert_eq!(names, [Some("OPENAI_API_KEY"), Some("OTHER"), None]);
     assert!(found.iter().all(|hit| text[hit.value.clone()] == **value));
@@ -519,7 +573,7 @@ fn a_key_is_never_taken_for_the_name_of_the_next_one() {
             "${@:-@}",
         ] {
             let text = form.replace('@', &value);
-            for hit in hits(text.as_bytes()) {
+            for hit in hits(text.as_bytes(), Known::none()) {
                 let name = hit.name.map(|name| &text[name]).unwrap_or_default();
                 assert!(!value.contains(name) || name.len() < 2, "{form}");
             }
@@ -527,11 +581,104 @@ fn a_key_is_never_taken_for_the_name_of_the_next_one() {
     }
 }
 
+// As the search of `Known`, by comparing everything with everything.
+fn occurrences(bytes: &[u8], values: &[Vec<u8>]) -> Vec<Span> {
+    let longest = |at: usize| values.iter().filter(|value| bytes[at..].starts_with(value)).map(Vec::len).max();
+    (0..bytes.len()).filter_map(|at| Some(at..at + longest(at)?)).collect()
+}
+
+#[test]
+fn a_known_value_is_a_key_under_any_name_and_wherever_it_stands() {
+    let own = format!("corporate.{}", body(30));
+    let known = Known::new([(own.as_bytes(), "moonshot")]);
+    for name in [None, Some("ANYTHING"), Some("OPENAI_API_KEY"), Some("GITHUB_TOKEN"), Some("GLM_API_KEY")] {
+        assert_eq!(judge(name, own.as_bytes(), &known), key("moonshot"), "{name:?}");
+        assert_eq!(
+            judge(name, format!("{own}q").as_bytes(), &known),
+            judge(name, format!("{own}q").as_bytes(), Known::none())
+        );
+    }
+    for form in [
+        "@",
+        "# was @",
+        "curl -H 'Authorization: Bearer @'",
+        "x@y",
+        "https://user:@@example.org/",
+        "a=@&b=1",
+        "Bearer%20@",
+        "{\"k\":\"@\"}",
+        "--key=@",
+        "echo @|x",
+        "OPENAI_API_KEY=@",
+        "OPENAI_API_KEY=$(echo @)",
+        "GITHUB_TOKEN=@",
+        "\\n@",
+        "\u{e9}@\u{e9}",
+        "\0@\0",
+    ] {
+        for gap in ["", " ", "12345", "1234567"] {
+            let text = format!("{gap}{}{gap}", form.replace('@', &own));
+            let found = hits(text.as_bytes(), &known);
+            let values: Vec<&str> = found.iter().map(|hit| &text[hit.value.clone()]).collect();
+            assert_eq!(values, vec![own.as_str(); form.matches('@').count().min(text.matches(&own).count())], "{text}");
+            assert!(found.iter().all(|hit| hit.judgement == key("moonshot")), "{text}");
+        }
+    }
+    let text = format!("A={own} export OPENAI_API_KEY={own} X_KEY: '{own}'");
+    let names: Vec<_> =
+        hits(text.as_bytes(), &known).into_iter().map(|hit| hit.name.map(|name| text[name].to_owned())).collect();
+    assert_eq!(names, ["A", "OPENAI_API_KEY", "X_KEY"].map(|name| Some(name.to_owned())));
+    // A key that the value is a part of is one by itself.
+    let longer = format!("sk-kimi-{}", body(56));
+    let part = Known::new([(&longer.as_bytes()[..30], "zai")]);
+    let found: Vec<_> = hits(longer.as_bytes(), &part).into_iter().map(|hit| (hit.value, hit.judgement)).collect();
+    assert_eq!(found, [(0..longer.len(), key("kimi"))]);
+    // Too short for a key, or longer than a store takes.
+    let unfit = [body(19), body(2561)];
+    let known = Known::new(unfit.iter().map(|value| (value.as_bytes(), "x")));
+    assert!(unfit.iter().all(|value| hits(value.as_bytes(), &known).is_empty()));
+}
+
+#[test]
+fn values_that_begin_alike_are_told_apart_in_bounded_time() {
+    // Each begins with all that are shorter.
+    let long = body(13).repeat(200);
+    let values: Vec<&[u8]> = (20..2560).map(|size| &long.as_bytes()[..size]).collect();
+    let known = Known::new(values.iter().map(|value| (*value, "openai")));
+    let text = format!("{} {}", long.repeat(20), &long[..77]);
+    let found = hits(text.as_bytes(), &known);
+    assert_eq!(found.last().map(|hit| hit.value.len()), Some(77));
+    assert!(found.windows(2).all(|pair| pair[0].value.end <= pair[1].value.start));
+    assert_eq!(found[0].value.len(), 2559);
+}
+
 proptest! {
     #[test]
+    fn known_values_are_found_at_every_place(
+        values in proptest::collection::vec("[ab]{20,28}", 0..6),
+        pieces in proptest::collection::vec((0usize..12, "[ab]{0,9}"), 0..12),
+        from in 0usize..60,
+        size in 0usize..300,
+    ) {
+        let mut text = String::new();
+        for (at, between) in &pieces {
+            text.push_str(values.get(*at).map_or("", String::as_str));
+            text.push_str(between);
+        }
+        let known = Known::new(values.iter().map(|value| (value.as_bytes(), "zai")));
+        let values: Vec<Vec<u8>> = values.into_iter().map(String::into_bytes).collect();
+        let range = from.min(text.len())..(from + size).min(text.len());
+        let mut found = Vec::new();
+        known.find(text.as_bytes(), range.clone(), |span, _| found.push(span));
+        let wanted: Vec<Span> =
+            occurrences(text.as_bytes(), &values).into_iter().filter(|span| range.contains(&span.start)).collect();
+        prop_assert_eq!(found, wanted);
+    }
+
+    #[test]
     fn any_bytes_are_judged_and_searched(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        judge(None, &bytes);
-        judge(Some("OPENAI_API_KEY"), &bytes);
+        judge(None, &bytes, Known::none());
+        judge(Some("OPENAI_API_KEY"), &bytes, Known::none());
         check_hits(&bytes);
     }
 
@@ -554,12 +701,19 @@ proptest! {
 }
 
 fn check_hits(bytes: &[u8]) {
+    check_hits_knowing(bytes, Known::none());
+    // Any part of it may be known.
+    let parts = bytes.chunks(53).flat_map(|part| [part, &part[part.len() / 2..]]);
+    check_hits_knowing(bytes, &Known::new(parts.map(|part| (part, "zai"))));
+}
+
+fn check_hits_knowing(bytes: &[u8], known: &Known) {
     let mut end = 0;
-    for hit in hits(bytes) {
+    for hit in hits(bytes, known) {
         assert!(hit.value.start >= end && hit.value.end <= bytes.len() && hit.value.len() >= 20);
         assert!(hit.name.as_ref().is_none_or(|name| name.start < name.end && name.end < hit.value.start));
         let name = hit.name.as_ref().and_then(|name| text(bytes, name));
-        assert_eq!(judge(name, &bytes[hit.value.clone()]), hit.judgement);
+        assert_eq!(judge(name, &bytes[hit.value.clone()], known), hit.judgement);
         end = hit.value.end;
     }
 }

@@ -1,5 +1,6 @@
 //! Keys inside arbitrary text: where they are, and which name they stand under.
 
+use super::known::Known;
 use super::names::provider_of;
 use super::patterns::{LETTER_DIGIT, LONGEST_KEY, LONGEST_NAME, PATTERNS, PLAUSIBLE, WORD, WORD_DASH, back, forth};
 use super::{Judgement, judge};
@@ -16,15 +17,18 @@ pub(crate) struct Hit {
     pub value: Span,
     /// Whose it is; never `Ignored`.
     pub judgement: Judgement,
+    /// Whether its value is known to be a key.
+    pub known: bool,
 }
 
 /// The keys and foreign credentials in any bytes, in order, never overlapping, with the names they stand under.
 ///
 /// One pass looks for the patterns' literal beginnings and the known names' endings; only around those the rules are
-/// asked, so that text without keys costs what a search for fixed strings costs.
-pub(crate) fn hits(bytes: &[u8]) -> Vec<Hit> {
+/// asked, so that text without keys costs what a search for fixed strings costs. Values that are known to be keys are
+/// found wherever they stand, in the middle of a word, too.
+pub(crate) fn hits(bytes: &[u8], known: &Known) -> Vec<Hit> {
     let mut found: Vec<Hit> = Vec::new();
-    search(bytes, 0, bytes.len(), |hit| match found.last_mut() {
+    search(bytes, 0..bytes.len(), known, |hit| match found.last_mut() {
         Some(last) if hit.value.start < last.value.end => {
             if is_better(&hit, last) {
                 *last = hit;
@@ -36,39 +40,64 @@ pub(crate) fn hits(bytes: &[u8]) -> Vec<Hit> {
 }
 
 /// Of two hits that overlap, whether the later one stays: it is the same value, met once by its beginning and once by
-/// its name.
+/// its name; or it is known to be a key, and the other is no key that it is a part of.
 pub(crate) fn is_better(hit: &Hit, last: &Hit) -> bool {
-    last.name.is_none() && hit.name.is_some()
+    match (hit.known, last.known) {
+        (true, false) => hit.value.start < last.value.start || hit.value.end > last.value.end,
+        (false, true) => hit.value.start == last.value.start && hit.value.end > last.value.end,
+        _ => last.name.is_none() && hit.name.is_some(),
+    }
 }
 
-/// Gives every hit whose mark begins at `from` or after it and before `until`, and where a search that goes on must
-/// begin. Hits may overlap; [`is_better`] tells which one stays.
+/// Gives every hit whose mark begins in the range, and where a search that goes on must begin. Hits may overlap;
+/// [`is_better`] tells which one stays.
 ///
 /// What is said about a mark depends on [`BEFORE`] and [`AFTER`] alone, so that a text in pieces gives what the whole
 /// of it gives, if each piece is seen with so much of its neighbours.
-pub(crate) fn search(bytes: &[u8], from: usize, until: usize, mut found: impl FnMut(Hit)) -> usize {
-    let mut next = from.max(until);
+pub(crate) fn search(bytes: &[u8], range: Span, known: &Known, mut found: impl FnMut(Hit)) -> usize {
+    let mut next = range.start.max(range.end);
     // A mark that begins before the end may reach beyond it.
-    let searched = from..bytes.len().min(next + LONGEST_MARK);
+    let searched = range.start..bytes.len().min(next + LONGEST_MARK);
+    let mut values = Vec::new();
+    known.find(bytes, searched.clone(), |value, provider| values.push((value, provider)));
+    let mut values = values.into_iter().peekable();
     for mark in LITERALS.1.find_iter(Input::new(bytes).span(searched)) {
-        if mark.start() >= until {
+        if mark.start() >= range.end {
             break;
         }
+        while let Some((value, provider)) = values.next_if(|(value, _)| value.start <= mark.start()) {
+            found(at_value(bytes, value, provider));
+        }
         next = next.max(mark.end());
-        // No rule sees more. Without bounds, blanks without end would be walked once for each name among them.
-        let window = mark.start().saturating_sub(BEFORE)..bytes.len().min(mark.end() + AFTER);
+        let window = window(bytes, mark.range());
         let inside = mark.start() - window.start..mark.end() - window.start;
-        if let Some(hit) = at_mark(&bytes[window.clone()], &inside, LITERALS.0[mark.pattern().as_usize()]) {
+        if let Some(hit) = at_mark(&bytes[window.clone()], &inside, LITERALS.0[mark.pattern().as_usize()], known) {
             // At an edge that is not the text's own the rest is unknown: half a name, or half a value.
             let cut = hit.value.end == window.len() && window.end < bytes.len()
                 || hit.name.as_ref().is_some_and(|name| name.start == 0) && window.start > 0;
             if !cut {
                 let moved = |span: Span| span.start + window.start..span.end + window.start;
-                found(Hit { name: hit.name.map(moved), value: moved(hit.value), judgement: hit.judgement });
+                found(Hit { name: hit.name.map(moved), value: moved(hit.value), ..hit });
             }
         }
     }
+    for (value, provider) in values.take_while(|(value, _)| value.start < next) {
+        found(at_value(bytes, value, provider));
+    }
     next
+}
+
+// What the rules see of a text. Without bounds, blanks without end would be walked once for each name among them.
+fn window(bytes: &[u8], around: Span) -> Span {
+    around.start.saturating_sub(BEFORE)..bytes.len().min(around.end + AFTER)
+}
+
+fn at_value(bytes: &[u8], value: Span, provider: &str) -> Hit {
+    let window = window(bytes, value.clone());
+    let name = name_before(&bytes[window.clone()], value.start - window.start);
+    let whole = name.filter(|name| name.start > 0 || window.start == 0);
+    let name = whole.map(|name| name.start + window.start..name.end + window.start);
+    Hit { name, value, judgement: Judgement::Key(provider.to_owned()), known: true }
 }
 
 /// So many bytes before a mark are looked at. Half of it is for blanks and options between a name and its value.
@@ -78,14 +107,14 @@ pub(crate) const AFTER: usize = 4096;
 /// No mark is longer.
 pub(crate) const LONGEST_MARK: usize = 16;
 
-fn at_mark(bytes: &[u8], mark: &Span, literal: &str) -> Option<Hit> {
+fn at_mark(bytes: &[u8], mark: &Span, literal: &str, known: &Known) -> Option<Hit> {
     match literal {
-        "_KEY" | "_TOKEN" => by_name(bytes, mark.start, mark.end),
+        "_KEY" | "_TOKEN" => by_name(bytes, mark.start, mark.end, known),
         "T3BlbkFJ" => {
             let start = mark.start.checked_sub(b"sk-".len() + 20)?;
-            (bytes[start..].starts_with(b"sk-") && starts_token(bytes, start)).then(|| by_value(bytes, start))?
+            (bytes[start..].starts_with(b"sk-") && starts_token(bytes, start)).then(|| by_value(bytes, start, known))?
         }
-        _ if starts_token(bytes, mark.start) => by_value(bytes, mark.start),
+        _ if starts_token(bytes, mark.start) => by_value(bytes, mark.start, known),
         _ => None,
     }
 }
@@ -154,18 +183,15 @@ fn starts_token(bytes: &[u8], at: usize) -> bool {
     escaped(2, b"nrtefv0") || escaped(4, b"xX") || escaped(6, b"u")
 }
 
-fn by_value(bytes: &[u8], start: usize) -> Option<Hit> {
+fn by_value(bytes: &[u8], start: usize, known: &Known) -> Option<Hit> {
     let rest = &bytes[start..];
     for pattern in PATTERNS.iter().filter(|pattern| rest.starts_with(pattern.prefix.as_bytes())) {
         let end = pattern.reach(bytes, start);
         let ends = bytes.get(end).is_none_or(|byte| !WORD_DASH.has(*byte));
         if ends && pattern.matches(&bytes[start..end]) {
             let name = name_before(bytes, start);
-            let judgement = judge(name.clone().and_then(|name| text(bytes, &name)), &bytes[start..end]);
-            return match judgement {
-                Judgement::Ignored(_) => None,
-                judgement => Some(Hit { name, value: start..end, judgement }),
-            };
+            let judgement = judge(name.clone().and_then(|name| text(bytes, &name)), &bytes[start..end], known);
+            return hit(bytes, name, start..end, judgement, known);
         }
     }
     None
@@ -178,7 +204,7 @@ fn unglued(bytes: &[u8], start: usize) -> usize {
 }
 
 // The value of a known name whose last part stands at `start..end`.
-fn by_name(bytes: &[u8], start: usize, end: usize) -> Option<Hit> {
+fn by_name(bytes: &[u8], start: usize, end: usize, known: &Known) -> Option<Hit> {
     let name = unglued(bytes, back(bytes, start, WORD, LONGEST_NAME))..forth(bytes, end, WORD, LONGEST_NAME);
     provider_of(text(bytes, &name)?)?;
     let from = value_after(bytes, &name)?;
@@ -194,10 +220,13 @@ fn by_name(bytes: &[u8], start: usize, end: usize) -> Option<Hit> {
         ) => true,
         Some(byte) => byte.is_ascii_whitespace() || byte.is_ascii_control() || !byte.is_ascii(),
     };
-    match judge(text(bytes, &name), &bytes[from..to]) {
-        Judgement::Ignored(_) => None,
-        judgement => ends.then_some(Hit { name: Some(name), value: from..to, judgement }),
-    }
+    let judgement = judge(text(bytes, &name), &bytes[from..to], known);
+    ends.then(|| hit(bytes, Some(name), from..to, judgement, known))?
+}
+
+fn hit(bytes: &[u8], name: Option<Span>, value: Span, judgement: Judgement, known: &Known) -> Option<Hit> {
+    let known = known.knows(&bytes[value.clone()]);
+    (!matches!(judgement, Judgement::Ignored(_))).then_some(Hit { name, value, judgement, known })
 }
 
 pub(super) fn text<'a>(bytes: &'a [u8], span: &Span) -> Option<&'a str> {

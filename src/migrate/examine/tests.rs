@@ -796,3 +796,82 @@ fn a_long_chain_of_copies_follows_its_key() {
     let text = format!("{backwards}A0={}\n", openai(1));
     assert_eq!(many(&text, Dialect::Bash), (String::new(), MANY / 2, 0));
 }
+
+#[test]
+fn every_other_occurrence_of_a_known_value_is_found_with_its_own_reason() {
+    let value = "corporate.TESTq7xwFAKEz3mvTESTw9rt~gw";
+    let mut wrong = Vec::new();
+    let known = Known::new([(value.as_bytes(), "moonshot")]);
+    for (language, text, wanted) in [
+        ("bash", "export ANYTHING=@\n", "moved ANYTHING"),
+        ("bash", "# was @, see below\n", "comment"),
+        ("bash", "curl -H 'Authorization: Bearer @' x\n", "argument"),
+        ("bash", "alias a='x --key @'\n", "alias"),
+        ("bash", "cat <<END\nkey@\nEND\n", "heredoc"),
+        ("bash", "cat <<<x@y\n", "here-string"),
+        ("bash", "eval 'x @'\n", "eval"),
+        ("bash", "K=(@ b)\n", "array"),
+        ("bash", "x=$(echo @)\n", "argument"),
+        ("bash", "if [ $A = @ ]; then :; fi\n", "argument"),
+        ("fish", "set -gx ANYTHING @\n", "moved ANYTHING"),
+        ("fish", "# was @\n", "comment"),
+        ("fish", "curl -H 'Authorization: Bearer @' x\n", "argument"),
+        ("fish", "alias a='x --key=@x'\n", "alias"),
+        ("fish", "set x (echo @)\n", "substitution"),
+        ("fish", "set xs a @\n", "array"),
+        ("csh", "setenv ANYTHING @\n", "moved ANYTHING"),
+        ("csh", "# was @\n", "comment"),
+        ("csh", "curl -H 'Authorization: Bearer @' x\n", "argument"),
+        ("csh", "alias a 'x -k@'\n", "alias"),
+        ("PowerShell", "$env:ANYTHING = '@'\n", "moved ANYTHING"),
+        ("PowerShell", "# was @\n", "comment"),
+        ("PowerShell", "Invoke-RestMethod -Headers @{ Authorization = \"Bearer @\" } x\n", "array"),
+        ("PowerShell", "curl -H 'Authorization: Bearer @' x\n", "argument"),
+        ("nushell", "$env.ANYTHING = '@'\n", "moved ANYTHING"),
+        ("nushell", "# was @\n", "comment"),
+        ("nushell", "http get -H [Authorization 'Bearer @'] x\n", "argument"),
+        ("dotenv", "ANYTHING=@\n", "moved ANYTHING"),
+        ("dotenv", "# @\n", "comment"),
+        ("dotenv", "A=1 b x@x\n", "unparsed"),
+        ("history", "curl -H 'Authorization: Bearer @' x\n", "history"),
+        ("structured", "{\"headers\": {\"Authorization\": \"Bearer @\"}}\n", "structured-config"),
+        ("text", "x@x\n", "not-shell"),
+    ] {
+        let dialect = match language {
+            "bash" => Dialect::Bash,
+            "fish" => Dialect::Fish,
+            "csh" => Dialect::Csh,
+            "PowerShell" => Dialect::PowerShell,
+            "nushell" => Dialect::Nushell,
+            "dotenv" => Dialect::DotEnv,
+            "history" => Dialect::History,
+            "structured" => Dialect::Structured,
+            _ => Dialect::Text,
+        };
+        // The at sign of a hash table is no value's place.
+        let text = text.replace("@{", "\0").replace('@', value).replace('\0', "@{");
+        assert_eq!(described(&examine(text.as_bytes(), dialect)), [""; 0], "{language}: {text}");
+        let examined = examine_knowing(text.as_bytes(), dialect, &known);
+        if described(&examined) != [wanted] {
+            wrong.push(format!("{language}: {text} gives {:?}, not {wanted}", described(&examined)));
+            continue;
+        }
+        let finding = &examined.findings()[0];
+        assert_eq!((finding.provider.as_str(), finding.value.as_slice()), ("moonshot", value.as_bytes()), "{text}");
+        if wanted == "comment" {
+            let after = apply(text.as_bytes(), &examined.cuts(text.as_bytes(), &|_| "default".into()));
+            assert_eq!(String::from_utf8_lossy(&after), text.replace(value, "<moved-to-ringlet:moonshot/default>"));
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+// A word for each finding: what moves by its name, what stays by its reason.
+fn described(examined: &Examined) -> Vec<String> {
+    let word = |finding: &Finding| match finding.action {
+        Action::Moved(Form::Comment) => "comment".to_owned(),
+        Action::Moved(_) => format!("moved {}", finding.variable.as_deref().unwrap_or_default()),
+        Action::Reported(reason) => reason.as_str().to_owned(),
+    };
+    examined.findings().iter().map(word).collect()
+}

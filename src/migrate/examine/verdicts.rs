@@ -5,7 +5,7 @@
 //! what. Called by `examine`.
 
 use super::Action;
-use crate::migrate::detect::{self, Judgement};
+use crate::migrate::detect::{self, Judgement, Known};
 use crate::migrate::model::{Body, Form, Node, Reason, Scope, Script, Value, Word};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -94,8 +94,8 @@ const ROUNDS: usize = 10;
 
 impl Verdicts {
     /// Judges the words of a file.
-    pub(super) fn of(settings: &[Set<'_>], script: &Script) -> Self {
-        let is_known = |set| judgement(set).is_some_and(|judgement| !matches!(judgement, Judgement::Ignored(_)));
+    pub(super) fn of(settings: &[Set<'_>], script: &Script, known: &Known) -> Self {
+        let is_known = |set| judgement(set, known).is_some_and(|judgement| !matches!(judgement, Judgement::Ignored(_)));
         if !settings.iter().any(is_known) {
             return Self { words: settings.iter().map(|_| None).collect(), gone: HashSet::new() };
         }
@@ -107,7 +107,7 @@ impl Verdicts {
             .filter(|fixed| fixed.reason == Reason::Append)
             .filter_map(|fixed| fixed.name.as_deref())
             .collect();
-        let judgements: Vec<Option<Judgement>> = settings.iter().map(judgement).collect();
+        let judgements: Vec<Option<Judgement>> = settings.iter().map(|set| judgement(set, known)).collect();
         // Names whose key a launcher takes over: without them it would send another key to its endpoint.
         let mut taken = vec![false; count];
         let mut rounds = 0;
@@ -158,9 +158,11 @@ fn named(settings: &[Set<'_>]) -> (Vec<usize>, Vec<Option<usize>>) {
     (names, copied.collect())
 }
 
-fn judgement(set: &Set<'_>) -> Option<Judgement> {
+fn judgement(set: &Set<'_>, known: &Known) -> Option<Judgement> {
     match &set.word.value {
-        Value::Literal(value, _) | Value::Default(_, value, _) => Some(detect::judge_setting(&set.word.name, value)),
+        Value::Literal(value, _) | Value::Default(_, value, _) => {
+            Some(detect::judge_setting(&set.word.name, value, known))
+        }
         Value::Bare | Value::Copy(_) | Value::Dynamic => None,
     }
 }

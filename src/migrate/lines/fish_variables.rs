@@ -2,11 +2,12 @@
 
 use super::anywhere;
 use super::cursor::Cursor;
+use crate::migrate::detect::Known;
 use crate::migrate::model::{Fixed, Form, Node, Reason, Script, Setting, Span, Value, add, text_start};
 use zeroize::Zeroizing;
 
 // `SETUVAR [--export] [--path] NAME:value`; before fish 3.0 `SET` and `SET_EXPORT`.
-pub(super) fn read(bytes: &[u8]) -> Script {
+pub(super) fn read(bytes: &[u8], known: &Known) -> Script {
     let mut script = Script::default();
     let mut cursor = Cursor { bytes, at: text_start(bytes) };
     while cursor.at < bytes.len() {
@@ -19,9 +20,9 @@ pub(super) fn read(bytes: &[u8]) -> Script {
             add(&mut script.nodes, Node::Setting(setting));
         } else if !line.is_empty() {
             let plain = decoded(&bytes[line.clone()]);
-            script
-                .fixed
-                .extend(anywhere(&plain, Reason::Unparsed).into_iter().map(|found| Fixed { at: line.start, ..found }));
+            script.fixed.extend(
+                anywhere(&plain, Reason::Unparsed, known).into_iter().map(|found| Fixed { at: line.start, ..found }),
+            );
             add(&mut script.nodes, Node::Other(line));
         }
     }

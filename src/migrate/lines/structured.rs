@@ -1,21 +1,21 @@
 //! JSON, YAML, TOML, property lists, units: keys are found and named, nothing is taken apart.
 
 use super::{found_in, reason};
-use crate::migrate::detect::{self, Judgement};
+use crate::migrate::detect::{self, Judgement, Known};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::model::{Fixed, Span};
 use std::collections::HashSet;
 use zeroize::Zeroizing;
 
 // A configuration's own spelling of a variable: `openai-api-key: ...`, and aider's `- deepseek=sk-...`.
-pub(super) fn keys(bytes: &[u8]) -> Vec<Fixed> {
+pub(super) fn keys(bytes: &[u8], known: &Known) -> Vec<Fixed> {
     let reason = reason(Dialect::Structured);
-    let (mut found, places): (Vec<Fixed>, Vec<Span>) = found_in(bytes, reason).unzip();
-    let mut known: HashSet<&[u8]> = places.into_iter().map(|place| &bytes[place]).collect();
+    let (mut found, places): (Vec<Fixed>, Vec<Span>) = found_in(bytes, reason, known).unzip();
+    let mut found_values: HashSet<&[u8]> = places.into_iter().map(|place| &bytes[place]).collect();
     let starts = memchr::memchr_iter(b'\n', bytes).map(|end| end + 1);
     for start in std::iter::once(0).chain(starts) {
         let Some((at, name, value)) = spelt_entry(&bytes[start..]) else { continue };
-        if matches!(detect::judge(Some(&name), value), Judgement::Key(_)) && known.insert(value) {
+        if matches!(detect::judge(Some(&name), value, known), Judgement::Key(_)) && found_values.insert(value) {
             found.push(Fixed { name: Some(name), at: start + at, value: Zeroizing::new(value.to_vec()), reason });
         }
     }

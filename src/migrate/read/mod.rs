@@ -19,6 +19,7 @@ pub(super) mod report;
 mod setters;
 mod word;
 
+use super::detect::Known;
 use super::dialect::Dialect;
 use super::model::{Body, Fixed, Node, Scope, Script, Span, text_start};
 use cursor::HereDocument;
@@ -27,7 +28,7 @@ use posix::Passed;
 use word::Word;
 
 /// Takes a file of a shell's language apart.
-pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
+pub(super) fn read(bytes: &[u8], dialect: Dialect, known: &Known) -> Script {
     let language = match dialect {
         Dialect::Csh => &csh::LANGUAGE,
         Dialect::Fish => &fish::LANGUAGE,
@@ -37,7 +38,7 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Script {
         Dialect::Zsh => &posix::ZSH,
         _ => unreachable!("no other language is read here"),
     };
-    let mut reader = Reader::new(bytes, language);
+    let mut reader = Reader::new(bytes, language, known);
     let mut nodes = reader.file();
     let Reader { comments, mut fixed, .. } = reader;
     if let Some(grammar) = &language.grammar {
@@ -57,6 +58,7 @@ type Result<T> = std::result::Result<T, Unreadable>;
 
 struct Reader<'a> {
     bytes: &'a [u8],
+    known: &'a Known,
     at: usize,
     language: &'static Language,
     comments: Vec<Span>,
@@ -90,9 +92,10 @@ struct Reader<'a> {
 const ROOM: usize = 1000;
 
 impl<'a> Reader<'a> {
-    fn new(bytes: &'a [u8], language: &'static Language) -> Self {
+    fn new(bytes: &'a [u8], language: &'static Language, known: &'a Known) -> Self {
         Self {
             bytes,
+            known,
             at: text_start(bytes),
             language,
             comments: vec![],
@@ -147,7 +150,7 @@ impl<'a> Reader<'a> {
 
     // A reader for a look at what follows.
     fn ahead(&self, at: usize) -> Self {
-        Self { at, depth: self.depth, ..Self::new(self.bytes, self.language) }
+        Self { at, depth: self.depth, ..Self::new(self.bytes, self.language, self.known) }
     }
 }
 

@@ -14,7 +14,7 @@ impl Reader<'_> {
         if self.language.posix.is_some() {
             return self.report_hits(span, reason);
         }
-        heuristics::find_raw(&self.bytes[span.clone()], span.start, reason, known, &mut self.fixed);
+        heuristics::find_raw(&self.bytes[span.clone()], span.start, reason, known, self.known, &mut self.fixed);
     }
 
     /// Reports the keys in a word, in the code that fills it in, and in the words of a list.
@@ -40,7 +40,9 @@ impl Reader<'_> {
                 let value = Zeroizing::new(word.text()[sign + 1..].to_vec());
                 note(&mut self.fixed, Fixed { name: Some(name.to_owned()), at: word.span.start, value, reason });
             }
-            None => heuristics::find(word.text(), |offset| word.place(offset), reason, known, &mut self.fixed),
+            None => {
+                heuristics::find(word.text(), |offset| word.place(offset), reason, known, self.known, &mut self.fixed)
+            }
         }
         self.look_into_code(word, reason, known);
     }
@@ -61,7 +63,7 @@ impl Reader<'_> {
     }
 
     fn report_hits(&mut self, span: Span, reason: Reason) {
-        for hit in detect::hits(&self.bytes[span.clone()]) {
+        for hit in detect::hits(&self.bytes[span.clone()], self.known) {
             let name = hit.name.as_ref().map(|name| &self.bytes[span.start + name.start..span.start + name.end]);
             let at = span.start + hit.name.as_ref().map_or(hit.value.start, |name| name.start);
             let value = Zeroizing::new(self.bytes[span.start + hit.value.start..span.start + hit.value.end].to_vec());
@@ -75,10 +77,10 @@ impl Reader<'_> {
         self.report_hits(word.span.clone(), reason);
         let Some(text) = word.literal().filter(|text| **text != self.bytes[word.span.clone()]) else { return };
         let mut fresh = Vec::new();
-        let mut known: HashSet<&[u8]> = self.fixed[before..].iter().map(|fixed| fixed.value.as_slice()).collect();
-        for hit in detect::hits(text) {
+        let mut seen: HashSet<&[u8]> = self.fixed[before..].iter().map(|fixed| fixed.value.as_slice()).collect();
+        for hit in detect::hits(text, self.known) {
             let value = &text[hit.value];
-            if known.insert(value) {
+            if seen.insert(value) {
                 let name = hit.name.and_then(|name| identifier(&text[name])).map(str::to_owned);
                 fresh.push(Fixed { name, at: word.span.start, value: Zeroizing::new(value.to_vec()), reason });
             }

@@ -1,8 +1,9 @@
 //! What holds for every language: any bytes are read soundly, any row of a language's own pieces is scrubbed once, and
 //! long and deep rows of one piece take time in proportion to their length. A language is a row of the table.
 
-use super::read;
+use crate::migrate::detect::Known;
 use crate::migrate::dialect::Dialect;
+use crate::migrate::model::Script;
 use crate::migrate::testing::{is_sound, openai, scrub};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -44,6 +45,10 @@ macro_rules! languages {
             }
         }
     )+};
+}
+
+fn read(bytes: &[u8], dialect: Dialect) -> Script {
+    super::read(bytes, dialect, Known::none())
 }
 
 fn cases(cases: u32) -> TestRunner {

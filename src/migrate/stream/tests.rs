@@ -29,6 +29,8 @@ const PIECES: &[&str] = &[
     "echo % % OTHER=%\n",
     "GOOGLE_MAPS_API_KEY=& GOOGLE_API_KEY=&\n",
     "openai-api-key: @q\n",
+    "curl -H 'Bearer *' x*y GLM_API_KEY=*\n",
+    "*",
     "- deepseek=@x\n",
     "sk-proj-TESTq7xwFAKEz3mvTESTT3BlbkFJTESTw9rtFAKEb5ycTEST\n",
     "gsk_KEY=1 AKIAIza_TOKEN ABSKAKIA csk-ant- _KEY_KEY\n",
@@ -44,8 +46,15 @@ const PIECES: &[&str] = &[
     "%",
 ];
 
+// A value that no pattern and no name makes a key, and one that other rules see, too.
+const OWN: &str = "own.TESTq7xwFAKEz3mvTESTw9";
+
+fn known() -> Known {
+    Known::new([(OWN.as_bytes(), "moonshot"), (PLAIN.as_bytes(), "deepseek")])
+}
+
 fn keyed(text: &str) -> String {
-    text.replace('@', PLAIN).replace('%', GROQ).replace('&', MAPS)
+    text.replace('@', PLAIN).replace('%', GROQ).replace('&', MAPS).replace('*', OWN)
 }
 
 fn described(findings: &[Finding]) -> Vec<String> {
@@ -59,13 +68,13 @@ fn described(findings: &[Finding]) -> Vec<String> {
 
 #[track_caller]
 fn agree(bytes: &[u8], dialect: Dialect, size: usize, whole: &[String]) {
-    let seen = look_by_pieces(bytes, dialect, size);
+    let seen = look_by_pieces(bytes, dialect, &known(), size);
     assert_eq!(described(&seen.findings), whole, "{dialect:?} in pieces of {size}");
     assert_eq!(seen.trouble, None);
 }
 
 fn whole(bytes: &[u8], dialect: Dialect) -> Vec<String> {
-    described(examine::examine(bytes, dialect).findings())
+    described(examine::examine_knowing(bytes, dialect, &known()).findings())
 }
 
 #[test]
@@ -104,7 +113,7 @@ fn a_file_that_zsh_compiled_is_read_in_its_own_signs() {
     bytes.extend(coded("OPENAI_API_KEY\0sk-ant-oat01-TESTq7xwFAKEz3mvTESTw9rt\0"));
     // zsh's code for a dash inside a word.
     bytes.iter_mut().filter(|byte| **byte == 1).for_each(|byte| *byte = 0x9b);
-    let seen = look_by_pieces(bytes.as_slice(), Dialect::Text, SMALLEST);
+    let seen = look_by_pieces(bytes.as_slice(), Dialect::Text, Known::none(), SMALLEST);
     assert_eq!(seen.findings.len(), 1);
     assert_eq!(seen.findings[0].provider, "claude-subscription");
 }
@@ -113,18 +122,18 @@ fn a_file_that_zsh_compiled_is_read_in_its_own_signs() {
 fn a_file_full_of_keys_is_listed_to_a_limit_and_new_keys_beyond_it() {
     let mut text = format!("{GROQ}\n").repeat(MOST + 500);
     text.push_str(&format!("OPENAI_API_KEY={PLAIN}\n"));
-    let seen = look_through(text.as_bytes(), Dialect::History);
+    let seen = look_through(text.as_bytes(), Dialect::History, Known::none());
     assert_eq!(seen.findings.len(), MOST + 1);
     assert_eq!(seen.findings[MOST].line, MOST + 501);
     assert!(seen.trouble.is_some_and(|why| why.contains("after line 1001")));
 
     let many: String = (0..5 * MOST).map(|n| format!("OPENAI_API_KEY={PLAIN}{n}\n")).collect();
-    let seen = look_through(many.as_bytes(), Dialect::History);
+    let seen = look_through(many.as_bytes(), Dialect::History, Known::none());
     assert_eq!(seen.findings.len(), 2 * MOST);
     assert!(seen.trouble.is_some_and(|why| why.contains("after line 2000")));
 
     let entries: String = (0..5 * MOST).map(|n| format!("openai-api-key: {PLAIN}{n}\n")).collect();
-    let seen = look_through(entries.as_bytes(), Dialect::Structured);
+    let seen = look_through(entries.as_bytes(), Dialect::Structured, Known::none());
     assert_eq!(seen.findings.len(), MOST);
     assert!(seen.trouble.is_some());
 }
@@ -141,7 +150,7 @@ fn what_cannot_be_read_to_its_end_is_told_with_what_was_found() {
             Ok(GROQ.len())
         }
     }
-    let seen = look_through(Broken(false), Dialect::History);
+    let seen = look_through(Broken(false), Dialect::History, Known::none());
     assert_eq!(seen.findings.len(), 1);
     assert!(seen.trouble.is_some_and(|why| why.contains("torn")));
 }
@@ -191,7 +200,7 @@ proptest! {
         }
         for dialect in ALL {
             let want = whole(text.as_bytes(), dialect);
-            let seen = look_by_pieces(text.as_bytes(), dialect, SMALLEST + extra);
+            let seen = look_by_pieces(text.as_bytes(), dialect, &known(), SMALLEST + extra);
             prop_assert_eq!(described(&seen.findings), want, "{:?}", dialect);
         }
     }
@@ -203,7 +212,8 @@ proptest! {
     ) {
         for dialect in ALL {
             let want = whole(&bytes, dialect);
-            prop_assert_eq!(described(&look_by_pieces(bytes.as_slice(), dialect, SMALLEST + extra).findings), want);
+            let seen = look_by_pieces(bytes.as_slice(), dialect, &known(), SMALLEST + extra);
+            prop_assert_eq!(described(&seen.findings), want);
         }
     }
 }

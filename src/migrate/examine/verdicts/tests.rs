@@ -16,7 +16,7 @@ fn plainly(settings: &[Set<'_>], script: &Script) -> (Vec<Option<Verdict>>, Hash
         for (index, set) in settings.iter().enumerate() {
             let name = set.word.name.as_str();
             let own = |found| verdict(set, index, found, taken.contains(name), appended.contains(name));
-            words.push(judgement(set).and_then(own));
+            words.push(judgement(set, Known::none()).and_then(own));
         }
         while pass(settings, &mut words) {}
         let before = taken.len();
@@ -149,7 +149,7 @@ proptest! {
         lines in prop::collection::vec(line(), 0..24), appended in prop::collection::vec(0..5usize, 0..3),
     ) {
         with(lines, &appended, |settings, script| {
-            let verdicts = Verdicts::of(settings, script);
+            let verdicts = Verdicts::of(settings, script, Known::none());
             assert_eq!((verdicts.words, verdicts.gone), plainly(settings, script));
         });
     }
@@ -160,7 +160,7 @@ const MANY: usize = 20_000;
 // How many words go, and how many are only reported.
 fn counted(lines: impl Iterator<Item = Line>, appended: &[usize]) -> (usize, usize) {
     with(lines.collect(), appended, |settings, script| {
-        let verdicts = Verdicts::of(settings, script);
+        let verdicts = Verdicts::of(settings, script, Known::none());
         let reported = |verdict: &&Verdict| matches!(verdict.action, Action::Reported(_));
         (verdicts.gone.len(), verdicts.words.iter().flatten().filter(reported).count())
     })
@@ -210,7 +210,7 @@ fn names_that_launchers_take_over_one_by_one_end_the_search() {
     let lines = |size: usize| std::iter::once((name(0), key(2), false)).chain((0..size).flat_map(link));
     let appended: Vec<usize> = (1..=MANY).collect();
     with(lines(ROUNDS - 2).collect(), &appended, |settings, script| {
-        let verdicts = Verdicts::of(settings, script);
+        let verdicts = Verdicts::of(settings, script, Known::none());
         assert_eq!((verdicts.words, verdicts.gone), plainly(settings, script));
     });
     let (gone, reported) = counted(lines(MANY), &appended);

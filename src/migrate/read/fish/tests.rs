@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 fn read(bytes: &[u8]) -> Script {
-    crate::migrate::read::read(bytes, Dialect::Fish)
+    crate::migrate::read::read(bytes, Dialect::Fish, crate::migrate::detect::Known::none())
 }
 
 const CHECK: &[&str] = &["fish", "-N", "-n"];

@@ -3,7 +3,7 @@ use crate::migrate::model::{Node, Script};
 use crate::migrate::testing::{comes_out, corpus_of, is_sound, literals, mistral, openai, scrub, summary};
 
 fn read(bytes: &[u8]) -> Script {
-    crate::migrate::read::read(bytes, Dialect::Nushell)
+    crate::migrate::read::read(bytes, Dialect::Nushell, crate::migrate::detect::Known::none())
 }
 
 #[test]

@@ -3,7 +3,11 @@ use crate::migrate::model::Node;
 
 // Where the reading stopped: all that follows is one node.
 fn stuck(text: &str, zsh: bool) -> Option<usize> {
-    let script = crate::migrate::read::read(text.as_bytes(), if zsh { Dialect::Zsh } else { Dialect::Bash });
+    let script = crate::migrate::read::read(
+        text.as_bytes(),
+        if zsh { Dialect::Zsh } else { Dialect::Bash },
+        crate::migrate::detect::Known::none(),
+    );
     match script.nodes.last() {
         Some(Node::Other(span)) if span.end == text.len() => Some(span.start),
         _ => None,
