@@ -5,16 +5,26 @@
 //! is no regular file (FIFO, device, folder) is named. A file that cannot be read, or whose link leads nowhere, stays
 //! in the list, so that its reader can say so. The places are those that the shells' manuals name, and the agents' own.
 
+mod globs;
+mod parameters;
 mod places;
+mod reading;
 mod sourced;
+mod values;
+mod words;
+
+pub(crate) use reading::{Reading, Shell};
 
 use super::dialect::{self, Dialect};
 use crate::env::Env;
 use crate::paths::Paths;
-use std::collections::{BTreeSet, HashSet};
+use sourced::{Read as Reads, Walk};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use values::Known;
 
 /// Larger files are not read whole. A start file never is as large; a log that the user named by mistake may be.
 pub(crate) const MAX_FILE: u64 = 16 << 20;
@@ -37,6 +47,8 @@ pub(crate) enum Role {
     Rc,
     /// One of those reads it.
     Sourced,
+    /// One of those reads it as text, by a program: reported only, since its reader would no longer find the key.
+    Text,
     /// The system's, or a service's: reported only.
     System,
     /// A backup, an editor's or shell's history, an agent's snapshot: reported only.
@@ -52,23 +64,53 @@ impl Role {
     }
 }
 
-/// The files there are, each once (by what it resolves to), in the order in which they matter: start files, what they
-/// source, the system's, what is left over, the agents' own. Folders are sorted.
-pub(crate) fn candidates(paths: &Paths, env: &Env) -> Vec<Candidate> {
-    search(paths, env).0
+/// What there is to look at.
+pub(crate) struct Found {
+    /// The files there are, each once (by what it resolves to), in the order in which they matter: start files, what
+    /// they source, what they read as text, the system's, what is left over, the agents' own. Folders are sorted.
+    pub candidates: Vec<Candidate>,
+    /// Every folder in which such a file is or could come to be.
+    pub folders: BTreeSet<PathBuf>,
+    /// In which order each shell reads them.
+    pub readings: Vec<Reading>,
 }
 
-/// The same, with every folder in which such a file is or could come to be.
-pub(crate) fn search(paths: &Paths, env: &Env) -> (Vec<Candidate>, BTreeSet<PathBuf>) {
+impl Found {
+    #[cfg_attr(not(test), expect(dead_code, reason = "pairs are looked for by shell from the next change on"))]
+    /// The shells whose start files, or what those source, the candidate belongs to.
+    pub(crate) fn shells(&self, candidate: usize) -> BTreeSet<Shell> {
+        let reads = |reading: &&Reading| reading.steps.iter().any(|step| step.file == candidate);
+        self.readings.iter().filter(reads).map(|reading| reading.shell).collect()
+    }
+}
+
+/// The files to look at.
+pub(crate) fn candidates(paths: &Paths, env: &Env) -> Vec<Candidate> {
+    find(paths, env).candidates
+}
+
+/// The files to look at, where they are, and in which order shells read them.
+pub(crate) fn find(paths: &Paths, env: &Env) -> Found {
     let mut search = Search::new(paths, env);
-    places::start_files(&mut search);
-    search.sourced_by_those();
+    let (home, config) = (search.home.clone(), search.config.clone());
+    let (data, state) = (search.data.clone(), search.state.clone());
+    let known = Known { home: &home, config: &config, data: &data, state: &state, env };
+    let mut walk = Walk::new(known.clone());
+    let order = reading::of_all_shells(&mut walk, &known);
+    places::start_files(&mut search, &known, &order);
+    // Those that no shell reads by itself are read by something else, or by hand.
+    for file in &search.found {
+        walk.begin();
+        walk.later(&file.path, file.dialect);
+    }
+    search.add_reached(&walk);
     places::system_files(&mut search);
-    places::histories(&mut search);
+    places::histories(&mut search, &known, &order);
     places::snapshots(&mut search);
     places::leftovers(&mut search);
     places::agents_own(&mut search);
-    (search.found, search.folders)
+    let readings = reading::placed(order.readings, &walk.files, &|path| search.seen.get(path).copied());
+    Found { candidates: search.found, folders: search.folders, readings }
 }
 
 /// The first bytes of a file, enough for [`dialect::of`]; none if it is no regular file or cannot be read.
@@ -94,7 +136,8 @@ struct Search<'a> {
     state: PathBuf,
     env: &'a Env,
     found: Vec<Candidate>,
-    seen: HashSet<PathBuf>,
+    // By what they resolve to.
+    seen: HashMap<PathBuf, usize>,
     folders: BTreeSet<PathBuf>,
 }
 
@@ -109,7 +152,7 @@ impl<'a> Search<'a> {
             home,
             env,
             found: Vec::new(),
-            seen: HashSet::new(),
+            seen: HashMap::new(),
             folders: BTreeSet::new(),
         }
     }
@@ -125,7 +168,8 @@ impl<'a> Search<'a> {
             return;
         }
         let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if self.seen.insert(resolved) {
+        if let Entry::Vacant(place) = self.seen.entry(resolved) {
+            place.insert(self.found.len());
             let dialect = dialect.unwrap_or_else(|| dialect::of(path, &first_bytes(path)));
             self.found.push(Candidate { path: path.to_owned(), dialect, role });
         }
@@ -141,43 +185,29 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn sourced_by_those(&mut self) {
-        let zdotdir = self.zdotdirs().pop();
-        let known = sourced::Known { home: &self.home, config: &self.config, zdotdir: zdotdir.as_deref() };
-        let mut named = Vec::new();
-        for file in self.found.iter().filter(|file| is_shells(file.dialect)) {
-            if let Ok(bytes) = read_limited(&file.path) {
-                let folder = file.path.parent().unwrap_or(&self.home);
-                named.extend(sourced::files(&bytes, folder, &known).into_iter().map(|path| (path, file.dialect)));
+    // What the start files read: as commands first.
+    fn add_reached(&mut self, walk: &Walk<'_>) {
+        for read in [Reads::Sourced, Reads::AsText] {
+            for file in walk.files.iter().filter(|file| file.read == read) {
+                let role = match read {
+                    _ if is_systems(&file.path, &self.home) => Role::System,
+                    Reads::AsText => Role::Text,
+                    Reads::Start | Reads::Sourced => Role::Sourced,
+                };
+                self.add_as(&file.path, role, Some(file.dialect));
             }
         }
-        for (path, by) in named {
-            let role = if is_systems(&path) { Role::System } else { Role::Sourced };
-            let by_name = dialect::of(&path, b"");
-            let dialect = match by_name {
-                // Without a name or `#!` of its own it is the language of the file that reads it.
-                Dialect::Text if !first_bytes(&path).starts_with(b"#!") => Some(by),
-                _ => None,
-            };
-            self.add_as(&path, role, dialect);
-        }
-    }
-
-    // Where zsh may look for its files: at home, and where `ZDOTDIR` says, now or in the files that set it.
-    fn zdotdirs(&self) -> Vec<PathBuf> {
-        let mut folders = vec![self.home.clone()];
-        let known = sourced::Known { home: &self.home, config: &self.config, zdotdir: None };
-        let set_in = |file: &Path| sourced::value_of("ZDOTDIR", &read_limited(file).ok()?, &known);
-        folders.extend(set_in(Path::new("/etc/zsh/zshenv")));
-        folders.extend(set_in(&self.home.join(".zshenv")));
-        folders.extend(self.env.absolute("ZDOTDIR"));
-        folders
     }
 
     // A variable that names a file or folder, with what shells expand in it.
     fn place(&self, name: &str) -> Option<PathBuf> {
-        let known = sourced::Known { home: &self.home, config: &self.config, zdotdir: None };
-        sourced::expand(self.env.non_empty(name)?.to_str()?, &known)
+        let text = self.env.non_empty(name)?.to_str()?;
+        let rest = ["~", "$HOME", "${HOME}"].iter().find_map(|start| text.strip_prefix(start));
+        let path = match rest.filter(|rest| rest.starts_with('/')) {
+            Some(rest) => self.home.join(rest.trim_start_matches('/')),
+            None => PathBuf::from(text),
+        };
+        Some(path).filter(|path| path.is_absolute() && !text.contains(['*', '`', '(']))
     }
 }
 
@@ -210,211 +240,12 @@ fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn is_shells(dialect: Dialect) -> bool {
-    use Dialect::{Bash, Csh, Fish, PowerShell, Sh, Zsh};
-    matches!(dialect, Bash | Zsh | Sh | Fish | PowerShell | Csh)
-}
-
-fn is_systems(path: &Path) -> bool {
-    ["/etc", "/usr", "/opt", "/lib", "/nix", "/snap", "/run", "/bin", "/System", "/Library"]
-        .iter()
-        .any(|root| path.starts_with(root))
+fn is_systems(path: &Path, home: &Path) -> bool {
+    !path.starts_with(home)
+        && ["/etc", "/usr", "/opt", "/lib", "/nix", "/snap", "/run", "/bin", "/System", "/Library"]
+            .iter()
+            .any(|root| path.starts_with(root))
 }
 
 #[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::symlink;
-
-    struct Home(tempfile::TempDir);
-
-    impl Home {
-        fn new() -> Self {
-            Self(tempfile::tempdir().expect("a folder"))
-        }
-
-        fn file(&self, name: &str, text: &str) -> PathBuf {
-            let path = self.0.path().join(name);
-            fs::create_dir_all(path.parent().expect("a parent")).expect("made");
-            fs::write(&path, text).expect("written");
-            path
-        }
-
-        // Paths below home with their roles and dialects; the machine's own are left out.
-        fn found(&self, pairs: &[(&str, &str)]) -> Vec<(String, Role, Dialect)> {
-            let home = self.0.path();
-            let mut all = vec![("HOME".to_owned(), home.display().to_string())];
-            all.extend(
-                pairs.iter().map(|(name, value)| ((*name).to_owned(), value.replace("@", &home.display().to_string()))),
-            );
-            let env = Env::from_pairs(all);
-            let found = candidates(&Paths::new(&env).expect("a home"), &env);
-            let own = found.into_iter().filter_map(|file| {
-                let name = file.path.strip_prefix(home).ok()?.to_str()?.to_owned();
-                Some((name, file.role, file.dialect))
-            });
-            own.collect()
-        }
-    }
-
-    #[test]
-    fn start_files_of_every_shell_are_found() {
-        let home = Home::new();
-        let want = [
-            (".bash_profile", Dialect::Bash),
-            (".profile", Dialect::Sh),
-            (".bashrc", Dialect::Bash),
-            (".bash_aliases", Dialect::Bash),
-            (".kshrc", Dialect::Sh),
-            (".tcshrc", Dialect::Csh),
-            (".cshrc", Dialect::Csh),
-            (".login", Dialect::Csh),
-            (".pam_environment", Dialect::PamEnv),
-            (".xprofile", Dialect::Sh),
-            (".zshenv", Dialect::Zsh),
-            (".zprofile", Dialect::Zsh),
-            (".zshrc", Dialect::Zsh),
-            (".oh-my-zsh/custom/keys.zsh", Dialect::Zsh),
-            (".config/fish/config.fish", Dialect::Fish),
-            (".config/fish/conf.d/a.fish", Dialect::Fish),
-            (".config/fish/conf.d/b.fish", Dialect::Fish),
-            (".config/fish/functions/f.fish", Dialect::Fish),
-            (".config/fish/fish_variables", Dialect::FishVariables),
-            (".config/nushell/env.nu", Dialect::Nushell),
-            (".config/nushell/autoload/keys.nu", Dialect::Nushell),
-            ("Documents/PowerShell/Microsoft.PowerShell_profile.ps1", Dialect::PowerShell),
-            (".config/powershell/profile.ps1", Dialect::PowerShell),
-            (".config/environment.d/50-ai.conf", Dialect::EnvironmentD),
-            (".config/plasma-workspace/env/keys.sh", Dialect::Sh),
-        ];
-        for (name, _) in want {
-            home.file(name, "");
-        }
-        home.file(".env", "A=1");
-        home.file(".config/fish/conf.d/notes.txt", "");
-        let want: Vec<_> = want.iter().map(|(name, dialect)| ((*name).to_owned(), Role::Rc, *dialect)).collect();
-        assert_eq!(home.found(&[]), want);
-    }
-
-    #[test]
-    fn zsh_is_looked_for_where_zdotdir_says() {
-        let home = Home::new();
-        home.file(".zshenv", "export ZDOTDIR=$HOME/.config/zsh\n");
-        home.file(".config/zsh/.zshrc", "source $ZDOTDIR/keys\nZSH_CUSTOM=~/custom\n");
-        home.file(".config/zsh/keys", "export A=1\n");
-        home.file("custom/a.zsh", "");
-        home.file("other/.zshrc", "");
-        let names = |pairs: &[_]| home.found(pairs).into_iter().map(|file| file.0).collect::<Vec<_>>();
-        assert_eq!(names(&[]), [".zshenv", ".config/zsh/.zshrc", "custom/a.zsh", ".config/zsh/keys"]);
-        assert!(names(&[("ZDOTDIR", "@/other")]).contains(&"other/.zshrc".to_owned()));
-    }
-
-    #[test]
-    fn sourced_files_are_followed_one_level_in_the_language_that_reads_them() {
-        let home = Home::new();
-        home.file(".zshrc", "source ~/.secrets\n[ -f ~/.env ] && . ~/.env\n. ~/run.sh\n. ~/own\n. ~/.missing\n");
-        home.file(".secrets", "source ~/.deeper\nexport A=1\n");
-        home.file(".deeper", "export B=1\n");
-        home.file(".env", "A=1\n");
-        home.file("run.sh", "");
-        home.file("own", "#!/bin/bash\n");
-        home.file("start", "A=1\n");
-        let found = home.found(&[("BASH_ENV", "$HOME/start")]);
-        let sourced: Vec<_> =
-            found.iter().filter(|file| file.1 == Role::Sourced).map(|file| (&*file.0, file.2)).collect();
-        let want =
-            [(".secrets", Dialect::Zsh), (".env", Dialect::DotEnv), ("run.sh", Dialect::Sh), ("own", Dialect::Bash)];
-        assert_eq!(sourced, want);
-        assert!(found.iter().any(|file| file.0 == "start" && file.1 == Role::Rc));
-    }
-
-    #[test]
-    fn leftovers_are_found_beside_the_files_and_in_their_places() {
-        let home = Home::new();
-        home.file(".config/fish/config.fish", "");
-        let names = [
-            ".zshrc.bak",
-            ".zshrc~",
-            ".zshrc.pre-oh-my-zsh",
-            ".zshrc.zwc",
-            ".zshrc.swp",
-            "..zshrc.un~",
-            "#.bashrc#",
-            ".secrets.save",
-            ".config/fish/config.fish.orig",
-            ".config/fish/.config.fish.swp",
-            ".bash_history",
-            ".zsh_history",
-            ".local/share/fish/fish_history",
-            ".local/share/powershell/PSReadLine/ConsoleHost_history.txt",
-            ".codex/shell_snapshots/a.sh",
-            ".claude/shell-snapshots/snapshot-zsh-1.sh",
-            ".local/state/nvim/undo/%home%u%.zshrc",
-            ".config/Code/User/History/1f/x.txt",
-        ];
-        for name in names {
-            home.file(name, "");
-        }
-        home.file(".config/Code/User/History/1f/entries.json", "{\"version\":1,\"resource\":\"file:///h/.zshrc\"}");
-        home.file(".config/Code/User/History/2f/entries.json", "{\"version\":1,\"resource\":\"file:///h/a.rs\"}");
-        for name in [".config/Code/User/History/2f/y.txt", "notes.txt", "main.rs.bak", ".local/state/nvim/undo/%a.rs"] {
-            home.file(name, "");
-        }
-        let found = home.found(&[]);
-        let mut residue: Vec<_> = found.iter().filter(|file| file.1 == Role::Residue).map(|file| &*file.0).collect();
-        residue.sort_unstable();
-        let mut want = names.to_vec();
-        want.sort_unstable();
-        assert_eq!(residue, want);
-        let dialect = |name: &str| found.iter().find(|file| file.0 == name).map(|file| file.2);
-        assert_eq!(dialect(".zshrc.bak"), Some(Dialect::Zsh));
-        assert_eq!(dialect(".zshrc.zwc"), Some(Dialect::Text));
-        assert_eq!(dialect(".zsh_history"), Some(Dialect::History));
-        assert_eq!(dialect(".claude/shell-snapshots/snapshot-zsh-1.sh"), Some(Dialect::Text));
-    }
-
-    #[test]
-    fn agents_own_files_are_only_reported() {
-        let home = Home::new();
-        for name in [
-            ".claude/settings.json",
-            ".codex/auth.json",
-            ".aider.conf.yml",
-            ".config/Code/User/settings.json",
-            "cc/settings.json",
-        ] {
-            home.file(name, "{}");
-        }
-        let found = home.found(&[("CLAUDE_CONFIG_DIR", "@/cc")]);
-        assert_eq!(found.len(), 5);
-        assert!(found.iter().all(|file| file.1 == Role::AgentConfig && file.2 == Dialect::Structured));
-        assert!(Role::AgentConfig.is_report_only() && !Role::Sourced.is_report_only());
-    }
-
-    #[test]
-    fn a_file_that_is_reached_twice_is_listed_once_under_the_name_found_first() {
-        let home = Home::new();
-        let real = home.file("dotfiles/zshrc", "source ~/dotfiles/zshrc\n");
-        symlink(&real, home.0.path().join(".zshrc")).expect("linked");
-        symlink("nowhere", home.0.path().join(".bashrc")).expect("linked");
-        let names: Vec<_> = home.found(&[]).into_iter().map(|file| (file.0, file.2)).collect();
-        // The link that leads nowhere stays, for its reader to say so.
-        assert_eq!(names, [(".bashrc".to_owned(), Dialect::Bash), (".zshrc".to_owned(), Dialect::Zsh)]);
-    }
-
-    #[test]
-    fn what_is_no_regular_file_is_left_out() {
-        let home = Home::new();
-        let fifo = home.0.path().join(".bashrc");
-        let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs");
-        assert!(made.success());
-        symlink("fifo", home.0.path().join(".bash_login")).expect("linked");
-        fs::create_dir(home.0.path().join(".zshrc")).expect("made");
-        symlink("/dev/null", home.0.path().join(".profile")).expect("linked");
-        home.file(".zshenv", "source ~/.bashrc\n. ~/.zshrc\n. /dev/zero\n. ~/fifo\n");
-        fs::rename(&fifo, home.0.path().join("fifo")).expect("renamed");
-        let names: Vec<_> =
-            home.found(&[("BASH_ENV", "@/fifo"), ("ENV", "/dev/stdin")]).into_iter().map(|file| file.0).collect();
-        assert_eq!(names, [".zshenv"]);
-    }
-}
+mod tests;

@@ -113,7 +113,8 @@ impl<'a> Watch<'a> {
 
     fn wanted(&self) -> (Vec<Candidate>, BTreeSet<PathBuf>) {
         if self.named.is_empty() {
-            return files::search(self.paths, self.env);
+            let found = files::find(self.paths, self.env);
+            return (found.candidates, found.folders);
         }
         let candidate = |path: &PathBuf| {
             let dialect = dialect::of(path, &files::first_bytes(path));

@@ -1,6 +1,8 @@
 //! The places themselves.
 
-use super::{Role, Search, first_bytes, listed, read_limited, sourced};
+use super::reading::{self, Order};
+use super::values::Known;
+use super::{Role, Search, first_bytes, listed, read_limited};
 use crate::migrate::dialect::{self, Dialect};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -31,7 +33,7 @@ const PROFILES: &[&str] = &[
 ];
 
 /// What shells and sessions read when they start.
-pub(super) fn start_files(search: &mut Search<'_>) {
+pub(super) fn start_files(search: &mut Search<'_>, known: &Known<'_>, order: &Order) {
     let home = search.home.clone();
     for name in AT_HOME {
         search.add(&home.join(name), Role::Rc);
@@ -43,13 +45,12 @@ pub(super) fn start_files(search: &mut Search<'_>) {
             search.add_as(&path, Role::Rc, Some(own.unwrap_or(dialect)));
         }
     }
-    for folder in search.zdotdirs() {
+    for folder in &order.zdotdirs {
         for name in ZSH {
             search.add(&folder.join(name), Role::Rc);
         }
     }
-    let custom = zsh_custom(search);
-    search.add_folder(&custom, Role::Rc, Some(Dialect::Zsh), |name| name.ends_with(".zsh"));
+    zsh_custom(search, order);
 
     let fish = search.config.join("fish");
     search.add(&fish.join("config.fish"), Role::Rc);
@@ -58,20 +59,17 @@ pub(super) fn start_files(search: &mut Search<'_>) {
     }
     search.add(&fish.join("fish_variables"), Role::Rc);
 
-    for folder in nushell(search) {
+    for folder in reading::nushell(known) {
         for name in ["env.nu", "config.nu", "login.nu"] {
             search.add(&folder.join(name), Role::Rc);
         }
         search.add_folder(&folder.join("autoload"), Role::Rc, None, |name| name.ends_with(".nu"));
     }
 
-    for folder in ["Documents/PowerShell", "Documents/WindowsPowerShell", ".config/powershell"] {
+    for folder in reading::powershell(known) {
         for name in PROFILES {
-            search.add(&home.join(folder).join(name), Role::Rc);
+            search.add(&folder.join(name), Role::Rc);
         }
-    }
-    for name in PROFILES {
-        search.add(&search.config.join("powershell").join(name), Role::Rc);
     }
 
     let session = search.config.join("environment.d");
@@ -80,25 +78,20 @@ pub(super) fn start_files(search: &mut Search<'_>) {
     search.add_folder(&plasma, Role::Rc, Some(Dialect::Sh), |name| name.ends_with(".sh"));
 }
 
-// nushell's folders of the user's own: by the base directories, and the systems' own ones.
-fn nushell(search: &Search<'_>) -> Vec<PathBuf> {
-    let folders = [Some(search.config.clone()), Some(search.home.join("Library/Application Support"))];
-    let folders = folders.into_iter().chain([search.env.absolute("APPDATA")]);
-    folders.flatten().map(|folder| folder.join("nushell")).collect()
-}
-
-// oh-my-zsh's folder of the user's own: as the environment, then as ~/.zshrc says, then its default.
-fn zsh_custom(search: &Search<'_>) -> PathBuf {
-    let known = sourced::Known { home: &search.home, config: &search.config, zdotdir: None };
-    let rcs = search.zdotdirs().into_iter().rev();
-    let set_in = |folder: PathBuf| {
-        sourced::value_of("ZSH_CUSTOM", &read_limited(&folder.join(".zshrc")).unwrap_or_default(), &known)
-    };
-    search
-        .place("ZSH_CUSTOM")
-        .or_else(|| rcs.filter_map(set_in).next())
-        .or_else(|| search.place("ZSH").map(|folder| folder.join("custom")))
-        .unwrap_or_else(|| search.home.join(".oh-my-zsh/custom"))
+// oh-my-zsh's folders of the user's own: as the environment and the start files say, then the default.
+fn zsh_custom(search: &mut Search<'_>, order: &Order) {
+    let mut folders: Vec<PathBuf> = search.place("ZSH_CUSTOM").into_iter().chain(order.customs.clone()).collect();
+    folders.extend(search.place("ZSH").map(|folder| folder.join("custom")));
+    folders.push(search.home.join(".oh-my-zsh/custom"));
+    for custom in folders {
+        let is_code = |name: &str| name.ends_with(".zsh") || name.ends_with(".zsh-theme");
+        for folder in [custom.clone(), custom.join("lib"), custom.join("themes")] {
+            search.add_folder(&folder, Role::Rc, Some(Dialect::Zsh), is_code);
+        }
+        for plugin in listed(&custom.join("plugins")) {
+            search.add_folder(&plugin, Role::Rc, Some(Dialect::Zsh), is_code);
+        }
+    }
 }
 
 /// What an administrator or a service's own file sets.
@@ -126,7 +119,7 @@ pub(super) fn system_files(search: &mut Search<'_>) {
 }
 
 /// The shells' histories.
-pub(super) fn histories(search: &mut Search<'_>) {
+pub(super) fn histories(search: &mut Search<'_>, known: &Known<'_>, order: &Order) {
     let home = search.home.clone();
     let (data, state) = (search.data.clone(), search.state.clone());
     let mut add = |path: PathBuf| search.add_as(&path, Role::Residue, Some(Dialect::History));
@@ -145,17 +138,17 @@ pub(super) fn histories(search: &mut Search<'_>) {
     for agent in [".codex/history.jsonl", ".claude/history.jsonl"] {
         add(home.join(agent));
     }
-    for folder in search.zdotdirs() {
+    for folder in &order.zdotdirs {
         search.add_as(&folder.join(".zsh_history"), Role::Residue, Some(Dialect::History));
     }
-    if let Some(file) = search.place("HISTFILE") {
-        search.add_as(&file, Role::Residue, Some(Dialect::History));
+    for file in search.place("HISTFILE").iter().chain(&order.histories) {
+        search.add_as(file, Role::Residue, Some(Dialect::History));
     }
     if let Some(folder) = search.env.absolute("APPDATA") {
         let file = folder.join("Microsoft/Windows/PowerShell/PSReadLine/ConsoleHost_history.txt");
         search.add_as(&file, Role::Residue, Some(Dialect::History));
     }
-    for folder in nushell(search) {
+    for folder in reading::nushell(known) {
         search.add_as(&folder.join("history.txt"), Role::Residue, Some(Dialect::History));
         search.add_as(&folder.join("history.sqlite3"), Role::Residue, Some(Dialect::History));
     }

@@ -1,232 +1,381 @@
-//! Which files a start file sources, found in its text alone.
+//! Which files a start file reads: found by going through its commands without running any.
 //!
-//! A path counts when it is literal, or begins with what can be known without running anything: `~`, `$HOME`,
-//! `$ZDOTDIR`, the configuration's folder. A path too many costs one look at a file; so the text is not parsed, and
-//! code that is never reached counts, too.
+//! Both branches of a condition count, a loop's body counts for each of its values, and a function counts where it is
+//! called. Variables that the files set, or the environment has, are known; a path of which more would have to be known
+//! is not followed. What is read as text alone (`$(cat x)`, `cat x | source`) is noted apart. Everything is limited:
+//! levels, files, bytes and commands. Called by `reading`.
 
+mod as_text;
+mod assigned;
+mod blocks;
+mod calls;
+mod simple;
+
+use super::values::{Known, Place, Values};
+use super::words::{self, Command, Tongue, Word};
+use super::{first_bytes, is_systems, may_be_read, read_limited};
+use crate::migrate::dialect::{self, Dialect};
+use crate::migrate::model::text_start;
+use crate::migrate::utf16;
+use blocks::{Change, block, change, lone};
+use std::collections::HashMap;
+use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use zeroize::Zeroizing;
 
-/// What may stand for a folder in a path.
-pub(super) struct Known<'a> {
-    pub(super) home: &'a Path,
-    pub(super) config: &'a Path,
-    pub(super) zdotdir: Option<&'a Path>,
+/// Files in files, functions in functions.
+const DEEPEST: usize = 8;
+/// Of all shells together.
+const MOST_FILES: usize = 2000;
+const MOST_BYTES: usize = 64 << 20;
+const MOST_COMMANDS: usize = 100_000;
+const MOST_STEPS: usize = 20_000;
+const MOST_LISTED: usize = 100_000;
+// A function's text counts for each call.
+const MOST_TEXT: usize = 64 << 20;
+// Loops, functions and prefixes in each other.
+const MOST_NESTED: usize = 40;
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Read {
+    /// A shell reads it at start.
+    Start,
+    /// A shell reads it where another file says so, as commands.
+    Sourced,
+    /// Its text is read by a program, whose output a shell uses.
+    AsText,
 }
 
-/// The files named by `source` and `.`, in order; a relative one is looked for at home and in the file's own folder.
-pub(super) fn files(bytes: &[u8], folder: &Path, known: &Known<'_>) -> Vec<PathBuf> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut paths = Vec::new();
-    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-        let mut rest = line;
-        let mut fresh = true;
-        while let Some((word, quoted, after)) = next_word(rest) {
-            let reads = fresh && !quoted && matches!(word.as_str(), "source" | ".");
-            if reads && let Some((path, ..)) = next_word(after) {
-                match expand_in(&path, folder, known) {
-                    Some(path) if path.is_absolute() => paths.push(path),
-                    Some(path) => paths.extend([known.home.join(&path), folder.join(&path)]),
-                    None => {}
+/// A file that is read.
+#[derive(Debug, Clone)]
+pub(super) struct Reached {
+    pub(super) path: PathBuf,
+    pub(super) resolved: PathBuf,
+    pub(super) dialect: Dialect,
+    pub(super) read: Read,
+}
+
+/// Part of a file, read now. To its end: `usize::MAX`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) file: usize,
+    pub(super) span: Range<usize>,
+}
+
+type Text = Rc<Zeroizing<Vec<u8>>>;
+
+#[derive(Clone)]
+struct Function {
+    text: Text,
+    body: Range<usize>,
+    names: Vec<String>,
+    file: String,
+    called: bool,
+}
+
+// A file that is being read: what of it has been recorded, and where its reader is.
+struct Open {
+    file: usize,
+    // That of what it reads and nothing else tells.
+    dialect: Dialect,
+    from: usize,
+    at: usize,
+}
+
+// What holds for some commands.
+struct State {
+    // Branches around them.
+    branches: usize,
+    // Subshells around them.
+    subshells: usize,
+    // Where their text begins in the file, if they stand in it themselves.
+    base: Option<usize>,
+    // A character's bytes.
+    width: usize,
+}
+
+/// A walk through the files of all shells, one shell after the other.
+pub(super) struct Walk<'a> {
+    known: Known<'a>,
+    /// All files, in the order in which they are read first.
+    pub(super) files: Vec<Reached>,
+    index: HashMap<PathBuf, usize>,
+    texts: HashMap<usize, Text>,
+    bytes: usize,
+    commands: usize,
+    listed: usize,
+    // Of the shell at hand.
+    pub(super) values: Values<'a>,
+    functions: HashMap<String, Function>,
+    open: Vec<Open>,
+    calls: usize,
+    // Whether the shell really goes there when it starts.
+    reads: bool,
+    pub(super) parts: Vec<Part>,
+    steps: usize,
+    text_left: usize,
+    nested: usize,
+    piped: Option<Vec<String>>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(known: Known<'a>) -> Self {
+        Self {
+            files: Vec::new(),
+            index: HashMap::new(),
+            texts: HashMap::new(),
+            bytes: 0,
+            commands: MOST_COMMANDS,
+            listed: MOST_LISTED,
+            values: Values::new(known.clone(), MOST_LISTED),
+            known,
+            functions: HashMap::new(),
+            open: Vec::new(),
+            calls: 0,
+            reads: true,
+            parts: Vec::new(),
+            steps: MOST_STEPS,
+            text_left: MOST_TEXT,
+            nested: 0,
+            piped: None,
+        }
+    }
+
+    /// Begins with a shell that knows nothing yet.
+    pub(super) fn begin(&mut self) {
+        self.listed = self.listed.min(self.values.budget);
+        self.values = Values::new(self.known.clone(), self.listed);
+        self.functions.clear();
+        self.parts.clear();
+        self.reads = true;
+    }
+
+    /// Ends with a shell: what its functions would read that nothing calls is listed, and what was read in order given.
+    pub(super) fn end(&mut self, tongue: Tongue) -> Vec<Part> {
+        self.reads = false;
+        let mut names: Vec<String> = self.functions.keys().cloned().collect();
+        names.sort();
+        for name in names {
+            if self.functions.get(&name).is_some_and(|function| !function.called) {
+                self.call(&name, Vec::new(), tongue);
+            }
+        }
+        std::mem::take(&mut self.parts)
+    }
+
+    /// Reads a start file.
+    pub(super) fn start(&mut self, path: &Path, dialect: Dialect) {
+        if let Some(tongue) = Tongue::of(dialect) {
+            self.read(path, tongue, dialect, Read::Start, Vec::new());
+        }
+    }
+
+    /// Looks through a file that is not read at start: what it reads is listed.
+    pub(super) fn later(&mut self, path: &Path, dialect: Dialect) {
+        let reads = std::mem::replace(&mut self.reads, false);
+        self.start(path, dialect);
+        self.reads = reads;
+    }
+
+    fn note(&mut self, path: &Path, by: Dialect, read: Read) -> Option<usize> {
+        if !may_be_read(path) {
+            return None;
+        }
+        let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if let Some(index) = self.index.get(&resolved) {
+            let reached = &mut self.files[*index];
+            reached.read = reached.read.min(read);
+            return Some(*index);
+        }
+        if self.files.len() >= MOST_FILES {
+            return None;
+        }
+        self.index.insert(resolved.clone(), self.files.len());
+        let dialect = match dialect::of(path, b"") {
+            // Without a name or `#!` of its own it is the language of the file that reads it.
+            Dialect::Text if read != Read::AsText && !first_bytes(path).starts_with(b"#!") => by,
+            Dialect::Text => dialect::of(path, &first_bytes(path)),
+            own => own,
+        };
+        self.files.push(Reached { path: path.to_owned(), resolved, dialect, read });
+        Some(self.files.len() - 1)
+    }
+
+    /// Notes a file that is read at start and holds no commands.
+    pub(super) fn whole(&mut self, path: &Path, dialect: Dialect) {
+        if let Some(file) = self.note(path, dialect, Read::Start) {
+            self.record(Part { file, span: 0..usize::MAX });
+        }
+    }
+
+    /// The same, of lines of `KEY=VALUE`.
+    pub(super) fn settings(&mut self, path: &Path, dialect: Dialect) {
+        self.whole(path, dialect);
+        self.glance(path, Dialect::Sh);
+    }
+
+    /// Takes over what a file sets, and nothing else.
+    pub(super) fn glance(&mut self, path: &Path, dialect: Dialect) {
+        let Some(tongue) = Tongue::of(dialect) else { return };
+        if !path.is_file() {
+            return;
+        }
+        let text: Text = Rc::new(Zeroizing::new(read_limited(path).unwrap_or_default()));
+        let place = Place { tongue, file: path.to_string_lossy().into_owned(), arguments: Vec::new() };
+        for command in words::commands(&text, tongue) {
+            self.assigned(&command.words, &place, false);
+        }
+    }
+
+    fn read(&mut self, path: &Path, tongue: Tongue, by: Dialect, read: Read, arguments: Vec<String>) {
+        let Some(file) = self.note(path, by, read) else { return };
+        if let Some(open) = self.open.last_mut()
+            && self.reads
+        {
+            let part = Part { file: open.file, span: open.from..open.at };
+            open.from = open.at;
+            self.record(part);
+        }
+        let is_open = self.open.iter().any(|open| open.file == file);
+        if is_open || self.open.len() > DEEPEST || is_systems(path, self.known.home) {
+            return;
+        }
+        let Some((text, width)) = self.text(file) else { return };
+        let own = self.files[file].dialect;
+        let dialect = if Tongue::of(own).is_some() { own } else { by };
+        self.open.push(Open { file, dialect, from: 0, at: 0 });
+        let place = Place { tongue, file: path.to_string_lossy().into_owned(), arguments };
+        let begin = text_start(&text);
+        let mut state = State { branches: 0, subshells: 0, base: Some(begin), width };
+        self.code(&text, begin..text.len(), &place, &mut state);
+        let open = self.open.pop().expect("it was opened above");
+        if self.reads {
+            self.record(Part { file, span: open.from..usize::MAX });
+        }
+    }
+
+    // The dialect of what is read now.
+    fn by(&self) -> Dialect {
+        self.open.last().map_or(Dialect::Text, |open| open.dialect)
+    }
+
+    fn record(&mut self, part: Part) {
+        if !part.span.is_empty() && self.steps > 0 {
+            self.steps -= 1;
+            self.parts.push(part);
+        }
+    }
+
+    // A file's text, and how many bytes one of its characters has.
+    fn text(&mut self, file: usize) -> Option<(Text, usize)> {
+        let bytes = match self.texts.get(&file) {
+            Some(text) => text.clone(),
+            None => {
+                let bytes = Zeroizing::new(read_limited(&self.files[file].path).ok()?);
+                self.bytes += bytes.len();
+                if self.bytes > MOST_BYTES {
+                    return None;
                 }
+                let text = Rc::new(bytes);
+                self.texts.insert(file, text.clone());
+                text
             }
-            // `builtin`, `then` and the like may stand before a command; so may a condition's end.
-            let opens = ["builtin", "command", "then", "do", "else", "and", "or", "{", "(", "!", "]", "]]"];
-            fresh = !quoted && (opens.contains(&word.as_str()) || word.is_empty());
-            rest = after;
+        };
+        match utf16::narrowed(&bytes) {
+            Some(narrow) => Some((Rc::new(narrow), 2)),
+            None if memchr::memchr(0, &bytes).is_some() => None,
+            None => Some((bytes, 1)),
         }
     }
-    paths
+
+    fn code(&mut self, text: &Text, range: Range<usize>, place: &Place, state: &mut State) {
+        let (own, base) = (text.clone(), range.start);
+        let Some(left) = self.text_left.checked_sub(range.len()) else { return };
+        self.text_left = left;
+        let commands = words::commands(&own[range], place.tongue);
+        let source = Source { text, base };
+        self.run(&source, &commands, place, state);
+    }
+
+    fn run(&mut self, source: &Source<'_>, commands: &[Command<'_>], place: &Place, state: &mut State) {
+        if self.nested >= MOST_NESTED {
+            return;
+        }
+        self.nested += 1;
+        let mut at = 0;
+        while at < commands.len() && self.commands > 0 {
+            self.commands -= 1;
+            if let (Some(base), Some(open)) = (state.base, self.open.last_mut()) {
+                open.at = (base + commands[at].start) * state.width;
+            }
+            let next = self.command(source, commands, at, place, state);
+            debug_assert!(next > at, "every command is passed");
+            at = next;
+        }
+        self.nested -= 1;
+    }
+
+    // Goes through one command, or one loop or function; gives where it goes on.
+    fn command(
+        &mut self,
+        source: &Source<'_>,
+        commands: &[Command<'_>],
+        at: usize,
+        place: &Place,
+        state: &mut State,
+    ) -> usize {
+        let command = &commands[at];
+        if let Some(keyword) = lone(command) {
+            let is_else_if = at > 0 && commands[at - 1].is("else");
+            match change(place.tongue, keyword, is_else_if) {
+                Change::Opens => state.branches += 1,
+                Change::Closes => state.branches = state.branches.saturating_sub(1),
+                Change::None if keyword == "(" => state.subshells += 1,
+                Change::None if keyword == ")" => state.subshells = state.subshells.saturating_sub(1),
+                Change::None => {}
+            }
+            if place.tongue.keywords().contains(&keyword) {
+                return at + 1;
+            }
+        }
+        let Some(first) = command.words.first() else {
+            self.as_text(command, place);
+            return at + 1;
+        };
+        let name = first.literal().unwrap_or_default();
+        let is_def = name == "def" && place.tongue == Tongue::Nushell;
+        let is_named = command.words.get(1).and_then(Word::plain) == Some(b"()");
+        if is_named || (name == "function" && place.tongue != Tongue::Csh) || is_def {
+            return self.define(source, commands, at, place);
+        }
+        match (&*name, place.tongue) {
+            ("for" | "foreach" | "select", _) => return self.repeat(source, commands, at, place, state),
+            ("foreach-object" | "%" | "ForEach-Object", Tongue::PowerShell) if at + 1 < commands.len() => {
+                let (body, next) = block(commands, at + 1, place.tongue);
+                let values = self.piped.take().unwrap_or_default();
+                self.each("_", values, source, &commands[body], place, state);
+                return next;
+            }
+            ("Where-Object" | "where" | "?", Tongue::PowerShell) if at + 1 < commands.len() => {
+                return block(commands, at + 1, place.tongue).1;
+            }
+            ("()", Tongue::Zsh) => return self.unnamed(source, commands, at, place, state),
+            ("case" | "switch", _) => state.branches += 1,
+            _ => {}
+        }
+        self.as_text(command, place);
+        let reads = self.reads;
+        self.reads &= state.subshells == 0;
+        self.simple(source, &command.words, command, place, state);
+        self.reads = reads;
+        at + 1
+    }
 }
 
-/// The folder or file that the last plain assignment to a name gives it.
-pub(super) fn value_of(name: &str, bytes: &[u8], known: &Known<'_>) -> Option<PathBuf> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut found = None;
-    for line in text.lines() {
-        let line = line.trim_start();
-        let line = ["export ", "typeset -gx ", "typeset -x ", "declare -x "]
-            .iter()
-            .find_map(|word| line.strip_prefix(word))
-            .unwrap_or(line)
-            .trim_start();
-        if let Some((value, ..)) = line.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')).and_then(next_word) {
-            found = expand(&value, known).or(found);
-        }
-    }
-    found
-}
-
-/// A path with its first part expanded; `None` when more would have to be known. Only absolute ones.
-pub(super) fn expand(text: &str, known: &Known<'_>) -> Option<PathBuf> {
-    expand_in(text, Path::new(""), known).filter(|path| path.is_absolute())
-}
-
-fn expand_in(text: &str, folder: &Path, known: &Known<'_>) -> Option<PathBuf> {
-    // fish and PowerShell have names of their own for the folder of the file or of the configuration.
-    let fish = known.config.join("fish");
-    let zdotdir = known.zdotdir.unwrap_or(known.home);
-    let starts: [(&str, &Path); 22] = [
-        ("~", known.home),
-        ("${HOME}", known.home),
-        ("$HOME", known.home),
-        ("$env:HOME", known.home),
-        ("${env:HOME}", known.home),
-        ("$env:USERPROFILE", known.home),
-        ("${ZDOTDIR:-$HOME}", zdotdir),
-        ("${ZDOTDIR:-${HOME}}", zdotdir),
-        ("${ZDOTDIR:-~}", zdotdir),
-        ("${ZDOTDIR}", zdotdir),
-        ("$ZDOTDIR", zdotdir),
-        ("${XDG_CONFIG_HOME:-$HOME/.config}", known.config),
-        ("${XDG_CONFIG_HOME:-${HOME}/.config}", known.config),
-        ("${XDG_CONFIG_HOME:-~/.config}", known.config),
-        ("${XDG_CONFIG_HOME}", known.config),
-        ("$XDG_CONFIG_HOME", known.config),
-        ("$__fish_config_dir", &fish),
-        ("$PSScriptRoot", folder),
-        ("${0:A:h}", folder),
-        ("${0:h}", folder),
-        ("$(dirname $0)", folder),
-        ("%h", known.home),
-    ];
-    let start = starts.iter().find_map(|(start, folder)| {
-        let rest = text.strip_prefix(start)?;
-        (rest.is_empty() || rest.starts_with(['/', '\\'])).then_some((*folder, rest))
-    });
-    let (base, rest) = start.unwrap_or((Path::new(""), text));
-    let open = ['$', '`', '*', '?', '[', '(', '{', '<', '~', '\0'];
-    if rest.contains(open) || text.is_empty() || (rest.is_empty() && base.as_os_str().is_empty()) {
-        return None;
-    }
-    match start {
-        // PowerShell's paths may be written with either.
-        Some(_) if rest.starts_with('\\') => Some(base.join(rest.replace('\\', "/").trim_start_matches('/'))),
-        Some(_) => Some(base.join(rest.trim_start_matches('/'))),
-        None => Some(PathBuf::from(rest)),
-    }
-}
-
-// The next word, without its quotes, whether it had any, and what follows. An empty word is a separator.
-fn next_word(text: &str) -> Option<(String, bool, &str)> {
-    let text = text.trim_start_matches([' ', '\t']);
-    let mut word = String::new();
-    let mut quote: Option<char> = None;
-    let mut quoted = false;
-    // `${...}` and `$(...)` may hold blanks.
-    let mut depth = 0usize;
-    let mut signs = text.char_indices().peekable();
-    while let Some((at, sign)) = signs.next() {
-        match (quote, sign) {
-            (Some(open), _) if sign == open => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(sign);
-                quoted = true;
-            }
-            (Some('"') | None, '\\') if matches!(signs.peek(), Some((_, ' ' | '"' | '\'' | '$' | '\\'))) => {
-                word.extend(signs.next().map(|(_, sign)| sign));
-            }
-            (None, '{' | '(') if word.ends_with('$') || depth > 0 => {
-                depth += 1;
-                word.push(sign);
-            }
-            (None, '}' | ')') if depth > 0 => {
-                depth -= 1;
-                word.push(sign);
-            }
-            (None, ' ' | '\t') if depth == 0 => return Some((word, quoted, &text[at..])),
-            (None, ';' | '&' | '|' | ')') if depth == 0 => {
-                return match word.is_empty() && !quoted {
-                    true => Some((word, false, &text[at + 1..])),
-                    false => Some((word, quoted, &text[at..])),
-                };
-            }
-            _ => word.push(sign),
-        }
-    }
-    (!text.is_empty()).then_some((word, quoted, ""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn known() -> Known<'static> {
-        Known { home: Path::new("/h"), config: Path::new("/h/.config"), zdotdir: Some(Path::new("/z")) }
-    }
-
-    fn shown(text: &str) -> Vec<String> {
-        files(text.as_bytes(), Path::new("/f"), &known()).iter().map(|path| path.display().to_string()).collect()
-    }
-
-    #[test]
-    fn literal_and_home_paths_are_found_in_every_shells_way() {
-        for (text, want) in [
-            ("source ~/.secrets", "/h/.secrets"),
-            (". \"$HOME/.secrets\" # mine", "/h/.secrets"),
-            ("  . ${HOME}/a\\ b", "/h/a b"),
-            ("[ -f ~/.env ] && . ~/.env", "/h/.env"),
-            ("[[ -r $HOME/.x ]] && source $HOME/.x || true", "/h/.x"),
-            ("if [ -f ~/.bashrc ]; then . ~/.bashrc; fi", "/h/.bashrc"),
-            ("set -a; source '/opt/keys'; set +a", "/opt/keys"),
-            ("source \"${ZDOTDIR:-$HOME}/.zsecrets\"", "/z/.zsecrets"),
-            ("source ${ZDOTDIR:-${HOME}}/a; source $ZDOTDIR/b", "/z/a /z/b"),
-            ("test -f ~/a.fish; and source ~/a.fish", "/h/a.fish"),
-            ("source $__fish_config_dir/keys.fish", "/h/.config/fish/keys.fish"),
-            (". \"$PSScriptRoot\\keys.ps1\"", "/f/keys.ps1"),
-            ("if ( -f ~/.keys ) source ~/.keys", "/h/.keys"),
-            ("builtin source $XDG_CONFIG_HOME/k", "/h/.config/k"),
-            ("source .secrets", "/h/.secrets /f/.secrets"),
-            ("{ . ~/a; }", "/h/a"),
-        ] {
-            assert_eq!(shown(text), want.split(' ').fold(Vec::new(), joined), "{text}");
-        }
-    }
-
-    // "a b" is one path in one of the cases.
-    fn joined(mut paths: Vec<String>, part: &str) -> Vec<String> {
-        match paths.last_mut() {
-            Some(last) if !part.starts_with('/') => last.push_str(&format!(" {part}")),
-            _ => paths.push(part.to_owned()),
-        }
-        paths
-    }
-
-    #[test]
-    fn what_only_running_the_code_would_tell_is_not_followed() {
-        for text in [
-            "# source ~/.secrets",
-            "source $DOTFILES/keys",
-            "for f in ~/.zsh/*.zsh; do source $f; done",
-            "source <(kubectl completion zsh)",
-            ". `which x`",
-            "source ~other/x",
-            "echo source ~/.secrets",
-            "source",
-            "source ~/.zsh/*.zsh",
-            "eval \"$(x)\"",
-            "./run ~/x",
-        ] {
-            assert_eq!(shown(text), [""; 0], "{text}");
-        }
-    }
-
-    #[test]
-    fn a_plain_assignment_tells_the_folder() {
-        let text = b"ZDOTDIR=/a\nexport ZDOTDIR=\"$HOME/.config/zsh\" # here\nXZDOTDIR=/b\nZDOTDIR=$(pwd)\n";
-        assert_eq!(value_of("ZDOTDIR", text, &known()), Some("/h/.config/zsh".into()));
-        assert_eq!(value_of("ZDOTDIR", b"", &known()), None);
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_looked_through(
-            bytes in proptest::collection::vec(any::<u8>(), 0..200),
-            text in "[ ;.&|${}()'\"\\\\~/a-c\n]{0,60}",
-        ) {
-            files(&bytes, Path::new("/f"), &known());
-            files(format!("source {text}").as_bytes(), Path::new("/f"), &known());
-            value_of("A", format!("A={text}").as_bytes(), &known());
-        }
-    }
+struct Source<'s> {
+    text: &'s Text,
+    base: usize,
 }
