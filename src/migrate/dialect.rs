@@ -65,6 +65,18 @@ pub(crate) fn of(path: &Path, first_bytes: &[u8]) -> Dialect {
         .unwrap_or_else(|| by_looks(first))
 }
 
+/// The dialect of a script that is run by its name: by its `#!`, or by its ending where it has none. Nothing for a
+/// program of another language, or one that is no text.
+pub(crate) fn of_script(path: &Path, first_bytes: &[u8]) -> Option<Dialect> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let first = &first_bytes[text_start(first_bytes)..];
+    if is_binary(&name, first) {
+        return None;
+    }
+    let by_name = || by_ending(&name).filter(|dialect| !dialect.is_report_only());
+    if first.starts_with(b"#!") { by_hash_bang(first) } else { by_name() }
+}
+
 // Editors' swap and undo files and zsh's compiled ones: whatever their names say, they are no text.
 fn is_binary(name: &str, first: &[u8]) -> bool {
     let swap = name
@@ -279,6 +291,22 @@ mod tests {
             (".zshrc", "#!/bin/bash\n", Dialect::Zsh),
         ] {
             assert_eq!(of(Path::new(path), first.as_bytes()), want, "{path} {first:?}");
+        }
+    }
+
+    #[test]
+    fn a_script_is_one_of_a_shell() {
+        for (name, first, want) in [
+            ("ds", "#!/bin/sh\nexec claude\n", Some(Dialect::Sh)),
+            ("ds", "#!/usr/bin/env -S fish --no-config\n", Some(Dialect::Fish)),
+            ("ds.sh", "export A=b\n", Some(Dialect::Sh)),
+            ("ds.ps1", "$env:A = 'b'\n", Some(Dialect::PowerShell)),
+            ("ds.sh", "#!/usr/bin/python3\n", None),
+            ("ds", "export A=b\n", None),
+            ("ds", "\x7fELF\0", None),
+            ("ds.json", "{}", None),
+        ] {
+            assert_eq!(of_script(Path::new(name), first.as_bytes()), want, "{name} {first:?}");
         }
     }
 

@@ -49,6 +49,8 @@ pub(crate) enum Role {
     Sourced,
     /// One of those reads it as text, by a program: reported only, since its reader would no longer find the key.
     Text,
+    /// A script in one of the user's own folders for programs, run by name: it may start an agent with a key.
+    Script,
     /// The system's, or a service's: reported only.
     System,
     /// A backup, an editor's or shell's history, an agent's snapshot: reported only.
@@ -60,14 +62,15 @@ pub(crate) enum Role {
 impl Role {
     /// Whether keys in it are only reported.
     pub(crate) fn is_report_only(self) -> bool {
-        !matches!(self, Self::Rc | Self::Sourced)
+        !matches!(self, Self::Rc | Self::Sourced | Self::Script)
     }
 }
 
 /// What there is to look at.
 pub(crate) struct Found {
     /// The files there are, each once (by what it resolves to), in the order in which they matter: start files, what
-    /// they source, what they read as text, the system's, what is left over, the agents' own. Folders are sorted.
+    /// they source, the user's scripts, what those read as text, the system's, what is left over, the agents' own.
+    /// Folders are sorted.
     pub candidates: Vec<Candidate>,
     /// Every folder in which such a file is or could come to be.
     pub folders: BTreeSet<PathBuf>,
@@ -103,7 +106,14 @@ pub(crate) fn find(paths: &Paths, env: &Env) -> Found {
         walk.begin();
         walk.later(&file.path, file.dialect);
     }
-    search.add_reached(&walk);
+    search.add_reached(&walk, &[Reads::Sourced]);
+    let begin = search.found.len();
+    places::scripts(&mut search);
+    for file in &search.found[begin..] {
+        walk.begin();
+        walk.later(&file.path, file.dialect);
+    }
+    search.add_reached(&walk, &[Reads::Sourced, Reads::AsText]);
     places::system_files(&mut search);
     places::histories(&mut search, &known, &order);
     places::snapshots(&mut search);
@@ -186,8 +196,8 @@ impl<'a> Search<'a> {
     }
 
     // What the start files read: as commands first.
-    fn add_reached(&mut self, walk: &Walk<'_>) {
-        for read in [Reads::Sourced, Reads::AsText] {
+    fn add_reached(&mut self, walk: &Walk<'_>, how: &[Reads]) {
+        for &read in how {
             for file in walk.files.iter().filter(|file| file.read == read) {
                 let role = match read {
                     _ if is_systems(&file.path, &self.home) => Role::System,

@@ -27,6 +27,8 @@ const AT_HOME: &[&str] = &[
 
 const PROFILES: &[&str] = &[
     "profile.ps1",
+    // As PowerShell's documentation writes it, too.
+    "Profile.ps1",
     "Microsoft.PowerShell_profile.ps1",
     "Microsoft.VSCode_profile.ps1",
     "Microsoft.PowerShellISE_profile.ps1",
@@ -92,6 +94,41 @@ fn zsh_custom(search: &mut Search<'_>, order: &Order) {
             search.add_folder(&plugin, Role::Rc, Some(Dialect::Zsh), is_code);
         }
     }
+}
+
+// Launchers are a few lines; what is larger, or one of very many, a package put there.
+const LARGEST_SCRIPT: u64 = 256 << 10;
+const MOST_PROGRAMS: usize = 2000;
+
+/// The user's own scripts. A link that leads into a package's folder is none.
+pub(super) fn scripts(search: &mut Search<'_>) {
+    let mut folders = vec![search.home.join("bin"), search.home.join(".local/bin")];
+    folders.extend(search.env.absolute("XDG_BIN_HOME"));
+    for folder in folders {
+        search.folders.insert(folder.clone());
+        for path in listed(&folder).into_iter().take(MOST_PROGRAMS) {
+            let target = path.canonicalize().unwrap_or_default();
+            let size = path.metadata().ok().filter(|metadata| metadata.is_file()).map(|metadata| metadata.len());
+            if size.is_some_and(|size| size <= LARGEST_SCRIPT)
+                && !(path.is_symlink() && is_of_package(&target, &search.home))
+                && let Some(dialect) = dialect::of_script(&path, &first_bytes(&path))
+            {
+                search.add_as(&path, Role::Script, Some(dialect));
+            }
+        }
+    }
+}
+
+// Where package managers keep what they link to.
+fn is_of_package(path: &Path, home: &Path) -> bool {
+    let Ok(below) = path.strip_prefix(home.canonicalize().as_deref().unwrap_or(home)) else {
+        return true;
+    };
+    let folders = ["node_modules", "site-packages", ".cargo", ".rustup", ".npm", ".nvm", ".bun", ".deno", ".pyenv"];
+    let is_folder = |part: &str| folders.contains(&part) || part.ends_with("venv") || part.ends_with("venvs");
+    let shared = [".local/share", ".local/lib", ".local/opt", ".local/pipx", ".asdf", ".nix-profile"];
+    shared.iter().any(|folder| below.starts_with(folder))
+        || below.iter().filter_map(|part| part.to_str()).any(is_folder)
 }
 
 /// What an administrator or a service's own file sets.

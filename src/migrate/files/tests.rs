@@ -683,3 +683,48 @@ fn hostile_files_are_gone_through() {
         assert_eq!(home.found(&[]).len(), 6);
     }
 }
+
+#[test]
+fn scripts_of_the_users_own_are_found_and_packages_are_not() {
+    let home = Home::new();
+    for (name, text) in [
+        (".local/bin/claude-glm", "#!/bin/bash\n. ~/.glm\n"),
+        ("bin/ds", "#!/usr/bin/env fish\n"),
+        ("bin/kimi.ps1", "$env:A = 'b'\n"),
+        ("bin/notes.txt", "A=b\n"),
+        ("bin/tool", "#!/usr/bin/env python3\n"),
+        ("bin/elf", "\x7fELF\0\0"),
+        ("mine/z", "#!/bin/zsh\n"),
+        ("dots/bin/linked", "#!/bin/sh\n"),
+        (".local/share/uv/tools/x/bin/x", "#!/bin/sh\n"),
+        ("p/node_modules/x/cli.sh", "#!/bin/sh\n"),
+        (".glm", "A=b\n"),
+    ] {
+        home.file(name, text);
+    }
+    home.file("bin/large", &format!("#!/bin/sh\n{}", "# x\n".repeat(100_000)));
+    let at = |name: &str| home.0.path().join(name);
+    for (target, link) in [
+        ("dots/bin/linked", "bin/linked"),
+        (".local/share/uv/tools/x/bin/x", ".local/bin/x"),
+        ("p/node_modules/x/cli.sh", ".local/bin/cli"),
+    ] {
+        symlink(at(target), at(link)).expect("linked");
+    }
+    symlink("/usr/bin/ldd", at("bin/ldd")).expect("linked");
+    let found = home.found(&[("XDG_BIN_HOME", "@/mine")]);
+    let scripts: Vec<_> = found.iter().filter(|file| file.1 == Role::Script).map(|file| (&*file.0, file.2)).collect();
+    let want = [
+        ("bin/ds", Dialect::Fish),
+        ("bin/kimi.ps1", Dialect::PowerShell),
+        ("bin/linked", Dialect::Sh),
+        (".local/bin/claude-glm", Dialect::Bash),
+        ("mine/z", Dialect::Zsh),
+    ];
+    assert_eq!(scripts, want);
+    assert!(found.iter().any(|file| file.0 == ".glm" && file.1 == Role::Sourced));
+    assert!(!Role::Script.is_report_only());
+    let shells = home.everything(&[]);
+    let at = shells.candidates.iter().position(|file| file.path.ends_with("bin/ds")).expect("it is there");
+    assert!(shells.shells(at).is_empty(), "no shell reads a script at its start");
+}
