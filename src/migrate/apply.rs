@@ -13,6 +13,7 @@ use super::made::{self, MadeFile};
 use super::plan::{Plan, PlannedFile};
 use super::seal::{CHECK, Seal, VALUE};
 use super::tokens::Recorder;
+use super::utf16::Encoding;
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::platform::{self, LockError, Stamp};
@@ -384,8 +385,8 @@ fn recorder<'a>(plan: &'a Plan, numbers: &BTreeMap<KeyName, usize>) -> Recorder<
 }
 
 fn record(file: &PlannedFile, recorder: &Recorder<'_>, seal: &Seal) -> Option<FileRecord> {
-    let images = (file.snapshot.bytes.as_slice(), file.after.as_slice());
-    let mut record = FileRecord::new(&file.target, images, &file.cuts, recorder, seal)?;
+    let texts = (file.snapshot.bytes.as_slice(), file.after.as_slice());
+    let mut record = FileRecord::new(&file.target, texts, file.encoding, &file.cuts, recorder, seal)?;
     record.in_place = file.snapshot.links > 1;
     record.zsh = file.is_zsh();
     Some(record)
@@ -440,9 +441,11 @@ fn rewrite(
     seal: &Seal,
 ) -> Result<(), Stop> {
     let prefix = journal.prefix();
-    match replace(&Content::of(file), &prefix) {
+    let kept = || Stop::Kept("it cannot be written in its encoding".into());
+    let [before, after] = file.images().ok_or_else(kept)?;
+    match replace(&Content::of(file, &before, &after), &prefix) {
         Err(Refusal::Changed) => {}
-        done => return ended(done, file),
+        done => return ended(done, file, &after),
     }
     // It changed since the plan: planned again, once. The keys in it must be ones that are stored by now.
     let changed = || Stop::Kept("it was changed meanwhile; run `ringlet migrate` again".into());
@@ -450,13 +453,14 @@ fn rewrite(
     let mut record = record(&again, recorder, seal).ok_or_else(changed)?;
     std::mem::swap(&mut record, &mut journal.files[at]);
     journal.write(setup.paths).map_err(Stop::Fatal)?;
-    match replace(&Content::of(&again), &prefix) {
+    let [before, after] = again.images().ok_or_else(kept)?;
+    match replace(&Content::of(&again, &before, &after), &prefix) {
         Err(Refusal::Changed) => Err(changed()),
-        done => ended(done, &again),
+        done => ended(done, &again, &after),
     }
 }
 
-fn ended(done: Result<(), Refusal>, file: &PlannedFile) -> Result<(), Stop> {
+fn ended(done: Result<(), Refusal>, file: &PlannedFile, after: &[u8]) -> Result<(), Stop> {
     done.map_err(|refusal| match refusal {
         Refusal::Changed => Stop::Kept("it was changed meanwhile".into()),
         Refusal::Because(why) => Stop::Kept(why),
@@ -465,7 +469,7 @@ fn ended(done: Result<(), Refusal>, file: &PlannedFile) -> Result<(), Stop> {
     // Read and parsed anew: what is on disk must be what was planned, and hold nothing that a second run would move.
     let now = platform::read_snapshot(&file.target, MAX_FILE)
         .map_err(|error| Stop::Doubtful(format!("cannot be read again: {error}")))?;
-    if digest(&now.bytes) != digest(&file.after) || file.would_move(&now.bytes) {
+    if digest(&now.bytes) != digest(after) || file.would_move(&now.bytes) {
         return Err(Stop::Doubtful("is not what it should be; `ringlet migrate undo` takes it back".into()));
     }
     Ok(())
@@ -488,9 +492,9 @@ pub(crate) struct Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    fn of(file: &'a PlannedFile) -> Self {
-        let PlannedFile { path, target, snapshot, after, .. } = file;
-        Self { path, target, stamp: &snapshot.stamp, links: snapshot.links, before: &snapshot.bytes, after }
+    fn of(file: &'a PlannedFile, before: &'a [u8], after: &'a [u8]) -> Self {
+        let PlannedFile { path, target, snapshot, .. } = file;
+        Self { path, target, stamp: &snapshot.stamp, links: snapshot.links, before, after }
     }
 }
 
@@ -586,7 +590,7 @@ pub(crate) fn add_line(paths: &Paths, store: &Keys, run: &str, path: &Path, line
     let seal = Seal::new(store.private_secret().map_err(|error| failed(error.into()))?);
     let added = [Cut { span: before.len()..before.len(), with }];
     let recorder = Recorder::new(Vec::new(), std::iter::empty());
-    let record = FileRecord::new(&target, (before, &after), &added, &recorder, &seal);
+    let record = FileRecord::new(&target, (before, &after), Encoding::Bytes, &added, &recorder, &seal);
     let mut record = record.expect("nothing is taken out");
     record.in_place = snapshot.links > 1;
     journal.files.push(record);

@@ -11,6 +11,7 @@ use super::context::{Context, Image};
 use super::edit::Cut;
 use super::seal::Seal;
 use super::tokens::{Recorder, Token};
+use super::utf16::Encoding;
 use crate::digest::Digest;
 use crate::paths::Paths;
 use crate::platform;
@@ -94,6 +95,9 @@ pub(crate) struct FileRecord {
     pub after: String,
     /// The cuts in file order. What an undo has put back is no longer among them.
     pub cuts: Vec<CutRecord>,
+    /// How its text is written; the cuts are those of the text in UTF-8.
+    #[serde(default, skip_serializing_if = "Encoding::is_bytes")]
+    pub encoding: Encoding,
     /// Whether it has further names and is therefore written in place.
     pub in_place: bool,
     /// Whether zsh may have a compiled copy beside it.
@@ -168,10 +172,11 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 }
 
 impl FileRecord {
-    /// Records one file's cuts, or says why that cannot be done.
+    /// Records the cuts of one file's text, or says why that cannot be done.
     pub(crate) fn new(
         path: &Path,
         (before, after): (&[u8], &[u8]),
+        encoding: Encoding,
         cuts: &[Cut],
         recorder: &Recorder<'_>,
         seal: &Seal,
@@ -190,12 +195,14 @@ impl FileRecord {
             let with = String::from_utf8_lossy(&cut.with).into_owned();
             records.push(CutRecord { number, at: Some(at), with, removed, context });
         }
+        let (before, after) = (encoding.encode(before)?, encoding.encode(after)?);
         Some(Self {
             path: path.to_owned(),
-            before: Some(digest(before)),
+            before: Some(digest(&before)),
             size: before.len() as u64,
-            after: digest(after),
+            after: digest(&after),
             cuts: records,
+            encoding,
             in_place: false,
             zsh: false,
             done: false,

@@ -32,7 +32,7 @@ mod style;
 pub(crate) mod testing;
 pub(crate) mod tokens;
 pub(crate) mod undo;
-mod utf16;
+pub(crate) mod utf16;
 pub(crate) mod watch;
 
 use crate::hint::Hint;

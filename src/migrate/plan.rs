@@ -11,6 +11,7 @@ use super::lines;
 use super::made::MadeFile;
 use super::model::Reason;
 use super::stream;
+use super::utf16::Encoding;
 use crate::name::{Alias, KeyName, Provider};
 use crate::platform::{self, ReadError, Snapshot};
 use crate::secret::{Secret, Shape, check_key};
@@ -58,6 +59,8 @@ pub(crate) struct PlannedFile {
     pub cuts: Vec<Cut>,
     /// What it becomes.
     pub after: Zeroizing<Vec<u8>>,
+    /// How the file's text is written; its content here is the text.
+    pub encoding: Encoding,
     /// Whether the user wants it changed.
     pub wanted: bool,
 }
@@ -97,6 +100,7 @@ pub(crate) struct Scanned {
     target: PathBuf,
     dialect: Dialect,
     snapshot: Snapshot,
+    encoding: Encoding,
     examined: examine::Examined,
     /// Why nothing in it is moved.
     blocked: Option<Reason>,
@@ -151,6 +155,8 @@ pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
         {
             continue;
         }
+        let mut snapshot = snapshot;
+        let encoding = decode(&mut snapshot);
         let (mut snapshot, dialect, examined, unlisted) = look_into(path, candidate, snapshot, rest);
         scan.troubles.extend(unlisted.map(trouble));
         let blocked = match () {
@@ -168,10 +174,19 @@ pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
         }
         if !examined.findings().is_empty() {
             let path = path.clone();
-            scan.files.push(Scanned { path, target, dialect, snapshot, examined, blocked });
+            scan.files.push(Scanned { path, target, dialect, snapshot, encoding, examined, blocked });
         }
     }
     scan
+}
+
+// Makes a file's text of its bytes.
+fn decode(snapshot: &mut Snapshot) -> Encoding {
+    let (encoding, text) = Encoding::decode(&snapshot.bytes);
+    if let Some(text) = text {
+        snapshot.bytes = text;
+    }
+    encoding
 }
 
 // Reads a file, or opens it where it is too large to be read whole and need not be.
@@ -248,7 +263,7 @@ impl Plan {
         let names = aliases(&scan.files, existing);
         let mut plan = Self { troubles: scan.troubles, ..Self::default() };
         for file in scan.files {
-            let Scanned { path, target, dialect, snapshot, examined, blocked } = file;
+            let Scanned { path, target, dialect, snapshot, encoding, examined, blocked } = file;
             let made = match blocked {
                 Some(_) => None,
                 None => match cut(&snapshot.bytes, dialect, &examined, &names) {
@@ -272,6 +287,7 @@ impl Plan {
                 launchers,
                 cuts,
                 after,
+                encoding,
                 wanted: true,
             });
         }
@@ -353,10 +369,11 @@ impl PlannedFile {
     /// Plans a file anew that changed meanwhile, with the aliases that were given; fails when another key is in it.
     pub(crate) fn again(&self) -> Result<Self, String> {
         let target = self.path.canonicalize().map_err(|error| error.to_string())?;
-        let snapshot = platform::read_snapshot(&target, MAX_FILE).map_err(|error| error.to_string())?;
+        let mut snapshot = platform::read_snapshot(&target, MAX_FILE).map_err(|error| error.to_string())?;
         if !snapshot.ours {
             return Err("belongs to another user".into());
         }
+        let encoding = decode(&mut snapshot);
         let examined = examine::examine(&snapshot.bytes, self.dialect);
         let given = self.findings.iter().filter_map(|placed| Some((&placed.finding, placed.name.clone().ok()?)));
         let names = Aliases::new(given);
@@ -366,12 +383,18 @@ impl PlannedFile {
         }
         let (path, dialect, launchers) = (self.path.clone(), self.dialect, examined.launchers());
         let findings = placed(examined, &names, None);
-        Ok(Self { path, target, dialect, snapshot, findings, launchers, cuts, after, wanted: true })
+        Ok(Self { path, target, dialect, snapshot, findings, launchers, cuts, after, encoding, wanted: true })
     }
 
     /// Whether a run would still take something out of these bytes.
     pub(crate) fn would_move(&self, bytes: &[u8]) -> bool {
-        examine::examine(bytes, self.dialect).moves()
+        let (_, text) = Encoding::decode(bytes);
+        examine::examine(text.as_deref().map_or(bytes, Vec::as_slice), self.dialect).moves()
+    }
+
+    /// The file's bytes before and after; nothing where they cannot be written in its encoding.
+    pub(crate) fn images(&self) -> Option<[Zeroizing<Vec<u8>>; 2]> {
+        Some([self.encoding.encode(&self.snapshot.bytes)?, self.encoding.encode(&self.after)?])
     }
 
     /// The changed lines before and after, with every key masked: line number, old lines, new lines.

@@ -12,6 +12,7 @@ use super::journal::{CutRecord, FileRecord, Journal, KeyRecord, Pending, Stage, 
 use super::made::{self, MadeEnd};
 use super::seal::{CHECK, Seal, VALUE};
 use super::tokens::{self, Token};
+use super::utf16::Encoding;
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::platform;
@@ -325,6 +326,11 @@ pub(crate) struct Restored {
 /// result is the very content from before the run, or an error.
 pub(crate) fn image(file: &FileRecord, now: &[u8], values: &Values, seal: &Seal) -> Result<Restored, String> {
     let same = digest(now) == file.after;
+    let (encoding, text) = Encoding::decode(now);
+    if encoding != file.encoding && !file.encoding.is_bytes() {
+        return Err("is not written in the encoding that it had".into());
+    }
+    let now = text.as_deref().filter(|_| !file.encoding.is_bytes()).map_or(now, Vec::as_slice);
     let mut lines = None;
     let mut left: Vec<(usize, Why)> = Vec::new();
     let mut places: Vec<(usize, usize)> = Vec::new();
@@ -366,12 +372,14 @@ pub(crate) fn image(file: &FileRecord, now: &[u8], values: &Values, seal: &Seal)
     }
     bytes.extend_from_slice(&now[at..]);
     let before = file.before.clone().filter(|_| same);
+    let text = bytes;
+    let bytes = file.encoding.encode(&text).ok_or("does not come out as it was")?;
     if left.is_empty() && before.as_ref().is_some_and(|before| *before != digest(&bytes)) {
         return Err("does not come out as it was".into());
     }
     back.sort_unstable();
     left.sort_by_key(|(number, _)| *number);
-    let cuts = remaining(file, &bytes, &left, &waiting, seal);
+    let cuts = remaining(file, &text, &left, &waiting, seal);
     Ok(Restored { bytes, back, left, cuts, before })
 }
 

@@ -1,8 +1,65 @@
 //! Text of two bytes a character (UTF-16), as Windows' tools write it: `'A=b' > .env` in its PowerShell.
 //!
-//! Such a file is only looked through, never edited. Called by `dialect` and `examine`.
+//! A file that begins with the byte order mark and is such text to its end is read and edited as the same text in
+//! UTF-8, and written in its own encoding again. Any other is only looked through. Called by `plan`, `apply` and
+//! `undo`, which read and write files, and by `dialect` and `examine`.
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+/// How a file's text is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Encoding {
+    /// As it is read: a byte, or a few, a character.
+    #[default]
+    Bytes,
+    /// UTF-16, the lower byte first.
+    Utf16Le,
+    /// UTF-16, the higher byte first.
+    Utf16Be,
+}
+
+impl Encoding {
+    /// Tells a file's encoding, and gives its text where it is not the bytes themselves.
+    pub(crate) fn decode(bytes: &[u8]) -> (Self, Option<Zeroizing<Vec<u8>>>) {
+        let (encoding, unit): (Self, fn([u8; 2]) -> u16) = match bytes {
+            [0xff, 0xfe, ..] => (Self::Utf16Le, u16::from_le_bytes),
+            [0xfe, 0xff, ..] => (Self::Utf16Be, u16::from_be_bytes),
+            _ => return (Self::Bytes, None),
+        };
+        let units = bytes.chunks_exact(2);
+        if !units.remainder().is_empty() {
+            return (Self::Bytes, None);
+        }
+        // Allocated once: no character takes more bytes than one and a half times its own.
+        let mut text = Zeroizing::new(Vec::with_capacity(bytes.len() / 2 * 3));
+        for sign in char::decode_utf16(units.map(|pair| unit([pair[0], pair[1]]))) {
+            let Ok(sign) = sign else { return (Self::Bytes, None) };
+            text.extend_from_slice(sign.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        (encoding, Some(text))
+    }
+
+    /// Writes a text in this encoding; nothing where it is no text.
+    pub(crate) fn encode(self, text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let unit = match self {
+            Self::Bytes => return Some(Zeroizing::new(text.to_vec())),
+            Self::Utf16Le => u16::to_le_bytes,
+            Self::Utf16Be => u16::to_be_bytes,
+        };
+        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() * 2));
+        for pair in std::str::from_utf8(text).ok()?.encode_utf16().map(unit) {
+            bytes.extend_from_slice(&pair);
+        }
+        Some(bytes)
+    }
+
+    /// Reports whether the text is the file's bytes.
+    pub(crate) fn is_bytes(&self) -> bool {
+        *self == Self::Bytes
+    }
+}
 
 /// So much of a file without a mark tells whether it is one.
 const TELLING: usize = 512;
@@ -56,6 +113,25 @@ mod tests {
                 assert_eq!(String::from_utf8_lossy(&narrow), want);
             }
         }
+    }
+
+    #[test]
+    fn text_with_a_mark_is_written_again_as_it_was_and_anything_else_is_left_alone() {
+        let text = "\u{feff}# \u{e9} \u{2713} \u{1f511}\r\n$a = \u{201c}b\u{201d}\n";
+        for (unit, encoding) in
+            [(u16::to_le_bytes as fn(u16) -> [u8; 2], Encoding::Utf16Le), (u16::to_be_bytes, Encoding::Utf16Be)]
+        {
+            let bytes = wide(text, unit);
+            let (found, decoded) = Encoding::decode(&bytes);
+            assert_eq!((found, decoded.as_deref().map(Vec::as_slice)), (encoding, Some(text.as_bytes())));
+            assert_eq!(encoding.encode(text.as_bytes()).as_deref(), Some(&bytes));
+            assert_eq!(encoding.encode(b"\xff"), None);
+            let lone = [&bytes[..], &unit(0xd83d)].concat();
+            for broken in [&bytes[2..], &bytes[..bytes.len() - 1], &lone, &lone[..lone.len() - 1], b"", b"A=b"] {
+                assert_eq!(Encoding::decode(broken), (Encoding::Bytes, None));
+            }
+        }
+        assert_eq!(Encoding::Bytes.encode(b"\xff").as_deref(), Some(&b"\xff".to_vec()));
     }
 
     #[test]

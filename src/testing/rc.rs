@@ -11,6 +11,7 @@ use crate::migrate::keyset::{Key, KeySet};
 use crate::migrate::seal::Seal;
 use crate::migrate::tokens::Recorder;
 use crate::migrate::undo::Why;
+use crate::migrate::utf16::Encoding;
 use crate::migrate::{stream, undo};
 use crate::secret::Secret;
 use std::path::Path;
@@ -137,7 +138,10 @@ fn taken_back((before, after): (&[u8], &[u8]), examined: &Examined) {
     let all: Vec<Key<'_>> = numbered.chain(others).filter(|key| !key.value.is_empty()).collect();
     let recorder = Recorder::new(all.clone(), std::iter::empty());
     let seal = Seal::new(Secret::new(SEAL.to_vec()));
-    let Some(record) = FileRecord::new(Path::new("/rc"), (before, after), &cuts, &recorder, &seal) else { return };
+    let Some(record) = FileRecord::new(Path::new("/rc"), (before, after), Encoding::Bytes, &cuts, &recorder, &seal)
+    else {
+        return;
+    };
     let written = serde_json::to_value(&record).expect("a record serialises");
     keys::assert_no_piece(&written, &KeySet::new(all));
     let values = |known: &dyn Fn(usize) -> bool| -> Vec<Result<Secret, Why>> {

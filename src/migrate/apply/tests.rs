@@ -422,3 +422,44 @@ fn a_line_that_was_being_added_is_recovered() {
     rig.undo(true);
     assert_eq!(rig.text(), before());
 }
+
+#[test]
+fn a_file_in_utf16_is_edited_and_restored_in_its_encoding() {
+    let key = "sk-ant-api03-TESTab12FAKEcd34TESTef56FAKEgh78TESTij90FAKEkl12TESTmn34FAKEop56";
+    for unit in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
+        let wide = |text: &str| text.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+        let rig = Rig::new();
+        let file = rig.file.with_file_name("profile.ps1");
+        let text = format!(
+            "\u{feff}# caf\u{e9} \u{1f511}\r\n$env:ANTHROPIC_API_KEY = '{key}'\r\n\
+             # \u{2713} ANTHROPIC_API_KEY={key}\r\nif ($a) {{ $env:OPENAI_API_KEY = '{OTHER}'; b }}\r\n"
+        );
+        let after = "\u{feff}# caf\u{e9} \u{1f511}\r\n\
+                     # \u{2713} ANTHROPIC_API_KEY=<moved-to-ringlet:anthropic/default>\r\nif ($a) { b }\r\n";
+        fs::write(&file, wide(&text)).expect("written");
+        let plan = Plan::new(plan::scan(&[], std::slice::from_ref(&file)), &BTreeMap::new());
+        let report = rig.apply(&plan, Fault::None, || ()).expect("applied");
+        assert!(matches!(report.files.as_slice(), [(_, End::Done)]), "{report:?}");
+        assert_eq!(fs::read(&file).expect("readable"), wide(after));
+        let folder = journal::folder(&rig.paths).join("20261101T000000Z-1");
+        let written = fs::read(folder.join("journal.json")).expect("a journal");
+        for value in [key, OTHER] {
+            let pieces = value.as_bytes().windows(16);
+            let wide_pieces: Vec<Vec<u8>> =
+                pieces.clone().map(|piece| piece.iter().flat_map(|byte| [*byte, 0]).collect()).collect();
+            let digits: Vec<String> = wide_pieces.iter().map(|piece| crate::digest::hex(piece)).collect();
+            let holds = |part: &[u8]| memchr::memmem::find(&written, part).is_some();
+            assert!(!pieces.into_iter().any(holds) && !wide_pieces.iter().any(|part| holds(part)));
+            assert!(!digits.iter().any(|digits| holds(digits.as_bytes())));
+        }
+        // Somebody adds a line in the meantime.
+        let edited = format!("{after}c \u{e9}\r\n");
+        for (now, wanted) in [(after.to_owned(), text.clone()), (edited, format!("{text}c \u{e9}\r\n"))] {
+            let journal_before = fs::read(folder.join("journal.json")).expect("a journal");
+            fs::write(&file, wide(&now)).expect("written");
+            rig.undo(true);
+            assert_eq!(fs::read(&file).expect("readable"), wide(&wanted));
+            fs::write(folder.join("journal.json"), journal_before).expect("written");
+        }
+    }
+}

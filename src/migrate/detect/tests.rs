@@ -238,7 +238,7 @@ fn stand_ins_of_documentation_are_ignored() {
         "__ANTHROPIC_AUTH_TOKEN__",
         "__TESTq7xwFAKEz3mvTESTw9rt__",
         "OPENAI_API_KEY_OF_THE_TEAM_4711",
-        "sk.OPENAI_API_KEY.4711.TESTq7",
+        "put.OPENAI_API_KEY.in.this.place",
         "enter-the-secret-of-4711-tenants",
     ] {
         assert_eq!(
@@ -286,6 +286,7 @@ fn keys_that_look_like_stand_ins_are_keys() {
         ("ANTHROPIC_AUTH_TOKEN", format!("jonathan.smith-{}", RANDOM_HEX), "anthropic"),
         ("OPENAI_API_KEY", format!("team:{}", body(32)), "openai"),
         ("OPENAI_API_KEY", format!("{}~{}", body(10), body(20)), "openai"),
+        ("ANTHROPIC_AUTH_TOKEN", "export-ANTHROPIC_AUTH_TOKEN-20261101-TESTq7".to_owned(), "anthropic"),
         ("OPENAI_API_KEY", body(20), "openai"),
         ("ZAI_API_KEY", format!("{}.{}", RANDOM_HEX, body(16)), "zai"),
         ("ANTHROPIC_AUTH_TOKEN", format!("{}.{}", RANDOM_HEX, body(16)), "zai"),

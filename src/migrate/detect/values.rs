@@ -99,12 +99,12 @@ fn counts_up(value: &[u8]) -> bool {
     })
 }
 
-// The variable's own name, with or without words around it.
+// The variable's own name, with nothing but words and signs around it.
 fn is_own_name(name: &str, value: &[u8]) -> bool {
     // A shorter one may stand in a key by chance.
-    name.len() >= 8
-        && value.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name.as_bytes()))
-        && !value.split(|byte| matches!(byte, b'-' | b'_')).any(is_random)
+    let places = value.windows(name.len().max(8)).enumerate();
+    let mut found = places.filter(|(_, window)| window.eq_ignore_ascii_case(name.as_bytes()));
+    found.any(|(at, _)| !value[..at].iter().chain(&value[at + name.len()..]).any(u8::is_ascii_digit))
 }
 
 /// Shannon's entropy, in bits a byte.

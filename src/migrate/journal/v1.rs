@@ -3,6 +3,7 @@
 use super::{CutRecord, FileRecord, Journal, KeyRecord, Stage, VERSION};
 use crate::migrate::context::{Context, Line};
 use crate::migrate::tokens::Token;
+use crate::migrate::utf16::Encoding;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -54,7 +55,19 @@ pub(super) fn read(bytes: &[u8]) -> Result<Journal, serde_json::Error> {
 fn file(old: OldFile) -> FileRecord {
     let OldFile { path, before, size, after, cuts, in_place, zsh, done, undone } = old;
     let cuts = if undone { Vec::new() } else { cuts.into_iter().map(cut).collect() };
-    FileRecord { path, before: Some(before), size, after, cuts, in_place, zsh, done, undone, pending: None }
+    FileRecord {
+        path,
+        before: Some(before),
+        size,
+        after,
+        cuts,
+        encoding: Encoding::Bytes,
+        in_place,
+        zsh,
+        done,
+        undone,
+        pending: None,
+    }
 }
 
 fn cut(old: OldCut) -> CutRecord {

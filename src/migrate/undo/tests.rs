@@ -19,7 +19,8 @@ fn recorded(before: &str, dialect: Dialect) -> (FileRecord, Vec<u8>, Vec<Result<
     let keys: Vec<&[u8]> = examined.findings().iter().map(|finding| finding.value.as_slice()).collect();
     let numbered = keys.iter().enumerate().map(|(number, value)| Key { value, number: Some(number) });
     let recorder = Recorder::new(numbered.collect(), std::iter::empty());
-    let record = FileRecord::new(Path::new("/rc"), (before.as_bytes(), &after), &cuts, &recorder, &seal());
+    let record =
+        FileRecord::new(Path::new("/rc"), (before.as_bytes(), &after), Encoding::Bytes, &cuts, &recorder, &seal());
     (record.expect("recorded"), after, keys.iter().map(|key| Ok(Secret::new(key.to_vec()))).collect())
 }
 
