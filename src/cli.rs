@@ -253,6 +253,9 @@ Example: what asked for work's Anthropic key this week
 Every key is stored and read back before a file is changed; nothing else in a
 file changes, and `ringlet migrate undo` takes it back.
 
+Exit status: 0 no key is left, 3 keys are left in plaintext (listed, with the
+reason), 1 failure, 2 usage. With --dry-run it is what the run would give.
+
 Examples:
   ringlet migrate --dry-run
   ringlet migrate ~/.zshrc .env

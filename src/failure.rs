@@ -44,6 +44,8 @@ pub(crate) mod status {
     pub(crate) const FAILURE: i32 = 1;
     /// The command line is wrong.
     pub(crate) const USAGE: i32 = 2;
+    /// `migrate` leaves keys in plaintext.
+    pub(crate) const KEYS_LEFT: i32 = 3;
     /// Ringlet itself failed in `exec`.
     pub(crate) const EXEC_FAILED: i32 = 125;
     /// The agent cannot be executed.

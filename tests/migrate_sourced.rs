@@ -126,7 +126,8 @@ fn scrubbed(shell: &str, path: &str, text: &[u8]) -> (BTreeSet<String>, BTreeSet
     let world = World::new();
     let file = world.write(path, text);
     let before = sourced(&world, shell, &file);
-    world.run(&["migrate", "--yes", &file.to_string_lossy()]).ok();
+    let done = world.run(&["migrate", "--yes", &file.to_string_lossy()]);
+    assert!(matches!(done.status, Some(0 | 3)), "{done:?}");
     let after = sourced(&world, shell, &file);
     let moved = stored(&world);
     let shown = String::from_utf8_lossy(&fs::read(&file).expect("there")).into_owned();

@@ -70,17 +70,23 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
     for trouble in &plan.troubles {
         host.output.warn(format!("{}: {}", session.paths.pretty(&trouble.path), trouble.why));
     }
-    let troubled = if plan.troubles.is_empty() { 0 } else { status::FAILURE };
+    let troubled = !plan.troubles.is_empty();
+    let ends = |leaves_keys: bool| match leaves_keys {
+        _ if troubled => status::FAILURE,
+        true => status::KEYS_LEFT,
+        false => 0,
+    };
     if command.dry_run {
-        return Ok(troubled);
+        return Ok(ends(plan.leaves_keys()));
     }
     if !plan.moves() {
-        host.output.note("there is no key to move");
-        return Ok(troubled);
+        let left = plan.leaves_keys();
+        host.output.note(if left { "none of these keys can be moved" } else { "there is no key to move" });
+        return Ok(ends(left));
     }
     if !command.yes && !ask(host, session, &mut plan)? {
         host.output.note("nothing was changed");
-        return Ok(troubled);
+        return Ok(ends(true));
     }
     plan.keep_wanted();
     let report = {
@@ -96,7 +102,7 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
     };
     let kept = tell(host, session, &report);
     after::tell(host, session, &plan, &report, command.yes)?;
-    Ok(if kept { status::FAILURE } else { troubled })
+    Ok(if kept { status::FAILURE } else { ends(plan.leaves_keys()) })
 }
 
 // Returns the files named on the command line, and those that were named to an interrupted run.
@@ -233,9 +239,27 @@ mod tests {
         let ran = home.run(&["migrate"]);
         assert!(ran.status == 1 && ran.err.contains("there is no terminal to ask on"), "{ran:?}");
         home.answer(&["n"]);
-        assert!(home.run(&["migrate"]).succeeds().err.contains("nothing was changed"));
+        let ran = home.run(&["migrate"]);
+        assert!(ran.status == 3 && ran.err.contains("nothing was changed"), "{ran:?}");
         assert_eq!(home.read(".zshrc"), before);
         home.run(&["migrate", "undo"]).is_refused(1, "there is no run to take back");
+    }
+
+    #[test]
+    fn the_status_says_whether_keys_stay_in_plaintext() {
+        let key = format!("export OPENAI_API_KEY={}\n", openai(1));
+        let other = "export GITHUB_TOKEN=ghp_TESTab12FAKEcd34TESTef56FAKEgh78TEST\n";
+        let stays = format!("curl -H 'Authorization: Bearer {}' example.org\n", openai(2));
+        let texts = [("A=1\n".into(), 0), (key.clone() + other, 0), (key + &stays, 3), (stays, 3)];
+        for (text, status) in texts {
+            let home = Home::new();
+            home.write(".zshrc", &text);
+            for words in [&["migrate", "--dry-run"][..], &["migrate", "--yes", "--allow-file"], &["migrate", "--yes"]] {
+                let ran = home.run(words);
+                assert_eq!(ran.status, status, "{text} {ran:?}");
+                assert!(status == 0 || !ran.err.contains("there is no key"), "{ran:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Files that Ringlet itself makes for a run: profiles, and the settings that name the default one.
 //!
 //! They hold no key. `apply` writes them after the keys are stored and before a file of the user's is rewritten, so
-//! that no launcher ever stands without its profile. `undo` and the recovery of a killed run take them back, unless somebody
-//! changed them since.
+//! that no launcher ever stands without its profile. `undo` and the recovery of a killed run take them back, unless
+//! somebody changed them since.
 
 use super::MigrateError;
 use super::journal::{Journal, MadeRecord, digest};

@@ -329,6 +329,15 @@ impl Plan {
         self.files.iter().any(PlannedFile::is_edited)
     }
 
+    /// Whether a key of an agent stays in plaintext if the plan is carried out. Other tools' credentials do not count.
+    pub(crate) fn leaves_keys(&self) -> bool {
+        let stays = |file: &PlannedFile, placed: &Placed| match placed.name {
+            Ok(_) => !file.wanted,
+            Err(reason) => reason != Reason::NotAgentKey,
+        };
+        self.files.iter().any(|file| file.findings.iter().any(|placed| stays(file, placed)))
+    }
+
     /// Everything that must not be shown or written.
     pub(crate) fn secrets(&self) -> KeySet<'_> {
         let values = self.files.iter().flat_map(|file| &file.findings).map(|found| &found.finding.value);
