@@ -100,7 +100,7 @@ fn recorded_texts<'j>(journal: &'j serde_json::Value, into: &mut Vec<&'j str>) {
     match journal {
         serde_json::Value::Array(values) => values.iter().for_each(|value| recorded_texts(value, into)),
         serde_json::Value::Object(fields) => fields.iter().for_each(|(name, value)| match value.as_str() {
-            Some(text) if name == "text" || name == "bytes" => into.push(text),
+            Some(text) if ["text", "bytes", "locked"].contains(&name.as_str()) => into.push(text),
             _ => recorded_texts(value, into),
         }),
         _ => {}
@@ -296,6 +296,23 @@ fn a_key_that_shares_characters_with_what_the_journal_names_is_moved_and_comes_b
     world.write("home/.zshrc", &text);
     world.run(&["migrate", "--yes"]).ok();
     assert_eq!(world.read("home/.zshrc"), "");
+    world.run(&["migrate", "undo"]).ok();
+    assert_eq!(world.read("home/.zshrc"), text);
+}
+
+#[test]
+fn a_word_beside_a_key_that_stands_in_a_key_which_stays_does_not_keep_the_file() {
+    let world = World::new();
+    let stays = "litellm-anthropic-deadbeef01c0ffee23d180";
+    let text = format!(
+        "export OPENAI_API_KEY={THIRD} # not anthropic, of the OPENAI_API_KEY page\n\
+        curl -H 'x-api-key: {stays}' ANTHROPIC_API_KEY={stays} example.org\n"
+    );
+    world.write("home/.zshrc", &text);
+    let done = world.run(&["migrate", "--yes"]);
+    assert_eq!(done.status, Some(3), "{done:?}");
+    assert!(!world.read("home/.zshrc").contains(THIRD));
+    no_piece_in_state(&world, &[THIRD, stays]);
     world.run(&["migrate", "undo"]).ok();
     assert_eq!(world.read("home/.zshrc"), text);
 }

@@ -263,9 +263,8 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
     let is_moved = |key: &KeyName| numbers.contains_key(key);
     let made: Vec<&MadeFile> = plan.made.iter().filter(|made| made.keys.iter().all(is_moved)).collect();
     made.iter().try_for_each(|made| made.check())?;
-    let recorder = recorder(plan, &numbers);
+    let recorder = recorder(plan, &numbers, &seal);
     let mut report = Report { place: store.place(), run: setup.run.clone(), ..Report::default() };
-    // Only files that can be taken back are rewritten at all.
     let mut work = Vec::new();
     for file in plan.files.iter().filter(|file| file.is_edited()) {
         match record(file, &recorder, &seal) {
@@ -273,9 +272,7 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
                 journal.files.push(record);
                 work.push(file);
             }
-            None => {
-                report.files.push((file.path.clone(), End::Kept("what would be removed cannot be journaled".into())))
-            }
+            None => report.files.push((file.path.clone(), End::Kept("it cannot be written in its encoding".into()))),
         }
     }
     for made in &made {
@@ -375,13 +372,11 @@ fn enlist(journal: &mut Journal, plan: &Plan, seal: &Seal) -> BTreeMap<KeyName, 
 }
 
 // Every value of the plan, those that are only reported among them: none may be written down.
-fn recorder<'a>(plan: &'a Plan, numbers: &BTreeMap<KeyName, usize>) -> Recorder<'a> {
+fn recorder<'a>(plan: &'a Plan, numbers: &BTreeMap<KeyName, usize>, seal: &'a Seal) -> Recorder<'a> {
     let moved = plan.keys.iter().map(|key| Key { value: &key.value, number: numbers.get(&key.name).copied() });
-    let found = || plan.files.iter().flat_map(|file| &file.findings);
-    let seen = found().filter(|placed| placed.name.is_err());
+    let seen = plan.files.iter().flat_map(|file| &file.findings).filter(|placed| placed.name.is_err());
     let seen = seen.map(|placed| Key { value: &placed.finding.value, number: None });
-    let names = found().filter_map(|placed| placed.finding.variable.as_deref());
-    Recorder::new(moved.chain(seen).filter(|key| !key.value.is_empty()).collect(), names)
+    Recorder::new(moved.chain(seen).filter(|key| !key.value.is_empty()).collect(), seal)
 }
 
 fn record(file: &PlannedFile, recorder: &Recorder<'_>, seal: &Seal) -> Option<FileRecord> {
@@ -589,7 +584,7 @@ pub(crate) fn add_line(paths: &Paths, store: &Keys, run: &str, path: &Path, line
     let after = Zeroizing::new([before.as_slice(), &with].concat());
     let seal = Seal::new(store.private_secret().map_err(|error| failed(error.into()))?);
     let added = [Cut { span: before.len()..before.len(), with }];
-    let recorder = Recorder::new(Vec::new(), std::iter::empty());
+    let recorder = Recorder::new(Vec::new(), &seal);
     let record = FileRecord::new(&target, (before, &after), Encoding::Bytes, &added, &recorder, &seal);
     let mut record = record.expect("nothing is taken out");
     record.in_place = snapshot.links > 1;

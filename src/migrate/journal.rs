@@ -76,7 +76,7 @@ impl CutRecord {
     pub(crate) fn keys(&self) -> impl Iterator<Item = usize> + use<'_> {
         self.removed.iter().filter_map(|token| match token {
             Token::Piece(key, ..) | Token::Escaped(key, ..) => Some(*key),
-            Token::Text(_) | Token::Bytes(_) => None,
+            Token::Text(_) | Token::Bytes(_) | Token::Locked(_) => None,
         })
     }
 }
@@ -172,7 +172,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 }
 
 impl FileRecord {
-    /// Records the cuts of one file's text, or says why that cannot be done.
+    /// Records the cuts of one file's text; nothing where that cannot be written in the file's encoding.
     pub(crate) fn new(
         path: &Path,
         (before, after): (&[u8], &[u8]),
@@ -190,7 +190,7 @@ impl FileRecord {
             come += cut.with.len();
             number += before[counted..cut.span.start].iter().filter(|byte| **byte == b'\n').count();
             counted = cut.span.start;
-            let removed = recorder.record(&before[cut.span.clone()])?;
+            let removed = recorder.record(&before[cut.span.clone()]);
             let context = image.context(at, cut.with.len(), takes_lines(cut, before));
             let with = String::from_utf8_lossy(&cut.with).into_owned();
             records.push(CutRecord { number, at: Some(at), with, removed, context });

@@ -1,15 +1,16 @@
 //! Bytes that were taken out of a file, written down without any piece of a key.
 //!
 //! `keyset` tells what shells allow inside a literal (quotes, escapes, continued lines) apart from the key's own bytes.
-//! A run of a key becomes a reference, an escaped character a reference and its style. Putting the values back must
-//! give the very bytes, or nothing is recorded at all.
+//! A run of a key becomes a reference, an escaped character a reference and its style. Putting the values back gives
+//! the very bytes; what would not is locked under the seal.
 //! Called by `journal` to record and by `undo` to restore.
 
 use super::keyset::{Key, KeySet, PIECE, Part};
+use super::seal::Seal;
 use super::style::Style;
 use crate::digest::{from_hex, hex};
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 /// A part of the removed bytes.
@@ -20,6 +21,8 @@ pub(crate) enum Token {
     Text(String),
     /// Bytes that are not UTF-8, in hexadecimal.
     Bytes(String),
+    /// A text that holds a piece of a key which is not stored, locked under the seal; in hexadecimal.
+    Locked(String),
     /// A run of a key: its number, and from where to where.
     Piece(usize, usize, usize),
     /// One character of a key, escaped: the key's number, where it stands, and how.
@@ -33,30 +36,38 @@ pub(crate) struct Recorder<'a> {
     values: HashMap<usize, &'a [u8]>,
     // Every one: no text may hold a piece of it.
     all: KeySet<'a>,
-    // The variables' names, which the user sees in every message. One that stands in a key as well is no leak.
-    names: HashSet<&'a [u8]>,
+    seal: &'a Seal,
 }
 
 impl<'a> Recorder<'a> {
     /// A recorder that refers to the keys with a number and writes down no piece of any key.
-    pub(crate) fn new(keys: Vec<Key<'a>>, names: impl Iterator<Item = &'a str>) -> Self {
+    pub(crate) fn new(keys: Vec<Key<'a>>, seal: &'a Seal) -> Self {
         let stored: Vec<Key<'_>> = keys.iter().filter(|key| key.number.is_some()).copied().collect();
         let values = stored.iter().filter_map(|key| Some((key.number?, key.value))).collect();
         let (stored, all) = (KeySet::new(stored), KeySet::new(keys));
-        Self { stored, values, all, names: names.map(str::as_bytes).collect() }
+        Self { stored, values, all, seal }
     }
 
     /// Writes removed bytes down. A piece of a stored key becomes a reference wherever it stands, also in a word that
-    /// merely equals it. `None` where the bytes hold a piece of a key that is not stored.
-    pub(crate) fn record(&self, removed: &[u8]) -> Option<Vec<Token>> {
+    /// merely equals it. A text that holds a piece of another key is locked: there is nothing to refer to.
+    pub(crate) fn record(&self, removed: &[u8]) -> Vec<Token> {
+        let tokens = self.referring(removed);
+        let again = restore(&tokens, &|number| self.values.get(&number).copied(), self.seal);
+        match again {
+            Some(again) if *again == removed => tokens,
+            _ => vec![self.locked(removed)],
+        }
+    }
+
+    fn referring(&self, removed: &[u8]) -> Vec<Token> {
         let mut tokens = Vec::new();
         let mut plain: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::with_capacity(removed.len()));
         let mut at = 0;
         while at < removed.len() {
-            if let Some(found) = self.stored.occurrence_at(&removed[at..]) {
-                let number = found.number?;
-                self.flush(&mut plain, &mut tokens)?;
-                for (part, length) in found.parts {
+            let rest = &removed[at..];
+            if let Some((number, parts)) = self.stored.occurrence_at(rest).and_then(|it| Some((it.number?, it.parts))) {
+                self.flush(&mut plain, &mut tokens);
+                for (part, length) in parts {
                     let raw = &removed[at..at + length];
                     at += length;
                     match (part, tokens.last_mut()) {
@@ -66,34 +77,35 @@ impl<'a> Recorder<'a> {
                         (Part::Escaped(here, style), _) => tokens.push(Token::Escaped(number, here, style)),
                     }
                 }
-            } else if let Some(run) = self.stored.run_at(&removed[at..]) {
+            } else if let Some((number, run)) = self.stored.run_at(rest).and_then(|run| Some((run.number?, run))) {
                 // A piece of a key that stands apart, as in a comment about it.
-                self.flush(&mut plain, &mut tokens)?;
-                tokens.push(Token::Piece(run.number?, run.from, run.from + run.length));
+                self.flush(&mut plain, &mut tokens);
+                tokens.push(Token::Piece(number, run.from, run.from + run.length));
                 at += run.length;
             } else {
                 plain.push(removed[at]);
                 at += 1;
             }
         }
-        self.flush(&mut plain, &mut tokens)?;
+        self.flush(&mut plain, &mut tokens);
         // Syntax that came together may equal a piece as well.
-        if tokens.iter().any(|token| matches!(token, Token::Text(text) if self.betrays(text.as_bytes()))) {
-            return None;
+        for token in &mut tokens {
+            if let Token::Text(text) = token
+                && self.all.has_piece_in(text.as_bytes())
+            {
+                *token = self.locked(text.as_bytes());
+            }
         }
-        let again = restore(&tokens, &|number| self.values.get(&number).copied())?;
-        (*again == removed).then_some(tokens)
+        tokens
     }
 
-    fn flush(&self, plain: &mut Zeroizing<Vec<u8>>, tokens: &mut Vec<Token>) -> Option<()> {
-        if !plain.is_empty() {
-            if self.betrays(plain) {
-                return None;
-            }
+    fn flush(&self, plain: &mut Zeroizing<Vec<u8>>, tokens: &mut Vec<Token>) {
+        if self.all.has_piece_in(plain) {
+            tokens.push(self.locked(plain));
+        } else if !plain.is_empty() {
             self.push_text(tokens, plain);
-            plain.clear();
         }
-        Some(())
+        plain.clear();
     }
 
     fn push_text(&self, tokens: &mut Vec<Token>, raw: &[u8]) {
@@ -108,27 +120,29 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    // Whether a piece of a key stands in the text outside of the variables' names.
-    fn betrays(&self, text: &[u8]) -> bool {
-        if !self.all.has_piece_in(text) {
-            return false;
-        }
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        let mut rest = Zeroizing::new(Vec::with_capacity(text.len()));
-        for word in text.chunk_by(|a, b| is_name(a) == is_name(b)) {
-            rest.extend_from_slice(if self.names.contains(word) { b"\0" } else { word });
-        }
-        self.all.has_piece_in(&rest)
+    // The first byte is there to be changed, should the digits equal a piece of a key.
+    fn locked(&self, text: &[u8]) -> Token {
+        let with = |first: u8| {
+            let salted = Zeroizing::new([&[first], text].concat());
+            hex(&self.seal.lock(&salted))
+        };
+        let clean = (0..u8::MAX).map(with).find(|digits| !self.all.has_piece_in(digits.as_bytes()));
+        Token::Locked(clean.unwrap_or_else(|| with(u8::MAX)))
     }
 }
 
-/// Puts removed bytes together again; `None` when a reference leads nowhere.
-pub(crate) fn restore<'a>(tokens: &[Token], value: &dyn Fn(usize) -> Option<&'a [u8]>) -> Option<Zeroizing<Vec<u8>>> {
+/// Puts removed bytes together again; `None` when a reference leads nowhere or the seal is another one.
+pub(crate) fn restore<'a>(
+    tokens: &[Token],
+    value: &dyn Fn(usize) -> Option<&'a [u8]>,
+    seal: &Seal,
+) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
     for token in tokens {
         match token {
             Token::Text(text) => bytes.extend_from_slice(text.as_bytes()),
             Token::Bytes(digits) => bytes.extend_from_slice(&from_hex(digits.as_bytes())?),
+            Token::Locked(digits) => bytes.extend_from_slice(seal.open(&from_hex(digits.as_bytes())?)?.get(1..)?),
             Token::Piece(key, from, to) => bytes.extend_from_slice(value(*key)?.get(*from..*to)?),
             Token::Escaped(key, at, style) => bytes.extend_from_slice(&style.write(*value(*key)?.get(*at)?)),
         }
@@ -139,6 +153,7 @@ pub(crate) fn restore<'a>(tokens: &[Token], value: &dyn Fn(usize) -> Option<&'a 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
     use proptest::prelude::*;
 
     const KEY: &[u8] = b"sk-ant-api03-TESTab12FAKEcd34TESTef56";
@@ -146,8 +161,12 @@ mod tests {
 
     const BOTH: [Key<'static>; 2] = [Key { value: KEY, number: Some(0) }, Key { value: OTHER, number: Some(1) }];
 
-    fn record(removed: &[u8], keys: &[Key<'_>]) -> Option<Vec<Token>> {
-        Recorder::new(keys.to_vec(), ["OPENAI_API_KEY"].into_iter()).record(removed)
+    fn seal() -> Seal {
+        Seal::new(Secret::new(b"seal".to_vec()))
+    }
+
+    fn record(removed: &[u8], keys: &[Key<'_>]) -> Vec<Token> {
+        Recorder::new(keys.to_vec(), &seal()).record(removed)
     }
 
     fn values(number: usize) -> Option<&'static [u8]> {
@@ -170,46 +189,38 @@ mod tests {
             format!("A={key} B={}", String::from_utf8_lossy(OTHER)),
             format!("# once it was {}... and {}\n", &key[..15], &key[20..]),
         ] {
-            let tokens = record(raw.as_bytes(), &BOTH).expect(&raw);
+            let tokens = record(raw.as_bytes(), &BOTH);
             let text = serde_json::to_vec(&tokens).expect("JSON");
             assert!(!KeySet::new(BOTH.to_vec()).has_piece_in(&text), "{}", String::from_utf8_lossy(&text));
-            assert_eq!(*restore(&tokens, &values).expect("restored"), raw.as_bytes());
+            assert_eq!(*restore(&tokens, &values, &seal()).expect("restored"), raw.as_bytes());
         }
         let odd = [b"A=\xff\xfe ", KEY, b"\n"].concat();
-        assert_eq!(*restore(&record(&odd, &BOTH).expect("recorded"), &values).expect("restored"), odd);
+        assert_eq!(*restore(&record(&odd, &BOTH), &values, &seal()).expect("restored"), odd);
     }
 
     #[test]
-    fn a_piece_of_a_key_that_is_not_kept_cannot_be_recorded() {
+    fn a_piece_of_a_key_that_is_not_kept_is_locked() {
         let other = [Key { value: KEY, number: None }];
-        assert_eq!(record(&[b"# ", KEY].concat(), &other), None);
-        assert_eq!(record(&[b"# ", &KEY[10..20]].concat(), &other), None);
-        assert_eq!(record(&[b"\xff ", &KEY[10..20]].concat(), &other), None);
-        assert!(record(b"# nothing", &other).is_some());
-        assert!(record(&KEY[10..17], &other).is_some(), "so little of a key is none");
-        assert!(record(&[KEY, &KEY[..20]].concat(), &[other[0], BOTH[0]]).is_some(), "it is kept after all");
-    }
-
-    #[test]
-    fn a_name_that_stands_in_a_key_is_recorded() {
-        for number in [None, Some(1)] {
-            let keys = [BOTH[0], Key { value: b"litellm-OPENAI_API_KEY-99FAKE88TEST", number }];
-            let raw = [b"export OPENAI_API_KEY=", KEY, b"\n"].concat();
-            let tokens = record(&raw, &keys).expect("the name is no secret");
-            let of = |number: usize| keys.get(number).map(|key| key.value);
-            assert_eq!(*restore(&tokens, &of).expect("restored"), raw);
-            let raw = [b"export OPENAI_API_KEYS=", KEY].concat();
-            assert_eq!(record(&raw, &keys).is_some(), number.is_some(), "nobody's name");
-        }
+        let is_locked = |raw: &[u8], keys: &[Key<'_>]| {
+            let tokens = record(raw, keys);
+            assert_eq!(*restore(&tokens, &values, &seal()).expect("restored"), raw);
+            tokens.iter().any(|token| matches!(token, Token::Locked(_)))
+        };
+        assert!(is_locked(&[b"# ", KEY].concat(), &other));
+        assert!(is_locked(&[b"# ", &KEY[10..20]].concat(), &other));
+        assert!(is_locked(&[b"\xff ", &KEY[10..20]].concat(), &other));
+        assert!(!is_locked(b"# nothing", &other));
+        assert!(!is_locked(&KEY[10..17], &other), "so little of a key is none");
+        assert!(!is_locked(&[KEY, &KEY[..20]].concat(), &[other[0], BOTH[0]]), "it is kept after all");
     }
 
     #[test]
     fn digits_that_equal_a_piece_of_a_key_are_parted() {
         let keys = [Key { value: b"@ABCDEF00000485OPQRST", number: Some(0) }];
         let raw = b"\xff\0\0\0\0\x48\x5f";
-        let tokens = record(raw, &keys).expect("recorded");
+        let tokens = record(raw, &keys);
         assert_eq!(tokens.len(), 3, "{tokens:?}");
-        assert_eq!(*restore(&tokens, &values).expect("restored"), raw);
+        assert_eq!(*restore(&tokens, &values, &seal()).expect("restored"), raw);
     }
 
     // A text in which keys, their parts and each other's parts stand where they like.
@@ -220,10 +231,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keys_that_share_runs_with_everything_are_recorded((values, stretches) in torn()) {
+        fn keys_that_share_runs_with_everything_are_recorded(
+            (values, stretches) in torn(),
+            stored in proptest::collection::vec(any::<bool>(), 5),
+        ) {
             let of = |value: &str| value.len() >= PIECE;
             let values: Vec<&[u8]> = values.iter().filter(|value| of(value)).map(|value| value.as_bytes()).collect();
-            let keys = || values.iter().enumerate().map(|(at, value)| Key { value, number: Some(at) }).collect();
+            // Some are not stored.
+            let number = |at: usize| Some(at).filter(|at| stored[*at]);
+            let keys = || values.iter().enumerate().map(|(at, value)| Key { value, number: number(at) }).collect();
             let mut raw = b"export ANTHROPIC_API_KEY='".to_vec();
             for (which, from, to) in stretches {
                 let Some(value) = values.get(which) else {
@@ -233,13 +249,14 @@ mod tests {
                 let from = from.min(value.len());
                 raw.extend_from_slice(&value[from..to.clamp(from, value.len())]);
             }
-            let tokens = Recorder::new(keys(), std::iter::empty()).record(&raw).expect("each key is stored");
+            let tokens = Recorder::new(keys(), &seal()).record(&raw);
             let all = KeySet::new(keys());
             for token in &tokens {
-                let (Token::Text(text) | Token::Bytes(text)) = token else { continue };
+                let (Token::Text(text) | Token::Bytes(text) | Token::Locked(text)) = token else { continue };
                 prop_assert!(!all.has_piece_in(text.as_bytes()), "{}", text);
             }
-            let again = restore(&tokens, &|number| values.get(number).copied()).expect("restored");
+            let value = |at: usize| values.get(at).copied().filter(|_| stored[at]);
+            let again = restore(&tokens, &value, &seal()).expect("restored");
             prop_assert_eq!(&*again, &raw);
         }
     }

@@ -358,7 +358,7 @@ pub(crate) fn image(file: &FileRecord, now: &[u8], values: &Values, seal: &Seal)
         }
         bytes.extend_from_slice(&now[at..place]);
         at = replaced.end;
-        match refill(&file.cuts[number].removed, values) {
+        match refill(&file.cuts[number].removed, values, seal) {
             Ok(piece) => {
                 bytes.extend_from_slice(&piece);
                 back.push(number);
@@ -408,7 +408,7 @@ fn remaining(
     left.iter().map(cut).collect()
 }
 
-fn refill(removed: &[Token], values: &Values) -> Result<Zeroizing<Vec<u8>>, Why> {
+fn refill(removed: &[Token], values: &Values, seal: &Seal) -> Result<Zeroizing<Vec<u8>>, Why> {
     for token in removed {
         if let Token::Piece(key, ..) | Token::Escaped(key, ..) = token
             && let Some(Err(why)) = values.get(*key)
@@ -417,7 +417,7 @@ fn refill(removed: &[Token], values: &Values) -> Result<Zeroizing<Vec<u8>>, Why>
         }
     }
     let of = |number: usize| values.get(number)?.as_ref().ok().map(Secret::expose);
-    tokens::restore(removed, &of).ok_or(Why::Damaged)
+    tokens::restore(removed, &of, seal).ok_or(Why::Damaged)
 }
 
 impl Statement {
@@ -431,7 +431,7 @@ impl Statement {
                     text.push_str(syntax);
                     None
                 }
-                Token::Bytes(_) => {
+                Token::Bytes(_) | Token::Locked(_) => {
                     text.push_str("...");
                     None
                 }

@@ -136,8 +136,8 @@ fn taken_back((before, after): (&[u8], &[u8]), examined: &Examined) {
     let numbered = kept.iter().enumerate().map(|(number, value)| Key { value, number: Some(number) });
     let others = reported(examined).map(|finding| Key { value: &finding.value, number: None });
     let all: Vec<Key<'_>> = numbered.chain(others).filter(|key| !key.value.is_empty()).collect();
-    let recorder = Recorder::new(all.clone(), std::iter::empty());
     let seal = Seal::new(Secret::new(SEAL.to_vec()));
+    let recorder = Recorder::new(all.clone(), &seal);
     let Some(record) = FileRecord::new(Path::new("/rc"), (before, after), Encoding::Bytes, &cuts, &recorder, &seal)
     else {
         return;

@@ -81,7 +81,7 @@ pub fn journal(bytes: &[u8]) {
         assert_eq!(undone.back.len() + undone.left.len(), file.cuts.len());
         let back = || undone.back.iter().map(|number| &file.cuts[*number]);
         let cut_out: usize = back().map(|cut| cut.with.len()).sum();
-        let pieces = back().map(|cut| tokens::restore(&cut.removed, &value).expect("it was put back").len());
+        let pieces = back().map(|cut| tokens::restore(&cut.removed, &value, &seal).expect("it was put back").len());
         assert_eq!(undone.bytes.len(), now.len() - cut_out + pieces.sum::<usize>());
     }
 }

@@ -46,8 +46,9 @@ pub(super) fn run(host: &mut Host, session: &Session, run: Option<&str>) -> Resu
     advise(host, &done.run, &left);
     let keys: BTreeSet<&String> =
         done.files.iter().flat_map(|file| &file.back).flat_map(|statement| &statement.keys).collect();
-    let keys: Vec<KeyName> = keys.into_iter().filter_map(|name| name.parse().ok()).collect();
-    if let Some(first) = keys.first() {
+    let by_now = |name: &String| done.renamed.iter().find(|(old, _)| old == name).map(|(_, new)| new.clone());
+    let mut keys = keys.into_iter().filter_map(|name| by_now(name).or_else(|| name.parse().ok()));
+    if let Some(first) = keys.next() {
         let said = Hint::from(format!("the keys stay in {}; ", store.place()));
         let command = words!["ringlet", "keychain", "remove", first.provider, first.alias];
         host.output.note(said.command(command).and(" takes one away"));

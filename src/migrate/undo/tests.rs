@@ -18,9 +18,10 @@ fn recorded(before: &str, dialect: Dialect) -> (FileRecord, Vec<u8>, Vec<Result<
     let cuts = examined.cuts(before.as_bytes(), &|_| "default".to_owned());
     let keys: Vec<&[u8]> = examined.findings().iter().map(|finding| finding.value.as_slice()).collect();
     let numbered = keys.iter().enumerate().map(|(number, value)| Key { value, number: Some(number) });
-    let recorder = Recorder::new(numbered.collect(), std::iter::empty());
+    let seal = seal();
+    let recorder = Recorder::new(numbered.collect(), &seal);
     let record =
-        FileRecord::new(Path::new("/rc"), (before.as_bytes(), &after), Encoding::Bytes, &cuts, &recorder, &seal());
+        FileRecord::new(Path::new("/rc"), (before.as_bytes(), &after), Encoding::Bytes, &cuts, &recorder, &seal);
     (record.expect("recorded"), after, keys.iter().map(|key| Ok(Secret::new(key.to_vec()))).collect())
 }
 
