@@ -4,12 +4,14 @@
 //! comes out are names of providers and byte ranges. The patterns are the vendors' own or those of the open secret
 //! scanners; a pattern that other things match as well (32 hexadecimal digits) counts only under a known name.
 
+mod beside;
 mod known;
 mod names;
 mod patterns;
 mod text;
 mod values;
 
+pub(crate) use beside::beside;
 pub(crate) use known::Known;
 pub(crate) use text::{AFTER, BEFORE, Hit, LONGEST_MARK, hits, is_better, search};
 
@@ -123,4 +125,4 @@ pub(super) fn placeholder_words() -> &'static [&'static str] {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,7 @@ use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
 use crate::migrate::model::{Form, Node, Reason, Scope, Script, Span, Value, Warning};
 use crate::migrate::{lines, read, utf16};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use verdicts::{Set, Verdict, Verdicts, settings};
@@ -157,6 +157,9 @@ pub(super) fn analyzed(bytes: &[u8], dialect: Dialect, script: Script, known: &K
     if !(dialect == Dialect::Text && lines::is_compiled(bytes)) {
         analysis.overlooked();
     }
+    if is_code(dialect) {
+        analysis.beside();
+    }
     analysis.conflicts();
     let (findings, markers) = sorted(analysis.findings, markers);
     Examined { gone: verdicts.gone, script, findings, markers, kept: analysis.kept }
@@ -296,8 +299,14 @@ impl Analysis<'_> {
         match twins.iter().find(|index| is_twin(&self.findings[**index])) {
             Some(index) => {
                 let twin = &mut self.findings[*index];
-                if twin.variable.is_none() {
+                let foreign = Action::Reported(Reason::NotAgentKey);
+                // Without its own name it was another tool's.
+                let is_known_now = twin.action == foreign && finding.action != foreign;
+                if twin.variable.is_none() || is_known_now {
                     twin.variable = finding.variable;
+                }
+                if is_known_now {
+                    twin.action = finding.action;
                 }
             }
             None => {
@@ -360,6 +369,59 @@ impl Analysis<'_> {
         markers
     }
 
+    // A key in code goes by the name of the variable that the line is about.
+    fn beside(&mut self) {
+        let covered = std::mem::take(&mut self.covered);
+        let mut lines: BTreeSet<(usize, usize)> = BTreeSet::new();
+        for end in [&b"_KEY"[..], b"_TOKEN"] {
+            let mut known = 0;
+            for at in memchr::memmem::find_iter(self.bytes, end).filter(|at| !is_in(&covered, &(*at..at + 1))) {
+                if at >= known {
+                    let start = memchr::memrchr(b'\n', &self.bytes[..at]).map_or(0, |newline| newline + 1);
+                    known = memchr::memchr(b'\n', &self.bytes[at..]).map_or(self.bytes.len(), |newline| at + newline);
+                    lines.insert((start, known));
+                }
+            }
+        }
+        let mut unnamed: HashMap<(usize, &[u8]), Vec<usize>> = HashMap::new();
+        for (index, finding) in self.findings.iter().enumerate().filter(|(_, finding)| !finding.is_moved()) {
+            unnamed.entry((finding.line, finding.value.as_slice())).or_default().push(index);
+        }
+        let mut named = Vec::new();
+        for (start, end) in lines {
+            for (name, value, provider) in detect::beside(self.bytes, start..end, &|span| !is_in(&covered, span)) {
+                let line = self.lines.line(self.bytes, start);
+                let known = unnamed.get(&(line, &self.bytes[value.clone()])).cloned().unwrap_or_default();
+                named.push((name, value, provider, known));
+            }
+        }
+        for (name, value, provider, known) in named {
+            let text = std::str::from_utf8(&self.bytes[name.clone()]).expect("a name is ASCII");
+            if known.is_empty() {
+                self.report_value(
+                    Judgement::Key(provider),
+                    Some(text),
+                    name.start,
+                    &self.bytes[value],
+                    Reason::Argument,
+                );
+                continue;
+            }
+            for index in known {
+                let finding = &mut self.findings[index];
+                let is_foreign = finding.action == Action::Reported(Reason::NotAgentKey);
+                // A command's name is no variable's.
+                if finding.variable.as_ref().is_none_or(|name| is_foreign && !name.contains('_')) {
+                    finding.variable = Some(text.to_owned());
+                    finding.provider = provider.clone();
+                }
+                if is_foreign && finding.variable.as_deref() == Some(text) {
+                    finding.action = Action::Reported(Reason::Argument);
+                }
+            }
+        }
+    }
+
     // Nothing that looks like a key stays unmentioned, whatever a reader made of its place.
     fn overlooked(&mut self) {
         let covered = merged(std::mem::take(&mut self.covered));
@@ -371,8 +433,7 @@ impl Analysis<'_> {
         let mut spoken: HashMap<usize, usize> = HashMap::new();
         for hit in detect::hits(self.bytes, self.known) {
             let (start, end) = (hit.value.start, hit.value.end);
-            let behind = covered.partition_point(|span| span.end <= start);
-            if covered.get(behind).is_some_and(|span| span.start < end) {
+            if is_in(&covered, &(start..end)) {
                 continue;
             }
             let value = &self.bytes[hit.value.clone()];
@@ -390,6 +451,7 @@ impl Analysis<'_> {
             let name = hit.name.and_then(|name| std::str::from_utf8(&self.bytes[name]).ok());
             self.report_value(hit.judgement, name, at, value, Reason::Argument);
         }
+        self.covered = covered;
     }
 
     // One name, several keys, outside functions: only one of them can be the default.
@@ -434,6 +496,17 @@ impl Lines {
         let block = (offset / Self::BLOCK).min(last);
         1 + self.0[block] + memchr::memchr_iter(b'\n', &bytes[block * Self::BLOCK..offset]).count()
     }
+}
+
+fn is_code(dialect: Dialect) -> bool {
+    use Dialect::{Bash, Csh, Fish, Nushell, PowerShell, Sh, Zsh};
+    matches!(dialect, Bash | Zsh | Sh | Csh | Fish | Nushell | PowerShell)
+}
+
+// Whether any of these spans, which are in order, overlaps this one.
+fn is_in(spans: &[Span], span: &Span) -> bool {
+    let behind = spans.partition_point(|other| other.end <= span.start);
+    spans.get(behind).is_some_and(|other| other.start < span.end)
 }
 
 // Mostly the two are equal or equally long, which takes no search to see.
@@ -481,5 +554,7 @@ fn sorted(findings: Vec<Finding>, markers: Vec<(Span, usize)>) -> (Vec<Finding>,
     (sorted, markers)
 }
 
+#[cfg(test)]
+mod everywhere;
 #[cfg(test)]
 mod tests;

@@ -27,7 +27,8 @@ fn marked(prefix: &str, size: usize) -> String {
     format!("{prefix}{}T3BlbkFJ{}", body(size), body(size))
 }
 
-fn agents_keys() -> Vec<(&'static str, String)> {
+/// A key of each form, with its provider.
+pub(crate) fn agents_keys() -> Vec<(&'static str, String)> {
     vec![
         ("anthropic", format!("sk-ant-api03-{}AA", body(93))),
         ("anthropic", format!("sk-ant-admin01-{}AA", body(93))),

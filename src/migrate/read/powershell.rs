@@ -159,6 +159,9 @@ fn continues<'a>(reader: &Reader<'a>, words: &[Word<'a>]) -> bool {
 
 // `$env:NAME = value`, `[Environment]::SetEnvironmentVariable('NAME', 'value')`, `[void](...)`, `$null = ...`.
 fn assignment<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Option<Seen> {
+    if let Some(seen) = list_assignment(reader, words) {
+        return Some(seen);
+    }
     let (target, sign, values) = match words {
         [only] => return invocation(reader, only),
         [target, sign, values @ ..] => (target, sign.literal()?, values),
@@ -200,6 +203,24 @@ fn assignment<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Option<Seen> {
     let span = start..words.last()?.span.end;
     let form = if is_environment { Form::PsEnv } else { Form::Assign };
     Some(Seen::Setting(form, vec![Name { span, name_span, name, value }]))
+}
+
+// `$env:A, $env:B = 'k', 'l'`: each value goes by its own name.
+fn list_assignment<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Option<Seen> {
+    let is = |word: &Word<'_>, sign: &[u8]| word.is(sign) && !word.is_quoted();
+    let sign = words.iter().position(|word| is(word, b"="))?;
+    let (targets, values) = (&words[..sign], &words[sign + 1..]);
+    if targets.len() < 3 || !targets[1..].iter().step_by(2).all(|word| is(word, b",")) {
+        return None;
+    }
+    let names: Vec<Option<(String, usize)>> =
+        targets.iter().step_by(2).map(|target| target_of(reader, target)).collect();
+    for (place, values) in values.split(|word| is(word, b",")).enumerate() {
+        let own = names.get(place).or(names.last()).and_then(Option::as_ref);
+        let known = own.map(|(name, at)| Named { name, at: *at, direct: true });
+        values.iter().for_each(|word| reader.look_into(word, Reason::Argument, known));
+    }
+    Some(Seen::Reported)
 }
 
 // The variable that is assigned to, a type before it allowed: its name without scope or drive, and its place.

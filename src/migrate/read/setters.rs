@@ -12,6 +12,8 @@ pub(super) enum Seen {
     Setting(Form, Vec<Name>),
     /// Nothing can be cut out of them: the name whose values they are and where it stands, and a reason of its own.
     Kept(Option<(String, usize)>, Option<Reason>),
+    /// Nothing can be cut out of them, and what they hold has been reported.
+    Reported,
 }
 
 impl<'a> Reader<'a> {
@@ -151,6 +153,7 @@ impl<'a> Reader<'a> {
                 reason = why.or(reason);
                 name
             }
+            Seen::Reported => return Ok(Node::Other(span)),
         };
         let known = named.as_ref().map(|(name, at)| Named { name, at: *at, direct: true });
         for (at, word) in words.iter().enumerate() {

@@ -165,8 +165,8 @@ fn other_uses_are_reported_with_their_name() {
         ("$env.OPENAI_API_KEY += \"%\"\n", "1 openai OPENAI_API_KEY append"),
         ("claude --api-key \"%\"\n", "1 openai - argument"),
         ("load-env {OPENAI_API_KEY: \"%\", ...$more}\n", "1 openai OPENAI_API_KEY array"),
-        ("print a & $env.OPENAI_API_KEY = \"%\"\n", "1 openai - argument"),
-        ("$env.\"OPENAI_API_KEY\".x = \"%\"\n", "1 openai - argument"),
+        ("print a & $env.OPENAI_API_KEY = \"%\"\n", "1 openai OPENAI_API_KEY argument"),
+        ("$env.\"OPENAI_API_KEY\".x = \"%\"\n", "1 openai OPENAI_API_KEY argument"),
         ("$env.config = {hooks: {OPENAI_API_KEY: \"%\"}}\n", "1 openai OPENAI_API_KEY array"),
     ] {
         let text = text.replace('%', &key);
