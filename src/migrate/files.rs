@@ -5,6 +5,7 @@
 //! is no regular file (FIFO, device, folder) is named. A file that cannot be read, or whose link leads nowhere, stays
 //! in the list, so that its reader can say so. The places are those that the shells' manuals name, and the agents' own.
 
+mod agents;
 mod globs;
 mod parameters;
 mod places;
@@ -13,6 +14,7 @@ mod sourced;
 mod values;
 mod words;
 
+pub(crate) use agents::Own;
 pub(crate) use reading::{Reading, Shell};
 
 use super::dialect::{self, Dialect};
@@ -76,6 +78,8 @@ pub(crate) struct Found {
     pub folders: BTreeSet<PathBuf>,
     /// In which order each shell reads them.
     pub readings: Vec<Reading>,
+    // Whose the agents' own files are, by candidate.
+    owned: Vec<(usize, &'static Own)>,
 }
 
 impl Found {
@@ -84,6 +88,12 @@ impl Found {
     pub(crate) fn shells(&self, candidate: usize) -> BTreeSet<Shell> {
         let reads = |reading: &&Reading| reading.steps.iter().any(|step| step.file == candidate);
         self.readings.iter().filter(reads).map(|reading| reading.shell).collect()
+    }
+
+    /// Whose file the candidate is, and how a key in it is replaced.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the report says it from the next change on"))]
+    pub(crate) fn own(&self, candidate: usize) -> Option<&'static Own> {
+        self.owned.iter().find(|(of, _)| *of == candidate).map(|(_, own)| *own)
     }
 }
 
@@ -118,9 +128,9 @@ pub(crate) fn find(paths: &Paths, env: &Env) -> Found {
     places::histories(&mut search, &known, &order);
     places::snapshots(&mut search);
     places::leftovers(&mut search);
-    places::agents_own(&mut search);
+    let owned = agents::agents_own(&mut search);
     let readings = reading::placed(order.readings, &walk.files, &|path| search.seen.get(path).copied());
-    Found { candidates: search.found, folders: search.folders, readings }
+    Found { candidates: search.found, folders: search.folders, readings, owned }
 }
 
 /// The first bytes of a file, enough for [`dialect::of`]; none if it is no regular file or cannot be read.
@@ -139,6 +149,29 @@ pub(crate) fn first_bytes(path: &Path) -> Vec<u8> {
 
 const FIRST: u64 = 4096;
 
+/// Resolves links. Of many files in one folder the folder is resolved once.
+#[derive(Default)]
+struct Resolver {
+    folders: HashMap<PathBuf, PathBuf>,
+}
+
+impl Resolver {
+    fn resolve(&mut self, path: &Path) -> PathBuf {
+        let whole = || fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return whole() };
+        if path.is_symlink() {
+            return whole();
+        }
+        if let Some(known) = self.folders.get(folder) {
+            return known.join(name);
+        }
+        let Ok(resolved) = fs::canonicalize(folder) else { return whole() };
+        let path = resolved.join(name);
+        self.folders.insert(folder.to_owned(), resolved);
+        path
+    }
+}
+
 struct Search<'a> {
     home: PathBuf,
     config: PathBuf,
@@ -146,6 +179,7 @@ struct Search<'a> {
     state: PathBuf,
     env: &'a Env,
     found: Vec<Candidate>,
+    resolver: Resolver,
     // By what they resolve to.
     seen: HashMap<PathBuf, usize>,
     folders: BTreeSet<PathBuf>,
@@ -162,6 +196,7 @@ impl<'a> Search<'a> {
             home,
             env,
             found: Vec::new(),
+            resolver: Resolver::default(),
             seen: HashMap::new(),
             folders: BTreeSet::new(),
         }
@@ -177,7 +212,7 @@ impl<'a> Search<'a> {
         if !may_be_read(path) {
             return;
         }
-        let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let resolved = self.resolver.resolve(path);
         if let Entry::Vacant(place) = self.seen.entry(resolved) {
             place.insert(self.found.len());
             let dialect = dialect.unwrap_or_else(|| dialect::of(path, &first_bytes(path)));

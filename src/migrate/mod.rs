@@ -26,6 +26,7 @@ mod read;
 #[cfg(test)]
 mod rules;
 pub(crate) mod seal;
+mod stores;
 pub(crate) mod stream;
 mod style;
 #[cfg(test)]

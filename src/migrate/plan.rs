@@ -10,8 +10,8 @@ use super::keyset::{self, Key, KeySet};
 use super::lines;
 use super::made::MadeFile;
 use super::model::Reason;
-use super::stream;
 use super::utf16::Encoding;
+use super::{stores, stream};
 use crate::name::{Alias, KeyName, Provider};
 use crate::platform::{self, ReadError, Snapshot};
 use crate::secret::{Secret, Shape, check_key};
@@ -225,7 +225,11 @@ fn look_into(
                 if is_read_at_start(path, candidate, dialect) { examined } else { examined.without_unknown_names() };
             return (snapshot, dialect, examined, None);
         }
-        let seen = stream::look_through(snapshot.bytes.as_slice(), dialect, Known::none());
+        let own = match candidate {
+            Some(candidate) if candidate.role == Role::AgentConfig => stores::known(path, &snapshot.bytes),
+            _ => Known::default(),
+        };
+        let seen = stream::look_through(snapshot.bytes.as_slice(), dialect, &own);
         return (snapshot, dialect, Examined::reported(seen.findings), seen.trouble);
     };
     let dialect = candidate.map_or_else(|| dialect::of(path, &files::first_bytes(path)), |candidate| candidate.dialect);

@@ -107,10 +107,9 @@ pub(super) fn scripts(search: &mut Search<'_>) {
     for folder in folders {
         search.folders.insert(folder.clone());
         for path in listed(&folder).into_iter().take(MOST_PROGRAMS) {
-            let target = path.canonicalize().unwrap_or_default();
             let size = path.metadata().ok().filter(|metadata| metadata.is_file()).map(|metadata| metadata.len());
             if size.is_some_and(|size| size <= LARGEST_SCRIPT)
-                && !(path.is_symlink() && is_of_package(&target, &search.home))
+                && !(path.is_symlink() && is_of_package(&path, &search.home))
                 && let Some(dialect) = dialect::of_script(&path, &first_bytes(&path))
             {
                 search.add_as(&path, Role::Script, Some(dialect));
@@ -119,11 +118,10 @@ pub(super) fn scripts(search: &mut Search<'_>) {
     }
 }
 
-// Where package managers keep what they link to.
-fn is_of_package(path: &Path, home: &Path) -> bool {
-    let Ok(below) = path.strip_prefix(home.canonicalize().as_deref().unwrap_or(home)) else {
-        return true;
-    };
+// Whether it leads to where package managers keep what they link to.
+fn is_of_package(link: &Path, home: &Path) -> bool {
+    let (Ok(target), Ok(home)) = (link.canonicalize(), home.canonicalize()) else { return true };
+    let Ok(below) = target.strip_prefix(home) else { return true };
     let folders = ["node_modules", "site-packages", ".cargo", ".rustup", ".npm", ".nvm", ".bun", ".deno", ".pyenv"];
     let is_folder = |part: &str| folders.contains(&part) || part.ends_with("venv") || part.ends_with("venvs");
     let shared = [".local/share", ".local/lib", ".local/opt", ".local/pipx", ".asdf", ".nix-profile"];
@@ -270,94 +268,9 @@ fn local_history(search: &mut Search<'_>, history: &Path, names: &BTreeSet<Strin
 }
 
 // The folders of settings of VS Code and its relatives, on each system.
-fn editors(search: &Search<'_>) -> Vec<PathBuf> {
+pub(super) fn editors(search: &Search<'_>) -> Vec<PathBuf> {
     let mut bases = vec![search.config.clone(), search.home.join("Library/Application Support")];
     bases.extend(search.env.absolute("APPDATA"));
     let names = ["Code", "Code - Insiders", "VSCodium", "Cursor", "Windsurf"];
     bases.iter().flat_map(|base| names.iter().map(|name| base.join(name).join("User"))).collect()
-}
-
-const AGENTS_OWN: &[&str] = &[
-    ".claude/settings.json",
-    ".claude/settings.local.json",
-    ".claude.json",
-    ".codex/auth.json",
-    ".codex/config.toml",
-    ".codex/.env",
-    ".aider.conf.yml",
-    ".aider.conf.yaml",
-    ".gemini/settings.json",
-    ".gemini/.env",
-    ".qwen/settings.json",
-    ".qwen/.env",
-    ".continue/config.yaml",
-    ".continue/config.json",
-    ".continue/.env",
-    ".cursor/mcp.json",
-    ".codeium/windsurf/mcp_config.json",
-    ".factory/settings.json",
-    ".factory/config.json",
-    ".factory/mcp.json",
-    ".grok/user-settings.json",
-    ".kimi/config.toml",
-    ".vibe/config.toml",
-    ".vibe/.env",
-    ".pi/agent/auth.json",
-    ".pi/agent/mcp.json",
-    ".pi/agent/models.json",
-    ".pi/agent/settings.json",
-    ".mcp.json",
-    "docker-compose.yml",
-    "docker-compose.yaml",
-    "compose.yml",
-    "compose.yaml",
-    "Library/Application Support/Claude/claude_desktop_config.json",
-    "Library/Application Support/io.datasette.llm/keys.json",
-];
-
-const AGENTS_CONFIG: &[&str] = &[
-    "Claude/claude_desktop_config.json",
-    "opencode/opencode.json",
-    "opencode/opencode.jsonc",
-    "goose/config.yaml",
-    "goose/secrets.yaml",
-    "crush/crush.json",
-    "kilo/kilo.json",
-    "kilo/kilo.jsonc",
-    "kilo/opencode.json",
-    "kilo/opencode.jsonc",
-    "amp/settings.json",
-    "zed/settings.json",
-    "io.datasette.llm/keys.json",
-    "github-copilot/mcp.json",
-];
-
-const AGENTS_DATA: &[&str] = &["opencode/auth.json", "kilo/auth.json", "amp/secrets.json", "crush/crush.json"];
-
-/// Agents' and editors' own configuration, `.env` files in their folders included.
-pub(super) fn agents_own(search: &mut Search<'_>) {
-    let (home, config, data) = (search.home.clone(), search.config.clone(), search.data.clone());
-    for (base, names) in [(&home, AGENTS_OWN), (&config, AGENTS_CONFIG), (&data, AGENTS_DATA)] {
-        for name in names {
-            search.add(&base.join(name), Role::AgentConfig);
-        }
-    }
-    for (variable, names) in [
-        ("CLAUDE_CONFIG_DIR", &["settings.json", "settings.local.json", ".claude.json"][..]),
-        ("CODEX_HOME", &["auth.json", "config.toml", ".env"]),
-    ] {
-        if let Some(folder) = search.env.absolute(variable) {
-            for name in names {
-                search.add(&folder.join(name), Role::AgentConfig);
-            }
-        }
-    }
-    for folder in editors(search) {
-        for name in ["settings.json", "mcp.json"] {
-            search.add(&folder.join(name), Role::AgentConfig);
-        }
-    }
-    if let Some(folder) = search.env.absolute("APPDATA") {
-        search.add(&folder.join("Claude/claude_desktop_config.json"), Role::AgentConfig);
-    }
 }

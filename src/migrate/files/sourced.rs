@@ -13,13 +13,13 @@ mod simple;
 
 use super::values::{Known, Place, Values};
 use super::words::{self, Command, Tongue, Word};
-use super::{first_bytes, is_systems, may_be_read, read_limited};
+use super::{Resolver, first_bytes, is_systems, may_be_read, read_limited};
 use crate::migrate::dialect::{self, Dialect};
 use crate::migrate::model::text_start;
 use crate::migrate::utf16;
 use blocks::{Change, block, change, lone};
-use std::collections::HashMap;
-use std::fs;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -102,6 +102,7 @@ pub(super) struct Walk<'a> {
     known: Known<'a>,
     /// All files, in the order in which they are read first.
     pub(super) files: Vec<Reached>,
+    resolver: Resolver,
     index: HashMap<PathBuf, usize>,
     texts: HashMap<usize, Text>,
     bytes: usize,
@@ -118,6 +119,9 @@ pub(super) struct Walk<'a> {
     steps: usize,
     text_left: usize,
     nested: usize,
+    // By the hashes of their files and bodies.
+    listed_functions: HashSet<u64>,
+    hasher: RandomState,
     piped: Option<Vec<String>>,
 }
 
@@ -125,6 +129,7 @@ impl<'a> Walk<'a> {
     pub(super) fn new(known: Known<'a>) -> Self {
         Self {
             files: Vec::new(),
+            resolver: Resolver::default(),
             index: HashMap::new(),
             texts: HashMap::new(),
             bytes: 0,
@@ -140,6 +145,8 @@ impl<'a> Walk<'a> {
             steps: MOST_STEPS,
             text_left: MOST_TEXT,
             nested: 0,
+            listed_functions: HashSet::new(),
+            hasher: RandomState::new(),
             piped: None,
         }
     }
@@ -159,7 +166,13 @@ impl<'a> Walk<'a> {
         let mut names: Vec<String> = self.functions.keys().cloned().collect();
         names.sort();
         for name in names {
-            if self.functions.get(&name).is_some_and(|function| !function.called) {
+            // A file that several shells read has the same functions in each.
+            let is_new = |function: &Function| {
+                let body = &function.text[function.body.clone()];
+                let own = self.hasher.hash_one((&function.file, body, tongue));
+                !function.called && self.listed_functions.insert(own)
+            };
+            if self.functions.get(&name).is_some_and(is_new) {
                 self.call(&name, Vec::new(), tongue);
             }
         }
@@ -184,7 +197,7 @@ impl<'a> Walk<'a> {
         if !may_be_read(path) {
             return None;
         }
-        let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let resolved = self.resolver.resolve(path);
         if let Some(index) = self.index.get(&resolved) {
             let reached = &mut self.files[*index];
             reached.read = reached.read.min(read);

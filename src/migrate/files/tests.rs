@@ -74,7 +74,10 @@ fn start_files_of_every_shell_are_found() {
     home.file(".env", "A=1");
     home.file(".config/fish/conf.d/notes.txt", "");
     let want: Vec<_> = want.iter().map(|(name, dialect)| ((*name).to_owned(), Role::Rc, *dialect)).collect();
-    assert_eq!(home.found(&[]), want);
+    let mut found = home.found(&[]);
+    // A file of no shell's is only reported.
+    assert_eq!(found.pop(), Some((".env".to_owned(), Role::AgentConfig, Dialect::DotEnv)));
+    assert_eq!(found, want);
 }
 
 #[test]
@@ -727,4 +730,39 @@ fn scripts_of_the_users_own_are_found_and_packages_are_not() {
     let shells = home.everything(&[]);
     let at = shells.candidates.iter().position(|file| file.path.ends_with("bin/ds")).expect("it is there");
     assert!(shells.shells(at).is_empty(), "no shell reads a script at its start");
+}
+
+#[test]
+fn agents_own_stores_are_listed_with_their_remedy() {
+    let home = Home::new();
+    let names = [
+        ".claude/settings-kimi.json",
+        ".claude/providers/glm.json",
+        ".claude/settings.json.bak",
+        ".claude/projects/p/s.jsonl",
+        ".codex/sessions/2026/01/02/r.jsonl",
+        ".local/share/opencode/auth.json",
+        ".cc-switch/cc-switch.db",
+        ".claude-code-router/config.json",
+        ".config/mise/config.toml",
+        ".local/share/chezmoi/dot_zshrc",
+        ".config/Code/User/settings.json",
+        ".config/hypr/env.conf",
+        ".local/share/applications/x.desktop",
+        ".env",
+        ".netrc",
+        ".viminfo",
+        ".config/shell_gpt/.sgptrc",
+    ];
+    for name in names {
+        home.file(name, "A=b\n");
+    }
+    let found = home.everything(&[]);
+    for name in names {
+        let at = found.candidates.iter().position(|file| file.path.ends_with(name));
+        let at = at.unwrap_or_else(|| panic!("{name} is not listed"));
+        assert_eq!(found.candidates[at].role, Role::AgentConfig, "{name}");
+        assert!(found.own(at).is_some_and(|own| !own.then.is_empty()), "{name}");
+    }
+    assert_eq!(found.own(usize::MAX), None);
 }

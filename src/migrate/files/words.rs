@@ -10,7 +10,7 @@ mod pieces;
 use crate::migrate::dialect::Dialect;
 
 /// Whose words they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Tongue {
     /// bash, sh and ksh.
     Posix,
