@@ -52,6 +52,19 @@ impl Finding {
         matches!(self.action, Action::Moved(_))
     }
 
+    /// Takes in what another finding says about the same value in the same line.
+    pub(crate) fn take_in(&mut self, other: Self) {
+        let foreign = Action::Reported(Reason::NotAgentKey);
+        // Without its own name it was another tool's.
+        let is_known_now = self.action == foreign && other.action != foreign;
+        if self.variable.is_none() || is_known_now {
+            self.variable = other.variable;
+        }
+        if is_known_now {
+            self.action = other.action;
+        }
+    }
+
     /// Reports whether it moves out of a comment: such a key never becomes the default.
     pub(crate) fn is_commented(&self) -> bool {
         self.action == Action::Moved(Form::Comment)
@@ -298,16 +311,7 @@ impl Analysis<'_> {
         };
         match twins.iter().find(|index| is_twin(&self.findings[**index])) {
             Some(index) => {
-                let twin = &mut self.findings[*index];
-                let foreign = Action::Reported(Reason::NotAgentKey);
-                // Without its own name it was another tool's.
-                let is_known_now = twin.action == foreign && finding.action != foreign;
-                if twin.variable.is_none() || is_known_now {
-                    twin.variable = finding.variable;
-                }
-                if is_known_now {
-                    twin.action = finding.action;
-                }
+                self.findings[*index].take_in(finding);
             }
             None => {
                 twins.push(self.findings.len());

@@ -183,10 +183,7 @@ impl List {
         let known = self.known.get(&key).copied();
         if let Some(at) = known.filter(|at| self.findings[*at].line == finding.line) {
             // On one line a key is named once.
-            let twin = &mut self.findings[at];
-            if twin.variable.is_none() {
-                twin.variable = finding.variable;
-            }
+            self.findings[at].take_in(finding);
             return;
         }
         if self.findings.len() >= MOST {
