@@ -17,6 +17,7 @@ use crate::migrate::MigrateError;
 use crate::migrate::apply::{self, End, Report, Setup};
 use crate::migrate::files;
 use crate::migrate::plan::{self, Plan, Scan};
+use crate::migrate::recover;
 use crate::name::KeyName;
 use crate::platform;
 use crate::secret::Secret;
@@ -51,7 +52,7 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
         session.refuse_own_places(&host.world)?;
         // The lock is held only while an interrupted run is cleared up, and not during the question below.
         let _lock = apply::lock(&session.paths)?;
-        let found = apply::recover(&session.paths)?;
+        let found = recover::recover(&session.paths)?;
         found.warnings.iter().for_each(|text| host.output.warn(text));
         left = found.left;
         before = found.continued.map(|journal| journal.run);
@@ -94,7 +95,7 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
         refuse_plain_file(session, &open(), command.allow_file)?;
         let _lock = apply::lock(&session.paths)?;
         // Another run may have ended, or may have been killed, while the question waited for an answer.
-        let recovered = apply::recover(&session.paths)?;
+        let recovered = recover::recover(&session.paths)?;
         let run = format!("{}-{}", host.world.now.strftime("%Y%m%dT%H%M%S%6fZ"), std::process::id());
         let setup = Setup { paths: &session.paths, open: &open, run };
         let before = before.map_or(Ok(None), |run| apply::still(&session.paths, &run))?;

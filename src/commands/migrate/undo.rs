@@ -8,6 +8,7 @@ use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate::apply;
 use crate::migrate::made::{MadeEnd, Taken};
+use crate::migrate::recover;
 use crate::migrate::undo::{self, Statement, Undone, UndoneFile, Why};
 use crate::name::{KeyName, Profile};
 use crate::words;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// Takes a run back: the named one, or the latest.
 pub(super) fn run(host: &mut Host, session: &Session, run: Option<&str>) -> Result<i32, Failure> {
     let _lock = apply::lock(&session.paths)?;
-    let found = apply::recover(&session.paths)?;
+    let found = recover::recover(&session.paths)?;
     found.warnings.iter().for_each(|text| host.output.warn(text));
     let store = opener(host, session, prompt(host))();
     let console = &host.world.console;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::env::Env;
 use crate::migrate::plan;
+use crate::migrate::recover::recover;
 use crate::store::memory::MemoryStore;
 use crate::store::{Detail, Item, ItemName, Keys, Query, SERVICE, Store, StoreError};
 use std::cell::RefCell;
