@@ -113,8 +113,10 @@ pub(crate) fn find(paths: &Paths, env: &Env) -> Found {
     places::start_files(&mut search, &known, &order);
     // Those that no shell reads by itself are read by something else, or by hand.
     for file in &search.found {
-        walk.begin();
-        walk.later(&file.path, file.dialect);
+        if !walk.went_through(&file.path) {
+            walk.begin();
+            walk.later(&file.path, file.dialect);
+        }
     }
     search.add_reached(&walk, &[Reads::Sourced]);
     let begin = search.found.len();

@@ -186,6 +186,12 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Reports whether a file was read as commands already.
+    pub(super) fn went_through(&mut self, path: &Path) -> bool {
+        let resolved = self.resolver.resolve(path);
+        self.index.get(&resolved).is_some_and(|file| self.files[*file].read != Read::AsText)
+    }
+
     /// Looks through a file that is not read at start: what it reads is listed.
     pub(super) fn later(&mut self, path: &Path, dialect: Dialect) {
         let reads = std::mem::replace(&mut self.reads, false);
