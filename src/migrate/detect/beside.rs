@@ -20,8 +20,8 @@ pub(crate) fn beside(bytes: &[u8], line: Span, is_free: &dyn Fn(&Span) -> bool) 
     if names.is_empty() {
         return vec![];
     }
-    let values: Vec<Span> =
-        values(bytes, &line).filter(|value| is_free(value) && !names.iter().any(|(name, _)| *name == *value)).collect();
+    let is_name = |value: &Span| names.binary_search_by_key(&value.start, |(name, _)| name.start).is_ok();
+    let values: Vec<Span> = values(bytes, &line).filter(|value| is_free(value) && !is_name(value)).collect();
     let one_each = names.len() == values.len();
     let mut found = Vec::new();
     for (index, value) in values.into_iter().enumerate() {

@@ -208,6 +208,11 @@ fn by_name(bytes: &[u8], start: usize, end: usize, known: &Known) -> Option<Hit>
     let name = unglued(bytes, back(bytes, start, WORD, LONGEST_NAME))..forth(bytes, end, WORD, LONGEST_NAME);
     provider_of(text(bytes, &name)?)?;
     let from = value_after(bytes, &name)?;
+    // Of a row of names each with a sign behind it, only the last one has a value.
+    let word = from..forth(bytes, from, WORD, LONGEST_NAME);
+    if bytes.get(word.end) == Some(&b'=') && text(bytes, &word).and_then(provider_of).is_some() {
+        return None;
+    }
     let mut to = forth(bytes, from, PLAUSIBLE, LONGEST_KEY);
     // A text goes on behind it.
     while bytes[from..to].ends_with(b":") {
