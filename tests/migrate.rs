@@ -130,8 +130,61 @@ fn strays(world: &World) -> Vec<PathBuf> {
     found
 }
 
+// A profile's account of one agent: profile, agent, provider, alias, endpoint, model, default.
+type Account = (String, String, String, String, Option<String>, Option<String>, bool);
+
+fn named_agents(case: &Case) -> BTreeSet<String> {
+    let kept = case.expect.get("no_default").and_then(toml::Value::as_array);
+    let kept = kept.into_iter().flatten().filter_map(toml::Value::as_str).map(str::to_owned);
+    tables(&case.expect, "profile").iter().map(|it| text(it, "agent").to_owned()).chain(kept).collect()
+}
+
+fn profiles(world: &World, case: &Case) -> BTreeSet<Account> {
+    let json = |words: &[&str]| -> serde_json::Value { serde_json::from_str(&world.run(words).stdout).expect("JSON") };
+    let agents = named_agents(case);
+    let mut found = BTreeSet::new();
+    for row in json(&["profiles", "list", "--json"]).as_array().expect("a list") {
+        let name = row["name"].as_str().expect("a name");
+        let profile = json(&["profiles", "inspect", name, "--json"]);
+        for (agent, account) in profile["agents"].as_object().expect("a table") {
+            if !agents.contains(agent) {
+                continue;
+            }
+            let word = |key: &str| account[key].as_str().map(|word| word.trim_end_matches('/').to_owned());
+            let key = word("key").unwrap_or_default();
+            let alias = key.split_once('/').map(|(_, alias)| alias.to_owned()).unwrap_or_default();
+            let is_default = row["default"] == true;
+            let provider = word("provider").unwrap_or_default();
+            found.insert((
+                name.to_owned(),
+                agent.clone(),
+                provider,
+                alias,
+                word("endpoint"),
+                word("model"),
+                is_default,
+            ));
+        }
+    }
+    found
+}
+
+fn wanted_profiles(case: &Case) -> BTreeSet<Account> {
+    let account = |it: &&toml::Table| {
+        let word = |key: &str| it.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+        let own = |key: &str| text(it, key).to_owned();
+        let is_default = it["default"].as_bool().expect("a boolean");
+        (own("name"), own("agent"), own("provider"), own("alias"), word("endpoint"), word("model"), is_default)
+    };
+    tables(&case.expect, "profile").iter().map(account).collect()
+}
+
 fn run_case(case: &Case) -> Result<(), String> {
     let world = World::new();
+    world.link_ringlet();
+    for agent in case.expect.get("on-path").and_then(toml::Value::as_array).into_iter().flatten() {
+        world.agent(agent.as_str().expect("a command"));
+    }
     let path = text(&case.expect, "path");
     let file = match path.strip_prefix("~/") {
         Some(rest) => world.write(Path::new("home").join(rest), &case.input),
@@ -167,6 +220,12 @@ fn run_case(case: &Case) -> Result<(), String> {
         let word = |key: &str| it[key].as_str().unwrap_or_default().to_owned();
         (it["line"].as_u64().unwrap_or(0), word("provider"), word("action"), word("alias"))
     };
+    // Whose key it is that only says so by its name is free.
+    let is_free = |it: &serde_json::Value| it["reason"] == "unknown-name";
+    let row = |it: &serde_json::Value| {
+        let (line, provider, action, alias) = row(it);
+        (line, if is_free(it) { String::new() } else { provider }, action, alias)
+    };
     let listed: BTreeSet<_> = rows.iter().map(row).collect();
     let wanted: BTreeSet<_> = found
         .iter()
@@ -197,6 +256,8 @@ fn run_case(case: &Case) -> Result<(), String> {
     check(&format!("keys {:?}", stored(&world).keys()), stored(&world) == keychain)?;
     no_piece_in_state(&world, &values);
     check("strays", strays(&world).is_empty())?;
+    let (made, wanted) = (profiles(&world, case), wanted_profiles(case));
+    check(&format!("profiles\n  {made:?}\nand not\n  {wanted:?}"), made == wanted)?;
 
     let again = run(&["migrate", "--yes"]);
     check(&format!("second run: {again:?}"), again.status == status)?;
@@ -539,20 +600,22 @@ fn the_next_claude_works() {
 }
 
 #[test]
-fn an_endpoint_beside_the_key_makes_no_profile_and_one_in_a_launcher_does() {
-    let launcher = "deepseek() {\n  export ANTHROPIC_BASE_URL=https://api.deepseek.com\n  export ANTHROPIC_AUTH_TOKEN=sk-TESTab12FAKEcd34TESTef56FAKEgh78\n  claude\n}\n";
+fn an_endpoint_that_is_not_understood_keeps_its_agent_from_a_default_profile() {
+    let launcher = "deepseek() {\n  export ANTHROPIC_BASE_URL=https://api.deepseek.com/anthropic\n  export ANTHROPIC_AUTH_TOKEN=sk-a8c3e107b52d94f6a8c3e107b52d94f6\n  claude\n}\n";
     for (more, profile) in [
-        ("export ANTHROPIC_BASE_URL=https://gateway.example\n", false),
+        ("export ANTHROPIC_BASE_URL=$(cat url)\n", false),
         ("#export ANTHROPIC_BASE_URL=https://gateway.example\n", true),
+        ("export ANTHROPIC_BASE_URL=https://gateway.example\n", true),
         (launcher, true),
+        (&launcher.replace("claude", "cd /; claude"), false),
     ] {
         let world = World::new();
+        world.link_ringlet();
         world.agent("claude");
         world.write("home/.zshrc", zshrc() + more);
         let done = world.run(&["migrate", "--yes"]);
-        assert_eq!(done.status, Some(if more == launcher { 3 } else { 0 }), "{done:?}");
-        assert_eq!(world.path("home/.ringlet/profiles/default/ringlet.toml").exists(), profile, "{more}");
-        assert_eq!(done.stderr.contains("name an endpoint of their own"), !profile, "{done:?}");
+        let claude = world.run(&["profiles", "inspect", "default"]).stdout.contains("claude");
+        assert_eq!(claude, profile, "{more} {done:?}");
     }
 }
 

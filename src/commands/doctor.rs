@@ -3,11 +3,14 @@
 use super::Session;
 use super::check::{Check, Grade};
 use super::reach::Reach;
+use crate::commands::migrate::machine::machine;
 use crate::config::ConfigError;
 use crate::failure::{Failure, status};
 use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate;
+use crate::migrate::accounts::Machine;
+use crate::migrate::vocabulary::Vocabulary;
 use crate::output::Style;
 use crate::plan;
 use crate::platform;
@@ -290,7 +293,9 @@ fn leftovers(host: &Host, session: &Session) -> Result<Vec<String>, Failure> {
 
 // Reports keys in the files that shells and agents read. Nothing is moved.
 fn plaintext(host: &Host, session: &Session) -> Vec<(String, String)> {
-    let scan = migrate::plan::scan(&migrate::files::candidates(&session.paths, &host.world.env), &[]);
+    // A definition that does not parse is named by the check of the registry.
+    let machine = machine(host, session).unwrap_or_else(|_| Machine::empty(Vocabulary::built_in()));
+    let scan = migrate::plan::scan(&migrate::files::candidates(&session.paths, &host.world.env), &[], &machine);
     let plan = migrate::plan::Plan::new(scan, &std::collections::BTreeMap::new());
     let mut found = Vec::new();
     for file in &plan.files {

@@ -4,6 +4,7 @@
 //! safely. Nothing that is printed holds more of a key than its mask.
 
 mod after;
+pub(super) mod machine;
 mod show;
 mod undo;
 mod watch;
@@ -63,9 +64,10 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
         [] => files::candidates(&session.paths, &host.world.env),
         _ => Vec::new(),
     };
-    let scan = plan::scan(&candidates, &named);
+    let scan = plan::scan(&candidates, &named, &machine::machine(host, session)?);
     let existing = existing(host, session, &scan, command.dry_run)?;
     let mut plan = Plan::new(scan, &existing);
+    plan.made = machine::made(session, &plan)?;
     drop(existing);
     show::plan(host, session, &plan);
     for trouble in &plan.troubles {

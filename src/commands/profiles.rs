@@ -79,7 +79,8 @@ fn binding(session: &Session, create: &Create) -> Result<NewBinding, Failure> {
         },
     };
     let (model, config_dir) = (create.model.clone(), create.config_dir.clone());
-    Ok(NewBinding { agent, account, allow_http: create.allow_http, model, config_dir })
+    let (allow_http, auth_header, env) = (create.allow_http, None, vec![]);
+    Ok(NewBinding { agent, account, allow_http, model, config_dir, auth_header, env })
 }
 
 /// Prints what was made, and what is still missing.

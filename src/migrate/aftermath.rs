@@ -5,9 +5,8 @@
 
 use super::dialect::Dialect;
 use super::model::Warning;
-use super::plan::{Plan, PlannedFile, PlannedKey};
+use super::plan::{Plan, PlannedFile};
 use crate::hint::Hint;
-use crate::name::Provider;
 use crate::platform;
 use crate::shell;
 use crate::words;
@@ -16,54 +15,6 @@ use memchr::memmem;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-
-/// Returns the agent that a first profile gives a provider's key to.
-///
-/// The choice is made here, and not by the definitions of providers: several agents can use most keys, and only this
-/// profile, which nobody has configured, needs one of them.
-pub(crate) fn agent_of(provider: &str) -> &'static str {
-    match provider {
-        "anthropic" | "claude-subscription" => "claude",
-        "openai" => "codex",
-        "google" => "gemini",
-        _ => "opencode",
-    }
-}
-
-/// The keys that a first profile could use, one for each provider, in the order in which they are bound.
-///
-/// The alias `default` comes first: of several keys of a provider it is the one that was in use. A subscription comes
-/// before an API key, which would be billed.
-pub(crate) fn keys_for_a_profile(plan: &Plan) -> Vec<&PlannedKey> {
-    let mut keys: Vec<&PlannedKey> = plan.keys.iter().filter(|key| key.wanted && !key.commented).collect();
-    keys.sort_by_key(|key| {
-        let provider = key.name.provider.as_str();
-        (key.name.alias.as_str() != "default", agent_of(provider) != "claude", provider != "claude-subscription")
-    });
-    let mut seen: BTreeSet<&Provider> = BTreeSet::new();
-    keys.retain(|key| seen.insert(&key.name.provider));
-    keys
-}
-
-/// Reports whether the files send a provider's agent to an endpoint of their own. Then the key may not be the
-/// provider's.
-pub(crate) fn has_own_endpoint(plan: &Plan, provider: &str) -> bool {
-    let variable = match provider {
-        "anthropic" | "claude-subscription" => "ANTHROPIC_BASE_URL",
-        "openai" => "OPENAI_BASE_URL",
-        "google" => "GOOGLE_GEMINI_BASE_URL",
-        _ => return false,
-    };
-    plan.files.iter().any(|file| {
-        let bytes = &file.snapshot.bytes;
-        memmem::find_iter(bytes, variable.as_bytes()).any(|at| {
-            let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-            // What a launcher sets is for the program that it starts, and its key stays with it.
-            let paired = file.launchers.iter().any(|span| span.contains(&at));
-            !paired && !bytes[start..at].trim_ascii_start().starts_with(b"#")
-        })
-    })
-}
 
 /// A shell whose open sessions still have a key, and whose start file is to load the hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -332,9 +283,11 @@ pub(crate) fn blocks<'a>(files: &[&'a PlannedFile]) -> BTreeSet<(&'a Path, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migrate::accounts::Machine;
     use crate::migrate::files::{Candidate, Role};
     use crate::migrate::plan;
     use crate::migrate::testing::openai;
+    use crate::migrate::vocabulary::Vocabulary;
     use std::collections::BTreeMap;
 
     fn planned(folder: &Path, files: &[(&str, Dialect, &str)]) -> Plan {
@@ -342,7 +295,10 @@ mod tests {
             std::fs::write(folder.join(name), text).expect("written");
             Candidate { path: folder.join(name), dialect: *dialect, role: Role::Rc }
         });
-        let mut plan = Plan::new(plan::scan(&candidates.collect::<Vec<_>>(), &[]), &BTreeMap::new());
+        let mut plan = Plan::new(
+            plan::scan(&candidates.collect::<Vec<_>>(), &[], &Machine::empty(Vocabulary::built_in())),
+            &BTreeMap::new(),
+        );
         plan.keep_wanted();
         plan
     }
@@ -402,17 +358,12 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_of_the_files_own_and_a_tools_block_are_seen() {
+    fn a_tools_block_is_seen() {
         let folder = tempfile::tempdir().expect("a folder");
-        let text = format!(
-            "export OPENAI_BASE_URL=http://gateway\n# >>> a tool >>>\nexport OPENAI_API_KEY={}\n# <<< a tool <<<\n",
-            openai(1)
-        );
+        let text = format!("# >>> a tool >>>\nexport OPENAI_API_KEY={}\n# <<< a tool <<<\n", openai(1));
         let plan = planned(folder.path(), &[(".bashrc", Dialect::Bash, &text)]);
-        assert!(has_own_endpoint(&plan, "openai") && !has_own_endpoint(&plan, "google"));
         let edited: Vec<&PlannedFile> = plan.files.iter().collect();
         assert_eq!(blocks(&edited), BTreeSet::from([(folder.path().join(".bashrc").as_path(), "a tool".to_owned())]));
         assert_eq!(moved_variables(&plan), BTreeSet::from(["OPENAI_API_KEY"]));
-        assert_eq!(keys_for_a_profile(&plan).len(), 1);
     }
 }

@@ -3,7 +3,7 @@
 //! Works on positions only; it never looks into a value, and what it puts in is a filler or a marker. Called by
 //! `examine`, whose findings say what goes.
 
-use crate::migrate::model::{BYTE_ORDER_MARK, Body, Node, Scope, Script, Setting, Span, text_start};
+use crate::migrate::model::{BYTE_ORDER_MARK, Body, Node, Scope, Script, Setting, Span, Start, Word, text_start};
 use std::collections::HashSet;
 
 /// One replacement.
@@ -92,7 +92,7 @@ impl Scrub<'_> {
                 !setting.words.is_empty() && words.all(|word| self.gone.contains(&word.span.start))
             }
             Node::List { operands, .. } => !operands.is_empty() && operands.iter().all(|operand| self.is_gone(operand)),
-            Node::Compound { .. } | Node::Other(_) => false,
+            Node::Compound { .. } | Node::Start(_) | Node::Other(_) => false,
         }
     }
 
@@ -140,9 +140,23 @@ impl Scrub<'_> {
                     }
                 }
             }
+            Node::Start(start) => self.start(start),
             Node::Compound { bodies, .. } => bodies.iter().for_each(|body| self.sequence(&body.nodes, Some(body))),
             Node::Other(_) => {}
         }
+    }
+
+    // Rule S3 for what is set for one command: `env` goes with the last of its words.
+    fn start(&mut self, start: &Start) {
+        let is_left = |word: &Word| !self.gone.contains(&word.span.start);
+        if let Some((env, has_others)) = &start.env
+            && !has_others
+            && start.setting.words.iter().any(|word| word.span.start > env.start && !is_left(word))
+            && !start.setting.words.iter().any(|word| word.span.start > env.start && is_left(word))
+        {
+            self.cuts.push(Cut { span: env.start..start.command.start, with: vec![] });
+        }
+        self.words(&start.setting);
     }
 
     fn fill(&mut self, span: &Span) {

@@ -4,27 +4,20 @@
 //! and decides no alias: the plan does, and passes it in. Called by the scan, the plan and, after a file has been
 //! written, by the apply that reads it again.
 
+pub(crate) use crate::migrate::verdicts::Action;
+
+use crate::migrate::accounts::{self, Judged, Key, Machine, ReadBy, Source};
 use crate::migrate::detect::{self, Judgement, Known};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
-use crate::migrate::model::{Form, Node, Reason, Scope, Script, Span, Value, Warning};
+use crate::migrate::model::{Form, Reason, Script, Span, Warning};
+use crate::migrate::vocabulary::{Terms, Vocabulary};
 use crate::migrate::{lines, read, utf16};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use verdicts::{Set, Verdict, Verdicts, settings};
+use std::sync::Arc;
 use zeroize::Zeroizing;
-
-mod verdicts;
-
-/// What happens to a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// Into the keychain and out of the file, where it is set in this form.
-    Moved(Form),
-    /// Named to the user; the file keeps it, for this reason.
-    Reported(Reason),
-}
 
 /// One key at one place. Its `Debug` shows no byte of the key.
 pub(crate) struct Finding {
@@ -85,43 +78,93 @@ pub(crate) struct Examined {
     findings: Vec<Finding>,
     // The words that go, by where they begin.
     gone: HashSet<usize>,
+    // The words that start an agent and are replaced: the account's number, and the agent's command.
+    replaced: Vec<(Span, usize, String)>,
     // Values in comments, with their findings.
     markers: Vec<(Span, usize)>,
     // Credentials in comments that stay.
     kept: Vec<Span>,
 }
 
-/// Looks through a file's bytes.
-pub(crate) fn examine(bytes: &[u8], dialect: Dialect) -> Examined {
-    examine_knowing(bytes, dialect, Known::none())
+/// A file, taken apart.
+pub(crate) struct Parsed {
+    dialect: Dialect,
+    script: Script,
+    // The text of a file with two bytes a character: an edit made for one would tear it.
+    narrowed: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Parsed {
+    /// Takes a file apart.
+    pub(crate) fn new(bytes: &[u8], dialect: Dialect, terms: Terms<'_>) -> Self {
+        let narrowed = utf16::narrowed(bytes);
+        // Shells differ in what they make of a zero byte, so nothing is taken out of a file that has one.
+        let is_binary = narrowed.is_none() && memchr::memchr(0, bytes).is_some();
+        let dialect = if is_binary && !dialect.is_report_only() { Dialect::Text } else { dialect };
+        let script = script_of(narrowed.as_ref().map_or(bytes, |text| text.as_slice()), dialect, terms);
+        Self { dialect, script, narrowed }
+    }
+
+    /// The file as `accounts` judges it.
+    pub(super) fn source<'a>(&'a self, bytes: &'a [u8], reader: ReadBy<'a>, frozen: Option<Reason>) -> Source<'a> {
+        let unparsed = self.narrowed.is_some().then_some(Reason::Unparsed);
+        let bytes = self.narrowed.as_ref().map_or(bytes, |text| text.as_slice());
+        Source { bytes, script: &self.script, reader, frozen: frozen.or(unparsed) }
+    }
+
+    /// What is found in the file, as it was judged.
+    pub(super) fn examined(self, bytes: &[u8], judged: Judged, known: &Known) -> Examined {
+        let Self { dialect, script, narrowed } = self;
+        let Some(text) = narrowed else { return analyzed(bytes, dialect, script, judged, known) };
+        let mut examined = analyzed(&text, dialect, script, judged, known).unparsed();
+        examined.findings.iter_mut().for_each(|finding| finding.offset *= 2);
+        examined
+    }
+
+    /// Reports whether the cuts leave behind what they are to leave, and nothing else. Where a cut changes what the
+    /// rest of the file looks like, the file was not understood.
+    pub(super) fn settles(&self, bytes: &[u8], judged: &Judged, terms: Terms<'_>) -> bool {
+        if judged.gone.is_empty() && judged.replaced.is_empty() {
+            return true;
+        }
+        let cuts = edit::scrub(bytes, &self.script, &judged.gone, judged.replacements(&|_| "name".to_owned()), &[]);
+        let after = Zeroizing::new(edit::apply(bytes, &cuts));
+        let left = script_of(&after, self.dialect, terms);
+        accounts::remains(bytes, &self.script, judged, &after, &left)
+    }
+}
+
+/// Looks through a file by itself, on a machine without agents.
+pub(crate) fn examine(bytes: &[u8], dialect: Dialect, vocabulary: &Arc<Vocabulary>) -> Examined {
+    examine_knowing(bytes, dialect, vocabulary, Known::none())
 }
 
 /// The same, also for values that are known to be keys (rule S12).
-pub(crate) fn examine_knowing(bytes: &[u8], dialect: Dialect, known: &Known) -> Examined {
-    let Some(text) = utf16::narrowed(bytes) else {
-        // Shells differ in what they make of a zero byte, so nothing is taken out of a file that has one.
-        let is_binary = memchr::memchr(0, bytes).is_some();
-        let dialect = if is_binary && !dialect.is_report_only() { Dialect::Text } else { dialect };
-        let examined = examine_text(bytes, dialect, known);
-        return if examined.settles(bytes, dialect, known) { examined } else { examined.unparsed() };
+pub(crate) fn examine_knowing(bytes: &[u8], dialect: Dialect, vocabulary: &Arc<Vocabulary>, known: &Known) -> Examined {
+    let terms = Terms { vocabulary, known };
+    let parsed = Parsed::new(bytes, dialect, terms);
+    let judge = |frozen| {
+        let source = parsed.source(bytes, ReadBy::Shells(1), frozen);
+        accounts::judge(&[source], &Machine::empty(vocabulary), known).0.pop().unwrap_or_default()
     };
-    // Two bytes a character: an edit made for one would tear it.
-    let mut examined = examine_text(&text, dialect, known).unparsed();
-    examined.findings.iter_mut().for_each(|finding| finding.offset *= 2);
-    examined
+    let judged = judge(None);
+    let judged = match parsed.settles(bytes, &judged, terms) {
+        true => judged,
+        false => judge(Some(Reason::Unparsed)),
+    };
+    parsed.examined(bytes, judged, known)
 }
 
 /// The variables that a file sets, in order, each with its value where that is a literal.
-pub(crate) fn assignments(bytes: &[u8], dialect: Dialect) -> Vec<(String, Option<Zeroizing<Vec<u8>>>)> {
-    let script = script_of(bytes, dialect, Known::none());
-    let literal = |set: &Set<'_>| match &set.word.value {
-        Value::Literal(value, _) => Some(value.clone()),
-        _ => None,
-    };
-    settings(&script.nodes).iter().map(|set| (set.word.name.clone(), literal(set))).collect()
+pub(crate) fn assignments(
+    bytes: &[u8],
+    dialect: Dialect,
+    vocabulary: &Vocabulary,
+) -> Vec<(String, Option<Zeroizing<Vec<u8>>>)> {
+    accounts::literals(&script_of(bytes, dialect, Terms { vocabulary, known: Known::none() }))
 }
 
-fn script_of(bytes: &[u8], dialect: Dialect, known: &Known) -> Script {
+fn script_of(bytes: &[u8], dialect: Dialect, terms: Terms<'_>) -> Script {
     match dialect {
         Dialect::Bash
         | Dialect::Zsh
@@ -129,19 +172,13 @@ fn script_of(bytes: &[u8], dialect: Dialect, known: &Known) -> Script {
         | Dialect::Csh
         | Dialect::Fish
         | Dialect::Nushell
-        | Dialect::PowerShell => read::read(bytes, dialect, known),
-        _ => lines::read(bytes, dialect, known),
+        | Dialect::PowerShell => read::read(bytes, dialect, terms),
+        _ => lines::read(bytes, dialect, terms.known),
     }
 }
 
-fn examine_text(bytes: &[u8], dialect: Dialect, known: &Known) -> Examined {
-    analyzed(bytes, dialect, script_of(bytes, dialect, known), known)
-}
-
-/// What the rules say about a script.
-pub(super) fn analyzed(bytes: &[u8], dialect: Dialect, script: Script, known: &Known) -> Examined {
-    let settings = settings(&script.nodes);
-    let verdicts = Verdicts::of(&settings, &script, known);
+// What the rules say about a file.
+fn analyzed(bytes: &[u8], dialect: Dialect, script: Script, judged: Judged, known: &Known) -> Examined {
     let mut analysis = Analysis {
         bytes,
         known,
@@ -152,11 +189,8 @@ pub(super) fn analyzed(bytes: &[u8], dialect: Dialect, script: Script, known: &K
         covered: vec![],
         kept: vec![],
     };
-    for (set, verdict) in settings.iter().zip(&verdicts.words) {
-        if let Some(verdict) = verdict {
-            analysis.setting(set, verdict, &settings);
-        }
-    }
+    let Judged { keys, gone, replaced } = judged;
+    keys.into_iter().for_each(|key| analysis.key(key));
     for fixed in &script.fixed {
         let name = fixed.name.as_deref();
         let judgement = match name {
@@ -175,13 +209,14 @@ pub(super) fn analyzed(bytes: &[u8], dialect: Dialect, script: Script, known: &K
     }
     analysis.conflicts();
     let (findings, markers) = sorted(analysis.findings, markers);
-    Examined { gone: verdicts.gone, script, findings, markers, kept: analysis.kept }
+    Examined { gone, replaced, script, findings, markers, kept: analysis.kept }
 }
 
 impl Examined {
     /// A file that was looked through for what is only reported.
     pub(crate) fn reported(findings: Vec<Finding>) -> Self {
-        Self { script: Script::default(), findings, gone: HashSet::new(), markers: vec![], kept: vec![] }
+        let (gone, replaced, markers, kept) = Default::default();
+        Self { script: Script::default(), findings, gone, replaced, markers, kept }
     }
 
     /// The same without the values that only their names make look like keys: for files that no shell reads at its
@@ -208,23 +243,6 @@ impl Examined {
         Self::reported(self.findings.into_iter().map(report).collect())
     }
 
-    // Whether nothing is left to move once everything that moves is gone. Where a cut changes what the rest of the file
-    // looks like, the file was not understood.
-    fn settles(&self, bytes: &[u8], dialect: Dialect, known: &Known) -> bool {
-        if !self.moves() {
-            return true;
-        }
-        let after = Zeroizing::new(edit::apply(bytes, &self.cuts(bytes, &|_| "default".to_owned())));
-        !examine_text(&after, dialect, known).moves()
-    }
-
-    /// The functions and subshells that pair a key with a program: what is set in them holds for that program alone.
-    pub(crate) fn launchers(&self) -> Vec<Span> {
-        let mut spans = Vec::new();
-        launchers(&self.script.nodes, &mut spans);
-        spans
-    }
-
     /// The keys, in file order.
     pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
@@ -235,6 +253,11 @@ impl Examined {
         self.findings
     }
 
+    /// Reports whether anything in the file is changed.
+    pub(crate) fn changes(&self) -> bool {
+        self.moves() || !self.gone.is_empty() || !self.replaced.is_empty()
+    }
+
     /// Reports whether a key moves.
     pub(crate) fn moves(&self) -> bool {
         self.findings.iter().any(Finding::is_moved)
@@ -242,25 +265,24 @@ impl Examined {
 
     /// What has to change in the file for everything that moves; `alias` names the entry, for the markers in comments.
     pub(crate) fn cuts(&self, bytes: &[u8], alias: &dyn Fn(&Finding) -> String) -> Vec<Cut> {
+        self.cuts_with(bytes, alias, &|_| String::new())
+    }
+
+    /// The same where agents are started with accounts; `profile` names an account's profile.
+    pub(crate) fn cuts_with(
+        &self,
+        bytes: &[u8],
+        alias: &dyn Fn(&Finding) -> String,
+        profile: &dyn Fn(usize) -> String,
+    ) -> Vec<Cut> {
         let markers = self.markers.iter().map(|(span, index)| {
             let finding = &self.findings[*index];
             let with = format!("<moved-to-ringlet:{}/{}>", finding.provider, alias(finding)).into_bytes();
             Cut { span: span.clone(), with }
         });
-        edit::scrub(bytes, &self.script, &self.gone, markers.collect(), &self.kept)
-    }
-}
-
-fn launchers(nodes: &[Node], into: &mut Vec<Span>) {
-    for node in nodes {
-        match node {
-            Node::List { operands, .. } => launchers(operands, into),
-            Node::Compound { bodies, .. } => bodies.iter().for_each(|body| match body.scope {
-                Scope::Launcher => into.push(body.span.clone()),
-                Scope::Plain | Scope::Condition | Scope::Function => launchers(&body.nodes, into),
-            }),
-            Node::Setting(_) | Node::Other(_) => {}
-        }
+        let starts =
+            self.replaced.iter().map(|(span, account, agent)| accounts::start(span, &profile(*account), agent));
+        edit::scrub(bytes, &self.script, &self.gone, markers.chain(starts).collect(), &self.kept)
     }
 }
 
@@ -331,21 +353,18 @@ impl Analysis<'_> {
         self.report(self.finding(name, at, provider, value, Action::Reported(reason)));
     }
 
-    fn setting(&mut self, set: &Set<'_>, verdict: &Verdict, settings: &[Set<'_>]) {
-        let (Value::Literal(value, _) | Value::Default(_, value, _)) = &settings[verdict.source].word.value else {
-            return;
-        };
-        let (name, at) = (Some(set.word.name.as_str()), set.word.name_span.start);
-        let mut finding = self.finding(name, at, verdict.provider.clone(), value, verdict.action);
-        finding.top_level = set.place.depth == 0;
-        self.covered.push(set.word.span.clone());
+    fn key(&mut self, key: Key) {
+        let Key { variable, at, span, form, provider, action, value, function, top_level } = key;
+        let mut finding = self.finding(Some(&variable), at, provider, &value, action);
+        finding.top_level = top_level;
+        self.covered.push(span);
         if !finding.is_moved() {
             return self.report(finding);
         }
-        if set.place.function {
+        if function && !matches!(action, Action::Moved(Form::Launcher | Form::Alias | Form::Copy)) {
             finding.warnings.push(Warning::Function);
         }
-        finding.warnings.extend(session(set.form));
+        finding.warnings.extend(session(form));
         self.findings.push(finding);
     }
 

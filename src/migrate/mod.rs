@@ -7,6 +7,7 @@
 //!
 //! The rules are in `docs/migrate-rules.md`; its examples are run by the tests of `rules`.
 
+pub(crate) mod accounts;
 pub(crate) mod aftermath;
 pub(crate) mod apply;
 pub(crate) mod context;
@@ -35,6 +36,8 @@ pub(crate) mod testing;
 pub(crate) mod tokens;
 pub(crate) mod undo;
 pub(crate) mod utf16;
+mod verdicts;
+pub(crate) mod vocabulary;
 pub(crate) mod watch;
 
 use crate::hint::Hint;

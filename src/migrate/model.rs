@@ -81,7 +81,15 @@ words! {
         Copy = "copy",
         /// `${A:-k}` or `${A:=k}` of the same name.
         DefaultExpansion = "default-expansion",
+        /// `A=k command`, `env A=k command`.
+        Prefix = "prefix",
+        /// `unset A` and its kin, which hold no key.
+        Unset = "unset",
         Comment = "comment",
+        /// A launcher that becomes a profile.
+        Launcher = "launcher",
+        /// The same in the text of an alias.
+        Alias = "alias",
     }
 }
 
@@ -103,6 +111,8 @@ words! {
         Background = "background",
         /// A name that is also added to, whose other values are no whole keys.
         Append = "append",
+        /// Half of an endpoint and a key that belong together, and are not understood.
+        Pair = "pair",
         /// Code that pairs a key with a program and maybe with its endpoint.
         Launcher = "launcher",
         StructuredConfig = "structured-config",
@@ -166,6 +176,10 @@ pub(super) struct Script {
     pub filler: &'static str,
     /// The character that continues a line at its end, where the language has one.
     pub continuation: Option<u8>,
+    /// Whether a program runs that is no agent, outside functions.
+    pub runs: bool,
+    /// Whether an agent is started, outside functions.
+    pub starts: bool,
 }
 
 /// One statement or construct.
@@ -181,15 +195,38 @@ pub(super) enum Node {
         /// Its operands; a condition that is no command of its own is `Other`.
         operands: Vec<Node>,
     },
-    /// A construct with bodies: `if`, loop, `case`, function, `{ }`, `( )`.
+    /// A construct with bodies: `if`, loop, `case`, function, `{ }`, `( )`, an alias' text.
     Compound {
         /// The whole construct.
         span: Span,
+        /// The name of the command that it defines.
+        name: Option<Box<str>>,
         /// Its bodies, conditions included as bodies of their own.
         bodies: Vec<Body>,
     },
+    /// A command that starts an agent.
+    Start(Box<Start>),
     /// Anything else; never touched.
     Other(Span),
+}
+
+/// A command that starts an agent.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// The whole command, redirections included.
+    pub span: Span,
+    /// What is set for it alone: the words before it, and those of `env`.
+    pub setting: Setting,
+    /// `env`, and whether it has words that are none of the setting's.
+    pub env: Option<(Span, bool)>,
+    /// The words that start the agent: `claude`, `command claude`.
+    pub command: Span,
+    /// The agent's command without its folder.
+    pub agent: String,
+    /// The path to it, where there is one; `~` stands for the home directory.
+    pub path: Option<String>,
+    /// Whether nothing else about the command changes how the agent is started.
+    pub is_plain: bool,
 }
 
 impl Node {
@@ -204,6 +241,7 @@ impl Node {
     pub(super) fn span(&self) -> &Span {
         match self {
             Self::Setting(setting) => &setting.span,
+            Self::Start(start) => &start.span,
             Self::List { span, .. } | Self::Compound { span, .. } | Self::Other(span) => span,
         }
     }
@@ -221,13 +259,9 @@ pub(super) fn add(nodes: &mut Vec<Node>, node: Node) {
 // Whether nothing is set in it, and no program belongs to anything that is.
 fn is_idle(node: &Node) -> bool {
     match node {
-        Node::Setting(_) => false,
+        Node::Setting(_) | Node::Start(_) => false,
         Node::List { operands, .. } => operands.iter().all(is_idle),
-        Node::Compound { bodies, .. } => {
-            // A name and a value of any use are longer.
-            let launches = |body: &Body| body.scope == Scope::Launcher && body.span.len() >= SHORTEST_KEY;
-            bodies.iter().all(|body| !launches(body) && body.nodes.iter().all(is_idle))
-        }
+        Node::Compound { bodies, .. } => bodies.iter().all(|body| body.nodes.iter().all(is_idle)),
         Node::Other(_) => true,
     }
 }
@@ -239,21 +273,29 @@ pub(super) struct Body {
     pub span: Span,
     /// Its statements.
     pub nodes: Vec<Node>,
-    /// Whether it belongs to a function or subshell, which is a launcher if it also runs a program.
+    /// What kind of body it is.
     pub scope: Scope,
+    /// Whether a program runs in it that is no agent.
+    pub runs: bool,
+    /// Whether an agent is started in it.
+    pub starts: bool,
 }
 
 /// What kind of body it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// A branch, loop or group of the surrounding code.
+    /// A branch or group of the surrounding code.
     Plain,
+    /// A loop.
+    Loop,
     /// What decides whether or how often another body runs: there a list's `!` matters even when its operands go.
     Condition,
-    /// A function's body or a subshell without any program in it.
+    /// A function's body, or a block that belongs to a command as a function does.
     Function,
-    /// A function's body or a subshell that also runs a program: its keys are reported, never moved.
-    Launcher,
+    /// A subshell, or another block whose variables are lost at its end.
+    Subshell,
+    /// An alias' or abbreviation's text.
+    Text,
 }
 
 /// A statement that only sets.
@@ -292,6 +334,8 @@ pub(super) enum Value {
     Default(String, Zeroizing<Vec<u8>>, Span),
     /// Anything that only running the code could tell.
     Dynamic,
+    /// None any longer: `unset NAME`.
+    Unset,
 }
 
 impl fmt::Debug for Value {
@@ -302,6 +346,7 @@ impl fmt::Debug for Value {
             Self::Copy(name) => write!(f, "Copy({name})"),
             Self::Default(name, _, span) => write!(f, "Default({name}, redacted, {span:?})"),
             Self::Dynamic => f.write_str("Dynamic"),
+            Self::Unset => f.write_str("Unset"),
         }
     }
 }

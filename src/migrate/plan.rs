@@ -1,24 +1,27 @@
 //! What would move where: files examined, aliases given, the cuts made in memory. Reads only; called by the command
 //! for every run, by `apply` when a file changed meanwhile, and by `doctor`.
 
+use super::accounts::{self, Account, Accounts, Machine, Name, Origin, ReadBy, Withheld};
 use super::detect::Known;
 use super::dialect::{self, Dialect};
 use super::edit::{self, Cut};
-use super::examine::{self, Action, Examined, Finding};
+use super::examine::{self, Action, Examined, Finding, Parsed};
 use super::files::{self, Candidate, MAX_FILE, Role};
 use super::keyset::{self, Key, KeySet};
 use super::lines;
 use super::made::MadeFile;
-use super::model::Reason;
+use super::model::{Form, Reason};
 use super::utf16::Encoding;
+use super::vocabulary::{Terms, Vocabulary};
 use super::{stores, stream};
 use crate::name::{Alias, KeyName, Provider};
 use crate::platform::{self, ReadError, Snapshot};
 use crate::secret::{Secret, Shape, check_key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::Read;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// One of several values of a provider: its name, masked, and where it stands.
@@ -53,8 +56,6 @@ pub(crate) struct PlannedFile {
     pub snapshot: Snapshot,
     /// What is in it.
     pub findings: Vec<Placed>,
-    /// Where a key is paired with a program, in its content.
-    pub launchers: Vec<std::ops::Range<usize>>,
     /// What is taken out.
     pub cuts: Vec<Cut>,
     /// What it becomes.
@@ -63,6 +64,9 @@ pub(crate) struct PlannedFile {
     pub encoding: Encoding,
     /// Whether the user wants it changed.
     pub wanted: bool,
+    // Whether what becomes of it does not depend on other files.
+    is_alone: bool,
+    vocabulary: Arc<Vocabulary>,
 }
 
 /// A key of the plan.
@@ -92,6 +96,20 @@ pub(crate) struct Plan {
     pub made: Vec<MadeFile>,
     /// The files that could not be read, or must not be edited.
     pub troubles: Vec<Trouble>,
+    /// The accounts that profiles are made for.
+    pub accounts: Vec<PlannedAccount>,
+    /// The agents that get no default profile, each with the file and line of the reason.
+    pub withheld: Vec<(Withheld, Option<(PathBuf, usize)>)>,
+}
+
+/// An account, with the names that it gets.
+pub(crate) struct PlannedAccount {
+    /// The account.
+    pub account: Account,
+    /// Its key.
+    pub key: KeyName,
+    /// Its profile.
+    pub profile: String,
 }
 
 /// A file that was read and examined.
@@ -107,9 +125,13 @@ pub(crate) struct Scanned {
 }
 
 /// What a scan found.
-#[derive(Default)]
 pub(crate) struct Scan {
     files: Vec<Scanned>,
+    accounts: Accounts,
+    // The names of the profiles that there are.
+    profiles: BTreeSet<String>,
+    default: Option<String>,
+    vocabulary: Arc<Vocabulary>,
     /// The files that could not be read, or must not be edited.
     pub troubles: Vec<Trouble>,
 }
@@ -119,65 +141,179 @@ const KEPT: u64 = 1 << 20;
 
 /// Reads and examines the files named by the user, and the candidates. A file that is not there is an error only where
 /// it was named. What is only reported is looked through whatever its size.
-pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf]) -> Scan {
-    let mut scan = Scan::default();
-    let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
-    let all = named
-        .iter()
-        .map(|path| (path, None))
-        .chain(candidates.iter().map(|candidate| (&candidate.path, Some(candidate))));
-    for (path, candidate) in all {
-        let trouble = |why: String| Trouble { path: path.clone(), why };
-        let report_only = candidate.is_some_and(|candidate| candidate.role.is_report_only());
-        let target = path.canonicalize().unwrap_or_else(|_| path.clone());
-        if !seen.insert(target.clone()) {
-            continue;
+pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf], machine: &Machine<'_>) -> Scan {
+    let mut read = Read { files: vec![], troubles: vec![] };
+    read.all(candidates, named, Terms { vocabulary: &machine.vocabulary, known: Known::none() });
+    let (files, accounts) = judged(read.files, machine);
+    let (vocabulary, profiles) = (Arc::clone(&machine.vocabulary), machine.profiles.clone());
+    let default = machine.default.as_ref().map(|(name, _)| name.clone());
+    Scan { files, accounts, profiles, default, vocabulary, troubles: read.troubles }
+}
+
+// What was read, before it is judged.
+struct Read {
+    files: Vec<Pending>,
+    troubles: Vec<Trouble>,
+}
+
+struct Pending {
+    path: PathBuf,
+    target: PathBuf,
+    dialect: Dialect,
+    snapshot: Snapshot,
+    encoding: Encoding,
+    content: Content,
+    reader: Reader,
+    blocked: Option<Reason>,
+    // Whether a shell reads it at its start.
+    is_started: bool,
+}
+
+enum Content {
+    Parsed(Parsed),
+    Reported(Examined),
+}
+
+enum Reader {
+    Shells(u8),
+    Script(String),
+    Nothing,
+}
+
+// Judges all files together. Where an edit of one would not hold, the rest is judged without it.
+fn judged(files: Vec<Pending>, machine: &Machine<'_>) -> (Vec<Scanned>, Accounts) {
+    let parsed: Vec<usize> = (0..files.len()).filter(|at| matches!(files[*at].content, Content::Parsed(_))).collect();
+    let terms = Terms { vocabulary: &machine.vocabulary, known: Known::none() };
+    let mut unsettled: BTreeSet<usize> = BTreeSet::new();
+    let (mut judged, accounts) = loop {
+        let source = |at: &usize| {
+            let file = &files[*at];
+            let Content::Parsed(parsed) = &file.content else { unreachable!("only parsed files are listed") };
+            let reader = match &file.reader {
+                Reader::Shells(shells) => ReadBy::Shells(*shells),
+                Reader::Script(name) => ReadBy::Script(name),
+                Reader::Nothing => ReadBy::Nothing,
+            };
+            let frozen = file.blocked.or(unsettled.contains(at).then_some(Reason::Unparsed));
+            (parsed, parsed.source(&file.snapshot.bytes, reader, frozen))
+        };
+        let sources: Vec<_> = parsed.iter().map(source).collect();
+        let (read, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
+        let (judged, accounts) = accounts::judge(&sources, machine, Known::none());
+        let settles = |at: usize| {
+            let bytes = &files[parsed[at]].snapshot.bytes;
+            read[at].settles(bytes, &judged[at], terms)
+        };
+        let fresh: Vec<usize> = (0..judged.len()).filter(|at| !settles(*at)).map(|at| parsed[at]).collect();
+        if fresh.is_empty() {
+            break (judged.into_iter(), accounts);
         }
-        let (snapshot, rest) = match open(path, &target, candidate) {
-            Ok(opened) => opened,
-            Err(error) => {
-                let vanished = error.is_absent() && candidate.is_some() && path.symlink_metadata().is_err();
-                if !report_only && !vanished {
-                    scan.troubles.push(trouble(match error {
-                        ReadError::TooLarge(_) => "it is larger than 16 MiB, which no rc file is".into(),
-                        ReadError::Io(error) => format!("cannot be read: {error}"),
-                        other => other.to_string(),
-                    }));
-                }
+        let before = unsettled.len();
+        unsettled.extend(fresh);
+        if unsettled.len() == before {
+            // Nothing is cut out of a file that is kept, so this cannot be; it must not go on for ever either.
+            unsettled.extend(&parsed);
+        }
+    };
+    let scanned = files.into_iter().map(|file| {
+        let Pending { path, target, dialect, snapshot, encoding, content, blocked, is_started, .. } = file;
+        let examined = match content {
+            Content::Parsed(parsed) => {
+                let examined = parsed.examined(&snapshot.bytes, judged.next().unwrap_or_default(), terms.known);
+                if is_started { examined } else { examined.without_unknown_names() }
+            }
+            Content::Reported(examined) => examined,
+        };
+        Scanned { path, target, dialect, snapshot, encoding, examined, blocked }
+    });
+    (scanned.collect(), accounts)
+}
+
+impl Read {
+    fn all(&mut self, candidates: &[Candidate], named: &[PathBuf], terms: Terms<'_>) {
+        let scan = self;
+        let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
+        let all = named
+            .iter()
+            .map(|path| (path, None))
+            .chain(candidates.iter().map(|candidate| (&candidate.path, Some(candidate))));
+        for (path, candidate) in all {
+            let trouble = |why: String| Trouble { path: path.clone(), why };
+            let report_only = candidate.is_some_and(|candidate| candidate.role.is_report_only());
+            let target = path.canonicalize().unwrap_or_else(|_| path.clone());
+            if !seen.insert(target.clone()) {
                 continue;
             }
-        };
-        // Two names of one file are one file.
-        if scan
-            .files
-            .iter()
-            .any(|file| file.snapshot.stamp == snapshot.stamp && platform::same_file(&file.target, &target))
-        {
-            continue;
-        }
-        let mut snapshot = snapshot;
-        let encoding = decode(&mut snapshot);
-        let (mut snapshot, dialect, examined, unlisted) = look_into(path, candidate, snapshot, rest);
-        scan.troubles.extend(unlisted.map(trouble));
-        let blocked = match () {
-            () if report_only => Some(Reason::NotEdited),
-            _ if !snapshot.ours => {
-                if examined.moves() {
-                    scan.troubles.push(trouble("holds keys and belongs to another user, so it is not edited".into()));
+            let (snapshot, rest) = match open(path, &target, candidate) {
+                Ok(opened) => opened,
+                Err(error) => {
+                    let vanished = error.is_absent() && candidate.is_some() && path.symlink_metadata().is_err();
+                    if !report_only && !vanished {
+                        scan.troubles.push(trouble(match error {
+                            ReadError::TooLarge(_) => "it is larger than 16 MiB, which no rc file is".into(),
+                            ReadError::Io(error) => format!("cannot be read: {error}"),
+                            other => other.to_string(),
+                        }));
+                    }
+                    continue;
                 }
-                Some(Reason::ForeignOwned)
+            };
+            // Two names of one file are one file.
+            if scan
+                .files
+                .iter()
+                .any(|file| file.snapshot.stamp == snapshot.stamp && platform::same_file(&file.target, &target))
+            {
+                continue;
             }
-            _ => None,
-        };
-        if (report_only || dialect.is_report_only()) && snapshot.stamp.size() > KEPT {
-            snapshot.bytes = Zeroizing::default();
-        }
-        if !examined.findings().is_empty() {
-            let path = path.clone();
-            scan.files.push(Scanned { path, target, dialect, snapshot, encoding, examined, blocked });
+            let mut snapshot = snapshot;
+            let encoding = decode(&mut snapshot);
+            let (mut snapshot, dialect, content, unlisted) = look_into(path, candidate, snapshot, rest, terms);
+            scan.troubles.extend(unlisted.map(trouble));
+            let blocked = match () {
+                () if report_only => Some(Reason::NotEdited),
+                _ if !snapshot.ours => Some(Reason::ForeignOwned),
+                _ => None,
+            };
+            if (report_only || dialect.is_report_only()) && snapshot.stamp.size() > KEPT {
+                snapshot.bytes = Zeroizing::default();
+            }
+            let reader = reader(path, candidate, dialect);
+            let is_started = is_read_at_start(path, candidate, dialect);
+            scan.files.push(Pending {
+                path: path.clone(),
+                target,
+                dialect,
+                snapshot,
+                encoding,
+                content,
+                reader,
+                blocked,
+                is_started,
+            });
         }
     }
-    scan
+}
+
+// What reads a file.
+fn reader(path: &Path, candidate: Option<&Candidate>, dialect: Dialect) -> Reader {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_loose = candidate.is_none() && (dialect == Dialect::DotEnv || name == ".envrc");
+    if is_loose || candidate.is_some_and(|candidate| candidate.role.is_report_only()) {
+        return Reader::Nothing;
+    }
+    if candidate.is_some_and(|candidate| candidate.role == Role::Script) {
+        return Reader::Script(path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+    }
+    Reader::Shells(match dialect {
+        Dialect::Bash | Dialect::Sh => 1,
+        Dialect::Zsh => 2,
+        Dialect::Fish | Dialect::FishVariables => 4,
+        Dialect::Csh => 8,
+        Dialect::Nushell => 16,
+        Dialect::PowerShell => 32,
+        _ => 63,
+    })
 }
 
 // Makes a file's text of its bytes.
@@ -215,29 +351,28 @@ fn look_into(
     candidate: Option<&Candidate>,
     snapshot: Snapshot,
     rest: Option<File>,
-) -> (Snapshot, Dialect, Examined, Option<String>) {
+    terms: Terms<'_>,
+) -> (Snapshot, Dialect, Content, Option<String>) {
     let Some(file) = rest else {
         let dialect = candidate.map_or_else(|| dialect::of(path, &snapshot.bytes), |candidate| candidate.dialect);
         // A compiled file holds every word twice, which only a look at all of it tells.
         if !dialect.is_report_only() || lines::is_compiled(&snapshot.bytes) {
-            let examined = examine::examine(&snapshot.bytes, dialect);
-            let examined =
-                if is_read_at_start(path, candidate, dialect) { examined } else { examined.without_unknown_names() };
-            return (snapshot, dialect, examined, None);
+            let parsed = Parsed::new(&snapshot.bytes, dialect, terms);
+            return (snapshot, dialect, Content::Parsed(parsed), None);
         }
         let own = match candidate {
             Some(candidate) if candidate.role == Role::AgentConfig => stores::known(path, &snapshot.bytes),
             _ => Known::default(),
         };
         let seen = stream::look_through(snapshot.bytes.as_slice(), dialect, &own);
-        return (snapshot, dialect, Examined::reported(seen.findings), seen.trouble);
+        return (snapshot, dialect, Content::Reported(Examined::reported(seen.findings)), seen.trouble);
     };
     let dialect = candidate.map_or_else(|| dialect::of(path, &files::first_bytes(path)), |candidate| candidate.dialect);
     // Too large to be taken apart as code, such a backup still is text.
     let dialect = if dialect.is_report_only() { dialect } else { Dialect::Text };
     // A history that grows meanwhile is read to where it ended.
-    let seen = stream::look_through(file.take(snapshot.stamp.size()), dialect, Known::none());
-    (snapshot, dialect, Examined::reported(seen.findings), seen.trouble)
+    let seen = stream::look_through(file.take(snapshot.stamp.size()), dialect, terms.known);
+    (snapshot, dialect, Content::Reported(Examined::reported(seen.findings)), seen.trouble)
 }
 
 // Whether a shell reads the file at its start (rule D7); a project's settings and backups are none of it.
@@ -264,13 +399,27 @@ impl Scan {
 impl Plan {
     /// Gives every value its alias and makes the cuts. `existing` holds what the store has for the providers.
     pub(crate) fn new(scan: Scan, existing: &BTreeMap<KeyName, Secret>) -> Self {
-        let names = aliases(&scan.files, existing);
-        let mut plan = Self { troubles: scan.troubles, ..Self::default() };
-        for file in scan.files {
+        let Scan { files, accounts, profiles, default, vocabulary, troubles } = scan;
+        let names = aliases(&files, &accounts.made, existing, &vocabulary);
+        let mut plan = Self { troubles, ..Self::default() };
+        let is_alone = accounts.made.iter().all(|account| account.origin == Origin::Key);
+        plan.accounts = planned(accounts.made, &names, &profiles, default);
+        let place = |file: usize, offset: usize| {
+            let file: &Scanned = files.get(file)?;
+            let before = file.snapshot.bytes.get(..offset)?;
+            Some((file.path.clone(), 1 + memchr::memchr_iter(b'\n', before).count()))
+        };
+        let withheld = accounts.withheld.into_iter().map(|withheld| {
+            let at = withheld.at.and_then(|(file, offset)| place(file, offset));
+            (withheld, at)
+        });
+        plan.withheld = withheld.collect();
+        let profile = |account: usize| plan.accounts.get(account).map_or_else(String::new, |own| own.profile.clone());
+        for file in files {
             let Scanned { path, target, dialect, snapshot, encoding, examined, blocked } = file;
             let made = match blocked {
                 Some(_) => None,
-                None => match cut(&snapshot.bytes, dialect, &examined, &names) {
+                None => match cut(&snapshot.bytes, &examined, &names, &profile) {
                     Ok(made) => Some(made),
                     Err(why) => {
                         plan.troubles.push(Trouble { path: path.clone(), why });
@@ -278,9 +427,15 @@ impl Plan {
                     }
                 },
             };
+            if blocked == Some(Reason::ForeignOwned) && !examined.findings().is_empty() {
+                let why = "holds keys and belongs to another user, so it is not edited".into();
+                plan.troubles.push(Trouble { path: path.clone(), why });
+            }
             let blocked = blocked.or(made.is_none().then_some(Reason::CannotEdit));
             let (cuts, after) = made.unwrap_or_else(|| (Vec::new(), snapshot.bytes.clone()));
-            let launchers = examined.launchers();
+            if examined.findings().is_empty() && cuts.is_empty() {
+                continue;
+            }
             let findings = placed(examined, &names, blocked);
             plan.files.push(PlannedFile {
                 path,
@@ -288,11 +443,12 @@ impl Plan {
                 dialect,
                 snapshot,
                 findings,
-                launchers,
                 cuts,
                 after,
                 encoding,
                 wanted: true,
+                is_alone,
+                vocabulary: Arc::clone(&vocabulary),
             });
         }
         plan.collect_keys(existing);
@@ -387,22 +543,33 @@ impl PlannedFile {
             return Err("belongs to another user".into());
         }
         let encoding = decode(&mut snapshot);
-        let examined = examine::examine(&snapshot.bytes, self.dialect);
+        // What other files say about it was judged with its old content.
+        if !self.is_alone {
+            return Err("was changed meanwhile".into());
+        }
+        let vocabulary = Arc::clone(&self.vocabulary);
+        let examined = examine::examine(&snapshot.bytes, self.dialect, &vocabulary);
         let given = self.findings.iter().filter_map(|placed| Some((&placed.finding, placed.name.clone().ok()?)));
         let names = Aliases::new(given);
-        let (cuts, after) = cut(&snapshot.bytes, self.dialect, &examined, &names)?;
+        let (cuts, after) = cut(&snapshot.bytes, &examined, &names, &|_| String::new())?;
         if cuts.is_empty() {
             return Err("nothing is left to take out".into());
         }
-        let (path, dialect, launchers) = (self.path.clone(), self.dialect, examined.launchers());
+        let (path, dialect, is_alone) = (self.path.clone(), self.dialect, true);
         let findings = placed(examined, &names, None);
-        Ok(Self { path, target, dialect, snapshot, findings, launchers, cuts, after, encoding, wanted: true })
-    }
-
-    /// Whether a run would still take something out of these bytes.
-    pub(crate) fn would_move(&self, bytes: &[u8]) -> bool {
-        let (_, text) = Encoding::decode(bytes);
-        examine::examine(text.as_deref().map_or(bytes, Vec::as_slice), self.dialect).moves()
+        Ok(Self {
+            path,
+            target,
+            dialect,
+            snapshot,
+            findings,
+            cuts,
+            after,
+            encoding,
+            wanted: true,
+            is_alone,
+            vocabulary,
+        })
     }
 
     /// The file's bytes before and after; nothing where they cannot be written in its encoding.
@@ -462,28 +629,65 @@ impl PlannedFile {
     }
 }
 
-// Makes the cuts and proves them in memory: the result holds nothing that a second run would move.
+// Makes the cuts in memory.
 fn cut(
     bytes: &[u8],
-    dialect: Dialect,
-    examined: &examine::Examined,
+    examined: &Examined,
     names: &Aliases,
+    profile: &dyn Fn(usize) -> String,
 ) -> Result<(Vec<Cut>, Zeroizing<Vec<u8>>), String> {
-    let moved: Vec<&Finding> = examined.findings().iter().filter(|finding| finding.is_moved()).collect();
-    if moved.is_empty() {
+    if !examined.changes() {
         return Ok((Vec::new(), Zeroizing::new(bytes.to_vec())));
     }
-    if moved.iter().any(|finding| names.of(finding).is_none()) {
+    let moved = || examined.findings().iter().filter(|finding| finding.is_moved());
+    if moved().any(|finding| names.of(finding).is_none()) {
         return Err("holds a key that cannot be stored, so it is not edited".into());
     }
     let alias = |finding: &Finding| names.of(finding).map_or_else(String::new, |name| name.alias.to_string());
-    let cuts = examined.cuts(bytes, &alias);
+    let cuts = examined.cuts_with(bytes, &alias, profile);
     let after = Zeroizing::new(edit::apply(bytes, &cuts));
-    let left = examine::examine(&after, dialect);
-    if cuts.is_empty() || left.moves() {
+    if cuts.is_empty() {
         return Err("holds keys in a way that cannot be edited safely; take them out by hand".into());
     }
     Ok((cuts, after))
+}
+
+// Gives every account its key and its profile.
+fn planned(
+    made: Vec<Account>,
+    names: &Aliases,
+    profiles: &BTreeSet<String>,
+    mut default: Option<String>,
+) -> Vec<PlannedAccount> {
+    let mut taken = profiles.clone();
+    let own = made.iter().find_map(|account| match &account.name {
+        Name::Launcher { name, is_default: true } => Some(name.clone()),
+        _ => None,
+    });
+    let mut planned: Vec<PlannedAccount> = Vec::new();
+    let mut fresh = |wanted: &str| {
+        let mut name = wanted.to_owned();
+        let mut number = 1;
+        while !taken.insert(name.clone()) {
+            number += 1;
+            name = format!("{wanted}-{number}");
+        }
+        name
+    };
+    if let Some(own) = &own {
+        default = Some(fresh(own));
+    }
+    for account in made {
+        let Some(key) = names.by_value(&account.provider, &account.value) else { continue };
+        let same = planned.iter().find(|other| other.account.is_same(&account)).map(|other| other.profile.clone());
+        let profile = match (&account.name, same) {
+            (Name::Launcher { is_default: false, .. }, Some(same)) => same,
+            (Name::Launcher { name, is_default: false }, None) => fresh(name),
+            _ => default.get_or_insert_with(|| fresh("default")).clone(),
+        };
+        planned.push(PlannedAccount { account, key, profile });
+    }
+    planned
 }
 
 // A key of a file that is edited has a name.
@@ -511,15 +715,46 @@ impl Aliases {
     }
 
     fn of(&self, finding: &Finding) -> Option<KeyName> {
-        let wanted = (&*finding.provider, finding.value.as_slice());
+        self.by_value(&finding.provider, &finding.value)
+    }
+
+    fn by_value(&self, provider: &str, value: &[u8]) -> Option<KeyName> {
+        let wanted = (provider, value);
         let found = self.0.binary_search_by(|(provider, value, _)| (provider.as_str(), value.as_slice()).cmp(&wanted));
         found.ok().map(|index| self.0[index].2.clone())
     }
 }
 
+// The aliases that the rules for accounts give: by the value, with where it was found.
+fn own_aliases<'f>(
+    provider: &str,
+    findings: &[&'f Finding],
+    made: &[Account],
+) -> BTreeMap<&'f [u8], (&'f Finding, String)> {
+    let mut own = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| !finding.is_commented()) {
+        let is_of = |account: &&Account| account.provider == provider && *account.value == *finding.value;
+        let Some(account) = made.iter().find(is_of) else { continue };
+        // A value that is set outside launchers as well has an entry already.
+        let is_launchers = |other: &&&Finding| {
+            matches!(other.action, Action::Moved(Form::Launcher | Form::Alias)) || other.is_commented()
+        };
+        let alone = findings.iter().filter(|other| other.value == finding.value).all(|other| is_launchers(&other));
+        if let Some(alias) = account.alias.as_ref().filter(|_| account.origin == Origin::Pair || alone) {
+            own.insert(finding.value.as_slice(), (*finding, alias.clone()));
+        }
+    }
+    own
+}
+
 // The last assignment at top level becomes `default`, the others are numbered in file order, and what is switched off
 // becomes `commented`. An entry with another value is never overwritten.
-fn aliases(files: &[Scanned], existing: &BTreeMap<KeyName, Secret>) -> Aliases {
+fn aliases(
+    files: &[Scanned],
+    made: &[Account],
+    existing: &BTreeMap<KeyName, Secret>,
+    vocabulary: &Vocabulary,
+) -> Aliases {
     let mut by_provider: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
     for finding in files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings()) {
         if finding.is_moved() && check_key(&finding.value, Shape::Header).is_ok() {
@@ -529,12 +764,19 @@ fn aliases(files: &[Scanned], existing: &BTreeMap<KeyName, Secret>) -> Aliases {
     let mut given = Vec::new();
     for (provider, findings) in by_provider {
         let Ok(provider) = provider.parse::<Provider>() else { continue };
-        let active = || findings.iter().filter(|finding| !finding.is_commented());
+        let own = own_aliases(provider.as_str(), &findings, made);
+        let active =
+            || findings.iter().filter(|finding| !finding.is_commented() && !own.contains_key(finding.value.as_slice()));
         let commented = findings.iter().filter(|finding| finding.is_commented());
-        let preferred = active().rfind(|finding| finding.top_level).or_else(|| active().next_back());
+        // The provider's own variable before others that hold its keys.
+        let variable = vocabulary.providers.get(&provider).map(|spec| spec.variable.as_str());
+        let is_own = |finding: &&&Finding| finding.top_level && finding.variable.as_deref() == variable;
+        let preferred = active().rfind(is_own).or_else(|| active().rfind(|finding| finding.top_level));
+        let preferred = preferred.or_else(|| active().next_back());
         let all = preferred.map(|finding| (finding, "default")).into_iter();
         let all =
             all.chain(active().map(|finding| (finding, ""))).chain(commented.map(|finding| (finding, "commented")));
+        let all = own.values().map(|(finding, alias)| (finding, alias.as_str())).chain(all);
         let mut seen: BTreeSet<&[u8]> = BTreeSet::new();
         let order: Vec<(&Finding, &str)> =
             all.filter(|(finding, _)| seen.insert(&finding.value)).map(|(finding, base)| (*finding, base)).collect();
@@ -556,7 +798,9 @@ fn aliases(files: &[Scanned], existing: &BTreeMap<KeyName, Secret>) -> Aliases {
                         ("commented", 1) => "commented".to_owned(),
                         ("commented", number) => format!("commented-{number}"),
                         ("default", number) => number.to_string(),
-                        (_, number) => (number + 1).to_string(),
+                        ("", number) => (number + 1).to_string(),
+                        (own, 1) => own.to_owned(),
+                        (own, number) => format!("{own}-{number}"),
                     };
                     *number += 1;
                     let alias = word.parse::<Alias>().expect("our own words are aliases");

@@ -2,12 +2,14 @@
 //!
 //! In an example, `⏎` is the end of a line, and `sk-KEY`, `sk-OTHER` and `ghp_KEY` are replaced by made-up keys.
 
+use super::accounts::Machine;
 use super::detect::{self, Judgement, Known};
 use super::dialect::{self, Dialect};
 use super::examine::{self, Action, Finding};
 use super::model::{Form, Reason, Warning};
 use super::plan::{self, Plan};
 use super::testing::{openai, scrub, summary};
+use super::vocabulary::Vocabulary;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -101,7 +103,7 @@ fn examples(heading: &str, known: BTreeSet<&str>, agrees: impl Fn(&str, &[Findin
         if row[2] != "-" {
             for language in languages(&row[1]) {
                 let example = filled(&span(&row[2]));
-                let examined = examine::examine(example.as_bytes(), language);
+                let examined = examine::examine(example.as_bytes(), language, Vocabulary::built_in());
                 if !agrees(&word, examined.findings()) {
                     wrong.push(format!("{word} in {language:?}: {} gives {:?}", row[2], summary(&examined)));
                 }
@@ -130,7 +132,7 @@ fn a_statement_that_does_more_than_set_stays() {
         for language in languages(&row[0]) {
             for (column, moves) in [(1, true), (2, false)] {
                 for example in spans(&row[column]) {
-                    let examined = examine::examine(filled(&example).as_bytes(), language);
+                    let examined = examine::examine(filled(&example).as_bytes(), language, Vocabulary::built_in());
                     let findings = examined.findings();
                     if findings.is_empty() || findings.iter().any(|finding| finding.is_moved() != moves) {
                         wrong.push(format!("{language:?}: {example} gives {:?}", summary(&examined)));
@@ -196,7 +198,7 @@ fn commands_that_are_no_programs_make_no_launcher() {
                         Dialect::PowerShell => format!("function f {{⏎{command}⏎$env:OPENAI_API_KEY = 'sk-KEY'⏎}}⏎"),
                         _ => format!("f() {{⏎{command}⏎export OPENAI_API_KEY=sk-KEY⏎}}⏎"),
                     };
-                    let examined = examine::examine(filled(&text).as_bytes(), language);
+                    let examined = examine::examine(filled(&text).as_bytes(), language, Vocabulary::built_in());
                     if examined.findings().iter().map(Finding::is_moved).ne([moves]) {
                         wrong.push(format!("{language:?}: {command} gives {:?}", summary(&examined)));
                     }
@@ -213,7 +215,7 @@ fn what_follows_unreadable_code_moves_or_stays_as_the_page_says() {
     for row in table("Code that a reader cannot read") {
         for language in languages(&row[0]) {
             let text = filled(&span(&row[2]));
-            let examined = examine::examine(text.as_bytes(), language);
+            let examined = examine::examine(text.as_bytes(), language, Vocabulary::built_in());
             let lines = |moved: bool| {
                 let findings = examined.findings().iter().filter(|finding| finding.is_moved() == moved);
                 let lines: Vec<String> = findings.map(|finding| finding.line.to_string()).collect();
@@ -292,7 +294,7 @@ fn aliases_are_given_as_the_page_says() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join(".zshrc");
         std::fs::write(&file, filled(&span(&row[0]))).expect("written");
-        let plan = Plan::new(plan::scan(&[], &[file]), &BTreeMap::new());
+        let plan = Plan::new(plan::scan(&[], &[file], &Machine::empty(Vocabulary::built_in())), &BTreeMap::new());
         let key = |value: &[u8]| if *value == *openai(1).as_bytes() { "sk-KEY" } else { "sk-OTHER" };
         let given: BTreeMap<String, String> =
             plan.keys.iter().map(|planned| (planned.name.alias.to_string(), key(&planned.value).to_owned())).collect();

@@ -4,8 +4,10 @@
 //! stamp is not the one that was seen last. Nothing is polled. Of a value only its digest is remembered, in memory.
 
 use super::MigrateError;
+use super::accounts::Machine;
 use super::files::{self, Candidate, Role};
 use super::journal::digest;
+use super::vocabulary::Vocabulary;
 use super::{dialect, plan};
 use crate::env::Env;
 use crate::paths::Paths;
@@ -14,6 +16,7 @@ use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -47,6 +50,7 @@ pub(crate) struct Watch<'a> {
     paths: &'a Paths,
     env: &'a Env,
     named: &'a [PathBuf],
+    vocabulary: Arc<Vocabulary>,
     watcher: RecommendedWatcher,
     events: Receiver<notify::Result<Event>>,
     folders: BTreeMap<PathBuf, Option<(u64, u64)>>,
@@ -59,12 +63,13 @@ impl<'a> Watch<'a> {
         paths: &'a Paths,
         env: &'a Env,
         named: &'a [PathBuf],
+        vocabulary: Arc<Vocabulary>,
     ) -> Result<(Self, Vec<Seen>), MigrateError> {
         let (send, events) = mpsc::channel();
         // A receiver that is gone means that the watch is over.
         let watcher = notify::recommended_watcher(move |event| drop(send.send(event))).map_err(watching(None))?;
         let (folders, files) = Default::default();
-        let mut watch = Self { paths, env, named, watcher, events, folders, files };
+        let mut watch = Self { paths, env, named, vocabulary, watcher, events, folders, files };
         let there = watch.look()?;
         Ok((watch, there))
     }
@@ -142,7 +147,7 @@ impl<'a> Watch<'a> {
             if stamp.is_none() {
                 known = Known::default();
             } else if stamp != known.stamp {
-                let scan = plan::scan(std::slice::from_ref(&candidate), &[]);
+                let scan = plan::scan(std::slice::from_ref(&candidate), &[], &Machine::empty(&self.vocabulary));
                 let mut keys = BTreeSet::new();
                 for finding in scan.findings() {
                     let variable = finding.variable.as_deref().unwrap_or_default();

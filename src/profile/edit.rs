@@ -82,6 +82,10 @@ pub(crate) struct NewBinding {
     pub model: Option<String>,
     /// The agent's configuration folder.
     pub config_dir: Option<String>,
+    /// The header for the key, if it is another than the provider's own.
+    pub auth_header: Option<String>,
+    /// More variables.
+    pub env: Vec<(String, String)>,
 }
 
 impl Profiles<'_> {
@@ -90,24 +94,32 @@ impl Profiles<'_> {
         if self.paths.profile(name).symlink_metadata().is_ok() {
             return Err(EditError::Exists(name.clone()));
         }
-        let mut document = DocumentMut::new();
-        document["agent"] = value(binding.agent.as_str());
-        let alias = describe(document.as_table_mut(), binding);
-        if let Some(alias) = alias {
-            document["provider-config"] = Item::Table(toml_edit::Table::new());
-            document["provider-config"]["key-alias"] = value(alias.as_str());
-        }
-        self.replace(name, &document.to_string())
+        let text = self.draft(name, None, std::slice::from_ref(binding))?;
+        write(&self.paths.profile(name), &text)
     }
 
-    /// Adds an agent to a profile, in a table of its own.
-    pub(crate) fn bind(&self, name: &Profile, binding: &NewBinding) -> Result<(), EditError> {
-        let mut document = self.document(name)?;
-        let table = table_at(document.as_table_mut(), &["agents", binding.agent.as_str()], "agents")?;
-        if let Some(alias) = describe(table, binding) {
-            table.insert("key-alias", value(alias.as_str()));
+    /// Returns the text of a profile with more agents, checked as a launch would check it. Without a text it is a new
+    /// profile. Nothing is written.
+    pub(crate) fn draft(
+        &self,
+        name: &Profile,
+        text: Option<&Source>,
+        bindings: &[NewBinding],
+    ) -> Result<String, EditError> {
+        let mut document = match text {
+            Some(text) => parse(name, text)?,
+            None => DocumentMut::new(),
+        };
+        for binding in bindings {
+            if document.is_empty() {
+                first(&mut document, binding);
+            } else {
+                further(&mut document, binding)?;
+            }
         }
-        self.replace(name, &document.to_string())
+        let (file, text) = (self.paths.profile(name), document.to_string());
+        self.check(name, &file, &text).map_err(|error| without_place(error, &file))?;
+        Ok(text)
     }
 
     /// Changes values. Each change is `KEY=VALUE`; `KEY=` removes the value, and dots lead into tables.
@@ -148,12 +160,44 @@ impl Profiles<'_> {
     }
 
     fn document(&self, name: &Profile) -> Result<DocumentMut, EditError> {
-        let source = self.text(name)?;
-        source.text.parse().map_err(|error: toml_edit::TomlError| EditError::Broken {
-            name: name.clone(),
-            error: source.error(error.span().unwrap_or(0..0), error.message()),
-        })
+        parse(name, &self.text(name)?)
     }
+}
+
+fn parse(name: &Profile, source: &Source) -> Result<DocumentMut, EditError> {
+    source.text.parse().map_err(|error: toml_edit::TomlError| EditError::Broken {
+        name: name.clone(),
+        error: source.error(error.span().unwrap_or(0..0), error.message()),
+    })
+}
+
+// The agent of a new profile.
+fn first(document: &mut DocumentMut, binding: &NewBinding) {
+    document["agent"] = value(binding.agent.as_str());
+    let alias = describe(document.as_table_mut(), binding);
+    let words = [("key-alias", alias.map(Alias::as_str)), ("auth-header", binding.auth_header.as_deref())];
+    if words.iter().any(|(_, word)| word.is_some()) {
+        let mut table = toml_edit::Table::new();
+        words.iter().filter_map(|(key, word)| Some((key, (*word)?))).for_each(|(key, word)| table[key] = value(word));
+        document["provider-config"] = Item::Table(table);
+    }
+    if !binding.env.is_empty() {
+        let mut table = toml_edit::Table::new();
+        binding.env.iter().for_each(|(name, text)| table[name] = value(text));
+        document["env"] = Item::Table(table);
+    }
+}
+
+// One more agent, in a table of its own.
+fn further(document: &mut DocumentMut, binding: &NewBinding) -> Result<(), EditError> {
+    let table = table_at(document.as_table_mut(), &["agents", binding.agent.as_str()], "agents")?;
+    if let Some(alias) = describe(table, binding) {
+        table.insert("key-alias", value(alias.as_str()));
+    }
+    if let Some(header) = &binding.auth_header {
+        table.insert("auth-header", value(header.as_str()));
+    }
+    Ok(())
 }
 
 /// Replaces a configuration file atomically. A symlink, for example into dotfiles, is kept, and its target is replaced.
@@ -273,7 +317,7 @@ mod tests {
 
     fn binding(agent: &str, account: NewAccount) -> NewBinding {
         let agent = agent.parse().expect("valid");
-        NewBinding { agent, account, allow_http: false, model: None, config_dir: None }
+        NewBinding { agent, account, allow_http: false, model: None, config_dir: None, auth_header: None, env: vec![] }
     }
 
     fn key(provider: &str, alias: &str) -> NewAccount {
@@ -281,15 +325,21 @@ mod tests {
         NewAccount::Key { provider, alias, endpoint: None }
     }
 
+    fn bind(home: &Home, name: &Profile, binding: &NewBinding) -> Result<(), EditError> {
+        let profiles = home.profiles();
+        let text = profiles.draft(name, Some(&profiles.text(name)?), std::slice::from_ref(binding))?;
+        profiles.replace(name, &text)
+    }
+
     #[test]
     fn accounts_of_every_kind_are_written_and_read_back() {
         let (home, name) = (Home::new(), "p".parse().expect("valid"));
         home.profiles().create(&name, &binding("claude", NewAccount::Login)).expect("written");
         assert_eq!(home.text(&name), "agent = \"claude\"\nauth = \"login\"\n");
-        home.profiles().bind(&name, &binding("codex", key("openai", "work"))).expect("written");
+        bind(&home, &name, &binding("codex", key("openai", "work"))).expect("written");
         let none = NewAccount::None { provider: None, endpoint: "http://gateway:1".into() };
         let none = NewBinding { allow_http: true, ..binding("copilot", none) };
-        home.profiles().bind(&name, &none).expect("written");
+        bind(&home, &name, &none).expect("written");
         let file = home.profiles().read(&name).expect("valid");
         let kinds: Vec<(&str, &str)> =
             file.bindings.iter().map(|(agent, it)| (agent.as_str(), it.kind.value.word())).collect();
@@ -308,7 +358,7 @@ mod tests {
             home.profiles().assign(&name, &[wrong.to_owned()]).expect_err(wrong);
             assert_eq!(home.text(&name), before, "{wrong}");
         }
-        home.profiles().bind(&name, &binding("amp", NewAccount::Login)).expect_err("amp has no login");
+        bind(&home, &name, &binding("amp", NewAccount::Login)).expect_err("amp has no login");
         assert_eq!(home.text(&name), before);
         // An error about a text that is in no file yet names no place in one.
         let error = home.profiles().assign(&name, &["auth=login".to_owned()]).expect_err("a key-alias beside it");

@@ -88,7 +88,6 @@ impl Registry {
     }
 
     /// Returns a registry without definitions of a user's.
-    #[cfg(test)]
     pub(crate) fn built_in() -> Self {
         Self { agents: "/nonexistent".into(), providers: "/nonexistent".into(), known: Mutex::default() }
     }

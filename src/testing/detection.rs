@@ -5,6 +5,7 @@ use crate::migrate::detect::{self, Judgement, Known};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::examine::examine_knowing;
 use crate::migrate::stream;
+use crate::migrate::vocabulary::Vocabulary;
 
 /// Values that are known to be keys on the first lines, then an empty line and a text.
 pub fn text(bytes: &[u8]) {
@@ -30,7 +31,7 @@ pub fn text(bytes: &[u8]) {
     }
     if !text.contains(&0) && !text.starts_with(b"\xff\xfe") && !text.starts_with(b"\xfe\xff") {
         for dialect in [Dialect::History, Dialect::Structured] {
-            let whole = examine_knowing(&text, dialect, &known);
+            let whole = examine_knowing(&text, dialect, Vocabulary::built_in(), &known);
             let seen = stream::look_through(text.as_slice(), dialect, &known);
             if seen.trouble.is_none() {
                 assert_eq!(super::rc::facts(&seen.findings), super::rc::facts(whole.findings()));

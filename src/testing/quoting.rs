@@ -2,6 +2,7 @@
 
 use crate::migrate::dialect::Dialect;
 use crate::migrate::examine::assignments;
+use crate::migrate::vocabulary::Vocabulary;
 use crate::name::is_unprintable;
 use crate::shell::{Shell, ShellError, quote};
 
@@ -39,7 +40,7 @@ const UNASKED: usize = 15;
 
 #[track_caller]
 fn reads(script: &str, dialect: Dialect, wanted: &[(&str, &[u8])]) {
-    let found = assignments(script.as_bytes(), dialect);
+    let found = assignments(script.as_bytes(), dialect, Vocabulary::built_in());
     let found: Vec<(&str, Option<&[u8]>)> =
         found.iter().map(|(name, value)| (name.as_str(), value.as_ref().map(|value| value.as_slice()))).collect();
     let wanted: Vec<(&str, Option<&[u8]>)> = wanted.iter().map(|(name, value)| (*name, Some(*value))).collect();

@@ -12,6 +12,7 @@ use crate::migrate::seal::Seal;
 use crate::migrate::tokens::Recorder;
 use crate::migrate::undo::Why;
 use crate::migrate::utf16::Encoding;
+use crate::migrate::vocabulary::Vocabulary;
 use crate::migrate::{stream, undo};
 use crate::secret::Secret;
 use std::path::Path;
@@ -69,7 +70,7 @@ fn with_first(bytes: &[u8], check: impl FnOnce(u8, &[u8])) {
 
 // Keys leave the file and nothing else does, every key that stays is reported, and the run can be taken back.
 fn edited(before: &[u8], dialect: Dialect) {
-    let examined = examine(before, dialect);
+    let examined = examine(before, dialect, Vocabulary::built_in());
     let cuts = examined.cuts(before, &|_| "default".to_owned());
     let moving: Vec<&Finding> = moved(&examined).collect();
     assert_eq!(moving.is_empty(), cuts.is_empty(), "cuts are made for what moves: {:?}", examined.findings());
@@ -95,7 +96,7 @@ fn edited(before: &[u8], dialect: Dialect) {
         let is_cut = cuts.iter().any(|cut| cut.span.start <= place.start && place.end <= cut.span.end);
         assert!(is_cut, "what moves is cut out: {finding:?} {cuts:?}");
     }
-    let again = examine(&after, dialect);
+    let again = examine(&after, dialect, Vocabulary::built_in());
     assert!(again.cuts(&after, &|_| "default".to_owned()).is_empty(), "a second run is idle: {:?}", again.findings());
     for left in again.findings() {
         let is_told = reported(&examined).any(|finding| {
@@ -186,7 +187,7 @@ fn without(before: &[u8], cuts: &[Cut], some: &[usize]) -> Vec<u8> {
 
 // Nothing moves, and the file gives the same in pieces as whole.
 fn only_reported(bytes: &[u8], dialect: Dialect) {
-    let whole = examine(bytes, dialect);
+    let whole = examine(bytes, dialect, Vocabulary::built_in());
     assert_eq!(moved(&whole).count(), 0);
     assert!(whole.cuts(bytes, &|_| String::new()).is_empty());
     hidden(&whole);

@@ -2,24 +2,20 @@
 //!
 //! `migrate::aftermath` decides what that is. This file prints it, and asks.
 
+use super::show;
+use crate::commands::Session;
 use crate::commands::hook::line_for;
-use crate::commands::{Session, profiles};
 use crate::failure::Failure;
-use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate::aftermath::{self, OpenShell, StartFolders};
 use crate::migrate::apply::{self, End, Report};
 use crate::migrate::files;
-use crate::migrate::plan::{Plan, PlannedFile};
-use crate::name::{Alias, Profile, Provider};
+use crate::migrate::plan::{Plan, PlannedAccount, PlannedFile};
+use crate::name::Provider;
 use crate::platform;
-use crate::profile::Profiles;
-use crate::profile::edit::{NewAccount, NewBinding};
 use crate::shell::Shell;
-use crate::words;
 use memchr::memmem;
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Creates what is missing and prints what is left to do.
@@ -30,7 +26,8 @@ pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Rep
     if files.is_empty() {
         return Ok(());
     }
-    profile(host, session, plan)?;
+    profiles(host, plan);
+    show::commands(host, session, plan);
     let shells = OpenShell::of_files(&files).unwrap_or_else(|| BTreeSet::from([users_shell(host)]));
     shells.iter().for_each(|shell| hook(host, session, *shell, &files, &report.run, yes));
     rotate(host, session, plan, &files);
@@ -41,60 +38,15 @@ pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Rep
     Ok(())
 }
 
-// Returns the command that makes a profile for a key.
-fn create(agent: &str, provider: &Provider, alias: &Alias) -> Vec<OsString> {
-    words!["ringlet", "profiles", "create", "NAME", "--agent", agent, "--provider", provider, "--key-alias", alias]
-        .into()
-}
-
-fn profile(host: &mut Host, session: &Session, plan: &Plan) -> Result<(), Failure> {
-    let profiles = Profiles::new(&session.paths, &session.registry);
-    if !profiles.names()?.is_empty() {
-        return Ok(());
+// Prints which profiles were made.
+fn profiles(host: &mut Host, plan: &Plan) {
+    for PlannedAccount { account, key, profile } in &plan.accounts {
+        let agents = account.agents.join(", ");
+        host.output.note(format!("profile \"{profile}\" gives {agents} the key {key}"));
     }
-    const NAME: &str = "default";
-    let name: Profile = NAME.parse()?;
-    let mut bound: BTreeSet<&str> = BTreeSet::new();
-    for key in aftermath::keys_for_a_profile(plan) {
-        let (provider, alias) = (&key.name.provider, &key.name.alias);
-        let agent = aftermath::agent_of(provider.as_str());
-        if aftermath::has_own_endpoint(plan, provider.as_str()) {
-            let said = Hint::from(format!(
-                "your files name an endpoint of their own for {provider}, so no profile was made for {}; run ",
-                key.name
-            ));
-            let command = create(agent, provider, alias).into_iter().chain(words!["--endpoint", "URL"]);
-            host.output.warn(said.command(command));
-            continue;
-        }
-        if !bound.insert(agent) {
-            let said = Hint::from(format!("for {} run ", key.name));
-            host.output.note(said.command(create(agent, provider, alias)));
-            continue;
-        }
-        let binding = NewBinding {
-            agent: agent.parse()?,
-            account: NewAccount::Key { provider: provider.clone(), alias: alias.clone(), endpoint: None },
-            allow_http: false,
-            model: None,
-            config_dir: None,
-        };
-        let first = bound.len() == 1;
-        let made = if first { profiles.create(&name, &binding) } else { profiles.bind(&name, &binding) };
-        match made {
-            Ok(()) if first => profiles::created(host, session, &name, &binding),
-            Ok(()) => host.output.note(format!("changed profile \"{name}\"")),
-            Err(error) => {
-                // The keys have moved, and a profile can be made by hand.
-                bound.remove(agent);
-                host.output.warn(format!("no profile was made for {}: {error}", key.name));
-            }
-        }
+    if let Some(default) = plan.accounts.iter().find(|own| own.account.is_default()) {
+        host.output.note(format!("\"{}\" is the default profile", default.profile));
     }
-    if !bound.is_empty() && session.settings.default_profile.is_none() {
-        profiles::set_default(host, session, Some(&name))?;
-    }
-    Ok(())
 }
 
 fn users_shell(host: &Host) -> OpenShell {

@@ -1,11 +1,13 @@
 //! Prints a plan: a masked diff, conflicts side by side, and what is only reported; or JSON.
 
 use crate::commands::Session;
+use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate::aftermath::is_direnvs;
 use crate::migrate::examine::Action;
 use crate::migrate::plan::{Placed, Plan, PlannedFile};
 use crate::output::Style;
+use crate::words;
 use serde_json::json;
 
 /// Shows a plan.
@@ -13,7 +15,26 @@ pub(super) fn plan(host: &mut Host, session: &Session, plan: &Plan) {
     if host.output.wants_json() {
         let rows: Vec<_> =
             plan.files.iter().flat_map(|file| file.findings.iter().map(|placed| row(file, placed))).collect();
-        host.output.json(&json!({ "found": rows }));
+        let accounts: Vec<_> = plan
+            .accounts
+            .iter()
+            .map(|own| {
+                json!({
+                    "agents": own.account.agents, "from": own.account.from, "profile": own.profile,
+                    "key": own.key, "endpoint": own.account.endpoint, "default": own.account.is_default(),
+                })
+            })
+            .collect();
+        let withheld: Vec<_> = plan
+            .withheld
+            .iter()
+            .map(|(withheld, at)| {
+                let file = at.as_ref().map(|(file, _)| file.to_string_lossy());
+                let line = at.as_ref().map(|(_, line)| line);
+                json!({ "agent": withheld.agent, "reason": withheld.why, "file": file, "line": line })
+            })
+            .collect();
+        host.output.json(&json!({ "found": rows, "accounts": accounts, "without_default": withheld }));
         return;
     }
     let secrets = plan.secrets();
@@ -66,6 +87,72 @@ pub(super) fn plan(host: &mut Host, session: &Session, plan: &Plan) {
             ]
         });
         output.table(&cells.collect::<Vec<_>>());
+    }
+    accounts(host, session, plan);
+}
+
+// Shows what every agent had and gets: the last thing before the question.
+fn accounts(host: &mut Host, session: &Session, plan: &Plan) {
+    let output = &mut host.output;
+    if plan.accounts.is_empty() && plan.withheld.is_empty() {
+        return;
+    }
+    output.line(&[(Style::Bold, "accounts:")]);
+    let mut cells = Vec::new();
+    for own in &plan.accounts {
+        let default = if own.account.is_default() { ", the default" } else { "" };
+        let endpoint = own.account.endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
+        for agent in &own.account.agents {
+            cells.push(vec![
+                (Style::Plain, format!("  {agent}")),
+                (Style::Dim, format!("from {}", own.account.from)),
+                (Style::Good, format!("profile \"{}\"{default}: {}{endpoint}", own.profile, own.key)),
+            ]);
+        }
+    }
+    for (withheld, at) in &plan.withheld {
+        let place = at.as_ref().map(|(file, line)| format!(" ({}:{line})", session.paths.pretty(file)));
+        let why = format!("no default profile, since {}{}", withheld.why, place.unwrap_or_default());
+        cells.push(vec![
+            (Style::Plain, format!("  {}", withheld.agent)),
+            (Style::Dim, String::new()),
+            (Style::Warn, why),
+        ]);
+    }
+    output.table(&cells);
+}
+
+/// Prints the commands that make a profile where the run makes none.
+pub(super) fn commands(host: &mut Host, session: &Session, plan: &Plan) {
+    for (withheld, _) in &plan.withheld {
+        let spec = withheld.agent.parse().ok().and_then(|agent| session.registry.agent(&agent).ok());
+        let Some(provider) = withheld.provider.clone().or_else(|| spec.map(|spec| spec.provider.to_string())) else {
+            continue;
+        };
+        let own = plan.keys.iter().filter(|key| key.wanted && key.name.provider.as_str() == provider);
+        let alias = own.map(|key| key.name.alias.to_string()).min_by_key(|alias| alias != "default");
+        let alias = alias.unwrap_or_else(|| "default".to_owned());
+        let mut command = words![
+            "ringlet",
+            "profiles",
+            "create",
+            "NAME",
+            "--agent",
+            &withheld.agent,
+            "--provider",
+            &provider,
+            "--key-alias",
+            &alias
+        ]
+        .to_vec();
+        if let Some(endpoint) = &withheld.endpoint {
+            command.extend(words!["--endpoint", endpoint]);
+        }
+        let said = Hint::from(format!(
+            "{} gets no default profile, since {}; to make a profile for it run ",
+            withheld.agent, withheld.why
+        ));
+        host.output.note(said.command(command));
     }
 }
 

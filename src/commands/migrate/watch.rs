@@ -3,15 +3,18 @@
 use crate::commands::Session;
 use crate::failure::Failure;
 use crate::host::Host;
+use crate::migrate::vocabulary::Vocabulary;
 use crate::migrate::watch::{Seen, Watch};
 use crate::output::Style;
 use serde_json::json;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Runs until it is interrupted, or until nobody reads its output.
 pub(super) fn run(host: &mut Host, session: &Session, named: &[PathBuf]) -> Result<i32, Failure> {
     let env = host.world.env.clone();
-    let (mut watch, mut seen) = Watch::start(&session.paths, &env, named)?;
+    let vocabulary = Arc::new(Vocabulary::new(&session.registry)?);
+    let (mut watch, mut seen) = Watch::start(&session.paths, &env, named, vocabulary)?;
     host.output.note(format!("watching {} files; Ctrl-C ends it", watch.count()));
     loop {
         if !seen.is_empty() && !tell(host, session, &seen)? {

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::env::Env;
+use crate::migrate::accounts::Machine;
 use crate::migrate::plan;
 use crate::migrate::recover::recover;
+use crate::migrate::vocabulary::Vocabulary;
 use crate::store::memory::MemoryStore;
 use crate::store::{Detail, Item, ItemName, Keys, Query, SERVICE, Store, StoreError};
 use std::cell::RefCell;
@@ -93,7 +95,10 @@ impl Rig {
     }
 
     fn plan(&self) -> Plan {
-        Plan::new(plan::scan(&[], std::slice::from_ref(&self.file)), &BTreeMap::new())
+        Plan::new(
+            plan::scan(&[], std::slice::from_ref(&self.file), &Machine::empty(Vocabulary::built_in())),
+            &BTreeMap::new(),
+        )
     }
 
     fn apply(&self, plan: &Plan, fault: Fault, meanwhile: impl Fn() + 'static) -> Result<Report, MigrateError> {
@@ -169,8 +174,15 @@ fn a_file_that_got_another_key_meanwhile_is_left_alone() {
     assert!(why.contains("changed meanwhile"), "{why}");
     assert_eq!(rig.text(), more);
     // The key that was stored is used again.
-    rig.apply(&Plan::new(plan::scan(&[], std::slice::from_ref(&rig.file)), &BTreeMap::new()), Fault::None, || {})
-        .expect("done");
+    rig.apply(
+        &Plan::new(
+            plan::scan(&[], std::slice::from_ref(&rig.file), &Machine::empty(Vocabulary::built_in())),
+            &BTreeMap::new(),
+        ),
+        Fault::None,
+        || {},
+    )
+    .expect("done");
     assert_eq!(rig.text(), "# mine\n");
 }
 
@@ -438,7 +450,10 @@ fn a_file_in_utf16_is_edited_and_restored_in_its_encoding() {
         let after = "\u{feff}# caf\u{e9} \u{1f511}\r\n\
                      # \u{2713} ANTHROPIC_API_KEY=<moved-to-ringlet:anthropic/default>\r\nif ($a) { b }\r\n";
         fs::write(&file, wide(&text)).expect("written");
-        let plan = Plan::new(plan::scan(&[], std::slice::from_ref(&file)), &BTreeMap::new());
+        let plan = Plan::new(
+            plan::scan(&[], std::slice::from_ref(&file), &Machine::empty(Vocabulary::built_in())),
+            &BTreeMap::new(),
+        );
         let report = rig.apply(&plan, Fault::None, || ()).expect("applied");
         assert!(matches!(report.files.as_slice(), [(_, End::Done)]), "{report:?}");
         assert_eq!(fs::read(&file).expect("readable"), wide(after));

@@ -146,7 +146,7 @@ fn finds_every_key(dialect: Dialect, constructs: &[&str]) {
                 let quote = ["", "'", "\""][number % 3];
                 let (before, after) = (&construct[..behind], &construct[word.end..]);
                 let text = format!("{before} {quote}{key}{quote}{after}\n");
-                let examined = examine(text.as_bytes(), dialect);
+                let examined = examine(text.as_bytes(), dialect, Vocabulary::built_in());
                 let is_it =
                     |finding: &Finding| finding.provider == *provider && *finding.value == key.as_bytes().to_vec();
                 if !examined.findings().iter().any(is_it) {
@@ -212,7 +212,7 @@ fn a_key_beside_its_variables_name_goes_by_that_name() {
     ] {
         for (name, value, provider) in [("DEEPSEEK_API_KEY", plain, "deepseek"), ("GEMINI_API_KEY", maps, "google")] {
             let text = text.replace("@{", "\0").replace('@', value).replace('\0', "@{").replace("NAME", name) + "\n";
-            let examined = examine(text.as_bytes(), dialect);
+            let examined = examine(text.as_bytes(), dialect, Vocabulary::built_in());
             let found: Vec<(&str, &str)> = examined
                 .findings()
                 .iter()
@@ -232,7 +232,7 @@ fn values_in_a_list_assignment_go_by_their_own_names() {
     let plain = "sk-TESTq7xwFAKEz3mvTESTw9rtFAKEb5ycTESTh2plFAKEd8gn";
     let maps = "AIzaTESTq7xwFAKEz3mvTESTw9rtFAKEb5ycTES";
     let text = format!("$env:DEEPSEEK_API_KEY, $env:GEMINI_API_KEY = '{plain}', '{maps}'\n");
-    let examined = examine(text.as_bytes(), Dialect::PowerShell);
+    let examined = examine(text.as_bytes(), Dialect::PowerShell, Vocabulary::built_in());
     let found: Vec<(&str, &str)> = examined
         .findings()
         .iter()
@@ -257,6 +257,6 @@ fn what_only_stands_in_a_line_with_a_name_is_no_key() {
             "if (-not $env:OPENAI_API_KEY) { Import-Module Microsoft.PowerShell.SecretManagement2 }\n",
         ),
     ] {
-        assert!(examine(text.as_bytes(), dialect).findings().is_empty(), "{text}");
+        assert!(examine(text.as_bytes(), dialect, Vocabulary::built_in()).findings().is_empty(), "{text}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::migrate::edit::apply;
-use crate::migrate::testing::{mistral, openai};
+use crate::migrate::testing::{has_accounts, mistral, openai};
 use proptest::prelude::*;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -44,7 +44,12 @@ fn aliases(findings: &[Finding]) -> Vec<String> {
     for provider in providers {
         let own: Vec<&&Finding> = moved.iter().filter(|finding| finding.provider == provider).collect();
         let active: Vec<&&&Finding> = own.iter().filter(|finding| !finding.is_commented()).collect();
-        let default = active.iter().rev().find(|finding| finding.top_level).or(active.last());
+        let spec = provider.parse().ok().and_then(|name| Vocabulary::built_in().providers.get(&name));
+        let is_own = |finding: &&&&&Finding| {
+            finding.top_level && finding.variable.as_deref() == spec.map(|spec| spec.variable.as_str())
+        };
+        let default = active.iter().rev().find(is_own);
+        let default = default.or(active.iter().rev().find(|finding| finding.top_level)).or(active.last());
         if let Some(finding) = default {
             named.insert(key(finding), "default".into());
         }
@@ -67,7 +72,7 @@ fn aliases(findings: &[Finding]) -> Vec<String> {
 }
 
 fn scrubbed(bytes: &[u8], dialect: Dialect) -> (Vec<u8>, Examined) {
-    let examined = examine(bytes, dialect);
+    let examined = examine(bytes, dialect, Vocabulary::built_in());
     let names = aliases(examined.findings());
     let alias = |finding: &Finding| {
         let at = examined.findings().iter().position(|other| std::ptr::eq(other, finding));
@@ -112,6 +117,9 @@ fn corpus_of_posix_shells_comes_out_byte_for_byte() {
         let case = std::fs::read_to_string(folder.join("expect.toml")).expect("expect.toml");
         let case: Case = toml::from_str(&case).expect("a case's form");
         let Some(dialect) = dialect_of(&case.shell) else { continue };
+        if has_accounts(&folder) {
+            continue;
+        }
         cases += 1;
         let file = |stem: &str| {
             let mut entries = std::fs::read_dir(&folder).expect("a case").map(|entry| entry.expect("a file").path());
@@ -136,6 +144,7 @@ fn corpus_of_posix_shells_comes_out_byte_for_byte() {
                     let warn: Vec<&str> = finding.warnings.iter().map(|warning| warning.as_str()).collect();
                     format!("{line} {provider} {variable} moved {alias} {form} {warn:?} {}", text(&finding.value))
                 }
+                Action::Reported(Reason::UnknownName) => format!("{line} {variable} reported {:?}", why(finding)),
                 Action::Reported(_) => format!("{line} {provider} {variable} reported {:?}", why(finding)),
             });
         }
@@ -151,6 +160,10 @@ fn corpus_of_posix_shells_comes_out_byte_for_byte() {
                     form.as_deref().unwrap_or_default(),
                     value.as_deref().unwrap_or_default()
                 )),
+                // Whose key it is that only says so by its name is free.
+                "reported" if reason.as_deref() == Some("unknown-name") => {
+                    wanted.push(format!("{line} {variable} reported {reason:?}"));
+                }
                 "reported" => wanted.push(format!("{line} {provider} {variable} reported {reason:?}")),
                 _ => {}
             }
@@ -339,10 +352,16 @@ fn nothing_is_taken_out_of_a_file_with_a_zero_byte() {
 #[test]
 fn what_cannot_be_cut_out_is_reported_and_stays() {
     for (input, reason) in [
-        ("ANTHROPIC_API_KEY=@a. claude\n", "inline-prefix"),
-        ("env ANTHROPIC_API_KEY=@a. claude\n", "inline-prefix"),
-        ("alias c='ANTHROPIC_API_KEY=@a. claude'\n", "alias"),
-        ("alias -g c=\"ANTHROPIC_API_KEY=\\\"@a.\\\" claude\"\n", "alias"),
+        ("ANTHROPIC_API_KEY=@a. python\n", "inline-prefix"),
+        ("env ANTHROPIC_API_KEY=@a. python\n", "inline-prefix"),
+        ("alias c='ANTHROPIC_API_KEY=@a. python'\n", "alias"),
+        ("alias -g c=\"ANTHROPIC_API_KEY=\\\"@a.\\\" python\"\n", "alias"),
+        ("ANTHROPIC_API_KEY=@a. claude\n", "launcher"),
+        ("env ANTHROPIC_API_KEY=@a. claude\n", "launcher"),
+        ("ANTHROPIC_API_KEY=@a. nohup claude\n", "launcher"),
+        ("alias c='ANTHROPIC_API_KEY=@a. claude'\n", "launcher"),
+        ("alias c=\"ANTHROPIC_API_KEY=\\\"@a.\\\" claude\"\n", "launcher"),
+        ("use() { export ANTHROPIC_BASE_URL=https://gw.example.net ANTHROPIC_AUTH_TOKEN=@a.; }\n", "pair"),
         ("eval \"export ANTHROPIC_API_KEY=@a.\"\n", "eval"),
         ("x=$(ANTHROPIC_API_KEY=@a. claude -p hi)\n", "inline-prefix"),
         ("x=$(export ANTHROPIC_API_KEY=@a.; printf %s hi)\n", "substitution"),
@@ -463,7 +482,7 @@ fn bare_declarations_and_copies_follow_their_key() {
             "export ANTHROPIC_API_KEY\nANTHROPIC_API_KEY=$(pass x)\n",
         ),
         ("ANTHROPIC_API_KEY=@a.\nf() { export ANTHROPIC_API_KEY; claude; }\n", "f() { claude; }\n"),
-        ("K=@r.\nexport OPENAI_API_KEY=\"${K}\" OPENAI_BASE_URL=x\n", "export OPENAI_BASE_URL=x\n"),
+        ("K=@r.\nexport OPENAI_API_KEY=\"${K}\" OPENAI_ORG=x\n", "export OPENAI_ORG=x\n"),
         ("K=@r.\nL=$K\nexport OPENAI_API_KEY=$L\n", ""),
         ("K=@r.\nexport OPENAI_API_KEY=x$K\n", "export OPENAI_API_KEY=x$K\n"),
         ("export ANTHROPIC_API_KEY=@a.\nexport ANTHROPIC_API_KEY=$ANTHROPIC_API_KEY\n", ""),
@@ -490,7 +509,7 @@ fn keys_in_comments_leave_a_marker() {
 #[test]
 fn nothing_that_is_shown_holds_a_key() {
     let input = keyed("export ANTHROPIC_API_KEY=@a. # @a2\nalias x='OPENAI_API_KEY=@o. y'\nexport A=${A:-@g.}\n");
-    let examined = examine(input.as_bytes(), Dialect::Bash);
+    let examined = examine(input.as_bytes(), Dialect::Bash, Vocabulary::built_in());
     let shown = format!("{examined:?} {:?}", examined.cuts(input.as_bytes(), &|_| "default".into()));
     for key in ["@a.", "@a2", "@o.", "@g."] {
         assert!(!shown.contains(&keyed(key)[..24]), "{shown}");
@@ -657,7 +676,7 @@ proptest! {
         for dialect in [
             Dialect::Bash, Dialect::Zsh, Dialect::Sh, Dialect::Fish, Dialect::Csh, Dialect::PowerShell, Dialect::DotEnv,
         ] {
-            let examined = examine(&input, dialect);
+            let examined = examine(&input, dialect, Vocabulary::built_in());
             let cuts = examined.cuts(&input, &|_| "default".into());
             prop_assert!(cuts.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "{cuts:?}");
             prop_assert!(cuts.iter().all(|cut| cut.span.end <= input.len()));
@@ -665,7 +684,7 @@ proptest! {
             prop_assert_eq!(moves, !cuts.is_empty(), "{:?} {:?}", dialect, examined.findings());
             let out = apply(&input, &cuts);
             // Everything that the shells were to lose is gone, and a second run finds nothing more to do.
-            let again = examine(&out, dialect);
+            let again = examine(&out, dialect, Vocabulary::built_in());
             prop_assert!(again.cuts(&out, &|_| "default".into()).is_empty(), "{:?} {:?}", dialect, text(&out));
         }
     }
@@ -740,7 +759,7 @@ const MANY: usize = 20_000;
 
 // The file after a scrub, and how many of its keys move and stay.
 fn many(text: &str, dialect: Dialect) -> (String, usize, usize) {
-    let examined = examine(text.as_bytes(), dialect);
+    let examined = examine(text.as_bytes(), dialect, Vocabulary::built_in());
     let out = apply(text.as_bytes(), &examined.cuts(text.as_bytes(), &|_| "default".into()));
     let moved = examined.findings().iter().filter(|finding| finding.is_moved()).count();
     (String::from_utf8(out).expect("text"), moved, examined.findings().len() - moved)
@@ -850,8 +869,12 @@ fn every_other_occurrence_of_a_known_value_is_found_with_its_own_reason() {
         };
         // The at sign of a hash table is no value's place.
         let text = text.replace("@{", "\0").replace('@', value).replace('\0', "@{");
-        assert_eq!(described(&examine(text.as_bytes(), dialect)), [""; 0], "{language}: {text}");
-        let examined = examine_knowing(text.as_bytes(), dialect, &known);
+        assert_eq!(
+            described(&examine(text.as_bytes(), dialect, Vocabulary::built_in())),
+            [""; 0],
+            "{language}: {text}"
+        );
+        let examined = examine_knowing(text.as_bytes(), dialect, Vocabulary::built_in(), &known);
         if described(&examined) != [wanted] {
             wrong.push(format!("{language}: {text} gives {:?}, not {wanted}", described(&examined)));
             continue;

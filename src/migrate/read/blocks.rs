@@ -6,7 +6,7 @@
 use super::cursor::HereDocument;
 use super::language::Lost;
 use super::{Reader, Result, Unreadable};
-use crate::migrate::model::{Body, Fixed, Node, Reason, Scope, Setting, Span, Value, add, note};
+use crate::migrate::model::{Body, Fixed, Node, Reason, Scope, Setting, Span, Start, Value, add, note};
 
 // Far beyond what anybody writes, and far within a thread's stack.
 const DEEPEST: usize = 60;
@@ -103,9 +103,10 @@ impl<'a> Reader<'a> {
 
     /// Statements up to a closing word, a `)`, an arm's end or the file's.
     pub(super) fn body(&mut self, scope: Scope) -> Result<Body> {
-        let start = self.at;
+        let (start, programs, starts) = (self.at, self.programs, self.starts);
         let nodes = self.list(scope, 0)?;
-        Ok(Body { span: start..self.at, nodes, scope })
+        let (runs, starts) = (self.programs > programs, self.starts > starts);
+        Ok(Body { span: start..self.at, nodes, scope, runs, starts })
     }
 
     /// The same without the place. The first nodes, `before` in number, are one statement each.
@@ -120,16 +121,17 @@ impl<'a> Reader<'a> {
     }
 
     /// A body in braces, or of a single statement.
-    pub(super) fn short_body(&mut self) -> Result<Body> {
+    pub(super) fn short_body(&mut self, scope: Scope) -> Result<Body> {
         self.blanks();
         if self.takes_word("{") {
-            let body = self.body(Scope::Plain)?;
+            let body = self.body(scope)?;
             self.expect(|reader| reader.takes_word("}"))?;
             return Ok(body);
         }
-        let start = self.at;
-        let node = self.and_or()?;
-        Ok(Body { span: start..self.at, nodes: vec![node], scope: Scope::Plain })
+        let (start, programs, starts) = (self.at, self.programs, self.starts);
+        let nodes = vec![self.and_or()?];
+        let (runs, starts) = (self.programs > programs, self.starts > starts);
+        Ok(Body { span: start..self.at, nodes, scope, runs, starts })
     }
 
     /// The statements in round brackets. Their keys are not reported one by one: the text is for the word's own report.
@@ -241,10 +243,16 @@ impl<'a> Reader<'a> {
         for command in commands {
             match command {
                 Node::Compound { bodies: own, .. } => bodies.extend(own),
+                // What else runs with it changes what it does.
+                Node::Start(start) => {
+                    let (span, start) = (start.span.clone(), Start { is_plain: false, ..*start });
+                    let nodes = vec![Node::Start(Box::new(start))];
+                    bodies.push(Body { span, nodes, scope: Scope::Plain, runs: true, starts: true });
+                }
                 other => self.settle(other, Reason::Argument),
             }
         }
-        Node::Compound { span, bodies }
+        Node::Compound { span, name: None, bodies }
     }
 
     // A pipeline, and whether a word before it negates or times it.

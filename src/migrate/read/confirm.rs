@@ -119,7 +119,7 @@ fn has_literal(node: &Node) -> bool {
         Node::Setting(setting) => is_asked(setting),
         Node::List { operands, .. } => operands.iter().any(has_literal),
         Node::Compound { bodies, .. } => bodies.iter().flat_map(|body| &body.nodes).any(has_literal),
-        Node::Other(_) => false,
+        Node::Start(_) | Node::Other(_) => false,
     }
 }
 
@@ -139,7 +139,7 @@ fn walk(nodes: &mut [Node], known: &mut dyn FnMut(&Setting) -> bool, fixed: &mut
             }
             Node::List { operands, .. } => walk(operands, known, fixed),
             Node::Compound { bodies, .. } => bodies.iter_mut().for_each(|body| walk(&mut body.nodes, known, fixed)),
-            Node::Setting(_) | Node::Other(_) => {}
+            Node::Setting(_) | Node::Start(_) | Node::Other(_) => {}
         }
     }
 }

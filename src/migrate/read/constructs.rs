@@ -1,7 +1,7 @@
 //! Constructs, by the sections that the language's table gives them, and the blocks and subshells of every language.
 
 use super::language::{Construct, End, Section};
-use super::word::{Items, Word};
+use super::word::{Items, Word, text};
 use super::{ROOM, Reader, Result, Unreadable};
 use crate::migrate::model::{Body, Node, Reason, Scope};
 
@@ -46,15 +46,19 @@ impl<'a> Reader<'a> {
     }
 
     fn sections(&mut self, start: usize, scope: Scope, sections: &'static [Section]) -> Result<Node> {
-        let outer = self.programs;
+        let outer = (self.programs, self.starts);
         if scope == Scope::Function {
-            self.programs = 0;
+            (self.programs, self.starts) = (0, 0);
         }
+        let mut name = None;
         let mut bodies = Vec::new();
         let mut next = Some(0);
         while let Some(section) = next {
             next = match &sections[section] {
-                Section::Head(next) => self.head().map(|()| Some(*next))?,
+                Section::Head(next) => {
+                    name = self.head()?;
+                    Some(*next)
+                }
                 Section::Test(next) => {
                     bodies.push(self.test()?);
                     Some(*next)
@@ -68,7 +72,7 @@ impl<'a> Reader<'a> {
                     self.ended(ends)?
                 }
                 Section::Short(ends) => {
-                    bodies.push(self.short_body()?);
+                    bodies.push(self.short_body(scope)?);
                     self.ended(ends)?
                 }
                 Section::Arms(labels, end) => {
@@ -87,21 +91,26 @@ impl<'a> Reader<'a> {
         }
         // A function that is only defined runs nothing.
         if scope == Scope::Function {
-            self.launches(&mut bodies, 0);
-            self.programs = outer;
+            self.runs(&mut bodies, (0, 0));
+            (self.programs, self.starts) = outer;
         }
-        self.compound(start, bodies)
+        self.named(start, name.filter(|_| scope == Scope::Function), bodies)
     }
 
     /// The construct that these are the bodies of, with the redirections behind it.
     pub(super) fn compound(&mut self, start: usize, bodies: Vec<Body>) -> Result<Node> {
+        self.named(start, None, bodies)
+    }
+
+    /// The same, of a command that the construct defines.
+    pub(super) fn named(&mut self, start: usize, name: Option<Box<str>>, bodies: Vec<Body>) -> Result<Node> {
         self.redirections()?;
-        Ok(Node::Compound { span: start..self.at, bodies })
+        Ok(Node::Compound { span: start..self.at, name, bodies })
     }
 
     // A statement, and those that the next words join to it.
     fn test(&mut self) -> Result<Body> {
-        let start = self.at;
+        let (start, programs, starts) = (self.at, self.programs, self.starts);
         let mut nodes = Vec::new();
         let mut end = self.at;
         while nodes.is_empty() || self.is_at_one_of(self.language.joins) {
@@ -113,13 +122,14 @@ impl<'a> Reader<'a> {
         }
         self.at = end;
         nodes.shrink_to_fit();
-        Ok(Body { span: start..end, nodes, scope: Scope::Condition })
+        let (runs, starts) = (self.programs > programs, self.starts > starts);
+        Ok(Body { span: start..end, nodes, scope: Scope::Condition, runs, starts })
     }
 
-    // Bodies that pair their keys with a program, if one was met since.
-    pub(super) fn launches(&self, bodies: &mut [Body], programs: usize) {
-        if self.programs > programs {
-            bodies.iter_mut().for_each(|body| body.scope = Scope::Launcher);
+    /// Says of all bodies what runs in any of them, by the numbers of programs and agents before.
+    pub(super) fn runs(&self, bodies: &mut [Body], (programs, starts): (usize, usize)) {
+        for body in bodies {
+            (body.runs, body.starts) = (self.programs > programs, self.starts > starts);
         }
     }
 
@@ -145,14 +155,16 @@ impl<'a> Reader<'a> {
         Err(Unreadable)
     }
 
-    // The words up to the end of a statement.
-    fn head(&mut self) -> Result<()> {
+    // The words up to the end of a statement; gives the first one.
+    fn head(&mut self) -> Result<Option<Box<str>>> {
+        let mut first = None;
         loop {
             self.blanks();
             if matches!(self.peek(), None | Some(b'\n' | b';' | b'#')) {
-                return Ok(());
+                return Ok(first);
             }
             let word = (self.language.word)(self)?;
+            first = first.or_else(|| word.literal().and_then(text));
             // Other signs mean nothing here.
             self.at += usize::from(word.span.is_empty());
             self.look_into(&word, Reason::Argument, None);
@@ -161,16 +173,11 @@ impl<'a> Reader<'a> {
 
     /// A block in braces, behind the opening one. Its statements belong to the command whose word it is.
     pub(super) fn block(&mut self, start: usize, scope: Scope) -> Result<Word<'a>> {
-        let programs = self.programs;
-        let mut body = [self.ending(b"", |reader| reader.body(scope))?];
+        let body = self.ending(b"", |reader| reader.body(scope))?;
         if !self.takes(b"}") {
             return Err(Unreadable);
         }
-        if scope == Scope::Function {
-            self.launches(&mut body, programs);
-        }
         // Of empty ones in a row the first says all.
-        let [body] = body;
         if !body.nodes.is_empty() || self.bodies.last().is_none_or(|last| !last.nodes.is_empty()) {
             self.bodies.push(body);
         }
@@ -185,12 +192,9 @@ impl<'a> Reader<'a> {
 
     /// Statements in parentheses.
     pub(super) fn subshell_body(&mut self) -> Result<Body> {
-        let programs = self.programs;
         self.at += 1;
-        let mut body = [self.body(Scope::Function)?];
+        let body = self.body(Scope::Subshell)?;
         self.expect(|reader| reader.takes(b")"))?;
-        self.launches(&mut body, programs);
-        let [body] = body;
         Ok(body)
     }
 }

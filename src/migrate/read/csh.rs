@@ -4,7 +4,7 @@
 //! `tcsh(1)`, "Lexical structure" and "Control flow".
 
 use super::language::{Construct, End, Language, Lost, Section};
-use super::setters::{Seen, empty, pair};
+use super::setters::{Seen, empty, pair, unset, unset_name};
 use super::word::{Draft, Expansion, Items, Word};
 use super::{Reader, Result, Unreadable};
 use crate::migrate::heuristics::identifier;
@@ -18,8 +18,8 @@ pub(super) static LANGUAGE: Language = Language {
     ends: b";&|<>()#",
     word,
     constructs: &[
-        ("foreach", sections(None, &[Section::Head(1), Section::Body(&[End(&["end"], None)])])),
-        ("while", sections(None, &[Section::Head(1), Section::Body(&[End(&["end"], None)])])),
+        ("foreach", looped(&[Section::Head(1), Section::Body(&[End(&["end"], None)])])),
+        ("while", looped(&[Section::Head(1), Section::Body(&[End(&["end"], None)])])),
         ("switch", sections(None, &[Section::Head(1), Section::Arms(&["case", "default:", "default"], "endsw")])),
         (
             "if",
@@ -46,11 +46,9 @@ pub(super) static LANGUAGE: Language = Language {
     redirections: &[">>&!", ">>&", ">>!", ">>", ">&!", ">&", ">!", ">", "<<", "<"],
     nowhere: "/dev/null",
     has_descriptors: false,
-    setters: &[("setenv", setenv), ("set", set)],
+    setters: &[("setenv", setenv), ("set", set), ("unsetenv", unsetenv)],
     expressions: b"",
-    silent: &[
-        "unsetenv", "unset", "@", "test", "[", ":", "true", "false", "echo", "printf", "breaksw", "break", "continue",
-    ],
+    silent: &["unset", "@", "test", "[", ":", "true", "false", "echo", "printf", "breaksw", "break", "continue"],
     reasons: &[
         ("alias", Reason::Alias),
         ("env", Reason::InlinePrefix),
@@ -73,6 +71,10 @@ pub(super) static LANGUAGE: Language = Language {
 
 const fn sections(guard: Option<for<'a> fn(&Reader<'a>) -> bool>, sections: &'static [Section]) -> Construct {
     Construct::Sections { guard, scope: Scope::Plain, sections }
+}
+
+const fn looped(sections: &'static [Section]) -> Construct {
+    Construct::Sections { guard: None, scope: Scope::Loop, sections }
 }
 
 // Whether the line of the `if` here ends in `then`.
@@ -119,6 +121,10 @@ fn setenv<'a>(_: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
         _ => None,
     };
     name.map_or_else(|| known(words), |name| Seen::Setting(Form::Setenv, vec![name]))
+}
+
+fn unsetenv<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
+    unset(reader, words.iter().map(unset_name).collect())
 }
 
 // `set A=k B = j C = ( list ) D`

@@ -4,7 +4,7 @@
 
 use super::confirm::Grammar;
 use super::language::{Construct, End, Language, Lost, Section};
-use super::setters::{Seen, assigned, bare, empty};
+use super::setters::{Seen, assigned, bare, empty, unset, unset_name};
 use super::word::{Draft, Expansion, Word, escape};
 use super::{Reader, Result, Unreadable};
 use crate::migrate::heuristics::identifier;
@@ -26,8 +26,8 @@ pub(super) static LANGUAGE: Language = Language {
                 Section::Body(&[End(&["end"], None)]),
             ]),
         ),
-        ("while", plain(&[Section::Test(1), Section::Body(&[End(&["end"], None)])])),
-        ("for", plain(&[Section::Head(1), Section::Body(&[End(&["end"], None)])])),
+        ("while", looped(&[Section::Test(1), Section::Body(&[End(&["end"], None)])])),
+        ("for", looped(&[Section::Head(1), Section::Body(&[End(&["end"], None)])])),
         ("switch", plain(&[Section::Head(1), Section::Arms(&["case"], "end")])),
         ("begin", Construct::Special(begin)),
         ("{", plain(&[Section::Body(&[End(&["}"], None)])])),
@@ -54,7 +54,7 @@ pub(super) static LANGUAGE: Language = Language {
     has_descriptors: true,
     setters: &[("set", set), ("export", export)],
     expressions: b"",
-    silent: &["test", "[", ":", "true", "false", "echo", "printf", "return", "break", "continue"],
+    silent: &["test", "[", ":", "true", "false", "echo", "printf", "return", "break", "continue", "type"],
     reasons: &[
         ("alias", Reason::Alias),
         ("abbr", Reason::Alias),
@@ -85,6 +85,10 @@ pub(super) static LANGUAGE: Language = Language {
 
 const fn plain(sections: &'static [Section]) -> Construct {
     Construct::Sections { guard: None, scope: Scope::Plain, sections }
+}
+
+const fn looped(sections: &'static [Section]) -> Construct {
+    Construct::Sections { guard: None, scope: Scope::Loop, sections }
 }
 
 // `set`'s long options, and the short ones they stand for; a prefix that fits only one will do.
@@ -138,6 +142,10 @@ fn set<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
     if has(b"l") {
         reader.locals.push(reader.depth);
     }
+    if has(b"e") && !has(b"q") {
+        let names = words.iter().skip_while(|word| word.span.start < name.span.start).map(unset_name);
+        return unset(reader, names.collect());
+    }
     if let Some(text) = name.name().filter(|_| !has(b"aenhpqS") && values.len() < 2) {
         // Without a value the variable is emptied, not just declared.
         let value = values.first().map_or_else(|| empty(name.span.end), |value| value.value(0));
@@ -166,7 +174,7 @@ fn export<'a>(_: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
 
 // `begin ... end` is plain code, unless it hides a variable from the rest to run a program with it.
 fn begin(reader: &mut Reader<'_>) -> Result<Node> {
-    let (start, programs, outer) = (reader.at, reader.programs, reader.locals.len());
+    let (start, outer) = (reader.at, reader.locals.len());
     reader.at += b"begin".len();
     let mut body = reader.body(Scope::Plain)?;
     if !reader.takes_word("end") {
@@ -175,8 +183,8 @@ fn begin(reader: &mut Reader<'_>) -> Result<Node> {
     // Of a list, its statement, and the command in it.
     let direct = reader.depth + 2;
     let has_local = reader.locals.drain(outer..).any(|depth| depth == direct);
-    if reader.programs > programs && has_local {
-        body.scope = Scope::Launcher;
+    if has_local && (body.runs || body.starts) {
+        body.scope = Scope::Subshell;
     }
     reader.compound(start, vec![body])
 }

@@ -17,18 +17,20 @@ mod posix;
 mod powershell;
 pub(super) mod report;
 mod setters;
+mod starts;
+mod texts;
 mod word;
 
-use super::detect::Known;
 use super::dialect::Dialect;
 use super::model::{Body, Fixed, Node, Scope, Script, Span, text_start};
+use super::vocabulary::Terms;
 use cursor::HereDocument;
 use language::Language;
 use posix::Passed;
 use word::Word;
 
 /// Takes a file of a shell's language apart.
-pub(super) fn read(bytes: &[u8], dialect: Dialect, known: &Known) -> Script {
+pub(super) fn read(bytes: &[u8], dialect: Dialect, terms: Terms<'_>) -> Script {
     let language = match dialect {
         Dialect::Csh => &csh::LANGUAGE,
         Dialect::Fish => &fish::LANGUAGE,
@@ -38,8 +40,9 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect, known: &Known) -> Script {
         Dialect::Zsh => &posix::ZSH,
         _ => unreachable!("no other language is read here"),
     };
-    let mut reader = Reader::new(bytes, language, known);
+    let mut reader = Reader::new(bytes, language, terms);
     let mut nodes = reader.file();
+    let (runs, starts) = (reader.programs > 0, reader.starts > 0);
     let Reader { comments, mut fixed, .. } = reader;
     if let Some(grammar) = &language.grammar {
         confirm::confirm(bytes, grammar, &mut nodes, &mut fixed);
@@ -48,7 +51,8 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect, known: &Known) -> Script {
     if language.posix.is_none() {
         fixed.sort_by_key(|fixed| fixed.at);
     }
-    Script { nodes, comments, fixed, filler: language.filler, continuation: language.continuation }
+    let (filler, continuation) = (language.filler, language.continuation);
+    Script { nodes, comments, fixed, filler, continuation, runs, starts }
 }
 
 /// The text does not go on as the language wants it to.
@@ -58,16 +62,20 @@ type Result<T> = std::result::Result<T, Unreadable>;
 
 struct Reader<'a> {
     bytes: &'a [u8],
-    known: &'a Known,
+    terms: Terms<'a>,
     at: usize,
     language: &'static Language,
     comments: Vec<Span>,
     fixed: Vec<Fixed>,
     // Here-documents whose text begins at the next line.
     pending: Vec<HereDocument>,
-    // How many programs run so far in the function or subshell that is being read.
+    // How many programs that are no agents run so far in the function that is being read.
     programs: usize,
+    // How many agents are started in it.
+    starts: usize,
     depth: usize,
+    // How many starts of agents are kept.
+    kept: usize,
     // How deep the commands are that set a variable for the block around them alone.
     locals: Vec<usize>,
     // How many further words of the lists in it are kept one by one.
@@ -92,17 +100,19 @@ struct Reader<'a> {
 const ROOM: usize = 1000;
 
 impl<'a> Reader<'a> {
-    fn new(bytes: &'a [u8], language: &'static Language, known: &'a Known) -> Self {
+    fn new(bytes: &'a [u8], language: &'static Language, terms: Terms<'a>) -> Self {
         Self {
             bytes,
-            known,
+            terms,
             at: text_start(bytes),
             language,
             comments: vec![],
             fixed: vec![],
             pending: vec![],
             programs: 0,
+            starts: 0,
             depth: 0,
+            kept: 0,
             locals: vec![],
             room: ROOM,
             single: None,
@@ -150,7 +160,7 @@ impl<'a> Reader<'a> {
 
     // A reader for a look at what follows.
     fn ahead(&self, at: usize) -> Self {
-        Self { at, depth: self.depth, ..Self::new(self.bytes, self.language, self.known) }
+        Self { at, depth: self.depth, ..Self::new(self.bytes, self.language, self.terms) }
     }
 }
 

@@ -26,9 +26,9 @@ pub(super) static LANGUAGE: Language = Language {
     has_subshells: false,
     blocks: Some(&[
         ("if", Scope::Plain),
-        ("for", Scope::Plain),
-        ("while", Scope::Plain),
-        ("loop", Scope::Plain),
+        ("for", Scope::Loop),
+        ("while", Scope::Loop),
+        ("loop", Scope::Loop),
         ("try", Scope::Plain),
         ("match", Scope::Plain),
         ("export-env", Scope::Plain),

@@ -23,8 +23,8 @@ pub(super) static BASH: Language = COMMON;
 pub(super) static ZSH: Language = Language {
     constructs: &[
         ("if", plain(SHORT_IF)),
-        ("while", plain(SHORT_LOOP)),
-        ("until", plain(SHORT_LOOP)),
+        ("while", looped(SHORT_LOOP)),
+        ("until", looped(SHORT_LOOP)),
         ("for", Construct::Special(compound::iteration)),
         ("select", Construct::Special(compound::iteration)),
         ("foreach", Construct::Special(compound::iteration)),
@@ -53,8 +53,8 @@ const COMMON: Language = Language {
     word: word::word,
     constructs: &[
         ("if", plain(IF)),
-        ("while", plain(LOOP)),
-        ("until", plain(LOOP)),
+        ("while", looped(LOOP)),
+        ("until", looped(LOOP)),
         ("for", Construct::Special(compound::iteration)),
         ("select", Construct::Special(compound::iteration)),
         ("case", Construct::Special(compound::case)),
@@ -90,9 +90,10 @@ const COMMON: Language = Language {
         ("/bin/launchctl", simple::launchctl),
         ("setx", simple::setx),
         ("setx.exe", simple::setx),
+        ("unset", simple::unset),
     ],
     expressions: b"",
-    silent: &["unset", "test", "[", "false", "echo", "printf", "return"],
+    silent: &["test", "[", "false", "echo", "printf", "return", "type", "whence", "hash"],
     reasons: &[
         ("alias", Reason::Alias),
         ("abbr", Reason::Alias),
@@ -155,6 +156,10 @@ const fn plain(sections: &'static [Section]) -> Construct {
     Construct::Sections { guard: None, scope: Scope::Plain, sections }
 }
 
+const fn looped(sections: &'static [Section]) -> Construct {
+    Construct::Sections { guard: None, scope: Scope::Loop, sections }
+}
+
 const IF: &[Section] = &[
     Section::Condition(&[End(&["then"], Some(1))]),
     Section::Body(&[End(&["elif"], Some(0)), End(&["else"], Some(2)), End(&["fi"], None)]),
@@ -196,7 +201,7 @@ fn closes_itself(node: &Node) -> bool {
     match node {
         Node::List { operands, .. } => operands.last().is_some_and(closes_itself),
         Node::Compound { .. } | Node::Other(_) => true,
-        Node::Setting(_) => false,
+        Node::Setting(_) | Node::Start(_) => false,
     }
 }
 

@@ -14,7 +14,7 @@ impl Reader<'_> {
         if self.language.posix.is_some() {
             return self.report_hits(span, reason);
         }
-        heuristics::find_raw(&self.bytes[span.clone()], span.start, reason, known, self.known, &mut self.fixed);
+        heuristics::find_raw(&self.bytes[span.clone()], span.start, reason, known, self.terms.known, &mut self.fixed);
     }
 
     /// Reports the keys in a word, in the code that fills it in, and in the words of a list.
@@ -40,9 +40,14 @@ impl Reader<'_> {
                 let value = Zeroizing::new(word.text()[sign + 1..].to_vec());
                 note(&mut self.fixed, Fixed { name: Some(name.to_owned()), at: word.span.start, value, reason });
             }
-            None => {
-                heuristics::find(word.text(), |offset| word.place(offset), reason, known, self.known, &mut self.fixed)
-            }
+            None => heuristics::find(
+                word.text(),
+                |offset| word.place(offset),
+                reason,
+                known,
+                self.terms.known,
+                &mut self.fixed,
+            ),
         }
         self.look_into_code(word, reason, known);
     }
@@ -63,7 +68,7 @@ impl Reader<'_> {
     }
 
     fn report_hits(&mut self, span: Span, reason: Reason) {
-        for hit in detect::hits(&self.bytes[span.clone()], self.known) {
+        for hit in detect::hits(&self.bytes[span.clone()], self.terms.known) {
             let name = hit.name.as_ref().map(|name| &self.bytes[span.start + name.start..span.start + name.end]);
             let at = span.start + hit.name.as_ref().map_or(hit.value.start, |name| name.start);
             let value = Zeroizing::new(self.bytes[span.start + hit.value.start..span.start + hit.value.end].to_vec());
@@ -78,7 +83,7 @@ impl Reader<'_> {
         let Some(text) = word.literal().filter(|text| **text != self.bytes[word.span.clone()]) else { return };
         let mut fresh = Vec::new();
         let mut seen: HashSet<&[u8]> = self.fixed[before..].iter().map(|fixed| fixed.value.as_slice()).collect();
-        for hit in detect::hits(text, self.known) {
+        for hit in detect::hits(text, self.terms.known) {
             let value = &text[hit.value];
             if seen.insert(value) {
                 let name = hit.name.and_then(|name| identifier(&text[name])).map(str::to_owned);
@@ -97,17 +102,20 @@ impl Reader<'_> {
 /// Turns the settings of a node into reports.
 pub(in crate::migrate) fn settle(node: Node, reason: Reason, fixed: &mut Vec<Fixed>) {
     match node {
-        Node::Setting(setting) => {
-            for Name { name, name_span, value, .. } in setting.words {
-                if let Value::Literal(value, _) | Value::Default(_, value, _) = value {
-                    note(fixed, Fixed { name: Some(name), at: name_span.start, value, reason });
-                }
-            }
-        }
+        Node::Setting(setting) => settle_words(setting.words, reason, fixed),
+        Node::Start(start) => settle_words(start.setting.words, Reason::InlinePrefix, fixed),
         Node::List { operands, .. } => operands.into_iter().for_each(|operand| settle(operand, reason, fixed)),
         Node::Compound { bodies, .. } => {
             bodies.into_iter().flat_map(|body| body.nodes).for_each(|node| settle(node, reason, fixed));
         }
         Node::Other(_) => {}
+    }
+}
+
+fn settle_words(words: Vec<Name>, reason: Reason, fixed: &mut Vec<Fixed>) {
+    for Name { name, name_span, value, .. } in words {
+        if let Value::Literal(value, _) | Value::Default(_, value, _) = value {
+            note(fixed, Fixed { name: Some(name), at: name_span.start, value, reason });
+        }
     }
 }

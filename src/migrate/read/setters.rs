@@ -1,6 +1,6 @@
 //! Simple commands: which of them only set variables, and why the keys in the others stay.
 
-use super::word::Word;
+use super::word::{Word, text};
 use super::{ROOM, Reader, Result, Unreadable};
 use crate::migrate::heuristics::Named;
 use crate::migrate::model::{Form, Node, Reason, Scope, Span, Value, Word as Name};
@@ -68,8 +68,18 @@ impl<'a> Reader<'a> {
         self.block_scope = outer.1;
         let is_free = is_quiet && bodies.is_empty() && words.len() < ROOM && self.room > 0;
         let node = self.classified(start..end, &words, is_free)?;
+        if bodies.is_empty() {
+            self.single = words.pop().filter(|_| words.is_empty());
+            return Ok(node);
+        }
+        let defines = |word: &Word<'_>| ["function", "filter", "def"].iter().any(|known| self.is_word(word, known));
+        let name = words.windows(2).find(|words| defines(&words[0])).and_then(|words| text(words[1].literal()?));
         self.single = words.pop().filter(|_| words.is_empty());
-        Ok(if bodies.is_empty() { node } else { Node::Compound { span: start..end, bodies } })
+        Ok(Node::Compound { span: start..end, name, bodies })
+    }
+
+    fn is_word(&self, word: &Word<'_>, known: &str) -> bool {
+        word.literal().is_some_and(|text| self.is_called(text, known))
     }
 
     // Whether a command of these words ends here. Where it goes on at the next line, that is taken.
@@ -97,7 +107,7 @@ impl<'a> Reader<'a> {
     }
 
     // Whether the word assigns where it stands before a command.
-    fn assigns(&self, word: &Word<'a>) -> bool {
+    pub(super) fn assigns(&self, word: &Word<'a>) -> bool {
         match self.language.posix {
             Some(posix) => (posix.assigns)(self, word),
             None => self.language.assigns && word.assigned().is_some(),
@@ -131,10 +141,21 @@ impl<'a> Reader<'a> {
             is_free && prefixed == 0 && is_first
         });
         let callable = words.get(first..).filter(|_| can_set).unwrap_or_default();
+        if let Some(start) = self.start_of_an_agent(&span, words) {
+            return Ok(start);
+        }
+        if reason == Some(Reason::Alias)
+            && let Some(text) = self.text_of_an_alias(&span, &words[first..])
+        {
+            return Ok(text);
+        }
         let seen = match self.language.assignment.and_then(|read| read(self, words)) {
             Some(seen) => seen,
             None => self.seen(callable).unwrap_or_else(|| {
-                self.programs += usize::from(command.is_some_and(|word| self.runs_a_program(word)));
+                // `command -v` only asks.
+                let asks =
+                    first > prefixed && command.is_some_and(|word| matches!(word.literal(), Some(b"-v" | b"-V")));
+                self.programs += usize::from(!asks && command.is_some_and(|word| self.runs_a_program(word)));
                 Seen::Kept(None, None)
             }),
         };
@@ -219,6 +240,21 @@ pub(super) fn assigned(word: &Word<'_>) -> Option<Name> {
     let (name, sign) = word.assigned()?;
     let name_span = word.span.start..word.place(sign);
     Some(Name { span: word.span.clone(), name_span, name: name.to_owned(), value: word.value(sign + 1) })
+}
+
+/// The name that a word unsets.
+pub(super) fn unset_name(word: &Word<'_>) -> Option<Name> {
+    bare(word).map(|name| Name { value: Value::Unset, ..name })
+}
+
+/// What is unset, where any of it has a meaning.
+pub(super) fn unset(reader: &Reader<'_>, names: Vec<Option<Name>>) -> Seen {
+    match names.into_iter().collect::<Option<Vec<Name>>>() {
+        Some(names) if names.iter().any(|name| reader.terms.vocabulary.meaning(&name.name).is_some()) => {
+            Seen::Setting(Form::Unset, names)
+        }
+        _ => Seen::Kept(None, None),
+    }
 }
 
 /// A name by itself, which is only declared or exported.

@@ -1,10 +1,10 @@
 //! What holds for every language: any bytes are read soundly, any row of a language's own pieces is scrubbed once, and
 //! long and deep rows of one piece take time in proportion to their length. A language is a row of the table.
 
-use crate::migrate::detect::Known;
 use crate::migrate::dialect::Dialect;
 use crate::migrate::model::Script;
 use crate::migrate::testing::{is_sound, openai, scrub};
+use crate::migrate::vocabulary::Terms;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -48,7 +48,7 @@ macro_rules! languages {
 }
 
 fn read(bytes: &[u8], dialect: Dialect) -> Script {
-    super::read(bytes, dialect, Known::none())
+    super::read(bytes, dialect, Terms::built_in())
 }
 
 fn cases(cases: u32) -> TestRunner {

@@ -174,6 +174,26 @@ impl<'a> Word<'a> {
         Some((identifier(&self.text()[..sign])?, sign))
     }
 
+    /// The word as the path of a program; `~` stands for the home directory.
+    pub(super) fn path(&self) -> Option<String> {
+        let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
+        if let Some(literal) = self.literal() {
+            return text(literal);
+        }
+        let decoded = self.decoded.as_ref().filter(|decoded| decoded.element.eq(&false))?;
+        match (&decoded.first, decoded.expansions) {
+            (Some((0, Expansion::Variable(name))), 1) if name == "HOME" && !decoded.pattern => {
+                Some(format!("~{}", text(&decoded.text[1..])?))
+            }
+            (None, _)
+                if decoded.text.starts_with(b"~/") && !decoded.text.iter().any(|byte| b"*?[]{}".contains(byte)) =>
+            {
+                text(&decoded.text)
+            }
+            _ => None,
+        }
+    }
+
     /// The variable whose value the whole word is.
     pub(super) fn variable(&self) -> Option<&str> {
         if self.is_list() {
@@ -346,6 +366,11 @@ impl<'a> Draft<'a> {
         }
         Word { decoded: self.decoded, ..Word::plain(self.bytes, span) }
     }
+}
+
+/// A command's name as a word gives it.
+pub(super) fn text(bytes: &[u8]) -> Option<Box<str>> {
+    std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty()).map(Box::from)
 }
 
 /// The bytes that an escape stands for, and how many it takes; `rest` begins behind its sign. Only these letters are

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 fn read(bytes: &[u8]) -> Script {
-    crate::migrate::read::read(bytes, Dialect::Csh, crate::migrate::detect::Known::none())
+    crate::migrate::read::read(bytes, Dialect::Csh, crate::migrate::vocabulary::Terms::built_in())
 }
 
 const CHECK: &[&str] = &["tcsh", "-fn"];
@@ -172,8 +172,10 @@ fn every_body_gets_a_filler() {
 fn other_uses_are_reported_with_their_name() {
     let key = openai(1);
     for (text, found) in [
-        ("alias c 'env OPENAI_API_KEY=% claude'\n", "1 openai OPENAI_API_KEY alias"),
-        ("env OPENAI_API_KEY=% claude\n", "1 openai OPENAI_API_KEY inline-prefix"),
+        ("alias c 'env OPENAI_API_KEY=% python'\n", "1 openai OPENAI_API_KEY alias"),
+        ("env OPENAI_API_KEY=% python\n", "1 openai OPENAI_API_KEY inline-prefix"),
+        ("alias c 'env OPENAI_API_KEY=% claude'\n", "1 openai OPENAI_API_KEY launcher"),
+        ("env OPENAI_API_KEY=% claude\n", "1 openai OPENAI_API_KEY launcher"),
         ("setenv OPENAI_API_KEY `echo %`\n", "1 openai OPENAI_API_KEY substitution"),
         ("eval 'setenv OPENAI_API_KEY %'\n", "1 openai OPENAI_API_KEY substitution"),
         ("set OPENAI_API_KEY = ( % )\n", "1 openai OPENAI_API_KEY array"),

@@ -3,7 +3,7 @@ use crate::migrate::model::{Node, Script};
 use crate::migrate::testing::{comes_out, corpus_of, is_sound, literals, mistral, openai, scrub, summary};
 
 fn read(bytes: &[u8]) -> Script {
-    crate::migrate::read::read(bytes, Dialect::Nushell, crate::migrate::detect::Known::none())
+    crate::migrate::read::read(bytes, Dialect::Nushell, crate::migrate::vocabulary::Terms::built_in())
 }
 
 #[test]
@@ -155,6 +155,7 @@ fn other_uses_are_reported_with_their_name() {
     for (text, found) in [
         ("alias c = with-env {OPENAI_API_KEY: \"%\"} { codex }\n", "1 openai OPENAI_API_KEY alias"),
         ("with-env {OPENAI_API_KEY: \"%\"} { codex }\n", "1 openai OPENAI_API_KEY inline-prefix"),
+        ("OPENAI_API_KEY=\"%\" python a.py\n", "1 openai OPENAI_API_KEY inline-prefix"),
         ("OPENAI_API_KEY=\"%\" codex exec\n", "1 openai OPENAI_API_KEY inline-prefix"),
         ("def ds [] {\n  $env.OPENAI_API_KEY = \"%\"\n  ^codex\n}\n", "2 openai OPENAI_API_KEY launcher"),
         ("do { $env.OPENAI_API_KEY = \"%\"; codex }\n", "1 openai OPENAI_API_KEY launcher"),

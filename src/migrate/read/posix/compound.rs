@@ -4,7 +4,7 @@ use super::is_zsh;
 use super::word::{is_name, read_word, word};
 use crate::migrate::heuristics::identifier;
 use crate::migrate::model::{Body, Node, Reason, Scope};
-use crate::migrate::read::word::Word;
+use crate::migrate::read::word::{Word, text};
 use crate::migrate::read::{Reader, Result, Unreadable};
 
 // Reads bodies, and the redirections behind them.
@@ -78,11 +78,11 @@ pub(super) fn iteration(reader: &mut Reader<'_>) -> Result<Node> {
             "done"
         } else if is_zsh(reader) || reader.is_at("{") {
             // bash, too, takes braces here, though its manual is silent about it.
-            return Ok(vec![reader.short_body()?]);
+            return Ok(vec![reader.short_body(Scope::Loop)?]);
         } else {
             return Err(Unreadable);
         };
-        let body = reader.body(Scope::Plain)?;
+        let body = reader.body(Scope::Loop)?;
         reader.expect(|reader| reader.takes_word(closing))?;
         Ok(vec![body])
     })
@@ -270,25 +270,27 @@ fn empty_parentheses(reader: &mut Reader<'_>) -> bool {
 
 /// `function NAME { ... }`
 pub(super) fn function(reader: &mut Reader<'_>) -> Result<Node> {
-    compound(reader, |reader| {
-        let zsh = is_zsh(reader);
-        reader.at += b"function".len();
-        reader.blanks();
-        // zsh: any number of names, none included.
-        let mut is_named = false;
-        while !matches!(reader.peek(), None | Some(b'\n' | b'(' | b';')) && !reader.is_at("{") {
-            if read_word(reader, false)?.span.is_empty() {
-                return Err(Unreadable);
-            }
-            is_named = true;
-            reader.blanks();
-            if !zsh {
-                break;
-            }
+    let (start, zsh) = (reader.at, is_zsh(reader));
+    reader.at += b"function".len();
+    reader.blanks();
+    // zsh: any number of names, none included.
+    let mut names = 0;
+    let mut name = None;
+    while !matches!(reader.peek(), None | Some(b'\n' | b'(' | b';')) && !reader.is_at("{") {
+        let word = read_word(reader, false)?;
+        if word.span.is_empty() {
+            return Err(Unreadable);
         }
-        empty_parentheses(reader);
-        if zsh && !is_named { anonymous(reader) } else { function_body(reader, true) }
-    })
+        name = name.or_else(|| word.literal().and_then(text));
+        names += 1;
+        reader.blanks();
+        if !zsh {
+            break;
+        }
+    }
+    empty_parentheses(reader);
+    let bodies = if zsh && names == 0 { anonymous(reader)? } else { function_body(reader, true)? };
+    reader.named(start, name, bodies)
 }
 
 /// `NAME() { ... }`, from the parentheses on.
@@ -299,7 +301,8 @@ pub(super) fn definition<'a>(reader: &mut Reader<'a>, start: usize, words: &[Wor
     let is_named = names == 1 || zsh && names > 0;
     if is_named && assigned == 0 && empty_parentheses(reader) {
         let bodies = function_body(reader, true)?;
-        return reader.compound(start, bodies).map(Some);
+        let name = words.first().and_then(Word::literal).and_then(text);
+        return reader.named(start, name, bodies).map(Some);
     }
     // No command's name begins with a parenthesis.
     if names == 0 { Err(Unreadable) } else { Ok(None) }
@@ -314,7 +317,7 @@ fn anonymous(reader: &mut Reader<'_>) -> Result<Vec<Body>> {
 
 // A function that is only defined runs nothing; an anonymous one does.
 fn function_body(reader: &mut Reader<'_>, is_defined: bool) -> Result<Vec<Body>> {
-    let before = std::mem::take(&mut reader.programs);
+    let before = (std::mem::take(&mut reader.programs), std::mem::take(&mut reader.starts));
     reader.line_ends()?;
     let start = reader.at;
     let mut bodies = match reader.keyword() {
@@ -322,11 +325,12 @@ fn function_body(reader: &mut Reader<'_>, is_defined: bool) -> Result<Vec<Body>>
         word if is_zsh(reader) && word.starts_with(b"{") => braces(reader, Scope::Function)?,
         b"" if matches!(reader.rest(), [b'(', next, ..] if *next != b'(') => vec![reader.subshell_body()?],
         _ => {
-            let node = reader.nested(Reader::command)?;
-            vec![Body { span: start..reader.at, nodes: vec![node], scope: Scope::Function }]
+            let nodes = vec![reader.nested(Reader::command)?];
+            vec![Body { span: start..reader.at, nodes, scope: Scope::Function, runs: false, starts: false }]
         }
     };
-    reader.launches(&mut bodies, 0);
-    reader.programs = if is_defined { before } else { before + reader.programs };
+    reader.runs(&mut bodies, (0, 0));
+    let own = if is_defined { (0, 0) } else { (reader.programs, reader.starts) };
+    (reader.programs, reader.starts) = (before.0 + own.0, before.1 + own.1);
     Ok(bodies)
 }

@@ -17,7 +17,7 @@ impl Reader<'_> {
         self.report(start..end, Reason::Substitution, None);
         // Without a backslash it is code as it stands; otherwise nobody looks what it runs.
         let mut inside =
-            Reader { at: start, depth: self.depth, ..Reader::new(&self.bytes[..end], self.language, self.known) };
+            Reader { at: start, depth: self.depth, ..Reader::new(&self.bytes[..end], self.language, self.terms) };
         inside.guessed = self.guessed;
         let is_plain = !self.bytes[start..end].contains(&b'\\');
         match inside.list(Scope::Plain, 1) {

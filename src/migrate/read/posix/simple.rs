@@ -6,7 +6,8 @@ use crate::migrate::heuristics::identifier;
 use crate::migrate::model::{Fixed, Form, Reason, SHORTEST_KEY, Span, Value, Word as Name, note};
 use crate::migrate::read::Reader;
 use crate::migrate::read::cursor::HereDocument;
-use crate::migrate::read::setters::{Seen, pair};
+use crate::migrate::read::setters;
+use crate::migrate::read::setters::{Seen, pair, unset_name};
 use crate::migrate::read::word::{Fallback, Word};
 use zeroize::Zeroizing;
 
@@ -246,6 +247,15 @@ fn settings(form: Form, names: Vec<Name>, can_go: bool) -> Seen {
 fn unnamed(word: &Word<'_>) -> Name {
     let at = word.span.start;
     Name { span: word.span.clone(), name_span: at..at, name: String::new(), value: Value::Dynamic }
+}
+
+/// `unset NAME ...`, not of functions.
+pub(super) fn unset<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
+    let options = words.iter().take_while(|word| word.text().starts_with(b"-")).collect::<Vec<_>>();
+    if options.iter().any(|word| !word.is(b"-v") && !word.is(b"--")) {
+        return Seen::Kept(None, None);
+    }
+    setters::unset(reader, words[options.len()..].iter().map(unset_name).collect())
 }
 
 /// `launchctl setenv NAME value`

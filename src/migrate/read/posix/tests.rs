@@ -6,7 +6,7 @@ fn stuck(text: &str, zsh: bool) -> Option<usize> {
     let script = crate::migrate::read::read(
         text.as_bytes(),
         if zsh { Dialect::Zsh } else { Dialect::Bash },
-        crate::migrate::detect::Known::none(),
+        crate::migrate::vocabulary::Terms::built_in(),
     );
     match script.nodes.last() {
         Some(Node::Other(span)) if span.end == text.len() => Some(span.start),

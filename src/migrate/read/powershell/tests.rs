@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 fn read(bytes: &[u8]) -> Script {
-    crate::migrate::read::read(bytes, Dialect::PowerShell, crate::migrate::detect::Known::none())
+    crate::migrate::read::read(bytes, Dialect::PowerShell, crate::migrate::vocabulary::Terms::built_in())
 }
 
 fn one(text: &str) -> (String, String) {

@@ -1,0 +1,131 @@
+//! What the rules for accounts ask of this machine, and the texts of the profiles that a run makes.
+
+use crate::commands::Session;
+use crate::config::Source;
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::migrate::accounts::{Account, Machine};
+use crate::migrate::made::MadeFile;
+use crate::migrate::plan::{Plan, PlannedAccount};
+use crate::migrate::vocabulary::Vocabulary;
+use crate::name::{Agent, Profile};
+use crate::platform;
+use crate::profile::Profiles;
+use crate::profile::edit::{self, NewAccount, NewBinding};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use toml_edit::DocumentMut;
+
+/// Describes the machine as its environment shows it.
+pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Result<Machine<'w>, Failure> {
+    let vocabulary = Arc::new(Vocabulary::new(&session.registry)?);
+    let search = host.world.env.non_empty("PATH").unwrap_or_default().to_owned();
+    let known = session.registry.commands()?;
+    let on_path = platform::found_on(&search, known.values().flatten().map(String::as_str).chain(["ringlet"]));
+    let has = |commands: &Vec<String>| commands.iter().any(|command| on_path.contains(command.as_str()));
+    let agents = known.iter().filter(|(_, commands)| has(commands)).map(|(agent, _)| agent.to_string()).collect();
+    let has_ringlet = on_path.contains("ringlet");
+    let home = session.paths.home.clone();
+    let leads_to = move |command: &str, path: &str| {
+        let path = path.strip_prefix("~/").map_or_else(|| PathBuf::from(path), |rest| home.join(rest));
+        platform::candidates(command, &search).next().is_some_and(|found| platform::same_file(&found, &path))
+    };
+    let check = move |agent: &str, account: &Account| {
+        let profiles = Profiles::new(&session.paths, &session.registry);
+        let drafted = binding(agent, account, "default").map_err(|error| error.message)?;
+        let name: Profile = "drafted".parse().map_err(|_| "a profile's name".to_owned())?;
+        profiles.draft(&name, None, &[drafted]).map(drop).map_err(|error| error.to_string())
+    };
+    let profiles = Profiles::new(&session.paths, &session.registry);
+    let default = session.settings.default_profile.as_ref();
+    // A profile that cannot be read is named by the launch.
+    let bound = default.and_then(|name| profiles.read(name).ok()).map(|file| file.bindings.into_keys());
+    Ok(Machine {
+        default: default
+            .map(|name| (name.to_string(), bound.into_iter().flatten().map(|agent| agent.to_string()).collect())),
+        agents,
+        has_ringlet,
+        leads_to: Box::new(leads_to),
+        check: Box::new(check),
+        logins: logins(host, session)?,
+        governing: Vec::new(),
+        vocabulary,
+        profiles: profiles.names()?.iter().map(ToString::to_string).collect(),
+    })
+}
+
+// The agents whose own login lies in its usual folder.
+fn logins(host: &Host, session: &Session) -> Result<BTreeMap<String, String>, Failure> {
+    let mut found = BTreeMap::new();
+    for name in session.registry.agent_names()? {
+        let spec = session.registry.agent(&name.parse()?)?;
+        let Some(login) = &spec.login else { continue };
+        let moved = spec.config_dir.first().and_then(|dir| host.world.env.absolute(dir.variable.as_str()));
+        let folder = moved.unwrap_or_else(|| session.paths.expand(&login.folder));
+        let files = login.files.iter().map(|file| folder.join(file));
+        let mut there = files.filter(|file| file.metadata().is_ok_and(|data| data.is_file() && data.len() > 0));
+        if let Some(file) = there.next() {
+            found.insert(name, session.paths.pretty(&file));
+        }
+    }
+    Ok(found)
+}
+
+/// The binding of an agent to an account.
+pub(super) fn binding(agent: &str, account: &Account, alias: &str) -> Result<NewBinding, Failure> {
+    Ok(NewBinding {
+        agent: agent.parse::<Agent>()?,
+        account: NewAccount::Key {
+            provider: account.provider.parse()?,
+            alias: alias.parse()?,
+            endpoint: account.endpoint.clone(),
+        },
+        allow_http: account.allow_http,
+        model: account.model.clone(),
+        config_dir: account.config_dir.clone(),
+        auth_header: account.auth_header.map(str::to_owned),
+        env: account.env.clone(),
+    })
+}
+
+/// The files of Ringlet's that a plan makes or changes: profiles, and the settings that name the default one.
+pub(super) fn made(session: &Session, plan: &Plan) -> Result<Vec<MadeFile>, Failure> {
+    let profiles = Profiles::new(&session.paths, &session.registry);
+    let mut made = Vec::new();
+    for (name, bindings) in bindings(&plan.accounts)? {
+        let keys = plan.accounts.iter().filter(|own| own.profile == name).map(|own| own.key.clone()).collect();
+        let name: Profile = name.parse()?;
+        let path = session.paths.profile(&name);
+        let before = Source::read(&path)?;
+        let after = profiles.draft(&name, before.as_ref(), &bindings)?.into_bytes();
+        made.push(MadeFile { path, before: before.map(|source| source.text.into_bytes()), after, keys });
+    }
+    let defaults: Vec<&PlannedAccount> = plan.accounts.iter().filter(|own| own.account.is_default()).collect();
+    if let Some(default) = defaults.first().filter(|_| session.settings.default_profile.is_none()) {
+        let path = session.paths.config();
+        let before = Source::read(&path)?.map(|source| source.text);
+        let mut document: DocumentMut =
+            before.as_deref().unwrap_or_default().parse().expect("the settings were parsed at the start");
+        edit::assign(&mut document, "default-profile", &default.profile)?;
+        let keys = defaults.iter().map(|own| own.key.clone()).collect();
+        let after = document.to_string().into_bytes();
+        made.push(MadeFile { path, before: before.map(String::into_bytes), after, keys });
+    }
+    Ok(made)
+}
+
+// The bindings of the profiles that a run makes, by the profile's name.
+fn bindings(accounts: &[PlannedAccount]) -> Result<BTreeMap<String, Vec<NewBinding>>, Failure> {
+    let mut found: BTreeMap<String, Vec<NewBinding>> = BTreeMap::new();
+    for PlannedAccount { account, key, profile } in accounts {
+        let own = found.entry(profile.clone()).or_default();
+        let mut bound: BTreeSet<String> = own.iter().map(|binding| binding.agent.to_string()).collect();
+        for agent in &account.agents {
+            if bound.insert(agent.clone()) {
+                own.push(binding(agent, account, key.alias.as_str())?);
+            }
+        }
+    }
+    Ok(found)
+}

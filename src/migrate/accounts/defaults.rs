@@ -1,0 +1,277 @@
+//! Which accounts profiles are made for, and which of them are agents' defaults (rules P6, P8, P10, P11 and P13).
+
+use super::scopes::Kind;
+use super::values::Held;
+use super::{Account, Accounts, Found, Judge, Name, Origin, Withheld};
+use crate::migrate::vocabulary::Meaning;
+use crate::registry::{AgentSpec, Api};
+use std::collections::{BTreeMap, BTreeSet};
+use zeroize::Zeroizing;
+
+// The agent that a variable for an endpoint is for where several read it.
+const OWNERS: [(&str, &str); 3] =
+    [("ANTHROPIC_BASE_URL", "claude"), ("GOOGLE_GEMINI_BASE_URL", "gemini"), ("OPENAI_BASE_URL", "codex")];
+
+// The same of a variable for a key.
+const KEYS: [(&str, &str); 5] = [
+    ("ANTHROPIC_API_KEY", "claude"),
+    ("ANTHROPIC_AUTH_TOKEN", "claude"),
+    ("OPENAI_API_KEY", "codex"),
+    ("GEMINI_API_KEY", "gemini"),
+    ("GOOGLE_API_KEY", "gemini"),
+];
+
+/// The agent that an endpoint's variable is for.
+pub(super) fn owner_of(variable: &str) -> Option<&'static str> {
+    let own = OWNERS.iter().find(|(name, _)| *name == variable).map(|(_, agent)| *agent);
+    own.or_else(|| variable.ends_with("_API_BASE").then_some("aider"))
+}
+
+/// The accounts that profiles are made for, and the agents that get no default.
+pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>]) -> Accounts {
+    let mut accounts = Accounts { withheld: judge.withheld.values().cloned().collect(), ..Accounts::default() };
+    for own in found.iter().filter(|own| own.unit.is_some()) {
+        accounts.made.push(launchers(judge, own));
+    }
+    let taken: BTreeSet<String> =
+        accounts.made.iter().filter(|made| made.is_default()).flat_map(|made| made.agents.clone()).collect();
+    // An account that the default profile has already stays.
+    let own = judge.machine.default.iter().flat_map(|(_, agents)| agents.iter().cloned());
+    let mut bound: BTreeSet<String> = taken.into_iter().chain(own).collect();
+    for own in found.iter().filter(|own| own.unit.is_none()) {
+        let mut account = judge.account(own, Name::Default);
+        if account.agents.iter().any(|agent| bound.contains(agent)) {
+            let name = account.alias.clone().unwrap_or_else(|| account.provider.clone());
+            account.name = Name::Launcher { name, is_default: false };
+        } else {
+            bound.extend(account.agents.iter().cloned());
+        }
+        split_models(judge, &mut account);
+        accounts.made.push(account);
+    }
+    lone(judge, found, &mut bound, &mut accounts);
+    accounts
+}
+
+fn launchers(judge: &Judge<'_, '_>, own: &Found<'_>) -> Account {
+    let unit = own.unit.map(|unit| &judge.facts.units[unit]);
+    let called = unit.and_then(|unit| unit.name).filter(|_| unit.is_some_and(|unit| unit.kind != Kind::Command));
+    let name = called.and_then(profile_name);
+    let mut account = judge.account(own, Name::Default);
+    let named = name.clone();
+    let name = name.or_else(|| account.alias.clone()).unwrap_or_else(|| account.provider.clone());
+    let is_default =
+        judge.machine.default.is_none() && called.is_some_and(|called| own.agents.iter().any(|agent| agent == called));
+    account.alias = named.or(account.alias);
+    account.agents = own.agents.iter().map(|agent| agent_name(judge, agent)).collect();
+    account.name = Name::Launcher { name, is_default };
+    account
+}
+
+fn agent_name(judge: &Judge<'_, '_>, command: &str) -> String {
+    judge.machine.vocabulary.agent(command).map_or_else(|| command.to_owned(), ToString::to_string)
+}
+
+// Rule P8: the name in lower case, every other character a dash, none at its ends.
+fn profile_name(called: &str) -> Option<String> {
+    let mut name = String::new();
+    for c in called.to_lowercase().chars() {
+        let fits = c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+        match (fits, name.ends_with('-')) {
+            (true, _) => name.push(c),
+            (false, false) => name.push('-'),
+            (false, true) => {}
+        }
+    }
+    let name = name.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let name: String = name.chars().take(64).collect();
+    let name = name.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+// The agent's own variable for the model becomes the profile's model.
+fn split_models(judge: &Judge<'_, '_>, account: &mut Account) {
+    let Some(spec) = account.agents.first().and_then(|agent| judge.machine.vocabulary.agents.get(&agent.parse().ok()?))
+    else {
+        return;
+    };
+    let is_model = |name: &str| spec.api.iter().filter_map(|api| api.model.as_ref()).any(|own| own.as_str() == name);
+    let (models, env) = std::mem::take(&mut account.env).into_iter().partition(|(name, _)| is_model(name));
+    account.env = env;
+    let models: Vec<(String, String)> = models;
+    account.model = models.into_iter().next().map(|(_, model)| model);
+}
+
+// Keys without an endpoint, set outside functions.
+fn lone(judge: &Judge<'_, '_>, found: &[Found<'_>], bound: &mut BTreeSet<String>, accounts: &mut Accounts) {
+    let of_pairs: BTreeSet<usize> = found.iter().flat_map(|own| own.keys.iter().copied()).collect();
+    let mut keys: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut subscription = None;
+    for (set, own) in judge.facts.sets.iter().enumerate() {
+        let is_own = own.place.function || own.place.launcher;
+        if is_own || of_pairs.contains(&set) || judge.kept.contains_key(&set) || !judge.values.is_key(set) {
+            continue;
+        }
+        let is_read = !matches!(judge.sources[judge.facts.at[set].file].reader, super::ReadBy::Script(_));
+        if judge.provider_of(set) == "claude-subscription" {
+            // Those under its own name come before the others.
+            let better = own.word.name == "CLAUDE_CODE_OAUTH_TOKEN"
+                || subscription
+                    .is_none_or(|other: usize| judge.facts.sets[other].word.name != "CLAUDE_CODE_OAUTH_TOKEN");
+            if better && own.place.depth == 0 {
+                subscription = Some(set);
+            }
+            continue;
+        }
+        if is_read && is_named_so(judge, set) {
+            keys.insert(&own.word.name, set);
+        }
+    }
+    if let Some(set) = subscription
+        && !bound.contains("claude")
+    {
+        offer(judge, set, "claude", bound, accounts);
+    }
+    for (name, set) in keys {
+        for agent in judge.readers_of_key(name) {
+            if !bound.contains(&agent) {
+                match refusal(judge, name, &agent, subscription.is_some()) {
+                    Some(why) => accounts.withhold(&agent, why, judge.provider_of(set)),
+                    None => offer(judge, set, &agent, bound, accounts),
+                }
+            }
+        }
+    }
+}
+
+// Whether the variable's own provider is the key's.
+fn is_named_so(judge: &Judge<'_, '_>, set: usize) -> bool {
+    let vocabulary = &judge.machine.vocabulary;
+    let own = judge.family(set).and_then(|family| vocabulary.provider_of(family));
+    own.is_some_and(|own| own.name.as_str() == judge.provider_of(set))
+        && judge.meaning(set) == Some(Meaning::Credential)
+}
+
+// Why a key that the files set is not made an agent's default.
+fn refusal(judge: &Judge<'_, '_>, name: &str, agent: &str, has_subscription: bool) -> Option<String> {
+    if let Some(withheld) = judge.withheld.get(agent) {
+        return Some(withheld.why.clone());
+    }
+    if has_subscription && agent == "claude" {
+        return Some("a subscription token is set".to_owned());
+    }
+    let commands =
+        agent.parse().ok().and_then(|name| judge.machine.vocabulary.agents.get(&name)).map(|spec| spec.commands());
+    let kept = commands.iter().flatten().find_map(|command| judge.keeps.get(&(command.as_str(), name)));
+    if let Some(unit) = kept {
+        let unit = &judge.facts.units[*unit];
+        let what = unit.name.map_or_else(|| "a command".to_owned(), str::to_owned);
+        return Some(format!("{what} starts it with {name} emptied or unset"));
+    }
+    let empties = |set: &usize| judge.facts.at[*set].unit.is_none() && matches!(judge.values.held(*set), Held::Nothing);
+    let last = judge.values.named(name).iter().rfind(|set| judge.facts.at[**set].unit.is_none());
+    if last.is_some_and(empties) {
+        return Some(format!("{name} is emptied or unset later"));
+    }
+    judge.machine.logins.get(agent).map(|place| format!("it has a login of its own ({place})"))
+}
+
+fn offer(judge: &Judge<'_, '_>, set: usize, agent: &str, bound: &mut BTreeSet<String>, accounts: &mut Accounts) {
+    let Held::Is(value, _) = judge.values.held(set) else { return };
+    let name = judge.facts.sets[set].word.name.as_str();
+    let provider = judge.provider_of(set);
+    let spec = provider.parse().ok().and_then(|name| judge.machine.vocabulary.providers.get(&name));
+    let pair = super::Pair {
+        endpoint: None,
+        variable: name,
+        value,
+        provider: provider.clone(),
+        is_known: false,
+        keys: vec![set],
+        endpoints: vec![],
+    };
+    let account = Account {
+        name: Name::Default,
+        agents: vec![agent.to_owned()],
+        value: Zeroizing::new(value.to_vec()),
+        endpoint: None,
+        allow_http: false,
+        auth_header: pair.auth_header(spec).filter(|_| agent == "claude"),
+        model: None,
+        env: vec![],
+        config_dir: None,
+        alias: None,
+        origin: Origin::Key,
+        from: name.to_owned(),
+        provider,
+    };
+    match (judge.machine.check)(agent, &account) {
+        Ok(()) => {
+            bound.insert(agent.to_owned());
+            accounts.made.push(account);
+        }
+        Err(why) => accounts.withhold(agent, why, judge.provider_of(set)),
+    }
+}
+
+impl Account {
+    /// Whether it becomes its agents' default.
+    pub(crate) fn is_default(&self) -> bool {
+        match &self.name {
+            Name::Default => true,
+            Name::Launcher { is_default, .. } => *is_default,
+        }
+    }
+}
+
+impl Accounts {
+    fn withhold(&mut self, agent: &str, why: String, provider: String) {
+        if !self.withheld.iter().any(|other| other.agent == agent) {
+            let (agent, provider) = (agent.to_owned(), Some(provider));
+            self.withheld.push(Withheld { agent, why, at: None, provider, endpoint: None });
+        }
+    }
+}
+
+impl Judge<'_, '_> {
+    /// The agents that take their key from a variable: the one whose it is, and the others on PATH.
+    pub(super) fn readers_of_key(&self, name: &str) -> Vec<String> {
+        let mut agents: Vec<String> =
+            KEYS.iter().filter(|(own, _)| *own == name).map(|(_, agent)| (*agent).to_owned()).collect();
+        let reads = |spec: &AgentSpec| spec.api.iter().any(|api| self.takes_key(api, name));
+        for (agent, spec) in &self.machine.vocabulary.agents {
+            if self.machine.agents.contains(agent.as_str())
+                && reads(spec)
+                && !agents.iter().any(|own| own == agent.as_str())
+            {
+                agents.push(agent.to_string());
+            }
+        }
+        agents
+    }
+
+    fn takes_key(&self, api: &Api, name: &str) -> bool {
+        let own = api.key.iter().chain(&api.bearer).any(|own| own.as_str() == name);
+        let providers = &self.machine.vocabulary.providers;
+        own || api.key.is_none()
+            && api
+                .providers
+                .iter()
+                .filter_map(|provider| providers.get(provider))
+                .any(|spec| spec.variable.as_str() == name)
+    }
+
+    /// The provider that is named for a key that stays: the endpoint's, where the registry knows it.
+    pub(super) fn kept_provider(&self, set: usize) -> String {
+        let Some(family) = self.family(set) else { return self.provider_of(set) };
+        match self.hosts.get(&(self.facts.at[set].scope, family)) {
+            Some(url) => {
+                let host = crate::migrate::vocabulary::host_of(url).map(str::to_ascii_lowercase);
+                let known =
+                    host.and_then(|host| self.machine.vocabulary.provider_at(&host).map(|spec| spec.name.to_string()));
+                known.unwrap_or_else(|| self.provider_of(set))
+            }
+            _ => self.provider_of(set),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Where each variable is set and each agent started: the scopes of the files, and the units that accounts are in.
+//!
+//! A unit is a function, an alias, a script, or a construct at top level: what it sets and what it starts belong
+//! together. Pure; made once for all files of a run.
+
+use crate::migrate::model::{Form, Node, Reason, Scope, Script, Setting, Span, Start};
+use crate::migrate::verdicts::{Place, Set};
+
+/// A file and what reads it.
+pub(in crate::migrate) struct Source<'a> {
+    /// Its text.
+    pub bytes: &'a [u8],
+    /// The same, taken apart.
+    pub script: &'a Script,
+    /// What reads it.
+    pub reader: ReadBy<'a>,
+    /// Why nothing in it is changed.
+    pub frozen: Option<Reason>,
+}
+
+/// What reads a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::migrate) enum ReadBy<'a> {
+    /// Shells at their start, one bit each.
+    Shells(u8),
+    /// Itself: a script of this name.
+    Script(&'a str),
+    /// Nothing that is known.
+    Nothing,
+}
+
+/// Where a word is set, or an agent started.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At {
+    /// The file, by its number.
+    pub file: usize,
+    /// The scope, by its number.
+    pub scope: usize,
+    /// The unit, by its number; none at top level.
+    pub unit: Option<usize>,
+    /// Whether it is set for what is started, too.
+    pub exported: bool,
+}
+
+/// What kind of unit it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A function.
+    Function,
+    /// An alias or abbreviation.
+    Text,
+    /// A script.
+    Script,
+    /// Another construct at top level.
+    Construct,
+    /// A single command.
+    Command,
+}
+
+/// A part of a file whose settings and starts belong together.
+pub(super) struct Unit<'a> {
+    /// What kind it is.
+    pub kind: Kind,
+    /// The name that it is called by.
+    pub name: Option<&'a str>,
+    /// The file, by its number.
+    pub file: usize,
+    /// Its bytes.
+    pub span: Span,
+    /// Whether a program runs in it that is no agent.
+    pub runs: bool,
+    /// Whether it has a loop.
+    pub loops: bool,
+    /// What it sets, by number.
+    pub sets: Vec<usize>,
+    /// The agents that it starts, by number.
+    pub starts: Vec<usize>,
+}
+
+/// All of it.
+#[derive(Default)]
+pub(super) struct Facts<'a> {
+    /// What is set, in the order of the files and of their bytes.
+    pub sets: Vec<Set<'a>>,
+    /// Where.
+    pub at: Vec<At>,
+    /// The agents that are started, and where.
+    pub starts: Vec<(&'a Start, At)>,
+    /// The scopes, each with the one around it; none around a file.
+    pub scopes: Vec<Option<usize>>,
+    /// The units.
+    pub units: Vec<Unit<'a>>,
+}
+
+// What surrounds the nodes that are looked at.
+#[derive(Clone, Copy)]
+struct Around {
+    file: usize,
+    scope: usize,
+    unit: Option<usize>,
+    place: Place,
+}
+
+impl<'a> Facts<'a> {
+    /// What the files set and start.
+    pub(super) fn of(sources: &[Source<'a>]) -> Self {
+        let mut facts = Self::default();
+        for (file, source) in sources.iter().enumerate() {
+            let scope = facts.scope(None);
+            let unit = match source.reader {
+                ReadBy::Script(name) => {
+                    Some(facts.unit(Kind::Script, Some(name), file, 0..source.bytes.len(), source.script.runs))
+                }
+                _ => None,
+            };
+            let place = match unit {
+                Some(_) => Place { depth: 1, launcher: source.script.runs || source.script.starts, ..Place::default() },
+                None => Place::default(),
+            };
+            facts.nodes(&source.script.nodes, source.bytes, Around { file, scope, unit, place });
+        }
+        facts
+    }
+
+    fn scope(&mut self, parent: Option<usize>) -> usize {
+        self.scopes.push(parent);
+        self.scopes.len() - 1
+    }
+
+    fn unit(&mut self, kind: Kind, name: Option<&'a str>, file: usize, span: Span, runs: bool) -> usize {
+        let (sets, starts) = (Vec::new(), Vec::new());
+        self.units.push(Unit { kind, name, file, span, runs, loops: false, sets, starts });
+        self.units.len() - 1
+    }
+
+    fn nodes(&mut self, nodes: &'a [Node], bytes: &'a [u8], around: Around) {
+        for node in nodes {
+            match node {
+                Node::Setting(setting) => self.setting(setting, bytes, around),
+                Node::Start(start) => self.start(start, bytes, around),
+                Node::List { operands, .. } => {
+                    let scope = self.scope(Some(around.scope));
+                    self.nodes(operands, bytes, Around { scope, ..around });
+                }
+                Node::Compound { span, name, bodies } => {
+                    let is = |scope: Scope| bodies.iter().any(|body| body.scope == scope);
+                    let kind = match name {
+                        Some(_) if is(Scope::Text) => Kind::Text,
+                        Some(_) if is(Scope::Function) => Kind::Function,
+                        _ => Kind::Construct,
+                    };
+                    // A command that a construct defines is a unit of its own, and so is the outermost construct.
+                    let own = |unit: &usize| kind == Kind::Construct || self.units[*unit].kind != Kind::Construct;
+                    let outer = around.unit.filter(own);
+                    let unit =
+                        outer.unwrap_or_else(|| self.unit(kind, name.as_deref(), around.file, span.clone(), false));
+                    for body in bodies {
+                        self.units[unit].runs |= body.runs;
+                        self.units[unit].loops |= body.scope == Scope::Loop;
+                        let scope = self.scope(Some(around.scope));
+                        let place = around.place.within(body);
+                        self.nodes(&body.nodes, bytes, Around { scope, unit: Some(unit), place, ..around });
+                    }
+                }
+                Node::Other(_) => {}
+            }
+        }
+    }
+
+    fn setting(&mut self, setting: &'a Setting, bytes: &'a [u8], around: Around) {
+        let first = setting.words.first().map_or(setting.span.end, |word| word.span.start);
+        let exported = exports(setting.form, bytes.get(setting.span.start..first).unwrap_or_default());
+        for word in &setting.words {
+            if let Some(unit) = around.unit {
+                self.units[unit].sets.push(self.sets.len());
+            }
+            self.sets.push(Set { word, form: setting.form, place: around.place });
+            self.at.push(At { file: around.file, scope: around.scope, unit: around.unit, exported });
+        }
+    }
+
+    fn start(&mut self, start: &'a Start, bytes: &'a [u8], around: Around) {
+        let unit =
+            around.unit.unwrap_or_else(|| self.unit(Kind::Command, None, around.file, start.span.clone(), false));
+        let scope = self.scope(Some(around.scope));
+        let around = Around { scope, unit: Some(unit), place: around.place.of_a_start(), ..around };
+        self.setting(&start.setting, bytes, around);
+        self.units[unit].starts.push(self.starts.len());
+        self.starts.push((start, At { file: around.file, scope, unit: Some(unit), exported: true }));
+    }
+
+    /// Reports whether one scope lies within another, or is the same.
+    pub(super) fn is_within(&self, mut scope: usize, outer: usize) -> bool {
+        loop {
+            if scope == outer {
+                return true;
+            }
+            let Some(parent) = self.scopes[scope] else { return false };
+            scope = parent;
+        }
+    }
+}
+
+// Whether what a statement sets is for the programs that are started, too; `before` stands before its first name.
+fn exports(form: Form, before: &[u8]) -> bool {
+    let flagged = || {
+        before.split(u8::is_ascii_whitespace).any(|word| {
+            word == b"--export" || word.starts_with(b"-") && !word.starts_with(b"--") && word.contains(&b'x')
+        })
+    };
+    match form {
+        Form::Assign => false,
+        Form::Declare | Form::Typeset | Form::Readonly | Form::Local | Form::Set => flagged(),
+        _ => true,
+    }
+}

@@ -1,0 +1,109 @@
+//! What variables hold, as far as the files tell.
+
+use super::scopes::Facts;
+use crate::migrate::detect::{self, Judgement, Known};
+use crate::migrate::model::Value;
+use std::collections::HashMap;
+
+/// What a word sets its variable to.
+#[derive(Clone, Copy)]
+pub(super) enum Held<'a> {
+    /// This value, which stands in the word of this number.
+    Is(&'a [u8], usize),
+    /// Nothing: it is emptied or unset.
+    Nothing,
+    /// It is only declared.
+    Declared,
+    /// What only running the code could tell.
+    Unknown,
+}
+
+/// The values of all words.
+pub(super) struct Values<'a> {
+    held: Vec<Held<'a>>,
+    judgements: Vec<Option<Judgement>>,
+    refers: Vec<Option<&'a str>>,
+    by_name: HashMap<&'a str, Vec<usize>>,
+}
+
+// So many variables may stand between a word and the literal that it comes to.
+const FARTHEST: usize = 8;
+
+impl<'a> Values<'a> {
+    /// The values of what the files set.
+    pub(super) fn of(facts: &Facts<'a>, known: &Known) -> Self {
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, set) in facts.sets.iter().enumerate() {
+            by_name.entry(&set.word.name).or_default().push(index);
+        }
+        let mut values = Self { held: vec![], judgements: vec![], refers: vec![], by_name };
+        values.refers = facts.sets.iter().map(|set| refers_to(&set.word.value, &set.word.name)).collect();
+        values.held = (0..facts.sets.len()).map(|index| values.find(facts, index, 0)).collect();
+        values.judgements = facts
+            .sets
+            .iter()
+            .zip(&values.held)
+            .map(|(set, held)| match held {
+                Held::Is(value, _) => Some(detect::judge_setting(&set.word.name, value, known)),
+                _ => None,
+            })
+            .collect();
+        values
+    }
+
+    fn find(&self, facts: &Facts<'a>, index: usize, depth: usize) -> Held<'a> {
+        let word = facts.sets[index].word;
+        match &word.value {
+            Value::Bare => Held::Declared,
+            Value::Unset => Held::Nothing,
+            Value::Literal(value, _) if value.is_empty() => Held::Nothing,
+            Value::Literal(value, _) => Held::Is(value.as_slice(), index),
+            Value::Default(name, value, _) if *name == word.name => Held::Is(value.as_slice(), index),
+            Value::Default(..) | Value::Dynamic => Held::Unknown,
+            Value::Copy(name) => {
+                let mut set = self.named(name.as_str()).iter().filter(|other| {
+                    !matches!(facts.sets[**other].word.value, Value::Bare | Value::Unset) && **other != index
+                });
+                match (set.next(), set.next()) {
+                    (Some(only), None) if depth < FARTHEST => match self.find(facts, *only, depth + 1) {
+                        found @ Held::Is(..) => found,
+                        _ => Held::Unknown,
+                    },
+                    _ => Held::Unknown,
+                }
+            }
+        }
+    }
+
+    /// What a word sets its variable to.
+    pub(super) fn held(&self, index: usize) -> Held<'a> {
+        self.held[index]
+    }
+
+    /// What the value is, under the word's own name.
+    pub(super) fn judgement(&self, index: usize) -> Option<&Judgement> {
+        self.judgements[index].as_ref()
+    }
+
+    /// Reports whether a word sets a key of a provider of agents.
+    pub(super) fn is_key(&self, index: usize) -> bool {
+        matches!(self.judgements[index], Some(Judgement::Key(_)))
+    }
+
+    /// The variable whose value a word takes over.
+    pub(super) fn refers(&self, index: usize) -> Option<&'a str> {
+        self.refers[index]
+    }
+
+    /// The words that set a name.
+    pub(super) fn named(&self, name: &str) -> &[usize] {
+        self.by_name.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn refers_to<'a>(value: &'a Value, own: &str) -> Option<&'a str> {
+    match value {
+        Value::Copy(name) | Value::Default(name, ..) if name != own => Some(name),
+        _ => None,
+    }
+}
