@@ -47,6 +47,8 @@ mod lease;
 #[cfg(target_os = "linux")]
 mod migrate;
 #[cfg(target_os = "linux")]
+mod migrate_homes;
+#[cfg(target_os = "linux")]
 mod migrate_live;
 #[cfg(unix)]
 mod migrate_sourced;

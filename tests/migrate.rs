@@ -260,7 +260,8 @@ fn run_case(case: &Case) -> Result<(), String> {
     check(&format!("profiles\n  {made:?}\nand not\n  {wanted:?}"), made == wanted)?;
 
     let again = run(&["migrate", "--yes"]);
-    check(&format!("second run: {again:?}"), again.status == status)?;
+    // Only the run that moves a key knows its value in every other place.
+    check(&format!("second run: {again:?}"), [status, Some(0)].contains(&again.status))?;
     check(
         "the second run changes something",
         fs::read(&file).expect("there") == case.expected && stored(&world) == keychain,

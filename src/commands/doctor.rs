@@ -295,7 +295,7 @@ fn leftovers(host: &Host, session: &Session) -> Result<Vec<String>, Failure> {
 fn plaintext(host: &Host, session: &Session) -> Vec<(String, String)> {
     // A definition that does not parse is named by the check of the registry.
     let machine = machine(host, session).unwrap_or_else(|_| Machine::empty(Vocabulary::built_in()));
-    let scan = migrate::plan::scan(&migrate::files::candidates(&session.paths, &host.world.env), &[], &machine);
+    let scan = migrate::plan::scan(&migrate::files::find(&session.paths, &host.world.env), &[], &machine);
     let plan = migrate::plan::Plan::new(scan, &std::collections::BTreeMap::new());
     let mut found = Vec::new();
     for file in &plan.files {

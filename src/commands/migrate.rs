@@ -16,7 +16,7 @@ use crate::failure::{Failure, status};
 use crate::host::Host;
 use crate::migrate::MigrateError;
 use crate::migrate::apply::{self, End, Report, Setup};
-use crate::migrate::files;
+use crate::migrate::files::{self, Found};
 use crate::migrate::plan::{self, Plan, Scan};
 use crate::migrate::recover;
 use crate::name::KeyName;
@@ -25,6 +25,7 @@ use crate::secret::Secret;
 use crate::store::{self, Keys, Prompt};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// `ringlet migrate ...`
 pub(super) fn run(host: &mut Host, session: &Session, command: Migrate) -> Result<i32, Failure> {
@@ -60,16 +61,20 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
     }
     let named = named(host, command, left)?;
     // If files are named, no others are read.
-    let candidates = match named.as_slice() {
-        [] => files::candidates(&session.paths, &host.world.env),
-        _ => Vec::new(),
+    let found = match named.as_slice() {
+        [] => files::find(&session.paths, &host.world.env),
+        _ => Found::default(),
     };
-    let scan = plan::scan(&candidates, &named, &machine::machine(host, session)?);
+    let machine = machine::machine(host, session)?;
+    let vocabulary = Arc::clone(&machine.vocabulary);
+    let scan = plan::scan(&found, &named, &machine);
+    drop(machine);
     let existing = existing(host, session, &scan, command.dry_run)?;
     let mut plan = Plan::new(scan, &existing);
     plan.made = machine::made(session, &plan)?;
     drop(existing);
     show::plan(host, session, &plan);
+    show::unplaced(host, &plan, &vocabulary);
     for trouble in &plan.troubles {
         host.output.warn(format!("{}: {}", session.paths.pretty(&trouble.path), trouble.why));
     }

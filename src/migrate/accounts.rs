@@ -16,6 +16,7 @@ pub(super) use scopes::{ReadBy, Source};
 
 use super::detect::{self, Judgement, Known};
 use super::edit::Cut;
+use super::files::Shell;
 use super::model::{Fixed, Form, Reason, Script, Span, Start, Value};
 use super::verdicts::{Action, Set, Verdict, Verdicts};
 use super::vocabulary::{Meaning, Vocabulary};
@@ -46,6 +47,10 @@ pub(crate) struct Machine<'w> {
     pub governing: Vec<(String, String, PathBuf)>,
     /// What the names mean.
     pub vocabulary: Arc<Vocabulary>,
+    /// The user's login shell.
+    pub login: Option<Shell>,
+    /// Reports whether a variable has this value in the environment.
+    pub holds: Asked<'w, [u8], bool>,
     /// The names of the profiles that there are.
     pub profiles: BTreeSet<String>,
     /// The default one, and the agents that it binds.
@@ -63,6 +68,8 @@ impl Machine<'_> {
             logins: BTreeMap::new(),
             governing: Vec::new(),
             vocabulary: Arc::clone(vocabulary),
+            login: None,
+            holds: Box::new(|_, _| false),
             profiles: BTreeSet::new(),
             default: None,
         }
@@ -157,6 +164,8 @@ pub(crate) struct Accounts {
     pub made: Vec<Account>,
     /// The agents that get no default.
     pub withheld: Vec<Withheld>,
+    /// Of each provider's keys the one that the user's login shell has.
+    pub preferred: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
 /// A key that a word sets, and what becomes of it.
@@ -206,14 +215,15 @@ pub(super) fn start(span: &Span, profile: &str, agent: &str) -> Cut {
 
 /// What a script sets, in its order: names, and values where they are literals.
 pub(super) fn literals(script: &Script) -> Vec<(String, Option<Zeroizing<Vec<u8>>>)> {
-    let source = Source { bytes: b"", script, reader: ReadBy::Nothing, frozen: None };
+    let source = Source { bytes: b"", script, reader: ReadBy::Nothing, steps: &[], frozen: None };
     let literal = |value: &Value| if let Value::Literal(value, _) = value { Some(value.clone()) } else { None };
     Facts::of(&[source]).sets.iter().map(|set| (set.word.name.clone(), literal(&set.word.value))).collect()
 }
 
 /// Reports whether a script sets and starts exactly what the one before it does, less what was taken out.
 pub(super) fn remains(bytes: &[u8], before: &Script, judged: &Judged, after: &[u8], left: &Script) -> bool {
-    let facts = |bytes, script| Facts::of(&[Source { bytes, script, reader: ReadBy::Nothing, frozen: None }]);
+    let facts =
+        |bytes, script| Facts::of(&[Source { bytes, script, reader: ReadBy::Nothing, steps: &[], frozen: None }]);
     let (before, after) = (facts(bytes, before), facts(after, left));
     // A word without a name sets nothing that could be told, and is no word of a setting once the others are gone.
     let is_named = |set: &&Set<'_>| !set.word.name.is_empty();
@@ -311,6 +321,11 @@ pub(super) fn judge(sources: &[Source<'_>], machine: &Machine<'_>, known: &Known
     }
     let fixed: Vec<_> = sources.iter().map(|source| source.script).collect();
     let verdicts = Verdicts::of(&facts.sets, &fixed, &decided, known);
+    let moves = |verdict: &Option<Verdict>| matches!(verdict, Some(Verdict { action: Action::Moved(_), .. }));
+    let judged_sets: Vec<(usize, String)> = (verdicts.words.iter().enumerate())
+        .filter(|(_, verdict)| moves(verdict))
+        .filter_map(|(set, verdict)| Some((set, verdict.as_ref()?.provider.clone())))
+        .collect();
     let mut judged: Vec<Judged> = Vec::new();
     judged.resize_with(sources.len(), Judged::default);
     for (index, verdict) in verdicts.words.into_iter().enumerate() {
@@ -333,7 +348,13 @@ pub(super) fn judge(sources: &[Source<'_>], machine: &Machine<'_>, known: &Known
             top_level: set.place.depth == 0,
         });
     }
-    let accounts = defaults::accounts(&judge, &found);
+    let preferred = judge.preferred(&judged_sets, &found);
+    let mut accounts = defaults::accounts(&judge, &found, &preferred);
+    let value = |set: usize| match values.held(set) {
+        Held::Is(value, _) => Zeroizing::new(value.to_vec()),
+        _ => Zeroizing::default(),
+    };
+    accounts.preferred = preferred.into_iter().map(|(provider, set)| (provider, value(set))).collect();
     for (number, account) in accounts.made.iter().enumerate() {
         if let Origin::Launcher(file, at) = account.origin
             && let Some((start, _)) =
@@ -406,6 +427,40 @@ impl<'a> Judge<'a, '_> {
             }
         }
         unreachable!("each round keeps more words, of which there is an end")
+    }
+
+    // Of each provider's keys that move the one that the user's login shell has: what is in its environment, else what
+    // is set last at the top level of its files; the provider's own variable before others.
+    fn preferred(&self, moved: &[(usize, String)], found: &[Found<'a>]) -> BTreeMap<String, usize> {
+        let apart: HashSet<usize> =
+            found.iter().filter(|own| own.pair.alias().is_some()).flat_map(|own| own.keys.iter().copied()).collect();
+        let mut best: BTreeMap<String, (Rank, usize)> = BTreeMap::new();
+        for (set, provider) in moved {
+            if apart.contains(set) || self.facts.sets[*set].place.launcher {
+                continue;
+            }
+            let rank = self.rank(*set, provider);
+            let is_better = best.get(provider).is_none_or(|(other, _)| *other <= rank);
+            if is_better {
+                best.insert(provider.clone(), (rank, *set));
+            }
+        }
+        best.into_iter().map(|(provider, (_, set))| (provider, set)).collect()
+    }
+
+    fn rank(&self, set: usize, provider: &str) -> Rank {
+        let own = &self.facts.sets[set];
+        let (at, name) = (own.word.span.start, own.word.name.as_str());
+        let is_top = own.place.depth == 0;
+        let steps = self.sources[self.facts.at[set].file].steps.iter();
+        let step = steps.filter(|(span, _)| span.contains(&at)).map(|(_, step)| step + 1).max().filter(|_| is_top);
+        let spec = provider.parse().ok().and_then(|name| self.machine.vocabulary.providers.get(&name));
+        let is_own = is_top && spec.is_some_and(|spec| spec.variable.as_str() == name);
+        let is_held = match self.values.held(set) {
+            Held::Is(value, _) => (self.machine.holds)(name, value),
+            _ => false,
+        };
+        (is_held, step.is_some(), is_own, step.unwrap_or_default(), is_top)
     }
 
     fn endpoints(&self) -> HashMap<(usize, &'a str), &'a str> {
@@ -843,6 +898,10 @@ fn fixed_keys(script: &Script, known: &Known) -> Vec<usize> {
     places.sort_unstable();
     places
 }
+
+// How good a key is as its provider's default: in the environment, in the login shell's files, under the provider's own
+// variable, how late it is set there, and whether at top level.
+type Rank = (bool, bool, bool, usize, bool);
 
 // Adds a top level's account; two shells that have the same share it.
 fn join<'a>(

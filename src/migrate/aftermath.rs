@@ -284,7 +284,7 @@ pub(crate) fn blocks<'a>(files: &[&'a PlannedFile]) -> BTreeSet<(&'a Path, Strin
 mod tests {
     use super::*;
     use crate::migrate::accounts::Machine;
-    use crate::migrate::files::{Candidate, Role};
+    use crate::migrate::files::{Candidate, Found, Role};
     use crate::migrate::plan;
     use crate::migrate::testing::openai;
     use crate::migrate::vocabulary::Vocabulary;
@@ -296,7 +296,7 @@ mod tests {
             Candidate { path: folder.join(name), dialect: *dialect, role: Role::Rc }
         });
         let mut plan = Plan::new(
-            plan::scan(&candidates.collect::<Vec<_>>(), &[], &Machine::empty(Vocabulary::built_in())),
+            plan::scan(&Found::from(candidates.collect::<Vec<_>>()), &[], &Machine::empty(Vocabulary::built_in())),
             &BTreeMap::new(),
         );
         plan.keep_wanted();

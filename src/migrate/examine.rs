@@ -106,10 +106,31 @@ impl Parsed {
     }
 
     /// The file as `accounts` judges it.
-    pub(super) fn source<'a>(&'a self, bytes: &'a [u8], reader: ReadBy<'a>, frozen: Option<Reason>) -> Source<'a> {
+    pub(super) fn source<'a>(
+        &'a self,
+        bytes: &'a [u8],
+        reader: ReadBy<'a>,
+        steps: &'a [(Span, usize)],
+        frozen: Option<Reason>,
+    ) -> Source<'a> {
         let unparsed = self.narrowed.is_some().then_some(Reason::Unparsed);
         let bytes = self.narrowed.as_ref().map_or(bytes, |text| text.as_slice());
-        Source { bytes, script: &self.script, reader, frozen: frozen.or(unparsed) }
+        Source { bytes, script: &self.script, reader, steps, frozen: frozen.or(unparsed) }
+    }
+
+    /// What is found in the file where no other one is looked at, on a machine without agents.
+    pub(super) fn by_itself(self, bytes: &[u8], terms: Terms<'_>) -> Examined {
+        let machine = Machine::empty(terms.vocabulary);
+        let judge = |frozen| {
+            let source = self.source(bytes, ReadBy::Shells(1), &[], frozen);
+            accounts::judge(&[source], &machine, terms.known).0.pop().unwrap_or_default()
+        };
+        let judged = judge(None);
+        let judged = match self.settles(bytes, &judged, terms) {
+            true => judged,
+            false => judge(Some(Reason::Unparsed)),
+        };
+        self.examined(bytes, judged, terms.known)
     }
 
     /// What is found in the file, as it was judged.
@@ -142,24 +163,14 @@ pub(crate) fn examine(bytes: &[u8], dialect: Dialect, vocabulary: &Arc<Vocabular
 /// The same, also for values that are known to be keys (rule S12).
 pub(crate) fn examine_knowing(bytes: &[u8], dialect: Dialect, vocabulary: &Arc<Vocabulary>, known: &Known) -> Examined {
     let terms = Terms { vocabulary, known };
-    let parsed = Parsed::new(bytes, dialect, terms);
-    let judge = |frozen| {
-        let source = parsed.source(bytes, ReadBy::Shells(1), frozen);
-        accounts::judge(&[source], &Machine::empty(vocabulary), known).0.pop().unwrap_or_default()
-    };
-    let judged = judge(None);
-    let judged = match parsed.settles(bytes, &judged, terms) {
-        true => judged,
-        false => judge(Some(Reason::Unparsed)),
-    };
-    parsed.examined(bytes, judged, known)
+    Parsed::new(bytes, dialect, terms).by_itself(bytes, terms)
 }
 
 /// The variables that a file sets, in order, each with its value where that is a literal.
 pub(crate) fn assignments(
     bytes: &[u8],
     dialect: Dialect,
-    vocabulary: &Vocabulary,
+    vocabulary: &Arc<Vocabulary>,
 ) -> Vec<(String, Option<Zeroizing<Vec<u8>>>)> {
     accounts::literals(&script_of(bytes, dialect, Terms { vocabulary, known: Known::none() }))
 }

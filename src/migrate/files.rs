@@ -25,6 +25,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use values::Known;
 
@@ -69,6 +70,7 @@ impl Role {
 }
 
 /// What there is to look at.
+#[derive(Default)]
 pub(crate) struct Found {
     /// The files there are, each once (by what it resolves to), in the order in which they matter: start files, what
     /// they source, the user's scripts, what those read as text, the system's, what is left over, the agents' own.
@@ -83,17 +85,31 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    #[cfg_attr(not(test), expect(dead_code, reason = "pairs are looked for by shell from the next change on"))]
     /// The shells whose start files, or what those source, the candidate belongs to.
     pub(crate) fn shells(&self, candidate: usize) -> BTreeSet<Shell> {
         let reads = |reading: &&Reading| reading.steps.iter().any(|step| step.file == candidate);
         self.readings.iter().filter(reads).map(|reading| reading.shell).collect()
     }
 
+    /// The parts of a candidate that a login of this shell reads, each with its place in the order.
+    pub(crate) fn steps(&self, candidate: usize, shell: Option<Shell>) -> Vec<(Range<usize>, usize)> {
+        let is_login = |reading: &&Reading| Some(reading.shell) == shell && reading.start == reading::Start::Login;
+        let steps = self.readings.iter().find(is_login).map_or(&[][..], |reading| &reading.steps);
+        let own = steps.iter().enumerate().filter(|(_, step)| step.file == candidate);
+        own.map(|(at, step)| (step.span.clone(), at)).collect()
+    }
+
     /// Whose file the candidate is, and how a key in it is replaced.
     #[cfg_attr(not(test), expect(dead_code, reason = "the report says it from the next change on"))]
     pub(crate) fn own(&self, candidate: usize) -> Option<&'static Own> {
         self.owned.iter().find(|(of, _)| *of == candidate).map(|(_, own)| *own)
+    }
+}
+
+impl From<Vec<Candidate>> for Found {
+    /// Files that no shell is known to read.
+    fn from(candidates: Vec<Candidate>) -> Self {
+        Self { candidates, ..Self::default() }
     }
 }
 

@@ -1,12 +1,12 @@
 //! What would move where: files examined, aliases given, the cuts made in memory. Reads only; called by the command
 //! for every run, by `apply` when a file changed meanwhile, and by `doctor`.
 
-use super::accounts::{self, Account, Accounts, Machine, Name, Origin, ReadBy, Withheld};
+use super::accounts::{self, Account, Accounts, Judged, Machine, Name, Origin, ReadBy, Withheld};
 use super::detect::Known;
 use super::dialect::{self, Dialect};
 use super::edit::{self, Cut};
 use super::examine::{self, Action, Examined, Finding, Parsed};
-use super::files::{self, Candidate, MAX_FILE, Role};
+use super::files::{self, Candidate, Found, MAX_FILE, Role, Shell};
 use super::keyset::{self, Key, KeySet};
 use super::lines;
 use super::made::MadeFile;
@@ -18,8 +18,10 @@ use crate::name::{Alias, KeyName, Provider};
 use crate::platform::{self, ReadError, Snapshot};
 use crate::secret::{Secret, Shape, check_key};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -139,12 +141,29 @@ pub(crate) struct Scan {
 // What is only reported is kept to this size, for whoever wants to know what else stands beside a key.
 const KEPT: u64 = 1 << 20;
 
-/// Reads and examines the files named by the user, and the candidates. A file that is not there is an error only where
-/// it was named. What is only reported is looked through whatever its size.
-pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf], machine: &Machine<'_>) -> Scan {
-    let mut read = Read { files: vec![], troubles: vec![] };
-    read.all(candidates, named, Terms { vocabulary: &machine.vocabulary, known: Known::none() });
-    let (files, accounts) = judged(read.files, machine);
+/// Reads and examines the files named by the user, and those that were found. A file that is not there is an error only
+/// where it was named. What is only reported is looked through whatever its size.
+pub(crate) fn scan(found: &Found, named: &[PathBuf], machine: &Machine<'_>) -> Scan {
+    let vocabulary = &machine.vocabulary;
+    let mut read = Read { files: vec![], troubles: vec![], seen: BTreeSet::new() };
+    read.all(found, named, Terms { vocabulary, known: Known::none() }, machine.login, false);
+    // What moves is found in every other place as well (rule S12).
+    let (first, _) = judged(&read.files, machine, Known::none());
+    let moved = first.iter().flat_map(|file| &file.keys).filter(|key| matches!(key.action, Action::Moved(_)));
+    let known = Known::new(moved.map(|key| (key.value.as_slice(), key.provider.as_str())));
+    let terms = Terms { vocabulary, known: &known };
+    for file in &mut read.files {
+        let bytes = &file.snapshot.bytes;
+        if matches!(file.content, Content::Parsed(_)) && known.is_in(bytes) {
+            file.content = Content::Parsed(Parsed::new(bytes, file.dialect, terms));
+        }
+    }
+    let (judged, accounts) = judged(&read.files, machine, &known);
+    let edited = read.files.len();
+    read.all(found, named, terms, machine.login, true);
+    let mut judged = judged.into_iter();
+    let files = read.files.into_iter().enumerate().map(|(at, file)| file.examined(terms, &mut judged, at < edited));
+    let files = files.collect();
     let (vocabulary, profiles) = (Arc::clone(&machine.vocabulary), machine.profiles.clone());
     let default = machine.default.as_ref().map(|(name, _)| name.clone());
     Scan { files, accounts, profiles, default, vocabulary, troubles: read.troubles }
@@ -154,6 +173,7 @@ pub(crate) fn scan(candidates: &[Candidate], named: &[PathBuf], machine: &Machin
 struct Read {
     files: Vec<Pending>,
     troubles: Vec<Trouble>,
+    seen: BTreeSet<PathBuf>,
 }
 
 struct Pending {
@@ -167,6 +187,8 @@ struct Pending {
     blocked: Option<Reason>,
     // Whether a shell reads it at its start.
     is_started: bool,
+    // The parts that the user's login shell reads, each with its place in their order.
+    steps: Vec<(Range<usize>, usize)>,
 }
 
 enum Content {
@@ -180,12 +202,12 @@ enum Reader {
     Nothing,
 }
 
-// Judges all files together. Where an edit of one would not hold, the rest is judged without it.
-fn judged(files: Vec<Pending>, machine: &Machine<'_>) -> (Vec<Scanned>, Accounts) {
+// Judges the files that can be edited together. Where an edit of one would not hold, the rest is judged without it.
+fn judged(files: &[Pending], machine: &Machine<'_>, known: &Known) -> (Vec<Judged>, Accounts) {
     let parsed: Vec<usize> = (0..files.len()).filter(|at| matches!(files[*at].content, Content::Parsed(_))).collect();
-    let terms = Terms { vocabulary: &machine.vocabulary, known: Known::none() };
+    let terms = Terms { vocabulary: &machine.vocabulary, known };
     let mut unsettled: BTreeSet<usize> = BTreeSet::new();
-    let (mut judged, accounts) = loop {
+    loop {
         let source = |at: &usize| {
             let file = &files[*at];
             let Content::Parsed(parsed) = &file.content else { unreachable!("only parsed files are listed") };
@@ -195,18 +217,22 @@ fn judged(files: Vec<Pending>, machine: &Machine<'_>) -> (Vec<Scanned>, Accounts
                 Reader::Nothing => ReadBy::Nothing,
             };
             let frozen = file.blocked.or(unsettled.contains(at).then_some(Reason::Unparsed));
-            (parsed, parsed.source(&file.snapshot.bytes, reader, frozen))
+            (parsed, parsed.source(&file.snapshot.bytes, reader, &file.steps, frozen))
         };
         let sources: Vec<_> = parsed.iter().map(source).collect();
         let (read, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
-        let (judged, accounts) = accounts::judge(&sources, machine, Known::none());
+        let (judged, mut accounts) = accounts::judge(&sources, machine, known);
         let settles = |at: usize| {
             let bytes = &files[parsed[at]].snapshot.bytes;
             read[at].settles(bytes, &judged[at], terms)
         };
         let fresh: Vec<usize> = (0..judged.len()).filter(|at| !settles(*at)).map(|at| parsed[at]).collect();
         if fresh.is_empty() {
-            break (judged.into_iter(), accounts);
+            // By the places of all files.
+            for withheld in &mut accounts.withheld {
+                withheld.at = withheld.at.map(|(file, offset)| (parsed[file], offset));
+            }
+            return (judged, accounts);
         }
         let before = unsettled.len();
         unsettled.extend(fresh);
@@ -214,34 +240,45 @@ fn judged(files: Vec<Pending>, machine: &Machine<'_>) -> (Vec<Scanned>, Accounts
             // Nothing is cut out of a file that is kept, so this cannot be; it must not go on for ever either.
             unsettled.extend(&parsed);
         }
-    };
-    let scanned = files.into_iter().map(|file| {
-        let Pending { path, target, dialect, snapshot, encoding, content, blocked, is_started, .. } = file;
+    }
+}
+
+impl Pending {
+    // What is found in it; `judged` gives what was judged of the next file that can be edited.
+    fn examined(self, terms: Terms<'_>, judged: &mut impl Iterator<Item = Judged>, is_judged: bool) -> Scanned {
+        let Self { path, target, dialect, snapshot, encoding, content, blocked, is_started, .. } = self;
         let examined = match content {
             Content::Parsed(parsed) => {
-                let examined = parsed.examined(&snapshot.bytes, judged.next().unwrap_or_default(), terms.known);
+                let own = if is_judged { judged.next() } else { None };
+                let examined = match own {
+                    Some(own) => parsed.examined(&snapshot.bytes, own, terms.known),
+                    None => parsed.by_itself(&snapshot.bytes, terms),
+                };
                 if is_started { examined } else { examined.without_unknown_names() }
             }
             Content::Reported(examined) => examined,
         };
         Scanned { path, target, dialect, snapshot, encoding, examined, blocked }
-    });
-    (scanned.collect(), accounts)
+    }
 }
 
 impl Read {
-    fn all(&mut self, candidates: &[Candidate], named: &[PathBuf], terms: Terms<'_>) {
+    // Reads those that can be edited, or those that are only reported.
+    fn all(&mut self, found: &Found, named: &[PathBuf], terms: Terms<'_>, login: Option<Shell>, reports: bool) {
         let scan = self;
-        let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
         let all = named
             .iter()
             .map(|path| (path, None))
-            .chain(candidates.iter().map(|candidate| (&candidate.path, Some(candidate))));
-        for (path, candidate) in all {
+            .chain(found.candidates.iter().enumerate().map(|(at, candidate)| (&candidate.path, Some((at, candidate)))));
+        for (path, placed) in all {
+            let candidate = placed.map(|(_, candidate)| candidate);
             let trouble = |why: String| Trouble { path: path.clone(), why };
             let report_only = candidate.is_some_and(|candidate| candidate.role.is_report_only());
+            if report_only != reports {
+                continue;
+            }
             let target = path.canonicalize().unwrap_or_else(|_| path.clone());
-            if !seen.insert(target.clone()) {
+            if !scan.seen.insert(target.clone()) {
                 continue;
             }
             let (snapshot, rest) = match open(path, &target, candidate) {
@@ -278,8 +315,10 @@ impl Read {
             if (report_only || dialect.is_report_only()) && snapshot.stamp.size() > KEPT {
                 snapshot.bytes = Zeroizing::default();
             }
-            let reader = reader(path, candidate, dialect);
+            let shells = placed.map(|(at, _)| found.shells(at)).unwrap_or_default();
+            let reader = reader(path, candidate, dialect, &shells);
             let is_started = is_read_at_start(path, candidate, dialect);
+            let steps = placed.map(|(at, _)| found.steps(at, login)).unwrap_or_default();
             scan.files.push(Pending {
                 path: path.clone(),
                 target,
@@ -290,13 +329,14 @@ impl Read {
                 reader,
                 blocked,
                 is_started,
+                steps,
             });
         }
     }
 }
 
 // What reads a file.
-fn reader(path: &Path, candidate: Option<&Candidate>, dialect: Dialect) -> Reader {
+fn reader(path: &Path, candidate: Option<&Candidate>, dialect: Dialect, shells: &BTreeSet<Shell>) -> Reader {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_loose = candidate.is_none() && (dialect == Dialect::DotEnv || name == ".envrc");
     if is_loose || candidate.is_some_and(|candidate| candidate.role.is_report_only()) {
@@ -305,15 +345,19 @@ fn reader(path: &Path, candidate: Option<&Candidate>, dialect: Dialect) -> Reade
     if candidate.is_some_and(|candidate| candidate.role == Role::Script) {
         return Reader::Script(path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
     }
-    Reader::Shells(match dialect {
-        Dialect::Bash | Dialect::Sh => 1,
-        Dialect::Zsh => 2,
-        Dialect::Fish | Dialect::FishVariables => 4,
-        Dialect::Csh => 8,
-        Dialect::Nushell => 16,
-        Dialect::PowerShell => 32,
-        _ => 63,
-    })
+    let own = match dialect {
+        Dialect::Bash => &[Shell::Bash][..],
+        Dialect::Sh => &[Shell::Sh, Shell::Bash],
+        Dialect::Zsh => &[Shell::Zsh],
+        Dialect::Fish | Dialect::FishVariables => &[Shell::Fish],
+        Dialect::Csh => &[Shell::Csh],
+        Dialect::Nushell => &[Shell::Nushell],
+        Dialect::PowerShell => &[Shell::PowerShell],
+        _ => &[Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Csh, Shell::Nushell, Shell::PowerShell],
+    };
+    // A file that no shell's order reaches is read by hand, in its own language.
+    let bits = |shells: &mut dyn Iterator<Item = &Shell>| shells.fold(0, |all, shell| all | 1 << *shell as u8);
+    Reader::Shells(if shells.is_empty() { bits(&mut own.iter()) } else { bits(&mut shells.iter()) })
 }
 
 // Makes a file's text of its bytes.
@@ -364,7 +408,8 @@ fn look_into(
             Some(candidate) if candidate.role == Role::AgentConfig => stores::known(path, &snapshot.bytes),
             _ => Known::default(),
         };
-        let seen = stream::look_through(snapshot.bytes.as_slice(), dialect, &own);
+        let all = if own.is_empty() { None } else { Some(Known::new(own.keys().chain(terms.known.keys()))) };
+        let seen = stream::look_through(snapshot.bytes.as_slice(), dialect, all.as_ref().unwrap_or(terms.known));
         return (snapshot, dialect, Content::Reported(Examined::reported(seen.findings)), seen.trouble);
     };
     let dialect = candidate.map_or_else(|| dialect::of(path, &files::first_bytes(path)), |candidate| candidate.dialect);
@@ -400,7 +445,7 @@ impl Plan {
     /// Gives every value its alias and makes the cuts. `existing` holds what the store has for the providers.
     pub(crate) fn new(scan: Scan, existing: &BTreeMap<KeyName, Secret>) -> Self {
         let Scan { files, accounts, profiles, default, vocabulary, troubles } = scan;
-        let names = aliases(&files, &accounts.made, existing, &vocabulary);
+        let names = aliases(&files, &accounts.made, existing, &accounts.preferred);
         let mut plan = Self { troubles, ..Self::default() };
         let is_alone = accounts.made.iter().all(|account| account.origin == Origin::Key);
         plan.accounts = planned(accounts.made, &names, &profiles, default);
@@ -495,7 +540,14 @@ impl Plan {
             Ok(_) => !file.wanted,
             Err(reason) => reason != Reason::NotAgentKey,
         };
-        self.files.iter().any(|file| file.findings.iter().any(|placed| stays(file, placed)))
+        // What zsh compiled from a file goes with its keys.
+        let edited = self.files.iter().filter(|file| file.is_edited() && file.is_zsh());
+        let compiled: BTreeSet<OsString> = edited
+            .flat_map(|file| [&file.path, &file.target])
+            .map(|path| [path.as_os_str(), ".zwc".as_ref()].into_iter().collect())
+            .collect();
+        let mut files = self.files.iter().filter(|file| !compiled.contains(file.path.as_os_str()));
+        files.any(|file| file.findings.iter().any(|placed| stays(file, placed)))
     }
 
     /// Everything that must not be shown or written.
@@ -753,7 +805,7 @@ fn aliases(
     files: &[Scanned],
     made: &[Account],
     existing: &BTreeMap<KeyName, Secret>,
-    vocabulary: &Vocabulary,
+    preferred: &BTreeMap<String, Zeroizing<Vec<u8>>>,
 ) -> Aliases {
     let mut by_provider: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
     for finding in files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings()) {
@@ -768,10 +820,8 @@ fn aliases(
         let active =
             || findings.iter().filter(|finding| !finding.is_commented() && !own.contains_key(finding.value.as_slice()));
         let commented = findings.iter().filter(|finding| finding.is_commented());
-        // The provider's own variable before others that hold its keys.
-        let variable = vocabulary.providers.get(&provider).map(|spec| spec.variable.as_str());
-        let is_own = |finding: &&&Finding| finding.top_level && finding.variable.as_deref() == variable;
-        let preferred = active().rfind(is_own).or_else(|| active().rfind(|finding| finding.top_level));
+        let preferred = preferred.get(provider.as_str());
+        let preferred = preferred.and_then(|value| active().find(|finding| *finding.value == **value));
         let preferred = preferred.or_else(|| active().next_back());
         let all = preferred.map(|finding| (finding, "default")).into_iter();
         let all =

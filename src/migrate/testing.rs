@@ -1,5 +1,6 @@
 //! What the readers' tests share: the corpus of one shell, a scrub with aliases, and whether a tree is sound.
 
+use crate::migrate::detect::{self, Judgement, Known};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit;
 use crate::migrate::examine::{self, Action, Examined, Finding};
@@ -186,11 +187,19 @@ fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/migrate-corpus")
 }
 
-/// Reports whether a case is about accounts, which one file by itself does not tell.
+/// Reports whether a case is about what one file by itself does not tell: accounts, and keys that other places make so.
 pub(crate) fn has_accounts(case: &Path) -> bool {
     let expect: toml::Table =
         std::fs::read_to_string(case.join("expect.toml")).expect("a case").parse().expect("a case is TOML");
+    let found = expect.get("found").and_then(toml::Value::as_array).into_iter().flatten();
+    // A value that only another place makes a key.
+    let is_known = |found: &toml::Value| {
+        let text = |key: &str| found.get(key).and_then(toml::Value::as_str).unwrap_or_default();
+        let judged = detect::judge(Some(text("variable")), text("value").as_bytes(), Known::none());
+        !text("value").is_empty() && !matches!(judged, Judgement::Key(_))
+    };
     ["profile", "setting", "command", "no_default"].iter().any(|key| expect.contains_key(*key))
+        || found.into_iter().any(is_known)
 }
 
 /// Runs the corpus' cases of one shell; how many there were.
@@ -225,6 +234,13 @@ pub(crate) fn corpus_of(shell: &str, dialect: Dialect) -> usize {
         let (out, examined) = scrub(&input, dialect);
         assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&expected), "{}", folder.display());
         let names = aliases(examined.findings());
+        let is_nameless = |line: usize| {
+            let found = case.get("found").and_then(toml::Value::as_array).into_iter().flatten();
+            found.into_iter().any(|found| {
+                let is_here = found.get("line").and_then(toml::Value::as_integer) == i64::try_from(line).ok();
+                is_here && found.get("variable").and_then(toml::Value::as_str) == Some("")
+            })
+        };
         let got: Vec<String> = examined
             .findings()
             .iter()
@@ -239,6 +255,8 @@ pub(crate) fn corpus_of(shell: &str, dialect: Dialect) -> usize {
                         let value = String::from_utf8_lossy(&finding.value);
                         format!("{line} {provider} {name} moved {alias} {form} {warn:?} {value}")
                     }
+                    // A name that the case leaves out is free.
+                    Action::Reported(reason) if is_nameless(*line) => format!("{line} {provider}  {}", reason.as_str()),
                     Action::Reported(reason) => format!("{line} {provider} {name} {}", reason.as_str()),
                 }
             })

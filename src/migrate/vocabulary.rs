@@ -5,7 +5,7 @@
 //! when they have a stem in common (`STEM_BASE_URL`, `STEM_API_KEY`). Pure: asked by the readers, which keep what has a
 //! meaning here, and by `accounts`.
 
-use super::detect::Known;
+use super::detect::{self, Judgement, Known};
 use crate::name::{Agent, Provider, Variable};
 use crate::registry::{AgentSpec, Api, Protocol, ProviderSpec, Registry, RegistryError};
 use std::collections::{BTreeMap, HashMap};
@@ -35,7 +35,7 @@ pub(crate) struct Vocabulary {
 #[derive(Clone, Copy)]
 pub(crate) struct Terms<'a> {
     /// The names.
-    pub vocabulary: &'a Vocabulary,
+    pub vocabulary: &'a Arc<Vocabulary>,
     /// Values that are keys, whatever their name.
     pub known: &'a Known,
 }
@@ -92,6 +92,12 @@ impl Vocabulary {
             None if self.agents.values().any(|agent| is_setting_of(agent, name)) => Some(Meaning::Setting),
             None => None,
         }
+    }
+
+    /// Reports whether a variable of this name would be a key with this value.
+    pub(crate) fn is_key(&self, name: &str, value: &[u8]) -> bool {
+        self.meaning(name) == Some(Meaning::Credential)
+            && matches!(detect::judge(Some(name), value, Known::none()), Judgement::Key(_))
     }
 
     /// The family of an endpoint or a key.

@@ -5,6 +5,7 @@
 
 use super::MigrateError;
 use super::accounts::Machine;
+use super::files::Found;
 use super::files::{self, Candidate, Role};
 use super::journal::digest;
 use super::vocabulary::Vocabulary;
@@ -147,7 +148,7 @@ impl<'a> Watch<'a> {
             if stamp.is_none() {
                 known = Known::default();
             } else if stamp != known.stamp {
-                let scan = plan::scan(std::slice::from_ref(&candidate), &[], &Machine::empty(&self.vocabulary));
+                let scan = plan::scan(&Found::from(vec![candidate.clone()]), &[], &Machine::empty(&self.vocabulary));
                 let mut keys = BTreeSet::new();
                 for finding in scan.findings() {
                     let variable = finding.variable.as_deref().unwrap_or_default();

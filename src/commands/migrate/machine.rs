@@ -5,6 +5,7 @@ use crate::config::Source;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::migrate::accounts::{Account, Machine};
+use crate::migrate::files::Shell;
 use crate::migrate::made::MadeFile;
 use crate::migrate::plan::{Plan, PlannedAccount};
 use crate::migrate::vocabulary::Vocabulary;
@@ -37,6 +38,7 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         let name: Profile = "drafted".parse().map_err(|_| "a profile's name".to_owned())?;
         profiles.draft(&name, None, &[drafted]).map(drop).map_err(|error| error.to_string())
     };
+    let environment = host.world.env.clone();
     let profiles = Profiles::new(&session.paths, &session.registry);
     let default = session.settings.default_profile.as_ref();
     // A profile that cannot be read is named by the launch.
@@ -50,8 +52,25 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         check: Box::new(check),
         logins: logins(host, session)?,
         governing: Vec::new(),
+        login: login_shell(host),
+        holds: Box::new(move |name, value| environment.get(name).is_some_and(|own| own.as_encoded_bytes() == value)),
         vocabulary,
         profiles: profiles.names()?.iter().map(ToString::to_string).collect(),
+    })
+}
+
+// The user's login shell, as the session names it.
+fn login_shell(host: &Host) -> Option<Shell> {
+    let shell = PathBuf::from(host.world.env.non_empty("SHELL")?);
+    Some(match shell.file_stem()?.to_str()? {
+        "bash" => Shell::Bash,
+        "zsh" => Shell::Zsh,
+        "fish" => Shell::Fish,
+        "csh" | "tcsh" => Shell::Csh,
+        "nu" => Shell::Nushell,
+        "pwsh" => Shell::PowerShell,
+        "sh" | "dash" | "ksh" | "mksh" => Shell::Sh,
+        _ => return None,
     })
 }
 

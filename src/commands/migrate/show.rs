@@ -6,9 +6,12 @@ use crate::host::Host;
 use crate::migrate::aftermath::is_direnvs;
 use crate::migrate::examine::Action;
 use crate::migrate::plan::{Placed, Plan, PlannedFile};
+use crate::migrate::vocabulary::Vocabulary;
 use crate::output::Style;
 use crate::words;
 use serde_json::json;
+use std::collections::HashSet;
+use std::ffi::OsString;
 
 /// Shows a plan.
 pub(super) fn plan(host: &mut Host, session: &Session, plan: &Plan) {
@@ -120,6 +123,25 @@ fn accounts(host: &mut Host, session: &Session, plan: &Plan) {
         ]);
     }
     output.table(&cells);
+}
+
+/// Names the keys in the environment of this very process that no file gives.
+pub(super) fn unplaced(host: &mut Host, plan: &Plan, vocabulary: &Vocabulary) {
+    let found: HashSet<&[u8]> =
+        plan.files.iter().flat_map(|file| &file.findings).map(|placed| placed.finding.value.as_slice()).collect();
+    let is_missing = |(name, value): &&(OsString, OsString)| {
+        let value = value.as_encoded_bytes();
+        name.to_str().is_some_and(|name| vocabulary.is_key(name, value)) && !found.contains(value)
+    };
+    let mut names: Vec<String> =
+        host.world.env.pairs().iter().filter(is_missing).map(|(name, _)| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    for name in names {
+        host.output.warn(format!(
+            "{name} is set in this shell, and no file that was looked through gives it: look into what starts your \
+            session, a password manager's or direnv's files, and run `ringlet migrate FILE`"
+        ));
+    }
 }
 
 /// Prints the commands that make a profile where the run makes none.

@@ -28,7 +28,7 @@ pub(super) fn owner_of(variable: &str) -> Option<&'static str> {
 }
 
 /// The accounts that profiles are made for, and the agents that get no default.
-pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>]) -> Accounts {
+pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>], preferred: &BTreeMap<String, usize>) -> Accounts {
     let mut accounts = Accounts { withheld: judge.withheld.values().cloned().collect(), ..Accounts::default() };
     for own in found.iter().filter(|own| own.unit.is_some()) {
         accounts.made.push(launchers(judge, own));
@@ -49,7 +49,7 @@ pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>]) -> Accounts {
         split_models(judge, &mut account);
         accounts.made.push(account);
     }
-    lone(judge, found, &mut bound, &mut accounts);
+    lone(judge, found, preferred, &mut bound, &mut accounts);
     accounts
 }
 
@@ -103,9 +103,15 @@ fn split_models(judge: &Judge<'_, '_>, account: &mut Account) {
 }
 
 // Keys without an endpoint, set outside functions.
-fn lone(judge: &Judge<'_, '_>, found: &[Found<'_>], bound: &mut BTreeSet<String>, accounts: &mut Accounts) {
+fn lone(
+    judge: &Judge<'_, '_>,
+    found: &[Found<'_>],
+    preferred: &BTreeMap<String, usize>,
+    bound: &mut BTreeSet<String>,
+    accounts: &mut Accounts,
+) {
     let of_pairs: BTreeSet<usize> = found.iter().flat_map(|own| own.keys.iter().copied()).collect();
-    let mut keys: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut keys: BTreeMap<&str, ((bool, super::Rank), usize)> = BTreeMap::new();
     let mut subscription = None;
     for (set, own) in judge.facts.sets.iter().enumerate() {
         let is_own = own.place.function || own.place.launcher;
@@ -113,18 +119,20 @@ fn lone(judge: &Judge<'_, '_>, found: &[Found<'_>], bound: &mut BTreeSet<String>
             continue;
         }
         let is_read = !matches!(judge.sources[judge.facts.at[set].file].reader, super::ReadBy::Script(_));
-        if judge.provider_of(set) == "claude-subscription" {
-            // Those under its own name come before the others.
-            let better = own.word.name == "CLAUDE_CODE_OAUTH_TOKEN"
-                || subscription
-                    .is_none_or(|other: usize| judge.facts.sets[other].word.name != "CLAUDE_CODE_OAUTH_TOKEN");
-            if better && own.place.depth == 0 {
+        let provider = judge.provider_of(set);
+        let is_preferred = preferred.get(&provider).is_some_and(|other| judge.values.is_same(*other, set));
+        if provider == "claude-subscription" {
+            if own.place.depth == 0 && is_preferred {
                 subscription = Some(set);
             }
             continue;
         }
         if is_read && is_named_so(judge, set) {
-            keys.insert(&own.word.name, set);
+            let rank = (is_preferred, judge.rank(set, &provider));
+            let best = keys.entry(&own.word.name).or_insert((rank, set));
+            if best.0 <= rank {
+                *best = (rank, set);
+            }
         }
     }
     if let Some(set) = subscription
@@ -132,7 +140,7 @@ fn lone(judge: &Judge<'_, '_>, found: &[Found<'_>], bound: &mut BTreeSet<String>
     {
         offer(judge, set, "claude", bound, accounts);
     }
-    for (name, set) in keys {
+    for (name, (_, set)) in keys {
         for agent in judge.readers_of_key(name) {
             if !bound.contains(&agent) {
                 match refusal(judge, name, &agent, subscription.is_some()) {

@@ -14,6 +14,8 @@ pub(in crate::migrate) struct Source<'a> {
     pub script: &'a Script,
     /// What reads it.
     pub reader: ReadBy<'a>,
+    /// The parts that the user's login shell reads, each with its place in their order.
+    pub steps: &'a [(Span, usize)],
     /// Why nothing in it is changed.
     pub frozen: Option<Reason>,
 }

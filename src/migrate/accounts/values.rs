@@ -90,6 +90,11 @@ impl<'a> Values<'a> {
         matches!(self.judgements[index], Some(Judgement::Key(_)))
     }
 
+    /// Reports whether two words set the same value.
+    pub(super) fn is_same(&self, one: usize, other: usize) -> bool {
+        matches!((self.held[one], self.held[other]), (Held::Is(one, _), Held::Is(other, _)) if one == other)
+    }
+
     /// The variable whose value a word takes over.
     pub(super) fn refers(&self, index: usize) -> Option<&'a str> {
         self.refers[index]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::env::Env;
 use crate::migrate::accounts::Machine;
+use crate::migrate::files::Found;
 use crate::migrate::plan;
 use crate::migrate::recover::recover;
 use crate::migrate::vocabulary::Vocabulary;
@@ -96,7 +97,7 @@ impl Rig {
 
     fn plan(&self) -> Plan {
         Plan::new(
-            plan::scan(&[], std::slice::from_ref(&self.file), &Machine::empty(Vocabulary::built_in())),
+            plan::scan(&Found::default(), std::slice::from_ref(&self.file), &Machine::empty(Vocabulary::built_in())),
             &BTreeMap::new(),
         )
     }
@@ -176,7 +177,7 @@ fn a_file_that_got_another_key_meanwhile_is_left_alone() {
     // The key that was stored is used again.
     rig.apply(
         &Plan::new(
-            plan::scan(&[], std::slice::from_ref(&rig.file), &Machine::empty(Vocabulary::built_in())),
+            plan::scan(&Found::default(), std::slice::from_ref(&rig.file), &Machine::empty(Vocabulary::built_in())),
             &BTreeMap::new(),
         ),
         Fault::None,
@@ -451,7 +452,7 @@ fn a_file_in_utf16_is_edited_and_restored_in_its_encoding() {
                      # \u{2713} ANTHROPIC_API_KEY=<moved-to-ringlet:anthropic/default>\r\nif ($a) { b }\r\n";
         fs::write(&file, wide(&text)).expect("written");
         let plan = Plan::new(
-            plan::scan(&[], std::slice::from_ref(&file), &Machine::empty(Vocabulary::built_in())),
+            plan::scan(&Found::default(), std::slice::from_ref(&file), &Machine::empty(Vocabulary::built_in())),
             &BTreeMap::new(),
         );
         let report = rig.apply(&plan, Fault::None, || ()).expect("applied");

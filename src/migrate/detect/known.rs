@@ -68,6 +68,23 @@ impl Known {
         Self { values, inner, blocks, hasher, filter }
     }
 
+    /// Reports whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The values, each with its provider.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&[u8], &str)> {
+        self.values.iter().map(|(value, provider)| (value.as_slice(), provider.as_str()))
+    }
+
+    /// Reports whether any of the values stands in a text.
+    pub(crate) fn is_in(&self, bytes: &[u8]) -> bool {
+        let mut is_found = false;
+        self.find(bytes, 0..bytes.len(), |_, _| is_found = true);
+        is_found
+    }
+
     /// Reports whether this very value is known.
     pub(crate) fn knows(&self, value: &[u8]) -> bool {
         self.provider(value).is_some()

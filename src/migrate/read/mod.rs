@@ -12,6 +12,7 @@ mod csh;
 mod cursor;
 mod fish;
 mod language;
+mod names;
 mod nushell;
 mod posix;
 mod powershell;
@@ -46,6 +47,9 @@ pub(super) fn read(bytes: &[u8], dialect: Dialect, terms: Terms<'_>) -> Script {
     let Reader { comments, mut fixed, .. } = reader;
     if let Some(grammar) = &language.grammar {
         confirm::confirm(bytes, grammar, &mut nodes, &mut fixed);
+    }
+    if language.ignores_case {
+        names::in_one_spelling(&mut nodes, terms.vocabulary);
     }
     // The first reason of several for one key counts: in these shells the one of the construct around it.
     if language.posix.is_none() {

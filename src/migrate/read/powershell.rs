@@ -7,7 +7,7 @@ mod word;
 
 use super::Reader;
 use super::language::{Language, Lost};
-use super::setters::Seen;
+use super::setters::{Seen, unset};
 use super::word::{Items, Word};
 use crate::migrate::heuristics::{Named, identifier};
 use crate::migrate::model::{Form, Node, Reason, Scope, Value, Word as Name};
@@ -59,6 +59,10 @@ pub(super) static LANGUAGE: Language = Language {
         ("set-content", set_item),
         ("new-item", new_item),
         ("ni", new_item),
+        ("remove-item", remove_item),
+        ("ri", remove_item),
+        ("rm", remove_item),
+        ("del", remove_item),
     ],
     expressions: b"$('\"[@{-!+0123456789\xe2",
     silent: &[
@@ -92,8 +96,6 @@ pub(super) static LANGUAGE: Language = Language {
         "break",
         "continue",
         "using",
-        "remove-item",
-        "ri",
         "clear-item",
         "get-item",
         "test-path",
@@ -195,7 +197,12 @@ fn assignment<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Option<Seen> {
         reader.added_to(&name, start);
         return Some(Seen::Kept(Some((name, start)), Some(reason)));
     }
-    let value = value(reader, values);
+    // Set to nothing, a variable of the environment is removed.
+    let is_null = |word: &Word<'_>| reader.bytes[word.span.clone()].eq_ignore_ascii_case(b"$null");
+    let value = match values {
+        [only] if is_environment && is_null(only) => Value::Unset,
+        _ => value(reader, values),
+    };
     if matches!(value, Value::Dynamic) {
         values.iter().for_each(|word| reader.look_into(word, reason, Some(known)));
     }
@@ -295,6 +302,37 @@ fn set_item<'a>(_: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
 
 fn new_item<'a>(_: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
     item(words, 1).unwrap_or_else(|| kept(words))
+}
+
+// `Remove-Item Env:A, Env:B -ErrorAction SilentlyContinue`
+fn remove_item<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
+    let mut names = Vec::new();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        match parameter(word).as_deref() {
+            Some("erroraction" | "ea") => {
+                rest.next();
+            }
+            Some("force" | "path" | "literalpath") => {}
+            Some(_) => return kept(words),
+            None if word.is(b",") => {}
+            None => names.push(removed(word)),
+        }
+    }
+    match unset(reader, names) {
+        Seen::Kept(..) => kept(words),
+        seen => seen,
+    }
+}
+
+// The name in `Env:A` or `Env:\A`.
+fn removed(word: &Word<'_>) -> Option<Name> {
+    let text = word.literal()?;
+    let drive = text.get(..4).filter(|drive| drive.eq_ignore_ascii_case(b"env:"))?.len();
+    let drive = drive + usize::from(matches!(text.get(drive), Some(b'\\' | b'/')));
+    let name = identifier(&text[drive..])?.to_owned();
+    let name_span = word.place(drive)..word.place(drive + name.len() - 1) + 1;
+    Some(Name { span: word.span.clone(), name_span, name, value: Value::Unset })
 }
 
 // One name at a byte of a word; the words up to the last one go with it.
