@@ -100,7 +100,6 @@ impl Found {
     }
 
     /// Whose file the candidate is, and how a key in it is replaced.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the report says it from the next change on"))]
     pub(crate) fn own(&self, candidate: usize) -> Option<&'static Own> {
         self.owned.iter().find(|(of, _)| *of == candidate).map(|(_, own)| *own)
     }

@@ -133,6 +133,60 @@ words! {
     }
 }
 
+impl Reason {
+    /// The reason in words, as the rest of a sentence about the key.
+    pub(crate) const fn why(self) -> &'static str {
+        match self {
+            Self::Alias => "is part of the text of an alias",
+            Self::InlinePrefix => "is set for one command",
+            Self::HereDocument | Self::HereString => "is a command's input",
+            Self::Substitution | Self::Eval => "stands in code that gives its value",
+            Self::Array => "is an element of a list",
+            Self::Argument => "is a word of a command",
+            Self::DefaultOfOther => "stands in for another variable",
+            Self::Background => "is set in the background",
+            Self::Append => "belongs to a variable that is also added to",
+            Self::Launcher => "belongs to a program that is started with it",
+            Self::Pair => "belongs to an endpoint",
+            Self::StructuredConfig => "is kept by a program in its settings",
+            Self::History => "stands in a history",
+            Self::Unparsed => "stands in code that is not understood",
+            Self::NotShell => "stands in a file of another format",
+            Self::NotAgentKey => "is another tool's",
+            Self::UnknownName => "is known by its name alone",
+            Self::NotEdited => "stands in a file that is only looked through",
+            Self::ForeignOwned => "is in another user's file",
+            Self::CannotEdit => "is in a file that cannot be edited",
+        }
+    }
+
+    /// What a person can do about it; nothing where it is no key of an agent's.
+    pub(crate) const fn remedy(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Alias | Self::InlinePrefix | Self::Argument => {
+                "store the key, and start the command with `ringlet run --secret NAME=PROVIDER/ALIAS -- COMMAND`"
+            }
+            Self::HereDocument | Self::HereString | Self::Substitution | Self::Eval | Self::Array => {
+                "store the key, and take it out of the line; `ringlet run` gives it to the command that needs it"
+            }
+            Self::DefaultOfOther | Self::Background | Self::Append => {
+                "set the variable by a statement of its own, and run `ringlet migrate` again"
+            }
+            Self::Launcher => {
+                "make a profile, and let the line start the agent with `ringlet exec --profile NAME AGENT --`"
+            }
+            Self::Pair => "make a profile with the endpoint, and take both lines out",
+            Self::StructuredConfig => "store the key, and delete it in the program's settings",
+            Self::History => "delete the line in the history, and replace the key at its provider",
+            Self::Unparsed | Self::NotShell | Self::CannotEdit => "store the key, and take it out by hand",
+            Self::UnknownName => "store the key under its provider's name if it is one, and take the line out",
+            Self::NotEdited => "delete the file, or the line, and replace the key at its provider",
+            Self::ForeignOwned => "let the file's owner run `ringlet migrate`",
+            Self::NotAgentKey => return None,
+        })
+    }
+}
+
 /// What the user has to know besides about a key that moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Warning {

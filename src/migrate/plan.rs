@@ -54,6 +54,8 @@ pub(crate) struct PlannedFile {
     pub target: PathBuf,
     /// Its language.
     pub dialect: Dialect,
+    /// How a key in it is replaced, where it is a program's own.
+    pub remedy: Option<&'static str>,
     /// Its content and what must still be so when it is replaced.
     pub snapshot: Snapshot,
     /// What is in it.
@@ -119,6 +121,7 @@ pub(crate) struct Scanned {
     path: PathBuf,
     target: PathBuf,
     dialect: Dialect,
+    remedy: Option<&'static str>,
     snapshot: Snapshot,
     encoding: Encoding,
     examined: examine::Examined,
@@ -189,6 +192,8 @@ struct Pending {
     is_started: bool,
     // The parts that the user's login shell reads, each with its place in their order.
     steps: Vec<(Range<usize>, usize)>,
+    // How a key in it is replaced, where it is a program's own.
+    remedy: Option<&'static str>,
 }
 
 enum Content {
@@ -246,7 +251,7 @@ fn judged(files: &[Pending], machine: &Machine<'_>, known: &Known) -> (Vec<Judge
 impl Pending {
     // What is found in it; `judged` gives what was judged of the next file that can be edited.
     fn examined(self, terms: Terms<'_>, judged: &mut impl Iterator<Item = Judged>, is_judged: bool) -> Scanned {
-        let Self { path, target, dialect, snapshot, encoding, content, blocked, is_started, .. } = self;
+        let Self { path, target, dialect, snapshot, encoding, content, blocked, is_started, remedy, .. } = self;
         let examined = match content {
             Content::Parsed(parsed) => {
                 let own = if is_judged { judged.next() } else { None };
@@ -258,7 +263,7 @@ impl Pending {
             }
             Content::Reported(examined) => examined,
         };
-        Scanned { path, target, dialect, snapshot, encoding, examined, blocked }
+        Scanned { path, target, dialect, remedy, snapshot, encoding, examined, blocked }
     }
 }
 
@@ -319,6 +324,7 @@ impl Read {
             let reader = reader(path, candidate, dialect, &shells);
             let is_started = is_read_at_start(path, candidate, dialect);
             let steps = placed.map(|(at, _)| found.steps(at, login)).unwrap_or_default();
+            let remedy = placed.and_then(|(at, _)| found.own(at)).map(|own| own.then);
             scan.files.push(Pending {
                 path: path.clone(),
                 target,
@@ -330,6 +336,7 @@ impl Read {
                 blocked,
                 is_started,
                 steps,
+                remedy,
             });
         }
     }
@@ -461,7 +468,7 @@ impl Plan {
         plan.withheld = withheld.collect();
         let profile = |account: usize| plan.accounts.get(account).map_or_else(String::new, |own| own.profile.clone());
         for file in files {
-            let Scanned { path, target, dialect, snapshot, encoding, examined, blocked } = file;
+            let Scanned { path, target, dialect, remedy, snapshot, encoding, examined, blocked } = file;
             let made = match blocked {
                 Some(_) => None,
                 None => match cut(&snapshot.bytes, &examined, &names, &profile) {
@@ -486,6 +493,7 @@ impl Plan {
                 path,
                 target,
                 dialect,
+                remedy,
                 snapshot,
                 findings,
                 cuts,
@@ -613,6 +621,7 @@ impl PlannedFile {
             path,
             target,
             dialect,
+            remedy: self.remedy,
             snapshot,
             findings,
             cuts,

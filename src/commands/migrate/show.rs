@@ -10,7 +10,7 @@ use crate::migrate::vocabulary::Vocabulary;
 use crate::output::Style;
 use crate::words;
 use serde_json::json;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 
 /// Shows a plan.
@@ -81,14 +81,28 @@ pub(super) fn plan(host: &mut Host, session: &Session, plan: &Plan) {
     let left: Vec<_> = left.collect();
     if !left.is_empty() {
         output.line(&[(Style::Warn, "found and left in place:")]);
+        let mut remedies: Vec<(&str, &str)> =
+            left.iter().filter_map(|(.., reason)| Some((reason.as_str(), reason.remedy()?))).collect();
+        remedies.sort_unstable();
+        remedies.dedup();
+        let own: BTreeSet<(String, &str)> =
+            left.iter().filter_map(|(file, ..)| Some((session.paths.pretty(&file.path), file.remedy?))).collect();
         let cells = left.into_iter().map(|(file, finding, reason)| {
             vec![
                 (Style::Plain, format!("  {}:{}", session.paths.pretty(&file.path), finding.line)),
                 (Style::Plain, finding.variable.clone().unwrap_or_else(|| "a key".into())),
                 (Style::Plain, finding.provider.to_string()),
-                (Style::Dim, reason.as_str().to_owned()),
+                (Style::Dim, format!("{}: {}", reason.as_str(), reason.why())),
             ]
         });
+        output.table(&cells.collect::<Vec<_>>());
+        output.line(&[(Style::Bold, "what to do about them:")]);
+        let keychain = "a key is stored with `ringlet keychain set PROVIDER ALIAS`";
+        output.line(&[(Style::Plain, &format!("  {keychain}"))]);
+        let rows = remedies.into_iter().map(|(reason, what)| (reason.to_owned(), what));
+        let cells = rows
+            .chain(own)
+            .map(|(what, remedy)| vec![(Style::Plain, format!("  {what}")), (Style::Plain, remedy.to_owned())]);
         output.table(&cells.collect::<Vec<_>>());
     }
     accounts(host, session, plan);
@@ -193,5 +207,7 @@ fn row(file: &PlannedFile, placed: &Placed) -> serde_json::Value {
         "action": if placed.name.is_ok() { "moved" } else { "reported" },
         "form": form,
         "reason": placed.name.as_ref().err().map(|reason| reason.as_str()),
+        "why": placed.name.as_ref().err().map(|reason| reason.why()),
+        "remedy": file.remedy.or_else(|| placed.name.as_ref().err().and_then(|reason| reason.remedy())),
     })
 }
