@@ -288,13 +288,21 @@ pub(super) fn judge(sources: &[Source<'_>], machine: &Machine<'_>, known: &Known
         }
         also.extend(&account.others);
     }
-    for (set, kept) in &judge.kept {
+    let mut kept: Vec<(&usize, &Kept)> = judge.kept.iter().collect();
+    kept.sort_unstable_by_key(|(set, _)| **set);
+    for (set, kept) in kept {
         also.remove(set);
         let Held::Is(_, source) = values.held(*set) else { continue };
-        if values.is_key(*set) {
-            let (provider, action) = (judge.kept_provider(*set), Action::Reported(kept.reason));
-            // Where it takes the value of another variable over, that one's own place is named.
-            decided[*set] = Some((source == *set).then_some(Verdict { provider, action, source }));
+        if !values.is_key(*set) {
+            continue;
+        }
+        let (provider, action) = (judge.kept_provider(*set), Action::Reported(kept.reason));
+        // Where it takes the value of another variable over, that one's own place is named.
+        if source != *set {
+            decided[*set] = Some(None);
+        }
+        if source == *set || decided[source].is_none() {
+            decided[source] = Some(Some(Verdict { provider, action, source }));
         }
     }
     // Rule S8: what a known variable takes over holds a key.
@@ -561,6 +569,7 @@ impl<'a> Judge<'a, '_> {
                 }
             }
         }
+        self.keep_inherited(groups);
         // The top level's accounts by family: several shells may have the same.
         let mut same: HashMap<&str, Vec<usize>> = HashMap::new();
         for group in groups {
@@ -591,6 +600,32 @@ impl<'a> Judge<'a, '_> {
         families
     }
 
+    // Keeps the keys at top level that a function or launcher takes to an endpoint of its own: without the key, the
+    // agent's login would go there.
+    fn keep_inherited(&mut self, groups: &[Group<'a>]) {
+        let mut taken: BTreeMap<&'a str, usize> = BTreeMap::new();
+        for (number, unit) in self.facts.units.iter().enumerate() {
+            for (family, sets) in self.by_family(&unit.sets) {
+                let has_endpoint = matches!(self.aim(&sets, family), Ok(pairs::Aim::At(..)) | Err(_));
+                let (keys, unknown) = self.credentials(&sets, family);
+                if has_endpoint && keys.is_empty() && unknown.is_none() {
+                    taken.entry(family).or_insert(number);
+                }
+            }
+        }
+        for (family, unit) in taken {
+            let unit = &self.facts.units[unit];
+            let what = unit.name.map_or_else(|| "a command".to_owned(), |name| format!("\"{name}\""));
+            let why = format!("{what} takes the key to an endpoint of its own");
+            for group in groups {
+                let Some(sets) = group.families.get(family) else { continue };
+                if !self.credentials(sets, family).0.is_empty() {
+                    self.keep_group(sets, &why);
+                }
+            }
+        }
+    }
+
     // Why an account that is understood stays all the same.
     fn stays(&self, account: &Found<'a>, is_last: bool) -> Option<String> {
         if is_last {
@@ -611,8 +646,10 @@ impl<'a> Judge<'a, '_> {
 
     fn governing(&self, family: &str) -> Option<String> {
         let vocabulary = &self.machine.vocabulary;
-        let (name, url, file) =
-            self.machine.governing.iter().find(|(name, ..)| vocabulary.family(name) == Some(family))?;
+        let (name, url, file) = self.machine.governing.iter().find(|(name, url, _)| {
+            let own = vocabulary.provider_of(family);
+            vocabulary.family(name) == Some(family) && !own.is_some_and(|own| pairs::is_at(own, url))
+        })?;
         Some(format!("{} sets {name} to {url}, which beats the environment", file.display()))
     }
 
@@ -945,3 +982,6 @@ impl Found<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,6 +94,17 @@ impl Vocabulary {
         }
     }
 
+    /// Reports whether a variable holds an endpoint.
+    pub(crate) fn is_endpoint(&self, name: &str) -> bool {
+        self.meaning(name) == Some(Meaning::Endpoint)
+    }
+
+    /// The variables that hold an endpoint of an agent.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &str> {
+        let is_endpoint = |(_, (meaning, _)): &(&String, &(Meaning, String))| *meaning == Meaning::Endpoint;
+        self.variables.iter().filter(is_endpoint).map(|(name, _)| name.as_str())
+    }
+
     /// Reports whether a variable of this name would be a key with this value.
     pub(crate) fn is_key(&self, name: &str, value: &[u8]) -> bool {
         self.meaning(name) == Some(Meaning::Credential)

@@ -13,6 +13,7 @@ use crate::name::{Agent, Profile};
 use crate::platform;
 use crate::profile::Profiles;
 use crate::profile::edit::{self, NewAccount, NewBinding};
+use memchr::memmem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         profiles.draft(&name, None, &[drafted]).map(drop).map_err(|error| error.to_string())
     };
     let environment = host.world.env.clone();
+    let governing = governing(host, session, &vocabulary);
     let profiles = Profiles::new(&session.paths, &session.registry);
     let default = session.settings.default_profile.as_ref();
     // A profile that cannot be read is named by the launch.
@@ -51,12 +53,33 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         leads_to: Box::new(leads_to),
         check: Box::new(check),
         logins: logins(host, session)?,
-        governing: Vec::new(),
+        governing,
         login: login_shell(host),
         holds: Box::new(move |name, value| environment.get(name).is_some_and(|own| own.as_encoded_bytes() == value)),
         vocabulary,
         profiles: profiles.names()?.iter().map(ToString::to_string).collect(),
     })
+}
+
+// The endpoints in the settings that Claude Code reads by itself, which beat the environment.
+fn governing(host: &Host, session: &Session, vocabulary: &Vocabulary) -> Vec<(String, String, PathBuf)> {
+    let folder = host.world.env.absolute("CLAUDE_CONFIG_DIR").unwrap_or_else(|| session.paths.home.join(".claude"));
+    let file = folder.join("settings.json");
+    let Ok(read) = platform::read_file(&file, 4 << 20) else { return Vec::new() };
+    let text = read.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&read.bytes);
+    let Ok(settings) = serde_json::from_slice::<serde_json::Value>(text) else {
+        // What cannot be read may say anything.
+        let names = vocabulary.endpoints().filter(|name| memmem::find(text, name.as_bytes()).is_some());
+        return names
+            .map(|name| (name.to_owned(), "an address that cannot be read".to_owned(), file.clone()))
+            .collect();
+    };
+    let own = settings.get("env").and_then(serde_json::Value::as_object).into_iter().flatten();
+    let endpoint = |(name, value): (&String, &serde_json::Value)| {
+        let url = value.as_str().filter(|url| !url.is_empty() && vocabulary.is_endpoint(name))?;
+        Some((name.clone(), url.to_owned(), file.clone()))
+    };
+    own.filter_map(endpoint).collect()
 }
 
 // The user's login shell, as the session names it.

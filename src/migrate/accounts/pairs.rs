@@ -230,7 +230,7 @@ impl Pair<'_> {
 }
 
 // Whether an address is one of a provider's own hosts.
-fn is_at(provider: &ProviderSpec, url: &str) -> bool {
+pub(super) fn is_at(provider: &ProviderSpec, url: &str) -> bool {
     let host = host_of(url).map(str::to_ascii_lowercase);
     host.is_some() && urls(provider).any(|(_, _, own)| host_of(own) == host.as_deref())
 }

@@ -141,13 +141,13 @@ impl<'a> Reader<'a> {
             is_free && prefixed == 0 && is_first
         });
         let callable = words.get(first..).filter(|_| can_set).unwrap_or_default();
-        if let Some(start) = self.start_of_an_agent(&span, words) {
-            return Ok(start);
-        }
         if reason == Some(Reason::Alias)
             && let Some(text) = self.text_of_an_alias(&span, &words[first..])
         {
             return Ok(text);
+        }
+        if let Some(start) = self.start_of_an_agent(&span, words) {
+            return Ok(start);
         }
         let seen = match self.language.assignment.and_then(|read| read(self, words)) {
             Some(seen) => seen,

@@ -58,7 +58,9 @@ impl<'a> Reader<'a> {
             Some(agent) => agent.clone(),
             None => {
                 is_plain = false;
-                self.agent_of_another(word, &words[at + 1..])?
+                // The first word behind `alias` is a name of its own.
+                let skipped = usize::from(self.is_alias(word));
+                self.agent_of_another(word, words.get(at + 1 + skipped..)?)?
             }
         };
         if self.kept == MOST {
@@ -67,13 +69,15 @@ impl<'a> Reader<'a> {
         self.kept += 1;
         self.starts += 1;
         // Another program starts it, and may change anything.
-        self.programs += usize::from(own.is_none());
+        let is_alias = own.is_none() && self.is_alias(word);
+        self.programs += usize::from(own.is_none() && !is_alias);
+        let reason = if is_alias { Reason::Alias } else { Reason::Argument };
         is_plain &= names.iter().all(Option::is_some);
         for word in words {
             match assigned(word).filter(|_| word.span.end <= words[at].span.start) {
                 Some(Name { value: Value::Dynamic, .. }) => self.look_into(word, Reason::InlinePrefix, None),
                 Some(_) => self.look_into_code(word, Reason::InlinePrefix, None),
-                None => self.look_into(word, Reason::Argument, None),
+                None => self.look_into(word, reason, None),
             }
         }
         let command = words[from.filter(|from| from + 1 == at).unwrap_or(at)].span.start..word.span.end;
@@ -139,15 +143,19 @@ impl<'a> Reader<'a> {
         self.terms.vocabulary.agent(name).map(|_| name.to_owned())
     }
 
+    fn is_alias(&self, command: &Word<'_>) -> bool {
+        let name = command.literal().unwrap_or_default();
+        self.language.reasons.iter().any(|(known, reason)| *reason == Reason::Alias && self.is_called(name, known))
+    }
+
     // The agent that a program is to start.
     fn agent_of_another(&self, command: &Word<'_>, arguments: &[Word<'_>]) -> Option<String> {
         let name = command.literal().unwrap_or_default();
         if ASKS.iter().any(|asks| asks.eq_ignore_ascii_case(name)) || !self.runs_a_program(command) {
             return None;
         }
-        if self.language.reasons.iter().any(|(known, reason)| *reason == Reason::Alias && self.is_called(name, known)) {
-            return None;
-        }
-        arguments.iter().find_map(|word| self.agents_command(&word.path()?))
+        // A text of several words is no command's name.
+        let path = |word: &Word<'_>| word.path().filter(|path| !path.contains([' ', '\t', '\n']));
+        arguments.iter().find_map(|word| self.agents_command(&path(word)?))
     }
 }
