@@ -114,7 +114,7 @@ impl World {
     /// A stand-in agent that prints its arguments and environment, one a line, NUL-safe enough for a test:
     /// `arg=...`, then `env=NAME=value` for every variable, sorted, and the key read from a descriptor as `fd=...`.
     /// Puts `ringlet` on PATH.
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     pub(crate) fn link_ringlet(&self) {
         std::os::unix::fs::symlink(RINGLET, self.path("bin/ringlet")).expect("linked");
     }
