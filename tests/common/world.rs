@@ -111,14 +111,14 @@ impl World {
         path
     }
 
-    /// A stand-in agent that prints its arguments and environment, one a line, NUL-safe enough for a test:
-    /// `arg=...`, then `env=NAME=value` for every variable, sorted, and the key read from a descriptor as `fd=...`.
     /// Puts `ringlet` on PATH.
     #[cfg(target_os = "linux")]
     pub(crate) fn link_ringlet(&self) {
         std::os::unix::fs::symlink(RINGLET, self.path("bin/ringlet")).expect("linked");
     }
 
+    /// A stand-in agent that prints its arguments and environment, one a line, NUL-safe enough for a test:
+    /// `arg=...`, then `env=NAME=value` for every variable, sorted, and the key read from a descriptor as `fd=...`.
     pub(crate) fn agent(&self, name: &str) -> PathBuf {
         self.program(
             name,
