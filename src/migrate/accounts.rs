@@ -138,8 +138,8 @@ pub(crate) enum Origin {
     Key,
     /// An endpoint and a key at top level.
     Pair,
-    /// A launcher: its file, by number, and where the agent's words begin.
-    Launcher(usize, usize),
+    /// A launcher: the start of the agent, by number.
+    Launcher(usize),
 }
 
 /// An agent for which no default profile is made.
@@ -364,11 +364,9 @@ pub(super) fn judge(sources: &[Source<'_>], machine: &Machine<'_>, known: &Known
     };
     accounts.preferred = preferred.into_iter().map(|(provider, set)| (provider, value(set))).collect();
     for (number, account) in accounts.made.iter().enumerate() {
-        if let Origin::Launcher(file, at) = account.origin
-            && let Some((start, _)) =
-                facts.starts.iter().find(|(start, own)| own.file == file && start.command.start == at)
-        {
-            judged[file].replaced.push((start.command.clone(), number, start.agent.clone()));
+        if let Origin::Launcher(start) = account.origin {
+            let (start, at) = &facts.starts[start];
+            judged[at.file].replaced.push((start.command.clone(), number, start.agent.clone()));
         }
     }
     (judged, accounts)
@@ -462,7 +460,7 @@ impl<'a> Judge<'a, '_> {
         let is_top = own.place.depth == 0;
         let steps = self.sources[self.facts.at[set].file].steps.iter();
         let step = steps.filter(|(span, _)| span.contains(&at)).map(|(_, step)| step + 1).max().filter(|_| is_top);
-        let spec = provider.parse().ok().and_then(|name| self.machine.vocabulary.providers.get(&name));
+        let spec = self.machine.vocabulary.provider(provider);
         let is_own = is_top && spec.is_some_and(|spec| spec.variable.as_str() == name);
         let is_held = match self.values.held(set) {
             Held::Is(value, _) => (self.machine.holds)(name, value),
@@ -679,8 +677,7 @@ impl<'a> Judge<'a, '_> {
             found.keys.iter().chain(&found.others).map(|set| self.facts.sets[*set].word.name.as_str()).collect();
         self.are_plain_at_top(&names, sets)?;
         let bare = |set: &usize| {
-            names.contains(self.facts.sets[*set].word.name.as_str())
-                && matches!(self.values.held(*set), values::Held::Declared)
+            names.contains(self.facts.sets[*set].word.name.as_str()) && matches!(self.values.held(*set), Held::Declared)
         };
         found.others.extend(sets.iter().copied().filter(bare));
         self.models(group, &mut found);
@@ -728,8 +725,8 @@ impl<'a> Judge<'a, '_> {
             let entry = values.entry(name).or_default();
             entry.0.push(*set);
             match self.values.held(*set) {
-                values::Held::Is(value, _) if entry.1.is_none_or(|other| other == value) => entry.1 = Some(value),
-                values::Held::Declared => {}
+                Held::Is(value, _) if entry.1.is_none_or(|other| other == value) => entry.1 = Some(value),
+                Held::Declared => {}
                 _ => entry.1 = Some(b""),
             }
         }
@@ -853,14 +850,13 @@ impl<'a> Judge<'a, '_> {
         let Some(family) = family else { return (None, None) };
         let pair = self.pair(sets, family, None).ok().flatten();
         if let Some(pair) = pair {
-            let spec = pair.provider.parse().ok().and_then(|name| self.machine.vocabulary.providers.get(&name));
+            let spec = self.machine.vocabulary.provider(&pair.provider);
             return (Some(pair.provider.clone()), pair.endpoint_of(spec));
         }
         let own = self.machine.vocabulary.provider_of(family);
         match self.aim(sets, family) {
             Ok(pairs::Aim::At((_, url), _)) => {
-                let host = super::vocabulary::host_of(&url).map(str::to_ascii_lowercase);
-                let known = host.and_then(|host| self.machine.vocabulary.provider_at(&host));
+                let known = self.machine.vocabulary.provider_at(&url);
                 (known.or(own).map(|spec| spec.name.to_string()), Some(url))
             }
             _ => (own.map(|spec| spec.name.to_string()), None),
@@ -900,12 +896,9 @@ impl<'a> Judge<'a, '_> {
 
     // The account as a profile would hold it.
     fn account(&self, found: &Found<'a>, name: Name) -> Account {
-        let provider = found.provider.parse().ok().and_then(|name| self.machine.vocabulary.providers.get(&name));
+        let provider = self.machine.vocabulary.provider(&found.provider);
         let origin = match found.unit {
-            Some(unit) => {
-                let start = self.facts.units[unit].starts[0];
-                Origin::Launcher(self.facts.units[unit].file, self.facts.starts[start].0.command.start)
-            }
+            Some(unit) => Origin::Launcher(self.facts.units[unit].starts[0]),
             None if found.pair.endpoint.is_some() => Origin::Pair,
             None => Origin::Key,
         };

@@ -151,8 +151,8 @@ pub(crate) fn scan(found: &Found, named: &[PathBuf], machine: &Machine<'_>) -> S
     let mut read = Read { files: vec![], troubles: vec![], seen: BTreeSet::new() };
     read.all(found, named, Terms { vocabulary, known: Known::none() }, machine.login, false);
     // What moves is found in every other place as well (rule S12).
-    let (first, _) = judged(&read.files, machine, Known::none());
-    let moved = first.iter().flat_map(|file| &file.keys).filter(|key| matches!(key.action, Action::Moved(_)));
+    let first = judged(&read.files, machine, Known::none());
+    let moved = first.0.iter().flat_map(|file| &file.keys).filter(|key| matches!(key.action, Action::Moved(_)));
     let known = Known::new(moved.map(|key| (key.value.as_slice(), key.provider.as_str())));
     let terms = Terms { vocabulary, known: &known };
     for file in &mut read.files {
@@ -161,7 +161,7 @@ pub(crate) fn scan(found: &Found, named: &[PathBuf], machine: &Machine<'_>) -> S
             file.content = Content::Parsed(Parsed::new(bytes, file.dialect, terms));
         }
     }
-    let (judged, accounts) = judged(&read.files, machine, &known);
+    let (judged, accounts) = if known.is_empty() { first } else { judged(&read.files, machine, &known) };
     let edited = read.files.len();
     read.all(found, named, terms, machine.login, true);
     let mut judged = judged.into_iter();

@@ -46,7 +46,7 @@ fn aliases(findings: &[Finding]) -> Vec<String> {
     for provider in providers {
         let own: Vec<&Finding> = findings.iter().filter(moved).filter(|finding| finding.provider == provider).collect();
         let active: Vec<&&Finding> = own.iter().filter(|finding| !finding.is_commented()).collect();
-        let spec = provider.parse().ok().and_then(|name| Vocabulary::built_in().providers.get(&name));
+        let spec = Vocabulary::built_in().provider(provider);
         let is_own = |finding: &&&&Finding| {
             finding.top_level && finding.variable.as_deref() == spec.map(|spec| spec.variable.as_str())
         };

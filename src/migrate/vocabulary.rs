@@ -130,9 +130,15 @@ impl Vocabulary {
         })
     }
 
-    /// The provider whose endpoints have this host.
-    pub(super) fn provider_at(&self, host: &str) -> Option<&ProviderSpec> {
-        self.providers.values().find(|provider| urls(provider).any(|(_, _, url)| host_of(url) == Some(host)))
+    /// The definition of a provider.
+    pub(super) fn provider(&self, name: &str) -> Option<&ProviderSpec> {
+        self.providers.get(&name.parse().ok()?)
+    }
+
+    /// The provider whose endpoints have the host of this address.
+    pub(super) fn provider_at(&self, url: &str) -> Option<&ProviderSpec> {
+        let host = host_of(url)?.to_ascii_lowercase();
+        self.providers.values().find(|provider| urls(provider).any(|(_, _, url)| host_of(url) == Some(&host)))
     }
 }
 
@@ -271,7 +277,7 @@ mod tests {
         assert_eq!(known.agent("claude").map(Agent::as_str), Some("claude"));
         assert_eq!(known.agent("cn").map(Agent::as_str), Some("continue"));
         assert_eq!(known.agent("ls"), None);
-        let at = |url| known.provider_at(host_of(url)?).map(|provider| provider.name.as_str());
+        let at = |url| known.provider_at(url).map(|provider| provider.name.as_str());
         assert_eq!(at("https://api.z.ai/api/anthropic"), Some("zai"));
         assert_eq!(at("https://open.bigmodel.cn/api/anthropic/"), Some("zai"));
         assert_eq!(at("https://gw.example.net"), None);

@@ -188,7 +188,7 @@ fn offer(judge: &Judge<'_, '_>, set: usize, agent: &str, bound: &mut BTreeSet<St
     let Held::Is(value, _) = judge.values.held(set) else { return };
     let name = judge.facts.sets[set].word.name.as_str();
     let provider = judge.provider_of(set);
-    let spec = provider.parse().ok().and_then(|name| judge.machine.vocabulary.providers.get(&name));
+    let spec = judge.machine.vocabulary.provider(&provider);
     let pair = super::Pair {
         endpoint: None,
         variable: name,
@@ -272,14 +272,8 @@ impl Judge<'_, '_> {
     /// The provider that is named for a key that stays: the endpoint's, where the registry knows it.
     pub(super) fn kept_provider(&self, set: usize) -> String {
         let Some(family) = self.family(set) else { return self.provider_of(set) };
-        match self.hosts.get(&(self.facts.at[set].scope, family)) {
-            Some(url) => {
-                let host = crate::migrate::vocabulary::host_of(url).map(str::to_ascii_lowercase);
-                let known =
-                    host.and_then(|host| self.machine.vocabulary.provider_at(&host).map(|spec| spec.name.to_string()));
-                known.unwrap_or_else(|| self.provider_of(set))
-            }
-            _ => self.provider_of(set),
-        }
+        let endpoint = self.hosts.get(&(self.facts.at[set].scope, family));
+        let known = endpoint.and_then(|url| self.machine.vocabulary.provider_at(url));
+        known.map_or_else(|| self.provider_of(set), |spec| spec.name.to_string())
     }
 }

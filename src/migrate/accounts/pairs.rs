@@ -113,7 +113,7 @@ impl<'a> Judge<'a, '_> {
         let Some((variable, url)) = &endpoint else { return self.one(&keys, None, None, vec![]) };
         check_url(url, Http::Private).map_err(|why| format!("{variable}: {why}"))?;
         let host = host_of(url).map(str::to_ascii_lowercase).unwrap_or_default();
-        let known = self.machine.vocabulary.provider_at(&host);
+        let known = self.machine.vocabulary.provider_at(url);
         let fitting: Vec<usize> = match known {
             Some(provider) => {
                 let fits = |set: &usize| self.form(*set).is_none_or(|form| form == provider.name.as_str());
