@@ -112,17 +112,18 @@ impl Parsed {
         reader: ReadBy<'a>,
         steps: &'a [(Span, usize)],
         frozen: Option<Reason>,
+        declined: &'a [usize],
     ) -> Source<'a> {
         let unparsed = self.narrowed.is_some().then_some(Reason::Unparsed);
         let bytes = self.narrowed.as_ref().map_or(bytes, |text| text.as_slice());
-        Source { bytes, script: &self.script, reader, steps, frozen: frozen.or(unparsed) }
+        Source { bytes, script: &self.script, reader, steps, frozen: frozen.or(unparsed), declined }
     }
 
     /// What is found in the file where no other one is looked at, on a machine without agents.
     pub(super) fn by_itself(self, bytes: &[u8], terms: Terms<'_>) -> Examined {
         let machine = Machine::empty(terms.vocabulary);
         let judge = |frozen| {
-            let source = self.source(bytes, ReadBy::Shells(1), &[], frozen);
+            let source = self.source(bytes, ReadBy::Shells(1), &[], frozen, &[]);
             accounts::judge(&[source], &machine, terms.known).0.pop().unwrap_or_default()
         };
         let judged = judge(None);
@@ -200,7 +201,7 @@ fn analyzed(bytes: &[u8], dialect: Dialect, script: Script, judged: Judged, know
         covered: vec![],
         kept: vec![],
     };
-    let Judged { keys, gone, replaced } = judged;
+    let Judged { keys, gone, replaced, declined, spared } = judged;
     keys.into_iter().for_each(|key| analysis.key(key));
     for fixed in &script.fixed {
         let name = fixed.name.as_deref();
@@ -211,7 +212,8 @@ fn analyzed(bytes: &[u8], dialect: Dialect, script: Script, judged: Judged, know
         };
         analysis.report_value(judgement, name, fixed.at, &fixed.value, fixed.reason);
     }
-    let markers = analysis.comments(&script.comments);
+    let stays = |offset: usize, value: &[u8]| declined.contains(&offset) || spared.has(value);
+    let markers = analysis.comments(&script.comments, &stays);
     if !(dialect == Dialect::Text && lines::is_compiled(bytes)) {
         analysis.overlooked();
     }
@@ -379,8 +381,8 @@ impl Analysis<'_> {
         self.findings.push(finding);
     }
 
-    // Keys in comments move, too (rule S9): where each stands, and its finding.
-    fn comments(&mut self, comments: &[Span]) -> Vec<(Span, usize)> {
+    // Keys in comments move, too (rule S9), unless they are to stay: where each stands, and its finding.
+    fn comments(&mut self, comments: &[Span], stays: &dyn Fn(usize, &[u8]) -> bool) -> Vec<(Span, usize)> {
         let mut markers = Vec::new();
         for comment in comments {
             for hit in detect::hits(&self.bytes[comment.clone()], self.known) {
@@ -389,7 +391,10 @@ impl Analysis<'_> {
                 let offset = name.as_ref().map_or(value.start, |name| name.start);
                 let name = name.and_then(|name| std::str::from_utf8(&self.bytes[name]).ok());
                 let text = &self.bytes[value.clone()];
-                if let Judgement::Key(provider) = hit.judgement {
+                if matches!(hit.judgement, Judgement::Key(_)) && stays(offset, text) {
+                    self.report_value(hit.judgement, name, offset, text, Reason::Declined);
+                    self.kept.push(value);
+                } else if let Judgement::Key(provider) = hit.judgement {
                     markers.push((value, self.findings.len()));
                     let finding = self.finding(name, offset, provider, text, Action::Moved(Form::Comment));
                     self.findings.push(finding);

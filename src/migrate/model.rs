@@ -130,6 +130,8 @@ words! {
         ForeignOwned = "foreign-owned",
         /// A file whose keys cannot be stored or taken out.
         CannotEdit = "cannot-edit",
+        /// What the person wants to stay, and what belongs to it.
+        Declined = "declined",
     }
 }
 
@@ -157,6 +159,7 @@ impl Reason {
             Self::NotEdited => "stands in a file that is only looked through",
             Self::ForeignOwned => "is in another user's file",
             Self::CannotEdit => "is in a file that cannot be edited",
+            Self::Declined => "stays, as you chose",
         }
     }
 
@@ -182,6 +185,7 @@ impl Reason {
             Self::UnknownName => "store the key under its provider's name if it is one, and take the line out",
             Self::NotEdited => "delete the file, or the line, and replace the key at its provider",
             Self::ForeignOwned => "let the file's owner run `ringlet migrate`",
+            Self::Declined => "run `ringlet migrate` again to be asked about it once more",
             Self::NotAgentKey => return None,
         })
     }

@@ -222,7 +222,7 @@ fn judged(files: &[Pending], machine: &Machine<'_>, known: &Known) -> (Vec<Judge
                 Reader::Nothing => ReadBy::Nothing,
             };
             let frozen = file.blocked.or(unsettled.contains(at).then_some(Reason::Unparsed));
-            (parsed, parsed.source(&file.snapshot.bytes, reader, &file.steps, frozen))
+            (parsed, parsed.source(&file.snapshot.bytes, reader, &file.steps, frozen, &[]))
         };
         let sources: Vec<_> = parsed.iter().map(source).collect();
         let (read, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();

@@ -4,7 +4,7 @@ use crate::commands::Session;
 use crate::config::Source;
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::migrate::accounts::{Account, Machine};
+use crate::migrate::accounts::{Account, Machine, Spared};
 use crate::migrate::files::Shell;
 use crate::migrate::made::MadeFile;
 use crate::migrate::plan::{Plan, PlannedAccount};
@@ -57,6 +57,7 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         login: login_shell(host),
         holds: Box::new(move |name, value| environment.get(name).is_some_and(|own| own.as_encoded_bytes() == value)),
         vocabulary,
+        spared: Spared::new(Vec::new()),
         profiles: profiles.names()?.iter().map(ToString::to_string).collect(),
     })
 }

@@ -1,9 +1,10 @@
 //! Which accounts profiles are made for, and which of them are agents' defaults (rules P6, P8, P10, P11 and P13).
 
-use super::scopes::Kind;
+use super::pairs::Pair;
+use super::preferred::Rank;
+use super::scopes::{Kind, ReadBy};
 use super::values::Held;
 use super::{Account, Accounts, Found, Judge, Name, Origin, Withheld};
-use crate::migrate::vocabulary::Meaning;
 use crate::registry::{AgentSpec, Api};
 use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
@@ -111,14 +112,14 @@ fn lone(
     accounts: &mut Accounts,
 ) {
     let of_pairs: BTreeSet<usize> = found.iter().flat_map(|own| own.keys.iter().copied()).collect();
-    let mut keys: BTreeMap<&str, ((bool, super::Rank), usize)> = BTreeMap::new();
+    let mut keys: BTreeMap<&str, ((bool, Rank), usize)> = BTreeMap::new();
     let mut subscription = None;
     for (set, own) in judge.facts.sets.iter().enumerate() {
         let is_own = own.place.function || own.place.launcher;
         if is_own || of_pairs.contains(&set) || judge.kept.contains_key(&set) || !judge.values.is_key(set) {
             continue;
         }
-        let is_read = !matches!(judge.sources[judge.facts.at[set].file].reader, super::ReadBy::Script(_));
+        let is_read = !matches!(judge.sources[judge.facts.at[set].file].reader, ReadBy::Script(_));
         let provider = judge.provider_of(set);
         let is_preferred = preferred.get(&provider).is_some_and(|other| judge.values.is_same(*other, set));
         if provider == "claude-subscription" {
@@ -127,7 +128,7 @@ fn lone(
             }
             continue;
         }
-        if is_read && is_named_so(judge, set) {
+        if is_read && judge.is_named_so(set) {
             let rank = (is_preferred, judge.rank(set, &provider));
             let best = keys.entry(&own.word.name).or_insert((rank, set));
             if best.0 <= rank {
@@ -150,14 +151,6 @@ fn lone(
             }
         }
     }
-}
-
-// Whether the variable's own provider is the key's.
-fn is_named_so(judge: &Judge<'_, '_>, set: usize) -> bool {
-    let vocabulary = &judge.machine.vocabulary;
-    let own = judge.family(set).and_then(|family| vocabulary.provider_of(family));
-    own.is_some_and(|own| own.name.as_str() == judge.provider_of(set))
-        && judge.meaning(set) == Some(Meaning::Credential)
 }
 
 // Why a key that the files set is not made an agent's default.
@@ -189,7 +182,7 @@ fn offer(judge: &Judge<'_, '_>, set: usize, agent: &str, bound: &mut BTreeSet<St
     let name = judge.facts.sets[set].word.name.as_str();
     let provider = judge.provider_of(set);
     let spec = judge.machine.vocabulary.provider(&provider);
-    let pair = super::Pair {
+    let pair = Pair {
         endpoint: None,
         variable: name,
         value,

@@ -171,6 +171,13 @@ impl<'a> Judge<'a, '_> {
         }
     }
 
+    /// Reports whether a word sets a key of its variable's own provider.
+    pub(super) fn is_named_so(&self, set: usize) -> bool {
+        let own = self.family(set).and_then(|family| self.machine.vocabulary.provider_of(family));
+        own.is_some_and(|own| own.name.as_str() == self.provider_of(set))
+            && self.meaning(set) == Some(Meaning::Credential)
+    }
+
     /// The provider of a word's key by its form or its name.
     pub(super) fn provider_of(&self, set: usize) -> String {
         match self.values.judgement(set) {

@@ -18,6 +18,9 @@ pub(in crate::migrate) struct Source<'a> {
     pub steps: &'a [(Span, usize)],
     /// Why nothing in it is changed.
     pub frozen: Option<Reason>,
+    /// Where something begins that the person wants to stay as it is: a word, its name, the words that start an agent,
+    /// or a key in a comment.
+    pub declined: &'a [usize],
 }
 
 /// What reads a file.

@@ -3,25 +3,43 @@
 use super::*;
 use crate::migrate::dialect::Dialect;
 use crate::migrate::examine::Parsed;
-use crate::migrate::vocabulary::Terms;
+use crate::migrate::vocabulary::{Terms, Vocabulary};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 const URL: &str = "https://api.z.ai/api/anthropic";
 const ZAI: &str = "deadbeef93a1c0ffeeef0fdeadbeefbf.TESTe1zBFAKEhFdE";
 
+fn machine() -> Machine<'static> {
+    let agents = BTreeSet::from(["claude".to_owned()]);
+    Machine { agents, has_ringlet: true, ..Machine::empty(Vocabulary::built_in()) }
+}
+
 // Each key of the files as `VARIABLE moved` or `VARIABLE REASON`, the accounts' profiles, and the agents without one.
-fn outcome(files: &[&str]) -> (Vec<String>, Vec<String>, Vec<String>) {
+type Outcome = (Vec<String>, Vec<String>, Vec<String>);
+
+fn outcome(files: &[&str]) -> Outcome {
+    outcome_on(&machine(), files, &[])
+}
+
+// The same where something stays that begins in a file with such a text.
+fn outcome_on(machine: &Machine<'_>, files: &[&str], declined: &[(usize, &str)]) -> Outcome {
     let vocabulary = Vocabulary::built_in();
-    let machine =
-        Machine { agents: BTreeSet::from(["claude".to_owned()]), has_ringlet: true, ..Machine::empty(vocabulary) };
     let texts: Vec<String> = files.iter().map(|text| text.replace("@u", URL).replace("@k", ZAI)).collect();
     let terms = Terms { vocabulary, known: Known::none() };
     let parsed: Vec<Parsed> = texts.iter().map(|text| Parsed::new(text.as_bytes(), Dialect::Zsh, terms)).collect();
+    let places = |file: usize| -> Vec<usize> {
+        let own = declined.iter().filter(|(at, _)| *at == file);
+        own.map(|(_, text)| texts[file].find(text).expect("it stands there")).collect()
+    };
+    let places: Vec<Vec<usize>> = (0..texts.len()).map(places).collect();
     let sources: Vec<Source<'_>> = parsed
         .iter()
         .zip(&texts)
-        .map(|(parsed, text)| parsed.source(text.as_bytes(), ReadBy::Shells(1), &[], None))
+        .zip(&places)
+        .map(|((parsed, text), places)| parsed.source(text.as_bytes(), ReadBy::Shells(1), &[], None, places))
         .collect();
-    let (judged, accounts) = judge(&sources, &machine, Known::none());
+    let (judged, accounts) = judge(&sources, machine, Known::none());
     let key = |key: &Key| match key.action {
         Action::Moved(_) => format!("{} moved", key.variable),
         Action::Reported(reason) => format!("{} {}", key.variable, reason.as_str()),
@@ -78,8 +96,42 @@ fn an_endpoint_in_the_agents_own_settings_keeps_its_keys() {
         let terms = Terms { vocabulary, known: Known::none() };
         let parsed = Parsed::new(text.as_bytes(), Dialect::Zsh, terms);
         let (judged, _) =
-            judge(&[parsed.source(text.as_bytes(), ReadBy::Shells(1), &[], None)], &machine, Known::none());
+            judge(&[parsed.source(text.as_bytes(), ReadBy::Shells(1), &[], None, &[])], &machine, Known::none());
         let is_kept = judged[0].keys[0].action == Action::Reported(Reason::Pair);
         assert_eq!(is_kept, stays, "{url}");
     }
+}
+
+#[test]
+fn what_the_person_declines_stays_with_all_of_its_account() {
+    let pair = "export ANTHROPIC_BASE_URL=@u\nexport ANTHROPIC_AUTH_TOKEN=@k\n";
+    let launcher = "glm() { ANTHROPIC_BASE_URL=@u ANTHROPIC_AUTH_TOKEN=@k claude \"$@\"; }\n";
+    let copied = "K1=sk-@k\nexport ANTHROPIC_API_KEY=$K1\n";
+    let lone = "export ANTHROPIC_API_KEY=sk-@k\n";
+    for (text, declined, kept) in [
+        (pair, "ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN declined"),
+        (pair, "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_AUTH_TOKEN declined"),
+        (launcher, "claude", "ANTHROPIC_AUTH_TOKEN declined"),
+        (launcher, "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_AUTH_TOKEN declined"),
+        (copied, "K1", "K1 declined"),
+        (copied, "ANTHROPIC_API_KEY", "K1 declined"),
+        (lone, "ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY declined"),
+    ] {
+        let found = outcome_on(&machine(), &[text], &[(0, declined)]);
+        assert_eq!(found, (words(&[kept]), vec![], words(&["claude"])), "{text} {declined}");
+        assert!(outcome(&[text]).0.iter().all(|key| key.ends_with(" moved")), "{text}");
+    }
+}
+
+#[test]
+fn a_key_that_the_person_spares_stays_everywhere() {
+    let machine = Machine { spared: Spared::new(vec![Zeroizing::new(ZAI.into())]), ..machine() };
+    let files = [
+        "export ANTHROPIC_BASE_URL=@u\n",
+        "export ANTHROPIC_AUTH_TOKEN=@k\nexport OPENAI_API_KEY=sk-other@k\n",
+        "glm() { ANTHROPIC_BASE_URL=@u ANTHROPIC_AUTH_TOKEN=@k claude \"$@\"; }\n",
+    ];
+    let (keys, made, withheld) = outcome_on(&machine, &files, &[]);
+    let wanted = ["ANTHROPIC_AUTH_TOKEN declined", "OPENAI_API_KEY moved", "ANTHROPIC_AUTH_TOKEN declined"];
+    assert_eq!((keys, made, withheld), (words(&wanted), words(&["default openai"]), words(&["claude"])));
 }

@@ -1,0 +1,212 @@
+//! What is left as it is (rule P9): with every part of an account all of it, and with it what refers to the same
+//! variables. Its agents get no default profile.
+
+use super::pairs;
+use super::values::Held;
+use super::{Found, Group, Judge, Kept, Withheld};
+use crate::migrate::model::Reason;
+use crate::migrate::vocabulary::Meaning;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+impl<'a> Judge<'a, '_> {
+    // Keeps what stands in a file that is not changed.
+    pub(super) fn freeze(&mut self) {
+        for set in 0..self.facts.sets.len() {
+            let Some(reason) = self.sources[self.facts.at[set].file].frozen else { continue };
+            if self.values.is_key(set) || self.family(set).is_some() {
+                let kept = Kept { reason, why: "a file that takes part in it is not edited".to_owned() };
+                self.keep(vec![set], &kept);
+            }
+        }
+    }
+
+    // Keeps what the person wants to stay, and what takes its value over.
+    pub(super) fn decline(&mut self) {
+        let kept = Kept { reason: Reason::Declined, why: "you chose to leave it as it is".to_owned() };
+        let has = |file: usize, at: &usize| self.sources[file].declined.contains(at);
+        let is_declined = |set: &usize| {
+            let (word, file) = (self.facts.sets[*set].word, self.facts.at[*set].file);
+            let is_spared = matches!(self.values.held(*set), Held::Is(value, _) if self.machine.spared.has(value));
+            is_spared || has(file, &word.span.start) || has(file, &word.name_span.start)
+        };
+        let declined: Vec<usize> = (0..self.facts.sets.len()).filter(is_declined).collect();
+        let starts = self.facts.starts.iter().filter(|(start, at)| has(at.file, &start.command.start));
+        let units: Vec<usize> = starts.filter_map(|(_, at)| at.unit).collect();
+        let mut copies: HashMap<&str, Vec<usize>> = HashMap::new();
+        for set in 0..if declined.is_empty() { 0 } else { self.facts.sets.len() } {
+            if let Some(name) = self.values.refers(set) {
+                copies.entry(name).or_default().push(set);
+            }
+        }
+        let mut rest = declined;
+        while let Some(set) = rest.pop() {
+            self.leave(set, &kept);
+            rest.extend(copies.remove(self.facts.sets[set].word.name.as_str()).into_iter().flatten());
+        }
+        for unit in units {
+            let families: Vec<&'a str> = self.by_family(&self.facts.units[unit].sets).into_keys().collect();
+            self.keep_unit(unit, &families, &kept);
+        }
+    }
+
+    fn leave(&mut self, set: usize, kept: &Kept) {
+        let name = self.facts.sets[set].word.name.as_str();
+        self.names.entry(name).or_insert_with(|| kept.clone());
+        self.keep(vec![set], kept);
+        if self.facts.at[set].unit.is_none() && self.is_named_so(set) {
+            let account = (Some(self.provider_of(set)), None);
+            let at = Some((self.facts.at[set].file, self.facts.sets[set].word.span.start));
+            self.withhold(self.readers_of_key(name), &kept.why, at, account);
+        }
+    }
+
+    // Keeps the keys at top level that a function or launcher takes to an endpoint of its own: without the key, the
+    // agent's login would go there.
+    pub(super) fn keep_inherited(&mut self, groups: &[Group<'a>]) {
+        let mut taken: BTreeMap<&'a str, usize> = BTreeMap::new();
+        for (number, unit) in self.facts.units.iter().enumerate() {
+            for (family, sets) in self.by_family(&unit.sets) {
+                let has_endpoint = matches!(self.aim(&sets, family), Ok(pairs::Aim::At(..)) | Err(_));
+                let (keys, unknown) = self.credentials(&sets, family);
+                if has_endpoint && keys.is_empty() && unknown.is_none() {
+                    taken.entry(family).or_insert(number);
+                }
+            }
+        }
+        for (family, unit) in taken {
+            let unit = &self.facts.units[unit];
+            let what = unit.name.map_or_else(|| "a command".to_owned(), |name| format!("\"{name}\""));
+            let why = format!("{what} takes the key to an endpoint of its own");
+            let kept = Kept { reason: Reason::Pair, why };
+            for group in groups {
+                let Some(sets) = group.families.get(family) else { continue };
+                if !self.credentials(sets, family).0.is_empty() {
+                    self.keep_group(sets, &kept);
+                }
+            }
+        }
+    }
+
+    // Why an account that is understood stays all the same.
+    pub(super) fn stays(&self, account: &Found<'a>, reason: Reason, is_last: bool) -> Option<Kept> {
+        if is_last {
+            return Some(Kept { reason, why: "too many parts of the files refer to each other".to_owned() });
+        }
+        let words = account.keys.iter().chain(&account.others);
+        let kept = |set: &usize| {
+            let kept = self.kept.get(set).or_else(|| self.names.get(self.values.refers(*set)?));
+            kept.map(|kept| Kept {
+                reason: if kept.reason == Reason::Declined { kept.reason } else { reason },
+                why: kept.why.clone(),
+            })
+        };
+        words.into_iter().find_map(kept)
+    }
+
+    // The endpoint in an agent's own settings that beats the account's.
+    pub(super) fn governed(&self, account: &Found<'a>) -> Option<String> {
+        self.governing(self.family(account.keys[0])?)
+    }
+
+    pub(super) fn governing(&self, family: &str) -> Option<String> {
+        let vocabulary = &self.machine.vocabulary;
+        let (name, url, file) = self.machine.governing.iter().find(|(name, url, _)| {
+            let own = vocabulary.provider_of(family);
+            vocabulary.family(name) == Some(family) && !own.is_some_and(|own| pairs::is_at(own, url))
+        })?;
+        Some(format!("{} sets {name} to {url}, which beats the environment", file.display()))
+    }
+
+    pub(super) fn keep_unit(&mut self, unit: usize, families: &[&'a str], kept: &Kept) {
+        let own = &self.facts.units[unit];
+        let is_launcher = matches!(kept.reason, Reason::Launcher | Reason::Declined);
+        let of = |set: &&usize| {
+            self.family(**set).is_some_and(|family| families.contains(&family))
+                || is_launcher && self.values.is_key(**set)
+        };
+        let sets: Vec<usize> = own.sets.iter().filter(of).copied().collect();
+        let at = Some((own.file, own.span.start));
+        let mut agents: Vec<String> =
+            own.starts.iter().map(|start| self.facts.starts[*start].0.agent.clone()).collect();
+        if agents.is_empty() {
+            agents = self.agents_of(&sets);
+        }
+        self.keep(sets, kept);
+        let account = self.hinted(&own.sets, families.first().copied());
+        self.withhold(agents, &kept.why, at, account);
+    }
+
+    pub(super) fn keep_group(&mut self, sets: &[usize], kept: &Kept) {
+        let sets = sets.to_vec();
+        let at = sets.first().map(|set| (self.facts.at[*set].file, self.facts.sets[*set].word.span.start));
+        let agents = self.agents_of(&sets);
+        let family = sets.first().and_then(|set| self.family(*set));
+        let account = self.hinted(&sets, family);
+        self.keep(sets, kept);
+        self.withhold(agents, &kept.why, at, account);
+    }
+
+    // The agents that the endpoints or, where there are none, the keys among these words are for.
+    pub(super) fn agents_of(&self, sets: &[usize]) -> Vec<String> {
+        let names = |meaning| {
+            let of = move |set: &&usize| self.meaning(**set) == Some(meaning);
+            sets.iter().filter(of).map(|set| self.facts.sets[*set].word.name.as_str()).collect::<BTreeSet<_>>()
+        };
+        let endpoints = names(Meaning::Endpoint);
+        let mut agents: Vec<String> = endpoints.into_iter().flat_map(|name| self.readers_of_endpoint(name)).collect();
+        if agents.is_empty() {
+            agents.extend(names(Meaning::Credential).into_iter().flat_map(|name| self.readers_of_key(name)));
+        }
+        agents
+    }
+
+    pub(super) fn keep(&mut self, sets: Vec<usize>, kept: &Kept) {
+        let mut rest = sets;
+        while let Some(set) = rest.pop() {
+            if self.kept.contains_key(&set) {
+                continue;
+            }
+            self.kept.insert(set, kept.clone());
+            // What it refers to stays, wherever it is set.
+            if let Some(name) = self.values.refers(set)
+                && !self.names.contains_key(name)
+            {
+                self.names.insert(name, kept.clone());
+                rest.extend(self.values.named(name));
+            }
+        }
+    }
+
+    // The provider and the endpoint that words are for, as far as they tell.
+    pub(super) fn hinted(&self, sets: &[usize], family: Option<&'a str>) -> (Option<String>, Option<String>) {
+        let Some(family) = family else { return (None, None) };
+        let pair = self.pair(sets, family, None).ok().flatten();
+        if let Some(pair) = pair {
+            let spec = self.machine.vocabulary.provider(&pair.provider);
+            return (Some(pair.provider.clone()), pair.endpoint_of(spec));
+        }
+        let own = self.machine.vocabulary.provider_of(family);
+        match self.aim(sets, family) {
+            Ok(pairs::Aim::At((_, url), _)) => {
+                let known = self.machine.vocabulary.provider_at(&url);
+                (known.or(own).map(|spec| spec.name.to_string()), Some(url))
+            }
+            _ => (own.map(|spec| spec.name.to_string()), None),
+        }
+    }
+
+    fn withhold(
+        &mut self,
+        agents: Vec<String>,
+        why: &str,
+        at: Option<(usize, usize)>,
+        (provider, endpoint): (Option<String>, Option<String>),
+    ) {
+        for agent in agents {
+            let agent = self.machine.vocabulary.agent(&agent).map_or(agent, ToString::to_string);
+            let (provider, endpoint) = (provider.clone(), endpoint.clone());
+            let withheld = Withheld { agent: agent.clone(), why: why.to_owned(), at, provider, endpoint };
+            self.withheld.entry(agent).or_insert(withheld);
+        }
+    }
+}

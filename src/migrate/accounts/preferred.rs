@@ -1,0 +1,45 @@
+//! Which of a provider's keys the user's login shell has.
+
+use super::values::Held;
+use super::{Found, Judge};
+use std::collections::{BTreeMap, HashSet};
+
+// How good a key is as its provider's default: in the environment, in the login shell's files, under the provider's own
+// variable, how late it is set there, and whether at top level.
+pub(super) type Rank = (bool, bool, bool, usize, bool);
+
+impl<'a> Judge<'a, '_> {
+    // Of each provider's keys that move the one that the user's login shell has: what is in its environment, else what
+    // is set last at the top level of its files; the provider's own variable before others.
+    pub(super) fn preferred(&self, moved: &[(usize, String)], found: &[Found<'a>]) -> BTreeMap<String, usize> {
+        let apart: HashSet<usize> =
+            found.iter().filter(|own| own.pair.alias().is_some()).flat_map(|own| own.keys.iter().copied()).collect();
+        let mut best: BTreeMap<String, (Rank, usize)> = BTreeMap::new();
+        for (set, provider) in moved {
+            if apart.contains(set) || self.facts.sets[*set].place.launcher {
+                continue;
+            }
+            let rank = self.rank(*set, provider);
+            let is_better = best.get(provider).is_none_or(|(other, _)| *other <= rank);
+            if is_better {
+                best.insert(provider.clone(), (rank, *set));
+            }
+        }
+        best.into_iter().map(|(provider, (_, set))| (provider, set)).collect()
+    }
+
+    pub(super) fn rank(&self, set: usize, provider: &str) -> Rank {
+        let own = &self.facts.sets[set];
+        let (at, name) = (own.word.span.start, own.word.name.as_str());
+        let is_top = own.place.depth == 0;
+        let steps = self.sources[self.facts.at[set].file].steps.iter();
+        let step = steps.filter(|(span, _)| span.contains(&at)).map(|(_, step)| step + 1).max().filter(|_| is_top);
+        let spec = self.machine.vocabulary.provider(provider);
+        let is_own = is_top && spec.is_some_and(|spec| spec.variable.as_str() == name);
+        let is_held = match self.values.held(set) {
+            Held::Is(value, _) => (self.machine.holds)(name, value),
+            _ => false,
+        };
+        (is_held, step.is_some(), is_own, step.unwrap_or_default(), is_top)
+    }
+}

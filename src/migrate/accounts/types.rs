@@ -1,0 +1,220 @@
+//! What the rules for accounts are asked with, and what they come to.
+
+use crate::migrate::edit::Cut;
+use crate::migrate::files::Shell;
+use crate::migrate::model::{Form, Span};
+use crate::migrate::verdicts::Action;
+use crate::migrate::vocabulary::Vocabulary;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+// A question about an agent and something else.
+type Asked<'w, T, R> = Box<dyn Fn(&str, &T) -> R + 'w>;
+
+/// What the rules ask of the machine.
+pub(crate) struct Machine<'w> {
+    /// The agents found on PATH.
+    pub agents: BTreeSet<String>,
+    /// Whether `ringlet` is found there.
+    pub has_ringlet: bool,
+    /// Reports whether a path, `~` allowed, is the program that a command starts.
+    pub leads_to: Asked<'w, str, bool>,
+    /// Reports why a launch could not use an account.
+    pub check: Asked<'w, Account, Result<(), String>>,
+    /// The agents with a login of their own, each with where it is.
+    pub logins: BTreeMap<String, String>,
+    /// The endpoints in the agents' own settings, which beat the environment: variable, address, file.
+    pub governing: Vec<(String, String, PathBuf)>,
+    /// What the names mean.
+    pub vocabulary: Arc<Vocabulary>,
+    /// The user's login shell.
+    pub login: Option<Shell>,
+    /// Reports whether a variable has this value in the environment.
+    pub holds: Asked<'w, [u8], bool>,
+    /// The names of the profiles that there are.
+    pub profiles: BTreeSet<String>,
+    /// The default one, and the agents that it binds.
+    pub default: Option<(String, BTreeSet<String>)>,
+    /// The keys that the person wants to stay where they are.
+    pub spared: Spared,
+}
+
+impl Machine<'_> {
+    /// A machine without agents.
+    pub(crate) fn empty(vocabulary: &Arc<Vocabulary>) -> Self {
+        Self {
+            agents: BTreeSet::new(),
+            has_ringlet: false,
+            leads_to: Box::new(|_, _| false),
+            check: Box::new(|_, _| Ok(())),
+            logins: BTreeMap::new(),
+            governing: Vec::new(),
+            vocabulary: Arc::clone(vocabulary),
+            login: None,
+            holds: Box::new(|_, _| false),
+            profiles: BTreeSet::new(),
+            default: None,
+            spared: Spared::default(),
+        }
+    }
+}
+
+/// Keys that stay where they are, wherever that is.
+#[derive(Clone, Default)]
+pub(crate) struct Spared(Arc<[Zeroizing<Vec<u8>>]>);
+
+impl Spared {
+    /// These values.
+    pub(crate) fn new(mut values: Vec<Zeroizing<Vec<u8>>>) -> Self {
+        values.sort_by(|one, other| one.as_slice().cmp(other.as_slice()));
+        Self(values.into())
+    }
+
+    /// Reports whether a value is one of them.
+    pub(crate) fn has(&self, value: &[u8]) -> bool {
+        self.0.binary_search_by(|own| own.as_slice().cmp(value)).is_ok()
+    }
+}
+
+/// An account that the files give to agents. Its `Debug` is left out: it holds a key.
+#[derive(Clone)]
+pub(crate) struct Account {
+    /// What its profile is called.
+    pub name: Name,
+    /// The agents that are bound.
+    pub agents: Vec<String>,
+    /// The key's provider.
+    pub provider: String,
+    /// The key.
+    pub value: Zeroizing<Vec<u8>>,
+    /// The endpoint as a profile names it; none for the provider's own.
+    pub endpoint: Option<String>,
+    /// Whether that is an unencrypted one in a private network.
+    pub allow_http: bool,
+    /// The header for the key, where it differs from the provider's own.
+    pub auth_header: Option<&'static str>,
+    /// The model.
+    pub model: Option<String>,
+    /// The other variables of the agent.
+    pub env: Vec<(String, String)>,
+    /// The agent's folder.
+    pub config_dir: Option<String>,
+    /// The alias of the key, where the rules give it one of its own.
+    pub alias: Option<String>,
+    /// Where it was found.
+    pub origin: Origin,
+    /// The same in words.
+    pub from: String,
+}
+
+impl Account {
+    /// Reports whether another one is the same account of the same agents.
+    pub(in crate::migrate) fn is_same(&self, other: &Self) -> bool {
+        (&self.agents, &self.provider, &self.value, &self.endpoint)
+            == (&other.agents, &other.provider, &other.value, &other.endpoint)
+            && (&self.model, &self.env, &self.config_dir, self.auth_header)
+                == (&other.model, &other.env, &other.config_dir, other.auth_header)
+    }
+}
+
+/// What a profile is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// `default`, the agents' default account.
+    Default,
+    /// After a launcher; the default as well where that has the agent's own name.
+    Launcher {
+        /// The name.
+        name: String,
+        /// Whether it becomes the default.
+        is_default: bool,
+    },
+}
+
+/// Where an account was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A key without an endpoint.
+    Key,
+    /// An endpoint and a key at top level.
+    Pair,
+    /// A launcher: the start of the agent, by number.
+    Launcher(usize),
+}
+
+/// An agent for which no default profile is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Withheld {
+    /// The agent.
+    pub agent: String,
+    /// Why, as the rest of a sentence.
+    pub why: String,
+    /// The file, by number, and the offset that the reason stands at.
+    pub at: Option<(usize, usize)>,
+    /// The provider of the account that it has.
+    pub provider: Option<String>,
+    /// The endpoint of that account, as a profile names it.
+    pub endpoint: Option<String>,
+}
+
+/// What the files come to.
+#[derive(Default)]
+pub(crate) struct Accounts {
+    /// The accounts that profiles are made for.
+    pub made: Vec<Account>,
+    /// The agents that get no default.
+    pub withheld: Vec<Withheld>,
+    /// Of each provider's keys the one that the user's login shell has.
+    pub preferred: BTreeMap<String, Zeroizing<Vec<u8>>>,
+}
+
+/// A key that a word sets, and what becomes of it.
+pub(in crate::migrate) struct Key {
+    /// The variable.
+    pub variable: String,
+    /// Where its name begins.
+    pub at: usize,
+    /// The whole word.
+    pub span: Span,
+    /// How its statement sets it.
+    pub form: Form,
+    /// Whose key it is.
+    pub provider: String,
+    /// What is done about it.
+    pub action: Action,
+    /// The key.
+    pub value: Zeroizing<Vec<u8>>,
+    /// Whether it is set in a function.
+    pub function: bool,
+    /// Whether it is set outside every construct.
+    pub top_level: bool,
+}
+
+/// What becomes of one file.
+#[derive(Default)]
+pub(in crate::migrate) struct Judged {
+    /// The keys that it sets, in its order.
+    pub keys: Vec<Key>,
+    /// Where the words begin that go.
+    pub gone: HashSet<usize>,
+    /// The words that start an agent and are replaced, each with the number of its account and the agent's command.
+    pub replaced: Vec<(Span, usize, String)>,
+    /// Where something begins that the person wants to stay as it is.
+    pub declined: HashSet<usize>,
+    /// The keys that the person wants to stay.
+    pub spared: Spared,
+}
+
+impl Judged {
+    /// The words that take the place of those that start an agent.
+    pub(in crate::migrate) fn replacements(&self, profile: &dyn Fn(usize) -> String) -> Vec<Cut> {
+        self.replaced.iter().map(|(span, account, agent)| start(span, &profile(*account), agent)).collect()
+    }
+}
+
+/// The words that start an agent with the account of a profile, in place of those that started it.
+pub(in crate::migrate) fn start(span: &Span, profile: &str, agent: &str) -> Cut {
+    Cut { span: span.clone(), with: format!("ringlet exec --profile {profile} {agent} --").into_bytes() }
+}
