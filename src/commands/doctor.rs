@@ -10,6 +10,7 @@ use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate;
 use crate::migrate::accounts::Machine;
+use crate::migrate::plan::Plan;
 use crate::migrate::vocabulary::Vocabulary;
 use crate::output::Style;
 use crate::plan;
@@ -295,8 +296,7 @@ fn leftovers(host: &Host, session: &Session) -> Result<Vec<String>, Failure> {
 fn plaintext(host: &Host, session: &Session) -> Vec<(String, String)> {
     // A definition that does not parse is named by the check of the registry.
     let machine = machine(host, session).unwrap_or_else(|_| Machine::empty(Vocabulary::built_in()));
-    let scan = migrate::plan::scan(&migrate::files::find(&session.paths, &host.world.env), &[], &machine);
-    let plan = migrate::plan::Plan::new(scan, &std::collections::BTreeMap::new());
+    let plan = Plan::of(&migrate::files::find(&session.paths, &host.world.env), &[], &machine);
     let mut found = Vec::new();
     for file in &plan.files {
         for placed in &file.findings {

@@ -17,7 +17,7 @@ use crate::host::Host;
 use crate::migrate::MigrateError;
 use crate::migrate::apply::{self, End, Report, Setup};
 use crate::migrate::files::{self, Found};
-use crate::migrate::plan::{self, Plan, Scan};
+use crate::migrate::plan::{Choices, Plan, Reading, Scan};
 use crate::migrate::recover;
 use crate::name::KeyName;
 use crate::platform;
@@ -67,12 +67,11 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
     };
     let machine = machine::machine(host, session)?;
     let vocabulary = Arc::clone(&machine.vocabulary);
-    let scan = plan::scan(&found, &named, &machine);
-    drop(machine);
-    let existing = existing(host, session, &scan, command.dry_run)?;
-    let mut plan = Plan::new(scan, &existing);
+    let mut reading = Reading::new(&found, &named);
+    let choices = Choices::default();
+    let existing = existing(host, session, &reading.scan(&machine, &choices), command.dry_run)?;
+    let mut plan = reading.plan(&machine, &existing, &choices);
     plan.made = machine::made(session, &plan)?;
-    drop(existing);
     show::plan(host, session, &plan);
     show::unplaced(host, &plan, &vocabulary);
     for trouble in &plan.troubles {
@@ -96,7 +95,6 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
         host.output.note("nothing was changed");
         return Ok(ends(true));
     }
-    plan.keep_wanted();
     let report = {
         let open = opener(host, session, prompt(host));
         refuse_plain_file(session, &open(), command.allow_file)?;
@@ -175,14 +173,6 @@ fn ask(host: &mut Host, session: &Session, plan: &mut Plan) -> Result<bool, Fail
     };
     match answer.to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(true),
-        "c" | "choose" if several => {
-            for file in plan.files.iter_mut().filter(|file| file.is_edited()) {
-                let question = format!("ringlet: change {}? [y]es, [n]o: ", session.paths.pretty(&file.path));
-                let answer = host.world.console.ask(&question).unwrap_or_default().to_ascii_lowercase();
-                file.wanted = matches!(answer.as_str(), "y" | "yes");
-            }
-            Ok(plan.moves())
-        }
         _ => Ok(false),
     }
 }

@@ -167,7 +167,7 @@ fn in_git(file: &Path) -> Option<Exposure> {
 
 /// The variables that held moved keys.
 pub(crate) fn moved_variables(plan: &Plan) -> BTreeSet<&str> {
-    let moved = plan.keys.iter().filter(|key| key.wanted && !key.commented);
+    let moved = plan.keys.iter().filter(|key| !key.commented);
     moved.flat_map(|key| key.variables.iter().map(String::as_str)).collect()
 }
 
@@ -285,21 +285,15 @@ mod tests {
     use super::*;
     use crate::migrate::accounts::Machine;
     use crate::migrate::files::{Candidate, Found, Role};
-    use crate::migrate::plan;
     use crate::migrate::testing::openai;
     use crate::migrate::vocabulary::Vocabulary;
-    use std::collections::BTreeMap;
 
     fn planned(folder: &Path, files: &[(&str, Dialect, &str)]) -> Plan {
         let candidates = files.iter().map(|(name, dialect, text)| {
             std::fs::write(folder.join(name), text).expect("written");
             Candidate { path: folder.join(name), dialect: *dialect, role: Role::Rc }
         });
-        let mut plan = Plan::new(
-            plan::scan(&Found::from(candidates.collect::<Vec<_>>()), &[], &Machine::empty(Vocabulary::built_in())),
-            &BTreeMap::new(),
-        );
-        plan.keep_wanted();
+        let plan = Plan::of(&Found::from(candidates.collect::<Vec<_>>()), &[], &Machine::empty(Vocabulary::built_in()));
         plan
     }
 

@@ -205,7 +205,7 @@ fn enlist(journal: &mut Journal, plan: &Plan, seal: &Seal) -> BTreeMap<KeyName, 
     let mut known: HashMap<(String, String), usize> =
         known.map(|(number, key)| ((key.name.clone(), key.hmac.clone()), number)).collect();
     let mut numbers = BTreeMap::new();
-    for key in plan.keys.iter().filter(|key| key.wanted) {
+    for key in plan.keys.iter() {
         let name = key.name.to_string();
         let hmac = seal.of(VALUE, &key.value);
         let number = *known.entry((name.clone(), hmac.clone())).or_insert_with(|| {
@@ -235,8 +235,7 @@ fn record(file: &PlannedFile, recorder: &Recorder<'_>, seal: &Seal) -> Option<Fi
 }
 
 fn store_all(setup: &Setup<'_>, plan: &Plan, store: &Keys, report: &mut Report) -> Result<(), MigrateError> {
-    let wanted = || plan.keys.iter().filter(|key| key.wanted);
-    for key in wanted() {
+    for key in &plan.keys {
         if !key.there {
             // Between plan and now somebody may have stored another key under the name.
             match store.get(&key.name) {
@@ -252,7 +251,7 @@ fn store_all(setup: &Setup<'_>, plan: &Plan, store: &Keys, report: &mut Report) 
     }
     // A fresh handle: what the first one remembers proves nothing.
     let fresh = (setup.open)();
-    for key in wanted() {
+    for key in &plan.keys {
         let lost = |how| MigrateError::ReadBack { key: key.name.clone(), place: fresh.place(), how };
         match fresh.get(&key.name) {
             Ok(found) if same(found.expose(), &key.value) => {}

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// One key at one place. Its `Debug` shows no byte of the key.
+#[derive(Clone)]
 pub(crate) struct Finding {
     /// Counted from 1; the name's, or the key's where it has no name.
     pub line: usize,

@@ -8,7 +8,7 @@ use super::dialect::{self, Dialect};
 use super::examine::{self, Action, Finding};
 use super::files::Found;
 use super::model::{Form, Reason, Warning};
-use super::plan::{self, Plan};
+use super::plan::Plan;
 use super::testing::{openai, scrub, summary};
 use super::vocabulary::Vocabulary;
 use std::collections::{BTreeMap, BTreeSet};
@@ -295,10 +295,7 @@ fn aliases_are_given_as_the_page_says() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join(".zshrc");
         std::fs::write(&file, filled(&span(&row[0]))).expect("written");
-        let plan = Plan::new(
-            plan::scan(&Found::default(), &[file], &Machine::empty(Vocabulary::built_in())),
-            &BTreeMap::new(),
-        );
+        let plan = Plan::of(&Found::default(), &[file], &Machine::empty(Vocabulary::built_in()));
         let key = |value: &[u8]| if *value == *openai(1).as_bytes() { "sk-KEY" } else { "sk-OTHER" };
         let given: BTreeMap<String, String> =
             plan.keys.iter().map(|planned| (planned.name.alias.to_string(), key(&planned.value).to_owned())).collect();

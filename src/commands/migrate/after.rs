@@ -40,7 +40,7 @@ pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Rep
 
 // Prints which profiles were made.
 fn profiles(host: &mut Host, plan: &Plan) {
-    for PlannedAccount { account, key, profile } in &plan.accounts {
+    for PlannedAccount { account, key, profile, .. } in &plan.accounts {
         let agents = account.agents.join(", ");
         host.output.note(format!("profile \"{profile}\" gives {agents} the key {key}"));
     }
@@ -91,8 +91,7 @@ fn rotate(host: &mut Host, session: &Session, plan: &Plan, files: &[&PlannedFile
     let exposures = aftermath::exposures(plan, files);
     let mut must: Vec<String> =
         exposures.into_iter().map(|(path, why)| format!("{} {why}", session.paths.pretty(path))).collect();
-    let providers: BTreeSet<&Provider> =
-        plan.keys.iter().filter(|key| key.wanted).map(|key| &key.name.provider).collect();
+    let providers: BTreeSet<&Provider> = plan.keys.iter().map(|key| &key.name.provider).collect();
     let mut consoles = Vec::new();
     for provider in providers {
         let console = session.registry.provider(provider).ok().and_then(|spec| spec.console);

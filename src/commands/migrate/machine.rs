@@ -161,7 +161,7 @@ pub(super) fn made(session: &Session, plan: &Plan) -> Result<Vec<MadeFile>, Fail
 // The bindings of the profiles that a run makes, by the profile's name.
 fn bindings(accounts: &[PlannedAccount]) -> Result<BTreeMap<String, Vec<NewBinding>>, Failure> {
     let mut found: BTreeMap<String, Vec<NewBinding>> = BTreeMap::new();
-    for PlannedAccount { account, key, profile } in accounts {
+    for PlannedAccount { account, key, profile, .. } in accounts {
         let own = found.entry(profile.clone()).or_default();
         let mut bound: BTreeSet<String> = own.iter().map(|binding| binding.agent.to_string()).collect();
         for agent in &account.agents {

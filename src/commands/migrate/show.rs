@@ -165,7 +165,7 @@ pub(super) fn commands(host: &mut Host, session: &Session, plan: &Plan) {
         let Some(provider) = withheld.provider.clone().or_else(|| spec.map(|spec| spec.provider.to_string())) else {
             continue;
         };
-        let own = plan.keys.iter().filter(|key| key.wanted && key.name.provider.as_str() == provider);
+        let own = plan.keys.iter().filter(|key| key.name.provider.as_str() == provider);
         let alias = own.map(|key| key.name.alias.to_string()).min_by_key(|alias| alias != "default");
         let alias = alias.unwrap_or_else(|| "default".to_owned());
         let mut command = words![

@@ -4,7 +4,6 @@ use super::*;
 use crate::env::Env;
 use crate::migrate::accounts::Machine;
 use crate::migrate::files::Found;
-use crate::migrate::plan;
 use crate::migrate::recover::recover;
 use crate::migrate::vocabulary::Vocabulary;
 use crate::store::memory::MemoryStore;
@@ -96,10 +95,7 @@ impl Rig {
     }
 
     fn plan(&self) -> Plan {
-        Plan::new(
-            plan::scan(&Found::default(), std::slice::from_ref(&self.file), &Machine::empty(Vocabulary::built_in())),
-            &BTreeMap::new(),
-        )
+        Plan::of(&Found::default(), std::slice::from_ref(&self.file), &Machine::empty(Vocabulary::built_in()))
     }
 
     fn apply(&self, plan: &Plan, fault: Fault, meanwhile: impl Fn() + 'static) -> Result<Report, MigrateError> {
@@ -176,10 +172,7 @@ fn a_file_that_got_another_key_meanwhile_is_left_alone() {
     assert_eq!(rig.text(), more);
     // The key that was stored is used again.
     rig.apply(
-        &Plan::new(
-            plan::scan(&Found::default(), std::slice::from_ref(&rig.file), &Machine::empty(Vocabulary::built_in())),
-            &BTreeMap::new(),
-        ),
+        &Plan::of(&Found::default(), std::slice::from_ref(&rig.file), &Machine::empty(Vocabulary::built_in())),
         Fault::None,
         || {},
     )
@@ -451,10 +444,7 @@ fn a_file_in_utf16_is_edited_and_restored_in_its_encoding() {
         let after = "\u{feff}# caf\u{e9} \u{1f511}\r\n\
                      # \u{2713} ANTHROPIC_API_KEY=<moved-to-ringlet:anthropic/default>\r\nif ($a) { b }\r\n";
         fs::write(&file, wide(&text)).expect("written");
-        let plan = Plan::new(
-            plan::scan(&Found::default(), std::slice::from_ref(&file), &Machine::empty(Vocabulary::built_in())),
-            &BTreeMap::new(),
-        );
+        let plan = Plan::of(&Found::default(), std::slice::from_ref(&file), &Machine::empty(Vocabulary::built_in()));
         let report = rig.apply(&plan, Fault::None, || ()).expect("applied");
         assert!(matches!(report.files.as_slice(), [(_, End::Done)]), "{report:?}");
         assert_eq!(fs::read(&file).expect("readable"), wide(after));

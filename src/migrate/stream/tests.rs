@@ -4,10 +4,9 @@ use super::*;
 use crate::migrate::accounts::Machine;
 use crate::migrate::examine;
 use crate::migrate::files::{Candidate, Found, Role};
-use crate::migrate::plan::{Plan, scan};
+use crate::migrate::plan::Plan;
 use crate::migrate::vocabulary::Vocabulary;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
@@ -175,10 +174,7 @@ fn a_file_of_any_size_is_looked_through_unless_it_would_be_edited() {
         candidate(large(".bashrc"), Dialect::Bash, Role::Rc),
     ];
     let named = [large(".zsh_history"), large("keys.sh")];
-    let plan = Plan::new(
-        scan(&Found::from(candidates.to_vec()), &named, &Machine::empty(Vocabulary::built_in())),
-        &BTreeMap::new(),
-    );
+    let plan = Plan::of(&Found::from(candidates.to_vec()), &named, &Machine::empty(Vocabulary::built_in()));
     let name = |path: &PathBuf| path.file_name().expect("a name").to_string_lossy().into_owned();
     let found: Vec<_> = plan.files.iter().map(|file| (name(&file.path), file.findings[0].finding.line)).collect();
     let want = [(".zsh_history", 2), (".bash_history", 2), (".zshrc.bak", 2), ("settings.json", 2)];

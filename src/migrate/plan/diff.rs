@@ -1,0 +1,55 @@
+//! The changed lines of a file, with every key masked.
+
+use crate::migrate::edit::Cut;
+use crate::migrate::keyset::KeySet;
+use std::ops::Range;
+use zeroize::Zeroizing;
+
+/// The changed lines before and after, with every key masked: line number, old lines, new lines.
+pub(super) fn hunks(bytes: &[u8], cuts: &[Cut], keys: &KeySet<'_>) -> Vec<(usize, String, String)> {
+    // Where the line of the last cut begins, and the last part of a line whose end was asked for.
+    let (mut line, mut searched, mut part) = (0, 0, 0..0);
+    let mut end = |at: usize| {
+        // A cut that ends with its line's terminator leaves the next line alone.
+        if at > 0 && bytes[at - 1] == b'\n' {
+            return at;
+        }
+        if !part.contains(&at) {
+            let newline = memchr::memchr(b'\n', &bytes[at..]);
+            part = at..newline.map_or(bytes.len(), |newline| at + newline + 1);
+        }
+        part.end
+    };
+    let mut groups: Vec<(Range<usize>, Vec<&Cut>)> = Vec::new();
+    for cut in cuts {
+        if let Some(newline) = memchr::memrchr(b'\n', &bytes[searched..cut.span.start]) {
+            line = searched + newline + 1;
+        }
+        searched = cut.span.start;
+        let whole = cut.span.end > cut.span.start && line == cut.span.start;
+        let until = if whole { end(cut.span.end) } else { end(cut.span.end.max(cut.span.start + 1).min(bytes.len())) };
+        let lines = line..until;
+        match groups.last_mut() {
+            Some((last, cuts)) if lines.start < last.end => {
+                last.end = last.end.max(lines.end);
+                cuts.push(cut);
+            }
+            _ => groups.push((lines, vec![cut])),
+        }
+    }
+    let (mut number, mut counted) = (1, 0);
+    let shown = |(lines, cuts): (Range<usize>, Vec<&Cut>)| {
+        number += bytes[counted..lines.start].iter().filter(|byte| **byte == b'\n').count();
+        counted = lines.start;
+        let mut new = Zeroizing::new(Vec::with_capacity(lines.len() + 64));
+        let mut at = lines.start;
+        for cut in cuts {
+            new.extend_from_slice(&bytes[at..cut.span.start]);
+            new.extend_from_slice(&cut.with);
+            at = cut.span.end;
+        }
+        new.extend_from_slice(&bytes[at.min(lines.end)..lines.end]);
+        (number, keys.mask(&bytes[lines]), keys.mask(&new))
+    };
+    groups.into_iter().map(shown).collect()
+}

@@ -1,0 +1,170 @@
+//! Judges all files of a run together: what is a key, what moves, and the accounts.
+
+use super::choices::Choices;
+use super::reading::{Content, Pending, Reader, Reading, Trouble};
+use crate::migrate::accounts::{self, Accounts, Judged, Machine, ReadBy};
+use crate::migrate::detect::Known;
+use crate::migrate::dialect::Dialect;
+use crate::migrate::examine::{Action, Examined, Finding, Parsed};
+use crate::migrate::files::Found;
+use crate::migrate::model::Reason;
+use crate::migrate::utf16::Encoding;
+use crate::migrate::vocabulary::{Terms, Vocabulary};
+use crate::platform::Snapshot;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A file that was read and examined.
+pub(crate) struct Scanned {
+    pub(super) path: PathBuf,
+    pub(super) target: PathBuf,
+    pub(super) dialect: Dialect,
+    pub(super) remedy: Option<&'static str>,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) encoding: Encoding,
+    pub(super) examined: Examined,
+    // Why nothing in it is moved.
+    pub(super) blocked: Option<Reason>,
+}
+
+/// What a scan found.
+pub(crate) struct Scan {
+    pub(super) files: Vec<Scanned>,
+    pub(super) accounts: Accounts,
+    // The names of the profiles that there are.
+    pub(super) profiles: BTreeSet<String>,
+    pub(super) default: Option<String>,
+    pub(super) vocabulary: Arc<Vocabulary>,
+    /// The files that could not be read, or must not be edited.
+    pub troubles: Vec<Trouble>,
+}
+
+/// Reads and judges the files named by the user, and those that were found.
+pub(crate) fn scan(found: &Found, named: &[PathBuf], machine: &Machine<'_>) -> Scan {
+    Reading::new(found, named).scan(machine, &Choices::default())
+}
+
+impl Reading<'_> {
+    /// Judges the files as the person wants it, and reads them before the first time. A file that is not there is an
+    /// error only where it was named. What is only reported is looked through whatever its size.
+    pub(crate) fn scan(&mut self, machine: &Machine<'_>, choices: &Choices) -> Scan {
+        let vocabulary = &machine.vocabulary;
+        let terms = Terms { vocabulary, known: Known::none() };
+        if self.edited.is_none() {
+            self.all(terms, machine.login, false);
+        }
+        let edited = self.edited.unwrap_or(self.files.len());
+        let is_used = |file: &&mut Pending| matches!(file.content, Content::Used);
+        self.files.iter_mut().filter(is_used).for_each(|file| file.take_apart(terms));
+        // What moves is found in every other place as well (rule S12).
+        for file in &mut self.files {
+            let stuck = self.stuck.contains(&file.target).then_some(Reason::CannotEdit);
+            file.stays = file.blocked.or(stuck).or(choices.files.get(&file.target).copied());
+        }
+        let first = judged(&self.files[..edited], machine, Known::none());
+        let moved = first.0.iter().flat_map(|file| &file.keys).filter(|key| matches!(key.action, Action::Moved(_)));
+        let known = Known::new(moved.map(|key| (key.value.as_slice(), key.provider.as_str())));
+        let terms = Terms { vocabulary, known: &known };
+        let holds =
+            |file: &&mut Pending| matches!(file.content, Content::Parsed(_)) && known.is_in(&file.snapshot.bytes);
+        self.files[..edited].iter_mut().filter(holds).for_each(|file| file.take_apart(terms));
+        let (judged, accounts) = if known.is_empty() { first } else { judged(&self.files[..edited], machine, &known) };
+        if self.edited.is_none() {
+            self.all(terms, machine.login, true);
+            self.edited = Some(edited);
+        }
+        let mut judged = judged.into_iter();
+        let files = self.files.iter_mut().map(|file| file.examined(terms.known, &mut judged)).collect();
+        let (vocabulary, profiles) = (Arc::clone(vocabulary), machine.profiles.clone());
+        let default = machine.default.as_ref().map(|(name, _)| name.clone());
+        Scan { files, accounts, profiles, default, vocabulary, troubles: self.troubles.clone() }
+    }
+}
+
+// Judges the files that can be edited together. Where an edit of one would not hold, the rest is judged without it.
+fn judged(files: &[Pending], machine: &Machine<'_>, known: &Known) -> (Vec<Judged>, Accounts) {
+    let parsed: Vec<usize> = (0..files.len()).filter(|at| matches!(files[*at].content, Content::Parsed(_))).collect();
+    let terms = Terms { vocabulary: &machine.vocabulary, known };
+    let mut unsettled: BTreeSet<usize> = BTreeSet::new();
+    loop {
+        let source = |at: &usize| {
+            let file = &files[*at];
+            let Content::Parsed(parsed) = &file.content else { unreachable!("only parsed files are listed") };
+            let reader = match &file.reader {
+                Reader::Shells(shells) => ReadBy::Shells(*shells),
+                Reader::Script(name) => ReadBy::Script(name),
+                Reader::Nothing => ReadBy::Nothing,
+            };
+            let frozen = file.stays.or(unsettled.contains(at).then_some(Reason::Unparsed));
+            (parsed, parsed.source(&file.snapshot.bytes, reader, &file.steps, frozen))
+        };
+        let sources: Vec<_> = parsed.iter().map(source).collect();
+        let (read, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
+        let (judged, mut accounts) = accounts::judge(&sources, machine, known);
+        let settles = |at: usize| {
+            let bytes = &files[parsed[at]].snapshot.bytes;
+            read[at].settles(bytes, &judged[at], terms)
+        };
+        let fresh: Vec<usize> = (0..judged.len()).filter(|at| !settles(*at)).map(|at| parsed[at]).collect();
+        if fresh.is_empty() {
+            // By the places of all files.
+            for withheld in &mut accounts.withheld {
+                withheld.at = withheld.at.map(|(file, offset)| (parsed[file], offset));
+            }
+            return (judged, accounts);
+        }
+        let before = unsettled.len();
+        unsettled.extend(fresh);
+        if unsettled.len() == before {
+            // Nothing is cut out of a file that is kept, so this cannot be; it must not go on for ever either.
+            unsettled.extend(&parsed);
+        }
+    }
+}
+
+impl Pending {
+    fn take_apart(&mut self, terms: Terms<'_>) {
+        self.content = Content::Parsed(Parsed::new(&self.snapshot.bytes, self.dialect, terms));
+    }
+
+    // What is found in it; `judged` gives what was judged of the next file that can be edited.
+    fn examined(&mut self, known: &Known, judged: &mut impl Iterator<Item = Judged>) -> Scanned {
+        let bytes = &self.snapshot.bytes;
+        let examined = match std::mem::replace(&mut self.content, Content::Used) {
+            Content::Parsed(parsed) => {
+                let examined = parsed.examined(bytes, judged.next().unwrap_or_default(), known);
+                if self.is_started { examined } else { examined.without_unknown_names() }
+            }
+            Content::Reported(findings) => {
+                self.content = Content::Reported(findings.clone());
+                Examined::reported(findings)
+            }
+            Content::Used => unreachable!("it was taken apart anew"),
+        };
+        let Self { path, target, dialect, remedy, encoding, stays, .. } = self;
+        Scanned {
+            path: path.clone(),
+            target: target.clone(),
+            dialect: *dialect,
+            remedy: *remedy,
+            snapshot: Arc::clone(&self.snapshot),
+            encoding: *encoding,
+            examined,
+            blocked: *stays,
+        }
+    }
+}
+
+impl Scan {
+    /// The keys, file by file.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.files.iter().flat_map(|file| file.examined.findings())
+    }
+
+    /// The providers whose keys would move: whose entries in the store matter.
+    pub(crate) fn providers(&self) -> BTreeSet<String> {
+        let moved = self.files.iter().filter(|file| file.blocked.is_none()).flat_map(|file| file.examined.findings());
+        moved.filter(|finding| finding.is_moved()).map(|finding| finding.provider.clone()).collect()
+    }
+}
