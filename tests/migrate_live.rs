@@ -135,7 +135,7 @@ fn a_person_is_asked_once_and_no_is_no() {
     world.write("home/.zshrc", zshrc());
     for answer in ["n", "", "perhaps"] {
         let mut terminal = at_terminal(&world, &["migrate"]);
-        let plan = terminal.expect("move these keys? [y]es, [n]o: ");
+        let plan = terminal.expect("move these keys? [y]es, [n]o, [c]hoose, [?]: ");
         assert!(plan.contains("-export ANTHROPIC_API_KEY=\"sk-ant-") && plan.contains("anthropic/default"), "{plan}");
         shows_no_key(&plan);
         terminal.send(answer);
@@ -144,7 +144,7 @@ fn a_person_is_asked_once_and_no_is_no() {
         assert_eq!(world.read("home/.zshrc"), zshrc());
     }
     let mut terminal = at_terminal(&world, &["migrate"]);
-    terminal.expect("[n]o: ");
+    terminal.expect("[c]hoose, [?]: ");
     terminal.ctrl('c');
     assert!(!terminal.end().0.success());
     assert_eq!(world.read("home/.zshrc"), zshrc());
@@ -158,7 +158,7 @@ fn yes_moves_the_keys_and_adds_the_hook_where_that_is_wanted() {
     let file = world.write("home/.zshrc", zshrc());
     world.chmod(&file, 0o640);
     let mut terminal = at_terminal(&world, &["migrate"]);
-    terminal.expect("move these keys? [y]es, [n]o: ");
+    terminal.expect("move these keys? [y]es, [n]o, [c]hoose, [?]: ");
     terminal.send("y");
     terminal.expect("add `eval \"$(ringlet hook zsh)\"` to ~/.zshrc? [y]es, [n]o: ");
     terminal.send("y");
@@ -181,11 +181,17 @@ fn files_can_be_chosen_one_by_one() {
     world.write("home/.zshrc", zshrc());
     world.write("home/.bashrc", format!("export OPENAI_API_KEY={OTHER}\n"));
     let mut terminal = at_terminal(&world, &["migrate"]);
-    terminal.expect("[y]es, [n]o, [c]hoose: ");
+    terminal.expect("[c]hoose, [?]: ");
     terminal.send("c");
-    terminal.expect("change ~/.bashrc? [y]es, [n]o: ");
+    terminal.expect("change ~/.bashrc? [y]es, [n]o, [?]: ");
     terminal.send("n");
-    terminal.expect("change ~/.zshrc? [y]es, [n]o: ");
+    terminal.expect("change ~/.zshrc? [y]es, [n]o, [?]: ");
+    terminal.send("y");
+    terminal.expect("[k]eep this name, [d]efault, [n]ame it, [s]kip, [?]: ");
+    terminal.send("");
+    // The plan is shown again.
+    let plan = terminal.expect("[c]hoose, [?]: ");
+    assert!(plan.contains("~/.bashrc:1  OPENAI_API_KEY") && plan.contains("stays, as you chose"), "{plan}");
     terminal.send("y");
     terminal.expect("add `eval");
     terminal.send("n");
@@ -195,6 +201,103 @@ fn files_can_be_chosen_one_by_one() {
     assert!(world.read("home/.bashrc").contains(OTHER));
     // Only the key that went out of a file went into the store.
     assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/default\n");
+}
+
+const KIMI: &str = "sk-kimi-TESTuK8FAKE2mVTESTq9FAKEw3nBTESTz7FAKEc5LpTEST";
+
+#[test]
+fn each_launcher_is_asked_about_with_its_diff() {
+    let world = World::new();
+    world.agent("claude");
+    world.link_ringlet();
+    let url = "https://api.kimi.com/coding";
+    let launcher = |name: &str| {
+        format!(
+            "{name}() {{\n  ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={KIMI} claude --model {name} \"$@\"\n}}\n"
+        )
+    };
+    let before = format!("{}{}{}", launcher("one"), launcher("two"), zshrc());
+    for (answers, one, two, default) in
+        [("yy", true, true, true), ("yn", true, false, false), ("nn", false, false, false), ("a", true, true, true)]
+    {
+        world.write("home/.zshrc", &before);
+        let mut terminal = at_terminal(&world, &["migrate"]);
+        let shown = terminal.expect("make this launcher use profile \"one\"? [y]es, [n]o, [a]ll, [?]: ");
+        assert!(shown.contains("the function one in ~/.zshrc") && shown.contains("+  ringlet exec"), "{shown}");
+        assert!(!shown.contains("two"), "{shown}");
+        terminal.send("?");
+        terminal.expect("leave the launcher and its key as they are");
+        terminal.expect("[?]: ");
+        for (at, answer) in answers.chars().enumerate() {
+            if at > 0 {
+                terminal.expect("[y]es, [n]o, [a]ll, [?]: ");
+            }
+            terminal.send(&answer.to_string());
+        }
+        terminal.expect("move these keys?");
+        terminal.send("y");
+        terminal.expect("add `eval");
+        terminal.send("n");
+        let code = terminal.end().0.code();
+        assert_eq!(code, Some(if one && two { 0 } else { 3 }), "{answers}");
+        let now = world.read("home/.zshrc");
+        for (name, moved) in [("one", one), ("two", two)] {
+            assert_eq!(now.contains(&launcher(name)), !moved, "{answers}: {now}");
+            assert_eq!(now.contains(&format!("ringlet exec --profile one claude -- --model {name}")), moved, "{now}");
+        }
+        // A launcher that stays keeps its agent from a default profile.
+        assert!(!now.contains(KEY));
+        assert_eq!(world.path("home/.ringlet/profiles/default").exists(), default, "{answers}");
+        world.run(&["migrate", "undo"]).ok();
+        assert_eq!(world.read("home/.zshrc"), before);
+        assert!(!world.path("home/.ringlet/profiles/one").exists());
+    }
+}
+
+#[test]
+fn the_default_the_names_and_what_stays_are_chosen_key_by_key() {
+    let world = World::new();
+    world.agent("claude");
+    let second = KEY.replace("TEST", "FAKE");
+    let third = KEY.replace("TEST", "TSET");
+    world.write("home/.zshrc", format!("export ANTHROPIC_API_KEY={second}\n{}", zshrc()));
+    world.write("home/.bashrc", format!("export ANTHROPIC_API_KEY={third}\n"));
+    let mut terminal = at_terminal(&world, &["migrate"]);
+    terminal.expect("[c]hoose, [?]: ");
+    terminal.send("?");
+    let help = terminal.expect("[c]hoose, [?]: ");
+    assert!(help.contains("choose files, the default key"), "{help}");
+    terminal.send("c");
+    terminal.expect("change ~/.bashrc?");
+    terminal.send("y");
+    terminal.expect("change ~/.zshrc?");
+    terminal.send("y");
+    terminal.expect("anthropic/2");
+    terminal.expect("[s]kip, [?]: ");
+    terminal.send("s");
+    terminal.expect("~/.zshrc:1");
+    terminal.expect("[s]kip, [?]: ");
+    terminal.send("d");
+    terminal.expect("~/.zshrc:3");
+    terminal.expect("[s]kip, [?]: ");
+    terminal.send("n");
+    for (answer, said) in [("no alias", "has a space"), ("2", "anthropic/2 is another key")] {
+        terminal.expect("in place of default, [?]: ");
+        terminal.send(answer);
+        terminal.expect(said);
+    }
+    terminal.expect("in place of default, [?]: ");
+    terminal.send("home");
+    let plan = terminal.expect("[c]hoose, [?]: ");
+    assert!(plan.contains("the default, as you chose"), "{plan}");
+    terminal.send("y");
+    terminal.expect("add `eval");
+    terminal.send("n");
+    assert_eq!(terminal.end().0.code(), Some(3));
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/default\nanthropic/home\n");
+    assert!(world.read("home/.bashrc").contains(&third));
+    assert_eq!(world.read("home/.zshrc"), CLEAN);
+    assert!(world.run(&["exec", "claude"]).ok().contains(&format!("={second}")));
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! safely. Nothing that is printed holds more of a key than its mask.
 
 mod after;
+mod ask;
+mod json;
 pub(super) mod machine;
 mod show;
 mod undo;
@@ -15,6 +17,7 @@ use crate::config::Backend;
 use crate::failure::{Failure, status};
 use crate::host::Host;
 use crate::migrate::MigrateError;
+use crate::migrate::accounts::{Machine, Spared};
 use crate::migrate::apply::{self, End, Report, Setup};
 use crate::migrate::files::{self, Found};
 use crate::migrate::plan::{Choices, Plan, Reading, Scan};
@@ -25,7 +28,7 @@ use crate::secret::Secret;
 use crate::store::{self, Keys, Prompt};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// `ringlet migrate ...`
 pub(super) fn run(host: &mut Host, session: &Session, command: Migrate) -> Result<i32, Failure> {
@@ -66,16 +69,12 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
         _ => Found::default(),
     };
     let machine = machine::machine(host, session)?;
-    let vocabulary = Arc::clone(&machine.vocabulary);
-    let mut reading = Reading::new(&found, &named);
-    let choices = Choices::default();
-    let existing = existing(host, session, &reading.scan(&machine, &choices), command.dry_run)?;
-    let mut plan = reading.plan(&machine, &existing, &choices);
-    plan.made = machine::made(session, &plan)?;
-    show::plan(host, session, &plan);
-    show::unplaced(host, &plan, &vocabulary);
-    for trouble in &plan.troubles {
-        host.output.warn(format!("{}: {}", session.paths.pretty(&trouble.path), trouble.why));
+    let mut planning = Planning::start(host, session, machine, Reading::new(&found, &named), command.dry_run)?;
+    let mut plan = planning.plan(session)?;
+    let asks = !command.yes && !command.dry_run && plan.moves();
+    let goes_on = if asks { ask::decide(host, session, &mut planning, &mut plan)? } else { true };
+    if !asks {
+        present(host, session, &planning, &plan);
     }
     let troubled = !plan.troubles.is_empty();
     let ends = |leaves_keys: bool| match leaves_keys {
@@ -83,18 +82,18 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
         true => status::KEYS_LEFT,
         false => 0,
     };
-    if command.dry_run {
-        return Ok(ends(plan.leaves_keys()));
-    }
-    if !plan.moves() {
-        let left = plan.leaves_keys();
-        host.output.note(if left { "none of these keys can be moved" } else { "there is no key to move" });
-        return Ok(ends(left));
-    }
-    if !command.yes && !ask(host, session, &mut plan)? {
+    if !goes_on {
         host.output.note("nothing was changed");
         return Ok(ends(true));
     }
+    if !plan.moves() {
+        show::nothing(host, &planning, &plan);
+        return Ok(ends(plan.leaves_keys()));
+    }
+    if command.dry_run {
+        return Ok(ends(plan.leaves_keys()));
+    }
+    drop(planning);
     let report = {
         let open = opener(host, session, prompt(host));
         refuse_plain_file(session, &open(), command.allow_file)?;
@@ -109,6 +108,64 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
     let kept = tell(host, session, &report);
     after::tell(host, session, &plan, &report, command.yes)?;
     Ok(if kept { status::FAILURE } else { ends(plan.leaves_keys()) })
+}
+
+/// A run before anything is changed: what was read, and what the person decided about it.
+struct Planning<'a, 'w> {
+    reading: Reading<'a>,
+    machine: Machine<'w>,
+    // What the store has for the providers that are found.
+    existing: BTreeMap<KeyName, Secret>,
+    choices: Choices,
+    // The keys that are to stay.
+    skipped: Vec<Zeroizing<Vec<u8>>>,
+    // What was scanned and not yet planned with.
+    scan: Option<Scan>,
+}
+
+impl<'a, 'w> Planning<'a, 'w> {
+    fn start(
+        host: &mut Host,
+        session: &Session,
+        machine: Machine<'w>,
+        mut reading: Reading<'a>,
+        dry_run: bool,
+    ) -> Result<Self, Failure> {
+        let choices = Choices::default();
+        let scan = reading.scan(&machine, &choices);
+        let existing = existing(host, session, &scan, dry_run)?;
+        Ok(Self { reading, machine, existing, choices, skipped: Vec::new(), scan: Some(scan) })
+    }
+
+    // The plan as the person wants it by now.
+    fn plan(&mut self, session: &Session) -> Result<Plan, Failure> {
+        self.machine.spared = Spared::new(self.skipped.clone());
+        let scan = self.scan.take().unwrap_or_else(|| self.reading.scan(&self.machine, &self.choices));
+        let mut plan = self.reading.plan(scan, &self.machine, &self.existing, &self.choices);
+        plan.made = machine::made(session, &plan)?;
+        Ok(plan)
+    }
+}
+
+// Shows a plan and what has to be known besides.
+fn present(host: &mut Host, session: &Session, planning: &Planning<'_, '_>, plan: &Plan) {
+    if host.output.wants_json() {
+        json::plan(host, session, planning, plan);
+    } else {
+        show::plan(&mut host.output, session, plan);
+        if host.output.is_verbose() {
+            show::looked(host, session, planning);
+        }
+    }
+    for name in show::unplaced(host, plan, &planning.machine.vocabulary) {
+        host.output.warn(format!(
+            "{name} is set in this shell, and no file that was looked through gives it: look into what starts your \
+            session, a password manager's or direnv's files, and run `ringlet migrate FILE`"
+        ));
+    }
+    for trouble in &plan.troubles {
+        host.output.warn(format!("{}: {}", session.paths.pretty(&trouble.path), trouble.why));
+    }
 }
 
 // Returns the files named on the command line, and those that were named to an interrupted run.
@@ -158,22 +215,6 @@ fn refuse_plain_file(session: &Session, store: &Keys, allowed: bool) -> Result<(
     match store.fell_back() {
         Some(missing) => Err(MigrateError::PlainFile { place: store.place(), missing }.into()),
         None => Ok(()),
-    }
-}
-
-// Returns `true` if the run is to go on. Of several files, each can be left out.
-fn ask(host: &mut Host, session: &Session, plan: &mut Plan) -> Result<bool, Failure> {
-    // The plan must be on the screen before the question.
-    host.output.flush()?;
-    let several = plan.files.iter().filter(|file| file.is_edited()).count() > 1;
-    let choices = if several { "[y]es, [n]o, [c]hoose" } else { "[y]es, [n]o" };
-    let Some(answer) = host.world.console.ask(&format!("ringlet: move these keys? {choices}: ")) else {
-        return Err(Failure::new("there is no terminal to ask on; nothing was changed")
-            .hint("add --yes to go on without a question, or --dry-run to only look"));
-    };
-    match answer.to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(true),
-        _ => Ok(false),
     }
 }
 

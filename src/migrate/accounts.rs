@@ -19,8 +19,8 @@ mod types;
 mod values;
 
 pub(super) use scopes::{ReadBy, Source};
-pub(crate) use types::{Account, Accounts, Machine, Spared};
-pub(super) use types::{Judged, Key, Name, Origin, Withheld, start};
+pub(crate) use types::{Account, Accounts, Machine, Preference, Spared, Withheld};
+pub(super) use types::{Judged, Key, Name, Origin, Replaced};
 
 use super::detect::{self, Judgement, Known};
 use super::model::{Fixed, Form, Reason, Script, Start, Value};
@@ -28,7 +28,7 @@ use super::verdicts::{Action, Set, Verdict, Verdicts};
 use super::vocabulary::Meaning;
 use pairs::Pair;
 use scopes::{Facts, Kind};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use values::{Held, Values};
 use zeroize::Zeroizing;
 
@@ -57,7 +57,7 @@ pub(super) fn remains(bytes: &[u8], before: &Script, judged: &Judged, after: &[u
             _ => break false,
         }
     };
-    let replaced = |start: &Start| judged.replaced.iter().any(|(span, ..)| *span == start.command);
+    let replaced = |start: &Start| judged.replaced.iter().any(|own| own.command == start.command);
     same && before.starts.iter().filter(|(start, _)| !replaced(start)).count() == after.starts.len()
 }
 
@@ -188,11 +188,18 @@ pub(super) fn judge(sources: &[Source<'_>], machine: &Machine<'_>, known: &Known
         Held::Is(value, _) => Zeroizing::new(value.to_vec()),
         _ => Zeroizing::default(),
     };
-    accounts.preferred = preferred.into_iter().map(|(provider, set)| (provider, value(set))).collect();
+    let why = |provider: &str, set: usize| judge.rank(set, provider).why();
+    let row = |(provider, set): (String, usize)| {
+        let why = why(&provider, set);
+        (provider, (value(set), why))
+    };
+    accounts.preferred = preferred.into_iter().map(row).collect();
     for (number, account) in accounts.made.iter().enumerate() {
         if let Origin::Launcher(start) = account.origin {
             let (start, at) = &facts.starts[start];
-            judged[at.file].replaced.push((start.command.clone(), number, start.agent.clone()));
+            let unit = at.unit.map_or_else(|| start.command.clone(), |unit| facts.units[unit].span.clone());
+            let (command, agent) = (start.command.clone(), start.agent.clone());
+            judged[at.file].replaced.push(Replaced { command, account: number, agent, unit });
         }
     }
     (judged, accounts)
@@ -270,6 +277,17 @@ impl<'a> Judge<'a, '_> {
         }
     }
 
+    // The files that the account is set in, those of the variables that it refers to among them.
+    fn files(&self, found: &Found<'a>) -> BTreeSet<usize> {
+        let sets = found.keys.iter().chain(&found.others);
+        let sources = sets.clone().filter_map(|set| match self.values.held(*set) {
+            Held::Is(_, source) => Some(source),
+            _ => None,
+        });
+        let unit = found.unit.map(|unit| self.facts.units[unit].file);
+        sets.copied().chain(sources).map(|set| self.facts.at[set].file).chain(unit).collect()
+    }
+
     // The account as a profile would hold it.
     fn account(&self, found: &Found<'a>, name: Name) -> Account {
         let provider = self.machine.vocabulary.provider(&found.provider);
@@ -292,6 +310,7 @@ impl<'a> Judge<'a, '_> {
             alias: found.pair.alias(),
             origin,
             from: self.from(found),
+            files: self.files(found),
         }
     }
 }

@@ -6,7 +6,7 @@
 
 pub(crate) use crate::migrate::verdicts::Action;
 
-use crate::migrate::accounts::{self, Judged, Key, Machine, ReadBy, Source};
+use crate::migrate::accounts::{self, Judged, Key, Machine, ReadBy, Replaced, Source};
 use crate::migrate::detect::{self, Judgement, Known};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
@@ -79,8 +79,8 @@ pub(crate) struct Examined {
     findings: Vec<Finding>,
     // The words that go, by where they begin.
     gone: HashSet<usize>,
-    // The words that start an agent and are replaced: the account's number, and the agent's command.
-    replaced: Vec<(Span, usize, String)>,
+    // The words that start an agent and are replaced.
+    replaced: Vec<Replaced>,
     // Values in comments, with their findings.
     markers: Vec<(Span, usize)>,
     // Credentials in comments that stay.
@@ -277,6 +277,11 @@ impl Examined {
         self.findings.iter().any(Finding::is_moved)
     }
 
+    /// The words that start an agent and are replaced.
+    pub(super) fn replaced(&self) -> &[Replaced] {
+        &self.replaced
+    }
+
     /// What has to change in the file for everything that moves; `alias` names the entry, for the markers in comments.
     pub(crate) fn cuts(&self, bytes: &[u8], alias: &dyn Fn(&Finding) -> String) -> Vec<Cut> {
         self.cuts_with(bytes, alias, &|_| String::new())
@@ -294,8 +299,7 @@ impl Examined {
             let with = format!("<moved-to-ringlet:{}/{}>", finding.provider, alias(finding)).into_bytes();
             Cut { span: span.clone(), with }
         });
-        let starts =
-            self.replaced.iter().map(|(span, account, agent)| accounts::start(span, &profile(*account), agent));
+        let starts = self.replaced.iter().map(|own| own.with(&profile(own.account)));
         edit::scrub(bytes, &self.script, &self.gone, markers.chain(starts).collect(), &self.kept)
     }
 }

@@ -167,10 +167,10 @@ impl Reason {
     pub(crate) const fn remedy(self) -> Option<&'static str> {
         Some(match self {
             Self::Alias | Self::InlinePrefix | Self::Argument => {
-                "store the key, and start the command with `ringlet run --secret NAME=PROVIDER/ALIAS -- COMMAND`"
+                "an agent gets its key by `ringlet exec --profile NAME AGENT --`; let another program have its own key"
             }
             Self::HereDocument | Self::HereString | Self::Substitution | Self::Eval | Self::Array => {
-                "store the key, and take it out of the line; `ringlet run` gives it to the command that needs it"
+                "store the key, and take it out of the line; let a program that is no agent have a key of its own"
             }
             Self::DefaultOfOther | Self::Background | Self::Append => {
                 "set the variable by a statement of its own, and run `ringlet migrate` again"

@@ -8,16 +8,17 @@ mod reading;
 mod scan;
 
 pub(crate) use choices::Choices;
+pub(crate) use diff::Hunk;
 pub(crate) use names::PlannedAccount;
 pub(crate) use reading::{Reading, Trouble};
 pub(crate) use scan::{Scan, scan};
 
-use super::accounts::{Machine, Origin, Withheld};
+use super::accounts::{Account, Machine, Origin, Preference, Withheld};
 use super::dialect::Dialect;
 use super::edit::{self, Cut};
 use super::examine::{self, Action, Examined, Finding};
 use super::files::{Found, MAX_FILE};
-use super::keyset::{self, Key, KeySet};
+use super::keyset::{Key, KeySet};
 use super::made::MadeFile;
 use super::model::Reason;
 use super::utf16::Encoding;
@@ -29,12 +30,10 @@ use names::Aliases;
 use scan::Scanned;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use zeroize::Zeroizing;
-
-/// One of several values of a provider: its name, masked, and where it stands.
-pub(crate) type Rival = (KeyName, String, Vec<String>);
 
 /// A finding and where its value goes.
 pub(crate) struct Placed {
@@ -64,6 +63,8 @@ pub(crate) struct PlannedFile {
     pub after: Zeroizing<Vec<u8>>,
     /// How the file's text is written; its content here is the text.
     pub encoding: Encoding,
+    /// The files that accounts of this one are set in as well: they are rewritten together or not at all.
+    pub partners: BTreeSet<PathBuf>,
     // Whether what becomes of it does not depend on other files.
     is_alone: bool,
     vocabulary: Arc<Vocabulary>,
@@ -96,28 +97,47 @@ pub(crate) struct Plan {
     pub troubles: Vec<Trouble>,
     /// The accounts that profiles are made for.
     pub accounts: Vec<PlannedAccount>,
+    /// The launchers that become profiles.
+    pub launches: Vec<Launch>,
+    /// The keys that are their providers' defaults where there are several, and why.
+    pub preferred: BTreeMap<Provider, (KeyName, Preference)>,
     /// The agents that get no default profile, each with the file and line of the reason.
     pub withheld: Vec<(Withheld, Option<(PathBuf, usize)>)>,
     // The files whose keys cannot be stored or taken out, symlinks resolved.
     stuck: Vec<(PathBuf, Trouble)>,
 }
 
+/// A launcher that becomes a profile.
+pub(crate) struct Launch {
+    /// The file, by its number.
+    pub file: usize,
+    /// Where the agent's command begins.
+    pub at: usize,
+    /// The launcher's own text.
+    pub unit: Range<usize>,
+    /// The account, by its number.
+    pub account: usize,
+}
+
 impl Reading<'_> {
-    /// The plan as the person wants it. Where a file cannot be edited, what takes part in an account with it stays, too.
+    /// The plan as the person wants it, made of a scan with the same choices. Where a file cannot be edited, what takes
+    /// part in an account with it stays, too.
     pub(crate) fn plan(
         &mut self,
+        mut scan: Scan,
         machine: &Machine<'_>,
         existing: &BTreeMap<KeyName, Secret>,
         choices: &Choices,
     ) -> Plan {
         loop {
-            let mut plan = Plan::new(self.scan(machine, choices), existing, choices);
+            let mut plan = Plan::new(scan, existing, choices);
             if plan.stuck.is_empty() {
                 return plan;
             }
             for (target, trouble) in plan.stuck.drain(..) {
                 self.leave(target, trouble);
             }
+            scan = self.scan(machine, choices);
         }
     }
 }
@@ -125,7 +145,9 @@ impl Reading<'_> {
 impl Plan {
     /// The plan where nobody decided anything, and the store has nothing.
     pub(crate) fn of(found: &Found, named: &[PathBuf], machine: &Machine<'_>) -> Self {
-        Reading::new(found, named).plan(machine, &BTreeMap::new(), &Choices::default())
+        let (mut reading, choices) = (Reading::new(found, named), Choices::default());
+        let scan = reading.scan(machine, &choices);
+        reading.plan(scan, machine, &BTreeMap::new(), &choices)
     }
 
     // Gives every value its alias and makes the cuts. `existing` holds what the store has for the providers.
@@ -134,6 +156,12 @@ impl Plan {
         let names = names::aliases(&files, &accounts.made, existing, &accounts.preferred, choices);
         let mut plan = Self { troubles, ..Self::default() };
         let is_alone = accounts.made.iter().all(|account| account.origin == Origin::Key);
+        let partners = partners(&accounts.made);
+        for (provider, (value, why)) in &accounts.preferred {
+            if let Some(name) = names.by_value(provider, value) {
+                plan.preferred.insert(name.provider.clone(), (name, *why));
+            }
+        }
         plan.accounts = names::planned(accounts.made, &names, &profiles, default);
         let place = |file: usize, offset: usize| {
             let file: &Scanned = files.get(file)?;
@@ -145,10 +173,12 @@ impl Plan {
             (withheld, at)
         });
         plan.withheld = withheld.collect();
-        let profiles: HashMap<usize, String> =
-            plan.accounts.iter().map(|own| (own.number, own.profile.clone())).collect();
-        let profile = |number: usize| profiles.get(&number).cloned().unwrap_or_default();
-        for file in files {
+        let places: HashMap<usize, usize> =
+            plan.accounts.iter().enumerate().map(|(at, own)| (own.number, at)).collect();
+        let profiles: Vec<String> = plan.accounts.iter().map(|own| own.profile.clone()).collect();
+        let profile = |number: usize| places.get(&number).map_or_else(String::new, |at| profiles[*at].clone());
+        let targets: Vec<PathBuf> = files.iter().map(|file| file.target.clone()).collect();
+        for (number, file) in files.into_iter().enumerate() {
             let Scanned { path, target, dialect, remedy, snapshot, encoding, examined, blocked } = file;
             let made = match blocked {
                 Some(_) => None,
@@ -169,6 +199,15 @@ impl Plan {
             if examined.findings().is_empty() && cuts.is_empty() {
                 continue;
             }
+            if !cuts.is_empty() {
+                let launches = examined.replaced().iter().filter_map(|own| {
+                    let account = *places.get(&own.account)?;
+                    Some(Launch { file: plan.files.len(), at: own.command.start, unit: own.unit.clone(), account })
+                });
+                plan.launches.extend(launches);
+            }
+            let own = partners.get(&number).into_iter().flatten();
+            let partners = own.filter(|other| **other != number).map(|other| targets[*other].clone()).collect();
             let findings = placed(examined, &names, blocked);
             plan.files.push(PlannedFile {
                 path,
@@ -180,6 +219,7 @@ impl Plan {
                 cuts,
                 after,
                 encoding,
+                partners,
                 is_alone,
                 vocabulary: Arc::clone(&vocabulary),
             });
@@ -231,23 +271,13 @@ impl Plan {
         KeySet::new(values.filter(|value| !value.is_empty()).map(|value| Key { value, number: None }).collect())
     }
 
-    /// Providers with more than one active value, and these with where each stands.
-    pub(crate) fn conflicts(&self) -> Vec<(Provider, Vec<Rival>)> {
-        let mut places: BTreeMap<&KeyName, Vec<String>> = BTreeMap::new();
-        for file in &self.files {
-            for placed in &file.findings {
-                let Ok(name) = &placed.name else { continue };
-                let place = format!("{}:{}", file.path.display(), placed.finding.line);
-                places.entry(name).or_default().push(place);
-            }
-        }
-        let mut found: BTreeMap<Provider, Vec<Rival>> = BTreeMap::new();
+    /// Providers with more than one active key, and these.
+    pub(crate) fn conflicts(&self) -> Vec<(Provider, Vec<&PlannedKey>)> {
+        let mut found: BTreeMap<Provider, Vec<&PlannedKey>> = BTreeMap::new();
         for key in self.keys.iter().filter(|key| !key.commented) {
-            let places = places.remove(&key.name).unwrap_or_default();
-            let row = (key.name.clone(), keyset::masked(&key.value), places);
-            found.entry(key.name.provider.clone()).or_default().push(row);
+            found.entry(key.name.provider.clone()).or_default().push(key);
         }
-        found.into_iter().filter(|(_, rows)| rows.len() > 1).collect()
+        found.into_iter().filter(|(_, keys)| keys.len() > 1).collect()
     }
 }
 
@@ -294,6 +324,7 @@ impl PlannedFile {
             cuts,
             after,
             encoding,
+            partners: BTreeSet::new(),
             is_alone,
             vocabulary,
         })
@@ -304,10 +335,25 @@ impl PlannedFile {
         Some([self.encoding.encode(&self.snapshot.bytes)?, self.encoding.encode(&self.after)?])
     }
 
-    /// The changed lines before and after, with every key masked: line number, old lines, new lines.
-    pub(crate) fn hunks(&self, keys: &KeySet<'_>) -> Vec<(usize, String, String)> {
+    /// The changed lines before and after, with every key masked.
+    pub(crate) fn hunks(&self, keys: &KeySet<'_>) -> Vec<Hunk> {
         diff::hunks(&self.snapshot.bytes, &self.cuts, keys)
     }
+}
+
+// The files, by their numbers, that each takes part in accounts with, through others as well.
+fn partners(made: &[Account]) -> BTreeMap<usize, BTreeSet<usize>> {
+    let mut found: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for account in made.iter().filter(|account| account.files.len() > 1) {
+        let mut all = account.files.clone();
+        for file in &account.files {
+            all.extend(found.get(file).into_iter().flatten());
+        }
+        for file in &all {
+            found.insert(*file, all.clone());
+        }
+    }
+    found
 }
 
 // Makes the cuts in memory.

@@ -27,7 +27,7 @@ pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Rep
         return Ok(());
     }
     profiles(host, plan);
-    show::commands(host, session, plan);
+    show::commands(session, plan).into_iter().for_each(|said| host.output.note(said));
     let shells = OpenShell::of_files(&files).unwrap_or_else(|| BTreeSet::from([users_shell(host)]));
     shells.iter().for_each(|shell| hook(host, session, *shell, &files, &report.run, yes));
     rotate(host, session, plan, &files);

@@ -59,6 +59,7 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         vocabulary,
         spared: Spared::new(Vec::new()),
         profiles: profiles.names()?.iter().map(ToString::to_string).collect(),
+        chosen: BTreeMap::new(),
     })
 }
 

@@ -1,146 +1,180 @@
-//! Prints a plan: a masked diff, conflicts side by side, and what is only reported; or JSON.
+//! Prints a plan: a masked diff, different keys side by side, what stays and why, and every agent's account before and
+//! after. `json` prints the same for programs.
 
+use super::Planning;
 use crate::commands::Session;
 use crate::hint::Hint;
 use crate::host::Host;
+use crate::migrate::accounts::{Preference, Withheld};
 use crate::migrate::aftermath::is_direnvs;
-use crate::migrate::examine::Action;
-use crate::migrate::plan::{Placed, Plan, PlannedFile};
+use crate::migrate::examine::Finding;
+use crate::migrate::keyset::{self, KeySet};
+use crate::migrate::plan::{Hunk, Plan, PlannedAccount, PlannedFile};
 use crate::migrate::vocabulary::Vocabulary;
-use crate::output::Style;
+use crate::name::KeyName;
+use crate::output::{Output, Style};
+use crate::profile::Profiles;
 use crate::words;
-use serde_json::json;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 
 /// Shows a plan.
-pub(super) fn plan(host: &mut Host, session: &Session, plan: &Plan) {
-    if host.output.wants_json() {
-        let rows: Vec<_> =
-            plan.files.iter().flat_map(|file| file.findings.iter().map(|placed| row(file, placed))).collect();
-        let accounts: Vec<_> = plan
-            .accounts
-            .iter()
-            .map(|own| {
-                json!({
-                    "agents": own.account.agents, "from": own.account.from, "profile": own.profile,
-                    "key": own.key, "endpoint": own.account.endpoint, "default": own.account.is_default(),
-                })
-            })
-            .collect();
-        let withheld: Vec<_> = plan
-            .withheld
-            .iter()
-            .map(|(withheld, at)| {
-                let file = at.as_ref().map(|(file, _)| file.to_string_lossy());
-                let line = at.as_ref().map(|(_, line)| line);
-                json!({ "agent": withheld.agent, "reason": withheld.why, "file": file, "line": line })
-            })
-            .collect();
-        host.output.json(&json!({ "found": rows, "accounts": accounts, "without_default": withheld }));
+pub(super) fn plan(output: &mut Output, session: &Session, plan: &Plan) {
+    let secrets = plan.secrets();
+    plan.files.iter().filter(|file| file.is_edited()).for_each(|own| file(output, session, own, &secrets));
+    conflicts(output, session, plan);
+    stays(output, session, plan);
+    accounts(output, session, plan);
+    let lines: Vec<String> = commands(session, plan).iter().map(|said| output.written(said)).collect();
+    lines.iter().for_each(|line| output.line(&[(Style::Dim, &format!("  {line}"))]));
+}
+
+fn file(output: &mut Output, session: &Session, file: &PlannedFile, secrets: &KeySet<'_>) {
+    let path = session.paths.pretty(&file.path);
+    let link =
+        if file.path == file.target { String::new() } else { format!(" -> {}", session.paths.pretty(&file.target)) };
+    output.line(&[(Style::Bold, &path), (Style::Dim, &link)]);
+    if is_direnvs(file) {
+        output.line(&[(Style::Warn, "direnv will want to be told `direnv allow` again")]);
+    }
+    file.hunks(secrets).iter().for_each(|own| hunk(output, own));
+    for placed in &file.findings {
+        let Ok(name) = &placed.name else { continue };
+        output.line(&[
+            (Style::Dim, &format!("  line {}: ", placed.finding.line)),
+            (Style::Plain, variable(&placed.finding)),
+            (Style::Dim, " becomes "),
+            (Style::Good, &name.to_string()),
+        ]);
+    }
+}
+
+/// Shows lines that change.
+pub(super) fn hunk(output: &mut Output, hunk: &Hunk) {
+    output.line(&[(Style::Dim, &format!("@@ line {} @@", hunk.line))]);
+    hunk.old.lines().for_each(|text| output.line(&[(Style::Bad, &format!("-{text}"))]));
+    hunk.new.lines().for_each(|text| output.line(&[(Style::Good, &format!("+{text}"))]));
+}
+
+/// The variable that a key is set to, in words.
+pub(super) fn variable(finding: &Finding) -> &str {
+    finding.variable.as_deref().unwrap_or("a key")
+}
+
+/// Where a key stands.
+pub(super) fn places(session: &Session, plan: &Plan, key: &KeyName) -> Vec<String> {
+    let placed = plan.files.iter().flat_map(|file| file.findings.iter().map(move |placed| (file, placed)));
+    let own = placed.filter(|(_, placed)| placed.name.as_ref().is_ok_and(|name| name == key));
+    own.map(|(file, placed)| format!("{}:{}", session.paths.pretty(&file.path), placed.finding.line)).collect()
+}
+
+fn conflicts(output: &mut Output, session: &Session, plan: &Plan) {
+    for (provider, keys) in plan.conflicts() {
+        output.line(&[(Style::Warn, &format!("{provider} has {} different keys:", keys.len()))]);
+        let preferred = plan.preferred.get(&provider);
+        let row = |name: &KeyName, value: &[u8]| {
+            let why = preferred.filter(|(own, _)| own == name).map_or("", |(_, why)| preference(*why));
+            vec![
+                (Style::Plain, format!("  {name}")),
+                (Style::Plain, keyset::masked(value)),
+                (Style::Dim, places(session, plan, name).join(", ")),
+                (Style::Dim, why.to_owned()),
+            ]
+        };
+        output.table(&keys.iter().map(|key| row(&key.name, &key.value)).collect::<Vec<_>>());
+    }
+}
+
+/// Why a key is its provider's default.
+pub(super) fn preference(why: Preference) -> &'static str {
+    match why {
+        Preference::Chosen => "the default, as you chose",
+        Preference::Environment => "the default, since it is set in this shell",
+        Preference::LoginShell => "the default, since your login shell's files set it last",
+        Preference::Last => "the default, since it is set last",
+    }
+}
+
+fn stays(output: &mut Output, session: &Session, plan: &Plan) {
+    let left = plan.files.iter().flat_map(|file| file.findings.iter().map(move |placed| (file, placed)));
+    let left = left.filter_map(|(file, placed)| Some((file, &placed.finding, *placed.name.as_ref().err()?)));
+    let left: Vec<_> = left.collect();
+    if left.is_empty() {
         return;
     }
-    let secrets = plan.secrets();
-    let output = &mut host.output;
-    for file in plan.files.iter().filter(|file| file.is_edited()) {
-        let path = session.paths.pretty(&file.path);
-        let link = if file.path == file.target {
-            String::new()
-        } else {
-            format!(" -> {}", session.paths.pretty(&file.target))
-        };
-        output.line(&[(Style::Bold, &path), (Style::Dim, &link)]);
-        if is_direnvs(file) {
-            output.line(&[(Style::Warn, "direnv will want to be told `direnv allow` again")]);
-        }
-        for (line, old, new) in file.hunks(&secrets) {
-            output.line(&[(Style::Dim, &format!("@@ line {line} @@"))]);
-            old.lines().for_each(|text| output.line(&[(Style::Bad, &format!("-{text}"))]));
-            new.lines().for_each(|text| output.line(&[(Style::Good, &format!("+{text}"))]));
-        }
-        for placed in &file.findings {
-            let Ok(name) = &placed.name else { continue };
-            let variable = placed.finding.variable.as_deref().unwrap_or("a key");
-            output.line(&[
-                (Style::Dim, &format!("  line {}: ", placed.finding.line)),
-                (Style::Plain, variable),
-                (Style::Dim, " becomes "),
-                (Style::Good, &name.to_string()),
-            ]);
-        }
+    output.line(&[(Style::Warn, "found and left in place:")]);
+    let mut remedies: BTreeMap<String, &str> = BTreeMap::new();
+    for (file, _, reason) in &left {
+        let own = file.remedy.filter(|_| reason.remedy().is_some());
+        let of_reason = reason.remedy().map(|remedy| (format!("a key that {}", reason.why()), remedy));
+        remedies.extend(own.map(|remedy| (session.paths.pretty(&file.path), remedy)).or(of_reason));
     }
-    for (provider, rows) in plan.conflicts() {
-        output.line(&[(Style::Warn, &format!("{provider} has {} different keys:", rows.len()))]);
-        let cells = rows.into_iter().map(|(name, mask, places)| {
-            vec![(Style::Plain, format!("  {name}")), (Style::Plain, mask), (Style::Dim, places.join(", "))]
-        });
-        output.table(&cells.collect::<Vec<_>>());
+    let cells = left.into_iter().map(|(file, finding, reason)| {
+        vec![
+            (Style::Plain, format!("  {}:{}", session.paths.pretty(&file.path), finding.line)),
+            (Style::Plain, variable(finding).to_owned()),
+            (Style::Plain, finding.provider.clone()),
+            (Style::Dim, format!("{} ({})", reason.why(), reason.as_str())),
+        ]
+    });
+    output.table(&cells.collect::<Vec<_>>());
+    if remedies.is_empty() {
+        return;
     }
-    let left = plan.files.iter().flat_map(|file| file.findings.iter().map(move |placed| (file, placed)));
-    let left = left.filter_map(|(file, placed)| Some((file, &placed.finding, placed.name.as_ref().err()?)));
-    let left: Vec<_> = left.collect();
-    if !left.is_empty() {
-        output.line(&[(Style::Warn, "found and left in place:")]);
-        let mut remedies: Vec<(&str, &str)> =
-            left.iter().filter_map(|(.., reason)| Some((reason.as_str(), reason.remedy()?))).collect();
-        remedies.sort_unstable();
-        remedies.dedup();
-        let own: BTreeSet<(String, &str)> =
-            left.iter().filter_map(|(file, ..)| Some((session.paths.pretty(&file.path), file.remedy?))).collect();
-        let cells = left.into_iter().map(|(file, finding, reason)| {
-            vec![
-                (Style::Plain, format!("  {}:{}", session.paths.pretty(&file.path), finding.line)),
-                (Style::Plain, finding.variable.clone().unwrap_or_else(|| "a key".into())),
-                (Style::Plain, finding.provider.to_string()),
-                (Style::Dim, format!("{}: {}", reason.as_str(), reason.why())),
-            ]
-        });
-        output.table(&cells.collect::<Vec<_>>());
-        output.line(&[(Style::Bold, "what to do about them:")]);
-        let keychain = "a key is stored with `ringlet keychain set PROVIDER ALIAS`";
-        output.line(&[(Style::Plain, &format!("  {keychain}"))]);
-        let rows = remedies.into_iter().map(|(reason, what)| (reason.to_owned(), what));
-        let cells = rows
-            .chain(own)
-            .map(|(what, remedy)| vec![(Style::Plain, format!("  {what}")), (Style::Plain, remedy.to_owned())]);
-        output.table(&cells.collect::<Vec<_>>());
+    output.line(&[(Style::Bold, "what to do about them (`ringlet keychain set PROVIDER ALIAS` stores a key):")]);
+    for (what, remedy) in remedies {
+        output.line(&[(Style::Plain, &format!("  {what}:"))]);
+        output.line(&[(Style::Dim, &format!("    {remedy}"))]);
     }
-    accounts(host, session, plan);
 }
 
 // Shows what every agent had and gets: the last thing before the question.
-fn accounts(host: &mut Host, session: &Session, plan: &Plan) {
-    let output = &mut host.output;
+fn accounts(output: &mut Output, session: &Session, plan: &Plan) {
     if plan.accounts.is_empty() && plan.withheld.is_empty() {
         return;
     }
-    output.line(&[(Style::Bold, "accounts:")]);
-    let mut cells = Vec::new();
+    let head = |text: &str| (Style::Bold, text.to_owned());
+    let mut cells = vec![vec![head("  agent"), head("account before"), head("account after")]];
     for own in &plan.accounts {
-        let default = if own.account.is_default() { ", the default" } else { "" };
-        let endpoint = own.account.endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
         for agent in &own.account.agents {
             cells.push(vec![
                 (Style::Plain, format!("  {agent}")),
-                (Style::Dim, format!("from {}", own.account.from)),
-                (Style::Good, format!("profile \"{}\"{default}: {}{endpoint}", own.profile, own.key)),
+                (Style::Dim, own.account.from.clone()),
+                (Style::Good, after(own)),
             ]);
         }
     }
     for (withheld, at) in &plan.withheld {
         let place = at.as_ref().map(|(file, line)| format!(" ({}:{line})", session.paths.pretty(file)));
-        let why = format!("no default profile, since {}{}", withheld.why, place.unwrap_or_default());
+        let why = format!("none, since {}{}", withheld.why, place.unwrap_or_default());
         cells.push(vec![
             (Style::Plain, format!("  {}", withheld.agent)),
-            (Style::Dim, String::new()),
+            (Style::Dim, before(withheld)),
             (Style::Warn, why),
         ]);
     }
     output.table(&cells);
 }
 
-/// Names the keys in the environment of this very process that no file gives.
-pub(super) fn unplaced(host: &mut Host, plan: &Plan, vocabulary: &Vocabulary) {
+/// The account that an agent gets, in words.
+pub(super) fn after(own: &PlannedAccount) -> String {
+    let default = if own.account.is_default() { ", the default" } else { "" };
+    let endpoint = own.account.endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
+    format!("profile \"{}\"{default}: {}{endpoint}", own.profile, own.key)
+}
+
+/// The account of an agent that gets no default, in words.
+pub(super) fn before(withheld: &Withheld) -> String {
+    match (&withheld.provider, &withheld.endpoint) {
+        (Some(provider), Some(endpoint)) => format!("{provider} at {endpoint}"),
+        (Some(provider), None) => provider.clone(),
+        (None, Some(endpoint)) => endpoint.clone(),
+        (None, None) => String::new(),
+    }
+}
+
+/// The keys in the environment of this very process that no file gives, by their variables.
+pub(super) fn unplaced(host: &Host, plan: &Plan, vocabulary: &Vocabulary) -> Vec<String> {
     let found: HashSet<&[u8]> =
         plan.files.iter().flat_map(|file| &file.findings).map(|placed| placed.finding.value.as_slice()).collect();
     let is_missing = |(name, value): &&(OsString, OsString)| {
@@ -150,64 +184,77 @@ pub(super) fn unplaced(host: &mut Host, plan: &Plan, vocabulary: &Vocabulary) {
     let mut names: Vec<String> =
         host.world.env.pairs().iter().filter(is_missing).map(|(name, _)| name.to_string_lossy().into_owned()).collect();
     names.sort();
-    for name in names {
-        host.output.warn(format!(
-            "{name} is set in this shell, and no file that was looked through gives it: look into what starts your \
-            session, a password manager's or direnv's files, and run `ringlet migrate FILE`"
-        ));
+    names
+}
+
+/// Says of a run without anything to do what was looked through.
+pub(super) fn nothing(host: &mut Host, planning: &Planning<'_, '_>, plan: &Plan) {
+    let left = plan.leaves_keys();
+    host.output.note(if left { "none of these keys can be moved" } else { "there is no key to move" });
+    let (mut edited, mut others) = (0, 0);
+    planning.reading.looked().for_each(|(_, is_edited)| *if is_edited { &mut edited } else { &mut others } += 1);
+    let all = if host.output.is_verbose() { "" } else { "; -v lists them" };
+    host.output.note(format!(
+        "looked through {} that shells read, and {} of agents, other programs, histories and backups{all}",
+        files(edited),
+        files(others)
+    ));
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
+/// Names the files that were looked through.
+pub(super) fn looked(host: &mut Host, session: &Session, planning: &Planning<'_, '_>) {
+    host.output.line(&[(Style::Bold, "looked through:")]);
+    for (path, is_edited) in planning.reading.looked() {
+        let what = if is_edited { "" } else { "  only looked through" };
+        host.output.line(&[(Style::Plain, &format!("  {}", session.paths.pretty(path))), (Style::Dim, what)]);
     }
 }
 
-/// Prints the commands that make a profile where the run makes none.
-pub(super) fn commands(host: &mut Host, session: &Session, plan: &Plan) {
-    for (withheld, _) in &plan.withheld {
-        let spec = withheld.agent.parse().ok().and_then(|agent| session.registry.agent(&agent).ok());
-        let Some(provider) = withheld.provider.clone().or_else(|| spec.map(|spec| spec.provider.to_string())) else {
-            continue;
-        };
-        let own = plan.keys.iter().filter(|key| key.name.provider.as_str() == provider);
-        let alias = own.map(|key| key.name.alias.to_string()).min_by_key(|alias| alias != "default");
-        let alias = alias.unwrap_or_else(|| "default".to_owned());
-        let mut command = words![
-            "ringlet",
-            "profiles",
-            "create",
-            "NAME",
-            "--agent",
-            &withheld.agent,
-            "--provider",
-            &provider,
-            "--key-alias",
-            &alias
-        ]
-        .to_vec();
-        if let Some(endpoint) = &withheld.endpoint {
-            command.extend(words!["--endpoint", endpoint]);
+/// The commands that make a profile where the run makes none.
+pub(super) fn commands(session: &Session, plan: &Plan) -> Vec<Hint> {
+    let hint = |withheld: &Withheld| {
+        let mut said = Hint::from(format!("{} gets an account by ", withheld.agent));
+        for (at, command) in remedy(session, plan, withheld).into_iter().enumerate() {
+            said = if at > 0 { said.and(", and then ") } else { said };
+            said = said.command(command);
         }
-        let said = Hint::from(format!(
-            "{} gets no default profile, since {}; to make a profile for it run ",
-            withheld.agent, withheld.why
-        ));
-        host.output.note(said.command(command));
-    }
+        said
+    };
+    plan.withheld.iter().map(|(withheld, _)| hint(withheld)).collect()
 }
 
-fn row(file: &PlannedFile, placed: &Placed) -> serde_json::Value {
-    let finding = &placed.finding;
-    let form = match finding.action {
-        Action::Moved(form) if placed.name.is_ok() => Some(form.as_str()),
-        Action::Moved(_) | Action::Reported(_) => None,
+/// The commands that make a profile for an agent that gets no default: they store its key where it is not stored yet.
+pub(super) fn remedy(session: &Session, plan: &Plan, withheld: &Withheld) -> Vec<Vec<OsString>> {
+    let agent = &withheld.agent;
+    let spec = agent.parse().ok().and_then(|agent| session.registry.agent(&agent).ok());
+    let provider = withheld.provider.clone().or_else(|| spec.map(|spec| spec.provider.to_string()));
+    let Some(provider) = provider else { return Vec::new() };
+    let own = plan.keys.iter().filter(|key| key.name.provider.as_str() == provider);
+    let alias = own.map(|key| key.name.alias.to_string()).min_by_key(|alias| alias != "default");
+    let mut commands = Vec::new();
+    if alias.is_none() {
+        commands.push(words!["ringlet", "keychain", "set", &provider, "default"].to_vec());
+    }
+    let alias = alias.unwrap_or_else(|| "default".to_owned());
+    let name = free_name(session, plan, &format!("{agent}-{provider}"));
+    let mut create = words!["ringlet", "profiles", "create", &name, "--agent", agent, "--provider", &provider].to_vec();
+    create.extend(words!["--key-alias", &alias]);
+    if let Some(endpoint) = &withheld.endpoint {
+        create.extend(words!["--endpoint", endpoint]);
+    }
+    commands.push(create);
+    commands
+}
+
+fn free_name(session: &Session, plan: &Plan, wanted: &str) -> String {
+    let known = Profiles::new(&session.paths, &session.registry).names().unwrap_or_default();
+    let is_taken = |name: &str| {
+        known.iter().any(|own| own.as_str() == name) || plan.accounts.iter().any(|own| own.profile == name)
     };
-    json!({
-        "file": file.path.to_string_lossy(),
-        "line": finding.line,
-        "variable": finding.variable,
-        "provider": finding.provider,
-        "alias": placed.name.as_ref().ok().map(|name| &name.alias),
-        "action": if placed.name.is_ok() { "moved" } else { "reported" },
-        "form": form,
-        "reason": placed.name.as_ref().err().map(|reason| reason.as_str()),
-        "why": placed.name.as_ref().err().map(|reason| reason.why()),
-        "remedy": file.remedy.or_else(|| placed.name.as_ref().err().and_then(|reason| reason.remedy())),
-    })
+    let numbered = (2..).map(|number| format!("{wanted}-{number}"));
+    std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !is_taken(name)).unwrap_or_default()
 }

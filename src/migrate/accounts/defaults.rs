@@ -192,6 +192,7 @@ fn offer(judge: &Judge<'_, '_>, set: usize, agent: &str, bound: &mut BTreeSet<St
         endpoints: vec![],
     };
     let account = Account {
+        files: BTreeSet::from([judge.facts.at[set].file]),
         name: Name::Default,
         agents: vec![agent.to_owned()],
         value: Zeroizing::new(value.to_vec()),

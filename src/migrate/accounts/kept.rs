@@ -53,8 +53,11 @@ impl<'a> Judge<'a, '_> {
         let name = self.facts.sets[set].word.name.as_str();
         self.names.entry(name).or_insert_with(|| kept.clone());
         self.keep(vec![set], kept);
-        if self.facts.at[set].unit.is_none() && self.is_named_so(set) {
-            let account = (Some(self.provider_of(set)), None);
+        let provider = self.provider_of(set);
+        // Where the person chose another key as the default, that is the agent's.
+        let has_other = self.machine.chosen.contains_key(&provider);
+        if self.facts.at[set].unit.is_none() && self.is_named_so(set) && !has_other {
+            let account = (Some(provider), None);
             let at = Some((self.facts.at[set].file, self.facts.sets[set].word.span.start));
             self.withhold(self.readers_of_key(name), &kept.why, at, account);
         }

@@ -1,12 +1,34 @@
 //! Which of a provider's keys the user's login shell has.
 
 use super::values::Held;
-use super::{Found, Judge};
+use super::{Found, Judge, Preference};
 use std::collections::{BTreeMap, HashSet};
 
-// How good a key is as its provider's default: in the environment, in the login shell's files, under the provider's own
-// variable, how late it is set there, and whether at top level.
-pub(super) type Rank = (bool, bool, bool, usize, bool);
+/// How good a key is as its provider's default, what counts most first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    is_chosen: bool,
+    // In the environment.
+    is_held: bool,
+    // In the login shell's files.
+    is_in_login: bool,
+    // Under the provider's own variable.
+    is_own: bool,
+    // How late it is set there.
+    step: usize,
+    is_top: bool,
+}
+
+impl Rank {
+    pub(super) fn why(self) -> Preference {
+        match self {
+            Self { is_chosen: true, .. } => Preference::Chosen,
+            Self { is_held: true, .. } => Preference::Environment,
+            Self { is_in_login: true, .. } => Preference::LoginShell,
+            _ => Preference::Last,
+        }
+    }
+}
 
 impl<'a> Judge<'a, '_> {
     // Of each provider's keys that move the one that the user's login shell has: what is in its environment, else what
@@ -40,6 +62,10 @@ impl<'a> Judge<'a, '_> {
             Held::Is(value, _) => (self.machine.holds)(name, value),
             _ => false,
         };
-        (is_held, step.is_some(), is_own, step.unwrap_or_default(), is_top)
+        let chosen = self.machine.chosen.get(provider);
+        let is_chosen =
+            matches!(self.values.held(set), Held::Is(value, _) if chosen.is_some_and(|own| **own == *value));
+        let (is_in_login, step) = (step.is_some(), step.unwrap_or_default());
+        Rank { is_chosen, is_held, is_in_login, is_own, step, is_top }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Machine<'w> {
     pub default: Option<(String, BTreeSet<String>)>,
     /// The keys that the person wants to stay where they are.
     pub spared: Spared,
+    /// Of a provider's keys the one that the person wants as the default.
+    pub chosen: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
 impl Machine<'_> {
@@ -57,6 +59,7 @@ impl Machine<'_> {
             profiles: BTreeSet::new(),
             default: None,
             spared: Spared::default(),
+            chosen: BTreeMap::new(),
         }
     }
 }
@@ -107,6 +110,8 @@ pub(crate) struct Account {
     pub origin: Origin,
     /// The same in words.
     pub from: String,
+    /// The files that it is set in, by their numbers.
+    pub files: BTreeSet<usize>,
 }
 
 impl Account {
@@ -166,8 +171,34 @@ pub(crate) struct Accounts {
     pub made: Vec<Account>,
     /// The agents that get no default.
     pub withheld: Vec<Withheld>,
-    /// Of each provider's keys the one that the user's login shell has.
-    pub preferred: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    /// Of each provider's keys the one that is the default, and why.
+    pub preferred: BTreeMap<String, (Zeroizing<Vec<u8>>, Preference)>,
+}
+
+/// Why one of a provider's keys is the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Preference {
+    /// The person chose it.
+    Chosen,
+    /// It is set in the environment.
+    Environment,
+    /// The login shell's files set it last.
+    LoginShell,
+    /// It is set last.
+    Last,
+}
+
+/// A word that starts an agent, and is replaced.
+#[derive(Debug, Clone)]
+pub(in crate::migrate) struct Replaced {
+    /// The word.
+    pub command: Span,
+    /// The number of the account.
+    pub account: usize,
+    /// The agent's command.
+    pub agent: String,
+    /// The launcher that it is a part of.
+    pub unit: Span,
 }
 
 /// A key that a word sets, and what becomes of it.
@@ -199,8 +230,8 @@ pub(in crate::migrate) struct Judged {
     pub keys: Vec<Key>,
     /// Where the words begin that go.
     pub gone: HashSet<usize>,
-    /// The words that start an agent and are replaced, each with the number of its account and the agent's command.
-    pub replaced: Vec<(Span, usize, String)>,
+    /// The words that start an agent and are replaced.
+    pub replaced: Vec<Replaced>,
     /// Where something begins that the person wants to stay as it is.
     pub declined: HashSet<usize>,
     /// The keys that the person wants to stay.
@@ -210,11 +241,14 @@ pub(in crate::migrate) struct Judged {
 impl Judged {
     /// The words that take the place of those that start an agent.
     pub(in crate::migrate) fn replacements(&self, profile: &dyn Fn(usize) -> String) -> Vec<Cut> {
-        self.replaced.iter().map(|(span, account, agent)| start(span, &profile(*account), agent)).collect()
+        self.replaced.iter().map(|own| own.with(&profile(own.account))).collect()
     }
 }
 
-/// The words that start an agent with the account of a profile, in place of those that started it.
-pub(in crate::migrate) fn start(span: &Span, profile: &str, agent: &str) -> Cut {
-    Cut { span: span.clone(), with: format!("ringlet exec --profile {profile} {agent} --").into_bytes() }
+impl Replaced {
+    /// The words that start the agent with the account of a profile.
+    pub(in crate::migrate) fn with(&self, profile: &str) -> Cut {
+        let Self { command, agent, .. } = self;
+        Cut { span: command.clone(), with: format!("ringlet exec --profile {profile} {agent} --").into_bytes() }
+    }
 }

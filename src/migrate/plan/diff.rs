@@ -5,8 +5,26 @@ use crate::migrate::keyset::KeySet;
 use std::ops::Range;
 use zeroize::Zeroizing;
 
-/// The changed lines before and after, with every key masked: line number, old lines, new lines.
-pub(super) fn hunks(bytes: &[u8], cuts: &[Cut], keys: &KeySet<'_>) -> Vec<(usize, String, String)> {
+/// Lines that change.
+pub(crate) struct Hunk {
+    /// The number of the first one.
+    pub line: usize,
+    /// The lines before, with every key masked.
+    pub old: String,
+    /// The lines after.
+    pub new: String,
+    lines: Range<usize>,
+}
+
+impl Hunk {
+    /// Reports whether some of a stretch of the file is in it.
+    pub(crate) fn meets(&self, stretch: &Range<usize>) -> bool {
+        self.lines.start < stretch.end && stretch.start < self.lines.end
+    }
+}
+
+/// The changed lines before and after.
+pub(super) fn hunks(bytes: &[u8], cuts: &[Cut], keys: &KeySet<'_>) -> Vec<Hunk> {
     // Where the line of the last cut begins, and the last part of a line whose end was asked for.
     let (mut line, mut searched, mut part) = (0, 0, 0..0);
     let mut end = |at: usize| {
@@ -49,7 +67,7 @@ pub(super) fn hunks(bytes: &[u8], cuts: &[Cut], keys: &KeySet<'_>) -> Vec<(usize
             at = cut.span.end;
         }
         new.extend_from_slice(&bytes[at.min(lines.end)..lines.end]);
-        (number, keys.mask(&bytes[lines]), keys.mask(&new))
+        Hunk { line: number, old: keys.mask(&bytes[lines.clone()]), new: keys.mask(&new), lines }
     };
     groups.into_iter().map(shown).collect()
 }

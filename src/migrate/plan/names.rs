@@ -2,7 +2,7 @@
 
 use super::choices::Choices;
 use super::scan::Scanned;
-use crate::migrate::accounts::{Account, Name, Origin};
+use crate::migrate::accounts::{Account, Name, Origin, Preference};
 use crate::migrate::examine::{Action, Finding};
 use crate::migrate::model::Form;
 use crate::name::{Alias, KeyName, Provider};
@@ -111,7 +111,7 @@ pub(super) fn aliases(
     files: &[Scanned],
     made: &[Account],
     existing: &BTreeMap<KeyName, Secret>,
-    preferred: &BTreeMap<String, Zeroizing<Vec<u8>>>,
+    preferred: &BTreeMap<String, (Zeroizing<Vec<u8>>, Preference)>,
     choices: &Choices,
 ) -> Aliases {
     let mut by_provider: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
@@ -128,7 +128,7 @@ pub(super) fn aliases(
             || findings.iter().filter(|finding| !finding.is_commented() && !own.contains_key(finding.value.as_slice()));
         let commented = findings.iter().filter(|finding| finding.is_commented());
         let preferred = preferred.get(provider.as_str());
-        let preferred = preferred.and_then(|value| active().find(|finding| *finding.value == **value));
+        let preferred = preferred.and_then(|(value, _)| active().find(|finding| *finding.value == **value));
         let preferred = preferred.or_else(|| active().next_back());
         let all = preferred.map(|finding| (finding, "default")).into_iter();
         let all =

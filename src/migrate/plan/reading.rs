@@ -55,6 +55,8 @@ pub(super) struct Pending {
     pub blocked: Option<Reason>,
     /// The same, or because this plan does not edit it.
     pub stays: Option<Reason>,
+    /// Where the words begin that the person wants to stay.
+    pub declined: Vec<usize>,
     /// Whether a shell reads it at its start.
     pub is_started: bool,
     /// The parts that the user's login shell reads, each with its place in their order.
@@ -85,6 +87,12 @@ impl<'a> Reading<'a> {
     pub(crate) fn new(found: &'a Found, named: &'a [PathBuf]) -> Self {
         let (files, troubles, stuck, seen) = Default::default();
         Self { found, named, files, edited: None, troubles, stuck, seen }
+    }
+
+    /// The files that were looked through, and whether each could be edited.
+    pub(crate) fn looked(&self) -> impl Iterator<Item = (&Path, bool)> {
+        let edited = self.edited.unwrap_or_default();
+        self.files.iter().enumerate().map(move |(at, file)| (file.path.as_path(), at < edited))
     }
 
     /// Leaves a file as it is from now on.
@@ -169,6 +177,7 @@ impl<'a> Reading<'a> {
                 reader,
                 blocked,
                 stays: None,
+                declined: Vec::new(),
                 is_started,
                 steps,
                 remedy,

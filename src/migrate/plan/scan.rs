@@ -60,7 +60,10 @@ impl Reading<'_> {
         // What moves is found in every other place as well (rule S12).
         for file in &mut self.files {
             let stuck = self.stuck.contains(&file.target).then_some(Reason::CannotEdit);
-            file.stays = file.blocked.or(stuck).or(choices.files.get(&file.target).copied());
+            let declined = choices.files.contains(&file.target).then_some(Reason::Declined);
+            file.stays = file.blocked.or(stuck).or(declined);
+            let own = choices.launchers.iter().filter(|(target, _)| *target == file.target);
+            file.declined = own.map(|(_, at)| *at).collect();
         }
         let first = judged(&self.files[..edited], machine, Known::none());
         let moved = first.0.iter().flat_map(|file| &file.keys).filter(|key| matches!(key.action, Action::Moved(_)));
@@ -97,7 +100,7 @@ fn judged(files: &[Pending], machine: &Machine<'_>, known: &Known) -> (Vec<Judge
                 Reader::Nothing => ReadBy::Nothing,
             };
             let frozen = file.stays.or(unsettled.contains(at).then_some(Reason::Unparsed));
-            (parsed, parsed.source(&file.snapshot.bytes, reader, &file.steps, frozen))
+            (parsed, parsed.source(&file.snapshot.bytes, reader, &file.steps, frozen, &file.declined))
         };
         let sources: Vec<_> = parsed.iter().map(source).collect();
         let (read, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
@@ -111,6 +114,9 @@ fn judged(files: &[Pending], machine: &Machine<'_>, known: &Known) -> (Vec<Judge
             // By the places of all files.
             for withheld in &mut accounts.withheld {
                 withheld.at = withheld.at.map(|(file, offset)| (parsed[file], offset));
+            }
+            for made in &mut accounts.made {
+                made.files = made.files.iter().map(|file| parsed[*file]).collect();
             }
             return (judged, accounts);
         }
