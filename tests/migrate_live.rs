@@ -109,6 +109,27 @@ fn an_immutable_file_is_named_and_its_key_is_safe() {
 }
 
 #[test]
+fn an_account_in_two_files_stays_whole_where_one_of_them_cannot_be_changed() {
+    let url = "export ANTHROPIC_BASE_URL=https://api.kimi.com/coding\n. ~/.secrets\n";
+    let token = format!("export ANTHROPIC_AUTH_TOKEN={KIMI}\n");
+    for immutable in ["home/.zshrc", "home/.secrets"] {
+        let world = World::new();
+        world.agent("claude");
+        world.write("home/.zshrc", url);
+        world.write("home/.secrets", &token);
+        let flag = |word: &str| finish(world.process("chattr").arg(word).arg(world.path(immutable))).ok();
+        flag("+i");
+        let done = world.run(&["migrate", "--yes"]);
+        flag("-i");
+        done.fails(1, &["~/.zshrc still holds its keys", "~/.secrets still holds its keys", "takes part in"]);
+        assert_eq!((world.read("home/.zshrc"), world.read("home/.secrets")), (url.to_owned(), token.clone()));
+        assert_eq!(world.run(&["profiles", "list"]).ok(), "");
+        world.run(&["migrate", "--yes"]).ok();
+        assert_eq!((world.read("home/.zshrc"), world.read("home/.secrets")), (". ~/.secrets\n".into(), String::new()));
+    }
+}
+
+#[test]
 fn a_folder_that_takes_no_file_is_named_and_the_key_is_safe() {
     let world = World::new();
     let file = world.write("home/dotfiles/zshrc", zshrc());

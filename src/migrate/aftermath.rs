@@ -293,8 +293,7 @@ mod tests {
             std::fs::write(folder.join(name), text).expect("written");
             Candidate { path: folder.join(name), dialect: *dialect, role: Role::Rc }
         });
-        let plan = Plan::of(&Found::from(candidates.collect::<Vec<_>>()), &[], &Machine::empty(Vocabulary::built_in()));
-        plan
+        Plan::of(&Found::from(candidates.collect::<Vec<_>>()), &[], &Machine::empty(Vocabulary::built_in()))
     }
 
     #[test]

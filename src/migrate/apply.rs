@@ -113,13 +113,19 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
     let recorder = recorder(plan, &numbers, &seal);
     let mut report = Report { place: store.place(), run: setup.run.clone(), ..Report::default() };
     let mut work = Vec::new();
+    // The files that cannot be rewritten, each with the reason: those that share an account with one stay, too.
+    let mut stuck: BTreeMap<PathBuf, String> = BTreeMap::new();
     for file in plan.files.iter().filter(|file| file.is_edited()) {
         match record(file, &recorder, &seal) {
             Some(record) => {
                 journal.files.push(record);
                 work.push(file);
             }
-            None => report.files.push((file.path.clone(), End::Kept("it cannot be written in its encoding".into()))),
+            None => {
+                let why = "it cannot be written in its encoding";
+                stuck.insert(file.target.clone(), why.to_owned());
+                report.files.push((file.path.clone(), End::Kept(why.into())));
+            }
         }
     }
     for made in &made {
@@ -141,15 +147,35 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
     if let Err(error) = made.iter().try_for_each(|made| made.check().and_then(|()| made.write())) {
         return Err(give_up(setup, journal, before, error));
     }
-    for (at, file) in work.into_iter().enumerate() {
+    let prefix = journal.prefix();
+    stuck.extend(refused(&work, &prefix));
+    for (at, file) in work.iter().enumerate() {
         let at = already + at;
+        let other = || file.partners.iter().find_map(|other| Some(of_account(other, stuck.get(other)?)));
+        if let Some(why) = stuck.get(&file.target).cloned().or_else(other) {
+            report.files.push((file.path.clone(), End::Kept(why)));
+            continue;
+        }
         let end = match rewrite(setup, &mut journal, at, file, &recorder, &seal) {
             Ok(()) => {
                 journal.files[at].done = true;
                 journal.write(setup.paths)?;
                 End::Done
             }
-            Err(Stop::Kept(why)) => End::Kept(why),
+            Err(Stop::Kept(why)) => {
+                stuck.insert(file.target.clone(), why.clone());
+                // An account goes whole or stays whole.
+                for (other, own) in work.iter().enumerate().filter(|(_, own)| file.partners.contains(&own.target)) {
+                    let record = &mut journal.files[already + other];
+                    if record.done {
+                        put_back(own, &prefix).map_err(|why| MigrateError::file(own.path.clone(), why))?;
+                        record.done = false;
+                        let ends = report.files.iter_mut().filter(|(path, _)| *path == own.path);
+                        ends.for_each(|(_, end)| *end = End::Kept(of_account(&file.target, &why)));
+                    }
+                }
+                End::Kept(why)
+            }
             Err(Stop::Doubtful(why)) => {
                 // It is rewritten all the same, and must stay in the journal to be taken back.
                 journal.files[at].done = true;
@@ -301,6 +327,36 @@ fn rewrite(
     }
 }
 
+fn of_account(file: &Path, why: &str) -> String {
+    format!("an account in it takes part in {} as well, and that {why}", file.display())
+}
+
+// Of the files that are rewritten together those that cannot be, each with the reason. Nothing is changed.
+fn refused(work: &[&PlannedFile], prefix: &str) -> BTreeMap<PathBuf, String> {
+    let why = |file: &&&PlannedFile| {
+        let [before, after] = file.images()?;
+        let why = match prepare(&Content::of(file, &before, &after), prefix) {
+            Ok(_) => return None,
+            Err(Refusal::Changed) => "it was changed meanwhile; run `ringlet migrate` again".to_owned(),
+            Err(Refusal::Because(why) | Refusal::Torn(why)) => why,
+        };
+        Some((file.target.clone(), why))
+    };
+    work.iter().filter(|file| !file.partners.is_empty()).filter_map(|file| why(&file)).collect()
+}
+
+// Gives a file that was rewritten its content from before.
+fn put_back(file: &PlannedFile, prefix: &str) -> Result<(), String> {
+    let [before, after] = file.images().ok_or("cannot be written in its encoding")?;
+    let now = platform::read_snapshot(&file.target, MAX_FILE).map_err(|error| format!("cannot be read: {error}"))?;
+    let (path, target, stamp, links) = (&file.path, &file.target, &now.stamp, now.links);
+    let content = Content { path, target, stamp, links, before: &after, after: &before };
+    replace(&content, prefix).map_err(|refusal| match refusal {
+        Refusal::Changed => "was changed meanwhile".to_owned(),
+        Refusal::Because(why) | Refusal::Torn(why) => why,
+    })
+}
+
 fn ended(done: Result<(), Refusal>, file: &PlannedFile, after: &[u8]) -> Result<(), Stop> {
     done.map_err(|refusal| match refusal {
         Refusal::Changed => Stop::Kept("it was changed meanwhile".into()),
@@ -351,8 +407,23 @@ pub(crate) enum Refusal {
 
 /// Replaces a file through a temporary one beside it, or in place if it has further names.
 pub(crate) fn replace(content: &Content<'_>, prefix: &str) -> Result<(), Refusal> {
+    let file = prepare(content, prefix)?;
+    if content.links > 1 {
+        return overwrite(content, file);
+    }
+    file.persist(content.target).map_err(|error| because("cannot be replaced", &error.error))?;
+    // The new content is in place; that the rename outlasts a power cut is all that could fail here.
+    let _ = platform::sync_folder_of(content.target);
+    Ok(())
+}
+
+fn because(doing: &str, error: &io::Error) -> Refusal {
+    Refusal::Because(format!("{doing}: {error}"))
+}
+
+// Does everything up to the point of no return: the new content is in a temporary file, and the old one as expected.
+fn prepare(content: &Content<'_>, prefix: &str) -> Result<tempfile::NamedTempFile, Refusal> {
     let in_place = content.links > 1;
-    let because = |doing: &str, error: &io::Error| Refusal::Because(format!("{doing}: {error}"));
     let leads = || content.path.canonicalize().is_ok_and(|path| path == content.target);
     if !leads() {
         return Err(Refusal::Changed);
@@ -374,13 +445,7 @@ pub(crate) fn replace(content: &Content<'_>, prefix: &str) -> Result<(), Refusal
     if !leads() || now.stamp != *content.stamp || now.bytes.as_slice() != content.before {
         return Err(Refusal::Changed);
     }
-    if in_place {
-        return overwrite(content, file);
-    }
-    file.persist(content.target).map_err(|error| because("cannot be replaced", &error.error))?;
-    // The new content is in place; that the rename outlasts a power cut is all that could fail here.
-    let _ = platform::sync_folder_of(content.target);
-    Ok(())
+    Ok(file)
 }
 
 fn overwrite(content: &Content<'_>, image: tempfile::NamedTempFile) -> Result<(), Refusal> {
