@@ -202,16 +202,19 @@ fn analyzed(bytes: &[u8], dialect: Dialect, script: Script, judged: Judged, know
         covered: vec![],
         kept: vec![],
     };
-    let Judged { keys, gone, replaced, declined, spared } = judged;
+    let Judged { keys, gone, replaced, launchers, declined, spared } = judged;
     keys.into_iter().for_each(|key| analysis.key(key));
+    let launchers = merged(launchers);
     for fixed in &script.fixed {
+        let is_launchers = fixed.name.is_some() && is_in(&launchers, &(fixed.at..fixed.at + 1));
+        let reason = if is_launchers { Reason::Launcher } else { fixed.reason };
         let name = fixed.name.as_deref();
         let judgement = match name {
             // It is set, if for one command.
             Some(name) if fixed.reason == Reason::InlinePrefix => detect::judge_setting(name, &fixed.value, known),
             _ => detect::judge(name, &fixed.value, known),
         };
-        analysis.report_value(judgement, name, fixed.at, &fixed.value, fixed.reason);
+        analysis.report_value(judgement, name, fixed.at, &fixed.value, reason);
     }
     let stays = |offset: usize, value: &[u8]| declined.contains(&offset) || spared.has(value);
     let markers = analysis.comments(&script.comments, &stays);

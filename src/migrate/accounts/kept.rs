@@ -129,12 +129,15 @@ impl<'a> Judge<'a, '_> {
         };
         let sets: Vec<usize> = own.sets.iter().filter(of).copied().collect();
         let at = Some((own.file, own.span.start));
-        let mut agents: Vec<String> =
-            own.starts.iter().map(|start| self.facts.starts[*start].0.agent.clone()).collect();
+        let started = own.starts.iter().map(|start| self.facts.starts[*start].0.agent.clone());
+        let mut agents: Vec<String> = started.filter(|agent| !agent.is_empty()).collect();
         if agents.is_empty() {
             agents = self.agents_of(&sets);
         }
         self.keep(sets, kept);
+        if kept.reason == Reason::Launcher && !own.starts.is_empty() {
+            self.launchers.insert(unit);
+        }
         let account = self.hinted(&own.sets, families.first().copied());
         self.withhold(agents, &kept.why, at, account);
     }
