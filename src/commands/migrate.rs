@@ -7,7 +7,7 @@ mod after;
 mod ask;
 mod json;
 pub(super) mod machine;
-mod show;
+pub(super) mod show;
 mod undo;
 mod watch;
 

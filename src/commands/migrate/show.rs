@@ -57,7 +57,7 @@ pub(super) fn hunk(output: &mut Output, hunk: &Hunk) {
 }
 
 /// The variable that a key is set to, in words.
-pub(super) fn variable(finding: &Finding) -> &str {
+pub(in crate::commands) fn variable(finding: &Finding) -> &str {
     finding.variable.as_deref().unwrap_or("a key")
 }
 
@@ -215,7 +215,7 @@ pub(super) fn looked(host: &mut Host, session: &Session, planning: &Planning<'_,
 }
 
 /// The commands that make a profile where the run makes none.
-pub(super) fn commands(session: &Session, plan: &Plan) -> Vec<Hint> {
+pub(in crate::commands) fn commands(session: &Session, plan: &Plan) -> Vec<Hint> {
     let hint = |withheld: &Withheld| {
         let mut said = Hint::from(format!("{} gets an account by ", withheld.agent));
         for (at, command) in remedy(session, plan, withheld).into_iter().enumerate() {

@@ -12,7 +12,7 @@ use crate::migrate::utf16::Encoding;
 use crate::migrate::vocabulary::{Terms, Vocabulary};
 use crate::platform::Snapshot;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A file that was read and examined.
@@ -74,7 +74,9 @@ impl Reading<'_> {
         self.files[..edited].iter_mut().filter(holds).for_each(|file| file.take_apart(terms));
         let (judged, accounts) = if known.is_empty() { first } else { judged(&self.files[..edited], machine, &known) };
         if self.edited.is_none() {
-            self.all(terms, machine.login, true);
+            if self.reports {
+                self.all(terms, machine.login, true);
+            }
             self.edited = Some(edited);
         }
         let mut judged = judged.into_iter();
@@ -164,8 +166,8 @@ impl Pending {
 
 impl Scan {
     /// The keys, file by file.
-    pub(crate) fn findings(&self) -> impl Iterator<Item = &Finding> {
-        self.files.iter().flat_map(|file| file.examined.findings())
+    pub(crate) fn findings(&self) -> impl Iterator<Item = (&Path, &[Finding])> {
+        self.files.iter().map(|file| (file.path.as_path(), file.examined.findings()))
     }
 
     /// The providers whose keys would move: whose entries in the store matter.
