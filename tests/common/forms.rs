@@ -64,6 +64,10 @@ pub(crate) const POSIX: &[Form] = &[
     moves(
         "{n}() {\n  ANTHROPIC_BASE_URL={u} ANTHROPIC_AUTH_TOKEN={k} CLAUDE_CONFIG_DIR=~/.claude-x claude \"$@\"\n}\n",
     ),
+    moves(
+        "{n}() {\n  ANTHROPIC_BASE_URL={u} ANTHROPIC_AUTH_TOKEN={k} CLAUDE_CONFIG_DIR=\"$HOME/.claude-x\" \\\n  \
+         claude \"$@\"\n}\n",
+    ),
     moves("{n}() { env MINE=kept ANTHROPIC_BASE_URL={u} ANTHROPIC_AUTH_TOKEN={k} claude \"$@\"; }\n"),
     moves("{n}() { ANTHROPIC_AUTH_TOKEN={k} ANTHROPIC_BASE_URL={u} MINE=kept claude \"$@\"; }\n"),
     stays("{n}() { ANTHROPIC_BASE_URL={u} ANTHROPIC_AUTH_TOKEN={k} nice claude \"$@\"; }\n"),
@@ -212,13 +216,13 @@ pub(crate) const TCSH_ALONE: &[Form] = &[
 ];
 
 pub(crate) const NU: &[Form] = &[
-    stays(
+    moves(
         "def --wrapped {n} [...rest] {\n  $env.ANTHROPIC_BASE_URL = \"{u}\"\n  $env.ANTHROPIC_AUTH_TOKEN = \"{k}\"\n  ^claude ...$rest\n}\n",
     ),
     stays(
         "def --wrapped {n} [...rest] { with-env { ANTHROPIC_BASE_URL: \"{z}\", ANTHROPIC_AUTH_TOKEN: \"{zk}\" } { ^claude ...$rest } }\n",
     ),
-    stays("def --wrapped {n} [...rest] { ANTHROPIC_API_KEY={a} ^claude ...$rest }\n"),
+    moves("def --wrapped {n} [...rest] { ANTHROPIC_API_KEY={a} ^claude ...$rest }\n"),
 ];
 
 pub(crate) const POWERSHELL: &[Form] = &[
