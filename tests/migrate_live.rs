@@ -172,6 +172,35 @@ fn a_person_is_asked_once_and_no_is_no() {
     assert!(!world.path("home/.config/ringlet/credentials.toml").exists());
 }
 
+const DEEPSEEK: &str = "sk-a8c3e107b52d94f6a8c3e107b52d94f6";
+
+#[test]
+fn a_key_in_an_agents_own_store_moves_into_a_real_keychain_and_back() {
+    let keyring = Keyring::start(State::Unlocked);
+    let mut world = World::on(&keyring);
+    world.set("SHELL", "/usr/bin/zsh");
+    let text = format!("{{\"deepseek\":{{\"type\":\"api\",\"key\":\"{DEEPSEEK}\"}},\"x\":{{\"type\":\"oauth\"}}}}\n");
+    world.write("home/.local/share/opencode/auth.json", &text);
+    let mut terminal = at_terminal(&world, &["migrate"]);
+    let asked = terminal.expect("move this key out of opencode's own store? [y]es, [n]o, [?]: ");
+    assert!(asked.contains("\"key\":\"sk-a8c3...94f6\"") && !asked.contains("oauth"), "{asked}");
+    terminal.send("?");
+    terminal.expect("leave it where it is");
+    terminal.expect("[?]: ");
+    terminal.send("y");
+    let plan = terminal.expect("move these keys? [y]es, [n]o, [c]hoose, [?]: ");
+    assert!(plan.contains("profile \"opencode-deepseek\": deepseek/default"), "{plan}");
+    terminal.send("y");
+    terminal.expect("to ~/.zshrc? [y]es, [n]o: ");
+    terminal.send("n");
+    let (status, shown) = terminal.end();
+    assert!(status.success() && !shown.contains(&DEEPSEEK[8..]), "{shown}");
+    assert_eq!(world.read("home/.local/share/opencode/auth.json"), "{\"x\":{\"type\":\"oauth\"}}\n");
+    assert_eq!(lookup(&keyring, "deepseek/default").as_deref(), Some(DEEPSEEK.as_bytes()));
+    world.run(&["migrate", "undo"]).ok();
+    assert_eq!(world.read("home/.local/share/opencode/auth.json"), text);
+}
+
 #[test]
 fn yes_moves_the_keys_and_adds_the_hook_where_that_is_wanted() {
     let mut world = World::new();
@@ -444,10 +473,7 @@ fn a_watch_speaks_json_and_ends_with_its_reader() {
     // The change happens where the link leads.
     fs::write(&target, format!("A=1\nOPENAI_API_KEY={OTHER}\n")).expect("written");
     let row: serde_json::Value = serde_json::from_str(&watcher.line()).expect("JSON");
-    assert_eq!(
-        row,
-        serde_json::json!({"file": named, "line": 2, "variable": "OPENAI_API_KEY", "provider": "openai", "reason": null})
-    );
+    assert_eq!(row, serde_json::json!({"file": named, "line": 2, "variable": "OPENAI_API_KEY", "provider": "openai"}));
     let Watcher { child, lines } = &mut watcher;
     *lines = BufReader::new(
         Command::new("true").stdout(Stdio::piped()).spawn().expect("starts").stdout.take().expect("a pipe"),
@@ -455,24 +481,6 @@ fn a_watch_speaks_json_and_ends_with_its_reader() {
     .lines();
     fs::write(&target, format!("ANTHROPIC_API_KEY={KEY}\n")).expect("written");
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
-}
-
-#[test]
-fn a_watch_judges_the_files_together_as_a_run_does() {
-    let world = World::new();
-    world.write("home/.secrets", "_K=gwTESTH2jvFAKEGNDs4fTESTk9Lq2FAKE\n");
-    world.write("home/.zshrc", ". ~/.secrets\n");
-    let mut watcher = Watcher::start(&world, &[]);
-    // A value under a name that says nothing is a key where a known variable takes it over in another file.
-    world.write("home/.zshrc", ". ~/.secrets\nexport OPENAI_API_KEY=$_K\n");
-    assert_eq!(watcher.line(), "~/.zshrc:2 has OPENAI_API_KEY (openai) in plaintext");
-    assert_eq!(watcher.line(), "~/.secrets:1 has _K (openai) in plaintext");
-    // What a run would leave says so.
-    world.write("home/.config/fish/config.fish", format!("set -gx KEYS {KEY} other\n"));
-    assert_eq!(
-        watcher.line(),
-        "~/.config/fish/config.fish:1 has KEYS (anthropic) in plaintext; it is an element of a list"
-    );
 }
 
 #[test]

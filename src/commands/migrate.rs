@@ -7,7 +7,8 @@ mod after;
 mod ask;
 mod json;
 pub(super) mod machine;
-pub(super) mod show;
+mod settings;
+mod show;
 mod undo;
 mod watch;
 
@@ -71,7 +72,7 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i3
     let machine = machine::machine(host, session)?;
     let mut planning = Planning::start(host, session, machine, Reading::new(&found, &named), command.dry_run)?;
     let mut plan = planning.plan(session)?;
-    let asks = !command.yes && !command.dry_run && plan.moves();
+    let asks = !command.yes && !command.dry_run && (plan.moves() || ask::offers(host, &plan));
     let goes_on = if asks { ask::decide(host, session, &mut planning, &mut plan)? } else { true };
     if !asks {
         present(host, session, &planning, &plan);
@@ -135,6 +136,14 @@ impl<'a, 'w> Planning<'a, 'w> {
         let scan = reading.scan(&machine, &choices);
         let existing = existing(host, session, &scan, dry_run)?;
         Ok(Self { reading, machine, existing, choices, skipped: Vec::new(), scan: Some(scan) })
+    }
+
+    // Looks the store up again, for the providers whose keys move by now.
+    fn look_up(&mut self, host: &mut Host, session: &Session) -> Result<(), Failure> {
+        let scan = self.reading.scan(&self.machine, &self.choices);
+        self.existing = existing(host, session, &scan, false)?;
+        self.scan = Some(scan);
+        Ok(())
     }
 
     // The plan as the person wants it by now.

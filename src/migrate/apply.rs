@@ -255,6 +255,7 @@ fn recorder<'a>(plan: &'a Plan, numbers: &BTreeMap<KeyName, usize>, seal: &'a Se
 fn record(file: &PlannedFile, recorder: &Recorder<'_>, seal: &Seal) -> Option<FileRecord> {
     let texts = (file.snapshot.bytes.as_slice(), file.after.as_slice());
     let mut record = FileRecord::new(&file.target, texts, file.encoding, &file.cuts, recorder, seal)?;
+    record.store = file.store;
     record.in_place = file.snapshot.links > 1;
     record.zsh = file.is_zsh();
     Some(record)

@@ -10,7 +10,7 @@ use crate::migrate::accounts::{self, Judged, Key, Machine, ReadBy, Replaced, Sou
 use crate::migrate::detect::{self, Judgement, Known};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
-use crate::migrate::model::{Form, Reason, Script, Span, Warning};
+use crate::migrate::model::{Body, Form, Node, Reason, Scope, Script, Span, Value, Warning};
 use crate::migrate::vocabulary::{Terms, Vocabulary};
 use crate::migrate::{lines, read, utf16};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -85,6 +85,8 @@ pub(crate) struct Examined {
     markers: Vec<(Span, usize)>,
     // Credentials in comments that stay.
     kept: Vec<Span>,
+    // The cuts, where the file is no script.
+    cuts: Vec<Cut>,
 }
 
 /// A file, taken apart.
@@ -135,6 +137,13 @@ impl Parsed {
         self.examined(bytes, judged, terms.known)
     }
 
+    /// What the file sets outside functions, subshells and texts, with the value where that is a literal.
+    pub(super) fn settings(&self) -> Vec<(&str, Option<&[u8]>)> {
+        let mut found = Vec::new();
+        settings_of(&self.script.nodes, &mut found);
+        found
+    }
+
     /// What is found in the file, as it was judged.
     pub(super) fn examined(self, bytes: &[u8], judged: Judged, known: &Known) -> Examined {
         let Self { dialect, script, narrowed } = self;
@@ -177,6 +186,24 @@ pub(crate) fn assignments(
     accounts::literals(&script_of(bytes, dialect, Terms { vocabulary, known: Known::none() }))
 }
 
+fn settings_of<'a>(nodes: &'a [Node], found: &mut Vec<(&'a str, Option<&'a [u8]>)>) {
+    for node in nodes {
+        match node {
+            Node::Setting(setting) => found.extend(setting.words.iter().filter_map(|word| match &word.value {
+                Value::Bare | Value::Unset => None,
+                Value::Literal(value, _) => Some((word.name.as_str(), Some(value.as_slice()))),
+                Value::Copy(_) | Value::Default(..) | Value::Dynamic => Some((word.name.as_str(), None)),
+            })),
+            Node::List { operands, .. } => settings_of(operands, found),
+            Node::Compound { bodies, .. } => {
+                let is_own = |body: &&Body| matches!(body.scope, Scope::Plain | Scope::Loop | Scope::Condition);
+                bodies.iter().filter(is_own).for_each(|body| settings_of(&body.nodes, found));
+            }
+            Node::Start(_) | Node::Other(_) => {}
+        }
+    }
+}
+
 fn script_of(bytes: &[u8], dialect: Dialect, terms: Terms<'_>) -> Script {
     match dialect {
         Dialect::Bash
@@ -202,19 +229,16 @@ fn analyzed(bytes: &[u8], dialect: Dialect, script: Script, judged: Judged, know
         covered: vec![],
         kept: vec![],
     };
-    let Judged { keys, gone, replaced, launchers, declined, spared } = judged;
+    let Judged { keys, gone, replaced, declined, spared } = judged;
     keys.into_iter().for_each(|key| analysis.key(key));
-    let launchers = merged(launchers);
     for fixed in &script.fixed {
-        let is_launchers = fixed.name.is_some() && is_in(&launchers, &(fixed.at..fixed.at + 1));
-        let reason = if is_launchers { Reason::Launcher } else { fixed.reason };
         let name = fixed.name.as_deref();
         let judgement = match name {
             // It is set, if for one command.
             Some(name) if fixed.reason == Reason::InlinePrefix => detect::judge_setting(name, &fixed.value, known),
             _ => detect::judge(name, &fixed.value, known),
         };
-        analysis.report_value(judgement, name, fixed.at, &fixed.value, reason);
+        analysis.report_value(judgement, name, fixed.at, &fixed.value, fixed.reason);
     }
     let stays = |offset: usize, value: &[u8]| declined.contains(&offset) || spared.has(value);
     let markers = analysis.comments(&script.comments, &stays);
@@ -226,14 +250,19 @@ fn analyzed(bytes: &[u8], dialect: Dialect, script: Script, judged: Judged, know
     }
     analysis.conflicts();
     let (findings, markers) = sorted(analysis.findings, markers);
-    Examined { gone, replaced, script, findings, markers, kept: analysis.kept }
+    Examined { gone, replaced, script, findings, markers, kept: analysis.kept, cuts: vec![] }
 }
 
 impl Examined {
     /// A file that was looked through for what is only reported.
     pub(crate) fn reported(findings: Vec<Finding>) -> Self {
-        let (gone, replaced, markers, kept) = Default::default();
-        Self { script: Script::default(), findings, gone, replaced, markers, kept }
+        let (gone, replaced, markers, kept, cuts) = Default::default();
+        Self { script: Script::default(), findings, gone, replaced, markers, kept, cuts }
+    }
+
+    /// A store of logins, of which these cuts take the keys that move.
+    pub(crate) fn of_store(findings: Vec<Finding>, cuts: Vec<Cut>) -> Self {
+        Self { cuts, ..Self::reported(findings) }
     }
 
     /// The same without the values that only their names make look like keys: for files that no shell reads at its
@@ -297,6 +326,9 @@ impl Examined {
         alias: &dyn Fn(&Finding) -> String,
         profile: &dyn Fn(usize) -> String,
     ) -> Vec<Cut> {
+        if !self.cuts.is_empty() {
+            return self.cuts.clone();
+        }
         let markers = self.markers.iter().map(|(span, index)| {
             let finding = &self.findings[*index];
             let with = format!("<moved-to-ringlet:{}/{}>", finding.provider, alias(finding)).into_bytes();

@@ -9,6 +9,7 @@
 use super::MigrateError;
 use super::context::{Context, Image};
 use super::edit::Cut;
+use super::entries::Store;
 use super::seal::Seal;
 use super::tokens::{Recorder, Token};
 use super::utf16::Encoding;
@@ -98,6 +99,9 @@ pub(crate) struct FileRecord {
     /// How its text is written; the cuts are those of the text in UTF-8.
     #[serde(default, skip_serializing_if = "Encoding::is_bytes")]
     pub encoding: Encoding,
+    /// The store of logins that it is, if any: its entries come back as such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<Store>,
     /// Whether it has further names and is therefore written in place.
     pub in_place: bool,
     /// Whether zsh may have a compiled copy beside it.
@@ -203,6 +207,7 @@ impl FileRecord {
             after: digest(&after),
             cuts: records,
             encoding,
+            store: None,
             in_place: false,
             zsh: false,
             done: false,

@@ -14,6 +14,7 @@ pub(crate) mod context;
 pub(crate) mod detect;
 pub(crate) mod dialect;
 pub(crate) mod edit;
+pub(crate) mod entries;
 pub(crate) mod examine;
 pub(crate) mod files;
 mod heuristics;

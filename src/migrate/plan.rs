@@ -6,16 +6,19 @@ mod diff;
 mod names;
 mod reading;
 mod scan;
+mod stored;
 
 pub(crate) use choices::Choices;
 pub(crate) use diff::Hunk;
 pub(crate) use names::PlannedAccount;
 pub(crate) use reading::{Reading, Trouble};
 pub(crate) use scan::{Scan, scan};
+pub(crate) use stored::Offer;
 
 use super::accounts::{Account, Machine, Origin, Preference, Withheld};
 use super::dialect::Dialect;
 use super::edit::{self, Cut};
+use super::entries::Store;
 use super::examine::{self, Action, Examined, Finding};
 use super::files::{Found, MAX_FILE};
 use super::keyset::{Key, KeySet};
@@ -41,6 +44,8 @@ pub(crate) struct Placed {
     pub finding: Finding,
     /// The key it becomes, or why it is only reported.
     pub name: Result<KeyName, Reason>,
+    /// Why it stays in its agent's store of logins.
+    pub note: Option<String>,
 }
 
 /// A file with something in it.
@@ -63,6 +68,8 @@ pub(crate) struct PlannedFile {
     pub after: Zeroizing<Vec<u8>>,
     /// How the file's text is written; its content here is the text.
     pub encoding: Encoding,
+    /// The store of logins that it is.
+    pub store: Option<Store>,
     /// The files that accounts of this one are set in as well: they are rewritten together or not at all.
     pub partners: BTreeSet<PathBuf>,
     // Whether what becomes of it does not depend on other files.
@@ -97,6 +104,8 @@ pub(crate) struct Plan {
     pub troubles: Vec<Trouble>,
     /// The accounts that profiles are made for.
     pub accounts: Vec<PlannedAccount>,
+    /// The keys in agents' stores of logins that can move if the person says so.
+    pub offers: Vec<Offer>,
     /// The launchers that become profiles.
     pub launches: Vec<Launch>,
     /// The keys that are their providers' defaults where there are several, and why.
@@ -152,9 +161,9 @@ impl Plan {
 
     // Gives every value its alias and makes the cuts. `existing` holds what the store has for the providers.
     fn new(scan: Scan, existing: &BTreeMap<KeyName, Secret>, choices: &Choices) -> Self {
-        let Scan { files, accounts, profiles, default, vocabulary, troubles } = scan;
+        let Scan { files, accounts, offers, profiles, default, vocabulary, troubles } = scan;
         let names = names::aliases(&files, &accounts.made, existing, &accounts.preferred, choices);
-        let mut plan = Self { troubles, ..Self::default() };
+        let mut plan = Self { troubles, offers, ..Self::default() };
         let is_alone = accounts.made.iter().all(|account| account.origin == Origin::Key);
         let partners = partners(&accounts.made);
         for (provider, (value, why)) in &accounts.preferred {
@@ -179,7 +188,8 @@ impl Plan {
         let profile = |number: usize| places.get(&number).map_or_else(String::new, |at| profiles[*at].clone());
         let targets: Vec<PathBuf> = files.iter().map(|file| file.target.clone()).collect();
         for (number, file) in files.into_iter().enumerate() {
-            let Scanned { path, target, dialect, remedy, snapshot, encoding, examined, blocked } = file;
+            let Scanned { path, target, dialect, remedy, snapshot, encoding, examined, store, mut notes, blocked } =
+                file;
             let made = match blocked {
                 Some(_) => None,
                 None => match cut(&snapshot.bytes, &examined, &names, &profile) {
@@ -208,7 +218,8 @@ impl Plan {
             }
             let own = partners.get(&number).into_iter().flatten();
             let partners = own.filter(|other| **other != number).map(|other| targets[*other].clone()).collect();
-            let findings = placed(examined, &names, blocked);
+            let mut findings = placed(examined, &names, blocked);
+            findings.iter_mut().enumerate().for_each(|(at, placed)| placed.note = notes.remove(&at));
             plan.files.push(PlannedFile {
                 path,
                 target,
@@ -219,6 +230,7 @@ impl Plan {
                 cuts,
                 after,
                 encoding,
+                store,
                 partners,
                 is_alone,
                 vocabulary: Arc::clone(&vocabulary),
@@ -300,8 +312,8 @@ impl PlannedFile {
             return Err("belongs to another user".into());
         }
         let encoding = reading::decode(&mut snapshot);
-        // What other files say about it was judged with its old content.
-        if !self.is_alone {
+        // What other files say about it was judged with its old content. Of a store nobody was asked about the new one.
+        if !self.is_alone || self.store.is_some() {
             return Err("was changed meanwhile".into());
         }
         let vocabulary = Arc::clone(&self.vocabulary);
@@ -324,6 +336,7 @@ impl PlannedFile {
             cuts,
             after,
             encoding,
+            store: None,
             partners: BTreeSet::new(),
             is_alone,
             vocabulary,
@@ -337,7 +350,8 @@ impl PlannedFile {
 
     /// The changed lines before and after, with every key masked.
     pub(crate) fn hunks(&self, keys: &KeySet<'_>) -> Vec<Hunk> {
-        diff::hunks(&self.snapshot.bytes, &self.cuts, keys)
+        let hunks = if self.store.is_some() { diff::entries } else { diff::hunks };
+        hunks(&self.snapshot.bytes, &self.cuts, keys)
     }
 }
 
@@ -386,7 +400,7 @@ fn placed(examined: Examined, names: &Aliases, blocked: Option<Reason>) -> Vec<P
             (Action::Reported(reason), _) | (Action::Moved(_), Some(reason)) => Err(reason),
             (Action::Moved(_), None) => names.of(&finding).ok_or(Reason::CannotEdit),
         };
-        Placed { finding, name }
+        Placed { finding, name, note: None }
     };
     examined.into_findings().into_iter().map(place).collect()
 }

@@ -7,6 +7,7 @@
 use super::MigrateError;
 use super::apply::{Content, Refusal, replace};
 use super::context::{Image, Lost};
+use super::entries::{self, Store};
 use super::files::MAX_FILE;
 use super::journal::{CutRecord, FileRecord, Journal, KeyRecord, Pending, Stage, digest};
 use super::made::{self, MadeEnd};
@@ -68,6 +69,9 @@ pub(crate) enum Why {
     /// There are several.
     #[error("there is more than one place for it")]
     Ambiguous,
+    /// It has an entry of that name, or cannot be read.
+    #[error("its agent has written the file since, and the entry cannot be put into it")]
+    Store,
     /// The entry holds another key.
     #[error("{0} holds another key by now, and no entry holds the old one")]
     Rotated(String),
@@ -101,6 +105,7 @@ impl Why {
         match self {
             Self::Edited => "edited",
             Self::Ambiguous => "ambiguous",
+            Self::Store => "store",
             Self::Rotated(_) => "rotated",
             Self::Gone { .. } => "gone",
             Self::Unread { .. } => "unread",
@@ -326,6 +331,11 @@ pub(crate) struct Restored {
 /// result is the very content from before the run, or an error.
 pub(crate) fn image(file: &FileRecord, now: &[u8], values: &Values, seal: &Seal) -> Result<Restored, String> {
     let same = digest(now) == file.after;
+    if let Some(store) = file.store
+        && !(same && file.cuts.iter().all(|cut| cut.at.is_some() && refill(&cut.removed, values, seal).is_ok()))
+    {
+        return Ok(into_store(file, now, values, seal, store));
+    }
     let (encoding, text) = Encoding::decode(now);
     if encoding != file.encoding && !file.encoding.is_bytes() {
         return Err("is not written in the encoding that it had".into());
@@ -381,6 +391,33 @@ pub(crate) fn image(file: &FileRecord, now: &[u8], values: &Values, seal: &Seal)
     left.sort_by_key(|(number, _)| *number);
     let cuts = remaining(file, &text, &left, &waiting, seal);
     Ok(Restored { bytes, back, left, cuts, before })
+}
+
+// Puts entries back into a store that its agent has written since, or of which some cannot be had: a place among lines
+// is none in JSON.
+fn into_store(file: &FileRecord, now: &[u8], values: &Values, seal: &Seal, store: Store) -> Restored {
+    let mut restored = Restored {
+        bytes: Zeroizing::new(now.to_vec()),
+        back: Vec::new(),
+        left: Vec::new(),
+        cuts: Vec::new(),
+        before: None,
+    };
+    for (number, cut) in file.cuts.iter().enumerate() {
+        let put = refill(&cut.removed, values, seal)
+            .and_then(|entry| entries::put_back(&restored.bytes, &entry, store).ok_or(Why::Store));
+        match put {
+            Ok(bytes) => {
+                restored.bytes = bytes;
+                restored.back.push(number);
+            }
+            Err(why) => {
+                restored.left.push((number, why));
+                restored.cuts.push(CutRecord { at: None, ..cut.clone() });
+            }
+        }
+    }
+    restored
 }
 
 // What is left, as it stands in the new content. A place that was not found keeps what was known of it.

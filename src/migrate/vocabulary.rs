@@ -135,6 +135,14 @@ impl Vocabulary {
         self.providers.get(&name.parse().ok()?)
     }
 
+    /// The provider whose keys go where a variable says.
+    pub(crate) fn leads_away(&self, name: &str, value: Option<&[u8]>) -> Option<&ProviderSpec> {
+        let provider = self.is_endpoint(name).then(|| self.provider_of(self.family(name)?)).flatten()?;
+        let url = value.and_then(|value| std::str::from_utf8(value).ok());
+        let is_own = || url.and_then(|url| self.provider_at(url)).is_some_and(|own| own.name == provider.name);
+        (url != Some("") && !is_own()).then_some(provider)
+    }
+
     /// The provider whose endpoints have the host of this address.
     pub(super) fn provider_at(&self, url: &str) -> Option<&ProviderSpec> {
         let host = host_of(url)?.to_ascii_lowercase();

@@ -5,13 +5,11 @@
 
 use super::MigrateError;
 use super::accounts::Machine;
-use super::dialect;
-use super::examine::{Action, Finding};
 use super::files::Found;
 use super::files::{self, Candidate, Role};
 use super::journal::digest;
-use super::model::Reason;
-use super::plan::{self, Choices, Reading, Scan};
+use super::vocabulary::Vocabulary;
+use super::{dialect, plan};
 use crate::env::Env;
 use crate::paths::Paths;
 use crate::platform;
@@ -19,6 +17,7 @@ use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -37,19 +36,6 @@ pub(crate) struct Seen {
     pub variable: Option<String>,
     /// Whose key it is.
     pub provider: String,
-    /// Why it would stay there, if it would.
-    pub reason: Option<Reason>,
-}
-
-impl Seen {
-    fn of(file: &Path, finding: &Finding) -> Self {
-        let reason = match finding.action {
-            Action::Moved(_) => None,
-            Action::Reported(reason) => Some(reason),
-        };
-        let (variable, provider) = (finding.variable.clone(), finding.provider.clone());
-        Self { file: file.to_owned(), line: finding.line, variable, provider, reason }
-    }
 }
 
 /// What a file was when it was read last.
@@ -65,7 +51,7 @@ pub(crate) struct Watch<'a> {
     paths: &'a Paths,
     env: &'a Env,
     named: &'a [PathBuf],
-    machine: Machine<'a>,
+    vocabulary: Arc<Vocabulary>,
     watcher: RecommendedWatcher,
     events: Receiver<notify::Result<Event>>,
     folders: BTreeMap<PathBuf, Option<(u64, u64)>>,
@@ -78,13 +64,13 @@ impl<'a> Watch<'a> {
         paths: &'a Paths,
         env: &'a Env,
         named: &'a [PathBuf],
-        machine: Machine<'a>,
+        vocabulary: Arc<Vocabulary>,
     ) -> Result<(Self, Vec<Seen>), MigrateError> {
         let (send, events) = mpsc::channel();
         // A receiver that is gone means that the watch is over.
         let watcher = notify::recommended_watcher(move |event| drop(send.send(event))).map_err(watching(None))?;
         let (folders, files) = Default::default();
-        let mut watch = Self { paths, env, named, machine, watcher, events, folders, files };
+        let mut watch = Self { paths, env, named, vocabulary, watcher, events, folders, files };
         let there = watch.look()?;
         Ok((watch, there))
     }
@@ -131,69 +117,55 @@ impl<'a> Watch<'a> {
         self.files.contains_key(path) || self.files.keys().any(|file| platform::same_file(file, path))
     }
 
-    fn wanted(&self) -> Found {
+    fn wanted(&self) -> (Vec<Candidate>, BTreeSet<PathBuf>) {
         if self.named.is_empty() {
-            return files::find(self.paths, self.env);
+            let found = files::find(self.paths, self.env);
+            return (found.candidates, found.folders);
         }
         let candidate = |path: &PathBuf| {
             let dialect = dialect::of(path, &files::first_bytes(path));
             Candidate { path: path.clone(), dialect, role: Role::Rc }
         };
         let folders = self.named.iter().filter_map(|path| path.parent().map(Path::to_owned));
-        let candidates: Vec<Candidate> = self.named.iter().map(candidate).collect();
-        let mut found = Found::from(candidates);
-        found.folders = folders.collect();
-        found
+        (self.named.iter().map(candidate).collect(), folders.collect())
     }
 
     // Watches what there is to watch by now, reads what changed, and gives the keys that are new.
     fn look(&mut self) -> Result<Vec<Seen>, MigrateError> {
-        let found = self.wanted();
+        let (candidates, mut folders) = self.wanted();
         // A change behind a symlink happens in the target's folder.
-        let targets = found
-            .candidates
-            .iter()
-            .filter_map(|candidate| candidate.path.canonicalize().ok()?.parent().map(Path::to_owned));
-        let folders: BTreeSet<PathBuf> = found.folders.iter().cloned().chain(targets).collect();
+        let targets =
+            candidates.iter().filter_map(|candidate| candidate.path.canonicalize().ok()?.parent().map(Path::to_owned));
+        folders.extend(targets);
         for folder in folders {
             self.watch(&folder)?;
         }
+        let mut news = Vec::new();
         let mut now = BTreeMap::new();
-        let mut changed = Vec::new();
-        for candidate in &found.candidates {
+        for candidate in candidates {
             let mut known = self.files.remove(&candidate.path).unwrap_or_default();
             let stamp = platform::content_stamp(&candidate.path).ok();
             if stamp.is_none() {
                 known = Known::default();
             } else if stamp != known.stamp {
-                known.stamp = stamp;
-                changed.push(candidate);
-            }
-            now.insert(candidate.path.clone(), known);
-        }
-        let mut news = Vec::new();
-        let mut tell = |scan: &Scan| {
-            for (path, findings) in scan.findings() {
-                let Some(known) = now.get_mut(path) else { continue };
-                let before = std::mem::take(&mut known.keys);
-                for finding in findings {
+                let scan = plan::scan(&Found::from(vec![candidate.clone()]), &[], &Machine::empty(&self.vocabulary));
+                let mut keys = BTreeSet::new();
+                for finding in scan.findings() {
                     let variable = finding.variable.as_deref().unwrap_or_default();
                     let key = digest(&[variable.as_bytes(), b"=", &finding.value].concat());
-                    if !before.contains(&key) {
-                        news.push(Seen::of(path, finding));
+                    if !known.keys.contains(&key) {
+                        news.push(Seen {
+                            file: candidate.path.clone(),
+                            line: finding.line,
+                            variable: finding.variable.clone(),
+                            provider: finding.provider.clone(),
+                        });
                     }
-                    known.keys.insert(key);
+                    keys.insert(key);
                 }
+                known = Known { stamp, keys };
             }
-        };
-        // Code is judged together, as a run does: what changed in one file may make a key of what stands in another.
-        let (alone, code): (Vec<_>, Vec<_>) =
-            changed.into_iter().partition(|candidate| candidate.role.is_report_only());
-        if !code.is_empty() {
-            tell(&Reading::new(&found, &[]).without_reports().scan(&self.machine, &Choices::default()));
-        }
-        for candidate in alone {
-            tell(&plan::scan(&Found::from(vec![candidate.clone()]), &[], &self.machine));
+            now.insert(candidate.path, known);
         }
         self.files = now;
         Ok(news)

@@ -4,12 +4,8 @@
 pub(crate) mod daemon;
 pub(crate) mod done;
 #[cfg(target_os = "linux")]
-pub(crate) mod forms;
-#[cfg(target_os = "linux")]
 pub(crate) mod keyring;
 #[cfg(unix)]
 pub(crate) mod pty;
-#[cfg(target_os = "linux")]
-pub(crate) mod stand_ins;
 #[cfg(unix)]
 pub(crate) mod world;

@@ -22,6 +22,11 @@ const LAUNCHER: &[(&str, &str)] = &[
     ("a", "the same for all launchers that follow"),
 ];
 
+const ENTRY: &[(&str, &str)] = &[
+    ("y", "take the key out of the agent's file, and make a profile that gives it to the agent"),
+    ("n", "leave it where it is"),
+];
+
 const FILE: &[(&str, &str)] = &[("y", "change this file"), ("n", "leave it, and whatever belongs to an account in it")];
 
 const KEY: &[(&str, &str)] = &[
@@ -40,6 +45,9 @@ pub(super) fn decide(
     plan: &mut Plan,
 ) -> Result<bool, Failure> {
     let one_question = host.output.wants_json() || !host.world.console.is_interactive();
+    if offers(host, plan) && entries(host, session, planning, plan)? {
+        *plan = planning.plan(session)?;
+    }
     if !one_question && launchers(host, session, planning, plan)? {
         *plan = planning.plan(session)?;
     }
@@ -59,6 +67,29 @@ pub(super) fn decide(
         }
         *plan = planning.plan(session)?;
     }
+}
+
+/// Whether the person is asked about keys in agents' own stores.
+pub(super) fn offers(host: &Host, plan: &Plan) -> bool {
+    !plan.offers.is_empty() && !host.output.wants_json() && host.world.console.is_interactive()
+}
+
+// Asks about each key in an agent's own store by itself. Reports whether one moves.
+fn entries(host: &mut Host, session: &Session, planning: &mut Planning<'_, '_>, plan: &Plan) -> Result<bool, Failure> {
+    for offer in &plan.offers {
+        host.output.line(&[(Style::Bold, &session.paths.pretty(&offer.path))]);
+        show::hunk(&mut host.output, &offer.hunk);
+        host.output.line(&[(Style::Dim, "  afterwards: "), (Style::Plain, &offer.afterwards)]);
+        let question = format!("move this key out of {}'s own store? [y]es, [n]o, [?]", offer.agent);
+        if letter(&ask(host, &question, ENTRY)?) == 'y' {
+            planning.choices.entries.insert(offer.place.clone());
+        }
+    }
+    if planning.choices.entries.is_empty() {
+        return Ok(false);
+    }
+    planning.look_up(host, session)?;
+    Ok(true)
 }
 
 // What a word begins with that stands for a letter of the question.

@@ -71,7 +71,7 @@ fn row(file: &PlannedFile, placed: &Placed) -> Value {
         "action": if placed.name.is_ok() { "moved" } else { "reported" },
         "form": form,
         "reason": reason.map(|reason| reason.as_str()),
-        "why": reason.map(|reason| reason.why()),
+        "why": reason.map(|reason| placed.note.as_deref().unwrap_or_else(|| reason.why())),
         "remedy": file.remedy.or_else(|| reason.and_then(|reason| reason.remedy())),
     })
 }

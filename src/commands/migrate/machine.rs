@@ -1,5 +1,6 @@
 //! What the rules for accounts ask of this machine, and the texts of the profiles that a run makes.
 
+use super::settings;
 use crate::commands::Session;
 use crate::config::Source;
 use crate::failure::Failure;
@@ -60,6 +61,7 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         spared: Spared::new(Vec::new()),
         profiles: profiles.names()?.iter().map(ToString::to_string).collect(),
         chosen: BTreeMap::new(),
+        stores: settings::all(host, session)?,
     })
 }
 
@@ -105,10 +107,13 @@ fn logins(host: &Host, session: &Session) -> Result<BTreeMap<String, String>, Fa
     for name in session.registry.agent_names()? {
         let spec = session.registry.agent(&name.parse()?)?;
         let Some(login) = &spec.login else { continue };
-        let moved = spec.config_dir.first().and_then(|dir| host.world.env.absolute(dir.variable.as_str()));
-        let folder = moved.unwrap_or_else(|| session.paths.expand(&login.folder));
+        let folder = settings::login_folder(host, session, &spec, login);
         let files = login.files.iter().map(|file| folder.join(file));
-        let mut there = files.filter(|file| file.metadata().is_ok_and(|data| data.is_file() && data.len() > 0));
+        let holds = |file: &PathBuf| {
+            let is_there = file.metadata().is_ok_and(|data| data.is_file() && data.len() > 0);
+            is_there && !settings::is_empty_store(&name, file)
+        };
+        let mut there = files.filter(holds);
         if let Some(file) = there.next() {
             found.insert(name, session.paths.pretty(&file));
         }

@@ -9,7 +9,7 @@ use crate::migrate::accounts::{Preference, Withheld};
 use crate::migrate::aftermath::is_direnvs;
 use crate::migrate::examine::Finding;
 use crate::migrate::keyset::{self, KeySet};
-use crate::migrate::plan::{Hunk, Plan, PlannedAccount, PlannedFile};
+use crate::migrate::plan::{Hunk, Placed, Plan, PlannedAccount, PlannedFile};
 use crate::migrate::vocabulary::Vocabulary;
 use crate::name::KeyName;
 use crate::output::{Output, Style};
@@ -57,7 +57,7 @@ pub(super) fn hunk(output: &mut Output, hunk: &Hunk) {
 }
 
 /// The variable that a key is set to, in words.
-pub(in crate::commands) fn variable(finding: &Finding) -> &str {
+pub(super) fn variable(finding: &Finding) -> &str {
     finding.variable.as_deref().unwrap_or("a key")
 }
 
@@ -97,7 +97,7 @@ pub(super) fn preference(why: Preference) -> &'static str {
 
 fn stays(output: &mut Output, session: &Session, plan: &Plan) {
     let left = plan.files.iter().flat_map(|file| file.findings.iter().map(move |placed| (file, placed)));
-    let left = left.filter_map(|(file, placed)| Some((file, &placed.finding, *placed.name.as_ref().err()?)));
+    let left = left.filter_map(|(file, placed)| Some((file, placed, *placed.name.as_ref().err()?)));
     let left: Vec<_> = left.collect();
     if left.is_empty() {
         return;
@@ -109,12 +109,13 @@ fn stays(output: &mut Output, session: &Session, plan: &Plan) {
         let of_reason = reason.remedy().map(|remedy| (format!("a key that {}", reason.why()), remedy));
         remedies.extend(own.map(|remedy| (session.paths.pretty(&file.path), remedy)).or(of_reason));
     }
-    let cells = left.into_iter().map(|(file, finding, reason)| {
+    let cells = left.into_iter().map(|(file, Placed { finding, note, .. }, reason)| {
+        let note = note.as_ref();
         vec![
             (Style::Plain, format!("  {}:{}", session.paths.pretty(&file.path), finding.line)),
             (Style::Plain, variable(finding).to_owned()),
             (Style::Plain, finding.provider.clone()),
-            (Style::Dim, format!("{} ({})", reason.why(), reason.as_str())),
+            (Style::Dim, format!("{} ({})", note.map_or_else(|| reason.why(), String::as_str), reason.as_str())),
         ]
     });
     output.table(&cells.collect::<Vec<_>>());
@@ -215,7 +216,7 @@ pub(super) fn looked(host: &mut Host, session: &Session, planning: &Planning<'_,
 }
 
 /// The commands that make a profile where the run makes none.
-pub(in crate::commands) fn commands(session: &Session, plan: &Plan) -> Vec<Hint> {
+pub(super) fn commands(session: &Session, plan: &Plan) -> Vec<Hint> {
     let hint = |withheld: &Withheld| {
         let mut said = Hint::from(format!("{} gets an account by ", withheld.agent));
         for (at, command) in remedy(session, plan, withheld).into_iter().enumerate() {
@@ -227,12 +228,22 @@ pub(in crate::commands) fn commands(session: &Session, plan: &Plan) -> Vec<Hint>
     plan.withheld.iter().map(|(withheld, _)| hint(withheld)).collect()
 }
 
-/// The commands that make a profile for an agent that gets no default: they store its key where it is not stored yet.
+/// The commands that make a profile for an agent that gets no default, or start it with one: they store its key where it
+/// is not stored yet.
 pub(super) fn remedy(session: &Session, plan: &Plan, withheld: &Withheld) -> Vec<Vec<OsString>> {
     let agent = &withheld.agent;
     let spec = agent.parse().ok().and_then(|agent| session.registry.agent(&agent).ok());
     let provider = withheld.provider.clone().or_else(|| spec.map(|spec| spec.provider.to_string()));
     let Some(provider) = provider else { return Vec::new() };
+    // One of the run's own profiles has the account, and is not the default.
+    let made = plan.accounts.iter().find(|own| {
+        let account = &own.account;
+        let is_same = (&account.provider, &account.endpoint) == (&provider, &withheld.endpoint);
+        is_same && !account.is_default() && account.agents.contains(agent)
+    });
+    if let Some(made) = made {
+        return vec![words!["ringlet", "exec", "--profile", &made.profile, agent].to_vec()];
+    }
     let own = plan.keys.iter().filter(|key| key.name.provider.as_str() == provider);
     let alias = own.map(|key| key.name.alias.to_string()).min_by_key(|alias| alias != "default");
     let mut commands = Vec::new();

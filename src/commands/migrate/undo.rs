@@ -129,6 +129,9 @@ fn advise(host: &mut Host, run: &str, left: &[&Why]) {
         let said = Hint::from("make the lines around it what they were and run ");
         host.output.note(said.command(again.clone()).and(", or write it where it belongs by hand"));
     }
+    if left.iter().any(|why| matches!(why, Why::Store)) {
+        host.output.note("log in again in the agent itself; the key stays in the keychain");
+    }
     if left.iter().any(|why| matches!(why, Why::Rotated(_))) {
         host.output.note("what needs a key that was replaced can only be written by hand, with the new one");
     }

@@ -1,6 +1,7 @@
 //! What the rules for accounts are asked with, and what they come to.
 
 use crate::migrate::edit::Cut;
+use crate::migrate::entries::{OwnSettings, Store};
 use crate::migrate::files::Shell;
 use crate::migrate::model::{Form, Span};
 use crate::migrate::verdicts::Action;
@@ -39,6 +40,8 @@ pub(crate) struct Machine<'w> {
     pub default: Option<(String, BTreeSet<String>)>,
     /// The keys that the person wants to stay where they are.
     pub spared: Spared,
+    /// What the agents' own settings say about their stores of logins.
+    pub stores: BTreeMap<Store, OwnSettings>,
     /// Of a provider's keys the one that the person wants as the default.
     pub chosen: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
@@ -59,8 +62,16 @@ impl Machine<'_> {
             profiles: BTreeSet::new(),
             default: None,
             spared: Spared::default(),
+            stores: BTreeMap::new(),
             chosen: BTreeMap::new(),
         }
+    }
+}
+
+impl Machine<'_> {
+    /// Why an agent with a login of its own gets no default profile for another key.
+    pub(in crate::migrate) fn login_of(&self, agent: &str) -> Option<String> {
+        self.logins.get(agent).map(|place| format!("it has a login of its own ({place})"))
     }
 }
 
@@ -232,8 +243,6 @@ pub(in crate::migrate) struct Judged {
     pub gone: HashSet<usize>,
     /// The words that start an agent and are replaced.
     pub replaced: Vec<Replaced>,
-    /// The launchers that are left as they are.
-    pub launchers: Vec<Span>,
     /// Where something begins that the person wants to stay as it is.
     pub declined: HashSet<usize>,
     /// The keys that the person wants to stay.

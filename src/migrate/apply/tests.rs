@@ -3,7 +3,9 @@
 use super::*;
 use crate::env::Env;
 use crate::migrate::accounts::Machine;
+use crate::migrate::entries;
 use crate::migrate::files::Found;
+use crate::migrate::plan::{Choices, Reading};
 use crate::migrate::recover::recover;
 use crate::migrate::vocabulary::Vocabulary;
 use crate::store::memory::MemoryStore;
@@ -178,6 +180,46 @@ fn a_file_that_got_another_key_meanwhile_is_left_alone() {
     )
     .expect("done");
     assert_eq!(rig.text(), "# mine\n");
+}
+
+#[test]
+fn a_store_that_its_agent_writes_meanwhile_is_left_alone() {
+    let rig = Rig::new();
+    fs::remove_file(&rig.file).expect("removed");
+    let file = rig.file.with_file_name(".local").join("share/opencode/auth.json");
+    fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+    let (store, key) = (entries::Store::OpenCode, "sk-a8c3e107b52d94f6a8c3e107b52d94f6");
+    let own = format!("{{\n  \"deepseek\": {{\n    \"type\": \"api\",\n    \"key\": \"{key}\"\n  }}\n}}");
+    let written = |text: &str| fs::write(&file, text).expect("written");
+    let plan = || {
+        let env = Env::from_pairs([("HOME", rig.paths.home.as_os_str())]);
+        let found = crate::migrate::files::find(&rig.paths, &env);
+        let mut machine = Machine::empty(Vocabulary::built_in());
+        machine.stores.insert(store, entries::OwnSettings { file: file.clone(), ..Default::default() });
+        let mut choices = Choices::default();
+        choices.entries.insert((file.clone(), "deepseek".to_owned()));
+        let mut reading = Reading::new(&found, &[]);
+        let scan = reading.scan(&machine, &choices);
+        reading.plan(scan, &machine, &BTreeMap::new(), &choices)
+    };
+    written(&own);
+    let (planned, path) = (plan(), file.clone());
+    let newer = own.replace("\n}", ",\n  \"xai\": {\"type\": \"oauth\"}\n}");
+    let text = newer.clone();
+    let report = rig.apply(&planned, Fault::None, move || fs::write(&path, &text).expect("written")).expect("stored");
+    let [(_, End::Kept(why))] = &report.files[..] else { panic!("{report:?}") };
+    assert!(why.contains("changed meanwhile"), "{why}");
+    assert_eq!(fs::read_to_string(&file).expect("there"), newer);
+    assert_eq!(Journal::all(&rig.paths).expect("readable").runs.len(), 0);
+    // The next run takes the entry out of what the agent wrote, and undo puts it into what that writes then.
+    rig.apply(&plan(), Fault::None, || {}).expect("done");
+    assert_eq!(fs::read_to_string(&file).expect("there"), "{\n  \"xai\": {\"type\": \"oauth\"}\n}");
+    written("{\n  \"deepseek\": {}\n}");
+    let left = &rig.undo(true).files[0].left;
+    assert!(matches!(&left[..], [(_, crate::migrate::undo::Why::Store)]), "{left:?}");
+    written("{}");
+    assert!(rig.undo(true).files[0].left.is_empty());
+    assert_eq!(fs::read_to_string(&file).expect("there"), own);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! The agents' own files, and other places where keys are kept: which there are, and how a key in them is replaced.
 //!
-//! A table: `docs/agents-files.md` is made from it, and a test compares the two. Nothing in these files is edited.
-//! Folders are listed to a limit. Called by the search.
+//! A table: `docs/agents-files.md` is made from it, and a test compares the two. Nothing in these files is edited but
+//! the entries of stores of logins, where the person says so. Folders are listed to a limit. Called by the search.
 
 use super::globs::{self, marked};
 use super::{Role, Search};
 use crate::migrate::dialect::{self, Dialect};
+use crate::migrate::entries::Store;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -18,6 +19,8 @@ pub(crate) struct Own {
     pub places: &'static [(Base, &'static [&'static str])],
     /// What is read in them.
     pub read: Read,
+    /// The store of logins that each is, where its keys can be moved.
+    pub store: Option<Store>,
     /// How the program gets the key afterwards: a sentence, whose commands can be pasted.
     pub then: &'static str,
 }
@@ -92,6 +95,7 @@ pub(crate) const OWN: &[Own] = &[
             (Claude, &[".claude.json"]),
         ],
         read: Settings,
+        store: None,
         then: "Store the key with `ringlet keychain set anthropic default`, take it out of `env` there, and start \
                Claude Code with `ringlet exec claude`.",
     },
@@ -99,28 +103,50 @@ pub(crate) const OWN: &[Own] = &[
         whose: "Claude Code",
         places: &[(Claude, &["projects/*/*.jsonl", "todos/*.json", "debug/*", "file-history/**"])],
         read: Recent,
+        store: None,
         then: "These are records of sessions. Replace the key at its provider; `claude` deletes old records by \
                itself (`cleanupPeriodDays`).",
     },
     Own {
         whose: "Codex",
-        places: &[(Codex, &["auth.json", "config.toml", ".env", "auth.json.bak", "config.toml.bak"])],
+        places: &[(Codex, &["auth.json"])],
         read: Settings,
-        then: "Store the key with `ringlet keychain set openai default`, run `codex logout`, and start Codex with \
+        store: Some(Store::Codex),
+        then: "On a terminal `ringlet migrate` asks about the key, and a profile gives it to Codex afterwards. By \
+               hand: store it with `ringlet keychain set openai default`, run `codex logout`, and start Codex with \
+               `ringlet exec codex`.",
+    },
+    Own {
+        whose: "Codex",
+        places: &[(Codex, &["config.toml", ".env", "auth.json.bak", "config.toml.bak"])],
+        read: Settings,
+        store: None,
+        then: "Delete the key there, store it with `ringlet keychain set openai default`, and start Codex with \
                `ringlet exec codex`.",
     },
     Own {
         whose: "Codex",
         places: &[(Codex, &["sessions/**/*.jsonl", "archived_sessions/*.jsonl", "log/*"])],
         read: Recent,
+        store: None,
         then: "These are records of sessions. Replace the key at its provider, and delete the record.",
     },
     Own {
-        whose: "OpenCode, Kilo",
-        places: &[(Data, &["opencode/auth.json", "kilo/auth.json"])],
+        whose: "OpenCode",
+        places: &[(Data, &["opencode/auth.json"])],
         read: Logins,
-        then: "Store the key with `ringlet keychain set PROVIDER default`, run `opencode auth logout`, and start it \
-               with `ringlet exec opencode`.",
+        store: Some(Store::OpenCode),
+        then: "On a terminal `ringlet migrate` asks about each key, and a profile gives it to OpenCode afterwards. By \
+               hand: store it with `ringlet keychain set PROVIDER default`, run `opencode auth logout`, and start \
+               OpenCode with `ringlet exec opencode`.",
+    },
+    Own {
+        whose: "Kilo",
+        places: &[(Data, &["kilo/auth.json"])],
+        read: Logins,
+        store: None,
+        then: "Store the key with `ringlet keychain set PROVIDER default`, run `kilo auth logout`, and start it with \
+               `ringlet exec kilo`.",
     },
     Own {
         whose: "OpenCode, Kilo",
@@ -130,6 +156,7 @@ pub(crate) const OWN: &[Own] = &[
             (Home, &[".opencode.json", ".opencode/opencode.json"]),
         ],
         read: Settings,
+        store: None,
         then: "Take `apiKey` out of the provider's `options` there, store it with `ringlet keychain set PROVIDER \
                default`, and start it with `ringlet exec opencode`.",
     },
@@ -147,6 +174,7 @@ pub(crate) const OWN: &[Own] = &[
             ],
         )],
         read: Settings,
+        store: None,
         then: "Name the `.env` file to move its key: `ringlet migrate ~/.gemini/.env`. Then start it with `ringlet \
                exec gemini`.",
     },
@@ -157,6 +185,7 @@ pub(crate) const OWN: &[Own] = &[
             &[".pi/agent/auth.json", ".pi/agent/models.json", ".pi/agent/settings.json", ".pi/agent/mcp.json"],
         )],
         read: Settings,
+        store: None,
         then: "Run `pi` and `/logout` in it, store the key with `ringlet keychain set PROVIDER default`, and start \
                Pi with `ringlet exec pi`.",
     },
@@ -169,6 +198,7 @@ pub(crate) const OWN: &[Own] = &[
             (Home, &["Library/Application Support/Block/goose/config/*.yaml"]),
         ],
         read: Settings,
+        store: None,
         then: "Store the key with `ringlet keychain set PROVIDER default`, delete the entry there, and start the \
                agent with `ringlet exec goose`, `ringlet exec crush` or `ringlet exec amp`.",
     },
@@ -188,6 +218,7 @@ pub(crate) const OWN: &[Own] = &[
             ],
         )],
         read: Settings,
+        store: None,
         then: "A profile for each provider does the same: store the key with `ringlet keychain set PROVIDER \
                default`, make the profile with `ringlet profiles create NAME --agent claude --provider \
                PROVIDER`, and delete the entry there.",
@@ -200,6 +231,7 @@ pub(crate) const OWN: &[Own] = &[
             (Editors, &["globalStorage/state.vscdb"]),
         ],
         read: Bytes,
+        store: None,
         then: "Delete the entry in the program itself, store the key with `ringlet keychain set PROVIDER default`, \
                and replace it at its provider: the file may keep what was deleted.",
     },
@@ -207,6 +239,7 @@ pub(crate) const OWN: &[Own] = &[
         whose: "Aider",
         places: &[(Home, &[".aider.conf.yml", ".aider.conf.yaml", ".aider/*.yml", ".aider/oauth-keys.env"])],
         read: Settings,
+        store: None,
         then: "Delete the line there, store the key with `ringlet keychain set PROVIDER default`, and start Aider \
                with `ringlet exec aider`.",
     },
@@ -219,6 +252,7 @@ pub(crate) const OWN: &[Own] = &[
             (Home, &[".cursor/mcp.json", ".codeium/windsurf/mcp_config.json"]),
         ],
         read: Settings,
+        store: None,
         then: "Delete the key there, store it with `ringlet keychain set PROVIDER default`, and start the agent \
                with `ringlet exec`; MCP servers take `${NAME}` in place of a value.",
     },
@@ -231,6 +265,7 @@ pub(crate) const OWN: &[Own] = &[
             (Home, &["Library/Application Support/aichat/config.yaml", "Library/Application Support/mods/mods.yml"]),
         ],
         read: Settings,
+        store: None,
         then: "Delete the key there and store it with `ringlet keychain set PROVIDER default`. Start `llm` with \
                `ringlet exec llm`; the others read their variable from `ringlet exec`.",
     },
@@ -242,6 +277,7 @@ pub(crate) const OWN: &[Own] = &[
             (Config, &["Claude/claude_desktop_config.json", "mcphub/servers.json"]),
         ],
         read: Settings,
+        store: None,
         then: "Write `${NAME}` in place of the value, and start the program from a shell that has the variable.",
     },
     Own {
@@ -251,6 +287,7 @@ pub(crate) const OWN: &[Own] = &[
             (Config, &["zed/settings.json"]),
         ],
         read: Settings,
+        store: None,
         then: "Take the variable out of `terminal.integrated.env.linux` (`osx`, `windows`), and start the agent in \
                the terminal with `ringlet exec`.",
     },
@@ -267,6 +304,7 @@ pub(crate) const OWN: &[Own] = &[
             (Home, &["home.nix", ".nixpkgs/*.nix"]),
         ],
         read: Settings,
+        store: None,
         then: "These files write others: delete the key there as well, or the next `chezmoi apply` or `home-manager \
                switch` writes it back. What Nix has built can be read by everybody: replace the key at its \
                provider.",
@@ -282,6 +320,7 @@ pub(crate) const OWN: &[Own] = &[
             (Data, &["applications/*.desktop"]),
         ],
         read: Settings,
+        store: None,
         then: "Delete the line there and store the key with `ringlet keychain set PROVIDER default`; it ends with \
                the next login.",
     },
@@ -293,6 +332,7 @@ pub(crate) const OWN: &[Own] = &[
             (Data, &["nvim/shada/main.shada"]),
         ],
         read: Settings,
+        store: None,
         then: "A file of `KEY=VALUE` is moved where it is named: `ringlet migrate ~/.env`. Of a history delete the \
                line, or the file.",
     },
@@ -402,7 +442,8 @@ fn page() -> String {
         let files =
             own.places.iter().flat_map(|(base, names)| names.iter().map(|name| format!("`{}/{name}`", base.shown())));
         let files: Vec<String> = files.collect();
-        page += &format!("| {} | {} | {} | {} |\n", own.whose, files.join(", "), own.read.shown(), own.then);
+        let moved = if own.store.is_some() { "; moved when asked about" } else { "" };
+        page += &format!("| {} | {} | {}{moved} | {} |\n", own.whose, files.join(", "), own.read.shown(), own.then);
     }
     page
 }

@@ -62,6 +62,7 @@ fn file(old: OldFile) -> FileRecord {
         after,
         cuts,
         encoding: Encoding::Bytes,
+        store: None,
         in_place,
         zsh,
         done,

@@ -12,6 +12,8 @@ pub(crate) struct Choices {
     pub files: BTreeSet<PathBuf>,
     /// The launchers that stay: the file, symlinks resolved, and where the command of their agent begins.
     pub launchers: BTreeSet<(PathBuf, usize)>,
+    /// The entries of agents' stores of logins that move: the file, symlinks resolved, and the entry's name.
+    pub entries: BTreeSet<(PathBuf, String)>,
     /// The aliases that the person gave: provider, key, alias.
     aliases: Vec<(String, Zeroizing<Vec<u8>>, Alias)>,
 }

@@ -23,6 +23,20 @@ impl Hunk {
     }
 }
 
+/// The entries that go out of a store of logins. What else stands in their lines may be another login's secret.
+pub(super) fn entries(bytes: &[u8], cuts: &[Cut], keys: &KeySet<'_>) -> Vec<Hunk> {
+    let shown = |cut: &Cut| {
+        let is_between = |byte: &u8| byte.is_ascii_whitespace() || *byte == b',';
+        let own = &bytes[cut.span.clone()];
+        let start = cut.span.start + own.iter().take_while(|byte| is_between(byte)).count();
+        let end = cut.span.end - own.iter().rev().take_while(|byte| is_between(byte)).count();
+        let line = 1 + bytes[..start].iter().filter(|byte| **byte == b'\n').count();
+        let old = keys.mask(&bytes[start..end.max(start)]);
+        Hunk { line, old, new: String::from_utf8_lossy(&cut.with).into_owned(), lines: cut.span.clone() }
+    };
+    cuts.iter().map(shown).collect()
+}
+
 /// The changed lines before and after.
 pub(super) fn hunks(bytes: &[u8], cuts: &[Cut], keys: &KeySet<'_>) -> Vec<Hunk> {
     // Where the line of the last cut begins, and the last part of a line whose end was asked for.

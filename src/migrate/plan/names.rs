@@ -129,7 +129,8 @@ pub(super) fn aliases(
         let commented = findings.iter().filter(|finding| finding.is_commented());
         let preferred = preferred.get(provider.as_str());
         let preferred = preferred.and_then(|(value, _)| active().find(|finding| *finding.value == **value));
-        let preferred = preferred.or_else(|| active().next_back());
+        let of_shells = |finding: &&&Finding| finding.action != Action::Moved(Form::Entry);
+        let preferred = preferred.or_else(|| active().rfind(of_shells)).or_else(|| active().next_back());
         let all = preferred.map(|finding| (finding, "default")).into_iter();
         let all =
             all.chain(active().map(|finding| (finding, ""))).chain(commented.map(|finding| (finding, "commented")));

@@ -2,6 +2,7 @@
 
 use crate::migrate::detect::Known;
 use crate::migrate::dialect::{self, Dialect};
+use crate::migrate::entries::{self, Entries, Stays, Store};
 use crate::migrate::examine::{Finding, Parsed};
 use crate::migrate::files::{self, Candidate, Found, MAX_FILE, Role, Shell};
 use crate::migrate::model::Reason;
@@ -37,8 +38,6 @@ pub(crate) struct Reading<'a> {
     pub(super) files: Vec<Pending>,
     /// How many of them can be edited; the first ones. Nothing before they are read.
     pub(super) edited: Option<usize>,
-    /// Whether what is only reported is looked through as well.
-    pub(super) reports: bool,
     pub(super) troubles: Vec<Trouble>,
     /// The files that a plan could not edit, symlinks resolved.
     pub(super) stuck: BTreeSet<PathBuf>,
@@ -65,6 +64,19 @@ pub(super) struct Pending {
     pub steps: Vec<(Range<usize>, usize)>,
     /// How a key in it is replaced, where it is a program's own.
     pub remedy: Option<&'static str>,
+    /// The store of logins that it is, with its entries or why they stay.
+    pub store: Option<(Store, Result<Entries, Stays>)>,
+}
+
+/// Files that are read together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Those that can be edited.
+    Edited,
+    /// Agents' stores of logins.
+    Stores,
+    /// Those that are only reported.
+    Reported,
 }
 
 /// What a file holds.
@@ -88,12 +100,7 @@ impl<'a> Reading<'a> {
     /// Reads nothing yet.
     pub(crate) fn new(found: &'a Found, named: &'a [PathBuf]) -> Self {
         let (files, troubles, stuck, seen) = Default::default();
-        Self { found, named, files, edited: None, reports: true, troubles, stuck, seen }
-    }
-
-    /// Leaves out what is only reported.
-    pub(crate) fn without_reports(self) -> Self {
-        Self { reports: false, ..self }
+        Self { found, named, files, edited: None, troubles, stuck, seen }
     }
 
     /// The files that were looked through, and whether each could be edited.
@@ -108,8 +115,8 @@ impl<'a> Reading<'a> {
         self.troubles.push(trouble);
     }
 
-    /// Reads those that can be edited, or those that are only reported.
-    pub(super) fn all(&mut self, terms: Terms<'_>, login: Option<Shell>, reports: bool) {
+    /// Reads a part of the files.
+    pub(super) fn all(&mut self, terms: Terms<'_>, login: Option<Shell>, part: Part) {
         let found = self.found;
         let scan = self;
         let all =
@@ -120,7 +127,13 @@ impl<'a> Reading<'a> {
             let candidate = placed.map(|(_, candidate)| candidate);
             let trouble = |why: String| Trouble { path: path.clone(), why };
             let report_only = candidate.is_some_and(|candidate| candidate.role.is_report_only());
-            if report_only != reports {
+            let store = placed.and_then(|(at, _)| found.own(at)).and_then(|own| own.store);
+            let own = match (report_only, store) {
+                (false, _) => Part::Edited,
+                (true, Some(_)) => Part::Stores,
+                (true, None) => Part::Reported,
+            };
+            if own != part {
                 continue;
             }
             let target = path.canonicalize().unwrap_or_else(|_| path.clone());
@@ -149,11 +162,17 @@ impl<'a> Reading<'a> {
             {
                 continue;
             }
+            let is_whole = rest.is_none();
             let mut snapshot = snapshot;
             let encoding = decode(&mut snapshot);
             let (mut snapshot, dialect, content, unlisted) = look_into(path, candidate, snapshot, rest, terms);
             scan.troubles.extend(unlisted.map(trouble));
+            let store = store.map(|store| {
+                let is_text = is_whole && encoding.is_bytes();
+                (store, if is_text { entries::read(&snapshot.bytes, store) } else { Err(Stays::NotJson) })
+            });
             let blocked = match () {
+                _ if store.as_ref().is_some_and(|(_, entries)| entries.is_ok() && snapshot.ours) => None,
                 () if report_only => Some(Reason::NotEdited),
                 _ if !snapshot.ours => Some(Reason::ForeignOwned),
                 _ => None,
@@ -165,7 +184,7 @@ impl<'a> Reading<'a> {
             let reader = reader(path, candidate, dialect, &shells);
             let is_started = is_read_at_start(path, candidate, dialect);
             let content = match content {
-                Content::Parsed(parsed) if reports => {
+                Content::Parsed(parsed) if report_only => {
                     let examined = parsed.by_itself(&snapshot.bytes, terms);
                     let examined = if is_started { examined } else { examined.without_unknown_names() };
                     Content::Reported(examined.into_findings())
@@ -188,6 +207,7 @@ impl<'a> Reading<'a> {
                 is_started,
                 steps,
                 remedy,
+                store,
             });
         }
     }
@@ -262,12 +282,8 @@ fn look_into(
             let parsed = Parsed::new(&snapshot.bytes, dialect, terms);
             return (snapshot, dialect, Content::Parsed(parsed), None);
         }
-        let own = match candidate {
-            Some(candidate) if candidate.role == Role::AgentConfig => stores::known(path, &snapshot.bytes),
-            _ => Known::default(),
-        };
-        let all = if own.is_empty() { None } else { Some(Known::new(own.keys().chain(terms.known.keys()))) };
-        let seen = stream::look_through(snapshot.bytes.as_slice(), dialect, all.as_ref().unwrap_or(terms.known));
+        let is_own = candidate.is_some_and(|candidate| candidate.role == Role::AgentConfig);
+        let seen = seen_in(path, &snapshot.bytes, dialect, terms, is_own);
         return (snapshot, dialect, Content::Reported(seen.findings), seen.trouble);
     };
     let dialect = candidate.map_or_else(|| dialect::of(path, &files::first_bytes(path)), |candidate| candidate.dialect);
@@ -276,6 +292,23 @@ fn look_into(
     // A history that grows meanwhile is read to where it ended.
     let seen = stream::look_through(file.take(snapshot.stamp.size()), dialect, terms.known);
     (snapshot, dialect, Content::Reported(seen.findings), seen.trouble)
+}
+
+// Looks through what is only reported; in an agent's own file what stands beside a key says whose it is.
+fn seen_in(path: &Path, bytes: &[u8], dialect: Dialect, terms: Terms<'_>, is_own: bool) -> stream::Seen {
+    let own = if is_own { stores::known(path, bytes) } else { Known::default() };
+    let all = if own.is_empty() { None } else { Some(Known::new(own.keys().chain(terms.known.keys()))) };
+    stream::look_through(bytes, dialect, all.as_ref().unwrap_or(terms.known))
+}
+
+impl Pending {
+    /// Looks through a store again, for what is known by now.
+    pub(super) fn look_again(&mut self, terms: Terms<'_>) {
+        if self.store.as_ref().is_some_and(|(_, entries)| entries.is_ok()) {
+            let seen = seen_in(&self.path, &self.snapshot.bytes, self.dialect, terms, true);
+            self.content = Content::Reported(seen.findings);
+        }
+    }
 }
 
 // Whether a shell reads the file at its start (rule D7); a project's settings and backups are none of it.

@@ -1,18 +1,20 @@
 //! Judges all files of a run together: what is a key, what moves, and the accounts.
 
 use super::choices::Choices;
-use super::reading::{Content, Pending, Reader, Reading, Trouble};
+use super::reading::{Content, Part, Pending, Reader, Reading, Trouble};
+use super::stored::{self, Offer, Stored};
 use crate::migrate::accounts::{self, Accounts, Judged, Machine, ReadBy};
 use crate::migrate::detect::Known;
 use crate::migrate::dialect::Dialect;
+use crate::migrate::entries::Store;
 use crate::migrate::examine::{Action, Examined, Finding, Parsed};
 use crate::migrate::files::Found;
 use crate::migrate::model::Reason;
 use crate::migrate::utf16::Encoding;
 use crate::migrate::vocabulary::{Terms, Vocabulary};
 use crate::platform::Snapshot;
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A file that was read and examined.
@@ -24,6 +26,10 @@ pub(crate) struct Scanned {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) encoding: Encoding,
     pub(super) examined: Examined,
+    /// The store of logins that it is.
+    pub(super) store: Option<Store>,
+    /// Why keys in it stay, by the places of the findings.
+    pub(super) notes: BTreeMap<usize, String>,
     // Why nothing in it is moved.
     pub(super) blocked: Option<Reason>,
 }
@@ -32,6 +38,8 @@ pub(crate) struct Scanned {
 pub(crate) struct Scan {
     pub(super) files: Vec<Scanned>,
     pub(super) accounts: Accounts,
+    /// The keys in agents' stores that can move if the person says so.
+    pub(super) offers: Vec<Offer>,
     // The names of the profiles that there are.
     pub(super) profiles: BTreeSet<String>,
     pub(super) default: Option<String>,
@@ -52,9 +60,12 @@ impl Reading<'_> {
         let vocabulary = &machine.vocabulary;
         let terms = Terms { vocabulary, known: Known::none() };
         if self.edited.is_none() {
-            self.all(terms, machine.login, false);
+            self.all(terms, machine.login, Part::Edited);
         }
         let edited = self.edited.unwrap_or(self.files.len());
+        if self.edited.is_none() {
+            self.all(terms, machine.login, Part::Stores);
+        }
         let is_used = |file: &&mut Pending| matches!(file.content, Content::Used);
         self.files.iter_mut().filter(is_used).for_each(|file| file.take_apart(terms));
         // What moves is found in every other place as well (rule S12).
@@ -67,23 +78,44 @@ impl Reading<'_> {
         }
         let first = judged(&self.files[..edited], machine, Known::none());
         let moved = first.0.iter().flat_map(|file| &file.keys).filter(|key| matches!(key.action, Action::Moved(_)));
-        let known = Known::new(moved.map(|key| (key.value.as_slice(), key.provider.as_str())));
+        let moved = moved.map(|key| (key.value.as_slice(), key.provider.as_str()));
+        let stored = stored::offers(&self.files, edited, machine);
+        let accepted = |own: &&Stored| own.offer.as_ref().is_ok_and(|offer| choices.entries.contains(&offer.place));
+        let known = |all: bool| {
+            let own = stored
+                .iter()
+                .filter(|own| all || accepted(own))
+                .map(|own| (own.value.as_slice(), own.provider.as_str()));
+            Known::new(moved.clone().chain(own))
+        };
+        let (known, all) = (known(false), known(true));
         let terms = Terms { vocabulary, known: &known };
         let holds =
             |file: &&mut Pending| matches!(file.content, Content::Parsed(_)) && known.is_in(&file.snapshot.bytes);
         self.files[..edited].iter_mut().filter(holds).for_each(|file| file.take_apart(terms));
-        let (judged, accounts) = if known.is_empty() { first } else { judged(&self.files[..edited], machine, &known) };
+        let (judged, mut accounts) =
+            if known.is_empty() { first } else { judged(&self.files[..edited], machine, &known) };
+        // A key that an agent keeps is one in every other place as well, whether it moves or not.
+        let seen = Terms { vocabulary, known: &all };
+        self.files[edited..].iter_mut().for_each(|file| file.look_again(seen));
         if self.edited.is_none() {
-            if self.reports {
-                self.all(terms, machine.login, true);
-            }
+            self.all(seen, machine.login, Part::Reported);
             self.edited = Some(edited);
         }
+        stored::bind(&stored, &self.files, machine, choices, &mut accounts);
         let mut judged = judged.into_iter();
-        let files = self.files.iter_mut().map(|file| file.examined(terms.known, &mut judged)).collect();
+        let files = self.files.iter_mut().map(|file| file.examined(terms.known, &mut judged));
+        let mut files: Vec<Scanned> = files.collect();
+        for (number, file) in files.iter_mut().enumerate().skip(edited) {
+            let empty = Examined::reported(Vec::new());
+            let findings = std::mem::replace(&mut file.examined, empty).into_findings();
+            let own = (number, &self.files[number]);
+            (file.examined, file.notes) = stored::examined(&stored, own, choices, findings);
+        }
         let (vocabulary, profiles) = (Arc::clone(vocabulary), machine.profiles.clone());
         let default = machine.default.as_ref().map(|(name, _)| name.clone());
-        Scan { files, accounts, profiles, default, vocabulary, troubles: self.troubles.clone() }
+        let offers = stored.into_iter().filter_map(|own| own.offer.ok()).collect();
+        Scan { files, accounts, offers, profiles, default, vocabulary, troubles: self.troubles.clone() }
     }
 }
 
@@ -159,6 +191,8 @@ impl Pending {
             snapshot: Arc::clone(&self.snapshot),
             encoding: *encoding,
             examined,
+            store: self.store.as_ref().map(|(store, _)| *store),
+            notes: BTreeMap::new(),
             blocked: *stays,
         }
     }
@@ -166,8 +200,8 @@ impl Pending {
 
 impl Scan {
     /// The keys, file by file.
-    pub(crate) fn findings(&self) -> impl Iterator<Item = (&Path, &[Finding])> {
-        self.files.iter().map(|file| (file.path.as_path(), file.examined.findings()))
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.files.iter().flat_map(|file| file.examined.findings())
     }
 
     /// The providers whose keys would move: whose entries in the store matter.
