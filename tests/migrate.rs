@@ -639,23 +639,65 @@ enum After {
     Error,
 }
 
-/// The world that is killed and failed: a plain file, and a hard-linked one with another key.
+/// The world that is killed and failed: a plain file, and a hard-linked one with another key and a launcher.
 struct Rig {
     world: World,
     inputs: [(PathBuf, String, String); 2],
 }
 
 const THIRD: &str = "sk-proj-TESTqq11FAKErr22TESTss33FAKEtt44TESTuu55FAKEvv66TEST";
+const FOURTH: &str = "sk-TESTkk12FAKEll34TESTmm56FAKEnn78TESToo90FAKEpp12";
 
 impl Rig {
     fn new() -> Self {
         let world = World::new();
+        world.link_ringlet();
         let first = world.write("home/.zshrc", zshrc());
-        let text = format!("export OPENAI_API_KEY={THIRD}\nexport A=1\n");
+        let url = "https://api.moonshot.ai/anthropic";
+        let launcher = format!("ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={FOURTH} claude");
+        let text = format!("export OPENAI_API_KEY={THIRD}\nexport A=1\nkimi() {{ {launcher} \"$@\"; }}\n");
         let second = world.write("home/.bashrc", &text);
         fs::hard_link(&second, world.path("home/linked")).expect("a link");
-        let inputs = [(first, zshrc(), CLEAN.to_owned()), (second, text, "export A=1\n".to_owned())];
+        let clean = "export A=1\nkimi() { ringlet exec --profile kimi claude -- \"$@\"; }\n".to_owned();
+        let inputs = [(first, zshrc(), CLEAN.to_owned()), (second, text, clean)];
         Self { world, inputs }
+    }
+
+    /// The profiles that there are, and the settings.
+    fn profiles(&self) -> (BTreeSet<String>, String) {
+        let folder = self.world.path("home/.ringlet/profiles");
+        let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("readable").path());
+        let names = entries.filter(|path| path.join("ringlet.toml").exists());
+        let names = names.map(|path| path.file_name().expect("named").to_string_lossy().into_owned());
+        (names.collect(), self.world.read("home/.config/ringlet/config.toml"))
+    }
+
+    /// Asserts that the run's profiles are there with all their accounts, and that one is the default.
+    #[track_caller]
+    fn has_profiles(&self, what: &str) {
+        let (names, settings) = self.profiles();
+        assert_eq!(names, ["default", "kimi"].map(str::to_owned).into(), "{what}");
+        assert!(settings.contains("default-profile = \"default\""), "{what}: {settings}");
+        let account = |profile: &str, agent: &str| {
+            let text = self.world.read(format!("home/.ringlet/profiles/{profile}/ringlet.toml"));
+            let table: toml::Table = text.parse().expect("a profile is whole");
+            let own = table.get("agents").and_then(|agents| agents.get(agent)).and_then(toml::Value::as_table);
+            let own = own.unwrap_or(&table);
+            let own = own.get("provider-config").and_then(toml::Value::as_table).unwrap_or(own);
+            assert!(text.contains(agent), "{what}: {text}");
+            own.get("key-alias").and_then(toml::Value::as_str).map(str::to_owned)
+        };
+        assert_eq!(account("default", "claude").as_deref(), Some("default"), "{what}");
+        assert_eq!(account("default", "codex").as_deref(), Some("default"), "{what}");
+        assert_eq!(account("kimi", "claude").as_deref(), Some("kimi"), "{what}");
+    }
+
+    /// Asserts that nothing is left of the run's profiles.
+    #[track_caller]
+    fn has_no_profiles(&self, what: &str) {
+        let (names, settings) = self.profiles();
+        assert_eq!(names, BTreeSet::new(), "{what}");
+        assert_eq!(settings, "[credentials]\nbackend = \"file\"\n", "{what}");
     }
 
     fn strace(&self, options: &[&str], inject: &str, words: &[&str]) -> Done {
@@ -690,8 +732,15 @@ impl Rig {
                 "{what}: {} is torn: {now}",
                 path.display()
             );
+            // What starts a profile never stands there without it, nor is a key gone that no default gives.
+            let (profiles, settings) = self.profiles();
+            assert!(!now.contains("--profile kimi") || profiles.contains("kimi"), "{what}: {now}");
+            let is_default = profiles.contains("default") && settings.contains("default-profile");
+            let variables = ["export ANTHROPIC_API_KEY=\"", "export OPENAI_API_KEY="];
+            let is_gone = variables.iter().any(|name| input.contains(name) && !now.contains(name));
+            assert!(!is_gone || is_default, "{what}: {now}");
             if now != *input {
-                for key in [KEY, OLD, THIRD].iter().filter(|key| input.contains(**key)) {
+                for key in [KEY, OLD, THIRD, FOURTH].iter().filter(|key| input.contains(**key)) {
                     assert!(keys.values().any(|value| value == key), "{what}: a key is lost");
                 }
             }
@@ -707,9 +756,11 @@ impl Rig {
         }
         let mut keys = both();
         keys.insert("openai/default".into(), THIRD.into());
+        keys.insert("moonshot/kimi".into(), FOURTH.into());
         assert_eq!(stored(&self.world), keys, "{what}");
         assert_eq!(strays(&self.world), Vec::<PathBuf>::new(), "{what}");
-        no_piece_in_state(&self.world, &[KEY, OLD, THIRD]);
+        self.has_profiles(what);
+        no_piece_in_state(&self.world, &[KEY, OLD, THIRD, FOURTH]);
     }
 
     fn is_undone(&self) -> bool {
@@ -724,6 +775,7 @@ impl Rig {
             assert_eq!(fs::read_to_string(path).expect("there"), *input, "{what}");
         }
         assert_eq!(strays(&self.world), Vec::<PathBuf>::new(), "{what}");
+        self.has_no_profiles(what);
     }
 }
 
@@ -796,6 +848,7 @@ fn killed_at_any_call_that_writes_an_undo_completes_the_next_time() {
                 assert_eq!(fs::read_to_string(path).expect("there"), *input, "{what}: {again:?}");
             }
             assert_eq!(strays(&rig.world), Vec::<PathBuf>::new(), "{what}");
+            rig.has_no_profiles(&what);
             assert_eq!(done.status, None, "{what}: {done:?}");
         }
     }

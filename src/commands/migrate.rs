@@ -14,7 +14,7 @@ mod watch;
 
 use super::Session;
 use crate::cli::{Migrate, MigrateCommand};
-use crate::config::Backend;
+use crate::config::{Backend, Settings};
 use crate::failure::{Failure, status};
 use crate::host::Host;
 use crate::migrate::MigrateError;
@@ -32,16 +32,37 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// `ringlet migrate ...`
-pub(super) fn run(host: &mut Host, session: &Session, command: Migrate) -> Result<i32, Failure> {
+pub(super) fn run(host: &mut Host, mut session: Session, command: Migrate) -> Result<i32, Failure> {
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     match &command.undo {
-        Some(MigrateCommand::Undo { run }) => undo::run(host, session, run.as_deref()),
+        Some(MigrateCommand::Undo { run }) => undo::run(host, &session, run.as_deref()),
         None if command.watch => {
             let named = named(host, &command, Vec::new())?;
-            watch::run(host, session, &named)
+            watch::run(host, &session, &named)
         }
-        None => move_keys(host, session, &command),
+        None => {
+            let left = if command.dry_run { Left::default() } else { clear_up(host, &session)? };
+            // What a killed run had set is taken back by now.
+            session.settings = Settings::read(&session.paths)?;
+            move_keys(host, &session, &command, left)
+        }
     }
+}
+
+/// What a killed run left.
+#[derive(Default)]
+struct Left {
+    files: Vec<PathBuf>,
+    run: Option<String>,
+}
+
+fn clear_up(host: &mut Host, session: &Session) -> Result<Left, Failure> {
+    session.refuse_own_places(&host.world)?;
+    // The lock is held only while an interrupted run is cleared up, and not during the question below.
+    let _lock = apply::lock(&session.paths)?;
+    let found = recover::recover(&session.paths)?;
+    found.warnings.iter().for_each(|text| host.output.warn(text));
+    Ok(Left { files: found.left, run: found.continued.map(|journal| journal.run) })
 }
 
 fn opener<'a>(host: &'a Host, session: &'a Session, prompt: Prompt) -> impl Fn() -> Keys + use<'a> {
@@ -52,18 +73,9 @@ fn prompt(host: &Host) -> Prompt {
     if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never }
 }
 
-fn move_keys(host: &mut Host, session: &Session, command: &Migrate) -> Result<i32, Failure> {
-    let (mut left, mut before) = (Vec::new(), None);
-    if !command.dry_run {
-        session.refuse_own_places(&host.world)?;
-        // The lock is held only while an interrupted run is cleared up, and not during the question below.
-        let _lock = apply::lock(&session.paths)?;
-        let found = recover::recover(&session.paths)?;
-        found.warnings.iter().for_each(|text| host.output.warn(text));
-        left = found.left;
-        before = found.continued.map(|journal| journal.run);
-    }
-    let named = named(host, command, left)?;
+fn move_keys(host: &mut Host, session: &Session, command: &Migrate, left: Left) -> Result<i32, Failure> {
+    let before = left.run;
+    let named = named(host, command, left.files)?;
     // If files are named, no others are read.
     let found = match named.as_slice() {
         [] => files::find(&session.paths, &host.world.env),

@@ -234,7 +234,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                     audit::ask(host, &session, since.as_deref(), alias.as_deref(), agent.as_deref())?;
                 }
                 Command::Audit { verify: Some(_), .. } => return audit::verify(host, &session),
-                Command::Migrate(command) => return migrate::run(host, &session, command),
+                Command::Migrate(command) => return migrate::run(host, session, command),
                 Command::Daemon(command) => daemon::run(host, &session, command)?,
                 Command::Lease(command) => lease::run(host, &session, command)?,
                 Command::Agents(command) => agents::run(host, &session, command)?,
