@@ -128,6 +128,39 @@ fn keys_that_no_profile_uses_and_names_that_lead_past_ringlet_are_found() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_in_two_stores_is_named() {
+    let keyring = Keyring::start(State::Unlocked);
+    let world = World::on(&keyring);
+    world.configure("[credentials]\nbackend = \"file\"\n");
+    world.store_key("anthropic/work", KEY);
+    world.store_key("anthropic/other", KEY);
+    world.configure("[credentials]\nbackend = \"system\"\n");
+    world.store_key("anthropic/work", KEY);
+    world.store_key("anthropic/once", KEY);
+    says(&world, "note", "anthropic/work is in the keychain and, in plaintext, in ~/.config/ringlet/credentials.toml");
+    let seen = world.run(&["doctor"]).stdout;
+    assert!(!seen.contains("anthropic/other is in") && !seen.contains("anthropic/once is in"), "{seen}");
+}
+
+#[test]
+fn keys_in_files_are_named_with_what_helps_and_what_a_run_makes_of_the_agents() {
+    let world = World::new();
+    world.agent("claude");
+    let token = "export ANTHROPIC_AUTH_TOKEN=gwTESTH2jvFAKEGNDs4fTESTk9Lq2FAKE\n";
+    let setter = format!("use() {{\nexport ANTHROPIC_BASE_URL=https://gw.example.net\n{token}}}\n");
+    let other = "export GITHUB_TOKEN=ghp_TESTab12FAKEcd34TESTef56FAKEgh78TEST\n";
+    let key = "sk-ant-api03-TESTab12FAKEcd34TESTef56FAKEgh78TESTij90FAKEkl12TESTmn34FAKEop56";
+    world.write("home/.zshrc", format!("{other}export ANTHROPIC_API_KEY={key}\n{setter}"));
+    says(&world, "note", "~/.zshrc:1 has GITHUB_TOKEN (github) in plaintext; it is another tool's");
+    says(&world, "wrong", "~/.zshrc:2 has ANTHROPIC_API_KEY (anthropic) in plaintext");
+    says(&world, "wrong", "~/.zshrc:5 has ANTHROPIC_AUTH_TOKEN (anthropic) in plaintext; it belongs to an endpoint");
+    says(&world, "note", "`ringlet migrate` makes no default profile for claude, since");
+    let hint = "--agent claude --provider anthropic --key-alias default --endpoint https://gw.example.net";
+    assert!(world.run(&["doctor"]).stdout.contains(hint));
+}
+
 #[test]
 fn a_line_that_cannot_load_the_hook_is_told_from_one_that_does() {
     let mut world = World::ready();

@@ -47,6 +47,10 @@ mod lease;
 #[cfg(target_os = "linux")]
 mod migrate;
 #[cfg(target_os = "linux")]
+mod migrate_accounts;
+#[cfg(target_os = "linux")]
+mod migrate_composed;
+#[cfg(target_os = "linux")]
 mod migrate_homes;
 #[cfg(target_os = "linux")]
 mod migrate_live;

@@ -473,7 +473,10 @@ fn a_watch_speaks_json_and_ends_with_its_reader() {
     // The change happens where the link leads.
     fs::write(&target, format!("A=1\nOPENAI_API_KEY={OTHER}\n")).expect("written");
     let row: serde_json::Value = serde_json::from_str(&watcher.line()).expect("JSON");
-    assert_eq!(row, serde_json::json!({"file": named, "line": 2, "variable": "OPENAI_API_KEY", "provider": "openai"}));
+    assert_eq!(
+        row,
+        serde_json::json!({"file": named, "line": 2, "variable": "OPENAI_API_KEY", "provider": "openai", "reason": null})
+    );
     let Watcher { child, lines } = &mut watcher;
     *lines = BufReader::new(
         Command::new("true").stdout(Stdio::piped()).spawn().expect("starts").stdout.take().expect("a pipe"),
@@ -481,6 +484,24 @@ fn a_watch_speaks_json_and_ends_with_its_reader() {
     .lines();
     fs::write(&target, format!("ANTHROPIC_API_KEY={KEY}\n")).expect("written");
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn a_watch_judges_the_files_together_as_a_run_does() {
+    let world = World::new();
+    world.write("home/.secrets", "_K=gwTESTH2jvFAKEGNDs4fTESTk9Lq2FAKE\n");
+    world.write("home/.zshrc", ". ~/.secrets\n");
+    let mut watcher = Watcher::start(&world, &[]);
+    // A value under a name that says nothing is a key where a known variable takes it over in another file.
+    world.write("home/.zshrc", ". ~/.secrets\nexport OPENAI_API_KEY=$_K\n");
+    assert_eq!(watcher.line(), "~/.zshrc:2 has OPENAI_API_KEY (openai) in plaintext");
+    assert_eq!(watcher.line(), "~/.secrets:1 has _K (openai) in plaintext");
+    // What a run would leave says so.
+    world.write("home/.config/fish/config.fish", format!("set -gx KEYS {KEY} other\n"));
+    assert_eq!(
+        watcher.line(),
+        "~/.config/fish/config.fish:1 has KEYS (anthropic) in plaintext; it is an element of a list"
+    );
 }
 
 #[test]

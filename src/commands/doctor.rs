@@ -4,6 +4,7 @@ use super::Session;
 use super::check::{Check, Grade};
 use super::reach::Reach;
 use crate::commands::migrate::machine::machine;
+use crate::commands::migrate::show;
 use crate::config::ConfigError;
 use crate::failure::{Failure, status};
 use crate::hint::Hint;
@@ -16,7 +17,7 @@ use crate::output::Style;
 use crate::plan;
 use crate::platform;
 use crate::profile::{Account, Profiles, Resolved};
-use crate::store::{Prompt, StoreError};
+use crate::store::{self, Prompt, StoreError};
 use crate::words;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -46,6 +47,13 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
         Ok(names) => {
             say(Grade::Good, format!("{} answers and holds {}", place(), counted(names.len(), "key")), None);
             answers = true;
+            for (key, file) in
+                names.iter().filter_map(|key| Some((key, store::copy_in_file(&session.paths, &store, key)?)))
+            {
+                let file = session.paths.pretty(&file);
+                let hint = Hint::from(format!("launches take the one in {}; delete the other in {file}", place()));
+                say(Grade::Note, format!("{key} is in {} and, in plaintext, in {file}", place()), Some(hint));
+            }
             kept = names.into_iter().collect();
             // A locked keychain lists names and gives no values.
             if matches!(store.locked_collection(), Ok(Some(_))) {
@@ -177,10 +185,7 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
             say(Grade::Note, format!("{place} defines {what} {command} of its own"), Some(hint));
         }
     }
-    for (place, what) in plaintext(host, session) {
-        let hint = Hint::from("run `ringlet migrate --dry-run` to see what can be moved");
-        say(Grade::Bad, format!("{place} has {what} in plaintext"), Some(hint));
-    }
+    plaintext(host, session, &mut say);
     for name in leftovers(host, session)? {
         let hint = Hint::from("take it out of your rc file and run ").command(["unset", &name]);
         say(Grade::Bad, format!("{name} is set in this shell, where every program can read it"), Some(hint));
@@ -292,21 +297,37 @@ fn leftovers(host: &Host, session: &Session) -> Result<Vec<String>, Failure> {
     Ok(found)
 }
 
-// Reports keys in the files that shells and agents read. Nothing is moved.
-fn plaintext(host: &Host, session: &Session) -> Vec<(String, String)> {
+// Reports keys in the files that shells and agents read, and the agents that a run would leave without a default
+// account. Nothing is moved.
+fn plaintext(host: &Host, session: &Session, say: &mut dyn FnMut(Grade, String, Option<Hint>)) {
     // A definition that does not parse is named by the check of the registry.
     let machine = machine(host, session).unwrap_or_else(|_| Machine::empty(Vocabulary::built_in()));
     let plan = Plan::of(&migrate::files::find(&session.paths, &host.world.env), &[], &machine);
-    let mut found = Vec::new();
     for file in &plan.files {
         for placed in &file.findings {
             let finding = &placed.finding;
             let place = format!("{}:{}", session.paths.pretty(&file.path), finding.line);
-            let variable = finding.variable.as_deref().map_or_else(|| "a key".to_owned(), str::to_owned);
-            found.push((place, format!("{variable} ({})", finding.provider)));
+            let text = format!("{place} has {} ({}) in plaintext", show::variable(finding), finding.provider);
+            let remedy = placed.name.as_ref().err().map(|reason| (reason.why(), file.remedy.or(reason.remedy())));
+            match remedy {
+                None => {
+                    let hint = Hint::from("run `ringlet migrate --dry-run` to see what becomes of it");
+                    say(Grade::Bad, text, Some(hint));
+                }
+                // Another tool's credential.
+                Some((why, None)) => say(Grade::Note, format!("{text}; it {why}"), None),
+                Some((why, Some(remedy))) => say(Grade::Bad, format!("{text}; it {why}"), Some(remedy.into())),
+            }
         }
     }
-    found
+    for trouble in &plan.troubles {
+        say(Grade::Bad, format!("{}: {}", session.paths.pretty(&trouble.path), trouble.why), None);
+    }
+    let hints = show::commands(session, &plan);
+    for ((withheld, _), hint) in plan.withheld.iter().zip(hints) {
+        let text = format!("`ringlet migrate` makes no default profile for {}, since {}", withheld.agent, withheld.why);
+        say(Grade::Note, text, Some(hint));
+    }
 }
 
 fn report(host: &mut Host, checks: &[Check]) {

@@ -8,7 +8,7 @@ mod ask;
 mod json;
 pub(super) mod machine;
 mod settings;
-mod show;
+pub(super) mod show;
 mod undo;
 mod watch;
 

@@ -47,7 +47,12 @@ pub(super) fn remains(bytes: &[u8], before: &Script, judged: &Judged, after: &[u
     let (before, after) = (facts(bytes, before), facts(after, left));
     // A word without a name sets nothing that could be told, and is no word of a setting once the others are gone.
     let is_named = |set: &&Set<'_>| !set.word.name.is_empty();
-    let mut stays = before.sets.iter().filter(is_named).filter(|set| !judged.gone.contains(&set.word.span.start));
+    let replaced = |start: &Start| judged.replaced.iter().any(|own| own.command == start.command);
+    // What is set for an agent alone is set for the profile's start of it now, which is no agent's command.
+    let own: HashSet<usize> =
+        before.starts.iter().filter(|(start, _)| replaced(start)).map(|(_, at)| at.scope).collect();
+    let stays = before.sets.iter().zip(&before.at).filter(|(_, at)| !own.contains(&at.scope)).map(|(set, _)| set);
+    let mut stays = stays.filter(is_named).filter(|set| !judged.gone.contains(&set.word.span.start));
     let mut is = after.sets.iter().filter(is_named);
     let same = loop {
         match (stays.next(), is.next()) {
@@ -57,14 +62,13 @@ pub(super) fn remains(bytes: &[u8], before: &Script, judged: &Judged, after: &[u
             _ => break false,
         }
     };
-    let replaced = |start: &Start| judged.replaced.iter().any(|own| own.command == start.command);
     same && before.starts.iter().filter(|(start, _)| !replaced(start)).count() == after.starts.len()
 }
 
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Literal(one, _), Value::Literal(other, _)) => one == other,
-        (Value::Copy(one), Value::Copy(other)) => one == other,
+        (Value::Copy(one), Value::Copy(other)) | (Value::Path(one), Value::Path(other)) => one == other,
         (Value::Default(name, one, _), Value::Default(other_name, other, _)) => name == other_name && one == other,
         _ => std::mem::discriminant(one) == std::mem::discriminant(other),
     }
@@ -92,6 +96,7 @@ pub(super) fn judge(sources: &[Source<'_>], machine: &Machine<'_>, known: &Known
         fixed: sources.iter().map(|source| fixed_keys(source.script, known)).collect(),
         hosts: HashMap::new(),
         keeps: HashMap::new(),
+        launchers: BTreeSet::new(),
     };
     judge.hosts = judge.endpoints();
     judge.freeze();
@@ -182,6 +187,9 @@ pub(super) fn judge(sources: &[Source<'_>], machine: &Machine<'_>, known: &Known
             top_level: set.place.depth == 0,
         });
     }
+    for unit in judge.launchers.iter().map(|unit| &facts.units[*unit]) {
+        judged[unit.file].launchers.push(unit.span.clone());
+    }
     let preferred = judge.preferred(&judged_sets, &found);
     let mut accounts = defaults::accounts(&judge, &found, &preferred);
     let value = |set: usize| match values.held(set) {
@@ -238,6 +246,8 @@ struct Judge<'a, 'w> {
     fixed: Vec<Vec<usize>>,
     // The endpoints, by the scope that they are set in and their family.
     hosts: HashMap<(usize, &'a str), &'a str>,
+    // The launchers that stay.
+    launchers: BTreeSet<usize>,
     // What units keep from their agents: the agent's command and the variable, with the unit.
     keeps: HashMap<(&'a str, &'a str), usize>,
 }

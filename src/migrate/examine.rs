@@ -192,7 +192,9 @@ fn settings_of<'a>(nodes: &'a [Node], found: &mut Vec<(&'a str, Option<&'a [u8]>
             Node::Setting(setting) => found.extend(setting.words.iter().filter_map(|word| match &word.value {
                 Value::Bare | Value::Unset => None,
                 Value::Literal(value, _) => Some((word.name.as_str(), Some(value.as_slice()))),
-                Value::Copy(_) | Value::Default(..) | Value::Dynamic => Some((word.name.as_str(), None)),
+                Value::Copy(_) | Value::Path(_) | Value::Default(..) | Value::Dynamic => {
+                    Some((word.name.as_str(), None))
+                }
             })),
             Node::List { operands, .. } => settings_of(operands, found),
             Node::Compound { bodies, .. } => {
@@ -229,16 +231,19 @@ fn analyzed(bytes: &[u8], dialect: Dialect, script: Script, judged: Judged, know
         covered: vec![],
         kept: vec![],
     };
-    let Judged { keys, gone, replaced, declined, spared } = judged;
+    let Judged { keys, gone, replaced, launchers, declined, spared } = judged;
     keys.into_iter().for_each(|key| analysis.key(key));
+    let launchers = merged(launchers);
     for fixed in &script.fixed {
+        let is_launchers = fixed.name.is_some() && is_in(&launchers, &(fixed.at..fixed.at + 1));
+        let reason = if is_launchers { Reason::Launcher } else { fixed.reason };
         let name = fixed.name.as_deref();
         let judgement = match name {
             // It is set, if for one command.
             Some(name) if fixed.reason == Reason::InlinePrefix => detect::judge_setting(name, &fixed.value, known),
             _ => detect::judge(name, &fixed.value, known),
         };
-        analysis.report_value(judgement, name, fixed.at, &fixed.value, fixed.reason);
+        analysis.report_value(judgement, name, fixed.at, &fixed.value, reason);
     }
     let stays = |offset: usize, value: &[u8]| declined.contains(&offset) || spared.has(value);
     let markers = analysis.comments(&script.comments, &stays);

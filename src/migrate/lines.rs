@@ -197,7 +197,7 @@ mod tests {
                         assert_eq!(&text.as_bytes()[span.clone()], value.as_slice());
                         format!("{}=${name}:-{}", word.name, String::from_utf8_lossy(value))
                     }
-                    Value::Dynamic | Value::Unset => format!("{}?", word.name),
+                    Value::Path(_) | Value::Dynamic | Value::Unset => format!("{}?", word.name),
                 });
             }
         }

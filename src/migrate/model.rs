@@ -281,7 +281,7 @@ pub(super) struct Start {
     pub env: Option<(Span, bool)>,
     /// The words that start the agent: `claude`, `command claude`.
     pub command: Span,
-    /// The agent's command without its folder.
+    /// The agent's command without its folder; empty where only running the code could tell it.
     pub agent: String,
     /// The path to it, where there is one; `~` stands for the home directory.
     pub path: Option<String>,
@@ -392,6 +392,8 @@ pub(super) enum Value {
     Copy(String),
     /// `${NAME:-literal}` or `${NAME:=literal}`: the name, the literal, and where that stands.
     Default(String, Zeroizing<Vec<u8>>, Span),
+    /// A path in the user's home directory, which `~` at its beginning stands for.
+    Path(String),
     /// Anything that only running the code could tell.
     Dynamic,
     /// None any longer: `unset NAME`.
@@ -405,6 +407,7 @@ impl fmt::Debug for Value {
             Self::Literal(_, span) => write!(f, "Literal(redacted, {span:?})"),
             Self::Copy(name) => write!(f, "Copy({name})"),
             Self::Default(name, _, span) => write!(f, "Default({name}, redacted, {span:?})"),
+            Self::Path(path) => write!(f, "Path({path})"),
             Self::Dynamic => f.write_str("Dynamic"),
             Self::Unset => f.write_str("Unset"),
         }

@@ -169,7 +169,7 @@ fn judgement(set: &Set<'_>, known: &Known) -> Option<Judgement> {
         Value::Literal(value, _) | Value::Default(_, value, _) => {
             Some(detect::judge_setting(&set.word.name, value, known))
         }
-        Value::Bare | Value::Unset | Value::Copy(_) | Value::Dynamic => None,
+        Value::Bare | Value::Unset | Value::Copy(_) | Value::Path(_) | Value::Dynamic => None,
     }
 }
 

@@ -5,11 +5,13 @@
 
 use super::MigrateError;
 use super::accounts::Machine;
+use super::dialect;
+use super::examine::{Action, Finding};
 use super::files::Found;
 use super::files::{self, Candidate, Role};
 use super::journal::digest;
-use super::vocabulary::Vocabulary;
-use super::{dialect, plan};
+use super::model::Reason;
+use super::plan::{self, Choices, Reading, Scan};
 use crate::env::Env;
 use crate::paths::Paths;
 use crate::platform;
@@ -17,7 +19,6 @@ use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,19 @@ pub(crate) struct Seen {
     pub variable: Option<String>,
     /// Whose key it is.
     pub provider: String,
+    /// Why it would stay there, if it would.
+    pub reason: Option<Reason>,
+}
+
+impl Seen {
+    fn of(file: &Path, finding: &Finding) -> Self {
+        let reason = match finding.action {
+            Action::Moved(_) => None,
+            Action::Reported(reason) => Some(reason),
+        };
+        let (variable, provider) = (finding.variable.clone(), finding.provider.clone());
+        Self { file: file.to_owned(), line: finding.line, variable, provider, reason }
+    }
 }
 
 /// What a file was when it was read last.
@@ -51,7 +65,7 @@ pub(crate) struct Watch<'a> {
     paths: &'a Paths,
     env: &'a Env,
     named: &'a [PathBuf],
-    vocabulary: Arc<Vocabulary>,
+    machine: Machine<'a>,
     watcher: RecommendedWatcher,
     events: Receiver<notify::Result<Event>>,
     folders: BTreeMap<PathBuf, Option<(u64, u64)>>,
@@ -64,13 +78,13 @@ impl<'a> Watch<'a> {
         paths: &'a Paths,
         env: &'a Env,
         named: &'a [PathBuf],
-        vocabulary: Arc<Vocabulary>,
+        machine: Machine<'a>,
     ) -> Result<(Self, Vec<Seen>), MigrateError> {
         let (send, events) = mpsc::channel();
         // A receiver that is gone means that the watch is over.
         let watcher = notify::recommended_watcher(move |event| drop(send.send(event))).map_err(watching(None))?;
         let (folders, files) = Default::default();
-        let mut watch = Self { paths, env, named, vocabulary, watcher, events, folders, files };
+        let mut watch = Self { paths, env, named, machine, watcher, events, folders, files };
         let there = watch.look()?;
         Ok((watch, there))
     }
@@ -117,55 +131,69 @@ impl<'a> Watch<'a> {
         self.files.contains_key(path) || self.files.keys().any(|file| platform::same_file(file, path))
     }
 
-    fn wanted(&self) -> (Vec<Candidate>, BTreeSet<PathBuf>) {
+    fn wanted(&self) -> Found {
         if self.named.is_empty() {
-            let found = files::find(self.paths, self.env);
-            return (found.candidates, found.folders);
+            return files::find(self.paths, self.env);
         }
         let candidate = |path: &PathBuf| {
             let dialect = dialect::of(path, &files::first_bytes(path));
             Candidate { path: path.clone(), dialect, role: Role::Rc }
         };
         let folders = self.named.iter().filter_map(|path| path.parent().map(Path::to_owned));
-        (self.named.iter().map(candidate).collect(), folders.collect())
+        let candidates: Vec<Candidate> = self.named.iter().map(candidate).collect();
+        let mut found = Found::from(candidates);
+        found.folders = folders.collect();
+        found
     }
 
     // Watches what there is to watch by now, reads what changed, and gives the keys that are new.
     fn look(&mut self) -> Result<Vec<Seen>, MigrateError> {
-        let (candidates, mut folders) = self.wanted();
+        let found = self.wanted();
         // A change behind a symlink happens in the target's folder.
-        let targets =
-            candidates.iter().filter_map(|candidate| candidate.path.canonicalize().ok()?.parent().map(Path::to_owned));
-        folders.extend(targets);
+        let targets = found
+            .candidates
+            .iter()
+            .filter_map(|candidate| candidate.path.canonicalize().ok()?.parent().map(Path::to_owned));
+        let folders: BTreeSet<PathBuf> = found.folders.iter().cloned().chain(targets).collect();
         for folder in folders {
             self.watch(&folder)?;
         }
-        let mut news = Vec::new();
         let mut now = BTreeMap::new();
-        for candidate in candidates {
+        let mut changed = Vec::new();
+        for candidate in &found.candidates {
             let mut known = self.files.remove(&candidate.path).unwrap_or_default();
             let stamp = platform::content_stamp(&candidate.path).ok();
             if stamp.is_none() {
                 known = Known::default();
             } else if stamp != known.stamp {
-                let scan = plan::scan(&Found::from(vec![candidate.clone()]), &[], &Machine::empty(&self.vocabulary));
-                let mut keys = BTreeSet::new();
-                for finding in scan.findings() {
+                known.stamp = stamp;
+                changed.push(candidate);
+            }
+            now.insert(candidate.path.clone(), known);
+        }
+        let mut news = Vec::new();
+        let mut tell = |scan: &Scan| {
+            for (path, findings) in scan.findings() {
+                let Some(known) = now.get_mut(path) else { continue };
+                let before = std::mem::take(&mut known.keys);
+                for finding in findings {
                     let variable = finding.variable.as_deref().unwrap_or_default();
                     let key = digest(&[variable.as_bytes(), b"=", &finding.value].concat());
-                    if !known.keys.contains(&key) {
-                        news.push(Seen {
-                            file: candidate.path.clone(),
-                            line: finding.line,
-                            variable: finding.variable.clone(),
-                            provider: finding.provider.clone(),
-                        });
+                    if !before.contains(&key) {
+                        news.push(Seen::of(path, finding));
                     }
-                    keys.insert(key);
+                    known.keys.insert(key);
                 }
-                known = Known { stamp, keys };
             }
-            now.insert(candidate.path, known);
+        };
+        // Code is judged together, as a run does: what changed in one file may make a key of what stands in another.
+        let (alone, code): (Vec<_>, Vec<_>) =
+            changed.into_iter().partition(|candidate| candidate.role.is_report_only());
+        if !code.is_empty() {
+            tell(&Reading::new(&found, &[]).without_reports().scan(&self.machine, &Choices::default()));
+        }
+        for candidate in alone {
+            tell(&plan::scan(&Found::from(vec![candidate.clone()]), &[], &self.machine));
         }
         self.files = now;
         Ok(news)

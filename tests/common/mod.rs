@@ -4,8 +4,12 @@
 pub(crate) mod daemon;
 pub(crate) mod done;
 #[cfg(target_os = "linux")]
+pub(crate) mod forms;
+#[cfg(target_os = "linux")]
 pub(crate) mod keyring;
 #[cfg(unix)]
 pub(crate) mod pty;
+#[cfg(target_os = "linux")]
+pub(crate) mod stand_ins;
 #[cfg(unix)]
 pub(crate) mod world;

@@ -57,7 +57,7 @@ pub(super) fn hunk(output: &mut Output, hunk: &Hunk) {
 }
 
 /// The variable that a key is set to, in words.
-pub(super) fn variable(finding: &Finding) -> &str {
+pub(in crate::commands) fn variable(finding: &Finding) -> &str {
     finding.variable.as_deref().unwrap_or("a key")
 }
 
@@ -216,7 +216,7 @@ pub(super) fn looked(host: &mut Host, session: &Session, planning: &Planning<'_,
 }
 
 /// The commands that make a profile where the run makes none.
-pub(super) fn commands(session: &Session, plan: &Plan) -> Vec<Hint> {
+pub(in crate::commands) fn commands(session: &Session, plan: &Plan) -> Vec<Hint> {
     let hint = |withheld: &Withheld| {
         let mut said = Hint::from(format!("{} gets an account by ", withheld.agent));
         for (at, command) in remedy(session, plan, withheld).into_iter().enumerate() {
@@ -228,8 +228,8 @@ pub(super) fn commands(session: &Session, plan: &Plan) -> Vec<Hint> {
     plan.withheld.iter().map(|(withheld, _)| hint(withheld)).collect()
 }
 
-/// The commands that make a profile for an agent that gets no default, or start it with one: they store its key where it
-/// is not stored yet.
+/// The commands that make a profile for an agent that gets no default, or start it with one: they store its key where
+/// it is not stored yet.
 pub(super) fn remedy(session: &Session, plan: &Plan, withheld: &Withheld) -> Vec<Vec<OsString>> {
     let agent = &withheld.agent;
     let spec = agent.parse().ok().and_then(|agent| session.registry.agent(&agent).ok());

@@ -1,20 +1,19 @@
 //! `ringlet migrate --watch`: prints a line for every key in plaintext, now and whenever one comes back.
 
+use super::machine::machine;
 use crate::commands::Session;
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::migrate::vocabulary::Vocabulary;
 use crate::migrate::watch::{Seen, Watch};
 use crate::output::Style;
 use serde_json::json;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Runs until it is interrupted, or until nobody reads its output.
 pub(super) fn run(host: &mut Host, session: &Session, named: &[PathBuf]) -> Result<i32, Failure> {
     let env = host.world.env.clone();
-    let vocabulary = Arc::new(Vocabulary::new(&session.registry)?);
-    let (mut watch, mut seen) = Watch::start(&session.paths, &env, named, vocabulary)?;
+    let machine = machine(host, session)?;
+    let (mut watch, mut seen) = Watch::start(&session.paths, &env, named, machine)?;
     host.output.note(format!("watching {} files; Ctrl-C ends it", watch.count()));
     loop {
         if !seen.is_empty() && !tell(host, session, &seen)? {
@@ -25,10 +24,11 @@ pub(super) fn run(host: &mut Host, session: &Session, named: &[PathBuf]) -> Resu
 }
 
 fn tell(host: &mut Host, session: &Session, seen: &[Seen]) -> Result<bool, Failure> {
-    for Seen { file, line, variable, provider } in seen {
+    for Seen { file, line, variable, provider, reason } in seen {
         if host.output.wants_json() {
             host.output.json_line(&json!({
                 "file": file.to_string_lossy(), "line": line, "variable": variable, "provider": provider,
+                "reason": reason.map(|reason| reason.as_str()),
             }));
             continue;
         }
@@ -39,6 +39,7 @@ fn tell(host: &mut Host, session: &Session, seen: &[Seen]) -> Result<bool, Failu
             (Style::Plain, " has "),
             (Style::Bad, what),
             (Style::Plain, &format!(" ({provider}) in plaintext")),
+            (Style::Dim, &reason.map(|reason| format!("; it {}", reason.why())).unwrap_or_default()),
         ]);
     }
     let goes_on = host.output.flush()?;

@@ -31,17 +31,32 @@ pub(super) fn owner_of(variable: &str) -> Option<&'static str> {
 /// The accounts that profiles are made for, and the agents that get no default.
 pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>], preferred: &BTreeMap<String, usize>) -> Accounts {
     let mut accounts = Accounts { withheld: judge.withheld.values().cloned().collect(), ..Accounts::default() };
-    for own in found.iter().filter(|own| own.unit.is_some()) {
-        accounts.made.push(launchers(judge, own));
-    }
-    let taken: BTreeSet<String> =
-        accounts.made.iter().filter(|made| made.is_default()).flat_map(|made| made.agents.clone()).collect();
+    let keys = Lone::of(judge, found, preferred);
+    let at_login = at_login(judge, found, &keys);
     // An account that the default profile has already stays.
     let own = judge.machine.default.iter().flat_map(|(_, agents)| agents.iter().cloned());
-    let mut bound: BTreeSet<String> = taken.into_iter().chain(own).collect();
-    for own in found.iter().filter(|own| own.unit.is_none()) {
+    let mut bound: BTreeSet<String> = own.collect();
+    let winners = own_names(judge, found, &bound, &at_login);
+    for own in found.iter().filter(|own| own.unit.is_some()) {
+        let mut account = launchers(judge, own);
+        let winner = account.agents.first().and_then(|agent| winners.get(agent));
+        let is_plain = winner.is_some_and(|winner| winner.is_same(&account)) && is_own_name(judge, own);
+        match &mut account.name {
+            Name::Launcher { is_default, .. } if is_plain && judge.machine.default.is_none() => *is_default = true,
+            _ => {}
+        }
+        accounts.made.push(account.clone());
+        if is_plain && bound.insert(account.agents[0].clone()) && judge.machine.default.is_some() {
+            // The default profile has a name of its own, and gives plain use the same.
+            accounts.made.push(Account { name: Name::Default, origin: Origin::Pair, ..account });
+        }
+    }
+    let mut pairs: Vec<&Found<'_>> = found.iter().filter(|own| own.unit.is_none()).collect();
+    pairs.sort_by_key(|own| !is_at_login(judge, own));
+    for own in pairs {
         let mut account = judge.account(own, Name::Default);
-        if account.agents.iter().any(|agent| bound.contains(agent)) {
+        let is_elsewhere = !is_at_login(judge, own) && account.agents.iter().any(|agent| at_login.contains(agent));
+        if is_elsewhere || account.agents.iter().any(|agent| bound.contains(agent)) {
             let name = account.alias.clone().unwrap_or_else(|| account.provider.clone());
             account.name = Name::Launcher { name, is_default: false };
         } else {
@@ -50,8 +65,38 @@ pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>], preferred: &B
         split_models(judge, &mut account);
         accounts.made.push(account);
     }
-    lone(judge, found, preferred, &mut bound, &mut accounts);
+    lone(judge, &keys, &at_login, &mut bound, &mut accounts);
     accounts
+}
+
+// The place in the order of what the login shell reads; none where it does not read it.
+fn step(judge: &Judge<'_, '_>, file: usize, at: usize) -> Option<usize> {
+    let steps = judge.sources[file].steps.iter();
+    steps.filter(|(span, _)| span.contains(&at)).map(|(_, step)| *step).max()
+}
+
+// Whether the login shell has a pair at its top level.
+fn is_at_login(judge: &Judge<'_, '_>, own: &Found<'_>) -> bool {
+    judge.machine.login.is_some_and(|login| own.shells & 1 << login as u8 != 0)
+}
+
+// The agents that have an account in the login shell. No other shell's becomes their default.
+fn at_login(judge: &Judge<'_, '_>, found: &[Found<'_>], keys: &Lone<'_>) -> BTreeSet<String> {
+    let mut agents = BTreeSet::new();
+    for own in found {
+        let unit = own.unit.map(|unit| &judge.facts.units[unit]).filter(|_| is_own_name(judge, own));
+        if is_at_login(judge, own) || unit.is_some_and(|unit| step(judge, unit.file, unit.span.start).is_some()) {
+            agents.extend(own.agents.iter().map(|agent| agent_name(judge, agent)));
+        }
+    }
+    let is_read = |set: usize| step(judge, judge.facts.at[set].file, judge.facts.sets[set].word.span.start).is_some();
+    let subscription = keys.subscription.filter(|set| is_read(*set));
+    agents.extend(subscription.map(|_| "claude".to_owned()));
+    for (name, _) in keys.best.iter().filter(|(_, (_, set))| is_read(*set)) {
+        let of = |agent: &String| refusal(judge, name, agent, subscription.is_some()).is_none();
+        agents.extend(judge.readers_of_key(name).into_iter().filter(of));
+    }
+    agents
 }
 
 fn launchers(judge: &Judge<'_, '_>, own: &Found<'_>) -> Account {
@@ -61,12 +106,43 @@ fn launchers(judge: &Judge<'_, '_>, own: &Found<'_>) -> Account {
     let mut account = judge.account(own, Name::Default);
     let named = name.clone();
     let name = name.or_else(|| account.alias.clone()).unwrap_or_else(|| account.provider.clone());
-    let is_default =
-        judge.machine.default.is_none() && called.is_some_and(|called| own.agents.iter().any(|agent| agent == called));
     account.alias = named.or(account.alias);
     account.agents = own.agents.iter().map(|agent| agent_name(judge, agent)).collect();
-    account.name = Name::Launcher { name, is_default };
+    account.name = Name::Launcher { name, is_default: false };
     account
+}
+
+// Whether a launcher has its agent's own name, and so is what plain use of the agent was.
+fn is_own_name(judge: &Judge<'_, '_>, own: &Found<'_>) -> bool {
+    let unit = own.unit.map(|unit| &judge.facts.units[unit]).filter(|unit| unit.kind != Kind::Command);
+    let called = unit.and_then(|unit| unit.name);
+    called.is_some_and(|called| own.agents.iter().any(|agent| agent == called))
+}
+
+// The launchers that become their agents' default: of several the one that the login shell has, which is the last.
+fn own_names(
+    judge: &Judge<'_, '_>,
+    found: &[Found<'_>],
+    bound: &BTreeSet<String>,
+    at_login: &BTreeSet<String>,
+) -> BTreeMap<String, Account> {
+    let mut best: BTreeMap<String, (_, Account)> = BTreeMap::new();
+    for own in found.iter().filter(|own| is_own_name(judge, own)) {
+        let Some(unit) = own.unit.map(|unit| &judge.facts.units[unit]) else { continue };
+        let step = step(judge, unit.file, unit.span.start);
+        let rank = (step, unit.file, unit.span.start);
+        let account = launchers(judge, own);
+        let Some(agent) = account.agents.first().cloned() else { continue };
+        let is_elsewhere = step.is_none() && at_login.contains(&agent);
+        // What is not understood of the agent outranks it.
+        if is_elsewhere || bound.contains(&agent) || judge.withheld.contains_key(&agent) {
+            continue;
+        }
+        if best.get(&agent).is_none_or(|(other, _)| *other < rank) {
+            best.insert(agent, (rank, account));
+        }
+    }
+    best.into_iter().map(|(agent, (_, account))| (agent, account)).collect()
 }
 
 fn agent_name(judge: &Judge<'_, '_>, command: &str) -> String {
@@ -104,49 +180,65 @@ fn split_models(judge: &Judge<'_, '_>, account: &mut Account) {
 }
 
 // Keys without an endpoint, set outside functions.
+struct Lone<'a> {
+    // A subscription's token.
+    subscription: Option<usize>,
+    // Of each variable the best one.
+    best: BTreeMap<&'a str, ((bool, Rank), usize)>,
+}
+
+impl<'a> Lone<'a> {
+    fn of(judge: &Judge<'a, '_>, found: &[Found<'_>], preferred: &BTreeMap<String, usize>) -> Self {
+        let of_pairs: BTreeSet<usize> = found.iter().flat_map(|own| own.keys.iter().copied()).collect();
+        let mut lone = Self { subscription: None, best: BTreeMap::new() };
+        for (set, own) in judge.facts.sets.iter().enumerate() {
+            let is_own = own.place.function || own.place.launcher;
+            if is_own || of_pairs.contains(&set) || judge.kept.contains_key(&set) || !judge.values.is_key(set) {
+                continue;
+            }
+            let is_read = !matches!(judge.sources[judge.facts.at[set].file].reader, ReadBy::Script(_));
+            let provider = judge.provider_of(set);
+            let is_preferred = preferred.get(&provider).is_some_and(|other| judge.values.is_same(*other, set));
+            if provider == "claude-subscription" {
+                if own.place.depth == 0 && is_preferred {
+                    lone.subscription = Some(set);
+                }
+                continue;
+            }
+            if is_read && judge.is_named_so(set) {
+                let rank = (is_preferred, judge.rank(set, &provider));
+                let best = lone.best.entry(&own.word.name).or_insert((rank, set));
+                if best.0 <= rank {
+                    *best = (rank, set);
+                }
+            }
+        }
+        lone
+    }
+}
+
 fn lone(
     judge: &Judge<'_, '_>,
-    found: &[Found<'_>],
-    preferred: &BTreeMap<String, usize>,
+    keys: &Lone<'_>,
+    at_login: &BTreeSet<String>,
     bound: &mut BTreeSet<String>,
     accounts: &mut Accounts,
 ) {
-    let of_pairs: BTreeSet<usize> = found.iter().flat_map(|own| own.keys.iter().copied()).collect();
-    let mut keys: BTreeMap<&str, ((bool, Rank), usize)> = BTreeMap::new();
-    let mut subscription = None;
-    for (set, own) in judge.facts.sets.iter().enumerate() {
-        let is_own = own.place.function || own.place.launcher;
-        if is_own || of_pairs.contains(&set) || judge.kept.contains_key(&set) || !judge.values.is_key(set) {
-            continue;
-        }
-        let is_read = !matches!(judge.sources[judge.facts.at[set].file].reader, ReadBy::Script(_));
-        let provider = judge.provider_of(set);
-        let is_preferred = preferred.get(&provider).is_some_and(|other| judge.values.is_same(*other, set));
-        if provider == "claude-subscription" {
-            if own.place.depth == 0 && is_preferred {
-                subscription = Some(set);
-            }
-            continue;
-        }
-        if is_read && judge.is_named_so(set) {
-            let rank = (is_preferred, judge.rank(set, &provider));
-            let best = keys.entry(&own.word.name).or_insert((rank, set));
-            if best.0 <= rank {
-                *best = (rank, set);
-            }
-        }
-    }
+    let is_read = |set: usize| step(judge, judge.facts.at[set].file, judge.facts.sets[set].word.span.start).is_some();
+    let is_elsewhere = |set: usize, agent: &str| !is_read(set) && at_login.contains(agent);
+    let subscription = keys.subscription.filter(|set| !is_elsewhere(*set, "claude"));
     if let Some(set) = subscription
         && !bound.contains("claude")
+        && !judge.withheld.contains_key("claude")
     {
         offer(judge, set, "claude", bound, accounts);
     }
-    for (name, (_, set)) in keys {
+    for (name, (_, set)) in &keys.best {
         for agent in judge.readers_of_key(name) {
-            if !bound.contains(&agent) {
+            if !bound.contains(&agent) && !is_elsewhere(*set, &agent) {
                 match refusal(judge, name, &agent, subscription.is_some()) {
-                    Some(why) => accounts.withhold(&agent, why, judge.provider_of(set)),
-                    None => offer(judge, set, &agent, bound, accounts),
+                    Some(why) => accounts.withhold(&agent, why, judge.provider_of(*set)),
+                    None => offer(judge, *set, &agent, bound, accounts),
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! What is left as it is (rule P9): with every part of an account all of it, and with it what refers to the same
 //! variables. Its agents get no default profile.
 
-use super::pairs;
 use super::values::Held;
 use super::{Found, Group, Judge, Kept, Withheld};
+use super::{defaults, pairs};
 use crate::migrate::model::Reason;
 use crate::migrate::vocabulary::Meaning;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -113,9 +113,16 @@ impl<'a> Judge<'a, '_> {
 
     pub(super) fn governing(&self, family: &str) -> Option<String> {
         let vocabulary = &self.machine.vocabulary;
+        let is_of = |variable: &str| vocabulary.family(variable) == Some(family);
+        // Each credential of the agent whose endpoint it is goes there, a subscription's token too.
+        let takes = |name: &str| {
+            let agent = defaults::owner_of(name).and_then(|agent| vocabulary.agents.get(&agent.parse().ok()?));
+            let mut keys = agent.iter().flat_map(|spec| &spec.api).flat_map(|api| api.key.iter().chain(&api.bearer));
+            keys.any(|key| is_of(key.as_str()))
+        };
         let (name, url, file) = self.machine.governing.iter().find(|(name, url, _)| {
             let own = vocabulary.provider_of(family);
-            vocabulary.family(name) == Some(family) && !own.is_some_and(|own| pairs::is_at(own, url))
+            (is_of(name) || takes(name)) && !own.is_some_and(|own| pairs::is_at(own, url))
         })?;
         Some(format!("{} sets {name} to {url}, which beats the environment", file.display()))
     }
@@ -129,12 +136,15 @@ impl<'a> Judge<'a, '_> {
         };
         let sets: Vec<usize> = own.sets.iter().filter(of).copied().collect();
         let at = Some((own.file, own.span.start));
-        let mut agents: Vec<String> =
-            own.starts.iter().map(|start| self.facts.starts[*start].0.agent.clone()).collect();
+        let started = own.starts.iter().map(|start| self.facts.starts[*start].0.agent.clone());
+        let mut agents: Vec<String> = started.filter(|agent| !agent.is_empty()).collect();
         if agents.is_empty() {
             agents = self.agents_of(&sets);
         }
         self.keep(sets, kept);
+        if kept.reason == Reason::Launcher && !own.starts.is_empty() {
+            self.launchers.insert(unit);
+        }
         let account = self.hinted(&own.sets, families.first().copied());
         self.withhold(agents, &kept.why, at, account);
     }

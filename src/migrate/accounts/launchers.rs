@@ -3,7 +3,7 @@
 use super::pairs::{Aim, Endpoint, Pair};
 use super::scopes::{Kind, Unit};
 use super::values::Held;
-use super::{Found, Judge, Kept};
+use super::{Found, Judge, Kept, Name};
 use crate::migrate::model::{Reason, Start};
 use crate::registry::AgentSpec;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,10 @@ pub(super) enum Fate<'a> {
     /// An account that is not understood, of these families.
     Kept(Kept, Vec<&'a str>),
 }
+
+// The variables by which Ringlet finds its own files.
+const HOMES: [&str; 7] =
+    ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "USERPROFILE", "APPDATA", "LOCALAPPDATA"];
 
 impl<'a> Judge<'a, '_> {
     /// What a unit is. `around` gives the endpoint at the top level of its file.
@@ -93,6 +97,7 @@ impl<'a> Judge<'a, '_> {
         let [start] = unit.starts.as_slice() else { return Err("it starts agents more than once".to_owned()) };
         let (start, at) = &self.facts.starts[*start];
         self.is_simple(unit, start)?;
+        self.is_by_itself(unit, family)?;
         let agent = self.machine.vocabulary.agent(&start.agent).ok_or("its agent is not known")?.clone();
         let spec = self.machine.vocabulary.agents[&agent].clone();
         let (keys, unknown) = self.credentials(&unit.sets, family);
@@ -106,6 +111,7 @@ impl<'a> Judge<'a, '_> {
         let mut found = Found::new(pair, Some(number), 0);
         found.agents = vec![start.agent.clone()];
         self.settings(unit, start, at.scope, &spec, &mut found)?;
+        (self.machine.check)(agent.as_str(), &self.account(&found, Name::Default))?;
         Ok(found)
     }
 
@@ -116,6 +122,9 @@ impl<'a> Judge<'a, '_> {
         }
         if unit.loops {
             return Err("it has a loop".to_owned());
+        }
+        if start.agent.is_empty() {
+            return Err("what it starts cannot be told".to_owned());
         }
         if !start.is_plain {
             return Err(format!("{} is started through another program, or with options of its own", start.agent));
@@ -129,6 +138,22 @@ impl<'a> Judge<'a, '_> {
             return Err("it has a key in a place that is not understood".to_owned());
         }
         Ok(())
+    }
+
+    // Whether nothing around the unit decides about its account, or about where Ringlet finds its own files.
+    fn is_by_itself(&self, unit: &Unit<'_>, family: &str) -> Result<(), String> {
+        let mut parent = unit.parent;
+        while let Some(around) = parent.map(|parent| &self.facts.units[parent]) {
+            if around.sets.iter().any(|set| self.family(*set) == Some(family)) {
+                return Err("it is defined in code that sets an account as well".to_owned());
+            }
+            parent = around.parent;
+        }
+        let names = unit.sets.iter().map(|set| self.facts.sets[*set].word.name.as_str());
+        match names.into_iter().find(|name| HOMES.contains(name) || name.starts_with("RINGLET_")) {
+            Some(name) => Err(format!("it sets {name}, by which `ringlet` finds its profiles")),
+            None => Ok(()),
+        }
     }
 
     // Whether a key stands in the unit that nothing can be cut out of.
@@ -167,7 +192,11 @@ impl<'a> Judge<'a, '_> {
                     found.others.push(set);
                     continue;
                 }
-                Held::Unknown => return Err(format!("what {name} is set to cannot be told")),
+                Held::Path(path) if is_folder(spec, name) => path.as_bytes(),
+                Held::Is([b'~', ..], _) if is_folder(spec, name) => {
+                    return Err(format!("{name} is set to a path that the shell takes as it is written"));
+                }
+                Held::Unknown | Held::Path(_) => return Err(format!("what {name} is set to cannot be told")),
                 Held::Is(value, _) => value,
             };
             if !self.facts.is_within(scope, self.facts.at[set].scope) {
@@ -197,6 +226,11 @@ impl<'a> Judge<'a, '_> {
     }
 }
 
+// Whether a variable holds the agent's folder.
+fn is_folder(spec: &AgentSpec, name: &str) -> bool {
+    spec.config_dir.first().is_some_and(|dir| dir.variable.as_str() == name && dir.suffix.is_empty())
+}
+
 /// Reports whether a variable is the agent's own.
 pub(super) fn is_of(spec: &AgentSpec, name: &str) -> bool {
     let stems = |agent: &str| format!("{}_", agent.to_ascii_uppercase().replace('-', "_"));
@@ -222,8 +256,7 @@ impl<'a> Found<'a> {
     // Takes a variable of the agent into the profile.
     fn take(&mut self, spec: &AgentSpec, name: &str, value: String) -> Result<(), String> {
         let is_model = spec.api.iter().filter_map(|api| api.model.as_ref()).any(|model| model.as_str() == name);
-        let folder = spec.config_dir.first().is_some_and(|dir| dir.variable.as_str() == name);
-        let slot = match (is_model, folder) {
+        let slot = match (is_model, is_folder(spec, name)) {
             (true, _) => &mut self.model,
             (_, true) => &mut self.config_dir,
             _ => return self.take_variable(spec, name, value),
@@ -254,3 +287,6 @@ impl<'a> Found<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

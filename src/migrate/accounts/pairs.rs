@@ -66,7 +66,7 @@ impl<'a> Judge<'a, '_> {
             match self.values.held(set) {
                 Held::Declared => {}
                 Held::Nothing => is_own = true,
-                Held::Unknown => return Err(format!("what {name} is set to cannot be told")),
+                Held::Unknown | Held::Path(_) => return Err(format!("what {name} is set to cannot be told")),
                 Held::Is(value, _) => {
                     let url = String::from_utf8_lossy(value);
                     let url = url.trim_end_matches('/');
@@ -92,7 +92,7 @@ impl<'a> Judge<'a, '_> {
     /// The words that set a key of a family, and whether one is set to what cannot be told.
     pub(super) fn credentials(&self, sets: &[usize], family: &str) -> (Vec<usize>, Option<usize>) {
         let keys = self.of(sets, family, Meaning::Credential).filter(|set| self.values.is_key(*set)).collect();
-        let is_unknown = |set: &usize| matches!(self.values.held(*set), Held::Unknown);
+        let is_unknown = |set: &usize| matches!(self.values.held(*set), Held::Unknown | Held::Path(_));
         (keys, self.of(sets, family, Meaning::Credential).find(is_unknown))
     }
 

@@ -68,6 +68,8 @@ pub(super) struct Unit<'a> {
     pub kind: Kind,
     /// The name that it is called by.
     pub name: Option<&'a str>,
+    /// The one that it is defined in, by number.
+    pub parent: Option<usize>,
     /// The file, by its number.
     pub file: usize,
     /// Its bytes.
@@ -80,6 +82,13 @@ pub(super) struct Unit<'a> {
     pub sets: Vec<usize>,
     /// The agents that it starts, by number.
     pub starts: Vec<usize>,
+}
+
+impl<'a> Unit<'a> {
+    fn new(kind: Kind, name: Option<&'a str>, file: usize, span: Span) -> Self {
+        let (parent, runs, loops, sets, starts) = Default::default();
+        Self { kind, name, parent, file, span, runs, loops, sets, starts }
+    }
 }
 
 /// All of it.
@@ -114,7 +123,11 @@ impl<'a> Facts<'a> {
             let scope = facts.scope(None);
             let unit = match source.reader {
                 ReadBy::Script(name) => {
-                    Some(facts.unit(Kind::Script, Some(name), file, 0..source.bytes.len(), source.script.runs))
+                    let span = 0..source.bytes.len();
+                    Some(
+                        facts
+                            .unit(Unit { runs: source.script.runs, ..Unit::new(Kind::Script, Some(name), file, span) }),
+                    )
                 }
                 _ => None,
             };
@@ -132,9 +145,8 @@ impl<'a> Facts<'a> {
         self.scopes.len() - 1
     }
 
-    fn unit(&mut self, kind: Kind, name: Option<&'a str>, file: usize, span: Span, runs: bool) -> usize {
-        let (sets, starts) = (Vec::new(), Vec::new());
-        self.units.push(Unit { kind, name, file, span, runs, loops: false, sets, starts });
+    fn unit(&mut self, unit: Unit<'a>) -> usize {
+        self.units.push(unit);
         self.units.len() - 1
     }
 
@@ -151,14 +163,14 @@ impl<'a> Facts<'a> {
                     let is = |scope: Scope| bodies.iter().any(|body| body.scope == scope);
                     let kind = match name {
                         Some(_) if is(Scope::Text) => Kind::Text,
-                        Some(_) if is(Scope::Function) => Kind::Function,
-                        _ => Kind::Construct,
+                        Some(_) => Kind::Function,
+                        None => Kind::Construct,
                     };
                     // A command that a construct defines is a unit of its own, and so is the outermost construct.
-                    let own = |unit: &usize| kind == Kind::Construct || self.units[*unit].kind != Kind::Construct;
-                    let outer = around.unit.filter(own);
-                    let unit =
-                        outer.unwrap_or_else(|| self.unit(kind, name.as_deref(), around.file, span.clone(), false));
+                    let unit = around.unit.filter(|_| kind == Kind::Construct).unwrap_or_else(|| {
+                        let unit = Unit::new(kind, name.as_deref(), around.file, span.clone());
+                        self.unit(Unit { parent: around.unit, ..unit })
+                    });
                     for body in bodies {
                         self.units[unit].runs |= body.runs;
                         self.units[unit].loops |= body.scope == Scope::Loop;
@@ -186,7 +198,7 @@ impl<'a> Facts<'a> {
 
     fn start(&mut self, start: &'a Start, bytes: &'a [u8], around: Around) {
         let unit =
-            around.unit.unwrap_or_else(|| self.unit(Kind::Command, None, around.file, start.span.clone(), false));
+            around.unit.unwrap_or_else(|| self.unit(Unit::new(Kind::Command, None, around.file, start.span.clone())));
         let scope = self.scope(Some(around.scope));
         let around = Around { scope, unit: Some(unit), place: around.place.of_a_start(), ..around };
         self.setting(&start.setting, bytes, around);

@@ -4,7 +4,6 @@ use super::*;
 use crate::migrate::dialect::Dialect;
 use crate::migrate::examine::Parsed;
 use crate::migrate::vocabulary::{Terms, Vocabulary};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 const URL: &str = "https://api.z.ai/api/anthropic";

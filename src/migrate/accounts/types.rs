@@ -243,6 +243,8 @@ pub(in crate::migrate) struct Judged {
     pub gone: HashSet<usize>,
     /// The words that start an agent and are replaced.
     pub replaced: Vec<Replaced>,
+    /// The launchers that are left as they are.
+    pub launchers: Vec<Span>,
     /// Where something begins that the person wants to stay as it is.
     pub declined: HashSet<usize>,
     /// The keys that the person wants to stay.

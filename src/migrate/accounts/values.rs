@@ -10,6 +10,8 @@ use std::collections::HashMap;
 pub(super) enum Held<'a> {
     /// This value, which stands in the word of this number.
     Is(&'a [u8], usize),
+    /// This path in the user's home directory, which `~` stands for.
+    Path(&'a str),
     /// Nothing: it is emptied or unset.
     Nothing,
     /// It is only declared.
@@ -59,6 +61,7 @@ impl<'a> Values<'a> {
             Value::Literal(value, _) if value.is_empty() => Held::Nothing,
             Value::Literal(value, _) => Held::Is(value.as_slice(), index),
             Value::Default(name, value, _) if *name == word.name => Held::Is(value.as_slice(), index),
+            Value::Path(path) => Held::Path(path),
             Value::Default(..) | Value::Dynamic => Held::Unknown,
             Value::Copy(name) => {
                 let mut set = self.named(name.as_str()).iter().filter(|other| {
@@ -66,7 +69,7 @@ impl<'a> Values<'a> {
                 });
                 match (set.next(), set.next()) {
                     (Some(only), None) if depth < FARTHEST => match self.find(facts, *only, depth + 1) {
-                        found @ Held::Is(..) => found,
+                        found @ (Held::Is(..) | Held::Path(_)) => found,
                         _ => Held::Unknown,
                     },
                     _ => Held::Unknown,

@@ -38,6 +38,8 @@ pub(crate) struct Reading<'a> {
     pub(super) files: Vec<Pending>,
     /// How many of them can be edited; the first ones. Nothing before they are read.
     pub(super) edited: Option<usize>,
+    /// Whether what is only reported is looked through as well.
+    pub(super) reports: bool,
     pub(super) troubles: Vec<Trouble>,
     /// The files that a plan could not edit, symlinks resolved.
     pub(super) stuck: BTreeSet<PathBuf>,
@@ -100,7 +102,12 @@ impl<'a> Reading<'a> {
     /// Reads nothing yet.
     pub(crate) fn new(found: &'a Found, named: &'a [PathBuf]) -> Self {
         let (files, troubles, stuck, seen) = Default::default();
-        Self { found, named, files, edited: None, troubles, stuck, seen }
+        Self { found, named, files, edited: None, reports: true, troubles, stuck, seen }
+    }
+
+    /// Leaves out what is only reported.
+    pub(crate) fn without_reports(self) -> Self {
+        Self { reports: false, ..self }
     }
 
     /// The files that were looked through, and whether each could be edited.

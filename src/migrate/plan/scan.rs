@@ -14,7 +14,7 @@ use crate::migrate::utf16::Encoding;
 use crate::migrate::vocabulary::{Terms, Vocabulary};
 use crate::platform::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A file that was read and examined.
@@ -99,7 +99,9 @@ impl Reading<'_> {
         let seen = Terms { vocabulary, known: &all };
         self.files[edited..].iter_mut().for_each(|file| file.look_again(seen));
         if self.edited.is_none() {
-            self.all(seen, machine.login, Part::Reported);
+            if self.reports {
+                self.all(seen, machine.login, Part::Reported);
+            }
             self.edited = Some(edited);
         }
         stored::bind(&stored, &self.files, machine, choices, &mut accounts);
@@ -200,8 +202,8 @@ impl Pending {
 
 impl Scan {
     /// The keys, file by file.
-    pub(crate) fn findings(&self) -> impl Iterator<Item = &Finding> {
-        self.files.iter().flat_map(|file| file.examined.findings())
+    pub(crate) fn findings(&self) -> impl Iterator<Item = (&Path, &[Finding])> {
+        self.files.iter().map(|file| (file.path.as_path(), file.examined.findings()))
     }
 
     /// The providers whose keys would move: whose entries in the store matter.

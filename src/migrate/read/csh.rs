@@ -62,6 +62,7 @@ pub(super) static LANGUAGE: Language = Language {
     comments_continue: false,
     continues: None,
     calls: false,
+    caret: None,
     hushes: &[],
     background: Reason::Argument,
     grammar: None,
@@ -227,6 +228,9 @@ fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
             }
             // File patterns, lists of alternatives, homes.
             (None, b'*' | b'?' | b'[' | b']' | b'{' | b'}') => word.push_pattern(byte, at),
+            (None, b'~') if word.is_empty() && next.is_none_or(|next| b"/ \t\r\n;&|<>)".contains(&next)) => {
+                word.expand(Expansion::Home, at);
+            }
             (None, b'~' | b'^') if word.is_empty() => word.push_pattern(byte, at),
             _ => word.push(byte, at),
         }
@@ -283,7 +287,11 @@ fn variable(reader: &mut Reader<'_>, word: &mut Draft<'_>) {
     let is_whole = matches!(&rest[modified..at], b"" | b":q");
     at += usize::from(rest.first() == Some(&b'{') && rest.get(at) == Some(&b'}'));
     reader.at = start + at;
-    let variable = name.filter(|_| is_whole).map_or(Expansion::Other, Expansion::Variable);
+    let variable = match name.filter(|_| is_whole) {
+        Some(name) if name == "home" || name == "HOME" => Expansion::Home,
+        Some(name) => Expansion::Variable(name),
+        None => Expansion::Other,
+    };
     word.expand(variable, start);
 }
 

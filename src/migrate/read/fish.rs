@@ -67,6 +67,7 @@ pub(super) static LANGUAGE: Language = Language {
     comments_continue: true,
     continues: None,
     calls: false,
+    caret: None,
     hushes: &[],
     background: Reason::Argument,
     grammar: Some(Grammar {
@@ -155,6 +156,7 @@ fn set<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
     }
     let end = name.text().iter().position(|byte| *byte == b'[').unwrap_or(name.text().len());
     let known = identifier(&name.text()[..end]).map(|known| (known.to_owned(), name.span.start));
+    let known = known.filter(|_| !has(b"hnqS"));
     if let Some((known, at)) = known.clone().filter(|_| has(b"ap")) {
         reader.added_to(&known, at);
     }
@@ -209,7 +211,11 @@ fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
                 let closes = usize::from(byte == b'}');
                 braces = braces.checked_sub(closes).ok_or(Unreadable)?;
                 // Of a file pattern, what comes out depends on the directory.
-                if matches!(byte, b'?' | b'*') || byte == b'~' && at == start || byte == b',' && braces > 0 {
+                let is_home = byte == b'~' && at == start;
+                let is_own = || reader.rest().get(1).is_none_or(|next| b"/ \t\r\n;&|<>)".contains(next));
+                if is_home && is_own() {
+                    word.expand(Expansion::Home, at);
+                } else if matches!(byte, b'?' | b'*') || is_home || byte == b',' && braces > 0 {
                     word.push_pattern(byte, at);
                 } else {
                     word.push(byte, at);

@@ -65,6 +65,8 @@ pub(super) struct Language {
     pub continues: Option<for<'a> fn(&Reader<'a>, &[Word<'a>]) -> bool>,
     /// Whether `&` before a command calls it.
     pub calls: bool,
+    /// The sign at the beginning of a command's name that says it is a program.
+    pub caret: Option<&'static str>,
     /// The commands that drop what a pipeline gives, so that a setting before them stays one.
     pub hushes: &'static [&'static str],
     /// Whether a line of a comment alone does not end a statement that goes on.

@@ -3,7 +3,7 @@
 //! Checked against nushell 0.108, which reads a file as a whole before it runs any of it. `let-env` is older.
 
 use super::language::{Language, Lost};
-use super::setters::{Seen, pair};
+use super::setters::{Seen, pair, unset, unset_name};
 use super::word::{Draft, Expansion, Items, Word, escape};
 use super::{Reader, Result, Unreadable};
 use crate::migrate::heuristics::{Named, identifier};
@@ -56,7 +56,7 @@ pub(super) static LANGUAGE: Language = Language {
     nowhere: "/dev/null",
     has_descriptors: false,
     assignment: Some(assignment),
-    setters: &[("let-env", let_env), ("load-env", load_env)],
+    setters: &[("let-env", let_env), ("load-env", load_env), ("hide-env", hide_env)],
     expressions: b"$([{\"'",
     silent: &[
         "if",
@@ -71,7 +71,6 @@ pub(super) static LANGUAGE: Language = Language {
         "const",
         "alias",
         "hide",
-        "hide-env",
         "print",
         "echo",
         "return",
@@ -91,6 +90,7 @@ pub(super) static LANGUAGE: Language = Language {
     comments_continue: false,
     continues: None,
     calls: false,
+    caret: Some("^"),
     hushes: &[],
     background: Reason::Background,
     grammar: None,
@@ -139,7 +139,11 @@ fn let_env<'a>(_: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
 
 // `load-env {NAME: value, NAME: value}`
 fn load_env<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
-    let [Word { items: Items::Record(entries), .. }] = words else { return Seen::Kept(None, None) };
+    let [Word { items: Items::Record(entries), .. }] = words else {
+        // It may set any.
+        reader.programs += 1;
+        return Seen::Kept(None, None);
+    };
     let name = |(key, value): &(Word<'a>, Word<'a>)| {
         let name = pair(key, Some(value))?;
         Some(Name { span: entry(reader.bytes, &name.span), ..name })
@@ -148,6 +152,12 @@ fn load_env<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
         Some(names) if !names.is_empty() => Seen::Setting(Form::LoadEnv, names),
         _ => Seen::Kept(None, None),
     }
+}
+
+// `hide-env NAME ...`
+fn hide_env<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
+    let names = words.iter().filter(|word| !word.text().starts_with(b"-"));
+    unset(reader, names.map(unset_name).collect())
 }
 
 // An entry with the comma behind it, and with its line where it stands alone on one.
@@ -215,9 +225,11 @@ fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
                 false
             }
         };
-        // A string is a word by itself.
+        // A string is a word by itself, or the value of `NAME=` before a command.
         parts += usize::from(is_part);
-        if is_part && (at > start || parts > 1) || parts == 1 && !is_part {
+        let before = &reader.bytes[start..at];
+        let is_value = || before.strip_suffix(b"=").is_some_and(|name| identifier(name).is_some());
+        if is_part && (at > start && !is_value() || parts > 1) || parts == 1 && !is_part {
             word.vary();
         }
     }
@@ -300,7 +312,10 @@ fn quoted_name(rest: &[u8]) -> Option<&[u8]> {
 fn subexpression(reader: &mut Reader<'_>, word: &mut Draft<'_>) -> Result<()> {
     let at = reader.at;
     reader.enclosed()?;
-    word.substitute(at..reader.at, at);
+    match reader.bytes[at + 1..reader.at - 1].trim_ascii() {
+        b"$env.HOME" | b"$nu.home-path" => word.expand(Expansion::Home, at),
+        _ => word.substitute(at..reader.at, at),
+    }
     Ok(())
 }
 

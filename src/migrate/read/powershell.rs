@@ -60,6 +60,8 @@ pub(super) static LANGUAGE: Language = Language {
         ("new-item", new_item),
         ("ni", new_item),
         ("remove-item", remove_item),
+        ("clear-item", remove_item),
+        ("cli", remove_item),
         ("ri", remove_item),
         ("rm", remove_item),
         ("del", remove_item),
@@ -96,8 +98,10 @@ pub(super) static LANGUAGE: Language = Language {
         "break",
         "continue",
         "using",
-        "clear-item",
         "get-item",
+        "get-command",
+        "join-path",
+        "gcm",
         "test-path",
         "set-variable",
         "sv",
@@ -128,6 +132,7 @@ pub(super) static LANGUAGE: Language = Language {
     comments_continue: false,
     continues: Some(continues),
     calls: true,
+    caret: None,
     hushes: &["out-null"],
     background: Reason::Argument,
     grammar: Some(grammar::GRAMMAR),
@@ -241,7 +246,15 @@ fn target_of(reader: &Reader<'_>, target: &Word<'_>) -> Option<(String, usize)> 
 // What the words behind a sign come to.
 fn value(reader: &Reader<'_>, words: &[Word<'_>]) -> Value {
     match words {
-        [value] if reader.is_expression(value) => value.value(0),
+        [value] if reader.is_expression(value) => valued(value),
+        // `Join-Path $HOME '.claude'`
+        [join, home, leaf] if reader.is_called(join.literal().unwrap_or_default(), "join-path") => {
+            let leaf = leaf.literal().and_then(|leaf| std::str::from_utf8(leaf).ok());
+            match (home.path_at_home(0, b"/\\"), leaf) {
+                (Some(home), Some(leaf)) => Value::Path(format!("{home}/{}", leaf.replace('\\', "/"))),
+                _ => Value::Dynamic,
+            }
+        }
         // `$env:A ?? 'k'`
         [variable, sign, value] if sign.is(b"??") => match (variable.variable(), value.value(0)) {
             (Some(name), Value::Literal(text, span)) => Value::Default(name.to_owned(), text, span),
@@ -249,6 +262,11 @@ fn value(reader: &Reader<'_>, words: &[Word<'_>]) -> Value {
         },
         _ => Value::Dynamic,
     }
+}
+
+// What a word comes to; a path's parts may have either sign between them.
+fn valued(word: &Word<'_>) -> Value {
+    word.path_at_home(0, b"/\\").map_or_else(|| word.value(0), Value::Path)
 }
 
 fn invocation<'a>(reader: &mut Reader<'a>, word: &Word<'a>) -> Option<Seen> {
@@ -275,12 +293,19 @@ fn invocation<'a>(reader: &mut Reader<'a>, word: &Word<'a>) -> Option<Seen> {
         {
             (name, value)
         }
-        _ => return None,
+        _ => {
+            reader.programs += 1;
+            return None;
+        }
     };
-    let text = name.name().filter(|_| name.is_quoted())?.to_owned();
+    let Some(text) = name.name().filter(|_| name.is_quoted()).map(str::to_owned) else {
+        // It may be any.
+        reader.programs += 1;
+        return None;
+    };
     let name_span = name.place(0)..name.place(text.len() - 1) + 1;
     let span = name_span.start..word.span.end;
-    let value = if reader.is_expression(value) { value.value(0) } else { Value::Dynamic };
+    let value = if reader.is_expression(value) { valued(value) } else { Value::Dynamic };
     Some(Seen::Setting(Form::PsSetEnvironmentVariable, vec![Name { span, name_span, name: text, value }]))
 }
 
@@ -340,7 +365,7 @@ fn set(form: Form, name: &Word<'_>, skip: usize, value: &Word<'_>, words: &[Word
     let text = identifier(name.literal()?.get(skip..)?)?.to_owned();
     let name_span = name.place(skip)..name.place(skip + text.len() - 1) + 1;
     let end = words.iter().map(|word| word.span.end).max()?;
-    let value = value.value(0);
+    let value = valued(value);
     Some(Seen::Setting(form, vec![Name { span: name_span.start..end, name_span, name: text, value }]))
 }
 

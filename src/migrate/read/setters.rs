@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 pub(super) enum Seen {
     /// They set these names.
     Setting(Form, Vec<Name>),
+    /// They set these names, and nothing can be cut out of them.
+    Unclear(Form, Vec<Name>),
     /// Nothing can be cut out of them: the name whose values they are and where it stands, and a reason of its own.
     Kept(Option<(String, usize)>, Option<Reason>),
     /// Nothing can be cut out of them, and what they hold has been reported.
@@ -72,10 +74,19 @@ impl<'a> Reader<'a> {
             self.single = words.pop().filter(|_| words.is_empty());
             return Ok(node);
         }
-        let defines = |word: &Word<'_>| ["function", "filter", "def"].iter().any(|known| self.is_word(word, known));
-        let name = words.windows(2).find(|words| defines(&words[0])).and_then(|words| text(words[1].literal()?));
+        let name = self.defined(&words);
         self.single = words.pop().filter(|_| words.is_empty());
         Ok(Node::Compound { span: start..end, name, bodies })
+    }
+
+    // The name behind `function` or `def` and its options.
+    fn defined(&self, words: &[Word<'a>]) -> Option<Box<str>> {
+        let defines = |word: &Word<'_>| ["function", "filter", "def"].iter().any(|known| self.is_word(word, known));
+        let mut rest = words.iter().skip_while(|word| !defines(word)).skip(1);
+        let name = rest.find(|word| !word.text().starts_with(b"-"))?.literal()?;
+        // `function global:NAME` defines it for other scopes.
+        let scope = name.iter().rposition(|byte| *byte == b':').filter(|_| self.language.ignores_case);
+        text(scope.map_or(name, |colon| &name[colon + 1..]))
     }
 
     fn is_word(&self, word: &Word<'_>, known: &str) -> bool {
@@ -140,7 +151,7 @@ impl<'a> Reader<'a> {
             let is_first = first == 0 || !posix.unprefixed.iter().any(|known| called(known));
             is_free && prefixed == 0 && is_first
         });
-        let callable = words.get(first..).filter(|_| can_set).unwrap_or_default();
+        let callable = words.get(first..).unwrap_or_default();
         if reason == Some(Reason::Alias)
             && let Some(text) = self.text_of_an_alias(&span, &words[first..])
         {
@@ -151,14 +162,17 @@ impl<'a> Reader<'a> {
         }
         let seen = match self.language.assignment.and_then(|read| read(self, words)) {
             Some(seen) => seen,
-            None => self.seen(callable).unwrap_or_else(|| {
+            None => self.seen_where(callable, can_set).unwrap_or_else(|| {
                 // `command -v` only asks.
-                let asks =
-                    first > prefixed && command.is_some_and(|word| matches!(word.literal(), Some(b"-v" | b"-V")));
+                let asks = words[prefixed..].windows(2).take(first - prefixed + 1).any(|pair| {
+                    let options: [&[u8]; 6] = [b"-v", b"-V", b"-q", b"-s", b"--query", b"--search"];
+                    pair[0].is(b"command") && options.iter().any(|option| pair[1].is(option))
+                });
                 self.programs += usize::from(!asks && command.is_some_and(|word| self.runs_a_program(word)));
                 Seen::Kept(None, None)
             }),
         };
+        let mut unclear = None;
         let named = match seen {
             Seen::Setting(form, names) if is_free => {
                 let owner =
@@ -169,7 +183,11 @@ impl<'a> Reader<'a> {
                 }
                 return Ok(Node::setting(span, form, names));
             }
-            Seen::Setting(_, names) => names.into_iter().next().map(|name| (name.name, name.name_span.start)),
+            Seen::Setting(form, names) | Seen::Unclear(form, names) => {
+                let first = names.first().map(|name| (name.name.clone(), name.name_span.start));
+                unclear = Some((form, names));
+                first
+            }
             Seen::Kept(name, why) => {
                 reason = why.or(reason);
                 name
@@ -189,7 +207,34 @@ impl<'a> Reader<'a> {
         if let Some(posix) = posix {
             (posix.passes)(self, &span, name, &words[prefixed..]);
         }
-        Ok(Node::Other(span))
+        let unclear = unclear.or_else(|| named.map(|(name, at)| (Form::Assign, vec![untold(name, at)])));
+        Ok(self.untold(span, unclear))
+    }
+
+    // What a setter says, where it does only that or where it does not.
+    fn seen_where(&mut self, words: &[Word<'a>], can_set: bool) -> Option<Seen> {
+        let programs = self.programs;
+        match self.seen(words)? {
+            seen if can_set => Some(seen),
+            Seen::Setting(form, names) | Seen::Unclear(form, names) => {
+                self.programs = programs + usize::from(self.runs_a_program(&words[0]));
+                Some(Seen::Unclear(form, names))
+            }
+            Seen::Kept(..) | Seen::Reported => {
+                self.programs = programs;
+                None
+            }
+        }
+    }
+
+    // A statement that sets an account's variables to what cannot be told.
+    fn untold(&self, span: Span, names: Option<(Form, Vec<Name>)>) -> Node {
+        let (form, names) = names.unwrap_or((Form::Assign, vec![]));
+        let vocabulary = self.terms.vocabulary;
+        let counts = |name: &Name| vocabulary.meaning(&name.name).is_some() || vocabulary.family(&name.name).is_some();
+        let names = names.into_iter().filter(counts).map(|name| Name { value: Value::Dynamic, ..name });
+        let names: Vec<Name> = names.collect();
+        if names.is_empty() { Node::Other(span) } else { Node::setting(span, form, names) }
     }
 
     /// Reports whether a word begins an expression, which runs no program by itself.
@@ -235,6 +280,12 @@ pub(super) fn pair(name: &Word<'_>, value: Option<&Word<'_>>) -> Option<Name> {
     Some(Name { span: name.span.start..end, name_span: name.span.clone(), name: text, value })
 }
 
+/// A name that is set to what cannot be told.
+pub(super) fn untold(name: String, at: usize) -> Name {
+    let name_span = at..at + name.len();
+    Name { span: name_span.clone(), name_span, name, value: Value::Dynamic }
+}
+
 /// The name and the value of `NAME=value`.
 pub(super) fn assigned(word: &Word<'_>) -> Option<Name> {
     let (name, sign) = word.assigned()?;
@@ -248,7 +299,9 @@ pub(super) fn unset_name(word: &Word<'_>) -> Option<Name> {
 }
 
 /// What is unset, where any of it has a meaning.
-pub(super) fn unset(reader: &Reader<'_>, names: Vec<Option<Name>>) -> Seen {
+pub(super) fn unset(reader: &mut Reader<'_>, names: Vec<Option<Name>>) -> Seen {
+    // It may be any.
+    reader.programs += usize::from(names.iter().any(Option::is_none));
     match names.into_iter().collect::<Option<Vec<Name>>>() {
         Some(names) if names.iter().any(|name| reader.terms.vocabulary.meaning(&name.name).is_some()) => {
             Seen::Setting(Form::Unset, names)

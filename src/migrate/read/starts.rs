@@ -46,21 +46,31 @@ impl<'a> Reader<'a> {
                 at = self.words_of_env(words, at + 1, &mut found, &mut names, &mut is_plain);
                 env = Some(found);
             } else if self.language.prefixes.iter().any(|prefix| is(prefix)) {
+                // They make something else of what follows.
+                is_plain &= !is("builtin") && !is("-");
                 at += 1;
             } else {
                 break;
             }
         }
         let word = &words[at];
-        let path = word.path();
+        let caret = self.language.caret.filter(|sign| word.text().starts_with(sign.as_bytes()));
+        let path = word.path().map(|path| caret.and_then(|sign| path.strip_prefix(sign)).unwrap_or(&path).to_owned());
         let own = path.as_deref().and_then(|path| self.agents_command(path));
         let agent = match &own {
             Some(agent) => agent.clone(),
             None => {
                 is_plain = false;
-                // The first word behind `alias` is a name of its own.
-                let skipped = usize::from(self.is_alias(word));
-                self.agent_of_another(word, words.get(at + 1 + skipped..)?)?
+                // The first word behind `alias` and its options is a name of its own.
+                let options = words[at + 1..].iter().take_while(|word| word.text().starts_with(b"-")).count();
+                let skipped = if self.is_alias(word) { 1 + options } else { 0 };
+                let rest = words.get(at + 1 + skipped..).unwrap_or_default();
+                let signs = rest.iter().take_while(|word| skipped > 0 && (word.is(b"--") || word.is(b"="))).count();
+                let command = if skipped > 0 { rest.get(signs)? } else { word };
+                let runs = !self.asks(command) && (skipped > 0 || self.runs_a_program(word));
+                let another = if runs { self.agent_of_another(rest) } else { None };
+                // Of a command that only running the code tells, what is set for it tells enough.
+                another.or_else(|| self.is_set_for_an_agent(word, &names).then(String::new))?
             }
         };
         if self.kept == MOST {
@@ -80,7 +90,8 @@ impl<'a> Reader<'a> {
                 None => self.look_into(word, reason, None),
             }
         }
-        let command = words[from.filter(|from| from + 1 == at).unwrap_or(at)].span.start..word.span.end;
+        let sign = caret.map_or(0, str::len);
+        let command = words[from.filter(|from| from + 1 == at).unwrap_or(at)].span.start + sign..word.span.end;
         let first = words.first().map_or(span.start, |word| word.span.start);
         let words = names.into_iter().flatten().collect();
         let setting = Setting { span: first..command.start, form: Form::Prefix, words };
@@ -108,10 +119,9 @@ impl<'a> Reader<'a> {
                 Some(Name { span: words[at].span.start..last.span.end, ..word })
             };
             if text == b"--" {
+                // What follows is set all the same.
                 env.has_others = true;
-                return at + 1;
-            }
-            if text == b"-u" || text == b"--unset" {
+            } else if text == b"-u" || text == b"--unset" {
                 let Some(last) = words.get(at + 1) else { return at + 1 };
                 names.push(unset(last.text(), last));
                 at += 1;
@@ -121,7 +131,13 @@ impl<'a> Reader<'a> {
                 // It may empty the environment, change the directory or split a string.
                 (*is_plain, env.has_others) = (false, true);
             } else if text.contains(&b'=') {
-                let name = assigned(word);
+                // Not every shell takes `~` for the home directory here.
+                // Not every shell takes `~` for the home directory here.
+                let is_as_written = |name: &Name| self.bytes.get(name.name_span.end + 1) == Some(&b'~');
+                let name = assigned(word).map(|name| match name.value {
+                    Value::Path(_) if is_as_written(&name) => Name { value: Value::Dynamic, ..name },
+                    _ => name,
+                });
                 env.has_others |= name.is_none();
                 names.push(name);
             } else {
@@ -130,6 +146,13 @@ impl<'a> Reader<'a> {
             at += 1;
         }
         at
+    }
+
+    // Whether a command that cannot be told may be an agent: a key or an endpoint is set for it.
+    fn is_set_for_an_agent(&self, command: &Word<'_>, names: &[Option<Name>]) -> bool {
+        let vocabulary = self.terms.vocabulary;
+        let is_of_one = |name: &Name| vocabulary.family(&name.name).is_some() && !matches!(name.value, Value::Unset);
+        command.literal().is_none() && !self.is_expression(command) && names.iter().flatten().any(is_of_one)
     }
 
     // The agent's command that a path leads to.
@@ -148,12 +171,15 @@ impl<'a> Reader<'a> {
         self.language.reasons.iter().any(|(known, reason)| *reason == Reason::Alias && self.is_called(name, known))
     }
 
-    // The agent that a program is to start.
-    fn agent_of_another(&self, command: &Word<'_>, arguments: &[Word<'_>]) -> Option<String> {
+    // Whether a command only asks about others, or starts an agent with a profile.
+    fn asks(&self, command: &Word<'_>) -> bool {
         let name = command.literal().unwrap_or_default();
-        if ASKS.iter().any(|asks| asks.eq_ignore_ascii_case(name)) || !self.runs_a_program(command) {
-            return None;
-        }
+        let name = self.language.caret.and_then(|sign| name.strip_prefix(sign.as_bytes())).unwrap_or(name);
+        ASKS.iter().any(|asks| asks.eq_ignore_ascii_case(name))
+    }
+
+    // The agent that a program is to start.
+    fn agent_of_another(&self, arguments: &[Word<'_>]) -> Option<String> {
         // A text of several words is no command's name.
         let path = |word: &Word<'_>| word.path().filter(|path| !path.contains([' ', '\t', '\n']));
         arguments.iter().find_map(|word| self.agents_command(&path(word)?))

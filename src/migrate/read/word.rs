@@ -56,6 +56,8 @@ pub(super) struct Code {
 pub(super) enum Expansion {
     /// The value of one variable and nothing else.
     Variable(String),
+    /// The user's home directory.
+    Home,
     /// `${V:-literal}`, or `:=`, which also sets V.
     Fallback(Box<Fallback>),
     /// Anything else.
@@ -180,18 +182,28 @@ impl<'a> Word<'a> {
         if let Some(literal) = self.literal() {
             return text(literal);
         }
-        let decoded = self.decoded.as_ref().filter(|decoded| decoded.element.eq(&false))?;
-        match (&decoded.first, decoded.expansions) {
-            (Some((0, Expansion::Variable(name))), 1) if name == "HOME" && !decoded.pattern => {
-                Some(format!("~{}", text(&decoded.text[1..])?))
-            }
-            (None, _)
-                if decoded.text.starts_with(b"~/") && !decoded.text.iter().any(|byte| b"*?[]{}".contains(byte)) =>
-            {
-                text(&decoded.text)
-            }
-            _ => None,
+        if let Some(path) = self.path_at_home(0, b"/\\") {
+            return Some(path);
         }
+        let decoded = self.decoded.as_ref().filter(|decoded| !decoded.element && decoded.expansions == 0)?;
+        let is_path = decoded.text.starts_with(b"~/") && !decoded.text.iter().any(|byte| b"*?[]{}".contains(byte));
+        text(&decoded.text).filter(|_| is_path)
+    }
+
+    /// The text from a byte on, where it is a path in the user's home directory: with `~` for that, and `/` between its
+    /// parts. One of these bytes stands behind the home.
+    pub(super) fn path_at_home(&self, from: usize, separators: &[u8]) -> Option<String> {
+        let decoded = self.decoded.as_ref().filter(|decoded| !decoded.element && !decoded.pattern)?;
+        let (rest, is_home) = match &decoded.first {
+            Some((at, Expansion::Home)) if *at == from => (&decoded.text[from + 1..], true),
+            Some((at, Expansion::Variable(name))) if *at == from && name == "HOME" => {
+                (&decoded.text[from + 1..], false)
+            }
+            _ => return None,
+        };
+        let is_path = rest.first().map_or(is_home, |byte| separators.contains(byte));
+        let rest = std::str::from_utf8(rest).ok().filter(|_| is_path && decoded.expansions == 1)?;
+        Some(if separators.contains(&b'\\') { format!("~{}", rest.replace('\\', "/")) } else { format!("~{rest}") })
     }
 
     /// The variable whose value the whole word is.
@@ -215,6 +227,9 @@ impl<'a> Word<'a> {
         let rest = &self.text()[from.min(self.text().len())..];
         if self.literal().is_some() {
             return Value::Literal(Zeroizing::new(rest.to_vec()), start..self.span.end);
+        }
+        if let Some(path) = self.path_at_home(from, b"/") {
+            return Value::Path(path);
         }
         let alone = |decoded: &&Decoded| decoded.expansions == 1 && !decoded.pattern && rest.len() == 1;
         match self.decoded.as_deref().filter(alone).and_then(|decoded| decoded.first.as_ref()) {

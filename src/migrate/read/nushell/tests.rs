@@ -153,10 +153,11 @@ fn blocks_need_no_filler() {
 fn other_uses_are_reported_with_their_name() {
     let key = openai(1);
     for (text, found) in [
-        ("alias c = with-env {OPENAI_API_KEY: \"%\"} { codex }\n", "1 openai OPENAI_API_KEY alias"),
-        ("with-env {OPENAI_API_KEY: \"%\"} { codex }\n", "1 openai OPENAI_API_KEY inline-prefix"),
+        ("alias c = with-env {OPENAI_API_KEY: \"%\"} { codex }\n", "1 openai OPENAI_API_KEY launcher"),
+        ("with-env {OPENAI_API_KEY: \"%\"} { codex }\n", "1 openai OPENAI_API_KEY launcher"),
+        ("with-env {OPENAI_API_KEY: \"%\"} { python a.py }\n", "1 openai OPENAI_API_KEY inline-prefix"),
         ("OPENAI_API_KEY=\"%\" python a.py\n", "1 openai OPENAI_API_KEY inline-prefix"),
-        ("OPENAI_API_KEY=\"%\" codex exec\n", "1 openai OPENAI_API_KEY inline-prefix"),
+        ("OPENAI_API_KEY=\"%\" codex exec\n", "1 openai OPENAI_API_KEY launcher"),
         ("def ds [] {\n  $env.OPENAI_API_KEY = \"%\"\n  ^codex\n}\n", "2 openai OPENAI_API_KEY launcher"),
         ("do { $env.OPENAI_API_KEY = \"%\"; codex }\n", "1 openai OPENAI_API_KEY launcher"),
         ("$env.OPENAI_API_KEY = (echo \"%\")\n", "1 openai OPENAI_API_KEY substitution"),

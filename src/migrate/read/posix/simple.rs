@@ -239,8 +239,11 @@ pub(super) fn defaulted<'a>(_: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
 }
 
 fn settings(form: Form, names: Vec<Name>, can_go: bool) -> Seen {
-    let sets = can_go && names.iter().any(|name| !name.name.is_empty());
-    if sets { Seen::Setting(form, names) } else { Seen::Kept(None, None) }
+    match names.iter().any(|name| !name.name.is_empty()) {
+        true if can_go => Seen::Setting(form, names),
+        true => Seen::Unclear(form, names),
+        false => Seen::Kept(None, None),
+    }
 }
 
 // A word that sets nothing that could be told.
@@ -256,6 +259,16 @@ pub(super) fn unset<'a>(reader: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
         return Seen::Kept(None, None);
     }
     setters::unset(reader, words[options.len()..].iter().map(unset_name).collect())
+}
+
+/// `printf -v NAME ...`
+pub(super) fn printf<'a>(_: &mut Reader<'a>, words: &[Word<'a>]) -> Seen {
+    match words {
+        [option, name, ..] if option.is(b"-v") => {
+            Seen::Unclear(Form::Assign, setters::bare(name).into_iter().collect())
+        }
+        _ => Seen::Kept(None, None),
+    }
 }
 
 /// `launchctl setenv NAME value`

@@ -77,6 +77,16 @@ pub(super) fn read_word<'a>(reader: &mut Reader<'a>, grouped: bool) -> Result<Wo
                     word.push(b'[', at);
                 }
             }
+            b'~' if at == start || identifier_before(&reader.bytes[start..at]) => {
+                // Of another user's home, only the system could tell the path.
+                match next {
+                    None | Some(b'/' | b' ' | b'\t' | b'\r' | b'\n' | b';' | b'&' | b'|' | b')' | b'`') => {
+                        word.expand(Expansion::Home, at);
+                    }
+                    Some(_) => word.push_pattern(byte, at),
+                }
+                reader.at += 1;
+            }
             b'}' if zsh && braces == 0 && closes_body(reader, start) => break,
             _ => {
                 braces += usize::from(byte == b'{');
@@ -86,6 +96,11 @@ pub(super) fn read_word<'a>(reader: &mut Reader<'a>, grouped: bool) -> Result<Wo
         }
     }
     Ok(word.finish(start..reader.at))
+}
+
+// Whether a value follows: behind `NAME=`.
+fn identifier_before(before: &[u8]) -> bool {
+    before.strip_suffix(b"=").is_some_and(|name| identifier(name).is_some())
 }
 
 // Whether an array's parenthesis follows: behind `NAME=`, `NAME+=`, `NAME[...]=`.

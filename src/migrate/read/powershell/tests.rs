@@ -158,7 +158,7 @@ fn other_uses_are_reported_with_their_name() {
         ("$h = @{ OPENAI_API_KEY = 'KEY' }\n", "1 openai OPENAI_API_KEY array"),
         ("$h['OPENAI_API_KEY'] = 'KEY'\n", "1 openai OPENAI_API_KEY array"),
         ("$env:OPENAI_API_KEY = $(echo 'KEY')\n", "1 openai OPENAI_API_KEY substitution"),
-        ("$env:OPENAI_API_KEY = 'KEY' && claude\n", "1 openai OPENAI_API_KEY argument"),
+        ("$env:OPENAI_API_KEY = 'KEY' && claude\n", "1 openai OPENAI_API_KEY launcher"),
         ("$env:OPENAI_API_KEY = 'KEY' &\n", "1 openai OPENAI_API_KEY argument"),
         ("claude --api-key 'KEY'\n", "1 openai - argument"),
         ("claude --api-key=KEY\n", "1 openai - argument"),

@@ -276,7 +276,16 @@ fn variable(reader: &mut Reader<'_>, word: &mut Draft<'_>) {
     let scopes: [&[u8]; 6] = [b"", b"env:", b"global:", b"script:", b"local:", b"private:"];
     let is_known = scopes.iter().any(|scope| inside[..name].eq_ignore_ascii_case(scope));
     let name = identifier(&inside[name..]).filter(|_| is_known);
-    word.expand(name.map_or(Expansion::Other, |name| Expansion::Variable(name.to_owned())), at);
+    let is_home = |name: &str| {
+        let is_environment = inside.len() > name.len() && inside[..4].eq_ignore_ascii_case(b"env:");
+        name.eq_ignore_ascii_case("HOME") || is_environment && name.eq_ignore_ascii_case("USERPROFILE")
+    };
+    let expansion = match name {
+        Some(name) if is_home(name) => Expansion::Home,
+        Some(name) => Expansion::Variable(name.to_owned()),
+        None => Expansion::Other,
+    };
+    word.expand(expansion, at);
     reader.at += 1 + size;
 }
 

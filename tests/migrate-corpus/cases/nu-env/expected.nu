@@ -7,6 +7,5 @@ load-env {
 if ($nu.os-info.name == "linux") {
 }
 def ds [] {
-  $env.ANTHROPIC_API_KEY = "sk-ant-api03-TESTnU3QFAKEpPgDTESTh3iXFAKEsVXDTEST2zsWFAKE9Hz2TESTSJSbFAKE3fsXTESTYQQXFAKEd5sgTESTzA5EFAKEnUAA"
-  ^claude
+  ^ringlet exec --profile ds claude --
 }
