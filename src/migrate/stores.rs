@@ -4,6 +4,7 @@
 //! is refused and nothing is parsed twice. Opens no file. Called by the scan, for files that are only reported.
 
 use super::detect::{self, Judgement, Known};
+use super::vocabulary::{self, Vocabulary};
 use std::path::Path;
 
 /// Entries of one object, and objects in each other, that are looked at.
@@ -12,33 +13,8 @@ const DEEPEST: usize = 64;
 /// Such keys of one file.
 const MOST_KEYS: usize = 200;
 
-/// Providers by the hosts of their endpoints; of a host in a domain the domain counts as well.
-const HOSTS: &[(&str, &str)] = &[
-    ("anthropic.com", "anthropic"),
-    ("api.cerebras.ai", "cerebras"),
-    ("dashscope.aliyuncs.com", "dashscope"),
-    ("dashscope-intl.aliyuncs.com", "dashscope"),
-    ("api.deepseek.com", "deepseek"),
-    ("api.fireworks.ai", "fireworks"),
-    ("generativelanguage.googleapis.com", "google"),
-    ("api.groq.com", "groq"),
-    ("router.huggingface.co", "huggingface"),
-    ("api.kimi.com", "kimi"),
-    ("api.minimax.io", "minimax"),
-    ("api.minimaxi.com", "minimax"),
-    ("api.mistral.ai", "mistral"),
-    ("api.moonshot.ai", "moonshot"),
-    ("api.moonshot.cn", "moonshot"),
-    ("integrate.api.nvidia.com", "nvidia"),
-    ("api.openai.com", "openai"),
-    ("openrouter.ai", "openrouter"),
-    ("api.perplexity.ai", "perplexity"),
-    ("api.together.xyz", "together"),
-    ("ai-gateway.vercel.sh", "vercel"),
-    ("api.x.ai", "xai"),
-    ("api.z.ai", "zai"),
-    ("open.bigmodel.cn", "zai"),
-];
+/// Providers by hosts that no endpoint of the registry has; of a host in a domain the domain counts as well.
+const HOSTS: &[(&str, &str)] = &[("anthropic.com", "anthropic"), ("api.together.xyz", "together")];
 
 /// Names that stores have for providers, where they are others than Ringlet's.
 const NAMES: &[(&str, &str)] = &[
@@ -61,9 +37,9 @@ const NAMES: &[(&str, &str)] = &[
 ];
 
 /// The keys that a file's own structure tells, with their providers.
-pub(super) fn known(path: &Path, bytes: &[u8]) -> Known {
+pub(super) fn known(path: &Path, bytes: &[u8], vocabulary: &Vocabulary) -> Known {
     let is_store = path.file_name().is_some_and(|name| name == "auth.json");
-    let mut reader = Reader { bytes, at: 0, open: Vec::new(), found: Vec::new(), is_store };
+    let mut reader = Reader { bytes, vocabulary, at: 0, open: Vec::new(), found: Vec::new(), is_store };
     reader.run();
     Known::new(reader.found.iter().map(|(value, provider)| (*value, provider.as_str())))
 }
@@ -76,6 +52,7 @@ struct Object<'a> {
 
 struct Reader<'a> {
     bytes: &'a [u8],
+    vocabulary: &'a Vocabulary,
     at: usize,
     open: Vec<Object<'a>>,
     found: Vec<(&'a [u8], String)>,
@@ -152,7 +129,7 @@ impl<'a> Reader<'a> {
                 self::stem(other, &["apibaseurl", "baseurl", "apibase"]).is_some_and(|other| other == stem)
             });
             match endpoint {
-                Some((_, url)) => self.add(key, provider_at(url)),
+                Some((_, url)) => self.add(key, provider_at(self.vocabulary, url)),
                 // OpenCode's `"provider": {"zai": {"options": {"apiKey": "..."}}}`.
                 None if stem.is_empty() && object.name == b"options" => {
                     self.add(key, self.open.last().and_then(|outer| named(outer.name)));
@@ -187,14 +164,16 @@ fn named(name: &[u8]) -> Option<String> {
     own.or(fits.then_some(name))
 }
 
-fn provider_at(url: &[u8]) -> Option<String> {
+fn provider_at(vocabulary: &Vocabulary, url: &[u8]) -> Option<String> {
     let url = std::str::from_utf8(url).ok()?;
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = host.split(':').next()?.to_ascii_lowercase();
-    let is_at = |known: &str| host == known || host.strip_suffix(known).is_some_and(|begin| begin.ends_with('.'));
-    HOSTS.iter().find(|(known, _)| is_at(known)).map(|(_, provider)| (*provider).to_owned())
+    let place = vocabulary::host_of(url)?.to_ascii_lowercase();
+    let host = place.split(':').next()?;
+    // A port says more than the host where an endpoint has one: on this machine many things listen.
+    let is_at = |known: &str| {
+        place == known || host == known || host.strip_suffix(known).is_some_and(|begin| begin.ends_with('.'))
+    };
+    let own = HOSTS.iter().find(|(known, _)| is_at(known)).map(|(_, provider)| (*provider).to_owned());
+    own.or_else(|| vocabulary.provider_near(&is_at).map(|provider| provider.name.to_string()))
 }
 
 #[cfg(test)]
@@ -208,7 +187,7 @@ mod tests {
 
     fn whose(path: &str, text: &str) -> Option<String> {
         let text = text.replace("\"KEY\"", &format!("\"{KEY}\""));
-        let known = known(Path::new(path), text.as_bytes());
+        let known = known(Path::new(path), text.as_bytes(), Vocabulary::built_in());
         let seen = stream::look_through(text.as_bytes(), Dialect::Structured, &known);
         let found = seen.findings.into_iter().find(|finding| finding.value.as_slice() == KEY.as_bytes());
         found.map(|finding| finding.provider).filter(|_| known.knows(KEY.as_bytes()))
@@ -246,6 +225,10 @@ mod tests {
             ),
             ("c.json", r#"{"a":"b","a":"c","apiBase":"https://api.groq.com","apiKey":"KEY"}"#, Some("groq")),
             ("c.json", r#"{"apiBase":"https://notopenrouter.ai","apiKey":"KEY"}"#, None),
+            ("c.json", r#"{"apiBase":"HTTPS://u@EU.Api.OpenAI.com:443/v1","apiKey":"KEY"}"#, Some("openai")),
+            ("c.json", r#"{"apiBase":"http://localhost:4000/v1","apiKey":"KEY"}"#, None),
+            ("c.json", r#"{"apiBase":"https://api.together.xyz/v1","apiKey":"KEY"}"#, Some("together")),
+            ("c.json", r#"{"apiBase":"https://dashscope-intl.aliyuncs.com/v1","apiKey":"KEY"}"#, Some("dashscope")),
         ] {
             assert_eq!(whose(path, text).as_deref(), want, "{text}");
         }
@@ -254,16 +237,19 @@ mod tests {
     #[test]
     fn placeholders_and_keys_of_a_form_are_left_to_the_search() {
         let text = r#"{"zai":{"type":"api","key":"your-api-key-goes-here-please"}}"#;
-        assert!(!known(Path::new("auth.json"), text.as_bytes()).knows(b"your-api-key-goes-here-please"));
+        assert!(
+            !known(Path::new("auth.json"), text.as_bytes(), Vocabulary::built_in())
+                .knows(b"your-api-key-goes-here-please")
+        );
         let key = "sk-ant-api03-TESTLOGFFAKESwdbTESTeZ5gFAKEBRLZTESTdRZfFAKECT9RTESTv29W";
         let text = format!(r#"{{"zai":{{"type":"api","key":"{key}"}}}}"#);
-        assert!(!known(Path::new("auth.json"), text.as_bytes()).knows(key.as_bytes()));
+        assert!(!known(Path::new("auth.json"), text.as_bytes(), Vocabulary::built_in()).knows(key.as_bytes()));
     }
 
     proptest! {
         #[test]
         fn any_text_is_gone_through(text in "[{}\\[\\]:,\"\\\\/*a\n]{0,200}") {
-            known(Path::new("auth.json"), text.as_bytes());
+            known(Path::new("auth.json"), text.as_bytes(), Vocabulary::built_in());
         }
     }
 }

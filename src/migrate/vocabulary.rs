@@ -135,6 +135,11 @@ impl Vocabulary {
         self.providers.get(&name.parse().ok()?)
     }
 
+    /// The provider of which an endpoint has such a host.
+    pub(super) fn provider_near(&self, is_at: &dyn Fn(&str) -> bool) -> Option<&ProviderSpec> {
+        self.providers.values().find(|provider| urls(provider).any(|(_, _, url)| host_of(url).is_some_and(is_at)))
+    }
+
     /// The provider whose keys go where a variable says.
     pub(crate) fn leads_away(&self, name: &str, value: Option<&[u8]>) -> Option<&ProviderSpec> {
         let provider = self.is_endpoint(name).then(|| self.provider_of(self.family(name)?)).flatten()?;

@@ -303,7 +303,7 @@ fn look_into(
 
 // Looks through what is only reported; in an agent's own file what stands beside a key says whose it is.
 fn seen_in(path: &Path, bytes: &[u8], dialect: Dialect, terms: Terms<'_>, is_own: bool) -> stream::Seen {
-    let own = if is_own { stores::known(path, bytes) } else { Known::default() };
+    let own = if is_own { stores::known(path, bytes, terms.vocabulary) } else { Known::default() };
     let all = if own.is_empty() { None } else { Some(Known::new(own.keys().chain(terms.known.keys()))) };
     stream::look_through(bytes, dialect, all.as_ref().unwrap_or(terms.known))
 }
