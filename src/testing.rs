@@ -11,6 +11,7 @@ pub mod forms;
 pub mod guard;
 mod keys;
 pub mod launch;
+pub mod logins;
 pub mod masking;
 pub mod quoting;
 pub mod rc;
@@ -65,6 +66,7 @@ macro_rules! targets {
 }
 
 targets! {
+    agent_logins: logins::logins,
     audit_line: audit::line,
     audit_log: audit::log,
     #[cfg(target_os = "linux")]

@@ -56,6 +56,7 @@ mod migrate_homes;
 mod migrate_live;
 #[cfg(unix)]
 mod migrate_sourced;
+mod migrate_stores;
 #[cfg(target_os = "linux")]
 mod no_leak;
 #[cfg(unix)]

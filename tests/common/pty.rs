@@ -100,6 +100,11 @@ impl Terminal {
         String::from_utf8_lossy(&self.seen.0.lock().expect("no reader panics").bytes).into_owned()
     }
 
+    /// Waits for `text` or the program's end. Returns `true` if the text is there.
+    pub(crate) fn sees(&mut self, text: &str) -> bool {
+        self.wait(|new| memchr::memmem::find(new, text.as_bytes()).map(|at| (at, at + text.len()))).is_some()
+    }
+
     /// Waits for a match in what is not matched yet, given as its start and end; `None` at the end or the deadline.
     fn wait(&mut self, find: impl Fn(&[u8]) -> Option<(usize, usize)>) -> Option<String> {
         let (lock, changed) = &*self.seen;
