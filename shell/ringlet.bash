@@ -5,7 +5,8 @@
 # their own, and here-documents are not possible. It works with bash 3.2, which macOS has.
 
 # Succeeds if Ringlet may define a function $1: no other function has the name. An alias of that name would hide the
-# function, so it is removed, unless it expands to the name itself (`alias claude='claude --verbose'`).
+# function, so it is removed, unless it expands to the name itself (`alias claude='claude --verbose'`), or gives the agent an
+# account of its own: a key, or that of a profile.
 function __ringlet_free {
   local text pattern
   # In posix mode a function's name must be an identifier; any other name ends a script.
@@ -22,7 +23,7 @@ function __ringlet_free {
   if alias "$1" >/dev/null 2>&1; then
     text=$(alias "$1")
     pattern="^(alias )?$1=' *([A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:,+@%-]* +)*$1[] ;&|<>'[:space:]]"
-    if [[ ! $text =~ $pattern ]]; then
+    if [[ ! $text =~ $pattern && $text != *_KEY=* && $text != *_TOKEN=* && $text != *"ringlet exec "* ]]; then
       unalias "$1"
     fi
   fi
@@ -49,7 +50,7 @@ if ! declare -F ringlet >/dev/null || [[ $(declare -f ringlet) == *RINGLET_SHELL
         fi
       fi
       __ringlet_text="^(alias )?$__ringlet_name=' *([A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:,+@%-]* +)*${__ringlet_name}[] ;&|<>'[:space:]]"
-      if shopt -q expand_aliases && alias "$__ringlet_name" >/dev/null 2>&1 && [[ ! $(alias "$__ringlet_name") =~ $__ringlet_text ]]; then
+      if shopt -q expand_aliases && alias "$__ringlet_name" >/dev/null 2>&1 && [[ ! $(alias "$__ringlet_name") =~ $__ringlet_text && $(alias "$__ringlet_name") != *"ringlet exec "* ]]; then
         __ringlet_kind='alias'
       fi
       builtin printf ' %s=%s' "$__ringlet_name" "$__ringlet_kind"

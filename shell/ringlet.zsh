@@ -4,7 +4,8 @@
 # their own, here-documents are not possible, and the user's options do not apply.
 
 # Succeeds if Ringlet may define a function $1: no other function has the name. An alias of that name would hide the
-# function, so it is removed, unless it expands to the name itself (`alias claude='claude --verbose'`).
+# function, so it is removed, unless it expands to the name itself (`alias claude='claude --verbose'`), or gives the agent an
+# account of its own: a key, or that of a profile.
 function __ringlet_free {
   setopt local_options extended_glob
   local alias
@@ -14,7 +15,7 @@ function __ringlet_free {
     fi
   fi
   for alias in "${aliases[$1]-$1}" "${galiases[$1]-$1}"; do
-    if [[ $alias != [[:space:]]#([A-Za-z_][A-Za-z0-9_]#=[A-Za-z0-9_./:,+@%-]#[[:space:]]##|(noglob|nocorrect)[[:space:]]##)#$1([[:space:]\;\&\|\<\>]*|) ]]; then
+    if [[ $alias != [[:space:]]#([A-Za-z_][A-Za-z0-9_]#=[A-Za-z0-9_./:,+@%-]#[[:space:]]##|(noglob|nocorrect)[[:space:]]##)#$1([[:space:]\;\&\|\<\>]*|) && $alias != *(_(KEY|TOKEN)=|"ringlet exec ")* ]]; then
       unalias -- $1
     fi
   done
@@ -41,7 +42,7 @@ if (( ! ${+functions[ringlet]} )) || [[ ${functions[ringlet]} == *RINGLET_SHELL=
           fi
         fi
         for __ringlet_text in "${aliases[$__ringlet_name]-$__ringlet_name}" "${galiases[$__ringlet_name]-$__ringlet_name}"; do
-          if [[ $__ringlet_text != [[:space:]]#([A-Za-z_][A-Za-z0-9_]#=[A-Za-z0-9_./:,+@%-]#[[:space:]]##|(noglob|nocorrect)[[:space:]]##)#$__ringlet_name([[:space:]\;\&\|\<\>]*|) ]]; then
+          if [[ $__ringlet_text != [[:space:]]#([A-Za-z_][A-Za-z0-9_]#=[A-Za-z0-9_./:,+@%-]#[[:space:]]##|(noglob|nocorrect)[[:space:]]##)#$__ringlet_name([[:space:]\;\&\|\<\>]*|) && $__ringlet_text != *"ringlet exec "* ]]; then
             __ringlet_kind=alias
           fi
         done

@@ -324,7 +324,9 @@ impl Written {
             Piece::OwnName { family, host, alias, key } => {
                 let (agent, set) = (family.agent(), account(family, host));
                 let text = if alias {
-                    format!("alias {agent}='{set}{agent}'\n")
+                    // fish's would call itself.
+                    let env = if shell == Shell::Fish { "env " } else { "" };
+                    format!("alias {agent}='{env}{set}{agent}'\n")
                 } else {
                     function(agent, &set, &format!("command {agent}"))
                 };
@@ -654,8 +656,9 @@ impl Rig {
                 Err(format!("{way:?}: {what}\n before {}\n after  {}\n said {said}", show(first), show(starts)))
             };
             let ([one], [other]) = (&first[..], &starts[..]) else {
-                // A command of the home's that calls itself starts nothing.
-                if first.is_empty() || first.len() == starts.len() {
+                // A command of the home's that calls itself starts nothing, nor does a default profile that the settings beat.
+                let is_refused = home.governed && home.existing == Some("claude");
+                if first.is_empty() || first.len() == starts.len() || is_refused {
                     continue;
                 }
                 return fails("it does not start one agent");
@@ -676,17 +679,19 @@ impl Rig {
                 return fails(&format!("LEAK: a credential goes to {}", sent.host()));
             }
             let is_half = |start: &Start| {
-                let var = |name: &str| start.env.get(name).is_some_and(|value| !value.is_empty());
-                start.account().iter().any(|sent| {
-                    sent.header == "login" && sent.host() != "api.anthropic.com" && sent.host() != "api.openai.com"
-                }) || start.account().is_empty()
-                    && ["ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "GOOGLE_GEMINI_BASE_URL"].iter().any(|name| {
-                        // The provider's own is none.
-                        var(name)
-                            && !["anthropic.com", "openai.com", "googleapis.com"]
-                                .iter()
-                                .any(|own| start.env[*name].contains(own))
-                    })
+                // The provider's own is none.
+                let is_own =
+                    |url: &str| ["anthropic.com", "openai.com", "googleapis.com"].iter().any(|it| url.contains(it));
+                let variable = match start.agent.as_str() {
+                    "claude" => "ANTHROPIC_BASE_URL",
+                    "codex" => "OPENAI_BASE_URL",
+                    "gemini" => "GOOGLE_GEMINI_BASE_URL",
+                    _ => return false,
+                };
+                let url = start.env.get(variable).filter(|url| !url.is_empty() && !is_own(url));
+                let account = start.account();
+                account.iter().any(|sent| sent.header == "login" && !is_own(&sent.endpoint))
+                    || url.is_some() && account.is_empty()
             };
             if is_half(other) && !is_half(one) {
                 return fails("HALF: an endpoint without its key");

@@ -1216,6 +1216,19 @@ fn an_alias_that_leads_to_the_name_stays_and_another_goes() {
 }
 
 #[test]
+fn an_alias_that_gives_the_agent_an_account_stays() {
+    for shell in [Shell::Zsh, Shell::Bash] {
+        for value in ["env ANTHROPIC_API_KEY=x claude", "A_TOKEN=x nice claude", "ringlet exec --profile p claude --"] {
+            let world = World::new();
+            let define = format!("alias claude={}", word(shell, value));
+            let mut session = world.shell(shell, &format!("{define}\n{}", world.hook(shell)));
+            assert_eq!(session.start.trim(), "", "{define}");
+            assert!(session.print("alias claude").contains("claude"), "{define}");
+        }
+    }
+}
+
+#[test]
 fn prompt_command_keeps_its_kind_and_its_content() {
     let world = World::new();
     let project = world.project("project");
