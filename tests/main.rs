@@ -54,6 +54,8 @@ mod migrate_composed;
 mod migrate_homes;
 #[cfg(target_os = "linux")]
 mod migrate_live;
+#[cfg(target_os = "linux")]
+mod migrate_profiles;
 #[cfg(unix)]
 mod migrate_sourced;
 mod migrate_stores;

@@ -19,7 +19,7 @@ mod types;
 mod values;
 
 pub(super) use scopes::{ReadBy, Source};
-pub(crate) use types::{Account, Accounts, Machine, Preference, Spared, Withheld};
+pub(crate) use types::{Account, Accounts, Bound, Machine, Preference, Spared, Withheld};
 pub(super) use types::{Judged, Key, Name, Origin, Replaced};
 
 use super::detect::{self, Judgement, Known};

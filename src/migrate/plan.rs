@@ -161,7 +161,7 @@ impl Plan {
 
     // Gives every value its alias and makes the cuts. `existing` holds what the store has for the providers.
     fn new(scan: Scan, existing: &BTreeMap<KeyName, Secret>, choices: &Choices) -> Self {
-        let Scan { files, accounts, offers, profiles, default, vocabulary, troubles } = scan;
+        let Scan { files, accounts, offers, profiles, bound, default, vocabulary, troubles } = scan;
         let names = names::aliases(&files, &accounts.made, existing, &accounts.preferred, choices);
         let mut plan = Self { troubles, offers, ..Self::default() };
         let is_alone = accounts.made.iter().all(|account| account.origin == Origin::Key);
@@ -171,7 +171,7 @@ impl Plan {
                 plan.preferred.insert(name.provider.clone(), (name, *why));
             }
         }
-        plan.accounts = names::planned(accounts.made, &names, &profiles, default);
+        plan.accounts = names::planned(accounts.made, &names, &profiles, &bound, default);
         let place = |file: usize, offset: usize| {
             let file: &Scanned = files.get(file)?;
             let before = file.snapshot.bytes.get(..offset)?;

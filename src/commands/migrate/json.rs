@@ -25,7 +25,7 @@ pub(super) fn plan(host: &mut Host, session: &Session, planning: &Planning<'_, '
         let commands = commands.iter().map(words).collect::<Vec<_>>();
         json!({
             "agent": withheld.agent, "reason": withheld.why, "provider": withheld.provider,
-            "endpoint": withheld.endpoint, "commands": commands,
+            "endpoint": withheld.endpoint, "profile": withheld.profile, "commands": commands,
             "file": at.as_ref().map(|(file, _)| file.to_string_lossy()), "line": at.as_ref().map(|(_, line)| line),
         })
     });

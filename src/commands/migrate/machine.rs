@@ -5,15 +5,16 @@ use crate::commands::Session;
 use crate::config::Source;
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::migrate::accounts::{Account, Machine, Spared};
+use crate::migrate::accounts::{Account, Bound, Machine, Spared};
 use crate::migrate::files::Shell;
 use crate::migrate::made::MadeFile;
 use crate::migrate::plan::{Plan, PlannedAccount};
 use crate::migrate::vocabulary::Vocabulary;
 use crate::name::{Agent, Profile};
 use crate::platform;
-use crate::profile::Profiles;
 use crate::profile::edit::{self, NewAccount, NewBinding};
+use crate::profile::{Kind, Profiles};
+use crate::registry::{Auth, Http, ProviderSpec};
 use memchr::memmem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
     // A profile that cannot be read is named by the launch.
     let bound = default.and_then(|name| profiles.read(name).ok()).map(|file| file.bindings.into_keys());
     Ok(Machine {
+        bound: accounts_of(&profiles, session)?,
         default: default
             .map(|name| (name.to_string(), bound.into_iter().flatten().map(|agent| agent.to_string()).collect())),
         agents,
@@ -63,6 +65,50 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         chosen: BTreeMap::new(),
         stores: settings::all(host, session)?,
     })
+}
+
+// The accounts of the profiles that there are. One that cannot be read has none that could be used again.
+fn accounts_of(profiles: &Profiles<'_>, session: &Session) -> Result<BTreeMap<(String, String), Bound>, Failure> {
+    let mut found = BTreeMap::new();
+    for name in profiles.names()? {
+        let Ok(file) = profiles.read(&name) else { continue };
+        for (agent, binding) in &file.bindings {
+            let (Kind::Key { alias }, Some(provider)) = (&binding.kind.value, &binding.provider) else { continue };
+            if !binding.args.is_empty() || !binding.secrets.is_empty() {
+                continue;
+            }
+            let spec = session.registry.provider(&provider.value).ok();
+            let endpoint = binding.endpoint.as_ref().map(|endpoint| endpoint.value.trim_end_matches('/'));
+            let bound = Bound {
+                provider: provider.value.to_string(),
+                alias: alias.value.to_string(),
+                endpoint: endpoint.and_then(|own| named(spec.as_ref(), own)),
+                allow_http: binding.http == Http::Private,
+                auth_header: binding.auth_header.as_ref().map(|header| word(header.value).to_owned()),
+                model: binding.model.as_ref().map(|model| model.value.clone()),
+                config_dir: binding.config_dir.as_ref().map(|folder| folder.value.clone()),
+                env: binding.env.iter().map(|(name, at)| (name.to_string(), at.value.clone())).collect(),
+            };
+            found.insert((name.to_string(), agent.to_string()), bound);
+        }
+    }
+    Ok(found)
+}
+
+// The endpoint's name among the provider's; none for the provider's default.
+fn named(provider: Option<&ProviderSpec>, endpoint: &str) -> Option<String> {
+    let urls = |name: &str| provider.and_then(|spec| spec.endpoints.get(name)).into_iter().flatten();
+    let is = |name: &str| name == endpoint || urls(name).any(|(_, url)| url.trim_end_matches('/') == endpoint);
+    let mut names = provider.iter().flat_map(|spec| spec.endpoints.keys());
+    let name = if is("default") { "default" } else { names.find(|name| is(name)).map_or(endpoint, String::as_str) };
+    (name != "default").then(|| name.to_owned())
+}
+
+fn word(header: Auth) -> &'static str {
+    match header {
+        Auth::Bearer => "bearer",
+        Auth::XApiKey => "x-api-key",
+    }
 }
 
 // The endpoints in the settings that Claude Code reads by itself, which beat the environment.
@@ -142,7 +188,13 @@ pub(super) fn binding(agent: &str, account: &Account, alias: &str) -> Result<New
 pub(super) fn made(session: &Session, plan: &Plan) -> Result<Vec<MadeFile>, Failure> {
     let profiles = Profiles::new(&session.paths, &session.registry);
     let mut made = Vec::new();
-    for (name, bindings) in bindings(&plan.accounts)? {
+    let there = accounts_of(&profiles, session)?;
+    // What a profile holds already is the user's own.
+    let is_there = |own: &PlannedAccount, agent: &String| {
+        let bound = there.get(&(own.profile.clone(), agent.clone()));
+        bound.is_some_and(|bound| own.account.is_bound(own.key.alias.as_str(), bound))
+    };
+    for (name, bindings) in bindings(&plan.accounts, &is_there)? {
         let keys = plan.accounts.iter().filter(|own| own.profile == name).map(|own| own.key.clone()).collect();
         let name: Profile = name.parse()?;
         let path = session.paths.profile(&name);
@@ -165,14 +217,17 @@ pub(super) fn made(session: &Session, plan: &Plan) -> Result<Vec<MadeFile>, Fail
 }
 
 // The bindings of the profiles that a run makes, by the profile's name.
-fn bindings(accounts: &[PlannedAccount]) -> Result<BTreeMap<String, Vec<NewBinding>>, Failure> {
+fn bindings(
+    accounts: &[PlannedAccount],
+    is_there: &dyn Fn(&PlannedAccount, &String) -> bool,
+) -> Result<BTreeMap<String, Vec<NewBinding>>, Failure> {
     let mut found: BTreeMap<String, Vec<NewBinding>> = BTreeMap::new();
-    for PlannedAccount { account, key, profile, .. } in accounts {
-        let own = found.entry(profile.clone()).or_default();
-        let mut bound: BTreeSet<String> = own.iter().map(|binding| binding.agent.to_string()).collect();
-        for agent in &account.agents {
-            if bound.insert(agent.clone()) {
-                own.push(binding(agent, account, key.alias.as_str())?);
+    let mut bound: BTreeSet<(&String, &String)> = BTreeSet::new();
+    for own in accounts {
+        for agent in &own.account.agents {
+            if !is_there(own, agent) && bound.insert((&own.profile, agent)) {
+                let binding = binding(agent, &own.account, own.key.alias.as_str())?;
+                found.entry(own.profile.clone()).or_default().push(binding);
             }
         }
     }

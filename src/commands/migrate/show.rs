@@ -147,7 +147,10 @@ fn accounts(output: &mut Output, session: &Session, plan: &Plan) {
     }
     for (withheld, at) in &plan.withheld {
         let place = at.as_ref().map(|(file, line)| format!(" ({}:{line})", session.paths.pretty(file)));
-        let why = format!("none, since {}{}", withheld.why, place.unwrap_or_default());
+        let why = match &withheld.profile {
+            Some(profile) => format!("profile \"{profile}\", which has an account for it already"),
+            None => format!("none, since {}{}", withheld.why, place.unwrap_or_default()),
+        };
         cells.push(vec![
             (Style::Plain, format!("  {}", withheld.agent)),
             (Style::Dim, before(withheld)),
@@ -225,12 +228,15 @@ pub(in crate::commands) fn commands(session: &Session, plan: &Plan) -> Vec<Hint>
         }
         said
     };
-    plan.withheld.iter().map(|(withheld, _)| hint(withheld)).collect()
+    plan.withheld.iter().filter(|(own, _)| own.profile.is_none()).map(|(withheld, _)| hint(withheld)).collect()
 }
 
 /// The commands that make a profile for an agent that gets no default, or start it with one: they store its key where
 /// it is not stored yet.
 pub(super) fn remedy(session: &Session, plan: &Plan, withheld: &Withheld) -> Vec<Vec<OsString>> {
+    if withheld.profile.is_some() {
+        return Vec::new();
+    }
     let agent = &withheld.agent;
     let spec = agent.parse().ok().and_then(|agent| session.registry.agent(&agent).ok());
     let provider = withheld.provider.clone().or_else(|| spec.map(|spec| spec.provider.to_string()));

@@ -55,15 +55,22 @@ pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>], preferred: &B
     pairs.sort_by_key(|own| !is_at_login(judge, own));
     for own in pairs {
         let mut account = judge.account(own, Name::Default);
-        let is_elsewhere = !is_at_login(judge, own) && account.agents.iter().any(|agent| at_login.contains(agent));
-        if is_elsewhere || account.agents.iter().any(|agent| bound.contains(agent)) {
-            let name = account.alias.clone().unwrap_or_else(|| account.provider.clone());
-            account.name = Name::Launcher { name, is_default: false };
-        } else {
-            bound.extend(account.agents.iter().cloned());
-        }
         split_models(judge, &mut account);
-        accounts.made.push(account);
+        let is_here = is_at_login(judge, own);
+        let is_elsewhere = |agent: &String| bound.contains(agent) || !is_here && at_login.contains(agent);
+        let (elsewhere, own): (Vec<String>, Vec<String>) = account.agents.iter().cloned().partition(is_elsewhere);
+        for agent in &elsewhere {
+            accounts.leave(judge, agent, account.provider.clone(), account.endpoint.clone());
+        }
+        if !own.is_empty() {
+            bound.extend(own.iter().cloned());
+            accounts.made.push(Account { agents: own, ..account.clone() });
+        }
+        if !elsewhere.is_empty() {
+            let name = account.alias.clone().unwrap_or_else(|| account.provider.clone());
+            let name = Name::Launcher { name, is_default: false };
+            accounts.made.push(Account { agents: elsewhere, name, ..account });
+        }
     }
     lone(judge, &keys, &at_login, &mut bound, &mut accounts);
     accounts
@@ -130,7 +137,10 @@ fn own_names(
     for own in found.iter().filter(|own| is_own_name(judge, own)) {
         let Some(unit) = own.unit.map(|unit| &judge.facts.units[unit]) else { continue };
         let step = step(judge, unit.file, unit.span.start);
-        let rank = (step, unit.file, unit.span.start);
+        // A shell that is no login shell may read other files.
+        let login = judge.machine.login.map_or(0, |login| 1 << login as u8);
+        let is_read = matches!(judge.sources[unit.file].reader, ReadBy::Shells(shells) if shells & login != 0);
+        let rank = (step, is_read, unit.file, unit.span.start);
         let account = launchers(judge, own);
         let Some(agent) = account.agents.first().cloned() else { continue };
         let is_elsewhere = step.is_none() && at_login.contains(&agent);
@@ -235,7 +245,9 @@ fn lone(
     }
     for (name, (_, set)) in &keys.best {
         for agent in judge.readers_of_key(name) {
-            if !bound.contains(&agent) && !is_elsewhere(*set, &agent) {
+            if bound.contains(&agent) {
+                accounts.leave(judge, &agent, judge.provider_of(*set), None);
+            } else if !is_elsewhere(*set, &agent) {
                 match refusal(judge, name, &agent, subscription.is_some()) {
                     Some(why) => accounts.withhold(&agent, why, judge.provider_of(*set)),
                     None => offer(judge, *set, &agent, bound, accounts),
@@ -322,7 +334,17 @@ impl Accounts {
     fn withhold(&mut self, agent: &str, why: String, provider: String) {
         if !self.withheld.iter().any(|other| other.agent == agent) {
             let (agent, provider) = (agent.to_owned(), Some(provider));
-            self.withheld.push(Withheld { agent, why, at: None, provider, endpoint: None });
+            self.withheld.push(Withheld { agent, why, at: None, provider, endpoint: None, profile: None });
+        }
+    }
+
+    // Notes an agent that keeps the account which the default profile has for it.
+    fn leave(&mut self, judge: &Judge<'_, '_>, agent: &str, provider: String, endpoint: Option<String>) {
+        let Some((profile, agents)) = &judge.machine.default else { return };
+        if agents.contains(agent) && !self.withheld.iter().any(|other| other.agent == agent) {
+            let why = format!("the default profile \"{profile}\" has an account for it already");
+            let (agent, provider, profile) = (agent.to_owned(), Some(provider), Some(profile.clone()));
+            self.withheld.push(Withheld { agent, why, at: None, provider, endpoint, profile });
         }
     }
 }

@@ -218,7 +218,8 @@ impl<'a> Judge<'a, '_> {
         for agent in agents {
             let agent = self.machine.vocabulary.agent(&agent).map_or(agent, ToString::to_string);
             let (provider, endpoint) = (provider.clone(), endpoint.clone());
-            let withheld = Withheld { agent: agent.clone(), why: why.to_owned(), at, provider, endpoint };
+            let withheld =
+                Withheld { agent: agent.clone(), why: why.to_owned(), at, provider, endpoint, profile: None };
             self.withheld.entry(agent).or_insert(withheld);
         }
     }

@@ -36,6 +36,8 @@ pub(crate) struct Machine<'w> {
     pub holds: Asked<'w, [u8], bool>,
     /// The names of the profiles that there are.
     pub profiles: BTreeSet<String>,
+    /// The accounts in them, by profile and agent.
+    pub bound: BTreeMap<(String, String), Bound>,
     /// The default one, and the agents that it binds.
     pub default: Option<(String, BTreeSet<String>)>,
     /// The keys that the person wants to stay where they are.
@@ -60,6 +62,7 @@ impl Machine<'_> {
             login: None,
             holds: Box::new(|_, _| false),
             profiles: BTreeSet::new(),
+            bound: BTreeMap::new(),
             default: None,
             spared: Spared::default(),
             stores: BTreeMap::new(),
@@ -73,6 +76,27 @@ impl Machine<'_> {
     pub(in crate::migrate) fn login_of(&self, agent: &str) -> Option<String> {
         self.logins.get(agent).map(|place| format!("it has a login of its own ({place})"))
     }
+}
+
+/// An account in a profile that there is: a key, and nothing that the rules know nothing about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Bound {
+    /// The key's provider.
+    pub provider: String,
+    /// The key's name among the provider's.
+    pub alias: String,
+    /// The endpoint, as the profile names it.
+    pub endpoint: Option<String>,
+    /// Whether that may be an unencrypted one in a private network.
+    pub allow_http: bool,
+    /// The header for the key.
+    pub auth_header: Option<String>,
+    /// The model.
+    pub model: Option<String>,
+    /// The agent's folder.
+    pub config_dir: Option<String>,
+    /// The other variables of the agent.
+    pub env: BTreeMap<String, String>,
 }
 
 /// Keys that stay where they are, wherever that is.
@@ -135,6 +159,23 @@ impl Account {
     }
 }
 
+impl Account {
+    /// Reports whether a profile that there is holds just this account, with the key of this name.
+    pub(crate) fn is_bound(&self, alias: &str, bound: &Bound) -> bool {
+        let own = Bound {
+            provider: self.provider.clone(),
+            alias: alias.to_owned(),
+            endpoint: self.endpoint.clone(),
+            allow_http: self.allow_http,
+            auth_header: self.auth_header.map(str::to_owned),
+            model: self.model.clone(),
+            config_dir: self.config_dir.clone(),
+            env: self.env.iter().cloned().collect(),
+        };
+        own == *bound
+    }
+}
+
 /// What a profile is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Name {
@@ -173,6 +214,8 @@ pub(crate) struct Withheld {
     pub provider: Option<String>,
     /// The endpoint of that account, as a profile names it.
     pub endpoint: Option<String>,
+    /// The default profile that there is, where it has an account for the agent already.
+    pub profile: Option<String>,
 }
 
 /// What the files come to.

@@ -2,7 +2,7 @@
 
 use super::choices::Choices;
 use super::scan::Scanned;
-use crate::migrate::accounts::{Account, Name, Origin, Preference};
+use crate::migrate::accounts::{Account, Bound, Name, Origin, Preference};
 use crate::migrate::examine::{Action, Finding};
 use crate::migrate::model::Form;
 use crate::name::{Alias, KeyName, Provider};
@@ -27,33 +27,42 @@ pub(super) fn planned(
     made: Vec<Account>,
     names: &Aliases,
     profiles: &BTreeSet<String>,
+    bound: &BTreeMap<(String, String), Bound>,
     mut default: Option<String>,
 ) -> Vec<PlannedAccount> {
     let mut taken = profiles.clone();
-    let own = made.iter().find_map(|account| match &account.name {
-        Name::Launcher { name, is_default: true } => Some(name.clone()),
-        _ => None,
+    let own = made.iter().find(|account| matches!(account.name, Name::Launcher { is_default: true, .. }));
+    let own = own.and_then(|account| match &account.name {
+        Name::Launcher { name, .. } => Some((name.clone(), vec![account.clone()])),
+        Name::Default => None,
     });
+    let all: Vec<Account> = made.iter().filter(|account| account.name == Name::Default).cloned().collect();
     let mut planned: Vec<PlannedAccount> = Vec::new();
-    let mut fresh = |wanted: &str| {
-        let mut name = wanted.to_owned();
-        let mut number = 1;
-        while !taken.insert(name.clone()) {
-            number += 1;
-            name = format!("{wanted}-{number}");
-        }
-        name
+    // A profile that there is and that has just these accounts is used again.
+    let has = |profile: &str, accounts: &[Account]| {
+        let is_bound = |account: &Account, agent: &String| {
+            let key = names.by_value(&account.provider, &account.value);
+            let bound = bound.get(&(profile.to_owned(), agent.clone()));
+            key.zip(bound).is_some_and(|(key, bound)| account.is_bound(key.alias.as_str(), bound))
+        };
+        accounts.iter().all(|account| account.agents.iter().all(|agent| is_bound(account, agent)))
     };
-    if let Some(own) = &own {
-        default = Some(fresh(own));
+    let mut fresh = |wanted: &str, accounts: &[Account]| {
+        let numbered = (2..).map(|number| format!("{wanted}-{number}"));
+        let mut all = std::iter::once(wanted.to_owned()).chain(numbered);
+        let fits = |name: &String| profiles.contains(name) && has(name, accounts) || taken.insert(name.clone());
+        all.find(fits).unwrap_or_default()
+    };
+    if let Some((own, account)) = &own {
+        default = Some(fresh(own, account));
     }
     for (number, account) in made.into_iter().enumerate() {
         let Some(key) = names.by_value(&account.provider, &account.value) else { continue };
         let same = planned.iter().find(|other| other.account.is_same(&account)).map(|other| other.profile.clone());
         let profile = match (&account.name, same) {
             (Name::Launcher { is_default: false, .. }, Some(same)) => same,
-            (Name::Launcher { name, is_default: false }, None) => fresh(name),
-            _ => default.get_or_insert_with(|| fresh("default")).clone(),
+            (Name::Launcher { name, is_default: false }, None) => fresh(name, std::slice::from_ref(&account)),
+            _ => default.get_or_insert_with(|| fresh("default", &all)).clone(),
         };
         planned.push(PlannedAccount { account, key, profile, number });
     }

@@ -3,7 +3,7 @@
 use super::choices::Choices;
 use super::reading::{Content, Part, Pending, Reader, Reading, Trouble};
 use super::stored::{self, Offer, Stored};
-use crate::migrate::accounts::{self, Accounts, Judged, Machine, ReadBy};
+use crate::migrate::accounts::{self, Accounts, Bound, Judged, Machine, ReadBy};
 use crate::migrate::detect::Known;
 use crate::migrate::dialect::Dialect;
 use crate::migrate::entries::Store;
@@ -42,6 +42,8 @@ pub(crate) struct Scan {
     pub(super) offers: Vec<Offer>,
     // The names of the profiles that there are.
     pub(super) profiles: BTreeSet<String>,
+    // The accounts in them.
+    pub(super) bound: BTreeMap<(String, String), Bound>,
     pub(super) default: Option<String>,
     pub(super) vocabulary: Arc<Vocabulary>,
     /// The files that could not be read, or must not be edited.
@@ -117,7 +119,8 @@ impl Reading<'_> {
         let (vocabulary, profiles) = (Arc::clone(vocabulary), machine.profiles.clone());
         let default = machine.default.as_ref().map(|(name, _)| name.clone());
         let offers = stored.into_iter().filter_map(|own| own.offer.ok()).collect();
-        Scan { files, accounts, offers, profiles, default, vocabulary, troubles: self.troubles.clone() }
+        let bound = machine.bound.clone();
+        Scan { files, accounts, offers, profiles, bound, default, vocabulary, troubles: self.troubles.clone() }
     }
 }
 

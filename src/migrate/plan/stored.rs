@@ -242,7 +242,7 @@ pub(super) fn bind(
         }
         if let Some((why, provider)) = why.filter(|_| !has_default) {
             let (agent, provider) = (agent.to_owned(), Some(provider));
-            accounts.withheld.push(Withheld { agent, why, at: None, provider, endpoint: None });
+            accounts.withheld.push(Withheld { agent, why, at: None, provider, endpoint: None, profile: None });
         }
     }
 }

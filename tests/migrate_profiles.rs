@@ -1,0 +1,113 @@
+//! Profiles and a default one that are there before `ringlet migrate` runs.
+
+use super::common::world::World;
+use std::fs;
+
+const KEY: &str = "sk-ant-api03-TESTab12FAKEcd34TESTef56FAKEgh78TESTij90FAKEkl12TESTmn34FAKEop56";
+const ZAI: &str = "deadbeef93a1c0ffeeef0fdeadbeefbf.TESTe1zBFAKEhFdE";
+
+fn launcher(before: &str) -> String {
+    let pair = format!("ANTHROPIC_BASE_URL=https://api.z.ai/api/anthropic ANTHROPIC_AUTH_TOKEN={ZAI}");
+    format!("kimi() {{ {before}{pair} claude \"$@\"; }}\n")
+}
+
+fn world(zshrc: &str) -> World {
+    let world = World::new();
+    world.link_ringlet();
+    world.agent("claude");
+    world.write("home/.zshrc", zshrc);
+    world
+}
+
+fn profile(world: &World, name: &str) -> Option<String> {
+    fs::read_to_string(world.path(format!("home/.ringlet/profiles/{name}/ringlet.toml"))).ok()
+}
+
+fn make_default(world: &World, name: &str) {
+    let before = fs::read_to_string(world.path("home/.config/ringlet/config.toml")).unwrap_or_default();
+    world.write("home/.config/ringlet/config.toml", format!("default-profile = \"{name}\"\n{before}"));
+}
+
+#[test]
+fn a_profile_that_holds_the_account_already_is_used_again_and_survives_undo() {
+    let own = "agent = \"claude\"\nprovider = \"zai\"\n\n[provider-config]\nkey-alias = \"kimi\"\n";
+    for (own, before, used) in [
+        (own, "", "kimi"),
+        // The same endpoint by its address.
+        (&own.replace("\n\n", "\nendpoint = \"https://api.z.ai/api/anthropic\"\n\n"), "", "kimi"),
+        // Other accounts, and one that cannot be read.
+        (own, "ANTHROPIC_MODEL=glm-4.6 ", "kimi-2"),
+        (&own.replace("\n\n", "\nmodel = \"glm-4.6\"\n\n"), "", "kimi-2"),
+        (&own.replace("\n\n", "\nargs = [\"--verbose\"]\n\n"), "", "kimi-2"),
+        (&own.replace("zai", "kimi"), "", "kimi-2"),
+        ("agent = \"claude\n", "", "kimi-2"),
+    ] {
+        let text = launcher(before);
+        let world = world(&text);
+        world.write("home/.ringlet/profiles/kimi/ringlet.toml", own);
+        world.run(&["migrate", "--yes"]).ok();
+        let after = fs::read_to_string(world.path("home/.zshrc")).expect("text");
+        assert!(after.contains(&format!("--profile {used} claude")), "{own}: {after}");
+        assert_eq!(profile(&world, "kimi").as_deref(), Some(own), "nobody's profile is changed");
+        assert_eq!(profile(&world, "kimi-2").is_some(), used == "kimi-2", "{own}");
+        world.run(&["migrate", "undo"]).ok();
+        assert_eq!(fs::read_to_string(world.path("home/.zshrc")).expect("text"), text);
+        assert_eq!(profile(&world, "kimi").as_deref(), Some(own));
+        assert_eq!(profile(&world, "kimi-2"), None);
+    }
+}
+
+#[test]
+fn a_default_profile_that_is_there_gets_the_agents_that_it_has_no_account_for() {
+    let world = world(&format!("export ANTHROPIC_API_KEY={KEY}\n"));
+    world.write("home/.ringlet/profiles/mine/ringlet.toml", "agent = \"codex\"\nprovider = \"openai\"\n");
+    make_default(&world, "mine");
+    world.run(&["migrate", "--yes"]).ok();
+    let own = profile(&world, "mine").expect("there");
+    assert!(own.contains("[agents.claude]\nprovider = \"anthropic\"\nkey-alias = \"default\""), "{own}");
+    assert!(world.run(&["exec", "claude"]).ok().contains(&format!("={KEY}")));
+}
+
+#[test]
+fn an_account_in_the_default_profile_stays_and_is_named() {
+    let pair = format!("export ANTHROPIC_BASE_URL=https://api.z.ai/api/anthropic ANTHROPIC_AUTH_TOKEN={ZAI}\n");
+    for (text, more) in [(format!("export ANTHROPIC_API_KEY={KEY}\n"), None), (pair, Some("zai"))] {
+        let world = world(&text);
+        let own = "agent = \"claude\"\nprovider = \"openrouter\"\n";
+        world.write("home/.ringlet/profiles/mine/ringlet.toml", own);
+        make_default(&world, "mine");
+        let said = world.run(&["migrate", "--yes"]).ok();
+        assert!(said.contains("profile \"mine\", which has an account for it already"), "{said}");
+        assert_eq!(profile(&world, "mine").as_deref(), Some(own));
+        assert_eq!(profile(&world, "default"), None);
+        if let Some(more) = more {
+            assert!(profile(&world, more).is_some_and(|text| text.contains("provider = \"zai\"")), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_default_profile_that_cannot_be_read_stops_the_run() {
+    let text = format!("export ANTHROPIC_API_KEY={KEY}\n");
+    let world = world(&text);
+    world.write("home/.ringlet/profiles/mine/ringlet.toml", "agent = \"claude\n");
+    make_default(&world, "mine");
+    let done = world.run(&["migrate", "--yes"]);
+    assert_eq!(done.status, Some(1), "{done:?}");
+    assert!(done.stderr.contains("profiles/mine/ringlet.toml:1"), "{done:?}");
+    assert_eq!(fs::read_to_string(world.path("home/.zshrc")).expect("text"), text);
+    assert_eq!(profile(&world, "mine").as_deref(), Some("agent = \"claude\n"));
+}
+
+#[test]
+fn a_profile_called_default_is_made_the_default_where_it_holds_the_account() {
+    for (own, used) in [("anthropic", "default"), ("zai", "default-2")] {
+        let world = world(&format!("export ANTHROPIC_API_KEY={KEY}\n"));
+        let text = format!("agent = \"claude\"\nprovider = \"{own}\"\n");
+        world.write("home/.ringlet/profiles/default/ringlet.toml", &text);
+        world.run(&["migrate", "--yes"]).ok();
+        let config = fs::read_to_string(world.path("home/.config/ringlet/config.toml")).expect("text");
+        assert!(config.contains(&format!("default-profile = \"{used}\"")), "{config}");
+        assert_eq!(profile(&world, "default").as_deref(), Some(text.as_str()));
+    }
+}
