@@ -4,6 +4,7 @@
 //! promise about them. `fuzz/run` looks for such bytes; the tests here replay the corpus of each target,
 //! `fuzz/corpus/NAME`.
 
+pub mod accounts;
 pub mod audit;
 pub mod daemon;
 pub mod detection;
@@ -66,6 +67,7 @@ macro_rules! targets {
 }
 
 targets! {
+    accounts: accounts::files,
     agent_logins: logins::logins,
     audit_line: audit::line,
     audit_log: audit::log,

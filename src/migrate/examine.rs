@@ -6,7 +6,7 @@
 
 pub(crate) use crate::migrate::verdicts::Action;
 
-use crate::migrate::accounts::{self, Judged, Key, Machine, ReadBy, Replaced, Source};
+use crate::migrate::accounts::{self, Accounts, Judged, Key, Machine, ReadBy, Replaced, Source};
 use crate::migrate::detect::{self, Judgement, Known};
 use crate::migrate::dialect::Dialect;
 use crate::migrate::edit::{self, Cut};
@@ -124,16 +124,12 @@ impl Parsed {
 
     /// What is found in the file where no other one is looked at, on a machine without agents.
     pub(super) fn by_itself(self, bytes: &[u8], terms: Terms<'_>) -> Examined {
-        let machine = Machine::empty(terms.vocabulary);
-        let judge = |frozen| {
-            let source = self.source(bytes, ReadBy::Shells(1), &[], frozen, &[]);
-            accounts::judge(&[source], &machine, terms.known).0.pop().unwrap_or_default()
+        let judge = |parsed: &Self, frozen: bool| {
+            let source = parsed.source(bytes, ReadBy::Shells(1), &[], frozen.then_some(Reason::Unparsed), &[]);
+            accounts::judge(&[source], &Machine::empty(terms.vocabulary), terms.known).0.pop().unwrap_or_default()
         };
-        let judged = judge(None);
-        let judged = match self.settles(bytes, &judged, terms) {
-            true => judged,
-            false => judge(Some(Reason::Unparsed)),
-        };
+        let judged = judge(&self, false);
+        let judged = if self.settles(bytes, &judged, terms) { judged } else { judge(&self, true) };
         self.examined(bytes, judged, terms.known)
     }
 
@@ -169,6 +165,49 @@ impl Parsed {
 /// Looks through a file by itself, on a machine without agents.
 pub(crate) fn examine(bytes: &[u8], dialect: Dialect, vocabulary: &Arc<Vocabulary>) -> Examined {
     examine_knowing(bytes, dialect, vocabulary, Known::none())
+}
+
+/// A text that is looked through together with others.
+pub(crate) struct Text<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Its language.
+    pub dialect: Dialect,
+    /// The shells that read it, one bit each; none for a script.
+    pub shells: Option<u8>,
+    /// Whether the login shell reads it.
+    pub at_login: bool,
+}
+
+/// Looks through texts together, as a run does with files.
+pub(crate) fn examine_together(texts: &[Text<'_>], machine: &Machine<'_>) -> (Vec<Examined>, Accounts) {
+    let terms = Terms { vocabulary: &machine.vocabulary, known: Known::none() };
+    let parsed: Vec<Parsed> = texts.iter().map(|text| Parsed::new(text.bytes, text.dialect, terms)).collect();
+    let steps: Vec<Vec<(Span, usize)>> = texts
+        .iter()
+        .enumerate()
+        .map(|(at, text)| text.at_login.then_some((0..text.bytes.len(), at)).into_iter().collect())
+        .collect();
+    let mut unsettled: BTreeSet<usize> = BTreeSet::new();
+    loop {
+        let source = |at: usize| {
+            let reader = texts[at].shells.map_or(ReadBy::Script("script"), ReadBy::Shells);
+            let frozen = unsettled.contains(&at).then_some(Reason::Unparsed);
+            parsed[at].source(texts[at].bytes, reader, &steps[at], frozen, &[])
+        };
+        let sources: Vec<Source<'_>> = (0..texts.len()).map(source).collect();
+        let (judged, accounts) = accounts::judge(&sources, machine, terms.known);
+        let settles = |at: &usize| parsed[*at].settles(texts[*at].bytes, &judged[*at], terms);
+        let fresh: Vec<usize> = (0..texts.len()).filter(|at| !settles(at)).collect();
+        if fresh.is_empty() {
+            let all = parsed.into_iter().zip(texts).zip(judged);
+            return (
+                all.map(|((parsed, text), judged)| parsed.examined(text.bytes, judged, terms.known)).collect(),
+                accounts,
+            );
+        }
+        assert!(fresh.iter().any(|at| unsettled.insert(*at)), "nothing is cut out of what is kept: {fresh:?}");
+    }
 }
 
 /// The same, also for values that are known to be keys (rule S12).

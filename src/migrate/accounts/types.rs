@@ -151,7 +151,7 @@ pub(crate) struct Account {
 
 impl Account {
     /// Reports whether another one is the same account of the same agents.
-    pub(in crate::migrate) fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         (&self.agents, &self.provider, &self.value, &self.endpoint)
             == (&other.agents, &other.provider, &other.value, &other.endpoint)
             && (&self.model, &self.env, &self.config_dir, self.auth_header)
