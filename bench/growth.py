@@ -24,13 +24,14 @@ def repeat(piece, before="", after=""):
 
 
 def numbered(piece, before="", after=""):
-    """The piece again and again, with a key of its own for `@`, its number for `#N` and the next one for `#M`."""
+    """The piece again and again: with a key of its own for `@`, a gateway's for `@g`, its number for `#N`, the next for `#M`."""
 
     def text(size):
         pieces, length, number = [before], 0, 0
         while length < size:
             key = f"sk-proj-{BODY}T3BlbkFJ{BODY[:-6]}{number:06}"
-            one = piece.replace("@", key).replace("#N", str(number)).replace("#M", str(number + 1))
+            one = piece.replace("@g", f"sk-{BODY[:32]}{number:06}").replace("@", key)
+            one = one.replace("#N", str(number)).replace("#M", str(number + 1))
             pieces.append(one)
             length, number = length + len(one), number + 1
         return "".join([*pieces, after])
@@ -63,7 +64,19 @@ COMMON = {
     "continued lines": repeat("a \\\n"),
     "substitutions": repeat("(a) "),
 }
+URL = "https://gw.example.net/a"
+PAIR = f"ANTHROPIC_BASE_URL={URL} ANTHROPIC_AUTH_TOKEN=@g"
 POSIX = {
+    "launchers": numbered(f'l#N() {{ {PAIR} claude "$@"; }}\n'),
+    "launchers in aliases": numbered(f"alias l#N='{PAIR} claude'\n"),
+    "launchers that refer to others' variables": numbered(
+        f"export K#N=@g\nl#N() {{ ANTHROPIC_BASE_URL={URL} ANTHROPIC_AUTH_TOKEN=$K#N claude; }}\n"
+    ),
+    "launchers of one name": numbered(f"claude() {{ {PAIR} command claude; }}\n"),
+    "launchers that stay": numbered(f'l#N() {{ cd a; {PAIR} claude "$@"; }}\n'),
+    "setters": numbered(f"s#N() {{ export {PAIR}; }}\n"),
+    "pairs at top level": numbered(f"export {PAIR}\n"),
+    "arms with pairs": numbered(f"#N) export {PAIR} ;;\n", "s() {\ncase $1 in\n", "esac\n}\n"),
     "keys": numbered("export OPENAI_API_KEY=@\n"),
     "keys in a block": numbered("export OPENAI_API_KEY=@\n", "if true; then\n", "fi\n"),
     "keys with &&": numbered(" && export OPENAI_API_KEY=@", "true", "\n"),
@@ -76,6 +89,12 @@ FILES = {
     ".bashrc": POSIX,
     ".zshrc": POSIX,
     "config.fish": {
+        "launchers": numbered(f"function l#N\n{PAIR} claude $argv\nend\n"),
+        "launchers in aliases": numbered(f"alias l#N 'env {PAIR} claude'\n"),
+        "setters": numbered(
+            f"function s#N\nset -gx ANTHROPIC_BASE_URL {URL}\nset -gx ANTHROPIC_AUTH_TOKEN @g\nend\n"
+        ),
+        "pairs at top level": numbered(f"set -gx ANTHROPIC_BASE_URL {URL}\nset -gx ANTHROPIC_AUTH_TOKEN @g\n"),
         "keys": numbered("set -gx OPENAI_API_KEY @\n"),
         "keys in a block": numbered("set -gx OPENAI_API_KEY @\n", "if true\n", "end\n"),
         "keys with &&": numbered(" && set -gx OPENAI_API_KEY @", "true", "\n"),
@@ -89,6 +108,8 @@ FILES = {
         "variables": repeat("$a", "echo ", "\n"),
     },
     ".cshrc": {
+        "launchers in aliases": numbered(f"alias l#N 'env {PAIR} claude \\!*'\n"),
+        "pairs at top level": numbered(f"setenv ANTHROPIC_BASE_URL {URL}\nsetenv ANTHROPIC_AUTH_TOKEN @g\n"),
         "keys": numbered("setenv OPENAI_API_KEY @\n"),
         "keys in a block": numbered("setenv OPENAI_API_KEY @\n", "if (1) then\n", "endif\n"),
         "keys with &&": numbered(" && setenv OPENAI_API_KEY @", "true", "\n"),
@@ -102,6 +123,7 @@ FILES = {
         "subshells": repeat("(a)\n"),
     },
     "config.nu": {
+        "launchers": numbered("def l#N [] {\n$env.ANTHROPIC_API_KEY = \"@g\"\n^claude\n}\n"),
         "keys": numbered('$env.OPENAI_API_KEY = "@"\n'),
         "keys in a block": numbered('$env.OPENAI_API_KEY = "@"\n', "if true {\n", "}\n"),
         "keys in a statement": numbered('A#N: "@", ', "load-env {", "}\n"),
@@ -116,6 +138,9 @@ FILES = {
         "arms": repeat("a => {b}, ", "match x {", "}\n"),
     },
     "profile.ps1": {
+        "launchers": numbered(
+            f"function l#N {{\n$env:ANTHROPIC_BASE_URL = '{URL}'\n$env:ANTHROPIC_AUTH_TOKEN = '@g'\nclaude @args\n}}\n"
+        ),
         "keys": numbered("$env:OPENAI_API_KEY = '@'\n"),
         "keys in a block": numbered("$env:OPENAI_API_KEY = '@'\n", "if (1) {\n", "}\n"),
         "list": repeat("1,", "$a = @(", "1)\n"),
@@ -130,7 +155,8 @@ def run(program, path, home):
     # A process's peak counts what its parent had when it began, so the parent has to be small.
     ended = subprocess.run(
         ["time", "-q", "-o", log, "-f", "%U %S %M", program, "migrate", "--dry-run", path],
-        env={"HOME": home, "PATH": "/usr/bin:/bin"},
+        # Launchers become profiles where `ringlet` is on PATH.
+        env={"HOME": home, "PATH": f"{os.path.dirname(os.path.abspath(program))}:/usr/bin:/bin"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

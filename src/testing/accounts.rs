@@ -15,8 +15,8 @@ type File = (Dialect, Option<u8>, Vec<u8>);
 // A home has more files, but an input need not.
 const MOST: usize = 6;
 
-/// Files one after another. Each begins behind `%` and the letter of its language: `b`, `z`, `s`, `f`, `c`, `n`, `p`, `e` for
-/// a file of variables, `x` for a script; made-up keys stand in place of `@a` and the like.
+/// Files one after another. Each begins behind `%` and the letter of its language: `b`, `z`, `s`, `f`, `c`, `n`, `p`,
+/// `e` for a file of variables, `x` for a script; made-up keys stand in place of `@a` and the like.
 pub fn files(bytes: &[u8]) {
     let files = split(bytes);
     let vocabulary = Vocabulary::built_in();
