@@ -111,3 +111,66 @@ fn a_profile_called_default_is_made_the_default_where_it_holds_the_account() {
         assert_eq!(profile(&world, "default").as_deref(), Some(text.as_str()));
     }
 }
+
+#[test]
+fn a_credential_in_an_agents_own_settings_is_a_login_of_its_own() {
+    for (file, text, says) in [
+        ("home/.claude/settings.json", "{\"env\": {\"ANTHROPIC_API_KEY\": \"sk-of-another-place\"}}", true),
+        ("home/.claude/settings.json", "{// mine\n\"apiKeyHelper\": \"pass show key\"}", true),
+        ("home/.claude/settings.json", "{\"apiKeyHelper\": ", true),
+        ("home/.claude.json", "{\"primaryApiKey\": \"sk-of-another-place\"}", true),
+        ("home/.claude/settings.json", "{\"env\": {\"ANTHROPIC_API_KEY\": \"\", \"ANTHROPIC_MODEL\": \"x\"}}", false),
+        ("home/.claude.json", "{\"numStartups\": 3}", false),
+    ] {
+        let world = world(&format!("export ANTHROPIC_API_KEY={KEY}\n"));
+        world.write(file, text);
+        let done = world.run(&["migrate", "--yes"]);
+        assert_eq!(profile(&world, "default").is_none(), says, "{file} {text} {done:?}");
+        assert_eq!(done.stdout.contains("login of its own"), says, "{file} {text} {done:?}");
+        assert!(!fs::read_to_string(world.path("home/.zshrc")).expect("text").contains(KEY), "{done:?}");
+    }
+}
+
+#[test]
+fn agents_own_variables_for_any_providers_keys_move_with_their_endpoint_alone() {
+    let key = "sk-TESTU2pIFAKEM7EaTEST5PYoFAKE6iNwTESTTHCrFAKE0dFf";
+    for (url, provider, endpoint) in [
+        ("https://api.deepseek.com/v1", "deepseek", None),
+        ("https://gw.example.net/v1", "openai", Some("https://gw.example.net/v1")),
+    ] {
+        let text = format!("export COPILOT_PROVIDER_BASE_URL={url}\nexport COPILOT_PROVIDER_API_KEY={key}\n");
+        let world = world(&text);
+        world.agent("copilot");
+        let done = world.run(&["migrate", "--yes"]);
+        let own = profile(&world, "default").unwrap_or_else(|| panic!("{done:?}"));
+        assert!(own.contains("agent = \"copilot\"") && own.contains(&format!("provider = \"{provider}\"")), "{own}");
+        assert!(endpoint.is_none_or(|endpoint| own.contains(endpoint)), "{own}");
+        assert_eq!(fs::read_to_string(world.path("home/.zshrc")).expect("text"), "");
+    }
+    // Nothing says whose it is.
+    let text = format!("export COPILOT_PROVIDER_API_KEY={key}\n");
+    let world = world(&text);
+    assert_eq!(world.run(&["migrate", "--yes"]).status, Some(3));
+    assert_eq!(fs::read_to_string(world.path("home/.zshrc")).expect("text"), text);
+}
+
+#[test]
+fn a_subscription_token_is_one_under_any_name() {
+    let token = "sk-ant-oat01-TESTq7xwFAKEz3mvTESTw9rtFAKEb5ycTESTq7xwFAKEz3mvTESTw9rtFAKE";
+    for name in ["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"] {
+        let world = world(&format!("export {name}={token}\n"));
+        let done = world.run(&["migrate", "--yes"]);
+        let own = profile(&world, "default").unwrap_or_else(|| panic!("{name} {done:?}"));
+        assert!(own.contains("provider = \"claude-subscription\"") && !own.contains("auth-header"), "{own}");
+    }
+}
+
+#[test]
+fn codexs_own_variable_for_a_key_gives_codex_its_default() {
+    let key = "sk-proj-TESTq7xwFAKEz3mvTESTw9rtFAKE_T3BlbkFJTESTq7xwFAKEz3mvTESTw9rtFAKE4u";
+    let world = world(&format!("export CODEX_API_KEY={key}\n"));
+    world.agent("codex");
+    let done = world.run(&["migrate", "--yes"]);
+    let own = profile(&world, "default").unwrap_or_else(|| panic!("{done:?}"));
+    assert!(own.contains("agent = \"codex\"\nprovider = \"openai\""), "{own}");
+}

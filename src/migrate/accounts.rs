@@ -119,7 +119,7 @@ pub(super) fn judge(sources: &[Source<'_>], machine: &Machine<'_>, known: &Known
     for (set, kept) in kept {
         also.remove(set);
         let Held::Is(_, source) = values.held(*set) else { continue };
-        if !values.is_key(*set) {
+        if !values.is_key(*set) && !judge.is_agents_key(*set) {
             continue;
         }
         let (provider, action) = (judge.kept_provider(*set), Action::Reported(kept.reason));

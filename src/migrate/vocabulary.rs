@@ -130,6 +130,19 @@ impl Vocabulary {
         })
     }
 
+    /// The provider whose protocol agents speak at an endpoint of this variable.
+    pub(super) fn provider_speaking(&self, endpoint: &str) -> Option<&'static str> {
+        let own = self.agents.values().flat_map(|agent| &agent.api);
+        let own = own.filter(|api| api.base_url.as_ref().is_some_and(|name| name.as_str() == endpoint));
+        let of = |protocol: Protocol| match protocol {
+            Protocol::Chat | Protocol::Responses => Some("openai"),
+            Protocol::Anthropic => Some("anthropic"),
+            Protocol::Gemini => Some("google"),
+            Protocol::Own => None,
+        };
+        own.filter_map(|api| of(api.protocol)).max()
+    }
+
     /// The definition of a provider.
     pub(super) fn provider(&self, name: &str) -> Option<&ProviderSpec> {
         self.providers.get(&name.parse().ok()?)

@@ -154,6 +154,10 @@ fn logins(host: &Host, session: &Session) -> Result<BTreeMap<String, String>, Fa
         let spec = session.registry.agent(&name.parse()?)?;
         let Some(login) = &spec.login else { continue };
         let folder = settings::login_folder(host, session, &spec, login);
+        if let Some(place) = settings::credential(host, session, &name, &folder) {
+            found.insert(name, place);
+            continue;
+        }
         let files = login.files.iter().map(|file| folder.join(file));
         let holds = |file: &PathBuf| {
             let is_there = file.metadata().is_ok_and(|data| data.is_file() && data.len() > 0);

@@ -11,6 +11,7 @@ use crate::registry::{AgentSpec, Login};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use zeroize::Zeroizing;
 
 // Larger settings are not looked into.
@@ -47,6 +48,79 @@ pub(super) fn is_empty_store(agent: &str, file: &Path) -> bool {
     let bytes = own.and_then(|_| read(file).ok().flatten()).map(Zeroizing::new);
     let entries = own.zip(bytes).and_then(|(store, bytes)| entries::read(&bytes, store).ok());
     entries.is_some_and(|entries| entries.is_empty())
+}
+
+// Where an agent's own settings hold a credential, or a command that gives one: the file below the folder of its login,
+// and the entries.
+const CREDENTIALS: [(&str, &str, &[&str]); 3] = [
+    (
+        "claude",
+        "settings.json",
+        &["apiKeyHelper", "env.ANTHROPIC_API_KEY", "env.ANTHROPIC_AUTH_TOKEN", "env.CLAUDE_CODE_OAUTH_TOKEN"],
+    ),
+    ("claude", ".claude.json", &["primaryApiKey"]),
+    ("gemini", ".gemini/settings.json", &["security.auth.apiKey"]),
+];
+
+// The same in files of lines: what a line begins with.
+const LINES: [(&str, &str, &[&str]); 3] = [
+    ("codex", "config.toml", &["experimental_bearer_token"]),
+    ("codex", ".env", &["CODEX_API_KEY", "CODEX_ACCESS_TOKEN"]),
+    ("gemini", ".gemini/.env", &["GEMINI_API_KEY", "GOOGLE_API_KEY"]),
+];
+
+// Claude Code keeps the login in the system's keychain there, and this program tells of one without showing it.
+const SECURITY: &str = "/usr/bin/security";
+
+/// The place of a credential that an agent takes from its own settings or, on macOS, from the keychain.
+pub(super) fn credential(host: &Host, session: &Session, agent: &str, folder: &Path) -> Option<String> {
+    for (_, name, entries) in CREDENTIALS.iter().filter(|(whose, ..)| *whose == agent) {
+        let is_moved = host.world.env.absolute("CLAUDE_CONFIG_DIR").is_some();
+        let is_at_home = *name == ".claude.json" && !is_moved;
+        let file = if is_at_home { session.paths.home.join(name) } else { folder.join(name) };
+        let Ok(Some(bytes)) = read(&file) else { continue };
+        let paths: Vec<String> = entries.iter().map(|entry| (*entry).to_owned()).collect();
+        let is_set = |(_, value): &(String, Option<String>)| value.as_ref().is_none_or(|value| !value.is_empty());
+        let found = match guard::json_entries(&bytes, &paths) {
+            Ok(found) => found.into_iter().find(is_set).map(|(entry, _)| entry),
+            // What cannot be read may say anything.
+            Err(_) => {
+                let last = |entry: &&&str| entry.rsplit('.').next().is_some_and(|last| is_in(&bytes, last));
+                entries.iter().find(last).map(|entry| (*entry).to_owned())
+            }
+        };
+        if let Some(entry) = found {
+            return Some(format!("{entry} in {}", session.paths.pretty(&file)));
+        }
+    }
+    for (_, name, beginnings) in LINES.iter().filter(|(whose, ..)| *whose == agent) {
+        let file = folder.join(name);
+        let Ok(Some(bytes)) = read(&file) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        let line = |line: &str| {
+            let line = line.trim_start().trim_start_matches("export ").trim_start();
+            beginnings.iter().any(|own| line.strip_prefix(own).is_some_and(|rest| rest.trim_start().starts_with('=')))
+        };
+        if text.lines().any(line) {
+            return Some(session.paths.pretty(&file));
+        }
+    }
+    is_in_keychain(host, agent).then(|| "the keychain".to_owned())
+}
+
+fn is_in(bytes: &[u8], text: &str) -> bool {
+    memchr::memmem::find(bytes, text.as_bytes()).is_some()
+}
+
+// Asks for the item alone; its secret is neither asked for nor shown, so that no question comes up.
+fn is_in_keychain(host: &Host, agent: &str) -> bool {
+    if !cfg!(target_os = "macos") || agent != "claude" || host.world.env.absolute("CLAUDE_CONFIG_DIR").is_some() {
+        return false;
+    }
+    let words = ["find-generic-password", "-s", "Claude Code-credentials"];
+    let mut command = std::process::Command::new(SECURITY);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 // Whatever says of a provider how it is reached, and with which key, may lead elsewhere. Models and names do not.

@@ -14,7 +14,8 @@ const OWNERS: [(&str, &str); 3] =
     [("ANTHROPIC_BASE_URL", "claude"), ("GOOGLE_GEMINI_BASE_URL", "gemini"), ("OPENAI_BASE_URL", "codex")];
 
 // The same of a variable for a key.
-const KEYS: [(&str, &str); 5] = [
+const KEYS: [(&str, &str); 6] = [
+    ("CODEX_API_KEY", "codex"),
     ("ANTHROPIC_API_KEY", "claude"),
     ("ANTHROPIC_AUTH_TOKEN", "claude"),
     ("OPENAI_API_KEY", "codex"),

@@ -91,7 +91,8 @@ impl<'a> Judge<'a, '_> {
 
     /// The words that set a key of a family, and whether one is set to what cannot be told.
     pub(super) fn credentials(&self, sets: &[usize], family: &str) -> (Vec<usize>, Option<usize>) {
-        let keys = self.of(sets, family, Meaning::Credential).filter(|set| self.values.is_key(*set)).collect();
+        let is_key = |set: &usize| self.values.is_key(*set) || self.is_agents_key(*set);
+        let keys = self.of(sets, family, Meaning::Credential).filter(is_key).collect();
         let is_unknown = |set: &usize| matches!(self.values.held(*set), Held::Unknown | Held::Path(_));
         (keys, self.of(sets, family, Meaning::Credential).find(is_unknown))
     }
@@ -148,6 +149,8 @@ impl<'a> Judge<'a, '_> {
             (Some(known), _) => known.name.to_string(),
             (None, _) => self.form(first).unwrap_or_else(|| self.provider_of(first)),
         };
+        let protocols = || endpoint.as_ref().and_then(|(name, _)| self.machine.vocabulary.provider_speaking(name));
+        let provider = if provider.is_empty() { protocols().unwrap_or_default().to_owned() } else { provider };
         let keys = keys.to_vec();
         let (variable, is_known) = (set.word.name.as_str(), known.is_some());
         Ok(Some(Pair { endpoint, variable, value, provider, is_known, keys, endpoints }))
@@ -171,11 +174,20 @@ impl<'a> Judge<'a, '_> {
         }
     }
 
+    /// Reports whether a word sets an agent's own variable for keys of any provider: an endpoint says whose it is.
+    pub(super) fn is_agents_key(&self, set: usize) -> bool {
+        matches!(self.values.judgement(set), Some(Judgement::Unknown(_)))
+            && self.machine.vocabulary.meaning(&self.facts.sets[set].word.name) == Some(Meaning::Credential)
+    }
+
     /// Reports whether a word sets a key of its variable's own provider.
     pub(super) fn is_named_so(&self, set: usize) -> bool {
         let own = self.family(set).and_then(|family| self.machine.vocabulary.provider_of(family));
-        own.is_some_and(|own| own.name.as_str() == self.provider_of(set))
-            && self.meaning(set) == Some(Meaning::Credential)
+        let provider = self.provider_of(set);
+        // Codex takes a key of OpenAI's from a variable of its own as well.
+        let is_codex = self.facts.sets[set].word.name == "CODEX_API_KEY" && provider == "openai";
+        let is_own = own.is_some_and(|own| own.name.as_str() == provider);
+        is_codex || is_own && self.meaning(set) == Some(Meaning::Credential)
     }
 
     /// The provider of a word's key by its form or its name.
@@ -210,7 +222,8 @@ impl Pair<'_> {
 
     /// The header for the key, where the one that its variable stands for is not the provider's own.
     pub(super) fn auth_header(&self, provider: Option<&ProviderSpec>) -> Option<&'static str> {
-        if self.is_known {
+        // A subscription token is never sent as a key.
+        if self.is_known || self.provider == "claude-subscription" {
             return None;
         }
         let sent = match self.variable {
