@@ -136,7 +136,7 @@ fn a_key_in_two_stores_is_named() {
     world.configure("[credentials]\nbackend = \"file\"\n");
     world.store_key("anthropic/work", KEY);
     world.store_key("anthropic/other", KEY);
-    world.configure("[credentials]\nbackend = \"system\"\n");
+    world.write("home/.config/ringlet/config.toml", "");
     world.store_key("anthropic/work", KEY);
     world.store_key("anthropic/once", KEY);
     says(&world, "note", "anthropic/work is in the keychain and, in plaintext, in ~/.config/ringlet/credentials.toml");

@@ -116,8 +116,21 @@ pub(super) fn judge(sources: &[Source<'_>], machine: &Machine<'_>, known: &Known
     }
     let mut kept: Vec<(&usize, &Kept)> = judge.kept.iter().collect();
     kept.sort_unstable_by_key(|(set, _)| **set);
+    let mut told: HashSet<&str> = HashSet::new();
     for (set, kept) in kept {
         also.remove(set);
+        // What of several values it takes over cannot be told: each of them is a key.
+        if let (Held::Unknown, Some(name), Some(Meaning::Credential)) =
+            (values.held(*set), values.refers(*set), judge.meaning(*set))
+        {
+            for (value, source) in if told.insert(name) { values.literals(name).collect() } else { vec![] } {
+                let judgement = detect::judge_setting(&facts.sets[*set].word.name, value, known);
+                if let (Judgement::Key(provider), None) = (judgement, &decided[source]) {
+                    let action = Action::Reported(kept.reason);
+                    decided[source] = Some(Some(Verdict { provider, action, source }));
+                }
+            }
+        }
         let Held::Is(_, source) = values.held(*set) else { continue };
         if !values.is_key(*set) && !judge.is_agents_key(*set) {
             continue;

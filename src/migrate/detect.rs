@@ -78,6 +78,11 @@ pub(super) fn judge_setting(name: &str, value: &[u8], known: &Known) -> Judgemen
     }
 }
 
+/// The provider that a value under a known name tells by how it begins.
+pub(super) fn told_by(value: &[u8]) -> Option<&'static str> {
+    owner(value)
+}
+
 /// Whether a word that only stands near a name can hardly be anything but its key: a provider's own beginning, or
 /// letters and digits as no person mixes them.
 pub(super) fn is_telling(word: &[u8]) -> bool {

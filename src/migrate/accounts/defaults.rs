@@ -74,6 +74,14 @@ pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>], preferred: &B
         }
     }
     lone(judge, &keys, &at_login, &mut bound, &mut accounts);
+    // What a pair's key was given to that does not read its endpoint.
+    for own in found.iter().filter(|own| own.unit.is_none()) {
+        let Some((variable, _)) = &own.pair.endpoint else { continue };
+        for agent in judge.readers_of_key(own.pair.variable).into_iter().filter(|agent| !bound.contains(agent)) {
+            let why = format!("it reads {} and not {variable}, which belongs to that key", own.pair.variable);
+            accounts.withhold(&agent, why, own.provider.clone());
+        }
+    }
     accounts
 }
 
@@ -100,8 +108,8 @@ fn at_login(judge: &Judge<'_, '_>, found: &[Found<'_>], keys: &Lone<'_>) -> BTre
     let is_read = |set: usize| step(judge, judge.facts.at[set].file, judge.facts.sets[set].word.span.start).is_some();
     let subscription = keys.subscription.filter(|set| is_read(*set));
     agents.extend(subscription.map(|_| "claude".to_owned()));
-    for (name, _) in keys.best.iter().filter(|(_, (_, set))| is_read(*set)) {
-        let of = |agent: &String| refusal(judge, name, agent, subscription.is_some()).is_none();
+    for (name, (_, set)) in keys.best.iter().filter(|(_, (_, set))| is_read(*set)) {
+        let of = |agent: &String| refusal(judge, *set, name, agent, subscription.is_some()).is_none();
         agents.extend(judge.readers_of_key(name).into_iter().filter(of));
     }
     agents
@@ -249,7 +257,7 @@ fn lone(
             if bound.contains(&agent) {
                 accounts.leave(judge, &agent, judge.provider_of(*set), None);
             } else if !is_elsewhere(*set, &agent) {
-                match refusal(judge, name, &agent, subscription.is_some()) {
+                match refusal(judge, *set, name, &agent, subscription.is_some()) {
                     Some(why) => accounts.withhold(&agent, why, judge.provider_of(*set)),
                     None => offer(judge, *set, &agent, bound, accounts),
                 }
@@ -261,7 +269,7 @@ fn lone(
 }
 
 // Why a key that the files set is not made an agent's default.
-fn refusal(judge: &Judge<'_, '_>, name: &str, agent: &str, has_subscription: bool) -> Option<String> {
+fn refusal(judge: &Judge<'_, '_>, set: usize, name: &str, agent: &str, has_subscription: bool) -> Option<String> {
     if let Some(withheld) = judge.withheld.get(agent) {
         return Some(withheld.why.clone());
     }
@@ -276,9 +284,14 @@ fn refusal(judge: &Judge<'_, '_>, name: &str, agent: &str, has_subscription: boo
         let what = unit.name.map_or_else(|| "a command".to_owned(), str::to_owned);
         return Some(format!("{what} starts it with {name} emptied or unset"));
     }
-    let empties = |set: &usize| judge.facts.at[*set].unit.is_none() && matches!(judge.values.held(*set), Held::Nothing);
-    let last = judge.values.named(name).iter().rfind(|set| judge.facts.at[**set].unit.is_none());
-    if last.is_some_and(empties) {
+    // What the shells that read this key come to, and no other.
+    let shells = |set: usize| match judge.sources[judge.facts.at[set].file].reader {
+        ReadBy::Shells(shells) => shells,
+        ReadBy::Script(_) | ReadBy::Nothing => 0,
+    };
+    let is_beside = |other: &usize| judge.facts.at[*other].unit.is_none() && shells(*other) & shells(set) != 0;
+    let beside: Vec<usize> = judge.values.named(name).iter().copied().filter(is_beside).collect();
+    if judge.emptied(&beside).is_some() {
         return Some(format!("{name} is emptied or unset later"));
     }
     judge.machine.login_of(agent)

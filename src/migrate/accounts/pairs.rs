@@ -165,6 +165,10 @@ impl<'a> Judge<'a, '_> {
             Judgement::Unknown(_) | Judgement::Ignored(_) => {}
         }
         // Some forms count only under a known name.
+        let is_named = self.meaning(set) == Some(Meaning::Credential) && self.values.is_key(set);
+        if let Some(provider) = detect::told_by(value).filter(|_| is_named) {
+            return Some(provider.to_owned());
+        }
         let own = self.family(set).and_then(|family| self.machine.vocabulary.provider_of(family));
         match self.values.judgement(set) {
             Some(Judgement::Key(provider)) if own.is_some_and(|own| own.name.as_str() != provider) => {

@@ -2,6 +2,7 @@
 
 use super::values::Held;
 use super::{Found, Judge, Preference};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 
 /// How good a key is as its provider's default, what counts most first.
@@ -31,6 +32,30 @@ impl Rank {
 }
 
 impl<'a> Judge<'a, '_> {
+    // Of words that set one name at top level the first that leaves it empty in the end.
+    pub(super) fn emptied(&self, sets: &[usize]) -> Option<usize> {
+        let sets_it = |set: &usize| !matches!(self.values.held(*set), Held::Nothing | Held::Declared);
+        let last = sets.iter().copied().filter(sets_it).max_by(|one, other| self.order(*one, *other))?;
+        let is_later = |set: &usize| {
+            matches!(self.values.held(*set), Held::Nothing) && self.order(*set, last) == Ordering::Greater
+        };
+        sets.iter().copied().find(is_later)
+    }
+
+    // Which of two words a shell comes to first: by the order in which the login shell reads its files, else by theirs.
+    fn order(&self, one: usize, other: usize) -> Ordering {
+        let steps = |set: usize| {
+            let at = self.facts.sets[set].word.span.start;
+            let steps = self.sources[self.facts.at[set].file].steps.iter();
+            steps.filter(|(span, _)| span.contains(&at)).map(|(_, step)| *step).max()
+        };
+        let place = |set: usize| (self.facts.at[set].file, self.facts.sets[set].word.span.start);
+        match (steps(one), steps(other)) {
+            (Some(step), Some(after)) => (step, place(one)).cmp(&(after, place(other))),
+            _ => place(one).cmp(&place(other)),
+        }
+    }
+
     // Of each provider's keys that move the one that the user's login shell has: what is in its environment, else what
     // is set last at the top level of its files; the provider's own variable before others.
     pub(super) fn preferred(&self, moved: &[(usize, String)], found: &[Found<'a>]) -> BTreeMap<String, usize> {

@@ -42,7 +42,7 @@ impl<'a> Judge<'a, '_> {
     // Whether the variables are exported, on no condition, and not emptied or unset later.
     fn are_plain_at_top(&self, names: &BTreeSet<&str>, sets: &[usize]) -> Result<(), String> {
         let mut exported: BTreeSet<&str> = BTreeSet::new();
-        let mut emptied: BTreeMap<&str, bool> = BTreeMap::new();
+        let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for set in sets {
             let name = self.facts.sets[*set].word.name.as_str();
             if !names.contains(name) {
@@ -56,14 +56,12 @@ impl<'a> Judge<'a, '_> {
             if self.facts.at[*set].exported && !matches!(held, Held::Nothing) {
                 exported.insert(name);
             }
-            if sets_it || matches!(held, Held::Nothing) {
-                emptied.insert(name, !sets_it);
-            }
+            by_name.entry(name).or_default().push(*set);
         }
         if let Some(name) = names.iter().find(|name| !exported.contains(*name)) {
             return Err(format!("{name} is set without being exported"));
         }
-        match emptied.iter().find(|(_, is_empty)| **is_empty) {
+        match by_name.iter().find(|(_, sets)| self.emptied(sets).is_some()) {
             Some((name, _)) => Err(format!("{name} is emptied or unset later")),
             None => Ok(()),
         }

@@ -30,6 +30,8 @@ pub(super) struct Values<'a> {
 
 // So many variables may stand between a word and the literal that it comes to.
 const FARTHEST: usize = 8;
+// What is set more often is not compared.
+const MOST: usize = 16;
 
 impl<'a> Values<'a> {
     /// The values of what the files set.
@@ -64,14 +66,22 @@ impl<'a> Values<'a> {
             Value::Path(path) => Held::Path(path),
             Value::Default(..) | Value::Dynamic => Held::Unknown,
             Value::Copy(name) => {
-                let mut set = self.named(name.as_str()).iter().filter(|other| {
+                let mut sets = self.named(name.as_str()).iter().filter(|other| {
                     !matches!(facts.sets[**other].word.value, Value::Bare | Value::Unset) && **other != index
                 });
-                match (set.next(), set.next()) {
-                    (Some(only), None) if depth < FARTHEST => match self.find(facts, *only, depth + 1) {
-                        found @ (Held::Is(..) | Held::Path(_)) => found,
-                        _ => Held::Unknown,
-                    },
+                let is_near = depth < FARTHEST && self.named(name.as_str()).len() <= MOST;
+                let Some(first) = sets.next().filter(|_| is_near) else { return Held::Unknown };
+                // Set again to the same literal, it is that.
+                let literal = |set: usize| match &facts.sets[set].word.value {
+                    Value::Literal(value, _) => Some(value),
+                    _ => None,
+                };
+                let is_same = |other: &usize| literal(*first).is_some() && literal(*first) == literal(*other);
+                if !sets.all(is_same) {
+                    return Held::Unknown;
+                }
+                match self.find(facts, *first, depth + 1) {
+                    found @ (Held::Is(..) | Held::Path(_)) => found,
                     _ => Held::Unknown,
                 }
             }
@@ -101,6 +111,14 @@ impl<'a> Values<'a> {
     /// The variable whose value a word takes over.
     pub(super) fn refers(&self, index: usize) -> Option<&'a str> {
         self.refers[index]
+    }
+
+    /// The literals that a name is set to, each with the word that sets it.
+    pub(super) fn literals(&self, name: &str) -> impl Iterator<Item = (&'a [u8], usize)> {
+        self.named(name).iter().filter_map(|set| match self.held[*set] {
+            Held::Is(value, source) if source == *set => Some((value, source)),
+            _ => None,
+        })
     }
 
     /// The words that set a name.
