@@ -3,7 +3,7 @@
 //! An endpoint and a key of one family are one account, which moves whole or stays (rules P1 to P13 of
 //! `docs/migrate-rules.md`). `scopes` says where everything is set and started, and `values` what it comes to. `pairs`
 //! finds an account in what a scope sets, `launchers` in a unit that starts an agent, `top` at a shell's top level.
-//! `rounds` goes through all of it, `kept` leaves what is not understood, `preferred` chooses among keys, and
+//! `rounds` goes through all of it, `past_hook` finds what loses its account, `kept` leaves what is not understood, `preferred` chooses among keys, and
 //! `defaults` says which account becomes an agent's default. Pure: what the machine has is asked of a [`Machine`].
 //! Called by `examine` and by the plan's scan.
 
@@ -11,6 +11,7 @@ mod defaults;
 mod kept;
 mod launchers;
 mod pairs;
+mod past_hook;
 mod preferred;
 mod rounds;
 mod scopes;
@@ -119,8 +120,8 @@ pub(super) fn judge(sources: &[Source<'_>], machine: &Machine<'_>, known: &Known
     let mut told: HashSet<&str> = HashSet::new();
     for (set, kept) in kept {
         also.remove(set);
-        // What of several values it takes over cannot be told: each of them is a key.
-        if let (Held::Unknown, Some(name), Some(Meaning::Credential)) =
+        // Whichever of a variable's values it takes over, each of them is a key.
+        if let (Held::Unknown | Held::Is(..), Some(name), Some(Meaning::Credential)) =
             (values.held(*set), values.refers(*set), judge.meaning(*set))
         {
             for (value, source) in if told.insert(name) { values.literals(name).collect() } else { vec![] } {
@@ -215,6 +216,7 @@ pub(super) fn judge(sources: &[Source<'_>], machine: &Machine<'_>, known: &Known
         (provider, (value(set), why))
     };
     accounts.preferred = preferred.into_iter().map(row).collect();
+    accounts.past_hook = judge.past_hook(&found, &accounts.made);
     for (number, account) in accounts.made.iter().enumerate() {
         if let Origin::Launcher(start) = account.origin {
             let (start, at) = &facts.starts[start];

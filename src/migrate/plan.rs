@@ -112,6 +112,8 @@ pub(crate) struct Plan {
     pub preferred: BTreeMap<Provider, (KeyName, Preference)>,
     /// The agents that get no default profile, each with the file and line of the reason.
     pub withheld: Vec<(Withheld, Option<(PathBuf, usize)>)>,
+    /// Where agents are started past the shell's hook, and so have no account afterwards: file, line, agent.
+    pub past_hook: Vec<(PathBuf, usize, String)>,
     // The files whose keys cannot be stored or taken out, symlinks resolved.
     stuck: Vec<(PathBuf, Trouble)>,
 }
@@ -182,6 +184,10 @@ impl Plan {
             (withheld, at)
         });
         plan.withheld = withheld.collect();
+        let past_hook = accounts.past_hook.into_iter();
+        plan.past_hook = past_hook
+            .filter_map(|(file, offset, agent)| place(file, offset).map(|(path, line)| (path, line, agent)))
+            .collect();
         let places: HashMap<usize, usize> =
             plan.accounts.iter().enumerate().map(|(at, own)| (own.number, at)).collect();
         let profiles: Vec<String> = plan.accounts.iter().map(|own| own.profile.clone()).collect();

@@ -6,6 +6,7 @@ use super::show;
 use crate::commands::Session;
 use crate::commands::hook::line_for;
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate::aftermath::{self, OpenShell, StartFolders};
 use crate::migrate::apply::{self, End, Report};
@@ -14,6 +15,7 @@ use crate::migrate::plan::{Plan, PlannedAccount, PlannedFile};
 use crate::name::Provider;
 use crate::platform;
 use crate::shell::Shell;
+use crate::words;
 use memchr::memmem;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -27,9 +29,10 @@ pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Rep
         return Ok(());
     }
     profiles(host, plan);
+    show::past_hook(session, plan).into_iter().for_each(|said| host.output.warn(said));
     show::commands(session, plan).into_iter().for_each(|said| host.output.note(said));
     let shells = OpenShell::of_files(&files).unwrap_or_else(|| BTreeSet::from([users_shell(host)]));
-    shells.iter().for_each(|shell| hook(host, session, *shell, &files, &report.run, yes));
+    shells.iter().for_each(|shell| hook(host, session, *shell, plan, &files, &report.run, yes));
     rotate(host, session, plan, &files);
     unset(host, plan, &shells);
     references(host, session, plan);
@@ -58,9 +61,24 @@ fn users_shell(host: &Host) -> OpenShell {
     }
 }
 
-fn hook(host: &mut Host, session: &Session, shell: OpenShell, files: &[&PlannedFile], run: &str, yes: bool) {
-    // There is no hook for csh and nushell; `ringlet exec` and the shims serve.
-    let OpenShell::Hooked(shell) = shell else { return };
+fn hook(
+    host: &mut Host,
+    session: &Session,
+    shell: OpenShell,
+    plan: &Plan,
+    files: &[&PlannedFile],
+    run: &str,
+    yes: bool,
+) {
+    let OpenShell::Hooked(shell) = shell else {
+        let agents: BTreeSet<&String> = plan.accounts.iter().flat_map(|own| &own.account.agents).collect();
+        if let Some(agent) = agents.first() {
+            let said = Hint::from(format!("{shell} has no hook: start agents there by "));
+            let said = said.command(words!["ringlet", "exec", agent]).and(", or by the links that ");
+            host.output.note(said.command(words!["ringlet", "shims", "install"]).and(" makes"));
+        }
+        return;
+    };
     let home = &session.paths.home;
     let folders = StartFolders {
         home: home.clone(),

@@ -37,6 +37,10 @@ pub(super) fn plan(host: &mut Host, session: &Session, planning: &Planning<'_, '
         })
     });
     let troubles = plan.troubles.iter().map(|own| json!({ "file": own.path.to_string_lossy(), "why": own.why }));
+    let past_hook = plan
+        .past_hook
+        .iter()
+        .map(|(file, line, agent)| json!({ "file": file.to_string_lossy(), "line": line, "agent": agent }));
     let looked = planning
         .reading
         .looked()
@@ -47,6 +51,7 @@ pub(super) fn plan(host: &mut Host, session: &Session, planning: &Planning<'_, '
         "keys": keys.collect::<Vec<_>>(),
         "accounts": accounts.collect::<Vec<_>>(),
         "without_default": withheld.collect::<Vec<_>>(),
+        "past_hook": past_hook.collect::<Vec<_>>(),
         "environment": show::unplaced(host, plan, &planning.machine.vocabulary),
         "troubles": troubles.collect::<Vec<_>>(),
         "looked_through": planning.reading.looked().count(),

@@ -17,6 +17,7 @@ use crate::profile::Profiles;
 use crate::words;
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// Shows a plan.
 pub(super) fn plan(output: &mut Output, session: &Session, plan: &Plan) {
@@ -25,7 +26,9 @@ pub(super) fn plan(output: &mut Output, session: &Session, plan: &Plan) {
     conflicts(output, session, plan);
     stays(output, session, plan);
     accounts(output, session, plan);
-    let lines: Vec<String> = commands(session, plan).iter().map(|said| output.written(said)).collect();
+    let past_hook = past_hook(session, plan);
+    let said = commands(session, plan);
+    let lines: Vec<String> = past_hook.iter().chain(&said).map(|said| output.written(said)).collect();
     lines.iter().for_each(|line| output.line(&[(Style::Dim, &format!("  {line}"))]));
 }
 
@@ -216,6 +219,17 @@ pub(super) fn looked(host: &mut Host, session: &Session, planning: &Planning<'_,
         let what = if is_edited { "" } else { "  only looked through" };
         host.output.line(&[(Style::Plain, &format!("  {}", session.paths.pretty(path))), (Style::Dim, what)]);
     }
+}
+
+/// Where agents are started past the hook, and what to write there.
+pub(super) fn past_hook(session: &Session, plan: &Plan) -> Vec<Hint> {
+    let hint = |(file, line, agent): &(PathBuf, usize, String)| {
+        let place = format!("{}:{line}", session.paths.pretty(file));
+        let said =
+            Hint::from(format!("{place} starts {agent} past the shell's hook, without an account: it gets one by "));
+        said.command(words!["ringlet", "exec", agent, "--"]).and(" in place of the command there")
+    };
+    plan.past_hook.iter().map(hint).collect()
 }
 
 /// The commands that make a profile where the run makes none.

@@ -85,12 +85,6 @@ pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>], preferred: &B
     accounts
 }
 
-// The place in the order of what the login shell reads; none where it does not read it.
-fn step(judge: &Judge<'_, '_>, file: usize, at: usize) -> Option<usize> {
-    let steps = judge.sources[file].steps.iter();
-    steps.filter(|(span, _)| span.contains(&at)).map(|(_, step)| *step).max()
-}
-
 // Whether the login shell has a pair at its top level.
 fn is_at_login(judge: &Judge<'_, '_>, own: &Found<'_>) -> bool {
     judge.machine.login.is_some_and(|login| own.shells & 1 << login as u8 != 0)
@@ -101,11 +95,11 @@ fn at_login(judge: &Judge<'_, '_>, found: &[Found<'_>], keys: &Lone<'_>) -> BTre
     let mut agents = BTreeSet::new();
     for own in found {
         let unit = own.unit.map(|unit| &judge.facts.units[unit]).filter(|_| is_own_name(judge, own));
-        if is_at_login(judge, own) || unit.is_some_and(|unit| step(judge, unit.file, unit.span.start).is_some()) {
+        if is_at_login(judge, own) || unit.is_some_and(|unit| judge.step(unit.file, unit.span.start).is_some()) {
             agents.extend(own.agents.iter().map(|agent| agent_name(judge, agent)));
         }
     }
-    let is_read = |set: usize| step(judge, judge.facts.at[set].file, judge.facts.sets[set].word.span.start).is_some();
+    let is_read = |set: usize| judge.step_of(set).is_some();
     let subscription = keys.subscription.filter(|set| is_read(*set));
     agents.extend(subscription.map(|_| "claude".to_owned()));
     for (name, (_, set)) in keys.best.iter().filter(|(_, (_, set))| is_read(*set)) {
@@ -145,7 +139,7 @@ fn own_names(
     let mut best: BTreeMap<String, (_, Account)> = BTreeMap::new();
     for own in found.iter().filter(|own| is_own_name(judge, own)) {
         let Some(unit) = own.unit.map(|unit| &judge.facts.units[unit]) else { continue };
-        let step = step(judge, unit.file, unit.span.start);
+        let step = judge.step(unit.file, unit.span.start);
         // A shell that is no login shell may read other files.
         let login = judge.machine.login.map_or(0, |login| 1 << login as u8);
         let is_read = matches!(judge.sources[unit.file].reader, ReadBy::Shells(shells) if shells & login != 0);
@@ -243,7 +237,7 @@ fn lone(
     bound: &mut BTreeSet<String>,
     accounts: &mut Accounts,
 ) {
-    let is_read = |set: usize| step(judge, judge.facts.at[set].file, judge.facts.sets[set].word.span.start).is_some();
+    let is_read = |set: usize| judge.step_of(set).is_some();
     let is_elsewhere = |set: usize, agent: &str| !is_read(set) && at_login.contains(agent);
     let subscription = keys.subscription.filter(|set| !is_elsewhere(*set, "claude"));
     if let Some(set) = subscription

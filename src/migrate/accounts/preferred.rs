@@ -32,6 +32,17 @@ impl Rank {
 }
 
 impl<'a> Judge<'a, '_> {
+    // The place of a byte in the order of what the login shell reads; none where it does not read it.
+    pub(super) fn step(&self, file: usize, at: usize) -> Option<usize> {
+        let steps = self.sources[file].steps.iter();
+        steps.filter(|(span, _)| span.contains(&at)).map(|(_, step)| *step).max()
+    }
+
+    // The same of a word.
+    pub(super) fn step_of(&self, set: usize) -> Option<usize> {
+        self.step(self.facts.at[set].file, self.facts.sets[set].word.span.start)
+    }
+
     // Of words that set one name at top level the first that leaves it empty in the end.
     pub(super) fn emptied(&self, sets: &[usize]) -> Option<usize> {
         let sets_it = |set: &usize| !matches!(self.values.held(*set), Held::Nothing | Held::Declared);
@@ -44,13 +55,8 @@ impl<'a> Judge<'a, '_> {
 
     // Which of two words a shell comes to first: by the order in which the login shell reads its files, else by theirs.
     fn order(&self, one: usize, other: usize) -> Ordering {
-        let steps = |set: usize| {
-            let at = self.facts.sets[set].word.span.start;
-            let steps = self.sources[self.facts.at[set].file].steps.iter();
-            steps.filter(|(span, _)| span.contains(&at)).map(|(_, step)| *step).max()
-        };
         let place = |set: usize| (self.facts.at[set].file, self.facts.sets[set].word.span.start);
-        match (steps(one), steps(other)) {
+        match (self.step_of(one), self.step_of(other)) {
             (Some(step), Some(after)) => (step, place(one)).cmp(&(after, place(other))),
             _ => place(one).cmp(&place(other)),
         }
@@ -77,10 +83,9 @@ impl<'a> Judge<'a, '_> {
 
     pub(super) fn rank(&self, set: usize, provider: &str) -> Rank {
         let own = &self.facts.sets[set];
-        let (at, name) = (own.word.span.start, own.word.name.as_str());
+        let name = own.word.name.as_str();
         let is_top = own.place.depth == 0;
-        let steps = self.sources[self.facts.at[set].file].steps.iter();
-        let step = steps.filter(|(span, _)| span.contains(&at)).map(|(_, step)| step + 1).max().filter(|_| is_top);
+        let step = self.step_of(set).map(|step| step + 1).filter(|_| is_top);
         let spec = self.machine.vocabulary.provider(provider);
         let is_own = is_top && spec.is_some_and(|spec| spec.variable.as_str() == name);
         let is_held = match self.values.held(set) {

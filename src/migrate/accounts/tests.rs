@@ -3,6 +3,7 @@
 use super::*;
 use crate::migrate::dialect::Dialect;
 use crate::migrate::examine::Parsed;
+use crate::migrate::files::Shell;
 use crate::migrate::vocabulary::{Terms, Vocabulary};
 use std::path::PathBuf;
 
@@ -98,6 +99,80 @@ fn an_endpoint_in_the_agents_own_settings_keeps_its_keys() {
             judge(&[parsed.source(text.as_bytes(), ReadBy::Shells(1), &[], None, &[])], &machine, Known::none());
         let is_kept = judged[0].keys[0].action == Action::Reported(Reason::Pair);
         assert_eq!(is_kept, stays, "{url}");
+    }
+}
+
+#[test]
+fn a_key_is_never_bound_to_an_endpoint_that_its_beginning_contradicts() {
+    let key = "sk-ant-api03-TESTab12FAKEcd34TESTef56FAKEgh78";
+    let pair = "export ANTHROPIC_BASE_URL=@u\nexport ANTHROPIC_AUTH_TOKEN=@k\n";
+    let own = format!("{pair}one() {{ ANTHROPIC_API_KEY={key} claude \"$@\"; }}\n");
+    let (keys, made, withheld) = outcome(&[&own]);
+    assert!(keys.contains(&"ANTHROPIC_API_KEY launcher".to_owned()) && made.is_empty(), "{keys:?} {made:?}");
+    assert_eq!(withheld, words(&["claude"]));
+    let (keys, made, _) = outcome(&[&format!("export ANTHROPIC_BASE_URL=@u\nexport ANTHROPIC_API_KEY={key}\n")]);
+    assert_eq!((keys, made), (words(&["ANTHROPIC_API_KEY pair"]), vec![]));
+}
+
+#[test]
+fn a_variable_that_is_set_twice_is_one_or_each_of_its_values_is_a_key() {
+    let launcher = "glm() { ANTHROPIC_BASE_URL=@u ANTHROPIC_AUTH_TOKEN=$K1 claude \"$@\"; }\n";
+    let twice = outcome(&[&format!("export K1=@k\n{launcher}export K1=@k\n")]);
+    // The second one is known by its value once the first one moves (rule S12).
+    assert_eq!(twice, (words(&["K1 moved", "ANTHROPIC_AUTH_TOKEN moved"]), words(&["glm zai"]), vec![]));
+    for (launcher, second) in [(launcher.replace("claude", "nice claude"), "@k"), (launcher.to_owned(), "x@k")] {
+        let found = outcome(&[&format!("export K1=@k\n{launcher}export K1={second}\n")]);
+        assert_eq!(found.0, words(&["K1 launcher", "K1 launcher"]), "{launcher} {second}");
+        assert_eq!((found.1, found.2), (vec![], words(&["claude"])));
+    }
+}
+
+#[test]
+fn what_unsets_a_key_later_goes_by_the_login_shells_order() {
+    let key = "export ANTHROPIC_API_KEY=sk-@k\n";
+    for (files, steps, is_default) in [
+        ([key, "unset ANTHROPIC_API_KEY\n"], [0, 1], false),
+        (["unset ANTHROPIC_API_KEY\n", key], [0, 1], true),
+        // The second file is read first.
+        ([key, "unset ANTHROPIC_API_KEY\n"], [1, 0], true),
+        (["unset ANTHROPIC_API_KEY\n", key], [1, 0], false),
+    ] {
+        let vocabulary = Vocabulary::built_in();
+        let texts = files.map(|text| text.replace("@k", ZAI));
+        let terms = Terms { vocabulary, known: Known::none() };
+        let parsed = texts.each_ref().map(|text| Parsed::new(text.as_bytes(), Dialect::Zsh, terms));
+        let steps = [0, 1].map(|file| [(0..texts[file].len(), steps[file])]);
+        let source =
+            |file: usize| parsed[file].source(texts[file].as_bytes(), ReadBy::Shells(1), &steps[file], None, &[]);
+        let (_, accounts) = judge(&[source(0), source(1)], &machine(), Known::none());
+        assert_eq!(accounts.made.len(), usize::from(is_default), "{files:?} {steps:?}");
+    }
+}
+
+#[test]
+fn starts_past_the_hook_that_lose_their_account_are_named() {
+    let key = "export ANTHROPIC_API_KEY=sk-@k\n";
+    for (text, passes) in [
+        ("c() { claude --verbose \"$@\"; }\n", false),
+        ("c() { command claude \"$@\"; }\n", true),
+        ("c() { exec claude \"$@\"; }\n", true),
+        ("c() { nice claude \"$@\"; }\n", true),
+        ("c() { env A=b claude \"$@\"; }\n", true),
+        ("c() { ~/bin/claude \"$@\"; }\n", true),
+        ("claude() { command claude --verbose \"$@\"; }\n", true),
+        ("alias c='claude --verbose'\n", false),
+        ("c() { ANTHROPIC_API_KEY=sk-1@k command claude \"$@\"; }\n", false),
+    ] {
+        let text = format!("{key}{text}").replace("@k", ZAI);
+        let terms = Terms { vocabulary: Vocabulary::built_in(), known: Known::none() };
+        let parsed = Parsed::new(text.as_bytes(), Dialect::Zsh, terms);
+        let source = parsed.source(text.as_bytes(), ReadBy::Shells(1 << Shell::Zsh as u8), &[], None, &[]);
+        let (_, accounts) = judge(&[source], &machine(), Known::none());
+        assert_eq!(!accounts.past_hook.is_empty(), passes, "{text} {:?}", accounts.withheld);
+        let source = parsed.source(text.as_bytes(), ReadBy::Shells(1 << Shell::Csh as u8), &[], None, &[]);
+        let (_, accounts) = judge(&[source], &machine(), Known::none());
+        let has_own = text.contains("sk-1");
+        assert_eq!(accounts.past_hook.is_empty(), has_own, "a shell without a hook: {text}");
     }
 }
 

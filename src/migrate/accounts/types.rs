@@ -225,6 +225,8 @@ pub(crate) struct Accounts {
     pub made: Vec<Account>,
     /// The agents that get no default.
     pub withheld: Vec<Withheld>,
+    /// The places that start agents past the shell's hook, without an account of their own: file, offset, agent.
+    pub past_hook: Vec<(usize, usize, String)>,
     /// Of each provider's keys the one that is the default, and why.
     pub preferred: BTreeMap<String, (Zeroizing<Vec<u8>>, Preference)>,
 }

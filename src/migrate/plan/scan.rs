@@ -154,6 +154,9 @@ fn judged(files: &[Pending], machine: &Machine<'_>, known: &Known) -> (Vec<Judge
             for withheld in &mut accounts.withheld {
                 withheld.at = withheld.at.map(|(file, offset)| (parsed[file], offset));
             }
+            for (file, ..) in &mut accounts.past_hook {
+                *file = parsed[*file];
+            }
             for made in &mut accounts.made {
                 made.files = made.files.iter().map(|file| parsed[*file]).collect();
             }
