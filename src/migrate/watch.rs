@@ -148,16 +148,21 @@ impl<'a> Watch<'a> {
 
     // Watches what there is to watch by now, reads what changed, and gives the keys that are new.
     fn look(&mut self) -> Result<Vec<Seen>, MigrateError> {
-        let found = self.wanted();
-        // A change behind a symlink happens in the target's folder.
-        let targets = found
-            .candidates
-            .iter()
-            .filter_map(|candidate| candidate.path.canonicalize().ok()?.parent().map(Path::to_owned));
-        let folders: BTreeSet<PathBuf> = found.folders.iter().cloned().chain(targets).collect();
-        for folder in folders {
-            self.watch(&folder)?;
-        }
+        let found = loop {
+            let found = self.wanted();
+            // A change behind a symlink happens in the target's folder.
+            let real = |candidate: &Candidate| candidate.path.canonicalize().ok()?.parent().map(Path::to_owned);
+            let folders: BTreeSet<PathBuf> =
+                found.folders.iter().cloned().chain(found.candidates.iter().filter_map(real)).collect();
+            let mut is_new = false;
+            for folder in folders {
+                is_new |= self.watch(&folder)?;
+            }
+            // What came into a folder before it was watched would not be seen.
+            if !is_new {
+                break found;
+            }
+        };
         let mut now = BTreeMap::new();
         let mut changed = Vec::new();
         for candidate in &found.candidates {
@@ -200,11 +205,12 @@ impl<'a> Watch<'a> {
     }
 
     // The folder itself, or what is there of the way to it: one that is made later is seen from there.
-    fn watch(&mut self, folder: &Path) -> Result<(), MigrateError> {
-        let Some(there) = folder.ancestors().find(|folder| folder.is_dir()) else { return Ok(()) };
+    // Reports whether it was not watched before.
+    fn watch(&mut self, folder: &Path) -> Result<bool, MigrateError> {
+        let Some(there) = folder.ancestors().find(|folder| folder.is_dir()) else { return Ok(false) };
         let identity = platform::file_identity(there);
         match self.folders.get(there) {
-            Some(known) if *known == identity => return Ok(()),
+            Some(known) if *known == identity => return Ok(false),
             // Another folder has the name now.
             Some(_) => drop(self.watcher.unwatch(there)),
             None => {}
@@ -212,10 +218,10 @@ impl<'a> Watch<'a> {
         match self.watcher.watch(there, RecursiveMode::NonRecursive) {
             Ok(()) => drop(self.folders.insert(there.to_owned(), identity)),
             // A folder of which nothing may be known holds nothing that a shell of the user's could read.
-            Err(error) if is_denied(&error) => {}
+            Err(error) if is_denied(&error) => return Ok(false),
             Err(error) => return Err(watching(Some(there))(error)),
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -122,7 +122,8 @@ fn a_variable_that_is_set_twice_is_one_or_each_of_its_values_is_a_key() {
     assert_eq!(twice, (words(&["K1 moved", "ANTHROPIC_AUTH_TOKEN moved"]), words(&["glm zai"]), vec![]));
     for (launcher, second) in [(launcher.replace("claude", "nice claude"), "@k"), (launcher.to_owned(), "x@k")] {
         let found = outcome(&[&format!("export K1=@k\n{launcher}export K1={second}\n")]);
-        assert_eq!(found.0, words(&["K1 launcher", "K1 launcher"]), "{launcher} {second}");
+        let keys: Vec<String> = found.0.into_iter().filter(|key| key.starts_with("K1")).collect();
+        assert_eq!(keys, words(&["K1 launcher", "K1 launcher"]), "{launcher} {second}");
         assert_eq!((found.1, found.2), (vec![], words(&["claude"])));
     }
 }
