@@ -3,9 +3,9 @@
 //! An endpoint and a key of one family are one account, which moves whole or stays (rules P1 to P13 of
 //! `docs/migrate-rules.md`). `scopes` says where everything is set and started, and `values` what it comes to. `pairs`
 //! finds an account in what a scope sets, `launchers` in a unit that starts an agent, `top` at a shell's top level.
-//! `rounds` goes through all of it, `kept` leaves what is not understood, `preferred` chooses among keys, `defaults` says
-//! which account becomes an agent's default, and `past_hook` finds what loses its account. Pure: what the machine has is
-//! asked of a [`Machine`]. Called by `examine` and by the plan's scan.
+//! `rounds` goes through all of it, `kept` leaves what is not understood, `preferred` chooses among keys, `defaults`
+//! says which account becomes an agent's default, and `past_hook` finds what loses its account. Pure: what the machine
+//! has is asked of a [`Machine`]. Called by `examine` and by the plan's scan.
 
 mod defaults;
 mod kept;
