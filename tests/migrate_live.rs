@@ -497,10 +497,10 @@ fn a_watch_judges_the_files_together_as_a_run_does() {
     assert_eq!(watcher.line(), "~/.zshrc:2 has OPENAI_API_KEY (openai) in plaintext");
     assert_eq!(watcher.line(), "~/.secrets:1 has _K (openai) in plaintext");
     // What a run would leave says so.
-    world.write("home/.config/fish/config.fish", format!("set -gx KEYS {KEY} other\n"));
+    world.write("home/.config/fish/config.fish", format!("set -gx ANTHROPIC_API_KEY {KEY} other\n"));
     assert_eq!(
         watcher.line(),
-        "~/.config/fish/config.fish:1 has KEYS (anthropic) in plaintext; it is an element of a list"
+        "~/.config/fish/config.fish:1 has ANTHROPIC_API_KEY (anthropic) in plaintext; it is an element of a list"
     );
 }
 
