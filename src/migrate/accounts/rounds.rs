@@ -84,7 +84,10 @@ impl<'a> Judge<'a, '_> {
                 Fate::Nothing => {}
                 Fate::Keeps(names) => {
                     let starts = &self.facts.units[unit].starts;
+                    // A command that cannot be told is the agent that the unit is called by.
+                    let own = self.facts.units[unit].name.unwrap_or_default();
                     let agents = starts.iter().map(|start| self.facts.starts[*start].0.agent.as_str());
+                    let agents = agents.map(|agent| if agent.is_empty() { own } else { agent });
                     let pairs = agents.flat_map(|agent| names.iter().map(move |name| ((agent, *name), unit)));
                     for (kept, unit) in pairs.collect::<Vec<_>>() {
                         self.keeps.entry(kept).or_insert(unit);

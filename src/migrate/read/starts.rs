@@ -148,10 +148,10 @@ impl<'a> Reader<'a> {
         at
     }
 
-    // Whether a command that cannot be told may be an agent: a key or an endpoint is set for it.
+    // Whether a command that cannot be told may be an agent: a key or an endpoint is set or unset for it.
     fn is_set_for_an_agent(&self, command: &Word<'_>, names: &[Option<Name>]) -> bool {
         let vocabulary = self.terms.vocabulary;
-        let is_of_one = |name: &Name| vocabulary.family(&name.name).is_some() && !matches!(name.value, Value::Unset);
+        let is_of_one = |name: &Name| vocabulary.family(&name.name).is_some();
         command.literal().is_none() && !self.is_expression(command) && names.iter().flatten().any(is_of_one)
     }
 

@@ -43,6 +43,17 @@ fn converted(dialect: Dialect, text: &str) -> Result<(String, Vec<Account>), Str
     Ok((String::from_utf8(edit::apply(bytes, &cuts)).expect("UTF-8"), accounts.made))
 }
 
+// Why claude gets no default profile for a key that moves.
+fn kept_from_a_default(dialect: Dialect, text: &str) -> String {
+    let vocabulary = Vocabulary::built_in();
+    let agents = BTreeSet::from(["claude".to_owned()]);
+    let machine = Machine { agents, has_ringlet: true, ..Machine::empty(vocabulary) };
+    let parsed = Parsed::new(text.as_bytes(), dialect, Terms { vocabulary, known: Known::none() });
+    let source = parsed.source(text.as_bytes(), ReadBy::Shells(1), &[], None, &[]);
+    let (_, accounts) = judge(&[source], &machine, Known::none());
+    accounts.withheld.into_iter().map(|own| own.why).collect()
+}
+
 #[track_caller]
 fn becomes(dialect: Dialect, text: &str, after: &str) -> Vec<Account> {
     let text = filled(text);
@@ -174,6 +185,36 @@ fn what_is_not_wholly_understood_stays_whole() {
             Err(found) => assert!(found.contains(why), "{dialect:?} {text}: {found}"),
             Ok((after, _)) => panic!("{dialect:?} {text} becomes {after}"),
         }
+    }
+}
+
+#[test]
+fn a_command_of_the_agents_name_that_unsets_the_key_keeps_it_from_a_default() {
+    for (dialect, set, text) in [
+        (
+            Fish,
+            "set -gx ANTHROPIC_API_KEY @a",
+            "function claude\n  env -u ANTHROPIC_API_KEY (command -s claude) $argv\nend\n",
+        ),
+        (Fish, "set -gx ANTHROPIC_API_KEY @a", "alias claude 'ANTHROPIC_API_KEY= command claude'\n"),
+        (Zsh, "export ANTHROPIC_API_KEY=@a", "claude() { env -u ANTHROPIC_API_KEY $CLAUDE \"$@\" }\n"),
+        (Bash, "export ANTHROPIC_API_KEY=@a", "claude() { ANTHROPIC_API_KEY= \"$(type -P claude)\" \"$@\"; }\n"),
+        (Csh, "setenv ANTHROPIC_API_KEY @a", "alias claude 'env -u ANTHROPIC_API_KEY claude'\n"),
+        (
+            PowerShell,
+            "$env:ANTHROPIC_API_KEY = '@a'",
+            "function claude { $env:ANTHROPIC_API_KEY = $null; & claude.exe @args }\n",
+        ),
+        (
+            Nushell,
+            "$env.ANTHROPIC_API_KEY = '@a'",
+            "def --wrapped claude [...a] { hide-env ANTHROPIC_API_KEY; ^claude ...$a }\n",
+        ),
+    ] {
+        let key = format!("sk-ant-api03-{}AA", "TESTq7xwFAKEz3mv".repeat(6).chars().take(93).collect::<String>());
+        let text = format!("{set}\n{text}").replace("@a", &key);
+        let found = kept_from_a_default(dialect, &text);
+        assert!(found.contains("ANTHROPIC_API_KEY emptied or unset"), "{dialect:?} {text}: {found}");
     }
 }
 
