@@ -42,6 +42,8 @@ pub(crate) struct OwnSettings {
     pub model: Option<String>,
     /// Why no key of a provider can move, by the provider's name; an empty name stands for all of them.
     pub kept: BTreeMap<String, String>,
+    /// The variables whose key the agent takes in place of the store's.
+    pub outranked_by: BTreeSet<String>,
 }
 
 impl OwnSettings {

@@ -47,6 +47,7 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
     let default = session.settings.default_profile.as_ref();
     // A profile that cannot be read is named by the launch.
     let bound = default.and_then(|name| profiles.read(name).ok()).map(|file| file.bindings.into_keys());
+    let stores = settings::all(host, session, &vocabulary)?;
     Ok(Machine {
         bound: accounts_of(&profiles, session)?,
         default: default
@@ -63,7 +64,7 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         spared: Spared::new(Vec::new()),
         profiles: profiles.names()?.iter().map(ToString::to_string).collect(),
         chosen: BTreeMap::new(),
-        stores: settings::all(host, session)?,
+        stores,
     })
 }
 

@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::guard;
 use crate::host::Host;
 use crate::migrate::entries::{self, OwnSettings, Store};
+use crate::migrate::vocabulary::Vocabulary;
 use crate::platform::{self, ReadError};
 use crate::registry::{AgentSpec, Login};
 use std::collections::BTreeMap;
@@ -18,7 +19,11 @@ use zeroize::Zeroizing;
 const MOST: u64 = 4 << 20;
 
 /// What the settings say, by the store.
-pub(super) fn all(host: &Host, session: &Session) -> Result<BTreeMap<Store, OwnSettings>, Failure> {
+pub(super) fn all(
+    host: &Host,
+    session: &Session,
+    vocabulary: &Vocabulary,
+) -> Result<BTreeMap<Store, OwnSettings>, Failure> {
     let mut found = BTreeMap::new();
     for store in [Store::OpenCode, Store::Codex] {
         let spec = session.registry.agent(&store.agent().parse()?)?;
@@ -27,8 +32,20 @@ pub(super) fn all(host: &Host, session: &Session) -> Result<BTreeMap<Store, OwnS
         let Some(file) = login.files.first().map(|file| folder.join(file)) else { continue };
         let mut own = OwnSettings { file, ..OwnSettings::default() };
         match store {
-            Store::OpenCode => opencode(host, session, &spec, &mut own),
+            Store::OpenCode => {
+                opencode(host, session, &spec, &mut own);
+                for (name, value) in host.world.env.pairs() {
+                    let Some(name) = name.to_str() else { continue };
+                    if let Some(provider) = vocabulary.leads_away(name, Some(value.as_encoded_bytes())) {
+                        own.kept.insert(provider.name.to_string(), format!("{name} is set in this shell"));
+                    }
+                }
+            }
             Store::Codex => codex(session, &spec, login, &folder, &mut own),
+        }
+        own.outranked_by = login.overrides.iter().flat_map(|file| &file.names).map(ToString::to_string).collect();
+        if let Some(name) = own.outranked_by.iter().find(|name| host.world.env.non_empty(name).is_some()) {
+            own.kept.insert(String::new(), format!("{name} is set in this shell"));
         }
         found.insert(store, own);
     }
@@ -128,12 +145,10 @@ const REACHES: [&str; 6] = ["options", "npm", "api", "env", "id", "models.*.prov
 
 fn opencode(host: &Host, session: &Session, spec: &AgentSpec, own: &mut OwnSettings) {
     let env = &host.world.env;
-    if env.non_empty("OPENCODE_CONFIG_CONTENT").is_some() {
-        own.kept.insert(String::new(), "OPENCODE_CONFIG_CONTENT is set".to_owned());
-    }
-    if env.non_empty("OPENCODE_AUTH_CONTENT").is_some() {
-        own.kept.insert(String::new(), "OPENCODE_AUTH_CONTENT is set, and OpenCode does not read the file".to_owned());
-    }
+    // The one is more settings, the other stands in for the store.
+    let set =
+        ["OPENCODE_CONFIG_CONTENT", "OPENCODE_AUTH_CONTENT"].into_iter().find(|name| env.non_empty(name).is_some());
+    own.kept.extend(set.map(|name| (String::new(), format!("{name} is set in this shell"))));
     let config = env.absolute("XDG_CONFIG_HOME").unwrap_or_else(|| session.paths.home.join(".config"));
     let mut files: Vec<PathBuf> = ["config.json", "opencode.json", "opencode.jsonc"]
         .iter()

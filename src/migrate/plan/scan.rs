@@ -81,8 +81,9 @@ impl Reading<'_> {
         let first = judged(&self.files[..edited], machine, Known::none());
         let moved = first.0.iter().flat_map(|file| &file.keys).filter(|key| matches!(key.action, Action::Moved(_)));
         let moved = moved.map(|key| (key.value.as_slice(), key.provider.as_str()));
-        let stored = stored::offers(&self.files, edited, machine);
-        let accepted = |own: &&Stored| own.offer.as_ref().is_ok_and(|offer| choices.entries.contains(&offer.place));
+        let stored = stored::offers(&self.files, edited, machine, &first.1);
+        let gone = stored::gone(&stored, &self.files, machine, choices);
+        let accepted = |own: &&Stored| own.is_among(&gone);
         let known = |all: bool| {
             let own = stored
                 .iter()
@@ -106,7 +107,7 @@ impl Reading<'_> {
             }
             self.edited = Some(edited);
         }
-        stored::bind(&stored, &self.files, machine, choices, &mut accounts);
+        stored::bind(&gone, &self.files, machine, &mut accounts);
         let mut judged = judged.into_iter();
         let files = self.files.iter_mut().map(|file| file.examined(terms.known, &mut judged));
         let mut files: Vec<Scanned> = files.collect();
@@ -114,7 +115,7 @@ impl Reading<'_> {
             let empty = Examined::reported(Vec::new());
             let findings = std::mem::replace(&mut file.examined, empty).into_findings();
             let own = (number, &self.files[number]);
-            (file.examined, file.notes) = stored::examined(&stored, own, choices, findings);
+            (file.examined, file.notes) = stored::examined(&stored, own, &gone, findings);
         }
         let (vocabulary, profiles) = (Arc::clone(vocabulary), machine.profiles.clone());
         let default = machine.default.as_ref().map(|(name, _)| name.clone());

@@ -42,14 +42,25 @@ pub(super) struct Stored {
     line: usize,
 }
 
-/// The keys in the stores among the files behind the first ones, which can be edited.
-pub(super) fn offers(files: &[Pending], edited: usize, machine: &Machine<'_>) -> Vec<Stored> {
+/// Entries of stores, by their places among the keys there, and the numbers of their files.
+pub(super) type Gone = BTreeMap<usize, BTreeSet<usize>>;
+
+impl Stored {
+    /// Reports whether it is among these entries.
+    pub(super) fn is_among(&self, gone: &Gone) -> bool {
+        gone.get(&self.file).is_some_and(|own| own.contains(&self.entry))
+    }
+}
+
+/// The keys in the stores behind the first files, which can be edited. `accounts` are what those come to.
+pub(super) fn offers(files: &[Pending], edited: usize, machine: &Machine<'_>, accounts: &Accounts) -> Vec<Stored> {
     let mut found = Vec::new();
     for (number, file) in files.iter().enumerate().skip(edited) {
         let Some((store, entries)) = &file.store else { continue };
         let Content::Reported(findings) = &file.content else { continue };
         let Ok(entries) = entries else { continue };
-        let away = leads_away(&files[..edited], machine);
+        let away = leads_away(&files[..edited], *store, machine);
+        let taken = taken(store.agent(), machine, accounts);
         let judged: Vec<(usize, &Finding, Result<(), String>)> = entries
             .keys
             .iter()
@@ -61,7 +72,7 @@ pub(super) fn offers(files: &[Pending], edited: usize, machine: &Machine<'_>) ->
             .collect();
         let can: BTreeSet<usize> = judged.iter().filter(|(.., can)| can.is_ok()).map(|(at, ..)| *at).collect();
         for (at, finding, result) in judged {
-            let offer = result.and_then(|()| offer(file, *store, entries, at, &can, machine));
+            let offer = result.and_then(|()| offer(file, *store, entries, at, &can, machine, taken.as_deref()));
             let (provider, value, line) = (finding.provider.clone(), finding.value.clone(), finding.line);
             found.push(Stored { provider, value, offer, file: number, entry: at, line });
         }
@@ -75,18 +86,39 @@ fn is_of(finding: &Finding, entry: &Entry, bytes: &[u8]) -> bool {
     *finding.value == *entry.value && finding.line == 1 + memchr::memchr_iter(b'\n', before).count()
 }
 
-// The providers to whose endpoint a start file does not lead, each with the variable that says so.
-fn leads_away(files: &[Pending], machine: &Machine<'_>) -> BTreeMap<String, String> {
+// Why start files keep keys in the store, by the provider, with an empty name for all of them: what they set leads the
+// agent to another endpoint, or is another key.
+fn leads_away(files: &[Pending], store: Store, machine: &Machine<'_>) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
+    let others = machine.stores.get(&store).map(|settings| &settings.outranked_by);
     for file in files.iter().filter(|file| file.is_started) {
         let Content::Parsed(parsed) = &file.content else { continue };
         for (name, value) in parsed.settings() {
-            if let Some(provider) = machine.vocabulary.leads_away(name, value) {
-                found.insert(provider.name.to_string(), format!("{} sets {name}", file.path.display()));
+            let why = || format!("{} sets {name}", file.path.display());
+            // Codex reads no variable for the endpoint.
+            let away = machine.vocabulary.leads_away(name, value).filter(|_| store == Store::OpenCode);
+            found.extend(away.map(|provider| (provider.name.to_string(), why())));
+            if others.is_some_and(|others| others.contains(name)) && value != Some(b"") {
+                found.insert(String::new(), why());
             }
         }
     }
     found
+}
+
+// Why the agent's default account is another one, or none, whatever moves.
+fn taken(agent: &str, machine: &Machine<'_>, accounts: &Accounts) -> Option<String> {
+    if machine.default.as_ref().is_some_and(|(_, own)| own.contains(agent)) {
+        return Some("the default profile has an account for it already".to_owned());
+    }
+    let of_agent = |own: &&Account| own.is_default() && own.agents.iter().any(|own| own == agent);
+    if let Some(own) = accounts.made.iter().find(of_agent) {
+        return Some(format!("its account is that of {}", own.from));
+    }
+    // The login that keeps other keys away is the store's.
+    let login = machine.login_of(agent);
+    let mut withheld = accounts.withheld.iter().filter(|own| own.agent == agent && Some(&own.why) != login.as_ref());
+    withheld.next().map(|own| own.why.clone())
 }
 
 fn movable(
@@ -119,12 +151,10 @@ fn movable(
     if !is_given {
         return Err(format!("a launch by Ringlet gives {agent} this provider under another name"));
     }
-    if let Some(why) = settings.keeps(&entry.name) {
-        return Err(format!("{why}, so the key may be for something else than its provider"));
-    }
-    // Codex reads neither a variable for the endpoint.
-    if let Some(why) = away.get(&entry.name).filter(|_| store == Store::OpenCode) {
-        return Err(format!("{why}, so the key may be for something else than its provider"));
+    let own = settings.keeps(&entry.name);
+    let away = || away.get("").or_else(|| away.get(&entry.name)).map(String::as_str);
+    if let Some(why) = own.or_else(away) {
+        return Err(format!("{why}, so this may not be the account that {agent} uses"));
     }
     (machine.check)(agent, &account(store, entry, file, 0, machine, Name::Default))
 }
@@ -160,6 +190,7 @@ fn offer(
     at: usize,
     can: &BTreeSet<usize>,
     machine: &Machine<'_>,
+    taken: Option<&str>,
 ) -> Result<Offer, String> {
     let entry = &entries.keys[at];
     let bytes = &file.snapshot.bytes;
@@ -167,15 +198,22 @@ fn offer(
     let keys = KeySet::new(vec![Key { value: &entry.value, number: None }]);
     let hunk = diff::entries(bytes, &cuts, &keys).pop().ok_or("it cannot be taken out safely")?;
     let place = (file.target.clone(), entry.name.clone());
-    let afterwards = afterwards(store, entries, at, can, machine);
+    let afterwards = afterwards(store, entries, at, can, machine, taken);
     Ok(Offer { place, path: file.path.clone(), agent: store.agent(), hunk, afterwards })
 }
 
 // What the agent has once the key has moved, and all others that can.
-fn afterwards(store: Store, entries: &Entries, at: usize, can: &BTreeSet<usize>, machine: &Machine<'_>) -> String {
+fn afterwards(
+    store: Store,
+    entries: &Entries,
+    at: usize,
+    can: &BTreeSet<usize>,
+    machine: &Machine<'_>,
+    taken: Option<&str>,
+) -> String {
     let (agent, provider) = (store.agent(), entries.keys[at].name.as_str());
     let profile = profile_of(store, provider);
-    match why_no_default(store, entries, can, provider, machine) {
+    match taken.map(str::to_owned).or_else(|| why_no_default(store, entries, can, provider, machine)) {
         None if can.len() == 1 => format!("{agent}'s default account is this key, which a profile gives it"),
         None => format!(
             "{agent}'s default account is this key, since its settings choose a model of {provider}, if the other keys \
@@ -208,37 +246,39 @@ fn why_no_default(
     }
 }
 
-/// Makes accounts of the entries that the person wants moved, and says which agents have no default then.
-pub(super) fn bind(
-    stored: &[Stored],
-    files: &[Pending],
-    machine: &Machine<'_>,
-    choices: &Choices,
-    accounts: &mut Accounts,
-) {
-    for (number, gone) in gone(stored, choices) {
-        let file = &files[number];
+/// The entries that the person wants moved.
+pub(super) fn gone(stored: &[Stored], files: &[Pending], machine: &Machine<'_>, choices: &Choices) -> Gone {
+    let mut found = Gone::new();
+    for own in stored {
+        let is_wanted = own.offer.as_ref().is_ok_and(|offer| choices.entries.contains(&offer.place));
+        if is_wanted && files[own.file].stays.is_none() && !machine.spared.has(&own.value) {
+            found.entry(own.file).or_default().insert(own.entry);
+        }
+    }
+    found
+}
+
+/// Makes accounts of these entries, and says which agents have no default then.
+pub(super) fn bind(gone: &Gone, files: &[Pending], machine: &Machine<'_>, accounts: &mut Accounts) {
+    for (number, gone) in gone {
+        let file = &files[*number];
         let Some((store, Ok(entries))) = &file.store else { continue };
         let agent = store.agent();
-        // The login that kept other keys away is this one.
+        let is_taken = taken(agent, machine, accounts).is_some();
         let login = machine.login_of(agent);
-        let taken = accounts.made.iter().filter(|own| own.is_default());
-        let is_taken = taken.flat_map(|own| &own.agents).any(|own| own == agent)
-            || machine.default.as_ref().is_some_and(|(_, own)| own.contains(agent))
-            || accounts.withheld.iter().any(|own| own.agent == agent && Some(&own.why) != login.as_ref());
         accounts.withheld.retain(|own| own.agent != agent || Some(&own.why) != login.as_ref());
         let mut why = None;
         let mut has_default = is_taken;
-        for at in &gone {
+        for at in gone {
             let entry = &entries.keys[*at];
-            let own = why_no_default(*store, entries, &gone, &entry.name, machine);
+            let own = why_no_default(*store, entries, gone, &entry.name, machine);
             let name = match &own {
                 None if !is_taken => Name::Default,
                 _ => Name::Launcher { name: profile_of(*store, &entry.name), is_default: false },
             };
             has_default |= name == Name::Default;
             why = why.or(own.map(|why| (why, entry.name.clone())));
-            accounts.made.push(account(*store, entry, file, number, machine, name));
+            accounts.made.push(account(*store, entry, file, *number, machine, name));
         }
         if let Some((why, provider)) = why.filter(|_| !has_default) {
             let (agent, provider) = (agent.to_owned(), Some(provider));
@@ -247,23 +287,12 @@ pub(super) fn bind(
     }
 }
 
-// The entries that the person wants moved, by the numbers of their files.
-fn gone(stored: &[Stored], choices: &Choices) -> BTreeMap<usize, BTreeSet<usize>> {
-    let mut found: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    for own in stored {
-        if own.offer.as_ref().is_ok_and(|offer| choices.entries.contains(&offer.place)) {
-            found.entry(own.file).or_default().insert(own.entry);
-        }
-    }
-    found
-}
-
 /// What is found in a store with the keys that the person wants moved, their cuts, and why others stay, by the places
 /// of the findings.
 pub(super) fn examined(
     stored: &[Stored],
     (number, file): (usize, &Pending),
-    choices: &Choices,
+    gone: &Gone,
     mut findings: Vec<Finding>,
 ) -> (Examined, BTreeMap<usize, String>) {
     let mut notes = BTreeMap::new();
@@ -275,13 +304,13 @@ pub(super) fn examined(
         }
         None => return (Examined::reported(findings), notes),
     };
-    let gone = gone(stored, choices).remove(&number).unwrap_or_default();
-    let cuts = entries.cuts(&file.snapshot.bytes, &gone).unwrap_or_default();
+    let own = gone.get(&number).cloned().unwrap_or_default();
+    let cuts = entries.cuts(&file.snapshot.bytes, &own).unwrap_or_default();
     for own in stored.iter().filter(|own| own.file == number) {
         let is_it = |finding: &Finding| finding.line == own.line && *finding.value == *own.value;
         let Some(at) = findings.iter().position(is_it) else { continue };
         match &own.offer {
-            Ok(_) if gone.contains(&own.entry) && !cuts.is_empty() => {
+            Ok(_) if own.is_among(gone) && !cuts.is_empty() => {
                 findings[at].action = Action::Moved(Form::Entry);
                 // No shell has it in a variable.
                 findings[at].variable = None;

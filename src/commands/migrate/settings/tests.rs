@@ -203,6 +203,57 @@ fn what_a_launch_could_not_give_back_stays_and_says_why() {
 }
 
 #[test]
+fn a_variable_that_leads_the_agent_elsewhere_keeps_the_key_in_its_store() {
+    for (file, text, name) in [
+        (OPENCODE, store(&[("deepseek", api(DEEPSEEK))]), "DEEPSEEK_BASE_URL"),
+        (OPENCODE, store(&[("deepseek", api(DEEPSEEK))]), "OPENCODE_CONFIG_CONTENT"),
+        (CODEX, codex(), "CODEX_API_KEY"),
+    ] {
+        let mut home = holding(&[(file, &text)]);
+        home.env.push((name, "https://gw.example.net".to_owned()));
+        home.answer(&["y"; 3]);
+        let ran = home.run(&["migrate", "--allow-file"]);
+        assert!(ran.status == 3 && ran.out.contains(&format!("{name} is set in this shell")), "{ran:?}");
+        assert_eq!(home.read(file), text);
+    }
+    let other = openai(7);
+    let home = holding(&[(CODEX, &codex()), (".bashrc", &format!("export CODEX_API_KEY={other}\n"))]);
+    let ran = asked(&home, &[]);
+    assert!(ran.out.contains(".bashrc sets CODEX_API_KEY") && home.read(CODEX) == codex(), "{ran:?}");
+}
+
+#[test]
+fn an_agent_whose_default_is_another_account_gets_a_profile_beside_it() {
+    let alone = store(&[("deepseek", api(DEEPSEEK))]);
+    let home = holding(&[(OPENCODE, &alone), (".config/ringlet/config.toml", "default-profile = \"mine\"\n")]);
+    home.write(".ringlet/profiles/mine/ringlet.toml", "[agents.opencode]\nprovider = \"xai\"\n");
+    let ran = asked(&home, &["y"]).succeeds();
+    assert!(ran.out.contains("not the default, since the default profile has an account for it already"), "{ran:?}");
+    home.run(&["profiles", "inspect", "opencode-deepseek"]).succeeds();
+    assert_eq!(home.read(".ringlet/profiles/mine/ringlet.toml"), "[agents.opencode]\nprovider = \"xai\"\n");
+    // A launcher that is not understood keeps its agent from a default.
+    let launcher = format!("work() {{ cd /; export OPENAI_API_KEY={}; codex; }}\n", openai(2));
+    let home = holding(&[(CODEX, &codex()), (".bashrc", &launcher)]);
+    let ran = asked(&home, &["y"]);
+    assert!(ran.status == 3 && ran.out.contains("profile \"codex-openai\" gives codex this key"), "{ran:?}");
+    assert_eq!((bound(&home, "codex"), home.read(".bashrc")), (None, launcher));
+    home.run(&["profiles", "inspect", "codex-openai"]).succeeds();
+}
+
+#[test]
+fn what_is_left_out_afterwards_stays_with_its_account() {
+    let alone = store(&[("deepseek", api(DEEPSEEK))]);
+    for skips in [&["c", "y", "n", "k"][..], &["c", "y", "y", "k", "s"]] {
+        let home = holding(&[(OPENCODE, &alone), (".bashrc", &format!("export XAI_API_KEY={XAI}\n"))]);
+        home.answer(&["y"]);
+        let ran = asked(&home, skips);
+        assert_eq!((ran.status, home.read(OPENCODE).as_str()), (3, alone.as_str()), "{ran:?}");
+        assert_eq!((home.read(".bashrc").as_str(), bound(&home, "opencode")), ("", None), "{ran:?}");
+        assert_eq!(home.run(&["keychain", "list"]).out, "xai/default\n");
+    }
+}
+
+#[test]
 fn a_key_that_a_start_file_has_as_well_shares_its_entry() {
     let both = store(&[("openai", api(&openai(1))), ("xai", api(XAI))]);
     let home = holding(&[(OPENCODE, &both), (CODEX, &codex())]);
