@@ -65,7 +65,7 @@ impl Reading<'_> {
             self.all(terms, machine.login, Part::Edited);
         }
         let edited = self.edited.unwrap_or(self.files.len());
-        if self.edited.is_none() {
+        if self.edited.is_none() && self.reports {
             self.all(terms, machine.login, Part::Stores);
         }
         let is_used = |file: &&mut Pending| matches!(file.content, Content::Used);
