@@ -351,6 +351,96 @@ fn the_default_the_names_and_what_stays_are_chosen_key_by_key() {
 }
 
 #[test]
+fn every_command_that_gives_an_agent_an_account_works_as_it_is_printed() {
+    const ZAI: &str = "deadbeef93a1c0ffeeef0fdeadbeefbf.TESTe1zBFAKEhFdE";
+    let setter = |url: &str, token: &str| {
+        format!("use() {{\n  export ANTHROPIC_BASE_URL=\"{url}\"\n  export ANTHROPIC_AUTH_TOKEN={token}\n}}\n")
+    };
+    for (text, key) in [
+        (setter("https://gw.example.net/v1?a=b", KEY), KEY),
+        (setter("https://api.z.ai/api/anthropic", ZAI), ZAI),
+        (format!("export ANTHROPIC_API_KEY={KEY}\nunset ANTHROPIC_API_KEY\n"), KEY),
+        (format!("export ANTHROPIC_API_KEY={KEY}\nalias claude='ANTHROPIC_API_KEY= claude'\n"), KEY),
+        (format!("go() {{ cd /; ANTHROPIC_API_KEY={KEY} claude; }}\n"), KEY),
+    ] {
+        let world = World::new();
+        world.agent("claude");
+        world.link_ringlet();
+        world.write("home/.zshrc", &text);
+        let plan = world.run(&["migrate", "--dry-run"]).stdout;
+        let said = plan.lines().find(|line| line.contains("claude gets an account by ")).expect(&text);
+        let done = world.run(&["migrate", "--yes"]);
+        // A run that moves something says it at its end as well.
+        assert_eq!(done.stderr.contains(said.trim()), done.stderr.contains("cleaned "), "{done:?}");
+        let commands: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
+        for command in &commands {
+            let mut shell = world.process("sh");
+            shell.args(["-c", command]);
+            let mut terminal = Terminal::start(shell);
+            if command.contains("keychain set") {
+                terminal.expect("(it is not shown): ");
+                terminal.send(key);
+            }
+            let (status, shown) = terminal.end();
+            assert!(status.success(), "{command}: {shown}");
+        }
+        let create = commands.last().expect("one makes the profile");
+        let profile = create.split(' ').nth(3).expect("its name");
+        let seen = world.run(&["exec", "--profile", profile, "claude"]).ok();
+        assert!(seen.contains(&format!("={key}")), "{text} {seen}");
+    }
+}
+
+#[test]
+fn a_run_without_anything_to_move_says_what_it_looked_through() {
+    let world = World::new();
+    let rc = world.write("home/.zshrc", "alias ll='ls -l'\n");
+    world.write("home/.zsh_history", "ls\n");
+    let done = world.run(&["migrate", "--dry-run"]);
+    for text in ["there is no key to move", "looked through 1 file that shells read", "-v lists them"] {
+        assert!(done.stderr.contains(text), "{text}: {done:?}");
+    }
+    let listed = world.run(&["migrate", "--dry-run", "-v"]).ok();
+    assert!(listed.contains("  ~/.zshrc\n") && listed.contains("  ~/.zsh_history  only looked through"), "{listed}");
+    let seen: serde_json::Value =
+        serde_json::from_str(&world.run(&["migrate", "--dry-run", "-v", "--json"]).ok()).expect("JSON");
+    assert_eq!(seen["files"][0], serde_json::json!({"file": rc, "reported_only": false}));
+    assert_eq!(seen["looked_through"], seen["files"].as_array().expect("a list").len());
+}
+
+#[test]
+fn a_plan_as_json_has_all_that_a_person_is_shown() {
+    let mut world = World::new();
+    world.agent("claude");
+    world.agent("codex");
+    world.link_ringlet();
+    world.set("GROQ_API_KEY", "gsk_TESTab12FAKEcd34TESTef56FAKEgh78TESTij90FAKEkl12TESTmn34");
+    let second = KEY.replace("TEST", "FAKE");
+    let token = "gwTESTH2jvFAKEGNDs4fTESTk9Lq2FAKE";
+    let text = format!(
+        "{}export ANTHROPIC_API_KEY={second}\nyolo() {{ command claude \"$@\"; }}\n\
+         use() {{\nexport OPENAI_BASE_URL=https://gw.example.net\nexport OPENAI_API_KEY={token}\n}}\n",
+        zshrc()
+    );
+    world.write("home/.zshrc", text);
+    let done = world.run(&["migrate", "--dry-run", "--json"]);
+    assert_eq!(done.status, Some(3), "{done:?}");
+    shows_no_key(&done.stdout);
+    let plan: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!(plan["keys"].as_array().map(Vec::len), Some(2), "{plan}");
+    let reasons: Vec<_> = plan["keys"].as_array().expect("a list").iter().map(|key| &key["default_because"]).collect();
+    assert!(reasons.iter().any(|why| why.is_string()) && reasons.iter().any(|why| why.is_null()), "{plan}");
+    assert_eq!(plan["accounts"][0]["agents"], serde_json::json!(["claude"]));
+    assert_eq!(plan["without_default"][0]["agent"], "codex");
+    assert_eq!(plan["without_default"][0]["endpoint"], "https://gw.example.net");
+    assert_eq!(plan["without_default"][0]["commands"][1][1], "profiles");
+    assert_eq!(plan["past_hook"][0]["line"], 5);
+    assert_eq!(plan["environment"], serde_json::json!(["GROQ_API_KEY"]));
+    let row = plan["found"].as_array().expect("a list").iter().find(|row| row["reason"] == "pair").expect("a row");
+    assert!(row["why"].is_string() && row["remedy"].is_string(), "{row}");
+}
+
+#[test]
 fn different_keys_of_one_provider_are_shown_side_by_side_and_masked() {
     let world = World::new();
     let second = KEY.replace("TEST", "FAKE");

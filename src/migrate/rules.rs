@@ -290,6 +290,38 @@ fn words_of_unknown_names_are_those_of_the_code() {
 }
 
 #[test]
+fn accounts_are_made_as_the_page_says() {
+    let agents = ["claude", "codex"].map(str::to_owned).into();
+    let machine = Machine { agents, has_ringlet: true, ..Machine::empty(Vocabulary::built_in()) };
+    let filled = |text: &str| {
+        text.replace('\u{23ce}', "\n").replace("=KEY", &format!("={PLAIN}")).replace("-KEY", &format!("-{PLAIN}"))
+    };
+    for row in table("Accounts by example") {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join(".zshrc");
+        let before = filled(&span(&row[0]));
+        std::fs::write(&file, &before).expect("written");
+        let plan = Plan::of(&Found::default(), &[file], &machine);
+        let after = plan.files.first().map_or(before.clone(), |file| String::from_utf8_lossy(&file.after).into_owned());
+        let wanted = match row[1].as_str() {
+            "the same" => before.clone(),
+            "" => String::new(),
+            cell => filled(&span(cell)),
+        };
+        assert_eq!(after, wanted, "{}", row[3]);
+        let made = plan.accounts.iter().map(|own| {
+            let account = &own.account;
+            let endpoint = account.endpoint.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+            let header = account.auth_header.map(|header| format!(", {header}")).unwrap_or_default();
+            let default = if account.is_default() && own.profile != "default" { ", default" } else { "" };
+            format!("{} {} {}{endpoint}{header}{default}", own.profile, account.agents.join(","), own.key)
+        });
+        let none = plan.withheld.iter().map(|(withheld, _)| format!("none {}", withheld.agent));
+        assert_eq!(made.chain(none).collect::<Vec<_>>(), spans(&row[2]), "{}", row[3]);
+    }
+}
+
+#[test]
 fn aliases_are_given_as_the_page_says() {
     for row in table("Aliases") {
         let folder = tempfile::tempdir().expect("a folder");
