@@ -1,0 +1,3 @@
+abbr -a glm 'ringlet exec --profile glm claude --'
+abbr --add work -- ringlet exec --profile work claude -- -c
+abbr -a gs git status
