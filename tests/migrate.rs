@@ -910,3 +910,24 @@ fn any_failure_loses_nothing(error: &str) {
         }
     }
 }
+
+#[test]
+fn a_launcher_whose_agent_would_not_take_the_key_stays() {
+    const KEY: &str = "AIzaTESTab12FAKEcd34TESTef56FAKEgh78TES";
+    let text = format!("g() {{ GOOGLE_GEMINI_BASE_URL=https://gw.example.net GEMINI_API_KEY={KEY} gemini \"$@\"; }}\n");
+    for (settings, stays) in [(None, true), (Some("oauth-personal"), true), (Some("gemini-api-key"), false)] {
+        let world = World::new();
+        world.agent("gemini");
+        world.link_ringlet();
+        world.write("home/.zshrc", &text);
+        if let Some(kind) = settings {
+            let chosen = serde_json::json!({"security": {"auth": {"selectedType": kind}}});
+            world.write("home/.gemini/settings.json", chosen.to_string());
+        }
+        let plan = world.run(&["migrate", "--dry-run"]);
+        assert_eq!(plan.status, Some(if stays { 3 } else { 0 }), "{settings:?} {plan:?}");
+        assert_eq!(plan.stdout.contains("security.auth.selectedType"), stays, "{plan:?}");
+        world.run(&["migrate", "--yes"]);
+        assert_eq!(world.read("home/.zshrc") == text, stays, "{settings:?}");
+    }
+}

@@ -42,7 +42,7 @@ pub(crate) use prepare::{LaunchRequest, prepare};
 pub(crate) use project::{AccountHome, ProjectFolders, is_lasting_path};
 pub(crate) use scope::{Facts, Pass, ScopeRule};
 pub(crate) use sessions::{OtherSession, first_launch_mark};
-pub(crate) use stored::{Rejections, over_login, rejections};
+pub(crate) use stored::{Rejections, over_login, refuse_unchosen, rejections};
 use version::{asked_version, installed_version, version_at};
 
 use crate::config::Settings;

@@ -39,6 +39,11 @@ pub(super) fn refuse(
     for used in secrets.iter().filter(|used| used.purpose == Purpose::Account) {
         used.sink.variable().map_or(Ok(()), |name| refuse_line(context, resolved, name))?;
     }
+    refuse_unchosen(context, resolved)
+}
+
+/// Refuses a key that the agent's own settings do not choose.
+pub(crate) fn refuse_unchosen(context: &Context<'_>, resolved: &Resolved) -> Result<(), PlanError> {
     match &resolved.agent.chosen {
         Some(chosen) if resolved.account.key().is_some() => refuse_choice(context, resolved, chosen),
         _ => Ok(()),

@@ -11,6 +11,7 @@ use crate::migrate::made::MadeFile;
 use crate::migrate::plan::{Plan, PlannedAccount};
 use crate::migrate::vocabulary::Vocabulary;
 use crate::name::{Agent, Profile};
+use crate::plan::{self, Context};
 use crate::platform;
 use crate::profile::edit::{self, NewAccount, NewBinding};
 use crate::profile::{Kind, Profiles};
@@ -35,11 +36,21 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         let path = path.strip_prefix("~/").map_or_else(|| PathBuf::from(path), |rest| home.join(rest));
         platform::candidates(command, &search).next().is_some_and(|found| platform::same_file(&found, &path))
     };
+    let of_launch = host.world.env.clone();
     let check = move |agent: &str, account: &Account| {
         let profiles = Profiles::new(&session.paths, &session.registry);
         let drafted = binding(agent, account, "default").map_err(|error| error.message)?;
         let name: Profile = "drafted".parse().map_err(|_| "a profile's name".to_owned())?;
-        profiles.draft(&name, None, &[drafted]).map(drop).map_err(|error| error.to_string())
+        let bound = drafted.agent.clone();
+        let text = profiles.draft(&name, None, &[drafted]).map_err(|error| error.to_string())?;
+        let source = Source { file: session.paths.profile(&name), text, access: None };
+        let resolved = profiles.parse(&name, source).and_then(|file| profiles.resolve(&file, &bound));
+        let Some(resolved) = resolved.map_err(|error| error.to_string())? else { return Ok(()) };
+        // What is true at home is true of a launch in any directory.
+        let (paths, settings, registry) = (&session.paths, &session.settings, &session.registry);
+        let (cwd, account_home) = (session.paths.home.as_path(), &platform::account_home);
+        let context = Context { paths, settings, registry, env: &of_launch, cwd, ringlet: None, account_home };
+        plan::refuse_unchosen(&context, &resolved).map_err(|error| error.to_string())
     };
     let environment = host.world.env.clone();
     let governing = governing(host, session, &vocabulary);
