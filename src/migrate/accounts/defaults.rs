@@ -244,7 +244,12 @@ fn lone(
         && !bound.contains("claude")
         && !judge.withheld.contains_key("claude")
     {
-        offer(judge, set, "claude", bound, accounts);
+        // In the login shell, which does not read the token, it is the login that claude uses.
+        let is_elsewhere = judge.machine.login.is_some() && !is_read(set);
+        match judge.machine.login_of("claude").filter(|_| is_elsewhere) {
+            Some(why) => accounts.withhold("claude", why, judge.provider_of(set)),
+            None => offer(judge, set, "claude", bound, accounts),
+        }
     }
     for (name, (_, set)) in &keys.best {
         for agent in judge.readers_of_key(name) {

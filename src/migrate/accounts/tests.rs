@@ -151,6 +151,28 @@ fn what_unsets_a_key_later_goes_by_the_login_shells_order() {
 }
 
 #[test]
+fn a_token_that_the_login_shell_does_not_read_leaves_a_login_alone() {
+    let text = format!("export CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-{ZAI}\n");
+    let terms = Terms { vocabulary: Vocabulary::built_in(), known: Known::none() };
+    let parsed = Parsed::new(text.as_bytes(), Dialect::Bash, terms);
+    let step = [(0..text.len(), 0)];
+    for (login, steps, has_login, is_default) in [
+        (Some(Shell::Zsh), &[][..], true, false),
+        (Some(Shell::Zsh), &[][..], false, true),
+        (Some(Shell::Bash), &step[..], true, true),
+        (None, &[][..], true, true),
+    ] {
+        let logins: BTreeMap<_, _> =
+            has_login.then(|| ("claude".to_owned(), "~/.claude".to_owned())).into_iter().collect();
+        let machine = Machine { login, logins, ..machine() };
+        let source = parsed.source(text.as_bytes(), ReadBy::Shells(1 << Shell::Bash as u8), steps, None, &[]);
+        let (_, accounts) = judge(&[source], &machine, Known::none());
+        assert_eq!(accounts.made.len(), usize::from(is_default), "{login:?} {has_login}");
+        assert_eq!(accounts.withheld.is_empty(), is_default, "{login:?} {has_login}");
+    }
+}
+
+#[test]
 fn starts_past_the_hook_that_lose_their_account_are_named() {
     let key = "export ANTHROPIC_API_KEY=sk-@k\n";
     for (text, passes) in [
