@@ -264,7 +264,8 @@ fn lone(
         }
     }
     // Of several keys one may be kept away from an agent that another one is the account of.
-    accounts.withheld.retain(|own| !bound.contains(&own.agent) || judge.withheld.contains_key(&own.agent));
+    let stays = |own: &Withheld| own.profile.is_some() || judge.withheld.contains_key(&own.agent);
+    accounts.withheld.retain(|own| !bound.contains(&own.agent) || stays(own));
 }
 
 // Why a key that the files set is not made an agent's default.
