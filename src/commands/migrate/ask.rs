@@ -164,11 +164,12 @@ fn choose(host: &mut Host, session: &Session, planning: &mut Planning<'_, '_>, p
     }
     let names: Vec<KeyName> = plan.keys.iter().map(|key| key.name.clone()).collect();
     let mut given: Vec<KeyName> = Vec::new();
+    let places = show::places(session, plan);
     for key in &plan.keys {
         host.output.line(&[
             (Style::Bold, &key.name.to_string()),
             (Style::Plain, &format!("  {}  ", keyset::masked(&key.value))),
-            (Style::Dim, &show::places(session, plan, &key.name).join(", ")),
+            (Style::Dim, &places.get(&key.name).map_or_else(String::new, |places| places.join(", "))),
         ]);
         let letters: Vec<(&str, &str)> =
             KEY.iter().copied().filter(|(letter, _)| !key.there || *letter != "n").collect();

@@ -64,15 +64,23 @@ pub(in crate::commands) fn variable(finding: &Finding) -> &str {
     finding.variable.as_deref().unwrap_or("a key")
 }
 
-/// Where a key stands.
-pub(super) fn places(session: &Session, plan: &Plan, key: &KeyName) -> Vec<String> {
-    let placed = plan.files.iter().flat_map(|file| file.findings.iter().map(move |placed| (file, placed)));
-    let own = placed.filter(|(_, placed)| placed.name.as_ref().is_ok_and(|name| name == key));
-    own.map(|(file, placed)| format!("{}:{}", session.paths.pretty(&file.path), placed.finding.line)).collect()
+/// Where each key stands.
+pub(super) fn places<'p>(session: &Session, plan: &'p Plan) -> BTreeMap<&'p KeyName, Vec<String>> {
+    let mut places: BTreeMap<&KeyName, Vec<String>> = BTreeMap::new();
+    for file in &plan.files {
+        for placed in &file.findings {
+            let Ok(name) = &placed.name else { continue };
+            let place = format!("{}:{}", session.paths.pretty(&file.path), placed.finding.line);
+            places.entry(name).or_default().push(place);
+        }
+    }
+    places
 }
 
 fn conflicts(output: &mut Output, session: &Session, plan: &Plan) {
-    for (provider, keys) in plan.conflicts() {
+    let conflicts = plan.conflicts();
+    let places = if conflicts.is_empty() { BTreeMap::new() } else { places(session, plan) };
+    for (provider, keys) in conflicts {
         output.line(&[(Style::Warn, &format!("{provider} has {} different keys:", keys.len()))]);
         let preferred = plan.preferred.get(&provider);
         let row = |name: &KeyName, value: &[u8]| {
@@ -80,7 +88,7 @@ fn conflicts(output: &mut Output, session: &Session, plan: &Plan) {
             vec![
                 (Style::Plain, format!("  {name}")),
                 (Style::Plain, keyset::masked(value)),
-                (Style::Dim, places(session, plan, name).join(", ")),
+                (Style::Dim, places.get(name).map_or_else(String::new, |places| places.join(", "))),
                 (Style::Dim, why.to_owned()),
             ]
         };
