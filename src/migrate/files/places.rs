@@ -4,7 +4,7 @@ use super::reading::{self, Order};
 use super::values::Known;
 use super::{Role, Search, first_bytes, listed, read_limited};
 use crate::migrate::dialect::{self, Dialect};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 const ZSH: &[&str] = &[".zshenv", ".zprofile", ".zshrc", ".zlogin", ".zlogout", ".zpreztorc"];
@@ -207,10 +207,15 @@ pub(super) fn snapshots(search: &mut Search<'_>) {
 pub(super) fn leftovers(search: &mut Search<'_>) {
     let edited = search.found.iter().filter(|file| matches!(file.role, Role::Rc | Role::Sourced));
     let mut folders: BTreeSet<PathBuf> = BTreeSet::from([search.home.clone()]);
-    let mut names: BTreeSet<String> = AT_HOME.iter().chain(ZSH).map(|name| (*name).to_owned()).collect();
+    let mut names = Names::default();
+    AT_HOME.iter().chain(ZSH).for_each(|name| names.add((*name).to_owned()));
     for file in edited {
         folders.extend(file.path.parent().map(Path::to_owned));
-        names.extend(file.path.file_name().map(|name| name.to_string_lossy().into_owned()));
+        file.path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .into_iter()
+            .for_each(|name| names.add(name));
     }
     for folder in &folders {
         search
@@ -235,12 +240,24 @@ pub(super) fn leftovers(search: &mut Search<'_>) {
 }
 
 // `.zshrc.bak`, `.zshrc~`, `.zshrc.pre-oh-my-zsh`, `.zshrc.zwc`, `.config.fish.swp`, `..zshrc.un~`, `#.zshrc#`.
-fn is_leftover_of_any(name: &str, names: &BTreeSet<String>) -> bool {
-    names.iter().any(|of| {
-        let bare = name.trim_start_matches(['.', '#']);
-        let rest = bare.strip_prefix(of.trim_start_matches('.'));
-        name != of && rest.is_some_and(|rest| rest.starts_with(['.', '~', '-', '#']))
-    })
+fn is_leftover_of_any(name: &str, names: &Names) -> bool {
+    let bare = name.trim_start_matches(['.', '#']);
+    bare.match_indices(['.', '~', '-', '#']).any(|(end, _)| names.bare.contains(&bare[..end]))
+}
+
+// The names of the files that are looked at.
+#[derive(Default)]
+struct Names {
+    whole: BTreeSet<String>,
+    // Without the dots that they begin with.
+    bare: HashSet<String>,
+}
+
+impl Names {
+    fn add(&mut self, name: String) {
+        self.bare.insert(name.trim_start_matches('.').to_owned());
+        self.whole.insert(name);
+    }
 }
 
 // Any hidden file's backup: what it is of may be gone.
@@ -250,18 +267,18 @@ fn is_hidden_backup(name: &str) -> bool {
     name.starts_with('.') && (swap || endings.iter().any(|ending| name.ends_with(ending)))
 }
 
-fn is_copy_of_any(name: &str, names: &BTreeSet<String>) -> bool {
-    names.contains(name) || is_leftover_of_any(name, names)
+fn is_copy_of_any(name: &str, names: &Names) -> bool {
+    names.whole.contains(name) || is_leftover_of_any(name, names)
 }
 
 // VS Code's copies of every saved file: a folder each, whose `entries.json` says of which.
-fn local_history(search: &mut Search<'_>, history: &Path, names: &BTreeSet<String>) {
+fn local_history(search: &mut Search<'_>, history: &Path, names: &Names) {
     for folder in listed(history) {
         let entries = read_limited(&folder.join("entries.json")).unwrap_or_default();
         let text = String::from_utf8_lossy(&entries);
         let resource = text.split("\"resource\"").nth(1).and_then(|rest| rest.split('"').nth(1));
         let name = resource.and_then(|resource| resource.rsplit('/').next());
-        if name.is_some_and(|name| names.contains(name)) {
+        if name.is_some_and(|name| names.whole.contains(name)) {
             search.add_folder(&folder, Role::Residue, None, |name| name != "entries.json");
         }
     }

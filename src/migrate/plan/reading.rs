@@ -9,8 +9,8 @@ use crate::migrate::model::Reason;
 use crate::migrate::utf16::Encoding;
 use crate::migrate::vocabulary::Terms;
 use crate::migrate::{lines, stores, stream};
-use crate::platform::{self, ReadError, Snapshot};
-use std::collections::BTreeSet;
+use crate::platform::{self, ReadError, Snapshot, Stamp};
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::ops::Range;
@@ -44,6 +44,8 @@ pub(crate) struct Reading<'a> {
     /// The files that a plan could not edit, symlinks resolved.
     pub(super) stuck: BTreeSet<PathBuf>,
     seen: BTreeSet<PathBuf>,
+    // The files by their stamps.
+    stamps: HashMap<Stamp, Vec<usize>>,
 }
 
 /// A file, before it is judged.
@@ -101,8 +103,8 @@ pub(super) enum Reader {
 impl<'a> Reading<'a> {
     /// Reads nothing yet.
     pub(crate) fn new(found: &'a Found, named: &'a [PathBuf]) -> Self {
-        let (files, troubles, stuck, seen) = Default::default();
-        Self { found, named, files, edited: None, reports: true, troubles, stuck, seen }
+        let (files, troubles, stuck, seen, stamps) = Default::default();
+        Self { found, named, files, edited: None, reports: true, troubles, stuck, seen, stamps }
     }
 
     /// Leaves out what is only reported.
@@ -162,13 +164,11 @@ impl<'a> Reading<'a> {
                 }
             };
             // Two names of one file are one file.
-            if scan
-                .files
-                .iter()
-                .any(|file| file.snapshot.stamp == snapshot.stamp && platform::same_file(&file.target, &target))
-            {
+            let same = scan.stamps.entry(snapshot.stamp.clone()).or_default();
+            if same.iter().any(|file| platform::same_file(&scan.files[*file].target, &target)) {
                 continue;
             }
+            same.push(scan.files.len());
             let is_whole = rest.is_none();
             let mut snapshot = snapshot;
             let encoding = decode(&mut snapshot);

@@ -23,7 +23,7 @@ use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 /// What tells that a file is still the one that was read, short of its content.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Stamp {
     identity: (u64, u64),
     size: u64,
