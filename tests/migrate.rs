@@ -931,3 +931,18 @@ fn a_launcher_whose_agent_would_not_take_the_key_stays() {
         assert_eq!(world.read("home/.zshrc") == text, stays, "{settings:?}");
     }
 }
+
+#[test]
+fn a_script_in_another_language_is_looked_through() {
+    // The vendor's whole form: only that tells a key in any text.
+    let body = "TESTab12FAKEcd34TESTef56FAKEgh78TESTij90FAKEkl12TESTmn34FAKEop56TESTqr78FAKEst90TESTuv12FAKEw";
+    let key = format!("sk-ant-api03-{body}AA");
+    let world = World::new();
+    let script = format!("#!/usr/bin/env python3\nimport os\nos.environ[\"ANTHROPIC_API_KEY\"] = \"{key}\"\n");
+    let file = world.write("home/bin/ask", &script);
+    world.chmod(&file, 0o755);
+    let done = world.run(&["migrate", "--yes"]);
+    assert_eq!(done.status, Some(3), "{done:?}");
+    assert!(done.stdout.contains("~/bin/ask:3") && !done.stdout.contains(&key), "{done:?}");
+    assert_eq!(world.read("home/bin/ask"), script);
+}

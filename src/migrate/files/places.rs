@@ -110,9 +110,14 @@ pub(super) fn scripts(search: &mut Search<'_>) {
             let size = path.metadata().ok().filter(|metadata| metadata.is_file()).map(|metadata| metadata.len());
             if size.is_some_and(|size| size <= LARGEST_SCRIPT)
                 && !(path.is_symlink() && is_of_package(&path, &search.home))
-                && let Some(dialect) = dialect::of_script(&path, &first_bytes(&path))
             {
-                search.add_as(&path, Role::Script, Some(dialect));
+                let first = first_bytes(&path);
+                match dialect::of_script(&path, &first) {
+                    Some(dialect) => search.add_as(&path, Role::Script, Some(dialect)),
+                    // Another language's: no statement of it is understood.
+                    None if first.starts_with(b"#!") => search.add_as(&path, Role::AgentConfig, Some(Dialect::Text)),
+                    None => {}
+                }
             }
         }
     }
