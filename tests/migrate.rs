@@ -946,3 +946,25 @@ fn a_script_in_another_language_is_looked_through() {
     assert!(done.stdout.contains("~/bin/ask:3") && !done.stdout.contains(&key), "{done:?}");
     assert_eq!(world.read("home/bin/ask"), script);
 }
+
+#[test]
+fn settings_of_claudes_that_cannot_be_read_keep_its_keys() {
+    let key = "sk-ant-api03-TESTab12FAKEcd34TESTef56FAKEgh78TESTij90FAKEkl12TESTmn34FAKEop56";
+    let text = format!("export ANTHROPIC_API_KEY={key}\n");
+    let large = format!("{{\"x\": \"{}\"}}", "y".repeat(50 << 20));
+    for (settings, stays) in [
+        (large, true),
+        ("{\"env\": {\"ANTHROPIC_BASE_URL\": \"https://gw.example.net\",}}".to_owned(), true),
+        ("\u{feff}{\"env\": {\"ANTHROPIC_BASE_URL\": \"https://gw.example.net\"}}".to_owned(), true),
+        ("{\"env\": {\"ANTHROPIC_BASE_URL\": \"a\", \"ANTHROPIC_BASE_URL\": \"\"}}".to_owned(), false),
+        ("{\"env\": {}}".to_owned(), false),
+    ] {
+        let world = World::new();
+        world.agent("claude");
+        world.write("home/.zshrc", &text);
+        world.write("home/.claude/settings.json", &settings);
+        let done = world.run(&["migrate", "--yes"]);
+        assert_eq!(done.status, Some(if stays { 3 } else { 0 }), "{} {done:?}", &settings[..20.min(settings.len())]);
+        assert_eq!(world.read("home/.zshrc") == text, stays, "{done:?}");
+    }
+}
