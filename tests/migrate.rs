@@ -968,3 +968,43 @@ fn settings_of_claudes_that_cannot_be_read_keep_its_keys() {
         assert_eq!(world.read("home/.zshrc") == text, stays, "{done:?}");
     }
 }
+
+#[test]
+fn what_only_a_function_an_alias_or_a_script_reads_is_at_no_top_level() {
+    let pair = "export ANTHROPIC_BASE_URL=https://api.kimi.com/coding\n\
+                export ANTHROPIC_AUTH_TOKEN=sk-kimi-TESTuK8FAKE2mVTESTq9FAKEw3nBTESTz7FAKEc5LpTEST\n";
+    let key = "export ANTHROPIC_API_KEY=sk-ant-api03-TESTab12FAKEcd34TESTef56FAKEgh78TESTij90FAKEkl12TESTmn34\n";
+    for (reader, text, moved, default) in [
+        ("ds() { source ~/.ds.env; claude \"$@\"; }\n", pair, false, false),
+        ("ds() ( . ~/.ds.env; exec claude \"$@\" )\n", pair, false, false),
+        ("alias ds='source ~/.ds.env && claude'\n", pair, false, false),
+        ("ds() { source ~/.ds.env; }\n", key, true, false),
+        ("ds() { source ~/.ds.env; }\nds\n", pair, true, true),
+        ("[ -f ~/.ds.env ] && . ~/.ds.env\n", pair, true, true),
+    ] {
+        let world = World::new();
+        world.agent("claude");
+        world.link_ringlet();
+        world.write("home/.zshrc", reader);
+        world.write("home/.ds.env", text);
+        world.run(&["migrate", "--yes"]);
+        assert_eq!(world.read("home/.ds.env") != text, moved, "{reader}");
+        let listed = world.run(&["profiles", "list"]).ok();
+        assert_eq!(listed.contains("default"), default, "{reader} {listed}");
+    }
+}
+
+#[test]
+fn advice_that_would_be_refused_is_not_given_and_no_password_is_shown() {
+    let key = "TESTJOi1FAKE9u6ATESTGTHbFAKE0001";
+    for url in ["https://user:hush-hush@gw.example.net/x", "http://gw.example.net/x", "localhost:4000"] {
+        let world = World::new();
+        world.agent("claude");
+        world.write("home/.zshrc", format!("export ANTHROPIC_BASE_URL={url}\nexport ANTHROPIC_AUTH_TOKEN={key}\n"));
+        for words in [&["migrate", "--dry-run"][..], &["--json", "migrate", "--dry-run"], &["doctor"]] {
+            let done = world.run(words);
+            let all = done.stdout + &done.stderr;
+            assert!(!all.contains("hush-hush") && !all.contains("profiles create claude"), "{url} {all}");
+        }
+    }
+}

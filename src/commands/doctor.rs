@@ -323,10 +323,9 @@ fn plaintext(host: &Host, session: &Session, say: &mut dyn FnMut(Grade, String, 
     for trouble in &plan.troubles {
         say(Grade::Bad, format!("{}: {}", session.paths.pretty(&trouble.path), trouble.why), None);
     }
-    let hints = show::commands(session, &plan);
-    for ((withheld, _), hint) in plan.withheld.iter().zip(hints) {
+    for (withheld, _) in &plan.withheld {
         let text = format!("`ringlet migrate` makes no default profile for {}, since {}", withheld.agent, withheld.why);
-        say(Grade::Note, text, Some(hint));
+        say(Grade::Note, text, show::hint(session, &plan, withheld));
     }
 }
 

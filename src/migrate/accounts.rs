@@ -327,6 +327,7 @@ impl<'a> Judge<'a, '_> {
             provider: found.provider.clone(),
             value: Zeroizing::new(found.pair.value.to_vec()),
             endpoint: found.pair.endpoint_of(provider),
+            is_at_its_provider: found.pair.is_known,
             allow_http: found.pair.allows_http(),
             auth_header: found.pair.auth_header(provider),
             model: found.model.clone(),

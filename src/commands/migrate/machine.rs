@@ -42,6 +42,12 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         let drafted = binding(agent, account, "default").map_err(|error| error.message)?;
         let name: Profile = "drafted".parse().map_err(|_| "a profile's name".to_owned())?;
         let bound = drafted.agent.clone();
+        // Another address of a provider's own is no other way to speak to it.
+        if account.endpoint.is_some() && account.is_at_its_provider {
+            let own = binding(agent, &Account { endpoint: None, ..account.clone() }, "default");
+            let own = own.map_err(|error| error.message)?;
+            profiles.draft(&name, None, &[own]).map_err(|error| error.to_string())?;
+        }
         let text = profiles.draft(&name, None, &[drafted]).map_err(|error| error.to_string())?;
         let source = Source { file: session.paths.profile(&name), text, access: None };
         let resolved = profiles.parse(&name, source).and_then(|file| profiles.resolve(&file, &bound));
@@ -206,6 +212,32 @@ pub(super) fn binding(agent: &str, account: &Account, alias: &str) -> Result<New
         auth_header: account.auth_header.map(str::to_owned),
         env: account.env.clone(),
     })
+}
+
+/// Reports whether a profile can bind an agent to such an account.
+pub(super) fn bind(
+    session: &Session,
+    agent: &str,
+    provider: &str,
+    alias: &str,
+    endpoint: Option<&str>,
+) -> Result<(), Failure> {
+    let (allow_http, env) = Default::default();
+    let binding = NewBinding {
+        agent: agent.parse::<Agent>()?,
+        account: NewAccount::Key {
+            provider: provider.parse()?,
+            alias: alias.parse()?,
+            endpoint: endpoint.map(str::to_owned),
+        },
+        allow_http,
+        model: None,
+        config_dir: None,
+        auth_header: None,
+        env,
+    };
+    Profiles::new(&session.paths, &session.registry).draft(&"drafted".parse()?, None, &[binding])?;
+    Ok(())
 }
 
 /// The files of Ringlet's that a plan makes or changes: profiles, and the settings that name the default one.

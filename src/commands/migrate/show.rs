@@ -1,7 +1,7 @@
 //! Prints a plan: a masked diff, different keys side by side, what stays and why, and every agent's account before and
 //! after. `json` prints the same for programs.
 
-use super::Planning;
+use super::{Planning, machine};
 use crate::commands::Session;
 use crate::hint::Hint;
 use crate::host::Host;
@@ -240,17 +240,27 @@ pub(super) fn past_hook(session: &Session, plan: &Plan) -> Vec<Hint> {
     plan.past_hook.iter().map(hint).collect()
 }
 
-/// The commands that make a profile where the run makes none.
-pub(in crate::commands) fn commands(session: &Session, plan: &Plan) -> Vec<Hint> {
-    let hint = |withheld: &Withheld| {
-        let mut said = Hint::from(format!("{} gets an account by ", withheld.agent));
-        for (at, command) in remedy(session, plan, withheld).into_iter().enumerate() {
-            said = if at > 0 { said.and(", and then ") } else { said };
-            said = said.command(command);
-        }
-        said
-    };
-    plan.withheld.iter().filter(|(own, _)| own.profile.is_none()).map(|(withheld, _)| hint(withheld)).collect()
+/// What gives accounts to the agents that get none from the run.
+pub(super) fn commands(session: &Session, plan: &Plan) -> Vec<Hint> {
+    plan.withheld.iter().filter_map(|(withheld, _)| hint(session, plan, withheld)).collect()
+}
+
+/// What gives an agent an account; nothing where the default profile has one.
+pub(in crate::commands) fn hint(session: &Session, plan: &Plan, withheld: &Withheld) -> Option<Hint> {
+    if withheld.profile.is_some() {
+        return None;
+    }
+    let mut said = Hint::from(format!("{} gets an account by ", withheld.agent));
+    let commands = remedy(session, plan, withheld);
+    if commands.is_empty() {
+        let help = words!["ringlet", "profiles", "create", "--help"];
+        return Some(said.and("a profile of its own, as ").command(help).and(" says"));
+    }
+    for (at, command) in commands.into_iter().enumerate() {
+        said = if at > 0 { said.and(", and then ") } else { said };
+        said = said.command(command);
+    }
+    Some(said)
 }
 
 /// The commands that make a profile for an agent that gets no default, or start it with one: they store its key where
@@ -260,9 +270,7 @@ pub(super) fn remedy(session: &Session, plan: &Plan, withheld: &Withheld) -> Vec
         return Vec::new();
     }
     let agent = &withheld.agent;
-    let spec = agent.parse().ok().and_then(|agent| session.registry.agent(&agent).ok());
-    let provider = withheld.provider.clone().or_else(|| spec.map(|spec| spec.provider.to_string()));
-    let Some(provider) = provider else { return Vec::new() };
+    let Some(provider) = withheld.provider.clone() else { return Vec::new() };
     // One of the run's own profiles has the account, and is not the default.
     let made = plan.accounts.iter().find(|own| {
         let account = &own.account;
@@ -279,6 +287,11 @@ pub(super) fn remedy(session: &Session, plan: &Plan, withheld: &Withheld) -> Vec
         commands.push(words!["ringlet", "keychain", "set", &provider, "default"].to_vec());
     }
     let alias = alias.unwrap_or_else(|| "default".to_owned());
+    // A command that would be refused is no advice.
+    let can = machine::bind(session, agent, &provider, &alias, withheld.endpoint.as_deref());
+    if can.is_err() {
+        return Vec::new();
+    }
     let name = free_name(session, plan, &format!("{agent}-{provider}"));
     let mut create = words!["ringlet", "profiles", "create", &name, "--agent", agent, "--provider", &provider].to_vec();
     create.extend(words!["--key-alias", &alias]);

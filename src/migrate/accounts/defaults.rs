@@ -146,7 +146,7 @@ fn own_names(
         let rank = (step, is_read, unit.file, unit.span.start);
         let account = launchers(judge, own);
         let Some(agent) = account.agents.first().cloned() else { continue };
-        let is_elsewhere = step.is_none() && at_login.contains(&agent);
+        let is_elsewhere = step.is_none() && !is_read && at_login.contains(&agent);
         // What is not understood of the agent outranks it.
         if is_elsewhere || bound.contains(&agent) || judge.withheld.contains_key(&agent) {
             continue;
@@ -209,7 +209,7 @@ impl<'a> Lone<'a> {
             if is_own || of_pairs.contains(&set) || judge.kept.contains_key(&set) || !judge.values.is_key(set) {
                 continue;
             }
-            let is_read = !matches!(judge.sources[judge.facts.at[set].file].reader, ReadBy::Script(_));
+            let is_read = matches!(judge.sources[judge.facts.at[set].file].reader, ReadBy::Shells(_));
             let provider = judge.provider_of(set);
             let is_preferred = preferred.get(&provider).is_some_and(|other| judge.values.is_same(*other, set));
             if provider == "claude-subscription" {
@@ -317,6 +317,7 @@ fn offer(judge: &Judge<'_, '_>, set: usize, agent: &str, bound: &mut BTreeSet<St
         agents: vec![agent.to_owned()],
         value: Zeroizing::new(value.to_vec()),
         endpoint: None,
+        is_at_its_provider: true,
         allow_http: false,
         auth_header: pair.auth_header(spec).filter(|_| agent == "claude"),
         model: None,

@@ -6,6 +6,7 @@ use super::{Found, Group, Judge, Kept, Withheld};
 use super::{defaults, pairs};
 use crate::migrate::model::Reason;
 use crate::migrate::vocabulary::Meaning;
+use crate::registry::{Http, check_url};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 impl<'a> Judge<'a, '_> {
@@ -201,6 +202,10 @@ impl<'a> Judge<'a, '_> {
         let own = self.machine.vocabulary.provider_of(family);
         match self.aim(sets, family) {
             Ok(pairs::Aim::At((_, url), _)) => {
+                // An address that no profile takes is no advice, and may hold a password.
+                if check_url(&url, Http::Private).is_err() {
+                    return (None, None);
+                }
                 let known = self.machine.vocabulary.provider_at(&url);
                 (known.or(own).map(|spec| spec.name.to_string()), Some(url))
             }

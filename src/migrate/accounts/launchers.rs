@@ -178,6 +178,11 @@ impl<'a> Judge<'a, '_> {
             let name = own.word.name.as_str();
             let is_pairs = pairs.contains(&set);
             if !is_pairs && !is_of(spec, name) && self.family(set) != self.family(found.pair.keys[0]) {
+                if self.values.is_same(set, found.pair.keys[0]) {
+                    // The literal that the key is taken from.
+                    found.keys.push(set);
+                    continue;
+                }
                 if self.values.is_key(set) {
                     return Err(format!("it sets {name}, too, which is another key"));
                 }

@@ -60,7 +60,7 @@ impl<'a> Judge<'a, '_> {
     pub(super) fn aim(&self, sets: &[usize], family: &str) -> Result<Aim<'a>, String> {
         let own = self.machine.vocabulary.provider_of(family);
         let (mut found, mut words): (Option<Endpoint<'a>>, Vec<usize>) = (None, vec![]);
-        let mut is_own = false;
+        let (mut is_own, mut is_named) = (false, None);
         for set in self.of(sets, family, Meaning::Endpoint) {
             let name = &self.facts.sets[set].word.name;
             match self.values.held(set) {
@@ -71,7 +71,7 @@ impl<'a> Judge<'a, '_> {
                     let url = String::from_utf8_lossy(value);
                     let url = url.trim_end_matches('/');
                     if own.is_some_and(|own| is_at(own, url)) {
-                        is_own = true;
+                        (is_own, is_named) = (true, Some(name));
                         continue;
                     }
                     if found.as_ref().is_some_and(|(_, other)| other != url) {
@@ -81,6 +81,10 @@ impl<'a> Judge<'a, '_> {
                     found = Some((name, url.to_owned()));
                 }
             }
+        }
+        // Which of the two the agent has depends on the order.
+        if let (Some(name), Some(_)) = (is_named, &found) {
+            return Err(format!("{name} is set to two endpoints"));
         }
         Ok(match found {
             Some(endpoint) => Aim::At(endpoint, words),
@@ -207,10 +211,17 @@ impl<'a> Judge<'a, '_> {
 impl Pair<'_> {
     /// The endpoint as a profile names it; none where that is the provider's default.
     pub(super) fn endpoint_of(&self, provider: Option<&ProviderSpec>) -> Option<String> {
-        let (_, url) = self.endpoint.as_ref()?;
+        let (variable, url) = self.endpoint.as_ref()?;
+        let is_spoken = |protocol: Protocol| match variable.split('_').next() {
+            Some("ANTHROPIC") => protocol == Protocol::Anthropic,
+            Some("OPENAI") => matches!(protocol, Protocol::Chat | Protocol::Responses),
+            Some("GOOGLE" | "GEMINI") => protocol == Protocol::Gemini,
+            _ => true,
+        };
+        let is_at = |own: &str| own.trim_end_matches('/') == url;
         let named = |name: &str| {
-            provider
-                .is_some_and(|spec| urls(spec).any(|(own, _, other)| own == name && other.trim_end_matches('/') == url))
+            let has = |(own, protocol, url): (&str, Protocol, &str)| own == name && is_spoken(protocol) && is_at(url);
+            provider.is_some_and(|spec| urls(spec).any(has))
         };
         if named("default") {
             return None;

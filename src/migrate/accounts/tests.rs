@@ -173,6 +173,41 @@ fn a_token_that_the_login_shell_does_not_read_leaves_a_login_alone() {
 }
 
 #[test]
+fn what_depends_on_a_condition_or_the_order_is_no_account() {
+    let pair = "export ANTHROPIC_BASE_URL=@u\nexport ANTHROPIC_AUTH_TOKEN=@k\n";
+    let (keys, made, withheld) = outcome(&[pair, "export ANTHROPIC_BASE_URL=https://api.anthropic.com\n"]);
+    assert_eq!(keys, words(&["ANTHROPIC_AUTH_TOKEN pair"]));
+    assert_eq!((made, withheld), (vec![], words(&["claude"])));
+    let text = format!("{pair}[ -n \"$X\" ] && export ANTHROPIC_MODEL=one\n").replace("@u", URL).replace("@k", ZAI);
+    let terms = Terms { vocabulary: Vocabulary::built_in(), known: Known::none() };
+    let parsed = Parsed::new(text.as_bytes(), Dialect::Zsh, terms);
+    let source = parsed.source(text.as_bytes(), ReadBy::Shells(1), &[], None, &[]);
+    let (judged, accounts) = judge(&[source], &machine(), Known::none());
+    assert_eq!((accounts.made[0].model.as_deref(), judged[0].gone.len()), (None, 2));
+}
+
+#[test]
+fn a_literal_that_a_launcher_takes_its_key_from_goes_with_it() {
+    let found = outcome(&["d() { local key=sk-ant-@k\n ANTHROPIC_API_KEY=\"$key\" claude \"$@\"\n}\n"]);
+    assert_eq!(found.1, words(&["d anthropic"]));
+    assert!(found.0.iter().all(|key| key.ends_with(" moved")), "{found:?}");
+}
+
+#[test]
+fn an_endpoint_is_named_by_its_protocol() {
+    for (url, named) in
+        [("https://api.deepseek.com/anthropic", None), ("https://api.deepseek.com", Some("https://api.deepseek.com"))]
+    {
+        let text = format!("export ANTHROPIC_BASE_URL={url}\nexport ANTHROPIC_AUTH_TOKEN=sk-{}\n", &ZAI[..32]);
+        let terms = Terms { vocabulary: Vocabulary::built_in(), known: Known::none() };
+        let parsed = Parsed::new(text.as_bytes(), Dialect::Zsh, terms);
+        let source = parsed.source(text.as_bytes(), ReadBy::Shells(1), &[], None, &[]);
+        let (_, accounts) = judge(&[source], &machine(), Known::none());
+        assert_eq!(accounts.made[0].endpoint.as_deref(), named, "{url}");
+    }
+}
+
+#[test]
 fn starts_past_the_hook_that_lose_their_account_are_named() {
     let key = "export ANTHROPIC_API_KEY=sk-@k\n";
     for (text, passes) in [

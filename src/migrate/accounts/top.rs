@@ -76,6 +76,10 @@ impl<'a> Judge<'a, '_> {
             let name = self.facts.sets[*set].word.name.as_str();
             let entry = values.entry(name).or_default();
             entry.0.push(*set);
+            if self.facts.scopes[self.facts.at[*set].scope].is_some() {
+                entry.1 = Some(b"");
+                continue;
+            }
             match self.values.held(*set) {
                 Held::Is(value, _) if entry.1.is_none_or(|other| other == value) => entry.1 = Some(value),
                 Held::Declared => {}

@@ -129,6 +129,8 @@ pub(crate) struct Account {
     pub value: Zeroizing<Vec<u8>>,
     /// The endpoint as a profile names it; none for the provider's own.
     pub endpoint: Option<String>,
+    /// Whether the provider's own hosts have it.
+    pub is_at_its_provider: bool,
     /// Whether that is an unencrypted one in a private network.
     pub allow_http: bool,
     /// The header for the key, where it differs from the provider's own.

@@ -240,7 +240,11 @@ fn reader(path: &Path, candidate: Option<&Candidate>, dialect: Dialect, shells: 
         Dialect::PowerShell => &[Shell::PowerShell],
         _ => &[Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Csh, Shell::Nushell, Shell::PowerShell],
     };
-    // A file that no shell's order reaches is read by hand, in its own language.
+    // What only a function, an alias or a script reads is at no shell's top level.
+    if shells.is_empty() && candidate.is_some_and(|candidate| candidate.role == Role::Sourced) {
+        return Reader::Nothing;
+    }
+    // Another file that no shell's order reaches is read by hand, in its own language.
     let bits = |shells: &mut dyn Iterator<Item = &Shell>| shells.fold(0, |all, shell| all | 1 << *shell as u8);
     Reader::Shells(if shells.is_empty() { bits(&mut own.iter()) } else { bits(&mut shells.iter()) })
 }

@@ -167,6 +167,7 @@ fn account(store: Store, entry: &Entry, file: &Pending, number: usize, machine: 
         provider: entry.name.clone(),
         value: entry.value.clone(),
         endpoint: None,
+        is_at_its_provider: true,
         allow_http: false,
         auth_header: None,
         model: None,
