@@ -208,6 +208,25 @@ fn an_endpoint_is_named_by_its_protocol() {
 }
 
 #[test]
+fn parameters_of_any_type_are_nothing_more() {
+    for parameters in [
+        "param([string[]]$a)",
+        "param([Parameter(ValueFromRemainingArguments=$true)][string[]]$Rest)",
+        "[CmdletBinding()]\nparam(\n  [System.Collections.Generic.List[string]]$a,\n  [int[,]]$b = 1\n)",
+    ] {
+        let text = format!(
+            "function glm {{ {parameters}\n$env:ANTHROPIC_BASE_URL = '{URL}'\n\
+             $env:ANTHROPIC_AUTH_TOKEN = '{ZAI}'\nclaude @args\n}}\n"
+        );
+        let terms = Terms { vocabulary: Vocabulary::built_in(), known: Known::none() };
+        let parsed = Parsed::new(text.as_bytes(), Dialect::PowerShell, terms);
+        let source = parsed.source(text.as_bytes(), ReadBy::Shells(1 << Shell::PowerShell as u8), &[], None, &[]);
+        let (_, accounts) = judge(&[source], &machine(), Known::none());
+        assert_eq!(accounts.made.iter().map(|own| own.provider.as_str()).collect::<Vec<_>>(), ["zai"], "{parameters}");
+    }
+}
+
+#[test]
 fn starts_past_the_hook_that_lose_their_account_are_named() {
     let key = "export ANTHROPIC_API_KEY=sk-@k\n";
     for (text, passes) in [

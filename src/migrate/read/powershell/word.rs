@@ -86,6 +86,14 @@ pub(super) fn word<'a>(reader: &mut Reader<'a>) -> Result<Word<'a>> {
                 items = Items::List(reader.nested(|reader| bracketed(reader, b']'))?);
                 word.vary();
             }
+            // The type of a list, or of what one holds: `[string[]]`, `[List[string]]`.
+            [b'[', ..] if !is_first && !is_operand && type_arguments(rest) > 0 => {
+                for (offset, byte) in rest[..type_arguments(rest)].iter().enumerate() {
+                    word.push(*byte, at + offset);
+                }
+                reader.at += type_arguments(rest);
+                continue;
+            }
             [b'(', ..] if is_operand => {
                 count_call(reader, start..at);
                 items = Items::List(reader.nested(|reader| bracketed(reader, b')'))?);
@@ -161,6 +169,22 @@ fn count_call(reader: &mut Reader<'_>, callee: std::ops::Range<usize>) {
     let owner = owner.rsplit(']').find(|part| !part.trim().is_empty()).unwrap_or_default();
     let owner = owner.trim().trim_start_matches('[').trim().trim_start_matches("system.");
     reader.programs += usize::from(!HARMLESS_TYPES.contains(&owner));
+}
+
+// How long the brackets behind a type's name are; nothing where they are something else.
+fn type_arguments(rest: &[u8]) -> usize {
+    let mut depth = 0_usize;
+    for (at, byte) in rest.iter().enumerate().take(LONGEST_CALLEE) {
+        match byte {
+            b'[' => depth += 1,
+            b']' if depth == 1 => return at + 1,
+            b']' => depth -= 1,
+            b'.' | b',' | b'_' | b'+' => {}
+            byte if byte.is_ascii_alphanumeric() => {}
+            _ => return 0,
+        }
+    }
+    0
 }
 
 // `[type]` before an operand, or as one.
