@@ -58,6 +58,7 @@ mod migrate_live;
 mod migrate_profiles;
 #[cfg(unix)]
 mod migrate_sourced;
+#[cfg(target_os = "linux")]
 mod migrate_stores;
 #[cfg(target_os = "linux")]
 mod no_leak;
