@@ -163,7 +163,7 @@ impl<'a, 'w> Planning<'a, 'w> {
         self.machine.spared = Spared::new(self.skipped.clone());
         let scan = self.scan.take().unwrap_or_else(|| self.reading.scan(&self.machine, &self.choices));
         let mut plan = self.reading.plan(scan, &self.machine, &self.existing, &self.choices);
-        plan.made = machine::made(session, &plan)?;
+        plan.made = machine::made(session, &plan, &self.machine.bound)?;
         Ok(plan)
     }
 }

@@ -88,6 +88,13 @@ pub(crate) struct NewBinding {
     pub env: Vec<(String, String)>,
 }
 
+impl NewBinding {
+    /// An agent and its account, and nothing besides.
+    pub(crate) fn new(agent: Agent, account: NewAccount) -> Self {
+        Self { agent, account, allow_http: false, model: None, config_dir: None, auth_header: None, env: vec![] }
+    }
+}
+
 impl Profiles<'_> {
     /// Writes a new profile for one agent.
     pub(crate) fn create(&self, name: &Profile, binding: &NewBinding) -> Result<(), EditError> {
@@ -317,7 +324,7 @@ mod tests {
 
     fn binding(agent: &str, account: NewAccount) -> NewBinding {
         let agent = agent.parse().expect("valid");
-        NewBinding { agent, account, allow_http: false, model: None, config_dir: None, auth_header: None, env: vec![] }
+        NewBinding::new(agent, account)
     }
 
     fn key(provider: &str, alias: &str) -> NewAccount {

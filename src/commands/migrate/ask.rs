@@ -133,12 +133,11 @@ fn launchers(
         host.output.line(&[(Style::Bold, &format!("{} in {path}", own.account.from))]);
         let hunks = file.hunks(&secrets);
         hunks.iter().filter(|hunk| hunk.meets(&launch.unit)).for_each(|hunk| show::hunk(&mut host.output, hunk));
-        let endpoint = own.account.endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
         let agents = own.account.agents.join(", ");
         host.output.line(&[
             (Style::Dim, "  profile "),
             (Style::Good, &format!("\"{}\"", own.profile)),
-            (Style::Dim, &format!(" starts {agents} with {}{endpoint}", own.key)),
+            (Style::Dim, &format!(" starts {agents} with {}", show::key_at(own))),
         ]);
         let question = format!("make this launcher use profile \"{}\"? [y]es, [n]o, [a]ll, [?]", own.profile);
         match letter(&ask(host, &question, LAUNCHER)?) {

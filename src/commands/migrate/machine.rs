@@ -10,7 +10,7 @@ use crate::migrate::files::Shell;
 use crate::migrate::made::MadeFile;
 use crate::migrate::plan::{Plan, PlannedAccount};
 use crate::migrate::vocabulary::Vocabulary;
-use crate::name::{Agent, Profile};
+use crate::name::Profile;
 use crate::plan::{self, Context};
 use crate::platform;
 use crate::profile::edit::{self, NewAccount, NewBinding};
@@ -134,7 +134,7 @@ fn governing(host: &Host, session: &Session, vocabulary: &Vocabulary) -> Vec<(St
     let folder = host.world.env.absolute("CLAUDE_CONFIG_DIR").unwrap_or_else(|| session.paths.home.join(".claude"));
     let file = folder.join("settings.json");
     let unread = |name: String, why: &str| (name, format!("an address that cannot be read{why}"), file.clone());
-    let read = match platform::read_file(&file, 4 << 20) {
+    let read = match platform::read_file(&file, settings::MOST) {
         Ok(read) => read,
         Err(error) if error.is_absent() => return Vec::new(),
         // What cannot be read may say anything.
@@ -200,18 +200,18 @@ fn logins(host: &Host, session: &Session) -> Result<BTreeMap<String, String>, Fa
 /// The binding of an agent to an account.
 pub(super) fn binding(agent: &str, account: &Account, alias: &str) -> Result<NewBinding, Failure> {
     Ok(NewBinding {
-        agent: agent.parse::<Agent>()?,
-        account: NewAccount::Key {
-            provider: account.provider.parse()?,
-            alias: alias.parse()?,
-            endpoint: account.endpoint.clone(),
-        },
         allow_http: account.allow_http,
         model: account.model.clone(),
         config_dir: account.config_dir.clone(),
         auth_header: account.auth_header.map(str::to_owned),
         env: account.env.clone(),
+        ..plain(agent, &account.provider, alias, account.endpoint.as_deref())?
     })
+}
+
+fn plain(agent: &str, provider: &str, alias: &str, endpoint: Option<&str>) -> Result<NewBinding, Failure> {
+    let (provider, alias, endpoint) = (provider.parse()?, alias.parse()?, endpoint.map(str::to_owned));
+    Ok(NewBinding::new(agent.parse()?, NewAccount::Key { provider, alias, endpoint }))
 }
 
 /// Reports whether a profile can bind an agent to such an account.
@@ -222,29 +222,20 @@ pub(super) fn bind(
     alias: &str,
     endpoint: Option<&str>,
 ) -> Result<(), Failure> {
-    let (allow_http, env) = Default::default();
-    let binding = NewBinding {
-        agent: agent.parse::<Agent>()?,
-        account: NewAccount::Key {
-            provider: provider.parse()?,
-            alias: alias.parse()?,
-            endpoint: endpoint.map(str::to_owned),
-        },
-        allow_http,
-        model: None,
-        config_dir: None,
-        auth_header: None,
-        env,
-    };
+    let binding = plain(agent, provider, alias, endpoint)?;
     Profiles::new(&session.paths, &session.registry).draft(&"drafted".parse()?, None, &[binding])?;
     Ok(())
 }
 
 /// The files of Ringlet's that a plan makes or changes: profiles, and the settings that name the default one.
-pub(super) fn made(session: &Session, plan: &Plan) -> Result<Vec<MadeFile>, Failure> {
+/// `there` are the accounts of the profiles that there are.
+pub(super) fn made(
+    session: &Session,
+    plan: &Plan,
+    there: &BTreeMap<(String, String), Bound>,
+) -> Result<Vec<MadeFile>, Failure> {
     let profiles = Profiles::new(&session.paths, &session.registry);
     let mut made = Vec::new();
-    let there = accounts_of(&profiles, session)?;
     // What a profile holds already is the user's own.
     let is_there = |own: &PlannedAccount, agent: &String| {
         let bound = there.get(&(own.profile.clone(), agent.clone()));

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use zeroize::Zeroizing;
 
-// Larger settings are not looked into.
-const MOST: u64 = 4 << 20;
+/// Larger settings are not looked into.
+pub(super) const MOST: u64 = 4 << 20;
 
 /// What the settings say, by the store.
 pub(super) fn all(

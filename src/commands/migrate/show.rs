@@ -174,8 +174,13 @@ fn accounts(output: &mut Output, session: &Session, plan: &Plan) {
 /// The account that an agent gets, in words.
 pub(super) fn after(own: &PlannedAccount) -> String {
     let default = if own.account.is_default() { ", the default" } else { "" };
+    format!("profile \"{}\"{default}: {}", own.profile, key_at(own))
+}
+
+/// An account's key, and its endpoint where that is no usual one.
+pub(super) fn key_at(own: &PlannedAccount) -> String {
     let endpoint = own.account.endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
-    format!("profile \"{}\"{default}: {}{endpoint}", own.profile, own.key)
+    format!("{}{endpoint}", own.key)
 }
 
 /// The account of an agent that gets no default, in words.

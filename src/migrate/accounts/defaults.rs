@@ -142,7 +142,7 @@ fn own_names(
         let step = judge.step(unit.file, unit.span.start);
         // A shell that is no login shell may read other files.
         let login = judge.machine.login.map_or(0, |login| 1 << login as u8);
-        let is_read = matches!(judge.sources[unit.file].reader, ReadBy::Shells(shells) if shells & login != 0);
+        let is_read = judge.is_read_by(unit.file, login);
         let rank = (step, is_read, unit.file, unit.span.start);
         let account = launchers(judge, own);
         let Some(agent) = account.agents.first().cloned() else { continue };
@@ -285,11 +285,14 @@ fn refusal(judge: &Judge<'_, '_>, set: usize, name: &str, agent: &str, has_subsc
         return Some(format!("{what} starts it with {name} emptied or unset"));
     }
     // What the shells that read this key come to, and no other.
-    let shells = |set: usize| match judge.sources[judge.facts.at[set].file].reader {
+    let shells = match judge.sources[judge.facts.at[set].file].reader {
         ReadBy::Shells(shells) => shells,
         ReadBy::Script(_) | ReadBy::Nothing => 0,
     };
-    let is_beside = |other: &usize| judge.facts.at[*other].unit.is_none() && shells(*other) & shells(set) != 0;
+    let is_beside = |other: &usize| {
+        let at = &judge.facts.at[*other];
+        at.unit.is_none() && judge.is_read_by(at.file, shells)
+    };
     let beside: Vec<usize> = judge.values.named(name).iter().copied().filter(is_beside).collect();
     if judge.emptied(&beside).is_some() {
         return Some(format!("{name} is emptied or unset later"));

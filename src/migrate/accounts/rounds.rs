@@ -69,7 +69,7 @@ impl<'a> Judge<'a, '_> {
         around
     }
 
-    fn is_read_by(&self, file: usize, shells: u8) -> bool {
+    pub(super) fn is_read_by(&self, file: usize, shells: u8) -> bool {
         matches!(self.sources[file].reader, ReadBy::Shells(own) if own & shells != 0)
     }
 

@@ -70,7 +70,6 @@ impl Reading<'_> {
         }
         let is_used = |file: &&mut Pending| matches!(file.content, Content::Used);
         self.files.iter_mut().filter(is_used).for_each(|file| file.take_apart(terms));
-        // What moves is found in every other place as well (rule S12).
         for file in &mut self.files {
             let stuck = self.stuck.contains(&file.target).then_some(Reason::CannotEdit);
             let declined = choices.files.contains(&file.target).then_some(Reason::Declined);
@@ -78,6 +77,7 @@ impl Reading<'_> {
             let own = choices.launchers.iter().filter(|(target, _)| *target == file.target);
             file.declined = own.map(|(_, at)| *at).collect();
         }
+        // What moves is found in every other place as well (rule S12).
         let first = judged(&self.files[..edited], machine, Known::none());
         let moved = first.0.iter().flat_map(|file| &file.keys).filter(|key| matches!(key.action, Action::Moved(_)));
         let moved = moved.map(|key| (key.value.as_slice(), key.provider.as_str()));
