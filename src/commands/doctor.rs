@@ -3,7 +3,7 @@
 use super::Session;
 use super::check::{Check, Grade};
 use super::reach::Reach;
-use crate::commands::migrate::machine::machine;
+use crate::commands::migrate::machine::{know_moved, machine};
 use crate::commands::migrate::show;
 use crate::config::ConfigError;
 use crate::failure::{Failure, status};
@@ -301,7 +301,8 @@ fn leftovers(host: &Host, session: &Session) -> Result<Vec<String>, Failure> {
 // account. Nothing is moved.
 fn plaintext(host: &Host, session: &Session, say: &mut dyn FnMut(Grade, String, Option<Hint>)) {
     // A definition that does not parse is named by the check of the registry.
-    let machine = machine(host, session).unwrap_or_else(|_| Machine::empty(Vocabulary::built_in()));
+    let mut machine = machine(host, session).unwrap_or_else(|_| Machine::empty(Vocabulary::built_in()));
+    know_moved(host, session, &mut machine).into_iter().for_each(|why| say(Grade::Note, why, None));
     let plan = Plan::of(&migrate::files::find(&session.paths, &host.world.env), &[], &machine);
     for file in &plan.files {
         for placed in &file.findings {

@@ -81,7 +81,9 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate, left: Left) 
         [] => files::find(&session.paths, &host.world.env),
         _ => Found::default(),
     };
-    let machine = machine::machine(host, session)?;
+    let mut machine = machine::machine(host, session)?;
+    let unknown = machine::know_moved(host, session, &mut machine);
+    unknown.into_iter().for_each(|why| host.output.warn(why));
     let mut planning = Planning::start(host, session, machine, Reading::new(&found, &named), command.dry_run)?;
     let mut plan = planning.plan(session)?;
     let asks = !command.yes && !command.dry_run && (plan.moves() || ask::offers(host, &plan));
@@ -320,6 +322,35 @@ mod tests {
                 assert!(status == 0 || !ran.err.contains("there is no key"), "{ran:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_copy_that_only_its_value_tells_is_named_in_every_later_run() {
+        let key = "TESTab12FAKEcd34TESTef56FAKEgh78";
+        let home = Home::new();
+        home.write(".zshrc", &format!("export MISTRAL_API_KEY={key}\nTOOL=$(cat ~/.tool)\n"));
+        home.write(".tool", &format!("{key}\n"));
+        home.write(".zsh_history", &format!(": 1718000000:0;tool {key}\n"));
+        let places = ["~/.tool:1", "~/.zsh_history:1"];
+        let named = |words: &[&str], status: i32| {
+            let ran = home.run(words);
+            let shown = [ran.out.as_str(), ran.err.as_str()].concat();
+            assert_eq!(ran.status, status, "{words:?} {shown}");
+            assert!(places.iter().all(|place| shown.contains(place)), "{words:?} {shown}");
+            assert!(!shown.contains("FAKE"), "{shown}");
+        };
+        let all = || {
+            named(&["migrate", "--dry-run"], 3);
+            named(&["migrate", "--yes", "--allow-file"], 3);
+            named(&["doctor"], 1);
+        };
+        all();
+        all();
+        // The entry tells, whatever it is called by now.
+        home.run(&["keychain", "rename", "mistral", "default", "other"]).succeeds();
+        all();
+        home.run(&["keychain", "remove", "mistral", "other"]).succeeds();
+        assert_eq!(home.run(&["migrate", "--dry-run"]).status, 0);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Says when a key comes into one of the files that a run looks at: what `ringlet migrate --watch` waits for.
 //!
 //! Reads only, and only what changed: the system says in which folder something happened, and a file is read when its
-//! stamp is not the one that was seen last. Nothing is polled. Of a value only its digest is remembered, in memory.
+//! stamp is not the one that was seen last. Nothing is polled. Of a value that is seen only its digest is remembered.
+//! The keys that earlier runs moved are held in memory, since a copy is known by its value alone.
 
 use super::MigrateError;
 use super::accounts::Machine;

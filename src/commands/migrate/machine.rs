@@ -7,20 +7,23 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::migrate::accounts::{Account, Bound, Machine, Spared};
 use crate::migrate::files::Shell;
+use crate::migrate::journal::{Journal, Stage};
 use crate::migrate::made::MadeFile;
 use crate::migrate::plan::{Plan, PlannedAccount};
 use crate::migrate::vocabulary::Vocabulary;
-use crate::name::Profile;
+use crate::name::{KeyName, Profile, Provider};
 use crate::plan::{self, Context};
 use crate::platform;
 use crate::profile::edit::{self, NewAccount, NewBinding};
 use crate::profile::{Kind, Profiles};
 use crate::registry::{Auth, Http, ProviderSpec};
+use crate::store::{Prompt, StoreError};
 use memchr::memmem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use toml_edit::DocumentMut;
+use zeroize::Zeroizing;
 
 /// Describes the machine as its environment shows it.
 pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Result<Machine<'w>, Failure> {
@@ -81,8 +84,32 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         spared: Spared::new(Vec::new()),
         profiles: profiles.names()?.iter().map(ToString::to_string).collect(),
         chosen: BTreeMap::new(),
+        moved: Vec::new(),
         stores,
     })
+}
+
+/// Has the machine know what earlier runs moved: a copy of such a key may have no form that tells. Nobody is asked to
+/// unlock anything. Gives why the keys cannot be had.
+pub(in crate::commands) fn know_moved(host: &Host, session: &Session, machine: &mut Machine<'_>) -> Option<String> {
+    let journals = Journal::all(&session.paths).map(|journals| journals.runs).unwrap_or_default();
+    let lasting = journals.iter().filter(|run| !matches!(run.stage, Stage::Planned | Stage::Undone));
+    let keys = lasting.flat_map(|run| &run.keys).filter_map(|key| key.name.parse::<KeyName>().ok());
+    let providers: BTreeSet<Provider> = keys.map(|key| key.provider).collect();
+    if providers.is_empty() {
+        return None;
+    }
+    let store = session.open_store(&host.world, Prompt::Never);
+    // By their providers, since a key may have been renamed.
+    let mut read = || -> Result<(), StoreError> {
+        for name in store.names()?.into_iter().filter(|name| providers.contains(&name.provider)) {
+            let value = Zeroizing::new(store.get(&name)?.expose().to_vec());
+            machine.moved.push((value, name.provider.to_string()));
+        }
+        Ok(())
+    };
+    let why = read().err()?;
+    Some(format!("copies of keys that were moved before are not looked for: {why}"))
 }
 
 // The accounts of the profiles that there are. One that cannot be read has none that could be used again.

@@ -1,6 +1,6 @@
 //! `ringlet migrate --watch`: prints a line for every key in plaintext, now and whenever one comes back.
 
-use super::machine::machine;
+use super::machine::{know_moved, machine};
 use crate::commands::Session;
 use crate::failure::Failure;
 use crate::host::Host;
@@ -12,7 +12,8 @@ use std::path::PathBuf;
 /// Runs until it is interrupted, or until nobody reads its output.
 pub(super) fn run(host: &mut Host, session: &Session, named: &[PathBuf]) -> Result<i32, Failure> {
     let env = host.world.env.clone();
-    let machine = machine(host, session)?;
+    let mut machine = machine(host, session)?;
+    know_moved(host, session, &mut machine).into_iter().for_each(|why| host.output.warn(why));
     let (mut watch, mut seen) = Watch::start(&session.paths, &env, named, machine)?;
     host.output.note(format!("watching {} files; Ctrl-C ends it", watch.count()));
     loop {

@@ -46,6 +46,8 @@ pub(crate) struct Machine<'w> {
     pub stores: BTreeMap<Store, OwnSettings>,
     /// Of a provider's keys the one that the person wants as the default.
     pub chosen: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    /// What earlier runs moved: keys wherever they stand (rule S12), each with its provider.
+    pub moved: Vec<(Zeroizing<Vec<u8>>, String)>,
 }
 
 impl Machine<'_> {
@@ -67,11 +69,17 @@ impl Machine<'_> {
             spared: Spared::default(),
             stores: BTreeMap::new(),
             chosen: BTreeMap::new(),
+            moved: Vec::new(),
         }
     }
 }
 
 impl Machine<'_> {
+    /// What earlier runs moved, to be looked for.
+    pub(in crate::migrate) fn known(&self) -> impl Iterator<Item = (&[u8], &str)> {
+        self.moved.iter().map(|(value, provider)| (value.as_slice(), provider.as_str()))
+    }
+
     /// Why an agent with a login of its own gets no default profile for another key.
     pub(in crate::migrate) fn login_of(&self, agent: &str) -> Option<String> {
         self.logins.get(agent).map(|place| format!("it has a login of its own ({place})"))

@@ -60,7 +60,9 @@ impl Reading<'_> {
     /// error only where it was named. What is only reported is looked through whatever its size.
     pub(crate) fn scan(&mut self, machine: &Machine<'_>, choices: &Choices) -> Scan {
         let vocabulary = &machine.vocabulary;
-        let terms = Terms { vocabulary, known: Known::none() };
+        // What earlier runs moved is known from the start, and what this one moves once that is judged (rule S12).
+        let before = Known::new(machine.known());
+        let terms = Terms { vocabulary, known: &before };
         if self.edited.is_none() {
             self.all(terms, machine.login, Part::Edited);
         }
@@ -77,8 +79,7 @@ impl Reading<'_> {
             let own = choices.launchers.iter().filter(|(target, _)| *target == file.target);
             file.declined = own.map(|(_, at)| *at).collect();
         }
-        // What moves is found in every other place as well (rule S12).
-        let first = judged(&self.files[..edited], machine, Known::none());
+        let first = judged(&self.files[..edited], machine, &before);
         let moved = first.0.iter().flat_map(|file| &file.keys).filter(|key| matches!(key.action, Action::Moved(_)));
         let moved = moved.map(|key| (key.value.as_slice(), key.provider.as_str()));
         let stored = stored::offers(&self.files, edited, machine, &first.1);
@@ -89,7 +90,7 @@ impl Reading<'_> {
                 .iter()
                 .filter(|own| all || accepted(own))
                 .map(|own| (own.value.as_slice(), own.provider.as_str()));
-            Known::new(moved.clone().chain(own))
+            Known::new(machine.known().chain(moved.clone()).chain(own))
         };
         let (known, all) = (known(false), known(true));
         let terms = Terms { vocabulary, known: &known };
