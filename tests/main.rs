@@ -53,6 +53,8 @@ mod migrate_composed;
 #[cfg(target_os = "linux")]
 mod migrate_homes;
 #[cfg(target_os = "linux")]
+mod migrate_leaks;
+#[cfg(target_os = "linux")]
 mod migrate_live;
 #[cfg(target_os = "linux")]
 mod migrate_profiles;

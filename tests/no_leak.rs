@@ -4,123 +4,19 @@
 //! a row, nor its base64 or hexadecimal form, nor its bytes backwards. Every word into which a person may paste a key is
 //! tried, but for a path and an agent's own arguments, which are repeated as they were typed.
 
+use crate::common::canary::Canary;
 use crate::common::daemon::{self, Daemon, Third, register, register_this, served};
 use crate::common::keyring::{Keyring, State};
 use crate::common::pty::Terminal;
 use crate::common::world::{RINGLET, World, finish};
 use rustix::process::{Pid, Signal, kill_process};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-
-/// How long a piece of the canary may be without being a leak.
-const WINDOW: usize = 8;
-
-/// A key that exists in one test and nowhere else.
-struct Canary {
-    key: String,
-    windows: HashSet<[u8; WINDOW]>,
-    /// Twice as long, since half as many of anyone's hexadecimal digits would match by chance.
-    hex: HashSet<[u8; 2 * WINDOW]>,
-    /// Which pairs of bytes any of them begins with: whole memories are looked through.
-    begins: Vec<bool>,
-}
-
-impl Canary {
-    fn new() -> Self {
-        // What a key of Anthropic's ends in, without the beginning that all of them share.
-        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
-        let state = RandomState::new();
-        let digits = (0..8u8).flat_map(|part| state.hash_one(part).to_le_bytes());
-        // An upper-case letter somewhere, as in every real key; a word in lower case could be somebody's alias.
-        let body: Vec<u8> =
-            std::iter::once(b'Q').chain(digits.map(|digit| ALPHABET[usize::from(digit) % 64])).collect();
-        let backwards: Vec<u8> = body.iter().rev().copied().collect();
-        let key = format!("sk-ant-api03-{}", std::str::from_utf8(&body).expect("ASCII"));
-        let mut texts = vec![body.clone(), backwards];
-        // Three ways for three bytes to begin at, and the two alphabets.
-        for skipped in 0..3 {
-            let plain = base64(&body[skipped..]);
-            texts.push(
-                plain
-                    .iter()
-                    .map(|c| match c {
-                        b'+' => b'-',
-                        b'/' => b'_',
-                        c => *c,
-                    })
-                    .collect(),
-            );
-            texts.push(plain);
-        }
-        let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
-        let windows =
-            texts.iter().flat_map(|text| text.windows(WINDOW)).map(|it| it.try_into().expect("a window")).collect();
-        let both = [hex.to_uppercase(), hex];
-        let hex = both.iter().flat_map(|text| text.as_bytes().windows(2 * WINDOW));
-        let hex: HashSet<[u8; 2 * WINDOW]> = hex.map(|it| it.try_into().expect("a window")).collect();
-        let windows: HashSet<[u8; WINDOW]> = windows;
-        let mut begins = vec![false; 1 << 16];
-        windows.iter().map(|it| (it[0], it[1])).chain(hex.iter().map(|it| (it[0], it[1]))).for_each(|pair| {
-            begins[pair_of(pair.0, pair.1)] = true;
-        });
-        Self { key, windows, hex, begins }
-    }
-
-    fn is_in(&self, bytes: &[u8]) -> bool {
-        (1..bytes.len()).filter(|&at| self.begins[pair_of(bytes[at - 1], bytes[at])]).any(|at| {
-            let rest = &bytes[at - 1..];
-            rest.get(..WINDOW).is_some_and(|window| self.windows.contains(window))
-                || rest.get(..2 * WINDOW).is_some_and(|window| self.hex.contains(window))
-        })
-    }
-
-    #[track_caller]
-    fn assert_not_in(&self, bytes: &[u8], what: &str) {
-        assert!(!self.is_in(bytes), "{what} holds the key {}:\n{}", self.key, String::from_utf8_lossy(bytes));
-    }
-
-    /// Looks at every file below a folder, its name, and where a link leads; not below the exceptions.
-    #[track_caller]
-    fn assert_not_below(&self, folder: &Path, except: &[PathBuf]) {
-        let mut waiting = vec![folder.to_owned()];
-        while let Some(path) = waiting.pop() {
-            if except.iter().any(|allowed| path.starts_with(allowed)) {
-                continue;
-            }
-            self.assert_not_in(path.as_os_str().as_bytes(), "the name of a file");
-            let meta = path.symlink_metadata().expect("there");
-            if meta.is_dir() {
-                waiting.extend(fs::read_dir(&path).expect("listed").map(|entry| entry.expect("an entry").path()));
-            } else if meta.is_symlink() {
-                self.assert_not_in(fs::read_link(&path).expect("a link").as_os_str().as_bytes(), "a link");
-            } else if meta.is_file() {
-                self.assert_not_in(&fs::read(&path).expect("readable"), &path.display().to_string());
-            }
-        }
-    }
-}
-
-fn pair_of(first: u8, second: u8) -> usize {
-    usize::from(first) << 8 | usize::from(second)
-}
-
-fn base64(bytes: &[u8]) -> Vec<u8> {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    bytes
-        .chunks_exact(3)
-        .flat_map(|three| {
-            let bits = u32::from_be_bytes([0, three[0], three[1], three[2]]);
-            [18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift) as usize & 63])
-        })
-        .collect()
-}
 
 /// Every command, as it is used and misused; `CANARY` stands for the canary, and what follows ` < ` is standard input,
 /// where `\n` is a newline. They run in this order, and each list can run again behind itself.
@@ -1047,7 +943,7 @@ fn while_it_holds_a_key_ringlet_is_closed_to_the_users_other_processes() {
     let folder = from.world.path("home/.config/ringlet");
     let entries = fs::read_dir(&folder).expect("listed").map(|entry| entry.expect("an entry"));
     let mut left: Vec<PathBuf> = entries
-        .filter(|entry| entry.file_name().as_bytes().starts_with(b".ringlet-"))
+        .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b".ringlet-"))
         .map(|entry| entry.path())
         .collect();
     assert!(left.iter().all(|path| path.metadata().expect("there").mode() & 0o777 == 0o600), "{left:?}");

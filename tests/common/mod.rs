@@ -1,6 +1,8 @@
 //! What the tests share: a world with its own HOME and an environment that holds nothing else.
 
 #[cfg(target_os = "linux")]
+pub(crate) mod canary;
+#[cfg(target_os = "linux")]
 pub(crate) mod daemon;
 pub(crate) mod done;
 #[cfg(target_os = "linux")]
