@@ -112,6 +112,7 @@ impl Home {
         self.keys.iter().for_each(|key| key.assert_not_in(shown, what));
     }
 
+    /// Runs it, and gives its status.
     #[track_caller]
     fn run(&self, level: &[&str], words: &[&str]) -> Option<i32> {
         let done = self.world.command(level).args(words).output().expect("ringlet starts");
@@ -120,6 +121,13 @@ impl Home {
         self.shows_none(&done.stderr, &what);
         assert!(!String::from_utf8_lossy(&done.stderr).contains("panicked"), "{what}: {done:?}");
         done.status.code()
+    }
+
+    #[track_caller]
+    fn run_kin(&self, level: &[&str]) {
+        for words in KIN {
+            self.run(level, words);
+        }
     }
 
     /// Asserts that nothing that Ringlet wrote holds a piece of a key, but for the store.
@@ -161,14 +169,14 @@ fn no_plan_report_or_undo_shows_a_piece_of_a_key() {
         let home = Home::new();
         assert_eq!(home.run(level, &["migrate", "--dry-run"]), Some(3));
         home.run(level, &["migrate", "--dry-run", "bin", ".zshrc"]);
-        KIN.iter().for_each(|words| drop(home.run(level, words)));
+        home.run_kin(level);
         assert_eq!(home.run(level, &["migrate", "--yes"]), Some(3));
         assert!(home.moved());
         home.keeps_none();
         for words in [&["migrate", "--dry-run"][..], &["migrate", "--yes"]] {
             assert_eq!(home.run(level, words), Some(3));
         }
-        KIN.iter().for_each(|words| drop(home.run(level, words)));
+        home.run_kin(level);
         // One statement cannot come back, and a key is gone.
         let edited = home.world.read("home/.zshrc").replace("export C=3", "export C=4\nexport C=5");
         home.world.write("home/.zshrc", edited);
@@ -201,7 +209,7 @@ fn no_question_shows_a_piece_of_a_key() {
     let shown = home.answer(&["migrate"], "[?]: ", |_| "y");
     assert!(home.moved() && !home.world.read("home/.codex/auth.json").contains(&home.keys[2].key), "{shown}");
     home.keeps_none();
-    LEVELS.iter().for_each(|level| drop(home.run(level, &["doctor"])));
+    home.run_kin(&["-v"]);
     home.answer(&["migrate", "undo"], "[n]o: ", |_| "y");
     assert!(!home.moved());
     home.keeps_none();
