@@ -345,3 +345,154 @@ fn what_nushell_starts_has_the_same_account() {
 fn what_powershell_starts_has_the_same_account() {
     forms_hold("powershell", ".config/powershell/profile.ps1", &[POWERSHELL], &[]);
 }
+
+/// A shell's start file, the file that it reads, a statement that sets a variable, and start files by what reads it.
+struct Sourcing {
+    shell: &'static str,
+    rc: &'static str,
+    file: &'static str,
+    sets: &'static str,
+    // Those that read it in any case, and those that read it where the variable WORK is set, or is not.
+    always: &'static [&'static str],
+    perhaps: &'static [&'static str],
+}
+
+const SOURCING: &[Sourcing] = &[
+    Sourcing {
+        shell: "bash",
+        rc: ".bash_profile",
+        file: "acct",
+        sets: "export N=V\n",
+        always: &[
+            "[ -f ~/acct ] && . ~/acct\n",
+            "case $- in\n    *i*) ;;\n      *) return;;\nesac\nif [ -f ~/acct ]; then\n    . ~/acct\nfi\n",
+            "if [ -n \"$BASH_VERSION\" ]; then\n    if [ -f \"$HOME/acct\" ]; then\n\t. \"$HOME/acct\"\n    fi\nfi\n",
+            "[[ $- != *i* ]] && return\nfor f in ~/{none,acct}; do [ -r \"$f\" ] && source \"$f\"; done\n",
+        ],
+        perhaps: &[
+            "[ -n \"$WORK\" ] && . ~/acct\n",
+            "if [ -z \"$WORK\" ]; then :; else . ~/acct; fi\n",
+            "case $WORK in 1) . ~/acct ;; esac\n",
+            "[ -n \"$WORK\" ] || return\n. ~/acct\n",
+            "r() { [ -n \"$WORK\" ] || return; . ~/acct; }\nr\n",
+        ],
+    },
+    Sourcing {
+        shell: "zsh",
+        rc: ".zshrc",
+        file: "acct",
+        sets: "export N=V\n",
+        always: &[
+            "[[ -s ~/acct ]] && source ~/acct\n",
+            "[[ -o interactive ]] || return\nif [[ -f ~/acct ]] { source ~/acct }\n",
+            "for f (~/acct(N)) [[ -r $f ]] && source $f\n",
+        ],
+        perhaps: &["[[ -n $WORK ]] && source ~/acct\n", "if [[ -n $WORK ]] { source ~/acct }\n"],
+    },
+    Sourcing {
+        shell: "fish",
+        rc: ".config/fish/config.fish",
+        file: "acct",
+        sets: "set -gx N V\n",
+        always: &[
+            "test -e ~/acct; and source ~/acct\n",
+            "if status is-interactive\n    test -f ~/acct && source ~/acct\nend\n",
+        ],
+        perhaps: &[
+            "set -q WORK; and source ~/acct\n",
+            "if not set -q WORK\n    true\nelse\n    source ~/acct\nend\n",
+            "set -q WORK; or exit\nsource ~/acct\n",
+            "switch \"$WORK\"\n    case 1\n        source ~/acct\nend\n",
+        ],
+    },
+    Sourcing {
+        shell: "tcsh",
+        rc: ".tcshrc",
+        file: "acct",
+        sets: "setenv N V\n",
+        always: &["if ( -r ~/acct ) source ~/acct\n", "if ( -f ~/acct ) then\n  source ~/acct\nendif\n"],
+        perhaps: &[
+            "if ($?WORK) source ~/acct\n",
+            "if (! $?WORK) then\n  true\nelse\n  source ~/acct\nendif\n",
+            "if (! $?WORK) exit\nsource ~/acct\n",
+        ],
+    },
+    Sourcing {
+        shell: "nu",
+        rc: ".config/nushell/config.nu",
+        file: "acct.nu",
+        sets: "$env.N = 'V'\n",
+        always: &["source ~/acct.nu\n"],
+        perhaps: &["if ('WORK' in $env) { source ~/acct.nu }\n"],
+    },
+    Sourcing {
+        shell: "powershell",
+        rc: ".config/powershell/profile.ps1",
+        file: "acct.ps1",
+        sets: "$env:N = 'V'\n",
+        always: &["if (Test-Path ~/acct.ps1) { . ~/acct.ps1 }\n"],
+        perhaps: &["if ($env:WORK) { . ~/acct.ps1 }\n", "if (-not $env:WORK) { return }\n. ~/acct.ps1\n"],
+    },
+];
+
+#[test]
+fn a_pair_moves_where_its_file_is_read_in_any_case_and_stays_where_a_condition_decides() {
+    let mut wrong = Vec::new();
+    let mut tried = 0;
+    for own in SOURCING {
+        let texts = own.always.iter().map(|text| (text, true)).chain(own.perhaps.iter().map(|text| (text, false)));
+        for (text, moves) in texts {
+            let mut world = World::new();
+            world.link_ringlet();
+            stand_in(&world, "claude", STATUS);
+            let set = |name: &str, value: &str| own.sets.replace('N', name).replace('V', value);
+            let pair = set("ANTHROPIC_BASE_URL", "https://gw.example.net/anthropic")
+                + &set("ANTHROPIC_AUTH_TOKEN", "sk-TESTq7FAKEw2TESTe9FAKEr4TESTt1FAKE");
+            // The system's own files may have set PATH anew.
+            let path = format!("PATH={}:$PATH\n", world.path("bin").display());
+            let text = &(if own.shell == "bash" { path } else { String::new() } + text);
+            let rc = world.write(Path::new("home").join(own.rc), text);
+            let file = world.write(Path::new("home").join(own.file), &pair);
+            let call_all = |world: &mut World, hooked: bool| -> Vec<Called> {
+                let mut called = Vec::new();
+                for is_work in [true, false] {
+                    if is_work {
+                        world.set("WORK", "1")
+                    } else {
+                        world.unset("WORK")
+                    }
+                    let is_there = program(own.shell).is_some();
+                    called.extend(is_there.then(|| call(world, own.shell, Reads::Login, "claude", hooked)));
+                }
+                called
+            };
+            let before = call_all(&mut world, false);
+            let done = world.run(&["migrate", "--yes"]);
+            let is_left = fs::read_to_string(&file).expect("there") == pair;
+            let is_same = fs::read_to_string(&rc).expect("there") == *text;
+            if (done.status, is_left, is_same) != (Some(if moves { 0 } else { 3 }), !moves, true) {
+                wrong.push(format!("{}: {text}\n{:?} {}{}", own.shell, done.status, done.stdout, done.stderr));
+                continue;
+            }
+            if !has_hook(own.shell) {
+                let links = world.run(&["shims", "install"]).ok();
+                let path = world.env().iter().find(|(name, _)| name == "PATH").expect("set").1.clone();
+                world.set("PATH", format!("{}:{}", links.trim_end(), path.to_string_lossy()));
+            }
+            let after = call_all(&mut world, true);
+            let account =
+                |called: &Called| called.starts.iter().map(|it| comparable(&it.account())).collect::<Vec<_>>();
+            let counts: Vec<usize> = before.iter().map(|called| account(called).iter().flatten().count()).collect();
+            let is_one = counts.iter().all(|count| *count == 1) || (!moves && counts == [1, 0]);
+            for (one, other) in before.iter().zip(&after) {
+                tried += 1;
+                if account(one) != account(other) || !is_one {
+                    let said = format!("{} {}", one.said, other.said);
+                    wrong.push(format!("{}: {text}\n{:?}\n{:?}\n{said}", own.shell, account(one), account(other)));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(tried >= 40, "{tried} starts");
+}

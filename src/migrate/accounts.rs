@@ -35,7 +35,8 @@ use zeroize::Zeroizing;
 
 /// What a script sets, in its order: names, and values where they are literals.
 pub(super) fn literals(script: &Script) -> Vec<(String, Option<Zeroizing<Vec<u8>>>)> {
-    let source = Source { bytes: b"", script, reader: ReadBy::Nothing, steps: &[], frozen: None, declined: &[] };
+    let source =
+        Source { bytes: b"", script, reader: ReadBy::Nothing, steps: &[], sure: None, frozen: None, declined: &[] };
     let literal = |value: &Value| if let Value::Literal(value, _) = value { Some(value.clone()) } else { None };
     Facts::of(&[source]).sets.iter().map(|set| (set.word.name.clone(), literal(&set.word.value))).collect()
 }
@@ -43,7 +44,15 @@ pub(super) fn literals(script: &Script) -> Vec<(String, Option<Zeroizing<Vec<u8>
 /// Reports whether a script sets and starts exactly what the one before it does, less what was taken out.
 pub(super) fn remains(bytes: &[u8], before: &Script, judged: &Judged, after: &[u8], left: &Script) -> bool {
     let facts = |bytes, script| {
-        Facts::of(&[Source { bytes, script, reader: ReadBy::Nothing, steps: &[], frozen: None, declined: &[] }])
+        Facts::of(&[Source {
+            bytes,
+            script,
+            reader: ReadBy::Nothing,
+            steps: &[],
+            sure: None,
+            frozen: None,
+            declined: &[],
+        }])
     };
     let (before, after) = (facts(bytes, before), facts(after, left));
     // A word without a name sets nothing that could be told, and is no word of a setting once the others are gone.

@@ -119,7 +119,7 @@ impl Parsed {
     ) -> Source<'a> {
         let unparsed = self.narrowed.is_some().then_some(Reason::Unparsed);
         let bytes = self.narrowed.as_ref().map_or(bytes, |text| text.as_slice());
-        Source { bytes, script: &self.script, reader, steps, frozen: frozen.or(unparsed), declined }
+        Source { bytes, script: &self.script, reader, steps, sure: None, frozen: frozen.or(unparsed), declined }
     }
 
     /// What is found in the file where no other one is looked at, on a machine without agents.

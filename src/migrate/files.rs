@@ -15,7 +15,7 @@ mod values;
 mod words;
 
 pub(crate) use agents::Own;
-pub(crate) use reading::{Reading, Shell};
+pub(crate) use reading::Reading;
 
 use super::dialect::{self, Dialect};
 use crate::env::Env;
@@ -31,6 +31,19 @@ use values::Known;
 
 /// Larger files are not read whole. A start file never is as large; a log that the user named by mistake may be.
 pub(crate) const MAX_FILE: u64 = 16 << 20;
+
+/// A shell that reads files at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::enum_variant_names, reason = "the shell's name ends so")]
+pub(crate) enum Shell {
+    Sh,
+    Bash,
+    Zsh,
+    Fish,
+    Csh,
+    Nushell,
+    PowerShell,
+}
 
 /// A file to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +112,24 @@ impl Found {
         own.map(|(at, step)| (step.span.clone(), at)).collect()
     }
 
+    /// The parts of a candidate that some shell reads in any case at its start, in order; nothing where no shell is
+    /// known to read any of it.
+    pub(crate) fn sure(&self, candidate: usize) -> Option<Vec<Range<usize>>> {
+        let steps = self.readings.iter().flat_map(|reading| &reading.steps);
+        let (sure, others): (Vec<_>, Vec<_>) = steps.filter(|step| step.file == candidate).partition(|step| step.sure);
+        let is_read = !(sure.is_empty() && others.is_empty());
+        let mut spans: Vec<Range<usize>> = sure.into_iter().map(|step| step.span.clone()).collect();
+        spans.sort_unstable_by_key(|span| span.start);
+        spans.dedup_by(|next, last| {
+            let joins = next.start <= last.end;
+            if joins {
+                last.end = last.end.max(next.end);
+            }
+            joins
+        });
+        is_read.then_some(spans)
+    }
+
     /// Whose file the candidate is, and how a key in it is replaced.
     pub(crate) fn own(&self, candidate: usize) -> Option<&'static Own> {
         self.owned.iter().find(|(of, _)| *of == candidate).map(|(_, own)| *own)
@@ -129,7 +160,7 @@ pub(crate) fn find(paths: &Paths, env: &Env) -> Found {
     // Those that no shell reads by itself are read by something else, or by hand.
     for file in &search.found {
         if !walk.went_through(&file.path) {
-            walk.begin();
+            walk.begin(None);
             walk.later(&file.path, file.dialect);
         }
     }
@@ -137,7 +168,7 @@ pub(crate) fn find(paths: &Paths, env: &Env) -> Found {
     let begin = search.found.len();
     places::scripts(&mut search);
     for file in &search.found[begin..] {
-        walk.begin();
+        walk.begin(None);
         walk.later(&file.path, file.dialect);
     }
     search.add_reached(&walk, &[Reads::Sourced, Reads::AsText]);

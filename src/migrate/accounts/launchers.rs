@@ -77,6 +77,7 @@ impl<'a> Judge<'a, '_> {
                 format!("the function {name} sets an endpoint and a key for whatever runs next")
             }
             (Kind::Script, Some(name)) => format!("the script {name} sets an endpoint and a key"),
+            (Kind::Branch, _) => "an endpoint and a key are set in a file that is read on a condition".to_owned(),
             _ => "an endpoint and a key are set on a condition".to_owned(),
         };
         Fate::Kept(Kept { reason: Reason::Pair, why: what }, own)

@@ -16,6 +16,8 @@ pub(in crate::migrate) struct Source<'a> {
     pub reader: ReadBy<'a>,
     /// The parts that the user's login shell reads, each with its place in their order.
     pub steps: &'a [(Span, usize)],
+    /// The parts that a shell reads in any case, and not on a condition; nothing where none is known to read it.
+    pub sure: Option<&'a [Span]>,
     /// Why nothing in it is changed.
     pub frozen: Option<Reason>,
     /// Where something begins that the person wants to stay as it is: a word, its name, the words that start an agent,
@@ -60,6 +62,8 @@ pub(super) enum Kind {
     Construct,
     /// A single command.
     Command,
+    /// What stands at the top level of a file that is read on a condition.
+    Branch,
 }
 
 /// A part of a file whose settings and starts belong together.
@@ -104,6 +108,8 @@ pub(super) struct Facts<'a> {
     pub scopes: Vec<Option<usize>>,
     /// The units.
     pub units: Vec<Unit<'a>>,
+    // The last one of what is read on a condition.
+    branch: Option<usize>,
 }
 
 // What surrounds the nodes that are looked at.
@@ -135,7 +141,7 @@ impl<'a> Facts<'a> {
                 Some(_) => Place { depth: 1, launcher: source.script.runs || source.script.starts, ..Place::default() },
                 None => Place::default(),
             };
-            facts.nodes(&source.script.nodes, source.bytes, Around { file, scope, unit, place });
+            facts.nodes(&source.script.nodes, source, Around { file, scope, unit, place });
         }
         facts
     }
@@ -150,14 +156,14 @@ impl<'a> Facts<'a> {
         self.units.len() - 1
     }
 
-    fn nodes(&mut self, nodes: &'a [Node], bytes: &'a [u8], around: Around) {
+    fn nodes(&mut self, nodes: &'a [Node], source: &Source<'a>, around: Around) {
         for node in nodes {
             match node {
-                Node::Setting(setting) => self.setting(setting, bytes, around),
-                Node::Start(start) => self.start(start, bytes, around),
+                Node::Setting(setting) => self.setting(setting, source, around),
+                Node::Start(start) => self.start(start, source, around),
                 Node::List { operands, .. } => {
                     let scope = self.scope(Some(around.scope));
-                    self.nodes(operands, bytes, Around { scope, ..around });
+                    self.nodes(operands, source, Around { scope, ..around });
                 }
                 Node::Compound { span, name, bodies } => {
                     let is = |scope: Scope| bodies.iter().any(|body| body.scope == scope);
@@ -176,7 +182,7 @@ impl<'a> Facts<'a> {
                         self.units[unit].loops |= body.scope == Scope::Loop;
                         let scope = self.scope(Some(around.scope));
                         let place = around.place.within(body);
-                        self.nodes(&body.nodes, bytes, Around { scope, unit: Some(unit), place, ..around });
+                        self.nodes(&body.nodes, source, Around { scope, unit: Some(unit), place, ..around });
                     }
                 }
                 Node::Other(_) => {}
@@ -184,7 +190,16 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn setting(&mut self, setting: &'a Setting, bytes: &'a [u8], around: Around) {
+    fn setting(&mut self, setting: &'a Setting, source: &Source<'a>, mut around: Around) {
+        let bytes = source.bytes;
+        if around.unit.is_none() && !is_sure(source, setting.span.start) {
+            // What a file sets that is read on a condition is set in a branch.
+            let known = self.branch.filter(|unit| self.units[*unit].file == around.file);
+            let unit = Unit::new(Kind::Branch, None, around.file, setting.span.start..bytes.len());
+            self.branch = Some(known.unwrap_or_else(|| self.unit(unit)));
+            around.unit = self.branch;
+            around.place.depth += 1;
+        }
         let first = setting.words.first().map_or(setting.span.end, |word| word.span.start);
         let exported = exports(setting.form, bytes.get(setting.span.start..first).unwrap_or_default());
         for word in &setting.words {
@@ -196,12 +211,12 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn start(&mut self, start: &'a Start, bytes: &'a [u8], around: Around) {
+    fn start(&mut self, start: &'a Start, source: &Source<'a>, around: Around) {
         let unit =
             around.unit.unwrap_or_else(|| self.unit(Unit::new(Kind::Command, None, around.file, start.span.clone())));
         let scope = self.scope(Some(around.scope));
         let around = Around { scope, unit: Some(unit), place: around.place.of_a_start(), ..around };
-        self.setting(&start.setting, bytes, around);
+        self.setting(&start.setting, source, around);
         self.units[unit].starts.push(self.starts.len());
         self.starts.push((start, At { file: around.file, scope, unit: Some(unit), exported: true }));
     }
@@ -216,6 +231,14 @@ impl<'a> Facts<'a> {
             scope = parent;
         }
     }
+}
+
+// Whether a shell reads a place of a file in any case, as far as anything is known.
+fn is_sure(source: &Source<'_>, at: usize) -> bool {
+    source.sure.is_none_or(|spans| {
+        let before = spans.partition_point(|span| span.start <= at);
+        before.checked_sub(1).is_some_and(|last| spans[last].contains(&at))
+    })
 }
 
 // Whether what a statement sets is for the programs that are started, too; `before` stands before its first name.

@@ -6,23 +6,10 @@
 use super::sourced::{Part, Reached, Walk};
 use super::values::Known;
 use super::words::Tongue;
-use super::{listed, read_limited};
+use super::{Shell, listed, read_limited};
 use crate::migrate::dialect::Dialect;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-
-/// A shell that reads files at its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(clippy::enum_variant_names, reason = "the shell's name ends so")]
-pub(crate) enum Shell {
-    Sh,
-    Bash,
-    Zsh,
-    Fish,
-    Csh,
-    Nushell,
-    PowerShell,
-}
 
 /// Which start of a shell it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +38,8 @@ pub(crate) struct Step {
     pub file: usize,
     /// Its bytes; `usize::MAX` as the end is the file's end.
     pub span: Range<usize>,
+    /// Whether it is read in any case, and not on a condition.
+    pub sure: bool,
 }
 
 /// What was found out about all shells.
@@ -118,7 +107,7 @@ fn shell(
     (shell, start): (Shell, Start),
     read: impl FnOnce(&mut Walk<'_>, &mut Order),
 ) {
-    walk.begin();
+    walk.begin(Some(shell));
     session(walk, known);
     read(walk, order);
     let tongue = match shell {
@@ -256,7 +245,9 @@ pub(super) fn placed(
 ) -> Vec<Reading> {
     let places: Vec<Option<usize>> = files.iter().map(|file| place(&file.resolved)).collect();
     let reading = |(shell, start, parts): (Shell, Start, Vec<Part>)| {
-        let steps = parts.into_iter().filter_map(|part| Some(Step { file: places[part.file]?, span: part.span }));
+        let steps = parts
+            .into_iter()
+            .filter_map(|part| Some(Step { file: places[part.file]?, span: part.span, sure: part.sure }));
         Reading { shell, start, steps: steps.collect() }
     };
     order.into_iter().map(reading).collect()

@@ -1,23 +1,29 @@
 //! Which files a start file reads: found by going through its commands without running any.
 //!
 //! Both branches of a condition count, a loop's body counts for each of its values, and a function counts where it is
-//! called. Variables that the files set, or the environment has, are known; a path of which more would have to be known
-//! is not followed. What is read as text alone (`$(cat x)`, `cat x | source`) is noted apart. Everything is limited:
-//! levels, files, bytes and commands. Called by `reading`.
+//! called. What is read in any case is told apart from what is read on a condition. Variables that the files set, or
+//! the environment has, are known; a path of which more would have to be known is not followed. What is read as text
+//! alone (`$(cat x)`, `cat x | source`) is noted apart. Everything is limited: levels, files, bytes and commands.
+//! Called by `reading`.
 
 mod as_text;
+mod asked;
 mod assigned;
 mod blocks;
+mod branches;
 mod calls;
+mod conditions;
 mod simple;
 
 use super::values::{Known, Place, Values};
 use super::words::{self, Command, Tongue, Word};
-use super::{Resolver, first_bytes, is_systems, may_be_read, read_limited};
+use super::{Resolver, Shell, first_bytes, is_systems, may_be_read, read_limited};
 use crate::migrate::dialect::{self, Dialect};
 use crate::migrate::model::text_start;
 use crate::migrate::utf16;
 use blocks::{Change, block, change, lone};
+use branches::Frame;
+use conditions::Condition;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
@@ -63,6 +69,8 @@ pub(super) struct Reached {
 pub(super) struct Part {
     pub(super) file: usize,
     pub(super) span: Range<usize>,
+    /// Whether it is read in any case.
+    pub(super) sure: bool,
 }
 
 type Text = Rc<Zeroizing<Vec<u8>>>;
@@ -83,6 +91,8 @@ struct Open {
     dialect: Dialect,
     from: usize,
     at: usize,
+    // Whether it is read in any case, from here on.
+    sure: bool,
 }
 
 // What holds for some commands.
@@ -115,6 +125,10 @@ pub(super) struct Walk<'a> {
     calls: usize,
     // Whether the shell really goes there when it starts.
     reads: bool,
+    // Whether it reads the file at hand in any case, and what is around the command in that.
+    sure: bool,
+    frames: Vec<Frame>,
+    shell: Option<Shell>,
     pub(super) parts: Vec<Part>,
     steps: usize,
     text_left: usize,
@@ -141,6 +155,9 @@ impl<'a> Walk<'a> {
             open: Vec::new(),
             calls: 0,
             reads: true,
+            sure: true,
+            frames: Vec::new(),
+            shell: None,
             parts: Vec::new(),
             steps: MOST_STEPS,
             text_left: MOST_TEXT,
@@ -152,7 +169,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Begins with a shell that knows nothing yet.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, shell: Option<Shell>) {
+        self.shell = shell;
         self.listed = self.listed.min(self.values.budget);
         self.values = Values::new(self.known.clone(), self.listed);
         self.functions.clear();
@@ -226,7 +244,7 @@ impl<'a> Walk<'a> {
     /// Notes a file that is read at start and holds no commands.
     pub(super) fn whole(&mut self, path: &Path, dialect: Dialect) {
         if let Some(file) = self.note(path, dialect, Read::Start) {
-            self.record(Part { file, span: 0..usize::MAX });
+            self.record(Part { file, span: 0..usize::MAX, sure: true });
         }
     }
 
@@ -254,8 +272,7 @@ impl<'a> Walk<'a> {
         if let Some(open) = self.open.last_mut()
             && self.reads
         {
-            let part = Part { file: open.file, span: open.from..open.at };
-            open.from = open.at;
+            let part = open.part();
             self.record(part);
         }
         let is_open = self.open.iter().any(|open| open.file == file);
@@ -265,14 +282,17 @@ impl<'a> Walk<'a> {
         let Some((text, width)) = self.text(file) else { return };
         let own = self.files[file].dialect;
         let dialect = if Tongue::of(own).is_some() { own } else { by };
-        self.open.push(Open { file, dialect, from: 0, at: 0 });
+        let sure = self.is_sure(path);
+        self.open.push(Open { file, dialect, from: 0, at: 0, sure });
         let place = Place { tongue, file: path.to_string_lossy().into_owned(), arguments };
         let begin = text_start(&text);
         let mut state = State { branches: 0, subshells: 0, base: Some(begin), width };
+        let outer = (std::mem::replace(&mut self.sure, sure), std::mem::take(&mut self.frames));
         self.code(&text, begin..text.len(), &place, &mut state);
+        (self.sure, self.frames) = outer;
         let open = self.open.pop().expect("it was opened above");
         if self.reads {
-            self.record(Part { file, span: open.from..usize::MAX });
+            self.record(Part { file, span: open.from..usize::MAX, sure: open.sure });
         }
     }
 
@@ -324,16 +344,19 @@ impl<'a> Walk<'a> {
             return;
         }
         self.nested += 1;
+        let base = self.enter(Condition::always());
         let mut at = 0;
         while at < commands.len() && self.commands > 0 {
             self.commands -= 1;
             if let (Some(base), Some(open)) = (state.base, self.open.last_mut()) {
                 open.at = (base + commands[at].start) * state.width;
             }
-            let next = self.command(source, commands, at, place, state);
+            self.arrive(source, commands, at, place, base);
+            let next = self.command(source, commands, at, place, state, base);
             debug_assert!(next > at, "every command is passed");
             at = next;
         }
+        self.frames.truncate(base);
         self.nested -= 1;
     }
 
@@ -345,6 +368,7 @@ impl<'a> Walk<'a> {
         at: usize,
         place: &Place,
         state: &mut State,
+        base: usize,
     ) -> usize {
         let command = &commands[at];
         if let Some(keyword) = lone(command) {
@@ -362,16 +386,25 @@ impl<'a> Walk<'a> {
         }
         let Some(first) = command.words.first() else {
             self.as_text(command, place);
+            self.depart(Condition::unknown(), false);
             return at + 1;
         };
         let name = first.literal().unwrap_or_default();
         let is_def = name == "def" && place.tongue == Tongue::Nushell;
         let is_named = command.words.get(1).and_then(Word::plain) == Some(b"()");
         if is_named || (name == "function" && place.tongue != Tongue::Csh) || is_def {
+            self.depart(Condition::always(), false);
             return self.define(source, commands, at, place);
         }
         match (&*name, place.tongue) {
-            ("for" | "foreach" | "select", _) => return self.repeat(source, commands, at, place, state),
+            ("for" | "foreach" | "select", _) => {
+                self.depart(Condition::unknown(), false);
+                let holds = if name == "select" { Condition::unknown() } else { Condition::always() };
+                let around = self.enter(holds);
+                let next = self.repeat(source, commands, at, place, state);
+                self.frames.truncate(around);
+                return next;
+            }
             ("foreach-object" | "%" | "ForEach-Object", Tongue::PowerShell) if at + 1 < commands.len() => {
                 let (body, next) = block(commands, at + 1, place.tongue);
                 let values = self.piped.take().unwrap_or_default();
@@ -382,6 +415,12 @@ impl<'a> Walk<'a> {
                 return block(commands, at + 1, place.tongue).1;
             }
             ("()", Tongue::Zsh) => return self.unnamed(source, commands, at, place, state),
+            ("case", Tongue::Posix | Tongue::Zsh) | ("switch", Tongue::Fish | Tongue::Csh) => {
+                state.branches += 1;
+                self.as_text(command, place);
+                self.compare(command, place.tongue);
+                return at + 1;
+            }
             ("case" | "switch", _) => state.branches += 1,
             _ => {}
         }
@@ -390,7 +429,31 @@ impl<'a> Walk<'a> {
         self.reads &= state.subshells == 0;
         self.simple(source, &command.words, command, place, state);
         self.reads = reads;
+        let is_loops = matches!(&*name, "continue" | "break");
+        if (is_loops || matches!(&*name, "return" | "exit")) && !self.stop(base, is_loops) && state.base.is_some() {
+            self.doubt();
+        }
+        let own = self.asked(command, place);
+        self.depart(own, at > 0 && commands[at - 1].piped);
         at + 1
+    }
+
+    // What follows in the file is read on a condition.
+    fn doubt(&mut self) {
+        let Some(open) = self.open.last_mut() else { return };
+        let part = open.part();
+        open.sure = false;
+        if self.reads {
+            self.record(part);
+        }
+    }
+}
+
+impl Open {
+    // What was read since the last part.
+    fn part(&mut self) -> Part {
+        let from = std::mem::replace(&mut self.from, self.at);
+        Part { file: self.file, span: from..self.at, sure: self.sure }
     }
 }
 
@@ -398,3 +461,6 @@ struct Source<'s> {
     text: &'s Text,
     base: usize,
 }
+
+#[cfg(all(test, unix))]
+mod tests;

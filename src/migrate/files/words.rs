@@ -105,6 +105,15 @@ impl Word<'_> {
     }
 }
 
+/// What joins a command to the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Joint {
+    /// It runs where that one succeeded.
+    And,
+    /// It runs where that one failed.
+    Or,
+}
+
 /// A simple command, or a keyword.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Command<'a> {
@@ -118,8 +127,8 @@ pub(super) struct Command<'a> {
     pub(super) inputs: Vec<Word<'a>>,
     /// Whether its output goes to the next command.
     pub(super) piped: bool,
-    /// Whether it runs only after the command before it succeeded, or failed.
-    pub(super) joined: bool,
+    /// On which end of the command before it it runs: always, or only then.
+    pub(super) joined: Option<Joint>,
 }
 
 impl Command<'_> {
@@ -158,7 +167,7 @@ struct Lexer<'a> {
     documents: Vec<(Vec<u8>, bool)>,
     // Whether the words are those of a list in parentheses.
     list: bool,
-    joined: bool,
+    joined: Option<Joint>,
     // Text may be looked at this often: openers that are never closed are looked for again and again.
     budget: usize,
 }
@@ -167,7 +176,7 @@ impl<'a> Lexer<'a> {
     fn new(text: &'a [u8], tongue: Tongue) -> Self {
         let budget = text.len().saturating_mul(8) + 4096;
         let (found, documents) = Default::default();
-        Self { text, at: 0, tongue, found, now: Command::default(), documents, list: false, joined: false, budget }
+        Self { text, at: 0, tongue, found, now: Command::default(), documents, list: false, joined: None, budget }
     }
 
     fn peek(&self, ahead: usize) -> u8 {
@@ -185,7 +194,7 @@ impl<'a> Lexer<'a> {
                 b'\n' if self.list => self.at += 1,
                 b'\n' => {
                     self.end(false);
-                    self.joined = false;
+                    self.joined = None;
                     self.at += 1;
                     self.skip_documents();
                 }
@@ -193,7 +202,7 @@ impl<'a> Lexer<'a> {
                 b'<' if self.tongue == Tongue::PowerShell && self.peek(1) == b'#' => self.skip_past(b"#>"),
                 b';' => {
                     self.end(false);
-                    self.joined = false;
+                    self.joined = None;
                     self.at += 1;
                 }
                 b',' if self.tongue.is_braced() => self.at += 1,
@@ -202,7 +211,7 @@ impl<'a> Lexer<'a> {
                 b'|' => {
                     let or = self.peek(1) == b'|';
                     self.end(!or);
-                    self.joined = or;
+                    self.joined = or.then_some(Joint::Or);
                     self.at += if or || self.peek(1) == b'&' { 2 } else { 1 };
                 }
                 b'<' => self.input(),
@@ -248,7 +257,11 @@ impl<'a> Lexer<'a> {
             // A condition: `if ( -f x ) source x`.
             Tongue::Csh if fresh => self.at = self.closing(self.at + 1, b')').map_or(self.text.len(), |end| end + 1),
             Tongue::Csh => self.at += 1,
-            _ if fresh && self.peek(1) == b'(' => self.skip_past(b"))"),
+            _ if fresh && self.peek(1) == b'(' => {
+                self.now.start = self.at;
+                self.skip_past(b"))");
+                self.now.words.push(Word { pieces: vec![Piece::Unknown], opens: false });
+            }
             // Of a function whose head is complete, or that has no name.
             _ if fresh && self.peek(1) == b')' => {
                 self.now.start = self.at;
@@ -333,7 +346,7 @@ impl<'a> Lexer<'a> {
         match self.peek(1) {
             b'&' => {
                 self.end(false);
-                self.joined = true;
+                self.joined = Some(Joint::And);
                 self.at += 2;
             }
             b'>' => self.at += 1,
@@ -341,7 +354,7 @@ impl<'a> Lexer<'a> {
             _ if self.tongue == Tongue::PowerShell && self.now.words.is_empty() => self.at += 1,
             _ => {
                 self.end(false);
-                self.joined = false;
+                self.joined = None;
                 self.at += 1;
             }
         }

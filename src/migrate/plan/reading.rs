@@ -66,6 +66,8 @@ pub(super) struct Pending {
     pub is_started: bool,
     /// The parts that the user's login shell reads, each with its place in their order.
     pub steps: Vec<(Range<usize>, usize)>,
+    /// The parts that a shell reads in any case; nothing where none is known to read any of it.
+    pub sure: Option<Vec<Range<usize>>>,
     /// How a key in it is replaced, where it is a program's own.
     pub remedy: Option<&'static str>,
     /// The store of logins that it is, with its entries or why they stay.
@@ -199,6 +201,7 @@ impl<'a> Reading<'a> {
                 other => other,
             };
             let steps = placed.map(|(at, _)| found.steps(at, login)).unwrap_or_default();
+            let sure = placed.and_then(|(at, _)| found.sure(at));
             let remedy = placed.and_then(|(at, _)| found.own(at)).map(|own| own.then);
             scan.files.push(Pending {
                 path: path.clone(),
@@ -213,6 +216,7 @@ impl<'a> Reading<'a> {
                 declined: Vec::new(),
                 is_started,
                 steps,
+                sure,
                 remedy,
                 store,
             });

@@ -3,7 +3,7 @@
 use super::choices::Choices;
 use super::reading::{Content, Part, Pending, Reader, Reading, Trouble};
 use super::stored::{self, Offer, Stored};
-use crate::migrate::accounts::{self, Accounts, Bound, Judged, Machine, ReadBy};
+use crate::migrate::accounts::{self, Accounts, Bound, Judged, Machine, ReadBy, Source};
 use crate::migrate::detect::Known;
 use crate::migrate::dialect::Dialect;
 use crate::migrate::entries::Store;
@@ -141,7 +141,8 @@ fn judged(files: &[Pending], machine: &Machine<'_>, known: &Known) -> (Vec<Judge
                 Reader::Nothing => ReadBy::Nothing,
             };
             let frozen = file.stays.or(unsettled.contains(at).then_some(Reason::Unparsed));
-            (parsed, parsed.source(&file.snapshot.bytes, reader, &file.steps, frozen, &file.declined))
+            let source = parsed.source(&file.snapshot.bytes, reader, &file.steps, frozen, &file.declined);
+            (parsed, Source { sure: file.sure.as_deref(), ..source })
         };
         let sources: Vec<_> = parsed.iter().map(source).collect();
         let (read, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();

@@ -72,7 +72,7 @@ pub(super) fn block(commands: &[Command<'_>], from: usize, tongue: Tongue) -> (R
         // zsh's short loop has one command, or a list.
         _ => {
             let mut end = from + 1;
-            while end < commands.len() && (commands[end].joined || commands[end - 1].piped) {
+            while end < commands.len() && (commands[end].joined.is_some() || commands[end - 1].piped) {
                 end += 1;
             }
             (from..end, end)

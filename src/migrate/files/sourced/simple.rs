@@ -19,7 +19,7 @@ impl Walk<'_> {
         place: &Place,
         state: &State,
     ) {
-        let adds = state.branches > 0 || command.joined;
+        let adds = state.branches > 0 || command.joined.is_some();
         let words = self.assigned(words, place, adds);
         let Some((first, rest)) = words.split_first() else { return };
         let name = first.literal().unwrap_or_default();
@@ -175,6 +175,9 @@ impl Walk<'_> {
         if let [path, ..] = &self.absolute(path, place)[..] {
             self.note(path, Dialect::Zsh, Read::Sourced);
         }
+        // What that file is read on is what its own files are read on.
+        let sure = self.absolute(path, place).first().is_some_and(|path| self.is_sure(path));
+        let outer = (std::mem::replace(&mut self.sure, sure), std::mem::take(&mut self.frames));
         let custom = match self.values.given("ZSH_CUSTOM") {
             [] => vec![format!("{}/custom", parent(path))],
             given => given.to_vec(),
@@ -192,6 +195,7 @@ impl Walk<'_> {
                 .iter()
                 .for_each(|path| self.read(Path::new(path), Tongue::Zsh, Dialect::Zsh, Read::Sourced, Vec::new()));
         }
+        (self.sure, self.frames) = outer;
     }
 
     pub(super) fn matching(&mut self, folder: &str) -> Vec<String> {
