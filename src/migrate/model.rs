@@ -294,7 +294,7 @@ impl Node {
     pub(super) fn setting(span: Span, form: Form, mut words: Vec<Word>) -> Self {
         // Most statements set a single one, and there may be many of them.
         words.shrink_to_fit();
-        Self::Setting(Setting { span, form, words })
+        Self::Setting(Setting { span, form, words, is_redirected: false })
     }
 
     /// The bytes of the node.
@@ -367,6 +367,8 @@ pub(super) struct Setting {
     pub form: Form,
     /// The names it sets, in order.
     pub words: Vec<Word>,
+    /// Whether what it prints is redirected, without more to it.
+    pub is_redirected: bool,
 }
 
 /// One name in a setting.

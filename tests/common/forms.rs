@@ -73,6 +73,7 @@ pub(crate) const POSIX: &[Form] = &[
     stays("{n}() { ANTHROPIC_BASE_URL={u} ANTHROPIC_AUTH_TOKEN={k} nice claude \"$@\"; }\n"),
     stays("{n}() {\n  cd \"$HOME\" || return\n  ANTHROPIC_BASE_URL={u} ANTHROPIC_AUTH_TOKEN={k} claude \"$@\"\n}\n"),
     stays("{n}() { for x in 1; do ANTHROPIC_BASE_URL={u} ANTHROPIC_AUTH_TOKEN={k} claude \"$@\"; done; }\n"),
+    stays("{n}() (\n  export ANTHROPIC_BASE_URL={u} ANTHROPIC_AUTH_TOKEN={k} 2>/dev/null\n  claude \"$@\"\n)\n"),
     stays("{n}() { ANTHROPIC_BASE_URL={u} ANTHROPIC_AUTH_TOKEN=$(echo {k}) claude \"$@\"; }\n"),
     stays(
         "{n}() { ANTHROPIC_BASE_URL={u} ANTHROPIC_AUTH_TOKEN={k} claude \"$@\" || ANTHROPIC_API_KEY={a} true claude; }\n",
@@ -161,6 +162,9 @@ pub(crate) const FISH: &[Form] = &[
     ),
     moves(
         "function {n}\n    set -lx ANTHROPIC_MODEL big\n    set -lx CLAUDE_CODE_MAX_OUTPUT_TOKENS 9\n    set -lx ANTHROPIC_BASE_URL {u}\n    set -lx ANTHROPIC_AUTH_TOKEN {k}\n    claude $argv\nend\n",
+    ),
+    stays(
+        "function {n}\n    set -lx ANTHROPIC_BASE_URL {u} 2>/dev/null\n    set -lx ANTHROPIC_AUTH_TOKEN {k}\n    claude $argv\nend\n",
     ),
     stays("function {n}\n    cd $HOME\n    ANTHROPIC_BASE_URL={u} ANTHROPIC_AUTH_TOKEN={k} claude $argv\nend\n"),
     stays(

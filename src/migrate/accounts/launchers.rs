@@ -124,6 +124,9 @@ impl<'a> Judge<'a, '_> {
         if unit.loops {
             return Err("it has a loop".to_owned());
         }
+        if unit.redirects {
+            return Err("what a statement that sets a variable prints is redirected".to_owned());
+        }
         if start.agent.is_empty() {
             return Err("what it starts cannot be told".to_owned());
         }

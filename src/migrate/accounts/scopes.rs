@@ -82,6 +82,8 @@ pub(super) struct Unit<'a> {
     pub runs: bool,
     /// Whether it has a loop.
     pub loops: bool,
+    /// Whether what a setting of it prints is redirected.
+    pub redirects: bool,
     /// What it sets, by number.
     pub sets: Vec<usize>,
     /// The agents that it starts, by number.
@@ -90,8 +92,8 @@ pub(super) struct Unit<'a> {
 
 impl<'a> Unit<'a> {
     fn new(kind: Kind, name: Option<&'a str>, file: usize, span: Span) -> Self {
-        let (parent, runs, loops, sets, starts) = Default::default();
-        Self { kind, name, parent, file, span, runs, loops, sets, starts }
+        let (parent, runs, loops, redirects, sets, starts) = Default::default();
+        Self { kind, name, parent, file, span, runs, loops, redirects, sets, starts }
     }
 }
 
@@ -199,6 +201,9 @@ impl<'a> Facts<'a> {
             self.branch = Some(known.unwrap_or_else(|| self.unit(unit)));
             around.unit = self.branch;
             around.place.depth += 1;
+        }
+        if let Some(unit) = around.unit {
+            self.units[unit].redirects |= setting.is_redirected && setting.form != Form::Unset;
         }
         let first = setting.words.first().map_or(setting.span.end, |word| word.span.start);
         let exported = exports(setting.form, bytes.get(setting.span.start..first).unwrap_or_default());

@@ -57,7 +57,7 @@ fn setting(bytes: &[u8], line: &Span, fixed: &mut Vec<Fixed>) -> Option<Setting>
         Value::Literal(value, span)
     };
     let word = cursor.word(name, value);
-    Some(Setting { span: line.clone(), form: Form::FishUniversal, words: vec![word] })
+    Some(Setting { span: line.clone(), form: Form::FishUniversal, words: vec![word], is_redirected: false })
 }
 
 // Between the elements of a list.

@@ -290,7 +290,7 @@ impl<'a> Reader<'a> {
             && self.language.hushes.iter().any(|hush| self.is_called(&self.bytes[last.clone()], hush))
             && let Node::Setting(setting) = parts.swap_remove(0)
         {
-            return Ok((Node::Setting(Setting { span: start..end, ..setting }), wrapped));
+            return Ok((Node::Setting(Setting { span: start..end, is_redirected: true, ..setting }), wrapped));
         }
         Ok((self.kept(start, parts), wrapped))
     }

@@ -28,11 +28,11 @@ impl<'a> Reader<'a> {
         let mut words: Vec<Word<'a>> = Vec::new();
         // Whether only prefixes stand before the next word.
         let mut is_first = true;
-        let mut is_quiet = true;
+        let (mut is_quiet, mut is_redirected) = (true, false);
         loop {
             self.blanks();
             if let Some(harmless) = self.redirection()? {
-                is_quiet &= harmless;
+                (is_quiet, is_redirected) = (is_quiet && harmless, true);
             } else if self.pipe().is_some()
                 || self.ends_command(&words)?
                 || posix.is_some_and(|posix| posix.brace_ends) && self.is_at("}")
@@ -69,7 +69,10 @@ impl<'a> Reader<'a> {
         let bodies = std::mem::replace(&mut self.bodies, outer.0);
         self.block_scope = outer.1;
         let is_free = is_quiet && bodies.is_empty() && words.len() < ROOM && self.room > 0;
-        let node = self.classified(start..end, &words, is_free)?;
+        let mut node = self.classified(start..end, &words, is_free)?;
+        if let Node::Setting(setting) = &mut node {
+            setting.is_redirected = is_redirected;
+        }
         if bodies.is_empty() {
             self.single = words.pop().filter(|_| words.is_empty());
             return Ok(node);

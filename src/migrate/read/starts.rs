@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
         let command = words[from.filter(|from| from + 1 == at).unwrap_or(at)].span.start + sign..word.span.end;
         let first = words.first().map_or(span.start, |word| word.span.start);
         let words = names.into_iter().flatten().collect();
-        let setting = Setting { span: first..command.start, form: Form::Prefix, words };
+        let setting = Setting { span: first..command.start, form: Form::Prefix, words, is_redirected: false };
         let env = env.map(|env| (env.span, env.has_others));
         let path = path.filter(|path| path.contains(['/', '\\']));
         Some(Node::Start(Box::new(Start { span: span.clone(), setting, env, command, agent, path, is_plain })))

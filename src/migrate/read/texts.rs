@@ -56,8 +56,15 @@ impl<'a> Reader<'a> {
         let is_posix = self.language.posix.is_some();
         let mut is_plain = true;
         while let Some((option, rest)) = words.split_first().filter(|(option, _)| option.text().starts_with(b"-")) {
-            is_plain &= KEEPING.contains(&option.text()) && (!is_posix || option.is(b"--"));
             let has_value = !is_posix && VALUED.contains(&option.text());
+            // An abbreviation that is a command, as it is without the option.
+            let is_command = match option.text() {
+                b"--position=command" | b"-pcommand" => true,
+                b"--position" | b"-p" => rest.first().is_some_and(|value| value.is(b"command")),
+                _ => false,
+            };
+            let is_kept = KEEPING.contains(&option.text()) && (!is_posix || option.is(b"--"));
+            is_plain &= is_kept || is_command && self.is_called(command.text(), "abbr");
             words = rest.get(usize::from(has_value)..).unwrap_or_default();
         }
         let assigned = |word: &'w Word<'a>| {

@@ -89,6 +89,10 @@ fn each_shells_launchers_start_the_agent_with_their_profile() {
         (Fish, "abbr -a k '@p claude'\n", "abbr -a k '@r'\n"),
         (Fish, "abbr -a -g k env @p claude\n", "abbr -a -g k @r\n"),
         (Fish, "abbr --add k -- env @p claude -p\n", "abbr --add k -- @r -p\n"),
+        (Fish, "abbr -a --position command k '@p claude'\n", "abbr -a --position command k '@r'\n"),
+        (Fish, "abbr --position=command k '@p claude'\n", "abbr --position=command k '@r'\n"),
+        (Fish, "abbr -p command -a k '@p claude'\n", "abbr -p command -a k '@r'\n"),
+        (Bash, "k() { export @p; claude; unset ANTHROPIC_BASE_URL 2>/dev/null; }\n", "k() { @r; }\n"),
         // `kimi` is an agent's name, too.
         (Fish, "abbr -a kimi '@p claude'\n", "abbr -a kimi '@r'\n"),
         (
@@ -135,7 +139,7 @@ fn what_is_not_wholly_understood_stays_whole() {
         (Bash, "k() { RINGLET_PROFILE=x @p claude; }\n", "it sets RINGLET_PROFILE"),
         (Bash, "k() { @p ~/other/claude; }\n", "~/other/claude is not the claude on PATH"),
         (Bash, "k() { printf -v ANTHROPIC_BASE_URL @u; ANTHROPIC_AUTH_TOKEN=@k claude; }\n", "cannot be told"),
-        (Bash, "k() { export ANTHROPIC_BASE_URL=@u > x; ANTHROPIC_AUTH_TOKEN=@k claude; }\n", "cannot be told"),
+        (Bash, "k() { export ANTHROPIC_BASE_URL=@u > x; ANTHROPIC_AUTH_TOKEN=@k claude; }\n", "redirected"),
         (Bash, "k() { declare -l ANTHROPIC_BASE_URL=@u; ANTHROPIC_AUTH_TOKEN=@k claude; }\n", "cannot be told"),
         (Bash, "k() { unset $x; @p claude; }\n", "other programs"),
         (Bash, "f() { export ANTHROPIC_BASE_URL=@u; k() { ANTHROPIC_AUTH_TOKEN=@k claude; }; }\n", "defined in code"),
@@ -144,6 +148,35 @@ fn what_is_not_wholly_understood_stays_whole() {
         (Zsh, "alias -g K='@p claude'\n", "options of its own"),
         (Zsh, "alias -s k='@p claude'\n", "options of its own"),
         (Fish, "abbr -a --position anywhere k '@p claude'\n", "options of its own"),
+        (Fish, "abbr -a -p anywhere k '@p claude'\n", "options of its own"),
+        (Bash, "k() { export ANTHROPIC_BASE_URL=@u 2>/dev/null; ANTHROPIC_AUTH_TOKEN=@k claude; }\n", "redirected"),
+        (Zsh, "k() { export @p >&2; claude }\n", "redirected"),
+        (Sh, "k() { (export ANTHROPIC_AUTH_TOKEN=@k ANTHROPIC_BASE_URL=@u >/dev/null; claude) }\n", "redirected"),
+        (
+            Fish,
+            "function k\n  set -lx ANTHROPIC_BASE_URL @u 2>/dev/null\n\
+             \x20\x20set -lx ANTHROPIC_AUTH_TOKEN @k\n  claude\nend\n",
+            "redirected",
+        ),
+        (
+            PowerShell,
+            "function k {\n  $env:ANTHROPIC_BASE_URL = '@u'\n\
+             \x20\x20$env:ANTHROPIC_AUTH_TOKEN = '@k' *> $null\n  claude\n}\n",
+            "",
+        ),
+        (
+            PowerShell,
+            "function k {\n  $env:ANTHROPIC_BASE_URL = '@u'\n\
+             \x20\x20Set-Item Env:ANTHROPIC_AUTH_TOKEN '@k' | Out-Null\n  claude\n}\n",
+            "redirected",
+        ),
+        (
+            Nushell,
+            "def k [] {\n  $env.ANTHROPIC_BASE_URL = '@u'\n\
+             \x20\x20$env.ANTHROPIC_AUTH_TOKEN = '@k' | ignore\n  claude\n}\n",
+            "",
+        ),
+        (Csh, "alias k 'setenv ANTHROPIC_BASE_URL @u > /dev/null; env ANTHROPIC_AUTH_TOKEN=@k claude'\n", "redirected"),
         (
             Fish,
             "function k\n  set -lx ANTHROPIC_BASE_URL @u x\n  set -lx ANTHROPIC_AUTH_TOKEN @k\n  claude\nend\n",
