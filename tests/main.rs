@@ -51,6 +51,8 @@ mod migrate_accounts;
 #[cfg(target_os = "linux")]
 mod migrate_composed;
 #[cfg(target_os = "linux")]
+mod migrate_halves;
+#[cfg(target_os = "linux")]
 mod migrate_homes;
 #[cfg(target_os = "linux")]
 mod migrate_leaks;

@@ -14,7 +14,7 @@ const KEYS: [&str; 3] = [
 const LOGIN: &str = "TESTrefreshFAKEtoken";
 const OPENCODE: &str = "home/.local/share/opencode/auth.json";
 const CODEX: &str = "home/.codex/auth.json";
-const WRITING: &[&str] = &["write", "rename", "fsync", "unlink", "fchmod", "openat"];
+const WRITING: &[&str] = &["write", "renameat", "fsync", "unlink", "fchmod", "openat"];
 
 // OpenCode's store with two keys and a login, Codex's in its older form, and the hook, so that nobody asks about that.
 struct Rig {
@@ -100,7 +100,9 @@ impl Rig {
         };
         let calls = text.lines().filter(is_call).enumerate();
         let counts = |line: &str| call != "openat" || line.contains(own) && !line.contains(" = -1 ");
-        calls.filter(|(_, line)| counts(line)).map(|(before, _)| before + 1).collect()
+        let places: Vec<usize> = calls.filter(|(_, line)| counts(line)).map(|(before, _)| before + 1).collect();
+        assert!(call != "renameat" || !places.is_empty(), "nothing is renamed, or by another call");
+        places
     }
 }
 

@@ -191,6 +191,14 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
         say(Grade::Bad, format!("{name} is set in this shell, where every program can read it"), Some(hint));
     }
     strays(session, &mut say);
+    if migrate::recover::is_due(&session.paths) {
+        let hint = Hint::from("run `ringlet migrate`, which clears up, or `ringlet migrate undo`");
+        say(
+            Grade::Bad,
+            "a run of `ringlet migrate` was killed, and may have moved half of an account".into(),
+            Some(hint),
+        );
+    }
     match session.audit_log() {
         Ok(Some(_)) => {
             let log = session.paths.pretty(&session.audit_path());

@@ -41,6 +41,9 @@ pub(super) fn run(host: &mut Host, mut session: Session, command: Migrate) -> Re
             watch::run(host, &session, &named)
         }
         None => {
+            if command.dry_run && recover::is_due(&session.paths) {
+                host.output.warn("a run was killed; `ringlet migrate` clears up first, and the plan may change");
+            }
             let left = if command.dry_run { Left::default() } else { clear_up(host, &session)? };
             // What a killed run had set is taken back by now.
             session.settings = Settings::read(&session.paths)?;
@@ -60,7 +63,7 @@ fn clear_up(host: &mut Host, session: &Session) -> Result<Left, Failure> {
     session.refuse_own_places(&host.world)?;
     // The lock is held only while an interrupted run is cleared up, and not during the question below.
     let _lock = apply::lock(&session.paths)?;
-    let found = recover::recover(&session.paths)?;
+    let found = recover::recover(&session.paths)?.whole()?;
     found.warnings.iter().for_each(|text| host.output.warn(text));
     Ok(Left { files: found.left, run: found.continued.map(|journal| journal.run) })
 }
@@ -114,7 +117,7 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate, left: Left) 
         refuse_plain_file(session, &open(), command.allow_file)?;
         let _lock = apply::lock(&session.paths)?;
         // Another run may have ended, or may have been killed, while the question waited for an answer.
-        let recovered = recover::recover(&session.paths)?;
+        let recovered = recover::recover(&session.paths)?.whole()?;
         let run = format!("{}-{}", host.world.now.strftime("%Y%m%dT%H%M%S%6fZ"), std::process::id());
         let setup = Setup { paths: &session.paths, open: &open, run };
         let before = before.map_or(Ok(None), |run| apply::still(&session.paths, &run))?;

@@ -258,6 +258,7 @@ fn record(file: &PlannedFile, recorder: &Recorder<'_>, seal: &Seal) -> Option<Fi
     record.store = file.store;
     record.in_place = file.snapshot.links > 1;
     record.zsh = file.is_zsh();
+    record.partners = file.partners.clone();
     Some(record)
 }
 

@@ -19,6 +19,7 @@ use crate::platform;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 mod v1;
 
@@ -66,6 +67,9 @@ pub(crate) struct CutRecord {
     pub at: Option<usize>,
     /// What stands there instead.
     pub with: String,
+    /// How many bytes stood there; 0 where that was not recorded.
+    #[serde(default)]
+    pub length: usize,
     /// What stood there.
     pub removed: Vec<Token>,
     /// What stands around it.
@@ -106,6 +110,9 @@ pub(crate) struct FileRecord {
     pub in_place: bool,
     /// Whether zsh may have a compiled copy beside it.
     pub zsh: bool,
+    /// The files that accounts of this one are set in as well.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub partners: BTreeSet<PathBuf>,
     /// Whether it was rewritten.
     pub done: bool,
     /// Whether all of that was taken back.
@@ -197,7 +204,8 @@ impl FileRecord {
             let removed = recorder.record(&before[cut.span.clone()]);
             let context = image.context(at, cut.with.len(), takes_lines(cut, before));
             let with = String::from_utf8_lossy(&cut.with).into_owned();
-            records.push(CutRecord { number, at: Some(at), with, removed, context });
+            let length = cut.span.len();
+            records.push(CutRecord { number, at: Some(at), with, length, removed, context });
         }
         let (before, after) = (encoding.encode(before)?, encoding.encode(after)?);
         Some(Self {
@@ -210,6 +218,7 @@ impl FileRecord {
             store: None,
             in_place: false,
             zsh: false,
+            partners: BTreeSet::new(),
             done: false,
             undone: false,
             pending: None,
@@ -219,6 +228,26 @@ impl FileRecord {
     /// Whether the run added lines to the file and took nothing out.
     pub(crate) fn is_addition(&self) -> bool {
         self.cuts.iter().all(|cut| cut.removed.is_empty())
+    }
+
+    /// The content that the file gets from the run, made of what it was before; nothing where it is not that any more.
+    pub(crate) fn image(&self, now: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        if self.before.as_ref() != Some(&digest(now)) {
+            return None;
+        }
+        let (_, text) = Encoding::decode(now);
+        let text = text.as_deref().filter(|_| !self.encoding.is_bytes()).map_or(now, Vec::as_slice);
+        let mut after = Zeroizing::new(Vec::with_capacity(text.len()));
+        let mut from = 0_usize;
+        for cut in &self.cuts {
+            // What stands before a cut is the same in both.
+            let same = cut.at?.checked_sub(after.len())?;
+            after.extend_from_slice(text.get(from..from.checked_add(same)?)?);
+            after.extend_from_slice(cut.with.as_bytes());
+            from += same.checked_add(cut.length)?;
+        }
+        after.extend_from_slice(text.get(from..)?);
+        self.encoding.encode(&after).filter(|after| digest(after) == self.after)
     }
 
     /// The numbers of the keys that the file is to get back.

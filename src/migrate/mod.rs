@@ -45,6 +45,7 @@ use crate::hint::Hint;
 use crate::name::{KeyName, shorten};
 use crate::platform::LockError;
 use crate::store::{Missing, StoreError};
+use crate::words;
 use std::path::{Path, PathBuf};
 
 /// Why a run stopped. No field ever holds a secret.
@@ -99,6 +100,16 @@ pub enum MigrateError {
         /// What about it.
         why: String,
     },
+    /// A killed run took half of an account, and the other half cannot be taken.
+    #[error("a run was killed and has taken half of an account; the other half is in {}, which {why}", file.display())]
+    Half {
+        /// The file with the other half.
+        file: PathBuf,
+        /// Why it cannot be taken.
+        why: String,
+        /// The run.
+        run: String,
+    },
     /// There is nothing to take back.
     #[error("{}", no_run(.0.as_deref()))]
     NoRun(Option<String>),
@@ -150,6 +161,7 @@ impl MigrateError {
             Self::PlainFile { missing, .. } => {
                 format!("{}, or add --allow-file to move them all the same", missing.cure()).into()
             }
+            Self::Half { run, .. } => Hint::run(words!["ringlet", "migrate", "undo", run]),
             Self::Journal { file, .. } => format!("look at {}", file.display()).into(),
             Self::File { .. } | Self::NoRun(_) | Self::Already(_) => return None,
             Self::Watch { .. } => "name the files to watch, or raise `fs.inotify.max_user_watches`".into(),

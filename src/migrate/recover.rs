@@ -1,16 +1,18 @@
 //! Brings what a killed run left to a state that a new one starts from.
 //!
 //! A process may be killed between any two steps of `apply` and `undo`. Each file is found in one state or the other, a
-//! torn one is made whole, and what the run made for files that it did not rewrite is taken back. `migrate` and its
-//! `undo` call this before everything else, under the lock.
+//! torn one is made whole, and what the run made for files that it did not rewrite is taken back. Where one of two
+//! files with an account was rewritten, the other one is, too. `migrate` and its `undo` call this before everything
+//! else, under the lock.
 
 use super::MigrateError;
-use super::apply::remove_compiled;
+use super::apply::{Content, Refusal, lock, remove_compiled, replace};
 use super::files::MAX_FILE;
 use super::journal::{self, FileRecord, Journal, Stage, digest};
 use super::made;
 use crate::paths::Paths;
 use crate::platform;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,8 +23,38 @@ pub(crate) struct Recovered {
     pub continued: Option<Journal>,
     /// The files it had not come to.
     pub left: Vec<PathBuf>,
+    /// The files that hold half of an account, and cannot be rewritten.
+    pub half: Vec<Half>,
     /// What the user must look at.
     pub warnings: Vec<String>,
+}
+
+/// A file with half of an account, whose other half a killed run took out of another file.
+pub(crate) struct Half {
+    /// The file.
+    pub file: PathBuf,
+    /// Why it cannot be rewritten.
+    pub why: String,
+    /// The run, which `undo` can take back.
+    pub run: String,
+}
+
+impl Recovered {
+    /// Refuses to go on where half of an account would be taken for one.
+    pub(crate) fn whole(self) -> Result<Self, MigrateError> {
+        match self.half.into_iter().next() {
+            Some(Half { file, why, run }) => Err(MigrateError::Half { file, why, run }),
+            None => Ok(Self { half: Vec::new(), ..self }),
+        }
+    }
+}
+
+/// Reports whether a run or an undo was killed and not recovered since. Changes nothing.
+pub(crate) fn is_due(paths: &Paths) -> bool {
+    let is_open = |journal: &Journal| matches!(journal.stage, Stage::Planned | Stage::Stored | Stage::Undoing);
+    let is_killed = Journal::all(paths).is_ok_and(|all| all.runs.iter().any(is_open));
+    // One that is at work holds the lock.
+    is_killed && !matches!(lock(paths), Err(MigrateError::Busy))
 }
 
 /// Brings what an interrupted run left to a state that a new one starts from. Needs the lock. Gives the journal of
@@ -43,12 +75,20 @@ pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
                 // A line that was being added when the run was killed.
                 if journal.files.iter().any(|file| !file.done) {
                     settle_all(&mut journal, &mut all)?;
+                    drop_left(&mut journal);
                     journal.write(paths)?;
                 }
             }
             Stage::Planned | Stage::Stored => {
-                let left = settle_all(&mut journal, &mut all)?;
-                all.left.extend(left);
+                settle_all(&mut journal, &mut all)?;
+                let half = complete(&mut journal)?;
+                if !half.is_empty() {
+                    // It stays what it is, so that every later run sees it.
+                    journal.write(paths)?;
+                    all.half.extend(half);
+                    continue;
+                }
+                all.left.extend(drop_left(&mut journal));
                 let changed = made::drop_idle(&mut journal);
                 all.warnings.extend(changed.iter().map(|path| format!("{} is of a killed run", path.display())));
                 if journal.is_empty() {
@@ -76,9 +116,8 @@ pub(crate) fn recover(paths: &Paths) -> Result<Recovered, MigrateError> {
     Ok(all)
 }
 
-// Brings the files that a killed run was writing to one state or the other. Those that are as they were leave the
-// journal, and are returned.
-fn settle_all(journal: &mut Journal, all: &mut Recovered) -> Result<Vec<PathBuf>, MigrateError> {
+// Brings the files that a killed run was writing to one state or the other.
+fn settle_all(journal: &mut Journal, all: &mut Recovered) -> Result<(), MigrateError> {
     let prefix = journal.prefix();
     for file in journal.files.iter_mut().filter(|file| !file.done) {
         file.done = settle(&Halfway::of_run(file), &prefix, &mut all.warnings)?;
@@ -86,9 +125,46 @@ fn settle_all(journal: &mut Journal, all: &mut Recovered) -> Result<Vec<PathBuf>
             remove_compiled(&file.path)?;
         }
     }
+    Ok(())
+}
+
+// Takes those that are as they were out of the journal, and returns them.
+fn drop_left(journal: &mut Journal) -> Vec<PathBuf> {
     let left = journal.files.iter().filter(|file| !file.done).map(|file| file.path.clone()).collect();
     journal.files.retain(|file| file.done);
-    Ok(left)
+    left
+}
+
+// Rewrites the files that share an account with one that was rewritten. Gives those that cannot be: half of an account
+// is in them.
+fn complete(journal: &mut Journal) -> Result<Vec<Half>, MigrateError> {
+    let prefix = journal.prefix();
+    let done: BTreeSet<PathBuf> = journal.files.iter().filter(|file| file.done).map(|file| file.path.clone()).collect();
+    let mut half = Vec::new();
+    for file in journal.files.iter_mut().filter(|file| !file.done && !file.partners.is_disjoint(&done)) {
+        match rewrite(file, &prefix) {
+            Ok(()) => {
+                file.done = true;
+                if file.zsh {
+                    remove_compiled(&file.path)?;
+                }
+            }
+            Err(why) => half.push(Half { file: file.path.clone(), why, run: journal.run.clone() }),
+        }
+    }
+    Ok(half)
+}
+
+fn rewrite(file: &FileRecord, prefix: &str) -> Result<(), String> {
+    let path = &file.path;
+    let now = platform::read_snapshot(path, MAX_FILE).map_err(|error| format!("cannot be read: {error}"))?;
+    let after = file.image(&now.bytes).filter(|_| now.ours).ok_or("was edited since")?;
+    let content =
+        Content { path, target: path, stamp: &now.stamp, links: now.links, before: &now.bytes, after: &after };
+    replace(&content, prefix).map_err(|refusal| match refusal {
+        Refusal::Changed => "was changed meanwhile".to_owned(),
+        Refusal::Because(why) | Refusal::Torn(why) => why,
+    })
 }
 
 /// A file that a killed run may have been writing.

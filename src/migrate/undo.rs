@@ -142,6 +142,8 @@ pub(crate) fn undo(
     consents: &dyn Fn() -> bool,
 ) -> Result<Undone, MigrateError> {
     let mut journal = choose(paths, run)?;
+    // What a killed run did not come to is as it was.
+    journal.files.retain(|file| file.done);
     let seal = Seal::new(store.private_secret()?);
     if !seal.matches(CHECK, b"", &journal.check) {
         return Err(MigrateError::Sealed { run: journal.run, place: journal.place });
@@ -177,7 +179,7 @@ fn choose(paths: &Paths, run: Option<&str>) -> Result<Journal, MigrateError> {
     let mut journals = Journal::all(paths)?;
     let found = match run {
         Some(run) => journals.runs.iter().position(|journal| journal.run == run),
-        None => journals.runs.iter().rposition(|journal| journal.stage == Stage::Done),
+        None => journals.runs.iter().rposition(is_open),
     };
     let latest = found.map(|at| journals.runs[at].run.as_str());
     // What cannot be read may be what was meant.
@@ -194,6 +196,11 @@ fn choose(paths: &Paths, run: Option<&str>) -> Result<Journal, MigrateError> {
         return Err(MigrateError::Already(journal.run));
     }
     Ok(journal)
+}
+
+// A recovered run that was killed is over as well, or has half of an account.
+fn is_open(journal: &Journal) -> bool {
+    matches!(journal.stage, Stage::Done | Stage::Stored)
 }
 
 // The values that the run stored. One that is not under its name is looked for under every other.

@@ -5,6 +5,7 @@ use crate::migrate::context::{Context, Line};
 use crate::migrate::tokens::Token;
 use crate::migrate::utf16::Encoding;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 #[derive(Deserialize)]
@@ -65,6 +66,7 @@ fn file(old: OldFile) -> FileRecord {
         store: None,
         in_place,
         zsh,
+        partners: BTreeSet::new(),
         done,
         undone,
         pending: None,
@@ -86,5 +88,5 @@ fn cut(old: OldCut) -> CutRecord {
         right: None,
         rival: 0,
     };
-    CutRecord { number: 0, at: Some(at), with, removed, context }
+    CutRecord { number: 0, at: Some(at), with, length: 0, removed, context }
 }
