@@ -37,7 +37,10 @@ pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>], preferred: &B
     // An account that the default profile has already stays.
     let own = judge.machine.default.iter().flat_map(|(_, agents)| agents.iter().cloned());
     let mut bound: BTreeSet<String> = own.collect();
-    let winners = own_names(judge, found, &bound, &at_login);
+    // Nor does it where the login shell uses the agent's own login.
+    let logins = judge.machine.login.iter().flat_map(|_| judge.machine.logins.keys().cloned());
+    let taken: BTreeSet<String> = at_login.iter().cloned().chain(logins).collect();
+    let winners = own_names(judge, found, &bound, &taken);
     for own in found.iter().filter(|own| own.unit.is_some()) {
         let mut account = launchers(judge, own);
         let winner = account.agents.first().and_then(|agent| winners.get(agent));
@@ -58,10 +61,13 @@ pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>], preferred: &B
         let mut account = judge.account(own, Name::Default);
         split_models(judge, &mut account);
         let is_here = is_at_login(judge, own);
-        let is_elsewhere = |agent: &String| bound.contains(agent) || !is_here && at_login.contains(agent);
+        let is_elsewhere = |agent: &String| bound.contains(agent) || !is_here && taken.contains(agent);
         let (elsewhere, own): (Vec<String>, Vec<String>) = account.agents.iter().cloned().partition(is_elsewhere);
         for agent in &elsewhere {
             accounts.leave(judge, agent, account.provider.clone(), account.endpoint.clone());
+            if let Some(why) = judge.machine.login_of(agent).filter(|_| !at_login.contains(agent)) {
+                accounts.withhold(agent, why, account.provider.clone());
+            }
         }
         if !own.is_empty() {
             bound.extend(own.iter().cloned());
@@ -134,7 +140,7 @@ fn own_names(
     judge: &Judge<'_, '_>,
     found: &[Found<'_>],
     bound: &BTreeSet<String>,
-    at_login: &BTreeSet<String>,
+    taken: &BTreeSet<String>,
 ) -> BTreeMap<String, Account> {
     let mut best: BTreeMap<String, (_, Account)> = BTreeMap::new();
     for own in found.iter().filter(|own| is_own_name(judge, own)) {
@@ -146,7 +152,7 @@ fn own_names(
         let rank = (step, is_read, unit.file, unit.span.start);
         let account = launchers(judge, own);
         let Some(agent) = account.agents.first().cloned() else { continue };
-        let is_elsewhere = step.is_none() && !is_read && at_login.contains(&agent);
+        let is_elsewhere = step.is_none() && !is_read && taken.contains(&agent);
         // What is not understood of the agent outranks it.
         if is_elsewhere || bound.contains(&agent) || judge.withheld.contains_key(&agent) {
             continue;

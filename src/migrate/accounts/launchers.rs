@@ -109,11 +109,21 @@ impl<'a> Judge<'a, '_> {
             return Err("it sets an endpoint and no key".to_owned());
         }
         let pair = self.pair(&unit.sets, family, around(family).as_ref())?.ok_or("it sets no key")?;
+        if let Some(why) = self.login_beats(agent.as_str(), pair.variable) {
+            return Err(why);
+        }
         let mut found = Found::new(pair, Some(number), 0);
         found.agents = vec![start.agent.clone()];
         self.settings(unit, start, at.scope, &spec, &mut found)?;
         (self.machine.check)(agent.as_str(), &self.account(&found, Name::Default))?;
         Ok(found)
+    }
+
+    /// Why an agent does not use a key that is set for it. Codex reads neither OPENAI_API_KEY nor its endpoint.
+    pub(super) fn login_beats(&self, agent: &str, variable: &str) -> Option<String> {
+        let is_read = agent != "codex" || variable == "CODEX_API_KEY";
+        let login = self.machine.login_of(agent).filter(|_| !is_read)?;
+        Some(format!("{agent} does not read {variable}, and {login}"))
     }
 
     // Whether nothing else happens in the unit.

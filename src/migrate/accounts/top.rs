@@ -111,8 +111,8 @@ impl<'a> Judge<'a, '_> {
                 let what = self.facts.units[*unit].name.unwrap_or("a command");
                 return Err(format!("{what} starts {agent} with {name} emptied or unset"));
             }
-            if agent == "codex" && self.machine.logins.contains_key("codex") {
-                why = "codex has a login of its own".to_owned();
+            if let Some(beats) = self.login_beats(&agent, found.pair.variable) {
+                why = beats;
                 continue;
             }
             match (self.machine.check)(&agent, &self.account(found, Name::Default)) {
