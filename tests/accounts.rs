@@ -123,7 +123,7 @@ fn a_file_of_the_folder_that_outranks_the_environment_is_named() {
     let world = with_login();
     world.agent("codex");
     world.profile("max", "agent = \"codex\"\nauth = \"login\"\nconfig-dir = \"~/.codex-work\"\n");
-    world.write("home/.codex-work/auth.json", "{}");
+    world.write("home/.codex-work/auth.json", "{\"tokens\":{}}");
     world.run(&["exec", "codex"]).ok();
     for line in ["CODEX_API_KEY=x", "export CODEX_ACCESS_TOKEN = 'x'", "A=1\r\n  CODEX_API_KEY: x"] {
         world.write("home/.codex-work/.env", line);
@@ -976,4 +976,25 @@ fn modes_of_what_is_written_are_private() {
     world.run(&["profiles", "create", "max", "--agent", "claude", "--login"]).ok();
     let file = world.path("home/.ringlet/profiles/max/ringlet.toml");
     assert_eq!(fs::metadata(file).expect("made").permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_store_in_which_nothing_is_set_is_no_login() {
+    let world = World::new();
+    world.agent("codex");
+    world.store_key("openai/default", "sk-proj-TESTqq11FAKErr22TESTss33FAKEtt44");
+    world.profile("key", "agent = \"codex\"\nprovider = \"openai\"\n");
+    world.run(&["profiles", "default", "key"]).ok();
+    for (text, is_login) in [
+        ("{}", false),
+        ("{\n  \"auth_mode\": \"apikey\"\n}\n", false),
+        ("{\"OPENAI_API_KEY\": null, \"tokens\": null, \"last_refresh\": null}", false),
+        ("{\"auth_mode\": \"chatgpt\", \"tokens\": {\"id_token\": \"x\"}}", true),
+        ("{\"OPENAI_API_KEY\": \"x\"}", true),
+        ("not JSON", true),
+    ] {
+        world.write("home/.codex/auth.json", text);
+        let said = world.run(&["status", "codex"]).stdout;
+        assert_eq!(said.contains("codex login"), is_login, "{text}: {said}");
+    }
 }

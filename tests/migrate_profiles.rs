@@ -119,7 +119,7 @@ fn a_credential_in_an_agents_own_settings_is_a_login_of_its_own() {
         ("home/.claude/settings.json", "{// mine\n\"apiKeyHelper\": \"pass show key\"}", true),
         ("home/.claude/settings.json", "{\"apiKeyHelper\": ", true),
         ("home/.claude.json", "{\"primaryApiKey\": \"sk-of-another-place\"}", true),
-        ("home/.claude/settings.json", "{\"env\": {\"ANTHROPIC_API_KEY\": \"\", \"ANTHROPIC_MODEL\": \"x\"}}", false),
+        ("home/.claude/settings.json", "{\"env\": {\"ANTHROPIC_MODEL\": \"x\"}}", false),
         ("home/.claude.json", "{\"numStartups\": 3}", false),
     ] {
         let world = world(&format!("export ANTHROPIC_API_KEY={KEY}\n"));
@@ -173,4 +173,80 @@ fn codexs_own_variable_for_a_key_gives_codex_its_default() {
     let done = world.run(&["migrate", "--yes"]);
     let own = profile(&world, "default").unwrap_or_else(|| panic!("{done:?}"));
     assert!(own.contains("agent = \"codex\"\nprovider = \"openai\""), "{own}");
+}
+
+#[test]
+fn an_agent_whose_own_files_beat_a_key_gets_no_account_that_a_launch_refuses() {
+    const OPENAI: &str = "sk-proj-TESTqq11FAKErr22TESTss33FAKEtt44TESTuu55FAKEvv66TEST";
+    for (agent, file, text, why) in [
+        ("llm", ".config/io.datasette.llm/keys.json", "{\"openai\": \"x\"}", "would win over the profile's account"),
+        ("aider", ".aider.conf.yml", "openai-api-key: x\n", "a login of its own (~/.aider.conf.yml)"),
+        // A version of Claude Code that is not told may be one whose settings win.
+        (
+            "claude",
+            ".claude/settings.json",
+            "{\"env\":{\"ANTHROPIC_API_KEY\":\"\"}}",
+            "would win over the profile's account",
+        ),
+        ("qwen", ".qwen/oauth_creds.json", "{\"access_token\":\"x\"}", "access_token in ~/.qwen/oauth_creds.json"),
+    ] {
+        let world = World::new();
+        world.link_ringlet();
+        world.agent(agent);
+        let own = if agent == "claude" { ("ANTHROPIC_API_KEY", KEY) } else { ("OPENAI_API_KEY", OPENAI) };
+        world.write("home/.zshrc", format!("export {}={}\n", own.0, own.1));
+        world.write(format!("home/{file}"), text);
+        let said = world.run(&["migrate", "--yes"]).ok();
+        assert!(said.contains(why), "{agent}: {said}");
+        assert_eq!(fs::read_to_string(world.path("home/.zshrc")).expect("text"), "");
+        let listed = world.run(&["profiles", "list", "--json"]).ok();
+        assert!(!listed.contains(&format!("\"{agent}\"")), "{listed}");
+    }
+    let world = World::new();
+    world.link_ringlet();
+    world.agent("llm");
+    let launcher = format!("ask() {{ OPENAI_API_KEY={OPENAI} llm \"$@\"; }}\n");
+    world.write("home/.zshrc", &launcher);
+    world.write("home/.config/io.datasette.llm/keys.json", "{\"openai\": \"x\"}");
+    assert_eq!(world.run(&["migrate", "--yes"]).status, Some(3));
+    assert_eq!(fs::read_to_string(world.path("home/.zshrc")).expect("text"), launcher);
+}
+
+#[test]
+fn a_launcher_of_codex_stays_where_it_used_the_login() {
+    let pair = "OPENAI_BASE_URL=https://gw.example.net/v1 OPENAI_API_KEY=sk-TESTkk12FAKEll34TESTmm56FAKEnn78TESToo90";
+    let launcher = format!("work() {{ {pair} codex \"$@\"; }}\n");
+    for (login, stays) in [("{\"tokens\":{\"access_token\":\"x\"}}", true), ("{\"auth_mode\": \"apikey\"}", false)] {
+        let world = World::new();
+        world.link_ringlet();
+        world.agent("codex");
+        world.write("home/.zshrc", &launcher);
+        world.write("home/.codex/auth.json", login);
+        let done = world.run(&["migrate", "--yes"]);
+        assert_eq!(done.status, Some(if stays { 3 } else { 0 }), "{done:?}");
+        let now = fs::read_to_string(world.path("home/.zshrc")).expect("text");
+        assert_eq!(now == launcher, stays, "{now}");
+        assert_eq!(done.stdout.contains("codex does not read OPENAI_API_KEY"), stays, "{done:?}");
+    }
+}
+
+#[test]
+fn what_another_shell_has_is_no_default_where_the_login_shell_uses_a_login() {
+    let pair = format!("ANTHROPIC_BASE_URL=https://api.z.ai/api/anthropic ANTHROPIC_AUTH_TOKEN={ZAI}");
+    let (fish, function) = (
+        pair.replace('=', " ").replace(" A", "; set -gx A"),
+        format!("function claude; {pair} command claude $argv; end\n"),
+    );
+    for text in [format!("set -gx {fish}\n"), function] {
+        for (shell, is_default) in [("/bin/fish", true), ("/bin/zsh", false)] {
+            let mut world = world("# mine\n");
+            world.set("SHELL", shell);
+            world.write("home/.config/fish/config.fish", &text);
+            world.write("home/.claude/.credentials.json", "{\"claudeAiOauth\":{\"accessToken\":\"x\"}}");
+            let done = world.run(&["migrate", "--yes"]);
+            assert_eq!(done.status, Some(0), "{done:?}");
+            let settings = world.read("home/.config/ringlet/config.toml");
+            assert_eq!(settings.contains("default-profile"), is_default, "{shell} {text}: {done:?}");
+        }
+    }
 }

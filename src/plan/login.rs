@@ -1,6 +1,6 @@
 //! Checks the folder of an agent's own login, and plans the agent's sign-in.
 //!
-//! The login's file is never opened. The checks only need to know that it exists and is not empty.
+//! Of the login's file the checks only need to know that it exists and that something is set in it; no value is read.
 
 use super::draft::{Draft, Means};
 use super::guard::guard_project;
@@ -15,8 +15,11 @@ use crate::platform::private::{self, Privacy};
 use crate::profile::{Account, Resolved};
 use crate::registry::{AgentSpec, Login, Override, Supervisor};
 use crate::words;
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Returns the folder of an agent's login: the profile's folder, else the agent's default folder.
 pub(crate) fn login_folder(context: &Context<'_>, resolved: &Resolved, login: &Login) -> PathBuf {
@@ -150,9 +153,24 @@ fn refuse_override(folder: &Path, over: &Override) -> Result<(), PlanError> {
     }
 }
 
-/// Reports whether one of the login's files exists.
+/// Reports whether one of the login's files exists and holds something.
 pub(super) fn is_there(folder: &Path, login: &Login) -> bool {
-    login.files.iter().any(|file| folder.join(file).metadata().is_ok_and(|meta| meta.len() > 0))
+    let holds = |file: PathBuf| file.metadata().is_ok_and(|meta| meta.len() > 0) && !is_emptied(&file);
+    login.files.iter().any(|file| holds(folder.join(file)))
+}
+
+// Codex writes this beside a key, and `ringlet migrate` leaves it.
+const WITHOUT_LOGIN: &str = "auth_mode";
+
+// A file is larger once a login is in it.
+const MAX_EMPTIED: u64 = 4096;
+
+// Reports whether a JSON object is left in which nothing is set.
+fn is_emptied(file: &Path) -> bool {
+    let Ok(read) = platform::read_file(file, MAX_EMPTIED) else { return false };
+    let bytes = Zeroizing::new(read.bytes);
+    let entries: Result<BTreeMap<String, Option<IgnoredAny>>, _> = serde_json::from_slice(&bytes);
+    entries.is_ok_and(|entries| entries.iter().all(|(name, value)| value.is_none() || name == WITHOUT_LOGIN))
 }
 
 // Reports whether a login exists, or may be stored where Ringlet cannot see it.

@@ -38,11 +38,11 @@ pub(crate) use holder::{describe_login, unused};
 pub(crate) use launch_plan::{Keyless, LaunchPlan, Notice, ProfilePart, Purpose, SecretUse, Sink, Start};
 pub(crate) use login::{login_command, login_folder, refuse_project, sign_in};
 pub(crate) use own_places::{OwnPlace, refuse_own_places};
-pub(crate) use prepare::{LaunchRequest, prepare};
+pub(crate) use prepare::{LaunchRequest, prepare, refuse_account};
 pub(crate) use project::{AccountHome, ProjectFolders, is_lasting_path};
 pub(crate) use scope::{Facts, Pass, ScopeRule};
 pub(crate) use sessions::{OtherSession, first_launch_mark};
-pub(crate) use stored::{Rejections, over_login, refuse_unchosen, rejections};
+pub(crate) use stored::{Rejections, over_login, rejections};
 use version::{asked_version, installed_version, version_at};
 
 use crate::config::Settings;

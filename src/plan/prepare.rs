@@ -4,7 +4,10 @@ use super::draft::{Draft, Means, needs_no_key};
 use super::guard::guard_project;
 use super::launch_plan::{LaunchPlan, Start};
 use super::{Choice, Context, Passed, PlanError, ProjectFolders, Why, login, sessions, stored, withheld};
-use super::{asked_version, check_scopes, choose, find_binary, find_project, guard_binary, is_ours, version_at};
+use super::{
+    asked_version, check_scopes, choose, find_binary, find_project, guard_binary, installed_version, is_ours,
+    version_at,
+};
 use crate::guard::{self, ArgumentPaths};
 use crate::name::{Agent, Profile};
 use crate::platform;
@@ -41,6 +44,21 @@ pub(crate) fn prepare(context: &Context<'_>, request: &LaunchRequest<'_>) -> Res
     let draft = Draft::new(start, &means, words, selected.resolved, context.env);
     let at = Context { cwd: &selected.directory, ..*context };
     check(&at, context, &folders, &selected.arguments, words, &program, draft)
+}
+
+/// Refuses an account that no launch could use: what `prepare` refuses, as far as neither the directory nor the
+/// arguments decide it. No program is started, so a version may be unknown that a launch asks for.
+pub(crate) fn refuse_account(context: &Context<'_>, resolved: Resolved) -> Result<(), PlanError> {
+    if resolved.account.key().is_some() {
+        withheld::refuse_moved(&resolved, &[])?;
+    }
+    let command = resolved.agent.command.clone();
+    let binary = find_binary(context, &command).unwrap_or_default();
+    let version = installed_version(&resolved.agent, &command, &binary);
+    let means = Means { version: version.as_ref(), ringlet: context.ringlet, withheld: None };
+    let start = Start { command, binary, arguments: Vec::new() };
+    let draft = Draft::new(start, &means, &[], resolved, context.env);
+    stored::refuse(context, &draft.part.resolved, version.as_ref(), &draft.secrets)
 }
 
 // The agent and the profile of a request.

@@ -42,8 +42,8 @@ pub(super) fn refuse(
     refuse_unchosen(context, resolved)
 }
 
-/// Refuses a key that the agent's own settings do not choose.
-pub(crate) fn refuse_unchosen(context: &Context<'_>, resolved: &Resolved) -> Result<(), PlanError> {
+// Refuses a key that the agent's own settings do not choose.
+fn refuse_unchosen(context: &Context<'_>, resolved: &Resolved) -> Result<(), PlanError> {
     match &resolved.agent.chosen {
         Some(chosen) if resolved.account.key().is_some() => refuse_choice(context, resolved, chosen),
         _ => Ok(()),

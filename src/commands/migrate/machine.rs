@@ -20,7 +20,7 @@ use crate::registry::{Auth, Http, ProviderSpec};
 use crate::store::{Prompt, StoreError};
 use memchr::memmem;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toml_edit::DocumentMut;
 use zeroize::Zeroizing;
@@ -40,6 +40,7 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         platform::candidates(command, &search).next().is_some_and(|found| platform::same_file(&found, &path))
     };
     let of_launch = host.world.env.clone();
+    let executable = host.world.executable.as_deref().ok().map(Path::to_owned);
     let check = move |agent: &str, account: &Account| {
         let profiles = Profiles::new(&session.paths, &session.registry);
         let drafted = binding(agent, account, "default").map_err(|error| error.message)?;
@@ -58,8 +59,9 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         // What is true at home is true of a launch in any directory.
         let (paths, settings, registry) = (&session.paths, &session.settings, &session.registry);
         let (cwd, account_home) = (session.paths.home.as_path(), &platform::account_home);
-        let context = Context { paths, settings, registry, env: &of_launch, cwd, ringlet: None, account_home };
-        plan::refuse_unchosen(&context, &resolved).map_err(|error| error.to_string())
+        let ringlet = executable.as_deref();
+        let context = Context { paths, settings, registry, env: &of_launch, cwd, ringlet, account_home };
+        plan::refuse_account(&context, resolved).map_err(|error| error.to_string())
     };
     let environment = host.world.env.clone();
     let governing = governing(host, session, &vocabulary);
@@ -200,12 +202,17 @@ fn login_shell(host: &Host) -> Option<Shell> {
     })
 }
 
-// The agents whose own login lies in its usual folder.
+// The agents whose own login lies in its usual folder. One without a login that Ringlet knows may have a credential in
+// a file of its own.
 fn logins(host: &Host, session: &Session) -> Result<BTreeMap<String, String>, Failure> {
     let mut found = BTreeMap::new();
     for name in session.registry.agent_names()? {
         let spec = session.registry.agent(&name.parse()?)?;
-        let Some(login) = &spec.login else { continue };
+        let Some(login) = &spec.login else {
+            let place = settings::credential(host, session, &name, &session.paths.home);
+            found.extend(place.map(|place| (name, place)));
+            continue;
+        };
         let folder = settings::login_folder(host, session, &spec, login);
         if let Some(place) = settings::credential(host, session, &name, &folder) {
             found.insert(name, place);

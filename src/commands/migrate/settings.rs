@@ -69,7 +69,7 @@ pub(super) fn is_empty_store(agent: &str, file: &Path) -> bool {
 
 // Where an agent's own settings hold a credential, or a command that gives one: the file below the folder of its login,
 // and the entries.
-const CREDENTIALS: [(&str, &str, &[&str]); 3] = [
+const CREDENTIALS: [(&str, &str, &[&str]); 4] = [
     (
         "claude",
         "settings.json",
@@ -77,10 +77,12 @@ const CREDENTIALS: [(&str, &str, &[&str]); 3] = [
     ),
     ("claude", ".claude.json", &["primaryApiKey"]),
     ("gemini", ".gemini/settings.json", &["security.auth.apiKey"]),
+    ("qwen", ".qwen/oauth_creds.json", &["access_token", "refresh_token"]),
 ];
 
 // The same in files of lines: what a line begins with.
-const LINES: [(&str, &str, &[&str]); 3] = [
+const LINES: [(&str, &str, &[&str]); 4] = [
+    ("aider", ".aider.conf.yml", &["anthropic-api-key", "api-key", "openai-api-key"]),
     ("codex", "config.toml", &["experimental_bearer_token"]),
     ("codex", ".env", &["CODEX_API_KEY", "CODEX_ACCESS_TOKEN"]),
     ("gemini", ".gemini/.env", &["GEMINI_API_KEY", "GOOGLE_API_KEY"]),
@@ -94,7 +96,12 @@ pub(super) fn credential(host: &Host, session: &Session, agent: &str, folder: &P
     for (_, name, entries) in CREDENTIALS.iter().filter(|(whose, ..)| *whose == agent) {
         let is_moved = host.world.env.absolute("CLAUDE_CONFIG_DIR").is_some();
         let is_at_home = *name == ".claude.json" && !is_moved;
-        let file = if is_at_home { session.paths.home.join(name) } else { folder.join(name) };
+        let of_qwen = host.world.env.absolute("QWEN_HOME").zip(name.strip_prefix(".qwen/"));
+        let file = match of_qwen {
+            Some((moved, name)) => moved.join(name),
+            None if is_at_home => session.paths.home.join(name),
+            None => folder.join(name),
+        };
         let Ok(Some(bytes)) = read(&file) else { continue };
         let paths: Vec<String> = entries.iter().map(|entry| (*entry).to_owned()).collect();
         let is_set = |(_, value): &(String, Option<String>)| value.as_ref().is_none_or(|value| !value.is_empty());
@@ -116,7 +123,9 @@ pub(super) fn credential(host: &Host, session: &Session, agent: &str, folder: &P
         let text = String::from_utf8_lossy(&bytes);
         let line = |line: &str| {
             let line = line.trim_start().trim_start_matches("export ").trim_start();
-            beginnings.iter().any(|own| line.strip_prefix(own).is_some_and(|rest| rest.trim_start().starts_with('=')))
+            beginnings
+                .iter()
+                .any(|own| line.strip_prefix(own).is_some_and(|rest| rest.trim_start().starts_with(['=', ':'])))
         };
         if text.lines().any(line) {
             return Some(session.paths.pretty(&file));
