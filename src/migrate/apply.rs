@@ -11,12 +11,13 @@ use super::journal::{self, FileRecord, Journal, KeyRecord, Stage, digest};
 use super::keyset::Key;
 use super::made::{self, MadeFile};
 use super::plan::{Plan, PlannedFile};
+use super::replacement::{Content, Refusal, prepare, replace};
 use super::seal::{CHECK, Seal, VALUE};
 use super::tokens::Recorder;
 use super::utf16::Encoding;
 use crate::name::KeyName;
 use crate::paths::Paths;
-use crate::platform::{self, LockError, Stamp};
+use crate::platform::{self, LockError};
 use crate::secret::{Secret, same};
 use crate::store::{Keys, StoreError};
 use std::collections::{BTreeMap, HashMap};
@@ -312,7 +313,7 @@ fn rewrite(
     let prefix = journal.prefix();
     let kept = || Stop::Kept("it cannot be written in its encoding".into());
     let [before, after] = file.images().ok_or_else(kept)?;
-    match replace(&Content::of(file, &before, &after), &prefix) {
+    match replace(&content(file, &before, &after), &prefix) {
         Err(Refusal::Changed) => {}
         done => return ended(done, file, &after),
     }
@@ -323,7 +324,7 @@ fn rewrite(
     std::mem::swap(&mut record, &mut journal.files[at]);
     journal.write(setup.paths).map_err(Stop::Fatal)?;
     let [before, after] = again.images().ok_or_else(kept)?;
-    match replace(&Content::of(&again, &before, &after), &prefix) {
+    match replace(&content(&again, &before, &after), &prefix) {
         Err(Refusal::Changed) => Err(changed()),
         done => ended(done, &again, &after),
     }
@@ -337,7 +338,7 @@ fn of_account(file: &Path, why: &str) -> String {
 fn refused(work: &[&PlannedFile], prefix: &str) -> BTreeMap<PathBuf, String> {
     let why = |file: &&&PlannedFile| {
         let [before, after] = file.images()?;
-        let why = match prepare(&Content::of(file, &before, &after), prefix) {
+        let why = match prepare(&content(file, &before, &after), prefix) {
             Ok(_) => return None,
             Err(Refusal::Changed) => "it was changed meanwhile; run `ringlet migrate` again".to_owned(),
             Err(Refusal::Because(why) | Refusal::Torn(why)) => why,
@@ -353,10 +354,7 @@ fn put_back(file: &PlannedFile, prefix: &str) -> Result<(), String> {
     let now = platform::read_snapshot(&file.target, MAX_FILE).map_err(|error| format!("cannot be read: {error}"))?;
     let (path, target, stamp, links) = (&file.path, &file.target, &now.stamp, now.links);
     let content = Content { path, target, stamp, links, before: &after, after: &before };
-    replace(&content, prefix).map_err(|refusal| match refusal {
-        Refusal::Changed => "was changed meanwhile".to_owned(),
-        Refusal::Because(why) | Refusal::Torn(why) => why,
-    })
+    replace(&content, prefix).map_err(Refusal::why)
 }
 
 fn ended(done: Result<(), Refusal>, file: &PlannedFile, after: &[u8]) -> Result<(), Stop> {
@@ -374,95 +372,9 @@ fn ended(done: Result<(), Refusal>, file: &PlannedFile, after: &[u8]) -> Result<
     Ok(())
 }
 
-/// New content for a file that must still be what it was.
-pub(crate) struct Content<'a> {
-    /// The file as it was named.
-    pub path: &'a Path,
-    /// The file itself.
-    pub target: &'a Path,
-    /// The file's state when it was planned.
-    pub stamp: &'a Stamp,
-    /// The number of its names. A file with several is overwritten in place, so that all of them go on naming it.
-    pub links: u64,
-    /// Its content when it was planned.
-    pub before: &'a [u8],
-    /// The new content.
-    pub after: &'a [u8],
-}
-
-impl<'a> Content<'a> {
-    fn of(file: &'a PlannedFile, before: &'a [u8], after: &'a [u8]) -> Self {
-        let PlannedFile { path, target, snapshot, .. } = file;
-        Self { path, target, stamp: &snapshot.stamp, links: snapshot.links, before, after }
-    }
-}
-
-/// Why a file was not replaced; but for `Torn` it is as it was.
-pub(crate) enum Refusal {
-    /// Somebody else has changed it.
-    Changed,
-    /// The system, or its metadata, does not allow it.
-    Because(String),
-    /// Half of it was written, and the other half could be neither written nor taken back.
-    Torn(String),
-}
-
-/// Replaces a file through a temporary one beside it, or in place if it has further names.
-pub(crate) fn replace(content: &Content<'_>, prefix: &str) -> Result<(), Refusal> {
-    let file = prepare(content, prefix)?;
-    if content.links > 1 {
-        return overwrite(content, file);
-    }
-    file.persist(content.target).map_err(|error| because("cannot be replaced", &error.error))?;
-    // The new content is in place; that the rename outlasts a power cut is all that could fail here.
-    let _ = platform::sync_folder_of(content.target);
-    Ok(())
-}
-
-fn because(doing: &str, error: &io::Error) -> Refusal {
-    Refusal::Because(format!("{doing}: {error}"))
-}
-
-// Does everything up to the point of no return: the new content is in a temporary file, and the old one as expected.
-fn prepare(content: &Content<'_>, prefix: &str) -> Result<tempfile::NamedTempFile, Refusal> {
-    let in_place = content.links > 1;
-    let leads = || content.path.canonicalize().is_ok_and(|path| path == content.target);
-    if !leads() {
-        return Err(Refusal::Changed);
-    }
-    platform::check_writable(content.target).map_err(|error| because("cannot be written", &error))?;
-    let mut file = platform::new_beside(content.target, prefix)
-        .map_err(|error| because("no temporary file can be made beside it", &error))?;
-    file.write_all(content.after).map_err(|error| because("a temporary file cannot be written", &error))?;
-    if !in_place {
-        platform::copy_metadata(content.target, file.as_file())
-            .map_err(|error| because("its owner, mode or attributes cannot be kept", &error))?;
-    }
-    file.as_file().sync_all().map_err(|error| because("a temporary file cannot be written", &error))?;
-    if in_place {
-        platform::sync_folder_of(content.target).map_err(|error| because("its folder cannot be synced", &error))?;
-    }
-    // The last look before the point of no return.
-    let now = platform::read_snapshot(content.target, MAX_FILE).map_err(|_| Refusal::Changed)?;
-    if !leads() || now.stamp != *content.stamp || now.bytes.as_slice() != content.before {
-        return Err(Refusal::Changed);
-    }
-    Ok(file)
-}
-
-fn overwrite(content: &Content<'_>, image: tempfile::NamedTempFile) -> Result<(), Refusal> {
-    let Err(error) = platform::write_in_place(content.target, content.after) else { return Ok(()) };
-    match platform::write_in_place(content.target, content.before) {
-        Ok(()) => Err(Refusal::Because(format!("cannot be written: {error}"))),
-        Err(_) => {
-            let kept = image.into_temp_path().keep();
-            let kept = kept.map_or_else(|_| "lost".to_owned(), |path| path.display().to_string());
-            Err(Refusal::Torn(format!(
-                "is torn, since it could not be written: {error}; the whole of it is in {kept}, and the next run puts \
-                it back"
-            )))
-        }
-    }
+fn content<'a>(file: &'a PlannedFile, before: &'a [u8], after: &'a [u8]) -> Content<'a> {
+    let PlannedFile { path, target, snapshot, .. } = file;
+    Content { path, target, stamp: &snapshot.stamp, links: snapshot.links, before, after }
 }
 
 /// Adds a line at the end of a file of the user's, as carefully as [`replace`] does; makes the file if there is none.
@@ -505,10 +417,7 @@ pub(crate) fn add_line(paths: &Paths, store: &Keys, run: &str, path: &Path, line
     journal.write(paths).map_err(failed)?;
     let (stamp, links) = (&snapshot.stamp, snapshot.links);
     let done = replace(&Content { path, target: &target, stamp, links, before, after: &after }, &journal.prefix());
-    let done = done.map_err(|refusal| match refusal {
-        Refusal::Changed => "was changed meanwhile".into(),
-        Refusal::Because(why) | Refusal::Torn(why) => why,
-    });
+    let done = done.map_err(Refusal::why);
     match &done {
         Ok(()) => journal.files.iter_mut().for_each(|file| file.done = true),
         Err(_) => drop(journal.files.pop()),

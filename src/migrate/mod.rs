@@ -2,8 +2,8 @@
 //!
 //! `files` knows where to look and `dialect` what language it is; `examine` takes a file apart and says what is a key
 //! and which bytes go, `stream` looks through what is only reported; `plan` gives each value a name; `apply` stores,
-//! reads back and rewrites; `journal` and `undo` take it back; `recover` clears up after a killed run; `watch` says
-//! when a key comes back. No user's code is ever run, and no copy of a key is left outside the store.
+//! reads back and rewrites, by `replacement`; `journal` and `undo` take it back; `recover` clears up after a killed
+//! run; `watch` says when a key comes back. No user's code is ever run, and no copy of a key is left outside the store.
 //!
 //! The rules are in `docs/migrate-rules.md`; its examples are run by the tests of `rules`.
 
@@ -26,6 +26,7 @@ mod model;
 pub(crate) mod plan;
 mod read;
 pub(crate) mod recover;
+mod replacement;
 #[cfg(test)]
 mod rules;
 pub(crate) mod seal;

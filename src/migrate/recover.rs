@@ -6,10 +6,11 @@
 //! else, under the lock.
 
 use super::MigrateError;
-use super::apply::{Content, Refusal, lock, remove_compiled, replace};
+use super::apply::{lock, remove_compiled};
 use super::files::MAX_FILE;
 use super::journal::{self, FileRecord, Journal, Stage, digest};
 use super::made;
+use super::replacement::{Content, Refusal, replace};
 use crate::paths::Paths;
 use crate::platform;
 use std::collections::BTreeSet;
@@ -161,10 +162,7 @@ fn rewrite(file: &FileRecord, prefix: &str) -> Result<(), String> {
     let after = file.image(&now.bytes).filter(|_| now.ours).ok_or("was edited since")?;
     let content =
         Content { path, target: path, stamp: &now.stamp, links: now.links, before: &now.bytes, after: &after };
-    replace(&content, prefix).map_err(|refusal| match refusal {
-        Refusal::Changed => "was changed meanwhile".to_owned(),
-        Refusal::Because(why) | Refusal::Torn(why) => why,
-    })
+    replace(&content, prefix).map_err(Refusal::why)
 }
 
 /// A file that a killed run may have been writing.

@@ -5,12 +5,12 @@
 //! undo does the rest. The keys stay in the store. Needs the lock and a recovered state.
 
 use super::MigrateError;
-use super::apply::{Content, Refusal, replace};
 use super::context::{Image, Lost};
 use super::entries::{self, Store};
 use super::files::MAX_FILE;
 use super::journal::{CutRecord, FileRecord, Journal, KeyRecord, Pending, Stage, digest};
 use super::made::{self, MadeEnd};
+use super::replacement::{Content, Refusal, replace};
 use super::seal::{CHECK, Seal, VALUE};
 use super::tokens::{self, Token};
 use super::utf16::Encoding;
@@ -287,10 +287,7 @@ fn restore(
     let (stamp, links) = (&snapshot.stamp, snapshot.links);
     let (before, after) = (&snapshot.bytes, &restored.bytes);
     let content = Content { path: &file.path, target: &target, stamp, links, before, after };
-    let written = replace(&content, &prefix).map_err(|refusal| match refusal {
-        Refusal::Changed => "was changed meanwhile".to_owned(),
-        Refusal::Because(why) | Refusal::Torn(why) => why,
-    });
+    let written = replace(&content, &prefix).map_err(Refusal::why);
     let seen = written.and_then(|()| match platform::read_snapshot(&target, MAX_FILE) {
         Ok(now) if *now.bytes == **after => Ok(()),
         Ok(_) => Err("was written and is not what it should be".to_owned()),
