@@ -162,19 +162,19 @@ fn word(header: Auth) -> &'static str {
 fn governing(host: &Host, session: &Session, vocabulary: &Vocabulary) -> Vec<(String, String, PathBuf)> {
     let folder = host.world.env.absolute("CLAUDE_CONFIG_DIR").unwrap_or_else(|| session.paths.home.join(".claude"));
     let file = folder.join("settings.json");
-    let unread = |name: String, why: &str| (name, format!("an address that cannot be read{why}"), file.clone());
-    let read = match platform::read_file(&file, settings::MOST) {
-        Ok(read) => read,
-        Err(error) if error.is_absent() => return Vec::new(),
+    let unread = |name: String, why: &str| (name, format!("an address that cannot be told{why}"), file.clone());
+    let bytes = match settings::read(&file) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Vec::new(),
         // What cannot be read may say anything.
-        Err(error) => {
+        Err(why) => {
             let claude = "claude".parse().ok().and_then(|agent| session.registry.agent(&agent).ok());
             let own = claude.into_iter().flat_map(|spec| spec.api.clone()).filter_map(|api| api.base_url);
             let own: BTreeSet<String> = own.map(|name| name.to_string()).collect();
-            return own.into_iter().map(|name| unread(name, &format!(", since {error}"))).collect();
+            return own.into_iter().map(|name| unread(name, &format!(", since the file {why}"))).collect();
         }
     };
-    let text = read.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&read.bytes);
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let Ok(settings) = serde_json::from_slice::<serde_json::Value>(text) else {
         let names = vocabulary.endpoints().filter(|name| memmem::find(text, name.as_bytes()).is_some());
         return names.map(|name| unread(name.to_owned(), "")).collect();

@@ -16,7 +16,7 @@ use std::process::Stdio;
 use zeroize::Zeroizing;
 
 /// Larger settings are not looked into.
-pub(super) const MOST: u64 = 4 << 20;
+const MOST: u64 = 4 << 20;
 
 /// What the settings say, by the store.
 pub(super) fn all(
@@ -227,8 +227,8 @@ fn codex(session: &Session, spec: &AgentSpec, login: &Login, folder: &Path, own:
     }
 }
 
-// None where there is no such file.
-fn read(file: &Path) -> Result<Option<Vec<u8>>, String> {
+/// An agent's file; none where there is no such file.
+pub(super) fn read(file: &Path) -> Result<Option<Vec<u8>>, String> {
     match platform::read_file(file, MOST) {
         Ok(read) => Ok(Some(read.bytes)),
         Err(ReadError::Io(error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

@@ -70,9 +70,10 @@ pub(super) fn offers(files: &[Pending], edited: usize, machine: &Machine<'_>, ac
                 Some((at, finding, movable(file, *store, entry, finding, machine, &away)))
             })
             .collect();
-        let can: BTreeSet<usize> = judged.iter().filter(|(.., can)| can.is_ok()).map(|(at, ..)| *at).collect();
+        let can = judged.iter().filter(|(.., can)| can.is_ok()).map(|(at, ..)| *at).collect();
+        let offering = Offering { file, store: *store, entries, can, machine, taken };
         for (at, finding, result) in judged {
-            let offer = result.and_then(|()| offer(file, *store, entries, at, &can, machine, taken.as_deref()));
+            let offer = result.and_then(|()| offering.offer(at));
             let (provider, value, line) = (finding.provider.clone(), finding.value.clone(), finding.line);
             found.push(Stored { provider, value, offer, file: number, entry: at, line });
         }
@@ -184,43 +185,43 @@ fn profile_of(store: Store, provider: &str) -> String {
     format!("{}-{provider}", store.agent())
 }
 
-fn offer(
-    file: &Pending,
+/// A store whose keys are offered.
+struct Offering<'a, 'w> {
+    file: &'a Pending,
     store: Store,
-    entries: &Entries,
-    at: usize,
-    can: &BTreeSet<usize>,
-    machine: &Machine<'_>,
-    taken: Option<&str>,
-) -> Result<Offer, String> {
-    let entry = &entries.keys[at];
-    let bytes = &file.snapshot.bytes;
-    let cuts = entries.cuts(bytes, &[at].into()).ok_or("it cannot be taken out safely")?;
-    let keys = KeySet::new(vec![Key { value: &entry.value, number: None }]);
-    let hunk = diff::entries(bytes, &cuts, &keys).pop().ok_or("it cannot be taken out safely")?;
-    let place = (file.target.clone(), entry.name.clone());
-    let afterwards = afterwards(store, entries, at, can, machine, taken);
-    Ok(Offer { place, path: file.path.clone(), agent: store.agent(), hunk, afterwards })
+    entries: &'a Entries,
+    // The entries that can move, by their places among the keys.
+    can: BTreeSet<usize>,
+    machine: &'a Machine<'w>,
+    // Why the agent's default account is another one, or none, whatever moves.
+    taken: Option<String>,
 }
 
-// What the agent has once the key has moved, and all others that can.
-fn afterwards(
-    store: Store,
-    entries: &Entries,
-    at: usize,
-    can: &BTreeSet<usize>,
-    machine: &Machine<'_>,
-    taken: Option<&str>,
-) -> String {
-    let (agent, provider) = (store.agent(), entries.keys[at].name.as_str());
-    let profile = profile_of(store, provider);
-    match taken.map(str::to_owned).or_else(|| why_no_default(store, entries, can, provider, machine)) {
-        None if can.len() == 1 => format!("{agent}'s default account is this key, which a profile gives it"),
-        None => format!(
-            "{agent}'s default account is this key, since its settings choose a model of {provider}, if the other keys \
-             there move as well"
-        ),
-        Some(why) => format!("profile \"{profile}\" gives {agent} this key; it is not the default, since {why}"),
+impl Offering<'_, '_> {
+    fn offer(&self, at: usize) -> Result<Offer, String> {
+        let entry = &self.entries.keys[at];
+        let bytes = &self.file.snapshot.bytes;
+        let cuts = self.entries.cuts(bytes, &[at].into()).ok_or("it cannot be taken out safely")?;
+        let keys = KeySet::new(vec![Key { value: &entry.value, number: None }]);
+        let hunk = diff::entries(bytes, &cuts, &keys).pop().ok_or("it cannot be taken out safely")?;
+        let place = (self.file.target.clone(), entry.name.clone());
+        let (path, agent) = (self.file.path.clone(), self.store.agent());
+        Ok(Offer { place, path, agent, hunk, afterwards: self.afterwards(&entry.name) })
+    }
+
+    // What the agent has once the key has moved, and all others that can.
+    fn afterwards(&self, provider: &str) -> String {
+        let agent = self.store.agent();
+        let profile = profile_of(self.store, provider);
+        let why = || why_no_default(self.store, self.entries, &self.can, provider, self.machine);
+        match self.taken.clone().or_else(why) {
+            None if self.can.len() == 1 => format!("{agent}'s default account is this key, which a profile gives it"),
+            None => format!(
+                "{agent}'s default account is this key, since its settings choose a model of {provider}, if the other \
+                 keys there move as well"
+            ),
+            Some(why) => format!("profile \"{profile}\" gives {agent} this key; it is not the default, since {why}"),
+        }
     }
 }
 
