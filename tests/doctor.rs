@@ -157,7 +157,8 @@ fn keys_in_files_are_named_with_what_helps_and_what_a_run_makes_of_the_agents() 
     says(&world, "wrong", "~/.zshrc:2 has ANTHROPIC_API_KEY (anthropic) in plaintext");
     says(&world, "wrong", "~/.zshrc:5 has ANTHROPIC_AUTH_TOKEN (anthropic) in plaintext; it belongs to an endpoint");
     says(&world, "note", "`ringlet migrate` makes no default profile for claude, since");
-    let hint = "--agent claude --provider anthropic --key-alias default --endpoint https://gw.example.net";
+    // `default` is the other key.
+    let hint = "--agent claude --provider anthropic --key-alias claude --endpoint https://gw.example.net";
     assert!(world.run(&["doctor"]).stdout.contains(hint));
 }
 

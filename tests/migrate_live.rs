@@ -353,6 +353,8 @@ fn the_default_the_names_and_what_stays_are_chosen_key_by_key() {
 #[test]
 fn every_command_that_gives_an_agent_an_account_works_as_it_is_printed() {
     const ZAI: &str = "deadbeef93a1c0ffeeef0fdeadbeefbf.TESTe1zBFAKEhFdE";
+    const OTHER: &str = "sk-ant-api03-FAKEq7TESTw2FAKEe9TESTr4FAKEt1TESTy6FAKEu3TESTi8FAKEo5";
+    const GW: &str = "https://gw.example.net/v1";
     let setter = |url: &str, token: &str| {
         format!("use() {{\n  export ANTHROPIC_BASE_URL=\"{url}\"\n  export ANTHROPIC_AUTH_TOKEN={token}\n}}\n")
     };
@@ -362,6 +364,14 @@ fn every_command_that_gives_an_agent_an_account_works_as_it_is_printed() {
         (format!("export ANTHROPIC_API_KEY={KEY}\nunset ANTHROPIC_API_KEY\n"), KEY),
         (format!("export ANTHROPIC_API_KEY={KEY}\nalias claude='ANTHROPIC_API_KEY= claude'\n"), KEY),
         (format!("go() {{ cd /; ANTHROPIC_API_KEY={KEY} claude; }}\n"), KEY),
+        // Another key of the provider moves, and is not meant.
+        (
+            format!(
+                "OTHER={OTHER}\nexport ANTHROPIC_API_KEY=$OTHER\ngo() {{ cd /; ANTHROPIC_API_KEY={KEY} claude; }}\n"
+            ),
+            KEY,
+        ),
+        (format!("go() {{ ANTHROPIC_BASE_URL={GW} ANTHROPIC_AUTH_TOKEN={KEY} claude; cd /; }}\n"), KEY),
     ] {
         let world = World::new();
         world.agent("claude");
@@ -634,4 +644,72 @@ fn the_hook_and_the_open_shells_are_those_of_the_files_that_were_edited() {
     let file = world.write(envrc, format!("export ANTHROPIC_API_KEY={key}\n"));
     let said = world.run(&["migrate", "--yes", file.to_str().expect("text")]).stderr;
     assert!(said.contains("run: unset ANTHROPIC_API_KEY") && said.contains("add this line to ~/.zshrc"), "{said}");
+}
+
+#[test]
+fn advice_names_no_provider_where_an_account_is_not_known_and_no_alias_of_another_key() {
+    const URL: &str = "https://gw.example.net/v1";
+    const ZAI: &str = "https://api.z.ai/api/anthropic";
+    const DEEPSEEK: &str = "https://api.deepseek.com/anthropic";
+    const TOKEN: &str = "sk-TESTq7FAKEw2TESTe9FAKEr4TESTt1FAKE";
+    let run = |rc: &str, text: &str| {
+        let world = World::new();
+        world.agent("claude");
+        world.link_ringlet();
+        world.write(Path::new("home").join(rc), text);
+        let done = world.run(&["migrate", "--dry-run"]);
+        let plan = world.run(&["migrate", "--dry-run", "--json"]).stdout;
+        (done.stdout + &done.stderr, serde_json::from_str::<serde_json::Value>(&plan).expect("a plan"))
+    };
+    let launcher = format!("ANTHROPIC_BASE_URL={URL} ANTHROPIC_AUTH_TOKEN={TOKEN} claude");
+    let other = launcher.replace(URL, ZAI).replace("q7", "q8");
+    for (rc, text) in [
+        (".zshrc", format!("k() {{ export ANTHROPIC_BASE_URL={URL} >x; ANTHROPIC_AUTH_TOKEN={TOKEN} claude; }}\n")),
+        (".zshrc", format!("k() {{ case $1 in a) {launcher};; *) {other};; esac; }}\n")),
+        (
+            ".zshrc",
+            format!("k() {{ if [ -n \"$1\" ]; then ANTHROPIC_AUTH_TOKEN={TOKEN} claude; else {other}; fi; }}\n"),
+        ),
+        (".zshrc", format!("k() {{ cd /; eval \"{launcher}\"; }}\n")),
+        (".zshrc", format!("export ANTHROPIC_BASE_URL={URL} ANTHROPIC_BASE_URL={ZAI} ANTHROPIC_AUTH_TOKEN={TOKEN}\n")),
+        (".zshrc", format!("export ANTHROPIC_BASE_URL={URL}\nif x; then export ANTHROPIC_AUTH_TOKEN={TOKEN}; fi\n")),
+        (".zshrc", format!("export ANTHROPIC_BASE_URL={URL}\nf() {{ export ANTHROPIC_AUTH_TOKEN={TOKEN}; }}\n")),
+        (".zshrc", format!("u() {{ export ANTHROPIC_BASE_URL={URL}; }}\nexport ANTHROPIC_AUTH_TOKEN={TOKEN}\n")),
+        (".zshrc", format!("x && export ANTHROPIC_BASE_URL={URL}\nexport ANTHROPIC_AUTH_TOKEN={TOKEN}\n")),
+        (".zshrc", format!("export ANTHROPIC_BASE_URL=$(x) ANTHROPIC_AUTH_TOKEN={TOKEN}\n")),
+        (".zshrc", format!("export ANTHROPIC_BASE_URL={DEEPSEEK} ANTHROPIC_API_KEY={KEY}\n")),
+        (".zshrc", format!("f() {{ export ANTHROPIC_BASE_URL={DEEPSEEK} ANTHROPIC_API_KEY={KEY}; }}\n")),
+        (
+            ".config/nushell/config.nu",
+            format!(
+                "def k [] {{ with-env {{ANTHROPIC_BASE_URL: '{URL}', ANTHROPIC_AUTH_TOKEN: '{TOKEN}'}} {{ claude }} }}\n"
+            ),
+        ),
+    ] {
+        let (said, plan) = run(rc, &text);
+        let advice: Vec<&str> = said.lines().filter(|line| line.contains("gets an account by ")).collect();
+        let is_general = |line: &&str| line.contains("create --help`") && !line.contains("keychain set");
+        assert!(advice.iter().all(is_general), "{text}{said}");
+        for withheld in plan["without_default"].as_array().expect("a list") {
+            assert!(withheld["provider"].is_null() && withheld["endpoint"].is_null(), "{text}{withheld}");
+            assert_eq!(withheld["commands"], serde_json::json!([]), "{text}");
+        }
+        for found in plan["found"].as_array().expect("a list").iter().filter(|_| text.contains(KEY)) {
+            assert_eq!(found["provider"], "anthropic", "{text}{found}");
+        }
+    }
+    // The place is that of what empties the variable.
+    for text in [
+        format!("export ANTHROPIC_API_KEY={KEY}\n\nunset ANTHROPIC_API_KEY\n"),
+        format!("export ANTHROPIC_BASE_URL={URL} ANTHROPIC_AUTH_TOKEN={TOKEN}\n\nunset ANTHROPIC_AUTH_TOKEN\n"),
+    ] {
+        let (said, _) = run(".zshrc", &text);
+        assert!(said.contains("is emptied or unset later (~/.zshrc:3)"), "{said}");
+    }
+    // The key of a launcher that stays gets an alias of its own.
+    let second = KEY.replace("TEST", "FAKE");
+    let text = format!("export ANTHROPIC_API_KEY={KEY}\nk() {{ cd /; ANTHROPIC_API_KEY={second} claude; }}\n");
+    let (said, _) = run(".zshrc", &text);
+    assert!(said.contains("`ringlet keychain set anthropic claude`"), "{said}");
+    assert!(said.contains("--provider anthropic --key-alias claude`"), "{said}");
 }

@@ -105,10 +105,12 @@ pub(super) fn judge(sources: &[Source<'_>], machine: &Machine<'_>, known: &Known
         withheld: BTreeMap::new(),
         fixed: sources.iter().map(|source| fixed_keys(source.script, known)).collect(),
         hosts: HashMap::new(),
+        strays: HashMap::new(),
         keeps: HashMap::new(),
         launchers: BTreeSet::new(),
     };
     judge.hosts = judge.endpoints();
+    judge.strays = judge.strays();
     judge.freeze();
     judge.decline();
     let found = judge.found();
@@ -270,6 +272,8 @@ struct Judge<'a, 'w> {
     fixed: Vec<Vec<usize>>,
     // The endpoints, by the scope that they are set in and their family.
     hosts: HashMap<(usize, &'a str), &'a str>,
+    // How many endpoints are set outside launchers, by family.
+    strays: HashMap<&'a str, usize>,
     // The launchers that stay.
     launchers: BTreeSet<usize>,
     // What units keep from their agents: the agent's command and the variable, with the unit.

@@ -98,6 +98,8 @@ pub(crate) struct Plan {
     pub files: Vec<PlannedFile>,
     /// The keys.
     pub keys: Vec<PlannedKey>,
+    /// The names of all keys that the store had.
+    pub stored: BTreeSet<KeyName>,
     /// The files that Ringlet makes for the keys: profiles and settings.
     pub made: Vec<MadeFile>,
     /// The files that could not be read, or must not be edited.
@@ -243,6 +245,7 @@ impl Plan {
             });
         }
         plan.collect_keys(existing);
+        plan.stored = existing.keys().cloned().collect();
         plan
     }
 

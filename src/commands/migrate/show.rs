@@ -259,7 +259,8 @@ pub(in crate::commands) fn hint(session: &Session, plan: &Plan, withheld: &Withh
     let commands = remedy(session, plan, withheld);
     if commands.is_empty() {
         let help = words!["ringlet", "profiles", "create", "--help"];
-        return Some(said.and("a profile of its own, as ").command(help).and(" says"));
+        let said = said.and("a profile of its own, with the key and the endpoint that stand there, as ");
+        return Some(said.command(help).and(" says"));
     }
     for (at, command) in commands.into_iter().enumerate() {
         said = if at > 0 { said.and(", and then ") } else { said };
@@ -282,16 +283,18 @@ pub(super) fn remedy(session: &Session, plan: &Plan, withheld: &Withheld) -> Vec
         let is_same = (&account.provider, &account.endpoint) == (&provider, &withheld.endpoint);
         is_same && !account.is_default() && account.agents.contains(agent)
     });
-    if let Some(made) = made {
+    // A key that stays is none of the run's.
+    if let Some(made) = made.filter(|_| !withheld.stays) {
         return vec![words!["ringlet", "exec", "--profile", &made.profile, agent].to_vec()];
     }
-    let own = plan.keys.iter().filter(|key| key.name.provider.as_str() == provider);
+    let own = plan.keys.iter().filter(|key| key.name.provider.as_str() == provider && !withheld.stays);
     let alias = own.map(|key| key.name.alias.to_string()).min_by_key(|alias| alias != "default");
     let mut commands = Vec::new();
-    if alias.is_none() {
-        commands.push(words!["ringlet", "keychain", "set", &provider, "default"].to_vec());
-    }
-    let alias = alias.unwrap_or_else(|| "default".to_owned());
+    let alias = alias.unwrap_or_else(|| {
+        let alias = free_alias(plan, &provider, agent);
+        commands.push(words!["ringlet", "keychain", "set", &provider, &alias].to_vec());
+        alias
+    });
     // A command that would be refused is no advice.
     let can = machine::bind(session, agent, &provider, &alias, withheld.endpoint.as_deref());
     if can.is_err() {
@@ -305,6 +308,16 @@ pub(super) fn remedy(session: &Session, plan: &Plan, withheld: &Withheld) -> Vec
     }
     commands.push(create);
     commands
+}
+
+// An alias that no other key has, or gets.
+fn free_alias(plan: &Plan, provider: &str, agent: &str) -> String {
+    let names = plan.stored.iter().chain(plan.keys.iter().map(|key| &key.name));
+    let taken: HashSet<&str> =
+        names.filter(|name| name.provider.as_str() == provider).map(|name| name.alias.as_str()).collect();
+    let numbered = (2..).map(|number| format!("{agent}-{number}"));
+    let mut all = ["default".to_owned(), agent.to_owned()].into_iter().chain(numbered);
+    all.find(|alias| !taken.contains(alias.as_str())).unwrap_or_default()
 }
 
 fn free_name(session: &Session, plan: &Plan, wanted: &str) -> String {

@@ -3,6 +3,7 @@
 use super::pairs::Pair;
 use super::preferred::Rank;
 use super::scopes::{Kind, ReadBy};
+use super::types::Refusal;
 use super::values::Held;
 use super::{Account, Accounts, Found, Judge, Name, Origin, Withheld};
 use crate::registry::{AgentSpec, Api};
@@ -66,7 +67,7 @@ pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>], preferred: &B
         for agent in &elsewhere {
             accounts.leave(judge, agent, account.provider.clone(), account.endpoint.clone());
             if let Some(why) = judge.machine.login_of(agent).filter(|_| !at_login.contains(agent)) {
-                accounts.withhold(agent, why, account.provider.clone());
+                accounts.withhold(agent, (why, None), account.provider.clone());
             }
         }
         if !own.is_empty() {
@@ -85,7 +86,7 @@ pub(super) fn accounts(judge: &Judge<'_, '_>, found: &[Found<'_>], preferred: &B
         let Some((variable, _)) = &own.pair.endpoint else { continue };
         for agent in judge.readers_of_key(own.pair.variable).into_iter().filter(|agent| !bound.contains(agent)) {
             let why = format!("it reads {} and not {variable}, which belongs to that key", own.pair.variable);
-            accounts.withhold(&agent, why, own.provider.clone());
+            accounts.withhold(&agent, (why, None), own.provider.clone());
         }
     }
     accounts
@@ -253,7 +254,7 @@ fn lone(
         // In the login shell, which does not read the token, it is the login that claude uses.
         let is_elsewhere = judge.machine.login.is_some() && !is_read(set);
         match judge.machine.login_of("claude").filter(|_| is_elsewhere) {
-            Some(why) => accounts.withhold("claude", why, judge.provider_of(set)),
+            Some(why) => accounts.withhold("claude", (why, None), judge.provider_of(set)),
             None => offer(judge, set, "claude", bound, accounts),
         }
     }
@@ -275,12 +276,18 @@ fn lone(
 }
 
 // Why a key that the files set is not made an agent's default.
-fn refusal(judge: &Judge<'_, '_>, set: usize, name: &str, agent: &str, has_subscription: bool) -> Option<String> {
+fn refusal(
+    judge: &Judge<'_, '_>,
+    set: usize,
+    name: &str,
+    agent: &str,
+    has_subscription: bool,
+) -> Option<(String, Option<(usize, usize)>)> {
     if let Some(withheld) = judge.withheld.get(agent) {
-        return Some(withheld.why.clone());
+        return Some((withheld.why.clone(), None));
     }
     if has_subscription && agent == "claude" {
-        return Some("a subscription token is set".to_owned());
+        return Some(("a subscription token is set".to_owned(), None));
     }
     let commands =
         agent.parse().ok().and_then(|name| judge.machine.vocabulary.agents.get(&name)).map(|spec| spec.commands());
@@ -288,7 +295,8 @@ fn refusal(judge: &Judge<'_, '_>, set: usize, name: &str, agent: &str, has_subsc
     if let Some(unit) = kept {
         let unit = &judge.facts.units[*unit];
         let what = unit.name.map_or_else(|| "a command".to_owned(), str::to_owned);
-        return Some(format!("{what} starts it with {name} emptied or unset"));
+        let at = (unit.file, unit.span.start);
+        return Some((format!("{what} starts it with {name} emptied or unset"), Some(at)));
     }
     // What the shells that read this key come to, and no other.
     let shells = match judge.sources[judge.facts.at[set].file].reader {
@@ -300,10 +308,10 @@ fn refusal(judge: &Judge<'_, '_>, set: usize, name: &str, agent: &str, has_subsc
         at.unit.is_none() && judge.is_read_by(at.file, shells)
     };
     let beside: Vec<usize> = judge.values.named(name).iter().copied().filter(is_beside).collect();
-    if judge.emptied(&beside).is_some() {
-        return Some(format!("{name} is emptied or unset later"));
+    if let Some(at) = judge.emptied(&beside) {
+        return Some((Refusal::emptied(name, at).why, Some(judge.place_of(at))));
     }
-    judge.machine.login_of(agent)
+    judge.machine.login_of(agent).map(|why| (why, None))
 }
 
 fn offer(judge: &Judge<'_, '_>, set: usize, agent: &str, bound: &mut BTreeSet<String>, accounts: &mut Accounts) {
@@ -342,7 +350,7 @@ fn offer(judge: &Judge<'_, '_>, set: usize, agent: &str, bound: &mut BTreeSet<St
             bound.insert(agent.to_owned());
             accounts.made.push(account);
         }
-        Err(why) => accounts.withhold(agent, why, judge.provider_of(set)),
+        Err(why) => accounts.withhold(agent, (why, None), judge.provider_of(set)),
     }
 }
 
@@ -357,10 +365,10 @@ impl Account {
 }
 
 impl Accounts {
-    fn withhold(&mut self, agent: &str, why: String, provider: String) {
+    fn withhold(&mut self, agent: &str, (why, at): (String, Option<(usize, usize)>), provider: String) {
         if !self.withheld.iter().any(|other| other.agent == agent) {
             let (agent, provider) = (agent.to_owned(), Some(provider));
-            self.withheld.push(Withheld { agent, why, at: None, provider, endpoint: None, profile: None });
+            self.withheld.push(Withheld::new(agent, why, at, provider, None));
         }
     }
 
@@ -370,7 +378,7 @@ impl Accounts {
         if agents.contains(agent) && !self.withheld.iter().any(|other| other.agent == agent) {
             let why = format!("the default profile \"{profile}\" has an account for it already");
             let (agent, provider, profile) = (agent.to_owned(), Some(provider), Some(profile.clone()));
-            self.withheld.push(Withheld { agent, why, at: None, provider, endpoint, profile });
+            self.withheld.push(Withheld { profile, ..Withheld::new(agent, why, None, provider, endpoint) });
         }
     }
 }
@@ -408,6 +416,8 @@ impl Judge<'_, '_> {
         let Some(family) = self.family(set) else { return self.provider_of(set) };
         let endpoint = self.hosts.get(&(self.facts.at[set].scope, family));
         let known = endpoint.and_then(|url| self.machine.vocabulary.provider_at(url));
-        known.map_or_else(|| self.provider_of(set), |spec| spec.name.to_string())
+        let known = known.map_or_else(|| self.provider_of(set), |spec| spec.name.to_string());
+        // Where the key's own form names another one, it is that one's.
+        self.form(set).filter(|form| *form != known).unwrap_or(known)
     }
 }

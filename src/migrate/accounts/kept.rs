@@ -1,6 +1,7 @@
 //! What is left as it is (rule P9): with every part of an account all of it, and with it what refers to the same
 //! variables. Its agents get no default profile.
 
+use super::types::Refusal;
 use super::values::Held;
 use super::{Found, Group, Judge, Kept, Withheld};
 use super::{defaults, pairs};
@@ -58,7 +59,8 @@ impl<'a> Judge<'a, '_> {
         // Where the person chose another key as the default, that is the agent's.
         let has_other = self.machine.chosen.contains_key(&provider);
         if self.facts.at[set].unit.is_none() && self.is_named_so(set) && !has_other {
-            let account = (Some(provider), None);
+            let has_others = self.family(set).is_some_and(|family| self.has_other_endpoints(&[set], family));
+            let account = if has_others { (None, None) } else { (Some(provider), None) };
             let at = Some((self.facts.at[set].file, self.facts.sets[set].word.span.start));
             self.withhold(self.readers_of_key(name), &kept.why, at, account);
         }
@@ -85,7 +87,8 @@ impl<'a> Judge<'a, '_> {
             for group in groups {
                 let Some(sets) = group.families.get(family) else { continue };
                 if !self.credentials(sets, family).0.is_empty() {
-                    self.keep_group(sets, &kept);
+                    // Whether the key is for that endpoint alone is not known.
+                    self.keep_sets(sets, &kept, None, (None, None));
                 }
             }
         }
@@ -147,16 +150,23 @@ impl<'a> Judge<'a, '_> {
             self.launchers.insert(unit);
         }
         let account = self.hinted(&own.sets, families.first().copied());
-        self.withhold(agents, &kept.why, at, account);
+        // Which of several accounts it is, or what is written where nothing is understood, is not known.
+        let is_known = own.starts.len() <= 1 && families.len() <= 1 && !self.has_fixed_key(own);
+        self.withhold(agents, &kept.why, at, if is_known { account } else { (None, None) });
     }
 
-    pub(super) fn keep_group(&mut self, sets: &[usize], kept: &Kept) {
-        let sets = sets.to_vec();
-        let at = sets.first().map(|set| (self.facts.at[*set].file, self.facts.sets[*set].word.span.start));
-        let agents = self.agents_of(&sets);
-        let family = sets.first().and_then(|set| self.family(*set));
-        let account = self.hinted(&sets, family);
-        self.keep(sets, kept);
+    /// Keeps what a shell's files set at top level.
+    pub(super) fn keep_group(&mut self, sets: &[usize], refusal: Refusal) {
+        let account = self.hinted(sets, sets.first().and_then(|set| self.family(*set)));
+        let is_sure = sets.iter().all(|set| self.facts.scopes[self.facts.at[*set].scope].is_none());
+        let kept = Kept { reason: refusal.reason, why: refusal.why };
+        self.keep_sets(sets, &kept, refusal.at, if is_sure { account } else { (None, None) });
+    }
+
+    fn keep_sets(&mut self, sets: &[usize], kept: &Kept, at: Option<usize>, account: (Option<String>, Option<String>)) {
+        let at = at.or(sets.first().copied()).map(|set| self.place_of(set));
+        let agents = self.agents_of(sets);
+        self.keep(sets.to_vec(), kept);
         self.withhold(agents, &kept.why, at, account);
     }
 
@@ -191,17 +201,28 @@ impl<'a> Judge<'a, '_> {
         }
     }
 
-    // The provider and the endpoint that words are for, as far as they tell.
-    pub(super) fn hinted(&self, sets: &[usize], family: Option<&'a str>) -> (Option<String>, Option<String>) {
+    /// Where a word stands.
+    pub(super) fn place_of(&self, set: usize) -> (usize, usize) {
+        (self.facts.at[set].file, self.facts.sets[set].word.span.start)
+    }
+
+    // The provider and the endpoint that words are for. Nothing where anything about them is not known: a key must not
+    // be bound to an endpoint that is not its own.
+    fn hinted(&self, sets: &[usize], family: Option<&'a str>) -> (Option<String>, Option<String>) {
         let Some(family) = family else { return (None, None) };
-        let pair = self.pair(sets, family, None).ok().flatten();
-        if let Some(pair) = pair {
-            let spec = self.machine.vocabulary.provider(&pair.provider);
-            return (Some(pair.provider.clone()), pair.endpoint_of(spec));
-        }
+        let (Ok(pair), Ok(aim)) = (self.pair(sets, family, None), self.aim(sets, family)) else { return (None, None) };
         let own = self.machine.vocabulary.provider_of(family);
-        match self.aim(sets, family) {
-            Ok(pairs::Aim::At((_, url), _)) => {
+        let (keys, _) = self.credentials(sets, family);
+        if keys.windows(2).any(|two| !self.values.is_same(two[0], two[1])) {
+            return (None, None);
+        }
+        match (pair, aim) {
+            (_, pairs::Aim::Silent) if self.has_other_endpoints(sets, family) => (None, None),
+            (Some(pair), _) => {
+                let spec = self.machine.vocabulary.provider(&pair.provider);
+                (Some(pair.provider.clone()), pair.endpoint_of(spec))
+            }
+            (None, pairs::Aim::At((_, url), _)) => {
                 // An address that no profile takes is no advice, and may hold a password.
                 if check_url(&url, Http::Private).is_err() {
                     return (None, None);
@@ -209,8 +230,35 @@ impl<'a> Judge<'a, '_> {
                 let known = self.machine.vocabulary.provider_at(&url);
                 (known.or(own).map(|spec| spec.name.to_string()), Some(url))
             }
-            _ => (own.map(|spec| spec.name.to_string()), None),
+            (None, _) => (own.map(|spec| spec.name.to_string()), None),
         }
+    }
+
+    // Whether an endpoint of a family is set elsewhere than by these words, outside launchers, or may be.
+    fn has_other_endpoints(&self, sets: &[usize], family: &str) -> bool {
+        let Some(all) = self.strays.get(family) else { return false };
+        let own = sets.iter().filter(|set| self.is_stray(**set) == Some(family)).count();
+        own < *all
+    }
+
+    /// The endpoints that are set outside launchers, by family.
+    pub(super) fn strays(&self) -> HashMap<&'a str, usize> {
+        let mut strays = HashMap::new();
+        for family in (0..self.facts.sets.len()).filter_map(|set| self.is_stray(set)) {
+            *strays.entry(family).or_default() += 1;
+        }
+        strays
+    }
+
+    fn is_stray(&self, set: usize) -> Option<&'a str> {
+        let family = self.family(set).filter(|_| self.meaning(set) == Some(Meaning::Endpoint))?;
+        let own = self.machine.vocabulary.provider_of(family);
+        let is_other = match self.values.held(set) {
+            Held::Declared | Held::Nothing => false,
+            Held::Unknown | Held::Path(_) => true,
+            Held::Is(url, _) => !own.is_some_and(|own| pairs::is_at(own, &String::from_utf8_lossy(url))),
+        };
+        (is_other && !self.facts.sets[set].place.launcher).then_some(family)
     }
 
     fn withhold(
@@ -224,7 +272,7 @@ impl<'a> Judge<'a, '_> {
             let agent = self.machine.vocabulary.agent(&agent).map_or(agent, ToString::to_string);
             let (provider, endpoint) = (provider.clone(), endpoint.clone());
             let withheld =
-                Withheld { agent: agent.clone(), why: why.to_owned(), at, provider, endpoint, profile: None };
+                Withheld { stays: true, ..Withheld::new(agent.clone(), why.to_owned(), at, provider, endpoint) };
             self.withheld.entry(agent).or_insert(withheld);
         }
     }

@@ -171,7 +171,7 @@ impl<'a> Judge<'a, '_> {
     }
 
     // Whether a key stands in the unit that nothing can be cut out of.
-    fn has_fixed_key(&self, unit: &Unit<'_>) -> bool {
+    pub(super) fn has_fixed_key(&self, unit: &Unit<'_>) -> bool {
         let fixed = &self.fixed[unit.file];
         fixed.get(fixed.partition_point(|at| *at < unit.span.start)).is_some_and(|at| *at < unit.span.end)
     }

@@ -3,6 +3,7 @@
 use super::launchers::Fate;
 use super::pairs;
 use super::scopes::ReadBy;
+use super::types::Refusal;
 use super::{Found, Group, Judge, Kept};
 use crate::migrate::model::Reason;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -115,10 +116,13 @@ impl<'a> Judge<'a, '_> {
                 match self.top(group, family, sets) {
                     Ok(None) => {}
                     Ok(Some(account)) => match self.stays(&account, Reason::Pair, is_last) {
-                        Some(kept) => self.keep_group(sets, &kept),
+                        Some(kept) => {
+                            let Kept { reason, why } = kept;
+                            self.keep_group(sets, Refusal { reason, why, at: None });
+                        }
                         None => join(&mut found, &mut same, family, account),
                     },
-                    Err(why) => self.keep_group(sets, &Kept { reason: Reason::Pair, why }),
+                    Err(refusal) => self.keep_group(sets, refusal),
                 }
             }
         }

@@ -1,29 +1,31 @@
 //! The pairs at the top level of the files that a shell reads (rule P6).
 
+use super::types::Refusal;
 use super::values::Held;
 use super::{Found, Group, Judge, Name, defaults, pairs};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<'a> Judge<'a, '_> {
     // The account that a shell's files set at top level.
-    pub(super) fn top(&self, group: &Group<'a>, family: &'a str, sets: &[usize]) -> Result<Option<Found<'a>>, String> {
+    pub(super) fn top(&self, group: &Group<'a>, family: &'a str, sets: &[usize]) -> Result<Option<Found<'a>>, Refusal> {
         let (keys, unknown) = self.credentials(sets, family);
         let aim = self.aim(sets, family);
         if keys.is_empty() && unknown.is_none() {
             return Ok(None);
         }
         if let Some(why) = self.governing(family) {
-            return if keys.is_empty() { Ok(None) } else { Err(why) };
+            return if keys.is_empty() { Ok(None) } else { Err(why.into()) };
         }
         if let Ok(pairs::Aim::Own | pairs::Aim::Silent) = aim {
             return Ok(None);
         }
         aim?;
         if let Some(unknown) = unknown {
-            return Err(format!("what {} is set to cannot be told", self.facts.sets[unknown].word.name));
+            let name = &self.facts.sets[unknown].word.name;
+            return Err(format!("what {name} is set to cannot be told").into());
         }
         if group.shells == 0 {
-            return Err("nothing is known to read this file".to_owned());
+            return Err("nothing is known to read this file".to_owned().into());
         }
         let Some(pair) = self.pair(sets, family, None)? else { return Ok(None) };
         let mut found = Found::new(pair, None, group.shells);
@@ -40,7 +42,7 @@ impl<'a> Judge<'a, '_> {
     }
 
     // Whether the variables are exported, on no condition, and not emptied or unset later.
-    fn are_plain_at_top(&self, names: &BTreeSet<&str>, sets: &[usize]) -> Result<(), String> {
+    fn are_plain_at_top(&self, names: &BTreeSet<&str>, sets: &[usize]) -> Result<(), Refusal> {
         let mut exported: BTreeSet<&str> = BTreeSet::new();
         let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for set in sets {
@@ -51,7 +53,7 @@ impl<'a> Judge<'a, '_> {
             let held = self.values.held(*set);
             let sets_it = matches!(held, Held::Is(..));
             if sets_it && self.facts.scopes[self.facts.at[*set].scope].is_some() {
-                return Err(format!("{name} is set on a condition"));
+                return Err(Refusal { at: Some(*set), ..format!("{name} is set on a condition").into() });
             }
             if self.facts.at[*set].exported && !matches!(held, Held::Nothing) {
                 exported.insert(name);
@@ -59,10 +61,10 @@ impl<'a> Judge<'a, '_> {
             by_name.entry(name).or_default().push(*set);
         }
         if let Some(name) = names.iter().find(|name| !exported.contains(*name)) {
-            return Err(format!("{name} is set without being exported"));
+            return Err(format!("{name} is set without being exported").into());
         }
-        match by_name.iter().find(|(_, sets)| self.emptied(sets).is_some()) {
-            Some((name, _)) => Err(format!("{name} is emptied or unset later")),
+        match by_name.iter().find_map(|(name, sets)| Some((name, self.emptied(sets)?))) {
+            Some((name, at)) => Err(Refusal::emptied(name, at)),
             None => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use crate::migrate::edit::Cut;
 use crate::migrate::entries::{OwnSettings, Store};
 use crate::migrate::files::Shell;
-use crate::migrate::model::{Form, Span};
+use crate::migrate::model::{Form, Reason, Span};
 use crate::migrate::verdicts::Action;
 use crate::migrate::vocabulary::Vocabulary;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -226,6 +226,21 @@ pub(crate) struct Withheld {
     pub endpoint: Option<String>,
     /// The default profile that there is, where it has an account for the agent already.
     pub profile: Option<String>,
+    /// Whether the key of that account stays in plaintext.
+    pub stays: bool,
+}
+
+impl Withheld {
+    /// An agent without a default profile.
+    pub(in crate::migrate) fn new(
+        agent: String,
+        why: String,
+        at: Option<(usize, usize)>,
+        provider: Option<String>,
+        endpoint: Option<String>,
+    ) -> Self {
+        Self { agent, why, at, provider, endpoint, profile: None, stays: false }
+    }
 }
 
 /// What the files come to.
@@ -318,5 +333,28 @@ impl Replaced {
     pub(in crate::migrate) fn with(&self, profile: &str) -> Cut {
         let Self { command, agent, .. } = self;
         Cut { span: command.clone(), with: format!("ringlet exec --profile {profile} {agent} --").into_bytes() }
+    }
+}
+
+/// Why an account is not understood, and the word that it hangs on where that is not its first.
+pub(super) struct Refusal {
+    /// Why, in short.
+    pub reason: Reason,
+    /// Why, as the rest of a sentence.
+    pub why: String,
+    /// The word.
+    pub at: Option<usize>,
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self { reason: Reason::Pair, why, at: None }
+    }
+}
+
+impl Refusal {
+    /// A variable is emptied or unset there.
+    pub(super) fn emptied(name: &str, at: usize) -> Self {
+        Self { at: Some(at), ..Self::from(format!("{name} is emptied or unset later")) }
     }
 }

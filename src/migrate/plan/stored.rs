@@ -284,7 +284,7 @@ pub(super) fn bind(gone: &Gone, files: &[Pending], machine: &Machine<'_>, accoun
         }
         if let Some((why, provider)) = why.filter(|_| !has_default) {
             let (agent, provider) = (agent.to_owned(), Some(provider));
-            accounts.withheld.push(Withheld { agent, why, at: None, provider, endpoint: None, profile: None });
+            accounts.withheld.push(Withheld::new(agent, why, None, provider, None));
         }
     }
 }
