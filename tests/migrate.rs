@@ -380,6 +380,70 @@ fn a_word_beside_a_key_that_stands_in_a_key_which_stays_does_not_keep_the_file()
 }
 
 #[test]
+fn a_file_that_is_only_looked_through_leaves_a_key_and_is_no_failure() {
+    for (start, text) in [
+        (".bashrc", "eval \"$(cat ~/.keys)\"\n"),
+        (".zshrc", "fpath=(~ $fpath)\nautoload -Uz .keys\n"),
+        (".config/fish/config.fish", "bass source ~/.keys\n"),
+    ] {
+        let world = World::new();
+        world.write(format!("home/{start}"), text);
+        world.write("home/.keys", format!("export OPENAI_API_KEY={THIRD}\n"));
+        for words in [&["migrate", "--dry-run"][..], &["migrate", "--yes"]] {
+            let done = world.run(words);
+            assert_eq!(done.status, Some(3), "{start} {done:?}");
+            assert!(done.stdout.contains("~/.keys:1  OPENAI_API_KEY"), "{start} {done:?}");
+            assert!(!done.stderr.contains("cannot be edited"), "{start} {done:?}");
+        }
+    }
+}
+
+#[test]
+fn the_hook_goes_where_the_users_shell_reads_it_and_a_shell_without_one_is_told() {
+    let key = format!("export OPENAI_API_KEY={THIRD}\n");
+    let script = format!("#!/usr/bin/fish\nset -x OPENAI_API_KEY {THIRD}\nexec codex $argv\n");
+    let zdotdir = "export ZDOTDIR=\"${ZDOTDIR:-$HOME/.config/zsh}\"\n";
+    for (shell, files, said, unsaid) in [
+        (
+            "zsh",
+            [(".zshenv", zdotdir), (".config/zsh/.zshrc", &key)],
+            "add this line to ~/.config/zsh/.zshrc",
+            "/.bash",
+        ),
+        (
+            "zsh",
+            [(".zshenv", &format!("{zdotdir}{key}")), ("x", "")],
+            "add this line to ~/.config/zsh/.zshrc",
+            "/.bash",
+        ),
+        (
+            "ksh",
+            [(".profile", &key), ("x", "")],
+            "ksh has no hook: start agents there by `ringlet exec codex`",
+            "add this",
+        ),
+        (
+            "dash",
+            [(".profile", &key), ("x", "")],
+            "sh has no hook: start agents there by `ringlet exec codex`",
+            "add this",
+        ),
+        ("bash", [(".profile", &key), ("x", "")], "add this line to ~/.bashrc", "no hook"),
+        // A script's language is no shell of the user's.
+        ("ksh", [("bin/ai", &script), ("x", "")], "ksh has no hook", "config.fish"),
+    ] {
+        let mut world = World::new();
+        world.link_ringlet();
+        world.agent("codex");
+        world.set("SHELL", format!("/bin/{shell}"));
+        files.iter().for_each(|(name, text)| drop(world.write(format!("home/{name}"), text)));
+        let done = world.run(&["migrate", "--yes"]);
+        assert!(done.stderr.contains(said), "{shell}: {done:?}");
+        assert!(!done.stderr.contains(unsaid), "{shell}: {done:?}");
+    }
+}
+
+#[test]
 fn a_read_only_file_keeps_its_key_which_is_stored_all_the_same() {
     let world = World::new();
     let file = world.write("home/.zshrc", zshrc());

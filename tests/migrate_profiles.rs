@@ -6,6 +6,8 @@ use std::fs;
 const KEY: &str = "sk-ant-api03-TESTab12FAKEcd34TESTef56FAKEgh78TESTij90FAKEkl12TESTmn34FAKEop56";
 const ZAI: &str = "deadbeef93a1c0ffeeef0fdeadbeefbf.TESTe1zBFAKEhFdE";
 
+const OTHER: &str = "c0ffee93a1deadbeefef0fdeadbeefbf.TESTb2zBFAKEkFdF";
+
 fn launcher(before: &str) -> String {
     let pair = format!("ANTHROPIC_BASE_URL=https://api.z.ai/api/anthropic ANTHROPIC_AUTH_TOKEN={ZAI}");
     format!("kimi() {{ {before}{pair} claude \"$@\"; }}\n")
@@ -162,6 +164,26 @@ fn a_subscription_token_is_one_under_any_name() {
         let done = world.run(&["migrate", "--yes"]);
         let own = profile(&world, "default").unwrap_or_else(|| panic!("{name} {done:?}"));
         assert!(own.contains("provider = \"claude-subscription\"") && !own.contains("auth-header"), "{own}");
+    }
+}
+
+#[test]
+fn two_launchers_of_one_name_have_keys_of_their_profiles_names() {
+    // Whatever the order of the values.
+    for (first, second) in [(ZAI, OTHER), (OTHER, ZAI)] {
+        let world = world("");
+        world.write("home/.bashrc", launcher("").replace(ZAI, first));
+        world.write("home/.zshrc", launcher("").replace(ZAI, second));
+        world.run(&["migrate", "--yes"]).ok();
+        for (file, name, value) in [(".bashrc", "kimi", first), (".zshrc", "kimi-2", second)] {
+            let text = world.read(format!("home/{file}"));
+            assert!(text.contains(&format!("--profile {name} claude")), "{text}");
+            let own = profile(&world, name).expect("a profile");
+            assert!(own.contains(&format!("key-alias = \"{name}\"")), "{own}");
+            let stored = world.read("home/.config/ringlet/credentials.toml");
+            let stored: toml::Table = stored.parse().expect("whole");
+            assert_eq!(stored["zai"][name]["key"].as_str(), Some(value));
+        }
     }
 }
 

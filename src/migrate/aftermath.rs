@@ -6,6 +6,7 @@
 use super::dialect::Dialect;
 use super::model::Warning;
 use super::plan::{Plan, PlannedFile};
+use crate::env::Env;
 use crate::hint::Hint;
 use crate::platform;
 use crate::shell;
@@ -25,11 +26,13 @@ pub(crate) enum OpenShell {
     Csh,
     /// nushell, which has none.
     Nushell,
+    /// sh or ksh, which have none.
+    Plain(&'static str),
 }
 
 impl OpenShell {
-    /// The shells whose own files were edited; none where only others were, such as `.env`.
-    pub(crate) fn of_files(files: &[&PlannedFile]) -> Option<BTreeSet<Self>> {
+    /// The shells whose own files were edited; the user's own where only others were, such as `.env`.
+    pub(crate) fn of_files(files: &[&PlannedFile], users: Self) -> BTreeSet<Self> {
         let of = |file: &&PlannedFile| {
             Some(match file.dialect {
                 Dialect::Zsh => Self::Hooked(shell::Shell::Zsh),
@@ -39,11 +42,24 @@ impl OpenShell {
                 Dialect::PowerShell => Self::Hooked(shell::Shell::PowerShell),
                 Dialect::Csh => Self::Csh,
                 Dialect::Nushell => Self::Nushell,
+                Dialect::Sh if matches!(users, Self::Plain(_)) => users,
                 _ => return None,
             })
         };
         let shells: BTreeSet<Self> = files.iter().filter_map(of).collect();
-        (!shells.is_empty()).then_some(shells)
+        if shells.is_empty() { BTreeSet::from([users]) } else { shells }
+    }
+
+    /// The user's own shell, by the name of its program.
+    pub(crate) fn of_user(env: &Env) -> Self {
+        let shell = env.non_empty("SHELL").map(PathBuf::from).unwrap_or_default();
+        match shell.file_stem().and_then(|name| name.to_str()).unwrap_or_default() {
+            "csh" | "tcsh" => Self::Csh,
+            "nu" => Self::Nushell,
+            "ksh" | "ksh93" | "mksh" | "lksh" | "oksh" | "pdksh" => Self::Plain("ksh"),
+            "sh" | "dash" | "ash" | "yash" => Self::Plain("sh"),
+            _ => Self::Hooked(shell::Shell::of_user(env)),
+        }
     }
 
     /// The command that takes these variables out of a session.
@@ -54,7 +70,7 @@ impl OpenShell {
             each.collect::<Vec<_>>().join(between)
         };
         match self {
-            Self::Hooked(Bash | Zsh) => format!("unset {}", names.join(" ")),
+            Self::Hooked(Bash | Zsh) | Self::Plain(_) => format!("unset {}", names.join(" ")),
             Self::Hooked(Fish) => format!("set -e {}", names.join(" ")),
             Self::Hooked(PowerShell) => format!("Remove-Item {}", all("Env:", ", ")),
             Self::Csh => all("unsetenv ", "; "),
@@ -69,6 +85,7 @@ impl fmt::Display for OpenShell {
             Self::Hooked(shell) => shell.fmt(f),
             Self::Csh => f.write_str("csh"),
             Self::Nushell => f.write_str("nushell"),
+            Self::Plain(name) => f.write_str(name),
         }
     }
 }
@@ -79,15 +96,15 @@ pub(crate) struct StartFolders {
     pub home: PathBuf,
     /// The configuration folder: `XDG_CONFIG_HOME`, or `.config`.
     pub config: PathBuf,
-    /// zsh's own folder: `ZDOTDIR`, or the home directory.
-    pub zdotdir: PathBuf,
+    /// The `.zshrc` that zsh reads.
+    pub zshrc: PathBuf,
 }
 
 impl StartFolders {
     /// The start file that is to load a shell's hook.
     pub(crate) fn hook_file(&self, shell: shell::Shell, files: &[&PlannedFile]) -> PathBuf {
         match shell {
-            shell::Shell::Zsh => self.zdotdir.join(".zshrc"),
+            shell::Shell::Zsh => self.zshrc.clone(),
             shell::Shell::Bash => self.home.join(".bashrc"),
             shell::Shell::Fish => self.config.join("fish/config.fish"),
             // It has several, in places that differ from one system to the next.
@@ -346,7 +363,7 @@ mod tests {
         assert_eq!(why(".envrc"), [Exposure::InRepository, Exposure::Synced("Dropbox")]);
         // bash is not told of direnv's file.
         let zsh = OpenShell::Hooked(shell::Shell::Zsh);
-        assert_eq!(OpenShell::of_files(&edited), Some(BTreeSet::from([zsh])));
+        assert_eq!(OpenShell::of_files(&edited, OpenShell::Plain("ksh")), BTreeSet::from([zsh]));
         assert_eq!(advice(&edited), BTreeSet::from([Advice::Direnv(folder)]));
     }
 

@@ -93,6 +93,8 @@ pub(crate) struct Found {
     pub folders: BTreeSet<PathBuf>,
     /// In which order each shell reads them.
     pub readings: Vec<Reading>,
+    /// The `.zshrc` that zsh reads, if it is there or not.
+    pub zshrc: Option<PathBuf>,
     // Whose the agents' own files are, by candidate.
     owned: Vec<(usize, &'static Own)>,
 }
@@ -178,7 +180,7 @@ pub(crate) fn find(paths: &Paths, env: &Env) -> Found {
     places::leftovers(&mut search);
     let owned = agents::agents_own(&mut search);
     let readings = reading::placed(order.readings, &walk.files, &|path| search.seen.get(path).copied());
-    Found { candidates: search.found, folders: search.folders, readings, owned }
+    Found { candidates: search.found, folders: search.folders, readings, zshrc: order.zshrc, owned }
 }
 
 /// The first bytes of a file, enough for [`dialect::of`]; none if it is no regular file or cannot be read.

@@ -10,7 +10,7 @@ use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate::aftermath::{self, OpenShell, StartFolders};
 use crate::migrate::apply::{self, End, Report};
-use crate::migrate::files;
+use crate::migrate::files::{self, Found, Role};
 use crate::migrate::plan::{Plan, PlannedAccount, PlannedFile};
 use crate::name::Provider;
 use crate::platform;
@@ -18,7 +18,7 @@ use crate::shell::Shell;
 use crate::words;
 use memchr::memmem;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Creates what is missing and prints what is left to do.
 pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Report, yes: bool) -> Result<(), Failure> {
@@ -31,11 +31,28 @@ pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Rep
     profiles(host, plan);
     show::past_hook(session, plan).into_iter().for_each(|said| host.output.warn(said));
     show::commands(session, plan).into_iter().for_each(|said| host.output.note(said));
-    let shells = OpenShell::of_files(&files).unwrap_or_else(|| BTreeSet::from([users_shell(host)]));
-    shells.iter().for_each(|shell| hook(host, session, *shell, plan, &files, &report.run, yes));
+    let found = files::find(&session.paths, &host.world.env);
+    // What a script sets, no shell has.
+    let is_script =
+        |file: &&&PlannedFile| found.candidates.iter().any(|own| own.role == Role::Script && own.path == file.path);
+    let of_shells: Vec<&PlannedFile> = files.iter().filter(|file| !is_script(file)).copied().collect();
+    let shells = OpenShell::of_files(&of_shells, OpenShell::of_user(&host.world.env));
+    let folders = StartFolders {
+        home: session.paths.home.clone(),
+        config: host.world.env.absolute("XDG_CONFIG_HOME").unwrap_or_else(|| session.paths.home.join(".config")),
+        zshrc: found.zshrc.clone().unwrap_or_else(|| session.paths.home.join(".zshrc")),
+    };
+    for shell in &shells {
+        match shell {
+            OpenShell::Hooked(shell) => {
+                hook(host, session, *shell, &folders.hook_file(*shell, &files), &report.run, yes);
+            }
+            other => unhooked(host, *other, plan),
+        }
+    }
     rotate(host, session, plan, &files);
     unset(host, plan, &shells);
-    references(host, session, plan);
+    references(host, session, plan, &found);
     sessions(host, &files);
     blocks(host, session, &files);
     Ok(())
@@ -52,52 +69,29 @@ fn profiles(host: &mut Host, plan: &Plan) {
     }
 }
 
-fn users_shell(host: &Host) -> OpenShell {
-    let shell = host.world.env.non_empty("SHELL").map(PathBuf::from).unwrap_or_default();
-    match shell.file_stem().and_then(|name| name.to_str()).unwrap_or_default() {
-        "csh" | "tcsh" => OpenShell::Csh,
-        "nu" => OpenShell::Nushell,
-        _ => OpenShell::Hooked(Shell::of_user(&host.world.env)),
+// Says how agents are started in a shell without a hook.
+fn unhooked(host: &mut Host, shell: OpenShell, plan: &Plan) {
+    let agents: BTreeSet<&String> = plan.accounts.iter().flat_map(|own| &own.account.agents).collect();
+    if let Some(agent) = agents.first() {
+        let said = Hint::from(format!("{shell} has no hook: start agents there by "));
+        let said = said.command(words!["ringlet", "exec", agent]).and(", or by the links that ");
+        host.output.note(said.command(words!["ringlet", "shims", "install"]).and(" makes"));
     }
 }
 
-fn hook(
-    host: &mut Host,
-    session: &Session,
-    shell: OpenShell,
-    plan: &Plan,
-    files: &[&PlannedFile],
-    run: &str,
-    yes: bool,
-) {
-    let OpenShell::Hooked(shell) = shell else {
-        let agents: BTreeSet<&String> = plan.accounts.iter().flat_map(|own| &own.account.agents).collect();
-        if let Some(agent) = agents.first() {
-            let said = Hint::from(format!("{shell} has no hook: start agents there by "));
-            let said = said.command(words!["ringlet", "exec", agent]).and(", or by the links that ");
-            host.output.note(said.command(words!["ringlet", "shims", "install"]).and(" makes"));
-        }
-        return;
-    };
-    let home = &session.paths.home;
-    let folders = StartFolders {
-        home: home.clone(),
-        config: host.world.env.absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")),
-        zdotdir: host.world.env.absolute("ZDOTDIR").unwrap_or_else(|| home.clone()),
-    };
-    let file = folders.hook_file(shell, files);
+fn hook(host: &mut Host, session: &Session, shell: Shell, file: &Path, run: &str, yes: bool) {
     let line = line_for(shell);
-    let bytes = platform::read_file(&file, 16 << 20).map(|read| read.bytes).unwrap_or_default();
+    let bytes = platform::read_file(file, 16 << 20).map(|read| read.bytes).unwrap_or_default();
     if memmem::find(&bytes, b"ringlet hook").is_some() {
         return;
     }
-    let shown = session.paths.pretty(&file);
+    let shown = session.paths.pretty(file);
     let asked =
         if yes { None } else { host.world.console.ask(&format!("ringlet: add `{line}` to {shown}? [y]es, [n]o: ")) };
     if asked.is_some_and(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")) {
         let store = super::opener(host, session, super::prompt(host))();
         let added = apply::lock(&session.paths).map_err(|error| format!("stays as it is: {error}"));
-        match added.and_then(|_lock| apply::add_line(&session.paths, &store, run, &file, line)) {
+        match added.and_then(|_lock| apply::add_line(&session.paths, &store, run, file, line)) {
             Ok(()) => return host.output.note(format!("added the hook to {shown}; open a new shell")),
             Err(why) => host.output.warn(format!("{shown} {why}")),
         }
@@ -140,10 +134,9 @@ fn unset(host: &mut Host, plan: &Plan, shells: &BTreeSet<OpenShell>) {
 }
 
 // Warns of code that uses a variable which nothing sets any more: it must get its key in another way.
-fn references(host: &mut Host, session: &Session, plan: &Plan) {
+fn references(host: &mut Host, session: &Session, plan: &Plan, found: &Found) {
     let names = aftermath::moved_variables(plan);
-    let read = files::candidates(&session.paths, &host.world.env);
-    let read = read.iter().filter(|file| !file.role.is_report_only()).map(|file| &file.path);
+    let read = found.candidates.iter().filter(|file| !file.role.is_report_only()).map(|file| &file.path);
     let all: BTreeSet<&PathBuf> =
         read.chain(plan.files.iter().filter(|file| file.is_edited()).map(|file| &file.path)).collect();
     for path in all {

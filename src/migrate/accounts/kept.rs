@@ -1,6 +1,7 @@
 //! What is left as it is (rule P9): with every part of an account all of it, and with it what refers to the same
 //! variables. Its agents get no default profile.
 
+use super::scopes::Kind;
 use super::types::Refusal;
 use super::values::Held;
 use super::{Found, Group, Judge, Kept, Withheld};
@@ -81,8 +82,15 @@ impl<'a> Judge<'a, '_> {
         }
         for (family, unit) in taken {
             let unit = &self.facts.units[unit];
-            let what = unit.name.map_or_else(|| "a command".to_owned(), |name| format!("\"{name}\""));
-            let why = format!("{what} takes the key to an endpoint of its own");
+            let branch = matches!(unit.kind, Kind::Branch | Kind::Construct) && unit.starts.is_empty();
+            let is_endpoint =
+                |set: &&usize| self.meaning(**set) == Some(Meaning::Endpoint) && self.family(**set) == Some(family);
+            let endpoint = unit.sets.iter().filter(|_| branch).find(is_endpoint);
+            let why = match (endpoint, unit.name) {
+                (Some(set), _) => format!("{} is set on a condition", self.facts.sets[*set].word.name),
+                (None, Some(name)) => format!("\"{name}\" takes the key to an endpoint of its own"),
+                (None, None) => "a command takes the key to an endpoint of its own".to_owned(),
+            };
             let kept = Kept { reason: Reason::Pair, why };
             for group in groups {
                 let Some(sets) = group.families.get(family) else { continue };

@@ -47,6 +47,8 @@ pub(super) struct Order {
     pub(super) readings: Vec<(Shell, Start, Vec<Part>)>,
     /// Where zsh looks for its files, home first.
     pub(super) zdotdirs: Vec<PathBuf>,
+    /// Where its `.zshrc` is.
+    pub(super) zshrc: Option<PathBuf>,
     /// oh-my-zsh's folders of the user's own that the files name.
     pub(super) customs: Vec<PathBuf>,
     /// The histories that the files name.
@@ -56,7 +58,8 @@ pub(super) struct Order {
 /// Walks through the start files of every shell.
 pub(super) fn of_all_shells(walk: &mut Walk<'_>, known: &Known<'_>) -> Order {
     let home = known.home;
-    let mut order = Order { readings: vec![], zdotdirs: vec![home.to_owned()], customs: vec![], histories: vec![] };
+    let zdotdirs = vec![home.to_owned()];
+    let mut order = Order { readings: vec![], zdotdirs, zshrc: None, customs: vec![], histories: vec![] };
 
     let profile = [".bash_profile", ".bash_login", ".profile"].map(|name| home.join(name));
     let profile = profile.iter().find(|path| path.is_file());
@@ -168,6 +171,9 @@ fn zsh<'a>(known: &'a Known<'a>) -> impl FnOnce(&mut Walk<'_>, &mut Order) + 'a 
         }
         for name in [".zprofile", ".zshrc", ".zlogin"] {
             folders = Some(given(walk)).filter(|folders| !folders.is_empty()).unwrap_or(folders);
+            if name == ".zshrc" {
+                order.zshrc = folders.last().map(|folder| folder.join(name));
+            }
             read(walk, order, &folders, name);
         }
         order.zdotdirs.extend(known.env.absolute("ZDOTDIR").filter(|folder| !order.zdotdirs.contains(folder)));

@@ -21,7 +21,7 @@ use super::{Resolver, Shell, first_bytes, is_systems, may_be_read, read_limited}
 use crate::migrate::dialect::{self, Dialect};
 use crate::migrate::model::text_start;
 use crate::migrate::utf16;
-use blocks::{Change, block, change, lone};
+use blocks::{Change, block, change, lone, loop_input};
 use branches::Frame;
 use conditions::Condition;
 use std::collections::{HashMap, HashSet};
@@ -379,6 +379,11 @@ impl<'a> Walk<'a> {
                 Change::None if keyword == "(" => state.subshells += 1,
                 Change::None if keyword == ")" => state.subshells = state.subshells.saturating_sub(1),
                 Change::None => {}
+            }
+            if matches!(keyword, "while" | "until")
+                && let Some(text) = loop_input(commands, at, source)
+            {
+                self.piped = self.values.output(text, place);
             }
             if place.tongue.keywords().contains(&keyword) {
                 return at + 1;

@@ -83,7 +83,7 @@ fn start_files_of_every_shell_are_found() {
 #[test]
 fn zsh_is_looked_for_where_zdotdir_says() {
     let home = Home::new();
-    home.file(".zshenv", "export ZDOTDIR=$HOME/.config/zsh\n");
+    home.file(".zshenv", "export ZDOTDIR=\"${ZDOTDIR:-$HOME/.config/zsh}\"\n");
     home.file(".config/zsh/.zshrc", "source $ZDOTDIR/keys\nZSH_CUSTOM=~/custom\n");
     home.file(".config/zsh/keys", "export A=1\n");
     home.file("custom/a.zsh", "");
@@ -302,6 +302,10 @@ fn what_bash_reads_is_found() {
             ("A=$HOME; B=${A}/dots\nC=\"$B\"/keys; . $C", &["dots/keys"]),
             ("D=~/.nowhere; [ -d ~/dots ] && D=~/dots\n. $D/keys", &["dots/keys"]),
             ("ls ~/.d/*.sh | while read -r f; do . \"$f\"; done", both),
+            ("while IFS= read -r f; do . \"$f\"; done < <(find ~/.d -name '[ab].sh' | sort)", both),
+            ("while read f; do [ -r \"$f\" ] && . \"$f\"\ndone < <(ls ~/.d/*.sh)", both),
+            ("mapfile -t all < <(ls ~/.d/*.sh)\nfor f in \"${all[@]}\"; do . \"$f\"; done", both),
+            (". \"${XDG_CONFIG_HOME:-$HOME/dots}/keys\"", &["dots/keys"]),
         ],
     );
 }
@@ -330,6 +334,8 @@ fn what_zsh_reads_is_found() {
             ("function load { for f in \"$@\"; do source ~/.d/$f.sh; done }\nload a b", both),
             ("() { source $1 } ~/.keys", &[".keys"]),
             ("local d=${ZDOTDIR:-$HOME}/.d\nsource $d/a.sh; source $d/b.sh", both),
+            ("set -A all ~/.d/*.sh; for f in $all; do . $f; done", both),
+            (". ${ZDOTDIR:-$HOME/dots}/keys; . ${XDG_DATA_HOME:=~/.config}/sh/keys", &["dots/keys", ".config/sh/keys"]),
             ("setopt extended_glob; for f in ~/.d/(a|b).sh; do source $f; done", both),
             ("for n in a b; source ~/.d/$n.sh", both),
             ("if [[ -r ~/.keys ]] { source ~/.keys }\n", &[".keys"]),
@@ -490,6 +496,10 @@ fn what_is_read_as_text_is_found_apart() {
         (".zshrc", "alias c='OPENAI_API_KEY=$(cat ~/x) codex'"),
         (".zshrc", "c() { OPENAI_API_KEY=$(cat ~/x) codex; }"),
         (".zshrc", "eval $(sed 's/^/export /' ~/x)"),
+        (".zshrc", "fpath=(~ $fpath)\nautoload -Uz x"),
+        (".zshrc", "fpath+=~; autoload -U compinit x && compinit"),
+        (".zshrc", "autoload -Uz ~/x"),
+        (".kshrc", "FPATH=$HOME:$FPATH\nautoload x"),
         (".bashrc", "while IFS= read -r l; do export \"$l\"; done < ~/x"),
         (".bashrc", "read -r OPENAI_API_KEY < ~/x"),
         (".bashrc", "f=~/x; export $(cut -d= -f1 \"$f\")"),

@@ -88,6 +88,12 @@ impl<'a> Values<'a> {
         self.set.get(name).map_or(&[], Vec::as_slice)
     }
 
+    // Whether neither the files nor the environment set a variable. `get` may know the usual folder all the same.
+    fn is_unset(&self, name: &str) -> bool {
+        let has_usual = name == "ZDOTDIR" || name.starts_with("XDG_");
+        has_usual && !self.set.contains_key(name) && self.known.env.non_empty(name).is_none()
+    }
+
     fn get(&self, name: &str, place: &Place) -> Option<Vec<String>> {
         let text = |path: &Path| Some(vec![path.to_str()?.to_owned()]);
         let name = match place.tongue {
@@ -132,6 +138,8 @@ impl<'a> Values<'a> {
             "XDG_DATA_HOME" => text(self.known.data),
             "XDG_STATE_HOME" => text(self.known.state),
             "ZDOTDIR" => text(self.known.home),
+            // `FPATH=~/functions:$FPATH`: the shell's own folders are none of the user's.
+            "FPATH" => Some(vec![String::new()]),
             "HOST" | "HOSTNAME" => Some(vec![host_name()?]),
             "OSTYPE" => Some(vec![std::env::consts::OS.replace("macos", "darwin")]),
             _ => None,
@@ -276,7 +284,9 @@ impl<'a> Values<'a> {
             values = values.map(|values| values.iter().flat_map(split).collect());
         }
         match parameters::default(parameter.rest) {
-            Some(Default::Missing(_) | Default::Assigned(_)) if values.as_ref().is_some_and(|all| !all.is_empty()) => {
+            Some(Default::Missing(_) | Default::Assigned(_))
+                if values.as_ref().is_some_and(|all| !all.is_empty()) && !self.is_unset(parameter.name) =>
+            {
                 values
             }
             Some(Default::Missing(word) | Default::Present(word)) => Some(self.text(word, place)),

@@ -92,23 +92,24 @@ impl Aliases {
     }
 }
 
-// The aliases that the rules for accounts give: by the value, with where it was found.
+// The aliases that the rules for accounts give: by the value, with where it was found and the account's number.
 fn own_aliases<'f>(
     provider: &str,
     findings: &[&'f Finding],
     made: &[Account],
-) -> BTreeMap<&'f [u8], (&'f Finding, String)> {
+) -> BTreeMap<&'f [u8], (usize, &'f Finding, String)> {
     let mut own = BTreeMap::new();
     for finding in findings.iter().filter(|finding| !finding.is_commented()) {
-        let is_of = |account: &&Account| account.provider == provider && *account.value == *finding.value;
-        let Some(account) = made.iter().find(is_of) else { continue };
+        let is_of = |account: &Account| account.provider == provider && *account.value == *finding.value;
+        let Some(number) = made.iter().position(is_of) else { continue };
+        let account = &made[number];
         // A value that is set outside launchers as well has an entry already.
         let is_launchers = |other: &&&Finding| {
             matches!(other.action, Action::Moved(Form::Launcher | Form::Alias)) || other.is_commented()
         };
         let alone = findings.iter().filter(|other| other.value == finding.value).all(|other| is_launchers(&other));
         if let Some(alias) = account.alias.as_ref().filter(|_| account.origin == Origin::Pair || alone) {
-            own.insert(finding.value.as_slice(), (*finding, alias.clone()));
+            own.insert(finding.value.as_slice(), (number, *finding, alias.clone()));
         }
     }
     own
@@ -143,7 +144,10 @@ pub(super) fn aliases(
         let all = preferred.map(|finding| (finding, "default")).into_iter();
         let all =
             all.chain(active().map(|finding| (finding, ""))).chain(commented.map(|finding| (finding, "commented")));
-        let all = own.values().map(|(finding, alias)| (finding, alias.as_str())).chain(all);
+        // Numbered as their profiles are.
+        let mut of_accounts: Vec<_> = own.values().collect();
+        of_accounts.sort_by_key(|(number, ..)| *number);
+        let all = of_accounts.into_iter().map(|(_, finding, alias)| (finding, alias.as_str())).chain(all);
         let chosen = findings.iter().filter_map(|finding| {
             let alias = choices.alias(provider.as_str(), &finding.value)?;
             Some((finding, alias.as_str()))

@@ -212,7 +212,7 @@ impl<'a> Reading<'a> {
                 content,
                 reader,
                 blocked,
-                stays: None,
+                stays: blocked,
                 declined: Vec::new(),
                 is_started,
                 steps,

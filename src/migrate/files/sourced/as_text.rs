@@ -62,6 +62,28 @@ impl Walk<'_> {
         }
     }
 
+    // The files of functions that zsh and ksh load when they are called first: each is a body, and no file of commands.
+    pub(super) fn autoloaded(&mut self, words: &[Word<'_>], place: &Place) {
+        let folders: Vec<String> = ["fpath", "FPATH"]
+            .iter()
+            .flat_map(|name| self.values.given(name))
+            .flat_map(|folders| folders.split(':'))
+            .filter(|folder| folder.starts_with('/'))
+            .map(str::to_owned)
+            .collect();
+        for name in words.iter().flat_map(|word| self.values.expand(word, place)).collect::<Vec<_>>() {
+            if name.starts_with(['-', '+']) {
+                continue;
+            }
+            let Some(left) = self.values.budget.checked_sub(folders.len() + 1) else { return };
+            self.values.budget = left;
+            match name.contains('/') {
+                true => self.noted_text(&name, place),
+                false => folders.iter().for_each(|folder| self.noted_text(&format!("{folder}/{name}"), place)),
+            }
+        }
+    }
+
     pub(super) fn noted_text(&mut self, path: &str, place: &Place) {
         for path in self.absolute(path, place) {
             if !is_systems(&path, self.known.home) && fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {

@@ -10,6 +10,13 @@ impl Walk<'_> {
         let name = words.first().and_then(Word::plain).unwrap_or_default();
         let literal = |at: usize| words.get(at).and_then(Word::literal);
         match place.tongue {
+            // The lists of ksh.
+            Tongue::Posix | Tongue::Zsh if name == b"set" && matches!(literal(1).as_deref(), Some("-A" | "+A")) => {
+                if let Some(name) = literal(2) {
+                    let values = words[3..].iter().flat_map(|word| self.values.expand(word, place)).collect();
+                    self.values.set(&name, values, adds);
+                }
+            }
             Tongue::Posix | Tongue::Zsh => {
                 let declares = matches!(name, b"export" | b"declare" | b"typeset" | b"local" | b"readonly" | b"global");
                 let mut at = usize::from(declares);

@@ -1,6 +1,7 @@
 //! Where the body of a loop, a function or a branch begins and ends.
 
-use crate::migrate::files::words::{Command, Tongue, Word};
+use super::Source;
+use crate::migrate::files::words::{Command, Piece, Tongue, Word};
 use std::ops::Range;
 
 pub(super) fn lone<'c>(command: &'c Command<'_>) -> Option<&'c str> {
@@ -31,6 +32,32 @@ pub(super) fn change(tongue: Tongue, keyword: &str, is_else_if: bool) -> Change 
         (Tongue::PowerShell | Tongue::Nushell, "}") => Change::Closes,
         _ => Change::None,
     }
+}
+
+// Longer loops are no loops over files.
+const LONGEST_LOOP: usize = 256;
+
+// The command whose output a loop reads: `while read -r f; do ...; done < <(ls)`.
+pub(super) fn loop_input<'t>(commands: &[Command<'t>], at: usize, source: &Source<'_>) -> Option<&'t [u8]> {
+    let mut depth = 0usize;
+    for (at, command) in commands.iter().enumerate().skip(at).take(LONGEST_LOOP) {
+        if command.is("do") {
+            depth += 1;
+        } else if command.is("done") {
+            depth = depth.saturating_sub(1);
+            if depth > 0 {
+                continue;
+            }
+            let next = commands.get(at + 1)?;
+            let between = source.text.get(source.base + command.end..source.base + next.start)?;
+            let reads = between.contains(&b'<') && !between.contains(&b'\n');
+            return match next.words.first()?.pieces[..] {
+                [Piece::Code(text, _)] if reads => Some(text),
+                _ => None,
+            };
+        }
+    }
+    None
 }
 
 // The commands of the block that begins here, and where it goes on behind them.

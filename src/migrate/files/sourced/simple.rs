@@ -5,7 +5,7 @@ use crate::migrate::dialect::Dialect;
 use crate::migrate::files::globs;
 use crate::migrate::files::parameters::{file_name, parent};
 use crate::migrate::files::values::Place;
-use crate::migrate::files::words::{self, Command, Tongue, Word};
+use crate::migrate::files::words::{self, Command, Piece, Tongue, Word};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use zeroize::Zeroizing;
@@ -73,6 +73,16 @@ impl Walk<'_> {
             ":" => rest.iter().for_each(|word| drop(self.values.expand(word, place))),
             "read" => {
                 if let (Some(values), Some(name)) = (input, rest.last().and_then(Word::literal)) {
+                    self.values.set(&name, values, false);
+                }
+            }
+            "autoload" if matches!(place.tongue, Tongue::Posix | Tongue::Zsh) => self.autoloaded(rest, place),
+            "mapfile" | "readarray" => {
+                // `mapfile -t files < <(ls)`
+                let name = rest.iter().filter_map(Word::literal).rfind(|word| !word.starts_with('-'));
+                let code = |word: &&Word<'_>| matches!(word.pieces[..], [Piece::Code(..)]);
+                if let (Some(name), Some(word)) = (name, rest.iter().find(code)) {
+                    let values = self.values.expand(word, place);
                     self.values.set(&name, values, false);
                 }
             }
