@@ -194,6 +194,10 @@ impl<'a> Image<'a> {
             if between != 0 && between != expected || !self.is(from, &wanted.above[j]) || !self.is(to, below[k]) {
                 return;
             }
+            // A line that was put there moves the others by one, and among lines alike each stands for the next.
+            if between != 0 && (is_alike(wanted.above[..=j].iter()) || is_alike(below[..=k].iter().copied())) {
+                return;
+            }
             let gap = if between == 0 { from + 1 } else { from + 1 + j as isize };
             // A neighbour that stands elsewhere by now tells another place, or none.
             let elsewhere = |near: &Near| near.once && self.places.contains_key(&near.mark);
@@ -350,4 +354,9 @@ impl<'a> Image<'a> {
 
 fn both(sum: (u32, bool), next: (u32, bool)) -> (u32, bool) {
     (sum.0 + next.0, sum.1 || next.1)
+}
+
+// Whether the last of the lines is there before, too.
+fn is_alike<'n>(mut lines: impl DoubleEndedIterator<Item = &'n Near>) -> bool {
+    lines.next_back().is_some_and(|last| lines.any(|other| other.mark == last.mark))
 }

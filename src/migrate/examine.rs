@@ -182,9 +182,18 @@ pub(crate) struct Text<'a> {
     pub at_login: bool,
 }
 
-/// Looks through texts together, as a run does with files.
+/// Looks through texts together, as a run does with files: once more with what moves, wherever it stands (rule S12).
 pub(crate) fn examine_together(texts: &[Text<'_>], machine: &Machine<'_>) -> (Vec<Examined>, Accounts) {
-    let terms = Terms { vocabulary: &machine.vocabulary, known: Known::none() };
+    let before = Known::new(machine.known());
+    let first = together(texts, machine, &before);
+    let moved = first.0.iter().flat_map(Examined::findings).filter(|finding| finding.is_moved());
+    let moved = moved.map(|finding| (finding.value.as_slice(), finding.provider.as_str()));
+    let known = Known::new(machine.known().chain(moved));
+    if known.is_empty() { first } else { together(texts, machine, &known) }
+}
+
+fn together(texts: &[Text<'_>], machine: &Machine<'_>, known: &Known) -> (Vec<Examined>, Accounts) {
+    let terms = Terms { vocabulary: &machine.vocabulary, known };
     let parsed: Vec<Parsed> = texts.iter().map(|text| Parsed::new(text.bytes, text.dialect, terms)).collect();
     let steps: Vec<Vec<(Span, usize)>> = texts
         .iter()

@@ -20,13 +20,14 @@ const MOST: usize = 6;
 pub fn files(bytes: &[u8]) {
     let files = split(bytes);
     let vocabulary = Vocabulary::built_in();
-    let machine = Machine {
+    let machine = |moved| Machine {
         agents: ["aider", "claude", "codex", "gemini", "llm"].map(str::to_owned).into(),
         has_ringlet: true,
         login: Some(Shell::Zsh),
+        moved,
         ..Machine::empty(vocabulary)
     };
-    let (examined, accounts) = judged(&files, &machine);
+    let (examined, accounts) = judged(&files, &machine(vec![]));
     let edited: Vec<File> = files
         .iter()
         .zip(&examined)
@@ -75,8 +76,10 @@ pub fn files(bytes: &[u8]) {
             );
         }
     }
-    // A second run has nothing to do.
-    let (again, left) = judged(&edited, &machine);
+    // A second run has nothing to do. It knows what the first one moved.
+    let moved = examined.iter().flat_map(Examined::findings).filter(|finding| finding.is_moved());
+    let moved = moved.map(|finding| (finding.value.clone(), finding.provider.clone())).collect();
+    let (again, left) = judged(&edited, &machine(moved));
     for (examined, (_, _, text)) in again.iter().zip(&edited) {
         let moved: Vec<_> = examined.findings().iter().filter(|finding| finding.is_moved()).collect();
         assert!(moved.is_empty(), "a second run moves {moved:?}");

@@ -59,6 +59,8 @@ pub fn logins(bytes: &[u8]) {
     let undone = undo::image(&record, &after, &kept, &seal).expect("nobody touched it");
     assert_eq!(undone.bytes.as_slice(), before);
     let again = serde_json::to_vec_pretty(&wanted).expect("JSON");
+    // A number may be read back as its neighbour, which the largest one does not have.
+    let Some(wanted) = parsed(&again) else { return };
     let undone = undo::image(&record, &again, &kept, &seal).expect("it is read");
     assert_eq!(undone.left.len() + undone.back.len(), cuts.len());
     let now = parsed(&undone.bytes).expect("a store");

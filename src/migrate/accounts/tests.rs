@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::migrate::dialect::Dialect;
-use crate::migrate::examine::Parsed;
+use crate::migrate::edit;
+use crate::migrate::examine::{Examined, Parsed, Text, examine_together};
 use crate::migrate::files::Shell;
 use crate::migrate::vocabulary::{Terms, Vocabulary};
 use std::path::PathBuf;
@@ -125,6 +126,29 @@ fn a_variable_that_is_set_twice_is_one_or_each_of_its_values_is_a_key() {
         let keys: Vec<String> = found.0.into_iter().filter(|key| key.starts_with("K1")).collect();
         assert_eq!(keys, words(&["K1 launcher", "K1 launcher"]), "{launcher} {second}");
         assert_eq!((found.1, found.2), (vec![], words(&["claude"])));
+    }
+}
+
+#[test]
+fn a_value_that_moves_goes_wherever_it_is_set() {
+    let key = "TESTJOi1FAKE9u6ATESTGTHbFAKE0001";
+    for (files, left) in [
+        (&["MY=@m MY=@m\nAMP_API_KEY=$MY\n"][..], &[""][..]),
+        (&["export MY=@m\n", "export MY=@m\nexport AMP_API_KEY=$MY\n"], &["", ""]),
+        (&["export MY=@m\n", "export MY=@m OTHER=@m A=1\n", "AMP_API_KEY=$MY\n"], &["", "export A=1\n", ""]),
+    ] {
+        let files: Vec<String> = files.iter().map(|text| text.replace("@m", key)).collect();
+        let texts: Vec<Text<'_>> = files
+            .iter()
+            .map(|text| Text { bytes: text.as_bytes(), dialect: Dialect::Zsh, shells: Some(1), at_login: true })
+            .collect();
+        let (examined, _) = examine_together(&texts, &machine());
+        let after = |(text, examined): (&String, &Examined)| {
+            let cuts = examined.cuts(text.as_bytes(), &|_| "default".to_owned());
+            String::from_utf8(edit::apply(text.as_bytes(), &cuts)).expect("text")
+        };
+        let after: Vec<String> = files.iter().zip(&examined).map(after).collect();
+        assert_eq!(after, left, "{files:?}");
     }
 }
 

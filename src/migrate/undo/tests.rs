@@ -77,6 +77,21 @@ fn a_line_exactly_between_the_neighbours_makes_the_place_uncertain() {
 }
 
 #[test]
+fn lines_alike_beside_a_place_do_not_hide_a_line_that_was_put_there() {
+    let key = format!("export OPENAI_API_KEY={}\n", openai(1));
+    for (above, below) in [("", "\n\n"), ("a\nb\n", "\n\nc\n"), ("\n\n", ""), ("a\n\n\n", "b\nc\n")] {
+        let (before, line) = (format!("{above}{key}{below}"), above.lines().count() + 1);
+        let between = format!("{above}# new\n{below}");
+        assert_eq!(undone(&before, &|_| between.clone()), (between.clone(), vec![(line, Why::Edited)]), "{before:?}");
+        // A line elsewhere hides nothing.
+        let farther = |text: &str| format!("# new\n# newer\n{text}# newest\n");
+        if !above.is_empty() && !below.is_empty() {
+            assert_eq!(undone(&before, &farther), (farther(&before), vec![]), "{before:?}");
+        }
+    }
+}
+
+#[test]
 fn moved_lines_take_their_keys_with_them() {
     let before = file();
     let (block, _) = before.split_once("\nalias").expect("there");
