@@ -65,7 +65,7 @@ fn list<'a>(table: &'a Table, key: &str) -> impl Iterator<Item = &'a Value> {
 // Returns a table as a value of the struct of that name. A missing key has the same default as in a file.
 fn structure(name: &str, table: &Table) -> String {
     let fields: Vec<String> = table.iter().filter_map(|(key, value)| field(name, key, value)).collect();
-    format!("{name} {{ {}, ..Default::default() }}", fields.join(", "))
+    format!("{name} {{ {} ..Default::default() }}", fields.iter().map(|field| format!("{field}, ")).collect::<String>())
 }
 
 fn field(owner: &str, key: &str, value: &Value) -> Option<String> {
@@ -118,6 +118,7 @@ fn type_of(key: &str) -> &'static str {
     match key {
         "api" => "RawApi",
         "apart" => "Apart",
+        "broker" => "Brokered",
         "chosen" => "Chosen",
         "config-dir" => "RawConfigDir",
         "directory" => "Directory",

@@ -290,6 +290,13 @@ Examples:
     // Hooks that an older ringlet printed call it `notice`.
     #[command(hide = true, alias = "notice")]
     Announce,
+    /// Hold the key of a launch and add it to the agent's requests; started by a launch
+    #[command(hide = true)]
+    Broker {
+        /// The launched process
+        #[arg(long, value_name = "PID")]
+        of: u32,
+    },
     /// Print the key of a launch to the agent that asks; called by the agent
     #[command(hide = true)]
     HandOver {

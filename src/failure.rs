@@ -298,6 +298,16 @@ impl From<PlanError> for Failure {
                     }
                 }
             }
+            PlanError::NoBroker { rule, profile, .. } => {
+                let place = match rule {
+                    Some((file, line)) => format!("`broker = true` is at {}:{line}", file.display()),
+                    None => format!("profile \"{profile}\" says `delivery = \"broker\"`"),
+                };
+                Self::new(message).hint(format!("{place}; without it the agent is given the key itself"))
+            }
+            PlanError::BrokerOnly { rule: (file, line), .. } => {
+                Self::new(message).hint(format!("see `broker = true`, {}:{line}", file.display()))
+            }
             PlanError::Moved { .. } => Self::new(message).hint("leave it out, and name an `endpoint` in a profile"),
             PlanError::NotWithheld { variable, .. } => {
                 Self::new(message).hint(format!("add \"{variable}\" to that list, or leave the option out"))
@@ -395,6 +405,11 @@ impl From<LaunchError> for Failure {
             }
             LaunchError::HandOver(_) => Self::new(message)
                 .hint("mend what it names, or let XDG_RUNTIME_DIR name a short path of your own, then start it again"),
+            #[cfg(target_os = "linux")]
+            LaunchError::Proxy(ref error) => {
+                Self::new(message).hint(format!("set {} to such a URL, or unset it", error.variable))
+            }
+            LaunchError::Broker(_) => Self::new(message).hint("mend what it names, then start it again"),
             LaunchError::Rejected { key, .. } => {
                 let end = format!("take the entry out of that list that ends as {key} does");
                 Self::new(message).hint(format!("{end}, or store another key"))

@@ -2,6 +2,8 @@
 //! process.
 
 mod audit;
+#[cfg(target_os = "linux")]
+mod broker;
 mod cli;
 mod commands;
 mod config;
@@ -15,6 +17,8 @@ mod guard;
 mod hint;
 mod hook;
 pub mod host;
+#[cfg(target_os = "linux")]
+mod https;
 mod launch;
 mod lease;
 mod mark;

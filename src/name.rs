@@ -118,6 +118,8 @@ fn check(
     }
 }
 
+use serde::Deserialize as _;
+
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $check:path) => {
         $(#[$doc])*
@@ -154,6 +156,12 @@ macro_rules! name {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 to.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                parsed(from)
             }
         }
     };
@@ -269,6 +277,16 @@ impl serde::Serialize for KeyName {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
     }
+}
+
+impl<'de> serde::Deserialize<'de> for KeyName {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        parsed(from)
+    }
+}
+
+fn parsed<'de, T: FromStr<Err = NameError>, D: serde::Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
 }
 
 /// Returns the candidate closest to a misspelt word, if one is close enough.

@@ -33,9 +33,13 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (1, "pins", &["paths"]),
     (1, "lease", &["paths"]),
     (1, "shell", &[]),
+    // Below everything that may ask a server: the broker, checks of keys, stores.
+    (1, "https", &[]),
     (2, "guard", &[]),
     (2, "plan", &["guard"]),
-    (2, "launch", &["plan"]),
+    (2, "launch", &["broker", "plan"]),
+    // A launch starts it.
+    (2, "broker", &[]),
     (2, "hook", &[]),
     (2, "migrate", &[]),
     (2, "daemon", &["plan"]),

@@ -31,6 +31,24 @@ fn a_program_that_asks_for_accounts_or_hosts_is_not_shipped() {
     }
 }
 
+// glibc has no function of the second name, by which musl reads resolv.conf.
+#[test]
+fn a_program_with_the_resolver_of_musl_is_shipped() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (functions, is_shipped) in [
+        ("int getaddrinfo(void) { return 0; } int __get_resolv_conf(void) { return 0; }", true),
+        ("int getaddrinfo(void) { return 0; }", false),
+    ] {
+        let (source, program) = (folder.path().join("program.c"), folder.path().join("program"));
+        std::fs::write(&source, format!("{functions} int main(void) {{ return getaddrinfo(); }}\n")).expect("written");
+        let compiled = Command::new("gcc").arg("-static-pie").arg("-o").arg(&program).arg(&source).output();
+        let compiled = compiled.expect("gcc starts");
+        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+        let output = Command::new(SCRIPT).arg("--check").arg(program).output().expect("it starts");
+        assert_eq!(output.status.success(), is_shipped, "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 #[test]
 fn a_program_is_shipped_static_with_random_addresses_and_looked_at_before_it_is_stripped() {
     let folder = tempfile::tempdir().expect("a temporary folder");

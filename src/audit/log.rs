@@ -12,6 +12,7 @@ use super::lines::{self, Lines, MAX_LINE};
 use super::record::{Entry, Record};
 use crate::digest::Digest;
 use crate::platform::{HeldLock, LockFile};
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -68,6 +69,21 @@ struct OpenFiles {
     active: Active,
 }
 
+/// Where a log is and how large it may grow.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LogPlace {
+    path: PathBuf,
+    max_bytes: u64,
+    keep: u32,
+}
+
+impl LogPlace {
+    /// Opens the log.
+    pub(crate) fn open(&self) -> Result<Log, AuditError> {
+        Log::open(&self.path, Limits { max_bytes: self.max_bytes, keep: self.keep, ..Limits::default() })
+    }
+}
+
 impl Log {
     /// Checks the folder (created with mode 0700) and the file, so that an unusable log is refused before a key is
     /// fetched.
@@ -76,6 +92,11 @@ impl Log {
         files.prepare_folder()?;
         files::open_private(files.active(), files::Write::Append)?;
         Ok(Self { files, limits, queue: Mutex::default(), turn: Mutex::default() })
+    }
+
+    /// Returns where the log is, for another process.
+    pub(crate) fn place(&self) -> LogPlace {
+        LogPlace { path: self.files.active().to_owned(), max_bytes: self.limits.max_bytes, keep: self.limits.keep }
     }
 
     /// Appends one record. Any error means that it may be missing from the log: the caller must not go on.

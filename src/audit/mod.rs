@@ -29,6 +29,7 @@ mod verify;
 pub(crate) use chain::Claim;
 pub(crate) use log::Limits;
 pub use log::Log;
+pub(crate) use log::LogPlace;
 pub(crate) use query::{Filter, query};
 pub(crate) use record::{Action, Entry, Outcome, Record, Subject};
 pub(crate) use since::{SinceError, parse_since};

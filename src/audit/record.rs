@@ -42,6 +42,8 @@ pub enum Action {
     Delete,
     /// A client learned its name.
     Search,
+    /// A process asked the broker of a launch to use it.
+    Spend,
 }
 
 /// How it ended.

@@ -8,7 +8,7 @@ use crate::host::{Host, World};
 use crate::launch::{self, Event, LaunchIo, Process};
 use crate::name::Profile;
 use crate::output::{Output, Style};
-use crate::plan::{self, Keyless, LaunchPlan, LaunchRequest, Notice, Pass, SecretUse, Sink};
+use crate::plan::{self, Keyless, LaunchPlan, LaunchRequest, Notice, Pass, ProfilePart, SecretUse, Sink};
 use crate::profile::{Account, Resolved};
 use crate::store::Prompt;
 use crate::words;
@@ -139,7 +139,9 @@ fn print(host: &mut Host, plan: &LaunchPlan) {
                 Change::Set(name, value) => row("set", format!("{name}={}", name.shown(&value.to_string_lossy()))),
                 Change::Unset(name) => row("take away", name.to_string()),
             }));
-            rows.extend(plan.secrets().iter().map(|used| row("key", describe(used))));
+            let loses = part.broker.as_ref().and_then(|broker| broker.loses.clone());
+            rows.extend(plan.secrets().iter().map(|used| row("key", describe(used, part))));
+            rows.extend(loses.map(|loses| row("without", loses)));
             rows.extend(scopes(plan).iter().map(|pass| row("scope", scope(pass))));
             rows.extend(plan.keyless().map(|why| row("key", keyless(why))));
         }
@@ -176,8 +178,10 @@ pub(super) fn scopes_as_json(plan: &LaunchPlan) -> Value {
 
 /// Returns each key and the place that it is delivered to.
 pub(super) fn secrets_as_json(plan: &LaunchPlan) -> Value {
+    let is_held = |used: &SecretUse| plan.part().is_some_and(|part| part.is_held(used));
     let given = |used: &SecretUse| {
         let delivery = match &used.sink {
+            _ if is_held(used) => "broker",
             Sink::Variable(_) => "variable",
             Sink::Descriptor(_) => "descriptor",
             Sink::Command => "command",
@@ -187,8 +191,18 @@ pub(super) fn secrets_as_json(plan: &LaunchPlan) -> Value {
     plan.secrets().iter().map(given).collect()
 }
 
-fn describe(used: &SecretUse) -> String {
+/// Describes a key that the broker holds.
+pub(super) fn held(used: &SecretUse) -> String {
+    let place = match &used.sink {
+        Sink::Variable(name) | Sink::Descriptor(name) => format!("through {name}"),
+        Sink::Command => "by the command that it runs".to_owned(),
+    };
+    format!("{} to the broker; the agent gets a token of this launch {place}", used.key)
+}
+
+fn describe(used: &SecretUse, part: &ProfilePart) -> String {
     match &used.sink {
+        _ if part.is_held(used) => held(used),
         Sink::Variable(name) => format!("{} in {name}", used.key),
         Sink::Descriptor(name) => format!("{} through a pipe, its number in {name}", used.key),
         Sink::Command => format!("{} to the command that the agent asks for it, once", used.key),

@@ -19,6 +19,12 @@ pub(super) fn run(of: Option<u32>, socket: &Path) -> Result<i32, Failure> {
     Ok(0)
 }
 
+/// Holds the key of a launch and adds it to the agent's requests.
+pub(super) fn serve_broker(of: u32) -> Result<i32, Failure> {
+    launch::serve_broker(of).map_err(|error| Failure::new(format!("the broker cannot run: {error}")))?;
+    Ok(0)
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use crate::host::testing::Home;

@@ -229,6 +229,13 @@ fn rename(
     if from == to {
         return Err(Failure::usage(format!("{from} already has that name")));
     }
+    // Under another name the key could leave by every way.
+    if let Some(scope) = session.settings.scopes.get(from).filter(|scope| scope.broker) {
+        let failure =
+            Failure::new(format!("{from} is for brokered launches alone, and a scope goes by the key's name"));
+        let place = format!("{}:{}", session.paths.config().display(), scope.line);
+        return Err(failure.hint(format!("see `broker = true`, {place}")));
+    }
     if !replace && store.contains(to)? {
         return Err(Failure::new(format!("{to} is already in {}", store.place())).hint("add --replace to replace it"));
     }

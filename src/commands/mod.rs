@@ -215,6 +215,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
             let (session, wrong) = Session::despite(&host.world, audit)?;
             doctor::run(host, &session, wrong)
         }
+        Command::Broker { of } => hand_over::serve_broker(of),
         Command::HandOver { of, socket } => hand_over::run(of, &socket),
         Command::Completions { shell } => completions::run(host, shell),
         command => {
@@ -244,6 +245,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Exec { .. }
                 | Command::Hook { .. }
                 | Command::Doctor
+                | Command::Broker { .. }
                 | Command::HandOver { .. }
                 | Command::Completions { .. } => {
                     unreachable!("handled above")

@@ -244,6 +244,7 @@ fn print(output: &mut Output, session: &Session, context: &Context<'_>, row: &Ro
     }
     rows.extend(plan.secrets().iter().map(|used| {
         let way = match &used.sink {
+            _ if part.is_held(used) => exec::held(used),
             Sink::Variable(name) => format!("{} in {name}", used.key),
             Sink::Descriptor(name) => format!("{} through a pipe ({name}), so tool shells do not see it", used.key),
             Sink::Command => {
@@ -252,6 +253,8 @@ fn print(output: &mut Output, session: &Session, context: &Context<'_>, row: &Ro
         };
         line("given as", Style::Plain, way)
     }));
+    let loses = part.broker.as_ref().and_then(|broker| broker.loses.clone());
+    rows.extend(loses.map(|loses| line("without", Style::Warn, loses)));
     rows.extend(exec::scopes(plan).iter().map(|pass| line("scope", Style::Good, exec::scope(pass))));
     rows.extend(part.removed.iter().map(|name| {
         line("leftover", Style::Warn, format!("{name} is set in this shell and would compete; a launch takes it away"))

@@ -18,6 +18,7 @@ pub(super) struct RawScope {
     agents: Option<Spanned<Vec<Spanned<String>>>>,
     directories: Option<Spanned<Vec<Spanned<String>>>>,
     pin: bool,
+    broker: bool,
     lease: Option<Spanned<String>>,
 }
 
@@ -31,6 +32,8 @@ pub struct Scope {
     pub directories: Option<Vec<PathBuf>>,
     /// Whether the agent's program must be the pinned one.
     pub pin: bool,
+    /// Whether the key may leave through a broker alone.
+    pub broker: bool,
     /// The longest lease, if the key needs one.
     pub lease: Option<Duration>,
     /// The line of the table in the settings, from 1.
@@ -57,6 +60,7 @@ impl RawScope {
             agents: some(source, self.agents.as_ref(), agent)?,
             directories: some(source, self.directories.as_ref(), folder)?,
             pin: self.pin,
+            broker: self.broker,
             lease: lease.transpose()?,
             line: source.error(key.span(), "").at.map_or(0, |(line, _)| line),
         };

@@ -45,6 +45,7 @@ pub(super) fn check(
         pins: &pins,
         grants: &found.grants,
         now: now.as_ref(),
+        is_brokered: false,
     };
     for (key, rule) in rules {
         if let Err(reason) = rule.check(&facts) {

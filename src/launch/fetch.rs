@@ -1,7 +1,7 @@
 //! Looks up the keys of a launch, and records each lookup before any key is used.
 
 use super::{Event, LaunchError, LaunchIo};
-use crate::audit::{Action, AuditError, Log, Outcome, Record};
+use crate::audit::{Action, AuditError, Log, LogPlace, Outcome, Record};
 use crate::digest::Digest;
 use crate::name::{Agent, KeyName, Profile};
 use crate::pins;
@@ -53,6 +53,11 @@ impl<'a> Lookup<'a> {
         let keys = keys?;
         self.refuse_swapped()?;
         Ok(keys)
+    }
+
+    /// Returns where the lookups are recorded.
+    pub(super) fn log_place(&self) -> Option<LogPlace> {
+        self.log.as_ref().map(Log::place)
     }
 
     fn key(&self, used: &SecretUse, store: &Keys) -> Result<Key, LaunchError> {

@@ -14,12 +14,9 @@ use crate::secret::{Key, Secret};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
-
-// The message that the process is protected from other processes.
-const READY: &[u8] = b"ready";
 
 // The capacity of a pipe is at least this, and a key is shorter.
 const MAX: u64 = 4096;
@@ -59,26 +56,15 @@ fn clear(folder: &Path) {
 
 fn serve_apart(ringlet: &Path, socket: &Path, listener: std::os::fd::OwnedFd, key: &Key) -> io::Result<()> {
     let mut command = Command::new(ringlet);
-    command.args(["hand-over", "--of", &std::process::id().to_string()]).arg(socket).env_clear().current_dir("/");
-    command.stdin(Stdio::piped()).stdout(Stdio::from(listener)).stderr(Stdio::piped());
-    platform::set_orphaned(&mut command);
-    let mut child = command.spawn()?;
-    let (mut into, message) = (child.stdin.take(), child.stderr.take());
-    child.wait()?;
-    // Before the process is protected, other processes of this user could read its standard input.
-    let is_ready = message.is_some_and(|message| platform::reads_within(message, READY, PATIENCE));
-    match into.as_mut().filter(|_| is_ready) {
-        Some(into) => into.write_all(key.expose()),
-        None => Err(io::Error::other("the process that holds the key did not start")),
-    }
+    command.args(["hand-over", "--of", &std::process::id().to_string()]).arg(socket);
+    platform::start_apart(&mut command, listener)?.write_all(key.expose())
 }
 
 /// Reads a key from standard input, and answers at the socket that is standard output, until the key was given once or
 /// the process `agent` has ended.
 pub(crate) fn serve(agent: u32, socket: &Path) -> io::Result<()> {
     let _hardened = platform::harden()?;
-    io::stderr().write_all(READY)?;
-    platform::close_stderr()?;
+    platform::say_ready()?;
     let listener = platform::listener_on_stdout()?;
     let socket_file = RemoveOnDrop(socket);
     let process = platform::Watched::of(agent)?;

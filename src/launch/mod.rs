@@ -2,8 +2,14 @@
 //!
 //! The order is: configuration, trust, profile, program, guard, scopes (all in `plan`), then store, audit, exec. The
 //! store is opened after everything that can refuse, so that a refused launch never touches a keychain. `fetch` looks
-//! up the keys and records each lookup; `loops` refuses a launch that leads back to Ringlet.
+//! up the keys and records each lookup; `brokered` leaves the account's key to the broker; `loops` refuses a launch
+//! that leads back to Ringlet.
 
+#[cfg(target_os = "linux")]
+mod brokered;
+#[cfg(not(target_os = "linux"))]
+#[path = "brokered/none.rs"]
+mod brokered;
 mod error;
 mod fetch;
 #[cfg(target_os = "linux")]
@@ -15,14 +21,17 @@ mod loops;
 #[cfg(all(test, unix))]
 mod tests;
 
+pub(crate) use brokered::serve as serve_broker;
 pub(crate) use error::{HandOverError, LaunchError};
 pub(crate) use fetch::rejected;
 pub(crate) use hand_over::{ask, serve};
 
-use crate::audit::{AuditError, Log};
+use crate::audit::{AuditError, Log, LogPlace};
 use crate::env::Env;
 use crate::name::Variable;
-use crate::plan::{self, Context, LaunchPlan, LaunchRequest, Notice, PlanError, ProfilePart, Sink, Start, prepare};
+use crate::plan::{
+    self, Context, LaunchPlan, LaunchRequest, Notice, PlanError, ProfilePart, Purpose, Sink, Start, prepare,
+};
 use crate::platform;
 use crate::profile::Account;
 use crate::secret::Key;
@@ -113,7 +122,8 @@ pub(crate) fn carry_out(plan: &LaunchPlan, context: &Context<'_>, io: &mut Launc
     let lookup = Lookup::new(plan, part, context, io)?;
     let hardened = platform::harden().map_err(LaunchError::Protect)?;
     let keys = lookup.keys(io)?;
-    let pipe = deliver(&mut process, plan, keys, context)?;
+    let recorded = lookup.log_place();
+    let pipe = deliver(&mut process, plan, part, keys, context, recorded)?;
     hardened.restore_limits().map_err(LaunchError::Protect)?;
     let done = start(&process, io);
     if let Some(descriptor) = pipe {
@@ -167,11 +177,17 @@ const SOCKET: &str = "{socket}";
 fn deliver(
     process: &mut Process,
     plan: &LaunchPlan,
+    part: &ProfilePart,
     keys: Vec<Key>,
     context: &Context<'_>,
+    recorded: Option<LogPlace>,
 ) -> Result<Option<i32>, LaunchError> {
     let mut pipe = None;
-    for (used, key) in plan.secrets().iter().zip(keys) {
+    let mut recorded = recorded;
+    for (used, mut key) in plan.secrets().iter().zip(keys) {
+        if let Some(broker) = part.broker.as_ref().filter(|_| used.purpose == Purpose::Account) {
+            key = brokered::start(process, plan, part, broker, &key, context, recorded.take())?;
+        }
         match &used.sink {
             Sink::Variable(name) => {
                 process.env.unset(name.as_str());

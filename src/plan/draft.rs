@@ -1,6 +1,7 @@
 //! Makes the plan of a launch from a profile, the arguments and the environment. This is a pure function: it reads no
 //! file, and the same input gives the same plan.
 
+use super::broker::{self, Broker};
 use super::gate::Passed;
 use super::launch_plan::{Keyless, LaunchPlan, Notice, ProfilePart, Purpose, SecretUse, Sink, Start};
 use crate::env::{Change, Env};
@@ -40,6 +41,8 @@ pub(super) struct Means<'a> {
     pub(super) ringlet: Option<&'a Path>,
     /// The value of the agent's option that keeps the key's variable out of tool shells.
     pub(super) withheld: Option<String>,
+    /// The broker that is to hold the key.
+    pub(super) broker: Option<Broker>,
 }
 
 impl Means<'_> {
@@ -85,10 +88,11 @@ impl Draft {
             arguments.extend([&mates.option, &mates.value].map(OsString::from));
         }
         let mut secrets = Vec::new();
+        let mut broker = None;
         let fill = match &resolved.account {
             Account::Login { login, .. } => Some(login_fill(&resolved, login, means.version, idle.as_ref())),
             Account::None { reach, .. } => {
-                let without = Means { version: None, ringlet: None, withheld: means.withheld.clone() };
+                let without = Means { withheld: means.withheld.clone(), ..Means::default() };
                 let (key, mut fill) = fill(&resolved, reach, &without);
                 fill.changes.extend(key.variable().map(|name| Change::Set(name.clone(), DUMMY.into())));
                 fill.arguments.extend(reach.api.dummy_args.iter().map(|word| word.replace("{dummy}", DUMMY).into()));
@@ -101,6 +105,7 @@ impl Draft {
                 let means = Means { version: means.version.filter(|_| !plain), ..means.clone() };
                 let (sink, fill) = fill(&resolved, reach, &means);
                 secrets.push(SecretUse { key: key.value.clone(), sink, purpose: Purpose::Account });
+                broker = means.broker.clone();
                 Some(fill)
             }
             Account::Key { reach, .. } if idle.as_ref().is_some_and(|idle| idle.gets_provider) => {
@@ -112,6 +117,9 @@ impl Draft {
             changes.extend(fill.changes);
             // Options for a session are not valid with commands such as `mcp list`.
             arguments.extend(fill.arguments.into_iter().filter(|_| is_login || idle.is_none()));
+        }
+        if let Some(broker) = &mut broker {
+            broker.own_arguments = arguments.len();
         }
         if idle.is_none() {
             secrets.extend(resolved.secrets.iter().map(|(name, key)| SecretUse {
@@ -135,7 +143,7 @@ impl Draft {
         arguments.extend(resolved.args.iter().map(OsString::from));
         arguments.extend_from_slice(words);
         start.arguments = arguments;
-        Self { start, part: ProfilePart { resolved, changes, removed, notices }, secrets, idle }
+        Self { start, part: ProfilePart { resolved, changes, removed, notices, broker }, secrets, idle }
     }
 
     /// Reports whether Ringlet can add the switch that keeps the agent from reading the project's configuration, and
@@ -208,6 +216,8 @@ fn fill(resolved: &Resolved, reach: &Reach, means: &Means<'_>) -> (Sink, Fill) {
         _ => Sink::Variable(reach.key_variable.clone()),
     };
     let base_url = reach.base_url.as_ref().map_or("", |url| url.value.as_str());
+    let brokered = means.broker.as_ref().map(|_| broker::url(base_url));
+    let base_url = brokered.as_deref().unwrap_or(base_url);
     let model = resolved.model.as_ref().map(|model| model.value.as_str());
     let fill = |template: &str| {
         template
@@ -219,7 +229,7 @@ fn fill(resolved: &Resolved, reach: &Reach, means: &Means<'_>) -> (Sink, Fill) {
     let entry = if model.is_some() { fill(&api.model_entry) } else { String::new() };
     let fill = |template: &str| fill(&template.replace("{model-entry}", &entry));
     if let Some(name) = &api.base_url {
-        let instead = api.base_url_default.as_deref().filter(|_| reach.default_endpoint);
+        let instead = api.base_url_default.as_deref().filter(|_| reach.default_endpoint && brokered.is_none());
         changes.push(Change::Set(name.clone(), instead.unwrap_or(base_url).into()));
     }
     let mut arguments: Vec<OsString> = api.args.iter().map(|word| fill(word).into()).collect();

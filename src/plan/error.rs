@@ -4,7 +4,7 @@ use super::Refused;
 use crate::config::ConfigError;
 use crate::guard::{BindError, Finding, GuardError};
 use crate::lease::LeaseError;
-use crate::name::{Profile, Variable, shorten};
+use crate::name::{KeyName, Profile, Variable, shorten};
 use crate::pins::PinError;
 use crate::platform::private::NotPrivate;
 use crate::profile::ProfileError;
@@ -103,6 +103,30 @@ pub enum PlanError {
     Guarded {
         /// The findings, at least one.
         findings: Vec<Finding>,
+    },
+    /// A broker is asked for and cannot be had.
+    #[error("{agent} {why}, and the key {key} is to be held by the broker")]
+    NoBroker {
+        /// The key.
+        key: KeyName,
+        /// The agent's title.
+        agent: String,
+        /// The reason.
+        why: String,
+        /// The settings file and the line of the scope that asks for the broker; `None` if the profile does.
+        rule: Option<(PathBuf, usize)>,
+        /// The profile.
+        profile: Profile,
+    },
+    /// A key of the broker's would leave by another way.
+    #[error("the key {key} is for brokered launches alone, and {what}")]
+    BrokerOnly {
+        /// The key.
+        key: KeyName,
+        /// What asks for it otherwise.
+        what: String,
+        /// The settings file, and the line of the scope.
+        rule: (PathBuf, usize),
     },
     /// The scope of a key forbids the lookup.
     #[error("{0}")]

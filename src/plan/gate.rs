@@ -1,7 +1,7 @@
 //! Collects the facts about a launch and checks the scope of each key, before any store is opened.
 
 use super::scope::{Facts, Pass, ScopeRefusal, ScopeRule};
-use super::{Context, PlanError, SecretUse};
+use super::{Context, PlanError, Purpose, SecretUse};
 use crate::digest::Digest;
 use crate::hint::Hint;
 use crate::lease::{BootTime, LeaseFolder, Leases};
@@ -76,16 +76,21 @@ pub(crate) fn check_scopes(
     profile: &Profile,
     agent: &Agent,
     secrets: &[SecretUse],
+    is_brokered: bool,
     binary: &Path,
 ) -> Result<Passed, PlanError> {
-    let rules: Vec<(&KeyName, ScopeRule<'_>)> =
-        secrets.iter().filter_map(|used| Some((&used.key, ScopeRule::of(context.settings, &used.key)?))).collect();
+    // The broker holds the account's key; the other ones are the agent's.
+    let is_held = |used: &SecretUse| is_brokered && used.purpose == Purpose::Account;
+    let rules: Vec<(&KeyName, ScopeRule<'_>, bool)> = secrets
+        .iter()
+        .filter_map(|used| Some((&used.key, ScopeRule::of(context.settings, &used.key)?, is_held(used))))
+        .collect();
     if rules.is_empty() {
         return Ok(Passed::default());
     }
     let mut notes: Vec<String> = Vec::new();
     let (mut measured, mut pin) = (None, None);
-    if rules.iter().any(|(_, rule)| rule.wants_pin()) {
+    if rules.iter().any(|(_, rule, _)| rule.wants_pin()) {
         pin = Pins::new(context.paths).read(agent)?;
         // Without a pin the digest serves no purpose.
         if pin.is_some() {
@@ -96,7 +101,7 @@ pub(crate) fn check_scopes(
         }
     }
     let (mut found, mut now) = (Leases::default(), None);
-    let mut leased = rules.iter().filter(|(_, rule)| rule.wants_lease()).map(|(key, _)| *key).peekable();
+    let mut leased = rules.iter().filter(|(_, rule, _)| rule.wants_lease()).map(|(key, ..)| *key).peekable();
     if leased.peek().is_some() {
         found = LeaseFolder::new(context.paths).load_for(leased)?;
         match BootTime::now() {
@@ -112,10 +117,11 @@ pub(crate) fn check_scopes(
         pins: pin.as_slice(),
         grants: &found.grants,
         now: now.as_ref(),
+        is_brokered: false,
     };
     let mut keys: Vec<Pass> = Vec::new();
-    for (key, rule) in &rules {
-        match rule.check(&facts) {
+    for (key, rule, is_brokered) in &rules {
+        match rule.check(&Facts { is_brokered: *is_brokered, ..facts }) {
             Ok(pass) if keys.contains(&pass) => {}
             Ok(pass) => keys.push(pass),
             Err(reason) => {

@@ -1,5 +1,6 @@
 //! The plan of a launch: what is started, with which changes to the environment and which secrets.
 
+use super::broker::Broker;
 use super::gate::Passed;
 use crate::env::Change;
 use crate::name::{Agent, KeyName, Profile, Variable};
@@ -104,6 +105,15 @@ pub(crate) struct ProfilePart {
     pub removed: Vec<String>,
     /// The messages before the start.
     pub notices: Vec<Notice>,
+    /// The broker that holds the account's key; `None` if the agent gets the key itself.
+    pub broker: Option<Broker>,
+}
+
+impl ProfilePart {
+    /// Reports whether the broker holds a secret, so that the agent is given a token in its place.
+    pub(crate) fn is_held(&self, used: &SecretUse) -> bool {
+        self.broker.is_some() && used.purpose == Purpose::Account
+    }
 }
 
 /// The reason why a launch with a profile opens no store.

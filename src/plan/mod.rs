@@ -8,6 +8,7 @@
 //! store.
 
 mod binary;
+mod broker;
 mod choice;
 mod draft;
 mod error;
@@ -30,6 +31,7 @@ mod withheld;
 
 use binary::is_ours;
 pub(crate) use binary::{find_binary, guard_binary, leads_here};
+pub(crate) use broker::{ADDRESS, Broker};
 pub(crate) use choice::{Choice, Project, Why, choose, find_project, governing_file};
 pub(crate) use error::PlanError;
 pub(crate) use gate::{Passed, Refused, check_scopes};

@@ -1,5 +1,6 @@
 //! The decision about a launch, before any key is looked up.
 
+use super::broker;
 use super::draft::{Draft, Means, needs_no_key};
 use super::guard::guard_project;
 use super::launch_plan::{LaunchPlan, Start};
@@ -55,10 +56,11 @@ pub(crate) fn refuse_account(context: &Context<'_>, resolved: Resolved) -> Resul
     let command = resolved.agent.command.clone();
     let binary = find_binary(context, &command).unwrap_or_default();
     let version = installed_version(&resolved.agent, &command, &binary);
-    let means = Means { version: version.as_ref(), ringlet: context.ringlet, withheld: None };
+    let broker = broker::decide(context, &resolved)?;
+    let means = Means { version: version.as_ref(), ringlet: context.ringlet, withheld: None, broker };
     let start = Start { command, binary, arguments: Vec::new() };
     let draft = Draft::new(start, &means, &[], resolved, context.env);
-    stored::refuse(context, &draft.part.resolved, version.as_ref(), &draft.secrets)
+    stored::refuse(context, &draft.part, version.as_ref(), &draft.secrets)
 }
 
 // The agent and the profile of a request.
@@ -159,7 +161,7 @@ fn means<'a>(
     version: Option<&'a Version>,
 ) -> Result<Means<'a>, PlanError> {
     let (resolved, directory) = (&mut selected.resolved, &selected.directory);
-    let mut means = Means { version, ringlet: context.ringlet, withheld: None };
+    let mut means = Means { version, ringlet: context.ringlet, ..Means::default() };
     if needs_no_key(resolved, version, words).is_some() {
         return Ok(means);
     }
@@ -169,6 +171,7 @@ fn means<'a>(
     if let Some(api) = sessions::form(context, resolved, words, start)? {
         resolved.account.take_form(api);
     }
+    means.broker = broker::decide(context, resolved)?;
     if let Some(reach) = resolved.account.reach().filter(|reach| !means.hand_over(&reach.api)) {
         let withheld = withheld::list(context, directory, resolved, words, &reach.key_variable);
         // A dummy key is no secret.
@@ -288,10 +291,11 @@ fn check(
         draft.turn_project_off(words);
     }
     login::check(context, &mut draft.part)?;
-    stored::refuse(context, &draft.part.resolved, version, &draft.secrets)?;
+    stored::refuse(context, &draft.part, version, &draft.secrets)?;
     draft.part.notices.extend(sessions::unlisted(context, &draft.part.resolved, &draft.start.binary));
     let (profile, agent) = (&draft.part.resolved.profile, &draft.part.resolved.agent.name);
-    let scopes = check_scopes(context, profile, agent, &draft.secrets, &draft.start.binary)?;
+    let scopes =
+        check_scopes(context, profile, agent, &draft.secrets, draft.part.broker.is_some(), &draft.start.binary)?;
     Ok(draft.passed(scopes, context.env))
 }
 

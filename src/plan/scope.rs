@@ -30,6 +30,8 @@ pub(crate) struct Facts<'a> {
     pub grants: &'a [Grant],
     /// The present time of the clock that leases use.
     pub now: Option<&'a BootTime>,
+    /// Whether a broker holds the key, so that whoever asks does not get it.
+    pub is_brokered: bool,
 }
 
 /// The scope of one key, ready to be checked.
@@ -88,6 +90,8 @@ pub enum ScopeRefusal {
     OtherBoot,
     /// The clock that leases use cannot be read.
     NoClock,
+    /// The key may leave through a broker alone.
+    BrokerOnly,
 }
 
 impl ScopeRefusal {
@@ -99,7 +103,7 @@ impl ScopeRefusal {
     // Returns how far the check got. Of several agents, the refusal of the one that got farthest is reported.
     fn stage(&self) -> u8 {
         match self {
-            Self::Agent { .. } | Self::Directory { .. } => 0,
+            Self::BrokerOnly | Self::Agent { .. } | Self::Directory { .. } => 0,
             Self::NotPinned(_) | Self::Unmeasured(_) => 1,
             Self::Changed(_) => 2,
             Self::NoClock | Self::NoLease | Self::OtherBoot => 3,
@@ -139,6 +143,7 @@ impl fmt::Display for ScopeRefusal {
             Self::NarrowLease => f.write_str("needs a lease, and the one there is is for another agent or directory"),
             Self::Ended(ago) => write!(f, "needs a lease, and the last one ended {} ago", shown(*ago)),
             Self::OtherBoot => f.write_str("needs a lease, and the last one ended when the system was started anew"),
+            Self::BrokerOnly => f.write_str("is for brokered launches alone, and this one would be given it"),
             Self::NoClock => f.write_str("needs a lease, and the time since the system's start cannot be read"),
         }
     }
@@ -172,6 +177,12 @@ impl<'a> ScopeRule<'a> {
     /// Checks the scope. The same facts always give the same result.
     pub(crate) fn check(&self, facts: &Facts<'_>) -> Result<Pass, ScopeRefusal> {
         let mut because = Vec::new();
+        if self.scope.broker {
+            if !facts.is_brokered {
+                return Err(ScopeRefusal::BrokerOnly);
+            }
+            because.push("held by the broker".to_owned());
+        }
         let agents: Vec<&Agent> = match &self.scope.agents {
             None => facts.agents.iter().collect(),
             Some(kept) => {
@@ -260,7 +271,7 @@ mod tests {
     }
 
     fn scope() -> Scope {
-        Scope { agents: None, directories: None, pin: false, lease: None, line: 1 }
+        Scope { agents: None, directories: None, pin: false, broker: false, lease: None, line: 1 }
     }
 
     fn rule<'a>(scope: &'a Scope, directories: &[&str]) -> ScopeRule<'a> {
@@ -269,7 +280,7 @@ mod tests {
     }
 
     const NOTHING: Facts<'static> =
-        Facts { agents: &[], directory: None, program: None, pins: &[], grants: &[], now: None };
+        Facts { agents: &[], directory: None, program: None, pins: &[], grants: &[], now: None, is_brokered: false };
 
     fn pin(name: &str, content: &str) -> Pin {
         let pinned = "2026-11-01T09:00:00Z".parse().expect("a time");
@@ -410,6 +421,7 @@ mod tests {
                 agents: agents.map(|names| names.into_iter().map(agent).collect()),
                 directories: in_work.then(|| vec!["/h/work".into()]),
                 pin, lease: lease.map(Duration::from_secs), line: 1,
+                broker: false,
             }
         }
     }
@@ -432,7 +444,7 @@ mod tests {
             let directory = directory.map(Path::new);
             let program = program.map(|text| Digest::of(text.as_bytes()));
             let now = moment.as_ref();
-            let facts = Facts { agents: &agents, directory, program, pins: &pins, grants: &grants, now };
+            let facts = Facts { agents: &agents, directory, program, pins: &pins, grants: &grants, now, ..NOTHING };
             let asked = rule(&scope, &["/h/work"]).check(&facts);
             let may = |who: Option<&Agent>| {
                 let right_agent = scope.agents.as_ref().is_none_or(|kept| who.is_some_and(|who| kept.contains(who)));

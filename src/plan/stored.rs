@@ -1,12 +1,12 @@
 //! Finds credentials, endpoints and choices in the user's own files that would win over the profile's account.
 
-use super::{Context, LaunchPlan, PlanError, Purpose, SecretUse, Sink};
+use super::{Context, LaunchPlan, PlanError, ProfilePart, Purpose, SecretUse, Sink};
 use crate::config::MAX_BYTES;
 use crate::guard;
 use crate::name::Variable;
 use crate::platform::{self, ReadError};
 use crate::profile::{Account, Reach, Resolved};
-use crate::registry::{Chosen, Stored, UserFile, Version};
+use crate::registry::{Stored, UserFile, Version};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -18,10 +18,11 @@ const MAX_LIST: u64 = 64 << 20;
 /// versions only applies unless the version is known to be newer.
 pub(super) fn refuse(
     context: &Context<'_>,
-    resolved: &Resolved,
+    part: &ProfilePart,
     version: Option<&Version>,
     secrets: &[SecretUse],
 ) -> Result<(), PlanError> {
+    let resolved = &part.resolved;
     let (files, why) = match &resolved.account {
         Account::None { .. } => (&resolved.agent.stored, "would be sent as well"),
         Account::Key { .. } => (&resolved.agent.outranks, "would win over the profile's account"),
@@ -39,15 +40,7 @@ pub(super) fn refuse(
     for used in secrets.iter().filter(|used| used.purpose == Purpose::Account) {
         used.sink.variable().map_or(Ok(()), |name| refuse_line(context, resolved, name))?;
     }
-    refuse_unchosen(context, resolved)
-}
-
-// Refuses a key that the agent's own settings do not choose.
-fn refuse_unchosen(context: &Context<'_>, resolved: &Resolved) -> Result<(), PlanError> {
-    match &resolved.agent.chosen {
-        Some(chosen) if resolved.account.key().is_some() => refuse_choice(context, resolved, chosen),
-        _ => Ok(()),
-    }
+    refuse_choice(context, resolved, part.broker.is_some())
 }
 
 /// Returns sentences about entries in the user's files that win over a login. The user wrote these files, so the launch
@@ -149,7 +142,11 @@ fn entries(file: &Path, keys: &[String]) -> Result<Vec<(String, Option<String>)>
 }
 
 // Refuses a key that the agent's own settings do not choose. The agent ignores such a key.
-fn refuse_choice(context: &Context<'_>, resolved: &Resolved, chosen: &Chosen) -> Result<(), PlanError> {
+fn refuse_choice(context: &Context<'_>, resolved: &Resolved, is_brokered: bool) -> Result<(), PlanError> {
+    let Some(chosen) = resolved.agent.chosen.as_ref().filter(|_| resolved.account.key().is_some()) else {
+        return Ok(());
+    };
+    let is_moved = is_brokered || resolved.account.reach().is_some_and(|reach| !reach.default_endpoint);
     let keys = [chosen.key.clone()];
     let mut found = None;
     for file in &chosen.files {
@@ -158,11 +155,11 @@ fn refuse_choice(context: &Context<'_>, resolved: &Resolved, chosen: &Chosen) ->
             found = Some((file, value));
         }
     }
-    let Chosen { key, value: wanted, files } = chosen;
+    let crate::registry::Chosen { key, value: wanted, files } = chosen;
     match found {
         Some((_, Some(value))) if value == *wanted => Ok(()),
         Some((file, _)) => Err(PlanError::NotChosen { file, key: key.clone(), wanted: wanted.clone(), is_set: true }),
-        None if resolved.account.reach().is_none_or(|reach| reach.default_endpoint) => Ok(()),
+        None if !is_moved => Ok(()),
         None => {
             let file =
                 files.iter().filter(|file| file.file.is_some()).find_map(|file| path_of(context, resolved, file));
@@ -191,7 +188,8 @@ impl Rejections {
 /// Returns the keys that the agent rejects, or none if the agent would not ask about the key or rejects nothing. The
 /// agent ignores a list that it cannot read, and so does Ringlet.
 pub(crate) fn rejections(context: &Context<'_>, plan: &LaunchPlan) -> Option<Rejections> {
-    let resolved = &plan.part()?.resolved;
+    // The agent is shown the token of the launch.
+    let resolved = &plan.part().filter(|part| part.broker.is_none())?.resolved;
     let rejected = resolved.agent.rejected.as_ref()?;
     let account = plan.secrets().iter().find(|used| used.purpose == Purpose::Account)?;
     let is_asked = matches!(&account.sink, Sink::Variable(name) if *name.as_str() == rejected.variable);

@@ -16,6 +16,8 @@ mod exec;
 mod files;
 mod links;
 mod lock;
+#[cfg(target_os = "linux")]
+mod loopback;
 mod memory;
 #[cfg(target_os = "linux")]
 mod offer;
@@ -39,6 +41,8 @@ pub(crate) use exec::*;
 pub(crate) use files::*;
 pub(crate) use links::*;
 pub use lock::*;
+#[cfg(target_os = "linux")]
+pub(crate) use loopback::*;
 pub(crate) use memory::*;
 #[cfg(target_os = "linux")]
 pub(crate) use offer::*;

@@ -3,11 +3,12 @@
 
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -57,9 +58,9 @@ pub(crate) fn is_below(pid: u32, above: u32) -> bool {
     std::iter::successors(Some(pid), |pid| parent(*pid)).skip(1).take(LONGEST).any(|pid| pid == above)
 }
 
-/// Makes a command start in a session of its own and as a child of no process of the user's, so that the program that
-/// takes this process's place finds no child that it does not know. The child that is waited for ends at once.
-pub(crate) fn set_orphaned(command: &mut Command) {
+// Makes a command start in a session of its own and as a child of no process of the user's, so that the program that
+// takes this process's place finds no child that it does not know. The child that is waited for ends at once.
+fn set_orphaned(command: &mut Command) {
     let leave = || {
         // SAFETY: fork is async-signal-safe, and so is what both processes do up to exec or _exit.
         match unsafe { libc::fork() } {
@@ -79,8 +80,42 @@ pub(crate) fn set_orphaned(command: &mut Command) {
     unsafe { command.pre_exec(leave) };
 }
 
-/// Reads from a pipe and reports whether these bytes come within a time.
-pub(crate) fn reads_within(pipe: impl AsFd + Read, wanted: &[u8], time: Duration) -> bool {
+// The message that the started process is protected from other processes.
+const READY: &[u8] = b"ready";
+
+// Both ends are Ringlet and answer at once, unless the machine is busy.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts Ringlet as a process of its own: in a session of its own, with no parent of the user's, without environment,
+/// and with the listening socket as its standard output. Returns its standard input once it has closed itself to other
+/// processes with [`say_ready`]: before that they could read what is written there.
+pub(crate) fn start_apart(command: &mut Command, listener: OwnedFd) -> io::Result<ChildStdin> {
+    command.env_clear().current_dir("/");
+    command.stdin(Stdio::piped()).stdout(Stdio::from(listener)).stderr(Stdio::piped());
+    set_orphaned(command);
+    let mut child = command.spawn()?;
+    let (into, message) = (child.stdin.take(), child.stderr.take());
+    child.wait()?;
+    let is_ready = message.is_some_and(|message| reads_within(message, READY, PATIENCE));
+    into.filter(|_| is_ready).ok_or_else(|| io::Error::other("the process that holds the key did not start"))
+}
+
+/// Tells the process that has called [`start_apart`] that this one is closed to others. Standard error goes nowhere
+/// from here on.
+pub(crate) fn say_ready() -> io::Result<()> {
+    io::stderr().write_all(READY)?;
+    rustix::stdio::dup2_stderr(std::fs::OpenOptions::new().write(true).open("/dev/null")?)?;
+    Ok(())
+}
+
+/// Lets standard input be empty from here on.
+pub(crate) fn close_stdin() -> io::Result<()> {
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    Ok(())
+}
+
+// Reads from a pipe and reports whether these bytes come within a time.
+fn reads_within(pipe: impl AsFd + Read, wanted: &[u8], time: Duration) -> bool {
     let mut pipe = pipe;
     let mut read = vec![0; wanted.len()];
     let mut filled = 0;
@@ -102,16 +137,22 @@ pub(crate) fn reads_within(pipe: impl AsFd + Read, wanted: &[u8], time: Duration
     read == wanted
 }
 
-/// Discards what is written to standard error from here on.
-pub(crate) fn close_stderr() -> io::Result<()> {
-    rustix::stdio::dup2_stderr(std::fs::OpenOptions::new().write(true).open("/dev/null")?)?;
-    Ok(())
-}
-
 /// Takes the listening socket that this process was given as its standard output.
 pub(crate) fn listener_on_stdout() -> io::Result<UnixListener> {
-    let listener: UnixListener = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?.into();
-    super::daemon::close_stdout()?;
+    let listener = UnixListener::from(socket_on_stdout()?);
     listener.local_addr()?;
     Ok(listener)
+}
+
+/// Takes the socket that listens on loopback, likewise.
+pub(crate) fn tcp_listener_on_stdout() -> io::Result<TcpListener> {
+    let listener = TcpListener::from(socket_on_stdout()?);
+    listener.local_addr()?;
+    Ok(listener)
+}
+
+fn socket_on_stdout() -> io::Result<OwnedFd> {
+    let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+    super::daemon::close_stdout()?;
+    Ok(socket)
 }

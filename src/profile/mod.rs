@@ -10,7 +10,7 @@ mod raw;
 mod resolved;
 
 pub(crate) use account::{Account, Reach};
-pub(crate) use binding::{Binding, Kind};
+pub(crate) use binding::{Binding, Delivery, Kind};
 pub(crate) use raw::ProfileFile;
 pub(crate) use resolved::{Resolved, Sourced};
 

@@ -32,6 +32,8 @@ pub(crate) struct Resolved {
     pub is_main: bool,
     /// The account.
     pub account: Account,
+    /// The way in which the key is delivered.
+    pub delivery: Delivery,
     /// The model.
     pub model: Option<Sourced<String>>,
     /// The agent's own configuration folder, absolute.
@@ -59,10 +61,6 @@ impl Resolved {
     ) -> Result<Self, ProfileError> {
         let resolver = Resolver { file, paths };
         let spec = resolver.known(&binding.agent.span, registry.agent(agent))?;
-        if binding.delivery.value == Delivery::Broker {
-            let made = resolver.error(&binding.delivery.span, "this version of ringlet has no broker yet");
-            return Err(made.with_hint("write `delivery = \"auto\"`, or take the line out").into());
-        }
         let account = resolver.account(&spec, binding, registry)?;
         resolver.refuse_taken(&spec, &account, binding)?;
         let config_dir = binding.config_dir.as_ref().map(|at| resolver.folder(at)).transpose()?;
@@ -78,6 +76,7 @@ impl Resolved {
             is_main: file.main.as_ref().or(file.bindings.keys().next().filter(|_| file.bindings.len() == 1))
                 == Some(agent),
             account,
+            delivery: binding.delivery.value,
             model: binding.model.as_ref().map(|at| resolver.sourced(at)),
             config_dir,
             args: binding.args.clone(),

@@ -2,6 +2,7 @@
 //! key, and what in a project could send the key to another host.
 
 use super::Protocol;
+use super::broker::Brokered;
 use super::guard::{Directory, Guard, Names, Switch, matches};
 use super::login::Login;
 use super::stored::{Chosen, Moved, Rejected, Sessions, Stored, UserFile, Withheld};
@@ -190,6 +191,10 @@ pub(crate) struct AgentSpec {
     pub package: Option<String>,
     /// The provider that `profiles create` takes when none is named.
     pub provider: Provider,
+    /// What is known of it behind the broker; `None` if it was never tried.
+    pub broker: Option<Brokered>,
+    /// Who wrote the definition.
+    pub owner: Owner,
     /// The variables that move its configuration folder.
     pub config_dir: Vec<ConfigDir>,
     /// Arguments before the user's own if the profile names a configuration folder, with `{config-dir}`.

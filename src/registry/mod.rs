@@ -6,6 +6,7 @@
 //! asked for.
 
 mod agent;
+mod broker;
 mod builtin;
 pub(crate) mod guard;
 mod literal;
@@ -17,6 +18,7 @@ mod stored;
 mod version;
 
 pub(crate) use agent::{AgentSpec, Api, Form, NoKey, Owner};
+pub(crate) use broker::Helper;
 use builtin::PROVIDERS;
 pub(crate) use builtin::{AGENTS, PREFIXES};
 pub(crate) use guard::{Directory, Entry, Format, Guard, Rule, Scalar, matches};

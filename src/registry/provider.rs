@@ -3,12 +3,12 @@
 use super::located::Located;
 use crate::config::{ConfigError, Source};
 use crate::name::{Provider, Variable};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// The wire protocol between an agent and a provider.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Protocol {
     /// Anthropic's Messages API; its base URL has no `/v1`.

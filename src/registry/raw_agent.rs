@@ -2,6 +2,7 @@
 
 use super::Protocol;
 use super::agent::{AgentSpec, Api, ConfigDir, Form, NoKey, Owner, Teammates};
+use super::broker::Brokered;
 use super::guard::{Directory, Names, RawGuard, RawSwitch};
 use super::located::Located;
 use super::login::RawLogin;
@@ -20,6 +21,7 @@ pub(super) struct RawAgent {
     pub(super) also: Vec<Located>,
     pub(super) package: Option<String>,
     pub(super) provider: Located,
+    pub(super) broker: Option<Brokered>,
     #[serde(default)]
     pub(super) config_dir: Vec<RawConfigDir>,
     #[serde(default)]
@@ -203,6 +205,8 @@ impl RawAgent {
             also: self.also.iter().map(command).collect::<Result<_, _>>()?,
             package: self.package,
             provider: provider(&self.provider)?,
+            broker: self.broker,
+            owner,
             config_dir: self.config_dir.into_iter().map(config_dir).collect::<Result<_, _>>()?,
             config_args: self.config_args,
             endpoint_in: self.endpoint_in,

@@ -12,6 +12,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 pub(super) struct Handle(OwnedFd);
 
@@ -21,6 +23,13 @@ impl Handle {
         let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         matches!(poll(&mut fds, Some(&now)), Ok(0))
+    }
+
+    pub(super) fn ended(&self) -> io::Result<impl Future<Output = io::Result<()>> + 'static> {
+        // SAFETY: the owned descriptor is the same for as long as the value lives, which is dropped as a whole.
+        let watched = unsafe { AsyncFd::register_with_interest(self.0.try_clone()?, Interest::READABLE) };
+        let watched = watched.map_err(io::Error::from)?;
+        Ok(async move { watched.readable().await.map(drop) })
     }
 }
 
@@ -42,6 +51,17 @@ pub(super) fn peer(socket: &impl AsFd) -> io::Result<(String, u32, Handle)> {
     let pid = Pid::as_raw(Some(credentials.pid));
     let user = credentials.uid.as_raw().to_string();
     Ok((user, u32::try_from(pid).unwrap_or(0), Handle(handle)))
+}
+
+pub(super) fn process(pid: u32) -> io::Result<(String, Handle)> {
+    let gone = || io::Error::new(io::ErrorKind::NotFound, "there is no such process");
+    let number = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
+    let handle = Handle(pidfd_open(number, PidfdFlags::empty())?);
+    // The owner of the folder is root for a process that cannot be looked at.
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let user = users.and_then(|users| users.split_ascii_whitespace().nth(1)).ok_or_else(gone)?.to_owned();
+    if handle.is_alive(pid) { Ok((user, handle)) } else { Err(gone()) }
 }
 
 fn peer_pidfd(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {

@@ -61,6 +61,12 @@ pub(crate) fn receive(socket: &impl AsSocket, buffer: &mut [u8]) -> io::Result<(
     system::receive(socket, buffer)
 }
 
+/// Returns this process' user, as [`Peer::user`] names one.
+#[cfg(target_os = "linux")]
+pub(crate) fn own_user() -> Option<String> {
+    system::own()
+}
+
 /// The program that a process runs.
 pub struct Program {
     /// The path by which the kernel knows it now.
@@ -80,6 +86,22 @@ impl Peer {
         // At once: what the process becomes while it waits for its turn must not pass for what connected.
         peer.first_image = peer.image().ok();
         Ok(peer)
+    }
+
+    /// Takes the running process with this number, which must be one that no other process can have got meanwhile: the
+    /// caller compares what it knows of the process once it has the result.
+    #[cfg(target_os = "linux")]
+    pub fn with_pid(pid: u32) -> io::Result<Self> {
+        let (user, handle) = system::process(pid)?;
+        let mut peer = Self { user, pid, first_image: None, handle };
+        peer.first_image = peer.image().ok();
+        Ok(peer)
+    }
+
+    /// Waits until the process has ended.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn ended(&self) -> io::Result<impl Future<Output = io::Result<()>> + 'static> {
+        self.handle.ended()
     }
 
     /// Reports whether what this sender wrote is the peer's own. Any thread of its process may write.

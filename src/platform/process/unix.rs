@@ -49,3 +49,20 @@ pub(super) fn end_group(child: &mut std::process::Child) {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
 }
+
+/// Reports whether this process may look at those that have closed themselves to others: it has CAP_SYS_PTRACE.
+#[cfg(target_os = "linux")]
+pub(crate) fn sees_closed_processes() -> bool {
+    // capability.h
+    const SYS_PTRACE: u32 = 19;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
+    effective.is_some_and(|bits| bits >> SYS_PTRACE & 1 == 1)
+}
+
+/// No process can on this system.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn sees_closed_processes() -> bool {
+    false
+}

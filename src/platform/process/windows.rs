@@ -18,3 +18,8 @@ pub(super) fn set_group(_command: &mut std::process::Command) {}
 pub(super) fn end_group(child: &mut std::process::Child) {
     let _ = child.kill();
 }
+
+/// No process closes itself to others on this system.
+pub(crate) fn sees_closed_processes() -> bool {
+    false
+}

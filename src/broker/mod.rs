@@ -1,0 +1,57 @@
+//! The broker: a process beside the agent that holds its key, and adds it to the agent's own requests.
+//!
+//! The agent is given an address on this machine and a token of this launch, in the places of its endpoint and its key.
+//! A sidecar listens there. It asks the kernel which process has connected, answers the agent alone, and sends its
+//! requests on to the account's endpoint with the key. Both directions are streamed. Nothing is kept or repeated, and
+//! no header or body is recorded.
+//!
+//! ```text
+//! ringlet exec ──┬─ binds 127.0.0.1:PORT, makes the token
+//!                ├─ starts `ringlet broker --of PID`: own session, no parent, standard input: orders, token, key;
+//!                │  standard output: the listening socket; no other descriptor
+//!                └─ becomes the agent: same pid, terminal, signals; http://127.0.0.1:PORT and the token
+//! sidecar ─────── pidfd of the agent; a socket for each connection, and one for each request on its way
+//! ```
+//!
+//! `passage` decides what passes, `peers` who may ask, `relay` carries requests, and `sidecar` is the process.
+//! `refusal` makes the broker's own answers, `heads` reads along where requests end, and `order` is what the sidecar is
+//! told.
+
+mod heads;
+mod order;
+mod passage;
+mod peers;
+mod refusal;
+mod relay;
+mod sidecar;
+
+pub(crate) use order::Order;
+pub(crate) use passage::Credential;
+pub(crate) use sidecar::serve;
+
+use crate::platform;
+use crate::secret::Secret;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Command;
+
+/// A sidecar that listens.
+pub(crate) struct Sidecar {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The token of the launch.
+    pub token: Secret,
+}
+
+/// Starts the sidecar of this process, which becomes the agent.
+pub(crate) fn start(ringlet: &Path, order: &Order, key: &[u8]) -> io::Result<Sidecar> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    let token = Secret::fresh()?;
+    let mut command = Command::new(ringlet);
+    command.args(["broker", "--of", &std::process::id().to_string()]);
+    let mut into = platform::start_apart(&mut command, listener.into())?;
+    order::write(order, &token, key, &mut into)?;
+    Ok(Sidecar { address, token })
+}

@@ -1,0 +1,81 @@
+//! What a sidecar is told: where the requests of a launch go, in whose name, and who records what.
+
+use super::passage::Credential;
+use crate::audit::LogPlace;
+use crate::https::Proxies;
+use crate::name::{Agent, KeyName, Profile};
+use crate::registry::{Helper, Protocol};
+use crate::secret::{MAX_KEY, Secret};
+use serde::{Deserialize, Serialize};
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The orders of one launch.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Order {
+    /// The base URL of the account.
+    pub endpoint: String,
+    /// The protocol that is spoken there.
+    pub protocol: Protocol,
+    /// The header for the key.
+    pub credential: Credential,
+    /// The child of the agent that may use the key as well.
+    pub helper: Option<Helper>,
+    /// The name of the key.
+    pub key: KeyName,
+    /// The profile.
+    pub profile: Profile,
+    /// The agent.
+    pub agent: Agent,
+    /// The agent's command, in messages.
+    pub command: String,
+    /// The agent's program.
+    pub binary: PathBuf,
+    /// The working directory of the launch.
+    pub cwd: PathBuf,
+    /// The proxy variables of the launch.
+    pub proxies: Proxies,
+    /// Files with further certificate authorities.
+    pub roots: Vec<PathBuf>,
+    /// The end of the key's lease by the clock that leases use; `None` if the key needs no lease.
+    pub lease_ends: Option<Duration>,
+    /// The audit log; `None` if nothing is recorded.
+    pub audit: Option<LogPlace>,
+}
+
+/// The orders, and the two values that are compared and sent.
+pub(super) struct Errand {
+    pub(super) order: Order,
+    pub(super) token: Secret,
+    pub(super) key: Secret,
+}
+
+// The order is a few paths and names.
+const MAX: u64 = 64 << 10;
+
+/// Writes the orders, the token and the key. The sidecar reads them to the end.
+pub(super) fn write(order: &Order, token: &Secret, key: &[u8], into: &mut impl Write) -> io::Result<()> {
+    let json = Zeroizing::new(serde_json::to_vec(order)?);
+    for part in [&json[..], b"\n", token.expose(), b"\n", key] {
+        into.write_all(part)?;
+    }
+    into.flush()
+}
+
+/// Reads what [`write`] has written.
+pub(super) fn read(from: impl Read) -> io::Result<Errand> {
+    // As large as it can become, so that no part of it is left where the vector was before.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX as usize + 1));
+    from.take(MAX).read_to_end(&mut bytes)?;
+    let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
+    let (Some(order), Some(token), Some(key)) = (lines.next(), lines.next(), lines.next()) else {
+        return Err(io::Error::other("no orders came"));
+    };
+    if token.is_empty() || key.is_empty() || key.len() > MAX_KEY {
+        return Err(io::Error::other("no key came"));
+    }
+    let order = serde_json::from_slice(order)?;
+    Ok(Errand { order, token: Secret::new(token.to_vec()), key: Secret::new(key.to_vec()) })
+}

@@ -1,0 +1,178 @@
+//! Which process may spend the key: the launched one, and one child of it that the registry knows.
+//!
+//! A connection is judged once, when it comes, and its process is compared with what it was at each request. The
+//! program's file decides nothing by itself: a script that runs in the agent's own interpreter has the same one.
+
+use crate::platform::{self, Peer};
+use crate::registry::Helper;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A process that may spend, on one connection.
+pub(super) struct Spender {
+    pid: u32,
+    // The program that it ran when it connected.
+    image: u64,
+}
+
+/// A process that may not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Stranger {
+    // Its socket; `None` if it had closed the connection, or is another user.
+    inode: Option<u64>,
+    /// Its number, if it is known.
+    pub(super) pid: Option<u32>,
+    /// Its program.
+    pub(super) program: Option<PathBuf>,
+    pub(super) why: Why,
+}
+
+impl Stranger {
+    /// Looks for the process among all, which takes milliseconds.
+    pub(super) fn name(mut self) -> Self {
+        self.pid = self.inode.and_then(platform::owner_of_socket);
+        self.program = self.pid.and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());
+        // The agent itself is in no list if it cannot be looked at.
+        if self.why == Why::Hidden && self.pid.is_some() {
+            self.why = Why::Other;
+        }
+        self
+    }
+}
+
+/// Why a process may not spend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Why {
+    /// It is not the agent.
+    Other,
+    /// The agent has ended.
+    Ended,
+    /// The agent cannot be looked at, so it cannot be told whether it connected.
+    Hidden,
+}
+
+const RESTARTS: usize = 2;
+
+/// The processes of one launch.
+pub(super) struct Launch {
+    agent: Peer,
+    helper: Option<Helper>,
+    // The child that has taken the registry's rule. A second one never takes it.
+    child: Mutex<Option<Peer>>,
+    // Whether the agent itself has connected. The rule is over then.
+    speaks: AtomicBool,
+}
+
+impl Launch {
+    /// The launch of an agent.
+    pub(super) fn new(agent: Peer, helper: Option<Helper>) -> Self {
+        Self { agent, helper, child: Mutex::new(None), speaks: AtomicBool::new(false) }
+    }
+
+    /// Waits until no process lives that may spend.
+    pub(super) async fn ended(&self) -> io::Result<()> {
+        self.agent.ended()?.await?;
+        let child = self.child().as_ref().map(Peer::ended).transpose()?;
+        match child {
+            Some(child) => child.await,
+            None => Ok(()),
+        }
+    }
+
+    /// Judges the process at the other end of a connection. A stranger is not named yet, see [`Stranger::name`].
+    pub(super) fn judge(&self, client: SocketAddr, server: SocketAddr) -> Result<Spender, Stranger> {
+        let stranger = |inode, why| Stranger { inode, pid: None, program: None, why };
+        let Ok(Some(socket)) = platform::client_socket(client, server) else { return Err(stranger(None, Why::Other)) };
+        if Some(socket.uid.to_string()) != platform::own_user() {
+            return Err(stranger(None, Why::Other));
+        }
+        let has_ended = !self.agent.is_alive();
+        let by_agent = platform::has_socket(self.agent.pid, socket.inode);
+        if let (false, Ok(true)) = (has_ended, &by_agent) {
+            // An agent that speaks for itself has not restarted itself.
+            self.speaks.store(true, Ordering::Relaxed);
+            return self.spender(&self.agent).ok_or(stranger(Some(socket.inode), Why::Other));
+        }
+        let why = match by_agent {
+            _ if has_ended => Why::Ended,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Why::Hidden,
+            _ => Why::Other,
+        };
+        self.child_with(socket.inode).ok_or(stranger(Some(socket.inode), why))
+    }
+
+    // Looks whether the child that the registry knows has the socket. It is taken at its first connection.
+    fn child_with(&self, inode: u64) -> Option<Spender> {
+        let helper = self.helper.as_ref()?;
+        let mut child = self.child();
+        if let Some(known) = child.as_ref() {
+            let has = known.is_alive() && platform::has_socket(known.pid, inode).unwrap_or(false);
+            return if has { self.spender(known) } else { None };
+        }
+        if self.speaks.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut above = vec![self.agent.pid];
+        // An agent may start itself anew twice (qwen 0.24.4).
+        for _ in 0..RESTARTS {
+            let mut below = Vec::new();
+            for parent in above {
+                for pid in platform::children(parent) {
+                    let Ok(found) = Peer::with_pid(pid) else { continue };
+                    if !self.is_helper(helper, &found) || !platform::is_below(pid, parent) {
+                        continue;
+                    }
+                    if platform::has_socket(pid, inode).unwrap_or(false) && found.is_alive() {
+                        let spender = self.spender(&found);
+                        *child = Some(found);
+                        return spender;
+                    }
+                    below.push(pid);
+                }
+            }
+            above = below;
+        }
+        None
+    }
+
+    fn is_helper(&self, helper: &Helper, child: &Peer) -> bool {
+        let Ok(program) = child.program() else { return false };
+        // A tool, or a server for tools, is started with streams of its own.
+        if !platform::has_same_streams(self.agent.pid, child.pid) {
+            return false;
+        }
+        match helper {
+            Helper::Native(name) => program.path.file_name().is_some_and(|file| file == name.as_str()),
+            Helper::Restart(names) => {
+                let same_file = self.agent.program().is_ok_and(|own| {
+                    platform::opened_identity(&own.file).ok() == platform::opened_identity(&program.file).ok()
+                });
+                let script = |peer: &Peer| {
+                    let words = peer.arguments().ok()?;
+                    let script = words.into_iter().skip(1).find(|word| Path::new(word).is_absolute())?;
+                    platform::canonical(Path::new(&script)).ok()
+                };
+                let (Some(own), Some(other)) = (script(&self.agent), script(child)) else { return false };
+                let is_named = other.file_name().is_some_and(|file| names.iter().any(|name| file == name.as_str()));
+                same_file && is_named && own.parent() == other.parent()
+            }
+        }
+    }
+
+    fn spender(&self, peer: &Peer) -> Option<Spender> {
+        peer.image().ok().map(|image| Spender { pid: peer.pid, image })
+    }
+
+    /// Reports whether a connection's process still runs the program that it ran when it connected.
+    pub(super) fn still(&self, spender: &Spender) -> bool {
+        let is_same = |peer: &Peer| peer.pid == spender.pid && peer.image().is_ok_and(|image| image == spender.image);
+        is_same(&self.agent) || self.child().as_ref().is_some_and(is_same)
+    }
+
+    fn child(&self) -> MutexGuard<'_, Option<Peer>> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,205 @@
+//! The process beside the agent: it accepts connections, asks the kernel whose they are, and ends with the agent.
+
+use super::heads::{Framing, Framings, Heads};
+use super::order;
+use super::peers::{Launch, Spender, Stranger, Why};
+use super::refusal::Refusal;
+use super::relay::{Answer, Relay};
+use crate::audit::{Action, LogPlace, Outcome, Record};
+use crate::platform;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+// A stranger is told why it is refused if it asks within this time.
+const STRANGERS_TIME: Duration = Duration::from_secs(5);
+// So many strangers are told at once; further connections of strangers are closed.
+const STRANGERS: usize = 16;
+// So many different strangers are recorded by name.
+const MOST_RECORDED: usize = 256;
+
+/// Serves the launch of the process with this number, which becomes the agent, until it has ended. The listening socket
+/// is standard output; the orders come from standard input.
+pub(crate) fn serve(agent: u32) -> io::Result<()> {
+    let _hardened = platform::harden()?;
+    // Before anybody can end the process with that number: it waits for the next line.
+    let agent = platform::Peer::with_pid(agent)?;
+    platform::say_ready()?;
+    let listener = platform::tcp_listener_on_stdout()?;
+    platform::raise_file_limit();
+    let errand = order::read(io::stdin().lock())?;
+    platform::close_stdin()?;
+    let launch = Launch::new(agent, errand.order.helper.clone());
+    let relay = Relay::new(errand.order, errand.token, errand.key);
+    let relay = relay.ok_or_else(|| io::Error::other("the endpoint is no URL of a server"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+    runtime.block_on(async {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let shared = Arc::new(Shared::new(launch, relay, listener.local_addr()?));
+        shared.accept(&listener).await?;
+        shared.record_totals();
+        Ok(())
+    })
+}
+
+struct Shared {
+    launch: Launch,
+    relay: Relay,
+    address: SocketAddr,
+    strangers: Semaphore,
+    refused: Mutex<BTreeMap<Stranger, u64>>,
+    served: AtomicU64,
+}
+
+impl Shared {
+    fn new(launch: Launch, relay: Relay, address: SocketAddr) -> Self {
+        let strangers = Semaphore::new(STRANGERS);
+        Self { launch, relay, address, strangers, refused: Mutex::default(), served: AtomicU64::new(0) }
+    }
+
+    // Accepts connections until no process lives that may spend.
+    async fn accept(self: &Arc<Self>, listener: &TcpListener) -> io::Result<()> {
+        let ended = self.launch.ended();
+        tokio::pin!(ended);
+        loop {
+            tokio::select! {
+                done = &mut ended => return done,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, from)) => drop(tokio::spawn(Arc::clone(self).connection(stream, from))),
+                    // Out of descriptors: others become free.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                },
+            }
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, from: SocketAddr) {
+        // Without it a short write waits for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        match self.launch.judge(from, self.address) {
+            Ok(spender) => {
+                let (spender, framings) = (&spender, Framings::default());
+                let stream = TokioIo::new(Heads::new(stream, framings.clone()));
+                let service = service_fn(|request| self.answer(spender, framings.next(), request));
+                let _ = http1::Builder::new().serve_connection(stream, service).await;
+            }
+            Err(stranger) => {
+                let Ok(_turn) = self.strangers.try_acquire() else { return };
+                let Ok(stranger) = tokio::task::spawn_blocking(|| stranger.name()).await else { return };
+                self.record(&stranger);
+                let refusal = self.is_strange(&stranger);
+                let service =
+                    service_fn(|_: Request<Incoming>| async { Ok::<_, Infallible>(self.relay.refused(&refusal)) });
+                let mut builder = http1::Builder::new();
+                builder.timer(TokioTimer::new()).header_read_timeout(STRANGERS_TIME).keep_alive(false);
+                let served = builder.serve_connection(TokioIo::new(stream), service);
+                let _ = tokio::time::timeout(STRANGERS_TIME, served).await;
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        spender: &Spender,
+        framing: Option<Framing>,
+        request: Request<Incoming>,
+    ) -> Result<Answer, Infallible> {
+        let Some(framing) = framing.filter(|framing| *framing != Framing::Unclear) else {
+            let refusal = Refusal::new(StatusCode::BAD_REQUEST, "the request says in two ways where it ends");
+            return Ok(self.relay.refused(&refusal));
+        };
+        if !self.launch.still(spender) {
+            let refusal = Refusal::new(StatusCode::FORBIDDEN, "the process that connected runs another program now");
+            return Ok(self.relay.refused(&refusal));
+        }
+        self.served.fetch_add(1, Ordering::Relaxed);
+        let mut answer = self.relay.carry(request).await;
+        if framing == Framing::Chunked {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(answer)
+    }
+
+    fn is_strange(&self, stranger: &Stranger) -> Refusal {
+        let order = self.relay.order();
+        let who = match (&stranger.program, stranger.pid) {
+            (Some(program), Some(pid)) => format!("{} (process {pid})", program.display()),
+            (None, Some(pid)) => format!("process {pid}"),
+            (_, None) => "a process that has gone".to_owned(),
+        };
+        let message = match stranger.why {
+            Why::Other => format!(
+                "only {} itself may use the key {}, and this request is of {who}; a tool needs a key of its own",
+                order.command, order.key
+            ),
+            Why::Ended => format!("the launch of {} has ended, and its key with it; start it again", order.command),
+            Why::Hidden => format!(
+                "{} closes itself to other processes, so its requests cannot be told from those of its tools; set \
+                 `delivery = \"direct\"` in the profile",
+                order.command
+            ),
+        };
+        Refusal::new(StatusCode::FORBIDDEN, message)
+    }
+
+    // Records a stranger at its first connection; the others are counted.
+    fn record(&self, stranger: &Stranger) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = refused.contains_key(stranger);
+        if !is_known && refused.len() >= MOST_RECORDED {
+            return;
+        }
+        *refused.entry(stranger.clone()).or_default() += 1;
+        drop(refused);
+        if !is_known {
+            self.append(stranger, None);
+        }
+    }
+
+    fn record_totals(&self) {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (stranger, count) in refused.iter().filter(|(_, count)| **count > 1) {
+            self.append(stranger, Some(*count));
+        }
+    }
+
+    // A record that cannot be written does not stop the agent: nothing was given away.
+    fn append(&self, stranger: &Stranger, count: Option<u64>) {
+        let order = self.relay.order();
+        let Some(Ok(log)) = order.audit.as_ref().map(LogPlace::open) else { return };
+        let why = match stranger.why {
+            Why::Other => "it is not the agent",
+            Why::Ended => "the launch has ended",
+            Why::Hidden => "it cannot be told from the agent",
+        };
+        let times = count.map(|count| format!(", {count} connections")).unwrap_or_default();
+        let record = Record {
+            time: Timestamp::now(),
+            action: Action::Spend,
+            subject: order.key.clone().into(),
+            profile: Some(order.profile.clone()),
+            agent: Some(order.agent.clone()),
+            binary: stranger.program.clone(),
+            binary_sha256: None,
+            pid: stranger.pid.unwrap_or(0),
+            cwd: Some(order.cwd.clone()),
+            result: Outcome::Denied,
+            reason: Some(format!("{why}{times}")),
+        };
+        let _ = log.append(&record);
+    }
+}

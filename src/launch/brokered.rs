@@ -1,0 +1,107 @@
+//! Leaves the account's key to the broker, and leads the agent there.
+
+use super::{LaunchError, Process};
+use crate::audit::LogPlace;
+use crate::broker::{self, Credential, Order};
+use crate::env::{Change, Env};
+use crate::https::{Proxies, Roots};
+use crate::lease::BootTime;
+use crate::name::KeyName;
+use crate::plan::{ADDRESS, Broker, Context, LaunchPlan, ProfilePart};
+use crate::registry::Protocol;
+use crate::secret::{Key, Shape};
+use std::ffi::OsString;
+use std::io;
+use std::time::Duration;
+
+pub(crate) use broker::serve;
+
+/// Starts the broker with a key and writes its address into the process. Returns the token that takes the key's place.
+pub(super) fn start(
+    process: &mut Process,
+    plan: &LaunchPlan,
+    part: &ProfilePart,
+    broker: &Broker,
+    key: &Key,
+    context: &Context<'_>,
+    recorded: Option<LogPlace>,
+) -> Result<Key, LaunchError> {
+    let name = part.resolved.account.key().expect("the broker holds an account's key");
+    let unknown = || LaunchError::Broker(io::Error::other("ringlet's own path cannot be told"));
+    let order = Order {
+        endpoint: broker.endpoint.clone(),
+        protocol: broker.protocol,
+        credential: credential(broker),
+        helper: broker.helper.clone(),
+        key: name.value.clone(),
+        profile: part.resolved.profile.clone(),
+        agent: part.resolved.agent.name.clone(),
+        command: plan.start().command.clone(),
+        binary: plan.start().binary.clone(),
+        cwd: context.cwd.to_owned(),
+        proxies: Proxies::of(context.env)?,
+        roots: Roots::FILES.iter().filter_map(|name| context.env.absolute(name)).collect(),
+        lease_ends: lease_ends(plan, &name.value)?,
+        audit: recorded,
+    };
+    let ringlet = context.ringlet.ok_or_else(unknown)?;
+    let sidecar = broker::start(ringlet, &order, key.expose()).map_err(LaunchError::Broker)?;
+    let address = sidecar.address.to_string();
+    let own = part.changes.iter().filter_map(|change| match change {
+        Change::Set(name, value) if !part.resolved.env.contains_key(name) => Some((name, value.to_str()?)),
+        Change::Set(..) | Change::Unset(_) => None,
+    });
+    for (name, value) in own.filter(|(_, value)| value.contains(ADDRESS)) {
+        process.env.set(name.as_str(), value.replace(ADDRESS, &address).into());
+    }
+    // The first argument is the command.
+    for word in process.arguments.iter_mut().skip(1).take(broker.own_arguments) {
+        if let Some(text) = word.to_str().filter(|text| text.contains(ADDRESS)) {
+            *word = text.replace(ADDRESS, &address).into();
+        }
+    }
+    go_direct(&mut process.env);
+    Ok(Key::new(sidecar.token, Shape::Header).expect("digits fit a header"))
+}
+
+// The clock that leases use goes on while the machine sleeps.
+fn lease_ends(plan: &LaunchPlan, key: &KeyName) -> Result<Option<Duration>, LaunchError> {
+    let passes = plan.scopes().map_or(&[][..], |passed| &passed.keys);
+    let left = passes.iter().find(|pass| pass.key == *key).and_then(|pass| pass.lease);
+    let end = |left| BootTime::now().map(|now| now.clock + left).map_err(LaunchError::Broker);
+    left.map(end).transpose()
+}
+
+fn credential(broker: &Broker) -> Credential {
+    match broker.protocol {
+        Protocol::Anthropic if !broker.bearer => Credential::XApiKey,
+        Protocol::Gemini => Credential::XGoogApiKey,
+        Protocol::Anthropic | Protocol::Chat | Protocol::Responses | Protocol::Own => Credential::Bearer,
+    }
+}
+
+// Some runtimes send requests to this machine through a proxy as well.
+fn go_direct(env: &mut Env) {
+    for name in ["NO_PROXY", "no_proxy"] {
+        let mut value: OsString = env.non_empty(name).map(ToOwned::to_owned).unwrap_or_default();
+        if !value.is_empty() {
+            value.push(",");
+        }
+        value.push("127.0.0.1,localhost");
+        env.set(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_user_excludes_from_the_proxy_stays_excluded() {
+        let mut env = Env::from_pairs([("NO_PROXY", "a.org"), ("no_proxy", "")]);
+        go_direct(&mut env);
+        let text = |name: &str| env.get(name).and_then(|value| value.to_str()).map(str::to_owned);
+        assert_eq!(text("NO_PROXY").as_deref(), Some("a.org,127.0.0.1,localhost"));
+        assert_eq!(text("no_proxy").as_deref(), Some("127.0.0.1,localhost"));
+    }
+}

@@ -1,0 +1,43 @@
+//! What is known of an agent that is given the address of the broker in place of its key.
+
+use serde::{Deserialize, Serialize};
+
+/// The part of an agent's definition that is about the broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Brokered {
+    /// The first version that was tried with the broker. `delivery = "auto"` takes the broker from it on.
+    pub since: Option<String>,
+    /// Why the agent cannot be brokered, in words that go on after its name.
+    pub refused: Option<String>,
+    /// What the agent loses behind a base URL that is not its provider's.
+    pub loses: Option<String>,
+    /// The file names of scripts in the folder of the launched one, which may be among them. The agent's interpreter
+    /// starts them as its child, with other options.
+    #[serde(default)]
+    pub restarts: Vec<String>,
+    /// The file name of the native program that the launched script starts as its child, in some installations.
+    pub starts: Option<String>,
+    /// Whether the agent closes itself to other processes, so that only root can tell its connections.
+    #[serde(default)]
+    pub hidden: bool,
+}
+
+impl Brokered {
+    /// Returns the child that may use the key as the launched process does.
+    pub(crate) fn helper(&self) -> Option<Helper> {
+        match &self.starts {
+            Some(name) => Some(Helper::Native(name.clone())),
+            None => (!self.restarts.is_empty()).then(|| Helper::Restart(self.restarts.clone())),
+        }
+    }
+}
+
+/// A child of the launched process that is the agent as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Helper {
+    /// The same interpreter with a script of one of these names in the folder of the launched one.
+    Restart(Vec<String>),
+    /// A program of this file name.
+    Native(String),
+}

@@ -1,0 +1,735 @@
+//! The broker: the agent alone can spend the key, and its requests pass as they are.
+
+mod upstream;
+
+use crate::common::world::{Done, KEY, RINGLET, World};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::process::{Child, Stdio};
+use std::sync::{Mutex, mpsc};
+use upstream::{Upstream, answer};
+
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broker");
+
+/// A stand-in `claude` that runs a Python script.
+fn agent(world: &World, script: &str) {
+    let head = format!("#!/usr/bin/env python3\nimport sys\nsys.path.insert(0, {SCRIPTS:?})\n");
+    world.program("claude", &format!("{head}from agent import *\n{script}\n"));
+}
+
+/// A world whose profile sends the agent to an upstream, with this line about the delivery.
+fn world_with(upstream: &Upstream, delivery: &str, script: &str) -> World {
+    let mut world = World::new();
+    // The scripts are the repository's own files.
+    world.set("PYTHONDONTWRITEBYTECODE", "1");
+    world.configure("[audit]\nenabled = true\n");
+    agent(&world, script);
+    world.store_key("anthropic/work", KEY);
+    let endpoint = format!("endpoint = \"{}\"\n", upstream.url());
+    world.profile(
+        "work",
+        &format!("agent = \"claude\"\nprovider = \"anthropic\"\n{endpoint}{delivery}\n[provider-config]\nkey-alias = \"work\"\n"),
+    );
+    world.allow("profile = \"work\"\n");
+    world
+}
+
+fn brokered(upstream: &Upstream, script: &str) -> World {
+    world_with(upstream, "delivery = \"broker\"", script)
+}
+
+fn launch(world: &World) -> Done {
+    world.run(&["exec", "claude"])
+}
+
+/// What the script has said, a JSON object a line.
+fn said(done: Done) -> Vec<Value> {
+    let text = done.ok();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {text}"))).collect()
+}
+
+/// An agent that runs, and says lines.
+struct Running {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    fn start(world: &World) -> Self {
+        let mut command = world.process(RINGLET);
+        command.args(["exec", "claude"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("ringlet starts");
+        let lines = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, lines }
+    }
+
+    fn line(&mut self) -> Value {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).expect("read");
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line:?}"))
+    }
+
+    fn tell(&mut self, text: &str) {
+        self.child.stdin.as_mut().expect("piped").write_all(text.as_bytes()).expect("written");
+    }
+
+    /// The sidecar's number.
+    fn sidecar(&self) -> u32 {
+        sidecars_of(self.child.id()).first().copied().expect("a sidecar")
+    }
+}
+
+fn sidecars_of(pid: u32) -> Vec<u32> {
+    let wanted = ["broker".to_owned(), "--of".to_owned(), pid.to_string()];
+    let words = |entry: &fs::DirEntry| {
+        let text = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        text.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>()
+    };
+    let entries = fs::read_dir("/proc").expect("listed").map(|entry| entry.expect("readable"));
+    let is_one = |entry: &fs::DirEntry| words(entry).windows(3).any(|three| three == wanted);
+    entries.filter(is_one).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Waits until a process is gone.
+fn wait_for_end(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a number")).expect("not zero");
+    let Ok(handle) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
+    let mut fds = [rustix::event::PollFd::new(&handle, rustix::event::PollFlags::IN)];
+    rustix::event::poll(&mut fds, None).expect("polled");
+}
+
+/// Everything that another process of the user can read of one: arguments, environment, memory, open files.
+fn everything_of(pid: u32) -> Vec<u8> {
+    let place = |name: &str| format!("/proc/{pid}/{name}");
+    let mut all = fs::read(place("cmdline")).expect("readable");
+    all.extend(fs::read(place("environ")).expect("readable"));
+    let mut memory = fs::File::open(place("mem")).expect("readable");
+    for line in fs::read_to_string(place("maps")).expect("readable").lines().filter(|line| !line.contains("[v")) {
+        let mut fields = line.split(' ');
+        let (range, mode) = (fields.next().expect("a range"), fields.next().expect("a mode"));
+        let (start, end) = range.split_once('-').expect("two ends");
+        let number = |text: &str| u64::from_str_radix(text, 16).expect("a number");
+        if mode.starts_with("rw") {
+            memory.seek(SeekFrom::Start(number(start))).expect("a place");
+            let mut part = vec![0; usize::try_from(number(end) - number(start)).expect("a size")];
+            if memory.read_exact(&mut part).is_ok() {
+                all.extend(part);
+            }
+        }
+    }
+    for entry in fs::read_dir(place("fd")).expect("listed") {
+        let path = entry.expect("readable").path();
+        if path.metadata().is_ok_and(|meta| meta.is_file()) {
+            all.extend(fs::read(path).expect("readable"));
+        }
+    }
+    all
+}
+
+fn holds(all: &[u8], text: &str) -> bool {
+    all.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
+#[test]
+fn the_upstream_gets_the_key_and_the_agent_has_it_nowhere() {
+    let upstream = Upstream::plain();
+    let script = "answer = post('/v1/messages?beta=true', headers={'Authorization': 'Bearer foreign', 'anthropic-beta': 'a'})\n\
+                  say(status=answer[0], body=answer[2].decode(), token=TOKEN)\n\
+                  sys.stdin.readline()";
+    let world = brokered(&upstream, script);
+    let mut running = Running::start(&world);
+    let said = running.line();
+    let token = said["token"].as_str().expect("a token").to_owned();
+    assert_eq!((said["status"].as_u64(), said["body"].as_str()), (Some(200), Some("{\"ok\":true}")));
+    assert_eq!(token.len(), 64);
+    let all = everything_of(running.child.id());
+    assert!(holds(&all, &token), "the search has teeth");
+    assert!(!holds(&all, &KEY[8..]), "the key is nowhere in the agent");
+    running.tell("\n");
+    assert!(running.child.wait().expect("a child").success());
+
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].line, "POST /v1/messages?beta=true HTTP/1.1");
+    assert_eq!(seen[0].all("x-api-key"), [KEY]);
+    assert_eq!(seen[0].all("host"), [format!("127.0.0.1:{}", upstream.port)]);
+    assert_eq!(seen[0].all("accept-encoding"), ["identity"]);
+    assert_eq!(seen[0].all("anthropic-beta"), ["a"]);
+    assert!(seen[0].all("authorization").is_empty(), "{seen:?}");
+    assert!(!format!("{seen:?}").contains(&token), "the token goes nowhere: {seen:?}");
+}
+
+// The ways in which a tool of the agent may try to spend the key: each prints the status that it was given.
+const ATTACKS: &str = r#"
+code = "import sys; sys.path.insert(0, %r); from agent import *; print(post()[0])" % sys.path[0]
+shell = lambda text: ["sh", "-c", text]
+curl = "curl -sS -m 20 -o /dev/null -w '%%{http_code}' -H 'x-api-key: %s' -d '{\"model\":\"m\"}' %s/v1/messages" % (TOKEN, BASE)
+import shutil, tempfile
+copies = tempfile.mkdtemp()
+shutil.copy(shutil.which("curl"), copies + "/claude")
+tcp = "exec 3<>/dev/tcp/%s/%d; printf 'POST /v1/messages HTTP/1.1\\r\\nhost: a\\r\\nconnection: close\\r\\nx-api-key: %s\\r\\ncontent-length: 2\\r\\n\\r\\n{}' >&3; read -r _ status _ <&3; echo $status" % (HERE.hostname, HERE.port, TOKEN)
+me = os.path.abspath(sys.argv[0])
+attacks = {
+    "curl": shell(curl),
+    "curl named claude": shell(copies + "/" + curl.replace("curl", "claude", 1)),
+    "argv[0] claude": ["bash", "-c", "exec -a claude " + curl],
+    "an orphan": shell("(setsid %s > %s/orphan &) ; while [ ! -s %s/orphan ]; do sleep 0.05; done; cat %s/orphan" % (curl, copies, copies, copies)),
+    "the same interpreter": [sys.executable, "-c", code],
+    "the same interpreter after exec": shell("exec %s -c '%s'" % (sys.executable, code.replace("'", '"'))),
+    "a second agent": [me, "attack"],
+    "a second agent after exec": shell("exec %s attack" % me),
+    "bash alone": ["bash", "-c", tcp],
+}
+def run(words):
+    return subprocess.run(words, capture_output=True, text=True, env={**os.environ, "ANTHROPIC_API_KEY": TOKEN}).stdout.strip()
+"#;
+
+fn attacked(world: &World) -> Vec<Value> {
+    let script = format!(
+        "if sys.argv[1:] == ['attack']:\n    print(post()[0]); sys.exit()\n{ATTACKS}\n\
+         say(before=post()[0])\n\
+         for name, words in attacks.items(): say(attack=name, status=run(words))\n\
+         say(after=post()[0])"
+    );
+    agent(world, &script);
+    said(launch(world))
+}
+
+#[test]
+fn no_tool_of_the_agent_can_spend_the_key() {
+    let upstream = Upstream::plain();
+    let world = brokered(&upstream, "");
+    let all = attacked(&world);
+    assert_eq!((&all[0]["before"], &all[all.len() - 1]["after"]), (&200.into(), &200.into()), "{all:?}");
+    let attacks = &all[1..all.len() - 1];
+    assert_eq!(attacks.len(), 9);
+    for attack in attacks {
+        assert_eq!(attack["status"], "403", "{attack}");
+    }
+    assert_eq!(upstream.seen().len(), 2, "the agent's own two requests");
+    let log = world.read("home/.local/state/ringlet/audit.jsonl");
+    let refused: Vec<&str> = log.lines().filter(|line| line.contains("\"spend\"")).collect();
+    assert_eq!(refused.len(), 9, "one line for each process: {log}");
+    for line in refused {
+        assert!(line.contains("\"result\":\"denied\"") && line.contains("\"key\":\"anthropic/work\""), "{line}");
+    }
+    assert!(log.contains("/claude\",\"pid\"") && log.contains("bash\""), "the programs are named: {log}");
+    assert!(!log.contains(&KEY[8..]), "{log}");
+}
+
+#[test]
+fn the_same_tools_can_spend_a_key_that_the_agent_holds() {
+    let upstream = Upstream::plain();
+    let world = world_with(&upstream, "delivery = \"direct\"", "");
+    let all = attacked(&world);
+    for attack in &all[1..all.len() - 1] {
+        assert_eq!(attack["status"], "200", "{attack}");
+    }
+    assert_eq!(upstream.seen().len(), 11);
+}
+
+#[test]
+fn each_event_passes_before_the_next_one_is_sent() {
+    let (read, acknowledged) = mpsc::channel();
+    let (read, acknowledged) = (Mutex::new(read), Mutex::new(acknowledged));
+    let upstream = Upstream::new(move |request, stream| {
+        if request.line.contains("/v1/models/") {
+            read.lock().expect("no panic").send(()).expect("awaited");
+            return answer(stream, "200 OK", "", b"");
+        }
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).expect("written");
+        for number in 0..50 {
+            let event = format!("data: {number}\n\n");
+            stream.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes()).expect("written");
+            acknowledged.lock().expect("no panic").recv().expect("each event is acknowledged before the next");
+        }
+        stream.write_all(b"0\r\n\r\n").is_ok()
+    });
+    let script = "events = http.client.HTTPConnection(HERE.hostname, HERE.port)\n\
+                  other = http.client.HTTPConnection(HERE.hostname, HERE.port)\n\
+                  events.request('POST', '/v1/messages', b'{}', {'x-api-key': TOKEN})\n\
+                  answer, seen = events.getresponse(), []\n\
+                  while line := answer.readline():\n\
+                  \x20   if line.strip():\n\
+                  \x20       seen.append(line.decode().strip())\n\
+                  \x20       other.request('GET', '/v1/models/ack', headers={'x-api-key': TOKEN})\n\
+                  \x20       other.getresponse().read()\n\
+                  say(seen=seen, type=answer.headers['content-type'])";
+    let said = said(launch(&brokered(&upstream, script)));
+    let wanted: Vec<String> = (0..50).map(|number| format!("data: {number}")).collect();
+    assert_eq!(said[0]["seen"], serde_json::json!(wanted));
+    assert_eq!(said[0]["type"], "text/event-stream");
+}
+
+#[test]
+fn bodies_of_any_size_pass_both_ways_in_little_memory() {
+    const SIZE: usize = 64 << 20;
+    let upstream = Upstream::new(|request, stream| answer(stream, "200 OK", "", &request.body));
+    let script = "import hashlib\n\
+                  body = bytes(range(256)) * (1 << 18)\n\
+                  sent = post(body=body)\n\
+                  chunked = post(body=(body[at:at + 100000] for at in range(0, len(body), 100000)))\n\
+                  own = hashlib.sha256(body).hexdigest()\n\
+                  say(same=[hashlib.sha256(answer[2]).hexdigest() == own for answer in (sent, chunked)])\n\
+                  sys.stdin.readline()";
+    let world = brokered(&upstream, script);
+    let mut running = Running::start(&world);
+    assert_eq!(running.line()["same"], serde_json::json!([true, true]));
+    let status = fs::read_to_string(format!("/proc/{}/status", running.sidecar())).expect("readable");
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+    let most: u64 = most.trim().trim_end_matches(" kB").parse().expect("a number");
+    assert!(most < 40 << 10, "{most} KiB for bodies of 64 MiB");
+    running.tell("\n");
+    assert!(running.child.wait().expect("a child").success());
+    let seen = upstream.seen();
+    assert_eq!(seen.iter().map(|request| request.body.len()).collect::<Vec<_>>(), [SIZE, SIZE]);
+    assert_eq!(seen[0].all("content-length"), [SIZE.to_string()]);
+    assert_eq!(seen[1].all("transfer-encoding"), ["chunked"]);
+}
+
+#[test]
+fn encodings_pass_unchanged_and_an_expected_body_is_asked_for() {
+    let upstream = Upstream::new(|_, stream| {
+        let headers = "content-encoding: zstd\r\nset-cookie: a=b\r\nkeep-alive: timeout=5\r\nx-request-id: 7\r\n";
+        answer(stream, "200 OK", headers, b"\x28\xb5\x2f\xfd\0\xff")
+    });
+    let script = "answer = post(body=bytes([31, 139, 8, 0, 255]), headers={'content-encoding': 'gzip'})\n\
+                  say(body=list(answer[2]), headers=dict(answer[1].headers))\n\
+                  stream = connect()\n\
+                  stream.sendall(b'POST /v1/messages HTTP/1.1\\r\\nhost: a\\r\\nx-api-key: %s\\r\\nexpect: 100-continue\\r\\ncontent-length: 3\\r\\n\\r\\n' % TOKEN.encode())\n\
+                  say(first=stream.recv(100).decode())\n\
+                  stream.sendall(b'abc')\n\
+                  say(then=stream.recv(12).decode())";
+    let said = said(launch(&brokered(&upstream, script)));
+    assert_eq!(said[0]["body"], serde_json::json!([0x28, 0xb5, 0x2f, 0xfd, 0, 0xff]));
+    let headers = &said[0]["headers"];
+    assert_eq!((&headers["content-encoding"], &headers["x-request-id"]), (&"zstd".into(), &"7".into()));
+    assert!(headers.get("keep-alive").is_none(), "it concerns the other connection: {headers}");
+    assert_eq!(said[1]["first"], "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(said[2]["then"], "HTTP/1.1 200");
+    let seen = upstream.seen();
+    assert_eq!((&seen[0].body[..], seen[0].all("content-encoding")), (&[31, 139, 8, 0, 255][..], vec!["gzip"]));
+    assert_eq!((&seen[1].body[..], seen[1].all("expect")), (&b"abc"[..], vec![]));
+}
+
+#[test]
+fn a_client_that_hangs_up_ends_the_request_to_the_provider() {
+    for at in ["before the answer", "in the answer"] {
+        let (closed, is_closed) = mpsc::channel();
+        let closed = Mutex::new(closed);
+        let upstream = Upstream::new(move |_, stream| {
+            if at == "in the answer" {
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n")
+                    .expect("written");
+            }
+            // Only the end of the connection ends this.
+            let read = stream.read(&mut [0; 1]);
+            closed.lock().expect("no panic").send(matches!(read, Ok(0) | Err(_))).expect("awaited");
+            false
+        });
+        let script = format!(
+            "stream = connect()\n\
+             stream.sendall(b'POST /v1/messages HTTP/1.1\\r\\nhost: a\\r\\nx-api-key: %s\\r\\ncontent-length: 2\\r\\n\\r\\n{{}}' % TOKEN.encode())\n\
+             say(started=True)\n\
+             if {at:?} == 'in the answer':\n\
+             \x20   while b'one' not in stream.recv(4096): pass\n\
+             else:\n\
+             \x20   sys.stdin.readline()\n\
+             stream.close()\n\
+             sys.stdin.readline()"
+        );
+        let world = brokered(&upstream, &script);
+        let mut running = Running::start(&world);
+        running.line();
+        if at == "before the answer" {
+            while upstream.seen().is_empty() {
+                std::thread::yield_now();
+            }
+            running.tell("\n");
+        }
+        assert!(is_closed.recv().expect("the connection ends"), "{at}");
+        running.tell("\n");
+        assert!(running.child.wait().expect("a child").success());
+    }
+}
+
+#[test]
+fn nothing_is_followed_and_nothing_is_asked_twice() {
+    for (status, headers, wanted) in [
+        ("302 Found", "location: http://127.0.0.1:1/v1/messages\r\n", 302),
+        ("529 Overloaded", "retry-after: 0\r\n", 529),
+        ("401 Unauthorized", "", 401),
+        ("", "", 502),
+        ("nonsense", "", 502),
+    ] {
+        let upstream = Upstream::new(move |_, stream| match status {
+            "" => false,
+            "nonsense" => stream.write_all(b"SSH-2.0-OpenSSH\r\n\r\n").is_err(),
+            _ => answer(stream, status, headers, b"{\"error\":1}"),
+        });
+        let said =
+            said(launch(&brokered(&upstream, "status, _, body = post(); say(status=status, body=body.decode())")));
+        assert_eq!(said[0]["status"], wanted, "{status}: {said:?}");
+        assert_eq!(upstream.seen().len(), 1, "{status}");
+        if wanted == 502 {
+            let error: Value = serde_json::from_str(said[0]["body"].as_str().expect("text")).expect("JSON");
+            assert_eq!(error["type"], "error");
+            let message = error["error"]["message"].as_str().expect("a message");
+            assert!(message.starts_with(&format!("ringlet: {} did not answer", upstream.url())), "{message}");
+        } else {
+            assert_eq!(said[0]["body"], "{\"error\":1}");
+        }
+    }
+}
+
+#[test]
+fn requests_that_no_client_of_the_api_sends_do_not_pass() {
+    let upstream = Upstream::plain();
+    let script = r#"
+head = lambda first, *more: "\r\n".join([first, "host: a", "x-api-key: " + TOKEN, *more, "", ""]).encode()
+post = "POST /v1/messages HTTP/1.1"
+cases = {
+    "absolute form": (400, head("POST http://127.0.0.1/v1/messages HTTP/1.1", "content-length: 0")),
+    "connect": (400, head("CONNECT api.anthropic.com:443 HTTP/1.1")),
+    "two hosts": (400, head(post, "host: b", "content-length: 0")),
+    "both lengths": (400, head(post, "content-length: 5", "transfer-encoding: chunked") + b"0\r\n\r\n"),
+    "both lengths, turned": (400, head(post, "transfer-encoding: chunked", "content-length: 5") + b"0\r\n\r\n"),
+    "two lengths": (400, head(post, "content-length: 2", "content-length: 2") + b"{}"),
+    "outside": (404, head("POST /v1/organizations HTTP/1.1", "content-length: 0")),
+    "dots": (400, head("GET /v1/models/../organizations HTTP/1.1")),
+    "encoded dots": (400, head("GET /v1/models/%2e%2e/organizations HTTP/1.1")),
+    "another method": (405, head("DELETE /v1/models/x HTTP/1.1")),
+    "an upgrade": (426, head("GET /v1/models HTTP/1.1", "connection: upgrade", "upgrade: websocket")),
+    "HTTP/1.0": (400, head("POST /v1/messages HTTP/1.0", "content-length: 0")),
+    "1 MB of headers": (431, head(post, "x: " + "y" * 1000000)),
+    "no request": (400, b"\x16\x03\x01\x02\x00\r\n\r\n"),
+    "no token": (401, b"POST /v1/messages HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"),
+    "a wrong token": (401, b"POST /v1/messages HTTP/1.1\r\nhost: a\r\nx-api-key: 1\r\ncontent-length: 0\r\n\r\n"),
+    "a look": (200, b"HEAD / HTTP/1.1\r\nhost: a\r\n\r\n"),
+}
+for name, (wanted, data) in cases.items():
+    with connect() as stream:
+        try:
+            stream.sendall(data)
+        except OSError:
+            pass
+        status = stream.recv(100).split()[1].decode()
+    say(name=name, wanted=str(wanted), status=status)
+half = connect()
+half.sendall(b"POST /v1/mess")
+two = head(post, "content-length: 2") + b"{}" + head("GET /v1/models HTTP/1.1", "connection: close")
+line, both = raw(two)
+say(name="pipelined", wanted="2", status=str(both.count(b"HTTP/1.1 200 OK")))
+"#;
+    let all = said(launch(&brokered(&upstream, script)));
+    assert_eq!(all.len(), 18);
+    for case in &all {
+        assert_eq!(case["status"], case["wanted"], "{case}");
+    }
+    assert_eq!(upstream.seen().len(), 2, "the pipelined two: {:?}", upstream.seen());
+}
+
+#[test]
+fn the_sidecar_lives_as_long_as_the_agent_and_has_nothing_of_it() {
+    let upstream = Upstream::plain();
+    let world = brokered(
+        &upstream,
+        "children = open('/proc/self/task/%d/children' % os.getpid()).read()\n\
+         say(pid=os.getpid(), children=children, status=post()[0])\n\
+         sys.stdin.readline()\n\
+         sys.exit(7)",
+    );
+    let mut running = Running::start(&world);
+    let line = running.line();
+    assert_eq!(line["pid"], running.child.id(), "the agent is the launched process");
+    assert_eq!((&line["children"], &line["status"]), (&"".into(), &200.into()));
+    let sidecar = running.sidecar();
+    let place = |name: &str| format!("/proc/{sidecar}/{name}");
+    let stat = fs::read_to_string(place("stat")).expect("readable");
+    let fields: Vec<&str> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
+    assert_eq!((fields[1], fields[3]), ("1", sidecar.to_string().as_str()), "no parent, a session of its own: {stat}");
+    assert_eq!(fields[4], "0", "no terminal: {stat}");
+    assert!(fs::read(place("environ")).expect("readable").is_empty());
+    assert_eq!(fs::read_link(place("cwd")).expect("readable"), std::path::Path::new("/"));
+    for entry in fs::read_dir(place("fd")).expect("listed") {
+        let link = fs::read_link(entry.expect("readable").path()).unwrap_or_default();
+        let link = link.to_string_lossy().into_owned();
+        let own = ["/dev/null", "socket:", "anon_inode:", "pipe:"];
+        assert!(own.iter().any(|own| link.starts_with(own)), "{link}");
+    }
+    running.tell("\n");
+    assert_eq!(running.child.wait().expect("a child").code(), Some(7), "the agent's own status");
+    wait_for_end(sidecar);
+}
+
+#[test]
+fn an_agent_that_is_killed_leaves_no_sidecar() {
+    let upstream = Upstream::plain();
+    let world = brokered(&upstream, "say(status=post()[0])\nsys.stdin.readline()");
+    let mut running = Running::start(&world);
+    assert_eq!(running.line()["status"], 200);
+    let sidecar = running.sidecar();
+    running.child.kill().expect("killed");
+    running.child.wait().expect("a child");
+    wait_for_end(sidecar);
+    assert!(sidecars_of(running.child.id()).is_empty());
+}
+
+#[test]
+fn an_agent_whose_sidecar_is_killed_finds_nobody_there() {
+    let upstream = Upstream::plain();
+    let world = brokered(
+        &upstream,
+        "say(status=post()[0])\nsys.stdin.readline()\ntry: post()\nexcept OSError as error: say(error=type(error).__name__)",
+    );
+    let mut running = Running::start(&world);
+    assert_eq!(running.line()["status"], 200);
+    let sidecar = running.sidecar();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(sidecar).expect("a number")).expect("not zero");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+    wait_for_end(sidecar);
+    running.tell("\n");
+    assert_eq!(running.line()["error"], "ConnectionRefusedError");
+    assert!(running.child.wait().expect("a child").success());
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[test]
+fn a_launch_that_fails_after_all_leaves_no_sidecar() {
+    let upstream = Upstream::plain();
+    let world = brokered(&upstream, "");
+    // The kernel refuses such a program after everything was prepared.
+    world.program("claude", "#!/nonexistent/interpreter\n");
+    let mut command = world.process(RINGLET);
+    let mut child = command.args(["exec", "claude"]).stderr(Stdio::null()).spawn().expect("ringlet starts");
+    let pid = child.id();
+    assert!(!child.wait().expect("a child").success());
+    while let Some(sidecar) = sidecars_of(pid).first() {
+        wait_for_end(*sidecar);
+    }
+}
+
+#[test]
+fn what_a_tool_leaves_behind_finds_nobody_once_the_agent_has_ended() {
+    let upstream = Upstream::plain();
+    let world = brokered(
+        &upstream,
+        "code = \"import sys; sys.path.insert(0, %r); from agent import *\\nsys.stdin.readline()\\ntry: print(post()[0])\\nexcept OSError as error: print(type(error).__name__)\" % sys.path[0]\n\
+         subprocess.Popen([sys.executable, '-c', code], env={**os.environ, 'ANTHROPIC_API_KEY': TOKEN}, start_new_session=True)\n\
+         say(status=post()[0])",
+    );
+    let mut running = Running::start(&world);
+    assert_eq!(running.line()["status"], 200);
+    let sidecar = running.sidecar();
+    // Waiting for the child closes its standard input.
+    let mut input = running.child.stdin.take().expect("piped");
+    running.child.wait().expect("a child");
+    wait_for_end(sidecar);
+    input.write_all(b"\n").expect("written");
+    let mut rest = String::new();
+    running.lines.read_to_string(&mut rest).expect("read");
+    assert_eq!(rest, "ConnectionRefusedError\n");
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[test]
+fn a_connection_of_the_agent_is_over_once_another_program_runs_in_its_place() {
+    let upstream = Upstream::plain();
+    // The socket is inherited across exec, and so is the process' number.
+    let world = brokered(
+        &upstream,
+        "stream = connect()\n\
+         os.set_inheritable(stream.fileno(), True)\n\
+         request = b'POST /v1/messages HTTP/1.1\\r\\nhost: a\\r\\nx-api-key: %s\\r\\ncontent-length: 2\\r\\n\\r\\n{}' % TOKEN.encode()\n\
+         stream.sendall(request)\n\
+         say(status=stream.recv(4096)[9:12].decode())\n\
+         code = 'import os,sys; fd=int(sys.argv[1]); os.write(fd, sys.argv[2].encode()); print(os.read(fd, 4096)[9:12].decode())'\n\
+         sys.stdout.flush()\n\
+         os.execv(sys.executable, [sys.executable, '-c', code, str(stream.fileno()), request.decode()])",
+    );
+    let done = launch(&world).ok();
+    assert_eq!(done, "{\"status\": \"200\"}\n403\n");
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[test]
+fn two_launches_of_two_accounts_know_only_their_own_tokens() {
+    let upstream = Upstream::plain();
+    let world = brokered(
+        &upstream,
+        "say(base=BASE, token=TOKEN, status=post()[0])\n\
+         other = json.loads(sys.stdin.readline())\n\
+         if other:\n\
+         \x20   line, answer = raw(b'POST /v1/messages HTTP/1.1\\r\\nhost: a\\r\\nconnection: close\\r\\nx-api-key: %s\\r\\ncontent-length: 2\\r\\n\\r\\n{}' % other['token'].encode())\n\
+         \x20   place = urllib.parse.urlsplit(other['base'])\n\
+         \x20   there = http.client.HTTPConnection(place.hostname, place.port)\n\
+         \x20   there.request('POST', '/v1/messages', b'{}', {'x-api-key': other['token']})\n\
+         \x20   say(here=line, there=there.getresponse().status)",
+    );
+    let (mut one, mut two) = (Running::start(&world), Running::start(&world));
+    let (first, second) = (one.line(), two.line());
+    assert!(first["token"] != second["token"] && first["base"] != second["base"]);
+    two.tell(&format!("{first}\n"));
+    let tried = two.line();
+    assert_eq!((&tried["here"], &tried["there"]), (&"HTTP/1.1 401 Unauthorized".into(), &403.into()));
+    one.tell("null\n");
+    assert!(one.child.wait().expect("a child").success() && two.child.wait().expect("a child").success());
+    assert_eq!(upstream.seen().len(), 2);
+}
+
+#[test]
+fn connections_that_the_provider_has_closed_meanwhile_are_replaced() {
+    // Each connection answers once and is closed when the test says so.
+    let (close, closes) = mpsc::channel();
+    let closes = Mutex::new(closes);
+    let upstream = Upstream::new(move |_, stream| {
+        answer(stream, "200 OK", "", b"{}");
+        closes.lock().expect("no panic").recv().expect("told");
+        false
+    });
+    let world = brokered(&upstream, "while sys.stdin.readline(): say(status=post()[0])");
+    let mut running = Running::start(&world);
+    running.tell("\n");
+    assert_eq!(running.line()["status"], 200);
+    let sidecar =
+        rustix::process::Pid::from_raw(i32::try_from(running.sidecar()).expect("a number")).expect("not zero");
+    let signal = |signal| rustix::process::kill_process(sidecar, signal).expect("sent");
+    signal(rustix::process::Signal::STOP);
+    close.send(()).expect("awaited");
+    running.tell("\n");
+    signal(rustix::process::Signal::CONT);
+    assert_eq!(running.line()["status"], 200);
+    close.send(()).expect("awaited");
+    drop(running.child.stdin.take());
+    assert!(running.child.wait().expect("a child").success());
+    assert_eq!(upstream.seen().len(), 2, "no request is sent twice");
+}
+
+#[test]
+fn a_key_of_the_brokers_leaves_by_no_other_way() {
+    let upstream = Upstream::plain();
+    let script = "say(status=post()[0], token=len(TOKEN))";
+    let world = world_with(&upstream, "", script);
+    world.configure("[scope.\"anthropic/work\"]\nbroker = true\n");
+    // By default, the scope decides.
+    let all = said(launch(&world));
+    assert_eq!((&all[0]["status"], &all[0]["token"]), (&200.into(), &64.into()));
+    assert_eq!(upstream.seen()[0].all("x-api-key"), [KEY]);
+
+    let endpoint = format!("endpoint = \"{}\"\n", upstream.url());
+    let profile =
+        |rest: &str| world.profile("work", &format!("agent = \"claude\"\nprovider = \"anthropic\"\n{endpoint}{rest}"));
+    let key = "[provider-config]\nkey-alias = \"work\"\n";
+    profile(&format!("delivery = \"direct\"\n{key}"));
+    let says =
+        ["the key anthropic/work is for brokered launches alone", "says `delivery = \"direct\"`", "config.toml:5"];
+    launch(&world).fails(125, &says);
+    profile(&format!("{key}[secrets]\nMORE = \"anthropic/work\"\n"));
+    launch(&world).fails(125, &["the key anthropic/work is for brokered launches alone"]);
+    world.program("cline", "#!/bin/sh\n");
+    world.profile("work", &format!("agent = \"cline\"\nprovider = \"anthropic\"\n{key}"));
+    let says = ["Cline takes its base URL from its own settings alone", "`broker = true` is at"];
+    world.run(&["exec", "cline"]).fails(125, &says);
+    let says = ["anthropic/work is for brokered launches alone", "config.toml:5"];
+    world.run(&["keychain", "rename", "anthropic", "work", "home"]).fails(1, &says);
+    assert!(world.run(&["keychain", "list"]).ok().contains("anthropic/work"));
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[test]
+fn a_plan_says_who_holds_the_key_and_what_is_lost() {
+    let upstream = Upstream::plain();
+    let world = brokered(&upstream, "say(unreached=True)");
+    let shown = world.run(&["exec", "--dry-run", "claude"]).ok();
+    assert!(shown.contains("anthropic/work to the broker; the agent gets a token of this launch"), "{shown}");
+    assert!(shown.contains("ANTHROPIC_BASE_URL=http://{broker}") && shown.contains("policy limits"), "{shown}");
+    let json = world.run(&["--json", "exec", "--dry-run", "claude"]).ok();
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["profile"]["secrets"][0]["delivery"], "broker");
+    assert!(world.run(&["status"]).ok().contains("to the broker"));
+    assert!(upstream.seen().is_empty());
+}
+
+#[test]
+fn a_bearer_token_and_an_endpoint_with_a_path_arrive_as_the_account_wants_them() {
+    let upstream = Upstream::plain();
+    let script = "say(status=post()[0], base=HERE.path, plain=os.environ.get('ANTHROPIC_API_KEY'))";
+    let world = brokered(&upstream, script);
+    world.profile(
+        "work",
+        &format!(
+            "agent = \"claude\"\nprovider = \"anthropic\"\nendpoint = \"{}/api/anthropic\"\ndelivery = \"broker\"\n\
+             [provider-config]\nkey-alias = \"work\"\nauth-header = \"bearer\"\n",
+            upstream.url()
+        ),
+    );
+    let said = said(launch(&world));
+    assert_eq!((&said[0]["status"], &said[0]["base"]), (&200.into(), &"/api/anthropic".into()), "{said:?}");
+    let seen = upstream.seen();
+    assert_eq!(seen[0].line, "POST /api/anthropic/v1/messages HTTP/1.1");
+    assert_eq!(seen[0].all("authorization"), [format!("Bearer {KEY}")]);
+    assert!(seen[0].all("x-api-key").is_empty());
+}
+
+#[test]
+fn a_provider_that_is_not_there_is_named_in_the_providers_own_form() {
+    let upstream = Upstream::plain();
+    let world = brokered(
+        &upstream,
+        "status, answer, body = post(); say(status=status, error=json.loads(body)['error'], retry=answer.headers['x-should-retry'])",
+    );
+    world.profile(
+        "work",
+        "agent = \"claude\"\nprovider = \"anthropic\"\nendpoint = \"http://127.0.0.1:1\"\ndelivery = \"broker\"\n\
+         [provider-config]\nkey-alias = \"work\"\n",
+    );
+    let said = said(launch(&world));
+    assert_eq!((&said[0]["status"], &said[0]["retry"]), (&502.into(), &"false".into()));
+    let message = said[0]["error"]["message"].as_str().expect("a message");
+    assert!(
+        message.starts_with("ringlet: http://127.0.0.1:1 did not answer: 127.0.0.1:1 cannot be reached"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_agent_is_told_to_reach_this_machine_without_a_proxy() {
+    let upstream = Upstream::plain();
+    let mut world =
+        brokered(&upstream, "say(status=post()[0], no=[os.environ[name] for name in ('NO_PROXY', 'no_proxy')])");
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+        world.set(name, "http://127.0.0.1:1");
+    }
+    world.set("NO_PROXY", "internal.example");
+    let said_now = said(launch(&world));
+    let own = "127.0.0.1,localhost";
+    assert_eq!(said_now[0], serde_json::json!({ "status": 200, "no": [format!("internal.example,{own}"), own] }));
+    world.set("HTTPS_PROXY", "socks5://127.0.0.1:1");
+    launch(&world).fails(125, &["HTTPS_PROXY names no proxy that ringlet can go through"]);
+}
+
+#[test]
+fn a_lease_that_ends_ends_the_brokers_answers() {
+    let upstream = Upstream::plain();
+    let script = "while sys.stdin.readline():\n\
+                  \x20   status, _, body = post()\n\
+                  \x20   say(status=status, body=body.decode())";
+    let world = brokered(&upstream, script);
+    world.configure("[scope.\"anthropic/work\"]\nbroker = true\nlease = \"8h\"\n");
+    launch(&world).fails(125, &["needs a lease"]);
+    world.run(&["lease", "grant", "anthropic/work", "--for", "2s"]).ok();
+    let mut running = Running::start(&world);
+    let mut ask = || {
+        running.tell("\n");
+        running.line()
+    };
+    assert_eq!(ask()["status"], 200);
+    let last = std::iter::repeat_with(&mut ask).find(|said| said["status"] != 200).expect("the lease ends");
+    assert_eq!(last["status"], 400);
+    assert!(last["body"].as_str().expect("text").contains("run `ringlet lease grant anthropic/work`"), "{last}");
+    drop(running.child.stdin.take());
+    assert!(running.child.wait().expect("a child").success());
+}
