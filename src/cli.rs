@@ -290,6 +290,19 @@ Examples:
     // Hooks that an older ringlet printed call it `notice`.
     #[command(hide = true, alias = "notice")]
     Announce,
+    /// Show how many requests and tokens passed the broker
+    #[command(after_help = "\
+Examples:
+  ringlet usage --since 7d --by model
+  ringlet --json usage --by directory")]
+    Usage {
+        /// From this time on: 24h, 7d, 2026-11-01 [default: 30d]
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// What the rows stand for
+        #[arg(long, value_name = "WHAT", value_enum, default_value_t = UsageBy::Key)]
+        by: UsageBy,
+    },
     /// Hold the key of a launch and add it to the agent's requests; started by a launch
     #[command(hide = true)]
     Broker {
@@ -306,6 +319,31 @@ Examples:
         /// Where the key is
         socket: PathBuf,
     },
+}
+
+/// What a row of the usage stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UsageBy {
+    /// A key
+    Key,
+    /// A profile
+    Profile,
+    /// A directory of launches
+    Directory,
+    /// A model
+    Model,
+}
+
+impl UsageBy {
+    /// Returns the word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Profile => "profile",
+            Self::Directory => "directory",
+            Self::Model => "model",
+        }
+    }
 }
 
 /// The shells.

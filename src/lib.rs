@@ -38,6 +38,7 @@ mod store;
 #[doc(hidden)]
 pub mod testing;
 mod trust;
+mod usage;
 
 /// Runs one command to its end and returns the exit status. Failures are printed here and nowhere else.
 pub fn run(mut host: host::Host) -> i32 {

@@ -189,6 +189,11 @@ impl Paths {
         self.state.join("versions")
     }
 
+    /// The folder of the counts of what passed the broker.
+    pub fn usage(&self) -> PathBuf {
+        self.state.join("usage")
+    }
+
     /// The audit log, unless configured elsewhere.
     pub fn audit_log(&self) -> PathBuf {
         self.state.join("audit.jsonl")

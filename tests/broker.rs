@@ -729,7 +729,152 @@ fn a_lease_that_ends_ends_the_brokers_answers() {
     assert_eq!(ask()["status"], 200);
     let last = std::iter::repeat_with(&mut ask).find(|said| said["status"] != 200).expect("the lease ends");
     assert_eq!(last["status"], 400);
-    assert!(last["body"].as_str().expect("text").contains("run `ringlet lease grant anthropic/work`"), "{last}");
+    assert!(last["body"].as_str().expect("text").contains("the lease of the key anthropic/work has ended"), "{last}");
     drop(running.child.stdin.take());
     assert!(running.child.wait().expect("a child").success());
+}
+
+/// The lines of the counts, with the day's folder and the key's file.
+fn counted(world: &World) -> Vec<Value> {
+    let mut lines = Vec::new();
+    for day in fs::read_dir(world.path("home/.local/state/ringlet/usage")).into_iter().flatten() {
+        let file = day.expect("readable").path().join("anthropic%2Fwork");
+        let text = fs::read_to_string(file).expect("readable");
+        lines.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")));
+    }
+    lines
+}
+
+fn sum(lines: &[Value], field: &str) -> u64 {
+    lines.iter().map(|line| line[field].as_u64().expect("a number")).sum()
+}
+
+const MESSAGE: &str =
+    r#"{"model":"claude-3","usage":{"input_tokens":5,"cache_read_input_tokens":2,"output_tokens":3}}"#;
+
+#[test]
+fn what_is_used_is_counted_and_nothing_of_what_is_said() {
+    let upstream = Upstream::new(|_, stream| answer(stream, "200 OK", "", MESSAGE.as_bytes()));
+    let script = "say(all=[post(body=b'{\"model\":\"m\",\"messages\":\"confidential\"}')[0] for _ in range(300)])\n\
+                  post(body=b'{}')\n\
+                  say(ready=True)\n\
+                  sys.stdin.readline()\n\
+                  post()";
+    let world = brokered(&upstream, script);
+    let mut running = Running::start(&world);
+    assert_eq!(running.line()["all"].as_array().expect("a list").len(), 300);
+    running.line();
+    // A sidecar that is killed has counted what was answered.
+    let sidecar =
+        rustix::process::Pid::from_raw(i32::try_from(running.sidecar()).expect("a number")).expect("not zero");
+    rustix::process::kill_process(sidecar, rustix::process::Signal::KILL).expect("killed");
+    let lines = counted(&world);
+    assert_eq!((sum(&lines, "requests"), sum(&lines, "measured")), (301, 301), "{lines:?}");
+    assert_eq!((sum(&lines, "input"), sum(&lines, "cached"), sum(&lines, "output")), (5 * 301, 2 * 301, 3 * 301));
+    let by_model = |model: &str| lines.iter().find(|line| line["model"] == model).expect("a line")["requests"].clone();
+    assert_eq!(
+        (by_model("m"), by_model("claude-3")),
+        (300.into(), 1.into()),
+        "the answer names what the request does not"
+    );
+    assert_eq!((&lines[0]["profile"], &lines[0]["agent"]), (&"work".into(), &"claude".into()));
+    assert!(!format!("{lines:?}").contains("confidential"));
+    drop(running.child.stdin.take());
+    running.child.wait().expect("a child");
+    assert_eq!(upstream.seen().len(), 301);
+}
+
+#[test]
+fn limits_stop_a_request_before_it_leaves() {
+    let upstream = Upstream::new(|_, stream| answer(stream, "200 OK", "", MESSAGE.as_bytes()));
+    let script = "say(all=[(lambda answer: [answer[0], answer[2].decode()])(post()) for _ in range(4)])";
+    for (limit, passes, why) in [
+        ("requests-per-day = 2", 2, "all 2 requests of today were made; see"),
+        ("tokens-per-day = 25", 3, "all 25 tokens of today were used; see"),
+    ] {
+        let world = world_with(&upstream, "", script);
+        world.configure(&format!("[scope.\"anthropic/work\"]\n{limit}\n"));
+        let before = upstream.seen().len();
+        let said_now = said(launch(&world));
+        let all = said_now[0]["all"].as_array().expect("a list");
+        let statuses: Vec<u64> = all.iter().map(|answer| answer[0].as_u64().expect("a status")).collect();
+        assert_eq!(statuses, (0..4).map(|at| if at < passes { 200 } else { 400 }).collect::<Vec<_>>(), "{limit}");
+        let message = all[3][1].as_str().expect("text");
+        assert!(message.contains(why) && message.contains("config.toml:5"), "{message}");
+        assert_eq!(upstream.seen().len() - before, passes, "{limit}");
+        // The day is over for other launches, too.
+        let again = said(launch(&world));
+        assert_eq!(again[0]["all"][0][0], 400, "{limit}");
+    }
+}
+
+#[test]
+fn only_the_models_of_a_rule_are_asked() {
+    let upstream = Upstream::new(|_, stream| answer(stream, "200 OK", "", MESSAGE.as_bytes()));
+    let script = r#"
+long = b'{"messages":"%s","model":"claude-9"}'
+cases = {
+    "allowed": (200, b'{"model":"claude-9"}', {}),
+    "behind a long text": (200, long % (b"x" * 9000000), {}),
+    "behind too long a text": (400, long % (b"x" * 17000000), {}),
+    "another": (400, b'{"model":"gpt-9"}', {}),
+    "none": (400, b'{"messages":[{"model":"claude-9"}]}', {}),
+    "two": (400, b'{"model":"claude-9","model":"gpt-9"}', {}),
+    "no text": (400, b'{"model":["claude-9"]}', {}),
+    "no JSON": (400, b'model=claude-9', {}),
+    "compressed": (400, b'{"model":"claude-9"}', {"content-encoding": "gzip"}),
+    "escaped": (200, b'{"mod\\u0065l":"claude-9"}', {}),
+}
+for name, (wanted, body, headers) in cases.items():
+    say(name=name, wanted=wanted, status=post(body=body, headers=headers)[0])
+"#;
+    let world = world_with(&upstream, "", script);
+    world.configure("[scope.\"anthropic/work\"]\nmodels = [\"claude-*\"]\n");
+    let all = said(launch(&world));
+    assert_eq!(all.len(), 10);
+    for case in &all {
+        assert_eq!(case["status"], case["wanted"], "{case}");
+    }
+    assert_eq!(upstream.seen().len(), 3);
+    assert_eq!(upstream.seen()[1].body.len(), 9_000_000 + 34);
+    // A second model that comes after the request has left ends it.
+    agent(
+        &world,
+        "body = b'{\"model\":\"claude-9\",\"x\":\"%s\",\"model\":\"gpt-9\"}' % (b'x' * 3000000)\n\
+         try: say(status=post(body=body)[0])\n\
+         except OSError as error: say(status=type(error).__name__)",
+    );
+    let status = said(launch(&world))[0]["status"].clone();
+    assert!(status != 200, "{status}");
+    assert_eq!(upstream.seen().len(), 3, "the upstream never got the whole of it");
+}
+
+#[test]
+fn usage_is_shown_by_key_profile_directory_and_model() {
+    let upstream = Upstream::new(|request, stream| {
+        let is_silent = request.body.windows(6).any(|part| part == b"silent");
+        answer(stream, "200 OK", "", if is_silent { b"{}" } else { MESSAGE.as_bytes() })
+    });
+    let script = "for body in (b'{\"model\":\"a\"}', b'{\"model\":\"a\"}', b'{\"model\":\"silent\"}'): post(body=body)";
+    let world = brokered(&upstream, script);
+    assert!(world.run(&["usage"]).stderr.contains("nothing passed the broker"));
+    launch(&world).ok();
+    let rows = |by: &str| {
+        let json: Value = serde_json::from_str(&world.run(&["--json", "usage", "--by", by]).ok()).expect("JSON");
+        assert_eq!(json["by"], by);
+        let row = |row: &Value| {
+            (row["name"].as_str().expect("a name").to_owned(), row["requests"].as_u64(), row["input"].as_u64())
+        };
+        json["rows"].as_array().expect("rows").iter().map(row).collect::<Vec<_>>()
+    };
+    let one = |name: &str| vec![(name.to_owned(), Some(3), Some(10))];
+    assert_eq!(rows("key"), one("anthropic/work"));
+    assert_eq!(rows("profile"), one("work"));
+    assert_eq!(rows("directory"), one(&world.project().display().to_string()));
+    assert_eq!(rows("model"), [("a".to_owned(), Some(2), Some(10)), ("silent".to_owned(), Some(1), Some(0))]);
+    let shown = world.run(&["usage", "--since", "1d"]);
+    assert!(shown.stderr.contains("1 of 3 requests had an answer that does not say what was used"), "{shown:?}");
+    assert!(shown.stderr.contains("without the broker, is not counted"), "{shown:?}");
+    assert!(shown.ok().contains("anthropic/work  3"));
+    world.run(&["usage", "--since", "yesterday"]).fails(2, &["is not a point in time"]);
 }

@@ -33,6 +33,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (1, "pins", &["paths"]),
     (1, "lease", &["paths"]),
     (1, "shell", &[]),
+    // What the broker counts and `ringlet usage` shows.
+    (1, "usage", &[]),
     // Below everything that may ask a server: the broker, checks of keys, stores.
     (1, "https", &[]),
     (2, "guard", &[]),

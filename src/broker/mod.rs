@@ -17,13 +17,16 @@
 //! `refusal` makes the broker's own answers, `heads` reads along where requests end, and `order` is what the sidecar is
 //! told.
 
+mod body;
 mod heads;
+mod json;
 mod order;
 mod passage;
 mod peers;
 mod refusal;
 mod relay;
 mod sidecar;
+mod tokens;
 
 pub(crate) use order::Order;
 pub(crate) use passage::Credential;
@@ -31,6 +34,7 @@ pub(crate) use sidecar::serve;
 
 use crate::platform;
 use crate::secret::Secret;
+use std::ffi::OsStr;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -44,12 +48,15 @@ pub(crate) struct Sidecar {
     pub token: Secret,
 }
 
-/// Starts the sidecar of this process, which becomes the agent.
-pub(crate) fn start(ringlet: &Path, order: &Order, key: &[u8]) -> io::Result<Sidecar> {
+/// Starts the sidecar of this process, which becomes the agent. `zone` is the time zone's variable.
+pub(crate) fn start(ringlet: &Path, zone: Option<&OsStr>, order: &Order, key: &[u8]) -> io::Result<Sidecar> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let token = Secret::fresh()?;
     let mut command = Command::new(ringlet);
+    command.env_clear();
+    // A day of the counts ends where the user lives.
+    command.envs(zone.map(|zone| ("TZ", zone)));
     command.args(["broker", "--of", &std::process::id().to_string()]);
     let mut into = platform::start_apart(&mut command, listener.into())?;
     order::write(order, &token, key, &mut into)?;

@@ -6,6 +6,7 @@ use crate::https::Proxies;
 use crate::name::{Agent, KeyName, Profile};
 use crate::registry::{Helper, Protocol};
 use crate::secret::{MAX_KEY, Secret};
+use crate::usage::Limits;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -41,6 +42,14 @@ pub(crate) struct Order {
     pub roots: Vec<PathBuf>,
     /// The end of the key's lease by the clock that leases use; `None` if the key needs no lease.
     pub lease_ends: Option<Duration>,
+    /// The folder of the counts.
+    pub usage: PathBuf,
+    /// How much of the key may be used in a day.
+    pub limits: Limits,
+    /// Patterns of the models that the key may be used for; `None` if all may.
+    pub models: Option<Vec<String>>,
+    /// The line of the key's scope, in messages: `FILE:LINE`.
+    pub rule: Option<String>,
     /// The audit log; `None` if nothing is recorded.
     pub audit: Option<LogPlace>,
 }

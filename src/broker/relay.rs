@@ -1,19 +1,26 @@
 //! Carries one request of the agent to the provider, and its answer back.
 
+use super::body::{self, Model, Received, Sent};
 use super::order::Order;
 use super::passage::{self, Passage, Wrong};
 use super::refusal::Refusal;
 use crate::https::{Client, HttpsError, Origin, Roots};
 use crate::platform;
+use crate::registry::{Protocol, matches};
 use crate::secret::Secret;
+use crate::usage::{self, Meter, Stop};
 use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper::header::HeaderValue;
-use hyper::{Request, Response, StatusCode, Uri};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use jiff::Zoned;
+use jiff::civil::Date;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An answer: the provider's, as it comes, or one of the broker's own.
-pub(super) type Answer = Response<Either<Incoming, Full<Bytes>>>;
+pub(super) type Answer = Response<Either<Received, Full<Bytes>>>;
 
 /// The way of a launch's requests.
 pub(super) struct Relay {
@@ -23,7 +30,8 @@ pub(super) struct Relay {
     origin: Origin,
     host: HeaderValue,
     // Why no request can leave, such as a file of certificates that cannot be read.
-    client: Result<Client<Incoming>, HttpsError>,
+    client: Result<Client<Sent>, HttpsError>,
+    meter: Arc<Mutex<Meter>>,
 }
 
 impl Relay {
@@ -32,7 +40,14 @@ impl Relay {
         let origin = Origin::of(&order.endpoint)?;
         let host = HeaderValue::from_str(&origin.authority).ok()?;
         let client = Roots::load(&order.roots).map(|roots| Client::new(&origin, &order.proxies, &roots));
-        Some(Self { order, token, key, origin, host, client })
+        let launch = usage::Origin {
+            launch: String::from_utf8_lossy(&Secret::fresh().ok()?.expose()[..16]).into_owned(),
+            agent: order.agent.to_string(),
+            profile: order.profile.to_string(),
+            directory: order.cwd.to_string_lossy().into_owned(),
+        };
+        let meter = Meter::new(order.usage.clone(), order.key.clone(), order.limits, launch);
+        Some(Self { order, token, key, origin, host, client, meter: Arc::new(Mutex::new(meter)) })
     }
 
     pub(super) fn order(&self) -> &Order {
@@ -72,11 +87,11 @@ impl Relay {
             && !platform::boot_clock().is_ok_and(|now| now < ends)
         {
             let key = &self.order.key;
-            let message =
-                format!("the lease of the key {key} has ended; run `ringlet lease grant {key}` and start again");
+            let message = format!("the lease of the key {key} has ended; `ringlet lease grant` gives a new one");
             // Claude Code shows its login dialog after a 403.
             return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
         }
+        let (body, counted) = self.admitted(&parts, body).await?;
         passage::dress(&mut parts.headers, &self.host, self.order.credential, self.key.expose());
         parts.uri = target.parse::<Uri>().expect("a part of a valid target");
         parts.extensions.clear();
@@ -85,7 +100,64 @@ impl Relay {
         let (mut parts, body) = answer.into_parts();
         passage::undress(&mut parts.headers);
         parts.extensions.clear();
+        let is_events = starts_with(&parts.headers, "text/event-stream");
+        let is_readable = !parts.headers.contains_key(CONTENT_ENCODING);
+        let meter = Arc::clone(&self.meter);
+        let body = Received::new(body, is_events, is_readable, move |tokens| {
+            let Some(Counted { day, asked, sent }) = counted else { return };
+            let (counts, answered) = tokens.end();
+            let model = body::named(&sent);
+            held(&meter).answered(day, asked.as_deref(), model.as_deref().or(answered), counts);
+        });
         Ok(Response::from_parts(parts, Either::Left(body)))
+    }
+
+    // Counts a request that asks a model, or stops it. A rule about models is held before the request leaves.
+    async fn admitted(&self, parts: &Parts, body: Incoming) -> Result<(Sent, Option<Counted>), Refusal> {
+        let sent = Model::default();
+        if parts.method != Method::POST {
+            return Ok((Sent::as_it_comes(body, sent), None));
+        }
+        let in_path = self.model_in_path(parts.uri.path());
+        let (body, asked) = match &self.order.models {
+            None => (Sent::as_it_comes(body, Arc::clone(&sent)), in_path),
+            Some(allowed) => {
+                let (body, name) = match in_path {
+                    Some(name) => (Some(Sent::as_it_comes(body, Arc::clone(&sent))), Some(name)),
+                    None if parts.headers.contains_key(CONTENT_ENCODING) => (None, None),
+                    None => {
+                        let body = Sent::once_named(body, Arc::clone(&sent)).await;
+                        (body, body::named(&sent))
+                    }
+                };
+                let (Some(body), Some(name)) = (body, name) else {
+                    return Err(self.limited("the request names no model that can be read, and `models` limits it"));
+                };
+                if !allowed.iter().any(|pattern| matches(pattern, &name)) {
+                    return Err(self.limited(&format!("`models` does not allow {}", shown(&name))));
+                }
+                (body, Some(name))
+            }
+        };
+        let day = Zoned::now().date();
+        match held(&self.meter).admit(day, asked.as_deref()) {
+            Ok(()) => Ok((body, Some(Counted { day, asked, sent }))),
+            Err(Stop::Requests(most)) => Err(self.limited(&format!("all {most} requests of today were made"))),
+            Err(Stop::Tokens(most)) => Err(self.limited(&format!("all {most} tokens of today were used"))),
+            Err(Stop::Unknown(error)) => Err(self.limited(&format!("what was used today cannot be told: {error}"))),
+        }
+    }
+
+    // Gemini's model stands between `models/` and the method.
+    fn model_in_path(&self, path: &str) -> Option<String> {
+        let (_, rest) = path.split_once("/models/").filter(|_| self.order.protocol == Protocol::Gemini)?;
+        Some(rest.split_once(':').map_or(rest, |(name, _)| name).to_owned())
+    }
+
+    // Claude Code shows its login dialog after a 403.
+    fn limited(&self, why: &str) -> Refusal {
+        let place = self.order.rule.as_ref().map(|rule| format!("; see {rule}")).unwrap_or_default();
+        Refusal::new(StatusCode::BAD_REQUEST, format!("the key {} stays here: {why}{place}", self.order.key))
     }
 
     fn does_not_pass(&self, wrong: Wrong, path: &str) -> Refusal {
@@ -112,4 +184,24 @@ impl Relay {
     fn unreached(&self, error: &HttpsError) -> Refusal {
         Refusal::new(StatusCode::BAD_GATEWAY, format!("{} did not answer: {error}", self.order.endpoint))
     }
+}
+
+// A request that was counted, and the model that it asks for.
+struct Counted {
+    day: Date,
+    asked: Option<String>,
+    sent: Model,
+}
+
+fn held(meter: &Mutex<Meter>) -> MutexGuard<'_, Meter> {
+    meter.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn starts_with(headers: &HeaderMap, kind: &str) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.is_some_and(|value| value.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind)))
+}
+
+fn shown(model: &str) -> String {
+    model.chars().filter(|c| !c.is_control()).take(80).collect()
 }

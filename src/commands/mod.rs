@@ -23,6 +23,7 @@ mod shims;
 mod status;
 mod strays;
 mod usage;
+mod used;
 
 pub use completions::script as completion_script;
 
@@ -235,6 +236,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                     audit::ask(host, &session, since.as_deref(), alias.as_deref(), agent.as_deref())?;
                 }
                 Command::Audit { verify: Some(_), .. } => return audit::verify(host, &session),
+                Command::Usage { since, by } => used::run(host, &session, since.as_deref(), by)?,
                 Command::Migrate(command) => return migrate::run(host, session, command),
                 Command::Daemon(command) => daemon::run(host, &session, command)?,
                 Command::Lease(command) => lease::run(host, &session, command)?,

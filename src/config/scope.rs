@@ -18,7 +18,10 @@ pub(super) struct RawScope {
     agents: Option<Spanned<Vec<Spanned<String>>>>,
     directories: Option<Spanned<Vec<Spanned<String>>>>,
     pin: bool,
-    broker: bool,
+    broker: Option<Spanned<bool>>,
+    requests_per_day: Option<Spanned<u64>>,
+    tokens_per_day: Option<Spanned<u64>>,
+    models: Option<Spanned<Vec<Spanned<String>>>>,
     lease: Option<Spanned<String>>,
 }
 
@@ -34,6 +37,12 @@ pub struct Scope {
     pub pin: bool,
     /// Whether the key may leave through a broker alone.
     pub broker: bool,
+    /// The requests that may be made with the key in a day.
+    pub requests_per_day: Option<u64>,
+    /// The tokens that may be used with it in a day.
+    pub tokens_per_day: Option<u64>,
+    /// Patterns of the models that it may be used for, at least one.
+    pub models: Option<Vec<String>>,
     /// The longest lease, if the key needs one.
     pub lease: Option<Duration>,
     /// The line of the table in the settings, from 1.
@@ -56,11 +65,35 @@ impl RawScope {
             Ok(length) if LEASE_LIMITS.contains(&length) => Ok(length),
             _ => Err(source.error(text.span(), "`lease` is a length of time from 1s to 30d, such as \"8h\"")),
         });
+        let least_one = |number: &Spanned<u64>, field: &str| match number.get_ref() {
+            0 => Err(source
+                .error(number.span(), format!("`{field}` is at least 1"))
+                .with_hint("a key that is not to be used at all is removed, or kept for no directory")),
+            number => Ok(*number),
+        };
+        let requests_per_day =
+            self.requests_per_day.as_ref().map(|number| least_one(number, "requests-per-day")).transpose()?;
+        let tokens_per_day =
+            self.tokens_per_day.as_ref().map(|number| least_one(number, "tokens-per-day")).transpose()?;
+        let model = |text: &Spanned<String>| match text.get_ref() {
+            pattern if !pattern.is_empty() && pattern.matches('*').count() <= 1 => Ok(pattern.clone()),
+            _ => Err(source.error(text.span(), "a model is a name, in which one `*` matches any text")),
+        };
+        let models = some(source, self.models.as_ref(), model)?;
+        // Nobody but the broker sees what is asked and used.
+        let is_limited = requests_per_day.is_some() || tokens_per_day.is_some() || models.is_some();
+        if let Some(broker) = self.broker.as_ref().filter(|broker| is_limited && !*broker.get_ref()) {
+            let message = "a limit of requests, tokens or models holds in the broker alone";
+            return Err(source.error(broker.span(), message).with_hint("take `broker = false` out, or the limits"));
+        }
         let scope = Scope {
             agents: some(source, self.agents.as_ref(), agent)?,
             directories: some(source, self.directories.as_ref(), folder)?,
             pin: self.pin,
-            broker: self.broker,
+            broker: is_limited || self.broker.as_ref().is_some_and(|broker| *broker.get_ref()),
+            requests_per_day,
+            tokens_per_day,
+            models,
             lease: lease.transpose()?,
             line: source.error(key.span(), "").at.map_or(0, |(line, _)| line),
         };

@@ -10,6 +10,7 @@ use crate::name::KeyName;
 use crate::plan::{ADDRESS, Broker, Context, LaunchPlan, ProfilePart};
 use crate::registry::Protocol;
 use crate::secret::{Key, Shape};
+use crate::usage::Limits;
 use std::ffi::OsString;
 use std::io;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub(super) fn start(
 ) -> Result<Key, LaunchError> {
     let name = part.resolved.account.key().expect("the broker holds an account's key");
     let unknown = || LaunchError::Broker(io::Error::other("ringlet's own path cannot be told"));
+    let scope = context.settings.scopes.get(&name.value);
     let order = Order {
         endpoint: broker.endpoint.clone(),
         protocol: broker.protocol,
@@ -41,11 +43,19 @@ pub(super) fn start(
         cwd: context.cwd.to_owned(),
         proxies: Proxies::of(context.env)?,
         roots: Roots::FILES.iter().filter_map(|name| context.env.absolute(name)).collect(),
+        usage: context.paths.usage(),
+        limits: scope.map_or_else(Limits::default, |scope| Limits {
+            requests: scope.requests_per_day,
+            tokens: scope.tokens_per_day,
+        }),
+        models: scope.and_then(|scope| scope.models.clone()),
+        rule: scope.map(|scope| format!("{}:{}", context.paths.config().display(), scope.line)),
         lease_ends: lease_ends(plan, &name.value)?,
         audit: recorded,
     };
     let ringlet = context.ringlet.ok_or_else(unknown)?;
-    let sidecar = broker::start(ringlet, &order, key.expose()).map_err(LaunchError::Broker)?;
+    let sidecar =
+        broker::start(ringlet, context.env.non_empty("TZ"), &order, key.expose()).map_err(LaunchError::Broker)?;
     let address = sidecar.address.to_string();
     let own = part.changes.iter().filter_map(|change| match change {
         Change::Set(name, value) if !part.resolved.env.contains_key(name) => Some((name, value.to_str()?)),

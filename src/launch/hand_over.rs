@@ -56,6 +56,7 @@ fn clear(folder: &Path) {
 
 fn serve_apart(ringlet: &Path, socket: &Path, listener: std::os::fd::OwnedFd, key: &Key) -> io::Result<()> {
     let mut command = Command::new(ringlet);
+    command.env_clear();
     command.args(["hand-over", "--of", &std::process::id().to_string()]).arg(socket);
     platform::start_apart(&mut command, listener)?.write_all(key.expose())
 }

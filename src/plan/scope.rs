@@ -271,7 +271,17 @@ mod tests {
     }
 
     fn scope() -> Scope {
-        Scope { agents: None, directories: None, pin: false, broker: false, lease: None, line: 1 }
+        Scope {
+            agents: None,
+            directories: None,
+            pin: false,
+            broker: false,
+            requests_per_day: None,
+            tokens_per_day: None,
+            models: None,
+            lease: None,
+            line: 1,
+        }
     }
 
     fn rule<'a>(scope: &'a Scope, directories: &[&str]) -> ScopeRule<'a> {
@@ -422,6 +432,9 @@ mod tests {
                 directories: in_work.then(|| vec!["/h/work".into()]),
                 pin, lease: lease.map(Duration::from_secs), line: 1,
                 broker: false,
+                requests_per_day: None,
+                tokens_per_day: None,
+                models: None,
             }
         }
     }

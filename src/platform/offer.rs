@@ -86,11 +86,11 @@ const READY: &[u8] = b"ready";
 // Both ends are Ringlet and answer at once, unless the machine is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Starts Ringlet as a process of its own: in a session of its own, with no parent of the user's, without environment,
-/// and with the listening socket as its standard output. Returns its standard input once it has closed itself to other
-/// processes with [`say_ready`]: before that they could read what is written there.
+/// Starts Ringlet as a process of its own: in a session of its own, with no parent of the user's, and with the
+/// listening socket as its standard output. Returns its standard input once it has closed itself to other processes
+/// with [`say_ready`]: before that they could read what is written there.
 pub(crate) fn start_apart(command: &mut Command, listener: OwnedFd) -> io::Result<ChildStdin> {
-    command.env_clear().current_dir("/");
+    command.current_dir("/");
     command.stdin(Stdio::piped()).stdout(Stdio::from(listener)).stderr(Stdio::piped());
     set_orphaned(command);
     let mut child = command.spawn()?;

@@ -71,8 +71,10 @@ impl OpenFolder {
     }
 }
 
-pub(in crate::platform) fn open_private_for_writing(path: &Path) -> io::Result<File> {
+/// Opens a file, or creates it with mode 0600.
+pub(crate) fn open_private_for_writing(path: &Path) -> io::Result<File> {
     OpenOptions::new()
+        .read(true)
         .write(true)
         .create(true)
         .truncate(false)

@@ -50,8 +50,10 @@ impl OpenFolder {
     }
 }
 
-pub(in crate::platform) fn open_private_for_writing(path: &Path) -> io::Result<File> {
+/// Opens a file, or creates it.
+pub(crate) fn open_private_for_writing(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
+        .read(true)
         .write(true)
         .create(true)
         .truncate(false)
