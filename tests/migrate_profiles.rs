@@ -168,6 +168,26 @@ fn a_subscription_token_is_one_under_any_name() {
 }
 
 #[test]
+fn what_a_function_sets_is_an_account_where_it_runs_at_once_and_is_said_to_be_none_elsewhere() {
+    let setting = format!("export ANTHROPIC_API_KEY={KEY}");
+    for (text, after, is_default) in [
+        (format!("() {{ {setting} }}\n"), "() { : }\n", true),
+        (format!("function {{\n  {setting}\n  x=1\n}}\n"), "function {\n  x=1\n}\n", true),
+        (format!("keys() {{ {setting}; }}\nkeys\n"), "keys() { :; }\nkeys\n", false),
+        (format!("function keys {{ {setting} }}\n"), "function keys { : }\n", false),
+    ] {
+        let world = world(&text);
+        let said = world.run(&["migrate", "--yes"]).ok();
+        assert_eq!(world.read("home/.zshrc"), after);
+        assert_eq!(profile(&world, "default").is_some(), is_default, "{text}: {said}");
+        let none = "claude  anthropic       none, since only a function sets ANTHROPIC_API_KEY (~/.zshrc:1)";
+        assert_eq!(said.contains(none), !is_default, "{text}: {said}");
+        world.run(&["migrate", "undo"]).ok();
+        assert_eq!(world.read("home/.zshrc"), text);
+    }
+}
+
+#[test]
 fn two_launchers_of_one_name_have_keys_of_their_profiles_names() {
     // Whatever the order of the values.
     for (first, second) in [(ZAI, OTHER), (OTHER, ZAI)] {
@@ -208,7 +228,7 @@ fn an_agent_whose_own_files_beat_a_key_gets_no_account_that_a_launch_refuses() {
             "claude",
             ".claude/settings.json",
             "{\"env\":{\"ANTHROPIC_API_KEY\":\"\"}}",
-            "would win over the profile's account",
+            "would win over the profile's account: take it out, or give the profile a `config-dir` of its own",
         ),
         ("qwen", ".qwen/oauth_creds.json", "{\"access_token\":\"x\"}", "access_token in ~/.qwen/oauth_creds.json"),
     ] {

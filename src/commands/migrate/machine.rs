@@ -17,6 +17,7 @@ use crate::platform;
 use crate::profile::edit::{self, NewAccount, NewBinding};
 use crate::profile::{Kind, Profiles};
 use crate::registry::{Auth, Http, ProviderSpec};
+use crate::shell;
 use crate::store::{Prompt, StoreError};
 use memchr::memmem;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,7 +62,12 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
         let (cwd, account_home) = (session.paths.home.as_path(), &platform::account_home);
         let ringlet = executable.as_deref();
         let context = Context { paths, settings, registry, env: &of_launch, cwd, ringlet, account_home };
-        plan::refuse_account(&context, resolved).map_err(|error| error.to_string())
+        plan::refuse_account(&context, resolved).map_err(|error| {
+            let refused = Failure::from(error);
+            let shell = shell::Shell::of_user(&of_launch);
+            let help = refused.hints.first().map(|hint| format!(": {}", shell.write_hint(hint)));
+            format!("{}{}", refused.message, help.unwrap_or_default())
+        })
     };
     let environment = host.world.env.clone();
     let governing = governing(host, session, &vocabulary);

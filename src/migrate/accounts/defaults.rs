@@ -270,6 +270,21 @@ fn lone(
             }
         }
     }
+    // A function may have been called, so that what it sets was the agent's account.
+    for (set, own) in judge.facts.sets.iter().enumerate() {
+        let is_functions = own.place.function && !own.place.launcher && !judge.kept.contains_key(&set);
+        if !is_functions || !judge.values.is_key(set) || !judge.is_named_so(set) {
+            continue;
+        }
+        let (name, at) = (own.word.name.as_str(), judge.place_of(set));
+        for agent in judge.readers_of_key(name).into_iter().filter(|agent| !bound.contains(agent)) {
+            if !accounts.withheld.iter().any(|other| other.agent == agent) {
+                let why = format!("only a function sets {name}");
+                let withheld = Withheld::new(agent, why, Some(at), Some(judge.provider_of(set)), None);
+                accounts.withheld.push(Withheld { is_of_functions: true, ..withheld });
+            }
+        }
+    }
     // Of several keys one may be kept away from an agent that another one is the account of.
     let stays = |own: &Withheld| own.profile.is_some() || judge.withheld.contains_key(&own.agent);
     accounts.withheld.retain(|own| !bound.contains(&own.agent) || stays(own));

@@ -228,6 +228,8 @@ pub(crate) struct Withheld {
     pub profile: Option<String>,
     /// Whether the key of that account stays in plaintext.
     pub stays: bool,
+    /// Whether only functions set the key: another account may become the default.
+    pub is_of_functions: bool,
 }
 
 impl Withheld {
@@ -239,7 +241,7 @@ impl Withheld {
         provider: Option<String>,
         endpoint: Option<String>,
     ) -> Self {
-        Self { agent, why, at, provider, endpoint, profile: None, stays: false }
+        Self { agent, why, at, provider, endpoint, profile: None, stays: false, is_of_functions: false }
     }
 }
 

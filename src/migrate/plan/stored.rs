@@ -118,7 +118,8 @@ fn taken(agent: &str, machine: &Machine<'_>, accounts: &Accounts) -> Option<Stri
     }
     // The login that keeps other keys away is the store's.
     let login = machine.login_of(agent);
-    let mut withheld = accounts.withheld.iter().filter(|own| own.agent == agent && Some(&own.why) != login.as_ref());
+    let is_said = |own: &&Withheld| own.agent == agent && Some(&own.why) != login.as_ref() && !own.is_of_functions;
+    let mut withheld = accounts.withheld.iter().filter(is_said);
     withheld.next().map(|own| own.why.clone())
 }
 
@@ -268,7 +269,8 @@ pub(super) fn bind(gone: &Gone, files: &[Pending], machine: &Machine<'_>, accoun
         let agent = store.agent();
         let is_taken = taken(agent, machine, accounts).is_some();
         let login = machine.login_of(agent);
-        accounts.withheld.retain(|own| own.agent != agent || Some(&own.why) != login.as_ref());
+        let stays = |own: &Withheld| own.agent != agent || Some(&own.why) != login.as_ref() && !own.is_of_functions;
+        accounts.withheld.retain(stays);
         let mut why = None;
         let mut has_default = is_taken;
         for at in gone {

@@ -310,8 +310,11 @@ pub(super) fn definition<'a>(reader: &mut Reader<'a>, start: usize, words: &[Wor
 
 // Runs where it stands; its arguments are ordinary words.
 fn anonymous(reader: &mut Reader<'_>) -> Result<Vec<Body>> {
-    let bodies = function_body(reader, false)?;
+    let mut bodies = function_body(reader, false)?;
     arguments(reader)?;
+    // What it exports, the shell has.
+    let own = bodies.iter_mut().filter(|body| body.scope == Scope::Function);
+    own.for_each(|body| body.scope = Scope::Plain);
     Ok(bodies)
 }
 
