@@ -171,7 +171,13 @@ impl<'a> Judge<'a, '_> {
         self.keep_sets(sets, &kept, refusal.at, if is_sure { account } else { (None, None) });
     }
 
-    fn keep_sets(&mut self, sets: &[usize], kept: &Kept, at: Option<usize>, account: (Option<String>, Option<String>)) {
+    pub(super) fn keep_sets(
+        &mut self,
+        sets: &[usize],
+        kept: &Kept,
+        at: Option<usize>,
+        account: (Option<String>, Option<String>),
+    ) {
         let at = at.or(sets.first().copied()).map(|set| self.place_of(set));
         let agents = self.agents_of(sets);
         self.keep(sets.to_vec(), kept);

@@ -18,6 +18,8 @@ pub(super) enum Fate<'a> {
     Account(Box<Found<'a>>),
     /// An account that is not understood, of these families.
     Kept(Kept, Vec<&'a str>),
+    /// One that is defined in code that sets an account of its family as well, by these words.
+    Within(Kept, Vec<&'a str>, Vec<usize>),
 }
 
 // The variables by which Ringlet finds its own files.
@@ -46,6 +48,11 @@ impl<'a> Judge<'a, '_> {
             let names = emptied.filter(|set| self.family(**set).is_some());
             let names: Vec<&str> = names.map(|set| self.facts.sets[*set].word.name.as_str()).collect();
             return if names.is_empty() { Fate::Nothing } else { Fate::Keeps(names) };
+        }
+        let outer = self.set_around(unit, &own);
+        if !outer.is_empty() {
+            let why = "it is defined in code that sets an account as well".to_owned();
+            return Fate::Within(Kept { reason: Reason::Launcher, why }, own, outer);
         }
         match self.launcher(number, &own, around) {
             Ok(found) => Fate::Account(Box::new(found)),
@@ -98,7 +105,7 @@ impl<'a> Judge<'a, '_> {
         let [start] = unit.starts.as_slice() else { return Err("it starts agents more than once".to_owned()) };
         let (start, at) = &self.facts.starts[*start];
         self.is_simple(unit, start)?;
-        self.is_by_itself(unit, family)?;
+        self.leaves_homes(unit)?;
         let agent = self.machine.vocabulary.agent(&start.agent).ok_or("its agent is not known")?.clone();
         let spec = self.machine.vocabulary.agents[&agent].clone();
         let (keys, unknown) = self.credentials(&unit.sets, family);
@@ -154,15 +161,16 @@ impl<'a> Judge<'a, '_> {
         Ok(())
     }
 
-    // Whether nothing around the unit decides about its account, or about where Ringlet finds its own files.
-    fn is_by_itself(&self, unit: &Unit<'_>, family: &str) -> Result<(), String> {
-        let mut parent = unit.parent;
-        while let Some(around) = parent.map(|parent| &self.facts.units[parent]) {
-            if around.sets.iter().any(|set| self.family(*set) == Some(family)) {
-                return Err("it is defined in code that sets an account as well".to_owned());
-            }
-            parent = around.parent;
-        }
+    // What the code around the unit sets of these families.
+    fn set_around(&self, unit: &Unit<'_>, families: &[&'a str]) -> Vec<usize> {
+        let parent = |unit: &Unit<'_>| unit.parent.map(|parent| &self.facts.units[parent]);
+        let is_of = |set: &usize| self.family(*set).is_some_and(|family| families.contains(&family));
+        let around = std::iter::successors(parent(unit), |unit| parent(unit));
+        around.flat_map(|unit| &unit.sets).copied().filter(is_of).collect()
+    }
+
+    // Whether nothing in the unit decides where Ringlet finds its own files.
+    fn leaves_homes(&self, unit: &Unit<'_>) -> Result<(), String> {
         let names = unit.sets.iter().map(|set| self.facts.sets[*set].word.name.as_str());
         match names.into_iter().find(|name| HOMES.contains(name) || name.starts_with("RINGLET_")) {
             Some(name) => Err(format!("it sets {name}, by which `ringlet` finds its profiles")),

@@ -95,6 +95,11 @@ impl<'a> Judge<'a, '_> {
                     }
                 }
                 Fate::Kept(kept, families) => self.keep_unit(unit, &families, &kept),
+                // Without what is set around it, a second run would take it for an account.
+                Fate::Within(kept, families, outer) => {
+                    self.keep_unit(unit, &families, &kept);
+                    self.keep_sets(&outer, &kept, None, (None, None));
+                }
                 Fate::Account(account) => {
                     let reason = Reason::Launcher;
                     let governed = || self.governed(&account).map(|why| Kept { reason, why });

@@ -71,6 +71,25 @@ fn a_key_that_is_taken_to_an_endpoint_elsewhere_stays() {
 }
 
 #[test]
+fn a_launcher_that_is_defined_beside_a_key_of_its_family_stays_with_it() {
+    let launcher = "glm() { ANTHROPIC_BASE_URL=@u ANTHROPIC_AUTH_TOKEN=@k claude; }\n";
+    let key = "export ANTHROPIC_API_KEY=sk-@k\n";
+    for both in [format!("{launcher}{key}"), format!("{key}{launcher}")] {
+        for (open, close) in
+            [("if true; then\n", "fi\n"), ("define() {\n", "}\n"), ("if true; then\nif true; then\n", "fi\nfi\n")]
+        {
+            let (mut keys, made, withheld) = outcome(&[&format!("{open}{both}{close}")]);
+            keys.sort_unstable();
+            assert_eq!(keys, words(&["ANTHROPIC_API_KEY launcher", "ANTHROPIC_AUTH_TOKEN launcher"]), "{open}{both}");
+            assert_eq!((made, withheld), (vec![], words(&["claude"])), "{open}{both}");
+        }
+        // At top level each is an account of its own.
+        let (keys, made, _) = outcome(&[&both]);
+        assert!(keys.iter().all(|key| key.ends_with(" moved")) && made.len() == 2, "{keys:?} {made:?}");
+    }
+}
+
+#[test]
 fn a_variable_of_any_name_stays_and_is_named_with_what_refers_to_it() {
     let found = outcome(&[
         "K1=@k\nglm() { export ANTHROPIC_BASE_URL=@u ANTHROPIC_AUTH_TOKEN=$K1; claude; }\n",
