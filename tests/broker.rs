@@ -878,3 +878,20 @@ fn usage_is_shown_by_key_profile_directory_and_model() {
     assert!(shown.ok().contains("anthropic/work  3"));
     world.run(&["usage", "--since", "yesterday"]).fails(2, &["is not a point in time"]);
 }
+
+#[test]
+fn undo_gives_no_file_a_key_of_the_brokers_and_does_the_rest() {
+    let world = World::new();
+    let key = "sk-ant-api03-TESTab12FAKEcd34TESTef56FAKEgh78TESTij90FAKEkl12TESTmn34FAKEop56";
+    let other = "sk-proj-TESTqq11FAKErr22TESTss33FAKEtt44TESTuu55FAKEvv66TEST";
+    let text = format!("export ANTHROPIC_API_KEY={key}\nexport OPENAI_API_KEY={other}\n");
+    world.write("home/.bashrc", &text);
+    let done = world.run(&["migrate", "--yes"]);
+    assert_eq!(done.status, Some(0), "{done:?}");
+    assert!(!world.read("home/.bashrc").contains("FAKE"), "{done:?}");
+    world.configure("[scope.\"anthropic/default\"]\nbroker = true\n");
+    let says = ["anthropic/default is for brokered launches alone", "take `broker = true` out of its scope"];
+    world.run(&["migrate", "undo"]).fails(1, &says);
+    let now = world.read("home/.bashrc");
+    assert!(now.contains(other) && !now.contains(key), "{now}");
+}

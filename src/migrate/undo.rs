@@ -91,6 +91,9 @@ pub(crate) enum Why {
         /// What the store says.
         why: String,
     },
+    /// The key may not be given to a file.
+    #[error("{0} is for brokered launches alone")]
+    Brokered(String),
     /// The file cannot be changed.
     #[error("the file {0}")]
     File(String),
@@ -109,6 +112,7 @@ impl Why {
             Self::Rotated(_) => "rotated",
             Self::Gone { .. } => "gone",
             Self::Unread { .. } => "unread",
+            Self::Brokered(_) => "brokered",
             Self::File(_) => "file",
             Self::Damaged => "damaged",
         }
@@ -134,10 +138,11 @@ type Renamed = (String, KeyName);
 const MOST_ENTRIES: usize = 10_000;
 
 /// Takes a run back: the named one, or the latest that can be. `consents` is asked if the run made files or added
-/// lines: whether these go, too.
+/// lines: whether these go, too. `is_held` tells the keys that no file may get.
 pub(crate) fn undo(
     paths: &Paths,
     store: &Keys,
+    is_held: &dyn Fn(&KeyName) -> bool,
     run: Option<&str>,
     consents: &dyn Fn() -> bool,
 ) -> Result<Undone, MigrateError> {
@@ -148,7 +153,7 @@ pub(crate) fn undo(
     if !seal.matches(CHECK, b"", &journal.check) {
         return Err(MigrateError::Sealed { run: journal.run, place: journal.place });
     }
-    let (values, renamed) = values(store, &seal, &journal.keys);
+    let (values, renamed) = values(store, is_held, &seal, &journal.keys);
     let adds = |file: &FileRecord| !file.undone && file.is_addition();
     let makes = journal.made.iter().any(|made| !made.undone) || journal.files.iter().any(adds);
     let kept = makes && !consents();
@@ -204,16 +209,25 @@ fn is_open(journal: &Journal) -> bool {
 }
 
 // The values that the run stored. One that is not under its name is looked for under every other.
-fn values(store: &Keys, seal: &Seal, keys: &[KeyRecord]) -> (Vec<Result<Secret, Why>>, Vec<Renamed>) {
-    let mut values: Vec<Result<Secret, Why>> = keys.iter().map(|key| value(store, seal, key)).collect();
+fn values(
+    store: &Keys,
+    is_held: &dyn Fn(&KeyName) -> bool,
+    seal: &Seal,
+    keys: &[KeyRecord],
+) -> (Vec<Result<Secret, Why>>, Vec<Renamed>) {
+    let mut values: Vec<Result<Secret, Why>> = keys.iter().map(|key| value(store, is_held, seal, key)).collect();
     let mut renamed = Vec::new();
     let sought = |value: &Result<Secret, Why>| matches!(value, Err(Why::Rotated(_) | Why::Gone { .. }));
     if values.iter().any(sought) {
         for name in store.names().unwrap_or_default().into_iter().take(MOST_ENTRIES) {
             let Ok(found) = store.get(&name) else { continue };
+            let is_held = is_held(&name);
             for (key, value) in keys.iter().zip(&mut values) {
                 if sought(value) && seal.matches(VALUE, found.expose(), &key.hmac) {
-                    *value = Ok(Secret::new(found.expose().to_vec()));
+                    *value = match is_held {
+                        true => Err(Why::Brokered(name.to_string())),
+                        false => Ok(Secret::new(found.expose().to_vec())),
+                    };
                     renamed.push((key.name.clone(), name.clone()));
                 }
             }
@@ -225,8 +239,11 @@ fn values(store: &Keys, seal: &Seal, keys: &[KeyRecord]) -> (Vec<Result<Secret, 
     (values, renamed)
 }
 
-fn value(store: &Keys, seal: &Seal, key: &KeyRecord) -> Result<Secret, Why> {
+fn value(store: &Keys, is_held: &dyn Fn(&KeyName) -> bool, seal: &Seal, key: &KeyRecord) -> Result<Secret, Why> {
     let name: KeyName = key.name.parse().map_err(|_| Why::Damaged)?;
+    if is_held(&name) {
+        return Err(Why::Brokered(key.name.clone()));
+    }
     match store.get(&name) {
         Ok(found) if seal.matches(VALUE, found.expose(), &key.hmac) => Ok(found),
         Ok(_) => Err(Why::Rotated(key.name.clone())),

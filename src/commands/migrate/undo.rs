@@ -29,7 +29,8 @@ pub(super) fn run(host: &mut Host, session: &Session, run: Option<&str>) -> Resu
         let answer = if console.is_interactive() { console.ask(QUESTION) } else { None };
         answer.is_none_or(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
     };
-    let done = undo::undo(&session.paths, &store, run, &consents)?;
+    let is_held = |key: &KeyName| session.settings.scopes.get(key).is_some_and(|scope| scope.broker);
+    let done = undo::undo(&session.paths, &store, &is_held, run, &consents)?;
     if host.output.wants_json() {
         json(host, &done);
     }
@@ -131,6 +132,11 @@ fn advise(host: &mut Host, run: &str, left: &[&Why]) {
     }
     if left.iter().any(|why| matches!(why, Why::Store)) {
         host.output.note("log in again in the agent itself; the key stays in the keychain");
+    }
+    if left.iter().any(|why| matches!(why, Why::Brokered(_))) {
+        let said =
+            Hint::from("to have such a key in a file, take `broker = true` out of its scope in config.toml and run ");
+        host.output.note(said.command(again.clone()));
     }
     if left.iter().any(|why| matches!(why, Why::Rotated(_))) {
         host.output.note("what needs a key that was replaced can only be written by hand, with the new one");

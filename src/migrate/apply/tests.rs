@@ -154,8 +154,8 @@ fn a_file_that_changed_meanwhile_is_planned_again_with_the_same_keys() {
     assert!(matches!(report.expect("done").files[..], [(_, End::Done)]));
     assert_eq!(rig.text(), "export EDITOR=vi\n# mine\n");
     let journals = Journal::all(&rig.paths).expect("readable");
-    let undone =
-        crate::migrate::undo::undo(&rig.paths, &rig.keys(), Some(&journals.runs[0].run), &|| true).expect("undone");
+    let undone = crate::migrate::undo::undo(&rig.paths, &rig.keys(), &|_| false, Some(&journals.runs[0].run), &|| true)
+        .expect("undone");
     assert!(undone.files[0].left.is_empty());
     assert_eq!(rig.text(), format!("export EDITOR=vi\n{}", before()));
 }
@@ -255,7 +255,7 @@ impl Rig {
     fn undo(&self, consents: bool) -> crate::migrate::undo::Undone {
         let _lock = lock(&self.paths).expect("nobody else runs");
         recover(&self.paths).expect("recovered");
-        crate::migrate::undo::undo(&self.paths, &self.keys(), None, &|| consents).expect("undone")
+        crate::migrate::undo::undo(&self.paths, &self.keys(), &|_| false, None, &|| consents).expect("undone")
     }
 
     fn settings(&self) -> PathBuf {
