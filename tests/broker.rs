@@ -3,11 +3,14 @@
 mod upstream;
 
 use crate::common::world::{Done, KEY, RINGLET, World};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::process::{Child, Stdio};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use upstream::{Upstream, answer};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broker");
@@ -894,4 +897,144 @@ fn undo_gives_no_file_a_key_of_the_brokers_and_does_the_rest() {
     world.run(&["migrate", "undo"]).fails(1, &says);
     let now = world.read("home/.bashrc");
     assert!(now.contains(other) && !now.contains(key), "{now}");
+}
+
+/// An authority of the test, in a file, and the TLS settings of a server with a certificate of it.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate"))
+    }
+
+    fn server(&self, name: &str, last_year: i32) -> ServerConfig {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(last_year, 1, 1);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("signed");
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.expect("versions").with_no_client_auth();
+        config.with_single_cert(vec![certificate.der().clone()], key).expect("a certificate")
+    }
+}
+
+#[test]
+fn the_providers_own_name_is_recognised_by_its_certificate_or_gets_nothing() {
+    let (known, unknown) = (Authority::new("known"), Authority::new("unknown"));
+    let script = "status, _, body = post(); say(status=status, body=body.decode())";
+    for (authority, name, last_year, wanted) in [
+        (&known, "api.anthropic.com", 2090, "{}"),
+        (&known, "api.openai.com", 2090, "its certificate is for another name"),
+        (&known, "api.anthropic.com", 2021, "its certificate has expired"),
+        (&unknown, "api.anthropic.com", 2090, "its certificate is by an authority that this system does not know"),
+    ] {
+        let upstream = Upstream::over_tls(authority.server(name, last_year));
+        let mut world = brokered(&upstream, script);
+        let roots = world.write("roots.pem", known.0.pem());
+        let hosts = world.write("hosts", "127.0.0.1 api.anthropic.com\n");
+        world.set("SSL_CERT_FILE", roots);
+        let endpoint = format!("endpoint = \"https://api.anthropic.com:{}\"\n", upstream.port);
+        world.profile(
+            "work",
+            &format!("agent = \"claude\"\nprovider = \"anthropic\"\n{endpoint}delivery = \"broker\"\n[provider-config]\nkey-alias = \"work\"\n"),
+        );
+        let mounts = format!("mount --bind '{}' /etc/hosts", hosts.display());
+        let said = said(world.run_mounted(&world.project(), &mounts, &["exec", "claude"]));
+        let body = said[0]["body"].as_str().expect("text");
+        assert!(body.contains(wanted), "{name} until {last_year}: {said:?}");
+        let seen = upstream.seen();
+        assert_eq!(seen.len(), usize::from(wanted == "{}"), "{seen:?}");
+        if let Some(request) = seen.first() {
+            assert_eq!(request.all("host"), [format!("api.anthropic.com:{}", upstream.port)]);
+            assert_eq!(request.all("x-api-key"), [KEY]);
+        }
+    }
+}
+
+/// An agent of the user's own, whose launched script starts another one in the same interpreter.
+const RESTARTING: &str = "title = \"Mine\"\ncommand = \"mine\"\nprovider = \"anthropic\"\n\
+    [broker]\nrestarts = [\"worker.py\"]\n\
+    [[api]]\nprotocol = \"anthropic\"\nkey = \"ANTHROPIC_API_KEY\"\nbase-url = \"ANTHROPIC_BASE_URL\"\n";
+
+#[test]
+fn a_child_that_the_registry_knows_may_use_the_key_and_nothing_that_looks_like_it() {
+    let upstream = Upstream::plain();
+    let world = world_with(&upstream, "", "");
+    world.write("home/.config/ringlet/agents/mine.toml", RESTARTING);
+    let endpoint = format!("endpoint = \"{}\"\n", upstream.url());
+    world.profile(
+        "work",
+        &format!("agent = \"mine\"\nprovider = \"anthropic\"\n{endpoint}delivery = \"broker\"\n[provider-config]\nkey-alias = \"work\"\n"),
+    );
+    let head = format!("#!/usr/bin/env python3\nimport sys\nsys.path.insert(0, {SCRIPTS:?})\nfrom agent import *\n");
+    let again = "worker = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), 'worker.py')\n\
+                 again = lambda **more: subprocess.run([sys.executable, worker, 'again'], **more)\n";
+    let worker = format!(
+        "{head}{again}\
+         say(who=sys.argv[1], status=post()[0])\n\
+         if sys.argv[1] == 'first':\n\
+         \x20   again()\n\
+         \x20   say(who='first', status=post()[0])"
+    );
+    world.program("worker.py", &worker);
+    for (parent, wanted) in [
+        // The child is known by its first connection; a second one, below it or beside it, is not.
+        ("subprocess.run([sys.executable, '-u', worker, 'first'])\nagain()", &[200, 403, 200, 403][..]),
+        // A tool is given streams of its own.
+        ("print(again(capture_output=True, text=True).stdout.strip())", &[403]),
+        // A shell that becomes the same program with the same streams is the child of the launched process as well.
+        ("post()\nsubprocess.run(['sh', '-c', 'exec \"$0\" \"$1\" again', sys.executable, worker])", &[403]),
+        // Another script of the same folder, and a copy in another one.
+        (
+            "import shutil\nshutil.copy(worker, worker + '.py')\nsubprocess.run([sys.executable, worker + '.py', 'again'])",
+            &[403],
+        ),
+        (
+            "import shutil\nos.makedirs('other')\nshutil.copy(worker, 'other')\n\
+             subprocess.run([sys.executable, os.path.abspath('other/worker.py'), 'again'])",
+            &[403],
+        ),
+    ] {
+        world.program("mine", &format!("{head}{again}{parent}\n"));
+        let said = said(world.run(&["exec", "--profile", "work", "mine"]));
+        let statuses: Vec<u64> = said.iter().map(|said| said["status"].as_u64().expect("a status")).collect();
+        assert_eq!(statuses, wanted, "{parent}");
+    }
+}
+
+#[test]
+fn a_new_folder_is_given_the_setting_that_chooses_the_key_and_an_old_one_is_left_alone() {
+    let upstream = Upstream::plain();
+    let world = world_with(&upstream, "", "");
+    world.store_key("google/work", "AIzaTESTTESTTESTTESTTESTTESTTESTTESTTEST");
+    let endpoint = format!("endpoint = \"{}\"\n", upstream.url());
+    let profile = |folder: &str| {
+        let text = format!(
+            "agent = \"gemini\"\nprovider = \"google\"\n{endpoint}delivery = \"broker\"\nconfig-dir = \"~/{folder}\"\n\
+             [provider-config]\nkey-alias = \"work\"\n"
+        );
+        world.profile("work", &text);
+    };
+    world.program("gemini", "#!/bin/sh\ncat \"$GEMINI_CLI_HOME/.gemini/settings.json\"\n");
+    let run = || world.run(&["exec", "--profile", "work", "gemini"]);
+    profile("new/gemini");
+    for _ in 0..2 {
+        let settings: Value = serde_json::from_str(&run().ok()).expect("JSON");
+        assert_eq!(settings["security"]["auth"]["selectedType"], "gemini-api-key");
+    }
+    let names = |folder: &str| {
+        let entries = fs::read_dir(world.path(folder)).expect("listed");
+        entries.map(|entry| entry.expect("readable").file_name().into_string().expect("text")).collect::<Vec<_>>()
+    };
+    assert_eq!(names("home/new"), ["gemini"]);
+    fs::create_dir(world.path("home/old")).expect("made");
+    profile("old");
+    run().fails(125, &["security.auth.selectedType"]);
+    assert!(names("home/old").is_empty());
 }

@@ -79,6 +79,7 @@ pub(crate) struct LogPlace {
 
 impl LogPlace {
     /// Opens the log.
+    #[cfg(target_os = "linux")]
     pub(crate) fn open(&self) -> Result<Log, AuditError> {
         Log::open(&self.path, Limits { max_bytes: self.max_bytes, keep: self.keep, ..Limits::default() })
     }

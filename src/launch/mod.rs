@@ -114,7 +114,7 @@ pub(crate) fn carry_out(plan: &LaunchPlan, context: &Context<'_>, io: &mut Launc
     let Some(part) = plan.part() else { return start(&process, io) };
     part.notices.iter().for_each(|notice| (io.report)(Event::Notice(notice)));
     remember(part, context);
-    make_folder(part)?;
+    make_folder(part, context)?;
     process.env.apply(&part.changes);
     if plan.secrets().is_empty() {
         return start(&process, io);
@@ -160,13 +160,32 @@ fn remember(part: &ProfilePart, context: &Context<'_>) {
 }
 
 // Only `ringlet login` creates the folder of a login: a new folder would be another account.
-fn make_folder(part: &ProfilePart) -> Result<(), LaunchError> {
+fn make_folder(part: &ProfilePart, context: &Context<'_>) -> Result<(), LaunchError> {
     if matches!(part.resolved.account, Account::Login { .. }) {
         return Ok(());
     }
     let Some(folder) = &part.resolved.config_dir else { return Ok(()) };
     let failed = |error| LaunchError::ConfigDir { folder: folder.value.clone(), error };
-    platform::create_private_folder(&folder.value).map_err(failed)
+    match plan::seed(context, &part.resolved).filter(|_| part.broker.is_some()) {
+        Some((file, content)) => seeded(&folder.value, &file, content.as_bytes()).map_err(failed),
+        None => platform::create_private_folder(&folder.value).map_err(failed),
+    }
+}
+
+// Makes a folder with one file in it. A launch that is killed leaves all of it, or a folder of another name.
+fn seeded(folder: &Path, file: &Path, content: &[u8]) -> io::Result<()> {
+    let outside = || io::Error::other("its settings would lie outside of it");
+    let (parent, below) = (folder.parent().ok_or_else(outside)?, file.strip_prefix(folder).map_err(|_| outside())?);
+    std::fs::create_dir_all(parent)?;
+    let made = tempfile::Builder::new().prefix(".ringlet-new-").tempdir_in(parent)?;
+    let inside = made.path().join(below);
+    platform::create_private_folder(inside.parent().ok_or_else(outside)?)?;
+    std::fs::write(inside, content)?;
+    // A folder that another launch has made meanwhile is like this one.
+    match std::fs::rename(made.path(), folder) {
+        Err(error) if !folder.is_dir() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 // The placeholder of a plan for the socket, which is created once the key is known.

@@ -31,7 +31,9 @@ mod withheld;
 
 use binary::is_ours;
 pub(crate) use binary::{find_binary, guard_binary, leads_here};
-pub(crate) use broker::{ADDRESS, Broker};
+#[cfg(target_os = "linux")]
+pub(crate) use broker::ADDRESS;
+pub(crate) use broker::Broker;
 pub(crate) use choice::{Choice, Project, Why, choose, find_project, governing_file};
 pub(crate) use error::PlanError;
 pub(crate) use gate::{Passed, Refused, check_scopes};
@@ -44,7 +46,7 @@ pub(crate) use prepare::{LaunchRequest, prepare, refuse_account};
 pub(crate) use project::{AccountHome, ProjectFolders, is_lasting_path};
 pub(crate) use scope::{Facts, Pass, ScopeRule};
 pub(crate) use sessions::{OtherSession, first_launch_mark};
-pub(crate) use stored::{Rejections, over_login, rejections};
+pub(crate) use stored::{Rejections, over_login, rejections, seed};
 use version::{asked_version, installed_version, version_at};
 
 use crate::config::Settings;

@@ -147,6 +147,9 @@ fn refuse_choice(context: &Context<'_>, resolved: &Resolved, is_brokered: bool) 
         return Ok(());
     };
     let is_moved = is_brokered || resolved.account.reach().is_some_and(|reach| !reach.default_endpoint);
+    if is_brokered && seed(context, resolved).is_some() {
+        return Ok(());
+    }
     let keys = [chosen.key.clone()];
     let mut found = None;
     for file in &chosen.files {
@@ -167,6 +170,20 @@ fn refuse_choice(context: &Context<'_>, resolved: &Resolved, is_brokered: bool) 
             Err(PlanError::NotChosen { file, key: key.clone(), wanted: wanted.clone(), is_set: false })
         }
     }
+}
+
+/// The settings file that a brokered launch writes into a new folder, so that the agent uses the key: its path and its
+/// content. `None` for a folder that is there, because what it holds is the user's.
+pub(crate) fn seed(context: &Context<'_>, resolved: &Resolved) -> Option<(PathBuf, String)> {
+    let folder = resolved.config_dir.as_ref()?;
+    let chosen = resolved.agent.chosen.as_ref()?;
+    if folder.value.symlink_metadata().is_ok() {
+        return None;
+    }
+    let file = chosen.files.iter().find(|file| file.file.is_some())?;
+    let value = serde_json::Value::from(chosen.value.as_str());
+    let nested = chosen.key.rsplit('.').fold(value, |value, name| serde_json::json!({ name: value }));
+    Some((path_of(context, resolved, file)?, format!("{nested:#}\n")))
 }
 
 /// The last characters of the keys that the user told the agent not to use.

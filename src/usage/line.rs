@@ -5,10 +5,6 @@ use serde::{Deserialize, Serialize};
 /// The length of a line with its newline. It is filled up with blanks.
 pub(super) const LENGTH: usize = 1024;
 
-// Longer texts would not leave room for the numbers.
-const LONGEST_TEXT: usize = 400;
-const LONGEST_MODEL: usize = 120;
-
 /// Counts of requests and tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts {
@@ -37,11 +33,6 @@ impl Counts {
         for (own, other) in pairs {
             *own = own.saturating_add(other);
         }
-    }
-
-    /// Returns the tokens of all kinds.
-    pub(crate) fn tokens(&self) -> u64 {
-        self.input.saturating_add(self.cached).saturating_add(self.output)
     }
 }
 
@@ -73,25 +64,8 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Writes the line.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut short = self.clone();
-        cut(&mut short.origin.directory, LONGEST_TEXT);
-        short.model.iter_mut().for_each(|model| cut(model, LONGEST_MODEL));
-        let mut bytes = serde_json::to_vec(&short).expect("texts and numbers always serialise");
-        if bytes.len() >= LENGTH {
-            // Characters that JSON writes as six.
-            short.origin.directory.clear();
-            short.model = None;
-            bytes = serde_json::to_vec(&short).expect("texts and numbers always serialise");
-        }
-        bytes.resize(LENGTH - 1, b' ');
-        bytes.push(b'\n');
-        bytes
-    }
-
     /// Reads a line. `None` if it is no whole one.
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
 }
@@ -99,33 +73,4 @@ impl Line {
 /// Reads the lines of a file. One that is no whole record is left out: it was written in part, or by another hand.
 pub(super) fn lines(bytes: &[u8]) -> Vec<Line> {
     bytes.chunks(LENGTH).filter_map(Line::from_bytes).collect()
-}
-
-fn cut(text: &mut String, most: usize) {
-    if text.len() > most {
-        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
-        text.push_str("...");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_has_always_the_same_length_and_is_read_back() {
-        let counts = Counts { requests: u64::MAX, measured: u64::MAX, input: u64::MAX, cached: u64::MAX, output: 7 };
-        for (directory, model) in [("/p", None), ("/ä".repeat(900).as_str(), Some("\u{1}".repeat(900)))] {
-            let origin = Origin {
-                launch: "f".repeat(16),
-                agent: "a".repeat(64),
-                profile: "p".repeat(64),
-                directory: directory.to_owned(),
-            };
-            let bytes = Line { origin, model, counts }.to_bytes();
-            assert_eq!((bytes.len(), bytes.last()), (LENGTH, Some(&b'\n')));
-            assert_eq!(Line::from_bytes(&bytes).expect("read").counts, counts);
-        }
-    }
 }

@@ -31,6 +31,10 @@ pub(crate) enum Stop {
     Unknown(io::Error),
 }
 
+// Longer texts would not leave room for the numbers.
+const LONGEST_TEXT: usize = 400;
+const LONGEST_MODEL: usize = 120;
+
 // Another launch holds the lock for microseconds, unless it was stopped.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -58,7 +62,7 @@ impl Meter {
                 let used = total(file).map_err(Stop::Unknown)?;
                 match meter.limits {
                     Limits { requests: Some(most), .. } if used.requests >= most => return Err(Stop::Requests(most)),
-                    Limits { tokens: Some(most), .. } if used.tokens() >= most => return Err(Stop::Tokens(most)),
+                    Limits { tokens: Some(most), .. } if tokens(&used) >= most => return Err(Stop::Tokens(most)),
                     _ => {}
                 }
             }
@@ -125,8 +129,38 @@ impl Meter {
         own.1.add(counts);
         let line = Line { origin: self.origin.clone(), model: model.map(str::to_owned), counts: own.1 };
         file.seek(SeekFrom::Start(own.0))?;
-        file.write_all(&line.to_bytes())
+        file.write_all(&to_bytes(&line))
     }
+}
+
+// Writes a line at its full length.
+fn to_bytes(line: &Line) -> Vec<u8> {
+    let mut short = line.clone();
+    cut(&mut short.origin.directory, LONGEST_TEXT);
+    short.model.iter_mut().for_each(|model| cut(model, LONGEST_MODEL));
+    let mut bytes = serde_json::to_vec(&short).expect("texts and numbers always serialise");
+    if bytes.len() >= LENGTH {
+        // Characters that JSON writes as six.
+        short.origin.directory.clear();
+        short.model = None;
+        bytes = serde_json::to_vec(&short).expect("texts and numbers always serialise");
+    }
+    bytes.resize(LENGTH - 1, b' ');
+    bytes.push(b'\n');
+    bytes
+}
+
+fn cut(text: &mut String, most: usize) {
+    if text.len() > most {
+        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str("...");
+    }
+}
+
+// Returns the tokens of all kinds.
+fn tokens(counts: &Counts) -> u64 {
+    counts.input.saturating_add(counts.cached).saturating_add(counts.output)
 }
 
 fn total(file: &mut File) -> io::Result<Counts> {
@@ -158,7 +192,7 @@ mod tests {
         text.parse().expect("a day")
     }
 
-    fn tokens(input: u64, output: u64) -> Counts {
+    fn used(input: u64, output: u64) -> Counts {
         Counts { measured: 1, input, output, ..Counts::default() }
     }
 
@@ -173,7 +207,7 @@ mod tests {
         one.admit(today, Some("b")).expect("the third");
         assert!(matches!(two.admit(today, Some("a")), Err(Stop::Requests(3))));
         two.admit(day("2026-11-30"), Some("a")).expect("another day");
-        one.answered(today, Some("a"), Some("x"), tokens(5, 7));
+        one.answered(today, Some("a"), Some("x"), used(5, 7));
         let read = read(folder.path(), today).expect("read");
         let shown: Vec<_> = read
             .iter()
@@ -198,7 +232,7 @@ mod tests {
         let mut meter = meter(folder.path(), "1", Limits { requests: None, tokens: Some(10) });
         let today = day("2026-11-29");
         meter.admit(today, None).expect("nothing was used");
-        meter.answered(today, None, Some("m"), tokens(100, 1));
+        meter.answered(today, None, Some("m"), used(100, 1));
         assert!(matches!(meter.admit(today, None), Err(Stop::Tokens(10))));
         let read = read(folder.path(), today).expect("read");
         let shown: Vec<_> = read.iter().map(|used| (used.line.model.as_deref(), used.line.counts.requests)).collect();
@@ -224,5 +258,21 @@ mod tests {
         meter(folder.path(), "1", Limits::default()).admit(today, None).expect("counted");
         assert_eq!(read(folder.path(), today).expect("read").len(), 1);
         assert_eq!(fs::metadata(&file).expect("there").len(), 2 * LENGTH as u64);
+    }
+
+    #[test]
+    fn a_line_has_always_the_same_length_and_is_read_back() {
+        let counts = Counts { requests: u64::MAX, measured: u64::MAX, input: u64::MAX, cached: u64::MAX, output: 7 };
+        for (directory, model) in [("/p", None), ("/ä".repeat(900).as_str(), Some("\u{1}".repeat(900)))] {
+            let origin = Origin {
+                launch: "f".repeat(16),
+                agent: "a".repeat(64),
+                profile: "p".repeat(64),
+                directory: directory.to_owned(),
+            };
+            let bytes = to_bytes(&Line { origin, model, counts });
+            assert_eq!((bytes.len(), bytes.last()), (LENGTH, Some(&b'\n')));
+            assert_eq!(Line::from_bytes(&bytes).expect("read").counts, counts);
+        }
     }
 }

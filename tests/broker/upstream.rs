@@ -1,5 +1,6 @@
 //! A stand-in for a provider, which shows what reaches it and answers as a test says.
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -46,6 +47,26 @@ impl Upstream {
         Self { port, seen }
     }
 
+    /// Answers one request of each connection over TLS.
+    pub(crate) fn over_tls(config: ServerConfig) -> Self {
+        let (listener, config) = (TcpListener::bind("127.0.0.1:0").expect("bound"), Arc::new(config));
+        let port = listener.local_addr().expect("an address").port();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let list = Arc::clone(&seen);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
+                let mut reader = BufReader::new(StreamOwned::new(connection, stream.expect("a client")));
+                let Some(request) = read(&mut reader) else { continue };
+                list.lock().expect("no panic").push(request);
+                let stream = reader.get_mut();
+                let text = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+                let _ = stream.write_all(text).and_then(|()| stream.flush());
+            }
+        });
+        Self { port, seen }
+    }
+
     /// Answers each request with a JSON text.
     pub(crate) fn plain() -> Self {
         Self::new(|_, stream| answer(stream, "200 OK", "content-type: application/json\r\n", b"{\"ok\":true}"))
@@ -79,8 +100,8 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Seen>>, answer: &(impl Fn(&Seen, &m
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Seen> {
-    let line = |reader: &mut BufReader<TcpStream>| {
+fn read(reader: &mut BufReader<impl Read>) -> Option<Seen> {
+    let line = |reader: &mut BufReader<_>| {
         let mut line = String::new();
         (reader.read_line(&mut line).ok()? > 0).then(|| line.trim_end().to_owned())
     };
