@@ -1038,3 +1038,31 @@ fn a_new_folder_is_given_the_setting_that_chooses_the_key_and_an_old_one_is_left
     run().fails(125, &["security.auth.selectedType"]);
     assert!(names("home/old").is_empty());
 }
+
+#[test]
+fn a_process_that_asks_again_and_again_is_recorded_once_and_counted() {
+    let upstream = Upstream::plain();
+    let world = brokered(
+        &upstream,
+        "code = 'import sys; sys.path.insert(0, %r); from agent import *; print([post()[0] for _ in range(5)])' % sys.path[0]\n\
+         env = {**os.environ, 'ANTHROPIC_API_KEY': TOKEN}\n\
+         said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=env).stdout\n\
+         say(said=said.strip(), status=post()[0])\n\
+         sys.stdin.readline()",
+    );
+    let mut running = Running::start(&world);
+    let line = running.line();
+    assert_eq!((&line["said"], &line["status"]), (&"[403, 403, 403, 403, 403]".into(), &200.into()));
+    let sidecar = running.sidecar();
+    running.tell("\n");
+    assert!(running.child.wait().expect("a child").success());
+    wait_for_end(sidecar);
+    let log = world.read("home/.local/state/ringlet/audit.jsonl");
+    let reasons: Vec<String> = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .filter(|line| line["action"] == "spend")
+        .map(|line| line["reason"].as_str().expect("a reason").to_owned())
+        .collect();
+    assert_eq!(reasons, ["it is not the agent", "it is not the agent, 5 connections"]);
+}

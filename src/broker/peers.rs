@@ -33,7 +33,8 @@ pub(super) struct Stranger {
 impl Stranger {
     /// Looks for the process among all, which takes milliseconds.
     pub(super) fn name(mut self) -> Self {
-        self.pid = self.inode.and_then(platform::owner_of_socket);
+        // Several connections of one process are one stranger.
+        self.pid = self.inode.take().and_then(platform::owner_of_socket);
         self.program = self.pid.and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());
         // The agent itself is in no list if it cannot be looked at.
         if self.why == Why::Hidden && self.pid.is_some() {
