@@ -339,10 +339,6 @@ fn what_contradicts_itself_is_named_by_line_and_column() {
         (claude("auth = \"Login\"\n"), ":2:8: `auth` is \"Login\""),
         (claude("auth = \"logn\"\n"), "did you mean `login`?"),
         (claude("auth = \"oauth-token\"\n"), "it is one of \"key\", \"login\", \"none\""),
-        (
-            claude("provider = \"anthropic\"\ndelivery = \"broker\"\n"),
-            ":3:12: this version of ringlet has no broker yet",
-        ),
         (claude("auth = \"login\"\ndelivery = \"broker\"\n"), ":3:12: `delivery` beside"),
         (claude("provider = \"anthropic\"\ndelivery = \"socket\"\n"), ":3:12: `delivery` is \"socket\""),
         (

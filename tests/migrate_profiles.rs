@@ -292,3 +292,26 @@ fn what_another_shell_has_is_no_default_where_the_login_shell_uses_a_login() {
         }
     }
 }
+
+#[test]
+fn no_profile_is_given_a_text_that_a_key_stands_in() {
+    let pair = format!("ANTHROPIC_BASE_URL=https://api.z.ai/api/anthropic ANTHROPIC_AUTH_TOKEN={ZAI}");
+    let own = format!("sk-ant-api03-{}AA", &"TESTq7xwFAKEz3mv".repeat(6)[..93]);
+    for more in [
+        format!("ANTHROPIC_CUSTOM_TEXT=\"before {ZAI} after\""),
+        format!("ANTHROPIC_MODEL=glm-{ZAI}"),
+        format!("CLAUDE_CONFIG_DIR=$HOME/{ZAI}"),
+        format!("CLAUDE_CODE_TEXT=\"with {own}\""),
+    ] {
+        // A key of another file, which moves, is known to be one wherever it stands.
+        let world = world(&format!("export ZAI_API_KEY={ZAI}\nkimi() {{ {pair} {more} claude \"$@\"; }}\n"));
+        world.run(&["migrate", "--yes"]);
+        let profiles = world.path("home/.ringlet/profiles");
+        for folder in fs::read_dir(profiles).into_iter().flatten() {
+            let file = folder.expect("readable").path().join("ringlet.toml");
+            let text = fs::read_to_string(&file).expect("readable");
+            assert!(!text.contains(ZAI) && !text.contains(&own), "{more}: {text}");
+        }
+        assert!(fs::read_to_string(world.path("home/.zshrc")).expect("text").contains(&pair), "{more}: it stays whole");
+    }
+}

@@ -67,6 +67,9 @@ impl<'a> Judge<'a, '_> {
                 Held::Declared => {}
                 Held::Nothing => is_own = true,
                 Held::Unknown | Held::Path(_) => return Err(format!("what {name} is set to cannot be told")),
+                Held::Is(..) if self.values.holds_key(set) => {
+                    return Err(format!("{name} is set to a text that a key stands in"));
+                }
                 Held::Is(value, _) => {
                     let url = String::from_utf8_lossy(value);
                     let url = url.trim_end_matches('/');

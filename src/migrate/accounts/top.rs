@@ -83,6 +83,7 @@ impl<'a> Judge<'a, '_> {
                 continue;
             }
             match self.values.held(*set) {
+                Held::Is(..) if self.values.holds_key(*set) => entry.1 = Some(b""),
                 Held::Is(value, _) if entry.1.is_none_or(|other| other == value) => entry.1 = Some(value),
                 Held::Declared => {}
                 _ => entry.1 = Some(b""),

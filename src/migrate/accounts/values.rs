@@ -24,6 +24,8 @@ pub(super) enum Held<'a> {
 pub(super) struct Values<'a> {
     held: Vec<Held<'a>>,
     judgements: Vec<Option<Judgement>>,
+    // Whether a key stands anywhere in the value.
+    holds: Vec<bool>,
     refers: Vec<Option<&'a str>>,
     by_name: HashMap<&'a str, Vec<usize>>,
 }
@@ -40,7 +42,7 @@ impl<'a> Values<'a> {
         for (index, set) in facts.sets.iter().enumerate() {
             by_name.entry(&set.word.name).or_default().push(index);
         }
-        let mut values = Self { held: vec![], judgements: vec![], refers: vec![], by_name };
+        let mut values = Self { held: vec![], judgements: vec![], holds: vec![], refers: vec![], by_name };
         values.refers = facts.sets.iter().map(|set| refers_to(&set.word.value, &set.word.name)).collect();
         values.held = (0..facts.sets.len()).map(|index| values.find(facts, index, 0)).collect();
         values.judgements = facts
@@ -52,7 +54,18 @@ impl<'a> Values<'a> {
                 _ => None,
             })
             .collect();
+        let holds = |held: &Held<'_>| match held {
+            Held::Is(value, _) => !detect::hits(value, known).is_empty(),
+            Held::Path(path) => !detect::hits(path.as_bytes(), known).is_empty(),
+            Held::Nothing | Held::Declared | Held::Unknown => false,
+        };
+        values.holds = values.held.iter().map(holds).collect();
         values
+    }
+
+    /// Reports whether a key stands in what a word is set to. A profile is no place for such a text.
+    pub(super) fn holds_key(&self, index: usize) -> bool {
+        self.holds[index]
     }
 
     fn find(&self, facts: &Facts<'a>, index: usize, depth: usize) -> Held<'a> {
