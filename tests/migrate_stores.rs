@@ -158,3 +158,22 @@ fn killed_at_any_call_that_writes_an_undo_of_stores_completes_the_next_time() {
         }
     }
 }
+
+#[test]
+fn a_store_that_cannot_be_read_as_its_agent_does_is_never_passed_over() {
+    let world = World::new();
+    // No form tells this key; only the entry does.
+    let entry = "\"acme\":{\"type\":\"api\",\"key\":\"a8c3e107b52d94f6a8c3e107b52d94f6\"}";
+    let run = |text: String| {
+        world.write("home/.local/share/opencode/auth.json", text);
+        world.run(&["migrate", "--dry-run"])
+    };
+    let large = run(format!("{{{entry},\"x\":\"{}\"}}", "y".repeat(50 << 20)));
+    let says = "it is too large to be read as its agent reads it, so a key in it may be missed";
+    assert!(large.stderr.contains(says), "{large:?}");
+    let broken = run(format!("{{{entry},}} trailing"));
+    assert!(broken.stdout.contains("acme  the file is not JSON as its agent reads it"), "{broken:?}");
+    let odd = run("{\"acme\": no JSON".to_owned());
+    assert!(odd.stderr.contains("it is not JSON as its agent reads it, so a key in it may be missed"), "{odd:?}");
+    assert!(!run("{}".to_owned()).stderr.contains("may be missed"));
+}

@@ -200,6 +200,15 @@ impl<'a> Reading<'a> {
                 }
                 other => other,
             };
+            // What its agent finds in it by name, a search for the form of keys may miss.
+            let is_silent = matches!(&content, Content::Reported(found) if found.is_empty());
+            if store.as_ref().is_some_and(|(_, entries)| entries.is_err()) && is_silent && snapshot.stamp.size() > 0 {
+                let why = match is_whole {
+                    true => "it is not JSON as its agent reads it",
+                    false => "it is too large to be read as its agent reads it",
+                };
+                scan.troubles.push(trouble(format!("{why}, so a key in it may be missed")));
+            }
             let steps = placed.map(|(at, _)| found.steps(at, login)).unwrap_or_default();
             let sure = placed.and_then(|(at, _)| found.sure(at));
             let remedy = placed.and_then(|(at, _)| found.own(at)).map(|own| own.then);
