@@ -21,7 +21,7 @@ pub(super) struct Spender {
 /// A process that may not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stranger {
-    // Its socket; `None` if it had closed the connection, or is another user.
+    // Its socket, if it is known.
     inode: Option<u64>,
     /// Its number, if it is known.
     pub(super) pid: Option<u32>,
@@ -49,6 +49,8 @@ impl Stranger {
 pub(super) enum Why {
     /// It is not the agent.
     Other,
+    /// It has closed the connection before it was judged, so nothing was asked.
+    Gone,
     /// The agent has ended.
     Ended,
     /// The agent cannot be looked at, so it cannot be told whether it connected.
@@ -86,9 +88,13 @@ impl Launch {
     /// Judges the process at the other end of a connection. A stranger is not named yet, see [`Stranger::name`].
     pub(super) fn judge(&self, client: SocketAddr, server: SocketAddr) -> Result<Spender, Stranger> {
         let stranger = |inode, why| Stranger { inode, pid: None, program: None, why };
-        let Ok(Some(socket)) = platform::client_socket(client, server) else { return Err(stranger(None, Why::Other)) };
+        let socket = match platform::client_socket(client, server) {
+            Ok(Some(socket)) => socket,
+            Ok(None) => return Err(stranger(None, Why::Gone)),
+            Err(_) => return Err(stranger(None, Why::Other)),
+        };
         if Some(socket.uid.to_string()) != platform::own_user() {
-            return Err(stranger(None, Why::Other));
+            return Err(stranger(Some(socket.inode), Why::Other));
         }
         let has_ended = !self.agent.is_alive();
         let by_agent = platform::has_socket(self.agent.pid, socket.inode);

@@ -97,10 +97,17 @@ impl Shared {
                 let service = service_fn(|request| self.answer(spender, framings.next(), request));
                 let _ = http1::Builder::new().serve_connection(stream, service).await;
             }
+            Err(Stranger { why: Why::Gone, .. }) => {}
             Err(stranger) => {
                 let Ok(_turn) = self.strangers.try_acquire() else { return };
-                let Ok(stranger) = tokio::task::spawn_blocking(|| stranger.name()).await else { return };
-                self.record(&stranger);
+                // The search takes milliseconds, and the log may be waited for, while the agent's answers go on.
+                let shared = Arc::clone(&self);
+                let named = tokio::task::spawn_blocking(move || {
+                    let stranger = stranger.name();
+                    shared.record(&stranger);
+                    stranger
+                });
+                let Ok(stranger) = named.await else { return };
                 let refusal = self.is_strange(&stranger);
                 let service =
                     service_fn(|_: Request<Incoming>| async { Ok::<_, Infallible>(self.relay.refused(&refusal)) });
@@ -142,7 +149,7 @@ impl Shared {
             (_, None) => "a process that has gone".to_owned(),
         };
         let message = match stranger.why {
-            Why::Other => format!(
+            Why::Other | Why::Gone => format!(
                 "only {} itself may use the key {}, and this request is of {who}; a tool needs a key of its own",
                 order.command, order.key
             ),
@@ -182,7 +189,7 @@ impl Shared {
         let order = self.relay.order();
         let Some(Ok(log)) = order.audit.as_ref().map(LogPlace::open) else { return };
         let why = match stranger.why {
-            Why::Other => "it is not the agent",
+            Why::Other | Why::Gone => "it is not the agent",
             Why::Ended => "the launch has ended",
             Why::Hidden => "it cannot be told from the agent",
         };
