@@ -124,6 +124,7 @@ const CASES: &[&str] = &[
     "exec CANARY",
     "exec claude CANARY",
     "status",
+    "broker --of 1 < CANARY",
     "usage",
     "usage --since CANARY",
     "usage --by CANARY",
