@@ -4,6 +4,7 @@
 //! is refused here, before any store or file is touched.
 
 use memchr::memchr;
+use serde::Deserialize as _;
 use std::fmt;
 use std::str::FromStr;
 
@@ -117,8 +118,6 @@ fn check(
         }
     }
 }
-
-use serde::Deserialize as _;
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $check:path) => {

@@ -32,8 +32,6 @@ pub(crate) struct Order {
     pub agent: Agent,
     /// The agent's command, in messages.
     pub command: String,
-    /// The agent's program.
-    pub binary: PathBuf,
     /// The working directory of the launch.
     pub cwd: PathBuf,
     /// The proxy variables of the launch.

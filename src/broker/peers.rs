@@ -3,7 +3,7 @@
 //! A connection is judged once, when it comes, and its process is compared with what it was at each request. The
 //! program's file decides nothing by itself: a script that runs in the agent's own interpreter has the same one.
 
-use crate::platform::{self, Peer};
+use crate::platform::{self, ClientSocket, Peer};
 use crate::registry::Helper;
 use std::io;
 use std::net::SocketAddr;
@@ -49,8 +49,6 @@ impl Stranger {
 pub(super) enum Why {
     /// It is not the agent.
     Other,
-    /// It has closed the connection before it was judged, so nothing was asked.
-    Gone,
     /// The agent has ended.
     Ended,
     /// The agent cannot be looked at, so it cannot be told whether it connected.
@@ -85,30 +83,33 @@ impl Launch {
         }
     }
 
-    /// Judges the process at the other end of a connection. A stranger is not named yet, see [`Stranger::name`].
-    pub(super) fn judge(&self, client: SocketAddr, server: SocketAddr) -> Result<Spender, Stranger> {
-        let stranger = |inode, why| Stranger { inode, pid: None, program: None, why };
-        let socket = match platform::client_socket(client, server) {
-            Ok(Some(socket)) => socket,
-            Ok(None) => return Err(stranger(None, Why::Gone)),
-            Err(_) => return Err(stranger(None, Why::Other)),
-        };
+    /// Judges the process at the other end of a connection; `None` if that was closed again. A stranger is not named
+    /// yet, see [`Stranger::name`].
+    pub(super) fn judge(&self, client: SocketAddr, server: SocketAddr) -> Option<Result<Spender, Stranger>> {
+        match platform::client_socket(client, server) {
+            Ok(socket) => socket.map(|socket| self.judge_socket(socket)),
+            Err(_) => Some(Err(Stranger { inode: None, pid: None, program: None, why: Why::Other })),
+        }
+    }
+
+    fn judge_socket(&self, socket: ClientSocket) -> Result<Spender, Stranger> {
+        let stranger = |why| Stranger { inode: Some(socket.inode), pid: None, program: None, why };
         if Some(socket.uid.to_string()) != platform::own_user() {
-            return Err(stranger(Some(socket.inode), Why::Other));
+            return Err(stranger(Why::Other));
         }
         let has_ended = !self.agent.is_alive();
         let by_agent = platform::has_socket(self.agent.pid, socket.inode);
         if let (false, Ok(true)) = (has_ended, &by_agent) {
             // An agent that speaks for itself has not restarted itself.
             self.speaks.store(true, Ordering::Relaxed);
-            return self.spender(&self.agent).ok_or(stranger(Some(socket.inode), Why::Other));
+            return self.spender(&self.agent).ok_or(stranger(Why::Other));
         }
         let why = match by_agent {
             _ if has_ended => Why::Ended,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Why::Hidden,
             _ => Why::Other,
         };
-        self.child_with(socket.inode).ok_or(stranger(Some(socket.inode), why))
+        self.child_with(socket.inode).ok_or(stranger(why))
     }
 
     // Looks whether the child that the registry knows has the socket. It is taken at its first connection.

@@ -18,7 +18,6 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -62,13 +61,12 @@ struct Shared {
     address: SocketAddr,
     strangers: Semaphore,
     refused: Mutex<BTreeMap<Stranger, u64>>,
-    served: AtomicU64,
 }
 
 impl Shared {
     fn new(launch: Launch, relay: Relay, address: SocketAddr) -> Self {
         let strangers = Semaphore::new(STRANGERS);
-        Self { launch, relay, address, strangers, refused: Mutex::default(), served: AtomicU64::new(0) }
+        Self { launch, relay, address, strangers, refused: Mutex::default() }
     }
 
     // Accepts connections until no process lives that may spend.
@@ -90,14 +88,15 @@ impl Shared {
     async fn connection(self: Arc<Self>, stream: TcpStream, from: SocketAddr) {
         // Without it a short write waits for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
-        match self.launch.judge(from, self.address) {
+        // Of a connection that was closed again nothing is asked.
+        let Some(judged) = self.launch.judge(from, self.address) else { return };
+        match judged {
             Ok(spender) => {
                 let (spender, framings) = (&spender, Framings::default());
                 let stream = TokioIo::new(Heads::new(stream, framings.clone()));
                 let service = service_fn(|request| self.answer(spender, framings.next(), request));
                 let _ = http1::Builder::new().serve_connection(stream, service).await;
             }
-            Err(Stranger { why: Why::Gone, .. }) => {}
             Err(stranger) => {
                 let Ok(_turn) = self.strangers.try_acquire() else { return };
                 // The search takes milliseconds, and the log may be waited for, while the agent's answers go on.
@@ -133,7 +132,6 @@ impl Shared {
             let refusal = Refusal::new(StatusCode::FORBIDDEN, "the process that connected runs another program now");
             return Ok(self.relay.refused(&refusal));
         }
-        self.served.fetch_add(1, Ordering::Relaxed);
         let mut answer = self.relay.carry(request).await;
         if framing == Framing::Chunked {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -149,7 +147,7 @@ impl Shared {
             (_, None) => "a process that has gone".to_owned(),
         };
         let message = match stranger.why {
-            Why::Other | Why::Gone => format!(
+            Why::Other => format!(
                 "only {} itself may use the key {}, and this request is of {who}; a tool needs a key of its own",
                 order.command, order.key
             ),
@@ -189,7 +187,7 @@ impl Shared {
         let order = self.relay.order();
         let Some(Ok(log)) = order.audit.as_ref().map(LogPlace::open) else { return };
         let why = match stranger.why {
-            Why::Other | Why::Gone => "it is not the agent",
+            Why::Other => "it is not the agent",
             Why::Ended => "the launch has ended",
             Why::Hidden => "it cannot be told from the agent",
         };

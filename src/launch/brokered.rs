@@ -39,7 +39,6 @@ pub(super) fn start(
         profile: part.resolved.profile.clone(),
         agent: part.resolved.agent.name.clone(),
         command: plan.start().command.clone(),
-        binary: plan.start().binary.clone(),
         cwd: context.cwd.to_owned(),
         proxies: Proxies::of(context.env)?,
         roots: Roots::FILES.iter().filter_map(|name| context.env.absolute(name)).collect(),

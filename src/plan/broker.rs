@@ -3,7 +3,7 @@
 use super::{Context, PlanError};
 use crate::platform;
 use crate::profile::{Account, Delivery, Reach, Resolved};
-use crate::registry::{Helper, Owner, Protocol};
+use crate::registry::{Brokered, Helper, Owner, Protocol};
 
 /// The text that stands for the broker's address in a plan. The port is known once the broker listens.
 pub(crate) const ADDRESS: &str = "{broker}";
@@ -59,10 +59,11 @@ fn possible(context: &Context<'_>, resolved: &Resolved, reach: &Reach) -> Result
     if context.ringlet.is_none_or(|ringlet| ringlet.to_str().is_none()) {
         return Err("cannot be given one, because the path of ringlet itself is not known".into());
     }
-    if let Some(why) = agent.broker.as_ref().and_then(|known| known.refused.clone()) {
+    let known = agent.broker.as_ref();
+    if let Some(why) = known.and_then(|known| known.refused.clone()) {
         return Err(why);
     }
-    if agent.broker.is_none() && agent.owner == Owner::Ringlet {
+    if known.is_none() && agent.owner == Owner::Ringlet {
         return Err("was not tried with the broker".into());
     }
     let api = &reach.api;
@@ -70,7 +71,7 @@ fn possible(context: &Context<'_>, resolved: &Resolved, reach: &Reach) -> Result
     let is_led = api.follows_endpoint() || api.key_args.iter().any(|word| word.contains("{base-url}"));
     let url = reach.base_url.as_ref().filter(|_| is_led);
     let url = url.ok_or("goes to its own service, and follows no other address")?;
-    if agent.broker.as_ref().is_some_and(|known| known.hidden) && !platform::sees_closed_processes() {
+    if known.is_some_and(|known| known.hidden) && !platform::sees_closed_processes() {
         return Err("closes itself to other processes of its user, so only root can tell its requests from those of \
                     its tools"
             .into());
@@ -80,8 +81,8 @@ fn possible(context: &Context<'_>, resolved: &Resolved, reach: &Reach) -> Result
         endpoint: url.value.strip_suffix(api.base_url_suffix.as_str()).unwrap_or(&url.value).to_owned(),
         protocol: reach.api.protocol,
         bearer: reach.bearer,
-        helper: agent.broker.as_ref().and_then(|known| known.helper()),
-        loses: agent.broker.as_ref().and_then(|known| known.loses.clone()),
+        helper: known.and_then(Brokered::helper),
+        loses: known.and_then(|known| known.loses.clone()),
         own_arguments: 0,
     })
 }

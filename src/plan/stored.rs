@@ -6,7 +6,7 @@ use crate::guard;
 use crate::name::Variable;
 use crate::platform::{self, ReadError};
 use crate::profile::{Account, Reach, Resolved};
-use crate::registry::{Stored, UserFile, Version};
+use crate::registry::{Chosen, Stored, UserFile, Version};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -158,7 +158,7 @@ fn refuse_choice(context: &Context<'_>, resolved: &Resolved, is_brokered: bool) 
             found = Some((file, value));
         }
     }
-    let crate::registry::Chosen { key, value: wanted, files } = chosen;
+    let Chosen { key, value: wanted, files } = chosen;
     match found {
         Some((_, Some(value))) if value == *wanted => Ok(()),
         Some((file, _)) => Err(PlanError::NotChosen { file, key: key.clone(), wanted: wanted.clone(), is_set: true }),

@@ -6,8 +6,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Brokered {
-    /// The first version that was tried with the broker. `delivery = "auto"` takes the broker from it on.
-    pub since: Option<String>,
     /// Why the agent cannot be brokered, in words that go on after its name.
     pub refused: Option<String>,
     /// What the agent loses behind a base URL that is not its provider's.
