@@ -189,6 +189,9 @@ fn present(host: &mut Host, session: &Session, planning: &Planning<'_, '_>, plan
             session, a password manager's or direnv's files, and run `ringlet migrate FILE`"
         ));
     }
+    for (folder, how_many) in planning.reading.older() {
+        host.output.note(format!("{}: {how_many}", session.paths.pretty(folder)));
+    }
     for trouble in &plan.troubles {
         host.output.warn(format!("{}: {}", session.paths.pretty(&trouble.path), trouble.why));
     }

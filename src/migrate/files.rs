@@ -82,6 +82,9 @@ impl Role {
     }
 }
 
+// What a limit means, and what to do about it.
+const MISSED: &str = "so a key in another file may be missed: `ringlet migrate FILE` looks through one";
+
 /// What there is to look at.
 #[derive(Default)]
 pub(crate) struct Found {
@@ -95,6 +98,11 @@ pub(crate) struct Found {
     pub readings: Vec<Reading>,
     /// The `.zshrc` that zsh reads, if it is there or not.
     pub zshrc: Option<PathBuf>,
+    /// What was not looked through, and why: a file that reads more than is followed, or a folder that holds more than
+    /// is looked at.
+    pub unread: Vec<(PathBuf, String)>,
+    /// Folders of records of which only the latest were looked through, and how many.
+    pub older: Vec<(PathBuf, String)>,
     // Whose the agents' own files are, by candidate.
     owned: Vec<(usize, &'static Own)>,
 }
@@ -179,8 +187,12 @@ pub(crate) fn find(paths: &Paths, env: &Env) -> Found {
     places::snapshots(&mut search);
     places::leftovers(&mut search);
     let owned = agents::agents_own(&mut search);
+    let why = format!("it reads more than Ringlet follows, {MISSED}");
+    let cut = walk.cut.iter().map(|path| (path.clone(), why.clone()));
+    let unread = cut.chain(search.unread).collect();
     let readings = reading::placed(order.readings, &walk.files, &|path| search.seen.get(path).copied());
-    Found { candidates: search.found, folders: search.folders, readings, zshrc: order.zshrc, owned }
+    let (candidates, folders, older) = (search.found, search.folders, search.older);
+    Found { candidates, folders, readings, zshrc: order.zshrc, unread, older, owned }
 }
 
 /// The first bytes of a file, enough for [`dialect::of`]; none if it is no regular file or cannot be read.
@@ -233,6 +245,8 @@ struct Search<'a> {
     // By what they resolve to.
     seen: HashMap<PathBuf, usize>,
     folders: BTreeSet<PathBuf>,
+    unread: Vec<(PathBuf, String)>,
+    older: Vec<(PathBuf, String)>,
 }
 
 impl<'a> Search<'a> {
@@ -249,6 +263,8 @@ impl<'a> Search<'a> {
             resolver: Resolver::default(),
             seen: HashMap::new(),
             folders: BTreeSet::new(),
+            unread: Vec::new(),
+            older: Vec::new(),
         }
     }
 
@@ -277,6 +293,15 @@ impl<'a> Search<'a> {
             if path.file_name().is_some_and(|name| wanted(&name.to_string_lossy())) {
                 self.add_as(&path, role, dialect);
             }
+        }
+    }
+
+    // Keeps so many of a folder's files, and notes if there are more.
+    fn limit(&mut self, folder: &Path, files: &mut Vec<PathBuf>, most: usize) {
+        if files.len() > most {
+            files.truncate(most);
+            let why = format!("only the first {most} files in it were looked through, {MISSED}");
+            self.unread.push((folder.to_owned(), why));
         }
     }
 
@@ -324,9 +349,10 @@ fn listed(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
+const LIMIT: u64 = 4 << 20;
+
 // A start file is small; whoever keeps megabytes in one does not source from their end.
 fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
-    const LIMIT: u64 = 4 << 20;
     if !fs::metadata(path)?.is_file() {
         return Ok(Vec::new());
     }

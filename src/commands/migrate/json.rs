@@ -41,6 +41,7 @@ pub(super) fn plan(host: &mut Host, session: &Session, planning: &Planning<'_, '
         .past_hook
         .iter()
         .map(|(file, line, agent)| json!({ "file": file.to_string_lossy(), "line": line, "agent": agent }));
+    let older = planning.reading.older().map(|(folder, why)| json!({ "folder": folder.to_string_lossy(), "why": why }));
     let looked = planning
         .reading
         .looked()
@@ -54,6 +55,7 @@ pub(super) fn plan(host: &mut Host, session: &Session, planning: &Planning<'_, '
         "past_hook": past_hook.collect::<Vec<_>>(),
         "environment": show::unplaced(host, plan, &planning.machine.vocabulary),
         "troubles": troubles.collect::<Vec<_>>(),
+        "older_records": older.collect::<Vec<_>>(),
         "looked_through": planning.reading.looked().count(),
         "files": looked,
     });

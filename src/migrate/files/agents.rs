@@ -3,8 +3,8 @@
 //! A table: `docs/agents-files.md` is made from it, and a test compares the two. Nothing in these files is edited but
 //! the entries of stores of logins, where the person says so. Folders are listed to a limit. Called by the search.
 
-use super::globs::{self, marked};
-use super::{Role, Search};
+use super::globs::{self, Budget, marked};
+use super::{MISSED, Role, Search};
 use crate::migrate::dialect::{self, Dialect};
 use crate::migrate::entries::Store;
 use std::path::{Path, PathBuf};
@@ -340,27 +340,44 @@ pub(crate) const OWN: &[Own] = &[
 
 /// So many files of one row are looked at, and so many bytes of recent ones together.
 const MOST: usize = 200;
+const MOST_ENTRIES: usize = 50_000;
 const MOST_RECENT: u64 = 64 << 20;
 
 /// Adds the files of the table. Returns whose each is: its place among the candidates, and its row.
 pub(super) fn agents_own(search: &mut Search<'_>) -> Vec<(usize, &'static Own)> {
     let mut owned = Vec::new();
-    let mut budget = 50_000;
     for own in OWN {
         let begin = search.found.len();
+        let is_recent = own.read == Recent;
+        let mut budget = if is_recent { Budget::of_records(MOST_ENTRIES) } else { Budget::new(MOST_ENTRIES) };
         let mut paths = Vec::new();
+        let mut place = None;
         for (base, names) in own.places {
             for folder in folders(search, *base) {
                 for name in *names {
                     let found = matching(search, &folder, name, &mut budget);
+                    if place.is_none() && !found.is_empty() {
+                        place = Some(folder.clone());
+                    }
                     paths.extend(found);
                 }
             }
         }
-        if own.read == Recent {
+        let place = place.unwrap_or_else(|| search.home.clone());
+        if is_recent {
+            let all = paths.len();
             recent(&mut paths);
+            if paths.len() < all {
+                let why = format!("of {all} records the latest {} were looked through", paths.len());
+                search.older.push((place.clone(), why));
+            }
         }
-        for path in paths.into_iter().take(MOST) {
+        search.limit(&place, &mut paths, MOST);
+        if budget.cut {
+            let why = format!("it holds more files than Ringlet looks through, {MISSED}");
+            search.unread.push((place, why));
+        }
+        for path in paths {
             search.add_as(&path, Role::AgentConfig, dialect_of(&path, own.read));
         }
         owned.extend((begin..search.found.len()).map(|candidate| (candidate, own)));
@@ -369,7 +386,7 @@ pub(super) fn agents_own(search: &mut Search<'_>) -> Vec<(usize, &'static Own)> 
 }
 
 // The files of a name or pattern below a folder.
-fn matching(search: &mut Search<'_>, folder: &Path, name: &str, budget: &mut usize) -> Vec<PathBuf> {
+fn matching(search: &mut Search<'_>, folder: &Path, name: &str, budget: &mut Budget) -> Vec<PathBuf> {
     if !name.contains('*') {
         search.folders.extend(folder.join(name).parent().map(Path::to_owned));
         return vec![folder.join(name)];

@@ -1,7 +1,8 @@
 //! Patterns of file names: braces, alternatives, and the files that match, without running a shell.
 //!
 //! A pattern is text in which the characters that mean something are marked, so that quoted ones stay plain. Every
-//! list is limited: a pattern that matches a whole disk gives its beginning. Called by `values`.
+//! list is limited: a pattern that matches a whole disk gives its beginning, and the budget says so. Called by
+//! `values`.
 
 use std::fs;
 use std::path::Path;
@@ -9,6 +10,39 @@ use std::path::Path;
 /// So many words come of one word, and so many files of one folder.
 pub(super) const MOST: usize = 1000;
 const DEEPEST: usize = 8;
+
+/// What may still be listed, in entries, and whether a limit has left something out.
+pub(super) struct Budget {
+    pub(super) left: usize,
+    pub(super) cut: bool,
+    // So many words come of one word, and so many files of one folder.
+    most: usize,
+}
+
+impl Budget {
+    pub(super) fn new(entries: usize) -> Self {
+        Self { left: entries, cut: false, most: MOST }
+    }
+
+    /// The same for folders of very many files.
+    pub(super) fn of_records(entries: usize) -> Self {
+        Self { most: entries, ..Self::new(entries) }
+    }
+
+    /// Takes off what is looked at; `false` where there is not so much.
+    pub(super) fn take(&mut self, entries: usize) -> bool {
+        let left = self.left.checked_sub(entries);
+        self.cut |= left.is_none();
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+
+    // Keeps so many and says if there were more.
+    pub(super) fn limit<T>(&mut self, all: &mut Vec<T>, most: usize) {
+        self.cut |= all.len() > most;
+        all.truncate(most);
+    }
+}
 
 // Characters of a pattern, out of the way of real ones: the last plane but one is for private use.
 const MARKS: u32 = 0xf_0000;
@@ -30,8 +64,9 @@ pub(super) fn unmarked(pattern: &str) -> String {
 
 /// The words that a pattern's braces and alternatives stand for: `{a,b}`, `{1..3}`, `(a|b)`. A group of zsh's
 /// qualifiers, `(N)`, goes.
-pub(super) fn alternatives(pattern: &str) -> Vec<String> {
+pub(super) fn alternatives(pattern: &str, budget: &mut Budget) -> Vec<String> {
     if pattern.matches([marked('{'), marked('(')]).count() > 32 {
+        budget.cut = true;
         return vec![unmarked(pattern)];
     }
     let mut done = Vec::new();
@@ -43,6 +78,7 @@ pub(super) fn alternatives(pattern: &str) -> Vec<String> {
             continue;
         };
         if done.len() + open.len() + parts.len() > MOST {
+            budget.cut = true;
             break;
         }
         // The first alternative is looked at first.
@@ -95,15 +131,15 @@ fn range(text: &str) -> Option<Vec<String>> {
     let (from, to) = text.split_once("..")?;
     if let (Ok(from), Ok(to)) = (from.parse::<u16>(), to.parse::<u16>()) {
         let pad = if text.starts_with('0') { text.find('.')? } else { 0 };
-        return Some((from..=to).take(MOST).map(|number| format!("{number:0pad$}")).collect());
+        return Some((from..=to).map(|number| format!("{number:0pad$}")).collect());
     }
     let sign = |text: &str| text.chars().next().filter(|_| text.len() == 1);
     Some((sign(from)?..=sign(to)?).map(String::from).collect())
 }
 
 /// The paths that an absolute pattern stands for, sorted: its own where nothing in it is a pattern. `budget` is what
-/// may still be listed, in entries.
-pub(super) fn paths(pattern: &str, hidden: bool, budget: &mut usize) -> Vec<String> {
+/// may still be listed.
+pub(super) fn paths(pattern: &str, hidden: bool, budget: &mut Budget) -> Vec<String> {
     let is_pattern = |text: &str| text.contains([marked('*'), marked('?'), marked('[')]);
     if !is_pattern(pattern) {
         return vec![unmarked(pattern)];
@@ -123,7 +159,7 @@ pub(super) fn paths(pattern: &str, hidden: bool, budget: &mut usize) -> Vec<Stri
             } else {
                 next.push(format!("{folder}/{}", unmarked(part)));
             }
-            next.truncate(MOST);
+            budget.limit(&mut next, budget.most);
         }
         found = next;
     }
@@ -131,35 +167,42 @@ pub(super) fn paths(pattern: &str, hidden: bool, budget: &mut usize) -> Vec<Stri
 }
 
 // The folder and all below it that are not hidden.
-fn below(folder: String, depth: usize, into: &mut Vec<String>, budget: &mut usize) {
-    let names = if depth == 0 { Vec::new() } else { listed(&folder, budget) };
+fn below(folder: String, depth: usize, into: &mut Vec<String>, budget: &mut Budget) {
+    let names = listed(&folder, budget);
     into.push(folder);
     let folder = into[into.len() - 1].clone();
     for name in names.into_iter().filter(|name| !name.starts_with('.')) {
         let path = format!("{folder}/{name}");
         // A link may lead back.
-        if into.len() < MOST && fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+        if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+            if depth == 0 || into.len() > budget.most {
+                budget.cut = true;
+                return;
+            }
             below(path, depth - 1, into, budget);
         }
     }
 }
 
 /// The files below a folder, hidden ones too.
-pub(super) fn tree(folder: &str, budget: &mut usize) -> Vec<String> {
+pub(super) fn tree(folder: &str, budget: &mut Budget) -> Vec<String> {
     let mut folders = Vec::new();
     below(folder.to_owned(), DEEPEST, &mut folders, budget);
     let files = folders.iter().flat_map(|folder| {
         listed(folder, budget).into_iter().map(|name| format!("{folder}/{name}")).collect::<Vec<_>>()
     });
-    files.take(MOST).collect()
+    let mut files: Vec<String> = files.take(MOST + 1).collect();
+    budget.limit(&mut files, MOST);
+    files
 }
 
 /// A folder's names, sorted.
-pub(super) fn listed(folder: &str, budget: &mut usize) -> Vec<String> {
+pub(super) fn listed(folder: &str, budget: &mut Budget) -> Vec<String> {
     let folder = if folder.is_empty() { "/" } else { folder };
-    let entries = fs::read_dir(Path::new(folder)).into_iter().flatten().flatten().take(*budget);
+    let entries = fs::read_dir(Path::new(folder)).into_iter().flatten().flatten().take(budget.left + 1);
     let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    *budget = budget.saturating_sub(names.len() + 1);
+    budget.limit(&mut names, budget.left);
+    budget.left = budget.left.saturating_sub(names.len() + 1);
     names.sort();
     names
 }
@@ -240,7 +283,8 @@ mod tests {
             ("@(a|b)", "a b"),
             ("{a,}", "a "),
         ] {
-            let found: Vec<_> = alternatives(&pattern(text)).iter().map(|word| unmarked(word)).collect();
+            let found: Vec<_> =
+                alternatives(&pattern(text), &mut Budget::new(0)).iter().map(|word| unmarked(word)).collect();
             assert_eq!(found, want.split(' ').collect::<Vec<_>>(), "{text}");
         }
     }
@@ -270,21 +314,24 @@ mod tests {
             fs::write(path, "").expect("written");
         }
         let base = home.path().display().to_string();
-        let found = |text: &str, budget: usize| {
-            let names = paths(&format!("{base}/{}", pattern(text)), false, &mut { budget });
-            names.iter().map(|name| name[base.len() + 1..].to_owned()).collect::<Vec<_>>().join(" ")
+        let found = |text: &str, entries: usize| {
+            let mut budget = Budget::new(entries);
+            let names = paths(&format!("{base}/{}", pattern(text)), false, &mut budget);
+            let names = names.iter().map(|name| name[base.len() + 1..].to_owned()).collect::<Vec<_>>().join(" ");
+            (names, budget.cut)
         };
-        assert_eq!(found("*/*.zsh", 100), "a/y.zsh b/x.zsh");
-        assert_eq!(found("**/*.zsh", 100), "a/y.zsh a/c/d/w.zsh b/x.zsh");
-        assert_eq!(found("a/{n}", 100), "a/{n}");
-        assert_eq!(found("*/*.zsh", 2), "");
+        let whole = |names: &str| (names.to_owned(), false);
+        assert_eq!(found("*/*.zsh", 100), whole("a/y.zsh b/x.zsh"));
+        assert_eq!(found("**/*.zsh", 100), whole("a/y.zsh a/c/d/w.zsh b/x.zsh"));
+        assert_eq!(found("a/{n}", 100), whole("a/{n}"));
+        assert_eq!(found("*/*.zsh", 2), (String::new(), true));
     }
 
     proptest! {
         #[test]
         fn any_pattern_ends(text in "[{}(),|*?a.\\[\\]!-]{0,40}", name in "[a.*]{0,30}") {
             let text = pattern(&text);
-            assert!(alternatives(&text).len() <= MOST);
+            assert!(alternatives(&text, &mut Budget::new(0)).len() <= MOST);
             matches(&text, &name, true);
         }
     }

@@ -106,7 +106,9 @@ pub(super) fn scripts(search: &mut Search<'_>) {
     folders.extend(search.env.absolute("XDG_BIN_HOME"));
     for folder in folders {
         search.folders.insert(folder.clone());
-        for path in listed(&folder).into_iter().take(MOST_PROGRAMS) {
+        let mut programs = listed(&folder);
+        search.limit(&folder, &mut programs, MOST_PROGRAMS);
+        for path in programs {
             let size = path.metadata().ok().filter(|metadata| metadata.is_file()).map(|metadata| metadata.len());
             if size.is_some_and(|size| size <= LARGEST_SCRIPT)
                 && !(path.is_symlink() && is_of_package(&path, &search.home))

@@ -3,8 +3,8 @@
 //! Both branches of a condition count, a loop's body counts for each of its values, and a function counts where it is
 //! called. What is read in any case is told apart from what is read on a condition. Variables that the files set, or
 //! the environment has, are known; a path of which more would have to be known is not followed. What is read as text
-//! alone (`$(cat x)`, `cat x | source`) is noted apart. Everything is limited: levels, files, bytes and commands.
-//! Called by `reading`.
+//! alone (`$(cat x)`, `cat x | source`) is noted apart. Everything is limited: levels, files, bytes and commands;
+//! a file of which a limit leaves something out is noted. Called by `reading`.
 
 mod as_text;
 mod asked;
@@ -17,14 +17,14 @@ mod simple;
 
 use super::values::{Known, Place, Values};
 use super::words::{self, Command, Tongue, Word};
-use super::{Resolver, Shell, first_bytes, is_systems, may_be_read, read_limited};
+use super::{LIMIT, Resolver, Shell, first_bytes, is_systems, may_be_read, read_limited};
 use crate::migrate::dialect::{self, Dialect};
 use crate::migrate::model::text_start;
 use crate::migrate::utf16;
 use blocks::{Change, block, change, lone, loop_input};
 use branches::Frame;
 use conditions::Condition;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -137,6 +137,10 @@ pub(super) struct Walk<'a> {
     listed_functions: HashSet<u64>,
     hasher: RandomState,
     piped: Option<Vec<String>>,
+    // Functions that are being called, with their arguments.
+    calling: Vec<(String, Vec<String>)>,
+    /// The files that read more than the limits let through.
+    pub(super) cut: BTreeSet<PathBuf>,
 }
 
 impl<'a> Walk<'a> {
@@ -165,13 +169,15 @@ impl<'a> Walk<'a> {
             listed_functions: HashSet::new(),
             hasher: RandomState::new(),
             piped: None,
+            calling: Vec::new(),
+            cut: BTreeSet::new(),
         }
     }
 
     /// Begins with a shell that knows nothing yet.
     pub(super) fn begin(&mut self, shell: Option<Shell>) {
         self.shell = shell;
-        self.listed = self.listed.min(self.values.budget);
+        self.listed = self.listed.min(self.values.budget.left);
         self.values = Values::new(self.known.clone(), self.listed);
         self.functions.clear();
         self.parts.clear();
@@ -228,6 +234,7 @@ impl<'a> Walk<'a> {
             return Some(*index);
         }
         if self.files.len() >= MOST_FILES {
+            self.cut(Some(path));
             return None;
         }
         self.index.insert(resolved.clone(), self.files.len());
@@ -275,14 +282,17 @@ impl<'a> Walk<'a> {
             let part = open.part();
             self.record(part);
         }
-        let is_open = self.open.iter().any(|open| open.file == file);
-        if is_open || self.open.len() > DEEPEST || is_systems(path, self.known.home) {
+        if self.open.iter().any(|open| open.file == file) || is_systems(path, self.known.home) {
             return;
+        }
+        if self.open.len() > DEEPEST {
+            return self.cut(Some(path));
         }
         let Some((text, width)) = self.text(file) else { return };
         let own = self.files[file].dialect;
         let dialect = if Tongue::of(own).is_some() { own } else { by };
         let sure = self.is_sure(path);
+        self.note_limits();
         self.open.push(Open { file, dialect, from: 0, at: 0, sure });
         let place = Place { tongue, file: path.to_string_lossy().into_owned(), arguments };
         let begin = text_start(&text);
@@ -302,9 +312,15 @@ impl<'a> Walk<'a> {
     }
 
     fn record(&mut self, part: Part) {
-        if !part.span.is_empty() && self.steps > 0 {
-            self.steps -= 1;
-            self.parts.push(part);
+        if part.span.is_empty() {
+            return;
+        }
+        match self.steps.checked_sub(1) {
+            Some(left) => {
+                self.steps = left;
+                self.parts.push(part);
+            }
+            None => self.cut(None),
         }
     }
 
@@ -313,9 +329,14 @@ impl<'a> Walk<'a> {
         let bytes = match self.texts.get(&file) {
             Some(text) => text.clone(),
             None => {
-                let bytes = Zeroizing::new(read_limited(&self.files[file].path).ok()?);
+                let path = self.files[file].path.clone();
+                let bytes = Zeroizing::new(read_limited(&path).ok()?);
                 self.bytes += bytes.len();
+                if bytes.len() as u64 == LIMIT {
+                    self.cut(Some(&path));
+                }
                 if self.bytes > MOST_BYTES {
+                    self.cut(Some(&path));
                     return None;
                 }
                 let text = Rc::new(bytes);
@@ -332,7 +353,7 @@ impl<'a> Walk<'a> {
 
     fn code(&mut self, text: &Text, range: Range<usize>, place: &Place, state: &mut State) {
         let (own, base) = (text.clone(), range.start);
-        let Some(left) = self.text_left.checked_sub(range.len()) else { return };
+        let Some(left) = self.text_left.checked_sub(range.len()) else { return self.cut(None) };
         self.text_left = left;
         let commands = words::commands(&own[range], place.tongue);
         let source = Source { text, base };
@@ -341,13 +362,15 @@ impl<'a> Walk<'a> {
 
     fn run(&mut self, source: &Source<'_>, commands: &[Command<'_>], place: &Place, state: &mut State) {
         if self.nested >= MOST_NESTED {
-            return;
+            return self.cut(None);
         }
         self.nested += 1;
         let base = self.enter(Condition::always());
         let mut at = 0;
-        while at < commands.len() && self.commands > 0 {
-            self.commands -= 1;
+        while at < commands.len() {
+            if !self.may_go_on() {
+                break;
+            }
             if let (Some(base), Some(open)) = (state.base, self.open.last_mut()) {
                 open.at = (base + commands[at].start) * state.width;
             }
@@ -355,6 +378,7 @@ impl<'a> Walk<'a> {
             let next = self.command(source, commands, at, place, state, base);
             debug_assert!(next > at, "every command is passed");
             at = next;
+            self.note_limits();
         }
         self.frames.truncate(base);
         self.nested -= 1;
@@ -441,6 +465,29 @@ impl<'a> Walk<'a> {
         let own = self.asked(command, place);
         self.depart(own, at > 0 && commands[at - 1].piped);
         at + 1
+    }
+
+    // Takes a command off what may still be gone through.
+    fn may_go_on(&mut self) -> bool {
+        let left = self.commands.checked_sub(1);
+        self.commands = left.unwrap_or_default();
+        if left.is_none() {
+            self.cut(None);
+        }
+        left.is_some()
+    }
+
+    // Whatever a word left out, the file that is read now leaves out.
+    fn note_limits(&mut self) {
+        if std::mem::take(&mut self.values.budget.cut) {
+            self.cut(None);
+        }
+    }
+
+    // Notes that a limit leaves something out of the file that is read, or of another one where none is.
+    fn cut(&mut self, path: Option<&Path>) {
+        let open = self.open.last().map(|open| self.files[open.file].path.clone());
+        self.cut.extend(open.or_else(|| path.map(Path::to_owned)));
     }
 
     // What follows in the file is read on a condition.

@@ -610,6 +610,80 @@ fn files_are_read_in_each_shells_own_order() {
 }
 
 #[test]
+fn what_a_limit_leaves_out_is_said() {
+    let unread = |home: &Home| -> Vec<String> {
+        let found = home.everything(&[]).unread.into_iter();
+        let own = found.filter_map(|(path, why)| {
+            assert!(why.ends_with("may be missed: `ringlet migrate FILE` looks through one"), "{why}");
+            Some(path.strip_prefix(home.0.path()).ok()?.to_str()?.to_owned())
+        });
+        own.collect()
+    };
+    let many = |folder: &str, count: usize, text: &str| {
+        let home = Home::new();
+        for number in 0..count {
+            home.file(&format!("{folder}/{number:04}.sh"), text);
+        }
+        home
+    };
+    let deep: Vec<String> = (1..12).map(|level| format!("f{level}() {{ . ~/f{level}; f{}; }}", level + 1)).collect();
+    let home = many("d", 1001, "x");
+    for (rc, is_cut) in [
+        // As many files as there are, and more than one pattern gives.
+        ("for a in ~/d/0*; do . $a; done".to_owned(), false),
+        ("for a in ~/d/*; do . $a; done".to_owned(), true),
+        ("for a in ~/d/0* ~/d/10*; do . $a; done".to_owned(), true),
+        (". ~/**/x".to_owned(), false),
+        (". ~/{0..999}".to_owned(), false),
+        (". ~/{0..1000}".to_owned(), true),
+        (format!(". ~/{}x", "{a,b}".repeat(10)), true),
+        (format!("A=({})\n. ~/$A", "x ".repeat(1001)), false),
+        (format!("A=({})\n. ~/$A", (0..1001).map(|at| format!("x{at} ")).collect::<String>()), true),
+        ("A=(x{1..900})\n. ~/$A$A$A".to_owned(), true),
+        ("x\n".repeat(99_000), false),
+        ("x\n".repeat(101_000), true),
+        (format!("{}\nf1", deep[..7].join("\n")), false),
+        (format!("{}\nf1", deep.join("\n")), true),
+        // A function that calls itself reads nothing else the second time.
+        ("f() { g x; }; g() { f; }; f".to_owned(), false),
+        (format!("#{}\n. ~/x", "x".repeat(4 << 20)), true),
+        ("{ ".repeat(39), false),
+        ("for a in b; do ".repeat(41), true),
+        ("eval 'eval \"eval . x\"'".to_owned(), false),
+        (format!("A=$({})", "cat ~/a; ".repeat(100)), false),
+    ] {
+        home.file(".bashrc", &rc);
+        let shown = rc.get(..80).unwrap_or(&rc);
+        assert_eq!(unread(&home), if is_cut { vec![".bashrc"] } else { vec![] }, "{shown}");
+    }
+    // All files together; too deep a chain; a folder too deep.
+    let home = many("d", 2100, "x");
+    home.file(".bashrc", "for a in ~/d/0*; do . $a; done; for a in ~/d/1[0-8]*; do . $a; done");
+    home.file(".zshrc", "for a in ~/d/20*; do . $a; done");
+    assert_eq!(unread(&home), [".zshrc"]);
+    let home = Home::new();
+    home.file(".bashrc", ". ~/f1");
+    for level in 1..12 {
+        home.file(&format!("f{level}"), &format!(". ~/f{}", level + 1));
+    }
+    assert_eq!(unread(&home), ["f8"]);
+    let home = home_of(&[("d/1/2/3/4/5/6/7/8/9/x.zsh", ""), (".zshrc", "for a in ~/d/**/*.zsh; do . $a; done")]);
+    assert_eq!(unread(&home), [".zshrc"]);
+    // The user's own scripts, and an agent's own files.
+    assert_eq!(unread(&many("bin", 2000, "#!/bin/sh\n")), Vec::<String>::new());
+    assert_eq!(unread(&many("bin", 2001, "#!/bin/sh\n")), ["bin"]);
+    assert_eq!(unread(&many(".claude/backups", 201, "x")), [".claude"]);
+    // Of records the latest are looked through, which is no reason to doubt.
+    let home = many(".claude/todos", 1, "x");
+    for number in 0..1200 {
+        home.file(&format!(".claude/projects/p/{number}.jsonl"), "x");
+    }
+    let found = home.everything(&[]);
+    let said = "of 1200 records the latest 200 were looked through".to_owned();
+    assert_eq!((found.unread, found.older), (vec![], vec![(home.0.path().join(".claude"), said)]));
+}
+
+#[test]
 fn a_candidate_belongs_to_the_shells_that_read_it_at_start() {
     let home = Home::new();
     for (name, text) in [

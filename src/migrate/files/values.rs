@@ -4,7 +4,7 @@
 //! would have to be known is left out. No program is run: the few whose output follows from their words (`dirname`,
 //! `ls`) are known here. A long value without a `/` is never remembered, since it may be a key. Called by `sourced`.
 
-use super::globs::{self, alternatives, marked, unmarked};
+use super::globs::{self, Budget, alternatives, marked, unmarked};
 use super::parameters::{self, Default, file_name, parent, resolved};
 use super::words::{self, Piece, Tongue, Word};
 use crate::env::Env;
@@ -50,8 +50,8 @@ pub(super) struct Values<'a> {
     set: HashMap<String, Vec<String>>,
     /// Whether `*` matches hidden files.
     pub(super) hidden: bool,
-    /// So many entries of folders may still be listed.
-    pub(super) budget: usize,
+    /// What of folders may still be listed.
+    pub(super) budget: Budget,
     depth: usize,
     // So many bytes may still be remembered, and be made of words.
     room: usize,
@@ -59,7 +59,8 @@ pub(super) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    pub(super) fn new(known: Known<'a>, budget: usize) -> Self {
+    pub(super) fn new(known: Known<'a>, entries: usize) -> Self {
+        let budget = Budget::new(entries);
         Self { known, set: HashMap::new(), hidden: false, budget, depth: 0, room: 4 << 20, work: 32 << 20 }
     }
 
@@ -67,7 +68,11 @@ impl<'a> Values<'a> {
     pub(super) fn set(&mut self, name: &str, values: Vec<String>, adds: bool) {
         let is_key = |value: &String| value.len() >= 20 && !value.contains(['/', ' ']) || value.len() > LONGEST;
         let size: usize = values.iter().map(String::len).sum::<usize>() + name.len();
-        if detect::is_key_name(name) || values.iter().any(is_key) || size > self.room {
+        if detect::is_key_name(name) || values.iter().any(is_key) {
+            return;
+        }
+        if size > self.room {
+            self.budget.cut = true;
             return;
         }
         self.room -= size;
@@ -77,7 +82,11 @@ impl<'a> Values<'a> {
         }
         self.work = self.work.saturating_sub(values.len() * old.len());
         for value in values {
-            if old.len() < MOST && !old.contains(&value) {
+            if !old.contains(&value) {
+                if old.len() >= MOST {
+                    self.budget.cut = true;
+                    break;
+                }
                 old.push(value);
             }
         }
@@ -151,7 +160,7 @@ impl<'a> Values<'a> {
     pub(super) fn expand(&mut self, word: &Word<'_>, place: &Place) -> Vec<String> {
         let mut texts = Vec::new();
         for pattern in self.patterns(word, place) {
-            let patterns = alternatives(&pattern);
+            let patterns = alternatives(&pattern, &mut self.budget);
             self.work = self.work.saturating_sub(patterns.len() * pattern.len());
             for pattern in patterns {
                 let plain = unmarked(&pattern);
@@ -166,7 +175,7 @@ impl<'a> Values<'a> {
                     texts.extend(found.into_iter().flatten());
                 }
                 if texts.len() > MOST {
-                    texts.truncate(MOST);
+                    self.budget.limit(&mut texts, MOST);
                     return texts;
                 }
             }
@@ -221,7 +230,11 @@ impl<'a> Values<'a> {
             };
             property =
                 place.tongue == Tongue::PowerShell && matches!(piece, Piece::Variable(_, false) | Piece::Code(..));
-            let Some(parts) = parts.filter(|parts| parts.len() * texts.len() <= 4 * MOST) else { return Vec::new() };
+            let Some(parts) = parts else { return Vec::new() };
+            if parts.len() * texts.len() > 4 * MOST {
+                self.budget.cut = true;
+                return Vec::new();
+            }
             texts = match &parts[..] {
                 [one] => texts.into_iter().map(|text| text + one).collect(),
                 _ => texts.iter().flat_map(|text| parts.iter().map(move |part| format!("{text}{part}"))).collect(),
@@ -229,6 +242,7 @@ impl<'a> Values<'a> {
             texts.retain(|text| text.len() <= LONGEST);
             self.work = self.work.saturating_sub(texts.iter().map(String::len).sum::<usize>() + 1);
             if self.work == 0 {
+                self.budget.cut = true;
                 return Vec::new();
             }
         }
@@ -444,7 +458,7 @@ impl<'a> Values<'a> {
             let names = names.into_iter().filter(is_wanted);
             found.extend(names.map(|path| if whole { path } else { file_name(&path) }));
         }
-        found.truncate(MOST);
+        self.budget.limit(&mut found, MOST);
         found
     }
 }

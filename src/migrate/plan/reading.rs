@@ -105,7 +105,9 @@ pub(super) enum Reader {
 impl<'a> Reading<'a> {
     /// Reads nothing yet.
     pub(crate) fn new(found: &'a Found, named: &'a [PathBuf]) -> Self {
-        let (files, troubles, stuck, seen, stamps) = Default::default();
+        let (files, stuck, seen, stamps) = Default::default();
+        let unread = found.unread.iter().cloned();
+        let troubles = unread.map(|(path, why)| Trouble { path, why }).collect();
         Self { found, named, files, edited: None, reports: true, troubles, stuck, seen, stamps }
     }
 
@@ -118,6 +120,11 @@ impl<'a> Reading<'a> {
     pub(crate) fn looked(&self) -> impl Iterator<Item = (&Path, bool)> {
         let edited = self.edited.unwrap_or_default();
         self.files.iter().enumerate().map(move |(at, file)| (file.path.as_path(), at < edited))
+    }
+
+    /// The folders of records of which only the latest were looked through, and how many.
+    pub(crate) fn older(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.found.older.iter().map(|(folder, how_many)| (folder.as_path(), how_many.as_str()))
     }
 
     /// Leaves a file as it is from now on.

@@ -35,9 +35,13 @@ impl Walk<'_> {
                 _ => continue,
             };
             if depth >= DEEPEST {
+                self.cut(None);
                 continue;
             }
-            for command in words::commands(text, place.tongue).iter().take(64) {
+            for command in &words::commands(text, place.tongue) {
+                if !self.may_go_on() {
+                    return;
+                }
                 for input in &command.inputs {
                     let paths = self.values.expand(input, place);
                     paths.iter().for_each(|path| self.noted_text(path, place));
@@ -75,8 +79,9 @@ impl Walk<'_> {
             if name.starts_with(['-', '+']) {
                 continue;
             }
-            let Some(left) = self.values.budget.checked_sub(folders.len() + 1) else { return };
-            self.values.budget = left;
+            if !self.values.budget.take(folders.len() + 1) {
+                return;
+            }
             match name.contains('/') {
                 true => self.noted_text(&name, place),
                 false => folders.iter().for_each(|folder| self.noted_text(&format!("{folder}/{name}"), place)),

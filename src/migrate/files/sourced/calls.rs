@@ -65,17 +65,26 @@ impl Walk<'_> {
     pub(super) fn call(&mut self, name: &str, arguments: Vec<String>, tongue: Tongue) -> bool {
         let Some(function) = self.functions.get_mut(name) else { return false };
         function.called = true;
-        if self.calls >= DEEPEST {
+        let function = function.clone();
+        let call = (name.to_owned(), arguments);
+        // The same call again reads nothing else.
+        if self.calling.contains(&call) {
             return true;
         }
-        let function = function.clone();
+        if self.calls >= DEEPEST {
+            self.cut(None);
+            return true;
+        }
+        let arguments = call.1.clone();
         for (name, value) in function.names.iter().zip(&arguments) {
             self.values.set(name, vec![value.clone()], false);
         }
         let place = Place { tongue, file: function.file, arguments };
         let mut state = State { branches: 0, subshells: 0, base: None, width: 1 };
         self.calls += 1;
+        self.calling.push(call);
         self.code(&function.text, function.body, &place, &mut state);
+        self.calling.pop();
         self.calls -= 1;
         true
     }
@@ -140,7 +149,9 @@ impl Walk<'_> {
             self.run(source, body, place, &mut inner);
             self.reads = reads;
         }
-        for value in values.into_iter().take(globs::MOST) {
+        let mut values = values;
+        self.values.budget.limit(&mut values, globs::MOST);
+        for value in values {
             self.values.set(name, vec![value], false);
             self.run(source, body, place, &mut inner);
         }

@@ -58,6 +58,7 @@ impl Walk<'_> {
                 let text: Vec<String> = rest.iter().filter_map(|word| self.values.expand(word, place).pop()).collect();
                 self.evaluated(text.join(" "), place, self.reads);
             }
+            "eval" => self.cut(None),
             "trap" | "alias" | "abbr" => {
                 for text in rest.iter().filter_map(Word::literal) {
                     let text = text.split_once('=').map_or(text.as_str(), |(_, text)| text).to_owned();
@@ -134,7 +135,7 @@ impl Walk<'_> {
 
     pub(super) fn evaluated(&mut self, text: String, place: &Place, reads: bool) {
         if self.calls >= DEEPEST || text.len() > 1 << 16 {
-            return;
+            return self.cut(None);
         }
         let before = std::mem::replace(&mut self.reads, reads);
         self.calls += 1;
@@ -161,8 +162,9 @@ impl Walk<'_> {
         if file_name(path) == "oh-my-zsh.sh" {
             return self.oh_my_zsh(path, place);
         }
-        let Some(left) = self.values.budget.checked_sub(1) else { return };
-        self.values.budget = left;
+        if !self.values.budget.take(1) {
+            return;
+        }
         let paths = self.absolute(path, place);
         for path in paths {
             self.read(&path, place.tongue, self.by(), Read::Sourced, arguments.clone());
