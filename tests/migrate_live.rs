@@ -421,10 +421,11 @@ fn a_run_without_anything_to_move_says_what_it_looked_through() {
 #[test]
 fn what_a_limit_leaves_out_is_named_and_fails_the_run() {
     let world = World::new();
-    let rc = world.write("home/.zshrc", "for file in ~/keys.d/*; do . $file; done\n");
-    for number in 0..1001 {
-        world.write(format!("home/keys.d/{number:04}"), format!("export OPENAI_API_KEY={KEY}\n"));
+    world.write("home/.zshrc", ". ~/f1\n");
+    for level in 1..12 {
+        world.write(format!("home/f{level}"), format!(". ~/f{}\n", level + 1));
     }
+    let last = world.write("home/f12", format!("export OPENAI_API_KEY={KEY}\n"));
     for number in 0..201 {
         world.write(format!("home/.claude/todos/{number}.json"), "{}");
     }
@@ -432,17 +433,16 @@ fn what_a_limit_leaves_out_is_named_and_fails_the_run() {
     assert_eq!(done.status, Some(1), "{done:?}");
     let why = "it reads more than Ringlet follows, so a key in another file may be missed";
     for text in [
-        &format!("~/.zshrc: {why}: `ringlet migrate FILE` looks through one"),
+        &format!("~/f8: {why}: `ringlet migrate FILE` looks through one"),
         "~/.claude: of 201 records the latest 200 were looked through",
     ] {
         assert!(done.stderr.contains(text), "{text}: {}", done.stderr);
     }
     let done = world.run(&["migrate", "--dry-run", "--json"]);
     let seen: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
-    assert_eq!(seen["troubles"][0]["file"], serde_json::json!(rc));
+    assert_eq!(seen["troubles"][0]["file"], serde_json::json!(last.with_file_name("f8")));
     assert_eq!(seen["older_records"].as_array().map(Vec::len), Some(1));
     // A file that is named is looked through.
-    let last = rc.with_file_name("keys.d/1000");
     let named = world.run(&["migrate", "--dry-run", last.to_str().expect("text")]);
     assert_eq!(named.status, Some(0), "{named:?}");
     assert!(world.run(&["doctor"]).stdout.contains(why));

@@ -315,3 +315,40 @@ fn no_profile_is_given_a_text_that_a_key_stands_in() {
         assert!(fs::read_to_string(world.path("home/.zshrc")).expect("text").contains(&pair), "{more}: it stays whole");
     }
 }
+
+#[test]
+fn an_agent_that_takes_keys_of_several_providers_keeps_them_all() {
+    let openai = "sk-proj-TESTq7xwFAKEz3mvTESTw9rtFAKE_T3BlbkFJTESTq7xwFAKEz3mvTESTw9rtFAKE4u";
+    let work = KEY.replace("TEST", "WORK");
+    let text = format!(
+        "export ANTHROPIC_API_KEY={KEY}\nexport OPENAI_API_KEY={openai}\n\
+         work() {{ ANTHROPIC_API_KEY={work} aider \"$@\"; }}\n\
+         only() {{ env -u OPENAI_API_KEY ANTHROPIC_API_KEY={work} aider \"$@\"; }}\n"
+    );
+    let world = world(&text);
+    world.agent("codex");
+    world.agent("aider");
+    let done = world.run(&["migrate", "--yes"]);
+    let given = |arguments: &[&str]| {
+        let seen = world.run(arguments).ok();
+        let keys = seen.lines().filter(|line| line.contains("_API_KEY=")).map(|line| line.trim_start_matches("env="));
+        keys.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (anthropic, openai) = (format!("ANTHROPIC_API_KEY={KEY}"), format!("OPENAI_API_KEY={openai}"));
+    let own = format!("ANTHROPIC_API_KEY={work}");
+    assert_eq!(given(&["exec", "aider"]), [anthropic, openai.clone()], "{done:?}");
+    let made = profile(&world, "default").expect("made");
+    assert!(made.contains("[agents.aider.secrets]\nOPENAI_API_KEY = \"openai/default\"\n"), "{made}");
+    assert_eq!(made.matches("secrets").count(), 1, "codex and claude take keys of one provider: {made}");
+    let shown = format!("{}{}", done.stdout, done.stderr);
+    let row = ["  aider", "ANTHROPIC_API_KEY, OPENAI_API_KEY", "anthropic/default, openai/default"];
+    let has = |line: &str| row.iter().all(|word| line.contains(word));
+    assert!(shown.lines().any(has), "{shown}");
+    // Launchers had the others beside their own, but for what they unset.
+    assert_eq!(given(&["exec", "--profile", "work", "aider"]), [own.clone(), openai]);
+    assert_eq!(given(&["exec", "--profile", "only", "aider"]), [own]);
+    // A second run finds nothing, and undo leaves nothing.
+    assert!(world.run(&["migrate", "--dry-run"]).stderr.contains("no key to move"));
+    world.run(&["migrate", "undo"]).ok();
+    assert_eq!((world.read("home/.zshrc"), profile(&world, "default")), (text, None));
+}

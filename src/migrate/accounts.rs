@@ -20,7 +20,7 @@ mod types;
 mod values;
 
 pub(super) use scopes::{ReadBy, Source};
-pub(crate) use types::{Account, Accounts, Bound, Machine, Preference, Spared, Withheld};
+pub(crate) use types::{Account, Accounts, Also, Bound, Machine, Preference, Spared, Withheld};
 pub(super) use types::{Judged, Key, Name, Origin, Replaced};
 
 use super::detect::{self, Judgement, Known};
@@ -345,6 +345,7 @@ impl<'a> Judge<'a, '_> {
             auth_header: found.pair.auth_header(provider),
             model: found.model.clone(),
             env: found.env.clone(),
+            also: vec![],
             config_dir: found.config_dir.clone(),
             alias: found.pair.alias(),
             origin,

@@ -5,7 +5,7 @@
 
 use super::{ProfileError, Profiles};
 use crate::config::{ConfigError, Source};
-use crate::name::{Agent, Alias, Profile, Provider, shorten};
+use crate::name::{Agent, Alias, KeyName, Profile, Provider, shorten};
 use crate::platform;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -86,12 +86,15 @@ pub(crate) struct NewBinding {
     pub auth_header: Option<String>,
     /// More variables.
     pub env: Vec<(String, String)>,
+    /// More variables that hold keys.
+    pub secrets: Vec<(String, KeyName)>,
 }
 
 impl NewBinding {
     /// An agent and its account, and nothing besides.
     pub(crate) fn new(agent: Agent, account: NewAccount) -> Self {
-        Self { agent, account, allow_http: false, model: None, config_dir: None, auth_header: None, env: vec![] }
+        let (model, config_dir, auth_header, env, secrets) = Default::default();
+        Self { agent, account, allow_http: false, model, config_dir, auth_header, env, secrets }
     }
 }
 
@@ -118,7 +121,9 @@ impl Profiles<'_> {
             None => DocumentMut::new(),
         };
         for binding in bindings {
-            if document.is_empty() {
+            // The tables at the top hold for every agent, also for one that is added later.
+            let is_alone = binding.secrets.is_empty() && (bindings.len() == 1 || binding.env.is_empty());
+            if document.is_empty() && is_alone {
                 first(&mut document, binding);
             } else {
                 further(&mut document, binding)?;
@@ -188,11 +193,7 @@ fn first(document: &mut DocumentMut, binding: &NewBinding) {
         words.iter().filter_map(|(key, word)| Some((key, (*word)?))).for_each(|(key, word)| table[key] = value(word));
         document["provider-config"] = Item::Table(table);
     }
-    if !binding.env.is_empty() {
-        let mut table = toml_edit::Table::new();
-        binding.env.iter().for_each(|(name, text)| table[name] = value(text));
-        document["env"] = Item::Table(table);
-    }
+    variables(document.as_table_mut(), binding);
 }
 
 // One more agent, in a table of its own.
@@ -204,7 +205,23 @@ fn further(document: &mut DocumentMut, binding: &NewBinding) -> Result<(), EditE
     if let Some(header) = &binding.auth_header {
         table.insert("auth-header", value(header.as_str()));
     }
+    variables(table, binding);
     Ok(())
+}
+
+fn variables(into: &mut dyn TableLike, binding: &NewBinding) {
+    let table = |pairs: &[(String, String)]| {
+        let mut table = toml_edit::Table::new();
+        pairs.iter().for_each(|(name, text)| table[name] = value(text));
+        Item::Table(table)
+    };
+    if !binding.env.is_empty() {
+        into.insert("env", table(&binding.env));
+    }
+    if !binding.secrets.is_empty() {
+        let keys = binding.secrets.iter().map(|(name, key)| (name.clone(), key.to_string()));
+        into.insert("secrets", table(&keys.collect::<Vec<_>>()));
+    }
 }
 
 /// Replaces a configuration file atomically. A symlink, for example into dotfiles, is kept, and its target is replaced.
@@ -246,7 +263,12 @@ pub(crate) fn assign(document: &mut DocumentMut, key: &str, new: &str) -> Result
 
 fn table_at<'a>(mut table: &'a mut dyn TableLike, way: &[&str], key: &str) -> Result<&'a mut dyn TableLike, EditError> {
     for part in way {
-        let entry = table.entry(part).or_insert_with(|| Item::Table(toml_edit::Table::new()));
+        let entry = table.entry(part).or_insert_with(|| {
+            let mut table = toml_edit::Table::new();
+            // It has a line of its own only for values of its own.
+            table.set_implicit(true);
+            Item::Table(table)
+        });
         table = entry
             .as_table_like_mut()
             .ok_or_else(|| EditError::Word { word: shorten(key), why: "leads through a value that is not a table" })?;
@@ -353,6 +375,22 @@ mod tests {
         assert_eq!(kinds, [("claude", "login"), ("codex", "key"), ("copilot", "none")]);
         let again = home.profiles().create(&name, &binding("claude", NewAccount::Login));
         assert!(matches!(again, Err(EditError::Exists(_))));
+    }
+
+    #[test]
+    fn the_variables_of_one_agent_are_no_other_agents() {
+        let (home, name) = (Home::new(), "p".parse().expect("valid"));
+        let env = vec![("FOO".to_owned(), "bar".to_owned())];
+        let claude = NewBinding { env, ..binding("claude", key("anthropic", "work")) };
+        let secrets = vec![("OPENAI_API_KEY".to_owned(), "openai/work".parse().expect("a name"))];
+        let aider = NewBinding { secrets, ..binding("aider", key("anthropic", "work")) };
+        let alone = home.profiles().draft(&name, None, std::slice::from_ref(&claude)).expect("valid");
+        assert!(alone.starts_with("agent = \"claude\"") && alone.contains("\n[env]\nFOO = \"bar\"\n"), "{alone}");
+        let text = home.profiles().draft(&name, None, &[claude, aider]).expect("valid");
+        let source = Source { file: home.paths.profile(&name), text, access: None };
+        let file = home.profiles().parse(&name, source).expect("valid");
+        let own = file.bindings.iter().map(|(agent, own)| (agent.as_str(), own.env.len(), own.secrets.len()));
+        assert_eq!(own.collect::<Vec<_>>(), [("aider", 0, 1), ("claude", 1, 0)]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::migrate::aftermath::{self, OpenShell, StartFolders};
 use crate::migrate::apply::{self, End, Report};
 use crate::migrate::files::{self, Found, Role};
-use crate::migrate::plan::{Plan, PlannedAccount, PlannedFile};
+use crate::migrate::plan::{Plan, PlannedFile};
 use crate::name::Provider;
 use crate::platform;
 use crate::shell::Shell;
@@ -60,9 +60,11 @@ pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Rep
 
 // Prints which profiles were made.
 fn profiles(host: &mut Host, plan: &Plan) {
-    for PlannedAccount { account, key, profile, .. } in &plan.accounts {
-        let agents = account.agents.join(", ");
-        host.output.note(format!("profile \"{profile}\" gives {agents} the key {key}"));
+    for own in &plan.accounts {
+        let (profile, agents) = (&own.profile, own.account.agents.join(", "));
+        let keys: Vec<String> = own.keys().map(ToString::to_string).collect();
+        let word = if keys.len() == 1 { "key" } else { "keys" };
+        host.output.note(format!("profile \"{profile}\" gives {agents} the {word} {}", keys.join(", ")));
     }
     if let Some(default) = plan.accounts.iter().find(|own| own.account.is_default()) {
         host.output.note(format!("\"{}\" is the default profile", default.profile));

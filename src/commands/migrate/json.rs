@@ -6,6 +6,7 @@ use crate::host::Host;
 use crate::migrate::examine::Action;
 use crate::migrate::plan::{Placed, Plan, PlannedFile};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 /// Prints a plan.
@@ -14,7 +15,8 @@ pub(super) fn plan(host: &mut Host, session: &Session, planning: &Planning<'_, '
     let accounts = plan.accounts.iter().map(|own| {
         json!({
             "agents": own.account.agents, "from": own.account.from, "profile": own.profile,
-            "key": own.key, "endpoint": own.account.endpoint, "default": own.account.is_default(),
+            "key": own.key, "also": own.also.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "endpoint": own.account.endpoint, "default": own.account.is_default(),
         })
     });
     let withheld = plan.withheld.iter().map(|(withheld, at)| {

@@ -44,12 +44,12 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
     let executable = host.world.executable.as_deref().ok().map(Path::to_owned);
     let check = move |agent: &str, account: &Account| {
         let profiles = Profiles::new(&session.paths, &session.registry);
-        let drafted = binding(agent, account, "default").map_err(|error| error.message)?;
+        let drafted = drafted(agent, account).map_err(|error| error.message)?;
         let name: Profile = "drafted".parse().map_err(|_| "a profile's name".to_owned())?;
         let bound = drafted.agent.clone();
         // Another address of a provider's own is no other way to speak to it.
         if account.endpoint.is_some() && account.is_at_its_provider {
-            let own = binding(agent, &Account { endpoint: None, ..account.clone() }, "default");
+            let own = self::drafted(agent, &Account { endpoint: None, ..account.clone() });
             let own = own.map_err(|error| error.message)?;
             profiles.draft(&name, None, &[own]).map_err(|error| error.to_string())?;
         }
@@ -127,7 +127,7 @@ fn accounts_of(profiles: &Profiles<'_>, session: &Session) -> Result<BTreeMap<(S
         let Ok(file) = profiles.read(&name) else { continue };
         for (agent, binding) in &file.bindings {
             let (Kind::Key { alias }, Some(provider)) = (&binding.kind.value, &binding.provider) else { continue };
-            if !binding.args.is_empty() || !binding.secrets.is_empty() {
+            if !binding.args.is_empty() {
                 continue;
             }
             let spec = session.registry.provider(&provider.value).ok();
@@ -141,6 +141,7 @@ fn accounts_of(profiles: &Profiles<'_>, session: &Session) -> Result<BTreeMap<(S
                 model: binding.model.as_ref().map(|model| model.value.clone()),
                 config_dir: binding.config_dir.as_ref().map(|folder| folder.value.clone()),
                 env: binding.env.iter().map(|(name, at)| (name.to_string(), at.value.clone())).collect(),
+                secrets: binding.secrets.iter().map(|(name, at)| (name.to_string(), at.value.to_string())).collect(),
             };
             found.insert((name.to_string(), agent.to_string()), bound);
         }
@@ -237,14 +238,29 @@ fn logins(host: &Host, session: &Session) -> Result<BTreeMap<String, String>, Fa
     Ok(found)
 }
 
-/// The binding of an agent to an account.
-pub(super) fn binding(agent: &str, account: &Account, alias: &str) -> Result<NewBinding, Failure> {
+// The binding of an agent to an account whose keys have no names yet.
+fn drafted(agent: &str, account: &Account) -> Result<NewBinding, Failure> {
+    let also = account
+        .also
+        .iter()
+        .map(|also| Ok((also.variable.clone(), KeyName::new(also.provider.parse()?, "default".parse()?))));
+    binding(agent, account, "default", also.collect::<Result<_, Failure>>()?)
+}
+
+// The binding of an agent to an account.
+fn binding(
+    agent: &str,
+    account: &Account,
+    alias: &str,
+    secrets: Vec<(String, KeyName)>,
+) -> Result<NewBinding, Failure> {
     Ok(NewBinding {
         allow_http: account.allow_http,
         model: account.model.clone(),
         config_dir: account.config_dir.clone(),
         auth_header: account.auth_header.map(str::to_owned),
         env: account.env.clone(),
+        secrets,
         ..plain(agent, &account.provider, alias, account.endpoint.as_deref())?
     })
 }
@@ -279,10 +295,11 @@ pub(super) fn made(
     // What a profile holds already is the user's own.
     let is_there = |own: &PlannedAccount, agent: &String| {
         let bound = there.get(&(own.profile.clone(), agent.clone()));
-        bound.is_some_and(|bound| own.account.is_bound(own.key.alias.as_str(), bound))
+        bound.is_some_and(|bound| own.account.is_bound(own.key.alias.as_str(), &own.also, bound))
     };
     for (name, bindings) in bindings(&plan.accounts, &is_there)? {
-        let keys = plan.accounts.iter().filter(|own| own.profile == name).map(|own| own.key.clone()).collect();
+        let keys =
+            plan.accounts.iter().filter(|own| own.profile == name).flat_map(PlannedAccount::keys).cloned().collect();
         let name: Profile = name.parse()?;
         let path = session.paths.profile(&name);
         let before = Source::read(&path)?;
@@ -296,7 +313,7 @@ pub(super) fn made(
         let mut document: DocumentMut =
             before.as_deref().unwrap_or_default().parse().expect("the settings were parsed at the start");
         edit::assign(&mut document, "default-profile", &default.profile)?;
-        let keys = defaults.iter().map(|own| own.key.clone()).collect();
+        let keys = defaults.iter().flat_map(|own| own.keys()).cloned().collect();
         let after = document.to_string().into_bytes();
         made.push(MadeFile { path, before: before.map(String::into_bytes), after, keys });
     }
@@ -313,7 +330,7 @@ fn bindings(
     for own in accounts {
         for agent in &own.account.agents {
             if !is_there(own, agent) && bound.insert((&own.profile, agent)) {
-                let binding = binding(agent, &own.account, own.key.alias.as_str())?;
+                let binding = binding(agent, &own.account, own.key.alias.as_str(), own.also.clone())?;
                 found.entry(own.profile.clone()).or_default().push(binding);
             }
         }

@@ -149,11 +149,7 @@ fn accounts(output: &mut Output, session: &Session, plan: &Plan) {
     let mut cells = vec![vec![head("  agent"), head("account before"), head("account after")]];
     for own in &plan.accounts {
         for agent in &own.account.agents {
-            cells.push(vec![
-                (Style::Plain, format!("  {agent}")),
-                (Style::Dim, own.account.from.clone()),
-                (Style::Good, after(own)),
-            ]);
+            cells.push(vec![(Style::Plain, format!("  {agent}")), (Style::Dim, from(own)), (Style::Good, after(own))]);
         }
     }
     for (withheld, at) in &plan.withheld {
@@ -177,10 +173,17 @@ pub(super) fn after(own: &PlannedAccount) -> String {
     format!("profile \"{}\"{default}: {}", own.profile, key_at(own))
 }
 
-/// An account's key, and its endpoint where that is no usual one.
+// Where the account was found, in words.
+fn from(own: &PlannedAccount) -> String {
+    let also = own.also.iter().map(|(variable, _)| format!(", {variable}"));
+    format!("{}{}", own.account.from, also.collect::<String>())
+}
+
+/// An account's key, its endpoint where that is no usual one, and the other keys.
 pub(super) fn key_at(own: &PlannedAccount) -> String {
     let endpoint = own.account.endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
-    format!("{}{endpoint}", own.key)
+    let also = own.also.iter().map(|(_, key)| format!(", {key}"));
+    format!("{}{endpoint}{}", own.key, also.collect::<String>())
 }
 
 /// The account of an agent that gets no default, in words.

@@ -2,10 +2,10 @@
 
 use super::pairs::Pair;
 use super::preferred::Rank;
-use super::scopes::{Kind, ReadBy};
+use super::scopes::{Kind, ReadBy, Unit};
 use super::types::Refusal;
 use super::values::Held;
-use super::{Account, Accounts, Found, Judge, Name, Origin, Withheld};
+use super::{Account, Accounts, Also, Found, Judge, Name, Origin, Withheld};
 use crate::registry::{AgentSpec, Api};
 use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
@@ -260,13 +260,15 @@ fn lone(
     }
     for (name, (_, set)) in &keys.best {
         for agent in judge.readers_of_key(name) {
-            if bound.contains(&agent) {
-                accounts.leave(judge, &agent, judge.provider_of(*set), None);
-            } else if !is_elsewhere(*set, &agent) {
-                match refusal(judge, *set, name, &agent, subscription.is_some()) {
-                    Some(why) => accounts.withhold(&agent, why, judge.provider_of(*set)),
-                    None => offer(judge, *set, &agent, bound, accounts),
-                }
+            let refused = refusal(judge, *set, name, &agent, subscription.is_some());
+            let is_beside = refused.is_none() && !is_elsewhere(*set, &agent);
+            let is_given = is_beside && accounts.give(judge, *set, &agent);
+            match refused {
+                _ if bound.contains(&agent) && is_given => {}
+                _ if bound.contains(&agent) => accounts.leave(judge, &agent, judge.provider_of(*set), None),
+                _ if is_elsewhere(*set, &agent) => {}
+                Some(why) => accounts.withhold(&agent, why, judge.provider_of(*set)),
+                None => offer(judge, *set, &agent, bound, accounts),
             }
         }
     }
@@ -354,6 +356,7 @@ fn offer(judge: &Judge<'_, '_>, set: usize, agent: &str, bound: &mut BTreeSet<St
         auth_header: pair.auth_header(spec).filter(|_| agent == "claude"),
         model: None,
         env: vec![],
+        also: vec![],
         config_dir: None,
         alias: None,
         origin: Origin::Key,
@@ -387,6 +390,37 @@ impl Accounts {
         }
     }
 
+    // Gives an agent's accounts a key of another provider as well, which it had beside them. Reports whether one takes
+    // it.
+    fn give(&mut self, judge: &Judge<'_, '_>, set: usize, agent: &str) -> bool {
+        let Held::Is(value, _) = judge.values.held(set) else { return false };
+        let variable = &judge.facts.sets[set].word.name;
+        let (provider, value) = (judge.provider_of(set), Zeroizing::new(value.to_vec()));
+        let also = Also { variable: variable.clone(), provider, value };
+        let mut split = Vec::new();
+        let mut is_taken = false;
+        for account in self.made.iter_mut().filter(|own| own.agents.iter().any(|other| other == agent)) {
+            let is_there = account.also.iter().any(|other| other.provider == also.provider);
+            if is_there || account.provider == also.provider || judge.sets_itself(account, variable) {
+                continue;
+            }
+            let mut own = Account { agents: vec![agent.to_owned()], ..account.clone() };
+            own.also.push(also.clone());
+            if (judge.machine.check)(agent, &own).is_err() {
+                continue;
+            }
+            is_taken = true;
+            if account.agents.len() == 1 {
+                *account = own;
+            } else {
+                account.agents.retain(|other| other != agent);
+                split.push(own);
+            }
+        }
+        self.made.extend(split);
+        is_taken
+    }
+
     // Notes an agent that keeps the account which the default profile has for it.
     fn leave(&mut self, judge: &Judge<'_, '_>, agent: &str, provider: String, endpoint: Option<String>) {
         let Some((profile, agents)) = &judge.machine.default else { return };
@@ -399,6 +433,15 @@ impl Accounts {
 }
 
 impl Judge<'_, '_> {
+    // Whether a launcher, or what is around it, sets a variable for its agent.
+    fn sets_itself(&self, account: &Account, variable: &str) -> bool {
+        let Origin::Launcher(start) = account.origin else { return false };
+        let own = self.facts.units.iter().find(|unit| unit.starts.contains(&start));
+        let parent = |unit: &&Unit<'_>| unit.parent.map(|parent| &self.facts.units[parent]);
+        let mut sets = std::iter::successors(own, parent).flat_map(|unit| &unit.sets);
+        sets.any(|set| self.facts.sets[*set].word.name == *variable)
+    }
+
     /// The agents that take their key from a variable: the one whose it is, and the others on PATH.
     pub(super) fn readers_of_key(&self, name: &str) -> Vec<String> {
         let mut agents: Vec<String> =

@@ -6,6 +6,7 @@ use crate::migrate::files::Shell;
 use crate::migrate::model::{Form, Reason, Span};
 use crate::migrate::verdicts::Action;
 use crate::migrate::vocabulary::Vocabulary;
+use crate::name::KeyName;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -105,6 +106,8 @@ pub(crate) struct Bound {
     pub config_dir: Option<String>,
     /// The other variables of the agent.
     pub env: BTreeMap<String, String>,
+    /// Those that hold keys, by the keys' names.
+    pub secrets: BTreeMap<String, String>,
 }
 
 /// Keys that stay where they are, wherever that is.
@@ -122,6 +125,17 @@ impl Spared {
     pub(crate) fn has(&self, value: &[u8]) -> bool {
         self.0.binary_search_by(|own| own.as_slice().cmp(value)).is_ok()
     }
+}
+
+/// A key beside an agent's account, for another provider. Its `Debug` is left out: it holds a key.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Also {
+    /// The variable that the agent takes it from.
+    pub variable: String,
+    /// The key's provider.
+    pub provider: String,
+    /// The key.
+    pub value: Zeroizing<Vec<u8>>,
 }
 
 /// An account that the files give to agents. Its `Debug` is left out: it holds a key.
@@ -147,6 +161,8 @@ pub(crate) struct Account {
     pub model: Option<String>,
     /// The other variables of the agent.
     pub env: Vec<(String, String)>,
+    /// The keys of other providers that the agent takes as well.
+    pub also: Vec<Also>,
     /// The agent's folder.
     pub config_dir: Option<String>,
     /// The alias of the key, where the rules give it one of its own.
@@ -164,14 +180,14 @@ impl Account {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         (&self.agents, &self.provider, &self.value, &self.endpoint)
             == (&other.agents, &other.provider, &other.value, &other.endpoint)
-            && (&self.model, &self.env, &self.config_dir, self.auth_header)
-                == (&other.model, &other.env, &other.config_dir, other.auth_header)
+            && (&self.model, &self.env, &self.config_dir, self.auth_header, &self.also)
+                == (&other.model, &other.env, &other.config_dir, other.auth_header, &other.also)
     }
 }
 
 impl Account {
-    /// Reports whether a profile that there is holds just this account, with the key of this name.
-    pub(crate) fn is_bound(&self, alias: &str, bound: &Bound) -> bool {
+    /// Reports whether a profile that there is holds just this account, with the key of this name and the others.
+    pub(crate) fn is_bound(&self, alias: &str, also: &[(String, KeyName)], bound: &Bound) -> bool {
         let own = Bound {
             provider: self.provider.clone(),
             alias: alias.to_owned(),
@@ -181,6 +197,7 @@ impl Account {
             model: self.model.clone(),
             config_dir: self.config_dir.clone(),
             env: self.env.iter().cloned().collect(),
+            secrets: also.iter().map(|(variable, key)| (variable.clone(), key.to_string())).collect(),
         };
         own == *bound
     }

@@ -1,9 +1,10 @@
 //! Values that are keys whatever their form and name, since they move somewhere else (rule S12), found anywhere in a
 //! text.
 //!
-//! Every value has [`SHORTEST_KEY`] characters or more. Of each the blocks of eight bytes that begin at its first eight
-//! places are known, so that a look at every eighth byte of a text is enough. Which value stands at a place, a binary
-//! search among the sorted values tells. Whoever writes the files decides what the values are; both take bounded time.
+//! Every value has [`SHORTEST_KEY`] characters or more. Of each the blocks of eight bytes that begin at its first
+//! places are known, as many as the shortest value lets, so that a look at one block in so many bytes of a text is
+//! enough. Which value stands at a place, a binary search among the sorted values tells. Whoever writes the files
+//! decides what the values are; both take bounded time.
 
 use super::patterns::LONGEST_KEY;
 use crate::migrate::model::{SHORTEST_KEY, Span};
@@ -19,9 +20,10 @@ pub(crate) struct Known {
     values: Vec<(Zeroizing<Vec<u8>>, String)>,
     // By value: the longest other one that it begins with.
     inner: Vec<Option<usize>>,
-    // By a block's hash, since a block is a piece of a key: a bit for each place of a value's first eight where it
-    // stands.
-    blocks: HashMap<u64, u8>,
+    // So many places of a value are known, a power of two.
+    stride: usize,
+    // By a block's hash, since a block is a piece of a key: a bit for each place of a value where it stands.
+    blocks: HashMap<u64, u64>,
     hasher: RandomState,
     // A bit for each hash of a block, so that few blocks of a text are looked up.
     filter: Vec<u64>,
@@ -30,7 +32,10 @@ pub(crate) struct Known {
 const BLOCK: usize = 8;
 // So many bits, a power of two.
 const BITS: u32 = 16;
-const _: () = assert!(SHORTEST_KEY >= 2 * BLOCK, "every place of a value has a whole block of the text");
+const WORDS: usize = 1 << (BITS - 6);
+// So many fit into a word of bits.
+const MOST_PLACES: usize = 64;
+const _: () = assert!(SHORTEST_KEY >= 2 * BLOCK, "blocks of a text that are looked at do not overlap");
 
 impl Known {
     /// No values.
@@ -49,8 +54,10 @@ impl Known {
         values.sort_by(|one, other| one.0.cmp(&other.0));
         values.dedup_by(|later, first| later.0 == first.0);
         let mut inner: Vec<Option<usize>> = Vec::with_capacity(values.len());
-        let (mut blocks, hasher): (HashMap<u64, u8>, _) = (HashMap::new(), RandomState::new());
-        let mut filter = vec![0; if values.is_empty() { 0 } else { 1 << (BITS - 6) }];
+        let (mut blocks, hasher): (HashMap<u64, u64>, _) = (HashMap::new(), RandomState::new());
+        let shortest = values.iter().map(|(value, _)| value.len()).min().unwrap_or(SHORTEST_KEY);
+        let stride = 1 << (shortest - BLOCK + 1).min(MOST_PLACES).ilog2();
+        let mut filter = vec![0; if values.is_empty() { 0 } else { WORDS }];
         for (index, (value, _)) in values.iter().enumerate() {
             // The one before it, or what that one begins with: all between the two begin alike.
             let mut begin = index.checked_sub(1);
@@ -58,14 +65,14 @@ impl Known {
                 begin = inner[at];
             }
             inner.push(begin);
-            for place in 0..BLOCK {
+            for place in 0..stride {
                 let block = value[place..].first_chunk::<BLOCK>().expect("a value has more bytes");
                 *blocks.entry(hasher.hash_one(block)).or_default() |= 1 << place;
                 let (word, bit) = spot(*block);
                 filter[word] |= bit;
             }
         }
-        Self { values, inner, blocks, hasher, filter }
+        Self { values, inner, stride, blocks, hasher, filter }
     }
 
     /// Reports whether there are none.
@@ -103,16 +110,21 @@ impl Known {
             return;
         }
         // The first block that lies wholly in a value which begins at the range's start.
-        let first = range.start.next_multiple_of(BLOCK);
-        let end = bytes.len().min(range.end + BLOCK - 1);
-        for at in (first..end).step_by(BLOCK) {
-            let Some(block) = bytes[at..].first_chunk::<BLOCK>() else { break };
+        // A value that begins at the end of the range has its first known block before this.
+        let last = bytes.len().min(range.end + self.stride + BLOCK - 2);
+        let filter: &[u64; WORDS] = self.filter.as_slice().try_into().expect("it is made for values");
+        // By numbers and not by an iterator: most blocks of a long text are none, and this is all that is done there.
+        let (blocks, _) = bytes[..last].as_chunks::<BLOCK>();
+        let mut next = range.start.next_multiple_of(self.stride) / BLOCK;
+        while next < blocks.len() {
+            let (block, at) = (&blocks[next], next * BLOCK);
+            next += self.stride / BLOCK;
             let (word, bit) = spot(*block);
-            if self.filter[word] & bit == 0 {
+            if filter[word] & bit == 0 {
                 continue;
             }
             let Some(places) = self.blocks.get(&self.hasher.hash_one(block)) else { continue };
-            for place in (0..BLOCK).rev().filter(|place| places >> place & 1 == 1) {
+            for place in (0..self.stride).rev().filter(|place| places >> place & 1 == 1) {
                 let Some(start) = at.checked_sub(place).filter(|start| range.contains(start)) else { continue };
                 if let Some(index) = self.longest(&bytes[start..]) {
                     let (value, provider) = &self.values[index];

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 /// So many words come of one word, and so many files of one folder.
-pub(super) const MOST: usize = 1000;
+pub(super) const MOST: usize = 25_000;
 const DEEPEST: usize = 8;
 
 /// What may still be listed, in entries, and whether a limit has left something out.

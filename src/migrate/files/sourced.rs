@@ -15,6 +15,7 @@ mod calls;
 mod conditions;
 mod simple;
 
+use super::globs;
 use super::values::{Known, Place, Values};
 use super::words::{self, Command, Tongue, Word};
 use super::{LIMIT, Resolver, Shell, first_bytes, is_systems, may_be_read, read_limited};
@@ -34,11 +35,11 @@ use zeroize::Zeroizing;
 /// Files in files, functions in functions.
 const DEEPEST: usize = 8;
 /// Of all shells together.
-const MOST_FILES: usize = 2000;
+const MOST_FILES: usize = globs::MOST;
 const MOST_BYTES: usize = 64 << 20;
-const MOST_COMMANDS: usize = 100_000;
-const MOST_STEPS: usize = 20_000;
-const MOST_LISTED: usize = 100_000;
+const MOST_COMMANDS: usize = 1_000_000;
+const MOST_STEPS: usize = 100_000;
+const MOST_LISTED: usize = 200_000;
 // A function's text counts for each call.
 const MOST_TEXT: usize = 64 << 20;
 // Loops, functions and prefixes in each other.

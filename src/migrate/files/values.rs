@@ -14,6 +14,8 @@ use std::path::Path;
 
 /// So many values has a variable, or a word.
 const MOST: usize = globs::MOST;
+/// So many texts come of two lists.
+const MOST_PAIRS: usize = 4_000;
 /// Longer texts are no paths.
 const LONGEST: usize = 4096;
 const DEEPEST: usize = 8;
@@ -231,7 +233,8 @@ impl<'a> Values<'a> {
             property =
                 place.tongue == Tongue::PowerShell && matches!(piece, Piece::Variable(_, false) | Piece::Code(..));
             let Some(parts) = parts else { return Vec::new() };
-            if parts.len() * texts.len() > 4 * MOST {
+            let most = if parts.len() == 1 || texts.len() == 1 { MOST } else { MOST_PAIRS };
+            if parts.len() * texts.len() > most {
                 self.budget.cut = true;
                 return Vec::new();
             }

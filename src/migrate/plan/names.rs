@@ -2,7 +2,7 @@
 
 use super::choices::Choices;
 use super::scan::Scanned;
-use crate::migrate::accounts::{Account, Bound, Name, Origin, Preference};
+use crate::migrate::accounts::{Account, Also, Bound, Name, Origin, Preference};
 use crate::migrate::examine::{Action, Finding};
 use crate::migrate::model::Form;
 use crate::name::{Alias, KeyName, Provider};
@@ -16,10 +16,19 @@ pub(crate) struct PlannedAccount {
     pub account: Account,
     /// Its key.
     pub key: KeyName,
+    /// The other keys of its agent, by their variables.
+    pub also: Vec<(String, KeyName)>,
     /// Its profile.
     pub profile: String,
     // Its number among all that are made.
     pub(super) number: usize,
+}
+
+impl PlannedAccount {
+    /// All keys that the agent gets, the account's first.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &KeyName> {
+        std::iter::once(&self.key).chain(self.also.iter().map(|(_, key)| key))
+    }
 }
 
 /// Gives every account its key and its profile.
@@ -43,7 +52,7 @@ pub(super) fn planned(
         let is_bound = |account: &Account, agent: &String| {
             let key = names.by_value(&account.provider, &account.value);
             let bound = bound.get(&(profile.to_owned(), agent.clone()));
-            key.zip(bound).is_some_and(|(key, bound)| account.is_bound(key.alias.as_str(), bound))
+            key.zip(bound).is_some_and(|(key, bound)| account.is_bound(key.alias.as_str(), &names.also(account), bound))
         };
         accounts.iter().all(|account| account.agents.iter().all(|agent| is_bound(account, agent)))
     };
@@ -64,7 +73,8 @@ pub(super) fn planned(
             (Name::Launcher { name, is_default: false }, None) => fresh(name, std::slice::from_ref(&account)),
             _ => default.get_or_insert_with(|| fresh("default", &all)).clone(),
         };
-        planned.push(PlannedAccount { account, key, profile, number });
+        let also = names.also(&account);
+        planned.push(PlannedAccount { account, key, also, profile, number });
     }
     planned
 }
@@ -83,6 +93,12 @@ impl Aliases {
 
     pub(super) fn of(&self, finding: &Finding) -> Option<KeyName> {
         self.by_value(&finding.provider, &finding.value)
+    }
+
+    // A key that stays is given to nobody.
+    fn also(&self, account: &Account) -> Vec<(String, KeyName)> {
+        let own = |also: &Also| Some((also.variable.clone(), self.by_value(&also.provider, &also.value)?));
+        account.also.iter().filter_map(own).collect()
     }
 
     pub(super) fn by_value(&self, provider: &str, value: &[u8]) -> Option<KeyName> {

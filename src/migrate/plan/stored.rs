@@ -174,6 +174,7 @@ fn account(store: Store, entry: &Entry, file: &Pending, number: usize, machine: 
         auth_header: None,
         model: None,
         env: vec![],
+        also: vec![],
         config_dir: None,
         alias: None,
         origin: Origin::Key,

@@ -93,6 +93,8 @@ pub(super) struct Posix {
     pub conditions: &'static [&'static str],
     /// The setters that stand at a command's beginning only.
     pub unprefixed: &'static [&'static str],
+    /// The command that sets options, and those of its words that only end a script earlier.
+    pub options: (&'static str, &'static [&'static str]),
     /// The setters that are programs, and count as such where they set nothing that could go.
     pub programs: &'static [&'static str],
     /// Reads a construct that begins with a sign; none where none begins here.

@@ -141,6 +141,7 @@ const POSIX: Posix = Posix {
     brace_ends: false,
     conditions: &["test", "["],
     unprefixed: &[":", "true", "setx", "setx.exe"],
+    options: ("set", &["-e", "-u", "-eu", "-ue", "-o", "-eo", "-uo", "-euo", "-ueo", "errexit", "nounset", "pipefail"]),
     programs: &["launchctl", "/bin/launchctl", "setx", "setx.exe"],
     construct: compound::construct,
     definition: compound::definition,

@@ -171,7 +171,8 @@ impl<'a> Reader<'a> {
                     let options: [&[u8]; 6] = [b"-v", b"-V", b"-q", b"-s", b"--query", b"--search"];
                     pair[0].is(b"command") && options.iter().any(|option| pair[1].is(option))
                 });
-                self.programs += usize::from(!asks && command.is_some_and(|word| self.runs_a_program(word)));
+                let runs = |word: &Word<'_>| self.runs_a_program(word) && !self.is_strict(callable);
+                self.programs += usize::from(!asks && command.is_some_and(runs));
                 Seen::Kept(None, None)
             }),
         };
@@ -254,6 +255,14 @@ impl<'a> Reader<'a> {
         }
         let is_setter = self.language.setters.iter().any(|(known, _)| self.is_called(name, known));
         !self.is_expression(command) && !is_setter && !is_one_of(self.language.silent)
+    }
+
+    // Whether a command only makes a script end earlier: `set -euo pipefail`.
+    fn is_strict(&self, words: &[Word<'_>]) -> bool {
+        let Some((posix, (command, options))) = self.language.posix.zip(words.split_first()) else { return false };
+        let (set, known) = posix.options;
+        let is_known = |word: &Word<'_>| known.iter().any(|known| word.is(known.as_bytes()));
+        command.is(set.as_bytes()) && !options.is_empty() && options.iter().all(is_known)
     }
 
     /// What a setter says about a command.

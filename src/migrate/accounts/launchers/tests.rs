@@ -66,6 +66,9 @@ fn becomes(dialect: Dialect, text: &str, after: &str) -> Vec<Account> {
 fn each_shells_launchers_start_the_agent_with_their_profile() {
     for (dialect, text, after) in [
         (Bash, "k() { @p claude \"$@\"; }\n", "k() { @r \"$@\"; }\n"),
+        (Bash, "k() (set -euo pipefail; @p claude)\n", "k() (set -euo pipefail; @r)\n"),
+        (Sh, "k() (set -e -u\n@p claude)\n", "k() (set -e -u\n@r)\n"),
+        (Zsh, "k() (set -o errexit -o nounset; @p claude)\n", "k() (set -o errexit -o nounset; @r)\n"),
         (Bash, "k() { FOO=b @p claude; }\n", "k() { FOO=b @r; }\n"),
         (Bash, "k() { env FOO=b @p claude; }\n", "k() { env FOO=b @r; }\n"),
         (Bash, "k() { env -u FOO -u ANTHROPIC_API_KEY @p claude; }\n", "k() { env -u FOO @r; }\n"),
@@ -128,6 +131,12 @@ fn each_shells_launchers_start_the_agent_with_their_profile() {
 fn what_is_not_wholly_understood_stays_whole() {
     for (dialect, text, why) in [
         (Bash, "k() { @p nohup claude; }\n", "other programs"),
+        // What exports, prints or sets more than a script's strictness.
+        (Bash, "k() { set -a; @p claude; }\n", "other programs"),
+        (Bash, "k() { set -ex; @p claude; }\n", "other programs"),
+        (Bash, "k() { set -e x; @p claude; }\n", "other programs"),
+        (Bash, "k() { set -e -- -u; @p claude; }\n", "other programs"),
+        (Bash, "k() { set; @p claude; }\n", "other programs"),
         (Bash, "k() { @p nice -n 5 claude; }\n", "other programs"),
         (Bash, "k() { (export @p; exec -a x claude); }\n", "other programs"),
         (Bash, "k() { env -i @p claude; }\n", "options of its own"),
