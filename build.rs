@@ -140,6 +140,7 @@ fn type_of(key: &str) -> &'static str {
         "supervisor" => "RawSupervisor",
         "switch" => "RawSwitch",
         "teammates" => "Teammates",
+        "unless" => "Unless",
         "withheld" => "Withheld",
         _ => panic!("no type is known for the table {key}"),
     }

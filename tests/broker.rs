@@ -2,7 +2,7 @@
 
 mod upstream;
 
-use crate::common::world::{Done, KEY, RINGLET, World};
+use crate::common::world::{Done, KEY, RINGLET, World, finish};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -648,12 +648,91 @@ fn a_plan_says_who_holds_the_key_and_what_is_lost() {
     let world = brokered(&upstream, "say(unreached=True)");
     let shown = world.run(&["exec", "--dry-run", "claude"]).ok();
     assert!(shown.contains("anthropic/work to the broker; the agent gets a token of this launch"), "{shown}");
-    assert!(shown.contains("ANTHROPIC_BASE_URL=http://{broker}") && shown.contains("policy limits"), "{shown}");
+    assert!(shown.contains("ANTHROPIC_BASE_URL=http://{broker}") && !shown.contains("without"), "{shown}");
+    // Only the provider's own endpoint gives what is lost.
+    let own = "agent = \"claude\"\nprovider = \"anthropic\"\ndelivery = \"broker\"\n[provider-config]\nkey-alias = \"work\"\n";
+    world.profile("own", own);
+    let lost = world.run(&["exec", "--profile", "own", "--dry-run", "claude"]).ok();
+    assert!(lost.contains("without") && lost.contains("policy limits"), "{lost}");
     let json = world.run(&["--json", "exec", "--dry-run", "claude"]).ok();
     let json: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json["profile"]["secrets"][0]["delivery"], "broker");
     assert!(world.run(&["status"]).ok().contains("to the broker"));
     assert!(upstream.seen().is_empty());
+}
+
+#[test]
+fn an_agent_that_was_tried_and_loses_nothing_gets_the_broker_unasked() {
+    let upstream = Upstream::plain();
+    let world = world_with(&upstream, "", "say(status=post()[0], key=os.environ['ANTHROPIC_AUTH_TOKEN'])");
+    let endpoint = format!("endpoint = \"{}\"", upstream.url());
+    for (provider, key) in [("google", "AIzaTESTTESTTESTTESTTESTTESTTESTTESTTEST"), ("openai", KEY)] {
+        world.store_key(&format!("{provider}/work"), key);
+    }
+    world.write("home/.config/ringlet/agents/mine.toml", RESTARTING);
+    ["gemini", "qwen", "opencode", "mine"].into_iter().for_each(|name| drop(world.agent(name)));
+    world.write("home/.gemini/settings.json", r#"{"security": {"auth": {"selectedType": "gemini-api-key"}}}"#);
+    let plan = |agent: &str, version: &str, provider: &str, more: &str, env: &str, words: &[&str]| {
+        let package = match agent {
+            "claude" => "@anthropic-ai/claude-code",
+            "gemini" => "@google/gemini-cli",
+            "qwen" => "@qwen-code/qwen-code",
+            other => &format!("{other}-ai"),
+        };
+        world.write("package.json", format!(r#"{{"name": "{package}", "version": "{version}"}}"#));
+        let (own, header) = more.split_once("auth-header").map_or((more, None), |(own, rest)| (own, Some(rest)));
+        let header = header.map(|rest| format!("auth-header{rest}\n")).unwrap_or_default();
+        world.profile(
+            "work",
+            &format!("agent = \"{agent}\"\nprovider = \"{provider}\"\n{own}\n[provider-config]\nkey-alias = \"work\"\n{header}"),
+        );
+        let mut command = world.process(RINGLET);
+        command.args(["--json", "exec", "--profile", "work", "--dry-run", agent, "--"]).args(words);
+        command.envs(env.split_once('='));
+        finish(&mut command)
+    };
+    let how = |done: Done| {
+        let json: Value = serde_json::from_str(&done.ok()).expect("JSON");
+        json["profile"]["secrets"][0]["delivery"].as_str().expect("a way").to_owned()
+    };
+    let bearer = &format!("{endpoint}\nauth-header = \"bearer\"");
+    let direct = &format!("{endpoint}\ndelivery = \"direct\"\nauth-header = \"bearer\"");
+    for (agent, version, provider, more, env, words, wanted) in [
+        ("claude", "2.1.330", "anthropic", bearer, "", &[][..], "broker"),
+        ("claude", "2.1.329", "anthropic", bearer, "", &[], "variable"),
+        ("claude", "2.1.330", "anthropic", direct, "", &[], "variable"),
+        // No tool sees a pipe; at the provider's own endpoint something is lost.
+        ("claude", "2.1.330", "anthropic", &endpoint, "", &[], "descriptor"),
+        ("claude", "2.1.330", "anthropic", &"auth-header = \"bearer\"".to_owned(), "", &[], "variable"),
+        // What the broker does not obey.
+        ("claude", "2.1.330", "anthropic", bearer, "NODE_TLS_REJECT_UNAUTHORIZED=0", &[], "variable"),
+        ("claude", "2.1.330", "anthropic", bearer, "HTTPS_PROXY=socks5://127.0.0.1:1", &[], "variable"),
+        ("opencode", "1.18.33", "openai", &endpoint, "", &[], "broker"),
+        ("opencode", "1.18.32", "openai", &endpoint, "", &[], "variable"),
+        ("qwen", "0.24.4", "openai", &endpoint, "", &[], "broker"),
+        ("qwen", "0.24.4", "openai", &endpoint, "", &["--proxy", "http://127.0.0.1:1"], "variable"),
+        ("gemini", "0.61.0", "google", &endpoint, "", &["-p", "hi"], "broker"),
+        ("gemini", "0.61.0", "google", &endpoint, "", &["--sandbox", "-p", "hi"], "variable"),
+        ("gemini", "0.61.0", "google", &endpoint, "", &["-ys"], "variable"),
+        ("gemini", "0.61.0", "google", &endpoint, "GEMINI_SANDBOX=docker", &[], "variable"),
+        ("gemini", "0.61.0", "google", &endpoint, "GEMINI_SANDBOX=false", &["-s"], "broker"),
+        // An agent of the user's own says nothing of itself.
+        ("mine", "9.9.9", "anthropic", &endpoint, "", &[], "variable"),
+    ] {
+        let found = how(plan(agent, version, provider, more, env, words));
+        assert_eq!(found, wanted, "{agent} {version} {more} {env} {words:?}");
+    }
+    let settings = r#"{"security": {"auth": {"selectedType": "gemini-api-key"}}, "tools": {"sandbox": "podman"}}"#;
+    world.write("home/.gemini/settings.json", settings);
+    assert_eq!(how(plan("gemini", "0.61.0", "google", &endpoint, "", &[])), "variable");
+    let asked = format!("{endpoint}\ndelivery = \"broker\"");
+    plan("gemini", "0.61.0", "google", &asked, "", &[]).fails(125, &["is told to run in a container"]);
+    // The key is not in the agent, and works.
+    assert_eq!(how(plan("claude", "2.1.330", "anthropic", bearer, "", &[])), "broker");
+    let said = said(launch(&world));
+    assert_eq!(said[0]["status"], 200);
+    assert_ne!(said[0]["key"], KEY);
+    assert_eq!(upstream.seen()[0].all("authorization"), [format!("Bearer {KEY}")]);
 }
 
 #[test]

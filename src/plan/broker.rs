@@ -1,9 +1,11 @@
 //! Decides whether an agent gets its key itself, or the address of a broker that holds it.
 
-use super::{Context, PlanError};
+use super::{Context, PlanError, stored};
+use crate::https::Proxies;
 use crate::platform;
 use crate::profile::{Account, Delivery, Reach, Resolved};
-use crate::registry::{Brokered, Helper, Owner, Protocol};
+use crate::registry::{Brokered, Helper, Owner, Protocol, Unless, Version};
+use std::ffi::OsString;
 
 /// The text that stands for the broker's address in a plan. The port is known once the broker listens.
 pub(crate) const ADDRESS: &str = "{broker}";
@@ -25,9 +27,24 @@ pub(crate) struct Broker {
     pub own_arguments: usize,
 }
 
+// Variables that change how agents check a certificate, or prove who they are. The broker does not obey them.
+const TLS: [&str; 6] = [
+    "CLAUDE_CODE_CLIENT_CERT",
+    "CURL_CA_BUNDLE",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_VERIFY",
+];
+
 /// Decides about the account of a profile. `None` means that the agent gets the key itself. A broker that is asked for
-/// and cannot be had is an error.
-pub(super) fn decide(context: &Context<'_>, resolved: &Resolved) -> Result<Option<Broker>, PlanError> {
+/// and cannot be had is an error. Where nobody asks, the agent gets one if it was tried with it and loses nothing.
+pub(super) fn decide(
+    context: &Context<'_>,
+    resolved: &Resolved,
+    version: Option<&Version>,
+    words: &[OsString],
+) -> Result<Option<Broker>, PlanError> {
     let Account::Key { key, reach, .. } = &resolved.account else { return Ok(None) };
     let scope = context.settings.scopes.get(&key.value).filter(|scope| scope.broker);
     match (resolved.delivery, scope) {
@@ -36,8 +53,9 @@ pub(super) fn decide(context: &Context<'_>, resolved: &Resolved) -> Result<Optio
             what: format!("profile \"{}\" says `delivery = \"direct\"`", resolved.profile),
             rule: (context.paths.config(), scope.line),
         }),
-        (Delivery::Auto | Delivery::Direct, None) => Ok(None),
-        (Delivery::Broker, _) | (Delivery::Auto, Some(_)) => match possible(context, resolved, reach) {
+        (Delivery::Direct, None) => Ok(None),
+        (Delivery::Auto, None) => Ok(unasked(context, resolved, reach, version, words)),
+        (Delivery::Broker, _) | (Delivery::Auto, Some(_)) => match possible(context, resolved, reach, words) {
             Ok(broker) => Ok(Some(broker)),
             Err(why) => Err(PlanError::NoBroker {
                 key: key.value.clone(),
@@ -50,8 +68,32 @@ pub(super) fn decide(context: &Context<'_>, resolved: &Resolved) -> Result<Optio
     }
 }
 
+// Returns the broker where the agent was tried with it and has all that it has with the key itself.
+fn unasked(
+    context: &Context<'_>,
+    resolved: &Resolved,
+    reach: &Reach,
+    version: Option<&Version>,
+    words: &[OsString],
+) -> Option<Broker> {
+    let known = resolved.agent.broker.as_ref()?;
+    let is_tried = version.zip(known.since.as_ref()).is_some_and(|(version, since)| version.is_at_least(since));
+    // No tool sees what goes through a pipe.
+    let is_said =
+        |name: &String| words.iter().any(|word| word == name.as_str()) || context.env.non_empty(name).is_some();
+    let takes_pipes = |since: &String| version.is_some_and(|version| version.is_at_least(since));
+    let by_pipe = reach.api.key_fd.as_ref().is_some_and(|(_, since)| takes_pipes(since));
+    let by_pipe = by_pipe && !reach.bearer && !reach.api.key_fd_unless.iter().any(is_said);
+    let has_tls = TLS.iter().any(|name| context.env.non_empty(name).is_some());
+    if !is_tried || known.hidden || by_pipe || has_tls || Proxies::of(context.env).is_err() {
+        return None;
+    }
+    let broker = possible(context, resolved, reach, words).ok()?;
+    (broker.loses.is_none() && stored::is_chosen(context, resolved)).then_some(broker)
+}
+
 // Returns the broker for an account, or why there can be none, in words that go on after the agent's title.
-fn possible(context: &Context<'_>, resolved: &Resolved, reach: &Reach) -> Result<Broker, String> {
+fn possible(context: &Context<'_>, resolved: &Resolved, reach: &Reach, words: &[OsString]) -> Result<Broker, String> {
     let agent = &resolved.agent;
     if !cfg!(target_os = "linux") {
         return Err("was not tried with the broker on this system".into());
@@ -76,15 +118,52 @@ fn possible(context: &Context<'_>, resolved: &Resolved, reach: &Reach) -> Result
                     its tools"
             .into());
     }
+    for unless in known.iter().flat_map(|known| &known.unless) {
+        if is_set(context, resolved, unless, words)? {
+            return Err(unless.why.clone());
+        }
+    }
+    let loses = known.and_then(|known| known.loses.clone());
+    let is_lost = |at: &String| url.value.trim_end_matches('/') == at;
+    let loses_here = known.and_then(|known| known.loses_at.as_ref()).is_none_or(is_lost);
     Ok(Broker {
         // The suffix is a part of the API's own paths.
         endpoint: url.value.strip_suffix(api.base_url_suffix.as_str()).unwrap_or(&url.value).to_owned(),
         protocol: reach.api.protocol,
         bearer: reach.bearer,
         helper: known.and_then(Brokered::helper),
-        loses: known.and_then(|known| known.loses.clone()),
+        loses: loses.filter(|_| loses_here),
         own_arguments: 0,
     })
+}
+
+// Whether the variable, the arguments or the settings have the agent do this. A value that cannot be read is why there
+// can be no broker.
+fn is_set(context: &Context<'_>, resolved: &Resolved, unless: &Unless, words: &[OsString]) -> Result<bool, String> {
+    let is_off = |value: &str| matches!(value.trim().to_ascii_lowercase().as_str(), "" | "0" | "false");
+    if let Some(value) = unless.variable.as_ref().and_then(|name| context.env.non_empty(name)) {
+        return Ok(!is_off(&value.to_string_lossy()));
+    }
+    let is_option = |word: &str| {
+        unless.options.iter().any(|option| match option.strip_prefix("--") {
+            Some(_) => word.strip_prefix(option.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')),
+            // Short options may stand together.
+            None => word.starts_with('-') && !word.starts_with("--") && word.contains(option.trim_start_matches('-')),
+        })
+    };
+    let mut own = words.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str());
+    if own.any(is_option) {
+        return Ok(true);
+    }
+    let files = resolved.agent.broker.iter().flat_map(|known| &known.files);
+    for file in files.filter_map(|file| stored::path_of(context, resolved, file)) {
+        let found = stored::entries(&file, std::slice::from_ref(&unless.key))
+            .map_err(|error| format!("has settings that tell whether it can reach a broker: {error}"))?;
+        if found.iter().any(|(_, value)| value.as_ref().is_none_or(|value| !is_off(value))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Returns the base URL that the agent is given: the endpoint's path at the broker's address.

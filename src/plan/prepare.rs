@@ -56,7 +56,7 @@ pub(crate) fn refuse_account(context: &Context<'_>, resolved: Resolved) -> Resul
     let command = resolved.agent.command.clone();
     let binary = find_binary(context, &command).unwrap_or_default();
     let version = installed_version(&resolved.agent, &command, &binary);
-    let broker = broker::decide(context, &resolved)?;
+    let broker = broker::decide(context, &resolved, version.as_ref(), &[])?;
     let means = Means { version: version.as_ref(), ringlet: context.ringlet, withheld: None, broker };
     let start = Start { command, binary, arguments: Vec::new() };
     let draft = Draft::new(start, &means, &[], resolved, context.env);
@@ -171,7 +171,7 @@ fn means<'a>(
     if let Some(api) = sessions::form(context, resolved, words, start)? {
         resolved.account.take_form(api);
     }
-    means.broker = broker::decide(context, resolved)?;
+    means.broker = broker::decide(context, resolved, version, words)?;
     if let Some(reach) = resolved.account.reach().filter(|reach| !means.hand_over(&reach.api)) {
         let withheld = withheld::list(context, directory, resolved, words, &reach.key_variable);
         // A dummy key is no secret.

@@ -132,13 +132,18 @@ fn counts(resolved: &Resolved, name: &str, value: Option<&str>) -> bool {
     }
 }
 
-fn entries(file: &Path, keys: &[String]) -> Result<Vec<(String, Option<String>)>, PlanError> {
+pub(super) fn entries(file: &Path, keys: &[String]) -> Result<Vec<(String, Option<String>)>, PlanError> {
     let unread = |why: String| PlanError::Stored { file: file.to_owned(), why: format!("cannot be checked: {why}") };
     match read(file, MAX_BYTES) {
         Ok(Some(bytes)) => guard::json_entries(&bytes, keys).map_err(|why| unread(format!("it {why}"))),
         Ok(None) => Ok(Vec::new()),
         Err(error) => Err(unread(error.to_string())),
     }
+}
+
+/// Reports whether the agent's own settings choose a key at another endpoint than its provider's, where it asks them.
+pub(super) fn is_chosen(context: &Context<'_>, resolved: &Resolved) -> bool {
+    seed(context, resolved).is_none() && refuse_choice(context, resolved, true).is_ok()
 }
 
 // Refuses a key that the agent's own settings do not choose. The agent ignores such a key.

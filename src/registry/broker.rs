@@ -1,5 +1,6 @@
 //! What is known of an agent that is given the address of the broker in place of its key.
 
+use super::UserFile;
 use serde::{Deserialize, Serialize};
 
 /// The part of an agent's definition that is about the broker.
@@ -10,6 +11,16 @@ pub(crate) struct Brokered {
     pub refused: Option<String>,
     /// What the agent loses behind a base URL that is not its provider's.
     pub loses: Option<String>,
+    /// The endpoint at which it loses that; every one if nothing is said.
+    pub loses_at: Option<String>,
+    /// The lowest version that is given the broker without being told. `None` if none is.
+    pub since: Option<String>,
+    /// What makes this machine's own addresses useless to the agent.
+    #[serde(default)]
+    pub unless: Vec<Unless>,
+    /// The JSON files of its own settings.
+    #[serde(default)]
+    pub files: Vec<UserFile>,
     /// The file names of scripts in the folder of the launched one, which may be among them. The agent's interpreter
     /// starts them as its child, with other options.
     #[serde(default)]
@@ -19,6 +30,20 @@ pub(crate) struct Brokered {
     /// Whether the agent closes itself to other processes, so that only root can tell its connections.
     #[serde(default)]
     pub hidden: bool,
+}
+
+/// A setting with which the agent does not reach the broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unless {
+    /// Why, in words that go on after the agent's name.
+    pub why: String,
+    /// The variable that decides before all else.
+    pub variable: Option<String>,
+    /// The options.
+    pub options: Vec<String>,
+    /// The dotted key in the settings.
+    pub key: String,
 }
 
 impl Brokered {

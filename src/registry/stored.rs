@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 /// One of these files, by its path.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserFile {
     /// Its path below the agent's configuration folder, if a profile or a variable moves that folder. Without this
