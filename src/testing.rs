@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod broker;
 pub mod daemon;
 pub mod detection;
 pub mod forms;
@@ -71,6 +72,9 @@ targets! {
     agent_logins: logins::logins,
     audit_line: audit::line,
     audit_log: audit::log,
+    broker_framing: broker::framing,
+    broker_json: broker::json,
+    broker_request: broker::request,
     #[cfg(target_os = "linux")]
     bus_address: wire::bus_address,
     #[cfg(target_os = "linux")]

@@ -1136,12 +1136,190 @@ fn a_process_that_asks_again_and_again_is_recorded_once_and_counted() {
     running.tell("\n");
     assert!(running.child.wait().expect("a child").success());
     wait_for_end(sidecar);
+    let lines = spends(&world);
+    let reasons: Vec<&str> = lines.iter().map(|line| line["reason"].as_str().expect("a reason")).collect();
+    let end = "the launch made 1 request; tokens: 0 read, 0 read from the cache, 0 written";
+    assert_eq!(reasons, ["it is not the agent", "it is not the agent, 5 connections", end]);
+    assert_eq!(lines[2]["result"], "granted");
+}
+
+#[test]
+fn what_outlives_the_agent_beside_its_child_is_told_that_the_launch_has_ended() {
+    let upstream = Upstream::plain();
+    let world = world_with(&upstream, "", "");
+    world.write("home/.config/ringlet/agents/mine.toml", RESTARTING);
+    let endpoint = format!("endpoint = \"{}\"\n", upstream.url());
+    world.profile(
+        "work",
+        &format!("agent = \"mine\"\nprovider = \"anthropic\"\n{endpoint}delivery = \"broker\"\n[provider-config]\nkey-alias = \"work\"\n"),
+    );
+    let head = format!("#!/usr/bin/env python3\nimport sys\nsys.path.insert(0, {SCRIPTS:?})\nfrom agent import *\n");
+    // The agent ends once its child is known, and the child waits for that.
+    let worker = "import select\n\
+                  parent = os.pidfd_open(os.getppid())\n\
+                  say(status=post()[0])\n\
+                  open('known', 'w').close()\n\
+                  select.select([parent], [], [])\n\
+                  code = 'import sys; sys.path.insert(0, %r); from agent import *; print(post()[2].decode())' % sys.path[0]\n\
+                  tool = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)\n\
+                  say(error=json.loads(tool.stdout)['error']['message'])\n\
+                  say(status=post()[0])";
+    world.program("worker.py", &format!("{head}{worker}"));
+    let parent = "os.mkfifo('known')\n\
+                  worker = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), 'worker.py')\n\
+                  subprocess.Popen([sys.executable, '-u', worker])\n\
+                  open('known').read()";
+    world.program("mine", &format!("{head}{parent}\n"));
+    let said = said(world.run(&["exec", "--profile", "work", "mine"]));
+    assert_eq!((&said[0]["status"], &said[2]["status"]), (&200.into(), &200.into()), "{said:?}");
+    let message = said[1]["error"].as_str().expect("a message");
+    assert!(message.starts_with("ringlet: the launch of mine has ended"), "{message}");
+}
+
+#[test]
+fn a_thousand_connections_of_a_tool_leave_the_agent_its_answers() {
+    let upstream = Upstream::plain();
+    let world = brokered(
+        &upstream,
+        "code = 'import sys; sys.path.insert(0, %r); from agent import *\\n' % sys.path[0] + '''\n\
+         import resource\n\
+         resource.setrlimit(resource.RLIMIT_NOFILE, (2048, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n\
+         held = [connect() for _ in range(1000)]\n\
+         for stream in held[::2]:\n\
+         \x20   stream.sendall(b'POST /v1/messages HTTP/1.1\\\\r\\\\nhost:')\n\
+         print('held', flush=True)\n\
+         sys.stdin.readline()\n\
+         '''\n\
+         env = {**os.environ, 'ANTHROPIC_API_KEY': TOKEN}\n\
+         tool = subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)\n\
+         tool.stdout.readline()\n\
+         half = connect()\n\
+         half.sendall(b'POST /v1/messages HTTP/1.1\\r\\nhost: a\\r\\ncontent-le')\n\
+         say(statuses=[post()[0] for _ in range(20)])\n\
+         tool.communicate('\\n')\n\
+         say(status=post()[0])\n\
+         sys.stdin.readline()",
+    );
+    let mut running = Running::start(&world);
+    assert_eq!(running.line()["statuses"], Value::from(vec![200; 20]));
+    let sidecar = running.sidecar();
+    assert_eq!(running.line()["status"], 200);
+    running.tell("\n");
+    assert!(running.child.wait().expect("a child").success());
+    wait_for_end(sidecar);
+    assert_eq!(upstream.seen().len(), 21);
+    let reasons: Vec<String> =
+        spends(&world).iter().map(|line| line["reason"].as_str().expect("text").to_owned()).collect();
+    assert_eq!(reasons[0], "it is not the agent");
+    let counted = |reason: &String| reason.split(' ').find_map(|word| word.parse::<u64>().ok()).unwrap_or_default();
+    let refused: u64 = reasons[1..reasons.len() - 1].iter().map(counted).sum();
+    assert_eq!(refused, 1000, "each connection is counted once: {reasons:?}");
+    assert!(reasons.last().expect("the end").starts_with("the launch made 21 requests"), "{reasons:?}");
+}
+
+/// The audit log's lines about who may spend.
+fn spends(world: &World) -> Vec<Value> {
     let log = world.read("home/.local/state/ringlet/audit.jsonl");
-    let reasons: Vec<String> = log
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
-        .filter(|line| line["action"] == "spend")
-        .map(|line| line["reason"].as_str().expect("a reason").to_owned())
-        .collect();
-    assert_eq!(reasons, ["it is not the agent", "it is not the agent, 5 connections"]);
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    lines.filter(|line| line["action"] == "spend").collect()
+}
+
+#[test]
+fn a_provider_that_breaks_off_or_never_answers_costs_that_request_alone() {
+    let (hung_up, is_over) = mpsc::channel();
+    let hung_up = Mutex::new(hung_up);
+    let upstream = Upstream::new(move |request, stream| {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        if request.line.contains("/never") {
+            // It waits until the broker hangs up.
+            let ended = stream.read(&mut [0; 1]).is_ok_and(|size| size == 0);
+            hung_up.lock().expect("no panic").send(ended).expect("awaited");
+            return false;
+        }
+        if request.line.contains("/event") {
+            // In the middle of an event, and of a chunk.
+            return stream.write_all(format!("{head}20\r\ndata: 1\n\ndata: ").as_bytes()).is_err();
+        }
+        if request.line.contains("/length") {
+            return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n12345").is_err();
+        }
+        if request.line.contains("/head") {
+            return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-le").is_err();
+        }
+        if request.line.contains("/long") {
+            let line = format!("x: {}\r\n", "a".repeat(1 << 20));
+            return stream.write_all(format!("HTTP/1.1 200 OK\r\n{line}content-length: 0\r\n\r\n").as_bytes()).is_err();
+        }
+        answer(stream, "200 OK", "", b"{}")
+    });
+    let script = "for way in ('event', 'length', 'head', 'long'):\n\
+                  \x20   try:\n\
+                  \x20       status, _, body = post('/v1/messages/' + way)\n\
+                  \x20       say(way=way, status=status)\n\
+                  \x20   except http.client.IncompleteRead as error:\n\
+                  \x20       say(way=way, status='broken off', read=error.partial.decode())\n\
+                  \x20   say(way='next', status=post()[0])\n\
+                  with connect() as stream:\n\
+                  \x20   stream.sendall(b'GET /v1/messages/never HTTP/1.1\\r\\nhost: a\\r\\nx-api-key: ' + TOKEN.encode() + b'\\r\\n\\r\\n')\n\
+                  \x20   say(way='never', status=post()[0])\n\
+                  sys.stdin.readline()";
+    let world = brokered(&upstream, script);
+    let mut running = Running::start(&world);
+    for (way, status) in [
+        ("event", "broken off".into()),
+        ("length", "broken off".into()),
+        ("head", Value::from(502)),
+        ("long", 502.into()),
+    ] {
+        let line = running.line();
+        assert_eq!((&line["way"], &line["status"]), (&way.into(), &status), "{line}");
+        assert_eq!(running.line()["status"], 200, "after {way}");
+    }
+    assert_eq!(running.line()["status"], 200, "beside one that is never answered");
+    assert!(is_over.recv().expect("the request ends"), "the agent hung up, so the broker does");
+    running.tell("\n");
+    assert!(running.child.wait().expect("a child").success());
+}
+
+#[test]
+fn a_thousand_launches_leave_no_process_no_file_and_no_descriptor() {
+    let upstream = Upstream::plain();
+    let world = brokered(&upstream, "");
+    world.program("claude", "#!/bin/sh\nexec ls /proc/self/fd\n");
+    let files = || {
+        let mut folders = vec![world.path("home"), world.path("run")];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("listed").map(|entry| entry.expect("readable")) {
+                // A cache of what programs hold is written once a program has its age.
+                if entry.file_name() == "digests" {
+                    continue;
+                }
+                if entry.file_type().expect("a type").is_dir() {
+                    folders.push(entry.path());
+                }
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        found
+    };
+    let start = || {
+        let mut command = world.process(RINGLET);
+        command.args(["exec", "claude"]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts")
+    };
+    let descriptors = |child: Child| child.wait_with_output().expect("an end").stdout;
+    let first = descriptors(start());
+    let before = files();
+    // The sidecars of many launches at once, and one after the other.
+    for _ in 0..250 {
+        let running: Vec<Child> = (0..4).map(|_| start()).collect();
+        for child in running {
+            let pid = child.id();
+            assert_eq!(descriptors(child), first, "the agent has as many descriptors as ever");
+            sidecars_of(pid).into_iter().for_each(wait_for_end);
+            assert!(sidecars_of(pid).is_empty());
+        }
+    }
+    assert_eq!(files(), before);
 }

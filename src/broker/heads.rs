@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How one request ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// With its head.
     Bare,
     /// After so many bytes.
@@ -25,11 +25,11 @@ pub(super) enum Framing {
 
 /// The framings of the requests that were read and not yet answered, in their order.
 #[derive(Clone, Default)]
-pub(super) struct Framings(Arc<Mutex<VecDeque<Framing>>>);
+pub(crate) struct Framings(Arc<Mutex<VecDeque<Framing>>>);
 
 impl Framings {
     /// Takes the next one. `None` for a request that was not read along.
-    pub(super) fn next(&self) -> Option<Framing> {
+    pub(crate) fn next(&self) -> Option<Framing> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
@@ -136,14 +136,14 @@ impl Scan {
 }
 
 /// A stream of requests that is read along.
-pub(super) struct Heads<S> {
+pub(crate) struct Heads<S> {
     stream: S,
     scan: Scan,
     framings: Framings,
 }
 
 impl<S> Heads<S> {
-    pub(super) fn new(stream: S, framings: Framings) -> Self {
+    pub(crate) fn new(stream: S, framings: Framings) -> Self {
         Self { stream, scan: Scan::default(), framings }
     }
 }

@@ -8,7 +8,7 @@ use memchr::memchr2;
 
 /// A value that was found, with the number of its way.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found<'a> {
+pub(crate) enum Found<'a> {
     /// A text, as it stands between its quotes.
     Text(usize, &'a [u8]),
     /// An object with its braces.
@@ -18,7 +18,7 @@ pub(super) enum Found<'a> {
 }
 
 /// A way: names from the outermost object on, one or two. Outermost arrays are passed through.
-pub(super) type Way = &'static [&'static str];
+pub(crate) type Way = &'static [&'static str];
 
 // The largest value that is kept.
 const LONGEST: usize = 4096;
@@ -35,7 +35,7 @@ enum Nest {
 
 /// Follows one text.
 #[derive(Debug)]
-pub(super) struct Finder {
+pub(crate) struct Finder {
     ways: &'static [Way],
     nests: Vec<Nest>,
     // The names of the objects around this place.
@@ -53,7 +53,7 @@ pub(super) struct Finder {
 }
 
 impl Finder {
-    pub(super) fn new(ways: &'static [Way]) -> Self {
+    pub(crate) fn new(ways: &'static [Way]) -> Self {
         Self {
             ways,
             nests: Vec::new(),
@@ -69,17 +69,17 @@ impl Finder {
     }
 
     /// Begins anew, as for the next event of a stream.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         *self = Self::new(self.ways);
     }
 
     /// Reports whether the text is no JSON, or nested too deep to be followed.
-    pub(super) fn is_lost(&self) -> bool {
+    pub(crate) fn is_lost(&self) -> bool {
         self.is_lost
     }
 
     /// Reads further bytes.
-    pub(super) fn read(&mut self, mut bytes: &[u8], mut found: impl FnMut(Found<'_>)) {
+    pub(crate) fn read(&mut self, mut bytes: &[u8], mut found: impl FnMut(Found<'_>)) {
         while !bytes.is_empty() && !self.is_lost {
             if self.in_text {
                 bytes = self.in_text(bytes, &mut found);
@@ -234,7 +234,7 @@ impl Finder {
 }
 
 /// Returns a text without its escapes. `None` if it is no text of JSON.
-pub(super) fn decoded(text: &[u8]) -> Option<String> {
+pub(crate) fn decoded(text: &[u8]) -> Option<String> {
     serde_json::from_slice(&[b"\"", text, b"\""].concat()).ok()
 }
 

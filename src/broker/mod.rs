@@ -18,10 +18,10 @@
 //! told.
 
 mod body;
-mod heads;
-mod json;
+pub(crate) mod heads;
+pub(crate) mod json;
 mod order;
-mod passage;
+pub(crate) mod passage;
 mod peers;
 mod refusal;
 mod relay;

@@ -23,7 +23,7 @@ pub(crate) enum Credential {
 
 /// What is done with a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Passage {
+pub(crate) enum Passage {
     /// It goes to the provider, with this path and query.
     Forward(String),
     /// The broker itself answers with 200 and an empty body, as clients want that look whether a server is there.
@@ -34,7 +34,7 @@ pub(super) enum Passage {
 
 /// Why a request does not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wrong {
+pub(crate) enum Wrong {
     /// It asks for another protocol on the same connection.
     Upgrade,
     /// The provider's API has no such path, or none that an agent needs.
@@ -84,7 +84,7 @@ fn paths(protocol: Protocol) -> &'static [&'static str] {
 }
 
 /// Decides about a request. `prefix` is the path of the account's endpoint, without a slash at its end.
-pub(super) fn judge(parts: &Parts, protocol: Protocol, prefix: &str) -> Passage {
+pub(crate) fn judge(parts: &Parts, protocol: Protocol, prefix: &str) -> Passage {
     if parts.method == Method::CONNECT || parts.uri.scheme().is_some() || parts.uri.authority().is_some() {
         return Passage::Refused(Wrong::Form);
     }
@@ -154,7 +154,7 @@ fn is_key(pair: &str) -> bool {
 }
 
 /// Reports whether a request holds the token of this launch, where a client may put a key.
-pub(super) fn has_token(parts: &Parts, token: &[u8]) -> bool {
+pub(crate) fn has_token(parts: &Parts, token: &[u8]) -> bool {
     let values = parts.headers.iter().filter(|(name, _)| CREDENTIALS.contains(name)).map(|(_, value)| value.as_bytes());
     let bare = |value: &[u8]| {
         let scheme = value.get(..7).filter(|start| start.eq_ignore_ascii_case(b"bearer "));
@@ -168,7 +168,7 @@ pub(super) fn has_token(parts: &Parts, token: &[u8]) -> bool {
 }
 
 /// Replaces the headers of one connection and every credential by what the provider is to get.
-pub(super) fn dress(headers: &mut HeaderMap, host: &HeaderValue, credential: Credential, key: &[u8]) {
+pub(crate) fn dress(headers: &mut HeaderMap, host: &HeaderValue, credential: Credential, key: &[u8]) {
     undress(headers);
     for name in &CREDENTIALS {
         headers.remove(name);

@@ -8,7 +8,7 @@ use crate::https::{Client, HttpsError, Origin, Roots};
 use crate::platform;
 use crate::registry::{Protocol, matches};
 use crate::secret::Secret;
-use crate::usage::{self, Meter, Stop};
+use crate::usage::{self, Counts, Meter, Stop};
 use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -52,6 +52,11 @@ impl Relay {
 
     pub(super) fn order(&self) -> &Order {
         &self.order
+    }
+
+    /// What the launch has used so far.
+    pub(super) fn used(&self) -> Counts {
+        held(&self.meter).total()
     }
 
     /// Answers a request of a process that may spend. If the returned future or the answer's body is dropped, the

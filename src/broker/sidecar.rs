@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -25,7 +26,7 @@ use tokio::sync::Semaphore;
 
 // A stranger is told why it is refused if it asks within this time.
 const STRANGERS_TIME: Duration = Duration::from_secs(5);
-// So many strangers are told at once; further connections of strangers are closed.
+// So many strangers are told at once; further connections of strangers are closed and counted.
 const STRANGERS: usize = 16;
 // So many different strangers are recorded by name.
 const MOST_RECORDED: usize = 256;
@@ -61,12 +62,14 @@ struct Shared {
     address: SocketAddr,
     strangers: Semaphore,
     refused: Mutex<BTreeMap<Stranger, u64>>,
+    // Connections of strangers that were not looked at.
+    closed: AtomicU64,
 }
 
 impl Shared {
     fn new(launch: Launch, relay: Relay, address: SocketAddr) -> Self {
         let strangers = Semaphore::new(STRANGERS);
-        Self { launch, relay, address, strangers, refused: Mutex::default() }
+        Self { launch, relay, address, strangers, refused: Mutex::default(), closed: AtomicU64::new(0) }
     }
 
     // Accepts connections until no process lives that may spend.
@@ -98,7 +101,10 @@ impl Shared {
                 let _ = http1::Builder::new().serve_connection(stream, service).await;
             }
             Err(stranger) => {
-                let Ok(_turn) = self.strangers.try_acquire() else { return };
+                let Ok(_turn) = self.strangers.try_acquire() else {
+                    self.closed.fetch_add(1, Ordering::Relaxed);
+                    return;
+                };
                 // The search takes milliseconds, and the log may be waited for, while the agent's answers go on.
                 let shared = Arc::clone(&self);
                 let named = tokio::task::spawn_blocking(move || {
@@ -171,39 +177,55 @@ impl Shared {
         *refused.entry(stranger.clone()).or_default() += 1;
         drop(refused);
         if !is_known {
-            self.append(stranger, None);
+            self.refusal(stranger, None);
         }
     }
 
     fn record_totals(&self) {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (stranger, count) in refused.iter().filter(|(_, count)| **count > 1) {
-            self.append(stranger, Some(*count));
+            self.refusal(stranger, Some(*count));
         }
+        let closed = self.closed.load(Ordering::Relaxed);
+        if closed > 0 {
+            let reason = format!("{closed} connections were closed unlooked at, since many others were waiting");
+            self.append(Outcome::Denied, None, reason);
+        }
+        let used = self.relay.used();
+        let requests = if used.requests == 1 { "request" } else { "requests" };
+        let reason = format!(
+            "the launch made {} {requests}; tokens: {} read, {} read from the cache, {} written",
+            used.requests, used.input, used.cached, used.output
+        );
+        self.append(Outcome::Granted, None, reason);
     }
 
-    // A record that cannot be written does not stop the agent: nothing was given away.
-    fn append(&self, stranger: &Stranger, count: Option<u64>) {
-        let order = self.relay.order();
-        let Some(Ok(log)) = order.audit.as_ref().map(LogPlace::open) else { return };
+    fn refusal(&self, stranger: &Stranger, count: Option<u64>) {
         let why = match stranger.why {
             Why::Other => "it is not the agent",
             Why::Ended => "the launch has ended",
             Why::Hidden => "it cannot be told from the agent",
         };
         let times = count.map(|count| format!(", {count} connections")).unwrap_or_default();
+        self.append(Outcome::Denied, Some(stranger), format!("{why}{times}"));
+    }
+
+    // A record that cannot be written does not stop the agent: nothing was given away.
+    fn append(&self, result: Outcome, stranger: Option<&Stranger>, reason: String) {
+        let order = self.relay.order();
+        let Some(Ok(log)) = order.audit.as_ref().map(LogPlace::open) else { return };
         let record = Record {
             time: Timestamp::now(),
             action: Action::Spend,
             subject: order.key.clone().into(),
             profile: Some(order.profile.clone()),
             agent: Some(order.agent.clone()),
-            binary: stranger.program.clone(),
+            binary: stranger.and_then(|stranger| stranger.program.clone()),
             binary_sha256: None,
-            pid: stranger.pid.unwrap_or(0),
+            pid: stranger.and_then(|stranger| stranger.pid).unwrap_or(0),
             cwd: Some(order.cwd.clone()),
-            result: Outcome::Denied,
-            reason: Some(format!("{why}{times}")),
+            result,
+            reason: Some(reason),
         };
         let _ = log.append(&record);
     }

@@ -93,6 +93,13 @@ impl Meter {
         });
     }
 
+    /// What the launch has used so far, on all days.
+    pub(crate) fn total(&self) -> Counts {
+        let mut total = Counts::default();
+        self.own.values().for_each(|(_, counts)| total.add(counts));
+        total
+    }
+
     fn locked<T>(&mut self, day: Date, then: impl FnOnce(&mut Self, &mut File) -> Result<T, Stop>) -> Result<T, Stop> {
         let mut file = self.open(day).map_err(Stop::Unknown)?;
         let end = Instant::now() + PATIENCE;

@@ -141,7 +141,9 @@ fn inner(bytes: &[u8], word: &Word<'_>, from: usize) -> Span {
     };
     // What stands between the sign and the text is a quote.
     let is_quoted = opened < start && bytes[start - 1] == *bytes[..word.span.end].last().unwrap_or(&0);
-    start..word.span.end - usize::from(is_quoted)
+    let end = word.span.end - usize::from(is_quoted);
+    // An empty text begins behind its quote.
+    start.min(end)..end
 }
 
 // Gives a node the places of its bytes in the file.

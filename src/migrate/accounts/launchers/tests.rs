@@ -66,6 +66,7 @@ fn becomes(dialect: Dialect, text: &str, after: &str) -> Vec<Account> {
 fn each_shells_launchers_start_the_agent_with_their_profile() {
     for (dialect, text, after) in [
         (Bash, "k() { @p claude \"$@\"; }\n", "k() { @r \"$@\"; }\n"),
+        (Zsh, "alias 'k=' \"claude=\" x=''\nk() { @p claude; }\n", "alias 'k=' \"claude=\" x=''\nk() { @r; }\n"),
         (Bash, "k() (set -euo pipefail; @p claude)\n", "k() (set -euo pipefail; @r)\n"),
         (Sh, "k() (set -e -u\n@p claude)\n", "k() (set -e -u\n@r)\n"),
         (Zsh, "k() (set -o errexit -o nounset; @p claude)\n", "k() (set -o errexit -o nounset; @r)\n"),
