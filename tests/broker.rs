@@ -212,7 +212,8 @@ fn no_tool_of_the_agent_can_spend_the_key() {
     }
     assert_eq!(upstream.seen().len(), 2, "the agent's own two requests");
     let log = world.read("home/.local/state/ringlet/audit.jsonl");
-    let refused: Vec<&str> = log.lines().filter(|line| line.contains("\"spend\"")).collect();
+    let is_refusal = |line: &&str| line.contains("\"spend\"") && !line.contains("the launch made");
+    let refused: Vec<&str> = log.lines().filter(is_refusal).collect();
     assert_eq!(refused.len(), 9, "one line for each process: {log}");
     for line in refused {
         assert!(line.contains("\"result\":\"denied\"") && line.contains("\"key\":\"anthropic/work\""), "{line}");

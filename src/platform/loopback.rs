@@ -1,24 +1,30 @@
 //! Which process has a connection on this machine's loopback, as the kernel knows it. Linux only.
 //!
-//! The kernel's list of connections gives the number of the client's socket, and a process has a socket if one of its
-//! open files leads to that number.
+//! The kernel gives the number of the client's socket, and a process has a socket if one of its open files leads to
+//! that number.
 
+use super::diag::{self, ClientSocket};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-
-/// The client's end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ClientSocket {
-    /// The number of the socket.
-    pub inode: u64,
-    /// The user who opened it.
-    pub uid: u32,
-}
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Finds the client's end of a connection to a server on IPv4 loopback. `None` if it was closed already, or belongs to
 /// another network namespace.
 pub(crate) fn client_socket(client: SocketAddr, server: SocketAddr) -> io::Result<Option<ClientSocket>> {
+    // A kernel that cannot be asked about one connection says that it has none.
+    static IS_ASKED: AtomicBool = AtomicBool::new(false);
+    if let (SocketAddr::V4(local), SocketAddr::V4(remote)) = (client, server)
+        && let Ok(found) = diag::socket(local, remote)
+        && (found.is_some() || IS_ASKED.load(Ordering::Relaxed))
+    {
+        IS_ASKED.store(true, Ordering::Relaxed);
+        return Ok(found);
+    }
+    listed_socket(client, server)
+}
+
+fn listed_socket(client: SocketAddr, server: SocketAddr) -> io::Result<Option<ClientSocket>> {
     // A socket of IPv6 that connects to an IPv4 address stands in the other list.
     for (list, is_mapped) in [("/proc/net/tcp", false), ("/proc/net/tcp6", true)] {
         let text = match fs::read_to_string(list) {
@@ -102,6 +108,7 @@ mod tests {
         let from = client.local_addr().expect("an address");
         let socket = client_socket(from, at).expect("read").expect("found");
         assert_eq!(socket.uid, rustix::process::geteuid().as_raw());
+        assert_eq!(listed_socket(from, at).expect("read"), Some(socket), "both ways tell the same");
         assert!(has_socket(std::process::id(), socket.inode).expect("looked at"));
         assert_eq!(owner_of_socket(socket.inode), Some(std::process::id()));
         // The server's end of the same connection is another socket.
@@ -110,6 +117,7 @@ mod tests {
         assert_ne!(other.inode, socket.inode);
         drop((accepted, client));
         assert_eq!(client_socket(from, at).expect("read"), None);
+        assert_eq!(listed_socket(from, at).expect("read"), None);
     }
 
     #[test]
@@ -120,6 +128,7 @@ mod tests {
         let client = TcpStream::connect(mapped).expect("connected");
         let (_, from) = server.accept().expect("a client");
         let socket = client_socket(from, at).expect("read").expect("found");
+        assert_eq!(listed_socket(from, at).expect("read"), Some(socket));
         assert!(has_socket(std::process::id(), socket.inode).expect("looked at"));
         drop(client);
     }

@@ -12,6 +12,8 @@ mod clock;
 #[cfg(windows)]
 mod credentials;
 mod daemon;
+#[cfg(target_os = "linux")]
+mod diag;
 mod exec;
 mod files;
 mod links;
@@ -37,6 +39,8 @@ pub(crate) use clock::*;
 #[cfg(windows)]
 pub(crate) use credentials::*;
 pub use daemon::*;
+#[cfg(target_os = "linux")]
+pub(crate) use diag::ClientSocket;
 pub(crate) use exec::*;
 pub(crate) use files::*;
 pub(crate) use links::*;

@@ -148,6 +148,8 @@ pub(crate) fn listener_on_stdout() -> io::Result<UnixListener> {
 pub(crate) fn tcp_listener_on_stdout() -> io::Result<TcpListener> {
     let listener = TcpListener::from(socket_on_stdout()?);
     listener.local_addr()?;
+    // The library's queue is short: whoever fills it makes others wait for a second.
+    rustix::net::listen(&listener, 4096)?;
     Ok(listener)
 }
 

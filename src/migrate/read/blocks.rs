@@ -81,7 +81,8 @@ impl<'a> Reader<'a> {
         // What was read of the line keeps its reasons where the first of several counts.
         let from = if self.language.posix.is_some() { start } else { lost.start };
         if lost.end == end {
-            self.comments.retain(|comment| comment.start < from);
+            // No byte of what is lost is edited, not even in a comment between its lines.
+            self.comments.retain(|comment| comment.start < lost.start);
             self.fixed.retain(|fixed| fixed.at < from);
         }
         self.bodies.clear();
