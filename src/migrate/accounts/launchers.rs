@@ -239,7 +239,7 @@ impl<'a> Judge<'a, '_> {
                 continue;
             }
             if self.values.holds_key(set) {
-                return Err(format!("{name} is set to a text that a key stands in"));
+                return Err(format!("{name} is set to a text that is a key, or that a key stands in"));
             }
             let text = std::str::from_utf8(value).map_err(|_| format!("{name} is no text"))?.to_owned();
             found.take(spec, name, text)?;

@@ -63,9 +63,9 @@ impl<'a> Values<'a> {
         values
     }
 
-    /// Reports whether a key stands in what a word is set to. A profile is no place for such a text.
+    /// Reports whether a key stands in what a word is set to, or may be it. A profile is no place for such a text.
     pub(super) fn holds_key(&self, index: usize) -> bool {
-        self.holds[index]
+        self.holds[index] || matches!(self.judgements[index], Some(Judgement::Unknown(_) | Judgement::Foreign(_)))
     }
 
     fn find(&self, facts: &Facts<'a>, index: usize, depth: usize) -> Held<'a> {

@@ -132,6 +132,9 @@ fn each_shells_launchers_start_the_agent_with_their_profile() {
 fn what_is_not_wholly_understood_stays_whole() {
     for (dialect, text, why) in [
         (Bash, "k() { @p nohup claude; }\n", "other programs"),
+        // A value that may be a key, and another tool's.
+        (Bash, "k() { @p ANTHROPIC_OTHER_TOKEN=q7Rk2mXv9TbL4nWz8YcP3sHd6JfG1aEu claude; }\n", "that is a key"),
+        (Bash, "k() { @p CLAUDE_HUB=ghp_16C7e42F292c6912E7710c838347Ae178B4a claude; }\n", "that is a key"),
         // What exports, prints or sets more than a script's strictness.
         (Bash, "k() { set -a; @p claude; }\n", "other programs"),
         (Bash, "k() { set -ex; @p claude; }\n", "other programs"),
