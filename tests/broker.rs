@@ -1324,3 +1324,83 @@ fn a_thousand_launches_leave_no_process_no_file_and_no_descriptor() {
     }
     assert_eq!(files(), before);
 }
+
+/// The stand-in has the version from which Claude Code is given a socket.
+fn with_socket(world: &World) {
+    world.write("package.json", r#"{"name": "@anthropic-ai/claude-code", "version": "2.1.330"}"#);
+}
+
+fn sockets(world: &World) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(world.path("run/ringlet/launch")).expect("listed");
+    entries.map(|entry| entry.expect("readable").path()).collect()
+}
+
+#[test]
+fn claude_is_given_a_socket_and_no_tool_can_spend_there() {
+    let upstream = Upstream::plain();
+    let code = "'import sys; sys.path.insert(0, %r); from agent import *; print(post()[2].decode())' % sys.path[0]";
+    let world = brokered(
+        &upstream,
+        &format!(
+            "say(base=BASE, socket=SOCKET, status=post('/v1/messages?beta=true')[0])\n\
+             env = {{**os.environ, 'CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR': '', 'ANTHROPIC_API_KEY': TOKEN}}\n\
+             tool = subprocess.run([sys.executable, '-c', {code}], capture_output=True, text=True, env=env)\n\
+             curl = ['curl', '-sS', '--unix-socket', SOCKET, '-H', 'x-api-key: ' + TOKEN, '-d', '{{}}', 'http://localhost/v1/messages']\n\
+             say(python=json.loads(tool.stdout), curl=json.loads(subprocess.run(curl, capture_output=True, text=True).stdout))\n\
+             say(status=post()[0])\n\
+             sys.stdin.readline()"
+        ),
+    );
+    with_socket(&world);
+    let mut running = Running::start(&world);
+    let first = running.line();
+    assert_eq!((&first["base"], &first["status"]), (&"http://localhost".into(), &200.into()), "{first}");
+    let own = sockets(&world);
+    assert_eq!(own, [std::path::PathBuf::from(first["socket"].as_str().expect("a path"))]);
+    let refused = running.line();
+    for tool in ["python", "curl"] {
+        let message = refused[tool]["error"]["message"].as_str().expect("a message");
+        assert!(message.starts_with("ringlet: only claude itself may use the key anthropic/work"), "{message}");
+    }
+    assert_eq!(running.line()["status"], 200);
+    let (agent, sidecar) = (running.child.id(), running.sidecar());
+    let all = everything_of(agent);
+    assert!(!holds(&all, KEY), "the key is nowhere in the agent");
+    running.tell("\n");
+    assert!(running.child.wait().expect("a child").success());
+    wait_for_end(sidecar);
+    assert_eq!(sockets(&world), Vec::<std::path::PathBuf>::new());
+    let seen = upstream.seen();
+    assert_eq!((seen.len(), seen[0].all("x-api-key")), (2, vec![KEY]));
+    let lines = spends(&world);
+    let programs: Vec<&str> = lines.iter().filter_map(|line| line["binary"].as_str()).collect();
+    assert!(programs.len() == 2 && programs[0].contains("python") && programs[1].ends_with("curl"), "{programs:?}");
+    let shown = world.run(&["exec", "--dry-run", "claude"]).ok();
+    assert!(shown.contains("ANTHROPIC_UNIX_SOCKET={broker}"), "{shown}");
+}
+
+#[test]
+fn the_socket_of_a_killed_sidecar_leads_nowhere_and_is_removed_by_a_later_launch() {
+    let upstream = Upstream::plain();
+    let world = brokered(
+        &upstream,
+        "say(status=post()[0])\nsys.stdin.readline()\ntry: post()\nexcept OSError as error: say(error=type(error).__name__)",
+    );
+    with_socket(&world);
+    let mut running = Running::start(&world);
+    assert_eq!(running.line()["status"], 200);
+    let sidecar = running.sidecar();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(sidecar).expect("a number")).expect("not zero");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+    wait_for_end(sidecar);
+    running.tell("\n");
+    assert_eq!(running.line()["error"], "ConnectionRefusedError");
+    assert!(running.child.wait().expect("a child").success());
+    let left = sockets(&world);
+    assert_eq!(left.len(), 1);
+    // A young one may be of a launch that has not begun to listen.
+    let old = std::process::Command::new("touch").args(["-d", "1 minute ago"]).args(&left).status().expect("touch");
+    assert!(old.success());
+    world.run(&["exec", "claude"]);
+    assert!(!left[0].exists());
+}

@@ -6,10 +6,10 @@
 //! no header or body is recorded.
 //!
 //! ```text
-//! ringlet exec ──┬─ binds 127.0.0.1:PORT, makes the token
+//! ringlet exec ──┬─ binds 127.0.0.1:PORT or a Unix socket, makes the token
 //!                ├─ starts `ringlet broker --of PID`: own session, no parent, standard input: orders, token, key;
 //!                │  standard output: the listening socket; no other descriptor
-//!                └─ becomes the agent: same pid, terminal, signals; http://127.0.0.1:PORT and the token
+//!                └─ becomes the agent: same pid, terminal, signals; the address and the token
 //! sidecar ─────── pidfd of the agent; a socket for each connection, and one for each request on its way
 //! ```
 //!
@@ -36,29 +36,43 @@ use crate::platform;
 use crate::secret::Secret;
 use std::ffi::OsStr;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
 /// A sidecar that listens.
 pub(crate) struct Sidecar {
-    /// Its address.
-    pub address: SocketAddr,
+    /// Where: an address of this machine, or the path of its socket.
+    pub address: String,
     /// The token of the launch.
     pub token: Secret,
 }
 
-/// Starts the sidecar of this process, which becomes the agent. `zone` is the time zone's variable.
-pub(crate) fn start(ringlet: &Path, zone: Option<&OsStr>, order: &Order, key: &[u8]) -> io::Result<Sidecar> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let address = listener.local_addr()?;
+/// Starts the sidecar of this process, which becomes the agent. `socket` listens at the file that the order names.
+/// `zone` is the time zone's variable.
+pub(crate) fn start(
+    ringlet: &Path,
+    zone: Option<&OsStr>,
+    order: &Order,
+    socket: Option<UnixListener>,
+    key: &[u8],
+) -> io::Result<Sidecar> {
+    let (listener, address) = match (socket, &order.socket) {
+        (Some(listener), Some(file)) => (listener.into(), file.to_string_lossy().into_owned()),
+        _ => {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let address = listener.local_addr()?.to_string();
+            (listener.into(), address)
+        }
+    };
     let token = Secret::fresh()?;
     let mut command = Command::new(ringlet);
     command.env_clear();
     // A day of the counts ends where the user lives.
     command.envs(zone.map(|zone| ("TZ", zone)));
     command.args(["broker", "--of", &std::process::id().to_string()]);
-    let mut into = platform::start_apart(&mut command, listener.into())?;
+    let mut into = platform::start_apart(&mut command, listener)?;
     order::write(order, &token, key, &mut into)?;
     Ok(Sidecar { address, token })
 }

@@ -20,6 +20,8 @@ pub(crate) struct Order {
     pub endpoint: String,
     /// The protocol that is spoken there.
     pub protocol: Protocol,
+    /// The file of the socket that is listened at; `None` for loopback.
+    pub socket: Option<PathBuf>,
     /// The header for the key.
     pub credential: Credential,
     /// The child of the agent that may use the key as well.

@@ -7,6 +7,7 @@ use crate::platform::{self, ClientSocket, Peer};
 use crate::registry::Helper;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,7 +35,9 @@ impl Stranger {
     /// Looks for the process among all, which takes milliseconds.
     pub(super) fn name(mut self) -> Self {
         // Several connections of one process are one stranger.
-        self.pid = self.inode.take().and_then(platform::owner_of_socket);
+        if let Some(inode) = self.inode.take() {
+            self.pid = platform::owner_of_socket(inode);
+        }
         self.program = self.pid.and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());
         // The agent itself is in no list if it cannot be looked at.
         if self.why == Why::Hidden && self.pid.is_some() {
@@ -90,6 +93,25 @@ impl Launch {
             Ok(socket) => socket.map(|socket| self.judge_socket(socket)),
             Err(_) => Some(Err(Stranger { inode: None, pid: None, program: None, why: Why::Other })),
         }
+    }
+
+    /// Judges the process at the other end of a Unix socket, which the kernel names.
+    pub(super) fn judge_peer(&self, stream: &impl AsFd) -> Result<Spender, Stranger> {
+        let peer = Peer::of(stream);
+        let stranger = |why| {
+            let pid = peer.as_ref().ok().map(|peer| peer.pid);
+            Stranger { inode: None, pid, program: None, why }
+        };
+        let Ok(known) = peer.as_ref().map_err(|_| ()) else { return Err(stranger(Why::Other)) };
+        if !known.is_ours() {
+            return Err(stranger(Why::Other));
+        }
+        let has_ended = !self.agent.is_alive();
+        if !has_ended && known.pid == self.agent.pid {
+            self.speaks.store(true, Ordering::Relaxed);
+            return self.spender(&self.agent).ok_or(stranger(Why::Other));
+        }
+        Err(stranger(if has_ended { Why::Ended } else { Why::Other }))
     }
 
     fn judge_socket(&self, socket: ClientSocket) -> Result<Spender, Stranger> {

@@ -18,10 +18,12 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 // A stranger is told why it is refused if it asks within this time.
@@ -38,28 +40,53 @@ pub(crate) fn serve(agent: u32) -> io::Result<()> {
     // Before anybody can end the process with that number: it waits for the next line.
     let agent = platform::Peer::with_pid(agent)?;
     platform::say_ready()?;
-    let listener = platform::tcp_listener_on_stdout()?;
     platform::raise_file_limit();
     let errand = order::read(io::stdin().lock())?;
     platform::close_stdin()?;
+    let _file = errand.order.socket.clone().map(RemoveOnDrop);
+    let has_socket = errand.order.socket.is_some();
     let launch = Launch::new(agent, errand.order.helper.clone());
     let relay = Relay::new(errand.order, errand.token, errand.key);
     let relay = relay.ok_or_else(|| io::Error::other("the endpoint is no URL of a server"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
     runtime.block_on(async {
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        let shared = Arc::new(Shared::new(launch, relay, listener.local_addr()?));
-        shared.accept(&listener).await?;
+        let shared = Arc::new(Shared::new(launch, relay));
+        if has_socket {
+            let listener = platform::listener_on_stdout()?;
+            listener.set_nonblocking(true)?;
+            let listener = UnixListener::from_std(listener)?;
+            shared.accept(async || listener.accept().await.map(|(stream, _)| Client::OfSocket(stream))).await?;
+        } else {
+            let listener = platform::tcp_listener_on_stdout()?;
+            let address = listener.local_addr()?;
+            listener.set_nonblocking(true)?;
+            let listener = TcpListener::from_std(listener)?;
+            let client = |(stream, from)| Client::OfLoopback(stream, from, address);
+            shared.accept(async || listener.accept().await.map(client)).await?;
+        }
         shared.record_totals();
         Ok(())
     })
 }
 
+struct RemoveOnDrop(PathBuf);
+
+impl Drop for RemoveOnDrop {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+// A connection, and what tells whose it is.
+enum Client {
+    // The client's address, and the server's.
+    OfLoopback(TcpStream, SocketAddr, SocketAddr),
+    OfSocket(UnixStream),
+}
+
 struct Shared {
     launch: Launch,
     relay: Relay,
-    address: SocketAddr,
     strangers: Semaphore,
     refused: Mutex<BTreeMap<Stranger, u64>>,
     // Connections of strangers that were not looked at.
@@ -67,20 +94,20 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(launch: Launch, relay: Relay, address: SocketAddr) -> Self {
+    fn new(launch: Launch, relay: Relay) -> Self {
         let strangers = Semaphore::new(STRANGERS);
-        Self { launch, relay, address, strangers, refused: Mutex::default(), closed: AtomicU64::new(0) }
+        Self { launch, relay, strangers, refused: Mutex::default(), closed: AtomicU64::new(0) }
     }
 
     // Accepts connections until no process lives that may spend.
-    async fn accept(self: &Arc<Self>, listener: &TcpListener) -> io::Result<()> {
+    async fn accept(self: &Arc<Self>, next: impl AsyncFn() -> io::Result<Client>) -> io::Result<()> {
         let ended = self.launch.ended();
         tokio::pin!(ended);
         loop {
             tokio::select! {
                 done = &mut ended => return done,
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, from)) => drop(tokio::spawn(Arc::clone(self).connection(stream, from))),
+                accepted = next() => match accepted {
+                    Ok(client) => drop(tokio::spawn(Arc::clone(self).connection(client))),
                     // Out of descriptors: others become free.
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 },
@@ -88,11 +115,26 @@ impl Shared {
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, from: SocketAddr) {
-        // Without it a short write waits for the acknowledgement of the one before.
-        let _ = stream.set_nodelay(true);
-        // Of a connection that was closed again nothing is asked.
-        let Some(judged) = self.launch.judge(from, self.address) else { return };
+    async fn connection(self: Arc<Self>, client: Client) {
+        match client {
+            Client::OfLoopback(stream, from, address) => {
+                // Without it a short write waits for the acknowledgement of the one before.
+                let _ = stream.set_nodelay(true);
+                // Of a connection that was closed again nothing is asked.
+                let Some(judged) = self.launch.judge(from, address) else { return };
+                self.serve(stream, judged).await;
+            }
+            Client::OfSocket(stream) => {
+                let judged = self.launch.judge_peer(&stream);
+                self.serve(stream, judged).await;
+            }
+        }
+    }
+
+    async fn serve<S>(self: Arc<Self>, stream: S, judged: Result<Spender, Stranger>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
         match judged {
             Ok(spender) => {
                 let (spender, framings) = (&spender, Framings::default());

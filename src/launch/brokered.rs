@@ -1,6 +1,6 @@
 //! Leaves the account's key to the broker, and leads the agent there.
 
-use super::{LaunchError, Process};
+use super::{LaunchError, Process, sockets};
 use crate::audit::LogPlace;
 use crate::broker::{self, Credential, Order};
 use crate::env::{Change, Env};
@@ -30,9 +30,13 @@ pub(super) fn start(
     let name = part.resolved.account.key().expect("the broker holds an account's key");
     let unknown = || LaunchError::Broker(io::Error::other("ringlet's own path cannot be told"));
     let scope = context.settings.scopes.get(&name.value);
+    let made =
+        broker.socket.as_ref().map(|_| sockets::fresh(context.paths)).transpose().map_err(LaunchError::Broker)?;
+    let (listener, socket) = made.map_or((None, None), |(listener, file)| (Some(listener), Some(file)));
     let order = Order {
         endpoint: broker.endpoint.clone(),
         protocol: broker.protocol,
+        socket,
         credential: credential(broker),
         helper: broker.helper.clone(),
         key: name.value.clone(),
@@ -53,9 +57,12 @@ pub(super) fn start(
         audit: recorded,
     };
     let ringlet = context.ringlet.ok_or_else(unknown)?;
-    let sidecar =
-        broker::start(ringlet, context.env.non_empty("TZ"), &order, key.expose()).map_err(LaunchError::Broker)?;
-    let address = sidecar.address.to_string();
+    let started = broker::start(ringlet, context.env.non_empty("TZ"), &order, listener, key.expose());
+    if let (Err(_), Some(file)) = (&started, &order.socket) {
+        let _ = std::fs::remove_file(file);
+    }
+    let sidecar = started.map_err(LaunchError::Broker)?;
+    let address = sidecar.address;
     let own = part.changes.iter().filter_map(|change| match change {
         Change::Set(name, value) if !part.resolved.env.contains_key(name) => Some((name, value.to_str()?)),
         Change::Set(..) | Change::Unset(_) => None,

@@ -6,16 +6,15 @@
 //! It also ends with the agent. It has no terminal, no child and no other open file. A program below the agent that
 //! asks first is given the key, and the agent is then refused and does not work.
 
-use super::HandOverError;
+use super::{HandOverError, sockets};
 use crate::paths::Paths;
-use crate::platform::private::{self, NotPrivate, Privacy};
 use crate::platform::{self, Peer};
 use crate::secret::{Key, Secret};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 // The capacity of a pipe is at least this, and a key is shorter.
@@ -25,33 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Starts the process, and returns the socket at which it answers. The calling process becomes the agent.
 pub(super) fn offer(paths: &Paths, ringlet: &Path, key: &Key) -> io::Result<PathBuf> {
-    let folder = paths.runtime().join("launch");
-    platform::create_private_folder(&folder)?;
-    // Whoever can write there could answer in the place of the socket, with a key of another account.
-    let wrong = |why: NotPrivate| io::Error::other(format!("{} {why}", folder.display()));
-    private::folder(&folder, Privacy::Unwritten).map_err(wrong)?;
-    clear(&folder);
-    let name = Secret::fresh()?;
-    let socket = folder.join(String::from_utf8_lossy(&name.expose()[..16]).as_ref());
-    let listener = platform::private_listener(&socket)?;
+    let (listener, socket) = sockets::fresh(paths)?;
     let started = serve_apart(ringlet, &socket, listener.into(), key);
     if started.is_err() {
         let _ = std::fs::remove_file(&socket);
     }
     started.map(|()| socket)
-}
-
-// Removes the sockets of processes that were killed. A young socket may be one that another launch is just creating.
-fn clear(folder: &Path) {
-    let is_old = |entry: &std::fs::DirEntry| {
-        let made = entry.metadata().and_then(|meta| meta.modified()).ok();
-        made.and_then(|made| SystemTime::now().duration_since(made).ok()).is_some_and(|age| age > PATIENCE)
-    };
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().filter(is_old) {
-        if matches!(platform::has_listener(&entry.path()), Ok(false)) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
 }
 
 fn serve_apart(ringlet: &Path, socket: &Path, listener: std::os::fd::OwnedFd, key: &Key) -> io::Result<()> {
@@ -120,27 +98,4 @@ pub(crate) fn ask(socket: &Path, out: &mut impl Write) -> Result<(), HandOverErr
     }
     out.write_all(&key)?;
     Ok(out.flush()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::env::Env;
-    use crate::secret::Shape;
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn a_folder_that_others_may_write_holds_no_socket() {
-        let root = tempfile::tempdir().expect("a temporary folder");
-        let pairs = [("HOME", root.path()), ("XDG_RUNTIME_DIR", root.path())];
-        let paths = Paths::new(&Env::from_pairs(pairs)).expect("an absolute home");
-        let folder = paths.runtime().join("launch");
-        platform::create_private_folder(&folder).expect("created");
-        fs::set_permissions(&folder, Permissions::from_mode(0o722)).expect("chmod");
-        let key = Key::new(Secret::new(b"sk-made-up".to_vec()), Shape::Header).expect("a key");
-        let refused = offer(&paths, Path::new("/nonexistent"), &key).expect_err("others may write there");
-        assert!(refused.to_string().contains("can be written by others"), "{refused}");
-        assert_eq!(fs::read_dir(&folder).expect("listed").count(), 0);
-    }
 }

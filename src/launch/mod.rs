@@ -18,6 +18,8 @@ mod hand_over;
 #[path = "hand_over/none.rs"]
 mod hand_over;
 mod loops;
+#[cfg(target_os = "linux")]
+mod sockets;
 #[cfg(all(test, unix))]
 mod tests;
 

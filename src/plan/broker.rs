@@ -2,6 +2,7 @@
 
 use super::{Context, PlanError, stored};
 use crate::https::Proxies;
+use crate::name::Variable;
 use crate::platform;
 use crate::profile::{Account, Delivery, Reach, Resolved};
 use crate::registry::{Brokered, Helper, Owner, Protocol, Unless, Version};
@@ -19,6 +20,8 @@ pub(crate) struct Broker {
     pub protocol: Protocol,
     /// Whether the key is sent as a bearer token over a protocol that has another header as well.
     pub bearer: bool,
+    /// The variable for a Unix socket; `None` if the broker listens on loopback.
+    pub socket: Option<Variable>,
     /// The child of the agent that may use the key as well.
     pub helper: Option<Helper>,
     /// What the agent loses.
@@ -55,7 +58,7 @@ pub(super) fn decide(
         }),
         (Delivery::Direct, None) => Ok(None),
         (Delivery::Auto, None) => Ok(unasked(context, resolved, reach, version, words)),
-        (Delivery::Broker, _) | (Delivery::Auto, Some(_)) => match possible(context, resolved, reach, words) {
+        (Delivery::Broker, _) | (Delivery::Auto, Some(_)) => match possible(context, resolved, reach, version, words) {
             Ok(broker) => Ok(Some(broker)),
             Err(why) => Err(PlanError::NoBroker {
                 key: key.value.clone(),
@@ -88,12 +91,18 @@ fn unasked(
     if !is_tried || known.hidden || by_pipe || has_tls || Proxies::of(context.env).is_err() {
         return None;
     }
-    let broker = possible(context, resolved, reach, words).ok()?;
+    let broker = possible(context, resolved, reach, version, words).ok()?;
     (broker.loses.is_none() && stored::is_chosen(context, resolved)).then_some(broker)
 }
 
 // Returns the broker for an account, or why there can be none, in words that go on after the agent's title.
-fn possible(context: &Context<'_>, resolved: &Resolved, reach: &Reach, words: &[OsString]) -> Result<Broker, String> {
+fn possible(
+    context: &Context<'_>,
+    resolved: &Resolved,
+    reach: &Reach,
+    version: Option<&Version>,
+    words: &[OsString],
+) -> Result<Broker, String> {
     let agent = &resolved.agent;
     if !cfg!(target_os = "linux") {
         return Err("was not tried with the broker on this system".into());
@@ -126,7 +135,10 @@ fn possible(context: &Context<'_>, resolved: &Resolved, reach: &Reach, words: &[
     let loses = known.and_then(|known| known.loses.clone());
     let is_lost = |at: &String| url.value.trim_end_matches('/') == at;
     let loses_here = known.and_then(|known| known.loses_at.as_ref()).is_none_or(is_lost);
+    let follows = |since: &String| version.is_some_and(|version| version.is_at_least(since));
+    let socket = known.filter(|known| known.socket_since.as_ref().is_some_and(follows));
     Ok(Broker {
+        socket: socket.and_then(|known| known.socket.as_ref()?.parse().ok()),
         // The suffix is a part of the API's own paths.
         endpoint: url.value.strip_suffix(api.base_url_suffix.as_str()).unwrap_or(&url.value).to_owned(),
         protocol: reach.api.protocol,
@@ -166,11 +178,12 @@ fn is_set(context: &Context<'_>, resolved: &Resolved, unless: &Unless, words: &[
     Ok(false)
 }
 
-/// Returns the base URL that the agent is given: the endpoint's path at the broker's address.
-pub(super) fn url(endpoint: &str) -> String {
+/// Returns the base URL that the agent is given: the endpoint's path at the broker's address. Behind a socket the host
+/// is a name alone.
+pub(super) fn url(endpoint: &str, has_socket: bool) -> String {
     let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let path = rest.find('/').map_or("", |at| &rest[at..]);
-    format!("http://{ADDRESS}{path}")
+    format!("http://{}{path}", if has_socket { "localhost" } else { ADDRESS })
 }
 
 #[cfg(test)]
@@ -179,8 +192,8 @@ mod tests {
 
     #[test]
     fn the_path_of_the_endpoint_stays() {
-        assert_eq!(url("https://api.anthropic.com"), "http://{broker}");
-        assert_eq!(url("https://api.openai.com/v1"), "http://{broker}/v1");
-        assert_eq!(url("http://127.0.0.1:8080/a/b"), "http://{broker}/a/b");
+        assert_eq!(url("https://api.anthropic.com", false), "http://{broker}");
+        assert_eq!(url("https://api.openai.com/v1", false), "http://{broker}/v1");
+        assert_eq!(url("http://127.0.0.1:8080/a/b", true), "http://localhost/a/b");
     }
 }

@@ -216,7 +216,7 @@ fn fill(resolved: &Resolved, reach: &Reach, means: &Means<'_>) -> (Sink, Fill) {
         _ => Sink::Variable(reach.key_variable.clone()),
     };
     let base_url = reach.base_url.as_ref().map_or("", |url| url.value.as_str());
-    let brokered = means.broker.as_ref().map(|_| broker::url(base_url));
+    let brokered = means.broker.as_ref().map(|broker| broker::url(base_url, broker.socket.is_some()));
     let base_url = brokered.as_deref().unwrap_or(base_url);
     let model = resolved.model.as_ref().map(|model| model.value.as_str());
     let fill = |template: &str| {
@@ -232,6 +232,8 @@ fn fill(resolved: &Resolved, reach: &Reach, means: &Means<'_>) -> (Sink, Fill) {
         let instead = api.base_url_default.as_deref().filter(|_| reach.default_endpoint && brokered.is_none());
         changes.push(Change::Set(name.clone(), instead.unwrap_or(base_url).into()));
     }
+    let socket = means.broker.as_ref().and_then(|broker| broker.socket.clone());
+    changes.extend(socket.map(|name| Change::Set(name, broker::ADDRESS.into())));
     let mut arguments: Vec<OsString> = api.args.iter().map(|word| fill(word).into()).collect();
     match (&sink, &api.command_args, means.ringlet.and_then(Path::to_str)) {
         (Sink::Command, Some((_, words)), Some(ringlet)) => {

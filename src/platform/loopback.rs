@@ -4,9 +4,11 @@
 //! that number.
 
 use super::diag::{self, ClientSocket};
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Finds the client's end of a connection to a server on IPv4 loopback. `None` if it was closed already, or belongs to
@@ -57,6 +59,14 @@ fn row(line: &str, local: &str, remote: &str) -> Option<ClientSocket> {
     let (uid, inode) = (fields.nth(4)?.parse().ok()?, fields.nth(1)?.parse().ok()?);
     // A socket that its process has closed has no number.
     (has_ends && inode != 0).then_some(ClientSocket { inode, uid })
+}
+
+/// Returns the files of the Unix sockets that processes of this network namespace have bound.
+pub(crate) fn bound_sockets() -> HashSet<PathBuf> {
+    let list = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    // proc_net(5): `Num RefCount Protocol Flags Type St Inode Path`; a path may hold blanks.
+    let path = |line: &str| Some(PathBuf::from(&line[line.find('/')?..]));
+    list.lines().skip(1).filter_map(path).collect()
 }
 
 /// Reports whether a process has a socket open. A process that cannot be looked at is an error.

@@ -13,6 +13,10 @@ pub(crate) struct Brokered {
     pub loses: Option<String>,
     /// The endpoint at which it loses that; every one if nothing is said.
     pub loses_at: Option<String>,
+    /// The variable for a Unix socket in place of an address.
+    pub socket: Option<String>,
+    /// The lowest version that follows it.
+    pub socket_since: Option<String>,
     /// The lowest version that is given the broker without being told. `None` if none is.
     pub since: Option<String>,
     /// What makes this machine's own addresses useless to the agent.

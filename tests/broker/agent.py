@@ -14,7 +14,14 @@ FD = os.environ.get("CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR")
 TOKEN = os.read(int(FD), 4096).decode() if FD else os.environ.get("ANTHROPIC_API_KEY") or os.environ["ANTHROPIC_AUTH_TOKEN"]
 
 
+SOCKET = os.environ.get("ANTHROPIC_UNIX_SOCKET")
+
+
 def connect():
+    if SOCKET:
+        stream = socket.socket(socket.AF_UNIX)
+        stream.connect(SOCKET)
+        return stream
     return socket.create_connection((HERE.hostname, HERE.port))
 
 
@@ -36,7 +43,9 @@ def raw(data):
 def post(path="/v1/messages", body=b'{"model":"m"}', headers=None, connection=None):
     """Sends a request with the token and returns status, headers and body of the answer."""
     own = connection is None
-    connection = connection or http.client.HTTPConnection(HERE.hostname, HERE.port)
+    if own:
+        connection = http.client.HTTPConnection(HERE.hostname, HERE.port)
+        connection.sock = connect()
     connection.request("POST", HERE.path + path, body, {"x-api-key": TOKEN, **(headers or {})})
     answer = connection.getresponse()
     read = answer.read()
