@@ -1404,3 +1404,25 @@ fn the_socket_of_a_killed_sidecar_leads_nowhere_and_is_removed_by_a_later_launch
     world.run(&["exec", "claude"]);
     assert!(!left[0].exists());
 }
+
+#[test]
+fn a_client_that_is_still_sending_is_told_why_it_is_refused() {
+    for socket in [false, true] {
+        let upstream = Upstream::plain();
+        let world = brokered(
+            &upstream,
+            "code = 'import sys; sys.path.insert(0, %r); from agent import *; print(post(body=b\"x\" * (8 << 20))[0])' % sys.path[0]\n\
+             env = {**os.environ, 'CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR': '', 'ANTHROPIC_API_KEY': TOKEN}\n\
+             tool = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=env)\n\
+             wrong = {'x-api-key': 'another'}\n\
+             body = b'x' * (8 << 20)\n\
+             say(tool=tool.stdout.strip(), path=post('/v1/other', body)[0], token=post(body=body, headers=wrong)[0])",
+        );
+        if socket {
+            with_socket(&world);
+        }
+        let said = said(launch(&world));
+        assert_eq!(said[0], serde_json::json!({"tool": "403", "path": 404, "token": 401}), "by a socket: {socket}");
+        assert!(upstream.seen().is_empty());
+    }
+}

@@ -22,12 +22,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 // A stranger is told why it is refused if it asks within this time.
 const STRANGERS_TIME: Duration = Duration::from_secs(5);
+// So long a client may go on to send a request that was refused.
+const LINGER: Duration = Duration::from_secs(10);
+const MOST_DROPPED: usize = 256 << 20;
 // So many strangers are told at once; further connections of strangers are closed and counted.
 const STRANGERS: usize = 16;
 // So many different strangers are recorded by name.
@@ -67,6 +70,17 @@ pub(crate) fn serve(agent: u32) -> io::Result<()> {
         shared.record_totals();
         Ok(())
     })
+}
+
+// A client that is still sending when the connection is closed would not see the answer. What it sends is dropped.
+async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let (mut left, mut dropped) = (MOST_DROPPED, [0; 4096]);
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    while let (1.., Ok(read @ 1..)) = (left, stream.read(&mut dropped).await) {
+        left = left.saturating_sub(read);
+    }
 }
 
 struct RemoveOnDrop(PathBuf);
@@ -140,7 +154,9 @@ impl Shared {
                 let (spender, framings) = (&spender, Framings::default());
                 let stream = TokioIo::new(Heads::new(stream, framings.clone()));
                 let service = service_fn(|request| self.answer(spender, framings.next(), request));
-                let _ = http1::Builder::new().serve_connection(stream, service).await;
+                if let Ok(parts) = http1::Builder::new().serve_connection(stream, service).without_shutdown().await {
+                    let _ = tokio::time::timeout(LINGER, linger(parts.io.into_inner())).await;
+                }
             }
             Err(stranger) => {
                 let Ok(_turn) = self.strangers.try_acquire() else {
@@ -160,7 +176,12 @@ impl Shared {
                     service_fn(|_: Request<Incoming>| async { Ok::<_, Infallible>(self.relay.refused(&refusal)) });
                 let mut builder = http1::Builder::new();
                 builder.timer(TokioTimer::new()).header_read_timeout(STRANGERS_TIME).keep_alive(false);
-                let served = builder.serve_connection(TokioIo::new(stream), service);
+                let served = async {
+                    let served = builder.serve_connection(TokioIo::new(stream), service).without_shutdown().await;
+                    if let Ok(parts) = served {
+                        linger(parts.io.into_inner()).await;
+                    }
+                };
                 let _ = tokio::time::timeout(STRANGERS_TIME, served).await;
             }
         }
