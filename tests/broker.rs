@@ -659,6 +659,12 @@ fn a_plan_says_who_holds_the_key_and_what_is_lost() {
     let json: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json["profile"]["secrets"][0]["delivery"], "broker");
     assert!(world.run(&["status"]).ok().contains("to the broker"));
+    world.configure("[scope.\"anthropic/work\"]\nrequests-per-day = 5\nmodels = [\"claude-*\", \"x\"]\n");
+    let limits = "held by the broker, at most 5 requests a day, for the models claude-*, x";
+    assert!(
+        world.run(&["status"]).ok().contains(limits)
+            && world.run(&["exec", "--dry-run", "claude"]).ok().contains(limits)
+    );
     assert!(upstream.seen().is_empty());
 }
 

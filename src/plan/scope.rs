@@ -182,6 +182,10 @@ impl<'a> ScopeRule<'a> {
                 return Err(ScopeRefusal::BrokerOnly);
             }
             because.push("held by the broker".to_owned());
+            let a_day = |most: Option<u64>, what| most.map(|most| format!("at most {most} {what} a day"));
+            because.extend(a_day(self.scope.requests_per_day, "requests"));
+            because.extend(a_day(self.scope.tokens_per_day, "tokens"));
+            because.extend(self.scope.models.as_ref().map(|models| format!("for the models {}", models.join(", "))));
         }
         let agents: Vec<&Agent> = match &self.scope.agents {
             None => facts.agents.iter().collect(),

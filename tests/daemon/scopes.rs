@@ -130,3 +130,15 @@ fn what_ringlet_keeps_for_itself_is_nobodys() {
         assert_eq!(own(action)["reason"], "service_not_allowed", "{action}");
     }
 }
+
+#[test]
+fn a_key_that_only_the_broker_may_hold_is_given_to_no_program() {
+    for scope in ["broker = true\n", "requests-per-day = 5\n", "models = [\"claude-*\"]\n"] {
+        let (world, claude) = kept(scope);
+        let daemon = Daemon::start(&world);
+        register(&world, &claude, &["--read", "ringlet", "--write", "ringlet", "--search"]);
+        refused(&asked(&world, &daemon, &claude, "home", &read("anthropic/work")));
+        let free = asked(&world, &daemon, &claude, "home", &read("anthropic/free"));
+        assert_eq!(free["results"][0]["value"], FREE, "{scope}");
+    }
+}
