@@ -398,6 +398,8 @@ fn every_command_that_gives_an_agent_an_account_works_as_it_is_printed() {
         let profile = create.split(' ').nth(3).expect("its name");
         let seen = world.run(&["exec", "--profile", profile, "claude"]).ok();
         assert!(seen.contains(&format!("={key}")), "{text} {seen}");
+        let is_bearer = text.contains("ANTHROPIC_AUTH_TOKEN");
+        assert_eq!(seen.contains(&format!("env=ANTHROPIC_AUTH_TOKEN={key}\n")), is_bearer, "{text} {seen}");
     }
 }
 

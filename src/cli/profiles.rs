@@ -93,6 +93,10 @@ pub(crate) struct Create {
     /// Let the endpoint be one of your own network without TLS
     #[arg(long, requires = "endpoint")]
     pub allow_http: bool,
+    /// The header for the key, if not the provider's own
+    #[arg(long, value_name = "HEADER", conflicts_with_all = ["login", "no_key"])]
+    #[arg(value_parser = ["bearer", "x-api-key"])]
+    pub auth_header: Option<String>,
     /// The agent's own configuration folder
     #[arg(long, value_name = "DIR")]
     pub config_dir: Option<String>,

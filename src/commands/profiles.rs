@@ -79,7 +79,7 @@ fn binding(session: &Session, create: &Create) -> Result<NewBinding, Failure> {
         },
     };
     let (model, config_dir) = (create.model.clone(), create.config_dir.clone());
-    let (allow_http, auth_header, env) = (create.allow_http, None, vec![]);
+    let (allow_http, auth_header, env) = (create.allow_http, create.auth_header.clone(), vec![]);
     Ok(NewBinding { agent, account, allow_http, model, config_dir, auth_header, env, secrets: vec![] })
 }
 

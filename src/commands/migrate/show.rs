@@ -309,6 +309,9 @@ pub(super) fn remedy(session: &Session, plan: &Plan, withheld: &Withheld) -> Vec
     if let Some(endpoint) = &withheld.endpoint {
         create.extend(words!["--endpoint", endpoint]);
     }
+    if let Some(header) = withheld.auth_header {
+        create.extend(words!["--auth-header", header]);
+    }
     commands.push(create);
     commands
 }

@@ -11,6 +11,16 @@ use crate::migrate::vocabulary::Meaning;
 use crate::registry::{Http, check_url};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// What an account that stays would be, as far as it is known.
+#[derive(Clone, Default)]
+pub(super) struct Hinted {
+    provider: Option<String>,
+    // As a profile names it.
+    endpoint: Option<String>,
+    // Where it differs from the provider's own.
+    auth_header: Option<&'static str>,
+}
+
 impl<'a> Judge<'a, '_> {
     // Keeps what stands in a file that is not changed.
     pub(super) fn freeze(&mut self) {
@@ -61,7 +71,8 @@ impl<'a> Judge<'a, '_> {
         let has_other = self.machine.chosen.contains_key(&provider);
         if self.facts.at[set].unit.is_none() && self.is_named_so(set) && !has_other {
             let has_others = self.family(set).is_some_and(|family| self.has_other_endpoints(&[set], family));
-            let account = if has_others { (None, None) } else { (Some(provider), None) };
+            let account =
+                if has_others { Hinted::default() } else { Hinted { provider: Some(provider), ..Hinted::default() } };
             let at = Some((self.facts.at[set].file, self.facts.sets[set].word.span.start));
             self.withhold(self.readers_of_key(name), &kept.why, at, account);
         }
@@ -96,7 +107,7 @@ impl<'a> Judge<'a, '_> {
                 let Some(sets) = group.families.get(family) else { continue };
                 if !self.credentials(sets, family).0.is_empty() {
                     // Whether the key is for that endpoint alone is not known.
-                    self.keep_sets(sets, &kept, None, (None, None));
+                    self.keep_sets(sets, &kept, None, Hinted::default());
                 }
             }
         }
@@ -160,7 +171,7 @@ impl<'a> Judge<'a, '_> {
         let account = self.hinted(&own.sets, families.first().copied());
         // Which of several accounts it is, or what is written where nothing is understood, is not known.
         let is_known = own.starts.len() <= 1 && families.len() <= 1 && !self.has_fixed_key(own);
-        self.withhold(agents, &kept.why, at, if is_known { account } else { (None, None) });
+        self.withhold(agents, &kept.why, at, if is_known { account } else { Hinted::default() });
     }
 
     /// Keeps what a shell's files set at top level.
@@ -168,16 +179,10 @@ impl<'a> Judge<'a, '_> {
         let account = self.hinted(sets, sets.first().and_then(|set| self.family(*set)));
         let is_sure = sets.iter().all(|set| self.facts.scopes[self.facts.at[*set].scope].is_none());
         let kept = Kept { reason: refusal.reason, why: refusal.why };
-        self.keep_sets(sets, &kept, refusal.at, if is_sure { account } else { (None, None) });
+        self.keep_sets(sets, &kept, refusal.at, if is_sure { account } else { Hinted::default() });
     }
 
-    pub(super) fn keep_sets(
-        &mut self,
-        sets: &[usize],
-        kept: &Kept,
-        at: Option<usize>,
-        account: (Option<String>, Option<String>),
-    ) {
+    pub(super) fn keep_sets(&mut self, sets: &[usize], kept: &Kept, at: Option<usize>, account: Hinted) {
         let at = at.or(sets.first().copied()).map(|set| self.place_of(set));
         let agents = self.agents_of(sets);
         self.keep(sets.to_vec(), kept);
@@ -222,29 +227,33 @@ impl<'a> Judge<'a, '_> {
 
     // The provider and the endpoint that words are for. Nothing where anything about them is not known: a key must not
     // be bound to an endpoint that is not its own.
-    fn hinted(&self, sets: &[usize], family: Option<&'a str>) -> (Option<String>, Option<String>) {
-        let Some(family) = family else { return (None, None) };
-        let (Ok(pair), Ok(aim)) = (self.pair(sets, family, None), self.aim(sets, family)) else { return (None, None) };
+    fn hinted(&self, sets: &[usize], family: Option<&'a str>) -> Hinted {
+        let Some(family) = family else { return Hinted::default() };
+        let (Ok(pair), Ok(aim)) = (self.pair(sets, family, None), self.aim(sets, family)) else {
+            return Hinted::default();
+        };
         let own = self.machine.vocabulary.provider_of(family);
         let (keys, _) = self.credentials(sets, family);
         if keys.windows(2).any(|two| !self.values.is_same(two[0], two[1])) {
-            return (None, None);
+            return Hinted::default();
         }
         match (pair, aim) {
-            (_, pairs::Aim::Silent) if self.has_other_endpoints(sets, family) => (None, None),
+            (_, pairs::Aim::Silent) if self.has_other_endpoints(sets, family) => Hinted::default(),
             (Some(pair), _) => {
                 let spec = self.machine.vocabulary.provider(&pair.provider);
-                (Some(pair.provider.clone()), pair.endpoint_of(spec))
+                let (endpoint, auth_header) = (pair.endpoint_of(spec), pair.auth_header(spec));
+                Hinted { provider: Some(pair.provider.clone()), endpoint, auth_header }
             }
             (None, pairs::Aim::At((_, url), _)) => {
                 // An address that no profile takes is no advice, and may hold a password.
                 if check_url(&url, Http::Private).is_err() {
-                    return (None, None);
+                    return Hinted::default();
                 }
                 let known = self.machine.vocabulary.provider_at(&url);
-                (known.or(own).map(|spec| spec.name.to_string()), Some(url))
+                let provider = known.or(own).map(|spec| spec.name.to_string());
+                Hinted { provider, endpoint: Some(url), auth_header: None }
             }
-            (None, _) => (own.map(|spec| spec.name.to_string()), None),
+            (None, _) => Hinted { provider: own.map(|spec| spec.name.to_string()), ..Hinted::default() },
         }
     }
 
@@ -275,18 +284,12 @@ impl<'a> Judge<'a, '_> {
         (is_other && !self.facts.sets[set].place.launcher).then_some(family)
     }
 
-    fn withhold(
-        &mut self,
-        agents: Vec<String>,
-        why: &str,
-        at: Option<(usize, usize)>,
-        (provider, endpoint): (Option<String>, Option<String>),
-    ) {
+    fn withhold(&mut self, agents: Vec<String>, why: &str, at: Option<(usize, usize)>, hinted: Hinted) {
         for agent in agents {
             let agent = self.machine.vocabulary.agent(&agent).map_or(agent, ToString::to_string);
-            let (provider, endpoint) = (provider.clone(), endpoint.clone());
-            let withheld =
-                Withheld { stays: true, ..Withheld::new(agent.clone(), why.to_owned(), at, provider, endpoint) };
+            let Hinted { provider, endpoint, auth_header } = hinted.clone();
+            let withheld = Withheld::new(agent.clone(), why.to_owned(), at, provider, endpoint);
+            let withheld = Withheld { stays: true, auth_header, ..withheld };
             self.withheld.entry(agent).or_insert(withheld);
         }
     }

@@ -1,5 +1,6 @@
 //! Goes through all parts of the files until nothing more is kept.
 
+use super::kept::Hinted;
 use super::launchers::Fate;
 use super::pairs;
 use super::scopes::ReadBy;
@@ -98,7 +99,7 @@ impl<'a> Judge<'a, '_> {
                 // Without what is set around it, a second run would take it for an account.
                 Fate::Within(kept, families, outer) => {
                     self.keep_unit(unit, &families, &kept);
-                    self.keep_sets(&outer, &kept, None, (None, None));
+                    self.keep_sets(&outer, &kept, None, Hinted::default());
                 }
                 Fate::Account(account) => {
                     let reason = Reason::Launcher;

@@ -241,6 +241,8 @@ pub(crate) struct Withheld {
     pub provider: Option<String>,
     /// The endpoint of that account, as a profile names it.
     pub endpoint: Option<String>,
+    /// The header for its key, where it differs from the provider's own.
+    pub auth_header: Option<&'static str>,
     /// The default profile that there is, where it has an account for the agent already.
     pub profile: Option<String>,
     /// Whether the key of that account stays in plaintext.
@@ -258,7 +260,8 @@ impl Withheld {
         provider: Option<String>,
         endpoint: Option<String>,
     ) -> Self {
-        Self { agent, why, at, provider, endpoint, profile: None, stays: false, is_of_functions: false }
+        let (auth_header, profile) = (None, None);
+        Self { agent, why, at, provider, endpoint, auth_header, profile, stays: false, is_of_functions: false }
     }
 }
 
