@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod audit;
+#[cfg(target_os = "linux")]
 pub mod broker;
 pub mod daemon;
 pub mod detection;
@@ -72,8 +73,11 @@ targets! {
     agent_logins: logins::logins,
     audit_line: audit::line,
     audit_log: audit::log,
+    #[cfg(target_os = "linux")]
     broker_framing: broker::framing,
+    #[cfg(target_os = "linux")]
     broker_json: broker::json,
+    #[cfg(target_os = "linux")]
     broker_request: broker::request,
     #[cfg(target_os = "linux")]
     bus_address: wire::bus_address,

@@ -138,8 +138,8 @@ impl Finder {
         self.in_text = false;
         self.keep(b"\"");
         if self.is_name {
-            // A name may be written with escapes.
-            let name = match self.name.contains(&b'\\') {
+            // A name may be written with escapes. Of one that is longer than any wanted one the rest was not kept.
+            let name = match self.name.contains(&b'\\') && self.name.len() <= LONGEST_NAME {
                 true => decoded(&self.name).map(String::into_bytes),
                 false => Some(self.name.clone()),
             };
@@ -265,6 +265,8 @@ mod tests {
     fn values_are_found_by_their_way_and_nowhere_else() {
         let long = format!(r#"{{"model": "{}"}}"#, "x".repeat(5000));
         let deep = format!("{}{}", "[".repeat(600), r#"{"model":"m"}"#);
+        // A name that ends within an escape where it is cut.
+        let named = format!(r#"{{"mo{}":1,"model":"a"}}"#, r"\\".repeat(60));
         for (text, wanted) in [
             (r#"{"model": "a", "x": 1}"#, &["0 text a"][..]),
             (r#"{"messages":[{"model":"b"}],"model":"a"}"#, &["0 text a"]),
@@ -287,6 +289,7 @@ mod tests {
             (r#"{"a":{"b":{"c":1}},"message":{"usage":{}}}"#, &["2 object {}"]),
             (&long, &["0 other"]),
             (&deep, &["lost"]),
+            (&named, &["0 text a"]),
             ("}", &["lost"]),
             (r#"{"a":]"#, &["lost"]),
             (r#"["model":"a"]"#, &["lost"]),

@@ -93,9 +93,9 @@ pub(crate) struct Create {
     /// Let the endpoint be one of your own network without TLS
     #[arg(long, requires = "endpoint")]
     pub allow_http: bool,
-    /// The header for the key, if not the provider's own
+    /// The header for the key, if not the provider's own: bearer or x-api-key
     #[arg(long, value_name = "HEADER", conflicts_with_all = ["login", "no_key"])]
-    #[arg(value_parser = ["bearer", "x-api-key"])]
+    #[arg(value_parser = ["bearer", "x-api-key"], hide_possible_values = true)]
     pub auth_header: Option<String>,
     /// The agent's own configuration folder
     #[arg(long, value_name = "DIR")]
