@@ -1,6 +1,8 @@
 //! Decides whether an agent gets its key itself, or the address of a broker that holds it.
 
 use super::{Context, PlanError, stored};
+use crate::env::Env;
+#[cfg(target_os = "linux")]
 use crate::https::Proxies;
 use crate::name::Variable;
 use crate::platform;
@@ -88,11 +90,22 @@ fn unasked(
     let by_pipe = reach.api.key_fd.as_ref().is_some_and(|(_, since)| takes_pipes(since));
     let by_pipe = by_pipe && !reach.bearer && !reach.api.key_fd_unless.iter().any(is_said);
     let has_tls = TLS.iter().any(|name| context.env.non_empty(name).is_some());
-    if !is_tried || known.hidden || by_pipe || has_tls || Proxies::of(context.env).is_err() {
+    if !is_tried || known.hidden || by_pipe || has_tls || !knows_proxies(context.env) {
         return None;
     }
     let broker = possible(context, resolved, reach, version, words).ok()?;
     (broker.loses.is_none() && stored::is_chosen(context, resolved)).then_some(broker)
+}
+
+// Whether the broker can go through the proxies that are named.
+#[cfg(target_os = "linux")]
+fn knows_proxies(env: &Env) -> bool {
+    Proxies::of(env).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn knows_proxies(_: &Env) -> bool {
+    false
 }
 
 // Returns the broker for an account, or why there can be none, in words that go on after the agent's title.
