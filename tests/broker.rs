@@ -1048,16 +1048,22 @@ const RESTARTING: &str = "title = \"Mine\"\ncommand = \"mine\"\nprovider = \"ant
     [broker]\nrestarts = [\"worker.py\"]\n\
     [[api]]\nprotocol = \"anthropic\"\nkey = \"ANTHROPIC_API_KEY\"\nbase-url = \"ANTHROPIC_BASE_URL\"\n";
 
-#[test]
-fn a_child_that_the_registry_knows_may_use_the_key_and_nothing_that_looks_like_it() {
-    let upstream = Upstream::plain();
-    let world = world_with(&upstream, "", "");
+/// A world whose agent starts itself anew.
+fn restarting(upstream: &Upstream) -> World {
+    let world = world_with(upstream, "", "");
     world.write("home/.config/ringlet/agents/mine.toml", RESTARTING);
     let endpoint = format!("endpoint = \"{}\"\n", upstream.url());
     world.profile(
         "work",
         &format!("agent = \"mine\"\nprovider = \"anthropic\"\n{endpoint}delivery = \"broker\"\n[provider-config]\nkey-alias = \"work\"\n"),
     );
+    world
+}
+
+#[test]
+fn a_child_that_the_registry_knows_may_use_the_key_and_nothing_that_looks_like_it() {
+    let upstream = Upstream::plain();
+    let world = restarting(&upstream);
     let head = format!("#!/usr/bin/env python3\nimport sys\nsys.path.insert(0, {SCRIPTS:?})\nfrom agent import *\n");
     let again = "worker = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), 'worker.py')\n\
                  again = lambda **more: subprocess.run([sys.executable, worker, 'again'], **more)\n";
@@ -1153,13 +1159,7 @@ fn a_process_that_asks_again_and_again_is_recorded_once_and_counted() {
 #[test]
 fn what_outlives_the_agent_beside_its_child_is_told_that_the_launch_has_ended() {
     let upstream = Upstream::plain();
-    let world = world_with(&upstream, "", "");
-    world.write("home/.config/ringlet/agents/mine.toml", RESTARTING);
-    let endpoint = format!("endpoint = \"{}\"\n", upstream.url());
-    world.profile(
-        "work",
-        &format!("agent = \"mine\"\nprovider = \"anthropic\"\n{endpoint}delivery = \"broker\"\n[provider-config]\nkey-alias = \"work\"\n"),
-    );
+    let world = restarting(&upstream);
     let head = format!("#!/usr/bin/env python3\nimport sys\nsys.path.insert(0, {SCRIPTS:?})\nfrom agent import *\n");
     // The agent ends once its child is known, and the child waits for that.
     let worker = "import select\n\
