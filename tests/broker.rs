@@ -588,10 +588,14 @@ fn two_launches_of_two_accounts_know_only_their_own_tokens() {
 fn connections_that_the_provider_has_closed_meanwhile_are_replaced() {
     // Each connection answers once and is closed when the test says so.
     let (close, closes) = mpsc::channel();
-    let closes = Mutex::new(closes);
+    let (closed, is_closed) = mpsc::channel();
+    let ends = Mutex::new((closes, closed));
     let upstream = Upstream::new(move |_, stream| {
         answer(stream, "200 OK", "", b"{}");
-        closes.lock().expect("no panic").recv().expect("told");
+        let (closes, closed) = &*ends.lock().expect("no panic");
+        closes.recv().expect("told");
+        stream.shutdown(std::net::Shutdown::Both).expect("open until now");
+        closed.send(()).expect("awaited");
         false
     });
     let world = brokered(&upstream, "while sys.stdin.readline(): say(status=post()[0])");
@@ -603,10 +607,12 @@ fn connections_that_the_provider_has_closed_meanwhile_are_replaced() {
     let signal = |signal| rustix::process::kill_process(sidecar, signal).expect("sent");
     signal(rustix::process::Signal::STOP);
     close.send(()).expect("awaited");
+    is_closed.recv().expect("closed");
     running.tell("\n");
     signal(rustix::process::Signal::CONT);
     assert_eq!(running.line()["status"], 200);
     close.send(()).expect("awaited");
+    is_closed.recv().expect("closed");
     drop(running.child.stdin.take());
     assert!(running.child.wait().expect("a child").success());
     assert_eq!(upstream.seen().len(), 2, "no request is sent twice");
