@@ -65,21 +65,22 @@ def world(folder, program, port):
         (home / name).write_text(text)
     env = {"HOME": str(home), "PATH": f"{folder}/bin:/usr/bin:/bin", "XDG_RUNTIME_DIR": f"{folder}/run", "TERM": "dumb",
            "SSL_CERT_FILE": str(folder / "ca.pem")}
-    subprocess.run([RINGLET, "-q", "keychain", "set", "anthropic", "default", "--stdin"], env=env, cwd=folder,
+    (home / "work").mkdir()
+    subprocess.run([RINGLET, "-q", "keychain", "set", "anthropic", "default", "--stdin"], env=env, cwd=home / "work",
                    input=b"sk-made-up-0123456789", check=True)
     return env
 
 
 def launch(env, folder, name):
     start = time.perf_counter()
-    subprocess.run([RINGLET, "exec", "--profile", name, "bench"], env=env, cwd=folder, check=True)
+    subprocess.run([RINGLET, "exec", "--profile", name, "bench"], env=env, cwd=folder / "home/work", check=True)
     return (time.perf_counter() - start) * 1e3
 
 
 def client(env, folder, name):
     """Runs the client; returns its times, and the memory of its sidecar in MiB."""
     words = [RINGLET, "exec", "--profile", name, "bench"]
-    running = subprocess.Popen(words, env={**env, "BENCH_ROUNDS": "2000"}, cwd=folder, stdin=subprocess.PIPE,
+    running = subprocess.Popen(words, env={**env, "BENCH_ROUNDS": "2000"}, cwd=folder / "home/work", stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
     times = json.loads(running.stdout.readline())
     memory = [proportional(pid) for pid in sidecars(running.pid)]

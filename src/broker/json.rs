@@ -111,6 +111,8 @@ impl Finder {
                     self.is_value = false;
                     self.is_name = self.nests.last() == Some(&Nest::Object);
                 }
+                // No object is open or can follow: the rest need not be read.
+                _ if self.nests.is_empty() => self.is_lost = true,
                 _ => {
                     self.begin(byte, &mut found);
                 }

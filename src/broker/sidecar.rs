@@ -31,6 +31,8 @@ const STRANGERS_TIME: Duration = Duration::from_secs(5);
 // So long a client may go on to send a request that was refused.
 const LINGER: Duration = Duration::from_secs(10);
 const MOST_DROPPED: usize = 256 << 20;
+// What of one connection is held at most; a head fits into it.
+const BUFFER: usize = 128 << 10;
 // So many strangers are told at once; further connections of strangers are closed and counted.
 const STRANGERS: usize = 16;
 // So many different strangers are recorded by name.
@@ -154,7 +156,9 @@ impl Shared {
                 let (spender, framings) = (&spender, Framings::default());
                 let stream = TokioIo::new(Heads::new(stream, framings.clone()));
                 let service = service_fn(|request| self.answer(spender, framings.next(), request));
-                if let Ok(parts) = http1::Builder::new().serve_connection(stream, service).without_shutdown().await {
+                let mut builder = http1::Builder::new();
+                builder.max_buf_size(BUFFER);
+                if let Ok(parts) = builder.serve_connection(stream, service).without_shutdown().await {
                     let _ = tokio::time::timeout(LINGER, linger(parts.io.into_inner())).await;
                 }
             }

@@ -52,6 +52,9 @@ impl<B> Connection<B> {
     }
 }
 
+// What of one connection is held at most; a head fits into it.
+const BUFFER: usize = 128 << 10;
+
 impl<B> Client<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -83,7 +86,11 @@ where
 
     async fn open(&self) -> Result<Connection<B>, HttpsError> {
         let (stream, socket) = self.way.connect().await?;
-        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(HttpsError::Broken)?;
+        let (sender, driver) = http1::Builder::new()
+            .max_buf_size(BUFFER)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(HttpsError::Broken)?;
         // An error of the connection is reported to the request that waits for it.
         tokio::spawn(async { drop(driver.await) });
         Ok(Connection { sender, socket, since: Instant::now() })

@@ -39,7 +39,7 @@ fn server(certificate: &str, key: &str) {
             stream.set_nodelay(true).expect("a socket");
             let connection = ServerConnection::new(config).expect("a connection");
             let mut stream = BufReader::with_capacity(1 << 16, StreamOwned::new(connection, stream));
-            let large = vec![b'x'; LARGE];
+            let large = text(LARGE, "content");
             while let Some((line, length)) = head(&mut stream) {
                 std::io::copy(&mut (&mut stream).take(length), &mut std::io::sink()).expect("a body");
                 let into = stream.get_mut();
@@ -47,7 +47,8 @@ fn server(certificate: &str, key: &str) {
                     write!(into, "HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n").expect("written");
                     into.write_all(&large).expect("written");
                 } else if line.contains("/events") {
-                    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+                    let head =
+                        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
                     into.write_all(head.as_bytes()).expect("written");
                     for _ in 0..EVENTS {
                         into.write_all(b"10\r\ndata: {\"a\":\"b\"}\n\r\n").expect("written");
@@ -61,6 +62,13 @@ fn server(certificate: &str, key: &str) {
             }
         });
     }
+}
+
+// JSON of this size, as requests and answers are.
+fn text(size: usize, name: &str) -> Vec<u8> {
+    let (head, end) = (format!("{{\"model\":\"m\",\"{name}\":\""), "\",\"usage\":{\"input_tokens\":1}}");
+    let middle = "x".repeat(size - head.len() - end.len());
+    [head.as_str(), &middle, end].concat().into_bytes()
 }
 
 // The first line of a head, and the length of the body behind it.
@@ -162,7 +170,7 @@ fn agent() {
     // A launch alone.
     let Ok(rounds) = env::var("BENCH_ROUNDS") else { return };
     let rounds: usize = rounds.parse().expect("a number");
-    let (mut client, body) = (Client::new(), vec![b'x'; BODY]);
+    let (mut client, body) = (Client::new(), text(BODY, "messages"));
     for _ in 0..rounds / 10 {
         client.small(&body);
     }
