@@ -94,9 +94,13 @@ fn sidecars_of(pid: u32) -> Vec<u32> {
     entries.filter(is_one).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+fn number(pid: u32) -> rustix::process::Pid {
+    rustix::process::Pid::from_raw(i32::try_from(pid).expect("a number")).expect("not zero")
+}
+
 /// Waits until a process is gone.
 fn wait_for_end(pid: u32) {
-    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a number")).expect("not zero");
+    let pid = number(pid);
     let Ok(handle) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
     let mut fds = [rustix::event::PollFd::new(&handle, rustix::event::PollFlags::IN)];
     rustix::event::poll(&mut fds, None).expect("polled");
@@ -492,7 +496,7 @@ fn an_agent_whose_sidecar_is_killed_finds_nobody_there() {
     let mut running = Running::start(&world);
     assert_eq!(running.line()["status"], 200);
     let sidecar = running.sidecar();
-    let pid = rustix::process::Pid::from_raw(i32::try_from(sidecar).expect("a number")).expect("not zero");
+    let pid = number(sidecar);
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
     wait_for_end(sidecar);
     running.tell("\n");
@@ -602,8 +606,7 @@ fn connections_that_the_provider_has_closed_meanwhile_are_replaced() {
     let mut running = Running::start(&world);
     running.tell("\n");
     assert_eq!(running.line()["status"], 200);
-    let sidecar =
-        rustix::process::Pid::from_raw(i32::try_from(running.sidecar()).expect("a number")).expect("not zero");
+    let sidecar = number(running.sidecar());
     let signal = |signal| rustix::process::kill_process(sidecar, signal).expect("sent");
     signal(rustix::process::Signal::STOP);
     close.send(()).expect("awaited");
@@ -860,8 +863,7 @@ fn what_is_used_is_counted_and_nothing_of_what_is_said() {
     assert_eq!(running.line()["all"].as_array().expect("a list").len(), 300);
     running.line();
     // A sidecar that is killed has counted what was answered.
-    let sidecar =
-        rustix::process::Pid::from_raw(i32::try_from(running.sidecar()).expect("a number")).expect("not zero");
+    let sidecar = number(running.sidecar());
     rustix::process::kill_process(sidecar, rustix::process::Signal::KILL).expect("killed");
     let lines = counted(&world);
     assert_eq!((sum(&lines, "requests"), sum(&lines, "measured")), (301, 301), "{lines:?}");
@@ -1402,7 +1404,7 @@ fn the_socket_of_a_killed_sidecar_leads_nowhere_and_is_removed_by_a_later_launch
     let mut running = Running::start(&world);
     assert_eq!(running.line()["status"], 200);
     let sidecar = running.sidecar();
-    let pid = rustix::process::Pid::from_raw(i32::try_from(sidecar).expect("a number")).expect("not zero");
+    let pid = number(sidecar);
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
     wait_for_end(sidecar);
     running.tell("\n");

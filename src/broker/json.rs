@@ -24,6 +24,8 @@ pub(crate) type Way = &'static [&'static str];
 const LONGEST: usize = 4096;
 // The deepest nesting that is followed.
 const DEEPEST: usize = 512;
+// What numbers, `true`, `false` and `null` are written with.
+const SCALARS: &[u8] = b"+-.0123456789Eaeflnrstu";
 // No wanted name is longer.
 const LONGEST_NAME: usize = 64;
 
@@ -111,8 +113,8 @@ impl Finder {
                     self.is_value = false;
                     self.is_name = self.nests.last() == Some(&Nest::Object);
                 }
-                // No object is open or can follow: the rest need not be read.
-                _ if self.nests.is_empty() => self.is_lost = true,
+                // Neither an object nor a number or a word: the rest need not be read.
+                _ if self.nests.is_empty() && !SCALARS.contains(&byte) => self.is_lost = true,
                 _ => {
                     self.begin(byte, &mut found);
                 }
@@ -292,6 +294,9 @@ mod tests {
             (&long, &["0 other"]),
             (&deep, &["lost"]),
             (&named, &["0 text a"]),
+            ("-12.5E+3", &[]),
+            (" true", &[]),
+            ("xx", &["lost"]),
             ("}", &["lost"]),
             (r#"{"a":]"#, &["lost"]),
             (r#"["model":"a"]"#, &["lost"]),

@@ -6,7 +6,8 @@ use super::peers::{Launch, Spender, Stranger, Why};
 use super::refusal::Refusal;
 use super::relay::{Answer, Relay};
 use crate::audit::{Action, LogPlace, Outcome, Record};
-use crate::platform;
+use crate::https::BUFFER;
+use crate::platform::{self, RemoveOnDrop};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
@@ -18,7 +19,6 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,8 +31,6 @@ const STRANGERS_TIME: Duration = Duration::from_secs(5);
 // So long a client may go on to send a request that was refused.
 const LINGER: Duration = Duration::from_secs(10);
 const MOST_DROPPED: usize = 256 << 20;
-// What of one connection is held at most; a head fits into it.
-const BUFFER: usize = 128 << 10;
 // So many strangers are told at once; further connections of strangers are closed and counted.
 const STRANGERS: usize = 16;
 // So many different strangers are recorded by name.
@@ -82,14 +80,6 @@ async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     }
     while let (1.., Ok(read @ 1..)) = (left, stream.read(&mut dropped).await) {
         left = left.saturating_sub(read);
-    }
-}
-
-struct RemoveOnDrop(PathBuf);
-
-impl Drop for RemoveOnDrop {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
     }
 }
 

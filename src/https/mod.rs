@@ -52,8 +52,8 @@ impl<B> Connection<B> {
     }
 }
 
-// What of one connection is held at most; a head fits into it.
-const BUFFER: usize = 128 << 10;
+/// What of one connection is held at most; a head fits into it.
+pub(crate) const BUFFER: usize = 128 << 10;
 
 impl<B> Client<B>
 where

@@ -8,7 +8,7 @@
 
 use super::{HandOverError, sockets};
 use crate::paths::Paths;
-use crate::platform::{self, Peer};
+use crate::platform::{self, Peer, RemoveOnDrop};
 use crate::secret::{Key, Secret};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -45,7 +45,7 @@ pub(crate) fn serve(agent: u32, socket: &Path) -> io::Result<()> {
     let _hardened = platform::harden()?;
     platform::say_ready()?;
     let listener = platform::listener_on_stdout()?;
-    let socket_file = RemoveOnDrop(socket);
+    let socket_file = RemoveOnDrop(socket.to_owned());
     let process = platform::Watched::of(agent)?;
     let mut bytes = Vec::with_capacity(MAX as usize);
     io::stdin().lock().take(MAX).read_to_end(&mut bytes)?;
@@ -64,14 +64,6 @@ pub(crate) fn serve(agent: u32, socket: &Path) -> io::Result<()> {
         return client.write_all(key.expose());
     }
     Ok(())
-}
-
-struct RemoveOnDrop<'a>(&'a Path);
-
-impl Drop for RemoveOnDrop<'_> {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(self.0);
-    }
 }
 
 // Reports whether a client is this user's Ringlet, started by the agent or by a process below it.

@@ -82,12 +82,12 @@ fn unasked(
     words: &[OsString],
 ) -> Option<Broker> {
     let known = resolved.agent.broker.as_ref()?;
-    let is_tried = version.zip(known.since.as_ref()).is_some_and(|(version, since)| version.is_at_least(since));
+    let has = |since: &String| version.is_some_and(|version| version.is_at_least(since));
+    let is_tried = known.since.as_ref().is_some_and(has);
     // No tool sees what goes through a pipe.
     let is_said =
         |name: &String| words.iter().any(|word| word == name.as_str()) || context.env.non_empty(name).is_some();
-    let takes_pipes = |since: &String| version.is_some_and(|version| version.is_at_least(since));
-    let by_pipe = reach.api.key_fd.as_ref().is_some_and(|(_, since)| takes_pipes(since));
+    let by_pipe = reach.api.key_fd.as_ref().is_some_and(|(_, since)| has(since));
     let by_pipe = by_pipe && !reach.bearer && !reach.api.key_fd_unless.iter().any(is_said);
     let has_tls = TLS.iter().any(|name| context.env.non_empty(name).is_some());
     if !is_tried || known.hidden || by_pipe || has_tls || !knows_proxies(context.env) {

@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -135,6 +136,15 @@ fn reads_within(pipe: impl AsFd + Read, wanted: &[u8], time: Duration) -> bool {
         }
     }
     read == wanted
+}
+
+/// The file of a socket, which is removed with this value.
+pub(crate) struct RemoveOnDrop(pub(crate) PathBuf);
+
+impl Drop for RemoveOnDrop {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Takes the listening socket that this process was given as its standard output.
