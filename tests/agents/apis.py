@@ -45,19 +45,25 @@ def responses(request, call=None):
              "output": [item], "usage": usage}
     if not request.get("stream"):
         return whole
-    text = []
-    if not call:
-        # Some take the text from here alone.
-        at = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-        text = [
-            {"type": "response.output_item.added", "output_index": 0, "item": dict(item, status="in_progress", content=[])},
+    # Some take the item from here alone.
+    at = {"item_id": item["id"], "output_index": 0}
+    if call:
+        rest = []
+        if call["type"] == "function_call":
+            rest = [dict(at, type="response.function_call_arguments.done", arguments=call["arguments"])]
+        begun = dict(call, status="in_progress", **({"arguments": ""} if "arguments" in call else {"input": ""}))
+    else:
+        at["content_index"] = 0
+        rest = [
             dict(at, type="response.content_part.added", part={"type": "output_text", "text": "", "annotations": []}),
             dict(at, type="response.output_text.delta", delta=TEXT),
             dict(at, type="response.output_text.done", text=TEXT),
         ]
+        begun = dict(item, status="in_progress", content=[])
     events = [
         {"type": "response.created", "response": dict(whole, status="in_progress", output=[])},
-        *text,
+        {"type": "response.output_item.added", "output_index": 0, "item": begun},
+        *rest,
         {"type": "response.output_item.done", "output_index": 0, "item": item},
         {"type": "response.completed", "response": whole},
     ]

@@ -1,11 +1,12 @@
 """The clients: how each is installed, made to trust the project, and started with its key as Ringlet gives it.
 
 The variables and arguments are those of registry/agents; a client's `prepare` writes what its user would have written once, into
-the fresh home of the replay. Nothing in here starts anything.
+the fresh home of the replay. Nothing in here starts an agent.
 """
 
 import json
 import os
+import subprocess
 
 from world import KEY, PROMPT
 
@@ -47,6 +48,22 @@ class Client:
 
     def folder(self, agents):
         return os.path.join(agents, "".join(c if c in "abcdefghijklmnopqrstuvwxyz0123456789.\n" else "-" for c in self.package))
+
+    def install(self, agents, python):
+        folder = self.folder(agents)
+        if os.path.isdir(folder):
+            return
+        print("installing", self.package, flush=True)
+        new = folder + ".new"
+        if self.python:
+            subprocess.run([python, "-m", "venv", new], check=True)
+            subprocess.run([os.path.join(new, "bin", "python"), "-m", "pip", "install", "--quiet", self.package], check=True)
+            # A virtual environment's programs name it by its path.
+            subprocess.run(["sed", "-i", "1s|%s|%s|" % (new, folder)] + [e.path for e in os.scandir(os.path.join(new, "bin"))
+                           if e.is_file(follow_symlinks=False)], check=True)
+        else:
+            subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", new, self.package], check=True)
+        os.rename(new, folder)
 
     def binary(self, agents):
         return os.path.join(self.folder(agents), *(("bin",) if self.python else ("node_modules", ".bin")), self.program)

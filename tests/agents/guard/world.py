@@ -143,6 +143,8 @@ def gemini(request, path):
 
 class Provider(apis.Handler):
     seen = []
+    # Where it is set, whoever asks for an answer without this key is refused.
+    demands = ""
 
     def note(self, body=b""):
         Provider.seen.append({"method": self.command, "path": self.path, "headers": dict(self.headers), "body": body})
@@ -161,6 +163,8 @@ class Provider(apis.Handler):
     def do_POST(self):
         raw = self.body()
         self.note(raw)
+        if not any(Provider.demands in value for value in self.headers.values()):
+            return self.answer({"error": {"type": "authentication_error", "message": "no such key"}}, 401)
         try:
             request = json.loads(raw)
         except ValueError:
@@ -221,6 +225,14 @@ class Names(socketserver.BaseRequestHandler):
         out.sendto(data[:2] + b"\x81\x83" + data[4:6] + b"\0\0\0\0\0\0" + data[12:at + 5], self.client_address)
 
 
+class Quiet(apis.http.server.ThreadingHTTPServer):
+    """A client that is ended in mid-request is nothing to report."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Threads(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
@@ -243,7 +255,7 @@ class World:
         self.home = os.path.join(scratch, "home")
         self.project = os.path.join(self.home, "work", "shop")
         self.trap_log = os.path.join(scratch, "trap.log")
-        provider = apis.http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+        provider = Quiet(("127.0.0.1", 0), Provider)
         provider.daemon_threads = True
         elsewhere = Threads(("127.0.0.1", 0), Elsewhere)
         names = socketserver.ThreadingUDPServer(("127.0.0.1", 53), Names)
