@@ -405,10 +405,6 @@ impl From<LaunchError> for Failure {
             }
             LaunchError::HandOver(_) => Self::new(message)
                 .hint("mend what it names, or let XDG_RUNTIME_DIR name a short path of your own, then start it again"),
-            #[cfg(target_os = "linux")]
-            LaunchError::Proxy(ref error) => {
-                Self::new(message).hint(format!("set {} to such a URL, or unset it", error.variable))
-            }
             LaunchError::Broker(_) => Self::new(message).hint("mend what it names, then start it again"),
             LaunchError::Rejected { key, .. } => {
                 let end = format!("take the entry out of that list that ends as {key} does");

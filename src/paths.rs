@@ -225,6 +225,17 @@ impl Paths {
         base.map_or_else(|| self.state.join("run"), |base| base.join("ringlet"))
     }
 
+    /// The folder of the launches' sockets.
+    pub(crate) fn launch_sockets(&self) -> PathBuf {
+        self.runtime().join("launch")
+    }
+
+    /// Reports whether the path of a socket in that folder, with a name of 16 bytes, is as short as the system wants.
+    pub(crate) fn fit_sockets(&self) -> bool {
+        // `sun_path` of sockaddr_un(7) with the zero at its end.
+        self.launch_sockets().as_os_str().len() + "/0123456789abcdef".len() < 108
+    }
+
     /// The folder of links named after the agents.
     pub fn shims(&self) -> PathBuf {
         self.state.join("shims")

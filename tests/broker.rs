@@ -9,6 +9,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use upstream::{Upstream, answer};
@@ -411,6 +412,9 @@ cases = {
     "encoded dots": (400, head("GET /v1/models/%2e%2e/organizations HTTP/1.1")),
     "another method": (405, head("DELETE /v1/models/x HTTP/1.1")),
     "an upgrade": (426, head("GET /v1/models HTTP/1.1", "connection: upgrade", "upgrade: websocket")),
+    "a method in a header": (405, head("GET /v1/models HTTP/1.1", "x-http-method-override: DELETE")),
+    "a body where none belongs": (400, head("GET /v1/models HTTP/1.1", "content-length: 2") + b"{}"),
+    "a length that is cut": (400, head(post, "content-length: " + "0" * 250 + "2") + b"{}"),
     "HTTP/1.0": (400, head("POST /v1/messages HTTP/1.0", "content-length: 0")),
     "1 MB of headers": (431, head(post, "x: " + "y" * 1000000)),
     "no request": (400, b"\x16\x03\x01\x02\x00\r\n\r\n"),
@@ -431,13 +435,30 @@ half.sendall(b"POST /v1/mess")
 two = head(post, "content-length: 2") + b"{}" + head("GET /v1/models HTTP/1.1", "connection: close")
 line, both = raw(two)
 say(name="pipelined", wanted="2", status=str(both.count(b"HTTP/1.1 200 OK")))
+sys.stdin.readline()
 "#;
-    let all = said(launch(&brokered(&upstream, script)));
-    assert_eq!(all.len(), 18);
-    for case in &all {
+    let world = brokered(&upstream, script);
+    let mut running = Running::start(&world);
+    for _ in 0..21 {
+        let case = running.line();
         assert_eq!(case["status"], case["wanted"], "{case}");
     }
+    let sidecar = running.sidecar();
+    running.tell("\n");
+    assert!(running.child.wait().expect("a child").success());
+    wait_for_end(sidecar);
     assert_eq!(upstream.seen().len(), 2, "the pipelined two: {:?}", upstream.seen());
+    // What no client of the API sends is recorded: once when it comes, and with its number at the end.
+    let spends = spends(&world);
+    let reasons: Vec<&str> = spends.iter().filter_map(|line| line["reason"].as_str()).collect();
+    assert_eq!(reasons[0], "it is no request of the API");
+    assert!(
+        reasons[1].starts_with("it is no request of the API, ") && reasons[1].ends_with(" requests"),
+        "{reasons:?}"
+    );
+    assert!(
+        spends[0]["result"] == "denied" && spends[0]["binary"].as_str().is_some_and(|path| path.contains("python"))
+    );
 }
 
 #[test]
@@ -682,17 +703,24 @@ fn an_agent_that_was_tried_and_loses_nothing_gets_the_broker_unasked() {
     let upstream = Upstream::plain();
     let world = world_with(&upstream, "", "say(status=post()[0], key=os.environ['ANTHROPIC_AUTH_TOKEN'])");
     let endpoint = format!("endpoint = \"{}\"", upstream.url());
-    for (provider, key) in [("google", "AIzaTESTTESTTESTTESTTESTTESTTESTTESTTEST"), ("openai", KEY)] {
+    let model = &format!("{endpoint}\nmodel = \"m\"");
+    for (provider, key) in [("google", "AIzaTESTTESTTESTTESTTESTTESTTESTTESTTEST"), ("openai", KEY), ("xai", KEY)] {
         world.store_key(&format!("{provider}/work"), key);
     }
-    world.write("home/.config/ringlet/agents/mine.toml", RESTARTING);
-    ["gemini", "qwen", "opencode", "mine"].into_iter().for_each(|name| drop(world.agent(name)));
+    let mine = RESTARTING.replace("[broker]\n", "package = \"npm mine-ai\"\n[broker]\nsince = \"1.0.0\"\n");
+    world.write("home/.config/ringlet/agents/mine.toml", mine);
+    ["gemini", "qwen", "opencode", "copilot", "grok", "kimi", "mine"]
+        .into_iter()
+        .for_each(|name| drop(world.agent(name)));
     world.write("home/.gemini/settings.json", r#"{"security": {"auth": {"selectedType": "gemini-api-key"}}}"#);
     let plan = |agent: &str, version: &str, provider: &str, more: &str, env: &str, words: &[&str]| {
         let package = match agent {
             "claude" => "@anthropic-ai/claude-code",
             "gemini" => "@google/gemini-cli",
             "qwen" => "@qwen-code/qwen-code",
+            "copilot" => "@github/copilot",
+            "grok" => "@xai-official/grok",
+            "kimi" => "@moonshot-ai/kimi-code",
             other => &format!("{other}-ai"),
         };
         world.write("package.json", format!(r#"{{"name": "{package}", "version": "{version}"}}"#));
@@ -713,6 +741,8 @@ fn an_agent_that_was_tried_and_loses_nothing_gets_the_broker_unasked() {
     };
     let bearer = &format!("{endpoint}\nauth-header = \"bearer\"");
     let direct = &format!("{endpoint}\ndelivery = \"direct\"\nauth-header = \"bearer\"");
+    let tls = &"endpoint = \"https://gateway.example\"\nauth-header = \"bearer\"".to_owned();
+    let query = &"endpoint = \"https://gateway.example/v1?a=b\"\nauth-header = \"bearer\"".to_owned();
     for (agent, version, provider, more, env, words, wanted) in [
         ("claude", "2.1.330", "anthropic", bearer, "", &[][..], "broker"),
         ("claude", "2.1.329", "anthropic", bearer, "", &[], "variable"),
@@ -722,7 +752,9 @@ fn an_agent_that_was_tried_and_loses_nothing_gets_the_broker_unasked() {
         ("claude", "2.1.330", "anthropic", &"auth-header = \"bearer\"".to_owned(), "", &[], "variable"),
         // What the broker does not obey.
         ("claude", "2.1.330", "anthropic", bearer, "NODE_TLS_REJECT_UNAUTHORIZED=0", &[], "variable"),
-        ("claude", "2.1.330", "anthropic", bearer, "HTTPS_PROXY=socks5://127.0.0.1:1", &[], "variable"),
+        ("claude", "2.1.330", "anthropic", tls, "HTTPS_PROXY=socks5://127.0.0.1:1", &[], "variable"),
+        ("claude", "2.1.330", "anthropic", tls, "", &[], "broker"),
+        ("claude", "2.1.330", "anthropic", query, "", &[], "variable"),
         ("opencode", "1.18.33", "openai", &endpoint, "", &[], "broker"),
         ("opencode", "1.18.32", "openai", &endpoint, "", &[], "variable"),
         ("qwen", "0.24.4", "openai", &endpoint, "", &[], "broker"),
@@ -732,7 +764,11 @@ fn an_agent_that_was_tried_and_loses_nothing_gets_the_broker_unasked() {
         ("gemini", "0.61.0", "google", &endpoint, "", &["-ys"], "variable"),
         ("gemini", "0.61.0", "google", &endpoint, "GEMINI_SANDBOX=docker", &[], "variable"),
         ("gemini", "0.61.0", "google", &endpoint, "GEMINI_SANDBOX=false", &["-s"], "broker"),
-        // An agent of the user's own says nothing of itself.
+        ("copilot", "1.0.102", "openai", model, "", &[], "broker"),
+        ("copilot", "1.0.101", "openai", model, "", &[], "variable"),
+        ("grok", "1.0.41", "xai", model, "", &[], "broker"),
+        ("kimi", "2.1.0", "openai", model, "", &[], "broker"),
+        // An agent of the user's own was not tried by Ringlet's authors, whatever its definition says.
         ("mine", "9.9.9", "anthropic", &endpoint, "", &[], "variable"),
     ] {
         let found = how(plan(agent, version, provider, more, env, words));
@@ -785,7 +821,8 @@ fn a_provider_that_is_not_there_is_named_in_the_providers_own_form() {
          [provider-config]\nkey-alias = \"work\"\n",
     );
     let said = said(launch(&world));
-    assert_eq!((&said[0]["status"], &said[0]["retry"]), (&502.into(), &"false".into()));
+    // The agent may try again at once: nothing was sent.
+    assert_eq!((&said[0]["status"], &said[0]["retry"]), (&502.into(), &Value::Null));
     let message = said[0]["error"]["message"].as_str().expect("a message");
     assert!(
         message.starts_with("ringlet: http://127.0.0.1:1 did not answer: 127.0.0.1:1 cannot be reached"),
@@ -803,10 +840,43 @@ fn the_agent_is_told_to_reach_this_machine_without_a_proxy() {
     }
     world.set("NO_PROXY", "internal.example");
     let said_now = said(launch(&world));
-    let own = "127.0.0.1,localhost";
-    assert_eq!(said_now[0], serde_json::json!({ "status": 200, "no": [format!("internal.example,{own}"), own] }));
+    let both = "internal.example,127.0.0.1,localhost";
+    assert_eq!(said_now[0], serde_json::json!({ "status": 200, "no": [both, both] }));
+    // It is of no account for an endpoint that is reached without TLS.
     world.set("HTTPS_PROXY", "socks5://127.0.0.1:1");
-    launch(&world).fails(125, &["HTTPS_PROXY names no proxy that ringlet can go through"]);
+    assert_eq!(said(launch(&world))[0]["status"], 200);
+    let lookups = |world: &World| world.read("home/.local/state/ringlet/audit.jsonl").matches("\"lookup\"").count();
+    let before = lookups(&world);
+    for (endpoint, words) in [
+        ("https://api.example.org", "HTTPS_PROXY names no proxy that ringlet can go through"),
+        ("http://127.0.0.1:1/v1?version=1", "has an endpoint that the broker cannot go to"),
+        ("http://127.0.0.1:1/a//b", "has an endpoint that the broker cannot go to"),
+        ("https://b\u{fc}cher.example/v1", "has an endpoint that the broker cannot go to"),
+    ] {
+        let text = format!(
+            "agent = \"claude\"\nprovider = \"anthropic\"\nendpoint = \"{endpoint}\"\ndelivery = \"broker\"\n\
+             [provider-config]\nkey-alias = \"work\"\n"
+        );
+        world.profile("work", &text);
+        for command in [&["exec", "claude"][..], &["exec", "claude", "--dry-run"]] {
+            world.run(command).fails(125, &[words]);
+        }
+    }
+    assert_eq!(lookups(&world), before, "a refused launch asks no keychain");
+}
+
+#[test]
+fn certificates_that_cannot_be_read_are_left_out_and_named_where_one_is_refused() {
+    let upstream = Upstream::plain();
+    let mut world = brokered(&upstream, "say(status=post()[0])");
+    world.write("broken.pem", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
+    let broken = world.path("broken.pem");
+    for file in ["/gone/ca.pem", broken.to_str().expect("text")] {
+        for name in ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"] {
+            world.set(name, file);
+            assert_eq!(said(launch(&world))[0]["status"], 200, "{name} {file}");
+        }
+    }
 }
 
 #[test]
@@ -906,6 +976,29 @@ fn limits_stop_a_request_before_it_leaves() {
 }
 
 #[test]
+fn what_cannot_be_counted_does_not_leave_where_there_is_a_limit_and_what_did_not_leave_is_not_counted() {
+    let upstream = Upstream::plain();
+    let script = "say(paths=[post('/v1/messages' + path)[0] for path in ('/batches', '', '/count_tokens')])\n\
+                  connection = http.client.HTTPConnection(HERE.hostname, HERE.port)\n\
+                  connection.sock = connect()\n\
+                  connection.request('GET', '/v1/messages/batches/b/results', headers={'x-api-key': TOKEN})\n\
+                  say(get=connection.getresponse().status)";
+    let world = world_with(&upstream, "", script);
+    assert_eq!(said(launch(&world))[0]["paths"], serde_json::json!([200, 200, 200]), "without a limit they pass");
+    world.configure("[scope.\"anthropic/work\"]\nrequests-per-day = 9\n");
+    let all = said(launch(&world));
+    assert_eq!((&all[0]["paths"], &all[1]["get"]), (&serde_json::json!([400, 200, 200]), &400.into()));
+    // Nobody is there: the requests may be made again.
+    let text = "agent = \"claude\"\nprovider = \"anthropic\"\nendpoint = \"http://127.0.0.1:1\"\n\
+                [provider-config]\nkey-alias = \"other\"\n";
+    world.profile("work", text);
+    world.store_key("anthropic/other", KEY);
+    world.configure("[scope.\"anthropic/other\"]\nrequests-per-day = 1\n");
+    agent(&world, "say(all=[post()[0] for _ in range(3)])");
+    assert_eq!(said(launch(&world))[0]["all"], serde_json::json!([502, 502, 502]));
+}
+
+#[test]
 fn only_the_models_of_a_rule_are_asked() {
     let upstream = Upstream::new(|_, stream| answer(stream, "200 OK", "", MESSAGE.as_bytes()));
     let script = r#"
@@ -921,6 +1014,9 @@ cases = {
     "no JSON": (400, b'model=claude-9', {}),
     "compressed": (400, b'{"model":"claude-9"}', {"content-encoding": "gzip"}),
     "escaped": (200, b'{"mod\\u0065l":"claude-9"}', {}),
+    "another in large letters": (400, b'{"Model":"gpt-9","model":"claude-9"}', {}),
+    "a list of others": (400, b'{"models":["gpt-9"],"model":"claude-9"}', {}),
+    "one to fall back to": (400, b'{"fallbacks":[{"model":"gpt-9"}],"model":"claude-9"}', {}),
 }
 for name, (wanted, body, headers) in cases.items():
     say(name=name, wanted=wanted, status=post(body=body, headers=headers)[0])
@@ -928,7 +1024,7 @@ for name, (wanted, body, headers) in cases.items():
     let world = world_with(&upstream, "", script);
     world.configure("[scope.\"anthropic/work\"]\nmodels = [\"claude-*\"]\n");
     let all = said(launch(&world));
-    assert_eq!(all.len(), 10);
+    assert_eq!(all.len(), 13);
     for case in &all {
         assert_eq!(case["status"], case["wanted"], "{case}");
     }
@@ -1080,12 +1176,22 @@ fn a_child_that_the_registry_knows_may_use_the_key_and_nothing_that_looks_like_i
          say(who=sys.argv[1], status=post()[0])\n\
          if sys.argv[1] == 'first':\n\
          \x20   again()\n\
-         \x20   say(who='first', status=post()[0])"
+         \x20   say(who='first', status=post()[0])\n\
+         if sys.argv[1] == 'held':\n\
+         \x20   open('held', 'w').close()\n\
+         \x20   open('free').read()"
     );
     world.program("worker.py", &worker);
     for (parent, wanted) in [
-        // The child is known by its first connection; a second one, below it or beside it, is not.
-        ("subprocess.run([sys.executable, '-u', worker, 'first'])\nagain()", &[200, 403, 200, 403][..]),
+        // The child is known by its first connection, and one below it is not. Once it has ended, the agent may start
+        // itself anew.
+        ("subprocess.run([sys.executable, '-u', worker, 'first'])\nagain()", &[200, 403, 200, 200][..]),
+        // Nor is one beside it.
+        (
+            "os.mkfifo('held')\nos.mkfifo('free')\nchild = subprocess.Popen([sys.executable, worker, 'held'])\n\
+             open('held').read()\nagain()\nopen('free', 'w').close()\nchild.wait()",
+            &[200, 403],
+        ),
         // A tool is given streams of its own.
         ("print(again(capture_output=True, text=True).stdout.strip())", &[403]),
         // A shell that becomes the same program with the same streams is the child of the launched process as well.
@@ -1106,6 +1212,58 @@ fn a_child_that_the_registry_knows_may_use_the_key_and_nothing_that_looks_like_i
         let statuses: Vec<u64> = said.iter().map(|said| said["status"].as_u64().expect("a status")).collect();
         assert_eq!(statuses, wanted, "{parent}");
     }
+}
+
+/// A script among packages of npm's form, which starts a native program of another package.
+#[test]
+fn the_native_program_of_a_launched_script_may_use_the_key_and_nothing_that_looks_like_it() {
+    let upstream = Upstream::plain();
+    let world = restarting(&upstream);
+    world.write(
+        "home/.config/ringlet/agents/mine.toml",
+        RESTARTING.replace("restarts = [\"worker.py\"]", "starts = \"native\""),
+    );
+    let packages = world.path("lib/node_modules");
+    let curl = fs::read(which("curl")).expect("curl");
+    for place in [packages.join("mine-linux/native"), packages.join("mine-linux/other"), world.path("lib/native")] {
+        fs::create_dir_all(place.parent().expect("a folder")).expect("made");
+        fs::write(&place, &curl).expect("written");
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).expect("chmod");
+    }
+    let head = format!(
+        "#!/usr/bin/env python3\nimport sys\nsys.path.insert(0, {SCRIPTS:?})\nfrom agent import *\n\
+         LIB = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(sys.argv[0]))))\n\
+         words = ['-s', '-o', os.devnull, '-w', '{{\"status\":%{{http_code}}}}\\n', '-H', 'x-api-key: ' + TOKEN, '-d', '{{}}', BASE + '/v1/messages']\n\
+         ask = lambda place, **more: subprocess.run([LIB + place] + words, **more)\n\
+         own = '/node_modules/mine-linux/native'\n"
+    );
+    for (script, wanted) in [
+        // Once it has ended, none takes its place.
+        ("ask(own)\nask(own)", &[200, 403][..]),
+        ("ask('/node_modules/mine-linux/other')", &[403]),
+        ("ask('/native')", &[403]),
+        ("print(ask(own, capture_output=True, text=True).stdout.strip())", &[403]),
+        ("subprocess.run(['sh', '-c', '\"$@\"; :', 'sh', LIB + own] + words)", &[403]),
+        ("post()\nask(own)", &[403]),
+    ] {
+        let place = packages.join("mine/mine");
+        fs::create_dir_all(place.parent().expect("a folder")).expect("made");
+        fs::write(&place, format!("{head}{script}\n")).expect("written");
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).expect("chmod");
+        let link = world.path("bin/mine");
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(&place, &link).expect("linked");
+        let said = said(world.run(&["exec", "--profile", "work", "mine"]));
+        let statuses: Vec<u64> = said.iter().map(|said| said["status"].as_u64().expect("a status")).collect();
+        assert_eq!(statuses, wanted, "{script}");
+    }
+}
+
+/// The program of a name on the search path of the tests.
+fn which(name: &str) -> std::path::PathBuf {
+    let folders = std::env::var_os("PATH").expect("a search path");
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is needed"))
 }
 
 #[test]

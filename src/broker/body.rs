@@ -16,6 +16,9 @@ pub(super) type BodyError = Box<dyn Error + Send + Sync>;
 
 // Where every protocol but Gemini's names the model.
 const MODEL: &[Way] = &[&["model"]];
+// What could name another one: some servers do not tell small letters from large ones, and gateways read lists of
+// models that they may take in its place.
+const MODEL_ALONE: &[Way] = &[&["model"], &["*model*"], &["*fallback*"]];
 
 // So much of a body is read along for the model.
 const BEGINNING: usize = 64 << 10;
@@ -49,7 +52,8 @@ impl Sent {
     /// Holds the body back until its model was read. `None` if the body names none, is too long before that, or cannot
     /// be read.
     pub(super) async fn once_named(mut rest: Incoming, model: Model) -> Option<Self> {
-        let (mut finder, mut held, mut length, mut found) = (Finder::new(MODEL), VecDeque::new(), 0, Vec::new());
+        let (mut finder, mut held) = (Finder::new(MODEL_ALONE), VecDeque::new());
+        let (mut length, mut found) = (0, Vec::new());
         while found.is_empty() {
             let data = rest.frame().await?.ok()?.into_data().ok()?;
             length += data.len();
@@ -59,7 +63,7 @@ impl Sent {
                 return None;
             }
         }
-        // A name that stands there twice would be read in two ways.
+        // With a second name the request could be read in two ways.
         let [Some(name)] = &found[..] else { return None };
         put(&model, name.clone());
         Some(Self { held, rest, finder, left: usize::MAX, model, is_strict: true })
@@ -74,7 +78,7 @@ impl Sent {
         let mut found = Vec::new();
         self.finder.read(part, |value| found.push(text(value)));
         if self.is_strict && (!found.is_empty() || self.finder.is_lost()) {
-            return Err("the request names its model twice, or cannot be read".into());
+            return Err("the request names a second model, or cannot be read".into());
         }
         if let Some(Some(name)) = found.into_iter().next() {
             put(&self.model, name);
@@ -84,8 +88,9 @@ impl Sent {
     }
 }
 
+// The model; `None` for any other value.
 fn text(value: Found<'_>) -> Option<String> {
-    if let Found::Text(_, text) = value { decoded(text) } else { None }
+    if let Found::Text(0, text) = value { decoded(text) } else { None }
 }
 
 fn put(model: &Model, name: String) {

@@ -38,7 +38,7 @@ impl Framings {
     }
 }
 
-// Longer lines are no framing headers; a part of them is compared alone.
+// A framing header is shorter. Of a longer line the beginning is kept.
 const LINE: usize = 256;
 
 /// The place in the stream.
@@ -105,13 +105,15 @@ impl Scan {
         }
         let colon = memchr::memchr(b':', line)?;
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        // Of such a line the end was perhaps not kept.
+        let is_cut = line.len() >= LINE - 1;
         if name.eq_ignore_ascii_case(b"content-length") {
             let number = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
             let number = number.and_then(|text| text.parse().ok());
-            self.is_unclear |= number.is_none() || self.length.is_some();
+            self.is_unclear |= is_cut || number.is_none() || self.length.is_some();
             self.length = number;
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.is_unclear |= self.is_chunked || !value.eq_ignore_ascii_case(b"chunked");
+            self.is_unclear |= is_cut || self.is_chunked || !value.eq_ignore_ascii_case(b"chunked");
             self.is_chunked = true;
         }
         None
@@ -215,6 +217,9 @@ mod tests {
             (post("content-length: 99999999999999999999\r\n", ""), vec![Unclear]),
             (post("transfer-encoding: gzip, chunked\r\n", ""), vec![Unclear]),
             (post("transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n", ""), vec![Unclear]),
+            (post(&format!("content-length: {}5\r\n", "0".repeat(250)), "12345"), vec![Unclear]),
+            (post(&format!("content-length:{}5\r\n", " ".repeat(250)), "12345"), vec![Unclear]),
+            (post(&format!("transfer-encoding: chunked{}\r\n", " ".repeat(250)), ""), vec![Unclear]),
             (post(&format!("x: {}\r\n", "content-length: 5".repeat(99)), ""), vec![Bare]),
         ] {
             for size in [1, 3, 7, 4096] {

@@ -17,7 +17,8 @@ pub(crate) enum Found<'a> {
     Other(usize),
 }
 
-/// A way: names from the outermost object on, one or two. Outermost arrays are passed through.
+/// A way: names from the outermost object on, one or two. Outermost arrays are passed through. A name between two `*`
+/// stands for every name that contains it, in small or large letters; the first way that fits counts.
 pub(crate) type Way = &'static [&'static str];
 
 // The largest value that is kept.
@@ -26,8 +27,8 @@ const LONGEST: usize = 4096;
 const DEEPEST: usize = 512;
 // What numbers, `true`, `false` and `null` are written with.
 const SCALARS: &[u8] = b"+-.0123456789Eaeflnrstu";
-// No wanted name is longer.
-const LONGEST_NAME: usize = 64;
+// No wanted name is longer, if each of its letters is written as an escape.
+const LONGEST_NAME: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Nest {
@@ -198,7 +199,7 @@ impl Finder {
             return None;
         }
         let is_it = |way: &&Way| {
-            way.len() == self.names.len() && way.iter().zip(&self.names).all(|(name, read)| name.as_bytes() == read)
+            way.len() == self.names.len() && way.iter().zip(&self.names).all(|(name, read)| is_named(name, read))
         };
         self.ways.iter().position(|way| is_it(&way))
     }
@@ -237,6 +238,13 @@ impl Finder {
     }
 }
 
+fn is_named(wanted: &str, read: &[u8]) -> bool {
+    match wanted.strip_prefix('*').and_then(|wanted| wanted.strip_suffix('*')) {
+        Some(part) => String::from_utf8_lossy(read).to_lowercase().contains(part),
+        None => wanted.as_bytes() == read,
+    }
+}
+
 /// Returns a text without its escapes. `None` if it is no text of JSON.
 pub(crate) fn decoded(text: &[u8]) -> Option<String> {
     serde_json::from_slice(&[b"\"", text, b"\""].concat()).ok()
@@ -263,6 +271,28 @@ mod tests {
             all.push("lost".to_owned());
         }
         all
+    }
+
+    #[test]
+    fn a_pattern_finds_every_name_that_contains_it() {
+        const WAYS: &[Way] = &[&["model"], &["*model*"]];
+        let escaped: String = "Fallback_Model".chars().map(|c| format!("\\u{:04x}", c as u32)).collect();
+        for (name, ways) in [
+            ("model", &[0][..]),
+            ("Model", &[1]),
+            ("models", &[1]),
+            ("MODEL_fallback", &[1]),
+            (escaped.as_str(), &[1]),
+            ("mode", &[]),
+            ("x", &[]),
+        ] {
+            let (mut finder, mut found) = (Finder::new(WAYS), Vec::new());
+            finder.read(format!(r#"{{"{name}":"a","x":{{"{name}":"b"}}}}"#).as_bytes(), |value| {
+                let (Found::Text(way, _) | Found::Object(way, _) | Found::Other(way)) = value;
+                found.push(way);
+            });
+            assert_eq!(found, ways, "{name}");
+        }
     }
 
     #[test]

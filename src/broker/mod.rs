@@ -72,7 +72,8 @@ pub(crate) fn start(
     // A day of the counts ends where the user lives.
     command.envs(zone.map(|zone| ("TZ", zone)));
     command.args(["broker", "--of", &std::process::id().to_string()]);
-    let mut into = platform::start_apart(&mut command, listener)?;
-    order::write(order, &token, key, &mut into)?;
+    let mut apart = platform::start_apart(&mut command, listener)?;
+    order::tell(order, &token, key, &mut apart)?;
+    apart.serves()?;
     Ok(Sidecar { address, token })
 }

@@ -2,13 +2,14 @@
 
 use super::passage::Credential;
 use crate::audit::LogPlace;
-use crate::https::Proxies;
+use crate::https::ProxyUrl;
 use crate::name::{Agent, KeyName, Profile};
+use crate::platform::Apart;
 use crate::registry::{Helper, Protocol};
 use crate::secret::{MAX_KEY, Secret};
 use crate::usage::Limits;
 use serde::{Deserialize, Serialize};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -36,8 +37,8 @@ pub(crate) struct Order {
     pub command: String,
     /// The working directory of the launch.
     pub cwd: PathBuf,
-    /// The proxy variables of the launch.
-    pub proxies: Proxies,
+    /// The proxy that the endpoint is reached through.
+    pub proxy: ProxyUrl,
     /// Files with further certificate authorities.
     pub roots: Vec<PathBuf>,
     /// The end of the key's lease by the clock that leases use; `None` if the key needs no lease.
@@ -64,16 +65,18 @@ pub(super) struct Errand {
 // The order is a few paths and names.
 const MAX: u64 = 64 << 10;
 
-/// Writes the orders, the token and the key. The sidecar reads them to the end.
-pub(super) fn write(order: &Order, token: &Secret, key: &[u8], into: &mut impl Write) -> io::Result<()> {
+/// Tells a sidecar its orders, the token and the key. It reads them to the end.
+pub(super) fn tell(order: &Order, token: &Secret, key: &[u8], apart: &mut Apart) -> io::Result<()> {
     let json = Zeroizing::new(serde_json::to_vec(order)?);
-    for part in [&json[..], b"\n", token.expose(), b"\n", key] {
-        into.write_all(part)?;
+    if json.len() + token.expose().len() + key.len() + 2 > MAX as usize {
+        return Err(io::Error::other(
+            "its orders are too long: `models` and the paths of the launch are a part of them",
+        ));
     }
-    into.flush()
+    apart.tell(&[&json, b"\n", token.expose(), b"\n", key])
 }
 
-/// Reads what [`write`] has written.
+/// Reads what [`tell`] has written.
 pub(super) fn read(from: impl Read) -> io::Result<Errand> {
     // As large as it can become, so that no part of it is left where the vector was before.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX as usize + 1));

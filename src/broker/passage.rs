@@ -3,6 +3,7 @@
 //! Only what is listed passes. A request keeps its path; its query and its headers lose every credential, and the
 //! account's own is put in their place.
 
+use crate::https::is_plain;
 use crate::registry::Protocol;
 use crate::secret::same;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -70,6 +71,24 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::EXPECT,
 ];
 
+// The names of the pairs in a query that hold a credential, in small letters and without `-` and `_`.
+const KEYS: [&str; 10] = [
+    "key",
+    "apikey",
+    "xapikey",
+    "xgoogapikey",
+    "token",
+    "accesstoken",
+    "oauthtoken",
+    "authtoken",
+    "auth",
+    "authorization",
+];
+
+// Gemini's methods that give their whole answer at once.
+const METHODS: [&str; 5] =
+    ["generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"];
+
 // The paths of an API below its base URL: whole ones, and with `/` at the end everything below one.
 fn paths(protocol: Protocol) -> &'static [&'static str] {
     match protocol {
@@ -94,6 +113,16 @@ pub(crate) fn judge(parts: &Parts, protocol: Protocol, prefix: &str) -> Passage 
     if parts.headers.contains_key(header::UPGRADE) {
         return Passage::Refused(Wrong::Upgrade);
     }
+    // Some servers take the method from a header, and then the request is another one than it was judged as.
+    let names_method = |name: &HeaderName| name.as_str().contains("method-override") || name == "x-http-method";
+    if parts.headers.keys().any(names_method) {
+        return Passage::Refused(Wrong::Method);
+    }
+    let has_body = parts.headers.contains_key(header::TRANSFER_ENCODING)
+        || parts.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if parts.method != Method::POST && has_body {
+        return Passage::Refused(Wrong::Form);
+    }
     let path = parts.uri.path();
     if path == "/" && (parts.method == Method::GET || parts.method == Method::HEAD) {
         return Passage::Empty;
@@ -101,12 +130,7 @@ pub(crate) fn judge(parts: &Parts, protocol: Protocol, prefix: &str) -> Passage 
     if !is_plain(path) {
         return Passage::Refused(Wrong::Ambiguous);
     }
-    let below = |path: &str, allowed: &str| match allowed.strip_suffix('/') {
-        Some(_) => path.len() > allowed.len() && path.starts_with(allowed),
-        None => path == allowed,
-    };
-    let is_known = |path: &str| paths(protocol).iter().any(|allowed| below(path, allowed));
-    if !path.strip_prefix(prefix).is_some_and(is_known) {
+    if !path.strip_prefix(prefix).is_some_and(|path| is_one_of(path, paths(protocol))) {
         return Passage::Refused(Wrong::Path);
     }
     if ![Method::GET, Method::POST].contains(&parts.method) {
@@ -119,28 +143,36 @@ pub(crate) fn judge(parts: &Parts, protocol: Protocol, prefix: &str) -> Passage 
     }
 }
 
-// Reports whether every server reads a path in the same way: no empty or dotted part, and no encoded character that
-// could become one or end one.
-fn is_plain(path: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:@!$&'()*+,=".contains(c);
-    let part = |part: &str| {
-        let mut rest = part;
-        let mut is_dots = true;
-        while let Some(c) = rest.chars().next() {
-            let (c, length) = match c {
-                '%' => match rest.get(1..3).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-                    Some(byte) if byte > b' ' && byte != 0x7f && !b"./\\%;?#".contains(&byte) => (None, 3),
-                    _ => return false,
-                },
-                c if is_plain(c) => (Some(c), c.len_utf8()),
-                _ => return false,
-            };
-            is_dots &= c == Some('.');
-            rest = &rest[length..];
-        }
-        !is_dots
+fn is_one_of(path: &str, all: &[&str]) -> bool {
+    let below = |allowed: &&str| match allowed.strip_suffix('/') {
+        Some(_) => path.len() > allowed.len() && path.starts_with(*allowed),
+        None => path == *allowed,
     };
-    path.strip_prefix('/').is_some_and(|path| path.split('/').all(part))
+    all.iter().any(|allowed| below(&allowed))
+}
+
+/// Reports whether a request that passes is one question with one answer, or reads the list of models. All others begin
+/// work that is not seen here, or fetch its results, so they cannot be counted. `prefix` is that of [`judge`].
+pub(crate) fn is_countable(method: &Method, path: &str, protocol: Protocol, prefix: &str) -> bool {
+    let Some(path) = path.strip_prefix(prefix) else { return false };
+    if *method == Method::GET {
+        return is_one_of(path, &["/v1/models", "/v1/models/", "/models", "/models/", "/v1beta/models/"]);
+    }
+    match protocol {
+        Protocol::Anthropic => is_one_of(path, &["/v1/messages", "/v1/messages/count_tokens"]),
+        Protocol::Chat | Protocol::Responses => {
+            is_one_of(path, &["/chat/completions", "/responses", "/responses/compact", "/responses/input_tokens"])
+        }
+        Protocol::Gemini => path.rsplit_once(':').is_some_and(|(_, name)| METHODS.contains(&name)),
+        Protocol::Own => false,
+    }
+}
+
+/// Returns the model that Gemini's path names, between `models/` and the method.
+pub(crate) fn model_in_path<'a>(path: &'a str, protocol: Protocol, prefix: &str) -> Option<&'a str> {
+    let below = path.strip_prefix(prefix).filter(|_| protocol == Protocol::Gemini)?;
+    let rest = below.strip_prefix("/v1beta/models/")?;
+    Some(rest.rsplit_once(':').map_or(rest, |(name, _)| name))
 }
 
 // Takes the pairs of a query out that hold a key. The other ones stay as they are.
@@ -150,7 +182,8 @@ fn without_key(query: &str) -> String {
 }
 
 fn is_key(pair: &str) -> bool {
-    form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| name.eq_ignore_ascii_case("key"))
+    let plain = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
+    form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| KEYS.contains(&plain(&name).as_str()))
 }
 
 /// Reports whether a request holds the token of this launch, where a client may put a key.
@@ -188,6 +221,10 @@ pub(crate) fn dress(headers: &mut HeaderMap, host: &HeaderValue, credential: Cre
 
 /// Takes the headers out that concern one connection alone, and those that `Connection` names.
 pub(super) fn undress(headers: &mut HeaderMap) {
+    // Of a message that says it twice, the length is the wrong one (RFC 9112, section 6.3).
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     let named = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let named: Vec<HeaderName> =
         named.flat_map(|names| names.split(',')).filter_map(|name| name.trim().parse().ok()).collect();
@@ -286,9 +323,54 @@ mod tests {
         let mut old = parts("POST", "/v1/messages", &[]);
         old.version = Version::HTTP_10;
         assert_eq!(judge(&old, Protocol::Anthropic, ""), refused(Wrong::Form));
+        for name in ["x-http-method-override", "X-Method-Override", "x-http-method"] {
+            assert_eq!(form("GET", "/v1/messages", &[(name, "DELETE")]), refused(Wrong::Method), "{name}");
+        }
+        for (name, value) in [("content-length", "1"), ("transfer-encoding", "chunked")] {
+            assert_eq!(form("GET", "/v1/models", &[(name, value)]), refused(Wrong::Form), "{name}");
+        }
+        let empty = Passage::Forward("/v1/models".into());
+        assert_eq!(form("GET", "/v1/models", &[("content-length", "0")]), empty);
         assert_eq!(form("HEAD", "/", &[]), Passage::Empty);
         assert_eq!(form("GET", "/", &[]), Passage::Empty);
         assert_eq!(form("POST", "/", &[]), refused(Wrong::Ambiguous));
+    }
+
+    #[test]
+    fn only_a_question_with_one_answer_can_be_counted() {
+        use Protocol::{Anthropic, Chat, Gemini, Own, Responses};
+        for (is, method, path, protocol, prefix) in [
+            (true, "POST", "/v1/messages", Anthropic, ""),
+            (true, "POST", "/a/v1/messages/count_tokens", Anthropic, "/a"),
+            (false, "POST", "/v1/messages/batches", Anthropic, ""),
+            (false, "GET", "/v1/messages/batches/b/results", Anthropic, ""),
+            (false, "GET", "/v1/messages", Anthropic, ""),
+            (true, "GET", "/v1/models", Anthropic, ""),
+            (true, "POST", "/v1/chat/completions", Chat, "/v1"),
+            (true, "POST", "/v1/responses", Responses, "/v1"),
+            (true, "POST", "/v1/responses/compact", Responses, "/v1"),
+            (false, "GET", "/v1/responses/resp_1", Responses, "/v1"),
+            (false, "POST", "/v1/responses/resp_1/cancel", Responses, "/v1"),
+            (true, "GET", "/v1/models/a", Responses, "/v1"),
+            (true, "POST", "/v1beta/models/g:streamGenerateContent", Gemini, ""),
+            (false, "POST", "/v1beta/models/g:batchGenerateContent", Gemini, ""),
+            (false, "POST", "/v1beta/models/g:predictLongRunning", Gemini, ""),
+            (false, "POST", "/v1beta/models/g", Gemini, ""),
+            (false, "POST", "/v1/messages", Own, ""),
+        ] {
+            let method = method.parse().expect("a method");
+            assert_eq!(is_countable(&method, path, protocol, prefix), is, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn the_model_is_read_from_the_apis_own_part_of_the_path() {
+        let of = |path, prefix| model_in_path(path, Protocol::Gemini, prefix);
+        assert_eq!(of("/v1beta/models/g-3:generateContent", ""), Some("g-3"));
+        assert_eq!(of("/models/x:y/v1beta/models/g:countTokens", "/models/x:y"), Some("g"));
+        assert_eq!(of("/v1beta/models/g", ""), Some("g"));
+        assert_eq!(of("/other/v1beta/models/g:countTokens", "/prefix"), None);
+        assert_eq!(model_in_path("/v1/models/g", Protocol::Chat, ""), None);
     }
 
     #[test]
@@ -298,6 +380,7 @@ mod tests {
             ("alt=sse&key=t", "?alt=sse"),
             ("%6bey=t&KEY=u&beta=true", "?beta=true"),
             ("monkey=1&keys=2&a", "?monkey=1&keys=2&a"),
+            ("access_token=t&oauth_token=u&pageToken=v&API-KEY=w", "?pageToken=v"),
         ] {
             let path = "/v1beta/models/g:x";
             let passed = judged("POST", &format!("{path}?{query}"), Protocol::Gemini, "");

@@ -56,15 +56,31 @@ pub(super) enum Why {
     Ended,
     /// The agent cannot be looked at, so it cannot be told whether it connected.
     Hidden,
+    /// It is the agent, and asks for what is no request of the API.
+    NoRequest,
 }
 
+// The script that an interpreter runs.
+fn script(peer: &Peer) -> Option<PathBuf> {
+    let words = peer.arguments().ok()?;
+    let script = words.into_iter().skip(1).find(|word| Path::new(word).is_absolute())?;
+    platform::canonical(Path::new(&script)).ok()
+}
+
+// The outermost folder of packages that a script lies in.
+fn packages_of(script: &Path) -> Option<PathBuf> {
+    let is_packages = |folder: &&Path| folder.file_name().is_some_and(|name| name == "node_modules");
+    script.ancestors().filter(is_packages).last().map(Path::to_owned)
+}
+
+// An agent may start itself anew twice (qwen 0.24.4).
 const RESTARTS: usize = 2;
 
 /// The processes of one launch.
 pub(super) struct Launch {
     agent: Peer,
     helper: Option<Helper>,
-    // The child that has taken the registry's rule. A second one never takes it.
+    // The child that has taken the registry's rule. No second one takes it beside the first.
     child: Mutex<Option<Peer>>,
     // Whether the agent itself has connected. The rule is over then.
     speaks: AtomicBool,
@@ -139,15 +155,25 @@ impl Launch {
         let helper = self.helper.as_ref()?;
         let mut child = self.child();
         if let Some(known) = child.as_ref() {
-            let has = known.is_alive() && platform::has_socket(known.pid, inode).unwrap_or(false);
-            return if has { self.spender(known) } else { None };
+            if known.is_alive() {
+                let has = platform::has_socket(known.pid, inode).unwrap_or(false);
+                return if has { self.spender(known) } else { None };
+            }
+            // Gemini starts itself anew after some changes of its settings. A native program is started once.
+            if matches!(helper, Helper::Native(_)) || platform::adopts_orphans(self.agent.pid) {
+                return None;
+            }
+            *child = None;
         }
         if self.speaks.load(Ordering::Relaxed) {
             return None;
         }
         let mut above = vec![self.agent.pid];
-        // An agent may start itself anew twice (qwen 0.24.4).
-        for _ in 0..RESTARTS {
+        let generations = match helper {
+            Helper::Native(_) => 1,
+            Helper::Restart(_) => RESTARTS,
+        };
+        for _ in 0..generations {
             let mut below = Vec::new();
             for parent in above {
                 for pid in platform::children(parent) {
@@ -175,21 +201,31 @@ impl Launch {
             return false;
         }
         match helper {
-            Helper::Native(name) => program.path.file_name().is_some_and(|file| file == name.as_str()),
+            // The launched script and the program lie among the same packages.
+            Helper::Native(name) => {
+                let is_named = program.path.file_name().is_some_and(|file| file == name.as_str());
+                let packages = script(&self.agent).and_then(|script| packages_of(&script));
+                is_named && packages.is_some_and(|packages| program.path.starts_with(packages))
+            }
             Helper::Restart(names) => {
                 let same_file = self.agent.program().is_ok_and(|own| {
                     platform::opened_identity(&own.file).ok() == platform::opened_identity(&program.file).ok()
                 });
-                let script = |peer: &Peer| {
-                    let words = peer.arguments().ok()?;
-                    let script = words.into_iter().skip(1).find(|word| Path::new(word).is_absolute())?;
-                    platform::canonical(Path::new(&script)).ok()
-                };
                 let (Some(own), Some(other)) = (script(&self.agent), script(child)) else { return false };
                 let is_named = other.file_name().is_some_and(|file| names.iter().any(|name| file == name.as_str()));
                 same_file && is_named && own.parent() == other.parent()
             }
         }
+    }
+
+    /// Describes a process that may spend as the one of a request that does not pass.
+    pub(super) fn described(&self, spender: &Spender) -> Stranger {
+        Stranger { inode: None, pid: Some(spender.pid), program: None, why: Why::NoRequest }
+    }
+
+    /// The number of the launched process.
+    pub(super) fn agent(&self) -> u32 {
+        self.agent.pid
     }
 
     fn spender(&self, peer: &Peer) -> Option<Spender> {

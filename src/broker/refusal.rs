@@ -13,11 +13,17 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     /// A sentence for the person, which names the next step.
     pub(super) message: String,
+    /// Whether the request is recorded, since no client of the API sends it.
+    pub(super) is_recorded: bool,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), is_recorded: false }
+    }
+
+    pub(super) fn recorded(self) -> Self {
+        Self { is_recorded: true, ..self }
     }
 
     /// Makes the answer. The connection ends with it, since the rest of the request was perhaps not read.
@@ -38,8 +44,11 @@ impl Refusal {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        // What the libraries of Anthropic and OpenAI follow. None of these answers changes at once.
-        headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+        // What the libraries of Anthropic and OpenAI follow. A refusal does not change at once; a provider that was not
+        // reached may be there a moment later.
+        if !self.status.is_server_error() {
+            headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+        }
         response
     }
 

@@ -6,9 +6,9 @@ use super::passage::{self, Passage, Wrong};
 use super::refusal::Refusal;
 use crate::https::{Client, HttpsError, Origin, Roots};
 use crate::platform;
-use crate::registry::{Protocol, matches};
+use crate::registry::matches;
 use crate::secret::Secret;
-use crate::usage::{self, Counts, Meter, Stop};
+use crate::usage::{self, Counts, Limits, Meter, Stop};
 use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use jiff::Zoned;
 use jiff::civil::Date;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An answer: the provider's, as it comes, or one of the broker's own.
@@ -29,43 +30,35 @@ pub(super) struct Relay {
     key: Secret,
     origin: Origin,
     host: HeaderValue,
-    // Why no request can leave, such as a file of certificates that cannot be read.
-    client: Result<Client<Sent>, HttpsError>,
+    client: Client<Sent>,
     meter: Arc<Mutex<Meter>>,
 }
 
 impl Relay {
-    /// The way to the endpoint of an order. `None` if the endpoint is none.
-    pub(super) fn new(order: Order, token: Secret, key: Secret) -> Option<Self> {
-        let origin = Origin::of(&order.endpoint)?;
-        let host = HeaderValue::from_str(&origin.authority).ok()?;
-        let client = Roots::load(&order.roots).map(|roots| Client::new(&origin, &order.proxies, &roots));
+    /// The way to the endpoint of an order.
+    pub(super) fn new(origin: Origin, order: Order, token: Secret, key: Secret) -> io::Result<Self> {
+        let host = HeaderValue::from_str(&origin.authority).map_err(io::Error::other)?;
+        let roots = if origin.tls { Roots::load(&order.roots) } else { Roots::none() };
+        let client = Client::new(&origin, &order.proxy, &roots);
         let launch = usage::Origin {
-            launch: String::from_utf8_lossy(&Secret::fresh().ok()?.expose()[..16]).into_owned(),
+            launch: String::from_utf8_lossy(&Secret::fresh()?.expose()[..16]).into_owned(),
             agent: order.agent.to_string(),
             profile: order.profile.to_string(),
             directory: order.cwd.to_string_lossy().into_owned(),
         };
         let meter = Meter::new(order.usage.clone(), order.key.clone(), order.limits, launch);
-        Some(Self { order, token, key, origin, host, client, meter: Arc::new(Mutex::new(meter)) })
+        Ok(Self { order, token, key, origin, host, client, meter: Arc::new(Mutex::new(meter)) })
     }
 
     pub(super) fn order(&self) -> &Order {
         &self.order
     }
 
-    /// What the launch has used so far.
+    /// Ends the counts, and returns what the launch has used.
     pub(super) fn used(&self) -> Counts {
-        held(&self.meter).total()
-    }
-
-    /// Answers a request of a process that may spend. If the returned future or the answer's body is dropped, the
-    /// request to the provider ends.
-    pub(super) async fn carry(&self, request: Request<Incoming>) -> Answer {
-        match self.forward(request).await {
-            Ok(answer) => answer,
-            Err(refusal) => self.refused(&refusal),
-        }
+        let mut meter = held(&self.meter);
+        meter.end();
+        meter.total()
     }
 
     /// Makes an answer of the broker's own.
@@ -73,7 +66,9 @@ impl Relay {
         refusal.answer(self.order.protocol).map(Either::Right)
     }
 
-    async fn forward(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    /// Carries a request of a process that may spend. If the returned future or the answer's body is dropped, the
+    /// request to the provider ends.
+    pub(super) async fn carry(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
         let (mut parts, body) = request.into_parts();
         let target = match passage::judge(&parts, self.order.protocol, &self.origin.path) {
             Passage::Forward(target) => target,
@@ -96,12 +91,17 @@ impl Relay {
             // Claude Code shows its login dialog after a 403.
             return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
         }
+        let has_limit = self.order.models.is_some() || self.order.limits != Limits::default();
+        if has_limit && !passage::is_countable(&parts.method, parts.uri.path(), self.order.protocol, &self.origin.path)
+        {
+            return Err(self.limited("the request begins or fetches work that cannot be counted"));
+        }
         let (body, counted) = self.admitted(&parts, body).await?;
         passage::dress(&mut parts.headers, &self.host, self.order.credential, self.key.expose());
         parts.uri = target.parse::<Uri>().expect("a part of a valid target");
         parts.extensions.clear();
-        let client = self.client.as_ref().map_err(|error| self.unreached(error))?;
-        let answer = client.send(Request::from_parts(parts, body)).await.map_err(|error| self.unreached(&error))?;
+        let sent = self.client.send(Request::from_parts(parts, body)).await;
+        let answer = sent.map_err(|error| self.unreached(&error, counted.as_ref()))?;
         let (mut parts, body) = answer.into_parts();
         passage::undress(&mut parts.headers);
         parts.extensions.clear();
@@ -123,7 +123,8 @@ impl Relay {
         if parts.method != Method::POST {
             return Ok((Sent::as_it_comes(body, sent), None));
         }
-        let in_path = self.model_in_path(parts.uri.path());
+        let in_path = passage::model_in_path(parts.uri.path(), self.order.protocol, &self.origin.path);
+        let in_path = in_path.map(str::to_owned);
         let (body, asked) = match &self.order.models {
             None => (Sent::as_it_comes(body, Arc::clone(&sent)), in_path),
             Some(allowed) => {
@@ -153,12 +154,6 @@ impl Relay {
         }
     }
 
-    // Gemini's model stands between `models/` and the method.
-    fn model_in_path(&self, path: &str) -> Option<String> {
-        let (_, rest) = path.split_once("/models/").filter(|_| self.order.protocol == Protocol::Gemini)?;
-        Some(rest.split_once(':').map_or(rest, |(name, _)| name).to_owned())
-    }
-
     // Claude Code shows its login dialog after a 403.
     fn limited(&self, why: &str) -> Refusal {
         let place = self.order.rule.as_ref().map(|rule| format!("; see {rule}")).unwrap_or_default();
@@ -166,10 +161,11 @@ impl Relay {
     }
 
     fn does_not_pass(&self, wrong: Wrong, path: &str) -> Refusal {
-        let refused = |status, message: String| Refusal::new(status, message);
+        let refused = |status, message: String| Refusal::new(status, message).recorded();
         match wrong {
+            // Clients try it, and then do without.
             Wrong::Upgrade => {
-                refused(StatusCode::UPGRADE_REQUIRED, "the broker speaks plain HTTP alone, no WebSocket".into())
+                Refusal::new(StatusCode::UPGRADE_REQUIRED, "the broker speaks plain HTTP alone, no WebSocket")
             }
             Wrong::Path => refused(
                 StatusCode::NOT_FOUND,
@@ -181,12 +177,18 @@ impl Relay {
             Wrong::Ambiguous => {
                 refused(StatusCode::BAD_REQUEST, "the path of the request can be read in two ways".into())
             }
-            Wrong::Method => refused(StatusCode::METHOD_NOT_ALLOWED, "the broker passes GET and POST alone".into()),
+            Wrong::Method => refused(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "the broker passes GET and POST alone, as the request line says it".into(),
+            ),
             Wrong::Form => refused(StatusCode::BAD_REQUEST, "the request is not one of a client to a server".into()),
         }
     }
 
-    fn unreached(&self, error: &HttpsError) -> Refusal {
+    fn unreached(&self, error: &HttpsError, counted: Option<&Counted>) -> Refusal {
+        if let (false, Some(Counted { day, asked, .. })) = (error.may_have_left(), counted) {
+            held(&self.meter).withdraw(*day, asked.as_deref());
+        }
         Refusal::new(StatusCode::BAD_GATEWAY, format!("{} did not answer: {error}", self.order.endpoint))
     }
 }

@@ -6,7 +6,7 @@ use super::peers::{Launch, Spender, Stranger, Why};
 use super::refusal::Refusal;
 use super::relay::{Answer, Relay};
 use crate::audit::{Action, LogPlace, Outcome, Record};
-use crate::https::BUFFER;
+use crate::https::{BUFFER, Origin};
 use crate::platform::{self, RemoveOnDrop};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
@@ -19,10 +19,11 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
@@ -47,29 +48,32 @@ pub(crate) fn serve(agent: u32) -> io::Result<()> {
     let errand = order::read(io::stdin().lock())?;
     platform::close_stdin()?;
     let _file = errand.order.socket.clone().map(RemoveOnDrop);
-    let has_socket = errand.order.socket.is_some();
     let launch = Launch::new(agent, errand.order.helper.clone());
-    let relay = Relay::new(errand.order, errand.token, errand.key);
-    let relay = relay.ok_or_else(|| io::Error::other("the endpoint is no URL of a server"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
-    runtime.block_on(async {
-        let shared = Arc::new(Shared::new(launch, relay));
-        if has_socket {
-            let listener = platform::listener_on_stdout()?;
-            listener.set_nonblocking(true)?;
-            let listener = UnixListener::from_std(listener)?;
-            shared.accept(async || listener.accept().await.map(|(stream, _)| Client::OfSocket(stream))).await?;
-        } else {
-            let listener = platform::tcp_listener_on_stdout()?;
-            let address = listener.local_addr()?;
-            listener.set_nonblocking(true)?;
-            let listener = TcpListener::from_std(listener)?;
-            let client = |(stream, from)| Client::OfLoopback(stream, from, address);
-            shared.accept(async || listener.accept().await.map(client)).await?;
+    let inside = runtime.enter();
+    let listener = Listener::on_stdout(errand.order.socket.is_some())?;
+    drop(inside);
+    let endpoint = Origin::of(&errand.order.endpoint).ok_or_else(|| io::Error::other("the endpoint is no URL"))?;
+    // The certificate authorities take longer, and are read while the agent starts.
+    platform::say_serving()?;
+    let relay = Relay::new(endpoint, errand.order, errand.token, errand.key)?;
+    let shared = Arc::new(Shared::new(launch, relay));
+    let done = runtime.block_on(async {
+        match listener {
+            Listener::OfSocket(listener) => {
+                shared.accept(async || listener.accept().await.map(|(stream, _)| Client::OfSocket(stream))).await
+            }
+            Listener::OfLoopback(listener) => {
+                let address = listener.local_addr()?;
+                let client = |(stream, from)| Client::OfLoopback(stream, from, address);
+                shared.accept(async || listener.accept().await.map(client)).await
+            }
         }
-        shared.record_totals();
-        Ok(())
-    })
+    });
+    // A search for an address that takes long is not waited for.
+    runtime.shutdown_background();
+    shared.record_totals();
+    done
 }
 
 // A client that is still sending when the connection is closed would not see the answer. What it sends is dropped.
@@ -81,6 +85,44 @@ async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     while let (1.., Ok(read @ 1..)) = (left, stream.read(&mut dropped).await) {
         left = left.saturating_sub(read);
     }
+}
+
+// The socket that is listened at.
+enum Listener {
+    OfLoopback(TcpListener),
+    OfSocket(UnixListener),
+}
+
+impl Listener {
+    fn on_stdout(is_socket: bool) -> io::Result<Self> {
+        if is_socket {
+            let listener = platform::listener_on_stdout()?;
+            listener.set_nonblocking(true)?;
+            return UnixListener::from_std(listener).map(Self::OfSocket);
+        }
+        let listener = platform::tcp_listener_on_stdout()?;
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(Self::OfLoopback)
+    }
+}
+
+// A second handle to a connection of either kind, which waits for what happens there.
+fn watched(line: OwnedFd) -> io::Result<UnixStream> {
+    UnixStream::from_std(line.into())
+}
+
+// Waits until a client has hung up. The server's library sees that only while it reads, so not behind a request that
+// waits, or in a body that the provider does not take.
+async fn hung_up(line: &UnixStream) {
+    while line.readable().await.is_ok() {
+        if platform::has_hung_up(line) {
+            return;
+        }
+        // It waits for what comes next.
+        let _ = line.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+    }
+    // It cannot be watched.
+    std::future::pending().await
 }
 
 // A connection, and what tells whose it is.
@@ -139,16 +181,22 @@ impl Shared {
 
     async fn serve<S>(self: Arc<Self>, stream: S, judged: Result<Spender, Stranger>)
     where
-        S: AsyncRead + AsyncWrite + Unpin + 'static,
+        S: AsyncRead + AsyncWrite + AsFd + Unpin + 'static,
     {
         match judged {
             Ok(spender) => {
+                let Ok(line) = stream.as_fd().try_clone_to_owned().and_then(watched) else { return };
                 let (spender, framings) = (&spender, Framings::default());
                 let stream = TokioIo::new(Heads::new(stream, framings.clone()));
                 let service = service_fn(|request| self.answer(spender, framings.next(), request));
                 let mut builder = http1::Builder::new();
                 builder.max_buf_size(BUFFER);
-                if let Ok(parts) = builder.serve_connection(stream, service).without_shutdown().await {
+                let served = tokio::select! {
+                    biased;
+                    served = builder.serve_connection(stream, service).without_shutdown() => served,
+                    () = hung_up(&line) => return,
+                };
+                if let Ok(parts) = served {
                     let _ = tokio::time::timeout(LINGER, linger(parts.io.into_inner())).await;
                 }
             }
@@ -157,14 +205,7 @@ impl Shared {
                     self.closed.fetch_add(1, Ordering::Relaxed);
                     return;
                 };
-                // The search takes milliseconds, and the log may be waited for, while the agent's answers go on.
-                let shared = Arc::clone(&self);
-                let named = tokio::task::spawn_blocking(move || {
-                    let stranger = stranger.name();
-                    shared.record(&stranger);
-                    stranger
-                });
-                let Ok(stranger) = named.await else { return };
+                let Some(stranger) = self.named(stranger).await else { return };
                 let refusal = self.is_strange(&stranger);
                 let service =
                     service_fn(|_: Request<Incoming>| async { Ok::<_, Infallible>(self.relay.refused(&refusal)) });
@@ -181,8 +222,20 @@ impl Shared {
         }
     }
 
+    // Looks who a stranger is, and records it. The search takes milliseconds, and the log may be waited for, while the
+    // agent's answers go on.
+    async fn named(self: &Arc<Self>, stranger: Stranger) -> Option<Stranger> {
+        let shared = Arc::clone(self);
+        let named = tokio::task::spawn_blocking(move || {
+            let stranger = stranger.name();
+            shared.record(&stranger);
+            stranger
+        });
+        named.await.ok()
+    }
+
     async fn answer(
-        &self,
+        self: &Arc<Self>,
         spender: &Spender,
         framing: Option<Framing>,
         request: Request<Incoming>,
@@ -195,7 +248,15 @@ impl Shared {
             let refusal = Refusal::new(StatusCode::FORBIDDEN, "the process that connected runs another program now");
             return Ok(self.relay.refused(&refusal));
         }
-        let mut answer = self.relay.carry(request).await;
+        let mut answer = match self.relay.carry(request).await {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                if refusal.is_recorded {
+                    self.named(self.launch.described(spender)).await;
+                }
+                self.relay.refused(&refusal)
+            }
+        };
         if framing == Framing::Chunked {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -215,6 +276,7 @@ impl Shared {
                 order.command, order.key
             ),
             Why::Ended => format!("the launch of {} has ended, and its key with it; start it again", order.command),
+            Why::NoRequest => "this is no request of the API".to_owned(),
             Why::Hidden => format!(
                 "{} closes itself to other processes, so its requests cannot be told from those of its tools; set \
                  `delivery = \"direct\"` in the profile",
@@ -262,8 +324,10 @@ impl Shared {
             Why::Other => "it is not the agent",
             Why::Ended => "the launch has ended",
             Why::Hidden => "it cannot be told from the agent",
+            Why::NoRequest => "it is no request of the API",
         };
-        let times = count.map(|count| format!(", {count} connections")).unwrap_or_default();
+        let what = if stranger.why == Why::NoRequest { "requests" } else { "connections" };
+        let times = count.map(|count| format!(", {count} {what}")).unwrap_or_default();
         self.append(Outcome::Denied, Some(stranger), format!("{why}{times}"));
     }
 
@@ -279,7 +343,7 @@ impl Shared {
             agent: Some(order.agent.clone()),
             binary: stranger.and_then(|stranger| stranger.program.clone()),
             binary_sha256: None,
-            pid: stranger.and_then(|stranger| stranger.pid).unwrap_or(0),
+            pid: stranger.map_or(self.launch.agent(), |stranger| stranger.pid.unwrap_or(0)),
             cwd: Some(order.cwd.clone()),
             result,
             reason: Some(reason),

@@ -2,7 +2,7 @@
 
 use super::error::HttpsError;
 use super::origin::Origin;
-use super::proxy::{Proxies, Proxy};
+use super::proxy::{Proxy, ProxyUrl};
 use super::roots::Roots;
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -13,6 +13,7 @@ use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 // An answer may take as long as the provider wants, so only the system can tell a server that is gone.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+// What was sent and is not confirmed by then goes nowhere, as after a change of networks.
+const UNHEARD: Duration = Duration::from_secs(60);
 
 /// A connection in either direction.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -37,12 +40,13 @@ pub(super) struct Way {
     origin: Origin,
     proxy: Option<Proxy>,
     tls: TlsConnector,
+    unread: Arc<str>,
 }
 
 impl Way {
-    pub(super) fn new(origin: &Origin, proxies: &Proxies, roots: &Roots) -> Self {
-        let tls = TlsConnector::from(roots.0.clone());
-        Self { origin: origin.clone(), proxy: proxies.proxy(origin), tls }
+    pub(super) fn new(origin: &Origin, proxy: &ProxyUrl, roots: &Roots) -> Self {
+        let tls = TlsConnector::from(Arc::clone(&roots.config));
+        Self { origin: origin.clone(), proxy: proxy.proxy(), tls, unread: Arc::clone(&roots.unread) }
     }
 
     /// Connects. Returns the stream for requests, and the socket below it.
@@ -68,7 +72,8 @@ impl Way {
         let host = origin.host.as_str();
         let no_name = |_| HttpsError::Tls { host: host.to_owned(), why: "no certificate can have this name".into() };
         let name = ServerName::try_from(host.to_owned()).map_err(no_name)?;
-        let stream = self.tls.connect(name, stream).await.map_err(|error| HttpsError::tls(host, &error))?;
+        let stream =
+            self.tls.connect(name, stream).await.map_err(|error| HttpsError::tls(host, &error, &self.unread))?;
         Ok(Box::new(stream))
     }
 }
@@ -87,7 +92,9 @@ async fn reach(origin: &Origin) -> Result<(TcpStream, std::net::TcpStream), Http
 // Returns the stream and its socket.
 fn prepared(stream: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
     stream.set_nodelay(true)?;
-    SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    let socket = SockRef::from(&stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    socket.set_tcp_user_timeout(Some(UNHEARD))?;
     let stream = stream.into_std()?;
     let socket = stream.try_clone()?;
     Ok((TcpStream::from_std(stream)?, socket))

@@ -2,7 +2,6 @@
 
 use rustls::CertificateError;
 use std::io;
-use std::path::PathBuf;
 
 /// Why a server gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,28 +38,22 @@ pub(crate) enum HttpsError {
         /// Its answer.
         status: String,
     },
-    /// Certificates cannot be read.
-    #[error("the certificates in {} cannot be read: {why}", file.display())]
-    Roots {
-        /// The file.
-        file: PathBuf,
-        /// The reason.
-        why: String,
-    },
-    /// The system has no certificate authorities.
-    #[error("this system has no certificate authorities, so no server can be recognised")]
-    NoRoots,
     /// The connection ended, or the answer is not HTTP.
     #[error("the connection broke: {0}")]
     Broken(hyper::Error),
 }
 
 impl HttpsError {
-    /// Describes a failed handshake.
-    pub(super) fn tls(host: &str, error: &io::Error) -> Self {
+    /// Reports whether the server may have received a part of the request.
+    pub(crate) fn may_have_left(&self) -> bool {
+        matches!(self, Self::Broken(_))
+    }
+
+    /// Describes a failed handshake. `unread` is of [`Roots`](super::Roots).
+    pub(super) fn tls(host: &str, error: &io::Error, unread: &str) -> Self {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         let why = match inner {
-            Some(rustls::Error::InvalidCertificate(wrong)) => certificate(wrong),
+            Some(rustls::Error::InvalidCertificate(wrong)) => certificate(wrong) + unread,
             Some(other) => other.to_string(),
             None => error.to_string(),
         };

@@ -12,11 +12,11 @@ mod roots;
 mod tests;
 
 pub(crate) use error::HttpsError;
-pub(crate) use origin::Origin;
-pub(crate) use proxy::Proxies;
-pub(crate) use proxy::ProxyError;
+pub(crate) use origin::{Origin, is_plain};
+pub(crate) use proxy::ProxyUrl;
 pub(crate) use roots::Roots;
 
+use crate::platform;
 use bytes::Bytes;
 use connect::Way;
 use hyper::body::{Body, Incoming};
@@ -26,7 +26,7 @@ use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 // Servers close idle connections after a minute or later. More than a few are idle only after a burst.
 const IDLE: Duration = Duration::from_secs(50);
@@ -42,13 +42,18 @@ struct Connection<B> {
     sender: SendRequest<B>,
     // The same socket. What waits to be read there between two answers is the end of the connection.
     socket: TcpStream,
-    since: Instant,
+    // By the clock that goes on while the machine sleeps: servers do not wait for it.
+    since: Duration,
 }
 
 impl<B> Connection<B> {
+    fn is_young(&self) -> bool {
+        platform::boot_clock().is_ok_and(|now| now.saturating_sub(self.since) < IDLE)
+    }
+
     fn is_usable(&self) -> bool {
         let waits = self.socket.peek(&mut [0]).map_err(|error| error.kind());
-        waits == Err(std::io::ErrorKind::WouldBlock) && self.since.elapsed() < IDLE && self.sender.is_ready()
+        waits == Err(std::io::ErrorKind::WouldBlock) && self.is_young() && self.sender.is_ready()
     }
 }
 
@@ -61,8 +66,8 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     /// Makes a client for a server. It connects at the first request.
-    pub(crate) fn new(origin: &Origin, proxies: &Proxies, roots: &Roots) -> Self {
-        Self { way: Way::new(origin, proxies, roots), idle: Arc::default() }
+    pub(crate) fn new(origin: &Origin, proxy: &ProxyUrl, roots: &Roots) -> Self {
+        Self { way: Way::new(origin, proxy, roots), idle: Arc::default() }
     }
 
     /// Sends a request and returns the answer as soon as its head is there. If the returned future, or the answer's
@@ -93,7 +98,7 @@ where
             .map_err(HttpsError::Broken)?;
         // An error of the connection is reported to the request that waits for it.
         tokio::spawn(async { drop(driver.await) });
-        Ok(Connection { sender, socket, since: Instant::now() })
+        Ok(Connection { sender, socket, since: now() })
     }
 
     fn take(&self) -> Option<Connection<B>> {
@@ -111,7 +116,7 @@ where
         let idle = Arc::clone(&self.idle);
         tokio::spawn(async move {
             if connection.sender.ready().await.is_ok() {
-                connection.since = Instant::now();
+                connection.since = now();
                 let mut idle = held(&idle);
                 idle.retain(Connection::is_usable);
                 if idle.len() < MOST_IDLE {
@@ -121,6 +126,11 @@ where
         });
         response
     }
+}
+
+// A connection whose age is not known is too old.
+fn now() -> Duration {
+    platform::boot_clock().unwrap_or_default()
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -8,20 +8,16 @@ use hyper_util::client::proxy::matcher::Matcher;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// The values of the proxy variables. A proxy's URL may hold a password.
+/// The URL of the proxy for one server, which may hold a password; empty if there is none.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Proxies {
-    https: Zeroizing<String>,
-    all: Zeroizing<String>,
-    no: String,
-}
+pub(crate) struct ProxyUrl(Zeroizing<String>);
 
 /// Why a proxy cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{variable} names no proxy that ringlet can go through: it is to be a URL such as http://proxy.example:3128")]
-pub struct ProxyError {
+pub(crate) struct ProxyError {
     /// The variable.
-    pub variable: &'static str,
+    pub(crate) variable: &'static str,
 }
 
 /// A proxy that is asked for a tunnel.
@@ -35,39 +31,38 @@ const HTTPS: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
 const ALL: [&str; 2] = ["all_proxy", "ALL_PROXY"];
 const NO: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-impl Proxies {
-    /// Reads the variables. A value that names no HTTP proxy is an error, since a request would else go another way
-    /// than the user has said.
-    pub(crate) fn of(env: &Env) -> Result<Self, ProxyError> {
+impl ProxyUrl {
+    /// Reads the variables for a server. Only requests over TLS go through a proxy, and what `NO_PROXY` names does not.
+    /// A value that names no HTTP proxy is an error, since a request would else go another way than the user has said.
+    pub(crate) fn toward(origin: &Origin, env: &Env) -> Result<Self, ProxyError> {
         let value = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, env.non_empty(name)?)));
-        let proxy = |names| match value(names) {
-            None => Ok(Zeroizing::default()),
-            Some((variable, text)) => {
-                let text = Zeroizing::new(text.to_str().ok_or(ProxyError { variable })?.to_owned());
-                let wanted = Matcher::builder().all(text.as_str()).build().intercept(&Uri::from_static("https://a.b"));
-                let is_http = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-                wanted.filter(|found| is_http(found.uri())).ok_or(ProxyError { variable })?;
-                Ok(text)
-            }
-        };
-        let https = proxy(HTTPS)?;
-        let all = if https.is_empty() { proxy(ALL)? } else { Zeroizing::default() };
-        let no = value(NO).map(|(_, text)| text.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Self { https, all, no })
+        let Some((variable, text)) = value(HTTPS).or_else(|| value(ALL)) else { return Ok(Self::default()) };
+        let excluded = value(NO).map(|(_, text)| text.to_string_lossy().into_owned()).unwrap_or_default();
+        let any = Matcher::builder().all("http://proxy").no(excluded).build();
+        if !origin.tls || origin.url().parse().is_ok_and(|server: Uri| any.intercept(&server).is_none()) {
+            return Ok(Self::default());
+        }
+        let url = Self(Zeroizing::new(text.to_str().ok_or(ProxyError { variable })?.to_owned()));
+        url.proxy().ok_or(ProxyError { variable })?;
+        Ok(url)
     }
 
-    /// Returns the proxy for a server. Only requests over TLS go through one.
-    pub(super) fn proxy(&self, origin: &Origin) -> Option<Proxy> {
-        let destination: Uri = origin.url().parse().ok().filter(|_| origin.tls)?;
-        let matcher = Matcher::builder().https(self.https.as_str()).all(self.all.as_str()).no(self.no.as_str()).build();
-        let found = matcher.intercept(&destination)?;
+    /// Returns the proxy.
+    pub(super) fn proxy(&self) -> Option<Proxy> {
+        let matcher = Matcher::builder().all(self.0.as_str()).build();
+        let found = matcher.intercept(&Uri::from_static("https://a.b"))?;
+        let tls = match found.uri().scheme_str()? {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
         let mut authorization = found.basic_auth().cloned();
         if let Some(value) = &mut authorization {
             value.set_sensitive(true);
         }
         // The port of a proxy that names none is curl's.
-        let (host, tls) = (found.uri().host()?, found.uri().scheme_str() == Some("https"));
         let port = found.uri().port_u16().unwrap_or(if tls { 443 } else { 1080 });
+        let host = found.uri().host()?;
         let origin = Origin::of(&format!("{}://{host}:{port}", if tls { "https" } else { "http" }))?;
         Some(Proxy { origin, authorization })
     }
@@ -78,8 +73,9 @@ mod tests {
     use super::*;
 
     fn way(pairs: &[(&str, &str)], endpoint: &str) -> Option<String> {
-        let proxies = Proxies::of(&Env::from_pairs(pairs.iter().copied())).expect("usable proxies");
-        let proxy = proxies.proxy(&Origin::of(endpoint).expect("an endpoint"))?;
+        let origin = Origin::of(endpoint).expect("an endpoint");
+        let url = ProxyUrl::toward(&origin, &Env::from_pairs(pairs.iter().copied())).expect("a usable proxy");
+        let proxy = url.proxy()?;
         let authorization = proxy.authorization.map(|value| format!(" {}", value.to_str().expect("text")));
         Some(proxy.origin.url() + &authorization.unwrap_or_default())
     }
@@ -122,8 +118,15 @@ mod tests {
             ("https_proxy", "a b"),
             ("HTTPS_PROXY", "http://"),
         ] {
-            let error = Proxies::of(&Env::from_pairs([(variable, value)])).err().expect("refused");
+            let toward = |endpoint, pairs: &[(&str, &str)]| {
+                let origin = Origin::of(endpoint).expect("an endpoint");
+                ProxyUrl::toward(&origin, &Env::from_pairs(pairs.iter().copied()))
+            };
+            let error = toward("https://api.x.org", &[(variable, value)]).err().expect("refused");
             assert_eq!(error.variable, variable, "{value}");
+            // It is of no account where no proxy is asked.
+            assert!(toward("http://api.x.org", &[(variable, value)]).is_ok());
+            assert!(toward("https://api.x.org", &[(variable, value), ("NO_PROXY", "x.org")]).is_ok());
         }
     }
 }

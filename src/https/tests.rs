@@ -1,6 +1,6 @@
 //! The client against servers on loopback: certificates, a proxy, connections that the server has closed.
 
-use super::{Client, HttpsError, Origin, Proxies, Roots};
+use super::{Client, HttpsError, Origin, ProxyUrl, Roots};
 use crate::env::Env;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -32,7 +32,7 @@ impl Authority {
     }
 
     fn roots(&self) -> Roots {
-        Roots::load(&[self.file.path().to_owned()]).expect("roots")
+        Roots::load(&[self.file.path().to_owned()])
     }
 
     fn acceptor(&self, params: CertificateParams) -> TlsAcceptor {
@@ -83,21 +83,22 @@ async fn text(client: &Client<Full<Bytes>>, path: &str) -> Result<String, HttpsE
 }
 
 fn client(url: &str, env: &[(&str, &str)], roots: &Roots) -> Client<Full<Bytes>> {
-    let proxies = Proxies::of(&Env::from_pairs(env.iter().copied())).expect("usable proxies");
-    Client::new(&Origin::of(url).expect("an endpoint"), &proxies, roots)
+    let origin = Origin::of(url).expect("an endpoint");
+    let proxy = ProxyUrl::toward(&origin, &Env::from_pairs(env.iter().copied())).expect("a usable proxy");
+    Client::new(&origin, &proxy, roots)
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(test)
 }
 
-async fn tls_error(authority: &Authority, acceptor: TlsAcceptor) -> String {
+async fn tls_error(roots: &Roots, acceptor: TlsAcceptor) -> String {
     let (listener, port) = bound().await;
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.expect("a client");
         drop(acceptor.accept(stream).await);
     });
-    let client = client(&format!("https://localhost:{port}"), &[], &authority.roots());
+    let client = client(&format!("https://localhost:{port}"), &[], roots);
     client.send(get("/")).await.expect_err("refused").to_string()
 }
 
@@ -114,14 +115,14 @@ fn a_server_is_recognised_by_its_name_its_authority_and_the_date() {
         let right = client(&format!("https://localhost:{port}"), &[], &authority.roots());
         assert_eq!(text(&right, "/").await.expect("an answer"), "hello");
 
-        let error = tls_error(&authority, authority.acceptor(named("other.example"))).await;
+        let error = tls_error(&authority.roots(), authority.acceptor(named("other.example"))).await;
         assert!(error.ends_with("its certificate is for another name"), "{error}");
         let mut old = named("localhost");
         old.not_before = rcgen::date_time_ymd(2020, 1, 1);
         old.not_after = rcgen::date_time_ymd(2021, 1, 1);
-        let error = tls_error(&authority, authority.acceptor(old)).await;
+        let error = tls_error(&authority.roots(), authority.acceptor(old)).await;
         assert!(error.ends_with("its certificate has expired"), "{error}");
-        let error = tls_error(&authority, Authority::new().acceptor(named("localhost"))).await;
+        let error = tls_error(&authority.roots(), Authority::new().acceptor(named("localhost"))).await;
         assert!(error.contains("authority that this system does not know"), "{error}");
     });
 }
@@ -244,11 +245,24 @@ fn a_server_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_file_of_authorities_that_cannot_be_read_is_an_error() {
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").expect("written");
-    for path in [file.path().to_owned(), "/nonexistent/ca.pem".into()] {
-        let error = Roots::load(std::slice::from_ref(&path)).err().expect("refused").to_string();
-        assert!(error.contains(&path.display().to_string()), "{error}");
-    }
+fn a_file_of_authorities_that_cannot_be_read_is_named_where_a_certificate_is_refused() {
+    run(async {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let (authority, stranger) = (Authority::new(), Authority::new());
+        std::fs::write(file.path(), format!("{broken}{}", authority.issuer.pem())).expect("written");
+        let roots = Roots::load(&[file.path().to_owned(), "/nonexistent/ca.pem".into()]);
+        let acceptor = || stranger.acceptor(named("localhost"));
+        let error = tls_error(&roots, acceptor()).await;
+        assert!(error.contains("/nonexistent/ca.pem was left out: "), "{error}");
+        // The certificates beside a broken one count.
+        let (listener, port) = bound().await;
+        let acceptor = authority.acceptor(named("localhost"));
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("a client");
+            answer_one(&mut acceptor.accept(stream).await.expect("a handshake"), "hello").await;
+        });
+        let client = client(&format!("https://localhost:{port}"), &[], &roots);
+        assert_eq!(text(&client, "/").await.expect("answered"), "hello");
+    });
 }

@@ -4,7 +4,7 @@ use super::{LaunchError, Process, sockets};
 use crate::audit::LogPlace;
 use crate::broker::{self, Credential, Order};
 use crate::env::{Change, Env};
-use crate::https::{Proxies, Roots};
+use crate::https::{Origin, ProxyUrl, Roots};
 use crate::lease::BootTime;
 use crate::name::KeyName;
 use crate::plan::{ADDRESS, Broker, Context, LaunchPlan, ProfilePart};
@@ -30,6 +30,8 @@ pub(super) fn start(
     let name = part.resolved.account.key().expect("the broker holds an account's key");
     let unknown = || LaunchError::Broker(io::Error::other("ringlet's own path cannot be told"));
     let scope = context.settings.scopes.get(&name.value);
+    let origin = Origin::of(&broker.endpoint).ok_or_else(|| LaunchError::Broker(io::Error::other("no endpoint")))?;
+    let proxy = ProxyUrl::toward(&origin, context.env).map_err(|error| LaunchError::Broker(io::Error::other(error)))?;
     let made =
         broker.socket.as_ref().map(|_| sockets::fresh(context.paths)).transpose().map_err(LaunchError::Broker)?;
     let (listener, socket) = made.map_or((None, None), |(listener, file)| (Some(listener), Some(file)));
@@ -44,7 +46,7 @@ pub(super) fn start(
         agent: part.resolved.agent.name.clone(),
         command: plan.start().command.clone(),
         cwd: context.cwd.to_owned(),
-        proxies: Proxies::of(context.env)?,
+        proxy,
         roots: Roots::FILES.iter().filter_map(|name| context.env.absolute(name)).collect(),
         usage: context.paths.usage(),
         limits: scope.map_or_else(Limits::default, |scope| Limits {
@@ -96,10 +98,18 @@ fn credential(broker: &Broker) -> Credential {
     }
 }
 
-// Some runtimes send requests to this machine through a proxy as well.
+// Some runtimes send requests to this machine through a proxy as well. Of the two spellings some programs read only
+// one, and others prefer either.
 fn go_direct(env: &mut Env) {
-    for name in ["NO_PROXY", "no_proxy"] {
-        let mut value: OsString = env.non_empty(name).map(ToOwned::to_owned).unwrap_or_default();
+    let values = ["NO_PROXY", "no_proxy"].map(|name| (name, env.non_empty(name).map(ToOwned::to_owned)));
+    let any = values.iter().find_map(|(_, value)| value.clone());
+    for (name, value) in values {
+        let mut value: OsString = value.or_else(|| any.clone()).unwrap_or_default();
+        // It stands for every server, but only alone.
+        if value.to_str().is_some_and(|value| value.trim() == "*") {
+            env.set(name, value);
+            continue;
+        }
         if !value.is_empty() {
             value.push(",");
         }
@@ -114,10 +124,21 @@ mod tests {
 
     #[test]
     fn what_the_user_excludes_from_the_proxy_stays_excluded() {
-        let mut env = Env::from_pairs([("NO_PROXY", "a.org"), ("no_proxy", "")]);
-        go_direct(&mut env);
-        let text = |name: &str| env.get(name).and_then(|value| value.to_str()).map(str::to_owned);
-        assert_eq!(text("NO_PROXY").as_deref(), Some("a.org,127.0.0.1,localhost"));
-        assert_eq!(text("no_proxy").as_deref(), Some("127.0.0.1,localhost"));
+        let own = "127.0.0.1,localhost";
+        let (a, b) = (format!("a.org,{own}"), format!("b.org,{own}"));
+        for (upper, lower, wanted) in [
+            ("a.org", "", [&a[..], &a]),
+            ("", "b.org", [&b, &b]),
+            ("a.org", "b.org", [&a, &b]),
+            ("*", "", ["*", "*"]),
+            ("a.org", " * ", [&a, " * "]),
+            ("", "", [own, own]),
+        ] {
+            let mut env = Env::from_pairs([("NO_PROXY", upper), ("no_proxy", lower)]);
+            go_direct(&mut env);
+            let text = |name: &str| env.get(name).and_then(|value| value.to_str()).map(str::to_owned);
+            let set = ["NO_PROXY", "no_proxy"].map(|name| text(name).expect("set"));
+            assert_eq!(set, wanted, "{upper:?} {lower:?}");
+        }
     }
 }

@@ -77,10 +77,6 @@ pub enum LaunchError {
     /// The process that hands the key over could not be started.
     #[error("the key cannot be kept for the agent to ask for: {0}")]
     HandOver(io::Error),
-    /// The broker cannot go through the proxy of the environment.
-    #[cfg(target_os = "linux")]
-    #[error(transparent)]
-    Proxy(#[from] crate::https::ProxyError),
     /// The broker could not be started.
     #[error("the broker cannot be started: {0}")]
     Broker(io::Error),

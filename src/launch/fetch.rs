@@ -89,7 +89,8 @@ impl<'a> Lookup<'a> {
         if used.purpose == Purpose::Account {
             self.refuse_rejected(used, &key)?;
         }
-        self.record(&used.key, Outcome::Granted, None)?;
+        let is_brokered = used.purpose == Purpose::Account && self.part.broker.is_some();
+        self.record(&used.key, Outcome::Granted, is_brokered.then(|| "for the launch's broker".to_owned()))?;
         Ok(key)
     }
 

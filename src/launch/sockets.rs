@@ -14,7 +14,7 @@ const YOUNG: Duration = Duration::from_secs(10);
 
 /// Makes a socket that listens, and removes those of processes that were killed.
 pub(super) fn fresh(paths: &Paths) -> io::Result<(UnixListener, PathBuf)> {
-    let folder = paths.runtime().join("launch");
+    let folder = paths.launch_sockets();
     platform::create_private_folder(&folder)?;
     // Whoever can write there could answer in the place of the socket, with a key of another account.
     let wrong = |why: NotPrivate| io::Error::other(format!("{} {why}", folder.display()));
@@ -59,7 +59,7 @@ mod tests {
     fn a_folder_that_others_may_write_holds_no_socket() {
         let root = tempfile::tempdir().expect("a temporary folder");
         let paths = paths(root.path());
-        let folder = paths.runtime().join("launch");
+        let folder = paths.launch_sockets();
         platform::create_private_folder(&folder).expect("created");
         fs::set_permissions(&folder, Permissions::from_mode(0o722)).expect("chmod");
         let refused = fresh(&paths).expect_err("others may write there");

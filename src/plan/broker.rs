@@ -3,7 +3,7 @@
 use super::{Context, PlanError, stored};
 use crate::env::Env;
 #[cfg(target_os = "linux")]
-use crate::https::Proxies;
+use crate::https::{Origin, ProxyUrl};
 use crate::name::Variable;
 use crate::platform;
 use crate::profile::{Account, Delivery, Reach, Resolved};
@@ -90,22 +90,31 @@ fn unasked(
     let by_pipe = reach.api.key_fd.as_ref().is_some_and(|(_, since)| has(since));
     let by_pipe = by_pipe && !reach.bearer && !reach.api.key_fd_unless.iter().any(is_said);
     let has_tls = TLS.iter().any(|name| context.env.non_empty(name).is_some());
-    if !is_tried || known.hidden || by_pipe || has_tls || !knows_proxies(context.env) {
+    let is_own = resolved.agent.owner == Owner::Ringlet;
+    if !is_own || !is_tried || known.hidden || by_pipe || has_tls {
         return None;
     }
     let broker = possible(context, resolved, reach, version, words).ok()?;
     (broker.loses.is_none() && stored::is_chosen(context, resolved)).then_some(broker)
 }
 
-// Whether the broker can go through the proxies that are named.
+// Why the broker cannot reach an endpoint, in words that go on after the agent's title.
 #[cfg(target_os = "linux")]
-fn knows_proxies(env: &Env) -> bool {
-    Proxies::of(env).is_ok()
+fn cannot_reach(endpoint: &str, env: &Env) -> Option<String> {
+    let Some(origin) = Origin::of(endpoint) else {
+        // The URL is not repeated, since a key may be in it.
+        return Some(
+            "has an endpoint that the broker cannot go to: it needs a URL with a host in ASCII letters, a path that \
+             cannot be read in two ways, and no query"
+                .into(),
+        );
+    };
+    ProxyUrl::toward(&origin, env).err().map(|error| format!("would go through a proxy, and {error}"))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn knows_proxies(_: &Env) -> bool {
-    false
+fn cannot_reach(_: &str, _: &Env) -> Option<String> {
+    None
 }
 
 // Returns the broker for an account, or why there can be none, in words that go on after the agent's title.
@@ -145,15 +154,20 @@ fn possible(
             return Err(unless.why.clone());
         }
     }
+    // The suffix is a part of the API's own paths.
+    let endpoint = url.value.strip_suffix(api.base_url_suffix.as_str()).unwrap_or(&url.value).to_owned();
+    if let Some(why) = cannot_reach(&endpoint, context.env) {
+        return Err(why);
+    }
     let loses = known.and_then(|known| known.loses.clone());
     let is_lost = |at: &String| url.value.trim_end_matches('/') == at;
     let loses_here = known.and_then(|known| known.loses_at.as_ref()).is_none_or(is_lost);
     let follows = |since: &String| version.is_some_and(|version| version.is_at_least(since));
-    let socket = known.filter(|known| known.socket_since.as_ref().is_some_and(follows));
+    // An address on loopback serves as well where the socket's path would be too long for the system.
+    let socket = known.filter(|known| known.socket_since.as_ref().is_some_and(follows) && context.paths.fit_sockets());
     Ok(Broker {
         socket: socket.and_then(|known| known.socket.as_ref()?.parse().ok()),
-        // The suffix is a part of the API's own paths.
-        endpoint: url.value.strip_suffix(api.base_url_suffix.as_str()).unwrap_or(&url.value).to_owned(),
+        endpoint,
         protocol: reach.api.protocol,
         bearer: reach.bearer,
         helper: known.and_then(Brokered::helper),

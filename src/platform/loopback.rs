@@ -4,10 +4,12 @@
 //! that number.
 
 use super::diag::{self, ClientSocket};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -95,6 +97,21 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
         found.extend(listed.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
     }
     found
+}
+
+/// Reports whether the other side of a connection has ended it, whatever it sent before.
+pub(crate) fn has_hung_up(stream: impl AsFd) -> bool {
+    let ended = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+    let mut fds = [PollFd::new(&stream, ended)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().intersects(ended)
+}
+
+/// Reports whether a process is the first of a container, which becomes the parent of whatever loses its own.
+pub(crate) fn adopts_orphans(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    numbers.is_none_or(|numbers| numbers.split_ascii_whitespace().next_back() == Some("1"))
 }
 
 /// Returns the first process of this user that has a socket open. It looks through all processes, which takes

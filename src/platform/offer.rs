@@ -3,13 +3,13 @@
 
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStderr, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -60,7 +60,8 @@ pub(crate) fn is_below(pid: u32, above: u32) -> bool {
 }
 
 // Makes a command start in a session of its own and as a child of no process of the user's, so that the program that
-// takes this process's place finds no child that it does not know. The child that is waited for ends at once.
+// takes this process's place finds no child that it does not know. The child that is waited for ends at once. Where
+// this process is the first of a container, the kernel makes the command its child all the same.
 fn set_orphaned(command: &mut Command) {
     let leave = || {
         // SAFETY: fork is async-signal-safe, and so is what both processes do up to exec or _exit.
@@ -83,28 +84,64 @@ fn set_orphaned(command: &mut Command) {
 
 // The message that the started process is protected from other processes.
 const READY: &[u8] = b"ready";
+// The message that it serves.
+const SERVING: &[u8] = b"serving";
+// An error's words are shorter.
+const MESSAGE: usize = 4096;
 
 // Both ends are Ringlet and answer at once, unless the machine is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A process that [`start_apart`] has started.
+pub(crate) struct Apart {
+    into: ChildStdin,
+    says: ChildStderr,
+}
+
+impl Apart {
+    /// Writes to its standard input and closes that.
+    pub(crate) fn tell(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        parts.iter().try_for_each(|part| self.into.write_all(part))?;
+        self.into.flush()
+    }
+
+    /// Waits until it has said with [`say_serving`] that it serves. What it says in place of that is the error.
+    pub(crate) fn serves(self) -> io::Result<()> {
+        drop(self.into);
+        let said = read_within(self.says, MESSAGE, PATIENCE);
+        if said == SERVING {
+            return Ok(());
+        }
+        let why = String::from_utf8_lossy(&said).trim().to_owned();
+        Err(io::Error::other(if why.is_empty() { "the process that holds the key has ended".into() } else { why }))
+    }
+}
+
 /// Starts Ringlet as a process of its own: in a session of its own, with no parent of the user's, and with the
-/// listening socket as its standard output. Returns its standard input once it has closed itself to other processes
-/// with [`say_ready`]: before that they could read what is written there.
-pub(crate) fn start_apart(command: &mut Command, listener: OwnedFd) -> io::Result<ChildStdin> {
+/// listening socket as its standard output. Returns once it has closed itself to other processes with [`say_ready`]:
+/// before that they could read what is written to it.
+pub(crate) fn start_apart(command: &mut Command, listener: OwnedFd) -> io::Result<Apart> {
     command.current_dir("/");
     command.stdin(Stdio::piped()).stdout(Stdio::from(listener)).stderr(Stdio::piped());
     set_orphaned(command);
     let mut child = command.spawn()?;
-    let (into, message) = (child.stdin.take(), child.stderr.take());
+    let (into, says) = (child.stdin.take(), child.stderr.take());
     child.wait()?;
-    let is_ready = message.is_some_and(|message| reads_within(message, READY, PATIENCE));
-    into.filter(|_| is_ready).ok_or_else(|| io::Error::other("the process that holds the key did not start"))
+    let (Some(into), Some(says)) = (into, says) else { return Err(io::ErrorKind::BrokenPipe.into()) };
+    match read_within(&says, READY.len(), PATIENCE) == READY {
+        true => Ok(Apart { into, says }),
+        false => Err(io::Error::other("the process that holds the key did not start")),
+    }
 }
 
-/// Tells the process that has called [`start_apart`] that this one is closed to others. Standard error goes nowhere
-/// from here on.
+/// Tells the process that has called [`start_apart`] that this one is closed to others.
 pub(crate) fn say_ready() -> io::Result<()> {
-    io::stderr().write_all(READY)?;
+    io::stderr().write_all(READY)
+}
+
+/// Tells it that this process serves. Standard error goes nowhere from here on.
+pub(crate) fn say_serving() -> io::Result<()> {
+    io::stderr().write_all(SERVING)?;
     rustix::stdio::dup2_stderr(std::fs::OpenOptions::new().write(true).open("/dev/null")?)?;
     Ok(())
 }
@@ -115,27 +152,27 @@ pub(crate) fn close_stdin() -> io::Result<()> {
     Ok(())
 }
 
-// Reads from a pipe and reports whether these bytes come within a time.
-fn reads_within(pipe: impl AsFd + Read, wanted: &[u8], time: Duration) -> bool {
-    let mut pipe = pipe;
-    let mut read = vec![0; wanted.len()];
-    let mut filled = 0;
+// Reads from a pipe until it ends, so many bytes have come, or the time is over.
+fn read_within(pipe: impl AsFd, most: usize, time: Duration) -> Vec<u8> {
+    let mut read = Vec::new();
     let end = Instant::now() + time;
-    while filled < wanted.len() {
+    while read.len() < most {
         let left = end.saturating_duration_since(Instant::now());
         let wait = rustix::event::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
         let mut fds = [PollFd::new(&pipe, PollFlags::IN)];
         match poll(&mut fds, Some(&wait)) {
             Ok(1..) => {}
             Err(rustix::io::Errno::INTR) => continue,
-            Ok(0) | Err(_) => return false,
+            Ok(0) | Err(_) => break,
         }
-        match pipe.read(&mut read[filled..]) {
-            Ok(more @ 1..) => filled += more,
-            _ => return false,
+        let mut part = [0; 256];
+        let room = part.len().min(most - read.len());
+        match rustix::io::read(&pipe, &mut part[..room]) {
+            Ok(more @ 1..) => read.extend_from_slice(&part[..more]),
+            _ => break,
         }
     }
-    read == wanted
+    read
 }
 
 /// The file of a socket, which is removed with this value.

@@ -5,7 +5,7 @@ use crate::name::KeyName;
 use crate::percent;
 use crate::platform;
 use jiff::civil::Date;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -35,8 +35,14 @@ pub(crate) enum Stop {
 const LONGEST_TEXT: usize = 400;
 const LONGEST_MODEL: usize = 120;
 
-// Another launch holds the lock for microseconds, unless it was stopped.
-const PATIENCE: Duration = Duration::from_millis(50);
+// A launch has so many lines a day at most. Further models are counted without their names.
+const MOST_LINES: usize = 64;
+
+// Another launch holds the lock for microseconds, unless it was stopped. A limit is waited for longer, since a request
+// is refused without it; all else is written with the next request.
+const PATIENCE: Duration = Duration::from_millis(5);
+const PATIENCE_OF_LIMITS: Duration = Duration::from_millis(50);
+const PATIENCE_AT_THE_END: Duration = Duration::from_secs(1);
 
 /// The counts of one launch.
 pub(crate) struct Meter {
@@ -44,8 +50,16 @@ pub(crate) struct Meter {
     key: KeyName,
     limits: Limits,
     origin: Origin,
-    // The place and the counts of each line that this launch has written.
-    own: HashMap<(Date, Option<String>), (u64, Counts)>,
+    own: HashMap<(Date, Option<String>), Own>,
+}
+
+// The counts of one line, as they are to be.
+#[derive(Default)]
+struct Own {
+    counts: Counts,
+    is_written: bool,
+    // The place in the file, if it was written. The user may delete the file.
+    place: Option<u64>,
 }
 
 impl Meter {
@@ -57,63 +71,122 @@ impl Meter {
     /// Counts a request that is about to leave, or stops it. Without a limit a count that cannot be written stops
     /// nothing.
     pub(crate) fn admit(&mut self, day: Date, model: Option<&str>) -> Result<(), Stop> {
-        let done = self.locked(day, |meter, file| {
-            if meter.limits != Limits::default() {
-                let used = total(file).map_err(Stop::Unknown)?;
-                match meter.limits {
-                    Limits { requests: Some(most), .. } if used.requests >= most => return Err(Stop::Requests(most)),
-                    Limits { tokens: Some(most), .. } if tokens(&used) >= most => return Err(Stop::Tokens(most)),
-                    _ => {}
-                }
-            }
-            let request = Counts { requests: 1, ..Counts::default() };
-            meter.add(file, day, model, &request).map_err(Stop::Unknown)
-        });
-        match done {
-            Err(Stop::Unknown(_)) if self.limits == Limits::default() => Ok(()),
-            done => done,
+        let request = Counts { requests: 1, ..Counts::default() };
+        if self.limits == Limits::default() {
+            self.add(day, model, &request);
+            let _ = self.write(day, PATIENCE);
+            return Ok(());
         }
+        let mut file = self.locked(day, PATIENCE_OF_LIMITS).map_err(Stop::Unknown)?;
+        self.write_to(&mut file, day).map_err(Stop::Unknown)?;
+        let used = total(&mut file).map_err(Stop::Unknown)?;
+        match self.limits {
+            Limits { requests: Some(most), .. } if used.requests >= most => return Err(Stop::Requests(most)),
+            Limits { tokens: Some(most), .. } if tokens(&used) >= most => return Err(Stop::Tokens(most)),
+            _ => {}
+        }
+        self.add(day, model, &request);
+        self.write_to(&mut file, day).map_err(Stop::Unknown)
+    }
+
+    /// Takes a request back that was counted and did not leave.
+    pub(crate) fn withdraw(&mut self, day: Date, model: Option<&str>) {
+        let own = self.own_of(day, model);
+        own.counts.requests = own.counts.requests.saturating_sub(1);
+        own.is_written = false;
+        let _ = self.write(day, PATIENCE);
     }
 
     /// Adds what an answer says of a request that was counted under the first model. If the answer names another model,
     /// the request moves there.
     pub(crate) fn answered(&mut self, day: Date, asked: Option<&str>, answered: Option<&str>, tokens: Counts) {
         let model = asked.or(answered);
-        let _ = self.locked(day, |meter, file| {
-            let mut counts = tokens;
-            if asked != model {
-                let own = meter.own.get_mut(&(day, asked.map(str::to_owned)));
-                if let Some((_, before)) = own.filter(|(_, before)| before.requests > 0) {
-                    before.requests -= 1;
-                    counts.requests += 1;
-                    meter.add(file, day, asked, &Counts::default()).map_err(Stop::Unknown)?;
-                }
+        let mut counts = tokens;
+        if asked != model {
+            let before = self.own_of(day, asked);
+            if before.counts.requests > 0 {
+                before.counts.requests -= 1;
+                before.is_written = false;
+                counts.requests += 1;
             }
-            meter.add(file, day, model, &counts).map_err(Stop::Unknown)
-        });
+        }
+        self.add(day, model, &counts);
+        let _ = self.write(day, PATIENCE);
+    }
+
+    /// Writes what could not be written before.
+    pub(crate) fn end(&mut self) {
+        let days: HashSet<Date> = self.own.keys().map(|(day, _)| *day).collect();
+        for day in days {
+            let _ = self.write(day, PATIENCE_AT_THE_END);
+        }
     }
 
     /// What the launch has used so far, on all days.
     pub(crate) fn total(&self) -> Counts {
         let mut total = Counts::default();
-        self.own.values().for_each(|(_, counts)| total.add(counts));
+        self.own.values().for_each(|own| total.add(&own.counts));
         total
     }
 
-    fn locked<T>(&mut self, day: Date, then: impl FnOnce(&mut Self, &mut File) -> Result<T, Stop>) -> Result<T, Stop> {
-        let mut file = self.open(day).map_err(Stop::Unknown)?;
-        let end = Instant::now() + PATIENCE;
+    fn own_of(&mut self, day: Date, model: Option<&str>) -> &mut Own {
+        let mut key = (day, model.map(str::to_owned));
+        if !self.own.contains_key(&key) && self.own.keys().filter(|(other, _)| *other == day).count() >= MOST_LINES {
+            key.1 = None;
+        }
+        self.own.entry(key).or_default()
+    }
+
+    fn add(&mut self, day: Date, model: Option<&str>, counts: &Counts) {
+        let own = self.own_of(day, model);
+        own.counts.add(counts);
+        own.is_written = false;
+    }
+
+    fn write(&mut self, day: Date, patience: Duration) -> io::Result<()> {
+        let mut file = self.locked(day, patience)?;
+        self.write_to(&mut file, day)
+    }
+
+    // Writes the lines that are not in the file as they are to be, each in one write.
+    fn write_to(&mut self, file: &mut File, day: Date) -> io::Result<()> {
+        // A line that was cut by a full disk is skipped.
+        let mut free = file.metadata()?.len().div_ceil(LENGTH as u64) * LENGTH as u64;
+        for ((_, model), own) in self.own.iter_mut().filter(|((other, _), _)| *other == day) {
+            let line = Line { origin: self.origin.clone(), model: model.clone(), counts: own.counts };
+            let line = fitted(line);
+            let place = match own.place {
+                Some(place) if holds(file, place, &line)? => place,
+                _ => {
+                    own.is_written = false;
+                    free += LENGTH as u64;
+                    free - LENGTH as u64
+                }
+            };
+            if own.is_written {
+                continue;
+            }
+            file.seek(SeekFrom::Start(place))?;
+            file.write_all(&to_bytes(&line))?;
+            own.is_written = true;
+            own.place = Some(place);
+        }
+        Ok(())
+    }
+
+    // The file, locked. The lock ends with it.
+    fn locked(&self, day: Date, patience: Duration) -> io::Result<File> {
+        let file = self.open(day)?;
+        let end = Instant::now() + patience;
         loop {
             match file.try_lock() {
-                Ok(()) => break,
+                Ok(()) => return Ok(file),
                 Err(fs::TryLockError::WouldBlock) if Instant::now() < end => {
                     std::thread::sleep(Duration::from_millis(1));
                 }
-                Err(error) => return Err(Stop::Unknown(error.into())),
+                Err(error) => return Err(error.into()),
             }
         }
-        // The lock ends with the file.
-        then(self, &mut file)
     }
 
     fn open(&self, day: Date) -> io::Result<File> {
@@ -127,31 +200,36 @@ impl Meter {
             done => done,
         }
     }
+}
 
-    fn add(&mut self, file: &mut File, day: Date, model: Option<&str>, counts: &Counts) -> io::Result<()> {
-        let end = file.metadata()?.len();
-        // A line that was cut by a full disk is skipped.
-        let free = end.div_ceil(LENGTH as u64) * LENGTH as u64;
-        let own = self.own.entry((day, model.map(str::to_owned))).or_insert((free, Counts::default()));
-        own.1.add(counts);
-        let line = Line { origin: self.origin.clone(), model: model.map(str::to_owned), counts: own.1 };
-        file.seek(SeekFrom::Start(own.0))?;
-        file.write_all(&to_bytes(&line))
+// Reports whether this place is that of a line: another launch may have written a new file.
+fn holds(file: &mut File, place: u64, line: &Line) -> io::Result<bool> {
+    let mut bytes = Vec::with_capacity(LENGTH);
+    file.seek(SeekFrom::Start(place))?;
+    Read::take(file, LENGTH as u64).read_to_end(&mut bytes)?;
+    let found = Line::from_bytes(&bytes);
+    Ok(found.is_some_and(|found| found.origin.launch == line.origin.launch && found.model == line.model))
+}
+
+// Shortens the texts of a line so that it fits into its length.
+fn fitted(mut line: Line) -> Line {
+    cut(&mut line.origin.directory, LONGEST_TEXT);
+    line.model.iter_mut().for_each(|model| cut(model, LONGEST_MODEL));
+    if serialised(&line).len() >= LENGTH {
+        // Characters that JSON writes as six.
+        line.origin.directory.clear();
+        line.model = None;
     }
+    line
+}
+
+fn serialised(line: &Line) -> Vec<u8> {
+    serde_json::to_vec(line).expect("texts and numbers always serialise")
 }
 
 // Writes a line at its full length.
 fn to_bytes(line: &Line) -> Vec<u8> {
-    let mut short = line.clone();
-    cut(&mut short.origin.directory, LONGEST_TEXT);
-    short.model.iter_mut().for_each(|model| cut(model, LONGEST_MODEL));
-    let mut bytes = serde_json::to_vec(&short).expect("texts and numbers always serialise");
-    if bytes.len() >= LENGTH {
-        // Characters that JSON writes as six.
-        short.origin.directory.clear();
-        short.model = None;
-        bytes = serde_json::to_vec(&short).expect("texts and numbers always serialise");
-    }
+    let mut bytes = serialised(line);
     bytes.resize(LENGTH - 1, b' ');
     bytes.push(b'\n');
     bytes
@@ -247,6 +325,62 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_written_is_written_later_and_counts_for_the_limit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let today = day("2026-11-29");
+        let mut meter = meter(folder.path(), "1", Limits { requests: None, tokens: Some(10) });
+        meter.admit(today, Some("m")).expect("nothing was used");
+        let file = File::open(folder.path().join("2026-11-29/anthropic%2Fwork")).expect("the file");
+        file.lock().expect("locked");
+        meter.answered(today, Some("m"), None, used(8, 2));
+        assert_eq!(read(folder.path(), today).expect("read")[0].line.counts.input, 0, "another launch has the lock");
+        file.unlock().expect("unlocked");
+        assert!(matches!(meter.admit(today, Some("m")), Err(Stop::Tokens(10))));
+        file.lock().expect("locked");
+        meter.answered(today, Some("m"), None, used(1, 0));
+        file.unlock().expect("unlocked");
+        meter.end();
+        assert_eq!(read(folder.path(), today).expect("read")[0].line.counts.input, 9);
+    }
+
+    #[test]
+    fn a_file_that_was_deleted_is_written_anew_and_no_line_twice() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let today = day("2026-11-29");
+        let (mut one, mut two) =
+            (meter(folder.path(), "1", Limits::default()), meter(folder.path(), "2", Limits::default()));
+        one.admit(today, Some("a")).expect("counted");
+        one.admit(today, Some("b")).expect("counted");
+        fs::remove_file(folder.path().join("2026-11-29/anthropic%2Fwork")).expect("removed");
+        two.admit(today, Some("a")).expect("counted");
+        one.admit(today, Some("b")).expect("counted");
+        two.admit(today, Some("a")).expect("counted");
+        let mut shown: Vec<_> = read(folder.path(), today).expect("read").into_iter().map(|used| used.line).collect();
+        shown.sort_by(|a, b| (&a.origin.launch, &a.model).cmp(&(&b.origin.launch, &b.model)));
+        let shown: Vec<_> = shown.iter().map(|line| (line.model.as_deref(), line.counts.requests)).collect();
+        assert_eq!(shown, [(Some("a"), 1), (Some("b"), 2), (Some("a"), 2)]);
+    }
+
+    #[test]
+    fn a_request_that_did_not_leave_is_taken_back_and_many_models_share_a_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let today = day("2026-11-29");
+        let mut meter = meter(folder.path(), "1", Limits { requests: Some(1), tokens: None });
+        meter.admit(today, Some("a")).expect("the first");
+        meter.withdraw(today, Some("a"));
+        meter.admit(today, Some("a")).expect("the first left not");
+        assert!(matches!(meter.admit(today, Some("a")), Err(Stop::Requests(1))));
+        meter.limits = Limits::default();
+        for model in 0..2 * MOST_LINES {
+            meter.admit(today, Some(&model.to_string())).expect("no limit");
+        }
+        let lines = read(folder.path(), today).expect("read");
+        assert_eq!(lines.len(), MOST_LINES + 1);
+        let requests: u64 = lines.iter().map(|used| used.line.counts.requests).sum();
+        assert_eq!(requests, 2 * MOST_LINES as u64 + 1);
+    }
+
+    #[test]
     fn counts_that_cannot_be_written_stop_only_what_has_a_limit() {
         let folder = tempfile::NamedTempFile::new().expect("a file");
         let today = day("2026-11-29");
@@ -277,7 +411,7 @@ mod tests {
                 profile: "p".repeat(64),
                 directory: directory.to_owned(),
             };
-            let bytes = to_bytes(&Line { origin, model, counts });
+            let bytes = to_bytes(&fitted(Line { origin, model, counts }));
             assert_eq!((bytes.len(), bytes.last()), (LENGTH, Some(&b'\n')));
             assert_eq!(Line::from_bytes(&bytes).expect("read").counts, counts);
         }
