@@ -1,6 +1,8 @@
 //! The broker: the agent alone can spend the key, and its requests pass as they are.
 
+mod protocols;
 mod upstream;
+mod ways;
 
 use crate::common::world::{Done, KEY, RINGLET, World, finish};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -45,6 +47,10 @@ fn brokered(upstream: &Upstream, script: &str) -> World {
 
 fn launch(world: &World) -> Done {
     world.run(&["exec", "claude"])
+}
+
+fn launch_of(world: &World, agent: &str) -> Done {
+    world.run(&["exec", "--profile", "work", agent])
 }
 
 /// What the script has said, a JSON object a line.
@@ -902,11 +908,12 @@ fn a_lease_that_ends_ends_the_brokers_answers() {
     assert!(running.child.wait().expect("a child").success());
 }
 
-/// The lines of the counts, with the day's folder and the key's file.
+/// The lines of the counts of each day and key.
 fn counted(world: &World) -> Vec<Value> {
     let mut lines = Vec::new();
-    for day in fs::read_dir(world.path("home/.local/state/ringlet/usage")).into_iter().flatten() {
-        let file = day.expect("readable").path().join("anthropic%2Fwork");
+    let entries = |folder: std::path::PathBuf| fs::read_dir(folder).into_iter().flatten();
+    let paths = |folder| entries(folder).map(|entry| entry.expect("readable").path());
+    for file in paths(world.path("home/.local/state/ringlet/usage")).flat_map(paths) {
         let text = fs::read_to_string(file).expect("readable");
         lines.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")));
     }

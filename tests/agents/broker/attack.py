@@ -118,7 +118,11 @@ def script(program, address, token):
         out.write(text)
     words = ["ask.mjs", address, BODY, GIVEN["header"], GIVEN["form"] % token]
     env = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    said = subprocess.run(program + words, capture_output=True, text=True, env=dict(env, BUN_BE_BUN="1")).stdout
+    try:
+        said = subprocess.run(program + words, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=dict(env, BUN_BE_BUN="1"),
+                              timeout=10).stdout
+    except subprocess.TimeoutExpired:
+        return "no answer"
     return said if re.fullmatch(r"[0-9]{3}|[A-Z_]+", said) else "no answer"
 
 
@@ -168,7 +172,7 @@ def main():
         inherited = dict(pair.split("=", 1) for pair in read("/proc/%d/environ" % os.getpid()).decode("latin-1").split("\0") if "=" in pair)
         try:
             second = subprocess.run([GIVEN["program"], *GIVEN["words"]], env=inherited, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                    timeout=30)
+                                    timeout=15)
             log("a second " + GIVEN["name"], "answered" if "PONG" in second.stdout else "no answer")
         except subprocess.TimeoutExpired:
             log("a second " + GIVEN["name"], "no answer")

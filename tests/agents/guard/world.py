@@ -86,8 +86,9 @@ def arguments(properties):
             given[name] = "x"
         elif name in ("is_background", "background", "run_in_background", "requires_approval"):
             given[name] = False
-        elif name in ("requires_approval",):
-            given[name] = False
+        elif name == "yield_time_ms":
+            # What is not over by then goes on in the background, and Codex ends it.
+            given[name] = 60000
     return given or {"command": COMMAND}
 
 
