@@ -772,7 +772,7 @@ fn an_agent_that_was_tried_and_loses_nothing_gets_the_broker_unasked() {
         ("gemini", "0.61.0", "google", &endpoint, "GEMINI_SANDBOX=false", &["-s"], "broker"),
         ("copilot", "1.0.102", "openai", model, "", &[], "broker"),
         ("copilot", "1.0.101", "openai", model, "", &[], "variable"),
-        ("grok", "1.0.41", "xai", model, "", &[], "broker"),
+        ("grok", "1.0.41", "xai", model, "", &[], "variable"),
         ("kimi", "2.1.0", "openai", model, "", &[], "broker"),
         // An agent of the user's own was not tried by Ringlet's authors, whatever its definition says.
         ("mine", "9.9.9", "anthropic", &endpoint, "", &[], "variable"),

@@ -302,13 +302,18 @@ impl Shared {
 
     fn record_totals(&self) {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // The key is still here, so a log that cannot be written is tried once.
         for (stranger, count) in refused.iter().filter(|(_, count)| **count > 1) {
-            self.refusal(stranger, Some(*count));
+            if !self.refusal(stranger, Some(*count)) {
+                return;
+            }
         }
         let closed = self.closed.load(Ordering::Relaxed);
         if closed > 0 {
             let reason = format!("{closed} connections were closed unlooked at, since many others were waiting");
-            self.append(Outcome::Denied, None, reason);
+            if !self.append(Outcome::Denied, None, reason) {
+                return;
+            }
         }
         let used = self.relay.used();
         let requests = if used.requests == 1 { "request" } else { "requests" };
@@ -319,7 +324,7 @@ impl Shared {
         self.append(Outcome::Granted, None, reason);
     }
 
-    fn refusal(&self, stranger: &Stranger, count: Option<u64>) {
+    fn refusal(&self, stranger: &Stranger, count: Option<u64>) -> bool {
         let why = match stranger.why {
             Why::Other => "it is not the agent",
             Why::Ended => "the launch has ended",
@@ -328,13 +333,13 @@ impl Shared {
         };
         let what = if stranger.why == Why::NoRequest { "requests" } else { "connections" };
         let times = count.map(|count| format!(", {count} {what}")).unwrap_or_default();
-        self.append(Outcome::Denied, Some(stranger), format!("{why}{times}"));
+        self.append(Outcome::Denied, Some(stranger), format!("{why}{times}"))
     }
 
-    // A record that cannot be written does not stop the agent: nothing was given away.
-    fn append(&self, result: Outcome, stranger: Option<&Stranger>, reason: String) {
+    // A record that cannot be written does not stop the agent: nothing was given away. Returns whether it was written.
+    fn append(&self, result: Outcome, stranger: Option<&Stranger>, reason: String) -> bool {
         let order = self.relay.order();
-        let Some(Ok(log)) = order.audit.as_ref().map(LogPlace::open) else { return };
+        let Some(Ok(log)) = order.audit.as_ref().map(LogPlace::open) else { return false };
         let record = Record {
             time: Timestamp::now(),
             action: Action::Spend,
@@ -348,6 +353,6 @@ impl Shared {
             result,
             reason: Some(reason),
         };
-        let _ = log.append(&record);
+        log.append(&record).is_ok()
     }
 }
