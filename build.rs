@@ -91,6 +91,9 @@ fn field(owner: &str, key: &str, value: &Value) -> Option<String> {
         ("harmless", value) if owner == "RawGuard" => {
             format!("Some(RawRule::built_in(|| {}))", rule(value))
         }
+        ("providers", Value::Table(names)) => {
+            map(names, |protocol, name| format!("({}, text({:?}))", variant("Protocol", protocol), text(name)))
+        }
         ("protocol", word) => variant("Protocol", text(word)),
         ("format", word) => variant("Format", text(word)),
         (_, Value::String(text)) => format!("text({text:?})"),
@@ -137,6 +140,7 @@ fn type_of(key: &str) -> &'static str {
         "reads" => "Reads",
         "rejected" => "Rejected",
         "sessions" => "Sessions",
+        "settings" => "Settings",
         "supervisor" => "RawSupervisor",
         "switch" => "RawSwitch",
         "teammates" => "Teammates",

@@ -148,7 +148,7 @@ fn is_one_of(path: &str, all: &[&str]) -> bool {
         Some(_) => path.len() > allowed.len() && path.starts_with(*allowed),
         None => path == *allowed,
     };
-    all.iter().any(|allowed| below(&allowed))
+    all.iter().any(below)
 }
 
 /// Reports whether a request that passes is one question with one answer, or reads the list of models. All others begin

@@ -7,7 +7,8 @@ use crate::env::{Change, Env};
 use crate::https::{Origin, ProxyUrl, Roots};
 use crate::lease::BootTime;
 use crate::name::KeyName;
-use crate::plan::{ADDRESS, Broker, Context, LaunchPlan, ProfilePart};
+use crate::plan::{ADDRESS, Broker, Context, LaunchPlan, ProfilePart, SETTINGS};
+use crate::platform;
 use crate::registry::Protocol;
 use crate::secret::{Key, Shape};
 use crate::usage::Limits;
@@ -76,6 +77,13 @@ pub(super) fn start(
     for word in process.arguments.iter_mut().skip(1).take(broker.own_arguments) {
         if let Some(text) = word.to_str().filter(|text| text.contains(ADDRESS)) {
             *word = text.replace(ADDRESS, &address).into();
+        }
+    }
+    if let Some((_, text)) = &broker.settings {
+        let file =
+            platform::inheritable_file(text.replace(ADDRESS, &address).as_bytes()).map_err(LaunchError::Broker)?;
+        for word in process.arguments.iter_mut().skip(1).take(broker.own_arguments).filter(|word| *word == SETTINGS) {
+            *word = format!("/dev/fd/{file}").into();
         }
     }
     go_direct(&mut process.env);

@@ -7,11 +7,14 @@ use crate::https::{Origin, ProxyUrl};
 use crate::name::Variable;
 use crate::platform;
 use crate::profile::{Account, Delivery, Reach, Resolved};
-use crate::registry::{Brokered, Helper, Owner, Protocol, Unless, Version};
+use crate::registry::{Brokered, Helper, Owner, Protocol, Settings, Unless, Version};
 use std::ffi::OsString;
 
 /// The text that stands for the broker's address in a plan. The port is known once the broker listens.
 pub(crate) const ADDRESS: &str = "{broker}";
+
+/// The argument that stands for the file of the broker's settings.
+pub(crate) const SETTINGS: &str = "{broker-settings}";
 
 /// A launch whose key is held by a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub(crate) struct Broker {
     pub helper: Option<Helper>,
     /// What the agent loses.
     pub loses: Option<String>,
+    /// The option for a file of settings, and their text with [`ADDRESS`].
+    pub settings: Option<(String, String)>,
     /// The number of arguments, from the first on, that may hold [`ADDRESS`].
     pub own_arguments: usize,
 }
@@ -141,7 +146,10 @@ fn possible(
     }
     let api = &reach.api;
     // The form of some commands has its arguments beside those of the key.
-    let is_led = api.follows_endpoint() || api.key_args.iter().any(|word| word.contains("{base-url}"));
+    let settings = known.and_then(|known| known.settings.as_ref()).filter(|_| !api.follows_endpoint());
+    let is_led = api.follows_endpoint()
+        || api.key_args.iter().any(|word| word.contains("{base-url}"))
+        || known.is_some_and(|known| known.is_led(api.protocol));
     let url = reach.base_url.as_ref().filter(|_| is_led);
     let url = url.ok_or("goes to its own service, and follows no other address")?;
     if known.is_some_and(|known| known.hidden) && !platform::sees_closed_processes() {
@@ -159,6 +167,10 @@ fn possible(
     if let Some(why) = cannot_reach(&endpoint, context.env) {
         return Err(why);
     }
+    let settings = match settings.and_then(|settings| Some((settings, settings.providers.get(&api.protocol)?))) {
+        Some((settings, provider)) => Some(settings_for(resolved, settings, provider, &url.value, words)?),
+        None => None,
+    };
     let loses = known.and_then(|known| known.loses.clone());
     let is_lost = |at: &String| url.value.trim_end_matches('/') == at;
     let loses_here = known.and_then(|known| known.loses_at.as_ref()).is_none_or(is_lost);
@@ -172,8 +184,31 @@ fn possible(
         bearer: reach.bearer,
         helper: known.and_then(Brokered::helper),
         loses: loses.filter(|_| loses_here),
+        settings,
         own_arguments: 0,
     })
+}
+
+// Fills settings in, which take the place of the user's own.
+fn settings_for(
+    resolved: &Resolved,
+    settings: &Settings,
+    provider: &str,
+    base_url: &str,
+    words: &[OsString],
+) -> Result<(String, String), String> {
+    let option = &settings.option;
+    let is_said = |word: &str| word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+    let mut said = words.iter().filter_map(|word| word.to_str()).chain(resolved.args.iter().map(String::as_str));
+    if resolved.config_dir.is_some() || said.any(is_said) {
+        return Err(format!("is given settings of its own by `{option}` or `config-dir`, which say where it goes"));
+    }
+    let Some(model) = &resolved.model else {
+        return Err("is told its model in the broker's settings, so the profile must have a `model`".into());
+    };
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let text = settings.text.replace("{provider}", provider).replace("{base-url}", &quoted(&url(base_url, false)));
+    Ok((option.clone(), text.replace("{model}", &quoted(&model.value))))
 }
 
 // Whether the variable, the arguments or the settings have the agent do this. A value that cannot be read is why there

@@ -118,6 +118,9 @@ impl Draft {
             // Options for a session are not valid with commands such as `mcp list`.
             arguments.extend(fill.arguments.into_iter().filter(|_| is_login || idle.is_none()));
         }
+        if let Some((option, _)) = broker.as_ref().and_then(|broker| broker.settings.as_ref()) {
+            arguments.extend([option.into(), broker::SETTINGS.into()]);
+        }
         if let Some(broker) = &mut broker {
             broker.own_arguments = arguments.len();
         }

@@ -31,9 +31,9 @@ mod withheld;
 
 use binary::is_ours;
 pub(crate) use binary::{find_binary, guard_binary, leads_here};
-#[cfg(target_os = "linux")]
-pub(crate) use broker::ADDRESS;
 pub(crate) use broker::Broker;
+#[cfg(target_os = "linux")]
+pub(crate) use broker::{ADDRESS, SETTINGS};
 pub(crate) use choice::{Choice, Project, Why, choose, find_project, governing_file};
 pub(crate) use error::PlanError;
 pub(crate) use gate::{Passed, Refused, check_scopes};

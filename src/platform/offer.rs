@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 use std::net::TcpListener;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -173,6 +173,14 @@ fn read_within(pipe: impl AsFd, most: usize, time: Duration) -> Vec<u8> {
         }
     }
     read
+}
+
+/// Makes a file in memory with these bytes. Whoever inherits the descriptor can read it by `/dev/fd` as often as it
+/// wants. It ends with the last process that has it open.
+pub(crate) fn inheritable_file(bytes: &[u8]) -> io::Result<RawFd> {
+    let mut file = std::fs::File::from(rustix::fs::memfd_create("ringlet-settings", rustix::fs::MemfdFlags::empty())?);
+    file.write_all(bytes)?;
+    Ok(file.into_raw_fd())
 }
 
 /// The file of a socket, which is removed with this value.

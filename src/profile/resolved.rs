@@ -144,7 +144,9 @@ impl Resolver<'_> {
         match (&binding.kind.value, provider) {
             (Kind::Key { alias }, Some(provider)) => {
                 let (api, base_url) = self.reach(agent, &provider.value, binding)?;
-                if let Some(at) = binding.endpoint.as_ref().filter(|_| !api.follows_endpoint()) {
+                let by_broker = binding.delivery.value == Delivery::Broker
+                    && agent.broker.as_ref().is_some_and(|known| known.is_led(api.protocol));
+                if let Some(at) = binding.endpoint.as_ref().filter(|_| !api.follows_endpoint() && !by_broker) {
                     return Err(self.without_effect(agent, &at.span).into());
                 }
                 let key = KeyName::new(provider.value.name.clone(), alias.value.clone());

@@ -1,7 +1,8 @@
 //! What is known of an agent that is given the address of the broker in place of its key.
 
-use super::UserFile;
+use super::{Protocol, UserFile};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The part of an agent's definition that is about the broker.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -31,9 +32,23 @@ pub(crate) struct Brokered {
     pub restarts: Vec<String>,
     /// The file name of the native program that the launched script starts as its child, in some installations.
     pub starts: Option<String>,
+    /// Settings of Ringlet's own that lead the agent to the broker, where no variable does.
+    pub settings: Option<Settings>,
     /// Whether the agent closes itself to other processes, so that only root can tell its connections.
     #[serde(default)]
     pub hidden: bool,
+}
+
+/// A file of settings that the agent is given for one launch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The option for the file.
+    pub option: String,
+    /// The text with `{provider}`, and `{model}` and `{base-url}` as JSON texts.
+    pub text: String,
+    /// The agent's own name of a provider, by protocol.
+    pub providers: BTreeMap<Protocol, String>,
 }
 
 /// A setting with which the agent does not reach the broker.
@@ -51,6 +66,11 @@ pub(crate) struct Unless {
 }
 
 impl Brokered {
+    /// Reports whether settings lead the agent to the broker over a protocol.
+    pub(crate) fn is_led(&self, protocol: Protocol) -> bool {
+        self.settings.as_ref().is_some_and(|settings| settings.providers.contains_key(&protocol))
+    }
+
     /// Returns the child that may use the key as the launched process does.
     pub(crate) fn helper(&self) -> Option<Helper> {
         match &self.starts {

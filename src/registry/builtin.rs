@@ -7,7 +7,7 @@
 )]
 
 use super::agent::{NoKey, Teammates};
-use super::broker::{Brokered, Unless};
+use super::broker::{Brokered, Settings, Unless};
 use super::guard::{Directory, Format, Ignored, Names, RawGuard, RawRule, RawSwitch, Reads, Rule, Scalar};
 use super::literal::{pairs, table, text, texts};
 use super::login::{Apart, Holder, MovedBy, Override, RawLogin, RawSupervisor};

@@ -18,7 +18,7 @@ mod stored;
 mod version;
 
 pub(crate) use agent::{AgentSpec, Api, Form, NoKey, Owner};
-pub(crate) use broker::{Brokered, Helper, Unless};
+pub(crate) use broker::{Brokered, Helper, Settings, Unless};
 use builtin::PROVIDERS;
 pub(crate) use builtin::{AGENTS, PREFIXES};
 pub(crate) use guard::{Directory, Entry, Format, Guard, Rule, Scalar, matches};

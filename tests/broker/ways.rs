@@ -1,7 +1,7 @@
 //! Every way to start an agent whose key the broker holds, and what a launch does to the next one.
 
 use super::upstream::Upstream;
-use super::{Running, brokered, counted, launch, said, sum, wait_for_end, world_with};
+use super::{Running, agent, brokered, counted, launch, said, sum, wait_for_end, world_with};
 use crate::common::world::{KEY, RINGLET, World, finish};
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::json;
@@ -238,4 +238,44 @@ fn the_log_says_who_has_had_the_key_and_which_launch_it_was() {
     let of = |action: &str| lines.iter().find(|line| line["action"] == action).expect("a line").clone();
     assert_eq!(of("lookup")["reason"], "for the launch's broker");
     assert_eq!((&of("lookup")["pid"], &of("spend")["pid"]), (&pid, &pid));
+}
+
+/// Continue takes its base URL from a file of settings alone.
+#[test]
+fn an_agent_that_follows_no_variable_is_led_by_a_file_of_settings_that_holds_no_secret() {
+    let upstream = Upstream::plain();
+    let script = "settings = sys.argv[sys.argv.index('--config') + 1]\n\
+                  twice = [open(settings).read() for _ in range(2)]\n\
+                  base = [line.split('\"')[1] for line in twice[1].splitlines() if 'apiBase' in line][0]\n\
+                  HERE = urllib.parse.urlsplit(base)\n\
+                  connection = http.client.HTTPConnection(HERE.hostname, HERE.port)\n\
+                  connection.request('POST', HERE.path + '/messages', '{}', {'x-api-key': os.environ['RINGLET_API_KEY']})\n\
+                  say(status=connection.getresponse().status, text=twice[0], same=twice[0] == twice[1], words=sys.argv[1:])";
+    let mut world = world_with(&upstream, "", "");
+    world.set("ANTHROPIC_BASE_URL", "http://127.0.0.1:1");
+    world.set("ANTHROPIC_AUTH_TOKEN", "a token of another tool");
+    agent(&world, script);
+    std::fs::rename(world.path("bin/claude"), world.path("bin/cn")).expect("renamed");
+    let profile = |more: &str| {
+        let endpoint = format!("endpoint = \"{}\"\n", upstream.url());
+        world.profile(
+            "work",
+            &format!("agent = \"continue\"\nprovider = \"anthropic\"\n{endpoint}delivery = \"broker\"\n{more}[provider-config]\nkey-alias = \"work\"\n"),
+        );
+    };
+    let start = |words: &[&str]| world.run(&[&["exec", "--profile", "work", "cn", "--"], words].concat());
+    profile("model = \"m: x\"\n");
+    let all = said(start(&["-p", "hi"]));
+    assert_eq!((&all[0]["status"], &all[0]["same"]), (&200.into(), &true.into()), "{all:?}");
+    let text = all[0]["text"].as_str().expect("text");
+    assert!(text.contains("model: \"m: x\"") && text.contains("/v1\"") && !text.contains(KEY), "{text}");
+    assert_eq!(all[0]["words"][2], "-p");
+    assert_eq!(upstream.seen()[0].all("x-api-key"), [KEY]);
+    for words in [&["--config", "my.yaml"][..], &["-p", "hi", "--config=my.yaml"]] {
+        start(words).fails(125, &["is given settings of its own by `--config` or `config-dir`"]);
+    }
+    profile("model = \"m\"\nconfig-dir = \"~/.cn\"\n");
+    start(&[]).fails(125, &["is given settings of its own"]);
+    profile("");
+    start(&[]).fails(125, &["the profile must have a `model`"]);
 }

@@ -142,11 +142,19 @@ def socket_asks(path, token):
 def main():
     pids = above()
     texts = b"\0".join(read("/proc/%d/environ" % pid) + b"\0" + read("/proc/%d/cmdline" % pid) for pid in pids).decode("latin-1")
+    # A file of settings may name the address.
+    for pid in pids:
+        for name in os.listdir("/proc/%d/fd" % pid) if os.access("/proc/%d/fd" % pid, os.R_OK) else []:
+            path = "/proc/%d/fd/%s" % (pid, name)
+            if os.path.islink(path) and os.readlink(path).startswith("/memfd:ringlet"):
+                texts += "\0" + read(path).decode("latin-1")
     # The launch's token has 64 hexadecimal digits; in a direct launch the key itself is taken.
     tokens = sorted(set(re.findall(r"\b[0-9a-f]{64}\b", texts)))
     key = GIVEN["halves"][0] + GIVEN["halves"][1]
     if key in texts:
         tokens.append(key)
+    # In a direct launch everybody knows where the provider is.
+    texts += "\0" + GIVEN["provider"]
     addresses = sorted(set(re.findall(r"http://127\.0\.0\.1:\d+", texts)) - {GIVEN["proxy"]})
     sockets = sorted(set(re.findall(r"ANTHROPIC_UNIX_SOCKET=([^\0]+)", texts)))
     log("found", "%d tokens, %d addresses, %d sockets" % (len(tokens), len(addresses), len(sockets)))
