@@ -133,14 +133,19 @@ fn an_agent_that_closes_itself_is_brokered_for_root_alone_and_refused_with_the_r
     );
 }
 
-/// Lets a plain user start what root has written.
-fn hand_over(world: &World) {
+/// Gives the world a ringlet of its own.
+fn copy_ringlet(world: &World) {
     // By another process: what this one has open for writing, a child that another test starts at that moment holds
     // open too, and then it cannot be executed.
     let mut copy = std::process::Command::new("cp");
     copy.arg("--remove-destination").arg(RINGLET).arg(world.path("bin/ringlet"));
     assert!(copy.status().expect("cp").success());
     world.chmod(&world.path("bin/ringlet"), 0o755);
+}
+
+/// Lets a plain user start what root has written.
+fn hand_over(world: &World) {
+    copy_ringlet(world);
     if rustix::process::geteuid().is_root() {
         world.chmod(&world.path(""), 0o755);
         let chown = std::process::Command::new("chown").args(["-R", "65534:65534"]).arg(world.path("")).status();
@@ -278,4 +283,52 @@ fn an_agent_that_follows_no_variable_is_led_by_a_file_of_settings_that_holds_no_
     start(&[]).fails(125, &["is given settings of its own"]);
     profile("");
     start(&[]).fails(125, &["the profile must have a `model`"]);
+}
+
+/// The sidecars of the world's own ringlet.
+fn sidecars(world: &World) -> Vec<u32> {
+    let own = world.path("bin/ringlet").into_os_string().into_encoded_bytes();
+    let entries = std::fs::read_dir("/proc").expect("listed").map(|entry| entry.expect("readable"));
+    let is_one = |entry: &std::fs::DirEntry| {
+        let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        words.starts_with(&[&own[..], b"\0broker\0"].concat())
+    };
+    entries.filter(is_one).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+#[test]
+fn a_launch_that_is_killed_before_it_becomes_the_agent_leaves_no_sidecar_and_no_socket() {
+    let upstream = Upstream::plain();
+    for has_socket in [false, true] {
+        let world = brokered(&upstream, "say(started=True)");
+        copy_ringlet(&world);
+        if has_socket {
+            super::with_socket(&world);
+        }
+        // The second program that the process itself becomes is the agent.
+        let mut command = world.process("strace");
+        command.args(["-o", "/dev/null", "-e", "trace=execve", "-e", "inject=execve:signal=KILL:when=2"]);
+        let done = finish(command.arg(world.path("bin/ringlet")).args(["exec", "claude"]));
+        assert!(done.status != Some(0) && done.stdout.is_empty(), "{done:?}");
+        sidecars(&world).into_iter().for_each(wait_for_end);
+        if has_socket {
+            assert_eq!(super::sockets(&world), Vec::<std::path::PathBuf>::new());
+        }
+        assert!(world.read("home/.local/state/ringlet/audit.jsonl").contains("\"lookup\""), "it had the key");
+    }
+}
+
+#[test]
+fn a_sidecar_without_free_descriptors_goes_on_once_there_are_some() {
+    let upstream = Upstream::plain();
+    // The sidecar needs two for each connection, and the agent one.
+    let script = "idle = [connect() for _ in range(36)]\n\
+                  say(idle=len(idle))\n\
+                  for connection in idle: connection.close()\n\
+                  say(status=post()[0])";
+    let world = brokered(&upstream, script);
+    let mut command = world.process("sh");
+    command.args(["-c", "ulimit -n 48 && exec \"$0\" exec claude"]).arg(RINGLET);
+    let all = said(finish(&mut command));
+    assert_eq!(all[1]["status"], 200, "{all:?}");
 }
