@@ -1,5 +1,6 @@
 //! The bodies of requests and answers, read along as they pass.
 
+use super::busy::Turn;
 use super::json::{Finder, Found, Way, decoded};
 use super::tokens::Tokens;
 use bytes::Bytes;
@@ -144,6 +145,7 @@ pub(super) struct Received {
     tokens: Tokens,
     is_readable: bool,
     tell: Option<Tell>,
+    turn: Option<Turn>,
 }
 
 impl Received {
@@ -154,10 +156,16 @@ impl Received {
         is_readable: bool,
         tell: impl FnOnce(&Tokens) + Send + 'static,
     ) -> Self {
-        Self { body, tokens: Tokens::new(is_events), is_readable, tell: Some(Box::new(tell)) }
+        Self { body, tokens: Tokens::new(is_events), is_readable, tell: Some(Box::new(tell)), turn: None }
+    }
+
+    /// Keeps what says that the request is not yet answered to its end.
+    pub(super) fn hold(&mut self, turn: Turn) {
+        self.turn = Some(turn);
     }
 
     fn end(&mut self) {
+        self.turn = None;
         if let Some(tell) = self.tell.take() {
             tell(&self.tokens);
         }

@@ -14,10 +14,11 @@
 //! ```
 //!
 //! `passage` decides what passes, `peers` who may ask, `relay` carries requests, and `sidecar` is the process.
-//! `refusal` makes the broker's own answers, `heads` reads along where requests end, and `order` is what the sidecar is
-//! told.
+//! `refusal` makes the broker's own answers, `heads` reads along where requests end, `busy` sees clients that hang up,
+//! and `order` is what the sidecar is told.
 
 mod body;
+mod busy;
 pub(crate) mod heads;
 pub(crate) mod json;
 mod order;
@@ -72,8 +73,6 @@ pub(crate) fn start(
     // A day of the counts ends where the user lives.
     command.envs(zone.map(|zone| ("TZ", zone)));
     command.args(["broker", "--of", &std::process::id().to_string()]);
-    let mut apart = platform::start_apart(&mut command, listener)?;
-    order::tell(order, &token, key, &mut apart)?;
-    apart.serves()?;
+    order::tell(order, &token, key, platform::start_apart(&mut command, listener)?)?;
     Ok(Sidecar { address, token })
 }

@@ -66,7 +66,7 @@ pub(super) struct Errand {
 const MAX: u64 = 64 << 10;
 
 /// Tells a sidecar its orders, the token and the key. It reads them to the end.
-pub(super) fn tell(order: &Order, token: &Secret, key: &[u8], apart: &mut Apart) -> io::Result<()> {
+pub(super) fn tell(order: &Order, token: &Secret, key: &[u8], apart: Apart) -> io::Result<()> {
     let json = Zeroizing::new(serde_json::to_vec(order)?);
     if json.len() + token.expose().len() + key.len() + 2 > MAX as usize {
         return Err(io::Error::other(

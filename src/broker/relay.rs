@@ -36,7 +36,9 @@ pub(super) struct Relay {
 
 impl Relay {
     /// The way to the endpoint of an order.
-    pub(super) fn new(origin: Origin, order: Order, token: Secret, key: Secret) -> io::Result<Self> {
+    pub(super) fn new(order: Order, token: Secret, key: Secret) -> io::Result<Self> {
+        // The plan has judged it.
+        let origin = Origin::of(&order.endpoint).ok_or_else(|| io::Error::other("the endpoint is no URL"))?;
         let host = HeaderValue::from_str(&origin.authority).map_err(io::Error::other)?;
         let roots = if origin.tls { Roots::load(&order.roots) } else { Roots::none() };
         let client = Client::new(&origin, &order.proxy, &roots);

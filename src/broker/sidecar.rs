@@ -1,13 +1,15 @@
 //! The process beside the agent: it accepts connections, asks the kernel whose they are, and ends with the agent.
 
+use super::busy::{Busy, Turn};
 use super::heads::{Framing, Framings, Heads};
 use super::order;
 use super::peers::{Launch, Spender, Stranger, Why};
 use super::refusal::Refusal;
 use super::relay::{Answer, Relay};
 use crate::audit::{Action, LogPlace, Outcome, Record};
-use crate::https::{BUFFER, Origin};
+use crate::https::BUFFER;
 use crate::platform::{self, RemoveOnDrop};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
@@ -19,12 +21,13 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
 // A stranger is told why it is refused if it asks within this time.
@@ -43,20 +46,16 @@ pub(crate) fn serve(agent: u32) -> io::Result<()> {
     let _hardened = platform::harden()?;
     // Before anybody can end the process with that number: it waits for the next line.
     let agent = platform::Peer::with_pid(agent)?;
-    platform::say_ready()?;
     platform::raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+    let listener = Listener::on_stdout(&runtime)?;
+    // What can fail comes before this: the launch does not wait any longer.
+    platform::say_ready()?;
     let errand = order::read(io::stdin().lock())?;
     platform::close_stdin()?;
     let _file = errand.order.socket.clone().map(RemoveOnDrop);
     let launch = Launch::new(agent, errand.order.helper.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
-    let inside = runtime.enter();
-    let listener = Listener::on_stdout(errand.order.socket.is_some())?;
-    drop(inside);
-    let endpoint = Origin::of(&errand.order.endpoint).ok_or_else(|| io::Error::other("the endpoint is no URL"))?;
-    // The certificate authorities take longer, and are read while the agent starts.
-    platform::say_serving()?;
-    let relay = Relay::new(endpoint, errand.order, errand.token, errand.key)?;
+    let relay = Relay::new(errand.order, errand.token, errand.key)?;
     let shared = Arc::new(Shared::new(launch, relay));
     let done = runtime.block_on(async {
         match listener {
@@ -94,35 +93,19 @@ enum Listener {
 }
 
 impl Listener {
-    fn on_stdout(is_socket: bool) -> io::Result<Self> {
-        if is_socket {
-            let listener = platform::listener_on_stdout()?;
+    fn on_stdout(runtime: &Runtime) -> io::Result<Self> {
+        let _inside = runtime.enter();
+        let socket = platform::socket_on_stdout()?;
+        if platform::is_unix_socket(&socket)? {
+            let listener = std::os::unix::net::UnixListener::from(socket);
             listener.set_nonblocking(true)?;
             return UnixListener::from_std(listener).map(Self::OfSocket);
         }
-        let listener = platform::tcp_listener_on_stdout()?;
+        let listener = std::net::TcpListener::from(socket);
+        platform::widen_queue(&listener)?;
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener).map(Self::OfLoopback)
     }
-}
-
-// A second handle to a connection of either kind, which waits for what happens there.
-fn watched(line: OwnedFd) -> io::Result<UnixStream> {
-    UnixStream::from_std(line.into())
-}
-
-// Waits until a client has hung up. The server's library sees that only while it reads, so not behind a request that
-// waits, or in a body that the provider does not take.
-async fn hung_up(line: &UnixStream) {
-    while line.readable().await.is_ok() {
-        if platform::has_hung_up(line) {
-            return;
-        }
-        // It waits for what comes next.
-        let _ = line.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
-    }
-    // It cannot be watched.
-    std::future::pending().await
 }
 
 // A connection, and what tells whose it is.
@@ -185,16 +168,16 @@ impl Shared {
     {
         match judged {
             Ok(spender) => {
-                let Ok(line) = stream.as_fd().try_clone_to_owned().and_then(watched) else { return };
-                let (spender, framings) = (&spender, Framings::default());
+                let Ok(line) = stream.as_fd().try_clone_to_owned() else { return };
+                let (spender, framings, busy) = (&spender, Framings::default(), Busy::default());
                 let stream = TokioIo::new(Heads::new(stream, framings.clone()));
-                let service = service_fn(|request| self.answer(spender, framings.next(), request));
+                let service = service_fn(|request| self.answer(spender, framings.next(), busy.begin(), request));
                 let mut builder = http1::Builder::new();
                 builder.max_buf_size(BUFFER);
                 let served = tokio::select! {
                     biased;
                     served = builder.serve_connection(stream, service).without_shutdown() => served,
-                    () = hung_up(&line) => return,
+                    () = busy.hung_up(&line) => return,
                 };
                 if let Ok(parts) = served {
                     let _ = tokio::time::timeout(LINGER, linger(parts.io.into_inner())).await;
@@ -238,6 +221,7 @@ impl Shared {
         self: &Arc<Self>,
         spender: &Spender,
         framing: Option<Framing>,
+        turn: Turn,
         request: Request<Incoming>,
     ) -> Result<Answer, Infallible> {
         let Some(framing) = framing.filter(|framing| *framing != Framing::Unclear) else {
@@ -257,6 +241,9 @@ impl Shared {
                 self.relay.refused(&refusal)
             }
         };
+        if let Either::Left(body) = answer.body_mut() {
+            body.hold(turn);
+        }
         if framing == Framing::Chunked {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -36,9 +36,7 @@ fn serve_apart(ringlet: &Path, socket: &Path, listener: std::os::fd::OwnedFd, ke
     let mut command = Command::new(ringlet);
     command.env_clear();
     command.args(["hand-over", "--of", &std::process::id().to_string()]).arg(socket);
-    let mut apart = platform::start_apart(&mut command, listener)?;
-    apart.tell(&[key.expose()])?;
-    apart.serves()
+    platform::start_apart(&mut command, listener)?.tell(&[key.expose()])
 }
 
 /// Reads a key from standard input, and answers at the socket that is standard output, until the key was given once or
@@ -55,7 +53,6 @@ pub(crate) fn serve(agent: u32, socket: &Path) -> io::Result<()> {
     if key.is_empty() {
         return Err(io::Error::other("no key came"));
     }
-    platform::say_serving()?;
     let own = platform::file_identity(Path::new("/proc/self/exe"));
     while let Some(mut client) = platform::client_or_end(&listener, &process)? {
         if !is_asked(&client, agent, own) {

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{ChildStderr, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -84,8 +84,6 @@ fn set_orphaned(command: &mut Command) {
 
 // The message that the started process is protected from other processes.
 const READY: &[u8] = b"ready";
-// The message that it serves.
-const SERVING: &[u8] = b"serving";
 // An error's words are shorter.
 const MESSAGE: usize = 4096;
 
@@ -93,27 +91,13 @@ const MESSAGE: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A process that [`start_apart`] has started.
-pub(crate) struct Apart {
-    into: ChildStdin,
-    says: ChildStderr,
-}
+pub(crate) struct Apart(ChildStdin);
 
 impl Apart {
-    /// Writes to its standard input and closes that.
-    pub(crate) fn tell(&mut self, parts: &[&[u8]]) -> io::Result<()> {
-        parts.iter().try_for_each(|part| self.into.write_all(part))?;
-        self.into.flush()
-    }
-
-    /// Waits until it has said with [`say_serving`] that it serves. What it says in place of that is the error.
-    pub(crate) fn serves(self) -> io::Result<()> {
-        drop(self.into);
-        let said = read_within(self.says, MESSAGE, PATIENCE);
-        if said == SERVING {
-            return Ok(());
-        }
-        let why = String::from_utf8_lossy(&said).trim().to_owned();
-        Err(io::Error::other(if why.is_empty() { "the process that holds the key has ended".into() } else { why }))
+    /// Writes to its standard input, and closes that.
+    pub(crate) fn tell(mut self, parts: &[&[u8]]) -> io::Result<()> {
+        parts.iter().try_for_each(|part| self.0.write_all(part))?;
+        self.0.flush()
     }
 }
 
@@ -128,20 +112,22 @@ pub(crate) fn start_apart(command: &mut Command, listener: OwnedFd) -> io::Resul
     let (into, says) = (child.stdin.take(), child.stderr.take());
     child.wait()?;
     let (Some(into), Some(says)) = (into, says) else { return Err(io::ErrorKind::BrokenPipe.into()) };
-    match read_within(&says, READY.len(), PATIENCE) == READY {
-        true => Ok(Apart { into, says }),
-        false => Err(io::Error::other("the process that holds the key did not start")),
+    let mut said = read_within(&says, READY.len(), PATIENCE);
+    if said == READY {
+        return Ok(Apart(into));
     }
+    said.extend(read_within(&says, MESSAGE, PATIENCE));
+    let why = String::from_utf8_lossy(&said);
+    Err(io::Error::other(match why.trim() {
+        "" => "the process that is to hold the key did not start",
+        why => why,
+    }))
 }
 
-/// Tells the process that has called [`start_apart`] that this one is closed to others.
+/// Tells the process that has called [`start_apart`] that this one is closed to others. Standard error goes nowhere
+/// from here on.
 pub(crate) fn say_ready() -> io::Result<()> {
-    io::stderr().write_all(READY)
-}
-
-/// Tells it that this process serves. Standard error goes nowhere from here on.
-pub(crate) fn say_serving() -> io::Result<()> {
-    io::stderr().write_all(SERVING)?;
+    io::stderr().write_all(READY)?;
     rustix::stdio::dup2_stderr(std::fs::OpenOptions::new().write(true).open("/dev/null")?)?;
     Ok(())
 }
@@ -199,16 +185,18 @@ pub(crate) fn listener_on_stdout() -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Takes the socket that listens on loopback, likewise.
-pub(crate) fn tcp_listener_on_stdout() -> io::Result<TcpListener> {
-    let listener = TcpListener::from(socket_on_stdout()?);
-    listener.local_addr()?;
-    // The library's queue is short: whoever fills it makes others wait for a second.
-    rustix::net::listen(&listener, 4096)?;
-    Ok(listener)
+/// Lets more clients wait: the library's queue is short, and whoever fills it makes others wait for a second.
+pub(crate) fn widen_queue(listener: &TcpListener) -> io::Result<()> {
+    Ok(rustix::net::listen(listener, 4096)?)
 }
 
-fn socket_on_stdout() -> io::Result<OwnedFd> {
+/// Reports whether a socket is a Unix one.
+pub(crate) fn is_unix_socket(socket: &OwnedFd) -> io::Result<bool> {
+    Ok(rustix::net::sockopt::socket_domain(socket)? == rustix::net::AddressFamily::UNIX)
+}
+
+/// Takes the socket that this process was given as its standard output.
+pub(crate) fn socket_on_stdout() -> io::Result<OwnedFd> {
     let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
     super::daemon::close_stdout()?;
     Ok(socket)

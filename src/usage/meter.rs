@@ -5,10 +5,12 @@ use crate::name::KeyName;
 use crate::percent;
 use crate::platform;
 use jiff::civil::Date;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How much of a key may be used in a day.
@@ -38,6 +40,9 @@ const LONGEST_MODEL: usize = 120;
 // A launch has so many lines a day at most. Further models are counted without their names.
 const MOST_LINES: usize = 64;
 
+// An answer may come a day after its request.
+const MOST_FILES: usize = 2;
+
 // Another launch holds the lock for microseconds, unless it was stopped. A limit is waited for longer, since a request
 // is refused without it; all else is written with the next request.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -51,6 +56,8 @@ pub(crate) struct Meter {
     limits: Limits,
     origin: Origin,
     own: HashMap<(Date, Option<String>), Own>,
+    // The files of the last days.
+    files: BTreeMap<Date, Arc<File>>,
 }
 
 // The counts of one line, as they are to be.
@@ -58,14 +65,14 @@ pub(crate) struct Meter {
 struct Own {
     counts: Counts,
     is_written: bool,
-    // The place in the file, if it was written. The user may delete the file.
+    // The place in the file, if it has one there.
     place: Option<u64>,
 }
 
 impl Meter {
     /// Begins to count for a launch.
     pub(crate) fn new(folder: PathBuf, key: KeyName, limits: Limits, origin: Origin) -> Self {
-        Self { folder, key, limits, origin, own: HashMap::new() }
+        Self { folder, key, limits, origin, own: HashMap::new(), files: BTreeMap::new() }
     }
 
     /// Counts a request that is about to leave, or stops it. Without a limit a count that cannot be written stops
@@ -77,16 +84,16 @@ impl Meter {
             let _ = self.write(day, PATIENCE);
             return Ok(());
         }
-        let mut file = self.locked(day, PATIENCE_OF_LIMITS).map_err(Stop::Unknown)?;
-        self.write_to(&mut file, day).map_err(Stop::Unknown)?;
-        let used = total(&mut file).map_err(Stop::Unknown)?;
+        let file = self.locked(day, PATIENCE_OF_LIMITS).map_err(Stop::Unknown)?;
+        self.write_to(&file, day).map_err(Stop::Unknown)?;
+        let used = total(&file).map_err(Stop::Unknown)?;
         match self.limits {
             Limits { requests: Some(most), .. } if used.requests >= most => return Err(Stop::Requests(most)),
             Limits { tokens: Some(most), .. } if tokens(&used) >= most => return Err(Stop::Tokens(most)),
             _ => {}
         }
         self.add(day, model, &request);
-        self.write_to(&mut file, day).map_err(Stop::Unknown)
+        self.write_to(&file, day).map_err(Stop::Unknown)
     }
 
     /// Takes a request back that was counted and did not leave.
@@ -144,49 +151,62 @@ impl Meter {
     }
 
     fn write(&mut self, day: Date, patience: Duration) -> io::Result<()> {
-        let mut file = self.locked(day, patience)?;
-        self.write_to(&mut file, day)
+        let file = self.locked(day, patience)?;
+        self.write_to(&file, day)
     }
 
     // Writes the lines that are not in the file as they are to be, each in one write.
-    fn write_to(&mut self, file: &mut File, day: Date) -> io::Result<()> {
-        // A line that was cut by a full disk is skipped.
-        let mut free = file.metadata()?.len().div_ceil(LENGTH as u64) * LENGTH as u64;
-        for ((_, model), own) in self.own.iter_mut().filter(|((other, _), _)| *other == day) {
-            let line = Line { origin: self.origin.clone(), model: model.clone(), counts: own.counts };
-            let line = fitted(line);
-            let place = match own.place {
-                Some(place) if holds(file, place, &line)? => place,
-                _ => {
-                    own.is_written = false;
-                    free += LENGTH as u64;
-                    free - LENGTH as u64
-                }
+    fn write_to(&mut self, file: &Locked, day: Date) -> io::Result<()> {
+        let mut free = None;
+        let lines = self.own.iter_mut().filter(|((other, _), own)| *other == day && !own.is_written);
+        for ((_, model), own) in lines {
+            let place = match (own.place, free) {
+                (Some(place), _) => place,
+                (None, Some(free)) => free,
+                // A line that was cut by a full disk is skipped.
+                (None, None) => file.0.metadata()?.len().div_ceil(LENGTH as u64) * LENGTH as u64,
             };
-            if own.is_written {
-                continue;
+            let line = Line { origin: self.origin.clone(), model: model.clone(), counts: own.counts };
+            file.0.write_all_at(&to_bytes(&line), place)?;
+            if own.place.is_none() {
+                free = Some(place + LENGTH as u64);
             }
-            file.seek(SeekFrom::Start(place))?;
-            file.write_all(&to_bytes(&line))?;
             own.is_written = true;
             own.place = Some(place);
         }
         Ok(())
     }
 
-    // The file, locked. The lock ends with it.
-    fn locked(&self, day: Date, patience: Duration) -> io::Result<File> {
-        let file = self.open(day)?;
+    fn locked(&mut self, day: Date, patience: Duration) -> io::Result<Locked> {
         let end = Instant::now() + patience;
         loop {
+            let file = self.file(day)?;
             match file.try_lock() {
-                Ok(()) => return Ok(file),
+                // The user may delete the file at any time.
+                Ok(()) if platform::has_a_name(&file) => return Ok(Locked(file)),
+                Ok(()) => drop(Locked(file)),
                 Err(fs::TryLockError::WouldBlock) if Instant::now() < end => {
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    // The file of a day. If it is another one than before, the launch's lines are not in it.
+    fn file(&mut self, day: Date) -> io::Result<Arc<File>> {
+        if let Some(file) = self.files.get(&day).filter(|file| platform::has_a_name(file)) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(self.open(day)?);
+        for (_, own) in self.own.iter_mut().filter(|((other, _), _)| *other == day) {
+            (own.place, own.is_written) = (None, false);
+        }
+        self.files.insert(day, Arc::clone(&file));
+        while self.files.len() > MOST_FILES {
+            self.files.pop_first();
+        }
+        Ok(file)
     }
 
     fn open(&self, day: Date) -> io::Result<File> {
@@ -202,34 +222,28 @@ impl Meter {
     }
 }
 
-// Reports whether this place is that of a line: another launch may have written a new file.
-fn holds(file: &mut File, place: u64, line: &Line) -> io::Result<bool> {
-    let mut bytes = Vec::with_capacity(LENGTH);
-    file.seek(SeekFrom::Start(place))?;
-    Read::take(file, LENGTH as u64).read_to_end(&mut bytes)?;
-    let found = Line::from_bytes(&bytes);
-    Ok(found.is_some_and(|found| found.origin.launch == line.origin.launch && found.model == line.model))
-}
+// A file whose lock ends with this value.
+struct Locked(Arc<File>);
 
-// Shortens the texts of a line so that it fits into its length.
-fn fitted(mut line: Line) -> Line {
-    cut(&mut line.origin.directory, LONGEST_TEXT);
-    line.model.iter_mut().for_each(|model| cut(model, LONGEST_MODEL));
-    if serialised(&line).len() >= LENGTH {
-        // Characters that JSON writes as six.
-        line.origin.directory.clear();
-        line.model = None;
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
     }
-    line
-}
-
-fn serialised(line: &Line) -> Vec<u8> {
-    serde_json::to_vec(line).expect("texts and numbers always serialise")
 }
 
 // Writes a line at its full length.
 fn to_bytes(line: &Line) -> Vec<u8> {
-    let mut bytes = serialised(line);
+    let serialised = |line: &Line| serde_json::to_vec(line).expect("texts and numbers always serialise");
+    let mut short = line.clone();
+    cut(&mut short.origin.directory, LONGEST_TEXT);
+    short.model.iter_mut().for_each(|model| cut(model, LONGEST_MODEL));
+    let mut bytes = serialised(&short);
+    if bytes.len() >= LENGTH {
+        // Characters that JSON writes as six.
+        short.origin.directory.clear();
+        short.model = None;
+        bytes = serialised(&short);
+    }
     bytes.resize(LENGTH - 1, b' ');
     bytes.push(b'\n');
     bytes
@@ -248,8 +262,9 @@ fn tokens(counts: &Counts) -> u64 {
     counts.input.saturating_add(counts.cached).saturating_add(counts.output)
 }
 
-fn total(file: &mut File) -> io::Result<Counts> {
+fn total(file: &Locked) -> io::Result<Counts> {
     let mut bytes = Vec::new();
+    let mut file = &*file.0;
     file.seek(SeekFrom::Start(0))?;
     file.read_to_end(&mut bytes)?;
     let mut total = Counts::default();
@@ -411,7 +426,7 @@ mod tests {
                 profile: "p".repeat(64),
                 directory: directory.to_owned(),
             };
-            let bytes = to_bytes(&fitted(Line { origin, model, counts }));
+            let bytes = to_bytes(&Line { origin, model, counts });
             assert_eq!((bytes.len(), bytes.last()), (LENGTH, Some(&b'\n')));
             assert_eq!(Line::from_bytes(&bytes).expect("read").counts, counts);
         }

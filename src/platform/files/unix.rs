@@ -123,6 +123,11 @@ pub(crate) fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
     file.metadata().map(|meta| (meta.dev(), meta.ino()))
 }
 
+/// Reports whether an opened file still has a name.
+pub(crate) fn has_a_name(file: &File) -> bool {
+    file.metadata().is_ok_and(|meta| meta.nlink() > 0)
+}
+
 /// Reports whether the file system of a path invents owners and modes. Those of Windows, networks and FUSE show every
 /// file as open to everybody, or as owned by somebody who does not own it.
 #[cfg(target_os = "linux")]
