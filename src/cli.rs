@@ -159,6 +159,36 @@ executed, 127 if it is not found.")]
         #[arg(last = true)]
         args: Vec<OsString>,
     },
+    /// Start any one command with secrets
+    #[command(after_help = "\
+Without --secret and --tool the command gets the `[secrets]` of the profile that
+governs the directory. A key that --secret names is given only after a question
+on the terminal. --tool starts the command of [tools.NAME] in config.toml, for
+an .mcp.json that names it; below an agent that ringlet has started it is the
+only form.
+
+Examples:
+  ringlet run -- npm start
+  ringlet run --profile deploy -- ./release.sh
+  ringlet run --secret GITHUB_TOKEN=github/work -- gh pr list
+  ringlet run --tool github
+
+Exit status: the command's own; 125 if ringlet fails, 126 if the command cannot
+be executed, 127 if it is not found.")]
+    Run {
+        /// The secrets of this profile, whatever the directory says
+        #[arg(long, value_name = "NAME")]
+        profile: Option<String>,
+        /// This key in this variable, after a question
+        #[arg(long, value_name = "VARIABLE=PROVIDER/ALIAS")]
+        secret: Vec<String>,
+        /// The command of [tools.NAME], with its secrets
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["profile", "secret", "args"])]
+        tool: Option<String>,
+        /// The command and its arguments
+        #[arg(value_name = "COMMAND", trailing_var_arg = true, required_unless_present = "tool")]
+        args: Vec<OsString>,
+    },
     /// Store, list, rename and remove keys; none is ever shown
     #[command(subcommand)]
     Keychain(Keychain),

@@ -19,7 +19,7 @@ use crate::platform;
 use crate::platform::private::NotPrivate;
 use crate::profile::ProfileError;
 use crate::profile::edit::EditError;
-use crate::registry::{Misplaced, RegistryError};
+use crate::registry::{Misplaced, RegistryError, closest_command};
 use crate::shell::ShellError;
 use crate::store::StoreError;
 use crate::trust::{TrustError, Verdict};
@@ -245,8 +245,12 @@ impl From<PlanError> for Failure {
             }
             PlanError::NotFound { command } => Self {
                 status: status::NOT_FOUND,
-                ..Self::new(message).hint(format!("install {}, or put it on PATH", shorten(&command)))
+                ..Self::new(message).hint(match closest_command(&command) {
+                    Some(meant) if meant != command => format!("did you mean `{meant}`?"),
+                    _ => format!("install {}, or put it on PATH", shorten(&command)),
+                })
             },
+            PlanError::NoFile { .. } => Self { status: status::NOT_FOUND, ..Self::new(message) },
             PlanError::NotExecutable { file } => Self {
                 status: status::NOT_EXECUTABLE,
                 ..Self::new(message).hint(if cfg!(windows) {
@@ -298,6 +302,25 @@ impl From<PlanError> for Failure {
                     }
                 }
             }
+            PlanError::RunBelow => Self::new(message)
+                .hint("name the command in [tools.NAME] of config.toml, and start it with `ringlet run --tool NAME`"),
+            PlanError::NoRunProfile => Self::new(message)
+                .hint(Hint::from("name a profile: ").command(["ringlet", "profiles", "list"]).and(" shows them"))
+                .hint("or a key: `ringlet run --secret VARIABLE=PROVIDER/ALIAS -- COMMAND`"),
+            PlanError::NoRunSecrets { profile, .. } => {
+                Self::new(message).hint(Hint::from("name one, such as ").command(words![
+                    "ringlet",
+                    "profiles",
+                    "edit",
+                    profile,
+                    "secrets.GITHUB_TOKEN=github/work"
+                ]))
+            }
+            PlanError::NoTool { closest, .. } => {
+                let meant = closest.map(|name| Hint::from(format!("did you mean `{name}`?")));
+                Self::new(message).maybe(meant)
+            }
+            PlanError::NoCommand => Self::usage(message).hint("write it after `--`"),
             PlanError::NoBroker { rule, profile, .. } => {
                 let place = match rule {
                     Some((file, line)) => format!("`broker = true` is at {}:{line}", file.display()),
@@ -405,6 +428,10 @@ impl From<LaunchError> for Failure {
             }
             LaunchError::HandOver(_) => Self::new(message)
                 .hint("mend what it names, or let XDG_RUNTIME_DIR name a short path of your own, then start it again"),
+            LaunchError::Declined => Self::new(message),
+            LaunchError::NoTerminal => {
+                Self::new(message).hint("name it in the profile's `[secrets]`, or in [tools.NAME] of config.toml")
+            }
             LaunchError::Broker(_) => Self::new(message).hint("mend what it names, then start it again"),
             LaunchError::Rejected { key, .. } => {
                 let end = format!("take the entry out of that list that ends as {key} does");

@@ -80,6 +80,8 @@ pub(crate) struct World {
     pub arguments: Vec<OsString>,
     /// The environment's snapshot, without what an earlier launch had set.
     pub env: Env,
+    /// Whether an earlier launch has started what this command was started by.
+    pub is_below: bool,
     /// What the agents' names stand for in the calling shell, if its hook has passed that on.
     pub shell: Option<ShellNames>,
     /// The working directory with symlinks resolved; an error when it was deleted.
@@ -101,11 +103,13 @@ pub(crate) struct World {
 impl Host {
     /// Makes the host of this process.
     pub fn real() -> Self {
+        let is_below = [mark::NAME, mark::LOOP].into_iter().any(|name| std::env::var_os(name).is_some());
         let mut env = environment();
         let shell = env.take(shell::VARIABLE).and_then(|text| ShellNames::parse(text.to_str()?));
         let world = World {
             arguments: std::env::args_os().collect(),
             env,
+            is_below,
             shell,
             cwd: working_directory(),
             executable: std::env::current_exe(),

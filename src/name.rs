@@ -183,6 +183,10 @@ name!(
     Agent, "agent", check_name
 );
 name!(
+    /// A tool of the settings, such as `github`.
+    Tool, "tool", check_name
+);
+name!(
     /// An environment variable: `[A-Za-z_][A-Za-z0-9_]*`.
     Variable, "variable", check_variable
 );
@@ -204,6 +208,11 @@ impl Variable {
     /// Reports whether programs depend on the variable, so that no launch removes it.
     pub fn is_never_taken_away(&self) -> bool {
         matches!(self.folded().as_str(), "HOME" | "PATH" | "TMPDIR")
+    }
+
+    /// Reports whether a program may be given a secret by it: the next launch could take it away again.
+    pub(crate) fn may_hold_a_secret(&self) -> bool {
+        !self.is_ringlets() && !self.is_never_taken_away() && !self.is_xdg()
     }
 
     /// Reports whether the variable moves the folders of every program (XDG base directory specification) rather than

@@ -460,3 +460,24 @@ fn a_wrapper_may_call_another_profiles_agent_and_an_agent_may_start_itself() {
     let seen = world.run(&["exec", "claude", "--", "again"]).ok();
     assert!(seen.contains("arg=second\n"), "{seen}");
 }
+
+#[test]
+fn what_is_no_agent_starts_as_it_is_and_is_said_to_be_none() {
+    let world = World::ready();
+    world.program("tool", "#!/bin/sh\necho ran\n");
+    for (command, says) in
+        [("tool", "`ringlet run -- tool` gives a command secrets"), ("calude", "did you mean `claude`?")]
+    {
+        world.program(command, "#!/bin/sh\necho ran\n");
+        let done = world.run(&["exec", command]);
+        assert_eq!((done.status, done.stdout.as_str()), (Some(0), "ran\n"));
+        let said = format!("ringlet: {command} is no agent that ringlet knows, and starts as it is; {says}\n");
+        assert_eq!(done.stderr, said);
+        assert_eq!(world.run(&["-q", "exec", command]).stderr, "");
+    }
+    // A known agent without a profile is no news.
+    world.agent("codex");
+    assert_eq!(world.run(&["exec", "codex"]).stderr, "");
+    world.run(&["exec", "cluade"]).fails(127, &["cluade: not found on PATH", "did you mean `claude`?"]);
+    world.run(&["exec", "nosuch"]).fails(127, &["install nosuch, or put it on PATH"]);
+}

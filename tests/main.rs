@@ -81,6 +81,8 @@ mod readers;
 #[cfg(target_os = "linux")]
 mod release;
 #[cfg(unix)]
+mod run_command;
+#[cfg(unix)]
 mod scope;
 #[cfg(target_os = "linux")]
 mod secret_service;

@@ -6,10 +6,11 @@ use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::{Host, World};
 use crate::launch::{self, Event, LaunchIo, Process};
-use crate::name::Profile;
+use crate::name::{Profile, shorten};
 use crate::output::{Output, Style};
 use crate::plan::{self, Keyless, LaunchPlan, LaunchRequest, Notice, Pass, ProfilePart, SecretUse, Sink};
 use crate::profile::{Account, Resolved};
+use crate::registry::{Registry, closest_command};
 use crate::store::Prompt;
 use crate::words;
 use serde_json::{Value, json};
@@ -65,13 +66,34 @@ pub(super) fn with_io<T>(
         log: &|| session.audit_log(),
         open_store: &|| session.open_store(world, Prompt::Never),
         report: &mut |event| match event {
-            Event::Decided(plan) if output.is_verbose() => output.note(decided(plan)),
-            Event::Decided(_) => {}
+            Event::Decided(plan) => {
+                if output.is_verbose() {
+                    output.note(decided(plan));
+                }
+                if plan.part().is_none()
+                    && let Some(note) = no_agent(&session.registry, &plan.start().command)
+                {
+                    output.note(note);
+                }
+            }
             Event::Notice(notice) => output.note(noticed(session, notice)),
             Event::LookedUp(store) => keychain::warn_of_fallback(session, store, world, output),
         },
         now: world.now,
         exec: &Process::exec,
+    })
+}
+
+// A command that is no agent starts as it is. Whoever has typed it for one wants to know.
+fn no_agent(registry: &Registry, command: &str) -> Option<Hint> {
+    let is_known = |command| registry.agents_for(command).is_ok_and(|found| !found.agents.is_empty());
+    if registry.known_agents_for(command).is_ok_and(|known| !known.is_empty()) || is_known(command) {
+        return None;
+    }
+    let said = Hint::from(format!("{} is no agent that ringlet knows, and starts as it is; ", shorten(command)));
+    Some(match closest_command(command) {
+        Some(meant) => said.and(format!("did you mean `{meant}`?")),
+        None => said.command(words!["ringlet", "run", "--", shorten(command)]).and(" gives a command secrets"),
     })
 }
 

@@ -19,6 +19,7 @@ mod migrate;
 mod profiles;
 mod providers;
 mod reach;
+mod run;
 mod shims;
 mod status;
 mod strays;
@@ -211,6 +212,11 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
         Command::Exec { profile, dry_run, agent, args } => {
             exec::run(host, audit, &agent, profile.as_deref(), dry_run, &args).map_err(Failure::in_exec)
         }
+        Command::Run { profile, secret, tool, args } => {
+            let (profile, tool) = (profile.as_deref(), tool.as_deref());
+            let asked = run::Asked { profile, secrets: &secret, tool, words: &args };
+            run::run(host, audit, &asked).map_err(Failure::in_exec)
+        }
         Command::Hook { shell } => hook::run(host, shell),
         Command::Doctor => {
             let (session, wrong) = Session::despite(&host.world, audit)?;
@@ -245,6 +251,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Shims(command) => shims::run(host, &session, command)?,
                 Command::Announce => announce::run(host, &session)?,
                 Command::Exec { .. }
+                | Command::Run { .. }
                 | Command::Hook { .. }
                 | Command::Doctor
                 | Command::Broker { .. }

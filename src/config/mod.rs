@@ -7,6 +7,7 @@ mod project;
 mod scope;
 mod settings;
 mod source;
+mod tools;
 
 pub use project::find_project_file;
 pub(crate) use project::{PROJECT_FILE, ProjectFile};
@@ -14,3 +15,4 @@ pub(crate) use scope::Scope;
 pub(crate) use settings::Backend;
 pub use settings::Settings;
 pub(crate) use source::{ConfigError, MAX_BYTES, Source};
+pub(crate) use tools::Tool;

@@ -1,8 +1,9 @@
 //! The user's settings, `~/.config/ringlet/config.toml`.
 
 use super::scope::{RawScope, Scope};
+use super::tools::{RawTool, Tool};
 use super::{ConfigError, Source};
-use crate::name::{KeyName, Profile, shorten};
+use crate::name::{KeyName, Profile, Tool as ToolName, shorten};
 use crate::paths::Paths;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ struct RawSettings {
     audit: RawAudit,
     daemon: RawDaemon,
     scope: BTreeMap<Spanned<String>, RawScope>,
+    tools: BTreeMap<Spanned<String>, RawTool>,
 }
 
 #[derive(Default, Deserialize)]
@@ -131,6 +133,8 @@ pub struct Settings {
     pub daemon: Daemon,
     /// The `[scope."PROVIDER/ALIAS"]` tables, by their keys.
     pub scopes: BTreeMap<KeyName, Scope>,
+    /// The `[tools.NAME]` tables.
+    pub(crate) tools: BTreeMap<ToolName, Tool>,
 }
 
 impl Settings {
@@ -194,6 +198,7 @@ impl Settings {
                 socket: raw.daemon.socket.as_ref().map(folder).transpose()?,
             },
             scopes: raw.scope.iter().map(|(key, scope)| scope.check(source, key, folder)).collect::<Result<_, _>>()?,
+            tools: raw.tools.iter().map(|(name, tool)| tool.check(source, name, folder)).collect::<Result<_, _>>()?,
         })
     }
 }

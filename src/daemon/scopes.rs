@@ -39,6 +39,7 @@ pub(super) fn check(
     // The time is taken after the grants are read: one that is written meanwhile must not seem to begin in the future.
     let now = BootTime::now().ok();
     let facts = Facts {
+        is_command: false,
         agents: &agents,
         directory: directory.as_deref(),
         program: Some(program.hash.0),

@@ -130,6 +130,7 @@ impl Home {
         World {
             arguments: ["ringlet"].iter().chain(words).map(OsString::from).collect(),
             env,
+            is_below: false,
             shell: None,
             cwd: Ok(self.path.clone()),
             executable: std::env::current_exe(),

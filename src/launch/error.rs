@@ -80,6 +80,12 @@ pub enum LaunchError {
     /// The broker could not be started.
     #[error("the broker cannot be started: {0}")]
     Broker(io::Error),
+    /// The person said no.
+    #[error("no key was given")]
+    Declined,
+    /// Nobody can be asked.
+    #[error("a key that the command line names is given only after a question, and there is no terminal to ask on")]
+    NoTerminal,
     /// The system did not start the agent.
     #[error("{}: {error}", binary.display())]
     Exec {

@@ -5,17 +5,47 @@ use crate::audit::{Action, AuditError, Log, LogPlace, Outcome, Record};
 use crate::digest::Digest;
 use crate::name::{Agent, KeyName, Profile};
 use crate::pins;
-use crate::plan::{self, Context, LaunchPlan, PlanError, ProfilePart, Purpose, Refused, Rejections, SecretUse};
+use crate::plan::{
+    self, Context, LaunchPlan, Passed, PlanError, ProfilePart, Purpose, Refused, Rejections, RunPlan, SecretUse, Start,
+};
 use crate::registry::misplaced;
 use crate::secret::{Key, Shape};
 use crate::store::Keys;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 
+/// What is started, and what it is to be given.
+pub(super) struct Wanted<'a> {
+    /// The program.
+    pub(super) start: &'a Start,
+    /// The secrets.
+    pub(super) secrets: &'a [SecretUse],
+    /// The result of the scopes.
+    pub(super) scopes: Option<&'a Passed>,
+    /// The profile, if one was read.
+    pub(super) profile: Option<&'a Profile>,
+    /// The agent's launch; `None` for a command.
+    pub(super) launch: Option<(&'a LaunchPlan, &'a ProfilePart)>,
+}
+
+impl<'a> Wanted<'a> {
+    /// What the launch of an agent wants.
+    pub(super) fn by_launch(plan: &'a LaunchPlan, part: &'a ProfilePart) -> Self {
+        let profile = Some(&part.resolved.profile);
+        let (start, secrets, scopes) = (plan.start(), plan.secrets(), plan.scopes());
+        Self { start, secrets, scopes, profile, launch: Some((plan, part)) }
+    }
+
+    /// What a command wants.
+    pub(super) fn by_command(plan: &'a RunPlan) -> Self {
+        let (secrets, scopes) = (plan.secrets.as_slice(), Some(&plan.scopes));
+        Self { start: &plan.start, secrets, scopes, profile: plan.profile.as_ref(), launch: None }
+    }
+}
+
 /// The lookups of one launch.
 pub(super) struct Lookup<'a> {
-    plan: &'a LaunchPlan,
-    part: &'a ProfilePart,
+    wanted: Wanted<'a>,
     context: &'a Context<'a>,
     log: Option<Log>,
     now: Timestamp,
@@ -25,28 +55,23 @@ pub(super) struct Lookup<'a> {
 impl<'a> Lookup<'a> {
     /// Opens the log, and measures the program if the record names its digest. A log that cannot be written is an
     /// error.
-    pub(super) fn new(
-        plan: &'a LaunchPlan,
-        part: &'a ProfilePart,
-        context: &'a Context<'a>,
-        io: &LaunchIo<'_>,
-    ) -> Result<Self, LaunchError> {
+    pub(super) fn new(wanted: Wanted<'a>, context: &'a Context<'a>, io: &LaunchIo<'_>) -> Result<Self, LaunchError> {
         let log = (io.log)()?;
-        let binary = &plan.start().binary;
+        let binary = &wanted.start.binary;
         let failed = |error| LaunchError::Exec { binary: binary.clone(), error };
-        let digest = match plan.scopes().and_then(|scopes| scopes.measured.as_ref()) {
+        let digest = match wanted.scopes.and_then(|scopes| scopes.measured.as_ref()) {
             Some(measured) => Some(measured.digest),
             None if log.is_some() => Some(pins::measure(context.paths, binary).map_err(failed)?.digest),
             None => None,
         };
-        Ok(Self { plan, part, context, log, now: io.now, digest })
+        Ok(Self { wanted, context, log, now: io.now, digest })
     }
 
     /// Returns every key, in the order of the plan. Each lookup is recorded before the next one, and before any key is
     /// used.
     pub(super) fn keys(&self, io: &mut LaunchIo<'_>) -> Result<Vec<Key>, LaunchError> {
         let store = (io.open_store)();
-        let keys = self.plan.secrets().iter().map(|used| self.key(used, &store)).collect::<Result<_, _>>();
+        let keys = self.wanted.secrets.iter().map(|used| self.key(used, &store)).collect::<Result<_, _>>();
         // Reported before an error as well: the fallback to a file may be its cause.
         (io.report)(Event::LookedUp(&store));
         drop(store);
@@ -65,7 +90,10 @@ impl<'a> Lookup<'a> {
             Ok(secret) => secret,
             Err(error) => {
                 self.record(&used.key, Outcome::Error, Some(error.to_string()))?;
-                let profile = format!("profile \"{}\"", self.part.resolved.profile);
+                let profile = match self.wanted.profile {
+                    Some(profile) => format!("profile \"{profile}\""),
+                    None => self.wanted.start.command.clone(),
+                };
                 return Err(LaunchError::Store { profile, error });
             }
         };
@@ -89,15 +117,20 @@ impl<'a> Lookup<'a> {
         if used.purpose == Purpose::Account {
             self.refuse_rejected(used, &key)?;
         }
-        let is_brokered = used.purpose == Purpose::Account && self.part.broker.is_some();
-        self.record(&used.key, Outcome::Granted, is_brokered.then(|| "for the launch's broker".to_owned()))?;
+        let is_brokered = |part: &ProfilePart| used.purpose == Purpose::Account && part.broker.is_some();
+        let how = match self.wanted.launch {
+            Some((_, part)) => is_brokered(part).then(|| "for the launch's broker".to_owned()),
+            None => Some("for a command".to_owned()),
+        };
+        self.record(&used.key, Outcome::Granted, how)?;
         Ok(key)
     }
 
     // The agent would silently use another account, or none.
     fn refuse_rejected(&self, used: &SecretUse, key: &Key) -> Result<(), LaunchError> {
-        let agent = &self.part.resolved.agent;
-        let rejections = plan::rejections(self.context, self.plan).filter(|list| list.hold(key.expose()));
+        let Some((plan, part)) = self.wanted.launch else { return Ok(()) };
+        let agent = &part.resolved.agent;
+        let rejections = plan::rejections(self.context, plan).filter(|list| list.hold(key.expose()));
         let (Some(Rejections { file, .. }), Some(rejected)) = (rejections, &agent.rejected) else { return Ok(()) };
         self.record(&used.key, Outcome::Denied, Some("the agent was told not to use it".into()))?;
         let (key, list) = (used.key.clone(), rejected.list.join("."));
@@ -109,12 +142,12 @@ impl<'a> Lookup<'a> {
     // which node finds its modules. A program that can use that time can write the user's files, and so the pin as
     // well.
     fn refuse_swapped(&self) -> Result<(), LaunchError> {
-        let binary = &self.plan.start().binary;
-        let measured = self.plan.scopes().and_then(|scopes| scopes.measured.as_ref());
+        let binary = &self.wanted.start.binary;
+        let measured = self.wanted.scopes.and_then(|scopes| scopes.measured.as_ref());
         if measured.is_none_or(|measured| measured.is_still_at(binary)) {
             return Ok(());
         }
-        for used in self.plan.secrets() {
+        for used in self.wanted.secrets {
             self.record(&used.key, Outcome::Denied, Some("the program changed while it was being started".into()))?;
         }
         Err(LaunchError::Swapped(binary.clone()))
@@ -122,12 +155,11 @@ impl<'a> Lookup<'a> {
 
     fn record(&self, key: &KeyName, result: Outcome, reason: Option<String>) -> Result<(), AuditError> {
         let Some(log) = &self.log else { return Ok(()) };
-        let resolved = &self.part.resolved;
         let asked = Asked {
             key,
-            profile: &resolved.profile,
-            agent: &resolved.agent.name,
-            binary: &self.plan.start().binary,
+            profile: self.wanted.profile,
+            agent: self.wanted.launch.map(|(_, part)| &part.resolved.agent.name),
+            binary: &self.wanted.start.binary,
             digest: self.digest,
         };
         log.append(&asked.record(self.context, self.now, result, reason))
@@ -143,8 +175,8 @@ pub(super) fn refuse(context: &Context<'_>, refused: Box<Refused>, io: &LaunchIo
     };
     let asked = Asked {
         key: &refused.key,
-        profile: &refused.profile,
-        agent: &refused.agent,
+        profile: refused.profile.as_ref(),
+        agent: refused.agent.as_ref(),
         binary: &refused.binary,
         // If no rule needed the digest, it is measured for the record alone. A program that cannot be read has none.
         digest: refused
@@ -171,8 +203,8 @@ pub(crate) fn rejected(
     let (part, used) = (plan.part()?, plan.secrets().first()?);
     let asked = Asked {
         key: &used.key,
-        profile: &part.resolved.profile,
-        agent: &part.resolved.agent.name,
+        profile: Some(&part.resolved.profile),
+        agent: Some(&part.resolved.agent.name),
         binary: &plan.start().binary,
         digest: None,
     };
@@ -187,8 +219,8 @@ pub(crate) fn rejected(
 // The lookup of a key, as it is recorded.
 struct Asked<'a> {
     key: &'a KeyName,
-    profile: &'a Profile,
-    agent: &'a Agent,
+    profile: Option<&'a Profile>,
+    agent: Option<&'a Agent>,
     binary: &'a Path,
     digest: Option<Digest>,
 }
@@ -199,8 +231,8 @@ impl Asked<'_> {
             time,
             action: Action::Lookup,
             subject: self.key.clone().into(),
-            profile: Some(self.profile.clone()),
-            agent: Some(self.agent.clone()),
+            profile: self.profile.cloned(),
+            agent: self.agent.cloned(),
             binary: Some(self.binary.to_owned()),
             binary_sha256: self.digest,
             pid: std::process::id(),

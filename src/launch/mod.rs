@@ -32,13 +32,14 @@ use crate::audit::{AuditError, Log, LogPlace};
 use crate::env::Env;
 use crate::name::Variable;
 use crate::plan::{
-    self, Context, LaunchPlan, LaunchRequest, Notice, PlanError, ProfilePart, Purpose, Sink, Start, prepare,
+    self, Context, LaunchPlan, LaunchRequest, Notice, PlanError, ProfilePart, Purpose, RunPlan, RunRequest, Sink,
+    Start, prepare, prepare_run,
 };
 use crate::platform;
 use crate::profile::Account;
 use crate::secret::Key;
 use crate::store::Keys;
-use fetch::Lookup;
+use fetch::{Lookup, Wanted};
 use jiff::Timestamp;
 use loops::Marking;
 use std::ffi::OsString;
@@ -121,7 +122,7 @@ pub(crate) fn carry_out(plan: &LaunchPlan, context: &Context<'_>, io: &mut Launc
     if plan.secrets().is_empty() {
         return start(&process, io);
     }
-    let lookup = Lookup::new(plan, part, context, io)?;
+    let lookup = Lookup::new(Wanted::by_launch(plan, part), context, io)?;
     let hardened = platform::harden().map_err(LaunchError::Protect)?;
     let keys = lookup.keys(io)?;
     let recorded = lookup.log_place();
@@ -132,6 +133,35 @@ pub(crate) fn carry_out(plan: &LaunchPlan, context: &Context<'_>, io: &mut Launc
         platform::close_inheritable(descriptor);
     }
     done
+}
+
+/// Decides about a command that is no agent, and starts it with its secrets. On Unix it returns only with an error.
+///
+/// `confirm` asks the person, after everything else that can refuse.
+pub(crate) fn run(
+    context: &Context<'_>,
+    request: &RunRequest<'_>,
+    confirm: &dyn Fn(&RunPlan) -> Result<(), LaunchError>,
+    mut io: LaunchIo<'_>,
+) -> Result<i32, LaunchError> {
+    let plan = match prepare_run(context, request) {
+        Ok(plan) => plan,
+        Err(PlanError::Scoped(refused)) => return Err(fetch::refuse(context, refused, &io)),
+        Err(error) => return Err(error.into()),
+    };
+    confirm(&plan)?;
+    let mut process = Process::new(&plan.start, context.env.clone());
+    let lookup = Lookup::new(Wanted::by_command(&plan), context, &io)?;
+    let hardened = platform::harden().map_err(LaunchError::Protect)?;
+    let keys = lookup.keys(&mut io)?;
+    for (used, key) in plan.secrets.iter().zip(keys) {
+        if let Some(name) = used.sink.variable() {
+            process.env.unset(name.as_str());
+            process.secrets.push((name.clone(), key));
+        }
+    }
+    hardened.restore_limits().map_err(LaunchError::Protect)?;
+    start(&process, &io)
 }
 
 fn start(process: &Process, io: &LaunchIo<'_>) -> Result<i32, LaunchError> {

@@ -188,6 +188,24 @@ pub(crate) fn moved_variables(plan: &Plan) -> BTreeSet<&str> {
     moved.flat_map(|key| key.variables.iter().map(String::as_str)).collect()
 }
 
+/// Reports whether a file is one that an application reads, rather than a shell or direnv.
+pub(crate) fn is_an_applications(file: &PlannedFile) -> bool {
+    file.dialect == Dialect::DotEnv && !is_direnvs(file)
+}
+
+/// The words by which the application is started: those of the package beside its file, or a placeholder.
+pub(crate) fn start_of(file: &PlannedFile) -> Vec<&'static str> {
+    const MOST: u64 = 1 << 20;
+    let package = file.path.with_file_name("package.json");
+    let text = platform::read_file(&package, MOST).map(|read| read.bytes).unwrap_or_default();
+    let package: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    match &package["scripts"] {
+        scripts if scripts["start"].is_string() => vec!["npm", "start"],
+        scripts if scripts["dev"].is_string() => vec!["npm", "run", "dev"],
+        _ => vec!["COMMAND"],
+    }
+}
+
 /// The places that use one of these variables: `$NAME`, `${NAME...}` or `$env:NAME`, outside comments. Lines count from
 /// 1.
 pub(crate) fn uses_of<'a>(bytes: &[u8], names: &BTreeSet<&'a str>) -> Vec<(usize, &'a str)> {

@@ -4,7 +4,7 @@ use super::Refused;
 use crate::config::ConfigError;
 use crate::guard::{BindError, Finding, GuardError};
 use crate::lease::LeaseError;
-use crate::name::{KeyName, Profile, Variable, shorten};
+use crate::name::{KeyName, Profile, Tool, Variable, shorten};
 use crate::pins::PinError;
 use crate::platform::private::NotPrivate;
 use crate::profile::ProfileError;
@@ -53,6 +53,12 @@ pub enum PlanError {
     NotFound {
         /// The command.
         command: String,
+    },
+    /// The command is a path at which there is nothing.
+    #[error("there is no file {}", file.display())]
+    NoFile {
+        /// The path.
+        file: PathBuf,
     },
     /// The agent exists but cannot be executed.
     #[error("{}: not executable", file.display())]
@@ -104,6 +110,33 @@ pub enum PlanError {
         /// The findings, at least one.
         findings: Vec<Finding>,
     },
+    /// Something that a launch has started wants a key.
+    #[error("`ringlet run` is not for what an agent has started")]
+    RunBelow,
+    /// No profile governs the directory, and no key is named.
+    #[error("no profile governs this directory, and no key is named")]
+    NoRunProfile,
+    /// The profile has nothing to give.
+    #[error("profile \"{profile}\" has no `[secrets]`")]
+    NoRunSecrets {
+        /// The profile.
+        profile: Profile,
+        /// Its file.
+        file: PathBuf,
+    },
+    /// The settings have no such tool.
+    #[error("there is no [tools.{name}] in {}", file.display())]
+    NoTool {
+        /// The name.
+        name: Tool,
+        /// The closest one that there is.
+        closest: Option<String>,
+        /// The settings file.
+        file: PathBuf,
+    },
+    /// No command was given.
+    #[error("no command was given")]
+    NoCommand,
     /// A broker is asked for and cannot be had.
     #[error("{agent} {why}, and the key {key} is to be held by the broker")]
     NoBroker {

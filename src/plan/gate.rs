@@ -18,11 +18,11 @@ pub struct Refused {
     pub key: KeyName,
     /// The reason.
     pub reason: ScopeRefusal,
-    /// The profile that needs the key.
-    pub profile: Profile,
-    /// The agent.
-    pub agent: Agent,
-    /// The agent's program file.
+    /// The profile that needs the key, if one does.
+    pub profile: Option<Profile>,
+    /// The agent; `None` for a command.
+    pub agent: Option<Agent>,
+    /// The program file.
     pub binary: PathBuf,
     /// The digest of the program, if a rule needs it.
     pub digest: Option<Digest>,
@@ -52,9 +52,9 @@ impl Refused {
     pub fn hint(&self) -> Hint {
         match &self.reason {
             reason if reason.wants_lease() => Hint::run(["ringlet", "lease", "grant", &self.key.to_string()]),
-            ScopeRefusal::NotPinned(_) => Hint::run(words!["ringlet", "agents", "pin", self.agent]),
-            ScopeRefusal::Changed(_) => {
-                Hint::from("if you know why it changed, run ").command(words!["ringlet", "agents", "pin", self.agent])
+            ScopeRefusal::NotPinned(Some(agent)) => Hint::run(words!["ringlet", "agents", "pin", agent]),
+            ScopeRefusal::Changed(pin) => {
+                Hint::from("if you know why it changed, run ").command(words!["ringlet", "agents", "pin", pin.agent])
             }
             _ => format!("see [scope.\"{}\"], {}:{}", self.key, self.rule.0.display(), self.rule.1).into(),
         }
@@ -70,11 +70,18 @@ pub(crate) struct Passed {
     pub measured: Option<Measured>,
 }
 
+/// What is given the keys.
+pub(crate) enum For<'a> {
+    /// An agent, with the account of a profile.
+    Agent(&'a Profile, &'a Agent),
+    /// A command that is no agent, with the secrets of a profile or none.
+    Command(Option<&'a Profile>),
+}
+
 /// Checks the scope of every key of a launch.
 pub(crate) fn check_scopes(
     context: &Context<'_>,
-    profile: &Profile,
-    agent: &Agent,
+    whom: &For<'_>,
     secrets: &[SecretUse],
     is_brokered: bool,
     binary: &Path,
@@ -88,9 +95,13 @@ pub(crate) fn check_scopes(
     if rules.is_empty() {
         return Ok(Passed::default());
     }
+    let (profile, agent) = match whom {
+        For::Agent(profile, agent) => (Some(*profile), Some(*agent)),
+        For::Command(profile) => (*profile, None),
+    };
     let mut notes: Vec<String> = Vec::new();
     let (mut measured, mut pin) = (None, None);
-    if rules.iter().any(|(_, rule, _)| rule.wants_pin()) {
+    if let Some(agent) = agent.filter(|_| rules.iter().any(|(_, rule, _)| rule.wants_pin())) {
         pin = Pins::new(context.paths).read(agent)?;
         // Without a pin the digest serves no purpose.
         if pin.is_some() {
@@ -111,7 +122,8 @@ pub(crate) fn check_scopes(
         notes.extend(found.broken.iter().map(|(file, why)| format!("{} is no lease: it {why}", file.display())));
     }
     let facts = Facts {
-        agents: std::slice::from_ref(agent),
+        agents: agent.map_or(&[], std::slice::from_ref),
+        is_command: agent.is_none(),
         directory: Some(context.cwd),
         program: measured.as_ref().map(|program| program.digest),
         pins: pin.as_slice(),
@@ -131,8 +143,8 @@ pub(crate) fn check_scopes(
                 return Err(PlanError::Scoped(Box::new(Refused {
                     key: (*key).clone(),
                     reason,
-                    profile: profile.clone(),
-                    agent: agent.clone(),
+                    profile: profile.cloned(),
+                    agent: agent.cloned(),
                     binary: binary.to_owned(),
                     digest: facts.program,
                     rule: (context.paths.config(), rule.line()),

@@ -6,7 +6,7 @@ use super::guard::guard_project;
 use super::launch_plan::{LaunchPlan, Start};
 use super::{Choice, Context, Passed, PlanError, ProjectFolders, Why, login, sessions, stored, withheld};
 use super::{
-    asked_version, check_scopes, choose, find_binary, find_project, guard_binary, installed_version, is_ours,
+    For, asked_version, check_scopes, choose, find_binary, find_project, guard_binary, installed_version, is_ours,
     version_at,
 };
 use crate::guard::{self, ArgumentPaths};
@@ -294,8 +294,13 @@ fn check(
     stored::refuse(context, &draft.part, version, &draft.secrets)?;
     draft.part.notices.extend(sessions::unlisted(context, &draft.part.resolved, &draft.start.binary));
     let (profile, agent) = (&draft.part.resolved.profile, &draft.part.resolved.agent.name);
-    let scopes =
-        check_scopes(context, profile, agent, &draft.secrets, draft.part.broker.is_some(), &draft.start.binary)?;
+    let scopes = check_scopes(
+        context,
+        &For::Agent(profile, agent),
+        &draft.secrets,
+        draft.part.broker.is_some(),
+        &draft.start.binary,
+    )?;
     Ok(draft.passed(scopes, context.env))
 }
 

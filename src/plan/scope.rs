@@ -30,6 +30,8 @@ pub(crate) struct Facts<'a> {
     pub grants: &'a [Grant],
     /// The present time of the clock that leases use.
     pub now: Option<&'a BootTime>,
+    /// Whether a command asks that is no agent.
+    pub is_command: bool,
     /// Whether a broker holds the key, so that whoever asks does not get it.
     pub is_brokered: bool,
 }
@@ -74,6 +76,8 @@ pub enum ScopeRefusal {
         /// The requesting directory, if known.
         asking: Option<PathBuf>,
     },
+    /// The key is kept for agents or a pinned program, and this is neither.
+    Command,
     /// No program is pinned for the agent.
     NotPinned(Option<Agent>),
     /// The program cannot be read or is not known.
@@ -103,7 +107,7 @@ impl ScopeRefusal {
     // Returns how far the check got. Of several agents, the refusal of the one that got farthest is reported.
     fn stage(&self) -> u8 {
         match self {
-            Self::BrokerOnly | Self::Agent { .. } | Self::Directory { .. } => 0,
+            Self::BrokerOnly | Self::Command | Self::Agent { .. } | Self::Directory { .. } => 0,
             Self::NotPinned(_) | Self::Unmeasured(_) => 1,
             Self::Changed(_) => 2,
             Self::NoClock | Self::NoLease | Self::OtherBoot => 3,
@@ -143,6 +147,7 @@ impl fmt::Display for ScopeRefusal {
             Self::NarrowLease => f.write_str("needs a lease, and the one there is is for another agent or directory"),
             Self::Ended(ago) => write!(f, "needs a lease, and the last one ended {} ago", shown(*ago)),
             Self::OtherBoot => f.write_str("needs a lease, and the last one ended when the system was started anew"),
+            Self::Command => f.write_str("is kept for agents, and this is a command"),
             Self::BrokerOnly => f.write_str("is for brokered launches alone, and this one would be given it"),
             Self::NoClock => f.write_str("needs a lease, and the time since the system's start cannot be read"),
         }
@@ -186,6 +191,9 @@ impl<'a> ScopeRule<'a> {
             because.extend(a_day(self.scope.requests_per_day, "requests"));
             because.extend(a_day(self.scope.tokens_per_day, "tokens"));
             because.extend(self.scope.models.as_ref().map(|models| format!("for the models {}", models.join(", "))));
+        }
+        if facts.is_command && (self.scope.agents.is_some() || self.scope.pin) {
+            return Err(ScopeRefusal::Command);
         }
         let agents: Vec<&Agent> = match &self.scope.agents {
             None => facts.agents.iter().collect(),
@@ -293,8 +301,16 @@ mod tests {
         ScopeRule { key: "anthropic/work".parse().expect("valid"), scope, directories }
     }
 
-    const NOTHING: Facts<'static> =
-        Facts { agents: &[], directory: None, program: None, pins: &[], grants: &[], now: None, is_brokered: false };
+    const NOTHING: Facts<'static> = Facts {
+        agents: &[],
+        directory: None,
+        program: None,
+        pins: &[],
+        grants: &[],
+        now: None,
+        is_command: false,
+        is_brokered: false,
+    };
 
     fn pin(name: &str, content: &str) -> Pin {
         let pinned = "2026-11-01T09:00:00Z".parse().expect("a time");

@@ -71,6 +71,8 @@ pub(crate) struct ProfileFile {
     pub main: Option<Agent>,
     /// The settings of each agent.
     pub bindings: BTreeMap<Agent, Binding>,
+    /// The `[secrets]` of the top level, which `ringlet run` gives to a command.
+    pub secrets: BTreeMap<Variable, At<KeyName>>,
 }
 
 // Checks the texts of a file; each error names the place.
@@ -361,11 +363,12 @@ impl ProfileFile {
             binding.secrets.extend(checker.secrets(&table.secrets)?);
             bindings.insert(binding.agent.value.clone(), binding);
         }
-        if bindings.is_empty() {
+        // A profile for commands binds no agent.
+        if bindings.is_empty() && shared.secrets.is_empty() {
             return Err(source
                 .error(0..0, "binds no agent")
                 .with_hint("write `agent = \"claude\"` and `provider = \"anthropic\"`"));
         }
-        Ok(Self { name, source, main, bindings })
+        Ok(Self { name, source, main, bindings, secrets: shared.secrets })
     }
 }

@@ -294,6 +294,11 @@ fn own(folder: &Path) -> Result<BTreeSet<String>, RegistryError> {
     Ok(names)
 }
 
+/// Returns the built-in agents' command that is closest to a misspelt one, if one is close enough.
+pub(crate) fn closest_command(word: &str) -> Option<&'static str> {
+    closest(word, AGENTS.iter().flat_map(|built| built.commands.iter().copied()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

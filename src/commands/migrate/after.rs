@@ -55,6 +55,7 @@ pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Rep
     references(host, session, plan, &found);
     sessions(host, &files);
     blocks(host, session, &files);
+    applications(host, session, &files);
     Ok(())
 }
 
@@ -154,6 +155,24 @@ fn references(host: &mut Host, session: &Session, plan: &Plan, found: &Found) {
 // Prints advice about programs that have the key in memory or allow a file by its content.
 fn sessions(host: &mut Host, files: &[&PlannedFile]) {
     aftermath::advice(files).iter().for_each(|advice| host.output.note(advice.hint()));
+}
+
+// Says how the application is started from now on that has read its keys from a `.env` file.
+fn applications(host: &mut Host, session: &Session, files: &[&PlannedFile]) {
+    // One in the home directory itself is read by a shell, if by anything.
+    let is_below = |file: &&&PlannedFile| file.path.parent() != Some(&session.paths.home);
+    for file in files.iter().filter(|file| aftermath::is_an_applications(file)).filter(is_below) {
+        let moved = file.findings.iter().filter(|placed| placed.finding.is_moved());
+        let pairs: BTreeSet<String> = moved
+            .filter_map(|placed| Some(format!("{}={}", placed.finding.variable.as_ref()?, placed.name.as_ref().ok()?)))
+            .collect();
+        let mut command = Vec::from(words!["ringlet", "run"]);
+        command.extend(pairs.iter().flat_map(|pair| words!["--secret", pair]));
+        command.extend(words!["--"]);
+        command.extend(aftermath::start_of(file).into_iter().map(Into::into));
+        let said = Hint::from(format!("what reads {} is started from now on with ", session.paths.pretty(&file.path)));
+        host.output.note(said.command(command).and(", or without a question once a profile has them as `[secrets]`"));
+    }
 }
 
 // Warns of blocks between a tool's own markers, into which the tool may write the key again.
