@@ -85,6 +85,9 @@ fn field(owner: &str, key: &str, value: &Value) -> Option<String> {
                 |protocol: &str, url: &Value| format!("({}, text({:?}))", variant("Protocol", protocol), text(url));
             format!("(text({name:?}), {})", map(urls.as_table().expect("URLs by protocol"), url))
         }),
+        ("check", Value::Table(paths)) => {
+            map(paths, |protocol, path| format!("({}, text({:?}))", variant("Protocol", protocol), text(path)))
+        }
         ("auth", Value::Table(auth)) => {
             map(auth, |protocol, how| format!("({}, {})", variant("Protocol", protocol), variant("Auth", text(how))))
         }

@@ -17,7 +17,6 @@ mod guard;
 mod hint;
 mod hook;
 pub mod host;
-#[cfg(target_os = "linux")]
 mod https;
 mod launch;
 mod lease;
@@ -30,6 +29,7 @@ mod percent;
 mod pins;
 mod plan;
 mod platform;
+mod probe;
 mod profile;
 mod registry;
 mod secret;

@@ -1,7 +1,7 @@
 //! The broker: the agent alone can spend the key, and its requests pass as they are.
 
 mod protocols;
-mod upstream;
+pub(crate) mod upstream;
 mod ways;
 
 use crate::common::world::{Done, KEY, RINGLET, World, finish};

@@ -37,6 +37,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (1, "usage", &[]),
     // Below everything that may ask a server: the broker, checks of keys, stores.
     (1, "https", &[]),
+    // Asks about a key at the endpoint that the profiles name.
+    (2, "probe", &[]),
     (2, "guard", &[]),
     (2, "plan", &["guard"]),
     (2, "launch", &["broker", "plan"]),

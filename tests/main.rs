@@ -42,6 +42,8 @@ mod hostile;
 mod init;
 #[cfg(target_os = "linux")]
 mod keychain;
+#[cfg(target_os = "linux")]
+mod keychain_check;
 #[cfg(unix)]
 mod layering;
 #[cfg(unix)]

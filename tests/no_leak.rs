@@ -64,6 +64,8 @@ const CASES: &[&str] = &[
     "migrate undo",
     "migrate undo CANARY",
     "keychain CANARY",
+    "keychain check",
+    "keychain check CANARY",
     "profiles create made --agent claude --provider anthropic --key-alias work",
     "profiles create CANARY --agent claude",
     "profiles create other --agent CANARY",

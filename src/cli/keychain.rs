@@ -31,6 +31,21 @@ Examples:
         /// Only names that begin so, such as anthropic/
         prefix: Option<String>,
     },
+    /// Ask the providers whether they take the keys
+    #[command(after_help = "\
+Each key is sent in one request that costs nothing, to the endpoint of the
+profiles that use it, or else to the provider's own. Where two profiles name
+different endpoints, or no such request is known, nothing is sent.
+
+Exit status: 0, or 1 if a provider refuses a key.
+
+Examples:
+  ringlet keychain check
+  ringlet keychain check anthropic/work")]
+    Check {
+        /// Only names that begin so, such as anthropic/
+        prefix: Option<String>,
+    },
     /// Remove a key
     Remove {
         /// The provider

@@ -51,6 +51,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
             session.refuse_own_places(&host.world)?;
             rename(host, session, &store, &from, &to, replace)
         }
+        Keychain::Check { .. } => unreachable!("a command of its own"),
         Keychain::Unlock => unlock(&store, host).map(|()| match store.fell_back() {
             Some(missing) => host.output.note(format!("{}; there is nothing to unlock", missing.summary())),
             None => host.output.note(format!("{} is unlocked", store.place())),

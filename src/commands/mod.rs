@@ -16,6 +16,7 @@ mod keychain;
 mod lease;
 mod login;
 mod migrate;
+mod probe;
 mod profiles;
 mod providers;
 mod reach;
@@ -28,7 +29,7 @@ mod used;
 
 pub use completions::script as completion_script;
 
-use crate::cli::{Cli, Color, Command};
+use crate::cli::{Cli, Color, Command, Keychain};
 use crate::config::{ConfigError, Settings};
 use crate::failure::Failure;
 use crate::hint::Hint;
@@ -228,6 +229,9 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
         command => {
             let session = Session::new(&host.world, audit)?;
             match command {
+                Command::Keychain(Keychain::Check { prefix }) => {
+                    return probe::run(host, &session, prefix.as_deref().unwrap_or(""));
+                }
                 Command::Keychain(command) => keychain::run(host, &session, command)?,
                 Command::Profiles(command) => return profiles::run(host, &session, command),
                 Command::Login { profile, agent, args } => {

@@ -28,6 +28,7 @@ const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 // An answer may take as long as the provider wants, so only the system can tell a server that is gone.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 // What was sent and is not confirmed by then goes nowhere, as after a change of networks.
+#[cfg(target_os = "linux")]
 const UNHEARD: Duration = Duration::from_secs(60);
 
 /// A connection in either direction.
@@ -94,6 +95,7 @@ fn prepared(stream: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(&stream);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(UNHEARD))?;
     let stream = stream.into_std()?;
     let socket = stream.try_clone()?;

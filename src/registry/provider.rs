@@ -61,6 +61,8 @@ pub(super) struct RawProvider {
     pub(super) auth: BTreeMap<Protocol, Auth>,
     #[serde(default)]
     pub(super) own_endpoint: bool,
+    #[serde(default)]
+    pub(super) check: BTreeMap<Protocol, Located>,
 }
 
 /// A provider's definition.
@@ -83,6 +85,8 @@ pub(crate) struct ProviderSpec {
     /// Whether its keys are sent only to its own service, by the agents that name it. A profile cannot set another
     /// endpoint.
     pub own_endpoint: bool,
+    /// The path below a base URL, by protocol, where a `GET` costs nothing and is refused without a valid key.
+    pub check: BTreeMap<Protocol, String>,
     auth: BTreeMap<Protocol, Auth>,
 }
 
@@ -106,6 +110,14 @@ impl ProviderSpec {
             }
             endpoints.insert(endpoint, checked);
         }
+        let mut check = BTreeMap::new();
+        for (protocol, path) in raw.check {
+            let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+            if !is_path {
+                return Err(source.error(path.span(), "a check is a path such as \"/models\""));
+            }
+            check.insert(protocol, path.into_text());
+        }
         Ok(Self {
             name,
             title: raw.title,
@@ -115,6 +127,7 @@ impl ProviderSpec {
             console: raw.console,
             endpoints,
             own_endpoint: raw.own_endpoint,
+            check,
             auth: raw.auth,
         })
     }
