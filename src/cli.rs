@@ -4,6 +4,7 @@
 
 mod agents;
 mod audit;
+mod config;
 mod daemon;
 mod keychain;
 mod lease;
@@ -14,6 +15,7 @@ mod shims;
 
 pub(crate) use agents::Agents;
 pub(crate) use audit::AuditCommand;
+pub(crate) use config::ConfigCommand;
 pub(crate) use daemon::{Daemon, Permissions};
 pub(crate) use keychain::Keychain;
 pub(crate) use lease::Lease;
@@ -195,6 +197,24 @@ be executed, 127 if it is not found.")]
     /// Say which key and settings an agent gets
     #[command(subcommand)]
     Profiles(Profiles),
+    /// Choose the profile for this directory, or the default one
+    #[command(after_help = "\
+Writes the .ringlet.toml here and allows it. One that is there keeps its comments
+and its [agents], and must be allowed as it is.
+
+Examples:
+  ringlet use work
+  ringlet use personal --default")]
+    Use {
+        /// The profile
+        profile: String,
+        /// For every directory without a .ringlet.toml
+        #[arg(long)]
+        default: bool,
+    },
+    /// Read and change config.toml
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Log an agent in, in the folder of a login profile
     #[command(after_help = "\
 The agent's own login is started in the profile's folder, which is made when it

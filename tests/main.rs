@@ -22,6 +22,8 @@ mod cases;
 mod codex;
 #[cfg(unix)]
 mod completions;
+#[cfg(unix)]
+mod config_command;
 #[cfg(target_os = "linux")]
 mod daemon;
 #[cfg(unix)]

@@ -286,10 +286,10 @@ fn the_editor_works_on_a_copy_that_is_checked_first() {
     assert_eq!(world.read(FILE), before);
     world.program("ed", "#!/bin/sh\necho 'agent = 1' > \"$1\"\n");
     world.set("VISUAL", "ed");
-    world.run(&["profiles", "edit", "work"]).fails(1, &[":1:9: ", "the profile is unchanged; your text is in "]);
+    world.run(&["profiles", "edit", "work"]).fails(1, &[":1:9: ", "nothing was changed; your text is in "]);
     assert_eq!(world.read(FILE), before);
     world.program("ed", "#!/bin/sh\nexit 3\n");
-    world.run(&["profiles", "edit", "work"]).fails(1, &["ed ended with", "the profile is unchanged"]);
+    world.run(&["profiles", "edit", "work"]).fails(1, &["ed ended with", "nothing was changed"]);
     world.set("VISUAL", "no-such-editor");
     world.run(&["profiles", "edit", "work"]).fails(1, &["no-such-editor: cannot be started"]);
     world.set("VISUAL", "  ");

@@ -5,9 +5,11 @@ mod allow;
 mod announce;
 mod audit;
 mod check;
+mod choose;
 mod completions;
 mod daemon;
 mod doctor;
+mod editor;
 mod exec;
 mod hand_over;
 mod hook;
@@ -21,6 +23,7 @@ mod profiles;
 mod providers;
 mod reach;
 mod run;
+mod settings;
 mod shims;
 mod status;
 mod strays;
@@ -241,6 +244,8 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Allow { paths, all: None } => allow::allow(host, &session, &paths)?,
                 Command::Deny { path } => allow::deny(host, &session, path.as_deref())?,
                 Command::Status { agent } => status::run(host, &session, agent.as_deref())?,
+                Command::Use { profile, default } => choose::run(host, &session, &profile, default)?,
+                Command::Config(command) => settings::run(host, &session, command)?,
                 Command::Init { profile } => init::run(host, &session, &profile)?,
                 Command::Audit { verify: None, since, alias, agent } => {
                     audit::ask(host, &session, since.as_deref(), alias.as_deref(), agent.as_deref())?;

@@ -1,6 +1,6 @@
 //! `ringlet profiles`: create, list, inspect, edit, remove, choose the default, run.
 
-use super::{Session, exec};
+use super::{Session, editor, exec};
 use crate::cli::{Create, Profiles as Command};
 use crate::config::Source;
 use crate::failure::Failure;
@@ -9,7 +9,6 @@ use crate::host::Host;
 use crate::name::{Agent, KeyName, Profile, Provider};
 use crate::output::Style;
 use crate::plan;
-use crate::platform;
 use crate::profile::edit::{self, NewAccount, NewBinding};
 use crate::profile::{Account, Binding, Kind, Profiles, Resolved};
 use crate::store::Prompt;
@@ -263,31 +262,11 @@ fn edit(host: &mut Host, profiles: &Profiles<'_>, name: &Profile, changes: &[Str
 
 fn in_editor(host: &mut Host, profiles: &Profiles<'_>, name: &Profile) -> Result<(), Failure> {
     let Source { file, text, .. } = profiles.text(name)?;
-    let editor = ["VISUAL", "EDITOR"].into_iter().find_map(|name| host.world.env.non_empty(name));
-    let Some(editor) = editor.and_then(|editor| editor.to_str()) else {
-        return Err(Failure::new("neither VISUAL nor EDITOR is set").hint(
-            Hint::run(words!["ringlet", "profiles", "edit", name, "KEY=VALUE"])
-                .and(format!(", or edit {}", file.display())),
-        ));
-    };
-    // The editor works on a copy, so a mistake never replaces a profile that works.
-    let copy = file.with_file_name("ringlet.edited.toml");
-    let failed = |error: &std::io::Error| Failure::io("written", &copy, error);
-    platform::replace_file(&copy, text.as_bytes()).map_err(|error| failed(&error))?;
-    let mut words = editor.split_ascii_whitespace();
-    let program = words.next().ok_or_else(|| Failure::new("EDITOR is blank"))?;
-    let status = std::process::Command::new(program).args(words).arg(&copy).status();
-    let status = status.map_err(|error| Failure::new(format!("{program}: cannot be started: {error}")))?;
-    if !status.success() {
-        return Err(Failure::new(format!("{program} ended with {status}; the profile is unchanged"))
-            .hint(format!("your text is in {}", copy.display())));
-    }
-    let edited = Source::read(&copy)?.map(|source| source.text).unwrap_or_default();
-    profiles.check(name, &copy, &edited).map_err(|error| {
-        Failure::from(error).hint(format!("the profile is unchanged; your text is in {}", copy.display()))
+    let instead = Hint::run(words!["ringlet", "profiles", "edit", name, "KEY=VALUE"]);
+    editor::edit(host, &file, &text, instead, |copy, edited| {
+        profiles.check(name, copy, edited)?;
+        Ok(profiles.replace(name, edited)?)
     })?;
-    profiles.replace(name, &edited)?;
-    std::fs::remove_file(&copy).map_err(|error| Failure::io("removed", &copy, &error))?;
     host.output.note(format!("changed profile \"{name}\""));
     Ok(())
 }

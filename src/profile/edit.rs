@@ -235,8 +235,20 @@ pub(crate) fn write(file: &Path, text: &str) -> Result<(), EditError> {
 
 /// Sets one value of a TOML document, or removes it if the new one is empty. A comment after it is kept.
 pub(crate) fn assign(document: &mut DocumentMut, key: &str, new: &str) -> Result<(), EditError> {
+    assign_at(document, &key.split('.').collect::<Vec<_>>(), key, new, false)
+}
+
+/// The same for a key whose parts may hold a dot. `numbers` says whether what reads as a number is one; else it is a
+/// text, as a model's name may be.
+pub(crate) fn assign_at(
+    document: &mut DocumentMut,
+    parts: &[impl AsRef<str>],
+    key: &str,
+    new: &str,
+    numbers: bool,
+) -> Result<(), EditError> {
     let word = |why| EditError::Word { word: shorten(key), why };
-    let parts: Vec<&str> = key.split('.').collect();
+    let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
     let Some((last, tables)) = parts.split_last().filter(|_| parts.iter().all(|part| !part.is_empty())) else {
         return Err(word("is not a key such as model or provider-config.key-alias"));
     };
@@ -245,9 +257,10 @@ pub(crate) fn assign(document: &mut DocumentMut, key: &str, new: &str) -> Result
         table.remove(last);
         return Ok(());
     }
-    // Arrays, quoted strings and booleans are read as TOML. Anything else is a string.
+    // Arrays, tables, quoted strings and booleans are read as TOML. Anything else is a string.
     let parsed: Value = match new.parse::<Value>() {
-        Ok(parsed @ (Value::Array(_) | Value::String(_) | Value::Boolean(_))) => parsed,
+        Ok(parsed @ (Value::Array(_) | Value::String(_) | Value::Boolean(_) | Value::InlineTable(_))) => parsed,
+        Ok(parsed @ (Value::Integer(_) | Value::Float(_))) if numbers => parsed,
         _ => new.into(),
     };
     match table.get_mut(last).and_then(Item::as_value_mut) {

@@ -95,6 +95,17 @@ pub(crate) fn new_beside(path: &Path, prefix: &str) -> io::Result<tempfile::Name
     temporary(path, prefix.as_ref(), None)
 }
 
+/// Replaces a file by one with other content and the same owner, mode and attributes. Whatever kills this process, one
+/// of the two is there.
+pub(crate) fn replace_shared_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut new = new_beside(path, ".ringlet-")?;
+    new.write_all(content)?;
+    copy_metadata(path, new.as_file())?;
+    new.as_file().sync_all()?;
+    new.persist(path).map_err(|error| error.error)?;
+    sync_folder_of(path)
+}
+
 /// Overwrites a file in place, for one that has further names. A crash leaves it torn; the caller keeps an image.
 pub(crate) fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = open_for_writing(path)?;

@@ -1,0 +1,42 @@
+//! The user's editor, on a copy of a file of Ringlet's.
+
+use crate::config::Source;
+use crate::failure::Failure;
+use crate::hint::Hint;
+use crate::host::Host;
+use crate::platform;
+use std::path::Path;
+
+/// Opens the editor on a copy of a text, and hands the copy's path and its new text over. A mistake so never replaces a
+/// file that works: where the new text is refused, the copy stays. `instead` is the hint where no editor is named.
+pub(super) fn edit(
+    host: &Host,
+    file: &Path,
+    text: &str,
+    instead: Hint,
+    take: impl FnOnce(&Path, &str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let editor = ["VISUAL", "EDITOR"].into_iter().find_map(|name| host.world.env.non_empty(name));
+    let Some(editor) = editor.and_then(|editor| editor.to_str()) else {
+        let instead = instead.and(format!(", or edit {}", file.display()));
+        return Err(Failure::new("neither VISUAL nor EDITOR is set").hint(instead));
+    };
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let copy = file.with_file_name(format!("{name}.edited.toml"));
+    let failed = |error: &std::io::Error| Failure::io("written", &copy, error);
+    if let Some(folder) = copy.parent() {
+        platform::create_private_folder(folder).map_err(|error| failed(&error))?;
+    }
+    platform::replace_file(&copy, text.as_bytes()).map_err(|error| failed(&error))?;
+    let mut words = editor.split_ascii_whitespace();
+    let program = words.next().ok_or_else(|| Failure::new("EDITOR is blank"))?;
+    let status = std::process::Command::new(program).args(words).arg(&copy).status();
+    let status = status.map_err(|error| Failure::new(format!("{program}: cannot be started: {error}")))?;
+    let kept = format!("your text is in {}", copy.display());
+    if !status.success() {
+        return Err(Failure::new(format!("{program} ended with {status}; nothing was changed")).hint(kept));
+    }
+    let edited = Source::read(&copy)?.map(|source| source.text).unwrap_or_default();
+    take(&copy, &edited).map_err(|failure| failure.hint(format!("nothing was changed; {kept}")))?;
+    std::fs::remove_file(&copy).map_err(|error| Failure::io("removed", &copy, &error))
+}
