@@ -45,6 +45,7 @@ pub(crate) enum HttpsError {
 
 impl HttpsError {
     /// Reports whether the server may have received a part of the request.
+    #[cfg(target_os = "linux")]
     pub(crate) fn may_have_left(&self) -> bool {
         matches!(self, Self::Broken(_))
     }

@@ -12,7 +12,9 @@ mod roots;
 mod tests;
 
 pub(crate) use error::HttpsError;
-pub(crate) use origin::{Origin, is_plain};
+pub(crate) use origin::Origin;
+#[cfg(target_os = "linux")]
+pub(crate) use origin::is_plain;
 pub(crate) use proxy::ProxyUrl;
 pub(crate) use roots::Roots;
 

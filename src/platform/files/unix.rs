@@ -124,6 +124,7 @@ pub(crate) fn opened_identity(file: &File) -> io::Result<(u64, u64)> {
 }
 
 /// Reports whether an opened file still has a name.
+#[cfg(target_os = "linux")]
 pub(crate) fn has_a_name(file: &File) -> bool {
     file.metadata().is_ok_and(|meta| meta.nlink() > 0)
 }
