@@ -2,7 +2,7 @@
 
 use crate::common::keyring::{Keyring, PASSWORD, State};
 use crate::common::pty::Terminal;
-use crate::common::world::{KEY, RINGLET, World};
+use crate::common::world::{KEY, RINGLET, World, finish};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -328,7 +328,7 @@ fn without_a_terminal_the_prompt_says_what_to_use() {
     let world = World::new();
     let mut command = world.process("setsid");
     command.args(["--wait", RINGLET, "keychain", "set", "anthropic", "work"]);
-    let done = crate::common::world::finish(&mut command);
+    let done = finish(&mut command);
     done.fails(1, &["there is no terminal to ask on", "use --stdin, or --from-env VAR"]);
 }
 
@@ -786,4 +786,109 @@ fn lookups_and_changes_are_recorded_by_name() {
         ]
     );
     assert!(!log.contains("sk-ant"), "{log}");
+}
+
+#[test]
+fn a_key_has_two_spellings_everywhere() {
+    let world = World::new();
+    world.feed(&["keychain", "set", "anthropic/work", "--stdin"], KEY).ok();
+    world.feed(&["keychain", "set", "openai", "work", "--stdin"], "sk-proj-of-openai").ok();
+    world.run(&["keychain", "rename", "anthropic/work", "job"]).ok();
+    world.run(&["keychain", "rename", "anthropic", "job", "home"]).ok();
+    world.run(&["keychain", "rename", "anthropic/home", "anthropic/work"]).ok();
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/work\nopenai/work\n");
+    world.configure("[scope.\"anthropic/work\"]\nlease = \"1h\"\n");
+    world.run(&["lease", "grant", "anthropic", "work"]).ok();
+    world.run(&["lease", "revoke", "anthropic", "work"]).ok();
+    for (words, says) in [
+        (&["keychain", "remove", "anthropic"][..], "the key's alias is missing"),
+        (&["keychain", "remove", "anthropic/work", "work"], "provider \"anthropic/work\" has"),
+        (&["keychain", "rename", "anthropic", "work"], "the key's alias is missing"),
+        (&["keychain", "rename", "anthropic/work", "openai/work"], "a key of anthropic stays one"),
+        (&["keychain", "set", "anthropic/a/b", "--stdin"], "anthropic/a/b"),
+    ] {
+        world.run(words).fails(2, &[says]);
+    }
+    world.run(&["keychain", "remove", "openai/work"]).ok();
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/work\n");
+}
+
+/// A profile that names a key twice, one that names it as a secret, and one that names another key by the same alias.
+fn used() -> World {
+    let world = World::new();
+    world.store_key("anthropic/work", KEY);
+    world.profile(
+        "one",
+        "agent = \"claude\"\nprovider = \"anthropic\"  # mine\n[provider-config]\nkey-alias = \"work\" # here\n",
+    );
+    world.profile(
+        "two",
+        "[agents.codex]\nprovider = \"openai\"\nkey-alias = \"work\"\n[secrets]\nX = \"anthropic/work\"\n",
+    );
+    world.profile("three", "agent = \"codex\"\nprovider = \"openai\"\n[provider-config]\nkey-alias = \"work\"\n");
+    world
+}
+
+#[test]
+fn a_removal_says_who_uses_the_key_and_asks() {
+    let world = used();
+    world.configure("[tools.t]\ncommand = [\"x\"]\nsecrets = { A = \"anthropic/work\" }\n");
+    let by = "used by profile \"one\", profile \"two\", [tools.t]";
+    for (answer, status, says) in [("", 1, "anthropic/work was not removed"), ("y", 0, "removed anthropic/work from")] {
+        let mut terminal = on_terminal(&world, "keychain remove anthropic/work");
+        let seen = terminal.expect("? [y/N] ");
+        assert!(seen.contains(&format!("remove anthropic/work, {by}")), "{seen}");
+        terminal.send(answer);
+        ends_with(terminal, status, &[says]);
+    }
+    // What is not there asks nobody.
+    world.run(&["keychain", "remove", "anthropic", "work"]).fails(1, &["anthropic/work"]);
+    // A script means what it says.
+    for words in [&["keychain", "remove", "anthropic", "work"][..], &["keychain", "remove", "anthropic/work", "--yes"]]
+    {
+        world.store_key("anthropic/work", KEY);
+        let done = world.run(words);
+        assert_eq!(done.status, Some(0));
+        for name in ["profile \"one\"", "profile \"two\"", "[tools.t]"] {
+            assert!(done.stderr.contains(&format!("warning: {name} names anthropic/work\n")), "{done:?}");
+        }
+        world.run(&["keychain", "list"]).ok();
+    }
+}
+
+#[test]
+fn a_rename_changes_the_profiles_that_name_the_key_and_no_other() {
+    let world = used();
+    let three = world.read("home/.ringlet/profiles/three/ringlet.toml");
+    let mut terminal = on_terminal(&world, "keychain rename anthropic/work job");
+    let seen = terminal.expect("change them? [Y/n] ");
+    assert!(seen.contains("anthropic/work is named by the profiles one, two;"), "{seen}");
+    terminal.send("");
+    ends_with(terminal, 0, &["anthropic/work is now anthropic/job", "changed in the profiles one, two"]);
+    let read = |name: &str| world.read(format!("home/.ringlet/profiles/{name}/ringlet.toml"));
+    assert_eq!(
+        read("one"),
+        "agent = \"claude\"\nprovider = \"anthropic\"  # mine\n[provider-config]\nkey-alias = \"job\" # here\n"
+    );
+    assert_eq!(
+        read("two"),
+        "[agents.codex]\nprovider = \"openai\"\nkey-alias = \"work\"\n[secrets]\nX = \"anthropic/job\"\n"
+    );
+    assert_eq!(read("three"), three);
+    // Without a terminal nothing is changed that was not asked for, and it is said.
+    let done = world.run(&["keychain", "rename", "anthropic", "job", "work"]);
+    assert_eq!(done.status, Some(0));
+    assert!(
+        done.stderr.contains("profile \"one\" names anthropic/job still: `ringlet profiles edit one` opens it"),
+        "{done:?}"
+    );
+    world.run(&["keychain", "rename", "anthropic/work", "job"]).ok();
+    world.run(&["keychain", "rename", "anthropic/job", "late", "--yes"]).ok();
+    assert!(read("one").contains("key-alias = \"late\""));
+    // An alias that names two providers' keys is not changed for one of them.
+    world.profile("both", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"late\"\n[agents.codex]\nprovider = \"openai\"\n");
+    let both = read("both");
+    let done = world.run(&["keychain", "rename", "anthropic/late", "soon", "--yes"]);
+    assert!(done.stderr.contains("profile \"both\" names anthropic/late still"), "{done:?}");
+    assert_eq!(read("both"), both);
 }

@@ -9,13 +9,14 @@ pub(crate) enum Keychain {
     #[command(after_help = "\
 Examples:
   ringlet keychain set anthropic work
+  ringlet keychain set anthropic/work
   ringlet keychain set openai default --from-env OPENAI_API_KEY
   pass show openai | ringlet keychain set openai default --stdin --replace")]
     Set {
-        /// The provider, such as anthropic
+        /// The provider, such as anthropic, or PROVIDER/ALIAS
         provider: String,
         /// Your name for this key, such as work
-        alias: String,
+        alias: Option<String>,
         /// Take the key from this variable
         #[arg(long, value_name = "VAR", conflicts_with = "stdin")]
         from_env: Option<String>,
@@ -46,21 +47,35 @@ Examples:
         /// Only names that begin so, such as anthropic/
         prefix: Option<String>,
     },
-    /// Remove a key
+    /// Remove a key; says who uses it, and asks
+    #[command(after_help = "\
+Examples:
+  ringlet keychain remove anthropic work
+  ringlet keychain remove anthropic/work --yes")]
     Remove {
-        /// The provider
+        /// The provider, or PROVIDER/ALIAS
         provider: String,
         /// The alias
-        alias: String,
+        alias: Option<String>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
-    /// Give a key another alias
+    /// Give a key another alias, and change the profiles that name it
+    #[command(after_help = "\
+Examples:
+  ringlet keychain rename anthropic work job
+  ringlet keychain rename anthropic/work job --yes")]
     Rename {
-        /// The provider
+        /// The provider, or PROVIDER/ALIAS
         provider: String,
-        /// The alias as it is
+        /// The alias as it is; the new one behind PROVIDER/ALIAS
         alias: String,
         /// The alias as it shall be
-        new_alias: String,
+        new_alias: Option<String>,
+        /// Change the profiles without asking
+        #[arg(long)]
+        yes: bool,
         /// Replace a key that is there
         #[arg(long)]
         replace: bool,

@@ -16,9 +16,11 @@ Examples:
   ringlet lease grant anthropic/work
   ringlet lease grant anthropic/work --for 30m --agent claude --directory .")]
     Grant {
-        /// The key
+        /// The key, or its provider
         #[arg(value_name = "PROVIDER/ALIAS")]
         key: String,
+        /// The alias, behind a provider
+        alias: Option<String>,
         /// For how long: 90s, 30m, 8h [default: as long as may be]
         #[arg(long = "for", value_name = "TIME")]
         length: Option<String>,
@@ -40,6 +42,8 @@ Examples:
         /// A key, or one lease as `ringlet lease list` names it
         #[arg(value_name = "PROVIDER/ALIAS|ID", required_unless_present = "all")]
         which: Option<String>,
+        /// The alias, behind a provider
+        alias: Option<String>,
         /// Revoke all of them
         #[arg(long, conflicts_with = "which")]
         all: bool,

@@ -7,9 +7,10 @@ use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::{Host, World};
-use crate::name::{Alias, KeyName, NameError, Provider, closest, shorten};
+use crate::name::{Alias, KeyName, Provider, closest, shorten};
 use crate::output::{Output, Style};
 use crate::platform;
+use crate::profile::{Profiles, Uses};
 use crate::registry::{Misplaced, ProviderSpec, misplaced};
 use crate::secret::{Key, MAX_KEY, Secret};
 use crate::store::{Keys, Missing, Prompt, SCREENS, StoreError};
@@ -35,21 +36,24 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
     let store = session.open_store(&host.world, prompt);
     let done = match command {
         Keychain::Set { provider, alias, from_env, stdin, replace } => {
-            let key = key_name(&provider, &alias)?;
+            let key = key_name(&provider, alias.as_deref())?;
             session.refuse_own_places(&host.world)?;
             set(host, session, &store, &key, from_env.as_deref(), stdin, replace)
         }
         Keychain::List { prefix } => list(host, &store, prefix.as_deref().unwrap_or("")),
-        Keychain::Remove { provider, alias } => {
-            let key = key_name(&provider, &alias)?;
+        Keychain::Remove { provider, alias, yes } => {
+            let key = key_name(&provider, alias.as_deref())?;
+            if store.contains(&key)? {
+                confirm_removal(host, session, &key, yes)?;
+            }
             let done = store.remove(&key).map_err(|error| with_names(&store, error));
             record(host, session, Action::Remove, &key, &done)?;
             done.map(|()| host.output.note(format!("removed {key} from {}", store.place())))
         }
-        Keychain::Rename { provider, alias, new_alias, replace } => {
-            let (from, to) = (key_name(&provider, &alias)?, key_name(&provider, &new_alias)?);
+        Keychain::Rename { provider, alias, new_alias, yes, replace } => {
+            let (from, to) = renamed(&provider, &alias, new_alias.as_deref())?;
             session.refuse_own_places(&host.world)?;
-            rename(host, session, &store, &from, &to, replace)
+            rename(host, session, &store, &from, &to, Renaming { replace, yes })
         }
         Keychain::Check { .. } => unreachable!("a command of its own"),
         Keychain::Unlock => unlock(&store, host).map(|()| match store.fell_back() {
@@ -61,8 +65,73 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
     done
 }
 
-fn key_name(provider: &str, alias: &str) -> Result<KeyName, NameError> {
-    Ok(KeyName::new(provider.parse::<Provider>()?, alias.parse::<Alias>()?))
+/// Reads a key's name in either spelling: `PROVIDER/ALIAS`, or `PROVIDER` and `ALIAS`.
+pub(super) fn key_name(first: &str, second: Option<&str>) -> Result<KeyName, Failure> {
+    match second {
+        None if first.contains('/') => Ok(first.parse()?),
+        None => {
+            let provider: Provider = first.parse()?;
+            Err(Failure::usage("the key's alias is missing")
+                .hint(format!("write {provider}/ALIAS, or {provider} ALIAS")))
+        }
+        Some(alias) => Ok(KeyName::new(first.parse::<Provider>()?, alias.parse::<Alias>()?)),
+    }
+}
+
+// The names of a key before and after. The provider stays.
+fn renamed(first: &str, second: &str, third: Option<&str>) -> Result<(KeyName, KeyName), Failure> {
+    let (from, new) = match third {
+        Some(new) => (key_name(first, Some(second))?, new),
+        None => (key_name(first, None)?, second),
+    };
+    let to = match new.contains('/') {
+        true => new.parse::<KeyName>()?,
+        false => KeyName::new(from.provider.clone(), new.parse::<Alias>()?),
+    };
+    if to.provider != from.provider {
+        return Err(Failure::usage(format!(
+            "a key of {} stays one: another provider takes no key of it",
+            from.provider
+        )));
+    }
+    Ok((from, to))
+}
+
+// Who names a key: profiles, and tables of the settings.
+struct UsedBy {
+    profiles: Vec<Uses>,
+    others: Vec<String>,
+}
+
+impl UsedBy {
+    fn of(session: &Session, key: &KeyName) -> Self {
+        let (profiles, unread) = Profiles::new(&session.paths, &session.registry).uses(key);
+        let mut others: Vec<String> =
+            unread.into_iter().map(|name| format!("perhaps profile \"{name}\", which cannot be read")).collect();
+        let tools = session.settings.tools.iter().filter(|(_, tool)| tool.secrets.values().any(|own| own == key));
+        others.extend(tools.map(|(name, _)| format!("[tools.{name}]")));
+        others.extend(session.settings.scopes.get(key).map(|_| format!("[scope.\"{key}\"]")));
+        Self { profiles, others }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let profiles = self.profiles.iter().map(|uses| format!("profile \"{}\"", uses.profile));
+        profiles.chain(self.others.iter().cloned()).collect()
+    }
+}
+
+// A key that is gone is gone: a person is asked. A script means what it says, and is told what it leaves behind.
+fn confirm_removal(host: &mut Host, session: &Session, key: &KeyName, yes: bool) -> Result<(), Failure> {
+    let used = UsedBy::of(session, key).names();
+    if yes || !host.world.console.is_interactive() {
+        used.iter().for_each(|name| host.output.warn(format!("{name} names {key}")));
+        return Ok(());
+    }
+    let by = if used.is_empty() { "nothing names it".to_owned() } else { format!("used by {}", used.join(", ")) };
+    match host.world.console.ask(&format!("ringlet: remove {key}, {by}? [y/N] ")) {
+        Some(answer) if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") => Ok(()),
+        _ => Err(Failure::new(format!("{key} was not removed"))),
+    }
 }
 
 fn set(
@@ -225,7 +294,7 @@ fn rename(
     store: &Keys,
     from: &KeyName,
     to: &KeyName,
-    replace: bool,
+    how: Renaming,
 ) -> Result<(), Failure> {
     if from == to {
         return Err(Failure::usage(format!("{from} already has that name")));
@@ -237,22 +306,54 @@ fn rename(
         let place = format!("{}:{}", session.paths.config().display(), scope.line);
         return Err(failure.hint(format!("see `broker = true`, {place}")));
     }
-    if !replace && store.contains(to)? {
+    if !how.replace && store.contains(to)? {
         return Err(Failure::new(format!("{to} is already in {}", store.place())).hint("add --replace to replace it"));
     }
+    let used = UsedBy::of(session, from);
+    let (change, by_hand): (Vec<&Uses>, Vec<&Uses>) = used.profiles.iter().partition(|uses| uses.can_change());
+    let names = |uses: &[&Uses]| uses.iter().map(|uses| uses.profile.to_string()).collect::<Vec<_>>().join(", ");
+    let changes = !change.is_empty() && (how.yes || asks_to_change(host, from, &names(&change)));
     let done = store.get(from).map_err(|error| with_names(store, error)).and_then(|secret| {
         // The key is stored under the new name and read back before the old one is removed, so that it is never lost.
         store.set(to, &secret)?;
         if store.get(to)?.expose() != secret.expose() {
             return Err(Failure::new(format!("{} gave {to} back changed; {from} is untouched", store.place())));
         }
+        // Each profile finds its key all the time.
+        if changes {
+            let profiles = Profiles::new(&session.paths, &session.registry);
+            change.iter().try_for_each(|uses| uses.rename(&profiles, to))?;
+        }
         store.remove(from)?;
         Ok(())
     });
     record(host, session, Action::Rename, from, &done)?;
     done?;
-    host.output.note(format!("{from} is now {to}; profiles that name the old alias must be edited"));
+    host.output.note(format!("{from} is now {to}"));
+    if changes {
+        host.output.note(format!("changed in the profiles {}", names(&change)));
+    }
+    let left: Vec<&Uses> = by_hand.into_iter().chain(change.into_iter().filter(|_| !changes)).collect();
+    for uses in left {
+        let said = Hint::from(format!("profile \"{}\" names {from} still: ", uses.profile));
+        host.output.warn(said.command(words!["ringlet", "profiles", "edit", uses.profile]).and(" opens it"));
+    }
+    for other in used.others {
+        host.output.warn(format!("{other} of {} names {from} still", session.paths.pretty(&session.paths.config())));
+    }
     Ok(())
+}
+
+#[derive(Clone, Copy)]
+struct Renaming {
+    replace: bool,
+    yes: bool,
+}
+
+fn asks_to_change(host: &Host, from: &KeyName, profiles: &str) -> bool {
+    let question = format!("ringlet: {from} is named by the profiles {profiles}; change them? [Y/n] ");
+    let answer = host.world.console.ask(&question);
+    answer.is_some_and(|answer| matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes"))
 }
 
 /// A listing that takes less says nothing of its progress.

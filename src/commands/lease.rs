@@ -1,6 +1,6 @@
 //! `ringlet lease`: the user's consent that a key may be looked up for some time.
 
-use super::Session;
+use super::{Session, keychain};
 use crate::cli::Lease;
 use crate::config::Scope;
 use crate::duration::{self, shown};
@@ -16,24 +16,31 @@ use std::time::Duration;
 /// `ringlet lease grant|list|revoke`
 pub(super) fn run(host: &mut Host, session: &Session, command: Lease) -> Result<(), Failure> {
     match command {
-        Lease::Grant { key, length, agent, directory } => {
+        Lease::Grant { key, alias, length, agent, directory } => {
+            let key = keychain::key_name(&key, alias.as_deref())?;
             grant(host, session, &key, length.as_deref(), agent.as_deref(), directory.as_deref())
         }
         Lease::List => list(host, session),
-        Lease::Revoke { which, .. } => revoke(host, session, which.as_deref()),
+        Lease::Revoke { which, alias, .. } => {
+            // A lease's own name has no alias.
+            let which = match (which, alias) {
+                (Some(provider), Some(alias)) => Some(keychain::key_name(&provider, Some(&alias))?.to_string()),
+                (which, _) => which,
+            };
+            revoke(host, session, which.as_deref())
+        }
     }
 }
 
 fn grant(
     host: &mut Host,
     session: &Session,
-    key: &str,
+    key: &KeyName,
     length: Option<&str>,
     agent: Option<&str>,
     directory: Option<&Path>,
 ) -> Result<(), Failure> {
-    let key: KeyName = key.parse()?;
-    let (scope, most) = leased(session, &key)?;
+    let (scope, most) = leased(session, key)?;
     let length = match length {
         None => most,
         Some(text) => duration::parse(text).map_err(|error| Failure::usage(format!("--for: {error}")))?,
@@ -52,7 +59,7 @@ fn grant(
         }
     }
     let directory = directory.map(|given| canonical(host, given)).transpose()?;
-    let request = GrantRequest { key, agent, directory, length };
+    let request = GrantRequest { key: key.clone(), agent, directory, length };
     let made = LeaseFolder::new(&session.paths).grant(&request, BootTime::now, host.world.now)?;
     if host.output.wants_json() {
         host.output.json(&as_json(&made, LeaseState::Valid(length)));

@@ -1,6 +1,7 @@
 //! Connects to a server: its addresses by turns, the proxy's tunnel, TLS.
 
 use super::error::HttpsError;
+use super::filled::Filled;
 use super::origin::Origin;
 use super::proxy::{Proxy, ProxyUrl};
 use super::roots::Roots;
@@ -75,7 +76,7 @@ impl Way {
         let name = ServerName::try_from(host.to_owned()).map_err(no_name)?;
         let stream =
             self.tls.connect(name, stream).await.map_err(|error| HttpsError::tls(host, &error, &self.unread))?;
-        Ok(Box::new(stream))
+        Ok(Box::new(Filled(stream)))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod connect;
 mod error;
+mod filled;
 mod origin;
 mod proxy;
 mod roots;

@@ -8,11 +8,13 @@ mod binding;
 pub(crate) mod edit;
 mod raw;
 mod resolved;
+mod uses;
 
 pub(crate) use account::{Account, Reach};
 pub(crate) use binding::{Binding, Delivery, Kind};
 pub(crate) use raw::ProfileFile;
 pub(crate) use resolved::{Resolved, Sourced};
+pub(crate) use uses::Uses;
 
 use crate::config::{ConfigError, Source};
 use crate::hint::Hint;
