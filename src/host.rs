@@ -29,6 +29,14 @@ pub struct Host {
     pub(crate) output: Output,
 }
 
+// What a launch has set is taken away, and that there was one is still to be seen below this command.
+fn marked(mut env: Env, is_below: bool) -> Env {
+    if is_below {
+        env.set(mark::NAME, "".into());
+    }
+    env
+}
+
 /// Opens the store that the settings name.
 pub(crate) type OpenStore = fn(&Settings, &Paths, &Env, Prompt) -> Keys;
 
@@ -108,7 +116,7 @@ impl Host {
         let shell = env.take(shell::VARIABLE).and_then(|text| ShellNames::parse(text.to_str()?));
         let world = World {
             arguments: std::env::args_os().collect(),
-            env,
+            env: marked(env, is_below),
             is_below,
             shell,
             cwd: working_directory(),

@@ -232,7 +232,11 @@ impl Variable {
         let name = self.0.to_ascii_uppercase();
         let secret =
             ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"].iter().any(|word| name.contains(word));
-        if secret { "(not shown)" } else { value }
+        match value {
+            "" => "(empty)",
+            _ if secret => "(not shown)",
+            value => value,
+        }
     }
 }
 

@@ -40,6 +40,9 @@ pub(crate) enum Unasked {
     /// A profile that may use it cannot be read.
     #[error("profile \"{0}\" cannot be read, and may name another endpoint for it")]
     Unread(Profile),
+    /// The profiles cannot be listed.
+    #[error("the profiles cannot be listed, and one may name another endpoint for it")]
+    Unlisted,
     /// No request is known that would tell.
     #[error("no request is known that tells whether a key of {0} is valid")]
     Unknown(String),
@@ -68,16 +71,17 @@ type Named = (String, Protocol, bool);
 /// The endpoints that profiles name for keys.
 pub(crate) struct Endpoints {
     named: BTreeMap<KeyName, BTreeMap<Option<Named>, Profile>>,
-    unread: Option<Profile>,
+    unread: Option<Unasked>,
 }
 
 impl Endpoints {
     /// Reads every profile.
     pub(crate) fn read(profiles: &Profiles<'_>) -> Self {
         let mut read = Self { named: BTreeMap::new(), unread: None };
-        for name in profiles.names().unwrap_or_default() {
+        let Ok(names) = profiles.names() else { return Self { unread: Some(Unasked::Unlisted), ..read } };
+        for name in names {
             if read.add(profiles, &name).is_none() {
-                read.unread.get_or_insert(name);
+                read.unread.get_or_insert(Unasked::Unread(name));
             }
         }
         read
@@ -101,8 +105,8 @@ impl Endpoints {
 
     /// Returns the question for a key.
     pub(crate) fn question(&self, key: &KeyName, provider: &ProviderSpec) -> Result<Question, Unasked> {
-        if let Some(profile) = &self.unread {
-            return Err(Unasked::Unread(profile.clone()));
+        if let Some(why) = &self.unread {
+            return Err(why.clone());
         }
         let unknown = || Unasked::Unknown(provider.title.clone());
         let named = self.named.get(key).into_iter().flatten().collect::<Vec<_>>();
@@ -114,8 +118,14 @@ impl Endpoints {
                 let is_bearer = *protocol == Protocol::Anthropic && provider.auth(*protocol) == Auth::Bearer;
                 Ok(Question { endpoint: url.clone(), path: path.clone(), protocol: *protocol, is_bearer })
             }
-            [(Some((url, protocol, is_bearer)), _)] => {
-                let path = provider.check.get(protocol).ok_or_else(unknown)?;
+            // Several agents may speak to one server in several ways.
+            [(Some((url, ..)), _), ..]
+                if named.iter().all(|(other, _)| other.as_ref().is_some_and(|at| at.0 == *url)) =>
+            {
+                let ways = named.iter().filter_map(|(at, _)| at.as_ref());
+                let mut asked =
+                    ways.filter_map(|(_, protocol, bearer)| Some((protocol, bearer, provider.check.get(protocol)?)));
+                let (protocol, is_bearer, path) = asked.next().ok_or_else(unknown)?;
                 let (endpoint, path) = (url.clone(), path.clone());
                 Ok(Question { endpoint, path, protocol: *protocol, is_bearer: *is_bearer })
             }

@@ -437,3 +437,18 @@ fn a_hint_can_be_copied_whatever_the_folder_is_called() {
     }
     assert!(!world.path("home/project/owned").exists());
 }
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let world = World::new();
+    let gone = world.path("gone/place");
+    let (place, file) = (gone.to_str().expect("text"), gone.with_file_name(".ringlet.toml"));
+    world.run(&["deny", place]).fails(1, &["there is no folder ", "/gone"]);
+    world.run(&["allow", file.to_str().expect("text")]).fails(1, &["there is no folder ", "/gone"]);
+    let project = world.project();
+    let done = world.run(&["deny"]);
+    assert_eq!(
+        done.stderr,
+        format!("ringlet: denied {}/.ringlet.toml, should there be one, until you allow it again\n", project.display())
+    );
+}

@@ -135,7 +135,7 @@ fn questions_are_answered_by_time_alias_and_agent() {
     let world = World::ready();
     world.configure("[audit]\nenabled = true\n");
     world.agent("codex");
-    world.run(&["audit"]).fails(1, &["there is no audit log at ", "enabled = true"]);
+    assert!(world.run(&["audit"]).stderr.contains("nothing was recorded yet in "));
     world.store_key("openai/work", "sk-1");
     world.store_key("openai/other", "sk-2");
     world.profile("codex", "agent = \"codex\"\nprovider = \"openai\"\n[provider-config]\nkey-alias = \"work\"\n");
@@ -219,4 +219,23 @@ fn what_a_stranger_named_cannot_paint_the_terminal() {
     world.run_in(&odd, &["--audit-log", "exec", "claude"]).ok();
     let seen = world.run(&["audit"]).ok();
     assert!(!seen.contains('\x1b') && seen.lines().count() == 1, "{seen:?}");
+}
+
+#[test]
+fn a_question_without_an_answer_says_so() {
+    let world = World::ready();
+    world.run(&["audit"]).fails(1, &["there is no audit log", "`enabled = true`"]);
+    world.configure("[audit]\nenabled = true\n");
+    assert!(world.run(&["audit"]).stderr.contains("nothing was recorded yet in "));
+    world.run(&["exec", "claude"]).ok();
+    for (agent, says) in [("cluade", "no record matches; did you mean `claude`?\n"), ("codex", "no record matches\n")] {
+        let done = world.run(&["audit", "--agent", agent]);
+        assert_eq!((done.status, done.stdout.as_str(), done.stderr), (Some(0), "", format!("ringlet: {says}")));
+    }
+    assert_eq!(world.run(&["--json", "audit", "--agent", "codex"]).stderr, "");
+    // A command has a program, and no agent.
+    world.store_key("github/work", "ghp_TESTTESTTESTTESTTESTTESTTESTTESTTEST");
+    world.profile("deploy", "[secrets]\nGITHUB_TOKEN = \"github/work\"\n");
+    world.run(&["run", "--profile", "deploy", "true"]).ok();
+    assert!(world.run(&["audit", "--alias", "github/work"]).ok().contains("github/work  /usr/bin/true  pid "));
 }

@@ -14,7 +14,7 @@ fn the_editor_gets_a_copy_which_takes_the_files_place_if_it_is_right() {
     let after = format!("{before}[audit]\nenabled = true\n");
     assert_eq!(world.read(file), after);
     // Now the table is there twice.
-    world.run(&["config", "edit"]).fails(1, &["config.edited.toml:5:2", "nothing was changed; your text is in"]);
+    world.run(&["config", "edit"]).fails(1, &["config.edited-", ".toml:5:2", "nothing was changed; your text is in"]);
     assert_eq!(world.read(file), after);
     world.unset("VISUAL");
     world.run(&["config", "edit"]).fails(1, &["false ended with", "nothing was changed"]);

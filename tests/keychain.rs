@@ -35,7 +35,7 @@ fn a_key_comes_from_a_variable_or_from_stdin() {
     assert_eq!(given(&world), KEY);
     world
         .run(&["keychain", "set", "anthropic", "x", "--from-env", "NOT_SET"])
-        .fails(1, &["NOT_SET is not set", "export it"]);
+        .fails(1, &["NOT_SET is not set", "leave --from-env out"]);
     world.run(&["keychain", "set", "anthropic", "x", "--from-env", "NOT-A-NAME"]).fails(2, &["variable"]);
     world
         .run(&["keychain", "set", "anthropic", "x", "--from-env", "MY_KEY", "--stdin"])
@@ -832,8 +832,8 @@ fn used() -> World {
 #[test]
 fn a_removal_says_who_uses_the_key_and_asks() {
     let world = used();
-    world.configure("[tools.t]\ncommand = [\"x\"]\nsecrets = { A = \"anthropic/work\" }\n");
-    let by = "used by profile \"one\", profile \"two\", [tools.t]";
+    world.configure("[tools.t]\ncommand = [\"/x\"]\nsecrets = { A = \"anthropic/work\" }\n");
+    let by = "used by profile \"one\", profile \"two\", [tools.t] of config.toml";
     for (answer, status, says) in [("", 1, "anthropic/work was not removed"), ("y", 0, "removed anthropic/work from")] {
         let mut terminal = on_terminal(&world, "keychain remove anthropic/work");
         let seen = terminal.expect("? [y/N] ");
@@ -849,7 +849,7 @@ fn a_removal_says_who_uses_the_key_and_asks() {
         world.store_key("anthropic/work", KEY);
         let done = world.run(words);
         assert_eq!(done.status, Some(0));
-        for name in ["profile \"one\"", "profile \"two\"", "[tools.t]"] {
+        for name in ["profile \"one\"", "profile \"two\"", "[tools.t] of config.toml"] {
             assert!(done.stderr.contains(&format!("warning: {name} names anthropic/work\n")), "{done:?}");
         }
         world.run(&["keychain", "list"]).ok();

@@ -355,3 +355,18 @@ fn a_configuration_folder_that_cannot_be_made_is_named() {
     world.run(&["profiles", "edit", "work", "config-dir=/dev/null/claude"]).ok();
     world.run(&["exec", "claude"]).fails(125, &["the configuration folder /dev/null/claude cannot be created"]);
 }
+
+#[test]
+fn a_removal_names_the_keys_that_stay_and_what_is_not_there() {
+    let world = World::new();
+    world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n[secrets]\nGITHUB_TOKEN = \"github/work\"\n");
+    world.profile("home", "agent = \"claude\"\nauth = \"login\"\n");
+    world.run(&["profiles", "remove", "wrok"]).fails(1, &["profile \"wrok\" does not exist", "did you mean `work`?"]);
+    world
+        .run(&["profiles", "remove", "nosuch"])
+        .fails(1, &["does not exist", "`ringlet profiles list` shows those that there are"]);
+    let removed = |name: &str| world.run(&["profiles", "remove", name]).stderr;
+    assert_eq!(removed("home"), "ringlet: removed profile \"home\"\n");
+    let keys = "its keys anthropic/default, github/work stay where they are stored";
+    assert_eq!(removed("work"), format!("ringlet: removed profile \"work\"; {keys}\n"));
+}

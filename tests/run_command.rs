@@ -123,8 +123,9 @@ fn a_key_that_the_command_line_names_needs_a_yes_on_the_terminal() {
 
 fn tooled() -> World {
     let world = world();
-    world
-        .configure("[tools.github]\ncommand = [\"show\", \"--stdio\"]\nsecrets = { GITHUB_TOKEN = \"github/work\" }\n");
+    let show = world.path("bin/show");
+    let secrets = "secrets = { GITHUB_TOKEN = \"github/work\" }";
+    world.configure(&format!("[tools.github]\ncommand = [{show:?}, \"--stdio\"]\n{secrets}\n"));
     world
 }
 
@@ -137,9 +138,24 @@ fn a_tool_of_the_settings_gets_its_secret_wherever_it_is_started() {
     world.write("home/project/.ringlet.toml", "profile = \"nosuch\"\n");
     world.set("RINGLET_SET", "ANTHROPIC_API_KEY");
     world.set("ANTHROPIC_API_KEY", "the agent's own");
-    world.program("show", "#!/bin/sh\necho \"[$*] token=$GITHUB_TOKEN agent=${ANTHROPIC_API_KEY-none}\"\n");
-    let done = world.run(&["run", "--tool", "github"]).ok();
-    assert_eq!(done, format!("[--stdio] token={TOKEN} agent=none\n"), "what the launch has set is taken away");
+    // A project's `.mcp.json` may set variables beside the tool's name.
+    for (name, value) in
+        [("NODE_OPTIONS", "--require ./x.js"), ("LD_PRELOAD", "./x.so"), ("LC_ALL", "C"), ("LANG", "C")]
+    {
+        world.set(name, value);
+    }
+    world.set("PATH", format!("{}:/usr/bin:/bin", world.project().display()));
+    let env = world.path("env");
+    world.program("show", &format!("#!/bin/sh\nenv >{env:?}\necho \"[$*] token=$GITHUB_TOKEN in $(pwd)\"\n"));
+    let done = finish(world.process(RINGLET).args(["run", "--tool", "github"]).current_dir(world.project())).ok();
+    assert_eq!(done, format!("[--stdio] token={TOKEN} in {}\n", world.path("home").display()));
+    let text = world.read("env");
+    let mut names: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    names.sort_unstable();
+    // `PWD`, `OLDPWD` and `_` are the shell's own.
+    names.retain(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name));
+    assert_eq!(names, ["GITHUB_TOKEN", "HOME", "LANG", "LC_ALL", "PATH", "RINGLET_SET", "TERM"]);
+    assert!(text.contains(&format!("PATH={}:/usr/local/bin:/usr/bin:/bin\n", world.path("bin").display())), "{text}");
     // Every other form is a way for the agent's tools to read keys.
     for words in
         [&["run", "show"][..], &["run", "--profile", "deploy", "show"], &["run", "--secret", "A=github/work", "show"]]
@@ -158,9 +174,12 @@ fn an_agents_tool_is_below_it_and_an_mcp_server_gets_its_one_secret() {
     world.link_ringlet();
     world.store_key("anthropic/work", crate::common::world::KEY);
     world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n");
-    world.program("claude", "#!/bin/sh\nringlet run --profile deploy show </dev/null\necho status=$?\nringlet run --tool github </dev/null\n");
+    let run = "run --profile deploy show </dev/null";
+    // A launch without a profile in between changes nothing.
+    let script = format!("ringlet {run}\necho status=$?\nringlet -q exec sh -- -c 'ringlet {run}; echo status=$?'\n");
+    world.program("claude", &format!("#!/bin/sh\n{script}ringlet run --tool github </dev/null\n"));
     let done = world.run(&["exec", "--profile", "work", "claude"]);
-    assert!(done.stdout.starts_with("status=125\n"), "{done:?}");
+    assert!(done.stdout.starts_with("status=125\nstatus=125\n"), "{done:?}");
     assert!(done.stdout.contains(&format!("[--stdio] token={TOKEN}")), "{done:?}");
 }
 
@@ -176,7 +195,9 @@ fn a_tools_program_does_not_come_from_the_project() {
         world.write("home/.config/ringlet/config.toml", text);
         world.run(&["run", "--tool", "t"])
     };
-    config("./server").fails(125, &["config.toml:4:12", "is not an absolute path"]);
+    for relative in ["./server", "server", "show"] {
+        config(relative).fails(125, &["config.toml:4:12", "is not an absolute path", "`command -v NAME`"]);
+    }
     config(own.to_str().expect("text")).fails(125, &["lies inside the project"]);
     config("~/project/server").fails(125, &["lies inside the project"]);
     world.run(&["allow", own.to_str().expect("text")]).ok();
@@ -187,14 +208,14 @@ fn a_tools_program_does_not_come_from_the_project() {
 fn a_tool_that_is_wrong_names_the_place() {
     let world = world();
     for (text, place, words) in [
-        ("[tools.Git]\ncommand = [\"x\"]\nsecrets = {}\n", "1:8", "upper-case"),
+        ("[tools.Git]\ncommand = [\"/x\"]\nsecrets = {}\n", "1:8", "upper-case"),
         ("[tools.t]\ncommand = []\nsecrets = {}\n", "2:11", "the command has no program"),
         ("[tools.t]\ncommand = [\"\"]\nsecrets = {}\n", "2:11", "the command has no program"),
         ("[tools.t]\ncommand = \"npx x\"\nsecrets = {}\n", "2:11", "string"),
         ("[tools.t]\nsecrets = {}\n", "1:1", "command"),
-        ("[tools.t]\ncommand = [\"x\"]\nsecrets = { A = \"b\" }\n", "3:17", "PROVIDER/ALIAS"),
-        ("[tools.t]\ncommand = [\"x\"]\nsecrets = { PATH = \"a/b\" }\n", "3:13", "PATH holds no secret"),
-        ("[tools.t]\ncommand = [\"x\"]\nsecrets = {}\nenv = {}\n", "4:1", "unknown field `env`"),
+        ("[tools.t]\ncommand = [\"/x\"]\nsecrets = { A = \"b\" }\n", "3:17", "PROVIDER/ALIAS"),
+        ("[tools.t]\ncommand = [\"/x\"]\nsecrets = { PATH = \"a/b\" }\n", "3:13", "PATH holds no secret"),
+        ("[tools.t]\ncommand = [\"/x\"]\nsecrets = {}\nenv = {}\n", "4:1", "unknown field `env`"),
     ] {
         world.write("home/.config/ringlet/config.toml", text);
         world.run(&["run", "--tool", "t"]).fails(125, &[&format!("config.toml:{place}: "), words]);
@@ -206,8 +227,9 @@ fn scopes_hold_for_commands() {
     let world = tooled();
     let scope = |rules: &str| {
         let text = format!(
-            "[credentials]\nbackend = \"file\"\n[tools.t]\ncommand = [\"show\"]\nsecrets = {{ GITHUB_TOKEN = \"github/work\" }}\n\
-             [scope.\"github/work\"]\n{rules}\n"
+            "[credentials]\nbackend = \"file\"\n[tools.t]\ncommand = [{:?}]\nsecrets = {{ GITHUB_TOKEN = \"github/work\" }}\n\
+             [scope.\"github/work\"]\n{rules}\n",
+            world.path("bin/show")
         );
         world.write("home/.config/ringlet/config.toml", text);
         [world.run(&["run", "show"]), world.run(&["run", "--tool", "t"])]

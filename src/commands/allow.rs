@@ -63,6 +63,9 @@ fn is_project(file: &Path) -> bool {
 
 fn allow_project(host: &mut Host, session: &Session, file: &Path) -> Result<ProjectFile, Failure> {
     if file.symlink_metadata().is_err() {
+        if let Some(folder) = file.parent().filter(|folder| !folder.is_dir()) {
+            return Err(Failure::new(format!("there is no folder {}", shown(folder))));
+        }
         let made = Failure::new(format!("{} does not exist", file.display()));
         return Err(made.hint("run `ringlet init PROFILE` to write one"));
     }
@@ -157,8 +160,13 @@ fn described(bound: &Bound, by_name: &[String]) -> Vec<String> {
 /// `ringlet deny [PATH]`
 pub(super) fn deny(host: &mut Host, session: &Session, path: Option<&Path>) -> Result<(), Failure> {
     let file = target(host, session, path.unwrap_or(Path::new("")))?;
+    let has_file = file.symlink_metadata().is_ok();
+    if !has_file && !file.parent().is_some_and(Path::is_dir) {
+        return Err(Failure::new(format!("there is no folder {}", shown(file.parent().unwrap_or(&file)))));
+    }
     Trust::new(&session.paths, &[]).deny(&file)?;
-    host.output.note(format!("denied {} until you allow it again", file.display()));
+    let more = if has_file { "" } else { ", should there be one," };
+    host.output.note(format!("denied {}{more} until you allow it again", file.display()));
     Ok(())
 }
 

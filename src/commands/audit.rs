@@ -4,6 +4,7 @@ use super::Session;
 use crate::audit::{self, Filter, parse_since};
 use crate::failure::{Failure, status};
 use crate::host::Host;
+use crate::name::closest;
 use crate::output::Style;
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -24,13 +25,17 @@ pub(super) fn ask(
     alias.map_or(Ok(()), |alias| filter.set_alias(alias))?;
     let output = &mut host.output;
     let as_lines = output.wants_json();
+    let mut is_any = false;
     let scan = audit::query(&session.audit_path(), &filter, |entry| {
+        is_any = true;
         if as_lines {
             // One object is printed on each line, as in the log, so that a million of them are not held in memory.
             output.raw(&(entry.to_line() + "\n"));
         } else {
             let record = &entry.record;
-            let who = record.agent.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+            // A command has a program, and no agent.
+            let program = || record.binary.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string());
+            let who = record.agent.as_ref().map_or_else(program, ToString::to_string);
             let style = if record.result == audit::Outcome::Granted { Style::Good } else { Style::Bad };
             let text = serde_json::to_value((record.action, record.result)).unwrap_or_default();
             let word = |at: usize| text[at].as_str().unwrap_or_default().to_owned();
@@ -48,12 +53,23 @@ pub(super) fn ask(
         ControlFlow::Continue(())
     });
     let scan = match scan {
+        Err(audit::AuditError::Missing(path)) if session.settings.audit.enabled => {
+            host.output.note(format!("nothing was recorded yet in {}", path.display()));
+            return Ok(());
+        }
         Err(audit::AuditError::Missing(path)) => {
             return Err(Failure::new(format!("there is no audit log at {}", path.display()))
                 .hint("write `enabled = true` under `[audit]` in config.toml, or use --audit-log"));
         }
         scan => scan?,
     };
+    if !is_any && !as_lines {
+        let known = session.registry.agent_names().unwrap_or_default();
+        let is_unknown = agent.is_some_and(|agent| !known.contains(agent));
+        let meant = agent.filter(|_| is_unknown).and_then(|agent| closest(agent, known.iter().map(String::as_str)));
+        let more = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+        host.output.note(format!("no record matches{more}"));
+    }
     if scan.unreadable > 0 {
         host.output.warn(format!("{} lines cannot be read; run `ringlet audit verify`", scan.unreadable));
     }

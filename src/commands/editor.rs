@@ -22,12 +22,13 @@ pub(super) fn edit(
         return Err(Failure::new("neither VISUAL nor EDITOR is set").hint(instead));
     };
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    let copy = file.with_file_name(format!("{name}.edited.toml"));
-    let failed = |error: &std::io::Error| Failure::io("written", &copy, error);
-    if let Some(folder) = copy.parent() {
-        platform::create_private_folder(folder).map_err(|error| failed(&error))?;
-    }
-    platform::replace_file(&copy, text.as_bytes()).map_err(|error| failed(&error))?;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let failed = |error: std::io::Error| Failure::io("written", folder, &error);
+    platform::create_private_folder(folder).map_err(failed)?;
+    // A name that no other edit has, so that a text that was refused stays.
+    let made = tempfile::Builder::new().prefix(&format!("{name}.edited-")).suffix(".toml").tempfile_in(folder);
+    let (_, copy) = made.and_then(|made| Ok(made.keep()?)).map_err(failed)?;
+    std::fs::write(&copy, text).map_err(failed)?;
     let mut words = editor.split_ascii_whitespace();
     let program = words.next().ok_or_else(|| Failure::new("EDITOR is blank"))?;
     let status = std::process::Command::new(program).args(words).arg(&copy).status();
@@ -37,6 +38,11 @@ pub(super) fn edit(
         return Err(Failure::new(format!("{program} ended with {status}; nothing was changed")).hint(kept));
     }
     let edited = Source::read(&copy)?.map(|source| source.text).unwrap_or_default();
+    // Nothing that was written meanwhile is lost.
+    let now = Source::read(file)?.map(|source| source.text).unwrap_or_default();
+    if now != text {
+        return Err(Failure::new(format!("{} has changed meanwhile", file.display())).hint(kept));
+    }
     take(&copy, &edited).map_err(|failure| failure.hint(format!("nothing was changed; {kept}")))?;
     std::fs::remove_file(&copy).map_err(|error| Failure::io("removed", &copy, &error))
 }

@@ -17,7 +17,10 @@ pub(super) fn run(host: &mut Host, session: &Session, profile: &str) -> Result<(
     // An existing file is never overwritten: it may be a colleague's.
     let text = format!("profile = \"{name}\"\n");
     match platform::create_shared_file(&file, text.as_bytes()) {
-        Ok(()) => {}
+        Ok(()) => {
+            let said = format!("wrote {}; it names a profile and no key, so it can be committed", file.display());
+            host.output.note(said);
+        }
         // An earlier run was killed between writing and allowing the file, so only the second step is left.
         Err(error)
             if error.kind() == ErrorKind::AlreadyExists
@@ -41,6 +44,7 @@ mod tests {
         let home = Home::with_profile("work");
         let ran = home.run(&["init", "work"]).succeeds();
         assert_eq!((home.read(".ringlet.toml").as_str(), ran.out.as_str()), ("profile = \"work\"\n", ""));
+        assert!(ran.err.contains("wrote ") && ran.err.contains("names a profile and no key, so it can be committed"));
         assert_eq!(home.run(&["--json", "status"]).json()["project"]["trust"], "allowed");
         // A second run is no error: an interrupted run may have left the file without allowing it.
         home.run(&["init", "work"]).succeeds();

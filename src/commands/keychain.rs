@@ -107,10 +107,10 @@ impl UsedBy {
     fn of(session: &Session, key: &KeyName) -> Self {
         let (profiles, unread) = Profiles::new(&session.paths, &session.registry).uses(key);
         let mut others: Vec<String> =
-            unread.into_iter().map(|name| format!("perhaps profile \"{name}\", which cannot be read")).collect();
+            unread.into_iter().map(|name| format!("profile \"{name}\", which cannot be read, perhaps")).collect();
         let tools = session.settings.tools.iter().filter(|(_, tool)| tool.secrets.values().any(|own| own == key));
-        others.extend(tools.map(|(name, _)| format!("[tools.{name}]")));
-        others.extend(session.settings.scopes.get(key).map(|_| format!("[scope.\"{key}\"]")));
+        others.extend(tools.map(|(name, _)| format!("[tools.{name}] of config.toml")));
+        others.extend(session.settings.scopes.get(key).map(|_| format!("[scope.\"{key}\"] of config.toml")));
         Self { profiles, others }
     }
 
@@ -220,9 +220,8 @@ fn from_variable(host: &Host, name: &str) -> Result<Secret, Failure> {
     let name: crate::name::Variable = name.parse()?;
     match host.world.env.get(name.as_str()) {
         Some(value) => Ok(Secret::new(value.as_encoded_bytes().to_vec())),
-        None => {
-            Err(Failure::new(format!("{name} is not set")).hint("export it, or leave --from-env out to type the key"))
-        }
+        None => Err(Failure::new(format!("{name} is not set"))
+            .hint("leave --from-env out to type the key, or give it by --stdin")),
     }
 }
 
@@ -300,11 +299,14 @@ fn rename(
         return Err(Failure::usage(format!("{from} already has that name")));
     }
     // Under another name the key could leave by every way.
-    if let Some(scope) = session.settings.scopes.get(from).filter(|scope| scope.broker) {
-        let failure =
-            Failure::new(format!("{from} is for brokered launches alone, and a scope goes by the key's name"));
+    if let Some(scope) = session.settings.scopes.get(from) {
         let place = format!("{}:{}", session.paths.config().display(), scope.line);
-        return Err(failure.hint(format!("see `broker = true`, {place}")));
+        let (what, line) = match scope.broker {
+            true => ("is for brokered launches alone", "`broker = true`".to_owned()),
+            false => ("has a scope", format!("[scope.\"{from}\"]")),
+        };
+        let failure = Failure::new(format!("{from} {what}, and a scope goes by the key's name"));
+        return Err(failure.hint(format!("see {line}, {place}")));
     }
     if !how.replace && store.contains(to)? {
         return Err(Failure::new(format!("{to} is already in {}", store.place())).hint("add --replace to replace it"));
@@ -339,7 +341,7 @@ fn rename(
         host.output.warn(said.command(words!["ringlet", "profiles", "edit", uses.profile]).and(" opens it"));
     }
     for other in used.others {
-        host.output.warn(format!("{other} of {} names {from} still", session.paths.pretty(&session.paths.config())));
+        host.output.warn(format!("{other} names {from} still"));
     }
     Ok(())
 }

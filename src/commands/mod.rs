@@ -226,6 +226,11 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
             let (session, wrong) = Session::despite(&host.world, audit)?;
             doctor::run(host, &session, wrong)
         }
+        Command::Config(command) => {
+            // A setting that is wrong is mended by it.
+            let (session, _) = Session::despite(&host.world, audit)?;
+            settings::run(host, &session, command).map(|()| 0)
+        }
         Command::Broker { of } => hand_over::serve_broker(of),
         Command::HandOver { of, socket } => hand_over::run(of, &socket),
         Command::Completions { shell } => completions::run(host, shell),
@@ -245,7 +250,6 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Deny { path } => allow::deny(host, &session, path.as_deref())?,
                 Command::Status { agent } => status::run(host, &session, agent.as_deref())?,
                 Command::Use { profile, default } => choose::run(host, &session, &profile, default)?,
-                Command::Config(command) => settings::run(host, &session, command)?,
                 Command::Init { profile } => init::run(host, &session, &profile)?,
                 Command::Audit { verify: None, since, alias, agent } => {
                     audit::ask(host, &session, since.as_deref(), alias.as_deref(), agent.as_deref())?;
@@ -261,6 +265,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Announce => announce::run(host, &session)?,
                 Command::Exec { .. }
                 | Command::Run { .. }
+                | Command::Config(_)
                 | Command::Hook { .. }
                 | Command::Doctor
                 | Command::Broker { .. }

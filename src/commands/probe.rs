@@ -33,6 +33,11 @@ enum Found {
 
 /// `ringlet keychain check [PREFIX]`. The status is 1 if a provider refuses a key.
 pub(super) fn run(host: &mut Host, session: &Session, prefix: &str) -> Result<i32, Failure> {
+    // A program that an agent has started could name a proxy and a certificate authority of its own.
+    if host.world.is_below {
+        return Err(Failure::new("`ringlet keychain check` is not for what an agent has started")
+            .hint("run it in a terminal of your own"));
+    }
     session.refuse_own_places(&host.world)?;
     // A log that cannot be written must be known before the first lookup.
     session.audit_log()?;
@@ -40,6 +45,10 @@ pub(super) fn run(host: &mut Host, session: &Session, prefix: &str) -> Result<i3
     let prompt = if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never };
     let store = session.open_store(&host.world, prompt);
     let names = names(&store, prefix)?;
+    if names.is_empty() && host.output.wants_json() {
+        host.output.json(&Vec::<Value>::new());
+        return Ok(0);
+    }
     if names.is_empty() {
         host.output.note("there is no key; `ringlet keychain set PROVIDER ALIAS` stores one");
         return Ok(0);
@@ -61,7 +70,9 @@ pub(super) fn run(host: &mut Host, session: &Session, prefix: &str) -> Result<i3
     for (at, question, verdict) in ask(host, questions)? {
         found[at] = Some(Found::Asked(question, verdict));
     }
-    let found: Vec<(KeyName, Found)> = names.into_iter().zip(found.into_iter().flatten()).collect();
+    let unasked = || Found::Not("it could not be asked about".to_owned());
+    let found = found.into_iter().map(|found| found.unwrap_or_else(unasked));
+    let found: Vec<(KeyName, Found)> = names.into_iter().zip(found).collect();
     Ok(show(host, session, &found))
 }
 
@@ -100,12 +111,12 @@ fn prepared(
             return Err(Ok(error.to_string()));
         }
     };
+    record(Outcome::Granted, reason)?;
     let key = match Key::new(secret, Shape::Header) {
         Ok(key) if misplaced(&name.provider, key.expose()).is_none() => key,
         Ok(_) => return Err(Ok("its value was made for another provider".to_owned())),
         Err(why) => return Err(Ok(format!("its value {why}"))),
     };
-    record(Outcome::Granted, reason)?;
     Ok((question, key))
 }
 

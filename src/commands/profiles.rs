@@ -6,7 +6,7 @@ use crate::config::Source;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
-use crate::name::{Agent, KeyName, Profile, Provider};
+use crate::name::{Agent, KeyName, Profile, Provider, closest};
 use crate::output::Style;
 use crate::plan;
 use crate::profile::edit::{self, NewAccount, NewBinding};
@@ -49,6 +49,9 @@ fn main_agent(profiles: &Profiles<'_>, name: &Profile) -> Result<Agent, Failure>
     let agents: Vec<&str> = file.bindings.keys().map(Agent::as_str).collect();
     match agents.as_slice() {
         [only] => Ok(only.parse()?),
+        [] => Err(Failure::usage(format!("profile \"{name}\" binds no agent; its secrets are for commands")).hint(
+            Hint::from("").command(words!["ringlet", "run", "--profile", name, "--", "COMMAND"]).and(" starts one"),
+        )),
         several => Err(Failure::usage(format!("profile \"{name}\" binds several agents: {}", several.join(", ")))
             .hint(Hint::run(words!["ringlet", "profiles", "run", name, "--agent", several[0]]))),
     }
@@ -274,12 +277,26 @@ fn in_editor(host: &mut Host, profiles: &Profiles<'_>, name: &Profile) -> Result
 fn remove(host: &mut Host, session: &Session, profiles: &Profiles<'_>, name: &Profile) -> Result<(), Failure> {
     let file = session.paths.profile(name);
     if file.symlink_metadata().is_err() {
-        return Err(profiles.missing(name).into());
+        let names = profiles.names()?;
+        let failure = Failure::new(format!("profile \"{name}\" does not exist"));
+        return Err(match closest(name.as_str(), names.iter().map(Profile::as_str)) {
+            Some(meant) => failure.hint(format!("did you mean `{meant}`?")),
+            None => {
+                failure.hint(Hint::from("").command(["ringlet", "profiles", "list"]).and(" shows those that there are"))
+            }
+        });
     }
+    let keys = profiles.read(name).map(|read| read.keys()).unwrap_or_default();
     std::fs::remove_file(&file).map_err(|error| Failure::io("removed", &file, &error))?;
     // The folder may hold what the user put there; only an empty one goes.
     let _ = file.parent().map(std::fs::remove_dir);
-    host.output.note(format!("removed profile \"{name}\"; its keys are still in the keychain"));
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let left = match keys.len() {
+        0 => String::new(),
+        1 => format!("; its key {} stays where it is stored", keys[0]),
+        _ => format!("; its keys {} stay where they are stored", keys.join(", ")),
+    };
+    host.output.note(format!("removed profile \"{name}\"{left}"));
     if session.settings.default_profile.as_ref() == Some(name) {
         host.output.warn("it was the default profile; run `ringlet profiles default NAME` or `--unset`");
     }

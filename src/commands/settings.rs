@@ -68,27 +68,22 @@ fn get(host: &mut Host, file: &Path, key: Option<&str>) -> Result<(), Failure> {
     let Some(found) = found.filter(|found| !found.is_none()) else {
         return Err(not_set(key));
     };
-    let shown = shown(found);
+    let value = value_of(found).ok_or_else(|| not_set(key))?;
     if host.output.wants_json() {
-        let value: toml::Value =
-            toml::from_str(&format!("value = {shown}")).map_err(|error| Failure::new(error.to_string()))?;
-        host.output.json(&value["value"]);
+        host.output.json(&value);
     } else {
         // A text is printed without its quotes, so that a script can use it.
-        host.output.data(found.as_str().unwrap_or(&shown));
+        host.output.data(value.as_str().unwrap_or(&value.to_string()));
     }
     Ok(())
 }
 
-// A value or a table on one line.
-fn shown(item: &Item) -> String {
-    let value = item.clone().into_value();
-    value
-        .map(|mut value| {
-            value.decor_mut().clear();
-            value.to_string()
-        })
-        .unwrap_or_default()
+// A value or a table without its comments, on one line.
+fn value_of(item: &Item) -> Option<toml::Value> {
+    let mut table = toml_edit::Table::new();
+    table.insert("value", Item::Value(item.clone().into_value().ok()?));
+    let read: toml::Table = toml::from_str(&table.to_string()).ok()?;
+    read.get("value").cloned()
 }
 
 fn not_set(key: &str) -> Failure {
@@ -160,7 +155,7 @@ mod tests {
             ("audit.keep", "3"),
             ("scope.\"anthropic/work\".lease", "8h"),
             ("trust.allow-under", "[\"~/work\"]"),
-            ("tools.gh", "{ command = [\"gh\"], secrets = { GH_TOKEN = \"github/work\" } }"),
+            ("tools.gh", "{ command = [\"/usr/bin/gh\"], secrets = { GH_TOKEN = \"github/work\" } }"),
         ] {
             home.run(&["config", "set", key, value]).succeeds();
         }

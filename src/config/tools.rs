@@ -45,10 +45,9 @@ impl RawTool {
                 .with_hint("write the program and its arguments, such as [\"npx\", \"-y\", \"NAME\"]"));
         };
         let mut command: Vec<OsString> = words.iter().map(|word| word.get_ref().into()).collect();
-        // A path of the working directory would let a project choose what is given the secrets.
-        if program.get_ref().contains('/') {
-            command[0] = place(program)?.into();
-        }
+        // A name would be looked for on the caller's PATH, and a relative path in the project.
+        command[0] =
+            place(program).map_err(|error| error.with_hint("`command -v NAME` prints a program's path"))?.into();
         let mut secrets = BTreeMap::new();
         for (variable, key) in &self.secrets {
             let wrong = |at: &Spanned<String>, why: String| source.error(at.span(), why);

@@ -151,6 +151,11 @@ pub(crate) fn run(
     };
     confirm(&plan)?;
     let mut process = Process::new(&plan.start, context.env.clone());
+    if plan.is_tool {
+        process.env = tool_env(context, &plan.start.binary);
+        let home = &context.paths.home;
+        std::env::set_current_dir(home).map_err(|error| LaunchError::Exec { binary: home.clone(), error })?;
+    }
     let lookup = Lookup::new(Wanted::by_command(&plan), context, &io)?;
     let hardened = platform::harden().map_err(LaunchError::Protect)?;
     let keys = lookup.keys(&mut io)?;
@@ -162,6 +167,33 @@ pub(crate) fn run(
     }
     hardened.restore_limits().map_err(LaunchError::Protect)?;
     start(&process, &io)
+}
+
+// What a tool of the settings is given of the environment. A project can name a tool in its `.mcp.json` and variables
+// beside it, and many a variable has a program load code. So only what is known to be harmless passes, and the search
+// path is that of the program's own folder and the system.
+fn tool_env(context: &Context<'_>, binary: &Path) -> Env {
+    const NAMES: &[&str] = &["LANG", "LOGNAME", "TERM", "TZ", "USER", crate::mark::NAME, crate::mark::LOOP];
+    const WINDOWS: &[&str] = &["APPDATA", "LOCALAPPDATA", "SystemRoot", "TEMP", "USERPROFILE", "windir"];
+    let known = NAMES.iter().chain(if cfg!(windows) { WINDOWS } else { &[] });
+    let mut env = Env::from_pairs(std::iter::empty::<(&str, &str)>());
+    for name in known {
+        if let Some(value) = context.env.get(name) {
+            env.set(name, value.to_owned());
+        }
+    }
+    for name in context.env.names().filter(|name| name.starts_with("LC_")).map(str::to_owned).collect::<Vec<_>>() {
+        if let Some(value) = context.env.get(&name) {
+            env.set(&name, value.to_owned());
+        }
+    }
+    env.set("HOME", context.paths.home.clone().into());
+    let system = if cfg!(windows) { vec![] } else { vec!["/usr/local/bin", "/usr/bin", "/bin"] };
+    let folders = binary.parent().map(Path::to_owned).into_iter().chain(system.into_iter().map(PathBuf::from));
+    if let Ok(search) = std::env::join_paths(folders) {
+        env.set("PATH", search);
+    }
+    env
 }
 
 fn start(process: &Process, io: &LaunchIo<'_>) -> Result<i32, LaunchError> {

@@ -41,6 +41,8 @@ pub(crate) struct RunPlan {
     pub profile: Option<Profile>,
     /// The result of the scopes.
     pub scopes: Passed,
+    /// Whether it is a tool of the settings.
+    pub is_tool: bool,
 }
 
 /// Decides about a command. Everything that can refuse it runs before the plan is returned.
@@ -66,7 +68,7 @@ pub(crate) fn prepare_run(context: &Context<'_>, request: &RunRequest<'_>) -> Re
         .map(|(name, key)| SecretUse { key, sink: Sink::Variable(name), purpose: Purpose::Extra })
         .collect();
     let scopes = check_scopes(context, &For::Command(profile.as_ref()), &secrets, false, &start.binary)?;
-    Ok(RunPlan { start, secrets, profile, scopes })
+    Ok(RunPlan { start, secrets, profile, scopes, is_tool: request.tool.is_some() })
 }
 
 fn tool<'a>(context: &Context<'a>, name: &ToolName) -> Result<&'a Tool, PlanError> {

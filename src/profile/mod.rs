@@ -140,7 +140,11 @@ impl<'a> Profiles<'a> {
         };
         let mut names: Vec<Profile> = entries
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter(|name| self.paths.profile(name).symlink_metadata().is_ok())
+            // One that cannot be looked into is one.
+            .filter(|name| match self.paths.profile(name).symlink_metadata() {
+                Ok(_) => true,
+                Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+            })
             .collect();
         names.sort();
         Ok(names)

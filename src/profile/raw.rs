@@ -5,7 +5,7 @@ use crate::config::{ConfigError, Source};
 use crate::name::{Agent, Alias, KeyName, NameError, Profile, Provider, Variable, closest, shorten};
 use crate::registry::{Auth, Http};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use toml::Spanned;
 
@@ -291,6 +291,16 @@ impl Checker<'_> {
 }
 
 impl ProfileFile {
+    /// Returns the keys that it names.
+    pub(crate) fn keys(&self) -> BTreeSet<KeyName> {
+        let accounts = self.bindings.values().filter_map(|binding| match (&binding.kind.value, &binding.provider) {
+            (Kind::Key { alias }, Some(provider)) => Some(KeyName::new(provider.value.clone(), alias.value.clone())),
+            _ => None,
+        });
+        let secrets = self.bindings.values().flat_map(|binding| binding.secrets.values()).chain(self.secrets.values());
+        accounts.chain(secrets.map(|at| at.value.clone())).collect()
+    }
+
     /// Parses a profile's text.
     pub(crate) fn parse(name: Profile, source: Source) -> Result<Self, ConfigError> {
         let raw: RawProfile = source.parse()?;

@@ -5,6 +5,7 @@ use super::edit::EditError;
 use super::{ProfileFile, Profiles};
 use crate::name::{KeyName, Profile};
 use std::collections::BTreeSet;
+use std::io;
 use std::ops::Range;
 
 /// A profile that names a key.
@@ -63,6 +64,11 @@ impl Uses {
         for place in self.places.iter().flatten().rev() {
             let new = if place.is_alias { to.alias.to_string() } else { to.to_string() };
             text.replace_range(place.start..place.end, &format!("\"{new}\""));
+        }
+        // What was written meanwhile stays.
+        if profiles.text(&self.profile).map_err(EditError::Profile)?.text != self.text {
+            let why = io::Error::other("it has changed meanwhile");
+            return Err(EditError::Write { file: profiles.paths.profile(&self.profile), error: why });
         }
         profiles.replace(&self.profile, &text)
     }

@@ -112,7 +112,8 @@ impl ProviderSpec {
         }
         let mut check = BTreeMap::new();
         for (protocol, path) in raw.check {
-            let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+            let is_path = path.starts_with('/')
+                && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~?=&%+:,".contains(&byte));
             if !is_path {
                 return Err(source.error(path.span(), "a check is a path such as \"/models\""));
             }

@@ -40,9 +40,6 @@ const LONGEST_MODEL: usize = 120;
 // A launch has so many lines a day at most. Further models are counted without their names.
 const MOST_LINES: usize = 64;
 
-// An answer may come a day after its request.
-const MOST_FILES: usize = 2;
-
 // Another launch holds the lock for microseconds, unless it was stopped. A limit is waited for longer, since a request
 // is refused without it; all else is written with the next request.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -56,7 +53,7 @@ pub(crate) struct Meter {
     limits: Limits,
     origin: Origin,
     own: HashMap<(Date, Option<String>), Own>,
-    // The files of the last days.
+    // The files of its days.
     files: BTreeMap<Date, Arc<File>>,
 }
 
@@ -93,15 +90,23 @@ impl Meter {
             _ => {}
         }
         self.add(day, model, &request);
-        self.write_to(&file, day).map_err(Stop::Unknown)
+        let written = self.write_to(&file, day);
+        if written.is_err() {
+            self.take_back(day, model);
+        }
+        written.map_err(Stop::Unknown)
     }
 
     /// Takes a request back that was counted and did not leave.
     pub(crate) fn withdraw(&mut self, day: Date, model: Option<&str>) {
+        self.take_back(day, model);
+        let _ = self.write(day, PATIENCE);
+    }
+
+    fn take_back(&mut self, day: Date, model: Option<&str>) {
         let own = self.own_of(day, model);
         own.counts.requests = own.counts.requests.saturating_sub(1);
         own.is_written = false;
-        let _ = self.write(day, PATIENCE);
     }
 
     /// Adds what an answer says of a request that was counted under the first model. If the answer names another model,
@@ -203,9 +208,6 @@ impl Meter {
             (own.place, own.is_written) = (None, false);
         }
         self.files.insert(day, Arc::clone(&file));
-        while self.files.len() > MOST_FILES {
-            self.files.pop_first();
-        }
         Ok(file)
     }
 
