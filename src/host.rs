@@ -29,14 +29,6 @@ pub struct Host {
     pub(crate) output: Output,
 }
 
-// What a launch has set is taken away, and that there was one is still to be seen below this command.
-fn marked(mut env: Env, is_below: bool) -> Env {
-    if is_below {
-        env.set(mark::NAME, "".into());
-    }
-    env
-}
-
 /// Opens the store that the settings name.
 pub(crate) type OpenStore = fn(&Settings, &Paths, &Env, Prompt) -> Keys;
 
@@ -116,7 +108,7 @@ impl Host {
         let shell = env.take(shell::VARIABLE).and_then(|text| ShellNames::parse(text.to_str()?));
         let world = World {
             arguments: std::env::args_os().collect(),
-            env: marked(env, is_below),
+            env,
             is_below,
             shell,
             cwd: working_directory(),

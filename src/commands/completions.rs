@@ -1,5 +1,6 @@
 //! `ringlet completions`: prints the registration for a shell, and answers what the shell then asks.
 
+use super::settings;
 use crate::cli::{Cli, ShellName};
 use crate::config::Settings;
 use crate::env::Env;
@@ -75,6 +76,11 @@ type Completed = (&'static [&'static str], &'static str, fn(&Source) -> Vec<Stri
 const COMPLETED: &[Completed] = &[
     (&["exec"], "agent", Source::agents),
     (&["exec"], "profile", Source::profiles),
+    (&["run"], "profile", Source::profiles),
+    (&["run"], "tool", Source::tools),
+    (&["use"], "profile", Source::profiles),
+    (&["config", "get"], "key", |_| settings::KEYS.iter().map(ToString::to_string).collect()),
+    (&["config", "set"], "key", |_| settings::KEYS.iter().map(ToString::to_string).collect()),
     (&["status"], "agent", Source::agents),
     (&["init"], "profile", Source::profiles),
     (&["login"], "profile", Source::profiles),
@@ -88,6 +94,7 @@ const COMPLETED: &[Completed] = &[
     (&["keychain", "set"], "provider", Source::providers),
     (&["keychain", "set"], "alias", Source::aliases),
     (&["keychain", "list"], "prefix", Source::keys),
+    (&["keychain", "check"], "prefix", Source::keys),
     (&["keychain", "remove"], "provider", Source::providers_with_keys),
     (&["keychain", "remove"], "alias", Source::aliases),
     (&["keychain", "rename"], "provider", Source::providers_with_keys),
@@ -141,6 +148,10 @@ impl Source {
     fn profiles(&self) -> Vec<String> {
         let names = self.paths.as_ref().and_then(|paths| Profiles::new(paths, &Registry::new(paths)).names().ok());
         names.unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    fn tools(&self) -> Vec<String> {
+        self.settings().map(|settings| settings.tools.keys().map(ToString::to_string).collect()).unwrap_or_default()
     }
 
     fn keys(&self) -> Vec<String> {
@@ -231,6 +242,16 @@ mod tests {
         assert_eq!(complete(&home, &["keychain", "remove", ""]), ["anthropic"]);
         assert_eq!(complete(&home, &["keychain", "remove", "anthropic", "w"]), ["work"]);
         assert_eq!(complete(&home, &["audit", "--alias", "anth"]), ["anthropic/work"]);
+        assert_eq!(complete(&home, &["keychain", "check", ""]), ["anthropic/work"]);
+    }
+
+    #[test]
+    fn tools_profiles_and_settings_are_offered() {
+        let home = Home::with_profile("usual");
+        home.write(".config/ringlet/config.toml", "[tools.gh]\ncommand = [\"/gh\"]\nsecrets = {}\n");
+        assert_eq!(complete(&home, &["run", "--tool", ""]), ["gh"]);
+        assert_eq!(complete(&home, &["use", ""]), ["usual"]);
+        assert_eq!(complete(&home, &["config", "set", "audit.e"]), ["audit.enabled"]);
     }
 
     #[test]

@@ -29,20 +29,36 @@ pub(super) fn edit(
     let made = tempfile::Builder::new().prefix(&format!("{name}.edited-")).suffix(".toml").tempfile_in(folder);
     let (_, copy) = made.and_then(|made| Ok(made.keep()?)).map_err(failed)?;
     std::fs::write(&copy, text).map_err(failed)?;
+    let done = edited(editor, file, text, &copy, take);
+    // A copy that holds nothing new need not stay.
+    let is_new = std::fs::read(&copy).is_ok_and(|now| now != text.as_bytes());
+    if done.is_err() && is_new {
+        return done
+            .map_err(|failure| failure.hint(format!("nothing was changed; your text is in {}", copy.display())));
+    }
+    let removed = std::fs::remove_file(&copy).map_err(|error| Failure::io("removed", &copy, &error));
+    done.and(removed)
+}
+
+fn edited(
+    editor: &str,
+    file: &Path,
+    text: &str,
+    copy: &Path,
+    take: impl FnOnce(&Path, &str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut words = editor.split_ascii_whitespace();
     let program = words.next().ok_or_else(|| Failure::new("EDITOR is blank"))?;
-    let status = std::process::Command::new(program).args(words).arg(&copy).status();
+    let status = std::process::Command::new(program).args(words).arg(copy).status();
     let status = status.map_err(|error| Failure::new(format!("{program}: cannot be started: {error}")))?;
-    let kept = format!("your text is in {}", copy.display());
     if !status.success() {
-        return Err(Failure::new(format!("{program} ended with {status}; nothing was changed")).hint(kept));
+        return Err(Failure::new(format!("{program} ended with {status}; nothing was changed")));
     }
-    let edited = Source::read(&copy)?.map(|source| source.text).unwrap_or_default();
+    let edited = Source::read(copy)?.map(|source| source.text).unwrap_or_default();
     // Nothing that was written meanwhile is lost.
     let now = Source::read(file)?.map(|source| source.text).unwrap_or_default();
     if now != text {
-        return Err(Failure::new(format!("{} has changed meanwhile", file.display())).hint(kept));
+        return Err(Failure::new(format!("{} has changed meanwhile", file.display())));
     }
-    take(&copy, &edited).map_err(|failure| failure.hint(format!("nothing was changed; {kept}")))?;
-    std::fs::remove_file(&copy).map_err(|error| Failure::io("removed", &copy, &error))
+    take(copy, &edited)
 }

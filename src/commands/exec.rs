@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::{Host, World};
 use crate::launch::{self, Event, LaunchIo, Process};
+use crate::mark;
 use crate::name::{Profile, shorten};
 use crate::output::{Output, Style};
 use crate::plan::{self, Keyless, LaunchPlan, LaunchRequest, Notice, Pass, ProfilePart, SecretUse, Sink};
@@ -49,6 +50,10 @@ pub(super) fn start(
     words: &[OsString],
 ) -> Result<i32, Failure> {
     let session = Session::new(&host.world, audit)?;
+    // A command in between does not take away that there is a launch above it, see `ringlet run`.
+    if host.world.is_below && no_agent(&session.registry, agent).is_some() {
+        host.world.env.set(mark::NAME, "".into());
+    }
     let context = session.context(&host.world)?;
     let request = LaunchRequest { word: agent, profile, words };
     // Only on Windows does the call return.

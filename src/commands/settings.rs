@@ -12,8 +12,8 @@ use crate::words;
 use std::path::Path;
 use toml_edit::{DocumentMut, Item};
 
-// The keys that may stand in the file, for a word that is misspelt. `*` is a name of the user's own.
-const KEYS: &[&str] = &[
+/// The keys that may stand in the file, but for tables with names of the user's own.
+pub(super) const KEYS: &[&str] = &[
     "default-profile",
     "ceiling-dirs",
     "stop-at-mount-points",
@@ -34,7 +34,11 @@ pub(super) fn run(host: &mut Host, session: &Session, command: ConfigCommand) ->
     let file = session.paths.config();
     match command {
         ConfigCommand::Path => host.output.data(&file.to_string_lossy()),
-        ConfigCommand::Get { key } => get(host, &file, key.as_deref())?,
+        ConfigCommand::Get { key } => {
+            // What is wrong may be a key that was pasted, and is not printed.
+            Settings::read(&session.paths)?;
+            get(host, &file, key.as_deref())?;
+        }
         ConfigCommand::Set { key, value } => set(host, session, &file, &key, &value)?,
         ConfigCommand::Edit => edit_by_hand(host, session, &file)?,
     }
