@@ -410,8 +410,21 @@ fn record(
     key: &KeyName,
     done: &Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let Some(log) = session.audit_log()? else { return Ok(()) };
     let reason = done.as_ref().err().map(|failure| failure.message.clone());
+    let result = if done.is_ok() { Outcome::Granted } else { Outcome::Error };
+    record_access(host, session, action, key, result, reason)
+}
+
+/// Writes to the audit log what a command does with a key, outside every profile and agent.
+pub(super) fn record_access(
+    host: &Host,
+    session: &Session,
+    action: Action,
+    key: &KeyName,
+    result: Outcome,
+    reason: Option<String>,
+) -> Result<(), Failure> {
+    let Some(log) = session.audit_log()? else { return Ok(()) };
     log.append(&Record {
         time: host.world.now,
         action,
@@ -422,7 +435,7 @@ fn record(
         binary_sha256: None,
         pid: std::process::id(),
         cwd: host.world.cwd.as_ref().ok().cloned(),
-        result: if done.is_ok() { Outcome::Granted } else { Outcome::Error },
+        result,
         reason,
     })?;
     Ok(())

@@ -1,7 +1,7 @@
 //! `ringlet keychain check`: asks the providers whether they take the keys.
 
 use super::{Session, keychain};
-use crate::audit::{Action, Outcome, Record};
+use crate::audit::{Action, Outcome};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::hint::Hint;
@@ -103,7 +103,9 @@ fn prepared(
     let provider = session.registry.provider(&name.provider).map_err(|_| unknown())?;
     let question = endpoints.question(name, &provider).map_err(|why| Ok(why.to_string()))?;
     let reason = format!("to ask {} whether it is valid", question.endpoint);
-    let record = |result, reason| record(host, session, name, result, reason).map_err(Err);
+    let record = |result, reason| {
+        keychain::record_access(host, session, Action::Lookup, name, result, Some(reason)).map_err(Err)
+    };
     let secret = match store.get(name) {
         Ok(secret) => secret,
         Err(error) => {
@@ -118,24 +120,6 @@ fn prepared(
         Err(why) => return Err(Ok(format!("its value {why}"))),
     };
     Ok((question, key))
-}
-
-fn record(host: &Host, session: &Session, key: &KeyName, result: Outcome, reason: String) -> Result<(), Failure> {
-    let Some(log) = session.audit_log()? else { return Ok(()) };
-    log.append(&Record {
-        time: host.world.now,
-        action: Action::Lookup,
-        subject: key.clone().into(),
-        profile: None,
-        agent: None,
-        binary: None,
-        binary_sha256: None,
-        pid: std::process::id(),
-        cwd: host.world.cwd.as_ref().ok().cloned(),
-        result,
-        reason: Some(reason),
-    })?;
-    Ok(())
 }
 
 fn ask(host: &mut Host, questions: Vec<(usize, (Question, Key))>) -> Result<Vec<(usize, Question, Verdict)>, Failure> {
