@@ -37,10 +37,9 @@ use std::path::PathBuf;
     max_term_width = 100,
     after_help = "\
 Start here:
-  ringlet keychain set anthropic work
-  ringlet profiles create work --agent claude --provider anthropic --key-alias work
-  echo 'eval \"$(ringlet hook zsh)\"' >> ~/.zshrc
-  printf 'profile = \"work\"\\n' > .ringlet.toml && ringlet allow"
+  ringlet init       finds agents, logins and keys, and sets up what is missing
+  ringlet doctor     looks for what is wrong
+  ringlet status     says which account each agent gets in this directory"
 )]
 pub(crate) struct Cli {
     /// What applies to every command.
@@ -82,22 +81,26 @@ impl Cli {
     }
 }
 
+// The options of every command stand below their own heading.
+const GLOBAL: &str = "Global options";
+
 /// Options of every command.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Global {
     /// Record every key lookup, in PATH or the usual place
-    #[arg(long, global = true, value_name = "PATH", num_args = 0..=1, require_equals = true)]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "PATH", num_args = 0..=1, require_equals = true)]
     pub audit_log: Option<Option<PathBuf>>,
     /// Keep configuration, profiles and state in this folder
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "DIR")]
     pub config_home: Option<PathBuf>,
     /// Print data as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub json: bool,
     /// When to use colours
     #[arg(
         long,
         global = true,
+        help_heading = GLOBAL,
         value_enum,
         value_name = "WHEN",
         default_value_t = Color::Auto,
@@ -105,10 +108,10 @@ pub(crate) struct Global {
     )]
     pub color: Color,
     /// Say more
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "quiet")]
     pub verbose: bool,
     /// Say only what went wrong
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub quiet: bool,
 }
 
@@ -266,11 +269,29 @@ Examples:
     },
     /// Look for what is wrong with the installation
     Doctor,
-    /// Write a .ringlet.toml here and allow it
-    #[command(after_help = "Example:\n  ringlet init work")]
+    /// Set up this machine, or name a profile for this directory
+    #[command(after_help = "\
+Without a profile it is guided: it finds agents, logins and keys, shows what it
+would do with the command of each step, and asks once. Run again it offers only
+what is missing. With a profile it writes a .ringlet.toml here and allows it.
+
+Examples:
+  ringlet init
+  ringlet init --yes
+  ringlet init work")]
     Init {
-        /// The profile that governs here
-        profile: String,
+        /// The profile that governs here [default: the guided start]
+        #[arg(conflicts_with_all = ["yes", "here", "check"])]
+        profile: Option<String>,
+        /// Do not ask; take the logins and keys that are there
+        #[arg(short, long)]
+        yes: bool,
+        /// A .ringlet.toml for this directory, and no default profile
+        #[arg(long)]
+        here: bool,
+        /// Ask the providers whether they take the keys
+        #[arg(long)]
+        check: bool,
     },
     /// Ask the audit log, or verify it
     #[command(

@@ -103,6 +103,12 @@ impl Endpoints {
         Some(())
     }
 
+    /// Reports whether a key belongs to its provider's own endpoint: no profile sends it to another one.
+    pub(crate) fn are_own(&self, key: &KeyName) -> bool {
+        let is_own = |named: &BTreeMap<Option<Named>, Profile>| named.keys().all(Option::is_none);
+        self.unread.is_none() && self.named.get(key).is_none_or(is_own)
+    }
+
     /// Returns the question for a key.
     pub(crate) fn question(&self, key: &KeyName, provider: &ProviderSpec) -> Result<Question, Unasked> {
         if let Some(why) = &self.unread {

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 /// `ringlet migrate`
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Migrate {
     /// Undo instead
     #[command(subcommand)]

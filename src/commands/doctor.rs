@@ -1,8 +1,8 @@
 //! `ringlet doctor`: reports what is wrong with the installation. Changes nothing.
 
-use super::Session;
 use super::check::{Check, Grade};
 use super::reach::Reach;
+use super::{Session, hook};
 use crate::commands::migrate::machine::{know_moved, machine};
 use crate::commands::migrate::show;
 use crate::config::ConfigError;
@@ -118,8 +118,7 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
     }
     match sound {
         0 if profiles.names()?.is_empty() => {
-            let hint =
-                Hint::from("see `ringlet profiles create --help`, or `ringlet migrate --dry-run` for keys in files");
+            let hint = Hint::run(["ringlet", "init"]).and(", which sets up what is missing");
             say(Grade::Note, "there is no profile yet".into(), Some(hint));
         }
         0 => {}
@@ -154,8 +153,8 @@ pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>
     if let Ok(ringlet) = host.world.executable() {
         super::shims::broken(session, ringlet).into_iter().for_each(|(text, hint)| say(Grade::Bad, text, Some(hint)));
     }
-    let rc_files = rc_files(session);
-    super::hook::loaded(host, session, &rc_files).into_iter().for_each(|(grade, text, hint)| say(grade, text, hint));
+    let rc_files = hook::rc_files(host, session);
+    hook::loaded(host, session, &rc_files).into_iter().for_each(|(grade, text, hint)| say(grade, text, hint));
     let commands = crate::hook::commands(&session.paths, &session.settings, &session.registry, &host.world.env)?;
     if let Ok(context) = session.context(&host.world) {
         for error in commands.iter().filter_map(|command| plan::find_binary(&context, command).err()) {
@@ -223,31 +222,9 @@ fn strays(session: &Session, say: &mut dyn FnMut(Grade, String, Option<Hint>)) {
     }
 }
 
-// Reports on the start files of shells. They are read and never run.
-fn rc_files(session: &Session) -> Vec<(PathBuf, Vec<u8>)> {
-    const NAMES: &[&str] = &[
-        ".zshenv",
-        ".zprofile",
-        ".zshrc",
-        ".bash_profile",
-        ".profile",
-        ".bashrc",
-        ".bash_aliases",
-        ".config/fish/config.fish",
-        ".config/powershell/profile.ps1",
-        ".config/powershell/Microsoft.PowerShell_profile.ps1",
-    ];
-    let read = |name: &&str| {
-        let file = session.paths.home.join(name);
-        let bytes = platform::read_file(&file, 8 << 20).ok()?.bytes;
-        Some((file, bytes))
-    };
-    NAMES.iter().filter_map(read).collect()
-}
-
 // Returns these files and those that they source, in which an agent's name may be redefined.
 fn start_files(host: &Host, session: &Session) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut files = rc_files(session);
+    let mut files = hook::rc_files(host, session);
     let candidates = migrate::files::candidates(&session.paths, &host.world.env);
     let sourced =
         candidates.into_iter().filter(|candidate| !candidate.role.is_report_only()).map(|candidate| candidate.path);

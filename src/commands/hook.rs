@@ -6,7 +6,10 @@ use crate::cli::ShellName;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
+use crate::migrate::aftermath::StartFolders;
 use crate::migrate::dialect::{self, Dialect};
+use crate::migrate::files::{self, Found};
+use crate::platform;
 use crate::shell::{self, Shell};
 use memchr::memmem;
 use std::path::{Path, PathBuf};
@@ -92,10 +95,58 @@ pub(super) fn loaded(
         }
     }
     if findings.is_empty() {
-        let hint = Hint::from("see `ringlet hook --help` for the line to add");
+        let hint = Hint::run(["ringlet", "init"]).and(", which adds its line, or see `ringlet hook --help`");
         findings.push((Grade::Note, "no rc file loads the hook".into(), Some(hint)));
     }
     findings
+}
+
+/// Returns the start file that is to load a shell's hook, and whether it or another one does.
+pub(super) fn start_file(host: &Host, session: &Session, shell: Shell) -> (PathBuf, bool) {
+    let found = files::find(&session.paths, &host.world.env);
+    let usual = start_folders(host, session, &found).hook_file(shell, &[]);
+    let all = rc_files(host, session);
+    let mut loading = all.iter().filter(|(file, bytes)| shell_of(file) == Some(shell) && is_loaded(shell, bytes));
+    match loading.next() {
+        Some((file, _)) => (file.clone(), true),
+        None => (usual, false),
+    }
+}
+
+/// Returns the folders in which the user's shells look for their start files.
+pub(super) fn start_folders(host: &Host, session: &Session, found: &Found) -> StartFolders {
+    let home = &session.paths.home;
+    StartFolders {
+        home: home.clone(),
+        config: host.world.env.absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")),
+        zshrc: found.zshrc.clone().unwrap_or_else(|| home.join(".zshrc")),
+    }
+}
+
+/// Returns the start files of shells that are there. They are read and never run.
+pub(super) fn rc_files(host: &Host, session: &Session) -> Vec<(PathBuf, Vec<u8>)> {
+    const IN_HOME: &[&str] =
+        &[".zshenv", ".zprofile", ".zshrc", ".bash_profile", ".profile", ".bashrc", ".bash_aliases"];
+    const IN_CONFIG: &[&str] =
+        &["fish/config.fish", "powershell/profile.ps1", "powershell/Microsoft.PowerShell_profile.ps1"];
+    let folders = start_folders(host, session, &files::find(&session.paths, &host.world.env));
+    let mut names: Vec<PathBuf> = IN_HOME.iter().map(|name| folders.home.join(name)).collect();
+    names.extend(IN_CONFIG.iter().map(|name| folders.config.join(name)));
+    if !names.contains(&folders.zshrc) {
+        names.push(folders.zshrc);
+    }
+    let read = |file: PathBuf| {
+        let bytes = platform::read_file(&file, 8 << 20).ok()?.bytes;
+        Some((file, bytes))
+    };
+    names.into_iter().filter_map(read).collect()
+}
+
+/// Reports whether a start file loads the hook of its shell.
+pub(super) fn is_loaded(shell: Shell, bytes: &[u8]) -> bool {
+    // A word that is no shell's name may be a variable.
+    asked_for(shell, bytes)
+        .is_some_and(|asked| asked.parse().is_ok_and(|asked: Shell| asked == shell) || asked.is_empty())
 }
 
 /// Returns the line of an rc file that loads the hook.

@@ -1,22 +1,20 @@
 //! `ringlet keychain`: store, list, rename and remove keys. There is deliberately no command that shows one.
 
+mod change;
+pub(super) mod set;
+
+use self::set::Origin;
 use super::Session;
 use crate::audit::{Action, Outcome, Record};
 use crate::cli::Keychain;
 use crate::digest::Digest;
 use crate::failure::Failure;
-use crate::hint::Hint;
 use crate::host::{Host, World};
 use crate::name::{Alias, KeyName, Provider, closest, shorten};
 use crate::output::{Output, Style};
 use crate::platform;
-use crate::profile::{Profiles, Uses};
-use crate::registry::{Misplaced, ProviderSpec, misplaced};
-use crate::secret::{Key, MAX_KEY, Secret};
 use crate::store::{Keys, Missing, Prompt, SCREENS, StoreError};
-use crate::words;
 use std::cell::RefCell;
-use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 /// `ringlet keychain ...`
@@ -38,22 +36,27 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
         Keychain::Set { provider, alias, from_env, stdin, replace } => {
             let key = key_name(&provider, alias.as_deref())?;
             session.refuse_own_places(&host.world)?;
-            set(host, session, &store, &key, from_env.as_deref(), stdin, replace)
+            let origin = match from_env.as_deref() {
+                Some(name) => Origin::Variable(name),
+                None if stdin => Origin::Input,
+                None => Origin::Typed,
+            };
+            set::run(host, session, &store, &key, origin, replace)
         }
         Keychain::List { prefix } => list(host, &store, prefix.as_deref().unwrap_or("")),
         Keychain::Remove { provider, alias, yes } => {
             let key = key_name(&provider, alias.as_deref())?;
             if store.contains(&key)? {
-                confirm_removal(host, session, &key, yes)?;
+                change::confirm_removal(host, session, &key, yes)?;
             }
             let done = store.remove(&key).map_err(|error| with_names(&store, error));
             record(host, session, Action::Remove, &key, &done)?;
             done.map(|()| host.output.note(format!("removed {key} from {}", store.place())))
         }
         Keychain::Rename { provider, alias, new_alias, yes, replace } => {
-            let (from, to) = renamed(&provider, &alias, new_alias.as_deref())?;
+            let (from, to) = change::renamed(&provider, &alias, new_alias.as_deref())?;
             session.refuse_own_places(&host.world)?;
-            rename(host, session, &store, &from, &to, Renaming { replace, yes })
+            change::rename(host, session, &store, &from, &to, change::Renaming { replace, yes })
         }
         Keychain::Check { .. } => unreachable!("a command of its own"),
         Keychain::Unlock => unlock(&store, host).map(|()| match store.fell_back() {
@@ -76,181 +79,6 @@ pub(super) fn key_name(first: &str, second: Option<&str>) -> Result<KeyName, Fai
         }
         Some(alias) => Ok(KeyName::new(first.parse::<Provider>()?, alias.parse::<Alias>()?)),
     }
-}
-
-// The names of a key before and after. The provider stays.
-fn renamed(first: &str, second: &str, third: Option<&str>) -> Result<(KeyName, KeyName), Failure> {
-    let (from, new) = match third {
-        Some(new) => (key_name(first, Some(second))?, new),
-        None => (key_name(first, None)?, second),
-    };
-    let to = match new.contains('/') {
-        true => new.parse::<KeyName>()?,
-        false => KeyName::new(from.provider.clone(), new.parse::<Alias>()?),
-    };
-    if to.provider != from.provider {
-        return Err(Failure::usage(format!(
-            "a key of {} stays one: another provider takes no key of it",
-            from.provider
-        )));
-    }
-    Ok((from, to))
-}
-
-// Who names a key: profiles, and tables of the settings.
-struct UsedBy {
-    profiles: Vec<Uses>,
-    others: Vec<String>,
-}
-
-impl UsedBy {
-    fn of(session: &Session, key: &KeyName) -> Self {
-        let (profiles, unread) = Profiles::new(&session.paths, &session.registry).uses(key);
-        let mut others: Vec<String> =
-            unread.into_iter().map(|name| format!("profile \"{name}\", which cannot be read, perhaps")).collect();
-        let tools = session.settings.tools.iter().filter(|(_, tool)| tool.secrets.values().any(|own| own == key));
-        others.extend(tools.map(|(name, _)| format!("[tools.{name}] of config.toml")));
-        others.extend(session.settings.scopes.get(key).map(|_| format!("[scope.\"{key}\"] of config.toml")));
-        Self { profiles, others }
-    }
-
-    fn names(&self) -> Vec<String> {
-        let profiles = self.profiles.iter().map(|uses| format!("profile \"{}\"", uses.profile));
-        profiles.chain(self.others.iter().cloned()).collect()
-    }
-}
-
-// A key that is gone is gone: a person is asked. A script means what it says, and is told what it leaves behind.
-fn confirm_removal(host: &mut Host, session: &Session, key: &KeyName, yes: bool) -> Result<(), Failure> {
-    let used = UsedBy::of(session, key).names();
-    if yes || !host.world.console.is_interactive() {
-        used.iter().for_each(|name| host.output.warn(format!("{name} names {key}")));
-        return Ok(());
-    }
-    let by = if used.is_empty() { "nothing names it".to_owned() } else { format!("used by {}", used.join(", ")) };
-    match host.world.console.ask(&format!("ringlet: remove {key}, {by}? [y/N] ")) {
-        Some(answer) if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") => Ok(()),
-        _ => Err(Failure::new(format!("{key} was not removed"))),
-    }
-}
-
-fn set(
-    host: &mut Host,
-    session: &Session,
-    store: &Keys,
-    key: &KeyName,
-    from_env: Option<&str>,
-    stdin: bool,
-    replace: bool,
-) -> Result<(), Failure> {
-    let provider = known_provider(host, session, key)?;
-    // Some providers' keys consist of characters that names may have. A name is listed, and kept outside the store.
-    let name = key.alias.as_str();
-    if name.len() >= 20 && provider.as_ref().is_some_and(|provider| provider.recognises(name) == Some(true)) {
-        return Err(Failure::usage("the alias looks like the key itself; nothing was stored").hint(
-            Hint::run(words!["ringlet", "keychain", "set", key.provider, "ALIAS"])
-                .and(" with a name of your own, such as work; the key is asked for"),
-        ));
-    }
-    if !replace && store.contains(key)? {
-        return Err(Failure::new(format!("{key} is already in {}", store.place()))
-            .hint(Hint::run(key.replace_command()).and(" to replace it")));
-    }
-    let typed = from_env.is_none() && !stdin;
-    let secret = match from_env {
-        Some(name) => from_variable(host, name)?,
-        None if stdin => from_stdin(host)?,
-        None => ask(host, key)?,
-    };
-    let shape = session.registry.shape(&key.provider);
-    let secret = Key::typed(secret, shape).map_err(|why| Failure::new(format!("the key {why}; nothing was stored")))?;
-    if let Some(wrong) = misplaced(&key.provider, secret.expose()).filter(|_| provider.is_some()) {
-        let from = from_env.map(|name| vec!["--from-env", name]).or(stdin.then(|| vec!["--stdin"]));
-        return Err(elsewhere(key, &wrong, &from.unwrap_or_default()));
-    }
-    let text = std::str::from_utf8(secret.expose()).expect("a key is text");
-    if let Some(provider) = provider.filter(|provider| provider.recognises(text) == Some(false)) {
-        let odd = format!("this does not look like a key of {}", provider.title);
-        let question = format!("ringlet: {odd}; store it all the same? [y/N] ");
-        if !typed {
-            host.output.warn(&odd);
-        } else if !host.world.console.ask(&question).is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
-        {
-            return Err(Failure::new("nothing was stored").hint("copy the key again and run the command once more"));
-        }
-    }
-    let done = store.set(key, secret.secret()).map_err(Failure::from);
-    record(host, session, Action::Set, key, &done)?;
-    done?;
-    host.output.note(format!("stored {key} in {}", store.place()));
-    if let Some(name) = from_env {
-        let said = Hint::from(format!("{name} is still set in this shell; run "));
-        host.output.note(said.command(["unset", name]).and(", and take it out of your rc file"));
-    }
-    Ok(())
-}
-
-// A key that was made for another provider would be sent in the wrong header or to the wrong host.
-fn elsewhere(key: &KeyName, wrong: &Misplaced, from: &[&str]) -> Failure {
-    let from = from.iter().map(std::ffi::OsString::from);
-    match wrong {
-        Misplaced::Of(owner) => {
-            let right = KeyName::new(owner.clone(), key.alias.clone());
-            Failure::new(format!("this is a key of {owner}, not of {}; nothing was stored", key.provider))
-                .hint(Hint::run(right.set_command().into_iter().chain(from)))
-        }
-        Misplaced::NotOf(owner) => Failure::new(format!("this is not a key of {owner}; nothing was stored"))
-            .hint(Hint::from("copy the token again and run ").command(key.set_command())),
-    }
-}
-
-// An unknown provider is allowed, since `[secrets]` may name any. It may be misspelt, so there is a warning.
-fn known_provider(host: &mut Host, session: &Session, key: &KeyName) -> Result<Option<ProviderSpec>, Failure> {
-    let names = session.registry.provider_names()?;
-    if names.contains(key.provider.as_str()) {
-        return Ok(Some(session.registry.provider_with_pattern(&key.provider)?));
-    }
-    let meant = closest(key.provider.as_str(), names.iter().map(String::as_str));
-    let meant = meant.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
-    host.output.warn(format!("ringlet knows no provider \"{}\"{meant}", key.provider));
-    Ok(None)
-}
-
-fn from_variable(host: &Host, name: &str) -> Result<Secret, Failure> {
-    let name: crate::name::Variable = name.parse()?;
-    match host.world.env.get(name.as_str()) {
-        Some(value) => Ok(Secret::new(value.as_encoded_bytes().to_vec())),
-        None => Err(Failure::new(format!("{name} is not set"))
-            .hint("leave --from-env out to type the key, or give it by --stdin")),
-    }
-}
-
-fn from_stdin(host: &Host) -> Result<Secret, Failure> {
-    // More than is allowed, with a line's end, so that a longer input is refused and not cut.
-    let read = host.world.console.read_input(MAX_KEY + 3);
-    read.map_err(|error| Failure::new(format!("standard input cannot be read: {error}")))
-}
-
-fn ask(host: &Host, key: &KeyName) -> Result<Secret, Failure> {
-    typed(host, &format!("ringlet: key for {key} (it is not shown): "), "key", "nothing was stored", |error| {
-        Failure::new(format!("there is no terminal to ask on: {error}")).hint("use --stdin, or --from-env VAR")
-    })
-}
-
-// Reads what a person types without echo. `outcome` says in errors what follows from it that nothing was typed.
-fn typed(
-    host: &Host,
-    question: &str,
-    what: &str,
-    outcome: &str,
-    no_terminal: impl FnOnce(io::Error) -> Failure,
-) -> Result<Secret, Failure> {
-    host.world.console.ask_secret(question).map(Secret::from).map_err(|error| match error.kind() {
-        io::ErrorKind::Interrupted => Failure { status: 130, ..Failure::new(format!("interrupted; {outcome}")) },
-        io::ErrorKind::UnexpectedEof => Failure::new(format!("no {what} was given; {outcome}")),
-        io::ErrorKind::InvalidInput => Failure::new(format!("no {what} is as long as that: {error}; {outcome}")),
-        _ => no_terminal(error),
-    })
 }
 
 // The keychain's own dialog asks where there is a screen. Without a screen, or when the dialog failed (a service does
@@ -281,81 +109,10 @@ fn unlock(store: &Keys, host: &mut Host) -> Result<(), Failure> {
         }
         let name = collection.rsplit('/').next().unwrap_or_default();
         let question = format!("ringlet: password of the keychain \"{name}\" (it is not shown): ");
-        let password = typed(host, &question, "password", "the keychain is still locked", |_| error.into())?;
+        let password = set::typed(host, &question, "password", "the keychain is still locked", |_| error.into())?;
         store.unlock_with(&collection, &password)?;
         opened = Some(collection);
     }
-}
-
-fn rename(
-    host: &mut Host,
-    session: &Session,
-    store: &Keys,
-    from: &KeyName,
-    to: &KeyName,
-    how: Renaming,
-) -> Result<(), Failure> {
-    if from == to {
-        return Err(Failure::usage(format!("{from} already has that name")));
-    }
-    // Under another name the key could leave by every way.
-    if let Some(scope) = session.settings.scopes.get(from) {
-        let place = format!("{}:{}", session.paths.config().display(), scope.line);
-        let (what, line) = match scope.broker {
-            true => ("is for brokered launches alone", "`broker = true`".to_owned()),
-            false => ("has a scope", format!("[scope.\"{from}\"]")),
-        };
-        let failure = Failure::new(format!("{from} {what}, and a scope goes by the key's name"));
-        return Err(failure.hint(format!("see {line}, {place}")));
-    }
-    if !how.replace && store.contains(to)? {
-        return Err(Failure::new(format!("{to} is already in {}", store.place())).hint("add --replace to replace it"));
-    }
-    let used = UsedBy::of(session, from);
-    let (change, by_hand): (Vec<&Uses>, Vec<&Uses>) = used.profiles.iter().partition(|uses| uses.can_change());
-    let names = |uses: &[&Uses]| uses.iter().map(|uses| uses.profile.to_string()).collect::<Vec<_>>().join(", ");
-    let changes = !change.is_empty() && (how.yes || asks_to_change(host, from, &names(&change)));
-    let done = store.get(from).map_err(|error| with_names(store, error)).and_then(|secret| {
-        // The key is stored under the new name and read back before the old one is removed, so that it is never lost.
-        store.set(to, &secret)?;
-        if store.get(to)?.expose() != secret.expose() {
-            return Err(Failure::new(format!("{} gave {to} back changed; {from} is untouched", store.place())));
-        }
-        // Each profile finds its key all the time.
-        if changes {
-            let profiles = Profiles::new(&session.paths, &session.registry);
-            change.iter().try_for_each(|uses| uses.rename(&profiles, to))?;
-        }
-        store.remove(from)?;
-        Ok(())
-    });
-    record(host, session, Action::Rename, from, &done)?;
-    done?;
-    host.output.note(format!("{from} is now {to}"));
-    if changes {
-        host.output.note(format!("changed in the profiles {}", names(&change)));
-    }
-    let left: Vec<&Uses> = by_hand.into_iter().chain(change.into_iter().filter(|_| !changes)).collect();
-    for uses in left {
-        let said = Hint::from(format!("profile \"{}\" names {from} still: ", uses.profile));
-        host.output.warn(said.command(words!["ringlet", "profiles", "edit", uses.profile]).and(" opens it"));
-    }
-    for other in used.others {
-        host.output.warn(format!("{other} names {from} still"));
-    }
-    Ok(())
-}
-
-#[derive(Clone, Copy)]
-struct Renaming {
-    replace: bool,
-    yes: bool,
-}
-
-fn asks_to_change(host: &Host, from: &KeyName, profiles: &str) -> bool {
-    let question = format!("ringlet: {from} is named by the profiles {profiles}; change them? [Y/n] ");
-    let answer = host.world.console.ask(&question);
-    answer.is_some_and(|answer| matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes"))
 }
 
 /// A listing that takes less says nothing of its progress.
@@ -500,6 +257,22 @@ mod tests {
         home.run(&["keychain", "set", "anthropic", "work", "--stdin"]).is_refused(1, "is already in");
         home.run(&["keychain", "set", "anthropic", "work", "--stdin", "--replace"]).succeeds();
         home.run(&["keychain", "remove", "anthropic", "wrok"]).is_refused(1, "did you mean `anthropic/work`?");
+    }
+
+    #[test]
+    fn what_is_odd_about_a_key_is_said() {
+        for (text, what) in [
+            (format!("\"{KEY}\""), "it has quotes"),
+            (format!("ANTHROPIC_API_KEY={KEY}"), "it is a whole line, with the variable's name"),
+            (format!("export ANTHROPIC_API_KEY={KEY}"), "it has blanks in it"),
+            (crate::migrate::testing::openai(1), "it looks like a key of OpenAI"),
+            ("something".to_owned(), "this does not look like a key of Anthropic\n"),
+        ] {
+            let mut home = Home::new();
+            home.input = text.clone().into_bytes();
+            let ran = home.run(&["keychain", "set", "anthropic", "work", "--stdin"]).succeeds();
+            assert!(ran.err.contains(what) && !ran.err.contains("TEST"), "{ran:?}");
+        }
     }
 
     #[test]

@@ -47,9 +47,28 @@ pub(super) fn run(host: &mut Host, mut session: Session, command: Migrate) -> Re
             let left = if command.dry_run { Left::default() } else { clear_up(host, &session)? };
             // What a killed run had set is taken back by now.
             session.settings = Settings::read(&session.paths)?;
-            move_keys(host, &session, &command, left)
+            let hook = if command.yes { HookLine::Print } else { HookLine::Ask };
+            move_keys(host, &session, &command, left, hook)
         }
     }
+}
+
+/// Moves the keys in the usual files, and adds the hook's line under the same consent.
+pub(super) fn with_hook(host: &mut Host, mut session: Session, yes: bool) -> Result<i32, Failure> {
+    let left = clear_up(host, &session)?;
+    session.settings = Settings::read(&session.paths)?;
+    move_keys(host, &session, &Migrate { yes, ..Migrate::default() }, left, HookLine::Add)
+}
+
+/// What becomes of the hook's line in the start files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HookLine {
+    /// A question decides.
+    Ask,
+    /// It is printed.
+    Print,
+    /// It is added.
+    Add,
 }
 
 /// What a killed run left.
@@ -76,7 +95,13 @@ fn prompt(host: &Host) -> Prompt {
     if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never }
 }
 
-fn move_keys(host: &mut Host, session: &Session, command: &Migrate, left: Left) -> Result<i32, Failure> {
+fn move_keys(
+    host: &mut Host,
+    session: &Session,
+    command: &Migrate,
+    left: Left,
+    hook: HookLine,
+) -> Result<i32, Failure> {
     let before = left.run;
     let named = named(host, command, left.files)?;
     // If files are named, no others are read.
@@ -118,13 +143,13 @@ fn move_keys(host: &mut Host, session: &Session, command: &Migrate, left: Left) 
         let _lock = apply::lock(&session.paths)?;
         // Another run may have ended, or may have been killed, while the question waited for an answer.
         let recovered = recover::recover(&session.paths)?.whole()?;
-        let run = format!("{}-{}", host.world.now.strftime("%Y%m%dT%H%M%S%6fZ"), std::process::id());
+        let run = apply::run_name(host.world.now);
         let setup = Setup { paths: &session.paths, open: &open, run };
         let before = before.map_or(Ok(None), |run| apply::still(&session.paths, &run))?;
         apply::apply(&setup, &plan, recovered.continued.or(before))?
     };
     let kept = tell(host, session, &report);
-    after::tell(host, session, &plan, &report, command.yes)?;
+    after::tell(host, session, &plan, &report, hook)?;
     Ok(if kept { status::FAILURE } else { ends(plan.leaves_keys()) })
 }
 

@@ -21,9 +21,11 @@ mod migrate;
 mod probe;
 mod profiles;
 mod providers;
+mod question;
 mod reach;
 mod run;
 mod settings;
+mod setup;
 mod shims;
 mod status;
 mod strays;
@@ -250,7 +252,10 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Deny { path } => allow::deny(host, &session, path.as_deref())?,
                 Command::Status { agent } => status::run(host, &session, agent.as_deref())?,
                 Command::Use { profile, default } => choose::run(host, &session, &profile, default)?,
-                Command::Init { profile } => init::run(host, &session, &profile)?,
+                Command::Init { profile: Some(profile), .. } => init::run(host, &session, &profile)?,
+                Command::Init { profile: None, yes, here, check } => {
+                    setup::run(host, session, setup::Asked { yes, here, check })?;
+                }
                 Command::Audit { verify: None, since, alias, agent } => {
                     audit::ask(host, &session, since.as_deref(), alias.as_deref(), agent.as_deref())?;
                 }

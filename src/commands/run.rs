@@ -1,5 +1,6 @@
 //! `ringlet run`: starts a command that is no agent with secrets from the store.
 
+use super::question::is_yes;
 use super::{AuditWanted, Session, exec};
 use crate::failure::Failure;
 use crate::host::{Host, World};
@@ -54,7 +55,7 @@ fn confirm(world: &World, plan: &RunPlan, named: &BTreeMap<Variable, KeyName>) -
     let command = plan.start.binary.display();
     let question = format!("ringlet: give {} to {command}? [y/N] ", keys.join(", "));
     match world.console.ask(&question) {
-        Some(answer) if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") => Ok(()),
+        Some(answer) if is_yes(&answer) => Ok(()),
         Some(_) => Err(LaunchError::Declined),
         None => Err(LaunchError::NoTerminal),
     }

@@ -96,6 +96,9 @@ pub(super) fn run(host: &mut Host, session: &Session, only: Option<&str>) -> Res
     if rows.is_empty() {
         host.output.note("no agent is bound by a profile or found on PATH");
     }
+    if Profiles::new(&session.paths, &session.registry).names().is_ok_and(|names| names.is_empty()) {
+        host.output.note(Hint::from("there is no profile yet; ").command(["ringlet", "init"]).and(" makes one"));
+    }
     Ok(())
 }
 

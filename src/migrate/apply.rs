@@ -20,6 +20,7 @@ use crate::paths::Paths;
 use crate::platform::{self, LockError};
 use crate::secret::{Secret, same};
 use crate::store::{Keys, StoreError};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Write};
@@ -205,6 +206,38 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
         journal.write(setup.paths)?
     }
     Ok(report)
+}
+
+/// Returns the name of a run that begins now.
+pub(crate) fn run_name(now: Timestamp) -> String {
+    format!("{}-{}", now.strftime("%Y%m%dT%H%M%S%6fZ"), std::process::id())
+}
+
+/// Writes files of Ringlet's own in a run without keys, to which [`add_line`] may add a line. `undo` takes both back.
+/// An error means that nothing was changed. Needs the lock and a recovered state.
+pub(crate) fn set_up(paths: &Paths, store: &Keys, run: &str, made: &[MadeFile]) -> Result<(), MigrateError> {
+    made.iter().try_for_each(MadeFile::check)?;
+    let seal = Seal::new(store.private_secret()?);
+    let mut journal = Journal::new(run.to_owned(), store.place(), seal.of(CHECK, b""));
+    journal.made = made.iter().map(|made| made.record(Vec::new(), Vec::new())).collect::<Result<_, _>>()?;
+    journal.stage = Stage::Stored;
+    journal.write(paths)?;
+    if let Err(error) = made.iter().try_for_each(MadeFile::write) {
+        journal.made.iter().rev().for_each(|made| drop(made.take_back()));
+        // The first error is what the user must know of.
+        drop(journal.drop_it(paths));
+        return Err(error);
+    }
+    journal.stage = Stage::Done;
+    journal.write(paths)
+}
+
+/// Takes the journal of a run away that has done nothing.
+pub(crate) fn drop_if_empty(paths: &Paths, run: &str) -> Result<(), MigrateError> {
+    match still(paths, run)?.filter(Journal::is_empty) {
+        Some(journal) => journal.drop_it(paths),
+        None => Ok(()),
+    }
 }
 
 // Ends a run that has rewritten no file: takes back what it made. What is in the store now is used again by the next

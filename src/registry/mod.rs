@@ -163,6 +163,18 @@ impl Registry {
         Ok(names)
     }
 
+    /// Returns the titles of the providers whose keys look like this text.
+    pub(crate) fn owners_of(&self, text: &str) -> Result<Vec<String>, RegistryError> {
+        let mut owners = Vec::new();
+        for name in self.provider_names()? {
+            let spec = self.provider_with_pattern(&name.parse().expect("a definition's name is valid"))?;
+            if spec.recognises(text) == Some(true) {
+                owners.push(spec.title);
+            }
+        }
+        Ok(owners)
+    }
+
     /// Returns the agents that a typed word means among the built-in ones and the user's own of that name, sorted. The
     /// list is empty unless the word is the command of one of them. Other definitions of the user's may have the same
     /// command; they are not read.

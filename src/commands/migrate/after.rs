@@ -2,13 +2,14 @@
 //!
 //! `migrate::aftermath` decides what that is. This file prints it, and asks.
 
-use super::show;
+use super::{HookLine, show};
 use crate::commands::Session;
-use crate::commands::hook::line_for;
+use crate::commands::hook::{is_loaded, line_for, start_folders};
+use crate::commands::question::is_yes;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
-use crate::migrate::aftermath::{self, OpenShell, StartFolders};
+use crate::migrate::aftermath::{self, OpenShell};
 use crate::migrate::apply::{self, End, Report};
 use crate::migrate::files::{self, Found, Role};
 use crate::migrate::plan::{Plan, PlannedFile};
@@ -16,12 +17,17 @@ use crate::name::Provider;
 use crate::platform;
 use crate::shell::Shell;
 use crate::words;
-use memchr::memmem;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Creates what is missing and prints what is left to do.
-pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Report, yes: bool) -> Result<(), Failure> {
+pub(super) fn tell(
+    host: &mut Host,
+    session: &Session,
+    plan: &Plan,
+    report: &Report,
+    line: HookLine,
+) -> Result<(), Failure> {
     let cleaned =
         |file: &&PlannedFile| report.files.iter().any(|(path, end)| *path == file.path && matches!(end, End::Done));
     let files: Vec<&PlannedFile> = plan.files.iter().filter(cleaned).collect();
@@ -37,15 +43,11 @@ pub(super) fn tell(host: &mut Host, session: &Session, plan: &Plan, report: &Rep
         |file: &&&PlannedFile| found.candidates.iter().any(|own| own.role == Role::Script && own.path == file.path);
     let of_shells: Vec<&PlannedFile> = files.iter().filter(|file| !is_script(file)).copied().collect();
     let shells = OpenShell::of_files(&of_shells, OpenShell::of_user(&host.world.env));
-    let folders = StartFolders {
-        home: session.paths.home.clone(),
-        config: host.world.env.absolute("XDG_CONFIG_HOME").unwrap_or_else(|| session.paths.home.join(".config")),
-        zshrc: found.zshrc.clone().unwrap_or_else(|| session.paths.home.join(".zshrc")),
-    };
+    let folders = start_folders(host, session, &found);
     for shell in &shells {
         match shell {
             OpenShell::Hooked(shell) => {
-                hook(host, session, *shell, &folders.hook_file(*shell, &files), &report.run, yes);
+                hook(host, session, *shell, &folders.hook_file(*shell, &files), &report.run, line);
             }
             other => unhooked(host, *other, plan),
         }
@@ -82,16 +84,20 @@ fn unhooked(host: &mut Host, shell: OpenShell, plan: &Plan) {
     }
 }
 
-fn hook(host: &mut Host, session: &Session, shell: Shell, file: &Path, run: &str, yes: bool) {
+fn hook(host: &mut Host, session: &Session, shell: Shell, file: &Path, run: &str, adds: HookLine) {
     let line = line_for(shell);
     let bytes = platform::read_file(file, 16 << 20).map(|read| read.bytes).unwrap_or_default();
-    if memmem::find(&bytes, b"ringlet hook").is_some() {
+    if is_loaded(shell, &bytes) {
         return;
     }
     let shown = session.paths.pretty(file);
-    let asked =
-        if yes { None } else { host.world.console.ask(&format!("ringlet: add `{line}` to {shown}? [y]es, [n]o: ")) };
-    if asked.is_some_and(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")) {
+    let question = format!("ringlet: add `{line}` to {shown}? [y]es, [n]o: ");
+    let is_wanted = match adds {
+        HookLine::Add => true,
+        HookLine::Print => false,
+        HookLine::Ask => host.world.console.ask(&question).is_some_and(|answer| is_yes(&answer)),
+    };
+    if is_wanted {
         let store = super::opener(host, session, super::prompt(host))();
         let added = apply::lock(&session.paths).map_err(|error| format!("stays as it is: {error}"));
         match added.and_then(|_lock| apply::add_line(&session.paths, &store, run, file, line)) {

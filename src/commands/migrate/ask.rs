@@ -3,6 +3,7 @@
 
 use super::{Planning, present, show};
 use crate::commands::Session;
+use crate::commands::question::{self, letter};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::migrate::keyset;
@@ -92,31 +93,12 @@ fn entries(host: &mut Host, session: &Session, planning: &mut Planning<'_, '_>, 
     Ok(true)
 }
 
-// What a word begins with that stands for a letter of the question.
-fn letter(answer: &str) -> char {
-    const WORDS: &[&str] = &["yes", "no", "all", "choose", "keep", "default", "name", "skip"];
-    let answer = answer.to_ascii_lowercase();
-    let is_word = answer.len() == 1 || WORDS.contains(&answer.as_str());
-    answer.chars().next().filter(|_| is_word).unwrap_or(' ')
-}
-
-// Asks until the answer is not `?`, which explains the letters.
+// Asks, and refuses to go on without an answer.
 fn ask(host: &mut Host, question: &str, letters: &[(&str, &str)]) -> Result<String, Failure> {
-    loop {
-        // What the question is about must be on the screen before it.
-        host.output.flush()?;
-        let Some(answer) = host.world.console.ask(&format!("ringlet: {question}: ")) else {
-            return Err(Failure::new("there is no terminal to ask on; nothing was changed")
-                .hint("add --yes to go on without a question, or --dry-run to only look"));
-        };
-        if answer.trim() != "?" {
-            return Ok(answer.trim().to_owned());
-        }
-        let rows = letters
-            .iter()
-            .map(|(letter, what)| vec![(Style::Bold, format!("  {letter}")), (Style::Plain, (*what).to_owned())]);
-        host.output.table(&rows.collect::<Vec<_>>());
-    }
+    question::ask(host, question, letters)?.ok_or_else(|| {
+        Failure::new("there is no terminal to ask on; nothing was changed")
+            .hint("add --yes to go on without a question, or --dry-run to only look")
+    })
 }
 
 // Asks about each launcher by itself. Reports whether one stays as it is.

@@ -308,16 +308,25 @@ pub(super) fn made(
     }
     let defaults: Vec<&PlannedAccount> = plan.accounts.iter().filter(|own| own.account.is_default()).collect();
     if let Some(default) = defaults.first().filter(|_| session.settings.default_profile.is_none()) {
-        let path = session.paths.config();
-        let before = Source::read(&path)?.map(|source| source.text);
-        let mut document: DocumentMut =
-            before.as_deref().unwrap_or_default().parse().expect("the settings were parsed at the start");
-        edit::assign(&mut document, "default-profile", &default.profile)?;
         let keys = defaults.iter().flat_map(|own| own.keys()).cloned().collect();
-        let after = document.to_string().into_bytes();
-        made.push(MadeFile { path, before: before.map(String::into_bytes), after, keys });
+        made.push(default_file(session, &default.profile.parse()?, keys)?);
     }
     Ok(made)
+}
+
+/// The settings with another default profile.
+pub(in crate::commands) fn default_file(
+    session: &Session,
+    profile: &Profile,
+    keys: Vec<KeyName>,
+) -> Result<MadeFile, Failure> {
+    let path = session.paths.config();
+    let before = Source::read(&path)?.map(|source| source.text);
+    let mut document: DocumentMut =
+        before.as_deref().unwrap_or_default().parse().expect("the settings were parsed at the start");
+    edit::assign(&mut document, "default-profile", profile.as_str())?;
+    let after = document.to_string().into_bytes();
+    Ok(MadeFile { path, before: before.map(String::into_bytes), after, keys })
 }
 
 // The bindings of the profiles that a run makes, by the profile's name.

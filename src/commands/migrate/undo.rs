@@ -1,6 +1,7 @@
 //! `ringlet migrate undo`: puts back what a run took out, and says what came back and what did not.
 
 use super::{opener, prompt};
+use crate::commands::question::is_yes;
 use crate::commands::{Session, profiles};
 use crate::config::Source;
 use crate::failure::{Failure, status};
@@ -27,7 +28,7 @@ pub(super) fn run(host: &mut Host, session: &Session, run: Option<&str>) -> Resu
         const QUESTION: &str = "ringlet: take back the profiles, the default and the hook of that run, too? \
                                 [y]es, [n]o: ";
         let answer = if console.is_interactive() { console.ask(QUESTION) } else { None };
-        answer.is_none_or(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+        answer.is_none_or(|answer| is_yes(&answer))
     };
     let is_held = |key: &KeyName| session.settings.scopes.get(key).is_some_and(|scope| scope.broker);
     let done = undo::undo(&session.paths, &store, &is_held, run, &consents)?;

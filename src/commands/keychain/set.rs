@@ -1,0 +1,197 @@
+//! Storing a key: where it comes from, and what is checked before it is stored.
+
+use super::record;
+use crate::audit::Action;
+use crate::commands::Session;
+use crate::commands::question::is_yes;
+use crate::failure::Failure;
+use crate::hint::Hint;
+use crate::host::Host;
+use crate::name::{KeyName, Variable, closest};
+use crate::registry::{Misplaced, ProviderSpec, misplaced};
+use crate::secret::{Key, MAX_KEY, Secret};
+use crate::store::Keys;
+use crate::words;
+use std::io;
+
+/// Where a key comes from.
+#[derive(Clone, Copy)]
+pub(in crate::commands) enum Origin<'a> {
+    /// A person types it.
+    Typed,
+    /// A variable of this process.
+    Variable(&'a str),
+    /// Standard input.
+    Input,
+}
+
+impl Origin<'_> {
+    // The options that name it.
+    fn words(self) -> Vec<String> {
+        match self {
+            Self::Typed => vec![],
+            Self::Variable(name) => vec!["--from-env".into(), name.into()],
+            Self::Input => vec!["--stdin".into()],
+        }
+    }
+}
+
+/// `ringlet keychain set`
+pub(super) fn run(
+    host: &mut Host,
+    session: &Session,
+    store: &Keys,
+    key: &KeyName,
+    origin: Origin<'_>,
+    replace: bool,
+) -> Result<(), Failure> {
+    let provider = known_provider(host, session, key)?;
+    // Some providers' keys consist of characters that names may have. A name is listed, and kept outside the store.
+    let name = key.alias.as_str();
+    if name.len() >= 20 && provider.as_ref().is_some_and(|provider| provider.recognises(name) == Some(true)) {
+        return Err(Failure::usage("the alias looks like the key itself; nothing was stored").hint(
+            Hint::run(words!["ringlet", "keychain", "set", key.provider, "ALIAS"])
+                .and(" with a name of your own, such as work; the key is asked for"),
+        ));
+    }
+    if !replace && store.contains(key)? {
+        return Err(Failure::new(format!("{key} is already in {}", store.place()))
+            .hint(Hint::run(key.replace_command()).and(" to replace it")));
+    }
+    let secret = match origin {
+        Origin::Variable(name) => from_variable(host, name)?,
+        Origin::Input => from_stdin(host)?,
+        Origin::Typed => {
+            let question = format!("ringlet: key for {key} (it is not shown): ");
+            typed(host, &question, "key", "nothing was stored", |error| {
+                Failure::new(format!("there is no terminal to ask on: {error}")).hint("use --stdin, or --from-env VAR")
+            })?
+        }
+    };
+    let secret = checked(host, session, key, provider.as_ref(), secret, origin)?;
+    keep(host, session, store, key, &secret)?;
+    if let Origin::Variable(name) = origin {
+        let said = Hint::from(format!("{name} is still set in this shell; run "));
+        host.output.note(said.command(["unset", name]).and(", and take it out of your rc file"));
+    }
+    Ok(())
+}
+
+/// Returns a key that can be stored under its name. What looks odd is a question where a person has typed it.
+pub(in crate::commands) fn checked(
+    host: &mut Host,
+    session: &Session,
+    key: &KeyName,
+    provider: Option<&ProviderSpec>,
+    secret: Secret,
+    origin: Origin<'_>,
+) -> Result<Key, Failure> {
+    let shape = session.registry.shape(&key.provider);
+    let secret = Key::typed(secret, shape).map_err(|why| Failure::new(format!("the key {why}; nothing was stored")))?;
+    if let Some(wrong) = misplaced(&key.provider, secret.expose()).filter(|_| provider.is_some()) {
+        return Err(elsewhere(key, &wrong, origin));
+    }
+    let text = std::str::from_utf8(secret.expose()).expect("a key is text");
+    if let Some(provider) = provider.filter(|provider| provider.recognises(text) == Some(false)) {
+        let odd = match oddity(session, text)? {
+            Some(what) => format!("this does not look like a key of {}: it {what}", provider.title),
+            None => format!("this does not look like a key of {}", provider.title),
+        };
+        let question = format!("ringlet: {odd}; store it all the same? [y/N] ");
+        if !matches!(origin, Origin::Typed) {
+            host.output.warn(&odd);
+        } else if !host.world.console.ask(&question).is_some_and(|answer| is_yes(&answer)) {
+            return Err(Failure::new("nothing was stored").hint("copy the key again and run the command once more"));
+        }
+    }
+    Ok(secret)
+}
+
+// What is wrong with a text in place of a key, if that can be told.
+fn oddity(session: &Session, text: &str) -> Result<Option<String>, Failure> {
+    let text = text.trim();
+    let is_in = |quote: char| text.starts_with(quote) || text.ends_with(quote);
+    if ['"', '\'', '`', '\u{201c}', '\u{201d}'].into_iter().any(is_in) {
+        return Ok(Some("has quotes".to_owned()));
+    }
+    if text.contains(char::is_whitespace) {
+        return Ok(Some("has blanks in it".to_owned()));
+    }
+    if text.split_once('=').is_some_and(|(name, _)| name.parse::<Variable>().is_ok()) {
+        return Ok(Some("is a whole line, with the variable's name".to_owned()));
+    }
+    let owners = session.registry.owners_of(text)?;
+    Ok((!owners.is_empty()).then(|| format!("looks like a key of {}", owners.join(" or "))))
+}
+
+/// Stores a key, records that, and says so.
+pub(in crate::commands) fn keep(
+    host: &mut Host,
+    session: &Session,
+    store: &Keys,
+    key: &KeyName,
+    secret: &Key,
+) -> Result<(), Failure> {
+    let done = store.set(key, secret.secret()).map_err(Failure::from);
+    record(host, session, Action::Set, key, &done)?;
+    done?;
+    host.output.note(format!("stored {key} in {}", store.place()));
+    Ok(())
+}
+
+// A key that was made for another provider would be sent in the wrong header or to the wrong host.
+fn elsewhere(key: &KeyName, wrong: &Misplaced, origin: Origin<'_>) -> Failure {
+    let from = origin.words().into_iter().map(std::ffi::OsString::from);
+    match wrong {
+        Misplaced::Of(owner) => {
+            let right = KeyName::new(owner.clone(), key.alias.clone());
+            Failure::new(format!("this is a key of {owner}, not of {}; nothing was stored", key.provider))
+                .hint(Hint::run(right.set_command().into_iter().chain(from)))
+        }
+        Misplaced::NotOf(owner) => Failure::new(format!("this is not a key of {owner}; nothing was stored"))
+            .hint(Hint::from("copy the token again and run ").command(key.set_command())),
+    }
+}
+
+// An unknown provider is allowed, since `[secrets]` may name any. It may be misspelt, so there is a warning.
+fn known_provider(host: &mut Host, session: &Session, key: &KeyName) -> Result<Option<ProviderSpec>, Failure> {
+    let names = session.registry.provider_names()?;
+    if names.contains(key.provider.as_str()) {
+        return Ok(Some(session.registry.provider_with_pattern(&key.provider)?));
+    }
+    let meant = closest(key.provider.as_str(), names.iter().map(String::as_str));
+    let meant = meant.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+    host.output.warn(format!("ringlet knows no provider \"{}\"{meant}", key.provider));
+    Ok(None)
+}
+
+pub(in crate::commands) fn from_variable(host: &Host, name: &str) -> Result<Secret, Failure> {
+    let name: Variable = name.parse()?;
+    match host.world.env.get(name.as_str()) {
+        Some(value) => Ok(Secret::new(value.as_encoded_bytes().to_vec())),
+        None => Err(Failure::new(format!("{name} is not set"))
+            .hint("leave --from-env out to type the key, or give it by --stdin")),
+    }
+}
+
+fn from_stdin(host: &Host) -> Result<Secret, Failure> {
+    // More than is allowed, with a line's end, so that a longer input is refused and not cut.
+    let read = host.world.console.read_input(MAX_KEY + 3);
+    read.map_err(|error| Failure::new(format!("standard input cannot be read: {error}")))
+}
+
+/// Reads what a person types without echo. `outcome` says in errors what follows from it that nothing was typed.
+pub(in crate::commands) fn typed(
+    host: &Host,
+    question: &str,
+    what: &str,
+    outcome: &str,
+    no_terminal: impl FnOnce(io::Error) -> Failure,
+) -> Result<Secret, Failure> {
+    host.world.console.ask_secret(question).map(Secret::from).map_err(|error| match error.kind() {
+        io::ErrorKind::Interrupted => Failure { status: 130, ..Failure::new(format!("interrupted; {outcome}")) },
+        io::ErrorKind::UnexpectedEof => Failure::new(format!("no {what} was given; {outcome}")),
+        io::ErrorKind::InvalidInput => Failure::new(format!("no {what} is as long as that: {error}; {outcome}")),
+        _ => no_terminal(error),
+    })
+}

@@ -1,0 +1,256 @@
+//! `ringlet init` without a profile: finds agents, logins and keys, proposes what is missing, asks once, and does it.
+//!
+//! What is proposed is shown before anything is changed, each step with the command that it stands for. Keys in files
+//! are `migrate`'s business, which is offered first. What this command writes is in a journal of `migrate`'s, so that
+//! `ringlet migrate undo` takes it back.
+
+mod propose;
+mod steps;
+mod survey;
+
+use self::propose::{Account, Proposal};
+use self::steps::{Scope, Steps};
+use self::survey::{HookState, Survey};
+use super::question::{ask, is_yes, is_yes_or_enter, letter};
+use super::{Session, exec, migrate, probe};
+use crate::failure::Failure;
+use crate::hint::Hint;
+use crate::host::Host;
+use crate::name::KeyName;
+use crate::output::Style;
+use crate::plan::{self, LaunchRequest};
+use crate::platform;
+use crate::store::Prompt;
+use crate::words;
+
+/// The options of the command line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// Nothing is asked.
+    pub(super) yes: bool,
+    /// A `.ringlet.toml` here, and no default profile.
+    pub(super) here: bool,
+    /// The providers are asked about the keys.
+    pub(super) check: bool,
+}
+
+const DO: &[(&str, &str)] = &[
+    ("y", "do all of it; the empty answer does the same"),
+    ("h", "the same, but with a .ringlet.toml for this directory in place of a default profile"),
+    ("c", "choose: each step is asked about by itself, and shown again"),
+    ("n", "change nothing"),
+];
+
+/// `ringlet init`
+pub(super) fn run(host: &mut Host, session: Session, asked: Asked) -> Result<(), Failure> {
+    if !asked.yes && !host.world.console.is_interactive() {
+        return Err(Failure::usage("there is no terminal to ask on")
+            .hint("run `ringlet init --yes` to take the logins and keys that are there without a question")
+            .hint("run `ringlet init PROFILE` to name a profile for this directory"));
+    }
+    super::refuse_config_home(&host.world, "the functions of the hook")?;
+    session.refuse_own_places(&host.world)?;
+    // A log that cannot be written must be known before a key is stored.
+    session.audit_log()?;
+    platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
+    let audit = session.audit.clone();
+    let survey = Survey::new(host, &session)?;
+    survey.show(host, &session);
+    // Messages go to another stream, and must stand below it.
+    host.output.flush()?;
+    if survey.agents.is_empty() {
+        host.output.note("no agent is on PATH; `ringlet agents list` shows those that ringlet knows");
+    }
+    let (session, survey) = match survey.in_files {
+        0 => (session, survey),
+        count => {
+            let said = if count == 1 { "1 key in a file".to_owned() } else { format!("{count} keys in files") };
+            let said = Hint::from(format!("first the {said}, as "));
+            host.output.note(said.command(words!["ringlet", "migrate"]).and(" moves them:"));
+            // Its failure ends no step that follows.
+            if let Err(failure) = migrate::with_hook(host, Session::new(&host.world, audit.clone())?, asked.yes) {
+                host.output.failure(&failure);
+            }
+            let session = Session::new(&host.world, audit.clone())?;
+            let survey = Survey::new(host, &session)?;
+            (session, survey)
+        }
+    };
+    let prompt = if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never };
+    let store = session.open_store(&host.world, prompt);
+    let proposal = Proposal::new(host, &session, &survey, asked.yes)?;
+    let mut steps = Steps::new(host, &session, &survey, proposal, asked)?;
+    if !steps.is_empty() {
+        if !decide(host, &session, &survey, &mut steps, asked)? {
+            host.output.note("nothing was changed");
+            return Ok(());
+        }
+        let stored = steps.store_keys(host, &session, &store)?;
+        drop(store);
+        if steps.check {
+            check(host, &session, &stored, asked)?;
+        }
+        steps.carry_out(host, &session)?;
+    } else {
+        host.output.note("nothing is missing");
+    }
+    let session = Session::new(&host.world, audit)?;
+    rehearse(host, &session, &survey, &steps)
+}
+
+// Shows the steps and asks, until they are wanted as they are or not at all.
+fn decide(
+    host: &mut Host,
+    session: &Session,
+    survey: &Survey,
+    steps: &mut Steps,
+    asked: Asked,
+) -> Result<bool, Failure> {
+    loop {
+        steps.show(host, session);
+        if asked.yes {
+            return Ok(true);
+        }
+        let has_scope = matches!(steps.scope, Scope::Default(_));
+        let question = match has_scope {
+            true => "do this? [Y]es, [h]ere only, [c]hoose, [n]o, [?]",
+            false => "do this? [Y]es, [c]hoose, [n]o, [?]",
+        };
+        let letters: Vec<_> = DO.iter().copied().filter(|(letter, _)| has_scope || *letter != "h").collect();
+        let Some(answer) = ask(host, question, &letters)? else { return Ok(false) };
+        match letter(&answer) {
+            ' ' | 'y' => return Ok(true),
+            'h' if has_scope => {
+                steps.here(host, session, true)?;
+                return Ok(true);
+            }
+            'c' => choose(host, session, survey, steps)?,
+            'n' => return Ok(false),
+            // A mistyped answer changes nothing and ends nothing.
+            _ => {}
+        }
+        if steps.is_empty() {
+            return Ok(false);
+        }
+    }
+}
+
+// Asks about each step by itself.
+fn choose(host: &mut Host, session: &Session, survey: &Survey, steps: &mut Steps) -> Result<(), Failure> {
+    let accounts = std::mem::take(&mut steps.accounts);
+    for account in accounts {
+        if is_yes_or_enter(host, &format!("{}?", account.describe())) {
+            steps.accounts.push(account);
+        }
+    }
+    steps.settle(session, survey)?;
+    if !matches!(steps.scope, Scope::Keep) {
+        const SCOPE: &[(&str, &str)] = &[
+            ("d", "it governs every directory without a .ringlet.toml; the empty answer does the same"),
+            ("h", "a .ringlet.toml names it for this directory"),
+            ("n", "neither; `ringlet use PROFILE` does it later"),
+        ];
+        match letter(
+            &ask(host, "the profile as the [D]efault, [h]ere only, [n]either, [?]", SCOPE)?.unwrap_or_default(),
+        ) {
+            'h' => steps.here(host, session, true)?,
+            'n' => steps.scope = Scope::Keep,
+            _ => {}
+        }
+    }
+    if let Some((_, file)) = &steps.hook {
+        let question = format!("add the hook's line to {}?", session.paths.pretty(file));
+        if !is_yes_or_enter(host, &question) {
+            steps.hook = None;
+        }
+    }
+    if steps.accounts.iter().any(Account::has_key) {
+        let question = "ringlet: ask the provider whether it takes the key? [y/N] ";
+        steps.check = host.world.console.ask(question).is_some_and(|answer| is_yes(&answer));
+    }
+    Ok(())
+}
+
+// Asks the providers about the keys, and a person whether to go on with one that is refused.
+fn check(host: &mut Host, session: &Session, keys: &[KeyName], asked: Asked) -> Result<(), Failure> {
+    let mut refused = false;
+    for key in keys {
+        refused |= probe::run(host, session, &key.to_string())? != 0;
+    }
+    host.output.flush()?;
+    if refused && (asked.yes || !is_yes_or_no_enter(host, "go on with it all the same?")) {
+        return Err(Failure::new("the provider does not take the key; it stays stored, and nothing else was changed")
+            .hint(Hint::from("").command(words!["ringlet", "keychain", "list"]).and(" shows it")));
+    }
+    Ok(())
+}
+
+fn is_yes_or_no_enter(host: &Host, question: &str) -> bool {
+    host.world.console.ask(&format!("ringlet: {question} [y/N] ")).is_some_and(|answer| is_yes(&answer))
+}
+
+// Plans a launch of each agent as the next shell would, shows it, and says what to type.
+fn rehearse(host: &mut Host, session: &Session, survey: &Survey, steps: &Steps) -> Result<(), Failure> {
+    let store = session.open_store(&host.world, Prompt::Never);
+    let context = session.context(&host.world)?;
+    let (mut rows, mut ready, mut hints) = (Vec::new(), None, Vec::new());
+    for found in &survey.agents {
+        let word = found.name.as_str();
+        let plan = match plan::prepare(&context, &LaunchRequest { word, profile: None, words: &[] }) {
+            Ok(plan) => plan,
+            Err(error) => {
+                let failure = Failure::from(error);
+                rows.push(vec![
+                    (Style::Bold, format!("  {word}")),
+                    (Style::Bad, format!("refused: {}", failure.message)),
+                ]);
+                hints.extend(failure.hints);
+                continue;
+            }
+        };
+        let Some(part) = plan.part() else { continue };
+        let account = &part.resolved.account;
+        let at = account.base_url().map(|url| format!(" at {}", url.value)).unwrap_or_default();
+        let said = format!("profile {}: {}{at}", part.resolved.profile, exec::account(&part.resolved));
+        hints.extend(part.notices.iter().map(|notice| exec::noticed(session, notice)));
+        let missing = account.key().map(|key| &key.value).filter(|key| matches!(store.contains(key), Ok(false)));
+        hints.extend(
+            missing.map(|key| Hint::from(format!("there is no key {key} yet; run ")).command(key.set_command())),
+        );
+        let waits = steps.accounts.iter().any(|own| own.agent == found.name && own.needs_login());
+        if missing.is_none() && !waits {
+            ready.get_or_insert_with(|| plan.start().command.clone());
+        }
+        let style = if missing.is_some() { Style::Bad } else { Style::Good };
+        rows.push(vec![(Style::Bold, format!("  {word}")), (style, said)]);
+    }
+    if !rows.is_empty() {
+        host.output.line(&[(Style::Bold, "from now on")]);
+        host.output.table(&rows);
+    }
+    host.output.flush()?;
+    hints.dedup();
+    hints.into_iter().for_each(|hint| host.output.note(hint));
+    let command = match ready {
+        Some(command) => format!("type `{command}` as before"),
+        None => "`ringlet status` says what each agent gets".to_owned(),
+    };
+    match &survey.hook {
+        HookState::Active => host.output.note(command),
+        HookState::None(shell) => {
+            let said = Hint::from(format!("{shell} has no hook: "));
+            let said = said.command(words!["ringlet", "shims", "install"]).and(" makes links that start the agents");
+            host.output.note(said);
+        }
+        HookState::Missing(..) if steps.hook.is_none() => {
+            host.output.note("without the hook, `ringlet exec AGENT` starts an agent with its account");
+        }
+        HookState::Loaded(_) | HookState::Missing(..) => {
+            host.output.note(format!("open a new shell; there {command}"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -1,0 +1,322 @@
+//! What is to be done: shown first, each step with the command that it stands for, and then carried out.
+
+use super::Asked;
+use super::propose::{Account, NewKey, Proposal, What};
+use super::survey::{HookState, State, Survey};
+use crate::commands::hook::line_for;
+use crate::commands::keychain::set;
+use crate::commands::migrate::machine::default_file;
+use crate::commands::{Session, init};
+use crate::config::Source;
+use crate::failure::Failure;
+use crate::hint::Hint;
+use crate::host::Host;
+use crate::migrate::apply;
+use crate::migrate::made::MadeFile;
+use crate::migrate::recover;
+use crate::name::{KeyName, Profile};
+use crate::output::Style;
+use crate::profile::Profiles;
+use crate::shell::{Shell, quote};
+use crate::store::{Keys, Prompt};
+use crate::words;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Where the profile governs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// In every directory without a `.ringlet.toml`.
+    Default(Profile),
+    /// In this directory.
+    Here(Profile),
+    /// Where it does already, or nowhere.
+    Keep,
+}
+
+/// The steps.
+pub(super) struct Steps {
+    /// The accounts.
+    pub(super) accounts: Vec<Account>,
+    keys: Vec<NewKey>,
+    // The profile that gets the accounts.
+    profile: Profile,
+    /// Where it governs.
+    pub(super) scope: Scope,
+    /// The start file that gets the hook's line.
+    pub(super) hook: Option<(Shell, PathBuf)>,
+    /// Whether the providers are asked about the keys.
+    pub(super) check: bool,
+}
+
+impl Steps {
+    pub(super) fn new(
+        host: &mut Host,
+        session: &Session,
+        survey: &Survey,
+        proposal: Proposal,
+        asked: Asked,
+    ) -> Result<Self, Failure> {
+        let Proposal { accounts, keys } = proposal;
+        let hook = match &survey.hook {
+            HookState::Missing(shell, file) => Some((*shell, file.clone())),
+            _ => None,
+        };
+        let mut made =
+            Self { accounts, keys, profile: "default".parse()?, scope: Scope::Keep, hook, check: asked.check };
+        made.settle(session, survey)?;
+        if asked.here && made.scope != Scope::Keep {
+            made.here(host, session, !asked.yes)?;
+        }
+        Ok(made)
+    }
+
+    /// Settles which profile gets the accounts, and whether it governs here.
+    pub(super) fn settle(&mut self, session: &Session, survey: &Survey) -> Result<(), Failure> {
+        let profiles = Profiles::new(&session.paths, &session.registry);
+        let governing = survey.governing.clone().or_else(|| session.settings.default_profile.clone());
+        self.scope = Scope::Keep;
+        if let Some(profile) = governing {
+            self.profile = profile;
+            return Ok(());
+        }
+        let names = profiles.names()?;
+        let accounts = &self.accounts;
+        let takes = |name: &Profile| match profiles.read(name) {
+            Ok(file) => accounts.iter().all(|own| !file.bindings.contains_key(&own.agent)),
+            Err(_) => !names.contains(name),
+        };
+        let has_account = survey.agents.iter().any(|found| matches!(found.state, State::Elsewhere));
+        self.profile = match (self.accounts.as_slice(), names.as_slice()) {
+            // What is missing is only that the one profile governs.
+            ([], [only]) if has_account => only.clone(),
+            ([], _) => return Ok(()),
+            _ => free(takes)?,
+        };
+        if !survey.is_governed {
+            self.scope = Scope::Default(self.profile.clone());
+        }
+        Ok(())
+    }
+
+    /// Reports whether there is nothing to do.
+    pub(super) fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.hook.is_none() && self.scope == Scope::Keep
+    }
+
+    /// Has a `.ringlet.toml` here name the profile. The name of a new one may be asked for.
+    pub(super) fn here(&mut self, host: &mut Host, session: &Session, asks: bool) -> Result<(), Failure> {
+        let profiles = Profiles::new(&session.paths, &session.registry);
+        if !self.accounts.is_empty() && profiles.names()?.iter().all(|name| *name != self.profile) {
+            let usual = folder_name(host, &profiles)?;
+            let question = format!("ringlet: the profile's name [{usual}]: ");
+            let answer = if asks { host.world.console.ask(&question) } else { None };
+            self.profile = match answer.as_deref().map(str::trim) {
+                None | Some("") => usual,
+                Some(name) => {
+                    let name: Profile = name.parse()?;
+                    if profiles.names()?.contains(&name) {
+                        return Err(Failure::new(format!("profile \"{name}\" exists; nothing was changed"))
+                            .hint(Hint::run(words!["ringlet", "use", name]).and(" to use it here")));
+                    }
+                    name
+                }
+            };
+        }
+        self.scope = Scope::Here(self.profile.clone());
+        Ok(())
+    }
+
+    // The keys that are stored for the accounts that are still wanted.
+    fn new_keys(&self) -> impl Iterator<Item = &NewKey> {
+        let is_wanted =
+            |key: &&NewKey| self.accounts.iter().any(|own| matches!(&own.what, What::Key(name) if *name == key.name));
+        self.keys.iter().filter(is_wanted)
+    }
+
+    /// Prints the steps, each with the command that it stands for.
+    pub(super) fn show(&self, host: &mut Host, session: &Session) {
+        let mut rows: Vec<(String, Vec<OsString>)> = Vec::new();
+        for NewKey { name, variable, .. } in self.new_keys() {
+            let mut command = Vec::from(name.set_command());
+            let from = match variable {
+                Some(variable) => {
+                    command.extend(words!["--from-env", variable]);
+                    format!("the key in {variable}")
+                }
+                None => "the key".to_owned(),
+            };
+            rows.push((format!("store {from} as {name}"), command));
+        }
+        let is_new = session.paths.profile(&self.profile).symlink_metadata().is_err();
+        for (at, own) in self.accounts.iter().enumerate() {
+            let profile = &self.profile;
+            let said = match is_new && at == 0 {
+                true => format!("create the profile \"{profile}\": {}", own.describe()),
+                false => format!("add to the profile \"{profile}\": {}", own.describe()),
+            };
+            rows.push((said, profile_command(own, profile, is_new && at == 0)));
+        }
+        match &self.scope {
+            Scope::Default(name) => rows.push((
+                format!("make \"{name}\" the default profile, for every directory without a .ringlet.toml"),
+                words!["ringlet", "profiles", "default", name].into(),
+            )),
+            Scope::Here(name) => rows.push((
+                format!("name \"{name}\" in a .ringlet.toml for this directory, and allow it"),
+                words!["ringlet", "init", name].into(),
+            )),
+            Scope::Keep => {}
+        }
+        if self.check {
+            let said = "ask the provider whether it takes the key".to_owned();
+            rows.push((said, words!["ringlet", "keychain", "check"].into()));
+        }
+        host.output.line(&[]);
+        host.output.line(&[(Style::Bold, "ringlet can do this")]);
+        let mut number = 0;
+        let mut step = |host: &mut Host, said: &str, command: &str| {
+            number += 1;
+            host.output.line(&[(Style::Bold, &format!("{number:>3} ")), (Style::Plain, said)]);
+            host.output.line(&[(Style::Dim, &format!("      {command}"))]);
+        };
+        for (said, command) in &rows {
+            let command = host.output.written(&Hint::from("").command(command));
+            step(host, said, command.trim_matches('`'));
+        }
+        if let Some((shell, file)) = &self.hook {
+            let shown = session.paths.pretty(file);
+            step(host, &format!("add the hook's line at the end of {shown}"), &append_command(*shell, &shown));
+        }
+    }
+
+    /// Stores the keys, and returns the names of all that the accounts use.
+    pub(super) fn store_keys(&self, host: &mut Host, session: &Session, store: &Keys) -> Result<Vec<KeyName>, Failure> {
+        for NewKey { name, key, variable } in self.new_keys() {
+            set::keep(host, session, store, name, key)?;
+            if let Some(variable) = variable {
+                let said = Hint::from(format!("{variable} is still set in this shell; run "));
+                host.output.note(said.command(["unset", variable]).and(", and take it out of what sets it"));
+            }
+        }
+        crate::commands::keychain::warn_of_fallback(session, store, &host.world, &mut host.output);
+        let mut names: Vec<KeyName> = self
+            .accounts
+            .iter()
+            .filter_map(|own| match &own.what {
+                What::Key(name) => Some(name.clone()),
+                What::Login { .. } => None,
+            })
+            .collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Writes the profile, the settings, the hook's line and the project file.
+    pub(super) fn carry_out(&self, host: &mut Host, session: &Session) -> Result<(), Failure> {
+        let mut made = Vec::new();
+        if !self.accounts.is_empty() {
+            let profiles = Profiles::new(&session.paths, &session.registry);
+            let path = session.paths.profile(&self.profile);
+            let before = Source::read(&path)?;
+            let bindings: Vec<_> = self.accounts.iter().map(Account::binding).collect();
+            let after = profiles.draft(&self.profile, before.as_ref(), &bindings)?.into_bytes();
+            made.push(MadeFile { path, before: before.map(|source| source.text.into_bytes()), after, keys: vec![] });
+        }
+        if let Scope::Default(name) = &self.scope {
+            made.push(default_file(session, name, vec![])?);
+        }
+        if !made.is_empty() || self.hook.is_some() {
+            self.write(host, session, &made)?;
+        }
+        if let Scope::Here(name) = &self.scope {
+            init::run(host, session, name.as_str())?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, host: &mut Host, session: &Session, made: &[MadeFile]) -> Result<(), Failure> {
+        let _lock = apply::lock(&session.paths)?;
+        recover::recover(&session.paths)?.whole()?;
+        let prompt = if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never };
+        let store = session.open_store(&host.world, prompt);
+        let run = apply::run_name(host.world.now);
+        apply::set_up(&session.paths, &store, &run, made)?;
+        if !self.accounts.is_empty() {
+            let agents = self.accounts.iter().map(Account::describe).collect::<Vec<_>>().join(", ");
+            host.output.note(format!("profile \"{}\": {agents}", self.profile));
+        }
+        if let Scope::Default(name) = &self.scope {
+            host.output.note(format!("\"{name}\" is the default profile"));
+        }
+        if let Some((shell, file)) = &self.hook {
+            let (line, shown) = (line_for(*shell), session.paths.pretty(file));
+            match apply::add_line(&session.paths, &store, &run, file, line) {
+                Ok(()) => host.output.note(format!("added the hook's line to {shown}")),
+                Err(why) => {
+                    host.output.warn(format!("{shown} {why}"));
+                    host.output.note(format!("add this line to it yourself: {line}"));
+                }
+            }
+        }
+        apply::drop_if_empty(&session.paths, &run)?;
+        host.output.note("`ringlet migrate undo` takes this back; keys stay stored");
+        Ok(())
+    }
+}
+
+// The command that adds the hook's line to a file of the shell's. The file is shown with `~`, which no quotes may hold.
+fn append_command(shell: Shell, file: &str) -> String {
+    let line = line_for(shell);
+    let quoted = quote(shell, line.as_bytes()).unwrap_or_else(|_| line.to_owned());
+    match shell {
+        Shell::PowerShell => format!("Add-Content $PROFILE {quoted}"),
+        Shell::Zsh | Shell::Bash | Shell::Fish => format!("echo {quoted} >> {}", file.replace(' ', "\\ ")),
+    }
+}
+
+// The command that has a profile bind the agent.
+fn profile_command(own: &Account, profile: &Profile, is_new: bool) -> Vec<OsString> {
+    if is_new {
+        let mut command = Vec::from(words!["ringlet", "profiles", "create", profile, "--agent", own.agent]);
+        match &own.what {
+            What::Login { .. } => command.extend(words!["--login"]),
+            What::Key(key) if key.alias.as_str() != "default" => command.extend(words!["--key-alias", key.alias]),
+            What::Key(_) => {}
+        }
+        return command;
+    }
+    let mut command = Vec::from(words!["ringlet", "profiles", "edit", profile]);
+    let set = |name: &str, value: &str| OsString::from(format!("agents.{}.{name}={value}", own.agent));
+    match &own.what {
+        What::Login { .. } => command.push(set("auth", "login")),
+        What::Key(key) => {
+            command.extend([set("provider", key.provider.as_str()), set("key-alias", key.alias.as_str())])
+        }
+    }
+    command
+}
+
+// The first name whose profile can take the accounts.
+fn free(takes: impl Fn(&Profile) -> bool) -> Result<Profile, Failure> {
+    let numbered = (2..1000).map(|number| format!("default-{number}"));
+    for name in std::iter::once("default".to_owned()).chain(numbered) {
+        let name: Profile = name.parse()?;
+        if takes(&name) {
+            return Ok(name);
+        }
+    }
+    Err(Failure::new("every name for a new profile is taken"))
+}
+
+// The directory's name as a profile's, or another that is free.
+fn folder_name(host: &Host, profiles: &Profiles<'_>) -> Result<Profile, Failure> {
+    let folder = host.world.cwd()?.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let taken = profiles.names()?;
+    let usual: Option<Profile> = folder.parse().ok();
+    match usual.filter(|name| !taken.contains(name)) {
+        Some(name) => Ok(name),
+        None => free(|name| !taken.contains(name)),
+    }
+}
