@@ -2,7 +2,8 @@
 //! provider.
 //!
 //! For each definition it writes a function that returns the same value as parsing the file. `registry::builtin`
-//! includes them, and a test compares the two. A key that the types do not know does not compile.
+//! includes them, and a test compares the two. A key that the types do not know does not compile. The manual pages of
+//! /man are listed for `ringlet man`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use toml::{Table, Value};
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=registry");
+    println!("cargo::rerun-if-changed=man");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("registry");
     let mut code = String::new();
     for (kind, raw) in [("agent", "RawAgent"), ("provider", "RawProvider")] {
@@ -42,7 +44,23 @@ fn main() -> io::Result<()> {
         };
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    fs::write(out.join("registry.rs"), code)
+    fs::write(out.join("registry.rs"), code)?;
+    fs::write(out.join("pages.rs"), pages(&root.with_file_name("man"))?)
+}
+
+// Returns the list of the manual pages, whose texts the compiler reads.
+fn pages(folder: &Path) -> io::Result<String> {
+    let mut names = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.file_name().into_string().expect("a name that is text")))
+        .collect::<io::Result<Vec<String>>>()?;
+    names.sort();
+    let page = |name: &String| {
+        format!("    ({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/man/{name}\"))),\n")
+    };
+    let list: String = names.iter().map(page).collect();
+    Ok(format!(
+        "/// The names of the files, and their texts.\npub(super) const PAGES: &[(&str, &str)] = &[\n{list}];\n"
+    ))
 }
 
 // Returns the definitions of a folder with the names of their files, sorted.

@@ -40,6 +40,9 @@ fi
 # Wraps ringlet to pass on what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
 if ! declare -F ringlet >/dev/null || [[ $(declare -f ringlet) == *RINGLET_SHELL=* ]]; then
   function ringlet {
+    # with prompt
+    unset -v __ringlet_pwd __ringlet_file
+    # end
     # shellcheck disable=SC2043 # the renderer puts every agent there
     RINGLET_SHELL="bash$(for __ringlet_name in @agents@; do
       __ringlet_kind=program
@@ -90,9 +93,27 @@ function __ringlet_notice {
     fi
     dir=${dir%/*}
   done
+  # without prompt
   if [ -n "$file" ] && [ "$file" != "${__ringlet_file-$file}" ] && [[ -x '@ringlet@' ]]; then
     command '@ringlet@' announce </dev/null || :
   fi
+  # end
+  # with prompt
+  if [ "$file" != "${__ringlet_file-.}" ]; then
+    if [[ ! -x '@ringlet@' ]]; then
+      unset -v RINGLET_PROFILE
+    elif [ -n "$file" ] && [ -n "${__ringlet_file+x}" ]; then
+      RINGLET_PROFILE=$(command '@ringlet@' announce --profile </dev/null) || :
+    else
+      RINGLET_PROFILE=$(command '@ringlet@' announce --profile </dev/null 2>/dev/null) || :
+    fi
+    if [ -n "${RINGLET_PROFILE-}" ]; then
+      export RINGLET_PROFILE
+    else
+      unset -v RINGLET_PROFILE
+    fi
+  fi
+  # end
   __ringlet_file=$file
   export -n __ringlet_pwd __ringlet_file
   return "$prev"

@@ -22,6 +22,12 @@ end
 # Wraps ringlet to pass on what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
 if __ringlet_free ringlet
     function ringlet --description 'ringlet: tell what this shell knows'
+        # with prompt
+        set --erase --global __ringlet_file
+        if functions --query __ringlet_moved
+            __ringlet_moved
+        end
+        # end
         RINGLET_SHELL=(echo fish
             for name in @agents@
                 set --local kind program
@@ -67,9 +73,30 @@ if status is-interactive
                 end
             end
             set --local file $dir/.ringlet.toml
+            # without prompt
             if test -n "$file"; and set --query __ringlet_file; and test $file != "$__ringlet_file"; and test -x '@ringlet@'
                 command '@ringlet@' announce </dev/null
             end
+            # end
+            # with prompt
+            if not set --query __ringlet_file; or test "$file" != "$__ringlet_file"
+                set --erase --global RINGLET_PROFILE
+                set --local profile
+                set --local says nothing
+                if test -n "$file"; and set --query __ringlet_file
+                    set says line
+                end
+                if test -x '@ringlet@'; and test $says = line
+                    set profile (command '@ringlet@' announce --profile </dev/null)
+                end
+                if test -x '@ringlet@'; and test $says = nothing
+                    set profile (command '@ringlet@' announce --profile </dev/null 2>/dev/null)
+                end
+                if test -n "$profile"
+                    set --global --export RINGLET_PROFILE $profile
+                end
+            end
+            # end
             set --global __ringlet_file "$file"
         end
     end

@@ -54,6 +54,7 @@
       }
       $before = $state['File']
       $state['File'] = $found
+      # without prompt
       if ($found -and $null -ne $before -and $found -cne $before -and [System.IO.File]::Exists('@ringlet@')) {
         $errors = $global:Error.Count
         try {
@@ -67,6 +68,30 @@
           if ($global:Error.Count -gt $errors) { $global:Error.RemoveAt(0) }
         }
       }
+      # end
+      # with prompt
+      if ($found -cne $before) {
+        $named = $null
+        if ([System.IO.File]::Exists('@ringlet@')) {
+          $errors = $global:Error.Count
+          try {
+            $info = [System.Diagnostics.ProcessStartInfo]::new('@ringlet@', 'announce --profile')
+            $info.UseShellExecute = $false
+            $info.RedirectStandardOutput = $true
+            $info.RedirectStandardError = (-not $found) -or ($null -eq $before)
+            $info.WorkingDirectory = $at.ProviderPath
+            $process = [System.Diagnostics.Process]::Start($info)
+            $named = $process.StandardOutput.ReadToEnd()
+            $process.WaitForExit()
+            $process.Dispose()
+          } catch {
+            if ($global:Error.Count -gt $errors) { $global:Error.RemoveAt(0) }
+          }
+        }
+        if (-not $named) { $named = $null }
+        [System.Environment]::SetEnvironmentVariable('RINGLET_PROFILE', $named)
+      }
+      # end
     }
 
     # Succeeds if Ringlet may define the alias: its link exists, and no function or other alias has the name.

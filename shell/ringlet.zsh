@@ -32,6 +32,10 @@ fi
 # Wraps ringlet to pass on what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
 if (( ! ${+functions[ringlet]} )) || [[ ${functions[ringlet]} == *RINGLET_SHELL=* ]]; then
   function ringlet {
+    # with prompt
+    unset __ringlet_file
+    __ringlet_moved
+    # end
     RINGLET_SHELL="zsh$(setopt local_options extended_glob
       for __ringlet_name in @agents@; do
         __ringlet_kind=program
@@ -90,9 +94,25 @@ function __ringlet_notice {
       dir=
     fi
   done
+  # without prompt
   if [[ -n $file && $file != "${__ringlet_file-$file}" && -x '@ringlet@' ]]; then
     command '@ringlet@' announce </dev/null || true
   fi
+  # end
+  # with prompt
+  if [[ $file != "${__ringlet_file-.}" ]]; then
+    if [[ ! -x '@ringlet@' ]]; then
+      unset RINGLET_PROFILE
+    elif [[ -n $file && -n ${__ringlet_file+x} ]]; then
+      typeset -gx RINGLET_PROFILE="$(command '@ringlet@' announce --profile </dev/null)"
+    else
+      typeset -gx RINGLET_PROFILE="$(command '@ringlet@' announce --profile </dev/null 2>/dev/null)"
+    fi
+    if [[ -z ${RINGLET_PROFILE-} ]]; then
+      unset RINGLET_PROFILE
+    fi
+  fi
+  # end
   typeset -g __ringlet_file=$file
 }
 

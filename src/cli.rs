@@ -136,7 +136,10 @@ Add one line to your rc file:
   zsh         eval \"$(ringlet hook zsh)\"
   bash        eval \"$(ringlet hook bash)\"
   fish        ringlet hook fish | source
-  powershell  Invoke-Expression (& ringlet hook powershell | Out-String)")]
+  powershell  Invoke-Expression (& ringlet hook powershell | Out-String)
+nushell has no `eval`; add two lines to config.nu:
+  mkdir ($nu.data-dir | path join vendor autoload)
+  ringlet hook nushell | save -f ($nu.data-dir | path join vendor autoload ringlet.nu)")]
     Hook {
         /// Your shell
         #[arg(value_enum)]
@@ -345,22 +348,50 @@ Examples:
     /// Links named after the agents, for scripts and editors
     #[command(subcommand)]
     Shims(Shims),
-    /// Print the completions for a shell
+    /// Print or install the completions for a shell
     #[command(after_help = "\
 Examples:
+  ringlet completions --install
   zsh         source <(ringlet completions zsh)
   bash        source <(ringlet completions bash)
   fish        ringlet completions fish | source
-  powershell  Invoke-Expression (& ringlet completions powershell | Out-String)")]
+  powershell  Invoke-Expression (& ringlet completions powershell | Out-String)
+  nushell     ringlet completions nushell --install")]
     Completions {
-        /// Your shell
-        #[arg(value_enum)]
-        shell: ShellName,
+        /// Your shell [default with --install: the one that SHELL names]
+        #[arg(value_enum, required_unless_present = "install")]
+        shell: Option<ShellName>,
+        /// Write them where the shell finds them
+        #[arg(long)]
+        install: bool,
+    },
+    /// Print or install the manual pages
+    #[command(after_help = "\
+Examples:
+  ringlet man --install
+  ringlet man keychain set | man -l -")]
+    Man {
+        /// Write all pages where man finds them
+        #[arg(long)]
+        install: bool,
+        /// The command whose page is printed [default: ringlet itself]
+        #[arg(value_name = "COMMAND", conflicts_with = "install")]
+        words: Vec<String>,
+    },
+    /// Explain a topic, or show a command's help
+    Help {
+        /// A topic, or a command
+        #[arg(value_name = "TOPIC")]
+        words: Vec<String>,
     },
     /// Print the line on entering a directory; called by the hook
     // Hooks that an older ringlet printed call it `notice`.
     #[command(hide = true, alias = "notice")]
-    Announce,
+    Announce {
+        /// Print the name of the directory's profile as well
+        #[arg(long, hide = true)]
+        profile: bool,
+    },
     /// Show how many requests and tokens passed the broker
     #[command(after_help = "\
 Examples:
@@ -429,6 +460,9 @@ pub enum ShellName {
     /// PowerShell
     #[value(name = "powershell", alias = "pwsh")]
     PowerShell,
+    /// nushell
+    #[value(alias = "nu")]
+    Nushell,
 }
 
 #[cfg(test)]
@@ -522,7 +556,7 @@ mod tests {
     #[test]
     fn the_hooks_of_an_older_ringlet_are_still_answered() {
         let old = Cli::try_parse_from(["ringlet", "notice"]).expect("a command");
-        assert!(matches!(old.command, Command::Announce));
+        assert!(matches!(old.command, Command::Announce { profile: false }));
     }
 
     proptest! {

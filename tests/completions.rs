@@ -8,8 +8,13 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-const SHELLS: [(&str, &str); 4] =
-    [("bash", "ringlet.bash"), ("zsh", "_ringlet"), ("fish", "ringlet.fish"), ("powershell", "ringlet.ps1")];
+const SHELLS: [(&str, &str); 5] = [
+    ("bash", "ringlet.bash"),
+    ("zsh", "_ringlet"),
+    ("fish", "ringlet.fish"),
+    ("powershell", "ringlet.ps1"),
+    ("nushell", "ringlet.nu"),
+];
 
 #[test]
 fn the_registrations_are_those_in_the_repository() {

@@ -18,11 +18,12 @@ use std::process::Command;
 /// repeated byte for byte.
 const DATE: &str = "2026-11-22";
 
-const SCRIPTS: [(Shell, &str); 4] = [
+const SCRIPTS: [(Shell, &str); 5] = [
     (Shell::Bash, "ringlet.bash"),
     (Shell::Zsh, "_ringlet"),
     (Shell::Fish, "ringlet.fish"),
     (Shell::PowerShell, "ringlet.ps1"),
+    (Shell::Nushell, "ringlet.nu"),
 ];
 
 /// Compares what is committed in a folder with what is generated, file by file.

@@ -38,7 +38,7 @@ fn a_profile_that_is_not_there_is_not_written() {
     fs::create_dir(&folder).expect("a folder");
     world.run_in(&folder, &["init", "wrok"]).fails(1, &["profile \"wrok\" does not exist", "did you mean `work`?"]);
     world.run_in(&folder, &["init", "../work"]).fails(2, &["profile"]);
-    world.run_in(&folder, &["init"]).fails(2, &["<PROFILE>"]);
+    world.run_in(&folder, &["init"]).fails(2, &["ringlet init --yes", "ringlet init PROFILE"]);
     assert!(!folder.join(".ringlet.toml").exists());
     world.run_in("/proc/self".as_ref(), &["init", "work"]).fails(1, &[".ringlet.toml: cannot be written"]);
 }

@@ -72,6 +72,8 @@ mod migrate_sourced;
 mod migrate_stores;
 #[cfg(target_os = "linux")]
 mod no_leak;
+#[cfg(target_os = "linux")]
+mod nushell;
 #[cfg(unix)]
 mod own_files;
 #[cfg(target_os = "linux")]

@@ -28,7 +28,10 @@ fn hook(ringlet: &str, links: &str, commands: &[&str]) -> Result<String, ShellEr
     let commands: Vec<String> = commands.iter().copied().map(String::from).collect();
     let ceilings = [PathBuf::from("/work"), PathBuf::from("/it's\u{2019}")];
     let links = Some(Path::new(links));
-    render(Shell::PowerShell, &Hook { ringlet: Path::new(ringlet), commands: &commands, ceilings: &ceilings, links })
+    render(
+        Shell::PowerShell,
+        &Hook { ringlet: Path::new(ringlet), commands: &commands, ceilings: &ceilings, links, prompt: false },
+    )
 }
 
 fn usual() -> String {
@@ -39,7 +42,7 @@ fn usual() -> String {
 fn texts(path: &str) -> [String; 2] {
     let links = path.replace(['[', ']'], "");
     let hook = hook(path, &links, &["claude", "cursor-agent", "a.b"]).expect("the hook renders");
-    [hook, render_completion(Path::new(path)).expect("the completions render")]
+    [hook, render_completion(Shell::PowerShell, Path::new(path)).expect("the completions render")]
 }
 
 fn parse(text: &str) -> Tree {
@@ -133,7 +136,8 @@ fn a_link_directory_that_would_be_a_pattern_is_refused() {
         assert!(matches!(error, ShellError::Brackets(_)), "{error}");
         assert!(error.to_string().contains(links), "{error}");
     }
-    let hook = Hook { ringlet: Path::new("/r"), commands: &["claude".to_owned()], ceilings: &[], links: None };
+    let hook =
+        Hook { ringlet: Path::new("/r"), commands: &["claude".to_owned()], ceilings: &[], links: None, prompt: false };
     assert!(matches!(render(Shell::PowerShell, &hook), Err(ShellError::NoLinks)));
 }
 
@@ -247,7 +251,7 @@ fn a_constrained_language_is_asked_for_before_any_method_is_called() {
             outer.any(|outer| outer.kind() == "if_statement" && text[outer.byte_range()].starts_with("if ($full) {"));
         assert!(is_guarded, "{}", &text[call.byte_range()]);
     }
-    let completion = render_completion(Path::new("ringlet")).expect("the completions render");
+    let completion = render_completion(Shell::PowerShell, Path::new("ringlet")).expect("the completions render");
     let asked = completion.find("if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') { return }");
     let calls = nodes(&parse(&completion), "invokation_expression").iter().map(Node::start_byte).min();
     assert!(asked.is_some() && asked < calls, "{completion}");
@@ -268,7 +272,7 @@ fn a_hook_that_fails_is_a_comment_in_powershell_and_nothing_elsewhere() {
 
 #[test]
 fn completions_ask_through_one_string_and_no_native_call() {
-    let text = render_completion(Path::new("ringlet")).expect("the completions render");
+    let text = render_completion(Shell::PowerShell, Path::new("ringlet")).expect("the completions render");
     assert!(text.contains("ProcessStartInfo]::new('ringlet', $line)"), "{text}");
     assert!(text.contains("EnvironmentVariables['COMPLETE'] = 'powershell'"), "{text}");
     let tree = parse(&text);
@@ -381,13 +385,22 @@ esac
         /// The statement of a profile that loads the hook.
         fn hook(&self) -> String {
             let commands = ["claude".to_owned(), "codex".to_owned()];
-            let hook = Hook { ringlet: &self.ringlet, commands: &commands, ceilings: &[], links: Some(&self.links) };
+            let hook = Hook {
+                ringlet: &self.ringlet,
+                commands: &commands,
+                ceilings: &[],
+                links: Some(&self.links),
+                prompt: false,
+            };
             let text = render(Shell::PowerShell, &hook).expect("the hook renders");
             self.load("hook.ps1", &text)
         }
 
         fn completion(&self) -> String {
-            self.load("completion.ps1", &render_completion(&self.ringlet).expect("the completions render"))
+            self.load(
+                "completion.ps1",
+                &render_completion(Shell::PowerShell, &self.ringlet).expect("the completions render"),
+            )
         }
 
         /// As a user's profile has it, with `cat` for the command that prints.

@@ -26,6 +26,7 @@ const STAND_IN: &str = r#"#!/bin/bash
 printf '%s\0' "$#" "$@" >>"$HOME/calls"
 if [ "$1" = announce ]; then
   echo 'stand-in: a notice' >&2
+  if [ "${2-}" = --profile ]; then cat "$HOME/profile"; fi
   exit 7
 fi
 shift 3
@@ -105,8 +106,12 @@ impl World {
     }
 
     fn hook_with(&self, shell: Shell, commands: &[&str], ceilings: &[PathBuf]) -> String {
+        self.rendered(shell, commands, ceilings, false)
+    }
+
+    fn rendered(&self, shell: Shell, commands: &[&str], ceilings: &[PathBuf], prompt: bool) -> String {
         let commands: Vec<String> = commands.iter().copied().map(String::from).collect();
-        let hook = Hook { ringlet: &self.ringlet, commands: &commands, ceilings, links: None };
+        let hook = Hook { ringlet: &self.ringlet, commands: &commands, ceilings, links: None, prompt };
         let text = render(shell, &hook).expect("the hook renders");
         assert_eq!(text.lines().count(), 1, "more than one line: {text}");
         assert!(text.ends_with('\n'));
@@ -320,6 +325,7 @@ in_each_shell! {
     an_uninstalled_ringlet_is_the_shells_own_error
     the_notice_comes_once_on_entering
     the_notice_keeps_the_status
+    the_profile_for_a_prompt_is_the_directorys
     the_walk_ends_at_the_ceilings
     a_deleted_or_linked_directory_is_walked_by_its_name
     every_folder_is_governed_by_the_file_that_a_launch_finds
@@ -677,6 +683,38 @@ fn the_notice_comes_once_on_entering(shell: Shell) {
     assert!(world.calls().iter().all(|call| strings(call) == ["announce"]));
 }
 
+fn the_profile_for_a_prompt_is_the_directorys(shell: Shell) {
+    let world = World::new();
+    let (project, plain) = (world.project("project"), world.folder("plain"));
+    let profile = |name: &str| drop(world.write("profile", name));
+    profile("usual");
+    let mut session = world.shell(shell, &world.rendered(shell, &["claude"], &[], true));
+    assert!(!session.start.contains(NOTICE), "{}", session.start);
+    let exported = |session: &mut Session| session.print("env | grep '^RINGLET_PROFILE=' || echo none");
+    assert_eq!(exported(&mut session), "RINGLET_PROFILE=usual");
+    profile("work");
+    assert_eq!(session.enter(&project), 1);
+    assert_eq!(exported(&mut session), "RINGLET_PROFILE=work");
+    // Leaving says nothing, and the default holds again; where there is none, nothing is exported.
+    profile("");
+    assert_eq!(session.enter(&plain), 0);
+    assert_eq!(exported(&mut session), "none");
+    let asked = world.calls().len();
+    assert_eq!(asked, 3);
+    for _ in 0..3 {
+        session.line("");
+    }
+    assert_eq!(world.calls().len(), 0, "a steady prompt asks nothing");
+    // A command of ringlet's may change what governs, so the next prompt asks again, without a line.
+    profile("other");
+    assert_eq!(session.line("ringlet exec x -- --exit 9").matches(NOTICE).count(), 0);
+    assert_eq!(session.last_status(), "9");
+    assert_eq!(exported(&mut session), "RINGLET_PROFILE=other");
+    fs::remove_file(&world.ringlet).expect("there");
+    assert_eq!(session.enter(&project), 0);
+    assert_eq!(exported(&mut session), "none");
+}
+
 fn the_notice_keeps_the_status(shell: Shell) {
     let world = World::new();
     let (project, plain) = (world.project("project"), world.folder("plain"));
@@ -984,6 +1022,17 @@ fn the_rendered_hook_is_the_template_on_one_line() {
         let hook = world.hook_with(shell, &["claude"], &[]);
         let template = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("shell/ringlet.{shell}"));
         let template = fs::read_to_string(template).expect("in the repository");
+        let mut is_left_out = false;
+        let kept = |line: &&str| {
+            match line.trim() {
+                "# with prompt" => is_left_out = true,
+                "# end" => is_left_out = false,
+                "# without prompt" => {}
+                _ => return !is_left_out,
+            }
+            false
+        };
+        let template = template.lines().filter(kept).collect::<Vec<_>>().join("\n");
         let plain = template
             .replace("'@ringlet@'", &word(shell, &world.ringlet))
             .replace("'@ceilings@'", "'.'")
@@ -1349,15 +1398,18 @@ fn names_that_would_break_a_shell_are_refused() {
             ["", "Claude", "-x", "a b", "a;b", "$(x)", "a'b", "a/b", "é", "if", "exec", "cd", "prompt", "ringlet"]
         {
             let commands = [name.to_owned()];
-            let hook = Hook { ringlet, commands: &commands, ceilings: &[], links: Some(Path::new("/links")) };
+            let hook =
+                Hook { ringlet, commands: &commands, ceilings: &[], links: Some(Path::new("/links")), prompt: false };
             assert!(render(shell, &hook).is_err(), "{shell}: {name:?}");
         }
-        let relative = Hook { ringlet: Path::new("ringlet"), commands: &[], ceilings: &[], links: None };
+        let relative = Hook { ringlet: Path::new("ringlet"), commands: &[], ceilings: &[], links: None, prompt: false };
         assert!(render(shell, &relative).is_err());
         let ceilings = [PathBuf::from("work")];
-        assert!(render(shell, &Hook { ringlet, commands: &[], ceilings: &ceilings, links: None }).is_err());
         assert!(
-            render(shell, &Hook { ringlet, commands: &[], ceilings: &[], links: None }).is_ok(),
+            render(shell, &Hook { ringlet, commands: &[], ceilings: &ceilings, links: None, prompt: false }).is_err()
+        );
+        assert!(
+            render(shell, &Hook { ringlet, commands: &[], ceilings: &[], links: None, prompt: false }).is_ok(),
             "no agent is no error"
         );
     }

@@ -8,10 +8,20 @@ use crate::plan;
 use crate::profile::Profiles;
 use std::collections::BTreeSet;
 
-/// Prints at most one line to stderr.
-pub(super) fn run(host: &mut Host, session: &Session) -> Result<(), Failure> {
+/// Prints at most one line to stderr. With `profile` the name of the profile that governs goes to stdout, for a prompt.
+pub(super) fn run(host: &mut Host, session: &Session, profile: bool) -> Result<(), Failure> {
     let Ok(context) = session.context(&host.world) else { return Ok(()) };
-    let line = match plan::find_project(&context) {
+    let project = plan::find_project(&context);
+    if profile {
+        let default = session.settings.default_profile.as_ref();
+        let name = match &project {
+            Ok(None) => default,
+            Ok(Some(project)) => project.content.as_ref().and_then(|content| content.profile.as_ref().or(default)),
+            Err(_) => None,
+        };
+        host.output.raw(name.map_or("", |name| name.as_str()));
+    }
+    let line = match project {
         Ok(None) => return Ok(()),
         Err(error) => error.to_string(),
         Ok(Some(project)) => match project.content {
@@ -46,6 +56,23 @@ mod tests {
         assert!(ran.err.ends_with("run `ringlet allow`\n") && ran.err.lines().count() == 1, "{ran:?}");
         home.run(&["allow"]).succeeds();
         assert_eq!(home.run(&["announce"]).err, "ringlet: profile work (claude)\n");
+    }
+
+    #[test]
+    fn the_profile_for_a_prompt_is_the_one_that_governs_or_the_default() {
+        let home = Home::with_profile("work");
+        let named = || home.run(&["announce", "--profile"]).succeeds().out;
+        assert_eq!(named(), "");
+        home.run(&["profiles", "default", "work"]).succeeds();
+        assert_eq!(named(), "work");
+        home.run(&["profiles", "create", "other", "--agent", "codex"]).succeeds();
+        home.write(".ringlet.toml", "profile = \"other\"\n");
+        assert_eq!(named(), "", "it is not allowed");
+        home.run(&["allow"]).succeeds();
+        assert_eq!(named(), "other");
+        home.write(".ringlet.toml", "[agents]\ncodex = \"other\"\n");
+        home.run(&["allow"]).succeeds();
+        assert_eq!(named(), "work");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `ringlet completions`: prints the registration for a shell, and answers what the shell then asks.
 
-use super::settings;
+use super::{help, man, settings};
 use crate::cli::{Cli, ShellName};
 use crate::config::Settings;
 use crate::env::Env;
@@ -14,16 +14,68 @@ use crate::shell::{COMPLETE_VARIABLE, Shell, render_completion};
 use crate::store::Prompt;
 use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use clap_complete::env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh};
+use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
+use serde_json::json;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// `ringlet completions SHELL`
-pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
-    let script = script(Shell::from(shell))?;
-    host.output.raw(&script);
+/// `ringlet completions SHELL [--install]`
+pub(super) fn run(host: &mut Host, shell: Option<ShellName>, install: bool) -> Result<i32, Failure> {
+    let shell = shell.map_or_else(|| Shell::of_user(&host.world.env), Shell::from);
+    let script = script(shell)?;
+    if !install {
+        host.output.raw(&script);
+        return Ok(0);
+    }
+    let Some(place) = Place::of(&host.world, shell)? else {
+        return Err(Failure::new("PowerShell has no folder that it loads completions from")
+            .hint("add this line to $PROFILE: Invoke-Expression (& ringlet completions powershell | Out-String)"));
+    };
+    man::write(&place.folder, place.name, &script)?;
+    let pretty = Paths::new(&host.world.env)?.pretty(&place.folder);
+    host.output.note(format!("installed the completions for {shell} in {pretty}"));
+    host.output.note(match place.is_searched {
+        true => "open a new shell, then type `ringlet ` and TAB".to_owned(),
+        false => format!("put this line before `compinit` in ~/.zshrc, and open a new shell: fpath=({pretty} $fpath)"),
+    });
     Ok(0)
+}
+
+/// Where a shell finds a command's completions.
+pub(super) struct Place {
+    folder: PathBuf,
+    name: &'static str,
+    /// Whether the shell searches the folder by itself.
+    is_searched: bool,
+}
+
+impl Place {
+    /// Returns the folder of the user's own for a shell; none for PowerShell, which has none.
+    pub(super) fn of(world: &World, shell: Shell) -> Result<Option<Self>, Failure> {
+        let data = man::data_folder(world)?;
+        let config = || Ok::<_, Failure>(world.env.absolute("XDG_CONFIG_HOME").unwrap_or(home(world)?.join(".config")));
+        let (folder, name) = match shell {
+            Shell::Bash => (data.join("bash-completion/completions"), "ringlet"),
+            Shell::Zsh => (data.join("zsh/site-functions"), "_ringlet"),
+            Shell::Fish => (config()?.join("fish/completions"), "ringlet.fish"),
+            Shell::Nushell => (data.join("nushell/vendor/autoload"), "ringlet-completions.nu"),
+            Shell::PowerShell => return Ok(None),
+        };
+        // zsh names no folder of the user's; FPATH tells of one only where it is exported.
+        Ok(Some(Self { folder, name, is_searched: shell != Shell::Zsh }))
+    }
+
+    /// Reports whether the completions that are installed are those of this version; `None` if there are none.
+    pub(super) fn is_current(&self, shell: Shell) -> Option<bool> {
+        let text = std::fs::read_to_string(self.folder.join(self.name)).ok()?;
+        Some(script(shell).is_ok_and(|script| script == text))
+    }
+}
+
+fn home(world: &World) -> Result<PathBuf, Failure> {
+    Ok(Paths::new(&world.env)?.home)
 }
 
 /// Returns the registration for a shell, as it is kept in `/completions`.
@@ -32,7 +84,7 @@ pub fn script(shell: Shell) -> Result<String, Failure> {
         Shell::Zsh => &Zsh,
         Shell::Bash => &Bash,
         Shell::Fish => &Fish,
-        Shell::PowerShell => return Ok(render_completion(Path::new("ringlet"))?),
+        Shell::PowerShell | Shell::Nushell => return Ok(render_completion(shell, Path::new("ringlet"))?),
     };
     let mut script = Vec::new();
     completer
@@ -47,19 +99,92 @@ pub fn script(shell: Shell) -> Result<String, Failure> {
 fn autoloadable(script: &str) -> String {
     let (functions, register) = script.trim_end().rsplit_once('\n').expect("the script has many lines");
     let complete = register.replacen("compdef ", "", 1).replacen(" ringlet", " \"$@\"", 1);
-    format!("{functions}\nif [[ ${{funcstack[1]-}} == _ringlet ]]; then\n    {complete}\nelse\n    {register}\nfi\n")
+    // A line of an rc file may stand before `compinit`. Then the first prompt registers it.
+    format!(
+        "{functions}\n\
+         if [[ ${{funcstack[1]-}} == _ringlet ]]; then\n    {complete}\n\
+         elif (( ${{+functions[compdef]}} )); then\n    {register}\n\
+         else\n    \
+             function _ringlet_register() {{\n        \
+                 precmd_functions=(\"${{(@)precmd_functions:#_ringlet_register}}\")\n        \
+                 (( ${{+functions[compdef]}} )) && {register}\n    \
+             }}\n    \
+             typeset -ga precmd_functions\n    precmd_functions+=(_ringlet_register)\n\
+         fi\n"
+    )
 }
 
 /// Answers a shell that asks for completions. Returns false when none asked.
-pub(super) fn answered(host: &Host) -> Result<bool, Failure> {
-    if host.world.env.non_empty(COMPLETE_VARIABLE).is_none() {
+pub(super) fn answered(host: &mut Host) -> Result<bool, Failure> {
+    let Some(name) = host.world.env.non_empty(COMPLETE_VARIABLE).filter(|name| *name != "0") else {
         return Ok(false);
+    };
+    let shell: Shell = Path::new(name).file_stem().unwrap_or_default().to_string_lossy().parse()?;
+    let words = words(&host.world);
+    let answer = match words.is_empty() {
+        true => script(shell)?,
+        false => candidates(host, shell, words)?,
+    };
+    host.output.raw(&answer);
+    Ok(true)
+}
+
+// The command line that is completed stands behind `--`.
+fn words(world: &World) -> Vec<OsString> {
+    let behind = world.arguments.iter().skip(1).skip_while(|word| *word != "--").skip(1);
+    behind.cloned().collect()
+}
+
+// Returns the candidates in the form in which the shell's registration reads them.
+fn candidates(host: &Host, shell: Shell, mut words: Vec<OsString>) -> Result<String, Failure> {
+    let env = &host.world.env;
+    let named = env.get("_CLAP_COMPLETE_INDEX").and_then(|text| text.to_str()?.parse::<usize>().ok());
+    let at = named.unwrap_or(words.len() - 1).min(words.len());
+    // zsh leaves out an empty word at the end.
+    if at == words.len() {
+        words.push(OsString::new());
     }
-    let source = Arc::new(Source::new(&host.world));
-    let completion = CompleteEnv::with_factory(|| with_candidates(&source)).var(COMPLETE_VARIABLE);
-    completion
-        .try_complete(host.world.arguments.iter().cloned(), host.world.cwd.as_deref().ok())
-        .map_err(|error| Failure::new(error.to_string()))
+    let source = Arc::new(Source::new(&host.world, &words[..at]));
+    let found = complete(&source, words, at, host.world.cwd.as_deref().ok())
+        .map_err(|error| Failure::new(format!("the completions cannot be worked out: {error}")))?;
+    let separator = env.get("_CLAP_IFS").map_or("\n".into(), |text| text.to_string_lossy());
+    let line = |(value, help): &(String, String)| match help.as_str() {
+        "" => format!("{value}\n"),
+        help => format!("{value}\t{help}\n"),
+    };
+    Ok(match shell {
+        Shell::Bash => found.iter().map(|(value, _)| value.as_str()).collect::<Vec<_>>().join(&separator),
+        Shell::Zsh => {
+            let escape = |text: &str| text.replace('\\', "\\\\");
+            let describe = |(value, help): &(String, String)| match help.as_str() {
+                "" => escape(value).replace(':', "\\:"),
+                help => format!("{}:{}", escape(value).replace(':', "\\:"), escape(help)),
+            };
+            found.iter().map(describe).collect::<Vec<_>>().join(&separator)
+        }
+        Shell::Fish | Shell::PowerShell => found.iter().map(line).collect(),
+        Shell::Nushell => {
+            let record = |(value, help): &(String, String)| json!({ "value": value, "description": help });
+            serde_json::Value::from_iter(found.iter().map(record)).to_string()
+        }
+    })
+}
+
+// Returns the values and what they mean. Options are offered for a word that begins like one: they would else stand in
+// front of the names, and be inserted for a second TAB.
+fn complete(
+    source: &Arc<Source>,
+    words: Vec<OsString>,
+    at: usize,
+    folder: Option<&Path>,
+) -> std::io::Result<Vec<(String, String)>> {
+    let wants_options = words[at].as_encoded_bytes().starts_with(b"-");
+    let found = clap_complete::engine::complete(&mut with_candidates(source), words, at, folder)?;
+    let pair = |candidate: CompletionCandidate| {
+        let help = candidate.get_help().map(|help| help.to_string().lines().next().unwrap_or_default().to_owned());
+        (candidate.get_value().to_string_lossy().into_owned(), help.unwrap_or_default())
+    };
+    Ok(found.into_iter().map(pair).filter(|(value, _)| wants_options || !value.starts_with('-')).collect())
 }
 
 /// What candidates are read from: the folders and the store of a host. A completion must never fail, ask or take long,
@@ -68,6 +193,8 @@ struct Source {
     paths: Option<Paths>,
     env: Env,
     open_store: OpenStore,
+    /// The words before the one that is completed.
+    before: Vec<String>,
 }
 
 /// A command's path, one of its arguments, and the candidates for that argument.
@@ -95,21 +222,23 @@ const COMPLETED: &[Completed] = &[
     (&["keychain", "set"], "alias", Source::aliases),
     (&["keychain", "list"], "prefix", Source::keys),
     (&["keychain", "check"], "prefix", Source::keys),
-    (&["keychain", "remove"], "provider", Source::providers_with_keys),
+    (&["keychain", "remove"], "provider", Source::keys_or_providers),
     (&["keychain", "remove"], "alias", Source::aliases),
-    (&["keychain", "rename"], "provider", Source::providers_with_keys),
+    (&["keychain", "rename"], "provider", Source::keys_or_providers),
     (&["keychain", "rename"], "alias", Source::aliases),
     (&["profiles", "create"], "agent", Source::agents),
     (&["profiles", "create"], "provider", Source::providers),
     (&["profiles", "create"], "key_alias", Source::aliases),
     (&["profiles", "inspect"], "name", Source::profiles),
     (&["profiles", "edit"], "name", Source::profiles),
+    (&["profiles", "edit"], "changes", Source::profile_keys),
     (&["profiles", "remove"], "name", Source::profiles),
     (&["profiles", "default"], "name", Source::profiles),
     (&["profiles", "run"], "name", Source::profiles),
     (&["profiles", "run"], "agent", Source::agents),
     (&["shims", "install"], "agents", Source::agents),
     (&["shims", "remove"], "agents", Source::agents),
+    (&["help"], "words", Source::topics),
 ];
 
 /// The definition of the command line, with candidates that are read when a shell asks.
@@ -133,8 +262,9 @@ fn extend(command: clap::Command, path: &[&str], argument: &str, add: ArgValueCa
 }
 
 impl Source {
-    fn new(world: &World) -> Self {
-        Self { paths: paths(world), env: world.env.clone(), open_store: world.open_store }
+    fn new(world: &World, before: &[OsString]) -> Self {
+        let before = before.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        Self { paths: paths(world), env: world.env.clone(), open_store: world.open_store, before }
     }
 
     fn agents(&self) -> Vec<String> {
@@ -164,8 +294,32 @@ impl Source {
         scopes.iter().filter(|(_, scope)| scope.lease.is_some()).map(|(key, _)| key.to_string()).collect()
     }
 
+    /// The aliases of the provider that an earlier word names, by itself or behind `--provider`.
     fn aliases(&self) -> Vec<String> {
-        sorted(self.key_names().iter().map(|key| key.alias.to_string()))
+        let names = self.key_names();
+        let is_named = |key: &&KeyName| {
+            let provider = key.provider.as_str();
+            self.before.iter().any(|word| word == provider || word.strip_prefix("--provider=") == Some(provider))
+        };
+        sorted(names.iter().filter(is_named).map(|key| key.alias.to_string()))
+    }
+
+    /// The keys, as one word; `PROVIDER` and `ALIAS` may be two.
+    fn keys_or_providers(&self) -> Vec<String> {
+        let mut names = self.keys();
+        names.extend(self.providers_with_keys());
+        names
+    }
+
+    /// The keys of a profile's file, as far as a command line is likely to set them.
+    fn profile_keys(&self) -> Vec<String> {
+        ["model=", "endpoint=", "config-dir=", "auth=", "delivery=", "provider-config.key-alias="]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    fn topics(&self) -> Vec<String> {
+        help::TOPICS.iter().map(|(name, _)| (*name).to_owned()).collect()
     }
 
     fn providers_with_keys(&self) -> Vec<String> {
@@ -210,22 +364,18 @@ fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::host::testing::Home;
-    use std::ffi::OsString;
 
-    // Returns the candidates but for options.
+    // Returns the candidates for the last word.
     fn complete(home: &Home, words: &[&str]) -> Vec<String> {
-        let source = Arc::new(Source::new(&home.world(words)));
-        let arguments = ["ringlet"].iter().chain(words).map(OsString::from).collect();
-        let candidates =
-            clap_complete::engine::complete(&mut with_candidates(&source), arguments, words.len(), Some(&home.path));
-        let names = candidates.expect("candidates").into_iter();
-        let names = names.map(|candidate| candidate.get_value().to_string_lossy().into_owned());
-        names.filter(|name| !name.starts_with('-')).collect()
+        let all: Vec<OsString> = ["ringlet"].iter().chain(words).map(OsString::from).collect();
+        let source = Arc::new(Source::new(&home.world(words), &all[..words.len()]));
+        let found = super::complete(&source, all, words.len(), Some(&home.path)).expect("candidates");
+        found.into_iter().map(|(value, _)| value).collect()
     }
 
     #[test]
     fn every_completed_argument_is_one_of_the_command_line() {
-        let whole = with_candidates(&Arc::new(Source::new(&Home::new().world(&[]))));
+        let whole = with_candidates(&Arc::new(Source::new(&Home::new().world(&[]), &[])));
         for (path, argument, _) in COMPLETED {
             let found = path.iter().try_fold(&whole, |command, name| command.find_subcommand(name));
             let found = found.and_then(|command| command.get_arguments().find(|arg| arg.get_id() == argument));
@@ -239,10 +389,56 @@ mod tests {
         let mut home = Home::new();
         home.input = b"sk-ant-0123456789abcdef\n".to_vec();
         home.run(&["keychain", "set", "anthropic", "work", "--stdin"]).succeeds();
-        assert_eq!(complete(&home, &["keychain", "remove", ""]), ["anthropic"]);
+        assert_eq!(complete(&home, &["keychain", "remove", ""]), ["anthropic/work", "anthropic"]);
         assert_eq!(complete(&home, &["keychain", "remove", "anthropic", "w"]), ["work"]);
         assert_eq!(complete(&home, &["audit", "--alias", "anth"]), ["anthropic/work"]);
         assert_eq!(complete(&home, &["keychain", "check", ""]), ["anthropic/work"]);
+    }
+
+    #[test]
+    fn aliases_are_those_of_the_named_provider_alone() {
+        let mut home = Home::new();
+        for (provider, alias) in [("anthropic", "work"), ("openai", "team")] {
+            home.input = b"something-0123456789abcdef\n".to_vec();
+            home.run(&["keychain", "set", provider, alias, "--stdin"]).succeeds();
+        }
+        assert_eq!(complete(&home, &["keychain", "set", "anthropic", ""]), ["work"]);
+        assert_eq!(complete(&home, &["keychain", "rename", "openai", ""]), ["team"]);
+        let create = ["profiles", "create", "x", "--agent", "codex", "--provider", "openai", "--key-alias", ""];
+        assert_eq!(complete(&home, &create), ["team"]);
+    }
+
+    #[test]
+    fn options_are_offered_behind_a_dash_and_nowhere_else() {
+        let home = Home::with_profile("usual");
+        let commands: Vec<Vec<&str>> =
+            COMPLETED.iter().map(|(path, _, _)| path.iter().copied().chain([""]).collect()).collect();
+        let more = [vec![""], vec!["keychain", ""], vec!["lease", "grant", ""], vec!["status", "claude", ""]];
+        for words in commands.iter().chain(&more) {
+            let found = complete(&home, words);
+            assert!(found.iter().all(|word| !word.starts_with('-')), "{words:?} {found:?}");
+        }
+        for words in [["status", "-"], ["init", "--j"]] {
+            assert!(complete(&home, &words).contains(&"--json".to_owned()), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn each_shell_gets_the_form_that_it_reads() {
+        let mut home = Home::with_profile("usual");
+        let mut asked = |shell: &str| {
+            home.env = vec![("COMPLETE", shell.to_owned())];
+            home.run(&["--", "ringlet", "--ver"]).succeeds().out
+        };
+        assert_eq!(asked("bash"), "--verbose\n--version");
+        assert_eq!(asked("/bin/zsh"), "--verbose:Say more\n--version:Print version");
+        assert_eq!(asked("fish"), "--verbose\tSay more\n--version\tPrint version\n");
+        assert_eq!(asked("fish"), asked("pwsh"));
+        let records: serde_json::Value = serde_json::from_str(&asked("nu")).expect("JSON");
+        assert_eq!(records[0], json!({ "value": "--verbose", "description": "Say more" }));
+        home.run(&["--"]).succeeds();
+        home.env = vec![("COMPLETE", "csh".to_owned())];
+        home.run(&["--", "ringlet", ""]).is_refused(1, "csh");
     }
 
     #[test]

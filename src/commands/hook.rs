@@ -54,6 +54,7 @@ impl Rendered {
             commands: &commands,
             ceilings: &session.settings.ceiling_dirs,
             links: (shell == Shell::PowerShell).then_some(links.as_path()),
+            prompt: session.settings.hook.prompt,
         };
         Ok(Self { code: shell::render(shell, &hook)?, ringlet, commands })
     }
@@ -119,8 +120,20 @@ pub(super) fn start_folders(host: &Host, session: &Session, found: &Found) -> St
     StartFolders {
         home: home.clone(),
         config: host.world.env.absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")),
+        nushell: nushell(host, home),
         zshrc: found.zshrc.clone().unwrap_or_else(|| home.join(".zshrc")),
     }
+}
+
+// nushell follows `XDG_CONFIG_HOME` on every system, and else the system's custom.
+fn nushell(host: &Host, home: &Path) -> PathBuf {
+    let env = &host.world.env;
+    let folder = env.absolute("XDG_CONFIG_HOME").or_else(|| match () {
+        () if cfg!(target_os = "macos") => Some(home.join("Library/Application Support")),
+        () if cfg!(windows) => env.absolute("APPDATA"),
+        () => None,
+    });
+    folder.unwrap_or_else(|| home.join(".config")).join("nushell")
 }
 
 /// Returns the start files of shells that are there. They are read and never run.
@@ -132,6 +145,7 @@ pub(super) fn rc_files(host: &Host, session: &Session) -> Vec<(PathBuf, Vec<u8>)
     let folders = start_folders(host, session, &files::find(&session.paths, &host.world.env));
     let mut names: Vec<PathBuf> = IN_HOME.iter().map(|name| folders.home.join(name)).collect();
     names.extend(IN_CONFIG.iter().map(|name| folders.config.join(name)));
+    names.extend(["config.nu", "env.nu"].map(|name| folders.nushell.join(name)));
     if !names.contains(&folders.zshrc) {
         names.push(folders.zshrc);
     }
@@ -156,6 +170,10 @@ pub(super) fn line_for(shell: Shell) -> &'static str {
         Shell::Bash => "eval \"$(ringlet hook bash)\"",
         Shell::Fish => "ringlet hook fish | source",
         Shell::PowerShell => "Invoke-Expression (& ringlet hook powershell | Out-String)",
+        Shell::Nushell => {
+            "mkdir ($nu.data-dir | path join vendor autoload); ringlet hook nushell | \
+             save -f ($nu.data-dir | path join vendor autoload ringlet.nu)"
+        }
     }
 }
 
@@ -165,6 +183,7 @@ fn shell_of(file: &Path) -> Option<Shell> {
         Dialect::Bash | Dialect::Sh => Shell::Bash,
         Dialect::Fish => Shell::Fish,
         Dialect::PowerShell => Shell::PowerShell,
+        Dialect::Nushell => Shell::Nushell,
         _ => return None,
     })
 }
@@ -200,6 +219,7 @@ impl From<ShellName> for Shell {
             ShellName::Bash => Self::Bash,
             ShellName::Fish => Self::Fish,
             ShellName::PowerShell => Self::PowerShell,
+            ShellName::Nushell => Self::Nushell,
         }
     }
 }

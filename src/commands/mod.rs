@@ -12,11 +12,13 @@ mod doctor;
 mod editor;
 mod exec;
 mod hand_over;
+mod help;
 mod hook;
 mod init;
 mod keychain;
 mod lease;
 mod login;
+mod man;
 mod migrate;
 mod probe;
 mod profiles;
@@ -235,7 +237,9 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
         }
         Command::Broker { of } => hand_over::serve_broker(of),
         Command::HandOver { of, socket } => hand_over::run(of, &socket),
-        Command::Completions { shell } => completions::run(host, shell),
+        Command::Completions { shell, install } => completions::run(host, shell, install),
+        Command::Man { install, words } => man::run(host, &words, install),
+        Command::Help { words } => help::run(host, &words),
         command => {
             let session = Session::new(&host.world, audit)?;
             match command {
@@ -267,7 +271,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Agents(command) => agents::run(host, &session, command)?,
                 Command::Providers(_) => providers::run(host, &session)?,
                 Command::Shims(command) => shims::run(host, &session, command)?,
-                Command::Announce => announce::run(host, &session)?,
+                Command::Announce { profile } => announce::run(host, &session, profile)?,
                 Command::Exec { .. }
                 | Command::Run { .. }
                 | Command::Config(_)
@@ -275,7 +279,9 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 | Command::Doctor
                 | Command::Broker { .. }
                 | Command::HandOver { .. }
-                | Command::Completions { .. } => {
+                | Command::Completions { .. }
+                | Command::Man { .. }
+                | Command::Help { .. } => {
                     unreachable!("handled above")
                 }
             }

@@ -20,6 +20,7 @@ pub(super) const KEYS: &[&str] = &[
     "credentials.backend",
     "credentials.timeout",
     "hook.agents",
+    "hook.prompt",
     "trust.allow-under",
     "audit.enabled",
     "audit.path",

@@ -50,6 +50,7 @@ struct RawCredentials {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct RawHook {
     agents: Option<Vec<Spanned<String>>>,
+    prompt: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -79,6 +80,8 @@ struct RawDaemon {
 pub struct Hook {
     /// The commands for which the hook defines functions, in place of those that profiles and PATH name.
     pub agents: Option<Vec<String>>,
+    /// Whether the hook keeps the directory's profile in `RINGLET_PROFILE`, for a prompt.
+    pub prompt: bool,
 }
 
 /// The `[trust]` table.
@@ -185,7 +188,7 @@ impl Settings {
             stop_at_mount_points: raw.stop_at_mount_points,
             backend: raw.credentials.backend,
             timeout: seconds(source, raw.credentials.timeout.as_ref())?,
-            hook: Hook { agents: raw.hook.agents.as_ref().map(commands).transpose()? },
+            hook: Hook { agents: raw.hook.agents.as_ref().map(commands).transpose()?, prompt: raw.hook.prompt },
             trust: Trust { allow_under: folders(&raw.trust.allow_under)? },
             audit: Audit {
                 enabled: raw.audit.enabled,

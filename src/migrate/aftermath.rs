@@ -24,8 +24,6 @@ pub(crate) enum OpenShell {
     Hooked(shell::Shell),
     /// csh or tcsh, which have none.
     Csh,
-    /// nushell, which has none.
-    Nushell,
     /// sh or ksh, which have none.
     Plain(&'static str),
 }
@@ -41,7 +39,7 @@ impl OpenShell {
                 Dialect::Fish | Dialect::FishVariables => Self::Hooked(shell::Shell::Fish),
                 Dialect::PowerShell => Self::Hooked(shell::Shell::PowerShell),
                 Dialect::Csh => Self::Csh,
-                Dialect::Nushell => Self::Nushell,
+                Dialect::Nushell => Self::Hooked(shell::Shell::Nushell),
                 Dialect::Sh if matches!(users, Self::Plain(_)) => users,
                 _ => return None,
             })
@@ -55,7 +53,6 @@ impl OpenShell {
         let shell = env.non_empty("SHELL").map(PathBuf::from).unwrap_or_default();
         match shell.file_stem().and_then(|name| name.to_str()).unwrap_or_default() {
             "csh" | "tcsh" => Self::Csh,
-            "nu" => Self::Nushell,
             "ksh" | "ksh93" | "mksh" | "lksh" | "oksh" | "pdksh" => Self::Plain("ksh"),
             "sh" | "dash" | "ash" | "yash" => Self::Plain("sh"),
             _ => Self::Hooked(shell::Shell::of_user(env)),
@@ -64,7 +61,7 @@ impl OpenShell {
 
     /// The command that takes these variables out of a session.
     pub(crate) fn unset(self, names: &[&str]) -> String {
-        use shell::Shell::{Bash, Fish, PowerShell, Zsh};
+        use shell::Shell::{Bash, Fish, Nushell, PowerShell, Zsh};
         let all = |command: &str, between: &str| {
             let each = names.iter().map(|name| format!("{command}{name}"));
             each.collect::<Vec<_>>().join(between)
@@ -73,8 +70,8 @@ impl OpenShell {
             Self::Hooked(Bash | Zsh) | Self::Plain(_) => format!("unset {}", names.join(" ")),
             Self::Hooked(Fish) => format!("set -e {}", names.join(" ")),
             Self::Hooked(PowerShell) => format!("Remove-Item {}", all("Env:", ", ")),
+            Self::Hooked(Nushell) => format!("hide-env {}", names.join(" ")),
             Self::Csh => all("unsetenv ", "; "),
-            Self::Nushell => format!("hide-env {}", names.join(" ")),
         }
     }
 }
@@ -84,7 +81,6 @@ impl fmt::Display for OpenShell {
         match self {
             Self::Hooked(shell) => shell.fmt(f),
             Self::Csh => f.write_str("csh"),
-            Self::Nushell => f.write_str("nushell"),
             Self::Plain(name) => f.write_str(name),
         }
     }
@@ -98,6 +94,8 @@ pub(crate) struct StartFolders {
     pub config: PathBuf,
     /// The `.zshrc` that zsh reads.
     pub zshrc: PathBuf,
+    /// nushell's folder.
+    pub nushell: PathBuf,
 }
 
 impl StartFolders {
@@ -105,8 +103,11 @@ impl StartFolders {
     pub(crate) fn hook_file(&self, shell: shell::Shell, files: &[&PlannedFile]) -> PathBuf {
         match shell {
             shell::Shell::Zsh => self.zshrc.clone(),
+            // A terminal of macOS starts a login shell, which does not read `.bashrc`.
+            shell::Shell::Bash if cfg!(target_os = "macos") => self.home.join(".bash_profile"),
             shell::Shell::Bash => self.home.join(".bashrc"),
             shell::Shell::Fish => self.config.join("fish/config.fish"),
+            shell::Shell::Nushell => self.nushell.join("config.nu"),
             // It has several, in places that differ from one system to the next.
             shell::Shell::PowerShell => {
                 let is_profile = |path: &Path| path.to_string_lossy().ends_with("profile.ps1");

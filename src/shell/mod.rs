@@ -28,6 +28,8 @@ pub enum Shell {
     Fish,
     /// PowerShell, both `pwsh` and Windows PowerShell.
     PowerShell,
+    /// nushell, 0.100 or newer.
+    Nushell,
 }
 
 impl Shell {
@@ -38,6 +40,7 @@ impl Shell {
             "fish" => Self::Fish,
             "zsh" => Self::Zsh,
             "pwsh" | "powershell" => Self::PowerShell,
+            "nu" => Self::Nushell,
             _ if cfg!(windows) => Self::PowerShell,
             _ => Self::Bash,
         }
@@ -53,9 +56,12 @@ impl Shell {
                 return format!("{own}{}", self.word(name));
             }
             let words = words.iter().map(|word| self.word(word)).collect::<Vec<_>>().join(" ");
-            // PowerShell prints a quoted word. The call operator runs it.
-            let is_value = self == Self::PowerShell && words.starts_with(['\'', '(']);
-            if is_value { format!("& {words}") } else { words }
+            // These two take a quoted word for a value. An operator runs it.
+            match self {
+                Self::PowerShell if words.starts_with(['\'', '(']) => format!("& {words}"),
+                Self::Nushell if words.starts_with(['\'', '"']) => format!("^{words}"),
+                _ => words,
+            }
         };
         let pieces = hint.pieces().iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
@@ -70,6 +76,7 @@ impl Shell {
             Self::Zsh | Self::Bash => None,
             Self::Fish => Some("set -e "),
             Self::PowerShell => Some("Remove-Item Env:"),
+            Self::Nushell => Some("hide-env "),
         }
     }
 
@@ -86,7 +93,7 @@ impl Shell {
     }
 
     /// Every shell, in the order messages list them.
-    pub const ALL: [Self; 4] = [Self::Zsh, Self::Bash, Self::Fish, Self::PowerShell];
+    pub const ALL: [Self; 5] = [Self::Zsh, Self::Bash, Self::Fish, Self::PowerShell, Self::Nushell];
 
     /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
@@ -95,6 +102,7 @@ impl Shell {
             Self::Bash => "bash",
             Self::Fish => "fish",
             Self::PowerShell => "powershell",
+            Self::Nushell => "nushell",
         }
     }
 }
@@ -108,9 +116,13 @@ impl fmt::Display for Shell {
 impl FromStr for Shell {
     type Err = ShellError;
 
-    /// Reads a shell's name as [`Shell::name`] gives it; `pwsh` means PowerShell too.
+    /// Reads a shell's name as [`Shell::name`] gives it; `pwsh` and `nu` are names of programs.
     fn from_str(name: &str) -> Result<Self, ShellError> {
-        let name = if name == "pwsh" { "powershell" } else { name };
+        let name = match name {
+            "pwsh" => "powershell",
+            "nu" => "nushell",
+            name => name,
+        };
         Self::ALL.into_iter().find(|shell| shell.name() == name).ok_or_else(|| ShellError::Unknown(name.to_owned()))
     }
 }
@@ -119,13 +131,13 @@ impl FromStr for Shell {
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {
     /// Not one of [`Shell::ALL`].
-    #[error("no shell is called {0:?}; known are zsh, bash, fish and powershell")]
+    #[error("no shell is called {0:?}; known are zsh, bash, fish, powershell and nushell")]
     Unknown(String),
     /// A NUL cannot be part of any shell's word.
     #[error("a NUL cannot be passed in shell code")]
     Nul,
-    /// PowerShell's strings are Unicode; a path that is not cannot be written in one.
-    #[error("a path that is not Unicode cannot be written in PowerShell")]
+    /// PowerShell's and nushell's strings are Unicode; a path that is not cannot be written in one.
+    #[error("a path that is not Unicode cannot be written in PowerShell or nushell")]
     NotUnicode,
     /// A relative path would mean another file in every directory.
     #[error("{0:?} is not an absolute path, and shell code needs one")]
@@ -155,6 +167,8 @@ pub struct Hook<'a> {
     pub ceilings: &'a [PathBuf],
     /// PowerShell alone: the absolute directory of links to `ringlet`, each named after an agent.
     pub links: Option<&'a Path>,
+    /// Whether the profile of the directory is kept in `RINGLET_PROFILE`, for a prompt.
+    pub prompt: bool,
 }
 
 /// The environment variable that asks `ringlet` for completions; its value is the shell's name.
@@ -164,7 +178,9 @@ const ZSH: &str = include_str!("../../shell/ringlet.zsh");
 const BASH: &str = include_str!("../../shell/ringlet.bash");
 const FISH: &str = include_str!("../../shell/ringlet.fish");
 const POWERSHELL: &str = include_str!("../../shell/ringlet.ps1");
+const NUSHELL: &str = include_str!("../../shell/ringlet.nu");
 const COMPLETION: &str = include_str!("../../shell/completion.ps1");
+const NUSHELL_COMPLETION: &str = include_str!("../../shell/completion.nu");
 
 /// Renders the code for one shell to evaluate: one line that ends with a newline, or for PowerShell ASCII lines.
 ///
@@ -193,8 +209,9 @@ pub fn render(shell: Shell, hook: &Hook) -> Result<String, ShellError> {
         Shell::Bash => BASH,
         Shell::Fish => FISH,
         Shell::PowerShell => POWERSHELL,
+        Shell::Nushell => NUSHELL,
     };
-    let lines = each_agent(template, hook.commands);
+    let lines = each_agent(template, hook.commands, hook.prompt);
     match shell {
         Shell::Zsh => {
             let code = quote(shell, fill(&one_line(&lines), word)?.as_bytes())?;
@@ -210,14 +227,14 @@ pub fn render(shell: Shell, hook: &Hook) -> Result<String, ShellError> {
             ))
         }
         Shell::Fish => Ok(fill(&one_line(&lines), word)? + "\n"),
-        Shell::PowerShell => Ok(fill(&lines.join("\n"), word)? + "\n"),
+        Shell::PowerShell | Shell::Nushell => Ok(fill(&lines.join("\n"), word)? + "\n"),
     }
 }
 
-/// Renders PowerShell's registration of completions for `ringlet`, which may be a name to be found on PATH.
-pub fn render_completion(ringlet: &Path) -> Result<String, ShellError> {
-    let shell = Shell::PowerShell;
-    let lines = each_agent(COMPLETION, &[]);
+/// Renders the registration of completions in PowerShell or nushell. `ringlet` may be a name to be found on PATH.
+pub fn render_completion(shell: Shell, ringlet: &Path) -> Result<String, ShellError> {
+    let template = if shell == Shell::Nushell { NUSHELL_COMPLETION } else { COMPLETION };
+    let lines = each_agent(template, &[], false);
     let word = |name: &str| match name {
         "variable" => quote(shell, COMPLETE_VARIABLE.as_bytes()),
         _ => path_text(ringlet).and_then(|path| quote(shell, path)),
@@ -232,11 +249,12 @@ pub(crate) fn reserved(name: &str) -> bool {
 
 /// Reserved words, special built-ins, and the commands that the hook's own code uses, of any of the shells.
 const RESERVED: &str = "\
-    alias and begin break builtin case catch cd command contains continue coproc declare do done echo elif else \
-    elseif emulate end esac eval exec exit export false fi finally for foreach function functions if in local \
-    nocorrect noglob not or param printf process prompt read readonly repeat return ringlet select set setopt \
-    shift shopt source status string switch test then throw time trap true try type typeset unalias unfunction \
-    unset until while";
+    alias and append begin break builtin case catch cd command complete const contains continue coproc declare def \
+    default do done each echo elif else elseif emulate end env esac eval exec exit export extern false fi finally for \
+    foreach from function functions get hide hide-env if in is-empty let local loop match module mut nocorrect noglob \
+    not or overlay param path print printf process prompt read readonly repeat return ringlet scope select set setopt \
+    shift shopt source split status str string switch test then throw time trap true try type typeset unalias \
+    unfunction unset until use where while with-env";
 
 fn check(name: &str) -> Result<(), ShellError> {
     let ok =
@@ -294,19 +312,24 @@ fn ceilings(shell: Shell, ceilings: &[PathBuf]) -> Result<String, ShellError> {
     }
     Ok(words.join(match shell {
         Shell::Zsh | Shell::Bash => "|",
-        Shell::Fish => " ",
+        Shell::Fish | Shell::Nushell => " ",
         Shell::PowerShell => ", ",
     }))
 }
 
 /// Returns a template's lines without comments. The lines between `# each agent` and `# end` are repeated for each
-/// command.
-fn each_agent(template: &str, commands: &[String]) -> Vec<String> {
+/// command. Those between `# with prompt`, or `# without prompt`, and `# end` are for that case alone.
+fn each_agent(template: &str, commands: &[String], prompt: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let mut section: Option<Vec<&str>> = None;
+    let mut is_left_out = false;
     let all = template.replace("@agents@", &commands.join(" "));
     for line in all.lines().map(str::trim) {
         match (line, &mut section) {
+            ("# with prompt", None) => is_left_out = !prompt,
+            ("# without prompt", None) => is_left_out = prompt,
+            ("# end", None) => is_left_out = false,
+            _ if is_left_out => {}
             ("# each agent", _) => section = Some(Vec::new()),
             ("# end", Some(body)) => {
                 let body = std::mem::take(body);

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 /// Quotes one word. The shell reads exactly `text` from it, as one argument or operand.
 ///
 /// The result has no control character, and for PowerShell only ASCII. A NUL is refused, since no shell's word can hold
-/// one; for PowerShell, so is text that is not UTF-8.
+/// one; for PowerShell and nushell, so is text that is not UTF-8.
 pub fn quote(shell: Shell, text: &[u8]) -> Result<String, ShellError> {
     if text.contains(&0) {
         return Err(ShellError::Nul);
@@ -22,6 +22,7 @@ pub fn quote(shell: Shell, text: &[u8]) -> Result<String, ShellError> {
         Shell::Zsh | Shell::Bash => Ok(posix(text)),
         Shell::Fish => Ok(fish(text)),
         Shell::PowerShell => Ok(powershell(std::str::from_utf8(text).map_err(|_| ShellError::NotUnicode)?)),
+        Shell::Nushell => Ok(nushell(std::str::from_utf8(text).map_err(|_| ShellError::NotUnicode)?)),
     }
 }
 
@@ -60,6 +61,23 @@ fn escaped(open: &str, text: &[u8], raw: impl Fn(u8) -> String) -> String {
         word.extend(chunk.invalid().iter().copied().map(&raw));
     }
     word.push('\'');
+    word
+}
+
+/// Quotes for nushell: single quotes, in which nothing is special, or double quotes with escapes.
+fn nushell(text: &str) -> String {
+    if !text.contains(|c| c == '\'' || is_unprintable(c)) {
+        return format!("'{text}'");
+    }
+    let mut word = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => word.extend(['\\', c]),
+            c if is_unprintable(c) => write!(word, "\\u{{{:x}}}", u32::from(c)).expect("a String takes every write"),
+            c => word.push(c),
+        }
+    }
+    word.push('"');
     word
 }
 
@@ -130,6 +148,13 @@ mod tests {
                 assert!(!word.contains(char::is_control), "{shell}: {word:?}");
             }
         }
+    }
+
+    #[test]
+    fn nushell_words_are_in_single_quotes_unless_they_hold_one() {
+        assert_eq!(quoted(Shell::Nushell, r"a\b$(x)"), r"'a\b$(x)'");
+        assert_eq!(quoted(Shell::Nushell, "it's \"x\" \\"), r#""it's \"x\" \\""#);
+        assert_eq!(quoted(Shell::Nushell, "a\nb'"), r#""a\u{a}b'""#);
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl ShellNames {
     /// Parses the variable's value; `None` if a hook cannot have written it.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut words = text.split_whitespace();
-        let shell = words.next().filter(|name| matches!(*name, "bash" | "zsh" | "fish"))?.to_owned();
+        let shell = words.next().filter(|name| matches!(*name, "bash" | "zsh" | "fish" | "nushell"))?.to_owned();
         let kind = |word: &str| {
             let (name, kind) = word.split_once('=')?;
             let kind = match kind {

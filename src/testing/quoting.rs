@@ -21,7 +21,8 @@ fn read_back(text: &[u8]) {
                 continue;
             }
             Err(_) => {
-                assert!(shell == Shell::PowerShell && std::str::from_utf8(text).is_err());
+                let is_unicode = matches!(shell, Shell::PowerShell | Shell::Nushell);
+                assert!(is_unicode && std::str::from_utf8(text).is_err());
                 continue;
             }
         };
@@ -31,6 +32,11 @@ fn read_back(text: &[u8]) {
             Shell::Zsh => bourne(text, &word, Dialect::Zsh),
             Shell::Fish => fish(text, &word),
             Shell::PowerShell => powershell(text, &word),
+            Shell::Nushell => reads(
+                &format!("$env.A = {word}\n$env.B = 'b'; $env.C = {word} # {word}\n"),
+                Dialect::Nushell,
+                &[("A", text), ("B", b"b"), ("C", text)],
+            ),
         }
     }
 }

@@ -272,6 +272,7 @@ fn append_command(shell: Shell, file: &str) -> String {
     let quoted = quote(shell, line.as_bytes()).unwrap_or_else(|_| line.to_owned());
     match shell {
         Shell::PowerShell => format!("Add-Content $PROFILE {quoted}"),
+        Shell::Nushell => format!("echo {quoted} | save --append {file}"),
         Shell::Zsh | Shell::Bash | Shell::Fish => format!("echo {quoted} >> {}", file.replace(' ', "\\ ")),
     }
 }
