@@ -24,8 +24,13 @@ fn a_sound_installation_has_nothing_wrong() {
     let mut world = World::ready();
     world.set("RINGLET_SHELL", "zsh claude=ringlet");
     world.write("home/.zshrc", "eval \"$(ringlet hook zsh)\"\n");
+    world.run(&["completions", "--install"]).ok();
+    world.run(&["man", "--install"]).ok();
     let seen = world.run(&["doctor"]).ok();
     for text in [
+        "on PATH: claude",
+        "the completions for bash are installed",
+        "the manual pages are installed",
         "ok    the settings in ~/.config/ringlet/config.toml are right",
         "holds 1 key",
         "1 profile is right",

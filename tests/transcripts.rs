@@ -54,8 +54,15 @@ impl Session {
                 .replace(world.path("").to_str().expect("UTF-8").trim_end_matches('/'), "WORLD")
                 .replace(RINGLET, "RINGLET")
         };
+        // What `doctor` says of the place differs from one machine to the next.
+        let mut is_here = false;
+        let is_general = |line: &&str| {
+            is_here = line.starts_with("here  ") || (is_here && line.starts_with("      "));
+            !is_here
+        };
+        let stdout: String = done.stdout.split_inclusive('\n').filter(is_general).collect();
         let status = done.status.expect("no signal");
-        write!(self.text, "$ ringlet {}\n{}{}", quoted.join(" "), shown(&done.stdout), shown(&done.stderr))
+        write!(self.text, "$ ringlet {}\n{}{}", quoted.join(" "), shown(&stdout), shown(&done.stderr))
             .expect("a string");
         let status = if status == 0 { String::new() } else { format!("[{status}]\n") };
         writeln!(self.text, "{status}").expect("a string");

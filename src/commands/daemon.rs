@@ -207,6 +207,11 @@ fn manager(host: &Host) -> Option<(Manager, &'static str)> {
     platform::candidates(found.1, host.world.env.get("PATH")?).next().map(|_| found)
 }
 
+/// Reports whether the system starts the daemon for this user.
+pub(super) fn is_installed(host: &Host, session: &Session) -> Result<bool, Failure> {
+    Ok(installation(host, session)?.is_some_and(|own| own.files.iter().any(|(file, _)| file.exists())))
+}
+
 fn installation(host: &Host, session: &Session) -> Result<Option<Installation>, Failure> {
     let Some((manager, _)) = manager(host) else { return Ok(None) };
     let ringlet = session.lasting_path(&host.world)?;

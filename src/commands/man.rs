@@ -58,6 +58,13 @@ pub(super) fn data_folder(world: &World) -> Result<PathBuf, Failure> {
     Ok(world.env.absolute("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share")))
 }
 
+/// Reports whether a package has put the pages where every user's `man` looks.
+pub(super) fn is_packaged() -> bool {
+    let folders = ["/usr/share", "/usr/local/share", "/opt/homebrew/share"];
+    let named = ["ringlet.1", "ringlet.1.gz"];
+    folders.iter().any(|folder| named.iter().any(|name| Path::new(folder).join("man/man1").join(name).exists()))
+}
+
 /// Reports whether the pages that are installed are those of this version; `None` if there are none.
 pub(super) fn is_current(folder: &Path) -> Option<bool> {
     let text = |name: &str| std::fs::read_to_string(folder.join(name)).ok();

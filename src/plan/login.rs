@@ -36,6 +36,11 @@ fn default_folder(context: &Context<'_>, login: &Login) -> PathBuf {
     moved.unwrap_or_else(|| context.paths.expand(&login.folder))
 }
 
+/// Reports whether the agent's files show a login, as far as a launch can tell without reading it.
+pub(crate) fn has_login(context: &Context<'_>, resolved: &Resolved, login: &Login) -> bool {
+    is_shown(&files_folder(context, &resolved.agent, resolved.named_folder(), login), login)
+}
+
 // Returns the folder that contains the login's files.
 pub(super) fn files_folder(
     context: &Context<'_>,

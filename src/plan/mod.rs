@@ -41,7 +41,7 @@ pub(crate) use gate::{For, Passed, Refused, check_scopes};
 pub(crate) use guard::{bindings, findings, is_loaded};
 pub(crate) use holder::{describe_login, unused};
 pub(crate) use launch_plan::{Keyless, LaunchPlan, Notice, ProfilePart, Purpose, SecretUse, Sink, Start};
-pub(crate) use login::{login_command, login_folder, refuse_project, sign_in};
+pub(crate) use login::{has_login, login_command, login_folder, refuse_project, sign_in};
 pub(crate) use own_places::{OwnPlace, refuse_own_places};
 pub(crate) use prepare::{LaunchRequest, prepare, refuse_account};
 pub(crate) use project::{AccountHome, ProjectFolders, is_lasting_path};
@@ -49,6 +49,7 @@ pub(crate) use run::{RunPlan, RunRequest, prepare_run};
 pub(crate) use scope::{Facts, Pass, ScopeRule};
 pub(crate) use sessions::{OtherSession, first_launch_mark};
 pub(crate) use stored::{Rejections, over_login, rejections, seed};
+pub(crate) use version::version_text;
 use version::{asked_version, installed_version, version_at};
 
 use crate::config::Settings;

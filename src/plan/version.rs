@@ -14,6 +14,11 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(2);
 const MAX_ANSWER: usize = 4096;
 
+/// Returns the installed version in a text, as far as the path of the program tells it.
+pub(crate) fn version_text(agent: &AgentSpec, command: &str, binary: &Path) -> Option<String> {
+    installed_version(agent, command, binary).map(|version| version.text())
+}
+
 /// Returns the version from the path, without starting the program: from the npm package's `package.json` above it, or
 /// from the names of folders and files that other installers make.
 pub(super) fn installed_version(agent: &AgentSpec, command: &str, binary: &Path) -> Option<Version> {

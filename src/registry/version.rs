@@ -12,6 +12,11 @@ impl Version {
         (parts.len() >= 2).then_some(Self(parts))
     }
 
+    /// Returns the numbers, with dots between them.
+    pub(crate) fn text(&self) -> String {
+        self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")
+    }
+
     /// Reports whether it is the given version or a later one.
     pub(crate) fn is_at_least(&self, since: &str) -> bool {
         Self::parse(since).is_some_and(|since| self.0 >= since.0)

@@ -1,0 +1,217 @@
+//! Stores, keys and profiles: what is there, what is missing, and what nobody uses.
+
+use crate::audit::{Action, Outcome};
+use crate::commands::Session;
+use crate::commands::check::Checks;
+use crate::commands::keychain::record_access;
+use crate::failure::Failure;
+use crate::hint::Hint;
+use crate::host::Host;
+use crate::name::{KeyName, Profile};
+use crate::plan;
+use crate::profile::{Account, Profiles, Resolved};
+use crate::secret::{Secret, same};
+use crate::store::{self, Keys, Prompt, StoreError};
+use crate::words;
+use std::collections::BTreeSet;
+
+/// Of a store with more keys the values are not compared.
+const MOST_COMPARED: usize = 200;
+
+pub(super) fn check(host: &Host, session: &Session, checks: &mut Checks) -> Result<(), Failure> {
+    let store = session.open_store(&host.world, Prompt::Never);
+    let names = stored(session, &store, checks);
+    let used = profiles(host, session, &store, names.is_some(), checks)?;
+    let names = names.unwrap_or_default();
+    for key in names.iter().filter(|key| !used.contains(key) && !is_a_tools(session, key)) {
+        let command = words!["ringlet", "keychain", "remove", key.provider, key.alias];
+        let hint = Hint::from("name it in a profile, or run ").command(command);
+        checks.note(format!("no profile uses {key}"), hint);
+    }
+    doubled(host, session, &store, &names, checks)?;
+    // A scope for a misspelt key protects no key.
+    for key in session.settings.scopes.keys().filter(|key| matches!(store.contains(key), Ok(false))) {
+        let text = format!("there is a scope for {key}, which is not in {}", session.pretty_place(&store.place()));
+        checks.note(text, Hint::from("look at the name: ").command(["ringlet", "config", "edit"]));
+    }
+    Ok(())
+}
+
+fn is_a_tools(session: &Session, key: &KeyName) -> bool {
+    session.settings.tools.values().any(|tool| tool.secrets.values().any(|own| own == key))
+}
+
+// Reports on the store, and returns the names in it.
+fn stored(session: &Session, store: &Keys, checks: &mut Checks) -> Option<Vec<KeyName>> {
+    let names = store.names();
+    // The name is asked for afterwards, since the file may have replaced the keychain meanwhile.
+    let place = session.pretty_place(&store.place());
+    let answers = match names {
+        Ok(names) => {
+            // A locked keychain lists names and gives no values.
+            if matches!(store.locked_collection(), Ok(Some(_))) {
+                let hint = StoreError::Locked.hint().unwrap_or_else(|| Hint::run(["ringlet", "keychain", "unlock"]));
+                checks.bad(format!("{place} is locked, so no launch gets a key"), hint);
+            } else {
+                let counted = if names.len() == 1 { "1 key".to_owned() } else { format!("{} keys", names.len()) };
+                checks.good(format!("{place} answers and holds {counted}"));
+            }
+            Some(names)
+        }
+        // Its usual hint is to run this command.
+        Err(error @ StoreError::Broken(_)) => {
+            let instead = ["ringlet", "config", "set", "credentials.backend", "file"];
+            checks.bad(error.to_string(), Hint::from("restart it, or keep keys without it: ").command(instead));
+            None
+        }
+        Err(error) => {
+            checks.failed(error);
+            None
+        }
+    };
+    if let Some(missing) = store.fell_back() {
+        let text = format!("{}, so keys are in a plain file; {}", missing.summary(), missing.cure());
+        let keep = ["ringlet", "config", "set", "credentials.backend", "file"];
+        checks.note(text, Hint::from("to keep it so, run ").command(keep));
+    }
+    for key in answers.iter().flatten() {
+        if let Some(file) = store::copy_in_file(&session.paths, store, key) {
+            let shown = session.paths.pretty(&file);
+            let text = format!("{key} is in {place} and, in plaintext, in {shown}; launches take the one in {place}");
+            checks.note(
+                text,
+                Hint::from("delete it there: ").command(words!["ringlet", "config", "path"]).and(" names the folder"),
+            );
+        }
+    }
+    answers
+}
+
+// Reports on the profiles, and returns the keys that they use.
+fn profiles(
+    host: &Host,
+    session: &Session,
+    store: &Keys,
+    answers: bool,
+    checks: &mut Checks,
+) -> Result<BTreeSet<KeyName>, Failure> {
+    let profiles = Profiles::new(&session.paths, &session.registry);
+    let names = profiles.names()?;
+    let (mut used, mut sound) = (BTreeSet::new(), 0);
+    for name in &names {
+        let resolved = profiles.read(name).and_then(|file| {
+            let found = file.bindings.keys().map(|agent| profiles.resolve(&file, agent));
+            Ok((file.keys(), found.collect::<Result<Vec<_>, _>>()?))
+        });
+        match resolved {
+            Err(error) => {
+                let hint = error.hint().map_or_else(|| Hint::from(""), |hint| hint.and("; "));
+                let hint = hint.command(words!["ringlet", "profiles", "edit", name]).and(" opens it");
+                checks.bad(error.to_string(), hint);
+            }
+            Ok((keys, found)) => {
+                used.extend(keys);
+                let found: Vec<&Resolved> = found.iter().flatten().collect();
+                let mut is_sound = true;
+                for resolved in &found {
+                    is_sound &= login(host, session, name, resolved, checks);
+                    is_sound &= key(session, store, answers, name, resolved, checks);
+                }
+                sound += usize::from(is_sound);
+            }
+        }
+    }
+    match sound {
+        0 if names.is_empty() => checks
+            .note("there is no profile yet", Hint::run(["ringlet", "init"]).and(", which sets up what is missing")),
+        0 => {}
+        1 => checks.good("1 profile is right"),
+        _ => checks.good(format!("{sound} profiles are right")),
+    }
+    if let Some(name) = session.settings.default_profile.as_ref().filter(|name| profiles.read(name).is_err()) {
+        let sound = names.iter().find(|name| profiles.read(name).is_ok());
+        let hint = match sound {
+            Some(other) => Hint::from("choose another: ").command(words!["ringlet", "profiles", "default", other]),
+            None => Hint::run(words!["ringlet", "profiles", "default", "--unset"]),
+        };
+        checks.bad(format!("the default profile \"{name}\" cannot be read"), hint);
+    }
+    Ok(used)
+}
+
+// Reports a login that is missing.
+fn login(host: &Host, session: &Session, name: &Profile, resolved: &Resolved, checks: &mut Checks) -> bool {
+    let Account::Login { login, .. } = &resolved.account else { return true };
+    let command = plan::login_command(name, (!resolved.is_main).then_some(&resolved.agent.name));
+    if let Some(folder) = resolved.config_dir.as_ref().filter(|folder| !folder.value.is_dir()) {
+        let folder = session.paths.pretty(&folder.value);
+        checks.bad(format!("the login folder {folder} of profile \"{name}\" does not exist"), Hint::run(command));
+        return false;
+    }
+    let Ok(context) = session.context(&host.world) else { return true };
+    if !plan::has_login(&context, resolved, login) {
+        let text = format!("profile \"{name}\": no login of {} can be seen", resolved.agent.title);
+        checks.note(text, Hint::run(command));
+    }
+    true
+}
+
+// Reports a key that is missing or cannot be had.
+fn key(
+    session: &Session,
+    store: &Keys,
+    answers: bool,
+    name: &Profile,
+    resolved: &Resolved,
+    checks: &mut Checks,
+) -> bool {
+    let own = resolved.account.key().map(|key| &key.value);
+    let mut is_sound = true;
+    for key in own.into_iter().chain(resolved.secrets.values().map(|key| &key.value)) {
+        match store.contains(key) {
+            Ok(true) => {}
+            Ok(false) => {
+                let place = session.pretty_place(&store.place());
+                checks.bad(
+                    format!("profile \"{name}\" needs {key}, which is not in {place}"),
+                    Hint::run(key.set_command()),
+                );
+                is_sound = false;
+            }
+            // A store that does not answer is reported once.
+            Err(_) if !answers => {}
+            Err(error) => {
+                checks.failed(error);
+                is_sound = false;
+            }
+        }
+    }
+    is_sound
+}
+
+// Reports keys that are stored under two names. The values are compared in memory, and wiped.
+fn doubled(
+    host: &Host,
+    session: &Session,
+    store: &Keys,
+    names: &[KeyName],
+    checks: &mut Checks,
+) -> Result<(), Failure> {
+    let is_open = matches!(store.locked_collection(), Ok(None) | Err(StoreError::NoPassword));
+    if names.len() > MOST_COMPARED || !is_open || session.audit_log().is_err() {
+        return Ok(());
+    }
+    let mut values: Vec<(&KeyName, Secret)> = Vec::new();
+    for name in names {
+        let Ok(value) = store.get(name) else { continue };
+        let reason = Some("to compare it with the other keys".to_owned());
+        record_access(host, session, Action::Lookup, name, Outcome::Granted, reason)?;
+        if let Some((other, _)) = values.iter().find(|(_, other)| same(other.expose(), value.expose())) {
+            let command = words!["ringlet", "keychain", "remove", name.provider, name.alias];
+            let hint = Hint::from("have profiles name one of them, and run ").command(command);
+            checks.note(format!("{other} and {name} are the same key"), hint);
+        }
+        values.push((name, value));
+    }
+    Ok(())
+}
