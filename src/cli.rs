@@ -378,6 +378,12 @@ Examples:
         #[arg(value_name = "COMMAND", conflicts_with = "install")]
         words: Vec<String>,
     },
+    /// Print the JSON Schema of a TOML file, for editors
+    #[command(after_help = "Example:\n  ringlet schema profile > ~/.config/ringlet/profile.schema.json")]
+    Schema {
+        /// Which one [default: list them]
+        name: Option<String>,
+    },
     /// Explain a topic, or show a command's help
     Help {
         /// A topic, or a command

@@ -19,6 +19,7 @@ pub mod masking;
 pub mod quoting;
 pub mod rc;
 pub mod records;
+pub mod schema;
 pub mod store;
 #[cfg(target_os = "linux")]
 pub mod wire;

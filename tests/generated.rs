@@ -75,6 +75,12 @@ fn the_completions_pass_each_shells_own_check() {
 }
 
 #[test]
+fn the_committed_schemas_are_what_the_files_are_parsed_into() {
+    let made = ringlet::testing::schema::schemas();
+    compare("schema", &made.into_iter().map(|(name, text)| (format!("{name}.json"), text)).collect());
+}
+
+#[test]
 fn the_committed_pages_are_what_the_command_line_says() {
     compare("man", &pages());
 }

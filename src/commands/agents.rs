@@ -100,6 +100,8 @@ fn list(host: &mut Host, session: &Session) -> Result<(), Failure> {
         let pin = pinned.iter().find(|pin| pin.agent == agent).map(|pin| (pin, state(session, pin, found.as_deref())));
         rows.push((spec, commands, found, bound.remove(&agent).unwrap_or_default(), pin));
     }
+    // What is installed first: of the others there are many.
+    rows.sort_by_key(|(_, _, found, ..)| found.is_none());
     let output = &mut host.output;
     broken.iter().for_each(|error| output.warn(error));
     if output.wants_json() {
@@ -130,7 +132,7 @@ fn list(host: &mut Host, session: &Session) -> Result<(), Failure> {
         vec![
             (if found.is_some() { Style::Bold } else { Style::Plain }, spec.name.to_string()),
             (Style::Plain, commands.first().cloned().unwrap_or_default()),
-            (Style::Plain, found.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string())),
+            (Style::Plain, found.as_ref().map_or_else(|| "-".to_owned(), |path| session.paths.pretty(path))),
             (Style::Plain, if names.is_empty() { "-".to_owned() } else { names.join(", ") }),
             (Style::Plain, spec.kinds().join(",")),
             (

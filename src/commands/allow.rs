@@ -73,7 +73,7 @@ fn allow_project(host: &mut Host, session: &Session, file: &Path) -> Result<Proj
     // A file that does not parse is not allowed: a launch would refuse it.
     let project = ProjectFile::parse(&Source::from_bytes(file, evidence.bytes.clone(), None)?)?;
     Trust::new(&session.paths, &session.settings.trust.allow_under).allow(&evidence)?;
-    host.output.note(format!("allowed {}: {}", file.display(), describe(&project)));
+    host.output.note(format!("allowed {}: {}", session.paths.pretty(file), describe(&project)));
     let profiles = Profiles::new(&session.paths, &session.registry);
     for name in project.profile.iter().chain(project.agents.values()) {
         if let Err(error) = profiles.read(name) {
@@ -103,7 +103,7 @@ fn allow_file(host: &mut Host, session: &Session, file: &Path) -> Result<(), Fai
                 }
                 let lines = described(&bound, &by_name);
                 trust.allow_values(&file, bound)?;
-                host.output.note(format!("allowed {}", file.display()));
+                host.output.note(format!("allowed {}", session.paths.pretty(file)));
                 if file.is_dir() {
                     host.output.note("  what these files load from elsewhere is not bound");
                 }
@@ -113,13 +113,15 @@ fn allow_file(host: &mut Host, session: &Session, file: &Path) -> Result<(), Fai
                 let evidence = Evidence::read(&file, MAX_PROGRAM)?;
                 refuse_open(&file)?;
                 trust.allow(&evidence)?;
-                host.output
-                    .note(format!("allowed {} as it is now; what it names or loads is not bound", file.display()));
+                host.output.note(format!(
+                    "allowed {} as it is now; what it names or loads is not bound",
+                    session.paths.pretty(file)
+                ));
             }
             Binding::Harmless(file) => {
                 // An earlier denial is taken back all the same.
                 trust.allow_values(&file, Bound::default())?;
-                host.output.note(format!("{} holds nothing that has to be allowed", file.display()));
+                host.output.note(format!("{} holds nothing that has to be allowed", session.paths.pretty(file)));
             }
         }
     }
@@ -166,7 +168,7 @@ pub(super) fn deny(host: &mut Host, session: &Session, path: Option<&Path>) -> R
     }
     Trust::new(&session.paths, &[]).deny(&file)?;
     let more = if has_file { "" } else { ", should there be one," };
-    host.output.note(format!("denied {}{more} until you allow it again", file.display()));
+    host.output.note(format!("denied {}{more} until you allow it again", session.paths.pretty(&file)));
     Ok(())
 }
 

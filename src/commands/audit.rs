@@ -26,7 +26,12 @@ pub(super) fn ask(
     let output = &mut host.output;
     let as_lines = output.wants_json();
     let mut is_any = false;
+    // A person compares these times with a clock on the wall. The log itself is in UTC.
+    let zone = jiff::tz::TimeZone::system();
     let scan = audit::query(&session.audit_path(), &filter, |entry| {
+        if !is_any && !as_lines {
+            output.line(&[(Style::Dim, "TIME                 ACTION  RESULT   KEY, AND WHO ASKED")]);
+        }
         is_any = true;
         if as_lines {
             // One object is printed on each line, as in the log, so that a million of them are not held in memory.
@@ -43,7 +48,7 @@ pub(super) fn ask(
             let place = record.cwd.as_ref().map_or_else(String::new, |path| format!("  in {}", path.display()));
             let reason = record.reason.as_ref().map_or_else(String::new, |why| format!("  ({why})"));
             output.line(&[
-                (Style::Dim, &format!("{:.3}  ", record.time)),
+                (Style::Dim, &format!("{}  ", record.time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S"))),
                 (Style::Plain, &format!("{:<7} ", word(0))),
                 (style, &format!("{:<8} ", word(1))),
                 (Style::Bold, &record.subject.to_string()),
@@ -54,7 +59,7 @@ pub(super) fn ask(
     });
     let scan = match scan {
         Err(audit::AuditError::Missing(path)) if session.settings.audit.enabled => {
-            host.output.note(format!("nothing was recorded yet in {}", path.display()));
+            host.output.note(format!("nothing was recorded yet in {}", session.paths.pretty(&path)));
             return Ok(());
         }
         Err(audit::AuditError::Missing(path)) => {

@@ -1,6 +1,6 @@
 //! `ringlet completions`: prints the registration for a shell, and answers what the shell then asks.
 
-use super::{help, man, settings};
+use super::{help, man, schema, settings};
 use crate::cli::{Cli, ShellName};
 use crate::config::Settings;
 use crate::env::Env;
@@ -239,6 +239,7 @@ const COMPLETED: &[Completed] = &[
     (&["shims", "install"], "agents", Source::agents),
     (&["shims", "remove"], "agents", Source::agents),
     (&["help"], "words", Source::topics),
+    (&["schema"], "name", |_| schema::SCHEMAS.iter().map(|(name, ..)| (*name).to_owned()).collect()),
 ];
 
 /// The definition of the command line, with candidates that are read when a shell asks.

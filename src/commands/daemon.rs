@@ -64,7 +64,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Daemon) -> Result
             Ok(())
         }
         Daemon::Upgrade { path } => {
-            let entry = registrations.upgrade(&named_file(&host.world, &path)?, search.as_deref())?;
+            let entry = registrations.upgrade(&named_file(&host.world, &path)?, search.as_deref(), now)?;
             report(host, "upgraded", &entry);
             Ok(())
         }
@@ -176,7 +176,7 @@ fn status(host: &mut Host, session: &Session) -> Result<(), Failure> {
     let addresses: Vec<String> =
         data["http"].as_array().into_iter().flatten().map(|it| format!("http://{}", word(it))).collect();
     let mut rows = vec![
-        row("process", Style::Plain, format!("{}, since {}", data["pid"], word(&data["started"]))),
+        row("process", Style::Plain, format!("{}, since {}", data["pid"], in_seconds(&word(&data["started"])))),
         row("socket", Style::Plain, session.paths.pretty(Path::new(&word(&data["socket"])))),
         row("http", Style::Plain, addresses.join(", ")),
         row("keychain", if state == "ready" { Style::Good } else { Style::Bad }, format!("{state}{why}")),
@@ -205,6 +205,14 @@ fn manager(host: &Host) -> Option<(Manager, &'static str)> {
         () => (Manager::Systemd, "systemctl"),
     };
     platform::candidates(found.1, host.world.env.get("PATH")?).next().map(|_| found)
+}
+
+// A moment without its fraction of a second.
+fn in_seconds(moment: &str) -> String {
+    match moment.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => moment.to_owned(),
+    }
 }
 
 /// Reports whether the system starts the daemon for this user.

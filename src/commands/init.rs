@@ -18,7 +18,8 @@ pub(super) fn run(host: &mut Host, session: &Session, profile: &str) -> Result<(
     let text = format!("profile = \"{name}\"\n");
     match platform::create_shared_file(&file, text.as_bytes()) {
         Ok(()) => {
-            let said = format!("wrote {}; it names a profile and no key, so it can be committed", file.display());
+            let said =
+                format!("wrote {}; it names a profile and no key, so it can be committed", session.paths.pretty(&file));
             host.output.note(said);
         }
         // An earlier run was killed between writing and allowing the file, so only the second step is left.

@@ -51,7 +51,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
             }
             let done = store.remove(&key).map_err(|error| with_names(&store, error));
             record(host, session, Action::Remove, &key, &done)?;
-            done.map(|()| host.output.note(format!("removed {key} from {}", store.place())))
+            done.map(|()| host.output.note(format!("removed {key} from {}", session.pretty_place(&store.place()))))
         }
         Keychain::Rename { provider, alias, new_alias, yes, replace } => {
             let (from, to) = change::renamed(&provider, &alias, new_alias.as_deref())?;

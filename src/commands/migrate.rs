@@ -276,7 +276,7 @@ fn refuse_plain_file(session: &Session, store: &Keys, allowed: bool) -> Result<(
 fn tell(host: &mut Host, session: &Session, report: &Report) -> bool {
     for (key, fresh) in &report.keys {
         let done = if *fresh { "stored" } else { "found there already:" };
-        host.output.note(format!("{done} {key} in {}", report.place));
+        host.output.note(format!("{done} {key} in {}", session.pretty_place(&report.place)));
     }
     let mut kept = false;
     for (path, end) in &report.files {

@@ -26,6 +26,7 @@ mod providers;
 mod question;
 mod reach;
 mod run;
+mod schema;
 mod settings;
 mod setup;
 mod shims;
@@ -240,6 +241,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
         Command::Completions { shell, install } => completions::run(host, shell, install),
         Command::Man { install, words } => man::run(host, &words, install),
         Command::Help { words } => help::run(host, &words),
+        Command::Schema { name } => schema::run(host, name.as_deref()),
         command => {
             let session = Session::new(&host.world, audit)?;
             match command {
@@ -281,7 +283,8 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 | Command::HandOver { .. }
                 | Command::Completions { .. }
                 | Command::Man { .. }
-                | Command::Help { .. } => {
+                | Command::Help { .. }
+                | Command::Schema { .. } => {
                     unreachable!("handled above")
                 }
             }

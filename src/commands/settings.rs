@@ -62,7 +62,7 @@ fn get(host: &mut Host, file: &Path, key: Option<&str>) -> Result<(), Failure> {
             let value: toml::Value = toml::from_str(&text).map_err(|error| Failure::new(error.to_string()))?;
             host.output.json(&value);
         } else if text.is_empty() {
-            host.output.note(format!("{} does not exist, and the defaults hold", file.display()));
+            host.output.note(format!("{} does not exist, and the defaults hold", session.paths.pretty(&file)));
         } else {
             text.lines().for_each(|line| host.output.data(line));
         }

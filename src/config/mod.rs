@@ -10,9 +10,9 @@ mod source;
 mod tools;
 
 pub use project::find_project_file;
-pub(crate) use project::{PROJECT_FILE, ProjectFile};
+pub(crate) use project::{PROJECT_FILE, ProjectFile, RawProject};
 pub(crate) use scope::Scope;
-pub(crate) use settings::Backend;
+pub(crate) use settings::{Backend, RawSettings};
 pub use settings::Settings;
 pub(crate) use source::{ConfigError, MAX_BYTES, Source};
 pub(crate) use tools::Tool;

@@ -15,7 +15,7 @@ pub(crate) const PROJECT_FILE: &str = ".ringlet.toml";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawProject {
+pub(crate) struct RawProject {
     profile: Option<Spanned<String>>,
     #[serde(default)]
     agents: BTreeMap<Spanned<String>, Spanned<String>>,

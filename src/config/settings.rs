@@ -26,7 +26,7 @@ pub enum Backend {
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct RawSettings {
+pub(crate) struct RawSettings {
     default_profile: Option<Spanned<String>>,
     ceiling_dirs: Vec<Spanned<String>>,
     stop_at_mount_points: bool,

@@ -182,16 +182,18 @@ impl Registrations {
     }
 
     /// Takes a registered program's new content for its own; its permissions stay.
-    pub fn upgrade(&self, path: &Path, search: Option<&OsStr>) -> Result<Registered, DaemonError> {
+    pub fn upgrade(&self, path: &Path, search: Option<&OsStr>, now: Timestamp) -> Result<Registered, DaemonError> {
         let named = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        self.change(|policy| {
+        let upgraded = self.change(|policy| {
             let entry = policy.at(&named).ok_or_else(|| DaemonError::NotRegistered(named.clone()))?;
             let runs = entry.interpreter.as_ref().map(|interpreter| interpreter.path.to_string_lossy().into_owned());
             let (program, interpreter) = measure(&named, runs.as_deref(), search)?;
             entry.hash = program.hash;
             entry.interpreter = interpreter;
             Ok(entry.clone())
-        })
+        })?;
+        self.no_longer_pending(&upgraded.path, now);
+        Ok(upgraded)
     }
 
     /// Takes a program's registration away.

@@ -12,7 +12,7 @@ mod uses;
 
 pub(crate) use account::{Account, Reach};
 pub(crate) use binding::{Binding, Delivery, Kind};
-pub(crate) use raw::ProfileFile;
+pub(crate) use raw::{ProfileFile, RawProfile};
 pub(crate) use resolved::{Resolved, Sourced};
 pub(crate) use uses::Uses;
 

@@ -17,7 +17,7 @@ const MAX_AGENTS: usize = 128;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawProfile {
+pub(crate) struct RawProfile {
     agent: Option<Text>,
     provider: Option<Text>,
     auth: Option<Text>,

@@ -48,7 +48,7 @@ pub(crate) enum Auth {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawProvider {
+pub(crate) struct RawProvider {
     pub(super) title: String,
     pub(super) variable: Located,
     #[serde(default)]

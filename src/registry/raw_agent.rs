@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawAgent {
+pub(crate) struct RawAgent {
     pub(super) title: String,
     pub(super) command: Located,
     #[serde(default)]

@@ -135,7 +135,7 @@ pub(in crate::commands) fn keep(
     let done = store.set(key, secret.secret()).map_err(Failure::from);
     record(host, session, Action::Set, key, &done)?;
     done?;
-    host.output.note(format!("stored {key} in {}", store.place()));
+    host.output.note(format!("stored {key} in {}", session.pretty_place(&store.place())));
     Ok(())
 }
 
