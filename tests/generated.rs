@@ -1,4 +1,4 @@
-//! `/completions` and `/man`: generated from the clap types, committed, compared here, and tried out.
+//! `/completions`, `/man` and the book's page of commands: generated from the clap types, committed, compared here, and tried out.
 //!
 //! `UPDATE_GENERATED=1 cargo test --test integration generated` writes them anew.
 
@@ -101,6 +101,45 @@ fn the_pages_render_without_a_warning_and_can_be_found_by_name() {
         let line = Command::new("lexgrog").arg(&page).output().expect("lexgrog, of Debian's man-db");
         let line = String::from_utf8_lossy(&line.stdout).into_owned();
         assert!(line.contains(&format!("\"{} - ", name.trim_end_matches(".1"))), "{line}");
+    }
+}
+
+#[test]
+fn the_books_page_of_commands_has_the_help_of_each() {
+    const BEGIN: &str = "<!-- commands: begin -->\n";
+    const END: &str = "<!-- commands: end -->";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/commands.md");
+    let text = fs::read_to_string(&file).expect("the page");
+    let (before, rest) = text.split_once(BEGIN).expect("the page has a place for the commands");
+    let (_, after) = rest.split_once(END).expect("the commands end");
+    let mut command = command_line();
+    command.build();
+    let (mut table, mut helps) = ("| command | what it does |\n| --- | --- |\n".to_owned(), String::new());
+    add_help(&command, 2, &mut table, &mut helps);
+    let wanted = format!("{before}{BEGIN}{table}\n{helps}{END}{after}");
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        fs::write(&file, &wanted).expect("written");
+    }
+    let again = "run `UPDATE_GENERATED=1 cargo test --test integration generated` and look at the difference";
+    assert!(fs::read_to_string(&file).expect("the page") == wanted, "{} is out of date; {again}", file.display());
+}
+
+// A row of the table, and a heading with the help below it, for each command but hidden ones.
+fn add_help(command: &clap::Command, level: usize, table: &mut String, helps: &mut String) {
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name()).to_owned();
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    *table += &format!("| [`{name}`](#{}) | {about} |\n", name.replace(' ', "-"));
+    let mut asked = command_line().term_width(100);
+    if level > 2 {
+        // The options of every command stand once, at the top.
+        asked = asked.mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg });
+    }
+    let help = asked.try_get_matches_from(name.split(' ').chain(["--help"])).expect_err("help ends the command line");
+    let help = help.to_string();
+    let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
+    *helps += &format!("{} {name}\n\n```text\n{}\n```\n\n", "#".repeat(level.min(4)), lines.join("\n"));
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        add_help(sub, level + 1, table, helps);
     }
 }
 

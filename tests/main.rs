@@ -15,6 +15,8 @@ mod audit;
 #[cfg(unix)]
 mod bad_input;
 #[cfg(target_os = "linux")]
+mod book;
+#[cfg(target_os = "linux")]
 mod broker;
 #[cfg(target_os = "linux")]
 mod cases;

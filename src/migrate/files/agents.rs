@@ -1,7 +1,7 @@
 //! The agents' own files, and other places where keys are kept: which there are, and how a key in them is replaced.
 //!
-//! A table: `docs/agents-files.md` is made from it, and a test compares the two. Nothing in these files is edited but
-//! the entries of stores of logins, where the person says so. Folders are listed to a limit. Called by the search.
+//! A table: `docs/src/agents-files.md` is made from it, and a test compares the two. Nothing in these files is edited
+//! but the entries of stores of logins, where the person says so. Folders are listed to a limit. Called by the search.
 
 use super::globs::{self, Budget, marked};
 use super::{MISSED, Role, Search};
@@ -471,7 +471,7 @@ mod tests {
 
     #[test]
     fn the_page_has_the_table() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/agents-files.md");
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/src/agents-files.md");
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let (begin, end) = ("<!-- files: begin -->\n", "<!-- files: end -->");
         let (head, rest) = text.split_once(begin).expect("the page has a place for the table");
