@@ -246,6 +246,10 @@ impl Output {
     fn message(&mut self, style: Style, kind: Option<&str>, text: &str) {
         let label = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
         let pieces = [(Style::Plain, "ringlet: "), (style, label.as_str()), (Style::Plain, text)];
+        // On a terminal a message stands below the data that was printed before it.
+        if let Err(error) = self.out.flush() {
+            self.failed.get_or_insert(error);
+        }
         // If standard error cannot be written, there is no other place to report that.
         let _ = self.err.write_all(painted(&pieces, self.color_err).as_bytes());
     }

@@ -103,7 +103,7 @@ fn allow_file(host: &mut Host, session: &Session, file: &Path) -> Result<(), Fai
                 }
                 let lines = described(&bound, &by_name);
                 trust.allow_values(&file, bound)?;
-                host.output.note(format!("allowed {}", session.paths.pretty(file)));
+                host.output.note(format!("allowed {}", session.paths.pretty(&file)));
                 if file.is_dir() {
                     host.output.note("  what these files load from elsewhere is not bound");
                 }
@@ -115,13 +115,13 @@ fn allow_file(host: &mut Host, session: &Session, file: &Path) -> Result<(), Fai
                 trust.allow(&evidence)?;
                 host.output.note(format!(
                     "allowed {} as it is now; what it names or loads is not bound",
-                    session.paths.pretty(file)
+                    session.paths.pretty(&file)
                 ));
             }
             Binding::Harmless(file) => {
                 // An earlier denial is taken back all the same.
                 trust.allow_values(&file, Bound::default())?;
-                host.output.note(format!("{} holds nothing that has to be allowed", session.paths.pretty(file)));
+                host.output.note(format!("{} holds nothing that has to be allowed", session.paths.pretty(&file)));
             }
         }
     }

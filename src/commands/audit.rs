@@ -106,8 +106,9 @@ pub(super) fn verify(host: &mut Host, session: &Session) -> Result<i32, Failure>
         }
         let style = if report.is_intact() { Style::Good } else { Style::Bad };
         let verdict = if report.is_intact() { "intact" } else { "damaged" };
-        host.output
-            .line(&[(style, verdict), (Style::Plain, &format!(": {} lines in {} files", report.lines, report.files))]);
+        let counted = |many: u64, what: &str| format!("{many} {what}{}", if many == 1 { "" } else { "s" });
+        let size = format!(": {} in {}", counted(report.lines, "line"), counted(report.files as u64, "file"));
+        host.output.line(&[(style, verdict), (Style::Plain, &size)]);
     }
     Ok(if report.is_intact() { 0 } else { status::FAILURE })
 }

@@ -66,6 +66,7 @@ fn change(host: &mut Host, session: &Session, file: &Path, name: &Profile) -> Re
         profile::edit::assign(&mut document, "profile", name.as_str())?;
         platform::replace_shared_file(file, document.to_string().as_bytes())
             .map_err(|error| Failure::io("written", file, &error))?;
+        host.output.note(format!("{} names profile \"{name}\" now", session.paths.pretty(file)));
         super::allow::allow(host, session, &[])?;
     }
     if !kept.is_empty() {

@@ -73,7 +73,7 @@ impl Reach {
                 ("the program itself, without ringlet", Some("open a new shell, or run the hook's line in this one"))
             }
             Self::Unseen => {
-                let hint = "with the hook's line in the rc file a new bash, zsh or fish is";
+                let hint = "a new shell is hooked once its start file has the hook's line";
                 return ("this shell is not hooked, or cannot be seen".to_owned(), Some(hint));
             }
         };

@@ -62,7 +62,7 @@ fn get(host: &mut Host, file: &Path, key: Option<&str>) -> Result<(), Failure> {
             let value: toml::Value = toml::from_str(&text).map_err(|error| Failure::new(error.to_string()))?;
             host.output.json(&value);
         } else if text.is_empty() {
-            host.output.note(format!("{} does not exist, and the defaults hold", session.paths.pretty(&file)));
+            host.output.note(format!("{} does not exist, and the defaults hold", file.display()));
         } else {
             text.lines().for_each(|line| host.output.data(line));
         }
@@ -114,12 +114,25 @@ fn set(host: &mut Host, session: &Session, file: &Path, key: &str, new: &str) ->
     let parts = parts(key)?;
     let mut document = document(file)?;
     edit::assign_at(&mut document, &parts, key, new, true)?;
-    write(session, file, file, &document.to_string()).map_err(|failure| match closest(key, KEYS.iter().copied()) {
-        Some(meant) if meant != key => failure.hint(format!("did you mean `{meant}`?")),
-        _ => failure,
+    write(session, file, file, &document.to_string()).map_err(|failure| {
+        // The file does not have the line that the error is about.
+        let failure = Failure { message: without_place(&failure.message, file), ..failure };
+        match closest(key, KEYS.iter().copied()) {
+            Some(meant) if meant != key => {
+                Failure { hints: Vec::new(), ..failure }.hint(format!("did you mean `{meant}`?"))
+            }
+            _ => failure,
+        }
     })?;
     host.output.note(format!("wrote {}", session.paths.pretty(file)));
     Ok(())
+}
+
+// A message without the place in the file that it begins with.
+fn without_place(message: &str, file: &Path) -> String {
+    let place = format!("{}:", file.display());
+    let rest = message.strip_prefix(&place).unwrap_or(message);
+    rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ':' | ' ')).to_owned()
 }
 
 // Writes a text that the settings can be read from; else nothing. Errors name `shown`.

@@ -56,8 +56,6 @@ pub(super) fn run(host: &mut Host, session: Session, asked: Asked) -> Result<(),
     let audit = session.audit.clone();
     let survey = Survey::new(host, &session)?;
     survey.show(host, &session);
-    // Messages go to another stream, and must stand below it.
-    host.output.flush()?;
     if survey.agents.is_empty() {
         host.output.note("no agent is on PATH; `ringlet agents list` shows those that ringlet knows");
     }
@@ -177,7 +175,6 @@ fn check(host: &mut Host, session: &Session, keys: &[KeyName], asked: Asked) -> 
     for key in keys {
         refused |= probe::run(host, session, &key.to_string())? != 0;
     }
-    host.output.flush()?;
     if refused && (asked.yes || !is_yes_or_no_enter(host, "go on with it all the same?")) {
         return Err(Failure::new("the provider does not take the key; it stays stored, and nothing else was changed")
             .hint(Hint::from("").command(words!["ringlet", "keychain", "list"]).and(" shows it")));
@@ -228,7 +225,6 @@ fn rehearse(host: &mut Host, session: &Session, survey: &Survey, steps: &Steps) 
         host.output.line(&[(Style::Bold, "from now on")]);
         host.output.table(&rows);
     }
-    host.output.flush()?;
     hints.dedup();
     hints.into_iter().for_each(|hint| host.output.note(hint));
     let command = match ready {

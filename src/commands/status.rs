@@ -182,6 +182,7 @@ fn print(output: &mut Output, session: &Session, context: &Context<'_>, row: &Ro
     };
     output.line(&[(Style::Bold, &row.word), (Style::Dim, &format!("  {}", plan.start().binary.display()))]);
     let (is, hint) = row.reach.describe(&plan.start().command);
+    let is = is.strip_prefix("this shell is ").map_or_else(|| is.clone(), str::to_owned);
     let reach = std::iter::once(is).chain(hint.map(str::to_owned)).collect::<Vec<_>>().join("; ");
     let reach = line("this shell", row.reach.style(), reach);
     let Some(part) = plan.part() else {

@@ -12,7 +12,7 @@ mod tools;
 pub use project::find_project_file;
 pub(crate) use project::{PROJECT_FILE, ProjectFile, RawProject};
 pub(crate) use scope::Scope;
-pub(crate) use settings::{Backend, RawSettings};
 pub use settings::Settings;
+pub(crate) use settings::{Backend, RawSettings};
 pub(crate) use source::{ConfigError, MAX_BYTES, Source};
 pub(crate) use tools::Tool;

@@ -141,6 +141,12 @@ impl Profiles<'_> {
             let Some((key, new)) = change.split_once('=') else {
                 return Err(EditError::Word { word: shorten(change), why: "is not of the form KEY=VALUE" });
             };
+            // `profiles create` has options of these names.
+            let key = match key {
+                "key-alias" => "provider-config.key-alias",
+                "auth-header" => "provider-config.auth-header",
+                key => key,
+            };
             assign(&mut document, key, new)?;
         }
         self.replace(name, &document.to_string())

@@ -6,8 +6,8 @@
 use crate::config::{RawProject, RawSettings};
 use crate::profile::RawProfile;
 use crate::registry::{RawAgent, RawProvider};
-use crate::store::file::Entries;
-use serde::de::value::StringDeserializer;
+use crate::store::file::entry::Entries;
+use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde::de::{Deserializer, IntoDeserializer};
 use serde::forward_to_deserialize_any;
@@ -155,8 +155,9 @@ impl<'de> MapAccess<'de> for Pair<'_> {
     }
 }
 
-fn text(name: &str) -> StringDeserializer<Error> {
-    name.to_owned().into_deserializer()
+// A key of a value with its place is borrowed.
+fn text(name: &'static str) -> BorrowedStrDeserializer<'static, Error> {
+    BorrowedStrDeserializer::new(name)
 }
 
 /// All keys of a table.
