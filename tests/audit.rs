@@ -56,7 +56,7 @@ fn the_settings_enable_it_for_every_way_to_start() {
     let all = lines(&world, "home/log/audit.jsonl");
     assert_eq!(all.len(), 3);
     assert!(all.iter().all(|line| line["agent"] == "claude"));
-    assert!(world.run(&["audit"]).ok().lines().count() == 3);
+    assert_eq!(world.run(&["audit"]).ok().lines().count(), 4, "a heading, and a line for each");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn verification_finds_an_edit_a_gap_and_a_truncation() {
     for _ in 0..3 {
         world.run(&["--audit-log", "exec", "claude"]).ok();
     }
-    assert_eq!(world.run(&["audit", "verify"]).ok(), "intact: 3 lines in 1 files\n");
+    assert_eq!(world.run(&["audit", "verify"]).ok(), "intact: 3 lines in 1 file\n");
     let whole = world.read(LOG);
     let rows: Vec<&str> = whole.lines().collect();
     for (text, says) in [
@@ -208,7 +208,7 @@ fn verification_finds_an_edit_a_gap_and_a_truncation() {
     fs::write(world.path(LOG), format!("nonsense\n{whole}")).expect("written");
     let done = world.run(&["audit"]);
     assert!(done.stderr.contains("1 lines cannot be read; run `ringlet audit verify`"), "{done:?}");
-    assert_eq!(done.ok().lines().count(), 3);
+    assert_eq!(done.ok().lines().count(), 4);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn what_a_stranger_named_cannot_paint_the_terminal() {
     fs::create_dir(&odd).expect("a folder");
     world.run_in(&odd, &["--audit-log", "exec", "claude"]).ok();
     let seen = world.run(&["audit"]).ok();
-    assert!(!seen.contains('\x1b') && seen.lines().count() == 1, "{seen:?}");
+    assert!(!seen.contains('\x1b') && seen.lines().count() == 2, "{seen:?}");
 }
 
 #[test]

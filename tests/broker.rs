@@ -582,7 +582,9 @@ fn a_connection_of_the_agent_is_over_once_another_program_runs_in_its_place() {
          os.set_inheritable(stream.fileno(), True)\n\
          request = b'POST /v1/messages HTTP/1.1\\r\\nhost: a\\r\\nx-api-key: %s\\r\\ncontent-length: 2\\r\\n\\r\\n{}' % TOKEN.encode()\n\
          stream.sendall(request)\n\
-         say(status=stream.recv(4096)[9:12].decode())\n\
+         answer = b''\n\
+         while not answer.endswith(b'}'): answer += stream.recv(4096)\n\
+         say(status=answer[9:12].decode())\n\
          code = 'import os,sys; fd=int(sys.argv[1]); os.write(fd, sys.argv[2].encode()); print(os.read(fd, 4096)[9:12].decode())'\n\
          sys.stdout.flush()\n\
          os.execv(sys.executable, [sys.executable, '-c', code, str(stream.fileno()), request.decode()])",

@@ -195,7 +195,7 @@ fn what_the_typed_word_is_in_this_shell_decides_whether_the_key_wins() {
             (format!("{hook}\n{alias}"), "this shell `claude` is an alias that leads past ringlet; take it out", false),
             (format!("{function}\n{hook}"), "this shell `claude` is a function that is not ringlet's", false),
             (format!("{hook}\n{function}"), "this shell `claude` is a function that is not ringlet's", false),
-            (String::new(), "this shell this shell is not hooked, or cannot be seen", false),
+            (String::new(), "this shell not hooked, or cannot be seen", false),
         ] {
             let seen = in_shell(&world, shell, &lines);
             assert!(seen.contains(says), "{shell} {lines}: {seen}");

@@ -128,11 +128,16 @@ fn set(host: &mut Host, session: &Session, file: &Path, key: &str, new: &str) ->
     Ok(())
 }
 
-// A message without the place in the file that it begins with.
+// A message without the line and column that it begins with.
 fn without_place(message: &str, file: &Path) -> String {
     let place = format!("{}:", file.display());
-    let rest = message.strip_prefix(&place).unwrap_or(message);
-    rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ':' | ' ')).to_owned()
+    match message.strip_prefix(&place) {
+        Some(rest) => {
+            let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ':' | ' '));
+            format!("{place} {rest}")
+        }
+        None => message.to_owned(),
+    }
 }
 
 // Writes a text that the settings can be read from; else nothing. Errors name `shown`.
