@@ -207,7 +207,7 @@ fn verification_finds_an_edit_a_gap_and_a_truncation() {
     // A damaged line does not stop the questions.
     fs::write(world.path(LOG), format!("nonsense\n{whole}")).expect("written");
     let done = world.run(&["audit"]);
-    assert!(done.stderr.contains("1 lines cannot be read; run `ringlet audit verify`"), "{done:?}");
+    assert!(done.stderr.contains("1 line cannot be read; run `ringlet audit verify`"), "{done:?}");
     assert_eq!(done.ok().lines().count(), 4);
 }
 

@@ -52,6 +52,8 @@ mod keychain_check;
 mod layering;
 #[cfg(unix)]
 mod lease;
+#[cfg(unix)]
+mod messages;
 #[cfg(target_os = "linux")]
 mod migrate;
 #[cfg(target_os = "linux")]

@@ -76,7 +76,8 @@ pub(super) fn ask(
         host.output.note(format!("no record matches{more}"));
     }
     if scan.unreadable > 0 {
-        host.output.warn(format!("{} lines cannot be read; run `ringlet audit verify`", scan.unreadable));
+        let lines = if scan.unreadable == 1 { "1 line".to_owned() } else { format!("{} lines", scan.unreadable) };
+        host.output.warn(format!("{lines} cannot be read; run `ringlet audit verify`"));
     }
     Ok(())
 }

@@ -5,10 +5,12 @@ use crate::cli::Lease;
 use crate::config::Scope;
 use crate::duration::{self, shown};
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::host::Host;
 use crate::lease::{BootTime, Grant, GrantRequest, LeaseError, LeaseFolder, LeaseState, Revoke};
 use crate::name::{Agent, KeyName, shorten};
 use crate::output::Style;
+use crate::words;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,6 +70,8 @@ fn grant(
         let directory = made.directory.as_ref();
         let directory = directory.map_or_else(String::new, |path| format!(", in {} alone", session.paths.pretty(path)));
         host.output.note(format!("leased {} for {}{agent}{directory}", made.key, shown(length)));
+        let revoke = words!["ringlet", "lease", "revoke", made.key.to_string()];
+        host.output.note(Hint::from("").command(revoke).and(" ends it"));
     }
     Ok(())
 }

@@ -62,6 +62,12 @@ fn make(host: &mut Host, session: &Session, profiles: &Profiles<'_>, create: &Cr
     let binding = binding(session, create)?;
     profiles.create(&name, &binding)?;
     created(host, session, &name, &binding);
+    if session.settings.default_profile.is_none() {
+        let here = Hint::from("").command(words!["ringlet", "use", name]);
+        host.output.note(here.and(" uses it in this directory, and with --default everywhere"));
+    } else {
+        host.output.note(Hint::from("").command(words!["ringlet", "use", name]).and(" uses it in this directory"));
+    }
     Ok(())
 }
 
@@ -260,6 +266,8 @@ fn edit(host: &mut Host, profiles: &Profiles<'_>, name: &Profile, changes: &[Str
     }
     profiles.assign(name, changes)?;
     host.output.note(format!("changed profile \"{name}\""));
+    host.output
+        .note(Hint::from("").command(words!["ringlet", "profiles", "inspect", name]).and(" shows what it says now"));
     Ok(())
 }
 
@@ -326,7 +334,9 @@ fn default(
     if let Some(name) = &name {
         profiles.read(name)?;
     }
-    set_default(host, session, name.as_ref())
+    set_default(host, session, name.as_ref())?;
+    host.output.note(Hint::from("").command(["ringlet", "status"]).and(" shows what each agent gets here"));
+    Ok(())
 }
 
 /// Makes a profile the default one, or none.

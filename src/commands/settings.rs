@@ -95,7 +95,7 @@ fn not_set(key: &str) -> Failure {
     let failure = Failure::new(format!("{} is not set, and its default holds", shorten(key)));
     match closest(key, KEYS.iter().copied()) {
         Some(meant) if meant != key => failure.hint(format!("did you mean `{meant}`?")),
-        _ => failure.hint("docs/src/files.md has the defaults"),
+        _ => failure.hint("`ringlet schema config` has all keys"),
     }
 }
 

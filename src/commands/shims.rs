@@ -55,7 +55,10 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Shims) -> Result<
                     done => done.map_err(|error| Failure::io("removed", &link, &error))?,
                 }
             }
-            host.output.note(format!("removed {} links", names.len()));
+            host.output.note(match names.len() {
+                1 => "removed 1 link".to_owned(),
+                many => format!("removed {many} links"),
+            });
         }
     }
     Ok(())

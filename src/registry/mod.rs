@@ -164,6 +164,20 @@ impl Registry {
         Ok(names)
     }
 
+    /// Returns the agents that take this provider's key if nothing else is said, those first that Ringlet knows best.
+    pub(crate) fn agents_of(&self, provider: &Provider) -> Result<Vec<Agent>, RegistryError> {
+        let mut agents = Vec::new();
+        for name in self.agent_names()? {
+            let name: Agent = name.parse().expect("a definition's name is valid");
+            let spec = self.agent(&name)?;
+            if spec.provider == *provider {
+                agents.push(((spec.broker.is_none(), spec.login.is_none()), name));
+            }
+        }
+        agents.sort();
+        Ok(agents.into_iter().map(|(_, name)| name).collect())
+    }
+
     /// Returns the titles of the providers whose keys look like this text.
     pub(crate) fn owners_of(&self, text: &str) -> Result<Vec<String>, RegistryError> {
         let mut owners = Vec::new();

@@ -7,7 +7,9 @@ use crate::commands::question::is_yes;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
-use crate::name::{KeyName, Variable, closest};
+use crate::name::{Agent, KeyName, Variable, closest};
+use crate::plan;
+use crate::profile::Profiles;
 use crate::registry::{Misplaced, ProviderSpec, misplaced};
 use crate::secret::{Key, MAX_KEY, Secret};
 use crate::store::Keys;
@@ -70,11 +72,35 @@ pub(super) fn run(
     };
     let secret = checked(host, session, key, provider.as_ref(), secret, origin)?;
     keep(host, session, store, key, &secret)?;
+    next_step(host, session, key);
     if let Origin::Variable(name) = origin {
         let said = Hint::from(format!("{name} is still set in this shell; run "));
         host.output.note(said.command(["unset", name]).and(", and take it out of your rc file"));
     }
     Ok(())
+}
+
+// Says what a stored key is good for: a profile gives it to an agent, and a provider can be asked about it.
+fn next_step(host: &mut Host, session: &Session, key: &KeyName) {
+    let (profiles, unread) = Profiles::new(&session.paths, &session.registry).uses(key);
+    if !profiles.is_empty() || !unread.is_empty() {
+        let asks = words!["ringlet", "keychain", "check", key.to_string()];
+        return host.output.note(Hint::from("").command(asks).and(" asks the provider whether it takes the key"));
+    }
+    let agents = session.registry.agents_of(&key.provider).unwrap_or_default();
+    let context = session.context(&host.world).ok();
+    let is_there = |agent: &&Agent| {
+        let command = session.registry.agent(agent).map(|spec| spec.command.clone());
+        let command = command.ok().zip(context.as_ref());
+        command.is_some_and(|(command, context)| plan::find_binary(context, &command).is_ok())
+    };
+    let Some(agent) = agents.iter().find(is_there).or(agents.first()) else { return };
+    let name = if key.alias.as_str() == "default" { "work" } else { key.alias.as_str() };
+    let mut create = Vec::from(words!["ringlet", "profiles", "create", name, "--agent", agent]);
+    if key.alias.as_str() != "default" {
+        create.extend(words!["--key-alias", key.alias]);
+    }
+    host.output.note(Hint::from("").command(create).and(" makes a profile that gives it to an agent"));
 }
 
 /// Returns a key that can be stored under its name. What looks odd is a question where a person has typed it.
