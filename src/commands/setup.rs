@@ -37,6 +37,7 @@ pub(super) struct Asked {
 const DO: &[(&str, &str)] = &[
     ("y", "do all of it; the empty answer does the same"),
     ("h", "the same, but with a .ringlet.toml for this directory in place of a default profile"),
+    ("k", "give more keys: those of the agents that have no account still"),
     ("c", "choose: each step is asked about by itself, and shown again"),
     ("n", "change nothing"),
 ];
@@ -101,7 +102,7 @@ fn decide(
     host: &mut Host,
     session: &Session,
     survey: &Survey,
-    steps: &mut Steps,
+    steps: &mut Steps<'_>,
     asked: Asked,
 ) -> Result<bool, Failure> {
     loop {
@@ -110,17 +111,29 @@ fn decide(
             return Ok(true);
         }
         let has_scope = matches!(steps.scope, Scope::Default(_));
-        let question = match has_scope {
-            true => "do this? [Y]es, [h]ere only, [c]hoose, [n]o, [?]",
-            false => "do this? [Y]es, [c]hoose, [n]o, [?]",
+        let left = steps.proposal.left();
+        if !left.is_empty() {
+            host.output.line(&[(Style::Dim, &format!("    without an account still: {left}"))]);
+        }
+        let can = |letter: &str| match letter {
+            "h" => has_scope,
+            "k" => !left.is_empty(),
+            _ => true,
         };
-        let letters: Vec<_> = DO.iter().copied().filter(|(letter, _)| has_scope || *letter != "h").collect();
-        let Some(answer) = ask(host, question, &letters)? else { return Ok(false) };
+        let words = [("h", "[h]ere only, "), ("k", "more [k]eys, ")];
+        let words: String = words.iter().filter(|(letter, _)| can(letter)).map(|(_, word)| *word).collect();
+        let letters: Vec<_> = DO.iter().copied().filter(|(letter, _)| can(letter)).collect();
+        let question = format!("do this? [Y]es, {words}[c]hoose, [n]o, [?]");
+        let Some(answer) = ask(host, &question, &letters)? else { return Ok(false) };
         match letter(&answer) {
             ' ' | 'y' => return Ok(true),
             'h' if has_scope => {
                 steps.here(host, session, true)?;
                 return Ok(true);
+            }
+            'k' if !left.is_empty() => {
+                steps.proposal.more(host, session)?;
+                steps.settle(session, survey)?;
             }
             'c' => choose(host, session, survey, steps)?,
             'n' => return Ok(false),
@@ -134,11 +147,11 @@ fn decide(
 }
 
 // Asks about each step by itself.
-fn choose(host: &mut Host, session: &Session, survey: &Survey, steps: &mut Steps) -> Result<(), Failure> {
-    let accounts = std::mem::take(&mut steps.accounts);
+fn choose(host: &mut Host, session: &Session, survey: &Survey, steps: &mut Steps<'_>) -> Result<(), Failure> {
+    let accounts = std::mem::take(&mut steps.proposal.accounts);
     for account in accounts {
         if is_yes_or_enter(host, &format!("{}?", account.describe())) {
-            steps.accounts.push(account);
+            steps.proposal.accounts.push(account);
         }
     }
     steps.settle(session, survey)?;
@@ -153,7 +166,7 @@ fn choose(host: &mut Host, session: &Session, survey: &Survey, steps: &mut Steps
         ) {
             'h' => steps.here(host, session, true)?,
             'n' => steps.scope = Scope::Keep,
-            _ => {}
+            _ => steps.scope = Scope::Default(steps.profile().clone()),
         }
     }
     if let Some((_, file)) = &steps.hook {
@@ -162,7 +175,7 @@ fn choose(host: &mut Host, session: &Session, survey: &Survey, steps: &mut Steps
             steps.hook = None;
         }
     }
-    if steps.accounts.iter().any(Account::has_key) {
+    if steps.proposal.accounts.iter().any(Account::has_key) {
         let question = "ringlet: ask the provider whether it takes the key? [y/N] ";
         steps.check = host.world.console.ask(question).is_some_and(|answer| is_yes(&answer));
     }
@@ -187,7 +200,7 @@ fn is_yes_or_no_enter(host: &Host, question: &str) -> bool {
 }
 
 // Plans a launch of each agent as the next shell would, shows it, and says what to type.
-fn rehearse(host: &mut Host, session: &Session, survey: &Survey, steps: &Steps) -> Result<(), Failure> {
+fn rehearse(host: &mut Host, session: &Session, survey: &Survey, steps: &Steps<'_>) -> Result<(), Failure> {
     let store = session.open_store(&host.world, Prompt::Never);
     let context = session.context(&host.world)?;
     let (mut rows, mut ready, mut hints) = (Vec::new(), None, Vec::new());
@@ -214,7 +227,7 @@ fn rehearse(host: &mut Host, session: &Session, survey: &Survey, steps: &Steps) 
         hints.extend(
             missing.map(|key| Hint::from(format!("there is no key {key} yet; run ")).command(key.set_command())),
         );
-        let waits = steps.accounts.iter().any(|own| own.agent == found.name && own.needs_login());
+        let waits = steps.proposal.accounts.iter().any(|own| own.agent == found.name && own.needs_login());
         if missing.is_none() && !waits {
             ready.get_or_insert_with(|| plan.start().command.clone());
         }

@@ -100,7 +100,7 @@ fn next_step(host: &mut Host, session: &Session, key: &KeyName) {
     if key.alias.as_str() != "default" {
         create.extend(words!["--key-alias", key.alias]);
     }
-    host.output.note(Hint::from("").command(create).and(" makes a profile that gives it to an agent"));
+    host.output.note(Hint::from("").command(create).and(" gives it to an agent"));
 }
 
 /// Returns a key that can be stored under its name. What looks odd is a question where a person has typed it.

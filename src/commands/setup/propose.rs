@@ -3,11 +3,13 @@
 use super::survey::{Found, State, Survey};
 use crate::commands::Session;
 use crate::commands::keychain::set::{self, Origin};
+use crate::commands::question::ask;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate::vocabulary::Vocabulary;
 use crate::name::{Agent, KeyName, Provider};
+use crate::output::Style;
 use crate::probe::Endpoints;
 use crate::profile::Profiles;
 use crate::profile::edit::{NewAccount, NewBinding};
@@ -83,17 +85,19 @@ pub(super) struct NewKey {
 }
 
 /// The accounts, and the keys that they need and are not stored yet.
-pub(super) struct Proposal {
+pub(super) struct Proposal<'a> {
     /// The accounts.
     pub(super) accounts: Vec<Account>,
     /// The keys.
     pub(super) keys: Vec<NewKey>,
+    // The providers whose keys were not asked for.
+    rest: Vec<Wanted<'a>>,
 }
 
-impl Proposal {
+impl<'a> Proposal<'a> {
     /// Goes through the agents without an account; a person is asked for the keys that are nowhere.
-    pub(super) fn new(host: &mut Host, session: &Session, survey: &Survey, yes: bool) -> Result<Self, Failure> {
-        let mut made = Self { accounts: Vec::new(), keys: Vec::new() };
+    pub(super) fn new(host: &mut Host, session: &Session, survey: &'a Survey, yes: bool) -> Result<Self, Failure> {
+        let mut made = Self { accounts: Vec::new(), keys: Vec::new(), rest: Vec::new() };
         let missing = survey.agents.iter().filter(|found| matches!(found.state, State::Missing));
         let (with_login, without): (Vec<&Found>, Vec<&Found>) = missing.partition(|found| found.login.is_some());
         for found in with_login {
@@ -110,20 +114,45 @@ impl Proposal {
             Err(error) => return Err(error.clone().into()),
         };
         let endpoints = Endpoints::read(&Profiles::new(&session.paths, &session.registry));
+        let mut wanted = Vec::new();
         for (provider, agents) in by_provider {
             let spec = session.registry.provider_with_pattern(provider)?;
-            if let Some(what) = made.of_provider(host, session, &spec, &agents, (stored, &endpoints), yes)? {
-                let each = agents
-                    .iter()
-                    .filter(|found| what.has_key_or(found))
-                    .map(|found| Account { agent: found.name.clone(), what: what.clone() });
-                made.accounts.extend(each);
+            match made.of_provider(host, session, &spec, &agents, (stored, &endpoints))? {
+                Known::Has(what) => made.add(&agents, &what),
+                Known::Ambiguous => {}
+                Known::Nothing(name) => wanted.push(Wanted { provider: spec, name, agents }),
             }
         }
-        made.accounts.sort_by(|a, b| a.agent.cmp(&b.agent));
+        // The agents that Ringlet knows best first.
+        wanted.sort_by_key(|own| {
+            own.agents.iter().map(|found| (found.spec.broker.is_none(), found.spec.login.is_none())).min()
+        });
+        if yes || !host.world.console.is_interactive() {
+            for Wanted { provider, name, agents } in &wanted {
+                let said = Hint::from(format!("{}: no key of {} was found; ", names(agents), provider.title));
+                host.output.note(said.command(name.set_command()).and(" stores one"));
+            }
+            wanted.clear();
+        }
+        // Most people have one account to begin with, and few want to be asked about each agent on PATH.
+        let before = made.accounts.len();
+        made.rest = wanted;
+        if !made.rest.is_empty() {
+            let first = made.rest.remove(0);
+            made.ask(host, session, &first)?;
+        }
+        if made.accounts.len() == before {
+            made.more(host, session)?;
+        }
         Ok(made)
     }
 
+    fn add(&mut self, agents: &[&Found], what: &What) {
+        let each = agents.iter().filter(|found| what.has_key_or(found));
+        self.accounts.extend(each.map(|found| Account { agent: found.name.clone(), what: what.clone() }));
+    }
+
+    // What is there for a provider's agents without asking anybody.
     fn of_provider(
         &mut self,
         host: &mut Host,
@@ -131,43 +160,115 @@ impl Proposal {
         provider: &ProviderSpec,
         agents: &[&Found],
         (stored, endpoints): (&[KeyName], &Endpoints),
-        yes: bool,
-    ) -> Result<Option<What>, Failure> {
+    ) -> Result<Known, Failure> {
         let own: Vec<&KeyName> = stored.iter().filter(|key| key.provider == provider.name).collect();
-        let names = agents.iter().map(|found| found.name.as_str()).collect::<Vec<_>>().join(", ");
         let is_default = |key: &&&KeyName| key.alias.as_str() == "default";
         // A key that a profile sends to another endpoint belongs to that one.
         match own.iter().filter(|key| endpoints.are_own(key)).collect::<Vec<_>>().as_slice() {
             [] => {}
-            [only] => return Ok(Some(What::Key((**only).clone()))),
+            [only] => return Ok(Known::Has(What::Key((**only).clone()))),
             several => match several.iter().find(|key| is_default(key)) {
-                Some(key) => return Ok(Some(What::Key((**key).clone()))),
+                Some(key) => return Ok(Known::Has(What::Key((**key).clone()))),
                 None => {
-                    let said = Hint::from(format!("{names}: the store has several keys of {}; ", provider.title));
+                    let said =
+                        Hint::from(format!("{}: the store has several keys of {}; ", names(agents), provider.title));
                     let words = words!["ringlet", "profiles", "create", "NAME", "--agent", agents[0].name];
                     host.output.note(said.command(words).and(" with --key-alias takes one of them"));
-                    return Ok(None);
+                    return Ok(Known::Ambiguous);
                 }
             },
         }
         let name = free(&provider.name, &own)?;
         if let Some((variable, key)) = of_environment(host, session, &name, provider)? {
             self.keys.push(NewKey { name: name.clone(), key, variable: Some(variable) });
-            return Ok(Some(What::Key(name)));
+            return Ok(Known::Has(What::Key(name)));
         }
-        if yes || !host.world.console.is_interactive() {
-            let said = Hint::from(format!("{names}: no key of {} was found; ", provider.title));
-            host.output.note(said.command(name.set_command()).and(" stores one"));
-            return Ok(None);
+        Ok(Known::Nothing(name))
+    }
+
+    /// Returns the agents whose accounts were not asked for.
+    pub(super) fn left(&self) -> String {
+        self.rest.iter().map(|own| names(&own.agents)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Asks for the keys that were not asked for, as far as the person wants that.
+    pub(super) fn more(&mut self, host: &mut Host, session: &Session) -> Result<(), Failure> {
+        let rest = std::mem::take(&mut self.rest);
+        for own in chosen(host, rest)? {
+            self.ask(host, session, &own)?;
         }
-        let can_log_in = agents.iter().any(|found| found.spec.login.is_some());
-        match typed(host, session, &name, provider, &names, can_log_in)? {
-            Answer::Nothing => Ok(None),
-            Answer::Login => Ok(Some(What::Login { is_there: false })),
+        self.accounts.sort_by(|a, b| a.agent.cmp(&b.agent));
+        Ok(())
+    }
+
+    // Asks for the key of a provider.
+    fn ask(&mut self, host: &mut Host, session: &Session, own: &Wanted<'_>) -> Result<(), Failure> {
+        match typed(host, session, own)? {
+            Answer::Nothing => {}
+            Answer::Login => self.add(&own.agents, &What::Login { is_there: false }),
             Answer::Key(key) => {
-                self.keys.push(NewKey { name: name.clone(), key, variable: None });
-                Ok(Some(What::Key(name)))
+                self.keys.push(NewKey { name: own.name.clone(), key, variable: None });
+                self.add(&own.agents, &What::Key(own.name.clone()));
             }
+        }
+        Ok(())
+    }
+}
+
+// What is known of a provider's keys.
+enum Known {
+    Has(What),
+    // There are several, and only the person knows which.
+    Ambiguous,
+    // The name that a key would get.
+    Nothing(KeyName),
+}
+
+// A provider of which a key could be given.
+struct Wanted<'a> {
+    provider: ProviderSpec,
+    name: KeyName,
+    agents: Vec<&'a Found>,
+}
+
+fn names(agents: &[&Found]) -> String {
+    agents.iter().map(|found| found.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+// Asks for which of several providers there are keys.
+fn chosen<'a>(host: &mut Host, wanted: Vec<Wanted<'a>>) -> Result<Vec<Wanted<'a>>, Failure> {
+    const LETTERS: &[(&str, &str)] = &[
+        ("1 3", "the keys of these are asked for, one after another"),
+        ("n", "none is asked for, as with Enter; `ringlet init` asks again"),
+    ];
+    if wanted.len() < 2 {
+        return Ok(wanted);
+    }
+    host.output.line(&[]);
+    host.output.line(&[(Style::Bold, "without an account as well")]);
+    let row = |(at, own): (usize, &Wanted<'_>)| {
+        vec![
+            (Style::Bold, format!("{:>3}", at + 1)),
+            (Style::Plain, own.provider.title.clone()),
+            (Style::Dim, names(&own.agents)),
+        ]
+    };
+    let rows: Vec<_> = wanted.iter().enumerate().map(row).collect();
+    host.output.table(&rows);
+    loop {
+        let question = "of which do you have a key or a login? numbers, [N]one, [?]";
+        let answer = ask(host, question, LETTERS)?.unwrap_or_else(|| "n".to_owned());
+        let picked: Option<Vec<usize>> = match answer.as_str() {
+            "" | "n" | "N" | "none" | "no" => Some(vec![]),
+            text => text.split([' ', ',']).filter(|word| !word.is_empty()).map(|word| word.parse().ok()).collect(),
+        };
+        match picked.filter(|picked| picked.iter().all(|at| (1..=wanted.len()).contains(at))) {
+            Some(picked) => {
+                let is_picked = |at: usize| picked.contains(&(at + 1));
+                let all = wanted.into_iter().enumerate().filter(|(at, _)| is_picked(*at));
+                return Ok(all.map(|(_, own)| own).collect());
+            }
+            None => host.output.warn(format!("the answer is numbers from 1 to {}, or n", wanted.len())),
         }
     }
 }
@@ -227,17 +328,12 @@ enum Answer {
 }
 
 // Asks for a key until it is one, or none is wanted.
-fn typed(
-    host: &mut Host,
-    session: &Session,
-    name: &KeyName,
-    provider: &ProviderSpec,
-    agents: &str,
-    can_log_in: bool,
-) -> Result<Answer, Failure> {
+fn typed(host: &mut Host, session: &Session, own: &Wanted<'_>) -> Result<Answer, Failure> {
+    let Wanted { provider, name, agents } = own;
+    let can_log_in = agents.iter().any(|found| found.spec.login.is_some());
     let at = provider.console.as_ref().map(|url| format!(", made at {url}")).unwrap_or_default();
     host.output.line(&[]);
-    host.output.data(&format!("{agents}: a key of {}{at}", provider.title));
+    host.output.data(&format!("{}: a key of {}{at}", names(agents), provider.title));
     host.output.flush()?;
     let login = if can_log_in { ", `login` takes the agent's own login" } else { "" };
     let question = format!("ringlet: paste it here (it is not shown; Enter skips{login}): ");

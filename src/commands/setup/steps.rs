@@ -35,10 +35,9 @@ pub(super) enum Scope {
 }
 
 /// The steps.
-pub(super) struct Steps {
-    /// The accounts.
-    pub(super) accounts: Vec<Account>,
-    keys: Vec<NewKey>,
+pub(super) struct Steps<'a> {
+    /// The accounts and their keys.
+    pub(super) proposal: Proposal<'a>,
     // The profile that gets the accounts.
     profile: Profile,
     /// Where it governs.
@@ -49,21 +48,19 @@ pub(super) struct Steps {
     pub(super) check: bool,
 }
 
-impl Steps {
+impl<'a> Steps<'a> {
     pub(super) fn new(
         host: &mut Host,
         session: &Session,
         survey: &Survey,
-        proposal: Proposal,
+        proposal: Proposal<'a>,
         asked: Asked,
     ) -> Result<Self, Failure> {
-        let Proposal { accounts, keys } = proposal;
         let hook = match &survey.hook {
             HookState::Missing(shell, file) => Some((*shell, file.clone())),
             _ => None,
         };
-        let mut made =
-            Self { accounts, keys, profile: "default".parse()?, scope: Scope::Keep, hook, check: asked.check };
+        let mut made = Self { proposal, profile: "default".parse()?, scope: Scope::Keep, hook, check: asked.check };
         made.settle(session, survey)?;
         if asked.here && made.scope != Scope::Keep {
             made.here(host, session, !asked.yes)?;
@@ -73,6 +70,10 @@ impl Steps {
 
     /// Settles which profile gets the accounts, and whether it governs here.
     pub(super) fn settle(&mut self, session: &Session, survey: &Survey) -> Result<(), Failure> {
+        // A person has chosen that already.
+        if matches!(self.scope, Scope::Here(_)) {
+            return Ok(());
+        }
         let profiles = Profiles::new(&session.paths, &session.registry);
         let governing = survey.governing.clone().or_else(|| session.settings.default_profile.clone());
         self.scope = Scope::Keep;
@@ -81,13 +82,13 @@ impl Steps {
             return Ok(());
         }
         let names = profiles.names()?;
-        let accounts = &self.accounts;
+        let accounts = &self.proposal.accounts;
         let takes = |name: &Profile| match profiles.read(name) {
             Ok(file) => accounts.iter().all(|own| !file.bindings.contains_key(&own.agent)),
             Err(_) => !names.contains(name),
         };
         let has_account = survey.agents.iter().any(|found| matches!(found.state, State::Elsewhere));
-        self.profile = match (self.accounts.as_slice(), names.as_slice()) {
+        self.profile = match (self.proposal.accounts.as_slice(), names.as_slice()) {
             // What is missing is only that the one profile governs.
             ([], [only]) if has_account => only.clone(),
             ([], _) => return Ok(()),
@@ -99,15 +100,20 @@ impl Steps {
         Ok(())
     }
 
+    /// Returns the profile that gets the accounts.
+    pub(super) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
     /// Reports whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
-        self.accounts.is_empty() && self.hook.is_none() && self.scope == Scope::Keep
+        self.proposal.accounts.is_empty() && self.hook.is_none() && self.scope == Scope::Keep
     }
 
     /// Has a `.ringlet.toml` here name the profile. The name of a new one may be asked for.
     pub(super) fn here(&mut self, host: &mut Host, session: &Session, asks: bool) -> Result<(), Failure> {
         let profiles = Profiles::new(&session.paths, &session.registry);
-        if !self.accounts.is_empty() && profiles.names()?.iter().all(|name| *name != self.profile) {
+        if !self.proposal.accounts.is_empty() && profiles.names()?.iter().all(|name| *name != self.profile) {
             let usual = folder_name(host, &profiles)?;
             let question = format!("ringlet: the profile's name [{usual}]: ");
             let answer = if asks { host.world.console.ask(&question) } else { None };
@@ -129,9 +135,10 @@ impl Steps {
 
     // The keys that are stored for the accounts that are still wanted.
     fn new_keys(&self) -> impl Iterator<Item = &NewKey> {
-        let is_wanted =
-            |key: &&NewKey| self.accounts.iter().any(|own| matches!(&own.what, What::Key(name) if *name == key.name));
-        self.keys.iter().filter(is_wanted)
+        let is_wanted = |key: &&NewKey| {
+            self.proposal.accounts.iter().any(|own| matches!(&own.what, What::Key(name) if *name == key.name))
+        };
+        self.proposal.keys.iter().filter(is_wanted)
     }
 
     /// Prints the steps, each with the command that it stands for.
@@ -149,7 +156,7 @@ impl Steps {
             rows.push((format!("store {from} as {name}"), command));
         }
         let is_new = session.paths.profile(&self.profile).symlink_metadata().is_err();
-        for (at, own) in self.accounts.iter().enumerate() {
+        for (at, own) in self.proposal.accounts.iter().enumerate() {
             let profile = &self.profile;
             let said = match is_new && at == 0 {
                 true => format!("create the profile \"{profile}\": {}", own.describe()),
@@ -201,6 +208,7 @@ impl Steps {
         }
         crate::commands::keychain::warn_of_fallback(session, store, &host.world, &mut host.output);
         let mut names: Vec<KeyName> = self
+            .proposal
             .accounts
             .iter()
             .filter_map(|own| match &own.what {
@@ -216,11 +224,11 @@ impl Steps {
     /// Writes the profile, the settings, the hook's line and the project file.
     pub(super) fn carry_out(&self, host: &mut Host, session: &Session) -> Result<(), Failure> {
         let mut made = Vec::new();
-        if !self.accounts.is_empty() {
+        if !self.proposal.accounts.is_empty() {
             let profiles = Profiles::new(&session.paths, &session.registry);
             let path = session.paths.profile(&self.profile);
             let before = Source::read(&path)?;
-            let bindings: Vec<_> = self.accounts.iter().map(Account::binding).collect();
+            let bindings: Vec<_> = self.proposal.accounts.iter().map(Account::binding).collect();
             let after = profiles.draft(&self.profile, before.as_ref(), &bindings)?.into_bytes();
             made.push(MadeFile { path, before: before.map(|source| source.text.into_bytes()), after, keys: vec![] });
         }
@@ -243,8 +251,8 @@ impl Steps {
         let store = session.open_store(&host.world, prompt);
         let run = apply::run_name(host.world.now);
         apply::set_up(&session.paths, &store, &run, made)?;
-        if !self.accounts.is_empty() {
-            let agents = self.accounts.iter().map(Account::describe).collect::<Vec<_>>().join(", ");
+        if !self.proposal.accounts.is_empty() {
+            let agents = self.proposal.accounts.iter().map(Account::describe).collect::<Vec<_>>().join(", ");
             host.output.note(format!("profile \"{}\": {agents}", self.profile));
         }
         if let Scope::Default(name) = &self.scope {

@@ -63,7 +63,7 @@ fn the_commands_that_are_shown_do_the_same() {
     by_hand.run(&["profiles", "default", "default"]).succeeds();
     let mut guided = with_claude();
     guided.program("codex");
-    guided.answer(&[KEY, "login", "y"]);
+    guided.answer(&[KEY, "k", "login", "y"]);
     let ran = guided.run(&["init"]).succeeds();
     assert!(ran.out.contains("ringlet profiles edit default agents.codex.auth=login"), "{ran:?}");
     for file in [".ringlet/profiles/default/ringlet.toml", ".config/ringlet/config.toml"] {
@@ -194,4 +194,32 @@ fn a_person_without_an_agent_is_told_which_there_are() {
     home.answer(&["y"]);
     let ran = home.run(&["init"]).succeeds();
     assert!(ran.err.contains("no agent is on PATH; `ringlet agents list`"), "{ran:?}");
+}
+
+#[test]
+fn of_many_providers_only_those_are_asked_for_that_the_person_names() {
+    let many = || {
+        let mut home = Home::new();
+        ["gemini", "codex", "claude", "qwen", "copilot"].into_iter().for_each(|name| home.program(name));
+        home
+    };
+    let home = many();
+    home.answer(&[KEY, ""]);
+    let ran = home.run(&["init"]).succeeds();
+    assert_eq!(profile(&home, "default"), CLAUDE);
+    assert!(ran.out.contains("without an account still: gemini, codex, qwen, copilot"), "{ran:?}");
+    // Whoever has no key of the first is asked of which there is one.
+    let home = many();
+    home.answer(&["", "7", "x", "?", "2", &openai(1), "y"]);
+    let ran = home.run(&["init"]).succeeds();
+    assert!(ran.out.contains("  2  OpenAI"), "{ran:?}");
+    assert_eq!(home.run(&["keychain", "list"]).out, "openai/default\n", "{ran:?}");
+    let home = many();
+    home.answer(&[KEY, "k", "2", &openai(1), "y"]);
+    home.run(&["init"]).succeeds();
+    assert_eq!(home.run(&["keychain", "list"]).out, "anthropic/default\nopenai/default\n");
+    let home = many();
+    home.answer(&["", "", "n"]);
+    let ran = home.run(&["init"]).succeeds();
+    assert!(!ran.out.contains("store the key") && ran.err.contains("nothing was changed"), "{ran:?}");
 }
