@@ -1,9 +1,12 @@
 # Ringlet's completions for nushell: asks ringlet itself, with the words up to the cursor.
 #
 # The hook's code has the same and more; nushell loads it later, so that it takes the place of this.
-def "nu-complete ringlet" [context: string] {
-    let words = ($context | str replace --regex '^.*[|;]\s*' '' | split row --regex '\s+')
-    with-env {COMPLETE: nushell} { ^'@ringlet@' -- ...$words } | from json
+def "nu-complete ringlet" [spans: list<string>] {
+    with-env {COMPLETE: nushell} { ^'@ringlet@' -- ...$spans } | from json
 }
 
-def --wrapped ringlet [...words: string@"nu-complete ringlet"] { ^'@ringlet@' ...$words }
+@complete "nu-complete ringlet"
+def --wrapped ringlet [...words] {
+    let input = $in
+    if $input == null { ^'@ringlet@' ...$words } else { $input | ^'@ringlet@' ...$words }
+}

@@ -8,13 +8,15 @@ alias @agent@ = ^'@ringlet@' exec @agent@ --
 # end
 
 # The candidates come from ringlet itself, for the words up to the cursor.
-def "nu-complete ringlet" [context: string] {
-    let words = ($context | str replace --regex '^.*[|;]\s*' '' | split row --regex '\s+')
-    with-env {COMPLETE: nushell} { ^'@ringlet@' -- ...$words } | from json
+def "nu-complete ringlet" [spans: list<string>] {
+    with-env {COMPLETE: nushell} { ^'@ringlet@' -- ...$spans } | from json
 }
 
 # Wraps ringlet to pass on what each agent's name is in this shell. Only the shell knows, and `ringlet status` shows it.
-def --env --wrapped ringlet [...words: string@"nu-complete ringlet"] {
+# Words without a type are expanded as those of a program are. Without input, standard input stays the terminal.
+@complete "nu-complete ringlet"
+def --env --wrapped ringlet [...words] {
+    let input = $in
     # with prompt
     hide-env --ignore-errors RINGLET_NOTICE
     # end
@@ -25,20 +27,24 @@ def --env --wrapped ringlet [...words: string@"nu-complete ringlet"] {
         } else if (scope commands | any {|it| $it.name == $name and $it.type == 'custom' }) { 'function' } else { 'program' }
         $"($name)=($kind)"
     })
-    with-env {RINGLET_SHELL: (['nushell' ...$names] | str join ' ')} { ^'@ringlet@' ...$words }
+    with-env {RINGLET_SHELL: (['nushell' ...$names] | str join ' ')} {
+        if $input == null { ^'@ringlet@' ...$words } else { $input | ^'@ringlet@' ...$words }
+    }
 }
 
 # Runs after a change of directory, and the first time only records the file that governs. Its memory is a record, which
 # nushell passes to no program.
 def --env "ringlet notice" [] {
-    let stop = ($env.HOME? | default '.' | str replace --all --regex '//+' '/' | str replace --regex '/[^/]+/?$' '')
-    mut dir = ($env.PWD | str replace --regex '/+$' '')
+    let stop = ($env.HOME? | default ($env.USERPROFILE? | default '.') | path dirname)
+    let ends = ([$stop '@ceilings@'] | each {|end| if $end == '' { '/' } else { $end }})
+    mut dir = $env.PWD
     mut file = ''
     loop {
-        if ($"($dir)/.ringlet.toml" | path exists) { $file = $"($dir)/.ringlet.toml" ; break }
-        if $dir == '' { break }
-        $dir = ($dir | str replace --regex '/[^/]*$' '')
-        if $dir in [$stop '@ceilings@'] { break }
+        let here = ($dir | path join .ringlet.toml)
+        if ($here | path exists) { $file = $here ; break }
+        let above = ($dir | path dirname)
+        if $above in ['' $dir ...$ends] { break }
+        $dir = $above
     }
     let known = ($env.RINGLET_NOTICE? | get --optional file)
     # without prompt

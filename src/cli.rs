@@ -64,7 +64,7 @@ impl Cli {
                     "fish" => ShellName::Fish,
                     _ => return None,
                 };
-                Command::Hook { shell }
+                Command::Hook { shell, save: None }
             }
             [_, command, agent, rest @ ..] if command == "exec" => {
                 let agent = agent.to_str().filter(|agent| !agent.is_empty() && !agent.starts_with('-'))?;
@@ -137,13 +137,16 @@ Add one line to your rc file:
   bash        eval \"$(ringlet hook bash)\"
   fish        ringlet hook fish | source
   powershell  Invoke-Expression (& ringlet hook powershell | Out-String)
-nushell has no `eval`; add two lines to config.nu:
-  mkdir ($nu.data-dir | path join vendor autoload)
-  ringlet hook nushell | save -f ($nu.data-dir | path join vendor autoload ringlet.nu)")]
+nushell has no `eval`; add one line to config.nu, which saves the code where
+nushell loads it next:
+  ringlet hook nushell --save ($nu.data-dir | path join vendor autoload ringlet.nu)")]
     Hook {
         /// Your shell
         #[arg(value_enum)]
         shell: ShellName,
+        /// Write the code to a file, if it differs
+        #[arg(long, value_name = "FILE")]
+        save: Option<PathBuf>,
     },
     /// Start an agent with its key; what the hook's functions call
     #[command(after_help = "\
@@ -369,7 +372,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   ringlet man --install
-  ringlet man keychain set | man -l -")]
+  ringlet man keychain set > ringlet-keychain-set.1")]
     Man {
         /// Write all pages where man finds them
         #[arg(long)]

@@ -109,6 +109,11 @@ impl Endpoints {
         self.unread.is_none() && self.named.get(key).is_none_or(is_own)
     }
 
+    /// Returns why the endpoints of some profile are not known.
+    pub(crate) fn unread(&self) -> Option<&Unasked> {
+        self.unread.as_ref()
+    }
+
     /// Returns the question for a key.
     pub(crate) fn question(&self, key: &KeyName, provider: &ProviderSpec) -> Result<Question, Unasked> {
         if let Some(why) = &self.unread {

@@ -24,6 +24,7 @@ fn a_sound_installation_has_nothing_wrong() {
     let mut world = World::ready();
     world.set("RINGLET_SHELL", "zsh claude=ringlet");
     world.write("home/.zshrc", "eval \"$(ringlet hook zsh)\"\n");
+    world.link_ringlet();
     world.run(&["completions", "--install"]).ok();
     world.run(&["man", "--install"]).ok();
     let seen = world.run(&["doctor"]).ok();
@@ -116,6 +117,8 @@ fn a_wrong_settings_file_hides_nothing_else() {
 fn keys_that_no_profile_uses_and_names_that_lead_past_ringlet_are_found() {
     let mut world = World::ready();
     world.store_key("anthropic/spare", KEY);
+    says(&world, "note", "anthropic/spare and anthropic/work are the same key");
+    world.store_key("anthropic/spare", "sk-ant-api03-OTHEROTHEROTHEROTHEROTHER");
     says(&world, "note", "no profile uses anthropic/spare");
     assert!(!world.run(&["doctor"]).stdout.contains("no profile uses anthropic/work"));
     world.set("SHELL", "/usr/bin/zsh");

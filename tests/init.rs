@@ -55,3 +55,19 @@ fn what_an_ended_run_has_written_is_allowed_by_the_next() {
     let left = fs::read_dir(world.path("home/project")).expect("a folder");
     assert_eq!(left.filter(|entry| entry.as_ref().is_ok_and(|it| it.file_name() != ".ringlet.toml")).count(), 0);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_login_is_set_up_where_there_is_no_store_at_all() {
+    let mut world = World::bare();
+    world.set("SHELL", "/bin/bash");
+    world.agent("codex");
+    world.write("home/.config/ringlet/config.toml", "[credentials]\nbackend = \"system-only\"\n");
+    world.write("home/.codex/auth.json", "{\"tokens\": {\"access_token\": \"x\"}}");
+    let home = world.path("home");
+    let done = world.run_in(&home, &["init", "--yes"]);
+    assert_eq!(done.status, Some(0), "{done:?}");
+    assert_eq!(world.read("home/.ringlet/profiles/default/ringlet.toml"), "agent = \"codex\"\nauth = \"login\"\n");
+    assert!(world.read("home/.bashrc").contains("ringlet hook bash"));
+    world.run_in(&home, &["migrate", "undo"]);
+}

@@ -123,9 +123,9 @@ fn every_path_of_ringlet_can_be_called_and_hostile_names_run_nothing() {
 fn names_are_completed_live() {
     let world = world();
     for code in [hooked(&world), world.run(&["completions", "nushell"]).ok()] {
-        let script = "nu-complete ringlet 'ls | ringlet profiles inspect ' | get value | str join ','\n";
+        let script = "nu-complete ringlet [ringlet profiles inspect ''] | get value | str join ','\n";
         assert_eq!(run(&world, &code, script).ok().trim(), "work");
-        let script = "nu-complete ringlet 'ringlet init --ch' | get description.0\n";
+        let script = "nu-complete ringlet [ringlet init --ch] | get description.0\n";
         assert_eq!(run(&world, &code, script).ok().trim(), "Ask the providers whether they take the keys");
     }
 }
@@ -148,4 +148,26 @@ fn the_line_of_config_nu_saves_the_hook_where_nushell_loads_it() {
     let wanted = hooked(&world).replace(RINGLET, world.path("bin/ringlet").to_str().expect("text"));
     assert_eq!(std::fs::read_to_string(&saved).expect("saved"), wanted);
     assert!(saved.starts_with(world.path("home")), "{}", saved.display());
+}
+
+#[test]
+fn ringlet_gets_its_input_and_its_words_as_a_program_does() {
+    let world = world();
+    for code in [hooked(&world), world.run(&["completions", "nushell"]).ok()] {
+        let done = run(
+            &world,
+            &code,
+            "'sk-proj-TESTTESTTESTTESTTESTTEST' | ringlet keychain set openai piped --stdin --replace",
+        );
+        assert_eq!(done.status, Some(0), "{done:?}");
+        world.program("echoing", "#!/bin/sh\nfor word; do printf '<%s>' \"$word\"; done\ncat\n");
+        std::fs::create_dir_all(world.path("home/globs")).expect("made");
+        for name in ["a.txt", "b.txt"] {
+            world.write(format!("home/globs/{name}"), "");
+        }
+        let words = "cd ~/globs; 'said' | ringlet exec echoing -- ~/x *.txt '*.txt' \"b c\"";
+        let home = world.path("home");
+        let wanted = format!("<{}/x><a.txt><b.txt><*.txt><b c>said", home.display());
+        assert_eq!(run(&world, &code, words).ok().trim_end(), wanted);
+    }
 }

@@ -29,7 +29,7 @@ fn links_are_made_for_the_agents_that_the_hook_wraps_and_removed_again() {
     world.run(&["shims", "remove", "codex"]).ok();
     world.run(&["shims", "remove", "codex"]).fails(1, &["there is no link for codex in "]);
     let done = world.run(&["shims", "remove"]);
-    assert!(done.stderr.contains("removed 1 links"), "{done:?}");
+    assert!(done.stderr.contains("removed 1 link"), "{done:?}");
     assert_eq!(fs::read_dir(world.path(FOLDER)).expect("a folder").count(), 0);
     world.run(&["shims", "remove"]).ok();
 }

@@ -28,42 +28,46 @@ pub(super) struct Check {
 
 /// The checks so far.
 #[derive(Default)]
-pub(super) struct Checks(Vec<Check>);
+pub(super) struct Checks {
+    all: Vec<Check>,
+    /// Whether config.toml could not be read, so that what it says is not known.
+    pub(super) is_without_settings: bool,
+}
 
 impl Checks {
     /// Adds what is in order.
     pub(super) fn good(&mut self, text: impl Into<String>) {
-        self.0.push(Check { grade: Grade::Good, text: text.into(), hint: None });
+        self.all.push(Check { grade: Grade::Good, text: text.into(), hint: None });
     }
 
     /// Adds what is different in this place.
     pub(super) fn here(&mut self, text: impl Into<String>, hint: impl Into<Hint>) {
-        self.0.push(Check { grade: Grade::Here, text: text.into(), hint: Some(hint.into()) });
+        self.all.push(Check { grade: Grade::Here, text: text.into(), hint: Some(hint.into()) });
     }
 
     /// Adds what the user may want to know.
     pub(super) fn note(&mut self, text: impl Into<String>, hint: impl Into<Hint>) {
-        self.0.push(Check { grade: Grade::Note, text: text.into(), hint: Some(hint.into()) });
+        self.all.push(Check { grade: Grade::Note, text: text.into(), hint: Some(hint.into()) });
     }
 
     /// Adds what has to be mended.
     pub(super) fn bad(&mut self, text: impl Into<String>, hint: impl Into<Hint>) {
-        self.0.push(Check { grade: Grade::Bad, text: text.into(), hint: Some(hint.into()) });
+        self.all.push(Check { grade: Grade::Bad, text: text.into(), hint: Some(hint.into()) });
     }
 
     /// Adds a failure with the first of its hints.
     pub(super) fn failed(&mut self, failure: impl Into<Failure>) {
         let Failure { message, hints, .. } = failure.into();
-        self.0.push(Check { grade: Grade::Bad, text: message, hint: hints.into_iter().next() });
+        self.all.push(Check { grade: Grade::Bad, text: message, hint: hints.into_iter().next() });
     }
 
     /// Adds checks that were made elsewhere.
     pub(super) fn extend(&mut self, checks: impl IntoIterator<Item = (Grade, String, Option<Hint>)>) {
-        self.0.extend(checks.into_iter().map(|(grade, text, hint)| Check { grade, text, hint }));
+        self.all.extend(checks.into_iter().map(|(grade, text, hint)| Check { grade, text, hint }));
     }
 
     /// Returns them all, in their order.
     pub(super) fn all(&self) -> &[Check] {
-        &self.0
+        &self.all
     }
 }

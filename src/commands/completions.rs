@@ -8,9 +8,10 @@ use crate::failure::Failure;
 use crate::host::{Host, OpenStore, World};
 use crate::name::KeyName;
 use crate::paths::Paths;
+use crate::platform;
 use crate::profile::Profiles;
 use crate::registry::Registry;
-use crate::shell::{COMPLETE_VARIABLE, Shell, render_completion};
+use crate::shell::{COMPLETE_VARIABLE, Shell, quote, render_completion};
 use crate::store::Prompt;
 use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
@@ -29,6 +30,7 @@ pub(super) fn run(host: &mut Host, shell: Option<ShellName>, install: bool) -> R
         host.output.raw(&script);
         return Ok(0);
     }
+    super::Session::despite(&host.world, super::AuditWanted::default())?;
     let Some(place) = Place::of(&host.world, shell)? else {
         return Err(Failure::new("PowerShell has no folder that it loads completions from")
             .hint("add this line to $PROFILE: Invoke-Expression (& ringlet completions powershell | Out-String)"));
@@ -38,7 +40,10 @@ pub(super) fn run(host: &mut Host, shell: Option<ShellName>, install: bool) -> R
     host.output.note(format!("installed the completions for {shell} in {pretty}"));
     host.output.note(match place.is_searched {
         true => "open a new shell, then type `ringlet ` and TAB".to_owned(),
-        false => format!("put this line before `compinit` in ~/.zshrc, and open a new shell: fpath=({pretty} $fpath)"),
+        false => {
+            let folder = quote(shell, place.folder.as_os_str().as_encoded_bytes())?;
+            format!("put this line before `compinit` in .zshrc, and open a new shell: fpath=({folder} $fpath)")
+        }
     });
     Ok(0)
 }
@@ -60,7 +65,7 @@ impl Place {
             Shell::Bash => (data.join("bash-completion/completions"), "ringlet"),
             Shell::Zsh => (data.join("zsh/site-functions"), "_ringlet"),
             Shell::Fish => (config()?.join("fish/completions"), "ringlet.fish"),
-            Shell::Nushell => (data.join("nushell/vendor/autoload"), "ringlet-completions.nu"),
+            Shell::Nushell => (nushell_data(world)?.join("vendor/autoload"), "ringlet-completions.nu"),
             Shell::PowerShell => return Ok(None),
         };
         // zsh names no folder of the user's; FPATH tells of one only where it is exported.
@@ -69,9 +74,20 @@ impl Place {
 
     /// Reports whether the completions that are installed are those of this version; `None` if there are none.
     pub(super) fn is_current(&self, shell: Shell) -> Option<bool> {
-        let text = std::fs::read_to_string(self.folder.join(self.name)).ok()?;
-        Some(script(shell).is_ok_and(|script| script == text))
+        let text = platform::read_file(&self.folder.join(self.name), 1 << 20).ok()?.bytes;
+        Some(script(shell).is_ok_and(|script| script.as_bytes() == text))
     }
+}
+
+// `$nu.data-dir`: nushell follows `XDG_DATA_HOME` on every system, and else the system's custom.
+fn nushell_data(world: &World) -> Result<PathBuf, Failure> {
+    let systems = match () {
+        () if world.env.absolute("XDG_DATA_HOME").is_some() => None,
+        () if cfg!(target_os = "macos") => Some(home(world)?.join("Library/Application Support")),
+        () if cfg!(windows) => world.env.absolute("APPDATA"),
+        () => None,
+    };
+    Ok(systems.map_or_else(|| man::data_folder(world), Ok)?.join("nushell"))
 }
 
 fn home(world: &World) -> Result<PathBuf, Failure> {
@@ -295,14 +311,31 @@ impl Source {
         scopes.iter().filter(|(_, scope)| scope.lease.is_some()).map(|(key, _)| key.to_string()).collect()
     }
 
-    /// The aliases of the provider that an earlier word names, by itself or behind `--provider`.
+    /// The aliases of the provider that an earlier word names.
     fn aliases(&self) -> Vec<String> {
+        let Some(provider) = self.named_provider() else { return Vec::new() };
         let names = self.key_names();
-        let is_named = |key: &&KeyName| {
-            let provider = key.provider.as_str();
-            self.before.iter().any(|word| word == provider || word.strip_prefix("--provider=") == Some(provider))
+        let own = names.iter().filter(|key| key.provider.as_str() == provider);
+        sorted(own.map(|key| key.alias.to_string()))
+    }
+
+    // `--provider`, else what the agent of `--agent` takes, else the word behind the command of `ringlet keychain`.
+    fn named_provider(&self) -> Option<String> {
+        let option = |name: &str| {
+            self.before.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(name)? {
+                "" => self.before.get(at + 1).cloned(),
+                value => value.strip_prefix('=').map(str::to_owned),
+            })
         };
-        sorted(names.iter().filter(is_named).map(|key| key.alias.to_string()))
+        let of_agent = || {
+            let agent = option("--agent")?.parse().ok()?;
+            Some(self.registry()?.agent(&agent).ok()?.provider.to_string())
+        };
+        let positional = || {
+            let at = self.before.iter().position(|word| matches!(word.as_str(), "set" | "remove" | "rename"))?;
+            self.before[at + 1..].iter().find(|word| !word.starts_with('-')).cloned()
+        };
+        option("--provider").or_else(of_agent).or_else(positional)
     }
 
     /// The keys, as one word; `PROVIDER` and `ALIAS` may be two.
@@ -407,6 +440,8 @@ mod tests {
         assert_eq!(complete(&home, &["keychain", "rename", "openai", ""]), ["team"]);
         let create = ["profiles", "create", "x", "--agent", "codex", "--provider", "openai", "--key-alias", ""];
         assert_eq!(complete(&home, &create), ["team"]);
+        let create = ["profiles", "create", "openai", "--agent", "claude", "--key-alias", ""];
+        assert_eq!(complete(&home, &create), ["work"], "a profile may have a provider's name");
     }
 
     #[test]
@@ -465,8 +500,9 @@ mod tests {
     #[test]
     fn the_script_is_for_the_shell_that_is_named() {
         let home = Home::new();
-        for shell in ["zsh", "bash", "fish", "powershell"] {
-            assert!(home.run(&["completions", shell]).succeeds().out.contains("ringlet"), "{shell}");
+        for shell in Shell::ALL {
+            let code = home.run(&["completions", shell.name()]).succeeds().out;
+            assert!(code.contains("ringlet"), "{shell}");
         }
         let ran = home.run(&["completions", "csh"]);
         assert!(ran.status == 2 && ran.out.is_empty() && ran.err.contains("csh"), "{ran:?}");

@@ -1,4 +1,5 @@
-//! `ringlet doctor`: reports what is wrong with the installation. Changes nothing.
+//! `ringlet doctor`: reports what is wrong with the installation. Changes nothing, but that an audit log notes the
+//! lookups by which keys are compared.
 //!
 //! Each area is a file below and goes on after whatever is wrong in it or in another. A check that is not in order has
 //! one command that helps.
@@ -27,6 +28,7 @@ const AREAS: &[Area] =
 /// `ringlet doctor`; status 1 when something is wrong.
 pub(super) fn run(host: &mut Host, session: &Session, wrong: Option<ConfigError>) -> Result<i32, Failure> {
     let mut checks = Checks::default();
+    checks.is_without_settings = wrong.is_some();
     settings(host, session, wrong, &mut checks);
     for area in AREAS {
         if let Err(failure) = area(host, session, &mut checks) {
@@ -149,7 +151,6 @@ mod in_a_home {
             "profile \"work\" needs anthropic/default",
             "the default profile \"nobody\" cannot be read",
             "there is a scope for openai/typo",
-            "no profile uses anthropic/one",
             "anthropic/one and anthropic/two are the same key",
             "no rc file loads the hook",
             "~/.bashrc:1 defines an alias claude",
@@ -172,6 +173,37 @@ mod in_a_home {
         let with_wrong_settings = amiss(&home);
         assert!(with_wrong_settings.len() >= found.len() - 2, "{with_wrong_settings:#?}");
         assert!(with_wrong_settings[0].1.contains("ringlet config edit"), "{with_wrong_settings:#?}");
+    }
+
+    #[test]
+    fn of_two_names_of_a_key_the_one_that_is_used_stays() {
+        let mut home = Home::with_profile("work");
+        home.write(
+            ".ringlet/profiles/team/ringlet.toml",
+            "agent = \"codex\"\nprovider = \"openai\"\n[provider-config]\nkey-alias = \"b\"\n",
+        );
+        for name in ["openai/a", "openai/b", "openai/spare"] {
+            home.input = if name == "openai/spare" { openai(2) } else { openai(1) }.into_bytes();
+            home.run(&["keychain", "set", name, "--stdin"]).succeeds();
+        }
+        let hint_of = |found: &[(String, String)], what: &str| {
+            let row = found.iter().find(|(text, _)| text.contains(what));
+            row.unwrap_or_else(|| panic!("{what} {found:#?}")).1.clone()
+        };
+        let found = amiss(&home);
+        assert!(
+            hint_of(&found, "openai/a and openai/b are the same key").contains("`ringlet keychain remove openai a`")
+        );
+        assert!(hint_of(&found, "no profile uses openai/spare").contains("`ringlet keychain remove openai spare`"));
+        assert!(!found.iter().any(|(text, _)| text.contains("no profile uses openai/a")), "{found:#?}");
+        // What cannot be read may use any key.
+        home.write(".ringlet/profiles/broken/ringlet.toml", "nonsense");
+        let found = amiss(&home);
+        assert!(!found.iter().any(|(text, _)| text.contains("no profile uses")), "{found:#?}");
+        std::fs::remove_file(home.path.join(".ringlet/profiles/broken/ringlet.toml")).expect("removed");
+        home.write(".config/ringlet/config.toml", "nonsense");
+        let found = amiss(&home);
+        assert!(!found.iter().any(|(text, _)| text.contains("no profile uses")), "{found:#?}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! `ringlet hook`: prints the shell code for an rc file. `doctor` asks here which rc files load it.
 
 use super::check::Grade;
-use super::{AuditWanted, Session, shims};
+use super::{AuditWanted, Session, man, named_file, shims};
 use crate::cli::ShellName;
 use crate::failure::Failure;
 use crate::hint::Hint;
-use crate::host::Host;
+use crate::host::{Host, World};
 use crate::migrate::aftermath::StartFolders;
 use crate::migrate::dialect::{self, Dialect};
 use crate::migrate::files::{self, Found};
@@ -15,9 +15,12 @@ use memchr::memmem;
 use std::path::{Path, PathBuf};
 
 /// Prints the code. For PowerShell it also makes the links to which the aliases lead.
-pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
+pub(super) fn run(host: &mut Host, shell: ShellName, save: Option<&Path>) -> Result<i32, Failure> {
     let shell = Shell::from(shell);
     let done = code(host, shell);
+    if let Some(file) = save {
+        return keep(&host.world, file, &done?).map(|()| 0);
+    }
     match &done {
         Ok(code) => host.output.raw(code),
         // PowerShell's Invoke-Expression reports an error of its own if its input is empty.
@@ -25,6 +28,17 @@ pub(super) fn run(host: &mut Host, shell: ShellName) -> Result<i32, Failure> {
         Err(_) => {}
     }
     done.map(|_| 0)
+}
+
+// A shell that starts at the same moment reads the old code or the new. After a failure the old code stays.
+fn keep(world: &World, file: &Path, code: &str) -> Result<(), Failure> {
+    let file = named_file(world, file)?;
+    if std::fs::read(&file).is_ok_and(|text| text == code.as_bytes()) {
+        return Ok(());
+    }
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    man::write(folder, &name, code)
 }
 
 fn code(host: &Host, shell: Shell) -> Result<String, Failure> {
@@ -58,6 +72,14 @@ impl Rendered {
         };
         Ok(Self { code: shell::render(shell, &hook)?, ringlet, commands })
     }
+}
+
+/// Returns the folder of ringlet where the name that a hook's line calls does not lead to it.
+pub(super) fn off_path(host: &Host) -> Option<PathBuf> {
+    let file = host.world.executable().ok()?;
+    let search = host.world.env.non_empty("PATH").unwrap_or_default();
+    let is_there = platform::candidates("ringlet", search).next().is_some();
+    if is_there { None } else { file.parent().map(Path::to_owned) }
 }
 
 /// Reports for each of these rc files whether it loads the hook, and what keeps its line from taking effect.
@@ -107,7 +129,13 @@ pub(super) fn start_file(host: &Host, session: &Session, shell: Shell) -> (PathB
     let found = files::find(&session.paths, &host.world.env);
     let usual = start_folders(host, session, &found).hook_file(shell, &[]);
     let all = rc_files(host, session);
-    let mut loading = all.iter().filter(|(file, bytes)| shell_of(file) == Some(shell) && is_loaded(shell, bytes));
+    // A terminal of macOS starts a login shell; elsewhere it does not, and these files are not read.
+    let of_logins = [".profile", ".bash_profile", ".bash_login", ".zprofile"];
+    let is_read = |file: &Path| {
+        let is_logins = file.file_name().is_some_and(|name| of_logins.iter().any(|own| name == *own));
+        shell_of(file) == Some(shell) && (cfg!(target_os = "macos") || !is_logins)
+    };
+    let mut loading = all.iter().filter(|(file, bytes)| is_read(file) && is_loaded(shell, bytes));
     match loading.next() {
         Some((file, _)) => (file.clone(), true),
         None => (usual, false),
@@ -139,13 +167,18 @@ fn nushell(host: &Host, home: &Path) -> PathBuf {
 /// Returns the start files of shells that are there. They are read and never run.
 pub(super) fn rc_files(host: &Host, session: &Session) -> Vec<(PathBuf, Vec<u8>)> {
     const IN_HOME: &[&str] =
-        &[".zshenv", ".zprofile", ".zshrc", ".bash_profile", ".profile", ".bashrc", ".bash_aliases"];
+        &[".zshenv", ".zprofile", ".zshrc", ".bash_profile", ".bash_login", ".profile", ".bashrc", ".bash_aliases"];
     const IN_CONFIG: &[&str] =
         &["fish/config.fish", "powershell/profile.ps1", "powershell/Microsoft.PowerShell_profile.ps1"];
     let folders = start_folders(host, session, &files::find(&session.paths, &host.world.env));
     let mut names: Vec<PathBuf> = IN_HOME.iter().map(|name| folders.home.join(name)).collect();
     names.extend(IN_CONFIG.iter().map(|name| folders.config.join(name)));
     names.extend(["config.nu", "env.nu"].map(|name| folders.nushell.join(name)));
+    if cfg!(windows) {
+        let documents = ["PowerShell", "WindowsPowerShell"].map(|name| folders.home.join("Documents").join(name));
+        let files = ["profile.ps1", "Microsoft.PowerShell_profile.ps1"];
+        names.extend(documents.iter().flat_map(|folder| files.map(|file| folder.join(file))));
+    }
     if !names.contains(&folders.zshrc) {
         names.push(folders.zshrc);
     }
@@ -170,10 +203,7 @@ pub(super) fn line_for(shell: Shell) -> &'static str {
         Shell::Bash => "eval \"$(ringlet hook bash)\"",
         Shell::Fish => "ringlet hook fish | source",
         Shell::PowerShell => "Invoke-Expression (& ringlet hook powershell | Out-String)",
-        Shell::Nushell => {
-            "mkdir ($nu.data-dir | path join vendor autoload); ringlet hook nushell | \
-             save -f ($nu.data-dir | path join vendor autoload ringlet.nu)"
-        }
+        Shell::Nushell => "ringlet hook nushell --save ($nu.data-dir | path join vendor autoload ringlet.nu)",
     }
 }
 
@@ -204,12 +234,22 @@ fn asked_for(shell: Shell, bytes: &[u8]) -> Option<String> {
         if line.starts_with(b"#") {
             continue;
         }
-        if let Some(at) = memmem::find(line, CALL) {
+        if let Some(at) = memmem::find(line, CALL).filter(|at| is_called(&line[..*at])) {
             let rest = line[at + CALL.len()..].iter().skip_while(|byte| **byte == b' ');
             return Some(rest.take_while(|byte| byte.is_ascii_alphanumeric()).map(|byte| char::from(*byte)).collect());
         }
     }
     None
+}
+
+// Whether a word behind this text is called: not in a comment, and not printed. A path may stand before its name.
+fn is_called(before: &[u8]) -> bool {
+    let before = String::from_utf8_lossy(before);
+    let is_comment = before.starts_with('#') || [" #", "\t#", ";#"].iter().any(|mark| before.contains(mark));
+    let printed = ["echo", "print", "printf", "Write-Output", "Write-Host"];
+    let command = before.split([';', '&', '|', '(', '`', '{']).next_back().unwrap_or_default();
+    let first = command.trim_start_matches(['"', '\'', '^']).split_whitespace().next().unwrap_or_default();
+    !is_comment && !printed.contains(&first)
 }
 
 impl From<ShellName> for Shell {
@@ -241,6 +281,22 @@ mod tests {
         let both = format!("{commented}<# one #>\n{}", line_for(Shell::PowerShell));
         assert_eq!(asked(Shell::PowerShell, &both).as_deref(), Some("powershell"));
         assert_eq!(asked(Shell::Zsh, "eval \"$(ringlet hook $name)\"").as_deref(), Some(""));
+        for line in [
+            "alias x=y # once: eval \"$(ringlet hook zsh)\"",
+            "echo \"run ringlet hook zsh to install\"",
+            "true; print ringlet hook zsh",
+        ] {
+            assert_eq!(asked(Shell::Zsh, line), None, "{line}");
+        }
+        for line in [
+            "eval \"$(/usr/local/bin/ringlet hook zsh)\"",
+            "command -v ringlet >/dev/null && eval \"$(command ringlet hook zsh)\"",
+            "source <(ringlet hook zsh)",
+            "_evalcache ringlet hook zsh",
+            "if true; then eval \"`ringlet hook zsh`\"; fi",
+        ] {
+            assert_eq!(asked(Shell::Zsh, line).as_deref(), Some("zsh"), "{line}");
+        }
     }
 }
 
@@ -252,10 +308,16 @@ mod in_a_home {
     fn the_code_is_for_the_shell_that_is_named() {
         let mut home = Home::new();
         home.program("claude");
-        for shell in ["zsh", "bash", "fish"] {
+        for shell in ["zsh", "bash", "fish", "nushell"] {
             let code = home.run(&["hook", shell]).succeeds().out;
             assert!(code.contains("claude") && code.contains("announce"), "{code}");
+            home.run(&["hook", shell, "--save", "new/folder/hook"]).succeeds();
+            assert_eq!(home.read("new/folder/hook"), code);
         }
+        // What cannot be made leaves what is there.
+        home.write(".config/ringlet/config.toml", "nonsense");
+        home.run(&["hook", "nushell", "--save", "new/folder/hook"]).is_refused(1, "config.toml");
+        assert!(home.read("new/folder/hook").contains("alias claude"));
     }
 
     #[test]

@@ -36,6 +36,8 @@ fn install_all(host: &mut Host) -> Result<(), Failure> {
     if cfg!(windows) {
         return Err(Failure::new("Windows has no manual pages").hint("`ringlet help COMMAND` shows the same"));
     }
+    // Root in another's home would leave folders that their owner cannot use.
+    super::Session::despite(&host.world, super::AuditWanted::default())?;
     let folder = folder(&host.world)?;
     for (name, text) in PAGES {
         write(&folder, name, text)?;
@@ -67,9 +69,9 @@ pub(super) fn is_packaged() -> bool {
 
 /// Reports whether the pages that are installed are those of this version; `None` if there are none.
 pub(super) fn is_current(folder: &Path) -> Option<bool> {
-    let text = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    let text = |name: &str| platform::read_file(&folder.join(name), 1 << 20).ok().map(|read| read.bytes);
     text("ringlet.1")?;
-    Some(PAGES.iter().all(|(name, page)| text(name).as_deref() == Some(*page)))
+    Some(PAGES.iter().all(|(name, page)| text(name).is_some_and(|text| text == page.as_bytes())))
 }
 
 /// Writes a file that everybody may read, and the folders that it needs.

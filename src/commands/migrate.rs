@@ -7,7 +7,7 @@ mod after;
 mod ask;
 mod json;
 pub(super) mod machine;
-mod settings;
+pub(super) mod settings;
 pub(super) mod show;
 mod undo;
 mod watch;
@@ -53,11 +53,11 @@ pub(super) fn run(host: &mut Host, mut session: Session, command: Migrate) -> Re
     }
 }
 
-/// Moves the keys in the usual files, and adds the hook's line under the same consent.
-pub(super) fn with_hook(host: &mut Host, mut session: Session, yes: bool) -> Result<i32, Failure> {
+/// Moves the keys in the usual files for the guided start, which adds the hook's line to the user's own shell itself.
+pub(super) fn before_setup(host: &mut Host, mut session: Session, yes: bool) -> Result<i32, Failure> {
     let left = clear_up(host, &session)?;
     session.settings = Settings::read(&session.paths)?;
-    move_keys(host, &session, &Migrate { yes, ..Migrate::default() }, left, HookLine::Add)
+    move_keys(host, &session, &Migrate { yes, ..Migrate::default() }, left, HookLine::Others)
 }
 
 /// What becomes of the hook's line in the start files.
@@ -67,18 +67,19 @@ enum HookLine {
     Ask,
     /// It is printed.
     Print,
-    /// It is added.
-    Add,
+    /// It is printed for the shells that are not the user's own.
+    Others,
 }
 
 /// What a killed run left.
 #[derive(Default)]
-struct Left {
+pub(super) struct Left {
     files: Vec<PathBuf>,
     run: Option<String>,
 }
 
-fn clear_up(host: &mut Host, session: &Session) -> Result<Left, Failure> {
+/// Clears up what a killed run has left.
+pub(super) fn clear_up(host: &mut Host, session: &Session) -> Result<Left, Failure> {
     session.refuse_own_places(&host.world)?;
     // The lock is held only while an interrupted run is cleared up, and not during the question below.
     let _lock = apply::lock(&session.paths)?;
@@ -143,7 +144,7 @@ fn move_keys(
         let _lock = apply::lock(&session.paths)?;
         // Another run may have ended, or may have been killed, while the question waited for an answer.
         let recovered = recover::recover(&session.paths)?.whole()?;
-        let run = apply::run_name(host.world.now);
+        let run = apply::run_name(&session.paths, host.world.now);
         let setup = Setup { paths: &session.paths, open: &open, run };
         let before = before.map_or(Ok(None), |run| apply::still(&session.paths, &run))?;
         apply::apply(&setup, &plan, recovered.continued.or(before))?

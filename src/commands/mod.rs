@@ -226,7 +226,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
             let asked = run::Asked { profile, secrets: &secret, tool, words: &args };
             run::run(host, audit, &asked).map_err(Failure::in_exec)
         }
-        Command::Hook { shell } => hook::run(host, shell),
+        Command::Hook { shell, save } => hook::run(host, shell, save.as_deref()),
         Command::Doctor => {
             let (session, wrong) = Session::despite(&host.world, audit)?;
             doctor::run(host, &session, wrong)
@@ -260,7 +260,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 Command::Use { profile, default } => choose::run(host, &session, &profile, default)?,
                 Command::Init { profile: Some(profile), .. } => init::run(host, &session, &profile)?,
                 Command::Init { profile: None, yes, here, check } => {
-                    setup::run(host, session, setup::Asked { yes, here, check })?;
+                    return setup::run(host, session, setup::Asked { yes, here, check });
                 }
                 Command::Audit { verify: None, since, alias, agent } => {
                     audit::ask(host, &session, since.as_deref(), alias.as_deref(), agent.as_deref())?;

@@ -39,8 +39,6 @@ pub(super) fn run(host: &mut Host, session: &Session, prefix: &str) -> Result<i3
             .hint("run it in a terminal of your own"));
     }
     session.refuse_own_places(&host.world)?;
-    // A log that cannot be written must be known before the first lookup.
-    session.audit_log()?;
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     let prompt = if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never };
     let store = session.open_store(&host.world, prompt);
@@ -53,6 +51,15 @@ pub(super) fn run(host: &mut Host, session: &Session, prefix: &str) -> Result<i3
         host.output.note("there is no key; `ringlet keychain set PROVIDER ALIAS` stores one");
         return Ok(0);
     }
+    ask_about(host, session, &names)
+}
+
+/// Asks the providers about these keys. The status is 1 if a provider refuses one.
+pub(super) fn ask_about(host: &mut Host, session: &Session, names: &[KeyName]) -> Result<i32, Failure> {
+    // A log that cannot be written must be known before the first lookup.
+    session.audit_log()?;
+    let prompt = if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never };
+    let store = session.open_store(&host.world, prompt);
     let endpoints = Endpoints::read(&Profiles::new(&session.paths, &session.registry));
     let mut found: Vec<Option<Found>> = Vec::new();
     let mut questions = Vec::new();
@@ -72,7 +79,7 @@ pub(super) fn run(host: &mut Host, session: &Session, prefix: &str) -> Result<i3
     }
     let unasked = || Found::Not("it could not be asked about".to_owned());
     let found = found.into_iter().map(|found| found.unwrap_or_else(unasked));
-    let found: Vec<(KeyName, Found)> = names.into_iter().zip(found).collect();
+    let found: Vec<(KeyName, Found)> = names.iter().cloned().zip(found).collect();
     Ok(show(host, session, &found))
 }
 

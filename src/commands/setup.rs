@@ -11,11 +11,13 @@ mod survey;
 use self::propose::{Account, Proposal};
 use self::steps::{Scope, Steps};
 use self::survey::{HookState, Survey};
+use super::hook::line_for;
 use super::question::{ask, is_yes, is_yes_or_enter, letter};
-use super::{Session, exec, migrate, probe};
-use crate::failure::Failure;
+use super::{Session, exec, hook, migrate, probe};
+use crate::failure::{Failure, status};
 use crate::hint::Hint;
 use crate::host::Host;
+use crate::migrate::recover;
 use crate::name::KeyName;
 use crate::output::Style;
 use crate::plan::{self, LaunchRequest};
@@ -43,7 +45,7 @@ const DO: &[(&str, &str)] = &[
 ];
 
 /// `ringlet init`
-pub(super) fn run(host: &mut Host, session: Session, asked: Asked) -> Result<(), Failure> {
+pub(super) fn run(host: &mut Host, session: Session, asked: Asked) -> Result<i32, Failure> {
     if !asked.yes && !host.world.console.is_interactive() {
         return Err(Failure::usage("there is no terminal to ask on")
             .hint("run `ringlet init --yes` to take the logins and keys that are there without a question")
@@ -55,20 +57,34 @@ pub(super) fn run(host: &mut Host, session: Session, asked: Asked) -> Result<(),
     session.audit_log()?;
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     let audit = session.audit.clone();
+    // What a killed run has left is taken back before anything is looked at.
+    let session = match recover::is_due(&session.paths) {
+        false => session,
+        true => {
+            migrate::clear_up(host, &session)?;
+            Session::new(&host.world, audit.clone())?
+        }
+    };
     let survey = Survey::new(host, &session)?;
     survey.show(host, &session);
     if survey.agents.is_empty() {
         host.output.note("no agent is on PATH; `ringlet agents list` shows those that ringlet knows");
     }
-    let (session, survey) = match survey.in_files {
+    let mut ended = 0;
+    let found_in_files = survey.in_files;
+    let (session, survey) = match found_in_files {
         0 => (session, survey),
         count => {
             let said = if count == 1 { "1 key in a file".to_owned() } else { format!("{count} keys in files") };
             let said = Hint::from(format!("first the {said}, as "));
             host.output.note(said.command(words!["ringlet", "migrate"]).and(" moves them:"));
             // Its failure ends no step that follows.
-            if let Err(failure) = migrate::with_hook(host, Session::new(&host.world, audit.clone())?, asked.yes) {
-                host.output.failure(&failure);
+            match migrate::before_setup(host, Session::new(&host.world, audit.clone())?, asked.yes) {
+                Ok(status) => ended = status,
+                Err(failure) => {
+                    host.output.failure(&failure);
+                    ended = failure.status;
+                }
             }
             let session = Session::new(&host.world, audit.clone())?;
             let survey = Survey::new(host, &session)?;
@@ -81,20 +97,23 @@ pub(super) fn run(host: &mut Host, session: Session, asked: Asked) -> Result<(),
     let mut steps = Steps::new(host, &session, &survey, proposal, asked)?;
     if !steps.is_empty() {
         if !decide(host, &session, &survey, &mut steps, asked)? {
-            host.output.note("nothing was changed");
-            return Ok(());
+            host.output.note(if found_in_files == 0 { "nothing was changed" } else { "nothing more was changed" });
+            return Ok(ended);
         }
         let stored = steps.store_keys(host, &session, &store)?;
         drop(store);
         if steps.check {
             check(host, &session, &stored, asked)?;
         }
-        steps.carry_out(host, &session)?;
+        if !steps.carry_out(host, &session)? {
+            ended = ended.max(status::FAILURE);
+        }
     } else {
         host.output.note("nothing is missing");
     }
     let session = Session::new(&host.world, audit)?;
-    rehearse(host, &session, &survey, &steps)
+    rehearse(host, &session, &survey, &steps)?;
+    Ok(ended)
 }
 
 // Shows the steps and asks, until they are wanted as they are or not at all.
@@ -127,15 +146,13 @@ fn decide(
         let Some(answer) = ask(host, &question, &letters)? else { return Ok(false) };
         match letter(&answer) {
             ' ' | 'y' => return Ok(true),
-            'h' if has_scope => {
-                steps.here(host, session, true)?;
-                return Ok(true);
-            }
+            'h' if has_scope => return steps.here(host, session, true),
             'k' if !left.is_empty() => {
                 steps.proposal.more(host, session)?;
                 steps.settle(session, survey)?;
             }
-            'c' => choose(host, session, survey, steps)?,
+            'c' if !choose(host, session, survey, steps)? => return Ok(false),
+            'c' => {}
             'n' => return Ok(false),
             // A mistyped answer changes nothing and ends nothing.
             _ => {}
@@ -146,8 +163,8 @@ fn decide(
     }
 }
 
-// Asks about each step by itself.
-fn choose(host: &mut Host, session: &Session, survey: &Survey, steps: &mut Steps<'_>) -> Result<(), Failure> {
+// Asks about each step by itself. Returns false if there is no answer, as after Ctrl-D.
+fn choose(host: &mut Host, session: &Session, survey: &Survey, steps: &mut Steps<'_>) -> Result<bool, Failure> {
     let accounts = std::mem::take(&mut steps.proposal.accounts);
     for account in accounts {
         if is_yes_or_enter(host, &format!("{}?", account.describe())) {
@@ -161,10 +178,11 @@ fn choose(host: &mut Host, session: &Session, survey: &Survey, steps: &mut Steps
             ("h", "a .ringlet.toml names it for this directory"),
             ("n", "neither; `ringlet use PROFILE` does it later"),
         ];
-        match letter(
-            &ask(host, "the profile as the [D]efault, [h]ere only, [n]either, [?]", SCOPE)?.unwrap_or_default(),
-        ) {
-            'h' => steps.here(host, session, true)?,
+        let question = "the profile as the [D]efault, [h]ere only, [n]either, [?]";
+        let Some(answer) = ask(host, question, SCOPE)? else { return Ok(false) };
+        match letter(&answer) {
+            'h' if !steps.here(host, session, true)? => return Ok(false),
+            'h' => {}
             'n' => steps.scope = Scope::Keep,
             _ => steps.scope = Scope::Default(steps.profile().clone()),
         }
@@ -175,22 +193,21 @@ fn choose(host: &mut Host, session: &Session, survey: &Survey, steps: &mut Steps
             steps.hook = None;
         }
     }
-    if steps.proposal.accounts.iter().any(Account::has_key) {
+    if !steps.check && steps.proposal.accounts.iter().any(Account::has_key) {
         let question = "ringlet: ask the provider whether it takes the key? [y/N] ";
         steps.check = host.world.console.ask(question).is_some_and(|answer| is_yes(&answer));
     }
-    Ok(())
+    Ok(true)
 }
 
 // Asks the providers about the keys, and a person whether to go on with one that is refused.
 fn check(host: &mut Host, session: &Session, keys: &[KeyName], asked: Asked) -> Result<(), Failure> {
-    let mut refused = false;
-    for key in keys {
-        refused |= probe::run(host, session, &key.to_string())? != 0;
-    }
+    let refused = probe::ask_about(host, session, keys)? != 0;
     if refused && (asked.yes || !is_yes_or_no_enter(host, "go on with it all the same?")) {
-        return Err(Failure::new("the provider does not take the key; it stays stored, and nothing else was changed")
-            .hint(Hint::from("").command(words!["ringlet", "keychain", "list"]).and(" shows it")));
+        return Err(Failure::new(
+            "the provider does not take the key; it stays stored, and no profile was made for it",
+        )
+        .hint(Hint::from("").command(words!["ringlet", "keychain", "list"]).and(" shows it")));
     }
     Ok(())
 }
@@ -223,10 +240,18 @@ fn rehearse(host: &mut Host, session: &Session, survey: &Survey, steps: &Steps<'
         let at = account.base_url().map(|url| format!(" at {}", url.value)).unwrap_or_default();
         let said = format!("profile {}: {}{at}", part.resolved.profile, exec::account(&part.resolved));
         hints.extend(part.notices.iter().map(|notice| exec::noticed(session, notice)));
-        let missing = account.key().map(|key| &key.value).filter(|key| matches!(store.contains(key), Ok(false)));
-        hints.extend(
-            missing.map(|key| Hint::from(format!("there is no key {key} yet; run ")).command(key.set_command())),
-        );
+        let there = account.key().map(|key| (&key.value, store.contains(&key.value)));
+        let missing = there.as_ref().filter(|(_, there)| !matches!(there, Ok(true)));
+        match missing {
+            Some((key, Ok(_))) => {
+                hints.push(Hint::from(format!("there is no key {key} yet; run ")).command(key.set_command()));
+            }
+            Some((key, Err(error))) => {
+                hints.push(format!("{key}: {error}").into());
+                hints.extend(error.hint());
+            }
+            None => {}
+        }
         let waits = steps.proposal.accounts.iter().any(|own| own.agent == found.name && own.needs_login());
         if missing.is_none() && !waits {
             ready.get_or_insert_with(|| plan.start().command.clone());
@@ -240,18 +265,28 @@ fn rehearse(host: &mut Host, session: &Session, survey: &Survey, steps: &Steps<'
     }
     hints.dedup();
     hints.into_iter().for_each(|hint| host.output.note(hint));
+    if let Some(folder) = hook::off_path(host)
+        && !matches!(survey.hook, HookState::None(_))
+    {
+        let said =
+            format!("ringlet is not on PATH, where the hook's line looks for it: put {} on it", folder.display());
+        host.output.warn(format!("{said}, in a line above"));
+    }
     let command = match ready {
         Some(command) => format!("type `{command}` as before"),
         None => "`ringlet status` says what each agent gets".to_owned(),
     };
     match &survey.hook {
         HookState::Active => host.output.note(command),
+        HookState::ByHand(shell) => {
+            host.output.note(format!("add this line to $PROFILE, and open a new shell: {}", line_for(*shell)));
+        }
         HookState::None(shell) => {
             let said = Hint::from(format!("{shell} has no hook: "));
             let said = said.command(words!["ringlet", "shims", "install"]).and(" makes links that start the agents");
             host.output.note(said);
         }
-        HookState::Missing(..) if steps.hook.is_none() => {
+        HookState::Missing(..) if !steps.is_hooked => {
             host.output.note("without the hook, `ringlet exec AGENT` starts an agent with its account");
         }
         HookState::Loaded(_) | HookState::Missing(..) => {

@@ -145,7 +145,7 @@ mod tests {
         let folder = home.path.join(".local/state/ringlet/shims");
         assert!(folder.join("claude").symlink_metadata().is_ok());
         home.write(".local/state/ringlet/shims/.ringlet-1-codex", "");
-        assert!(home.run(&["shims", "remove"]).succeeds().err.contains("removed 1 links"));
+        assert!(home.run(&["shims", "remove"]).succeeds().err.contains("removed 1 link"));
         assert_eq!(std::fs::read_dir(folder).expect("a folder").count(), 0);
     }
 

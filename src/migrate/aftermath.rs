@@ -103,8 +103,11 @@ impl StartFolders {
     pub(crate) fn hook_file(&self, shell: shell::Shell, files: &[&PlannedFile]) -> PathBuf {
         match shell {
             shell::Shell::Zsh => self.zshrc.clone(),
-            // A terminal of macOS starts a login shell, which does not read `.bashrc`.
-            shell::Shell::Bash if cfg!(target_os = "macos") => self.home.join(".bash_profile"),
+            // A terminal of macOS starts a login shell. It reads the first of these and not `.bashrc`.
+            shell::Shell::Bash if cfg!(target_os = "macos") => {
+                let mut all = [".bash_profile", ".bash_login", ".profile"].map(|name| self.home.join(name)).into_iter();
+                all.find(|file| file.exists()).unwrap_or_else(|| self.home.join(".bash_profile"))
+            }
             shell::Shell::Bash => self.home.join(".bashrc"),
             shell::Shell::Fish => self.config.join("fish/config.fish"),
             shell::Shell::Nushell => self.nushell.join("config.nu"),

@@ -208,17 +208,21 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
     Ok(report)
 }
 
-/// Returns the name of a run that begins now.
-pub(crate) fn run_name(now: Timestamp) -> String {
-    format!("{}-{}", now.strftime("%Y%m%dT%H%M%S%6fZ"), std::process::id())
+/// Returns the name of a run that begins now. One process may make several in the same moment.
+pub(crate) fn run_name(paths: &Paths, now: Timestamp) -> String {
+    let name = format!("{}-{}", now.strftime("%Y%m%dT%H%M%S%6fZ"), std::process::id());
+    let folder = journal::folder(paths);
+    let is_free = |name: &String| folder.join(name).symlink_metadata().is_err();
+    let numbered = (2..).map(|number: u32| format!("{name}-{number}"));
+    std::iter::once(name.clone()).chain(numbered).find(is_free).expect("numbers do not end")
 }
 
 /// Writes files of Ringlet's own in a run without keys, to which [`add_line`] may add a line. `undo` takes both back.
 /// An error means that nothing was changed. Needs the lock and a recovered state.
-pub(crate) fn set_up(paths: &Paths, store: &Keys, run: &str, made: &[MadeFile]) -> Result<(), MigrateError> {
+pub(crate) fn set_up(paths: &Paths, run: &str, made: &[MadeFile]) -> Result<(), MigrateError> {
     made.iter().try_for_each(MadeFile::check)?;
-    let seal = Seal::new(store.private_secret()?);
-    let mut journal = Journal::new(run.to_owned(), store.place(), seal.of(CHECK, b""));
+    // Without keys nothing of the store is needed, and it may be locked.
+    let mut journal = Journal::new(run.to_owned(), String::new(), String::new());
     journal.made = made.iter().map(|made| made.record(Vec::new(), Vec::new())).collect::<Result<_, _>>()?;
     journal.stage = Stage::Stored;
     journal.write(paths)?;
@@ -232,11 +236,21 @@ pub(crate) fn set_up(paths: &Paths, store: &Keys, run: &str, made: &[MadeFile]) 
     journal.write(paths)
 }
 
-/// Takes the journal of a run away that has done nothing.
-pub(crate) fn drop_if_empty(paths: &Paths, run: &str) -> Result<(), MigrateError> {
-    match still(paths, run)?.filter(Journal::is_empty) {
-        Some(journal) => journal.drop_it(paths),
-        None => Ok(()),
+/// Has the journal of a run keep a file that was made for it, so that `undo` takes it back. Needs the lock.
+pub(crate) fn also_made(paths: &Paths, run: &str, path: &Path) -> Result<(), MigrateError> {
+    let Some(mut journal) = still(paths, run)? else { return Ok(()) };
+    let read = platform::read_file(path, MAX_FILE);
+    let after = read.map_err(|error| MigrateError::file(path.to_owned(), format!("cannot be read: {error}")))?.bytes;
+    let made = MadeFile { path: path.to_owned(), before: None, after, keys: Vec::new() };
+    journal.made.push(made.record(Vec::new(), Vec::new())?);
+    journal.write(paths)
+}
+
+/// Takes the journal of a run away that has done nothing. Returns whether there is something to take back.
+pub(crate) fn drop_if_empty(paths: &Paths, run: &str) -> Result<bool, MigrateError> {
+    match still(paths, run)? {
+        Some(journal) if journal.is_empty() => journal.drop_it(paths).map(|()| false),
+        found => Ok(found.is_some()),
     }
 }
 
@@ -412,7 +426,13 @@ fn content<'a>(file: &'a PlannedFile, before: &'a [u8], after: &'a [u8]) -> Cont
 
 /// Adds a line at the end of a file of the user's, as carefully as [`replace`] does; makes the file if there is none.
 /// The journal of the run keeps it, so that `undo` takes it out again. Needs the lock.
-pub(crate) fn add_line(paths: &Paths, store: &Keys, run: &str, path: &Path, line: &str) -> Result<(), String> {
+pub(crate) fn add_line(
+    paths: &Paths,
+    open: &dyn Fn() -> Keys,
+    run: &str,
+    path: &Path,
+    line: &str,
+) -> Result<(), String> {
     let failed = |error: MigrateError| format!("stays as it is: {error}");
     let journal = still(paths, run).map_err(failed)?;
     let mut journal = journal.ok_or("stays as it is: the run was taken back meanwhile")?;
@@ -436,11 +456,20 @@ pub(crate) fn add_line(paths: &Paths, store: &Keys, run: &str, path: &Path, line
         return Err("is not written in UTF-8".into());
     }
     let before = &snapshot.bytes;
-    let ending = if before.ends_with(b"\r\n") { "\r\n" } else { "\n" };
+    // Another process may have added it meanwhile.
+    if before.split(|byte| *byte == b'\n').any(|own| own.trim_ascii_end() == line.as_bytes()) {
+        return Ok(());
+    }
+    // A POSIX shell takes a carriage return for a part of the line.
+    let is_powershells = target.extension().is_some_and(|ending| ending == "ps1");
+    let ending = if is_powershells && before.ends_with(b"\r\n") { "\r\n" } else { "\n" };
     let gap = if before.is_empty() || before.ends_with(b"\n") { "" } else { ending };
     let with = format!("{gap}{line}{ending}").into_bytes();
     let after = Zeroizing::new([before.as_slice(), &with].concat());
-    let seal = Seal::new(store.private_secret().map_err(|error| failed(error.into()))?);
+    let seal = match journal.is_sealed() {
+        true => Seal::new(open().private_secret().map_err(|error| failed(error.into()))?),
+        false => Seal::of_run(run),
+    };
     let added = [Cut { span: before.len()..before.len(), with }];
     let recorder = Recorder::new(Vec::new(), &seal);
     let record = FileRecord::new(&target, (before, &after), Encoding::Bytes, &added, &recorder, &seal);

@@ -167,7 +167,7 @@ pub(crate) struct Journal {
     pub stage: Stage,
     /// Where the keys are kept, for messages.
     pub place: String,
-    /// HMAC of a constant: tells a lost secret from a rotated key.
+    /// HMAC of a constant: tells a lost secret from a rotated key. Empty for a run without keys.
     pub check: String,
     /// The keys.
     pub keys: Vec<KeyRecord>,
@@ -321,6 +321,11 @@ impl Journal {
             platform::create_private_folder(&part).map_err(failed)?;
         }
         platform::replace_file(&file, &text).map_err(failed)
+    }
+
+    /// Whether it is sealed with the secret of the store. A run without keys is not.
+    pub(crate) fn is_sealed(&self) -> bool {
+        !self.check.is_empty()
     }
 
     /// Whether there is nothing in it to take back.

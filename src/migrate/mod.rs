@@ -160,7 +160,8 @@ impl MigrateError {
             Self::ReadBack { .. } => "the keychain does not keep what it is given; run `ringlet doctor`".into(),
             Self::Taken(_) | Self::Stale(_) => "run `ringlet migrate` again".into(),
             Self::PlainFile { missing, .. } => {
-                format!("{}, or add --allow-file to move them all the same", missing.cure()).into()
+                let cure = Hint::from(format!("{}, or ", missing.cure()));
+                cure.and("run ").command(["ringlet", "migrate", "--allow-file"]).and(" to move them all the same")
             }
             Self::Half { run, .. } => Hint::run(words!["ringlet", "migrate", "undo", run]),
             Self::Journal { file, .. } => format!("look at {}", file.display()).into(),

@@ -149,8 +149,11 @@ pub(crate) fn undo(
     let mut journal = choose(paths, run)?;
     // What a killed run did not come to is as it was.
     journal.files.retain(|file| file.done);
-    let seal = Seal::new(store.private_secret()?);
-    if !seal.matches(CHECK, b"", &journal.check) {
+    let seal = match journal.is_sealed() || !journal.keys.is_empty() {
+        true => Seal::new(store.private_secret()?),
+        false => Seal::of_run(&journal.run),
+    };
+    if journal.is_sealed() && !seal.matches(CHECK, b"", &journal.check) {
         return Err(MigrateError::Sealed { run: journal.run, place: journal.place });
     }
     let (values, renamed) = values(store, is_held, &seal, &journal.keys);

@@ -28,7 +28,7 @@ pub enum Shell {
     Fish,
     /// PowerShell, both `pwsh` and Windows PowerShell.
     PowerShell,
-    /// nushell, 0.100 or newer.
+    /// nushell, 0.108 or newer.
     Nushell,
 }
 

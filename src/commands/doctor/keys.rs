@@ -9,6 +9,7 @@ use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::{KeyName, Profile};
 use crate::plan;
+use crate::platform;
 use crate::profile::{Account, Profiles, Resolved};
 use crate::secret::{Secret, same};
 use crate::store::{self, Keys, Prompt, StoreError};
@@ -23,12 +24,16 @@ pub(super) fn check(host: &Host, session: &Session, checks: &mut Checks) -> Resu
     let names = stored(session, &store, checks);
     let used = profiles(host, session, &store, names.is_some(), checks)?;
     let names = names.unwrap_or_default();
-    for key in names.iter().filter(|key| !used.contains(key) && !is_a_tools(session, key)) {
-        let command = words!["ringlet", "keychain", "remove", key.provider, key.alias];
-        let hint = Hint::from("name it in a profile, or run ").command(command);
-        checks.note(format!("no profile uses {key}"), hint);
+    let doubled = doubled(host, session, &store, &names, used.as_ref(), checks)?;
+    // Where something that may name a key cannot be read, no key is said to be unused.
+    if let Some(used) = used.filter(|_| !checks.is_without_settings) {
+        let is_unused = |key: &&KeyName| !used.contains(key) && !doubled.contains(key) && !is_a_tools(session, key);
+        for key in names.iter().filter(is_unused) {
+            let command = words!["ringlet", "keychain", "remove", key.provider, key.alias];
+            let hint = Hint::from("name it in a profile, or run ").command(command);
+            checks.note(format!("no profile uses {key}"), hint);
+        }
     }
-    doubled(host, session, &store, &names, checks)?;
     // A scope for a misspelt key protects no key.
     for key in session.settings.scopes.keys().filter(|key| matches!(store.contains(key), Ok(false))) {
         let text = format!("there is a scope for {key}, which is not in {}", session.pretty_place(&store.place()));
@@ -87,21 +92,23 @@ fn stored(session: &Session, store: &Keys, checks: &mut Checks) -> Option<Vec<Ke
     answers
 }
 
-// Reports on the profiles, and returns the keys that they use.
+// Reports on the profiles, and returns the keys that they use; nothing where one cannot be read.
 fn profiles(
     host: &Host,
     session: &Session,
     store: &Keys,
     answers: bool,
     checks: &mut Checks,
-) -> Result<BTreeSet<KeyName>, Failure> {
+) -> Result<Option<BTreeSet<KeyName>>, Failure> {
     let profiles = Profiles::new(&session.paths, &session.registry);
     let names = profiles.names()?;
-    let (mut used, mut sound) = (BTreeSet::new(), 0);
+    let (mut used, mut sound, mut is_complete) = (BTreeSet::new(), 0, true);
     for name in &names {
-        let resolved = profiles.read(name).and_then(|file| {
-            let found = file.bindings.keys().map(|agent| profiles.resolve(&file, agent));
-            Ok((file.keys(), found.collect::<Result<Vec<_>, _>>()?))
+        let read = profiles.read(name);
+        is_complete &= read.is_ok();
+        used.extend(read.iter().flat_map(|file| file.keys()));
+        let resolved = read.and_then(|file| {
+            file.bindings.keys().map(|agent| profiles.resolve(&file, agent)).collect::<Result<Vec<_>, _>>()
         });
         match resolved {
             Err(error) => {
@@ -109,8 +116,7 @@ fn profiles(
                 let hint = hint.command(words!["ringlet", "profiles", "edit", name]).and(" opens it");
                 checks.bad(error.to_string(), hint);
             }
-            Ok((keys, found)) => {
-                used.extend(keys);
+            Ok(found) => {
                 let found: Vec<&Resolved> = found.iter().flatten().collect();
                 let mut is_sound = true;
                 for resolved in &found {
@@ -136,7 +142,7 @@ fn profiles(
         };
         checks.bad(format!("the default profile \"{name}\" cannot be read"), hint);
     }
-    Ok(used)
+    Ok(is_complete.then_some(used))
 }
 
 // Reports a login that is missing.
@@ -189,29 +195,49 @@ fn key(
     is_sound
 }
 
-// Reports keys that are stored under two names. The values are compared in memory, and wiped.
+// Reports keys that are stored under two names, and returns the second ones. The values are compared in memory, and
+// wiped.
 fn doubled(
     host: &Host,
     session: &Session,
     store: &Keys,
     names: &[KeyName],
+    used: Option<&BTreeSet<KeyName>>,
     checks: &mut Checks,
-) -> Result<(), Failure> {
+) -> Result<BTreeSet<KeyName>, Failure> {
+    let mut found = BTreeSet::new();
     let is_open = matches!(store.locked_collection(), Ok(None) | Err(StoreError::NoPassword));
-    if names.len() > MOST_COMPARED || !is_open || session.audit_log().is_err() {
-        return Ok(());
+    let may_write = session.refuse_own_places(&host.world).is_ok() && session.audit_log().is_ok();
+    // Without this a crash could leave the values on the disk.
+    if names.len() > MOST_COMPARED || !is_open || !may_write || platform::harden().is_err() {
+        return Ok(found);
     }
     let mut values: Vec<(&KeyName, Secret)> = Vec::new();
     for name in names {
-        let Ok(value) = store.get(name) else { continue };
+        let value = match store.get(name) {
+            Ok(value) => value,
+            Err(StoreError::NotFound { .. }) => continue,
+            // Each further key would take as long.
+            Err(_) => break,
+        };
         let reason = Some("to compare it with the other keys".to_owned());
         record_access(host, session, Action::Lookup, name, Outcome::Granted, reason)?;
         if let Some((other, _)) = values.iter().find(|(_, other)| same(other.expose(), value.expose())) {
-            let command = words!["ringlet", "keychain", "remove", name.provider, name.alias];
-            let hint = Hint::from("have profiles name one of them, and run ").command(command);
-            checks.note(format!("{other} and {name} are the same key"), hint);
+            // The one that a profile uses stays.
+            let is_used = |key: &KeyName| used.is_none_or(|used| used.contains(key));
+            let spare = if is_used(name) && !is_used(other) { *other } else { name };
+            let text = format!("{other} and {name} are the same key");
+            match is_used(spare) {
+                true => checks
+                    .note(text, Hint::from("").command(["ringlet", "profiles", "list"]).and(" shows who uses which")),
+                false => {
+                    let command = words!["ringlet", "keychain", "remove", spare.provider, spare.alias];
+                    checks.note(text, Hint::from("no profile uses the one, so run ").command(command));
+                }
+            }
+            found.extend([(*other).clone(), name.clone()]);
         }
         values.push((name, value));
     }
-    Ok(())
+    Ok(found)
 }

@@ -9,6 +9,7 @@ use crate::hint::Hint;
 use crate::host::Host;
 use crate::migrate;
 use crate::migrate::accounts::Machine;
+use crate::migrate::journal::Journal;
 use crate::migrate::plan::Plan;
 use crate::migrate::vocabulary::Vocabulary;
 use crate::words;
@@ -23,6 +24,10 @@ pub(super) fn check(host: &Host, session: &Session, checks: &mut Checks) -> Resu
     for file in strays::find(session) {
         let text = format!("{} was left by a change that was killed, and may hold keys", session.paths.pretty(&file));
         checks.note(text, Hint::run(words!["rm", file]));
+    }
+    for unread in Journal::all(&session.paths).map(|all| all.unread).unwrap_or_default() {
+        let text = format!("{} {}", session.paths.pretty(&unread.file), unread.why);
+        checks.bad(text, Hint::from("what that run did stays; ").command(words!["rm", unread.file]).and(" forgets it"));
     }
     if migrate::recover::is_due(&session.paths) {
         let hint = Hint::run(["ringlet", "migrate"]).and(", which clears up, or ");

@@ -7,7 +7,7 @@ use crate::daemon::{client, lifecycle};
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// A longer log takes `ringlet audit verify`.
@@ -46,16 +46,25 @@ fn log(session: &Session, checks: &mut Checks) {
     }
     let path = session.audit_path();
     let verify = || Hint::run(["ringlet", "audit", "verify"]);
-    match path.metadata() {
-        Ok(data) if data.len() <= MOST_VERIFIED => match audit::verify(&path) {
+    match size_of(&path) {
+        Some(size) if size <= MOST_VERIFIED => match audit::verify(&path) {
             Ok(report) if report.is_intact() => {}
             Ok(_) => checks.bad(format!("the audit log {} is not whole", session.paths.pretty(&path)), verify()),
             Err(audit::AuditError::Missing(_)) => {}
             Err(error) => checks.bad(error.to_string(), settings()),
         },
-        Ok(_) => checks.note("the audit log is long, and was not verified", verify()),
-        Err(_) => {}
+        Some(_) => checks.note("the audit log is long, and was not verified", verify()),
+        None => {}
     }
+}
+
+// The size of a log with its rotated parts, whose names begin with its own.
+fn size_of(log: &Path) -> Option<u64> {
+    let name = log.file_name()?.as_encoded_bytes();
+    let parts = std::fs::read_dir(log.parent()?).ok()?.flatten();
+    let sizes = parts.filter(|part| part.file_name().as_encoded_bytes().starts_with(name));
+    log.metadata().ok()?;
+    Some(sizes.filter_map(|part| Some(part.metadata().ok()?.len())).sum())
 }
 
 fn registered(host: &Host, session: &Session, checks: &mut Checks) -> Result<(), Failure> {

@@ -18,6 +18,12 @@ pub(super) fn check(host: &Host, session: &Session, checks: &mut Checks) -> Resu
             checks.bad(text, hint);
         }
     }
+    if let Some(folder) = hook::off_path(host) {
+        let text =
+            format!("ringlet is not on PATH, where the hook's line looks for it: put {} on it", folder.display());
+        let command = words![host.world.executable()?, "doctor"];
+        checks.note(text, Hint::from("then run ").command(command).and(" again"));
+    }
     checks.extend(hook::loaded(host, session, &hook::rc_files(host, session)));
     let commands = crate::hook::commands(&session.paths, &session.settings, &session.registry, &host.world.env)?;
     for (file, bytes) in &start_files(host, session) {

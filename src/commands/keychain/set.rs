@@ -135,7 +135,9 @@ pub(in crate::commands) fn checked(
 
 // What is wrong with a text in place of a key, if that can be told.
 fn oddity(session: &Session, text: &str) -> Result<Option<String>, Failure> {
-    let text = text.trim();
+    if text.trim() != text {
+        return Ok(Some("has blanks around it".to_owned()));
+    }
     let is_in = |quote: char| text.starts_with(quote) || text.ends_with(quote);
     if ['"', '\'', '`', '\u{201c}', '\u{201d}'].into_iter().any(is_in) {
         return Ok(Some("has quotes".to_owned()));

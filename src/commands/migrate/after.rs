@@ -92,15 +92,20 @@ fn hook(host: &mut Host, session: &Session, shell: Shell, file: &Path, run: &str
     }
     let shown = session.paths.pretty(file);
     let question = format!("ringlet: add `{line}` to {shown}? [y]es, [n]o: ");
+    if adds == HookLine::Others && OpenShell::of_user(&host.world.env) == OpenShell::Hooked(shell) {
+        return;
+    }
     let is_wanted = match adds {
-        HookLine::Add => true,
-        HookLine::Print => false,
+        HookLine::Print | HookLine::Others => false,
         HookLine::Ask => host.world.console.ask(&question).is_some_and(|answer| is_yes(&answer)),
     };
     if is_wanted {
-        let store = super::opener(host, session, super::prompt(host))();
-        let added = apply::lock(&session.paths).map_err(|error| format!("stays as it is: {error}"));
-        match added.and_then(|_lock| apply::add_line(&session.paths, &store, run, file, line)) {
+        let done = {
+            let open = super::opener(host, session, super::prompt(host));
+            let locked = apply::lock(&session.paths).map_err(|error| format!("stays as it is: {error}"));
+            locked.and_then(|_lock| apply::add_line(&session.paths, &open, run, file, line))
+        };
+        match done {
             Ok(()) => return host.output.note(format!("added the hook to {shown}; open a new shell")),
             Err(why) => host.output.warn(format!("{shown} {why}")),
         }

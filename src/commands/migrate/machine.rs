@@ -42,7 +42,13 @@ pub(in crate::commands) fn machine<'w>(host: &Host, session: &'w Session) -> Res
     };
     let of_launch = host.world.env.clone();
     let executable = host.world.executable.as_deref().ok().map(Path::to_owned);
+    // Codex takes the endpoint from its own file, and a launch of ours would not.
+    let codex = session.registry.agent(&"codex".parse()?)?;
+    let codex_leads_to = settings::own_endpoint(host, session, &codex);
     let check = move |agent: &str, account: &Account| {
+        if let Some(why) = codex_leads_to.as_ref().filter(|_| agent == "codex" && account.is_at_its_provider) {
+            return Err(format!("its key may belong to another endpoint: {why}"));
+        }
         let profiles = Profiles::new(&session.paths, &session.registry);
         let drafted = drafted(agent, account).map_err(|error| error.message)?;
         let name: Profile = "drafted".parse().map_err(|_| "a profile's name".to_owned())?;

@@ -9,6 +9,7 @@ use crate::migrate::entries::{self, OwnSettings, Store};
 use crate::migrate::vocabulary::Vocabulary;
 use crate::platform::{self, ReadError};
 use crate::registry::{AgentSpec, Login};
+use memchr::memmem;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -196,6 +197,32 @@ fn opencode(host: &Host, session: &Session, spec: &AgentSpec, own: &mut OwnSetti
             }
         }
     }
+}
+
+/// Why a key that an agent has found elsewhere may belong to another endpoint than its provider's own: what the agent's
+/// own settings say.
+pub(in crate::commands) fn own_endpoint(host: &Host, session: &Session, spec: &AgentSpec) -> Option<String> {
+    const WORDS: [&[u8]; 5] = [b"base_url", b"baseurl", b"base-url", b"api_base", b"apibase"];
+    const KINDS: [&str; 4] = ["toml", "json", "yaml", "yml"];
+    let login = spec.login.as_ref()?;
+    let folder = login_folder(host, session, spec, login);
+    if spec.name.as_str() == Store::Codex.agent() {
+        let mut own = OwnSettings::default();
+        codex(session, spec, login, &folder, &mut own);
+        return own.kept.into_values().next();
+    }
+    // What cannot be read may say anything.
+    let names_one = |file: &PathBuf| match read(file) {
+        Ok(bytes) => {
+            let text = bytes.map(|bytes| Zeroizing::new(bytes.to_ascii_lowercase())).unwrap_or_default();
+            WORDS.iter().any(|word| memmem::find(&text, word).is_some())
+        }
+        Err(_) => true,
+    };
+    let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let is_settings = |file: &PathBuf| file.extension().is_some_and(|kind| KINDS.iter().any(|own| kind == *own));
+    let file = entries.filter(is_settings).find(names_one)?;
+    Some(format!("{} may name another endpoint", session.paths.pretty(&file)))
 }
 
 fn codex(session: &Session, spec: &AgentSpec, login: &Login, folder: &Path, own: &mut OwnSettings) {

@@ -3,6 +3,7 @@
 use super::survey::{Found, State, Survey};
 use crate::commands::Session;
 use crate::commands::keychain::set::{self, Origin};
+use crate::commands::migrate::settings::own_endpoint;
 use crate::commands::question::ask;
 use crate::failure::Failure;
 use crate::hint::Hint;
@@ -117,7 +118,7 @@ impl<'a> Proposal<'a> {
         let mut wanted = Vec::new();
         for (provider, agents) in by_provider {
             let spec = session.registry.provider_with_pattern(provider)?;
-            match made.of_provider(host, session, &spec, &agents, (stored, &endpoints))? {
+            match made.of_provider(host, session, survey, &spec, &agents, (stored, &endpoints))? {
                 Known::Has(what) => made.add(&agents, &what),
                 Known::Ambiguous => {}
                 Known::Nothing(name) => wanted.push(Wanted { provider: spec, name, agents }),
@@ -157,6 +158,7 @@ impl<'a> Proposal<'a> {
         &mut self,
         host: &mut Host,
         session: &Session,
+        survey: &Survey,
         provider: &ProviderSpec,
         agents: &[&Found],
         (stored, endpoints): (&[KeyName], &Endpoints),
@@ -165,7 +167,20 @@ impl<'a> Proposal<'a> {
         let is_default = |key: &&&KeyName| key.alias.as_str() == "default";
         // A key that a profile sends to another endpoint belongs to that one.
         match own.iter().filter(|key| endpoints.are_own(key)).collect::<Vec<_>>().as_slice() {
-            [] => {}
+            [] if own.is_empty() => {}
+            [] => {
+                let shown = own.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                match endpoints.unread() {
+                    // What it says decides whether the key may be used; a second key is no help.
+                    Some(why) => {
+                        host.output.warn(format!("{}: {shown} is there, but {why}", names(agents)));
+                        let doctor = Hint::from("").command(["ringlet", "doctor"]);
+                        host.output.note(doctor.and(" names the profile"));
+                        return Ok(Known::Ambiguous);
+                    }
+                    None => host.output.note(format!("{}: {shown} belongs to another endpoint", names(agents))),
+                }
+            }
             [only] => return Ok(Known::Has(What::Key((**only).clone()))),
             several => match several.iter().find(|key| is_default(key)) {
                 Some(key) => return Ok(Known::Has(What::Key((**key).clone()))),
@@ -179,7 +194,7 @@ impl<'a> Proposal<'a> {
             },
         }
         let name = free(&provider.name, &own)?;
-        if let Some((variable, key)) = of_environment(host, session, &name, provider)? {
+        if let Some((variable, key)) = of_environment(host, session, survey, &name, provider, agents)? {
             self.keys.push(NewKey { name: name.clone(), key, variable: Some(variable) });
             return Ok(Known::Has(What::Key(name)));
         }
@@ -293,8 +308,10 @@ fn free(provider: &Provider, taken: &[&KeyName]) -> Result<KeyName, Failure> {
 fn of_environment(
     host: &mut Host,
     session: &Session,
+    survey: &Survey,
     name: &KeyName,
     provider: &ProviderSpec,
+    agents: &[&Found],
 ) -> Result<Option<(String, Key)>, Failure> {
     let vocabulary = Vocabulary::new(&session.registry)?;
     let env = &host.world.env;
@@ -304,13 +321,18 @@ fn of_environment(
     let away = env.pairs().iter().find_map(|(name, value)| {
         let name = name.to_str()?;
         let led = vocabulary.leads_away(name, Some(value.as_encoded_bytes()))?;
-        (led.name == provider.name).then(|| name.to_owned())
+        (led.name == provider.name).then(|| format!("{name} is set beside it and names another endpoint"))
     });
-    if let Some(away) = away {
-        host.output.note(format!("{variable} is not taken, since {away} is set beside it and names another endpoint"));
+    let value = env.non_empty(&variable).expect("it was asked for").as_encoded_bytes().to_vec();
+    // A file's key may be half of a pair, which `migrate` tells and which a person has perhaps just declined.
+    let in_file =
+        || survey.found.iter().find(|(own, _)| **own == value).map(|(_, place)| format!("it stands in {place}"));
+    let named = || survey.led_away.iter().find(|(own, _)| *own == provider.name).map(|(_, why)| why.clone());
+    let own = || agents.iter().find_map(|found| own_endpoint(host, session, &found.spec));
+    if let Some(why) = away.or_else(in_file).or_else(named).or_else(own) {
+        host.output.note(format!("{variable} is not taken, since {why}"));
         return Ok(None);
     }
-    let value = env.non_empty(&variable).expect("it was asked for").as_encoded_bytes().to_vec();
     let is_of = std::str::from_utf8(&value).ok().and_then(|text| provider.recognises(text));
     let is_certain = is_of == Some(true) || (is_of.is_none() && variable == provider.variable.as_str());
     if !is_certain || misplaced(&name.provider, &value).is_some() {

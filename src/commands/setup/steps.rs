@@ -2,12 +2,12 @@
 
 use super::Asked;
 use super::propose::{Account, NewKey, Proposal, What};
-use super::survey::{HookState, State, Survey};
+use super::survey::{HookState, Survey};
 use crate::commands::hook::line_for;
 use crate::commands::keychain::set;
 use crate::commands::migrate::machine::default_file;
 use crate::commands::{Session, init};
-use crate::config::Source;
+use crate::config::{PROJECT_FILE, Source};
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
@@ -16,12 +16,13 @@ use crate::migrate::made::MadeFile;
 use crate::migrate::recover;
 use crate::name::{KeyName, Profile};
 use crate::output::Style;
+use crate::platform;
 use crate::profile::Profiles;
 use crate::shell::{Shell, quote};
 use crate::store::{Keys, Prompt};
 use crate::words;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the profile governs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +41,14 @@ pub(super) struct Steps<'a> {
     pub(super) proposal: Proposal<'a>,
     // The profile that gets the accounts.
     profile: Profile,
+    // The keys that its `[secrets]` give to every agent that is added to it.
+    inherited: Vec<String>,
     /// Where it governs.
     pub(super) scope: Scope,
     /// The start file that gets the hook's line.
     pub(super) hook: Option<(Shell, PathBuf)>,
+    /// Whether that line was added.
+    pub(super) is_hooked: bool,
     /// Whether the providers are asked about the keys.
     pub(super) check: bool,
 }
@@ -60,9 +65,13 @@ impl<'a> Steps<'a> {
             HookState::Missing(shell, file) => Some((*shell, file.clone())),
             _ => None,
         };
-        let mut made = Self { proposal, profile: "default".parse()?, scope: Scope::Keep, hook, check: asked.check };
+        let (profile, inherited, check) = ("default".parse()?, Vec::new(), asked.check);
+        let mut made = Self { proposal, profile, inherited, scope: Scope::Keep, hook, is_hooked: false, check };
         made.settle(session, survey)?;
-        if asked.here && made.scope != Scope::Keep {
+        if asked.yes && !made.inherited.is_empty() && !made.proposal.accounts.is_empty() {
+            made.leave_inheriting(host);
+        }
+        if asked.here && !survey.is_governed {
             made.here(host, session, !asked.yes)?;
         }
         Ok(made)
@@ -75,9 +84,16 @@ impl<'a> Steps<'a> {
             return Ok(());
         }
         let profiles = Profiles::new(&session.paths, &session.registry);
-        let governing = survey.governing.clone().or_else(|| session.settings.default_profile.clone());
+        // A default profile that is gone governs nothing.
+        let is_there = |name: &Profile| session.paths.profile(name).symlink_metadata().is_ok();
+        let default = session.settings.default_profile.clone().filter(is_there);
+        let governing = survey.governing.clone().or(default);
         self.scope = Scope::Keep;
         if let Some(profile) = governing {
+            let file = profiles.read(&profile).ok();
+            let secrets =
+                file.into_iter().flat_map(|file| file.secrets).map(|(name, key)| format!("{} in {name}", key.value));
+            self.inherited = secrets.collect();
             self.profile = profile;
             return Ok(());
         }
@@ -87,10 +103,13 @@ impl<'a> Steps<'a> {
             Ok(file) => accounts.iter().all(|own| !file.bindings.contains_key(&own.agent)),
             Err(_) => !names.contains(name),
         };
-        let has_account = survey.agents.iter().any(|found| matches!(found.state, State::Elsewhere));
+        let is_bound = |name: &Profile| {
+            let file = profiles.read(name).ok();
+            file.is_some_and(|file| survey.agents.iter().any(|found| file.bindings.contains_key(&found.name)))
+        };
         self.profile = match (self.proposal.accounts.as_slice(), names.as_slice()) {
             // What is missing is only that the one profile governs.
-            ([], [only]) if has_account => only.clone(),
+            ([], [only]) if is_bound(only) => only.clone(),
             ([], _) => return Ok(()),
             _ => free(takes)?,
         };
@@ -110,27 +129,39 @@ impl<'a> Steps<'a> {
         self.proposal.accounts.is_empty() && self.hook.is_none() && self.scope == Scope::Keep
     }
 
-    /// Has a `.ringlet.toml` here name the profile. The name of a new one may be asked for.
-    pub(super) fn here(&mut self, host: &mut Host, session: &Session, asks: bool) -> Result<(), Failure> {
+    // Leaves accounts out that would get more keys than their own: nobody was asked about these.
+    fn leave_inheriting(&mut self, host: &mut Host) {
+        for own in std::mem::take(&mut self.proposal.accounts) {
+            let said = format!("{} was not added: profile \"{}\" would give it ", own.describe(), self.profile);
+            let said = Hint::from(format!("{said}{} as well; ", self.inherited.join(", ")));
+            host.output.note(said.command(profile_command(&own, &self.profile, false)).and(" adds it"));
+        }
+    }
+
+    /// Has a `.ringlet.toml` here name the profile. The name of a new one may be asked for; false if there is no answer.
+    pub(super) fn here(&mut self, host: &mut Host, session: &Session, asks: bool) -> Result<bool, Failure> {
         let profiles = Profiles::new(&session.paths, &session.registry);
-        if !self.proposal.accounts.is_empty() && profiles.names()?.iter().all(|name| *name != self.profile) {
+        let names = profiles.names()?;
+        if !self.proposal.accounts.is_empty() && !names.contains(&self.profile) {
             let usual = folder_name(host, &profiles)?;
-            let question = format!("ringlet: the profile's name [{usual}]: ");
-            let answer = if asks { host.world.console.ask(&question) } else { None };
-            self.profile = match answer.as_deref().map(str::trim) {
-                None | Some("") => usual,
-                Some(name) => {
-                    let name: Profile = name.parse()?;
-                    if profiles.names()?.contains(&name) {
-                        return Err(Failure::new(format!("profile \"{name}\" exists; nothing was changed"))
-                            .hint(Hint::run(words!["ringlet", "use", name]).and(" to use it here")));
-                    }
-                    name
+            self.profile = loop {
+                if !asks {
+                    break usual;
+                }
+                let question = format!("ringlet: the profile's name [{usual}]: ");
+                let Some(answer) = host.world.console.ask(&question) else { return Ok(false) };
+                match answer.trim() {
+                    "" => break usual,
+                    name => match name.parse::<Profile>() {
+                        Ok(name) if !names.contains(&name) => break name,
+                        Ok(name) => host.output.warn(format!("profile \"{name}\" exists")),
+                        Err(error) => host.output.warn(error.to_string()),
+                    },
                 }
             };
         }
         self.scope = Scope::Here(self.profile.clone());
-        Ok(())
+        Ok(true)
     }
 
     // The keys that are stored for the accounts that are still wanted.
@@ -161,6 +192,10 @@ impl<'a> Steps<'a> {
             let said = match is_new && at == 0 {
                 true => format!("create the profile \"{profile}\": {}", own.describe()),
                 false => format!("add to the profile \"{profile}\": {}", own.describe()),
+            };
+            let said = match self.inherited.is_empty() {
+                true => said,
+                false => format!("{said}; it gets {} of this profile as well", self.inherited.join(", ")),
             };
             rows.push((said, profile_command(own, profile, is_new && at == 0)));
         }
@@ -193,13 +228,19 @@ impl<'a> Steps<'a> {
         }
         if let Some((shell, file)) = &self.hook {
             let shown = session.paths.pretty(file);
-            step(host, &format!("add the hook's line at the end of {shown}"), &append_command(*shell, &shown));
+            let command = append_command(*shell, file, &shown);
+            step(host, &format!("add the hook's line at the end of {shown}"), &command);
         }
     }
 
     /// Stores the keys, and returns the names of all that the accounts use.
     pub(super) fn store_keys(&self, host: &mut Host, session: &Session, store: &Keys) -> Result<Vec<KeyName>, Failure> {
         for NewKey { name, key, variable } in self.new_keys() {
+            // The names were listed before the questions, and another process may have stored a key since.
+            if store.contains(name)? {
+                return Err(Failure::new(format!("{name} is in {} by now, and stays as it is", store.place()))
+                    .hint(Hint::run(["ringlet", "init"]).and(" again")));
+            }
             set::keep(host, session, store, name, key)?;
             if let Some(variable) = variable {
                 let said = Hint::from(format!("{variable} is still set in this shell; run "));
@@ -221,8 +262,30 @@ impl<'a> Steps<'a> {
         Ok(names)
     }
 
-    /// Writes the profile, the settings, the hook's line and the project file.
-    pub(super) fn carry_out(&self, host: &mut Host, session: &Session) -> Result<(), Failure> {
+    /// Writes the profile, the settings, the hook's line and the project file. Returns false if the line was not added.
+    pub(super) fn carry_out(&mut self, host: &mut Host, session: &Session) -> Result<bool, Failure> {
+        let run = apply::run_name(&session.paths, host.world.now);
+        let writes = !self.proposal.accounts.is_empty() || matches!(self.scope, Scope::Default(_));
+        if writes || self.hook.is_some() || matches!(self.scope, Scope::Here(_)) {
+            self.write(host, session, &run)?;
+        }
+        if let Scope::Here(name) = &self.scope {
+            let file = host.world.cwd()?.join(PROJECT_FILE);
+            let was_there = file.symlink_metadata().is_ok();
+            init::run(host, session, name.as_str())?;
+            if !was_there {
+                let _lock = apply::lock(&session.paths)?;
+                apply::also_made(&session.paths, &run, &file)?;
+            }
+        }
+        if apply::drop_if_empty(&session.paths, &run)? {
+            host.output.note("`ringlet migrate undo` takes this back; keys stay stored");
+        }
+        Ok(self.hook.is_none() || self.is_hooked)
+    }
+
+    // The profile and the settings, as they are to be.
+    fn made(&self, session: &Session) -> Result<Vec<MadeFile>, Failure> {
         let mut made = Vec::new();
         if !self.proposal.accounts.is_empty() {
             let profiles = Profiles::new(&session.paths, &session.registry);
@@ -235,22 +298,16 @@ impl<'a> Steps<'a> {
         if let Scope::Default(name) = &self.scope {
             made.push(default_file(session, name, vec![])?);
         }
-        if !made.is_empty() || self.hook.is_some() {
-            self.write(host, session, &made)?;
-        }
-        if let Scope::Here(name) = &self.scope {
-            init::run(host, session, name.as_str())?;
-        }
-        Ok(())
+        Ok(made)
     }
 
-    fn write(&self, host: &mut Host, session: &Session, made: &[MadeFile]) -> Result<(), Failure> {
+    fn write(&mut self, host: &mut Host, session: &Session, run: &str) -> Result<(), Failure> {
         let _lock = apply::lock(&session.paths)?;
-        recover::recover(&session.paths)?.whole()?;
-        let prompt = if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never };
-        let store = session.open_store(&host.world, prompt);
-        let run = apply::run_name(host.world.now);
-        apply::set_up(&session.paths, &store, &run, made)?;
+        let found = recover::recover(&session.paths)?.whole()?;
+        found.warnings.iter().for_each(|text| host.output.warn(text));
+        // What a killed run had made is taken back by now.
+        let made = self.made(session)?;
+        apply::set_up(&session.paths, run, &made)?;
         if !self.proposal.accounts.is_empty() {
             let agents = self.proposal.accounts.iter().map(Account::describe).collect::<Vec<_>>().join(", ");
             host.output.note(format!("profile \"{}\": {agents}", self.profile));
@@ -260,28 +317,42 @@ impl<'a> Steps<'a> {
         }
         if let Some((shell, file)) = &self.hook {
             let (line, shown) = (line_for(*shell), session.paths.pretty(file));
-            match apply::add_line(&session.paths, &store, &run, file, line) {
-                Ok(()) => host.output.note(format!("added the hook's line to {shown}")),
+            let open = || session.open_store(&host.world, Prompt::Never);
+            match apply::add_line(&session.paths, &open, run, file, line) {
+                Ok(()) => {
+                    self.is_hooked = true;
+                    host.output.note(format!("added the hook's line to {shown}"));
+                }
                 Err(why) => {
                     host.output.warn(format!("{shown} {why}"));
                     host.output.note(format!("add this line to it yourself: {line}"));
                 }
             }
         }
-        apply::drop_if_empty(&session.paths, &run)?;
-        host.output.note("`ringlet migrate undo` takes this back; keys stay stored");
         Ok(())
     }
 }
 
 // The command that adds the hook's line to a file of the shell's. The file is shown with `~`, which no quotes may hold.
-fn append_command(shell: Shell, file: &str) -> String {
+fn append_command(shell: Shell, file: &Path, shown: &str) -> String {
     let line = line_for(shell);
     let quoted = quote(shell, line.as_bytes()).unwrap_or_else(|_| line.to_owned());
+    // A last line without an end would go on with this one.
+    let text = platform::read_file(file, 8 << 20).map(|read| read.bytes).unwrap_or_default();
+    let is_open = !text.is_empty() && !text.ends_with(b"\n");
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '~' | '/' | '.' | '_' | '-');
+    let shown = match shown.chars().all(is_plain) {
+        true => shown.to_owned(),
+        false => quote(shell, file.as_os_str().as_encoded_bytes()).unwrap_or_else(|_| shown.to_owned()),
+    };
     match shell {
         Shell::PowerShell => format!("Add-Content $PROFILE {quoted}"),
-        Shell::Nushell => format!("echo {quoted} | save --append {file}"),
-        Shell::Zsh | Shell::Bash | Shell::Fish => format!("echo {quoted} >> {}", file.replace(' ', "\\ ")),
+        Shell::Nushell => {
+            let start = if is_open { "\\n" } else { "" };
+            format!("\"{start}{line}\\n\" | save --append $nu.config-path")
+        }
+        Shell::Zsh | Shell::Bash | Shell::Fish if is_open => format!("printf '\\n%s\\n' {quoted} >> {shown}"),
+        Shell::Zsh | Shell::Bash | Shell::Fish => format!("echo {quoted} >> {shown}"),
     }
 }
 

@@ -6,16 +6,21 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::migrate;
 use crate::migrate::aftermath::OpenShell;
-use crate::migrate::plan::Plan;
-use crate::name::{Agent, KeyName, Profile};
+use crate::migrate::files::{Found as Files, MAX_FILE};
+use crate::migrate::plan::{Plan, PlannedFile};
+use crate::migrate::vocabulary::Vocabulary;
+use crate::name::{Agent, KeyName, Profile, Provider};
 use crate::output::Style;
 use crate::plan::{self, LaunchRequest};
+use crate::platform;
 use crate::profile::Profiles;
 use crate::registry::AgentSpec;
 use crate::shell::{NameKind, Shell};
 use crate::store::{Prompt, StoreError};
+use memchr::memmem;
 use std::path::PathBuf;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// What is known of an agent's account in this directory.
 #[derive(Debug)]
@@ -52,6 +57,8 @@ pub(super) enum HookState {
     Loaded(PathBuf),
     /// This file is to load it.
     Missing(Shell, PathBuf),
+    /// A line must go into a file that only the shell can name.
+    ByHand(Shell),
     /// The user's shell has none.
     None(OpenShell),
 }
@@ -67,6 +74,10 @@ pub(super) struct Survey {
     plain: Option<String>,
     /// How many keys `migrate` would move out of files.
     pub(super) in_files: usize,
+    /// The keys that stand in files, and where. Whether one belongs to an endpoint is for `migrate` to say.
+    pub(super) found: Vec<(Zeroizing<Vec<u8>>, String)>,
+    /// The variables that lead a provider's agents elsewhere and that a file sets or names, and where.
+    pub(super) led_away: Vec<(Provider, String)>,
     /// The hook.
     pub(super) hook: HookState,
     /// The profile of the governing project file, if that is allowed and names one.
@@ -79,11 +90,20 @@ impl Survey {
     pub(super) fn new(host: &Host, session: &Session) -> Result<Self, Failure> {
         let store = session.open_store(&host.world, Prompt::Never);
         let keys = store.names();
-        let place = session.pretty_place(&store.place());
+        let store_place = session.pretty_place(&store.place());
         let plain = store.fell_back().map(|missing| format!("{}; {}", missing.summary(), missing.cure()));
         let mut machine = machine(host, session)?;
         know_moved(host, session, &mut machine);
-        let in_files = Plan::of(&migrate::files::find(&session.paths, &host.world.env), &[], &machine).keys.len();
+        let files = migrate::files::find(&session.paths, &host.world.env);
+        let led_away = led_away(session, &machine.vocabulary, &files);
+        let plan = Plan::of(&files, &[], &machine);
+        let in_files = plan.keys.len();
+        let place = |file: &PlannedFile, line: usize| format!("{}:{line}", session.paths.pretty(&file.path));
+        let of_file = |file: &'_ PlannedFile| {
+            let placed = file.findings.iter().map(|placed| &placed.finding);
+            placed.map(|own| (own.value.clone(), place(file, own.line))).collect::<Vec<_>>()
+        };
+        let found = plan.files.iter().flat_map(of_file).collect();
         let context = session.context(&host.world)?;
         // A file that cannot be read is named by the rehearsal at the end.
         let project = plan::find_project(&context);
@@ -92,7 +112,8 @@ impl Survey {
         let governing = content.and_then(|content| content.profile);
         let agents = agents(session, &context)?;
         let hook = hook_state(host, session, &agents);
-        Ok(Self { agents, keys, place, plain, in_files, hook, governing, is_governed })
+        let place = store_place;
+        Ok(Self { agents, keys, place, plain, in_files, found, led_away, hook, governing, is_governed })
     }
 
     /// Prints it.
@@ -131,10 +152,27 @@ impl Survey {
             HookState::Missing(_, file) => {
                 row("hook", Style::Warn, format!("{} does not load it", session.paths.pretty(file)))
             }
+            HookState::ByHand(shell) => row("hook", Style::Warn, format!("{shell} does not load it")),
             HookState::None(shell) => row("hook", Style::Warn, format!("{shell} has none")),
         });
         host.output.table(&rows);
     }
+}
+
+// Any mention counts: a file may set it by a way that is not understood.
+fn led_away(session: &Session, vocabulary: &Vocabulary, files: &Files) -> Vec<(Provider, String)> {
+    let mut found = Vec::new();
+    for candidate in &files.candidates {
+        let Ok(read) = platform::read_file(&candidate.path, MAX_FILE) else { continue };
+        let text = Zeroizing::new(read.bytes);
+        for name in vocabulary.endpoints() {
+            let Some(led) = vocabulary.leads_away(name, None) else { continue };
+            if memmem::find(&text, name.as_bytes()).is_some() {
+                found.push((led.name.clone(), format!("{} names {name}", session.paths.pretty(&candidate.path))));
+            }
+        }
+    }
+    found
 }
 
 fn counted(keys: usize) -> String {
@@ -180,6 +218,8 @@ fn hook_state(host: &Host, session: &Session, agents: &[Found]) -> HookState {
     match OpenShell::of_user(&host.world.env) {
         OpenShell::Hooked(shell) => match hook::start_file(host, session, shell) {
             (file, true) => HookState::Loaded(file),
+            // Its profile lies where the system keeps documents, which may be moved.
+            _ if cfg!(windows) && shell == Shell::PowerShell => HookState::ByHand(shell),
             (file, false) => HookState::Missing(shell, file),
         },
         other => HookState::None(other),

@@ -149,6 +149,28 @@ fn a_key_is_not_parted_from_an_endpoint_that_is_not_its_providers() {
     let ran = home.run(&["init", "--yes"]).succeeds();
     assert!(ran.err.contains("since ANTHROPIC_BASE_URL is set beside it and names another endpoint"), "{ran:?}");
     assert!(home.run(&["--json", "keychain", "list"]).json().as_array().expect("rows").is_empty());
+    // In a file, where a later shell has it, or which an agent reads.
+    let pair = format!("export ANTHROPIC_API_KEY={KEY}\nexport ANTHROPIC_BASE_URL=https://gateway.example\n");
+    let gateway = "model_provider = \"gw\"\n[model_providers.gw]\nbase_url = \"https://gw.example/v1\"\nenv_key = \"OPENAI_API_KEY\"\n";
+    let settings = "{\"env\": {\"ANTHROPIC_BASE_URL\": \"https://gw.example\"}}";
+    for (agent, variable, value, file, text) in [
+        ("claude", "ANTHROPIC_API_KEY", KEY.to_owned(), ".bashrc", pair.as_str()),
+        ("claude", "ANTHROPIC_API_KEY", KEY.to_owned(), ".bashrc", "export ANTHROPIC_BASE_URL=https://gw.example\n"),
+        ("claude", "ANTHROPIC_API_KEY", KEY.to_owned(), ".claude/settings.json", settings),
+        ("codex", "OPENAI_API_KEY", openai(1), ".codex/config.toml", gateway),
+        ("codex", "OPENAI_API_KEY", openai(1), ".codex/config.toml", "openai_base_url = \"https://gw.example\"\n"),
+    ] {
+        let mut home = Home::new();
+        home.program(agent);
+        home.write(file, text);
+        home.env.push((variable, value));
+        // `migrate` is declined, and the proposal as well.
+        home.answer(&["n", "", "n", "n"]);
+        let ran = home.run(&["init"]);
+        assert!(ran.err.contains(&format!("{variable} is not taken, since ")), "{file} {ran:?}");
+        assert!(!ran.out.contains("store the key in"), "{file} {ran:?}");
+        assert!(!home.path.join(".ringlet").exists(), "{file} {ran:?}");
+    }
     // In the store, where a profile names the endpoint.
     let mut home = with_claude();
     home.program("opencode");
@@ -179,13 +201,72 @@ fn keys_in_files_move_first_with_one_answer() {
     let mut home = Home::new();
     home.program("codex");
     home.write(".bashrc", &format!("export OPENAI_API_KEY={}\n", openai(1)));
-    home.answer(&["y"]);
+    home.answer(&["y", ""]);
     let ran = home.run(&["init"]).succeeds();
     assert_eq!(home.read(".bashrc"), "eval \"$(ringlet hook bash)\"\n");
+    // The line is a step of its own, which is shown before it is added, once.
+    assert_eq!(format!("{ran:?}").matches("add the hook's line at the end of ~/.bashrc").count(), 1, "{ran:?}");
     assert!(profile(&home, "default").contains("agent = \"codex\""), "{ran:?}");
     assert!(ran.out.contains("codex  profile default: key openai/default"), "{ran:?}");
+    // One undo for the hook's line, one for the keys.
     home.run(&["migrate", "undo"]).succeeds();
-    assert!(home.read(".bashrc").starts_with("export OPENAI_API_KEY="));
+    assert_eq!(home.read(".bashrc"), "");
+    home.run(&["migrate", "undo"]).succeeds();
+    assert_eq!(home.read(".bashrc"), format!("export OPENAI_API_KEY={}\n", openai(1)));
+}
+
+#[test]
+fn what_migrate_did_is_still_taken_back_after_more_was_set_up() {
+    let mut home = Home::new();
+    home.program("codex");
+    home.program("gemini");
+    home.write(".gemini/oauth_creds.json", "{\"access_token\": \"x\", \"refresh_token\": \"y\"}");
+    let before = format!("export OPENAI_API_KEY={}\n", openai(1));
+    home.write(".bashrc", &before);
+    home.run(&["init", "--yes"]).succeeds();
+    assert!(profile(&home, "default").contains("[agents.gemini]"));
+    home.run(&["migrate", "undo"]).succeeds();
+    home.run(&["migrate", "undo"]).succeeds();
+    assert_eq!(home.read(".bashrc"), before);
+    home.run(&["migrate", "undo"]).is_refused(1, "there is no run to take back");
+}
+
+#[test]
+fn an_agent_that_would_get_more_than_its_account_is_named() {
+    let mut home = Home::new();
+    home.program("codex");
+    home.write(".codex/auth.json", "{\"tokens\": {\"access_token\": \"x\"}}");
+    let work = "agent = \"claude\"\nauth = \"login\"\n\n[secrets]\nGITHUB_TOKEN = \"github/work\"\n";
+    home.write(".ringlet/profiles/work/ringlet.toml", work);
+    home.run(&["profiles", "default", "work"]).succeeds();
+    let ran = home.run(&["init", "--yes"]).succeeds();
+    assert!(ran.err.contains("would give it github/work in GITHUB_TOKEN as well"), "{ran:?}");
+    assert_eq!(profile(&home, "work"), work);
+    home.answer(&[""]);
+    let ran = home.run(&["init"]).succeeds();
+    assert!(ran.out.contains("it gets github/work in GITHUB_TOKEN of this profile as well"), "{ran:?}");
+    assert!(profile(&home, "work").contains("[agents.codex]"));
+}
+
+#[test]
+fn here_is_heard_where_a_default_profile_governs_already() {
+    let home = Home::with_profile("work");
+    home.run(&["profiles", "default", "work"]).succeeds();
+    let ran = home.run(&["init", "--yes", "--here"]).succeeds();
+    assert_eq!(home.read(".ringlet.toml"), "profile = \"work\"\n", "{ran:?}");
+    assert!(ran.err.contains("`ringlet migrate undo` takes this back"), "{ran:?}");
+    home.run(&["migrate", "undo"]).succeeds();
+    assert!(!home.path.join(".ringlet.toml").exists());
+}
+
+#[test]
+fn keys_that_stay_in_plaintext_are_in_the_status() {
+    let home = with_claude();
+    home.write(
+        ".bashrc",
+        &format!("curl -H 'Authorization: Bearer {}' example.org\nexport OPENAI_API_KEY={}\n", openai(2), openai(1)),
+    );
+    assert_eq!(home.run(&["init", "--yes"]).status, 3);
 }
 
 #[test]
@@ -222,4 +303,47 @@ fn of_many_providers_only_those_are_asked_for_that_the_person_names() {
     home.answer(&["", "", "n"]);
     let ran = home.run(&["init"]).succeeds();
     assert!(!ran.out.contains("store the key") && ran.err.contains("nothing was changed"), "{ran:?}");
+}
+
+#[test]
+fn no_answer_is_no_yes() {
+    for answers in [&[KEY][..], &[KEY, "c"], &[KEY, "c", "y"], &[KEY, "h"], &[KEY, "c", "y", "h"]] {
+        let home = with_claude();
+        home.answer(answers);
+        home.run(&["init"]);
+        for file in [".ringlet", ".config", ".bashrc", ".ringlet.toml"] {
+            assert!(!home.path.join(file).exists(), "{answers:?} {file}");
+        }
+    }
+}
+
+#[test]
+fn a_default_profile_that_is_gone_is_replaced_and_a_broken_one_is_named() {
+    let home = with_claude();
+    home.run(&["profiles", "create", "work", "--agent", "claude"]).succeeds();
+    home.write(".config/ringlet/config.toml", "default-profile = \"gone\"\n");
+    let ran = home.run(&["init", "--yes"]);
+    assert_eq!(home.read(".config/ringlet/config.toml"), "default-profile = \"work\"\n", "{ran:?}");
+    let home = with_claude();
+    home.answer(&[KEY]);
+    home.run(&["keychain", "set", "anthropic", "default"]).succeeds();
+    home.write(".ringlet/profiles/broken/ringlet.toml", "agent = \"codex");
+    let ran = home.run(&["init", "--yes"]);
+    assert!(ran.err.contains("anthropic/default is there, but profile \"broken\" cannot be read"), "{ran:?}");
+}
+
+#[test]
+fn a_line_that_cannot_be_added_is_not_said_to_be_there() {
+    let home = with_claude();
+    std::os::unix::fs::symlink("nowhere/at/all", home.path.join(".bashrc")).expect("linked");
+    home.answer(&[KEY, ""]);
+    let ran = home.run(&["init"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.err.contains("without the hook, `ringlet exec AGENT`"), "{ran:?}");
+    // Windows' line ends are the file's own, and a shell takes one for a part of its line.
+    let home = with_claude();
+    home.write(".bashrc", "A=1\r\n");
+    home.answer(&[KEY, ""]);
+    home.run(&["init"]).succeeds();
+    assert_eq!(home.read(".bashrc"), "A=1\r\neval \"$(ringlet hook bash)\"\n");
 }

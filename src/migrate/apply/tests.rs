@@ -413,7 +413,7 @@ fn a_run_that_was_killed_leaves_profiles_only_with_rewritten_files() {
 #[test]
 fn a_line_is_added_behind_what_is_there_and_goes_with_the_run() {
     for (more, becomes) in
-        [("", "hook\n"), ("a\n", "a\nhook\n"), ("a", "a\nhook\n"), ("a\r\nb\r\n", "a\r\nb\r\nhook\r\n")]
+        [("", "hook\n"), ("a\n", "a\nhook\n"), ("a", "a\nhook\n"), ("a\r\nb\r\n", "a\r\nb\r\nhook\n")]
     {
         // In the file that was cleaned, and in another one.
         for own in [true, false] {
@@ -424,7 +424,7 @@ fn a_line_is_added_behind_what_is_there_and_goes_with_the_run() {
             fs::write(&other, more).expect("written");
             let run = rig.apply(&rig.plan(), Fault::None, || {}).expect("done").run;
             let file = if own { &rig.file } else { &other };
-            assert_eq!(add_line(&rig.paths, &rig.keys(), &run, file, "hook"), Ok(()));
+            assert_eq!(add_line(&rig.paths, &|| rig.keys(), &run, file, "hook"), Ok(()));
             let now = fs::read_to_string(file).expect("there");
             assert_eq!(now, if own { format!("# mine\n{becomes}") } else { becomes.to_owned() });
             rig.undo(true);
@@ -439,14 +439,14 @@ fn a_start_file_is_made_for_a_line_and_goes_with_it() {
     let rig = Rig::new();
     let run = rig.apply(&rig.plan(), Fault::None, || {}).expect("done").run;
     let fresh = rig.file.with_file_name("new").join("config.fish");
-    assert_eq!(add_line(&rig.paths, &rig.keys(), &run, &fresh, "hook"), Ok(()));
+    assert_eq!(add_line(&rig.paths, &|| rig.keys(), &run, &fresh, "hook"), Ok(()));
     assert_eq!(fs::read_to_string(&fresh).expect("there"), "hook\n");
     rig.undo(true);
     assert!(!fresh.parent().expect("a folder").exists());
     let rig = Rig::new();
     let run = rig.apply(&rig.plan(), Fault::None, || {}).expect("done").run;
     fs::write(&rig.file, b"\xff\xfea\0\n\0").expect("written");
-    let added = add_line(&rig.paths, &rig.keys(), &run, &rig.file, "hook");
+    let added = add_line(&rig.paths, &|| rig.keys(), &run, &rig.file, "hook");
     assert!(added.is_err_and(|why| why.contains("UTF-8")));
 }
 
@@ -455,7 +455,7 @@ fn a_line_that_was_being_added_is_recovered() {
     let rig = Rig::new();
     let run = rig.apply(&rig.plan(), Fault::None, || {}).expect("done").run;
     let clean = rig.text();
-    add_line(&rig.paths, &rig.keys(), &run, &rig.file, "hook").expect("added");
+    add_line(&rig.paths, &|| rig.keys(), &run, &rig.file, "hook").expect("added");
     let hooked = rig.text();
     for text in [&clean, &hooked] {
         let mut journal = rig.journal();

@@ -266,8 +266,9 @@ pub(crate) fn ask_terminal(question: &str) -> Option<String> {
     terminal.write_all(question.as_bytes()).ok()?;
     let mut line = String::new();
     // The terminal gives one line at a time, so further lines stay in its queue.
-    io::BufRead::read_line(&mut io::BufReader::new(terminal), &mut line).ok()?;
-    Some(line.trim().to_owned())
+    let read = io::BufRead::read_line(&mut io::BufReader::new(terminal), &mut line).ok()?;
+    // Ctrl-D is no answer, and above all no empty one.
+    (read > 0).then(|| line.trim().to_owned())
 }
 
 /// The controlling terminal's name, to say a thing once per terminal.

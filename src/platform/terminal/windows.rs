@@ -119,8 +119,9 @@ pub(crate) fn ask_terminal(question: &str) -> Option<String> {
     drop_rest(&input);
     output.write_all(question.as_bytes()).ok()?;
     let mut line = String::new();
-    BufReader::new(input).read_line(&mut line).ok()?;
-    Some(line.trim().to_owned())
+    let read = BufReader::new(input).read_line(&mut line).ok()?;
+    // Ctrl-Z is no answer, and above all no empty one.
+    (read > 0).then(|| line.trim().to_owned())
 }
 
 /// The console's name, to say a thing once per terminal: its window, which every tab of a terminal has for itself.
