@@ -151,7 +151,8 @@ fn a_key_is_not_parted_from_an_endpoint_that_is_not_its_providers() {
     assert!(home.run(&["--json", "keychain", "list"]).json().as_array().expect("rows").is_empty());
     // In a file, where a later shell has it, or which an agent reads.
     let pair = format!("export ANTHROPIC_API_KEY={KEY}\nexport ANTHROPIC_BASE_URL=https://gateway.example\n");
-    let gateway = "model_provider = \"gw\"\n[model_providers.gw]\nbase_url = \"https://gw.example/v1\"\nenv_key = \"OPENAI_API_KEY\"\n";
+    let gateway = "model_provider = \"gw\"\n[model_providers.gw]\nbase_url = \"https://gw.example/v1\"\n\
+                   env_key = \"OPENAI_API_KEY\"\n";
     let settings = "{\"env\": {\"ANTHROPIC_BASE_URL\": \"https://gw.example\"}}";
     for (agent, variable, value, file, text) in [
         ("claude", "ANTHROPIC_API_KEY", KEY.to_owned(), ".bashrc", pair.as_str()),
