@@ -34,7 +34,7 @@ impl Seal {
         Self(secret)
     }
 
-    /// The seal of a run that moves no key, and so needs no store: its journal marks lines alone, by the run's own name.
+    /// The seal of a run that moves no key, and so needs no store. Its journal marks lines alone, by the run's name.
     pub(crate) fn of_run(run: &str) -> Self {
         Self(Secret::new(run.as_bytes().to_vec()))
     }

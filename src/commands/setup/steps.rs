@@ -138,8 +138,8 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// Has a `.ringlet.toml` here name the profile. The name of a new one may be asked for. Returns false if there is no
-    /// answer.
+    /// Has a `.ringlet.toml` here name the profile. The name of a new one may be asked for. Returns false if nobody
+    /// answers.
     pub(super) fn here(&mut self, host: &mut Host, session: &Session, asks: bool) -> Result<bool, Failure> {
         let profiles = Profiles::new(&session.paths, &session.registry);
         let names = profiles.names()?;
