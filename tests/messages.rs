@@ -1,10 +1,11 @@
 //! All messages of the program in one list, `tests/transcripts/messages.txt`, so that they can be read in a row and keep
 //! one voice. `UPDATE_TRANSCRIPTS=1 cargo test --test integration messages` writes it anew.
 
+use crate::layering::files;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What a message follows in the source.
 const BEFORE: &[&str] = &[
@@ -20,17 +21,6 @@ const BEFORE: &[&str] = &[
     "checks.bad(",
     "checks.here(",
 ];
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("readable") {
-        let path = entry.expect("readable").path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
-    }
-}
 
 /// The string literal at the beginning of a text, without its escapes.
 fn literal(text: &str) -> Option<String> {

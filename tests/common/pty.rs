@@ -101,6 +101,7 @@ impl Terminal {
     }
 
     /// Waits for `text` or the program's end. Returns `true` if the text is there.
+    #[cfg(target_os = "linux")]
     pub(crate) fn sees(&mut self, text: &str) -> bool {
         self.wait(|new| memchr::memmem::find(new, text.as_bytes()).map(|at| (at, at + text.len()))).is_some()
     }

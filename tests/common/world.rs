@@ -112,7 +112,6 @@ impl World {
     }
 
     /// Puts `ringlet` on PATH.
-    #[cfg(target_os = "linux")]
     pub(crate) fn link_ringlet(&self) {
         std::os::unix::fs::symlink(RINGLET, self.path("bin/ringlet")).expect("linked");
     }
