@@ -72,7 +72,8 @@ fn is_packaged(shell: Shell) -> bool {
         Shell::Bash => &["bash-completion/completions/ringlet"],
         Shell::Zsh => &["zsh/vendor-completions/_ringlet", "zsh/site-functions/_ringlet"],
         Shell::Fish => &["fish/vendor_completions.d/ringlet.fish"],
-        Shell::Nushell | Shell::PowerShell => &[],
+        Shell::Nushell => &["nushell/vendor/autoload/ringlet-completions.nu"],
+        Shell::PowerShell => &[],
     };
     let shared = ["/usr/share", "/usr/local/share", "/opt/homebrew/share"];
     shared.iter().any(|folder| files.iter().any(|file| PathBuf::from(folder).join(file).exists()))
