@@ -145,6 +145,7 @@ impl<'a> Proposal<'a> {
         if made.accounts.len() == before {
             made.more(host, session)?;
         }
+        made.accounts.sort_by(|a, b| a.agent.cmp(&b.agent));
         Ok(made)
     }
 

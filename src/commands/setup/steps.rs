@@ -71,7 +71,8 @@ impl<'a> Steps<'a> {
         if asked.yes && !made.inherited.is_empty() && !made.proposal.accounts.is_empty() {
             made.leave_inheriting(host);
         }
-        if asked.here && !survey.is_governed {
+        let is_there = session.paths.profile(&made.profile).symlink_metadata().is_ok();
+        if asked.here && !survey.is_governed && (is_there || !made.proposal.accounts.is_empty()) {
             made.here(host, session, !asked.yes)?;
         }
         Ok(made)
@@ -89,11 +90,12 @@ impl<'a> Steps<'a> {
         let default = session.settings.default_profile.clone().filter(is_there);
         let governing = survey.governing.clone().or(default);
         self.scope = Scope::Keep;
+        let inherited = |name: &Profile| {
+            let secrets = profiles.read(name).map(|file| file.secrets).unwrap_or_default();
+            secrets.into_iter().map(|(name, key)| format!("{} in {name}", key.value)).collect()
+        };
         if let Some(profile) = governing {
-            let file = profiles.read(&profile).ok();
-            let secrets =
-                file.into_iter().flat_map(|file| file.secrets).map(|(name, key)| format!("{} in {name}", key.value));
-            self.inherited = secrets.collect();
+            self.inherited = inherited(&profile);
             self.profile = profile;
             return Ok(());
         }
@@ -113,6 +115,7 @@ impl<'a> Steps<'a> {
             ([], _) => return Ok(()),
             _ => free(takes)?,
         };
+        self.inherited = inherited(&self.profile);
         if !survey.is_governed {
             self.scope = Scope::Default(self.profile.clone());
         }

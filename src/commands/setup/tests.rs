@@ -133,6 +133,8 @@ fn without_a_terminal_the_flags_are_named_and_yes_takes_what_is_there() {
     let ran = home.run(&["init", "--yes"]).succeeds();
     assert!(ran.err.contains("no key of Anthropic was found; `ringlet keychain set anthropic default`"), "{ran:?}");
     assert!(!home.path.join(".ringlet").exists());
+    home.run(&["init", "--yes", "--here"]).succeeds();
+    assert!(!home.path.join(".ringlet.toml").exists(), "there is no profile to name");
     home.env.push(("ANTHROPIC_API_KEY", KEY.into()));
     let ran = home.run(&["init", "--yes", "--here"]).succeeds();
     assert!(ran.err.contains("ANTHROPIC_API_KEY is still set in this shell"), "{ran:?}");
