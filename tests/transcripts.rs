@@ -49,10 +49,12 @@ impl Session {
         let quoted: Vec<String> =
             arguments.iter().map(|word| shell_escape::unix::escape((*word).into()).into_owned()).collect();
         let owner = format!("owner {}", rustix::process::geteuid().as_raw());
+        let built = Path::new(RINGLET).parent().expect("a folder");
         let shown = |text: &str| {
             text.replace(&owner, "owner UID")
                 .replace(world.path("").to_str().expect("UTF-8").trim_end_matches('/'), "WORLD")
                 .replace(RINGLET, "RINGLET")
+                .replace(built.to_str().expect("UTF-8"), "FOLDER")
         };
         // What `doctor` says of the place differs from one machine to the next.
         let mut is_here = false;
@@ -228,7 +230,7 @@ fn the_errors_of_a_launch() {
     session.run(&world, &["exec", "gemini"]);
     fs::remove_file(world.path("bin/claude")).expect("removed");
     world.program("claude", "#!/bin/sh\nexec ringlet exec claude\n");
-    fs::copy(RINGLET, world.path("bin/ringlet")).expect("copied");
+    world.link_ringlet();
     world.write("home/.config/ringlet/config.toml", "[credentials]\nbackend = \"file\"\n");
     world.write("home/.config/ringlet/credentials.toml", "[anthropic.default]\nkey = \"sk\"\n");
     world.chmod(&world.path("home/.config/ringlet/credentials.toml"), 0o600);
