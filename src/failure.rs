@@ -176,7 +176,13 @@ impl From<AuditError> for Failure {
         let made = Self::new(error.to_string());
         match &error {
             AuditError::Lock(lock) => made.hint(lock.advice()),
-            _ => made.hint("see where the log is with `ringlet doctor`, and `[audit]` in config.toml"),
+            _ => made.hint(
+                Hint::from("")
+                    .command(["ringlet", "doctor"])
+                    .and(" says where the log is; ")
+                    .command(["ringlet", "config", "edit"])
+                    .and(" opens `[audit]`"),
+            ),
         }
     }
 }
@@ -228,7 +234,7 @@ impl From<PlanError> for Failure {
             PlanError::NotAllowed { file, verdict, agent, ceilings } => {
                 let folder = file.parent().unwrap_or(&file);
                 let read = match verdict {
-                    Verdict::Changed => "look at what changed",
+                    Verdict::Changed { .. } => "look at what changed",
                     _ => "look at it",
                 };
                 Self::new(message)
@@ -240,9 +246,9 @@ impl From<PlanError> for Failure {
             PlanError::Config(error) => error.into(),
             PlanError::Profile(error) => error.into(),
             PlanError::Registry(error) => error.into(),
-            PlanError::Search { .. } => {
-                Self::new(message).hint("set `ceiling-dirs` in config.toml to end the search below it")
-            }
+            PlanError::Search { .. } => Self::new(message).hint(
+                Hint::run(["ringlet", "config", "edit"]).and(", and set `ceiling-dirs` to end the search below it"),
+            ),
             PlanError::NotFound { command } => Self {
                 status: status::NOT_FOUND,
                 ..Self::new(message).hint(match closest_command(&command) {
@@ -438,7 +444,13 @@ impl From<LaunchError> for Failure {
                 Self::new(message).hint(format!("{end}, or store another key"))
             }
             LaunchError::Audit(AuditError::Lock(lock)) => Self::new(message).hint(lock.advice()),
-            LaunchError::Audit(_) => Self::new(message).hint("mend the log, or turn `[audit]` off in config.toml"),
+            LaunchError::Audit(_) => Self::new(message).hint(Hint::from("mend the log, or run ").command([
+                "ringlet",
+                "config",
+                "set",
+                "audit.enabled",
+                "false",
+            ])),
             LaunchError::Swapped(_) => Self::new(message).hint("start it again; if it was updated, pin it anew"),
             LaunchError::Loop(_) => {
                 Self::new(message).hint("take the link or script out of PATH, or put the real agent before it")

@@ -224,7 +224,7 @@ fn what_a_stranger_named_cannot_paint_the_terminal() {
 #[test]
 fn a_question_without_an_answer_says_so() {
     let world = World::ready();
-    world.run(&["audit"]).fails(1, &["there is no audit log", "`enabled = true`"]);
+    world.run(&["audit"]).fails(1, &["there is no audit log", "ringlet config set audit.enabled true"]);
     world.configure("[audit]\nenabled = true\n");
     assert!(world.run(&["audit"]).stderr.contains("nothing was recorded yet in "));
     world.run(&["exec", "claude"]).ok();

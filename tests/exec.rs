@@ -165,7 +165,10 @@ fn the_command_line_wins_over_the_project_and_that_over_the_default() {
     };
     assert_eq!(which(&["exec", "claude"]), "work");
     assert_eq!(which(&["exec", "--profile", "other", "claude"]), "other");
-    assert_eq!(which(&["profiles", "run", "other"]), "other");
+    for words in [&["other"][..], &["other", "claude"], &["other", "--agent", "claude"]] {
+        assert_eq!(which(&[&["profiles", "run"], words].concat()), "other");
+    }
+    world.run(&["profiles", "run", "other", "claude", "--agent", "claude"]).fails(2, &["cannot be used with"]);
     world.allow("profile = \"work\"\n[agents]\nclaude = \"other\"\n");
     assert_eq!(which(&["exec", "claude"]), "other");
     world.allow("[agents]\ncodex = \"work\"\n");

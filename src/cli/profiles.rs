@@ -53,8 +53,10 @@ Examples:
         /// The profile
         name: String,
         /// Which of its agents [default: the top-level one]
-        #[arg(long, value_name = "AGENT")]
         agent: Option<String>,
+        /// The agent, too
+        #[arg(long = "agent", value_name = "AGENT", conflicts_with = "agent")]
+        named: Option<String>,
         /// Print what would happen; look nothing up
         #[arg(long)]
         dry_run: bool,

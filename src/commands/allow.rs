@@ -72,8 +72,8 @@ fn allow_project(host: &mut Host, session: &Session, file: &Path) -> Result<Proj
     let evidence = Evidence::read(file, MAX_BYTES)?;
     // A file that does not parse is not allowed: a launch would refuse it.
     let project = ProjectFile::parse(&Source::from_bytes(file, evidence.bytes.clone(), None)?)?;
-    Trust::new(&session.paths, &session.settings.trust.allow_under).allow(&evidence)?;
-    host.output.note(format!("allowed {}: {}", session.paths.pretty(file), describe(&project)));
+    Trust::new(&session.paths, &session.settings.trust.allow_under).allow(&evidence, Some(project.describe()))?;
+    host.output.note(format!("allowed {}: {}", session.paths.pretty(file), project.describe()));
     let profiles = Profiles::new(&session.paths, &session.registry);
     for name in project.profile.iter().chain(project.agents.values()) {
         if let Err(error) = profiles.read(name) {
@@ -112,7 +112,7 @@ fn allow_file(host: &mut Host, session: &Session, file: &Path) -> Result<(), Fai
             Binding::Bytes(file) => {
                 let evidence = Evidence::read(&file, MAX_PROGRAM)?;
                 refuse_open(&file)?;
-                trust.allow(&evidence)?;
+                trust.allow(&evidence, None)?;
                 host.output.note(format!(
                     "allowed {} as it is now; what it names or loads is not bound",
                     session.paths.pretty(&file)
@@ -172,13 +172,6 @@ pub(super) fn deny(host: &mut Host, session: &Session, path: Option<&Path>) -> R
     Ok(())
 }
 
-/// Describes in one line what a project file chooses.
-pub(super) fn describe(project: &ProjectFile) -> String {
-    let all = project.profile.iter().map(|name| format!("profile {name}"));
-    let some = project.agents.iter().map(|(agent, name)| format!("profile {name} for {agent}"));
-    all.chain(some).collect::<Vec<_>>().join(", ")
-}
-
 // Returns the file that a path stands for. A directory stands for its project file, unless agents load code from it.
 fn target(host: &Host, session: &Session, path: &Path) -> Result<PathBuf, Failure> {
     let path: PathBuf = host.world.cwd()?.join(path).components().collect();
@@ -211,7 +204,12 @@ mod tests {
         home.run(&["allow"]).succeeds();
         assert_eq!(trust(), "allowed");
         home.write(".ringlet.toml", "profile = \"work\"\n# changed\n");
-        assert_ne!(trust(), "allowed");
+        assert_eq!(trust(), "not allowed any more: it has changed, and names profile work as before");
+        home.write(".ringlet.toml", "profile = \"evil\"\n[agents]\ncodex = \"work\"\n");
+        let now = "it has changed, from profile work to profile evil, profile work for codex";
+        assert_eq!(trust(), format!("not allowed any more: {now}"));
+        home.write(".ringlet.toml", "profile = \"\u{1b}[31mevil\"\n");
+        assert_eq!(trust(), "not allowed any more: it has changed, and named profile work before");
         home.run(&["deny"]).succeeds();
         assert_eq!(trust(), "denied");
     }

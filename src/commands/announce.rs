@@ -1,6 +1,6 @@
 //! `ringlet announce`: the line that the hook prints when another project file governs. It never makes a `cd` fail.
 
-use super::{Session, allow};
+use super::Session;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::name::Agent;
@@ -29,7 +29,7 @@ pub(super) fn run(host: &mut Host, session: &Session, profile: bool) -> Result<(
             Some(content) => {
                 let agents = bound(session, content.profile.iter().chain(content.agents.values()));
                 let names: Vec<&str> = agents.iter().map(Agent::as_str).collect();
-                format!("{} ({})", allow::describe(&content), names.join(", "))
+                format!("{} ({})", content.describe(), names.join(", "))
             }
         },
     };

@@ -3,6 +3,7 @@
 use super::Session;
 use crate::audit::{self, Filter, parse_since};
 use crate::failure::{Failure, status};
+use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::closest;
 use crate::output::Style;
@@ -64,7 +65,7 @@ pub(super) fn ask(
         }
         Err(audit::AuditError::Missing(path)) => {
             return Err(Failure::new(format!("there is no audit log at {}", path.display()))
-                .hint("write `enabled = true` under `[audit]` in config.toml, or use --audit-log"));
+                .hint(Hint::run(["ringlet", "config", "set", "audit.enabled", "true"]).and(", or use --audit-log")));
         }
         scan => scan?,
     };

@@ -81,16 +81,20 @@ mod tests {
 
     #[test]
     fn a_profile_is_chosen_for_a_directory_and_comments_stay() {
-        let home = Home::with_profile("work");
+        let mut home = Home::with_profile("work");
+        home.enter("project");
         home.write(".ringlet/profiles/cheap/ringlet.toml", "agent = \"claude\"\nprovider = \"anthropic\"\n");
         let ran = home.run(&["use", "work"]).succeeds();
-        assert_eq!(home.read(".ringlet.toml"), "profile = \"work\"\n");
+        assert_eq!(home.read("project/.ringlet.toml"), "profile = \"work\"\n");
         assert!(ran.err.contains("`ringlet status` shows what each agent gets here"), "{ran:?}");
-        home.write(".ringlet.toml", "# ours\nprofile = \"work\"  # for now\n[agents]\ncodex = \"work\"\n");
+        home.write("project/.ringlet.toml", "# ours\nprofile = \"work\"  # for now\n[agents]\ncodex = \"work\"\n");
         home.run(&["use", "cheap"]).is_refused(1, "is not allowed any more");
         home.run(&["allow"]).succeeds();
         let ran = home.run(&["use", "cheap"]).succeeds();
-        assert_eq!(home.read(".ringlet.toml"), "# ours\nprofile = \"cheap\"  # for now\n[agents]\ncodex = \"work\"\n");
+        assert_eq!(
+            home.read("project/.ringlet.toml"),
+            "# ours\nprofile = \"cheap\"  # for now\n[agents]\ncodex = \"work\"\n"
+        );
         assert!(ran.err.contains("[agents] names other profiles: codex keeps \"work\""), "{ran:?}");
         assert_eq!(home.run(&["--json", "status"]).json()["project"]["trust"], "allowed");
         assert!(home.run(&["use", "cheap"]).succeeds().err.contains("governs this directory already"));

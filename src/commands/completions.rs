@@ -252,6 +252,7 @@ const COMPLETED: &[Completed] = &[
     (&["profiles", "default"], "name", Source::profiles),
     (&["profiles", "run"], "name", Source::profiles),
     (&["profiles", "run"], "agent", Source::agents),
+    (&["profiles", "run"], "named", Source::agents),
     (&["shims", "install"], "agents", Source::agents),
     (&["shims", "remove"], "agents", Source::agents),
     (&["help"], "words", Source::topics),

@@ -14,6 +14,7 @@ pub(super) fn run(host: &mut Host, session: &Session, profile: &str) -> Result<(
     let name: Profile = profile.parse()?;
     Profiles::new(&session.paths, &session.registry).read(&name)?;
     let file = host.world.cwd()?.join(PROJECT_FILE);
+    session.refuse_project_file(&host.world)?;
     // An existing file is never overwritten: it may be a colleague's.
     let text = format!("profile = \"{name}\"\n");
     match platform::create_shared_file(&file, text.as_bytes()) {
@@ -42,9 +43,10 @@ mod tests {
 
     #[test]
     fn a_project_file_is_written_once_and_allowed() {
-        let home = Home::with_profile("work");
+        let mut home = Home::with_profile("work");
+        home.enter("project");
         let ran = home.run(&["init", "work"]).succeeds();
-        assert_eq!((home.read(".ringlet.toml").as_str(), ran.out.as_str()), ("profile = \"work\"\n", ""));
+        assert_eq!((home.read("project/.ringlet.toml").as_str(), ran.out.as_str()), ("profile = \"work\"\n", ""));
         assert!(ran.err.contains("wrote ") && ran.err.contains("names a profile and no key, so it can be committed"));
         assert_eq!(home.run(&["--json", "status"]).json()["project"]["trust"], "allowed");
         // A second run is no error: an interrupted run may have left the file without allowing it.
@@ -53,11 +55,26 @@ mod tests {
 
     #[test]
     fn a_file_that_says_something_else_and_an_unknown_profile_are_refused() {
-        let home = Home::with_profile("work");
+        let mut home = Home::with_profile("work");
+        home.enter("project");
         home.run(&["init", "other"]).is_refused(1, "profile \"other\"");
-        assert!(!home.path.join(".ringlet.toml").exists());
-        home.write(".ringlet.toml", "profile = \"theirs\"\n");
+        assert!(!home.path.join("project/.ringlet.toml").exists());
+        home.write("project/.ringlet.toml", "profile = \"theirs\"\n");
         home.run(&["init", "work"]).is_refused(1, "already exists");
-        assert_eq!(home.read(".ringlet.toml"), "profile = \"theirs\"\n");
+        assert_eq!(home.read("project/.ringlet.toml"), "profile = \"theirs\"\n");
+    }
+
+    // The tests' home is not the account's, so ringlet's own settings in it would lie in the project.
+    #[test]
+    fn a_file_that_every_launch_would_refuse_is_not_written() {
+        let mut home = Home::with_profile("work");
+        home.program("claude");
+        home.env.push(("ANTHROPIC_API_KEY", "sk-ant-api03-TESTTESTTESTTESTTESTTESTTESTTESTTESTTEST".into()));
+        for words in [&["init", "work"][..], &["use", "work"], &["init", "--yes", "--here"]] {
+            let ran = home.run(words);
+            assert!(ran.status == 1 && ran.err.contains("each launch would refuse a .ringlet.toml here"), "{ran:?}");
+            assert!(!home.path.join(".ringlet.toml").exists(), "{words:?}");
+        }
+        assert_eq!(home.run(&["keychain", "list"]).out, "");
     }
 }

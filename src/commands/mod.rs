@@ -131,6 +131,17 @@ impl Session {
         }
     }
 
+    /// Refuses to write a project file in the working directory that would have Ringlet's own files lie in the project.
+    pub(crate) fn refuse_project_file(&self, world: &World) -> Result<(), Failure> {
+        plan::refuse_own_places_below(&self.context(world)?).map_err(|error| {
+            let failure = Failure::from(error);
+            Failure {
+                message: format!("each launch would refuse a .ringlet.toml here: {}", failure.message),
+                ..failure
+            }
+        })
+    }
+
     /// Returns the path by which shells and services are to start ringlet later. It is the link that this command line
     /// or PATH led to, so that it is still right after an upgrade has moved the program, unless somebody else could
     /// change that link.

@@ -26,7 +26,8 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Command) -> Resul
         Command::Edit { name, changes } => edit(host, &profiles, &name.parse()?, &changes)?,
         Command::Remove { name } => remove(host, session, &profiles, &name.parse()?)?,
         Command::Default { name, unset } => default(host, session, &profiles, name.as_deref(), unset)?,
-        Command::Run { name, agent, dry_run, args } => {
+        Command::Run { name, agent, named, dry_run, args } => {
+            let agent = agent.or(named);
             let word = match agent {
                 Some(agent) => Ok(agent),
                 None => {

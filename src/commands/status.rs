@@ -1,7 +1,7 @@
 //! `ringlet status`: which file governs, which profile, which credential wins, and what a launch does about it.
 
 use super::reach::Reach;
-use super::{Session, allow, exec};
+use super::{Session, exec};
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
@@ -110,7 +110,7 @@ fn governing(session: &Session, project: &Result<Option<Project>, PlanError>) ->
         Ok(Some(project)) => {
             let file = vec![label("governed by"), (Style::Plain, session.paths.pretty(&project.file))];
             let (style, said) = match &project.content {
-                Some(content) => (Style::Good, format!("{}: {}", project.verdict, allow::describe(content))),
+                Some(content) => (Style::Good, format!("{}: {}", project.verdict, content.describe())),
                 None => (Style::Bad, format!("{}; run `ringlet allow`", project.verdict)),
             };
             vec![file, vec![label("trust"), (style, said)]]

@@ -10,6 +10,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
+// The most choices that one line describes. A file that was not allowed may hold any number.
+const SHOWN: usize = 20;
+
 /// The file's name.
 pub(crate) const PROJECT_FILE: &str = ".ringlet.toml";
 
@@ -48,6 +51,19 @@ impl ProjectFile {
             return Err(source.error(0..0, "names no profile").with_hint("write `profile = \"NAME\"`"));
         }
         Ok(file)
+    }
+
+    /// Describes in one line what the file chooses.
+    pub(crate) fn describe(&self) -> String {
+        let all = self.profile.iter().map(|name| format!("profile {name}"));
+        let some = self.agents.iter().map(|(agent, name)| format!("profile {name} for {agent}"));
+        let mut said: Vec<String> = all.chain(some).collect();
+        if said.len() > SHOWN {
+            let more = format!("{} more", said.len() - SHOWN);
+            said.truncate(SHOWN);
+            said.push(more);
+        }
+        said.join(", ")
     }
 
     /// Returns the profile for the agents that one command may mean: the first profile that the file names for one of
@@ -106,6 +122,14 @@ mod tests {
         let profile = |agent: &str| file.profile_for(&[agent.parse().expect("valid")]).map(ToString::to_string);
         assert_eq!(profile("claude").as_deref(), Some("work"));
         assert_eq!(profile("codex").as_deref(), Some("cheap"));
+    }
+
+    #[test]
+    fn a_description_is_one_line_of_bounded_length() {
+        let agents: String = (0..100).map(|at| format!("a{at} = \"p\"\n")).collect();
+        let file = parse(&format!("profile = \"work\"\n[agents]\n{agents}")).expect("valid");
+        let said = file.describe();
+        assert!(said.starts_with("profile work, profile p for a0, ") && said.ends_with(", 81 more"), "{said}");
     }
 
     #[test]

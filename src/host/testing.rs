@@ -21,8 +21,10 @@ const NOON: &str = "2026-01-02T12:00:00Z";
 /// A user's home, in which commands are run one after another.
 pub(crate) struct Home {
     _folder: tempfile::TempDir,
-    /// The home directory, which is the working directory as well.
+    /// The home directory.
     pub path: PathBuf,
+    /// The working directory: the home directory, until [`Home::enter`].
+    cwd: PathBuf,
     /// The environment but for HOME.
     pub env: Vec<(&'static str, String)>,
     /// What lies on standard input.
@@ -71,7 +73,7 @@ impl Home {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().canonicalize().expect("a path");
-        Self { _folder: folder, path, env: Vec::new(), input: Vec::new(), answers: Rc::default() }
+        Self { _folder: folder, cwd: path.clone(), path, env: Vec::new(), input: Vec::new(), answers: Rc::default() }
     }
 
     /// Makes a home with a profile that gives claude the key `anthropic/default`, which is not stored.
@@ -79,6 +81,12 @@ impl Home {
         let home = Self::new();
         home.run(&["profiles", "create", name, "--agent", "claude"]).succeeds();
         home
+    }
+
+    /// Makes a folder below the home directory, where commands run from now on.
+    pub(crate) fn enter(&mut self, name: &str) {
+        self.cwd = self.path.join(name);
+        std::fs::create_dir_all(&self.cwd).expect("made");
     }
 
     /// Writes a file below the home directory.
@@ -132,7 +140,7 @@ impl Home {
             env,
             is_below: false,
             shell: None,
-            cwd: Ok(self.path.clone()),
+            cwd: Ok(self.cwd.clone()),
             executable: std::env::current_exe(),
             now: NOON.parse().expect("a time"),
             clock: || NOON.parse().expect("a time"),

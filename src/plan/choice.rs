@@ -13,7 +13,7 @@ pub(crate) struct Project {
     pub file: PathBuf,
     /// The user's decision about the file.
     pub verdict: Verdict,
-    /// The parsed content. Only a trusted file is parsed.
+    /// The parsed content of a trusted file.
     pub content: Option<ProjectFile>,
 }
 
@@ -47,10 +47,16 @@ pub(crate) fn governing_file(context: &Context<'_>) -> Result<Option<PathBuf>, P
 pub(crate) fn find_project(context: &Context<'_>) -> Result<Option<Project>, PlanError> {
     let Some(file) = governing_file(context)? else { return Ok(None) };
     let evidence = Evidence::read(&file, MAX_BYTES)?;
-    let verdict = Trust::new(context.paths, &context.settings.trust.allow_under).verdict(&evidence)?;
-    let content = match verdict {
-        Verdict::Trusted => Some(ProjectFile::parse(&Source::from_bytes(&file, evidence.bytes, None)?)?),
-        Verdict::Unknown | Verdict::Changed | Verdict::Denied | Verdict::Exposed(_) => None,
+    let mut verdict = Trust::new(context.paths, &context.settings.trust.allow_under).verdict(&evidence)?;
+    let parse = || ProjectFile::parse(&Source::from_bytes(&file, evidence.bytes, None)?);
+    let content = match &mut verdict {
+        Verdict::Trusted => Some(parse()?),
+        // For people alone: nothing that such a file names takes effect.
+        Verdict::Changed { now, .. } => {
+            *now = parse().ok().map(|file| file.describe());
+            None
+        }
+        Verdict::Unknown | Verdict::Denied | Verdict::Exposed(_) => None,
     };
     Ok(Some(Project { file, verdict, content }))
 }

@@ -42,7 +42,7 @@ pub(crate) use guard::{bindings, findings, is_loaded};
 pub(crate) use holder::{describe_login, unused};
 pub(crate) use launch_plan::{Keyless, LaunchPlan, Notice, ProfilePart, Purpose, SecretUse, Sink, Start};
 pub(crate) use login::{has_login, login_command, login_folder, refuse_project, sign_in};
-pub(crate) use own_places::{OwnPlace, refuse_own_places};
+pub(crate) use own_places::{OwnPlace, refuse_own_places, refuse_own_places_below};
 pub(crate) use prepare::{LaunchRequest, prepare, refuse_account};
 pub(crate) use project::{AccountHome, ProjectFolders, is_lasting_path};
 pub(crate) use run::{RunPlan, RunRequest, prepare_run};

@@ -62,6 +62,12 @@ pub(crate) fn refuse_own_places(context: &Context<'_>) -> Result<(), PlanError> 
     ProjectFolders::new(context)?.refuse_own_places(context.paths)
 }
 
+/// Refuses a project file in the working directory that would put Ringlet's own files into the project, so that every
+/// launch below it would be refused.
+pub(crate) fn refuse_own_places_below(context: &Context<'_>) -> Result<(), PlanError> {
+    ProjectFolders::new(context)?.with_file_in(context.cwd).refuse_own_places(context.paths)
+}
+
 impl ProjectFolders<'_> {
     pub(super) fn refuse_own_places(&self, paths: &Paths) -> Result<(), PlanError> {
         paths.places().into_iter().try_for_each(|place| self.refuse(paths, place))

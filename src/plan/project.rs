@@ -109,6 +109,12 @@ impl<'a> ProjectFolders<'a> {
         Ok(())
     }
 
+    /// Adds a folder as if it held a project file.
+    pub(super) fn with_file_in(mut self, folder: &Path) -> Self {
+        self.folders.push(Folder::new(folder, true));
+        self
+    }
+
     /// Removes one folder, and every directory that only counts because the agent would work there.
     pub(super) fn around(mut self, folder: &Path) -> Self {
         self.folders.retain(|holder| holder.is_marked && holder.path != folder);

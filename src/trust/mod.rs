@@ -35,7 +35,12 @@ pub enum Verdict {
     /// There is no record.
     Unknown,
     /// Other bytes were allowed at this path.
-    Changed,
+    Changed {
+        /// What these chose, in words, if it is known.
+        before: Option<String>,
+        /// What the file chooses now, if it can be read.
+        now: Option<String>,
+    },
     /// The user denied the file.
     Denied,
     /// A folder of `allow-under` covers the file, but another account may have written it. The text describes how.
@@ -47,7 +52,16 @@ impl fmt::Display for Verdict {
         match self {
             Self::Trusted => f.write_str("allowed"),
             Self::Unknown => f.write_str("not allowed"),
-            Self::Changed => f.write_str("not allowed any more: it has changed"),
+            Self::Changed { before: Some(before), now: Some(now) } if before == now => {
+                write!(f, "not allowed any more: it has changed, and names {now} as before")
+            }
+            Self::Changed { before: Some(before), now: Some(now) } => {
+                write!(f, "not allowed any more: it has changed, from {before} to {now}")
+            }
+            Self::Changed { before: Some(before), now: None } => {
+                write!(f, "not allowed any more: it has changed, and named {before} before")
+            }
+            Self::Changed { before: None, .. } => f.write_str("not allowed any more: it has changed"),
             Self::Denied => f.write_str("denied"),
             Self::Exposed(why) => write!(f, "not allowed: it {why}, so that `allow-under` does not count"),
         }
@@ -105,7 +119,7 @@ impl<'a> Trust<'a> {
     /// Returns the user's decision about this file with these bytes.
     pub(crate) fn verdict(&self, file: &Evidence) -> Result<Verdict, TrustError> {
         let recorded = self.recorded(file)?;
-        if !matches!(recorded, Verdict::Unknown | Verdict::Changed) {
+        if !matches!(recorded, Verdict::Unknown | Verdict::Changed { .. }) {
             return Ok(recorded);
         }
         // Both ends of a link must lie below such a folder.
@@ -123,7 +137,7 @@ impl<'a> Trust<'a> {
             _ if recorded.is_denied() => Verdict::Denied,
             _ if recorded.allows(file) => Verdict::Trusted,
             [] => Verdict::Unknown,
-            _ => Verdict::Changed,
+            _ => Verdict::Changed { before: recorded.said().map(ToOwned::to_owned), now: None },
         })
     }
 
@@ -162,9 +176,9 @@ impl<'a> Trust<'a> {
         Ok(self.recorded(file)? == Verdict::Trusted)
     }
 
-    /// Allows these bytes at this path and removes an earlier denial.
-    pub(crate) fn allow(&self, file: &Evidence) -> Result<(), TrustError> {
-        self.write(&file.place, Decision::Allow, Some(file), Bound::default())?;
+    /// Allows these bytes at this path and removes an earlier denial. `said` is what they choose, in words.
+    pub(crate) fn allow(&self, file: &Evidence, said: Option<String>) -> Result<(), TrustError> {
+        self.write(&file.place, Decision::Allow, Some((file, said)), Bound::default())?;
         self.remove_denial(&file.place, &file.canonical)
     }
 
@@ -214,14 +228,16 @@ impl<'a> Trust<'a> {
         &self,
         path: &Path,
         decision: Decision,
-        allowed: Option<&Evidence>,
+        allowed: Option<(&Evidence, Option<String>)>,
         bound: Bound,
     ) -> Result<(), TrustError> {
         let file = self.record_of(path);
+        let (allowed, said) = allowed.map_or((None, None), |(file, said)| (Some(file), said));
         let record = Record {
             path: path.to_string_lossy().into_owned(),
             decision,
             sha256: allowed.map(|file| file.sha256().to_owned()),
+            said,
             leads_to: allowed.and_then(leads_to),
             values: bound.values,
             files: bound.files,
@@ -278,7 +294,11 @@ mod tests {
     }
 
     fn allow(trust: &Trust<'_>, path: &Path) {
-        trust.allow(&Evidence::read(path, 1000).expect("readable")).expect("recorded");
+        trust.allow(&Evidence::read(path, 1000).expect("readable"), Some("profile a".into())).expect("recorded");
+    }
+
+    fn changed() -> Verdict {
+        Verdict::Changed { before: Some("profile a".into()), now: None }
     }
 
     #[test]
@@ -290,7 +310,7 @@ mod tests {
         allow(&trust, &file);
         assert_eq!(verdict(&trust, &file), Verdict::Trusted);
         world.write("a/f", "two");
-        assert_eq!(verdict(&trust, &file), Verdict::Changed);
+        assert_eq!(verdict(&trust, &file), changed());
         world.write("a/f", "one");
         let copy = world.write("b/f", "one");
         assert_eq!(verdict(&trust, &copy), Verdict::Unknown);
@@ -301,7 +321,7 @@ mod tests {
         assert_eq!(verdict(&trust, &link), Verdict::Trusted);
         std::fs::remove_file(&link).expect("removed");
         symlink(&copy, &link).expect("linked");
-        assert_eq!(verdict(&trust, &link), Verdict::Changed);
+        assert_eq!(verdict(&trust, &link), changed());
         assert_eq!(verdict(&trust, &copy), Verdict::Unknown);
     }
 
@@ -367,7 +387,7 @@ mod tests {
         assert_eq!(verdict(&by_record, &file), Verdict::Trusted);
         assert_eq!(verdict(&by_folder, &file), Verdict::Trusted);
         std::fs::write(&file, "two").expect("written");
-        assert_eq!(verdict(&by_record, &file), Verdict::Changed);
+        assert_eq!(verdict(&by_record, &file), changed());
         assert!(matches!(verdict(&by_folder, &file), Verdict::Exposed(_)));
         by_record.deny(&file).expect("denied");
         assert_eq!(verdict(&by_folder, &file), Verdict::Denied);

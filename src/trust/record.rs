@@ -21,6 +21,9 @@ pub(crate) struct Record {
     pub(super) path: String,
     pub(super) decision: Decision,
     pub(super) sha256: Option<String>,
+    // What the file chose when it was allowed, for people. The digest alone decides.
+    #[serde(default)]
+    pub(super) said: Option<String>,
     // The SHA-256 of the allowed file's path, if symbolic links lead to it.
     #[serde(default)]
     pub(super) leads_to: Option<String>,
@@ -99,6 +102,11 @@ impl PathRecords {
         let digest = digest.to_string();
         let is_same = |record: &Record| record.decision == Decision::Allow && record.sha256.as_ref() == Some(&digest);
         !self.is_denied() && self.records.iter().any(is_same)
+    }
+
+    /// Returns what the allowed bytes chose, in words.
+    pub(crate) fn said(&self) -> Option<&str> {
+        self.records.iter().find_map(|record| record.said.as_deref())
     }
 
     /// Reports whether any bytes were allowed.

@@ -144,6 +144,7 @@ impl<'a> Steps<'a> {
     /// Has a `.ringlet.toml` here name the profile. The name of a new one may be asked for. Returns false if nobody
     /// answers.
     pub(super) fn here(&mut self, host: &mut Host, session: &Session, asks: bool) -> Result<bool, Failure> {
+        session.refuse_project_file(&host.world)?;
         let profiles = Profiles::new(&session.paths, &session.registry);
         let names = profiles.names()?;
         if !self.proposal.accounts.is_empty() && !names.contains(&self.profile) {

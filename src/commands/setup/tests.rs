@@ -103,10 +103,14 @@ fn a_no_changes_nothing_and_every_step_can_be_left_out() {
 
 #[test]
 fn for_this_directory_alone_a_project_file_is_written_and_allowed() {
-    let home = with_claude();
+    let mut home = with_claude();
+    home.enter("project");
     home.answer(&[KEY, "h", "mine"]);
     home.run(&["init"]).succeeds();
-    assert_eq!((home.read(".ringlet.toml"), profile(&home, "mine")), ("profile = \"mine\"\n".into(), CLAUDE.into()));
+    assert_eq!(
+        (home.read("project/.ringlet.toml"), profile(&home, "mine")),
+        ("profile = \"mine\"\n".into(), CLAUDE.into())
+    );
     assert!(!home.path.join(".config/ringlet/config.toml").exists());
     assert_eq!(home.run(&["--json", "status"]).json()["project"]["trust"], "allowed");
 }
@@ -126,6 +130,7 @@ fn a_login_comes_first_and_needs_no_key() {
 #[test]
 fn without_a_terminal_the_flags_are_named_and_yes_takes_what_is_there() {
     let mut home = with_claude();
+    home.enter("project");
     let ran = home.run(&["init"]);
     ran.is_refused(2, "there is no terminal to ask on");
     assert!(ran.err.contains("ringlet init --yes") && ran.err.contains("ringlet init PROFILE"), "{ran:?}");
@@ -134,11 +139,11 @@ fn without_a_terminal_the_flags_are_named_and_yes_takes_what_is_there() {
     assert!(ran.err.contains("no key of Anthropic was found; `ringlet keychain set anthropic default`"), "{ran:?}");
     assert!(!home.path.join(".ringlet").exists());
     home.run(&["init", "--yes", "--here"]).succeeds();
-    assert!(!home.path.join(".ringlet.toml").exists(), "there is no profile to name");
+    assert!(!home.path.join("project/.ringlet.toml").exists(), "there is no profile to name");
     home.env.push(("ANTHROPIC_API_KEY", KEY.into()));
     let ran = home.run(&["init", "--yes", "--here"]).succeeds();
     assert!(ran.err.contains("ANTHROPIC_API_KEY is still set in this shell"), "{ran:?}");
-    assert!(home.read(".ringlet.toml").starts_with("profile = "));
+    assert!(home.read("project/.ringlet.toml").starts_with("profile = "));
     assert_eq!(home.run(&["keychain", "list"]).out, "anthropic/default\n");
 }
 
@@ -253,13 +258,14 @@ fn an_agent_that_would_get_more_than_its_account_is_named() {
 
 #[test]
 fn here_is_heard_where_a_default_profile_governs_already() {
-    let home = Home::with_profile("work");
+    let mut home = Home::with_profile("work");
+    home.enter("project");
     home.run(&["profiles", "default", "work"]).succeeds();
     let ran = home.run(&["init", "--yes", "--here"]).succeeds();
-    assert_eq!(home.read(".ringlet.toml"), "profile = \"work\"\n", "{ran:?}");
+    assert_eq!(home.read("project/.ringlet.toml"), "profile = \"work\"\n", "{ran:?}");
     assert!(ran.err.contains("`ringlet migrate undo` takes this back"), "{ran:?}");
     home.run(&["migrate", "undo"]).succeeds();
-    assert!(!home.path.join(".ringlet.toml").exists());
+    assert!(!home.path.join("project/.ringlet.toml").exists());
 }
 
 #[test]

@@ -149,7 +149,9 @@ impl World {
                     trust.allow_values(&file, bound.clone()).expect("recorded");
                     all.push(bound);
                 }
-                Binding::Bytes(file) => trust.allow(&Evidence::read(&file, 1 << 20).expect("read")).expect("recorded"),
+                Binding::Bytes(file) => {
+                    trust.allow(&Evidence::read(&file, 1 << 20).expect("read"), None).expect("recorded")
+                }
                 Binding::Harmless(_) => {}
             }
         }

@@ -120,7 +120,7 @@ fn records_of_bytes_stay_valid_for_their_bytes() {
     world.write(".opencode/plugins/deep/a.ts", "x");
     let folder = world.project().join(".opencode/plugins");
     for path in [&config, &folder] {
-        trust.allow(&Evidence::read_any(path, 1 << 20).expect("read")).expect("recorded");
+        trust.allow(&Evidence::read_any(path, 1 << 20).expect("read"), None).expect("recorded");
     }
     assert_eq!(world.says(&case), "");
     world.write("opencode.json", "{\"shell\":\"./x\"}\n");
