@@ -84,6 +84,12 @@ impl Failure {
         self
     }
 
+    // What another program said.
+    fn said(mut self, lines: &[String]) -> Self {
+        self.hints.extend(lines.iter().map(|line| Hint::from(format!("it says: {line}"))));
+        self
+    }
+
     fn maybe(mut self, hint: Option<Hint>) -> Self {
         self.hints.extend(hint);
         self
@@ -155,12 +161,15 @@ impl From<TrustError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::new(error.to_string()).maybe(error.hint())
+        Self::new(error.to_string()).said(error.said()).maybe(error.hint())
     }
 }
 
 impl From<MigrateError> for Failure {
     fn from(error: MigrateError) -> Self {
+        if let MigrateError::Store(error) = error {
+            return error.into();
+        }
         Self::new(error.to_string()).maybe(error.hint())
     }
 }
@@ -270,6 +279,11 @@ impl From<PlanError> for Failure {
                     .hint(Hint::from("if you trust that program, run ").command(words!["ringlet", "allow", binary]))
                     .hint("otherwise take the folder out of PATH")
             }
+            PlanError::StoreProgram { store, .. } => Self::new(message).hint(
+                Hint::from("install it, or put its own folder on PATH; ")
+                    .command(["ringlet", "config", "edit"])
+                    .and(format!(" shows [store.{store}]")),
+            ),
             PlanError::FirstLine { .. } => Self::new(message)
                 .hint("let it begin with `#!` and the program's path, or `#!/usr/bin/env` and its name"),
             PlanError::Guarded { findings } => guarded(Self::new(message), &findings),
@@ -423,7 +437,7 @@ impl From<LaunchError> for Failure {
                     StoreError::NotFound { place, key } => format!("{profile} has no key {key} in {place}"),
                     other => format!("{profile}: {other}"),
                 };
-                Self::new(message).maybe(error.hint())
+                Self::new(message).said(error.said()).maybe(error.hint())
             }
             LaunchError::Unusable { key, .. } | LaunchError::Misplaced { key, wrong: Misplaced::NotOf(_) } => {
                 Self::new(message).hint(Hint::run(key.replace_command()))

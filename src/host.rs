@@ -5,16 +5,14 @@
 #[cfg(all(test, unix))]
 pub(crate) mod testing;
 
-use crate::config::Settings;
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::mark;
 use crate::output::Output;
-use crate::paths::Paths;
 use crate::platform;
 use crate::secret::Secret;
 use crate::shell::{self, ShellNames};
-use crate::store::{self, Keys, Prompt};
+use crate::store::{self, Keys, Opening};
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read};
@@ -29,8 +27,8 @@ pub struct Host {
     pub(crate) output: Output,
 }
 
-/// Opens the store that the settings name.
-pub(crate) type OpenStore = fn(&Settings, &Paths, &Env, Prompt) -> Keys;
+/// Opens the stores that the settings name.
+pub(crate) type OpenStore = fn(&Opening<'_>) -> Keys;
 
 /// The person at the terminal, and what is piped into this process.
 pub(crate) trait Console {

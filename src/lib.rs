@@ -21,6 +21,7 @@ mod https;
 mod launch;
 mod lease;
 mod mark;
+mod mask;
 mod migrate;
 mod name;
 mod output;

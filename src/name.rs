@@ -187,6 +187,10 @@ name!(
     Tool, "tool", check_name
 );
 name!(
+    /// A store of the settings, such as `team`.
+    StoreName, "store", check_name
+);
+name!(
     /// An environment variable: `[A-Za-z_][A-Za-z0-9_]*`.
     Variable, "variable", check_variable
 );

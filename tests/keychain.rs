@@ -390,7 +390,15 @@ fn keys_are_listed_by_prefix_sorted_and_without_a_value() {
         assert_eq!(world.run(&["keychain", "list", "nothing"]).ok(), "");
         let json = world.run(&["keychain", "list", "--json", "github"]).ok();
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-        assert_eq!(json, serde_json::json!([{ "name": "github/work", "provider": "github", "alias": "work" }]));
+        assert_eq!(
+            json,
+            serde_json::json!([{
+                "name": "github/work", "provider": "github", "alias": "work", "place": json[0]["place"],
+            }])
+        );
+        assert!(
+            ["the keychain", "~/.config/ringlet/credentials.toml"].contains(&json[0]["place"].as_str().expect("text"))
+        );
         assert_eq!(world.run(&["keychain", "list", "--json", "nothing"]).ok(), "[]\n");
     }
 }

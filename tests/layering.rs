@@ -18,6 +18,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (0, "platform", &[]),
     // `trust` and the guard follow a checkout's links.
     (0, "git", &["platform"]),
+    // The guard shows values of a project's files, and the stores what their programs say.
+    (0, "mask", &["name"]),
     // The mark and the addresses of a bus are written in it.
     (0, "percent", &[]),
     // Decided by `plan` and undone by `host`, so below both.

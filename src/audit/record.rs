@@ -1,8 +1,8 @@
 //! One record, and its form as a line of JSON.
 //!
-//! A line holds, in this order: `time n action key service target profile agent binary binary_sha256 pid cwd result
-//! reason prev`; what is not known is left out. `time` is RFC 3339 in UTC to the nanosecond and always first, so that a
-//! reader can compare it without parsing JSON.
+//! A line holds, in this order: `time n action key service target store profile agent binary binary_sha256 pid cwd
+//! result reason prev`; what is not known is left out. `time` is RFC 3339 in UTC to the nanosecond and always first, so
+//! that a reader can compare it without parsing JSON.
 //!
 //! Paths are written losslessly. Bytes that are not UTF-8 become `\xHH` (two lower-case digits); a backslash that
 //! happens to stand before `xHH` becomes `\x5c`; everything else is itself. JSON then escapes the backslash again.
@@ -10,7 +10,7 @@
 //! to look at in a terminal.
 
 use crate::digest::Digest;
-use crate::name::{Agent, KeyName, Profile, is_unprintable};
+use crate::name::{Agent, KeyName, Profile, StoreName, is_unprintable};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -108,6 +108,8 @@ pub struct Record {
     pub action: Action,
     /// To what.
     pub subject: Subject,
+    /// The store of the settings that holds it, where that is not the usual one.
+    pub store: Option<StoreName>,
     /// For which profile.
     pub profile: Option<Profile>,
     /// For which agent.
@@ -149,6 +151,8 @@ struct Wire<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     target: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    store: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     profile: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     agent: Option<Cow<'a, str>>,
@@ -180,6 +184,7 @@ impl Entry {
             key,
             service,
             target,
+            store: record.store.as_ref().map(|name| name.as_str().into()),
             profile: record.profile.as_ref().map(|name| name.as_str().into()),
             agent: record.agent.as_ref().map(|name| name.as_str().into()),
             binary: record.binary.as_deref().map(|path| escape_path(path).into()),
@@ -227,6 +232,7 @@ impl Entry {
             time: wire.time.parse().ok()?,
             action: wire.action,
             subject,
+            store: wire.store.map(|name| name.parse()).transpose().ok()?,
             profile: wire.profile.map(|name| name.parse()).transpose().ok()?,
             agent: wire.agent.map(|name| name.parse()).transpose().ok()?,
             binary: wire.binary.map(|path| unescape_path(&path)),

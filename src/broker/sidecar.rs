@@ -331,6 +331,7 @@ impl Shared {
             time: Timestamp::now(),
             action: Action::Spend,
             subject: order.key.clone().into(),
+            store: None,
             profile: Some(order.profile.clone()),
             agent: Some(order.agent.clone()),
             binary: stranger.and_then(|stranger| stranger.program.clone()),

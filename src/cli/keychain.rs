@@ -81,5 +81,15 @@ Examples:
         replace: bool,
     },
     /// Unlock the keychain, in its dialog or on the terminal
-    Unlock,
+    #[command(after_help = "\
+A store of the settings is asked for one of its keys, so that its tool can ask
+for what it needs: a passphrase, a PIN, a login. The key itself is dropped.
+
+Examples:
+  ringlet keychain unlock
+  ringlet keychain unlock team")]
+    Unlock {
+        /// A store of the settings, as in [store.team]
+        store: Option<String>,
+    },
 }

@@ -45,6 +45,7 @@ pub(super) fn ask(
             let style = if record.result == audit::Outcome::Granted { Style::Good } else { Style::Bad };
             let text = serde_json::to_value((record.action, record.result)).unwrap_or_default();
             let word = |at: usize| text[at].as_str().unwrap_or_default().to_owned();
+            let from = record.store.as_ref().map_or_else(String::new, |name| format!("  from {name}"));
             let profile = record.profile.as_ref().map_or_else(String::new, |name| format!("  profile {name}"));
             let place = record.cwd.as_ref().map_or_else(String::new, |path| format!("  in {}", path.display()));
             let reason = record.reason.as_ref().map_or_else(String::new, |why| format!("  ({why})"));
@@ -53,7 +54,7 @@ pub(super) fn ask(
                 (Style::Plain, &format!("{:<7} ", word(0))),
                 (style, &format!("{:<8} ", word(1))),
                 (Style::Bold, &record.subject.to_string()),
-                (Style::Plain, &format!("  {who}  pid {}{profile}{place}{reason}", record.pid)),
+                (Style::Plain, &format!("{from}  {who}  pid {}{profile}{place}{reason}", record.pid)),
             ]);
         }
         ControlFlow::Continue(())

@@ -12,12 +12,12 @@ use crate::platform;
 use crate::profile::Profiles;
 use crate::registry::Registry;
 use crate::shell::{COMPLETE_VARIABLE, Shell, quote, render_completion};
-use crate::store::Prompt;
+use crate::store::{Opening, Prompt};
 use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -362,10 +362,13 @@ impl Source {
     }
 
     fn key_names(&self) -> Vec<KeyName> {
-        let names =
-            self.paths.as_ref().zip(self.settings()).and_then(|(paths, settings)| {
-                (self.open_store)(&settings, paths, &self.env, Prompt::Never).names().ok()
-            });
+        // No program is run for a completion.
+        let (programs, tools_env, prompt) = (BTreeMap::new(), Env::default(), Prompt::Never);
+        let names = self.paths.as_ref().zip(self.settings()).and_then(|(paths, settings)| {
+            let (settings, env) = (&settings, &self.env);
+            let opening = Opening { settings, paths, env, programs: &programs, tools_env: &tools_env, prompt };
+            (self.open_store)(&opening).names_at_hand().ok()
+        });
         names.unwrap_or_default().into_iter().collect()
     }
 

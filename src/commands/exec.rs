@@ -34,9 +34,9 @@ pub(super) fn run(
     let context = session.context(&host.world)?;
     let plan = plan::prepare(&context, &LaunchRequest { word: agent, profile: profile.as_ref(), words })?;
     if host.output.wants_json() {
-        host.output.json(&as_json(&plan));
+        host.output.json(&as_json(&session, &plan));
     } else {
-        print(host, &plan);
+        print(host, &session, &plan);
     }
     Ok(0)
 }
@@ -149,7 +149,7 @@ pub(super) fn noticed(session: &Session, notice: &Notice) -> Hint {
     }
 }
 
-fn print(host: &mut Host, plan: &LaunchPlan) {
+fn print(host: &mut Host, session: &Session, plan: &LaunchPlan) {
     let row = |name: &str, value: String| vec![(Style::Dim, name.to_owned()), (Style::Plain, value)];
     let start = plan.start();
     let mut rows = vec![row("start", start.binary.display().to_string())];
@@ -167,7 +167,12 @@ fn print(host: &mut Host, plan: &LaunchPlan) {
                 Change::Unset(name) => row("take away", name.to_string()),
             }));
             let loses = part.broker.as_ref().and_then(|broker| broker.loses.clone());
-            rows.extend(plan.secrets().iter().map(|used| row("key", describe(used, part))));
+            for used in plan.secrets() {
+                rows.push(row("key", describe(used, part)));
+                // A key in the usual store is not mentioned: it is nearly every one.
+                let store = session.settings.stores.named_for(&used.key);
+                rows.extend(store.map(|name| row("from", format!("the store \"{name}\""))));
+            }
             rows.extend(loses.map(|loses| row("without", loses)));
             rows.extend(scopes(plan).iter().map(|pass| row("scope", scope(pass))));
             rows.extend(plan.keyless().map(|why| row("key", keyless(why))));
@@ -203,8 +208,8 @@ pub(super) fn scopes_as_json(plan: &LaunchPlan) -> Value {
     scopes(plan).iter().map(scope).collect()
 }
 
-/// Returns each key and the place that it is delivered to.
-pub(super) fn secrets_as_json(plan: &LaunchPlan) -> Value {
+/// Returns each key, the store of the settings that it comes from, and the place that it is delivered to.
+pub(super) fn secrets_as_json(session: &Session, plan: &LaunchPlan) -> Value {
     let is_held = |used: &SecretUse| plan.part().is_some_and(|part| part.is_held(used));
     let given = |used: &SecretUse| {
         let delivery = match &used.sink {
@@ -213,7 +218,8 @@ pub(super) fn secrets_as_json(plan: &LaunchPlan) -> Value {
             Sink::Descriptor(_) => "descriptor",
             Sink::Command => "command",
         };
-        json!({ "key": used.key, "variable": used.sink.variable(), "delivery": delivery })
+        let store = session.settings.stores.named_for(&used.key);
+        json!({ "key": used.key, "store": store, "variable": used.sink.variable(), "delivery": delivery })
     };
     plan.secrets().iter().map(given).collect()
 }
@@ -236,7 +242,7 @@ fn describe(used: &SecretUse, part: &ProfilePart) -> String {
     }
 }
 
-fn as_json(plan: &LaunchPlan) -> Value {
+fn as_json(session: &Session, plan: &LaunchPlan) -> Value {
     let start = plan.start();
     let words: Vec<_> = start.arguments.iter().map(|word| word.to_string_lossy()).collect();
     let mut made = json!({
@@ -262,7 +268,7 @@ fn as_json(plan: &LaunchPlan) -> Value {
             "endpoint": account.base_url().map(|url| &url.value),
             "set": set,
             "unset": unset,
-            "secrets": secrets_as_json(plan),
+            "secrets": secrets_as_json(session, plan),
             "scopes": scopes_as_json(plan),
             "no_key": plan.keyless().map(keyless),
         });

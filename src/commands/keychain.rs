@@ -9,24 +9,25 @@ use crate::audit::{Action, Outcome, Record};
 use crate::cli::Keychain;
 use crate::digest::Digest;
 use crate::failure::Failure;
+use crate::hint::Hint;
 use crate::host::{Host, World};
-use crate::name::{Alias, KeyName, Provider, closest, shorten};
+use crate::name::{Alias, KeyName, Provider, StoreName, closest, shorten};
 use crate::output::{Output, Style};
 use crate::platform;
-use crate::store::{Keys, Missing, Prompt, SCREENS, StoreError};
+use crate::store::{Keys, Listing, Missing, Prompt, SCREENS, StoreError};
 use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime};
 
 /// `ringlet keychain ...`
 pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Result<(), Failure> {
     // A person at the terminal can be asked to unlock; a script cannot.
-    let prompt = if host.world.console.is_interactive() || matches!(command, Keychain::Unlock) {
+    let prompt = if host.world.console.is_interactive() || matches!(command, Keychain::Unlock { .. }) {
         Prompt::Ask
     } else {
         Prompt::Never
     };
     let prompt = if matches!(command, Keychain::List { .. }) { Prompt::Never } else { prompt };
-    if !matches!(command, Keychain::List { .. } | Keychain::Unlock) {
+    if !matches!(command, Keychain::List { .. } | Keychain::Unlock { store: None }) {
         // A log that cannot be written must be known before the change that it would not record.
         session.audit_log()?;
     }
@@ -43,7 +44,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
             };
             set::run(host, session, &store, &key, origin, replace)
         }
-        Keychain::List { prefix } => list(host, &store, prefix.as_deref().unwrap_or("")),
+        Keychain::List { prefix } => list(host, session, &store, prefix.as_deref().unwrap_or("")),
         Keychain::Remove { provider, alias, yes } => {
             let key = key_name(&provider, alias.as_deref())?;
             if store.contains(&key)? {
@@ -51,7 +52,9 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
             }
             let done = store.remove(&key).map_err(|error| with_names(&store, error));
             record(host, session, Action::Remove, &key, &done)?;
-            done.map(|()| host.output.note(format!("removed {key} from {}", session.pretty_place(&store.place()))))
+            done.map(|()| {
+                host.output.note(format!("removed {key} from {}", session.pretty_place(&store.place_of(&key))))
+            })
         }
         Keychain::Rename { provider, alias, new_alias, yes, replace } => {
             let (from, to) = change::renamed(&provider, &alias, new_alias.as_deref())?;
@@ -59,7 +62,8 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
             change::rename(host, session, &store, &from, &to, change::Renaming { replace, yes })
         }
         Keychain::Check { .. } => unreachable!("a command of its own"),
-        Keychain::Unlock => unlock(&store, host).map(|()| match store.fell_back() {
+        Keychain::Unlock { store: Some(name) } => unlock_named(host, session, &store, &name),
+        Keychain::Unlock { store: None } => unlock(&store, host).map(|()| match store.fell_back() {
             Some(missing) => host.output.note(format!("{}; there is nothing to unlock", missing.summary())),
             None => host.output.note(format!("{} is unlocked", store.place())),
         }),
@@ -115,38 +119,71 @@ fn unlock(store: &Keys, host: &mut Host) -> Result<(), Failure> {
     }
 }
 
+// Its tool gives a key, so what it does is recorded as a lookup.
+fn unlock_named(host: &mut Host, session: &Session, store: &Keys, name: &str) -> Result<(), Failure> {
+    let name: StoreName = name.parse()?;
+    let stores = &session.settings.stores;
+    if !stores.specs.contains_key(&name) {
+        let failure =
+            Failure::new(format!("there is no [store.{name}] in {}", session.paths.pretty(&session.paths.config())));
+        return Err(match closest(name.as_str(), stores.specs.keys().map(StoreName::as_str)) {
+            Some(meant) => failure.hint(format!("did you mean `{meant}`?")),
+            None => failure.hint(Hint::run(["ringlet", "config", "edit"])),
+        });
+    }
+    let Some(key) = store.any_of(&name)? else {
+        return Err(Failure::new(format!("the store \"{name}\" has no key that it could be asked for"))
+            .hint(format!("name one in config.toml: [store-for.\"anthropic/work\"], store = \"{name}\"")));
+    };
+    let done = store.unlock_for(&key).map_err(Failure::from);
+    record(host, session, Action::Lookup, &key, &done)?;
+    done?;
+    host.output.note(format!("the store \"{name}\" gives its keys"));
+    Ok(())
+}
+
 /// A listing that takes less says nothing of its progress.
 const PROGRESS_AFTER: Duration = Duration::from_millis(300);
 
-fn list(host: &mut Host, store: &Keys, prefix: &str) -> Result<(), Failure> {
+fn list(host: &mut Host, session: &Session, store: &Keys, prefix: &str) -> Result<(), Failure> {
     let started = Instant::now();
     let output = RefCell::new(&mut host.output);
-    let names = store.names_with_progress(&|done, total| {
+    let listing = store.listing(&|done, total| {
         if started.elapsed() > PROGRESS_AFTER {
             output.borrow_mut().progress(&format!("reading the names of the keys: {done} of {total}"));
         }
     });
     host.output.end_progress();
-    let mut names = names?;
+    let Listing { keys: mut names, mut failed } = listing?;
     names.retain(|name| prefix.is_empty() || name.to_string().starts_with(prefix));
+    let place = |name: &KeyName| session.pretty_place(&store.place_of(name));
     if host.output.wants_json() {
-        let rows: Vec<_> = names
-            .iter()
-            .map(|name| serde_json::json!({ "name": name, "provider": name.provider, "alias": name.alias }))
-            .collect();
-        host.output.json(&rows);
-        return Ok(());
-    }
-    for names in names.chunk_by(|a, b| a.provider == b.provider) {
-        let provider = format!("{}/", names[0].provider);
-        for name in names {
-            host.output.line(&[(Style::Dim, &provider), (Style::Plain, name.alias.as_str())]);
+        let row = |name: &KeyName| {
+            let (provider, alias) = (&name.provider, &name.alias);
+            serde_json::json!({ "name": name, "provider": provider, "alias": alias, "place": place(name) })
+        };
+        host.output.json(&names.iter().map(row).collect::<Vec<_>>());
+    } else {
+        let usual = session.pretty_place(&store.place());
+        let row = |name: &KeyName| {
+            let place = Some(place(name)).filter(|place| *place != usual);
+            let mut row = vec![(Style::Plain, name.to_string())];
+            row.extend(place.map(|place| (Style::Dim, place)));
+            row
+        };
+        host.output.table(&names.iter().map(row).collect::<Vec<_>>());
+        if names.is_empty() && failed.is_empty() {
+            host.output.note("there is no key; `ringlet keychain set PROVIDER ALIAS` stores one");
         }
     }
-    if names.is_empty() {
-        host.output.note("there is no key; `ringlet keychain set PROVIDER ALIAS` stores one");
+    // The names of the other stores are of use without those of one that does not answer.
+    match failed.pop() {
+        None => Ok(()),
+        Some(last) => {
+            failed.into_iter().map(Failure::from).for_each(|failure| host.output.warn(failure.message));
+            Err(last.into())
+        }
     }
-    Ok(())
 }
 
 // A name that is not there may be misspelt; names are no secret.
@@ -186,6 +223,7 @@ pub(super) fn record_access(
         time: host.world.now,
         action,
         subject: key.clone().into(),
+        store: session.settings.stores.named_for(key),
         profile: None,
         agent: None,
         binary: None,
@@ -242,7 +280,13 @@ mod tests {
     fn a_key_is_stored_listed_by_name_renamed_and_removed_and_never_shown() {
         let home = with_key();
         let rows = home.run(&["--json", "keychain", "list"]).json();
-        assert_eq!(rows, serde_json::json!([{ "name": "anthropic/work", "provider": "anthropic", "alias": "work" }]));
+        assert_eq!(
+            rows,
+            serde_json::json!([{
+                "name": "anthropic/work", "provider": "anthropic", "alias": "work",
+                "place": "~/.config/ringlet/credentials.toml",
+            }])
+        );
         home.run(&["keychain", "rename", "anthropic", "work", "home"]).succeeds();
         let listed = home.run(&["keychain", "list", "anthropic/"]).succeeds();
         assert_eq!(listed.out, "anthropic/home\n");

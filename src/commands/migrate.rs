@@ -275,9 +275,9 @@ fn refuse_plain_file(session: &Session, store: &Keys, allowed: bool) -> Result<(
 
 // Prints what happened to each file. Returns `true` if one still holds its keys.
 fn tell(host: &mut Host, session: &Session, report: &Report) -> bool {
-    for (key, fresh) in &report.keys {
+    for (key, place, fresh) in &report.keys {
         let done = if *fresh { "stored" } else { "found there already:" };
-        host.output.note(format!("{done} {key} in {}", session.pretty_place(&report.place)));
+        host.output.note(format!("{done} {key} in {}", session.pretty_place(place)));
     }
     let mut kept = false;
     for (path, end) in &report.files {

@@ -48,7 +48,7 @@ use crate::paths::Paths;
 use crate::plan::{self, Context};
 use crate::platform;
 use crate::registry::Registry;
-use crate::store::{Keys, Prompt};
+use crate::store::{Keys, Opening, Prompt};
 use crate::words;
 use clap::Parser;
 use std::path::{Path, PathBuf};
@@ -98,9 +98,18 @@ impl Session {
         }
     }
 
-    /// Opens the store that keys are kept in.
+    /// Opens the stores that keys are kept in.
     pub(crate) fn open_store(&self, world: &World, prompt: Prompt) -> Keys {
-        (world.open_store)(&self.settings, &self.paths, &world.env, prompt)
+        // A working directory that was removed is no project.
+        let stores = self.context(world).map(|context| plan::store_programs(&context)).unwrap_or_default();
+        (world.open_store)(&Opening {
+            settings: &self.settings,
+            paths: &self.paths,
+            env: &world.env,
+            programs: &stores.found,
+            tools_env: &stores.env,
+            prompt,
+        })
     }
 
     /// Returns a store's name as messages show it.

@@ -100,7 +100,7 @@ pub(super) fn created(host: &mut Host, session: &Session, name: &Profile, bindin
             host.output.note(format!("created profile \"{name}\": {agent} with {provider}/{alias}"));
             let store = session.open_store(&host.world, Prompt::Never);
             let key = KeyName::new(provider.clone(), alias.clone());
-            if matches!(store.contains(&key), Ok(false)) {
+            if matches!(store.peek(&key), Ok(Some(false))) {
                 host.output.note(Hint::from(format!("there is no key {key} yet; run ")).command(key.set_command()));
             }
         }

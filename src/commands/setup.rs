@@ -240,8 +240,8 @@ fn rehearse(host: &mut Host, session: &Session, survey: &Survey, steps: &Steps<'
         let at = account.base_url().map(|url| format!(" at {}", url.value)).unwrap_or_default();
         let said = format!("profile {}: {}{at}", part.resolved.profile, exec::account(&part.resolved));
         hints.extend(part.notices.iter().map(|notice| exec::noticed(session, notice)));
-        let there = account.key().map(|key| (&key.value, store.contains(&key.value)));
-        let missing = there.as_ref().filter(|(_, there)| !matches!(there, Ok(true)));
+        let there = account.key().map(|key| (&key.value, store.peek(&key.value)));
+        let missing = there.as_ref().filter(|(_, there)| !matches!(there, Ok(Some(true) | None)));
         match missing {
             Some((key, Ok(_))) => {
                 hints.push(Hint::from(format!("there is no key {key} yet; run ")).command(key.set_command()));

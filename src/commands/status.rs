@@ -37,7 +37,8 @@ struct Refusal {
 /// it.
 struct KeyState {
     name: KeyName,
-    there: Result<bool, store::StoreError>,
+    // `None` where only the value would tell.
+    there: Result<Option<bool>, store::StoreError>,
     /// The file that keeps the agent from using it.
     rejected: Option<PathBuf>,
     /// The store's name.
@@ -145,14 +146,14 @@ fn examine(context: &Context<'_>, session: &Session, shell: Option<&ShellNames>,
     let used = outcome.as_ref().ok().and_then(|plan| plan.secrets().first());
     let key = used.map(|used| KeyState {
         name: used.key.clone(),
-        there: store.contains(&used.key),
+        there: store.peek(&used.key),
         rejected: outcome
             .as_ref()
             .ok()
             .and_then(|plan| launch::rejected(context, plan, store, &|| session.audit_log())),
         copy: store::copy_in_file(&session.paths, store, &used.key),
         // The name is asked for last, since the file may have replaced the keychain.
-        place: store.place(),
+        place: store.place_of(&used.key),
     });
     let command = match &outcome {
         Ok(plan) => plan.start().command.clone(),
@@ -214,7 +215,15 @@ fn print(output: &mut Output, session: &Session, context: &Context<'_>, row: &Ro
     rows.extend(noticed.map(|said| line("note", Style::Warn, said)));
     if let Some(key) = &row.key {
         let (style, said) = match &key.there {
-            Ok(true) => match &key.rejected {
+            Ok(None) => (
+                Style::Plain,
+                format!(
+                    "{} would come from {}, which tells only in a launch",
+                    key.name,
+                    session.pretty_place(&key.place)
+                ),
+            ),
+            Ok(Some(true)) => match &key.rejected {
                 None if row.reach.is_ours() => {
                     (Style::Good, format!("{} is in {}, and wins", key.name, session.pretty_place(&key.place)))
                 }
@@ -224,7 +233,7 @@ fn print(output: &mut Output, session: &Session, context: &Context<'_>, row: &Ro
                     (Style::Bad, format!("{} is there, but {agent} was told not to use it ({file})", key.name))
                 }
             },
-            Ok(false) => (
+            Ok(Some(false)) => (
                 Style::Bad,
                 output.written(
                     &Hint::from(format!("{} is not in {}; run ", key.name, session.pretty_place(&key.place)))
@@ -341,12 +350,12 @@ fn as_json(output: &Output, session: &Session, context: &Context<'_>, row: &Row)
                 made["notes"] =
                     part.notices.iter().map(|notice| output.written(&exec::noticed(session, notice))).collect();
                 made["scopes"] = exec::scopes_as_json(plan);
-                made["given_as"] = exec::secrets_as_json(plan);
+                made["given_as"] = exec::secrets_as_json(session, plan);
             }
             if let Some(key) = &row.key {
                 made["key"] = json!({
                     "name": key.name,
-                    "there": key.there.as_ref().ok(),
+                    "there": key.there.as_ref().ok().copied().flatten(),
                     "error": key.there.as_ref().err().map(ToString::to_string),
                 });
                 made["key"]["place"] = json!(key.place);

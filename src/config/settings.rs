@@ -1,6 +1,8 @@
 //! The user's settings, `~/.config/ringlet/config.toml`.
 
+use super::backend::Backend;
 use super::scope::{RawScope, Scope};
+use super::stores::{RawStore, RawStoreFor, Stores};
 use super::tools::{RawTool, Tool};
 use super::{ConfigError, Source};
 use crate::name::{KeyName, Profile, Tool as ToolName, shorten};
@@ -10,19 +12,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use toml::Spanned;
-
-/// The credential store that is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Backend {
-    /// The OS keychain, or the file if the system has none.
-    #[default]
-    System,
-    /// Always the file.
-    File,
-    /// The OS keychain only.
-    SystemOnly,
-}
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -37,6 +26,8 @@ pub(crate) struct RawSettings {
     daemon: RawDaemon,
     scope: BTreeMap<Spanned<String>, RawScope>,
     tools: BTreeMap<Spanned<String>, RawTool>,
+    store: BTreeMap<Spanned<String>, RawStore>,
+    store_for: BTreeMap<Spanned<String>, RawStoreFor>,
 }
 
 #[derive(Default, Deserialize)]
@@ -138,6 +129,8 @@ pub struct Settings {
     pub scopes: BTreeMap<KeyName, Scope>,
     /// The `[tools.NAME]` tables.
     pub(crate) tools: BTreeMap<ToolName, Tool>,
+    /// The `[store.NAME]` and `[store-for."PREFIX"]` tables.
+    pub(crate) stores: Stores,
 }
 
 impl Settings {
@@ -182,12 +175,21 @@ impl Settings {
             };
             list.iter().map(command).collect::<Result<Vec<_>, _>>()
         };
+        let scopes: BTreeMap<KeyName, Scope> =
+            raw.scope.iter().map(|(key, scope)| scope.check(source, key, folder)).collect::<Result<_, _>>()?;
+        let tools: BTreeMap<ToolName, Tool> =
+            raw.tools.iter().map(|(name, tool)| tool.check(source, name, folder)).collect::<Result<_, _>>()?;
+        let known: Vec<&KeyName> = scopes.keys().chain(tools.values().flat_map(|tool| tool.secrets.values())).collect();
+        let stores = Stores::check(source, &raw.store, &raw.store_for, &known, &folder)?;
         Ok(Self {
             default_profile: default_profile.transpose()?,
             ceiling_dirs: folders(&raw.ceiling_dirs)?,
             stop_at_mount_points: raw.stop_at_mount_points,
             backend: raw.credentials.backend,
-            timeout: seconds(source, raw.credentials.timeout.as_ref())?,
+            timeout: match &raw.credentials.timeout {
+                Some(given) => source.seconds(given)?,
+                None => Duration::from_secs(2),
+            },
             hook: Hook { agents: raw.hook.agents.as_ref().map(commands).transpose()?, prompt: raw.hook.prompt },
             trust: Trust { allow_under: folders(&raw.trust.allow_under)? },
             audit: Audit {
@@ -200,18 +202,11 @@ impl Settings {
                 port: raw.daemon.port.unwrap_or(8765),
                 socket: raw.daemon.socket.as_ref().map(folder).transpose()?,
             },
-            scopes: raw.scope.iter().map(|(key, scope)| scope.check(source, key, folder)).collect::<Result<_, _>>()?,
-            tools: raw.tools.iter().map(|(name, tool)| tool.check(source, name, folder)).collect::<Result<_, _>>()?,
+            scopes,
+            tools,
+            stores,
         })
     }
-}
-
-fn seconds(source: &Source, given: Option<&Spanned<f64>>) -> Result<Duration, ConfigError> {
-    let Some(given) = given else { return Ok(Duration::from_secs(2)) };
-    if !(0.05..=600.0).contains(given.get_ref()) {
-        return Err(source.error(given.span(), "`timeout` is in seconds, from 0.05 to 600"));
-    }
-    Ok(Duration::from_secs_f64(*given.get_ref()))
 }
 
 fn at_least<T: Copy + PartialOrd + std::fmt::Display>(

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::Spanned;
 
 /// The largest configuration file that is read, a thousand times the usual size.
 pub(crate) const MAX_BYTES: u64 = 1024 * 1024;
@@ -113,6 +115,14 @@ impl Source {
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         ConfigError { file: self.file.clone(), at: Some((line, column)), message: message.into(), hint: None }
+    }
+
+    /// Reads a time limit in seconds.
+    pub(super) fn seconds(&self, given: &Spanned<f64>) -> Result<Duration, ConfigError> {
+        if !(0.05..=600.0).contains(given.get_ref()) {
+            return Err(self.error(given.span(), "`timeout` is in seconds, from 0.05 to 600"));
+        }
+        Ok(Duration::from_secs_f64(*given.get_ref()))
     }
 }
 

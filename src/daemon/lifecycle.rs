@@ -18,8 +18,10 @@ use crate::audit::{self, Log};
 use crate::config::Settings;
 use crate::env::Env;
 use crate::paths::Paths;
+use crate::plan::{self, Context, StorePrograms};
 use crate::platform::{self, LockError};
-use crate::store::Items;
+use crate::registry::Registry;
+use crate::store::{Items, Opening, Prompt};
 use jiff::Timestamp;
 use notify::{RecursiveMode, Watcher};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -108,7 +110,28 @@ fn setup(paths: &Paths, env: &Env) -> Result<Setup, String> {
     };
     let log = settings.audit.path.clone().unwrap_or_else(|| paths.audit_log());
     let log = Log::open(&log, limits).map_err(|error| error.to_string())?;
-    Ok(Setup { items: Items::new(&settings, paths, env), settings, log })
+    let registry = Registry::new(paths);
+    let ringlet = std::env::current_exe().ok();
+    // The daemon works for no project.
+    let context = Context {
+        paths,
+        settings: &settings,
+        registry: &registry,
+        env,
+        cwd: &paths.home,
+        ringlet: ringlet.as_deref(),
+        account_home: &platform::account_home,
+    };
+    let StorePrograms { found, env: tools_env } = plan::store_programs(&context);
+    let items = Items::open(&Opening {
+        settings: &settings,
+        paths,
+        env,
+        programs: &found,
+        tools_env: &tools_env,
+        prompt: Prompt::Never,
+    });
+    Ok(Setup { items, settings, log })
 }
 
 /// Runs the daemon until a signal ends it.

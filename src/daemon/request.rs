@@ -377,13 +377,17 @@ impl Handler {
         let time = (self.clock)();
         let records: Vec<Record> = targets
             .iter()
-            .map(|target| Record {
-                time,
-                action,
-                subject: subject(&request.service, target),
-                result,
-                reason: reason.map(str::to_owned),
-                ..blank(Some(identity), identity.peer.pid, time)
+            .map(|target| {
+                let subject = subject(&request.service, target);
+                Record {
+                    time,
+                    action,
+                    store: subject.key().and_then(|key| setup.settings.stores.named_for(key)),
+                    subject,
+                    result,
+                    reason: reason.map(str::to_owned),
+                    ..blank(Some(identity), identity.peer.pid, time)
+                }
             })
             .collect();
         setup.log.append_all(&records)
@@ -407,6 +411,7 @@ fn blank(identity: Option<&Identity>, pid: u32, time: Timestamp) -> Record {
         time,
         action: audit::Action::Connect,
         subject: Subject::Connection,
+        store: None,
         profile: None,
         agent: None,
         binary: program.map(|program| program.path.clone()),

@@ -6,7 +6,7 @@ use crate::config::Backend;
 use crate::env::Env;
 use crate::output::Output;
 use crate::secret::Secret;
-use crate::store::{self, Prompt};
+use crate::store::{self, Opening, Prompt};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -146,9 +146,9 @@ impl Home {
             clock: || NOON.parse().expect("a time"),
             config_home: None,
             console: Box::new(console),
-            open_store: |settings, paths, env, _| {
-                let settings = crate::config::Settings { backend: Backend::File, ..settings.clone() };
-                store::open(&settings, paths, env, Prompt::Never)
+            open_store: |opening| {
+                let settings = crate::config::Settings { backend: Backend::File, ..opening.settings.clone() };
+                store::open(&Opening { settings: &settings, prompt: Prompt::Never, ..*opening })
             },
         }
     }

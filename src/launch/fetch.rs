@@ -231,6 +231,7 @@ impl Asked<'_> {
             time,
             action: Action::Lookup,
             subject: self.key.clone().into(),
+            store: context.settings.stores.named_for(self.key),
             profile: self.profile.cloned(),
             agent: self.agent.cloned(),
             binary: Some(self.binary.to_owned()),

@@ -42,10 +42,8 @@ pub(crate) enum End {
 /// What a run did.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// Where the keys are.
-    pub place: String,
-    /// The keys: whether each was stored now, or was there already.
-    pub keys: Vec<(KeyName, bool)>,
+    /// The keys, where each is, and whether it was stored now or was there already.
+    pub keys: Vec<(KeyName, String, bool)>,
     /// The files.
     pub files: Vec<(PathBuf, End)>,
     /// The run's name.
@@ -113,7 +111,7 @@ pub(crate) fn apply(setup: &Setup<'_>, plan: &Plan, continued: Option<Journal>) 
     let made: Vec<&MadeFile> = plan.made.iter().filter(|made| made.keys.iter().all(is_moved)).collect();
     made.iter().try_for_each(|made| made.check())?;
     let recorder = recorder(plan, &numbers, &seal);
-    let mut report = Report { place: store.place(), run: setup.run.clone(), ..Report::default() };
+    let mut report = Report { run: setup.run.clone(), ..Report::default() };
     let mut work = Vec::new();
     // The files that cannot be rewritten, each with the reason: those that share an account with one stay, too.
     let mut stuck: BTreeMap<PathBuf, String> = BTreeMap::new();
@@ -314,21 +312,18 @@ fn store_all(setup: &Setup<'_>, plan: &Plan, store: &Keys, report: &mut Report) 
     for key in &plan.keys {
         if !key.there {
             // Between plan and now somebody may have stored another key under the name.
-            match store.get(&key.name) {
-                Ok(found) if same(found.expose(), &key.value) => {}
-                Ok(_) => return Err(MigrateError::Taken(key.name.clone())),
-                Err(StoreError::NotFound { .. }) => {
-                    store.set(&key.name, &Secret::new(key.value.to_vec()))?;
-                }
-                Err(error) => return Err(error.into()),
+            match store.contains(&key.name)? {
+                false => store.set(&key.name, &Secret::new(key.value.to_vec()))?,
+                true if same(store.get(&key.name)?.expose(), &key.value) => {}
+                true => return Err(MigrateError::Taken(key.name.clone())),
             }
         }
-        report.keys.push((key.name.clone(), !key.there));
+        report.keys.push((key.name.clone(), store.place_of(&key.name), !key.there));
     }
     // A fresh handle: what the first one remembers proves nothing.
     let fresh = (setup.open)();
     for key in &plan.keys {
-        let lost = |how| MigrateError::ReadBack { key: key.name.clone(), place: fresh.place(), how };
+        let lost = |how| MigrateError::ReadBack { key: key.name.clone(), place: fresh.place_of(&key.name), how };
         match fresh.get(&key.name) {
             Ok(found) if same(found.expose(), &key.value) => {}
             Ok(_) => return Err(lost("gave it back changed")),

@@ -250,7 +250,7 @@ fn value(store: &Keys, is_held: &dyn Fn(&KeyName) -> bool, seal: &Seal, key: &Ke
     match store.get(&name) {
         Ok(found) if seal.matches(VALUE, found.expose(), &key.hmac) => Ok(found),
         Ok(_) => Err(Why::Rotated(key.name.clone())),
-        Err(StoreError::NotFound { .. }) => Err(Why::Gone { name: key.name.clone(), place: store.place() }),
+        Err(StoreError::NotFound { .. }) => Err(Why::Gone { name: key.name.clone(), place: store.place_of(&name) }),
         Err(error) => Err(Why::Unread { name: key.name.clone(), why: error.to_string() }),
     }
 }

@@ -4,7 +4,7 @@ use super::Refused;
 use crate::config::ConfigError;
 use crate::guard::{BindError, Finding, GuardError};
 use crate::lease::LeaseError;
-use crate::name::{KeyName, Profile, Tool, Variable, shorten};
+use crate::name::{KeyName, Profile, StoreName, Tool, Variable, shorten};
 use crate::pins::PinError;
 use crate::platform::private::NotPrivate;
 use crate::profile::ProfileError;
@@ -81,6 +81,16 @@ pub enum PlanError {
         binary: PathBuf,
         /// The project's directory.
         project: PathBuf,
+    },
+    /// The program of a key's store is not started.
+    #[error("the store \"{store}\", which holds {key}, cannot be asked: {why}")]
+    StoreProgram {
+        /// The key.
+        key: KeyName,
+        /// The store.
+        store: StoreName,
+        /// Why not.
+        why: String,
     },
     /// The interpreter of a script cannot be determined.
     #[error("what runs {} cannot be told from its first line: {why}", script.display())]

@@ -24,6 +24,7 @@ mod project;
 mod run;
 mod scope;
 mod sessions;
+mod store_programs;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ pub(crate) use project::{AccountHome, ProjectFolders, is_lasting_path};
 pub(crate) use run::{RunPlan, RunRequest, prepare_run};
 pub(crate) use scope::{Facts, Pass, ScopeRule};
 pub(crate) use sessions::{OtherSession, first_launch_mark};
+pub(crate) use store_programs::{StorePrograms, store_programs};
 pub(crate) use stored::{Rejections, over_login, rejections, seed};
 pub(crate) use version::version_text;
 use version::{asked_version, installed_version, version_at};

@@ -4,7 +4,9 @@ use super::broker;
 use super::draft::{Draft, Means, needs_no_key};
 use super::guard::guard_project;
 use super::launch_plan::{LaunchPlan, Start};
-use super::{Choice, Context, Passed, PlanError, ProjectFolders, Why, login, sessions, stored, withheld};
+use super::{
+    Choice, Context, Passed, PlanError, ProjectFolders, Why, login, sessions, store_programs, stored, withheld,
+};
 use super::{
     For, asked_version, check_scopes, choose, find_binary, find_project, guard_binary, installed_version, is_ours,
     version_at,
@@ -301,6 +303,7 @@ fn check(
         draft.part.broker.is_some(),
         &draft.start.binary,
     )?;
+    store_programs::refuse_programs(context, folders, &draft.secrets)?;
     Ok(draft.passed(scopes, context.env))
 }
 

@@ -203,7 +203,7 @@ impl<'a> ProjectFolders<'a> {
 
     // Visits every directory on a path in the order of the system, links resolved, and returns where the path ends. A
     // missing part would be created as a plain folder, so a `..` after it leads back.
-    fn walk(&self, place: &Path, visit: &mut dyn FnMut(&Path, Option<Identity>)) -> PathBuf {
+    pub(super) fn walk(&self, place: &Path, visit: &mut dyn FnMut(&Path, Option<Identity>)) -> PathBuf {
         fn parts(path: &Path) -> impl Iterator<Item = &OsStr> {
             path.components().rev().filter(|part| *part != Component::CurDir).map(Component::as_os_str)
         }

@@ -7,7 +7,7 @@
 use super::gate::{For, check_scopes};
 use super::{
     Choice, Context, Passed, PlanError, ProjectFolders, Purpose, SecretUse, Sink, Start, choose, find_binary,
-    find_project, guard_binary,
+    find_project, guard_binary, store_programs,
 };
 use crate::config::Tool;
 use crate::name::{KeyName, Profile, Tool as ToolName, Variable, closest};
@@ -68,6 +68,7 @@ pub(crate) fn prepare_run(context: &Context<'_>, request: &RunRequest<'_>) -> Re
         .map(|(name, key)| SecretUse { key, sink: Sink::Variable(name), purpose: Purpose::Extra })
         .collect();
     let scopes = check_scopes(context, &For::Command(profile.as_ref()), &secrets, false, &start.binary)?;
+    store_programs::refuse_programs(context, &folders, &secrets)?;
     Ok(RunPlan { start, secrets, profile, scopes, is_tool: request.tool.is_some() })
 }
 

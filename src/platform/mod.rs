@@ -8,6 +8,7 @@ mod access;
 mod account;
 #[cfg(target_env = "musl")]
 mod allocator;
+mod child;
 mod clock;
 #[cfg(windows)]
 mod credentials;
@@ -35,6 +36,7 @@ mod walk;
 
 pub(crate) use access::*;
 pub(crate) use account::*;
+pub(crate) use child::*;
 pub(crate) use clock::*;
 #[cfg(windows)]
 pub(crate) use credentials::*;

@@ -178,6 +178,22 @@ impl Registry {
         Ok(agents.into_iter().map(|(_, name)| name).collect())
     }
 
+    /// Returns those of these variables that hold a key for an agent, by the definitions that can be read.
+    pub(crate) fn key_variables<'a>(&self, names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+        let is_likely = |name: &&str| ["KEY", "TOKEN"].iter().any(|word| name.to_ascii_uppercase().contains(word));
+        let mut likely: BTreeSet<String> = names.filter(is_likely).map(str::to_owned).collect();
+        if likely.is_empty() {
+            return likely;
+        }
+        let providers = self.provider_names().unwrap_or_default();
+        let providers = providers.iter().filter_map(|name| self.provider(&name.parse().ok()?).ok());
+        let own: BTreeSet<String> = providers.map(|provider| provider.variable.to_string()).collect();
+        let agents = self.agent_names().unwrap_or_default();
+        let agents: Vec<_> = agents.iter().filter_map(|name| self.agent(&name.parse().ok()?).ok()).collect();
+        likely.retain(|name| own.contains(name) || agents.iter().any(|agent| agent.competes_with_login(name)));
+        likely
+    }
+
     /// Returns the titles of the providers whose keys look like this text.
     pub(crate) fn owners_of(&self, text: &str) -> Result<Vec<String>, RegistryError> {
         let mut owners = Vec::new();

@@ -4,7 +4,7 @@
 //! answer of a store that works. No error holds a secret.
 
 use crate::hint::Hint;
-use crate::name::KeyName;
+use crate::name::{KeyName, StoreName};
 use crate::platform::LockError;
 use crate::words;
 use std::path::PathBuf;
@@ -45,6 +45,23 @@ impl Missing {
             Self::Default => "make one of them the default in Seahorse, or open a database in KeePassXC",
         }
     }
+}
+
+/// What is wrong with a store of the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// What it needs is not there: its program, or its server.
+    Absent,
+    /// It must be unlocked first.
+    Locked,
+    /// It does not let this user have the key.
+    Denied,
+    /// It did not answer in time.
+    Late,
+    /// It failed, or its answer is no key. Many tools say no more than that.
+    Broken,
+    /// It cannot do this at all.
+    Unable,
 }
 
 /// Why a store could not do what it was asked. No field ever holds a secret.
@@ -134,6 +151,19 @@ pub enum StoreError {
         /// The system's error.
         why: String,
     },
+    /// A store of the settings could not do it. Of what its program printed nothing is in the message, which may be
+    /// recorded.
+    #[error("the store \"{store}\" {why}")]
+    InStore {
+        /// The store.
+        store: StoreName,
+        /// What is wrong with it.
+        class: Class,
+        /// The rest of the sentence.
+        why: String,
+        /// What its program said on standard error, for the person alone.
+        said: Vec<String>,
+    },
     /// The keychain answered nonsense, broke off or refused.
     #[error("the keychain failed: {0}")]
     Broken(String),
@@ -181,8 +211,26 @@ impl StoreError {
                 format!("see whether {} is yours to use and its disk has room, then try again", folder.display()).into()
             }
             Self::NotLasting { .. } => "look at the disk, then run the command again".into(),
+            Self::InStore { store, class, .. } => {
+                let table = format!(" opens [store.{store}]");
+                let settings = Hint::from("").command(words!["ringlet", "config", "edit"]);
+                match class {
+                    Class::Absent => Hint::from("install it, or put its folder on PATH"),
+                    Class::Locked | Class::Broken => Hint::from("")
+                        .command(words!["ringlet", "keychain", "unlock", store])
+                        .and(" lets it ask on the terminal, and shows what it says"),
+                    Class::Denied => Hint::from("look at what its credentials may read"),
+                    Class::Late => settings.and(format!("{table}, where `timeout` is the limit in seconds")),
+                    Class::Unable => settings.and(table),
+                }
+            }
             Self::Broken(_) => "run `ringlet doctor`".into(),
         })
+    }
+
+    /// What the program of a store said about it, line by line.
+    pub fn said(&self) -> &[String] {
+        if let Self::InStore { said, .. } = self { said } else { &[] }
     }
 }
 

@@ -45,6 +45,9 @@ impl<S: Store, F: Store> Store for WithFallback<S, F> {
     fn get(&self, name: ItemName<'_>, detail: Detail) -> Result<Option<Item>, StoreError> {
         self.either(|store| store.get(name, detail))
     }
+    fn peek(&self, name: ItemName<'_>) -> Result<Option<bool>, StoreError> {
+        self.either(|store| store.peek(name))
+    }
     fn put(
         &self,
         name: ItemName<'_>,

@@ -1,15 +1,17 @@
 //! Items of every service, as the daemon reads and writes them for its clients.
 //!
-//! The store is the one that [`super::open`] opens, without Ringlet's own naming. Nobody is ever asked anything. Any
+//! The stores are those that [`super::open`] opens, without Ringlet's own naming. Nobody is ever asked anything. Any
 //! number of threads may use it at once.
 
 use super::fallback::WhileAbsent;
-use super::{Detail, Include, Item, ItemName, Prompt, Query, SERVICE, Store, StoreError, backend};
-use crate::config::Settings;
+use super::routes::Routes;
+use super::{Detail, Include, Item, ItemName, Opening, Prompt, Query, SERVICE, Store, StoreError};
+use crate::config::{Settings, Stores};
 use crate::env::Env;
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::Secret;
+use std::collections::BTreeMap;
 
 /// The state of the keychain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,23 +27,34 @@ pub(crate) enum State {
 }
 
 /// The items of every service.
-pub struct Items(Box<dyn Store + Send + Sync>);
+pub struct Items(Routes<dyn Store + Send + Sync>);
 
 impl Items {
-    /// Those of this session; nothing is connected yet.
+    /// Those of this session; nothing is connected yet. Nobody is asked anything, whatever the opening says.
+    pub(crate) fn open(opening: &Opening<'_>) -> Self {
+        let opening = Opening { prompt: Prompt::Never, ..*opening };
+        Self(Routes::open(&opening, WhileAbsent::Refuse))
+    }
+
+    /// Those of this session, without the stores that the settings name.
     pub fn new(settings: &Settings, paths: &Paths, env: &Env) -> Self {
-        Self(backend(settings, paths, env, Prompt::Never, WhileAbsent::Refuse))
+        let settings = Settings { stores: Stores::default(), ..settings.clone() };
+        let (programs, tools_env, prompt) = (BTreeMap::new(), Env::default(), Prompt::Never);
+        let (settings, programs, tools_env) = (&settings, &programs, &tools_env);
+        Self::open(&Opening { settings, paths, env, programs, tools_env, prompt })
     }
 
     /// Looks one item up; `None` when there is none. That an item has no attributes may be remembered for some seconds;
     /// what is to be changed is read with [`Self::get_current`].
     pub(crate) fn get(&self, service: &str, account: &str) -> Result<Option<Item>, StoreError> {
-        self.0.get(ItemName { service, account }, Detail::Recent)
+        let name = ItemName { service, account };
+        self.0.of_item(name).get(name, Detail::Recent)
     }
 
     /// Looks one item up with everything as it is now.
     pub(crate) fn get_current(&self, service: &str, account: &str) -> Result<Option<Item>, StoreError> {
-        self.0.get(ItemName { service, account }, Detail::Current)
+        let name = ItemName { service, account };
+        self.0.of_item(name).get(name, Detail::Current)
     }
 
     /// Stores a value as [`Store::put`] does; in a file only where the settings name it. An account of Ringlet's own
@@ -54,13 +67,15 @@ impl Items {
         attributes: Option<&[(String, String)]>,
     ) -> Result<(), StoreError> {
         check_key_name(service, account)?;
-        self.0.put(ItemName { service, account }, value, attributes)
+        let name = ItemName { service, account };
+        self.0.of_item(name).put(name, value, attributes)
     }
 
     /// Takes an item away; `false` when there is none.
     pub(crate) fn remove(&self, service: &str, account: &str) -> Result<bool, StoreError> {
         check_key_name(service, account)?;
-        self.0.delete(ItemName { service, account })
+        let name = ItemName { service, account };
+        self.0.of_item(name).delete(name)
     }
 
     /// The items of a service whose account begins with the prefix and is wanted, sorted by it. Two items of one
@@ -72,7 +87,17 @@ impl Items {
         prefix: &str,
         wanted: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<Item>, StoreError> {
-        let listed = self.0.list(&Query { service, include, prefix, wanted, progress: &|_, _| () })?;
+        let mut listed = Vec::new();
+        let rules = if service == SERVICE { Some(self.0.ruled()) } else { None };
+        for store in std::iter::once(self.0.usual()).chain(rules.into_iter().flatten()) {
+            // A key that a rule keeps elsewhere is not this one.
+            let is_its = |account: &str| {
+                let key = ItemName { service, account }.key();
+                wanted(account) && key.is_none_or(|key| self.0.is_of(store, &key))
+            };
+            listed.extend(store.list(&Query { service, include, prefix, wanted: &is_its, progress: &|_, _| () })?);
+        }
+        listed.sort_by(|a, b| a.account.cmp(&b.account));
         match listed.windows(2).find(|pair| pair[0].account == pair[1].account) {
             Some(pair) => {
                 let entries = vec!["entry 1".into(), "entry 2".into()];
@@ -84,7 +109,7 @@ impl Items {
 
     /// Reports whether the keychain can be used now.
     pub(crate) fn state(&self) -> State {
-        match self.0.state() {
+        match self.0.usual().state() {
             Ok(()) => State::Ready,
             Err(StoreError::Locked) => State::Locked,
             Err(StoreError::Absent(_)) => State::Absent,

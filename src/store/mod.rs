@@ -5,25 +5,31 @@
 //! Every operation is bounded in time. A keychain that is locked or broken is an error of its own and never a reason to
 //! look elsewhere: other keys than the ones the user meant would be worse than none.
 //!
-//! Another store is another implementation of [`Store`] and another arm of [`backend`].
+//! `routes` knows which store holds a key: the usual one, which [`backend`] opens, or one that the settings name, such
+//! as a `command` or a docker credential `helper`, whose programs `tool` runs. Another store is another implementation
+//! of [`Store`] and another arm there.
 
 mod attributes;
+mod command;
 mod error;
 mod fallback;
 pub(crate) mod file;
+mod helper;
 mod items;
 mod keychain;
 mod keys;
 #[cfg(test)]
 pub(crate) mod memory;
+mod routes;
 #[cfg(target_os = "linux")]
 pub(crate) mod secret_service;
+mod tool;
 
 pub(crate) use attributes::is_reserved;
-pub(crate) use error::{Missing, StoreError};
+pub(crate) use error::{Class, Missing, StoreError};
 pub use items::Items;
 pub(crate) use items::State;
-pub(crate) use keys::{Keys, copy_in_file};
+pub(crate) use keys::{Keys, Listing, copy_in_file};
 
 use crate::config::{Backend, Settings};
 use crate::env::Env;
@@ -32,6 +38,9 @@ use crate::secret::Secret;
 use fallback::{WhileAbsent, WithFallback};
 use file::FileStore;
 use keychain::Keychain;
+use routes::Routes;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The service under which every key is kept (on Windows the first part of the target).
@@ -122,6 +131,10 @@ pub(crate) trait Store {
     fn place(&self) -> String;
     /// Looks one item up; `None` when there is none.
     fn get(&self, name: ItemName<'_>, detail: Detail) -> Result<Option<Item>, StoreError>;
+    /// Reports whether an item is there, without reading its value; `None` where only its value would tell.
+    fn peek(&self, name: ItemName<'_>) -> Result<Option<bool>, StoreError> {
+        self.get(name, Detail::Presence).map(|found| Some(found.is_some()))
+    }
     /// Stores a value, replacing an older one. Where attributes are given they replace the item's own; else it keeps
     /// them.
     fn put(
@@ -141,6 +154,10 @@ pub(crate) trait Store {
     fn unlock(&self, _service: &str) -> Result<(), StoreError> {
         Ok(())
     }
+    /// Has a tool that gives this item ask the person for what it needs.
+    fn unlock_item(&self, _name: ItemName<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// What is locked and can be opened with a password, as the store calls it; nothing where all is open.
     fn locked_collection(&self, _service: &str) -> Result<Option<String>, StoreError> {
         Err(StoreError::NoPassword)
@@ -155,23 +172,33 @@ pub(crate) trait Store {
     }
 }
 
-/// Opens the keys where the settings say; nothing is connected yet.
-pub(crate) fn open(settings: &Settings, paths: &Paths, env: &Env, prompt: Prompt) -> Keys {
-    let store = backend(settings, paths, env, prompt, WhileAbsent::Write);
-    Keys::new(store, paths.names())
+/// What stores are opened with.
+pub(crate) struct Opening<'a> {
+    /// The user's settings.
+    pub settings: &'a Settings,
+    /// The paths of Ringlet's own files.
+    pub paths: &'a Paths,
+    /// The environment, which leads to the keychain.
+    pub env: &'a Env,
+    /// The path of each program that a store of the settings names, or why it is not started.
+    pub programs: &'a BTreeMap<String, Result<PathBuf, String>>,
+    /// The environment of these programs.
+    pub tools_env: &'a Env,
+    /// Whether a person may be asked.
+    pub prompt: Prompt,
 }
 
-/// The store that the settings name.
-fn backend(
-    settings: &Settings,
-    paths: &Paths,
-    env: &Env,
-    prompt: Prompt,
-    while_absent: WhileAbsent,
-) -> Box<dyn Store + Send + Sync> {
+/// Opens the keys where the settings say; nothing is connected yet.
+pub(crate) fn open(opening: &Opening<'_>) -> Keys {
+    Keys::new(Routes::open(opening, WhileAbsent::Write).of_this_thread(), opening.paths.names())
+}
+
+/// One of Ringlet's own stores.
+fn backend(own: Backend, opening: &Opening<'_>, while_absent: WhileAbsent) -> Box<dyn Store + Send + Sync> {
+    let Opening { settings, paths, env, prompt, .. } = opening;
     let file = || FileStore::new(paths);
-    let keychain = || Keychain::new(paths, env, settings.timeout, prompt);
-    match settings.backend {
+    let keychain = || Keychain::new(paths, env, settings.timeout, *prompt);
+    match own {
         Backend::File => Box::new(file()),
         Backend::SystemOnly => Box::new(keychain()),
         Backend::System => Box::new(WithFallback::new(keychain(), file(), while_absent)),

@@ -55,6 +55,7 @@ fn record(second: i64) -> Record {
         time: jiff::Timestamp::from_second(1_793_491_200 + second).expect("a time"),
         action: Action::Lookup,
         subject: crate::audit::Subject::Connection,
+        store: None,
         profile: Some("work".parse().expect("a name")),
         agent: None,
         binary: None,

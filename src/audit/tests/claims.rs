@@ -15,6 +15,7 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
         let whole = record(3);
         let record = Record {
             subject,
+            store: None,
             profile: whole.profile.filter(|_| has[0]),
             agent: whole.agent.filter(|_| has[1]),
             binary: whole.binary.filter(|_| has[2]),

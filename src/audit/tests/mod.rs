@@ -34,6 +34,7 @@ pub(super) fn record(second: i64) -> Record {
         time: start + SignedDuration::from_secs(second),
         action: Action::Lookup,
         subject: Subject::Key("anthropic/work".parse().expect("a name")),
+        store: None,
         profile: Some("work".parse().expect("a name")),
         agent: Some("claude".parse().expect("a name")),
         binary: Some("/usr/local/bin/claude".into()),

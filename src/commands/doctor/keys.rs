@@ -12,9 +12,9 @@ use crate::plan;
 use crate::platform;
 use crate::profile::{Account, Profiles, Resolved};
 use crate::secret::{Secret, same};
-use crate::store::{self, Keys, Prompt, StoreError};
+use crate::store::{self, Keys, Listing, Prompt, StoreError};
 use crate::words;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Of a store with more keys the values are not compared.
 const MOST_COMPARED: usize = 200;
@@ -35,8 +35,9 @@ pub(super) fn check(host: &Host, session: &Session, checks: &mut Checks) -> Resu
         }
     }
     // A scope for a misspelt key protects no key.
-    for key in session.settings.scopes.keys().filter(|key| matches!(store.contains(key), Ok(false))) {
-        let text = format!("there is a scope for {key}, which is not in {}", session.pretty_place(&store.place()));
+    for key in session.settings.scopes.keys().filter(|key| matches!(store.peek(key), Ok(Some(false)))) {
+        let text =
+            format!("there is a scope for {key}, which is not in {}", session.pretty_place(&store.place_of(key)));
         checks.note(text, Hint::from("look at the name: ").command(["ringlet", "config", "edit"]));
     }
     Ok(())
@@ -48,20 +49,25 @@ fn is_a_tools(session: &Session, key: &KeyName) -> bool {
 
 // Reports on the store, and returns the names in it.
 fn stored(session: &Session, store: &Keys, checks: &mut Checks) -> Option<Vec<KeyName>> {
-    let names = store.names();
+    let names = store.listing(&|_, _| ());
     // The name is asked for afterwards, since the file may have replaced the keychain meanwhile.
     let place = session.pretty_place(&store.place());
     let answers = match names {
-        Ok(names) => {
+        Ok(Listing { keys, failed }) => {
             // A locked keychain lists names and gives no values.
             if matches!(store.locked_collection(), Ok(Some(_))) {
                 let hint = StoreError::Locked.hint().unwrap_or_else(|| Hint::run(["ringlet", "keychain", "unlock"]));
                 checks.bad(format!("{place} is locked, so no launch gets a key"), hint);
             } else {
-                let counted = if names.len() == 1 { "1 key".to_owned() } else { format!("{} keys", names.len()) };
-                checks.good(format!("{place} answers and holds {counted}"));
+                let mut counted: BTreeMap<String, usize> = BTreeMap::from([(store.place(), 0)]);
+                keys.iter().for_each(|key| *counted.entry(store.place_of(key)).or_default() += 1);
+                for (place, count) in counted {
+                    let count = if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
+                    checks.good(format!("{} answers and holds {count}", session.pretty_place(&place)));
+                }
             }
-            Some(names)
+            failed.into_iter().for_each(|error| checks.failed(error));
+            Some(keys)
         }
         // Its usual hint is to run this command.
         Err(error @ StoreError::Broken(_)) => {
@@ -82,6 +88,7 @@ fn stored(session: &Session, store: &Keys, checks: &mut Checks) -> Option<Vec<Ke
     for key in answers.iter().flatten() {
         if let Some(file) = store::copy_in_file(&session.paths, store, key) {
             let shown = session.paths.pretty(&file);
+            let place = session.pretty_place(&store.place_of(key));
             let text = format!("{key} is in {place} and, in plaintext, in {shown}; launches take the one in {place}");
             checks.note(
                 text,
@@ -174,10 +181,10 @@ fn key(
     let own = resolved.account.key().map(|key| &key.value);
     let mut is_sound = true;
     for key in own.into_iter().chain(resolved.secrets.values().map(|key| &key.value)) {
-        match store.contains(key) {
-            Ok(true) => {}
-            Ok(false) => {
-                let place = session.pretty_place(&store.place());
+        match store.peek(key) {
+            Ok(Some(true) | None) => {}
+            Ok(Some(false)) => {
+                let place = session.pretty_place(&store.place_of(key));
                 checks.bad(
                     format!("profile \"{name}\" needs {key}, which is not in {place}"),
                     Hint::run(key.set_command()),
@@ -213,7 +220,8 @@ fn doubled(
         return Ok(found);
     }
     let mut values: Vec<(&KeyName, Secret)> = Vec::new();
-    for name in names {
+    // The value of a store of the settings is asked for by launches alone.
+    for name in names.iter().filter(|name| store.is_in_usual(name)) {
         let value = match store.get(name) {
             Ok(value) => value,
             Err(StoreError::NotFound { .. }) => continue,

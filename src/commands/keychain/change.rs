@@ -90,7 +90,9 @@ pub(super) fn rename(
         return Err(failure.hint(format!("see {line}, {place}")));
     }
     if !how.replace && store.contains(to)? {
-        return Err(Failure::new(format!("{to} is already in {}", store.place())).hint("add --replace to replace it"));
+        return Err(
+            Failure::new(format!("{to} is already in {}", store.place_of(to))).hint("add --replace to replace it")
+        );
     }
     let used = UsedBy::of(session, from);
     let (change, by_hand): (Vec<&Uses>, Vec<&Uses>) = used.profiles.iter().partition(|uses| uses.can_change());
@@ -104,7 +106,7 @@ pub(super) fn rename(
         // The key is stored under the new name and read back before the old one is removed, so that it is never lost.
         store.set(to, &secret)?;
         if store.get(to)?.expose() != secret.expose() {
-            return Err(Failure::new(format!("{} gave {to} back changed; {from} is untouched", store.place())));
+            return Err(Failure::new(format!("{} gave {to} back changed; {from} is untouched", store.place_of(to))));
         }
         // Each profile finds its key all the time.
         if changes {

@@ -57,7 +57,7 @@ pub(super) fn run(
         ));
     }
     if !replace && store.contains(key)? {
-        return Err(Failure::new(format!("{key} is already in {}", store.place()))
+        return Err(Failure::new(format!("{key} is already in {}", store.place_of(key)))
             .hint(Hint::run(key.replace_command()).and(" to replace it")));
     }
     let secret = match origin {
@@ -163,7 +163,7 @@ pub(in crate::commands) fn keep(
     let done = store.set(key, secret.secret()).map_err(Failure::from);
     record(host, session, Action::Set, key, &done)?;
     done?;
-    host.output.note(format!("stored {key} in {}", session.pretty_place(&store.place())));
+    host.output.note(format!("stored {key} in {}", session.pretty_place(&store.place_of(key))));
     Ok(())
 }
 

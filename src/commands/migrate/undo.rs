@@ -52,7 +52,7 @@ pub(super) fn run(host: &mut Host, session: &Session, run: Option<&str>) -> Resu
     let by_now = |name: &String| done.renamed.iter().find(|(old, _)| old == name).map(|(_, new)| new.clone());
     let mut keys = keys.into_iter().filter_map(|name| by_now(name).or_else(|| name.parse().ok()));
     if let Some(first) = keys.next() {
-        let said = Hint::from(format!("the keys stay in {}; ", store.place()));
+        let said = Hint::from(format!("the keys stay in {}; ", store.place_of(&first)));
         let command = words!["ringlet", "keychain", "remove", first.provider, first.alias];
         host.output.note(said.command(command).and(" takes one away"));
     }

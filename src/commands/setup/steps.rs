@@ -243,7 +243,7 @@ impl<'a> Steps<'a> {
         for NewKey { name, key, variable } in self.new_keys() {
             // The names were listed before the questions, and another process may have stored a key since.
             if store.contains(name)? {
-                return Err(Failure::new(format!("{name} is in {} by now, and stays as it is", store.place()))
+                return Err(Failure::new(format!("{name} is in {} by now, and stays as it is", store.place_of(name)))
                     .hint(Hint::run(["ringlet", "init"]).and(" again")));
             }
             set::keep(host, session, store, name, key)?;

@@ -65,6 +65,23 @@ impl Access {
         self.owner != 0 && alone().unwrap_or(false)
     }
 
+    /// Reports whether only administrators may write it, by the groups that systems have for them.
+    pub(crate) fn is_administrators(&self) -> bool {
+        let is_shared = self.mode & 0o002 != 0 || self.listed;
+        (self.is_ours() || self.is_roots()) && !is_shared && self.group_is_of_administrators()
+    }
+
+    // Homebrew's folders belong to macOS' group `admin`, and Debian's policy gives /usr/local to `staff`.
+    fn group_is_of_administrators(&self) -> bool {
+        let name = match (self.group, cfg!(target_os = "macos")) {
+            (0, _) | (80, true) => return true,
+            (50, false) => "staff:",
+            _ => return false,
+        };
+        let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+        groups.lines().any(|line| line.starts_with(name) && line.split(':').nth(2) == Some("50"))
+    }
+
     /// Reports whether anyone but its owner may do anything with it.
     pub(crate) fn others_may_anything(&self) -> bool {
         self.mode & 0o077 != 0

@@ -41,6 +41,11 @@ impl Access {
         false
     }
 
+    /// Reports whether only administrators may write it; not examined, and nobody else may.
+    pub(crate) fn is_administrators(&self) -> bool {
+        true
+    }
+
     /// Reports whether anyone but its owner may do anything with it; not examined, so always false.
     pub(crate) fn others_may_anything(&self) -> bool {
         false

@@ -6,6 +6,7 @@ use super::*;
 use crate::paths::Paths;
 use crate::secret::Secret;
 use crate::store::keychain::Keychain;
+use crate::store::routes::Routes;
 use crate::store::{self, Keys, StoreError};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -955,7 +956,7 @@ fn system_store(bus: &FakeBus, has_screen: bool, home: &std::path::Path) -> Keys
     let env = Env::from_pairs(pairs);
     let paths = Paths::new(&env).expect("a home");
     let keychain = Keychain::new(&paths, &env, Duration::from_secs(20), store::Prompt::Ask);
-    Keys::new(Box::new(keychain), paths.names())
+    Keys::new(Routes::to(Box::new(keychain)), paths.names())
 }
 
 #[test]

@@ -1,0 +1,178 @@
+//! A store that is a docker credential helper: a program with four actions, whose answers and errors are on standard
+//! output.
+//!
+//! A helper answers "not found" for a keyring that is locked as well, and an empty secret where there is none. So a key
+//! that is not given is an error of the store.
+
+use super::tool::{Asks, Run, Tool};
+use super::{Class, Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError};
+use crate::mask;
+use crate::name::KeyName;
+use crate::platform::Ended;
+use crate::secret::{MAX_KEY, Secret};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+// An answer holds a key, its name, and JSON's escapes.
+const MOST: usize = 6 * MAX_KEY + 4096;
+
+const MOST_LISTED: usize = 2 << 20;
+
+// What a helper says where it has no such entry.
+const NOT_FOUND: &str = "credentials not found";
+
+/// The store.
+pub(super) struct HelperStore {
+    tool: Tool,
+    program: String,
+}
+
+#[derive(Deserialize)]
+struct Given {
+    #[serde(rename = "Secret")]
+    secret: Zeroizing<String>,
+}
+
+#[derive(Serialize)]
+struct Stored<'a> {
+    #[serde(rename = "ServerURL")]
+    url: &'a str,
+    #[serde(rename = "Username")]
+    user: &'a str,
+    #[serde(rename = "Secret")]
+    secret: &'a str,
+}
+
+impl HelperStore {
+    /// The helper of this program; it is not run yet.
+    pub(super) fn new(tool: Tool, program: String) -> Self {
+        Self { tool, program }
+    }
+
+    // Runs one action. A helper that fails says why on standard output.
+    fn act(&self, action: &str, input: &[u8], most: usize, asks: Asks) -> Result<Result<Secret, String>, StoreError> {
+        let words = [self.program.clone(), action.to_owned()];
+        let done = self.tool.run(&Run { words: &words, input: Some(input), most, asks })?;
+        if done.ended == Ended::With(0) {
+            return Ok(Ok(Secret::from(done.output)));
+        }
+        if !done.said.is_empty() {
+            return Err(self.tool.refused(action, &self.program, &done));
+        }
+        let text = String::from_utf8_lossy(&done.output).trim().to_owned();
+        Ok(Err(text))
+    }
+
+    fn failed(&self, key: &KeyName, action: &str, text: &str) -> StoreError {
+        if text.starts_with(NOT_FOUND) {
+            return self.tool.failed(Class::Broken, format!("has no key {key}, or is locked"));
+        }
+        let said = mask::short(&mask::masked(text), 300);
+        StoreError::InStore {
+            store: self.tool.store.clone(),
+            class: Class::Broken,
+            why: format!("could not {action} {key}: {} failed", self.program),
+            said: if said.is_empty() { Vec::new() } else { vec![said] },
+        }
+    }
+
+    fn value(&self, key: &KeyName, asks: Asks) -> Result<Option<Secret>, StoreError> {
+        let answer = match self.act("get", url(key).as_bytes(), MOST, asks)? {
+            Ok(answer) => answer,
+            Err(text) => return Err(self.failed(key, "give", &text)),
+        };
+        let no_key = |why: String| self.tool.failed(Class::Broken, format!("gave no key for {key}: its answer {why}"));
+        let given: Given =
+            serde_json::from_slice(answer.expose()).map_err(|_| no_key("is not what a helper answers".into()))?;
+        let value = Secret::new(given.secret.as_bytes().to_vec());
+        match value.expose() {
+            [] => Ok(None),
+            bytes if bytes.len() > MAX_KEY => Err(no_key(format!("is longer than {MAX_KEY} bytes"))),
+            bytes if bytes.contains(&0) => Err(no_key("holds a NUL".into())),
+            _ => Ok(Some(value)),
+        }
+    }
+
+    fn names(&self) -> Result<Vec<KeyName>, StoreError> {
+        let answer = match self.act("list", b"", MOST_LISTED, Asks::Never)? {
+            Ok(answer) => answer,
+            Err(text) => {
+                let said = vec![mask::short(&mask::masked(&text), 300)];
+                let why = format!("could not list its keys: {} failed", self.program);
+                return Err(StoreError::InStore { store: self.tool.store.clone(), class: Class::Broken, why, said });
+            }
+        };
+        let listed: BTreeMap<String, serde::de::IgnoredAny> = serde_json::from_slice(answer.expose())
+            .map_err(|_| self.tool.failed(Class::Broken, "gave no list of names: its answer is no JSON object"))?;
+        Ok(listed.keys().filter_map(|url| url.strip_prefix("ringlet/")?.parse().ok()).collect())
+    }
+}
+
+fn url(key: &KeyName) -> String {
+    format!("ringlet/{key}")
+}
+
+impl Store for HelperStore {
+    fn place(&self) -> String {
+        format!("the store \"{}\"", self.tool.store)
+    }
+
+    fn get(&self, name: ItemName<'_>, detail: Detail) -> Result<Option<Item>, StoreError> {
+        let Some(key) = name.key() else { return Ok(None) };
+        let item = |value| Item { account: key.to_string(), attributes: Vec::new(), value };
+        if detail == Detail::Presence {
+            return Ok(self.names()?.contains(&key).then(|| item(None)));
+        }
+        Ok(self.value(&key, Asks::Never)?.map(|value| item(Some(value))))
+    }
+
+    fn put(&self, name: ItemName<'_>, value: &Secret, _: Option<&[(String, String)]>) -> Result<(), StoreError> {
+        let Some(key) = name.key() else { return Err(self.tool.failed(Class::Unable, "holds keys alone")) };
+        let text = std::str::from_utf8(value.expose())
+            .map_err(|_| self.tool.failed(Class::Unable, "takes text alone, and this value is none"))?;
+        let stored = Stored { url: &url(&key), user: key.alias.as_str(), secret: text };
+        let mut input = Zeroizing::new(Vec::with_capacity(MOST));
+        serde_json::to_writer(&mut *input, &stored)
+            .map_err(|error| self.tool.failed(Class::Broken, format!("takes no such value: {error}")))?;
+        match self.act("store", &input, MOST, Asks::IfPrompted)? {
+            Ok(_) => Ok(()),
+            Err(text) => Err(self.failed(&key, "store", &text)),
+        }
+    }
+
+    fn delete(&self, name: ItemName<'_>) -> Result<bool, StoreError> {
+        let Some(key) = name.key() else { return Ok(false) };
+        if !self.names()?.contains(&key) {
+            return Ok(false);
+        }
+        match self.act("erase", url(&key).as_bytes(), MOST, Asks::IfPrompted)? {
+            Ok(_) => Ok(true),
+            Err(text) => Err(self.failed(&key, "remove", &text)),
+        }
+    }
+
+    fn list(&self, query: &Query<'_>) -> Result<Vec<Item>, StoreError> {
+        if query.service != SERVICE {
+            return Ok(Vec::new());
+        }
+        let mut items = Vec::new();
+        for key in self.names()?.into_iter().filter(|key| (query.wanted)(&key.to_string())) {
+            let value = match query.include {
+                Include::Values => self.value(&key, Asks::Never)?,
+                Include::Names | Include::Attributes => None,
+            };
+            items.push(Item { account: key.to_string(), attributes: Vec::new(), value });
+        }
+        items.sort_by(|a, b| a.account.cmp(&b.account));
+        Ok(items)
+    }
+
+    fn state(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn unlock_item(&self, name: ItemName<'_>) -> Result<(), StoreError> {
+        name.key().map_or(Ok(()), |key| self.value(&key, Asks::Always).map(drop))
+    }
+}

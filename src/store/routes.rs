@@ -1,0 +1,120 @@
+//! The stores of the settings, and which of them holds a key.
+//!
+//! One rule decides for a key, and no store ever stands in for another one: a key that its store does not give is not
+//! looked for elsewhere. Everything that is no key of Ringlet's own is in the usual store.
+
+use super::command::CommandStore;
+use super::fallback::WhileAbsent;
+use super::helper::HelperStore;
+use super::tool::Tool;
+use super::{ItemName, Opening, SERVICE, Store, backend};
+use crate::config::{Kept, StoreKind, Stores};
+use crate::name::KeyName;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The stores, opened; nothing is connected yet.
+pub(super) struct Routes<S: Store + ?Sized> {
+    usual: Box<S>,
+    others: BTreeMap<Kept, Box<S>>,
+    stores: Stores,
+}
+
+impl Routes<dyn Store + Send + Sync> {
+    /// Opens the stores that the settings name.
+    pub(super) fn open(opening: &Opening<'_>, while_absent: WhileAbsent) -> Self {
+        let settings = opening.settings;
+        let stores = settings.stores.clone();
+        let mut others: BTreeMap<Kept, Box<dyn Store + Send + Sync>> = BTreeMap::new();
+        for rule in stores.rules.values() {
+            if let Kept::In(own) = rule.store
+                && own != settings.backend
+            {
+                others.entry(rule.store.clone()).or_insert_with(|| backend(own, opening, while_absent));
+            }
+        }
+        for (name, spec) in &stores.specs {
+            let tool = Tool {
+                store: name.clone(),
+                programs: opening.programs.clone(),
+                env: opening.tools_env.clone(),
+                home: opening.paths.home.clone(),
+                timeout: spec.timeout.unwrap_or(settings.timeout),
+                prompt: opening.prompt,
+            };
+            let kept = Kept::Named(name.clone());
+            let store: Box<dyn Store + Send + Sync> = match &spec.kind {
+                StoreKind::Command(spec) => {
+                    let known = stores.keys_of(&kept);
+                    Box::new(CommandStore::new(tool, (**spec).clone(), known, opening.paths))
+                }
+                StoreKind::Helper(_) => Box::new(HelperStore::new(tool, spec.programs().swap_remove(0))),
+            };
+            others.insert(kept, store);
+        }
+        Self { usual: backend(settings.backend, opening, while_absent), others, stores }
+    }
+
+    /// The same for one thread.
+    pub(super) fn of_this_thread(self) -> Routes<dyn Store> {
+        let others = self.others.into_iter().map(|(kept, store)| (kept, store as Box<dyn Store>)).collect();
+        Routes { usual: self.usual, others, stores: self.stores }
+    }
+}
+
+impl<S: Store + ?Sized> Routes<S> {
+    /// One store for all.
+    #[cfg(test)]
+    pub(super) fn to(usual: Box<S>) -> Self {
+        Self { usual, others: BTreeMap::new(), stores: Stores::default() }
+    }
+
+    /// The store of everything that no rule is about.
+    pub(super) fn usual(&self) -> &S {
+        &self.usual
+    }
+
+    /// The store of a key.
+    pub(super) fn of(&self, key: &KeyName) -> &S {
+        let rule = self.stores.rule(key);
+        rule.and_then(|rule| self.others.get(&rule.store)).unwrap_or(&self.usual)
+    }
+
+    /// The store of an item.
+    pub(super) fn of_item(&self, name: ItemName<'_>) -> &S {
+        name.key().map_or(&*self.usual, |key| self.of(&key))
+    }
+
+    /// The store of this name.
+    pub(super) fn named(&self, kept: &Kept) -> Option<&S> {
+        self.others.get(kept).map(|store| &**store)
+    }
+
+    /// The stores that hold keys by a rule, the usual one not among them.
+    pub(super) fn ruled(&self) -> impl Iterator<Item = &S> {
+        let kept: BTreeSet<&Kept> = self.stores.rules.values().map(|rule| &rule.store).collect();
+        kept.into_iter().filter_map(|kept| self.named(kept))
+    }
+
+    /// The keys that rules name.
+    pub(super) fn ruled_keys(&self) -> impl Iterator<Item = KeyName> + '_ {
+        let kept: BTreeSet<&Kept> = self.stores.rules.values().map(|rule| &rule.store).collect();
+        kept.into_iter().flat_map(|kept| self.stores.keys_of(kept))
+    }
+
+    /// Reports whether a rule puts a key into this store.
+    pub(super) fn keeps(&self, key: &KeyName, kept: &Kept) -> bool {
+        self.stores.rule(key).is_some_and(|rule| rule.store == *kept)
+    }
+
+    /// Reports whether a store is the one that holds this key. Only there does a key of that name count.
+    pub(super) fn is_of(&self, store: &S, key: &KeyName) -> bool {
+        std::ptr::addr_eq(self.of(key), store)
+    }
+}
+
+impl ItemName<'_> {
+    /// The name of Ringlet's own key, if this is one.
+    pub(super) fn key(&self) -> Option<KeyName> {
+        if self.service == SERVICE { self.account.parse().ok() } else { None }
+    }
+}
