@@ -591,3 +591,131 @@ fn refuse_odd(source: &Source, given: &Spanned<String>) -> Result<(), ConfigErro
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::env::Env;
+    use crate::paths::Paths;
+
+    fn read(text: &str) -> Result<Stores, ConfigError> {
+        let paths = Paths::new(&Env::from_pairs([("HOME", "/h"), ("USERPROFILE", "C:\\h")])).expect("home");
+        let source = Source { file: "c".into(), text: text.into(), access: None };
+        Settings::parse(&source, &paths).map(|settings| settings.stores)
+    }
+
+    fn key(name: &str) -> KeyName {
+        name.parse().expect("a key")
+    }
+
+    fn refused(text: &str) -> String {
+        let error = read(text).expect_err(text);
+        assert!(error.at.is_some_and(|(line, _)| line > 0), "no line of the file is named: {error}");
+        let hint = error.hint.as_ref().map(|hint| format!("{:?}", hint.pieces())).unwrap_or_default();
+        format!("{error} {hint}")
+    }
+
+    #[test]
+    fn a_keys_own_rule_comes_before_its_providers() {
+        let stores = read(
+            "[store.team]\npreset = \"pass\"\n[store-for.anthropic]\nstore = \"team\"\n\
+             [store-for.\"anthropic/home\"]\nstore = \"file\"\n",
+        )
+        .expect("right");
+        let named = |name: &str| stores.named_for(&key(name)).map(|name| name.to_string());
+        assert_eq!(named("anthropic/work").as_deref(), Some("team"));
+        assert_eq!(named("anthropic/home").as_deref(), Some("file"));
+        assert_eq!(named("openai/work"), None);
+        assert_eq!(stores.rule(&key("anthropic/home")).map(|rule| rule.line), Some(5));
+        assert_eq!(stores.keys_of(&Kept::In(Backend::File)).into_iter().collect::<Vec<_>>(), [key("anthropic/home")]);
+        assert!(stores.keys_of(&Kept::Named("team".parse().expect("a name"))).is_empty());
+    }
+
+    #[test]
+    fn what_is_put_into_a_command_is_not_looked_at_again() {
+        let text = "[store.own]\nget = [\"prog\", \"{provider}-{ALIAS}\", \"{}\", \"a{\", \"{\\\"x\\\": 1}\"]\n";
+        let stores = read(text).expect("right");
+        let StoreKind::Command(spec) = &stores.specs.values().next().expect("one").kind else { panic!("a command") };
+        let filled: Vec<String> =
+            spec.get.iter().map(|word| spec.filled(word, Some(&key("a.b/c-d")), &|_| None)).collect();
+        assert_eq!(filled, ["prog", "a.b-C-D", "{}", "a{", "{\"x\": 1}"]);
+        let dashed = CommandSpec { spelling: Spelling::Dashes, ..(**spec).clone() };
+        assert_eq!(dashed.filled("{provider}/{alias}", Some(&key("a.b/c_d")), &|_| None), "a-b/c-d");
+        let given = |name: &str| (name == "DIR").then(|| "/{alias}".to_owned());
+        assert_eq!(spec.filled("{DIR}/{alias}{DB}", Some(&key("a/x")), &given), "/{alias}/x{DB}");
+    }
+
+    #[test]
+    fn each_preset_can_be_named_with_what_it_needs_and_without_it_is_refused() {
+        for preset in PRESETS {
+            let value = |parameter: &super::super::presets::Parameter| match parameter.is_path {
+                true => format!("{} = \"~/x\"\n", parameter.name),
+                false => format!("{} = \"x\"\n", parameter.name),
+            };
+            let given: String = preset.parameters.iter().map(value).collect();
+            let table = format!("[store.a]\npreset = \"{}\"\n", preset.name);
+            let stores = read(&format!("{table}{given}")).expect(preset.name);
+            let spec = stores.specs.values().next().expect("one");
+            assert!(spec.programs().iter().all(|program| program == preset.get[0]), "{}", preset.name);
+            assert_eq!(spec.timeout, preset.seconds.map(Duration::from_secs));
+            if preset.parameters.iter().any(|parameter| parameter.default.is_none()) {
+                assert!(refused(&table).contains("needs"), "{}", preset.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_that_says_nothing_or_too_much_is_refused_with_its_line() {
+        for (text, said) in [
+            ("[store.a]\n", "does not say what the store is"),
+            ("[store.a]\npreset = \"pass\"\nget = [\"x\"]\n", "not both"),
+            ("[store.a]\npreset = \"pas\"\n", "did you mean `pass`"),
+            ("[store.a]\npreset = \"security\"\n", "store = \\\"system\\\""),
+            ("[store.a]\npreset = \"pass\"\nset = [\"x\"]\n", "`set` does not go with `preset`"),
+            ("[store.a]\npreset = \"pass\"\nVAULT = \"x\"\n", "has no VAULT"),
+            ("[store.a]\npreset = \"keepassxc-cli\"\nDB = \"x.kdbx\"\nKEYFILE = \"~/k\"\n", "x.kdbx"),
+            ("[store.a]\nget = []\n", "has no program"),
+            ("[store.a]\nget = [\"x\", \"{aliass}\"]\n", "{alias}"),
+            ("[store.a]\nget = [\"./x\"]\n", "./x"),
+            ("[store.a]\nget = [\"{alias}\"]\n", "not chosen by a key's name"),
+            ("[store.a]\nget = [\"x\", \"a\\u0000b\"]\n", "NUL"),
+            ("[store.a]\nget = [\"x\", \"{alias}\"]\nlist = [\"x\", \"{provider}\"]\n", "run for no key"),
+            ("[store.a]\nget = [\"x\"]\ndecode = \"hex\"\n", "base64"),
+            ("[store.a]\nget = [\"x\"]\ntimeout = 0\n", "from 0.05 to 600"),
+            ("[store.a]\nhelper = \"../x\"\n", "docker-credential-NAME"),
+            ("[store.a]\nhelper = \"pass\"\ninteractive = true\n", "does not go with `helper`"),
+            ("[store.system]\npreset = \"pass\"\n", "Ringlet's own"),
+            ("[store.A]\npreset = \"pass\"\n", "upper-case"),
+            ("[store.a]\npreset = \"pass\"\nunknown = 1\n", "unknown"),
+            ("[store-for.anthropic]\nstore = \"team\"\n", "there is no [store.team]"),
+            ("[store.team]\npreset = \"pass\"\n[store-for.anthropic]\nstore = \"taem\"\n", "did you mean `team`"),
+            ("[store-for.\"anthropic/a/b\"]\nstore = \"file\"\n", "anthropic"),
+            ("[store-for.anthropic]\n", "store"),
+        ] {
+            let told = refused(text);
+            assert!(told.contains(said), "{text:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn two_keys_that_are_one_entry_of_the_tool_are_refused() {
+        let two = |one: &str, other: &str, store: &str| {
+            format!(
+                "[store.s]\n{store}\n[store-for.\"{one}\"]\nstore = \"s\"\n[store-for.\"{other}\"]\nstore = \"s\"\n"
+            )
+        };
+        let dashed = "preset = \"gcloud\"";
+        assert!(refused(&two("openai/a.b", "openai/a_b", dashed)).contains("would be the same entry"));
+        assert!(read(&two("openai/a.b", "openai/ac", dashed)).is_ok());
+        let fixed = "get = [\"cat\", \"/key\"]";
+        assert!(refused(&two("openai/a", "openai/b", fixed)).contains("would be the same entry"));
+        assert!(read(&format!("[store.s]\n{fixed}\n[store-for.\"openai/a\"]\nstore = \"s\"\n")).is_ok());
+        // A provider's rule is about any alias.
+        let all = "[store-for.openai]\nstore = \"s\"\n";
+        assert!(refused(&format!("[store.s]\n{fixed}\n{all}")).contains("every key of openai"));
+        assert!(read(&format!("[store.s]\n{dashed}\n{all}")).is_ok());
+        let scopes = "[scope.\"openai/a.b\"]\nlease = \"8h\"\n[scope.\"openai/a-b\"]\nlease = \"8h\"\n";
+        assert!(refused(&format!("[store.s]\n{dashed}\n{all}{scopes}")).contains("would be the same entry"));
+    }
+}

@@ -12,6 +12,7 @@ use crate::secret::{MAX_KEY, Secret};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 // What a listing may print: ten thousand names of the greatest length.
 const MOST_LISTED: usize = 2 << 20;
@@ -19,14 +20,17 @@ const MOST_LISTED: usize = 2 << 20;
 // The note behind a key in `pass` may be as long as this.
 const MOST_NOTED: usize = 64 << 10;
 
+// A command that asks about several keys has them listed once. The daemon lives longer than its answers.
+const AS_LISTED: Duration = Duration::from_secs(5);
+
 /// The store.
 pub(super) struct CommandStore {
     tool: Tool,
     spec: CommandSpec,
     /// The keys that the settings put here by their names.
     known: BTreeSet<KeyName>,
-    /// The names, once they were asked for.
-    listed: Mutex<Option<BTreeSet<KeyName>>>,
+    /// The names that were last printed, and when.
+    listed: Mutex<Option<(Instant, BTreeSet<KeyName>)>>,
 }
 
 impl CommandStore {
@@ -92,23 +96,21 @@ impl CommandStore {
         }
     }
 
-    // The names that are there, as far as that can be found out. Each listing is asked for once.
+    // The names that are there, as far as that can be found out.
     fn names(&self) -> Result<BTreeSet<KeyName>, StoreError> {
+        let words = match &self.spec.names {
+            CommandNames::Unknown => return Ok(self.known.clone()),
+            CommandNames::Files(path) => return self.file_names(path),
+            CommandNames::Printed(words) => self.words(words, None),
+        };
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(names) = listed.as_ref() {
+        if let Some((_, names)) = listed.as_ref().filter(|(at, _)| at.elapsed() < AS_LISTED) {
             return Ok(names.clone());
         }
-        let names = match &self.spec.names {
-            CommandNames::Unknown => self.known.clone(),
-            CommandNames::Printed(words) => {
-                let words = self.words(words, None);
-                let run = Run { words: &words, input: None, most: MOST_LISTED, asks: Asks::Never };
-                let printed = self.tool.output("list its keys", &run)?;
-                self.printed_names(&String::from_utf8_lossy(printed.expose()))?
-            }
-            CommandNames::Files(path) => self.file_names(path)?,
-        };
-        *listed = Some(names.clone());
+        let run = Run { words: &words, input: None, most: MOST_LISTED, asks: Asks::Never };
+        let printed = self.tool.output("list its keys", &run)?;
+        let names = self.printed_names(&String::from_utf8_lossy(printed.expose()))?;
+        *listed = Some((Instant::now(), names.clone()));
         Ok(names)
     }
 
@@ -260,4 +262,207 @@ fn decoded(text: &[u8]) -> Option<Secret> {
     use base64::engine::general_purpose::STANDARD;
     let mut bytes = Vec::with_capacity(text.len());
     STANDARD.decode_vec(text, &mut bytes).ok().map(|()| Secret::new(bytes))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::super::tool::testing::scripted;
+    use super::*;
+    use crate::config::{RawSettings, Settings, Source, StoreKind};
+    use crate::env::Env;
+
+    const KEY: &str = "sk-ant-api03-CANARYCANARY0123456789";
+
+    struct Rig {
+        folder: tempfile::TempDir,
+        store: CommandStore,
+    }
+
+    /// A store whose commands are those of a table, with a shell script as the program `tool`.
+    fn rig(table: &str, script: &str) -> Rig {
+        let (folder, mut tool) = scripted(script);
+        let paths = Paths::new(&Env::from_pairs([("HOME", folder.path())])).expect("a home");
+        let text = format!("[store.team]\n{table}\n[store-for.\"anthropic/work\"]\nstore = \"team\"\n");
+        let source = Source { file: "c".into(), text, access: None };
+        let _: RawSettings = source.parse().expect("TOML");
+        let settings = Settings::parse(&source, &paths).expect("right");
+        let spec = settings.stores.specs.values().next().expect("one");
+        let StoreKind::Command(command) = &spec.kind else { panic!("a command") };
+        let known = settings.stores.rules.keys().map(|_| key()).collect();
+        tool.timeout = spec.timeout.unwrap_or(tool.timeout);
+        // Each program of the table is the script.
+        let program = tool.programs["tool"].clone();
+        tool.programs.extend(spec.programs().into_iter().map(|name| (name, program.clone())));
+        Rig { store: CommandStore::new(tool, (**command).clone(), known, &paths), folder }
+    }
+
+    const GET: &str = "get = [\"tool\", \"get\", \"{provider}/{alias}\"]";
+
+    fn key() -> KeyName {
+        "anthropic/work".parse().expect("a key")
+    }
+
+    fn name() -> ItemName<'static> {
+        ItemName { service: SERVICE, account: "anthropic/work" }
+    }
+
+    fn got(rig: &Rig) -> Result<Vec<u8>, StoreError> {
+        let item = rig.store.get(name(), Detail::Value)?.expect("a command store has no absent key");
+        Ok(item.value.expect("asked for").expose().to_vec())
+    }
+
+    #[test]
+    fn a_key_is_what_is_printed_less_one_newline() {
+        for (printed, expected) in [
+            ("'%s' KEY", "KEY"),
+            ("'%s\\n' KEY", "KEY"),
+            ("'%s\\r\\n' KEY", "KEY"),
+            ("'%s\\n\\n' KEY", "KEY\n"),
+            ("'%s\\r' KEY", "KEY\r"),
+            ("'a\\nb\\n'", "a\nb"),
+            ("' KEY '", " KEY "),
+        ] {
+            assert_eq!(got(&rig(GET, &format!("printf {printed}"))).expect(printed), expected.as_bytes(), "{printed}");
+        }
+        // The working directory is the home, and nothing of the calling shell's terminal is named.
+        let script = "[ \"$1 $2\" = 'get anthropic/work' ] && [ \"$PWD\" = \"$(dirname \"$0\")\" ] && \
+                      [ -z \"$DISPLAY$GPG_TTY\" ] && printf right";
+        assert_eq!(got(&rig(GET, script)).expect("right"), b"right");
+        let first = format!("{GET}\nfirst-line = true");
+        assert_eq!(got(&rig(&first, "printf 'KEY\\nuser: x\\n'")).expect("first"), b"KEY");
+        let encoded = format!("{GET}\ndecode = \"base64\"");
+        assert_eq!(got(&rig(&encoded, "printf 'S0VZ\\n'")).expect("decoded"), b"KEY");
+        // What was encrypted had a newline of its own.
+        assert_eq!(got(&rig(&encoded, "printf 'S0VZCg==\\n'")).expect("decoded"), b"KEY");
+        let longest = "k".repeat(MAX_KEY);
+        assert_eq!(got(&rig(GET, &format!("echo {longest}"))).expect("the longest"), longest.as_bytes());
+    }
+
+    #[test]
+    fn an_answer_that_is_no_key_is_an_error_that_repeats_nothing_of_it() {
+        let slow = format!("{GET}\ntimeout = 0.3");
+        let encoded = format!("{GET}\ndecode = \"base64\"");
+        for (table, script, said) in [
+            (GET, "exit 0".to_owned(), "is empty"),
+            (GET, "echo".to_owned(), "is empty"),
+            (GET, format!("printf '{KEY}\\0'"), "holds a NUL"),
+            (GET, format!("echo {KEY}; exit 3"), "ended with status 3"),
+            (GET, format!("echo {KEY}; kill -9 $$"), "ended by signal 9"),
+            (GET, format!("echo {KEY}{}", "x".repeat(MAX_KEY)), "printed more than"),
+            (GET, format!("yes {KEY}"), "printed more than"),
+            (GET, "cat /dev/tty".to_owned(), "ended with status"),
+            (GET, format!("echo {KEY} >&2; exit 1"), "ended with status 1"),
+            (&slow, format!("echo {KEY}; sleep 1000"), "did not answer within"),
+            (&slow, format!("echo {KEY}; kill -STOP $$"), "did not answer within"),
+            (&encoded, format!("echo {KEY}"), "is not in base64"),
+        ] {
+            let error = got(&rig(table, &script)).expect_err(&script);
+            let told = format!("{error} {:?} {error:?}", error.hint().map(|hint| hint.pieces().len()));
+            assert!(told.contains(said) && told.contains("team"), "{script}: {told}");
+            assert!(!told.contains("CANARY"), "{script}: {told}");
+        }
+        // A program that floods its errors is read to the end, and one whose child keeps the pipes open is not waited
+        // for.
+        let flood = "i=0; while [ $i -lt 3000 ]; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx >&2; i=$((i+1)); done";
+        assert_eq!(got(&rig(GET, &format!("{flood}; echo KEY"))).expect("given"), b"KEY");
+        assert_eq!(got(&rig(GET, "sleep 1000 & echo $! > pid; echo KEY")).expect("given"), b"KEY");
+    }
+
+    #[test]
+    fn what_a_tool_says_is_shown_in_a_few_lines_without_keys_or_control_characters() {
+        let script = format!(
+            "printf 'Error: \\033[31mno such entry\\n\\nuser: https://me:pw@vault.example/x?token={KEY}\\n1\\n2\\n3\\n4\\n' >&2\n\
+             exit 1"
+        );
+        let error = got(&rig(GET, &script)).expect_err("status 1");
+        assert_eq!(error.said().len(), 5);
+        assert_eq!(error.said()[0], "Error: ?[31mno such entry");
+        let second = &error.said()[1];
+        assert!(second.contains("vault.example") && !second.contains("pw") && !second.contains("CANARY"), "{second}");
+        assert!(!error.to_string().contains("entry"), "what is recorded holds nothing of it: {error}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_an_error_of_its_own() {
+        let mut rig = rig(GET, "echo KEY");
+        rig.store.tool.programs.insert("tool".to_owned(), Err("there is no program tool on PATH".into()));
+        let error = got(&rig).expect_err("missing");
+        assert_eq!(error.to_string(), "the store \"team\" cannot be asked: there is no program tool on PATH");
+        for path in [rig.folder.path().to_owned(), "/nonexistent/tool".into()] {
+            rig.store.tool.programs.insert("tool".to_owned(), Ok(path));
+            let error = got(&rig).expect_err("no program");
+            assert!(matches!(error, StoreError::InStore { class: Class::Absent, .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_stored_by_standard_input_and_the_second_way_is_tried() {
+        let kept =
+            format!("{GET}\nset = [\"tool\", \"set\", \"{{alias}}\"]\nremove = [\"tool\", \"rm\", \"{{alias}}\"]");
+        let script = "case $1 in get) cat kept;; set) cat > kept; echo \"$@\" > words;; rm) rm kept;; esac";
+        let rig = rig(&kept, script);
+        rig.store.put(name(), &Secret::new(KEY.into()), None).expect("stored");
+        assert_eq!(got(&rig).expect("given"), KEY.as_bytes());
+        let words = std::fs::read_to_string(rig.folder.path().join("words")).expect("written");
+        assert_eq!(words, "set work\n");
+        assert!(rig.store.delete(name()).expect("removed"));
+        assert!(got(&rig).is_err());
+        // Of a tool with two ways to store, the second one is tried where the first one fails.
+        let script = "case \"$*\" in *put-secret-value*) cat >/dev/null; exit 254;; *create-secret*) cat > kept;; \
+                      *get-secret-value*) cat kept;; *) exit 1;; esac";
+        let rig = super::tests::rig("preset = \"aws-sm\"", script);
+        rig.store.put(name(), &Secret::new(KEY.into()), None).expect("stored");
+        assert_eq!(got(&rig).expect("given"), KEY.as_bytes());
+    }
+
+    #[test]
+    fn a_store_that_cannot_store_says_where_the_key_belongs() {
+        let rig = rig("preset = \"gcloud\"", "exit 1");
+        let error = rig.store.put(name(), &Secret::new(KEY.into()), None).expect_err("no `set`");
+        assert!(error.to_string().contains("--secret=ringlet-anthropic-work"), "{error}");
+        let error = rig.store.delete(name()).expect_err("no `remove`");
+        assert!(matches!(error, StoreError::InStore { class: Class::Unable, .. }), "{error}");
+    }
+
+    #[test]
+    fn names_are_read_without_values_as_lines_as_json_or_as_files() {
+        let listed = |list: &str, script: &str| {
+            let rig = rig(&format!("{GET}\n{list}"), script);
+            let query = Query {
+                service: SERVICE,
+                include: Include::Names,
+                prefix: "",
+                wanted: &|_| true,
+                progress: &|_, _| (),
+            };
+            let names = rig.store.list(&query).map(|items| items.into_iter().map(|item| item.account).collect());
+            let names: Result<Vec<String>, StoreError> = names;
+            (names, rig.store.peek(name()))
+        };
+        let list = "list = [\"tool\", \"ls\"]";
+        let (names, there) = listed(list, "printf 'ringlet/anthropic/work\\nopenai/ci\\n ../x\\nringlet/a/b/c\\nx\\n'");
+        assert_eq!(names.expect("listed"), ["anthropic/work", "openai/ci"]);
+        assert_eq!(there, Ok(Some(true)));
+        let (names, there) = listed(list, "echo '[\"ringlet/openai/ci\", \"other\"]'");
+        assert_eq!((names.expect("listed"), there), (vec!["openai/ci".to_owned()], Ok(Some(false))));
+        for wrong in ["echo '[1, 2]'", "echo '[\"a'", "exit 1", "yes ringlet/a/b"] {
+            let (names, there) = listed(list, wrong);
+            assert!(names.is_err() && there.is_err(), "{wrong}");
+        }
+        // Without a listing the keys are those that the settings name, and only a value tells whether one is there.
+        let (names, there) = listed("", "exit 1");
+        assert_eq!((names.expect("known"), there), (vec!["anthropic/work".to_owned()], Ok(None)));
+        // The files of `pass`.
+        let rig = rig("preset = \"pass\"", "echo KEY");
+        let folder = rig.folder.path().join(".password-store/ringlet");
+        assert_eq!(rig.store.peek(name()), Ok(Some(false)));
+        for file in ["anthropic/work.gpg", "anthropic/.x.gpg", "openai/ci.gpg", "openai/ci.txt", "flat.gpg"] {
+            let file = folder.join(file);
+            std::fs::create_dir_all(file.parent().expect("below")).expect("a folder");
+            std::fs::write(file, "").expect("written");
+        }
+        let names = rig.store.names().expect("listed");
+        assert_eq!(names.iter().map(ToString::to_string).collect::<Vec<_>>(), ["anthropic/work", "openai/ci"]);
+        assert_eq!(rig.store.peek(name()), Ok(Some(true)));
+    }
 }

@@ -176,3 +176,71 @@ impl Store for HelperStore {
         name.key().map_or(Ok(()), |key| self.value(&key, Asks::Always).map(drop))
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::super::tool::testing::scripted;
+    use super::*;
+
+    const KEY: &str = "sk-ant-api03-CANARYCANARY0123456789";
+
+    fn with(script: &str, check: impl Fn(&HelperStore)) {
+        let (_folder, tool) = scripted(script);
+        check(&HelperStore::new(tool, "tool".into()));
+    }
+
+    fn name() -> ItemName<'static> {
+        ItemName { service: SERVICE, account: "anthropic/work" }
+    }
+
+    #[test]
+    fn the_four_actions_are_asked_as_the_protocol_has_them() {
+        let script = "case $1 in\n\
+            get) [ \"$(cat)\" = ringlet/anthropic/work ] && [ -s kept ] && cat kept && exit 0\n\
+                 echo credentials not found in native keychain; exit 1;;\n\
+            store) cat > kept;;\n\
+            list) if [ -s kept ]; then echo '{\"ringlet/anthropic/work\":\"work\",\"https://index.docker.io\":\"me\"}'\n\
+                  else echo '{}'; fi;;\n\
+            erase) rm kept;;\n\
+            esac";
+        with(script, |store| {
+            assert!(store.list(&query()).expect("none").is_empty());
+            store.put(name(), &Secret::new(KEY.into()), None).expect("stored");
+            let item = store.get(name(), Detail::Value).expect("asked").expect("there");
+            assert_eq!(item.value.expect("given").expose(), KEY.as_bytes());
+            let names: Vec<_> = store.list(&query()).expect("listed").into_iter().map(|item| item.account).collect();
+            assert_eq!(names, ["anthropic/work"]);
+            assert_eq!(store.peek(name()), Ok(Some(true)));
+            assert!(store.delete(name()).expect("removed"));
+            assert!(!store.delete(name()).expect("none"));
+            let error = store.get(name(), Detail::Value).expect_err("it may be locked");
+            assert_eq!(error.to_string(), "the store \"team\" has no key anthropic/work, or is locked");
+        });
+    }
+
+    fn query() -> Query<'static> {
+        Query { service: SERVICE, include: Include::Names, prefix: "", wanted: &|_| true, progress: &|_, _| () }
+    }
+
+    #[test]
+    fn an_answer_that_is_none_is_an_error_that_repeats_nothing_of_it() {
+        for (script, said) in [
+            (format!("echo '{{\"Secret\":\"{KEY}\"'"), "is not what a helper answers"),
+            ("echo '[]'".to_owned(), "is not what a helper answers"),
+            (format!("echo '{{\"Secret\":\"{KEY}\\u0000\"}}'"), "holds a NUL"),
+            (format!("echo '{{\"Secret\":\"{KEY}{}\"}}'", "x".repeat(MAX_KEY)), "is longer than"),
+            (format!("yes {KEY}"), "printed more than"),
+            (format!("echo 'error {KEY}'; exit 1"), "could not give anthropic/work"),
+            (format!("echo 'error {KEY}' >&2; exit 1"), "ended with status 1"),
+        ] {
+            with(&script, |store| {
+                let error = store.get(name(), Detail::Value).expect_err(&script);
+                let told = format!("{error} {error:?}");
+                assert!(told.contains(said) && !told.contains("CANARY"), "{script}: {told}");
+            });
+        }
+        // One helper answers so for an entry that it does not have.
+        let empty = "echo '{\"ServerURL\":\"x\",\"Username\":\"\",\"Secret\":\"\"}'";
+        with(empty, |store| assert!(store.get(name(), Detail::Value).expect("asked").is_none()));
+    }
+}

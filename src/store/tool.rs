@@ -138,3 +138,26 @@ fn lines(said: &[u8]) -> Vec<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.take(MOST_LINES).map(|line| mask::short(&mask::masked(line), MOST_CHARACTERS)).collect()
 }
+
+#[cfg(all(test, unix))]
+pub(super) mod testing {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// Makes the tool of a store, whose one program `tool` is a shell script, in a folder of its own.
+    pub(in crate::store) fn scripted(script: &str) -> (tempfile::TempDir, Tool) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let program = folder.path().join("tool");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("chmod");
+        let tool = Tool {
+            store: "team".parse().expect("a name"),
+            programs: BTreeMap::from([("tool".to_owned(), Ok(program))]),
+            env: Env::from_pairs([("PATH", "/usr/bin:/bin"), ("DISPLAY", ":7"), ("GPG_TTY", "/dev/pts/7")]),
+            home: folder.path().to_owned(),
+            timeout: Duration::from_secs(20),
+            prompt: Prompt::Never,
+        };
+        (folder, tool)
+    }
+}
