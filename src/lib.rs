@@ -39,7 +39,9 @@ mod store;
 #[doc(hidden)]
 pub mod testing;
 mod trust;
+mod url;
 mod usage;
+mod vault;
 
 /// Runs one command to its end and returns the exit status. Failures are printed here and nowhere else.
 pub fn run(mut host: host::Host) -> i32 {

@@ -112,6 +112,12 @@ impl Key {
         self.0.expose()
     }
 
+    /// The secret alone.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn into_secret(self) -> Secret {
+        self.0
+    }
+
     /// The secret, for a store.
     pub(crate) fn secret(&self) -> &Secret {
         &self.0

@@ -20,6 +20,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (0, "git", &["platform"]),
     // The guard shows values of a project's files, and the stores what their programs say.
     (0, "mask", &["name"]),
+    // Endpoints of providers and addresses of stores are judged alike.
+    (0, "url", &[]),
     // The mark and the addresses of a bus are written in it.
     (0, "percent", &[]),
     // Decided by `plan` and undone by `host`, so below both.
@@ -29,7 +31,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (1, "registry", &["config", "paths"]),
     (1, "profile", &["config", "registry", "paths"]),
     (1, "trust", &["paths"]),
-    (1, "store", &["config", "paths"]),
+    (1, "store", &["config", "paths", "vault"]),
     (1, "audit", &["paths"]),
     // Records of what the user said, as `trust`; `plan` and the daemon decide by them.
     (1, "pins", &["paths"]),
@@ -39,6 +41,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (1, "usage", &[]),
     // Below everything that may ask a server: the broker, checks of keys, stores.
     (1, "https", &[]),
+    // Used by a store, and by the broker for as long as an agent runs.
+    (1, "vault", &["https"]),
     // Asks about a key at the endpoint that the profiles name.
     (2, "probe", &[]),
     (2, "guard", &[]),

@@ -35,6 +35,7 @@ pub(crate) use sidecar::serve;
 
 use crate::platform;
 use crate::secret::Secret;
+use crate::vault::Keeper;
 use std::ffi::OsStr;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -55,7 +56,7 @@ pub(crate) struct Sidecar {
 pub(crate) fn start(
     ringlet: &Path,
     zone: Option<&OsStr>,
-    order: &Order,
+    order: &Order<&Keeper>,
     socket: Option<UnixListener>,
     key: &[u8],
 ) -> io::Result<Sidecar> {

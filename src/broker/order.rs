@@ -8,15 +8,16 @@ use crate::platform::Apart;
 use crate::registry::{Helper, Protocol};
 use crate::secret::{MAX_KEY, Secret};
 use crate::usage::Limits;
+use crate::vault::Keeper;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// The orders of one launch.
+/// The orders of one launch. Who tells them has borrowed the keeper.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Order {
+pub(crate) struct Order<K = Keeper> {
     /// The base URL of the account.
     pub endpoint: String,
     /// The protocol that is spoken there.
@@ -53,6 +54,8 @@ pub(crate) struct Order {
     pub rule: Option<String>,
     /// The audit log; `None` if nothing is recorded.
     pub audit: Option<LogPlace>,
+    /// What the server of the key's store must be asked for while the agent runs.
+    pub keeper: Option<K>,
 }
 
 /// The orders, and the two values that are compared and sent.
@@ -66,7 +69,7 @@ pub(super) struct Errand {
 const MAX: u64 = 64 << 10;
 
 /// Tells a sidecar its orders, the token and the key. It reads them to the end.
-pub(super) fn tell(order: &Order, token: &Secret, key: &[u8], apart: Apart) -> io::Result<()> {
+pub(super) fn tell(order: &Order<&Keeper>, token: &Secret, key: &[u8], apart: Apart) -> io::Result<()> {
     let json = Zeroizing::new(serde_json::to_vec(order)?);
     if json.len() + token.expose().len() + key.len() + 2 > MAX as usize {
         return Err(io::Error::other(

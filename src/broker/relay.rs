@@ -23,11 +23,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// An answer: the provider's, as it comes, or one of the broker's own.
 pub(super) type Answer = Response<Either<Received, Full<Bytes>>>;
 
+// The key, and why it is not used any more.
+struct Held {
+    value: Arc<Secret>,
+    ended: Option<String>,
+}
+
 /// The way of a launch's requests.
 pub(super) struct Relay {
     order: Order,
     token: Secret,
-    key: Secret,
+    key: Mutex<Held>,
     origin: Origin,
     host: HeaderValue,
     client: Client<Sent>,
@@ -49,7 +55,29 @@ impl Relay {
             directory: order.cwd.to_string_lossy().into_owned(),
         };
         let meter = Meter::new(order.usage.clone(), order.key.clone(), order.limits, launch);
+        let key = Mutex::new(Held { value: Arc::new(key), ended: None });
         Ok(Self { order, token, key, origin, host, client, meter: Arc::new(Mutex::new(meter)) })
+    }
+
+    /// Takes another value of the key for all further requests.
+    pub(super) fn take_key(&self, value: Secret) {
+        *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Held { value: Arc::new(value), ended: None };
+    }
+
+    /// Refuses further requests, for this reason, until there is another value.
+    pub(super) fn end_key(&self, why: String) {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner).ended = Some(why);
+    }
+
+    fn key(&self) -> Result<Arc<Secret>, Refusal> {
+        let held = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        match &held.ended {
+            None => Ok(Arc::clone(&held.value)),
+            Some(why) => {
+                let message = format!("the store's lease of the key {} has ended: {why}", self.order.key);
+                Err(Refusal::new(StatusCode::BAD_REQUEST, message))
+            }
+        }
     }
 
     pub(super) fn order(&self) -> &Order {
@@ -93,13 +121,14 @@ impl Relay {
             // Claude Code shows its login dialog after a 403.
             return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
         }
+        let key = self.key()?;
         let has_limit = self.order.models.is_some() || self.order.limits != Limits::default();
         if has_limit && !passage::is_countable(&parts.method, parts.uri.path(), self.order.protocol, &self.origin.path)
         {
             return Err(self.limited("the request begins or fetches work that cannot be counted"));
         }
         let (body, counted) = self.admitted(&parts, body).await?;
-        passage::dress(&mut parts.headers, &self.host, self.order.credential, self.key.expose());
+        passage::dress(&mut parts.headers, &self.host, self.order.credential, key.expose());
         parts.uri = target.parse::<Uri>().expect("a part of a valid target");
         parts.extensions.clear();
         let sent = self.client.send(Request::from_parts(parts, body)).await;

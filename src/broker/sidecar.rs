@@ -9,6 +9,8 @@ use super::relay::{Answer, Relay};
 use crate::audit::{Action, LogPlace, Outcome, Record};
 use crate::https::BUFFER;
 use crate::platform::{self, RemoveOnDrop};
+use crate::secret::{Key, Shape};
+use crate::vault::{Change, Keeping, VaultError};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
@@ -37,6 +39,8 @@ const LINGER: Duration = Duration::from_secs(10);
 const MOST_DROPPED: usize = 256 << 20;
 // So many strangers are told at once; further connections of strangers are closed and counted.
 const STRANGERS: usize = 16;
+// Time passes while a machine sleeps, and timers do not.
+const LEASE_STEP: Duration = Duration::from_secs(15);
 // So many different strangers are recorded by name.
 const MOST_RECORDED: usize = 256;
 
@@ -51,13 +55,15 @@ pub(crate) fn serve(agent: u32) -> io::Result<()> {
     let listener = Listener::on_stdout(&runtime)?;
     // What can fail comes before this: the launch does not wait any longer.
     platform::say_ready()?;
-    let errand = order::read(io::stdin().lock())?;
+    let mut errand = order::read(io::stdin().lock())?;
+    let keeper = errand.order.keeper.take();
     platform::close_stdin()?;
     let _file = errand.order.socket.clone().map(RemoveOnDrop);
     let launch = Launch::new(agent, errand.order.helper.clone());
     let relay = Relay::new(errand.order, errand.token, errand.key)?;
     let shared = Arc::new(Shared::new(launch, relay));
-    let done = runtime.block_on(async {
+    let mut keeping = keeper.map(|keeper| runtime.block_on(async { Keeping::new(keeper) }));
+    let served = async {
         match listener {
             Listener::OfSocket(listener) => {
                 shared.accept(async || listener.accept().await.map(|(stream, _)| Client::OfSocket(stream))).await
@@ -68,7 +74,14 @@ pub(crate) fn serve(agent: u32) -> io::Result<()> {
                 shared.accept(async || listener.accept().await.map(client)).await
             }
         }
+    };
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = served => done,
+            () = shared.keep(&mut keeping) => Ok(()),
+        }
     });
+    runtime.block_on(shared.give_back(keeping));
     // A search for an address that takes long is not waited for.
     runtime.shutdown_background();
     shared.record_totals();
@@ -128,6 +141,61 @@ impl Shared {
     fn new(launch: Launch, relay: Relay) -> Self {
         let strangers = Semaphore::new(STRANGERS);
         Self { launch, relay, strangers, refused: Mutex::default(), closed: AtomicU64::new(0) }
+    }
+
+    // Has the key for as long as the launch's own lease lets it be used. It never ends before the launch.
+    async fn keep(&self, keeping: &mut Option<Result<Keeping, VaultError>>) {
+        if let Some(Err(error)) = keeping {
+            self.append(Outcome::Error, None, format!("the key's store {error}"));
+        }
+        let until_lease_ends = async {
+            while let Some(ends) = self.relay.order().lease_ends
+                && let Ok(now) = platform::boot_clock()
+                && now < ends
+            {
+                tokio::time::sleep((ends - now).min(LEASE_STEP)).await;
+            }
+            if self.relay.order().lease_ends.is_none() {
+                std::future::pending::<()>().await;
+            }
+        };
+        if let Some(Ok(kept)) = keeping {
+            tokio::select! {
+                () = self.follow(kept) => {}
+                () = until_lease_ends => {}
+            }
+            self.give_back(keeping.take()).await;
+        }
+        std::future::pending().await
+    }
+
+    async fn follow(&self, kept: &mut Keeping) {
+        loop {
+            match kept.next().await {
+                Change::Anew(value) => match Key::new(value, Shape::Header) {
+                    Ok(key) => {
+                        self.relay.take_key(key.into_secret());
+                        self.append(Outcome::Granted, None, "it was read anew from its store".to_owned());
+                    }
+                    Err(why) => {
+                        self.relay.end_key(format!("its new value {why}"));
+                        self.append(Outcome::Error, None, format!("the new value from its store {why}"));
+                    }
+                },
+                Change::Ended(why) => {
+                    self.relay.end_key(format!("its store {why}"));
+                    self.append(Outcome::Error, None, format!("the store's lease has ended: its store {why}"));
+                }
+            }
+        }
+    }
+
+    async fn give_back(&self, keeping: Option<Result<Keeping, VaultError>>) {
+        if let Some(Ok(kept)) = keeping
+            && let Err(error) = kept.end().await
+        {
+            self.append(Outcome::Error, None, format!("what its store gave was not ended: it {error}"));
+        }
     }
 
     // Accepts connections until no process lives that may spend.

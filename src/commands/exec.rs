@@ -82,7 +82,10 @@ pub(super) fn with_io<T>(
                 }
             }
             Event::Notice(notice) => output.note(noticed(session, notice)),
-            Event::LookedUp(store) => keychain::warn_of_fallback(session, store, world, output),
+            Event::LookedUp(store) => {
+                keychain::warn_of_fallback(session, store, world, output);
+                store.notes().into_iter().for_each(|said| output.note(said));
+            }
         },
         now: world.now,
         exec: &Process::exec,

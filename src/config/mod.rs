@@ -20,5 +20,5 @@ pub(crate) use scope::Scope;
 pub(crate) use settings::RawSettings;
 pub use settings::Settings;
 pub(crate) use source::{ConfigError, MAX_BYTES, Source};
-pub(crate) use stores::{CommandNames, CommandSpec, Given, Kept, StoreKind, Stores};
+pub(crate) use stores::{CommandNames, CommandSpec, Credential, Given, Kept, StoreKind, Stores, VaultLogin, VaultSpec};
 pub(crate) use tools::Tool;

@@ -4,8 +4,10 @@ use super::backend::Backend;
 use super::presets::{Names, Output, PRESETS, Preset, Spelling};
 use super::{ConfigError, Source};
 use crate::name::{Alias, KeyName, NameError, Provider, StoreName, closest, shorten};
+use crate::url::{Http, check_url};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 use toml::Spanned;
@@ -23,6 +25,18 @@ pub(super) struct RawStore {
     interactive: Option<Spanned<bool>>,
     helper: Option<Spanned<String>>,
     timeout: Option<Spanned<f64>>,
+    address: Option<Spanned<String>>,
+    allow_http: Option<Spanned<bool>>,
+    ca_file: Option<Spanned<String>>,
+    namespace: Option<Spanned<String>>,
+    mount: Option<Spanned<String>>,
+    kv: Option<Spanned<u8>>,
+    token: Option<Spanned<String>>,
+    token_file: Option<Spanned<String>>,
+    role_id: Option<Spanned<String>>,
+    secret_id: Option<Spanned<String>>,
+    secret_id_file: Option<Spanned<String>>,
+    auth_mount: Option<Spanned<String>>,
     #[serde(rename = "C")]
     c: Option<Spanned<String>>,
     #[serde(rename = "DB")]
@@ -43,6 +57,8 @@ pub(super) struct RawStore {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawStoreFor {
     store: Spanned<String>,
+    path: Option<Spanned<String>>,
+    field: Option<Spanned<String>>,
 }
 
 /// Where keys are kept.
@@ -88,6 +104,50 @@ pub(crate) enum StoreKind {
     Command(Box<CommandSpec>),
     /// A docker credential helper of this name.
     Helper(String),
+    /// A server of Vault or OpenBao.
+    Vault(Box<VaultSpec>),
+}
+
+/// A server of Vault or OpenBao.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct VaultSpec {
+    /// Its address, without a slash at the end.
+    pub address: String,
+    /// A file with the only authorities that its certificate may come from; without it those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// The namespace.
+    pub namespace: Option<String>,
+    /// The mount of the key-value engine, for keys without a path of their own.
+    pub mount: String,
+    /// The version of that engine, 1 or 2.
+    pub kv: u8,
+    /// How Ringlet logs in.
+    pub login: VaultLogin,
+}
+
+/// How Ringlet logs in to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum VaultLogin {
+    /// With a token of the user's.
+    Token(Credential),
+    /// With a role and its secret id; Ringlet makes a token of its own.
+    AppRole {
+        /// The mount of the method.
+        mount: String,
+        /// The role's id.
+        role_id: String,
+        /// Its secret id.
+        secret_id: Credential,
+    },
+}
+
+/// Where a store's own credential is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// In a file that nobody else may read.
+    File(PathBuf),
+    /// In the usual store, under this name.
+    Key(KeyName),
 }
 
 /// A command that prints a key, and those that change and list keys.
@@ -153,6 +213,10 @@ pub(crate) enum Prefix {
 pub(crate) struct StoreRule {
     /// The store.
     pub store: Kept,
+    /// The path of the secret in a server of Vault, below `/v1`.
+    pub path: Option<String>,
+    /// The field of that secret.
+    pub field: Option<String>,
     /// The line of the table in the settings, from 1.
     pub line: usize,
 }
@@ -182,6 +246,15 @@ impl Stores {
     pub(crate) fn keys_of(&self, store: &Kept) -> BTreeSet<KeyName> {
         let key = |(prefix, rule): (&Prefix, &StoreRule)| match prefix {
             Prefix::Key(key) if rule.store == *store => Some(key.clone()),
+            Prefix::Key(_) | Prefix::Provider(_) => None,
+        };
+        self.rules.iter().filter_map(key).collect()
+    }
+
+    /// The keys that are fields of other secrets in this store.
+    pub(crate) fn keys_with_paths(&self, store: &StoreName) -> Vec<KeyName> {
+        let key = |(prefix, rule): (&Prefix, &StoreRule)| match prefix {
+            Prefix::Key(key) if rule.path.is_some() && rule.store == Kept::Named(store.clone()) => Some(key.clone()),
             Prefix::Key(_) | Prefix::Provider(_) => None,
         };
         self.rules.iter().filter_map(key).collect()
@@ -241,8 +314,22 @@ impl Stores {
                 None => error.with_hint(format!("write a table [store.{}] that says what it is", shorten(named))),
             });
         }
+        let is_vault = |name: &StoreName| matches!(self.specs[name].kind, StoreKind::Vault(_));
+        if let Some(given) = raw.path.as_ref().or(raw.field.as_ref())
+            && !matches!(&store, Kept::Named(name) if is_vault(name))
+        {
+            let hint = "they are for a store with an `address`, a server of Vault or OpenBao";
+            return Err(source.error(given.span(), "this store has no paths and fields").with_hint(hint));
+        }
+        let path = raw.path.as_ref().map(|given| api_path(source, given)).transpose()?;
+        if let (Some(given), Prefix::Provider(provider)) = (&raw.path, &parsed) {
+            let message = format!("every key of {provider} would be the same secret");
+            let hint = format!("give a path to one key: [store-for.\"{provider}/ALIAS\"]");
+            return Err(source.error(given.span(), message).with_hint(hint));
+        }
+        let field = raw.field.as_ref().map(|given| plain(source, given)).transpose()?;
         let line = source.error(prefix.span(), "").at.map_or(0, |(line, _)| line);
-        Ok((parsed, StoreRule { store, line }))
+        Ok((parsed, StoreRule { store, path, field, line }))
     }
 
     // Two keys whose commands are the same are one entry of the tool, and one would be given in place of the other.
@@ -271,11 +358,19 @@ impl Stores {
                     aliases.into_iter().map(|alias| KeyName::new(provider.clone(), alias)).chain(named).collect()
                 }
             };
-            let Some(StoreRule { store: Kept::Named(name), .. }) = self.rules.get(&parsed) else { continue };
-            let Some(StoreSpec { kind: StoreKind::Command(spec), .. }) = self.specs.get(name) else { continue };
+            let Some(rule @ StoreRule { store: Kept::Named(name), .. }) = self.rules.get(&parsed) else { continue };
             for key in keys {
-                let command = spec.get.iter().map(|word| spec.filled(word, Some(&key), &|_| None)).collect();
-                let other = seen.insert((name, command), key.clone()).filter(|other| *other != key);
+                let entry = match self.specs.get(name).map(|spec| &spec.kind) {
+                    Some(StoreKind::Command(spec)) => {
+                        spec.get.iter().map(|word| spec.filled(word, Some(&key), &|_| None)).collect()
+                    }
+                    Some(StoreKind::Vault(spec)) => {
+                        let at = spec.secret(&key, Some(rule));
+                        vec![at.path, at.field]
+                    }
+                    Some(StoreKind::Helper(_)) | None => continue,
+                };
+                let other = seen.insert((name, entry), key.clone()).filter(|other| *other != key);
                 if let Some(other) = other {
                     let message = match &parsed {
                         Prefix::Provider(provider) if other.provider == *provider && !known.contains(&&key) => {
@@ -284,7 +379,8 @@ impl Stores {
                         _ => format!("{other} and {key} would be the same entry of the store \"{name}\""),
                     };
                     return Err(source.error(at.span(), message).with_hint(
-                        "its `get` must tell them apart, by `{provider}` and `{alias}` or by other aliases",
+                        "each key is an entry of its own: `{provider}` and `{alias}` in `get`, or `path` and `field`, \
+                         tell them apart",
                     ));
                 }
             }
@@ -297,6 +393,7 @@ impl StoreSpec {
     /// The programs that the store runs, as the settings name them.
     pub(crate) fn programs(&self) -> Vec<String> {
         match &self.kind {
+            StoreKind::Vault(_) => Vec::new(),
             StoreKind::Helper(name) => vec![format!("docker-credential-{name}")],
             StoreKind::Command(spec) => {
                 let listed = if let CommandNames::Printed(words) = &spec.names { Some(words) } else { None };
@@ -304,6 +401,29 @@ impl StoreSpec {
                 all.map(|words| words[0].clone()).collect()
             }
         }
+    }
+}
+
+/// Where a key is in a server of Vault.
+pub(crate) struct SecretAt {
+    /// The path below `/v1`.
+    pub path: String,
+    /// The field.
+    pub field: String,
+}
+
+impl VaultSpec {
+    /// Where a key is. A path of its own may be any secret's; else the key is a secret of its own below `ringlet`.
+    pub(crate) fn secret(&self, key: &KeyName, rule: Option<&StoreRule>) -> SecretAt {
+        let field = rule.and_then(|rule| rule.field.clone()).unwrap_or_else(|| "key".to_owned());
+        let own = rule.and_then(|rule| rule.path.clone());
+        SecretAt { path: own.unwrap_or_else(|| self.below("data", &format!("/{key}"))), field }
+    }
+
+    /// A path below `ringlet` in the key-value engine. Its second version has the names elsewhere than the values.
+    pub(crate) fn below(&self, what: &str, rest: &str) -> String {
+        let mount = &self.mount;
+        if self.kv == 2 { format!("{mount}/{what}/ringlet{rest}") } else { format!("{mount}/ringlet{rest}") }
     }
 }
 
@@ -355,13 +475,15 @@ impl RawStore {
             self.preset.as_ref().map(|given| ("preset", given.span())),
             self.get.as_ref().map(|given| ("get", given.span())),
             self.helper.as_ref().map(|given| ("helper", given.span())),
+            self.address.as_ref().map(|given| ("address", given.span())),
         ];
         let kinds: Vec<_> = kinds.into_iter().flatten().collect();
         let kind = match kinds.as_slice() {
             [] => {
-                return Err(source
-                    .error(name.span(), "the table does not say what the store is")
-                    .with_hint("write `preset = \"pass\"`, or `get = [...]` with a command that prints a key"));
+                return Err(source.error(name.span(), "the table does not say what the store is").with_hint(
+                    "write `preset = \"pass\"`, `get = [...]` with a command that prints a key, or `address = \"...\"` \
+                         of a Vault",
+                ));
             }
             [(one, _)] => *one,
             [(one, _), (other, span), ..] => {
@@ -378,6 +500,10 @@ impl RawStore {
             ("helper", _, Some(helper)) => {
                 self.only(source, kind)?;
                 StoreKind::Helper(helper_name(source, helper)?)
+            }
+            ("address", ..) => {
+                self.only(source, kind)?;
+                StoreKind::Vault(Box::new(self.vault(source, name, place)?))
             }
             _ => StoreKind::Command(Box::new(self.command(source, place)?)),
         };
@@ -399,23 +525,105 @@ impl RawStore {
 
     // Refuses keys that this kind of store does not use.
     fn only(&self, source: &Source, kind: &str) -> Result<(), ConfigError> {
-        let of_commands = [
-            ("set", self.set.as_ref().map(Spanned::span)),
-            ("remove", self.remove.as_ref().map(Spanned::span)),
-            ("list", self.list.as_ref().map(Spanned::span)),
-            ("decode", self.decode.as_ref().map(Spanned::span)),
-            ("first-line", self.first_line.as_ref().map(Spanned::span)),
+        fn at<T>(given: &Option<Spanned<T>>) -> Option<Range<usize>> {
+            given.as_ref().map(Spanned::span)
+        }
+        let (of_command, of_vault): (&[&str], &[&str]) = (&["get"], &["address"]);
+        let keys = [
+            ("set", at(&self.set), of_command),
+            ("remove", at(&self.remove), of_command),
+            ("list", at(&self.list), of_command),
+            ("decode", at(&self.decode), of_command),
+            ("first-line", at(&self.first_line), of_command),
+            ("interactive", at(&self.interactive), &["get", "preset"]),
+            ("allow-http", at(&self.allow_http), of_vault),
+            ("ca-file", at(&self.ca_file), of_vault),
+            ("namespace", at(&self.namespace), of_vault),
+            ("mount", at(&self.mount), of_vault),
+            ("kv", at(&self.kv), of_vault),
+            ("token", at(&self.token), of_vault),
+            ("token-file", at(&self.token_file), of_vault),
+            ("role-id", at(&self.role_id), of_vault),
+            ("secret-id", at(&self.secret_id), of_vault),
+            ("secret-id-file", at(&self.secret_id_file), of_vault),
+            ("auth-mount", at(&self.auth_mount), of_vault),
         ];
-        let of_programs = [("interactive", self.interactive.as_ref().map(Spanned::span))];
-        let of_programs = of_programs.into_iter().filter(|_| !matches!(kind, "preset" | "get"));
-        let of_presets = self.parameters().map(|(name, given)| (name, given.map(Spanned::span)));
-        let of_commands = of_commands.into_iter().filter(|_| kind != "get");
-        let of_presets = of_presets.into_iter().filter(|_| kind != "preset");
-        let mut unused = of_commands.chain(of_programs).chain(of_presets);
-        match unused.find_map(|(name, span)| Some((name, span?))) {
+        let of_presets = self.parameters().map(|(name, given)| (name, given.map(Spanned::span), &["preset"][..]));
+        let mut unused = keys.into_iter().chain(of_presets).filter(|(.., kinds)| !kinds.contains(&kind));
+        match unused.find_map(|(name, span, _)| Some((name, span?))) {
             Some((name, span)) => Err(source.error(span, format!("`{name}` does not go with `{kind}`"))),
             None => Ok(()),
         }
+    }
+
+    fn vault(
+        &self,
+        source: &Source,
+        name: &Spanned<String>,
+        place: &dyn Fn(&Spanned<String>) -> Result<PathBuf, ConfigError>,
+    ) -> Result<VaultSpec, ConfigError> {
+        let address = self.address.as_ref().expect("it decides the kind");
+        let http = match self.allow_http.as_ref().is_some_and(|given| *given.get_ref()) {
+            true => Http::Private,
+            false => Http::Loopback,
+        };
+        check_url(address.get_ref(), http).map_err(|why| source.error(address.span(), why))?;
+        let is_path = |c: char| matches!(c, '{' | '}' | '?' | '#');
+        let url = address.get_ref().trim_end_matches('/');
+        if url.contains(is_path) || url.split_once("://").is_some_and(|(_, rest)| rest.contains('/')) {
+            return Err(source
+                .error(address.span(), "the address names a server alone, without a path")
+                .with_hint("write it as in `address = \"https://vault.example:8200\"`"));
+        }
+        let version = self.kv.as_ref().map_or(Ok(2), |given| match given.get_ref() {
+            1 | 2 => Ok(*given.get_ref()),
+            _ => Err(source.error(given.span(), "the key-value engine has the versions 1 and 2")),
+        })?;
+        let mount = |given: &Option<Spanned<String>>, usual: &str| {
+            given.as_ref().map_or_else(|| Ok(usual.to_owned()), |given| api_path(source, given))
+        };
+        let key = |given: &Spanned<String>| {
+            given.get_ref().parse::<KeyName>().map(Credential::Key).map_err(|error| {
+                let hint = "it names a key in the usual store, such as vault/token";
+                source.error(given.span(), error.to_string()).with_hint(hint)
+            })
+        };
+        let either =
+            |key_of: &Option<Spanned<String>>, file: &Option<Spanned<String>>, words: [&str; 2]| match (key_of, file) {
+                (Some(given), None) => key(given).map(Some),
+                (None, Some(given)) => place(given).map(|path| Some(Credential::File(path))),
+                (None, None) => Ok(None),
+                (Some(_), Some(given)) => {
+                    let [one, other] = words;
+                    Err(source.error(given.span(), format!("a store has `{one}` or `{other}`, not both")))
+                }
+            };
+        let token = either(&self.token, &self.token_file, ["token", "token-file"])?;
+        let secret = either(&self.secret_id, &self.secret_id_file, ["secret-id", "secret-id-file"])?;
+        let login = match (token, &self.role_id, secret) {
+            (Some(token), None, None) => VaultLogin::Token(token),
+            (None, Some(role), Some(secret_id)) => VaultLogin::AppRole {
+                mount: mount(&self.auth_mount, "approle")?,
+                role_id: plain(source, role)?,
+                secret_id,
+            },
+            _ => {
+                return Err(source
+                    .error(name.span(), "the table does not say how to log in, or says it in two ways")
+                    .with_hint(
+                        "write `token-file = \"~/.vault-token\"`, `token = \"vault/token\"` for a token in the keychain, \
+                         or `role-id` with `secret-id-file` or `secret-id`",
+                    ));
+            }
+        };
+        Ok(VaultSpec {
+            address: url.to_owned(),
+            ca_file: self.ca_file.as_ref().map(place).transpose()?,
+            namespace: self.namespace.as_ref().map(|given| api_path(source, given)).transpose()?,
+            mount: mount(&self.mount, "secret")?,
+            kv: version,
+            login,
+        })
     }
 
     fn preset(
@@ -504,6 +712,30 @@ impl RawStore {
     }
 }
 
+// A path of the API: parts that every server reads in the same way.
+fn api_path(source: &Source, given: &Spanned<String>) -> Result<String, ConfigError> {
+    let path = given.get_ref().trim_matches('/');
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '@' | '+' | ':');
+    let is_part = |part: &str| !part.is_empty() && part.chars().all(is_plain) && part.chars().any(|c| c != '.');
+    if path.len() > 512 || !path.split('/').all(is_part) {
+        return Err(source
+            .error(given.span(), "this is no path of the server's API")
+            .with_hint("write its parts with a slash between them, such as secret/data/openai/team"));
+    }
+    match path.strip_prefix("v1/") {
+        Some(rest) => Err(source.error(given.span(), "the path begins below /v1").with_hint(format!("write {rest}"))),
+        None => Ok(path.to_owned()),
+    }
+}
+
+fn plain(source: &Source, given: &Spanned<String>) -> Result<String, ConfigError> {
+    refuse_odd(source, given)?;
+    match given.get_ref().chars().any(|c| c.is_control()) || given.get_ref().len() > 512 {
+        true => Err(source.error(given.span(), "the text is too long, or has a control character")),
+        false => Ok(given.get_ref().clone()),
+    }
+}
+
 fn preset_named(source: &Source, given: &Spanned<String>) -> Result<&'static Preset, ConfigError> {
     let name = given.get_ref().as_str();
     if let Some(found) = PRESETS.iter().find(|preset| preset.name == name) {
@@ -511,6 +743,9 @@ fn preset_named(source: &Source, given: &Spanned<String>) -> Result<&'static Pre
     }
     let error = source.error(given.span(), format!("there is no preset \"{}\"", shorten(name)));
     Err(match name {
+        "vault" | "bao" => error.with_hint(
+            "Ringlet speaks with a server itself: write `address = \"https://vault.example:8200\"` and how to log in",
+        ),
         "secret-tool" | "security" => {
             error.with_hint("that is the system's keychain: write `store = \"system\"` in [store-for.\"PREFIX\"]")
         }

@@ -3,8 +3,19 @@
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+// Where the systems keep their authorities in one file: Debian and Arch, Fedora, openSUSE, Alpine and the BSDs.
+const SYSTEM: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+// The variables that `load_native_certs` takes before the system.
+const BY_ENVIRONMENT: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// The TLS settings with the system's authorities, and those of further files.
 #[derive(Clone)]
@@ -43,10 +54,40 @@ impl Roots {
         Self { config: config(store), unread: unread.into() }
     }
 
+    /// The authorities of one file alone.
+    pub(crate) fn only(file: &Path) -> Result<Self, String> {
+        let failed = |why: String| format!("{}: {why}", file.display());
+        let read = CertificateDer::pem_file_iter(file).map_err(|error| failed(error.to_string()))?;
+        let certificates: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| failed(error.to_string()))?;
+        let mut store = RootCertStore::empty();
+        let (added, _) = store.add_parsable_certificates(certificates);
+        if added == 0 { Err(failed("holds no certificate authority".into())) } else { Ok(Self::of(store)) }
+    }
+
+    /// The system's authorities, whatever the environment names.
+    pub(crate) fn of_system() -> Result<Self, String> {
+        let mut store = RootCertStore::empty();
+        let found = SYSTEM.iter().map(Path::new).find(|file| file.is_file());
+        let read = match found {
+            Some(file) => rustls_native_certs::load_certs_from_paths(Some(file), None),
+            None => {
+                if let Some(name) = BY_ENVIRONMENT.iter().find(|name| std::env::var_os(name).is_some()) {
+                    return Err(format!("{name} names authorities, and the environment is not asked for them"));
+                }
+                rustls_native_certs::load_native_certs()
+            }
+        };
+        store.add_parsable_certificates(read.certs);
+        if store.is_empty() { Err("this system has no certificate authorities".into()) } else { Ok(Self::of(store)) }
+    }
+
+    fn of(store: RootCertStore) -> Self {
+        Self { config: config(store), unread: "".into() }
+    }
+
     /// No authorities, for a server that is reached without TLS.
-    #[cfg(target_os = "linux")]
     pub(crate) fn none() -> Self {
-        Self { config: config(RootCertStore::empty()), unread: "".into() }
+        Self::of(RootCertStore::empty())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Leaves the account's key to the broker, and leads the agent there.
 
+use super::fetch::Given;
 use super::{LaunchError, Process, sockets};
 use crate::audit::LogPlace;
 use crate::broker::{self, Credential, Order};
@@ -24,7 +25,7 @@ pub(super) fn start(
     plan: &LaunchPlan,
     part: &ProfilePart,
     broker: &Broker,
-    key: &Key,
+    Given { key, loan }: Given,
     context: &Context<'_>,
     recorded: Option<LogPlace>,
 ) -> Result<Key, LaunchError> {
@@ -58,6 +59,7 @@ pub(super) fn start(
         rule: scope.map(|scope| format!("{}:{}", context.paths.config().display(), scope.line)),
         lease_ends: lease_ends(plan, &name.value)?,
         audit: recorded,
+        keeper: loan.keeper(),
     };
     let ringlet = context.ringlet.ok_or_else(unknown)?;
     let started = broker::start(ringlet, context.env.non_empty("TZ"), &order, listener, key.expose());
@@ -65,6 +67,7 @@ pub(super) fn start(
         let _ = std::fs::remove_file(file);
     }
     let sidecar = started.map_err(LaunchError::Broker)?;
+    loan.is_handed_over();
     let address = sidecar.address;
     let own = part.changes.iter().filter_map(|change| match change {
         Change::Set(name, value) if !part.resolved.env.contains_key(name) => Some((name, value.to_str()?)),

@@ -11,6 +11,7 @@ use crate::plan::{
 use crate::registry::misplaced;
 use crate::secret::{Key, Shape};
 use crate::store::Keys;
+use crate::vault::Loan;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,14 @@ impl<'a> Wanted<'a> {
     }
 }
 
+/// A key that was looked up, and what is to be kept alive with it.
+pub(super) struct Given {
+    /// The key.
+    pub(super) key: Key,
+    /// What a broker keeps alive.
+    pub(super) loan: Loan,
+}
+
 /// The lookups of one launch.
 pub(super) struct Lookup<'a> {
     wanted: Wanted<'a>,
@@ -69,7 +78,7 @@ impl<'a> Lookup<'a> {
 
     /// Returns every key, in the order of the plan. Each lookup is recorded before the next one, and before any key is
     /// used.
-    pub(super) fn keys(&self, io: &mut LaunchIo<'_>) -> Result<Vec<Key>, LaunchError> {
+    pub(super) fn keys(&self, io: &mut LaunchIo<'_>) -> Result<Vec<Given>, LaunchError> {
         let store = (io.open_store)();
         let keys = self.wanted.secrets.iter().map(|used| self.key(used, &store)).collect::<Result<_, _>>();
         // Reported before an error as well: the fallback to a file may be its cause.
@@ -85,9 +94,14 @@ impl<'a> Lookup<'a> {
         self.log.as_ref().map(Log::place)
     }
 
-    fn key(&self, used: &SecretUse, store: &Keys) -> Result<Key, LaunchError> {
-        let secret = match store.get(&used.key) {
-            Ok(secret) => secret,
+    fn key(&self, used: &SecretUse, store: &Keys) -> Result<Given, LaunchError> {
+        let is_held = self.wanted.launch.is_some_and(|(_, part)| part.is_held(used));
+        let lent = match is_held {
+            true => store.lend(&used.key).map(|lent| (lent.value, Loan::new(lent.keeper))),
+            false => store.get(&used.key).map(|value| (value, Loan::new(None))),
+        };
+        let (secret, loan) = match lent {
+            Ok(lent) => lent,
             Err(error) => {
                 self.record(&used.key, Outcome::Error, Some(error.to_string()))?;
                 let profile = match self.wanted.profile {
@@ -117,13 +131,12 @@ impl<'a> Lookup<'a> {
         if used.purpose == Purpose::Account {
             self.refuse_rejected(used, &key)?;
         }
-        let is_brokered = |part: &ProfilePart| used.purpose == Purpose::Account && part.broker.is_some();
         let how = match self.wanted.launch {
-            Some((_, part)) => is_brokered(part).then(|| "for the launch's broker".to_owned()),
+            Some(_) => is_held.then(|| "for the launch's broker".to_owned()),
             None => Some("for a command".to_owned()),
         };
         self.record(&used.key, Outcome::Granted, how)?;
-        Ok(key)
+        Ok(Given { key, loan })
     }
 
     // The agent would silently use another account, or none.

@@ -39,7 +39,7 @@ use crate::platform;
 use crate::profile::Account;
 use crate::secret::Key;
 use crate::store::Keys;
-use fetch::{Lookup, Wanted};
+use fetch::{Given, Lookup, Wanted};
 use jiff::Timestamp;
 use loops::Marking;
 use std::ffi::OsString;
@@ -159,7 +159,7 @@ pub(crate) fn run(
     let lookup = Lookup::new(Wanted::by_command(&plan), context, &io)?;
     let hardened = platform::harden().map_err(LaunchError::Protect)?;
     let keys = lookup.keys(&mut io)?;
-    for (used, key) in plan.secrets.iter().zip(keys) {
+    for (used, Given { key, .. }) in plan.secrets.iter().zip(keys) {
         if let Some(name) = used.sink.variable() {
             process.env.unset(name.as_str());
             process.secrets.push((name.clone(), key));
@@ -261,15 +261,15 @@ fn deliver(
     process: &mut Process,
     plan: &LaunchPlan,
     part: &ProfilePart,
-    keys: Vec<Key>,
+    keys: Vec<Given>,
     context: &Context<'_>,
     recorded: Option<LogPlace>,
 ) -> Result<Option<i32>, LaunchError> {
     let mut pipe = None;
     let mut recorded = recorded;
-    for (used, mut key) in plan.secrets().iter().zip(keys) {
+    for (used, Given { mut key, loan }) in plan.secrets().iter().zip(keys) {
         if let Some(broker) = part.broker.as_ref().filter(|_| used.purpose == Purpose::Account) {
-            key = brokered::start(process, plan, part, broker, &key, context, recorded.take())?;
+            key = brokered::start(process, plan, part, broker, Given { key, loan }, context, recorded.take())?;
         }
         match &used.sink {
             Sink::Variable(name) => {

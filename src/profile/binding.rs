@@ -1,7 +1,8 @@
 //! The settings of one agent in a profile: checked, and not yet looked up in the registry.
 
 use crate::name::{Agent, Alias, KeyName, Provider, Variable};
-use crate::registry::{Auth, Http};
+use crate::registry::Auth;
+use crate::url::Http;
 use std::collections::BTreeMap;
 
 /// A value and the byte range that it was read from.

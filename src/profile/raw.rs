@@ -3,7 +3,8 @@
 use super::binding::{At, Binding, Delivery, Kind};
 use crate::config::{ConfigError, Source};
 use crate::name::{Agent, Alias, KeyName, NameError, Profile, Provider, Variable, closest, shorten};
-use crate::registry::{Auth, Http};
+use crate::registry::Auth;
+use crate::url::Http;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;

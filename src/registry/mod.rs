@@ -23,7 +23,7 @@ use builtin::PROVIDERS;
 pub(crate) use builtin::{AGENTS, PREFIXES};
 pub(crate) use guard::{Directory, Entry, Format, Guard, Rule, Scalar, matches};
 pub(crate) use login::{Holder, Login, Override, Supervisor};
-pub(crate) use provider::{Auth, Http, Protocol, ProviderSpec, RawProvider, check_url};
+pub(crate) use provider::{Auth, Protocol, ProviderSpec, RawProvider};
 pub(crate) use raw_agent::RawAgent;
 pub(crate) use stored::{Chosen, Sessions, Stored, UserFile, Withheld};
 pub(crate) use version::Version;

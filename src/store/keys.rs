@@ -3,7 +3,9 @@
 use super::file::FileStore;
 use super::keychain::Index;
 use super::routes::Routes;
-use super::{Detail, Include, ItemName, Missing, PRIVATE_ACCOUNT, PRIVATE_SERVICE, Query, SERVICE, Store, StoreError};
+use super::{
+    Detail, Include, ItemName, Lent, Missing, PRIVATE_ACCOUNT, PRIVATE_SERVICE, Query, SERVICE, Store, StoreError,
+};
 use crate::config::Kept;
 use crate::name::{KeyName, StoreName};
 use crate::paths::Paths;
@@ -58,6 +60,16 @@ impl Keys {
         let account = key.to_string();
         let found = self.routes.of(key).get(own(&account), Detail::Value)?.and_then(|item| item.value);
         found.ok_or_else(|| self.not_found(key))
+    }
+
+    /// Looks one key up for a process that keeps it alive while an agent runs.
+    pub(crate) fn lend(&self, key: &KeyName) -> Result<Lent, StoreError> {
+        self.routes.of(key).lend(own(&key.to_string()))?.ok_or_else(|| self.not_found(key))
+    }
+
+    /// What the user is to know of the keys that were looked up.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.routes.ruled().flat_map(Store::notes).collect()
     }
 
     /// Reports whether the key is there. Of some stores only the value tells, which is read then.

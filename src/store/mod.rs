@@ -24,6 +24,7 @@ mod routes;
 #[cfg(target_os = "linux")]
 pub(crate) mod secret_service;
 mod tool;
+mod vault;
 
 pub(crate) use attributes::is_reserved;
 pub(crate) use error::{Class, Missing, StoreError};
@@ -35,6 +36,7 @@ use crate::config::{Backend, Settings};
 use crate::env::Env;
 use crate::paths::Paths;
 use crate::secret::Secret;
+use crate::vault::Keeper;
 use fallback::{WhileAbsent, WithFallback};
 use file::FileStore;
 use keychain::Keychain;
@@ -87,6 +89,14 @@ pub(crate) struct Item {
     pub value: Option<Secret>,
 }
 
+/// A value for as long as an agent runs.
+pub(crate) struct Lent {
+    /// The value.
+    pub value: Secret,
+    /// What keeps it alive meanwhile, and ends it afterwards.
+    pub keeper: Option<Keeper>,
+}
+
 /// How much of an item a caller needs. What it does not need may be missing from the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
@@ -131,6 +141,11 @@ pub(crate) trait Store {
     fn place(&self) -> String;
     /// Looks one item up; `None` when there is none.
     fn get(&self, name: ItemName<'_>, detail: Detail) -> Result<Option<Item>, StoreError>;
+    /// Looks one value up for a process that keeps it alive while an agent runs.
+    fn lend(&self, name: ItemName<'_>) -> Result<Option<Lent>, StoreError> {
+        let value = self.get(name, Detail::Value)?.and_then(|item| item.value);
+        Ok(value.map(|value| Lent { value, keeper: None }))
+    }
     /// Reports whether an item is there, without reading its value; `None` where only its value would tell.
     fn peek(&self, name: ItemName<'_>) -> Result<Option<bool>, StoreError> {
         self.get(name, Detail::Presence).map(|found| Some(found.is_some()))
@@ -165,6 +180,10 @@ pub(crate) trait Store {
     /// Unlocks what [`Self::locked_collection`] named.
     fn unlock_with(&self, _collection: &str, _password: &Secret) -> Result<(), StoreError> {
         Err(StoreError::NoPassword)
+    }
+    /// What the user is to know of the values that were read since the last call, in sentences.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
     }
     /// What was missing when another store stood in for this one, in any operation so far.
     fn fell_back(&self) -> Option<Missing> {

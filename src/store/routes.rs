@@ -7,10 +7,12 @@ use super::command::CommandStore;
 use super::fallback::WhileAbsent;
 use super::helper::HelperStore;
 use super::tool::Tool;
+use super::vault::VaultStore;
 use super::{ItemName, Opening, SERVICE, Store, backend};
-use crate::config::{Kept, StoreKind, Stores};
+use crate::config::{Credential, Kept, StoreKind, Stores, VaultLogin};
 use crate::name::KeyName;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 /// The stores, opened; nothing is connected yet.
 pub(super) struct Routes<S: Store + ?Sized> {
@@ -46,6 +48,14 @@ impl Routes<dyn Store + Send + Sync> {
                 StoreKind::Command(spec) => {
                     let known = stores.keys_of(&kept);
                     Box::new(CommandStore::new(tool, (**spec).clone(), known, opening.paths))
+                }
+                StoreKind::Vault(spec) => {
+                    let (VaultLogin::Token(from) | VaultLogin::AppRole { secret_id: from, .. }) = &spec.login;
+                    let in_usual = matches!(from, Credential::Key(_));
+                    let usual = in_usual.then(|| backend(settings.backend, opening, while_absent));
+                    let (timeout, notes) = (tool.timeout, Mutex::default());
+                    let (name, spec, stores) = (name.clone(), (**spec).clone(), stores.clone());
+                    Box::new(VaultStore { name, spec, stores, timeout, usual, notes })
                 }
                 StoreKind::Helper(_) => Box::new(HelperStore::new(tool, spec.programs().swap_remove(0))),
             };

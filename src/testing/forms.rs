@@ -6,7 +6,8 @@ use crate::env::Env;
 use crate::name::Variable;
 use crate::paths::Paths;
 use crate::profile::{Binding, Kind, ProfileFile};
-use crate::registry::{AgentSpec, Http, Owner, ProviderSpec, check_url};
+use crate::registry::{AgentSpec, Owner, ProviderSpec};
+use crate::url::{Http, check_url};
 use std::path::Path;
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 use super::LaunchError;
 use super::Process;
+use super::fetch::Given;
 use crate::audit::LogPlace;
 use crate::plan::{Broker, Context, LaunchPlan, ProfilePart};
 use crate::secret::Key;
@@ -17,7 +18,7 @@ pub(super) fn start(
     _plan: &LaunchPlan,
     _part: &ProfilePart,
     _broker: &Broker,
-    _key: &Key,
+    _given: Given,
     _context: &Context<'_>,
     _recorded: Option<LogPlace>,
 ) -> Result<Key, LaunchError> {

@@ -8,7 +8,7 @@ use super::{Found, Group, Judge, Kept, Withheld};
 use super::{defaults, pairs};
 use crate::migrate::model::Reason;
 use crate::migrate::vocabulary::Meaning;
-use crate::registry::{Http, check_url};
+use crate::url::{Http, check_url};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What an account that stays would be, as far as it is known.

@@ -4,7 +4,8 @@ use super::Judge;
 use super::values::Held;
 use crate::migrate::detect::{self, Judgement, Known};
 use crate::migrate::vocabulary::{Meaning, host_of, urls};
-use crate::registry::{Auth, Http, Protocol, ProviderSpec, check_url};
+use crate::registry::{Auth, Protocol, ProviderSpec};
+use crate::url::{Http, check_url};
 
 /// A key, and the endpoint that it is for.
 #[derive(Clone)]

@@ -1,0 +1,300 @@
+//! A store that is a server of Vault or OpenBao.
+//!
+//! A key without a path of its own is a secret of its own in the key-value engine, which Ringlet also writes. A key with
+//! a path is a field of a secret that somebody else keeps, and is only read.
+
+use super::{Class, Detail, Include, Item, ItemName, Lent, Query, SERVICE, Store, StoreError};
+use crate::config::{Credential, Stores, VaultLogin, VaultSpec};
+use crate::name::{KeyName, StoreName};
+use crate::platform::private::{self, Privacy};
+use crate::secret::{MAX_KEY, Secret};
+use crate::vault::{Address, Keeper, Reading, Role, Server, Token, VaultError};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+// A token or a secret id.
+const MOST_CREDENTIAL: u64 = 8 << 10;
+
+/// The store.
+pub(super) struct VaultStore {
+    /// Its name.
+    pub(super) name: StoreName,
+    /// Which server it is, and how Ringlet logs in.
+    pub(super) spec: VaultSpec,
+    /// Where each key is.
+    pub(super) stores: Stores,
+    /// The time limit of one operation.
+    pub(super) timeout: Duration,
+    /// The usual store, where the credential is in it.
+    pub(super) usual: Option<Box<dyn Store + Send + Sync>>,
+    /// What the user is to know of what was read.
+    pub(super) notes: Mutex<Vec<String>>,
+}
+
+// A login: the token, and the role by which Ringlet made it.
+struct Access {
+    token: Token,
+    role: Option<Role>,
+}
+
+impl VaultStore {
+    fn failed(&self, class: Class, why: impl Into<String>) -> StoreError {
+        StoreError::InStore { store: self.name.clone(), class, why: why.into(), said: Vec::new() }
+    }
+
+    fn error(&self, error: &VaultError) -> StoreError {
+        let class = match error {
+            VaultError::Unusable(_) | VaultError::Unreached(_) => Class::Absent,
+            VaultError::Late(_) => Class::Late,
+            VaultError::Sealed => Class::Locked,
+            VaultError::Denied | VaultError::NoLogin(_) => Class::Denied,
+            VaultError::NotFound(_) | VaultError::NoField { .. } | VaultError::Redirect(_) | VaultError::Odd(_) => {
+                Class::Broken
+            }
+        };
+        self.failed(class, error.to_string())
+    }
+
+    // Runs one operation against the server, within the time limit.
+    fn with_server<T>(&self, operation: impl AsyncFnOnce(&Server) -> Result<T, VaultError>) -> Result<T, VaultError> {
+        let failed = |error: std::io::Error| VaultError::Unusable(error.to_string());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let address = Address {
+            url: self.spec.address.clone(),
+            namespace: self.spec.namespace.clone(),
+            ca_file: self.spec.ca_file.clone(),
+        };
+        let done = runtime.block_on(async {
+            let server = Server::new(&address)?;
+            let late = |_| VaultError::Late(self.timeout);
+            tokio::time::timeout(self.timeout, operation(&server)).await.map_err(late)?
+        });
+        // A search for an address that takes long is not waited for.
+        runtime.shutdown_background();
+        done
+    }
+
+    fn credential(&self, from: &Credential) -> Result<Zeroizing<String>, StoreError> {
+        let denied = |why: String| self.failed(Class::Denied, why);
+        let bytes = match from {
+            Credential::File(file) => {
+                let refused = |why: String| denied(format!("cannot be logged in to: {}: {why}", file.display()));
+                let read = private::read(file, MOST_CREDENTIAL, Privacy::Unread);
+                let bytes = read.map_err(|why| refused(why.to_string()))?;
+                Secret::new(bytes.ok_or_else(|| refused("does not exist".into()))?)
+            }
+            Credential::Key(key) => {
+                let account = key.to_string();
+                let usual = self.usual.as_ref().expect("it is opened where a credential is in it");
+                let found = usual.get(ItemName { service: SERVICE, account: &account }, Detail::Value)?;
+                let missing = || StoreError::NotFound { place: usual.place(), key: key.clone() };
+                found.and_then(|item| item.value).ok_or_else(missing)?
+            }
+        };
+        let text = std::str::from_utf8(bytes.expose()).map(str::trim).unwrap_or_default();
+        match text.is_empty() || text.contains(char::is_control) {
+            true => Err(denied("cannot be logged in to: its token or secret id is no line of text".into())),
+            false => Ok(Zeroizing::new(text.to_owned())),
+        }
+    }
+
+    fn role(&self) -> Result<Option<Role>, StoreError> {
+        let VaultLogin::AppRole { mount, role_id, secret_id } = &self.spec.login else { return Ok(None) };
+        let secret_id = self.credential(secret_id)?;
+        Ok(Some(Role { mount: mount.clone(), id: role_id.clone(), secret_id }))
+    }
+
+    // Logs in, does something, and ends a token that Ringlet made, unless it is to be kept.
+    fn as_user<T>(
+        &self,
+        operation: impl AsyncFnOnce(&Server, &str) -> Result<(T, Keep), VaultError>,
+    ) -> Result<(T, Access), StoreError> {
+        let role = self.role()?;
+        let own = match &self.spec.login {
+            VaultLogin::Token(from) => Some(self.credential(from)?),
+            VaultLogin::AppRole { .. } => None,
+        };
+        let done = self.with_server(async |server| {
+            let token = match (&role, own) {
+                (Some(role), _) => server.log_in(role).await?,
+                (None, own) => Token { value: own.unwrap_or_default(), ttl: Duration::ZERO, renewable: false },
+            };
+            let done = operation(server, &token.value).await;
+            if role.is_some() && !matches!(done, Ok((_, Keep::Token))) {
+                // A token that cannot be ended ends by itself.
+                let _ = server.revoke(&token.value).await;
+            }
+            done.map(|(done, _)| (done, token))
+        });
+        let (done, token) = done.map_err(|error| self.error(&error))?;
+        Ok((done, Access { token, role }))
+    }
+
+    fn read(&self, key: &KeyName, is_lent: bool) -> Result<(Reading, Keeper), StoreError> {
+        let at = self.spec.secret(key, self.stores.rule(key));
+        let hangs = |reading: &Reading| reading.lease.as_ref().is_some_and(|lease| !lease.id.is_empty());
+        let read = self.as_user(async |server, token| match server.read(token, &at.path, &at.field).await {
+            Ok(reading) => {
+                let keep = if is_lent || hangs(&reading) { Keep::Token } else { Keep::Nothing };
+                Ok((Some(reading), keep))
+            }
+            Err(VaultError::NotFound(_)) => Ok((None, Keep::Nothing)),
+            Err(other) => Err(other),
+        });
+        let (reading, access) = read?;
+        let reading = reading.ok_or_else(|| StoreError::NotFound { place: self.place(), key: key.clone() })?;
+        let no_key =
+            |why: &str| self.failed(Class::Broken, format!("gave no key for {key}: the field {} {why}", at.field));
+        match reading.value.expose() {
+            [] => return Err(no_key("is empty")),
+            bytes if bytes.len() > MAX_KEY => return Err(no_key(&format!("is longer than {MAX_KEY} bytes"))),
+            bytes if bytes.contains(&0) => return Err(no_key("holds a NUL")),
+            _ => {}
+        }
+        if let Some(lease) = reading.lease.as_ref().filter(|_| !is_lent) {
+            let hours = lease.length.as_secs();
+            let mut said = format!(
+                "{key} is good for {hours} s by the store \"{}\", and is not renewed for this launch",
+                self.name
+            );
+            if access.role.is_some() && hangs(&reading) {
+                said.push_str("; the token that ringlet made for it stays, since the key would end with it");
+            }
+            self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(said);
+        }
+        let address = Address {
+            url: self.spec.address.clone(),
+            namespace: self.spec.namespace.clone(),
+            ca_file: self.spec.ca_file.clone(),
+        };
+        let Access { token, role } = access;
+        let lease = reading.lease.clone();
+        Ok((reading, Keeper { address, role, token, path: at.path, field: at.field, lease }))
+    }
+
+    // Whether Ringlet made the secret of a key, and so may change it.
+    fn own_path(&self, key: &KeyName) -> Result<(), StoreError> {
+        match self.stores.rule(key).is_some_and(|rule| rule.path.is_some()) {
+            false => Ok(()),
+            true => {
+                let why = format!("changes no secret that has a path of its own, as {key} has");
+                Err(self.failed(Class::Unable, why))
+            }
+        }
+    }
+
+    fn aliases(&self, providers: impl IntoIterator<Item = String>) -> Result<Vec<KeyName>, StoreError> {
+        let names = self.as_user(async |server, token| {
+            let mut names = Vec::new();
+            for provider in providers {
+                let below = server.list(token, &self.spec.below("metadata", &format!("/{provider}"))).await?;
+                names.extend(below.into_iter().map(|alias| format!("{provider}/{alias}")));
+            }
+            Ok((names, Keep::Nothing))
+        });
+        Ok(names?.0.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+}
+
+// What stays of a login.
+enum Keep {
+    Nothing,
+    Token,
+}
+
+impl Store for VaultStore {
+    fn place(&self) -> String {
+        format!("the store \"{}\"", self.name)
+    }
+
+    fn get(&self, name: ItemName<'_>, detail: Detail) -> Result<Option<Item>, StoreError> {
+        let Some(key) = name.key() else { return Ok(None) };
+        let item = |value| Some(Item { account: key.to_string(), attributes: Vec::new(), value });
+        if detail == Detail::Presence
+            && let Some(is_there) = self.peek(name)?
+        {
+            return Ok(if is_there { item(None) } else { None });
+        }
+        match self.read(&key, false) {
+            Ok((reading, _)) => Ok(item(Some(reading.value))),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn lend(&self, name: ItemName<'_>) -> Result<Option<Lent>, StoreError> {
+        let Some(key) = name.key() else { return Ok(None) };
+        match self.read(&key, true) {
+            Ok((reading, keeper)) => Ok(Some(Lent { value: reading.value, keeper: Some(keeper) })),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn peek(&self, name: ItemName<'_>) -> Result<Option<bool>, StoreError> {
+        let Some(key) = name.key() else { return Ok(Some(false)) };
+        if self.own_path(&key).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(self.aliases([key.provider.to_string()])?.contains(&key)))
+    }
+
+    fn put(&self, name: ItemName<'_>, value: &Secret, _: Option<&[(String, String)]>) -> Result<(), StoreError> {
+        let Some(key) = name.key() else { return Err(self.failed(Class::Unable, "holds keys alone")) };
+        self.own_path(&key)?;
+        let text = std::str::from_utf8(value.expose())
+            .map_err(|_| self.failed(Class::Unable, "takes text alone, and this value is none"))?;
+        let at = self.spec.secret(&key, self.stores.rule(&key));
+        let done = self.as_user(async |server, token| {
+            server.write(token, &at.path, &at.field, text, self.spec.kv == 2).await?;
+            Ok(((), Keep::Nothing))
+        });
+        done.map(drop)
+    }
+
+    fn delete(&self, name: ItemName<'_>) -> Result<bool, StoreError> {
+        let Some(key) = name.key() else { return Ok(false) };
+        self.own_path(&key)?;
+        if self.peek(name)? == Some(false) {
+            return Ok(false);
+        }
+        let path = self.spec.below("metadata", &format!("/{key}"));
+        let done = self.as_user(async |server, token| {
+            server.delete(token, &path).await?;
+            Ok(((), Keep::Nothing))
+        });
+        done.map(|_| true)
+    }
+
+    fn list(&self, query: &Query<'_>) -> Result<Vec<Item>, StoreError> {
+        if query.service != SERVICE {
+            return Ok(Vec::new());
+        }
+        let providers = self.as_user(async |server, token| {
+            let names = server.list(token, &self.spec.below("metadata", "")).await?;
+            Ok((names, Keep::Nothing))
+        });
+        let providers = providers?.0.into_iter().filter_map(|name| name.strip_suffix('/').map(str::to_owned));
+        let mut names = self.aliases(providers)?;
+        names.extend(self.stores.keys_with_paths(&self.name));
+        names.sort();
+        names.dedup();
+        let item = |key: &KeyName| {
+            let value = match query.include {
+                Include::Values => Some(self.read(key, false)?.0.value),
+                Include::Names | Include::Attributes => None,
+            };
+            Ok(Item { account: key.to_string(), attributes: Vec::new(), value })
+        };
+        names.iter().filter(|key| (query.wanted)(&key.to_string())).map(item).collect()
+    }
+
+    fn state(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
