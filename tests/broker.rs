@@ -90,7 +90,7 @@ impl Running {
     }
 }
 
-fn sidecars_of(pid: u32) -> Vec<u32> {
+pub(crate) fn sidecars_of(pid: u32) -> Vec<u32> {
     let wanted = ["broker".to_owned(), "--of".to_owned(), pid.to_string()];
     let words = |entry: &fs::DirEntry| {
         let text = fs::read(entry.path().join("cmdline")).unwrap_or_default();
@@ -106,7 +106,7 @@ fn number(pid: u32) -> rustix::process::Pid {
 }
 
 /// Waits until a process is gone.
-fn wait_for_end(pid: u32) {
+pub(crate) fn wait_for_end(pid: u32) {
     let pid = number(pid);
     let Ok(handle) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
     let mut fds = [rustix::event::PollFd::new(&handle, rustix::event::PollFlags::IN)];
@@ -1101,17 +1101,22 @@ fn undo_gives_no_file_a_key_of_the_brokers_and_does_the_rest() {
 }
 
 /// An authority of the test, in a file, and the TLS settings of a server with a certificate of it.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate"))
     }
 
-    fn server(&self, name: &str, last_year: i32) -> ServerConfig {
+    /// Its certificate.
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    pub(crate) fn server(&self, name: &str, last_year: i32) -> ServerConfig {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(last_year, 1, 1);
@@ -1137,7 +1142,7 @@ fn the_providers_own_name_is_recognised_by_its_certificate_or_gets_nothing() {
     ] {
         let upstream = Upstream::over_tls(authority.server(name, last_year));
         let mut world = brokered(&upstream, script);
-        let roots = world.write("roots.pem", known.0.pem());
+        let roots = world.write("roots.pem", known.pem());
         let hosts = world.write("hosts", "127.0.0.1 api.anthropic.com\n");
         world.set("SSL_CERT_FILE", roots);
         let endpoint = format!("endpoint = \"https://api.anthropic.com:{}\"\n", upstream.port);

@@ -104,5 +104,7 @@ mod shims;
 mod status;
 #[cfg(target_os = "linux")]
 mod transcripts;
+#[cfg(target_os = "linux")]
+mod vault;
 #[cfg(windows)]
 mod windows;

@@ -923,6 +923,25 @@ mod tests {
             ("[store.system]\npreset = \"pass\"\n", "Ringlet's own"),
             ("[store.A]\npreset = \"pass\"\n", "upper-case"),
             ("[store.a]\npreset = \"pass\"\nunknown = 1\n", "unknown"),
+            ("[store.a]\npreset = \"vault\"\n", "write `address"),
+            ("[store.a]\naddress = \"https://v.example\"\n", "how to log in"),
+            ("[store.a]\naddress = \"https://v.example\"\ntoken-file = \"~/t\"\nrole-id = \"r\"\n", "in two ways"),
+            ("[store.a]\naddress = \"https://v.example\"\nrole-id = \"r\"\n", "how to log in"),
+            ("[store.a]\naddress = \"https://v.example\"\ntoken = \"t\"\n", "vault/token"),
+            ("[store.a]\naddress = \"https://v.example\"\ntoken = \"a/b\"\ntoken-file = \"~/t\"\n", "not both"),
+            ("[store.a]\naddress = \"https://v.example\"\ntoken-file = \"t\"\n", "t"),
+            ("[store.a]\naddress = \"https://v.example/v1\"\ntoken-file = \"~/t\"\n", "a server alone"),
+            ("[store.a]\naddress = \"http://v.example.com\"\ntoken-file = \"~/t\"\n", "unencrypted"),
+            ("[store.a]\naddress = \"http://10.0.0.1:8200\"\ntoken-file = \"~/t\"\n", "allow-http"),
+            ("[store.a]\naddress = \"https://u:p@v.example\"\ntoken-file = \"~/t\"\n", "user name"),
+            ("[store.a]\naddress = \"https://v.example\"\ntoken-file = \"~/t\"\nkv = 3\n", "the versions 1 and 2"),
+            ("[store.a]\naddress = \"https://v.example\"\ntoken-file = \"~/t\"\nmount = \"../x\"\n", "no path"),
+            ("[store.a]\naddress = \"https://v.example\"\ntoken-file = \"~/t\"\nset = [\"x\"]\n", "does not go with"),
+            ("[store.a]\npreset = \"pass\"\nmount = \"x\"\n", "`mount` does not go with `preset`"),
+            (
+                "[store.a]\npreset = \"pass\"\n[store-for.\"openai/a\"]\nstore = \"a\"\nfield = \"x\"\n",
+                "no paths and fields",
+            ),
             ("[store-for.anthropic]\nstore = \"team\"\n", "there is no [store.team]"),
             ("[store.team]\npreset = \"pass\"\n[store-for.anthropic]\nstore = \"taem\"\n", "did you mean `team`"),
             ("[store-for.\"anthropic/a/b\"]\nstore = \"file\"\n", "anthropic"),
@@ -931,6 +950,39 @@ mod tests {
             let told = refused(text);
             assert!(told.contains(said), "{text:?}: {told}");
         }
+    }
+
+    #[test]
+    fn a_server_of_vault_has_an_address_and_one_way_to_log_in() {
+        let table = |rest: &str| format!("[store.v]\naddress = \"https://v.example:8200/\"\n{rest}");
+        let spec = |text: &str| match read(text).expect(text).specs.remove(&"v".parse().expect("a name")) {
+            Some(StoreSpec { kind: StoreKind::Vault(spec), .. }) => *spec,
+            other => panic!("{other:?}"),
+        };
+        let plain = spec(&table("token-file = \"~/.vault-token\"\n"));
+        assert_eq!((plain.address.as_str(), plain.mount.as_str(), plain.kv), ("https://v.example:8200", "secret", 2));
+        let at = plain.secret(&key("anthropic/work"), None);
+        assert_eq!((at.path.as_str(), at.field.as_str()), ("secret/data/ringlet/anthropic/work", "key"));
+        let first = spec(&table("token = \"vault/token\"\nkv = 1\nmount = \"team/kv\"\nnamespace = \"a/b\"\n"));
+        assert_eq!(first.login, VaultLogin::Token(Credential::Key(key("vault/token"))));
+        assert_eq!(first.secret(&key("a/b"), None).path, "team/kv/ringlet/a/b");
+        assert_eq!(first.below("metadata", "/a"), "team/kv/ringlet/a");
+        let role = spec(&table("role-id = \"r\"\nsecret-id = \"vault/sid\"\nauth-mount = \"ci\"\n"));
+        assert!(matches!(role.login, VaultLogin::AppRole { mount, .. } if mount == "ci"));
+        // A private network, where that is said.
+        let near = "[store.v]\naddress = \"http://10.0.0.1:8200\"\nallow-http = true\ntoken-file = \"~/t\"\n";
+        assert_eq!(spec(near).address, "http://10.0.0.1:8200");
+        let rules = table("token-file = \"~/t\"\n")
+            + "[store-for.\"openai/a\"]\nstore = \"v\"\npath = \"/secret/data/x\"\nfield = \"f\"\n";
+        let stores = read(&rules).expect("right");
+        let at = plain.secret(&key("openai/a"), stores.rule(&key("openai/a")));
+        assert_eq!((at.path.as_str(), at.field.as_str()), ("secret/data/x", "f"));
+        assert_eq!(stores.keys_with_paths(&"v".parse().expect("a name")), [key("openai/a")]);
+        let same = "[store-for.\"openai/b\"]\nstore = \"v\"\npath = \"secret/data/x\"\nfield = \"f\"\n";
+        assert!(refused(&format!("{rules}{same}")).contains("would be the same entry"));
+        let all = "[store-for.groq]\nstore = \"v\"\npath = \"secret/data/x\"\n";
+        assert!(refused(&format!("{rules}{all}")).contains("every key of groq"));
+        assert!(refused(&format!("{rules}{}", all.replace("secret/data", "v1/secret"))).contains("below /v1"));
     }
 
     #[test]

@@ -50,16 +50,20 @@ impl Missing {
 /// What is wrong with a store of the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// What it needs is not there: its program, or its server.
+    /// Its program is not there.
     Absent,
-    /// It must be unlocked first.
-    Locked,
+    /// Its server cannot be reached.
+    Away,
+    /// Its server is sealed.
+    Sealed,
     /// It does not let this user have the key.
     Denied,
     /// It did not answer in time.
     Late,
-    /// It failed, or its answer is no key. Many tools say no more than that.
+    /// Its program failed, or its answer is no key. Many tools say no more than that.
     Broken,
+    /// Its server's answer is no key.
+    Odd,
     /// It cannot do this at all.
     Unable,
 }
@@ -216,10 +220,15 @@ impl StoreError {
                 let settings = Hint::from("").command(words!["ringlet", "config", "edit"]);
                 match class {
                     Class::Absent => Hint::from("install it, or put its folder on PATH"),
-                    Class::Locked | Class::Broken => Hint::from("")
+                    Class::Away => settings.and(format!("{table}; look whether its server runs there")),
+                    Class::Sealed => Hint::from("an operator of the server unseals it, as with `bao operator unseal`"),
+                    Class::Odd => settings.and(format!("{table}; look at its address, its path and its field")),
+                    Class::Broken => Hint::from("")
                         .command(words!["ringlet", "keychain", "unlock", store])
                         .and(" lets it ask on the terminal, and shows what it says"),
-                    Class::Denied => Hint::from("look at what its credentials may read"),
+                    Class::Denied => Hint::from("log in to it again, or look at what its credentials may do; ")
+                        .command(words!["ringlet", "config", "edit"])
+                        .and(table),
                     Class::Late => settings.and(format!("{table}, where `timeout` is the limit in seconds")),
                     Class::Unable => settings.and(table),
                 }

@@ -45,13 +45,11 @@ impl VaultStore {
 
     fn error(&self, error: &VaultError) -> StoreError {
         let class = match error {
-            VaultError::Unusable(_) | VaultError::Unreached(_) => Class::Absent,
+            VaultError::Unusable(_) | VaultError::Unreached(_) | VaultError::Redirect(_) => Class::Away,
             VaultError::Late(_) => Class::Late,
-            VaultError::Sealed => Class::Locked,
+            VaultError::Sealed => Class::Sealed,
             VaultError::Denied | VaultError::NoLogin(_) => Class::Denied,
-            VaultError::NotFound(_) | VaultError::NoField { .. } | VaultError::Redirect(_) | VaultError::Odd(_) => {
-                Class::Broken
-            }
+            VaultError::NotFound(_) | VaultError::NoField { .. } | VaultError::Odd(_) => Class::Odd,
         };
         self.failed(class, error.to_string())
     }
@@ -131,7 +129,7 @@ impl VaultStore {
         Ok((done, Access { token, role }))
     }
 
-    fn read(&self, key: &KeyName, is_lent: bool) -> Result<(Reading, Keeper), StoreError> {
+    fn read(&self, key: &KeyName, is_lent: bool) -> Result<Option<(Reading, Keeper)>, StoreError> {
         let at = self.spec.secret(key, self.stores.rule(key));
         let hangs = |reading: &Reading| reading.lease.as_ref().is_some_and(|lease| !lease.id.is_empty());
         let read = self.as_user(async |server, token| match server.read(token, &at.path, &at.field).await {
@@ -143,9 +141,9 @@ impl VaultStore {
             Err(other) => Err(other),
         });
         let (reading, access) = read?;
-        let reading = reading.ok_or_else(|| StoreError::NotFound { place: self.place(), key: key.clone() })?;
+        let Some(reading) = reading else { return Ok(None) };
         let no_key =
-            |why: &str| self.failed(Class::Broken, format!("gave no key for {key}: the field {} {why}", at.field));
+            |why: &str| self.failed(Class::Odd, format!("gave no key for {key}: the field {} {why}", at.field));
         match reading.value.expose() {
             [] => return Err(no_key("is empty")),
             bytes if bytes.len() > MAX_KEY => return Err(no_key(&format!("is longer than {MAX_KEY} bytes"))),
@@ -170,7 +168,7 @@ impl VaultStore {
         };
         let Access { token, role } = access;
         let lease = reading.lease.clone();
-        Ok((reading, Keeper { address, role, token, path: at.path, field: at.field, lease }))
+        Ok(Some((reading, Keeper { address, role, token, path: at.path, field: at.field, lease })))
     }
 
     // Whether Ringlet made the secret of a key, and so may change it.
@@ -216,20 +214,13 @@ impl Store for VaultStore {
         {
             return Ok(if is_there { item(None) } else { None });
         }
-        match self.read(&key, false) {
-            Ok((reading, _)) => Ok(item(Some(reading.value))),
-            Err(StoreError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(self.read(&key, false)?.and_then(|(reading, _)| item(Some(reading.value))))
     }
 
     fn lend(&self, name: ItemName<'_>) -> Result<Option<Lent>, StoreError> {
         let Some(key) = name.key() else { return Ok(None) };
-        match self.read(&key, true) {
-            Ok((reading, keeper)) => Ok(Some(Lent { value: reading.value, keeper: Some(keeper) })),
-            Err(StoreError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let lent = |(reading, keeper): (Reading, Keeper)| Lent { value: reading.value, keeper: Some(keeper) };
+        Ok(self.read(&key, true)?.map(lent))
     }
 
     fn peek(&self, name: ItemName<'_>) -> Result<Option<bool>, StoreError> {
@@ -282,7 +273,7 @@ impl Store for VaultStore {
         names.dedup();
         let item = |key: &KeyName| {
             let value = match query.include {
-                Include::Values => Some(self.read(key, false)?.0.value),
+                Include::Values => self.read(key, false)?.map(|(reading, _)| reading.value),
                 Include::Names | Include::Attributes => None,
             };
             Ok(Item { account: key.to_string(), attributes: Vec::new(), value })

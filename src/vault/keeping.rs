@@ -104,18 +104,20 @@ impl Keeping {
             self.plan_token();
             return None;
         }
-        let role = self.keeper.role.as_ref()?;
-        match in_time(self.server.log_in(role)).await {
-            Ok(token) => {
-                self.keeper.token = token;
-                self.plan_token();
-                self.read_anew().await
-            }
+        match self.log_in_anew().await {
+            Ok(()) => self.read_anew().await,
             Err(error) => {
                 self.token_due = Some(now() + self.longer_pause());
                 self.ended(&error)
             }
         }
+    }
+
+    async fn log_in_anew(&mut self) -> Result<(), VaultError> {
+        let Some(role) = &self.keeper.role else { return Err(VaultError::Denied) };
+        self.keeper.token = in_time(self.server.log_in(role)).await?;
+        self.plan_token();
+        Ok(())
     }
 
     async fn tend_value(&mut self) -> Option<Change> {
@@ -132,8 +134,15 @@ impl Keeping {
     }
 
     async fn read_anew(&mut self) -> Option<Change> {
-        let Keeper { token, path, field, .. } = &self.keeper;
-        match in_time(self.server.read(&token.value, path, field)).await {
+        let mut read = self.read().await;
+        // The token may have been ended by somebody else.
+        if let Err(VaultError::Denied) = read {
+            read = match self.log_in_anew().await {
+                Ok(()) => self.read().await,
+                Err(error) => Err(error),
+            };
+        }
+        match read {
             Ok(Reading { value, lease }) => {
                 self.keeper.lease = lease;
                 self.plan_value();
@@ -145,6 +154,11 @@ impl Keeping {
                 self.ended(&error)
             }
         }
+    }
+
+    async fn read(&self) -> Result<Reading, VaultError> {
+        let Keeper { token, path, field, .. } = &self.keeper;
+        in_time(self.server.read(&token.value, path, field)).await
     }
 
     // A key is used until its lease ends; what fails before may still come right.

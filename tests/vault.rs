@@ -1,0 +1,449 @@
+//! A server of Vault or OpenBao as the store of a key. The server is a stand-in; the real one is tried by tests/stores/run.
+
+use crate::broker::upstream::{Seen, Upstream, answer};
+use crate::broker::{Authority, sidecars_of, wait_for_end};
+use crate::common::world::{Done, KEY, RINGLET, World};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+
+/// What the stand-in is to do.
+struct Play {
+    /// The value of the key, which a test may change.
+    value: Value,
+    /// The secret's lease in seconds, and whether it can be renewed.
+    lease: Option<(u64, bool)>,
+    /// How long a token of the role lives, in seconds.
+    ttl: u64,
+    /// The tokens that were given out and not ended, in their order.
+    live: Vec<String>,
+    given: usize,
+}
+
+/// A Vault of the test.
+struct Vault {
+    upstream: Upstream,
+    play: Arc<Mutex<Play>>,
+    /// Tells the path of each request.
+    asked: Mutex<mpsc::Receiver<String>>,
+}
+
+const USERS: &str = "users-own-token";
+
+impl Vault {
+    fn new() -> Self {
+        let play = Play { value: json!(KEY), lease: None, ttl: 3600, live: vec![USERS.into()], given: 0 };
+        let play = Arc::new(Mutex::new(play));
+        let (tell, asked) = mpsc::channel();
+        let (own, tell) = (Arc::clone(&play), Mutex::new(tell));
+        let upstream = Upstream::new(move |seen, stream| {
+            let done = played(&mut own.lock().expect("no panic"), seen, stream);
+            let _ = tell.lock().expect("no panic").send(words(seen));
+            done
+        });
+        Self { upstream, play, asked: Mutex::new(asked) }
+    }
+
+    fn play(&self, change: impl FnOnce(&mut Play)) {
+        change(&mut self.play.lock().expect("no panic"));
+    }
+
+    fn live(&self) -> Vec<String> {
+        self.play.lock().expect("no panic").live.clone()
+    }
+
+    /// The requests so far, as METHOD and path.
+    fn seen(&self) -> Vec<String> {
+        self.upstream.seen().iter().map(words).collect()
+    }
+
+    /// Waits for a request.
+    fn wait_for(&self, wanted: &str) {
+        let asked = self.asked.lock().expect("no panic");
+        while asked.recv().expect("the stand-in lives") != wanted {}
+    }
+}
+
+fn words(seen: &Seen) -> String {
+    seen.line.trim_end_matches(" HTTP/1.1").to_owned()
+}
+
+fn played(play: &mut Play, seen: &Seen, stream: &mut TcpStream) -> bool {
+    let mut say = |status: &str, body: Value| {
+        answer(stream, status, "content-type: application/json\r\n", body.to_string().as_bytes())
+    };
+    let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+    let path = words(seen);
+    if path == "POST /v1/auth/approle/login" {
+        if body != json!({ "role_id": "the-role", "secret_id": "the-secret-id" }) {
+            return say("400 Bad Request", json!({ "errors": ["invalid role or secret ID"] }));
+        }
+        play.given += 1;
+        let token = format!("made-token-{}", play.given);
+        play.live.push(token.clone());
+        return say(
+            "200 OK",
+            json!({ "auth": { "client_token": token, "lease_duration": play.ttl, "renewable": true } }),
+        );
+    }
+    let token = seen.all("x-vault-token").first().map(|token| (*token).to_owned()).unwrap_or_default();
+    if !play.live.contains(&token) {
+        return say("403 Forbidden", json!({ "errors": ["permission denied"] }));
+    }
+    let (lease_duration, renewable) = play.lease.unwrap_or_default();
+    let lease_id = if play.lease.is_some() { "creds/1" } else { "" };
+    match path.as_str() {
+        "POST /v1/auth/token/revoke-self" => {
+            play.live.retain(|live| *live != token);
+            say("204 No Content", json!({}))
+        }
+        "POST /v1/auth/token/renew-self" => {
+            say("200 OK", json!({ "auth": { "client_token": token, "lease_duration": play.ttl, "renewable": true } }))
+        }
+        "POST /v1/sys/leases/renew" => {
+            say("200 OK", json!({ "lease_id": lease_id, "lease_duration": lease_duration, "renewable": renewable }))
+        }
+        "POST /v1/sys/leases/revoke" => say("204 No Content", json!({})),
+        "GET /v1/secret/data/ringlet/anthropic/work" => say(
+            "200 OK",
+            json!({
+                "lease_id": lease_id, "lease_duration": lease_duration, "renewable": renewable,
+                "data": { "data": { "key": play.value }, "metadata": { "version": 3 } },
+            }),
+        ),
+        "GET /v1/creds/openai" => say(
+            "200 OK",
+            json!({
+                "lease_id": lease_id, "lease_duration": lease_duration, "renewable": renewable,
+                "data": { "api_key": play.value },
+            }),
+        ),
+        _ => say("404 Not Found", json!({ "errors": [] })),
+    }
+}
+
+const ROLE: &str = "role-id = \"the-role\"\nsecret-id-file = \"~/secret-id\"\n";
+const TOKEN: &str = "token-file = \"~/token\"\n";
+
+/// A world in which a server holds the keys of Anthropic.
+fn world(address: &str, login: &str) -> World {
+    let world = World::new();
+    world.configure(&format!(
+        "[audit]\nenabled = true\n[store.team]\naddress = \"{address}\"\n{login}[store-for.anthropic]\nstore = \"team\"\n"
+    ));
+    for (file, text) in [("secret-id", "the-secret-id\n"), ("token", "users-own-token\n")] {
+        let file = world.write(format!("home/{file}"), text);
+        world.chmod(&file, 0o600);
+    }
+    world.agent("claude");
+    world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n");
+    world.allow("profile = \"work\"\n");
+    world
+}
+
+fn launch(world: &World) -> Done {
+    world.run(&["exec", "claude"])
+}
+
+#[test]
+fn a_launch_logs_in_reads_one_field_and_ends_its_token() {
+    let vault = Vault::new();
+    let world = world(&vault.upstream.url(), &format!("{ROLE}namespace = \"team/a\"\n"));
+    let text = launch(&world).ok();
+    assert!(text.contains(&format!("env=ANTHROPIC_API_KEY={KEY}\n")), "{text}");
+    assert!(!text.contains("made-token") && !text.contains("the-secret-id"), "{text}");
+    let wanted = [
+        "POST /v1/auth/approle/login",
+        "GET /v1/secret/data/ringlet/anthropic/work",
+        "POST /v1/auth/token/revoke-self",
+    ];
+    assert_eq!(vault.seen(), wanted);
+    assert_eq!(vault.live(), [USERS]);
+    for seen in vault.upstream.seen() {
+        assert_eq!(seen.all("x-vault-namespace"), ["team/a"]);
+    }
+    let log = world.run(&["audit", "--json"]).ok();
+    assert!(log.contains("\"store\":\"team\"") && log.contains("\"result\":\"granted\""), "{log}");
+    assert!(!log.contains("token-1") && !log.contains("secret-id") && !log.contains(KEY), "{log}");
+}
+
+#[test]
+fn a_token_of_the_users_is_neither_ended_nor_taken_from_a_file_that_others_may_read() {
+    let vault = Vault::new();
+    let mut world = world(&vault.upstream.url(), TOKEN);
+    // Neither the server nor the token is chosen by the shell.
+    for (name, value) in [
+        ("VAULT_ADDR", "http://127.0.0.1:9"),
+        ("BAO_ADDR", "http://127.0.0.1:9"),
+        ("VAULT_TOKEN", "another"),
+        ("VAULT_NAMESPACE", "another"),
+        ("HTTP_PROXY", "http://127.0.0.1:9"),
+        ("ALL_PROXY", "http://127.0.0.1:9"),
+    ] {
+        world.set(name, value);
+    }
+    launch(&world).ok();
+    assert_eq!(vault.seen(), ["GET /v1/secret/data/ringlet/anthropic/work"]);
+    assert!(vault.upstream.seen()[0].all("x-vault-namespace").is_empty());
+    world.chmod(&world.path("home/token"), 0o644);
+    launch(&world).fails(125, &["token: is open to others than its owner"]);
+    world.chmod(&world.path("home/token"), 0o600);
+    world.write("home/token", "\n");
+    world.chmod(&world.path("home/token"), 0o600);
+    launch(&world).fails(125, &["is no line of text"]);
+    std::fs::remove_file(world.path("home/token")).expect("removed");
+    launch(&world).fails(125, &["does not exist"]);
+    assert_eq!(vault.seen().len(), 1, "nothing was asked without a token");
+}
+
+#[test]
+fn a_token_may_be_a_key_in_the_usual_store() {
+    let vault = Vault::new();
+    let world = world(&vault.upstream.url(), "token = \"vault/token\"\n");
+    launch(&world).fails(125, &["has no key vault/token", "ringlet keychain set vault token"]);
+    world.store_key("vault/token", USERS);
+    assert!(launch(&world).ok().contains(KEY));
+    assert_eq!(vault.live(), [USERS]);
+}
+
+#[test]
+fn what_is_no_key_is_refused_and_nothing_of_it_is_said() {
+    let vault = Vault::new();
+    let world = world(&vault.upstream.url(), TOKEN);
+    for (value, said) in [
+        (json!(format!("{KEY}\nmore")), "more than one line"),
+        (json!(format!("{KEY}\u{0}")), "holds a NUL"),
+        (json!(""), "is empty"),
+        (json!(format!("{KEY}{}", "x".repeat(2560))), "is longer than 2560 bytes"),
+        (json!("x".repeat(2 << 20)), "its answer is longer than"),
+        (json!({ "key": KEY }), "the field key is no text"),
+        (json!([KEY]), "the field key is no text"),
+        (json!(7), "the field key is no text"),
+    ] {
+        vault.play(|play| play.value = value);
+        let done = launch(&world).fails(125, &[said]);
+        assert!(!format!("{done:?}").contains("TESTTEST"), "{done:?}");
+    }
+    let log = world.run(&["audit", "--json"]).ok();
+    assert!(log.contains("\"result\":\"error\"") && !log.contains("TESTTEST"), "{log}");
+}
+
+#[test]
+fn a_key_that_is_not_there_is_missing_and_a_field_is_named() {
+    let vault = Vault::new();
+    let world = world(&vault.upstream.url(), TOKEN);
+    world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"other\"\n");
+    let says = ["has no key anthropic/other in the store \"team\"", "ringlet keychain set anthropic other"];
+    launch(&world).fails(125, &says);
+    world.configure("[store-for.\"anthropic/other\"]\nstore = \"team\"\npath = \"creds/openai\"\nfield = \"nope\"\n");
+    launch(&world).fails(125, &["has no field nope at creds/openai"]);
+}
+
+#[test]
+fn a_server_that_refuses_is_sealed_leads_elsewhere_or_says_nothing_is_told_apart() {
+    let elsewhere = Upstream::plain();
+    let to = format!("location: {}/v1/secret?token=x\r\n", elsewhere.url());
+    let cases: [(&'static str, String, &'static str, &str); 7] = [
+        (
+            "503 Service Unavailable",
+            String::new(),
+            "{\"errors\":[\"Vault is sealed\"]}",
+            "the store \"team\" is sealed",
+        ),
+        ("503 Service Unavailable", String::new(), "<html>", "answers otherwise than a Vault: 503"),
+        ("403 Forbidden", String::new(), "{\"errors\":[\"permission denied\"]}", "denies it"),
+        ("307 Temporary Redirect", to, "", "leads to another server, http://127.0.0.1:"),
+        ("200 OK", String::new(), "<html>", "its answer is no JSON"),
+        ("200 OK", String::new(), "{\"data\":null}", "has no field key"),
+        ("500 Internal Server Error", String::new(), "{\"errors\":[\"oh no\"]}", "500 Internal Server Error, oh no"),
+    ];
+    for (status, headers, body, said) in cases {
+        let upstream = Upstream::new(move |_, stream| answer(stream, status, &headers, body.as_bytes()));
+        let done = launch(&world(&upstream.url(), TOKEN)).fails(125, &[said]);
+        assert!(!done.stderr.contains("token=x"), "{done:?}");
+    }
+    assert!(elsewhere.seen().is_empty(), "a redirect is not followed");
+    // One that takes the request and says nothing, and one that is not there.
+    let silent = Upstream::new(|_, _| {
+        loop {
+            std::thread::park();
+        }
+    });
+    launch(&world(&silent.url(), &format!("{TOKEN}timeout = 0.2\n"))).fails(125, &["did not answer within 200ms"]);
+    launch(&world("http://127.0.0.1:9", TOKEN)).fails(125, &["cannot be reached", "ringlet config edit"]);
+}
+
+#[test]
+fn a_certificate_counts_by_the_file_of_the_settings_alone() {
+    let (own, other) = (Authority::new("own"), Authority::new("other"));
+    for (named, in_env, is_good) in
+        [(Some(&own), None, true), (Some(&other), Some(&own), false), (None, Some(&own), false), (None, None, false)]
+    {
+        let upstream = Upstream::over_tls(own.server("localhost", 2090));
+        let login = format!("{TOKEN}{}", named.map_or("", |_| "ca-file = \"~/ca.pem\"\n"));
+        let mut world = world(&format!("https://localhost:{}", upstream.port), &login);
+        if let Some(authority) = named {
+            world.write("home/ca.pem", authority.pem());
+        }
+        if let Some(authority) = in_env {
+            let file = world.write("env.pem", authority.pem());
+            world.set("SSL_CERT_FILE", file.clone());
+            world.set("NODE_EXTRA_CA_CERTS", file);
+        }
+        // The stand-in answers every request with an empty object.
+        let said = if is_good { "its answer holds no data" } else { "by an authority that this system does not know" };
+        launch(&world).fails(125, &[said]);
+        assert_eq!(upstream.seen().len(), usize::from(is_good));
+    }
+    let upstream = Upstream::over_tls(own.server("elsewhere.example", 2090));
+    let good = world(&format!("https://localhost:{}", upstream.port), &format!("{TOKEN}ca-file = \"~/ca.pem\"\n"));
+    good.write("home/ca.pem", own.pem());
+    launch(&good).fails(125, &["its certificate is for another name"]);
+    good.write("home/ca.pem", "nothing");
+    launch(&good).fails(125, &["ca.pem: holds no certificate authority"]);
+}
+
+#[test]
+fn a_secret_with_a_lease_keeps_its_token_for_a_direct_launch_and_that_is_said() {
+    let vault = Vault::new();
+    vault.play(|play| play.lease = Some((600, true)));
+    let world = world(&vault.upstream.url(), ROLE);
+    let done = launch(&world);
+    assert!(done.stderr.contains("anthropic/work is good for 600 s") && done.stderr.contains("stays"), "{done:?}");
+    assert!(done.ok().contains(KEY));
+    assert_eq!(vault.live(), [USERS, "made-token-1"]);
+    // Where something refuses the launch afterwards, nothing is left.
+    vault.play(|play| play.value = json!(format!("{KEY}\nmore")));
+    vault.play(|play| play.lease = None);
+    launch(&world).fails(125, &["more than one line"]);
+    assert_eq!(vault.live(), [USERS, "made-token-1"]);
+}
+
+/// An agent below a broker, which sends a request for each line that it is told.
+struct Brokered {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+    provider: Upstream,
+}
+
+impl Brokered {
+    fn start(world: &mut World) -> Self {
+        let provider = Upstream::plain();
+        world.set("PYTHONDONTWRITEBYTECODE", "1");
+        let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broker");
+        world.program(
+            "claude",
+            &format!(
+                "#!/usr/bin/env python3\nimport sys\nsys.path.insert(0, {scripts:?})\nfrom agent import *\n\
+                 for line in sys.stdin: say(status=post()[0])\n"
+            ),
+        );
+        let endpoint = format!("endpoint = \"{}\"\n", provider.url());
+        world.profile(
+            "work",
+            &format!(
+                "agent = \"claude\"\nprovider = \"anthropic\"\n{endpoint}delivery = \"broker\"\n\
+                 [provider-config]\nkey-alias = \"work\"\n"
+            ),
+        );
+        let mut command = world.process(RINGLET);
+        command.args(["exec", "claude"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("ringlet starts");
+        let lines = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, lines, provider }
+    }
+
+    /// Has the agent ask its provider, and gives the status that it sees, and the key that arrived.
+    fn ask(&mut self) -> (u64, Option<String>) {
+        let before = self.provider.seen().len();
+        self.child.stdin.as_mut().expect("piped").write_all(b"\n").expect("written");
+        let mut line = String::new();
+        self.lines.read_line(&mut line).expect("read");
+        let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line:?}"));
+        let key = self.provider.seen().get(before).map(|seen| seen.all("x-api-key").concat());
+        (said["status"].as_u64().expect("a status"), key)
+    }
+
+    /// Ends the agent, and waits for the process beside it.
+    fn end(mut self) {
+        let sidecars = sidecars_of(self.child.id());
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().expect("a child").success());
+        sidecars.into_iter().for_each(wait_for_end);
+    }
+}
+
+#[test]
+fn a_broker_renews_its_token_while_the_agent_runs_and_ends_it_afterwards() {
+    let vault = Vault::new();
+    vault.play(|play| play.ttl = 1);
+    let mut world = world(&vault.upstream.url(), ROLE);
+    let mut agent = Brokered::start(&mut world);
+    assert_eq!(agent.ask(), (200, Some(KEY.to_owned())));
+    assert_eq!(vault.live(), [USERS, "made-token-1"]);
+    vault.wait_for("POST /v1/auth/token/renew-self");
+    vault.wait_for("POST /v1/auth/token/renew-self");
+    assert_eq!(agent.ask(), (200, Some(KEY.to_owned())));
+    agent.end();
+    assert_eq!(vault.live(), [USERS]);
+}
+
+#[test]
+fn a_key_whose_lease_ends_is_read_anew_and_refused_where_that_fails() {
+    let vault = Vault::new();
+    vault.play(|play| play.lease = Some((1, false)));
+    let mut world = world(&vault.upstream.url(), TOKEN);
+    let mut agent = Brokered::start(&mut world);
+    assert_eq!(agent.ask(), (200, Some(KEY.to_owned())));
+    let next = format!("{KEY}2");
+    vault.play(|play| play.value = json!(next));
+    vault.wait_for("GET /v1/secret/data/ringlet/anthropic/work");
+    vault.wait_for("GET /v1/secret/data/ringlet/anthropic/work");
+    while agent.ask() != (200, Some(next.clone())) {}
+    // Revoked in the middle of a launch: the key is used until its lease ends, and then not any more.
+    vault.play(|play| play.live.clear());
+    while agent.ask().0 == 200 {}
+    assert_eq!(agent.ask(), (400, None));
+    vault.play(|play| play.live.push(USERS.into()));
+    while agent.ask().0 != 200 {}
+    agent.end();
+    let log = world.run(&["audit", "--json"]).ok();
+    assert!(log.contains("it was read anew from its store"), "{log}");
+    assert!(log.contains("the store's lease has ended: its store denies it"), "{log}");
+    assert!(!log.contains(KEY), "{log}");
+    assert_eq!(vault.seen().last().map(String::as_str), Some("POST /v1/sys/leases/revoke"));
+}
+
+#[test]
+fn a_lease_is_renewed_and_a_token_that_was_revoked_is_replaced_by_a_login() {
+    let vault = Vault::new();
+    vault.play(|play| (play.lease, play.ttl) = (Some((1, true)), 3600));
+    let mut world = world(&vault.upstream.url(), ROLE);
+    let mut agent = Brokered::start(&mut world);
+    vault.wait_for("POST /v1/sys/leases/renew");
+    vault.wait_for("POST /v1/sys/leases/renew");
+    assert_eq!(agent.ask(), (200, Some(KEY.to_owned())));
+    // The token ends with its next renewal, and so does what it has read.
+    vault.play(|play| play.live.retain(|token| token == USERS));
+    vault.wait_for("POST /v1/auth/approle/login");
+    vault.wait_for("GET /v1/secret/data/ringlet/anthropic/work");
+    while agent.ask().0 != 200 {}
+    agent.end();
+    assert_eq!(vault.live(), [USERS]);
+}
+
+#[test]
+fn nothing_is_read_anew_once_the_launchs_own_lease_has_ended() {
+    let vault = Vault::new();
+    vault.play(|play| play.lease = Some((1, true)));
+    let mut world = world(&vault.upstream.url(), ROLE);
+    world.configure("[scope.\"anthropic/work\"]\nlease = \"1h\"\n");
+    world.run(&["lease", "grant", "anthropic/work", "--for", "2s"]).ok();
+    let mut agent = Brokered::start(&mut world);
+    vault.wait_for("POST /v1/auth/token/revoke-self");
+    assert_eq!(vault.live(), [USERS]);
+    assert_eq!(agent.ask(), (400, None));
+    agent.end();
+}
