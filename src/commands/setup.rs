@@ -7,6 +7,7 @@
 mod propose;
 mod steps;
 mod survey;
+mod vault;
 
 use self::propose::{Account, Proposal};
 use self::steps::{Scope, Steps};
@@ -192,6 +193,9 @@ fn choose(host: &mut Host, session: &Session, survey: &Survey, steps: &mut Steps
         if !is_yes_or_enter(host, &question) {
             steps.hook = None;
         }
+    }
+    if steps.vault.is_some() && !is_yes_or_enter(host, "describe the Vault of this shell as a store?") {
+        steps.vault = None;
     }
     if !steps.check && steps.proposal.accounts.iter().any(Account::has_key) {
         let question = "ringlet: ask the provider whether it takes the key? [y/N] ";

@@ -3,6 +3,7 @@
 use super::Asked;
 use super::propose::{Account, NewKey, Proposal, What};
 use super::survey::{HookState, Survey};
+use super::vault::Vault;
 use crate::commands::hook::line_for;
 use crate::commands::keychain::set;
 use crate::commands::migrate::machine::default_file;
@@ -51,6 +52,8 @@ pub(super) struct Steps<'a> {
     pub(super) is_hooked: bool,
     /// Whether the providers are asked about the keys.
     pub(super) check: bool,
+    /// The server of Vault that becomes a store.
+    pub(super) vault: Option<Vault>,
 }
 
 impl<'a> Steps<'a> {
@@ -66,7 +69,8 @@ impl<'a> Steps<'a> {
             _ => None,
         };
         let (profile, inherited, check) = ("default".parse()?, Vec::new(), asked.check);
-        let mut made = Self { proposal, profile, inherited, scope: Scope::Keep, hook, is_hooked: false, check };
+        let vault = Vault::of_shell(host, session);
+        let mut made = Self { proposal, profile, inherited, scope: Scope::Keep, hook, is_hooked: false, check, vault };
         made.settle(session, survey)?;
         if asked.yes && !made.inherited.is_empty() && !made.proposal.accounts.is_empty() {
             made.leave_inheriting(host);
@@ -129,7 +133,7 @@ impl<'a> Steps<'a> {
 
     /// Reports whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
-        self.proposal.accounts.is_empty() && self.hook.is_none() && self.scope == Scope::Keep
+        self.proposal.accounts.is_empty() && self.hook.is_none() && self.scope == Scope::Keep && self.vault.is_none()
     }
 
     // Leaves accounts out that would get more keys than their own: nobody was asked about these.
@@ -215,6 +219,7 @@ impl<'a> Steps<'a> {
             )),
             Scope::Keep => {}
         }
+        rows.extend(self.vault.as_ref().map(Vault::step));
         if self.check {
             let said = "ask the provider whether it takes the key".to_owned();
             rows.push((said, words!["ringlet", "keychain", "check"].into()));
@@ -270,7 +275,8 @@ impl<'a> Steps<'a> {
     /// Writes the profile, the settings, the hook's line and the project file. Returns false if the line was not added.
     pub(super) fn carry_out(&mut self, host: &mut Host, session: &Session) -> Result<bool, Failure> {
         let run = apply::run_name(&session.paths, host.world.now);
-        let writes = !self.proposal.accounts.is_empty() || matches!(self.scope, Scope::Default(_));
+        let writes =
+            !self.proposal.accounts.is_empty() || matches!(self.scope, Scope::Default(_)) || self.vault.is_some();
         if writes || self.hook.is_some() || matches!(self.scope, Scope::Here(_)) {
             self.write(host, session, &run)?;
         }
@@ -303,6 +309,14 @@ impl<'a> Steps<'a> {
         if let Scope::Default(name) = &self.scope {
             made.push(default_file(session, name, vec![])?);
         }
+        if let Some(vault) = &self.vault {
+            let file = match made.pop_if(|file| file.path == session.paths.config()) {
+                Some(file) => file,
+                None => unchanged(session)?,
+            };
+            let text = String::from_utf8_lossy(&file.after).into_owned();
+            made.push(MadeFile { after: vault.added_to(session, &text)?.into_bytes(), ..file });
+        }
         Ok(made)
     }
 
@@ -320,6 +334,9 @@ impl<'a> Steps<'a> {
         if let Scope::Default(name) = &self.scope {
             host.output.note(format!("\"{name}\" is the default profile"));
         }
+        if let Some(vault) = &self.vault {
+            host.output.note(vault.next());
+        }
         if let Some((shell, file)) = &self.hook {
             let (line, shown) = (line_for(*shell), session.paths.pretty(file));
             let open = || session.open_store(&host.world, Prompt::Never);
@@ -336,6 +353,13 @@ impl<'a> Steps<'a> {
         }
         Ok(())
     }
+}
+
+// The settings as they are.
+fn unchanged(session: &Session) -> Result<MadeFile, Failure> {
+    let path = session.paths.config();
+    let before = Source::read(&path)?.map(|source| source.text.into_bytes());
+    Ok(MadeFile { path, after: before.clone().unwrap_or_default(), before, keys: vec![] })
 }
 
 // The command that adds the hook's line to a file of the shell's. The file is shown with `~`, which no quotes may hold.

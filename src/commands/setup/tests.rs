@@ -356,3 +356,41 @@ fn a_line_that_cannot_be_added_is_not_said_to_be_there() {
     home.run(&["init"]).succeeds();
     assert_eq!(home.read(".bashrc"), "A=1\r\neval \"$(ringlet hook bash)\"\n");
 }
+
+#[test]
+fn a_vault_of_the_shell_becomes_a_store_and_undo_takes_it_back() {
+    let mut home = with_claude();
+    home.write(".config/ringlet/config.toml", "# mine\n");
+    home.env.push(("VAULT_ADDR", "https://vault.example:8200".into()));
+    home.env.push(("VAULT_NAMESPACE", "team/a".into()));
+    home.env.push(("VAULT_CACERT", "/etc/ca.pem".into()));
+    home.answer(&[KEY, ""]);
+    let ran = home.run(&["init"]).succeeds();
+    let text = home.read(".config/ringlet/config.toml");
+    let table = "[store.vault]\naddress = \"https://vault.example:8200\"\nnamespace = \"team/a\"\n\
+                 ca-file = \"/etc/ca.pem\"\ntoken-file = \"~/.vault-token\"\n";
+    assert!(
+        text.contains("# mine") && text.contains("default-profile = \"default\"") && text.contains(table),
+        "{text}"
+    );
+    assert!(format!("{ran:?}").contains("ringlet config set store.vault"), "{ran:?}");
+    // No key is told to be there.
+    assert!(!text.contains("store-for"), "{text}");
+    home.run(&["migrate", "undo"]).succeeds();
+    assert_eq!(home.read(".config/ringlet/config.toml"), "# mine\n");
+    // One that keys may not be sent to, and one that the settings have already.
+    for (variable, settings, said) in [
+        ("http://vault.example.com", "", "would send everything unencrypted"),
+        ("https://u:secret@vault.example", "", "holds a user name"),
+        ("https://vault.example", "[store.own]\naddress = \"https://v\"\ntoken-file = \"~/t\"\n", "ringlet init"),
+    ] {
+        let mut home = with_claude();
+        home.write(".config/ringlet/config.toml", settings);
+        home.env.push(("BAO_ADDR", variable.into()));
+        home.answer(&[KEY, ""]);
+        let ran = home.run(&["init"]).succeeds();
+        let told = format!("{ran:?} ringlet init");
+        assert!(told.contains(said) && !told.contains("secret@"), "{told}");
+        assert!(!home.read(".config/ringlet/config.toml").contains("[store.vault]"));
+    }
+}
