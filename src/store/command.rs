@@ -1,7 +1,7 @@
 //! A store that is a command of the settings: it prints a key.
 //!
 //! The status of a tool never tells a key that is absent from a store that is locked. So a `get` that fails is an error
-//! of the store, and never "not found".
+//! of the store, and "not found" only where a listing has no such name.
 
 use super::tool::{Asks, Run, Tool};
 use super::{Class, Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError};
@@ -175,7 +175,15 @@ impl Store for CommandStore {
             return Ok(self.names()?.contains(&key).then(|| item(None)));
         }
         let asks = if self.spec.interactive { Asks::Always } else { Asks::Never };
-        self.value(&key, asks).map(|value| Some(item(Some(value))))
+        match self.value(&key, asks) {
+            Ok(value) => Ok(Some(item(Some(value)))),
+            // The status of a tool does not tell that a key is absent, and a listing does.
+            Err(error @ StoreError::InStore { class: Class::Broken, .. }) if self.knows_names() => match self.names() {
+                Ok(names) if !names.contains(&key) => Ok(None),
+                Ok(_) | Err(_) => Err(error),
+            },
+            Err(error) => Err(error),
+        }
     }
 
     fn peek(&self, name: ItemName<'_>) -> Result<Option<bool>, StoreError> {

@@ -1,0 +1,307 @@
+//! Further stores of the settings: which of them is asked for a key, and what its program is given.
+
+use crate::common::daemon::{Client, Daemon, register_this, request, results, served, success};
+use crate::common::pty::Terminal;
+use crate::common::world::{KEY, RINGLET, World};
+use serde_json::{Value, json};
+use std::fs;
+
+/// A stand-in for a tool that keeps values in files, and shows what it is run with.
+const KV: &str = "#!/bin/sh\n\
+    env > \"$HOME/env\"; pwd > \"$HOME/cwd\"; ls /proc/self/fd > \"$HOME/fds\"\n\
+    (: > /dev/tty) 2>/dev/null && echo yes > \"$HOME/tty\" || echo no > \"$HOME/tty\"\n\
+    mkdir -p \"$HOME/kv\"; name=$(echo \"$2\" | tr / .)\n\
+    case $1 in\n\
+    get) cat \"$HOME/kv/$name\" || { echo 'no such entry' >&2; exit 4; };;\n\
+    set) cat > \"$HOME/kv/$name\";;\n\
+    rm) rm \"$HOME/kv/$name\";;\n\
+    ls) ls \"$HOME/kv\" | sed 's/[.]/\\//';;\n\
+    esac\n";
+
+const TABLE: &str = "[store.team]\nget = [\"kv\", \"get\", \"{provider}/{alias}\"]\n\
+    set = [\"kv\", \"set\", \"{provider}/{alias}\"]\nremove = [\"kv\", \"rm\", \"{provider}/{alias}\"]\n\
+    list = [\"kv\", \"ls\"]\n";
+
+/// A world in which a tool holds the keys of Anthropic.
+fn world() -> World {
+    let world = World::new();
+    world.configure(&format!("{TABLE}[store-for.anthropic]\nstore = \"team\"\n"));
+    world.program("kv", KV);
+    world.make_ready();
+    world
+}
+
+fn launch(world: &World) -> crate::common::world::Done {
+    world.run(&["exec", "claude"])
+}
+
+fn json_of(world: &World, words: &[&str]) -> Value {
+    serde_json::from_str(&world.run(words).ok()).expect("JSON")
+}
+
+#[test]
+fn every_command_takes_a_key_from_the_store_of_its_rule_and_says_which() {
+    let world = world();
+    world.store_key("openai/ci", KEY);
+    assert_eq!(world.read("home/kv/anthropic.work"), KEY);
+    let file = world.read("home/.config/ringlet/credentials.toml");
+    assert!(file.contains("[openai.ci]") && !file.contains("anthropic"), "{file}");
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/work  the store \"team\"\nopenai/ci\n");
+    assert_eq!(json_of(&world, &["keychain", "list", "--json", "anthropic"])[0]["place"], "the store \"team\"");
+    let shown = world.run(&["exec", "--dry-run", "claude"]).ok();
+    assert!(shown.contains("from      the store \"team\"\n"), "{shown}");
+    let shown = json_of(&world, &["--json", "exec", "--dry-run", "claude"]);
+    assert_eq!(shown["profile"]["secrets"][0]["store"], "team");
+    let status = json_of(&world, &["--json", "status", "claude"]);
+    assert_eq!(status["agents"][0]["key"]["place"], "the store \"team\"");
+    assert_eq!(status["agents"][0]["key"]["there"], true);
+    let said = world.run(&["doctor"]).stdout;
+    assert!(said.contains("the store \"team\" answers and holds 1 key"), "{said}");
+    world.configure("[audit]\nenabled = true\n");
+    let text = launch(&world).ok();
+    assert!(text.contains(&format!("env=ANTHROPIC_API_KEY={KEY}\n")), "{text}");
+    let log = world.run(&["audit"]).ok();
+    assert!(log.contains("anthropic/work  from team  claude"), "{log}");
+    world.profile("given", "agent = \"claude\"\nprovider = \"anthropic\"\n[secrets]\nTOKEN = \"anthropic/work\"\n");
+    let words = ["run", "--profile", "given", "--", "sh", "-c", "printf %s \"$TOKEN\""];
+    assert_eq!(world.run(&words).ok(), KEY);
+    world.run(&["keychain", "rename", "anthropic", "work", "home", "--yes"]).ok();
+    assert_eq!(
+        (world.path("home/kv/anthropic.work").exists(), world.read("home/kv/anthropic.home")),
+        (false, KEY.into())
+    );
+    let said = world.run(&["keychain", "remove", "anthropic", "home", "--yes"]);
+    assert!(said.stderr.contains("removed anthropic/home from the store \"team\""), "{said:?}");
+    world.run(&["keychain", "remove", "anthropic", "home", "--yes"]).fails(1, &["the store \"team\" has no key"]);
+}
+
+#[test]
+fn no_store_stands_in_for_another_one() {
+    let world = world();
+    fs::write(
+        world.path("home/.config/ringlet/credentials.toml"),
+        "[anthropic.work]\nkey = \"sk-ant-api03-ANOTHERANOTHERANOTHER\"\n",
+    )
+    .expect("written");
+    world.chmod(&world.path("home/.config/ringlet/credentials.toml"), 0o600);
+    assert!(launch(&world).ok().contains(KEY));
+    let said = world.run(&["doctor"]).stdout;
+    assert!(said.contains("in plaintext, in ~/.config/ringlet/credentials.toml"), "{said}");
+    fs::remove_file(world.path("home/kv/anthropic.work")).expect("removed");
+    let says =
+        ["profile \"work\" has no key anthropic/work in the store \"team\"", "ringlet keychain set anthropic work"];
+    let done = launch(&world).fails(125, &says);
+    assert!(!done.stdout.contains("ANOTHER"), "{done:?}");
+    // Where no listing says that it is not there, it may as well be locked.
+    let settings = world.read("home/.config/ringlet/config.toml").replace("list = [\"kv\", \"ls\"]\n", "");
+    world.write("home/.config/ringlet/config.toml", settings);
+    let says = [
+        "profile \"work\": the store \"team\" could not give anthropic/work: kv ended with status 4",
+        "it says: no such entry",
+        "ringlet keychain unlock team",
+    ];
+    launch(&world).fails(125, &says);
+    // A rule of its own for the key comes first.
+    world.configure("[store-for.\"anthropic/work\"]\nstore = \"file\"\n");
+    assert!(launch(&world).ok().contains("sk-ant-api03-ANOTHERANOTHERANOTHER"));
+}
+
+#[test]
+fn a_tool_runs_at_home_in_a_session_of_its_own_and_without_the_agents_keys() {
+    let mut world = world();
+    for (name, value) in [
+        ("ANTHROPIC_API_KEY", "sk-ant-api03-OFTHESHELL"),
+        ("OPENAI_API_KEY", "sk-of-the-shell"),
+        ("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat-OFTHESHELL"),
+        ("AWS_ACCESS_KEY_ID", "of-the-tool"),
+        ("BW_SESSION", "of-the-tool"),
+        ("DISPLAY", ":7"),
+        ("GPG_TTY", "/dev/pts/7"),
+    ] {
+        world.set(name, value);
+    }
+    let mut terminal = Terminal::start({
+        let mut command = world.process(RINGLET);
+        command.args(["exec", "claude"]);
+        command
+    });
+    terminal.expect("env=ANTHROPIC_API_KEY=");
+    terminal.end();
+    let env = world.read("home/env");
+    assert!(!env.contains("SHELL\n") && !env.contains("OFTHESHELL") && !env.contains("of-the-shell"), "{env}");
+    assert_eq!(env.matches("of-the-tool").count(), 2, "{env}");
+    assert!(!env.contains("DISPLAY=") && !env.contains("GPG_TTY="), "{env}");
+    assert!(env.contains("PASSWORD_STORE_GPG_OPTS= --pinentry-mode error"), "{env}");
+    assert_eq!(world.read("home/cwd").trim_end(), world.path("home").to_string_lossy());
+    assert_eq!(world.read("home/tty"), "no\n");
+    // No descriptor of ringlet's: what this test itself hands down, and the script that the shell reads.
+    launch(&world).ok();
+    let own = world.sh("ls /proc/self/fd").ok();
+    let more: Vec<String> =
+        world.read("home/fds").lines().map(str::to_owned).filter(|fd| !own.lines().any(|own| own == fd)).collect();
+    assert_eq!(more, ["10"], "{own}");
+}
+
+#[test]
+fn a_tool_asks_on_the_terminal_where_the_settings_or_the_person_let_it() {
+    let world = world();
+    let ask =
+        "#!/bin/sh\nprintf 'PIN: ' > /dev/tty && read -r pin < /dev/tty && [ \"$pin\" = 4711 ] && echo KEY-$pin\n";
+    world.program("kv", ask);
+    let started = |words: &[&str]| {
+        let mut command = world.process(RINGLET);
+        command.args(words);
+        Terminal::start(command)
+    };
+    let mut terminal = started(&["keychain", "unlock", "team"]);
+    // A listing asks nobody, so the key is one that a rule names.
+    terminal.expect("the store \"team\" could not list its keys");
+    terminal.end();
+    world.configure("[store-for.\"anthropic/work\"]\nstore = \"team\"\n");
+    let mut terminal = started(&["keychain", "unlock", "team"]);
+    terminal.expect("PIN: ");
+    terminal.send("4711");
+    terminal.expect("the store \"team\" gives its keys");
+    assert!(!terminal.transcript().contains("KEY-4711"));
+    terminal.end();
+    // A launch does not let it ask, unless the table says so.
+    let mut terminal = started(&["exec", "claude"]);
+    terminal.expect("could not give anthropic/work");
+    terminal.end();
+    let settings =
+        world.read("home/.config/ringlet/config.toml").replace("[store.team]\n", "[store.team]\ninteractive = true\n");
+    world.write("home/.config/ringlet/config.toml", settings);
+    let mut terminal = started(&["exec", "claude"]);
+    terminal.expect("PIN: ");
+    terminal.send("4711");
+    terminal.expect("env=ANTHROPIC_API_KEY=KEY-4711");
+    terminal.end();
+}
+
+#[test]
+fn a_program_of_the_project_or_where_others_write_is_never_started() {
+    let mut world = world();
+    let evil = "#!/bin/sh\ntouch \"$HOME/evil\"; echo sk-ant-api03-EVIL\n";
+    let put = |world: &World, below: &str| {
+        let path = world.write(below, evil);
+        world.chmod(&path, 0o755);
+    };
+    let search =
+        world.env().iter().find(|(name, _)| name == "PATH").expect("set").1.clone().into_string().expect("text");
+    // First on PATH, in the project: another program of that name is found behind it.
+    put(&world, "home/project/bin/kv");
+    put(&world, "home/project/bin/cat");
+    world.set("PATH", format!("{}:relative::{search}", world.path("home/project/bin").display()));
+    put(&world, "home/project/relative/kv");
+    assert!(launch(&world).ok().contains(KEY));
+    // In a folder where others write.
+    put(&world, "open/kv");
+    put(&world, "open/cat");
+    world.chmod(&world.path("open"), 0o777);
+    world.set("PATH", format!("{}:{search}", world.path("open").display()));
+    assert!(launch(&world).ok().contains(KEY));
+    fs::remove_file(world.path("bin/kv")).expect("removed");
+    let says = ["the store \"team\", which holds anthropic/work, cannot be asked:", "open/kv is not started"];
+    launch(&world).fails(125, &says);
+    world.run(&["keychain", "list"]).fails(1, &["open/kv is not started"]);
+    // A link that leads into the project, or whose target others may write.
+    std::os::unix::fs::symlink(world.path("home/project/bin/kv"), world.path("bin/kv")).expect("linked");
+    world.set("PATH", search);
+    launch(&world).fails(125, &["lies inside the project"]);
+    world.run(&["exec", "--dry-run", "claude"]).fails(125, &["lies inside the project"]);
+    fs::remove_file(world.path("bin/kv")).expect("removed");
+    std::os::unix::fs::symlink(world.path("open/kv"), world.path("bin/kv")).expect("linked");
+    launch(&world).fails(125, &["other accounts may write it"]);
+    fs::remove_file(world.path("bin/kv")).expect("removed");
+    launch(&world).fails(125, &["there is no program kv on PATH"]);
+    // A path that the settings name may lie where others write, but not in the project.
+    let named = |path: &str| {
+        let text = world.read("home/.config/ringlet/config.toml").replace("\"kv\"", &format!("{path:?}"));
+        world.write("home/.config/ringlet/config.toml", text);
+    };
+    named(&world.path("home/project/bin/kv").to_string_lossy());
+    launch(&world).fails(125, &["lies inside the project"]);
+    assert!(!world.path("home/evil").exists());
+}
+
+#[test]
+fn a_project_names_neither_a_store_nor_where_a_key_is() {
+    let world = world();
+    for text in [
+        "profile = \"work\"\n[store.x]\nget = [\"/bin/echo\", \"x\"]\n",
+        "profile = \"work\"\n[store-for.anthropic]\nstore = \"x\"\n",
+    ] {
+        world.write("home/project/.ringlet.toml", text);
+        world.run(&["allow"]).fails(1, &[".ringlet.toml:2"]);
+    }
+    world.profile(
+        "work",
+        "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\nstore = \"x\"\n",
+    );
+    world.run(&["exec", "--profile", "work", "claude"]).fails(125, &["ringlet.toml:5"]);
+}
+
+#[test]
+fn a_tool_that_hangs_is_ended_and_the_other_stores_are_still_listed() {
+    let world = world();
+    world.store_key("openai/ci", KEY);
+    let settings =
+        world.read("home/.config/ringlet/config.toml").replace("[store.team]\n", "[store.team]\ntimeout = 0.3\n");
+    world.write("home/.config/ringlet/config.toml", settings);
+    world.program("kv", "#!/bin/sh\necho sk-ant-api03-HALF; sleep 1000 & echo $! > \"$HOME/pid\"; sleep 1000\n");
+    let done =
+        launch(&world).fails(125, &["the store \"team\" did not answer within 300ms: kv was ended", "`timeout`"]);
+    assert!(!format!("{done:?}").contains("HALF"), "{done:?}");
+    let pid = world.read("home/pid");
+    let stat = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    while !stat().is_empty() && !stat().contains(") Z ") {
+        std::thread::yield_now();
+    }
+    let done = world.run(&["keychain", "list"]).fails(1, &["the store \"team\" did not answer"]);
+    assert_eq!(done.stdout, "openai/ci\n");
+    let rows = world.run(&["--json", "keychain", "list"]).fails(1, &["did not answer"]);
+    let rows: Value = serde_json::from_str(&rows.stdout).expect("JSON");
+    assert_eq!(rows[0]["name"], "openai/ci");
+    let said = world.run(&["doctor"]).stdout;
+    assert!(said.contains("did not answer within 300ms"), "{said}");
+}
+
+#[test]
+fn the_daemon_reads_and_writes_the_stores_of_the_settings() {
+    let world = served(world());
+    world.store_key("openai/ci", KEY);
+    register_this(&world, &["--read", "ringlet", "--write", "ringlet", "--search"]);
+    let daemon = Daemon::start(&world);
+    let mut client = Client::connect(&daemon.socket);
+    let read = |target: &str| request("read", "ringlet", json!({ "targets": [target] }));
+    assert_eq!(client.ask(&read("anthropic/work")), results(&[("anthropic/work", Some(KEY))]));
+    assert_eq!(client.ask(&read("openai/ci")), results(&[("openai/ci", Some(KEY))]));
+    let write = json!({ "targets": ["anthropic/new"], "values": ["sk-ant-api03-NEW"] });
+    assert_eq!(client.ask(&request("write", "ringlet", write)), success());
+    assert_eq!(world.read("home/kv/anthropic.new"), "sk-ant-api03-NEW");
+    let found = client.ask(&request("search", "ringlet", json!({})));
+    for name in ["anthropic/new", "anthropic/work", "openai/ci"] {
+        assert!(found.to_string().contains(name), "{found}");
+    }
+    let log = world.run(&["audit", "--json"]).ok();
+    assert!(log.contains("\"key\":\"anthropic/new\",\"store\":\"team\""), "{log}");
+}
+
+#[test]
+fn migrate_moves_a_key_into_the_store_of_its_rule_and_undo_takes_it_from_there() {
+    let mut world = World::new();
+    world.configure(&format!("{TABLE}[store-for.anthropic]\nstore = \"team\"\n"));
+    world.program("kv", KV);
+    world.agent("claude");
+    world.set("SHELL", "/bin/bash");
+    let key =
+        "sk-ant-api03-TESTq1FAKEr2TESTs3FAKEt4TESTu5FAKEv6TESTw7FAKEx8TESTy9FAKEz0TESTa1FAKEb2TESTc3FAKEd4TEST-FAKEAA";
+    let rc = format!("eval \"$(ringlet hook bash)\"\nexport ANTHROPIC_API_KEY={key}\n");
+    world.write("home/.bashrc", &rc);
+    let done = world.run(&["migrate", "--yes"]);
+    assert!(done.stderr.contains("stored anthropic/default in the store \"team\""), "{done:?}");
+    assert_eq!(world.read("home/kv/anthropic.default"), key);
+    assert!(!world.read("home/.bashrc").contains(key));
+    world.run(&["migrate", "undo"]).ok();
+    assert_eq!(world.read("home/.bashrc"), rc);
+}
