@@ -379,8 +379,8 @@ mod tests {
     #[test]
     fn what_a_tool_says_is_shown_in_a_few_lines_without_keys_or_control_characters() {
         let script = format!(
-            "printf 'Error: \\033[31mno such entry\\n\\nuser: https://me:pw@vault.example/x?token={KEY}\\n1\\n2\\n3\\n4\\n' >&2\n\
-             exit 1"
+            "printf 'Error: \\033[31mno such entry\\n\\n' >&2\n\
+             printf 'user: https://me:pw@vault.example/x?token={KEY}\\n1\\n2\\n3\\n4\\n' >&2; exit 1"
         );
         let error = got(&rig(GET, &script)).expect_err("status 1");
         assert_eq!(error.said().len(), 5);

@@ -199,7 +199,8 @@ mod tests {
             get) [ \"$(cat)\" = ringlet/anthropic/work ] && [ -s kept ] && cat kept && exit 0\n\
                  echo credentials not found in native keychain; exit 1;;\n\
             store) cat > kept;;\n\
-            list) if [ -s kept ]; then echo '{\"ringlet/anthropic/work\":\"work\",\"https://index.docker.io\":\"me\"}'\n\
+            list) if [ -s kept ]\n\
+                  then echo '{\"ringlet/anthropic/work\":\"work\",\"https://index.docker.io\":\"me\"}'\n\
                   else echo '{}'; fi;;\n\
             erase) rm kept;;\n\
             esac";

@@ -1,7 +1,7 @@
 //! A store that is a server of Vault or OpenBao.
 //!
-//! A key without a path of its own is a secret of its own in the key-value engine, which Ringlet also writes. A key with
-//! a path is a field of a secret that somebody else keeps, and is only read.
+//! A key without a path of its own is a secret of its own in the key-value engine, which Ringlet also writes. A key
+//! with a path is a field of a secret that somebody else keeps, and is only read.
 
 use super::{Class, Detail, Include, Item, ItemName, Lent, Query, SERVICE, Store, StoreError};
 use crate::config::{Credential, Stores, VaultLogin, VaultSpec};
