@@ -611,8 +611,8 @@ impl RawStore {
                 return Err(source
                     .error(name.span(), "the table does not say how to log in, or says it in two ways")
                     .with_hint(
-                        "write `token-file = \"~/.vault-token\"`, `token = \"vault/token\"` for one in the keychain, or \
-                         `role-id` with `secret-id-file` or `secret-id`",
+                        "write `token-file = \"~/.vault-token\"`, `token = \"vault/token\"` for one in the keychain, \
+                         or `role-id` with `secret-id-file` or `secret-id`",
                     ));
             }
         };
