@@ -14,7 +14,7 @@ use crate::probe::{Endpoints, Question, Unasked, Verdict};
 use crate::profile::Profiles;
 use crate::registry::misplaced;
 use crate::secret::{Key, Shape};
-use crate::store::{Keys, Prompt};
+use crate::store::{Keys, Listing, Prompt};
 use crate::words;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub(super) fn run(host: &mut Host, session: &Session, prefix: &str) -> Result<i3
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     let prompt = if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never };
     let store = session.open_store(&host.world, prompt);
-    let names = names(&store, prefix)?;
+    let names = names(host, &store, prefix)?;
     if names.is_empty() && host.output.wants_json() {
         host.output.json(&Vec::<Value>::new());
         return Ok(0);
@@ -83,8 +83,9 @@ pub(super) fn ask_about(host: &mut Host, session: &Session, names: &[KeyName]) -
     Ok(show(host, session, &found))
 }
 
-fn names(store: &Keys, prefix: &str) -> Result<Vec<KeyName>, Failure> {
-    let mut names = store.names()?;
+fn names(host: &mut Host, store: &Keys, prefix: &str) -> Result<Vec<KeyName>, Failure> {
+    let Listing { keys: mut names, failed } = store.listing(&|_, _| ())?;
+    failed.into_iter().for_each(|error| host.output.warn(error.to_string()));
     let all: Vec<String> = names.iter().map(ToString::to_string).collect();
     names.retain(|name| name.to_string().starts_with(prefix));
     if names.is_empty() && !all.is_empty() {

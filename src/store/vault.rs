@@ -285,6 +285,15 @@ impl Store for VaultStore {
         Ok(())
     }
 
+    // Nobody can be asked here; whether the server gives the key is all that can be found out.
+    fn unlock_item(&self, name: ItemName<'_>) -> Result<(), StoreError> {
+        let Some(key) = name.key() else { return Ok(()) };
+        match self.read(&key, false)? {
+            Some(_) => Ok(()),
+            None => Err(StoreError::NotFound { place: self.place(), key }),
+        }
+    }
+
     fn notes(&self) -> Vec<String> {
         std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
