@@ -3,6 +3,7 @@
 //! The classes decide what the callers do: only `Absent` lets the file take the keychain's place, and `NotFound` is the
 //! answer of a store that works. No error holds a secret.
 
+use super::unopened::Unopened;
 use crate::hint::Hint;
 use crate::name::{KeyName, StoreName};
 use crate::platform::LockError;
@@ -84,6 +85,9 @@ pub enum StoreError {
     /// The keychain is there and locked.
     #[error("the keychain is locked")]
     Locked,
+    /// The encrypted file is locked, or was not unlocked.
+    #[error(transparent)]
+    Unopened(#[from] Unopened),
     /// The keychain is open, and gives the key only after a person has confirmed it in a window.
     #[error("the key waits for a confirmation in the keychain's own window")]
     Unconfirmed,
@@ -186,6 +190,7 @@ impl StoreError {
                 "run `ringlet keychain unlock` in a terminal, unlock it in its own window, or log in to the desktop"
                     .into()
             }
+            Self::Unopened(unopened) => unopened.hint(),
             Self::Unconfirmed => {
                 "KeePassXC confirms a key for the one program that asked; in its settings, under Secret \
                                   Service Integration, turn \"Confirm when passwords are retrieved by clients\" off"
