@@ -479,7 +479,7 @@ fn without_a_keychain_the_file_is_used_with_a_warning_once_a_day() {
         let world = World::on(&keyring);
         let done = set(&world, KEY);
         let warning = "\u{26a0} Using file-backed credentials (~/.config/ringlet/credentials.toml).\n  For better security on multi-user systems, \
-                       install GNOME Keyring or set up a service-mode keychain.\n";
+                       run `ringlet config set credentials.backend encrypted-file`, install GNOME Keyring or set up a service-mode keychain.\n";
         assert!(done.stderr.ends_with(warning), "{done:?}");
         done.ok();
         assert_eq!(fs::metadata(world.path(FILE)).expect("the file").permissions().mode() & 0o7777, 0o600);

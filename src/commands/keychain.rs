@@ -16,7 +16,7 @@ use crate::host::{Host, World};
 use crate::name::{Alias, KeyName, Provider, StoreName, closest, shorten};
 use crate::output::{Output, Style};
 use crate::platform;
-use crate::store::{Keys, Listing, Missing, Prompt, SCREENS, StoreError};
+use crate::store::{Keys, Listing, Missing, Prompt, SCREENS, StoreError, TO_ENCRYPT};
 use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -272,11 +272,15 @@ pub(super) fn warn_of_fallback(session: &Session, store: &Keys, world: &World, o
         .and_then(|()| platform::replace_file(&mark, b""));
     let file = session.paths.pretty(&session.paths.credentials());
     output.plain_stderr(&format!("\u{26a0} Using file-backed credentials ({file})."));
+    let better = format!("run `{}`", TO_ENCRYPT.join(" "));
     output.plain_stderr(&match missing {
-        Missing::Keychain(_) => "  For better security on multi-user systems, install GNOME Keyring or set up a \
-                                 service-mode keychain."
-            .to_owned(),
-        other => format!("  For better security on multi-user systems: {other}; {}.", other.cure()),
+        Missing::Keychain(_) => format!(
+            "  For better security on multi-user systems, {better}, install GNOME Keyring or set up a service-mode \
+             keychain."
+        ),
+        other => {
+            format!("  For better security on multi-user systems, {better}. Or: {other}; {}.", other.cure())
+        }
     });
 }
 

@@ -178,13 +178,14 @@ impl StoreError {
     pub fn hint(&self) -> Option<Hint> {
         Some(match self {
             Self::NotFound { key, .. } => Hint::run(key.set_command()),
-            Self::Absent(missing) => {
-                format!("{}, or set `[credentials] backend = \"file\"` in config.toml", missing.cure()).into()
-            }
+            Self::Absent(missing) => Hint::run(TO_ENCRYPT)
+                .and(format!(", {}, or set `[credentials] backend = \"file\"` in config.toml", missing.cure())),
             Self::Unreachable(_) => {
-                "log out and in again, which starts the session's bus anew; where there is to be none, \
-                                     set `[credentials] backend = \"file\"` in config.toml"
-                    .into()
+                let anew = "log out and in again, which starts the session's bus anew; where there is to be none, ";
+                Hint::from(anew)
+                    .and("run ")
+                    .command(TO_ENCRYPT)
+                    .and(", or set `[credentials] backend = \"file\"` in config.toml")
             }
             Self::Locked => {
                 "run `ringlet keychain unlock` in a terminal, unlock it in its own window, or log in to the desktop"
@@ -238,6 +239,9 @@ impl StoreError {
         if let Self::InStore { said, .. } = self { said } else { &[] }
     }
 }
+
+/// The command after which keys are in the encrypted file, the better choice where there is no keychain.
+pub(crate) const TO_ENCRYPT: [&str; 5] = ["ringlet", "config", "set", "credentials.backend", "encrypted-file"];
 
 // A keychain can hold any number of entries of one name.
 fn first_of(entries: &[String]) -> String {

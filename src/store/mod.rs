@@ -28,7 +28,7 @@ mod tool;
 mod unopened;
 
 pub(crate) use attributes::is_reserved;
-pub(crate) use error::{Class, Missing, StoreError};
+pub(crate) use error::{Class, Missing, StoreError, TO_ENCRYPT};
 pub use items::Items;
 pub(crate) use items::State;
 pub(crate) use keys::{Keys, Listing, copy_in_file};

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Sends a question, and returns the answer: all that comes until the other side ends it. An error of the kind
+/// Sends a question, and returns the answer: one line, without its end. An error of the kind
 /// `NotFound` or `ConnectionRefused` means that nobody listens, and `PermissionDenied` that the listener is another
 /// user's process. A longer answer than `most` bytes, or none in time, is an error.
 pub(crate) fn ask_process(path: &Path, question: &[u8], most: usize, time: Duration) -> io::Result<Zeroizing<Vec<u8>>> {

@@ -1,6 +1,7 @@
 //! A Unix socket.
 
 use crate::platform::Peer;
+use memchr::memchr;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 use std::io::{self, Read, Write};
@@ -38,14 +39,15 @@ pub(super) fn ask(path: &Path, question: &[u8], most: usize, time: Duration) -> 
     while filled < answer.len() {
         stream.set_read_timeout(left()?)?;
         match stream.read(&mut answer[filled..]) {
-            Ok(0) => {
-                answer.truncate(filled);
-                return Ok(answer);
-            }
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
             Err(error) => return Err(error),
+        }
+        if let Some(end) = memchr(b'\n', &answer[..filled]) {
+            answer.truncate(end);
+            return Ok(answer);
         }
     }
     Err(io::ErrorKind::InvalidData.into())

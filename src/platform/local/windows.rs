@@ -30,19 +30,16 @@ fn converse(path: &Path, question: &[u8], most: usize) -> io::Result<Zeroizing<V
     let mut answer = Zeroizing::new(vec![0; most + 1]);
     let mut filled = 0;
     while filled < answer.len() {
-        match pipe.read(&mut answer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            // The other side has closed it.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
-            Err(error) => return Err(error),
+        match pipe.read(&mut answer[filled..])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => filled += read,
+        }
+        if let Some(end) = memchr::memchr(b'\n', &answer[..filled]) {
+            answer.truncate(end);
+            return Ok(answer);
         }
     }
-    if filled > most {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    answer.truncate(filled);
-    Ok(answer)
+    Err(io::ErrorKind::InvalidData.into())
 }
 
 // The user of the process that listens.

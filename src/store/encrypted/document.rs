@@ -7,8 +7,9 @@ use super::super::file::document::entry_alone;
 use super::super::file::entry::{Entries, Found, Pair, SMALL, taken};
 use super::super::file::text::{self, Misshapen};
 use super::super::unopened::Unopened;
+use super::format;
+use super::held::Held;
 use super::identity::read;
-use super::{format, held};
 use crate::paths::Paths;
 use crate::platform::{self, NotLasting};
 use crate::secret::Secret;
@@ -24,12 +25,16 @@ const MAX_BYTES: u64 = 33 << 20;
 pub(super) struct Document {
     file: PathBuf,
     paths: Paths,
+    find: Find,
 }
+
+/// Finds the identity that is held.
+pub(super) type Find = fn(&Paths) -> Option<Held>;
 
 impl Document {
     /// Nothing is read yet.
-    pub(super) fn new(file: PathBuf, paths: &Paths) -> Self {
-        Self { file, paths: paths.clone() }
+    pub(super) fn new(file: PathBuf, paths: &Paths, find: Find) -> Self {
+        Self { file, paths: paths.clone(), find }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -41,7 +46,7 @@ impl Document {
     }
 
     fn identity(&self) -> Result<Identity, StoreError> {
-        Ok(held::find(&self.paths).ok_or(Unopened::Locked)?.identity)
+        Ok((self.find)(&self.paths).ok_or(Unopened::Locked)?.identity)
     }
 
     // `None` without a file, which needs no identity to be seen.

@@ -24,7 +24,7 @@ use super::{Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError};
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::{Secret, Shape, check_key};
-use document::Document;
+use document::{Document, Find};
 use std::time::Duration;
 
 /// The store.
@@ -33,16 +33,22 @@ pub(super) struct EncryptedStore {
     services: Document,
     index: Index,
     paths: Paths,
+    find: Find,
 }
 
 impl EncryptedStore {
     /// The store in its place; nothing is read yet.
     pub(super) fn new(paths: &Paths) -> Self {
+        Self::with(paths, held::find)
+    }
+
+    fn with(paths: &Paths, find: Find) -> Self {
         Self {
-            keys: Document::new(paths.encrypted_credentials(), paths),
-            services: Document::new(paths.encrypted_services(), paths),
+            keys: Document::new(paths.encrypted_credentials(), paths, find),
+            services: Document::new(paths.encrypted_services(), paths, find),
             index: Index::new(paths.encrypted_names()),
             paths: paths.clone(),
+            find,
         }
     }
 
@@ -144,7 +150,7 @@ impl Store for EncryptedStore {
     }
 
     fn state(&self) -> Result<(), StoreError> {
-        match held::find(&self.paths) {
+        match (self.find)(&self.paths) {
             Some(_) => Ok(()),
             None => match opened_by(&self.paths)? {
                 OpenedBy::Nothing => Err(Unopened::NoIdentity(self.paths.identity()).into()),
