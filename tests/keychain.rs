@@ -510,7 +510,13 @@ fn system_only_refuses_without_a_keychain() {
         world.configure("[credentials]\nbackend = \"system-only\"\n");
         world.agent("claude");
         world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n");
-        set(&world, KEY).fails(1, &["there is no keychain: ", "hint: install GNOME Keyring or KWallet"]);
+        set(&world, KEY).fails(
+            1,
+            &[
+                "there is no keychain: ",
+                "hint: run `ringlet config set credentials.backend encrypted-file`, install GNOME Keyring or KWallet",
+            ],
+        );
         world.run(&["profiles", "run", "work"]).fails(125, &["profile \"work\": there is no keychain: "]);
         world.run(&["keychain", "list"]).fails(1, &["there is no keychain: "]);
         assert!(!world.path(FILE).exists());

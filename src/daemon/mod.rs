@@ -5,7 +5,8 @@
 //! `interpreters` which programs run others, and `scopes` which clients a key is kept for. `request` carries a request
 //! out, `server` has the connections around it, and `http` the routes. `lifecycle` starts and ends the daemon; what
 //! differs by system is in `socket` and `pipe`. `reloading` keeps the content of a file in force, and `holding` the
-//! identity of an encrypted file. The daemon never asks a person anything, and a value leaves it only in the answer to a registered program.
+//! identity of an encrypted file. The daemon never asks a person anything, and a value leaves it only in the answer to
+//! a registered program.
 
 pub(crate) mod client;
 mod holding;

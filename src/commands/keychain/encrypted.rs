@@ -95,6 +95,9 @@ fn new_passphrase(host: &mut Host, session: &Session) -> Result<Secret, Failure>
     host.output.note("a new passphrase will protect the encrypted file; nobody can restore one that is forgotten");
     let ask = |question: &str| set::typed(host, question, "passphrase", "nothing was made", |_| missing());
     let passphrase = ask("ringlet: new passphrase (it is not shown): ")?;
+    if passphrase.is_empty() {
+        return Err(Failure::new("no passphrase was given; nothing was made").hint("run the command again"));
+    }
     let again = ask("ringlet: the same passphrase again: ")?;
     if !same(passphrase.expose(), again.expose()) {
         return Err(Failure::new("the two passphrases differ; nothing was made").hint("run the command again"));

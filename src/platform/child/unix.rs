@@ -217,17 +217,22 @@ fn available(pipe: &mut Option<OwnedFd>, most: usize) -> io::Result<Option<Zeroi
     }
 }
 
-/// Makes this process the leader of a group of its own, in the foreground of its terminal if it has one. So everything
-/// that it starts is ended with it by [`super::run_child`], which gives the terminal back. For a program that was
-/// started on the terminal.
+/// Makes this process the leader of a group of its own, in the foreground of its terminal if its group is there now. So
+/// everything that it starts is ended with it by [`super::run_child`], which gives the terminal back. For a program that
+/// was started on the terminal.
 pub(crate) fn lead_group() -> io::Result<()> {
+    let before = getpgrp();
     // A session's leader leads its group, too.
-    if getpgrp() == getpid() {
+    if before == getpid() {
         return Ok(());
     }
+    let terminal = File::options().read(true).write(true).open("/dev/tty").ok();
+    let terminal = terminal.filter(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == before));
     setpgid(None, None)?;
-    let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") else { return Ok(()) };
-    in_background(|| Ok(tcsetpgrp(&terminal, getpid())?))
+    match terminal {
+        Some(terminal) => in_background(|| Ok(tcsetpgrp(&terminal, getpid())?)),
+        None => Ok(()),
+    }
 }
 
 // Lets a process of a group in the background change the terminal, which would stop it otherwise (SIGTTOU).
