@@ -399,6 +399,10 @@ fn debians_age_reads_our_files_and_ours_reads_its() {
     );
     finish(world.process("sh").args(["-c", &script]).current_dir(world.path(CONFIG))).ok();
     assert_eq!(world.launch().ok(), format!("{KEY}-2"));
+    world.run(&["keychain", "list"]).ok();
+    fs::remove_file(world.path("home/.local/state/ringlet/encrypted-names")).expect("removed");
+    world.run(&["keychain", "list"]).ok();
+    assert_eq!(world.read("home/.local/state/ringlet/encrypted-names"), "anthropic/work\n");
     world.feed(&["keychain", "set", "openai", "x", "--stdin"], "sk-proj-other").ok();
     let text = finish(world.process("age").arg("-d").arg("-i").arg(&opened).arg(world.at("credentials.age"))).ok();
     assert!(text.starts_with("# by hand\n[anthropic.work]\n") && text.contains("[openai.x]"), "{text}");

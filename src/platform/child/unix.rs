@@ -218,8 +218,8 @@ fn available(pipe: &mut Option<OwnedFd>, most: usize) -> io::Result<Option<Zeroi
 }
 
 /// Makes this process the leader of a group of its own, in the foreground of its terminal if its group is there now. So
-/// everything that it starts is ended with it by [`super::run_child`], which gives the terminal back. For a program that
-/// was started on the terminal.
+/// everything that it starts is ended with it by [`super::run_child`], which gives the terminal back. For a program
+/// that was started on the terminal.
 pub(crate) fn lead_group() -> io::Result<()> {
     let before = getpgrp();
     // A session's leader leads its group, too.

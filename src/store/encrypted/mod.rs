@@ -25,6 +25,7 @@ use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::{Secret, Shape, check_key};
 use document::{Document, Find};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The store.
@@ -76,16 +77,20 @@ impl EncryptedStore {
             }
             all => all?,
         };
-        let mut items = Vec::new();
+        let (mut items, mut names) = (Vec::new(), BTreeSet::new());
         for (provider, alias, found) in all {
             let account = format!("{provider}/{alias}");
-            account.parse::<KeyName>().map_err(|error| self.keys.failed(error.to_string()))?;
+            names.insert(account.parse::<KeyName>().map_err(|error| self.keys.failed(error.to_string()))?);
             if (query.wanted)(&account) {
                 items.push(match query.include {
                     Include::Values => item(account, found),
                     Include::Names | Include::Attributes => name(account),
                 });
             }
+        }
+        // `age` may have written the file. A listing succeeds without the index, too.
+        if self.index.read().is_ok_and(|noted| noted != names) {
+            let _ = self.index.change(|noted| std::mem::replace(noted, names.clone()) != names);
         }
         items.sort_by(|a, b| a.account.cmp(&b.account));
         Ok(items)
