@@ -9,7 +9,6 @@ use crate::digest::Digest;
 use crate::paths::Paths;
 use crate::platform;
 use age::x25519::Identity;
-use std::ffi::CString;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -130,7 +129,8 @@ fn ask(paths: &Paths, word: &str, text: &[u8]) -> io::Result<Zeroizing<Vec<u8>>>
 
 #[cfg(target_os = "linux")]
 mod kernel {
-    use super::{CString, Duration, Zeroizing, io, platform};
+    use super::{Duration, Zeroizing, io, platform};
+    use std::ffi::CString;
 
     fn named(name: &str) -> CString {
         CString::new(name).expect("a name of hexadecimal digits")
