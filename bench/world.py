@@ -107,7 +107,23 @@ class World:
             )
         (self.project / ".ringlet.toml").write_text('profile = "work"\n')
         self.ringlet = tools.ringlet
+        if backend == "encrypted-file":
+            self.unlock(config)
         subprocess.run([self.ringlet, "-q", "allow", self.project], env=self.env, check=True)
+
+    def unlock(self, config):
+        """Makes an identity that another one opens, unlocks it, and stores the key. The kernel or a daemon must hold it."""
+        own = self.home / "own.txt"
+        subprocess.run(["age-keygen", "-o", own], check=True, stderr=subprocess.DEVNULL)
+        recipient = subprocess.run(["age-keygen", "-y", own], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        script = f"umask 077; age-keygen 2>/dev/null | age -r {recipient} -o identity.age"
+        subprocess.run(["sh", "-c", script], cwd=config, check=True)
+        with (config / "config.toml").open("a") as settings:
+            settings.write(f'identity = "{own}"\n')
+        for words, given in (["unlock"], None), (["set", "anthropic", "work", "--stdin"], KEY):
+            done = subprocess.run([self.ringlet, "keychain", *words], env=self.env, input=given, capture_output=True, text=True)
+            if done.returncode:
+                raise RuntimeError(done.stderr.splitlines()[0])
 
     def path_folders(self, count):
         """Makes folders for PATH, each with a few programs that are not agents."""

@@ -430,6 +430,14 @@ Examples:
         /// Where the key is
         socket: PathBuf,
     },
+    /// Open the encrypted file's identity by other identities; started by `keychain unlock`
+    #[command(hide = true)]
+    OpenIdentity {
+        /// The identity, encrypted
+        identity: PathBuf,
+        /// The identities that open it
+        file: PathBuf,
+    },
 }
 
 /// What a row of the usage stands for.

@@ -105,6 +105,8 @@ impl Paths {
         // Each file may be a link.
         places.extend([self.config(), self.registry("agents"), self.registry("providers")].map(configuration));
         places.push(place("the keys' file", self.credentials(), config));
+        places.push(place("the encrypted file", self.encrypted_credentials(), config));
+        places.push(place("the encrypted file's identity", self.identity(), config));
         places.push(place("the folder of profiles", self.profiles(), HOME));
         places.push(place("ringlet's state", self.state.clone(), state));
         places.push(place("the folder of trust", self.trust(), state));
@@ -131,6 +133,21 @@ impl Paths {
     /// `services.toml`, where the file-backed store keeps what the daemon's clients store under other services.
     pub fn services(&self) -> PathBuf {
         self.config.join("services.toml")
+    }
+
+    /// `credentials.age`, the encrypted file of keys.
+    pub fn encrypted_credentials(&self) -> PathBuf {
+        self.config.join("credentials.age")
+    }
+
+    /// `services.age`, where the encrypted file keeps everything that is no key of Ringlet's own.
+    pub fn encrypted_services(&self) -> PathBuf {
+        self.config.join("services.age")
+    }
+
+    /// `identity.age`, the identity that opens the encrypted files, itself encrypted.
+    pub fn identity(&self) -> PathBuf {
+        self.config.join("identity.age")
     }
 
     /// `daemon.json`, which programs the daemon knows and what each may do.
@@ -208,6 +225,11 @@ impl Paths {
     /// The index of names in the system keychain.
     pub fn names(&self) -> PathBuf {
         self.state.join("names")
+    }
+
+    /// The index of names in the encrypted file.
+    pub fn encrypted_names(&self) -> PathBuf {
+        self.state.join("encrypted-names")
     }
 
     /// Returns the folder for files that must not outlive the session: sockets and leases. Its creator sets mode 0700.

@@ -479,7 +479,7 @@ fn without_a_keychain_the_file_is_used_with_a_warning_once_a_day() {
         let world = World::on(&keyring);
         let done = set(&world, KEY);
         let warning = "\u{26a0} Using file-backed credentials (~/.config/ringlet/credentials.toml).\n  For better security on multi-user systems, \
-                       install GNOME Keyring or set up a service-mode keychain.\n";
+                       run `ringlet config set credentials.backend encrypted-file`, install GNOME Keyring or set up a service-mode keychain.\n";
         assert!(done.stderr.ends_with(warning), "{done:?}");
         done.ok();
         assert_eq!(fs::metadata(world.path(FILE)).expect("the file").permissions().mode() & 0o7777, 0o600);
@@ -510,7 +510,13 @@ fn system_only_refuses_without_a_keychain() {
         world.configure("[credentials]\nbackend = \"system-only\"\n");
         world.agent("claude");
         world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n");
-        set(&world, KEY).fails(1, &["there is no keychain: ", "hint: install GNOME Keyring or KWallet"]);
+        set(&world, KEY).fails(
+            1,
+            &[
+                "there is no keychain: ",
+                "hint: run `ringlet config set credentials.backend encrypted-file`, install GNOME Keyring or KWallet",
+            ],
+        );
         world.run(&["profiles", "run", "work"]).fails(125, &["profile \"work\": there is no keychain: "]);
         world.run(&["keychain", "list"]).fails(1, &["there is no keychain: "]);
         assert!(!world.path(FILE).exists());

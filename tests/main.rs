@@ -30,6 +30,8 @@ mod config_command;
 mod daemon;
 #[cfg(unix)]
 mod doctor;
+#[cfg(target_os = "linux")]
+mod encrypted;
 #[cfg(unix)]
 mod exec;
 #[cfg(unix)]

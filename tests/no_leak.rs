@@ -56,6 +56,12 @@ const CASES: &[&str] = &[
     "keychain remove anthropic CANARY",
     "keychain remove CANARY work",
     "keychain unlock",
+    "keychain unlock encrypted-file",
+    "keychain unlock CANARY",
+    "keychain lock",
+    "keychain lock CANARY",
+    "keychain unlock encrypted-file",
+    "open-identity CANARY CANARY",
     "migrate --dry-run",
     "migrate --yes",
     "migrate --yes --allow-file",
@@ -149,6 +155,8 @@ const CASES: &[&str] = &[
     "config set CANARY x",
     "config set audit.path CANARY",
     "config set credentials.backend CANARY",
+    "config set credentials.identity CANARY",
+    "config set credentials.unlock-for CANARY",
     "config path",
     "config edit",
     "run env",
@@ -380,6 +388,51 @@ fn no_command_tells_a_key_from_a_real_keychain() {
     run_all(&mut world, &canary, &LEVELS[..1], CASES.iter(), &[]);
     // The keyring's own files are encrypted; the daemons' messages lie beside them.
     canary.assert_not_below(keyring.runtime_dir().parent().expect("the session's folder"), &[]);
+}
+
+#[test]
+fn no_command_tells_a_key_or_the_identity_from_the_encrypted_file() {
+    let canary = Canary::new();
+    let world = World::bare();
+    let run = |script: &str| {
+        finish(world.process("sh").args(["-c", script]).current_dir(world.path("home/.config/ringlet"))).ok()
+    };
+    let settings = "[credentials]\nbackend = \"encrypted-file\"\nidentity = \"~/own.txt\"\n[daemon]\nport = 0\n";
+    world.write("home/.config/ringlet/config.toml", settings);
+    let seal = "umask 077; age-keygen -o ../../own.txt; \
+                age-keygen 2>/dev/null | age -r \"$(age-keygen -y ../../own.txt)\" -o identity.age";
+    run(seal);
+    let identity = run("age -d -i ../../own.txt identity.age");
+    let identity = identity.lines().last().expect("a line").to_owned();
+    let mut daemon = Daemon::start(&world);
+    world.run(&["keychain", "unlock"]).ok();
+    let mut world = prepare(world, &canary);
+    add_login(&world, &canary);
+    run_all(&mut world, &canary, &LEVELS[..2], CASES.iter().filter(|case| !case.starts_with("daemon stop")), &[]);
+    world.run(&["keychain", "unlock"]).ok();
+    assert!(world.path("home/.config/ringlet/credentials.age").exists());
+    let mut found = Vec::new();
+    files_below(&world.path(""), &mut found);
+    for file in found {
+        let is_in = memchr::memmem::find(&fs::read(&file).expect("readable"), identity.as_bytes()).is_some();
+        assert!(!is_in, "{} holds the identity", file.display());
+    }
+    assert!(!daemon.said().contains(&identity));
+    world.run(&["keychain", "lock"]).ok();
+    daemon.signal(Signal::TERM);
+    daemon.end();
+}
+
+fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("readable") {
+        let entry = entry.expect("an entry");
+        let kind = entry.file_type().expect("a kind");
+        if kind.is_dir() {
+            files_below(&entry.path(), found);
+        } else if kind.is_file() {
+            found.push(entry.path());
+        }
+    }
 }
 
 /// What a person may have written where, `CANARY` being the canary.

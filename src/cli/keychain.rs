@@ -82,14 +82,20 @@ Examples:
     },
     /// Unlock the keychain, in its dialog or on the terminal
     #[command(after_help = "\
+The encrypted file asks for its passphrase, or its plugin for a PIN or a
+touch, and then stays unlocked for 8 hours, or as `unlock-for` says.
+
 A store of the settings is asked for one of its keys, so that its tool can ask
 for what it needs: a passphrase, a PIN, a login. The key itself is dropped.
 
 Examples:
   ringlet keychain unlock
+  ringlet keychain unlock encrypted-file
   ringlet keychain unlock team")]
     Unlock {
-        /// A store of the settings, as in [store.team]
+        /// A store of the settings, as in [store.team], or encrypted-file
         store: Option<String>,
     },
+    /// Lock the encrypted file again
+    Lock,
 }

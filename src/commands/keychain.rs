@@ -1,12 +1,14 @@
 //! `ringlet keychain`: store, list, rename and remove keys. There is deliberately no command that shows one.
 
 mod change;
+pub(super) mod encrypted;
 pub(super) mod set;
 
 use self::set::Origin;
 use super::Session;
 use crate::audit::{Action, Outcome, Record};
 use crate::cli::Keychain;
+use crate::config::Backend;
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::hint::Hint;
@@ -14,7 +16,7 @@ use crate::host::{Host, World};
 use crate::name::{Alias, KeyName, Provider, StoreName, closest, shorten};
 use crate::output::{Output, Style};
 use crate::platform;
-use crate::store::{Keys, Listing, Missing, Prompt, SCREENS, StoreError};
+use crate::store::{Keys, Listing, Missing, Prompt, SCREENS, StoreError, TO_ENCRYPT};
 use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,7 +29,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
         Prompt::Never
     };
     let prompt = if matches!(command, Keychain::List { .. }) { Prompt::Never } else { prompt };
-    if !matches!(command, Keychain::List { .. } | Keychain::Unlock { store: None }) {
+    if !matches!(command, Keychain::List { .. } | Keychain::Unlock { store: None } | Keychain::Lock) {
         // A log that cannot be written must be known before the change that it would not record.
         session.audit_log()?;
     }
@@ -37,6 +39,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
         Keychain::Set { provider, alias, from_env, stdin, replace } => {
             let key = key_name(&provider, alias.as_deref())?;
             session.refuse_own_places(&host.world)?;
+            encrypted::ready(host, session, session.settings.encrypts(&key))?;
             let origin = match from_env.as_deref() {
                 Some(name) => Origin::Variable(name),
                 None if stdin => Origin::Input,
@@ -47,6 +50,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
         Keychain::List { prefix } => list(host, session, &store, prefix.as_deref().unwrap_or("")),
         Keychain::Remove { provider, alias, yes } => {
             let key = key_name(&provider, alias.as_deref())?;
+            encrypted::ready(host, session, session.settings.encrypts(&key))?;
             if store.contains(&key)? {
                 change::confirm_removal(host, session, &key, yes)?;
             }
@@ -59,14 +63,27 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
         Keychain::Rename { provider, alias, new_alias, yes, replace } => {
             let (from, to) = change::renamed(&provider, &alias, new_alias.as_deref())?;
             session.refuse_own_places(&host.world)?;
+            encrypted::ready(host, session, [&from, &to].iter().any(|key| session.settings.encrypts(key)))?;
             change::rename(host, session, &store, &from, &to, change::Renaming { replace, yes })
         }
         Keychain::Check { .. } => unreachable!("a command of its own"),
+        Keychain::Lock => encrypted::lock(session, &mut host.output),
+        Keychain::Unlock { store: Some(name) } if name == Backend::EncryptedFile.name() => {
+            encrypted::unlock(host, session)
+        }
+        Keychain::Unlock { store: None } if session.settings.backend == Backend::EncryptedFile => {
+            encrypted::unlock(host, session)
+        }
         Keychain::Unlock { store: Some(name) } => unlock_named(host, session, &store, &name),
-        Keychain::Unlock { store: None } => unlock(&store, host).map(|()| match store.fell_back() {
-            Some(missing) => host.output.note(format!("{}; there is nothing to unlock", missing.summary())),
-            None => host.output.note(format!("{} is unlocked", store.place())),
-        }),
+        Keychain::Unlock { store: None } => unlock(&store, host)
+            .map(|()| match store.fell_back() {
+                Some(missing) => host.output.note(format!("{}; there is nothing to unlock", missing.summary())),
+                None => host.output.note(format!("{} is unlocked", store.place())),
+            })
+            .and_then(|()| match session.settings.has_encrypted_file() {
+                true => encrypted::unlock(host, session),
+                false => Ok(()),
+            }),
     };
     warn_of_fallback(session, &store, &host.world, &mut host.output);
     done
@@ -255,11 +272,15 @@ pub(super) fn warn_of_fallback(session: &Session, store: &Keys, world: &World, o
         .and_then(|()| platform::replace_file(&mark, b""));
     let file = session.paths.pretty(&session.paths.credentials());
     output.plain_stderr(&format!("\u{26a0} Using file-backed credentials ({file})."));
+    let better = format!("run `{}`", TO_ENCRYPT.join(" "));
     output.plain_stderr(&match missing {
-        Missing::Keychain(_) => "  For better security on multi-user systems, install GNOME Keyring or set up a \
-                                 service-mode keychain."
-            .to_owned(),
-        other => format!("  For better security on multi-user systems: {other}; {}.", other.cure()),
+        Missing::Keychain(_) => format!(
+            "  For better security on multi-user systems, {better}, install GNOME Keyring or set up a service-mode \
+             keychain."
+        ),
+        other => {
+            format!("  For better security on multi-user systems, {better}. Or: {other}; {}.", other.cure())
+        }
     });
 }
 

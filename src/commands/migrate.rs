@@ -13,6 +13,7 @@ mod undo;
 mod watch;
 
 use super::Session;
+use super::keychain::encrypted;
 use crate::cli::{Migrate, MigrateCommand};
 use crate::config::{Backend, Settings};
 use crate::failure::{Failure, status};
@@ -245,6 +246,7 @@ fn existing(
         return Ok(BTreeMap::new());
     }
     let prompt = if dry_run { Prompt::Never } else { prompt(host) };
+    encrypted::ready(host, session, !dry_run && session.settings.has_encrypted_file())?;
     let store = session.open_store(&host.world, prompt);
     let read = || {
         let names = store.names()?.into_iter().filter(|name| providers.contains(name.provider.as_str()));

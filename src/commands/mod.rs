@@ -258,6 +258,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
         }
         Command::Broker { of } => hand_over::serve_broker(of),
         Command::HandOver { of, socket } => hand_over::run(of, &socket),
+        Command::OpenIdentity { identity, file } => keychain::encrypted::open(&identity, &file),
         Command::Completions { shell, install } => completions::run(host, shell, install),
         Command::Man { install, words } => man::run(host, &words, install),
         Command::Help { words } => help::run(host, &words),
@@ -301,6 +302,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
                 | Command::Doctor
                 | Command::Broker { .. }
                 | Command::HandOver { .. }
+                | Command::OpenIdentity { .. }
                 | Command::Completions { .. }
                 | Command::Man { .. }
                 | Command::Help { .. }

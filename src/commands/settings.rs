@@ -19,6 +19,8 @@ pub(super) const KEYS: &[&str] = &[
     "stop-at-mount-points",
     "credentials.backend",
     "credentials.timeout",
+    "credentials.identity",
+    "credentials.unlock-for",
     "hook.agents",
     "hook.prompt",
     "trust.allow-under",

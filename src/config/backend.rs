@@ -13,12 +13,18 @@ pub enum Backend {
     File,
     /// The OS keychain only.
     SystemOnly,
+    /// Always the file that is encrypted by age.
+    EncryptedFile,
 }
 
 impl Backend {
     /// The names in the settings.
-    pub(crate) const NAMES: [(&str, Self); 3] =
-        [("system", Self::System), ("file", Self::File), ("system-only", Self::SystemOnly)];
+    pub(crate) const NAMES: [(&str, Self); 4] = [
+        ("system", Self::System),
+        ("file", Self::File),
+        ("system-only", Self::SystemOnly),
+        ("encrypted-file", Self::EncryptedFile),
+    ];
 
     /// The name in the settings.
     pub(crate) fn name(self) -> &'static str {

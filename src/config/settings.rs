@@ -4,7 +4,8 @@ use super::backend::Backend;
 use super::scope::{RawScope, Scope};
 use super::stores::{RawStore, RawStoreFor, Stores};
 use super::tools::{RawTool, Tool};
-use super::{ConfigError, Source};
+use super::{ConfigError, Kept, Source};
+use crate::duration;
 use crate::name::{KeyName, Profile, Tool as ToolName, shorten};
 use crate::paths::Paths;
 use serde::Deserialize;
@@ -35,6 +36,8 @@ pub(crate) struct RawSettings {
 struct RawCredentials {
     backend: Backend,
     timeout: Option<Spanned<f64>>,
+    identity: Option<Spanned<String>>,
+    unlock_for: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -117,6 +120,10 @@ pub struct Settings {
     pub backend: Backend,
     /// The time limit for one operation of a store.
     pub timeout: Duration,
+    /// The file with the identities that open the encrypted file's own.
+    pub identity: Option<PathBuf>,
+    /// How long the encrypted file stays unlocked.
+    pub unlock_for: Duration,
     /// The `[hook]` table.
     pub hook: Hook,
     /// The `[trust]` table.
@@ -141,6 +148,18 @@ impl Settings {
             Some(source) => Self::parse(&source, paths),
             None => Ok(Self::defaults(paths)),
         }
+    }
+
+    /// Reports whether a key is in the encrypted file.
+    pub(crate) fn encrypts(&self, key: &KeyName) -> bool {
+        let encrypted = Kept::In(Backend::EncryptedFile);
+        self.stores.rule(key).map_or(self.backend == Backend::EncryptedFile, |rule| rule.store == encrypted)
+    }
+
+    /// Reports whether any key is in the encrypted file.
+    pub(crate) fn has_encrypted_file(&self) -> bool {
+        let encrypted = Kept::In(Backend::EncryptedFile);
+        self.backend == Backend::EncryptedFile || self.stores.rules.values().any(|rule| rule.store == encrypted)
     }
 
     /// Returns the default settings.
@@ -190,6 +209,11 @@ impl Settings {
                 Some(given) => source.seconds(given)?,
                 None => Duration::from_secs(2),
             },
+            identity: raw.credentials.identity.as_ref().map(folder).transpose()?,
+            unlock_for: match &raw.credentials.unlock_for {
+                Some(given) => unlock_for(source, given)?,
+                None => UNLOCKED,
+            },
             hook: Hook { agents: raw.hook.agents.as_ref().map(commands).transpose()?, prompt: raw.hook.prompt },
             trust: Trust { allow_under: folders(&raw.trust.allow_under)? },
             audit: Audit {
@@ -207,6 +231,17 @@ impl Settings {
             stores,
         })
     }
+}
+
+/// How long the encrypted file stays unlocked unless the settings say so.
+const UNLOCKED: Duration = Duration::from_secs(8 * 3600);
+
+fn unlock_for(source: &Source, given: &Spanned<String>) -> Result<Duration, ConfigError> {
+    let wrong = |why: String| source.error(given.span(), why);
+    let length = duration::parse(given.get_ref()).map_err(|error| wrong(error.to_string()))?;
+    // A week is as long as one login lasts for most people, and far less than the kernel's own limit.
+    let bounds = Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
+    bounds.contains(&length).then_some(length).ok_or_else(|| wrong("`unlock-for` is from 60s to 7d".into()))
 }
 
 fn at_least<T: Copy + PartialOrd + std::fmt::Display>(

@@ -11,6 +11,7 @@ use super::endpoint;
 use super::request::Handler;
 use super::token;
 use crate::audit::{self, AuditError, Filter, parse_since};
+use crate::config::Backend;
 use crate::hint::Hint;
 use crate::name::KeyName;
 use crate::platform::Peer;
@@ -18,7 +19,7 @@ use crate::profile::Profiles;
 use crate::registry::Registry;
 use crate::secret::same;
 use crate::shell::Shell;
-use crate::store::{Include, Missing, SERVICE, State as Keychain, StoreError};
+use crate::store::{Include, Missing, SERVICE, State as Keychain, StoreError, Unopened};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
@@ -323,6 +324,9 @@ fn describe(state: &HttpState) -> Value {
     let setup = handler.setup.current();
     let (keychain, why) = match setup.items.state() {
         Keychain::Ready => ("ready", None),
+        Keychain::Locked if setup.settings.backend == Backend::EncryptedFile => {
+            ("locked", Some(Unopened::Locked.to_string()))
+        }
         Keychain::Locked => ("locked", Some("the keychain is locked".to_owned())),
         Keychain::Absent => ("absent", Some("there is no keychain".to_owned())),
         Keychain::Broken(why) => ("broken", Some(why)),
@@ -428,7 +432,9 @@ async fn keys(shared: &Shared, query: &str) -> Response {
             }
             Err(error) => {
                 let code = match error {
-                    StoreError::Locked | StoreError::Unconfirmed => "keychain_locked",
+                    StoreError::Locked | StoreError::Unconfirmed | StoreError::Unopened(Unopened::Locked) => {
+                        "keychain_locked"
+                    }
                     StoreError::Absent(_) => "keychain_absent",
                     _ => "keychain_failed",
                 };

@@ -6,6 +6,7 @@
 //! and `pipe`.
 
 use super::endpoint::{Socket, default_socket, shutdown_signal, status_socket};
+use super::holding;
 use super::http::{self, HttpState};
 use super::identity::Hashes;
 use super::registrations::Registrations;
@@ -21,6 +22,7 @@ use crate::paths::Paths;
 use crate::plan::{self, Context, StorePrograms};
 use crate::platform::{self, LockError};
 use crate::registry::Registry;
+use crate::store::encrypted::identity_socket;
 use crate::store::{Items, Opening, Prompt};
 use jiff::Timestamp;
 use notify::{RecursiveMode, Watcher};
@@ -163,6 +165,8 @@ pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), Daem
     let socket = socket.map_or_else(|| default_socket(paths), Ok)?;
     let listener = Socket::open(&socket, &mut given)?;
     let own = Socket::open(&status_socket(paths)?, &mut listenfd::ListenFd::empty())?;
+    let held = identity_socket(paths).map_err(DaemonError::io("find", Path::new("the user")))?;
+    let held = Socket::open(&held, &mut listenfd::ListenFd::empty())?;
     let http = listen(settings.daemon.port, &mut given)?;
     // A new token once the port is bound: another program that had the port may have been sent the old one.
     token::rotate(&paths.http_token())?;
@@ -185,10 +189,12 @@ pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), Daem
         let (stop, stopped) = watch::channel(false);
         let sockets = listener.prepare()?;
         let statuses = own.prepare()?;
+        let holding = holding::serve(held.prepare()?, stopped.clone());
         let tcp = http.into_iter().map(prepared).collect::<Result<_, _>>()?;
         let sockets = tokio::spawn(server::serve(sockets, Arc::clone(&handler), Limits::default(), stopped.clone()));
         let own = tokio::spawn(http::serve_own(statuses, Arc::clone(&state), stopped.clone()));
         let http = tokio::spawn(http::serve(tcp, state, stopped));
+        let holding = tokio::spawn(holding);
         let watcher = follow(paths, Arc::clone(&handler), say.clone());
         if let Ok(events) = events.lock() {
             let _ = events.send(Event::Ready(run.clone()));
@@ -200,11 +206,12 @@ pub(crate) fn run(paths: &Paths, env: &Env, options: Options) -> Result<(), Daem
         let _ = sockets.await;
         let _ = own.await;
         let _ = http.await;
+        let _ = holding.await;
         Ok(())
     });
     // What still waits for a keychain must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    drop((listener, own));
+    drop((listener, own, held));
     let _ = fs::remove_file(&file);
     done
 }

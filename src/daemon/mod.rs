@@ -4,10 +4,12 @@
 //! and those that wait for approval. `identity` finds out which program a client is, from what the kernel says,
 //! `interpreters` which programs run others, and `scopes` which clients a key is kept for. `request` carries a request
 //! out, `server` has the connections around it, and `http` the routes. `lifecycle` starts and ends the daemon; what
-//! differs by system is in `socket` and `pipe`. `reloading` keeps the content of a file in force. The daemon never asks
-//! a person anything, and a value leaves it only in the answer to a registered program.
+//! differs by system is in `socket` and `pipe`. `reloading` keeps the content of a file in force, and `holding` the
+//! identity of an encrypted file. The daemon never asks a person anything, and a value leaves it only in the answer to
+//! a registered program.
 
 pub(crate) mod client;
+mod holding;
 pub(crate) mod http;
 pub(crate) mod identity;
 mod interpreters;

@@ -45,7 +45,7 @@ pub(crate) mod watch;
 use crate::hint::Hint;
 use crate::name::{KeyName, shorten};
 use crate::platform::LockError;
-use crate::store::{Missing, StoreError};
+use crate::store::{Missing, StoreError, TO_ENCRYPT};
 use crate::words;
 use std::path::{Path, PathBuf};
 
@@ -160,7 +160,7 @@ impl MigrateError {
             Self::ReadBack { .. } => "the keychain does not keep what it is given; run `ringlet doctor`".into(),
             Self::Taken(_) | Self::Stale(_) => "run `ringlet migrate` again".into(),
             Self::PlainFile { missing, .. } => {
-                let cure = Hint::from(format!("{}, or ", missing.cure()));
+                let cure = Hint::run(TO_ENCRYPT).and(format!(", {}, or ", missing.cure()));
                 cure.and("run ").command(["ringlet", "migrate", "--allow-file"]).and(" to move them all the same")
             }
             Self::Half { run, .. } => Hint::run(words!["ringlet", "migrate", "undo", run]),

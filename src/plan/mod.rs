@@ -7,6 +7,7 @@
 //! secrets and can be printed. `exec`, `exec --dry-run` and `status` use the same plan. This module never opens a
 //! store.
 
+mod age_plugins;
 mod binary;
 mod broker;
 mod choice;
@@ -31,6 +32,7 @@ mod tests;
 mod version;
 mod withheld;
 
+pub(crate) use age_plugins::age_plugins;
 use binary::is_ours;
 pub(crate) use binary::{find_binary, guard_binary, leads_here};
 pub(crate) use broker::Broker;

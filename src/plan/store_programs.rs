@@ -68,7 +68,12 @@ pub(super) fn refuse_programs(
 }
 
 // Finds one program. One that the settings name by its path may lie where other accounts write: the user said so.
-fn find(context: &Context<'_>, folders: &ProjectFolders<'_>, env: &Env, name: &str) -> Result<PathBuf, String> {
+pub(super) fn find(
+    context: &Context<'_>,
+    folders: &ProjectFolders<'_>,
+    env: &Env,
+    name: &str,
+) -> Result<PathBuf, String> {
     let named = Path::new(name);
     let is_path = named.is_absolute();
     let search = env.non_empty("PATH").unwrap_or_default();
@@ -117,7 +122,7 @@ fn keeps_entries(folder: &Path) -> bool {
 
 // The user's environment. A tool finds others by name, as `pass` finds gpg, so that folders of the project are not on
 // its path.
-fn environment(context: &Context<'_>, folders: &ProjectFolders<'_>) -> Env {
+pub(super) fn environment(context: &Context<'_>, folders: &ProjectFolders<'_>) -> Env {
     let mut env = context.env.clone();
     let competing = context.registry.key_variables(env.names());
     env.retain(|name| !competing.contains(name));

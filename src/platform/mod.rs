@@ -17,7 +17,10 @@ mod daemon;
 mod diag;
 mod exec;
 mod files;
+#[cfg(target_os = "linux")]
+mod kernel_key;
 mod links;
+mod local;
 mod lock;
 #[cfg(target_os = "linux")]
 mod loopback;
@@ -45,7 +48,10 @@ pub use daemon::*;
 pub(crate) use diag::ClientSocket;
 pub(crate) use exec::*;
 pub(crate) use files::*;
+#[cfg(target_os = "linux")]
+pub(crate) use kernel_key::*;
 pub(crate) use links::*;
+pub(crate) use local::*;
 pub use lock::*;
 #[cfg(target_os = "linux")]
 pub(crate) use loopback::*;

@@ -3,6 +3,7 @@
 //! The classes decide what the callers do: only `Absent` lets the file take the keychain's place, and `NotFound` is the
 //! answer of a store that works. No error holds a secret.
 
+use super::unopened::Unopened;
 use crate::hint::Hint;
 use crate::name::{KeyName, StoreName};
 use crate::platform::LockError;
@@ -88,6 +89,9 @@ pub enum StoreError {
     /// The keychain is there and locked.
     #[error("the keychain is locked")]
     Locked,
+    /// The encrypted file is locked, or was not unlocked.
+    #[error(transparent)]
+    Unopened(#[from] Unopened),
     /// The keychain is open, and gives the key only after a person has confirmed it in a window.
     #[error("the key waits for a confirmation in the keychain's own window")]
     Unconfirmed,
@@ -178,18 +182,20 @@ impl StoreError {
     pub fn hint(&self) -> Option<Hint> {
         Some(match self {
             Self::NotFound { key, .. } => Hint::run(key.set_command()),
-            Self::Absent(missing) => {
-                format!("{}, or set `[credentials] backend = \"file\"` in config.toml", missing.cure()).into()
-            }
+            Self::Absent(missing) => Hint::run(TO_ENCRYPT)
+                .and(format!(", {}, or set `[credentials] backend = \"file\"` in config.toml", missing.cure())),
             Self::Unreachable(_) => {
-                "log out and in again, which starts the session's bus anew; where there is to be none, \
-                                     set `[credentials] backend = \"file\"` in config.toml"
-                    .into()
+                let anew = "log out and in again, which starts the session's bus anew; where there is to be none, ";
+                Hint::from(anew)
+                    .and("run ")
+                    .command(TO_ENCRYPT)
+                    .and(", or set `[credentials] backend = \"file\"` in config.toml")
             }
             Self::Locked => {
                 "run `ringlet keychain unlock` in a terminal, unlock it in its own window, or log in to the desktop"
                     .into()
             }
+            Self::Unopened(unopened) => unopened.hint(),
             Self::Unconfirmed => {
                 "KeePassXC confirms a key for the one program that asked; in its settings, under Secret \
                                   Service Integration, turn \"Confirm when passwords are retrieved by clients\" off"
@@ -242,6 +248,9 @@ impl StoreError {
         if let Self::InStore { said, .. } = self { said } else { &[] }
     }
 }
+
+/// The command after which keys are in the encrypted file, the better choice where there is no keychain.
+pub(crate) const TO_ENCRYPT: [&str; 5] = ["ringlet", "config", "set", "credentials.backend", "encrypted-file"];
 
 // A keychain can hold any number of entries of one name.
 fn first_of(entries: &[String]) -> String {

@@ -5,7 +5,7 @@
 
 use super::fallback::WhileAbsent;
 use super::routes::Routes;
-use super::{Detail, Include, Item, ItemName, Opening, Prompt, Query, SERVICE, Store, StoreError};
+use super::{Detail, Include, Item, ItemName, Opening, Prompt, Query, SERVICE, Store, StoreError, Unopened};
 use crate::config::{Settings, Stores};
 use crate::env::Env;
 use crate::name::KeyName;
@@ -112,6 +112,7 @@ impl Items {
         match self.0.usual().state() {
             Ok(()) => State::Ready,
             Err(StoreError::Locked) => State::Locked,
+            Err(StoreError::Unopened(Unopened::Locked)) => State::Locked,
             Err(StoreError::Absent(_)) => State::Absent,
             Err(other) => State::Broken(other.to_string()),
         }

@@ -1,4 +1,4 @@
-//! Credential stores: the OS keychain, a private file, memory.
+//! Credential stores: the OS keychain, a private file, an encrypted one, memory.
 //!
 //! A store keeps items: a service and an account in it lead to a value, with attributes beside it. It knows nothing of
 //! profiles or agents. [`Keys`] shows Ringlet's own keys in it, [`Items`] the items of every service, for the daemon.
@@ -11,6 +11,7 @@
 
 mod attributes;
 mod command;
+pub(crate) mod encrypted;
 mod error;
 mod fallback;
 pub(crate) mod file;
@@ -24,19 +25,22 @@ mod routes;
 #[cfg(target_os = "linux")]
 pub(crate) mod secret_service;
 mod tool;
+mod unopened;
 mod vault;
 
 pub(crate) use attributes::is_reserved;
-pub(crate) use error::{Class, Missing, StoreError};
+pub(crate) use error::{Class, Missing, StoreError, TO_ENCRYPT};
 pub use items::Items;
 pub(crate) use items::State;
 pub(crate) use keys::{Keys, Listing, copy_in_file};
+pub(crate) use unopened::Unopened;
 
 use crate::config::{Backend, Settings};
 use crate::env::Env;
 use crate::paths::Paths;
 use crate::secret::Secret;
 use crate::vault::Keeper;
+use encrypted::EncryptedStore;
 use fallback::{WhileAbsent, WithFallback};
 use file::FileStore;
 use keychain::Keychain;
@@ -220,6 +224,7 @@ fn backend(own: Backend, opening: &Opening<'_>, while_absent: WhileAbsent) -> Bo
     match own {
         Backend::File => Box::new(file()),
         Backend::SystemOnly => Box::new(keychain()),
+        Backend::EncryptedFile => Box::new(EncryptedStore::new(paths)),
         Backend::System => Box::new(WithFallback::new(keychain(), file(), while_absent)),
     }
 }

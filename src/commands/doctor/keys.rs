@@ -3,7 +3,8 @@
 use crate::audit::{Action, Outcome};
 use crate::commands::Session;
 use crate::commands::check::Checks;
-use crate::commands::keychain::record_access;
+use crate::commands::keychain::{encrypted, record_access};
+use crate::config::Backend;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
@@ -12,7 +13,7 @@ use crate::plan;
 use crate::platform;
 use crate::profile::{Account, Profiles, Resolved};
 use crate::secret::{Secret, same};
-use crate::store::{self, Keys, Listing, Prompt, StoreError};
+use crate::store::{self, Keys, Listing, Prompt, StoreError, TO_ENCRYPT, Unopened};
 use crate::words;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +57,11 @@ fn stored(session: &Session, store: &Keys, checks: &mut Checks) -> Option<Vec<Ke
         Ok(Listing { keys, failed }) => {
             // A locked keychain lists names and gives no values.
             if matches!(store.locked_collection(), Ok(Some(_))) {
-                let hint = StoreError::Locked.hint().unwrap_or_else(|| Hint::run(["ringlet", "keychain", "unlock"]));
+                let locked = match session.settings.backend {
+                    Backend::EncryptedFile => StoreError::from(Unopened::Locked),
+                    _ => StoreError::Locked,
+                };
+                let hint = locked.hint().unwrap_or_else(|| Hint::run(["ringlet", "keychain", "unlock"]));
                 checks.bad(format!("{place} is locked, so no launch gets a key"), hint);
             } else {
                 let mut counted: BTreeMap<String, usize> = BTreeMap::from([(store.place(), 0)]);
@@ -80,10 +85,19 @@ fn stored(session: &Session, store: &Keys, checks: &mut Checks) -> Option<Vec<Ke
             None
         }
     };
+    if session.settings.has_encrypted_file() {
+        match encrypted::unlocked_for(session) {
+            Some(said) => checks.good(said),
+            // The usual store's state is told above.
+            None if session.settings.backend == Backend::EncryptedFile => {}
+            None => checks.note("the encrypted file is locked", Unopened::Locked.hint()),
+        }
+    }
     if let Some(missing) = store.fell_back() {
         let text = format!("{}, so keys are in a plain file; {}", missing.summary(), missing.cure());
         let keep = ["ringlet", "config", "set", "credentials.backend", "file"];
-        checks.note(text, Hint::from("to keep it so, run ").command(keep));
+        let hint = Hint::from("to encrypt it, run ").command(TO_ENCRYPT);
+        checks.note(text, hint.and(" and store the keys again; to keep it so, run ").command(keep));
     }
     for key in answers.iter().flatten() {
         if let Some(file) = store::copy_in_file(&session.paths, store, key) {

@@ -5,7 +5,7 @@ use super::propose::{Account, NewKey, Proposal, What};
 use super::survey::{HookState, Survey};
 use super::vault::Vault;
 use crate::commands::hook::line_for;
-use crate::commands::keychain::set;
+use crate::commands::keychain::{encrypted, set};
 use crate::commands::migrate::machine::default_file;
 use crate::commands::{Session, init};
 use crate::config::{PROJECT_FILE, Source};
@@ -246,6 +246,7 @@ impl<'a> Steps<'a> {
     /// Stores the keys, and returns the names of all that the accounts use.
     pub(super) fn store_keys(&self, host: &mut Host, session: &Session, store: &Keys) -> Result<Vec<KeyName>, Failure> {
         for NewKey { name, key, variable } in self.new_keys() {
+            encrypted::ready(host, session, session.settings.encrypts(name))?;
             // The names were listed before the questions, and another process may have stored a key since.
             if store.contains(name)? {
                 return Err(Failure::new(format!("{name} is in {} by now, and stays as it is", store.place_of(name)))

@@ -16,7 +16,7 @@ use crate::platform;
 use crate::profile::Profiles;
 use crate::registry::AgentSpec;
 use crate::shell::{NameKind, Shell};
-use crate::store::{Prompt, StoreError};
+use crate::store::{Prompt, StoreError, TO_ENCRYPT};
 use memchr::memmem;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,7 +91,9 @@ impl Survey {
         let store = session.open_store(&host.world, Prompt::Never);
         let keys = store.names();
         let store_place = session.pretty_place(&store.place());
-        let plain = store.fell_back().map(|missing| format!("{}; {}", missing.summary(), missing.cure()));
+        let plain = store
+            .fell_back()
+            .map(|missing| format!("{}; run `{}`, or {}", missing.summary(), TO_ENCRYPT.join(" "), missing.cure()));
         let mut machine = machine(host, session)?;
         know_moved(host, session, &mut machine);
         let files = migrate::files::find(&session.paths, &host.world.env);

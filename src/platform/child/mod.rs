@@ -10,7 +10,7 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
-pub(crate) use system::has_terminal;
+pub(crate) use system::{has_terminal, lead_group};
 
 use std::ffi::OsString;
 use std::io;
@@ -65,7 +65,7 @@ pub(crate) enum Ended {
 const MOST_SAID: usize = 8 << 10;
 
 /// Runs a program until it has ended or a limit is reached. What it has started is ended with it where the time is
-/// over, unless it is on the terminal, where it shares the group of this process.
+/// over, unless it is on the terminal, where it shares the group of this process if it does not call [`lead_group`].
 pub(crate) fn run_child(errand: &Errand<'_>) -> io::Result<Done> {
     system::run(errand)
 }

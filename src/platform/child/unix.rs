@@ -5,10 +5,11 @@
 use super::{Done, Ended, Errand, MOST_SAID};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process, kill_process_group, setpgid};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -111,10 +112,12 @@ impl Drop for Running {
             return;
         }
         let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else { return };
-        let _ = match self.is_leader {
-            true => kill_process_group(pid, Signal::KILL),
-            false => kill_process(pid, Signal::KILL),
-        };
+        // On the terminal it has a group of its own if it has made itself the leader of one, and there is no group of
+        // this number otherwise.
+        let group = kill_process_group(pid, Signal::KILL);
+        if !self.is_leader || group.is_err() {
+            let _ = kill_process(pid, Signal::KILL);
+        }
         // One that the kernel does not let go is not waited for.
         for _ in 0..50 {
             if !matches!(self.child.try_wait(), Ok(None)) {
@@ -214,23 +217,64 @@ fn available(pipe: &mut Option<OwnedFd>, most: usize) -> io::Result<Option<Zeroi
     }
 }
 
+/// Makes this process the leader of a group of its own, in the foreground of its terminal if its group is there now. So
+/// everything that it starts is ended with it by [`super::run_child`], which gives the terminal back. For a program
+/// that was started on the terminal.
+pub(crate) fn lead_group() -> io::Result<()> {
+    let before = getpgrp();
+    // A session's leader leads its group, too.
+    if before == getpid() {
+        return Ok(());
+    }
+    let terminal = File::options().read(true).write(true).open("/dev/tty").ok();
+    let terminal = terminal.filter(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == before));
+    setpgid(None, None)?;
+    match terminal {
+        Some(terminal) => in_background(|| Ok(tcsetpgrp(&terminal, getpid())?)),
+        None => Ok(()),
+    }
+}
+
+// Lets a process of a group in the background change the terminal, which would stop it otherwise (SIGTTOU).
+fn in_background<T>(change: impl FnOnce() -> T) -> T {
+    let mut held = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut mask = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the first call makes `held` a set, and the last one makes `mask` one.
+    let mask = unsafe {
+        libc::sigemptyset(held.as_mut_ptr());
+        libc::sigaddset(held.as_mut_ptr(), libc::SIGTTOU);
+        libc::sigemptyset(mask.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_BLOCK, held.as_ptr(), mask.as_mut_ptr());
+        mask.assume_init()
+    };
+    let done = change();
+    // SAFETY: the set is the one that the call above has filled.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut()) };
+    done
+}
+
 // The terminal, which is put back as it was with this value: a program that is ended while it asks would leave it
-// without echo.
+// without echo, and one that has led a group of its own would leave that in the foreground.
 struct AsItWas {
     file: File,
     modes: Option<Termios>,
+    is_foreground: bool,
 }
 
 impl AsItWas {
     fn new() -> io::Result<Self> {
         let file = File::options().read(true).write(true).open("/dev/tty")?;
         let modes = tcgetattr(&file).ok();
-        Ok(Self { file, modes })
+        let is_foreground = tcgetpgrp(&file).is_ok_and(|group| group == getpgrp());
+        Ok(Self { file, modes, is_foreground })
     }
 }
 
 impl Drop for AsItWas {
     fn drop(&mut self) {
+        if self.is_foreground && tcgetpgrp(&self.file).is_ok_and(|group| group != getpgrp()) {
+            let _ = in_background(|| tcsetpgrp(&self.file, getpgrp()));
+        }
         if let Some(modes) = &self.modes {
             let _ = tcsetattr(&self.file, OptionalActions::Now, modes);
         }

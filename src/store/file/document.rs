@@ -8,6 +8,7 @@
 use super::super::StoreError;
 use super::entry::{Entries, Found, Pair, SMALL, taken};
 use super::index::Index;
+use super::text::{self, Misshapen};
 use crate::platform::private::{self, NotPrivate, Privacy};
 use crate::platform::{self, Access, NotLasting, Opened, ReadError};
 use crate::secret::Secret;
@@ -17,7 +18,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
 use zeroize::Zeroizing;
 
 // Ten thousand keys of the largest size and their headers.
@@ -95,16 +95,7 @@ impl Document {
     }
 
     fn parse(&self, text: &str) -> Result<Entries, StoreError> {
-        toml::from_str(text).map_err(|error| self.misshapen(text, error.span()))
-    }
-
-    // The parser's own message may repeat a value, so only the place is passed on.
-    fn misshapen(&self, text: &str, span: Option<std::ops::Range<usize>>) -> StoreError {
-        let line = span.map(|span| {
-            text.as_bytes()[..span.start.min(text.len())].iter().filter(|&&byte| byte == b'\n').count() + 1
-        });
-        let why = "is not of the form `[provider.alias]` with `key = \"...\"`".to_owned();
-        StoreError::File { file: self.file.clone(), line, why }
+        text::parse(text).map_err(|wrong| wrong.in_file(&self.file))
     }
 
     /// One entry with its attributes.
@@ -215,61 +206,27 @@ impl Document {
         secret: &Secret,
         attributes: Option<&[(String, String)]>,
     ) -> Result<(), StoreError> {
-        let text =
+        let value =
             std::str::from_utf8(secret.expose()).map_err(|_| self.failed("holds text, and this key is not UTF-8"))?;
-        self.change(|document| {
-            let first = document.entry(pair.0).or_insert_with(|| {
-                let mut table = Table::new();
-                table.set_implicit(true);
-                Item::Table(table)
-            });
-            let first = first.as_table_like_mut().expect("the file's form was checked");
-            let entry = first.entry(pair.1).or_insert_with(|| Item::Table(Table::new()));
-            let entry = entry.as_table_like_mut().expect("the file's form was checked");
-            match entry.get_mut("key") {
-                // Only the value is replaced: a comment behind it stays.
-                Some(old) => {
-                    let decor = old.as_value().map(|value| value.decor().clone());
-                    *old = value(text);
-                    if let (Some(new), Some(decor)) = (old.as_value_mut(), decor) {
-                        *new.decor_mut() = decor;
-                    }
-                }
-                None => {
-                    entry.insert("key", value(text));
-                }
-            }
-            match attributes {
-                None => {}
-                Some([]) => drop(entry.remove("attributes")),
-                Some(some) => {
-                    let table: InlineTable = some.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-                    entry.insert("attributes", value(table));
-                }
-            }
-            true
-        })
+        self.change(|text| text::with(text, pair, value, attributes).map(Some))
     }
 
     /// Takes an entry away; `false` when there is none.
     pub(super) fn take(&self, pair: Pair<'_>) -> Result<bool, StoreError> {
         let mut there = false;
-        self.change(|document| {
-            let first = document.get_mut(pair.0).and_then(Item::as_table_like_mut);
-            let Some(first) = first else { return false };
-            let mut gone: Vec<Item> = first.remove(pair.1).into_iter().collect();
-            there = !gone.is_empty();
-            if first.is_empty() {
-                gone.extend(document.remove(pair.0));
-            }
-            gone.iter().filter_map(Item::as_table).for_each(|table| keep_comments(document, table));
-            there
+        self.change(|text| {
+            let after = text::without(text, pair)?;
+            there = after.is_some();
+            Ok(after)
         })?;
         Ok(there)
     }
 
     // Nothing is written where the edit says that nothing changed.
-    fn change(&self, edit: impl FnOnce(&mut DocumentMut) -> bool) -> Result<(), StoreError> {
+    fn change(
+        &self,
+        edit: impl FnOnce(&str) -> Result<Option<Zeroizing<String>>, Misshapen>,
+    ) -> Result<(), StoreError> {
         let failed = |error: std::io::Error| self.io("written", &error);
         // A symlink into somebody's dotfiles stays a symlink: what it leads to is replaced.
         let target = self.file.canonicalize().unwrap_or_else(|_| self.file.clone());
@@ -280,42 +237,9 @@ impl Document {
         // A copy of every key that a killed change left behind.
         platform::remove_strays(&target).map_err(failed)?;
         let text = self.read()?.unwrap_or_default();
-        self.parse(&text)?;
-        let mut document: DocumentMut =
-            text.parse().map_err(|error: toml_edit::TomlError| self.misshapen(&text, error.span()))?;
-        if !edit(&mut document) {
-            return Ok(());
-        }
-        let after = Zeroizing::new(document.to_string());
-        self.parse(&after)?;
-        platform::replace_file(&target, after.as_bytes()).map_err(failed)
-    }
-}
-
-// Comments in a paragraph of their own above a removed table are about more than it: they move to what follows.
-fn keep_comments(document: &mut DocumentMut, removed: &Table) {
-    let above = removed.decor().prefix().and_then(|text| text.as_str()).unwrap_or_default();
-    let Some(kept) = above.rfind("\n\n").map(|end| &above[..end + 2]).filter(|text| text.contains('#')) else { return };
-    let position = removed.position();
-    let tables = document.as_table_mut().iter_mut().filter_map(|(_, item)| item.as_table_mut()).flat_map(|table| {
-        // A provider without a header of its own has nothing to move a comment to.
-        if table.is_implicit() || table.position() <= position {
-            table.iter_mut().filter_map(|(_, item)| item.as_table_mut()).collect()
-        } else {
-            vec![table]
-        }
-    });
-    let next = tables.filter(|table| table.position() > position).min_by_key(|table| table.position());
-    match next {
-        Some(next) => {
-            let own = next.decor().prefix().and_then(|text| text.as_str()).unwrap_or_default();
-            let both = format!("{kept}{}", own.trim_start_matches('\n'));
-            next.decor_mut().set_prefix(both);
-        }
-        None => {
-            let own = document.trailing().as_str().unwrap_or_default();
-            let both = format!("{kept}{}", own.trim_start_matches('\n'));
-            document.set_trailing(both);
+        match edit(&text).map_err(|wrong| wrong.in_file(&self.file))? {
+            Some(after) => platform::replace_file(&target, after.as_bytes()).map_err(failed),
+            None => Ok(()),
         }
     }
 }

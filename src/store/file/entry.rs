@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// A file of this size or more is not parsed for one entry. It is read in blocks of this size.
-pub(super) const SMALL: usize = 32 * 1024;
+pub(in crate::store) const SMALL: usize = 32 * 1024;
 
 /// What stands below a header.
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ pub(crate) mod entry;
 pub(crate) mod index;
 #[cfg(all(test, unix))]
 mod tests;
+pub(super) mod text;
 
 use super::{Detail, Include, Item, ItemName, PRIVATE_SERVICE, Query, SERVICE, Store, StoreError};
 use crate::name::KeyName;

@@ -1,0 +1,213 @@
+//! Holds the encrypted file's identity while it is unlocked, on machines whose kernel does not.
+//!
+//! It has a socket of its own, on which it answers one line of a Ringlet of this user's: `hold NAME SECONDS IDENTITY`,
+//! `give NAME` or `end NAME`; see `store::encrypted`. Any other program is refused, so that none gets the identity by
+//! asking. What is held is in locked memory, and is wiped when its time is over and when the daemon ends. It is never
+//! written anywhere.
+
+use super::endpoint::{Listener, Stream, receive, tell_senders};
+use crate::platform::{self, Peer};
+use crate::secret::Secret;
+use crate::store::encrypted::MOST_HELD;
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+/// How long a client may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Clients at once.
+const MOST_CLIENTS: usize = 16;
+/// Identities at once: one for each configuration.
+const MOST: usize = 16;
+/// The clock may be set, and a machine that sleeps counts no time, so that the time is looked at so often.
+const STEP: Duration = Duration::from_secs(60);
+/// The longest time for which an identity is held.
+const LONGEST: Duration = Duration::from_secs(8 * 86_400);
+
+/// The identities by their names: until when, and the text with which `give` is answered.
+#[derive(Default)]
+struct Holds {
+    all: Mutex<HashMap<String, (SystemTime, Secret)>>,
+    /// Whether a task waits for the end of their time.
+    are_watched: AtomicBool,
+}
+
+impl Holds {
+    // Those whose time is not over.
+    fn current(&self) -> MutexGuard<'_, HashMap<String, (SystemTime, Secret)>> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = SystemTime::now();
+        all.retain(|_, (until, _)| *until > now);
+        all
+    }
+
+    fn answer(&self, line: &[u8]) -> Zeroizing<Vec<u8>> {
+        let mut words = line.splitn(3, |byte| *byte == b' ');
+        let mut word = || words.next().unwrap_or_default();
+        let (action, name, text) = (word(), word(), word());
+        let Ok(name) = std::str::from_utf8(name) else { return said("refused") };
+        match action {
+            b"give" => match self.current().get(name) {
+                Some((_, text)) => {
+                    let mut answer = Zeroizing::new(Vec::with_capacity(MOST_HELD + 8));
+                    answer.extend_from_slice(b"held ");
+                    answer.extend_from_slice(text.expose());
+                    answer
+                }
+                None => said("none"),
+            },
+            b"hold" => match until(text) {
+                Some(until) => {
+                    let mut all = self.current();
+                    if all.len() >= MOST && !all.contains_key(name) {
+                        return said("refused");
+                    }
+                    all.insert(name.to_owned(), (until, Secret::new(text.to_vec())));
+                    said("held")
+                }
+                None => said("refused"),
+            },
+            b"end" => said(if self.current().remove(name).is_some() { "ended" } else { "none" }),
+            _ => said("refused"),
+        }
+    }
+}
+
+fn said(word: &str) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(word.as_bytes().to_vec())
+}
+
+// Until when a text is to be held; nothing for a text of another form.
+fn until(text: &[u8]) -> Option<SystemTime> {
+    let blank = text.iter().position(|byte| *byte == b' ')?;
+    let seconds = std::str::from_utf8(&text[..blank]).ok()?.parse().ok()?;
+    let until = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+    let left = until.duration_since(SystemTime::now()).ok()?;
+    (left <= LONGEST && text[blank + 1..].starts_with(b"AGE-SECRET-KEY-1")).then_some(until)
+}
+
+/// Answers until `stop` becomes true.
+pub(crate) async fn serve(listener: Listener, mut stop: watch::Receiver<bool>) {
+    let holds = Arc::new(Holds::default());
+    let places = Arc::new(Semaphore::new(MOST_CLIENTS));
+    // The program as it was started, even after an upgrade.
+    let own = if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
+    let own = own.ok().and_then(|path| platform::file_identity(Path::new(&path)));
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            accepted = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (listener.accept().await, place)
+            } => accepted,
+        };
+        let (Ok((stream, _)), Ok(place)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let holds = Arc::clone(&holds);
+        tokio::spawn(async move {
+            // What goes wrong with one client concerns that one alone.
+            let _ = timeout(PATIENCE, converse(stream, &holds, own)).await;
+            drop(place);
+            // What is held must not stay in memory for longer than it may.
+            if !holds.current().is_empty() && !holds.are_watched.swap(true, Ordering::Relaxed) {
+                while !holds.current().is_empty() {
+                    tokio::time::sleep(STEP).await;
+                }
+                holds.are_watched.store(false, Ordering::Relaxed);
+            }
+        });
+    }
+}
+
+async fn converse(mut stream: Stream, holds: &Arc<Holds>, own: Option<(u64, u64)>) -> io::Result<()> {
+    tell_senders(&stream)?;
+    let peer = Peer::of(&stream)?;
+    let mut line = Zeroizing::new(vec![0u8; MOST_HELD + 1]);
+    let mut filled = 0;
+    let end = loop {
+        let (read, sender) = receive(&mut stream, &mut line[filled..]).await?;
+        if read == 0 || !peer.wrote(sender) {
+            return Ok(());
+        }
+        filled += read;
+        match memchr::memchr(b'\n', &line[..filled]) {
+            Some(end) => break end,
+            None if filled == line.len() => return Ok(()),
+            None => {}
+        }
+    };
+    let is_ringlet = move || {
+        let program = peer.program().and_then(|program| platform::opened_identity(&program.file));
+        peer.is_ours() && own.is_some() && program.ok() == own && peer.is_alive()
+    };
+    let is_ringlet = spawn_blocking(is_ringlet).await.map_err(io::Error::other)?;
+    let mut answer = if is_ringlet { holds.answer(&line[..end]) } else { said("refused") };
+    answer.push(b'\n');
+    stream.write_all(&answer).await?;
+    stream.shutdown().await?;
+    // A pipe that is closed at once takes the answer back.
+    let mut rest = [0; 16];
+    while matches!(stream.read(&mut rest).await, Ok(1..)) {}
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(holds: &Holds, line: &str) -> String {
+        String::from_utf8(holds.answer(line.as_bytes()).to_vec()).expect("text")
+    }
+
+    fn in_seconds(seconds: u64) -> u64 {
+        (SystemTime::now() + Duration::from_secs(seconds)).duration_since(UNIX_EPOCH).expect("later").as_secs()
+    }
+
+    #[test]
+    fn an_identity_is_held_by_its_name_until_it_is_ended_or_its_time_is_over() {
+        let holds = Holds::default();
+        assert_eq!(asked(&holds, "give a "), "none");
+        let text = format!("{} AGE-SECRET-KEY-1TEST", in_seconds(3600));
+        assert_eq!(asked(&holds, &format!("hold a {text}")), "held");
+        assert_eq!(asked(&holds, "give a "), format!("held {text}"));
+        assert_eq!(asked(&holds, "give b "), "none");
+        assert_eq!(asked(&holds, "end a "), "ended");
+        assert_eq!(asked(&holds, "end a "), "none");
+        assert_eq!(asked(&holds, &format!("hold a {text}")), "held");
+        holds.all.lock().expect("no test panics").get_mut("a").expect("held").0 = SystemTime::now();
+        assert_eq!(asked(&holds, "give a "), "none");
+        assert!(holds.all.lock().expect("no test panics").is_empty(), "it is wiped");
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        let holds = Holds::default();
+        let (past, far) = (in_seconds(0) - 10, in_seconds(9 * 86_400));
+        for line in [
+            "".to_owned(),
+            "give".to_owned() + "\u{0}",
+            "keep a x".to_owned(),
+            "hold a ".to_owned(),
+            "hold a x AGE-SECRET-KEY-1TEST".to_owned(),
+            format!("hold a {past} AGE-SECRET-KEY-1TEST"),
+            format!("hold a {far} AGE-SECRET-KEY-1TEST"),
+            format!("hold a {} sk-something", in_seconds(60)),
+        ] {
+            assert_eq!(asked(&holds, &line), "refused", "{line:?}");
+        }
+        for at in 0..MOST + 4 {
+            let line = format!("hold name{at} {} AGE-SECRET-KEY-1TEST", in_seconds(60));
+            assert_eq!(asked(&holds, &line), if at < MOST { "held" } else { "refused" });
+        }
+    }
+}

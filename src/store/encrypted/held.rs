@@ -1,0 +1,171 @@
+//! The identity while it is unlocked: the kernel holds it, or the running daemon where the kernel does not.
+//!
+//! What is held is a text, `SECONDS AGE-SECRET-KEY-1...`: until when, and the identity. Its name has the digest of the
+//! path of `identity.age`, so that two configurations hold two identities. The daemon is asked over a socket of its
+//! own, with one line; `daemon` has the other side.
+
+use super::format::{parse_identity, secret_text};
+use crate::digest::Digest;
+use crate::paths::Paths;
+use crate::platform;
+use age::x25519::Identity;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use zeroize::Zeroizing;
+
+/// The time limit of a question to the daemon.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The longest question and answer: a word, a name, a number and an identity are some 200 bytes.
+pub(crate) const MOST: usize = 512;
+
+/// An identity that is held.
+pub(crate) struct Held {
+    /// The identity.
+    pub(super) identity: Identity,
+    /// How long it is held from now on.
+    pub left: Duration,
+    /// What holds it.
+    pub holder: Holder,
+}
+
+/// What holds an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The kernel.
+    Kernel,
+    /// The running daemon.
+    Daemon,
+}
+
+/// Why nothing holds an identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NotHeld {
+    /// Why the kernel does not.
+    pub kernel: String,
+    /// Why the daemon does not.
+    pub daemon: String,
+}
+
+/// The name under which the identity of these paths is held.
+pub(crate) fn name(paths: &Paths) -> String {
+    let digest = Digest::of(paths.identity().as_os_str().as_encoded_bytes()).to_string();
+    format!("ringlet:{}", &digest[..32])
+}
+
+/// The socket at which the daemon holds identities.
+pub(crate) fn socket(paths: &Paths) -> io::Result<PathBuf> {
+    #[cfg(windows)]
+    {
+        let _ = paths;
+        Ok(PathBuf::from(format!(r"\\.\pipe\ringlet-identity-{}", platform::own_user()?)))
+    }
+    #[cfg(not(windows))]
+    Ok(paths.runtime().join("identity.sock"))
+}
+
+/// Finds the identity. Nobody is asked anything.
+pub(super) fn find(paths: &Paths) -> Option<Held> {
+    let now = SystemTime::now();
+    let read = |text: &[u8], holder| {
+        let blank = text.iter().position(|byte| *byte == b' ')?;
+        let seconds = std::str::from_utf8(&text[..blank]).ok()?.parse().ok()?;
+        let left = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?.duration_since(now).ok()?;
+        Some(Held { identity: parse_identity(&text[blank + 1..])?, left, holder })
+    };
+    // Where the kernel refuses, nothing was held there.
+    let kernel = kernel::held(&name(paths)).ok().flatten();
+    if let Some(held) = kernel.and_then(|text| read(&text, Holder::Kernel)) {
+        return Some(held);
+    }
+    let answer = ask(paths, "give", b"").ok()?;
+    read(answer.strip_prefix(b"held ")?, Holder::Daemon)
+}
+
+/// Has the kernel hold an identity for some time, or else the daemon.
+pub(super) fn hold(paths: &Paths, identity: &Identity, time: Duration) -> Result<Holder, NotHeld> {
+    let until = (SystemTime::now() + time).duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut text = Zeroizing::new(Vec::with_capacity(MOST));
+    text.extend_from_slice(format!("{} ", until.as_secs()).as_bytes());
+    text.extend_from_slice(&secret_text(identity));
+    let kernel = match kernel::hold(&name(paths), &text, time) {
+        Ok(()) => return Ok(Holder::Kernel),
+        Err(error) => error.to_string(),
+    };
+    match ask(paths, "hold", &text) {
+        Ok(answer) if answer.as_slice() == b"held" => Ok(Holder::Daemon),
+        Ok(_) => Err(NotHeld { kernel, daemon: "the daemon refuses; it may be of another version".into() }),
+        Err(error) => {
+            let is_absent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+            let daemon = match is_absent {
+                true => "the daemon is not running".to_owned(),
+                false => format!("the daemon does not answer: {error}"),
+            };
+            Err(NotHeld { kernel, daemon })
+        }
+    }
+}
+
+/// Ends what is held, everywhere; `false` where nothing was.
+pub(super) fn end(paths: &Paths) -> Result<bool, String> {
+    // A kernel that refuses the calls holds nothing.
+    let in_kernel = kernel::end(&name(paths)).unwrap_or(false);
+    let in_daemon = match ask(paths, "end", b"") {
+        Ok(answer) => answer.as_slice() == b"ended",
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => false,
+        Err(error) => return Err(format!("the daemon does not answer: {error}")),
+    };
+    Ok(in_kernel || in_daemon)
+}
+
+fn ask(paths: &Paths, word: &str, text: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut question = Zeroizing::new(Vec::with_capacity(MOST));
+    question.extend_from_slice(format!("{word} {} ", name(paths)).as_bytes());
+    question.extend_from_slice(text);
+    question.push(b'\n');
+    platform::ask_process(&socket(paths)?, &question, MOST, PATIENCE)
+}
+
+#[cfg(target_os = "linux")]
+mod kernel {
+    use super::{Duration, Zeroizing, io, platform};
+    use std::ffi::CString;
+
+    fn named(name: &str) -> CString {
+        CString::new(name).expect("a name of hexadecimal digits")
+    }
+
+    pub(super) fn held(name: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+        platform::held_key(&named(name))
+    }
+
+    pub(super) fn hold(name: &str, text: &[u8], time: Duration) -> io::Result<()> {
+        platform::hold_key(&named(name), text, time)
+    }
+
+    pub(super) fn end(name: &str) -> io::Result<bool> {
+        platform::end_key(&named(name))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod kernel {
+    use super::{Duration, Zeroizing, io};
+
+    fn none() -> io::Error {
+        io::Error::new(io::ErrorKind::Unsupported, "this system's kernel holds no keys")
+    }
+
+    pub(super) fn held(_: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+        Err(none())
+    }
+
+    pub(super) fn hold(_: &str, _: &[u8], _: Duration) -> io::Result<()> {
+        Err(none())
+    }
+
+    pub(super) fn end(_: &str) -> io::Result<bool> {
+        Err(none())
+    }
+}
