@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod config;
 mod daemon;
+mod dates;
 mod digest;
 mod duration;
 mod env;
