@@ -43,7 +43,7 @@ impl Expiry {
 
 /// Why a text says no time at which a key expires.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExpiryError {
+pub(crate) enum ExpiryError {
     /// It has none of the forms.
     #[error("{0:?} is no day on which a key expires; write a date such as 2027-01-31, a length such as 90d, or never")]
     Form(String),
@@ -90,7 +90,7 @@ pub(crate) fn expiry_day(time: Timestamp) -> String {
 
 /// Why the dates of a key cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum DatesError {
+pub(crate) enum DatesError {
     /// The record is damaged, or could have been written by someone else.
     #[error("the dates of {key} in {}: {why}", file.display())]
     Record {
@@ -182,8 +182,7 @@ impl Dates {
         }
         let file = self.file(key);
         let text = |time: Timestamp| time.to_string();
-        let record =
-            Record { key: key.to_string(), stored: dates.stored.map(text), expires: dates.expires.map(text) };
+        let record = Record { key: key.to_string(), stored: dates.stored.map(text), expires: dates.expires.map(text) };
         let text = toml::to_string(&record).expect("strings always serialise");
         let written =
             platform::create_private_folder(&self.folder).and_then(|()| platform::replace_file(&file, text.as_bytes()));

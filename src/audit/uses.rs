@@ -88,7 +88,8 @@ mod tests {
     #[test]
     fn only_the_newest_part_of_the_log_is_read() {
         let folder = tempfile::tempdir().expect("a folder");
-        let other = |second| Record { subject: "openai/old".parse::<KeyName>().expect("a name").into(), ..record(second) };
+        let other =
+            |second| Record { subject: "openai/old".parse::<KeyName>().expect("a name").into(), ..record(second) };
         let mut records = vec![other(1)];
         // Enough for two files.
         records.extend((2..300).map(|second| record(second % 60)));

@@ -44,9 +44,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
             let origin = Origin::of(from_env.as_deref(), stdin);
             set::run(host, session, &store, &key, Setting { origin, replace, expires })
         }
-        Keychain::List { prefix, long } => {
-            listing::run(host, session, &store, prefix.as_deref().unwrap_or(""), long)
-        }
+        Keychain::List { prefix, long } => listing::run(host, session, &store, prefix.as_deref().unwrap_or(""), long),
         Keychain::Copy(asked) => transfer::run(host, session, &asked, Wanted::Copy),
         Keychain::Move(asked) => transfer::run(host, session, &asked, Wanted::Move),
         Keychain::Remove { provider, alias, yes } => {
@@ -259,8 +257,9 @@ mod tests {
         assert_eq!(
             rows,
             serde_json::json!([{
-                "name": "anthropic/work", "provider": "anthropic", "alias": "work",
-                "place": "~/.config/ringlet/credentials.toml",
+                "name": "anthropic/work", "provider": "anthropic", "alias": "work", "store": "system",
+                "place": "~/.config/ringlet/credentials.toml", "used_by": [], "stored": "2026-01-02T12:00:00Z",
+                "last_used": null, "expires": null,
             }])
         );
         home.run(&["keychain", "rename", "anthropic", "work", "home"]).succeeds();
@@ -306,5 +305,55 @@ mod tests {
         home.answer(&["not-much-of-a-key-for-anybody", "y"]);
         home.run(&words).succeeds();
         assert_eq!(home.run(&["keychain", "list"]).out, "anthropic/work\n");
+    }
+
+    #[test]
+    fn a_key_has_an_expiry_which_is_changed_alone_and_goes_with_the_value() {
+        let home = with_key();
+        let set = |words: &[&str]| home.run(&[&["keychain", "set", "anthropic/work"], words].concat());
+        let row = || home.run(&["--json", "keychain", "list"]).json()[0].clone();
+        let ran = set(&["--expires", "2026-06-30"]).succeeds();
+        assert!(ran.err.contains("anthropic/work expires on 2026-06-30"), "{ran:?}");
+        assert_eq!(row()["expires"], "2026-06-30T00:00:00Z");
+        home.run(&["keychain", "rename", "anthropic", "work", "home"]).succeeds();
+        home.run(&["keychain", "rename", "anthropic", "home", "work"]).succeeds();
+        assert_eq!(row()["expires"], "2026-06-30T00:00:00Z");
+        let ran = set(&["--stdin", "--replace"]).succeeds();
+        assert!(ran.err.contains("2026-06-30 was the day on which the key before it expires"), "{ran:?}");
+        assert!(row()["expires"].is_null());
+        let ran = set(&["--stdin", "--replace", "--expires", "90d"]).succeeds();
+        assert!(ran.err.contains("it expires on 2026-04-02"), "{ran:?}");
+        set(&["--expires", "never"]).succeeds();
+        assert!(row()["expires"].is_null());
+        set(&["--expires", "2020-01-01"]).is_refused(2, "is over");
+        set(&["--expires", "soon"]).is_refused(2, "write a date such as");
+        // A key that another program has stored has no age.
+        home.run(&["keychain", "remove", "anthropic", "work"]).succeeds();
+        home.write(".config/ringlet/credentials.toml", &format!("[anthropic.work]\nkey = \"{KEY}\"\n"));
+        std::fs::set_permissions(
+            home.path.join(".config/ringlet/credentials.toml"),
+            std::os::unix::fs::PermissionsExt::from_mode(0o600),
+        )
+        .expect("chmod");
+        assert!(row()["stored"].is_null());
+    }
+
+    #[test]
+    fn the_long_list_has_a_heading_and_the_short_one_begins_with_the_name() {
+        let home = with_key();
+        home.run(&["profiles", "create", "job", "--agent", "claude", "--key-alias", "work"]).succeeds();
+        home.run(&["keychain", "set", "anthropic/work", "--expires", "2026-06-30"]).succeeds();
+        assert_eq!(home.run(&["keychain", "list"]).succeeds().out, "anthropic/work\n");
+        let long = home.run(&["keychain", "list", "-l"]).succeeds().out;
+        let words: Vec<Vec<&str>> = long.lines().map(|line| line.split("  ").map(str::trim).collect()).collect();
+        let cells = |row: &[&str]| row.iter().filter(|cell| !cell.is_empty()).map(ToString::to_string).collect();
+        let rows: Vec<Vec<String>> = words.iter().map(|row| cells(row)).collect();
+        assert_eq!(
+            rows,
+            [
+                vec!["KEY", "STORE", "USED BY", "AGE", "LAST USE", "EXPIRES"],
+                vec!["anthropic/work", "~/.config/ringlet/credentials.toml", "job", "0s", "unknown", "2026-06-30"],
+            ]
+        );
     }
 }

@@ -209,8 +209,7 @@ fn show(host: &mut Host, session: &Session, found: &[(KeyName, Found)]) -> i32 {
         let console = session.registry.provider(&name.provider).ok().and_then(|provider| provider.console);
         let at = console.map(|url| format!(" at {url}")).unwrap_or_default();
         let said = Hint::from(format!("make a new key for {name}{at}, then run "));
-        let words = words!["ringlet", "keychain", "set", name.provider, name.alias, "--replace"];
-        host.output.note(said.command(words));
+        host.output.note(said.command(words!["ringlet", "keychain", "rotate", name.to_string()]));
     }
     status
 }

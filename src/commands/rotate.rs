@@ -3,10 +3,10 @@
 //! The old key is kept nowhere. It stays valid until it is revoked, so that its provider's page for keys is named. No
 //! part of it is shown: what tells it from the new one there is when it was made.
 
+use super::Session;
 use super::keychain::{self, record_access, set};
 use super::probe::{self, Heard};
 use super::question::is_yes;
-use super::Session;
 use crate::audit::{Action, Outcome};
 use crate::dates::{Dates, parse_expiry};
 use crate::failure::Failure;
@@ -158,4 +158,67 @@ fn revoke(host: &mut Host, provider: Option<&ProviderSpec>, key: &KeyName, store
         None => format!("where keys of {} are made", key.provider),
     };
     host.output.note(format!("{old} works until it is revoked {at}; agents that run have it until they are restarted"));
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use crate::host::testing::Home;
+
+    const OLD: &str = "csk-oldoldoldoldoldoldoldoldoldoldold";
+    const NEW: &str = "csk-newnewnewnewnewnewnewnewnewnewnew";
+
+    // A home with a key of a provider that no request is known for.
+    fn with_key() -> Home {
+        let mut home = Home::new();
+        home.input = OLD.into();
+        home.run(&["keychain", "set", "cerebras", "work", "--stdin"]).succeeds();
+        home
+    }
+
+    fn stored(home: &Home) -> String {
+        home.read(".config/ringlet/credentials.toml")
+    }
+
+    #[test]
+    fn a_new_key_takes_the_place_of_the_old_one_which_is_named_for_its_console() {
+        let mut home = with_key();
+        home.input = NEW.into();
+        let ran = home.run(&["keychain", "rotate", "cerebras/work", "--stdin", "--expires", "90d"]).succeeds();
+        for said in [
+            "warning: it is not known whether the new key is valid: no request is known",
+            "cerebras/work is the new key, in ~/.config/ringlet/credentials.toml",
+            "it expires on 2026-04-02",
+            "the old key, stored on 2026-01-02, works until it is revoked at https://cloud.cerebras.ai",
+        ] {
+            assert!(ran.err.contains(said), "{said}: {ran:?}");
+        }
+        assert!(!ran.err.contains("csk-"), "{ran:?}");
+        assert!(stored(&home).contains(NEW) && !stored(&home).contains(OLD));
+    }
+
+    #[test]
+    fn the_same_key_a_missing_one_and_one_of_another_provider_are_refused() {
+        let mut home = with_key();
+        home.run(&["keychain", "rotate", "cerebras", "work", "--stdin"]).is_refused(1, "nothing was stored");
+        home.run(&["keychain", "rotate", "cerebras", "wrok", "--stdin"]).is_refused(1, "has no key cerebras/wrok");
+        home.input = "sk-ant-oat01-TESTTESTTESTTESTTESTTESTTEST".into();
+        home.run(&["keychain", "rotate", "cerebras/work", "--stdin"]).is_refused(1, "nothing was stored");
+        home.run(&["keychain", "rotate", "cerebras/work", "--stdin", "--expires", "x"]).is_refused(2, "no day");
+        assert!(stored(&home).contains(OLD));
+    }
+
+    #[test]
+    fn a_person_decides_where_the_provider_cannot_be_asked() {
+        let home = with_key();
+        home.answer(&[NEW, "n"]);
+        home.run(&["keychain", "rotate", "cerebras/work"]).is_refused(1, "nothing was stored");
+        assert!(stored(&home).contains(OLD));
+        home.answer(&[NEW, "y"]);
+        let ran = home.run(&["keychain", "rotate", "cerebras/work"]).succeeds();
+        assert!(ran.err.contains("are made at https://cloud.cerebras.ai"), "{ran:?}");
+        assert!(stored(&home).contains(NEW));
+        home.answer(&[OLD]);
+        home.run(&["keychain", "rotate", "cerebras/work", "--no-check"]).succeeds();
+        assert!(stored(&home).contains(OLD));
+    }
 }

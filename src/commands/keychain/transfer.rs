@@ -43,12 +43,7 @@ struct Place {
 }
 
 /// `ringlet keychain copy` and `move`
-pub(super) fn run(
-    host: &mut Host,
-    session: &Session,
-    asked: &Transfer,
-    wanted: Wanted,
-) -> Result<(), Failure> {
+pub(super) fn run(host: &mut Host, session: &Session, asked: &Transfer, wanted: Wanted) -> Result<(), Failure> {
     let key = key_name(&asked.provider, asked.alias.as_deref())?;
     refuse(host, session, &key, wanted)?;
     let to = named(session, &asked.to)?;
@@ -57,8 +52,7 @@ pub(super) fn run(
     let from = open(host, session, &key, from);
     let to = open(host, session, &key, to);
     let value = read(host, session, &key, &from, &format!("to {} it", wanted.word()))?;
-    // The store that stands in for another one is known once it was asked.
-    let there = to.keys.contains(&key)?;
+    let there = is_there(&to, &key, asked.replace)?;
     let (here, target) = (place(session, &from, &key), place(session, &to, &key));
     if here == target {
         return Err(Failure::usage(format!("{key} is in {here} already")));
@@ -68,8 +62,9 @@ pub(super) fn run(
         true => same(read(host, session, &key, &to, "to compare it")?.expose(), value.expose()),
     };
     if there && !is_same && !asked.replace {
-        return Err(Failure::new(format!("{target} has another key of the name {key}"))
-            .hint("add --replace to replace it"));
+        return Err(
+            Failure::new(format!("{target} has another key of the name {key}")).hint("add --replace to replace it")
+        );
     }
     if is_same && wanted == Wanted::Copy {
         host.output.note(format!("{target} has the same key of that name already"));
@@ -148,6 +143,18 @@ fn open(host: &Host, session: &Session, key: &KeyName, kept: Kept) -> Place {
     Place { keys: session.open_store_with(&host.world, Prompt::Ask, key, &kept), kept }
 }
 
+// Some stores say it by the value alone, and of these some do not tell a missing key from a failure.
+fn is_there(to: &Place, key: &KeyName, replace: bool) -> Result<bool, Failure> {
+    match to.keys.peek(key)? {
+        Some(known) => Ok(known),
+        None => match to.keys.contains(key) {
+            Err(_) if replace => Ok(false),
+            Err(error) => Err(Failure::from(error).hint("add --replace if there is no such key yet")),
+            Ok(known) => Ok(known),
+        },
+    }
+}
+
 fn place(session: &Session, at: &Place, key: &KeyName) -> String {
     session.pretty_place(&at.keys.place_of(key))
 }
@@ -210,7 +217,7 @@ fn remove(
 ) -> Result<(), Failure> {
     let done = from.keys.remove(key).map_err(Failure::from);
     record(host, session, from, Action::Remove, key, &done, "moved")?;
-    done?;
+    done.map_err(|failure| failure.hint(format!("{key} is in both stores now")))?;
     let Err(lost) = check(session, key, to, value) else { return Ok(()) };
     let back = from.keys.set(key, value).map_err(Failure::from);
     record(host, session, from, Action::Set, key, &back, "put back")?;
