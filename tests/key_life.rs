@@ -33,16 +33,18 @@ fn with_team() -> World {
 
 const RULE: &str = "[store-for.\"anthropic/work\"]\nstore = \"team\"\n";
 
-/// `ringlet` on a terminal, which answers a question with a word, and shows the status at the end.
+/// `ringlet` on a terminal, which answers a question with a word, and all that it shows but the questions,
+/// with the status at the end.
 fn on_terminal(world: &World, arguments: &str, answers: &[(&str, &str)]) -> String {
     let mut command = world.process("sh");
     command.arg("-c").arg(format!("{RINGLET} {arguments}; echo status=$?"));
     let mut terminal = Terminal::start(command);
+    let mut seen = String::new();
     for (question, word) in answers {
-        terminal.expect(question);
+        seen += &terminal.expect(question);
         terminal.send(word);
     }
-    terminal.end().1
+    seen + &terminal.end().1
 }
 
 fn rows(world: &World) -> Vec<Value> {
@@ -131,11 +133,12 @@ fn what_an_agent_has_started_neither_rotates_nor_copies() {
         "claude",
         &format!(
             "#!/bin/sh\nprintf '%s' '{NEW}' | {RINGLET} keychain rotate anthropic/work --stdin --no-check\n\
-             {RINGLET} keychain copy anthropic/work --to team\n{RINGLET} keychain move anthropic/work --to team\n"
+             {RINGLET} keychain copy anthropic/work --to team\n{RINGLET} keychain move anthropic/work --to team\n\
+             {RINGLET} keychain export keys.age\n{RINGLET} keychain import keys.age\n"
         ),
     );
     let done = world.run(&["exec", "claude"]);
-    for command in ["rotate", "copy", "move"] {
+    for command in ["rotate", "copy", "move", "export", "import"] {
         let said = format!("`ringlet keychain {command}` is not for what an agent has started");
         assert!(done.stderr.contains(&said), "{done:?}");
     }
@@ -282,4 +285,140 @@ fn stores_that_are_not_there_and_keys_for_the_broker_alone_are_refused() {
         assert!(seen.contains("is for brokered launches alone") && seen.contains("config.toml:"), "{seen}");
     }
     assert!(!world.path("home/team/anthropic+work").exists());
+}
+
+const PASSPHRASE: &str = "three words in a row";
+
+fn in_home(world: &World, name: &str) -> String {
+    world.path("home").join(name).display().to_string()
+}
+
+/// A public key of age, whose secret key is in `id.txt` of the home directory.
+fn recipient(world: &World) -> String {
+    let made = world.sh("umask 077; age-keygen -o ~/id.txt 2>/dev/null && age-keygen -y ~/id.txt");
+    made.ok().trim().to_owned()
+}
+
+#[test]
+fn a_file_of_keys_is_encrypted_for_a_public_key_and_read_on_another_machine() {
+    let (world, other) = (World::new(), World::new());
+    for name in ["anthropic/work", "openai/a.b", "mine/brokered"] {
+        world.store_key(name, if name.starts_with("openai") { NEW } else { KEY });
+    }
+    world.configure("[audit]\nenabled = true\n[scope.\"mine/brokered\"]\nbroker = true\n");
+    let public = recipient(&world);
+    world
+        .run(&["keychain", "export", "keys.age", "--recipient", &public])
+        .fails(1, &["asks on the terminal, and there is none"]);
+    let arguments = format!("keychain export ~/keys.age --recipient {public}");
+    for no in ["", "n"] {
+        let seen = on_terminal(&world, &arguments, &[("write 2 keys into ~/keys.age, encrypted? [y/N] ", no)]);
+        assert!(seen.contains("no key was exported") && seen.contains("status=1"), "{seen}");
+    }
+    assert!(!world.path("home/keys.age").exists());
+    let seen = on_terminal(&world, &arguments, &[("[y/N] ", "y")]);
+    assert!(seen.contains("mine/brokered is for brokered launches alone, and is left out"), "{seen}");
+    assert!(seen.contains("wrote 2 keys into ~/keys.age") && !seen.contains("sk-"), "{seen}");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&world.path("home/keys.age").metadata().expect("there").permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let log = world.run(&["audit"]).ok();
+    assert_eq!(log.matches("(to export it)").count(), 2, "{log}");
+    let opened = world.sh("age -d -i ~/id.txt ~/keys.age").ok();
+    let lines = format!("[\"anthropic\".\"work\"]\nkey = \"{KEY}\"\n\n[\"openai\".\"a.b\"]\nkey = \"{NEW}\"\n\n");
+    assert_eq!(opened, lines);
+    // A file that is there stays.
+    let seen = on_terminal(&world, &arguments, &[]);
+    assert!(seen.contains("~/keys.age exists") && seen.contains("status=1"), "{seen}");
+    // The other machine.
+    for name in ["keys.age", "id.txt"] {
+        std::fs::copy(world.path("home").join(name), other.path("home").join(name)).expect("copied");
+    }
+    let [file, identity] = ["keys.age", "id.txt"].map(|name| in_home(&other, name));
+    let import = ["keychain", "import", &file, "--identity", &identity];
+    other.run(&import[..3]).fails(2, &["~/keys.age is encrypted for a public key", "--identity FILE"]);
+    let done = other.run(&import);
+    assert!(done.stderr.contains("stored openai/a.b in ") && !done.stderr.contains("sk-"), "{done:?}");
+    done.ok();
+    assert_eq!(other.run(&["keychain", "list"]).ok(), "anthropic/work\nopenai/a.b\n");
+    assert!(other.read(FILE).contains(NEW) && other.read(FILE).contains(KEY));
+    assert!(rows(&other).iter().all(|row| !row["stored"].is_null()));
+    assert!(other.run(&import).stderr.contains("every key of ~/keys.age is there already"));
+    other.store_key("openai/a.b", OLD);
+    other.run(&import).fails(1, &["other keys are stored as openai/a.b; nothing was imported", "--replace"]);
+    assert!(other.read(FILE).contains(OLD));
+    other.run(&[&import[..], &["--replace"]].concat()).ok();
+    assert!(other.read(FILE).contains(NEW) && !other.read(FILE).contains(OLD));
+    other.chmod(&other.path("home/id.txt"), 0o644);
+    other.run(&import).fails(1, &["~/id.txt is open to others", "chmod 600 "]);
+}
+
+#[test]
+fn a_file_of_keys_is_encrypted_by_a_passphrase_which_is_typed_twice() {
+    let world = World::new();
+    world.store_key("anthropic/work", KEY);
+    let (first, again) = ("passphrase for the file (it is not shown): ", "the passphrase once more: ");
+    let export = "keychain export ~/keys.age";
+    for (answers, says) in [
+        (vec![("[y/N] ", "y"), (first, "short")], "is shorter than 10 characters"),
+        (vec![("[y/N] ", "y"), (first, PASSPHRASE), (again, "another one")], "the two passphrases differ"),
+    ] {
+        let seen = on_terminal(&world, export, &answers);
+        assert!(seen.contains(says) && seen.contains("no key was exported"), "{seen}");
+        assert!(!world.path("home/keys.age").exists());
+    }
+    let seen = on_terminal(&world, export, &[("[y/N] ", "y"), (first, PASSPHRASE), (again, PASSPHRASE)]);
+    assert!(seen.contains("wrote 1 key into ~/keys.age") && !seen.contains(PASSPHRASE), "{seen}");
+    let mut command = world.process("sh");
+    command.args(["-c", "age -d -o ~/opened ~/keys.age; echo status=$?"]);
+    let mut age = Terminal::start(command);
+    age.expect("passphrase");
+    age.send(PASSPHRASE);
+    age.expect("status=0");
+    assert!(world.read("home/opened").contains(KEY), "age reads it");
+    world.run(&["keychain", "remove", "anthropic/work"]).ok();
+    let question = "passphrase of ~/keys.age (it is not shown): ";
+    let seen = on_terminal(&world, "keychain import ~/keys.age", &[(question, "another one")]);
+    assert!(seen.contains("~/keys.age is not opened by this passphrase") && seen.contains("status=1"), "{seen}");
+    let seen = on_terminal(&world, "keychain import ~/keys.age", &[(question, PASSPHRASE)]);
+    assert!(seen.contains("stored anthropic/work in ") && seen.contains("status=0"), "{seen}");
+    let file = in_home(&world, "keys.age");
+    world.run(&["keychain", "import", &file, "--identity", "id"]).fails(2, &["leave --identity out"]);
+    world.run(&["keychain", "import", &file]).fails(1, &["there is no terminal to ask for the passphrase on"]);
+}
+
+#[test]
+fn a_file_that_is_no_archive_imports_nothing() {
+    let world = World::new();
+    let public = recipient(&world);
+    let sealed = |text: &str| {
+        world.write("home/plain", text);
+        world.sh(&format!("age -r {public} -o ~/keys.age ~/plain && rm ~/plain")).ok();
+    };
+    let [file, identity] = ["keys.age", "id.txt"].map(|name| in_home(&world, name));
+    let import = ["keychain", "import", &file, "--identity", &identity];
+    world.run(&import).fails(1, &["~/keys.age cannot be read"]);
+    world.write("home/keys.age", format!("[anthropic.work]\nkey = \"{KEY}\"\n"));
+    world.run(&import).fails(1, &["~/keys.age is no age file"]);
+    world.sh(&format!("echo x | age -a -r {public} -o ~/keys.age")).ok();
+    world.run(&import).fails(1, &["is armored"]);
+    for (text, says) in [
+        (format!("[anthropic.work]\nkey = \"{KEY}\"\nnote = \"{KEY}\"\n"), "holds no keys of the form"),
+        (format!("[\"../x\".work]\nkey = \"{KEY}\"\n"), "holds no keys of the form"),
+        ("[anthropic.work]\nkey = \"two\\nlines\"\n".to_owned(), "has more than one line; nothing was imported"),
+        ("[anthropic.work]\nkey = \"\"\n".to_owned(), "is empty; nothing was imported"),
+    ] {
+        sealed(&text);
+        let done = world.run(&import);
+        assert!(!done.stderr.contains("sk-ant"), "{done:?}");
+        done.fails(1, &[says]);
+    }
+    let large = world.path("home/keys.age");
+    std::fs::File::create(&large).expect("made").set_len(64 << 20).expect("long");
+    world.run(&import).fails(1, &["~/keys.age cannot be read"]);
+    world.write("home/id.txt", "AGE-SECRET-KEY-1WRONG\n");
+    world.chmod(&world.path("home/id.txt"), 0o600);
+    sealed("");
+    world.run(&import).fails(1, &["~/id.txt is no identity file of age"]);
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "");
 }

@@ -36,6 +36,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (1, "lease", &["paths"]),
     // When a key was stored, and when it expires.
     (1, "dates", &["paths"]),
+    // What `keychain export` writes and `import` reads.
+    (1, "archive", &[]),
     (1, "shell", &[]),
     // What the broker counts and `ringlet usage` shows.
     (1, "usage", &[]),

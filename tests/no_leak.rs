@@ -66,6 +66,12 @@ const CASES: &[&str] = &[
     "keychain move anthropic typed --to system",
     "keychain move anthropic typed --to=CANARY",
     "keychain move CANARY --to file",
+    "keychain export keys.age",
+    "keychain export keys.age CANARY",
+    "keychain export keys.age --recipient CANARY",
+    "keychain import keys.age",
+    "keychain import keys.age CANARY",
+    "keychain import config.toml --identity CANARY",
     "keychain rename anthropic typed other --replace",
     "keychain rename anthropic typed CANARY",
     "keychain rename anthropic other typed",
@@ -702,8 +708,11 @@ fn a_typed_password_is_neither_shown_nor_kept() {
     canary.assert_not_in(keyring.logged().as_bytes(), "the keyring's log");
 }
 
+const EXPORT: &str =
+    "export keys.age --replace --recipient age1v949pxfv5fpffeq5uqwzsmt7npdpwhutx4ngrr2rcvg6qagcf3mqh67x6h";
+
 #[test]
-fn a_key_that_is_copied_moved_or_rotated_on_a_terminal_is_not_shown() {
+fn a_key_that_is_copied_moved_rotated_or_exported_on_a_terminal_is_not_shown() {
     let keys = [Canary::new(), Canary::new()];
     let keyring = Keyring::start(State::Unlocked);
     let world = prepare(World::on(&keyring), &keys[0]);
@@ -714,6 +723,7 @@ fn a_key_that_is_copied_moved_or_rotated_on_a_terminal_is_not_shown() {
             "move anthropic/work --from system --to file",
             "move anthropic/work --from file --to system",
             "rotate anthropic/work --no-check",
+            EXPORT,
         ] {
             let mut command = world.process(RINGLET);
             command.args(*level).arg("keychain").args(words.split(' '));

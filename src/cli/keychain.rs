@@ -1,6 +1,7 @@
 //! The arguments of `ringlet keychain`.
 
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
 /// `ringlet keychain`
 #[derive(Debug, Subcommand)]
@@ -91,6 +92,41 @@ Examples:
   ringlet keychain move anthropic/work --to team
   ringlet keychain move anthropic/work --from file --to system")]
     Move(Transfer),
+    /// Write keys into a file that is encrypted with age
+    #[command(after_help = "\
+A passphrase is asked for twice, unless public keys are named. Keys for brokered
+launches alone are left out. It asks on the terminal.
+
+Examples:
+  ringlet keychain export keys.age
+  ringlet keychain export keys.age anthropic/ --recipient age1...")]
+    Export {
+        /// The file
+        file: PathBuf,
+        /// Only names that begin so, such as anthropic/
+        prefix: Option<String>,
+        /// Encrypt for this public key, age1..., and ask for no passphrase
+        #[arg(long = "recipient", value_name = "KEY")]
+        recipients: Vec<String>,
+        /// Replace a file that is there
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Store the keys of a file that is encrypted with age
+    #[command(after_help = "\
+Examples:
+  ringlet keychain import keys.age
+  ringlet keychain import keys.age --identity ~/.config/age/keys.txt")]
+    Import {
+        /// The file
+        file: PathBuf,
+        /// The file with the secret key of a public key that it is for
+        #[arg(long, value_name = "FILE")]
+        identity: Option<PathBuf>,
+        /// Replace keys that are there
+        #[arg(long)]
+        replace: bool,
+    },
     /// Ask the providers whether they take the keys
     #[command(after_help = "\
 Each key is sent in one request that costs nothing, to the endpoint of the

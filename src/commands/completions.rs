@@ -242,6 +242,7 @@ const COMPLETED: &[Completed] = &[
     (&["keychain", "remove"], "alias", Source::aliases),
     (&["keychain", "rename"], "provider", Source::keys_or_providers),
     (&["keychain", "rename"], "alias", Source::aliases),
+    (&["keychain", "export"], "prefix", Source::keys),
     (&["keychain", "rotate"], "provider", Source::keys_or_providers),
     (&["keychain", "rotate"], "alias", Source::aliases),
     (&["keychain", "copy"], "provider", Source::keys_or_providers),

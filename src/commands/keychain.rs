@@ -1,5 +1,6 @@
 //! `ringlet keychain`: store, list, rename, copy and remove keys. There is deliberately no command that shows one.
 
+mod archive;
 mod change;
 mod listing;
 pub(super) mod set;
@@ -46,6 +47,14 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
         }
         Keychain::List { prefix, long } => listing::run(host, session, &store, prefix.as_deref().unwrap_or(""), long),
         Keychain::Copy(asked) => transfer::run(host, session, &asked, Wanted::Copy),
+        Keychain::Export { file, prefix, recipients, replace } => {
+            let prefix = prefix.as_deref().unwrap_or("");
+            let asked = archive::Export { file: &file, prefix, recipients: &recipients, replace };
+            archive::export(host, session, &store, &asked)
+        }
+        Keychain::Import { file, identity, replace } => {
+            archive::import(host, session, &store, (&file, identity.as_deref()), replace)
+        }
         Keychain::Move(asked) => transfer::run(host, session, &asked, Wanted::Move),
         Keychain::Remove { provider, alias, yes } => {
             let key = key_name(&provider, alias.as_deref())?;
