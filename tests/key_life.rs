@@ -1,6 +1,7 @@
 //! A key's life: its age and last use, a new value, another store, and the end of it.
 
 use crate::broker::upstream::{Upstream, answer};
+use crate::common::keyring::{Keyring, State};
 use crate::common::pty::Terminal;
 use crate::common::world::{KEY, RINGLET, World};
 use serde_json::{Value, json};
@@ -13,6 +14,11 @@ const FILE: &str = "home/.config/ringlet/credentials.toml";
 /// A world with a store "team", whose entries are files, and whose tool can read, write, remove and list them.
 fn with_team() -> World {
     let world = World::new();
+    put_team(&world);
+    world
+}
+
+fn put_team(world: &World) {
     world.program(
         "team",
         "#!/bin/sh\nset -e\nfolder=\"$HOME/team\"; mkdir -p \"$folder\"; name=$(printf %s \"$2\" | tr / +)\n\
@@ -28,7 +34,6 @@ fn with_team() -> World {
          set = [\"team\", \"set\", \"{provider}/{alias}\"]\nremove = [\"team\", \"remove\", \"{provider}/{alias}\"]\n\
          list = [\"team\", \"list\"]\n",
     );
-    world
 }
 
 const RULE: &str = "[store-for.\"anthropic/work\"]\nstore = \"team\"\n";
@@ -262,6 +267,34 @@ fn a_store_that_tells_no_names_is_asked_for_the_key_and_written_on_demand() {
     let seen = on_terminal(&world, "keychain move anthropic/work --from mute --to file", &answer);
     assert!(seen.contains("status=1") && seen.contains("is in both stores now"), "{seen}");
     assert!(world.read(FILE).contains(KEY));
+}
+
+#[test]
+fn of_one_alias_in_two_stores_the_one_of_the_rule_counts_and_doctor_names_the_other() {
+    let keyring = Keyring::start(State::Unlocked);
+    let world = World::on(&keyring);
+    put_team(&world);
+    let team = KEY.replace("TEST", "TEAM");
+    world.store_key("anthropic/work", KEY);
+    world.write("home/team/anthropic+work", &team);
+    world.configure(RULE);
+    world.program("claude", "#!/bin/sh\nprintf %s \"$ANTHROPIC_API_KEY\"\n");
+    world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n");
+    assert_eq!(world.run(&["profiles", "run", "work"]).ok(), team);
+    let rows = rows(&world);
+    assert_eq!((rows.len(), &rows[0]["store"]), (1, &json!("team")));
+    let command = "keychain move anthropic/work --from system --to team";
+    let doctor = world.run(&["doctor"]).stdout;
+    assert!(doctor.contains(" and in the keychain; launches take the one in ") && doctor.contains(command), "{doctor}");
+    // They differ, so none is removed without a word.
+    let seen = on_terminal(&world, command, &[]);
+    assert!(seen.contains("has another key of the name anthropic/work") && seen.contains("status=1"), "{seen}");
+    world.write("home/team/anthropic+work", KEY);
+    let seen = on_terminal(&world, command, &[("it is removed where it is [y/N] ", "y")]);
+    assert!(seen.contains("status=0"), "{seen}");
+    assert!(!world.run(&["doctor"]).stdout.contains("launches take the one"));
+    assert_eq!(world.read("home/team/anthropic+work"), KEY);
+    assert_eq!(keyring.secret_tool_lookup(&["service", "ringlet", "username", "anthropic/work"]), None);
 }
 
 #[test]

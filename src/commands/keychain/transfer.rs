@@ -84,7 +84,7 @@ pub(super) fn run(host: &mut Host, session: &Session, asked: &Transfer, wanted: 
     if !is_same {
         write(host, session, &key, &to, &value, wanted)?;
         // A key of another age took the place of the one that launches got.
-        if there && to.kept == ruled(session, &key) {
+        if there && is_ruled(session, &key, &to.kept) {
             keep_date(host, session, &key);
         }
     }
@@ -137,6 +137,12 @@ fn named(session: &Session, name: &str) -> Result<Kept, Failure> {
 fn ruled(session: &Session, key: &KeyName) -> Kept {
     let settings = &session.settings;
     settings.stores.rule(key).map_or(Kept::In(settings.backend), |rule| rule.store.clone())
+}
+
+// In the settings the keychain is `system`, in which the file may stand in for it.
+fn is_ruled(session: &Session, key: &KeyName, kept: &Kept) -> bool {
+    let now = ruled(session, key);
+    *kept == now || (*kept == Kept::In(Backend::SystemOnly) && now == Kept::In(Backend::System))
 }
 
 fn open(host: &Host, session: &Session, key: &KeyName, kept: Kept) -> Place {
@@ -244,8 +250,7 @@ fn launches(host: &mut Host, session: &Session, key: &KeyName, to: &Place, name:
         None => "credentials.backend".to_owned(),
     };
     host.output.note(format!("launches take {key} from the store \"{}\" ({why})", now.name()));
-    // In the settings the keychain is `system`, in which the file may stand in for it.
-    if to.kept == now || (to.kept == Kept::In(Backend::SystemOnly) && now == Kept::In(Backend::System)) {
+    if is_ruled(session, key, &to.kept) {
         return;
     }
     let edit = Hint::from(format!("to have them take it from \"{name}\", run ")).command(["ringlet", "config", "edit"]);
