@@ -328,7 +328,7 @@ mod tests {
         home.run(&["keychain", "rename", "anthropic", "home", "work"]).succeeds();
         assert_eq!(row()["expires"], "2026-06-30T00:00:00Z");
         let ran = set(&["--stdin", "--replace"]).succeeds();
-        assert!(ran.err.contains("2026-06-30 was the day on which the key before it expires"), "{ran:?}");
+        assert!(ran.err.contains("the key before it was to expire on 2026-06-30"), "{ran:?}");
         assert!(row()["expires"].is_null());
         let ran = set(&["--stdin", "--replace", "--expires", "90d"]).succeeds();
         assert!(ran.err.contains("it expires on 2026-04-02"), "{ran:?}");

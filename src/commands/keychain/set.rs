@@ -223,7 +223,7 @@ pub(in crate::commands) fn keep_dates(host: &mut Host, session: &Session, key: &
         (Some(time), _) => host.output.note(format!("it expires on {}", expiry_day(time))),
         (None, Some(day)) if expires.is_none() => {
             let day = expiry_day(day);
-            host.output.note(format!("{day} was the day on which the key before it expires; --expires names another"));
+            host.output.note(format!("the key before it was to expire on {day}; --expires names the day of this one"));
         }
         (None, _) => {}
     }
