@@ -17,7 +17,7 @@ pub(crate) use agents::Agents;
 pub(crate) use audit::AuditCommand;
 pub(crate) use config::ConfigCommand;
 pub(crate) use daemon::{Daemon, Permissions};
-pub(crate) use keychain::Keychain;
+pub(crate) use keychain::{Keychain, Transfer};
 pub(crate) use lease::Lease;
 pub(crate) use migrate::{Migrate, MigrateCommand};
 pub(crate) use profiles::{Create, Profiles};

@@ -6,6 +6,7 @@
 use crate::audit::{AuditError, SinceError};
 use crate::config::ConfigError;
 use crate::daemon::DaemonError;
+use crate::dates::ExpiryError;
 use crate::guard::{BindError, Finding, GuardError, Problem};
 use crate::hint::Hint;
 use crate::launch::{HandOverError, LaunchError};
@@ -198,6 +199,12 @@ impl From<AuditError> for Failure {
 
 impl From<SinceError> for Failure {
     fn from(error: SinceError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<ExpiryError> for Failure {
+    fn from(error: ExpiryError) -> Self {
         Self::usage(error.to_string())
     }
 }

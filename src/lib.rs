@@ -1,6 +1,7 @@
 //! Ringlet keeps coding agents' API keys in the OS keychain and gives them to exactly one place: the agent's own
 //! process.
 
+mod archive;
 mod audit;
 #[cfg(target_os = "linux")]
 mod broker;
@@ -8,6 +9,7 @@ mod cli;
 mod commands;
 mod config;
 mod daemon;
+mod dates;
 mod digest;
 mod duration;
 mod env;

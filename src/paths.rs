@@ -190,6 +190,11 @@ impl Paths {
         self.state.join("pins")
     }
 
+    /// The folder of the dates of keys, one record a key.
+    pub(crate) fn dates(&self) -> PathBuf {
+        self.state.join("dates")
+    }
+
     /// Returns the folder of the programs' digests, which is only a cache.
     pub fn digests(&self) -> PathBuf {
         self.state.join("digests")

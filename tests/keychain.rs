@@ -394,6 +394,8 @@ fn keys_are_listed_by_prefix_sorted_and_without_a_value() {
             json,
             serde_json::json!([{
                 "name": "github/work", "provider": "github", "alias": "work", "place": json[0]["place"],
+                "store": json[0]["store"], "used_by": [], "stored": json[0]["stored"], "last_used": null,
+                "expires": null,
             }])
         );
         assert!(

@@ -162,7 +162,8 @@ fn a_check_is_recorded_and_says_what_to_do() {
     let done = world.run(&["keychain", "check"]);
     assert_eq!(done.status, Some(1));
     assert_eq!(done.stdout, format!("mine/work  refused  {}/v1 answers 401 Unauthorized\n", upstream.url()));
-    let hint = "make a new key for mine/work at https://mine.example/keys, then run `ringlet keychain set mine work --replace`";
+    let hint =
+        "make a new key for mine/work at https://mine.example/keys, then run `ringlet keychain rotate mine/work`";
     assert!(done.stderr.contains(hint), "{done:?}");
     let log = world.read("home/.local/state/ringlet/audit.jsonl");
     let line: Value = serde_json::from_str(log.lines().last().expect("a line")).expect("JSON");

@@ -36,6 +36,10 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     // Records of what the user said, as `trust`; `plan` and the daemon decide by them.
     (1, "pins", &["paths"]),
     (1, "lease", &["paths"]),
+    // When a key was stored, and when it expires.
+    (1, "dates", &["paths"]),
+    // What `keychain export` writes and `import` reads.
+    (1, "archive", &[]),
     (1, "shell", &[]),
     // What the broker counts and `ringlet usage` shows.
     (1, "usage", &[]),

@@ -47,6 +47,8 @@ mod hostile;
 #[cfg(unix)]
 mod init;
 #[cfg(target_os = "linux")]
+mod key_life;
+#[cfg(target_os = "linux")]
 mod keychain;
 #[cfg(target_os = "linux")]
 mod keychain_check;

@@ -42,6 +42,8 @@ fn keys_move_into_a_real_keychain_and_back() {
     assert_eq!(world.read("home/.zshrc"), CLEAN);
     assert_eq!(lookup(&keyring, "anthropic/default").as_deref(), Some(KEY.as_bytes()));
     assert!(world.run(&["exec", "claude"]).ok().contains(&format!("={KEY}")));
+    let long = world.run(&["keychain", "list", "--long"]).ok();
+    assert!(long.contains("the keychain") && !long.lines().nth(1).expect("a key").contains(" -    unknown"), "{long}");
     // The journal's own secret is no key of the user's.
     assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/default\n");
     world.run(&["migrate", "undo"]).ok();

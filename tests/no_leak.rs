@@ -48,6 +48,30 @@ const CASES: &[&str] = &[
     "keychain list anthropic/",
     "keychain list CANARY",
     "keychain list a CANARY",
+    "keychain list --long",
+    "keychain set anthropic typed --stdin --replace --expires 90d < CANARY",
+    "keychain set anthropic typed --expires CANARY",
+    "keychain set anthropic typed --expires=CANARY",
+    "keychain set anthropic typed --expires never",
+    "keychain rotate anthropic typed --stdin --no-check < CANARY",
+    "keychain rotate anthropic typed --from-env PASTED",
+    "keychain rotate anthropic typed --from-env CANARY",
+    "keychain rotate anthropic typed --stdin --no-check --expires CANARY < CANARY",
+    "keychain rotate anthropic CANARY",
+    "keychain rotate CANARY",
+    "keychain copy anthropic typed --to system",
+    "keychain copy anthropic typed --to CANARY",
+    "keychain copy anthropic typed --to file --from CANARY",
+    "keychain copy anthropic CANARY --to file",
+    "keychain move anthropic typed --to system",
+    "keychain move anthropic typed --to=CANARY",
+    "keychain move CANARY --to file",
+    "keychain export keys.age",
+    "keychain export keys.age CANARY",
+    "keychain export keys.age --recipient CANARY",
+    "keychain import keys.age",
+    "keychain import keys.age CANARY",
+    "keychain import config.toml --identity CANARY",
     "keychain rename anthropic typed other --replace",
     "keychain rename anthropic typed CANARY",
     "keychain rename anthropic other typed",
@@ -735,6 +759,46 @@ fn a_typed_password_is_neither_shown_nor_kept() {
     canary.assert_not_below(&world.path(""), &[]);
     canary.assert_not_below(&keyring.runtime_dir(), &[]);
     canary.assert_not_in(keyring.logged().as_bytes(), "the keyring's log");
+}
+
+const EXPORT: &str =
+    "export keys.age --replace --recipient age1v949pxfv5fpffeq5uqwzsmt7npdpwhutx4ngrr2rcvg6qagcf3mqh67x6h";
+
+#[test]
+fn a_key_that_is_copied_moved_rotated_or_exported_on_a_terminal_is_not_shown() {
+    let keys = [Canary::new(), Canary::new()];
+    let keyring = Keyring::start(State::Unlocked);
+    let world = prepare(World::on(&keyring), &keys[0]);
+    for (round, level) in LEVELS.iter().enumerate() {
+        for words in [
+            "copy anthropic/work --to file",
+            "move anthropic/work --from file --to system",
+            "move anthropic/work --from system --to file",
+            "move anthropic/work --from file --to system",
+            "rotate anthropic/work --no-check",
+            EXPORT,
+        ] {
+            let mut command = world.process(RINGLET);
+            command.args(*level).arg("keychain").args(words.split(' '));
+            let mut terminal = Terminal::start(command);
+            match words.starts_with("rotate") {
+                true => {
+                    terminal.expect("it is not shown");
+                    terminal.send(&keys[(round + 1) % 2].key);
+                }
+                false => {
+                    terminal.expect("[y/N] ");
+                    terminal.send("y");
+                }
+            }
+            let (status, seen) = terminal.end();
+            keys.iter().for_each(|key| key.assert_not_in(seen.as_bytes(), words));
+            assert!(status.success(), "{level:?} {words}: {seen}");
+        }
+    }
+    keys.iter().for_each(|key| key.assert_not_below(&world.path(""), &[]));
+    let labels = ["service", "ringlet", "username", "anthropic/work"];
+    assert_eq!(keyring.secret_tool_lookup(&labels), Some(keys[LEVELS.len() % 2].key.clone().into_bytes()));
 }
 
 /// A `claude` that is new enough to read its key from a descriptor, and says nothing of it.

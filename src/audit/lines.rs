@@ -1,5 +1,5 @@
 //! Lines of a log file: all of them in big blocks, or only the first or last. Memory stays bounded whatever the file
-//! holds. Called by `log`, `verify` and `query`.
+//! holds. Called by `log`, `verify`, `query` and `uses`.
 
 use super::files;
 use std::fs::File;
@@ -38,6 +38,13 @@ impl<'a> Lines<'a> {
     pub(super) fn new(file: &'a File, length: u64) -> Self {
         let block = usize::try_from(length).unwrap_or(usize::MAX).min(BLOCK + MAX_LINE);
         Self { file, unread: 0..length, block: vec![0; block], filled: 0..0, skipping: false }
+    }
+
+    /// The lines of the last `most` of the bytes. Where these begin within the file, the first line is left out, since
+    /// it may have begun before them.
+    pub(super) fn tail(file: &'a File, length: u64, most: u64) -> Self {
+        let start = length.saturating_sub(most);
+        Self { unread: start..length, skipping: start > 0, ..Self::new(file, length.min(most)) }
     }
 
     /// The next line; none at the end.

@@ -24,6 +24,7 @@ mod record;
 mod since;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod verify;
 
 pub(crate) use chain::Claim;
@@ -33,6 +34,7 @@ pub(crate) use log::LogPlace;
 pub(crate) use query::{Filter, query};
 pub(crate) use record::{Action, Entry, Outcome, Record, Subject};
 pub(crate) use since::{SinceError, parse_since};
+pub(crate) use uses::last_uses;
 pub(crate) use verify::verify;
 
 use crate::platform::LockError;

@@ -2,7 +2,7 @@
 
 use super::{help, man, schema, settings};
 use crate::cli::{Cli, ShellName};
-use crate::config::Settings;
+use crate::config::{Backend, Settings};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::host::{Host, OpenStore, World};
@@ -242,6 +242,17 @@ const COMPLETED: &[Completed] = &[
     (&["keychain", "remove"], "alias", Source::aliases),
     (&["keychain", "rename"], "provider", Source::keys_or_providers),
     (&["keychain", "rename"], "alias", Source::aliases),
+    (&["keychain", "export"], "prefix", Source::keys),
+    (&["keychain", "rotate"], "provider", Source::keys_or_providers),
+    (&["keychain", "rotate"], "alias", Source::aliases),
+    (&["keychain", "copy"], "provider", Source::keys_or_providers),
+    (&["keychain", "copy"], "alias", Source::aliases),
+    (&["keychain", "copy"], "to", Source::stores),
+    (&["keychain", "copy"], "from", Source::stores),
+    (&["keychain", "move"], "provider", Source::keys_or_providers),
+    (&["keychain", "move"], "alias", Source::aliases),
+    (&["keychain", "move"], "to", Source::stores),
+    (&["keychain", "move"], "from", Source::stores),
     (&["profiles", "create"], "agent", Source::agents),
     (&["profiles", "create"], "provider", Source::providers),
     (&["profiles", "create"], "key_alias", Source::aliases),
@@ -302,6 +313,13 @@ impl Source {
         self.settings().map(|settings| settings.tools.keys().map(ToString::to_string).collect()).unwrap_or_default()
     }
 
+    /// The stores of the settings and Ringlet's own.
+    fn stores(&self) -> Vec<String> {
+        let named = self.settings().map(|settings| settings.stores.specs).unwrap_or_default();
+        let own = Backend::NAMES.iter().map(|(name, _)| (*name).to_owned());
+        sorted(named.keys().map(ToString::to_string).chain(own))
+    }
+
     fn keys(&self) -> Vec<String> {
         self.key_names().iter().map(ToString::to_string).collect()
     }
@@ -333,7 +351,8 @@ impl Source {
             Some(self.registry()?.agent(&agent).ok()?.provider.to_string())
         };
         let positional = || {
-            let at = self.before.iter().position(|word| matches!(word.as_str(), "set" | "remove" | "rename"))?;
+            let commands = ["set", "remove", "rename", "rotate", "copy", "move"];
+            let at = self.before.iter().position(|word| commands.contains(&word.as_str()))?;
             self.before[at + 1..].iter().find(|word| !word.starts_with('-')).cloned()
         };
         option("--provider").or_else(of_agent).or_else(positional)

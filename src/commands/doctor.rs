@@ -6,6 +6,7 @@
 
 mod agents;
 mod keys;
+mod life;
 mod plaintext;
 mod services;
 mod shells;

@@ -1,24 +1,28 @@
-//! `ringlet keychain`: store, list, rename and remove keys. There is deliberately no command that shows one.
+//! `ringlet keychain`: store, list, rename, copy and remove keys. There is deliberately no command that shows one.
 
+mod archive;
 mod change;
 pub(super) mod encrypted;
+mod listing;
 pub(super) mod set;
+mod transfer;
 
-use self::set::Origin;
+use self::set::{Origin, Setting};
+use self::transfer::Wanted;
 use super::Session;
 use crate::audit::{Action, Outcome, Record};
 use crate::cli::Keychain;
 use crate::config::Backend;
+use crate::dates::{Dates, parse_expiry};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::{Host, World};
 use crate::name::{Alias, KeyName, Provider, StoreName, closest, shorten};
-use crate::output::{Output, Style};
+use crate::output::Output;
 use crate::platform;
-use crate::store::{Keys, Listing, Missing, Prompt, SCREENS, StoreError, TO_ENCRYPT};
-use std::cell::RefCell;
-use std::time::{Duration, Instant, SystemTime};
+use crate::store::{Keys, Missing, Prompt, SCREENS, StoreError, TO_ENCRYPT};
+use std::time::{Duration, SystemTime};
 
 /// `ringlet keychain ...`
 pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Result<(), Failure> {
@@ -36,18 +40,25 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     let store = session.open_store(&host.world, prompt);
     let done = match command {
-        Keychain::Set { provider, alias, from_env, stdin, replace } => {
+        Keychain::Set { provider, alias, from_env, stdin, replace, expires } => {
             let key = key_name(&provider, alias.as_deref())?;
             session.refuse_own_places(&host.world)?;
             encrypted::ready(host, session, session.settings.encrypts(&key))?;
-            let origin = match from_env.as_deref() {
-                Some(name) => Origin::Variable(name),
-                None if stdin => Origin::Input,
-                None => Origin::Typed,
-            };
-            set::run(host, session, &store, &key, origin, replace)
+            let expires = expires.map(|text| parse_expiry(&text, host.world.now)).transpose()?;
+            let origin = Origin::of(from_env.as_deref(), stdin);
+            set::run(host, session, &store, &key, Setting { origin, replace, expires })
         }
-        Keychain::List { prefix } => list(host, session, &store, prefix.as_deref().unwrap_or("")),
+        Keychain::List { prefix, long } => listing::run(host, session, &store, prefix.as_deref().unwrap_or(""), long),
+        Keychain::Copy(asked) => transfer::run(host, session, &asked, Wanted::Copy),
+        Keychain::Export { file, prefix, recipients, replace } => {
+            let prefix = prefix.as_deref().unwrap_or("");
+            let asked = archive::Export { file: &file, prefix, recipients: &recipients, replace };
+            archive::export(host, session, &store, &asked)
+        }
+        Keychain::Import { file, identity, replace } => {
+            archive::import(host, session, &store, (&file, identity.as_deref()), replace)
+        }
+        Keychain::Move(asked) => transfer::run(host, session, &asked, Wanted::Move),
         Keychain::Remove { provider, alias, yes } => {
             let key = key_name(&provider, alias.as_deref())?;
             encrypted::ready(host, session, session.settings.encrypts(&key))?;
@@ -57,7 +68,10 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
             let done = store.remove(&key).map_err(|error| with_names(&store, error));
             record(host, session, Action::Remove, &key, &done)?;
             done.map(|()| {
-                host.output.note(format!("removed {key} from {}", session.pretty_place(&store.place_of(&key))))
+                host.output.note(format!("removed {key} from {}", session.pretty_place(&store.place_of(&key))));
+                if let Err(error) = Dates::new(&session.paths).removed(&key) {
+                    host.output.warn(error.to_string());
+                }
             })
         }
         Keychain::Rename { provider, alias, new_alias, yes, replace } => {
@@ -66,7 +80,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
             encrypted::ready(host, session, [&from, &to].iter().any(|key| session.settings.encrypts(key)))?;
             change::rename(host, session, &store, &from, &to, change::Renaming { replace, yes })
         }
-        Keychain::Check { .. } => unreachable!("a command of its own"),
+        Keychain::Check { .. } | Keychain::Rotate { .. } => unreachable!("a command of its own"),
         Keychain::Lock => encrypted::lock(session, &mut host.output),
         Keychain::Unlock { store: Some(name) } if name == Backend::EncryptedFile.name() => {
             encrypted::unlock(host, session)
@@ -159,52 +173,8 @@ fn unlock_named(host: &mut Host, session: &Session, store: &Keys, name: &str) ->
     Ok(())
 }
 
-/// A listing that takes less says nothing of its progress.
-const PROGRESS_AFTER: Duration = Duration::from_millis(300);
-
-fn list(host: &mut Host, session: &Session, store: &Keys, prefix: &str) -> Result<(), Failure> {
-    let started = Instant::now();
-    let output = RefCell::new(&mut host.output);
-    let listing = store.listing(&|done, total| {
-        if started.elapsed() > PROGRESS_AFTER {
-            output.borrow_mut().progress(&format!("reading the names of the keys: {done} of {total}"));
-        }
-    });
-    host.output.end_progress();
-    let Listing { keys: mut names, mut failed } = listing?;
-    names.retain(|name| prefix.is_empty() || name.to_string().starts_with(prefix));
-    let place = |name: &KeyName| session.pretty_place(&store.place_of(name));
-    if host.output.wants_json() {
-        let row = |name: &KeyName| {
-            let (provider, alias) = (&name.provider, &name.alias);
-            serde_json::json!({ "name": name, "provider": provider, "alias": alias, "place": place(name) })
-        };
-        host.output.json(&names.iter().map(row).collect::<Vec<_>>());
-    } else {
-        let usual = session.pretty_place(&store.place());
-        let row = |name: &KeyName| {
-            let place = Some(place(name)).filter(|place| *place != usual);
-            let mut row = vec![(Style::Plain, name.to_string())];
-            row.extend(place.map(|place| (Style::Dim, place)));
-            row
-        };
-        host.output.table(&names.iter().map(row).collect::<Vec<_>>());
-        if names.is_empty() && failed.is_empty() {
-            host.output.note("there is no key; `ringlet keychain set PROVIDER ALIAS` stores one");
-        }
-    }
-    // The names of the other stores are of use without those of one that does not answer.
-    match failed.pop() {
-        None => Ok(()),
-        Some(last) => {
-            failed.into_iter().map(Failure::from).for_each(|failure| host.output.warn(failure.message));
-            Err(last.into())
-        }
-    }
-}
-
 // A name that is not there may be misspelt; names are no secret.
-fn with_names(store: &Keys, error: StoreError) -> Failure {
+pub(super) fn with_names(store: &Keys, error: StoreError) -> Failure {
     let StoreError::NotFound { key, .. } = &error else { return error.into() };
     let names: Vec<String> = store.names().unwrap_or_default().iter().map(ToString::to_string).collect();
     let made = Failure::new(error.to_string());
@@ -235,12 +205,25 @@ pub(super) fn record_access(
     result: Outcome,
     reason: Option<String>,
 ) -> Result<(), Failure> {
+    record_in(host, session, session.settings.stores.named_for(key), action, key, result, reason)
+}
+
+/// The same of a key in a store that need not be the one that the settings name.
+fn record_in(
+    host: &Host,
+    session: &Session,
+    store: Option<StoreName>,
+    action: Action,
+    key: &KeyName,
+    result: Outcome,
+    reason: Option<String>,
+) -> Result<(), Failure> {
     let Some(log) = session.audit_log()? else { return Ok(()) };
     log.append(&Record {
         time: host.world.now,
         action,
         subject: key.clone().into(),
-        store: session.settings.stores.named_for(key),
+        store,
         profile: None,
         agent: None,
         binary: None,
@@ -304,8 +287,9 @@ mod tests {
         assert_eq!(
             rows,
             serde_json::json!([{
-                "name": "anthropic/work", "provider": "anthropic", "alias": "work",
-                "place": "~/.config/ringlet/credentials.toml",
+                "name": "anthropic/work", "provider": "anthropic", "alias": "work", "store": "system",
+                "place": "~/.config/ringlet/credentials.toml", "used_by": [], "stored": "2026-01-02T12:00:00Z",
+                "last_used": null, "expires": null,
             }])
         );
         home.run(&["keychain", "rename", "anthropic", "work", "home"]).succeeds();
@@ -351,5 +335,55 @@ mod tests {
         home.answer(&["not-much-of-a-key-for-anybody", "y"]);
         home.run(&words).succeeds();
         assert_eq!(home.run(&["keychain", "list"]).out, "anthropic/work\n");
+    }
+
+    #[test]
+    fn a_key_has_an_expiry_which_is_changed_alone_and_goes_with_the_value() {
+        let home = with_key();
+        let set = |words: &[&str]| home.run(&[&["keychain", "set", "anthropic/work"], words].concat());
+        let row = || home.run(&["--json", "keychain", "list"]).json()[0].clone();
+        let ran = set(&["--expires", "2026-06-30"]).succeeds();
+        assert!(ran.err.contains("anthropic/work expires on 2026-06-30"), "{ran:?}");
+        assert_eq!(row()["expires"], "2026-06-30T00:00:00Z");
+        home.run(&["keychain", "rename", "anthropic", "work", "home"]).succeeds();
+        home.run(&["keychain", "rename", "anthropic", "home", "work"]).succeeds();
+        assert_eq!(row()["expires"], "2026-06-30T00:00:00Z");
+        let ran = set(&["--stdin", "--replace"]).succeeds();
+        assert!(ran.err.contains("the key before it was to expire on 2026-06-30"), "{ran:?}");
+        assert!(row()["expires"].is_null());
+        let ran = set(&["--stdin", "--replace", "--expires", "90d"]).succeeds();
+        assert!(ran.err.contains("it expires on 2026-04-02"), "{ran:?}");
+        set(&["--expires", "never"]).succeeds();
+        assert!(row()["expires"].is_null());
+        set(&["--expires", "2020-01-01"]).is_refused(2, "is over");
+        set(&["--expires", "soon"]).is_refused(2, "write a date such as");
+        // A key that another program has stored has no age.
+        home.run(&["keychain", "remove", "anthropic", "work"]).succeeds();
+        home.write(".config/ringlet/credentials.toml", &format!("[anthropic.work]\nkey = \"{KEY}\"\n"));
+        std::fs::set_permissions(
+            home.path.join(".config/ringlet/credentials.toml"),
+            std::os::unix::fs::PermissionsExt::from_mode(0o600),
+        )
+        .expect("chmod");
+        assert!(row()["stored"].is_null());
+    }
+
+    #[test]
+    fn the_long_list_has_a_heading_and_the_short_one_begins_with_the_name() {
+        let home = with_key();
+        home.run(&["profiles", "create", "job", "--agent", "claude", "--key-alias", "work"]).succeeds();
+        home.run(&["keychain", "set", "anthropic/work", "--expires", "2026-06-30"]).succeeds();
+        assert_eq!(home.run(&["keychain", "list"]).succeeds().out, "anthropic/work\n");
+        let long = home.run(&["keychain", "list", "-l"]).succeeds().out;
+        let words: Vec<Vec<&str>> = long.lines().map(|line| line.split("  ").map(str::trim).collect()).collect();
+        let cells = |row: &[&str]| row.iter().filter(|cell| !cell.is_empty()).map(ToString::to_string).collect();
+        let rows: Vec<Vec<String>> = words.iter().map(|row| cells(row)).collect();
+        assert_eq!(
+            rows,
+            [
+                vec!["KEY", "STORE", "USED BY", "AGE", "LAST USE", "EXPIRES"],
+                vec!["anthropic/work", "~/.config/ringlet/credentials.toml", "job", "0s", "unknown", "2026-06-30"],
+            ]
+        );
     }
 }

@@ -16,6 +16,7 @@ use super::Session;
 use super::keychain::encrypted;
 use crate::cli::{Migrate, MigrateCommand};
 use crate::config::{Backend, Settings};
+use crate::dates::Dates;
 use crate::failure::{Failure, status};
 use crate::host::Host;
 use crate::migrate::MigrateError;
@@ -150,9 +151,20 @@ fn move_keys(
         let before = before.map_or(Ok(None), |run| apply::still(&session.paths, &run))?;
         apply::apply(&setup, &plan, recovered.continued.or(before))?
     };
+    date(host, session, &report);
     let kept = tell(host, session, &report);
     after::tell(host, session, &plan, &report, hook)?;
     Ok(if kept { status::FAILURE } else { ends(plan.leaves_keys()) })
+}
+
+// A key is as old as its place in the keychain: the files do not say when it was made.
+fn date(host: &mut Host, session: &Session, report: &Report) {
+    let dates = Dates::new(&session.paths);
+    for (key, _, _) in report.keys.iter().filter(|(_, _, is_new)| *is_new) {
+        if let Err(error) = dates.stored(key, host.world.now, None) {
+            host.output.warn(error.to_string());
+        }
+    }
 }
 
 /// A run before anything is changed: what was read, and what the person decided about it.

@@ -25,6 +25,7 @@ mod profiles;
 mod providers;
 mod question;
 mod reach;
+mod rotate;
 mod run;
 mod schema;
 mod settings;
@@ -38,11 +39,11 @@ mod used;
 pub use completions::script as completion_script;
 
 use crate::cli::{Cli, Color, Command, Keychain};
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, Kept, Settings};
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::{Host, World};
-use crate::name::{looks_like_a_key, shorten};
+use crate::name::{KeyName, looks_like_a_key, shorten};
 use crate::output::OutputOptions;
 use crate::paths::Paths;
 use crate::plan::{self, Context};
@@ -100,10 +101,20 @@ impl Session {
 
     /// Opens the stores that keys are kept in.
     pub(crate) fn open_store(&self, world: &World, prompt: Prompt) -> Keys {
+        self.open_as(world, prompt, &self.settings)
+    }
+
+    /// Opens them as if the settings had this key in this store.
+    pub(crate) fn open_store_with(&self, world: &World, prompt: Prompt, key: &KeyName, kept: &Kept) -> Keys {
+        let stores = self.settings.stores.with_key_in(key, kept.clone());
+        self.open_as(world, prompt, &Settings { stores, ..self.settings.clone() })
+    }
+
+    fn open_as(&self, world: &World, prompt: Prompt, settings: &Settings) -> Keys {
         // A working directory that was removed is no project.
         let stores = self.context(world).map(|context| plan::store_programs(&context)).unwrap_or_default();
         (world.open_store)(&Opening {
-            settings: &self.settings,
+            settings,
             paths: &self.paths,
             env: &world.env,
             programs: &stores.found,
@@ -172,9 +183,14 @@ impl Session {
         }
     }
 
+    /// Reports whether lookups are to be recorded.
+    pub(crate) fn records_lookups(&self) -> bool {
+        self.settings.audit.enabled || !matches!(self.audit, AuditWanted::AsConfigured)
+    }
+
     /// Opens the audit log when lookups are to be recorded.
     pub(crate) fn audit_log(&self) -> Result<Option<crate::audit::Log>, crate::audit::AuditError> {
-        if matches!(self.audit, AuditWanted::AsConfigured) && !self.settings.audit.enabled {
+        if !self.records_lookups() {
             return Ok(None);
         }
         let limits = crate::audit::Limits {
@@ -268,6 +284,11 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
             match command {
                 Command::Keychain(Keychain::Check { prefix }) => {
                     return probe::run(host, &session, prefix.as_deref().unwrap_or(""));
+                }
+                Command::Keychain(Keychain::Rotate { provider, alias, from_env, stdin, expires, no_check }) => {
+                    let origin = keychain::set::Origin::of(from_env.as_deref(), stdin);
+                    let asked = rotate::Asked { origin, expires: expires.as_deref(), no_check };
+                    rotate::run(host, &session, &keychain::key_name(&provider, alias.as_deref())?, &asked)?;
                 }
                 Command::Keychain(command) => keychain::run(host, &session, command)?,
                 Command::Profiles(command) => return profiles::run(host, &session, command),

@@ -13,7 +13,7 @@ use crate::platform;
 use crate::probe::{Endpoints, Question, Unasked, Verdict};
 use crate::profile::Profiles;
 use crate::registry::misplaced;
-use crate::secret::{Key, Shape};
+use crate::secret::{Key, Secret, Shape};
 use crate::store::{Keys, Listing, Prompt};
 use crate::words;
 use serde_json::{Value, json};
@@ -81,6 +81,42 @@ pub(super) fn ask_about(host: &mut Host, session: &Session, names: &[KeyName]) -
     let found = found.into_iter().map(|found| found.unwrap_or_else(unasked));
     let found: Vec<(KeyName, Found)> = names.iter().cloned().zip(found).collect();
     Ok(show(host, session, &found))
+}
+
+/// What a provider has said of a key that is not stored yet, with the endpoint that was asked.
+pub(super) enum Heard {
+    /// It takes the key.
+    Takes(String),
+    /// It takes the key, and its status says that a limit or the credit is used up.
+    Spent(String, String),
+    /// It does not take the key, by this status.
+    Refuses(String, String),
+    /// Nothing, and why.
+    Nothing(String),
+}
+
+/// Asks the provider about a key that is not stored yet. The caller has refused what an agent has started.
+pub(super) fn of_new(host: &mut Host, session: &Session, name: &KeyName, key: &Key) -> Result<Heard, Failure> {
+    let Ok(provider) = session.registry.provider(&name.provider) else {
+        return Ok(Heard::Nothing(Unasked::Unknown(name.provider.to_string()).to_string()));
+    };
+    let endpoints = Endpoints::read(&Profiles::new(&session.paths, &session.registry));
+    let question = match endpoints.question(name, &provider) {
+        Ok(question) => question,
+        Err(why) => return Ok(Heard::Nothing(why.to_string())),
+    };
+    let key = match Key::new(Secret::new(key.expose().to_vec()), Shape::Header) {
+        Ok(key) => key,
+        Err(why) => return Ok(Heard::Nothing(format!("the key {why}"))),
+    };
+    let answer = ask(host, vec![(0, (question, key))])?.pop();
+    Ok(match answer {
+        Some((_, question, Verdict::Live)) => Heard::Takes(question.endpoint),
+        Some((_, question, Verdict::Spent(status))) => Heard::Spent(question.endpoint, status.to_string()),
+        Some((_, question, Verdict::Refused(status))) => Heard::Refuses(question.endpoint, status.to_string()),
+        Some((_, question, Verdict::Unclear(why))) => Heard::Nothing(format!("{}: {why}", question.endpoint)),
+        None => Heard::Nothing("it could not be asked about".to_owned()),
+    })
 }
 
 fn names(host: &mut Host, store: &Keys, prefix: &str) -> Result<Vec<KeyName>, Failure> {
@@ -174,8 +210,7 @@ fn show(host: &mut Host, session: &Session, found: &[(KeyName, Found)]) -> i32 {
         let console = session.registry.provider(&name.provider).ok().and_then(|provider| provider.console);
         let at = console.map(|url| format!(" at {url}")).unwrap_or_default();
         let said = Hint::from(format!("make a new key for {name}{at}, then run "));
-        let words = words!["ringlet", "keychain", "set", name.provider, name.alias, "--replace"];
-        host.output.note(said.command(words));
+        host.output.note(said.command(words!["ringlet", "keychain", "rotate", name.to_string()]));
     }
     status
 }

@@ -237,6 +237,16 @@ impl Stores {
         own.or_else(|| self.rules.get(&Prefix::Provider(key.provider.clone())))
     }
 
+    /// The same stores with a rule of its own for a key, in place of the one that the settings have.
+    pub(crate) fn with_key_in(&self, key: &KeyName, store: Kept) -> Self {
+        let mut made = self.clone();
+        // Where the rule names this store already, it says where in it the key is.
+        let own = self.rule(key).filter(|rule| rule.store == store).cloned();
+        let rule = own.unwrap_or(StoreRule { store, path: None, field: None, line: 0 });
+        made.rules.insert(Prefix::Key(key.clone()), rule);
+        made
+    }
+
     /// The name of the store that a rule keeps a key in.
     pub(crate) fn named_for(&self, key: &KeyName) -> Option<StoreName> {
         self.rule(key).and_then(|rule| rule.store.name().parse().ok())

@@ -12,6 +12,7 @@ use super::reloading::Reloading;
 use super::scopes;
 use crate::audit::{self, AuditError, Log, Outcome, Record, Subject};
 use crate::config::Settings;
+use crate::dates::{Dates, DatesError};
 use crate::env::Env;
 use crate::name::{KeyName, shorten};
 use crate::paths::Paths;
@@ -312,7 +313,15 @@ impl Handler {
                 return Err(put_back(setup, request, &before[..=at], error));
             }
         }
+        self.date(service, &request.targets, |dates, key| dates.stored(key, (self.clock)(), None));
         Ok(())
+    }
+
+    // Writes the dates of Ringlet's own keys. The keys are stored or gone by now, whatever becomes of the dates.
+    fn date(&self, service: &str, targets: &[String], write: impl Fn(&Dates, &KeyName) -> Result<(), DatesError>) {
+        let dates = Dates::new(&self.paths);
+        let keys = targets.iter().filter(|_| service == SERVICE).filter_map(|target| target.parse().ok());
+        keys.for_each(|key| drop(write(&dates, &key)));
     }
 
     fn delete(&self, setup: &Setup, identity: &Identity, request: &Request) -> Result<(), Refusal> {
@@ -334,6 +343,7 @@ impl Handler {
                 return Err(put_back(setup, request, &before[..=at], error));
             }
         }
+        self.date(service, &targets, Dates::removed);
         Ok(())
     }
 

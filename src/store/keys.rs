@@ -50,6 +50,13 @@ impl Keys {
         self.routes.is_of(self.routes.usual(), key)
     }
 
+    /// What the usual store is called, if it has an entry of the name of a key that a rule keeps elsewhere.
+    pub(crate) fn also_in_usual(&self, key: &KeyName) -> Option<String> {
+        let usual = self.routes.usual();
+        let is_there = || matches!(usual.peek(own(&key.to_string())), Ok(Some(true)));
+        (!self.is_in_usual(key) && is_there()).then(|| usual.place())
+    }
+
     /// What the store of a key is called in messages.
     pub(crate) fn place_of(&self, key: &KeyName) -> String {
         self.routes.of(key).place()

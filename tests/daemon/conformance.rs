@@ -368,6 +368,8 @@ fn keys_of_ringlets_own_are_read_and_written_by_their_names(world: &World) {
     let written = own("write", json!({ "targets": ["openai/x", "anthropic/work"], "values": ["sk-2", "sk-3"] }));
     assert_eq!(client.ask(&written), success());
     assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/work\nopenai/x\n");
+    let date = world.path("home/.local/state/ringlet/dates/openai+x.toml");
+    assert!(std::fs::read_to_string(&date).expect("a record").contains("stored = "));
     assert_eq!(
         client.ask(&own("read", json!({ "match": "prefix", "targets": ["anthropic/", "open"] }))),
         results(&[("anthropic/work", Some("sk-3")), ("openai/x", Some("sk-2"))])
@@ -390,6 +392,7 @@ fn keys_of_ringlets_own_are_read_and_written_by_their_names(world: &World) {
     assert_eq!(client.ask(&bad), refused("error", "malformed_request"));
     assert_eq!(read(&mut client, "Anthropic/work"), success());
     assert_eq!(client.ask(&own("delete", json!({ "targets": ["openai/x"] }))), success());
+    assert!(!date.exists());
     assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/work\n");
 }
 

@@ -1,5 +1,6 @@
 //! Stores, keys and profiles: what is there, what is missing, and what nobody uses.
 
+use super::life;
 use crate::audit::{Action, Outcome};
 use crate::commands::Session;
 use crate::commands::check::Checks;
@@ -25,6 +26,7 @@ pub(super) fn check(host: &Host, session: &Session, checks: &mut Checks) -> Resu
     let names = stored(session, &store, checks);
     let used = profiles(host, session, &store, names.is_some(), checks)?;
     let names = names.unwrap_or_default();
+    life::check(host, session, &names, checks);
     let doubled = doubled(host, session, &store, &names, used.as_ref(), checks)?;
     // Where something that may name a key cannot be read, no key is said to be unused.
     if let Some(used) = used.filter(|_| !checks.is_without_settings) {
@@ -108,9 +110,21 @@ fn stored(session: &Session, store: &Keys, checks: &mut Checks) -> Option<Vec<Ke
                 text,
                 Hint::from("delete it there: ").command(words!["ringlet", "config", "path"]).and(" names the folder"),
             );
+        } else if let Some(other) = store.also_in_usual(key) {
+            second(session, store, key, &other, checks);
         }
     }
     answers
+}
+
+// Reports a key of which another store has one of the same name. The values are not compared: that would run a tool.
+fn second(session: &Session, store: &Keys, key: &KeyName, other: &str, checks: &mut Checks) {
+    let place = session.pretty_place(&store.place_of(key));
+    let text = format!("{key} is in {place} and in {}; launches take the one in {place}", session.pretty_place(other));
+    let Some(rule) = session.settings.stores.rule(key) else { return };
+    let (from, to) = (session.settings.backend.name(), rule.store.name());
+    let command = words!["ringlet", "keychain", "move", key.to_string(), "--from", from, "--to", to];
+    checks.note(text, Hint::from("").command(command).and(" removes the other one if both are the same"));
 }
 
 // Reports on the profiles, and returns the keys that they use; nothing where one cannot be read.

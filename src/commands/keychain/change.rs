@@ -4,6 +4,7 @@ use super::{record, with_names};
 use crate::audit::Action;
 use crate::commands::Session;
 use crate::commands::question::{is_yes, is_yes_or_enter};
+use crate::dates::Dates;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
@@ -119,6 +120,9 @@ pub(super) fn rename(
     record(host, session, Action::Rename, from, &done)?;
     done?;
     host.output.note(format!("{from} is now {to}"));
+    if let Err(error) = Dates::new(&session.paths).renamed(from, to) {
+        host.output.warn(error.to_string());
+    }
     if changes {
         host.output.note(format!("changed in the profiles {}", names(&change)));
     }

@@ -4,6 +4,7 @@ use super::record;
 use crate::audit::Action;
 use crate::commands::Session;
 use crate::commands::question::is_yes;
+use crate::dates::{Dates, Expiry, expiry_day};
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
@@ -27,7 +28,16 @@ pub(in crate::commands) enum Origin<'a> {
     Input,
 }
 
-impl Origin<'_> {
+impl<'a> Origin<'a> {
+    /// What the options say.
+    pub(in crate::commands) fn of(variable: Option<&'a str>, stdin: bool) -> Self {
+        match variable {
+            Some(name) => Self::Variable(name),
+            None if stdin => Self::Input,
+            None => Self::Typed,
+        }
+    }
+
     // The options that name it.
     fn words(self) -> Vec<String> {
         match self {
@@ -38,15 +48,23 @@ impl Origin<'_> {
     }
 }
 
+/// How a key is stored.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
+    pub(super) origin: Origin<'a>,
+    pub(super) replace: bool,
+    pub(super) expires: Option<Expiry>,
+}
+
 /// `ringlet keychain set`
 pub(super) fn run(
     host: &mut Host,
     session: &Session,
     store: &Keys,
     key: &KeyName,
-    origin: Origin<'_>,
-    replace: bool,
+    how: Setting<'_>,
 ) -> Result<(), Failure> {
+    let Setting { origin, replace, expires } = how;
     let provider = known_provider(host, session, key)?;
     // Some providers' keys consist of characters that names may have. A name is listed, and kept outside the store.
     let name = key.alias.as_str();
@@ -57,26 +75,50 @@ pub(super) fn run(
         ));
     }
     if !replace && store.contains(key)? {
+        if let (Some(expiry), Origin::Typed) = (expires, origin) {
+            return date(host, session, key, expiry);
+        }
         return Err(Failure::new(format!("{key} is already in {}", store.place_of(key)))
             .hint(Hint::run(key.replace_command()).and(" to replace it")));
     }
-    let secret = match origin {
-        Origin::Variable(name) => from_variable(host, name)?,
-        Origin::Input => from_stdin(host)?,
+    let secret = given(host, origin, &format!("key for {key}"))?;
+    let secret = checked(host, session, key, provider.as_ref(), secret, origin)?;
+    keep(host, session, store, key, &secret, expires)?;
+    next_step(host, session, key);
+    still_set(host, origin);
+    Ok(())
+}
+
+/// Takes a key from where it comes from. `what` names it in the question.
+pub(in crate::commands) fn given(host: &Host, origin: Origin<'_>, what: &str) -> Result<Secret, Failure> {
+    match origin {
+        Origin::Variable(name) => from_variable(host, name),
+        Origin::Input => from_stdin(host),
         Origin::Typed => {
-            let question = format!("ringlet: key for {key} (it is not shown): ");
+            let question = format!("ringlet: {what} (it is not shown): ");
             typed(host, &question, "key", "nothing was stored", |error| {
                 Failure::new(format!("there is no terminal to ask on: {error}")).hint("use --stdin, or --from-env VAR")
-            })?
+            })
         }
-    };
-    let secret = checked(host, session, key, provider.as_ref(), secret, origin)?;
-    keep(host, session, store, key, &secret)?;
-    next_step(host, session, key);
+    }
+}
+
+/// Says that the variable that a key came from still holds it.
+pub(in crate::commands) fn still_set(host: &mut Host, origin: Origin<'_>) {
     if let Origin::Variable(name) = origin {
         let said = Hint::from(format!("{name} is still set in this shell; run "));
         host.output.note(said.command(["unset", name]).and(", and take it out of your rc file"));
     }
+}
+
+// Changes when a key expires, and nothing else.
+fn date(host: &mut Host, session: &Session, key: &KeyName, expiry: Expiry) -> Result<(), Failure> {
+    let written = Dates::new(&session.paths).expires(key, expiry.time());
+    written.map_err(|error| Failure::new(error.to_string()))?;
+    host.output.note(match expiry {
+        Expiry::Never => format!("{key} has no day on which it expires"),
+        Expiry::At(time) => format!("{key} expires on {}", expiry_day(time)),
+    });
     Ok(())
 }
 
@@ -159,12 +201,32 @@ pub(in crate::commands) fn keep(
     store: &Keys,
     key: &KeyName,
     secret: &Key,
+    expires: Option<Expiry>,
 ) -> Result<(), Failure> {
     let done = store.set(key, secret.secret()).map_err(Failure::from);
     record(host, session, Action::Set, key, &done)?;
     done?;
     host.output.note(format!("stored {key} in {}", session.pretty_place(&store.place_of(key))));
+    keep_dates(host, session, key, expires);
     Ok(())
+}
+
+/// Writes the dates of a key that was stored just now. That they cannot be written does not undo it.
+pub(in crate::commands) fn keep_dates(host: &mut Host, session: &Session, key: &KeyName, expires: Option<Expiry>) {
+    let dates = Dates::new(&session.paths);
+    let before = dates.read(key).unwrap_or_default().expires;
+    let expiry = expires.and_then(Expiry::time);
+    if let Err(error) = dates.stored(key, host.world.now, expiry) {
+        return host.output.warn(error.to_string());
+    }
+    match (expiry, before) {
+        (Some(time), _) => host.output.note(format!("it expires on {}", expiry_day(time))),
+        (None, Some(day)) if expires.is_none() => {
+            let day = expiry_day(day);
+            host.output.note(format!("the key before it was to expire on {day}; --expires names the day of this one"));
+        }
+        (None, _) => {}
+    }
 }
 
 // A key that was made for another provider would be sent in the wrong header or to the wrong host.

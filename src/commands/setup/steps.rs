@@ -252,7 +252,7 @@ impl<'a> Steps<'a> {
                 return Err(Failure::new(format!("{name} is in {} by now, and stays as it is", store.place_of(name)))
                     .hint(Hint::run(["ringlet", "init"]).and(" again")));
             }
-            set::keep(host, session, store, name, key)?;
+            set::keep(host, session, store, name, key, None)?;
             if let Some(variable) = variable {
                 let said = Hint::from(format!("{variable} is still set in this shell; run "));
                 host.output.note(said.command(["unset", variable]).and(", and take it out of what sets it"));

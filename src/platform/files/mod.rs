@@ -157,6 +157,16 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(folder).map_err(|error| io::Error::other(NotLasting(error)))
 }
 
+/// Creates a file whole, as [`replace_file`] does. One that is there stays: the error's kind is `AlreadyExists`.
+pub(crate) fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = temporary_for(path, None)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|failed| failed.error)?;
+    sync_folder(folder).map_err(|error| io::Error::other(NotLasting(error)))
+}
+
 // Windows refuses to replace a file that another process has open, even for the moment of a read.
 fn persist(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     let start = Instant::now();

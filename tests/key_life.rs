@@ -1,0 +1,457 @@
+//! A key's life: its age and last use, a new value, another store, and the end of it.
+
+use crate::broker::upstream::{Upstream, answer};
+use crate::common::keyring::{Keyring, State};
+use crate::common::pty::Terminal;
+use crate::common::world::{KEY, RINGLET, World};
+use serde_json::{Value, json};
+
+const OLD: &str = "sk-OLDOLDOLDOLDOLDOLDOLDOLDOLD";
+const NEW: &str = "sk-NEWNEWNEWNEWNEWNEWNEWNEWNEW";
+
+const FILE: &str = "home/.config/ringlet/credentials.toml";
+
+/// A world with a store "team", whose entries are files, and whose tool can read, write, remove and list them.
+fn with_team() -> World {
+    let world = World::new();
+    put_team(&world);
+    world
+}
+
+fn put_team(world: &World) {
+    world.program(
+        "team",
+        "#!/bin/sh\nset -e\nfolder=\"$HOME/team\"; mkdir -p \"$folder\"; name=$(printf %s \"$2\" | tr / +)\n\
+         case $1 in\n\
+         get) cat \"$folder/$name\" ;;\n\
+         set) cat > \"$folder/$name\" ;;\n\
+         remove) rm \"$folder/$name\" ;;\n\
+         list) ls \"$folder\" | tr + / ;;\n\
+         esac\n",
+    );
+    world.configure(
+        "[store.team]\nget = [\"team\", \"get\", \"{provider}/{alias}\"]\n\
+         set = [\"team\", \"set\", \"{provider}/{alias}\"]\nremove = [\"team\", \"remove\", \"{provider}/{alias}\"]\n\
+         list = [\"team\", \"list\"]\n",
+    );
+}
+
+const RULE: &str = "[store-for.\"anthropic/work\"]\nstore = \"team\"\n";
+
+/// `ringlet` on a terminal, which answers a question with a word, and all that it shows but the questions,
+/// with the status at the end.
+fn on_terminal(world: &World, arguments: &str, answers: &[(&str, &str)]) -> String {
+    let mut command = world.process("sh");
+    command.arg("-c").arg(format!("{RINGLET} {arguments}; echo status=$?"));
+    let mut terminal = Terminal::start(command);
+    let mut seen = String::new();
+    for (question, word) in answers {
+        seen += &terminal.expect(question);
+        terminal.send(word);
+    }
+    seen + &terminal.end().1
+}
+
+fn rows(world: &World) -> Vec<Value> {
+    serde_json::from_str(&world.run(&["--json", "keychain", "list"]).ok()).expect("JSON")
+}
+
+#[test]
+fn a_list_says_where_a_key_is_who_uses_it_and_when_it_was_used() {
+    let world = World::ready();
+    let row = &rows(&world)[0];
+    let names: Vec<&str> = row.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(names, ["alias", "expires", "last_used", "name", "place", "provider", "store", "stored", "used_by"]);
+    assert_eq!((&row["used_by"], &row["store"], &row["last_used"]), (&json!(["work"]), &json!("file"), &Value::Null));
+    assert!(row["stored"].as_str().is_some_and(|time| time.ends_with('Z')), "{row}");
+    world.configure(
+        "[audit]\nenabled = true\n[tools.x]\ncommand = [\"/bin/true\"]\nsecrets = { X = \"anthropic/work\" }\n",
+    );
+    assert_eq!(rows(&world)[0]["last_used"], Value::Null, "nothing was recorded yet");
+    // A lookup of Ringlet's own is no use.
+    world.run(&["keychain", "rename", "anthropic", "work", "job", "--yes"]).ok();
+    world.run(&["keychain", "rename", "anthropic", "job", "work", "--yes"]).ok();
+    world.run(&["doctor"]);
+    assert_eq!(rows(&world)[0]["last_used"], Value::Null);
+    world.run(&["exec", "claude"]).ok();
+    let row = &rows(&world)[0];
+    assert!(row["last_used"].as_str() >= row["stored"].as_str(), "{row}");
+    assert_eq!(row["used_by"], json!(["work", "[tools.x]"]));
+    let long = world.run(&["keychain", "list", "--long"]).ok();
+    let (head, line) = long.split_once('\n').expect("two lines");
+    assert!(head.starts_with("KEY             STORE ") && head.ends_with("  EXPIRES"), "{long}");
+    assert!(line.contains("  work, [tools.x]  ") && line.contains("s ago ") && line.ends_with(" -\n"), "{long}");
+}
+
+#[test]
+fn a_log_that_cannot_be_read_hides_the_last_use_and_no_key() {
+    let world = World::ready();
+    world.configure("[audit]\nenabled = true\n");
+    std::fs::create_dir_all(world.path("home/.local/state/ringlet/audit.jsonl")).expect("a folder in its place");
+    let done = world.run(&["keychain", "list", "-l"]);
+    assert!(done.stderr.contains("warning: no last use is known"), "{done:?}");
+    assert!(done.ok().contains("anthropic/work"));
+}
+
+#[test]
+fn a_new_key_is_stored_only_if_the_provider_takes_it() {
+    for (status, is_stored, says) in [
+        ("200 OK", true, "takes the new key"),
+        ("429 Too Many Requests", true, "takes the new key, and answers 429"),
+        ("401 Unauthorized", false, "refuses the new key (401 Unauthorized); nothing was stored"),
+        ("500 Internal Server Error", true, "warning: it is not known whether the new key is valid"),
+    ] {
+        let upstream = Upstream::new(move |_, stream| answer(stream, status, "", b"{}"));
+        let world = World::new();
+        world.write(
+            "home/.config/ringlet/providers/mine.toml",
+            format!(
+                "title = \"Mine\"\nvariable = \"MINE_API_KEY\"\nconsole = \"https://mine.example/keys\"\n\
+                 [endpoints.default]\nchat = \"{}/v1\"\n[check]\nchat = \"/models\"\n",
+                upstream.url()
+            ),
+        );
+        world.store_key("mine/work", OLD);
+        world.configure("[audit]\nenabled = true\n");
+        let done = world.feed(&["keychain", "rotate", "mine/work", "--stdin"], NEW);
+        assert_eq!(done.status, Some(i32::from(!is_stored)), "{done:?}");
+        assert!(done.stderr.contains(says) && !done.stderr.contains("sk-"), "{done:?}");
+        assert_eq!(done.stderr.contains("revoked at https://mine.example/keys"), is_stored, "{done:?}");
+        let file = world.read(FILE);
+        assert_eq!((file.contains(NEW), file.contains(OLD)), (is_stored, !is_stored), "{status}");
+        let seen = upstream.seen();
+        assert_eq!((seen.len(), seen[0].line.as_str()), (1, "GET /v1/models HTTP/1.1"));
+        assert_eq!(seen[0].all("authorization"), [format!("Bearer {NEW}")], "the old key is not sent");
+        let log = world.run(&["audit"]).ok();
+        assert_eq!(log.contains("(rotated)"), is_stored, "{log}");
+        let done = world.feed(&["keychain", "rotate", "mine/work", "--stdin", "--no-check"], NEW);
+        assert_eq!(done.status, Some(i32::from(is_stored)), "the same key is refused: {done:?}");
+        assert_eq!(upstream.seen().len(), 1, "nobody was asked");
+    }
+}
+
+#[test]
+fn what_an_agent_has_started_neither_rotates_nor_copies() {
+    let world = with_team();
+    world.make_ready();
+    world.program(
+        "claude",
+        &format!(
+            "#!/bin/sh\nprintf '%s' '{NEW}' | {RINGLET} keychain rotate anthropic/work --stdin --no-check\n\
+             {RINGLET} keychain copy anthropic/work --to team\n{RINGLET} keychain move anthropic/work --to team\n\
+             {RINGLET} keychain export keys.age\n{RINGLET} keychain import keys.age\n"
+        ),
+    );
+    let done = world.run(&["exec", "claude"]);
+    for command in ["rotate", "copy", "move", "export", "import"] {
+        let said = format!("`ringlet keychain {command}` is not for what an agent has started");
+        assert!(done.stderr.contains(&said), "{done:?}");
+    }
+    assert!(world.read(FILE).contains(KEY) && !world.path("home/team").exists());
+}
+
+#[test]
+fn a_copy_is_asked_for_and_leaves_the_settings_as_they_are() {
+    let world = with_team();
+    world.store_key("anthropic/work", KEY);
+    let stored = rows(&world)[0]["stored"].clone();
+    world
+        .run(&["keychain", "copy", "anthropic/work", "--to", "team"])
+        .fails(1, &["asks on the terminal, and there is none"]);
+    let question = "copy anthropic/work from ~/.config/ringlet/credentials.toml to ";
+    for no in ["", "n", "ja"] {
+        let seen = on_terminal(&world, "keychain copy anthropic/work --to team", &[(question, no)]);
+        assert!(seen.contains("anthropic/work was not copied") && seen.contains("status=1"), "{seen}");
+    }
+    assert!(!world.path("home/team/anthropic+work").exists());
+    let seen = on_terminal(&world, "keychain copy anthropic/work --to team", &[(question, "y")]);
+    for said in [
+        "copied anthropic/work from ~/.config/ringlet/credentials.toml to ",
+        "launches take anthropic/work from the store \"file\" (credentials.backend)",
+        "  [store-for.\"anthropic/work\"]\r\n  store = \"team\"\r\n",
+        "status=0",
+    ] {
+        assert!(seen.contains(said), "{said:?} is not in {seen}");
+    }
+    assert!(!seen.contains("sk-ant"), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), KEY);
+    assert_eq!(rows(&world).len(), 1, "a name counts in one store alone");
+    let again = on_terminal(&world, "keychain copy anthropic/work --to team", &[]);
+    assert!(again.contains("has the same key of that name already") && again.contains("status=0"), "{again}");
+    world.configure(RULE);
+    let row = rows(&world).swap_remove(0);
+    assert_eq!((&row["store"], &row["stored"]), (&json!("team"), &stored), "the value is as old as it was");
+    let doctor = world.run(&["doctor"]).stdout;
+    assert!(doctor.contains("anthropic/work is in ") && doctor.contains("in plaintext, in "), "{doctor}");
+}
+
+#[test]
+fn a_moved_key_is_removed_where_it_was_once_the_other_store_gives_it() {
+    let world = with_team();
+    world.store_key("anthropic/work", KEY);
+    world.configure("[audit]\nenabled = true\n");
+    let question = [("move anthropic/work from ", "yes")];
+    let seen = on_terminal(&world, "keychain move anthropic work --to team", &question);
+    assert!(seen.contains("moved anthropic/work") && seen.contains("status=0"), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), KEY);
+    assert!(!world.read(FILE).contains(KEY));
+    let log = world.run(&["audit"]).ok();
+    for (action, store) in [("lookup", ""), ("set", " from team"), ("remove", "")] {
+        let of_store = |line: &str| line.contains(&format!(" {action} ")) && line.contains(store);
+        assert!(log.lines().any(of_store), "{action}: {log}");
+    }
+    // Back again, by the rule.
+    world.configure(RULE);
+    let seen = on_terminal(&world, "keychain move anthropic/work --to file", &question);
+    assert!(seen.contains("status=0") && seen.contains("name \"file\" in [store-for.\"anthropic/work\"]"), "{seen}");
+    assert!(world.read(FILE).contains(KEY) && !world.path("home/team/anthropic+work").exists());
+}
+
+#[test]
+fn a_store_that_gives_back_something_else_leaves_the_key_where_it_is() {
+    let world = with_team();
+    world.store_key("anthropic/work", KEY);
+    let script = world.read("bin/team");
+    for (from, to) in [("set) cat >", "set) tr a b >"), ("set) cat >", "set) cat >/dev/null; : >/dev/null")] {
+        world.program("team", &script.replace(from, to));
+        let seen = on_terminal(&world, "keychain move anthropic/work --to team", &[("[y/N] ", "y")]);
+        assert!(seen.contains("status=1") && seen.contains("ringlet: error: "), "{seen}");
+        assert!(world.read(FILE).contains(KEY));
+        let _ = std::fs::remove_file(world.path("home/team/anthropic+work"));
+    }
+}
+
+#[test]
+fn two_names_of_one_entry_lose_no_key() {
+    let world = with_team();
+    world.configure(
+        "[store.same]\nget = [\"team\", \"get\", \"{provider}/{alias}\"]\nset = [\"team\", \"set\", \"{provider}/{alias}\"]\n\
+         remove = [\"team\", \"remove\", \"{provider}/{alias}\"]\n",
+    );
+    world.write("home/team/anthropic+work", KEY);
+    let seen = on_terminal(&world, "keychain move anthropic/work --from team --to same", &[("[y/N] ", "y")]);
+    assert!(seen.contains("so it was put back") && seen.contains("status=1"), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), KEY);
+}
+
+#[test]
+fn another_key_of_the_name_is_replaced_on_demand_alone() {
+    let world = with_team();
+    world.store_key("anthropic/work", KEY);
+    let other = KEY.replace("TEST", "MORE");
+    world.write("home/team/anthropic+work", &other);
+    let seen = on_terminal(&world, "keychain copy anthropic/work --to team", &[]);
+    assert!(seen.contains("has another key of the name anthropic/work") && seen.contains("status=1"), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), other);
+    let question = [("the key that is there is gone [y/N] ", "y")];
+    let seen = on_terminal(&world, "keychain copy anthropic/work --to team --replace", &question);
+    assert!(seen.contains("status=0"), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), KEY);
+}
+
+#[test]
+fn a_store_that_tells_no_names_is_asked_for_the_key_and_written_on_demand() {
+    let world = with_team();
+    world.configure(
+        "[store.mute]\nget = [\"team\", \"get\", \"{provider}/{alias}\"]\n\
+         set = [\"team\", \"set\", \"{provider}/{alias}\"]\n",
+    );
+    world.store_key("anthropic/work", KEY);
+    let seen = on_terminal(&world, "keychain copy anthropic/work --to mute", &[]);
+    assert!(seen.contains("could not give anthropic/work") && seen.contains("add --replace"), "{seen}");
+    let answer = [("[y/N] ", "y")];
+    let seen = on_terminal(&world, "keychain copy anthropic/work --to mute --replace", &answer);
+    assert!(seen.contains("status=0"), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), KEY);
+    // It takes no key away either.
+    let seen = on_terminal(&world, "keychain move anthropic/work --from mute --to file", &answer);
+    assert!(seen.contains("status=1") && seen.contains("is in both stores now"), "{seen}");
+    assert!(world.read(FILE).contains(KEY));
+}
+
+#[test]
+fn of_one_alias_in_two_stores_the_one_of_the_rule_counts_and_doctor_names_the_other() {
+    let keyring = Keyring::start(State::Unlocked);
+    let world = World::on(&keyring);
+    put_team(&world);
+    let team = KEY.replace("TEST", "TEAM");
+    world.store_key("anthropic/work", KEY);
+    world.write("home/team/anthropic+work", &team);
+    world.configure(RULE);
+    world.program("claude", "#!/bin/sh\nprintf %s \"$ANTHROPIC_API_KEY\"\n");
+    world.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n");
+    assert_eq!(world.run(&["profiles", "run", "work"]).ok(), team);
+    let rows = rows(&world);
+    assert_eq!((rows.len(), &rows[0]["store"]), (1, &json!("team")));
+    let command = "keychain move anthropic/work --from system --to team";
+    let doctor = world.run(&["doctor"]).stdout;
+    assert!(doctor.contains(" and in the keychain; launches take the one in ") && doctor.contains(command), "{doctor}");
+    // They differ, so none is removed without a word.
+    let seen = on_terminal(&world, command, &[]);
+    assert!(seen.contains("has another key of the name anthropic/work") && seen.contains("status=1"), "{seen}");
+    world.write("home/team/anthropic+work", KEY);
+    let seen = on_terminal(&world, command, &[("it is removed where it is [y/N] ", "y")]);
+    assert!(seen.contains("status=0"), "{seen}");
+    assert!(!world.run(&["doctor"]).stdout.contains("launches take the one"));
+    assert_eq!(world.read("home/team/anthropic+work"), KEY);
+    assert_eq!(keyring.secret_tool_lookup(&["service", "ringlet", "username", "anthropic/work"]), None);
+}
+
+#[test]
+fn stores_that_are_not_there_and_keys_for_the_broker_alone_are_refused() {
+    let world = with_team();
+    world.store_key("anthropic/work", KEY);
+    for (arguments, says) in [
+        ("--to taem", "did you mean `team`?"),
+        ("--to team --from nosuch", "there is no [store.nosuch] in ~/.config/ringlet/config.toml"),
+        ("--to file", "anthropic/work is in ~/.config/ringlet/credentials.toml already"),
+        // No file takes the place of a keychain that is named and is not there.
+        ("--to system", "there is no keychain"),
+        ("--from team --to file", "the store \"team\" could not give anthropic/work"),
+    ] {
+        let seen = on_terminal(&world, &format!("keychain copy anthropic/work {arguments}"), &[]);
+        assert!(seen.contains(says) && !seen.contains("status=0"), "{arguments}: {seen}");
+    }
+    world.configure("[scope.\"anthropic/work\"]\nbroker = true\n");
+    for command in ["copy", "move"] {
+        let seen = on_terminal(&world, &format!("keychain {command} anthropic/work --to team"), &[]);
+        assert!(seen.contains("is for brokered launches alone") && seen.contains("config.toml:"), "{seen}");
+    }
+    assert!(!world.path("home/team/anthropic+work").exists());
+}
+
+const PASSPHRASE: &str = "three words in a row";
+
+fn in_home(world: &World, name: &str) -> String {
+    world.path("home").join(name).display().to_string()
+}
+
+/// A public key of age, whose secret key is in `id.txt` of the home directory.
+fn recipient(world: &World) -> String {
+    let made = world.sh("umask 077; age-keygen -o ~/id.txt 2>/dev/null && age-keygen -y ~/id.txt");
+    made.ok().trim().to_owned()
+}
+
+#[test]
+fn a_file_of_keys_is_encrypted_for_a_public_key_and_read_on_another_machine() {
+    let (world, other) = (World::new(), World::new());
+    for name in ["anthropic/work", "openai/a.b", "mine/brokered"] {
+        world.store_key(name, if name.starts_with("openai") { NEW } else { KEY });
+    }
+    world.configure("[audit]\nenabled = true\n[scope.\"mine/brokered\"]\nbroker = true\n");
+    let public = recipient(&world);
+    world
+        .run(&["keychain", "export", "keys.age", "--recipient", &public])
+        .fails(1, &["asks on the terminal, and there is none"]);
+    let arguments = format!("keychain export ~/keys.age --recipient {public}");
+    for no in ["", "n"] {
+        let seen = on_terminal(&world, &arguments, &[("write 2 keys into ~/keys.age, encrypted? [y/N] ", no)]);
+        assert!(seen.contains("no key was exported") && seen.contains("status=1"), "{seen}");
+    }
+    assert!(!world.path("home/keys.age").exists());
+    let seen = on_terminal(&world, &arguments, &[("[y/N] ", "y")]);
+    assert!(seen.contains("mine/brokered is for brokered launches alone, and is left out"), "{seen}");
+    assert!(seen.contains("wrote 2 keys into ~/keys.age") && !seen.contains("sk-"), "{seen}");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&world.path("home/keys.age").metadata().expect("there").permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let log = world.run(&["audit"]).ok();
+    assert_eq!(log.matches("(to export it)").count(), 2, "{log}");
+    let opened = world.sh("age -d -i ~/id.txt ~/keys.age").ok();
+    let lines = format!("[\"anthropic\".\"work\"]\nkey = \"{KEY}\"\n\n[\"openai\".\"a.b\"]\nkey = \"{NEW}\"\n\n");
+    assert_eq!(opened, lines);
+    // A file that is there stays.
+    let seen = on_terminal(&world, &arguments, &[]);
+    assert!(seen.contains("~/keys.age exists") && seen.contains("status=1"), "{seen}");
+    // The other machine.
+    for name in ["keys.age", "id.txt"] {
+        std::fs::copy(world.path("home").join(name), other.path("home").join(name)).expect("copied");
+    }
+    let [file, identity] = ["keys.age", "id.txt"].map(|name| in_home(&other, name));
+    let import = ["keychain", "import", &file, "--identity", &identity];
+    other.run(&import[..3]).fails(2, &["~/keys.age is encrypted for a public key", "--identity FILE"]);
+    let done = other.run(&import);
+    assert!(done.stderr.contains("stored openai/a.b in ") && !done.stderr.contains("sk-"), "{done:?}");
+    done.ok();
+    assert_eq!(other.run(&["keychain", "list"]).ok(), "anthropic/work\nopenai/a.b\n");
+    assert!(other.read(FILE).contains(NEW) && other.read(FILE).contains(KEY));
+    assert!(rows(&other).iter().all(|row| !row["stored"].is_null()));
+    assert!(other.run(&import).stderr.contains("every key of ~/keys.age is there already"));
+    other.store_key("openai/a.b", OLD);
+    other.run(&import).fails(1, &["other keys are stored as openai/a.b; nothing was imported", "--replace"]);
+    assert!(other.read(FILE).contains(OLD));
+    other.run(&[&import[..], &["--replace"]].concat()).ok();
+    assert!(other.read(FILE).contains(NEW) && !other.read(FILE).contains(OLD));
+    other.chmod(&other.path("home/id.txt"), 0o644);
+    other.run(&import).fails(1, &["~/id.txt is open to others", "chmod 600 "]);
+}
+
+#[test]
+fn a_file_of_keys_is_encrypted_by_a_passphrase_which_is_typed_twice() {
+    let world = World::new();
+    world.store_key("anthropic/work", KEY);
+    let (first, again) = ("passphrase for the file (it is not shown): ", "the passphrase once more: ");
+    let export = "keychain export ~/keys.age";
+    for (answers, says) in [
+        (vec![("[y/N] ", "y"), (first, "short")], "is shorter than 10 characters"),
+        (vec![("[y/N] ", "y"), (first, PASSPHRASE), (again, "another one")], "the two passphrases differ"),
+    ] {
+        let seen = on_terminal(&world, export, &answers);
+        assert!(seen.contains(says) && seen.contains("no key was exported"), "{seen}");
+        assert!(!world.path("home/keys.age").exists());
+    }
+    let seen = on_terminal(&world, export, &[("[y/N] ", "y"), (first, PASSPHRASE), (again, PASSPHRASE)]);
+    assert!(seen.contains("wrote 1 key into ~/keys.age") && !seen.contains(PASSPHRASE), "{seen}");
+    let mut command = world.process("sh");
+    command.args(["-c", "age -d -o ~/opened ~/keys.age; echo status=$?"]);
+    let mut age = Terminal::start(command);
+    age.expect("passphrase");
+    age.send(PASSPHRASE);
+    age.expect("status=0");
+    assert!(world.read("home/opened").contains(KEY), "age reads it");
+    world.run(&["keychain", "remove", "anthropic/work"]).ok();
+    let question = "passphrase of ~/keys.age (it is not shown): ";
+    let seen = on_terminal(&world, "keychain import ~/keys.age", &[(question, "another one")]);
+    assert!(seen.contains("~/keys.age is not opened by this passphrase") && seen.contains("status=1"), "{seen}");
+    let seen = on_terminal(&world, "keychain import ~/keys.age", &[(question, PASSPHRASE)]);
+    assert!(seen.contains("stored anthropic/work in ") && seen.contains("status=0"), "{seen}");
+    let file = in_home(&world, "keys.age");
+    world.run(&["keychain", "import", &file, "--identity", "id"]).fails(2, &["leave --identity out"]);
+    world.run(&["keychain", "import", &file]).fails(1, &["there is no terminal to ask for the passphrase on"]);
+}
+
+#[test]
+fn a_file_that_is_no_archive_imports_nothing() {
+    let world = World::new();
+    let public = recipient(&world);
+    let sealed = |text: &str| {
+        world.write("home/plain", text);
+        world.sh(&format!("age -r {public} -o ~/keys.age ~/plain && rm ~/plain")).ok();
+    };
+    let [file, identity] = ["keys.age", "id.txt"].map(|name| in_home(&world, name));
+    let import = ["keychain", "import", &file, "--identity", &identity];
+    world.run(&import).fails(1, &["~/keys.age cannot be read"]);
+    world.write("home/keys.age", format!("[anthropic.work]\nkey = \"{KEY}\"\n"));
+    world.run(&import).fails(1, &["~/keys.age is no age file"]);
+    world.sh(&format!("echo x | age -a -r {public} -o ~/keys.age")).ok();
+    world.run(&import).fails(1, &["is armored"]);
+    for (text, says) in [
+        (format!("[anthropic.work]\nkey = \"{KEY}\"\nnote = \"{KEY}\"\n"), "holds no keys of the form"),
+        (format!("[\"../x\".work]\nkey = \"{KEY}\"\n"), "holds no keys of the form"),
+        ("[anthropic.work]\nkey = \"two\\nlines\"\n".to_owned(), "has more than one line; nothing was imported"),
+        ("[anthropic.work]\nkey = \"\"\n".to_owned(), "is empty; nothing was imported"),
+    ] {
+        sealed(&text);
+        let done = world.run(&import);
+        assert!(!done.stderr.contains("sk-ant"), "{done:?}");
+        done.fails(1, &[says]);
+    }
+    let large = world.path("home/keys.age");
+    std::fs::File::create(&large).expect("made").set_len(64 << 20).expect("long");
+    world.run(&import).fails(1, &["~/keys.age cannot be read"]);
+    world.write("home/id.txt", "AGE-SECRET-KEY-1WRONG\n");
+    world.chmod(&world.path("home/id.txt"), 0o600);
+    sealed("");
+    world.run(&import).fails(1, &["~/id.txt is no identity file of age"]);
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "");
+}
