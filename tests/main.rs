@@ -103,6 +103,8 @@ mod shims;
 #[cfg(unix)]
 mod status;
 #[cfg(target_os = "linux")]
+mod store_presets;
+#[cfg(target_os = "linux")]
 mod stores;
 #[cfg(target_os = "linux")]
 mod transcripts;

@@ -56,9 +56,16 @@ pub(super) fn run(
                 .and(" with a name of your own, such as work; the key is asked for"),
         ));
     }
-    if !replace && store.contains(key)? {
-        return Err(Failure::new(format!("{key} is already in {}", store.place_of(key)))
-            .hint(Hint::run(key.replace_command()).and(" to replace it")));
+    match if replace { Some(false) } else { store.peek(key)? } {
+        Some(false) => {}
+        Some(true) => {
+            return Err(Failure::new(format!("{key} is already in {}", store.place_of(key)))
+                .hint(Hint::run(key.replace_command()).and(" to replace it")));
+        }
+        None => {
+            let message = format!("{} does not tell whether it holds {key}", store.place_of(key));
+            return Err(Failure::new(message).hint(Hint::run(key.replace_command()).and(" to store it in any case")));
+        }
     }
     let secret = match origin {
         Origin::Variable(name) => from_variable(host, name)?,
