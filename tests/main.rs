@@ -107,6 +107,8 @@ mod shims;
 #[cfg(unix)]
 mod status;
 #[cfg(target_os = "linux")]
+mod store_presets;
+#[cfg(target_os = "linux")]
 mod stores;
 #[cfg(target_os = "linux")]
 mod transcripts;

@@ -30,7 +30,7 @@ pub(crate) enum Output {
 pub(crate) enum Names {
     /// A command prints them: a JSON list of texts, or one a line.
     Printed(&'static [&'static str]),
-    /// They are files: of this path, whose `{provider}` and `{alias}` are their names.
+    /// They are files of this path: a folder that must be there, `{provider}/{alias}` below it, and an ending.
     Files(&'static str),
     /// They cannot be had.
     Unknown,
@@ -49,7 +49,7 @@ pub(crate) struct Preset {
     pub remove: Option<&'static [&'static str]>,
     /// Where the names come from.
     pub names: Names,
-    /// What stands before `PROVIDER/ALIAS` in them.
+    /// What stands before `PROVIDER/ALIAS` in each of them. A name without it is not one of Ringlet's.
     pub prefix: &'static str,
     /// The keys of the table that the commands use.
     pub parameters: &'static [Parameter],
@@ -326,10 +326,11 @@ pub(crate) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "systemd-creds",
-        get: &["systemd-creds", "decrypt", "--name={provider}-{alias}", "{FILE}", "-"],
-        set: &[&["systemd-creds", "encrypt", "--name={provider}-{alias}", "-", "{FILE}"]],
-        names: Names::Files("{FILE}"),
-        parameters: &[Parameter::path("FILE")],
+        // A file for each key: a name such as a-b-c may stand for two keys, and a path may not.
+        get: &["systemd-creds", "decrypt", "--name={provider}-{alias}", "{DIR}/{provider}/{alias}", "-"],
+        set: &[&["systemd-creds", "encrypt", "--name={provider}-{alias}", "-", "{DIR}/{provider}/{alias}"]],
+        names: Names::Files("{DIR}/{provider}/{alias}"),
+        parameters: &[Parameter::path("DIR")],
         ..NONE
     },
 ];

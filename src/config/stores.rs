@@ -43,8 +43,6 @@ pub(super) struct RawStore {
     db: Option<Spanned<String>>,
     #[serde(rename = "DIR")]
     dir: Option<Spanned<String>>,
-    #[serde(rename = "FILE")]
-    file: Option<Spanned<String>>,
     #[serde(rename = "KEYFILE")]
     keyfile: Option<Spanned<String>>,
     #[serde(rename = "P")]
@@ -161,8 +159,8 @@ pub(crate) struct CommandSpec {
     pub remove: Option<Vec<String>>,
     /// Where the names come from.
     pub names: CommandNames,
-    /// What stands before `PROVIDER/ALIAS` in a name.
-    pub prefix: String,
+    /// What may stand before `PROVIDER/ALIAS` in a name. A name with none of them is no key of Ringlet's.
+    pub prefixes: Vec<String>,
     /// What the words in capitals stand for.
     pub parameters: Vec<Given>,
     /// Variables that the commands get.
@@ -521,12 +519,11 @@ impl RawStore {
     }
 
     // The keys that belong to a command alone, with those that are there.
-    fn parameters(&self) -> [(&'static str, Option<&Spanned<String>>); 7] {
+    fn parameters(&self) -> [(&'static str, Option<&Spanned<String>>); 6] {
         [
             ("C", self.c.as_ref()),
             ("DB", self.db.as_ref()),
             ("DIR", self.dir.as_ref()),
-            ("FILE", self.file.as_ref()),
             ("KEYFILE", self.keyfile.as_ref()),
             ("P", self.p.as_ref()),
             ("VAULT", self.vault.as_ref()),
@@ -676,7 +673,7 @@ impl RawStore {
                 Names::Files(path) => CommandNames::Files(path.to_owned()),
                 Names::Unknown => CommandNames::Unknown,
             },
-            prefix: preset.prefix.to_owned(),
+            prefixes: vec![preset.prefix.to_owned()],
             parameters,
             env: preset.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             output: preset.output,
@@ -712,7 +709,7 @@ impl RawStore {
             set: self.set.as_ref().map(words).transpose()?.into_iter().collect(),
             remove: self.remove.as_ref().map(words).transpose()?,
             names: names.map_or(CommandNames::Unknown, CommandNames::Printed),
-            prefix: "ringlet/".to_owned(),
+            prefixes: vec!["ringlet/".to_owned(), String::new()],
             parameters: Vec::new(),
             env: Vec::new(),
             output,

@@ -100,7 +100,11 @@ impl CommandStore {
     fn names(&self) -> Result<BTreeSet<KeyName>, StoreError> {
         let words = match &self.spec.names {
             CommandNames::Unknown => return Ok(self.known.clone()),
-            CommandNames::Files(path) => return self.file_names(path),
+            CommandNames::Files(path) => {
+                // Files say nothing of a tool that is missing.
+                self.tool.program(&self.spec.get[0])?;
+                return self.file_names(path);
+            }
             CommandNames::Printed(words) => self.words(words, None),
         };
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,18 +127,20 @@ impl CommandStore {
         };
         let key = |name: &String| {
             let name = name.trim();
-            name.strip_prefix(&self.spec.prefix).unwrap_or(name).parse::<KeyName>().ok()
+            self.spec.prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)?.parse::<KeyName>().ok())
         };
         Ok(names.iter().filter_map(key).collect())
     }
 
     // The names of the files of a path such as `DIR/{provider}/{alias}.gpg`.
     fn file_names(&self, path: &str) -> Result<BTreeSet<KeyName>, StoreError> {
-        let exists = |key: &&KeyName| Path::new(&self.filled(path, Some(key))).exists();
-        let Some((folder, ending)) = path.split_once("{provider}/{alias}") else {
-            return Ok(self.known.iter().filter(exists).cloned().collect());
-        };
-        let folder = PathBuf::from(self.filled(folder, None));
+        let (folder, ending) = path.split_once("{provider}/{alias}").expect("a preset's path has both");
+        let top = folder.split('/').next().unwrap_or(folder);
+        let (top, folder) = (PathBuf::from(self.filled(top, None)), PathBuf::from(self.filled(folder, None)));
+        if !top.is_dir() {
+            let why = format!("cannot be listed: there is no folder {}", top.display());
+            return Err(self.tool.failed(Class::Unable, why));
+        }
         let below = |folder: &Path| match std::fs::read_dir(folder) {
             Ok(entries) => Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -203,9 +209,14 @@ impl Store for CommandStore {
             let words = self.words(words, Some(&key));
             let input = Some(value.expose());
             let run = Run { words: &words, input, most: MOST_NOTED, asks: Asks::IfPrompted };
+            let earlier = done.err();
             done = self.tool.output(&format!("store {key}"), &run).map(drop);
-            if done.is_ok() {
-                break;
+            match &mut done {
+                // Which of the two failures matters, only the tool's own words tell.
+                Err(StoreError::InStore { class: Class::Broken, said, .. }) => {
+                    said.splice(0..0, earlier.iter().flat_map(StoreError::said).cloned());
+                }
+                Ok(()) | Err(_) => break,
             }
         }
         self.forget();

@@ -75,15 +75,20 @@ impl Tool {
         }
     }
 
+    /// Returns the path of a program that may be started.
+    pub(super) fn program(&self, name: &str) -> Result<&Path, StoreError> {
+        match self.programs.get(name) {
+            Some(Ok(program)) => Ok(program),
+            Some(Err(why)) => Err(self.failed(Class::Absent, format!("cannot be asked: {why}"))),
+            None => Err(self.failed(Class::Absent, format!("cannot be asked: {name} was not looked for"))),
+        }
+    }
+
     /// Runs a program to its end.
     pub(super) fn run(&self, run: &Run<'_>) -> Result<Done, StoreError> {
         let Run { words, input, most, asks } = *run;
         let (name, arguments) = words.split_first().expect("a command has a program");
-        let program = match self.programs.get(name) {
-            Some(Ok(program)) => program,
-            Some(Err(why)) => return Err(self.failed(Class::Absent, format!("cannot be asked: {why}"))),
-            None => return Err(self.failed(Class::Absent, format!("cannot be asked: {name} was not looked for"))),
-        };
+        let program = self.program(name)?;
         let may_ask = asks == Asks::Always || (asks == Asks::IfPrompted && self.prompt == Prompt::Ask);
         let on_terminal = may_ask && platform::has_terminal();
         let env = self.environment(on_terminal);
@@ -113,11 +118,15 @@ impl Tool {
         StoreError::InStore { store: self.store.clone(), class: Class::Broken, why, said: lines(&done.said) }
     }
 
+    // gpg's agent is another process, and has to be told which terminal this is: `/dev/tty` is none of its own.
     // Where nobody may be asked, neither a terminal nor a screen is named, and gpg is told that it has no window: its
     // agent, which is another process, may know a screen of its own.
     fn environment(&self, on_terminal: bool) -> Env {
         let mut env = self.env.clone();
         if on_terminal {
+            if let Some(name) = platform::terminal_name().filter(|name| name != "/dev/tty") {
+                env.set("GPG_TTY", name);
+            }
             return env;
         }
         for name in ["GPG_TTY", "DISPLAY", "WAYLAND_DISPLAY", "SSH_ASKPASS"] {

@@ -66,11 +66,22 @@ fn stored(session: &Session, store: &Keys, checks: &mut Checks) -> Option<Vec<Ke
                 let hint = locked.hint().unwrap_or_else(|| Hint::run(["ringlet", "keychain", "unlock"]));
                 checks.bad(format!("{place} is locked, so no launch gets a key"), hint);
             } else {
-                let mut counted: BTreeMap<String, usize> = BTreeMap::from([(store.place(), 0)]);
-                keys.iter().for_each(|key| *counted.entry(store.place_of(key)).or_default() += 1);
+                let usual = store.place();
+                let mut counted: BTreeMap<String, usize> = BTreeMap::from([(usual.clone(), 0)]);
+                let mut untold: BTreeMap<String, usize> = BTreeMap::new();
+                for key in &keys {
+                    let place = store.place_of(key);
+                    // Some tools list nothing, and the name is one of the settings. The usual store does list.
+                    let is_told = place == usual || !matches!(store.peek(key), Ok(None));
+                    *if is_told { &mut counted } else { &mut untold }.entry(place).or_default() += 1;
+                }
+                let keys_of = |count| if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
                 for (place, count) in counted {
-                    let count = if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
-                    checks.good(format!("{} answers and holds {count}", session.pretty_place(&place)));
+                    checks.good(format!("{} answers and holds {}", session.pretty_place(&place), keys_of(count)));
+                }
+                for (place, count) in untold {
+                    let place = session.pretty_place(&place);
+                    checks.good(format!("{place} is asked in a launch alone; the settings name {}", keys_of(count)));
                 }
             }
             failed.into_iter().for_each(|error| checks.failed(error));

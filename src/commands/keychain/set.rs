@@ -74,12 +74,19 @@ pub(super) fn run(
                 .and(" with a name of your own, such as work; the key is asked for"),
         ));
     }
-    if !replace && store.contains(key)? {
-        if let (Some(expiry), Origin::Typed) = (expires, origin) {
-            return date(host, session, key, expiry);
+    match if replace { Some(false) } else { store.peek(key)? } {
+        Some(false) => {}
+        Some(true) => {
+            if let (Some(expiry), Origin::Typed) = (expires, origin) {
+                return date(host, session, key, expiry);
+            }
+            return Err(Failure::new(format!("{key} is already in {}", store.place_of(key)))
+                .hint(Hint::run(key.replace_command()).and(" to replace it")));
         }
-        return Err(Failure::new(format!("{key} is already in {}", store.place_of(key)))
-            .hint(Hint::run(key.replace_command()).and(" to replace it")));
+        None => {
+            let message = format!("{} does not tell whether it holds {key}", store.place_of(key));
+            return Err(Failure::new(message).hint(Hint::run(key.replace_command()).and(" to store it in any case")));
+        }
     }
     let secret = given(host, origin, &format!("key for {key}"))?;
     let secret = checked(host, session, key, provider.as_ref(), secret, origin)?;
