@@ -21,7 +21,7 @@ use crate::host::{Host, World};
 use crate::name::{Alias, KeyName, Provider, StoreName, closest, shorten};
 use crate::output::Output;
 use crate::platform;
-use crate::store::{Keys, Missing, Prompt, SCREENS, StoreError, TO_ENCRYPT};
+use crate::store::{Change, Keys, Missing, Prompt, SCREENS, StoreError, TO_ENCRYPT};
 use std::time::{Duration, SystemTime};
 
 /// `ringlet keychain ...`
@@ -62,6 +62,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
         Keychain::Remove { provider, alias, yes } => {
             let key = key_name(&provider, alias.as_deref())?;
             encrypted::ready(host, session, session.settings.encrypts(&key))?;
+            store.can(Change::Remove, &key)?;
             if store.contains(&key)? {
                 change::confirm_removal(host, session, &key, yes)?;
             }

@@ -250,6 +250,49 @@ impl Stores {
         self.rule(key).and_then(|rule| rule.store.name().parse().ok())
     }
 
+    /// Another key that would be the same entry of a store's tool, by the rules: a key with a rule of its own, or some key
+    /// of a provider, which the text names as `PROVIDER/ALIAS`.
+    pub(crate) fn same_entry(&self, store: &StoreName, spec: &CommandSpec, key: &KeyName) -> Option<String> {
+        const ANY: &str = "q9z7x1any";
+        let kept = Kept::Named(store.clone());
+        let words = |key: &KeyName| -> Vec<String> {
+            spec.get.iter().map(|word| spec.filled(word, Some(key), &|_| None)).collect()
+        };
+        let own = words(key);
+        let known = self.keys_of(&kept);
+        if let Some(other) = known.iter().find(|other| *other != key && words(other) == own) {
+            return Some(other.to_string());
+        }
+        // Among the keys of a provider any alias may be used. One that is spelt as it is stands for itself.
+        let is_spelt = |text: &str| spec.spelt(text) != text;
+        let is_own = known.contains(key);
+        if !is_own && (is_spelt(key.alias.as_str()) || is_spelt(key.provider.as_str())) {
+            return Some(format!("{}/{}", spec.spelt(key.provider.as_str()), spec.spelt(key.alias.as_str())));
+        }
+        let providers = self.rules.iter().filter_map(|(prefix, rule)| match prefix {
+            Prefix::Provider(provider) if rule.store == kept => Some(provider),
+            Prefix::Provider(_) | Prefix::Key(_) => None,
+        });
+        let any: Alias = ANY.parse().expect("a valid alias");
+        providers.filter(|other| **other != key.provider).find_map(|other| {
+            let pattern = words(&KeyName::new(other.clone(), any.clone()));
+            let fits = |(word, pattern): (&String, &String)| {
+                let marker = if pattern.contains(ANY) { ANY.to_owned() } else { ANY.to_ascii_uppercase() };
+                match pattern.split_once(&marker) {
+                    None => (word == pattern).then(String::new),
+                    Some((before, behind)) => {
+                        let alias = word.strip_prefix(before)?.strip_suffix(behind)?;
+                        (!alias.is_empty() && !alias.contains('/')).then(|| alias.to_ascii_lowercase())
+                    }
+                }
+            };
+            let aliases: Vec<String> = own.iter().zip(&pattern).map(fits).collect::<Option<_>>()?;
+            let alias = aliases.into_iter().find(|alias| !alias.is_empty())?;
+            let name = format!("{other}/{alias}");
+            (name != key.to_string()).then_some(name)
+        })
+    }
+
     /// The keys that a rule of their own puts into this store.
     pub(crate) fn keys_of(&self, store: &Kept) -> BTreeSet<KeyName> {
         let key = |(prefix, rule): (&Prefix, &StoreRule)| match prefix {
@@ -436,13 +479,18 @@ impl VaultSpec {
 }
 
 impl CommandSpec {
-    /// Puts a key's name into a word of a command, and what `given` returns for a word in capitals.
-    pub(crate) fn filled(&self, word: &str, key: Option<&KeyName>, given: &dyn Fn(&str) -> Option<String>) -> String {
-        let spelt = |name: &str| match self.spelling {
+    /// A part of a key's name as the tool takes it.
+    fn spelt(&self, name: &str) -> String {
+        match self.spelling {
             Spelling::AsIs => name.to_owned(),
             Spelling::Dashes => name.replace(['.', '_'], "-"),
             Spelling::Underscores => name.replace(['.', '-'], "_"),
-        };
+        }
+    }
+
+    /// Puts a key's name into a word of a command, and what `given` returns for a word in capitals.
+    pub(crate) fn filled(&self, word: &str, key: Option<&KeyName>, given: &dyn Fn(&str) -> Option<String>) -> String {
+        let spelt = |name: &str| self.spelt(name);
         let value = |name: &str| match (name, key) {
             ("provider", Some(key)) => Some(spelt(key.provider.as_str())),
             ("alias", Some(key)) => Some(spelt(key.alias.as_str())),

@@ -1,21 +1,23 @@
 //! The certificate authorities that a server's certificate may come from.
 
+use crate::platform;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-// Where the systems keep their authorities in one file: Debian and Arch, Fedora, openSUSE, Alpine and the BSDs.
-const SYSTEM: [&str; 4] = [
+// Where Linux and the BSDs keep their authorities in one file: Debian and Arch, Fedora, openSUSE, Alpine. Other systems
+// have a store of their own.
+#[cfg(all(unix, not(target_os = "macos")))]
+const SYSTEM: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
-
-// The variables that `load_native_certs` takes before the system.
-const BY_ENVIRONMENT: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+const SYSTEM: &[&str] = &[];
 
 /// The TLS settings with the system's authorities, and those of further files.
 #[derive(Clone)]
@@ -56,11 +58,12 @@ impl Roots {
 
     /// The authorities of one file alone.
     pub(crate) fn only(file: &Path) -> Result<Self, String> {
+        const MOST: u64 = 4 << 20;
         let failed = |why: String| format!("{}: {why}", file.display());
-        let read = CertificateDer::pem_file_iter(file).map_err(|error| failed(error.to_string()))?;
-        let certificates: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| failed(error.to_string()))?;
+        let read = platform::read_file(file, MOST).map_err(|error| failed(error.to_string()))?;
+        let certificates = CertificateDer::pem_slice_iter(&read.bytes).collect::<Result<Vec<_>, _>>();
         let mut store = RootCertStore::empty();
-        let (added, _) = store.add_parsable_certificates(certificates);
+        let (added, _) = store.add_parsable_certificates(certificates.map_err(|error| failed(error.to_string()))?);
         if added == 0 { Err(failed("holds no certificate authority".into())) } else { Ok(Self::of(store)) }
     }
 
@@ -70,12 +73,11 @@ impl Roots {
         let found = SYSTEM.iter().map(Path::new).find(|file| file.is_file());
         let read = match found {
             Some(file) => rustls_native_certs::load_certs_from_paths(Some(file), None),
-            None => {
-                if let Some(name) = BY_ENVIRONMENT.iter().find(|name| std::env::var_os(name).is_some()) {
-                    return Err(format!("{name} names authorities, and the environment is not asked for them"));
-                }
-                rustls_native_certs::load_native_certs()
-            }
+            // These variables would be taken before the system's own.
+            None => match ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().find(|name| std::env::var_os(name).is_some()) {
+                Some(name) => return Err(format!("{name} is set, which does not count here: name a `ca-file`")),
+                None => rustls_native_certs::load_native_certs(),
+            },
         };
         store.add_parsable_certificates(read.certs);
         if store.is_empty() { Err("this system has no certificate authorities".into()) } else { Ok(Self::of(store)) }

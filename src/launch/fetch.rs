@@ -212,8 +212,9 @@ pub(crate) fn rejected(
     store: &Keys,
     log: &dyn Fn() -> Result<Option<Log>, AuditError>,
 ) -> Option<PathBuf> {
-    let rejections = plan::rejections(context, plan)?;
     let (part, used) = (plan.part()?, plan.secrets().first()?);
+    // A store of the settings is asked for values by launches alone.
+    let rejections = plan::rejections(context, plan).filter(|_| store.is_in_usual(&used.key))?;
     let asked = Asked {
         key: &used.key,
         profile: Some(&part.resolved.profile),

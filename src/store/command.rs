@@ -4,8 +4,8 @@
 //! of the store, and "not found" only where a listing has no such name.
 
 use super::tool::{Asks, Run, Tool};
-use super::{Class, Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError};
-use crate::config::{CommandNames, CommandSpec, Given, Output};
+use super::{Change, Class, Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError};
+use crate::config::{CommandNames, CommandSpec, Given, Kept, Output, Stores};
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::{MAX_KEY, Secret};
@@ -29,13 +29,16 @@ pub(super) struct CommandStore {
     spec: CommandSpec,
     /// The keys that the settings put here by their names.
     known: BTreeSet<KeyName>,
+    /// All rules, by which two keys may be one entry.
+    stores: Stores,
     /// The names that were last printed, and when.
     listed: Mutex<Option<(Instant, BTreeSet<KeyName>)>>,
 }
 
 impl CommandStore {
     /// Nothing is run yet. The words in capitals get their values from the settings, else from the environment.
-    pub(super) fn new(mut tool: Tool, mut spec: CommandSpec, known: BTreeSet<KeyName>, paths: &Paths) -> Self {
+    pub(super) fn new(mut tool: Tool, mut spec: CommandSpec, stores: &Stores, paths: &Paths) -> Self {
+        let known = stores.keys_of(&Kept::Named(tool.store.clone()));
         for given in &mut spec.parameters {
             let set = given.variable.and_then(|name| tool.env.absolute(name));
             let set = set.and_then(|path| path.into_os_string().into_string().ok());
@@ -52,7 +55,7 @@ impl CommandStore {
         for (name, value) in &spec.env {
             tool.env.set(name, value.into());
         }
-        Self { tool, spec, known, listed: Mutex::default() }
+        Self { tool, spec, known, stores: stores.clone(), listed: Mutex::default() }
     }
 
     fn filled(&self, word: &str, key: Option<&KeyName>) -> String {
@@ -73,6 +76,7 @@ impl CommandStore {
             Output::FirstLine => MOST_NOTED,
             Output::Base64 => MAX_KEY * 2,
         };
+        self.refuse_ambiguous(key)?;
         let words = self.words(&self.spec.get, Some(key));
         let printed = self.tool.output(&format!("give {key}"), &Run { words: &words, input: None, most, asks })?;
         let no_key = |why: &str| self.tool.failed(Class::Broken, format!("gave no key for {key}: its answer {why}"));
@@ -94,6 +98,13 @@ impl CommandStore {
             bytes if bytes.contains(&0) => Err(no_key("holds a NUL")),
             _ => Ok(value),
         }
+    }
+
+    // A key that is the same entry of the tool as another one would be given in its place.
+    fn refuse_ambiguous(&self, key: &KeyName) -> Result<(), StoreError> {
+        let Some(other) = self.stores.same_entry(&self.tool.store, &self.spec, key) else { return Ok(()) };
+        let why = format!("cannot tell {key} from {other}: both would be {}", self.item_name(key));
+        Err(self.tool.failed(Class::Unable, why))
     }
 
     // The names that are there, as far as that can be found out.
@@ -199,12 +210,29 @@ impl Store for CommandStore {
         }
     }
 
-    fn put(&self, name: ItemName<'_>, value: &Secret, _: Option<&[(String, String)]>) -> Result<(), StoreError> {
+    fn can(&self, change: Change, name: ItemName<'_>) -> Result<(), StoreError> {
         let Some(key) = name.key() else { return Err(self.tool.failed(Class::Unable, "holds keys alone")) };
-        let mut done = Err(self.tool.failed(
-            Class::Unable,
-            format!("stores no key by ringlet: store it with its own tool, under {}", self.item_name(&key)),
-        ));
+        self.refuse_ambiguous(&key)?;
+        let item = self.item_name(&key);
+        let why = match change {
+            Change::Set if self.spec.set.is_empty() => {
+                format!("stores no key by ringlet: store it with its own tool, under {item}")
+            }
+            Change::Remove | Change::Rename if self.spec.remove.is_none() => {
+                format!("removes no key by ringlet: remove {item} with its own tool")
+            }
+            Change::Rename if self.spec.output == Output::FirstLine => {
+                format!("gives the first line of an entry alone: rename {item} with its own tool, which keeps the rest")
+            }
+            Change::Set | Change::Remove | Change::Rename => return Ok(()),
+        };
+        Err(self.tool.failed(Class::Unable, why))
+    }
+
+    fn put(&self, name: ItemName<'_>, value: &Secret, _: Option<&[(String, String)]>) -> Result<(), StoreError> {
+        self.can(Change::Set, name)?;
+        let Some(key) = name.key() else { return Err(self.tool.failed(Class::Unable, "holds keys alone")) };
+        let mut done = Ok(());
         for words in &self.spec.set {
             let words = self.words(words, Some(&key));
             let input = Some(value.expose());
@@ -225,10 +253,8 @@ impl Store for CommandStore {
 
     fn delete(&self, name: ItemName<'_>) -> Result<bool, StoreError> {
         let Some(key) = name.key() else { return Ok(false) };
-        let Some(words) = &self.spec.remove else {
-            let why = format!("removes no key by ringlet: remove {} with its own tool", self.item_name(&key));
-            return Err(self.tool.failed(Class::Unable, why));
-        };
+        self.can(Change::Remove, name)?;
+        let Some(words) = &self.spec.remove else { return Ok(false) };
         if self.peek(name)? == Some(false) {
             return Ok(false);
         }
@@ -307,19 +333,14 @@ mod tests {
         let settings = Settings::parse(&source, &paths).expect("right");
         let spec = settings.stores.specs.values().next().expect("one");
         let StoreKind::Command(command) = &spec.kind else { panic!("a command") };
-        let known = settings.stores.rules.keys().map(|_| key()).collect();
         tool.timeout = spec.timeout.unwrap_or(tool.timeout);
         // Each program of the table is the script.
         let program = tool.programs["tool"].clone();
         tool.programs.extend(spec.programs().into_iter().map(|name| (name, program.clone())));
-        Rig { store: CommandStore::new(tool, (**command).clone(), known, &paths), folder }
+        Rig { store: CommandStore::new(tool, (**command).clone(), &settings.stores, &paths), folder }
     }
 
     const GET: &str = "get = [\"tool\", \"get\", \"{provider}/{alias}\"]";
-
-    fn key() -> KeyName {
-        "anthropic/work".parse().expect("a key")
-    }
 
     fn name() -> ItemName<'static> {
         ItemName { service: SERVICE, account: "anthropic/work" }

@@ -4,7 +4,8 @@ use super::file::FileStore;
 use super::keychain::Index;
 use super::routes::Routes;
 use super::{
-    Detail, Include, ItemName, Lent, Missing, PRIVATE_ACCOUNT, PRIVATE_SERVICE, Query, SERVICE, Store, StoreError,
+    Change, Detail, Include, ItemName, Lent, Missing, PRIVATE_ACCOUNT, PRIVATE_SERVICE, Query, SERVICE, Store,
+    StoreError,
 };
 use crate::config::Kept;
 use crate::name::{KeyName, StoreName};
@@ -87,6 +88,11 @@ impl Keys {
     /// Reports whether the key is there, without reading its value; `None` where only the value tells.
     pub(crate) fn peek(&self, key: &KeyName) -> Result<Option<bool>, StoreError> {
         self.routes.of(key).peek(own(&key.to_string()))
+    }
+
+    /// Reports whether the store of a key can do this to it at all.
+    pub(crate) fn can(&self, change: Change, key: &KeyName) -> Result<(), StoreError> {
+        self.routes.of(key).can(change, own(&key.to_string()))
     }
 
     /// Stores a key, replacing an older value.

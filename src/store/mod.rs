@@ -101,6 +101,17 @@ pub(crate) struct Lent {
     pub keeper: Option<Keeper>,
 }
 
+/// What is to be done to an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It is stored.
+    Set,
+    /// It is taken away.
+    Remove,
+    /// It is stored elsewhere and taken away here, so that what is not the value is lost.
+    Rename,
+}
+
 /// How much of an item a caller needs. What it does not need may be missing from the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
@@ -153,6 +164,10 @@ pub(crate) trait Store {
     /// Reports whether an item is there, without reading its value; `None` where only its value would tell.
     fn peek(&self, name: ItemName<'_>) -> Result<Option<bool>, StoreError> {
         self.get(name, Detail::Presence).map(|found| Some(found.is_some()))
+    }
+    /// Reports whether the store can do this to an item at all; else the error says what can be done.
+    fn can(&self, _change: Change, _name: ItemName<'_>) -> Result<(), StoreError> {
+        Ok(())
     }
     /// Stores a value, replacing an older one. Where attributes are given they replace the item's own; else it keeps
     /// them.

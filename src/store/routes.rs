@@ -9,7 +9,7 @@ use super::helper::HelperStore;
 use super::tool::Tool;
 use super::vault::VaultStore;
 use super::{ItemName, Opening, SERVICE, Store, backend};
-use crate::config::{Credential, Kept, StoreKind, Stores, VaultLogin};
+use crate::config::{Backend, Credential, Kept, StoreKind, Stores, VaultLogin};
 use crate::name::KeyName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -31,6 +31,8 @@ impl Routes<dyn Store + Send + Sync> {
             if let Kept::In(own) = rule.store
                 && own != settings.backend
             {
+                // A rule means the keychain itself, and no file in its place.
+                let own = if own == Backend::System { Backend::SystemOnly } else { own };
                 others.entry(rule.store.clone()).or_insert_with(|| backend(own, opening, while_absent));
             }
         }
@@ -45,10 +47,7 @@ impl Routes<dyn Store + Send + Sync> {
             };
             let kept = Kept::Named(name.clone());
             let store: Box<dyn Store + Send + Sync> = match &spec.kind {
-                StoreKind::Command(spec) => {
-                    let known = stores.keys_of(&kept);
-                    Box::new(CommandStore::new(tool, (**spec).clone(), known, opening.paths))
-                }
+                StoreKind::Command(spec) => Box::new(CommandStore::new(tool, (**spec).clone(), &stores, opening.paths)),
                 StoreKind::Vault(spec) => {
                     let (VaultLogin::Token(from) | VaultLogin::AppRole { secret_id: from, .. }) = &spec.login;
                     let in_usual = matches!(from, Credential::Key(_));

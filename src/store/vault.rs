@@ -3,9 +3,9 @@
 //! A key without a path of its own is a secret of its own in the key-value engine, which Ringlet also writes. A key
 //! with a path is a field of a secret that somebody else keeps, and is only read.
 
-use super::{Class, Detail, Include, Item, ItemName, Lent, Query, SERVICE, Store, StoreError};
+use super::{Change, Class, Detail, Include, Item, ItemName, Lent, Query, SERVICE, Store, StoreError};
 use crate::config::{Credential, Stores, VaultLogin, VaultSpec};
-use crate::name::{KeyName, StoreName};
+use crate::name::{KeyName, Provider, StoreName};
 use crate::platform::private::{self, Privacy};
 use crate::secret::{MAX_KEY, Secret};
 use crate::vault::{Address, Keeper, Reading, Role, Server, Token, VaultError};
@@ -15,6 +15,9 @@ use zeroize::Zeroizing;
 
 // A token or a secret id.
 const MOST_CREDENTIAL: u64 = 8 << 10;
+
+// So many sentences wait to be told.
+const MOST_NOTES: usize = 16;
 
 /// The store.
 pub(super) struct VaultStore {
@@ -54,25 +57,6 @@ impl VaultStore {
         self.failed(class, error.to_string())
     }
 
-    // Runs one operation against the server, within the time limit.
-    fn with_server<T>(&self, operation: impl AsyncFnOnce(&Server) -> Result<T, VaultError>) -> Result<T, VaultError> {
-        let failed = |error: std::io::Error| VaultError::Unusable(error.to_string());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let address = Address {
-            url: self.spec.address.clone(),
-            namespace: self.spec.namespace.clone(),
-            ca_file: self.spec.ca_file.clone(),
-        };
-        let done = runtime.block_on(async {
-            let server = Server::new(&address)?;
-            let late = |_| VaultError::Late(self.timeout);
-            tokio::time::timeout(self.timeout, operation(&server)).await.map_err(late)?
-        });
-        // A search for an address that takes long is not waited for.
-        runtime.shutdown_background();
-        done
-    }
-
     fn credential(&self, from: &Credential) -> Result<Zeroizing<String>, StoreError> {
         let denied = |why: String| self.failed(Class::Denied, why);
         let bytes = match from {
@@ -103,38 +87,63 @@ impl VaultStore {
         Ok(Some(Role { mount: mount.clone(), id: role_id.clone(), secret_id }))
     }
 
-    // Logs in, does something, and ends a token that Ringlet made, unless it is to be kept.
+    fn address(&self) -> Address {
+        Address {
+            url: self.spec.address.clone(),
+            namespace: self.spec.namespace.clone(),
+            ca_file: self.spec.ca_file.clone(),
+        }
+    }
+
+    // Logs in, does something within the time limit, and ends a token that Ringlet made, unless it is to be kept. Ending
+    // it has a limit of its own, since what was read is good whatever becomes of it.
     fn as_user<T>(
         &self,
         operation: impl AsyncFnOnce(&Server, &str) -> Result<(T, Keep), VaultError>,
     ) -> Result<(T, Access), StoreError> {
+        const ENDING: Duration = Duration::from_secs(1);
         let role = self.role()?;
         let own = match &self.spec.login {
             VaultLogin::Token(from) => Some(self.credential(from)?),
             VaultLogin::AppRole { .. } => None,
         };
-        let done = self.with_server(async |server| {
-            let token = match (&role, own) {
-                (Some(role), _) => server.log_in(role).await?,
-                (None, own) => Token { value: own.unwrap_or_default(), ttl: Duration::ZERO, renewable: false },
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| self.error(&VaultError::Unusable(error.to_string())))?;
+        let done = runtime.block_on(async {
+            let server = Server::new(&self.address())?;
+            let mut made = None;
+            let work = async {
+                let token = match (&role, own) {
+                    (Some(role), _) => server.log_in(role).await?,
+                    (None, own) => Token { value: own.unwrap_or_default(), ttl: Duration::ZERO, renewable: false },
+                };
+                operation(&server, &made.insert(token).value).await
             };
-            let done = operation(server, &token.value).await;
-            if role.is_some() && !matches!(done, Ok((_, Keep::Token))) {
+            let late = |_| VaultError::Late(self.timeout);
+            let done = tokio::time::timeout(self.timeout, work).await.map_err(late).flatten();
+            if let Some(token) = made.as_ref().filter(|_| role.is_some() && !matches!(done, Ok((_, Keep::Token)))) {
                 // A token that cannot be ended ends by itself.
-                let _ = server.revoke(&token.value).await;
+                let _ = tokio::time::timeout(ENDING, server.revoke(&token.value)).await;
             }
-            done.map(|(done, _)| (done, token))
+            done.map(|(done, _)| (done, made))
         });
+        // A search for an address that takes long is not waited for.
+        runtime.shutdown_background();
         let (done, token) = done.map_err(|error| self.error(&error))?;
+        let token = token.ok_or_else(|| self.failed(Class::Odd, "gave no token"))?;
         Ok((done, Access { token, role }))
     }
 
-    fn read(&self, key: &KeyName, is_lent: bool) -> Result<Option<(Reading, Keeper)>, StoreError> {
+    fn read(&self, key: &KeyName, purpose: Purpose) -> Result<Option<(Reading, Keeper)>, StoreError> {
         let at = self.spec.secret(key, self.stores.rule(key));
-        let hangs = |reading: &Reading| reading.lease.as_ref().is_some_and(|lease| !lease.id.is_empty());
+        let hangs = |reading: &Reading| reading.lease.is_some();
         let read = self.as_user(async |server, token| match server.read(token, &at.path, &at.field).await {
             Ok(reading) => {
-                let keep = if is_lent || hangs(&reading) { Keep::Token } else { Keep::Nothing };
+                let is_kept = purpose == Purpose::Lend || (purpose == Purpose::Give && hangs(&reading));
+                if let Some(lease) = reading.lease.as_ref().filter(|_| purpose == Purpose::Probe) {
+                    let _ = server.revoke_lease(token, &lease.id).await;
+                }
+                let keep = if is_kept && unusable(&reading.value).is_none() { Keep::Token } else { Keep::Nothing };
                 Ok((Some(reading), keep))
             }
             Err(VaultError::NotFound(_)) => Ok((None, Keep::Nothing)),
@@ -142,33 +151,26 @@ impl VaultStore {
         });
         let (reading, access) = read?;
         let Some(reading) = reading else { return Ok(None) };
-        let no_key =
-            |why: &str| self.failed(Class::Odd, format!("gave no key for {key}: the field {} {why}", at.field));
-        match reading.value.expose() {
-            [] => return Err(no_key("is empty")),
-            bytes if bytes.len() > MAX_KEY => return Err(no_key(&format!("is longer than {MAX_KEY} bytes"))),
-            bytes if bytes.contains(&0) => return Err(no_key("holds a NUL")),
-            _ => {}
+        if let Some(why) = unusable(&reading.value) {
+            return Err(self.failed(Class::Odd, format!("gave no key for {key}: the field {} {why}", at.field)));
         }
-        if let Some(lease) = reading.lease.as_ref().filter(|_| !is_lent) {
-            let hours = lease.length.as_secs();
+        if let Some(lease) = reading.lease.as_ref().filter(|_| purpose == Purpose::Give) {
+            let seconds = lease.length.as_secs();
             let mut said = format!(
-                "{key} is good for {hours} s by the store \"{}\", and is not renewed for this launch",
+                "{key} is good for {seconds} s by the store \"{}\", and is not renewed for this launch",
                 self.name
             );
-            if access.role.is_some() && hangs(&reading) {
+            if access.role.is_some() {
                 said.push_str("; the token that ringlet made for it stays, since the key would end with it");
             }
-            self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(said);
+            let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+            // The daemon reads and tells nobody.
+            notes.truncate(MOST_NOTES - 1);
+            notes.push(said);
         }
-        let address = Address {
-            url: self.spec.address.clone(),
-            namespace: self.spec.namespace.clone(),
-            ca_file: self.spec.ca_file.clone(),
-        };
         let Access { token, role } = access;
         let lease = reading.lease.clone();
-        Ok(Some((reading, Keeper { address, role, token, path: at.path, field: at.field, lease })))
+        Ok(Some((reading, Keeper { address: self.address(), role, token, path: at.path, field: at.field, lease })))
     }
 
     // Whether Ringlet made the secret of a key, and so may change it.
@@ -195,6 +197,27 @@ impl VaultStore {
     }
 }
 
+// What is no key; the text goes on behind the field's name.
+fn unusable(value: &Secret) -> Option<String> {
+    match value.expose() {
+        [] => Some("is empty".to_owned()),
+        bytes if bytes.len() > MAX_KEY => Some(format!("is longer than {MAX_KEY} bytes")),
+        bytes if bytes.contains(&0) => Some("holds a NUL".to_owned()),
+        _ => None,
+    }
+}
+
+/// What a secret is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To see whether it is there. Nothing of it is kept.
+    Probe,
+    /// To be given away.
+    Give,
+    /// To be kept alive by another process.
+    Lend,
+}
+
 // What stays of a login.
 enum Keep {
     Nothing,
@@ -214,13 +237,14 @@ impl Store for VaultStore {
         {
             return Ok(if is_there { item(None) } else { None });
         }
-        Ok(self.read(&key, false)?.and_then(|(reading, _)| item(Some(reading.value))))
+        let purpose = if detail == Detail::Presence { Purpose::Probe } else { Purpose::Give };
+        Ok(self.read(&key, purpose)?.and_then(|(reading, _)| item(Some(reading.value))))
     }
 
     fn lend(&self, name: ItemName<'_>) -> Result<Option<Lent>, StoreError> {
         let Some(key) = name.key() else { return Ok(None) };
         let lent = |(reading, keeper): (Reading, Keeper)| Lent { value: reading.value, keeper: Some(keeper) };
-        Ok(self.read(&key, true)?.map(lent))
+        Ok(self.read(&key, Purpose::Lend)?.map(lent))
     }
 
     fn peek(&self, name: ItemName<'_>) -> Result<Option<bool>, StoreError> {
@@ -229,6 +253,18 @@ impl Store for VaultStore {
             return Ok(None);
         }
         Ok(Some(self.aliases([key.provider.to_string()])?.contains(&key)))
+    }
+
+    fn can(&self, change: Change, name: ItemName<'_>) -> Result<(), StoreError> {
+        let Some(key) = name.key() else { return Err(self.failed(Class::Unable, "holds keys alone")) };
+        self.own_path(&key)?;
+        match change {
+            Change::Set | Change::Remove => Ok(()),
+            Change::Rename => {
+                let why = format!("moves no secret, which may have more fields: store {key} anew, and remove it there");
+                Err(self.failed(Class::Unable, why))
+            }
+        }
     }
 
     fn put(&self, name: ItemName<'_>, value: &Secret, _: Option<&[(String, String)]>) -> Result<(), StoreError> {
@@ -266,14 +302,16 @@ impl Store for VaultStore {
             let names = server.list(token, &self.spec.below("metadata", "")).await?;
             Ok((names, Keep::Nothing))
         });
-        let providers = providers?.0.into_iter().filter_map(|name| name.strip_suffix('/').map(str::to_owned));
+        // A name that is no provider's is somebody else's.
+        let provider = |name: String| Some(name.strip_suffix('/')?.parse::<Provider>().ok()?.to_string());
+        let providers = providers?.0.into_iter().filter_map(provider);
         let mut names = self.aliases(providers)?;
         names.extend(self.stores.keys_with_paths(&self.name));
         names.sort();
         names.dedup();
         let item = |key: &KeyName| {
             let value = match query.include {
-                Include::Values => self.read(key, false)?.map(|(reading, _)| reading.value),
+                Include::Values => self.read(key, Purpose::Give)?.map(|(reading, _)| reading.value),
                 Include::Names | Include::Attributes => None,
             };
             Ok(Item { account: key.to_string(), attributes: Vec::new(), value })
@@ -288,7 +326,7 @@ impl Store for VaultStore {
     // Nobody can be asked here; whether the server gives the key is all that can be found out.
     fn unlock_item(&self, name: ItemName<'_>) -> Result<(), StoreError> {
         let Some(key) = name.key() else { return Ok(()) };
-        match self.read(&key, false)? {
+        match self.read(&key, Purpose::Probe)? {
             Some(_) => Ok(()),
             None => Err(StoreError::NotFound { place: self.place(), key }),
         }

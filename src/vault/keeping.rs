@@ -65,11 +65,11 @@ impl Keeping {
     }
 
     fn plan_value(&mut self) {
-        let Some(Lease { id, length, renewable }) = &self.keeper.lease else {
+        let Some(Lease { length, renewable, .. }) = &self.keeper.lease else {
             (self.value_due, self.value_ends) = (None, None);
             return;
         };
-        let can_be_renewed = *renewable && !id.is_empty();
+        let can_be_renewed = *renewable;
         self.value_due = Some(now() + if can_be_renewed { *length * 2 / 3 } else { *length * 9 / 10 });
         self.value_ends = Some(now() + *length);
     }
@@ -104,11 +104,23 @@ impl Keeping {
             self.plan_token();
             return None;
         }
+        let before = self.keeper.token.value.clone();
         match self.log_in_anew().await {
-            Ok(()) => self.read_anew().await,
+            Ok(()) => {
+                let change = self.read_anew().await;
+                // What the old token has read ends with it, and is not used any more.
+                if matches!(change, Some(Change::Anew(_))) {
+                    let _ = in_time(self.server.revoke(&before)).await;
+                }
+                change
+            }
             Err(error) => {
                 self.token_due = Some(now() + self.longer_pause());
-                self.ended(&error)
+                match error {
+                    // Whoever ended the token and the role means the key as well.
+                    VaultError::Denied | VaultError::NoLogin(_) => self.end_now(&error),
+                    _ => self.ended(&error),
+                }
             }
         }
     }
@@ -121,7 +133,7 @@ impl Keeping {
     }
 
     async fn tend_value(&mut self) -> Option<Change> {
-        if let Some(lease) = self.keeper.lease.as_ref().filter(|lease| lease.renewable && !lease.id.is_empty())
+        if let Some(lease) = self.keeper.lease.as_ref().filter(|lease| lease.renewable)
             && !self.has_ended
             && let Ok(renewed) = in_time(self.server.renew_lease(&self.keeper.token.value, &lease.id)).await
             && renewed.length * 3 > lease.length
@@ -163,11 +175,12 @@ impl Keeping {
 
     // A key is used until its lease ends; what fails before may still come right.
     fn ended(&mut self, why: &VaultError) -> Option<Change> {
-        let is_over = self.value_ends.is_some_and(|ends| ends <= now());
-        if !is_over || std::mem::replace(&mut self.has_ended, true) {
-            return None;
-        }
-        Some(Change::Ended(why.to_string()))
+        if self.value_ends.is_some_and(|ends| ends <= now()) { self.end_now(why) } else { None }
+    }
+
+    // It is said once.
+    fn end_now(&mut self, why: &VaultError) -> Option<Change> {
+        (!std::mem::replace(&mut self.has_ended, true)).then(|| Change::Ended(why.to_string()))
     }
 
     fn longer_pause(&mut self) -> Duration {

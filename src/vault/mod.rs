@@ -70,7 +70,7 @@ pub(crate) struct Reading {
 /// The lease of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Lease {
-    /// Its id; empty where the engine only says how long the value is good for.
+    /// Its id.
     pub id: String,
     /// How long it is from now on.
     pub length: Duration,
@@ -100,8 +100,8 @@ impl Keeper {
     async fn end(&self, server: &Server) -> Result<(), VaultError> {
         match (&self.role, &self.lease) {
             (Some(_), _) => server.revoke(&self.token.value).await,
-            (None, Some(lease)) if !lease.id.is_empty() => server.revoke_lease(&self.token.value, &lease.id).await,
-            (None, _) => Ok(()),
+            (None, Some(lease)) => server.revoke_lease(&self.token.value, &lease.id).await,
+            (None, None) => Ok(()),
         }
     }
 }
@@ -307,8 +307,14 @@ impl Server {
         token: Option<&str>,
         body: Option<Zeroizing<Vec<u8>>>,
     ) -> Result<Option<Json>, VaultError> {
-        let request = self.request(method, path, token, body)?;
-        let answer = self.client.send(request).await?;
+        let request = self.request(method.clone(), path, token, body)?;
+        let answer = match self.client.send(request).await {
+            // A server may close a connection that was kept; what only reads is asked once more.
+            Err(HttpsError::Broken(_)) if method == Method::GET => {
+                self.client.send(self.request(method, path, token, None)?).await?
+            }
+            sent => sent?,
+        };
         let status = answer.status();
         if status.is_redirection() {
             let to = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok()).and_then(host_of);
@@ -422,7 +428,8 @@ fn lease_of(answer: &Json) -> Option<Lease> {
     let id = answer.get("lease_id").and_then(Json::text).unwrap_or_default().to_owned();
     let length = seconds(answer.get("lease_duration"));
     let renewable = matches!(answer.get("renewable"), Some(Json::Bool(true)));
-    (!length.is_zero()).then_some(Lease { id, length, renewable })
+    // A key-value engine says how often it may be asked, and gives no lease.
+    (!length.is_zero() && !id.is_empty()).then_some(Lease { id, length, renewable })
 }
 
 fn seconds(given: Option<&Json>) -> Duration {

@@ -10,7 +10,7 @@ use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::{Alias, KeyName};
 use crate::profile::{Profiles, Uses};
-use crate::store::Keys;
+use crate::store::{Change, Keys};
 use crate::words;
 
 // The names of a key before and after. The provider stays.
@@ -90,6 +90,8 @@ pub(super) fn rename(
         let failure = Failure::new(format!("{from} {what}, and a scope goes by the key's name"));
         return Err(failure.hint(format!("see {line}, {place}")));
     }
+    store.can(Change::Rename, from)?;
+    store.can(Change::Set, to)?;
     if !how.replace && store.contains(to)? {
         return Err(
             Failure::new(format!("{to} is already in {}", store.place_of(to))).hint("add --replace to replace it")

@@ -13,7 +13,7 @@ use crate::plan;
 use crate::profile::Profiles;
 use crate::registry::{Misplaced, ProviderSpec, misplaced};
 use crate::secret::{Key, MAX_KEY, Secret};
-use crate::store::Keys;
+use crate::store::{Change, Keys};
 use crate::words;
 use std::io;
 
@@ -74,6 +74,7 @@ pub(super) fn run(
                 .and(" with a name of your own, such as work; the key is asked for"),
         ));
     }
+    store.can(Change::Set, key)?;
     match if replace { Some(false) } else { store.peek(key)? } {
         Some(false) => {}
         Some(true) => {

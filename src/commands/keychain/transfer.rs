@@ -15,7 +15,7 @@ use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::{KeyName, StoreName, closest, shorten};
 use crate::secret::{Secret, same};
-use crate::store::{Keys, Prompt};
+use crate::store::{Change, Keys, Prompt};
 
 /// What becomes of the key where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,10 @@ pub(super) fn run(host: &mut Host, session: &Session, asked: &Transfer, wanted: 
     let from = from.unwrap_or_else(|| ruled(session, &key));
     let from = open(host, session, &key, from);
     let to = open(host, session, &key, to);
+    if wanted == Wanted::Move {
+        from.keys.can(Change::Rename, &key)?;
+    }
+    to.keys.can(Change::Set, &key)?;
     let value = read(host, session, &key, &from, &format!("to {} it", wanted.word()))?;
     let there = is_there(&to, &key, asked.replace)?;
     let (here, target) = (place(session, &from, &key), place(session, &to, &key));

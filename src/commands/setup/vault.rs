@@ -76,7 +76,8 @@ impl Vault {
 
     /// Adds the table to the text of the settings.
     pub(super) fn added_to(&self, session: &Session, text: &str) -> Result<String, Failure> {
-        let mut document: DocumentMut = text.parse().expect("the settings were parsed at the start");
+        let parsed = text.parse::<DocumentMut>();
+        let mut document = parsed.map_err(|_| Failure::new("config.toml was changed meanwhile, and is no TOML now"))?;
         for (key, value) in &self.keys {
             let quoted = toml::Value::from(value.as_str()).to_string();
             edit::assign_at(&mut document, &["store", "vault", key], &shorten(key), &quoted, true)?;

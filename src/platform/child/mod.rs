@@ -10,7 +10,7 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
-pub(crate) use system::{has_terminal, lead_group};
+pub(crate) use system::has_terminal;
 
 use std::ffi::OsString;
 use std::io;
@@ -64,8 +64,8 @@ pub(crate) enum Ended {
 /// So much of standard error is kept.
 const MOST_SAID: usize = 8 << 10;
 
-/// Runs a program until it has ended or a limit is reached. What it has started is ended with it where the time is
-/// over, unless it is on the terminal, where it shares the group of this process if it does not call [`lead_group`].
+/// Runs a program until it has ended or a limit is reached. Where the time is over, what it has started is ended with
+/// it.
 pub(crate) fn run_child(errand: &Errand<'_>) -> io::Result<Done> {
     system::run(errand)
 }

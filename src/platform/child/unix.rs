@@ -5,12 +5,14 @@
 use super::{Done, Ended, Errand, MOST_SAID};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process, kill_process_group, setpgid};
+#[cfg(target_os = "linux")]
+use rustix::process::getppid;
+use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process_group, setpgid, setsid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -31,31 +33,50 @@ pub(super) fn run(errand: &Errand<'_>) -> io::Result<Done> {
         (None, None) => command.stdin(Stdio::null()),
     };
     match &terminal {
-        Some(terminal) => {
-            command.stderr(terminal.file.try_clone()?);
-        }
-        None => {
-            command.stderr(Stdio::piped());
-            // SAFETY: between fork and exec the closure makes one system call.
-            unsafe { command.pre_exec(|| rustix::process::setsid().map(|_| ()).map_err(io::Error::from)) };
-        }
-    }
-    let mut running = Running { child: command.spawn()?, is_leader: terminal.is_none(), ended: None };
+        Some(terminal) => command.stderr(terminal.file.try_clone()?),
+        None => command.stderr(Stdio::piped()),
+    };
+    let (at, parent) = (terminal.as_ref().map(|terminal| terminal.file.as_raw_fd()), getpid());
+    // SAFETY: between fork and exec the closure makes system calls alone, and the descriptor is open until exec.
+    unsafe { command.pre_exec(move || set_apart(at.map(|at| BorrowedFd::borrow_raw(at)), parent)) };
+    let mut running = Running { child: command.spawn()?, ended: None };
     let done = running.attend(errand, end);
     drop(running);
     drop(terminal);
     done
 }
 
-/// Reports whether this process has a terminal.
+// In the child. A program that may ask leads the group in the terminal's foreground, so that Ctrl-C is its own, and what
+// it starts is ended with it. Any other one leads a session without a terminal. None outlives this process.
+fn set_apart(terminal: Option<BorrowedFd<'_>>, parent: Pid) -> io::Result<()> {
+    match terminal {
+        Some(terminal) => {
+            setpgid(None, None)?;
+            in_background(|| tcsetpgrp(terminal, getpid()))?;
+        }
+        None => drop(setsid()?),
+    }
+    #[cfg(target_os = "linux")]
+    {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        if getppid() != Some(parent) {
+            return Err(Errno::SRCH.into());
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = parent;
+    Ok(())
+}
+
+/// Reports whether this process may use its terminal: it has one, and its group is in the foreground there.
 pub(crate) fn has_terminal() -> bool {
-    File::options().read(true).write(true).open("/dev/tty").is_ok()
+    let terminal = File::options().read(true).write(true).open("/dev/tty");
+    terminal.is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
 }
 
 // A program that is ended with this value, if it has not ended by itself.
 struct Running {
     child: Child,
-    is_leader: bool,
     ended: Option<ExitStatus>,
 }
 
@@ -112,12 +133,7 @@ impl Drop for Running {
             return;
         }
         let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else { return };
-        // On the terminal it has a group of its own if it has made itself the leader of one, and there is no group of
-        // this number otherwise.
-        let group = kill_process_group(pid, Signal::KILL);
-        if !self.is_leader || group.is_err() {
-            let _ = kill_process(pid, Signal::KILL);
-        }
+        let _ = kill_process_group(pid, Signal::KILL);
         // One that the kernel does not let go is not waited for.
         for _ in 0..50 {
             if !matches!(self.child.try_wait(), Ok(None)) {
@@ -217,24 +233,6 @@ fn available(pipe: &mut Option<OwnedFd>, most: usize) -> io::Result<Option<Zeroi
     }
 }
 
-/// Makes this process the leader of a group of its own, in the foreground of its terminal if its group is there now. So
-/// everything that it starts is ended with it by [`super::run_child`], which gives the terminal back. For a program
-/// that was started on the terminal.
-pub(crate) fn lead_group() -> io::Result<()> {
-    let before = getpgrp();
-    // A session's leader leads its group, too.
-    if before == getpid() {
-        return Ok(());
-    }
-    let terminal = File::options().read(true).write(true).open("/dev/tty").ok();
-    let terminal = terminal.filter(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == before));
-    setpgid(None, None)?;
-    match terminal {
-        Some(terminal) => in_background(|| Ok(tcsetpgrp(&terminal, getpid())?)),
-        None => Ok(()),
-    }
-}
-
 // Lets a process of a group in the background change the terminal, which would stop it otherwise (SIGTTOU).
 fn in_background<T>(change: impl FnOnce() -> T) -> T {
     let mut held = MaybeUninit::<libc::sigset_t>::uninit();
@@ -254,30 +252,28 @@ fn in_background<T>(change: impl FnOnce() -> T) -> T {
 }
 
 // The terminal, which is put back as it was with this value: a program that is ended while it asks would leave it
-// without echo, and one that has led a group of its own would leave that in the foreground.
+// without echo, and itself in the foreground.
 struct AsItWas {
     file: File,
     modes: Option<Termios>,
-    is_foreground: bool,
 }
 
 impl AsItWas {
     fn new() -> io::Result<Self> {
         let file = File::options().read(true).write(true).open("/dev/tty")?;
         let modes = tcgetattr(&file).ok();
-        let is_foreground = tcgetpgrp(&file).is_ok_and(|group| group == getpgrp());
-        Ok(Self { file, modes, is_foreground })
+        Ok(Self { file, modes })
     }
 }
 
 impl Drop for AsItWas {
     fn drop(&mut self) {
-        if self.is_foreground && tcgetpgrp(&self.file).is_ok_and(|group| group != getpgrp()) {
-            let _ = in_background(|| tcsetpgrp(&self.file, getpgrp()));
-        }
-        if let Some(modes) = &self.modes {
-            let _ = tcsetattr(&self.file, OptionalActions::Now, modes);
-        }
+        in_background(|| {
+            let _ = tcsetpgrp(&self.file, getpgrp());
+            if let Some(modes) = &self.modes {
+                let _ = tcsetattr(&self.file, OptionalActions::Now, modes);
+            }
+        });
     }
 }
 

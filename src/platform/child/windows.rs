@@ -56,11 +56,6 @@ pub(crate) fn has_terminal() -> bool {
     std::io::IsTerminal::is_terminal(&io::stdin())
 }
 
-/// Nothing: Windows ends no group of processes with another one.
-pub(crate) fn lead_group() -> io::Result<()> {
-    Ok(())
-}
-
 fn attend(child: &mut Child, end: Instant) -> io::Result<Ended> {
     loop {
         if let Some(status) = child.try_wait()? {
