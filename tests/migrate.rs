@@ -123,8 +123,10 @@ fn strays(world: &World) -> Vec<PathBuf> {
     files(&world.path("home"), &mut found);
     found.retain(|path| {
         let name = path.file_name().expect("named").to_string_lossy().into_owned();
-        // The store's and the profiles' own are written whole by others, and as private as what they stand beside.
-        let theirs = ["home/.config/ringlet", "home/.ringlet"].map(|folder| world.path(folder));
+        // The store's and the profiles' own are written whole by others, and as private as what they stand beside. The
+        // dates of keys hold nothing of a key; `doctor` names what is left there, and a later record takes it away.
+        let theirs = ["home/.config/ringlet", "home/.ringlet", "home/.local/state/ringlet/dates"]
+            .map(|folder| world.path(folder));
         name.starts_with(".ringlet-") && !theirs.iter().any(|folder| path.starts_with(folder))
     });
     found

@@ -41,7 +41,7 @@ pub(super) struct Export<'a> {
 
 /// `ringlet keychain export`
 pub(super) fn export(host: &mut Host, session: &Session, store: &Keys, asked: &Export<'_>) -> Result<(), Failure> {
-    refuse_below(host, "export")?;
+    refuse_below(host, "`ringlet keychain export`")?;
     session.refuse_own_places(&host.world)?;
     if !host.world.console.is_interactive() {
         return Err(Failure::new("`ringlet keychain export` asks on the terminal, and there is none")
@@ -112,7 +112,7 @@ fn exported(host: &mut Host, session: &Session, store: &Keys, prefix: &str) -> R
 fn refuse_below(host: &Host, command: &str) -> Result<(), Failure> {
     match host.world.is_below {
         false => Ok(()),
-        true => Err(Failure::new(format!("`ringlet keychain {command}` is not for what an agent has started"))
+        true => Err(Failure::new(format!("{command} is not for what an agent has started"))
             .hint("run it in a terminal of your own")),
     }
 }
@@ -151,7 +151,7 @@ pub(super) fn import(
     (file, identity): (&Path, Option<&Path>),
     replace: bool,
 ) -> Result<(), Failure> {
-    refuse_below(host, "import")?;
+    refuse_below(host, "`ringlet keychain import`")?;
     session.refuse_own_places(&host.world)?;
     let file = named_file(&host.world, file)?;
     let shown = session.paths.pretty(&file);

@@ -31,6 +31,10 @@ impl Wanted {
         if self == Self::Copy { "copy" } else { "move" }
     }
 
+    fn command(self) -> &'static str {
+        if self == Self::Copy { "`ringlet keychain copy`" } else { "`ringlet keychain move`" }
+    }
+
     fn done(self) -> &'static str {
         if self == Self::Copy { "copied" } else { "moved" }
     }
@@ -101,7 +105,7 @@ pub(super) fn run(host: &mut Host, session: &Session, asked: &Transfer, wanted: 
 }
 
 fn refuse(host: &Host, session: &Session, key: &KeyName, wanted: Wanted) -> Result<(), Failure> {
-    let command = format!("`ringlet keychain {}`", wanted.word());
+    let command = wanted.command();
     if host.world.is_below {
         return Err(Failure::new(format!("{command} is not for what an agent has started"))
             .hint("run it in a terminal of your own"));
