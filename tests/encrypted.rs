@@ -4,6 +4,7 @@ use crate::common::daemon::{Daemon, runtime};
 use crate::common::pty::Terminal;
 use crate::common::world::{Done, KEY, RINGLET, World, finish};
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -109,7 +110,8 @@ fn kernel_holds() -> bool {
     let (world, _) = Sealed::by_identity();
     let done = world.run(&["keychain", "unlock"]);
     let holds = done.stderr.contains("the kernel holds its identity");
-    eprintln!("the kernel {} keys here", if holds { "holds" } else { "does not hold" });
+    let said = if holds { "the kernel holds keys here" } else { "the kernel holds no keys here; the daemon does" };
+    let _ = writeln!(std::io::stderr(), "{said}");
     holds
 }
 

@@ -108,6 +108,7 @@ fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
 mod tests {
     use super::*;
     use std::ffi::CString;
+    use std::io::Write;
 
     #[test]
     fn a_value_is_held_until_it_is_ended_and_only_so_long() {
@@ -116,7 +117,7 @@ mod tests {
         match hold_key(&name, b"one", hour) {
             // A container that refuses the calls refuses all of them, so that nothing is half done.
             Err(error) => {
-                eprintln!("the kernel refuses: {error}");
+                let _ = writeln!(io::stderr(), "the kernel refuses: {error}");
                 assert!(held_key(&name).is_err() || held_key(&name).is_ok_and(|held| held.is_none()));
             }
             Ok(()) => {

@@ -54,6 +54,7 @@ pub(crate) enum Ended {
     /// By itself, with this status.
     With(i32),
     /// By a signal.
+    #[cfg_attr(windows, expect(dead_code, reason = "Windows ends no process by a signal"))]
     BySignal(i32),
     /// It was ended because the time was over.
     Late,

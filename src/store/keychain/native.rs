@@ -320,7 +320,8 @@ mod tests {
 
     #[cfg(windows)]
     mod windows {
-        use super::super::super::super::{Keychain, Keys};
+        use super::super::super::super::routes::Routes;
+        use super::super::super::super::{Keychain, Keys, Store};
         use super::*;
         use crate::name::KeyName;
         use crate::secret::MAX_KEY;
@@ -329,7 +330,7 @@ mod tests {
             let env = Env::from_pairs([("USERPROFILE", folder), ("APPDATA", folder), ("LOCALAPPDATA", folder)]);
             let paths = Paths::new(&env).expect("absolute");
             let keychain = Keychain::new(&paths, &env, Duration::from_secs(10), Prompt::Never);
-            Keys::new(Box::new(keychain), paths.names())
+            Keys::new(Routes::to(Box::new(keychain) as Box<dyn Store>), paths.names())
         }
 
         #[test]
