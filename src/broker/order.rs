@@ -3,7 +3,7 @@
 use super::passage::Credential;
 use crate::audit::LogPlace;
 use crate::https::ProxyUrl;
-use crate::name::{Agent, KeyName, Profile};
+use crate::name::{Agent, KeyName, Profile, StoreName};
 use crate::platform::Apart;
 use crate::registry::{Helper, Protocol};
 use crate::secret::{MAX_KEY, Secret};
@@ -30,6 +30,8 @@ pub(crate) struct Order<K = Keeper> {
     pub helper: Option<Helper>,
     /// The name of the key.
     pub key: KeyName,
+    /// The store of the settings that it comes from.
+    pub store: Option<StoreName>,
     /// The profile.
     pub profile: Profile,
     /// The agent.

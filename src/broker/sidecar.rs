@@ -8,8 +8,10 @@ use super::refusal::Refusal;
 use super::relay::{Answer, Relay};
 use crate::audit::{Action, LogPlace, Outcome, Record};
 use crate::https::BUFFER;
+use crate::name::KeyName;
 use crate::platform::{self, RemoveOnDrop};
-use crate::secret::{Key, Shape};
+use crate::registry::misplaced;
+use crate::secret::{Key, Secret, Shape};
 use crate::vault::{Change, Keeping, VaultError};
 use http_body_util::Either;
 use hyper::body::Incoming;
@@ -88,6 +90,15 @@ pub(crate) fn serve(agent: u32) -> io::Result<()> {
     done
 }
 
+// A value that is read anew is held to what the first one was held to.
+fn usable(name: &KeyName, value: Secret) -> Result<Secret, String> {
+    let key = Key::new(value, Shape::Header).map_err(|why| why.to_string())?;
+    match misplaced(&name.provider, key.expose()) {
+        None => Ok(key.into_secret()),
+        Some(_) => Err("was made for another provider".to_owned()),
+    }
+}
+
 // A client that is still sending when the connection is closed would not see the answer. What it sends is dropped.
 async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let (mut left, mut dropped) = (MOST_DROPPED, [0; 4096]);
@@ -146,7 +157,7 @@ impl Shared {
     // Has the key for as long as the launch's own lease lets it be used. It never ends before the launch.
     async fn keep(&self, keeping: &mut Option<Result<Keeping, VaultError>>) {
         if let Some(Err(error)) = keeping {
-            self.append(Outcome::Error, None, format!("the key's store {error}"));
+            self.looked_up(Outcome::Error, format!("the key's store {error}"));
         }
         let until_lease_ends = async {
             while let Some(ends) = self.relay.order().lease_ends
@@ -172,19 +183,19 @@ impl Shared {
     async fn follow(&self, kept: &mut Keeping) {
         loop {
             match kept.next().await {
-                Change::Anew(value) => match Key::new(value, Shape::Header) {
+                Change::Anew(value) => match usable(&self.relay.order().key, value) {
                     Ok(key) => {
-                        self.relay.take_key(key.into_secret());
-                        self.append(Outcome::Granted, None, "it was read anew from its store".to_owned());
+                        self.relay.take_key(key);
+                        self.looked_up(Outcome::Granted, "it was read anew from its store".to_owned());
                     }
                     Err(why) => {
                         self.relay.end_key(format!("its new value {why}"));
-                        self.append(Outcome::Error, None, format!("the new value from its store {why}"));
+                        self.looked_up(Outcome::Error, format!("the new value from its store {why}"));
                     }
                 },
                 Change::Ended(why) => {
                     self.relay.end_key(format!("its store {why}"));
-                    self.append(Outcome::Error, None, format!("the store's lease has ended: its store {why}"));
+                    self.looked_up(Outcome::Error, format!("the store's lease has ended: its store {why}"));
                 }
             }
         }
@@ -194,7 +205,7 @@ impl Shared {
         if let Some(Ok(kept)) = keeping
             && let Err(error) = kept.end().await
         {
-            self.append(Outcome::Error, None, format!("what its store gave was not ended: it {error}"));
+            self.looked_up(Outcome::Error, format!("what its store gave was not ended: it {error}"));
         }
     }
 
@@ -391,15 +402,24 @@ impl Shared {
         self.append(Outcome::Denied, Some(stranger), format!("{why}{times}"))
     }
 
-    // A record that cannot be written does not stop the agent: nothing was given away. Returns whether it was written.
+    // What the store was asked for while the agent runs.
+    fn looked_up(&self, result: Outcome, reason: String) {
+        self.write(Action::Lookup, result, None, reason);
+    }
+
     fn append(&self, result: Outcome, stranger: Option<&Stranger>, reason: String) -> bool {
+        self.write(Action::Spend, result, stranger, reason)
+    }
+
+    // A record that cannot be written does not stop the agent: nothing was given away. Returns whether it was written.
+    fn write(&self, action: Action, result: Outcome, stranger: Option<&Stranger>, reason: String) -> bool {
         let order = self.relay.order();
         let Some(Ok(log)) = order.audit.as_ref().map(LogPlace::open) else { return false };
         let record = Record {
             time: Timestamp::now(),
-            action: Action::Spend,
+            action,
             subject: order.key.clone().into(),
-            store: None,
+            store: if action == Action::Lookup { order.store.clone() } else { None },
             profile: Some(order.profile.clone()),
             agent: Some(order.agent.clone()),
             binary: stranger.and_then(|stranger| stranger.program.clone()),

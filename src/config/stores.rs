@@ -250,8 +250,8 @@ impl Stores {
         self.rule(key).and_then(|rule| rule.store.name().parse().ok())
     }
 
-    /// Another key that would be the same entry of a store's tool, by the rules: a key with a rule of its own, or some key
-    /// of a provider, which the text names as `PROVIDER/ALIAS`.
+    /// Another key that would be the same entry of a store's tool, by the rules: a key with a rule of its own, or some
+    /// key of a provider.
     pub(crate) fn same_entry(&self, store: &StoreName, spec: &CommandSpec, key: &KeyName) -> Option<String> {
         const ANY: &str = "q9z7x1any";
         let kept = Kept::Named(store.clone());
@@ -1059,5 +1059,35 @@ mod tests {
         assert!(read(&format!("[store.s]\n{dashed}\n{all}")).is_ok());
         let scopes = "[scope.\"openai/a.b\"]\nlease = \"8h\"\n[scope.\"openai/a-b\"]\nlease = \"8h\"\n";
         assert!(refused(&format!("[store.s]\n{dashed}\n{all}{scopes}")).contains("would be the same entry"));
+    }
+
+    #[test]
+    fn a_key_under_a_providers_rule_is_refused_where_another_one_may_be_the_same_entry() {
+        let rules = |rules: &[&str]| -> String {
+            rules.iter().map(|prefix| format!("[store-for.\"{prefix}\"]\nstore = \"s\"\n")).collect()
+        };
+        let same = |table: &str, prefixes: &[&str], name: &str| {
+            let stores = read(&format!("[store.s]\n{table}\n{}", rules(prefixes))).expect("right");
+            let store = "s".parse().expect("a name");
+            let StoreKind::Command(spec) = &stores.specs[&store].kind else { panic!("a command") };
+            stores.same_entry(&store, spec, &key(name))
+        };
+        let (joined, apart) = ("preset = \"gcloud\"", "preset = \"pass\"");
+        for (prefixes, name, other) in [
+            (&["openai"][..], "openai/a.b", Some("openai/a-b")),
+            (&["openai"], "openai/a_b", Some("openai/a-b")),
+            (&["openai"], "openai/a-b", None),
+            (&["openai", "openai/a.b"], "openai/a.b", None),
+            (&["openai", "openai/a.b"], "openai/a-b", Some("openai/a.b")),
+            (&["openai", "openai-eu"], "openai-eu/work", Some("openai/eu-work")),
+            (&["openai", "openai-eu"], "openai/eu-work", Some("openai-eu/work")),
+            (&["openai", "openai-eu"], "openai/work", None),
+            (&["openai", "openai-azure/work"], "openai/azure-work", Some("openai-azure/work")),
+        ] {
+            assert_eq!(same(joined, prefixes, name).as_deref(), other, "{prefixes:?} {name}");
+            assert_eq!(same(apart, prefixes, name), None, "{prefixes:?} {name}");
+        }
+        let upper = "preset = \"doppler\"\nP = \"p\"\nC = \"c\"";
+        assert_eq!(same(upper, &["openai", "openai_eu"], "openai/eu_work").as_deref(), Some("openai_eu/work"));
     }
 }

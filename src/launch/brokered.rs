@@ -44,6 +44,7 @@ pub(super) fn start(
         credential: credential(broker),
         helper: broker.helper.clone(),
         key: name.value.clone(),
+        store: context.settings.stores.named_for(&name.value),
         profile: part.resolved.profile.clone(),
         agent: part.resolved.agent.name.clone(),
         command: plan.start().command.clone(),

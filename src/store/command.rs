@@ -495,6 +495,8 @@ mod tests {
         // The files of `pass`.
         let rig = rig("preset = \"pass\"", "echo KEY");
         let folder = rig.folder.path().join(".password-store/ringlet");
+        assert!(rig.store.peek(name()).is_err(), "a folder that is not there tells nothing");
+        std::fs::create_dir_all(&folder).expect("a folder");
         assert_eq!(rig.store.peek(name()), Ok(Some(false)));
         for file in ["anthropic/work.gpg", "anthropic/.x.gpg", "openai/ci.gpg", "openai/ci.txt", "flat.gpg"] {
             let file = folder.join(file);

@@ -95,8 +95,8 @@ impl VaultStore {
         }
     }
 
-    // Logs in, does something within the time limit, and ends a token that Ringlet made, unless it is to be kept. Ending
-    // it has a limit of its own, since what was read is good whatever becomes of it.
+    // Logs in, does something within the time limit, and ends a token that Ringlet made, unless it is to be kept.
+    // Ending it has a limit of its own, since what was read is good whatever becomes of it.
     fn as_user<T>(
         &self,
         operation: impl AsyncFnOnce(&Server, &str) -> Result<(T, Keep), VaultError>,

@@ -66,7 +66,7 @@ pub(crate) enum Ended {
 const MOST_SAID: usize = 8 << 10;
 
 /// Runs a program until it has ended or a limit is reached. Where the time is over, what it has started is ended with
-/// it.
+/// it; on Windows the program alone is.
 pub(crate) fn run_child(errand: &Errand<'_>) -> io::Result<Done> {
     system::run(errand)
 }

@@ -46,8 +46,8 @@ pub(super) fn run(errand: &Errand<'_>) -> io::Result<Done> {
     done
 }
 
-// In the child. A program that may ask leads the group in the terminal's foreground, so that Ctrl-C is its own, and what
-// it starts is ended with it. Any other one leads a session without a terminal. None outlives this process.
+// In the child. A program that may ask leads the group in the terminal's foreground, so that Ctrl-C is its own, and
+// what it starts is ended with it. Any other one leads a session without a terminal. None outlives this process.
 fn set_apart(terminal: Option<BorrowedFd<'_>>, parent: Pid) -> io::Result<()> {
     match terminal {
         Some(terminal) => {

@@ -5,7 +5,8 @@ use crate::platform::search::kind;
 use std::io::{self, Read, Write};
 use std::os::windows::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use windows_sys::Win32::System::Threading::CREATE_NO_WINDOW;
 use zeroize::Zeroizing;
@@ -34,18 +35,14 @@ pub(super) fn run(errand: &Errand<'_>) -> io::Result<Done> {
         let input = Zeroizing::new(input.to_vec());
         std::thread::spawn(move || drop(pipe.write_all(&input)));
     }
-    let output = child.stdout.take().map(|pipe| reader(pipe, errand.most + 1));
-    let said = child.stderr.take().map(|pipe| reader(pipe, MOST_SAID));
+    let output = child.stdout.take().map(|pipe| Reader::new(pipe, errand.most + 1));
+    let said = child.stderr.take().map(|pipe| Reader::new(pipe, MOST_SAID));
     let ended = attend(&mut child, end);
     if !matches!(ended, Ok(Ended::With(_))) {
         let _ = child.kill();
     }
     let ended = ended?;
-    // Another process may keep the pipes open for ever.
-    let taken = |from: Option<Receiver<Zeroizing<Vec<u8>>>>| match from.map(|from| from.recv_timeout(STEP * 4)) {
-        Some(Ok(bytes)) => bytes,
-        Some(Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)) | None => Zeroizing::default(),
-    };
+    let taken = |reader: Option<Reader>| reader.map(Reader::taken).unwrap_or_default();
     let (output, said) = (taken(output), taken(said).to_vec());
     let ended = if output.len() > errand.most { Ended::Verbose } else { ended };
     Ok(Done { ended, output, said })
@@ -68,17 +65,32 @@ fn attend(child: &mut Child, end: Instant) -> io::Result<Ended> {
     }
 }
 
-// Keeps the first bytes, and reads the rest so that the program need not wait.
-fn reader(mut pipe: impl Read + Send + 'static, most: usize) -> Receiver<Zeroizing<Vec<u8>>> {
-    let (give, take) = channel();
-    std::thread::spawn(move || {
-        let mut kept = Zeroizing::new(Vec::with_capacity(most));
-        let mut part = Zeroizing::new(vec![0; 16 << 10]);
-        while let Ok(read @ 1..) = pipe.read(&mut part) {
-            let room = most.saturating_sub(kept.len()).min(read);
-            kept.extend_from_slice(&part[..room]);
-        }
-        let _ = give.send(kept);
-    });
-    take
+// Keeps the first bytes of a pipe, and reads the rest so that the program need not wait.
+struct Reader {
+    kept: Arc<Mutex<Zeroizing<Vec<u8>>>>,
+    is_done: Receiver<()>,
+}
+
+impl Reader {
+    fn new(mut pipe: impl Read + Send + 'static, most: usize) -> Self {
+        let kept = Arc::new(Mutex::new(Zeroizing::new(Vec::with_capacity(most))));
+        let (done, is_done) = channel();
+        let into = Arc::clone(&kept);
+        std::thread::spawn(move || {
+            let mut part = Zeroizing::new(vec![0; 16 << 10]);
+            while let Ok(read @ 1..) = pipe.read(&mut part) {
+                let mut kept = into.lock().unwrap_or_else(PoisonError::into_inner);
+                let room = most.saturating_sub(kept.len()).min(read);
+                kept.extend_from_slice(&part[..room]);
+            }
+            let _ = done.send(());
+        });
+        Self { kept, is_done }
+    }
+
+    // What was read by now: another process may keep the pipe open for ever.
+    fn taken(self) -> Zeroizing<Vec<u8>> {
+        let _ = self.is_done.recv_timeout(STEP * 4);
+        std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
