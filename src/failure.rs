@@ -287,7 +287,7 @@ impl From<PlanError> for Failure {
                     .hint("otherwise take the folder out of PATH")
             }
             PlanError::StoreProgram { store, .. } => Self::new(message).hint(
-                Hint::from("install it, or put its own folder on PATH; ")
+                Hint::from("it is looked for on PATH, outside the project and where no other account may write; ")
                     .command(["ringlet", "config", "edit"])
                     .and(format!(" shows [store.{store}]")),
             ),

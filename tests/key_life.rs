@@ -263,9 +263,9 @@ fn a_store_that_tells_no_names_is_asked_for_the_key_and_written_on_demand() {
     let seen = on_terminal(&world, "keychain copy anthropic/work --to mute --replace", &answer);
     assert!(seen.contains("status=0"), "{seen}");
     assert_eq!(world.read("home/team/anthropic+work"), KEY);
-    // It takes no key away either.
-    let seen = on_terminal(&world, "keychain move anthropic/work --from mute --to file", &answer);
-    assert!(seen.contains("status=1") && seen.contains("is in both stores now"), "{seen}");
+    // It takes no key away either, which is known before anything is moved.
+    let seen = on_terminal(&world, "keychain move anthropic/work --from mute --to file", &[]);
+    assert!(seen.contains("status=1") && seen.contains("removes no key by ringlet"), "{seen}");
     assert!(world.read(FILE).contains(KEY));
 }
 
@@ -307,7 +307,7 @@ fn stores_that_are_not_there_and_keys_for_the_broker_alone_are_refused() {
         ("--to file", "anthropic/work is in ~/.config/ringlet/credentials.toml already"),
         // No file takes the place of a keychain that is named and is not there.
         ("--to system", "there is no keychain"),
-        ("--from team --to file", "the store \"team\" could not give anthropic/work"),
+        ("--from team --to file", "the store \"team\" has no key anthropic/work"),
     ] {
         let seen = on_terminal(&world, &format!("keychain copy anthropic/work {arguments}"), &[]);
         assert!(seen.contains(says) && !seen.contains("status=0"), "{arguments}: {seen}");

@@ -401,6 +401,31 @@ fn no_command_tells_a_key_from_the_file_store() {
     assert!(canary.is_in(&fs::read(world.path("home/.config/ringlet/credentials.toml")).expect("the store")));
 }
 
+// A tool that says the key on its standard error as well, and fails for a second key after it has printed it.
+#[test]
+fn no_command_tells_a_key_from_a_command_that_talks() {
+    let canary = Canary::new();
+    let world = World::new();
+    world.program(
+        "kv",
+        "#!/bin/sh\n[ -d \"$HOME/kv\" ] || mkdir \"$HOME/kv\"\nname=$(echo \"$2\" | tr / .)\n\
+         case $1 in\n\
+         get) cat \"$HOME/kv/$name\" >&2; cat \"$HOME/kv/anthropic.work\"; [ \"$name\" = anthropic.work ];;\n\
+         set) cat > \"$HOME/kv/$name\"; cat \"$HOME/kv/$name\" >&2;;\n\
+         rm) cat \"$HOME/kv/$name\"; rm \"$HOME/kv/$name\";;\n\
+         ls) ls \"$HOME/kv\" | sed 's/[.]/\\//'; cat \"$HOME\"/kv/* >&2;;\n\
+         esac\n",
+    );
+    world.configure(
+        "[store.team]\nget = [\"kv\", \"get\", \"{provider}/{alias}\"]\nset = [\"kv\", \"set\", \"{provider}/{alias}\"]\n\
+         remove = [\"kv\", \"rm\", \"{provider}/{alias}\"]\nlist = [\"kv\", \"ls\"]\n\
+         [store-for.anthropic]\nstore = \"team\"\n[store-for.openai]\nstore = \"team\"\n",
+    );
+    let mut world = prepare(world, &canary);
+    let kept: Vec<PathBuf> = vec![world.path("home/kv")];
+    run_all(&mut world, &canary, &LEVELS[..2], CASES.iter(), &kept);
+}
+
 #[test]
 fn no_command_tells_a_key_from_a_real_keychain() {
     let canary = Canary::new();

@@ -12,7 +12,7 @@ use self::transfer::Wanted;
 use super::Session;
 use crate::audit::{Action, Outcome, Record};
 use crate::cli::Keychain;
-use crate::config::Backend;
+use crate::config::{Backend, Kept};
 use crate::dates::{Dates, parse_expiry};
 use crate::digest::Digest;
 use crate::failure::Failure;
@@ -151,22 +151,36 @@ fn unlock(store: &Keys, host: &mut Host) -> Result<(), Failure> {
     }
 }
 
-// Its tool gives a key, so what it does is recorded as a lookup.
-fn unlock_named(host: &mut Host, session: &Session, store: &Keys, name: &str) -> Result<(), Failure> {
-    let name: StoreName = name.parse()?;
+// The store of a key, or one that is named, and a key to ask it for.
+fn asked_for(session: &Session, store: &Keys, name: &str) -> Result<(StoreName, KeyName), Failure> {
     let stores = &session.settings.stores;
+    if name.contains('/') {
+        let key: KeyName = name.parse()?;
+        return match stores.rule(&key).map(|rule| &rule.store) {
+            Some(Kept::Named(store)) => Ok((store.clone(), key)),
+            _ => Err(Failure::new(format!("{key} is in {}", session.pretty_place(&store.place_of(&key))))
+                .hint(Hint::run(["ringlet", "keychain", "unlock"]))),
+        };
+    }
+    let name: StoreName = name.parse()?;
     if !stores.specs.contains_key(&name) {
-        let failure =
-            Failure::new(format!("there is no [store.{name}] in {}", session.paths.pretty(&session.paths.config())));
+        let file = session.paths.pretty(&session.paths.config());
+        let failure = Failure::new(format!("there is no [store.{name}] in {file}"));
         return Err(match closest(name.as_str(), stores.specs.keys().map(StoreName::as_str)) {
             Some(meant) => failure.hint(format!("did you mean `{meant}`?")),
             None => failure.hint(Hint::run(["ringlet", "config", "edit"])),
         });
     }
-    let Some(key) = store.any_of(&name)? else {
-        return Err(Failure::new(format!("the store \"{name}\" has no key that it could be asked for"))
-            .hint(format!("name one in config.toml: [store-for.\"anthropic/work\"], store = \"{name}\"")));
-    };
+    match store.any_of(&name)? {
+        Some(key) => Ok((name, key)),
+        None => Err(Failure::new(format!("no key of the store \"{name}\" is known"))
+            .hint("name one that is in it: `ringlet keychain unlock PROVIDER/ALIAS`")),
+    }
+}
+
+// Its tool gives a key, so what it does is recorded as a lookup.
+fn unlock_named(host: &mut Host, session: &Session, store: &Keys, name: &str) -> Result<(), Failure> {
+    let (name, key) = asked_for(session, store, name)?;
     let done = store.unlock_for(&key).map_err(Failure::from);
     record(host, session, Action::Lookup, &key, &done)?;
     done?;

@@ -123,7 +123,7 @@ impl Loan {
 
     /// It was handed over.
     #[cfg(target_os = "linux")]
-    pub(crate) fn is_handed_over(mut self) {
+    pub(crate) fn hand_over(mut self) {
         self.0 = None;
     }
 }
