@@ -76,7 +76,8 @@ Examples:
     },
     /// Copy a key into another store
     #[command(after_help = "\
-STORE is a table [store.NAME] of the settings, or system, system-only or file.
+STORE is a table [store.NAME] of the settings, or system, system-only, file or
+encrypted-file.
 The settings decide from which store launches take the key; they stay as they
 are. It asks on the terminal.
 
@@ -188,7 +189,8 @@ Examples:
   ringlet keychain unlock encrypted-file
   ringlet keychain unlock team")]
     Unlock {
-        /// A store of the settings, as in [store.team], or encrypted-file
+        /// A store of the settings, as in [store.team], a key that is in one, or
+        /// encrypted-file
         store: Option<String>,
     },
     /// Lock the encrypted file again
