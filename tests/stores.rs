@@ -179,6 +179,44 @@ fn a_tool_asks_on_the_terminal_where_the_settings_or_the_person_let_it() {
 }
 
 #[test]
+fn ctrl_c_ends_a_tool_and_leaves_the_terminal_as_it_was() {
+    let world = world();
+    let settings =
+        world.read("home/.config/ringlet/config.toml").replace("[store.team]\n", "[store.team]\ninteractive = true\n");
+    let plain = world.read("home/.config/ringlet/config.toml");
+    world.write("home/.config/ringlet/config.toml", settings);
+    let asks = "#!/bin/sh\nstty -echo < /dev/tty\nprintf 'PIN: ' > /dev/tty\nread -r pin < /dev/tty\n";
+    world.program("kv", asks);
+    let mut command = world.process("sh");
+    command.args(["-c", "\"$0\" exec claude; echo \"status=$?\"; stty -a < /dev/tty", RINGLET]);
+    let mut terminal = Terminal::start(command);
+    terminal.expect("PIN: ");
+    terminal.ctrl('c');
+    // It is the tool's, which was in the foreground. Ringlet says what became of it.
+    terminal.expect("kv was ended by signal 2");
+    terminal.expect("status=125");
+    let (_, modes) = terminal.end();
+    assert!(modes.contains(" echo ") && !modes.contains("-echo "), "{modes}");
+    // A tool that may not ask is no reader of the terminal, and does not outlive the launch that it works for.
+    world.write("home/.config/ringlet/config.toml", plain);
+    world
+        .program("kv", "#!/bin/sh\necho $$ > \"$HOME/pid.new\"; mv \"$HOME/pid.new\" \"$HOME/pid\"; exec sleep 1000\n");
+    let mut command = world.process(RINGLET);
+    command.args(["exec", "claude"]);
+    let mut terminal = Terminal::start(command);
+    while !world.path("home/pid").exists() {
+        std::thread::yield_now();
+    }
+    terminal.ctrl('c');
+    terminal.end();
+    let stat = format!("/proc/{}/stat", world.read("home/pid").trim());
+    let stat = || fs::read_to_string(&stat).unwrap_or_default();
+    while !stat().is_empty() && !stat().contains(") Z ") {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn a_program_of_the_project_or_where_others_write_is_never_started() {
     let mut world = world();
     let evil = "#!/bin/sh\ntouch \"$HOME/evil\"; echo sk-ant-api03-EVIL\n";
