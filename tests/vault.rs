@@ -20,6 +20,8 @@ struct Play {
     /// The tokens that were given out and not ended, in their order.
     live: Vec<String>,
     given: usize,
+    /// A request that is never answered.
+    silent_at: Option<&'static str>,
 }
 
 /// A Vault of the test.
@@ -34,11 +36,15 @@ const USERS: &str = "users-own-token";
 
 impl Vault {
     fn new() -> Self {
-        let play = Play { value: json!(KEY), lease: None, ttl: 3600, live: vec![USERS.into()], given: 0 };
+        let play =
+            Play { value: json!(KEY), lease: None, ttl: 3600, live: vec![USERS.into()], given: 0, silent_at: None };
         let play = Arc::new(Mutex::new(play));
         let (tell, asked) = mpsc::channel();
         let (own, tell) = (Arc::clone(&play), Mutex::new(tell));
         let upstream = Upstream::new(move |seen, stream| {
+            while own.lock().expect("no panic").silent_at == Some(words(seen).as_str()) {
+                std::thread::yield_now();
+            }
             let done = played(&mut own.lock().expect("no panic"), seen, stream);
             let _ = tell.lock().expect("no panic").send(words(seen));
             done
@@ -113,6 +119,12 @@ fn played(play: &mut Play, seen: &Seen, stream: &mut TcpStream) -> bool {
                 "data": { "data": { "key": play.value }, "metadata": { "version": 3 } },
             }),
         ),
+        "GET /v1/secret/metadata/ringlet?list=true" => {
+            say("200 OK", json!({ "data": { "keys": ["anthropic/", "a b/", "x?y/", "../", "loose"] } }))
+        }
+        "GET /v1/secret/metadata/ringlet/anthropic?list=true" => {
+            say("200 OK", json!({ "data": { "keys": ["work", "A B", "deeper/"] } }))
+        }
         "GET /v1/creds/openai" => say(
             "200 OK",
             json!({
@@ -319,6 +331,44 @@ fn a_secret_with_a_lease_keeps_its_token_for_a_direct_launch_and_that_is_said() 
     vault.play(|play| play.lease = None);
     launch(&world).fails(125, &["more than one line"]);
     assert_eq!(vault.live(), [USERS, "made-token-1"]);
+}
+
+#[test]
+fn what_was_read_is_good_although_the_end_of_its_token_is_not_answered() {
+    let vault = Vault::new();
+    vault.play(|play| play.silent_at = Some("POST /v1/auth/token/revoke-self"));
+    let world = world(&vault.upstream.url(), ROLE);
+    assert!(launch(&world).ok().contains(KEY));
+    // A read that is late ends its token all the same.
+    vault.play(|play| play.silent_at = Some("GET /v1/secret/data/ringlet/anthropic/work"));
+    let settings =
+        world.read("home/.config/ringlet/config.toml").replace("[store.team]\n", "[store.team]\ntimeout = 0.3\n");
+    world.write("home/.config/ringlet/config.toml", settings);
+    launch(&world).fails(125, &["did not answer within 300ms"]);
+    assert!(vault.seen().contains(&"POST /v1/auth/approle/login".to_owned()));
+    assert!(!vault.live().contains(&"made-token-2".to_owned()), "{:?}", vault.live());
+    vault.play(|play| play.silent_at = None);
+}
+
+#[test]
+fn a_secret_that_is_no_key_leaves_neither_its_token_nor_its_lease() {
+    let vault = Vault::new();
+    vault.play(|play| (play.lease, play.value) = (Some((600, true)), json!("")));
+    let world = world(&vault.upstream.url(), ROLE);
+    launch(&world).fails(125, &["gave no key for anthropic/work: the field key is empty"]);
+    assert_eq!(vault.live(), [USERS]);
+    // Neither does a look whether it is there.
+    vault.play(|play| play.value = json!(KEY));
+    world.configure("[store-for.\"anthropic/own\"]\nstore = \"team\"\npath = \"creds/openai\"\nfield = \"api_key\"\n");
+    world.run(&["keychain", "unlock", "anthropic/own"]).ok();
+    assert_eq!(vault.live(), [USERS]);
+}
+
+#[test]
+fn names_of_others_on_the_server_are_passed_over() {
+    let vault = Vault::new();
+    let world = world(&vault.upstream.url(), TOKEN);
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "anthropic/work  the store \"team\"\n");
 }
 
 /// An agent below a broker, which sends a request for each line that it is told.
