@@ -194,6 +194,16 @@ pub(crate) struct Stores {
     pub rules: BTreeMap<Prefix, StoreRule>,
 }
 
+// Two aliases that no name holds by chance stand for all.
+const PROBES: [&str; 2] = ["q9z7x1one", "q9z7x1two"];
+
+fn shown(key: &KeyName) -> String {
+    match PROBES.contains(&key.alias.as_str()) {
+        true => format!("a key of {}", key.provider),
+        false => key.to_string(),
+    }
+}
+
 impl Stores {
     /// Returns the rule for a key.
     pub(crate) fn rule(&self, key: &KeyName) -> Option<&StoreRule> {
@@ -219,7 +229,7 @@ impl Stores {
     /// Another key that would be the same entry of a store's tool, by the rules: a key with a rule of its own, or some
     /// key of a provider.
     pub(crate) fn same_entry(&self, store: &StoreName, spec: &CommandSpec, key: &KeyName) -> Option<String> {
-        const ANY: &str = "q9z7x1any";
+        const ANY: &str = PROBES[0];
         let kept = Kept::Named(store.clone());
         let words = |key: &KeyName| -> Vec<String> {
             spec.get.iter().map(|word| spec.filled(word, Some(key), &|_| None)).collect()
@@ -365,9 +375,8 @@ impl Stores {
             };
             let keys: Vec<KeyName> = match &parsed {
                 Prefix::Key(key) => vec![key.clone()],
-                // Two aliases that no name can hold by chance stand for all.
                 Prefix::Provider(provider) => {
-                    let aliases = ["q9z7x1one", "q9z7x1two"].map(any);
+                    let aliases = PROBES.map(any);
                     let of_provider = |key: &&&KeyName| {
                         key.provider == *provider && !self.rules.contains_key(&Prefix::Key((**key).clone()))
                     };
@@ -393,7 +402,10 @@ impl Stores {
                         Prefix::Provider(provider) if other.provider == *provider && !known.contains(&&key) => {
                             format!("every key of {provider} would be the same entry of the store \"{name}\"")
                         }
-                        _ => format!("{other} and {key} would be the same entry of the store \"{name}\""),
+                        _ => {
+                            let (other, key) = (shown(&other), shown(&key));
+                            format!("{other} and {key} would be the same entry of the store \"{name}\"")
+                        }
                     };
                     return Err(source.error(at.span(), message).with_hint(
                         "each key is an entry of its own: `{provider}` and `{alias}` in `get`, or `path` and `field`, \

@@ -167,6 +167,9 @@ fn two_keys_that_are_one_entry_of_the_tool_are_refused() {
     let fixed = "get = [\"cat\", \"/key\"]";
     assert!(refused(&two("openai/a", "openai/b", fixed)).contains("would be the same entry"));
     assert!(read(&format!("[store.s]\n{fixed}\n[store-for.\"openai/a\"]\nstore = \"s\"\n")).is_ok());
+    let folded = "[store-for.\"a.b\"]\nstore = \"s\"\n[store-for.\"a-b\"]\nstore = \"s\"\n";
+    let told = refused(&format!("[store.s]\n{dashed}\n{folded}"));
+    assert!(told.contains("a key of a-b and a key of a.b would be") && !told.contains("q9z"), "{told}");
     // A provider's rule is about any alias.
     let all = "[store-for.openai]\nstore = \"s\"\n";
     assert!(refused(&format!("[store.s]\n{fixed}\n{all}")).contains("every key of openai"));
