@@ -84,6 +84,10 @@ impl<S: Store + ?Sized> Routes<S> {
 
     /// The store of a key.
     pub(super) fn of(&self, key: &KeyName) -> &S {
+        // Nearly always there is no rule, and a listing asks this for each of its names.
+        if self.stores.rules.is_empty() {
+            return &self.usual;
+        }
         let rule = self.stores.rule(key);
         rule.and_then(|rule| self.others.get(&rule.store)).unwrap_or(&self.usual)
     }

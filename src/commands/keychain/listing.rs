@@ -53,6 +53,8 @@ pub(super) fn run(
         let mut rows = vec![heads.map(|head| (Style::Dim, head.to_owned())).to_vec()];
         rows.extend(names.iter().map(|name| lives.of(session, name, place(name)).as_row(name, host.world.now)));
         host.output.table(&rows);
+    } else if session.settings.stores.rules.is_empty() {
+        names.iter().for_each(|name| host.output.line(&[(Style::Plain, &name.to_string())]));
     } else {
         let usual = session.pretty_place(&store.place());
         let row = |name: &KeyName| {
