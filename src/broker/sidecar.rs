@@ -12,7 +12,7 @@ use crate::name::KeyName;
 use crate::platform::{self, RemoveOnDrop};
 use crate::registry::misplaced;
 use crate::secret::{Key, Secret, Shape};
-use crate::vault::{Change, Keeping, VaultError};
+use crate::vault::{self, Change, Keeper, Keeping};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
@@ -41,8 +41,6 @@ const LINGER: Duration = Duration::from_secs(10);
 const MOST_DROPPED: usize = 256 << 20;
 // So many strangers are told at once; further connections of strangers are closed and counted.
 const STRANGERS: usize = 16;
-// Time passes while a machine sleeps, and timers do not.
-const LEASE_STEP: Duration = Duration::from_secs(15);
 // So many different strangers are recorded by name.
 const MOST_RECORDED: usize = 256;
 
@@ -64,7 +62,7 @@ pub(crate) fn serve(agent: u32) -> io::Result<()> {
     let launch = Launch::new(agent, errand.order.helper.clone());
     let relay = Relay::new(errand.order, errand.token, errand.key)?;
     let shared = Arc::new(Shared::new(launch, relay));
-    let mut keeping = keeper.map(|keeper| runtime.block_on(async { Keeping::new(keeper) }));
+    let mut keeping = keeper.and_then(|keeper| shared.begin_to_keep(keeper));
     let served = async {
         match listener {
             Listener::OfSocket(listener) => {
@@ -154,26 +152,16 @@ impl Shared {
         Self { launch, relay, strangers, refused: Mutex::default(), closed: AtomicU64::new(0) }
     }
 
+    fn begin_to_keep(&self, keeper: Keeper) -> Option<Keeping> {
+        Keeping::new(keeper).map_err(|error| self.looked_up(Outcome::Error, format!("the key's store {error}"))).ok()
+    }
+
     // Has the key for as long as the launch's own lease lets it be used. It never ends before the launch.
-    async fn keep(&self, keeping: &mut Option<Result<Keeping, VaultError>>) {
-        if let Some(Err(error)) = keeping {
-            self.looked_up(Outcome::Error, format!("the key's store {error}"));
-        }
-        let until_lease_ends = async {
-            while let Some(ends) = self.relay.order().lease_ends
-                && let Ok(now) = platform::boot_clock()
-                && now < ends
-            {
-                tokio::time::sleep((ends - now).min(LEASE_STEP)).await;
-            }
-            if self.relay.order().lease_ends.is_none() {
-                std::future::pending::<()>().await;
-            }
-        };
-        if let Some(Ok(kept)) = keeping {
+    async fn keep(&self, keeping: &mut Option<Keeping>) {
+        if let Some(kept) = keeping {
             tokio::select! {
                 () = self.follow(kept) => {}
-                () = until_lease_ends => {}
+                () = vault::until(self.relay.order().lease_ends) => {}
             }
             self.give_back(keeping.take()).await;
         }
@@ -201,8 +189,8 @@ impl Shared {
         }
     }
 
-    async fn give_back(&self, keeping: Option<Result<Keeping, VaultError>>) {
-        if let Some(Ok(kept)) = keeping
+    async fn give_back(&self, keeping: Option<Keeping>) {
+        if let Some(kept) = keeping
             && let Err(error) = kept.end().await
         {
             self.looked_up(Outcome::Error, format!("what its store gave was not ended: it {error}"));

@@ -201,7 +201,8 @@ async fn in_time<T>(asked: impl Future<Output = Result<T, VaultError>>) -> Resul
     tokio::time::timeout(PATIENCE, asked).await.map_err(|_| VaultError::Late(PATIENCE))?
 }
 
-async fn until(due: Option<Duration>) {
+/// Waits until that time of the boot clock, or for ever.
+pub(crate) async fn until(due: Option<Duration>) {
     let Some(due) = due else { return std::future::pending().await };
     loop {
         let left = due.saturating_sub(now());

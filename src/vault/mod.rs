@@ -8,7 +8,7 @@ mod json;
 mod keeping;
 
 #[cfg(target_os = "linux")]
-pub(crate) use keeping::{Change, Keeping};
+pub(crate) use keeping::{Change, Keeping, until};
 
 use crate::https::{Client, HttpsError, Origin, ProxyUrl, Roots};
 use crate::secret::Secret;
