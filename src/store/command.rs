@@ -4,7 +4,7 @@
 //! of the store, and "not found" only where a listing has no such name.
 
 use super::tool::{Asks, Run, Tool};
-use super::{Change, Class, Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError};
+use super::{Change, Class, Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError, unusable};
 use crate::config::{CommandNames, CommandSpec, Given, Kept, Output, Stores};
 use crate::name::KeyName;
 use crate::paths::Paths;
@@ -92,12 +92,7 @@ impl CommandStore {
                 Secret::new(without_newline(decoded.expose()).to_vec())
             }
         };
-        match value.expose() {
-            [] => Err(no_key("is empty")),
-            bytes if bytes.len() > MAX_KEY => Err(no_key(&format!("is longer than {MAX_KEY} bytes"))),
-            bytes if bytes.contains(&0) => Err(no_key("holds a NUL")),
-            _ => Ok(value),
-        }
+        unusable(&value).map_or(Ok(value), |why| Err(no_key(&why)))
     }
 
     // A key that is the same entry of the tool as another one would be given in its place.

@@ -5,7 +5,7 @@
 //! that is not given is an error of the store.
 
 use super::tool::{Asks, Run, Tool};
-use super::{Class, Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError};
+use super::{Class, Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError, unusable};
 use crate::mask;
 use crate::name::KeyName;
 use crate::platform::Ended;
@@ -82,16 +82,15 @@ impl HelperStore {
             Ok(answer) => answer,
             Err(text) => return Err(self.failed(key, "give", &text)),
         };
-        let no_key = |why: String| self.tool.failed(Class::Broken, format!("gave no key for {key}: its answer {why}"));
+        let no_key = |why: &str| self.tool.failed(Class::Broken, format!("gave no key for {key}: its answer {why}"));
         let given: Given =
-            serde_json::from_slice(answer.expose()).map_err(|_| no_key("is not what a helper answers".into()))?;
+            serde_json::from_slice(answer.expose()).map_err(|_| no_key("is not what a helper answers"))?;
         let value = Secret::new(given.secret.as_bytes().to_vec());
-        match value.expose() {
-            [] => Ok(None),
-            bytes if bytes.len() > MAX_KEY => Err(no_key(format!("is longer than {MAX_KEY} bytes"))),
-            bytes if bytes.contains(&0) => Err(no_key("holds a NUL".into())),
-            _ => Ok(Some(value)),
+        // An empty secret is how a helper says that there is none.
+        if value.expose().is_empty() {
+            return Ok(None);
         }
+        unusable(&value).map_or(Ok(Some(value)), |why| Err(no_key(&why)))
     }
 
     fn names(&self) -> Result<Vec<KeyName>, StoreError> {

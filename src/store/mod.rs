@@ -38,7 +38,7 @@ pub(crate) use unopened::Unopened;
 use crate::config::{Backend, Settings};
 use crate::env::Env;
 use crate::paths::Paths;
-use crate::secret::Secret;
+use crate::secret::{MAX_KEY, Secret};
 use crate::vault::Keeper;
 use encrypted::EncryptedStore;
 use fallback::{WhileAbsent, WithFallback};
@@ -241,5 +241,16 @@ fn backend(own: Backend, opening: &Opening<'_>, while_absent: WhileAbsent) -> Bo
         Backend::SystemOnly => Box::new(keychain()),
         Backend::EncryptedFile => Box::new(EncryptedStore::new(paths)),
         Backend::System => Box::new(WithFallback::new(keychain(), file(), while_absent)),
+    }
+}
+
+// Why a value that another tool or a server gave is no key. The text goes on behind the name of its answer. Whether it
+// has the shape that an agent's key must have, the launch checks.
+fn unusable(value: &Secret) -> Option<String> {
+    match value.expose() {
+        [] => Some("is empty".to_owned()),
+        bytes if bytes.len() > MAX_KEY => Some(format!("is longer than {MAX_KEY} bytes")),
+        bytes if bytes.contains(&0) => Some("holds a NUL".to_owned()),
+        _ => None,
     }
 }

@@ -3,11 +3,11 @@
 //! A key without a path of its own is a secret of its own in the key-value engine, which Ringlet also writes. A key
 //! with a path is a field of a secret that somebody else keeps, and is only read.
 
-use super::{Change, Class, Detail, Include, Item, ItemName, Lent, Query, SERVICE, Store, StoreError};
+use super::{Change, Class, Detail, Include, Item, ItemName, Lent, Query, SERVICE, Store, StoreError, unusable};
 use crate::config::{Credential, Stores, VaultLogin, VaultSpec};
 use crate::name::{KeyName, Provider, StoreName};
 use crate::platform::private::{self, Privacy};
-use crate::secret::{MAX_KEY, Secret};
+use crate::secret::Secret;
 use crate::vault::{Address, Keeper, Reading, Role, Server, Token, VaultError};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -194,16 +194,6 @@ impl VaultStore {
             Ok((names, Keep::Nothing))
         });
         Ok(names?.0.iter().filter_map(|name| name.parse().ok()).collect())
-    }
-}
-
-// What is no key; the text goes on behind the field's name.
-fn unusable(value: &Secret) -> Option<String> {
-    match value.expose() {
-        [] => Some("is empty".to_owned()),
-        bytes if bytes.len() > MAX_KEY => Some(format!("is longer than {MAX_KEY} bytes")),
-        bytes if bytes.contains(&0) => Some("holds a NUL".to_owned()),
-        _ => None,
     }
 }
 
