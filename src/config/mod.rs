@@ -20,5 +20,7 @@ pub(crate) use scope::Scope;
 pub(crate) use settings::RawSettings;
 pub use settings::Settings;
 pub(crate) use source::{ConfigError, MAX_BYTES, Source};
-pub(crate) use stores::{CommandNames, CommandSpec, Credential, Given, Kept, StoreKind, Stores, VaultLogin, VaultSpec};
+pub(crate) use stores::{
+    CommandNames, CommandSpec, Credential, Given, Kept, Prefix, StoreKind, StoreSpec, Stores, VaultLogin, VaultSpec,
+};
 pub(crate) use tools::Tool;

@@ -11,8 +11,9 @@ pub(crate) fn age_plugins(context: &Context<'_>, names: &[String]) -> Result<Env
     let mut env = environment(context, &folders);
     // With it age prints what it tells a plugin: a PIN, and the key of the file.
     env.unset("AGEDEBUG");
+    let search = env.non_empty("PATH").unwrap_or_default();
     for name in names {
-        find(context, &folders, &env, &format!("age-plugin-{name}"))?;
+        find(context, &folders, search, &format!("age-plugin-{name}"))?;
     }
     Ok(env)
 }

@@ -5,12 +5,12 @@
 
 use super::binary::is_ours;
 use super::{Context, PlanError, ProjectFolders, SecretUse, guard_binary};
-use crate::config::Kept;
+use crate::config::{Kept, StoreSpec};
 use crate::env::Env;
 use crate::platform;
 use crate::platform::private::{self, Privacy};
-use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// The programs of the stores, and their environment.
@@ -24,24 +24,24 @@ pub(crate) struct StorePrograms {
 
 /// Finds the programs of all stores of the settings.
 pub(crate) fn store_programs(context: &Context<'_>) -> StorePrograms {
-    let specs = &context.settings.stores.specs;
-    if specs.is_empty() {
+    let names: BTreeSet<String> = context.settings.stores.specs.values().flat_map(StoreSpec::programs).collect();
+    if names.is_empty() {
         return StorePrograms::default();
     }
-    let folders = ProjectFolders::new(context);
-    let env = match &folders {
-        Ok(folders) => environment(context, folders),
-        Err(_) => Env::default(),
+    let folders = match ProjectFolders::new(context) {
+        Ok(folders) => folders,
+        Err(error) => {
+            let found = names.into_iter().map(|name| (name, Err(error.to_string()))).collect();
+            return StorePrograms { found, env: Env::default() };
+        }
     };
-    let mut found = BTreeMap::new();
-    for name in specs.values().flat_map(|spec| spec.programs()) {
-        let program = match &folders {
-            Ok(folders) => find(context, folders, &env, &name),
-            Err(error) => Err(error.to_string()),
-        };
-        found.insert(name, program);
-    }
-    StorePrograms { found, env }
+    let env = environment(context, &folders);
+    let search = env.non_empty("PATH").unwrap_or_default();
+    let find = |name: String| {
+        let program = find(context, &folders, search, &name);
+        (name, program)
+    };
+    StorePrograms { found: names.into_iter().map(find).collect(), env }
 }
 
 /// Refuses a launch whose keys would be asked for by a program of the project, or of another account.
@@ -51,14 +51,14 @@ pub(super) fn refuse_programs(
     secrets: &[SecretUse],
 ) -> Result<(), PlanError> {
     let stores = &context.settings.stores;
-    let mut env = None;
+    let mut search = None;
     for used in secrets {
         let Some(Kept::Named(name)) = stores.rule(&used.key).map(|rule| &rule.store) else { continue };
         let Some(program) = stores.specs.get(name).and_then(|spec| spec.programs().into_iter().next()) else {
             continue;
         };
-        let env = env.get_or_insert_with(|| environment(context, folders));
-        find(context, folders, env, &program).map_err(|why| PlanError::StoreProgram {
+        let search = search.get_or_insert_with(|| kept_path(context, folders));
+        find(context, folders, search, &program).map_err(|why| PlanError::StoreProgram {
             key: used.key.clone(),
             store: name.clone(),
             why,
@@ -67,16 +67,16 @@ pub(super) fn refuse_programs(
     Ok(())
 }
 
-// Finds one program. One that the settings name by its path may lie where other accounts write: the user said so.
+// Finds one program on this PATH. One that the settings name by its path may lie where other accounts write: the user
+// said so.
 pub(super) fn find(
     context: &Context<'_>,
     folders: &ProjectFolders<'_>,
-    env: &Env,
+    search: &OsStr,
     name: &str,
 ) -> Result<PathBuf, String> {
     let named = Path::new(name);
     let is_path = named.is_absolute();
-    let search = env.non_empty("PATH").unwrap_or_default();
     let found = match is_path {
         true => Some(named.to_owned()).filter(|path| platform::is_executable(path)),
         false => platform::candidates(name, search).find(|path| !is_ours(context, path)),
@@ -120,18 +120,21 @@ fn keeps_entries(folder: &Path) -> bool {
     platform::access(folder).is_ok_and(|access| access.keeps_entries() || access.is_administrators())
 }
 
-// The user's environment. A tool finds others by name, as `pass` finds gpg, so that folders of the project are not on
-// its path.
+// The user's environment, without the keys of agents.
 pub(super) fn environment(context: &Context<'_>, folders: &ProjectFolders<'_>) -> Env {
     let mut env = context.env.clone();
     let competing = context.registry.key_variables(env.names());
     env.retain(|name| !competing.contains(name));
-    let search = env.non_empty("PATH").map(OsString::from).unwrap_or_default();
+    env.set("PATH", kept_path(context, folders));
+    env
+}
+
+// The user's PATH, without folders of the project and of other accounts: a tool finds others by name, as `pass` finds
+// gpg.
+fn kept_path(context: &Context<'_>, folders: &ProjectFolders<'_>) -> OsString {
+    let search = context.env.non_empty("PATH").unwrap_or_default();
     // In a folder that all may write, such as /tmp, each file is its owner's, and the first one of a name would count.
     let is_safe =
         |folder: &PathBuf| folder.is_absolute() && folders.holding(folder).is_none() && is_kept(folders, folder);
-    if let Ok(search) = std::env::join_paths(std::env::split_paths(&search).filter(is_safe)) {
-        env.set("PATH", search);
-    }
-    env
+    std::env::join_paths(std::env::split_paths(search).filter(is_safe)).unwrap_or_default()
 }

@@ -153,7 +153,7 @@ impl Keys {
     /// A key of a store that the settings name, to ask it for; nothing where none is known.
     pub(crate) fn any_of(&self, name: &StoreName) -> Result<Option<KeyName>, StoreError> {
         let kept = Kept::Named(name.clone());
-        if let Some(key) = self.routes.ruled_keys().find(|key| self.routes.keeps(key, &kept)) {
+        if let Some(key) = self.routes.key_of(&kept) {
             return Ok(Some(key));
         }
         let Some(store) = self.routes.named(&kept) else { return Ok(None) };

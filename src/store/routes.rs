@@ -9,7 +9,7 @@ use super::helper::HelperStore;
 use super::tool::Tool;
 use super::vault::VaultStore;
 use super::{ItemName, Opening, SERVICE, Store, backend};
-use crate::config::{Backend, Credential, Kept, StoreKind, Stores, VaultLogin};
+use crate::config::{Backend, Credential, Kept, Prefix, StoreKind, Stores, VaultLogin};
 use crate::name::KeyName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -37,28 +37,30 @@ impl Routes<dyn Store + Send + Sync> {
             }
         }
         for (name, spec) in &stores.specs {
-            let tool = Tool {
+            let timeout = spec.timeout.unwrap_or(settings.timeout);
+            let tool = || Tool {
                 store: name.clone(),
                 programs: opening.programs.clone(),
                 env: opening.tools_env.clone(),
                 home: opening.paths.home.clone(),
-                timeout: spec.timeout.unwrap_or(settings.timeout),
+                timeout,
                 prompt: opening.prompt,
             };
-            let kept = Kept::Named(name.clone());
             let store: Box<dyn Store + Send + Sync> = match &spec.kind {
-                StoreKind::Command(spec) => Box::new(CommandStore::new(tool, (**spec).clone(), &stores, opening.paths)),
+                StoreKind::Command(spec) => {
+                    Box::new(CommandStore::new(tool(), (**spec).clone(), &stores, opening.paths))
+                }
                 StoreKind::Vault(spec) => {
                     let (VaultLogin::Token(from) | VaultLogin::AppRole { secret_id: from, .. }) = &spec.login;
                     let in_usual = matches!(from, Credential::Key(_));
                     let usual = in_usual.then(|| backend(settings.backend, opening, while_absent));
-                    let (timeout, notes) = (tool.timeout, Mutex::default());
-                    let (name, spec, stores) = (name.clone(), (**spec).clone(), stores.clone());
+                    let (name, spec, stores, notes) =
+                        (name.clone(), (**spec).clone(), stores.clone(), Mutex::default());
                     Box::new(VaultStore { name, spec, stores, timeout, usual, notes })
                 }
-                StoreKind::Helper(_) => Box::new(HelperStore::new(tool, spec.programs().swap_remove(0))),
+                StoreKind::Helper(_) => Box::new(HelperStore::new(tool(), spec.programs().swap_remove(0))),
             };
-            others.insert(kept, store);
+            others.insert(Kept::Named(name.clone()), store);
         }
         Self { usual: backend(settings.backend, opening, while_absent), others, stores }
     }
@@ -108,15 +110,17 @@ impl<S: Store + ?Sized> Routes<S> {
         kept.into_iter().filter_map(|kept| self.named(kept))
     }
 
-    /// The keys that rules name.
+    /// The keys that a rule of their own puts anywhere.
     pub(super) fn ruled_keys(&self) -> impl Iterator<Item = KeyName> + '_ {
-        let kept: BTreeSet<&Kept> = self.stores.rules.values().map(|rule| &rule.store).collect();
-        kept.into_iter().flat_map(|kept| self.stores.keys_of(kept))
+        self.stores.rules.keys().filter_map(|prefix| match prefix {
+            Prefix::Key(key) => Some(key.clone()),
+            Prefix::Provider(_) => None,
+        })
     }
 
-    /// Reports whether a rule puts a key into this store.
-    pub(super) fn keeps(&self, key: &KeyName, kept: &Kept) -> bool {
-        self.stores.rule(key).is_some_and(|rule| rule.store == *kept)
+    /// A key that a rule of its own puts into this store.
+    pub(super) fn key_of(&self, kept: &Kept) -> Option<KeyName> {
+        self.stores.keys_of(kept).pop_first()
     }
 
     /// Reports whether a store is the one that holds this key. Only there does a key of that name count.
