@@ -138,7 +138,9 @@ impl Keys {
         let is_its = |key: &KeyName| self.routes.is_of(store, key);
         match store.list(&query) {
             Ok(items) => {
-                Ok(items.iter().filter_map(|item| item.account.parse::<KeyName>().ok()).filter(is_its).collect())
+                let mut names = Vec::with_capacity(items.len());
+                names.extend(items.iter().filter_map(|item| item.account.parse::<KeyName>().ok()).filter(is_its));
+                Ok(names)
             }
             Err(StoreError::Locked) => Ok(self.index.read()?.into_iter().filter(is_its).collect()),
             Err(error) => Err(error),

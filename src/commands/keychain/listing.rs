@@ -54,7 +54,12 @@ pub(super) fn run(
         rows.extend(names.iter().map(|name| lives.of(session, name, place(name)).as_row(name, host.world.now)));
         host.output.table(&rows);
     } else if session.settings.stores.rules.is_empty() {
-        names.iter().for_each(|name| host.output.line(&[(Style::Plain, &name.to_string())]));
+        for names in names.chunk_by(|a, b| a.provider == b.provider) {
+            let provider = format!("{}/", names[0].provider);
+            names
+                .iter()
+                .for_each(|name| host.output.line(&[(Style::Dim, &provider), (Style::Plain, name.alias.as_str())]));
+        }
     } else {
         let usual = session.pretty_place(&store.place());
         let row = |name: &KeyName| {
