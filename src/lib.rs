@@ -1,6 +1,7 @@
 //! Ringlet keeps coding agents' API keys in the OS keychain and gives them to exactly one place: the agent's own
 //! process.
 
+mod age_file;
 mod archive;
 mod audit;
 #[cfg(target_os = "linux")]

@@ -412,7 +412,7 @@ fn a_file_of_keys_is_encrypted_by_a_passphrase_which_is_typed_twice() {
     world.run(&["keychain", "remove", "anthropic/work"]).ok();
     let question = "passphrase of ~/keys.age (it is not shown): ";
     let seen = on_terminal(&world, "keychain import ~/keys.age", &[(question, "another one")]);
-    assert!(seen.contains("~/keys.age is not opened by this passphrase") && seen.contains("status=1"), "{seen}");
+    assert!(seen.contains("~/keys.age was not opened by this passphrase") && seen.contains("status=1"), "{seen}");
     let seen = on_terminal(&world, "keychain import ~/keys.age", &[(question, PASSPHRASE)]);
     assert!(seen.contains("stored anthropic/work in ") && seen.contains("status=0"), "{seen}");
     let file = in_home(&world, "keys.age");

@@ -24,6 +24,8 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (0, "url", &[]),
     // The mark and the addresses of a bus are written in it.
     (0, "percent", &[]),
+    // The encrypted file, and what `keychain export` writes.
+    (0, "age_file", &[]),
     // Decided by `plan` and undone by `host`, so below both.
     (0, "mark", &["env", "name", "percent", "platform"]),
     (1, "paths", &[]),

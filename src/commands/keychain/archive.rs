@@ -4,6 +4,7 @@
 //! nothing that an agent has started may ask for it. No key that is to leave through the broker alone is exported.
 
 use super::{record, record_access, set};
+use crate::age_file;
 use crate::archive::{self, Lock, NotOpened, Opener};
 use crate::audit::{Action, Outcome};
 use crate::commands::question::is_yes;
@@ -160,14 +161,13 @@ pub(super) fn import(
     let wrong = |why: NotOpened| {
         let failure = Failure::new(format!("{shown} {why}"));
         match why {
-            NotOpened::Armored => {
-                failure.hint("`age -d` opens it, and `age -e` without `-a` makes one that ringlet reads")
+            NotOpened::Sealed(age_file::NotOpened::OtherRecipient) => {
+                failure.hint("name the file of its secret key by --identity FILE")
             }
-            NotOpened::OtherRecipient => failure.hint("name the file of its secret key by --identity FILE"),
             _ => failure,
         }
     };
-    let opener = match (archive::is_by_passphrase(&sealed).map_err(wrong)?, identity) {
+    let opener = match (age_file::is_by_passphrase(&sealed).map_err(|why| wrong(why.into()))?, identity) {
         (true, None) => {
             let question = format!("ringlet: passphrase of {shown} (it is not shown): ");
             Opener::Passphrase(passphrase(host, &question, "no key was imported")?)
@@ -209,7 +209,7 @@ fn identities(host: &Host, session: &Session, file: &Path) -> Result<Opener, Fai
         }
     })?;
     let text = Zeroizing::new(text.ok_or_else(|| Failure::new(format!("there is no file {shown}")))?);
-    archive::identities(&text).map(Opener::Identities).ok_or_else(|| {
+    age_file::identities(&text).map(Opener::Identities).ok_or_else(|| {
         Failure::new(format!("{shown} is no identity file of age"))
             .hint("it has lines AGE-SECRET-KEY-1..., as age-keygen writes them, and comments alone")
     })

@@ -7,9 +7,9 @@ use super::super::file::document::entry_alone;
 use super::super::file::entry::{Entries, Found, Pair, SMALL, taken};
 use super::super::file::text::{self, Misshapen};
 use super::super::unopened::Unopened;
-use super::format;
 use super::held::Held;
 use super::identity::read;
+use crate::age_file;
 use crate::paths::Paths;
 use crate::platform::{self, NotLasting};
 use crate::secret::Secret;
@@ -64,7 +64,7 @@ impl Document {
     }
 
     fn text(&self, sealed: &[u8], identity: &Identity) -> Result<Zeroizing<String>, StoreError> {
-        let opened = format::decrypt(sealed, std::iter::once(identity as _));
+        let opened = age_file::decrypt(sealed, std::iter::once(identity as _));
         let mut bytes = opened.map_err(|why| self.failed(why.to_string()))?;
         // Checked in place and then moved, so that no second copy is made.
         if std::str::from_utf8(&bytes).is_err() {
@@ -155,7 +155,7 @@ impl Document {
             None => Zeroizing::default(),
         };
         let Some(after) = edit(&text).map_err(|wrong| wrong.in_file(&self.file))? else { return Ok(()) };
-        let sealed = format::encrypt(after.as_bytes(), &identity).map_err(failed)?;
+        let sealed = age_file::encrypt(after.as_bytes(), &[identity.to_public()]).map_err(failed)?;
         platform::replace_file(&target, &sealed).map_err(failed)
     }
 }

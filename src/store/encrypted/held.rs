@@ -4,7 +4,7 @@
 //! path of `identity.age`, so that two configurations hold two identities. The daemon is asked over a socket of its
 //! own, with one line; `daemon` has the other side.
 
-use super::format::{parse_identity, secret_text};
+use crate::age_file::{only_identity, secret_text};
 use crate::digest::Digest;
 use crate::paths::Paths;
 use crate::platform;
@@ -72,7 +72,7 @@ pub(super) fn find(paths: &Paths) -> Option<Held> {
         let blank = text.iter().position(|byte| *byte == b' ')?;
         let seconds = std::str::from_utf8(&text[..blank]).ok()?.parse().ok()?;
         let left = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?.duration_since(now).ok()?;
-        Some(Held { identity: parse_identity(&text[blank + 1..])?, left, holder })
+        Some(Held { identity: only_identity(&text[blank + 1..])?, left, holder })
     };
     // Where the kernel refuses, nothing was held there.
     let kernel = kernel::held(&name(paths)).ok().flatten();

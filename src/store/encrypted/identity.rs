@@ -2,7 +2,7 @@
 
 use super::super::StoreError;
 use super::super::unopened::Unopened;
-use super::format::{self, NotOpened};
+use crate::age_file::{self, NotOpened};
 use crate::paths::Paths;
 use crate::platform::private::{self, NotPrivate, Privacy};
 use crate::platform::{self, ReadError};
@@ -14,9 +14,6 @@ use zeroize::Zeroizing;
 
 /// An identity and its comments are some 250 bytes, and each recipient takes some 150 more.
 const MAX_BYTES: u64 = 64 << 10;
-
-/// The work for a passphrase, as `age` sets it: about a second, and 256 MiB of memory.
-pub(super) const WORK: u8 = 18;
 
 /// What opens the identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +60,7 @@ fn wrong(paths: &Paths, why: NotOpened) -> StoreError {
 /// What opens the identity. That one is missing while there is something to open is an error.
 pub(crate) fn opened_by(paths: &Paths) -> Result<OpenedBy, StoreError> {
     match read_identity(paths)? {
-        Some(file) => match format::is_by_passphrase(&file).map_err(|why| wrong(paths, why))? {
+        Some(file) => match age_file::is_by_passphrase(&file).map_err(|why| wrong(paths, why))? {
             true => Ok(OpenedBy::Passphrase),
             false => Ok(OpenedBy::Identities),
         },
@@ -83,14 +80,14 @@ pub(super) fn open_by(paths: &Paths, passphrase: &Secret) -> Result<Identity, St
     let none = || StoreError::from(Unopened::NoIdentity(paths.identity()));
     let file = read_identity(paths)?.ok_or_else(none)?;
     let passphrase = std::str::from_utf8(passphrase.expose()).map_err(|_| Unopened::WrongPassphrase)?;
-    let text = format::decrypt_by(&file, passphrase).map_err(|why| wrong(paths, why))?;
+    let text = age_file::decrypt_by(&file, passphrase).map_err(|why| wrong(paths, why))?;
     in_text(paths, &text)
 }
 
 /// The identity that was in the file.
 pub(super) fn in_text(paths: &Paths, text: &[u8]) -> Result<Identity, StoreError> {
     let none = || Unopened::Identity { file: paths.identity(), why: "holds no identity, or more than one".into() };
-    format::parse_identity(text).ok_or_else(|| none().into())
+    age_file::only_identity(text).ok_or_else(|| none().into())
 }
 
 /// Makes an identity that a passphrase opens. One that is there, or was made meanwhile, is an error: what it has
@@ -108,8 +105,8 @@ pub(super) fn make(paths: &Paths, passphrase: &Secret, work: u8) -> Result<Ident
     }
     let passphrase = std::str::from_utf8(passphrase.expose()).map_err(|_| Unopened::WrongPassphrase)?;
     let identity = Identity::generate();
-    let text: Zeroizing<Vec<u8>> = format::identity_text(&identity);
-    let sealed = format::encrypt_by(&text, passphrase, work).map_err(failed)?;
+    let text: Zeroizing<Vec<u8>> = age_file::identity_text(&identity);
+    let sealed = age_file::encrypt_by(&text, passphrase, work).map_err(failed)?;
     platform::replace_file(&file, &sealed).map_err(failed)?;
     Ok(identity)
 }

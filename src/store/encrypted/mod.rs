@@ -7,7 +7,6 @@
 //! that they are listed while the file is locked.
 
 mod document;
-mod format;
 mod held;
 mod identity;
 mod plugin;
@@ -21,6 +20,7 @@ pub(crate) use plugin::{open_here, plugins};
 use super::keychain::Index;
 use super::unopened::Unopened;
 use super::{Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError};
+use crate::age_file;
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::{Secret, Shape, check_key};
@@ -189,7 +189,7 @@ pub(crate) fn unlock_by(paths: &Paths, passphrase: &Secret, time: Duration) -> R
 
 /// Makes an identity that this passphrase opens, and has it held for some time.
 pub(crate) fn make(paths: &Paths, passphrase: &Secret, time: Duration) -> Result<Holder, StoreError> {
-    hold(paths, &identity::make(paths, passphrase, identity::WORK)?, time)
+    hold(paths, &identity::make(paths, passphrase, age_file::WORK)?, time)
 }
 
 /// Has the identity held that a plugin has opened, as a text.

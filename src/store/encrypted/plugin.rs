@@ -4,7 +4,7 @@
 //! has no time limit for it. So this runs in a process of its own, which is ended with all that it has started when the
 //! time is over; the caller of `ringlet open-identity` sees to that.
 
-use super::format::{self, NotOpened};
+use crate::age_file;
 use crate::mask;
 use crate::platform;
 use crate::platform::private::{self, Privacy};
@@ -52,11 +52,9 @@ pub(crate) fn open_here(identity: &Path, file: &Path) -> Result<Zeroizing<Vec<u8
     // The crate's message names a line, and nothing of it.
     let parsed = parsed.map_err(|error| format!("{}: {error}", file.display()))?;
     let opened = parsed.with_callbacks(Asks).into_identities().map_err(|error| in_words(&error))?;
-    let decryptor = age::Decryptor::new_buffered(sealed.as_slice()).map_err(|_| NotOpened::NoAgeFile.to_string())?;
-    let mut reader = decryptor.decrypt(opened.iter().map(|identity| &**identity as _)).map_err(|e| in_words(&e))?;
-    let mut text = Zeroizing::new(Vec::with_capacity(sealed.len() + 32));
-    io::Read::read_to_end(&mut reader, &mut text).map_err(|_| NotOpened::Damaged.to_string())?;
-    Ok(text)
+    let sealed_by = age_file::decryptor(&sealed).map_err(|why| why.to_string())?;
+    let reader = sealed_by.decrypt(opened.iter().map(|identity| &**identity as _)).map_err(|e| in_words(&e))?;
+    age_file::read_whole(&sealed, reader).map_err(|why| why.to_string())
 }
 
 fn in_words(error: &DecryptError) -> String {
@@ -73,7 +71,7 @@ fn in_words(error: &DecryptError) -> String {
         DecryptError::Io(error) if error.kind() == io::ErrorKind::ConnectionAborted => "its plugin ended early".into(),
         DecryptError::Io(_) => "its plugin did not answer as a plugin does".into(),
         DecryptError::NoMatchingKeys => "none of the identities that the settings name is one of its recipients".into(),
-        other => format::in_words(other).to_string(),
+        other => age_file::in_words(other).to_string(),
     }
 }
 

@@ -1,8 +1,8 @@
 use super::super::unopened::Unopened;
 use super::super::{Detail, Include, ItemName, PRIVATE_ACCOUNT, PRIVATE_SERVICE, Query, SERVICE, Store, StoreError};
-use super::format::{self, NotOpened};
 use super::held::{Held, Holder};
 use super::{EncryptedStore, OpenedBy, identity, opened_by};
+use crate::age_file;
 use crate::env::Env;
 use crate::paths::Paths;
 use crate::secret::Secret;
@@ -34,7 +34,7 @@ impl Place {
 
     // In place of the kernel: what is held lies in a file.
     fn hold(&self, identity: &Identity) {
-        let text = format::identity_text(identity);
+        let text = age_file::identity_text(identity);
         std::fs::write(self.folder.path().join("held"), &*text).expect("written");
     }
 
@@ -45,7 +45,7 @@ impl Place {
     fn store(&self) -> EncryptedStore {
         EncryptedStore::with(&self.paths, |paths| {
             let text = std::fs::read(paths.home.join("held")).ok()?;
-            let identity = format::parse_identity(&text)?;
+            let identity = age_file::only_identity(&text)?;
             Some(Held { identity, left: Duration::from_secs(60), holder: Holder::Kernel })
         })
     }
@@ -85,63 +85,6 @@ fn value(store: &EncryptedStore, name: ItemName<'_>) -> Result<Option<String>, S
 }
 
 #[test]
-fn a_file_comes_back_and_one_that_is_cut_off_or_changed_anywhere_does_not() {
-    let identity = Identity::generate();
-    let opened = |file: &[u8]| format::decrypt(file, std::iter::once(&identity as _));
-    let file = format::encrypt(KEY.as_bytes(), &identity).expect("encrypted");
-    assert_eq!(opened(&file).expect("opened").as_slice(), KEY.as_bytes());
-    for length in 0..file.len() {
-        let why = opened(&file[..length]).expect_err("a file that is cut off");
-        assert!(matches!(why, NotOpened::NoAgeFile | NotOpened::Damaged), "{length}: {why}");
-    }
-    for at in 0..file.len() {
-        let mut changed = file.clone();
-        changed[at] ^= 1;
-        let why = opened(&changed).expect_err("a file that was changed").to_string();
-        assert!(!why.contains("CANARY"), "{at}: {why}");
-    }
-    // The whole of a file that ends where a block does.
-    let long = vec![b'x'; 2 * 65_536];
-    let file = format::encrypt(&long, &identity).expect("encrypted");
-    assert_eq!(opened(&file).expect("opened").as_slice(), &long);
-    assert_eq!(opened(&file[..file.len() - 65_552]), Err(NotOpened::Damaged));
-    assert_eq!(opened(&[&file[..], b"x"].concat()), Err(NotOpened::Damaged));
-}
-
-#[test]
-fn each_reason_is_told() {
-    let (identity, other) = (Identity::generate(), Identity::generate());
-    let opened = |file: &[u8]| format::decrypt(file, std::iter::once(&identity as _)).map(|_| ());
-    let file = format::encrypt(b"text", &other).expect("encrypted");
-    assert_eq!(opened(&file), Err(NotOpened::OtherRecipient));
-    assert_eq!(opened(b""), Err(NotOpened::NoAgeFile));
-    assert_eq!(opened(b"age-encryption.org/v9\n"), Err(NotOpened::NoAgeFile));
-    assert_eq!(opened(b"-----BEGIN AGE ENCRYPTED FILE-----\nYWdl"), Err(NotOpened::Armored));
-    let mut file = format::encrypt(b"text", &identity).expect("encrypted");
-    let code = memchr::memmem::find(&file, b"--- ").expect("the end of the header") + 4;
-    file[code] = if file[code] == b'A' { b'B' } else { b'A' };
-    assert_eq!(opened(&file), Err(NotOpened::WrongCode));
-}
-
-#[test]
-fn a_passphrase_opens_its_own_file_and_a_hostile_file_costs_no_work() {
-    let file = format::encrypt_by(b"text", "pass word", WORK).expect("encrypted");
-    assert!(format::is_by_passphrase(&file).expect("an age file"));
-    assert_eq!(format::decrypt_by(&file, "pass word").expect("opened").as_slice(), b"text");
-    for wrong in ["", "pass", "pass word "] {
-        assert_eq!(format::decrypt_by(&file, wrong), Err(NotOpened::WrongPassphrase), "{wrong:?}");
-    }
-    let line = memchr::memmem::find(&file, b" 4\n").expect("the work factor");
-    for work in [format::MOST_WORK + 1, 30, 63] {
-        let hostile = [&file[..line], format!(" {work}\n").as_bytes(), &file[line + 3..]].concat();
-        assert_eq!(format::decrypt_by(&hostile, "pass word"), Err(NotOpened::TooMuchWork(work)));
-    }
-    let by_identity = format::encrypt(b"text", &Identity::generate()).expect("encrypted");
-    assert!(!format::is_by_passphrase(&by_identity).expect("an age file"));
-    assert_eq!(format::decrypt_by(&by_identity, "pass word"), Err(NotOpened::WrongPassphrase));
-}
-
-#[test]
 fn keys_are_stored_listed_and_removed_and_nothing_readable_is_left_on_the_disk() {
     let (place, store, identity) = Place::unlocked();
     assert_eq!(value(&store, own("anthropic/work")).expect("no file yet"), None);
@@ -152,7 +95,7 @@ fn keys_are_stored_listed_and_removed_and_nothing_readable_is_left_on_the_disk()
     let file = place.paths.encrypted_credentials();
     assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
     let sealed = std::fs::read(&file).expect("there");
-    let text = format::decrypt(&sealed, std::iter::once(&identity as _)).expect("opened");
+    let text = age_file::decrypt(&sealed, std::iter::once(&identity as _)).expect("opened");
     let text = std::str::from_utf8(&text).expect("text");
     assert!(text.contains(&format!("[anthropic.work]\nkey = \"{KEY}\"")), "{text}");
     for entry in std::fs::read_dir(file.parent().expect("a folder")).expect("readable") {
@@ -242,13 +185,13 @@ fn a_wrong_identity_file_is_named() {
     let said = open();
     assert!(said.ends_with("identity.age is no age file, or is cut off") && !said.contains("CANARY"), "{said}");
     for text in ["", "# none\n", "AGE-SECRET-KEY-1CANARY\n", "a\nb\n"] {
-        place.write(&file, &format::encrypt_by(text.as_bytes(), "pass", WORK).expect("encrypted"));
+        place.write(&file, &age_file::encrypt_by(text.as_bytes(), "pass", WORK).expect("encrypted"));
         let said = open();
         assert!(said.ends_with("holds no identity, or more than one") && !said.contains("CANARY"), "{said}");
     }
-    let one = || format::identity_text(&Identity::generate());
+    let one = || age_file::identity_text(&Identity::generate());
     let two = [one().as_slice(), one().as_slice()].concat();
-    place.write(&file, &format::encrypt_by(&two, "pass", WORK).expect("encrypted"));
+    place.write(&file, &age_file::encrypt_by(&two, "pass", WORK).expect("encrypted"));
     assert!(open().ends_with("holds no identity, or more than one"));
 }
 
@@ -261,7 +204,7 @@ fn files_that_others_may_read_and_texts_of_another_form_are_refused() {
     let refused = value(&store, own("anthropic/work")).expect_err("open to others");
     assert!(matches!(refused, StoreError::Unsafe { .. }), "{refused:?}");
     let with = |text: &[u8]| {
-        place.write(&file, &format::encrypt(text, &identity).expect("encrypted"));
+        place.write(&file, &age_file::encrypt(text, &[identity.to_public()]).expect("encrypted"));
         let said = value(&store, own("anthropic/work")).expect_err("another form").to_string();
         assert!(!said.contains("CANARY"), "{said}");
         let changed = store.put(own("a/b"), &secret("k"), None).expect_err("another form").to_string();
@@ -272,7 +215,7 @@ fn files_that_others_may_read_and_texts_of_another_form_are_refused() {
     assert!(with(b"[anthropic.work]\nkee = \"CANARY\"\n").contains("is not of the form"));
     assert!(with(b"[anthropic.work]\nkey = \"CANARY\xff\"\n").contains("not UTF-8"));
     // Another identity than the one that is held.
-    place.write(&file, &format::encrypt(b"", &Identity::generate()).expect("encrypted"));
+    place.write(&file, &age_file::encrypt(b"", &[Identity::generate().to_public()]).expect("encrypted"));
     let said = value(&store, own("anthropic/work")).expect_err("for another").to_string();
     assert!(said.contains("is encrypted for another identity"), "{said}");
 }
@@ -283,13 +226,13 @@ fn one_entry_of_a_large_file_is_found_and_a_comment_stays() {
     let entries: String = (0..2000).map(|n| format!("[openai.k{n}]\nkey = \"value-{n}\"\n\n")).collect();
     let text = format!("# mine\n{entries}");
     std::fs::create_dir_all(place.paths.encrypted_credentials().parent().expect("a folder")).expect("a folder");
-    let sealed = format::encrypt(text.as_bytes(), &identity).expect("encrypted");
+    let sealed = age_file::encrypt(text.as_bytes(), &[identity.to_public()]).expect("encrypted");
     place.write(&place.paths.encrypted_credentials(), &sealed);
     assert_eq!(value(&store, own("openai/k1999")).expect("readable").as_deref(), Some("value-1999"));
     assert_eq!(value(&store, own("openai/k2000")).expect("readable"), None);
     store.put(own("openai/k5"), &secret("newer"), None).expect("stored");
     assert_eq!(value(&store, own("openai/k5")).expect("readable").as_deref(), Some("newer"));
     let sealed = std::fs::read(place.paths.encrypted_credentials()).expect("there");
-    let text = format::decrypt(&sealed, std::iter::once(&identity as _)).expect("opened");
+    let text = age_file::decrypt(&sealed, std::iter::once(&identity as _)).expect("opened");
     assert!(text.starts_with(b"# mine\n[openai.k0]"));
 }
