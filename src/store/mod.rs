@@ -21,6 +21,7 @@ mod keychain;
 mod keys;
 #[cfg(test)]
 pub(crate) mod memory;
+mod own_file;
 mod routes;
 #[cfg(target_os = "linux")]
 pub(crate) mod secret_service;

@@ -6,16 +6,14 @@ use super::super::StoreError;
 use super::super::file::document::entry_alone;
 use super::super::file::entry::{Entries, Found, Pair, SMALL, taken};
 use super::super::file::text::{self, Misshapen};
+use super::super::own_file::OwnFile;
 use super::super::unopened::Unopened;
 use super::held::Held;
-use super::identity::read;
 use crate::age_file;
 use crate::paths::Paths;
-use crate::platform::{self, NotLasting};
 use crate::secret::Secret;
 use age::x25519::Identity;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use zeroize::Zeroizing;
 
 // As many as the plain file may have, and what encryption adds.
@@ -23,7 +21,7 @@ const MAX_BYTES: u64 = 33 << 20;
 
 /// The file.
 pub(super) struct Document {
-    file: PathBuf,
+    file: OwnFile,
     paths: Paths,
     find: Find,
 }
@@ -34,15 +32,15 @@ pub(super) type Find = fn(&Paths) -> Option<Held>;
 impl Document {
     /// Nothing is read yet.
     pub(super) fn new(file: PathBuf, paths: &Paths, find: Find) -> Self {
-        Self { file, paths: paths.clone(), find }
+        Self { file: OwnFile::new(file, MAX_BYTES), paths: paths.clone(), find }
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.file
+        self.file.path()
     }
 
     pub(super) fn failed(&self, why: impl Into<String>) -> StoreError {
-        StoreError::File { file: self.file.clone(), line: None, why: why.into() }
+        self.file.failed(why)
     }
 
     fn identity(&self) -> Result<Identity, StoreError> {
@@ -51,26 +49,21 @@ impl Document {
 
     // `None` without a file, which needs no identity to be seen.
     fn read(&self) -> Result<Option<Zeroizing<String>>, StoreError> {
-        let Some(sealed) = read(&self.file, MAX_BYTES)? else { return Ok(None) };
+        let Some(sealed) = self.file.read()? else { return Ok(None) };
         self.text(&sealed, &self.identity()?).map(Some)
-    }
-
-    fn parse(&self, text: &str) -> Result<Entries, StoreError> {
-        text::parse(text).map_err(|wrong| wrong.in_file(&self.file))
-    }
-
-    fn entries(&self) -> Result<Entries, StoreError> {
-        self.read()?.map_or_else(|| Ok(Entries::new()), |text| self.parse(&text))
     }
 
     fn text(&self, sealed: &[u8], identity: &Identity) -> Result<Zeroizing<String>, StoreError> {
         let opened = age_file::decrypt(sealed, std::iter::once(identity as _));
-        let mut bytes = opened.map_err(|why| self.failed(why.to_string()))?;
-        // Checked in place and then moved, so that no second copy is made.
-        if std::str::from_utf8(&bytes).is_err() {
-            return Err(self.failed("holds bytes that are not UTF-8"));
-        }
-        Ok(Zeroizing::new(String::from_utf8(std::mem::take(&mut *bytes)).expect("checked above")))
+        self.file.text(opened.map_err(|why| self.failed(why.to_string()))?)
+    }
+
+    fn parse(&self, text: &str) -> Result<Entries, StoreError> {
+        text::parse(text).map_err(|wrong| wrong.in_file(self.path()))
+    }
+
+    fn entries(&self) -> Result<Entries, StoreError> {
+        self.read()?.map_or_else(|| Ok(Entries::new()), |text| self.parse(&text))
     }
 
     /// One entry with its attributes.
@@ -112,50 +105,29 @@ impl Document {
         secret: &Secret,
         attributes: Option<&[(String, String)]>,
     ) -> Result<(), StoreError> {
-        let value =
-            std::str::from_utf8(secret.expose()).map_err(|_| self.failed("holds text, and this key is not UTF-8"))?;
-        self.change(|text| text::with(text, pair, value, attributes).map(Some))
+        let value = self.file.value(secret)?;
+        self.change(|text| text::with(text, pair, value, attributes).map(Some)).map(drop)
     }
 
     /// Takes an entry away; `false` when there is none.
     pub(super) fn take(&self, pair: Pair<'_>) -> Result<bool, StoreError> {
-        if read(&self.file, MAX_BYTES)?.is_none() {
+        if self.file.read()?.is_none() {
             return Ok(false);
         }
-        let mut there = false;
-        self.change(|text| {
-            let after = text::without(text, pair)?;
-            there = after.is_some();
-            Ok(after)
-        })?;
-        Ok(there)
+        self.change(|text| text::without(text, pair))
     }
 
-    // Nothing is written where the edit says that nothing changed.
+    // Nothing is written where the edit says that nothing changed; then it is `false`.
     fn change(
         &self,
         edit: impl FnOnce(&str) -> Result<Option<Zeroizing<String>>, Misshapen>,
-    ) -> Result<(), StoreError> {
-        let failed = |error: std::io::Error| {
-            let (file, why) = (self.file.clone(), error.to_string());
-            match NotLasting::is(&error) {
-                true => StoreError::NotLasting { file, why },
-                false => StoreError::Io { file, doing: "written", why },
-            }
-        };
+    ) -> Result<bool, StoreError> {
         let identity = self.identity()?;
-        // A symlink into somebody's dotfiles stays a symlink: what it leads to is replaced.
-        let target = self.file.canonicalize().unwrap_or_else(|_| self.file.clone());
-        let folder = target.parent().expect("a file lies in a folder");
-        platform::create_private_folder(folder).map_err(failed)?;
-        let _lock = platform::lock_file(&target.with_extension("age.lock"), Duration::from_secs(5))?;
-        platform::remove_strays(&target).map_err(failed)?;
-        let text = match read(&self.file, MAX_BYTES)? {
-            Some(sealed) => self.text(&sealed, &identity)?,
-            None => Zeroizing::default(),
-        };
-        let Some(after) = edit(&text).map_err(|wrong| wrong.in_file(&self.file))? else { return Ok(()) };
-        let sealed = age_file::encrypt(after.as_bytes(), &[identity.to_public()]).map_err(failed)?;
-        platform::replace_file(&target, &sealed).map_err(failed)
+        self.file.change(|sealed| {
+            let text = sealed.map(|sealed| self.text(&sealed, &identity)).transpose()?.unwrap_or_default();
+            let after = edit(&text).map_err(|wrong| wrong.in_file(self.path()))?;
+            let seal = |text: Zeroizing<String>| age_file::encrypt(text.as_bytes(), &[identity.to_public()]);
+            after.map(seal).transpose().map_err(|_| self.failed("cannot be encrypted"))
+        })
     }
 }

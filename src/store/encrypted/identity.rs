@@ -1,16 +1,13 @@
 //! `identity.age`: one X25519 identity, encrypted by a passphrase or for other identities, such as those of a plugin.
 
 use super::super::StoreError;
+use super::super::own_file::OwnFile;
 use super::super::unopened::Unopened;
 use crate::age_file::{self, NotOpened};
 use crate::paths::Paths;
-use crate::platform::private::{self, NotPrivate, Privacy};
-use crate::platform::{self, ReadError};
 use crate::secret::Secret;
 use age::x25519::Identity;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-use zeroize::Zeroizing;
+use std::path::PathBuf;
 
 /// An identity and its comments are some 250 bytes, and each recipient takes some 150 more.
 const MAX_BYTES: u64 = 64 << 10;
@@ -26,28 +23,9 @@ pub(crate) enum OpenedBy {
     Nothing,
 }
 
-/// Reads a file that must be the user's own and unread by others; nothing where there is none.
-pub(super) fn read(file: &Path, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
-    let read = match platform::read_file(file, most) {
-        Ok(read) => read,
-        Err(error) if error.is_absent() => return Ok(None),
-        Err(ReadError::Io(error)) => {
-            return Err(StoreError::Io { file: file.to_owned(), doing: "read", why: error.to_string() });
-        }
-        Err(error) => {
-            let why = format!("cannot be read: {error}");
-            return Err(StoreError::File { file: file.to_owned(), line: None, why });
-        }
-    };
-    private::check(&read.access, Privacy::Unread).map_err(|why| {
-        let must = if matches!(why, NotPrivate::Open(_)) { "; it must be 0600" } else { "" };
-        StoreError::Unsafe { file: file.to_owned(), why: format!("{why}{must}") }
-    })?;
-    Ok(Some(read.bytes))
-}
-
-fn read_identity(paths: &Paths) -> Result<Option<Vec<u8>>, StoreError> {
-    read(&paths.identity(), MAX_BYTES)
+/// The file.
+pub(super) fn own_file(path: PathBuf) -> OwnFile {
+    OwnFile::new(path, MAX_BYTES)
 }
 
 fn wrong(paths: &Paths, why: NotOpened) -> StoreError {
@@ -59,7 +37,7 @@ fn wrong(paths: &Paths, why: NotOpened) -> StoreError {
 
 /// What opens the identity. That one is missing while there is something to open is an error.
 pub(crate) fn opened_by(paths: &Paths) -> Result<OpenedBy, StoreError> {
-    match read_identity(paths)? {
+    match own_file(paths.identity()).read()? {
         Some(file) => match age_file::is_by_passphrase(&file).map_err(|why| wrong(paths, why))? {
             true => Ok(OpenedBy::Passphrase),
             false => Ok(OpenedBy::Identities),
@@ -78,7 +56,7 @@ fn orphan(paths: &Paths) -> Option<PathBuf> {
 /// Opens the identity by a passphrase.
 pub(super) fn open_by(paths: &Paths, passphrase: &Secret) -> Result<Identity, StoreError> {
     let none = || StoreError::from(Unopened::NoIdentity(paths.identity()));
-    let file = read_identity(paths)?.ok_or_else(none)?;
+    let file = own_file(paths.identity()).read()?.ok_or_else(none)?;
     let passphrase = std::str::from_utf8(passphrase.expose()).map_err(|_| Unopened::WrongPassphrase)?;
     let text = age_file::decrypt_by(&file, passphrase).map_err(|why| wrong(paths, why))?;
     in_text(paths, &text)
@@ -93,20 +71,15 @@ pub(super) fn in_text(paths: &Paths, text: &[u8]) -> Result<Identity, StoreError
 /// Makes an identity that a passphrase opens. One that is there, or was made meanwhile, is an error: what it has
 /// encrypted would be lost. A crash leaves no identity or the whole one.
 pub(super) fn make(paths: &Paths, passphrase: &Secret, work: u8) -> Result<Identity, StoreError> {
-    let file = paths.identity();
-    let failed =
-        |error: std::io::Error| StoreError::Io { file: file.clone(), doing: "written", why: error.to_string() };
-    let folder = file.parent().expect("the identity lies in a folder");
-    platform::create_private_folder(folder).map_err(failed)?;
-    let _lock = platform::lock_file(&file.with_extension("age.lock"), Duration::from_secs(5))?;
-    if opened_by(paths)? != OpenedBy::Nothing {
-        let why = "was made by another process meanwhile".to_owned();
-        return Err(Unopened::Identity { file, why }.into());
-    }
     let passphrase = std::str::from_utf8(passphrase.expose()).map_err(|_| Unopened::WrongPassphrase)?;
-    let identity = Identity::generate();
-    let text: Zeroizing<Vec<u8>> = age_file::identity_text(&identity);
-    let sealed = age_file::encrypt_by(&text, passphrase, work).map_err(failed)?;
-    platform::replace_file(&file, &sealed).map_err(failed)?;
+    let (file, identity) = (own_file(paths.identity()), Identity::generate());
+    file.change(|_| {
+        if opened_by(paths)? != OpenedBy::Nothing {
+            let why = "was made by another process meanwhile".to_owned();
+            return Err(Unopened::Identity { file: paths.identity(), why }.into());
+        }
+        let sealed = age_file::encrypt_by(&age_file::identity_text(&identity), passphrase, work);
+        sealed.map(Some).map_err(|_| file.failed("cannot be encrypted"))
+    })?;
     Ok(identity)
 }

@@ -4,6 +4,7 @@
 //! has no time limit for it. So this runs in a process of its own, which is ended with all that it has started when the
 //! time is over; the caller of `ringlet open-identity` sees to that.
 
+use super::identity::own_file;
 use crate::age_file;
 use crate::mask;
 use crate::platform;
@@ -46,7 +47,7 @@ pub(crate) fn plugins(file: &Path) -> Result<Vec<String>, String> {
 /// Opens the identity in this process, and returns its text. Plugins are started, and may ask on the terminal. An error
 /// continues "was not opened: ".
 pub(crate) fn open_here(identity: &Path, file: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let sealed = super::identity::read(identity, MAX_BYTES).map_err(|error| error.to_string())?;
+    let sealed = own_file(identity.to_owned()).read().map_err(|error| error.to_string())?;
     let sealed = sealed.ok_or("it does not exist")?;
     let parsed = IdentityFile::from_buffer(identities(file)?.as_slice());
     // The crate's message names a line, and nothing of it.

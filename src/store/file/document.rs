@@ -6,18 +6,17 @@
 //! no error repeats a line of it.
 
 use super::super::StoreError;
+use super::super::own_file::OwnFile;
 use super::entry::{Entries, Found, Pair, SMALL, taken};
 use super::index::Index;
 use super::text::{self, Misshapen};
-use crate::platform::private::{self, NotPrivate, Privacy};
-use crate::platform::{self, Access, NotLasting, Opened, ReadError};
+use crate::platform::{self, Opened};
 use crate::secret::Secret;
 use memchr::memmem;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use zeroize::Zeroizing;
 
 // Ten thousand keys of the largest size and their headers.
@@ -32,7 +31,7 @@ enum Wanted {
 
 /// The file.
 pub(super) struct Document {
-    file: PathBuf,
+    file: OwnFile,
     seen: Mutex<Seen>,
 }
 
@@ -47,55 +46,24 @@ struct Seen {
 impl Document {
     /// Nothing is read yet.
     pub(super) fn new(file: PathBuf) -> Self {
-        Self { file, seen: Mutex::default() }
+        Self { file: OwnFile::new(file, MAX_BYTES), seen: Mutex::default() }
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.file
+        self.file.path()
     }
 
     pub(super) fn failed(&self, why: impl Into<String>) -> StoreError {
-        StoreError::File { file: self.file.clone(), line: None, why: why.into() }
-    }
-
-    // The content is not to blame.
-    fn io(&self, doing: &'static str, error: &std::io::Error) -> StoreError {
-        let (file, why) = (self.file.clone(), error.to_string());
-        if NotLasting::is(error) { StoreError::NotLasting { file, why } } else { StoreError::Io { file, doing, why } }
+        self.file.failed(why)
     }
 
     // `None` without a file.
     fn read(&self) -> Result<Option<Zeroizing<String>>, StoreError> {
-        let read = match platform::read_file(&self.file, MAX_BYTES) {
-            Ok(read) => read,
-            Err(error) if error.is_absent() => return Ok(None),
-            Err(ReadError::Io(error)) => return Err(self.io("read", &error)),
-            Err(error) => return Err(self.failed(format!("cannot be read: {error}"))),
-        };
-        let mut bytes = Zeroizing::new(read.bytes);
-        self.check(&read.access)?;
-        // Checked in place and then moved, so that no second copy is made.
-        if let Err(error) = std::str::from_utf8(&bytes) {
-            let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
-            return Err(StoreError::File {
-                file: self.file.clone(),
-                line: Some(line),
-                why: "is not UTF-8 from here on".into(),
-            });
-        }
-        let text = String::from_utf8(std::mem::take(&mut *bytes)).expect("checked above");
-        Ok(Some(Zeroizing::new(text)))
-    }
-
-    fn check(&self, access: &Access) -> Result<(), StoreError> {
-        private::check(access, Privacy::Unread).map_err(|why| {
-            let must = if matches!(why, NotPrivate::Open(_)) { "; it must be 0600" } else { "" };
-            StoreError::Unsafe { file: self.file.clone(), why: format!("{why}{must}") }
-        })
+        self.file.read()?.map(|bytes| self.file.text(bytes)).transpose()
     }
 
     fn parse(&self, text: &str) -> Result<Entries, StoreError> {
-        text::parse(text).map_err(|wrong| wrong.in_file(&self.file))
+        text::parse(text).map_err(|wrong| wrong.in_file(self.path()))
     }
 
     /// One entry with its attributes.
@@ -161,9 +129,9 @@ impl Document {
 
     // The file, where it is large enough that reading it whole is worth avoiding.
     fn open_large(&self) -> Result<Option<Opened>, StoreError> {
-        match platform::open_file(&self.file) {
+        match platform::open_file(self.path()) {
             Ok(opened) if (SMALL as u64..=MAX_BYTES).contains(&opened.size) => {
-                self.check(&opened.access)?;
+                self.file.check(&opened.access)?;
                 Ok(Some(opened))
             }
             // Reading it whole says what is wrong.
@@ -206,41 +174,24 @@ impl Document {
         secret: &Secret,
         attributes: Option<&[(String, String)]>,
     ) -> Result<(), StoreError> {
-        let value =
-            std::str::from_utf8(secret.expose()).map_err(|_| self.failed("holds text, and this key is not UTF-8"))?;
-        self.change(|text| text::with(text, pair, value, attributes).map(Some))
+        let value = self.file.value(secret)?;
+        self.change(|text| text::with(text, pair, value, attributes).map(Some)).map(drop)
     }
 
     /// Takes an entry away; `false` when there is none.
     pub(super) fn take(&self, pair: Pair<'_>) -> Result<bool, StoreError> {
-        let mut there = false;
-        self.change(|text| {
-            let after = text::without(text, pair)?;
-            there = after.is_some();
-            Ok(after)
-        })?;
-        Ok(there)
+        self.change(|text| text::without(text, pair))
     }
 
-    // Nothing is written where the edit says that nothing changed.
+    // Nothing is written where the edit says that nothing changed; then it is `false`.
     fn change(
         &self,
         edit: impl FnOnce(&str) -> Result<Option<Zeroizing<String>>, Misshapen>,
-    ) -> Result<(), StoreError> {
-        let failed = |error: std::io::Error| self.io("written", &error);
-        // A symlink into somebody's dotfiles stays a symlink: what it leads to is replaced.
-        let target = self.file.canonicalize().unwrap_or_else(|_| self.file.clone());
-        let folder = target.parent().expect("a file lies in a folder");
-        platform::create_private_folder(folder).map_err(failed)?;
-        let lock = target.with_extension("toml.lock");
-        let _lock = platform::lock_file(&lock, Duration::from_secs(5))?;
-        // A copy of every key that a killed change left behind.
-        platform::remove_strays(&target).map_err(failed)?;
-        let text = self.read()?.unwrap_or_default();
-        match edit(&text).map_err(|wrong| wrong.in_file(&self.file))? {
-            Some(after) => platform::replace_file(&target, after.as_bytes()).map_err(failed),
-            None => Ok(()),
-        }
+    ) -> Result<bool, StoreError> {
+        self.file.change(|bytes| {
+            let text = bytes.map(|bytes| self.file.text(bytes)).transpose()?.unwrap_or_default();
+            edit(&text).map_err(|wrong| wrong.in_file(self.path()))
+        })
     }
 }
 
