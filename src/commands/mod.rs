@@ -151,6 +151,15 @@ impl Session {
         }
     }
 
+    /// Refuses a command that something below a launch has started, and configuration and state inside the project.
+    pub(crate) fn refuse_below(&self, world: &World, command: &str) -> Result<(), Failure> {
+        if world.is_below {
+            return Err(Failure::new(format!("`{command}` is not for what an agent has started"))
+                .hint("run it in a terminal of your own"));
+        }
+        self.refuse_own_places(world)
+    }
+
     /// Refuses to write a project file in the working directory that would have Ringlet's own files lie in the project.
     pub(crate) fn refuse_project_file(&self, world: &World) -> Result<(), Failure> {
         plan::refuse_own_places_below(&self.context(world)?).map_err(|error| {

@@ -34,11 +34,7 @@ enum Found {
 /// `ringlet keychain check [PREFIX]`. The status is 1 if a provider refuses a key.
 pub(super) fn run(host: &mut Host, session: &Session, prefix: &str) -> Result<i32, Failure> {
     // A program that an agent has started could name a proxy and a certificate authority of its own.
-    if host.world.is_below {
-        return Err(Failure::new("`ringlet keychain check` is not for what an agent has started")
-            .hint("run it in a terminal of your own"));
-    }
-    session.refuse_own_places(&host.world)?;
+    session.refuse_below(&host.world, "ringlet keychain check")?;
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     let prompt = if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never };
     let store = session.open_store(&host.world, prompt);

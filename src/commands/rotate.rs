@@ -34,11 +34,7 @@ pub(super) struct Asked<'a> {
 /// `ringlet keychain rotate`
 pub(super) fn run(host: &mut Host, session: &Session, key: &KeyName, asked: &Asked<'_>) -> Result<(), Failure> {
     // A program that an agent has started could name a proxy and a certificate authority of its own.
-    if host.world.is_below {
-        return Err(Failure::new("`ringlet keychain rotate` is not for what an agent has started")
-            .hint("run it in a terminal of your own"));
-    }
-    session.refuse_own_places(&host.world)?;
+    session.refuse_below(&host.world, "ringlet keychain rotate")?;
     let expires = asked.expires.map(|text| parse_expiry(text, host.world.now)).transpose()?;
     // A log that cannot be written must be known before the first lookup.
     session.audit_log()?;

@@ -42,8 +42,7 @@ pub(super) struct Export<'a> {
 
 /// `ringlet keychain export`
 pub(super) fn export(host: &mut Host, session: &Session, store: &Keys, asked: &Export<'_>) -> Result<(), Failure> {
-    refuse_below(host, "`ringlet keychain export`")?;
-    session.refuse_own_places(&host.world)?;
+    session.refuse_below(&host.world, "ringlet keychain export")?;
     if !host.world.console.is_interactive() {
         return Err(Failure::new("`ringlet keychain export` asks on the terminal, and there is none")
             .hint("run it in a terminal of your own"));
@@ -110,14 +109,6 @@ fn exported(host: &mut Host, session: &Session, store: &Keys, prefix: &str) -> R
     }
 }
 
-fn refuse_below(host: &Host, command: &str) -> Result<(), Failure> {
-    match host.world.is_below {
-        false => Ok(()),
-        true => Err(Failure::new(format!("{command} is not for what an agent has started"))
-            .hint("run it in a terminal of your own")),
-    }
-}
-
 fn counted(count: usize) -> String {
     if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
 }
@@ -152,8 +143,7 @@ pub(super) fn import(
     (file, identity): (&Path, Option<&Path>),
     replace: bool,
 ) -> Result<(), Failure> {
-    refuse_below(host, "`ringlet keychain import`")?;
-    session.refuse_own_places(&host.world)?;
+    session.refuse_below(&host.world, "ringlet keychain import")?;
     let file = named_file(&host.world, file)?;
     let shown = session.paths.pretty(&file);
     let unread = |why: String| Failure::new(format!("{shown} cannot be read: {why}"));

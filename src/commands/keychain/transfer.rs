@@ -32,7 +32,7 @@ impl Wanted {
     }
 
     fn command(self) -> &'static str {
-        if self == Self::Copy { "`ringlet keychain copy`" } else { "`ringlet keychain move`" }
+        if self == Self::Copy { "ringlet keychain copy" } else { "ringlet keychain move" }
     }
 
     fn done(self) -> &'static str {
@@ -106,18 +106,14 @@ pub(super) fn run(host: &mut Host, session: &Session, asked: &Transfer, wanted: 
 
 fn refuse(host: &Host, session: &Session, key: &KeyName, wanted: Wanted) -> Result<(), Failure> {
     let command = wanted.command();
-    if host.world.is_below {
-        return Err(Failure::new(format!("{command} is not for what an agent has started"))
-            .hint("run it in a terminal of your own"));
-    }
-    session.refuse_own_places(&host.world)?;
+    session.refuse_below(&host.world, command)?;
     if let Some(scope) = session.settings.scopes.get(key).filter(|scope| scope.broker) {
         let place = format!("{}:{}", session.paths.config().display(), scope.line);
         return Err(Failure::new(format!("{key} is for brokered launches alone, so it stays in the one store"))
             .hint(format!("see `broker = true`, {place}")));
     }
     if !host.world.console.is_interactive() {
-        return Err(Failure::new(format!("{command} asks on the terminal, and there is none"))
+        return Err(Failure::new(format!("`{command}` asks on the terminal, and there is none"))
             .hint("run it in a terminal of your own"));
     }
     Ok(())

@@ -17,6 +17,7 @@ pub(crate) use held::{Holder, MOST as MOST_HELD, socket as identity_socket};
 pub(crate) use identity::{OpenedBy, opened_by};
 pub(crate) use plugin::{open_here, plugins};
 
+use super::file::entry::item;
 use super::keychain::Index;
 use super::unopened::Unopened;
 use super::{Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError};
@@ -95,10 +96,6 @@ impl EncryptedStore {
         items.sort_by(|a, b| a.account.cmp(&b.account));
         Ok(items)
     }
-}
-
-fn item(account: String, (value, attributes): (Secret, Vec<(String, String)>)) -> Item {
-    Item { account, attributes, value: Some(value) }
 }
 
 impl Store for EncryptedStore {

@@ -1,5 +1,6 @@
 //! The entries of a file, as they are parsed.
 
+use super::super::Item;
 use crate::secret::Secret;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -37,4 +38,9 @@ impl Entry {
 /// Takes one entry out of those that were parsed.
 pub(crate) fn taken(entries: &mut Entries, pair: Pair<'_>) -> Option<Found> {
     Some(entries.get_mut(pair.0)?.remove(pair.1)?.taken())
+}
+
+/// A value and its attributes, as the item of an account.
+pub(in crate::store) fn item(account: String, (value, attributes): Found) -> Item {
+    Item { account, attributes, value: Some(value) }
 }

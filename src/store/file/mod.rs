@@ -15,7 +15,7 @@ use crate::platform;
 use crate::platform::private::{self, NotPrivate, Privacy};
 use crate::secret::{Secret, Shape, check_key};
 use document::Document;
-use entry::{Found, Pair};
+use entry::{Found, Pair, item};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -122,10 +122,6 @@ impl Store for FileStore {
     fn state(&self) -> Result<(), StoreError> {
         Ok(())
     }
-}
-
-fn item(account: String, (value, attributes): Found) -> Item {
-    Item { account, attributes, value: Some(value) }
 }
 
 /// Reads the private secret. It is 0600 in the state directory: as private as the keys themselves are with this store.
