@@ -302,6 +302,21 @@ fn a_tool_that_hangs_is_ended_and_the_other_stores_are_still_listed() {
     assert_eq!(rows[0]["name"], "openai/ci");
     let said = world.run(&["doctor"]).stdout;
     assert!(said.contains("did not answer within 300ms"), "{said}");
+    // A store that can hold none of the keys that are asked for is not asked.
+    assert_eq!(world.run(&["keychain", "list", "openai"]).ok(), "openai/ci\n");
+    world.run(&["keychain", "list", "anthropic/w"]).fails(1, &["the store \"team\" did not answer"]);
+}
+
+#[test]
+fn the_other_stores_are_listed_where_the_usual_one_does_not_answer() {
+    let world = world();
+    world.write("home/kv/anthropic.new", KEY);
+    world.run(&["config", "set", "credentials.backend", "system-only"]).ok();
+    let done = world.run(&["keychain", "list"]).fails(1, &["there is no keychain"]);
+    assert!(done.stdout.contains("anthropic/new"), "{done:?}");
+    assert_eq!(json_of(&world, &["--json", "keychain", "list", "anthropic/"])[0]["name"], "anthropic/new");
+    let done = world.run(&["--json", "keychain", "list", "openai"]).fails(1, &["there is no keychain"]);
+    assert_eq!(done.stdout, "");
 }
 
 #[test]
@@ -323,6 +338,17 @@ fn the_daemon_reads_and_writes_the_stores_of_the_settings() {
     }
     let log = world.run(&["audit", "--json"]).ok();
     assert!(log.contains("\"key\":\"anthropic/new\",\"store\":\"team\""), "{log}");
+    // A store that can hold none of the keys that are asked for is not asked. Its names are forgotten by a change.
+    world.program("kv", &KV.replace("env >", "touch \"$HOME/asked\"; env >"));
+    let write = json!({ "targets": ["anthropic/new"], "values": ["sk-ant-api03-NEWER"] });
+    assert_eq!(client.ask(&request("write", "ringlet", write)), success());
+    fs::remove_file(world.path("home/asked")).expect("asked for the change");
+    let prefix = |prefix: &str| request("search", "ringlet", json!({ "match": "prefix", "targets": [prefix] }));
+    assert_eq!(client.ask(&prefix("openai/")), results(&[("openai/ci", None)]));
+    assert_eq!(daemon.get("/v1/keys?prefix=openai/").json()["keys"], json!(["openai/ci"]));
+    assert!(!world.path("home/asked").exists());
+    assert_eq!(client.ask(&prefix("anthropic/n")), results(&[("anthropic/new", None)]));
+    assert!(world.path("home/asked").exists());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::probe::{Endpoints, Question, Unasked, Verdict};
 use crate::profile::Profiles;
 use crate::registry::misplaced;
 use crate::secret::{Key, Secret, Shape};
-use crate::store::{Keys, Listing, Prompt};
+use crate::store::{Keys, Prompt};
 use crate::words;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -116,17 +116,23 @@ pub(super) fn of_new(host: &mut Host, session: &Session, name: &KeyName, key: &K
 }
 
 fn names(host: &mut Host, store: &Keys, prefix: &str) -> Result<Vec<KeyName>, Failure> {
-    let Listing { keys: mut names, failed } = store.listing(&|_, _| ())?;
-    failed.into_iter().for_each(|error| host.output.warn(error.to_string()));
-    let all: Vec<String> = names.iter().map(ToString::to_string).collect();
-    names.retain(|name| name.to_string().starts_with(prefix));
-    if names.is_empty() && !all.is_empty() {
-        let failure = Failure::new("there is no key whose name begins so");
-        return Err(match closest(prefix, all.iter().map(String::as_str)) {
-            Some(name) => failure.hint(format!("did you mean `{name}`?")),
-            None => failure.hint("run `ringlet keychain list`"),
-        });
+    let mut listing = store.listing(prefix, &|_, _| ());
+    let names = std::mem::take(&mut listing.keys);
+    let mut failed = listing.all_failed();
+    if names.is_empty() {
+        if let Some(error) = failed.next() {
+            return Err(error.into());
+        }
+        let all: Vec<String> = store.names().unwrap_or_default().iter().map(ToString::to_string).collect();
+        if !all.is_empty() {
+            let failure = Failure::new("there is no key whose name begins so");
+            return Err(match closest(prefix, all.iter().map(String::as_str)) {
+                Some(name) => failure.hint(format!("did you mean `{name}`?")),
+                None => failure.hint("run `ringlet keychain list`"),
+            });
+        }
     }
+    failed.for_each(|error| host.output.warn(error.to_string()));
     Ok(names)
 }
 

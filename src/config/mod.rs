@@ -21,6 +21,7 @@ pub(crate) use settings::RawSettings;
 pub use settings::Settings;
 pub(crate) use source::{ConfigError, MAX_BYTES, Source};
 pub(crate) use stores::{
-    CommandNames, CommandSpec, Credential, Given, Kept, Prefix, StoreKind, StoreSpec, Stores, VaultLogin, VaultSpec,
+    CommandNames, CommandSpec, Credential, Given, Kept, Prefix, StoreKind, StoreRule, StoreSpec, Stores, VaultLogin,
+    VaultSpec,
 };
 pub(crate) use tools::Tool;

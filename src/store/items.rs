@@ -94,8 +94,11 @@ impl Items {
         wanted: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<Item>, StoreError> {
         let mut listed = Vec::new();
-        let rules = if service == SERVICE { Some(self.0.ruled()) } else { None };
-        for store in std::iter::once(self.0.usual()).chain(rules.into_iter().flatten()) {
+        let stores: Vec<_> = match service {
+            SERVICE => self.0.concerned(prefix).collect(),
+            _ => vec![self.0.usual()],
+        };
+        for store in stores {
             // A key that a rule keeps elsewhere is not this one.
             let is_its = |account: &str| {
                 let key = ItemName { service, account }.key();

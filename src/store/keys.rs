@@ -23,8 +23,17 @@ pub(crate) struct Keys {
 pub(crate) struct Listing {
     /// The keys, sorted.
     pub keys: Vec<KeyName>,
-    /// Stores of the settings that did not say what is in them.
+    /// Why the usual store did not say what is in it.
+    pub usual_failed: Option<StoreError>,
+    /// Why other ones did not.
     pub failed: Vec<StoreError>,
+}
+
+impl Listing {
+    /// The stores that did not say what is in them, the usual one first.
+    pub(crate) fn all_failed(self) -> impl Iterator<Item = StoreError> {
+        self.usual_failed.into_iter().chain(self.failed)
+    }
 }
 
 const PRIVATE: ItemName<'static> = ItemName { service: PRIVATE_SERVICE, account: PRIVATE_ACCOUNT };
@@ -107,8 +116,14 @@ impl Keys {
 
     /// The names of all keys, sorted and each once. A store that does not tell them is an error.
     pub(crate) fn names(&self) -> Result<Vec<KeyName>, StoreError> {
-        let Listing { keys, mut failed } = self.listing(&|_, _| ())?;
-        if failed.is_empty() { Ok(keys) } else { Err(failed.swap_remove(0)) }
+        self.names_from("")
+    }
+
+    /// The names of all keys that begin so, as [`Self::names`] has them.
+    pub(crate) fn names_from(&self, prefix: &str) -> Result<Vec<KeyName>, StoreError> {
+        let mut listing = self.listing(prefix, &|_, _| ());
+        let keys = std::mem::take(&mut listing.keys);
+        listing.all_failed().next().map_or(Ok(keys), Err)
     }
 
     /// The names of the keys in the usual store, and of those that a rule names. No program is run for it.
@@ -118,18 +133,23 @@ impl Keys {
         Ok(sorted(keys))
     }
 
-    /// The names of all keys. `progress` is told how many of how many are listed. A store's own listing decides;
-    /// accounts that are no names of keys are other tools' entries, and a key counts where its rule says that it is.
-    pub(crate) fn listing(&self, progress: &dyn Fn(usize, usize)) -> Result<Listing, StoreError> {
-        let mut keys = self.names_of(self.routes.usual(), progress)?;
-        let mut failed = Vec::new();
-        for store in self.routes.ruled() {
+    /// The names of all keys that begin so. `progress` is told how many of how many are listed. A store's own listing
+    /// decides; accounts that are no names of keys are other tools' entries, and a key counts where its rule says that
+    /// it is.
+    pub(crate) fn listing(&self, prefix: &str, progress: &dyn Fn(usize, usize)) -> Listing {
+        let (mut keys, mut usual_failed, mut failed) = (Vec::new(), None, Vec::new());
+        for store in self.routes.concerned(prefix) {
             match self.names_of(store, progress) {
+                Ok(names) if keys.is_empty() => keys = names,
                 Ok(names) => keys.extend(names),
+                Err(error) if std::ptr::addr_eq(store, self.routes.usual()) => usual_failed = Some(error),
                 Err(error) => failed.push(error),
             }
         }
-        Ok(Listing { keys: sorted(keys), failed })
+        if !prefix.is_empty() {
+            keys.retain(|key| key.to_string().starts_with(prefix));
+        }
+        Listing { keys: sorted(keys), usual_failed, failed }
     }
 
     // Where the keychain is locked and tells no names, the index does.

@@ -9,7 +9,7 @@ use super::helper::HelperStore;
 use super::tool::Tool;
 use super::vault::VaultStore;
 use super::{ItemName, Opening, SERVICE, Store, backend};
-use crate::config::{Backend, Credential, Kept, Prefix, StoreKind, Stores, VaultLogin};
+use crate::config::{Backend, Credential, Kept, Prefix, StoreKind, StoreRule, Stores, VaultLogin};
 use crate::name::KeyName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -106,7 +106,25 @@ impl<S: Store + ?Sized> Routes<S> {
 
     /// The stores that hold keys by a rule, the usual one not among them.
     pub(super) fn ruled(&self) -> impl Iterator<Item = &S> {
-        let kept: BTreeSet<&Kept> = self.stores.rules.values().map(|rule| &rule.store).collect();
+        self.ruled_for("")
+    }
+
+    /// The stores that may hold a key whose name begins so. No other one is asked, so that it need not answer.
+    pub(super) fn concerned(&self, prefix: &str) -> impl Iterator<Item = &S> {
+        let is_elsewhere = |(keys, rule): (&Prefix, &StoreRule)| keys.has_all(prefix) && self.is_other(rule);
+        let is_here = |(keys, rule): (&Prefix, &StoreRule)| keys.may_begin(prefix) && !self.is_other(rule);
+        let rules = &self.stores.rules;
+        let usual = !rules.iter().any(is_elsewhere) || rules.iter().any(is_here);
+        usual.then_some(&*self.usual).into_iter().chain(self.ruled_for(prefix))
+    }
+
+    fn is_other(&self, rule: &StoreRule) -> bool {
+        self.others.contains_key(&rule.store)
+    }
+
+    fn ruled_for(&self, prefix: &str) -> impl Iterator<Item = &S> {
+        let rules = self.stores.rules.iter().filter(|(keys, _)| keys.may_begin(prefix));
+        let kept: BTreeSet<&Kept> = rules.map(|(_, rule)| &rule.store).collect();
         kept.into_iter().filter_map(|kept| self.named(kept))
     }
 

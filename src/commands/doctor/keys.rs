@@ -52,11 +52,11 @@ fn is_a_tools(session: &Session, key: &KeyName) -> bool {
 
 // Reports on the store, and returns the names in it.
 fn stored(session: &Session, store: &Keys, checks: &mut Checks) -> Option<Vec<KeyName>> {
-    let names = store.listing(&|_, _| ());
+    let Listing { keys, usual_failed, failed } = store.listing("", &|_, _| ());
     // The name is asked for afterwards, since the file may have replaced the keychain meanwhile.
     let place = session.pretty_place(&store.place());
-    let answers = match names {
-        Ok(Listing { keys, failed }) => {
+    let answers = match usual_failed {
+        None => {
             // A locked keychain lists names and gives no values.
             if matches!(store.locked_collection(), Ok(Some(_))) {
                 let locked = match session.settings.backend {
@@ -84,20 +84,20 @@ fn stored(session: &Session, store: &Keys, checks: &mut Checks) -> Option<Vec<Ke
                     checks.good(format!("{place} is asked in a launch alone; the settings name {}", keys_of(count)));
                 }
             }
-            failed.into_iter().for_each(|error| checks.failed(error));
             Some(keys)
         }
         // Its usual hint is to run this command.
-        Err(error @ StoreError::Broken(_)) => {
+        Some(error @ StoreError::Broken(_)) => {
             let instead = ["ringlet", "config", "set", "credentials.backend", "file"];
             checks.bad(error.to_string(), Hint::from("restart it, or keep keys without it: ").command(instead));
             None
         }
-        Err(error) => {
+        Some(error) => {
             checks.failed(error);
             None
         }
     };
+    failed.into_iter().for_each(|error| checks.failed(error));
     if session.settings.has_encrypted_file() {
         match encrypted::unlocked_for(session) {
             Some(said) => checks.good(said),

@@ -97,7 +97,7 @@ pub(super) fn export(host: &mut Host, session: &Session, store: &Keys, asked: &E
 
 // The keys to export. One that is to leave through the broker alone stays.
 fn exported(host: &mut Host, session: &Session, store: &Keys, prefix: &str) -> Result<Vec<KeyName>, Failure> {
-    let names = store.names()?.into_iter().filter(|name| name.to_string().starts_with(prefix));
+    let names = store.names_from(prefix)?.into_iter();
     let is_brokered = |name: &KeyName| session.settings.scopes.get(name).is_some_and(|scope| scope.broker);
     let (stays, names): (Vec<_>, Vec<_>) = names.partition(is_brokered);
     for name in stays {

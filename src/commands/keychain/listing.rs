@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::name::KeyName;
 use crate::output::Style;
 use crate::profile::Profiles;
-use crate::store::{Keys, Listing};
+use crate::store::Keys;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -34,20 +34,25 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let started = Instant::now();
     let output = RefCell::new(&mut host.output);
-    let listing = store.listing(&|done, total| {
+    let mut listing = store.listing(prefix, &|done, total| {
         if started.elapsed() > PROGRESS_AFTER {
             output.borrow_mut().progress(&format!("reading the names of the keys: {done} of {total}"));
         }
     });
     host.output.end_progress();
-    let Listing { keys: mut names, mut failed } = listing?;
-    names.retain(|name| prefix.is_empty() || name.to_string().starts_with(prefix));
+    let names = std::mem::take(&mut listing.keys);
+    let mut failed = listing.all_failed();
+    let failure = failed.next();
     let place = |name: &KeyName| session.pretty_place(&store.place_of(name));
-    if host.output.wants_json() {
+    if names.is_empty() && failure.is_some() {
+        // What was printed would say that there is no key.
+    } else if host.output.wants_json() {
         let lives = Lives::read(host, session);
         let rows: Vec<Value> = names.iter().map(|name| lives.of(session, name, place(name)).as_json(name)).collect();
         host.output.json(&rows);
-    } else if is_long && !names.is_empty() {
+    } else if names.is_empty() {
+        host.output.note("there is no key; `ringlet keychain set PROVIDER ALIAS` stores one");
+    } else if is_long {
         let lives = Lives::read(host, session);
         let heads = ["KEY", "STORE", "USED BY", "AGE", "LAST USE", "EXPIRES"];
         let mut rows = vec![heads.map(|head| (Style::Dim, head.to_owned())).to_vec()];
@@ -70,15 +75,12 @@ pub(super) fn run(
         };
         host.output.table(&names.iter().map(row).collect::<Vec<_>>());
     }
-    if names.is_empty() && failed.is_empty() && !host.output.wants_json() {
-        host.output.note("there is no key; `ringlet keychain set PROVIDER ALIAS` stores one");
-    }
     // The names of the other stores are of use without those of one that does not answer.
-    match failed.pop() {
+    match failure {
         None => Ok(()),
-        Some(last) => {
-            failed.into_iter().map(Failure::from).for_each(|failure| host.output.warn(failure.message));
-            Err(last.into())
+        Some(failure) => {
+            failed.for_each(|error| host.output.warn(Failure::from(error).message));
+            Err(failure.into())
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::name::{Alias, KeyName, NameError, Provider, StoreName, closest, short
 use raw::{api_path, plain};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use toml::Spanned;
@@ -170,6 +171,31 @@ pub(crate) enum Prefix {
     Key(KeyName),
     /// All keys of a provider, but for those with a rule of their own.
     Provider(Provider),
+}
+
+impl Prefix {
+    /// Reports whether one of its keys may have a name that begins so.
+    pub(crate) fn may_begin(&self, with: &str) -> bool {
+        match self {
+            Self::Key(key) => key.to_string().starts_with(with),
+            Self::Provider(_) => self.has_all(with) || self.to_string().starts_with(with),
+        }
+    }
+
+    /// Reports whether every name that begins so is one of its keys.
+    pub(crate) fn has_all(&self, beginning: &str) -> bool {
+        matches!(self, Self::Provider(_)) && beginning.starts_with(&self.to_string())
+    }
+}
+
+/// What the names of its keys begin with.
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => key.fmt(f),
+            Self::Provider(provider) => write!(f, "{provider}/"),
+        }
+    }
 }
 
 /// Where the keys of a prefix are kept.
