@@ -446,6 +446,9 @@ impl From<LaunchError> for Failure {
                 };
                 Self::new(message).said(error.said()).maybe(error.hint())
             }
+            LaunchError::Unusable { place, is_set_here: false, .. } => {
+                Self::new(message).hint(format!("store it anew in {place}, with its own tool"))
+            }
             LaunchError::Unusable { key, .. } | LaunchError::Misplaced { key, wrong: Misplaced::NotOf(_) } => {
                 Self::new(message).hint(Hint::run(key.replace_command()))
             }

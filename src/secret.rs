@@ -58,6 +58,9 @@ pub(crate) const MAX_KEY: usize = 2560;
 pub(crate) enum Shape {
     /// The value of an HTTP header: one line. Every key of a provider that the registry knows has this shape.
     Header,
+    /// The same, as a tool or a server has given it. Nobody has looked at it, and a tool that fails may print a sentence
+    /// or a word such as `null`: it has a digit, and no blanks, quotes, brackets or other letters than ASCII's.
+    Given,
     /// Text that may have line feeds, such as a certificate. It reaches an agent through `[secrets]` alone.
     Text,
 }
@@ -77,6 +80,12 @@ pub enum KeyError {
     /// A control character, which neither a header nor a text file may hold.
     #[error("holds a control character")]
     Control,
+    /// A sentence, a document or a name in place of a key.
+    #[error("is no key: it has blanks, quotes, brackets or letters that no key has")]
+    Prose,
+    /// A word in place of a key.
+    #[error("is no key: it has no digit")]
+    Word,
     /// More than [`MAX_KEY`] bytes.
     #[error("is longer than {MAX_KEY} bytes")]
     TooLong,
@@ -135,13 +144,21 @@ pub(crate) fn check_key(bytes: &[u8], shape: Shape) -> Result<(), KeyError> {
     if bytes.iter().all(|byte| matches!(byte, b' ' | b'\n')) {
         return Err(KeyError::Blank);
     }
-    if shape == Shape::Header && bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+    if shape != Shape::Text && bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
         return Err(KeyError::SeveralLines);
     }
     if bytes.iter().any(|byte| (*byte < b' ' && *byte != b'\n') || *byte == 0x7f) {
         return Err(KeyError::Control);
     }
-    if std::str::from_utf8(bytes).is_err() { Err(KeyError::NotText) } else { Ok(()) }
+    if std::str::from_utf8(bytes).is_err() {
+        return Err(KeyError::NotText);
+    }
+    let is_of_keys = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=:@!#$%&*?^|".contains(byte);
+    match shape {
+        Shape::Given if !bytes.iter().all(is_of_keys) => Err(KeyError::Prose),
+        Shape::Given if !bytes.iter().any(u8::is_ascii_digit) => Err(KeyError::Word),
+        Shape::Header | Shape::Given | Shape::Text => Ok(()),
+    }
 }
 
 impl From<Zeroizing<Vec<u8>>> for Secret {
@@ -170,6 +187,29 @@ mod tests {
         assert_eq!(secret.expose(), b"sk-canary");
         let key = Key::new(secret, Shape::Header).expect("a key");
         assert_eq!(format!("{key:?}"), "Key(Secret(redacted))");
+    }
+
+    #[test]
+    fn what_a_tool_prints_in_place_of_a_key_is_none() {
+        let given = |text: &str| check_key(text.as_bytes(), Shape::Given);
+        for key in ["sk-ant-api03-a_B-1", "sk-1234", "AIza0", "abc.DEF.1", "id1:secret", "a1+/==", "32f0"] {
+            assert_eq!(given(key), Ok(()), "{key}");
+        }
+        for (text, why) in [
+            ("null", KeyError::Word),
+            ("None", KeyError::Word),
+            ("undefined", KeyError::Word),
+            ("Error: no login, code 7", KeyError::Prose),
+            ("{\"a\":1}", KeyError::Prose),
+            ("[1]", KeyError::Prose),
+            ("'k1'", KeyError::Prose),
+            (" k1", KeyError::Prose),
+            ("\u{feff}k1", KeyError::Prose),
+            ("k1\nk2", KeyError::SeveralLines),
+            ("", KeyError::Empty),
+        ] {
+            assert_eq!(given(text), Err(why), "{text}");
+        }
     }
 
     #[test]

@@ -179,7 +179,7 @@ fn a_tool_asks_on_the_terminal_where_the_settings_or_the_person_let_it() {
 }
 
 #[test]
-fn ctrl_c_ends_a_tool_and_leaves_the_terminal_as_it_was() {
+fn a_key_that_ends_or_stops_a_tool_leaves_the_terminal_as_it_was() {
     let world = world();
     let settings =
         world.read("home/.config/ringlet/config.toml").replace("[store.team]\n", "[store.team]\ninteractive = true\n");
@@ -187,20 +187,23 @@ fn ctrl_c_ends_a_tool_and_leaves_the_terminal_as_it_was() {
     world.write("home/.config/ringlet/config.toml", settings);
     let asks = "#!/bin/sh\nstty -echo < /dev/tty\nprintf 'PIN: ' > /dev/tty\nread -r pin < /dev/tty\n";
     world.program("kv", asks);
-    let mut command = world.process("sh");
-    command.args(["-c", "\"$0\" exec claude; echo \"status=$?\"; stty -a < /dev/tty", RINGLET]);
-    let mut terminal = Terminal::start(command);
-    terminal.expect("PIN: ");
-    terminal.ctrl('c');
-    // It is the tool's, which was in the foreground. Ringlet says what became of it.
-    terminal.expect("kv was ended by signal 2");
-    terminal.expect("status=125");
-    let (_, modes) = terminal.end();
-    assert!(modes.contains(" echo ") && !modes.contains("-echo "), "{modes}");
-    // A tool that may not ask is no reader of the terminal, and does not outlive the launch that it works for.
+    for (key, signal) in [('c', 2), ('z', 20)] {
+        let mut command = world.process("sh");
+        command.args(["-c", "\"$0\" exec claude; echo \"status=$?\"; stty -a < /dev/tty", RINGLET]);
+        let mut terminal = Terminal::start(command);
+        terminal.expect("PIN: ");
+        terminal.ctrl(key);
+        // It is the tool's, which was in the foreground. Ringlet says what became of it.
+        terminal.expect(&format!("kv was ended by signal {signal}"));
+        terminal.expect("status=125");
+        let (_, modes) = terminal.end();
+        assert!(modes.contains(" echo ") && !modes.contains("-echo "), "{modes}");
+    }
+    // A tool that may not ask is no reader of the terminal, and what it has started does not outlive the launch that it
+    // works for.
     world.write("home/.config/ringlet/config.toml", plain);
-    world
-        .program("kv", "#!/bin/sh\necho $$ > \"$HOME/pid.new\"; mv \"$HOME/pid.new\" \"$HOME/pid\"; exec sleep 1000\n");
+    let waits = "#!/bin/sh\nsleep 1000 &\necho $! > \"$HOME/pid.new\"; mv \"$HOME/pid.new\" \"$HOME/pid\"; wait\n";
+    world.program("kv", waits);
     let mut command = world.process(RINGLET);
     command.args(["exec", "claude"]);
     let mut terminal = Terminal::start(command);
@@ -305,6 +308,46 @@ fn a_tool_that_hangs_is_ended_and_the_other_stores_are_still_listed() {
     // A store that can hold none of the keys that are asked for is not asked.
     assert_eq!(world.run(&["keychain", "list", "openai"]).ok(), "openai/ci\n");
     world.run(&["keychain", "list", "anthropic/w"]).fails(1, &["the store \"team\" did not answer"]);
+}
+
+#[test]
+fn a_rule_means_the_keychain_itself_whatever_the_usual_store_is() {
+    let world = World::new();
+    world.make_ready();
+    world.store_key("anthropic/work", KEY);
+    world.configure("[store-for.\"anthropic/work\"]\nstore = \"system\"\n");
+    for usual in ["system", "file", "encrypted-file"] {
+        world.run(&["config", "set", "credentials.backend", usual]).ok();
+        launch(&world).fails(125, &["there is no keychain", "[store-for]", "ringlet config edit"]);
+        let set = ["keychain", "set", "anthropic", "work", "--stdin", "--replace"];
+        world.feed(&set, "sk-ant-api03-OTHER0").fails(1, &["there is no keychain"]);
+    }
+    assert!(!world.read("home/.config/ringlet/credentials.toml").contains("OTHER"));
+}
+
+#[test]
+fn what_is_no_key_is_not_handed_over_although_the_tool_says_that_all_is_well() {
+    let world = world();
+    for text in [
+        "Error: not logged in",
+        "null",
+        "None",
+        "{\"message\":\"no 1\"}",
+        "\"sk-ant-api03-1\"",
+        " sk-1",
+        "\u{feff}sk-1",
+    ] {
+        world.write("home/kv/anthropic.work", text);
+        let done = launch(&world).fails(125, &["the key anthropic/work in the store \"team\" is no key", "set"]);
+        assert!(!format!("{done:?}").contains(&format!("KEY={text}")), "{done:?}");
+    }
+    // The store's own tool is named where Ringlet cannot store the key.
+    let settings = world.read("home/.config/ringlet/config.toml");
+    let settings = settings.lines().filter(|line| !line.starts_with("set =")).collect::<Vec<_>>().join("\n");
+    world.write("home/.config/ringlet/config.toml", settings);
+    launch(&world).fails(125, &["store it anew in the store \"team\", with its own tool"]);
+    world.write("home/kv/anthropic.work", "two 2\nlines");
+    launch(&world).fails(125, &["the key anthropic/work in the store \"team\" has more than one line"]);
 }
 
 #[test]

@@ -90,7 +90,7 @@ pub(crate) fn serve(agent: u32) -> io::Result<()> {
 
 // A value that is read anew is held to what the first one was held to.
 fn usable(name: &KeyName, value: Secret) -> Result<Secret, String> {
-    let key = Key::new(value, Shape::Header).map_err(|why| why.to_string())?;
+    let key = Key::new(value, Shape::Given).map_err(|why| why.to_string())?;
     match misplaced(&name.provider, key.expose()) {
         None => Ok(key.into_secret()),
         Some(_) => Err("was made for another provider".to_owned()),

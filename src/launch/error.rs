@@ -27,10 +27,14 @@ pub enum LaunchError {
     #[error("the launch is refused because the lookup cannot be recorded: {0}")]
     Audit(#[from] AuditError),
     /// The stored value cannot be a key.
-    #[error("the key {key} in the keychain {why}")]
+    #[error("the key {key} in {place} {why}")]
     Unusable {
         /// The key.
         key: KeyName,
+        /// Its store.
+        place: String,
+        /// Whether Ringlet can store it there.
+        is_set_here: bool,
         /// The reason.
         why: KeyError,
     },

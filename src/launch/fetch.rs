@@ -10,7 +10,7 @@ use crate::plan::{
 };
 use crate::registry::misplaced;
 use crate::secret::{Key, Shape};
-use crate::store::Keys;
+use crate::store::{Change, Keys};
 use crate::vault::Loan;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -115,11 +115,15 @@ impl<'a> Lookup<'a> {
             Purpose::Account => Shape::Header,
             Purpose::Extra => self.context.registry.shape(&used.key.provider),
         };
+        let is_given = shape == Shape::Header && !store.is_in_usual(&used.key);
+        let shape = if is_given { Shape::Given } else { shape };
         let key = match Key::new(secret, shape) {
             Ok(key) => key,
             Err(why) => {
                 self.record(&used.key, Outcome::Error, Some(format!("the value {why}")))?;
-                return Err(LaunchError::Unusable { key: used.key.clone(), why });
+                let key = used.key.clone();
+                let is_set_here = store.can(Change::Set, &key).is_ok();
+                return Err(LaunchError::Unusable { place: store.place_of(&key), key, why, is_set_here });
             }
         };
         if used.purpose == Purpose::Account

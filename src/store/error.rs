@@ -83,6 +83,9 @@ pub enum StoreError {
     /// There is no keychain here at all.
     #[error("there is no keychain: {0}")]
     Absent(Missing),
+    /// There is none, and a rule of the settings has a key in it. Nothing stands in for it.
+    #[error("there is no keychain, in which [store-for] of the settings has this key: {0}")]
+    AbsentByRule(Missing),
     /// This session has a keychain's bus, and nothing can be asked there.
     #[error("the keychain cannot be reached although this session has one: {0}")]
     Unreachable(String),
@@ -184,6 +187,9 @@ impl StoreError {
             Self::NotFound { key, .. } => Hint::run(key.set_command()),
             Self::Absent(missing) => Hint::run(TO_ENCRYPT)
                 .and(format!(", {}, or set `[credentials] backend = \"file\"` in config.toml", missing.cure())),
+            Self::AbsentByRule(missing) => Hint::from("")
+                .command(words!["ringlet", "config", "edit"])
+                .and(format!(" opens [store-for]; name another store there, or {}", missing.cure())),
             Self::Unreachable(_) => {
                 let anew = "log out and in again, which starts the session's bus anew; where there is to be none, ";
                 Hint::from(anew)

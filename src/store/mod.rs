@@ -234,15 +234,17 @@ pub(crate) fn open(opening: &Opening<'_>) -> Keys {
 
 /// One of Ringlet's own stores.
 fn backend(own: Backend, opening: &Opening<'_>, while_absent: WhileAbsent) -> Box<dyn Store + Send + Sync> {
-    let Opening { settings, paths, env, prompt, .. } = opening;
-    let file = || FileStore::new(paths);
-    let keychain = || Keychain::new(paths, env, settings.timeout, *prompt);
+    let file = || FileStore::new(opening.paths);
     match own {
         Backend::File => Box::new(file()),
-        Backend::SystemOnly => Box::new(keychain()),
-        Backend::EncryptedFile => Box::new(EncryptedStore::new(paths)),
-        Backend::System => Box::new(WithFallback::new(keychain(), file(), while_absent)),
+        Backend::SystemOnly => Box::new(keychain(opening)),
+        Backend::EncryptedFile => Box::new(EncryptedStore::new(opening.paths)),
+        Backend::System => Box::new(WithFallback::new(keychain(opening), file(), while_absent)),
     }
+}
+
+fn keychain(opening: &Opening<'_>) -> Keychain {
+    Keychain::new(opening.paths, opening.env, opening.settings.timeout, opening.prompt)
 }
 
 // Why a value that another tool or a server gave is no key. The text goes on behind the name of its answer. Whether it

@@ -8,7 +8,7 @@ use super::fallback::WhileAbsent;
 use super::helper::HelperStore;
 use super::tool::Tool;
 use super::vault::VaultStore;
-use super::{ItemName, Opening, SERVICE, Store, backend};
+use super::{ItemName, Opening, SERVICE, Store, backend, keychain};
 use crate::config::{Backend, Credential, Kept, Prefix, StoreKind, StoreRule, Stores, VaultLogin};
 use crate::name::KeyName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,12 +28,14 @@ impl Routes<dyn Store + Send + Sync> {
         let stores = settings.stores.clone();
         let mut others: BTreeMap<Kept, Box<dyn Store + Send + Sync>> = BTreeMap::new();
         for rule in stores.rules.values() {
-            if let Kept::In(own) = rule.store
-                && own != settings.backend
-            {
+            let Kept::In(own) = rule.store else { continue };
+            let made = || match own {
                 // A rule means the keychain itself, and no file in its place.
-                let own = if own == Backend::System { Backend::SystemOnly } else { own };
-                others.entry(rule.store.clone()).or_insert_with(|| backend(own, opening, while_absent));
+                Backend::System | Backend::SystemOnly => Box::new(keychain(opening).by_rule()) as Box<_>,
+                Backend::File | Backend::EncryptedFile => backend(own, opening, while_absent),
+            };
+            if own == Backend::System || own != settings.backend {
+                others.entry(rule.store.clone()).or_insert_with(made);
             }
         }
         for (name, spec) in &stores.specs {

@@ -7,7 +7,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 #[cfg(target_os = "linux")]
 use rustix::process::getppid;
-use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process_group, setpgid, setsid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpgrp, getpid, kill_process_group, setpgid, setsid, waitid,
+};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 use std::fs::File;
 use std::io;
@@ -23,6 +25,8 @@ const STEP: Duration = Duration::from_millis(20);
 
 pub(super) fn run(errand: &Errand<'_>) -> io::Result<Done> {
     let end = Instant::now() + errand.time;
+    // Given up last, so that a signal that came meanwhile finds the program ended and the terminal as it was.
+    let deferred = Deferred::new();
     let mut command = Command::new(errand.program);
     command.args(errand.arguments).env_clear().envs(errand.env.iter().map(|(name, value)| (name, value)));
     command.current_dir(errand.folder).stdout(Stdio::piped());
@@ -40,9 +44,10 @@ pub(super) fn run(errand: &Errand<'_>) -> io::Result<Done> {
     // SAFETY: between fork and exec the closure makes system calls alone, and the descriptor is open until exec.
     unsafe { command.pre_exec(move || set_apart(at.map(|at| BorrowedFd::borrow_raw(at)), parent)) };
     let mut running = Running { child: command.spawn()?, ended: None };
-    let done = running.attend(errand, end);
+    let done = running.attend(errand, end, &deferred);
     drop(running);
     drop(terminal);
+    drop(deferred);
     done
 }
 
@@ -81,31 +86,44 @@ struct Running {
 }
 
 impl Running {
-    fn attend(&mut self, errand: &Errand<'_>, end: Instant) -> io::Result<Done> {
+    fn attend(&mut self, errand: &Errand<'_>, end: Instant, deferred: &Deferred) -> io::Result<Done> {
         let mut pipes = Pipes::new(&mut self.child, errand.input);
         let mut done =
             Done { ended: Ended::Late, output: Zeroizing::new(Vec::with_capacity(errand.most + 1)), said: Vec::new() };
+        let mut looked = Instant::now();
         while !pipes.is_done() {
             let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || deferred.has_come() {
                 return Ok(done);
             }
             let is_quiet = pipes.wait(left.min(STEP))?;
             pipes.carry(&mut done, errand.most)?;
+            // Another process may keep the pipes open for ever, and write into them for ever.
+            if is_quiet || looked.elapsed() >= STEP {
+                looked = Instant::now();
+                if let Some(signal) = self.stopped(errand.on_terminal) {
+                    done.ended = Ended::BySignal(signal);
+                    return Ok(done);
+                }
+                if self.has_ended()? {
+                    pipes.carry_output(&mut done, errand.most)?;
+                    pipes.close();
+                }
+            }
             if done.output.len() > errand.most {
                 done.ended = Ended::Verbose;
                 return Ok(done);
-            }
-            // What it has printed is read. Another process may keep the pipes open for ever.
-            if is_quiet && self.has_ended()? {
-                break;
             }
         }
         drop(pipes);
         let mut step = Duration::from_micros(100);
         while !self.has_ended()? {
             let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || deferred.has_come() {
+                return Ok(done);
+            }
+            if let Some(signal) = self.stopped(errand.on_terminal) {
+                done.ended = Ended::BySignal(signal);
                 return Ok(done);
             }
             std::thread::sleep(step.min(left));
@@ -121,9 +139,37 @@ impl Running {
         Ok(done)
     }
 
+    // Of a program that a signal has ended nothing stays behind: it would go on to wait for the person who has sent it.
     fn has_ended(&mut self) -> io::Result<bool> {
-        self.ended = self.ended.or(self.child.try_wait()?);
+        if self.ended.is_none() {
+            let status = self.look(WaitIdOptions::EXITED);
+            if status.is_some_and(|status| status.terminating_signal().is_some()) {
+                self.end_group();
+            }
+            self.ended = self.child.try_wait()?;
+        }
         Ok(self.ended.is_some())
+    }
+
+    // The signal that has stopped a program at the terminal. Nobody would let it go on: the shell knows its caller alone.
+    fn stopped(&self, is_on_terminal: bool) -> Option<i32> {
+        is_on_terminal.then(|| self.look(WaitIdOptions::STOPPED)).flatten()?.stopping_signal()
+    }
+
+    // What has become of the program, which can be asked again.
+    fn look(&self, what: WaitIdOptions) -> Option<WaitIdStatus> {
+        let options = what | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(self.pid()?), options).ok().flatten()
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+    }
+
+    fn end_group(&self) {
+        if let Some(pid) = self.pid() {
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
     }
 }
 
@@ -132,8 +178,7 @@ impl Drop for Running {
         if self.ended.is_some() {
             return;
         }
-        let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else { return };
-        let _ = kill_process_group(pid, Signal::KILL);
+        self.end_group();
         // One that the kernel does not let go is not waited for.
         for _ in 0..50 {
             if !matches!(self.child.try_wait(), Ok(None)) {
@@ -142,6 +187,55 @@ impl Drop for Running {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
+}
+
+// The signals that would end this process wait while it runs a program, which else would stay behind in its session.
+struct Deferred {
+    before: libc::sigset_t,
+}
+
+impl Deferred {
+    const SIGNALS: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
+    fn new() -> Self {
+        Self { before: blocked(&Self::SIGNALS) }
+    }
+
+    fn has_come(&self) -> bool {
+        let mut pending = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: the call makes `pending` a set, and a set that it made is asked.
+        unsafe {
+            libc::sigpending(pending.as_mut_ptr()) == 0
+                && Self::SIGNALS.iter().any(|signal| libc::sigismember(pending.as_ptr(), *signal) == 1)
+        }
+    }
+}
+
+impl Drop for Deferred {
+    fn drop(&mut self) {
+        unblock(&self.before);
+    }
+}
+
+// Blocks signals in this thread, and returns those that were blocked.
+fn blocked(signals: &[libc::c_int]) -> libc::sigset_t {
+    let mut held = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the first call makes `held` a set, and the last one makes `before` one.
+    unsafe {
+        libc::sigemptyset(held.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(held.as_mut_ptr(), *signal);
+        }
+        libc::sigemptyset(before.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_BLOCK, held.as_ptr(), before.as_mut_ptr());
+        before.assume_init()
+    }
+}
+
+fn unblock(before: &libc::sigset_t) {
+    // SAFETY: the set is one that `blocked` has filled.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, std::ptr::null_mut()) };
 }
 
 // The three pipes of a program, as far as they are open.
@@ -181,6 +275,19 @@ impl<'a> Pipes<'a> {
             Err(Errno::INTR) => Ok(true),
             Err(error) => Err(error.into()),
         }
+    }
+
+    // Reads what the program has printed before it ended, as far as it may print.
+    fn carry_output(&mut self, done: &mut Done, most: usize) -> io::Result<()> {
+        while done.output.len() <= most {
+            let Some(read) = available(&mut self.output, most + 1 - done.output.len())? else { break };
+            done.output.extend_from_slice(&read);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        (self.output, self.said) = (None, None);
     }
 
     // Reads and writes what can be without waiting.
@@ -235,19 +342,9 @@ fn available(pipe: &mut Option<OwnedFd>, most: usize) -> io::Result<Option<Zeroi
 
 // Lets a process of a group in the background change the terminal, which would stop it otherwise (SIGTTOU).
 fn in_background<T>(change: impl FnOnce() -> T) -> T {
-    let mut held = MaybeUninit::<libc::sigset_t>::uninit();
-    let mut mask = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: the first call makes `held` a set, and the last one makes `mask` one.
-    let mask = unsafe {
-        libc::sigemptyset(held.as_mut_ptr());
-        libc::sigaddset(held.as_mut_ptr(), libc::SIGTTOU);
-        libc::sigemptyset(mask.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_BLOCK, held.as_ptr(), mask.as_mut_ptr());
-        mask.assume_init()
-    };
+    let before = blocked(&[libc::SIGTTOU]);
     let done = change();
-    // SAFETY: the set is the one that the call above has filled.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut()) };
+    unblock(&before);
     done
 }
 
@@ -293,6 +390,15 @@ mod tests {
         run_child(&errand).expect("it starts")
     }
 
+    // Waits until the process whose number a file has is gone. A system without /proc is not asked.
+    fn wait_for_the_end_of(file: &Path) {
+        let pid: i32 = std::fs::read_to_string(file).expect("written").trim().parse().expect("a number");
+        let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        while Path::new("/proc/self").exists() && !stat().is_empty() && !stat().contains(") Z ") {
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn output_status_and_what_is_said_come_back() {
         let done = run("cat; echo said >&2; exit 3", Some(b"given"), 20_000);
@@ -315,12 +421,7 @@ mod tests {
         let file = folder.path().join("pid");
         let done = run(&format!("sleep 1000 & echo $! > {}; sleep 1000", file.display()), None, 300);
         assert_eq!(done.ended, Ended::Late);
-        let pid: i32 = std::fs::read_to_string(&file).expect("written").trim().parse().expect("a number");
-        let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let is_gone = || !Path::new("/proc/self").exists() || stat().is_empty() || stat().contains(") Z ");
-        while !is_gone() {
-            std::thread::yield_now();
-        }
+        wait_for_the_end_of(&file);
         assert_eq!(run("yes", None, 20_000).ended, Ended::Verbose);
         let done = run("yes >&2 & sleep 0.2; kill $!; echo out", None, 20_000);
         assert_eq!((done.ended, done.output.as_slice(), done.said.len()), (Ended::With(0), &b"out\n"[..], MOST_SAID));
@@ -328,8 +429,28 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_keeps_the_pipes_open_is_not_waited_for() {
-        let done = run("sleep 3 & echo out", None, 60_000);
-        assert_eq!((done.ended, done.output.as_slice()), (Ended::With(0), &b"out\n"[..]));
+    fn a_child_that_keeps_the_pipes_open_or_floods_them_is_not_waited_for() {
+        for script in
+            ["sleep 3 & echo out", "yes >&2 & echo out", "(trap '' PIPE; while :; do echo x; done) >&2 & echo out"]
+        {
+            let done = run(script, None, 60_000);
+            assert_eq!((done.ended, done.output.as_slice()), (Ended::With(0), &b"out\n"[..]), "{script}");
+        }
+    }
+
+    #[test]
+    fn what_a_program_has_started_does_not_outlive_the_signal_that_ends_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pid");
+        let done = run(&format!("sleep 1000 & echo $! > {}; kill -15 $$; sleep 1000", file.display()), None, 60_000);
+        assert_eq!(done.ended, Ended::BySignal(15));
+        wait_for_the_end_of(&file);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn no_signal_is_blocked_in_a_program() {
+        let done = run("grep SigBlk /proc/self/status", None, 60_000);
+        assert_eq!(done.output.as_slice(), b"SigBlk:\t0000000000000000\n");
     }
 }
