@@ -58,8 +58,9 @@ pub(crate) const MAX_KEY: usize = 2560;
 pub(crate) enum Shape {
     /// The value of an HTTP header: one line. Every key of a provider that the registry knows has this shape.
     Header,
-    /// The same, as a tool or a server has given it. Nobody has looked at it, and a tool that fails may print a sentence
-    /// or a word such as `null`: it has a digit, and no blanks, quotes, brackets or other letters than ASCII's.
+    /// The same, as a tool or a server has given it. Nobody has looked at it, and a tool that fails may print a
+    /// sentence or a word such as `null`: it has a digit, and no blanks, quotes, brackets or other letters than
+    /// ASCII's.
     Given,
     /// Text that may have line feeds, such as a certificate. It reaches an agent through `[secrets]` alone.
     Text,

@@ -23,6 +23,8 @@ const MOST_NOTED: usize = 64 << 10;
 // A command that asks about several keys has them listed once. The daemon lives longer than its answers.
 const AS_LISTED: Duration = Duration::from_secs(5);
 
+type Listed = Result<BTreeSet<KeyName>, StoreError>;
+
 /// The store.
 pub(super) struct CommandStore {
     tool: Tool,
@@ -31,8 +33,8 @@ pub(super) struct CommandStore {
     known: BTreeSet<KeyName>,
     /// All rules, by which two keys may be one entry.
     stores: Stores,
-    /// The names that were last printed, and when.
-    listed: Mutex<Option<(Instant, BTreeSet<KeyName>)>>,
+    /// What was last listed, and when. A tool that does not answer is not asked again at once.
+    listed: Mutex<Option<(Instant, Listed)>>,
 }
 
 impl CommandStore {
@@ -76,9 +78,7 @@ impl CommandStore {
             Output::FirstLine => MOST_NOTED,
             Output::Base64 => MAX_KEY * 2,
         };
-        self.refuse_ambiguous(key)?;
-        let words = self.words(&self.spec.get, Some(key));
-        let printed = self.tool.output(&format!("give {key}"), &Run { words: &words, input: None, most, asks })?;
+        let printed = self.printed(key, most, asks)?;
         let no_key = |why: &str| self.tool.failed(Class::Broken, format!("gave no key for {key}: its answer {why}"));
         let bytes = printed.expose();
         let value = match self.spec.output {
@@ -95,6 +95,40 @@ impl CommandStore {
         unusable(&value).map_or(Ok(value), |why| Err(no_key(&why)))
     }
 
+    // What the tool prints for a key.
+    fn printed(&self, key: &KeyName, most: usize, asks: Asks) -> Result<Secret, StoreError> {
+        self.refuse_ambiguous(key)?;
+        let words = self.words(&self.spec.get, Some(key));
+        self.tool.output(&format!("give {key}"), &Run { words: &words, input: None, most, asks })
+    }
+
+    // Where the entries are files, the tool is asked for one that is there alone: it may take a folder for an entry.
+    fn is_there(&self, key: &KeyName) -> Result<bool, StoreError> {
+        let CommandNames::Files(path) = &self.spec.names else { return Ok(true) };
+        if Path::new(&self.filled(path, Some(key))).is_file() {
+            return Ok(true);
+        }
+        // That the folder cannot be listed is an error.
+        self.names().map(|_| false)
+    }
+
+    // The lines behind the key of an entry, which a new key leaves as they are.
+    fn rest(&self, name: ItemName<'_>, key: &KeyName) -> Result<Secret, StoreError> {
+        let none = || Secret::new(Vec::new());
+        if self.spec.output != Output::FirstLine || self.peek(name)? == Some(false) {
+            return Ok(none());
+        }
+        match self.printed(key, MOST_NOTED, Asks::IfPrompted) {
+            Ok(entry) => {
+                let end = entry.expose().iter().position(|byte| *byte == b'\n');
+                Ok(Secret::new(end.map_or_else(Vec::new, |end| entry.expose()[end..].to_vec())))
+            }
+            // Only the tool could tell whether there is an entry.
+            Err(StoreError::InStore { class: Class::Broken, .. }) if !self.knows_names() => Ok(none()),
+            Err(error) => Err(error),
+        }
+    }
+
     // A key that is the same entry of the tool as another one would be given in its place.
     fn refuse_ambiguous(&self, key: &KeyName) -> Result<(), StoreError> {
         let Some(other) = self.stores.same_entry(&self.tool.store, &self.spec, key) else { return Ok(()) };
@@ -104,24 +138,22 @@ impl CommandStore {
 
     // The names that are there, as far as that can be found out.
     fn names(&self) -> Result<BTreeSet<KeyName>, StoreError> {
+        // A list, files and the settings say nothing of a tool that is missing.
+        self.tool.program(&self.spec.get[0])?;
         let words = match &self.spec.names {
             CommandNames::Unknown => return Ok(self.known.clone()),
-            CommandNames::Files(path) => {
-                // Files say nothing of a tool that is missing.
-                self.tool.program(&self.spec.get[0])?;
-                return self.file_names(path);
-            }
+            CommandNames::Files(path) => return self.file_names(path),
             CommandNames::Printed(words) => self.words(words, None),
         };
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, names)) = listed.as_ref().filter(|(at, _)| at.elapsed() < AS_LISTED) {
-            return Ok(names.clone());
+            return names.clone();
         }
         let run = Run { words: &words, input: None, most: MOST_LISTED, asks: Asks::Never };
-        let printed = self.tool.output("list its keys", &run)?;
-        let names = self.printed_names(&String::from_utf8_lossy(printed.expose()))?;
+        let printed = self.tool.output("list its keys", &run);
+        let names = printed.and_then(|printed| self.printed_names(&String::from_utf8_lossy(printed.expose())));
         *listed = Some((Instant::now(), names.clone()));
-        Ok(names)
+        names
     }
 
     fn printed_names(&self, text: &str) -> Result<BTreeSet<KeyName>, StoreError> {
@@ -186,6 +218,9 @@ impl Store for CommandStore {
         if detail == Detail::Presence && self.knows_names() {
             return Ok(self.names()?.contains(&key).then(|| item(None)));
         }
+        if !self.is_there(&key)? {
+            return Ok(None);
+        }
         let asks = if self.spec.interactive { Asks::Always } else { Asks::Never };
         match self.value(&key, asks) {
             Ok(value) => Ok(Some(item(Some(value)))),
@@ -227,10 +262,15 @@ impl Store for CommandStore {
     fn put(&self, name: ItemName<'_>, value: &Secret, _: Option<&[(String, String)]>) -> Result<(), StoreError> {
         self.can(Change::Set, name)?;
         let Some(key) = name.key() else { return Err(self.tool.failed(Class::Unable, "holds keys alone")) };
+        let rest = self.rest(name, &key)?;
+        let mut entry = Vec::with_capacity(value.len() + rest.len());
+        entry.extend_from_slice(value.expose());
+        entry.extend_from_slice(rest.expose());
+        let entry = Secret::new(entry);
         let mut done = Ok(());
         for words in &self.spec.set {
             let words = self.words(words, Some(&key));
-            let input = Some(value.expose());
+            let input = Some(entry.expose());
             let run = Run { words: &words, input, most: MOST_NOTED, asks: Asks::IfPrompted };
             let earlier = done.err();
             done = self.tool.output(&format!("store {key}"), &run).map(drop);
@@ -279,7 +319,12 @@ impl Store for CommandStore {
 
     // A tool asks for what it needs when it gives a key.
     fn unlock_item(&self, name: ItemName<'_>) -> Result<(), StoreError> {
-        name.key().map_or(Ok(()), |key| self.value(&key, Asks::Always).map(drop))
+        let Some(key) = name.key() else { return Ok(()) };
+        self.forget();
+        match self.is_there(&key)? {
+            true => self.value(&key, Asks::Always).map(drop),
+            false => Err(StoreError::NotFound { place: self.place(), key }),
+        }
     }
 }
 

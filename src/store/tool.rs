@@ -100,8 +100,10 @@ impl Tool {
         })?;
         match done.ended {
             Ended::Late => Err(self.failed(Class::Late, format!("did not answer within {time:?}: {name} was ended"))),
-            Ended::Verbose => Err(self
-                .failed(Class::Broken, format!("gave no key: {name} printed more than {most} bytes, and was ended"))),
+            Ended::Verbose => Err(self.failed(
+                Class::Broken,
+                format!("gave no answer: {name} printed more than {most} bytes, and was ended"),
+            )),
             Ended::With(_) | Ended::BySignal(_) => Ok(done),
         }
     }

@@ -255,10 +255,14 @@ impl Stores {
     /// Another key that would be the same entry of a store's tool, by the rules: a key with a rule of its own, or some
     /// key of a provider.
     pub(crate) fn same_entry(&self, store: &StoreName, spec: &CommandSpec, key: &KeyName) -> Option<String> {
+        spec.about_one_key().find_map(|command| self.same_in(command, store, spec, key))
+    }
+
+    fn same_in(&self, command: &[String], store: &StoreName, spec: &CommandSpec, key: &KeyName) -> Option<String> {
         const ANY: &str = PROBES[0];
         let kept = Kept::Named(store.clone());
         let words = |key: &KeyName| -> Vec<String> {
-            spec.get.iter().map(|word| spec.filled(word, Some(key), &|_| None)).collect()
+            command.iter().map(|word| spec.filled(word, Some(key), &|_| None)).collect()
         };
         let own = words(key);
         let known = self.keys_of(&kept);
@@ -392,7 +396,7 @@ impl Stores {
         rules: &BTreeMap<Spanned<String>, RawStoreFor>,
         known: &[&KeyName],
     ) -> Result<(), ConfigError> {
-        let mut seen: BTreeMap<(&StoreName, Vec<String>), KeyName> = BTreeMap::new();
+        let mut seen: BTreeMap<(&StoreName, usize, Vec<String>), KeyName> = BTreeMap::new();
         let any = |alias: &str| alias.parse::<Alias>().expect("a valid alias");
         for at in rules.keys() {
             let parsed = match at.get_ref().parse::<KeyName>() {
@@ -412,18 +416,23 @@ impl Stores {
             };
             let Some(rule @ StoreRule { store: Kept::Named(name), .. }) = self.rules.get(&parsed) else { continue };
             for key in keys {
-                let entry = match self.specs.get(name).map(|spec| &spec.kind) {
+                let entries: Vec<Vec<String>> = match self.specs.get(name).map(|spec| &spec.kind) {
                     Some(StoreKind::Command(spec)) => {
-                        spec.get.iter().map(|word| spec.filled(word, Some(&key), &|_| None)).collect()
+                        let filled = |word: &String| spec.filled(word, Some(&key), &|_| None);
+                        spec.about_one_key().map(|command| command.iter().map(filled).collect()).collect()
                     }
                     Some(StoreKind::Vault(spec)) => {
                         let at = spec.secret(&key, Some(rule));
-                        vec![at.path, at.field]
+                        vec![vec![at.path, at.field]]
                     }
                     Some(StoreKind::Helper(_)) | None => continue,
                 };
-                let other = seen.insert((name, entry), key.clone()).filter(|other| *other != key);
-                if let Some(other) = other {
+                let is_other = |other: &KeyName| *other != key;
+                let mut others = entries
+                    .into_iter()
+                    .enumerate()
+                    .filter_map(|(command, entry)| seen.insert((name, command, entry), key.clone()).filter(is_other));
+                if let Some(other) = others.next() {
                     let message = match &parsed {
                         Prefix::Provider(provider) if other.provider == *provider && !known.contains(&&key) => {
                             format!("every key of {provider} would be the same entry of the store \"{name}\"")
@@ -434,8 +443,8 @@ impl Stores {
                         }
                     };
                     return Err(source.error(at.span(), message).with_hint(
-                        "each key is an entry of its own: `{provider}` and `{alias}` in `get`, or `path` and `field`, \
-                         tell them apart",
+                        "each key is an entry of its own: `{provider}` and `{alias}` in each command, or `path` and \
+                         `field`, tell them apart",
                     ));
                 }
             }
@@ -452,8 +461,7 @@ impl StoreSpec {
             StoreKind::Helper(name) => vec![format!("docker-credential-{name}")],
             StoreKind::Command(spec) => {
                 let listed = if let CommandNames::Printed(words) = &spec.names { Some(words) } else { None };
-                let all = std::iter::once(&spec.get).chain(&spec.set).chain(&spec.remove).chain(listed);
-                all.map(|words| words[0].clone()).collect()
+                spec.about_one_key().chain(listed).map(|words| words[0].clone()).collect()
             }
         }
     }
@@ -483,6 +491,11 @@ impl VaultSpec {
 }
 
 impl CommandSpec {
+    /// The commands that are about one key.
+    fn about_one_key(&self) -> impl Iterator<Item = &Vec<String>> {
+        std::iter::once(&self.get).chain(&self.set).chain(&self.remove)
+    }
+
     /// A part of a key's name as the tool takes it.
     fn spelt(&self, name: &str) -> String {
         match self.spelling {

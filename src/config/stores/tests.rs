@@ -167,6 +167,11 @@ fn two_keys_that_are_one_entry_of_the_tool_are_refused() {
     let fixed = "get = [\"cat\", \"/key\"]";
     assert!(refused(&two("openai/a", "openai/b", fixed)).contains("would be the same entry"));
     assert!(read(&format!("[store.s]\n{fixed}\n[store-for.\"openai/a\"]\nstore = \"s\"\n")).is_ok());
+    for command in ["set = [\"x\", \"{alias}\"]", "remove = [\"x\"]"] {
+        let table = format!("get = [\"x\", \"{{provider}}\", \"{{alias}}\"]\n{command}");
+        assert!(refused(&two("openai/a", "groq/a", &table)).contains("would be the same entry"), "{command}");
+        assert!(read(&format!("[store.s]\n{table}\n[store-for.\"openai/a\"]\nstore = \"s\"\n")).is_ok());
+    }
     let folded = "[store-for.\"a.b\"]\nstore = \"s\"\n[store-for.\"a-b\"]\nstore = \"s\"\n";
     let told = refused(&format!("[store.s]\n{dashed}\n{folded}"));
     assert!(told.contains("a key of a-b and a key of a.b would be") && !told.contains("q9z"), "{told}");
@@ -204,6 +209,8 @@ fn a_key_under_a_providers_rule_is_refused_where_another_one_may_be_the_same_ent
         assert_eq!(same(joined, prefixes, name).as_deref(), other, "{prefixes:?} {name}");
         assert_eq!(same(apart, prefixes, name), None, "{prefixes:?} {name}");
     }
+    let stored = "get = [\"x\", \"{provider}/{alias}\"]\nset = [\"x\", \"{provider}-{alias}\"]";
+    assert_eq!(same(stored, &["openai", "openai-eu"], "openai-eu/work").as_deref(), Some("openai/eu-work"));
     let upper = "preset = \"doppler\"\nP = \"p\"\nC = \"c\"";
     assert_eq!(same(upper, &["openai", "openai_eu"], "openai/eu_work").as_deref(), Some("openai_eu/work"));
 }

@@ -151,7 +151,8 @@ impl Running {
         Ok(self.ended.is_some())
     }
 
-    // The signal that has stopped a program at the terminal. Nobody would let it go on: the shell knows its caller alone.
+    // The signal that has stopped a program at the terminal. Nobody would let it go on: the shell knows its caller
+    // alone.
     fn stopped(&self, is_on_terminal: bool) -> Option<i32> {
         is_on_terminal.then(|| self.look(WaitIdOptions::STOPPED)).flatten()?.stopping_signal()
     }
