@@ -22,7 +22,7 @@ use crate::profile::ProfileError;
 use crate::profile::edit::EditError;
 use crate::registry::{Misplaced, RegistryError, closest_command};
 use crate::shell::ShellError;
-use crate::store::StoreError;
+use crate::store::{LOOKED_FOR, StoreError};
 use crate::trust::{TrustError, Verdict};
 use crate::words;
 use std::io;
@@ -287,9 +287,7 @@ impl From<PlanError> for Failure {
                     .hint("otherwise take the folder out of PATH")
             }
             PlanError::StoreProgram { store, .. } => Self::new(message).hint(
-                Hint::from("it is looked for on PATH, outside the project and where no other account may write; ")
-                    .command(["ringlet", "config", "edit"])
-                    .and(format!(" shows [store.{store}]")),
+                Hint::from(LOOKED_FOR).command(["ringlet", "config", "edit"]).and(format!(" opens {}", store.table())),
             ),
             PlanError::FirstLine { .. } => Self::new(message)
                 .hint("let it begin with `#!` and the program's path, or `#!/usr/bin/env` and its name"),
@@ -439,12 +437,12 @@ impl From<LaunchError> for Failure {
         let message = error.to_string();
         let made = match error {
             LaunchError::Plan(error) => error.into(),
-            LaunchError::Store { profile, error } => {
+            LaunchError::Store { profile, error, cure } => {
                 let message = match &error {
                     StoreError::NotFound { place, key } => format!("{profile} has no key {key} in {place}"),
                     other => format!("{profile}: {other}"),
                 };
-                Self::new(message).said(error.said()).maybe(error.hint())
+                Self::new(message).said(error.said()).maybe(cure)
             }
             LaunchError::Unusable { place, is_set_here: false, .. } => {
                 Self::new(message).hint(format!("store it anew in {place}, with its own tool"))

@@ -36,6 +36,12 @@ impl Hint {
         self
     }
 
+    /// Appends another sentence.
+    pub fn then(mut self, hint: Self) -> Self {
+        self.0.extend(hint.0);
+        self
+    }
+
     /// Returns the pieces in order.
     pub fn pieces(&self) -> &[Piece] {
         &self.0

@@ -190,6 +190,19 @@ name!(
     /// A store of the settings, such as `team`.
     StoreName, "store", check_name
 );
+impl StoreName {
+    /// The heading of its table in the settings.
+    pub fn table(&self) -> String {
+        store_table(&self.0)
+    }
+}
+
+/// The heading of a store's table in the settings. A name with a dot is quoted there.
+pub(crate) fn store_table(name: &str) -> String {
+    let is_bare = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if is_bare { format!("[store.{name}]") } else { format!("[store.\"{name}\"]") }
+}
+
 name!(
     /// An environment variable: `[A-Za-z_][A-Za-z0-9_]*`.
     Variable, "variable", check_variable

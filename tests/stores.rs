@@ -22,6 +22,10 @@ const TABLE: &str = "[store.team]\nget = [\"kv\", \"get\", \"{provider}/{alias}\
     set = [\"kv\", \"set\", \"{provider}/{alias}\"]\nremove = [\"kv\", \"rm\", \"{provider}/{alias}\"]\n\
     list = [\"kv\", \"ls\"]\n";
 
+/// A key that `migrate` recognises.
+const MOVED: &str =
+    "sk-ant-api03-TESTq1FAKEr2TESTs3FAKEt4TESTu5FAKEv6TESTw7FAKEx8TESTy9FAKEz0TESTa1FAKEb2TESTc3FAKEd4TEST-FAKEAA";
+
 /// A world in which a tool holds the keys of Anthropic.
 fn world() -> World {
     let world = World::new();
@@ -351,6 +355,56 @@ fn what_is_no_key_is_not_handed_over_although_the_tool_says_that_all_is_well() {
 }
 
 #[test]
+fn where_ringlet_cannot_store_a_key_the_stores_own_tool_is_named() {
+    let world = world();
+    let without = |heads: &[&str]| {
+        let settings = world.read("home/.config/ringlet/config.toml");
+        let is_kept = |line: &&str| !heads.iter().any(|head| line.starts_with(head));
+        let kept: Vec<&str> = settings.lines().filter(is_kept).collect();
+        world.write("home/.config/ringlet/config.toml", kept.join("\n") + "\n");
+    };
+    without(&["set =", "remove ="]);
+    fs::remove_file(world.path("home/kv/anthropic.work")).expect("there is one");
+    let own = "store it with its own tool, under anthropic/work";
+    launch(&world).fails(125, &["profile \"work\" has no key anthropic/work", own]);
+    for words in [&["doctor"][..], &["status"]] {
+        let said = world.run(words).stdout;
+        assert!(said.contains(own) && !said.contains("keychain set anthropic"), "{said}");
+    }
+    // Nothing is moved that the store would not take.
+    world.write("home/.bashrc", format!("export ANTHROPIC_API_KEY={MOVED}\n"));
+    for words in [&["migrate", "--dry-run"][..], &["migrate", "--yes"]] {
+        world
+            .run(words)
+            .fails(1, &["the store \"team\" stores no key by ringlet", "with its own tool, under anthropic/"]);
+    }
+    assert!(world.read("home/.bashrc").contains(MOVED));
+    // A program that is not there is said once, whatever knows the names.
+    without(&["list ="]);
+    world.run(&["profiles", "create", "more", "--agent", "claude", "--key-alias", "work"]).ok();
+    fs::remove_file(world.path("bin/kv")).expect("removed");
+    let said = world.run(&["doctor"]).stdout;
+    assert_eq!(said.matches("there is no program kv on PATH").count(), 1, "{said}");
+}
+
+#[test]
+fn what_an_agent_has_started_lets_no_tool_ask() {
+    let world = world();
+    let settings =
+        world.read("home/.config/ringlet/config.toml").replace("[store.team]\n", "[store.team]\ninteractive = true\n");
+    world.write("home/.config/ringlet/config.toml", settings);
+    world.program("kv", "#!/bin/sh\nprintf 'PIN: ' > /dev/tty || exit 5\nread -r pin < /dev/tty; echo KEY-$pin\n");
+    for words in [&["exec", "claude"][..], &["keychain", "unlock", "anthropic/work"]] {
+        let mut command = world.process(RINGLET);
+        command.args(words).env("RINGLET_SET", "ANTHROPIC_API_KEY");
+        let mut terminal = Terminal::start(command);
+        terminal.expect("kv ended with status 5");
+        let (_, said) = terminal.end();
+        assert!(!said.contains("PIN: "), "{said}");
+    }
+}
+
+#[test]
 fn the_other_stores_are_listed_where_the_usual_one_does_not_answer() {
     let world = world();
     world.write("home/kv/anthropic.new", KEY);
@@ -401,14 +455,14 @@ fn migrate_moves_a_key_into_the_store_of_its_rule_and_undo_takes_it_from_there()
     world.program("kv", KV);
     world.agent("claude");
     world.set("SHELL", "/bin/bash");
-    let key =
-        "sk-ant-api03-TESTq1FAKEr2TESTs3FAKEt4TESTu5FAKEv6TESTw7FAKEx8TESTy9FAKEz0TESTa1FAKEb2TESTc3FAKEd4TEST-FAKEAA";
-    let rc = format!("eval \"$(ringlet hook bash)\"\nexport ANTHROPIC_API_KEY={key}\n");
+    let rc = format!("eval \"$(ringlet hook bash)\"\nexport ANTHROPIC_API_KEY={MOVED}\n");
     world.write("home/.bashrc", &rc);
+    let plan = world.run(&["migrate", "--dry-run"]).stdout;
+    assert!(plan.contains("becomes anthropic/default in the store \"team\""), "{plan}");
     let done = world.run(&["migrate", "--yes"]);
     assert!(done.stderr.contains("stored anthropic/default in the store \"team\""), "{done:?}");
-    assert_eq!(world.read("home/kv/anthropic.default"), key);
-    assert!(!world.read("home/.bashrc").contains(key));
+    assert_eq!(world.read("home/kv/anthropic.default"), MOVED);
+    assert!(!world.read("home/.bashrc").contains(MOVED));
     world.run(&["migrate", "undo"]).ok();
     assert_eq!(world.read("home/.bashrc"), rc);
 }

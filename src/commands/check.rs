@@ -55,9 +55,12 @@ impl Checks {
         self.all.push(Check { grade: Grade::Bad, text: text.into(), hint: Some(hint.into()) });
     }
 
-    /// Adds a failure with the first of its hints.
+    /// Adds a failure with the first of its hints. What several things fail of is said once.
     pub(super) fn failed(&mut self, failure: impl Into<Failure>) {
         let Failure { message, hints, .. } = failure.into();
+        if self.all.iter().any(|check| check.grade == Grade::Bad && check.text == message) {
+            return;
+        }
         self.all.push(Check { grade: Grade::Bad, text: message, hint: hints.into_iter().next() });
     }
 

@@ -28,7 +28,7 @@ use crate::migrate::recover;
 use crate::name::KeyName;
 use crate::platform;
 use crate::secret::Secret;
-use crate::store::{self, Keys, Prompt};
+use crate::store::{self, Change, Keys, Prompt};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
@@ -116,7 +116,7 @@ fn move_keys(
     let unknown = machine::know_moved(host, session, &mut machine);
     unknown.into_iter().for_each(|why| host.output.warn(why));
     let mut planning = Planning::start(host, session, machine, Reading::new(&found, &named), command.dry_run)?;
-    let mut plan = planning.plan(session)?;
+    let mut plan = planning.plan(host, session)?;
     let asks = !command.yes && !command.dry_run && (plan.moves() || ask::offers(host, &plan));
     let goes_on = if asks { ask::decide(host, session, &mut planning, &mut plan)? } else { true };
     if !asks {
@@ -203,11 +203,16 @@ impl<'a, 'w> Planning<'a, 'w> {
     }
 
     // The plan as the person wants it by now.
-    fn plan(&mut self, session: &Session) -> Result<Plan, Failure> {
+    fn plan(&mut self, host: &Host, session: &Session) -> Result<Plan, Failure> {
         self.machine.spared = Spared::new(self.skipped.clone());
         let scan = self.scan.take().unwrap_or_else(|| self.reading.scan(&self.machine, &self.choices));
         let mut plan = self.reading.plan(scan, &self.machine, &self.existing, &self.choices);
         plan.made = machine::made(session, &plan, &self.machine.bound)?;
+        // A store that takes no key from Ringlet is known before anything is changed.
+        let store = session.open_store(&host.world, Prompt::Never);
+        for key in plan.keys.iter().filter(|key| !key.there) {
+            store.can(Change::Set, &key.name)?;
+        }
         Ok(plan)
     }
 }
@@ -261,8 +266,13 @@ fn existing(
     encrypted::ready(host, session, !dry_run && session.settings.has_encrypted_file())?;
     let store = session.open_store(&host.world, prompt);
     let read = || {
-        let names = store.names()?.into_iter().filter(|name| providers.contains(name.provider.as_str()));
-        names.map(|name| Ok((name.clone(), store.get(&name)?))).collect::<Result<BTreeMap<_, _>, store::StoreError>>()
+        let mut found = BTreeMap::new();
+        for provider in &providers {
+            for name in store.names_from(&format!("{provider}/"))? {
+                found.insert(name.clone(), store.get(&name)?);
+            }
+        }
+        Ok::<_, store::StoreError>(found)
     };
     match read() {
         Ok(found) => Ok(found),

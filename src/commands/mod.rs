@@ -113,6 +113,8 @@ impl Session {
     fn open_as(&self, world: &World, prompt: Prompt, settings: &Settings) -> Keys {
         // A working directory that was removed is no project.
         let stores = self.context(world).map(|context| plan::store_programs(&context)).unwrap_or_default();
+        // The terminal is the agent's there, and so would be the answer.
+        let prompt = if world.is_below { Prompt::Nobody } else { prompt };
         (world.open_store)(&Opening {
             settings,
             paths: &self.paths,

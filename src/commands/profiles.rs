@@ -101,7 +101,7 @@ pub(super) fn created(host: &mut Host, session: &Session, name: &Profile, bindin
             let store = session.open_store(&host.world, Prompt::Never);
             let key = KeyName::new(provider.clone(), alias.clone());
             if matches!(store.peek(&key), Ok(Some(false))) {
-                host.output.note(Hint::from(format!("there is no key {key} yet; run ")).command(key.set_command()));
+                host.output.note(Hint::from(format!("there is no key {key} yet; ")).then(store.cure(&key)));
             }
         }
         NewAccount::Login => {

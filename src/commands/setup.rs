@@ -248,7 +248,7 @@ fn rehearse(host: &mut Host, session: &Session, survey: &Survey, steps: &Steps<'
         let missing = there.as_ref().filter(|(_, there)| !matches!(there, Ok(Some(true) | None)));
         match missing {
             Some((key, Ok(_))) => {
-                hints.push(Hint::from(format!("there is no key {key} yet; run ")).command(key.set_command()));
+                hints.push(Hint::from(format!("there is no key {key} yet; ")).then(store.cure(key)));
             }
             Some((key, Err(error))) => {
                 hints.push(format!("{key}: {error}").into());

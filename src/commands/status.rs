@@ -43,6 +43,8 @@ struct KeyState {
     rejected: Option<PathBuf>,
     /// The store's name.
     place: String,
+    /// How there comes to be a key there.
+    cure: Hint,
     /// Another store that holds a key of the same name.
     copy: Option<PathBuf>,
 }
@@ -154,6 +156,7 @@ fn examine(context: &Context<'_>, session: &Session, shell: Option<&ShellNames>,
         copy: store::copy_in_file(&session.paths, store, &used.key),
         // The name is asked for last, since the file may have replaced the keychain.
         place: store.place_of(&used.key),
+        cure: store.cure(&used.key),
     });
     let command = match &outcome {
         Ok(plan) => plan.start().command.clone(),
@@ -233,13 +236,10 @@ fn print(output: &mut Output, session: &Session, context: &Context<'_>, row: &Ro
                     (Style::Bad, format!("{} is there, but {agent} was told not to use it ({file})", key.name))
                 }
             },
-            Ok(Some(false)) => (
-                Style::Bad,
-                output.written(
-                    &Hint::from(format!("{} is not in {}; run ", key.name, session.pretty_place(&key.place)))
-                        .command(key.name.set_command()),
-                ),
-            ),
+            Ok(Some(false)) => {
+                let (place, cure) = (session.pretty_place(&key.place), output.written(&key.cure));
+                (Style::Bad, format!("{} is not in {place}; {cure}", key.name))
+            }
             Err(error) => {
                 let hint = error.hint().map(|hint| format!("; {}", output.written(&hint))).unwrap_or_default();
                 (Style::Bad, format!("{}: {error}{hint}", key.name))

@@ -1,6 +1,7 @@
 //! The errors of a launch.
 
 use crate::audit::AuditError;
+use crate::hint::Hint;
 use crate::name::KeyName;
 use crate::plan::PlanError;
 use crate::registry::Misplaced;
@@ -22,6 +23,8 @@ pub enum LaunchError {
         profile: String,
         /// The store's error.
         error: StoreError,
+        /// What helps.
+        cure: Option<Hint>,
     },
     /// The lookup could not be recorded.
     #[error("the launch is refused because the lookup cannot be recorded: {0}")]

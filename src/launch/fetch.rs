@@ -10,7 +10,7 @@ use crate::plan::{
 };
 use crate::registry::misplaced;
 use crate::secret::{Key, Shape};
-use crate::store::{Change, Keys};
+use crate::store::{Change, Keys, StoreError};
 use crate::vault::Loan;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -108,7 +108,9 @@ impl<'a> Lookup<'a> {
                     Some(profile) => format!("profile \"{profile}\""),
                     None => self.wanted.start.command.clone(),
                 };
-                return Err(LaunchError::Store { profile, error });
+                let is_missing = matches!(error, StoreError::NotFound { .. });
+                let cure = if is_missing { Some(store.cure(&used.key)) } else { error.hint() };
+                return Err(LaunchError::Store { profile, error, cure });
             }
         };
         let shape = match used.purpose {

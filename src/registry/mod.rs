@@ -187,7 +187,8 @@ impl Registry {
         }
         let providers = self.provider_names().unwrap_or_default();
         let providers = providers.iter().filter_map(|name| self.provider(&name.parse().ok()?).ok());
-        let own: BTreeSet<String> = providers.map(|provider| provider.variable.to_string()).collect();
+        let variables = |provider: ProviderSpec| std::iter::once(provider.variable).chain(provider.also);
+        let own: BTreeSet<String> = providers.flat_map(variables).map(|name| name.to_string()).collect();
         let agents = self.agent_names().unwrap_or_default();
         let agents: Vec<_> = agents.iter().filter_map(|name| self.agent(&name.parse().ok()?).ok()).collect();
         likely.retain(|name| own.contains(name) || agents.iter().any(|agent| agent.competes_with_login(name)));

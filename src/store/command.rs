@@ -8,6 +8,7 @@ use super::{Change, Class, Detail, Include, Item, ItemName, Query, SERVICE, Stor
 use crate::config::{CommandNames, CommandSpec, Given, Kept, Output, Stores};
 use crate::name::KeyName;
 use crate::paths::Paths;
+use crate::platform::Ended;
 use crate::secret::{MAX_KEY, Secret};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -78,7 +79,9 @@ impl CommandStore {
             Output::FirstLine => MOST_NOTED,
             Output::Base64 => MAX_KEY * 2,
         };
-        let printed = self.printed(key, most, asks)?;
+        self.refuse_ambiguous(key)?;
+        let words = self.words(&self.spec.get, Some(key));
+        let printed = self.tool.output(&format!("give {key}"), &Run { words: &words, input: None, most, asks })?;
         let no_key = |why: &str| self.tool.failed(Class::Broken, format!("gave no key for {key}: its answer {why}"));
         let bytes = printed.expose();
         let value = match self.spec.output {
@@ -93,13 +96,6 @@ impl CommandStore {
             }
         };
         unusable(&value).map_or(Ok(value), |why| Err(no_key(&why)))
-    }
-
-    // What the tool prints for a key.
-    fn printed(&self, key: &KeyName, most: usize, asks: Asks) -> Result<Secret, StoreError> {
-        self.refuse_ambiguous(key)?;
-        let words = self.words(&self.spec.get, Some(key));
-        self.tool.output(&format!("give {key}"), &Run { words: &words, input: None, most, asks })
     }
 
     // Where the entries are files, the tool is asked for one that is there alone: it may take a folder for an entry.
@@ -118,14 +114,21 @@ impl CommandStore {
         if self.spec.output != Output::FirstLine || self.peek(name)? == Some(false) {
             return Ok(none());
         }
-        match self.printed(key, MOST_NOTED, Asks::IfPrompted) {
-            Ok(entry) => {
-                let end = entry.expose().iter().position(|byte| *byte == b'\n');
-                Ok(Secret::new(end.map_or_else(Vec::new, |end| entry.expose()[end..].to_vec())))
+        let run = Run {
+            words: &self.words(&self.spec.get, Some(key)),
+            input: None,
+            most: MOST_NOTED,
+            asks: Asks::IfPrompted,
+        };
+        let done = self.tool.run(&run)?;
+        match done.ended {
+            Ended::With(0) => {
+                let end = done.output.iter().position(|byte| *byte == b'\n');
+                Ok(Secret::new(end.map_or_else(Vec::new, |end| done.output[end..].to_vec())))
             }
             // Only the tool could tell whether there is an entry.
-            Err(StoreError::InStore { class: Class::Broken, .. }) if !self.knows_names() => Ok(none()),
-            Err(error) => Err(error),
+            _ if !self.knows_names() => Ok(none()),
+            _ => Err(self.tool.refused(&format!("give the rest of {key}"), &run, &done)),
         }
     }
 
@@ -449,6 +452,54 @@ mod tests {
     }
 
     #[test]
+    fn a_tool_that_fails_does_not_tell_what_it_was_given_or_what_it_has_printed() {
+        // Neither has the form of a key.
+        let plain = "wJalrXUtnFEMI/K7MDENG/correct-horse";
+        let told = |error: StoreError| format!("{error} {error:?} {:?}", error.said());
+        let failed = rig(GET, &format!("set -x; printf %s {plain}; exit 1"));
+        let said = told(got(&failed).expect_err("status 1"));
+        assert!(said.contains("printf %s") && !said.contains("wJalr") && !said.contains("horse"), "{said}");
+        let table = format!("{GET}\nset = [\"tool\", \"set\"]");
+        let failed = rig(&table, "echo 'will not take:' >&2; cat >&2; exit 1");
+        let value = Secret::new(plain.into());
+        let said = told(failed.store.put(name(), &value, None).expect_err("status 1"));
+        assert!(said.contains("will not take") && !said.contains("wJalr") && !said.contains("horse"), "{said}");
+    }
+
+    #[test]
+    fn a_new_key_keeps_the_lines_behind_the_old_one() {
+        let table = format!("{GET}\nset = [\"tool\", \"set\"]\nfirst-line = true");
+        let kept = rig(&table, "case $1 in get) cat entry;; set) cat > new; mv new entry;; esac");
+        let store = |text: &str| kept.store.put(name(), &Secret::new(text.into()), None);
+        let entry = || std::fs::read_to_string(kept.folder.path().join("entry")).expect("an entry");
+        store("first-1").expect("stored");
+        assert_eq!(entry(), "first-1");
+        std::fs::write(kept.folder.path().join("entry"), "old-1\nuser: me\nrecovery: a b\n").expect("written");
+        store("second-2").expect("stored");
+        assert_eq!(entry(), "second-2\nuser: me\nrecovery: a b\n");
+        // An entry that cannot be read whole stays.
+        std::fs::write(kept.folder.path().join("entry"), format!("old\n{}", "x".repeat(MOST_NOTED))).expect("written");
+        store("third-3").expect_err("too long");
+        assert!(entry().starts_with("old\n"));
+    }
+
+    #[test]
+    fn a_folder_of_a_keys_name_is_no_entry() {
+        // As `pass show` does.
+        let listed = rig(
+            "preset = \"pass\"\nDIR = \"~/store\"",
+            "if [ -f \"store/$2.gpg\" ]; then echo KEY; else echo \"$2\"; fi",
+        );
+        let folder = listed.folder.path().join("store/ringlet/anthropic");
+        std::fs::create_dir_all(folder.join("work")).expect("made");
+        std::fs::write(folder.join("other.gpg"), "").expect("written");
+        assert!(listed.store.get(name(), Detail::Value).expect("asked").is_none());
+        assert!(matches!(listed.store.unlock_item(name()), Err(StoreError::NotFound { .. })));
+        std::fs::write(folder.join("work.gpg"), "").expect("written");
+        assert_eq!(got(&listed).expect("there"), b"KEY");
+    }
+
+    #[test]
     fn what_a_tool_says_is_shown_in_a_few_lines_without_keys_or_control_characters() {
         let script = format!(
             "printf 'Error: \\033[31mno such entry\\n\\n' >&2\n\
@@ -471,7 +522,7 @@ mod tests {
         for path in [rig.folder.path().to_owned(), "/nonexistent/tool".into()] {
             rig.store.tool.programs.insert("tool".to_owned(), Ok(path));
             let error = got(&rig).expect_err("no program");
-            assert!(matches!(error, StoreError::InStore { class: Class::Absent, .. }), "{error}");
+            assert!(matches!(error, StoreError::InStore { class: Class::Unable, .. }), "{error}");
         }
     }
 

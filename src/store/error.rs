@@ -228,10 +228,10 @@ impl StoreError {
             }
             Self::NotLasting { .. } => "look at the disk, then run the command again".into(),
             Self::InStore { store, class, .. } => {
-                let table = format!(" opens [store.{store}]");
+                let table = format!(" opens {}", store.table());
                 let settings = Hint::from("").command(words!["ringlet", "config", "edit"]);
                 match class {
-                    Class::Absent => Hint::from("install it, or put its folder on PATH"),
+                    Class::Absent => Hint::from(LOOKED_FOR).command(words!["ringlet", "config", "edit"]).and(table),
                     Class::Away => settings.and(format!("{table}; look whether its server runs there")),
                     Class::Sealed => Hint::from("an operator of the server unseals it, as with `bao operator unseal`"),
                     Class::Odd => settings.and(format!("{table}; look at its address, its path and its field")),
@@ -254,6 +254,10 @@ impl StoreError {
         if let Self::InStore { said, .. } = self { said } else { &[] }
     }
 }
+
+/// Where the program of a store is looked for.
+pub(crate) const LOOKED_FOR: &str =
+    "it is looked for on PATH, outside the project and where no other account may write; ";
 
 /// The command after which keys are in the encrypted file, the better choice where there is no keychain.
 pub(crate) const TO_ENCRYPT: [&str; 5] = ["ringlet", "config", "set", "credentials.backend", "encrypted-file"];

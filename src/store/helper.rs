@@ -6,7 +6,6 @@
 
 use super::tool::{Asks, Run, Tool};
 use super::{Class, Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError, unusable};
-use crate::mask;
 use crate::name::KeyName;
 use crate::platform::Ended;
 use crate::secret::{MAX_KEY, Secret};
@@ -30,6 +29,8 @@ pub(super) struct HelperStore {
 
 #[derive(Deserialize)]
 struct Given {
+    #[serde(rename = "ServerURL", default)]
+    url: String,
     #[serde(rename = "Secret")]
     secret: Zeroizing<String>,
 }
@@ -50,38 +51,29 @@ impl HelperStore {
         Self { tool, program }
     }
 
-    // Runs one action. A helper that fails says why on standard output.
-    fn act(&self, action: &str, input: &[u8], most: usize, asks: Asks) -> Result<Result<Secret, String>, StoreError> {
+    // Runs one action, such as `give anthropic/work`. A helper that fails says why on standard output.
+    fn act(&self, action: &str, doing: &str, input: &[u8], most: usize, asks: Asks) -> Result<Secret, StoreError> {
         let words = [self.program.clone(), action.to_owned()];
-        let done = self.tool.run(&Run { words: &words, input: Some(input), most, asks })?;
+        let run = Run { words: &words, input: Some(input), most, asks };
+        let mut done = self.tool.run(&run)?;
         if done.ended == Ended::With(0) {
-            return Ok(Ok(Secret::from(done.output)));
+            return Ok(Secret::from(done.output));
         }
-        if !done.said.is_empty() {
-            return Err(self.tool.refused(action, &self.program, &done));
+        if done.said.is_empty() {
+            // It is no key that is printed then.
+            done.said = std::mem::take(&mut *done.output);
         }
-        let text = String::from_utf8_lossy(&done.output).trim().to_owned();
-        Ok(Err(text))
-    }
-
-    fn failed(&self, key: &KeyName, action: &str, text: &str) -> StoreError {
-        if text.starts_with(NOT_FOUND) {
-            return self.tool.failed(Class::Broken, format!("has no key {key}, or is locked"));
-        }
-        let said = mask::short(&mask::masked(text), 300);
-        StoreError::InStore {
-            store: self.tool.store.clone(),
-            class: Class::Broken,
-            why: format!("could not {action} {key}: {} failed", self.program),
-            said: if said.is_empty() { Vec::new() } else { vec![said] },
+        let is_missing = done.said.trim_ascii_start().starts_with(NOT_FOUND.as_bytes());
+        match is_missing {
+            true => {
+                Err(self.tool.failed(Class::Broken, format!("could not {doing}: it has no such key, or is locked")))
+            }
+            false => Err(self.tool.refused(doing, &run, &done)),
         }
     }
 
     fn value(&self, key: &KeyName, asks: Asks) -> Result<Option<Secret>, StoreError> {
-        let answer = match self.act("get", url(key).as_bytes(), MOST, asks)? {
-            Ok(answer) => answer,
-            Err(text) => return Err(self.failed(key, "give", &text)),
-        };
+        let answer = self.act("get", &format!("give {key}"), url(key).as_bytes(), MOST, asks)?;
         let no_key = |why: &str| self.tool.failed(Class::Broken, format!("gave no key for {key}: its answer {why}"));
         let given: Given =
             serde_json::from_slice(answer.expose()).map_err(|_| no_key("is not what a helper answers"))?;
@@ -90,18 +82,14 @@ impl HelperStore {
         if value.expose().is_empty() {
             return Ok(None);
         }
+        if !given.url.is_empty() && given.url != url(key) {
+            return Err(no_key("is about another entry"));
+        }
         unusable(&value).map_or(Ok(Some(value)), |why| Err(no_key(&why)))
     }
 
     fn names(&self) -> Result<Vec<KeyName>, StoreError> {
-        let answer = match self.act("list", b"", MOST_LISTED, Asks::Never)? {
-            Ok(answer) => answer,
-            Err(text) => {
-                let said = vec![mask::short(&mask::masked(&text), 300)];
-                let why = format!("could not list its keys: {} failed", self.program);
-                return Err(StoreError::InStore { store: self.tool.store.clone(), class: Class::Broken, why, said });
-            }
-        };
+        let answer = self.act("list", "list its keys", b"", MOST_LISTED, Asks::Never)?;
         let listed: BTreeMap<String, serde::de::IgnoredAny> = serde_json::from_slice(answer.expose())
             .map_err(|_| self.tool.failed(Class::Broken, "gave no list of names: its answer is no JSON object"))?;
         Ok(listed.keys().filter_map(|url| url.strip_prefix("ringlet/")?.parse().ok()).collect())
@@ -134,10 +122,7 @@ impl Store for HelperStore {
         let mut input = Zeroizing::new(Vec::with_capacity(MOST));
         serde_json::to_writer(&mut *input, &stored)
             .map_err(|error| self.tool.failed(Class::Broken, format!("takes no such value: {error}")))?;
-        match self.act("store", &input, MOST, Asks::IfPrompted)? {
-            Ok(_) => Ok(()),
-            Err(text) => Err(self.failed(&key, "store", &text)),
-        }
+        self.act("store", &format!("store {key}"), &input, MOST, Asks::IfPrompted).map(drop)
     }
 
     fn delete(&self, name: ItemName<'_>) -> Result<bool, StoreError> {
@@ -145,10 +130,7 @@ impl Store for HelperStore {
         if !self.names()?.contains(&key) {
             return Ok(false);
         }
-        match self.act("erase", url(&key).as_bytes(), MOST, Asks::IfPrompted)? {
-            Ok(_) => Ok(true),
-            Err(text) => Err(self.failed(&key, "remove", &text)),
-        }
+        self.act("erase", &format!("remove {key}"), url(&key).as_bytes(), MOST, Asks::IfPrompted).map(|_| true)
     }
 
     fn list(&self, query: &Query<'_>) -> Result<Vec<Item>, StoreError> {
@@ -214,7 +196,10 @@ mod tests {
             assert!(store.delete(name()).expect("removed"));
             assert!(!store.delete(name()).expect("none"));
             let error = store.get(name(), Detail::Value).expect_err("it may be locked");
-            assert_eq!(error.to_string(), "the store \"team\" has no key anthropic/work, or is locked");
+            assert_eq!(
+                error.to_string(),
+                "the store \"team\" could not give anthropic/work: it has no such key, or is locked"
+            );
         });
     }
 
@@ -230,6 +215,10 @@ mod tests {
             (format!("echo '{{\"Secret\":\"{KEY}\\u0000\"}}'"), "holds a NUL"),
             (format!("echo '{{\"Secret\":\"{KEY}{}\"}}'", "x".repeat(MAX_KEY)), "is longer than"),
             (format!("yes {KEY}"), "printed more than"),
+            (
+                format!("echo '{{\"ServerURL\":\"ringlet/anthropic/other\",\"Secret\":\"{KEY}\"}}'"),
+                "is about another entry",
+            ),
             (format!("echo 'error {KEY}'; exit 1"), "could not give anthropic/work"),
             (format!("echo 'error {KEY}' >&2; exit 1"), "ended with status 1"),
         ] {

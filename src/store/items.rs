@@ -6,7 +6,7 @@
 use super::fallback::WhileAbsent;
 use super::routes::Routes;
 use super::{Detail, Include, Item, ItemName, Opening, Prompt, Query, SERVICE, Store, StoreError, Unopened};
-use crate::config::{Settings, StoreKind, Stores};
+use crate::config::{Settings, Stores};
 use crate::env::Env;
 use crate::name::KeyName;
 use crate::paths::Paths;
@@ -32,13 +32,7 @@ pub struct Items(Routes<dyn Store + Send + Sync>);
 impl Items {
     /// Those of this session; nothing is connected yet. Nobody is asked anything, whatever the opening says.
     pub(crate) fn open(opening: &Opening<'_>) -> Self {
-        let mut settings = opening.settings.clone();
-        for spec in settings.stores.specs.values_mut() {
-            if let StoreKind::Command(command) = &mut spec.kind {
-                command.interactive = false;
-            }
-        }
-        let opening = Opening { prompt: Prompt::Never, settings: &settings, ..*opening };
+        let opening = Opening { prompt: Prompt::Nobody, ..*opening };
         Self(Routes::open(&opening, WhileAbsent::Refuse))
     }
 

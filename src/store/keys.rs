@@ -4,10 +4,11 @@ use super::file::FileStore;
 use super::keychain::Index;
 use super::routes::Routes;
 use super::{
-    Change, Detail, Include, ItemName, Lent, Missing, PRIVATE_ACCOUNT, PRIVATE_SERVICE, Query, SERVICE, Store,
+    Change, Class, Detail, Include, ItemName, Lent, Missing, PRIVATE_ACCOUNT, PRIVATE_SERVICE, Query, SERVICE, Store,
     StoreError,
 };
 use crate::config::Kept;
+use crate::hint::Hint;
 use crate::name::{KeyName, StoreName};
 use crate::paths::Paths;
 use crate::secret::Secret;
@@ -107,6 +108,15 @@ impl Keys {
     /// Stores a key, replacing an older value.
     pub(crate) fn set(&self, key: &KeyName, secret: &Secret) -> Result<(), StoreError> {
         self.routes.of(key).put(own(&key.to_string()), secret, None)
+    }
+
+    /// How there comes to be a key of this name in its store: by Ringlet where it stores keys there, else by the
+    /// store's own tool.
+    pub(crate) fn cure(&self, key: &KeyName) -> Hint {
+        match self.can(Change::Set, key) {
+            Err(unable @ StoreError::InStore { class: Class::Unable, .. }) => Hint::from(unable.to_string()),
+            Ok(()) | Err(_) => Hint::run(key.set_command()),
+        }
     }
 
     /// Takes a key away.

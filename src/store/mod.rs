@@ -30,7 +30,7 @@ mod unopened;
 mod vault;
 
 pub(crate) use attributes::is_reserved;
-pub(crate) use error::{Class, Missing, StoreError, TO_ENCRYPT};
+pub(crate) use error::{Class, LOOKED_FOR, Missing, StoreError, TO_ENCRYPT};
 pub use items::Items;
 pub(crate) use items::State;
 pub(crate) use keys::{Keys, Listing, copy_in_file};
@@ -68,7 +68,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Whether a person may be asked to unlock the keychain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Prompt {
-    /// Never: a launch must not open a dialog.
+    /// Nobody is there, or it is not theirs to answer: not even a tool that the settings let ask may do so.
+    Nobody,
+    /// Never: a launch must not open a dialog. A tool that the settings let ask may do so on the terminal.
     Never,
     /// Yes, where there is a screen for the dialog, and waits up to [`PATIENCE`] for the answer.
     Ask,

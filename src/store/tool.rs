@@ -71,7 +71,7 @@ impl Tool {
         let done = self.run(run)?;
         match done.ended {
             Ended::With(0) => Ok(Secret::from(done.output)),
-            _ => Err(self.refused(doing, &run.words[0], &done)),
+            _ => Err(self.refused(doing, run, &done)),
         }
     }
 
@@ -89,14 +89,18 @@ impl Tool {
         let Run { words, input, most, asks } = *run;
         let (name, arguments) = words.split_first().expect("a command has a program");
         let program = self.program(name)?;
-        let may_ask = asks == Asks::Always || (asks == Asks::IfPrompted && self.prompt == Prompt::Ask);
+        let may_ask = match self.prompt {
+            Prompt::Nobody => false,
+            Prompt::Never => asks == Asks::Always,
+            Prompt::Ask => asks != Asks::Never,
+        };
         let on_terminal = may_ask && platform::has_terminal();
         let env = self.environment(on_terminal);
         let time = if on_terminal { self.timeout.max(PATIENCE) } else { self.timeout };
         let errand =
             Errand { program, arguments, env: env.pairs(), folder: &self.home, input, time, most, on_terminal };
         let done = platform::run_child(&errand).map_err(|error| {
-            self.failed(Class::Absent, format!("cannot be asked: {} does not start: {error}", program.display()))
+            self.failed(Class::Unable, format!("cannot be asked: {} does not start: {error}", program.display()))
         })?;
         match done.ended {
             Ended::Late => Err(self.failed(Class::Late, format!("did not answer within {time:?}: {name} was ended"))),
@@ -109,15 +113,17 @@ impl Tool {
     }
 
     /// The error of a program that has not succeeded.
-    pub(super) fn refused(&self, doing: &str, name: &str, done: &Done) -> StoreError {
-        let name = Path::new(name).file_name().unwrap_or_default().to_string_lossy();
+    pub(super) fn refused(&self, doing: &str, run: &Run<'_>, done: &Done) -> StoreError {
+        let Run { words, input, .. } = *run;
+        let name = Path::new(&words[0]).file_name().unwrap_or_default().to_string_lossy();
         let how = match done.ended {
             Ended::BySignal(signal) => format!("{name} was ended by signal {signal}"),
             Ended::With(status) => format!("{name} ended with status {status}"),
             Ended::Late | Ended::Verbose => format!("{name} was ended"),
         };
         let why = format!("could not {doing}: {how}");
-        StoreError::InStore { store: self.store.clone(), class: Class::Broken, why, said: lines(&done.said) }
+        let said = lines(&done.said, &[&done.output, input.unwrap_or_default()]);
+        StoreError::InStore { store: self.store.clone(), class: Class::Broken, why, said }
     }
 
     // gpg's agent is another process, and has to be told which terminal this is: `/dev/tty` is none of its own.
@@ -143,9 +149,9 @@ impl Tool {
     }
 }
 
-// What a program said, for a person. A tool that fails may repeat a key.
-fn lines(said: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(said);
+/// What a program said, for a person. A tool that fails may repeat what it was given, or what it has printed.
+pub(super) fn lines(said: &[u8], secrets: &[&[u8]]) -> Vec<String> {
+    let text = mask::without(&String::from_utf8_lossy(said), secrets);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.take(MOST_LINES).map(|line| mask::short(&mask::masked(line), MOST_CHARACTERS)).collect()
 }

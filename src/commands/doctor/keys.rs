@@ -14,7 +14,7 @@ use crate::plan;
 use crate::platform;
 use crate::profile::{Account, Profiles, Resolved};
 use crate::secret::{Secret, same};
-use crate::store::{self, Keys, Listing, Prompt, StoreError, TO_ENCRYPT, Unopened};
+use crate::store::{self, Change, Keys, Listing, Prompt, StoreError, TO_ENCRYPT, Unopened};
 use crate::words;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +33,10 @@ pub(super) fn check(host: &Host, session: &Session, checks: &mut Checks) -> Resu
         let is_unused = |key: &&KeyName| !used.contains(key) && !doubled.contains(key) && !is_a_tools(session, key);
         for key in names.iter().filter(is_unused) {
             let command = words!["ringlet", "keychain", "remove", key.provider, key.alias];
-            let hint = Hint::from("name it in a profile, or run ").command(command);
+            let hint = match store.can(Change::Remove, key) {
+                Ok(()) => Hint::from("name it in a profile, or run ").command(command),
+                Err(unable) => Hint::from(format!("name it in a profile; {unable}")),
+            };
             checks.note(format!("no profile uses {key}"), hint);
         }
     }
@@ -224,10 +227,7 @@ fn key(
             Ok(Some(true) | None) => {}
             Ok(Some(false)) => {
                 let place = session.pretty_place(&store.place_of(key));
-                checks.bad(
-                    format!("profile \"{name}\" needs {key}, which is not in {place}"),
-                    Hint::run(key.set_command()),
-                );
+                checks.bad(format!("profile \"{name}\" needs {key}, which is not in {place}"), store.cure(key));
                 is_sound = false;
             }
             // A store that does not answer is reported once.

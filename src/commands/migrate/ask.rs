@@ -47,10 +47,10 @@ pub(super) fn decide(
 ) -> Result<bool, Failure> {
     let one_question = host.output.wants_json() || !host.world.console.is_interactive();
     if offers(host, plan) && entries(host, session, planning, plan)? {
-        *plan = planning.plan(session)?;
+        *plan = planning.plan(host, session)?;
     }
     if !one_question && launchers(host, session, planning, plan)? {
-        *plan = planning.plan(session)?;
+        *plan = planning.plan(host, session)?;
     }
     loop {
         present(host, session, planning, plan);
@@ -66,7 +66,7 @@ pub(super) fn decide(
             'c' if !one_question => choose(host, session, planning, plan)?,
             _ => return Ok(false),
         }
-        *plan = planning.plan(session)?;
+        *plan = planning.plan(host, session)?;
     }
 }
 
@@ -141,7 +141,7 @@ fn choose(host: &mut Host, session: &Session, planning: &mut Planning<'_, '_>, p
                 planning.choices.files.insert(file.target.clone());
             }
         }
-        *plan = planning.plan(session)?;
+        *plan = planning.plan(host, session)?;
     }
     let names: Vec<KeyName> = plan.keys.iter().map(|key| key.name.clone()).collect();
     let mut given: Vec<KeyName> = Vec::new();

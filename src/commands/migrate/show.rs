@@ -48,8 +48,15 @@ fn file(output: &mut Output, session: &Session, file: &PlannedFile, secrets: &Ke
             (Style::Plain, variable(&placed.finding)),
             (Style::Dim, " becomes "),
             (Style::Good, &name.to_string()),
+            (Style::Dim, &kept(session, name)),
         ]);
     }
+}
+
+// Where the settings have a key that is not in the usual store.
+fn kept(session: &Session, key: &KeyName) -> String {
+    let rule = session.settings.stores.rule(key);
+    rule.map_or_else(String::new, |rule| format!(" in the store \"{}\"", rule.store.name()))
 }
 
 /// Shows lines that change.

@@ -9,7 +9,7 @@ pub(super) use raw::RawStore;
 use super::backend::Backend;
 use super::presets::{Output, Spelling};
 use super::{ConfigError, Source};
-use crate::name::{Alias, KeyName, NameError, Provider, StoreName, closest, shorten};
+use crate::name::{Alias, KeyName, NameError, Provider, StoreName, closest, shorten, store_table};
 use raw::{api_path, plain};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table with `store = \"NAME\"`")]
 pub(super) struct RawStoreFor {
     store: Spanned<String>,
     path: Option<Spanned<String>>,
@@ -368,7 +368,7 @@ impl Stores {
             let names = self.specs.keys().map(StoreName::as_str).chain(Backend::NAMES.iter().map(|(name, _)| *name));
             return Err(match closest(named, names) {
                 Some(meant) => error.with_hint(format!("did you mean `{meant}`?")),
-                None => error.with_hint(format!("write a table [store.{}] that says what it is", shorten(named))),
+                None => error.with_hint(format!("write a table {} that says what it is", store_table(&shorten(named)))),
             });
         }
         let is_vault = |name: &StoreName| matches!(self.specs[name].kind, StoreKind::Vault(_));

@@ -12,7 +12,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 #[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case", expecting = "a table that says what the store is")]
 pub(in crate::config) struct RawStore {
     preset: Option<Spanned<String>>,
     get: Option<Spanned<Vec<Spanned<String>>>>,

@@ -431,9 +431,7 @@ mod tests {
 
     #[test]
     fn a_child_that_keeps_the_pipes_open_or_floods_them_is_not_waited_for() {
-        for script in
-            ["sleep 3 & echo out", "yes >&2 & echo out", "(trap '' PIPE; while :; do echo x; done) >&2 & echo out"]
-        {
+        for script in ["sleep 3 & echo out", "yes >&2 & echo out"] {
             let done = run(script, None, 60_000);
             assert_eq!((done.ended, done.output.as_slice()), (Ended::With(0), &b"out\n"[..]), "{script}");
         }
