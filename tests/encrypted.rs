@@ -370,6 +370,60 @@ fn held_name(world: &Sealed) -> String {
 }
 
 #[test]
+fn nothing_is_stored_for_an_identity_that_no_file_holds() {
+    let (world, own) = Sealed::by_identity();
+    let _daemon = helped(&world);
+    world.run(&["keychain", "unlock"]).ok();
+    let identity = fs::read(world.at("identity.age")).expect("there");
+    fs::remove_file(world.at("identity.age")).expect("removed");
+    world.store().fails(1, &["there is no identity yet that could open an encrypted file"]);
+    assert!(!world.at("credentials.age").exists());
+    world.put("identity.age", &identity);
+    world.store().ok();
+    let sealed = fs::read(world.at("credentials.age")).expect("there");
+    fs::remove_file(world.at("identity.age")).expect("removed");
+    let gone = ["identity.age does not exist, and ", "credentials.age cannot be opened without it"];
+    world.store().fails(1, &gone);
+    world.launch().fails(125, &gone);
+    // Another identity takes its place, while the one before is held.
+    let recipient = finish(world.process("age-keygen").arg("-y").arg(&own)).ok();
+    world.wrap_identity(recipient.trim());
+    world.store().fails(1, &["the encrypted file is locked"]);
+    world.launch().fails(125, &["the encrypted file is locked"]);
+    world.run(&["keychain", "unlock"]).ok();
+    world.store().fails(1, &["credentials.age: is encrypted for another identity"]);
+    assert_eq!(fs::read(world.at("credentials.age")).expect("there"), sealed);
+    // What is held is that of the new file alone.
+    world.put("identity.age", &identity);
+    world.launch().fails(125, &["the encrypted file is locked"]);
+    world.run(&["keychain", "unlock"]).ok();
+    assert_eq!(world.launch().ok(), KEY);
+    // The way of docs/src/stores.md, by which the identity stays and another one opens it.
+    let new = age_keygen(&world.path("home/new.txt"));
+    let script = format!(
+        "umask 077; opened=$(age -d -i {} identity.age) && printf '%s\\n' \"$opened\" | age -r {new} -o identity.new && \
+         mv identity.new identity.age",
+        own.display()
+    );
+    finish(world.process("sh").args(["-c", &script]).current_dir(world.path(CONFIG))).ok();
+    fs::copy(world.path("home/new.txt"), &own).expect("copied");
+    world.launch().fails(125, &["the encrypted file is locked"]);
+    world.run(&["keychain", "unlock"]).ok();
+    assert_eq!(world.launch().ok(), KEY);
+}
+
+#[test]
+fn a_home_that_a_link_leads_to_is_the_same_one() {
+    let (world, _) = Sealed::by_identity();
+    let _daemon = helped(&world);
+    world.run(&["keychain", "unlock"]).ok();
+    std::os::unix::fs::symlink(world.path("home"), world.path("link")).expect("linked");
+    let done = finish(world.process(RINGLET).env("HOME", world.path("link")).args(["keychain", "lock"]));
+    assert_eq!(done.stderr, "ringlet: the encrypted file is locked\n");
+    world.store().fails(1, &["the encrypted file is locked"]);
+}
+
+#[test]
 fn the_daemons_clients_get_keys_of_the_encrypted_file_while_it_is_unlocked() {
     let (sealed, _) = Sealed::by_identity();
     sealed.configure("[daemon]\nport = 0\n");

@@ -6,6 +6,7 @@
 //! written anywhere.
 
 use super::endpoint::{Listener, Stream, receive, tell_senders};
+use crate::digest::Digest;
 use crate::platform::{self, Peer};
 use crate::secret::Secret;
 use crate::store::encrypted::MOST_HELD;
@@ -87,11 +88,12 @@ fn said(word: &str) -> Zeroizing<Vec<u8>> {
 
 // Until when a text is to be held; nothing for a text of another form.
 fn until(text: &[u8]) -> Option<SystemTime> {
-    let blank = text.iter().position(|byte| *byte == b' ')?;
-    let seconds = std::str::from_utf8(&text[..blank]).ok()?.parse().ok()?;
+    let mut words = text.splitn(3, |byte| *byte == b' ');
+    let seconds = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
+    Digest::from_hex(words.next()?)?;
     let until = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
     let left = until.duration_since(SystemTime::now()).ok()?;
-    (left <= LONGEST && text[blank + 1..].starts_with(b"AGE-SECRET-KEY-1")).then_some(until)
+    (left <= LONGEST && words.next()?.starts_with(b"AGE-SECRET-KEY-1")).then_some(until)
 }
 
 /// Answers until `stop` becomes true.
@@ -169,6 +171,10 @@ mod tests {
         String::from_utf8(holds.answer(line.as_bytes()).to_vec()).expect("text")
     }
 
+    fn held_text(until: u64) -> String {
+        format!("{until} {} AGE-SECRET-KEY-1TEST", Digest::of(b"a file"))
+    }
+
     fn in_seconds(seconds: u64) -> u64 {
         (SystemTime::now() + Duration::from_secs(seconds)).duration_since(UNIX_EPOCH).expect("later").as_secs()
     }
@@ -177,7 +183,7 @@ mod tests {
     fn an_identity_is_held_by_its_name_until_it_is_ended_or_its_time_is_over() {
         let holds = Holds::default();
         assert_eq!(asked(&holds, "give a "), "none");
-        let text = format!("{} AGE-SECRET-KEY-1TEST", in_seconds(3600));
+        let text = held_text(in_seconds(3600));
         assert_eq!(asked(&holds, &format!("hold a {text}")), "held");
         assert_eq!(asked(&holds, "give a "), format!("held {text}"));
         assert_eq!(asked(&holds, "give b "), "none");
@@ -199,14 +205,16 @@ mod tests {
             "keep a x".to_owned(),
             "hold a ".to_owned(),
             "hold a x AGE-SECRET-KEY-1TEST".to_owned(),
-            format!("hold a {past} AGE-SECRET-KEY-1TEST"),
-            format!("hold a {far} AGE-SECRET-KEY-1TEST"),
+            format!("hold a {}", held_text(past)),
+            format!("hold a {}", held_text(far)),
+            format!("hold a {} AGE-SECRET-KEY-1TEST", in_seconds(60)),
             format!("hold a {} sk-something", in_seconds(60)),
+            format!("hold a {}", held_text(in_seconds(60)).replace("AGE-SECRET-KEY-1", "sk-")),
         ] {
             assert_eq!(asked(&holds, &line), "refused", "{line:?}");
         }
         for at in 0..MOST + 4 {
-            let line = format!("hold name{at} {} AGE-SECRET-KEY-1TEST", in_seconds(60));
+            let line = format!("hold name{at} {}", held_text(in_seconds(60)));
             assert_eq!(asked(&holds, &line), if at < MOST { "held" } else { "refused" });
         }
     }

@@ -47,9 +47,9 @@ pub(in crate::commands) fn unlock(host: &mut Host, session: &Session) -> Result<
             })?;
             encrypted::unlock_by(&session.paths, &passphrase, time)?
         }
-        OpenedBy::Identities => {
+        OpenedBy::Identities(of) => {
             let text = by_identities(&host.world, session)?;
-            encrypted::hold_opened(&session.paths, text.expose(), time)?
+            encrypted::hold_opened(&session.paths, (text.expose(), of), time)?
         }
         OpenedBy::Nothing => {
             let passphrase = new_passphrase(host, session)?;

@@ -1,9 +1,12 @@
 //! The identity while it is unlocked: the kernel holds it, or the running daemon where the kernel does not.
 //!
-//! What is held is a text, `SECONDS AGE-SECRET-KEY-1...`: until when, and the identity. Its name has the digest of the
-//! path of `identity.age`, so that two configurations hold two identities. The daemon is asked over a socket of its
-//! own, with one line; `daemon` has the other side.
+//! What is held is a text, `SECONDS DIGEST AGE-SECRET-KEY-1...`: until when, the digest of the `identity.age` that was
+//! opened, and the identity. While that file is another one or missing, nothing is held: a key that is encrypted for an
+//! identity which no file holds would be lost. The name has the digest of the path of `identity.age`, so that two
+//! configurations hold two identities. The daemon is asked over a socket of its own, with one line; `daemon` has the
+//! other side.
 
+use super::identity::{Opened, digest};
 use crate::age_file::{only_identity, secret_text};
 use crate::digest::Digest;
 use crate::paths::Paths;
@@ -50,7 +53,11 @@ pub(crate) struct NotHeld {
 
 /// The name under which the identity of these paths is held.
 pub(crate) fn name(paths: &Paths) -> String {
-    let digest = Digest::of(paths.identity().as_os_str().as_encoded_bytes()).to_string();
+    // One folder has one name, by whatever links a shell leads to it.
+    let file = paths.identity();
+    let folder = file.parent().and_then(|folder| folder.canonicalize().ok());
+    let file = folder.zip(file.file_name()).map_or_else(|| file.clone(), |(folder, name)| folder.join(name));
+    let digest = Digest::of(file.as_os_str().as_encoded_bytes()).to_string();
     format!("ringlet:{}", &digest[..32])
 }
 
@@ -65,15 +72,10 @@ pub(crate) fn socket(paths: &Paths) -> io::Result<PathBuf> {
     Ok(paths.runtime().join("identity.sock"))
 }
 
-/// Finds the identity. Nobody is asked anything.
+/// Finds the identity of the file as it is now. Nobody is asked anything.
 pub(super) fn find(paths: &Paths) -> Option<Held> {
-    let now = SystemTime::now();
-    let read = |text: &[u8], holder| {
-        let blank = text.iter().position(|byte| *byte == b' ')?;
-        let seconds = std::str::from_utf8(&text[..blank]).ok()?.parse().ok()?;
-        let left = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?.duration_since(now).ok()?;
-        Some(Held { identity: only_identity(&text[blank + 1..])?, left, holder })
-    };
+    let of = digest(paths).ok()??;
+    let read = |text: &[u8], holder| read(text, &of, holder);
     // Where the kernel refuses, nothing was held there.
     let kernel = kernel::held(&name(paths)).ok().flatten();
     if let Some(held) = kernel.and_then(|text| read(&text, Holder::Kernel)) {
@@ -83,12 +85,27 @@ pub(super) fn find(paths: &Paths) -> Option<Held> {
     read(answer.strip_prefix(b"held ")?, Holder::Daemon)
 }
 
-/// Has the kernel hold an identity for some time, or else the daemon.
-pub(super) fn hold(paths: &Paths, identity: &Identity, time: Duration) -> Result<Holder, NotHeld> {
+// What a text holds, if it is of this file and its time is not over.
+fn read(text: &[u8], of: &Digest, holder: Holder) -> Option<Held> {
+    let mut words = text.splitn(3, |byte| *byte == b' ');
+    let seconds = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
+    let left = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?.duration_since(SystemTime::now()).ok()?;
+    let is_of_file = words.next()? == of.to_string().as_bytes();
+    let identity = only_identity(words.next()?)?;
+    is_of_file.then_some(Held { identity, left, holder })
+}
+
+fn text(opened: &Opened, time: Duration) -> Zeroizing<Vec<u8>> {
     let until = (SystemTime::now() + time).duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut text = Zeroizing::new(Vec::with_capacity(MOST));
-    text.extend_from_slice(format!("{} ", until.as_secs()).as_bytes());
-    text.extend_from_slice(&secret_text(identity));
+    text.extend_from_slice(format!("{} {} ", until.as_secs(), opened.of).as_bytes());
+    text.extend_from_slice(&secret_text(&opened.identity));
+    text
+}
+
+/// Has the kernel hold an identity for some time, or else the daemon, in place of an older one.
+pub(super) fn hold(paths: &Paths, opened: &Opened, time: Duration) -> Result<Holder, NotHeld> {
+    let text = text(opened, time);
     let kernel = match kernel::hold(&name(paths), &text, time) {
         Ok(()) => return Ok(Holder::Kernel),
         Err(error) => error.to_string(),
@@ -167,5 +184,38 @@ mod kernel {
 
     pub(super) fn end(_: &str) -> io::Result<bool> {
         Err(none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_read_for_its_own_file_and_until_its_time_is_over() {
+        let hour = Duration::from_secs(3600);
+        let (of, other) = (Digest::of(b"the file"), Digest::of(b"another one"));
+        let opened = Opened { identity: Identity::generate(), of };
+        let held = read(&text(&opened, hour), &of, Holder::Kernel).expect("held");
+        assert_eq!(held.identity.to_public().to_string(), opened.identity.to_public().to_string());
+        assert!(held.left <= hour);
+        assert!(read(&text(&opened, hour), &other, Holder::Kernel).is_none());
+        assert!(read(&text(&opened, Duration::ZERO), &of, Holder::Kernel).is_none());
+        // The form of an earlier version, which does not name its file.
+        let secret = String::from_utf8(secret_text(&opened.identity).to_vec()).expect("text");
+        assert!(read(format!("9999999999 {secret}").as_bytes(), &of, Holder::Kernel).is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_has_one_name_by_whatever_link() {
+        use crate::env::Env;
+        let folder = tempfile::tempdir().expect("a folder");
+        let (home, link) = (folder.path().join("home"), folder.path().join("link"));
+        let of = |home: &std::path::Path| Paths::new(&Env::from_pairs([("HOME", home)])).expect("paths");
+        std::fs::create_dir_all(of(&home).identity().parent().expect("a folder")).expect("a folder");
+        std::os::unix::fs::symlink(&home, &link).expect("linked");
+        assert_eq!(name(&of(&home)), name(&of(&link)));
+        assert_ne!(name(&of(&home)), name(&of(folder.path())));
     }
 }

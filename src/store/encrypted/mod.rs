@@ -2,9 +2,9 @@
 //! for everything else, both age files that one identity opens.
 //!
 //! The identity lies in `identity.age`, itself encrypted by a passphrase or for other identities, such as those of a
-//! plugin. It is opened by `ringlet keychain unlock` alone, and then held for some hours (`held`). A launch finds it
-//! held, or the file is locked: it never asks, and never starts a plugin. The names of the keys are in an index, so
-//! that they are listed while the file is locked.
+//! plugin. It is opened by `ringlet keychain unlock` alone, and then held for some hours (`held`), for as long as that
+//! file stays as it is. A launch finds it held, or the file is locked: it never asks, and never starts a plugin. The
+//! names of the keys are in an index, so that they are listed while the file is locked.
 
 mod document;
 mod held;
@@ -22,10 +22,12 @@ use super::keychain::Index;
 use super::unopened::Unopened;
 use super::{Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError};
 use crate::age_file;
+use crate::digest::Digest;
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::{Secret, Shape, check_key};
 use document::{Document, Find};
+use identity::Opened;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -123,12 +125,7 @@ impl Store for EncryptedStore {
         let Some((document, pair)) = self.document(name) else {
             return Err(self.keys.failed("holds keys, and this account is no name of one"));
         };
-        match document.put(pair, value, attributes) {
-            Err(StoreError::Unopened(Unopened::Locked)) if opened_by(&self.paths)? == OpenedBy::Nothing => {
-                Err(Unopened::NoIdentity(self.paths.identity()).into())
-            }
-            done => done,
-        }?;
+        document.put(pair, value, attributes)?;
         self.note(name, true)
     }
 
@@ -154,10 +151,7 @@ impl Store for EncryptedStore {
     fn state(&self) -> Result<(), StoreError> {
         match (self.find)(&self.paths) {
             Some(_) => Ok(()),
-            None => match opened_by(&self.paths)? {
-                OpenedBy::Nothing => Err(Unopened::NoIdentity(self.paths.identity()).into()),
-                OpenedBy::Passphrase | OpenedBy::Identities => Err(Unopened::Locked.into()),
-            },
+            None => Err(identity::unheld(&self.paths)),
         }
     }
 
@@ -189,13 +183,13 @@ pub(crate) fn make(paths: &Paths, passphrase: &Secret, time: Duration) -> Result
     hold(paths, &identity::make(paths, passphrase, age_file::WORK)?, time)
 }
 
-/// Has the identity held that a plugin has opened, as a text.
-pub(crate) fn hold_opened(paths: &Paths, text: &[u8], time: Duration) -> Result<Holder, StoreError> {
-    hold(paths, &identity::in_text(paths, text)?, time)
+/// Has the identity held that a plugin has opened, as a text, with the digest that its file had before.
+pub(crate) fn hold_opened(paths: &Paths, (text, of): (&[u8], Digest), time: Duration) -> Result<Holder, StoreError> {
+    hold(paths, &Opened { identity: identity::in_text(paths, text)?, of }, time)
 }
 
-fn hold(paths: &Paths, identity: &age::x25519::Identity, time: Duration) -> Result<Holder, StoreError> {
-    held::hold(paths, identity, time)
+fn hold(paths: &Paths, opened: &Opened, time: Duration) -> Result<Holder, StoreError> {
+    held::hold(paths, opened, time)
         .map_err(|held::NotHeld { kernel, daemon }| Unopened::NotHeld { kernel, daemon }.into())
 }
 
