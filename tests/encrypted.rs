@@ -363,6 +363,50 @@ fn where_the_kernel_refuses_the_daemon_holds_the_identity() {
     launch().fails(125, &["the encrypted file is locked"]);
 }
 
+// Root may look at a process that has closed itself to others, and a plain user's daemon may not.
+#[test]
+fn the_daemon_of_a_plain_user_holds_the_identity_for_ringlet_alone() {
+    let (sealed, _) = Sealed::by_identity();
+    sealed.configure("[daemon]\nport = 0\n");
+    sealed.program("no-kernel-keys", &fs::read_to_string(NO_KERNEL).expect("the tool"));
+    sealed.program("claude", "#!/bin/sh\nprintf %s \"$ANTHROPIC_API_KEY\"\n");
+    sealed.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n");
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        let mut all = sealed.process("chown");
+        all.args(["-Rh", "12345:12345"]).args([sealed.path("home"), sealed.path("run")]);
+        finish(&mut all).ok();
+        sealed.chmod(&sealed.path(""), 0o755);
+    }
+    let by = |words: &[&str]| {
+        let mut command = sealed.process(if is_root { "setpriv" } else { "env" });
+        let plain = ["--reuid=12345", "--regid=12345", "--clear-groups"];
+        command.args(plain.iter().filter(|_| is_root)).arg(sealed.path("bin/no-kernel-keys")).args(words);
+        command
+    };
+    let ringlet = |words: &[&str]| finish(&mut by(&[&[RINGLET], words].concat()));
+    let _daemon = Daemon::start_by(&sealed, by(&[RINGLET]));
+    let done = ringlet(&["keychain", "unlock"]);
+    assert!(done.stderr.contains("unlocked for 8h; the daemon holds its identity"), "{done:?}");
+    let set = format!("printf %s '{KEY}' | {RINGLET} keychain set anthropic work --stdin");
+    finish(&mut by(&["sh", "-c", &set])).ok();
+    assert_eq!(ringlet(&["profiles", "run", "work"]).ok(), KEY);
+    // Another program gets nothing, even if it becomes ringlet once it has asked, and a child of its reads the answer.
+    let script = "import os,socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
+                  s.sendall(b'give '+sys.argv[2].encode()+b' \\n')\n\
+                  if sys.argv[3]=='becomes' and os.fork()!=0:\n os.set_inheritable(s.fileno(),True)\n \
+                  os.execv(sys.argv[4],[sys.argv[4],'keychain','list'])\nprint(s.makefile().read())";
+    let (socket, name) = (runtime(&sealed).join("identity.sock"), held_name(&sealed));
+    for way in ["asks", "becomes"] {
+        let words = ["python3", "-c", script, socket.to_str().expect("text"), &name, way, RINGLET];
+        let said = finish(&mut by(&words)).stdout;
+        assert!(said.contains("refused\n") && !said.contains("held"), "{way}: {said}");
+    }
+    assert_eq!(ringlet(&["profiles", "run", "work"]).ok(), KEY);
+    assert_eq!(ringlet(&["keychain", "lock"]).stderr, "ringlet: the encrypted file is locked\n");
+    ringlet(&["profiles", "run", "work"]).fails(125, &["the encrypted file is locked"]);
+}
+
 /// The name under which a world's identity is held, as `store::encrypted` makes it.
 fn held_name(world: &Sealed) -> String {
     let script = "import hashlib,sys; print('ringlet:'+hashlib.sha256(sys.argv[1].encode()).hexdigest()[:32])";

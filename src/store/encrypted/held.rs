@@ -3,24 +3,25 @@
 //! What is held is a text, `SECONDS DIGEST AGE-SECRET-KEY-1...`: until when, the digest of the `identity.age` that was
 //! opened, and the identity. While that file is another one or missing, nothing is held: a key that is encrypted for an
 //! identity which no file holds would be lost. The name has the digest of the path of `identity.age`, so that two
-//! configurations hold two identities. The daemon is asked over a socket of its own, with one line; `daemon` has the
-//! other side.
+//! configurations hold two identities. The daemon is asked over a socket of its own, with a line for each question;
+//! `daemon` has the other side.
 
 use super::identity::{Opened, digest};
 use crate::age_file::{only_identity, secret_text};
 use crate::digest::Digest;
 use crate::paths::Paths;
-use crate::platform;
+use crate::platform::{self, Line};
 use age::x25519::Identity;
 use std::io;
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
 /// The time limit of a question to the daemon.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The longest question and answer: a word, a name, a number and an identity are some 200 bytes.
+/// The longest question and answer: two words, a name, a number, a digest and an identity are some 300 bytes.
 pub(crate) const MOST: usize = 512;
 
 /// An identity that is held.
@@ -136,12 +137,81 @@ pub(super) fn end(paths: &Paths) -> Result<bool, String> {
     Ok(in_kernel || in_daemon)
 }
 
+/// The connection of this process to the daemon.
+enum Known {
+    /// There is none.
+    Not,
+    /// At this socket the daemon has looked at this process, and gave it this word, with which each question begins.
+    By(PathBuf, Line, Vec<u8>),
+    /// The daemon did not answer, at this time.
+    Mute(Instant),
+}
+
+static KNOWN: Mutex<Known> = Mutex::new(Known::Not);
+
+/// So long a daemon that did not answer is not asked again.
+const MUTE: Duration = Duration::from_secs(10);
+
+/// Has the daemon look at this process, where it may be asked later on. Once a process has closed itself to all others
+/// (`platform::harden`), the kernel does not tell a daemon of a plain user which program it runs.
+pub(crate) fn introduce(paths: &Paths) {
+    let Ok(socket) = socket(paths) else { return };
+    let may_be_asked = || match kernel::held(&name(paths)) {
+        Ok(Some(_)) => false,
+        Ok(None) => paths.identity().exists(),
+        Err(_) => true,
+    };
+    if cfg!(target_os = "linux") && socket.exists() && may_be_asked() {
+        // What goes wrong is told when it is asked.
+        let _ = known(&mut KNOWN.lock().unwrap_or_else(PoisonError::into_inner), &socket);
+    }
+}
+
+// Whether the daemon knows this process; else it has refused it.
+fn known(known: &mut Known, socket: &Path) -> io::Result<bool> {
+    match known {
+        Known::By(at, ..) if at == socket => return Ok(true),
+        Known::Mute(at) if at.elapsed() < MUTE => return Err(io::ErrorKind::TimedOut.into()),
+        _ => {}
+    }
+    let opened = Line::open(socket, MOST, PATIENCE);
+    if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+        *known = Known::Mute(Instant::now());
+    }
+    let (line, said) = opened?;
+    let Some(word) = said.strip_prefix(b"known ") else { return Ok(false) };
+    *known = Known::By(socket.to_owned(), line, word.to_vec());
+    Ok(true)
+}
+
 fn ask(paths: &Paths, word: &str, text: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut question = Zeroizing::new(Vec::with_capacity(MOST));
-    question.extend_from_slice(format!("{word} {} ", name(paths)).as_bytes());
-    question.extend_from_slice(text);
-    question.push(b'\n');
-    platform::ask_process(&socket(paths)?, &question, MOST, PATIENCE)
+    let socket = socket(paths)?;
+    let mut connection = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let was_known = matches!(&*connection, Known::By(..));
+    let mut once = || {
+        if !known(&mut connection, &socket)? {
+            return Ok(Zeroizing::new(b"refused".to_vec()));
+        }
+        let Known::By(at, mut line, own) = std::mem::replace(&mut *connection, Known::Not) else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let mut question = Zeroizing::new(Vec::with_capacity(2 * MOST));
+        for part in [&own, b" ".as_slice(), word.as_bytes(), b" ", name(paths).as_bytes(), b" ", text, b"\n"] {
+            question.extend_from_slice(part);
+        }
+        let answer = line.ask(&question, MOST, PATIENCE);
+        *connection = match &answer {
+            Ok(_) => Known::By(at, line, own),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Known::Mute(Instant::now()),
+            Err(_) => Known::Not,
+        };
+        answer
+    };
+    match once() {
+        // The daemon has ended since, and another one may run.
+        Err(error) if was_known && error.kind() != io::ErrorKind::TimedOut => once(),
+        done => done,
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -13,7 +13,7 @@ mod plugin;
 #[cfg(all(test, unix))]
 mod tests;
 
-pub(crate) use held::{Holder, MOST as MOST_HELD, socket as identity_socket};
+pub(crate) use held::{Holder, MOST as MOST_HELD, introduce, socket as identity_socket};
 pub(crate) use identity::{OpenedBy, opened_by};
 pub(crate) use plugin::{open_here, plugins};
 
