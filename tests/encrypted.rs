@@ -152,7 +152,7 @@ fn the_first_key_asks_for_a_passphrase_twice_and_a_launch_needs_it_unlocked() {
     done.ok();
     let done = world.run(&["keychain", "lock"]);
     assert_eq!(done.stderr, "ringlet: the encrypted file was not unlocked\n");
-    let hint = "run `ringlet keychain unlock` in a terminal";
+    let hint = "run `ringlet keychain unlock encrypted-file` in a terminal";
     let done = world.launch().fails(125, &["the encrypted file is locked", hint]);
     assert_eq!(done.stdout, "");
     // Names are no secret.
@@ -183,17 +183,18 @@ fn the_first_key_asks_for_a_passphrase_twice_and_a_launch_needs_it_unlocked() {
 fn no_identity_is_made_without_a_terminal_below_a_launch_or_by_two_different_passphrases() {
     let mut world = Sealed::new("");
     let made = |world: &Sealed| world.at("identity.age").exists();
-    let hint = "`ringlet keychain unlock` makes one on a terminal; without one, `umask 077; age-keygen | age -r";
+    let hint = "`ringlet keychain unlock encrypted-file` makes one on a terminal; without one, `umask 077; age-keygen | age -r";
     world.store().fails(1, &["there is no identity yet that could open an encrypted file", hint]);
     world.run(&["keychain", "unlock"]).fails(1, &[hint]);
     for (first, second, says) in [
-        ("one", "other", "the two passphrases differ; nothing was made"),
+        ("one two three", "other", "the two passphrases differ; nothing was made"),
         ("", "", "no passphrase was given; nothing was made"),
+        (" ", "", "the passphrase is shorter than 10 characters; nothing was made"),
     ] {
         let mut terminal = world.on_terminal(&["keychain", "unlock"]);
         terminal.expect("new passphrase (it is not shown): ");
         terminal.send(first);
-        if !first.is_empty() {
+        if !second.is_empty() {
             terminal.expect("again: ");
             terminal.send(second);
         }
@@ -319,7 +320,7 @@ fn where_the_kernel_refuses_the_daemon_holds_the_identity() {
         &[
             "nothing can hold the identity: the kernel does not (Operation not permitted",
             "and the daemon is not running",
-            "run `ringlet daemon start`, then `ringlet keychain unlock` again",
+            "run `ringlet daemon start`, then `ringlet keychain unlock encrypted-file` again",
         ],
     );
     let mut by = sealed.process(NO_KERNEL);
@@ -454,6 +455,44 @@ fn nothing_is_stored_for_an_identity_that_no_file_holds() {
     world.launch().fails(125, &["the encrypted file is locked"]);
     world.run(&["keychain", "unlock"]).ok();
     assert_eq!(world.launch().ok(), KEY);
+}
+
+#[test]
+fn a_change_counts_whose_name_cannot_be_noted() {
+    let (world, _) = Sealed::by_identity();
+    let _daemon = helped(&world);
+    world.run(&["keychain", "unlock"]).ok();
+    fs::create_dir_all(world.path("home/.local/state/ringlet/encrypted-names")).expect("a folder in its place");
+    let done = world.store();
+    let said = "warning: while the keys are locked, the list of their names is not up to date";
+    assert!(done.stderr.contains(said) && done.stderr.contains("stored anthropic/work in "), "{done:?}");
+    done.ok();
+    assert_eq!(world.launch().ok(), KEY);
+    let done = world.run(&["keychain", "remove", "anthropic/work"]);
+    assert!(done.stderr.contains("removed anthropic/work") && done.stderr.contains(said), "{done:?}");
+    done.ok();
+}
+
+#[test]
+fn a_daemon_of_another_version_is_not_taken_for_one_that_holds_nothing() {
+    let (sealed, _) = Sealed::by_identity();
+    sealed.configure("[daemon]\nport = 0\n");
+    let other = sealed.path("bin/ringlet-of-another-version");
+    fs::copy(RINGLET, &other).expect("copied");
+    let by_other = || {
+        let mut command = sealed.process(NO_KERNEL);
+        command.arg(&other);
+        command
+    };
+    let _daemon = Daemon::start_by(&sealed, by_other());
+    finish(by_other().args(["keychain", "unlock"])).ok();
+    let said =
+        ["the identity may still be held: the daemon refuses", "run `ringlet daemon stop`, which wipes what it holds"];
+    refused(&sealed, &["keychain", "lock"]).fails(1, &said);
+    let hint =
+        "run `ringlet daemon stop` and `ringlet daemon start`, then `ringlet keychain unlock encrypted-file` again";
+    refused(&sealed, &["keychain", "unlock"]).fails(1, &["and the daemon refuses; it may be of another version", hint]);
+    finish(by_other().args(["keychain", "lock"])).ok();
 }
 
 #[test]

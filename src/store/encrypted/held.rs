@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest question and answer: two words, a name, a number, a digest and an identity are some 300 bytes.
 pub(crate) const MOST: usize = 512;
 
+/// What is said where the daemon does not know this program.
+pub(super) const REFUSES: &str = "the daemon refuses; it may be of another version";
+
 /// An identity that is held.
 pub(crate) struct Held {
     /// The identity.
@@ -113,7 +116,7 @@ pub(super) fn hold(paths: &Paths, opened: &Opened, time: Duration) -> Result<Hol
     };
     match ask(paths, "hold", &text) {
         Ok(answer) if answer.as_slice() == b"held" => Ok(Holder::Daemon),
-        Ok(_) => Err(NotHeld { kernel, daemon: "the daemon refuses; it may be of another version".into() }),
+        Ok(_) => Err(NotHeld { kernel, daemon: REFUSES.into() }),
         Err(error) => {
             let is_absent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
             let daemon = match is_absent {
@@ -130,6 +133,7 @@ pub(super) fn end(paths: &Paths) -> Result<bool, String> {
     // A kernel that refuses the calls holds nothing.
     let in_kernel = kernel::end(&name(paths)).unwrap_or(false);
     let in_daemon = match ask(paths, "end", b"") {
+        Ok(answer) if answer.as_slice() == b"refused" => return Err(REFUSES.into()),
         Ok(answer) => answer.as_slice() == b"ended",
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => false,
         Err(error) => return Err(format!("the daemon does not answer: {error}")),

@@ -43,6 +43,9 @@ pub(super) fn own_file(path: PathBuf) -> OwnFile {
 fn wrong(paths: &Paths, why: NotOpened) -> StoreError {
     match why {
         NotOpened::WrongPassphrase => Unopened::WrongPassphrase.into(),
+        NotOpened::Armored | NotOpened::TooMuchWork(_) => {
+            Unopened::Form { file: paths.identity(), why: why.to_string() }.into()
+        }
         why => Unopened::Identity { file: paths.identity(), why: why.to_string() }.into(),
     }
 }
@@ -62,7 +65,7 @@ pub(crate) fn opened_by(paths: &Paths) -> Result<OpenedBy, StoreError> {
 }
 
 /// Why nothing is held: the file is locked, or there is no identity that could be.
-pub(super) fn unheld(paths: &Paths) -> StoreError {
+pub(crate) fn unheld(paths: &Paths) -> StoreError {
     match opened_by(paths) {
         Ok(OpenedBy::Nothing) => Unopened::NoIdentity(paths.identity()).into(),
         Ok(OpenedBy::Passphrase | OpenedBy::Identities(_)) => Unopened::Locked.into(),
@@ -97,8 +100,7 @@ pub(super) fn make(paths: &Paths, passphrase: &Secret, work: u8) -> Result<Opene
     let mut of = None;
     file.change(|_| {
         if opened_by(paths)? != OpenedBy::Nothing {
-            let why = "was made by another process meanwhile".to_owned();
-            return Err(Unopened::Identity { file: paths.identity(), why }.into());
+            return Err(Unopened::Meanwhile(paths.identity()).into());
         }
         let sealed = age_file::encrypt_by(&age_file::identity_text(&identity), passphrase, work);
         let sealed = sealed.map_err(|_| file.failed("cannot be encrypted"))?;

@@ -14,7 +14,7 @@ mod plugin;
 mod tests;
 
 pub(crate) use held::{Holder, MOST as MOST_HELD, introduce, socket as identity_socket};
-pub(crate) use identity::{OpenedBy, opened_by};
+pub(crate) use identity::{OpenedBy, opened_by, unheld};
 pub(crate) use plugin::{open_here, plugins};
 
 use super::file::entry::item;
@@ -64,10 +64,9 @@ impl EncryptedStore {
         }
     }
 
-    fn note(&self, name: ItemName<'_>, is_there: bool) -> Result<(), StoreError> {
-        match name.key() {
-            Some(key) => self.index.change(|names| if is_there { names.insert(key) } else { names.remove(&key) }),
-            None => Ok(()),
+    fn note(&self, name: ItemName<'_>, is_there: bool) {
+        if let Some(key) = name.key() {
+            self.index.note(key, is_there);
         }
     }
 
@@ -126,13 +125,14 @@ impl Store for EncryptedStore {
             return Err(self.keys.failed("holds keys, and this account is no name of one"));
         };
         document.put(pair, value, attributes)?;
-        self.note(name, true)
+        self.note(name, true);
+        Ok(())
     }
 
     fn delete(&self, name: ItemName<'_>) -> Result<bool, StoreError> {
         let Some((document, pair)) = self.document(name) else { return Ok(false) };
         let was_there = document.take(pair)?;
-        self.note(name, false)?;
+        self.note(name, false);
         Ok(was_there)
     }
 
@@ -153,6 +153,10 @@ impl Store for EncryptedStore {
             Some(_) => Ok(()),
             None => Err(identity::unheld(&self.paths)),
         }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.index.missed().into_iter().collect()
     }
 
     fn unlock(&self, _service: &str) -> Result<(), StoreError> {
@@ -189,11 +193,13 @@ pub(crate) fn hold_opened(paths: &Paths, (text, of): (&[u8], Digest), time: Dura
 }
 
 fn hold(paths: &Paths, opened: &Opened, time: Duration) -> Result<Holder, StoreError> {
-    held::hold(paths, opened, time)
-        .map_err(|held::NotHeld { kernel, daemon }| Unopened::NotHeld { kernel, daemon }.into())
+    held::hold(paths, opened, time).map_err(|held::NotHeld { kernel, daemon }| {
+        let is_refused = daemon == held::REFUSES;
+        Unopened::NotHeld { kernel, daemon, is_refused }.into()
+    })
 }
 
 /// Ends the hold on the identity; `false` where nothing held it.
 pub(crate) fn lock(paths: &Paths) -> Result<bool, StoreError> {
-    held::end(paths).map_err(StoreError::Broken)
+    held::end(paths).map_err(|why| Unopened::StillHeld(why).into())
 }
