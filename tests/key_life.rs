@@ -229,9 +229,100 @@ fn two_names_of_one_entry_lose_no_key() {
          remove = [\"team\", \"remove\", \"{provider}/{alias}\"]\n",
     );
     world.write("home/team/anthropic+work", KEY);
-    let seen = on_terminal(&world, "keychain move anthropic/work --from team --to same", &[("[y/N] ", "y")]);
+    let command = "keychain move anthropic/work --from team --to same";
+    let seen = on_terminal(&world, command, &[("[y/N] ", "y")]);
     assert!(seen.contains("so it was put back") && seen.contains("status=1"), "{seen}");
     assert_eq!(world.read("home/team/anthropic+work"), KEY);
+    assert!(!world.path("home/team/anthropic+work-moving").exists());
+    // Killed when the entry is gone, it leaves the key under another name.
+    let script = world.read("bin/team");
+    world.program(
+        "team",
+        &script.replace("remove) rm \"$folder/$name\"", "remove) rm \"$folder/$name\"; kill -9 $PPID"),
+    );
+    let seen = on_terminal(&world, command, &[("[y/N] ", "y")]);
+    assert!(seen.contains("status=137"), "{seen}");
+    assert!(!world.path("home/team/anthropic+work").exists());
+    assert_eq!(world.read("home/team/anthropic+work-moving"), KEY);
+    assert!(world.run(&["keychain", "list"]).stdout.is_empty(), "it is in no store that launches take keys from");
+    // What was left is not overwritten, and nothing is removed then.
+    world.program("team", &script);
+    world.write("home/team/anthropic+work", KEY);
+    let seen = on_terminal(&world, command, &[("[y/N] ", "y")]);
+    assert!(seen.contains("and may be one entry; it was removed from neither") && seen.contains("status=1"), "{seen}");
+    assert!(seen.contains("there is such a key already, perhaps of a move that was ended"), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), KEY);
+}
+
+#[test]
+fn what_changes_while_a_person_is_asked_is_neither_replaced_nor_removed() {
+    let world = with_team();
+    world.store_key("anthropic/work", KEY);
+    let other = KEY.replace("TEST", "MORE");
+    // Answers the question once something else has happened.
+    let meanwhile = |arguments: &str, change: &dyn Fn()| {
+        let mut command = world.process("sh");
+        command.arg("-c").arg(format!("{RINGLET} {arguments}; echo status=$?"));
+        let mut terminal = Terminal::start(command);
+        terminal.expect("[y/N] ");
+        change();
+        terminal.send("y");
+        terminal.end().1
+    };
+    let seen = meanwhile("keychain copy anthropic/work --to team", &|| {
+        world.write("home/team/anthropic+work", &other);
+    });
+    assert!(seen.contains("has got another key of the name anthropic/work meanwhile; nothing was"), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), other);
+    std::fs::remove_file(world.path("home/team/anthropic+work")).expect("removed");
+    let seen = meanwhile("keychain move anthropic/work --to team", &|| {
+        world.feed(&["keychain", "set", "anthropic/work", "--stdin", "--replace"], other.as_str()).ok();
+    });
+    assert!(seen.contains("meanwhile; the one before was copied, and none removed"), "{seen}");
+    assert!(seen.contains("status=1") && world.read(FILE).contains(&other), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), KEY);
+}
+
+#[test]
+fn a_store_that_changes_a_key_is_as_it_was_afterwards() {
+    let world = with_team();
+    world.store_key("anthropic/work", KEY);
+    let script = world.read("bin/team");
+    world.program("team", &script.replace("set) cat >", "set) tr a b >"));
+    let seen = on_terminal(&world, "keychain copy anthropic/work --to team", &[("[y/N] ", "y")]);
+    assert!(seen.contains("the store \"team\" is as it was") && seen.contains("status=1"), "{seen}");
+    assert!(!world.path("home/team/anthropic+work").exists());
+    // The key that was there is put back by a store that spoils the first key alone.
+    let other = KEY.replace("TEST", "MORE");
+    world.write("home/team/anthropic+work", &other);
+    let once = "set) if [ -e \"$HOME/once\" ]; then cat > \"$folder/$name\"; exit; fi; : > \"$HOME/once\"; tr a b >";
+    world.program("team", &script.replace("set) cat >", once));
+    let seen = on_terminal(&world, "keychain move anthropic/work --to team --replace", &[("[y/N] ", "y")]);
+    assert!(seen.contains("the store \"team\" is as it was") && seen.contains("status=1"), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), other);
+    assert!(world.read(FILE).contains(KEY));
+}
+
+#[test]
+fn lines_that_end_with_a_newline_come_into_a_store_that_prints_them() {
+    let world = with_team();
+    world.feed(&["keychain", "set", "other/pem", "--stdin"], "first\nsecond\n\n").ok();
+    let seen = on_terminal(&world, "keychain copy other/pem --to team", &[("[y/N] ", "y")]);
+    assert!(seen.contains("copied other/pem") && seen.contains("status=0"), "{seen}");
+    assert!(world.read("home/team/other+pem").starts_with("first\nsecond\n"));
+    let again = on_terminal(&world, "keychain copy other/pem --to team", &[]);
+    assert!(again.contains("has the same key of that name already"), "{again}");
+}
+
+#[test]
+fn a_new_name_in_another_store_is_no_way_to_move_a_key() {
+    let world = with_team();
+    world.store_key("anthropic/work", KEY);
+    world.configure("[store-for.\"anthropic/home\"]\nstore = \"team\"\n");
+    let words = ["keychain", "rename", "anthropic/work", "home", "--yes"];
+    let hint = "`ringlet keychain move anthropic/work --to team` puts it there first, and asks";
+    world.run(&words).fails(1, &["and the settings keep anthropic/home in the store \"team\"", hint]);
+    assert!(world.read(FILE).contains(KEY) && !world.path("home/team").exists());
 }
 
 #[test]
