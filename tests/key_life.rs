@@ -546,3 +546,57 @@ fn a_file_that_is_no_archive_imports_nothing() {
     world.run(&import).fails(1, &["~/id.txt is no identity file of age"]);
     assert_eq!(world.run(&["keychain", "list"]).ok(), "");
 }
+
+#[test]
+fn an_export_replaces_no_file_of_ringlets_own() {
+    let world = World::new();
+    world.store_key("anthropic/work", KEY);
+    let public = recipient(&world);
+    world.sh("mkdir -p ~/dotfiles ~/.local/state/ringlet && ln -s ~/.config/ringlet ~/link && mv ~/.config/ringlet/config.toml ~/dotfiles && \
+              ln -s ~/dotfiles/config.toml ~/.config/ringlet/config.toml").ok();
+    let before = world.read("home/dotfiles/config.toml");
+    for file in [
+        "~/.config/ringlet/identity.age",
+        "~/link/credentials.toml",
+        "~/dotfiles/config.toml",
+        "~/.local/state/ringlet/x",
+    ] {
+        let command = format!("keychain export {file} --replace --recipient {public}");
+        let seen = on_terminal(&world, &command, &[]);
+        assert!(seen.contains("lies where ringlet keeps its own files") && seen.contains("status=1"), "{file}: {seen}");
+    }
+    assert!(world.read(FILE).contains(KEY));
+    assert_eq!(world.read("home/dotfiles/config.toml"), before);
+}
+
+#[test]
+fn a_key_of_several_lines_is_exported_and_an_import_is_whole_or_nothing() {
+    let (world, other) = (with_team(), with_team());
+    world.feed(&["keychain", "set", "mine/pem", "--stdin"], "-----BEGIN\nx\n-----END\n").ok();
+    world.store_key("zeta/work", KEY);
+    let public = recipient(&world);
+    let command = format!("keychain export ~/keys.age --recipient {public}");
+    let seen = on_terminal(&world, &command, &[("[y/N] ", "y")]);
+    assert!(seen.contains("wrote 2 keys"), "{seen}");
+    for name in ["keys.age", "id.txt"] {
+        std::fs::copy(world.path("home").join(name), other.path("home").join(name)).expect("copied");
+    }
+    let [file, identity] = ["keys.age", "id.txt"].map(|name| in_home(&other, name));
+    let import = ["keychain", "import", &file, "--identity", &identity];
+    let settings = other.read("home/.config/ringlet/config.toml");
+    // The second key is for a store that takes none, and then for a file that is locked.
+    other.configure(
+        "[store.fixed]\nget = [\"team\", \"get\", \"{provider}/{alias}\"]\n[store-for.zeta]\nstore = \"fixed\"\n",
+    );
+    other.run(&import).fails(1, &["stores no key by ringlet", "nothing was imported"]);
+    other
+        .write("home/.config/ringlet/config.toml", format!("{settings}[store-for.zeta]\nstore = \"encrypted-file\"\n"));
+    other.run(&import).fails(1, &["there is no identity yet"]);
+    assert!(!other.path(FILE).exists());
+    other.write("home/.config/ringlet/config.toml", settings);
+    other.run(&import).ok();
+    let seen = on_terminal(&other, &format!("keychain export ~/again.age --recipient {public}"), &[("[y/N] ", "y")]);
+    assert!(seen.contains("wrote 2 keys"), "{seen}");
+    let opened = |world: &World, name: &str| world.sh(&format!("age -d -i ~/id.txt ~/{name}")).ok();
+    assert_eq!(opened(&other, "again.age"), opened(&world, "keys.age"));
+}
