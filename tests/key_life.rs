@@ -600,3 +600,53 @@ fn a_key_of_several_lines_is_exported_and_an_import_is_whole_or_nothing() {
     let opened = |world: &World, name: &str| world.sh(&format!("age -d -i ~/id.txt ~/{name}")).ok();
     assert_eq!(opened(&other, "again.age"), opened(&world, "keys.age"));
 }
+
+#[test]
+fn a_day_is_ringlets_own_whatever_the_store_can_do() {
+    let world = with_team();
+    world.configure(
+        "[store.fixed]\nget = [\"team\", \"get\", \"{provider}/{alias}\"]\n[store-for.anthropic]\nstore = \"fixed\"\n",
+    );
+    world.write("home/team/anthropic+work", KEY);
+    let done = world.run(&["keychain", "set", "anthropic/work", "--expires", "2099-12-31"]);
+    assert!(done.stderr.contains("anthropic/work expires on 2099-12-31"), "{done:?}");
+    done.ok();
+    world.run(&["keychain", "set", "anthropic/none", "--expires", "90d"]).fails(1, &["stores no key by ringlet"]);
+    // What cannot be stored is not asked for.
+    let seen = on_terminal(&world, "keychain rotate anthropic/work --no-check", &[]);
+    assert!(seen.contains("stores no key by ringlet") && seen.contains("status=1"), "{seen}");
+}
+
+#[test]
+fn a_store_that_keeps_nothing_is_named() {
+    let world = with_team();
+    world.configure(RULE);
+    let script = world.read("bin/team");
+    let set = ["keychain", "set", "anthropic/work", "--stdin"];
+    world.program("team", &script.replace("set) cat >", "set) cat >/dev/null; : "));
+    let done = world.feed(&set, KEY).fails(1, &["took anthropic/work, and does not have it"]);
+    assert!(!done.stderr.contains("stored "), "{done:?}");
+    world.program("team", &script.replace("set) cat >", "set) tr a b >"));
+    world.feed(&set, KEY).fails(1, &["gave anthropic/work back changed"]);
+    // Whoever stores a key need not be one who may read it.
+    world.program("team", &script.replace("get) cat", "get) exit 1; cat"));
+    let done = world.feed(&[&set[..], &["--replace"]].concat(), KEY);
+    assert!(done.stderr.contains("warning: anthropic/work could not be read back"), "{done:?}");
+    done.ok();
+    world.program("team", &script);
+    world.feed(&["keychain", "set", "other/pem", "--stdin"], "one\ntwo\n\n").ok();
+}
+
+#[test]
+fn a_key_that_appears_while_another_one_is_typed_stays() {
+    let world = World::new();
+    let mut command = world.process("sh");
+    command.arg("-c").arg(format!("{RINGLET} keychain set cerebras/work; echo status=$?"));
+    let mut terminal = Terminal::start(command);
+    terminal.expect("(it is not shown): ");
+    world.store_key("cerebras/work", "csk-oldoldoldoldoldoldoldoldoldoldold");
+    terminal.send("csk-newnewnewnewnewnewnewnewnewnewnew");
+    let seen = terminal.end().1;
+    assert!(seen.contains("cerebras/work is already in ") && seen.contains("status=1"), "{seen}");
+    assert!(world.read(FILE).contains("csk-old"));
+}
