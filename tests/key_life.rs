@@ -650,3 +650,29 @@ fn a_key_that_appears_while_another_one_is_typed_stays() {
     assert!(seen.contains("cerebras/work is already in ") && seen.contains("status=1"), "{seen}");
     assert!(world.read(FILE).contains("csk-old"));
 }
+
+#[test]
+fn a_store_that_lists_nothing_is_asked_for_what_a_profile_or_the_command_line_names() {
+    let world = with_team();
+    let upstream = Upstream::new(move |_, stream| answer(stream, "200 OK", "", b"{}"));
+    world.write(
+        "home/.config/ringlet/providers/mine.toml",
+        format!(
+            "title = \"Mine\"\nvariable = \"MINE_API_KEY\"\n[endpoints.default]\nchat = \"{}/v1\"\n\
+             [check]\nchat = \"/models\"\n",
+            upstream.url()
+        ),
+    );
+    world.configure(
+        "[store.mute]\nget = [\"team\", \"get\", \"{provider}/{alias}\"]\n[store-for.mine]\nstore = \"mute\"\n",
+    );
+    world.write("home/team/mine+work", OLD);
+    assert!(world.run(&["keychain", "check", "mine/work"]).ok().contains("live"));
+    world.run(&["keychain", "check", "mine/other"]).ok();
+    world.run(&["keychain", "unlock", "mute"]).fails(1, &["no key of the store \"mute\" is known"]);
+    let done = world.run(&["keychain", "unlock", "mine/work"]);
+    assert!(done.stderr.contains("the store \"mute\" gives its keys"), "{done:?}");
+    world.configure("[tools.x]\ncommand = [\"/bin/true\"]\nsecrets = { X = \"mine/work\" }\n");
+    let done = world.run(&["keychain", "unlock", "mute"]);
+    assert!(done.stderr.contains("the store \"mute\" gives its keys"), "{done:?}");
+}
