@@ -9,6 +9,7 @@ use crate::secret::Secret;
 use age::x25519::{Identity, Recipient};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::io;
 use zeroize::Zeroizing;
 
@@ -65,20 +66,23 @@ pub(crate) fn recipient(text: &str) -> Option<Recipient> {
     text.parse().ok()
 }
 
-// A key is a line of text without control characters, so that a basic string of TOML escapes two of them at most.
+// A basic string of TOML has control characters as escapes of six bytes, and two others as escapes of two.
 fn text_of(keys: &[(KeyName, Secret)]) -> io::Result<Zeroizing<String>> {
-    let room = |(name, value): &(KeyName, Secret)| 2 * value.len() + name.to_string().len() + 32;
+    let room = |(name, value): &(KeyName, Secret)| 6 * value.len() + name.to_string().len() + 32;
     let mut text = Zeroizing::new(String::with_capacity(keys.iter().map(room).sum()));
     for (name, value) in keys {
-        let value = std::str::from_utf8(value.expose()).ok().filter(|value| !value.contains(char::is_control));
-        let value = value.ok_or_else(|| io::Error::other(format!("the value of {name} is no line of text")))?;
+        let value = std::str::from_utf8(value.expose());
+        let value = value.map_err(|_| io::Error::other(format!("the value of {name} is no text")))?;
         // A name may hold a dot, which would else divide it.
         text.push_str(&format!("[\"{}\".\"{}\"]\nkey = \"", name.provider, name.alias));
         for c in value.chars() {
-            if matches!(c, '"' | '\\') {
-                text.push('\\');
+            match c {
+                '"' | '\\' => text.extend(['\\', c]),
+                c if c.is_control() => {
+                    let _ = write!(text, "\\u{:04X}", u32::from(c));
+                }
+                c => text.push(c),
             }
-            text.push(c);
         }
         text.push_str("\"\n\n");
     }
@@ -166,7 +170,18 @@ mod tests {
         }
         assert!(keys_in(b"\xff").is_err());
         assert!(keys_in(b"").expect("no keys").is_empty());
-        let twice = [("a/b".parse().expect("a name"), Secret::new(b"two\nlines".to_vec()))];
-        assert!(text_of(&twice).is_err());
+        let no_text = [("a/b".parse().expect("a name"), Secret::new(b"\xff".to_vec()))];
+        assert!(text_of(&no_text).is_err());
+    }
+
+    #[test]
+    fn each_text_comes_back_as_it_was() {
+        let all: String = (1..0x180).filter_map(char::from_u32).collect();
+        for value in ["two\nlines\n", "-----BEGIN\r\n\tx\r\n", "\u{7f}\u{1b}[0m\\n", "", &all] {
+            let keys = [("a/b".parse().expect("a name"), Secret::new(value.into()))];
+            let text = text_of(&keys).expect("text");
+            assert!(text.capacity() <= 6 * value.len() + 64, "it never grew");
+            assert_eq!(shown(&keys_in(text.as_bytes()).expect("keys")), shown(&keys), "{value:?}");
+        }
     }
 }

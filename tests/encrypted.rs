@@ -152,7 +152,7 @@ fn the_first_key_asks_for_a_passphrase_twice_and_a_launch_needs_it_unlocked() {
     done.ok();
     let done = world.run(&["keychain", "lock"]);
     assert_eq!(done.stderr, "ringlet: the encrypted file was not unlocked\n");
-    let hint = "run `ringlet keychain unlock` in a terminal";
+    let hint = "run `ringlet keychain unlock encrypted-file` in a terminal";
     let done = world.launch().fails(125, &["the encrypted file is locked", hint]);
     assert_eq!(done.stdout, "");
     // Names are no secret.
@@ -183,17 +183,18 @@ fn the_first_key_asks_for_a_passphrase_twice_and_a_launch_needs_it_unlocked() {
 fn no_identity_is_made_without_a_terminal_below_a_launch_or_by_two_different_passphrases() {
     let mut world = Sealed::new("");
     let made = |world: &Sealed| world.at("identity.age").exists();
-    let hint = "`ringlet keychain unlock` makes one on a terminal; without one, `umask 077; age-keygen | age -r";
+    let hint = "`ringlet keychain unlock encrypted-file` makes one on a terminal; without one, `umask 077; age-keygen | age -r";
     world.store().fails(1, &["there is no identity yet that could open an encrypted file", hint]);
     world.run(&["keychain", "unlock"]).fails(1, &[hint]);
     for (first, second, says) in [
-        ("one", "other", "the two passphrases differ; nothing was made"),
+        ("one two three", "other", "the two passphrases differ; nothing was made"),
         ("", "", "no passphrase was given; nothing was made"),
+        (" ", "", "the passphrase is shorter than 10 characters; nothing was made"),
     ] {
         let mut terminal = world.on_terminal(&["keychain", "unlock"]);
         terminal.expect("new passphrase (it is not shown): ");
         terminal.send(first);
-        if !first.is_empty() {
+        if !second.is_empty() {
             terminal.expect("again: ");
             terminal.send(second);
         }
@@ -319,7 +320,7 @@ fn where_the_kernel_refuses_the_daemon_holds_the_identity() {
         &[
             "nothing can hold the identity: the kernel does not (Operation not permitted",
             "and the daemon is not running",
-            "run `ringlet daemon start`, then `ringlet keychain unlock` again",
+            "run `ringlet daemon start`, then `ringlet keychain unlock encrypted-file` again",
         ],
     );
     let mut by = sealed.process(NO_KERNEL);
@@ -363,10 +364,146 @@ fn where_the_kernel_refuses_the_daemon_holds_the_identity() {
     launch().fails(125, &["the encrypted file is locked"]);
 }
 
+// Root may look at a process that has closed itself to others, and a plain user's daemon may not.
+#[test]
+fn the_daemon_of_a_plain_user_holds_the_identity_for_ringlet_alone() {
+    let (sealed, _) = Sealed::by_identity();
+    sealed.configure("[daemon]\nport = 0\n");
+    sealed.program("no-kernel-keys", &fs::read_to_string(NO_KERNEL).expect("the tool"));
+    sealed.program("claude", "#!/bin/sh\nprintf %s \"$ANTHROPIC_API_KEY\"\n");
+    sealed.profile("work", "agent = \"claude\"\nprovider = \"anthropic\"\n[provider-config]\nkey-alias = \"work\"\n");
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        let mut all = sealed.process("chown");
+        all.args(["-Rh", "12345:12345"]).args([sealed.path("home"), sealed.path("run")]);
+        finish(&mut all).ok();
+        sealed.chmod(&sealed.path(""), 0o755);
+    }
+    let by = |words: &[&str]| {
+        let mut command = sealed.process(if is_root { "setpriv" } else { "env" });
+        let plain = ["--reuid=12345", "--regid=12345", "--clear-groups"];
+        command.args(plain.iter().filter(|_| is_root)).arg(sealed.path("bin/no-kernel-keys")).args(words);
+        command
+    };
+    let ringlet = |words: &[&str]| finish(&mut by(&[&[RINGLET], words].concat()));
+    let _daemon = Daemon::start_by(&sealed, by(&[RINGLET]));
+    let done = ringlet(&["keychain", "unlock"]);
+    assert!(done.stderr.contains("unlocked for 8h; the daemon holds its identity"), "{done:?}");
+    let set = format!("printf %s '{KEY}' | {RINGLET} keychain set anthropic work --stdin");
+    finish(&mut by(&["sh", "-c", &set])).ok();
+    assert_eq!(ringlet(&["profiles", "run", "work"]).ok(), KEY);
+    // Another program gets nothing, even if it becomes ringlet once it has asked, and a child of its reads the answer.
+    let script = "import os,socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
+                  s.sendall(b'give '+sys.argv[2].encode()+b' \\n')\n\
+                  if sys.argv[3]=='becomes' and os.fork()!=0:\n os.set_inheritable(s.fileno(),True)\n \
+                  os.execv(sys.argv[4],[sys.argv[4],'keychain','list'])\nprint(s.makefile().read())";
+    let (socket, name) = (runtime(&sealed).join("identity.sock"), held_name(&sealed));
+    for way in ["asks", "becomes"] {
+        let words = ["python3", "-c", script, socket.to_str().expect("text"), &name, way, RINGLET];
+        let said = finish(&mut by(&words)).stdout;
+        assert!(said.contains("refused\n") && !said.contains("held"), "{way}: {said}");
+    }
+    assert_eq!(ringlet(&["profiles", "run", "work"]).ok(), KEY);
+    assert_eq!(ringlet(&["keychain", "lock"]).stderr, "ringlet: the encrypted file is locked\n");
+    ringlet(&["profiles", "run", "work"]).fails(125, &["the encrypted file is locked"]);
+}
+
 /// The name under which a world's identity is held, as `store::encrypted` makes it.
 fn held_name(world: &Sealed) -> String {
     let script = "import hashlib,sys; print('ringlet:'+hashlib.sha256(sys.argv[1].encode()).hexdigest()[:32])";
     finish(world.process("python3").args(["-c", script]).arg(world.at("identity.age"))).ok().trim().to_owned()
+}
+
+#[test]
+fn nothing_is_stored_for_an_identity_that_no_file_holds() {
+    let (world, own) = Sealed::by_identity();
+    let _daemon = helped(&world);
+    world.run(&["keychain", "unlock"]).ok();
+    let identity = fs::read(world.at("identity.age")).expect("there");
+    fs::remove_file(world.at("identity.age")).expect("removed");
+    world.store().fails(1, &["there is no identity yet that could open an encrypted file"]);
+    assert!(!world.at("credentials.age").exists());
+    world.put("identity.age", &identity);
+    world.store().ok();
+    let sealed = fs::read(world.at("credentials.age")).expect("there");
+    fs::remove_file(world.at("identity.age")).expect("removed");
+    let gone = ["identity.age does not exist, and ", "credentials.age cannot be opened without it"];
+    world.store().fails(1, &gone);
+    world.launch().fails(125, &gone);
+    // Another identity takes its place, while the one before is held.
+    let recipient = finish(world.process("age-keygen").arg("-y").arg(&own)).ok();
+    world.wrap_identity(recipient.trim());
+    world.store().fails(1, &["the encrypted file is locked"]);
+    world.launch().fails(125, &["the encrypted file is locked"]);
+    world.run(&["keychain", "unlock"]).ok();
+    world.store().fails(1, &["credentials.age: is encrypted for another identity"]);
+    assert_eq!(fs::read(world.at("credentials.age")).expect("there"), sealed);
+    // What is held is that of the new file alone.
+    world.put("identity.age", &identity);
+    world.launch().fails(125, &["the encrypted file is locked"]);
+    world.run(&["keychain", "unlock"]).ok();
+    assert_eq!(world.launch().ok(), KEY);
+    // The way of docs/src/stores.md, by which the identity stays and another one opens it.
+    let new = age_keygen(&world.path("home/new.txt"));
+    let script = format!(
+        "umask 077; opened=$(age -d -i {} identity.age) && printf '%s\\n' \"$opened\" | age -r {new} -o identity.new && \
+         mv identity.new identity.age",
+        own.display()
+    );
+    finish(world.process("sh").args(["-c", &script]).current_dir(world.path(CONFIG))).ok();
+    fs::copy(world.path("home/new.txt"), &own).expect("copied");
+    world.launch().fails(125, &["the encrypted file is locked"]);
+    world.run(&["keychain", "unlock"]).ok();
+    assert_eq!(world.launch().ok(), KEY);
+}
+
+#[test]
+fn a_change_counts_whose_name_cannot_be_noted() {
+    let (world, _) = Sealed::by_identity();
+    let _daemon = helped(&world);
+    world.run(&["keychain", "unlock"]).ok();
+    fs::create_dir_all(world.path("home/.local/state/ringlet/encrypted-names")).expect("a folder in its place");
+    let done = world.store();
+    let said = "warning: while the keys are locked, the list of their names is not up to date";
+    assert!(done.stderr.contains(said) && done.stderr.contains("stored anthropic/work in "), "{done:?}");
+    done.ok();
+    assert_eq!(world.launch().ok(), KEY);
+    let done = world.run(&["keychain", "remove", "anthropic/work"]);
+    assert!(done.stderr.contains("removed anthropic/work") && done.stderr.contains(said), "{done:?}");
+    done.ok();
+}
+
+#[test]
+fn a_daemon_of_another_version_is_not_taken_for_one_that_holds_nothing() {
+    let (sealed, _) = Sealed::by_identity();
+    sealed.configure("[daemon]\nport = 0\n");
+    let other = sealed.path("bin/ringlet-of-another-version");
+    fs::copy(RINGLET, &other).expect("copied");
+    let by_other = || {
+        let mut command = sealed.process(NO_KERNEL);
+        command.arg(&other);
+        command
+    };
+    let _daemon = Daemon::start_by(&sealed, by_other());
+    finish(by_other().args(["keychain", "unlock"])).ok();
+    let said =
+        ["the identity may still be held: the daemon refuses", "run `ringlet daemon stop`, which wipes what it holds"];
+    refused(&sealed, &["keychain", "lock"]).fails(1, &said);
+    let hint =
+        "run `ringlet daemon stop` and `ringlet daemon start`, then `ringlet keychain unlock encrypted-file` again";
+    refused(&sealed, &["keychain", "unlock"]).fails(1, &["and the daemon refuses; it may be of another version", hint]);
+    finish(by_other().args(["keychain", "lock"])).ok();
+}
+
+#[test]
+fn a_home_that_a_link_leads_to_is_the_same_one() {
+    let (world, _) = Sealed::by_identity();
+    let _daemon = helped(&world);
+    world.run(&["keychain", "unlock"]).ok();
+    std::os::unix::fs::symlink(world.path("home"), world.path("link")).expect("linked");
+    let done = finish(world.process(RINGLET).env("HOME", world.path("link")).args(["keychain", "lock"]));
+    assert_eq!(done.stderr, "ringlet: the encrypted file is locked\n");
+    world.store().fails(1, &["the encrypted file is locked"]);
 }
 
 #[test]

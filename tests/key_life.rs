@@ -229,9 +229,100 @@ fn two_names_of_one_entry_lose_no_key() {
          remove = [\"team\", \"remove\", \"{provider}/{alias}\"]\n",
     );
     world.write("home/team/anthropic+work", KEY);
-    let seen = on_terminal(&world, "keychain move anthropic/work --from team --to same", &[("[y/N] ", "y")]);
+    let command = "keychain move anthropic/work --from team --to same";
+    let seen = on_terminal(&world, command, &[("[y/N] ", "y")]);
     assert!(seen.contains("so it was put back") && seen.contains("status=1"), "{seen}");
     assert_eq!(world.read("home/team/anthropic+work"), KEY);
+    assert!(!world.path("home/team/anthropic+work-moving").exists());
+    // Killed when the entry is gone, it leaves the key under another name.
+    let script = world.read("bin/team");
+    world.program(
+        "team",
+        &script.replace("remove) rm \"$folder/$name\"", "remove) rm \"$folder/$name\"; kill -9 $PPID"),
+    );
+    let seen = on_terminal(&world, command, &[("[y/N] ", "y")]);
+    assert!(seen.contains("status=137"), "{seen}");
+    assert!(!world.path("home/team/anthropic+work").exists());
+    assert_eq!(world.read("home/team/anthropic+work-moving"), KEY);
+    assert!(world.run(&["keychain", "list"]).stdout.is_empty(), "it is in no store that launches take keys from");
+    // What was left is not overwritten, and nothing is removed then.
+    world.program("team", &script);
+    world.write("home/team/anthropic+work", KEY);
+    let seen = on_terminal(&world, command, &[("[y/N] ", "y")]);
+    assert!(seen.contains("and may be one entry; it was removed from neither") && seen.contains("status=1"), "{seen}");
+    assert!(seen.contains("there is such a key already, perhaps of a move that was ended"), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), KEY);
+}
+
+#[test]
+fn what_changes_while_a_person_is_asked_is_neither_replaced_nor_removed() {
+    let world = with_team();
+    world.store_key("anthropic/work", KEY);
+    let other = KEY.replace("TEST", "MORE");
+    // Answers the question once something else has happened.
+    let meanwhile = |arguments: &str, change: &dyn Fn()| {
+        let mut command = world.process("sh");
+        command.arg("-c").arg(format!("{RINGLET} {arguments}; echo status=$?"));
+        let mut terminal = Terminal::start(command);
+        terminal.expect("[y/N] ");
+        change();
+        terminal.send("y");
+        terminal.end().1
+    };
+    let seen = meanwhile("keychain copy anthropic/work --to team", &|| {
+        world.write("home/team/anthropic+work", &other);
+    });
+    assert!(seen.contains("has got another key of the name anthropic/work meanwhile; nothing was"), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), other);
+    std::fs::remove_file(world.path("home/team/anthropic+work")).expect("removed");
+    let seen = meanwhile("keychain move anthropic/work --to team", &|| {
+        world.feed(&["keychain", "set", "anthropic/work", "--stdin", "--replace"], other.as_str()).ok();
+    });
+    assert!(seen.contains("meanwhile; the one before was copied, and none removed"), "{seen}");
+    assert!(seen.contains("status=1") && world.read(FILE).contains(&other), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), KEY);
+}
+
+#[test]
+fn a_store_that_changes_a_key_is_as_it_was_afterwards() {
+    let world = with_team();
+    world.store_key("anthropic/work", KEY);
+    let script = world.read("bin/team");
+    world.program("team", &script.replace("set) cat >", "set) tr a b >"));
+    let seen = on_terminal(&world, "keychain copy anthropic/work --to team", &[("[y/N] ", "y")]);
+    assert!(seen.contains("the store \"team\" is as it was") && seen.contains("status=1"), "{seen}");
+    assert!(!world.path("home/team/anthropic+work").exists());
+    // The key that was there is put back by a store that spoils the first key alone.
+    let other = KEY.replace("TEST", "MORE");
+    world.write("home/team/anthropic+work", &other);
+    let once = "set) if [ -e \"$HOME/once\" ]; then cat > \"$folder/$name\"; exit; fi; : > \"$HOME/once\"; tr a b >";
+    world.program("team", &script.replace("set) cat >", once));
+    let seen = on_terminal(&world, "keychain move anthropic/work --to team --replace", &[("[y/N] ", "y")]);
+    assert!(seen.contains("the store \"team\" is as it was") && seen.contains("status=1"), "{seen}");
+    assert_eq!(world.read("home/team/anthropic+work"), other);
+    assert!(world.read(FILE).contains(KEY));
+}
+
+#[test]
+fn lines_that_end_with_a_newline_come_into_a_store_that_prints_them() {
+    let world = with_team();
+    world.feed(&["keychain", "set", "other/pem", "--stdin"], "first\nsecond\n\n").ok();
+    let seen = on_terminal(&world, "keychain copy other/pem --to team", &[("[y/N] ", "y")]);
+    assert!(seen.contains("copied other/pem") && seen.contains("status=0"), "{seen}");
+    assert!(world.read("home/team/other+pem").starts_with("first\nsecond\n"));
+    let again = on_terminal(&world, "keychain copy other/pem --to team", &[]);
+    assert!(again.contains("has the same key of that name already"), "{again}");
+}
+
+#[test]
+fn a_new_name_in_another_store_is_no_way_to_move_a_key() {
+    let world = with_team();
+    world.store_key("anthropic/work", KEY);
+    world.configure("[store-for.\"anthropic/home\"]\nstore = \"team\"\n");
+    let words = ["keychain", "rename", "anthropic/work", "home", "--yes"];
+    let hint = "`ringlet keychain move anthropic/work --to team` puts it there first, and asks";
+    world.run(&words).fails(1, &["and the settings keep anthropic/home in the store \"team\"", hint]);
+    assert!(world.read(FILE).contains(KEY) && !world.path("home/team").exists());
 }
 
 #[test]
@@ -454,4 +545,134 @@ fn a_file_that_is_no_archive_imports_nothing() {
     sealed("");
     world.run(&import).fails(1, &["~/id.txt is no identity file of age"]);
     assert_eq!(world.run(&["keychain", "list"]).ok(), "");
+}
+
+#[test]
+fn an_export_replaces_no_file_of_ringlets_own() {
+    let world = World::new();
+    world.store_key("anthropic/work", KEY);
+    let public = recipient(&world);
+    world.sh("mkdir -p ~/dotfiles ~/.local/state/ringlet && ln -s ~/.config/ringlet ~/link && mv ~/.config/ringlet/config.toml ~/dotfiles && \
+              ln -s ~/dotfiles/config.toml ~/.config/ringlet/config.toml").ok();
+    let before = world.read("home/dotfiles/config.toml");
+    for file in [
+        "~/.config/ringlet/identity.age",
+        "~/link/credentials.toml",
+        "~/dotfiles/config.toml",
+        "~/.local/state/ringlet/x",
+    ] {
+        let command = format!("keychain export {file} --replace --recipient {public}");
+        let seen = on_terminal(&world, &command, &[]);
+        assert!(seen.contains("lies where ringlet keeps its own files") && seen.contains("status=1"), "{file}: {seen}");
+    }
+    assert!(world.read(FILE).contains(KEY));
+    assert_eq!(world.read("home/dotfiles/config.toml"), before);
+}
+
+#[test]
+fn a_key_of_several_lines_is_exported_and_an_import_is_whole_or_nothing() {
+    let (world, other) = (with_team(), with_team());
+    world.feed(&["keychain", "set", "mine/pem", "--stdin"], "-----BEGIN\nx\n-----END\n").ok();
+    world.store_key("zeta/work", KEY);
+    let public = recipient(&world);
+    let command = format!("keychain export ~/keys.age --recipient {public}");
+    let seen = on_terminal(&world, &command, &[("[y/N] ", "y")]);
+    assert!(seen.contains("wrote 2 keys"), "{seen}");
+    for name in ["keys.age", "id.txt"] {
+        std::fs::copy(world.path("home").join(name), other.path("home").join(name)).expect("copied");
+    }
+    let [file, identity] = ["keys.age", "id.txt"].map(|name| in_home(&other, name));
+    let import = ["keychain", "import", &file, "--identity", &identity];
+    let settings = other.read("home/.config/ringlet/config.toml");
+    // The second key is for a store that takes none, and then for a file that is locked.
+    other.configure(
+        "[store.fixed]\nget = [\"team\", \"get\", \"{provider}/{alias}\"]\n[store-for.zeta]\nstore = \"fixed\"\n",
+    );
+    other.run(&import).fails(1, &["stores no key by ringlet", "nothing was imported"]);
+    other
+        .write("home/.config/ringlet/config.toml", format!("{settings}[store-for.zeta]\nstore = \"encrypted-file\"\n"));
+    other.run(&import).fails(1, &["there is no identity yet"]);
+    assert!(!other.path(FILE).exists());
+    other.write("home/.config/ringlet/config.toml", settings);
+    other.run(&import).ok();
+    let seen = on_terminal(&other, &format!("keychain export ~/again.age --recipient {public}"), &[("[y/N] ", "y")]);
+    assert!(seen.contains("wrote 2 keys"), "{seen}");
+    let opened = |world: &World, name: &str| world.sh(&format!("age -d -i ~/id.txt ~/{name}")).ok();
+    assert_eq!(opened(&other, "again.age"), opened(&world, "keys.age"));
+}
+
+#[test]
+fn a_day_is_ringlets_own_whatever_the_store_can_do() {
+    let world = with_team();
+    world.configure(
+        "[store.fixed]\nget = [\"team\", \"get\", \"{provider}/{alias}\"]\n[store-for.anthropic]\nstore = \"fixed\"\n",
+    );
+    world.write("home/team/anthropic+work", KEY);
+    let done = world.run(&["keychain", "set", "anthropic/work", "--expires", "2099-12-31"]);
+    assert!(done.stderr.contains("anthropic/work expires on 2099-12-31"), "{done:?}");
+    done.ok();
+    world.run(&["keychain", "set", "anthropic/none", "--expires", "90d"]).fails(1, &["stores no key by ringlet"]);
+    // What cannot be stored is not asked for.
+    let seen = on_terminal(&world, "keychain rotate anthropic/work --no-check", &[]);
+    assert!(seen.contains("stores no key by ringlet") && seen.contains("status=1"), "{seen}");
+}
+
+#[test]
+fn a_store_that_keeps_nothing_is_named() {
+    let world = with_team();
+    world.configure(RULE);
+    let script = world.read("bin/team");
+    let set = ["keychain", "set", "anthropic/work", "--stdin"];
+    world.program("team", &script.replace("set) cat >", "set) cat >/dev/null; : "));
+    let done = world.feed(&set, KEY).fails(1, &["took anthropic/work, and does not have it"]);
+    assert!(!done.stderr.contains("stored "), "{done:?}");
+    world.program("team", &script.replace("set) cat >", "set) tr a b >"));
+    world.feed(&set, KEY).fails(1, &["gave anthropic/work back changed"]);
+    // Whoever stores a key need not be one who may read it.
+    world.program("team", &script.replace("get) cat", "get) exit 1; cat"));
+    let done = world.feed(&[&set[..], &["--replace"]].concat(), KEY);
+    assert!(done.stderr.contains("warning: anthropic/work could not be read back"), "{done:?}");
+    done.ok();
+    world.program("team", &script);
+    world.feed(&["keychain", "set", "other/pem", "--stdin"], "one\ntwo\n\n").ok();
+}
+
+#[test]
+fn a_key_that_appears_while_another_one_is_typed_stays() {
+    let world = World::new();
+    let mut command = world.process("sh");
+    command.arg("-c").arg(format!("{RINGLET} keychain set cerebras/work; echo status=$?"));
+    let mut terminal = Terminal::start(command);
+    terminal.expect("(it is not shown): ");
+    world.store_key("cerebras/work", "csk-oldoldoldoldoldoldoldoldoldoldold");
+    terminal.send("csk-newnewnewnewnewnewnewnewnewnewnew");
+    let seen = terminal.end().1;
+    assert!(seen.contains("cerebras/work is already in ") && seen.contains("status=1"), "{seen}");
+    assert!(world.read(FILE).contains("csk-old"));
+}
+
+#[test]
+fn a_store_that_lists_nothing_is_asked_for_what_a_profile_or_the_command_line_names() {
+    let world = with_team();
+    let upstream = Upstream::new(move |_, stream| answer(stream, "200 OK", "", b"{}"));
+    world.write(
+        "home/.config/ringlet/providers/mine.toml",
+        format!(
+            "title = \"Mine\"\nvariable = \"MINE_API_KEY\"\n[endpoints.default]\nchat = \"{}/v1\"\n\
+             [check]\nchat = \"/models\"\n",
+            upstream.url()
+        ),
+    );
+    world.configure(
+        "[store.mute]\nget = [\"team\", \"get\", \"{provider}/{alias}\"]\n[store-for.mine]\nstore = \"mute\"\n",
+    );
+    world.write("home/team/mine+work", OLD);
+    assert!(world.run(&["keychain", "check", "mine/work"]).ok().contains("live"));
+    world.run(&["keychain", "check", "mine/other"]).ok();
+    world.run(&["keychain", "unlock", "mute"]).fails(1, &["no key of the store \"mute\" is known"]);
+    let done = world.run(&["keychain", "unlock", "mine/work"]);
+    assert!(done.stderr.contains("the store \"mute\" gives its keys"), "{done:?}");
+    world.configure("[tools.x]\ncommand = [\"/bin/true\"]\nsecrets = { X = \"mine/work\" }\n");
+    let done = world.run(&["keychain", "unlock", "mute"]);
+    assert!(done.stderr.contains("the store \"mute\" gives its keys"), "{done:?}");
 }

@@ -689,6 +689,22 @@ fn without_a_screen_no_dialog_is_asked_for_and_the_terminal_is_named() {
 }
 
 #[test]
+fn a_keychain_that_only_a_rule_names_is_unlocked_like_the_usual_one() {
+    for words in ["keychain unlock", "keychain unlock system", "keychain unlock anthropic/work"] {
+        let (_keyring, world) = locked();
+        let rule = "[credentials]\nbackend = \"file\"\n[store-for.anthropic]\nstore = \"system\"\n";
+        world.write("home/.config/ringlet/config.toml", rule);
+        world.run(&["exec", "claude"]).fails(125, &["the keychain is locked"]);
+        let mut terminal = on_terminal(&world, words);
+        terminal.expect("password of the keychain \"login\" (it is not shown): ");
+        terminal.send(std::str::from_utf8(PASSWORD).expect("text"));
+        terminal.expect("ringlet: the keychain is unlocked");
+        ends_with(terminal, 0, &[]);
+        assert!(world.run(&["exec", "claude"]).ok().contains(KEY), "{words}");
+    }
+}
+
+#[test]
 fn on_a_terminal_the_keyrings_password_unlocks_and_another_does_not() {
     let (_keyring, mut world) = locked();
     let question = "password of the keychain \"login\" (it is not shown): ";

@@ -158,8 +158,10 @@ fn a_tool_asks_on_the_terminal_where_the_settings_or_the_person_let_it() {
         Terminal::start(command)
     };
     let mut terminal = started(&["keychain", "unlock", "team"]);
-    // A listing asks nobody, so the key is one that a rule names.
-    terminal.expect("the store \"team\" could not list its keys");
+    // A listing asks nobody, so the key is one that a profile or a rule names.
+    terminal.expect("PIN: ");
+    terminal.send("0000");
+    terminal.expect("could not give anthropic/work");
     terminal.end();
     world.configure("[store-for.\"anthropic/work\"]\nstore = \"team\"\n");
     let mut terminal = started(&["keychain", "unlock", "team"]);

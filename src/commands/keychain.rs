@@ -12,7 +12,7 @@ use self::transfer::Wanted;
 use super::Session;
 use crate::audit::{Action, Outcome, Record};
 use crate::cli::Keychain;
-use crate::config::{Backend, Kept};
+use crate::config::{Backend, Kept, Settings, Stores};
 use crate::dates::{Dates, parse_expiry};
 use crate::digest::Digest;
 use crate::failure::Failure;
@@ -21,6 +21,7 @@ use crate::host::{Host, World};
 use crate::name::{Alias, KeyName, Provider, StoreName, closest, shorten};
 use crate::output::Output;
 use crate::platform;
+use crate::profile::Profiles;
 use crate::store::{Change, Keys, Missing, Prompt, SCREENS, StoreError, TO_ENCRYPT};
 use std::time::{Duration, SystemTime};
 
@@ -83,23 +84,11 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
         }
         Keychain::Check { .. } | Keychain::Rotate { .. } => unreachable!("a command of its own"),
         Keychain::Lock => encrypted::lock(session, &mut host.output),
-        Keychain::Unlock { store: Some(name) } if name == Backend::EncryptedFile.name() => {
-            encrypted::unlock(host, session)
-        }
-        Keychain::Unlock { store: None } if session.settings.backend == Backend::EncryptedFile => {
-            encrypted::unlock(host, session)
-        }
         Keychain::Unlock { store: Some(name) } => unlock_named(host, session, &store, &name),
-        Keychain::Unlock { store: None } => unlock(&store, host)
-            .map(|()| match store.fell_back() {
-                Some(missing) => host.output.note(format!("{}; there is nothing to unlock", missing.summary())),
-                None => host.output.note(format!("{} is unlocked", store.place())),
-            })
-            .and_then(|()| match session.settings.has_encrypted_file() {
-                true => encrypted::unlock(host, session),
-                false => Ok(()),
-            }),
+        Keychain::Unlock { store: None } => unlock_all(host, session, &store),
     };
+    // What could not be noted beside a change does not undo it.
+    store.notes().into_iter().for_each(|said| host.output.warn(said));
     warn_of_fallback(session, &store, &host.world, &mut host.output);
     done
 }
@@ -151,17 +140,62 @@ fn unlock(store: &Keys, host: &mut Host) -> Result<(), Failure> {
     }
 }
 
-// The store of a key, or one that is named, and a key to ask it for.
+// The usual store, and those of Ringlet's own that a rule names.
+fn unlock_all(host: &mut Host, session: &Session, store: &Keys) -> Result<(), Failure> {
+    let settings = &session.settings;
+    if settings.backend != Backend::EncryptedFile {
+        unlock_usual(host, store)?;
+    }
+    let mut rules = settings.stores.rules.values();
+    let is_system = |own| matches!(own, Backend::System | Backend::SystemOnly);
+    if !is_system(settings.backend) && rules.any(|rule| matches!(rule.store, Kept::In(own) if is_system(own))) {
+        unlock_usual(host, &the_keychain(host, session))?;
+    }
+    if settings.has_encrypted_file() { encrypted::unlock(host, session) } else { Ok(()) }
+}
+
+fn unlock_usual(host: &mut Host, store: &Keys) -> Result<(), Failure> {
+    unlock(store, host)?;
+    host.output.note(match store.fell_back() {
+        Some(missing) => format!("{}; there is nothing to unlock", missing.summary()),
+        None => format!("{} is unlocked", store.place()),
+    });
+    Ok(())
+}
+
+// The keychain itself, whatever the usual store is.
+fn the_keychain(host: &Host, session: &Session) -> Keys {
+    let settings = Settings { backend: Backend::SystemOnly, stores: Stores::default(), ..session.settings.clone() };
+    session.open_as(&host.world, Prompt::Ask, &settings)
+}
+
+fn unlock_own(host: &mut Host, session: &Session, store: &Keys, own: Backend) -> Result<(), Failure> {
+    match own {
+        Backend::EncryptedFile => encrypted::unlock(host, session),
+        Backend::File => {
+            let file = session.paths.pretty(&session.paths.credentials());
+            host.output.note(format!("{file} is not locked; there is nothing to unlock"));
+            Ok(())
+        }
+        own if own == session.settings.backend => unlock_usual(host, store),
+        Backend::System | Backend::SystemOnly => unlock_usual(host, &the_keychain(host, session)),
+    }
+}
+
+// A key that something of the settings or a profile names in this store, whose names no listing tells.
+fn named_in(session: &Session, name: &StoreName) -> Option<KeyName> {
+    let settings = &session.settings;
+    let profiles = Profiles::new(&session.paths, &session.registry);
+    let files = profiles.names().unwrap_or_default();
+    let of_profiles = files.iter().filter_map(|name| profiles.read(name).ok()).flat_map(|file| file.keys());
+    let of_tools = settings.tools.values().flat_map(|tool| tool.secrets.values().cloned());
+    let is_its = |key: &KeyName| settings.stores.rule(key).is_some_and(|rule| rule.store == Kept::Named(name.clone()));
+    of_profiles.chain(of_tools).find(is_its)
+}
+
+// A store of the settings by its name, and a key to ask it for.
 fn asked_for(session: &Session, store: &Keys, name: &str) -> Result<(StoreName, KeyName), Failure> {
     let stores = &session.settings.stores;
-    if name.contains('/') {
-        let key: KeyName = name.parse()?;
-        return match stores.rule(&key).map(|rule| &rule.store) {
-            Some(Kept::Named(store)) => Ok((store.clone(), key)),
-            _ => Err(Failure::new(format!("{key} is in {}", session.pretty_place(&store.place_of(&key))))
-                .hint(Hint::run(["ringlet", "keychain", "unlock"]))),
-        };
-    }
     let name: StoreName = name.parse()?;
     if !stores.specs.contains_key(&name) {
         let file = session.paths.pretty(&session.paths.config());
@@ -171,16 +205,30 @@ fn asked_for(session: &Session, store: &Keys, name: &str) -> Result<(StoreName, 
             None => failure.hint(Hint::run(["ringlet", "config", "edit"])),
         });
     }
-    match store.any_of(&name)? {
+    // A store that is locked may not list its keys either.
+    let listed = store.any_of(&name);
+    match listed.as_ref().ok().cloned().flatten().or_else(|| named_in(session, &name)) {
         Some(key) => Ok((name, key)),
+        None if listed.is_err() => Err(listed.map(drop).map_or_else(Failure::from, |()| unreachable!("an error"))),
         None => Err(Failure::new(format!("no key of the store \"{name}\" is known"))
             .hint("name one that is in it: `ringlet keychain unlock PROVIDER/ALIAS`")),
     }
 }
 
-// Its tool gives a key, so what it does is recorded as a lookup.
+// A store by its name, or that of a key. The tool of one gives a key, so what it does is recorded as a lookup.
 fn unlock_named(host: &mut Host, session: &Session, store: &Keys, name: &str) -> Result<(), Failure> {
-    let (name, key) = asked_for(session, store, name)?;
+    let key = name.contains('/').then(|| name.parse::<KeyName>()).transpose()?;
+    let settings = &session.settings;
+    let kept = match &key {
+        Some(key) => settings.stores.rule(key).map_or(Kept::In(settings.backend), |rule| rule.store.clone()),
+        None => Backend::named(name)
+            .map_or_else(|| Ok(Kept::Named(name.parse()?)), |own| Ok::<_, Failure>(Kept::In(own)))?,
+    };
+    let (name, key) = match (kept, key) {
+        (Kept::In(own), _) => return unlock_own(host, session, store, own),
+        (Kept::Named(name), Some(key)) => (name, key),
+        (Kept::Named(_), None) => asked_for(session, store, name)?,
+    };
     let done = store.unlock_for(&key).map_err(Failure::from);
     record(host, session, Action::Lookup, &key, &done)?;
     done?;

@@ -49,7 +49,7 @@ use crate::paths::Paths;
 use crate::plan::{self, Context};
 use crate::platform;
 use crate::registry::Registry;
-use crate::store::{Keys, Opening, Prompt};
+use crate::store::{Keys, Opening, Prompt, encrypted};
 use crate::words;
 use clap::Parser;
 use std::path::{Path, PathBuf};
@@ -87,6 +87,8 @@ impl Session {
         if world.config_home.is_none() {
             refuse_root_elsewhere(world, &paths.home)?;
         }
+        // Before any command closes this process to others.
+        encrypted::introduce(&paths);
         let registry = Registry::new(&paths);
         match Settings::read(&paths) {
             Ok(settings) => Ok((Self { paths, settings, registry, audit }, None)),

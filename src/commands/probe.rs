@@ -17,6 +17,7 @@ use crate::secret::{Key, Secret, Shape};
 use crate::store::{Keys, Prompt};
 use crate::words;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -38,7 +39,7 @@ pub(super) fn run(host: &mut Host, session: &Session, prefix: &str) -> Result<i3
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     let prompt = if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never };
     let store = session.open_store(&host.world, prompt);
-    let names = names(host, &store, prefix)?;
+    let names = names(host, session, &store, prefix)?;
     if names.is_empty() && host.output.wants_json() {
         host.output.json(&Vec::<Value>::new());
         return Ok(0);
@@ -115,9 +116,21 @@ pub(super) fn of_new(host: &mut Host, session: &Session, name: &KeyName, key: &K
     })
 }
 
-fn names(host: &mut Host, store: &Keys, prefix: &str) -> Result<Vec<KeyName>, Failure> {
+fn names(host: &mut Host, session: &Session, store: &Keys, prefix: &str) -> Result<Vec<KeyName>, Failure> {
     let mut listing = store.listing(prefix, &|_, _| ());
-    let names = std::mem::take(&mut listing.keys);
+    let mut names = std::mem::take(&mut listing.keys);
+    // A store need not list its keys. One that is named in full is asked for in any case, unless the store says that it
+    // has none.
+    let named = prefix.parse::<KeyName>().ok().filter(|key| !names.contains(key) && store.peek(key) != Ok(Some(false)));
+    let profiles = Profiles::new(&session.paths, &session.registry);
+    let files = profiles.names().unwrap_or_default();
+    let used = files.iter().filter_map(|name| profiles.read(name).ok()).flat_map(|file| file.keys());
+    let used: BTreeSet<KeyName> = used.filter(|key| key.to_string().starts_with(prefix)).collect();
+    let unlisted = used.into_iter().filter(|key| !names.contains(key) && store.peek(key) == Ok(None));
+    let unlisted: Vec<KeyName> = unlisted.collect();
+    names.extend(named.into_iter().chain(unlisted));
+    names.sort();
+    names.dedup();
     let mut failed = listing.all_failed();
     if names.is_empty() {
         if let Some(error) = failed.next() {

@@ -16,7 +16,7 @@ use crate::name::KeyName;
 use crate::platform;
 use crate::registry::ProviderSpec;
 use crate::secret::{Key, Secret, same};
-use crate::store::{Keys, Prompt, StoreError};
+use crate::store::{Change, Keys, Prompt, StoreError};
 use crate::words;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -42,6 +42,7 @@ pub(super) fn run(host: &mut Host, session: &Session, key: &KeyName, asked: &Ask
     let prompt = if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never };
     let store = session.open_store(&host.world, prompt);
     let provider = session.registry.provider_with_pattern(&key.provider).ok();
+    store.can(Change::Set, key)?;
     let old = current(host, session, &store, key)?;
     let stored = Dates::new(&session.paths).read(key).unwrap_or_default().stored;
     let title = provider.as_ref().map_or(key.provider.as_str(), |provider| &provider.title);
@@ -61,6 +62,7 @@ pub(super) fn run(host: &mut Host, session: &Session, key: &KeyName, asked: &Ask
     drop(old);
     host.output.note(format!("{key} is the new key, in {}", session.pretty_place(&store.place_of(key))));
     set::keep_dates(host, session, key, expires);
+    store.notes().into_iter().for_each(|said| host.output.warn(said));
     keychain::warn_of_fallback(session, &store, &host.world, &mut host.output);
     revoke(host, provider.as_ref(), key, stored);
     set::still_set(host, asked.origin);

@@ -11,16 +11,18 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 // linux/keyctl.h
+const THREAD_KEYRING: libc::c_long = -1;
 const USER_KEYRING: libc::c_long = -4;
 const SETPERM: libc::c_long = 5;
+const LINK: libc::c_long = 8;
 const UNLINK: libc::c_long = 9;
 const SEARCH: libc::c_long = 10;
 const READ: libc::c_long = 11;
 const SET_TIMEOUT: libc::c_long = 15;
 const INVALIDATE: libc::c_long = 21;
 
-/// The possessor and the user may see, read, find and invalidate it, and nobody may change it.
-const PERMISSIONS: libc::c_long = 0x0b0b_0000;
+/// The possessor and the user may see, read, find and invalidate it. The possessor may link it, and nobody change it.
+const PERMISSIONS: libc::c_long = 0x1b0b_0000;
 
 const TYPE: &CStr = c"user";
 
@@ -30,6 +32,9 @@ const MOST: usize = 512;
 /// Has the kernel hold a value under a name for some time, in place of an older one.
 pub(crate) fn hold_key(name: &CStr, value: &[u8], time: Duration) -> io::Result<()> {
     end_key(name)?;
+    // It is made in the thread's own keyring, which ends with the thread: whenever this process is killed, the user's
+    // keyring has no key without a limit. And the key is the thread's to change, which one in the user's keyring is not
+    // where the session has no link to that (`su`, services).
     // SAFETY: both texts end with a zero and outlive the call, and the value is as long as is told.
     let key = unsafe {
         libc::syscall(
@@ -38,17 +43,16 @@ pub(crate) fn hold_key(name: &CStr, value: &[u8], time: Duration) -> io::Result<
             name.as_ptr(),
             value.as_ptr(),
             value.len(),
-            USER_KEYRING as libc::c_int,
+            THREAD_KEYRING as libc::c_int,
         )
     };
     let key = checked(key)?;
     let seconds = libc::c_long::try_from(time.as_secs()).unwrap_or(libc::c_long::MAX);
     // The time limit comes first, since nobody may set it afterwards.
     let limited = control([SET_TIMEOUT, key, seconds, 0]).and_then(|_| control([SETPERM, key, PERMISSIONS, 0]));
-    if limited.is_err() {
-        let _ = control([UNLINK, key, USER_KEYRING, 0]);
-    }
-    limited.map(|_| ())
+    let held = limited.and_then(|_| control([LINK, key, USER_KEYRING, 0]));
+    let _ = control([UNLINK, key, THREAD_KEYRING, 0]);
+    held.map(|_| ())
 }
 
 /// The value under a name, if the kernel holds one.
@@ -110,6 +114,8 @@ mod tests {
     use std::ffi::CString;
     use std::io::Write;
 
+    const JOIN_SESSION_KEYRING: libc::c_long = 1;
+
     #[test]
     fn a_value_is_held_until_it_is_ended_and_only_so_long() {
         let name = CString::new(format!("ringlet-test:{}", std::process::id())).expect("no zero");
@@ -128,9 +134,18 @@ mod tests {
                 // Its mode and how long it is held: 59m, since a part of the hour has passed, or 1h.
                 if let Some(line) = line {
                     let words: Vec<&str> = line.split_whitespace().collect();
-                    assert_eq!(words[4], "0b0b0000", "{line}");
+                    assert_eq!(words[4], "1b0b0000", "{line}");
                     assert!(matches!(words[3], "59m" | "60m" | "1h"), "{line}");
                 }
+                // A session without a link to the user's keyring, as `su` and services have.
+                let alone = name.clone();
+                let in_a_session_of_its_own = std::thread::spawn(move || {
+                    control([JOIN_SESSION_KEYRING, 0, 0, 0]).expect("a session of its own");
+                    assert_eq!(held_key(&alone).expect("readable").expect("held").as_slice(), b"two");
+                    hold_key(&alone, b"three", hour).expect("it takes the place of the second");
+                });
+                in_a_session_of_its_own.join().expect("no panic");
+                assert_eq!(held_key(&name).expect("readable").expect("held").as_slice(), b"three");
                 assert!(end_key(&name).expect("ended"));
                 assert!(held_key(&name).expect("readable").is_none());
                 assert!(!end_key(&name).expect("nothing to end"));

@@ -85,9 +85,9 @@ impl Keys {
         self.routes.of(key).lend(own(&key.to_string()))?.ok_or_else(|| self.not_found(key))
     }
 
-    /// What the user is to know of the keys that were looked up.
+    /// What the user is to know of the keys that were looked up or changed.
     pub(crate) fn notes(&self) -> Vec<String> {
-        self.routes.ruled().flat_map(Store::notes).collect()
+        std::iter::once(self.routes.usual()).chain(self.routes.ruled()).flat_map(Store::notes).collect()
     }
 
     /// Reports whether the key is there. Of some stores only the value tells, which is read then.

@@ -32,6 +32,20 @@ pub enum Unopened {
         /// What is wrong with it.
         why: String,
     },
+    /// The identity's file has a form that is not opened here.
+    #[error("{} {why}", file.display())]
+    Form {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        why: String,
+    },
+    /// Another process has made the identity at the same time.
+    #[error("{} was made by another process meanwhile", .0.display())]
+    Meanwhile(PathBuf),
+    /// The daemon was asked to end what it holds, and did not say that it has.
+    #[error("the identity may still be held: {0}")]
+    StillHeld(String),
     /// The settings name no file of identities, and a passphrase does not open the identity.
     #[error("{} is opened by no passphrase, and the settings name no identities for it", .0.display())]
     NotNamed(PathBuf),
@@ -50,6 +64,8 @@ pub enum Unopened {
         kernel: String,
         /// Why the daemon does not.
         daemon: String,
+        /// Whether the daemon runs and refuses.
+        is_refused: bool,
     },
 }
 
@@ -57,27 +73,45 @@ impl Unopened {
     /// The next thing to do.
     pub fn hint(&self) -> Hint {
         match self {
-            Self::Locked => Hint::run(words!["ringlet", "keychain", "unlock"]).and(" in a terminal"),
-            Self::NoIdentity(file) => Hint::from("").command(words!["ringlet", "keychain", "unlock"]).and(format!(
-                " makes one on a terminal; without one, `umask 077; age-keygen | age -r RECIPIENT > {}` does",
-                file.display()
-            )),
+            Self::Locked => Hint::run(words!["ringlet", "keychain", "unlock", "encrypted-file"]).and(" in a terminal"),
+            Self::NoIdentity(file) => {
+                Hint::from("").command(words!["ringlet", "keychain", "unlock", "encrypted-file"]).and(format!(
+                    " makes one on a terminal; without one, `umask 077; age-keygen | age -r RECIPIENT > {}` does",
+                    file.display()
+                ))
+            }
             Self::Orphaned { file, .. } => {
                 format!("restore it from a copy, or move {} away and store the keys again", file.display()).into()
             }
-            Self::WrongPassphrase => Hint::run(words!["ringlet", "keychain", "unlock"]).and(" again"),
+            Self::WrongPassphrase => Hint::run(words!["ringlet", "keychain", "unlock", "encrypted-file"]).and(" again"),
             Self::Identity { file, .. } => {
                 format!("restore {} from a copy; nothing else opens the encrypted file", file.display()).into()
             }
+            Self::Form { file, .. } => format!(
+                "have age write {} anew in the binary form, with a work factor that is allowed; keep a copy",
+                file.display()
+            )
+            .into(),
+            Self::Meanwhile(_) => {
+                Hint::run(words!["ringlet", "keychain", "unlock", "encrypted-file"]).and(" with its passphrase")
+            }
+            Self::StillHeld(_) => Hint::run(words!["ringlet", "daemon", "stop"]).and(", which wipes what it holds"),
             Self::NotNamed(_) => Hint::from("write `identity = \"PATH\"` below [credentials]: ")
                 .command(words!["ringlet", "config", "edit"]),
             Self::Plugin { .. } => Hint::from("").command(words!["ringlet", "config", "edit"]).and(
                 " opens [credentials], where `identity` names the file of identities and `timeout` is the limit of a \
                  plugin that asks nobody",
             ),
+            // It runs, and of a daemon that was upgraded the program is another one.
+            Self::NotHeld { is_refused: true, .. } => Hint::run(words!["ringlet", "daemon", "stop"])
+                .and(" and ")
+                .command(words!["ringlet", "daemon", "start"])
+                .and(", then ")
+                .command(words!["ringlet", "keychain", "unlock", "encrypted-file"])
+                .and(" again"),
             Self::NotHeld { .. } => Hint::run(words!["ringlet", "daemon", "start"])
                 .and(", then ")
-                .command(words!["ringlet", "keychain", "unlock"])
+                .command(words!["ringlet", "keychain", "unlock", "encrypted-file"])
                 .and(" again"),
         }
     }

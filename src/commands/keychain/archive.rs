@@ -3,7 +3,7 @@
 //! Whoever chooses by what a file is encrypted can read every key in it, so that a person is asked on the terminal, and
 //! nothing that an agent has started may ask for it. No key that is to leave through the broker alone is exported.
 
-use super::{record, record_access, set};
+use super::{encrypted, record, record_access, set};
 use crate::age_file;
 use crate::archive::{self, Lock, NotOpened, Opener};
 use crate::audit::{Action, Outcome};
@@ -17,7 +17,7 @@ use crate::platform;
 use crate::platform::private::{self, NotPrivate, Privacy};
 use crate::registry::misplaced;
 use crate::secret::{Secret, check_key, same};
-use crate::store::{Keys, StoreError};
+use crate::store::{Change, Keys, StoreError};
 use crate::words;
 use std::io;
 use std::path::Path;
@@ -25,6 +25,9 @@ use zeroize::Zeroizing;
 
 /// A file with more bytes is not read: ten thousand keys of the largest size.
 const MOST: u64 = 32 << 20;
+
+/// A file with more keys is not imported: each is stored for itself.
+const MOST_KEYS: usize = 10_000;
 
 /// An identity file has a line or two.
 const MOST_OF_IDENTITIES: u64 = 64 << 10;
@@ -49,6 +52,7 @@ pub(super) fn export(host: &mut Host, session: &Session, store: &Keys, asked: &E
     }
     let file = named_file(&host.world, asked.file)?;
     let shown = session.paths.pretty(&file);
+    refuse_own_files(session, &file)?;
     let there = || Failure::new(format!("{shown} exists")).hint("name another file, or add --replace to replace it");
     match file.symlink_metadata() {
         Ok(found) if !found.is_file() => return Err(Failure::new(format!("{shown} is no regular file"))),
@@ -93,6 +97,31 @@ pub(super) fn export(host: &mut Host, session: &Session, store: &Keys, asked: &E
     let import = words!["ringlet", "keychain", "import", asked.file];
     host.output.note(Hint::from("").command(import).and(" reads them on another machine, and `age -d` opens the file"));
     Ok(())
+}
+
+// A file of Ringlet's own, which the export would replace.
+fn refuse_own_files(session: &Session, file: &Path) -> Result<(), Failure> {
+    let paths = &session.paths;
+    let folder = file.parent().and_then(|folder| folder.canonicalize().ok());
+    let (config, runtime) = (paths.config(), paths.runtime());
+    let own = [config.parent(), Some(paths.state()), Some(&*paths.profiles()), Some(&*runtime)]
+        .map(|own| own?.canonicalize().ok());
+    let lies_below = |own: &Path| folder.as_ref().is_some_and(|folder| folder.starts_with(own));
+    // Each of these may be a link to elsewhere.
+    let files = [
+        config.clone(),
+        paths.credentials(),
+        paths.services(),
+        paths.encrypted_credentials(),
+        paths.encrypted_services(),
+        paths.identity(),
+        session.audit_path(),
+    ];
+    match own.iter().flatten().any(|own| lies_below(own)) || files.iter().any(|own| platform::same_file(own, file)) {
+        true => Err(Failure::new(format!("{} lies where ringlet keeps its own files", paths.pretty(file)))
+            .hint("name a file elsewhere")),
+        false => Ok(()),
+    }
 }
 
 // The keys to export. One that is to leave through the broker alone stays.
@@ -172,6 +201,13 @@ pub(super) fn import(
         (false, Some(own)) => identities(host, session, own)?,
     };
     let keys = archive::open(&sealed, &opener).map_err(wrong)?;
+    if keys.is_empty() {
+        return Err(Failure::new(format!("{shown} holds no key")));
+    }
+    if keys.len() > MOST_KEYS {
+        return Err(Failure::new(format!("{shown} holds more than {MOST_KEYS} keys; nothing was imported")));
+    }
+    encrypted::ready(host, session, keys.iter().any(|(name, _)| session.settings.encrypts(name)))?;
     let new = examined(session, store, keys, replace)?;
     let (total, mut done) = (new.len(), 0);
     for (name, value) in &new {
@@ -229,7 +265,11 @@ fn examined(
             }
             taken.push(name.to_string());
         }
+        store.can(Change::Set, &name).map_err(|error| Failure::from(error).hint("nothing was imported"))?;
         new.push((name, value));
+    }
+    if new.iter().any(|(name, _)| session.settings.encrypts(name)) {
+        encrypted::refuse_locked(session)?;
     }
     match taken.is_empty() || replace {
         true => Ok(new),

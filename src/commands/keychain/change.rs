@@ -4,13 +4,14 @@ use super::{record, with_names};
 use crate::audit::Action;
 use crate::commands::Session;
 use crate::commands::question::{is_yes, is_yes_or_enter};
+use crate::config::Kept;
 use crate::dates::Dates;
 use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::{Alias, KeyName};
 use crate::profile::{Profiles, Uses};
-use crate::store::{Change, Keys};
+use crate::store::{Change, Keys, Prompt};
 use crate::words;
 
 // The names of a key before and after. The provider stays.
@@ -90,6 +91,7 @@ pub(super) fn rename(
         let failure = Failure::new(format!("{from} {what}, and a scope goes by the key's name"));
         return Err(failure.hint(format!("see {line}, {place}")));
     }
+    one_store(session, store, from, to)?;
     store.can(Change::Rename, from)?;
     store.can(Change::Set, to)?;
     if !how.replace && store.contains(to)? {
@@ -106,6 +108,10 @@ pub(super) fn rename(
             is_yes_or_enter(host, &format!("{from} is named by the profiles {named}; change them?"))
         });
     let done = store.get(from).map_err(|error| with_names(store, error)).and_then(|secret| {
+        // A person may have taken any time to answer, and a store that is open may remember what it listed.
+        if changes && !how.yes && !how.replace && session.open_store(&host.world, Prompt::Never).contains(to)? {
+            return Err(Failure::new(format!("{to} is in {} meanwhile; nothing was renamed", store.place_of(to))));
+        }
         // The key is stored under the new name and read back before the old one is removed, so that it is never lost.
         store.set(to, &secret)?;
         if store.get(to)?.expose() != secret.expose() {
@@ -137,6 +143,22 @@ pub(super) fn rename(
         host.output.warn(format!("{other} names {from} still"));
     }
     Ok(())
+}
+
+// Into another store a key gets only by `copy` and `move`, which ask a person.
+fn one_store(session: &Session, store: &Keys, from: &KeyName, to: &KeyName) -> Result<(), Failure> {
+    let settings = &session.settings;
+    let kept = |key| settings.stores.rule(key).map_or(Kept::In(settings.backend), |rule| rule.store.clone());
+    let (here, there) = (kept(from), kept(to));
+    if here == there {
+        return Ok(());
+    }
+    let place = |key| session.pretty_place(&store.place_of(key));
+    let failure = Failure::new(format!("{from} is in {}, and the settings keep {to} in {}", place(from), place(to)));
+    let command = words!["ringlet", "keychain", "move", from.to_string(), "--to", there.name()];
+    Err(failure
+        .hint(Hint::from("").command(command).and(" puts it there first, and asks"))
+        .hint(Hint::from("").command(words!["ringlet", "config", "edit"]).and(" gives both names one store")))
 }
 
 #[derive(Clone, Copy)]

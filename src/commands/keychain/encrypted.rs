@@ -18,6 +18,9 @@ use std::time::Duration;
 /// The time limit of a plugin that may ask the person, as of a store's tool.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A shorter passphrase is found by trying.
+const SHORTEST: usize = 10;
+
 /// The longest answer of the process that opens the identity.
 const MOST: usize = 8 << 10;
 
@@ -29,6 +32,14 @@ pub(in crate::commands) fn ready(host: &mut Host, session: &Session, is_concerne
         return Ok(());
     }
     unlock(host, session)
+}
+
+/// Fails while the encrypted file cannot be changed.
+pub(super) fn refuse_locked(session: &Session) -> Result<(), Failure> {
+    match encrypted::unlocked(&session.paths) {
+        Some(_) => Ok(()),
+        None => Err(encrypted::unheld(&session.paths).into()),
+    }
 }
 
 /// `ringlet keychain unlock`, of the encrypted file.
@@ -47,9 +58,9 @@ pub(in crate::commands) fn unlock(host: &mut Host, session: &Session) -> Result<
             })?;
             encrypted::unlock_by(&session.paths, &passphrase, time)?
         }
-        OpenedBy::Identities => {
+        OpenedBy::Identities(of) => {
             let text = by_identities(&host.world, session)?;
-            encrypted::hold_opened(&session.paths, text.expose(), time)?
+            encrypted::hold_opened(&session.paths, (text.expose(), of), time)?
         }
         OpenedBy::Nothing => {
             let passphrase = new_passphrase(host, session)?;
@@ -97,6 +108,10 @@ fn new_passphrase(host: &mut Host, session: &Session) -> Result<Secret, Failure>
     let passphrase = ask("ringlet: new passphrase (it is not shown): ")?;
     if passphrase.is_empty() {
         return Err(Failure::new("no passphrase was given; nothing was made").hint("run the command again"));
+    }
+    if passphrase.expose().len() < SHORTEST {
+        return Err(Failure::new(format!("the passphrase is shorter than {SHORTEST} characters; nothing was made"))
+            .hint("some words in a row are long enough, and easy to keep in mind"));
     }
     let again = ask("ringlet: the same passphrase again: ")?;
     if !same(passphrase.expose(), again.expose()) {

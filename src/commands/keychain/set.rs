@@ -4,6 +4,7 @@ use super::record;
 use crate::audit::Action;
 use crate::commands::Session;
 use crate::commands::question::is_yes;
+use crate::config::{Kept, StoreKind};
 use crate::dates::{Dates, Expiry, expiry_day};
 use crate::failure::Failure;
 use crate::hint::Hint;
@@ -12,8 +13,8 @@ use crate::name::{Agent, KeyName, Variable, closest};
 use crate::plan;
 use crate::profile::Profiles;
 use crate::registry::{Misplaced, ProviderSpec, misplaced};
-use crate::secret::{Key, MAX_KEY, Secret};
-use crate::store::{Change, Keys};
+use crate::secret::{Key, MAX_KEY, Secret, same};
+use crate::store::{Change, Keys, Prompt, StoreError};
 use crate::words;
 use std::io;
 
@@ -74,16 +75,17 @@ pub(super) fn run(
                 .and(" with a name of your own, such as work; the key is asked for"),
         ));
     }
-    store.can(Change::Set, key)?;
-    match if replace { Some(false) } else { store.peek(key)? } {
-        Some(false) => {}
-        Some(true) => {
-            if let (Some(expiry), Origin::Typed) = (expires, origin) {
-                return date(host, session, key, expiry);
-            }
-            return Err(Failure::new(format!("{key} is already in {}", store.place_of(key)))
-                .hint(Hint::run(key.replace_command()).and(" to replace it")));
+    let is_there = if replace { Some(false) } else { store.peek(key)? };
+    if let (Some(expiry), Origin::Typed, false) = (expires, origin, replace) {
+        // The day is Ringlet's own, whatever the store can do. Of some stores only the value tells that a key is there.
+        if is_there.unwrap_or_else(|| store.contains(key).unwrap_or(false)) {
+            return date(host, session, key, expiry);
         }
+    }
+    store.can(Change::Set, key)?;
+    match is_there {
+        Some(false) => {}
+        Some(true) => return Err(is_taken(store, key)),
         None => {
             let message = format!("{} does not tell whether it holds {key}", store.place_of(key));
             return Err(Failure::new(message).hint(Hint::run(key.replace_command()).and(" to store it in any case")));
@@ -91,10 +93,19 @@ pub(super) fn run(
     }
     let secret = given(host, origin, &format!("key for {key}"))?;
     let secret = checked(host, session, key, provider.as_ref(), secret, origin)?;
+    // A person may have taken any time to type it, and a store that is open may remember what it listed.
+    if !replace && session.open_store(&host.world, Prompt::Never).peek(key)? == Some(true) {
+        return Err(is_taken(store, key));
+    }
     keep(host, session, store, key, &secret, expires)?;
     next_step(host, session, key);
     still_set(host, origin);
     Ok(())
+}
+
+fn is_taken(store: &Keys, key: &KeyName) -> Failure {
+    Failure::new(format!("{key} is already in {}", store.place_of(key)))
+        .hint(Hint::run(key.replace_command()).and(" to replace it"))
 }
 
 /// Takes a key from where it comes from. `what` names it in the question.
@@ -212,10 +223,40 @@ pub(in crate::commands) fn keep(
     expires: Option<Expiry>,
 ) -> Result<(), Failure> {
     let done = store.set(key, secret.secret()).map_err(Failure::from);
+    let done = done.and_then(|()| read_back(host, session, store, key, secret));
     record(host, session, Action::Set, key, &done)?;
     done?;
     host.output.note(format!("stored {key} in {}", session.pretty_place(&store.place_of(key))));
     keep_dates(host, session, key, expires);
+    Ok(())
+}
+
+// A tool or a server may take a key and keep nothing. It is asked where it answers by itself; Ringlet's own stores have
+// what they took.
+fn read_back(host: &mut Host, session: &Session, store: &Keys, key: &KeyName, secret: &Key) -> Result<(), Failure> {
+    let stores = &session.settings.stores;
+    let spec = match stores.rule(key).map(|rule| &rule.store) {
+        Some(Kept::Named(name)) => stores.specs.get(name),
+        _ => None,
+    };
+    let asks = |kind: &StoreKind| matches!(kind, StoreKind::Command(command) if command.interactive);
+    if spec.is_none_or(|spec| asks(&spec.kind)) {
+        return Ok(());
+    }
+    let place = store.place_of(key);
+    // A tool that prints lines gives the key without the last one's end.
+    let value = secret.expose();
+    let is_given = |found: &[u8]| same(found, value) || value.strip_suffix(b"\n").is_some_and(|own| same(found, own));
+    match store.get(key) {
+        Ok(found) if is_given(found.expose()) => {}
+        Ok(_) => return Err(Failure::new(format!("{place} gave {key} back changed"))),
+        Err(StoreError::NotFound { .. }) => {
+            return Err(Failure::new(format!("{place} took {key}, and does not have it"))
+                .hint(Hint::run(words!["ringlet", "config", "edit"]).and(" to look at its commands")));
+        }
+        // Who may store a key need not be one who may read it.
+        Err(error) => host.output.warn(format!("{key} could not be read back: {error}")),
+    }
     Ok(())
 }
 

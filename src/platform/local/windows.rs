@@ -13,20 +13,39 @@ use windows_sys::Win32::System::Pipes::GetNamedPipeServerProcessId;
 use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION};
 use zeroize::Zeroizing;
 
-pub(super) fn ask(path: &Path, question: &[u8], most: usize, time: Duration) -> io::Result<Zeroizing<Vec<u8>>> {
-    let (path, question) = (path.to_owned(), Zeroizing::new(question.to_vec()));
+pub(super) struct Line(File);
+
+impl Line {
+    pub(super) fn open(path: &Path, most: usize, time: Duration) -> io::Result<(Self, Zeroizing<Vec<u8>>)> {
+        let path = path.to_owned();
+        within(time, move || {
+            let mut pipe = File::options().read(true).write(true).open(path)?;
+            // Another user may have taken the name first.
+            if server(&pipe)? != own_user()? {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            let said = read(&mut pipe, most)?;
+            Ok((Self(pipe), said))
+        })
+    }
+
+    pub(super) fn ask(&mut self, question: &[u8], most: usize, time: Duration) -> io::Result<Zeroizing<Vec<u8>>> {
+        let (mut pipe, question) = (self.0.try_clone()?, Zeroizing::new(question.to_vec()));
+        within(time, move || {
+            pipe.write_all(&question)?;
+            read(&mut pipe, most)
+        })
+    }
+}
+
+fn within<T: Send + 'static>(time: Duration, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     let (give, take) = channel();
-    std::thread::spawn(move || drop(give.send(converse(&path, &question, most))));
+    std::thread::spawn(move || drop(give.send(work())));
     take.recv_timeout(time).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-fn converse(path: &Path, question: &[u8], most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut pipe = File::options().read(true).write(true).open(path)?;
-    // Another user may have taken the name first.
-    if server(&pipe)? != own_user()? {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
-    pipe.write_all(question)?;
+// The other process says one line at a time, so that nothing stands behind it.
+fn read(pipe: &mut File, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut answer = Zeroizing::new(vec![0; most + 1]);
     let mut filled = 0;
     while filled < answer.len() {

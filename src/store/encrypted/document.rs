@@ -7,8 +7,8 @@ use super::super::file::document::entry_alone;
 use super::super::file::entry::{Entries, Found, Pair, SMALL, taken};
 use super::super::file::text::{self, Misshapen};
 use super::super::own_file::OwnFile;
-use super::super::unopened::Unopened;
 use super::held::Held;
+use super::identity::unheld;
 use crate::age_file;
 use crate::paths::Paths;
 use crate::secret::Secret;
@@ -44,7 +44,7 @@ impl Document {
     }
 
     fn identity(&self) -> Result<Identity, StoreError> {
-        Ok((self.find)(&self.paths).ok_or(Unopened::Locked)?.identity)
+        (self.find)(&self.paths).map(|held| held.identity).ok_or_else(|| unheld(&self.paths))
     }
 
     // `None` without a file, which needs no identity to be seen.
@@ -122,8 +122,9 @@ impl Document {
         &self,
         edit: impl FnOnce(&str) -> Result<Option<Zeroizing<String>>, Misshapen>,
     ) -> Result<bool, StoreError> {
-        let identity = self.identity()?;
         self.file.change(|sealed| {
+            // It is looked for once nobody else changes the file, so that it is not of an older one.
+            let identity = self.identity()?;
             let text = sealed.map(|sealed| self.text(&sealed, &identity)).transpose()?.unwrap_or_default();
             let after = edit(&text).map_err(|wrong| wrong.in_file(self.path()))?;
             let seal = |text: Zeroizing<String>| age_file::encrypt(text.as_bytes(), &[identity.to_public()]);

@@ -4,6 +4,7 @@ use super::super::StoreError;
 use super::super::own_file::OwnFile;
 use super::super::unopened::Unopened;
 use crate::age_file::{self, NotOpened};
+use crate::digest::Digest;
 use crate::paths::Paths;
 use crate::secret::Secret;
 use age::x25519::Identity;
@@ -17,10 +18,21 @@ const MAX_BYTES: u64 = 64 << 10;
 pub(crate) enum OpenedBy {
     /// A passphrase.
     Passphrase,
-    /// The identities that the settings name.
-    Identities,
+    /// The identities that the settings name. The digest is that of the file.
+    Identities(Digest),
     /// There is none yet.
     Nothing,
+}
+
+/// An identity, and the digest of the file that it was in.
+pub(super) struct Opened {
+    pub(super) identity: Identity,
+    pub(super) of: Digest,
+}
+
+/// The digest of the file as it is now; `None` without a file.
+pub(super) fn digest(paths: &Paths) -> Result<Option<Digest>, StoreError> {
+    Ok(own_file(paths.identity()).read()?.map(|file| Digest::of(&file)))
 }
 
 /// The file.
@@ -31,6 +43,9 @@ pub(super) fn own_file(path: PathBuf) -> OwnFile {
 fn wrong(paths: &Paths, why: NotOpened) -> StoreError {
     match why {
         NotOpened::WrongPassphrase => Unopened::WrongPassphrase.into(),
+        NotOpened::Armored | NotOpened::TooMuchWork(_) => {
+            Unopened::Form { file: paths.identity(), why: why.to_string() }.into()
+        }
         why => Unopened::Identity { file: paths.identity(), why: why.to_string() }.into(),
     }
 }
@@ -40,7 +55,7 @@ pub(crate) fn opened_by(paths: &Paths) -> Result<OpenedBy, StoreError> {
     match own_file(paths.identity()).read()? {
         Some(file) => match age_file::is_by_passphrase(&file).map_err(|why| wrong(paths, why))? {
             true => Ok(OpenedBy::Passphrase),
-            false => Ok(OpenedBy::Identities),
+            false => Ok(OpenedBy::Identities(Digest::of(&file))),
         },
         None => match orphan(paths) {
             Some(file) => Err(Unopened::Orphaned { identity: paths.identity(), file }.into()),
@@ -49,17 +64,26 @@ pub(crate) fn opened_by(paths: &Paths) -> Result<OpenedBy, StoreError> {
     }
 }
 
+/// Why nothing is held: the file is locked, or there is no identity that could be.
+pub(crate) fn unheld(paths: &Paths) -> StoreError {
+    match opened_by(paths) {
+        Ok(OpenedBy::Nothing) => Unopened::NoIdentity(paths.identity()).into(),
+        Ok(OpenedBy::Passphrase | OpenedBy::Identities(_)) => Unopened::Locked.into(),
+        Err(error) => error,
+    }
+}
+
 fn orphan(paths: &Paths) -> Option<PathBuf> {
     [paths.encrypted_credentials(), paths.encrypted_services()].into_iter().find(|file| file.exists())
 }
 
 /// Opens the identity by a passphrase.
-pub(super) fn open_by(paths: &Paths, passphrase: &Secret) -> Result<Identity, StoreError> {
+pub(super) fn open_by(paths: &Paths, passphrase: &Secret) -> Result<Opened, StoreError> {
     let none = || StoreError::from(Unopened::NoIdentity(paths.identity()));
     let file = own_file(paths.identity()).read()?.ok_or_else(none)?;
     let passphrase = std::str::from_utf8(passphrase.expose()).map_err(|_| Unopened::WrongPassphrase)?;
     let text = age_file::decrypt_by(&file, passphrase).map_err(|why| wrong(paths, why))?;
-    in_text(paths, &text)
+    Ok(Opened { identity: in_text(paths, &text)?, of: Digest::of(&file) })
 }
 
 /// The identity that was in the file.
@@ -70,16 +94,18 @@ pub(super) fn in_text(paths: &Paths, text: &[u8]) -> Result<Identity, StoreError
 
 /// Makes an identity that a passphrase opens. One that is there, or was made meanwhile, is an error: what it has
 /// encrypted would be lost. A crash leaves no identity or the whole one.
-pub(super) fn make(paths: &Paths, passphrase: &Secret, work: u8) -> Result<Identity, StoreError> {
+pub(super) fn make(paths: &Paths, passphrase: &Secret, work: u8) -> Result<Opened, StoreError> {
     let passphrase = std::str::from_utf8(passphrase.expose()).map_err(|_| Unopened::WrongPassphrase)?;
     let (file, identity) = (own_file(paths.identity()), Identity::generate());
+    let mut of = None;
     file.change(|_| {
         if opened_by(paths)? != OpenedBy::Nothing {
-            let why = "was made by another process meanwhile".to_owned();
-            return Err(Unopened::Identity { file: paths.identity(), why }.into());
+            return Err(Unopened::Meanwhile(paths.identity()).into());
         }
         let sealed = age_file::encrypt_by(&age_file::identity_text(&identity), passphrase, work);
-        sealed.map(Some).map_err(|_| file.failed("cannot be encrypted"))
+        let sealed = sealed.map_err(|_| file.failed("cannot be encrypted"))?;
+        of = Some(Digest::of(&sealed));
+        Ok(Some(sealed))
     })?;
-    Ok(identity)
+    Ok(Opened { identity, of: of.expect("the file was written") })
 }

@@ -2,9 +2,9 @@
 //! for everything else, both age files that one identity opens.
 //!
 //! The identity lies in `identity.age`, itself encrypted by a passphrase or for other identities, such as those of a
-//! plugin. It is opened by `ringlet keychain unlock` alone, and then held for some hours (`held`). A launch finds it
-//! held, or the file is locked: it never asks, and never starts a plugin. The names of the keys are in an index, so
-//! that they are listed while the file is locked.
+//! plugin. It is opened by `ringlet keychain unlock` alone, and then held for some hours (`held`), for as long as that
+//! file stays as it is. A launch finds it held, or the file is locked: it never asks, and never starts a plugin. The
+//! names of the keys are in an index, so that they are listed while the file is locked.
 
 mod document;
 mod held;
@@ -13,8 +13,8 @@ mod plugin;
 #[cfg(all(test, unix))]
 mod tests;
 
-pub(crate) use held::{Holder, MOST as MOST_HELD, socket as identity_socket};
-pub(crate) use identity::{OpenedBy, opened_by};
+pub(crate) use held::{Holder, MOST as MOST_HELD, introduce, socket as identity_socket};
+pub(crate) use identity::{OpenedBy, opened_by, unheld};
 pub(crate) use plugin::{open_here, plugins};
 
 use super::file::entry::item;
@@ -22,10 +22,12 @@ use super::keychain::Index;
 use super::unopened::Unopened;
 use super::{Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError};
 use crate::age_file;
+use crate::digest::Digest;
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::secret::{Secret, Shape, check_key};
 use document::{Document, Find};
+use identity::Opened;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -62,10 +64,9 @@ impl EncryptedStore {
         }
     }
 
-    fn note(&self, name: ItemName<'_>, is_there: bool) -> Result<(), StoreError> {
-        match name.key() {
-            Some(key) => self.index.change(|names| if is_there { names.insert(key) } else { names.remove(&key) }),
-            None => Ok(()),
+    fn note(&self, name: ItemName<'_>, is_there: bool) {
+        if let Some(key) = name.key() {
+            self.index.note(key, is_there);
         }
     }
 
@@ -123,19 +124,15 @@ impl Store for EncryptedStore {
         let Some((document, pair)) = self.document(name) else {
             return Err(self.keys.failed("holds keys, and this account is no name of one"));
         };
-        match document.put(pair, value, attributes) {
-            Err(StoreError::Unopened(Unopened::Locked)) if opened_by(&self.paths)? == OpenedBy::Nothing => {
-                Err(Unopened::NoIdentity(self.paths.identity()).into())
-            }
-            done => done,
-        }?;
-        self.note(name, true)
+        document.put(pair, value, attributes)?;
+        self.note(name, true);
+        Ok(())
     }
 
     fn delete(&self, name: ItemName<'_>) -> Result<bool, StoreError> {
         let Some((document, pair)) = self.document(name) else { return Ok(false) };
         let was_there = document.take(pair)?;
-        self.note(name, false)?;
+        self.note(name, false);
         Ok(was_there)
     }
 
@@ -154,11 +151,12 @@ impl Store for EncryptedStore {
     fn state(&self) -> Result<(), StoreError> {
         match (self.find)(&self.paths) {
             Some(_) => Ok(()),
-            None => match opened_by(&self.paths)? {
-                OpenedBy::Nothing => Err(Unopened::NoIdentity(self.paths.identity()).into()),
-                OpenedBy::Passphrase | OpenedBy::Identities => Err(Unopened::Locked.into()),
-            },
+            None => Err(identity::unheld(&self.paths)),
         }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.index.missed().into_iter().collect()
     }
 
     fn unlock(&self, _service: &str) -> Result<(), StoreError> {
@@ -189,17 +187,19 @@ pub(crate) fn make(paths: &Paths, passphrase: &Secret, time: Duration) -> Result
     hold(paths, &identity::make(paths, passphrase, age_file::WORK)?, time)
 }
 
-/// Has the identity held that a plugin has opened, as a text.
-pub(crate) fn hold_opened(paths: &Paths, text: &[u8], time: Duration) -> Result<Holder, StoreError> {
-    hold(paths, &identity::in_text(paths, text)?, time)
+/// Has the identity held that a plugin has opened, as a text, with the digest that its file had before.
+pub(crate) fn hold_opened(paths: &Paths, (text, of): (&[u8], Digest), time: Duration) -> Result<Holder, StoreError> {
+    hold(paths, &Opened { identity: identity::in_text(paths, text)?, of }, time)
 }
 
-fn hold(paths: &Paths, identity: &age::x25519::Identity, time: Duration) -> Result<Holder, StoreError> {
-    held::hold(paths, identity, time)
-        .map_err(|held::NotHeld { kernel, daemon }| Unopened::NotHeld { kernel, daemon }.into())
+fn hold(paths: &Paths, opened: &Opened, time: Duration) -> Result<Holder, StoreError> {
+    held::hold(paths, opened, time).map_err(|held::NotHeld { kernel, daemon }| {
+        let is_refused = daemon == held::REFUSES;
+        Unopened::NotHeld { kernel, daemon, is_refused }.into()
+    })
 }
 
 /// Ends the hold on the identity; `false` where nothing held it.
 pub(crate) fn lock(paths: &Paths) -> Result<bool, StoreError> {
-    held::end(paths).map_err(StoreError::Broken)
+    held::end(paths).map_err(|why| Unopened::StillHeld(why).into())
 }
