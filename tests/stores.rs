@@ -390,6 +390,19 @@ fn where_ringlet_cannot_store_a_key_the_stores_own_tool_is_named() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_tool_can_be_interrupted() {
+    let world = World::new();
+    // The shell and others unblock what was blocked when they were started. This program does not.
+    world.configure(
+        "[store.mask]\nget = [\"/bin/grep\", \"-c\", \"SigBlk:.0000000000000000\", \"/proc/self/status\"]\n\
+         [store-for.\"zeta/mask\"]\nstore = \"mask\"\n\
+         [tools.show]\ncommand = [\"/usr/bin/env\"]\nsecrets = { MASK = \"zeta/mask\" }\n",
+    );
+    assert!(world.run(&["run", "--tool", "show"]).ok().contains("MASK=1\n"));
+}
+
+#[test]
 fn what_an_agent_has_started_lets_no_tool_ask() {
     let world = world();
     let settings =

@@ -257,6 +257,12 @@ fn examined(
                 "the key {name} of the file was made for another provider; nothing was imported"
             )));
         }
+        if let Err(unable) = store.can(Change::Set, &name) {
+            match store.get(&name) {
+                Ok(found) if same(found.expose(), value.expose()) => continue,
+                Ok(_) | Err(_) => return Err(Failure::from(unable).hint("nothing was imported")),
+            }
+        }
         if store.contains(&name)? {
             match store.get(&name) {
                 Ok(found) if same(found.expose(), value.expose()) => continue,
@@ -265,7 +271,6 @@ fn examined(
             }
             taken.push(name.to_string());
         }
-        store.can(Change::Set, &name).map_err(|error| Failure::from(error).hint("nothing was imported"))?;
         new.push((name, value));
     }
     if new.iter().any(|(name, _)| session.settings.encrypts(name)) {
