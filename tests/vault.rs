@@ -288,6 +288,35 @@ fn a_server_that_refuses_is_sealed_leads_elsewhere_or_says_nothing_is_told_apart
 }
 
 #[test]
+fn what_was_sent_is_not_repeated_although_the_server_repeats_it() {
+    // It says what it was sent, in its errors.
+    let upstream = Upstream::new(|seen, stream| {
+        let said = format!("{} {:?} {}", seen.line, seen.all("x-vault-token"), String::from_utf8_lossy(&seen.body));
+        let to = format!("location: http://{}/\r\n", seen.all("x-vault-token").concat());
+        let (status, headers) = match seen.line.contains("namesake") {
+            true => ("302 Found", to.as_str()),
+            false => ("400 Bad Request", ""),
+        };
+        answer(stream, status, headers, json!({ "errors": [said] }).to_string().as_bytes())
+    });
+    let by_role = world(&upstream.url(), ROLE);
+    let by_token = world(&upstream.url(), TOKEN);
+    for world in [&by_role, &by_token] {
+        let done = launch(world).fails(125, &["400 Bad Request", "..."]);
+        let stored = world.feed(&["keychain", "set", "anthropic", "own", "--stdin", "--replace"], "low entropy value");
+        let log = world.run(&["audit", "--json"]).ok();
+        for text in [format!("{done:?}"), format!("{:?}", stored.stderr), log] {
+            for secret in ["the-secret-id", "users-own-token", "own-token", "low entropy", "entropy value"] {
+                assert!(!text.contains(secret), "{secret} in {text}");
+            }
+        }
+    }
+    by_token.configure("[store-for.\"anthropic/own\"]\nstore = \"team\"\npath = \"namesake/x\"\n");
+    let done = by_token.run(&["keychain", "unlock", "anthropic/own"]);
+    assert!(done.stderr.contains("leads to another server") && !done.stderr.contains("users-own"), "{done:?}");
+}
+
+#[test]
 fn a_certificate_counts_by_the_file_of_the_settings_alone() {
     let (own, other) = (Authority::new("own"), Authority::new("other"));
     for (named, in_env, is_good) in

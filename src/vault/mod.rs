@@ -11,6 +11,7 @@ mod keeping;
 pub(crate) use keeping::{Change, Keeping, until};
 
 use crate::https::{Client, HttpsError, Origin, ProxyUrl, Roots};
+use crate::mask;
 use crate::secret::Secret;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -209,7 +210,8 @@ impl Server {
     pub(crate) async fn log_in(&self, role: &Role) -> Result<Token, VaultError> {
         let body = texts(&[("role_id", &role.id), ("secret_id", &role.secret_id)]);
         let path = format!("auth/{}/login", role.mount);
-        let answer = self.ask(Method::POST, &path, None, Some(body)).await.map_err(|error| match error {
+        let asked = Ask { secret: role.secret_id.as_bytes(), ..Ask::new(Method::POST, &path, None, Some(body)) };
+        let answer = self.ask(asked).await.map_err(|error| match error {
             VaultError::Denied => VaultError::NoLogin("the role's secret id may have ended or been used up".into()),
             VaultError::Odd(why) => VaultError::NoLogin(why),
             other => other,
@@ -220,7 +222,7 @@ impl Server {
 
     /// Reads a field of a secret.
     pub(crate) async fn read(&self, token: &str, path: &str, field: &str) -> Result<Reading, VaultError> {
-        let answer = self.ask(Method::GET, path, Some(token), None).await?;
+        let answer = self.ask(Ask::new(Method::GET, path, Some(token), None)).await?;
         let answer = answer.ok_or_else(|| VaultError::Odd("its answer is empty".into()))?;
         let data = answer.get("data").ok_or_else(|| VaultError::Odd("its answer holds no data".into()))?;
         // The second version of the key-value engine has the fields one level below, and its own data beside them.
@@ -252,12 +254,14 @@ impl Server {
             true => Zeroizing::new([&b"{\"data\":"[..], &fields, b"}"].concat()),
             false => fields,
         };
-        self.ask(Method::POST, path, Some(token), Some(body)).await.map(drop)
+        let asked = Ask { secret: value.as_bytes(), ..Ask::new(Method::POST, path, Some(token), Some(body)) };
+        self.ask(asked).await.map(drop)
     }
 
     /// The names below a path; those of folders end with a slash.
     pub(crate) async fn list(&self, token: &str, path: &str) -> Result<Vec<String>, VaultError> {
-        let answer = match self.ask(Method::GET, &format!("{path}?list=true"), Some(token), None).await {
+        let path = format!("{path}?list=true");
+        let answer = match self.ask(Ask::new(Method::GET, &path, Some(token), None)).await {
             Err(VaultError::NotFound(_)) => return Ok(Vec::new()),
             answer => answer?,
         };
@@ -268,13 +272,13 @@ impl Server {
 
     /// Takes a secret away.
     pub(crate) async fn delete(&self, token: &str, path: &str) -> Result<(), VaultError> {
-        self.ask(Method::DELETE, path, Some(token), None).await.map(drop)
+        self.ask(Ask::new(Method::DELETE, path, Some(token), None)).await.map(drop)
     }
 
     /// Makes a token live longer, and returns how long from now on.
     #[cfg(target_os = "linux")]
     pub(crate) async fn renew(&self, token: &str) -> Result<Token, VaultError> {
-        let answer = self.ask(Method::POST, "auth/token/renew-self", Some(token), Some(no_body())).await?;
+        let answer = self.ask(Ask::new(Method::POST, "auth/token/renew-self", Some(token), Some(no_body()))).await?;
         let renewed = answer.as_ref().and_then(token_of);
         renewed.ok_or_else(|| VaultError::Odd("its answer to a renewal holds no token".into()))
     }
@@ -283,41 +287,40 @@ impl Server {
     #[cfg(target_os = "linux")]
     pub(crate) async fn renew_lease(&self, token: &str, id: &str) -> Result<Lease, VaultError> {
         let body = texts(&[("lease_id", id)]);
-        let answer = self.ask(Method::POST, "sys/leases/renew", Some(token), Some(body)).await?;
+        let answer = self.ask(Ask::new(Method::POST, "sys/leases/renew", Some(token), Some(body))).await?;
         let lease = answer.as_ref().and_then(lease_of);
         lease.ok_or_else(|| VaultError::Odd("its answer to a renewal holds no lease".into()))
     }
 
     /// Ends a token, and with it the leases that hang on it.
     pub(crate) async fn revoke(&self, token: &str) -> Result<(), VaultError> {
-        self.ask(Method::POST, "auth/token/revoke-self", Some(token), Some(no_body())).await.map(drop)
+        self.ask(Ask::new(Method::POST, "auth/token/revoke-self", Some(token), Some(no_body()))).await.map(drop)
     }
 
     /// Ends the lease of a secret.
     pub(crate) async fn revoke_lease(&self, token: &str, id: &str) -> Result<(), VaultError> {
         let body = texts(&[("lease_id", id)]);
-        self.ask(Method::POST, "sys/leases/revoke", Some(token), Some(body)).await.map(drop)
+        self.ask(Ask::new(Method::POST, "sys/leases/revoke", Some(token), Some(body))).await.map(drop)
     }
 
     // Sends one request, and returns the answer's JSON; nothing where its body is empty.
-    async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        token: Option<&str>,
-        body: Option<Zeroizing<Vec<u8>>>,
-    ) -> Result<Option<Json>, VaultError> {
-        let request = self.request(method.clone(), path, token, body)?;
+    async fn ask(&self, asked: Ask<'_>) -> Result<Option<Json>, VaultError> {
+        // A server may repeat what it was sent.
+        let sent = [asked.token.unwrap_or_default().trim().as_bytes(), asked.secret];
+        let (method, path) = (asked.method.clone(), asked.path);
+        let request = self.request(asked)?;
         let answer = match self.client.send(request).await {
             // A server may close a connection that was kept; what only reads is asked once more.
             Err(HttpsError::Broken(_)) if method == Method::GET => {
-                self.client.send(self.request(method, path, token, None)?).await?
+                let token = std::str::from_utf8(sent[0]).ok().filter(|token| !token.is_empty());
+                self.client.send(self.request(Ask::new(method, path, token, None))?).await?
             }
             sent => sent?,
         };
         let status = answer.status();
         if status.is_redirection() {
             let to = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok()).and_then(host_of);
+            let to = to.map(|to| mask::without(&to, &sent));
             return Err(VaultError::Redirect(to.unwrap_or_else(|| "which it does not name".to_owned())));
         }
         let mut read = Zeroizing::new(Vec::new());
@@ -345,21 +348,20 @@ impl Server {
             },
             StatusCode::FORBIDDEN => Err(VaultError::Denied),
             StatusCode::NOT_FOUND => Err(VaultError::NotFound(path.to_owned())),
-            StatusCode::SERVICE_UNAVAILABLE if says(json.as_ref(), "sealed") => Err(VaultError::Sealed),
+            StatusCode::SERVICE_UNAVAILABLE
+                if json.as_ref().is_some_and(|json| errors(json, &sent).contains("sealed")) =>
+            {
+                Err(VaultError::Sealed)
+            }
             other => {
-                let says = json.as_ref().map(errors).unwrap_or_default();
+                let says = json.as_ref().map(|json| errors(json, &sent)).unwrap_or_default();
                 Err(VaultError::Odd(format!("{other}{says}")))
             }
         }
     }
 
-    fn request(
-        &self,
-        method: Method,
-        path: &str,
-        token: Option<&str>,
-        body: Option<Zeroizing<Vec<u8>>>,
-    ) -> Result<Request<Full<Bytes>>, VaultError> {
+    fn request(&self, asked: Ask<'_>) -> Result<Request<Full<Bytes>>, VaultError> {
+        let Ask { method, path, token, body, .. } = asked;
         const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
         const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
         // Set so that a proxy of the server's own does not take a request of a page in a browser for one of a client.
@@ -385,6 +387,22 @@ impl Server {
         }
         let body = body.map_or_else(Bytes::new, |body| Bytes::from_owner(Wiped(body)));
         request.body(Full::new(body)).map_err(|_| VaultError::Unusable("its path fits no request".into()))
+    }
+}
+
+// One request.
+struct Ask<'a> {
+    method: Method,
+    path: &'a str,
+    token: Option<&'a str>,
+    body: Option<Zeroizing<Vec<u8>>>,
+    // The secret in the body.
+    secret: &'a [u8],
+}
+
+impl<'a> Ask<'a> {
+    fn new(method: Method, path: &'a str, token: Option<&'a str>, body: Option<Zeroizing<Vec<u8>>>) -> Self {
+        Self { method, path, token, body, secret: b"" }
     }
 }
 
@@ -441,17 +459,12 @@ fn seconds(given: Option<&Json>) -> Duration {
     }
 }
 
-// The server's own words, cut and without what looks like a key.
-fn errors(answer: &Json) -> String {
+// The server's own words, cut, without what was sent to it and without what looks like a key.
+fn errors(answer: &Json, sent: &[&[u8]]) -> String {
     let Some(Json::List(errors)) = answer.get("errors") else { return String::new() };
     let said: Vec<&str> = errors.iter().take(2).filter_map(Json::text).collect();
-    if said.is_empty() {
-        String::new()
-    } else {
-        format!(", {}", crate::mask::short(&crate::mask::masked(&said.join("; ")), 200))
+    match said.is_empty() {
+        true => String::new(),
+        false => format!(", {}", mask::short(&mask::masked(&mask::without(&said.join("; "), sent)), 200)),
     }
-}
-
-fn says(answer: Option<&Json>, word: &str) -> bool {
-    answer.map(errors).unwrap_or_default().contains(word)
 }
