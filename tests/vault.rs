@@ -156,6 +156,7 @@ fn played(play: &mut Play, seen: &Seen, stream: &mut TcpStream) -> bool {
         "POST /v1/auth/token/renew-self" => {
             say("200 OK", json!({ "auth": { "client_token": token, "lease_duration": play.ttl, "renewable": true } }))
         }
+        "GET /v1/auth/token/lookup-self" => say("200 OK", json!({ "data": {} })),
         "POST /v1/sys/leases/renew" => {
             let id = body["lease_id"].clone();
             say("200 OK", json!({ "lease_id": id, "lease_duration": lease_duration, "renewable": renewable }))
@@ -428,6 +429,14 @@ fn what_was_sent_is_not_repeated_although_the_server_repeats_it() {
 }
 
 #[test]
+fn a_reading_whose_answer_is_lost_is_not_sent_again() {
+    // It may have made a credential.
+    let upstream = Upstream::new(|_, _| false);
+    launch(&world(&upstream.url(), TOKEN)).fails(125, &["the connection broke"]);
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[test]
 fn a_certificate_counts_by_the_file_of_the_settings_alone() {
     let (own, other) = (Authority::new("own"), Authority::new("other"));
     for (named, in_env, is_good) in
@@ -643,6 +652,10 @@ fn who_may_read_and_not_list_has_keys_all_the_same() {
     let status = world.run(&["status"]);
     assert!(!format!("{status:?}").contains("denies"), "{status:?}");
     assert!(launch(&world).ok().contains(KEY));
+    // A token that has ended may do nothing at all.
+    vault.play(|play| play.live.clear());
+    let done = world.run(&["keychain", "list"]);
+    assert!(format!("{done:?}").contains("denies it"), "{done:?}");
 }
 
 #[test]

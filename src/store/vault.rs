@@ -190,7 +190,7 @@ impl VaultStore {
     // The names below `ringlet` in the key-value engine, of these providers or of all; `None` where the server does not
     // tell them.
     fn names(&self, provider: Option<&Provider>) -> Result<Option<Vec<KeyName>>, StoreError> {
-        let listed = self.begin()?.run(self.timeout, async |server, token| {
+        let all = async |server: &Server, token: &str| {
             let providers = match provider {
                 Some(provider) => vec![provider.clone()],
                 None => {
@@ -205,13 +205,13 @@ impl VaultStore {
                 names.extend(below.into_iter().filter_map(|alias| format!("{provider}/{alias}").parse().ok()));
             }
             Ok(names)
-        });
-        match listed {
+        };
+        self.as_user(async |server, token| match all(server, token).await {
             Ok(names) => Ok(Some(names)),
-            // Who may read a secret may not always list.
-            Err(VaultError::Denied) => Ok(None),
-            Err(error) => Err(self.error(&error)),
-        }
+            // Who may read a secret may not always list. A token that has ended is an error.
+            Err(VaultError::Denied) => server.look_up(token).await.map(|()| None),
+            Err(error) => Err(error),
+        })
     }
 
     // Sets the field of a key, or takes it away. Returns whether there was anything to take away.
