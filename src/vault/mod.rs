@@ -313,7 +313,7 @@ pub(crate) enum VaultError {
         version: u64,
     },
     /// No engine answers at this path.
-    #[error("has no secrets engine at {0}")]
+    #[error("has no engine at {0}")]
     NoEngine(String),
     /// The key-value engine there is of the other version, which this is.
     #[error("has version {version} of the key-value engine at {path}")]
