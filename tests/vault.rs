@@ -4,6 +4,7 @@ use crate::broker::upstream::{Seen, Upstream, answer};
 use crate::broker::{Authority, sidecars_of, wait_for_end};
 use crate::common::world::{Done, KEY, RINGLET, World};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
@@ -22,6 +23,18 @@ struct Play {
     given: usize,
     /// A request that is never answered.
     silent_at: Option<&'static str>,
+    /// Requests that fail once, and how.
+    fails: Vec<(&'static str, &'static str)>,
+    /// The leases that were given out and not ended, each with its token.
+    leases: Vec<(String, String)>,
+    /// Further secrets of the key-value engine, with their versions; one that was deleted has no fields.
+    secrets: BTreeMap<String, (u64, Value)>,
+    /// The version of that engine.
+    kv: u8,
+    /// Whether the names are not told.
+    hides: bool,
+    /// The role's secret id.
+    secret_id: &'static str,
 }
 
 /// A Vault of the test.
@@ -36,8 +49,20 @@ const USERS: &str = "users-own-token";
 
 impl Vault {
     fn new() -> Self {
-        let play =
-            Play { value: json!(KEY), lease: None, ttl: 3600, live: vec![USERS.into()], given: 0, silent_at: None };
+        let play = Play {
+            value: json!(KEY),
+            lease: None,
+            ttl: 3600,
+            live: vec![USERS.into()],
+            given: 0,
+            silent_at: None,
+            fails: Vec::new(),
+            leases: Vec::new(),
+            secrets: BTreeMap::new(),
+            kv: 2,
+            hides: false,
+            secret_id: "the-secret-id",
+        };
         let play = Arc::new(Mutex::new(play));
         let (tell, asked) = mpsc::channel();
         let (own, tell) = (Arc::clone(&play), Mutex::new(tell));
@@ -60,6 +85,15 @@ impl Vault {
         self.play.lock().expect("no panic").live.clone()
     }
 
+    fn leases(&self) -> Vec<String> {
+        self.play.lock().expect("no panic").leases.iter().map(|(id, _)| id.clone()).collect()
+    }
+
+    /// How often something was asked for.
+    fn count(&self, wanted: &str) -> usize {
+        self.seen().iter().filter(|words| *words == wanted).count()
+    }
+
     /// The requests so far, as METHOD and path.
     fn seen(&self) -> Vec<String> {
         self.upstream.seen().iter().map(words).collect()
@@ -78,12 +112,17 @@ fn words(seen: &Seen) -> String {
 
 fn played(play: &mut Play, seen: &Seen, stream: &mut TcpStream) -> bool {
     let mut say = |status: &str, body: Value| {
-        answer(stream, status, "content-type: application/json\r\n", body.to_string().as_bytes())
+        // This status has no body.
+        let body = if status.starts_with("204") { String::new() } else { body.to_string() };
+        answer(stream, status, "content-type: application/json\r\n", body.as_bytes())
     };
     let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
     let path = words(seen);
+    if let Some(at) = play.fails.iter().position(|(failing, _)| *failing == path) {
+        return say(play.fails.remove(at).1, json!({ "errors": ["as the test says"] }));
+    }
     if path == "POST /v1/auth/approle/login" {
-        if body != json!({ "role_id": "the-role", "secret_id": "the-secret-id" }) {
+        if body != json!({ "role_id": "the-role", "secret_id": play.secret_id }) {
             return say("400 Bad Request", json!({ "errors": ["invalid role or secret ID"] }));
         }
         play.given += 1;
@@ -98,20 +137,37 @@ fn played(play: &mut Play, seen: &Seen, stream: &mut TcpStream) -> bool {
     if !play.live.contains(&token) {
         return say("403 Forbidden", json!({ "errors": ["permission denied"] }));
     }
+    if play.hides && path.contains("?list=true") {
+        return say("403 Forbidden", json!({ "errors": ["permission denied"] }));
+    }
+    if let Some((status, body)) = of_engine(play, &path, &body) {
+        return say(status, body);
+    }
     let (lease_duration, renewable) = play.lease.unwrap_or_default();
-    let lease_id = if play.lease.is_some() { "creds/1" } else { "" };
+    let mut lease_id = String::new();
+    if path.starts_with("GET ") && !path.contains('?') && !path.contains("lookup") && play.lease.is_some() {
+        play.given += 1;
+        lease_id = format!("creds/{}", play.given);
+        play.leases.push((lease_id.clone(), token.clone()));
+    }
     match path.as_str() {
         "POST /v1/auth/token/revoke-self" => {
             play.live.retain(|live| *live != token);
+            play.leases.retain(|(_, of)| *of != token);
             say("204 No Content", json!({}))
         }
         "POST /v1/auth/token/renew-self" => {
             say("200 OK", json!({ "auth": { "client_token": token, "lease_duration": play.ttl, "renewable": true } }))
         }
+        "GET /v1/auth/token/lookup-self" => say("200 OK", json!({ "data": {} })),
         "POST /v1/sys/leases/renew" => {
-            say("200 OK", json!({ "lease_id": lease_id, "lease_duration": lease_duration, "renewable": renewable }))
+            let id = body["lease_id"].clone();
+            say("200 OK", json!({ "lease_id": id, "lease_duration": lease_duration, "renewable": renewable }))
         }
-        "POST /v1/sys/leases/revoke" => say("204 No Content", json!({})),
+        "POST /v1/sys/leases/revoke" => {
+            play.leases.retain(|(id, _)| body["lease_id"] != **id);
+            say("204 No Content", json!({}))
+        }
         "GET /v1/secret/data/ringlet/anthropic/work" => say(
             "200 OK",
             json!({
@@ -132,8 +188,67 @@ fn played(play: &mut Play, seen: &Seen, stream: &mut TcpStream) -> bool {
                 "data": { "api_key": play.value },
             }),
         ),
+        "GET /v1/database/creds/app" => say(
+            "200 OK",
+            json!({
+                "lease_id": lease_id, "lease_duration": lease_duration, "renewable": renewable,
+                "data": { "username": format!("user of {lease_id}"), "password": format!("password of {lease_id}") },
+            }),
+        ),
         _ => say("404 Not Found", json!({ "errors": [] })),
     }
+}
+
+/// The key-value engine at `secret`, but for the key `anthropic/work`.
+fn of_engine(play: &mut Play, words: &str, body: &Value) -> Option<(&'static str, Value)> {
+    let (method, path) = words.split_once(" /v1/secret/")?;
+    if path.contains("?list") || path == "data/ringlet/anthropic/work" {
+        return None;
+    }
+    let missing = || json!({ "errors": [] });
+    if play.kv == 1 {
+        let stored = play.secrets.get(path).map(|(_, fields)| fields.clone());
+        return Some(match (method, stored) {
+            ("GET", Some(fields)) => ("200 OK", json!({ "data": fields })),
+            ("POST", _) => {
+                play.secrets.insert(path.to_owned(), (0, body.clone()));
+                ("204 No Content", json!({}))
+            }
+            ("DELETE", _) => {
+                play.secrets.remove(path);
+                ("204 No Content", json!({}))
+            }
+            _ => ("404 Not Found", missing()),
+        });
+    }
+    let name = path.split_once('/').filter(|(what, _)| matches!(*what, "data" | "metadata"));
+    let Some((_, name)) = name else {
+        let says = "Invalid path for a versioned K/V secrets engine. See the API docs";
+        return Some(("404 Not Found", json!({ "data": null, "warnings": [says] })));
+    };
+    let stored = play.secrets.get(name).cloned();
+    let version = stored.as_ref().map_or(0, |(version, _)| *version);
+    Some(match (method, stored) {
+        ("GET", Some((_, Value::Null))) => {
+            let about = json!({ "version": version, "deletion_time": "2026-01-01T00:00:00Z" });
+            ("404 Not Found", json!({ "data": { "data": null, "metadata": about } }))
+        }
+        ("GET", Some((_, fields))) => {
+            ("200 OK", json!({ "data": { "data": fields, "metadata": { "version": version } } }))
+        }
+        ("POST", _) if body["options"]["cas"] != version => {
+            ("400 Bad Request", json!({ "errors": ["check-and-set parameter did not match the current version"] }))
+        }
+        ("POST", _) => {
+            play.secrets.insert(name.to_owned(), (version + 1, body["data"].clone()));
+            ("200 OK", json!({ "data": { "version": version + 1 } }))
+        }
+        ("DELETE", Some(_)) if path.starts_with("metadata/") => {
+            play.secrets.remove(name);
+            ("204 No Content", json!({}))
+        }
+        _ => ("404 Not Found", missing()),
+    })
 }
 
 const ROLE: &str = "role-id = \"the-role\"\nsecret-id-file = \"~/secret-id\"\n";
@@ -317,6 +432,14 @@ fn what_was_sent_is_not_repeated_although_the_server_repeats_it() {
 }
 
 #[test]
+fn a_reading_whose_answer_is_lost_is_not_sent_again() {
+    // It may have made a credential.
+    let upstream = Upstream::new(|_, _| false);
+    launch(&world(&upstream.url(), TOKEN)).fails(125, &["the connection broke"]);
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[test]
 fn a_certificate_counts_by_the_file_of_the_settings_alone() {
     let (own, other) = (Authority::new("own"), Authority::new("other"));
     for (named, in_env, is_good) in
@@ -342,6 +465,8 @@ fn a_certificate_counts_by_the_file_of_the_settings_alone() {
     let good = world(&format!("https://localhost:{}", upstream.port), &format!("{TOKEN}ca-file = \"~/ca.pem\"\n"));
     good.write("home/ca.pem", own.pem());
     launch(&good).fails(125, &["its certificate is for another name"]);
+    good.write("home/ca.pem", &own.pem()[..200]);
+    launch(&good).fails(125, &["ca.pem: holds a certificate that cannot be read", "ringlet config edit"]);
     good.write("home/ca.pem", "nothing");
     launch(&good).fails(125, &["ca.pem: holds no certificate authority"]);
 }
@@ -391,6 +516,165 @@ fn a_secret_that_is_no_key_leaves_neither_its_token_nor_its_lease() {
     world.configure("[store-for.\"anthropic/own\"]\nstore = \"team\"\npath = \"creds/openai\"\nfield = \"api_key\"\n");
     world.run(&["keychain", "unlock", "anthropic/own"]).ok();
     assert_eq!(vault.live(), [USERS]);
+}
+
+/// A launch that has two fields of one dynamic secret.
+fn with_database(vault: &Vault, login: &str) -> World {
+    vault.play(|play| play.lease = Some((600, true)));
+    let world = world(&vault.upstream.url(), login);
+    world.store_key("openai/work", "sk-proj-MADEUP0000000000000000001");
+    for field in ["username", "password"] {
+        world.configure(&format!(
+            "[store-for.\"db/{field}\"]\nstore = \"team\"\npath = \"database/creds/app\"\nfield = \"{field}\"\n"
+        ));
+    }
+    world.profile(
+        "work",
+        "agent = \"claude\"\nprovider = \"deepseek\"\n[provider-config]\nkey-alias = \"work\"\n\
+         [secrets]\nDB_USER = \"db/username\"\nDB_PASSWORD = \"db/password\"\n",
+    );
+    world.store_key("deepseek/work", "sk-MADEUP0000000000000000000000001");
+    world
+}
+
+const CREDENTIALS: &str = "GET /v1/database/creds/app";
+
+#[test]
+fn two_fields_of_one_secret_are_of_one_reading() {
+    for (login, logins) in [(ROLE, 1), (TOKEN, 0)] {
+        let vault = Vault::new();
+        let world = with_database(&vault, login);
+        let text = launch(&world).ok();
+        assert_eq!((vault.count(LOGIN), vault.count(CREDENTIALS), vault.leases().len()), (logins, 1, 1));
+        let lease = vault.leases().remove(0);
+        assert!(text.contains(&format!("env=DB_USER=user of {lease}\n")), "{text}");
+        assert!(text.contains(&format!("env=DB_PASSWORD=password of {lease}\n")), "{text}");
+    }
+}
+
+#[test]
+fn a_launch_that_fails_leaves_nothing_on_the_server() {
+    for login in [ROLE, TOKEN] {
+        let vault = Vault::new();
+        let world = with_database(&vault, login);
+        // A later key is missing.
+        world.configure("[store-for.\"other/key\"]\nstore = \"team\"\n");
+        let profile = world.read("home/.ringlet/profiles/work/ringlet.toml");
+        world.profile("work", &format!("{profile}Z_LAST = \"other/key\"\n"));
+        launch(&world).fails(125, &["has no key other/key"]);
+        assert_eq!((vault.count(CREDENTIALS), vault.live(), vault.leases()), (1, vec![USERS.into()], vec![]));
+        // The program does not start.
+        world.profile("work", &profile);
+        world.program("claude", "#!/nonexistent/interpreter\n");
+        launch(&world).fails(127, &[]);
+        assert_eq!((vault.count(CREDENTIALS), vault.live(), vault.leases()), (2, vec![USERS.into()], vec![]));
+    }
+}
+
+#[test]
+fn a_value_with_a_lease_is_kept_nowhere_else() {
+    let vault = Vault::new();
+    let world = with_database(&vault, ROLE);
+    let done = world.feed(&["keychain", "rotate", "db/username", "--stdin", "--no-check"], "another");
+    done.fails(1, &["gives db/username for 600 s alone"]);
+    assert_eq!((vault.count(CREDENTIALS), vault.live(), vault.leases()), (1, vec![USERS.into()], vec![]));
+}
+
+#[test]
+fn a_token_that_cannot_be_ended_is_said() {
+    let vault = Vault::new();
+    vault.play(|play| play.fails = vec![("POST /v1/auth/token/revoke-self", "403 Forbidden")]);
+    let world = world(&vault.upstream.url(), ROLE);
+    let done = launch(&world);
+    assert!(done.stderr.contains("has not ended ringlet's token: it denies it"), "{done:?}");
+    assert!(done.stderr.contains("it ends by itself within 3600 s") && done.ok().contains(KEY));
+}
+
+/// A world in which the engine holds keys of OpenAI as well.
+fn with_engine(vault: &Vault) -> World {
+    let world = world(&vault.upstream.url(), TOKEN);
+    world.configure("[store-for.openai]\nstore = \"team\"\n");
+    world
+}
+
+const OWN: &str = "sk-proj-MADEUP0000000000000000001";
+
+fn set(world: &World) -> Done {
+    world.feed(&["keychain", "set", "openai", "own", "--stdin", "--replace"], OWN)
+}
+
+#[test]
+fn what_else_a_secret_holds_stays_when_its_key_is_stored_or_removed() {
+    let vault = Vault::new();
+    let world = with_engine(&vault);
+    let name = "ringlet/openai/own";
+    let others = json!({ "user": "me", "port": 5432, "since": -1, "tags": ["a", null, true] });
+    let secrets = |vault: &Vault| vault.play.lock().expect("no panic").secrets.get(name).cloned();
+    vault.play(|play| drop(play.secrets.insert(name.into(), (4, others.clone()))));
+    set(&world).ok();
+    let mut wanted = others.clone();
+    wanted["key"] = json!(OWN);
+    assert_eq!(secrets(&vault), Some((5, wanted)));
+    world.run(&["keychain", "remove", "openai", "own", "--yes"]).ok();
+    assert_eq!(secrets(&vault), Some((6, others.clone())));
+    // What would not stay as it is, is not written.
+    vault.play(|play| drop(play.secrets.insert(name.into(), (7, json!({ "rate": 0.5 })))));
+    set(&world).fails(1, &["has a number at secret/data/ringlet/openai/own"]);
+    assert_eq!(secrets(&vault), Some((7, json!({ "rate": 0.5 }))));
+    // A secret that holds the key alone is removed whole, and what was deleted is written over.
+    vault.play(|play| drop(play.secrets.insert(name.into(), (7, Value::Null))));
+    world.run(&["keychain", "unlock", "openai/own"]).fails(1, &["has only a deleted version at", "--replace"]);
+    set(&world).ok();
+    assert_eq!(secrets(&vault), Some((8, json!({ "key": OWN }))));
+    world.run(&["keychain", "remove", "openai", "own", "--yes"]).ok();
+    assert_eq!(secrets(&vault), None);
+}
+
+#[test]
+fn an_engine_of_the_other_version_is_told_and_nothing_is_left_there() {
+    let vault = Vault::new();
+    let world = with_engine(&vault);
+    vault.play(|play| play.kv = 1);
+    set(&world).fails(1, &["has version 1 of the key-value engine", "write `kv = 1`"]);
+    assert!(vault.play.lock().expect("no panic").secrets.is_empty());
+    let settings = world.read("home/.config/ringlet/config.toml").replace("[store.team]\n", "[store.team]\nkv = 1\n");
+    world.write("home/.config/ringlet/config.toml", settings);
+    set(&world).ok();
+    let stored = vault.play.lock().expect("no panic").secrets.get("ringlet/openai/own").cloned();
+    assert_eq!(stored, Some((0, json!({ "key": OWN }))));
+    vault.play(|play| (play.kv, play.secrets) = (2, BTreeMap::new()));
+    set(&world).fails(1, &["has version 2 of the key-value engine", "`kv` is 2"]);
+    assert!(vault.play.lock().expect("no panic").secrets.is_empty());
+}
+
+#[test]
+fn who_may_read_and_not_list_has_keys_all_the_same() {
+    let vault = Vault::new();
+    vault.play(|play| play.hides = true);
+    let world = world(&vault.upstream.url(), TOKEN);
+    world.configure("[store-for.\"openai/own\"]\nstore = \"team\"\npath = \"creds/openai\"\nfield = \"api_key\"\n");
+    assert_eq!(world.run(&["keychain", "list"]).ok(), "openai/own  the store \"team\"\n");
+    let status = world.run(&["status"]);
+    assert!(!format!("{status:?}").contains("denies"), "{status:?}");
+    assert!(launch(&world).ok().contains(KEY));
+    // A token that has ended may do nothing at all.
+    vault.play(|play| play.live.clear());
+    let done = world.run(&["keychain", "list"]);
+    assert!(format!("{done:?}").contains("denies it"), "{done:?}");
+}
+
+#[test]
+fn a_path_with_nothing_at_it_is_named() {
+    let vault = Vault::new();
+    let world = world(&vault.upstream.url(), TOKEN);
+    world.configure("[store-for.\"openai/own\"]\nstore = \"team\"\npath = \"secret/data/nothing\"\n");
+    world.configure("[store-for.\"openai/other\"]\nstore = \"team\"\npath = \"secret/nothing\"\n");
+    let says = ["has nothing at secret/data/nothing, the path of openai/own", "ringlet config edit"];
+    world.run(&["keychain", "unlock", "openai/own"]).fails(1, &says);
+    let says = ["has version 2 of the key-value engine at secret/nothing", "have /data/ behind the mount"];
+    world.run(&["keychain", "unlock", "openai/other"]).fails(1, &says);
+    let done = world.feed(&["keychain", "set", "openai", "own", "--stdin"], OWN);
+    done.fails(1, &["openai/own is the field key of secret/data/nothing"]);
 }
 
 #[test]
@@ -481,6 +765,10 @@ fn a_key_whose_lease_ends_is_read_anew_and_refused_where_that_fails() {
     vault.wait_for("GET /v1/secret/data/ringlet/anthropic/work");
     vault.wait_for("GET /v1/secret/data/ringlet/anthropic/work");
     while agent.ask() != (200, Some(next.clone())) {}
+    // The lease that was replaced is ended, and the one of the new value is left.
+    while vault.leases().len() != 1 {
+        std::thread::yield_now();
+    }
     // Revoked in the middle of a launch: the key is used until its lease ends, and then not any more.
     vault.play(|play| play.live.clear());
     while agent.ask().0 == 200 {}
@@ -493,6 +781,110 @@ fn a_key_whose_lease_ends_is_read_anew_and_refused_where_that_fails() {
     assert!(log.contains("the store's lease has ended: its store denies it"), "{log}");
     assert!(!log.contains(KEY), "{log}");
     assert_eq!(vault.seen().last().map(String::as_str), Some("POST /v1/sys/leases/revoke"));
+}
+
+const LOGIN: &str = "POST /v1/auth/approle/login";
+const RENEWAL: &str = "POST /v1/auth/token/renew-self";
+const READING: &str = "GET /v1/secret/data/ringlet/anthropic/work";
+
+#[test]
+fn a_server_that_is_busy_at_a_renewal_ends_no_key() {
+    let vault = Vault::new();
+    let (busy, broken) = ("429 Too Many Requests", "502 Bad Gateway");
+    vault.play(|play| (play.ttl, play.fails) = (1, vec![(RENEWAL, busy), (RENEWAL, broken)]));
+    let mut world = world(&vault.upstream.url(), ROLE);
+    let mut agent = Brokered::start(&mut world);
+    vault.wait_for(LOGIN);
+    vault.play(|play| play.fails.push((LOGIN, broken)));
+    // The one that fails, and the one after it.
+    vault.wait_for(LOGIN);
+    assert_eq!(agent.ask(), (200, Some(KEY.to_owned())));
+    vault.wait_for(LOGIN);
+    assert_eq!(agent.ask(), (200, Some(KEY.to_owned())));
+    agent.end();
+    let log = world.run(&["audit", "--json"]).ok();
+    assert!(!log.contains("has ended"), "{log}");
+    assert_eq!(vault.live(), [USERS]);
+}
+
+#[test]
+fn a_key_that_was_denied_is_used_again_once_the_server_takes_the_role() {
+    let vault = Vault::new();
+    vault.play(|play| play.ttl = 1);
+    let mut world = world(&vault.upstream.url(), ROLE);
+    let mut agent = Brokered::start(&mut world);
+    assert_eq!(agent.ask(), (200, Some(KEY.to_owned())));
+    vault.play(|play| play.fails = vec![(RENEWAL, "403 Forbidden"), (LOGIN, "400 Bad Request")]);
+    while agent.ask().0 == 200 {}
+    while agent.ask().0 != 200 {}
+    agent.end();
+    assert_eq!(vault.live(), [USERS]);
+}
+
+#[test]
+fn a_secret_id_that_was_replaced_in_its_file_is_taken_at_the_next_login() {
+    let vault = Vault::new();
+    vault.play(|play| play.ttl = 1);
+    let mut world = world(&vault.upstream.url(), ROLE);
+    let mut agent = Brokered::start(&mut world);
+    assert_eq!(agent.ask(), (200, Some(KEY.to_owned())));
+    let file = world.write("home/secret-id", "the next one\n");
+    world.chmod(&file, 0o600);
+    vault.play(|play| (play.secret_id, play.fails) = ("the next one", vec![(RENEWAL, "403 Forbidden")]));
+    vault.wait_for(LOGIN);
+    vault.wait_for(LOGIN);
+    vault.wait_for(RENEWAL);
+    assert_eq!((agent.ask(), vault.count(LOGIN)), ((200, Some(KEY.to_owned())), 2));
+    agent.end();
+    assert_eq!(vault.live(), [USERS]);
+}
+
+#[test]
+fn a_path_that_is_denied_makes_no_further_logins() {
+    let vault = Vault::new();
+    vault.play(|play| play.lease = Some((1, false)));
+    let mut world = world(&vault.upstream.url(), ROLE);
+    let mut agent = Brokered::start(&mut world);
+    assert_eq!(agent.ask(), (200, Some(KEY.to_owned())));
+    vault.play(|play| play.fails = vec![(READING, "403 Forbidden"); 2]);
+    while agent.ask().0 == 200 {}
+    while agent.ask().0 != 200 {}
+    assert_eq!((vault.count(LOGIN), vault.live()), (1, vec![USERS.to_owned(), "made-token-1".to_owned()]));
+    agent.end();
+    assert_eq!(vault.live(), [USERS]);
+}
+
+#[test]
+fn a_token_that_was_replaced_is_ended_although_the_agent_ends_before_the_key_was_read_with_the_next() {
+    let vault = Vault::new();
+    vault.play(|play| (play.lease, play.ttl) = (Some((3600, true)), 1));
+    let mut world = world(&vault.upstream.url(), ROLE);
+    let agent = Brokered::start(&mut world);
+    vault.wait_for(READING);
+    vault.play(|play| (play.silent_at, play.fails) = (Some(READING), vec![(RENEWAL, "403 Forbidden")]));
+    while vault.count(READING) < 2 {
+        std::thread::yield_now();
+    }
+    assert_eq!(vault.live(), [USERS, "made-token-1", "made-token-3"]);
+    agent.end();
+    assert_eq!(vault.live(), [USERS]);
+    vault.play(|play| play.silent_at = None);
+}
+
+#[test]
+fn a_key_is_refused_at_the_end_of_its_lease_although_its_renewal_hangs() {
+    let vault = Vault::new();
+    vault.play(|play| (play.lease, play.silent_at) = (Some((1, true)), Some("POST /v1/sys/leases/renew")));
+    let mut world = world(&vault.upstream.url(), TOKEN);
+    let mut agent = Brokered::start(&mut world);
+    assert_eq!(agent.ask(), (200, Some(KEY.to_owned())));
+    vault.play(|play| play.fails = vec![(READING, "500 Internal Server Error"); 1000]);
+    while agent.ask().0 == 200 {}
+    assert_eq!(agent.ask(), (400, None));
+    vault.play(|play| (play.silent_at, play.fails) = (None, Vec::new()));
+    while agent.ask().0 != 200 {}
+    agent.end();
+    assert!(vault.leases().is_empty(), "{:?}", vault.leases());
 }
 
 #[test]

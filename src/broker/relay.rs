@@ -19,14 +19,16 @@ use jiff::Zoned;
 use jiff::civil::Date;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// An answer: the provider's, as it comes, or one of the broker's own.
 pub(super) type Answer = Response<Either<Received, Full<Bytes>>>;
 
-// The key, and why it is not used any more.
+// The key, why it is not used any more, and when it ends by the boot clock.
 struct Held {
     value: Arc<Secret>,
     ended: Option<String>,
+    ends: Option<Duration>,
 }
 
 /// The way of a launch's requests.
@@ -55,29 +57,39 @@ impl Relay {
             directory: order.cwd.to_string_lossy().into_owned(),
         };
         let meter = Meter::new(order.usage.clone(), order.key.clone(), order.limits, launch);
-        let key = Mutex::new(Held { value: Arc::new(key), ended: None });
+        let key = Mutex::new(Held { value: Arc::new(key), ended: None, ends: None });
         Ok(Self { order, token, key, origin, host, client, meter: Arc::new(Mutex::new(meter)) })
     }
 
-    /// Takes another value of the key for all further requests.
-    pub(super) fn take_key(&self, value: Secret) {
-        *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Held { value: Arc::new(value), ended: None };
+    /// Takes another value of the key for all further requests, which ends at that time of the boot clock.
+    pub(super) fn take_key(&self, value: Secret, ends: Option<Duration>) {
+        *self.held_key() = Held { value: Arc::new(value), ended: None, ends };
+    }
+
+    /// Has the key end at that time of the boot clock, whatever becomes of those who keep it alive.
+    pub(super) fn let_end(&self, ends: Option<Duration>) {
+        self.held_key().ends = ends;
     }
 
     /// Refuses further requests, for this reason, until there is another value.
     pub(super) fn end_key(&self, why: String) {
-        self.key.lock().unwrap_or_else(PoisonError::into_inner).ended = Some(why);
+        self.held_key().ended = Some(why);
+    }
+
+    fn held_key(&self) -> MutexGuard<'_, Held> {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn key(&self) -> Result<Arc<Secret>, Refusal> {
-        let held = self.key.lock().unwrap_or_else(PoisonError::into_inner);
-        match &held.ended {
-            None => Ok(Arc::clone(&held.value)),
-            Some(why) => {
-                let message = format!("the store's lease of the key {} has ended: {why}", self.order.key);
-                Err(Refusal::new(StatusCode::BAD_REQUEST, message))
-            }
-        }
+        let held = self.held_key();
+        let is_over = held.ends.is_some_and(|ends| !is_before(ends));
+        let why = match &held.ended {
+            None if !is_over => return Ok(Arc::clone(&held.value)),
+            None => "its store did not renew it in time",
+            Some(why) => why,
+        };
+        let message = format!("the store's lease of the key {} has ended: {why}", self.order.key);
+        Err(Refusal::new(StatusCode::BAD_REQUEST, message))
     }
 
     pub(super) fn order(&self) -> &Order {
@@ -114,7 +126,7 @@ impl Relay {
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, message));
         }
         if let Some(ends) = self.order.lease_ends
-            && !platform::boot_clock().is_ok_and(|now| now < ends)
+            && !is_before(ends)
         {
             let key = &self.order.key;
             let message = format!("the lease of the key {key} has ended; `ringlet lease grant` gives a new one");
@@ -229,6 +241,11 @@ struct Counted {
     day: Date,
     asked: Option<String>,
     sent: Model,
+}
+
+// Whether it is before that time of the boot clock. Where the clock cannot be read, it is not.
+fn is_before(end: Duration) -> bool {
+    platform::boot_clock().is_ok_and(|now| now < end)
 }
 
 fn held(meter: &Mutex<Meter>) -> MutexGuard<'_, Meter> {

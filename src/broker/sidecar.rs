@@ -153,6 +153,7 @@ impl Shared {
     }
 
     fn begin_to_keep(&self, keeper: Keeper) -> Option<Keeping> {
+        self.relay.let_end(keeper.value_ends());
         Keeping::new(keeper).map_err(|error| self.looked_up(Outcome::Error, format!("the key's store {error}"))).ok()
     }
 
@@ -170,10 +171,13 @@ impl Shared {
 
     async fn follow(&self, kept: &mut Keeping) {
         loop {
-            match kept.next().await {
+            let change = kept.next().await;
+            let ends = kept.value_ends();
+            match change {
+                Change::Longer => self.relay.let_end(ends),
                 Change::Anew(value) => match usable(&self.relay.order().key, value) {
                     Ok(key) => {
-                        self.relay.take_key(key);
+                        self.relay.take_key(key, ends);
                         self.looked_up(Outcome::Granted, "it was read anew from its store".to_owned());
                     }
                     Err(why) => {

@@ -70,10 +70,11 @@ pub(super) fn ask_about(host: &mut Host, session: &Session, names: &[KeyName]) -
         }
     }
     keychain::warn_of_fallback(session, &store, &host.world, &mut host.output);
-    drop(store);
     for (at, question, verdict) in ask(host, questions)? {
         found[at] = Some(Found::Asked(question, verdict));
     }
+    // What a store has made for this ends with it.
+    drop(store);
     let unasked = || Found::Not("it could not be asked about".to_owned());
     let found = found.into_iter().map(|found| found.unwrap_or_else(unasked));
     let found: Vec<(KeyName, Found)> = names.iter().cloned().zip(found).collect();

@@ -71,7 +71,7 @@ pub(super) fn run(host: &mut Host, session: &Session, key: &KeyName, asked: &Ask
 
 // The key as it is, to compare it with the new one and to put it back if that one is not stored.
 fn current(host: &Host, session: &Session, store: &Keys, key: &KeyName) -> Result<Secret, Failure> {
-    let found = store.get(key);
+    let found = store.get_to_keep(key);
     let (result, reason) = match &found {
         Ok(_) => (Outcome::Granted, "to replace it".to_owned()),
         Err(error) => (Outcome::Error, error.to_string()),

@@ -199,7 +199,14 @@ impl Settings {
         let tools: BTreeMap<ToolName, Tool> =
             raw.tools.iter().map(|(name, tool)| tool.check(source, name, folder)).collect::<Result<_, _>>()?;
         let known: Vec<&KeyName> = scopes.keys().chain(tools.values().flat_map(|tool| tool.secrets.values())).collect();
-        let stores = Stores::check(source, &raw.store, &raw.store_for, &known, &folder)?;
+        let stores = Stores::check(source, &raw.store, &raw.store_for, &known, raw.credentials.backend, &folder)?;
+        for (name, key) in stores.credentials() {
+            if let Some(at) = raw.scope.keys().find(|at| *at.get_ref() == key.to_string()) {
+                let message = format!("{key} is what [store.{name}] logs in with, and no scope can limit that");
+                let hint = "limit the keys of that store: each has a scope of its own";
+                return Err(source.error(at.span(), message).with_hint(hint));
+            }
+        }
         Ok(Self {
             default_profile: default_profile.transpose()?,
             ceiling_dirs: folders(&raw.ceiling_dirs)?,

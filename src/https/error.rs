@@ -41,13 +41,16 @@ pub(crate) enum HttpsError {
     /// The connection ended, or the answer is not HTTP.
     #[error("the connection broke: {0}")]
     Broken(hyper::Error),
+    /// The same on a connection that was kept since an earlier request, which servers close at any time.
+    #[error("the connection broke: {0}")]
+    Stale(hyper::Error),
 }
 
 impl HttpsError {
     /// Reports whether the server may have received a part of the request.
     #[cfg(target_os = "linux")]
     pub(crate) fn may_have_left(&self) -> bool {
-        matches!(self, Self::Broken(_))
+        matches!(self, Self::Broken(_) | Self::Stale(_))
     }
 
     /// Describes a failed handshake. `unread` is of [`Roots`](super::Roots).
@@ -73,6 +76,10 @@ fn certificate(wrong: &CertificateError) -> String {
             "its certificate is for another name".into()
         }
         CertificateError::Revoked => "its certificate was revoked".into(),
+        // The text of webpki, which has no variant of rustls.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is that of an authority, which may be no server's own".into()
+        }
         CertificateError::BadSignature => "its certificate is not by the authority that it names".into(),
         other => format!("its certificate is refused: {}", rustls::Error::InvalidCertificate(other.clone())),
     }

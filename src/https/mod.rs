@@ -81,7 +81,7 @@ where
                 Ok(response) => return Ok(self.answered(connection, response)),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
-                    None => return Err(HttpsError::Broken(error.into_error())),
+                    None => return Err(HttpsError::Stale(error.into_error())),
                 },
             }
         }

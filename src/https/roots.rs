@@ -63,7 +63,8 @@ impl Roots {
         let read = platform::read_file(file, MOST).map_err(|error| failed(error.to_string()))?;
         let certificates = CertificateDer::pem_slice_iter(&read.bytes).collect::<Result<Vec<_>, _>>();
         let mut store = RootCertStore::empty();
-        let (added, _) = store.add_parsable_certificates(certificates.map_err(|error| failed(error.to_string()))?);
+        let unread = |_| failed("holds a certificate that cannot be read, or a part of one".into());
+        let (added, _) = store.add_parsable_certificates(certificates.map_err(unread)?);
         if added == 0 { Err(failed("holds no certificate authority".into())) } else { Ok(Self::of(store)) }
     }
 

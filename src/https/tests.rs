@@ -226,7 +226,7 @@ fn a_request_that_was_written_is_never_sent_again() {
         assert_eq!(text(&client, "/").await.expect("an answer"), "first");
         tokio::task::yield_now().await;
         let error = client.send(get("/")).await.expect_err("no answer");
-        assert!(matches!(error, HttpsError::Broken(_)), "{error}");
+        assert!(matches!(error, HttpsError::Stale(_)), "{error}");
         assert_eq!(seen.load(Ordering::SeqCst), 1);
     });
 }

@@ -68,7 +68,7 @@ pub(super) fn start(
         let _ = std::fs::remove_file(file);
     }
     let sidecar = started.map_err(LaunchError::Broker)?;
-    loan.hand_over();
+    loan.leave();
     let address = sidecar.address;
     let own = part.changes.iter().filter_map(|change| match change {
         Change::Set(name, value) if !part.resolved.env.contains_key(name) => Some((name, value.to_str()?)),

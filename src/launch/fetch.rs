@@ -10,7 +10,7 @@ use crate::plan::{
 };
 use crate::registry::misplaced;
 use crate::secret::{Key, Shape};
-use crate::store::{Change, Keys, StoreError};
+use crate::store::{Borrower, Change, Keys, Lent, StoreError};
 use crate::vault::Loan;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -44,11 +44,11 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// A key that was looked up, and what is to be kept alive with it.
+/// A key that was looked up, and what is to be ended where the launch fails.
 pub(super) struct Given {
     /// The key.
     pub(super) key: Key,
-    /// What a broker keeps alive.
+    /// What a broker keeps alive, or what is left to the launched process.
     pub(super) loan: Loan,
 }
 
@@ -81,6 +81,7 @@ impl<'a> Lookup<'a> {
     pub(super) fn keys(&self, io: &mut LaunchIo<'_>) -> Result<Vec<Given>, LaunchError> {
         let store = (io.open_store)();
         let keys = self.wanted.secrets.iter().map(|used| self.key(used, &store)).collect::<Result<_, _>>();
+        store.finish();
         // Reported before an error as well: the fallback to a file may be its cause.
         (io.report)(Event::LookedUp(&store));
         drop(store);
@@ -96,11 +97,8 @@ impl<'a> Lookup<'a> {
 
     fn key(&self, used: &SecretUse, store: &Keys) -> Result<Given, LaunchError> {
         let is_held = self.wanted.launch.is_some_and(|(_, part)| part.is_held(used));
-        let lent = match is_held {
-            true => store.lend(&used.key).map(|lent| (lent.value, Loan::new(lent.keeper))),
-            false => store.get(&used.key).map(|value| (value, Loan::new(None))),
-        };
-        let (secret, loan) = match lent {
+        let borrower = if is_held { Borrower::Broker } else { Borrower::Process };
+        let Lent { value: secret, loan } = match store.lend(&used.key, borrower) {
             Ok(lent) => lent,
             Err(error) => {
                 self.record(&used.key, Outcome::Error, Some(error.to_string()))?;

@@ -39,6 +39,7 @@ use crate::platform;
 use crate::profile::Account;
 use crate::secret::Key;
 use crate::store::Keys;
+use crate::vault::Loan;
 use fetch::{Given, Lookup, Wanted};
 use jiff::Timestamp;
 use loops::Marking;
@@ -80,13 +81,15 @@ pub(crate) struct Process {
     pub env: Env,
     /// The secrets that are passed in variables.
     pub secrets: Vec<(Variable, Key)>,
+    /// What the stores have lent for it. It is ended where the process does not start, and where this one sees its end.
+    loans: Vec<Loan>,
 }
 
 impl Process {
     fn new(start: &Start, env: Env) -> Self {
         let mut arguments: Vec<OsString> = vec![start.command.clone().into()];
         arguments.extend_from_slice(&start.arguments);
-        Self { binary: start.binary.clone(), arguments, env, secrets: Vec::new() }
+        Self { binary: start.binary.clone(), arguments, env, secrets: Vec::new(), loans: Vec::new() }
     }
 
     /// Replaces this process by the agent's.
@@ -159,7 +162,8 @@ pub(crate) fn run(
     let lookup = Lookup::new(Wanted::by_command(&plan), context, &io)?;
     let hardened = platform::harden().map_err(LaunchError::Protect)?;
     let keys = lookup.keys(&mut io)?;
-    for (used, Given { key, .. }) in plan.secrets.iter().zip(keys) {
+    for (used, Given { key, loan }) in plan.secrets.iter().zip(keys) {
+        process.loans.push(loan);
         if let Some(name) = used.sink.variable() {
             process.env.unset(name.as_str());
             process.secrets.push((name.clone(), key));
@@ -268,8 +272,11 @@ fn deliver(
     let mut pipe = None;
     let mut recorded = recorded;
     for (used, Given { mut key, loan }) in plan.secrets().iter().zip(keys) {
-        if let Some(broker) = part.broker.as_ref().filter(|_| used.purpose == Purpose::Account) {
-            key = brokered::start(process, plan, part, broker, Given { key, loan }, context, recorded.take())?;
+        match part.broker.as_ref().filter(|_| used.purpose == Purpose::Account) {
+            Some(broker) => {
+                key = brokered::start(process, plan, part, broker, Given { key, loan }, context, recorded.take())?;
+            }
+            None => process.loans.push(loan),
         }
         match &used.sink {
             Sink::Variable(name) => {

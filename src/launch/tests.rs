@@ -100,6 +100,7 @@ impl Rig {
                     arguments: process.arguments.clone(),
                     env: process.env.clone(),
                     secrets: Vec::new(),
+                    loans: Vec::new(),
                 };
                 self.started.replace(Some(started));
                 let given = process.secrets.iter();

@@ -65,6 +65,14 @@ pub enum Class {
     Broken,
     /// Its server's answer is no key.
     Odd,
+    /// The certificate of its server is refused.
+    Untrusted,
+    /// Its server has only a deleted version of the key.
+    Deleted,
+    /// Its server's key-value engine is of the first version.
+    Version1,
+    /// Its server's key-value engine is of the second version.
+    Version2,
     /// It cannot do this at all.
     Unable,
 }
@@ -234,6 +242,15 @@ impl StoreError {
                     Class::Absent => Hint::from(LOOKED_FOR).command(words!["ringlet", "config", "edit"]).and(table),
                     Class::Away => settings.and(format!("{table}; look whether its server runs there")),
                     Class::Sealed => Hint::from("an operator of the server unseals it, as with `bao operator unseal`"),
+                    Class::Untrusted => settings.and(format!("{table}, where `ca-file` names its authorities")),
+                    Class::Deleted => Hint::from(
+                        "`ringlet keychain set` with --replace stores a new version, and `bao kv undelete` brings \
+                         the old one back",
+                    ),
+                    Class::Version1 => settings.and(format!("{table}; write `kv = 1` there")),
+                    Class::Version2 => settings.and(format!(
+                        "{table}; the paths of version 2 have /data/ behind the mount, and `kv` is 2 there"
+                    )),
                     Class::Odd => settings.and(format!("{table}; look at its address, its path and its field")),
                     Class::Broken => Hint::from("")
                         .command(words!["ringlet", "keychain", "unlock", store])

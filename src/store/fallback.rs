@@ -1,7 +1,7 @@
 //! The keychain, and the file where there is none. Only `Absent` leads to the file: an error of any other class, such
 //! as a locked keychain, is the caller's.
 
-use super::{Detail, Item, ItemName, Lent, Missing, Query, Store, StoreError};
+use super::{Borrower, Detail, Item, ItemName, Lent, Missing, Query, Store, StoreError};
 use crate::secret::Secret;
 use std::sync::{Mutex, PoisonError};
 
@@ -45,8 +45,8 @@ impl<S: Store, F: Store> Store for WithFallback<S, F> {
     fn get(&self, name: ItemName<'_>, detail: Detail) -> Result<Option<Item>, StoreError> {
         self.either(|store| store.get(name, detail))
     }
-    fn lend(&self, name: ItemName<'_>) -> Result<Option<Lent>, StoreError> {
-        self.either(|store| store.lend(name))
+    fn lend(&self, name: ItemName<'_>, to: Borrower) -> Result<Option<Lent>, StoreError> {
+        self.either(|store| store.lend(name, to))
     }
     fn peek(&self, name: ItemName<'_>) -> Result<Option<bool>, StoreError> {
         self.either(|store| store.peek(name))

@@ -4,8 +4,8 @@ use super::file::FileStore;
 use super::keychain::Index;
 use super::routes::Routes;
 use super::{
-    Change, Class, Detail, Include, ItemName, Lent, Missing, PRIVATE_ACCOUNT, PRIVATE_SERVICE, Query, SERVICE, Store,
-    StoreError,
+    Borrower, Change, Class, Detail, Include, ItemName, Lent, Missing, PRIVATE_ACCOUNT, PRIVATE_SERVICE, Query,
+    SERVICE, Store, StoreError,
 };
 use crate::config::Kept;
 use crate::hint::Hint;
@@ -80,9 +80,19 @@ impl Keys {
         found.ok_or_else(|| self.not_found(key))
     }
 
-    /// Looks one key up for a process that keeps it alive while an agent runs.
-    pub(crate) fn lend(&self, key: &KeyName) -> Result<Lent, StoreError> {
-        self.routes.of(key).lend(own(&key.to_string()))?.ok_or_else(|| self.not_found(key))
+    /// Looks one key up that is to be kept elsewhere. One that its store gives for a time alone is an error.
+    pub(crate) fn get_to_keep(&self, key: &KeyName) -> Result<Secret, StoreError> {
+        self.routes.of(key).get_to_keep(own(&key.to_string()))?.ok_or_else(|| self.not_found(key))
+    }
+
+    /// Looks one key up for a launch. [`Self::finish`] follows the last one.
+    pub(crate) fn lend(&self, key: &KeyName, to: Borrower) -> Result<Lent, StoreError> {
+        self.routes.of(key).lend(own(&key.to_string()), to)?.ok_or_else(|| self.not_found(key))
+    }
+
+    /// Ends what was opened to lend keys.
+    pub(crate) fn finish(&self) {
+        self.routes.ruled().for_each(Store::finish);
     }
 
     /// What the user is to know of the keys that were looked up or changed.

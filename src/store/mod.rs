@@ -40,7 +40,7 @@ use crate::config::{Backend, Settings};
 use crate::env::Env;
 use crate::paths::Paths;
 use crate::secret::{MAX_KEY, Secret};
-use crate::vault::Keeper;
+use crate::vault::Loan;
 use encrypted::EncryptedStore;
 use fallback::{WhileAbsent, WithFallback};
 use file::FileStore;
@@ -100,8 +100,17 @@ pub(crate) struct Item {
 pub(crate) struct Lent {
     /// The value.
     pub value: Secret,
-    /// What keeps it alive meanwhile, and ends it afterwards.
-    pub keeper: Option<Keeper>,
+    /// What has to be ended afterwards, and kept alive meanwhile where a broker does that.
+    pub loan: Loan,
+}
+
+/// Who has a value while an agent runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Borrower {
+    /// The launched process itself.
+    Process,
+    /// Its broker, which keeps the value alive.
+    Broker,
 }
 
 /// What is to be done to an item.
@@ -159,11 +168,17 @@ pub(crate) trait Store {
     fn place(&self) -> String;
     /// Looks one item up; `None` when there is none.
     fn get(&self, name: ItemName<'_>, detail: Detail) -> Result<Option<Item>, StoreError>;
-    /// Looks one value up for a process that keeps it alive while an agent runs.
-    fn lend(&self, name: ItemName<'_>) -> Result<Option<Lent>, StoreError> {
-        let value = self.get(name, Detail::Value)?.and_then(|item| item.value);
-        Ok(value.map(|value| Lent { value, keeper: None }))
+    /// Looks one value up that is to be kept elsewhere; one that ends by itself is an error.
+    fn get_to_keep(&self, name: ItemName<'_>) -> Result<Option<Secret>, StoreError> {
+        Ok(self.get(name, Detail::Value)?.and_then(|item| item.value))
     }
+    /// Looks one value up for a launch. [`Self::finish`] follows the last one.
+    fn lend(&self, name: ItemName<'_>, _to: Borrower) -> Result<Option<Lent>, StoreError> {
+        let value = self.get(name, Detail::Value)?.and_then(|item| item.value);
+        Ok(value.map(|value| Lent { value, loan: Loan::default() }))
+    }
+    /// Ends what was opened to lend values.
+    fn finish(&self) {}
     /// Reports whether an item is there, without reading its value; `None` where only its value would tell.
     fn peek(&self, name: ItemName<'_>) -> Result<Option<bool>, StoreError> {
         self.get(name, Detail::Presence).map(|found| Some(found.is_some()))

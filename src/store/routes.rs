@@ -12,7 +12,6 @@ use super::{ItemName, Opening, SERVICE, Store, backend, keychain};
 use crate::config::{Backend, Credential, Kept, Prefix, StoreKind, StoreRule, Stores, VaultLogin};
 use crate::name::KeyName;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 
 /// The stores, opened; nothing is connected yet.
 pub(super) struct Routes<S: Store + ?Sized> {
@@ -56,9 +55,7 @@ impl Routes<dyn Store + Send + Sync> {
                     let (VaultLogin::Token(from) | VaultLogin::AppRole { secret_id: from, .. }) = &spec.login;
                     let in_usual = matches!(from, Credential::Key(_));
                     let usual = in_usual.then(|| backend(settings.backend, opening, while_absent));
-                    let (name, spec, stores, notes) =
-                        (name.clone(), (**spec).clone(), stores.clone(), Mutex::default());
-                    Box::new(VaultStore { name, spec, stores, timeout, usual, notes })
+                    Box::new(VaultStore::new(name.clone(), (**spec).clone(), stores.clone(), timeout, usual))
                 }
                 StoreKind::Helper(_) => Box::new(HelperStore::new(tool(), spec.programs().swap_remove(0))),
             };

@@ -3,15 +3,22 @@
 //! A server follows nobody: a redirect is an error, and what leads to it is the user's settings alone, never a variable
 //! of the shell. So neither a proxy nor a certificate authority of the environment counts here.
 
+//!
+//! A [`Session`] is one login and what was read with it; a [`Loan`] is what has to be ended once nobody uses it.
+
 mod json;
 #[cfg(target_os = "linux")]
 mod keeping;
+mod session;
 
 #[cfg(target_os = "linux")]
 pub(crate) use keeping::{Change, Keeping, until};
+pub(crate) use session::Session;
 
 use crate::https::{Client, HttpsError, Origin, ProxyUrl, Roots};
 use crate::mask;
+use crate::platform;
+use crate::platform::private::{self, NotPrivate, Privacy};
 use crate::secret::Secret;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -20,7 +27,7 @@ use hyper::{Method, Request, StatusCode};
 use json::Json;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -39,7 +46,7 @@ pub(crate) struct Address {
 }
 
 /// A login with a role.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Role {
     /// The mount of the method.
     pub mount: String,
@@ -47,10 +54,52 @@ pub(crate) struct Role {
     pub id: String,
     /// The role's secret id.
     pub secret_id: Zeroizing<String>,
+    /// The file that the secret id is from.
+    pub file: Option<PathBuf>,
+}
+
+impl Role {
+    /// Takes the secret id that is in its file now; where none is to be had, it stays.
+    #[cfg(target_os = "linux")]
+    fn look_again(&mut self) {
+        if let Some(Ok(secret_id)) = self.file.as_deref().map(credential_in) {
+            self.secret_id = secret_id;
+        }
+    }
+}
+
+/// Why a file gives no token or secret id.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoCredential {
+    /// Others may read it, or it cannot be read.
+    #[error(transparent)]
+    NotPrivate(#[from] NotPrivate),
+    /// It is not there.
+    #[error("does not exist")]
+    Absent,
+    /// It does not hold a line of text.
+    #[error("its token or secret id is no line of text")]
+    NoLine,
+}
+
+/// Reads a token or a secret id from a file that nobody else may read.
+pub(crate) fn credential_in(file: &Path) -> Result<Zeroizing<String>, NoCredential> {
+    const MOST: u64 = 8 << 10;
+    let bytes = private::read(file, MOST, Privacy::Unread)?.ok_or(NoCredential::Absent)?;
+    credential_of(&Secret::new(bytes))
+}
+
+/// Reads a token or a secret id from a value.
+pub(crate) fn credential_of(value: &Secret) -> Result<Zeroizing<String>, NoCredential> {
+    let text = std::str::from_utf8(value.expose()).map(str::trim).unwrap_or_default();
+    match text.is_empty() || text.contains(char::is_control) {
+        true => Err(NoCredential::NoLine),
+        false => Ok(Zeroizing::new(text.to_owned())),
+    }
 }
 
 /// A token, and how long it lives.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Token {
     /// The token.
     pub value: Zeroizing<String>,
@@ -58,14 +107,73 @@ pub(crate) struct Token {
     pub ttl: Duration,
     /// Whether that can be made longer.
     pub renewable: bool,
+    /// When the server was asked for it, by the boot clock.
+    pub since: Duration,
 }
 
-/// What was read.
-pub(crate) struct Reading {
-    /// The value of the field.
-    pub value: Secret,
+impl Token {
+    /// One of the user's, of which nothing is known.
+    pub(crate) fn of_user(value: Zeroizing<String>) -> Self {
+        Self { value, ttl: Duration::ZERO, renewable: false, since: Duration::ZERO }
+    }
+
+    /// When it ends, by the boot clock.
+    pub(crate) fn ends(&self) -> Option<Duration> {
+        (!self.ttl.is_zero()).then(|| self.since + self.ttl)
+    }
+}
+
+/// A secret that was read.
+pub(crate) struct Answer {
+    path: String,
+    data: Json,
     /// The secret's own lease, which a key-value engine has none of.
     pub lease: Option<Lease>,
+}
+
+impl Answer {
+    // The second version of the key-value engine has the fields one level below, and its own data beside them.
+    fn version(&self) -> Option<u64> {
+        match self.data.get("metadata")?.get("version")? {
+            Json::Number(version) if self.data.get("data").is_some() => Some(*version),
+            _ => None,
+        }
+    }
+
+    /// Returns the value of a field.
+    pub(crate) fn field(&self, field: &str) -> Result<Secret, VaultError> {
+        let fields = if self.version().is_some() { self.data.get("data") } else { Some(&self.data) };
+        match fields.and_then(|fields| fields.get(field)) {
+            Some(Json::Text(text)) => Ok(Secret::new(text.as_bytes().to_vec())),
+            Some(_) => Err(VaultError::Odd(format!("the field {field} is no text"))),
+            None => Err(VaultError::NoField { path: self.path.clone(), field: field.to_owned() }),
+        }
+    }
+
+    // All fields, to be written again with a change.
+    fn into_fields(self) -> Result<BTreeMap<String, Json>, VaultError> {
+        let is_versioned = self.version().is_some();
+        let fields = match self.data {
+            Json::Table(mut data) if is_versioned => data.remove("data"),
+            data => Some(data),
+        };
+        match fields {
+            Some(Json::Table(fields)) if fields.values().all(Json::is_whole) => Ok(fields),
+            _ => Err(VaultError::Lossy(self.path)),
+        }
+    }
+}
+
+/// A secret of a key-value engine, which Ringlet may change.
+pub(crate) struct Changing<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// The path that removes all of it.
+    pub whole: &'a str,
+    /// The field.
+    pub field: &'a str,
+    /// Whether the engine is of the second version.
+    pub is_versioned: bool,
 }
 
 /// The lease of a secret.
@@ -77,6 +185,15 @@ pub(crate) struct Lease {
     pub length: Duration,
     /// Whether it can be made longer.
     pub renewable: bool,
+    /// When the server was asked for it, by the boot clock.
+    pub since: Duration,
+}
+
+impl Lease {
+    /// When it ends, by the boot clock.
+    pub(crate) fn ends(&self) -> Duration {
+        self.since + self.length
+    }
 }
 
 /// What is kept alive.
@@ -97,17 +214,31 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
+    /// When the value ends that was read: with its lease, or with a token that Ringlet made.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn value_ends(&self) -> Option<Duration> {
+        let lease = self.lease.as_ref()?.ends();
+        let token = self.role.as_ref().and_then(|_| self.token.ends());
+        Some(token.map_or(lease, |token| token.min(lease)))
+    }
+
     /// Ends what Ringlet made: its own token, or the lease of a secret that the user's token has read.
     async fn end(&self, server: &Server) -> Result<(), VaultError> {
-        match (&self.role, &self.lease) {
-            (Some(_), _) => server.revoke(&self.token.value).await,
-            (None, Some(lease)) => server.revoke_lease(&self.token.value, &lease.id).await,
-            (None, None) => Ok(()),
+        let token = &self.token.value;
+        let done = match &self.role {
+            Some(_) => server.revoke(token).await,
+            None => Err(VaultError::Denied),
+        };
+        match (&self.role, &self.lease, done) {
+            // A batch token cannot be ended, and what it has read can.
+            (_, Some(lease), Err(error)) if error.is_denial() => server.revoke_lease(token, &lease.id).await,
+            (None, None, _) => Ok(()),
+            (_, _, done) => done,
         }
     }
 }
 
-/// What is to be kept alive, until it is handed over. Where that does not come about, it is ended.
+/// What is to be ended once nobody uses it: at the drop, unless it was handed over to a broker or is left.
 pub(crate) struct Loan(Option<Keeper>);
 
 impl Loan {
@@ -116,16 +247,22 @@ impl Loan {
         Self(keeper)
     }
 
+    /// It ends by itself.
+    pub(crate) fn leave(mut self) {
+        self.0 = None;
+    }
+
     /// What is handed over.
     #[cfg(target_os = "linux")]
     pub(crate) fn keeper(&self) -> Option<&Keeper> {
         self.0.as_ref()
     }
+}
 
-    /// It was handed over.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn hand_over(mut self) {
-        self.0 = None;
+/// Nothing is to be kept.
+impl Default for Loan {
+    fn default() -> Self {
+        Self::new(None)
     }
 }
 
@@ -167,6 +304,28 @@ pub(crate) enum VaultError {
     /// There is nothing at this path.
     #[error("has nothing at {0}")]
     NotFound(String),
+    /// There was something, of this version, and it was deleted.
+    #[error("has only a deleted version at {path}")]
+    Deleted {
+        /// The path.
+        path: String,
+        /// The version.
+        version: u64,
+    },
+    /// No engine answers at this path.
+    #[error("has no engine at {0}")]
+    NoEngine(String),
+    /// The key-value engine there is of the other version, which this is.
+    #[error("has version {version} of the key-value engine at {path}")]
+    OtherVersion {
+        /// The path.
+        path: String,
+        /// The version.
+        version: u8,
+    },
+    /// There is more than can be written again as it is.
+    #[error("has a number at {0} that would not stay as it is; change the secret with the server's own tool")]
+    Lossy(String),
     /// There is a secret, and it has no such field.
     #[error("has no field {field} at {path}")]
     NoField {
@@ -175,12 +334,43 @@ pub(crate) enum VaultError {
         /// The field.
         field: String,
     },
+    /// It says that this cannot be done at all.
+    #[error("refuses it: {0}")]
+    Refused(String),
     /// It leads elsewhere.
     #[error("leads to another server, {0}, which is not followed")]
     Redirect(String),
     /// It answers otherwise than it should.
     #[error("answers otherwise than a Vault: {0}")]
     Odd(String),
+}
+
+impl VaultError {
+    /// Reports whether the certificate of the server is refused.
+    pub(crate) fn is_untrusted(&self) -> bool {
+        matches!(self, Self::Unreached(HttpsError::Tls { .. }))
+    }
+
+    /// Reports whether the server has said no. Whatever else fails may come right when it is tried again.
+    pub(crate) fn is_denial(&self) -> bool {
+        match self {
+            Self::Denied
+            | Self::NoLogin(_)
+            | Self::Refused(_)
+            | Self::NotFound(_)
+            | Self::Deleted { .. }
+            | Self::NoEngine(_)
+            | Self::OtherVersion { .. } => true,
+            Self::Lossy(_)
+            | Self::Unusable(_)
+            | Self::Unreached(_)
+            | Self::Late(_)
+            | Self::Sealed
+            | Self::NoField { .. }
+            | Self::Redirect(_)
+            | Self::Odd(_) => false,
+        }
+    }
 }
 
 /// A server.
@@ -210,52 +400,79 @@ impl Server {
     pub(crate) async fn log_in(&self, role: &Role) -> Result<Token, VaultError> {
         let body = texts(&[("role_id", &role.id), ("secret_id", &role.secret_id)]);
         let path = format!("auth/{}/login", role.mount);
+        let since = now();
         let asked = Ask { secret: role.secret_id.as_bytes(), ..Ask::new(Method::POST, &path, None, Some(body)) };
         let answer = self.ask(asked).await.map_err(|error| match error {
             VaultError::Denied => VaultError::NoLogin("the role's secret id may have ended or been used up".into()),
-            VaultError::Odd(why) => VaultError::NoLogin(why),
+            VaultError::Refused(why) => VaultError::NoLogin(why),
             other => other,
         })?;
-        let token = answer.as_ref().and_then(token_of);
+        let token = answer.as_ref().and_then(|answer| token_of(answer, since));
         token.ok_or_else(|| VaultError::Odd("its answer to a login holds no token".into()))
     }
 
-    /// Reads a field of a secret.
-    pub(crate) async fn read(&self, token: &str, path: &str, field: &str) -> Result<Reading, VaultError> {
+    /// Reads a secret.
+    pub(crate) async fn read(&self, token: &str, path: &str) -> Result<Answer, VaultError> {
+        let since = now();
         let answer = self.ask(Ask::new(Method::GET, path, Some(token), None)).await?;
         let answer = answer.ok_or_else(|| VaultError::Odd("its answer is empty".into()))?;
-        let data = answer.get("data").ok_or_else(|| VaultError::Odd("its answer holds no data".into()))?;
-        // The second version of the key-value engine has the fields one level below, and its own data beside them.
-        let versioned = data.get("metadata").and_then(|about| about.get("version")).and_then(|_| data.get("data"));
-        let found = match versioned {
-            Some(Json::Null) => return Err(VaultError::NotFound(path.to_owned())),
-            Some(fields) => fields.get(field),
-            None => data.get(field),
-        };
-        let value = match found {
-            Some(Json::Text(text)) => Secret::new(text.as_bytes().to_vec()),
-            Some(_) => return Err(VaultError::Odd(format!("the field {field} is no text"))),
-            None => return Err(VaultError::NoField { path: path.to_owned(), field: field.to_owned() }),
-        };
-        Ok(Reading { value, lease: lease_of(&answer) })
+        let lease = lease_of(&answer, since);
+        let data = if let Json::Table(mut members) = answer { members.remove("data") } else { None };
+        let data = data.ok_or_else(|| VaultError::Odd("its answer holds no data".into()))?;
+        let read = Answer { path: path.to_owned(), data, lease };
+        match (read.version(), read.data.get("data")) {
+            (Some(version), Some(Json::Null)) => Err(VaultError::Deleted { path: path.to_owned(), version }),
+            _ => Ok(read),
+        }
     }
 
-    /// Stores the one field of a secret in a key-value engine.
-    pub(crate) async fn write(
-        &self,
-        token: &str,
-        path: &str,
-        field: &str,
-        value: &str,
-        versioned: bool,
-    ) -> Result<(), VaultError> {
-        let fields = texts(&[(field, value)]);
-        let body = match versioned {
-            true => Zeroizing::new([&b"{\"data\":"[..], &fields, b"}"].concat()),
+    /// Sets one field of a secret, or takes it away; the others stay. Returns whether there was anything to take away.
+    /// What somebody else has stored meanwhile is not overwritten where the engine can tell.
+    pub(crate) async fn change(&self, token: &str, at: &Changing<'_>, value: Option<&str>) -> Result<bool, VaultError> {
+        let Changing { path, whole, field, is_versioned } = *at;
+        let (mut fields, version) = match self.read(token, path).await {
+            Ok(read) => {
+                let version = read.version();
+                if version.is_some() != is_versioned {
+                    let version = if is_versioned { 1 } else { 2 };
+                    return Err(VaultError::OtherVersion { path: path.to_owned(), version });
+                }
+                (read.into_fields()?, version.unwrap_or(0))
+            }
+            Err(VaultError::NotFound(_)) => (BTreeMap::new(), 0),
+            Err(VaultError::Deleted { version, .. }) => (BTreeMap::new(), version),
+            // Who may not read may store a first version, which replaces nothing.
+            Err(VaultError::Denied) if is_versioned && value.is_some() => (BTreeMap::new(), 0),
+            Err(error) => return Err(error),
+        };
+        match value {
+            Some(value) => {
+                fields.insert(field.to_owned(), Json::Text(Zeroizing::new(value.to_owned())));
+            }
+            None if fields.remove(field).is_none() => return Ok(false),
+            None if fields.is_empty() => {
+                return self.ask(Ask::new(Method::DELETE, whole, Some(token), None)).await.map(|_| true);
+            }
+            None => {}
+        }
+        let fields = Json::Table(fields);
+        let body = match is_versioned {
+            true => {
+                let options = Json::Table(BTreeMap::from([("cas".to_owned(), Json::Number(version))]));
+                Json::Table(BTreeMap::from([("data".to_owned(), fields), ("options".to_owned(), options)]))
+            }
             false => fields,
         };
-        let asked = Ask { secret: value.as_bytes(), ..Ask::new(Method::POST, path, Some(token), Some(body)) };
-        self.ask(asked).await.map(drop)
+        let secret = value.unwrap_or_default().as_bytes();
+        let asked = Ask { secret, ..Ask::new(Method::POST, path, Some(token), Some(body.written())) };
+        let answer = self.ask(asked).await?;
+        let version = answer.as_ref().and_then(|answer| answer.get("data")?.get("version"));
+        if is_versioned && version.is_none() {
+            // The first version of the engine takes anything for the fields of a secret.
+            self.ask(Ask::new(Method::DELETE, path, Some(token), None)).await?;
+            return Err(VaultError::OtherVersion { path: path.to_owned(), version: 1 });
+        }
+        Ok(true)
     }
 
     /// The names below a path; those of folders end with a slash.
@@ -270,52 +487,50 @@ impl Server {
         Ok(keys.iter().filter_map(|name| name.text().map(str::to_owned)).collect())
     }
 
-    /// Takes a secret away.
-    pub(crate) async fn delete(&self, token: &str, path: &str) -> Result<(), VaultError> {
-        self.ask(Ask::new(Method::DELETE, path, Some(token), None)).await.map(drop)
-    }
-
     /// Makes a token live longer, and returns how long from now on.
     #[cfg(target_os = "linux")]
     pub(crate) async fn renew(&self, token: &str) -> Result<Token, VaultError> {
-        let answer = self.ask(Ask::new(Method::POST, "auth/token/renew-self", Some(token), Some(no_body()))).await?;
-        let renewed = answer.as_ref().and_then(token_of);
+        let since = now();
+        let answer = self.ask(Ask::of_made(Method::POST, "auth/token/renew-self", token, Some(no_body()))).await?;
+        let renewed = answer.as_ref().and_then(|answer| token_of(answer, since));
         renewed.ok_or_else(|| VaultError::Odd("its answer to a renewal holds no token".into()))
+    }
+
+    /// Succeeds where a token lives.
+    pub(crate) async fn look_up(&self, token: &str) -> Result<(), VaultError> {
+        self.ask(Ask::of_made(Method::GET, "auth/token/lookup-self", token, None)).await.map(drop)
     }
 
     /// Makes the lease of a secret longer, and returns what it is from now on.
     #[cfg(target_os = "linux")]
     pub(crate) async fn renew_lease(&self, token: &str, id: &str) -> Result<Lease, VaultError> {
         let body = texts(&[("lease_id", id)]);
-        let answer = self.ask(Ask::new(Method::POST, "sys/leases/renew", Some(token), Some(body))).await?;
-        let lease = answer.as_ref().and_then(lease_of);
+        let since = now();
+        let answer = self.ask(Ask::of_made(Method::POST, "sys/leases/renew", token, Some(body))).await?;
+        let lease = answer.as_ref().and_then(|answer| lease_of(answer, since));
         lease.ok_or_else(|| VaultError::Odd("its answer to a renewal holds no lease".into()))
     }
 
     /// Ends a token, and with it the leases that hang on it.
     pub(crate) async fn revoke(&self, token: &str) -> Result<(), VaultError> {
-        self.ask(Ask::new(Method::POST, "auth/token/revoke-self", Some(token), Some(no_body()))).await.map(drop)
+        self.ask(Ask::of_made(Method::POST, "auth/token/revoke-self", token, Some(no_body()))).await.map(drop)
     }
 
     /// Ends the lease of a secret.
     pub(crate) async fn revoke_lease(&self, token: &str, id: &str) -> Result<(), VaultError> {
         let body = texts(&[("lease_id", id)]);
-        self.ask(Ask::new(Method::POST, "sys/leases/revoke", Some(token), Some(body))).await.map(drop)
+        self.ask(Ask::of_made(Method::POST, "sys/leases/revoke", token, Some(body))).await.map(drop)
     }
 
     // Sends one request, and returns the answer's JSON; nothing where its body is empty.
     async fn ask(&self, asked: Ask<'_>) -> Result<Option<Json>, VaultError> {
         // A server may repeat what it was sent.
         let sent = [asked.token.unwrap_or_default().trim().as_bytes(), asked.secret];
-        let (method, path) = (asked.method.clone(), asked.path);
-        let request = self.request(asked)?;
-        let answer = match self.client.send(request).await {
-            // A server may close a connection that was kept; what only reads is asked once more.
-            Err(HttpsError::Broken(_)) if method == Method::GET => {
-                let token = std::str::from_utf8(sent[0]).ok().filter(|token| !token.is_empty());
-                self.client.send(self.request(Ask::new(method, path, token, None))?).await?
-            }
-            sent => sent?,
+        let path = asked.path;
+        let again = asked.is_repeatable.then(|| asked.clone());
+        let answer = match (self.client.send(self.request(asked)?).await, again) {
+            (Err(HttpsError::Stale(_)), Some(again)) => self.client.send(self.request(again)?).await?,
+            (sent, _) => sent?,
         };
         let status = answer.status();
         if status.is_redirection() {
@@ -347,7 +562,7 @@ impl Server {
                 (None, false) => Err(VaultError::Odd("its answer is no JSON".into())),
             },
             StatusCode::FORBIDDEN => Err(VaultError::Denied),
-            StatusCode::NOT_FOUND => Err(VaultError::NotFound(path.to_owned())),
+            StatusCode::NOT_FOUND => Err(missing(json.as_ref(), path)),
             StatusCode::SERVICE_UNAVAILABLE
                 if json.as_ref().is_some_and(|json| errors(json, &sent).contains("sealed")) =>
             {
@@ -355,7 +570,11 @@ impl Server {
             }
             other => {
                 let says = json.as_ref().map(|json| errors(json, &sent)).unwrap_or_default();
-                Err(VaultError::Odd(format!("{other}{says}")))
+                let said = format!("{other}{says}");
+                Err(match other {
+                    StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => VaultError::Refused(said),
+                    _ => VaultError::Odd(said),
+                })
             }
         }
     }
@@ -391,6 +610,7 @@ impl Server {
 }
 
 // One request.
+#[derive(Clone)]
 struct Ask<'a> {
     method: Method,
     path: &'a str,
@@ -398,11 +618,18 @@ struct Ask<'a> {
     body: Option<Zeroizing<Vec<u8>>>,
     // The secret in the body.
     secret: &'a [u8],
+    // Whether it does no more when it comes twice. The reading of a secret may make one.
+    is_repeatable: bool,
 }
 
 impl<'a> Ask<'a> {
     fn new(method: Method, path: &'a str, token: Option<&'a str>, body: Option<Zeroizing<Vec<u8>>>) -> Self {
-        Self { method, path, token, body, secret: b"" }
+        Self { method, path, token, body, secret: b"", is_repeatable: false }
+    }
+
+    // Concerns a token or a lease that is there.
+    fn of_made(method: Method, path: &'a str, token: &'a str, body: Option<Zeroizing<Vec<u8>>>) -> Self {
+        Self { is_repeatable: true, ..Self::new(method, path, Some(token), body) }
     }
 }
 
@@ -435,19 +662,24 @@ fn host_of(location: &str) -> Option<String> {
     Some(origin.url())
 }
 
-fn token_of(answer: &Json) -> Option<Token> {
+fn token_of(answer: &Json, since: Duration) -> Option<Token> {
     let auth = answer.get("auth")?;
     let value = Zeroizing::new(auth.get("client_token")?.text()?.to_owned());
     let renewable = matches!(auth.get("renewable"), Some(Json::Bool(true)));
-    (!value.is_empty()).then_some(Token { value, ttl: seconds(auth.get("lease_duration")), renewable })
+    (!value.is_empty()).then_some(Token { value, ttl: seconds(auth.get("lease_duration")), renewable, since })
 }
 
-fn lease_of(answer: &Json) -> Option<Lease> {
+fn lease_of(answer: &Json, since: Duration) -> Option<Lease> {
     let id = answer.get("lease_id").and_then(Json::text).unwrap_or_default().to_owned();
     let length = seconds(answer.get("lease_duration"));
     let renewable = matches!(answer.get("renewable"), Some(Json::Bool(true)));
     // A key-value engine says how often it may be asked, and gives no lease.
-    (!length.is_zero() && !id.is_empty()).then_some(Lease { id, length, renewable })
+    (!length.is_zero() && !id.is_empty()).then_some(Lease { id, length, renewable, since })
+}
+
+// A clock that cannot be read stands still, and nothing is ever due.
+fn now() -> Duration {
+    platform::boot_clock().unwrap_or_default()
 }
 
 fn seconds(given: Option<&Json>) -> Duration {
@@ -456,6 +688,22 @@ fn seconds(given: Option<&Json>) -> Duration {
     match given {
         Some(Json::Number(seconds)) => Duration::from_secs((*seconds).min(LONGEST)),
         _ => Duration::ZERO,
+    }
+}
+
+// What a server means that finds nothing. Its texts are those of Vault and of OpenBao.
+fn missing(answer: Option<&Json>, path: &str) -> VaultError {
+    let says = |member: &str, word: &str| {
+        let texts = answer.and_then(|answer| answer.get(member));
+        matches!(texts, Some(Json::List(texts)) if texts.iter().filter_map(Json::text).any(|text| text.contains(word)))
+    };
+    let path = path.split('?').next().unwrap_or(path).to_owned();
+    let metadata = answer.and_then(|answer| answer.get("data")?.get("metadata")?.get("version"));
+    match metadata {
+        Some(Json::Number(version)) => VaultError::Deleted { path, version: *version },
+        _ if says("errors", "no handler for route") => VaultError::NoEngine(path),
+        _ if says("warnings", "versioned K/V") => VaultError::OtherVersion { path, version: 2 },
+        _ => VaultError::NotFound(path),
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn export(host: &mut Host, session: &Session, store: &Keys, asked: &E
     };
     let mut keys = Vec::new();
     for name in names {
-        let found = store.get(&name);
+        let found = store.get_to_keep(&name);
         let (result, reason) = match &found {
             Ok(_) => (Outcome::Granted, "to export it".to_owned()),
             Err(error) => (Outcome::Error, error.to_string()),

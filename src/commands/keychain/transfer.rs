@@ -275,7 +275,7 @@ fn record<T>(
 }
 
 fn read(host: &Host, session: &Session, key: &KeyName, at: &Place, why: &str) -> Result<Secret, Failure> {
-    let found = at.keys.get(key).map_err(|error| with_names(&at.keys, error));
+    let found = at.keys.get_to_keep(key).map_err(|error| with_names(&at.keys, error));
     record(host, session, at, Action::Lookup, key, &found, why)?;
     found
 }

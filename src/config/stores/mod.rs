@@ -318,12 +318,13 @@ impl Stores {
     }
 
     /// Reads the tables. `place` expands a path that is absolute or below `~/`, and refuses any other one. `known` are
-    /// the keys that the settings name elsewhere.
+    /// the keys that the settings name elsewhere, and `usual` is the usual store.
     pub(super) fn check(
         source: &Source,
         stores: &BTreeMap<Spanned<String>, RawStore>,
         rules: &BTreeMap<Spanned<String>, RawStoreFor>,
         known: &[&KeyName],
+        usual: Backend,
         place: &dyn Fn(&Spanned<String>) -> Result<PathBuf, ConfigError>,
     ) -> Result<Self, ConfigError> {
         let mut made = Self::default();
@@ -342,7 +343,43 @@ impl Stores {
             made.rules.insert(prefix, rule);
         }
         made.refuse_same(source, rules, known)?;
+        made.refuse_moved(source, rules, usual)?;
         Ok(made)
+    }
+
+    /// The keys by which Ringlet logs in to a store. They are read in the usual store, with the store's own keys.
+    pub(super) fn credentials(&self) -> impl Iterator<Item = (&StoreName, &KeyName)> {
+        self.specs.iter().filter_map(|(name, spec)| match &spec.kind {
+            StoreKind::Vault(vault) => match &vault.login {
+                VaultLogin::Token(Credential::Key(key))
+                | VaultLogin::AppRole { secret_id: Credential::Key(key), .. } => Some((name, key)),
+                VaultLogin::Token(Credential::File(_)) | VaultLogin::AppRole { secret_id: Credential::File(_), .. } => {
+                    None
+                }
+            },
+            StoreKind::Command(_) | StoreKind::Helper(_) => None,
+        })
+    }
+
+    // A credential is read in the usual store, so that a rule that keeps it elsewhere would be obeyed by halves.
+    fn refuse_moved(
+        &self,
+        source: &Source,
+        rules: &BTreeMap<Spanned<String>, RawStoreFor>,
+        usual: Backend,
+    ) -> Result<(), ConfigError> {
+        for (name, key) in self.credentials() {
+            let Some(rule) = self.rule(key).filter(|rule| rule.store != Kept::In(usual)) else { continue };
+            let is_own = self.rules.contains_key(&Prefix::Key(key.clone()));
+            let prefix = if is_own { key.to_string() } else { key.provider.to_string() };
+            let at = rules.keys().find(|at| *at.get_ref() == prefix).map_or(0..0, Spanned::span);
+            let message = format!(
+                "{key} is what [store.{name}] logs in with, and is read in the usual store, not in \"{}\"",
+                rule.store.name()
+            );
+            return Err(source.error(at, message).with_hint("take the rule out, or name another key in that table"));
+        }
+        Ok(())
     }
 
     fn rule_of(

@@ -214,3 +214,30 @@ fn a_key_under_a_providers_rule_is_refused_where_another_one_may_be_the_same_ent
     let upper = "preset = \"doppler\"\nP = \"p\"\nC = \"c\"";
     assert_eq!(same(upper, &["openai", "openai_eu"], "openai/eu_work").as_deref(), Some("openai_eu/work"));
 }
+
+#[test]
+fn what_a_store_logs_in_with_is_in_the_usual_store_and_has_no_scope() {
+    const VAULT: &str = "[store.team]\naddress = \"https://v.example\"\ntoken = \"vault/token\"\n\
+                         [store.own]\npreset = \"pass\"\n";
+    let with = |more: &str| format!("{VAULT}{more}");
+    for (more, said) in [
+        ("[store-for.\"vault/token\"]\nstore = \"team\"\n", "not in \"team\""),
+        ("[store-for.\"vault/token\"]\nstore = \"own\"\n", "not in \"own\""),
+        ("[store-for.vault]\nstore = \"own\"\n", "not in \"own\""),
+        ("[store-for.\"vault/token\"]\nstore = \"file\"\n", "not in \"file\""),
+        ("[scope.\"vault/token\"]\nlease = \"1h\"\n", "no scope can limit that"),
+    ] {
+        assert!(refused(&with(more)).contains(said), "{more}");
+    }
+    let by_role = with("").replace("token = \"", "role-id = \"r\"\nsecret-id = \"");
+    assert!(refused(&format!("{by_role}[store-for.vault]\nstore = \"own\"\n")).contains("[store.team] logs in with"));
+    for more in [
+        "",
+        "[store-for.\"vault/token\"]\nstore = \"system\"\n",
+        "[store-for.\"vault/other\"]\nstore = \"own\"\n",
+        "[store-for.vault]\nstore = \"own\"\n[store-for.\"vault/token\"]\nstore = \"system\"\n",
+        "[scope.\"vault/other\"]\nlease = \"1h\"\n",
+    ] {
+        assert!(read(&with(more)).is_ok(), "{more}");
+    }
+}
