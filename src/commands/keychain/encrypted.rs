@@ -151,7 +151,7 @@ fn by_identities(world: &World, session: &Session) -> Result<Secret, Failure> {
     };
     let done = platform::run_child(&errand).map_err(|error| failed(format!("ringlet does not start: {error}")))?;
     // A person has pressed Control-C.
-    let status = if done.ended == Ended::BySignal(2) { 130 } else { 1 };
+    let status = if matches!(done.ended, Ended::BySignal(2)) { 130 } else { 1 };
     opened(done, time).map_err(|why| Failure { status, ..failed(why) })
 }
 
