@@ -298,7 +298,7 @@ fn a_plugin_that_hangs_is_ended_with_what_it_has_started() {
     }
     terminal.ctrl('c');
     terminal.expect("identity.age was not opened: what opened it was interrupted");
-    terminal.expect("status=1");
+    terminal.expect("status=130");
     all_gone(&file);
     // The shell has its terminal back.
     terminal.send("hello");
@@ -354,6 +354,11 @@ fn where_the_kernel_refuses_the_daemon_holds_the_identity() {
     assert_eq!(done.stderr, "ringlet: the encrypted file is locked\n");
     launch().fails(125, &["the encrypted file is locked"]);
     refused(&sealed, &["keychain", "unlock"]).ok();
+    assert_eq!(launch().ok(), KEY);
+    // A daemon that is stopped is not taken for one that holds nothing.
+    daemon.signal(rustix::process::Signal::STOP);
+    launch().fails(125, &["the encrypted file is locked, or the daemon that holds its identity does not answer"]);
+    daemon.signal(rustix::process::Signal::CONT);
     assert_eq!(launch().ok(), KEY);
     // It ends with the daemon, whose log has nothing of it.
     let said = daemon.said();

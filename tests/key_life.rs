@@ -304,6 +304,18 @@ fn a_store_that_changes_a_key_is_as_it_was_afterwards() {
 }
 
 #[test]
+fn a_store_that_changes_a_key_renames_none() {
+    let world = with_team();
+    world.configure("[store-for.anthropic]\nstore = \"team\"\n");
+    world.write("home/team/anthropic+work", KEY);
+    world.program("team", &world.read("bin/team").replace("set) cat >", "set) tr a b >"));
+    let rename = ["keychain", "rename", "anthropic/work", "home", "--yes"];
+    world.run(&rename).fails(1, &["gave anthropic/home back changed; anthropic/work is untouched"]);
+    assert_eq!(world.read("home/team/anthropic+work"), KEY);
+    assert!(!world.path("home/team/anthropic+home").exists());
+}
+
+#[test]
 fn lines_that_end_with_a_newline_come_into_a_store_that_prints_them() {
     let world = with_team();
     world.feed(&["keychain", "set", "other/pem", "--stdin"], "first\nsecond\n\n").ok();

@@ -10,6 +10,9 @@ pub enum Unopened {
     /// It is locked.
     #[error("the encrypted file is locked")]
     Locked,
+    /// Nothing in the kernel holds it, and the daemon does not answer.
+    #[error("the encrypted file is locked, or the daemon that holds its identity does not answer")]
+    Mute,
     /// There is no identity yet, and nothing that one would open.
     #[error("there is no identity yet that could open an encrypted file: {} does not exist", .0.display())]
     NoIdentity(PathBuf),
@@ -74,6 +77,11 @@ impl Unopened {
     pub fn hint(&self) -> Hint {
         match self {
             Self::Locked => Hint::run(words!["ringlet", "keychain", "unlock", "encrypted-file"]).and(" in a terminal"),
+            Self::Mute => Hint::run(words!["ringlet", "daemon", "stop"])
+                .and(", then ")
+                .command(words!["ringlet", "daemon", "start"])
+                .and(" and ")
+                .command(words!["ringlet", "keychain", "unlock", "encrypted-file"]),
             Self::NoIdentity(file) => {
                 Hint::from("").command(words!["ringlet", "keychain", "unlock", "encrypted-file"]).and(format!(
                     " makes one on a terminal; without one, `umask 077; age-keygen | age -r RECIPIENT > {}` does",

@@ -257,13 +257,12 @@ fn examined(
                 "the key {name} of the file was made for another provider; nothing was imported"
             )));
         }
-        if let Err(unable) = store.can(Change::Set, &name) {
-            match store.get(&name) {
-                Ok(found) if same(found.expose(), value.expose()) => continue,
-                Ok(_) | Err(_) => return Err(Failure::from(unable).hint("nothing was imported")),
-            }
-        }
-        if store.contains(&name)? {
+        let can = store.can(Change::Set, &name);
+        let is_there = match store.contains(&name) {
+            Err(_) if can.is_err() => false,
+            found => found?,
+        };
+        if is_there {
             match store.get(&name) {
                 Ok(found) if same(found.expose(), value.expose()) => continue,
                 Ok(_) | Err(StoreError::NotFound { .. }) => {}
@@ -271,6 +270,7 @@ fn examined(
             }
             taken.push(name.to_string());
         }
+        can.map_err(|error| Failure::from(error).hint("nothing was imported"))?;
         new.push((name, value));
     }
     if new.iter().any(|(name, _)| session.settings.encrypts(name)) {

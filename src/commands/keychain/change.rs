@@ -113,9 +113,16 @@ pub(super) fn rename(
             return Err(Failure::new(format!("{to} is in {} meanwhile; nothing was renamed", store.place_of(to))));
         }
         // The key is stored under the new name and read back before the old one is removed, so that it is never lost.
+        let before = if how.replace { store.get(to).ok() } else { None };
         store.set(to, &secret)?;
         if store.get(to)?.expose() != secret.expose() {
-            return Err(Failure::new(format!("{} gave {to} back changed; {from} is untouched", store.place_of(to))));
+            let place = store.place_of(to);
+            let undone = before.map_or_else(|| store.remove(to), |before| store.set(to, &before));
+            let failure = Failure::new(format!("{place} gave {to} back changed; {from} is untouched"));
+            return Err(match undone {
+                Ok(()) => failure,
+                Err(error) => failure.hint(format!("{place} may hold a wrong value as {to} now: {error}")),
+            });
         }
         // Each profile finds its key all the time.
         if changes {

@@ -150,7 +150,9 @@ fn by_identities(world: &World, session: &Session) -> Result<Secret, Failure> {
         on_terminal,
     };
     let done = platform::run_child(&errand).map_err(|error| failed(format!("ringlet does not start: {error}")))?;
-    opened(done, time).map_err(failed)
+    // A person has pressed Control-C.
+    let status = if matches!(done.ended, Ended::BySignal(2)) { 130 } else { 1 };
+    opened(done, time).map_err(|why| Failure { status, ..failed(why) })
 }
 
 fn opened(done: Done, time: Duration) -> Result<Secret, String> {

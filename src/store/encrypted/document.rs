@@ -7,7 +7,7 @@ use super::super::file::document::entry_alone;
 use super::super::file::entry::{Entries, Found, Pair, SMALL, taken};
 use super::super::file::text::{self, Misshapen};
 use super::super::own_file::OwnFile;
-use super::held::Held;
+use super::held::{Held, is_mute};
 use super::identity::unheld;
 use crate::age_file;
 use crate::paths::Paths;
@@ -44,7 +44,7 @@ impl Document {
     }
 
     fn identity(&self) -> Result<Identity, StoreError> {
-        (self.find)(&self.paths).map(|held| held.identity).ok_or_else(|| unheld(&self.paths))
+        (self.find)(&self.paths).map(|held| held.identity).ok_or_else(|| unheld(&self.paths, is_mute()))
     }
 
     // `None` without a file, which needs no identity to be seen.

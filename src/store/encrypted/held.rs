@@ -171,6 +171,12 @@ pub(crate) fn introduce(paths: &Paths) {
     }
 }
 
+/// Whether the daemon was asked a moment ago and did not answer.
+pub(super) fn is_mute() -> bool {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    matches!(&*known, Known::Mute(at) if at.elapsed() < MUTE)
+}
+
 // Whether the daemon knows this process; else it has refused it.
 fn known(known: &mut Known, socket: &Path) -> io::Result<bool> {
     match known {

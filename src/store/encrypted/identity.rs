@@ -64,10 +64,11 @@ pub(crate) fn opened_by(paths: &Paths) -> Result<OpenedBy, StoreError> {
     }
 }
 
-/// Why nothing is held: the file is locked, or there is no identity that could be.
-pub(crate) fn unheld(paths: &Paths) -> StoreError {
+/// Why nothing is held: the file is locked, or there is no identity that could be. What holds it may not answer.
+pub(super) fn unheld(paths: &Paths, is_mute: bool) -> StoreError {
     match opened_by(paths) {
         Ok(OpenedBy::Nothing) => Unopened::NoIdentity(paths.identity()).into(),
+        Ok(OpenedBy::Passphrase | OpenedBy::Identities(_)) if is_mute => Unopened::Mute.into(),
         Ok(OpenedBy::Passphrase | OpenedBy::Identities(_)) => Unopened::Locked.into(),
         Err(error) => error,
     }

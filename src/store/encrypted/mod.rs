@@ -14,7 +14,7 @@ mod plugin;
 mod tests;
 
 pub(crate) use held::{Holder, MOST as MOST_HELD, introduce, socket as identity_socket};
-pub(crate) use identity::{OpenedBy, opened_by, unheld};
+pub(crate) use identity::{OpenedBy, opened_by};
 pub(crate) use plugin::{open_here, plugins};
 
 use super::file::entry::item;
@@ -73,7 +73,7 @@ impl EncryptedStore {
     fn keys(&self, query: &Query<'_>) -> Result<Vec<Item>, StoreError> {
         let name = |account| Item { account, attributes: Vec::new(), value: None };
         let all = match self.keys.all() {
-            Err(StoreError::Unopened(Unopened::Locked)) if query.include == Include::Names => {
+            Err(StoreError::Unopened(Unopened::Locked | Unopened::Mute)) if query.include == Include::Names => {
                 let names = self.index.read()?.into_iter().map(|key| key.to_string());
                 return Ok(names.filter(|account| (query.wanted)(account)).map(name).collect());
             }
@@ -151,7 +151,7 @@ impl Store for EncryptedStore {
     fn state(&self) -> Result<(), StoreError> {
         match (self.find)(&self.paths) {
             Some(_) => Ok(()),
-            None => Err(identity::unheld(&self.paths)),
+            None => Err(unheld(&self.paths)),
         }
     }
 
@@ -166,7 +166,7 @@ impl Store for EncryptedStore {
     fn locked_collection(&self, _service: &str) -> Result<Option<String>, StoreError> {
         match self.state() {
             Ok(()) | Err(StoreError::Unopened(Unopened::NoIdentity(_))) => Ok(None),
-            Err(StoreError::Unopened(Unopened::Locked)) => Ok(Some(self.place())),
+            Err(StoreError::Unopened(Unopened::Locked | Unopened::Mute)) => Ok(Some(self.place())),
             Err(error) => Err(error),
         }
     }
@@ -175,6 +175,11 @@ impl Store for EncryptedStore {
 /// What holds the identity, and for how long from now on; nothing while the file is locked.
 pub(crate) fn unlocked(paths: &Paths) -> Option<(Holder, Duration)> {
     held::find(paths).map(|held| (held.holder, held.left))
+}
+
+/// Why the file is not unlocked.
+pub(crate) fn unheld(paths: &Paths) -> StoreError {
+    identity::unheld(paths, held::is_mute())
 }
 
 /// Opens the identity by a passphrase, and has it held for some time.
