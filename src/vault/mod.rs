@@ -118,6 +118,7 @@ impl Token {
     }
 
     /// When it ends, by the boot clock.
+    #[cfg(target_os = "linux")]
     pub(crate) fn ends(&self) -> Option<Duration> {
         (!self.ttl.is_zero()).then(|| self.since + self.ttl)
     }
@@ -191,6 +192,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// When it ends, by the boot clock.
+    #[cfg(target_os = "linux")]
     pub(crate) fn ends(&self) -> Duration {
         self.since + self.length
     }
