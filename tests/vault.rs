@@ -2,6 +2,7 @@
 
 use crate::broker::upstream::{Seen, Upstream, answer};
 use crate::broker::{Authority, sidecars_of, wait_for_end};
+use crate::common::pty::Terminal;
 use crate::common::world::{Done, KEY, RINGLET, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -576,7 +577,13 @@ fn a_value_with_a_lease_is_kept_nowhere_else() {
     let vault = Vault::new();
     let world = with_database(&vault, ROLE);
     let done = world.feed(&["keychain", "rotate", "db/username", "--stdin", "--no-check"], "another");
-    done.fails(1, &["gives db/username for 600 s alone"]);
+    done.fails(1, &["db/username is the field username of database/creds/app"]);
+    assert_eq!(vault.count(CREDENTIALS), 0);
+    let mut command = world.process(RINGLET);
+    command.args(["keychain", "copy", "db/username", "--to", "file"]);
+    let mut terminal = Terminal::start(command);
+    terminal.expect("gives db/username for 600 s alone");
+    terminal.end();
     assert_eq!((vault.count(CREDENTIALS), vault.live(), vault.leases()), (1, vec![USERS.into()], vec![]));
 }
 

@@ -106,8 +106,11 @@ impl<'a> Lookup<'a> {
                     Some(profile) => format!("profile \"{profile}\""),
                     None => self.wanted.start.command.clone(),
                 };
-                let is_missing = matches!(error, StoreError::NotFound { .. });
-                let cure = if is_missing { Some(store.cure(&used.key)) } else { error.hint() };
+                let cure = match &error {
+                    // It may be the key by which Ringlet logs in to a store.
+                    StoreError::NotFound { key, .. } => Some(store.cure(key)),
+                    other => other.hint(),
+                };
                 return Err(LaunchError::Store { profile, error, cure });
             }
         };
