@@ -450,12 +450,19 @@ fn nothing_is_stored_for_an_identity_that_no_file_holds() {
     assert_eq!(world.launch().ok(), KEY);
     // The way of docs/src/stores.md, by which the identity stays and another one opens it.
     let new = age_keygen(&world.path("home/new.txt"));
-    let script = format!(
-        "umask 077; opened=$(age -d -i {} identity.age) && printf '%s\\n' \"$opened\" | age -r {new} -o identity.new && \
-         mv identity.new identity.age",
-        own.display()
-    );
-    finish(world.process("sh").args(["-c", &script]).current_dir(world.path(CONFIG))).ok();
+    let identity = fs::read(world.at("identity.age")).expect("there");
+    let wrap = |opener: &Path| {
+        let script = format!(
+            "umask 077; (set -o pipefail; age -d -i {} identity.age | age -r {new} -o identity.new) && \
+             mv identity.new identity.age",
+            opener.display()
+        );
+        finish(world.process("bash").args(["-c", &script]).current_dir(world.path(CONFIG)))
+    };
+    // Where the old one is not opened, it stays.
+    wrap(&world.path("home/new.txt")).fails(1, &[]);
+    assert_eq!(fs::read(world.at("identity.age")).expect("there"), identity);
+    wrap(&own).ok();
     fs::copy(world.path("home/new.txt"), &own).expect("copied");
     world.launch().fails(125, &["the encrypted file is locked"]);
     world.run(&["keychain", "unlock"]).ok();

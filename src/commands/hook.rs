@@ -43,7 +43,7 @@ fn keep(world: &World, file: &Path, code: &str) -> Result<(), Failure> {
 
 fn code(host: &Host, shell: Shell) -> Result<String, Failure> {
     super::refuse_config_home(&host.world, "the functions of the hook")?;
-    let session = Session::new(&host.world, AuditWanted::default())?;
+    let session = Session::without_stores(&host.world, AuditWanted::default())?;
     let made = Rendered::new(host, &session, shell)?;
     if shell == Shell::PowerShell {
         shims::link(&session, &made.ringlet, &made.commands)?;

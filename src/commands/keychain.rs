@@ -22,7 +22,7 @@ use crate::name::{Alias, KeyName, Provider, StoreName, closest, shorten};
 use crate::output::Output;
 use crate::platform;
 use crate::profile::Profiles;
-use crate::store::{Change, Keys, Missing, Prompt, SCREENS, StoreError, TO_ENCRYPT};
+use crate::store::{self, Change, Keys, Missing, Prompt, SCREENS, StoreError, TO_ENCRYPT};
 use std::time::{Duration, SystemTime};
 
 /// `ringlet keychain ...`
@@ -38,6 +38,8 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
         // A log that cannot be written must be known before the change that it would not record.
         session.audit_log()?;
     }
+    // Any of these commands may name the encrypted file.
+    store::encrypted::introduce(&session.paths);
     platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
     let store = session.open_store(&host.world, prompt);
     let done = match command {

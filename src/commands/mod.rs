@@ -73,6 +73,20 @@ pub(crate) enum AuditWanted {
 
 impl Session {
     pub(crate) fn new(world: &World, audit: AuditWanted) -> Result<Self, Failure> {
+        let made = Self::without_stores(world, audit)?;
+        made.introduce();
+        Ok(made)
+    }
+
+    // Before the command closes this process to others.
+    fn introduce(&self) {
+        if self.settings.has_encrypted_file() {
+            encrypted::introduce(&self.paths);
+        }
+    }
+
+    /// Makes a session of a command that opens no store.
+    pub(crate) fn without_stores(world: &World, audit: AuditWanted) -> Result<Self, Failure> {
         let (made, wrong) = Self::despite(world, audit)?;
         wrong.map_or(Ok(made), |error| Err(error.into()))
     }
@@ -87,8 +101,6 @@ impl Session {
         if world.config_home.is_none() {
             refuse_root_elsewhere(world, &paths.home)?;
         }
-        // Before any command closes this process to others.
-        encrypted::introduce(&paths);
         let registry = Registry::new(&paths);
         match Settings::read(&paths) {
             Ok(settings) => Ok((Self { paths, settings, registry, audit }, None)),
@@ -278,6 +290,7 @@ pub(crate) fn dispatch(host: &mut Host) -> Result<i32, Failure> {
         Command::Hook { shell, save } => hook::run(host, shell, save.as_deref()),
         Command::Doctor => {
             let (session, wrong) = Session::despite(&host.world, audit)?;
+            session.introduce();
             doctor::run(host, &session, wrong)
         }
         Command::Config(command) => {
