@@ -10,7 +10,7 @@ use super::identity::{Opened, digest};
 use crate::age_file::{only_identity, secret_text};
 use crate::digest::Digest;
 use crate::paths::Paths;
-use crate::platform::{self, Line};
+use crate::platform::Line;
 use age::x25519::Identity;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -70,7 +70,7 @@ pub(crate) fn socket(paths: &Paths) -> io::Result<PathBuf> {
     #[cfg(windows)]
     {
         let _ = paths;
-        Ok(PathBuf::from(format!(r"\\.\pipe\ringlet-identity-{}", platform::own_user()?)))
+        Ok(PathBuf::from(format!(r"\\.\pipe\ringlet-identity-{}", crate::platform::own_user()?)))
     }
     #[cfg(not(windows))]
     Ok(paths.runtime().join("identity.sock"))
@@ -226,7 +226,8 @@ fn ask(paths: &Paths, word: &str, text: &[u8]) -> io::Result<Zeroizing<Vec<u8>>>
 
 #[cfg(target_os = "linux")]
 mod kernel {
-    use super::{Duration, Zeroizing, io, platform};
+    use super::{Duration, Zeroizing, io};
+    use crate::platform;
     use std::ffi::CString;
 
     fn named(name: &str) -> CString {

@@ -34,7 +34,7 @@ struct Limits {
 impl System {
     pub(super) fn new(_paths: &Paths, _env: &Env, timeout: Duration, prompt: Prompt) -> Self {
         let deadline = match prompt {
-            Prompt::Never => timeout,
+            Prompt::Nobody | Prompt::Never => timeout,
             Prompt::Ask => PATIENCE.max(timeout),
         };
         Self { limits: Limits { deadline, prompt } }
@@ -220,7 +220,7 @@ fn in_store_terms(cause: &(dyn StdError + Send + Sync + 'static)) -> StoreError 
 #[cfg(target_os = "macos")]
 fn limited<T>(limits: Limits, call: impl FnOnce() -> keyring_core::Result<T>) -> keyring_core::Result<T> {
     use security_framework::os::macos::keychain::SecKeychain;
-    let quiet = (limits.prompt == Prompt::Never).then(SecKeychain::disable_user_interaction);
+    let quiet = (limits.prompt != Prompt::Ask).then(SecKeychain::disable_user_interaction);
     let _quiet = quiet.transpose().map_err(|error| Error::PlatformFailure(error.into()))?;
     call()
 }
