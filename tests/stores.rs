@@ -381,8 +381,15 @@ fn where_ringlet_cannot_store_a_key_the_stores_own_tool_is_named() {
             .fails(1, &["the store \"team\" stores no key by ringlet", "with its own tool, under anthropic/"]);
     }
     assert!(world.read("home/.bashrc").contains(MOVED));
-    // A program that is not there is said once, whatever knows the names.
+    // A store that lists nothing is not said to have nothing.
     without(&["list ="]);
+    let done = world.run(&["keychain", "list"]);
+    assert!(
+        done.stderr.contains("the store \"team\" does not list its keys") && !done.stderr.contains("no key;"),
+        "{done:?}"
+    );
+    assert!(world.run(&["doctor"]).stdout.contains("the store \"team\" lists no keys, and is asked in a launch alone"));
+    // A program that is not there is said once, whatever knows the names.
     world.run(&["profiles", "create", "more", "--agent", "claude", "--key-alias", "work"]).ok();
     fs::remove_file(world.path("bin/kv")).expect("removed");
     let said = world.run(&["doctor"]).stdout;

@@ -5,7 +5,7 @@
 
 use super::tool::{Asks, Run, Tool};
 use super::{Change, Class, Detail, Include, Item, ItemName, Query, SERVICE, Store, StoreError, unusable};
-use crate::config::{CommandNames, CommandSpec, Given, Kept, Output, Stores};
+use crate::config::{CommandNames, CommandSpec, Given, Kept, Output, Prefix, StoreRule, Stores};
 use crate::name::KeyName;
 use crate::paths::Paths;
 use crate::platform::Ended;
@@ -314,6 +314,13 @@ impl Store for CommandStore {
             Ok(Item { account: key.to_string(), attributes: Vec::new(), value })
         };
         wanted.map(item).collect()
+    }
+
+    // The rules name the other keys.
+    fn lists_all(&self) -> bool {
+        let kept = Kept::Named(self.tool.store.clone());
+        let is_open = |(of, rule): (&Prefix, &StoreRule)| matches!(of, Prefix::Provider(_)) && rule.store == kept;
+        self.knows_names() || !self.stores.rules.iter().any(is_open)
     }
 
     fn state(&self) -> Result<(), StoreError> {

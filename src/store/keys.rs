@@ -28,6 +28,8 @@ pub(crate) struct Listing {
     pub usual_failed: Option<StoreError>,
     /// Why other ones did not.
     pub failed: Vec<StoreError>,
+    /// What the stores are called that may have more keys, and list none.
+    pub silent: Vec<String>,
 }
 
 impl Listing {
@@ -157,8 +159,11 @@ impl Keys {
     /// decides; accounts that are no names of keys are other tools' entries, and a key counts where its rule says that
     /// it is.
     pub(crate) fn listing(&self, prefix: &str, progress: &dyn Fn(usize, usize)) -> Listing {
-        let (mut keys, mut usual_failed, mut failed) = (Vec::new(), None, Vec::new());
+        let (mut keys, mut usual_failed, mut failed, mut silent) = (Vec::new(), None, Vec::new(), Vec::new());
         for store in self.routes.concerned(prefix) {
+            if !store.lists_all() {
+                silent.push(store.place());
+            }
             match self.names_of(store, progress) {
                 Ok(names) if keys.is_empty() => keys = names,
                 Ok(names) => keys.extend(names),
@@ -169,7 +174,7 @@ impl Keys {
         if !prefix.is_empty() {
             keys.retain(|key| key.to_string().starts_with(prefix));
         }
-        Listing { keys: sorted(keys), usual_failed, failed }
+        Listing { keys: sorted(keys), usual_failed, failed, silent }
     }
 
     // Where the keychain is locked and tells no names, the index does.

@@ -200,6 +200,10 @@ pub(crate) trait Store {
     /// The items of a service, sorted by account. Without values, an account that several items have is listed for
     /// each.
     fn list(&self, query: &Query<'_>) -> Result<Vec<Item>, StoreError>;
+    /// Reports whether a listing has all keys. Some tools give a key by its name and list none.
+    fn lists_all(&self) -> bool {
+        true
+    }
     /// Succeeds where items can be read and stored; else the error says why not. Nobody is asked anything.
     fn state(&self) -> Result<(), StoreError>;
     /// Makes a service's items usable, asking the user in a dialog where that is needed and allowed.

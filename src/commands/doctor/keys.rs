@@ -55,7 +55,7 @@ fn is_a_tools(session: &Session, key: &KeyName) -> bool {
 
 // Reports on the store, and returns the names in it.
 fn stored(session: &Session, store: &Keys, checks: &mut Checks) -> Option<Vec<KeyName>> {
-    let Listing { keys, usual_failed, failed } = store.listing("", &|_, _| ());
+    let Listing { keys, usual_failed, failed, silent } = store.listing("", &|_, _| ());
     // The name is asked for afterwards, since the file may have replaced the keychain meanwhile.
     let place = session.pretty_place(&store.place());
     let answers = match usual_failed {
@@ -81,6 +81,9 @@ fn stored(session: &Session, store: &Keys, checks: &mut Checks) -> Option<Vec<Ke
                 let keys_of = |count| if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
                 for (place, count) in counted {
                     checks.good(format!("{} answers and holds {}", session.pretty_place(&place), keys_of(count)));
+                }
+                for place in silent.iter().filter(|place| !untold.contains_key(*place)) {
+                    checks.good(format!("{place} lists no keys, and is asked in a launch alone"));
                 }
                 for (place, count) in untold {
                     let place = session.pretty_place(&place);

@@ -41,6 +41,7 @@ pub(super) fn run(
     });
     host.output.end_progress();
     let names = std::mem::take(&mut listing.keys);
+    let silent = std::mem::take(&mut listing.silent);
     let mut failed = listing.all_failed();
     let failure = failed.next();
     let place = |name: &KeyName| session.pretty_place(&store.place_of(name));
@@ -50,9 +51,9 @@ pub(super) fn run(
         let lives = Lives::read(host, session);
         let rows: Vec<Value> = names.iter().map(|name| lives.of(session, name, place(name)).as_json(name)).collect();
         host.output.json(&rows);
-    } else if names.is_empty() {
+    } else if names.is_empty() && silent.is_empty() {
         host.output.note("there is no key; `ringlet keychain set PROVIDER ALIAS` stores one");
-    } else if is_long {
+    } else if is_long && !names.is_empty() {
         let lives = Lives::read(host, session);
         let heads = ["KEY", "STORE", "USED BY", "AGE", "LAST USE", "EXPIRES"];
         let mut rows = vec![heads.map(|head| (Style::Dim, head.to_owned())).to_vec()];
@@ -74,6 +75,9 @@ pub(super) fn run(
             row
         };
         host.output.table(&names.iter().map(row).collect::<Vec<_>>());
+    }
+    for place in silent {
+        host.output.note(format!("{place} does not list its keys; a launch asks it by their names"));
     }
     // The names of the other stores are of use without those of one that does not answer.
     match failure {
