@@ -40,7 +40,7 @@ pub(super) fn run(host: &mut Host, session: &Session, command: Keychain) -> Resu
     }
     // Any of these commands may name the encrypted file.
     store::encrypted::introduce(&session.paths);
-    platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
+    super::protect()?;
     let store = session.open_store(&host.world, prompt);
     let done = match command {
         Keychain::Set { provider, alias, from_env, stdin, replace, expires } => {

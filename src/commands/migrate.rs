@@ -26,7 +26,6 @@ use crate::migrate::files::{self, Found};
 use crate::migrate::plan::{Choices, Plan, Reading, Scan};
 use crate::migrate::recover;
 use crate::name::KeyName;
-use crate::platform;
 use crate::secret::Secret;
 use crate::store::{self, Change, Keys, Prompt};
 use std::collections::BTreeMap;
@@ -35,7 +34,7 @@ use zeroize::Zeroizing;
 
 /// `ringlet migrate ...`
 pub(super) fn run(host: &mut Host, mut session: Session, command: Migrate) -> Result<i32, Failure> {
-    platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
+    super::protect()?;
     match &command.undo {
         Some(MigrateCommand::Undo { run }) => undo::run(host, &session, run.as_deref()),
         None if command.watch => {

@@ -71,6 +71,12 @@ pub(crate) enum AuditWanted {
     At(PathBuf),
 }
 
+/// Closes this process to debuggers and core dumps, before it has a secret.
+pub(crate) fn protect() -> Result<(), Failure> {
+    let done = platform::harden().map(drop);
+    done.map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))
+}
+
 impl Session {
     pub(crate) fn new(world: &World, audit: AuditWanted) -> Result<Self, Failure> {
         let made = Self::without_stores(world, audit)?;

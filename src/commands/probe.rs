@@ -9,7 +9,6 @@ use crate::host::Host;
 use crate::https::Roots;
 use crate::name::{KeyName, closest};
 use crate::output::Style;
-use crate::platform;
 use crate::probe::{Endpoints, Question, Unasked, Verdict};
 use crate::profile::Profiles;
 use crate::registry::misplaced;
@@ -36,7 +35,7 @@ enum Found {
 pub(super) fn run(host: &mut Host, session: &Session, prefix: &str) -> Result<i32, Failure> {
     // A program that an agent has started could name a proxy and a certificate authority of its own.
     session.refuse_below(&host.world, "ringlet keychain check")?;
-    platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
+    super::protect()?;
     let prompt = if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never };
     let store = session.open_store(&host.world, prompt);
     let names = names(host, session, &store, prefix)?;

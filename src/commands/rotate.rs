@@ -13,7 +13,6 @@ use crate::failure::Failure;
 use crate::hint::Hint;
 use crate::host::Host;
 use crate::name::KeyName;
-use crate::platform;
 use crate::registry::ProviderSpec;
 use crate::secret::{Key, Secret, same};
 use crate::store::{Change, Keys, Prompt, StoreError};
@@ -38,7 +37,7 @@ pub(super) fn run(host: &mut Host, session: &Session, key: &KeyName, asked: &Ask
     let expires = asked.expires.map(|text| parse_expiry(text, host.world.now)).transpose()?;
     // A log that cannot be written must be known before the first lookup.
     session.audit_log()?;
-    platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
+    super::protect()?;
     let prompt = if host.world.console.is_interactive() { Prompt::Ask } else { Prompt::Never };
     let store = session.open_store(&host.world, prompt);
     let provider = session.registry.provider_with_pattern(&key.provider).ok();

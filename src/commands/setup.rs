@@ -22,7 +22,6 @@ use crate::migrate::recover;
 use crate::name::KeyName;
 use crate::output::Style;
 use crate::plan::{self, LaunchRequest};
-use crate::platform;
 use crate::store::Prompt;
 use crate::words;
 
@@ -56,7 +55,7 @@ pub(super) fn run(host: &mut Host, session: Session, asked: Asked) -> Result<i32
     session.refuse_own_places(&host.world)?;
     // A log that cannot be written must be known before a key is stored.
     session.audit_log()?;
-    platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
+    super::protect()?;
     let audit = session.audit.clone();
     // What a killed run has left is taken back before anything is looked at.
     let session = match recover::is_due(&session.paths) {

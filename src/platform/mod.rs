@@ -32,6 +32,8 @@ pub(crate) mod private;
 mod process;
 mod rewrite;
 mod search;
+#[cfg(unix)]
+mod signals;
 mod strays;
 mod terminal;
 mod text;

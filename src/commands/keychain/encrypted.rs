@@ -172,7 +172,7 @@ pub(in crate::commands) fn open(identity: &Path, file: &Path) -> Result<i32, Fai
     if out.is_terminal() {
         return Err(Failure::usage("an identity is never shown").hint("run `ringlet keychain unlock`"));
     }
-    platform::harden().map_err(|error| Failure::new(format!("this process cannot be protected: {error}")))?;
+    crate::commands::protect()?;
     let (status, text) = match encrypted::open_here(identity, file) {
         Ok(text) => (0, text),
         Err(why) => (1, why.into_bytes().into()),

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
+use super::super::signals::{self, Blocked};
 use super::{Done, Ended, Errand, MOST_SAID};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -13,7 +14,6 @@ use rustix::process::{
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 use std::fs::File;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -23,10 +23,13 @@ use zeroize::Zeroizing;
 // A process that has ended closes its pipes, unless another one has them open. So long this is waited for.
 const STEP: Duration = Duration::from_millis(20);
 
+// The signals that would end this process wait while it runs a program, which else would stay behind in its session.
+const ENDING: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
 pub(super) fn run(errand: &Errand<'_>) -> io::Result<Done> {
     let end = Instant::now() + errand.time;
     // Given up last, so that a signal that came meanwhile finds the program ended and the terminal as it was.
-    let deferred = Deferred::new();
+    let deferred = Blocked::new(&ENDING);
     let mut command = Command::new(errand.program);
     command.args(errand.arguments).env_clear().envs(errand.env.iter().map(|(name, value)| (name, value)));
     command.current_dir(errand.folder).stdout(Stdio::piped());
@@ -41,12 +44,12 @@ pub(super) fn run(errand: &Errand<'_>) -> io::Result<Done> {
         None => command.stderr(Stdio::piped()),
     };
     let (at, parent) = (terminal.as_ref().map(|terminal| terminal.file.as_raw_fd()), getpid());
-    let unblocked = deferred.before;
+    let unblocked = *deferred.before();
     // SAFETY: between fork and exec the closure makes system calls alone, and the descriptor is open until exec.
     unsafe {
         command.pre_exec(move || {
             set_apart(at.map(|at| BorrowedFd::borrow_raw(at)), parent)?;
-            unblock(&unblocked);
+            signals::restore(&unblocked);
             Ok(())
         });
     }
@@ -93,7 +96,7 @@ struct Running {
 }
 
 impl Running {
-    fn attend(&mut self, errand: &Errand<'_>, end: Instant, deferred: &Deferred) -> io::Result<Done> {
+    fn attend(&mut self, errand: &Errand<'_>, end: Instant, deferred: &Blocked) -> io::Result<Done> {
         let mut pipes = Pipes::new(&mut self.child, errand.input);
         let mut done =
             Done { ended: Ended::Late, output: Zeroizing::new(Vec::with_capacity(errand.most + 1)), said: Vec::new() };
@@ -195,55 +198,6 @@ impl Drop for Running {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
-}
-
-// The signals that would end this process wait while it runs a program, which else would stay behind in its session.
-struct Deferred {
-    before: libc::sigset_t,
-}
-
-impl Deferred {
-    const SIGNALS: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
-
-    fn new() -> Self {
-        Self { before: blocked(&Self::SIGNALS) }
-    }
-
-    fn has_come(&self) -> bool {
-        let mut pending = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: the call makes `pending` a set, and a set that it made is asked.
-        unsafe {
-            libc::sigpending(pending.as_mut_ptr()) == 0
-                && Self::SIGNALS.iter().any(|signal| libc::sigismember(pending.as_ptr(), *signal) == 1)
-        }
-    }
-}
-
-impl Drop for Deferred {
-    fn drop(&mut self) {
-        unblock(&self.before);
-    }
-}
-
-// Blocks signals in this thread, and returns those that were blocked.
-fn blocked(signals: &[libc::c_int]) -> libc::sigset_t {
-    let mut held = MaybeUninit::<libc::sigset_t>::uninit();
-    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: the first call makes `held` a set, and the last one makes `before` one.
-    unsafe {
-        libc::sigemptyset(held.as_mut_ptr());
-        for signal in signals {
-            libc::sigaddset(held.as_mut_ptr(), *signal);
-        }
-        libc::sigemptyset(before.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_BLOCK, held.as_ptr(), before.as_mut_ptr());
-        before.assume_init()
-    }
-}
-
-fn unblock(before: &libc::sigset_t) {
-    // SAFETY: the set is one that `blocked` has filled.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, std::ptr::null_mut()) };
 }
 
 // The three pipes of a program, as far as they are open.
@@ -350,10 +304,8 @@ fn available(pipe: &mut Option<OwnedFd>, most: usize) -> io::Result<Option<Zeroi
 
 // Lets a process of a group in the background change the terminal, which would stop it otherwise (SIGTTOU).
 fn in_background<T>(change: impl FnOnce() -> T) -> T {
-    let before = blocked(&[libc::SIGTTOU]);
-    let done = change();
-    unblock(&before);
-    done
+    let _blocked = Blocked::new(&[libc::SIGTTOU]);
+    change()
 }
 
 // The terminal, which is put back as it was with this value: a program that is ended while it asks would leave it

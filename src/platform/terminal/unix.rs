@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code, reason = "the platform modules are the only home of unsafe")]
 
+use super::super::signals::Blocked;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use rustix::termios::{
@@ -105,24 +106,13 @@ fn ask(question: &str, input: &File, output: &mut File) -> End {
 /// The signals of [`CAUGHT`], held back, and noted while [`Signals::wait`] waits.
 struct Signals {
     before: Vec<(libc::c_int, libc::sigaction)>,
-    mask: libc::sigset_t,
+    // Given up last: a signal that came meanwhile acts then, and as before.
+    blocked: Blocked,
 }
 
 impl Signals {
     fn hold() -> Self {
-        let mut held = MaybeUninit::<libc::sigset_t>::uninit();
-        let mut mask = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: the first call makes `held` a set, the loop adds numbers of signals to it, and the last call makes
-        // `mask` one.
-        let mask = unsafe {
-            libc::sigemptyset(held.as_mut_ptr());
-            for signal in CAUGHT {
-                libc::sigaddset(held.as_mut_ptr(), *signal);
-            }
-            libc::sigemptyset(mask.as_mut_ptr());
-            libc::pthread_sigmask(libc::SIG_BLOCK, held.as_ptr(), mask.as_mut_ptr());
-            mask.assume_init()
-        };
+        let blocked = Blocked::new(CAUGHT);
         CAME.store(0, Ordering::Relaxed);
         let handler: extern "C" fn(libc::c_int) = note;
         let caught = |signal: libc::c_int| {
@@ -140,7 +130,7 @@ impl Signals {
                 (libc::sigaction(signal, &raw const new, std::ptr::null_mut()) == 0).then_some((signal, old))
             }
         };
-        Self { before: CAUGHT.iter().filter_map(|signal| caught(*signal)).collect(), mask }
+        Self { before: CAUGHT.iter().filter_map(|signal| caught(*signal)).collect(), blocked }
     }
 
     // Waits for input or for a signal. A signal is delivered during this call or not at all.
@@ -150,12 +140,13 @@ impl Signals {
             return Err(io::Error::other("too many files are open"));
         }
         let mut set = MaybeUninit::<libc::fd_set>::uninit();
-        // SAFETY: the first call makes `set` a set, and the number was found to fit into it; the mask is a live field.
+        // SAFETY: the first call makes `set` a set, and the number was found to fit into it; the mask is that of a live
+        // field.
         let ready = unsafe {
             libc::FD_ZERO(set.as_mut_ptr());
             libc::FD_SET(descriptor, set.as_mut_ptr());
             let none = std::ptr::null_mut();
-            libc::pselect(descriptor + 1, set.as_mut_ptr(), none, none, std::ptr::null(), &raw const self.mask)
+            libc::pselect(descriptor + 1, set.as_mut_ptr(), none, none, std::ptr::null(), self.blocked.before())
         };
         let error = io::Error::last_os_error();
         let came = CAME.load(Ordering::Relaxed);
@@ -169,12 +160,9 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        // SAFETY: what is put back is what the system gave out before. A signal that came meanwhile acts now.
-        unsafe {
-            for (signal, before) in &self.before {
-                libc::sigaction(*signal, before, std::ptr::null_mut());
-            }
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut());
+        for (signal, before) in &self.before {
+            // SAFETY: what is put back is what the system gave out before.
+            unsafe { libc::sigaction(*signal, before, std::ptr::null_mut()) };
         }
     }
 }
